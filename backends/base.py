@@ -74,7 +74,7 @@ class LaunchSpec:
 
 @dataclass(frozen=True, slots=True)
 class InputLine:
-    """One whole line for the host's stdin: `data` ends in a newline and begins at byte `start` of the input log."""
+    """One whole line for the host's stdin: `data` ends in a newline, `start` is its offset in the input log."""
 
     start: int
     data: bytes
@@ -95,7 +95,7 @@ class OutputLine:
 
 @dataclass(frozen=True, slots=True)
 class HostUsage:
-    """What the host's whole process tree uses: proportional set size in bytes, CPU seconds, number of processes."""
+    """What the host's process tree uses: proportional set size in bytes, CPU seconds, number of processes."""
 
     memory_bytes: int
     cpu_s: float

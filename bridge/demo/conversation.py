@@ -1,0 +1,135 @@
+"""Reads a Messages API request: which prompt runs, how far its turn is, what the tools said. Pure.
+
+The demo keeps no conversation of its own: everything is read from the request, so that it can be restarted
+in the middle of a turn.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What one tool call of the turn's last message gave."""
+
+    tool: str
+    text: str
+    is_error: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One request, understood.
+
+    `prompt` is the text of the newest prompt, empty if there is none. `calls_done` counts the assistant
+    messages with tool calls since then, `broken` the answers since then that were cut and continued.
+    `answers` are the results that came last. `tools` are the names that may be called at once, `deferred`
+    those that must be loaded first. `key` is equal for retries of the same step and differs otherwise.
+    """
+
+    model: str
+    prompt: str
+    calls_done: int
+    broken: int
+    answers: tuple[ToolAnswer, ...]
+    tools: frozenset[str]
+    deferred: bool
+    cwd: str
+    plan_file: str
+    output_schema: Mapping[str, Any] | None
+    input_tokens: int
+    key: str
+    stream: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    index: int
+    role: str
+    body: Mapping[str, Any]
+
+
+_REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
+_CWD = re.compile(r"Primary working directory: ([^\n]+)")
+_PLAN_FILE = re.compile(r"(/[^\s\"'`]*/plans/[^\s\"'`]+\.md)")
+# Texts that the CLI puts into user messages by itself and that are no prompt.
+_CONTINUATIONS = ("Continue from where you left off", "Please continue from where you left off")
+_NOT_A_PROMPT = (
+    "[Request interrupted by user",
+    "<local-command-",
+    "<command-name>",
+    "This session is being continued from a previous conversation",
+    *_CONTINUATIONS,
+)
+
+
+def read_conversation(body: Mapping[str, Any]) -> Conversation:
+    """Understand a request body. Raises `KeyError`, `TypeError` or `ValueError` for one that is none."""
+    blocks = list(_blocks(body["messages"]))
+    at = next((n for n in reversed(range(len(blocks))) if _prompt_text(blocks[n])), None)
+    since = blocks[at + 1 :] if at is not None else blocks
+    prompt = _prompt_text(blocks[at]) if at is not None else ""
+    calls = {block.index for block in since if block.body.get("type") == "tool_use"}
+    everything = json.dumps([body["messages"], body.get("system", "")])
+    metadata = body.get("metadata") or {}
+    tools = body.get("tools") or []
+    return Conversation(
+        model=str(body["model"]),
+        prompt=prompt,
+        calls_done=len(calls),
+        broken=sum(_plain_text(block).startswith(_CONTINUATIONS) for block in since),
+        answers=tuple(_last_answers(since)),
+        tools=frozenset(str(tool.get("name")) for tool in tools),
+        deferred=any(tool.get("name") == "ToolSearch" for tool in tools),
+        cwd=_last_match(_CWD, body) or ".",
+        plan_file=_last_match(_PLAN_FILE, body),
+        output_schema=((body.get("output_config") or {}).get("format") or {}).get("schema"),
+        input_tokens=len(everything) // 4,
+        key=json.dumps([metadata.get("user_id"), at, prompt, len(calls)]),
+        stream=bool(body.get("stream")),
+    )
+
+
+def _blocks(messages: list[Mapping[str, Any]]) -> Iterator[_Block]:
+    for index, message in enumerate(messages):
+        content = message["content"]
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        yield from (_Block(index, str(message["role"]), part) for part in parts)
+
+
+def _plain_text(block: _Block) -> str:
+    """The text of a user's block without the CLI's reminders; empty for all other blocks."""
+    if block.role != "user" or block.body.get("type") != "text":
+        return ""
+    return _REMINDER.sub("", str(block.body["text"])).strip()
+
+
+def _prompt_text(block: _Block) -> str:
+    text = _plain_text(block)
+    return "" if text.startswith(_NOT_A_PROMPT) else text
+
+
+def _last_answers(since: list[_Block]) -> Iterator[ToolAnswer]:
+    names = {block.body["id"]: block.body["name"] for block in since if block.body.get("type") == "tool_use"}
+    last = max((block.index for block in since if block.role == "assistant"), default=-1)
+    for block in since:
+        if block.index > last and block.body.get("type") == "tool_result":
+            name = str(names.get(block.body["tool_use_id"], "the tool"))
+            yield ToolAnswer(name, flatten(block.body.get("content")), bool(block.body.get("is_error")))
+
+
+def flatten(content: object) -> str:
+    """All text in a `content` field: a string, or a list of blocks with text or content of their own."""
+    if isinstance(content, list):
+        return "\n".join(
+            str(part["text"]) if "text" in part else flatten(part.get("content")) for part in content
+        )
+    return "" if content is None else str(content)
+
+
+def _last_match(pattern: re.Pattern[str], body: Mapping[str, Any]) -> str:
+    texts = [flatten(body.get("system")), *(flatten(message["content"]) for message in body["messages"])]
+    return next((found[-1] for text in reversed(texts) if (found := pattern.findall(text))), "")

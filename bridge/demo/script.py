@@ -1,0 +1,249 @@
+"""The demo model's directive language: what a prompt may ask the demo to do. Pure: text in, steps out.
+
+A directive is `demo:WORD` at the start of the prompt or after white space; its argument runs to the next
+directive or the end of the line. An argument in braces, `{…}`, may hold line ends and further directives
+(for a subagent's prompt); the outer braces go. Text outside of directives is ignored. `GUIDE` lists the words.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+GUIDE = """\
+demo:text WORDS             say WORDS
+demo:long [LINES]           LINES numbered lines, one delta each (100)
+demo:big [MB]               MB megabytes of text in one block (8)
+demo:thinking [WORDS]       think first
+demo:table / demo:code      a Markdown table / a code block
+demo:unicode                U+2028, a split emoji and a lone surrogate
+demo:digest                 length and SHA-256 of the prompt
+demo:block                  begin a new text block
+demo:slow [MS]              from here on wait MS milliseconds before each delta (50); 0 ends it
+demo:gate NAME              wait here until somebody releases NAME
+demo:bash COMMAND           run COMMAND with the Bash tool
+demo:background COMMAND     the same in the background
+demo:read PATH              read a file
+demo:write PATH TEXT        write a file
+demo:edit PATH {OLD} {NEW}  read a file, then replace OLD by NEW
+demo:ask-question [WORDS]   ask a question with options
+demo:plan [WORDS]           write a plan and ask for its approval
+demo:todo                   keep a list of things to do
+demo:subagent PROMPT        start a subagent and wait for it
+demo:tool NAME JSON         call any tool
+demo:and                    the next tool call goes into the same message
+demo:error WHAT [after=S] [times=N]
+                            WHAT: an HTTP status (401, 429, 500, 529 …), drop or sse-error;
+                            after: the retry-after header in seconds; times: how often (always)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Big:
+    megabytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Think:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """A fixed piece of text: `table`, `code` or `unicode`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class NewBlock:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Wait `ms` milliseconds before each delta that follows."""
+
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call. `verb` names what is meant; `arguments` are not yet the tool's input."""
+
+    verb: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """The call before and the call after go into one message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer the request with an HTTP error. `times` 0 means always; `after_s` is the retry-after header."""
+
+    status: int
+    after_s: int | None
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """End the stream here: by a cut connection or by an SSE `error` event. `times` 0 means always."""
+
+    how: Literal["drop", "sse-error"]
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    word: str
+
+
+Step = (
+    Say
+    | Lines
+    | Big
+    | Think
+    | Exhibit
+    | Digest
+    | NewBlock
+    | Pace
+    | Gate
+    | Call
+    | Together
+    | Refuse
+    | Break
+    | Unknown
+)
+
+_DIRECTIVE = re.compile(r"(?:(?<=\s)|^)demo:([a-z][a-z-]*)[ \t]*")
+_STOP = re.compile(r"\s+demo:[a-z]|[ \t]*\r?\n|\s*$")
+
+
+def parse_script(prompt: str) -> tuple[Step, ...]:
+    """The steps that `prompt` asks for, in order; empty when it has no directive."""
+    return tuple(step for word, argument in _directives(prompt) for step in _steps(word, argument))
+
+
+def _directives(prompt: str) -> Iterator[tuple[str, str]]:
+    position = 0
+    while match := _DIRECTIVE.search(prompt, position):
+        position = _argument_end(prompt, match.end())
+        yield match[1], prompt[match.end() : position].strip()
+
+
+def _argument_end(text: str, start: int) -> int:
+    """Where the argument that begins at `start` ends; a `{…}` after white space is skipped as a whole."""
+    position = start
+    while position < len(text):
+        if text[position] == "{" and text[position - 1].isspace() and (end := _closing_brace(text, position)):
+            position = end
+        elif _STOP.match(text, position):
+            return position
+        else:
+            position += 1
+    return position
+
+
+def _closing_brace(text: str, start: int) -> int:
+    """The position after the brace that closes the one at `start`, or 0 if none does."""
+    depth = 0
+    for brace in re.compile(r"[{}]").finditer(text, start):
+        depth += 1 if brace[0] == "{" else -1
+        if depth == 0:
+            return brace.end()
+    return 0
+
+
+def _bare(argument: str) -> str:
+    if argument.startswith("{") and _closing_brace(argument, 0) == len(argument):
+        return argument[1:-1]
+    return argument
+
+
+def _steps(word: str, argument: str) -> tuple[Step, ...]:
+    if word in _SIMPLE:
+        return (_SIMPLE[word](_bare(argument)),)
+    if word in ("write", "tool"):
+        first, _, rest = argument.partition(" ")
+        # A JSON object keeps its braces: only `write` has a text that may be quoted with them.
+        return (Call(word, (first, _bare(rest.strip()) if word == "write" else rest.strip())),)
+    if word == "edit":
+        path, _, rest = argument.partition(" ")
+        old, new = _two_braced(rest.strip())
+        return (Call("read", (path,)), Call("edit", (path, old, new)))
+    if word == "plan":
+        words = _bare(argument) or "Look around, change one file, check it."
+        return (Call("enter-plan"), Call("plan-file", (words,)), Call("exit-plan", (words,)))
+    if word == "error":
+        return (_error(argument),)
+    return (Unknown(word),)
+
+
+def _two_braced(text: str) -> tuple[str, str]:
+    if text.startswith("{") and (end := _closing_brace(text, 0)):
+        return text[1 : end - 1], _bare(text[end:].strip())
+    old, _, new = text.partition(" ")
+    return old, new
+
+
+def _error(argument: str) -> Step:
+    what, _, rest = argument.partition(" ")
+    facts = dict(re.findall(r"(after|times)=(\d+)", rest))
+    times = int(facts.get("times", 0))
+    if what == "drop":
+        return Break("drop", times)
+    if what == "sse-error":
+        return Break("sse-error", times)
+    if re.fullmatch(r"[45]\d\d", what):
+        return Refuse(int(what), int(facts["after"]) if "after" in facts else None, times)
+    return Unknown(f"error {what}".strip())
+
+
+def _number(argument: str, default: int) -> int:
+    match = re.match(r"\d+", argument)
+    return int(match[0]) if match else default
+
+
+_SIMPLE: dict[str, Callable[[str], Step]] = {
+    "text": Say,
+    "long": lambda argument: Lines(_number(argument, 100)),
+    "big": lambda argument: Big(_number(argument, 8)),
+    "thinking": lambda argument: Think(argument or "Weighing the options of a demo."),
+    "table": lambda _: Exhibit("table"),
+    "code": lambda _: Exhibit("code"),
+    "unicode": lambda _: Exhibit("unicode"),
+    "digest": lambda _: Digest(),
+    "block": lambda _: NewBlock(),
+    "slow": lambda argument: Pace(_number(argument, 50)),
+    "gate": Gate,
+    "and": lambda _: Together(),
+    "bash": lambda argument: Call("bash", (argument or "echo DEMO",)),
+    "background": lambda argument: Call("background", (argument or "sleep 1; echo DEMO",)),
+    "read": lambda argument: Call("read", (argument,)),
+    "ask-question": lambda argument: Call("ask-question", (argument or "Which way shall the demo go?",)),
+    "todo": lambda _: Call("todo"),
+    "subagent": lambda argument: Call("subagent", (argument or "demo:text the subagent was here",)),
+}

@@ -97,9 +97,10 @@ class PromptLifecycle:
 
 @dataclass(frozen=True, slots=True)
 class PromptEchoed:
-    """The CLI has taken a user message (`isReplay`)."""
+    """The CLI has taken a user message (`isReplay`) into the conversation `conversation_id`."""
 
     prompt_uuid: str
+    conversation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +115,15 @@ class UserMessage:
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """`system/status`: requesting, compacting or None; a changed permission mode comes this way too."""
+    """`system/status`: requesting, compacting or None; a changed permission mode comes this way too.
+
+    `compact_result` is success or failed, `compact_error` why it failed.
+    """
 
     status: str | None
     permission_mode: str | None = None
     compact_result: str | None = None
+    compact_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +174,18 @@ class MessageUsage:
 
 @dataclass(frozen=True, slots=True)
 class MessageStopped:
+    """`abandoned_from`: the blocks from this index on will never be complete (connection lost, interrupted)."""
+
     parent: str | None = None
+    abandoned_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AssistantBlocks:
-    """A complete block (always one in practice) of an API message; final, unlike the stream before it."""
+    """A complete block (always one in practice) of an API message; final, unlike the stream before it.
+
+    `aborted`: an interrupt cut it; what is here is kept.
+    """
 
     uuid: str
     message_id: str
@@ -185,6 +196,7 @@ class AssistantBlocks:
     synthetic: bool = False
     error: str | None = None
     api_error_status: int | None = None
+    aborted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +234,19 @@ class ThinkingTokens:
 
 @dataclass(frozen=True, slots=True)
 class TaskChanged:
-    """A background task: `phase` is started, progress, updated or notification."""
+    """A task (subagent, background shell): `phase` is started, progress, updated or notification.
+
+    `task_id` of a subagent is the `agent_id` of its asks; `tool_use_id` is the `parent` of its lines.
+    `summary` comes with the notification.
+    """
 
     task_id: str
     phase: str
     status: str
     description: str
     tool_use_id: str | None = None
+    summary: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +260,9 @@ class BackgroundTasks:
 class TurnResult:
     """`result`. `is_error` tells failure, not `subtype`. `cost_usd` is cumulative for the process.
 
-    `prompt_uuids` is empty for a turn that nobody asked for. `errors` is prose of `error_*` subtypes.
+    `prompt_uuids` is empty for a turn that nobody asked for; `origin` then says what began it
+    (`task-notification`). `errors` is prose of `error_*` subtypes. `local_command` names the slash command
+    that the CLI did by itself, with no API call. `cost_usd` starts from zero again after `/clear`.
     """
 
     uuid: str
@@ -259,6 +279,9 @@ class TurnResult:
     errors: tuple[str, ...] = ()
     context_window: int | None = None
     first_token_ms: int | None = None
+    conversation_id: str = ""
+    origin: str = ""
+    local_command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,10 +321,18 @@ class Compacted:
 
 @dataclass(frozen=True, slots=True)
 class ConversationReset:
-    """`/clear`: later lines carry the new conversation id."""
+    """`/clear`: a new conversation begins; `Initialized`, `PromptEchoed`, `TurnResult` then carry its id.
 
-    conversation_id: str
+    `reset_id` is the id of this line only: the CLI calls it the new conversation's, and writes to another.
+    """
+
+    reset_id: str
     trigger: str
+
+
+@dataclass(frozen=True, slots=True)
+class TitleChanged:
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +345,10 @@ class PermissionSuggestion:
 
 @dataclass(frozen=True, slots=True)
 class PermissionAsked:
-    """`can_use_tool` for an ordinary tool: Claude waits until it is answered, with no time limit."""
+    """`can_use_tool` for an ordinary tool: Claude waits until it is answered, with no time limit.
+
+    `agent_id` is set when a subagent asks.
+    """
 
     request_id: str
     tool_use_id: str
@@ -325,6 +359,7 @@ class PermissionAsked:
     blocked_path: str = ""
     suggestions: tuple[PermissionSuggestion, ...] = ()
     parent: str | None = None
+    agent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,9 +408,14 @@ class AskCancelled:
 
 @dataclass(frozen=True, slots=True)
 class AnswerEchoed:
-    """Our own control response, echoed: the ask `request_id` was answered by somebody on stdin."""
+    """Our own control response, echoed: the ask `request_id` was answered by somebody on stdin.
+
+    `behavior` is allow or deny, `message` the reason of a denial.
+    """
 
     request_id: str
+    behavior: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,6 +491,7 @@ CliLine = (
     | RateLimit
     | Compacted
     | ConversationReset
+    | TitleChanged
     | PermissionAsked
     | QuestionAsked
     | PlanAsked

@@ -1,0 +1,58 @@
+"""What can go wrong with Claude's command line: one class per decision that a caller can take.
+
+Every message is a sentence that a person can act on; it names no path of the machine but the command that
+the operator configured.
+"""
+
+
+class ClaudeError(Exception):
+    """Root of everything that `sessions.claude` raises."""
+
+
+class CliMissing(ClaudeError):
+    """There is no `claude` to run. `configured` is the value of CLAUDE_COMMAND that was not found, if any."""
+
+    def __init__(self, configured: str = "") -> None:
+        where = (
+            f"CLAUDE_COMMAND names {configured!r}, which is no program on this machine"
+            if configured
+            else "The claude command is not on PATH and the `cli` extra is not installed"
+        )
+        super().__init__(f"{where}. Install Claude Code, or set CLAUDE_COMMAND to the command that starts it.")
+        self.configured = configured
+
+
+class CliTooOld(ClaudeError):
+    """The `claude` that was found is older than what the bridge can speak with."""
+
+    def __init__(self, found: str, needed: str) -> None:
+        super().__init__(f"Claude Code {found} is too old: {needed} or newer is needed. Run `claude update`.")
+        self.found = found
+        self.needed = needed
+
+
+class CliBroken(ClaudeError):
+    """The `claude` that was found does not say its version: it cannot start, hangs, or is something else."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The claude command does not work: {reason}. Run `claude --version` by hand to see what it says."
+        )
+        self.reason = reason
+
+
+class BadLaunch(ClaudeError):
+    """A launch line was asked for with a value that must not reach a command line."""
+
+    def __init__(self, name: str, value: str) -> None:
+        super().__init__(f"{name} cannot be {value[:80]!r}")
+        self.name = name
+        self.value = value
+
+
+class TranscriptMissing(ClaudeError):
+    """Claude keeps no transcript of the conversation (deleted after its retention time, or never begun)."""
+
+    def __init__(self, conversation_id: str) -> None:
+        super().__init__(f"Claude has no transcript of conversation {conversation_id[:64]} on this machine.")
+        self.conversation_id = conversation_id

@@ -1,0 +1,175 @@
+"""What is visible so far of the API messages that stream right now: a pure fold over lines.
+
+Only what is not final yet is here. A complete block (`AssistantBlocks`) takes the place of the streamed one, so
+it leaves the fold, and the caller has it from the line itself. Nothing of this is stored: after a restart it is
+folded again from the saved offset of the output log, which lies before the first line that is not final.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from sessions.claude.lines import (
+    AssistantBlocks,
+    BlockDelta,
+    BlockStarted,
+    CliLine,
+    CliState,
+    ContentBlock,
+    ConversationReset,
+    MessageStarted,
+    MessageStopped,
+    OtherBlock,
+    StateChanged,
+    TextBlock,
+    ThinkingBlock,
+    ToolUseBlock,
+    TurnResult,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A text that grows at its end. Appending n characters copies O(n log n) in all; old values stay."""
+
+    parts: tuple[str, ...] = ()
+
+    def appended(self, text: str) -> "Pieces":
+        # A part is merged into its neighbour once it has grown as long: so parts halve in length from first to
+        # last, and there are few of them.
+        parts = self.parts
+        while parts and len(parts[-1]) <= len(text):
+            text = parts[-1] + text
+            parts = parts[:-1]
+        return Pieces((*parts, text))
+
+    def __str__(self) -> str:
+        return "".join(self.parts)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBlock:
+    """A block that streams; `kind` as in `BlockStarted`. The text of a tool call is its input as JSON."""
+
+    index: int
+    kind: str
+    tool_name: str = ""
+    tool_use_id: str = ""
+    pieces: Pieces = field(default_factory=Pieces)
+
+    @property
+    def text(self) -> str:
+        """All of it so far; joined anew at each call, so ask once per rendering."""
+        return str(self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMessage:
+    """An API message that streams: its blocks that are not final, in order."""
+
+    message_id: str
+    model: str
+    blocks: tuple[OpenBlock, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """The open messages by `parent`: None is the main thread, else the tool-use id of a subagent."""
+
+    messages: Mapping[str | None, OpenMessage] = field(default_factory=dict)
+
+    def blocks(self, parent: str | None = None) -> tuple[OpenBlock, ...]:
+        """The open blocks of one thread, in order; empty when nothing streams there."""
+        message = self.messages.get(parent)
+        return () if message is None else message.blocks
+
+
+def fold(partial: Partial, line: CliLine) -> Partial:
+    """What is visible after `line`; `partial` itself when the line changes nothing of it."""
+    match line:
+        case BlockDelta():
+            return _delta(partial, line)
+        case MessageStarted():
+            return _with(partial, line.parent, OpenMessage(line.message_id, line.model))
+        case BlockStarted():
+            return _block_started(partial, line)
+        case AssistantBlocks():
+            return _completed(partial, line)
+        case MessageStopped():
+            return _stopped(partial, line)
+        case TurnResult():
+            return _without(partial, None)
+        case StateChanged(CliState.IDLE) | ConversationReset():
+            return Partial() if partial.messages else partial
+        case _:
+            return partial
+
+
+def _delta(partial: Partial, line: BlockDelta) -> Partial:
+    message = partial.messages.get(line.parent)
+    if message is None or not line.text:
+        return partial
+    blocks = tuple(
+        replace(block, pieces=block.pieces.appended(line.text)) if block.index == line.index else block
+        for block in message.blocks
+    )
+    return _with(partial, line.parent, replace(message, blocks=blocks))
+
+
+def _block_started(partial: Partial, line: BlockStarted) -> Partial:
+    message = partial.messages.get(line.parent)
+    if message is None:
+        return partial
+    started = OpenBlock(line.index, line.kind, line.tool_name, line.tool_use_id)
+    others = tuple(block for block in message.blocks if block.index != line.index)
+    return _with(partial, line.parent, replace(message, blocks=(*others, started)))
+
+
+def _completed(partial: Partial, line: AssistantBlocks) -> Partial:
+    message = partial.messages.get(line.parent)
+    if message is None or message.message_id != line.message_id:
+        return partial
+    blocks = message.blocks
+    for complete in line.blocks:
+        blocks = _minus_first(blocks, _kind(complete))
+    return _with(partial, line.parent, replace(message, blocks=blocks))
+
+
+def _stopped(partial: Partial, line: MessageStopped) -> Partial:
+    message = partial.messages.get(line.parent)
+    if message is None or line.abandoned_from is None:
+        return partial
+    kept = tuple(block for block in message.blocks if block.index < line.abandoned_from)
+    return _with(partial, line.parent, replace(message, blocks=kept))
+
+
+def _minus_first(blocks: tuple[OpenBlock, ...], kind: str) -> tuple[OpenBlock, ...]:
+    """`blocks` without the earliest one of this kind: the line of a complete block does not say its index."""
+    for at, block in enumerate(blocks):
+        if block.kind.removeprefix("redacted_") == kind:
+            return blocks[:at] + blocks[at + 1 :]
+    return blocks
+
+
+def _kind(block: ContentBlock) -> str:
+    match block:
+        case TextBlock():
+            return "text"
+        case ThinkingBlock():
+            return "thinking"
+        case ToolUseBlock():
+            return "tool_use"
+        case OtherBlock():
+            return block.kind
+
+
+def _with(partial: Partial, parent: str | None, message: OpenMessage) -> Partial:
+    return Partial({**partial.messages, parent: message})
+
+
+def _without(partial: Partial, parent: str | None) -> Partial:
+    if parent not in partial.messages:
+        return partial
+    return Partial({key: message for key, message in partial.messages.items() if key != parent})

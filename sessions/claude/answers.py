@@ -1,0 +1,75 @@
+"""Answers to Claude's asks: one line each, ready for the CLI's stdin.
+
+The CLI takes the first answer to a request id and ignores every later one.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from sessions.claude.control import encoded
+from sessions.claude.lines import PermissionAsked, PermissionSuggestion, PlanAsked, QuestionAsked
+
+REVISE_DEFAULT = "Please revise the plan."
+DENY_DEFAULT = "The user said no."
+
+
+class Scope(StrEnum):
+    """How long a permission holds: while the process lives, or for good, where the suggestion says."""
+
+    SESSION = "session"
+    ALWAYS = "always"
+
+
+def allow_once(ask: PermissionAsked) -> bytes:
+    return _allow(ask.request_id, ask.input)
+
+
+def allow_and_remember(
+    ask: PermissionAsked, suggestions: Sequence[PermissionSuggestion], scope: Scope
+) -> bytes:
+    """Allow, and keep the given ones of `ask.suggestions` for `scope`; with none it is `allow_once`."""
+    updates = [
+        {**suggestion.body, "destination": "session"} if scope is Scope.SESSION else dict(suggestion.body)
+        for suggestion in suggestions
+    ]
+    return _allow(ask.request_id, ask.input, updates)
+
+
+def deny(request_id: str, message: str = DENY_DEFAULT, *, interrupt: bool = False) -> bytes:
+    """Refuse any kind of ask. Claude reads `message` and goes on, unless `interrupt` ends the turn."""
+    body: dict[str, Any] = {"behavior": "deny", "message": message.strip() or DENY_DEFAULT}
+    if interrupt:
+        body["interrupt"] = True
+    return _answer(request_id, body)
+
+
+def answer_question(ask: QuestionAsked, answers: Mapping[str, str | Sequence[str]]) -> bytes:
+    """`answers` by the question's text: a label, several labels, or free text."""
+    joined = {text: said if isinstance(said, str) else ", ".join(said) for text, said in answers.items()}
+    return _allow(ask.request_id, {**ask.input, "answers": joined})
+
+
+def approve_plan(ask: PlanAsked, *, accept_edits: bool = False) -> bytes:
+    """Let Claude carry out its plan; with `accept_edits` it may change files without asking."""
+    updates = [{"type": "setMode", "mode": "acceptEdits", "destination": "session"}] if accept_edits else []
+    return _allow(ask.request_id, ask.input, updates)
+
+
+def revise_plan(ask: PlanAsked, feedback: str) -> bytes:
+    """Claude stays in plan mode and reads `feedback`."""
+    return deny(ask.request_id, feedback.strip() or REVISE_DEFAULT)
+
+
+def _allow(
+    request_id: str, updated_input: Mapping[str, Any], updates: Sequence[Mapping[str, Any]] = ()
+) -> bytes:
+    body: dict[str, Any] = {"behavior": "allow", "updatedInput": updated_input}
+    if updates:
+        body["updatedPermissions"] = list(updates)
+    return _answer(request_id, body)
+
+
+def _answer(request_id: str, body: Mapping[str, Any]) -> bytes:
+    response = {"subtype": "success", "request_id": request_id, "response": body}
+    return encoded({"type": "control_response", "response": response})

@@ -1,0 +1,228 @@
+"""The launch line: argv and environment of one `claude` process.
+
+No text of a user ever comes here: a value that is neither one of ours nor a UUID or a model's name is refused.
+What the settings forbid Claude's tools is a help against accidents and clumsy injections, not a wall: a Bash
+command that is allowed to run can open any file that the operating system lets this user open.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from sessions.claude.errors import BadLaunch
+
+PERMISSION_MODES = ("default", "acceptEdits", "plan", "auto", "dontAsk", "bypassPermissions")
+
+# Names that may pass from the bridge's environment to Claude and its tools; `X_*` stands for all that begin so.
+# SSH_AUTH_SOCK is among them because `git push` is everyday work. Keys of other clouds (AWS_*, GOOGLE_*) are
+# not: who runs Claude through one of them adds their names, and knows then that Claude's tools see the values.
+DEFAULT_CHILD_ENV = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "TZ",
+    "TERM",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_STATE_HOME",
+    "SSH_AUTH_SOCK",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "ANTHROPIC_*",
+    "CLAUDE_CONFIG_DIR",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "CLAUDE_CODE_MAX_RETRIES",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
+    "CLAUDE_CODE_TMPDIR",
+    "DISABLE_AUTOUPDATER",
+    "DISABLE_TELEMETRY",
+    "DISABLE_ERROR_REPORTING",
+)
+
+# The first piece of an answer is never held back, so this only sets how smooth the rest flows, and its cost.
+STREAM_HOLD_MS = 100
+
+# Secrets of projects. `.env.example` and its like stay readable: they are made to be read.
+_SECRET_FILES = (
+    ".env",
+    ".env.local",
+    ".env.*.local",
+    ".env.development",
+    ".env.production",
+    ".env.staging",
+    ".env.test",
+)
+_NEVER = re.compile(r"DISCORD_.*", re.IGNORECASE)
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}(\[[A-Za-z0-9]{1,16}\])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A new conversation under an id of our choosing."""
+
+    conversation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on with a conversation: from its end, or cut after the message `at` (the rest stays stored).
+
+    `continue_turn`: a turn that was cut by a crash goes on by itself, under its prompt's uuid.
+    """
+
+    conversation_id: str
+    at: str | None = None
+    continue_turn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A new conversation that begins as a copy of `parent_id`, whole or up to the message `at`."""
+
+    parent_id: str
+    conversation_id: str
+    at: str | None = None
+
+
+Start = Fresh | Resume | Fork
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchLine:
+    """What one `claude` is started with.
+
+    `command` begins the argv (see `locate`). `trusted` lets the project's own settings, hooks and MCP servers
+    run. `private` are the directories that Claude's tools may neither read nor write: DATA_DIR. An empty
+    `model` leaves the choice to the CLI.
+    """
+
+    command: Sequence[str]
+    start: Start
+    private: Sequence[Path]
+    model: str = ""
+    permission_mode: str = "default"
+    trusted: bool = False
+    appended_system_prompt: str = ""
+
+
+def argv(line: LaunchLine) -> tuple[str, ...]:
+    """The whole argv. Raises `BadLaunch` for an id, model or mode that must not reach a command line."""
+    return (
+        *line.command,
+        "-p",
+        *("--input-format", "stream-json"),
+        *("--output-format", "stream-json"),
+        "--verbose",
+        "--include-partial-messages",
+        "--replay-user-messages",
+        *("--permission-prompt-tool", "stdio"),
+        *_conversation(line.start),
+        *_model(line.model),
+        *("--permission-mode", cli_mode(line.permission_mode)),
+        *("--settings", json.dumps(settings(line.private), separators=(",", ":"))),
+        *(() if line.trusted else ("--setting-sources", "user", "--strict-mcp-config")),
+        *(("--append-system-prompt", line.appended_system_prompt) if line.appended_system_prompt else ()),
+    )
+
+
+def cli_mode(mode: str) -> str:
+    """The CLI's name for a permission mode; `default` is `manual` on its command line. Raises `BadLaunch`."""
+    if mode not in PERMISSION_MODES:
+        raise BadLaunch("The permission mode", mode)
+    return "manual" if mode == "default" else mode
+
+
+def settings(private: Sequence[Path]) -> dict[str, object]:
+    """Settings that hold for this process besides the user's own: what Claude's tools may not touch."""
+    denied = [f"Read(//**/{name})" for name in _SECRET_FILES]
+    denied += [f"Edit(//**/{name})" for name in _SECRET_FILES]
+    for directory in sorted({path for given in private for path in (given.absolute(), given.resolve())}):
+        denied += [f"Read(/{_literal(directory)}/**)", f"Edit(/{_literal(directory)}/**)"]
+    return {"permissions": {"deny": denied}}
+
+
+def child_environment(
+    parent: Mapping[str, str], names: Sequence[str] = DEFAULT_CHILD_ENV, *, start: Start | None = None
+) -> dict[str, str]:
+    """The child's whole environment: what `names` lets through of `parent`, and what the protocol needs.
+
+    A variable that begins with DISCORD_ never passes, also when it is listed; nor does one of another name
+    that holds the Discord token.
+    """
+    token = parent.get("DISCORD_TOKEN", "")
+    allowed = {
+        name: value
+        for name, value in parent.items()
+        if _passes(name, names) and not _NEVER.fullmatch(name) and not (token and token in value)
+    }
+    allowed["CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS"] = "1"
+    allowed["CLAUDE_CODE_ENABLE_SDK_FILE_CHECKPOINTING"] = "true"
+    allowed["CLAUDE_CODE_STREAM_EVENT_HOLD_MS"] = str(STREAM_HOLD_MS)
+    allowed.pop("CLAUDE_CODE_RESUME_INTERRUPTED_TURN", None)
+    if isinstance(start, Resume) and start.continue_turn:
+        allowed["CLAUDE_CODE_RESUME_INTERRUPTED_TURN"] = "1"
+    return allowed
+
+
+def _passes(name: str, names: Sequence[str]) -> bool:
+    return any(name.startswith(given[:-1]) if given.endswith("*") else name == given for given in names)
+
+
+def _conversation(start: Start) -> tuple[str, ...]:
+    match start:
+        case Fresh():
+            return ("--session-id", _uuid(start.conversation_id))
+        case Resume():
+            return ("--resume", _uuid(start.conversation_id), *_cut(start.at))
+        case Fork():
+            return (
+                *("--resume", _uuid(start.parent_id)),
+                *("--fork-session", "--session-id", _uuid(start.conversation_id)),
+                *_cut(start.at),
+            )
+
+
+def _cut(at: str | None) -> tuple[str, ...]:
+    return () if at is None else ("--resume-session-at", _uuid(at))
+
+
+def _model(model: str) -> tuple[str, ...]:
+    if not model:
+        return ()
+    if not _MODEL.fullmatch(model):
+        raise BadLaunch("The model", model)
+    return ("--model", model)
+
+
+def _uuid(value: str) -> str:
+    try:
+        canonical = str(UUID(value))
+    except ValueError:
+        canonical = ""
+    if canonical != value.lower():
+        raise BadLaunch("The conversation's or message's id", value)
+    return value
+
+
+def _literal(path: Path) -> str:
+    """`path` for a rule's pattern, which reads gitignore's wild cards."""
+    return re.sub(r"([\\*?\[\]!()])", r"\\\1", str(path))

@@ -1,0 +1,47 @@
+"""The one SQLite database: its writer task, read-only connections, migrations, copies and repair."""
+
+from storage.connection import Row, SqlValue, Synchronous
+from storage.database import Database
+from storage.errors import (
+    ConstraintViolated,
+    DatabaseBusy,
+    DatabaseClosed,
+    DatabaseCorrupt,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseTooNew,
+    DatabaseUnavailable,
+    MigrationFailed,
+    StatementRefused,
+    StorageError,
+)
+from storage.ids import UuidMaker
+from storage.migrations import Migration, load_migrations
+from storage.recovery import Inspection, Recovery, inspect
+from storage.writer import Outcome, Statement
+
+__all__ = [
+    "ConstraintViolated",
+    "Database",
+    "DatabaseBusy",
+    "DatabaseClosed",
+    "DatabaseCorrupt",
+    "DatabaseFull",
+    "DatabaseReadOnly",
+    "DatabaseTooNew",
+    "DatabaseUnavailable",
+    "Inspection",
+    "Migration",
+    "MigrationFailed",
+    "Outcome",
+    "Recovery",
+    "Row",
+    "SqlValue",
+    "Statement",
+    "StatementRefused",
+    "StorageError",
+    "Synchronous",
+    "UuidMaker",
+    "inspect",
+    "load_migrations",
+]

@@ -1,0 +1,99 @@
+"""Copies of the database file: made whole and checked, found again, and old ones removed.
+
+A copy is `backups/<file name>.<UTC time>.v<schema version>` beside the database, mode 0600. Who calls for one,
+and when, is up to others: `migrations` does before each step.
+"""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from storage.files import make_directory, make_file
+
+KEEP_BACKUPS = 10
+_TIME = "%Y%m%dT%H%M%S%fZ"
+
+
+def backup_directory(path: Path) -> Path:
+    """Where the copies of the database at `path` are."""
+    return path.parent / "backups"
+
+
+def backups(path: Path) -> Sequence[Path]:
+    """All copies of the database at `path`, newest first."""
+    found = backup_directory(path).glob(f"{path.name}.*.v*")
+    return sorted((copy for copy in found if not copy.name.endswith(".tmp")), reverse=True)
+
+
+def backup_time(copy: Path) -> datetime:
+    """When the copy was made (UTC), as its name says."""
+    return datetime.strptime(copy.name.split(".")[-2], _TIME).replace(tzinfo=UTC)
+
+
+def make_backup(connection: sqlite3.Connection, path: Path, *, keep: int = KEEP_BACKUPS) -> Path:
+    """Copy the database behind `connection` as it is now, also while others use it; keep the `keep` newest.
+
+    The copy has its name only once it is whole and on the disk. Raises `sqlite3.Error` or `OSError`.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    now = datetime.now(UTC).strftime(_TIME)
+    copy = backup_directory(path) / f"{path.name}.{now}.v{version}"
+    partial = copy.with_name(f"{copy.name}.tmp")
+    make_directory(copy.parent)
+    for stale in copy.parent.glob(f"{path.name}.*.tmp"):
+        stale.unlink()
+    make_file(partial)
+    with closing(sqlite3.connect(partial)) as target:
+        connection.backup(target)
+    _sync(partial)
+    partial.rename(copy)
+    _sync(copy.parent)
+    for old in backups(path)[keep:]:
+        old.unlink()
+    return copy
+
+
+def damage(connection: sqlite3.Connection, *, thorough: bool) -> str | None:
+    """What is wrong with the file behind `connection`, or None. `thorough` compares indexes with tables too."""
+    check = "integrity_check" if thorough else "quick_check"
+    found = connection.execute(f"PRAGMA {check}(1)").fetchone()[0]
+    return None if found == "ok" else str(found)
+
+
+def newest_good_backup(path: Path) -> Path | None:
+    """The newest copy that passes a thorough check."""
+    return next((copy for copy in backups(path) if _is_good(copy)), None)
+
+
+def restore_backup(copy: Path, path: Path) -> None:
+    """Put `copy` in the place of the database at `path`, which must not exist (nor its WAL file)."""
+    partial = path.with_name(f"{path.name}.restoring")
+    partial.unlink(missing_ok=True)
+    make_file(partial)
+    shutil.copyfile(copy, partial)
+    _sync(partial)
+    partial.rename(path)
+    _sync(path.parent)
+
+
+def _is_good(copy: Path) -> bool:
+    # immutable: a copy has no WAL file, and checking it must not make one.
+    uri = f"file:{quote(str(copy.absolute()))}?immutable=1"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            return copy.stat().st_size > 0 and damage(connection, thorough=True) is None
+    except (sqlite3.Error, OSError):
+        return False
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,67 @@
+"""SQLite connections with a thread each, made the way that this package needs them.
+
+Answers for pragmas, URIs and file modes. What is run on a connection is up to `writer` and `readers`.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from urllib.parse import quote
+
+import aiosqlite
+
+Synchronous = Literal["NORMAL", "FULL"]
+SqlValue = str | int | float | bytes | None
+# What a column holds is known to whoever wrote the query, not to the type checker.
+Row = tuple[Any, ...]
+T = TypeVar("T")
+
+# Within one attempt; `writer` and callers of reads decide how often to try.
+BUSY_TIMEOUT_S = 0.1
+READ_BUSY_TIMEOUT_S = 5.0
+# The WAL file is cut back to this size when it is reset.
+WAL_KEEP_BYTES = 16 * 1024 * 1024
+
+
+class ThreadedConnection(aiosqlite.Connection):
+    """An aiosqlite connection that runs a whole function in its thread: one hop for many statements."""
+
+    async def run(self, action: Callable[[sqlite3.Connection], T]) -> T:
+        """What `action` returns or raises. Cancelling the await does not stop it; later calls wait for it."""
+        result: T = await self._execute(action, self._conn)  # type: ignore[no-untyped-call]  # aiosqlite
+        return result
+
+    def interrupt_now(self) -> None:
+        """Make the statement that runs now, if any, end with an error. Safe from any thread."""
+        with suppress(ValueError):  # closed already
+            self._conn.interrupt()
+
+
+def writing(path: Path, synchronous: Synchronous) -> ThreadedConnection:
+    """The one connection that writes and checkpoints, not opened yet (`await` it)."""
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute(f"PRAGMA journal_size_limit = {WAL_KEEP_BYTES}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    return ThreadedConnection(connect, iter_chunk_size=64)
+
+
+def reading(path: Path) -> ThreadedConnection:
+    """A connection that cannot write, not opened yet (`await` it). The file must exist."""
+    return ThreadedConnection(lambda: connect_read_only(path), iter_chunk_size=64)
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """A plain connection that cannot write. Raises `sqlite3.OperationalError` if there is no file."""
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=READ_BUSY_TIMEOUT_S)

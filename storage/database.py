@@ -1,0 +1,164 @@
+"""The database: one file, one connection that writes, a few that read. Knows no table.
+
+Answers for opening (with repair and migrations), writing, reading, keeping the WAL file small, and closing in
+order. What the rows mean is up to the packages above, each in its own `rows.py`.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from storage.backups import damage, make_backup
+from storage.connection import Row, SqlValue, Synchronous, ThreadedConnection, writing
+from storage.errors import DatabaseCorrupt, StorageError, translate
+from storage.migrations import Migration
+from storage.readers import Readers
+from storage.recovery import Prepared, Recovery, mark_suspect, prepare
+from storage.writer import Outcome, Statement, Writer
+
+_READERS = 3
+_BUSY_DEADLINE_S = 60.0
+# SQLite copies the WAL file back by itself every 4 MB, but starts it afresh only while nobody reads.
+_WAL_LIMIT_BYTES = 32 * 1024 * 1024
+_CHECKPOINT_PAUSE_S = 1.0
+
+
+class Database:
+    """The open database. Made by `open`; all methods may be called from any task of one event loop."""
+
+    def __init__(
+        self, path: Path, connection: ThreadedConnection, prepared: Prepared, busy_deadline_s: float
+    ) -> None:
+        self._path = path
+        self._wal = path.with_name(f"{path.name}-wal")
+        self._wal_limit = _WAL_LIMIT_BYTES
+        self._connection = connection
+        self._readers = Readers(path, _READERS)
+        self._writer = Writer(connection, busy_deadline_s=busy_deadline_s, after_commit=self._shorten_wal)
+        self._prepared = prepared
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        path: Path,
+        migrations: Sequence[Migration],
+        *,
+        synchronous: Synchronous = "NORMAL",
+        busy_deadline_s: float = _BUSY_DEADLINE_S,
+    ) -> AsyncIterator["Database"]:
+        """Open, repair and migrate the database at `path`; on leaving, write what waits and close.
+
+        The caller holds the data directory's lock. `NORMAL` survives the death of any process; `FULL` also
+        keeps the last commits through a loss of power. A write waits up to `busy_deadline_s` for a foreign
+        lock. Raises the storage errors of `recovery.prepare`; a damaged file is no error, see `recovery`.
+        """
+        prepared = await asyncio.to_thread(prepare, path, migrations)
+        connection = writing(path, synchronous)
+        try:
+            await connection
+        except Exception as error:
+            raise translate(error) from error
+        database = cls(path, connection, prepared, busy_deadline_s)
+        task = asyncio.create_task(database._writer.run(), name="storage writer")
+        try:
+            yield database
+        finally:
+            await _to_the_end(asyncio.create_task(database._close(task), name="storage close"))
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._path
+
+    @property
+    def recovery(self) -> Recovery | None:
+        """What was done at the opening about a damaged file; None if it was sound."""
+        return self._prepared.recovery
+
+    @property
+    def applied(self) -> Sequence[Migration]:
+        """The migrations that the opening applied."""
+        return self._prepared.applied
+
+    async def write(self, statements: Sequence[Statement]) -> Sequence[Outcome]:
+        """Run `statements` in one transaction, all or nothing; return one outcome each once it is committed.
+
+        Sets of several callers share one commit; if it fails, each is tried alone. Runs in the order of the
+        calls. While 1,024 calls wait, further ones wait for a place. Cancelling the await leaves the set whole:
+        in, or (when it had no place yet) out. Raises `DatabaseBusy`, `DatabaseFull`, `DatabaseCorrupt`,
+        `DatabaseReadOnly`, `DatabaseUnavailable`, `ConstraintViolated`, `StatementRefused`, `DatabaseClosed`.
+        """
+        try:
+            return await self._writer.write(statements)
+        except DatabaseCorrupt:
+            mark_suspect(self._path)
+            raise
+
+    async def read(self, sql: str, params: Sequence[SqlValue] = ()) -> Sequence[Row]:
+        """All rows of a query; it sees every write that was committed before the call.
+
+        Meant for a page of rows: they are fetched whole. Cancelling interrupts the query. Raises as `write`.
+        """
+        try:
+            return await self._readers.read(sql, params)
+        except DatabaseCorrupt:
+            mark_suspect(self._path)
+            raise
+
+    async def read_one(self, sql: str, params: Sequence[SqlValue] = ()) -> Row | None:
+        """The first row of a query, or None."""
+        rows = await self.read(sql, params)
+        return rows[0] if rows else None
+
+    async def back_up(self) -> Path:
+        """Make a copy of the whole file as it is now, while it is in use; return it. Raises `StorageError`."""
+        try:
+            return await self._readers.run(lambda connection: make_backup(connection, self._path))
+        except OSError as error:
+            raise StorageError(f"The copy could not be made: {error.strerror}.") from error
+
+    async def find_damage(self) -> str | None:
+        """Read the whole file through (seconds a gigabyte); what is wrong with it, or None."""
+        return await self._readers.run(lambda connection: damage(connection, thorough=True))
+
+    async def _shorten_wal(self) -> None:
+        """Start the WAL file afresh once it is large; overlapping readers keep SQLite from doing so itself."""
+        size = self._wal.stat().st_size if self._wal.exists() else 0
+        if size < self._wal_limit:
+            return
+        async with self._readers.paused(_CHECKPOINT_PAUSE_S) as quiet:
+            if quiet:
+                # Trouble with the disk is for the next write to tell: it has a caller.
+                with suppress(sqlite3.Error):
+                    await self._connection.run(_checkpoint)
+        # A query that takes long is left alone; the next try comes when as much again was written.
+        self._wal_limit = _WAL_LIMIT_BYTES if quiet else size + _WAL_LIMIT_BYTES
+
+    async def _close(self, writer: asyncio.Task[None]) -> None:
+        self._writer.close()
+        try:
+            await writer
+        finally:
+            # The writing connection closes last: it is the one that may empty the WAL file.
+            await self._readers.close()
+            await self._connection.close()
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+async def _to_the_end(task: asyncio.Task[None]) -> None:
+    """Wait for `task` also when cancelled meanwhile, so that no commit is cut off its callers; then say so."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled

@@ -1,0 +1,18 @@
+"""Files and directories that only their owner may read: modes 0600 and 0700, whatever the umask says."""
+
+import os
+from pathlib import Path
+
+
+def make_directory(path: Path) -> None:
+    """Make `path` with its parents, mode 0700; one that exists keeps its mode. Raises `OSError`."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def make_file(path: Path) -> None:
+    """Make an empty file unless there is one, mode 0600 in both cases. Raises `OSError`."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)

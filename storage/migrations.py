@@ -1,0 +1,98 @@
+"""Migrations: numbered SQL files, each applied in one transaction, with a copy of the file before it.
+
+`PRAGMA user_version` is the number of the last one applied. Going back is refused. Killed in the middle, the
+file is as before or after a migration, never between: SQLite rolls the transaction back.
+"""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from storage.backups import make_backup
+from storage.errors import ConstraintViolated, DatabaseTooNew, MigrationFailed, StatementRefused, translate
+
+_FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema. `sql` is a script without BEGIN, COMMIT or PRAGMA user_version of its own."""
+
+    number: int
+    name: str
+    sql: str
+
+
+def load_migrations(directory: Traversable | Path) -> tuple[Migration, ...]:
+    """The migrations in `directory`: 0001_x.sql, 0002_y.sql … Raises `ValueError` if one is missing."""
+    files = sorted(
+        (file for file in directory.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
+    )
+    found: list[Migration] = []
+    for number, file in enumerate(files, start=1):
+        match = _FILE_NAME.fullmatch(file.name)
+        if match is None or int(match[1]) != number:
+            raise ValueError(
+                f"{file.name} is not migration number {number:04d}: numbers start at 0001 without gaps"
+            )
+        found.append(Migration(number, match[2], file.read_text(encoding="utf-8")))
+    return tuple(found)
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """The number of the last migration applied; 0 for a new file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def pending(path: Path, version: int, migrations: Sequence[Migration]) -> Sequence[Migration]:
+    """The migrations that a file of schema `version` still needs. Raises `DatabaseTooNew`."""
+    if version > len(migrations):
+        raise DatabaseTooNew(path, found=version, known=len(migrations))
+    return migrations[version:]
+
+
+def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> Sequence[Migration]:
+    """Apply what is missing and return it. `connection` is in autocommit mode and used by nobody else.
+
+    Raises `DatabaseTooNew`, `MigrationFailed`, or the storage error that stands for a full or busy disk.
+    """
+    steps = pending(path, schema_version(connection), migrations)
+    for step in steps:
+        if schema_version(connection) > 0:
+            make_backup(connection, path)
+        try:
+            _apply(connection, step)
+        except (sqlite3.Error, ValueError) as error:
+            failure = translate(error)
+            if isinstance(failure, StatementRefused | ConstraintViolated):
+                raise MigrationFailed(step.number, step.name, str(error)) from error
+            raise failure from error
+    return steps
+
+
+def _apply(connection: sqlite3.Connection, step: Migration) -> None:
+    # Tables are rebuilt by dropping and renaming; with enforcement on, that would delete their children.
+    connection.execute("PRAGMA foreign_keys = OFF")
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{step.sql}\n;")
+        _check(connection)
+        connection.execute(f"PRAGMA user_version = {step.number}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    finally:
+        connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    if not connection.in_transaction:
+        raise ValueError("it ends its transaction itself")
+    orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
+    if orphans:
+        tables = sorted({table for table, *_ in orphans})
+        raise ValueError(f"rows without their parents would stay in {', '.join(tables)}")

@@ -1,0 +1,93 @@
+"""Reading: a few read-only connections, lent for one query each.
+
+A query is fetched whole and its cursor closed before the connection goes back, so that no reader holds on to
+an old state and keeps the writer from emptying the WAL file.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from storage.connection import Row, SqlValue, ThreadedConnection, reading
+from storage.errors import DatabaseClosed, translate
+
+T = TypeVar("T")
+
+
+class Readers:
+    """A pool of `size` read-only connections to `path`, opened when first needed."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path = path
+        self._size = size
+        self._idle: list[ThreadedConnection] = []
+        self._lent = asyncio.Semaphore(size)
+        self._closed = False
+
+    async def read(self, sql: str, params: Sequence[SqlValue]) -> Sequence[Row]:
+        """All rows of one query. Cancelling interrupts the query."""
+        return await self.run(lambda connection: _fetch_all(connection, sql, params))
+
+    async def run(self, action: Callable[[sqlite3.Connection], T]) -> T:
+        """What `action` returns on one of the connections; it must leave no cursor open."""
+        async with self._lent:
+            if self._closed:
+                raise DatabaseClosed("The database is closed.")
+            connection = await self._take()
+            try:
+                return await connection.run(action)
+            except asyncio.CancelledError:
+                connection.interrupt_now()
+                raise
+            except Exception as error:
+                raise translate(error) from error
+            finally:
+                # Later users of the connection queue behind what may still run in its thread.
+                self._idle.append(connection)
+
+    @asynccontextmanager
+    async def paused(self, deadline_s: float) -> AsyncIterator[bool]:
+        """Hold back new queries and wait for running ones; yields False if some run after `deadline_s`."""
+        held = 0
+        try:
+            try:
+                async with asyncio.timeout(deadline_s):
+                    while held < self._size:
+                        await self._lent.acquire()
+                        held += 1
+            except TimeoutError:
+                pass
+            yield held == self._size
+        finally:
+            for _ in range(held):
+                self._lent.release()
+
+    async def close(self) -> None:
+        """Refuse new queries, wait for running ones, close all connections."""
+        self._closed = True
+        for _ in range(self._size):
+            await self._lent.acquire()
+        for connection in self._idle:
+            await connection.close()
+        self._idle.clear()
+        for _ in range(self._size):
+            self._lent.release()
+
+    async def _take(self) -> ThreadedConnection:
+        if self._idle:
+            return self._idle.pop()
+        try:
+            return await reading(self._path)  # type: ignore[return-value]  # aiosqlite: awaiting gives the connection itself
+        except Exception as error:
+            raise translate(error) from error
+
+
+def _fetch_all(connection: sqlite3.Connection, sql: str, params: Sequence[SqlValue]) -> Sequence[Row]:
+    cursor = connection.execute(sql, params)
+    try:
+        return cursor.fetchall()
+    finally:
+        cursor.close()

@@ -1,0 +1,193 @@
+"""The writer task: everything that changes the database goes through it, one transaction for all who wait.
+
+A connection shared by tasks is one transaction for all of them, so nobody else may use this one. Callers hand
+in whole sets of statements; the task takes all that wait, runs them in one transaction, and tells each caller.
+If that fails, each set gets a transaction of its own: one bad caller never hurts a neighbour.
+"""
+
+import asyncio
+import random
+import sqlite3
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from storage.connection import Row, SqlValue, ThreadedConnection
+from storage.errors import DatabaseBusy, DatabaseClosed, StorageError, translate
+
+# Calls of `write` that may wait; when all places are taken, further callers wait for a place.
+MAX_WAITING = 1024
+_FIRST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 1.0
+_CLOSED = "The database is closed; nothing was written."
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement. `fetch`: its rows are wanted (RETURNING, SELECT); `count`: its rowcount is wanted."""
+
+    sql: str
+    params: tuple[SqlValue, ...] = ()
+    fetch: bool = False
+    count: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a statement did. `rowcount` is -1 unless the statement says `count` or `fetch`."""
+
+    rowcount: int
+    rows: tuple[Row, ...]
+
+
+_UNCOUNTED = Outcome(rowcount=-1, rows=())
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    statements: tuple[Statement, ...]
+    done: asyncio.Future[Sequence[Outcome]]
+
+
+class Writer:
+    """Owns the writing connection and the queue in front of it. `run` is its one task."""
+
+    def __init__(
+        self,
+        connection: ThreadedConnection,
+        *,
+        busy_deadline_s: float,
+        after_commit: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._connection = connection
+        self._busy_deadline_s = busy_deadline_s
+        self._after_commit = after_commit
+        self._waiting: deque[_Entry] = deque()
+        self._places = asyncio.Semaphore(MAX_WAITING)
+        self._work = asyncio.Event()
+        self._closed = False
+
+    async def write(self, statements: Sequence[Statement]) -> Sequence[Outcome]:
+        """Run `statements` in one transaction, all or nothing; return one outcome each once it is committed.
+
+        Cancelling before a place in the queue is found writes nothing; cancelled later, it is still written.
+        """
+        if not statements:
+            return ()
+        self._refuse_if_closed()
+        await self._places.acquire()
+        try:
+            self._refuse_if_closed()
+        except DatabaseClosed:
+            self._places.release()
+            raise
+        entry = _Entry(tuple(statements), asyncio.get_running_loop().create_future())
+        self._waiting.append(entry)
+        self._work.set()
+        return await entry.done
+
+    async def run(self) -> None:
+        """Write until `close` was called and nothing waits. Never raises but when cancelled."""
+        try:
+            while self._waiting or not self._closed:
+                await self._work.wait()
+                self._work.clear()
+                while self._waiting:
+                    await self._settle(self._take_all())
+                    await self._after_commit()
+        finally:
+            self._closed = True
+            _fail(self._take_all(), DatabaseClosed(_CLOSED))
+
+    def close(self) -> None:
+        """Take nothing more; what waits is still written."""
+        self._closed = True
+        self._work.set()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise DatabaseClosed(_CLOSED)
+
+    def _take_all(self) -> Sequence[_Entry]:
+        group = tuple(self._waiting)
+        self._waiting.clear()
+        for _ in group:
+            self._places.release()
+        return group
+
+    async def _settle(self, group: Sequence[_Entry]) -> None:
+        """Run `group` in one transaction, or each alone if that fails, and tell everybody."""
+        statements = [statement for entry in group for statement in entry.statements]
+        try:
+            outcomes = await self._transact(statements)
+        except DatabaseBusy as error:
+            _fail(group, error)
+        except StorageError as error:
+            if len(group) == 1:
+                _fail(group, error)
+            else:
+                for entry in group:
+                    await self._settle([entry])
+        else:
+            start = 0
+            for entry in group:
+                end = start + len(entry.statements)
+                if not entry.done.done():
+                    entry.done.set_result(outcomes[start:end])
+                start = end
+
+    async def _transact(self, statements: Sequence[Statement]) -> Sequence[Outcome]:
+        """Commit `statements`; while another process holds the lock, try again until the deadline."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._busy_deadline_s
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._connection.run(lambda connection: transact(connection, statements))
+            except Exception as error:
+                failure = translate(error)
+                if not isinstance(failure, DatabaseBusy) or loop.time() >= deadline:
+                    raise failure from error
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+
+def transact(connection: sqlite3.Connection, statements: Sequence[Statement]) -> Sequence[Outcome]:
+    """Run `statements` in one transaction on an idle connection; on any error nothing of it stays."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        outcomes: list[Outcome] = []
+        for (sql, silent), run in groupby(statements, key=_merge_key):
+            batch = list(run)
+            if silent and len(batch) > 1:
+                connection.executemany(sql, [statement.params for statement in batch])
+                outcomes += [_UNCOUNTED] * len(batch)
+            else:
+                outcomes += [_execute(connection, statement) for statement in batch]
+        connection.execute("COMMIT")
+    except BaseException:
+        # Some errors (full disk, I/O) have rolled back already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return outcomes
+
+
+def _merge_key(statement: Statement) -> tuple[str, bool]:
+    return statement.sql, not (statement.fetch or statement.count)
+
+
+def _execute(connection: sqlite3.Connection, statement: Statement) -> Outcome:
+    cursor = connection.execute(statement.sql, statement.params)
+    try:
+        rows = tuple(cursor.fetchall()) if statement.fetch else ()
+        return Outcome(cursor.rowcount, rows) if statement.fetch or statement.count else _UNCOUNTED
+    finally:
+        cursor.close()
+
+
+def _fail(group: Sequence[_Entry], error: StorageError) -> None:
+    for entry in group:
+        if not entry.done.done():
+            entry.done.set_exception(error)

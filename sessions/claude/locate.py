@@ -1,0 +1,168 @@
+"""Find the `claude` command, check that it is new enough, and ask it whether somebody is logged in.
+
+Runs the command only for `--version` and `auth status`, each within a limit; cancelling ends the child too.
+"""
+
+import asyncio
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sessions.claude.errors import CliBroken, CliMissing, CliTooOld
+from sessions.claude.wire import decode, flag_of, text_of
+
+# The oldest version whose wire format this package was measured against.
+MINIMUM_VERSION = (2, 1, 300)
+
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_MAX_OUTPUT_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Cli:
+    """A `claude` that works: how to start it, and its version."""
+
+    command: tuple[str, ...]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """`method` as the CLI names it: api_key, oauth_token, claude.ai, third_party …"""
+
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotLoggedIn:
+    """Nobody is logged in on this machine, and no key is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginUnknown:
+    """The CLI did not say; `reason` is a sentence."""
+
+    reason: str
+
+
+Login = LoggedIn | NotLoggedIn | LoginUnknown
+
+
+def find_command(configured: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The command that starts Claude: `configured` (CLAUDE_COMMAND), or from PATH, or from the `cli` extra.
+
+    `configured` is split as a shell would. Raises `CliMissing`.
+    """
+    path = environment.get("PATH", os.defpath)
+    if configured.strip():
+        try:
+            first, *rest = shlex.split(configured)
+        except ValueError as error:
+            raise CliMissing(configured) from error
+        program = shutil.which(os.path.expanduser(first), path=path)  # noqa: PTH111  keeps a bare name bare
+        if program is None:
+            raise CliMissing(configured)
+        # Sessions run in directories of their own, where a relative path would name something else.
+        return (str(Path(program).absolute()), *rest)
+    program = shutil.which("claude", path=path) or _bundled()
+    if program is None:
+        raise CliMissing
+    return (program,)
+
+
+async def locate(configured: str, environment: Mapping[str, str], *, limit_s: float = 20.0) -> Cli:
+    """The `claude` to use, checked. `environment` is the child's; `limit_s` bounds `--version`.
+
+    Raises `CliMissing`, `CliBroken` (it hangs, fails or says no version) or `CliTooOld`.
+    """
+    command = find_command(configured, environment)
+    try:
+        async with asyncio.timeout(limit_s):
+            ran = await _run((*command, "--version"), environment)
+    except TimeoutError as error:
+        raise CliBroken(f"it said nothing for {limit_s:.0f} seconds") from error
+    except OSError as error:
+        raise CliBroken(f"it cannot be started ({error.strerror or error})") from error
+    found = _VERSION.search(ran.stdout)
+    if ran.code != 0 or found is None:
+        raise CliBroken(f"it ended with code {ran.code} and named no version")
+    if tuple(map(int, found.groups())) < MINIMUM_VERSION:
+        raise CliTooOld(found.group(), ".".join(map(str, MINIMUM_VERSION)))
+    return Cli(command, found.group())
+
+
+async def login_status(
+    command: Sequence[str], environment: Mapping[str, str], *, limit_s: float = 20.0
+) -> Login:
+    """Whether Claude has a login in `environment`, as `claude auth status` says. Never raises for what it says.
+
+    Works offline: a login that the vendor has since withdrawn still counts as one.
+    """
+    try:
+        async with asyncio.timeout(limit_s):
+            ran = await _run((*command, "auth", "status", "--json"), environment)
+    except TimeoutError:
+        return LoginUnknown(f"`claude auth status` said nothing for {limit_s:.0f} seconds.")
+    except OSError as error:
+        return LoginUnknown(f"`claude auth status` cannot be started ({error.strerror or error}).")
+    said, _ = decode(ran.stdout.encode())
+    if not isinstance(said, Mapping) or not isinstance(said.get("loggedIn"), bool):
+        return LoginUnknown(f"`claude auth status` ended with code {ran.code} and said nothing that we know.")
+    return LoggedIn(text_of(said, "authMethod")) if flag_of(said, "loggedIn") else NotLoggedIn()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    code: int
+    stdout: str
+
+
+async def _run(argv: Sequence[str], environment: Mapping[str, str]) -> _Ran:
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        env=dict(environment),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        output = await _read_some(process.stdout)
+        return _Ran(await process.wait(), output.decode("utf-8", "replace"))
+    finally:
+        if process.returncode is None:
+            # The whole group: CLAUDE_COMMAND may be a script, and its child would keep running.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, 9)
+            await process.wait()
+
+
+async def _read_some(stream: asyncio.StreamReader) -> bytes:
+    """All of a short output; of an endless one the first `_MAX_OUTPUT_BYTES`."""
+    output = b""
+    while len(output) < _MAX_OUTPUT_BYTES:
+        piece = await stream.read(_MAX_OUTPUT_BYTES - len(output))
+        if not piece:
+            break
+        output += piece
+    return output
+
+
+def _bundled() -> str | None:
+    # Found, not imported: importing the package costs half a second and 60 MB.
+    try:
+        spec = importlib.util.find_spec("claude_agent_sdk")
+    except (ImportError, ValueError):
+        return None
+    for directory in (spec.submodule_search_locations or ()) if spec else ():
+        program = Path(directory) / "_bundled" / "claude"
+        if program.is_file() and os.access(program, os.X_OK):
+            return str(program)
+    return None

@@ -1,0 +1,144 @@
+"""Who owns the data directory: one process at a time, by a lock that the kernel gives back when it dies.
+
+The lock is an `flock` on `<data>/run/owner.lock`; what the file says (one line of JSON: pid, kind, since) is
+only for telling others who holds it. The owner opens the database and the control socket; nobody else does.
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+_LONGEST_NOTE = 1024
+
+
+class OwnerKind(StrEnum):
+    """What kind of process owns the data directory."""
+
+    BOT = "bot"
+    CHAT = "chat"
+    SCRIPT = "script"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that holds the lock. `kind` is a free word when a newer version wrote it."""
+
+    pid: int
+    kind: str
+    since: datetime
+
+
+class OwnershipError(Exception):
+    """Root of what claiming a data directory raises."""
+
+
+class AlreadyOwned(OwnershipError):
+    """Another process holds the lock; `owner` is None if it has not yet said who it is."""
+
+    def __init__(self, owner: Owner | None) -> None:
+        who = "Another process"
+        if owner is not None:
+            who = f"Another process ({owner.kind}, pid {owner.pid}, since {owner.since:%Y-%m-%d %H:%M:%S} UTC)"
+        super().__init__(f"{who} uses this data directory already. Stop it first, or set another DATA_DIR.")
+        self.owner = owner
+
+
+class DataDirectoryRefused(OwnershipError):
+    """The data directory cannot be made or written."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"DATA_DIR cannot be used: {reason}. Check that this user may write there.")
+
+
+def lock_path(data_dir: Path) -> Path:
+    """Where the lock of `data_dir` is."""
+    return data_dir / "run" / "owner.lock"
+
+
+@contextmanager
+def owning(data_dir: Path, kind: OwnerKind) -> Iterator[Owner]:
+    """Own `data_dir` inside the block; makes it, and `run` in it, mode 0700. Says no within 0.2 s.
+
+    Children do not inherit the lock over `exec`; a `fork` alone would. Raises `AlreadyOwned` and
+    `DataDirectoryRefused`.
+    """
+    descriptor = _open(data_dir)
+    try:
+        _lock(descriptor)
+        owner = Owner(os.getpid(), kind.value, datetime.now(UTC))
+        _write(descriptor, owner)
+        try:
+            yield owner
+        finally:
+            # The file stays: removing it would let two processes lock two files of the same name.
+            os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def current_owner(data_dir: Path) -> Owner | None:
+    """Who owns `data_dir` now; None if nobody does. Changes nothing.
+
+    An owner that has not yet said who it is has pid 0.
+    """
+    try:
+        descriptor = os.open(lock_path(data_dir), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataDirectoryRefused(str(error.strerror)) from error
+    try:
+        # Shared, so that two who look at the same time do not take each other for the owner.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(descriptor) or Owner(0, "unknown", datetime.now(UTC))
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _open(data_dir: Path) -> int:
+    path = lock_path(data_dir)
+    try:
+        for directory in (data_dir, path.parent):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if directory.stat().st_mode & 0o077:
+                directory.chmod(0o700)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DataDirectoryRefused(str(error.strerror)) from error
+
+
+def _lock(descriptor: int) -> None:
+    # Whoever only looks (`current_owner`) holds the lock for microseconds, and an owner needs some to say who it is.
+    for pause_s in (0.02, 0.05, 0.1, None):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if pause_s is None:
+                raise AlreadyOwned(_read(descriptor)) from None
+            time.sleep(pause_s)
+        else:
+            return
+
+
+def _write(descriptor: int, owner: Owner) -> None:
+    note = {"pid": owner.pid, "kind": owner.kind, "since": owner.since.isoformat()}
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(note).encode() + b"\n", 0)
+
+
+def _read(descriptor: int) -> Owner | None:
+    try:
+        note = json.loads(os.pread(descriptor, _LONGEST_NOTE, 0))
+        return Owner(int(note["pid"]), str(note["kind"]), datetime.fromisoformat(note["since"]))
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -53,25 +53,29 @@ class _Block:
 
 
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
+_NOTIFICATION = re.compile(r"<task-notification>.*?</task-notification>", re.DOTALL)
 _CWD = re.compile(r"Primary working directory: ([^\n]+)")
 _PLAN_FILE = re.compile(r"(/[^\s\"'`]*/plans/[^\s\"'`]+\.md)")
 # Texts that the CLI puts into user messages by itself and that are no prompt.
-_CONTINUATIONS = ("Continue from where you left off", "Please continue from where you left off")
+_RESUMPTION = "Your response above was cut off mid-stream. Resume"
 _NOT_A_PROMPT = (
     "[Request interrupted by user",
     "<local-command-",
     "<command-name>",
+    "Tool loaded.",
     "This session is being continued from a previous conversation",
-    *_CONTINUATIONS,
+    "Continue from where you left off",
+    "Your response above was cut off mid-stream",
+    "Your response was cut off because",
+    "[Your previous response",
 )
 
 
 def read_conversation(body: Mapping[str, Any]) -> Conversation:
     """Understand a request body. Raises `KeyError`, `TypeError` or `ValueError` for one that is none."""
     blocks = list(_blocks(body["messages"]))
-    at = next((n for n in reversed(range(len(blocks))) if _prompt_text(blocks[n])), None)
-    since = blocks[at + 1 :] if at is not None else blocks
-    prompt = _prompt_text(blocks[at]) if at is not None else ""
+    at, prompt = _newest_prompt(blocks)
+    since = blocks[at + 1 :]
     calls = {block.index for block in since if block.body.get("type") == "tool_use"}
     everything = json.dumps([body["messages"], body.get("system", "")])
     metadata = body.get("metadata") or {}
@@ -80,7 +84,7 @@ def read_conversation(body: Mapping[str, Any]) -> Conversation:
         model=str(body["model"]),
         prompt=prompt,
         calls_done=len(calls),
-        broken=sum(_plain_text(block).startswith(_CONTINUATIONS) for block in since),
+        broken=sum(_plain_text(block).startswith(_RESUMPTION) for block in since),
         answers=tuple(_last_answers(since)),
         tools=frozenset(str(tool.get("name")) for tool in tools),
         deferred=any(tool.get("name") == "ToolSearch" for tool in tools),
@@ -98,6 +102,21 @@ def _blocks(messages: list[Mapping[str, Any]]) -> Iterator[_Block]:
         content = message["content"]
         parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
         yield from (_Block(index, str(message["role"]), part) for part in parts)
+
+
+def _newest_prompt(blocks: list[_Block]) -> tuple[int, str]:
+    """Where the newest prompt is and what it says; (-1, "") if there is none.
+
+    A background task's notification is one too, unless it came along with tool results or a real prompt.
+    """
+    answered = {block.index for block in blocks if block.body.get("type") == "tool_result"}
+    at = next((n for n in reversed(range(len(blocks))) if _prompt_text(blocks[n])), -1)
+    newest = blocks[at].index if at >= 0 else -1
+    for n in reversed(range(at + 1, len(blocks))):
+        notification = _NOTIFICATION.search(str(blocks[n].body.get("text", "")))
+        if notification and blocks[n].role == "user" and blocks[n].index not in answered | {newest}:
+            return n, notification[0]
+    return at, _prompt_text(blocks[at]) if at >= 0 else ""
 
 
 def _plain_text(block: _Block) -> str:

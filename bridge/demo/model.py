@@ -22,6 +22,8 @@ from bridge.demo.wire import PING, Frame, error_body, stream_frames, whole_body
 _MAX_BODY = 256 * 1024 * 1024
 _PING_EVERY_S = 5.0
 _KEPT_REQUESTS = 1000
+# A client that finds the connection cut before it has read the headers reports no part of the answer.
+_BEFORE_BREAK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ class DemoModel:
                         await self._wait_at(name, response)
                     case Break(how=how):
                         self._failures[key] += 1
+                        await asyncio.sleep(_BEFORE_BREAK_S)
                         if how == "drop":
                             _cut_connection(request)
                         return response
@@ -226,5 +229,6 @@ def _refuse(refusal: Refusal) -> web.Response:
 
 
 def _cut_connection(request: web.Request) -> None:
+    # Not `abort`: what was written before the cut must arrive.
     if request.transport is not None:
-        request.transport.abort()
+        request.transport.close()

@@ -64,7 +64,7 @@ Piece = TextPiece | ThinkingPiece | CallPiece | BlockEnd | Pace | Gate | Break
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An answer to stream. `ident` is unique for the step of the conversation, equal for its retries."""
+    """An answer to stream. `ident` tells this attempt from all others; asking again gives it again."""
 
     ident: str
     model: str
@@ -109,7 +109,8 @@ DEMO: the conversation was read.
 
 def next_reply(conversation: Conversation, *, failures: int) -> Message | Refusal:
     """What to answer. `failures` says how often this very step has failed by script already."""
-    ident = hashlib.sha256(conversation.key.encode("utf-8", "replace")).hexdigest()[:20]
+    attempt = f"{conversation.key} {conversation.broken} {failures}"
+    ident = hashlib.sha256(attempt.encode("utf-8", "replace")).hexdigest()[:20]
     steps = _due_steps(conversation)
     refusal = next((step for step in steps if isinstance(step, Refuse)), None)
     if refusal and _still_fails(refusal.times, failures):

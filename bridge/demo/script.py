@@ -138,7 +138,7 @@ Step = (
     | Unknown
 )
 
-_DIRECTIVE = re.compile(r"(?:(?<=\s)|^)demo:([a-z][a-z-]*)[ \t]*")
+_DIRECTIVE = re.compile(r"(?:(?<=\s)|^)demo:([a-z][a-z-]*)")
 _STOP = re.compile(r"\s+demo:[a-z]|[ \t]*\r?\n|\s*$")
 
 

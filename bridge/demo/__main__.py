@@ -1,0 +1,74 @@
+"""`python -m bridge.demo`: serves the demo model for one directory until nobody needs it any more.
+
+Started by `process.ensure_demo`, by hand only for a look. Holds the directory's lock: a second one ends at
+once. Ends by itself when no request came for a while and no CLI of the directory is alive.
+"""
+
+import argparse
+import asyncio
+import fcntl
+import os
+import secrets
+import signal
+import sys
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+from bridge.demo.live_sessions import any_alive
+from bridge.demo.model import DemoModel
+from bridge.demo.process import IDLE_EXIT_S, DemoRecord, load_record, save_record
+
+
+def main() -> int:
+    """Serve. Returns 0 after an orderly end, 3 when another process serves this directory."""
+    options = _parse_options()
+    options.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(options.directory / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("another process serves this directory already")
+        return 3
+    asyncio.run(_serve(options))
+    return 0
+
+
+def _parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bridge.demo", description="The demo model.")
+    parser.add_argument("--directory", type=Path, required=True, help="where its record and its lock are")
+    parser.add_argument("--idle-exit", type=float, default=IDLE_EXIT_S, metavar="SECONDS")
+    parser.add_argument("--ready-fd", type=int, help="a descriptor that is told `ready` and closed")
+    return parser.parse_args()
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    known = load_record(options.directory)
+    identity = known.identity if known else secrets.token_hex(16)
+    async with AsyncExitStack() as stack:
+        try:
+            demo = await stack.enter_async_context(DemoModel(known.port if known else 0, identity=identity))
+        except OSError:  # the old port was given to somebody else
+            demo = await stack.enter_async_context(DemoModel(identity=identity))
+        save_record(options.directory, DemoRecord(demo.port, identity))
+        if options.ready_fd is not None:
+            os.write(options.ready_fd, b"ready")
+            os.close(options.ready_fd)
+        await _until_unneeded(demo, options)
+
+
+async def _until_unneeded(demo: DemoModel, options: argparse.Namespace) -> None:
+    """Return after a signal, or once it was idle long enough and no CLI lives that might ask again."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    while demo.unused_s < options.idle_exit or any_alive(options.directory / "claude"):
+        wait_s = min(60.0, max(0.05, options.idle_exit - demo.unused_s))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await stopped.wait()
+        if stopped.is_set():
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

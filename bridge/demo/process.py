@@ -1,0 +1,181 @@
+"""The demo model as a small process of its own: found again, started when needed, the same port for good.
+
+Sessions outlive the bridge, so the model that their CLIs talk to must outlive it too. Its directory holds
+`demo.json` (port and identity, mode 0600), a lock that the running process holds, its log, and `claude/`,
+the configuration directory of demo sessions: nothing of a user's own Claude settings is read or changed.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+# Says what it is; the CLI wants a key, the demo does not look at it.
+DEMO_API_KEY = "demo-model-needs-no-key"
+IDLE_EXIT_S = 1800.0
+_START_TIMEOUT_S = 30.0
+_HEALTH_TIMEOUT_S = 10.0
+
+
+class DemoError(Exception):
+    """The demo model cannot be started; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoEndpoint:
+    """Where a running demo model is, and what a CLI needs to use it."""
+
+    base_url: str
+    api_key: str
+    config_directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRecord:
+    """What `demo.json` keeps: the port stays the same, so that living CLIs find a restarted demo."""
+
+    port: int
+    identity: str
+
+
+async def ensure_demo(directory: Path, *, idle_exit_s: float = IDLE_EXIT_S) -> DemoEndpoint:
+    """Find the demo model that serves `directory`, or start it detached; return when it answers.
+
+    Safe to call at any time and from several processes at once. Takes milliseconds when it runs, about half
+    a second when it has to start. Raises `DemoError`.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config = seed_config(directory / "claude")
+    async with asyncio.timeout(_START_TIMEOUT_S), _start_lock(directory):
+        record = load_record(directory)
+        if record is None or not await _answers(record):
+            await _start(directory, idle_exit_s)
+            record = load_record(directory)
+        if record is None:
+            raise DemoError("the demo model started but left no record of its port")
+    return DemoEndpoint(f"http://127.0.0.1:{record.port}", DEMO_API_KEY, config)
+
+
+def demo_environment(endpoint: DemoEndpoint) -> dict[str, str]:
+    """The variables that make a CLI use the demo model and connect to nothing else."""
+    return {
+        "ANTHROPIC_BASE_URL": endpoint.base_url,
+        "ANTHROPIC_API_KEY": endpoint.api_key,
+        "CLAUDE_CONFIG_DIR": str(endpoint.config_directory),
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        "DISABLE_ERROR_REPORTING": "1",
+        "DISABLE_TELEMETRY": "1",
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+    }
+
+
+def seed_config(directory: Path) -> Path:
+    """Make a CLI configuration directory with no onboarding and no question about the key; return it."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    state = directory / ".claude.json"
+    if not state.exists():
+        answers = {"approved": [DEMO_API_KEY[-20:]], "rejected": []}
+        content = {"hasCompletedOnboarding": True, "customApiKeyResponses": answers, "projects": {}}
+        _write_private(state, json.dumps(content))
+    return directory
+
+
+def load_record(directory: Path) -> DemoRecord | None:
+    """What the last demo process of `directory` wrote, or None if there is nothing that can be read."""
+    try:
+        content = json.loads((directory / "demo.json").read_text())
+        return DemoRecord(int(content["port"]), str(content["identity"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def save_record(directory: Path, record: DemoRecord) -> None:
+    """Replace `demo.json` in one step."""
+    _write_private(directory / "demo.json", json.dumps(asdict(record)))
+
+
+def _write_private(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+@asynccontextmanager
+async def _start_lock(directory: Path) -> AsyncIterator[None]:
+    """One starter at a time. Waiting polls, because a blocking `flock` cannot be cancelled."""
+    descriptor = os.open(directory / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(0.02)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+async def _answers(record: DemoRecord) -> bool:
+    """Whether the process behind `record` is there, and not a stranger on its port."""
+    try:
+        async with (
+            ClientSession(timeout=ClientTimeout(total=_HEALTH_TIMEOUT_S)) as client,
+            client.get(f"http://127.0.0.1:{record.port}/demo/health") as response,
+        ):
+            said = await response.json(content_type=None)
+    except (ClientError, OSError, TimeoutError, ValueError):
+        return False
+    return isinstance(said, dict) and said.get("identity") == record.identity
+
+
+async def _start(directory: Path, idle_exit_s: float) -> None:
+    """Start the process as nobody's child; it says `ready` on a pipe once it serves."""
+    reading, writing = os.pipe()
+    log = os.open(directory / "demo.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    argv = [sys.executable, "-m", "bridge.demo", "--directory", str(directory.resolve())]
+    try:
+        # The shell leaves it to init at once: it is no zombie of ours later, and no transport of ours kills it.
+        shell = await asyncio.create_subprocess_exec(
+            *("/bin/sh", "-c", '"$@" &', "sh", *argv),
+            *("--idle-exit", str(idle_exit_s), "--ready-fd", str(writing)),
+            env={"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parents[2])},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(writing,),
+            start_new_session=True,
+        )
+    except OSError as error:
+        os.close(reading)
+        raise DemoError(f"the demo model cannot be started: {error.strerror}") from error
+    finally:
+        os.close(writing)
+        os.close(log)
+    await shell.wait()
+    if await _read_all(reading) != b"ready":
+        said = (directory / "demo.log").read_text(errors="replace").strip().rpartition("\n")[2]
+        raise DemoError(f"the demo model ended at its start: {said or 'it said nothing'}")
+
+
+async def _read_all(descriptor: int) -> bytes:
+    """All that comes out of a pipe until its last writer has closed it."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    pipe = os.fdopen(descriptor, "rb", buffering=0)
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    try:
+        return await reader.read()
+    finally:
+        transport.close()

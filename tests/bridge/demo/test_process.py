@@ -1,0 +1,161 @@
+"""The demo model as a process of its own: found, shared, restarted on its port, gone when nobody needs it."""
+
+import asyncio
+import json
+import os
+import signal
+import stat
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+
+from bridge.demo.live_sessions import any_alive
+from bridge.demo.model import DemoModel
+from bridge.demo.process import DemoError, demo_environment, ensure_demo, load_record
+from tests.fakes.cli_home import CliHome, StreamCli, is_state, make_cli_home
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def server_pid(directory: Path) -> int | None:
+    """The process that serves `directory`, by its command line."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"bridge.demo" in words and str(directory.resolve()).encode() in words:
+            return int(entry.parent.name)
+    return None
+
+
+async def ended(directory: Path) -> None:
+    """Wait until nobody holds the serving lock: there is no event for the end of a process that is not ours."""
+    async with asyncio.timeout(60):
+        while server_pid(directory) is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def directory(tmp_path: Path) -> AsyncIterator[Path]:
+    path = tmp_path / "demo"
+    yield path
+    if (pid := server_pid(path)) is not None:
+        os.kill(pid, signal.SIGKILL)
+        await ended(path)
+
+
+async def test_demo_is_started_once_and_found_again(directory: Path) -> None:
+    first, second = await asyncio.gather(ensure_demo(directory), ensure_demo(directory))
+    pid = server_pid(directory)
+    assert first == second == await ensure_demo(directory)
+    assert server_pid(directory) == pid
+    async with ClientSession() as client, client.get(f"{first.base_url}/demo/health") as response:
+        assert (await response.json())["service"] == "demo-model"
+
+
+async def test_demo_is_no_child_of_the_program_that_started_it(directory: Path) -> None:
+    await ensure_demo(directory)
+    status = Path(f"/proc/{server_pid(directory)}/stat").read_text().rpartition(")")[2].split()
+    parent, session = int(status[1]), int(status[3])
+    assert parent != os.getpid()
+    assert session != os.getsid(0)
+
+
+async def test_killed_demo_comes_back_on_the_same_port(directory: Path) -> None:
+    before = await ensure_demo(directory)
+    pid = server_pid(directory)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await ended(directory)
+    assert await ensure_demo(directory) == before
+    assert server_pid(directory) not in (pid, None)
+
+
+async def test_stranger_on_the_port_is_not_taken_for_the_demo(directory: Path) -> None:
+    before = await ensure_demo(directory)
+    pid = server_pid(directory)
+    assert pid is not None
+    os.kill(pid, signal.SIGTERM)
+    await ended(directory)
+    async with DemoModel(int(before.base_url.rpartition(":")[2]), identity="a stranger"):
+        assert (await ensure_demo(directory)).base_url != before.base_url
+
+
+async def test_files_are_private_and_hold_nothing_of_our_environment(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISCORD_TOKEN", "sentinel")
+    await ensure_demo(directory)
+    assert b"sentinel" not in Path(f"/proc/{server_pid(directory)}/environ").read_bytes()
+    for path in (directory, *directory.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+async def test_unused_demo_ends_by_itself(directory: Path) -> None:
+    await ensure_demo(directory, idle_exit_s=0.3)
+    await ended(directory)
+
+
+async def test_demo_that_cannot_start_is_a_sentence(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(DemoError, match=r"the demo model ended at its start: .*/nowhere/python"):
+        await ensure_demo(directory)
+    assert load_record(directory) is None
+
+
+@pytest.mark.real_cli
+async def test_demo_stays_while_a_cli_of_its_directory_lives(directory: Path, tmp_path: Path) -> None:
+    endpoint = await ensure_demo(directory, idle_exit_s=0.3)
+    home = make_cli_home(tmp_path / "cli", endpoint.base_url)
+    home = CliHome(home.binary, home.home, home.work, {**home.environment, **demo_environment(endpoint)})
+    async with StreamCli(home) as cli:
+        await cli.turn("demo:text one")
+        assert any_alive(endpoint.config_directory)
+        unneeded = tmp_path / "unneeded"
+        await ensure_demo(unneeded, idle_exit_s=0.9)
+        await ended(unneeded)  # thus three times the idle limit has passed
+        assert server_pid(directory) is not None
+        lines = await cli.turn("demo:text two")
+        assert any("DEMO: two" in str(line.get("result")) for line in lines)
+        await cli.close()
+    assert not any_alive(endpoint.config_directory)
+    await ended(directory)
+
+
+@pytest.mark.real_cli
+async def test_turn_survives_the_death_of_the_demo_in_mid_answer(directory: Path, tmp_path: Path) -> None:
+    endpoint = await ensure_demo(directory)
+    async with StreamCli(make_cli_home(tmp_path / "cli", endpoint.base_url)) as cli:
+        await cli.send_prompt("demo:text partial demo:gate g demo:text rest")
+        await cli.line(lambda line: "partial" in str(line.get("event", {}).get("delta")))
+        pid = server_pid(directory)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await ended(directory)
+        await ensure_demo(directory)
+        async with ClientSession() as client:
+            await client.post(f"{endpoint.base_url}/demo/release/g")
+        await cli.line(is_state("idle"))
+        assert any("DEMO: partial\n\nrest" in str(line.get("result")) for line in cli.lines)
+
+
+@pytest.mark.parametrize(
+    ("content", "alive"),
+    [
+        ({"pid": os.getpid()}, True),
+        ({"pid": os.getpid(), "procStart": "1"}, False),
+        ({"pid": 2**22 + 1}, False),
+        ({}, False),
+        ([], False),
+    ],
+)
+def test_session_counts_as_alive_only_while_its_own_process_runs(
+    tmp_path: Path, content: object, alive: bool
+) -> None:
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions" / "1.json").write_text(json.dumps(content))
+    assert any_alive(tmp_path) is alive

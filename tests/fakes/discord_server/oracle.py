@@ -1,0 +1,145 @@
+"""Checks requests and answers against Discord's own OpenAPI document: the fake must not be its own judge."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .request_log import Request
+
+_URI = "urn:discord-openapi"
+# discord.py sends these as integers; Discord takes both, its document only strings.
+_SNOWFLAKES = re.compile(r"(^id|_id|_ids|^users|^roles|^tags|^messages)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One place where a request of the bot or an answer of the fake differs from the document."""
+
+    side: str
+    request: str
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.side} of {self.request} at {self.where or 'the top'}: {self.message}"
+
+
+class Oracle:
+    """Collects violations. Without a document it checks nothing."""
+
+    def __init__(self, document: Path | None) -> None:
+        self.violations: list[Violation] = []
+        self.checked = 0
+        self._document: dict[str, Any] = json.loads(document.read_bytes()) if document is not None else {}
+        self._operations = _operations(self._document)
+        self._validators: dict[str, Any] = {}
+        self._registry: Any = None
+
+    @property
+    def active(self) -> bool:
+        return bool(self._document)
+
+    def check(self, request: Request) -> None:
+        """Compare one finished request; refused requests (4xx) are checked on the answer's side only."""
+        if not self.active:
+            return
+        self.checked += 1
+        key = (request.method, _plain(request.route))
+        operation = self._operations.get(key)
+        if operation is None:
+            self._add("request", request, "", "no such operation in the document")
+            return
+        pointer, body = operation
+        if request.accepted:
+            self._check_request(request, pointer, body)
+        self._check_answer(request, pointer, body)
+
+    def _check_request(self, request: Request, pointer: str, operation: dict[str, Any]) -> None:
+        content = operation.get("requestBody", {}).get("content", {})
+        if not request.body or "application/json" not in content:
+            return
+        where = f"{pointer}/requestBody/content/application~1json/schema"
+        self._validate("request", request, where, _as_strings(request.body))
+
+    def _check_answer(self, request: Request, pointer: str, operation: dict[str, Any]) -> None:
+        status = str(request.status)
+        responses = operation["responses"]
+        if status not in responses:
+            status = "4XX" if status.startswith("4") else status
+        if status not in responses:
+            self._add("answer", request, "", f"status {request.status} is not in the document")
+            return
+        if request.answer is None:
+            return
+        where = f"{pointer}/responses/{status}"
+        if "$ref" in responses[status]:
+            where = responses[status]["$ref"].removeprefix("#")
+        self._validate(
+            "answer", request, f"{where}/content/application~1json/schema", _without_details(request.answer)
+        )
+
+    def _validate(self, side: str, request: Request, pointer: str, instance: object) -> None:
+        validator = self._validator(pointer)
+        for error in validator.iter_errors(instance):
+            deepest = _deepest(error)
+            where = "/".join(str(step) for step in [*error.absolute_path, *deepest.relative_path][:12])
+            self._add(side, request, where, deepest.message[:300])
+
+    def _validator(self, pointer: str) -> Any:
+        # Imported here: it takes 60 ms, and most runs have no document.
+        import jsonschema  # type: ignore[import-untyped]  # it has no stubs
+        from referencing import Registry, Resource
+        from referencing.jsonschema import DRAFT202012
+
+        if self._registry is None:
+            resource = Resource.from_contents(self._document, default_specification=DRAFT202012)
+            self._registry = Registry().with_resource(_URI, resource)
+        if pointer not in self._validators:
+            schema = {"$ref": f"{_URI}#{pointer}"}
+            self._validators[pointer] = jsonschema.Draft202012Validator(schema, registry=self._registry)
+        return self._validators[pointer]
+
+    def _add(self, side: str, request: Request, where: str, message: str) -> None:
+        self.violations.append(Violation(side, request.key, where, message))
+
+
+def _operations(document: dict[str, Any]) -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
+    found = {}
+    for path, methods in document.get("paths", {}).items():
+        escaped = path.replace("~", "~0").replace("/", "~1").replace("{", "%7B").replace("}", "%7D")
+        for method, operation in methods.items():
+            if method in ("get", "put", "post", "patch", "delete"):
+                found[method.upper(), _plain(path)] = (f"/paths/{escaped}/{method}", operation)
+    return found
+
+
+def _plain(path: str) -> str:
+    return re.sub(r"\{\w+\}", "{}", path)
+
+
+def _deepest(error: Any) -> Any:
+    """The most telling of the nested errors under an anyOf or oneOf."""
+    while error.context:
+        error = max(error.context, key=lambda one: (len(one.absolute_path), one.validator != "type"))
+    return error
+
+
+def _as_strings(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _as_strings(inner, name) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_strings(inner, key) for inner in value]
+    if isinstance(value, int) and not isinstance(value, bool) and _SNOWFLAKES.search(key) and key != "id":
+        return str(value)
+    return value
+
+
+def _without_details(answer: object) -> object:
+    """Field errors carry string codes, which the document calls integers; the rest of the error is checked."""
+    if isinstance(answer, dict) and "errors" in answer and "code" in answer:
+        return {key: value for key, value in answer.items() if key != "errors"}
+    return answer

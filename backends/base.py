@@ -24,6 +24,19 @@ class LaunchFailed(BackendError):
         self.reason = reason
 
 
+class TerminalUnavailable(LaunchFailed):
+    """The backend cannot make a place to look (no tmux, or it fails): another backend may still launch."""
+
+
+class InputNotWritten(BackendError):
+    """The input log took only a part of a line, or nothing (a full disk): send the same line again later."""
+
+    def __init__(self, path: Path, *, reason: str) -> None:
+        super().__init__(f"cannot write {path.name}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
 class HostGone(BackendError):
     """The host that a reference names does not exist any more and left no directory."""
 
@@ -118,11 +131,22 @@ class Host(Protocol):
         """The address to store: `attach(ref)` gives this host again, also in another process."""
         ...
 
+    @property
+    def session_id(self) -> str:
+        """The session that the host was launched for."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """The host's number within its session."""
+        ...
+
     async def send(self, line: InputLine) -> None:
         """Append `line` to the input log, or the part of it that is missing there.
 
         Idempotent: a line that is already whole is left alone. Raises `LogCut` if the log ends before
-        `line.start`. Callers must not overlap; the log is never truncated.
+        `line.start`, `InputNotWritten` if the disk does not take it. Callers must not overlap; the log is
+        never truncated.
         """
         ...
 
@@ -190,7 +214,8 @@ class Backend(Protocol):
         """Start `spec.argv` detached from this process and return its host.
 
         On return the program has been started or has failed by itself (see `Host.wait`). Raises
-        `LaunchFailed` when the host could not be made (no backend, no directory, no work directory).
+        `LaunchFailed` when the host could not be made (no directory, no work directory, no such program),
+        `TerminalUnavailable` when only the place to look could not. After either nothing of it is left.
         """
         ...
 

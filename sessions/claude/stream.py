@@ -1,0 +1,189 @@
+"""The `stream` driver: stream-json and the control protocol over the host's two logs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import assert_never
+
+from sessions.claude import answers, control, launch
+from sessions.claude.lines import (
+    CliLine,
+    PermissionAsked,
+    PermissionSuggestion,
+    PlanAsked,
+    QuestionAsked,
+)
+from sessions.claude.locate import Cli, locate
+from sessions.claude.parse import parse
+from sessions.driver import ConversationStart, ImageFile, Program
+from sessions.errors import WrongAnswer
+from sessions.model import (
+    Allow,
+    AllowAlways,
+    AllowSession,
+    Answer,
+    ApprovePlan,
+    Ask,
+    Decision,
+    Deny,
+    PermissionBody,
+    PermissionMode,
+    PlanBody,
+    QuestionBody,
+    RevisePlan,
+    TurnKind,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """What the driver needs to know of this installation.
+
+    `environment` is the bridge's own, of which `child_names` may pass; `overrides` go in as they are (the
+    demo model's address). `private` are directories that Claude's tools may not touch.
+    """
+
+    configured_command: str
+    environment: Mapping[str, str]
+    child_names: Sequence[str] = launch.DEFAULT_CHILD_ENV
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    private: Sequence[Path] = ()
+
+
+class StreamDriver:
+    """Implements `sessions.driver.Driver`. The CLI is looked for once, and again only after a failure."""
+
+    def __init__(self, options: StreamOptions) -> None:
+        self._options = options
+        self._cli: Cli | None = None
+
+    async def program(self, start: ConversationStart) -> Program:
+        begins = _begin(start)
+        options = self._options
+        allowed = launch.child_environment(options.environment, options.child_names, start=begins)
+        environment = {**allowed, **options.overrides}
+        if self._cli is None or not Path(self._cli.command[0]).exists():
+            self._cli = await locate(options.configured_command, environment)
+        line = launch.LaunchLine(
+            command=self._cli.command,
+            start=begins,
+            private=options.private,
+            model=start.model,
+            permission_mode=start.mode,
+            trusted=start.trusted,
+        )
+        return Program(launch.argv(line), environment)
+
+    def parse(self, line: bytes) -> CliLine:
+        return parse(line)
+
+    def prompt(self, prompt_uuid: str, text: str, kind: TurnKind, images: Sequence[ImageFile]) -> bytes:
+        if kind is TurnKind.COMMAND:
+            name, _, arguments = text.removeprefix("/").partition(" ")
+            return control.command_message(prompt_uuid, name, arguments)
+        pictures = [control.Image(each.media_type, each.data) for each in images]
+        return control.user_message(prompt_uuid, text, pictures)
+
+    def initialize(self, request_id: str) -> bytes:
+        return control.initialize(request_id)
+
+    def interrupt(self, request_id: str) -> bytes:
+        return control.interrupt(request_id)
+
+    def set_model(self, request_id: str, model: str) -> bytes:
+        return control.set_model(request_id, model)
+
+    def set_permission_mode(self, request_id: str, mode: PermissionMode) -> bytes:
+        return control.set_permission_mode(request_id, mode)
+
+    def measure_context(self, request_id: str) -> bytes:
+        return control.get_context_usage(request_id)
+
+    def rewind_conversation(self, request_id: str, prompt_uuid: str, newest_uuid: str) -> bytes:
+        return control.rewind_conversation(request_id, target_uuid=prompt_uuid, last_user_uuid=newest_uuid)
+
+    def rewind_files(self, request_id: str, prompt_uuid: str, *, dry_run: bool) -> bytes:
+        return control.rewind_files(request_id, prompt_uuid=prompt_uuid, dry_run=dry_run)
+
+    def cancel_prompt(self, request_id: str, prompt_uuid: str) -> bytes:
+        return control.cancel_async_message(request_id, prompt_uuid)
+
+    def end_session(self, request_id: str) -> bytes:
+        return control.end_session(request_id)
+
+    def answer(self, ask: Ask, decision: Decision) -> bytes:
+        match ask.body:
+            case PermissionBody():
+                return _answer_permission(ask.request_id, ask.body, decision)
+            case QuestionBody():
+                return _answer_question(ask.request_id, ask.body, decision)
+            case PlanBody():
+                return _answer_plan(ask.request_id, ask.body, decision)
+            case _:
+                assert_never(ask.body)
+
+    def refuse_request(self, request_id: str, reason: str) -> bytes:
+        response = {"subtype": "error", "request_id": request_id, "error": reason}
+        return control.encoded({"type": "control_response", "response": response})
+
+
+def _begin(start: ConversationStart) -> launch.Start:
+    if start.fork is not None and not start.resume:
+        return launch.Fork(start.fork.conversation_id, start.conversation_id, start.fork.last_uuid or None)
+    if start.resume:
+        return launch.Resume(start.conversation_id, continue_turn=start.continues)
+    return launch.Fresh(start.conversation_id)
+
+
+def _answer_permission(request_id: str, body: PermissionBody, decision: Decision) -> bytes:
+    ask = PermissionAsked(
+        request_id=request_id,
+        tool_use_id=body.tool_use_id,
+        tool_name=body.tool_name,
+        input=body.input,
+        suggestions=tuple(
+            PermissionSuggestion(str(each.body.get("type", "")), each.body) for each in body.suggestions
+        ),
+    )
+    match decision:
+        case Allow():
+            return answers.allow_once(ask)
+        case AllowSession():
+            return answers.allow_and_remember(ask, _session_rules(ask), answers.Scope.SESSION)
+        case AllowAlways(suggestion) if 0 <= suggestion < len(ask.suggestions):
+            return answers.allow_and_remember(ask, [ask.suggestions[suggestion]], answers.Scope.ALWAYS)
+        case Deny(note):
+            return answers.deny(request_id, note)
+        case _:
+            raise WrongAnswer("permission")
+
+
+def _session_rules(ask: PermissionAsked) -> list[PermissionSuggestion]:
+    """What "for this session" remembers: the CLI's own rules, or the whole tool where it suggests none."""
+    rules = [each for each in ask.suggestions if each.kind in ("addRules", "addDirectories")]
+    if rules:
+        return rules
+    whole = {"type": "addRules", "rules": [{"toolName": ask.tool_name}], "behavior": "allow"}
+    return [PermissionSuggestion("addRules", {**whole, "destination": "session"})]
+
+
+def _answer_question(request_id: str, body: QuestionBody, decision: Decision) -> bytes:
+    ask = QuestionAsked(request_id, body.tool_use_id, (), body.input)
+    match decision:
+        case Answer(said):
+            return answers.answer_question(ask, said)
+        case Deny(note):
+            return answers.deny(request_id, note)
+        case _:
+            raise WrongAnswer("question")
+
+
+def _answer_plan(request_id: str, body: PlanBody, decision: Decision) -> bytes:
+    ask = PlanAsked(request_id, body.tool_use_id, body.plan, body.input)
+    match decision:
+        case ApprovePlan(accept_edits):
+            return answers.approve_plan(ask, accept_edits=accept_edits)
+        case RevisePlan(note) | Deny(note):
+            return answers.revise_plan(ask, note)
+        case _:
+            raise WrongAnswer("plan")

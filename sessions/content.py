@@ -1,0 +1,132 @@
+"""From the CLI's content to ours: blocks, tool results and the bodies of asks."""
+
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from sessions.claude import lines as c
+from sessions.model import (
+    AskBody,
+    Block,
+    Choice,
+    Other,
+    PermissionBody,
+    PlanBody,
+    Question,
+    QuestionBody,
+    Suggestion,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolOutput,
+)
+
+MAX_OUTPUT_CHARS = 100_000
+"""A tool's output is kept up to here; the rest is in Claude's transcript."""
+
+
+def block_of(block: c.ContentBlock, parent: str | None) -> Block:
+    """Our form of a block that Claude wrote."""
+    match block:
+        case c.TextBlock():
+            return Text(block.text, parent)
+        case c.ThinkingBlock():
+            return Thinking(block.text, parent)
+        case c.ToolUseBlock():
+            return ToolCall(block.tool_use_id, block.name, dict(block.input), parent)
+        case c.OtherBlock():
+            return Other(block.kind, dict(block.body))
+        case _:
+            assert_never(block)
+
+
+def tool_output(result: c.ToolResult) -> ToolOutput:
+    """A tool's result with the files that it changed."""
+    text = result.text
+    if len(text) > MAX_OUTPUT_CHARS:
+        text = f"{text[:MAX_OUTPUT_CHARS]}\n… ({len(result.text) - MAX_OUTPUT_CHARS:,} more characters)"
+    path, patch = _changed_file(result.detail or {})
+    return ToolOutput(
+        tool_use_id=result.tool_use_id,
+        text=text,
+        is_error=result.is_error,
+        paths=(path,) if path else (),
+        patch=patch,
+        parent=result.parent,
+    )
+
+
+def _changed_file(detail: Mapping[str, Any]) -> tuple[str, str]:
+    """The file that a tool wrote and its patch, where the structured result carries one."""
+    path = detail.get("filePath")
+    hunks = detail.get("structuredPatch")
+    if not isinstance(path, str) or not isinstance(hunks, list):
+        return "", ""
+    if not hunks and isinstance(detail.get("content"), str):
+        return path, "\n".join(f"+{line}" for line in detail["content"].split("\n"))
+    return path, "\n".join(_hunk_text(hunk) for hunk in hunks if isinstance(hunk, Mapping))
+
+
+def _hunk_text(hunk: Mapping[str, Any]) -> str:
+    head = "@@ -{oldStart},{oldLines} +{newStart},{newLines} @@".format_map(_Numbers(hunk))
+    return "\n".join([head, *map(str, hunk.get("lines", ()))])
+
+
+class _Numbers(dict[str, Any]):
+    """A hunk's numbers, 0 where one is missing."""
+
+    def __missing__(self, key: str) -> int:
+        return 0
+
+
+def ask_body(line: c.AskLine) -> AskBody:
+    """Our form of what the CLI asks."""
+    match line:
+        case c.PermissionAsked():
+            return PermissionBody(
+                tool_name=line.tool_name,
+                tool_use_id=line.tool_use_id,
+                input=dict(line.input),
+                description=line.description,
+                reason=line.reason,
+                blocked_path=line.blocked_path,
+                suggestions=tuple(
+                    Suggestion(dict(each.body), _suggestion_words(each)) for each in line.suggestions
+                ),
+            )
+        case c.QuestionAsked():
+            return QuestionBody(
+                tool_use_id=line.tool_use_id,
+                questions=tuple(_question(each) for each in line.questions),
+                input=dict(line.input),
+            )
+        case c.PlanAsked():
+            return PlanBody(tool_use_id=line.tool_use_id, plan=line.plan, input=dict(line.input))
+        case _:
+            assert_never(line)
+
+
+def _question(question: c.Question) -> Question:
+    choices = tuple(Choice(each.label, each.description) for each in question.options)
+    return Question(question.text, question.header, choices, question.multi_select)
+
+
+def _suggestion_words(suggestion: c.PermissionSuggestion) -> str:
+    """What "always" would mean, for a person."""
+    body = suggestion.body
+    where = {"localSettings": "in this project", "userSettings": "everywhere", "session": "in this session"}
+    place = where.get(str(body.get("destination")), "from now on")
+    if suggestion.kind == "setMode":
+        return f"Switch to {body.get('mode')} {place}"
+    rules = body.get("rules")
+    if suggestion.kind == "addRules" and isinstance(rules, list):
+        named = [_rule_words(rule) for rule in rules if isinstance(rule, Mapping)]
+        return f"Always {body.get('behavior', 'allow')} {', '.join(named)} {place}"
+    directories = body.get("directories")
+    if suggestion.kind == "addDirectories" and isinstance(directories, list):
+        return f"Give access to {', '.join(map(str, directories))} {place}"
+    return f"{suggestion.kind} {place}"
+
+
+def _rule_words(rule: Mapping[str, Any]) -> str:
+    content = rule.get("ruleContent")
+    return f"{rule.get('toolName')}({content})" if content else str(rule.get("toolName"))

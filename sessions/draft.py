@@ -1,0 +1,106 @@
+"""A change of a session that is being put together: events on a snapshot, and the lines to send with them.
+
+Nothing of a draft is true until it is committed; a draft that is dropped has changed nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from backends.base import InputLine
+from sessions import rows
+from sessions.events import Event, Numbered
+from sessions.rows import StoredInput
+from sessions.state import Snapshot, apply
+from storage import Statement
+
+
+@dataclass(slots=True)
+class Draft:
+    """Events applied one by one; `snapshot` is the state after the last of them."""
+
+    snapshot: Snapshot
+    at_ms: int
+    numbered: list[Numbered] = field(default_factory=list)
+    extra: list[Statement] = field(default_factory=list)
+    lines: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def add(self, event: Event) -> None:
+        """Apply `event`. Raises `IllegalMove` where the state forbids it."""
+        number = self.snapshot.next_event
+        self.snapshot = apply(self.snapshot, event, self.at_ms)
+        self.numbered.append(Numbered(self.snapshot.id, number, self.at_ms, event))
+
+    def add_all(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self.add(event)
+
+    def send(self, token: str, line: bytes) -> None:
+        """Send `line` to the host once the draft is committed; the log acknowledges it by `token`."""
+        self.lines.append((token, line))
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.numbered or self.extra or self.lines)
+
+    def statements(self, *, new_session: bool = False) -> list[Statement]:
+        """Everything to write for the events: their rows, what they project to, the session's row."""
+        session = self.snapshot
+        written: list[Statement] = [rows.insert_session(session)] if new_session else []
+        for each in self.numbered:
+            written.append(rows.insert_event(session.id, each.number, each.at_ms, each.event))
+            written.extend(rows.project_event(session.id, each.event, each.at_ms))
+        if self.numbered and not new_session:
+            written.append(rows.update_session(session))
+        return [*written, *self.extra]
+
+
+class InputLedger:
+    """The inputs of one host in order: what was reserved, appended and acknowledged.
+
+    Offsets are given out before the bytes are in the log, so that a row can say where they belong.
+    """
+
+    def __init__(self, stored: Sequence[StoredInput], log_size: int) -> None:
+        self._open = [each for each in stored if not each.acknowledged]
+        self.next_number = stored[-1].number + 1 if stored else 1
+        # An acknowledged line has lost its bytes, but it is whole in the log, and nothing comes after it.
+        self.end = self._open[-1].line.end if self._open else log_size
+        self._unsent = list(self._open)
+
+    def reserve(self, lines: Sequence[tuple[str, bytes]]) -> list[StoredInput]:
+        """The next rows for `lines`; nothing is noted until `commit`."""
+        reserved: list[StoredInput] = []
+        number, start = self.next_number, self.end
+        for token, data in lines:
+            reserved.append(StoredInput(number, InputLine(start, data), token, acknowledged=False))
+            number, start = number + 1, start + len(data)
+        return reserved
+
+    def commit(self, reserved: Sequence[StoredInput]) -> None:
+        """The rows of `reserved` are stored."""
+        if reserved:
+            self._open.extend(reserved)
+            self._unsent.extend(reserved)
+            self.next_number = reserved[-1].number + 1
+            self.end = reserved[-1].line.end
+
+    def unsent(self) -> StoredInput | None:
+        """The first line that is not known to be in the log."""
+        return self._unsent[0] if self._unsent else None
+
+    def sent(self) -> None:
+        """The first unsent line is in the log."""
+        self._unsent.pop(0)
+
+    def matching(self, token: str) -> list[StoredInput]:
+        """Unacknowledged lines that `token` acknowledges."""
+        return [each for each in self._open if each.token == token]
+
+    def acknowledge(self, acknowledged: Sequence[StoredInput]) -> None:
+        """The log shows that these have arrived."""
+        gone = {each.number for each in acknowledged}
+        self._open = [each for each in self._open if each.number not in gone]
+
+    def replay_offset(self) -> int:
+        """Where a new follower has to begin: at the first line that nothing acknowledges."""
+        return self._open[0].line.start if self._open else self.end

@@ -1,0 +1,97 @@
+"""What the session core needs of a way to talk with the CLI: lines out, lines in, and how to start it.
+
+The `stream` driver (`sessions.claude.stream`) is the one there is; a driver for the interactive screen fits
+the same protocol. Every method is pure: bytes are moved by `host_run.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sessions.claude.lines import CliLine
+from sessions.model import Ask, Decision, PermissionMode, TurnKind
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a host is to run: the argument vector and the child's whole environment."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Where a new conversation branches off: after `last_uuid` of `conversation_id`."""
+
+    conversation_id: str
+    last_uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationStart:
+    """How a conversation is to be started or taken up again.
+
+    `resume` takes up the transcript, `continues` lets a cut turn go on by itself, `trusted` lets the
+    project's own hooks and servers run.
+    """
+
+    conversation_id: str
+    work_directory: Path
+    resume: bool
+    model: str = ""
+    mode: PermissionMode = PermissionMode.DEFAULT
+    fork: Fork | None = None
+    continues: bool = False
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """A picture that goes to Claude as a picture."""
+
+    media_type: str
+    data: bytes
+
+
+class Driver(Protocol):
+    """Builds what is sent and reads what is printed. Lines end in one newline."""
+
+    async def program(self, start: ConversationStart) -> Program:
+        """The launch line. Raises a `ClaudeError` when the CLI is missing, broken or too old."""
+        ...
+
+    def parse(self, line: bytes) -> CliLine:
+        """What a printed line means; never raises."""
+        ...
+
+    def prompt(self, prompt_uuid: str, text: str, kind: TurnKind, images: Sequence[ImageFile]) -> bytes:
+        """A prompt (user text, no expansion) or one of Claude's own commands (`/name arguments`)."""
+        ...
+
+    def initialize(self, request_id: str) -> bytes: ...
+
+    def interrupt(self, request_id: str) -> bytes: ...
+
+    def set_model(self, request_id: str, model: str) -> bytes: ...
+
+    def set_permission_mode(self, request_id: str, mode: PermissionMode) -> bytes: ...
+
+    def measure_context(self, request_id: str) -> bytes: ...
+
+    def rewind_conversation(self, request_id: str, prompt_uuid: str, newest_uuid: str) -> bytes: ...
+
+    def rewind_files(self, request_id: str, prompt_uuid: str, *, dry_run: bool) -> bytes: ...
+
+    def cancel_prompt(self, request_id: str, prompt_uuid: str) -> bytes: ...
+
+    def end_session(self, request_id: str) -> bytes: ...
+
+    def answer(self, ask: Ask, decision: Decision) -> bytes:
+        """The answer to an ask. Raises `WrongAnswer` if the decision does not fit its kind."""
+        ...
+
+    def refuse_request(self, request_id: str, reason: str) -> bytes:
+        """The answer to a control request of the CLI that we do not serve, so that it does not wait."""
+        ...

@@ -1,0 +1,83 @@
+"""What a session refuses, one class per decision that a caller can take.
+
+Messages are sentences for people: what happened and what to do. They name no path and no secret.
+"""
+
+
+class SessionError(Exception):
+    """Root of everything that `sessions` raises on purpose."""
+
+
+class SessionNotFound(SessionError):
+    def __init__(self, session_id: str) -> None:
+        super().__init__("There is no such session; it may have been cleared.")
+        self.session_id = session_id
+
+
+class TurnNotFound(SessionError):
+    def __init__(self, turn_id: str) -> None:
+        super().__init__("There is no such turn in this session.")
+        self.turn_id = turn_id
+
+
+class IllegalMove(SessionError):
+    """The state does not allow this; nothing was changed."""
+
+    def __init__(self, what: str, state: str) -> None:
+        super().__init__(f"{what} is not possible while the session is {state}.")
+        self.what = what
+        self.state = state
+
+
+class NotAllowed(SessionError):
+    """The actor may not do this. The sentence does not tell whether the session exists."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"You may not {action.replace('_', ' ')} here. Ask the session's owner or an admin.")
+        self.action = action
+
+
+class AlreadyDecided(SessionError):
+    """Somebody else answered the ask first, or it was withdrawn; `by` is empty then."""
+
+    def __init__(self, ask_id: str, by: str) -> None:
+        super().__init__("This has been decided already." if by else "Claude no longer waits for this answer.")
+        self.ask_id = ask_id
+        self.by = by
+
+
+class WrongAnswer(SessionError):
+    """The decision does not fit the kind of ask."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"This answer does not fit a {kind} ask.")
+        self.kind = kind
+
+
+class LimitReached(SessionError):
+    """A quota or limit is used up; `opens_ms` says when it opens again, if that is known."""
+
+    def __init__(self, sentence: str, *, opens_ms: int | None = None) -> None:
+        super().__init__(sentence)
+        self.opens_ms = opens_ms
+
+
+class WorkDirectoryRefused(SessionError):
+    """The work directory does not exist or lies outside the workspace."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"The project “{name}” cannot be used: {reason}.")
+        self.name = name
+        self.reason = reason
+
+
+class PromptRefused(SessionError):
+    """The prompt is empty, too long, or carries something that cannot be sent."""
+
+
+class ClaudeUnavailable(SessionError):
+    """Claude cannot be asked for this now: no answer in time, or an answer that says no."""
+
+
+class ImportRefused(SessionError):
+    """The file is damaged, hostile or of a version that we do not know; nothing was changed."""

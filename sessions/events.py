@@ -1,0 +1,278 @@
+"""What happens to a session, as numbered facts: the one stream that is stored, replayed and shown.
+
+A durable event is applied to the snapshot (`state.apply`), written with its rows in one transaction, and
+published after the commit with its number. `PartialText` is the one thing on the bus that is not stored:
+the growing text of a block that is still being written, rebuilt from the host's log after a restart.
+"""
+
+import msgspec
+
+from sessions.model import (
+    Activity,
+    Ask,
+    AskId,
+    Attachment,
+    Block,
+    Blocker,
+    Decision,
+    Lifecycle,
+    PermissionMode,
+    SessionId,
+    TokenUsage,
+    TurnId,
+    TurnKind,
+    TurnStatus,
+)
+
+USAGE_LIMIT = "usage_limit"
+"""Topic of the notice that says until when the account's limit is used up."""
+
+
+class SessionCreated(msgspec.Struct, frozen=True, tag="session_created"):
+    """The session exists; `key` is unique among sessions that have not ended, or empty."""
+
+    user_id: str
+    channel_id: str
+    key: str
+    title: str
+    project: str
+    work_directory: str
+    model: str
+    mode: PermissionMode
+
+
+class LifecycleChanged(msgspec.Struct, frozen=True, tag="lifecycle_changed"):
+    old: Lifecycle
+    new: Lifecycle
+    cause: str
+
+
+class ActivityChanged(msgspec.Struct, frozen=True, tag="activity_changed"):
+    old: Activity
+    new: Activity
+    cause: str
+    blocker: Blocker | None = None
+
+
+class HostStarted(msgspec.Struct, frozen=True, tag="host_started"):
+    """Host `number` runs the conversation from here on; `continues` says that a cut turn goes on in it."""
+
+    number: int
+    continues: bool = False
+
+
+class HostEnded(msgspec.Struct, frozen=True, tag="host_ended"):
+    number: int
+    code: int | None
+    reason: str
+
+
+class ConversationChanged(msgspec.Struct, frozen=True, tag="conversation_changed"):
+    conversation_id: str
+    cause: str
+
+
+class TurnQueued(msgspec.Struct, frozen=True, tag="turn_queued"):
+    """A prompt is accepted. `origin` is the face's key for it, `rewind_to` the prompt that it replaces."""
+
+    turn_id: TurnId
+    number: int
+    kind: TurnKind
+    author_id: str
+    prompt: str
+    prompt_uuid: str
+    origin: str
+    attachments: tuple[Attachment, ...] = ()
+    alternative_of: TurnId | None = None
+    rewind_to: str | None = None
+    front: bool = False
+
+
+class TurnRequeued(msgspec.Struct, frozen=True, tag="turn_requeued"):
+    """A turn that was cut is to go on: it is the next to be sent, under its old uuid, after its old blocks."""
+
+    turn_id: TurnId
+    kind: TurnKind
+    author_id: str
+    prompt_uuid: str
+    next_ordinal: int
+
+
+class TurnEdited(msgspec.Struct, frozen=True, tag="turn_edited"):
+    turn_id: TurnId
+    prompt: str
+
+
+class TurnMovedToFront(msgspec.Struct, frozen=True, tag="turn_moved_to_front"):
+    turn_id: TurnId
+
+
+class TurnWithdrawn(msgspec.Struct, frozen=True, tag="turn_withdrawn"):
+    turn_id: TurnId
+    by: str
+
+
+class TurnSent(msgspec.Struct, frozen=True, tag="turn_sent"):
+    """The prompt is in the input log of host `host` (or will be: its row is written with this event)."""
+
+    turn_id: TurnId
+    host: int
+
+
+class TurnStarted(msgspec.Struct, frozen=True, tag="turn_started"):
+    """The CLI works on the prompt."""
+
+    turn_id: TurnId
+
+
+class BackgroundTurnStarted(msgspec.Struct, frozen=True, tag="background_turn_started"):
+    """Claude began a turn that nobody asked for, because background work reported."""
+
+    turn_id: TurnId
+    number: int
+
+
+class BlockAdded(msgspec.Struct, frozen=True, tag="block_added"):
+    """A whole block of a turn. In the stored body `block` is left out: it is in the `blocks` row."""
+
+    turn_id: TurnId
+    ordinal: int
+    block: Block
+
+
+class TurnEnded(msgspec.Struct, frozen=True, tag="turn_ended"):
+    """A turn is over. `reason` is a sentence where it was not simply done; costs are this turn's own."""
+
+    turn_id: TurnId
+    status: TurnStatus
+    reason: str = ""
+    cost_usd: float = 0.0
+    process_cost_usd: float = 0.0
+    usage: TokenUsage = TokenUsage()
+    duration_ms: int = 0
+    first_text_ms: int | None = None
+    last_uuid: str = ""
+    context_window: int | None = None
+
+
+class TurnContinued(msgspec.Struct, frozen=True, tag="turn_continued"):
+    """A turn that was cut runs again; `how` is a sentence."""
+
+    turn_id: TurnId
+    how: str
+
+
+class AskOpened(msgspec.Struct, frozen=True, tag="ask_opened"):
+    ask: Ask
+
+
+class AskDecided(msgspec.Struct, frozen=True, tag="ask_decided"):
+    ask_id: AskId
+    decision: Decision
+    by: str
+
+
+class AskWithdrawn(msgspec.Struct, frozen=True, tag="ask_withdrawn"):
+    """Nobody needs to answer any more; `cause` is a sentence."""
+
+    ask_id: AskId
+    cause: str
+
+
+class Noticed(msgspec.Struct, frozen=True, tag="noticed"):
+    """Something that people should know: `topic` is stable for programs, `text` a sentence for people."""
+
+    topic: str
+    text: str
+    until_ms: int | None = None
+
+
+class ModelChanged(msgspec.Struct, frozen=True, tag="model_changed"):
+    model: str
+
+
+class ModeChanged(msgspec.Struct, frozen=True, tag="mode_changed"):
+    mode: PermissionMode
+
+
+class TitleChanged(msgspec.Struct, frozen=True, tag="title_changed"):
+    """`by_person` titles stay; one made from the first prompt gives way."""
+
+    title: str
+    by_person: bool
+
+
+class BackgroundTasksChanged(msgspec.Struct, frozen=True, tag="background_tasks_changed"):
+    task_ids: tuple[str, ...]
+
+
+class CommandsListed(msgspec.Struct, frozen=True, tag="commands_listed"):
+    """Claude's own slash commands that this conversation offers now."""
+
+    commands: tuple[str, ...]
+
+
+class ContextMeasured(msgspec.Struct, frozen=True, tag="context_measured"):
+    used_tokens: int
+    window_tokens: int
+
+
+Event = (
+    SessionCreated
+    | LifecycleChanged
+    | ActivityChanged
+    | HostStarted
+    | HostEnded
+    | ConversationChanged
+    | TurnQueued
+    | TurnRequeued
+    | TurnEdited
+    | TurnMovedToFront
+    | TurnWithdrawn
+    | TurnSent
+    | TurnStarted
+    | BackgroundTurnStarted
+    | BlockAdded
+    | TurnEnded
+    | TurnContinued
+    | AskOpened
+    | AskDecided
+    | AskWithdrawn
+    | Noticed
+    | ModelChanged
+    | ModeChanged
+    | TitleChanged
+    | BackgroundTasksChanged
+    | CommandsListed
+    | ContextMeasured
+)
+
+
+class Numbered(msgspec.Struct, frozen=True, tag="event"):
+    """A durable event of one session: numbers rise by one and never repeat."""
+
+    session_id: SessionId
+    number: int
+    at_ms: int
+    event: Event
+
+
+class PartialText(msgspec.Struct, frozen=True, tag="partial"):
+    """The block that is being written now, after durable event `after`.
+
+    `added` goes in at character `start` of block `key`; a `start` of 0 begins it anew. `void` says that all
+    partial text of the turn shown so far is to be dropped (the API call is tried again). `key` names the
+    block within the turn, so that a late joiner can tell whether it has the beginning.
+    """
+
+    session_id: SessionId
+    after: int
+    turn_id: TurnId
+    key: str
+    kind: str
+    start: int
+    added: str
+    void: bool = False
+
+
+Feed = Numbered | PartialText

@@ -1,0 +1,261 @@
+"""What a line of the CLI means for a session: pure, from a snapshot and a line to the events that follow.
+
+Reading the same line in the same state again gives the same events, ids included: a crash between reading and
+storing changes nothing.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sessions import events as e
+from sessions import troubles
+from sessions.claude import lines as c
+from sessions.content import ask_body, block_of, tool_output
+from sessions.model import (
+    Activity,
+    Ask,
+    AskId,
+    Block,
+    Blocker,
+    Note,
+    PermissionMode,
+    Text,
+    TokenUsage,
+    TurnId,
+    TurnKind,
+    TurnStatus,
+)
+from sessions.state import RunningTurn, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where and when a line was read: host number, offset after it, time."""
+
+    host: int
+    offset: int
+    at_ms: int
+
+
+def interpret(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> Iterator[e.Event]:
+    """The events that `line` means for a session in state `snapshot`.
+
+    Lines that mean nothing for the state (stream deltas, replies to our requests) yield nothing.
+    """
+    match line:
+        case c.Initialized():
+            yield from _initialized(snapshot, line)
+        case c.StateChanged():
+            yield from _state_changed(snapshot, line)
+        case c.PromptLifecycle() | c.PromptEchoed():
+            yield from _prompt_moved(snapshot, line)
+        case c.MessageStarted():
+            if line.parent is None:
+                yield from _turn_in_hand(snapshot, moment)
+            if snapshot.blocker in (Blocker.RETRYING, Blocker.AUTH, Blocker.NO_PROGRESS):
+                yield e.ActivityChanged(snapshot.activity, Activity.WORKING, "Claude answers again")
+        case c.AssistantBlocks():
+            yield from _assistant_blocks(snapshot, line, moment)
+        case c.ToolResults():
+            yield from _add_blocks(snapshot, [tool_output(result) for result in line.results], moment)
+        case c.TurnResult():
+            yield from _turn_result(snapshot, line, moment)
+        case c.ApiRetry():
+            trouble = troubles.trouble_of_retry(line)
+            yield e.ActivityChanged(snapshot.activity, Activity.BLOCKED, trouble.sentence, trouble.blocker)
+            yield e.Noticed(trouble.topic, trouble.sentence)
+        case c.RateLimit():
+            yield from _rate_limit(snapshot, line)
+        case c.PermissionAsked() | c.QuestionAsked() | c.PlanAsked():
+            yield from open_ask(snapshot, line, moment)
+        case c.AskCancelled() | c.AnswerEchoed():
+            yield from _ask_closed(snapshot, line)
+        case _:
+            yield from _conversation_facts(snapshot, line, moment)
+
+
+def _conversation_facts(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> Iterator[e.Event]:
+    """Lines that change what is known of the conversation, not what Claude does."""
+    match line:
+        case c.StatusChanged(permission_mode=str(mode)):
+            yield from _mode_changed(snapshot, mode)
+        case c.ConversationReset():
+            yield e.Noticed("cleared", "The conversation was cleared; a new one begins.")
+        case c.BackgroundTasks():
+            if set(line.task_ids) != set(snapshot.background_tasks):
+                yield e.BackgroundTasksChanged(line.task_ids)
+        case c.ModelFellBack():
+            yield e.ModelChanged(line.fallback_model)
+            sentence = f"{line.original_model} is overloaded; {line.fallback_model} answers instead."
+            yield e.Noticed("model_fallback", sentence)
+        case c.Compacted():
+            words = f"Compacted from {line.tokens_before:,} to {line.tokens_after:,} tokens."
+            yield from _add_blocks(snapshot, [Note("compacted", words)], moment)
+            yield e.ContextMeasured(line.tokens_after, snapshot.context_window)
+        case _:
+            return
+
+
+def _initialized(snapshot: Snapshot, line: c.Initialized) -> Iterator[e.Event]:
+    if line.conversation_id and line.conversation_id != snapshot.conversation_id:
+        yield e.ConversationChanged(line.conversation_id, "cli")
+    if line.model and line.model != snapshot.model:
+        yield e.ModelChanged(line.model)
+    yield from _mode_changed(snapshot, line.permission_mode)
+    if line.slash_commands and line.slash_commands != snapshot.commands:
+        yield e.CommandsListed(line.slash_commands)
+
+
+def _mode_changed(snapshot: Snapshot, mode: str) -> Iterator[e.Event]:
+    known = {"manual": PermissionMode.DEFAULT, **{each.value: each for each in PermissionMode}}
+    if mode in known and known[mode] is not snapshot.mode:
+        yield e.ModeChanged(known[mode])
+
+
+def _state_changed(snapshot: Snapshot, line: c.StateChanged) -> Iterator[e.Event]:
+    new = {
+        c.CliState.RUNNING: Activity.WORKING,
+        c.CliState.REQUIRES_ACTION: Activity.ASKING,
+        c.CliState.IDLE: Activity.IDLE,
+    }[line.state]
+    if new is Activity.IDLE and snapshot.sent is not None:
+        return  # the prompt is on its way: the CLI was idle before it read it
+    if new is Activity.IDLE and snapshot.running is not None:
+        # Taken, yet no result: the CLI knows the prompt from before a crash and does not run it again.
+        yield e.TurnEnded(snapshot.running.turn_id, TurnStatus.DONE)
+    keeps_reason = snapshot.activity is Activity.BLOCKED and new is Activity.WORKING
+    keeps_reason = keeps_reason or snapshot.blocker is Blocker.USAGE_LIMIT
+    if new is not snapshot.activity and not keeps_reason:
+        yield e.ActivityChanged(snapshot.activity, new, "Claude says so")
+
+
+def _prompt_moved(snapshot: Snapshot, line: c.PromptLifecycle | c.PromptEchoed) -> Iterator[e.Event]:
+    sent = snapshot.sent
+    if sent is None or sent.prompt_uuid != line.prompt_uuid:
+        return
+    if isinstance(line, c.PromptLifecycle) and line.state == "cancelled":
+        yield e.TurnEnded(sent.turn_id, TurnStatus.WITHDRAWN)
+        return
+    if isinstance(line, c.PromptLifecycle) and line.state == "queued":
+        return
+    if snapshot.running is not None:
+        yield e.TurnEnded(snapshot.running.turn_id, TurnStatus.DONE)
+    yield e.TurnStarted(sent.turn_id)
+
+
+def _turn_in_hand(snapshot: Snapshot, moment: Moment) -> Iterator[e.Event]:
+    """Begin a background turn if Claude speaks while no turn runs."""
+    if snapshot.running is None:
+        yield e.BackgroundTurnStarted(_background_turn_id(snapshot, moment), snapshot.next_turn)
+
+
+def _background_turn_id(snapshot: Snapshot, moment: Moment) -> TurnId:
+    # From the place in the log, so that reading the line again after a crash names the same turn.
+    return TurnId(str(uuid.uuid5(uuid.UUID(snapshot.id), f"turn {moment.host} {moment.offset}")))
+
+
+def _add_blocks(snapshot: Snapshot, blocks: list[Block], moment: Moment) -> Iterator[e.Event]:
+    running = snapshot.running
+    if running is None:
+        yield from _turn_in_hand(snapshot, moment)
+        running = RunningTurn(_background_turn_id(snapshot, moment), "", kind=TurnKind.BACKGROUND)
+    for ordinal, block in enumerate(blocks, start=running.next_ordinal):
+        yield e.BlockAdded(running.turn_id, ordinal, block)
+
+
+def _assistant_blocks(snapshot: Snapshot, line: c.AssistantBlocks, moment: Moment) -> Iterator[e.Event]:
+    if line.error is not None:
+        return  # the API's words; the result line that follows says the same in facts
+    blocks = [block_of(block, line.parent) for block in line.blocks]
+    yield from _add_blocks(snapshot, blocks, moment)
+
+
+def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iterator[e.Event]:
+    turn = _turn_of_result(snapshot, line)
+    if turn is None:
+        return
+    if turn is snapshot.running:
+        yield from _add_blocks(snapshot, _local_text(snapshot, turn, line), moment)
+    status, trouble = _outcome(line)
+    if trouble is not None:
+        yield e.Noticed(trouble.topic, trouble.sentence)
+    cost = line.cost_usd - snapshot.process_cost_usd
+    yield e.TurnEnded(
+        turn.turn_id,
+        status,
+        reason=trouble.sentence if trouble else "",
+        cost_usd=round(max(0.0, cost), 10),
+        process_cost_usd=line.cost_usd,
+        usage=TokenUsage(
+            line.usage.input_tokens,
+            line.usage.output_tokens,
+            line.usage.cache_read_tokens,
+            line.usage.cache_write_tokens,
+        ),
+        duration_ms=line.duration_ms,
+        first_text_ms=line.first_token_ms if line.first_token_ms is not None else turn.first_text_ms,
+        last_uuid=line.uuid,
+        context_window=line.context_window,
+    )
+
+
+def _turn_of_result(snapshot: Snapshot, line: c.TurnResult) -> RunningTurn | None:
+    for turn in (snapshot.running, snapshot.sent):
+        if turn is not None and turn.prompt_uuid and turn.prompt_uuid in line.prompt_uuids:
+            return turn
+    return snapshot.running
+
+
+def _local_text(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> list[Block]:
+    """The text of a turn that never spoke: Claude's own commands answer in the result only."""
+    silent = turn.next_ordinal == 0 and line.text and not line.is_error
+    return [Text(line.text)] if silent and snapshot.running is turn else []
+
+
+def _outcome(line: c.TurnResult) -> tuple[TurnStatus, troubles.Trouble | None]:
+    if line.terminal_reason.startswith("aborted"):
+        return TurnStatus.INTERRUPTED, None
+    if line.is_error:
+        return TurnStatus.FAILED, troubles.trouble_of_result(line)
+    return TurnStatus.DONE, None
+
+
+def _rate_limit(snapshot: Snapshot, line: c.RateLimit) -> Iterator[e.Event]:
+    if line.status == "allowed":
+        return
+    until_ms = line.resets_at * 1000 if line.resets_at else None
+    if line.status == "rejected":
+        sentence = troubles.limit_notice(line)
+        yield e.ActivityChanged(snapshot.activity, Activity.BLOCKED, sentence, Blocker.USAGE_LIMIT)
+        yield e.Noticed(e.USAGE_LIMIT, sentence, until_ms)
+        return
+    yield e.Noticed("usage_warning", troubles.limit_notice(line), until_ms)
+
+
+def open_ask(snapshot: Snapshot, line: c.AskLine, moment: Moment) -> Iterator[e.Event]:
+    """The ask as an event, unless it is open already (the CLI repeats unanswered ones on re-attaching)."""
+    ask_id = AskId(str(uuid.uuid5(uuid.UUID(snapshot.id), f"ask {moment.host} {line.request_id}")))
+    if any(ask.id == ask_id for ask in snapshot.asks):
+        return
+    current = snapshot.current
+    yield e.AskOpened(
+        Ask(
+            id=ask_id,
+            turn_id=current.turn_id if current else None,
+            host=moment.host,
+            request_id=line.request_id,
+            opened_ms=moment.at_ms,
+            body=ask_body(line),
+        )
+    )
+    if snapshot.activity is not Activity.ASKING:
+        yield e.ActivityChanged(snapshot.activity, Activity.ASKING, "Claude asks")
+
+
+def _ask_closed(snapshot: Snapshot, line: c.AskCancelled | c.AnswerEchoed) -> Iterator[e.Event]:
+    for ask in snapshot.asks:
+        if ask.request_id == line.request_id:
+            withdrawn = isinstance(line, c.AskCancelled)
+            cause = "Claude no longer waits for it." if withdrawn else "It was answered elsewhere."
+            yield e.AskWithdrawn(ask.id, cause)

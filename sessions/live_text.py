@@ -1,0 +1,84 @@
+"""The text that Claude is writing right now, as pieces for the bus: never stored, never twice.
+
+Lines of the log go in one by one; after a batch, `publish` gives what subscribers do not have yet. The text
+is folded again from the log after a restart.
+"""
+
+from sessions.claude import lines as c
+from sessions.claude.partial import Partial, fold
+from sessions.events import PartialText
+from sessions.model import SessionId, TurnId
+
+_SHOWN = {"text", "thinking"}
+
+
+class LiveText:
+    """Follows the main thread's open blocks of one host."""
+
+    def __init__(self) -> None:
+        self._partial = Partial()
+        self._message_from = 0
+        self._added: dict[str, list[str]] = {}
+        self._shown: dict[str, int] = {}
+        self._void = False
+
+    def copy(self) -> "LiveText":
+        """The same state, to go back to if what was read could not be stored."""
+        other = LiveText()
+        other._partial, other._message_from = self._partial, self._message_from
+        other._added = {key: list(pieces) for key, pieces in self._added.items()}
+        other._shown, other._void = dict(self._shown), self._void
+        return other
+
+    def read(self, line: c.CliLine, begins_at: int) -> None:
+        """Fold `line`, which begins at byte `begins_at` of the log."""
+        match line:
+            case c.MessageStarted(parent=None):
+                self._message_from = begins_at
+                self._drop()
+            case c.BlockDelta(parent=None):
+                self._added.setdefault(self._key(line.index), []).append(line.text)
+            case c.MessageStopped(parent=None, abandoned_from=int()) | c.TurnResult():
+                self._drop()
+            case _:
+                pass
+        self._partial = fold(self._partial, line)
+
+    def replay_from(self, applied: int) -> int:
+        """Where reading must begin again after a restart, so that the open blocks can be folded anew."""
+        return self._message_from if self._partial.blocks() else applied
+
+    def publish(self, session_id: SessionId, turn_id: TurnId | None, after: int) -> list[PartialText]:
+        """What is new since the last call, as additions to the blocks that are open now."""
+        pieces: list[PartialText] = []
+        if self._void and turn_id is not None:
+            pieces.append(PartialText(session_id, after, turn_id, "", "", 0, "", void=True))
+        self._void = False
+        if turn_id is not None:
+            for block in self._partial.blocks():
+                key = self._key(block.index)
+                added = "".join(self._added.get(key, ()))
+                if block.kind in _SHOWN and added:
+                    start = self._shown.get(key, 0)
+                    pieces.append(PartialText(session_id, after, turn_id, key, block.kind, start, added))
+                    self._shown[key] = start + len(added)
+        self._added.clear()
+        return pieces
+
+    def whole(self, session_id: SessionId, turn_id: TurnId, after: int) -> list[PartialText]:
+        """The open blocks from their beginnings, for somebody who joins late."""
+        return [
+            PartialText(session_id, after, turn_id, self._key(block.index), block.kind, 0, block.text)
+            for block in self._partial.blocks()
+            if block.kind in _SHOWN and block.text
+        ]
+
+    def _key(self, index: int) -> str:
+        message = self._partial.messages.get(None)
+        return f"{message.message_id if message else ''}/{index}"
+
+    def _drop(self) -> None:
+        """Whatever was shown of open blocks is void."""
+        self._void = self._void or any(self._key(b.index) in self._shown for b in self._partial.blocks())
+        self._added.clear()
+        self._shown.clear()

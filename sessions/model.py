@@ -1,0 +1,268 @@
+"""The nouns of a session: ids, closed vocabularies, and the values that are stored and sent as JSON.
+
+Everything here is a frozen value. What may follow what is in `state.py`; how it is stored is in `rows.py`.
+Ids of users and channels are opaque strings that the face chooses (`discord:…`, `terminal:…`).
+"""
+
+import re
+from enum import StrEnum
+from typing import Any, NewType
+
+import msgspec
+
+SessionId = NewType("SessionId", str)
+TurnId = NewType("TurnId", str)
+AskId = NewType("AskId", str)
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def is_session_id(text: str) -> bool:
+    """Whether `text` has the form of a session id (a lower-case UUID), so that it may name a directory."""
+    return _UUID.fullmatch(text) is not None
+
+
+class Lifecycle(StrEnum):
+    """Whether a session has a process. Limits count `starting`, `live` and `stopping`."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    LIVE = "live"
+    PARKED = "parked"
+    STOPPING = "stopping"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+class Activity(StrEnum):
+    """What Claude does, while the session is live."""
+
+    IDLE = "idle"
+    WORKING = "working"
+    ASKING = "asking"
+    BLOCKED = "blocked"
+
+
+class Blocker(StrEnum):
+    """Why a live session is blocked."""
+
+    AUTH = "auth"
+    USAGE_LIMIT = "usage_limit"
+    RETRYING = "retrying"
+    NO_PROGRESS = "no_progress"
+
+
+class TurnKind(StrEnum):
+    """Where a turn comes from: a prompt, one of Claude's own slash commands, or nobody (background work)."""
+
+    PROMPT = "prompt"
+    COMMAND = "command"
+    BACKGROUND = "background"
+
+
+class TurnStatus(StrEnum):
+    """A turn's way: queued, sent to the CLI, running, then one of the ends.
+
+    `cut` waits for somebody to say whether it goes on.
+    """
+
+    QUEUED = "queued"
+    SENT = "sent"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    CUT = "cut"
+    WITHDRAWN = "withdrawn"
+
+
+class PermissionMode(StrEnum):
+    """What Claude may do without asking. Source: Claude Code CLI reference, `--permission-mode`."""
+
+    DEFAULT = "default"
+    ACCEPT_EDITS = "acceptEdits"
+    PLAN = "plan"
+    DONT_ASK = "dontAsk"
+    AUTO = "auto"
+    BYPASS = "bypassPermissions"
+
+
+class Value(msgspec.Struct, frozen=True):
+    """Base of the values that are stored or sent as JSON."""
+
+
+class Attachment(Value, frozen=True):
+    """A file that came with a prompt: `path` relative to the work directory."""
+
+    path: str
+    name: str
+    media_type: str
+    size: int
+
+
+class TokenUsage(Value, frozen=True):
+    """Tokens of a turn."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+# --- blocks ---------------------------------------------------------------------------------------------
+
+
+class Text(msgspec.Struct, frozen=True, tag="text"):
+    """What Claude says."""
+
+    text: str
+    parent: str | None = None
+
+
+class Thinking(msgspec.Struct, frozen=True, tag="thinking"):
+    """What Claude thinks aloud."""
+
+    text: str
+    parent: str | None = None
+
+
+class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
+    """A tool that Claude uses; its result follows as a `ToolOutput` with the same id."""
+
+    tool_use_id: str
+    name: str
+    input: dict[str, Any]
+    parent: str | None = None
+
+
+class ToolOutput(msgspec.Struct, frozen=True, tag="tool_output"):
+    """What a tool gave back; `paths` and `patch` where it changed files."""
+
+    tool_use_id: str
+    text: str
+    is_error: bool = False
+    paths: tuple[str, ...] = ()
+    patch: str = ""
+    parent: str | None = None
+
+
+class Note(msgspec.Struct, frozen=True, tag="note"):
+    """Something that happened to the turn, in our words: interrupted, compacted, continued after a cut."""
+
+    kind: str
+    text: str
+
+
+class Other(msgspec.Struct, frozen=True, tag="other"):
+    """A block of a kind that we do not know, as it came."""
+
+    kind: str
+    body: dict[str, Any]
+
+
+Block = Text | Thinking | ToolCall | ToolOutput | Note | Other
+
+
+# --- asks -----------------------------------------------------------------------------------------------
+
+
+class Suggestion(Value, frozen=True):
+    """One thing that "always" could mean; `body` goes back to the CLI as it came, `words` is for people."""
+
+    body: dict[str, Any]
+    words: str
+
+
+class PermissionBody(msgspec.Struct, frozen=True, tag="permission"):
+    """May this tool run with this input?"""
+
+    tool_name: str
+    tool_use_id: str
+    input: dict[str, Any]
+    description: str = ""
+    reason: str = ""
+    blocked_path: str = ""
+    suggestions: tuple[Suggestion, ...] = ()
+
+
+class Choice(Value, frozen=True):
+    label: str
+    description: str = ""
+
+
+class Question(Value, frozen=True):
+    text: str
+    header: str
+    choices: tuple[Choice, ...]
+    multi_select: bool = False
+
+
+class QuestionBody(msgspec.Struct, frozen=True, tag="question"):
+    """Claude wants to know; every question takes a choice's label or free text."""
+
+    tool_use_id: str
+    questions: tuple[Question, ...]
+    input: dict[str, Any]
+
+
+class PlanBody(msgspec.Struct, frozen=True, tag="plan"):
+    """Shall Claude go on with this plan?"""
+
+    tool_use_id: str
+    plan: str
+    input: dict[str, Any]
+
+
+AskBody = PermissionBody | QuestionBody | PlanBody
+
+
+class Ask(Value, frozen=True):
+    """A question that Claude waits on. `request_id` is the CLI's name for it on host `host`."""
+
+    id: AskId
+    turn_id: TurnId | None
+    host: int
+    request_id: str
+    opened_ms: int
+    body: AskBody
+
+
+class Allow(msgspec.Struct, frozen=True, tag="allow"):
+    """Run it this once."""
+
+
+class AllowSession(msgspec.Struct, frozen=True, tag="allow_session"):
+    """Run it, and do not ask for the like again in this session."""
+
+
+class AllowAlways(msgspec.Struct, frozen=True, tag="allow_always"):
+    """Run it, and write the CLI's suggestion number `suggestion` into the settings it names."""
+
+    suggestion: int = 0
+
+
+class Deny(msgspec.Struct, frozen=True, tag="deny"):
+    """Do not run it; Claude reads `note` and goes on."""
+
+    note: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, tag="answer"):
+    """The answers to a question, by question text."""
+
+    answers: dict[str, str]
+
+
+class ApprovePlan(msgspec.Struct, frozen=True, tag="approve_plan"):
+    """Go on with the plan; with `accept_edits`, edits need no ask from here on."""
+
+    accept_edits: bool = False
+
+
+class RevisePlan(msgspec.Struct, frozen=True, tag="revise_plan"):
+    """Not yet: Claude reads `note` and plans again."""
+
+    note: str
+
+
+Decision = Allow | AllowSession | AllowAlways | Deny | Answer | ApprovePlan | RevisePlan

@@ -1,0 +1,159 @@
+"""From launch or re-attaching to a recorded end: one process of one session.
+
+Whatever goes wrong here ends in a recorded state of this session; nothing is raised but cancellation, which
+leaves the host running.
+"""
+
+import asyncio
+import logging
+import uuid
+from pathlib import Path
+
+from backends.base import BackendError, Host, HostExit, LaunchSpec, LogCut, Unkillable
+from sessions import events as e
+from sessions import rows
+from sessions.claude.errors import ClaudeError
+from sessions.draft import Draft
+from sessions.driver import ConversationStart
+from sessions.errors import ClaudeUnavailable, WorkDirectoryRefused
+from sessions.host_run import HostRun
+from sessions.model import Lifecycle, TurnStatus
+from sessions.rows import StoredHost
+from sessions.session import Session
+from sessions.work_directory import check_work_directory
+
+log = logging.getLogger(__name__)
+
+
+async def launch_and_stay(session: Session) -> None:
+    """Start a host for `session` and stay with it until its end is recorded."""
+    number = session.snapshot.host + 1
+    continues = session.snapshot.current is not None
+    async with session.change() as draft:
+        if not draft.snapshot.conversation_id:
+            draft.add(e.ConversationChanged(str(uuid.uuid4()), "new"))
+        draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, Lifecycle.STARTING, "a prompt waits"))
+        draft.add(e.HostStarted(number, continues))
+        draft.extra.append(rows.insert_host(session.id, number, draft.at_ms))
+    try:
+        host = await _launch(session, number, continues=continues)
+    except (ClaudeError, WorkDirectoryRefused) as error:
+        await _record_failed_start(session, number, str(error))
+        return
+    except BackendError:
+        log.exception("launch failed", extra={"session": session.id})
+        await _record_failed_start(session, number, "Claude's process could not be started on this machine.")
+        return
+    async with session.change() as draft:
+        draft.extra.append(rows.host_launched(session.id, number, host.ref))
+    session.run = HostRun(session, host, StoredHost(number, host.ref, "live", 0, 0), ())
+    await stay(session, session.run)
+
+
+async def _launch(session: Session, number: int, *, continues: bool) -> Host:
+    around, snapshot = session.around, session.snapshot
+    work_directory = check_work_directory(Path(snapshot.work_directory), around.workspace_root)
+    start = ConversationStart(
+        conversation_id=snapshot.conversation_id,
+        work_directory=work_directory,
+        resume=snapshot.conversation_begun,
+        model=snapshot.model,
+        mode=snapshot.mode,
+        continues=continues,
+    )
+    program = await around.driver.program(start)
+    spec = LaunchSpec(
+        session_id=session.id,
+        number=number,
+        directory=around.run_directory / session.id / str(number),
+        argv=program.argv,
+        cwd=work_directory,
+        environment=program.environment,
+        title=snapshot.title,
+    )
+    return await around.backend.launch(spec)
+
+
+async def _record_failed_start(session: Session, number: int, sentence: str) -> None:
+    async with session.change() as draft:
+        draft.add(e.HostEnded(number, None, sentence))
+        _fail(draft, sentence)
+
+
+def _fail(draft: Draft, sentence: str) -> None:
+    current = draft.snapshot.current
+    if current is not None:
+        draft.add(e.TurnEnded(current.turn_id, TurnStatus.CUT, reason=sentence))
+    draft.add(e.Noticed("failed", sentence))
+    draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, Lifecycle.FAILED, sentence))
+
+
+async def stay(session: Session, run: HostRun) -> None:
+    """Read and feed the host until it has ended; record how."""
+    run.trouble = ""
+    try:
+        ended = await _stay_until_the_end(session, run)
+    except LogCut as error:
+        run.trouble = "The record of what Claude said was damaged; the session goes on from Claude's own."
+        log.error("log cut", extra={"session": session.id, "known": error.expected, "found": error.actual})  # noqa: TRY400 (facts suffice)
+        ended = await _end_by_force(session, run)
+    except Unkillable as error:
+        await _record_unkillable(session, run, error)
+        return
+    await run.record_end(ended, run.trouble or _trouble_of(run, ended))
+
+
+async def _stay_until_the_end(session: Session, run: HostRun) -> HostExit:
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            others = [
+                tasks.create_task(_serve(session, run), name=f"serve {session.id}"),
+                tasks.create_task(run.mend_follower(), name=f"follower {session.id}"),
+            ]
+            ended = await run.read()
+            for task in others:
+                task.cancel()
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from group
+    return ended
+
+
+async def _serve(session: Session, run: HostRun) -> None:
+    """Greet the CLI, then feed it. A CLI that does not answer is ended."""
+    await run.flush()
+    try:
+        await run.greet()
+    except ClaudeUnavailable:
+        if session.snapshot.lifecycle is Lifecycle.STARTING:
+            run.trouble = "Claude was started but did not answer; it was ended."
+        else:
+            run.trouble = "Claude's process no longer answered; it was ended."
+        await run.host.kill(session.around.patience.stop_s)
+        return
+    await run.take_up_cut_turn()
+    await run.advance()
+
+
+async def _end_by_force(session: Session, run: HostRun) -> HostExit:
+    await run.host.kill(session.around.patience.stop_s)
+    return await run.host.wait()
+
+
+def _trouble_of(run: HostRun, ended: HostExit) -> str:
+    if run.leaving is not None:
+        return ""
+    if ended.stderr_tail:
+        log.warning("claude ended", extra={"session": run.session.id, "code": ended.code})
+    started = run.session.snapshot.lifecycle is not Lifecycle.STARTING
+    how = "an unknown exit code" if ended.code is None else f"exit code {ended.code}"
+    return f"Claude's process ended by itself ({how})." if started else f"Claude could not be started ({how})."
+
+
+async def _record_unkillable(session: Session, run: HostRun, error: Unkillable) -> None:
+    """A process outlived SIGKILL: the session fails, and an admin has to look."""
+    pids = ", ".join(map(str, error.pids))
+    async with session.change() as draft:
+        draft.add(e.HostEnded(run.number, None, f"outlived SIGKILL: {pids}"))
+        _fail(draft, f"Claude's process could not be ended (process {pids}); an admin has to look.")
+        session.run = None
+    run.over.set()

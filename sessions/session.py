@@ -1,0 +1,393 @@
+"""One session: its state, its queue, and everything that can be asked of it.
+
+Every change goes through `change`: events are put on a draft, committed in one transaction, then published.
+The process behind the session is `host_run.py`; who may ask and whether there is room is the manager's.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from backends.base import Backend
+from faults import crash_point
+from sessions import events as e
+from sessions.bus import Bus
+from sessions.clock import Clock
+from sessions.draft import Draft
+from sessions.driver import Driver
+from sessions.errors import AlreadyDecided, IllegalMove, PromptRefused, TurnNotFound
+from sessions.events import PartialText
+from sessions.host_run import HostRun
+from sessions.model import (
+    Ask,
+    AskId,
+    Attachment,
+    Decision,
+    Lifecycle,
+    PermissionMode,
+    SessionId,
+    TurnId,
+    TurnKind,
+    TurnStatus,
+)
+from sessions.rows import count_blocks, find_turn_by_origin, load_ask, load_turn, load_turns
+from sessions.state import QueuedTurn, Snapshot
+from storage import Database
+
+T = TypeVar("T")
+
+PROMPT_NAMESPACE = uuid.UUID("5f0c9f0e-6f3b-5e0a-9d0b-0d7f1c2a4b61")
+MAX_PROMPT_CHARS = 1_000_000
+MAX_TITLE_CHARS = 80
+OWN_WAY = frozenset({"clear", "model", "exit", "resume", "login", "logout", "permissions"})
+"""Commands of Claude's that would go past the session: they have a command of ours, or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a prompt ended up: its turn, and how many prompts of this session come before it."""
+
+    turn_id: TurnId
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who hands in a prompt, and the face's key for it: unique for each prompt that is meant."""
+
+    author_id: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is to be queued."""
+
+    kind: TurnKind
+    content: str
+    attachments: tuple[Attachment, ...] = ()
+    front: bool = False
+    replaces: TurnId | None = None
+    rewind_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the session waits, in seconds."""
+
+    start_s: float = 60.0
+    request_s: float = 30.0
+    stop_s: float = 5.0
+    idle_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every session works with; one for all of a manager's sessions."""
+
+    db: Database
+    bus: Bus
+    backend: Backend
+    driver: Driver
+    clock: Clock
+    run_directory: Path
+    workspace_root: Path
+    patience: Patience
+    continue_cut_turns: bool
+    wants_process: Callable[["Session"], None]
+    changed: Callable[["Session"], None]
+
+
+class Session:
+    """One session. Methods may be called from any task of the loop; each is one step or none."""
+
+    def __init__(self, snapshot: Snapshot, around: Surroundings) -> None:
+        self.snapshot = snapshot
+        self.around = around
+        self.run: HostRun | None = None
+        self._lock = asyncio.Lock()
+
+    @property
+    def id(self) -> SessionId:
+        return self.snapshot.id
+
+    @property
+    def last_activity(self) -> int:
+        """When something last happened, in milliseconds since the epoch."""
+        return self.snapshot.last_activity_ms
+
+    @property
+    def message_count(self) -> int:
+        """How many prompts the session was given."""
+        return self.snapshot.message_count
+
+    @property
+    def busy(self) -> bool:
+        """Whether a change is under way."""
+        return self._lock.locked()
+
+    def partials(self) -> Sequence[PartialText]:
+        """The text that is being written now, from its beginning."""
+        current = self.snapshot.running
+        if self.run is None or current is None:
+            return ()
+        return self.run.live_text.whole(self.id, current.turn_id, self.snapshot.next_event - 1)
+
+    # --- changing ---------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def change(self, *, new_session: bool = False) -> AsyncIterator[Draft]:
+        """Put events on a draft; leaving the block commits it. An exception inside drops it.
+
+        Once the commit has begun it is carried out even if the caller is cancelled.
+        """
+        async with self._lock:
+            draft = Draft(self.snapshot, self.around.clock.now_ms())
+            yield draft
+            if not draft.is_empty:
+                await to_the_end(self._commit(draft, new_session=new_session))
+
+    async def _commit(self, draft: Draft, *, new_session: bool) -> None:
+        run = self.run
+        reserved = run.inputs.reserve(draft.lines) if run is not None and draft.lines else []
+        statements = draft.statements(new_session=new_session)
+        if run is not None:
+            statements += [run.input_row(each) for each in reserved]
+        crash_point("session-before-commit")
+        await self.around.db.write(statements)
+        crash_point("session-after-commit")
+        self.snapshot = draft.snapshot
+        if run is not None:
+            run.inputs.commit(reserved)
+            await run.flush()
+        self.around.bus.publish(self.id, draft.numbered)
+        if run is not None:
+            run.wake()
+        self.around.changed(self)
+
+    # --- prompts ----------------------------------------------------------------------------------------
+
+    async def send_message(
+        self, content: str, attachments: Sequence[Attachment] = (), *, sender: Sender, front: bool = False
+    ) -> Placed:
+        """Queue a prompt; return its turn and place. The same `sender.origin` again makes no second turn.
+
+        Raises `PromptRefused` for an empty or oversized prompt, `IllegalMove` if the session has ended.
+        """
+        _check_prompt(content, attachments)
+        wish = _Wish(TurnKind.PROMPT, content, tuple(attachments), front=front)
+        return await self._queue(wish, sender)
+
+    async def command(self, name: str, arguments: str = "", *, sender: Sender) -> Placed:
+        """Queue one of Claude's own slash commands, such as `compact`.
+
+        Raises `PromptRefused` for one that this conversation does not offer or that has a way of its own here.
+        """
+        offered = self.snapshot.commands
+        if name in OWN_WAY or (offered and name not in offered):
+            raise PromptRefused(f"Claude's command /{name} cannot be used here.")
+        text = f"/{name} {' '.join(arguments.split())}".rstrip()
+        return await self._queue(_Wish(TurnKind.COMMAND, text), sender)
+
+    async def _queue(self, wish: _Wish, sender: Sender) -> Placed:
+        async with self.change() as draft:
+            self._refuse_if_ended("Sending a prompt")
+            known = await find_turn_by_origin(self.around.db, sender.origin)
+            if known is not None:
+                return self._place_of(known.id)
+            turn_id = TurnId(str(uuid.uuid5(PROMPT_NAMESPACE, f"turn {sender.origin}")))
+            draft.add(
+                e.TurnQueued(
+                    turn_id=turn_id,
+                    number=draft.snapshot.next_turn,
+                    kind=wish.kind,
+                    author_id=sender.author_id,
+                    prompt=wish.content,
+                    prompt_uuid=str(uuid.uuid5(PROMPT_NAMESPACE, sender.origin)),
+                    origin=sender.origin,
+                    attachments=wish.attachments,
+                    alternative_of=wish.replaces,
+                    rewind_to=wish.rewind_to,
+                    front=wish.front,
+                )
+            )
+            if not draft.snapshot.title and wish.kind is TurnKind.PROMPT:
+                draft.add(e.TitleChanged(title_from(wish.content), by_person=False))
+        self.want_process()
+        return self._place_of(turn_id)
+
+    def _place_of(self, turn_id: TurnId) -> Placed:
+        waiting = [turn.turn_id for turn in self.snapshot.queue]
+        if turn_id not in waiting:
+            return Placed(turn_id, 0)
+        ahead = 1 if self.snapshot.current is not None else 0
+        return Placed(turn_id, waiting.index(turn_id) + ahead)
+
+    async def edit_queued(self, turn_id: TurnId, content: str) -> None:
+        """Give a waiting prompt another text. Raises `IllegalMove` once it is sent."""
+        _check_prompt(content, ())
+        async with self.change() as draft:
+            self._queued(turn_id, "Editing a prompt")
+            draft.add(e.TurnEdited(turn_id, content))
+
+    async def withdraw(self, turn_id: TurnId, *, by: str) -> None:
+        """Take a waiting prompt out of the queue. Raises `IllegalMove` once it is sent."""
+        async with self.change() as draft:
+            self._queued(turn_id, "Withdrawing a prompt")
+            draft.add(e.TurnWithdrawn(turn_id, by))
+
+    async def move_to_front(self, turn_id: TurnId) -> None:
+        """Let a waiting prompt be the next. Raises `IllegalMove` once it is sent."""
+        async with self.change() as draft:
+            self._queued(turn_id, "Moving a prompt")
+            draft.add(e.TurnMovedToFront(turn_id))
+
+    async def send_now(self, turn_id: TurnId) -> None:
+        """Interrupt what runs and send a waiting prompt next."""
+        await self.move_to_front(turn_id)
+        await self.stop()
+
+    def _queued(self, turn_id: TurnId, what: str) -> QueuedTurn:
+        for turn in self.snapshot.queue:
+            if turn.turn_id == turn_id:
+                return turn
+        raise IllegalMove(what, "already working on it")
+
+    async def continue_(self, *, sender: Sender) -> Placed:
+        """Let a cut turn go on, or ask Claude to go on with what it was doing."""
+        turns = await load_turns(self.around.db, self.id, limit=1)
+        if turns and turns[0].status is TurnStatus.CUT:
+            return await self._resume_cut(turns[0].id)
+        return await self.send_message("Continue.", sender=sender)
+
+    async def _resume_cut(self, turn_id: TurnId) -> Placed:
+        turn = await load_turn(self.around.db, turn_id)
+        next_ordinal = await count_blocks(self.around.db, turn_id)
+        async with self.change() as draft:
+            self._refuse_if_ended("Going on")
+            draft.add(e.TurnRequeued(turn.id, turn.kind, turn.author_id, turn.prompt_uuid, next_ordinal))
+        self.want_process()
+        return Placed(turn_id, 0)
+
+    async def regenerate(self, *, sender: Sender) -> Placed:
+        """Drop the last answer and ask again; the dropped answer stays readable as an alternative.
+
+        Raises `IllegalMove` while a turn runs or waits, `TurnNotFound` if there is no answer yet.
+        """
+        if self.snapshot.current is not None or self.snapshot.queue:
+            raise IllegalMove("Asking again", "busy")
+        last = next((t for t in await load_turns(self.around.db, self.id) if t.kind is TurnKind.PROMPT), None)
+        if last is None:
+            raise TurnNotFound("")
+        wish = _Wish(
+            last.kind,
+            last.prompt,
+            last.attachments,
+            replaces=last.alternative_of or last.id,
+            rewind_to=last.prompt_uuid,
+        )
+        return await self._queue(wish, sender)
+
+    # --- the process ------------------------------------------------------------------------------------
+
+    def want_process(self) -> None:
+        """Ask the manager for a process if prompts wait and there is none."""
+        if self.snapshot.queue and not self.snapshot.holds_slot:
+            self.around.wants_process(self)
+
+    async def stop(self) -> bool:
+        """Interrupt the running turn; process and partial text stay. False when nothing ran."""
+        if self.run is None or self.snapshot.current is None:
+            return False
+        await self.run.interrupt()
+        return True
+
+    async def park(self, cause: str) -> None:
+        """End the process and keep the conversation; the next prompt wakes it. No-op without a process."""
+        await self._leave(Lifecycle.PARKED, cause)
+
+    async def end(self, cause: str) -> None:
+        """End the process and the session."""
+        for turn in self.snapshot.queue:
+            await self.withdraw(turn.turn_id, by=cause)
+        await self._leave(Lifecycle.ENDED, cause)
+
+    async def _leave(self, target: Lifecycle, cause: str) -> None:
+        run = self.run
+        if run is None:
+            async with self.change() as draft:
+                old = draft.snapshot.lifecycle
+                if old not in (target, Lifecycle.ENDED):
+                    draft.add(e.LifecycleChanged(old, target, cause))
+            return
+        await run.leave(target, cause)
+
+    async def set_model(self, model: str) -> None:
+        """Use `model` from the next turn on. Raises `ClaudeUnavailable` if the CLI does not take it."""
+        self._refuse_if_ended("Choosing a model")
+        resolved = await self.run.set_model(model) if self.run is not None else model
+        async with self.change() as draft:
+            if draft.snapshot.model != resolved:
+                draft.add(e.ModelChanged(resolved))
+
+    async def set_permission_mode(self, mode: PermissionMode) -> None:
+        """Change what Claude may do without asking. Raises `ClaudeUnavailable` if the CLI refuses it."""
+        self._refuse_if_ended("Choosing a mode")
+        if self.run is not None:
+            await self.run.set_permission_mode(mode)
+        async with self.change() as draft:
+            if draft.snapshot.mode is not mode:
+                draft.add(e.ModeChanged(mode))
+
+    async def rename(self, title: str) -> None:
+        """Name the session; a name that a person gave stays."""
+        async with self.change() as draft:
+            draft.add(e.TitleChanged(title_from(title), by_person=True))
+
+    # --- asks -------------------------------------------------------------------------------------------
+
+    async def answer(self, ask_id: AskId, decision: Decision, *, by: str) -> Ask:
+        """Answer an ask; the first answer wins.
+
+        Raises `AlreadyDecided` if it is no longer open, `WrongAnswer` if the decision does not fit its kind.
+        """
+        stored = await load_ask(self.around.db, ask_id)
+        async with self.change() as draft:
+            is_open = any(ask.id == ask_id for ask in draft.snapshot.asks)
+            if stored is None or not is_open or self.run is None:
+                raise AlreadyDecided(ask_id, stored.decided_by if stored else "")
+            line = self.around.driver.answer(stored.ask, decision)
+            draft.add(e.AskDecided(ask_id, decision, by))
+            draft.send(stored.ask.request_id, line)
+        return stored.ask
+
+    def _refuse_if_ended(self, what: str) -> None:
+        if self.snapshot.lifecycle is Lifecycle.ENDED:
+            raise IllegalMove(what, "ended")
+
+
+def _check_prompt(content: str, attachments: Sequence[Attachment]) -> None:
+    if not content.strip() and not attachments:
+        raise PromptRefused("The prompt is empty.")
+    if len(content) > MAX_PROMPT_CHARS:
+        raise PromptRefused(f"The prompt is longer than {MAX_PROMPT_CHARS:,} characters. Send it as a file.")
+
+
+def title_from(text: str) -> str:
+    """A title of one line from a prompt or a person's wish; empty if there are no words in it."""
+    words = " ".join(text.split())
+    return words if len(words) <= MAX_TITLE_CHARS else f"{words[: MAX_TITLE_CHARS - 1].rstrip()}…"
+
+
+async def to_the_end(work: Awaitable[T]) -> T:
+    """Await `work` without letting a cancellation cut it; the cancellation is raised when it is done."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

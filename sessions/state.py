@@ -1,0 +1,296 @@
+"""What a session is right now, and how an event changes it: pure, the same for live running and replay.
+
+`Snapshot` is the whole of a session's state but for the texts (they are in `turns` and `blocks`). It is
+stored as JSON in `sessions.data`, in the transaction that stores the events that led to it.
+"""
+
+from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from sessions import events as e
+from sessions.errors import IllegalMove
+from sessions.model import (
+    Activity,
+    AskId,
+    Blocker,
+    Lifecycle,
+    PermissionMode,
+    SessionId,
+    TurnId,
+    TurnKind,
+)
+
+_L = Lifecycle
+LEGAL_MOVES: dict[Lifecycle, frozenset[Lifecycle]] = {
+    _L.QUEUED: frozenset({_L.STARTING, _L.PARKED, _L.ENDED, _L.FAILED}),
+    _L.STARTING: frozenset({_L.LIVE, _L.STOPPING, _L.PARKED, _L.ENDED, _L.FAILED}),
+    _L.LIVE: frozenset({_L.STOPPING, _L.PARKED, _L.ENDED, _L.FAILED}),
+    _L.STOPPING: frozenset({_L.PARKED, _L.ENDED, _L.FAILED}),
+    _L.PARKED: frozenset({_L.QUEUED, _L.STARTING, _L.ENDED, _L.FAILED}),
+    _L.FAILED: frozenset({_L.QUEUED, _L.STARTING, _L.PARKED, _L.ENDED}),
+    _L.ENDED: frozenset(),
+}
+HOLDS_SLOT = frozenset({_L.STARTING, _L.LIVE, _L.STOPPING})
+
+
+class QueuedTurn(msgspec.Struct, frozen=True):
+    """A prompt that waits; its text is in the `turns` row."""
+
+    turn_id: TurnId
+    prompt_uuid: str
+    kind: TurnKind
+    author_id: str
+    rewind_to: str | None = None
+    next_ordinal: int = 0
+
+
+class RunningTurn(msgspec.Struct, frozen=True):
+    """A turn that the CLI has or works on. `prompt_uuid` is empty for a background turn."""
+
+    turn_id: TurnId
+    prompt_uuid: str
+    kind: TurnKind
+    next_ordinal: int = 0
+    started_ms: int = 0
+    first_text_ms: int | None = None
+    interrupted: bool = False
+
+
+class OpenAsk(msgspec.Struct, frozen=True):
+    """An unanswered ask; its body is in the `asks` row."""
+
+    id: AskId
+    request_id: str
+    host: int
+    opened_ms: int
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """One session's state. `next_event` and `next_turn` are the numbers that come next."""
+
+    id: SessionId
+    user_id: str = ""
+    channel_id: str = ""
+    key: str = ""
+    title: str = ""
+    titled_by_person: bool = False
+    project: str = ""
+    work_directory: str = ""
+    model: str = ""
+    mode: PermissionMode = PermissionMode.DEFAULT
+    lifecycle: Lifecycle = Lifecycle.PARKED
+    activity: Activity = Activity.IDLE
+    blocker: Blocker | None = None
+    reason: str = ""
+    conversation_id: str = ""
+    conversation_begun: bool = False
+    host: int = 0
+    sent: RunningTurn | None = None
+    running: RunningTurn | None = None
+    queue: tuple[QueuedTurn, ...] = ()
+    asks: tuple[OpenAsk, ...] = ()
+    background_tasks: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    last_prompt_uuid: str = ""
+    last_uuid: str = ""
+    process_cost_usd: float = 0.0
+    cost_usd: float = 0.0
+    context_used: int = 0
+    context_window: int = 0
+    message_count: int = 0
+    next_event: int = 1
+    next_turn: int = 1
+    limit_until_ms: int = 0
+    created_ms: int = 0
+    last_activity_ms: int = 0
+
+    @property
+    def current(self) -> RunningTurn | None:
+        """The turn that Claude works on, or the one that it has been given and will work on."""
+        return self.running or self.sent
+
+    @property
+    def holds_slot(self) -> bool:
+        """Whether the session counts against MAX_SESSIONS."""
+        return self.lifecycle in HOLDS_SLOT
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a prompt could be sent now."""
+        live = self.lifecycle is Lifecycle.LIVE
+        return live and self.current is None and self.activity is Activity.IDLE
+
+    @property
+    def status(self) -> str:
+        """The card's word for the state: active, idle or stopped; derived, never stored as truth."""
+        if self.lifecycle in (Lifecycle.ENDED, Lifecycle.FAILED):
+            return "stopped"
+        busy = self.current is not None or bool(self.queue) or self.activity is not Activity.IDLE
+        return "active" if busy else "idle"
+
+
+def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
+    """The snapshot after `event`. Raises `IllegalMove` for a lifecycle move that the table forbids."""
+    numbered = replace(snapshot, next_event=snapshot.next_event + 1, last_activity_ms=at_ms)
+    match event:
+        case e.SessionCreated():
+            return _created(numbered, event, at_ms)
+        case e.LifecycleChanged():
+            return _moved(numbered, event)
+        case e.ActivityChanged():
+            return replace(numbered, activity=event.new, blocker=event.blocker)
+        case e.HostStarted():
+            fresh = replace(numbered, host=event.number, process_cost_usd=0.0, background_tasks=())
+            return replace(fresh, activity=Activity.IDLE, blocker=None, limit_until_ms=0)
+        case e.HostEnded():
+            return replace(numbered, background_tasks=(), activity=Activity.IDLE, blocker=None)
+        case e.ConversationChanged():
+            return _conversation_changed(numbered, event)
+        case e.TurnQueued():
+            return _queued(numbered, event)
+        case e.TurnRequeued():
+            again = QueuedTurn(
+                event.turn_id, event.prompt_uuid, event.kind, event.author_id, None, event.next_ordinal
+            )
+            return replace(numbered, queue=(again, *snapshot.queue))
+        case e.TurnEdited():
+            return numbered
+        case e.TurnMovedToFront():
+            chosen = [turn for turn in snapshot.queue if turn.turn_id == event.turn_id]
+            others = [turn for turn in snapshot.queue if turn.turn_id != event.turn_id]
+            return replace(numbered, queue=(*chosen, *others))
+        case e.TurnWithdrawn():
+            return replace(numbered, queue=_without(snapshot.queue, event.turn_id))
+        case e.TurnSent():
+            return _sent(numbered, event, at_ms)
+        case e.TurnStarted() | e.TurnContinued():
+            return _started(numbered, event, at_ms)
+        case e.BackgroundTurnStarted():
+            running = RunningTurn(event.turn_id, "", TurnKind.BACKGROUND, started_ms=at_ms)
+            return replace(numbered, running=running, next_turn=event.number + 1)
+        case e.BlockAdded():
+            return _block_added(numbered, event, at_ms)
+        case e.TurnEnded():
+            return _turn_ended(numbered, event)
+        case e.AskOpened():
+            ask = OpenAsk(event.ask.id, event.ask.request_id, event.ask.host, event.ask.opened_ms)
+            return replace(numbered, asks=(*snapshot.asks, ask))
+        case e.AskDecided() | e.AskWithdrawn():
+            return replace(numbered, asks=tuple(ask for ask in snapshot.asks if ask.id != event.ask_id))
+        case e.Noticed():
+            until_ms = event.until_ms if event.topic == e.USAGE_LIMIT else None
+            return replace(numbered, limit_until_ms=until_ms or snapshot.limit_until_ms)
+        case e.ModelChanged():
+            return replace(numbered, model=event.model)
+        case e.ModeChanged():
+            return replace(numbered, mode=event.mode)
+        case e.TitleChanged():
+            return replace(numbered, title=event.title, titled_by_person=event.by_person)
+        case e.BackgroundTasksChanged():
+            return replace(numbered, background_tasks=event.task_ids)
+        case e.CommandsListed():
+            return replace(numbered, commands=event.commands)
+        case e.ContextMeasured():
+            return replace(numbered, context_used=event.used_tokens, context_window=event.window_tokens)
+        case _:
+            assert_never(event)
+
+
+def _created(snapshot: Snapshot, event: e.SessionCreated, at_ms: int) -> Snapshot:
+    return replace(
+        snapshot,
+        user_id=event.user_id,
+        channel_id=event.channel_id,
+        key=event.key,
+        title=event.title,
+        titled_by_person=bool(event.title),
+        project=event.project,
+        work_directory=event.work_directory,
+        model=event.model,
+        mode=event.mode,
+        created_ms=at_ms,
+    )
+
+
+def _moved(snapshot: Snapshot, event: e.LifecycleChanged) -> Snapshot:
+    if event.old is not snapshot.lifecycle or event.new not in LEGAL_MOVES[snapshot.lifecycle]:
+        raise IllegalMove(f"Going from {event.old} to {event.new}", snapshot.lifecycle)
+    moved = replace(snapshot, lifecycle=event.new, reason=event.cause)
+    if event.new in HOLDS_SLOT:
+        return moved
+    return replace(moved, activity=Activity.IDLE, blocker=None)
+
+
+def _conversation_changed(snapshot: Snapshot, event: e.ConversationChanged) -> Snapshot:
+    return replace(
+        snapshot,
+        conversation_id=event.conversation_id,
+        conversation_begun=event.cause not in ("new", "fork"),
+        last_prompt_uuid="" if event.cause == "new" else snapshot.last_prompt_uuid,
+    )
+
+
+def _queued(snapshot: Snapshot, event: e.TurnQueued) -> Snapshot:
+    turn = QueuedTurn(event.turn_id, event.prompt_uuid, event.kind, event.author_id, event.rewind_to)
+    queue = (turn, *snapshot.queue) if event.front else (*snapshot.queue, turn)
+    return replace(snapshot, queue=queue, next_turn=event.number + 1, message_count=snapshot.message_count + 1)
+
+
+def _without(queue: tuple[QueuedTurn, ...], turn_id: TurnId) -> tuple[QueuedTurn, ...]:
+    return tuple(turn for turn in queue if turn.turn_id != turn_id)
+
+
+def _sent(snapshot: Snapshot, event: e.TurnSent, at_ms: int) -> Snapshot:
+    """A turn leaves the queue, or (after a cut) is sent once more to a new host."""
+    for again in (snapshot.running, snapshot.sent):
+        if again is not None and again.turn_id == event.turn_id:
+            return replace(snapshot, sent=replace(again, interrupted=False), running=None)
+    turn = next(turn for turn in snapshot.queue if turn.turn_id == event.turn_id)
+    return replace(
+        snapshot,
+        queue=_without(snapshot.queue, event.turn_id),
+        sent=RunningTurn(turn.turn_id, turn.prompt_uuid, turn.kind, turn.next_ordinal, at_ms),
+        activity=Activity.WORKING,
+        blocker=None,
+    )
+
+
+def _started(snapshot: Snapshot, event: e.TurnStarted | e.TurnContinued, at_ms: int) -> Snapshot:
+    turn = snapshot.sent or snapshot.running
+    if turn is None or turn.turn_id != event.turn_id:
+        return snapshot
+    return replace(
+        snapshot,
+        sent=None,
+        running=replace(turn, started_ms=turn.started_ms or at_ms),
+        conversation_begun=True,
+        last_prompt_uuid=turn.prompt_uuid or snapshot.last_prompt_uuid,
+    )
+
+
+def _block_added(snapshot: Snapshot, event: e.BlockAdded, at_ms: int) -> Snapshot:
+    running = snapshot.running
+    if running is None or running.turn_id != event.turn_id:
+        return snapshot
+    first = running.first_text_ms
+    if first is None and running.started_ms:
+        first = max(0, at_ms - running.started_ms)
+    return replace(snapshot, running=replace(running, next_ordinal=event.ordinal + 1, first_text_ms=first))
+
+
+def _turn_ended(snapshot: Snapshot, event: e.TurnEnded) -> Snapshot:
+    ended = replace(
+        snapshot,
+        process_cost_usd=event.process_cost_usd or snapshot.process_cost_usd,
+        cost_usd=snapshot.cost_usd + event.cost_usd,
+        last_uuid=event.last_uuid or snapshot.last_uuid,
+        context_window=event.context_window or snapshot.context_window,
+        queue=_without(snapshot.queue, event.turn_id),
+    )
+    if snapshot.running is not None and snapshot.running.turn_id == event.turn_id:
+        return replace(ended, running=None)
+    if snapshot.sent is not None and snapshot.sent.turn_id == event.turn_id:
+        return replace(ended, sent=None)
+    return ended

@@ -1,0 +1,47 @@
+"""Where a session may run: existing directories under the workspace root, with no link that leads out."""
+
+import os
+from pathlib import Path
+
+from sessions.errors import WorkDirectoryRefused
+
+DEFAULT_PROJECT = "default"
+
+
+def open_project(project: str, workspace_root: Path) -> Path:
+    """The directory of `project` (a path below the root; empty: the default one, made when missing).
+
+    Raises `WorkDirectoryRefused`; the sentence names the project, never a path.
+    """
+    if not project:
+        default = workspace_root / DEFAULT_PROJECT
+        default.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return check_work_directory(default, workspace_root)
+    if "\0" in project:
+        raise WorkDirectoryRefused("?", "its name has a character that no directory can have")
+    return check_work_directory(workspace_root / project, workspace_root)
+
+
+def check_work_directory(directory: Path, workspace_root: Path) -> Path:
+    """`directory` resolved, if it is one below the root. Raises `WorkDirectoryRefused`."""
+    name = directory.name or "?"
+    root = workspace_root.resolve()
+    try:
+        resolved = directory.resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise WorkDirectoryRefused(name, "it does not exist") from None
+    if not resolved.is_relative_to(root):
+        raise WorkDirectoryRefused(name, "it lies outside the workspace")
+    if not resolved.is_dir():
+        raise WorkDirectoryRefused(name, "it is not a directory")
+    if not os.access(resolved, os.R_OK | os.X_OK):
+        raise WorkDirectoryRefused(name, "it cannot be read")
+    return resolved
+
+
+def list_projects(workspace_root: Path, *, limit: int = 200) -> list[str]:
+    """Names of the directories directly below the root, sorted; hidden ones are left out."""
+    if not workspace_root.is_dir():
+        return []
+    names = (entry.name for entry in os.scandir(workspace_root) if entry.is_dir(follow_symlinks=False))
+    return sorted(name for name in names if not name.startswith("."))[:limit]

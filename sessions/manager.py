@@ -184,6 +184,10 @@ class SessionManager:
         """The sessions in memory, least recently used first."""
         return list(self._loaded.values())
 
+    def now_ms(self) -> int:
+        """The core's wall clock, in milliseconds since the epoch."""
+        return self._around.clock.now_ms()
+
     def place_in_line(self, session_id: SessionId) -> int | None:
         """How many sessions get a process before this one; None when it does not wait for one."""
         return self._slots.place(session_id)

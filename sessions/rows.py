@@ -13,6 +13,7 @@ import msgspec
 
 from backends.base import HostRef, InputLine
 from sessions import events as e
+from sessions.access import ShareLevel
 from sessions.errors import TurnNotFound
 from sessions.model import (
     Ask,
@@ -324,6 +325,21 @@ def acknowledge_input(session_id: SessionId, host: int, number: int) -> Statemen
     )
 
 
+def upsert_share(
+    session_id: SessionId, grantee: str, level: ShareLevel, granted_by: str, at_ms: int
+) -> Statement:
+    return Statement(
+        "INSERT INTO shares (session_id, grantee, level, granted_by, granted_ms) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (session_id, grantee) DO UPDATE SET level = excluded.level,"
+        " granted_by = excluded.granted_by, granted_ms = excluded.granted_ms",
+        (session_id, grantee, level, granted_by, at_ms),
+    )
+
+
+def delete_share(session_id: SessionId, grantee: str) -> Statement:
+    return Statement("DELETE FROM shares WHERE session_id = ? AND grantee = ?", (session_id, grantee))
+
+
 # --- reading --------------------------------------------------------------------------------------------
 
 _TURN_COLUMNS = (
@@ -378,6 +394,12 @@ async def sessions_to_recover(db: Database) -> list[SessionId]:
         " ORDER BY last_activity_ms"
     )
     return [SessionId(str(row[0])) for row in rows]
+
+
+async def load_shares(db: Database, session_id: SessionId) -> dict[str, ShareLevel]:
+    """With whom the session is shared, and for what."""
+    rows = await db.read("SELECT grantee, level FROM shares WHERE session_id = ?", (session_id,))
+    return {str(grantee): ShareLevel(str(level)) for grantee, level in rows}
 
 
 async def load_turn(db: Database, turn_id: TurnId) -> StoredTurn:

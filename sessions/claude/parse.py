@@ -23,7 +23,17 @@ from sessions.claude.lines import (
     ToolProgress,
     Unrecognized,
 )
-from sessions.claude.wire import Json, decode, float_of, maybe_float, maybe_int, maybe_text, object_of, text_of
+from sessions.claude.wire import (
+    Json,
+    decode,
+    flag_of,
+    float_of,
+    maybe_float,
+    maybe_int,
+    maybe_text,
+    object_of,
+    text_of,
+)
 
 MAX_RAW_BYTES = 64 * 1024
 
@@ -94,12 +104,12 @@ def _lifecycle(body: Json) -> CliLine:
 
 
 def _tool_progress(body: Json) -> CliLine:
-    return ToolProgress(
-        tool_use_id=text_of(body, "tool_use_id"),
-        tool_name=text_of(body, "tool_name"),
-        elapsed_s=float_of(body, "elapsed_time_seconds"),
-        parent=maybe_text(body, "parent_tool_use_id"),
-    )
+    tool_use_id = text_of(body, "tool_use_id")
+    parent = maybe_text(body, "parent_tool_use_id")
+    if flag_of(body, "heartbeat") and parent and tool_use_id.startswith(f"{parent}-"):
+        # A heartbeat has an id of its own under the running tool; that tool is what it tells of.
+        tool_use_id, parent = parent, None
+    return ToolProgress(tool_use_id, text_of(body, "tool_name"), float_of(body, "elapsed_time_seconds"), parent)
 
 
 def _rate_limit(body: Json) -> CliLine:

@@ -1,0 +1,370 @@
+"""What a face can ask of the core: one value per wish, each with the type of its reply.
+
+The same values travel inside the process and, as JSON, over the control socket. `service.py` carries them out;
+each names the action that `access.authorize` is asked for. `origin` is the face's own key of what a person did:
+the same one twice is done once.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import msgspec
+
+from sessions.access import Action, Actor, ShareLevel
+from sessions.events import Feed
+from sessions.model import (
+    Activity,
+    Ask,
+    AskId,
+    Attachment,
+    Block,
+    Blocker,
+    Decision,
+    Lifecycle,
+    PermissionMode,
+    SessionId,
+    TurnId,
+)
+from sessions.rows import StoredAsk, StoredTurn
+
+R = TypeVar("R")
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """Done; there is nothing to say."""
+
+
+class SessionInfo(msgspec.Struct, frozen=True):
+    """A session as faces show it. `place_in_line` counts sessions that get a process first."""
+
+    id: SessionId
+    user_id: str
+    channel_id: str
+    title: str
+    project: str
+    model: str
+    mode: PermissionMode
+    lifecycle: Lifecycle
+    activity: Activity
+    blocker: Blocker | None
+    reason: str
+    status: str
+    running_turn: TurnId | None
+    queued_turns: tuple[TurnId, ...]
+    open_asks: tuple[AskId, ...]
+    background_tasks: int
+    commands: tuple[str, ...]
+    cost_usd: float
+    context_used: int
+    context_window: int
+    message_count: int
+    created_ms: int
+    last_activity_ms: int
+    limit_until_ms: int
+    last_event: int
+    work_directory_name: str
+    terminal_hint: str = ""
+    place_in_line: int | None = None
+
+
+class TurnView(msgspec.Struct, frozen=True):
+    """A turn with its blocks."""
+
+    turn: StoredTurn
+    blocks: tuple[Block, ...]
+
+
+class TurnPage(msgspec.Struct, frozen=True):
+    """Turns, newest first; `before` asks for the next page, or is None at the end."""
+
+    turns: tuple[TurnView, ...]
+    before: int | None
+
+
+class SessionPage(msgspec.Struct, frozen=True):
+    """Sessions in the order that was asked for; `cursor` asks for the next page, or is empty at the end."""
+
+    sessions: tuple[SessionInfo, ...]
+    cursor: str = ""
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """A prompt was taken: its turn, and how many prompts of the session come first."""
+
+    turn_id: TurnId
+    place: int
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """Whether something ran that was interrupted."""
+
+    was_running: bool
+
+
+class Names(msgspec.Struct, frozen=True):
+    names: tuple[str, ...]
+
+
+class Command(msgspec.Struct, Generic[R], frozen=True):
+    """Base of all wishes. `action` is what `authorize` is asked for; `reply` is the type that comes back."""
+
+    action: ClassVar[Action]
+    reply: ClassVar[Any]
+
+
+class SessionCommand(Command[R], Generic[R], frozen=True, kw_only=True):
+    """A wish about one session."""
+
+    session_id: str
+
+
+class CreateSession(Command[SessionInfo], frozen=True, tag="create_session", kw_only=True):
+    """A new session of the actor's. `key` makes it the one of its place (see `GetOrCreateSession`)."""
+
+    action = Action.CREATE
+    reply = SessionInfo
+    channel_id: str
+    key: str = ""
+    title: str = ""
+    project: str = ""
+    model: str = ""
+    mode: PermissionMode | None = None
+
+
+class GetOrCreateSession(Command[SessionInfo], frozen=True, tag="get_or_create_session", kw_only=True):
+    """The session that has not ended at the place `key`, or a new one. Concurrent calls get the same."""
+
+    action = Action.CREATE
+    reply = SessionInfo
+    channel_id: str
+    key: str
+    title: str = ""
+    project: str = ""
+    model: str = ""
+    mode: PermissionMode | None = None
+
+
+class FindSession(Command[SessionInfo], frozen=True, tag="find_session", kw_only=True):
+    """The session that has not ended at the place `key`. Raises `SessionNotFound`."""
+
+    action = Action.LIST
+    reply = SessionInfo
+    key: str
+
+
+class GetSession(SessionCommand[SessionInfo], frozen=True, tag="get_session", kw_only=True):
+    action = Action.VIEW
+    reply = SessionInfo
+
+
+class QuerySessions(Command[SessionPage], frozen=True, tag="query_sessions", kw_only=True):
+    """Sessions that the actor may view, newest activity first. Empty fields do not narrow."""
+
+    action = Action.LIST
+    reply = SessionPage
+    status: str = ""
+    user_id: str = ""
+    channel_id: str = ""
+    model: str = ""
+    project: str = ""
+    since_ms: int | None = None
+    until_ms: int | None = None
+    text: str = ""
+    oldest_first: bool = False
+    include_ended: bool = False
+    limit: int = 20
+    cursor: str = ""
+
+
+class ReadTurns(SessionCommand[TurnPage], frozen=True, tag="read_turns", kw_only=True):
+    """A page of turns with their blocks, newest first."""
+
+    action = Action.VIEW
+    reply = TurnPage
+    before: int | None = None
+    limit: int = 20
+
+
+class ReadTurn(SessionCommand[TurnView], frozen=True, tag="read_turn", kw_only=True):
+    action = Action.VIEW
+    reply = TurnView
+    turn_id: str
+
+
+class ReadAsk(SessionCommand[StoredAsk], frozen=True, tag="read_ask", kw_only=True):
+    action = Action.VIEW
+    reply = StoredAsk
+    ask_id: str
+
+
+class SendMessage(SessionCommand[Accepted], frozen=True, tag="send_message", kw_only=True):
+    """Queue a prompt. `front` lets it be the next."""
+
+    action = Action.PROMPT
+    reply = Accepted
+    content: str
+    origin: str
+    attachments: tuple[Attachment, ...] = ()
+    front: bool = False
+
+
+class RunCommand(SessionCommand[Accepted], frozen=True, tag="run_command", kw_only=True):
+    """Queue one of Claude's own slash commands, such as `compact`."""
+
+    action = Action.PROMPT
+    reply = Accepted
+    name: str
+    origin: str
+    arguments: str = ""
+
+
+class EditQueued(SessionCommand[Nothing], frozen=True, tag="edit_queued", kw_only=True):
+    action = Action.PROMPT
+    reply = Nothing
+    turn_id: str
+    content: str
+
+
+class WithdrawQueued(SessionCommand[Nothing], frozen=True, tag="withdraw_queued", kw_only=True):
+    action = Action.PROMPT
+    reply = Nothing
+    turn_id: str
+
+
+class MoveToFront(SessionCommand[Nothing], frozen=True, tag="move_to_front", kw_only=True):
+    action = Action.PROMPT
+    reply = Nothing
+    turn_id: str
+
+
+class SendNow(SessionCommand[Nothing], frozen=True, tag="send_now", kw_only=True):
+    """Interrupt what runs and send a waiting prompt next."""
+
+    action = Action.PROMPT
+    reply = Nothing
+    turn_id: str
+
+
+class Continue(SessionCommand[Accepted], frozen=True, tag="continue", kw_only=True):
+    """Let a cut turn go on, or ask Claude to continue."""
+
+    action = Action.PROMPT
+    reply = Accepted
+    origin: str
+
+
+class Regenerate(SessionCommand[Accepted], frozen=True, tag="regenerate", kw_only=True):
+    """Drop the last answer and ask again."""
+
+    action = Action.PROMPT
+    reply = Accepted
+    origin: str
+
+
+class Interrupt(SessionCommand[Stopped], frozen=True, tag="interrupt", kw_only=True):
+    """Stop the running turn; process and partial text stay."""
+
+    action = Action.PROMPT
+    reply = Stopped
+
+
+class AnswerAsk(SessionCommand[Ask], frozen=True, tag="answer_ask", kw_only=True):
+    """Decide an ask; the first decision wins. Raises `AlreadyDecided`, `WrongAnswer`."""
+
+    action = Action.APPROVE
+    reply = Ask
+    ask_id: str
+    decision: Decision
+
+
+class SetModel(SessionCommand[SessionInfo], frozen=True, tag="set_model", kw_only=True):
+    action = Action.MANAGE
+    reply = SessionInfo
+    model: str
+
+
+class SetMode(SessionCommand[SessionInfo], frozen=True, tag="set_mode", kw_only=True):
+    action = Action.MANAGE
+    reply = SessionInfo
+    mode: PermissionMode
+
+
+class Rename(SessionCommand[SessionInfo], frozen=True, tag="rename", kw_only=True):
+    action = Action.MANAGE
+    reply = SessionInfo
+    title: str
+
+
+class Park(SessionCommand[Nothing], frozen=True, tag="park", kw_only=True):
+    """End the process, keep the conversation."""
+
+    action = Action.MANAGE
+    reply = Nothing
+
+
+class Clear(SessionCommand[Nothing], frozen=True, tag="clear", kw_only=True):
+    """End the process and the session."""
+
+    action = Action.MANAGE
+    reply = Nothing
+
+
+class Share(SessionCommand[Nothing], frozen=True, tag="share", kw_only=True):
+    """Share with a user or group id, or take the share back (`level` None)."""
+
+    action = Action.MANAGE
+    reply = Nothing
+    grantee: str
+    level: ShareLevel | None
+
+
+class ListProjects(Command[Names], frozen=True, tag="list_projects"):
+    action = Action.CREATE
+    reply = Names
+
+
+class Core(Protocol):
+    """The one interface of the core: `SessionService`, or the control socket's client from afar."""
+
+    async def perform(self, actor: Actor, command: Command[R]) -> R:
+        """Do what `command` wishes on behalf of `actor`.
+
+        Raises `NotAllowed`, and the `SessionError`s that the command's docstring names.
+        """
+        ...
+
+    def follow(self, actor: Actor, session_id: str, after: int) -> AsyncIterator[Feed]:
+        """Events of a session numbered above `after`, stored ones first, then live ones; see `Bus.follow`.
+
+        Raises `NotAllowed` or `SessionNotFound` at the first step.
+        """
+        ...
+
+
+AnyCommand = (
+    CreateSession
+    | GetOrCreateSession
+    | FindSession
+    | GetSession
+    | QuerySessions
+    | ReadTurns
+    | ReadTurn
+    | ReadAsk
+    | SendMessage
+    | RunCommand
+    | EditQueued
+    | WithdrawQueued
+    | MoveToFront
+    | SendNow
+    | Continue
+    | Regenerate
+    | Interrupt
+    | AnswerAsk
+    | SetModel
+    | SetMode
+    | Rename
+    | Park
+    | Clear
+    | Share
+    | ListProjects
+)

@@ -1,0 +1,272 @@
+"""The core as faces see it: authorize, write down, carry out. One entry for every command of every face."""
+
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar, cast
+
+from sessions import commands as c
+from sessions import rows
+from sessions.access import Action, Actor, Role, SessionFacts, ShareLevel, authorize, may
+from sessions.errors import NotAllowed, SessionError, SessionNotFound, TurnNotFound
+from sessions.events import Feed
+from sessions.manager import NewSession, SessionManager
+from sessions.model import AskId, TurnId
+from sessions.queries import read_page
+from sessions.session import Placed, Sender, Session
+from sessions.work_directory import list_projects
+from storage import Statement
+
+R = TypeVar("R")
+
+# Reading is not written down: it changes nothing, and there is much of it.
+_READING = (c.GetSession, c.FindSession, c.QuerySessions, c.ReadTurns, c.ReadTurn, c.ReadAsk, c.ListProjects)
+_MAX_PAGE = 100
+
+
+class SessionService:
+    """Implements `commands.Core` over a `SessionManager`."""
+
+    def __init__(self, manager: SessionManager) -> None:
+        self._manager = manager
+        self._db = manager.db
+
+    async def perform(self, actor: Actor, command: c.Command[R]) -> R:
+        """See `commands.Core.perform`. What was refused is written down too."""
+        session = await self._session_of(actor, command)
+        try:
+            authorize(actor, command.action, await self._facts(session))
+        except NotAllowed:
+            await self._audit(actor, command, session, allowed=False)
+            raise
+        if not isinstance(command, _READING):
+            await self._audit(actor, command, session, allowed=True)
+        done = await (
+            self._with_session(actor, command, session)
+            if session is not None
+            else self._without_session(actor, command)
+        )
+        return cast("R", done)
+
+    async def follow(self, actor: Actor, session_id: str, after: int) -> AsyncIterator[Feed]:
+        """See `commands.Core.follow`."""
+        session = await self._manager.get_session(session_id)
+        authorize(actor, Action.VIEW, await self._facts(session))
+        async for item in self._manager.bus.follow(session.id, after):
+            yield item
+
+    async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
+        """Whether `actor` may do `action` to the session; False when there is no such session."""
+        try:
+            session = await self._manager.get_session(session_id)
+        except SessionNotFound:
+            return False
+        return may(actor, action, await self._facts(session))
+
+    # --- who and what -----------------------------------------------------------------------------------
+
+    async def _session_of(self, actor: Actor, command: c.Command[Any]) -> Session | None:
+        if not isinstance(command, c.SessionCommand):
+            return None
+        if actor.role is Role.NOBODY:
+            raise NotAllowed(command.action)
+        return await self._manager.get_session(command.session_id)
+
+    async def _facts(self, session: Session | None) -> SessionFacts | None:
+        if session is None:
+            return None
+        shares = await rows.load_shares(self._db, session.id)
+        return SessionFacts(session.snapshot.user_id, shares)
+
+    async def _audit(
+        self, actor: Actor, command: c.Command[Any], session: Session | None, *, allowed: bool
+    ) -> None:
+        name = str(command.__struct_config__.tag)
+        session_id = session.id if session is not None else ""
+        statement = Statement(
+            "INSERT INTO audit (at_ms, actor, face, action, session_id, allowed) VALUES (?, ?, ?, ?, ?, ?)",
+            (self._manager.now_ms(), actor.user_id, actor.face, name, session_id, int(allowed)),
+        )
+        await self._db.write([statement])
+
+    def info(self, session: Session) -> c.SessionInfo:
+        """The session as faces show it."""
+        snapshot = session.snapshot
+        return c.SessionInfo(
+            id=snapshot.id,
+            user_id=snapshot.user_id,
+            channel_id=snapshot.channel_id,
+            title=snapshot.title,
+            project=snapshot.project,
+            model=snapshot.model,
+            mode=snapshot.mode,
+            lifecycle=snapshot.lifecycle,
+            activity=snapshot.activity,
+            blocker=snapshot.blocker,
+            reason=snapshot.reason,
+            status=snapshot.status,
+            running_turn=snapshot.current.turn_id if snapshot.current else None,
+            queued_turns=tuple(turn.turn_id for turn in snapshot.queue),
+            open_asks=tuple(ask.id for ask in snapshot.asks),
+            background_tasks=len(snapshot.background_tasks),
+            commands=snapshot.commands,
+            cost_usd=snapshot.cost_usd,
+            context_used=snapshot.context_used,
+            context_window=snapshot.context_window,
+            message_count=snapshot.message_count,
+            created_ms=snapshot.created_ms,
+            last_activity_ms=snapshot.last_activity_ms,
+            limit_until_ms=snapshot.limit_until_ms,
+            last_event=snapshot.next_event - 1,
+            work_directory_name=snapshot.work_directory.rpartition("/")[2],
+            terminal_hint=session.run.host.terminal_hint() if session.run is not None else "",
+            place_in_line=self._manager.place_in_line(snapshot.id),
+        )
+
+    # --- carrying out -----------------------------------------------------------------------------------
+
+    async def _without_session(self, actor: Actor, command: c.Command[Any]) -> object:
+        manager = self._manager
+        match command:
+            case c.CreateSession():
+                return self.info(await manager.create_session(_new_session(actor, command)))
+            case c.GetOrCreateSession():
+                session = await manager.get_or_create_session(_new_session(actor, command))
+                authorize(actor, Action.VIEW, await self._facts(session))
+                return self.info(session)
+            case c.FindSession():
+                return self.info(await self._find(actor, command))
+            case c.QuerySessions():
+                ids, cursor = await read_page(self._db, actor, command)
+                sessions = [self.info(await manager.get_session(each)) for each in ids]
+                return c.SessionPage(tuple(sessions), cursor)
+            case c.ListProjects():
+                return c.Names(tuple(list_projects(manager.policy.workspace_root)))
+            case _:
+                raise SessionError(f"{type(command).__name__} is not served.")
+
+    async def _find(self, actor: Actor, command: c.FindSession) -> Session:
+        known = await rows.find_by_key(self._db, command.key)
+        if known is None:
+            raise SessionNotFound("")
+        session = await self._manager.get_session(known)
+        authorize(actor, Action.VIEW, await self._facts(session))
+        return session
+
+    async def _with_session(self, actor: Actor, command: c.Command[Any], session: Session) -> object:
+        match command:
+            case c.GetSession():
+                return self.info(session)
+            case c.ReadTurns():
+                return await self._read_turns(session, command)
+            case c.ReadTurn():
+                return await self._turn_view(session, TurnId(command.turn_id))
+            case c.ReadAsk():
+                return await self._read_ask(session, AskId(command.ask_id))
+            case c.AnswerAsk():
+                return await session.answer(AskId(command.ask_id), command.decision, by=actor.user_id)
+            case c.SetModel() | c.SetMode() | c.Rename():
+                return await self._adjust(session, command)
+            case c.Share():
+                await self._share(actor, session, command)
+                return c.Nothing()
+            case c.Park():
+                await session.park("parked on request")
+                return c.Nothing()
+            case c.Clear():
+                await self._manager.clear_session(session.id)
+                return c.Nothing()
+            case _:
+                return await self._prompting(actor, command, session)
+
+    async def _prompting(self, actor: Actor, command: c.Command[Any], session: Session) -> object:
+        match command:
+            case c.SendMessage():
+                sender = Sender(actor.user_id, command.origin)
+                return _accepted(
+                    await session.send_message(
+                        command.content, command.attachments, sender=sender, front=command.front
+                    )
+                )
+            case c.RunCommand():
+                sender = Sender(actor.user_id, command.origin)
+                return _accepted(await session.command(command.name, command.arguments, sender=sender))
+            case c.Continue():
+                return _accepted(await session.continue_(sender=Sender(actor.user_id, command.origin)))
+            case c.Regenerate():
+                return _accepted(await session.regenerate(sender=Sender(actor.user_id, command.origin)))
+            case c.Interrupt():
+                return c.Stopped(await session.stop())
+            case _:
+                await self._change_queue(actor, command, session)
+                return c.Nothing()
+
+    async def _change_queue(self, actor: Actor, command: c.Command[Any], session: Session) -> None:
+        match command:
+            case c.EditQueued():
+                await session.edit_queued(TurnId(command.turn_id), command.content)
+            case c.WithdrawQueued():
+                await session.withdraw(TurnId(command.turn_id), by=actor.user_id)
+            case c.MoveToFront():
+                await session.move_to_front(TurnId(command.turn_id))
+            case c.SendNow():
+                await session.send_now(TurnId(command.turn_id))
+            case _:
+                raise SessionError(f"{type(command).__name__} is not served.")
+
+    async def _adjust(self, session: Session, command: c.SetModel | c.SetMode | c.Rename) -> c.SessionInfo:
+        match command:
+            case c.SetModel():
+                await session.set_model(command.model)
+            case c.SetMode():
+                await session.set_permission_mode(command.mode)
+            case c.Rename():
+                await session.rename(command.title)
+        return self.info(session)
+
+    async def _share(self, actor: Actor, session: Session, command: c.Share) -> None:
+        if command.level is None:
+            statement = rows.delete_share(session.id, command.grantee)
+        else:
+            level = ShareLevel(command.level)
+            statement = rows.upsert_share(
+                session.id, command.grantee, level, actor.user_id, self._manager.now_ms()
+            )
+        await self._db.write([statement])
+
+    async def _read_turns(self, session: Session, command: c.ReadTurns) -> c.TurnPage:
+        limit = max(1, min(command.limit, _MAX_PAGE))
+        turns = await rows.load_turns(self._db, session.id, before=command.before, limit=limit)
+        views = [c.TurnView(turn, tuple(await rows.load_blocks(self._db, turn.id))) for turn in turns]
+        return c.TurnPage(tuple(views), turns[-1].number if len(turns) == limit else None)
+
+    async def _turn_view(self, session: Session, turn_id: TurnId) -> c.TurnView:
+        turn = await rows.load_turn(self._db, turn_id)
+        if turn.session_id != session.id:
+            raise TurnNotFound(turn_id)
+        return c.TurnView(turn, tuple(await rows.load_blocks(self._db, turn_id)))
+
+    async def _read_ask(self, session: Session, ask_id: AskId) -> rows.StoredAsk:
+        stored = await rows.load_ask(self._db, ask_id)
+        if stored is None or stored.session_id != session.id:
+            raise SessionNotFound(ask_id)
+        return stored
+
+
+def _accepted(placed: Placed) -> c.Accepted:
+    return c.Accepted(placed.turn_id, placed.place)
+
+
+def _new_session(actor: Actor, command: c.CreateSession | c.GetOrCreateSession) -> NewSession:
+    return NewSession(
+        user_id=actor.user_id,
+        channel_id=command.channel_id,
+        key=command.key,
+        title=command.title,
+        project=command.project,
+        model=command.model,
+        mode=command.mode,
+    )
+
+
+def session_key(scope: str, channel_id: str, user_id: str) -> str:
+    """The key of the one session of a place: its channel, or the user in it when the scope is `user`."""
+    return f"{channel_id} {user_id}" if scope == "user" else channel_id

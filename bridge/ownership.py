@@ -118,7 +118,7 @@ def _open(data_dir: Path) -> int:
 
 
 def _lock(descriptor: int) -> None:
-    # Whoever only looks (`current_owner`) holds the lock for microseconds, and an owner needs some to say who it is.
+    # Whoever only looks (`current_owner`) holds the lock for microseconds; an owner needs some to sign it.
     for pause_s in (0.02, 0.05, 0.1, None):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

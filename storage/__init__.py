@@ -18,9 +18,11 @@ from storage.errors import (
 from storage.ids import UuidMaker
 from storage.migrations import Migration, load_migrations
 from storage.recovery import Inspection, Recovery, inspect
-from storage.writer import Outcome, Statement
+from storage.writer import AnyStatement, BulkStatement, Outcome, Statement
 
 __all__ = [
+    "AnyStatement",
+    "BulkStatement",
     "ConstraintViolated",
     "Database",
     "DatabaseBusy",

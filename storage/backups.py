@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
 
+from storage.connection import connect_read_only
 from storage.files import make_directory, make_file
 
 KEEP_BACKUPS = 10
@@ -82,10 +82,8 @@ def restore_backup(copy: Path, path: Path) -> None:
 
 
 def _is_good(copy: Path) -> bool:
-    # immutable: a copy has no WAL file, and checking it must not make one.
-    uri = f"file:{quote(str(copy.absolute()))}?immutable=1"
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
+        with closing(connect_read_only(copy, immutable=True)) as connection:
             return copy.stat().st_size > 0 and damage(connection, thorough=True) is None
     except (sqlite3.Error, OSError):
         return False

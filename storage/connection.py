@@ -18,8 +18,8 @@ SqlValue = str | int | float | bytes | None
 Row = tuple[Any, ...]
 T = TypeVar("T")
 
-# Within one attempt; `writer` and callers of reads decide how often to try.
-BUSY_TIMEOUT_S = 0.1
+# Within one attempt; `writer` decides how often to try. Queries wait as long, so it is short.
+BUSY_TIMEOUT_S = 0.02
 READ_BUSY_TIMEOUT_S = 5.0
 # The WAL file is cut back to this size when it is reset.
 WAL_KEEP_BYTES = 16 * 1024 * 1024
@@ -61,7 +61,10 @@ def reading(path: Path) -> ThreadedConnection:
     return ThreadedConnection(lambda: connect_read_only(path), iter_chunk_size=64)
 
 
-def connect_read_only(path: Path) -> sqlite3.Connection:
-    """A plain connection that cannot write. Raises `sqlite3.OperationalError` if there is no file."""
-    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+def connect_read_only(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
+    """A plain connection that cannot write. Raises `sqlite3.OperationalError` if there is no file.
+
+    `immutable`: the file has no WAL file and nobody changes it; then none is made beside it either.
+    """
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro{'&immutable=1' if immutable else ''}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=READ_BUSY_TIMEOUT_S)

@@ -16,7 +16,7 @@ from storage.errors import DatabaseCorrupt, StorageError, translate
 from storage.migrations import Migration
 from storage.readers import Readers
 from storage.recovery import Prepared, Recovery, mark_suspect, prepare
-from storage.writer import Outcome, Statement, Writer
+from storage.writer import AnyStatement, Outcome, Writer
 
 _READERS = 3
 _BUSY_DEADLINE_S = 60.0
@@ -83,7 +83,7 @@ class Database:
         """The migrations that the opening applied."""
         return self._prepared.applied
 
-    async def write(self, statements: Sequence[Statement]) -> Sequence[Outcome]:
+    async def write(self, statements: Sequence[AnyStatement]) -> Sequence[Outcome]:
         """Run `statements` in one transaction, all or nothing; return one outcome each once it is committed.
 
         Sets of several callers share one commit; if it fails, each is tried alone. Runs in the order of the
@@ -103,6 +103,7 @@ class Database:
         Meant for a page of rows: they are fetched whole. Cancelling interrupts the query. Raises as `write`.
         """
         try:
+            await self._writer.between_groups()
             return await self._readers.read(sql, params)
         except DatabaseCorrupt:
             mark_suspect(self._path)

@@ -87,7 +87,9 @@ def inspect(path: Path, migrations: Sequence[Migration]) -> Inspection:
         return Inspection(exists=path.exists(), version=0, pending=tuple(migrations), damage=None)
     version = 0
     try:
-        with closing(connect_read_only(path)) as connection:
+        with closing(
+            connect_read_only(path, immutable=not path.with_name(f"{path.name}-wal").exists())
+        ) as connection:
             version = schema_version(connection)
             found = damage(connection, thorough=True)
     except sqlite3.Error as error:

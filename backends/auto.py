@@ -1,0 +1,121 @@
+"""Choosing a backend, and speaking to hosts of either: a reference is attached by the backend that made it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, assert_never
+
+from backends.base import Host, HostGone, HostRef, LaunchSpec, TerminalUnavailable
+from backends.host import Watches
+from backends.pty import PtyBackend
+from backends.tmux import TmuxBackend
+
+Setting = Literal["auto", "tmux", "pty"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendOptions:
+    """Where hosts live and how people look at them.
+
+    `run` holds the hosts' directories; `watch` shows one, its directory is appended; `environment` is ours, of
+    which terminals get a few harmless variables; `host_prefix` comes before each host's shell.
+    """
+
+    run: Path
+    socket_name: str
+    watch: Sequence[str] = ()
+    environment: Mapping[str, str] | None = None
+    host_prefix: Sequence[str] = ()
+
+
+class Backends:
+    """The port's `Backend` over both: launches by the first of `order` that can, attaches by the maker."""
+
+    def __init__(
+        self,
+        tmux: TmuxBackend,
+        pty: PtyBackend,
+        *,
+        order: Sequence[Literal["tmux", "pty"]],
+        on_fallback: Callable[[str], None],
+    ) -> None:
+        self._tmux = tmux
+        self._pty = pty
+        self._by_name = {tmux.name: tmux, pty.name: pty}
+        self._order = [self._by_name[name] for name in order]
+        self._on_fallback = on_fallback
+        self._said = False
+
+    @property
+    def name(self) -> str:
+        """The backend that is tried first."""
+        return self._order[0].name
+
+    async def launch(self, spec: LaunchSpec) -> Host:
+        *preferred, last = self._order
+        for backend in preferred:
+            try:
+                return await backend.launch(spec)
+            except TerminalUnavailable as error:
+                self._say_once(
+                    f"The {backend.name} backend cannot be used ({error.reason}); using {last.name}."
+                )
+        return await last.launch(spec)
+
+    async def attach(self, ref: HostRef) -> Host:
+        backend = self._by_name.get(ref.backend)
+        if backend is None:
+            raise HostGone(f"no backend is named {ref.backend!r}")
+        return await backend.attach(ref)
+
+    async def survivors(self) -> Sequence[HostRef]:
+        return [ref for backend in self._by_name.values() for ref in await backend.survivors()]
+
+    async def keep_terminals(self) -> None:
+        """Make tmux windows again whenever the tmux server dies; never returns. The caller owns the task."""
+        await self._tmux.keep_terminals()
+
+    async def close(self) -> None:
+        await self._tmux.close()
+        await self._pty.close()
+
+    def _say_once(self, reason: str) -> None:
+        if not self._said:
+            self._said = True
+            self._on_fallback(reason)
+
+
+def choose_backend(
+    setting: Setting, options: BackendOptions, *, on_fallback: Callable[[str], None]
+) -> Backends:
+    """The backend that BACKEND asks for. `auto` is tmux, and PTY for what tmux cannot launch.
+
+    `on_fallback` gets one sentence, once, when that happens first.
+    """
+    order: Sequence[Literal["tmux", "pty"]]
+    match setting:
+        case "auto":
+            order = ("tmux", "pty")
+        case "tmux":
+            order = ("tmux",)
+        case "pty":
+            order = ("pty",)
+        case _:
+            assert_never(setting)
+    watches = Watches()
+    tmux = TmuxBackend(
+        options.run,
+        socket_name=options.socket_name,
+        watch=options.watch,
+        environment=options.environment,
+        watches=watches,
+        host_prefix=options.host_prefix,
+    )
+    pty = PtyBackend(
+        options.run,
+        watch=options.watch,
+        environment=options.environment,
+        watches=watches,
+        host_prefix=options.host_prefix,
+    )
+    return Backends(tmux, pty, order=order, on_fallback=on_fallback)

@@ -1,0 +1,183 @@
+"""A host's directory: which file stands where, and what the small ones say.
+
+    launch.json     what was started: never a value of the environment
+    in              the FIFO that is the program's stdin
+    input.ndjson    every line sent, output.ndjson every line printed, stderr.log the rest
+    pid             `boot ID`, then `shell|program|follower PID START`, a line each; replaced by rename
+    exit            the program's exit code as the shell counts (128 + signal), written by rename
+
+The logs themselves are read and written by `output_log.py` and `input_log.py`; `host.sh` writes `pid`, `exit`.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from backends import processes
+from backends.base import HostExit, LaunchSpec
+from backends.processes import ProcessId
+
+# An environment variable of everything that a host runs: what lost its parent is found by it.
+MARKER = "CLAUDE_BRIDGE_HOST"
+
+_SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_STDERR_TAIL_BYTES = 4096
+_FIRST_SIGNAL_CODE = 129
+_LAST_SIGNAL_CODE = 192
+
+
+class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """`launch.json`. `environment` holds names only."""
+
+    session_id: str
+    number: int
+    backend: str
+    argv: tuple[str, ...]
+    cwd: str
+    environment: tuple[str, ...]
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostPids:
+    """Who runs a host. Of another run of the machine, nobody is."""
+
+    shell: ProcessId
+    program: ProcessId
+    follower: ProcessId
+
+
+@dataclass(frozen=True, slots=True)
+class HostDirectory:
+    """The directory of host `number` of a session, below the directory of all hosts. Checked on making."""
+
+    run: Path
+    session_id: str
+    number: int
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` if the session id is no lower-case UUID or the number not positive."""
+        if not _SESSION_ID.fullmatch(self.session_id):
+            raise ValueError("a session id is a lower-case UUID")
+        if self.number < 1:
+            raise ValueError("hosts are numbered from 1")
+
+    @property
+    def key(self) -> str:
+        """`<session>/<number>`, unique among the hosts of one run directory."""
+        return f"{self.session_id}/{self.number}"
+
+    @property
+    def path(self) -> Path:
+        return self.run / self.session_id / str(self.number)
+
+    @property
+    def fifo(self) -> Path:
+        return self.path / "in"
+
+    @property
+    def input_log(self) -> Path:
+        return self.path / "input.ndjson"
+
+    @property
+    def output_log(self) -> Path:
+        return self.path / "output.ndjson"
+
+    @property
+    def stderr_log(self) -> Path:
+        return self.path / "stderr.log"
+
+    def make(self, spec: LaunchSpec, backend: str) -> None:
+        """Make the directory with empty logs, FIFO and `launch.json`. Raises `OSError`, also if it exists."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700)
+        try:
+            record = LaunchRecord(
+                session_id=spec.session_id,
+                number=spec.number,
+                backend=backend,
+                argv=spec.argv,
+                cwd=str(spec.cwd),
+                environment=tuple(sorted(spec.environment)),
+                title=spec.title,
+            )
+            for log in (self.input_log, self.output_log, self.stderr_log):
+                log.touch(mode=0o600)
+            os.mkfifo(self.fifo, mode=0o600)
+            # The record comes last: a directory that has one is complete.
+            draft = self.path / "launch.json.tmp"
+            draft.touch(mode=0o600)
+            draft.write_bytes(msgspec.json.format(msgspec.json.encode(record)))
+            draft.rename(self.path / "launch.json")
+        except OSError:
+            self.remove()
+            raise
+
+    def remove(self) -> None:
+        """Remove what `make` made, and the session's directory if this was all."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):
+            self.path.parent.rmdir()
+
+    def launch_record(self) -> LaunchRecord | None:
+        """What was started here, or None if nothing (complete) was."""
+        try:
+            return msgspec.json.decode((self.path / "launch.json").read_bytes(), type=LaunchRecord)
+        except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, UnicodeDecodeError):
+            return None
+
+    def pids(self) -> HostPids | None:
+        """Who runs the host, or None before the shell said so, and after a reboot."""
+        try:
+            lines = (self.path / "pid").read_text("ascii", "replace").split("\n")
+        except FileNotFoundError:
+            return None
+        words = {role: rest for role, *rest in (line.split() for line in lines if line)}
+        try:
+            if words["boot"] != [processes.boot_id()]:
+                return None
+            shell, program, follower = (
+                ProcessId(int(words[role][0]), words[role][1]) for role in ("shell", "program", "follower")
+            )
+        except (KeyError, IndexError, ValueError):
+            return None
+        return HostPids(shell, program, follower)
+
+    def exit_code(self) -> int | None:
+        """How the program ended, signals as negative numbers; None while it runs or if nobody saw it end."""
+        try:
+            code = int((self.path / "exit").read_text("ascii"))
+        except (FileNotFoundError, ValueError):
+            return None
+        # A shell cannot tell death by signal 15 from an exit with 143; by custom they mean the same.
+        return 128 - code if _FIRST_SIGNAL_CODE <= code <= _LAST_SIGNAL_CODE else code
+
+    def exit(self) -> HostExit:
+        """How the program ended, with the last 4 KiB that it wrote to stderr."""
+        tail = b""
+        with suppress(FileNotFoundError), self.stderr_log.open("rb") as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - _STDERR_TAIL_BYTES, 0))
+            tail = file.read()
+        return HostExit(self.exit_code(), tail.decode("utf-8", "replace"))
+
+
+def host_directories(run: Path) -> Iterator[HostDirectory]:
+    """Every host's directory below `run`, whatever its state; what is named otherwise is skipped."""
+    try:
+        sessions = sorted(run.iterdir())
+    except FileNotFoundError:
+        return
+    for session in sessions:
+        if not _SESSION_ID.fullmatch(session.name) or not session.is_dir():
+            continue
+        numbers = sorted(
+            int(entry.name) for entry in session.iterdir() if re.fullmatch(r"[1-9]\d*", entry.name)
+        )
+        for number in numbers:
+            yield HostDirectory(run, session.name, number)

@@ -1,0 +1,177 @@
+"""A host on this machine, as the port wants it: what both backends hand out.
+
+It holds no state of its own that another process could not read from the host's directory. Making hosts is
+`local.py`; ending their trees is `stopping.py`.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backends import processes, spawn
+from backends.base import HostExit, HostRef, HostUsage, InputLine, LaunchFailed, LogCut, OutputLine
+from backends.deaths import DeathWatch
+from backends.directory import MARKER, HostDirectory, HostPids
+from backends.input_log import append_missing
+from backends.log_watch import LogWatch
+from backends.output_log import read_lines
+from backends.processes import ProcessRow
+from backends.stopping import end_tree, kill_now
+
+# How long the shell may take to write the exit code once the program is dead, before it counts as hung.
+_EXIT_WRITTEN_S = 5.0
+_TABLE_AGE_S = 0.5
+
+
+@dataclass(slots=True)
+class Watches:
+    """What all hosts of this process share: the watchers of logs and of deaths, and a process table."""
+
+    logs: LogWatch = field(default_factory=LogWatch)
+    deaths: DeathWatch = field(default_factory=DeathWatch)
+    _table: Mapping[int, ProcessRow] = field(default_factory=dict)
+    _table_read_at: float = -_TABLE_AGE_S
+
+    def process_table(self) -> Mapping[int, ProcessRow]:
+        """The process table, at most half a second old: asking for fifty hosts reads it once."""
+        now = time.monotonic()
+        if now - self._table_read_at >= _TABLE_AGE_S:
+            self._table, self._table_read_at = processes.read_table(), now
+        return self._table
+
+    def close(self) -> None:
+        """Let go of every watch; hosts keep running."""
+        self.logs.close()
+        self.deaths.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """The place to look at one host: how to show it to a person, and how to take it away."""
+
+    hint: Callable[[], str]
+    close: Callable[[], Awaitable[None]]
+
+
+class LocalHost:
+    """The port's `Host` for a host directory of this machine."""
+
+    def __init__(self, directory: HostDirectory, ref: HostRef, watches: Watches, terminal: Terminal) -> None:
+        self._directory = directory
+        self._ref = ref
+        self._watches = watches
+        self._terminal = terminal
+        self._feeding = asyncio.Lock()
+        self._program = pids.program if (pids := directory.pids()) else None
+
+    @property
+    def ref(self) -> HostRef:
+        return self._ref
+
+    @property
+    def session_id(self) -> str:
+        return self._directory.session_id
+
+    @property
+    def number(self) -> int:
+        return self._directory.number
+
+    async def send(self, line: InputLine) -> None:
+        append_missing(self._directory.input_log, line)
+
+    def input_size(self) -> int:
+        try:
+            return self._directory.input_log.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def lines(self, offset: int) -> AsyncIterator[Sequence[OutputLine]]:
+        return read_lines(self._watches.logs, self._directory.output_log, offset, self._when_ended)
+
+    def alive(self) -> bool:
+        return self._program is not None and processes.is_alive(self._program)
+
+    async def follower_died(self) -> None:
+        while (pids := self._directory.pids()) and self.alive():
+            await self._watches.deaths.died(pids.follower)
+            # Whoever replaces the follower ends the old one first: that is no death to report.
+            async with self._feeding:
+                replaced = self._directory.pids()
+            if replaced and replaced.follower == pids.follower and self.alive():
+                return
+        await asyncio.get_running_loop().create_future()
+
+    async def feed_from(self, offset: int) -> None:
+        async with self._feeding:
+            size = self.input_size()
+            if offset > size:
+                raise LogCut(self._directory.input_log, expected=offset, actual=size)
+            await self._end_followers()
+            if self.alive():
+                await self._start_follower(offset)
+
+    async def kill(self, grace_s: float) -> None:
+        await end_tree(self._directory, self._watches.deaths, grace_s)
+        await self._terminal.close()
+
+    async def wait(self) -> HostExit:
+        pids = self._directory.pids()
+        if pids is not None:
+            await self._watches.deaths.died(pids.program)
+            await self._shell_ended(pids)
+            await self._end_followers()
+        await self._terminal.close()
+        return self._directory.exit()
+
+    def usage(self) -> HostUsage:
+        pids = self._directory.pids()
+        if pids is None or not self.alive():
+            return HostUsage(memory_bytes=0, cpu_s=0.0, processes=0)
+        table = self._watches.process_table()
+        members = processes.tree(table, (pids.shell, pids.program, pids.follower))
+        return HostUsage(
+            memory_bytes=sum(processes.memory_bytes(member.pid) for member in members),
+            cpu_s=sum(processes.cpu_s(table[member.pid]) for member in members),
+            processes=len(members),
+        )
+
+    def terminal_hint(self) -> str:
+        return self._terminal.hint()
+
+    def _when_ended(self, ended: Callable[[], None]) -> Callable[[], None]:
+        """Call `ended` when the program is dead: what it printed is in the log by then."""
+        if self._program is None:
+            return asyncio.get_running_loop().call_soon(ended).cancel
+        return self._watches.deaths.when_dead(self._program, ended)
+
+    async def _shell_ended(self, pids: HostPids) -> None:
+        """Wait until the shell has written how the program ended, or cannot any more."""
+        try:
+            async with asyncio.timeout(_EXIT_WRITTEN_S):
+                await self._watches.deaths.died(pids.shell)
+        except TimeoutError:
+            await kill_now({pids.shell}, self._watches.deaths)
+
+    async def _end_followers(self) -> None:
+        """End whatever feeds the FIFO, recorded or not: two followers would mix their lines."""
+        followers = processes.writing_to(self._directory.fifo)
+        await kill_now(followers, self._watches.deaths)
+
+    async def _start_follower(self, offset: int) -> None:
+        try:
+            # Not blocking: the program may have died just now, and nobody else reads.
+            fifo = os.open(self._directory.fifo, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return
+        try:
+            os.set_blocking(fifo, True)
+            # `tail` counts bytes from 1.
+            script = spawn.HostScript("feed", self._directory.path, (str(offset + 1),))
+            environment = {"PATH": os.defpath, MARKER: self._directory.key}
+            await spawn.start(script, cwd=self._directory.path, environment=environment, stdout=fifo)
+        except (spawn.NotStarted, OSError) as error:
+            raise LaunchFailed("the follower", reason=str(error)) from error
+        finally:
+            os.close(fifo)

@@ -1,0 +1,94 @@
+# The host: runs one program between two append-only logs, and outlives whoever started it.
+#
+#   sh host.sh run  DIRECTORY BOOT TAIL MV TAIL_OPTIONS PROGRAM [ARGUMENT…]
+#   sh host.sh feed DIRECTORY BOOT TAIL MV TAIL_OPTIONS FIRST_BYTE
+#
+# `run` is the shell of a host, `feed` a new follower for one whose follower died (its stdout is the FIFO).
+# Both are started detached. stderr is the starter's pipe: `ready` on it means that the file `pid` is written;
+# anything else is why it failed. All paths and the program come as arguments; nothing is ever evaluated.
+# The whole script is parsed before it runs, so that replacing this file cannot disturb a running host.
+
+# Sets `start` to when process $1 started. Fails if there is no such process.
+start_of() {
+    start=
+    read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
+    stat=${stat##*) }
+    # shellcheck disable=SC2086
+    set -- $stat
+    start=${20}
+}
+
+# The starter may be dead already: then a SIGPIPE ends the subshell only.
+say_ready() {
+    (echo ready >&4)
+    exec 4>&-
+}
+
+run() {
+    directory=$1 boot=$2 tail=$3 mv=$4 tail_options=$5
+    shift 5
+    trap '' HUP
+    exec 4>&2 2>>"$directory/stderr.log"
+    # Open for reading and writing: the program never sees the end of its input, whoever comes and goes.
+    exec 3<>"$directory/in"
+    # The FIFO is opened while descriptor 3 still holds its other end: opening it cannot block.
+    # shellcheck disable=SC2086
+    "$tail" $tail_options -c +1 -f "$directory/input.ndjson" >"$directory/in" 2>/dev/null 3>&- 4>&- &
+    follower=$!
+    "$@" <&3 >>"$directory/output.ndjson" 3>&- 4>&- &
+    program=$!
+    exec 3>&-
+    # Before the first external command: until then the shell cannot have reaped a program that ended at once.
+    start_of "$program"; program_start=$start
+    start_of "$follower"; follower_start=$start
+    start_of $$
+    # Only now: the program keeps the user's own umask.
+    umask 077
+    {
+        echo "boot $boot"
+        echo "shell $$ $start"
+        echo "program $program $program_start"
+        echo "follower $follower $follower_start"
+    } >"$directory/pid.tmp" && "$mv" "$directory/pid.tmp" "$directory/pid" || exit 1
+    say_ready
+    # What follows would only add the shell's own remarks ("Terminated") to what the program said.
+    exec 2>/dev/null
+    wait "$program"
+    code=$?
+    echo "$code" >"$directory/exit.tmp" && "$mv" "$directory/exit.tmp" "$directory/exit"
+    # The follower may have been replaced: the file knows, `$follower` does not.
+    while read -r role pid then; do
+        if [ "$role" = follower ] && start_of "$pid" && [ "$start" = "$then" ]; then
+            kill "$pid"
+        fi
+    done <"$directory/pid"
+    # Takes its exit status: not every system has a process 1 that does.
+    wait "$follower"
+}
+
+feed() {
+    directory=$1 boot=$2 tail=$3 mv=$4 tail_options=$5 first_byte=$6
+    trap '' HUP
+    exec 4>&2 2>/dev/null
+    umask 077
+    start_of $$
+    # Recorded before it feeds, and `exec` keeps the pid: no follower feeds that the file does not know.
+    {
+        while read -r role rest; do
+            [ "$role" = follower ] || echo "$role $rest"
+        done <"$directory/pid"
+        echo "follower $$ $start"
+    } >"$directory/pid.feed.tmp" && "$mv" "$directory/pid.feed.tmp" "$directory/pid" || exit 1
+    say_ready
+    # shellcheck disable=SC2086
+    exec "$tail" $tail_options -c "+$first_byte" -f "$directory/input.ndjson"
+}
+
+main() {
+    mode=$1
+    shift
+    "$mode" "$@"
+    exit
+}
+
+main "$@"

@@ -1,0 +1,40 @@
+"""Appending to the input log so that a line stands there exactly once, whatever dies in between.
+
+Each line has its place (`start`) before it is written: what already stands there is never written again, and
+nothing is ever cut off. The kernel keeps what was appended when the process dies, so nothing is synced here:
+only a power cut could lose it, and that ends the host as well.
+"""
+
+import os
+from pathlib import Path
+
+from backends.base import InputLine, InputNotWritten, LogCut
+from faults import crash_in_write, crash_point
+
+
+def append_missing(path: Path, line: InputLine) -> None:
+    """Append `line`, or the part of it that is missing. Raises `LogCut`, `InputNotWritten`."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise LogCut(path, expected=line.start, actual=0) from None
+    try:
+        size = os.fstat(descriptor).st_size
+        if size < line.start:
+            raise LogCut(path, expected=line.start, actual=size)
+        if size < line.end:
+            crash_point("input_log.before_append")
+            _write_all(descriptor, line.data[size - line.start :], path)
+            crash_point("input_log.after_append")
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes, path: Path) -> None:
+    crash_in_write("input_log.in_append", descriptor, data)
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[os.write(descriptor, left) :]
+        except OSError as error:
+            raise InputNotWritten(path, reason=os.strerror(error.errno or 0)) from error

@@ -1,0 +1,180 @@
+"""Making and finding hosts on this machine: all of a backend but the terminal.
+
+`tmux.py` and `pty.py` add who holds the terminal; the host itself is the same below both, so that either can
+take over what the other left.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from backends import processes, spawn
+from backends.base import HostGone, HostRef, LaunchFailed, LaunchSpec
+from backends.directory import MARKER, HostDirectory, host_directories
+from backends.host import LocalHost, Terminal, Watches
+from backends.stopping import end_tree
+from faults import crash_point
+
+_START_S = 30.0
+_KILL_S = 2.0
+_POLL_S = 0.02
+
+
+class Terminals(Protocol):
+    """Who holds the terminals of a backend's hosts."""
+
+    async def open(self, directory: HostDirectory, title: str) -> Terminal:
+        """Make the place to look at a new host. Raises `TerminalUnavailable`."""
+        ...
+
+    async def find(self, directory: HostDirectory) -> Terminal:
+        """The place to look at a host that was made earlier, perhaps by another process. Never fails."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of all terminals; hosts keep running."""
+        ...
+
+
+class _Address(msgspec.Struct, frozen=True):
+    """`HostRef.address`: relative to the run directory, so that a moved data directory stays readable."""
+
+    session: str
+    number: int
+
+
+class LocalBackend:
+    """The port's `Backend` on host directories below `run`, with terminals from `terminals`.
+
+    `host_prefix` comes before the host's shell, for a service manager's scope (`systemd-run --user --scope …`).
+    """
+
+    def __init__(
+        self, name: str, run: Path, terminals: Terminals, watches: Watches, host_prefix: Sequence[str] = ()
+    ) -> None:
+        self._name = name
+        self._run = run.absolute()
+        self._terminals = terminals
+        self._watches = watches
+        self._host_prefix = tuple(host_prefix)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def launch(self, spec: LaunchSpec) -> LocalHost:
+        directory = self._checked(spec)
+        try:
+            directory.make(spec, self._name)
+        except OSError as error:
+            raise LaunchFailed(spec.argv[0], reason=_cannot("make its directory", error)) from error
+        crash_point("launch.after_directory")
+        terminal: Terminal | None = None
+        try:
+            terminal = await self._terminals.open(directory, spec.title or spec.session_id)
+            crash_point("launch.after_terminal")
+            await self._start(directory, spec)
+            crash_point("launch.after_start")
+        except BaseException:
+            await self._undo(directory, terminal)
+            raise
+        return LocalHost(directory, self._ref(directory), self._watches, terminal)
+
+    async def attach(self, ref: HostRef) -> LocalHost:
+        directory = self.directory_of(ref)
+        if not directory.path.is_dir():
+            raise HostGone(f"host {directory.number} of its session left no directory")
+        await self._settled(directory)
+        terminal = await self._terminals.find(directory)
+        return LocalHost(directory, ref, self._watches, terminal)
+
+    async def survivors(self) -> Sequence[HostRef]:
+        return [self._ref(directory) for directory in await self.living()]
+
+    async def living(self) -> list[HostDirectory]:
+        """The directories of all hosts of this backend whose program is alive."""
+        found = []
+        for directory in host_directories(self._run):
+            record = directory.launch_record()
+            if record is None or record.backend != self._name:
+                continue
+            await self._settled(directory)
+            pids = directory.pids()
+            if pids and processes.is_alive(pids.program):
+                found.append(directory)
+        return found
+
+    def directory_of(self, ref: HostRef) -> HostDirectory:
+        """Where the host behind `ref` lives, if it exists. Raises `HostGone` for what is no address of ours."""
+        try:
+            address = msgspec.json.decode(ref.address, type=_Address)
+            return HostDirectory(self._run, address.session, address.number)
+        except ValueError as error:
+            raise HostGone(f"no host has the address {ref.address!r}") from error
+
+    async def close(self) -> None:
+        await self._terminals.close()
+        self._watches.close()
+
+    def _checked(self, spec: LaunchSpec) -> HostDirectory:
+        """Where `spec` wants its host. Raises `LaunchFailed` for what cannot be started as it is."""
+        if not spec.argv:
+            raise LaunchFailed("nothing", reason="the command is empty")
+        program = spec.argv[0]
+        try:
+            directory = HostDirectory(self._run, spec.session_id, spec.number)
+        except ValueError as error:
+            raise LaunchFailed(program, reason=str(error)) from error
+        if directory.path != spec.directory.absolute():
+            raise LaunchFailed(program, reason="its directory is not <run>/<session>/<number>")
+        if not spec.cwd.is_dir():
+            raise LaunchFailed(program, reason="the work directory does not exist")
+        where = spec.environment.get("PATH", os.defpath)
+        if shutil.which(spec.cwd / program if "/" in program else program, path=where) is None:
+            raise LaunchFailed(program, reason="not found, or not executable")
+        return directory
+
+    async def _start(self, directory: HostDirectory, spec: LaunchSpec) -> None:
+        environment = {**spec.environment, MARKER: directory.key}
+        script = spawn.HostScript("run", directory.path, spec.argv, prefix=self._host_prefix)
+        try:
+            async with asyncio.timeout(_START_S):
+                await spawn.start(script, cwd=spec.cwd, environment=environment)
+        except TimeoutError as error:
+            raise LaunchFailed(spec.argv[0], reason=f"its shell did not come up in {_START_S:.0f} s") from error
+        except OSError as error:
+            raise LaunchFailed(spec.argv[0], reason=_cannot("start its shell", error)) from error
+        except (spawn.NotStarted, ValueError) as error:
+            raise LaunchFailed(spec.argv[0], reason=str(error)) from error
+
+    async def _undo(self, directory: HostDirectory, terminal: Terminal | None) -> None:
+        """Leave nothing of a launch that failed or was cancelled."""
+        await end_tree(directory, self._watches.deaths, _KILL_S)
+        if terminal is not None:
+            await terminal.close()
+        directory.remove()
+
+    async def _settled(self, directory: HostDirectory) -> None:
+        """Wait, bounded, until a host that was being started when its starter died has recorded its pids."""
+        started = directory.pids() is not None or (directory.path / "pid").exists()
+        if started or not processes.carrying(MARKER, directory.key):
+            return
+        try:
+            async with asyncio.timeout(_START_S):
+                while directory.pids() is None and processes.carrying(MARKER, directory.key):  # noqa: ASYNC110
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            await end_tree(directory, self._watches.deaths, _KILL_S)
+
+    def _ref(self, directory: HostDirectory) -> HostRef:
+        address = _Address(directory.session_id, directory.number)
+        return HostRef(self._name, msgspec.json.encode(address).decode())
+
+
+def _cannot(step: str, error: OSError) -> str:
+    return f"cannot {step}: {os.strerror(error.errno) if error.errno else error}"

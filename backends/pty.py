@@ -1,0 +1,161 @@
+"""The PTY backend: the same hosts where there is no tmux, with a terminal only while somebody looks.
+
+A PTY lives in the process that opened it, so it can hold nothing that must outlive the bridge: the host is
+detached as under tmux, and `open_terminal` runs the watch command on a PTY for whoever wants to show one.
+"""
+
+import asyncio
+import os
+import shlex
+import signal
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends import processes
+from backends.base import TerminalUnavailable
+from backends.deaths import DeathWatch
+from backends.directory import HostDirectory
+from backends.host import LocalHost, Terminal, Watches
+from backends.local import LocalBackend
+
+if TYPE_CHECKING:
+    from ptyprocess import PtyProcess
+
+_CHUNK_BYTES = 65_536
+
+# The watch command needs a screen and a language, and none of the bridge's secrets.
+_VARIABLES = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TZ", "USER")
+
+
+class PtyTerminal:
+    """The watch command of one host on a PTY. Keys are not passed on: it is a place to look."""
+
+    def __init__(self, process: "PtyProcess", deaths: DeathWatch) -> None:
+        self._process = process
+        self._deaths = deaths
+        self.pid = process.pid
+        row = processes.read_process(process.pid)
+        self._watcher = row.process if row else None
+        self._readable: asyncio.Future[None] | None = None
+        os.set_blocking(process.fd, False)
+
+    async def read(self) -> bytes:
+        """What the screen got since the last call, waiting for some; empty once the watch command has ended."""
+        while not self._process.closed:
+            try:
+                return os.read(self._process.fd, _CHUNK_BYTES)
+            except BlockingIOError:
+                pass
+            except OSError:  # Linux says EIO when the last process on the terminal is gone
+                return b""
+            await self._wait_readable()
+        return b""
+
+    async def _wait_readable(self) -> None:
+        """Return when there is something to read, or the terminal is closed."""
+        loop = asyncio.get_running_loop()
+        self._readable = loop.create_future()
+        loop.add_reader(self._process.fd, self._wake)
+        try:
+            await self._readable
+        finally:
+            if not self._process.closed:
+                loop.remove_reader(self._process.fd)
+
+    def _wake(self) -> None:
+        if self._readable is not None and not self._readable.done():
+            self._readable.set_result(None)
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell the watch command the size of the screen in characters."""
+        if not self._process.closed:
+            self._process.setwinsize(rows, columns)
+
+    async def close(self) -> None:
+        """End the watch command and give the PTY back. The host does not notice. May be called again."""
+        if self._process.closed:
+            return
+        if self._watcher is not None:
+            processes.send_signal(self._watcher, signal.SIGKILL)
+            await self._deaths.died(self._watcher)
+        asyncio.get_running_loop().remove_reader(self._process.fd)
+        with suppress(ChildProcessError):
+            os.waitpid(self._process.pid, 0)  # noqa: ASYNC222 - it is dead: this only takes its exit code
+        self._process.fileobj.close()
+        self._process.closed = True
+        self._wake()
+
+
+class _Screens:
+    """The terminals of the PTY backend: none but those that somebody opened in this process."""
+
+    def __init__(self, watch: Sequence[str]) -> None:
+        self.watch = tuple(watch)
+        self._open: dict[str, list[PtyTerminal]] = {}
+
+    async def open(self, directory: HostDirectory, title: str) -> Terminal:  # noqa: ARG002 - a PTY has no title
+        return await self.find(directory)
+
+    async def find(self, directory: HostDirectory) -> Terminal:
+        async def close() -> None:
+            for screen in self._open.pop(directory.key, ()):
+                await screen.close()
+
+        hint = shlex.join([*self.watch, str(directory.path)]) if self.watch else ""
+        return Terminal(lambda: hint, close)
+
+    def add(self, directory: HostDirectory, screen: PtyTerminal) -> None:
+        self._open.setdefault(directory.key, []).append(screen)
+
+    async def close(self) -> None:
+        while self._open:
+            _, screens = self._open.popitem()
+            for screen in screens:
+                await screen.close()
+
+
+class PtyBackend(LocalBackend):
+    """Hosts below `run`, shown on PTYs by `watch` with the host's directory as last argument."""
+
+    def __init__(
+        self,
+        run: Path,
+        *,
+        watch: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        watches: Watches | None = None,
+        host_prefix: Sequence[str] = (),
+    ) -> None:
+        self._watches = watches or Watches()
+        self._screens = _Screens(watch)
+        self._environment = os.environ if environment is None else environment
+        super().__init__("pty", run, self._screens, self._watches, host_prefix)
+
+    async def open_terminal(self, host: LocalHost, *, rows: int = 40, columns: int = 120) -> PtyTerminal:
+        """Show `host` on a new PTY until it is closed, the host is, or the backend is.
+
+        Raises `TerminalUnavailable` if there is no watch command, no PTY, or it cannot be run.
+        """
+        if not self._screens.watch:
+            raise TerminalUnavailable("the terminal", reason="there is no watch command")
+        directory = self.directory_of(host.ref)
+        from ptyprocess import PtyProcess
+
+        known = {name: self._environment[name] for name in _VARIABLES if name in self._environment}
+        try:
+            with warnings.catch_warnings():
+                # Python warns of forking beside threads; the child does nothing but exec.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                process = PtyProcess.spawn(
+                    [*self._screens.watch, str(directory.path)],
+                    env={**known, "TERM": "xterm-256color"},
+                    dimensions=(rows, columns),
+                )
+        except OSError as error:
+            raise TerminalUnavailable(self._screens.watch[0], reason=str(error)) from error
+        screen = PtyTerminal(process, self._watches.deaths)
+        self._screens.add(directory, screen)
+        return screen

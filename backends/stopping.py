@@ -1,0 +1,89 @@
+"""Ending a host's whole tree: what the program started may have groups, sessions and parents of its own."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from backends import processes
+from backends.base import Unkillable
+from backends.deaths import DeathWatch
+from backends.directory import MARKER, HostDirectory
+from backends.processes import ProcessId
+
+# How long the shell may take to write the exit code and to end the follower once the program is dead.
+_SHELL_END_S = 2.0
+
+# SIGKILL is not instant: the kernel needs time to take a big process down, however little the caller gives.
+_LEAST_KILL_S = 2.0
+
+
+@dataclass(slots=True)
+class HostTree:
+    """All processes of one host, found anew at each look; who was seen is not lost by losing its parent."""
+
+    directory: HostDirectory
+    _seen: set[ProcessId] = field(default_factory=set)
+
+    def living(self) -> set[ProcessId]:
+        """Everything of the host that runs now."""
+        marked = processes.carrying(MARKER, self.directory.key)
+        followers = processes.writing_to(self.directory.fifo)
+        self._seen = processes.tree(processes.read_table(), self._seen | marked | followers | self._recorded())
+        return set(self._seen)
+
+    def of_program(self) -> set[ProcessId]:
+        """What runs of the host without its shell and follower, which end by themselves."""
+        pids = self.directory.pids()
+        own = {pids.shell, pids.follower} if pids else set()
+        return self.living() - own - processes.writing_to(self.directory.fifo)
+
+    def _recorded(self) -> set[ProcessId]:
+        pids = self.directory.pids()
+        return {pids.shell, pids.program, pids.follower} if pids else set()
+
+
+async def end_tree(directory: HostDirectory, deaths: DeathWatch, grace_s: float) -> None:
+    """TERM, KILL after `grace_s`, while the shell may end by itself.
+
+    Raises `Unkillable` for what lives after another `grace_s`, at least 2 s.
+    """
+    tree = HostTree(directory)
+    kill_s = max(grace_s, _LEAST_KILL_S)
+    if not await _signalled_to_death(tree.of_program, signal.SIGTERM, deaths, grace_s):
+        await _signalled_to_death(tree.of_program, signal.SIGKILL, deaths, kill_s)
+    # The shell writes the exit code before it ends: killing it at once would lose that.
+    try:
+        async with asyncio.timeout(_SHELL_END_S):
+            await deaths.all_died(tree.living())
+    except TimeoutError:
+        pass
+    if not await _signalled_to_death(tree.living, signal.SIGKILL, deaths, kill_s):
+        left = tree.living()
+        if left:
+            raise Unkillable(sorted(process.pid for process in left))
+
+
+async def kill_now(these: Iterable[ProcessId], deaths: DeathWatch) -> None:
+    """SIGKILL exactly `these` and return when they are dead."""
+    condemned = set(these)
+    for process in condemned:
+        processes.send_signal(process, signal.SIGKILL)
+    await deaths.all_died(condemned)
+
+
+async def _signalled_to_death(
+    living: Callable[[], set[ProcessId]], number: signal.Signals, deaths: DeathWatch, within_s: float
+) -> bool:
+    """Signal each that `living` finds, once, also those that come later; whether none is left in time."""
+    signalled: set[ProcessId] = set()
+    try:
+        async with asyncio.timeout(within_s):
+            while found := living():
+                for process in found - signalled:
+                    processes.send_signal(process, number)
+                signalled |= found
+                await deaths.all_died(found)
+    except TimeoutError:
+        return not living()
+    return True

@@ -1,0 +1,134 @@
+"""The tmux backend: hosts whose terminal is a window of a tmux server of the bridge's own.
+
+The server carries no data and no host: it may be killed at any time, and its windows are made again.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from backends import processes
+from backends.base import HostRef, TerminalUnavailable
+from backends.directory import HostDirectory
+from backends.host import LocalHost, Terminal, Watches
+from backends.local import LocalBackend
+from backends.tmux_server import NewWindow, TmuxServer
+
+_RETRY_S = 5.0
+
+
+class _Windows:
+    """The terminals of the tmux backend: which window shows which host."""
+
+    def __init__(self, server: TmuxServer) -> None:
+        self.server = server
+        self.known = False
+        self._ids: dict[str, str] = {}
+        self._held: set[str] = set()
+        self._making = asyncio.Lock()
+
+    async def open(self, directory: HostDirectory, title: str) -> Terminal:
+        async with self._making:
+            (window,) = await self.server.make_windows([_window(directory, title)])
+            self._ids[_key(directory)] = window
+            return self._terminal(_key(directory))
+
+    async def find(self, directory: HostDirectory) -> Terminal:
+        return self._terminal(_key(directory))
+
+    async def restore(self, living: Sequence[HostDirectory]) -> None:
+        """Make the missing windows of `living` and remove those of nobody. Raises `TerminalUnavailable`."""
+        async with self._making:
+            self._ids = await self.server.list_windows()
+            self.known = True
+            wanted = {_key(directory): directory for directory in living}
+            # A host that is just being launched has its window and is not alive yet.
+            stale = [key for key in self._ids if key not in wanted and key not in self._held]
+            if stale:
+                await self.server.kill_windows([self._ids.pop(key) for key in stale])
+            missing = [key for key in wanted if key not in self._ids]
+            windows = [_window(wanted[key], _title_of(wanted[key])) for key in missing]
+            self._ids.update(zip(missing, await self.server.make_windows(windows), strict=True))
+
+    async def close(self) -> None:
+        """Nothing to let go of: the windows are the tmux server's, and stay."""
+
+    def _terminal(self, key: str) -> Terminal:
+        self._held.add(key)
+
+        async def close() -> None:
+            self._held.discard(key)
+            window = self._ids.pop(key, None)
+            if window is not None:
+                with suppress(TerminalUnavailable):
+                    await self.server.kill_windows([window])
+
+        return Terminal(lambda: self.server.attach_command(self._ids.get(key)), close)
+
+
+class TmuxBackend(LocalBackend):
+    """Hosts below `run`, with windows on the tmux socket `socket_name`.
+
+    While somebody looks at a window, it runs `watch` with the host's directory as last argument. The server
+    gets a short list of harmless variables out of `environment` and nothing else.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        *,
+        socket_name: str,
+        watch: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        watches: Watches | None = None,
+        host_prefix: Sequence[str] = (),
+    ) -> None:
+        self._watches = watches or Watches()
+        server = TmuxServer(socket_name, watch, os.environ if environment is None else environment)
+        self._windows = _Windows(server)
+        super().__init__("tmux", run, self._windows, self._watches, host_prefix)
+
+    async def attach(self, ref: HostRef) -> LocalHost:
+        host = await super().attach(ref)
+        if not self._windows.known:
+            # Once for all that are attached after a start: a tmux call for each would add up.
+            self._windows.known = True
+            with suppress(TerminalUnavailable):
+                await self.ensure_terminals()
+        return host
+
+    async def ensure_terminals(self) -> None:
+        """Give every living host its window again and remove windows of ended ones. Two tmux processes.
+
+        Raises `TerminalUnavailable`.
+        """
+        await self._windows.restore(await self.living())
+
+    async def keep_terminals(self) -> None:
+        """Run `ensure_terminals` now and whenever the server dies; never returns. The caller owns the task."""
+        while True:
+            with suppress(TerminalUnavailable):
+                await self.ensure_terminals()
+            pid = None
+            with suppress(TerminalUnavailable):
+                pid = await self._windows.server.server_pid()
+            row = processes.read_process(pid) if pid else None
+            if row is None:
+                await asyncio.sleep(_RETRY_S)  # no host, no server; or no tmux: nothing tells when that changes
+            else:
+                await self._watches.deaths.died(row.process)
+
+
+def _key(directory: HostDirectory) -> str:
+    return f"{directory.session_id}-{directory.number}"
+
+
+def _window(directory: HostDirectory, title: str) -> NewWindow:
+    return NewWindow(_key(directory), title, directory.path)
+
+
+def _title_of(directory: HostDirectory) -> str:
+    record = directory.launch_record()
+    return (record.title if record else "") or directory.session_id

@@ -1,0 +1,186 @@
+"""The tmux server of the bridge: its commands, and nothing of what a host is.
+
+One server on a socket of our own, one tmux session, one window a host. Every command line is a list of
+arguments; nothing is formatted into a string that tmux or a shell would read again. libtmux runs the commands;
+its objects are not used, because each of them asks the server about everything (77 ms at 500 panes).
+"""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends.base import TerminalUnavailable
+
+if TYPE_CHECKING:
+    from libtmux import Server
+
+SESSION = "bridge"
+
+_PANE_SCRIPT = Path(__file__).with_name("pane.sh")
+_NO_CONFIG = "/dev/null"
+_RETRY_S = 0.2
+# tmux takes a command line of 16 KiB in one message.
+_MAX_COMMAND_BYTES = 12_000
+_TITLE_LENGTH = 40
+
+# All that a server may know of our environment: it hands its own on to every pane for as long as it lives.
+_SERVER_VARIABLES = (
+    "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TERM", "TMUX_TMPDIR", "TZ", "USER",
+)  # fmt: skip
+
+_LOOK = "respawn-pane -k -e CLAUDE_BRIDGE_LOOK=1"
+_LOOK_AWAY = "respawn-pane -k"
+_SETTINGS: Sequence[Sequence[str]] = (
+    # A client that attaches must not bring its environment in either.
+    ("set-option", "-g", "update-environment", ""),
+    ("set-option", "-g", "history-limit", "10000"),
+    ("set-hook", "-g", "client-attached", _LOOK),
+    ("set-hook", "-g", "client-detached", f"if-shell -F '#{{session_attached}}' '' '{_LOOK_AWAY}'"),
+    (
+        "set-hook", "-g", "session-window-changed",
+        f"if-shell -F '#{{session_attached}}' '{_LOOK} ; {_LOOK_AWAY} -t !'",
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class NewWindow:
+    """A window to make: `key` finds it again, `title` is for people, `directory` is what `watch` shows."""
+
+    key: str
+    title: str
+    directory: Path
+
+
+class TmuxServer:
+    """Commands to one tmux server. Each method starts one tmux process, or two if there is no server yet."""
+
+    def __init__(self, socket_name: str, watch: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.socket_name = socket_name
+        self._watch = tuple(watch)
+        self._environment = {name: environment[name] for name in _SERVER_VARIABLES if name in environment}
+        self._server: Server | None = None
+
+    async def make_windows(self, windows: Sequence[NewWindow]) -> list[str]:
+        """Make `windows`, and the server if there is none; return their ids. Raises `TerminalUnavailable`."""
+        ids: list[str] = []
+        for batch in _batches([self._window_commands("new-window", window) for window in windows]):
+            ids += await self._make_batch(batch)
+        return ids
+
+    async def kill_windows(self, ids: Sequence[str]) -> None:
+        """Remove windows; one that is gone already, or a server that is, is no error."""
+        await self._run([["kill-window", "-t", window] for window in ids])
+
+    async def list_windows(self) -> dict[str, str]:
+        """Window ids by key; empty if there is no server. Raises `TerminalUnavailable` without tmux."""
+        format_ = "#{window_id} #{@host}"
+        code, lines, _ = await self._run([["list-windows", "-t", f"={SESSION}", "-F", format_]])
+        pairs = (line.split(" ", 1) for line in lines if code == 0)
+        return {key: window for window, key in pairs if key}
+
+    async def server_pid(self) -> int | None:
+        """The server's pid, or None if there is no server."""
+        code, lines, _ = await self._run([["display-message", "-p", "#{pid}"]])
+        return int(lines[0]) if code == 0 and lines else None
+
+    def attach_command(self, window: str | None) -> str:
+        """What a person types to see a window."""
+        target = f" -t '={SESSION}:{window}'" if window else ""
+        return f"tmux -L {self.socket_name} attach{target}"
+
+    async def _make_batch(self, commands: list[list[list[str]]]) -> list[str]:
+        code, lines, why = await self._run([part for window in commands for part in window])
+        if code == 0:
+            return lines
+        # No server yet. Only `new-session` starts one, and it must not see our environment.
+        first = [["new-session", "-d", "-s", SESSION, "-x", "200", "-y", "50", *commands[0][0][4:]]]
+        first += commands[0][1:]
+        rest = [part for window in commands[1:] for part in window]
+        for retry in (True, False):
+            code, lines, why = await asyncio.to_thread(self._start_server, [*first, *_SETTINGS, *rest])
+            if code == 0:
+                return lines
+            if retry:
+                await asyncio.sleep(
+                    _RETRY_S
+                )  # a server that was just killed still holds its socket for a moment
+        raise TerminalUnavailable("tmux", reason=why or f"exit code {code}")
+
+    def _window_commands(self, command: str, window: NewWindow) -> list[list[str]]:
+        """Make a window under its key, note the key in it, and give it its title."""
+        target = f"={SESSION}:={window.key}"
+        pane = ["/bin/sh", str(_PANE_SCRIPT), str(window.directory), *self._watch]
+        return [
+            [command, "-d", "-t", f"={SESSION}:", "-n", window.key, "-P", "-F", "#{window_id}", "--", *pane],
+            ["set-option", "-w", "-t", target, "@host", window.key],
+            ["rename-window", "-t", target, "--", _title(window.title)],
+        ]
+
+    async def _run(self, commands: Sequence[Sequence[str]]) -> tuple[int, list[str], str]:
+        """Run commands on a running server: exit code, lines, complaint. Starts no server."""
+        return await asyncio.to_thread(self._run_in_thread, _joined(commands))
+
+    def _run_in_thread(self, arguments: list[str]) -> tuple[int, list[str], str]:
+        import libtmux
+        from libtmux.exc import LibTmuxException
+
+        if self._server is None:
+            self._server = libtmux.Server(socket_name=self.socket_name, config_file=_NO_CONFIG)
+        try:
+            done = self._server.cmd(arguments[0], *arguments[1:])
+        except (LibTmuxException, OSError) as error:
+            raise TerminalUnavailable("tmux", reason=str(error) or "tmux is not installed") from error
+        return done.returncode, done.stdout, " ".join(done.stderr)
+
+    def _start_server(self, commands: Sequence[Sequence[str]]) -> tuple[int, list[str], str]:
+        tmux = ["tmux", "-f", _NO_CONFIG, "-L", self.socket_name]
+        try:
+            done = subprocess.run(
+                [*tmux, *_joined(commands)],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                cwd=os.sep,
+            )
+        except OSError as error:
+            raise TerminalUnavailable("tmux", reason="tmux is not installed") from error
+        return done.returncode, done.stdout.decode().split(), done.stderr.decode("utf-8", "replace").strip()
+
+
+def _joined(commands: Sequence[Sequence[str]]) -> list[str]:
+    """One tmux command line of many commands."""
+    line: list[str] = []
+    for command in commands:
+        line += [*([";"] if line else []), *(_literal(argument) for argument in command)]
+    return line
+
+
+def _literal(argument: str) -> str:
+    """`argument` so that tmux does not take a semicolon at its end for the end of the command."""
+    return argument[:-1] + "\\;" if argument.endswith(";") else argument
+
+
+def _title(wish: str) -> str:
+    """A window's name: one short line that tmux expands nothing in."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in wish).split())
+    return line[:_TITLE_LENGTH].replace("#", "##") or "session"
+
+
+def _batches(windows: Sequence[list[list[str]]]) -> list[list[list[list[str]]]]:
+    """Windows' commands in groups that each fit into one message to the server."""
+    groups: list[list[list[list[str]]]] = []
+    room = 0
+    for window in windows:
+        size = sum(len(argument.encode()) + 1 for command in window for argument in command)
+        if size > room or not groups:
+            groups.append([])
+            room = _MAX_COMMAND_BYTES
+        groups[-1].append(window)
+        room -= size
+    return groups

@@ -67,6 +67,15 @@ class HostEnded(msgspec.Struct, frozen=True, tag="host_ended"):
     reason: str
 
 
+class Branched(msgspec.Struct, frozen=True, tag="branched"):
+    """This session goes on from a turn of another: after `last_uuid` of `conversation_id`."""
+
+    parent: SessionId
+    parent_turn: TurnId
+    conversation_id: str
+    last_uuid: str
+
+
 class ConversationChanged(msgspec.Struct, frozen=True, tag="conversation_changed"):
     conversation_id: str
     cause: str
@@ -133,11 +142,15 @@ class BackgroundTurnStarted(msgspec.Struct, frozen=True, tag="background_turn_st
 
 
 class BlockAdded(msgspec.Struct, frozen=True, tag="block_added"):
-    """A whole block of a turn. In the stored body `block` is left out: it is in the `blocks` row."""
+    """A whole block of a turn; `uuid` is its row in the main thread of Claude's transcript, or empty.
+
+    In the stored body `block` is left out: it is in the `blocks` row.
+    """
 
     turn_id: TurnId
     ordinal: int
     block: Block
+    uuid: str = ""
 
 
 class TurnEnded(msgspec.Struct, frozen=True, tag="turn_ended"):
@@ -223,6 +236,7 @@ Event = (
     | ActivityChanged
     | HostStarted
     | HostEnded
+    | Branched
     | ConversationChanged
     | TurnQueued
     | TurnRequeued

@@ -230,12 +230,29 @@ class HostRun:
             case _:
                 pass
         moment = Moment(self.number, end, draft.at_ms)
+        if isinstance(line, c.StateChanged) and line.state is c.CliState.IDLE:
+            await self._read_back(draft)
         if isinstance(line, c.ControlSucceeded) and line.request_id == self._greeting_id:
             self._greeted(draft, line, moment)
         happened = list(interpret(draft.snapshot, line, moment))
         draft.add_all(happened)
         if any(isinstance(event, e.TurnEnded) for event in happened):
             self._context_is_stale = True
+
+    async def _read_back(self, draft: Draft) -> None:
+        """Fill in a turn that Claude had done before a crash: it takes the prompt and says nothing again."""
+        running = draft.snapshot.running
+        if running is None or not running.prompt_uuid or draft.snapshot.sent is not None:
+            return
+        session = self.session
+        found = await asyncio.to_thread(
+            session.around.conversations.read_back,
+            draft.snapshot.conversation_id,
+            Path(draft.snapshot.work_directory),
+            running.prompt_uuid,
+        )
+        for ordinal, each in enumerate(found[running.next_ordinal :], start=running.next_ordinal):
+            draft.add(e.BlockAdded(running.turn_id, ordinal, each.block, each.uuid))
 
     def _note_progress(self, draft: Draft, arrived: Sequence[StoredInput], end: int) -> None:
         """Store how far the log is applied with the changes, or alone once much has been read without any."""
@@ -324,8 +341,18 @@ class HostRun:
     async def _measure_if_stale(self) -> None:
         if self._context_is_stale:
             self._context_is_stale = False
+            await self._keep_transcript()
             with suppress(ClaudeUnavailable):
                 await self.measure_context()
+
+    async def _keep_transcript(self) -> None:
+        """Copy what Claude's transcript has grown by; Claude deletes its own after a while."""
+        snapshot = self.session.snapshot
+        keep, work_directory = self.session.around.conversations.keep, Path(snapshot.work_directory)
+        try:
+            await asyncio.to_thread(keep, snapshot.conversation_id, work_directory)
+        except OSError as error:
+            log.warning("transcript not copied", extra={"session": self.session.id, "error": error.errno})
 
     async def _rewind(self, prompt_uuid: str) -> None:
         """Let the CLI forget the prompt and all after it; one that it does not know is forgotten already."""

@@ -58,7 +58,8 @@ def interpret(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> Iterator[e
         case c.AssistantBlocks():
             yield from _assistant_blocks(snapshot, line, moment)
         case c.ToolResults():
-            yield from _add_blocks(snapshot, [tool_output(result) for result in line.results], moment)
+            outputs = [_Added(tool_output(each), _main(each.uuid, each.parent)) for each in line.results]
+            yield from _add_blocks(snapshot, outputs, moment)
         case c.TurnResult():
             yield from _turn_result(snapshot, line, moment)
         case c.ApiRetry():
@@ -91,7 +92,7 @@ def _conversation_facts(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> 
             yield e.Noticed("model_fallback", sentence)
         case c.Compacted():
             words = f"Compacted from {line.tokens_before:,} to {line.tokens_after:,} tokens."
-            yield from _add_blocks(snapshot, [Note("compacted", words)], moment)
+            yield from _add_blocks(snapshot, [_Added(Note("compacted", words))], moment)
             yield e.ContextMeasured(line.tokens_after, snapshot.context_window)
         case _:
             return
@@ -123,7 +124,7 @@ def _state_changed(snapshot: Snapshot, line: c.StateChanged) -> Iterator[e.Event
         return  # the prompt is on its way: the CLI was idle before it read it
     if new is Activity.IDLE and snapshot.running is not None:
         # Taken, yet no result: the CLI knows the prompt from before a crash and does not run it again.
-        yield e.TurnEnded(snapshot.running.turn_id, TurnStatus.DONE)
+        yield e.TurnEnded(snapshot.running.turn_id, TurnStatus.DONE, last_uuid=snapshot.running.last_uuid)
     keeps_reason = snapshot.activity is Activity.BLOCKED and new is Activity.WORKING
     keeps_reason = keeps_reason or snapshot.blocker is Blocker.USAGE_LIMIT
     if new is not snapshot.activity and not keeps_reason:
@@ -155,19 +156,33 @@ def _background_turn_id(snapshot: Snapshot, moment: Moment) -> TurnId:
     return TurnId(str(uuid.uuid5(uuid.UUID(snapshot.id), f"turn {moment.host} {moment.offset}")))
 
 
-def _add_blocks(snapshot: Snapshot, blocks: list[Block], moment: Moment) -> Iterator[e.Event]:
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """A block to add, with its uuid in the transcript's main thread."""
+
+    block: Block
+    uuid: str = ""
+
+
+def _main(uuid: str, parent: str | None) -> str:
+    """The uuid of a row, if it belongs to the main thread: only there a conversation can be cut."""
+    return uuid if parent is None else ""
+
+
+def _add_blocks(snapshot: Snapshot, blocks: list[_Added], moment: Moment) -> Iterator[e.Event]:
     running = snapshot.running
     if running is None:
         yield from _turn_in_hand(snapshot, moment)
         running = RunningTurn(_background_turn_id(snapshot, moment), "", kind=TurnKind.BACKGROUND)
-    for ordinal, block in enumerate(blocks, start=running.next_ordinal):
-        yield e.BlockAdded(running.turn_id, ordinal, block)
+    for ordinal, added in enumerate(blocks, start=running.next_ordinal):
+        yield e.BlockAdded(running.turn_id, ordinal, added.block, added.uuid)
 
 
 def _assistant_blocks(snapshot: Snapshot, line: c.AssistantBlocks, moment: Moment) -> Iterator[e.Event]:
     if line.error is not None:
         return  # the API's words; the result line that follows says the same in facts
-    blocks = [block_of(block, line.parent) for block in line.blocks]
+    uuid = _main(line.uuid, line.parent)
+    blocks = [_Added(block_of(block, line.parent), uuid) for block in line.blocks]
     yield from _add_blocks(snapshot, blocks, moment)
 
 
@@ -195,7 +210,7 @@ def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iter
         ),
         duration_ms=line.duration_ms,
         first_text_ms=line.first_token_ms if line.first_token_ms is not None else turn.first_text_ms,
-        last_uuid=line.uuid,
+        last_uuid=turn.last_uuid,
         context_window=line.context_window,
     )
 
@@ -207,10 +222,10 @@ def _turn_of_result(snapshot: Snapshot, line: c.TurnResult) -> RunningTurn | Non
     return snapshot.running
 
 
-def _local_text(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> list[Block]:
+def _local_text(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> list[_Added]:
     """The text of a turn that never spoke: Claude's own commands answer in the result only."""
     silent = turn.next_ordinal == 0 and line.text and not line.is_error
-    return [Text(line.text)] if silent and snapshot.running is turn else []
+    return [_Added(Text(line.text))] if silent and snapshot.running is turn else []
 
 
 def _outcome(line: c.TurnResult) -> tuple[TurnStatus, troubles.Trouble | None]:

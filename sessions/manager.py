@@ -22,6 +22,7 @@ from sessions import events as e
 from sessions import rows
 from sessions.bus import Bus
 from sessions.clock import Clock, SystemClock
+from sessions.conversations import Conversations
 from sessions.driver import Driver
 from sessions.errors import SessionNotFound
 from sessions.events import PartialText
@@ -71,7 +72,13 @@ class SessionManager:
     """Entered with `async with` after the database is open; `initialize` recovers what was there."""
 
     def __init__(
-        self, db: Database, backend: Backend, driver: Driver, policy: Policy, clock: Clock | None = None
+        self,
+        db: Database,
+        backend: Backend,
+        driver: Driver,
+        conversations: Conversations,
+        policy: Policy,
+        clock: Clock | None = None,
     ) -> None:
         self.db = db
         self.policy = policy
@@ -84,6 +91,7 @@ class SessionManager:
             backend=backend,
             driver=driver,
             clock=clock or SystemClock(),
+            conversations=conversations,
             run_directory=policy.run_directory,
             workspace_root=policy.workspace_root,
             patience=policy.patience,

@@ -14,7 +14,7 @@ from sessions import events as e
 from sessions import rows
 from sessions.claude.errors import ClaudeError
 from sessions.draft import Draft
-from sessions.driver import ConversationStart
+from sessions.driver import ConversationStart, Fork
 from sessions.errors import ClaudeUnavailable, WorkDirectoryRefused
 from sessions.host_run import HostRun
 from sessions.model import Lifecycle, TurnStatus
@@ -53,10 +53,13 @@ async def launch_and_stay(session: Session) -> None:
 async def _launch(session: Session, number: int, *, continues: bool) -> Host:
     around, snapshot = session.around, session.snapshot
     work_directory = check_work_directory(Path(snapshot.work_directory), around.workspace_root)
+    resume = await _prepare_conversation(session, work_directory)
+    fork = Fork(snapshot.fork_conversation, snapshot.fork_uuid) if snapshot.fork_conversation else None
     start = ConversationStart(
-        conversation_id=snapshot.conversation_id,
+        conversation_id=session.snapshot.conversation_id,
         work_directory=work_directory,
-        resume=snapshot.conversation_begun,
+        resume=resume,
+        fork=fork,
         model=snapshot.model,
         mode=snapshot.mode,
         continues=continues,
@@ -72,6 +75,22 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
         title=snapshot.title,
     )
     return await around.backend.launch(spec)
+
+
+async def _prepare_conversation(session: Session, work_directory: Path) -> bool:
+    """Whether there is a transcript to take up, given back from our copy if Claude has lost it.
+
+    The file decides, not our row: a process may have ended before it said that it had begun.
+    """
+    snapshot, conversations = session.snapshot, session.around.conversations
+    found = await asyncio.to_thread(conversations.put_back, snapshot.conversation_id, work_directory)
+    if found or not snapshot.conversation_begun:
+        return found
+    async with session.change() as draft:
+        sentence = "Claude's record of this conversation is gone; it goes on without knowing what was said."
+        draft.add(e.Noticed("conversation_lost", sentence))
+        draft.add(e.ConversationChanged(str(uuid.uuid4()), "new"))
+    return False
 
 
 async def _record_failed_start(session: Session, number: int, sentence: str) -> None:

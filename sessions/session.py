@@ -17,6 +17,7 @@ from faults import crash_point
 from sessions import events as e
 from sessions.bus import Bus
 from sessions.clock import Clock
+from sessions.conversations import Conversations
 from sessions.draft import Draft
 from sessions.driver import Driver
 from sessions.errors import AlreadyDecided, IllegalMove, PromptRefused, TurnNotFound
@@ -94,6 +95,7 @@ class Surroundings:
     backend: Backend
     driver: Driver
     clock: Clock
+    conversations: Conversations
     run_directory: Path
     workspace_root: Path
     patience: Patience

@@ -55,6 +55,7 @@ class RunningTurn(msgspec.Struct, frozen=True):
     next_ordinal: int = 0
     started_ms: int = 0
     first_text_ms: int | None = None
+    last_uuid: str = ""
     interrupted: bool = False
 
 
@@ -86,6 +87,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     reason: str = ""
     conversation_id: str = ""
     conversation_begun: bool = False
+    fork_conversation: str = ""
+    fork_uuid: str = ""
     host: int = 0
     sent: RunningTurn | None = None
     running: RunningTurn | None = None
@@ -146,6 +149,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return replace(fresh, activity=Activity.IDLE, blocker=None, limit_until_ms=0)
         case e.HostEnded():
             return replace(numbered, background_tasks=(), activity=Activity.IDLE, blocker=None)
+        case e.Branched():
+            return replace(numbered, fork_conversation=event.conversation_id, fork_uuid=event.last_uuid)
         case e.ConversationChanged():
             return _conversation_changed(numbered, event)
         case e.TurnQueued():
@@ -277,7 +282,13 @@ def _block_added(snapshot: Snapshot, event: e.BlockAdded, at_ms: int) -> Snapsho
     first = running.first_text_ms
     if first is None and running.started_ms:
         first = max(0, at_ms - running.started_ms)
-    return replace(snapshot, running=replace(running, next_ordinal=event.ordinal + 1, first_text_ms=first))
+    moved = replace(
+        running,
+        next_ordinal=event.ordinal + 1,
+        first_text_ms=first,
+        last_uuid=event.uuid or running.last_uuid,
+    )
+    return replace(snapshot, running=moved)
 
 
 def _turn_ended(snapshot: Snapshot, event: e.TurnEnded) -> Snapshot:

@@ -1,6 +1,7 @@
 """Files and directories that only their owner may read: modes 0600 and 0700, whatever the umask says."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -13,6 +14,9 @@ def make_file(path: Path) -> None:
     """Make an empty file unless there is one, mode 0600 in both cases. Raises `OSError`."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
-        os.fchmod(descriptor, 0o600)
+        if os.fstat(descriptor).st_mode & 0o177:
+            # A file that somebody else owns and shares with us is theirs to close.
+            with suppress(PermissionError):
+                os.fchmod(descriptor, 0o600)
     finally:
         os.close(descriptor)

@@ -59,9 +59,10 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mig
 
     Raises `DatabaseTooNew`, `MigrationFailed`, or the storage error that stands for a full or busy disk.
     """
-    steps = pending(path, schema_version(connection), migrations)
+    found = schema_version(connection)
+    steps = pending(path, found, migrations)
     for step in steps:
-        if schema_version(connection) > 0:
+        if found > 0:
             make_backup(connection, path)
         try:
             _apply(connection, step)

@@ -318,6 +318,139 @@ class Share(SessionCommand[Nothing], frozen=True, tag="share", kw_only=True):
     level: ShareLevel | None
 
 
+class Branch(SessionCommand[SessionInfo], frozen=True, tag="branch", kw_only=True):
+    """A new session of the actor's that goes on from a turn (None: the last one); the parent is untouched."""
+
+    action = Action.VIEW
+    reply = SessionInfo
+    channel_id: str
+    turn_id: str | None = None
+    key: str = ""
+    title: str = ""
+
+
+class FilesChanged(msgspec.Struct, frozen=True):
+    """Files that were, or would be, put back; `done` says which. `refused` is a sentence if they cannot be."""
+
+    paths: tuple[str, ...]
+    insertions: int
+    deletions: int
+    done: bool
+    refused: str = ""
+
+
+class RewindFiles(SessionCommand[FilesChanged], frozen=True, tag="rewind_files", kw_only=True):
+    """Put back what a turn and all after it changed in files; with `dry_run` only say what that would be."""
+
+    action = Action.PROMPT
+    reply = FilesChanged
+    turn_id: str
+    dry_run: bool = True
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """The command that takes the conversation up in a terminal on the machine."""
+
+    command: str
+
+
+class HandOver(SessionCommand[Handover], frozen=True, tag="hand_over", kw_only=True):
+    """Park the session for use in a terminal; the next prompt takes it back. Shows a path of the machine."""
+
+    action = Action.MANAGE
+    reply = Handover
+
+
+class ClearedSession(msgspec.Struct, frozen=True):
+    session_id: SessionId
+    had_process: bool
+    trouble: str = ""
+
+
+class ClearReport(msgspec.Struct, frozen=True):
+    """What became of each session that was cleared; `trouble` is empty when all went well."""
+
+    sessions: tuple[ClearedSession, ...]
+
+
+class ClearAll(Command[ClearReport], frozen=True, tag="clear_all"):
+    """Emergency: end every process within 10 seconds and clear its session."""
+
+    action = Action.ADMINISTER
+    reply = ClearReport
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """Sums over turns; times in milliseconds, means over the turns that have them."""
+
+    turns: int = 0
+    failed_turns: int = 0
+    cost_usd: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    tool_calls: int = 0
+    asks: int = 0
+    mean_duration_ms: float = 0.0
+    mean_first_text_ms: float = 0.0
+    mean_ask_wait_ms: float = 0.0
+
+
+class UsageRow(msgspec.Struct, frozen=True):
+    """Totals of one group: a day (`2026-01-31`), a user or a session."""
+
+    group: str
+    totals: Totals
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    """The core at a glance. `memory_bytes` is what all host trees use together."""
+
+    by_lifecycle: dict[str, int]
+    live_processes: int
+    max_processes: int
+    waiting: int
+    open_asks: int
+    memory_bytes: int
+    totals: Totals
+    groups: tuple[UsageRow, ...] = ()
+
+
+class ReadStatistics(Command[Statistics], frozen=True, tag="read_statistics", kw_only=True):
+    """Counts and sums, over all or since a time; `group_by` is day, user, session or empty."""
+
+    action = Action.ADMINISTER
+    reply = Statistics
+    since_ms: int = 0
+    group_by: str = ""
+
+
+class AuditEntry(msgspec.Struct, frozen=True):
+    id: int
+    at_ms: int
+    actor: str
+    face: str
+    action: str
+    session_id: str
+    allowed: bool
+    detail: str
+
+
+class AuditPage(msgspec.Struct, frozen=True):
+    entries: tuple[AuditEntry, ...]
+
+
+class ReadAudit(Command[AuditPage], frozen=True, tag="read_audit", kw_only=True):
+    """Who did what, newest first, with ids below `before`."""
+
+    action = Action.ADMINISTER
+    reply = AuditPage
+    session_id: str = ""
+    before: int | None = None
+    limit: int = 50
+
+
 class ListProjects(Command[Names], frozen=True, tag="list_projects"):
     action = Action.CREATE
     reply = Names
@@ -366,5 +499,11 @@ AnyCommand = (
     | Park
     | Clear
     | Share
+    | Branch
+    | RewindFiles
+    | HandOver
+    | ClearAll
+    | ReadStatistics
+    | ReadAudit
     | ListProjects
 )

@@ -18,9 +18,12 @@ from sessions import events as e
 from sessions import rows
 from sessions.claude import lines as c
 from sessions.claude.control import (
+    FilesKept,
+    FilesRewound,
     NotRewound,
     RewindRefusal,
     context_usage,
+    files_outcome,
     initialize_reply,
     rewind_outcome,
 )
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+
+SHORTAGE_RETRY_S = 5.0
+"""How often a session that waits for free disk or memory looks again."""
 
 _APPLY_RETRY_S = 1.0
 _UNSTORED_BYTES = 1 << 20
@@ -67,6 +73,8 @@ class HostRun:
         self._awake = asyncio.Event()
         self._greeting_id = ""
         self._context_is_stale = False
+        self._keep_turn = False
+        self._said_shortage = False
         self.over = asyncio.Event()
         self.trouble = ""
 
@@ -125,6 +133,14 @@ class HostRun:
     async def set_permission_mode(self, mode: PermissionMode) -> None:
         driver = self.session.around.driver
         await self.request(lambda request_id: driver.set_permission_mode(request_id, mode))
+
+    async def rewind_files(self, prompt_uuid: str, *, dry_run: bool) -> FilesRewound | FilesKept:
+        """Put files back to before the prompt, or only say which."""
+        driver = self.session.around.driver
+        answer = await self.request(
+            lambda request_id: driver.rewind_files(request_id, prompt_uuid, dry_run=dry_run)
+        )
+        return files_outcome(answer)
 
     async def measure_context(self) -> None:
         """Ask how full the context is and record it."""
@@ -194,6 +210,9 @@ class HostRun:
         try:
             async with session.change() as draft:
                 begins_at = self._read_to
+                if draft.snapshot.blocker is Blocker.NO_PROGRESS:
+                    cause = "there is a sign of life again"
+                    draft.add(e.ActivityChanged(Activity.BLOCKED, Activity.WORKING, cause))
                 for line, end in parsed:
                     self.live_text.read(line, begins_at)
                     begins_at = end
@@ -297,6 +316,8 @@ class HostRun:
     def _pause(self) -> float | None:
         """Seconds until something is due without an event: the end of a usage limit, or parking."""
         snapshot, around = self.session.snapshot, self.session.around
+        if self._said_shortage:
+            return SHORTAGE_RETRY_S
         if snapshot.blocker is Blocker.USAGE_LIMIT and snapshot.limit_until_ms:
             return max(0.05, (snapshot.limit_until_ms - around.clock.now_ms()) / 1000)
         if not self._may_park(snapshot):
@@ -318,6 +339,8 @@ class HostRun:
         snapshot = self.session.snapshot
         if self.leaving is not None or not snapshot.is_idle:
             return
+        if snapshot.queue and not await self._has_room():
+            return
         if not snapshot.queue:
             await self._measure_if_stale()
             return
@@ -330,6 +353,15 @@ class HostRun:
                 draft.add(e.TurnSent(turn.turn_id, self.number))
                 draft.send(turn.prompt_uuid, await self._prompt_line(turn.turn_id))
         crash_point("prompt-sent")
+
+    async def _has_room(self) -> bool:
+        """Whether the disk has room for another turn: a CLI on a full disk drops lines silently."""
+        shortage = await asyncio.to_thread(self.session.around.resources.disk_shortage)
+        if shortage and not self._said_shortage:
+            async with self.session.change() as draft:
+                draft.add(e.Noticed("disk", shortage))
+        self._said_shortage = bool(shortage)
+        return not shortage
 
     async def _reopen_limit_if_due(self) -> None:
         snapshot, now_ms = self.session.snapshot, self.session.around.clock.now_ms()
@@ -378,27 +410,32 @@ class HostRun:
 
     # --- ending -----------------------------------------------------------------------------------------
 
-    async def leave(self, target: Lifecycle, cause: str) -> None:
+    async def leave(self, target: Lifecycle, cause: str, *, keep_turn: bool = False) -> None:
         """End the host and wait until that is recorded: a polite request first, then signals, each bounded.
 
-        Raises `Unkillable` if something outlives even SIGKILL; the session is then failed.
+        With `keep_turn` the running turn is cut, not ended: the next host takes it up. Raises `Unkillable`
+        if something outlives even SIGKILL; the session is then failed.
         """
         if self.leaving is not Lifecycle.ENDED:
             self.leaving = target
+        self._keep_turn = keep_turn
         stop_s = self.session.around.patience.stop_s
         with suppress(TimeoutError):
             async with asyncio.timeout(stop_s):
-                await self._ask_to_leave(cause)
-                await self.host.wait()
+                await self._ask_to_leave(cause, politely=not keep_turn)
+                if not keep_turn:
+                    await self.host.wait()
         await self.host.kill(stop_s)
         await self.over.wait()
 
-    async def _ask_to_leave(self, cause: str) -> None:
+    async def _ask_to_leave(self, cause: str, *, politely: bool) -> None:
         driver = self.session.around.driver
         async with self.session.change() as draft:
             lifecycle = draft.snapshot.lifecycle
             if lifecycle in (Lifecycle.STARTING, Lifecycle.LIVE):
                 draft.add(e.LifecycleChanged(lifecycle, Lifecycle.STOPPING, cause))
+            if not politely:
+                return
             if draft.snapshot.current is not None:
                 token = str(uuid.uuid4())
                 draft.send(token, driver.interrupt(token))
@@ -427,8 +464,8 @@ class HostRun:
 
     def _turns_after(self, snapshot: Snapshot, target: Lifecycle, trouble: str) -> list[e.Event]:
         """What becomes of the turns that the host leaves: ended, or kept to be taken up by the next host."""
-        keeps = target is Lifecycle.PARKED and self.leaving is None
-        keeps = keeps and self.session.around.continue_cut_turns
+        cut_by_accident = self.leaving is None and self.session.around.continue_cut_turns
+        keeps = target is Lifecycle.PARKED and (cut_by_accident or self._keep_turn)
         ended: list[e.Event] = []
         for turn in (snapshot.running, snapshot.sent):
             if turn is not None and not (keeps and turn.prompt_uuid):

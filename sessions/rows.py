@@ -410,6 +410,21 @@ async def load_turn(db: Database, turn_id: TurnId) -> StoredTurn:
     return _turn(row)
 
 
+async def find_branch_point(db: Database, session_id: SessionId, turn_id: TurnId | None) -> StoredTurn:
+    """The turn to branch from: the named one of this session, or the newest that Claude has ended.
+
+    Raises `TurnNotFound`.
+    """
+    row = await db.read_one(
+        f"SELECT {_TURN_COLUMNS} FROM turns WHERE session_id = ?1 AND (id = ?2 OR (?2 IS NULL"  # noqa: S608
+        " AND last_uuid <> '')) ORDER BY number DESC LIMIT 1",
+        (session_id, turn_id),
+    )
+    if row is None:
+        raise TurnNotFound(turn_id or "")
+    return _turn(row)
+
+
 async def find_turn_by_origin(db: Database, origin: str) -> StoredTurn | None:
     row = await db.read_one(f"SELECT {_TURN_COLUMNS} FROM turns WHERE origin = ?", (origin,))  # noqa: S608
     return None if row is None else _turn(row)

@@ -1,24 +1,38 @@
 """The core as faces see it: authorize, write down, carry out. One entry for every command of every face."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, TypeVar, cast
 
 from sessions import commands as c
 from sessions import rows
 from sessions.access import Action, Actor, Role, SessionFacts, ShareLevel, authorize, may
+from sessions.claude.control import FilesKept, FilesRewound
 from sessions.errors import NotAllowed, SessionError, SessionNotFound, TurnNotFound
-from sessions.events import Feed
+from sessions.events import Feed, Noticed
 from sessions.manager import NewSession, SessionManager
 from sessions.model import AskId, TurnId
 from sessions.queries import read_page
+from sessions.quotas import check_budget
 from sessions.session import Placed, Sender, Session
+from sessions.usage_rows import count_by_lifecycle, read_audit, read_usage
 from sessions.work_directory import list_projects
 from storage import Statement
 
 R = TypeVar("R")
 
 # Reading is not written down: it changes nothing, and there is much of it.
-_READING = (c.GetSession, c.FindSession, c.QuerySessions, c.ReadTurns, c.ReadTurn, c.ReadAsk, c.ListProjects)
+_READING = (
+    c.GetSession,
+    c.FindSession,
+    c.QuerySessions,
+    c.ReadTurns,
+    c.ReadTurn,
+    c.ReadAsk,
+    c.ListProjects,
+    c.ReadStatistics,
+    c.ReadAudit,
+)
 _MAX_PAGE = 100
 
 
@@ -141,7 +155,39 @@ class SessionService:
             case c.ListProjects():
                 return c.Names(tuple(list_projects(manager.policy.workspace_root)))
             case _:
+                return await self._administer(command)
+
+    async def _administer(self, command: c.Command[Any]) -> object:
+        match command:
+            case c.ClearAll():
+                cleared = await self._manager.clear_all_sessions()
+                report = (c.ClearedSession(each.session_id, each.had_process, each.trouble) for each in cleared)
+                return c.ClearReport(tuple(report))
+            case c.ReadStatistics():
+                return await self.statistics(command)
+            case c.ReadAudit():
+                entries = await read_audit(self._db, command.session_id, command.before, command.limit)
+                return c.AuditPage(tuple(entries))
+            case _:
                 raise SessionError(f"{type(command).__name__} is not served.")
+
+    async def statistics(self, wish: c.ReadStatistics) -> c.Statistics:
+        """Counts and sums for `wish`; reads the memory of every host tree, which takes milliseconds each."""
+        sessions = self._manager.loaded()
+        runs = [each.run for each in sessions if each.run is not None]
+        usages = [await asyncio.to_thread(run.host.usage) for run in runs]
+        totals = await read_usage(self._db, wish.since_ms, "")
+        groups = await read_usage(self._db, wish.since_ms, wish.group_by) if wish.group_by else []
+        return c.Statistics(
+            by_lifecycle=await count_by_lifecycle(self._db),
+            live_processes=sum(each.snapshot.holds_slot for each in sessions),
+            max_processes=self._manager.policy.limits.max_sessions,
+            waiting=len(self._manager.keeper.slots),
+            open_asks=sum(len(each.snapshot.asks) for each in sessions),
+            memory_bytes=sum(usage.memory_bytes for usage in usages),
+            totals=totals[0].totals if totals else c.Totals(),
+            groups=tuple(groups),
+        )
 
     async def _find(self, actor: Actor, command: c.FindSession) -> Session:
         known = await rows.find_by_key(self._db, command.key)
@@ -168,6 +214,13 @@ class SessionService:
             case c.Share():
                 await self._share(actor, session, command)
                 return c.Nothing()
+            case c.Branch():
+                return await self._branch(actor, session, command)
+            case c.RewindFiles():
+                turn_id = TurnId(command.turn_id)
+                return _files(await session.rewind_files(turn_id, dry_run=command.dry_run), command)
+            case c.HandOver():
+                return c.Handover(await session.hand_over())
             case c.Park():
                 await session.park("parked on request")
                 return c.Nothing()
@@ -177,7 +230,31 @@ class SessionService:
             case _:
                 return await self._prompting(actor, command, session)
 
+    async def _branch(self, actor: Actor, session: Session, command: c.Branch) -> c.SessionInfo:
+        authorize(actor, Action.CREATE)
+        wish = NewSession(
+            user_id=actor.user_id,
+            channel_id=command.channel_id,
+            key=command.key,
+            title=command.title,
+            project=session.snapshot.project,
+            model=session.snapshot.model,
+            mode=session.snapshot.mode,
+        )
+        turn_id = TurnId(command.turn_id) if command.turn_id is not None else None
+        return self.info(await self._manager.branch_session(session, turn_id, wish))
+
+    async def _check_budget(self, actor: Actor, session: Session) -> None:
+        """Raise `LimitReached` when the actor's budget is used up; say so when it nearly is."""
+        budget = self._manager.policy.budget
+        warning = await check_budget(self._db, budget, actor.user_id, self._manager.now_ms())
+        if warning:
+            async with session.change() as draft:
+                draft.add(Noticed("budget", warning))
+
     async def _prompting(self, actor: Actor, command: c.Command[Any], session: Session) -> object:
+        if isinstance(command, c.SendMessage | c.RunCommand | c.Continue | c.Regenerate):
+            await self._check_budget(actor, session)
         match command:
             case c.SendMessage():
                 sender = Sender(actor.user_id, command.origin)
@@ -253,6 +330,15 @@ class SessionService:
 
 def _accepted(placed: Placed) -> c.Accepted:
     return c.Accepted(placed.turn_id, placed.place)
+
+
+def _files(outcome: FilesRewound | FilesKept, command: c.RewindFiles) -> c.FilesChanged:
+    match outcome:
+        case FilesRewound():
+            done = not command.dry_run
+            return c.FilesChanged(outcome.paths, outcome.insertions, outcome.deletions, done)
+        case FilesKept():
+            return c.FilesChanged((), 0, 0, done=False, refused="Claude has no copies of these files.")
 
 
 def _new_session(actor: Actor, command: c.CreateSession | c.GetOrCreateSession) -> NewSession:

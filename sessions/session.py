@@ -5,6 +5,7 @@ The process behind the session is `host_run.py`; who may ask and whether there i
 """
 
 import asyncio
+import shlex
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -16,11 +17,12 @@ from backends.base import Backend
 from faults import crash_point
 from sessions import events as e
 from sessions.bus import Bus
+from sessions.claude.control import FilesKept, FilesRewound
 from sessions.clock import Clock
 from sessions.conversations import Conversations
 from sessions.draft import Draft
 from sessions.driver import Driver
-from sessions.errors import AlreadyDecided, IllegalMove, PromptRefused, TurnNotFound
+from sessions.errors import AlreadyDecided, ClaudeUnavailable, IllegalMove, PromptRefused, TurnNotFound
 from sessions.events import PartialText
 from sessions.host_run import HostRun
 from sessions.model import (
@@ -35,6 +37,7 @@ from sessions.model import (
     TurnKind,
     TurnStatus,
 )
+from sessions.resources import Resources
 from sessions.rows import count_blocks, find_turn_by_origin, load_ask, load_turn, load_turns
 from sessions.state import QueuedTurn, Snapshot
 from storage import Database
@@ -96,6 +99,7 @@ class Surroundings:
     driver: Driver
     clock: Clock
     conversations: Conversations
+    resources: Resources
     run_directory: Path
     workspace_root: Path
     patience: Patience
@@ -112,6 +116,7 @@ class Session:
         self.around = around
         self.run: HostRun | None = None
         self._lock = asyncio.Lock()
+        self._news = asyncio.Condition()
 
     @property
     def id(self) -> SessionId:
@@ -167,9 +172,17 @@ class Session:
             run.inputs.commit(reserved)
             await run.flush()
         self.around.bus.publish(self.id, draft.numbered)
+        async with self._news:
+            self._news.notify_all()
         if run is not None:
             run.wake()
         self.around.changed(self)
+
+    async def until(self, is_so: Callable[[Snapshot], bool]) -> Snapshot:
+        """Wait until the state is as wished, and return it. Returns at once if it is so already."""
+        async with self._news:
+            await self._news.wait_for(lambda: is_so(self.snapshot))
+            return self.snapshot
 
     # --- prompts ----------------------------------------------------------------------------------------
 
@@ -301,6 +314,35 @@ class Session:
         if self.snapshot.queue and not self.snapshot.holds_slot:
             self.around.wants_process(self)
 
+    async def wake(self) -> HostRun:
+        """Give the session a process if it has none, and wait until Claude is ready.
+
+        Raises `ClaudeUnavailable` if it cannot be started or there is no place for it in time.
+        """
+        self._refuse_if_ended("Waking")
+        if not self.snapshot.holds_slot:
+            self.around.wants_process(self)
+        settled = (Lifecycle.LIVE, Lifecycle.FAILED, Lifecycle.ENDED)
+        try:
+            async with asyncio.timeout(self.around.patience.start_s):
+                await self.until(lambda snapshot: snapshot.lifecycle in settled)
+        except TimeoutError:
+            raise ClaudeUnavailable("There is no place for Claude's process right now; try later.") from None
+        if self.run is None:
+            raise ClaudeUnavailable(self.snapshot.reason or "Claude could not be started.")
+        return self.run
+
+    async def rewind_files(self, turn_id: TurnId, *, dry_run: bool) -> FilesRewound | FilesKept:
+        """Put the files back that a turn and all after it changed, or say which; wakes the session.
+
+        Raises `IllegalMove` while a turn runs, `ClaudeUnavailable` if Claude cannot do it.
+        """
+        turn = await load_turn(self.around.db, turn_id)
+        if self.snapshot.current is not None:
+            raise IllegalMove("Putting files back", "busy")
+        run = await self.wake()
+        return await run.rewind_files(turn.prompt_uuid, dry_run=dry_run)
+
     async def stop(self) -> bool:
         """Interrupt the running turn; process and partial text stay. False when nothing ran."""
         if self.run is None or self.snapshot.current is None:
@@ -308,9 +350,28 @@ class Session:
         await self.run.interrupt()
         return True
 
-    async def park(self, cause: str) -> None:
-        """End the process and keep the conversation; the next prompt wakes it. No-op without a process."""
-        await self._leave(Lifecycle.PARKED, cause)
+    async def park(self, cause: str, *, keep_turn: bool = False) -> None:
+        """End the process and keep the conversation; the next prompt wakes it. No-op without a process.
+
+        With `keep_turn` a running turn goes on when the session gets a process again.
+        """
+        if keep_turn and self.run is not None:
+            await self.run.leave(Lifecycle.PARKED, cause, keep_turn=True)
+        else:
+            await self._leave(Lifecycle.PARKED, cause)
+
+    async def hand_over(self) -> str:
+        """Park the session and return the command that takes the conversation up in a terminal.
+
+        Raises `IllegalMove` while a turn runs, or before the conversation has begun.
+        """
+        snapshot = self.snapshot
+        if snapshot.current is not None or snapshot.queue:
+            raise IllegalMove("Handing over", "busy")
+        if not snapshot.conversation_begun:
+            raise IllegalMove("Handing over", "without a conversation")
+        await self.park("handed over to a terminal")
+        return f"cd {shlex.quote(snapshot.work_directory)} && claude --resume {snapshot.conversation_id}"
 
     async def end(self, cause: str) -> None:
         """End the process and the session."""

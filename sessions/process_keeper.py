@@ -1,0 +1,220 @@
+"""Which sessions have a process: started when there is room, parked to make room, stayed with until the end.
+
+`ProcessKeeper` owns the tasks that stay with processes. It is the boundary for trouble: what escapes from one
+session's task is recorded as that session's failure and touches no other.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from sessions import events as e
+from sessions.clock import Clock
+from sessions.host_run import SHORTAGE_RETRY_S, HostRun
+from sessions.model import Lifecycle, SessionId, TurnStatus
+from sessions.process_life import launch_and_stay, stay
+from sessions.resources import Resources
+from sessions.session import Session
+from sessions.slots import Limits, ParkOne, SlotQueue, StartOne, Wait
+from sessions.state import Snapshot
+
+log = logging.getLogger(__name__)
+
+STARTS_PER_MINUTE = 5
+
+
+class ProcessKeeper:
+    """`loaded` gives every session in memory; a session that waits or has a process must stay in it."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        resources: Resources,
+        clock: Clock,
+        stop_s: float,
+        loaded: Callable[[], Sequence[Session]],
+    ) -> None:
+        self.slots = SlotQueue(limits)
+        self._resources = resources
+        self._clock = clock
+        self._stop_s = stop_s
+        self._loaded = loaded
+        self._starting: set[SessionId] = set()
+        self._parking: set[SessionId] = set()
+        self._starts: dict[SessionId, deque[float]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    def wants_process(self, session: Session) -> None:
+        """Let the session wait for a process; it gets one at once if there is room."""
+        self.slots.add(session.id, session.snapshot.user_id)
+        self.grant()
+
+    def changed(self, session: Session) -> None:
+        """Something about the session changed: perhaps there is room now."""
+        if len(self.slots) and (session.snapshot.is_idle or not session.snapshot.holds_slot):
+            self.grant()
+
+    def is_starting(self, session_id: SessionId) -> bool:
+        return session_id in self._starting
+
+    async def close(self) -> None:
+        """Let go of every process; they keep running."""
+        self._closing = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def rejoin(self, session: Session, run: HostRun) -> None:
+        """Stay with a host that was found again."""
+        self.spawn(self._rejoin(session, run), session)
+
+    def spawn(self, work: Coroutine[Any, Any, None], session: Session) -> None:
+        """Run `work` for `session` behind the boundary."""
+        task = asyncio.get_running_loop().create_task(
+            self._bounded(work, session), name=f"session {session.id}"
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- granting ---------------------------------------------------------------------------------------
+
+    def grant(self) -> None:
+        """Start and park processes until nothing more can be done."""
+        sessions = {each.id: each for each in self._loaded()}
+        while not self._closing:
+            snapshots = [self._as_seen(each.snapshot) for each in sessions.values()]
+            step = self.slots.next_step(snapshots, self._starting)
+            match step:
+                case StartOne(session_id):
+                    self._grant_to(sessions[session_id])
+                case ParkOne(session_id):
+                    self._parking.add(session_id)
+                    self.spawn(self._park_for_another(sessions[session_id]), sessions[session_id])
+                case Wait():
+                    break
+        for waiting, _ in self.slots.order():
+            if sessions[waiting].snapshot.lifecycle in (Lifecycle.PARKED, Lifecycle.FAILED):
+                self.spawn(self._say_that_it_waits(sessions[waiting]), sessions[waiting])
+
+    def _as_seen(self, snapshot: Snapshot) -> Snapshot:
+        """A session that is being parked already holds its place and cannot be chosen again."""
+        if snapshot.id in self._parking and snapshot.holds_slot:
+            return replace(snapshot, lifecycle=Lifecycle.STOPPING)
+        return snapshot
+
+    def _grant_to(self, session: Session) -> None:
+        self.slots.remove(session.id)
+        self.slots.served(session.snapshot.user_id)
+        self._starting.add(session.id)
+        self.spawn(self._start(session), session)
+
+    async def _say_that_it_waits(self, session: Session) -> None:
+        async with session.change() as draft:
+            lifecycle = draft.snapshot.lifecycle
+            waits = self.slots.place(session.id) is not None and session.id not in self._starting
+            if waits and lifecycle in (Lifecycle.PARKED, Lifecycle.FAILED):
+                draft.add(e.LifecycleChanged(lifecycle, Lifecycle.QUEUED, "every place is taken"))
+
+    async def _park_for_another(self, session: Session) -> None:
+        try:
+            if session.snapshot.is_idle:
+                await session.park("its place was needed for another session")
+        finally:
+            self._parking.discard(session.id)
+            self.grant()
+
+    # --- one process ------------------------------------------------------------------------------------
+
+    async def _start(self, session: Session) -> None:
+        try:
+            if self._starts_too_often(session.id):
+                await self._give_up_starting(session)
+            else:
+                await self._wait_for_memory(session)
+                await launch_and_stay(session)
+        finally:
+            self._starting.discard(session.id)
+            self._after_process(session)
+
+    async def _wait_for_memory(self, session: Session) -> None:
+        """Wait until the machine has memory for another process; say so once."""
+        said = False
+        while shortage := await asyncio.to_thread(self._resources.memory_shortage):
+            if not said:
+                said = True
+                async with session.change() as draft:
+                    draft.add(e.Noticed("memory", shortage))
+            await asyncio.sleep(SHORTAGE_RETRY_S)
+
+    async def _rejoin(self, session: Session, run: HostRun) -> None:
+        try:
+            if run.leaving is not None:
+                self.spawn(run.leave(run.leaving, session.snapshot.reason), session)
+            await stay(session, run)
+        finally:
+            self._after_process(session)
+
+    def _after_process(self, session: Session) -> None:
+        """A process is over: take up what it left, and give its place away."""
+        if self._closing:
+            return
+        snapshot = session.snapshot
+        if snapshot.lifecycle is Lifecycle.PARKED and (snapshot.queue or snapshot.current):
+            self.slots.add(session.id, snapshot.user_id)
+        self.grant()
+
+    def _starts_too_often(self, session_id: SessionId) -> bool:
+        starts = self._starts.setdefault(session_id, deque(maxlen=STARTS_PER_MINUTE))
+        now = self._clock.monotonic()
+        too_often = len(starts) == STARTS_PER_MINUTE and now - starts[0] < 60
+        if not too_often:
+            starts.append(now)
+        return too_often
+
+    async def _give_up_starting(self, session: Session) -> None:
+        times = f"{STARTS_PER_MINUTE} times in a minute"
+        self._starts.pop(session.id, None)
+        await self._record_failure(
+            session, "crash_loop", f"Claude's process ended {times}; send a prompt to try again."
+        )
+
+    # --- the boundary -----------------------------------------------------------------------------------
+
+    async def _bounded(self, work: Coroutine[Any, Any, None], session: Session) -> None:
+        try:
+            await work
+        except Exception:
+            incident = uuid.uuid4().hex[:8]
+            log.exception("session broke down", extra={"session": session.id, "incident": incident})
+            try:
+                await self._record_breakdown(session, incident)
+            except Exception:
+                log.exception("not recorded", extra={"session": session.id, "incident": incident})
+
+    async def _record_breakdown(self, session: Session, incident: str) -> None:
+        if session.run is not None:
+            await session.run.host.kill(self._stop_s)
+            session.run.over.set()
+            session.run = None
+        sentence = f"This session broke down (incident {incident}); send a prompt to try again."
+        await self._record_failure(session, "broken", sentence)
+
+    async def _record_failure(self, session: Session, topic: str, sentence: str) -> None:
+        async with session.change() as draft:
+            lifecycle = draft.snapshot.lifecycle
+            if lifecycle in (Lifecycle.ENDED, Lifecycle.FAILED):
+                return
+            for turn in (draft.snapshot.running, draft.snapshot.sent):
+                if turn is not None:
+                    draft.add(e.TurnEnded(turn.turn_id, TurnStatus.CUT, reason=sentence))
+            for ask in draft.snapshot.asks:
+                draft.add(e.AskWithdrawn(ask.id, "Claude's process ended before it was answered."))
+            draft.add(e.Noticed(topic, sentence))
+            draft.add(e.LifecycleChanged(lifecycle, Lifecycle.FAILED, sentence))

@@ -1,0 +1,98 @@
+"""Finding again what was there: every session that had a process or waited for one when the last owner went.
+
+The same functions that live running uses do the work: a host that is found is read from the stored offset, one
+that is gone is recorded as ended. A session that cannot be restored is failed, and stops no other.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from backends.base import Backend, HostGone, HostRef
+from sessions import events as e
+from sessions import rows
+from sessions.host_run import HostRun
+from sessions.model import Lifecycle, SessionId, TurnStatus
+from sessions.process_keeper import ProcessKeeper
+from sessions.rows import StoredHost
+from sessions.session import Session
+from storage import Database
+
+log = logging.getLogger(__name__)
+
+CLEARED = "cleared"
+"""The reason of a session that is being ended for good; a restart finishes that."""
+
+Survivors = Mapping[tuple[str, int], HostRef]
+
+
+async def recover(
+    db: Database,
+    backend: Backend,
+    keeper: ProcessKeeper,
+    load: Callable[[SessionId], Awaitable[Session]],
+) -> None:
+    """Re-attach to every host that is known, adopt launches that were cut, and wake what waits."""
+    survivors: Survivors | None = None
+    for session_id in await rows.sessions_to_recover(db):
+        session = await load(session_id)
+        if not session.snapshot.holds_slot:
+            if session.snapshot.lifecycle is not Lifecycle.FAILED:
+                keeper.wants_process(session)
+            continue
+        stored = await rows.load_host(db, session.id, session.snapshot.host)
+        if stored is not None and stored.ref is None:
+            survivors = survivors if survivors is not None else await find_survivors(backend)
+            stored = _with_ref(stored, survivors.get((session.id, stored.number)))
+        keeper.spawn(_restore(backend, keeper, session, stored), session)
+
+
+async def find_survivors(backend: Backend) -> Survivors:
+    """Every living host, by session id and host number, found without any record."""
+    found: dict[tuple[str, int], HostRef] = {}
+    for ref in await backend.survivors():
+        host = await backend.attach(ref)
+        found[(host.session_id, host.number)] = ref
+    return found
+
+
+async def _restore(
+    backend: Backend, keeper: ProcessKeeper, session: Session, stored: StoredHost | None
+) -> None:
+    if stored is None or stored.ref is None:
+        await _record_lost_host(keeper, session, "Claude's process had not been started yet.")
+        return
+    try:
+        host = await backend.attach(stored.ref)
+    except HostGone:
+        await _record_lost_host(keeper, session, "Claude's process and its log are gone.")
+        return
+    if stored.status != "live":
+        async with session.change() as draft:
+            draft.extra.append(rows.host_launched(session.id, stored.number, stored.ref))
+    inputs = await rows.load_inputs(session.around.db, session.id, stored.number)
+    run = HostRun(session, host, stored, inputs)
+    if session.snapshot.lifecycle is Lifecycle.STOPPING:
+        run.leaving = Lifecycle.ENDED if session.snapshot.reason == CLEARED else Lifecycle.PARKED
+    session.run = run
+    keeper.rejoin(session, run)
+
+
+async def _record_lost_host(keeper: ProcessKeeper, session: Session, what: str) -> None:
+    """The host left nothing: the conversation goes on from Claude's own transcript."""
+    async with session.change() as draft:
+        ends = draft.snapshot.lifecycle is Lifecycle.STOPPING and draft.snapshot.reason == CLEARED
+        for ask in draft.snapshot.asks:
+            draft.add(e.AskWithdrawn(ask.id, "Claude's process ended before it was answered."))
+        draft.add(e.HostEnded(draft.snapshot.host, None, what))
+        keeps = session.around.continue_cut_turns and not ends
+        for turn in (draft.snapshot.running, draft.snapshot.sent):
+            if turn is not None and not (keeps and turn.prompt_uuid):
+                draft.add(e.TurnEnded(turn.turn_id, TurnStatus.CUT, reason=what))
+        target = Lifecycle.ENDED if ends else Lifecycle.PARKED
+        draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, target, what))
+    if not ends and (session.snapshot.queue or session.snapshot.current):
+        keeper.wants_process(session)
+
+
+def _with_ref(stored: StoredHost, ref: HostRef | None) -> StoredHost:
+    return StoredHost(stored.number, ref, stored.status, stored.applied, stored.replay_from)

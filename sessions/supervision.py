@@ -1,0 +1,110 @@
+"""What nobody sends an event for: asks that stay open, and a Claude that works without a sign of life.
+
+One task for all sessions looks round every few seconds; it decides nothing that the session could decide.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sessions import events as e
+from sessions.errors import SessionError
+from sessions.model import Activity, AskId, Blocker, Deny
+from sessions.session import Session
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_ACTOR = "timeout"
+_QUIET_CPU_S = 0.05
+_OWN_PROCESSES = 3  # shell, follower and the CLI itself
+
+
+@dataclass(frozen=True, slots=True)
+class Vigilance:
+    """When to act, in seconds; None is never."""
+
+    round_s: float = 5.0
+    no_progress_s: float | None = 900.0
+    ask_timeout_s: float | None = None
+    ask_park_s: float = 3600.0
+
+
+class Supervisor:
+    """Goes round all sessions that have a process. `waiting` says how many others wait for a place."""
+
+    def __init__(
+        self, vigilance: Vigilance, sessions: Callable[[], Sequence[Session]], waiting: Callable[[], int]
+    ) -> None:
+        self._vigilance = vigilance
+        self._sessions = sessions
+        self._waiting = waiting
+        self._cpu_s: dict[str, float] = {}
+        self._reminded: set[AskId] = set()
+
+    async def run(self) -> None:
+        """Go round until cancelled. A session that breaks here is logged and left alone."""
+        while True:
+            await asyncio.sleep(self._vigilance.round_s)
+            for session in self._sessions():
+                try:
+                    await self._look_after(session)
+                except SessionError as error:
+                    log.info("could not be looked after", extra={"session": session.id, "why": str(error)})
+                except Exception:
+                    log.exception("supervision failed", extra={"session": session.id})
+
+    async def _look_after(self, session: Session) -> None:
+        snapshot = session.snapshot
+        if session.run is None:
+            self._cpu_s.pop(session.id, None)
+        elif snapshot.asks:
+            await self._look_after_asks(session)
+        elif snapshot.activity is Activity.WORKING:
+            await self._look_for_progress(session)
+        else:
+            self._cpu_s.pop(session.id, None)
+
+    async def _look_after_asks(self, session: Session) -> None:
+        now_ms = session.around.clock.now_ms()
+        timeout_s = self._vigilance.ask_timeout_s
+        for ask in session.snapshot.asks:
+            open_s = (now_ms - ask.opened_ms) / 1000
+            if timeout_s is not None and open_s >= timeout_s:
+                note = f"Nobody answered within {_minutes(timeout_s)}."
+                await session.answer(ask.id, Deny(note), by=TIMEOUT_ACTOR)
+            elif timeout_s is not None and open_s >= timeout_s / 2 and ask.id not in self._reminded:
+                self._reminded.add(ask.id)
+                async with session.change() as draft:
+                    left = _minutes(timeout_s - open_s)
+                    draft.add(e.Noticed("ask_reminder", f"Claude still waits for an answer; {left} left."))
+        asks = session.snapshot.asks
+        if asks and self._waiting() and (now_ms - asks[0].opened_ms) / 1000 >= self._vigilance.ask_park_s:
+            await session.park("its place was needed; Claude asks again when it goes on", keep_turn=True)
+
+    async def _look_for_progress(self, session: Session) -> None:
+        """Say so when there is no output, no CPU time and no child process for long."""
+        run, limit_s = session.run, self._vigilance.no_progress_s
+        if run is None or limit_s is None:
+            return
+        silent_s = session.around.clock.monotonic() - run.last_output
+        if silent_s < limit_s / 2:
+            self._cpu_s.pop(session.id, None)
+            return
+        usage = await asyncio.to_thread(run.host.usage)
+        before_s = self._cpu_s.setdefault(session.id, usage.cpu_s)
+        if usage.processes > _OWN_PROCESSES or usage.cpu_s - before_s > _QUIET_CPU_S * silent_s:
+            self._cpu_s[session.id] = usage.cpu_s
+            run.last_output = session.around.clock.monotonic()
+            return
+        if silent_s >= limit_s:
+            async with session.change() as draft:
+                sentence = f"Claude has shown no sign of life for {_minutes(silent_s)}. Stop it, or wait on."
+                activity = draft.snapshot.activity
+                if activity is Activity.WORKING:
+                    draft.add(e.ActivityChanged(activity, Activity.BLOCKED, sentence, Blocker.NO_PROGRESS))
+                    draft.add(e.Noticed("no_progress", sentence))
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -132,11 +132,13 @@ class Gateway:
         """Close every connection with `code`; 4004, 4014 and the like end the bot."""
         for connection in list(self.connections):
             connection.close(code)
+            self._detach(connection)
 
     def abort(self) -> None:
         """Cut every connection without a word."""
         for connection in list(self.connections):
             connection.abort()
+            self._detach(connection)
 
     def zombie(self) -> None:
         """Keep the connections open and say nothing more on them, no heartbeat answers either."""
@@ -345,12 +347,17 @@ class Gateway:
     def _gone(self, connection: Connection) -> None:
         self.connections.remove(connection)
         session = connection.session
+        # A bot that closes with 1000 or 1001 gives its session up.
+        if session is not None and connection.socket.close_code in (1000, 1001):
+            self._forget(session)
+        self._detach(connection)
+
+    def _detach(self, connection: Connection) -> None:
+        """From now on the session, if it has one, waits to be resumed."""
+        session, connection.session = connection.session, None
         if session is not None and session.connection is connection:
             session.connection = None
             session.lost_at = self._site.clock.now()
-            # A bot that closes with 1000 or 1001 gives its session up.
-            if connection.socket.close_code in (1000, 1001):
-                self._forget(session)
         self._site.world.changed()
 
 

@@ -12,7 +12,7 @@ from .request_log import Request
 
 _URI = "urn:discord-openapi"
 # discord.py sends these as integers; Discord takes both, its document only strings.
-_SNOWFLAKES = re.compile(r"(^id|_id|_ids|^users|^roles|^tags|^messages)$")
+_SNOWFLAKES = re.compile(r"(_id|_ids|^users|^roles|_tags|^messages)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Oracle:
         validator = self._validator(pointer)
         for error in validator.iter_errors(instance):
             deepest = _deepest(error)
-            where = "/".join(str(step) for step in [*error.absolute_path, *deepest.relative_path][:12])
+            where = "/".join(str(step) for step in deepest.absolute_path)
             self._add(side, request, where, deepest.message[:300])
 
     def _validator(self, pointer: str) -> Any:
@@ -130,10 +130,12 @@ def _deepest(error: Any) -> Any:
 
 def _as_strings(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
-        return {name: _as_strings(inner, name) for name, inner in value.items()}
+        # An attachment's `id` is a snowflake, a component's is a number.
+        prefix = "attachment_" if key == "attachments" else ""
+        return {name: _as_strings(inner, prefix + name) for name, inner in value.items()}
     if isinstance(value, list):
         return [_as_strings(inner, key) for inner in value]
-    if isinstance(value, int) and not isinstance(value, bool) and _SNOWFLAKES.search(key) and key != "id":
+    if isinstance(value, int) and not isinstance(value, bool) and _SNOWFLAKES.search(key):
         return str(value)
     return value
 

@@ -175,7 +175,8 @@ def _resource(site: Site, interaction: Interaction, kind: int) -> Json:
         response_message_ephemeral=message.has(MessageFlag.EPHEMERAL),
     )
     shown = message_payload.rest(site.world, interaction.channel, message)
-    if kind == 6:
+    # A deferral made no message yet: the document knows a resource for callbacks 4 and 7 only.
+    if kind in (5, 6):
         return {"interaction": about}
     return {"interaction": about, "resource": {"type": kind, "message": shown}}
 

@@ -12,7 +12,7 @@ from typing import Self
 
 from aiohttp import web
 
-from . import places, rest_account, rest_channels, rest_interactions, rest_messages
+from . import places, posting, rest_account, rest_channels, rest_interactions, rest_messages
 from .clock import Clock
 from .commands import Commands
 from .faults import Faults
@@ -23,6 +23,7 @@ from .oracle import Oracle
 from .people import Person
 from .permissions import Permission
 from .place import Place
+from .posting import Draft
 from .rate_limits import RateLimits, RateSettings
 from .redirect import URL_VARIABLE
 from .request_log import RequestLog
@@ -192,11 +193,23 @@ class FakeDiscord:
         every = [one for channel in self.site.world.channels.values() for one in channel.messages.values()]
         return sorted(every, key=lambda one: one.id)
 
+    def webhook(self, place: Place, name: str, text: str) -> Message:
+        """A message from a webhook that is not the bot's."""
+        author = self.site.world.create_user(name)
+        author.webhook = True
+        return posting.post(self.site.world, place.model, Draft(author=author, content=text))
+
     # Time and trouble
 
     def advance(self, seconds: float) -> None:
         """Let the fake's time pass: nonces are forgotten, interactions expire, buckets refill."""
         self.clock.advance(seconds)
+
+    def assert_clean(self) -> None:
+        """No violation of Discord's document, and no failure of the fake itself."""
+        failed = [one for one in self.requests if one.status == 500 and one.answer is not None]
+        assert not failed, f"the fake failed: {failed}"
+        assert not self.oracle.violations, "\n".join(str(one) for one in self.oracle.violations)
 
     async def until_connected(self, timeout_s: float = 20.0) -> None:
         """Wait until a bot listens on the gateway. Raises `TimeoutError`."""

@@ -109,7 +109,9 @@ class World:
         self.guilds[guild.id] = guild
         guild.members[owner.id] = Member(owner, self.clock.now())
         guild.members[self.bot.id] = Member(self.bot, self.clock.now(), [bot_role.id])
-        self.announce(Event("GUILD_CREATE", self.guild_create(guild), Intent.GUILDS))
+        # Without `unavailable` it means: you were added, just now.
+        joined = {key: value for key, value in self.guild_create(guild).items() if key != "unavailable"}
+        self.announce(Event("GUILD_CREATE", joined, Intent.GUILDS))
         return guild
 
     def guild_create(self, guild: Guild) -> Json:

@@ -1,0 +1,150 @@
+"""What a Discord message is to show: plain values, no discord.py, compared by their hash.
+
+`render.py` and `cards.py` make them, `pump.py` sends them. Texts are final here: within Discord's limits,
+whole in every fence, with nothing that pings but `ping`.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+
+class Verb(StrEnum):
+    """What a control does; it is in its custom_id, and in the `controls` row."""
+
+    STOP = "stop"
+    CONTINUE = "continue"
+    REGENERATE = "regenerate"
+    BRANCH = "branch"
+    MODEL = "model"
+    EXPORT = "export"
+    FILES = "files"
+    ALTERNATIVE = "alt"
+    DETAILS = "details"
+    CANCEL_QUEUED = "cancel"
+    SEND_NOW = "now"
+    ALLOW = "allow"
+    ALLOW_SESSION = "allow_session"
+    ALLOW_ALWAYS = "allow_always"
+    DENY = "deny"
+    DENY_NOTE = "deny_note"
+    SHOW_ALL = "show_all"
+    CHOOSE = "choose"
+    CHOOSE_TEXT = "choose_text"
+    SUBMIT_ANSWERS = "submit"
+    APPROVE_PLAN = "approve"
+    APPROVE_EDITS = "approve_edits"
+    REVISE_PLAN = "revise"
+    REWIND_FILES = "rewind"
+    PAGE = "page"
+    CONFIRM = "confirm"
+
+
+class Style(StrEnum):
+    """How a button looks; Discord's names."""
+
+    PRIMARY = "primary"
+    SECONDARY = "secondary"
+    SUCCESS = "success"
+    DANGER = "danger"
+
+
+def control_key(verb: Verb, session_id: str, subject: str, detail: str = "") -> str:
+    """The 12 characters by which a control is found again: the same meaning gives the same key."""
+    meaning = "\0".join((verb, session_id, subject, detail))
+    return hashlib.blake2b(meaning.encode(), digest_size=6).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What a click means: `subject` is a turn, ask or page, `detail` what else the verb needs."""
+
+    verb: Verb
+    session_id: str
+    subject: str = ""
+    detail: str = ""
+
+    @property
+    def key(self) -> str:
+        return control_key(self.verb, self.session_id, self.subject, self.detail)
+
+    @property
+    def custom_id(self) -> str:
+        """`v1:<verb>:<key>`; at most 100 characters, as Discord wants."""
+        return f"v1:{self.verb}:{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    control: Control
+    label: str
+    style: Style = Style.SECONDARY
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    label: str
+    value: str
+    description: str = ""
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """A choice among at most 25 options."""
+
+    control: Control
+    placeholder: str
+    options: tuple[Option, ...]
+    max_values: int = 1
+    disabled: bool = False
+
+
+Row = tuple[Button, ...] | Select
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    name: str
+    data: bytes
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A message with content: Claude's text, so that it can be copied, quoted and searched."""
+
+    content: str
+    rows: tuple[Row, ...] = ()
+    files: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A Components V2 message: a colour bar, texts (4,000 characters together), rows of controls."""
+
+    texts: tuple[str, ...]
+    rows: tuple[Row, ...] = ()
+    files: tuple[File, ...] = ()
+    accent: int | None = None
+
+
+Body = Plain | Card
+
+
+@dataclass(frozen=True, slots=True)
+class PostWish:
+    """One message that should be in the channel. `ping` is the one user that its creation notifies."""
+
+    subject: str
+    ordinal: int
+    body: Body
+    ping: int | None = None
+
+    @property
+    def shown(self) -> str:
+        """The hash of what it shows: equal hashes need no edit."""
+        return hashlib.blake2b(msgspec.json.encode(self.body), digest_size=16).hexdigest()

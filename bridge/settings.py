@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from dotenv.parser import Binding, parse_stream
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.settings_errors import Problem, SettingsWrong, at, invalid_value, wrong_lines
@@ -158,8 +158,10 @@ class Settings(BaseSettings):
     data_dir: Location = _setting(
         "data", "Everything that the bridge keeps; only its user may read it.", write="a directory"
     )
-    database_path: Location = _setting(
-        "data/sessions.db", "The database file. By default sessions.db in DATA_DIR.", write="a file's path"
+    database_path: Location = Field(
+        default_factory=lambda settings: settings["data_dir"] / "sessions.db",
+        description="The database file. By default sessions.db in DATA_DIR.",
+        json_schema_extra={"write": "a file's path", "shown": "data/sessions.db"},
     )
     enable_persistence: bool = _setting(
         True, "false: nothing is kept when the bridge ends, and Claude's processes end with it.",
@@ -175,13 +177,6 @@ class Settings(BaseSettings):
         LogFormat.AUTO, "How the log looks on stderr; auto is pretty on a terminal, JSON elsewhere.",
         write="auto, pretty or json",
     )  # fmt: skip
-
-    @model_validator(mode="before")
-    @classmethod
-    def _database_lies_in_data_dir(cls, values: dict[str, Any]) -> dict[str, Any]:
-        if values.get("database_path"):
-            return values
-        return {**values, "database_path": f"{values.get('data_dir') or 'data'}/sessions.db"}
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -212,7 +207,12 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
     try:
         settings = Settings(_env_file=env_file, _env_file_encoding="utf-8")  # type: ignore[call-arg]  # of its base
     except ValidationError as error:
-        problems += [invalid_value(details, Settings.model_fields, _SECRET) for details in error.errors()]
+        problems += [
+            invalid_value(details, Settings.model_fields, _SECRET)
+            for details in error.errors()
+            if details["type"]
+            != "default_factory_not_called"  # what it is made from is wrong, and named already
+        ]
     else:
         problems += _contradictions(settings)
     if problems or settings is None:

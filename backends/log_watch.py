@@ -9,8 +9,7 @@ had, every log stays polled. What the bytes mean, and where lines end, is `outpu
 
 import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,61 +20,74 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.05
 _PHASES = 5
+_LOGS_AT_ONCE = 50
 _SILENT_POLLS = 2
+
+# What a poll reads: a reader that gets as much reads on by itself.
+POLL_BYTES = 65_536
 
 
 class FollowedLog:
-    """One open log. Made by `LogWatch.follow`; one reader."""
+    """One open log with its one reader. Made by `LogWatch.follow`."""
 
     def __init__(self, watch: "LogWatch", path: Path, descriptor: int) -> None:
         self._watch = watch
         self.path = path
-        self.descriptor = descriptor
-        self.ended = False
-        self.silent_polls = _SILENT_POLLS  # a log just opened is silent until it grows
+        self._descriptor = descriptor
         self._position = 0
-        self._grown: asyncio.Future[None] | None = None
+        self._grown: asyncio.Future[bytes] | None = None
+        self._ended = False
+        self.watched = False  # polled, or waited for by inotify
+        self.silent_polls = _SILENT_POLLS  # a log just opened is silent until it grows
 
-    def size(self) -> int:
-        """Bytes in the log now; 0 if its file was removed."""
-        status = os.fstat(self.descriptor)
-        return status.st_size if status.st_nlink else 0
+    def read(self, position: int, max_bytes: int) -> bytes:
+        """What the log holds from `position` on, at most `max_bytes`. Raises `LogCut` if it ends before."""
+        chunk = os.pread(self._descriptor, max_bytes, position)
+        if not chunk:
+            status = os.fstat(self._descriptor)
+            size = status.st_size if status.st_nlink else 0  # a removed file holds what nobody can find again
+            if size < position or not status.st_nlink:
+                raise LogCut(self.path, expected=position, actual=size)
+        return chunk
 
-    async def grown_beyond(self, position: int) -> None:
-        """Return when the log holds more than `position` bytes, or will not grow any more.
+    async def grown(self, position: int) -> bytes:
+        """Wait for bytes from `position` on and return some, at most `POLL_BYTES`; none when the log has ended.
 
-        Raises `LogCut` if it holds less.
+        Raises `LogCut`.
         """
+        if self._ended:
+            return self.read(position, POLL_BYTES)
         self._position = position
         self._grown = asyncio.get_running_loop().create_future()
         try:
-            if not self.ended:
-                self._watch.await_growth(self)
-                await self._grown
+            if not self.watched:
+                self._watch.add(self)
+            return await self._grown
         finally:
             self._grown = None
-        size = self.size()
-        if size < position:
-            raise LogCut(self.path, expected=position, actual=size)
+
+    def close(self) -> None:
+        """Give the descriptor back; nothing can be read any more."""
+        os.close(self._descriptor)
 
     def end(self) -> None:
         """Nobody writes to the log any more: its reader may stop at its end."""
-        self.ended = True
-        self.wake()
+        self._ended = True
+        self.look()
 
-    @property
-    def awaited(self) -> bool:
-        """Whether the reader waits; one that is busy with a batch is left alone."""
-        return self._grown is not None
-
-    def changed(self) -> bool:
-        """Whether the log differs from what its reader knows."""
-        return self.size() != self._position
-
-    def wake(self) -> None:
-        """Let the reader look."""
-        if self._grown is not None and not self._grown.done():
-            self._grown.set_result(None)
+    def look(self) -> bool:
+        """Give the reader what is new, or that the log was cut; false if there is nothing to give."""
+        if self._grown is None or self._grown.done():
+            return True  # the reader is busy: there is no saying that its log is silent
+        try:
+            chunk = self.read(self._position, POLL_BYTES)
+        except LogCut as cut:
+            self._grown.set_exception(cut)
+            return True
+        if chunk or self._ended:
+            self._grown.set_result(chunk)
+            return True
+        return False
 
 
 class LogWatch:
@@ -90,23 +102,20 @@ class LogWatch:
         self._phase = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    @contextmanager
-    def follow(self, path: Path) -> Iterator[FollowedLog]:
-        """Open `path` for one reader. Raises `FileNotFoundError`."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        log = FollowedLog(self, path, descriptor)
-        try:
-            yield log
-        finally:
-            self._disarm(log)
-            for phase in self._polled:
-                phase.discard(log)
-            os.close(descriptor)
+    def follow(self, path: Path) -> FollowedLog:
+        """Open `path` for one reader, who gives it back to `leave`. Raises `FileNotFoundError`."""
+        return FollowedLog(self, path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
 
-    def await_growth(self, log: FollowedLog) -> None:
-        """Wake `log`'s reader when the log has changed: at the next poll, or at once if it is silent."""
-        if log in self._watch_of or any(log in phase for phase in self._polled):
-            return
+    def leave(self, log: FollowedLog) -> None:
+        """Forget `log` and close it."""
+        self._disarm(log)
+        for phase in self._polled:
+            phase.discard(log)
+        log.close()
+
+    def add(self, log: FollowedLog) -> None:
+        """Look at `log` when it grows: at the next poll, or at once if it is silent."""
+        log.watched = True
         if log.silent_polls < _SILENT_POLLS or not self._arm(log):
             self._poll(log)
 
@@ -130,8 +139,9 @@ class LogWatch:
     # --- polling ------------------------------------------------------------------------------------------
 
     def _poll(self, log: FollowedLog) -> None:
-        fewest = min(self._polled, key=len)
-        fewest.add(log)
+        next_phase = self._polled[self._phase]
+        few_enough = len(next_phase) < _LOGS_AT_ONCE
+        (next_phase if few_enough else min(self._polled, key=len)).add(log)
         if self._timer is None:
             self._set_timer()
 
@@ -150,11 +160,8 @@ class LogWatch:
         logs = self._polled[self._phase]
         silent = []
         for log in logs:
-            if not log.awaited:
-                continue
-            if log.changed():
+            if log.look():
                 log.silent_polls = 0
-                log.wake()
                 continue
             log.silent_polls += 1
             if log.silent_polls >= _SILENT_POLLS:
@@ -180,8 +187,9 @@ class LogWatch:
         self._armed.setdefault(watch, set()).add(log)
         self._watch_of[log] = watch
         # What was written before the watch was set would be told by nobody.
-        if log.changed():
-            self._tell(watch)
+        if log.look():
+            self._disarm(log)
+            return False
         return True
 
     def _disarm(self, log: FollowedLog) -> None:
@@ -224,4 +232,4 @@ class LogWatch:
             del self._watch_of[log]
             log.silent_polls = 0
             self._poll(log)
-            log.wake()
+            log.look()

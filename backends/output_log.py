@@ -5,12 +5,11 @@ limit fails on Claude's. When to look is `log_watch.py`; what a line means is no
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from backends.base import LogCut, OutputLine
-from backends.log_watch import FollowedLog, LogWatch
+from backends.log_watch import POLL_BYTES, LogWatch
 
 MAX_READ_BYTES = 1 << 20
 
@@ -45,35 +44,27 @@ async def read_lines(
     `when_ended` takes what to call when nobody writes to the log any more, and returns how to cancel that.
     """
     try:
-        with watch.follow(path) as log:
-            cancel = when_ended(log.end)
-            try:
-                async for batch in _batches(log, offset):
-                    yield batch
-            finally:
-                cancel()
+        log = watch.follow(path)
     except FileNotFoundError:
-        # A host that was never started has no log and no lines; a log that was known is cut.
         if offset > 0:
             raise LogCut(path, expected=offset, actual=0) from None
-
-
-async def _batches(log: FollowedLog, offset: int) -> AsyncIterator[Sequence[OutputLine]]:
-    size = log.size()
-    if size < offset:
-        raise LogCut(log.path, expected=offset, actual=size)
+        return  # a host that was never started
+    cancel = when_ended(log.end)
     splitter = LineSplitter(offset)
     position = offset
-    while True:
-        ended = log.ended  # asked before reading: what was written until then is read below
-        chunk = os.pread(log.descriptor, min(MAX_READ_BYTES, max(log.size() - position, 0)), position)
-        position += len(chunk)
-        batch = splitter.feed(chunk) if chunk else []
-        if batch:
-            yield batch
-        if len(chunk) == MAX_READ_BYTES:
-            await asyncio.sleep(0)  # a long backlog must not hold up the others
-        elif ended and not chunk:
-            return
-        elif not ended:
-            await log.grown_beyond(position)
+    try:
+        chunk = log.read(position, MAX_READ_BYTES)
+        while True:
+            position += len(chunk)
+            if batch := splitter.feed(chunk):
+                yield batch
+            if len(chunk) >= POLL_BYTES:
+                await asyncio.sleep(0)  # a long backlog must not hold up the others
+                chunk = log.read(position, MAX_READ_BYTES)
+                continue
+            chunk = await log.grown(position)
+            if not chunk:
+                return
+    finally:
+        cancel()
+        watch.leave(log)

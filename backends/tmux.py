@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from backends import processes
 from backends.base import HostRef, TerminalUnavailable
 from backends.directory import HostDirectory
 from backends.host import LocalHost, Terminal, Watches
@@ -17,6 +16,8 @@ from backends.local import LocalBackend
 from backends.tmux_server import NewWindow, TmuxServer
 
 _RETRY_S = 5.0
+# A server that dies at once, again and again, must not keep the machine busy.
+_SERVER_GONE_S = 0.5
 
 
 class _Windows:
@@ -25,6 +26,7 @@ class _Windows:
     def __init__(self, server: TmuxServer) -> None:
         self.server = server
         self.known = False
+        self.made = asyncio.Event()
         self._ids: dict[str, str] = {}
         self._held: set[str] = set()
         self._making = asyncio.Lock()
@@ -33,6 +35,7 @@ class _Windows:
         async with self._making:
             (window,) = await self.server.make_windows([_window(directory, title)])
             self._ids[_key(directory)] = window
+            self.made.set()
             return self._terminal(_key(directory))
 
     async def find(self, directory: HostDirectory) -> Terminal:
@@ -109,16 +112,18 @@ class TmuxBackend(LocalBackend):
     async def keep_terminals(self) -> None:
         """Run `ensure_terminals` now and whenever the server dies; never returns. The caller owns the task."""
         while True:
-            with suppress(TerminalUnavailable):
+            self._windows.made.clear()
+            try:
                 await self.ensure_terminals()
-            pid = None
-            with suppress(TerminalUnavailable):
-                pid = await self._windows.server.server_pid()
-            row = processes.read_process(pid) if pid else None
-            if row is None:
-                await asyncio.sleep(_RETRY_S)  # no host, no server; or no tmux: nothing tells when that changes
+            except TerminalUnavailable:
+                await asyncio.sleep(_RETRY_S)  # tmux may be installed one day; looking for it starts no process
+                continue
+            server = self._windows.server.process()
+            if server is None:
+                await self._windows.made.wait()
             else:
-                await self._watches.deaths.died(row.process)
+                await self._watches.deaths.died(server)
+                await asyncio.sleep(_SERVER_GONE_S)
 
 
 def _key(directory: HostDirectory) -> str:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backends import processes
 from backends.base import TerminalUnavailable
+from backends.processes import ProcessId
 
 if TYPE_CHECKING:
     from libtmux import Server
@@ -26,6 +28,7 @@ _RETRY_S = 0.2
 # tmux takes a command line of 16 KiB in one message.
 _MAX_COMMAND_BYTES = 12_000
 _TITLE_LENGTH = 40
+_WINDOW_FORMAT = "#{pid},#{window_id}"
 
 # All that a server may know of our environment: it hands its own on to every pane for as long as it lives.
 _SERVER_VARIABLES = (
@@ -64,6 +67,7 @@ class TmuxServer:
         self._watch = tuple(watch)
         self._environment = {name: environment[name] for name in _SERVER_VARIABLES if name in environment}
         self._server: Server | None = None
+        self._pid: int | None = None
 
     async def make_windows(self, windows: Sequence[NewWindow]) -> list[str]:
         """Make `windows`, and the server if there is none; return their ids. Raises `TerminalUnavailable`."""
@@ -78,15 +82,16 @@ class TmuxServer:
 
     async def list_windows(self) -> dict[str, str]:
         """Window ids by key; empty if there is no server. Raises `TerminalUnavailable` without tmux."""
-        format_ = "#{window_id} #{@host}"
-        code, lines, _ = await self._run([["list-windows", "-t", f"={SESSION}", "-F", format_]])
-        pairs = (line.split(" ", 1) for line in lines if code == 0)
-        return {key: window for window, key in pairs if key}
+        format_ = f"{_WINDOW_FORMAT} #{{@host}}"
+        _, lines, _ = await self._run([["list-windows", "-t", f"={SESSION}", "-F", format_]])
+        self._pid = None
+        windows = [line.split(" ", 1) for line in lines]
+        return {key: self._noted(window) for window, key in windows if key}
 
-    async def server_pid(self) -> int | None:
-        """The server's pid, or None if there is no server."""
-        code, lines, _ = await self._run([["display-message", "-p", "#{pid}"]])
-        return int(lines[0]) if code == 0 and lines else None
+    def process(self) -> ProcessId | None:
+        """The server that the last `make_windows` or `list_windows` met, or None if that has died."""
+        row = processes.read_process(self._pid) if self._pid else None
+        return row.process if row and not row.zombie else None
 
     def attach_command(self, window: str | None) -> str:
         """What a person types to see a window."""
@@ -96,7 +101,7 @@ class TmuxServer:
     async def _make_batch(self, commands: list[list[list[str]]]) -> list[str]:
         code, lines, why = await self._run([part for window in commands for part in window])
         if code == 0:
-            return lines
+            return [self._noted(line) for line in lines]
         # No server yet. Only `new-session` starts one, and it must not see our environment.
         first = [["new-session", "-d", "-s", SESSION, "-x", "200", "-y", "50", *commands[0][0][4:]]]
         first += commands[0][1:]
@@ -104,7 +109,7 @@ class TmuxServer:
         for retry in (True, False):
             code, lines, why = await asyncio.to_thread(self._start_server, [*first, *_SETTINGS, *rest])
             if code == 0:
-                return lines
+                return [self._noted(line) for line in lines]
             if retry:
                 await asyncio.sleep(
                     _RETRY_S
@@ -116,10 +121,16 @@ class TmuxServer:
         target = f"={SESSION}:={window.key}"
         pane = ["/bin/sh", str(_PANE_SCRIPT), str(window.directory), *self._watch]
         return [
-            [command, "-d", "-t", f"={SESSION}:", "-n", window.key, "-P", "-F", "#{window_id}", "--", *pane],
+            [command, "-d", "-t", f"={SESSION}:", "-n", window.key, "-P", "-F", _WINDOW_FORMAT, "--", *pane],
             ["set-option", "-w", "-t", target, "@host", window.key],
             ["rename-window", "-t", target, "--", _title(window.title)],
         ]
+
+    def _noted(self, line: str) -> str:
+        """The window's id in a line of `_WINDOW_FORMAT`; the server's pid in it is remembered."""
+        pid, _, window = line.partition(",")
+        self._pid = int(pid)
+        return window
 
     async def _run(self, commands: Sequence[Sequence[str]]) -> tuple[int, list[str], str]:
         """Run commands on a running server: exit code, lines, complaint. Starts no server."""

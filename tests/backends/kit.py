@@ -1,0 +1,155 @@
+"""What the tests of hosts share: backends on a run directory of their own, launching, reading, waiting."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from backends import processes
+from backends.base import Host, InputLine, LaunchSpec, OutputLine
+from backends.directory import HostDirectory
+from backends.host import LocalHost
+from backends.local import LocalBackend
+from backends.processes import ProcessId
+from backends.pty import PtyBackend
+from backends.tmux import TmuxBackend
+
+REPOSITORY = Path(__file__).parents[2]
+WATCH = ("/bin/sh", "-c", 'echo "LOOKING AT $0"; exec sleep 1000')
+DEADLINE_S = 30.0
+
+
+class Kit:
+    """Backends below one directory, and everything that runs there taken down at the end."""
+
+    def __init__(self, directory: Path) -> None:
+        self.run = directory / "run"
+        self.cwd = directory / "work"
+        self.cwd.mkdir()
+        self.socket_name = f"bridge-test-{uuid.uuid4().hex[:12]}"
+        self._backends: list[LocalBackend] = []
+
+    def tmux(self, watch: Sequence[str] = WATCH) -> TmuxBackend:
+        backend = TmuxBackend(self.run, socket_name=self.socket_name, watch=watch)
+        self._backends.append(backend)
+        return backend
+
+    def pty(self, watch: Sequence[str] = WATCH) -> PtyBackend:
+        backend = PtyBackend(self.run, watch=watch)
+        self._backends.append(backend)
+        return backend
+
+    def make(self, name: str) -> LocalBackend:
+        return self.tmux() if name == "tmux" else self.pty()
+
+    def spec(
+        self,
+        *argv: str,
+        session: str | None = None,
+        number: int = 1,
+        environment: Mapping[str, str] | None = None,
+        title: str = "a session",
+    ) -> LaunchSpec:
+        session = session or str(uuid.uuid4())
+        return LaunchSpec(
+            session_id=session,
+            number=number,
+            directory=self.run / session / str(number),
+            argv=argv,
+            cwd=self.cwd,
+            environment={"PATH": os.environ["PATH"], **(environment or {})},
+            title=title,
+        )
+
+    async def shell(
+        self,
+        backend: LocalBackend,
+        script: str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        title: str = "a session",
+    ) -> LocalHost:
+        """Launch a host whose program is a shell script."""
+        return await backend.launch(self.spec("/bin/sh", "-c", script, environment=environment, title=title))
+
+    def bot(self, *arguments: str, crash_at: str = "") -> "subprocess.Popen[str]":
+        """A process that does what the bridge does, to be killed. See `bot_process.py`."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.backends.bot_process", str(self.run), self.socket_name, *arguments],
+            cwd=REPOSITORY,
+            env={**os.environ, "CLAUDE_BRIDGE_CRASH_AT": crash_at},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def tmux_command(self, *arguments: str) -> list[str]:
+        """Lines that a tmux command prints; none if it fails."""
+        done = subprocess.run(
+            ["tmux", "-L", self.socket_name, *arguments], capture_output=True, text=True, check=False
+        )
+        return done.stdout.splitlines() if done.returncode == 0 else []
+
+    async def take_down(self) -> None:
+        """End every host, the tmux server, and this process's watches."""
+        for name in ("tmux", "pty"):
+            backend = self.make(name)
+            for ref in await backend.survivors():
+                await (await backend.attach(ref)).kill(0.2)
+        for backend in self._backends:
+            await backend.close()
+        self.tmux_command("kill-server")
+        # tmux leaves its socket behind.
+        sockets = Path(os.environ.get("TMUX_TMPDIR", "/tmp")) / f"tmux-{os.getuid()}"
+        (sockets / self.socket_name).unlink(missing_ok=True)
+        left = [path for path in self.run.glob("*/*/in") if processes.writing_to(path)]
+        assert left == [], "a follower outlived its host"
+        shutil.rmtree(self.run, ignore_errors=True)
+
+
+def directory_of(kit: Kit, host: Host) -> HostDirectory:
+    return PtyBackend(kit.run).directory_of(host.ref)
+
+
+async def read_lines(host: Host, count: int, offset: int = 0) -> list[OutputLine]:
+    """The next `count` lines (or all, if the host ends before)."""
+    lines: list[OutputLine] = []
+    async with asyncio.timeout(DEADLINE_S):
+        async for batch in host.lines(offset):
+            lines += batch
+            if len(lines) >= count:
+                break
+    return lines
+
+
+async def read_all(host: Host, offset: int = 0) -> list[OutputLine]:
+    """All lines until the host ends."""
+    async with asyncio.timeout(DEADLINE_S):
+        return [line async for batch in host.lines(offset) for line in batch]
+
+
+async def send_text(host: Host, text: str) -> None:
+    await host.send(InputLine(host.input_size(), text.encode() + b"\n"))
+
+
+async def until(claim: Callable[[], bool]) -> None:
+    """Wait for what no event tells. Polls, with a deadline."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not claim():
+        assert time.monotonic() < deadline, "the claim did not come true"
+        await asyncio.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    row = processes.read_process(pid)
+    return row is not None and not row.zombie
+
+
+async def kill_process(process: ProcessId) -> None:
+    os.kill(process.pid, 9)
+    await until(lambda: not processes.is_alive(process))

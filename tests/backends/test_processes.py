@@ -1,0 +1,100 @@
+"""Processes: identity, trees, deaths, on real ones."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backends import processes
+from backends.deaths import DeathWatch
+from backends.processes import ProcessId
+from tests.backends.kit import until
+
+
+@pytest.fixture
+def sleeper() -> "Iterator[subprocess.Popen[bytes]]":
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        yield process
+        process.kill()
+
+
+def identity(pid: int) -> ProcessId:
+    row = processes.read_process(pid)
+    assert row is not None
+    return row.process
+
+
+async def test_a_process_is_alive_until_it_is_a_zombie(sleeper: "subprocess.Popen[bytes]") -> None:
+    process = identity(sleeper.pid)
+    assert processes.is_alive(process)
+    assert not processes.is_alive(ProcessId(process.pid, "1"))
+    sleeper.kill()
+    await until(lambda: not processes.is_alive(process))
+    assert processes.read_process(process.pid) is not None, "it is a zombie, not gone"
+
+
+@pytest.mark.parametrize("use_descriptors", [True, False], ids=["pidfd", "polling"])
+async def test_a_death_is_told_to_all_who_wait_and_only_to_them(
+    sleeper: "subprocess.Popen[bytes]", use_descriptors: bool
+) -> None:
+    deaths = DeathWatch(use_descriptors=use_descriptors)
+    process = identity(sleeper.pid)
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    waiting = [asyncio.create_task(deaths.died(process)) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.wait([waiting[0]])
+    assert not waiting[1].done()
+    sleeper.kill()
+    await asyncio.gather(*waiting[1:])
+    await deaths.died(process)
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+    deaths.close()
+
+
+async def test_a_pid_of_another_process_is_dead_at_once(sleeper: "subprocess.Popen[bytes]") -> None:
+    deaths = DeathWatch()
+    await deaths.died(ProcessId(sleeper.pid, "1"))
+    processes.send_signal(ProcessId(sleeper.pid, "1"), signal.SIGKILL)
+    assert processes.is_alive(identity(sleeper.pid))
+    deaths.close()
+
+
+async def test_no_descriptor_left_means_polling(
+    sleeper: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(_: ProcessId) -> int:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(processes, "open_death_descriptor", none_left)
+    deaths = DeathWatch()
+    waiting = asyncio.create_task(deaths.died(identity(sleeper.pid)))
+    await asyncio.sleep(0)
+    sleeper.kill()
+    await waiting
+    deaths.close()
+
+
+def test_a_command_name_with_brackets_does_not_confuse_the_table() -> None:
+    name = "a) R 1 (b"
+    with subprocess.Popen(
+        ["/bin/sh", "-c", f"printf '{name}' >/proc/$$/comm; echo; exec cat"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        row = processes.read_process(process.pid)
+        assert row is not None
+        assert row.parent == os.getpid()
+        process.communicate()
+
+
+def test_this_process_is_never_part_of_a_tree() -> None:
+    table = processes.read_table()
+    members = processes.tree(table, [identity(os.getppid())])
+    assert os.getpid() not in {member.pid for member in members}

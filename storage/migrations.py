@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from faults import crash_point
 from storage.backups import make_backup
 from storage.errors import ConstraintViolated, DatabaseTooNew, MigrationFailed, StatementRefused, translate
 
@@ -81,7 +82,9 @@ def _apply(connection: sqlite3.Connection, step: Migration) -> None:
         connection.executescript(f"BEGIN IMMEDIATE;\n{step.sql}\n;")
         _check(connection)
         connection.execute(f"PRAGMA user_version = {step.number}")
+        crash_point("before-migration-commit")
         connection.execute("COMMIT")
+        crash_point("after-migration-commit")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")

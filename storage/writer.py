@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
 
+from faults import crash_point
 from storage.connection import Row, SqlValue, ThreadedConnection
 from storage.errors import DatabaseBusy, DatabaseClosed, StorageError, translate
 
@@ -187,7 +188,9 @@ def transact(connection: sqlite3.Connection, statements: Sequence[AnyStatement])
     connection.execute("BEGIN IMMEDIATE")
     try:
         outcomes = [_execute(connection, statement) for statement in statements]
+        crash_point("before-commit")
         connection.execute("COMMIT")
+        crash_point("after-commit")
     except BaseException:
         # Some errors (full disk, I/O) have rolled back already.
         if connection.in_transaction:

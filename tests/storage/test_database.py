@@ -1,6 +1,7 @@
 """Writing and reading: whole or not at all, one commit for all who wait, nobody hurt by a neighbour."""
 
 import asyncio
+import os
 import sqlite3
 import stat
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import faults
 import storage.database
 import storage.writer
 from storage import (
@@ -332,6 +334,18 @@ async def main():
         await asyncio.gather(*(pairs(database, str(author)) for author in range(5)))
 asyncio.run(main())
 """
+
+
+@pytest.mark.parametrize(("point", "kept"), [("before-commit:3", 2), ("after-commit:3", 3)])
+def test_a_commit_is_the_moment_from_which_a_set_is_kept(path: Path, point: str, kept: int) -> None:
+    program = WRITE_PAIRS.replace("range(5)", "range(1)")
+    environment = os.environ | {faults.VARIABLE: point}
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(path)], env=environment, stdout=subprocess.PIPE, check=False
+    )
+    assert ran.returncode == faults.EXIT_CODE
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM notes").fetchone() == (2 * kept,)
 
 
 @pytest.mark.parametrize("lines", [1, 7, 100, 500])

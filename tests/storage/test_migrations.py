@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import faults
 from storage import Database, DatabaseTooNew, Migration, MigrationFailed, Statement, inspect, load_migrations
 from storage.backups import backups
 from tests.storage.conftest import SCHEMA
@@ -145,6 +146,17 @@ async def test_killed_in_mid_migration_the_file_is_old_or_new(path: Path) -> Non
     async with Database.open(path, (*SCHEMA, LONG)) as database:
         assert await database.read("SELECT count(*) FROM many") == [(400_000,)]
         assert await database.read("SELECT text FROM notes") == [("kept",)]
+
+
+@pytest.mark.parametrize(("point", "version"), [("before-migration-commit", 1), ("after-migration-commit", 2)])
+async def test_a_migration_counts_from_its_commit(path: Path, point: str, version: int) -> None:
+    await make(path)
+    ran = subprocess.run(  # noqa: ASYNC221
+        [sys.executable, "-c", OPEN_LONG, str(path)], env=os.environ | {faults.VARIABLE: point}, check=False
+    )
+    assert ran.returncode == faults.EXIT_CODE
+    assert look(path, "PRAGMA user_version") == [(version,)]
+    assert len(look(path, "SELECT 1 FROM sqlite_schema WHERE name = 'many'")) == version - 1
 
 
 async def test_only_the_newest_copies_are_kept(path: Path) -> None:

@@ -1,0 +1,167 @@
+"""The project itself: dependencies, locks, what may be imported, and paths that texts name."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+# Written in pieces, so that this file does not name them.
+REGISTRIES = re.compile(
+    r"pypi\W?org|pythonhosted|registry\W?npmjs|proxy\W?golang|/opt/pypi|uv\.lock",
+    re.IGNORECASE,
+)  # fmt: skip
+
+
+def tracked() -> list[Path]:
+    """Every file of the project, relative to it; without git, whatever lies in a checkout."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    if listed.returncode == 0:
+        return [Path(name) for name in listed.stdout.split("\0") if name and (PROJECT / name).is_file()]
+    hidden = {".venv", ".git", "data", "workspaces", "build", "dist"}
+    files = (path.relative_to(PROJECT) for path in PROJECT.rglob("*") if path.is_file())
+    return [path for path in files if not hidden & set(path.parts) and "cache" not in str(path)]
+
+
+def direct_dependencies() -> set[str]:
+    """Names of all direct dependencies, of whatever group."""
+    groups = [
+        PYPROJECT["build-system"]["requires"],
+        PYPROJECT["project"]["dependencies"],
+        *PYPROJECT["project"]["optional-dependencies"].values(),
+        *PYPROJECT["dependency-groups"].values(),
+    ]
+    return {re.split(r"[^\w.-]", requirement)[0].lower() for group in groups for requirement in group}
+
+
+def locked(name: str) -> str:
+    return (PROJECT / "requirements" / name).read_text(encoding="utf-8")
+
+
+def test_every_direct_dependency_is_justified_and_nothing_else() -> None:
+    text = (PROJECT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\w.-]+) \| (.+) \| (.+) \|$", text, re.MULTILINE)
+    justified = {name.lower() for name, what_for, why in rows if name not in {"package", "---"}}
+    assert justified == direct_dependencies()
+
+
+def test_every_direct_dependency_is_locked() -> None:
+    names = {re.sub(r"[-_.]+", "-", name) for name in direct_dependencies()}
+    texts = "".join(locked(file) for file in ("run.txt", "dev.txt", "build.txt"))
+    pinned = {
+        re.sub(r"[-_.]+", "-", name.lower())
+        for name in re.findall(r"^([\w.-]+)(?:\[.*?\])?==", texts, re.MULTILINE)
+    }
+    assert names <= pinned
+
+
+@pytest.mark.parametrize("file", ["run.txt", "dev.txt", "build.txt", "uv.txt"])
+def test_every_locked_version_has_a_hash_and_no_address(file: str) -> None:
+    text = locked(file)
+    pins = re.findall(r"^[^\s#].*?(?=^[^\s#]|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert pins
+    assert [pin.split("\n")[0] for pin in pins if "--hash=sha256:" not in pin or "==" not in pin] == []
+    assert not re.search(r"://|index-url|find-links|trusted-host", text)
+
+
+def test_no_file_names_a_package_registry() -> None:
+    allowed = {Path(".gitignore")}
+    found = [
+        f"{path}: {match[0]}"
+        for path in tracked()
+        if path not in allowed
+        for match in REGISTRIES.finditer((PROJECT / path).read_bytes().decode("utf-8", "replace"))
+        if path.suffix not in {".ndjson", ".png"}
+    ]
+    assert found == []
+    assert not [path for path in tracked() if REGISTRIES.search(path.name)]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The modules that a file imports, also within functions."""
+    for node in ast.walk(ast.parse((PROJECT / path).read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("forbidden", ["claude_agent_sdk", "sqlalchemy", "requests"])
+def test_nobody_imports(forbidden: str) -> None:
+    sinners = [
+        str(path)
+        for path in tracked()
+        if path.suffix == ".py" and any(name.split(".")[0] == forbidden for name in imports(path))
+    ]
+    assert sinners == []
+
+
+def test_only_storage_opens_databases() -> None:
+    sinners = [
+        str(path)
+        for path in tracked()
+        if path.suffix == ".py"
+        and path.parts[0] in {"backends", "bot", "bridge", "console", "sessions"}
+        and {"sqlite3", "aiosqlite"} & set(imports(path))
+    ]
+    assert sinners == []
+
+
+def test_the_wheel_holds_the_import_packages_and_nothing_else() -> None:
+    packages = set(PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
+    modules = {path.parts[0] for path in tracked() if path.name == "__init__.py" and len(path.parts) == 2}
+    assert packages == modules - {"tests", "scripts", "data"}
+    assert set(PYPROJECT["tool"]["importlinter"]["root_packages"]) == packages
+
+
+def test_importing_any_module_needs_no_package_that_is_not_declared() -> None:
+    known = {"discord", "dotenv", "pydantic", "pydantic_core", "prompt_toolkit", "pydantic_settings"}
+    declared = {name.replace("-", "_") for name in direct_dependencies()} | known
+    packages = set(PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
+    ours = packages | {"tests", "scripts"}
+    foreign = {
+        (name.split(".")[0], str(path))
+        for path in tracked()
+        if path.suffix == ".py" and path.parts[0] in packages
+        for name in imports(path)
+        if name.split(".")[0] not in ours
+    }
+    import sys
+
+    assert sorted(pair for pair in foreign if pair[0] not in declared | set(sys.stdlib_module_names)) == []
+
+
+NAMED = re.compile(
+    r"`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:md|py|toml))(?::[\w.]+)?`|\]\((?!https?:)([^)#\s]+)[^)]*\)"
+)
+# Made at run time, or by the reader.
+NOT_KEPT = re.compile(r"^(\.venv|data|backups|workspaces|build|dist|~|run)(/|$)|^\.env$|<")
+
+
+def documents() -> list[Path]:
+    return [
+        path for path in tracked() if path.suffix == ".md" and path.parts[0] in {path.name, "docs", ".github"}
+    ]
+
+
+def test_every_path_that_a_document_names_exists() -> None:
+    missing = []
+    for document in documents():
+        for match in NAMED.finditer((PROJECT / document).read_text(encoding="utf-8")):
+            name = match[1] or match[2]
+            if NOT_KEPT.search(name):
+                continue
+            places = [PROJECT / name, (PROJECT / document).parent / name]
+            if not any(place.exists() for place in places):
+                missing.append(f"{document}: {name}")
+    assert missing == []
+
+
+def test_ci_and_people_run_the_same_tests() -> None:
+    assert "make test" in (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
+    assert re.search(r"^test:", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)

@@ -10,7 +10,7 @@ from typing import Any
 import discord
 import pytest
 
-from .discord_server import FakeDiscord, MessageFlag, MessageType, Permission
+from .discord_server import FakeDiscord, MessageFlag, MessageType, NeverHappened, Permission
 from .discord_server.fixtures import QuietClient, connected, fake, logged_in
 
 __all__ = ["fake"]
@@ -286,3 +286,86 @@ async def test_a_snapshot_reads_as_people_see_the_channel(fake: FakeDiscord) -> 
         "  thread: More\n"
         "  notifies: alice\n"
     )
+
+
+async def test_every_kind_of_author_is_told_apart(fake: FakeDiscord) -> None:
+    alice, other_bot = fake.member("alice"), fake.person("helper", guild=fake.home, bot=True)
+    bot = Echo()
+    async with connected(fake, bot):
+        alice.send(fake.general, "person")
+        other_bot.send(fake.general, "bot")
+        fake.webhook(fake.general, "hook", "webhook")
+        alice.send(fake.dm(alice), "direct")
+        heard = [(await bot.next())[1] for _ in range(4)]
+    told = [
+        (one.content, one.author.bot, one.webhook_id is not None, one.guild is not None)
+        for one in heard
+        if isinstance(one, discord.Message)
+    ]
+    assert told == [
+        ("person", False, False, True),
+        ("bot", True, False, True),
+        ("webhook", True, True, True),
+        ("direct", False, False, False),
+    ]
+
+
+async def test_the_bot_answers_in_a_dm(fake: FakeDiscord) -> None:
+    alice = fake.member("alice")
+    async with logged_in(fake) as client:
+        user = await client.fetch_user(alice.id)
+        await user.send("hello you")
+    assert fake.dm(alice).last.content == "hello you"
+
+
+async def test_a_wait_that_is_in_vain_shows_the_channel(fake: FakeDiscord) -> None:
+    fake.member("alice").send(fake.general, "only this")
+    with pytest.raises(NeverHappened, match="only this"):
+        await fake.general.wait_for_message("something else", timeout_s=0.01)
+
+
+async def test_a_thread_without_a_message_is_announced_in_its_channel_and_a_rename_in_the_thread(
+    fake: FakeDiscord,
+) -> None:
+    async with logged_in(fake) as client:
+        channel = await client.fetch_channel(fake.general.id)
+        assert isinstance(channel, discord.TextChannel)
+        thread = await channel.create_thread(name="Fix", type=discord.ChannelType.public_thread)
+        await thread.edit(name="Fix it", archived=True)
+    assert fake.general.snapshot() == "# general\n* Bridge started a thread: Fix\n"
+    renamed = fake.place(thread.id)
+    assert renamed.snapshot() == "# Fix it (thread, archived)\n* Bridge changed the name to: Fix it\n"
+
+
+async def test_active_and_archived_threads_are_listed_apart(fake: FakeDiscord) -> None:
+    alice = fake.member("alice")
+    open_one, old_one = (alice.start_thread(fake.general, name) for name in ("Open", "Old"))
+    old_one.archive()
+    async with logged_in(fake) as client:
+        guild = await client.fetch_guild(fake.home.id)
+        active = await guild.active_threads()
+        channel = await client.fetch_channel(fake.general.id)
+        assert isinstance(channel, discord.TextChannel)
+        archived = [one async for one in channel.archived_threads()]
+    assert ([one.id for one in active], [one.id for one in archived]) == ([open_one.id], [old_one.id])
+
+
+async def test_active_threads_of_a_guild_are_limited(fake: FakeDiscord) -> None:
+    fake.home.max_active_threads = 1
+    fake.member("alice").start_thread(fake.general, "One")
+    async with logged_in(fake) as client:
+        channel = await client.fetch_channel(fake.general.id)
+        assert isinstance(channel, discord.TextChannel)
+        with pytest.raises(discord.HTTPException) as refused:
+            await channel.create_thread(name="Two", type=discord.ChannelType.public_thread)
+    assert refused.value.code == 160006
+
+
+async def test_revisions_tell_what_a_streamed_message_showed(fake: FakeDiscord) -> None:
+    async with logged_in(fake) as client:
+        message = await client.get_partial_messageable(fake.general.id).send("a")
+        for text in ("ab", "abc"):
+            await message.edit(content=text)
+    assert [one.content for one in fake.general.last.revisions] == ["a", "ab"]
+    edits = fake.requests.to("PATCH /channels/{channel_id}/messages/{message_id}", message=message.id)
+    assert [(one.accepted, one.body) for one in edits if isinstance(one.body, dict)][-1][1]["content"] == "abc"

@@ -60,7 +60,7 @@ async def test_after_a_lost_connection_the_bot_resumes_and_hears_what_it_missed(
         alice.send(fake.general, "before")
         assert await bot.next() == "before"
         trouble(fake)
-        await fake.site.world.until(lambda: not fake.gateway.connected or None, 20)
+        await fake.until(lambda: not fake.gateway.connected)
         alice.send(fake.general, "missed")
         assert await bot.next() == "missed"
         alice.send(fake.general, "after")
@@ -74,7 +74,7 @@ async def test_an_invalid_session_is_identified_anew_and_the_gap_is_lost(fake: F
     async with connected(fake, bot):
         fake.gateway.invalidate()
         alice.send(fake.general, "lost")
-        await fake.site.world.until(lambda: len(fake.gateway.identifies) == 2 or None, 20)
+        await fake.until(lambda: len(fake.gateway.identifies) == 2)
         alice.send(fake.general, "heard")
         assert await bot.next() == "heard"
     assert fake.gateway.resumes == 0
@@ -85,7 +85,7 @@ async def test_a_resume_that_is_refused_becomes_an_identify(fake: FakeDiscord) -
     async with connected(fake, bot):
         fake.gateway.refuse_resumes(1)
         fake.gateway.drop()
-        await fake.site.world.until(lambda: len(fake.gateway.identifies) == 2 or None, 20)
+        await fake.until(lambda: len(fake.gateway.identifies) == 2)
     assert fake.gateway.resumes == 0
 
 
@@ -94,7 +94,7 @@ async def test_a_session_cannot_be_resumed_after_its_window(fake: FakeDiscord) -
     bot = Listener()
     async with connected(fake, bot):
         fake.gateway.drop()
-        await fake.site.world.until(lambda: len(fake.gateway.identifies) == 2 or None, 20)
+        await fake.until(lambda: len(fake.gateway.identifies) == 2)
 
 
 async def test_a_silent_gateway_is_noticed_and_left(fake: FakeDiscord) -> None:
@@ -192,7 +192,7 @@ async def test_a_presence_is_seen(fake: FakeDiscord) -> None:
         await bot.change_presence(
             activity=discord.Activity(type=discord.ActivityType.watching, name="2 sessions")
         )
-        await fake.site.world.until(lambda: fake.gateway.presences or None, 20)
+        await fake.until(lambda: fake.gateway.presences)
     assert fake.gateway.presences[-1]["activities"][0]["name"] == "2 sessions"
 
 

@@ -11,6 +11,7 @@ import pytest
 from discord import app_commands
 
 from .discord_server import Ack, FakeDiscord, MessageType, NotOffered, Permission
+from .discord_server.errors import ApiError
 from .discord_server.fixtures import QuietClient, connected, fake, logged_in
 
 __all__ = ["fake"]
@@ -318,3 +319,45 @@ async def test_commands_work_in_a_dm_only_when_they_are_global(fake: FakeDiscord
 
 async def _hello(interaction: discord.Interaction) -> None:
     await interaction.response.send_message(f"hello {interaction.user.name} {interaction.guild}")
+
+
+async def test_a_click_on_a_control_that_is_gone_reaches_the_bot_as_stale(
+    fake: FakeDiscord, bot: CommandBot
+) -> None:
+    alice = fake.member("alice")
+    panel = (await alice.slash(fake.general, "/panel")).reply
+    assert panel is not None
+    await bot.get_partial_messageable(fake.general.id).get_partial_message(panel.id).edit(view=None)
+    with pytest.raises(NotOffered):
+        alice.click(panel, "Count")
+    assert (await alice.click(panel, "count", stale=True)).ack is Ack.UPDATED
+
+
+async def test_buttons_in_an_archived_thread_work(fake: FakeDiscord, bot: CommandBot) -> None:
+    alice = fake.member("alice")
+    thread = alice.start_thread(fake.general, "Old")
+    panel = (await alice.slash(thread, "/panel")).reply
+    assert panel is not None
+    thread.archive()
+    assert (await alice.click(panel, "Count")).ack is Ack.UPDATED
+
+
+async def test_nobody_clicks_what_only_another_sees(fake: FakeDiscord, bot: CommandBot) -> None:
+    alice, bob = fake.member("alice"), fake.member("bob")
+    alice.slash(fake.general, "/never")
+    interaction = await bot.late.get()
+    await interaction.response.send_message("0", view=Panel(timeout=None), ephemeral=True)
+    shown = fake.general.ephemeral_for(alice.user)[0]
+    with pytest.raises(NotOffered):
+        bob.click(shown, "Count")
+    await alice.click(shown, "Count")
+    assert shown.content == "1"
+
+
+def test_two_hundred_commands_a_day_may_be_created() -> None:
+    made = FakeDiscord().site.commands
+    for batch in range(2):
+        made.overwrite(None, [{"name": f"c{batch}-{one}", "description": "x", "type": 1} for one in range(100)])
+    with pytest.raises(ApiError) as refused:
+        made.overwrite(None, [{"name": "one-more", "description": "x", "type": 1}])
+    assert refused.value.code == 30034

@@ -7,6 +7,8 @@ from .command_limits import check_commands
 from .model import Command, Json
 from .world import World
 
+CREATES_PER_DAY = 200
+
 
 class Commands:
     """Registered commands, global ones under guild None."""
@@ -14,6 +16,7 @@ class Commands:
     def __init__(self, world: World) -> None:
         self._world = world
         self._by_id: dict[int, Command] = {}
+        self._created: dict[int | None, list[float]] = {}
 
     def of(self, guild_id: int | None) -> list[Command]:
         """What is registered for a guild (None: globally), oldest first."""
@@ -62,12 +65,21 @@ class Commands:
                     return command
         return None
 
+    def _count_creation(self, guild_id: int | None) -> None:
+        now = self._world.clock.now()
+        today = [at for at in self._created.get(guild_id, []) if at > now - 86_400]
+        if len(today) >= CREATES_PER_DAY:
+            text = f"Max number of daily application command creates has been reached ({CREATES_PER_DAY})"
+            raise errors.ApiError(400, 30034, text)
+        self._created[guild_id] = [*today, now]
+
     def _upserted(self, guild_id: int | None, spec: Json) -> Command:
         for known in self.of(guild_id):
             if (known.type, known.name) == (spec.get("type", 1), spec["name"]):
                 if known.spec != spec:
                     known.spec, known.version = dict(spec), self._world.next_id()
                 return known
+        self._count_creation(guild_id)
         made = Command(self._world.next_id(), self._world.next_id(), guild_id, dict(spec))
         self._by_id[made.id] = made
         return made

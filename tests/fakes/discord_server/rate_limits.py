@@ -36,6 +36,7 @@ class RateSettings:
             "DELETE /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}/@me": Rate(1, 0.25),
             "PUT /applications/{application_id}/guilds/{guild_id}/commands": Rate(5, 20.0),
             "PUT /applications/{application_id}/commands": Rate(5, 20.0),
+            "POST /webhooks/{webhook_id}/{webhook_token}": Rate(5, 2.0),
         }
     )
     other: Rate = Rate(50, 1.0)

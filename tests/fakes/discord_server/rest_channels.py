@@ -199,11 +199,12 @@ def _apply(site: Site, channel: Channel, body: Json) -> None:
         state.invitable = body.get("invitable", state.invitable)
         if "applied_tags" in body:
             state.applied_tags = [int(tag) for tag in body["applied_tags"]]
-        if "archived" in body or "locked" in body:
-            archived = body.get("archived", state.archived)
-            places.set_archived(site.world, channel, archived=archived, locked=body.get("locked"))
     if "name" in body:
         places.rename(site.world, channel, body["name"], site.world.bot)
+    # After the name: the line about it would open the thread again.
+    if channel.thread is not None and ("archived" in body or "locked" in body):
+        archived = body.get("archived", channel.thread.archived)
+        places.set_archived(site.world, channel, archived=archived, locked=body.get("locked"))
     if set(body) - {"name", "archived", "locked"}:
         places.announce_channel(site.world, channel)
 

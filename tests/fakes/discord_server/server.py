@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from aiohttp import web
 
@@ -22,7 +22,7 @@ from .model import ChannelType, Guild, Message, Ping, Role, User
 from .oracle import Oracle
 from .people import Person
 from .permissions import Permission
-from .place import Place
+from .place import DEFAULT_WAIT_S, Place
 from .posting import Draft
 from .rate_limits import RateLimits, RateSettings
 from .redirect import URL_VARIABLE
@@ -30,6 +30,8 @@ from .request_log import RequestLog
 from .rest_door import RestDoor
 from .site import Nonces, Settings, Site
 from .world import Event, Intent, World
+
+T = TypeVar("T")
 
 BOT_PERMISSIONS = int(
     Permission.VIEW_CHANNEL
@@ -136,6 +138,12 @@ class FakeDiscord:
         """Everybody who was really notified, in order. Edits never add one."""
         return self.site.world.pings
 
+    @property
+    def bot_pings(self) -> list[Ping]:
+        """Those of `pings` that messages of the bot under test caused."""
+        own = {one.id for one in self.messages() if one.author.id == self.bot.id}
+        return [ping for ping in self.pings if ping.message_id in own]
+
     def person(
         self, name: str, *, guild: Guild | None = None, roles: tuple[Role, ...] = (), bot: bool = False
     ) -> Person:
@@ -193,6 +201,11 @@ class FakeDiscord:
         every = [one for channel in self.site.world.channels.values() for one in channel.messages.values()]
         return sorted(every, key=lambda one: one.id)
 
+    def remove_bot(self, guild: Guild) -> None:
+        """Kick the bot; it is told at once."""
+        del guild.members[self.bot.id]
+        self.site.world.announce(Event("GUILD_DELETE", {"id": str(guild.id)}))
+
     def webhook(self, place: Place, name: str, text: str) -> Message:
         """A message from a webhook that is not the bot's."""
         author = self.site.world.create_user(name)
@@ -211,13 +224,20 @@ class FakeDiscord:
         assert not failed, f"the fake failed: {failed}"
         assert not self.oracle.violations, "\n".join(str(one) for one in self.oracle.violations)
 
-    async def until_connected(self, timeout_s: float = 20.0) -> None:
-        """Wait until a bot listens on the gateway. Raises `TimeoutError`."""
-        await self.site.world.until(lambda: self.gateway.connected or None, timeout_s)
+    async def until(self, predicate: Callable[[], T | None], timeout_s: float = DEFAULT_WAIT_S) -> T:
+        """Wait until `predicate()` answers something true, and return that; it is asked after every change.
 
-    async def until_gone(self, timeout_s: float = 20.0) -> None:
+        A change is anything on REST or gateway. Raises `TimeoutError`.
+        """
+        return await self.site.world.until(lambda: predicate() or None, timeout_s)
+
+    async def until_connected(self, timeout_s: float = DEFAULT_WAIT_S) -> None:
+        """Wait until a bot listens on the gateway. Raises `TimeoutError`."""
+        await self.until(lambda: self.gateway.connected, timeout_s)
+
+    async def until_gone(self, timeout_s: float = DEFAULT_WAIT_S) -> None:
         """Wait until no bot is connected. Raises `TimeoutError`."""
-        await self.site.world.until(lambda: not self.gateway.connections or None, timeout_s)
+        await self.until(lambda: not self.gateway.connections, timeout_s)
 
     @asynccontextmanager
     async def outage(self) -> AsyncIterator[None]:

@@ -53,7 +53,7 @@ class Style(StrEnum):
 
 def control_key(verb: Verb, session_id: str, subject: str, detail: str = "") -> str:
     """The 12 characters by which a control is found again: the same meaning gives the same key."""
-    meaning = "\0".join((verb, session_id, subject, detail))
+    meaning = f"{verb}\0{session_id}\0{subject}\0{detail}"
     return hashlib.blake2b(meaning.encode(), digest_size=6).hexdigest()
 
 

@@ -6,7 +6,7 @@ falls behind its bounded queue loses nothing: it is sent back to the store. Noth
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from sessions.events import Feed, PartialText
 from sessions.model import SessionId
@@ -87,7 +87,7 @@ class Bus:
         if not others:
             self._of_one.pop(subscription.session_id, None)
 
-    async def follow(self, session_id: SessionId, after: int) -> AsyncIterator[Feed]:
+    async def follow(self, session_id: SessionId, after: int) -> AsyncGenerator[Feed, None]:
         """Every event of the session numbered above `after`, stored and live, then partial text as it grows.
 
         Never ends by itself. Each number comes once and in order; partial text comes without holes, but may

@@ -5,7 +5,7 @@ each names the action that `access.authorize` is asked for. `origin` is the face
 the same one twice is done once.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
@@ -466,10 +466,10 @@ class Core(Protocol):
         """
         ...
 
-    def follow(self, actor: Actor, session_id: str, after: int) -> AsyncIterator[Feed]:
+    def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
         """Events of a session numbered above `after`, stored ones first, then live ones; see `Bus.follow`.
 
-        Raises `NotAllowed` or `SessionNotFound` at the first step.
+        Close it (`aclosing`) to stop listening. Raises `NotAllowed` or `SessionNotFound` at the first step.
         """
         ...
 

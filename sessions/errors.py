@@ -81,3 +81,10 @@ class ClaudeUnavailable(SessionError):
 
 class ImportRefused(SessionError):
     """The file is damaged, hostile or of a version that we do not know; nothing was changed."""
+
+
+class CoreLost(SessionError):
+    """The connection to the core ended: its process stopped, was killed, or is of another version.
+
+    Nothing of the sessions is lost; what was asked last may have been done or not.
+    """

@@ -1,7 +1,8 @@
 """The core as faces see it: authorize, write down, carry out. One entry for every command of every face."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
 from sessions import commands as c
@@ -60,12 +61,13 @@ class SessionService:
         )
         return cast("R", done)
 
-    async def follow(self, actor: Actor, session_id: str, after: int) -> AsyncIterator[Feed]:
+    async def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
         """See `commands.Core.follow`."""
         session = await self._manager.get_session(session_id)
         authorize(actor, Action.VIEW, await self._facts(session))
-        async for item in self._manager.bus.follow(session.id, after):
-            yield item
+        async with aclosing(self._manager.bus.follow(session.id, after)) as feed:
+            async for item in feed:
+                yield item
 
     async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
         """Whether `actor` may do `action` to the session; False when there is no such session."""

@@ -134,7 +134,7 @@ def cancel_async_message(request_id: str, prompt_uuid: str) -> bytes:
 
 
 def end_session(request_id: str) -> bytes:
-    """The CLI answers, saves and exits with code 0."""
+    """The CLI answers, saves and exits: with 0, or with 1 if its last turn failed or was interrupted."""
     return _request(request_id, "end_session")
 
 
@@ -239,7 +239,12 @@ class RewindRefusal(StrEnum):
     TARGET_NOT_FOUND = "target_not_found"
     """The prompt is not in the conversation, or no longer: what a repeat of a done rewind finds."""
     STALE_TARGET = "stale_target"
+    UNSEEN_LATER_TURN = "unseen_later_turn"
+    """The conversation went on after `last_user_uuid`."""
     TURN_RUNNING = "turn_running"
+    PROMPT_PENDING = "prompt_pending"
+    COMMANDS_QUEUED = "commands_queued"
+    PERSIST_FAILED = "persist_failed"
     OTHER = "other"
 
 

@@ -8,6 +8,7 @@ command that is allowed to run can open any file that the operating system lets 
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -214,13 +215,11 @@ def _model(model: str) -> tuple[str, ...]:
 
 
 def _uuid(value: str) -> str:
-    try:
-        canonical = str(UUID(value))
-    except ValueError:
-        canonical = ""
-    if canonical != value.lower():
-        raise BadLaunch("The conversation's or message's id", value)
-    return value
+    # UUID() also takes braces, prefixes and other digits, so its own spelling is what is compared.
+    with suppress(ValueError):
+        if str(UUID(value)) == value.lower():
+            return value
+    raise BadLaunch("The conversation's or message's id", value)
 
 
 def _literal(path: Path) -> str:

@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ MINIMUM_VERSION = (2, 1, 300)
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _MAX_OUTPUT_BYTES = 64 * 1024
+_REAP_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +142,19 @@ async def _run(argv: Sequence[str], environment: Mapping[str, str]) -> _Ran:
         if process.returncode is None:
             # The whole group: CLAUDE_COMMAND may be a script, and its child would keep running.
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, 9)
-            await process.wait()
+                os.killpg(process.pid, signal.SIGKILL)
+            # asyncio calls a process ended only when its pipe is read to the end, and a child that left the
+            # group may still hold it: then it is not waited for.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_REAP_S):
+                    await process.communicate()
 
 
 async def _read_some(stream: asyncio.StreamReader) -> bytes:
-    """All of a short output; of an endless one the first `_MAX_OUTPUT_BYTES`."""
+    """Read to the end, and keep the first `_MAX_OUTPUT_BYTES`."""
     output = b""
-    while len(output) < _MAX_OUTPUT_BYTES:
-        piece = await stream.read(_MAX_OUTPUT_BYTES - len(output))
-        if not piece:
-            break
-        output += piece
+    while piece := await stream.read(_MAX_OUTPUT_BYTES):
+        output += piece[: _MAX_OUTPUT_BYTES - len(output)]
     return output
 
 

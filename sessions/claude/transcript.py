@@ -3,12 +3,14 @@
 A transcript is one append-only file of JSON rows that form a graph: each row names its parent, a cut or a
 regenerated answer leaves a branch behind, and the newest leaf is what the CLI would resume. Only that chain is
 read. Plain file I/O, safe while a CLI writes; a large file blocks for a moment, so call this in a thread.
-A rewind leaves no row of its own: until the next prompt the dropped answer still is the newest leaf.
+A rewind is a row that names the leaf to go back to. The CLI writes it up to a second late: if it is killed
+before, the dropped answer is back.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
 
@@ -71,6 +73,31 @@ def find_transcript(config: Path, conversation_id: str, cwd: Path | None = None)
     raise TranscriptMissing(conversation_id)
 
 
+class Remains(StrEnum):
+    """What is on disk of a conversation, and so how it can go on after its process was killed."""
+
+    MESSAGES = "messages"
+    """`Resume` works."""
+    NOTHING = "nothing"
+    """Killed within some 100 ms of its first prompt: `Resume` is refused, `Fresh` under the same id works."""
+    NO_MESSAGES = "no_messages"
+    """Named, then killed as early: the CLI refuses to resume it and calls the id taken. Take a new id."""
+
+
+def remains(config: Path, conversation_id: str, cwd: Path | None = None) -> Remains:
+    """How much of a conversation is on disk; to be asked before it is resumed. Raises `BadLaunch`."""
+    try:
+        path = find_transcript(config, conversation_id, cwd)
+    except TranscriptMissing:
+        return Remains.NOTHING
+    with path.open("rb") as file:
+        for raw in file:
+            row, _ = decode(raw)
+            if isinstance(row, Mapping) and _is_message(row):
+                return Remains.MESSAGES
+    return Remains.NO_MESSAGES
+
+
 def rows(path: Path) -> Iterator[TranscriptRow]:
     """The chain of the newest leaf, oldest first, each message read from the file when it is asked for."""
     yield from _read(path, reversed(_chain(path)))
@@ -120,10 +147,12 @@ def _chain(path: Path) -> list[_Place]:
         start = 0
         for raw in file:
             row, _ = decode(raw)
-            if isinstance(row, Mapping) and (uuid := text_of(row, "uuid")) and not flag_of(row, "isSidechain"):
-                is_message = text_of(row, "type") in ("user", "assistant")
-                places.setdefault(uuid, _Place(start, len(raw), _parent(row), is_message))
-                leaf = uuid if is_message else leaf
+            if isinstance(row, Mapping) and not flag_of(row, "isSidechain"):
+                if uuid := text_of(row, "uuid"):
+                    places.setdefault(uuid, _Place(start, len(raw), _parent(row), _is_message(row)))
+                    leaf = uuid if _is_message(row) else leaf
+                elif flag_of(row, "rewound"):
+                    leaf = maybe_text(row, "leafUuid")
             start += len(raw)
     chain: list[_Place] = []
     while leaf is not None and (place := places.pop(leaf, None)) is not None:
@@ -131,6 +160,10 @@ def _chain(path: Path) -> list[_Place]:
             chain.append(place)
         leaf = place.parent
     return chain
+
+
+def _is_message(row: Json) -> bool:
+    return text_of(row, "type") in ("user", "assistant")
 
 
 def _parent(row: Json) -> str | None:

@@ -7,7 +7,9 @@ nothing: the binary comes with the development requirements.
 import asyncio
 import json
 import os
+import shlex
 import signal
+import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -50,6 +52,20 @@ def cli_binary() -> Path:
     assert spec is not None, "claude-agent-sdk is missing: run `make setup-dev`"
     assert spec.origin is not None
     return Path(spec.origin).parent / "_bundled" / "claude"
+
+
+def scripted_command() -> tuple[str, ...]:
+    """The argv that starts the scripted CLI, to which flags are added."""
+    return (sys.executable, "-S", "-E", str(Path(__file__).with_name("scripted_cli.py")))
+
+
+def install_scripted_cli(directory: Path) -> Path:
+    """Make an executable `claude` in `directory` that is the scripted CLI; return its path."""
+    path = directory / "claude"
+    words = shlex.join(scripted_command())
+    path.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+    path.chmod(0o755)
+    return path
 
 
 def make_cli_home(directory: Path, base_url: str, **extra: str) -> CliHome:
@@ -246,6 +262,6 @@ def _descendants(pid: int) -> list[int]:
 def _parsed(raw: bytes) -> Line:
     try:
         line = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"type": "not-json", "raw": raw}
     return line if isinstance(line, dict) and "type" in line else {"type": "not-a-line", "raw": raw}

@@ -1,0 +1,428 @@
+"""The scripted CLI's process: input lines, control requests, the queue, one turn at a time."""
+
+# pathlib would be a good part of the start-up time
+# ruff: noqa: PTH103, PTH105, PTH108, PTH109, PTH111, PTH123
+
+import json
+import os
+import select
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tests.fakes.scripted.reply import Reply
+from tests.fakes.scripted.transcript import Transcript
+from tests.fakes.scripted.words import (
+    MODEL,
+    TOOLS,
+    VERSION,
+    Interrupted,
+    Row,
+    Turn,
+    Wait,
+    fail,
+    new_uuid,
+    write_all,
+)
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+
+class ScriptedCli:
+    """One process: reads lines, runs one turn at a time, serves control requests all the while."""
+
+    def __init__(self, flags: dict[str, str]) -> None:
+        self.config = os.environ.get("CLAUDE_CONFIG_DIR") or os.path.expanduser("~/.claude")
+        self.flags = flags
+        self.model = flags.get("--model", MODEL)
+        self.mode = {"manual": "default"}.get(mode := flags.get("--permission-mode", "default"), mode)
+        self.transcript = self._open_transcript()
+        self.resumed = set(self.transcript.done)
+        self.state = "idle"
+        self.queue: list[Row] = []
+        self.turn: Turn | None = None
+        self.wait: Wait | None = None
+        self.running: list[str] = []
+        self.asks: dict[str, Row] = {}
+        self.answers: dict[str, Row] = {}
+        self.allowed: set[str] = set()
+        self.tasks: dict[str, tuple[Popen[bytes], str]] = {}
+        self.children: list[Popen[bytes]] = []
+        self.cost = 0.0
+        self.failed = False
+        self.ending = False
+        self.eof = False
+
+    def _open_transcript(self) -> Transcript:
+        ident = self.flags.get("--session-id", "")
+        parent = self.flags.get("--resume", "")
+        if not parent:
+            transcript = Transcript(self.config, ident or new_uuid())
+            if transcript.existed:
+                fail(f"Error: Session ID {ident} is already in use.")
+            return transcript
+        source = Transcript(self.config, parent)
+        if not source.existed:
+            self.transcript, self.cost, self.running = source, 0.0, []
+            text = f"No conversation found with session ID: {parent}"
+            self.result("error_during_execution", "", is_error=True, errors=[text])
+            fail(text)
+        at = self.flags.get("--resume-session-at")
+        rows = source.index(at) + 1 if at else len(source.chain)
+        if "--fork-session" in self.flags:
+            fork = Transcript(self.config, ident or new_uuid())
+            for row in source.chain[:rows]:
+                fork.append({**row, "sessionId": fork.session_id})
+            fork.append({"type": "scripted-done", "uuids": sorted(source.done)})
+            return fork
+        if rows < len(source.chain):
+            source.keep(rows)
+        return source
+
+    # --- output -------------------------------------------------------------------------------------------
+
+    def line(self, kind: str, **fields: Any) -> None:
+        body = {"type": kind, **fields, "session_id": self.transcript.session_id}
+        body.setdefault("uuid", new_uuid())
+        write_all(json.dumps(body).encode() + b"\n")
+
+    def say(self, subtype: str, **fields: Any) -> None:
+        self.line("system", subtype=subtype, **fields)
+
+    def set_state(self, state: str) -> None:
+        if state != self.state or state == "idle":
+            self.say("session_state_changed", state=state)
+        self.state = state
+        self.register()
+
+    def lifecycle(self, ident: str, state: str) -> None:
+        self.line("command_lifecycle", command_uuid=ident, state=state)
+
+    def event(self, kind: str, **fields: Any) -> None:
+        self.line("stream_event", event={"type": kind, **fields}, parent_tool_use_id=None)
+
+    def respond(
+        self, request_id: str, response: Row | None, error: str = "", code: str = "", **extra: Any
+    ) -> None:
+        body: Row = {"subtype": "error" if error else "success", "request_id": request_id}
+        body.update({"error": error, "error_code": code} if error else {"response": response, **extra})
+        write_all(json.dumps({"type": "control_response", "response": body}).encode() + b"\n")
+
+    def result(self, subtype: str, text: str, *, is_error: bool = False, **fields: Any) -> None:
+        self.failed = is_error
+        self.cost += 0.001
+        usage = {
+            "input_tokens": 10,
+            "output_tokens": 5,
+            "cache_read_input_tokens": 0,
+            "cache_creation_input_tokens": 0,
+        }
+        models = {
+            self.model: {"inputTokens": 10, "outputTokens": 5, "costUSD": self.cost, "contextWindow": 1000000}
+        }
+        body: Row = {
+            "is_error": is_error,
+            "duration_ms": 1,
+            "duration_api_ms": 1,
+            "num_turns": 1,
+            "stop_reason": "end_turn",
+        }
+        body.update(
+            total_cost_usd=self.cost,
+            usage=usage,
+            modelUsage=models,
+            permission_denials=[],
+            api_error_status=None,
+        )
+        if subtype == "success":
+            body["result"] = text
+        if self.running:
+            body["user_message_uuids"] = list(self.running)
+        self.line("result", subtype=subtype, **{"terminal_reason": "completed", **body, **fields})
+
+    def register(self) -> None:
+        """The CLI's own register of live sessions, as far as anybody reads it."""
+        status = {"running": "busy", "idle": "idle", "requires_action": "waiting"}[self.state]
+        with open("/proc/self/stat") as file:
+            start = file.read().rpartition(")")[2].split()[19]
+        entry = {"pid": os.getpid(), "sessionId": self.transcript.session_id, "cwd": os.getcwd()}
+        os.makedirs(f"{self.config}/sessions", exist_ok=True)
+        path = f"{self.config}/sessions/{os.getpid()}.json"
+        with open(f"{path}.tmp", "w") as file:
+            json.dump({**entry, "procStart": start, "status": status}, file)
+        os.replace(f"{path}.tmp", path)
+
+    def leave(self, code: int) -> NoReturn:
+        for child in self.children:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+        with suppress(OSError):
+            os.unlink(f"{self.config}/sessions/{os.getpid()}.json")
+        os._exit(code)
+
+    # --- input --------------------------------------------------------------------------------------------
+
+    def take(self, raw: bytes) -> None:
+        if not raw.strip():
+            return
+        try:
+            line = json.loads(raw)
+        except ValueError:
+            fail(f"Error parsing streaming input line (type=unknown, {len(raw)} chars): SyntaxError")
+        match line.get("type"):
+            case "user":
+                self.take_prompt(line)
+            case "control_request":
+                self.take_control(line["request_id"], line["request"])
+            case "control_response":
+                self.take_answer(line["response"])
+
+    def take_prompt(self, line: Row) -> None:
+        if (line.get("message") or {}).get("role") != "user":
+            fail("Error: Expected message role 'user', got 'undefined'")
+        ident = line.setdefault("uuid", new_uuid())
+        if ident in self.running or any(ident == queued["uuid"] for queued in self.queue):
+            return
+        if ident in self.transcript.done:
+            self.echo(line)
+            if ident in self.resumed:
+                self.lifecycle(ident, "completed")
+            if self.turn is None:
+                self.set_state("idle")
+            return
+        if (cut := self.transcript.index(ident)) >= 0:
+            self.transcript.keep(cut)
+        if self.turn is None:
+            self.set_state("running")
+        self.queue.append(line)
+        self.lifecycle(ident, "queued")
+        if line.get("priority") == "now" and self.turn is not None:
+            self.interrupt()
+
+    def echo(self, line: Row) -> None:
+        if "--replay-user-messages" in self.flags:
+            self.line(
+                "user", message=line["message"], parent_tool_use_id=None, uuid=line["uuid"], isReplay=True
+            )
+
+    def take_answer(self, response: Row) -> None:
+        ask = self.asks.pop(response["request_id"], None)
+        if ask is None:
+            return
+        if "--replay-user-messages" in self.flags:
+            write_all(json.dumps({"type": "control_response", "response": response}).encode() + b"\n")
+        failure = {
+            "behavior": "deny",
+            "message": f"Tool permission request failed: Error: {response.get('error')}",
+        }
+        self.answers[response["request_id"]] = response.get("response") or failure
+        self.set_state("requires_action" if self.asks else "running")
+
+    def take_control(self, ident: str, request: Row) -> None:
+        match request["subtype"]:
+            case "initialize":
+                facts = {"commands": [], "agents": [], "models": [], "account": {}, "pid": os.getpid()}
+                facts.update(
+                    current_permission_mode=self.mode, session_state=self.state, claude_code_version=VERSION
+                )
+                self.respond(ident, facts, pending_permission_requests=list(self.asks.values()))
+            case "interrupt":
+                self.cancel_asks()
+                self.respond(ident, {"still_queued": [line["uuid"] for line in self.queue]})
+                self.interrupt()
+            case "set_model":
+                self.model = request.get("model") or MODEL
+                text = f"<local-command-stdout>Set model to `{self.model}`</local-command-stdout>"
+                self.echo({"uuid": new_uuid(), "message": {"role": "user", "content": text}})
+                self.respond(ident, {"model": self.model})
+            case "set_permission_mode":
+                self.set_mode(ident, request["mode"])
+            case "rewind_conversation":
+                self.respond(ident, self.rewind(request))
+            case "cancel_async_message":
+                self.cancel(ident, request["message_uuid"])
+            case "get_context_usage":
+                self.respond(
+                    ident, {"categories": [], "totalTokens": 1000, "maxTokens": 1000000, "percentage": 0}
+                )
+            case "end_session":
+                self.respond(ident, None)
+                self.leave(1 if self.failed else 0)
+            case other:
+                sentence = f"Unsupported control request subtype: {other}"
+                self.respond(ident, None, error=sentence, code="unsupported_request")
+
+    def set_mode(self, ident: str, mode: str) -> None:
+        if mode == "bypassPermissions" and "--dangerously-skip-permissions" not in self.flags:
+            self.respond(ident, None, error="not launched with bypass", code="bypass_not_launched")
+            return
+        self.mode = mode
+        self.respond(ident, {"mode": mode})
+        self.say("status", status=None, permissionMode=mode)
+
+    def rewind(self, request: Row) -> Row:
+        prompts = self.transcript.prompts()
+        target = next((row for row in prompts if row["uuid"] == request["target_message_uuid"]), None)
+        refusal = None
+        if target is None:
+            refusal = "target_not_found"
+        elif self.turn is not None:
+            refusal = "turn_running"
+        elif prompts[-1]["uuid"] != request["last_seen_user_message_uuid"]:
+            refusal = "unseen_later_turn"
+        if refusal or target is None:
+            words = str(refusal).replace("_", " ")
+            return {
+                "rewound": False,
+                "prefillText": None,
+                "precedingAssistantUuid": None,
+                "error": words,
+                "reason": refusal,
+            }
+        at = self.transcript.index(target["uuid"])
+        before = self.transcript.chain[at - 1]["uuid"] if at else None
+        self.transcript.keep(at)
+        facts = {"prefillText": target["message"]["content"], "precedingAssistantUuid": before}
+        return {"rewound": True, "targetMessageUuid": target["uuid"], **facts}
+
+    def cancel(self, ident: str, prompt: str) -> None:
+        kept = [line for line in self.queue if line["uuid"] != prompt]
+        found = len(kept) < len(self.queue)
+        self.queue = kept
+        if found:
+            self.lifecycle(prompt, "cancelled")
+        self.respond(ident, {"cancelled": True, "message_uuid": prompt} if found else {"cancelled": False})
+
+    # --- turns --------------------------------------------------------------------------------------------
+
+    def interrupt(self) -> None:
+        """Cut the running turn, if there is one."""
+        self.cancel_asks()
+        if self.turn is not None:
+            self.advance(Interrupted())
+
+    def cancel_asks(self) -> None:
+        for request_id in list(self.asks):
+            del self.asks[request_id]
+            write_all(json.dumps({"type": "control_cancel_request", "request_id": request_id}).encode() + b"\n")
+
+    def advance(self, thrown: Interrupted | None = None) -> None:
+        """Run the turn on until it has to wait, then the next ones."""
+        while True:
+            try:
+                if self.turn is None:
+                    if not self.next_turn():
+                        return
+                elif thrown is not None:
+                    error, thrown = thrown, None
+                    self.wait = self.turn.throw(error)
+                elif self.wait is None or self.wait[0]():
+                    self.wait = next(self.turn)
+                else:
+                    return
+            except StopIteration:
+                self.turn, self.wait, self.running = None, None, []
+                if not self.queue:
+                    self.set_state("idle")
+
+    def next_turn(self) -> bool:
+        if self.queue:
+            merged, self.queue = self.queue, []
+            self.turn = self.run_turn(merged)
+        elif finished := [name for name, (child, _) in self.tasks.items() if child.poll() is not None]:
+            self.turn = self.run_notification(finished[0])
+        else:
+            return False
+        return True
+
+    def run_turn(self, lines: list[Row]) -> Turn:
+        self.running = [line["uuid"] for line in lines]
+        self.set_state("running")
+        for ident in self.running:
+            self.lifecycle(ident, "started")
+        self.begin()
+        for line in lines:
+            self.transcript.add("user", line["uuid"], line["message"])
+        text = "\n".join(self.prompt_text(line) for line in lines)
+        reply = Reply(self, text, lines)
+        outcome = "completed"
+        try:
+            yield from reply.run()
+        except Interrupted:
+            reply.cut()
+        if self.failed:
+            outcome = "cancelled"
+        self.transcript.append({"type": "scripted-done", "uuids": list(self.running)})
+        for ident in self.running:
+            self.lifecycle(ident, outcome)
+
+    def run_notification(self, name: str) -> Turn:
+        child, call_id = self.tasks.pop(name)
+        status = "completed" if child.returncode == 0 else "failed"
+        self.say("task_updated", task_id=name, patch={"status": status})
+        self.say(
+            "task_notification", task_id=name, tool_use_id=call_id, status=status, summary="Background command"
+        )
+        self.say("background_tasks_changed", tasks=[{"task_id": other} for other in self.tasks])
+        self.set_state("running")
+        self.begin()
+        reply = Reply(self, f"demo:text background work has ended: {status}", [])
+        try:
+            yield from reply.run()
+        except Interrupted:
+            reply.cut()
+
+    def begin(self) -> None:
+        facts = {"tools": TOOLS, "mcp_servers": [], "slash_commands": ["compact"], "apiKeySource": "none"}
+        self.say(
+            "init",
+            cwd=os.getcwd(),
+            model=self.model,
+            permissionMode=self.mode,
+            claude_code_version=VERSION,
+            **facts,
+            capabilities=[],
+        )
+
+    @staticmethod
+    def prompt_text(line: Row) -> str:
+        content = line["message"]["content"]
+        return content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
+
+    # --- the loop -----------------------------------------------------------------------------------------
+
+    def run(self) -> NoReturn:
+        wake, woken = os.pipe()
+        os.set_blocking(woken, False)
+        signal.set_wakeup_fd(woken)
+        self.register()
+        buffer = bytearray()
+        while True:
+            self.advance()
+            if self.eof and self.turn is None:
+                self.leave(1 if self.failed else 0)
+            looks = (self.wait is not None and self.wait[1]) or (self.turn is None and bool(self.tasks))
+            readable, _, _ = select.select([wake] if self.eof else [0, wake], [], [], 0.005 if looks else None)
+            if wake in readable:
+                os.read(wake, 512)
+                if self.ending:
+                    self.interrupt()
+                    self.leave(0)
+            if 0 in readable:
+                self.read(buffer)
+
+    def read(self, buffer: bytearray) -> None:
+        data = os.read(0, 1 << 20)
+        if not data:
+            self.eof = True
+            for request_id in list(self.asks):
+                sentence = "AbortError: Tool permission stream closed before response received"
+                self.take_answer({"request_id": request_id, "error": sentence})
+        buffer += data
+        if b"\n" in data:
+            *lines, rest = bytes(buffer).split(b"\n")
+            buffer[:] = rest
+            for line in lines:
+                self.take(line)
+                self.advance()

@@ -1,0 +1,55 @@
+"""What all parts of the scripted CLI use: constants, directives, bytes on stdout, the end with a sentence."""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Generator
+from typing import Any, NoReturn
+
+Row = dict[str, Any]
+Ready = Callable[[], bool]
+# What a turn waits for, and whether only looking again tells (else the next input line may change it).
+Wait = tuple[Ready, bool]
+Turn = Generator[Wait, None, None]
+Step = tuple[str, str]
+
+VERSION = "2.1.329"
+MODEL = "claude-opus-5-5"
+HARMLESS = {"cat", "date", "echo", "false", "ls", "pwd", "sleep", "true", "until"}
+TOOLS = ["AskUserQuestion", "Bash", "Edit", "EnterPlanMode", "ExitPlanMode", "Read", "Task", "Write"]
+ERRORS = {401: "authentication_failed", 429: "rate_limit", 500: "server_error", 529: "overloaded"}
+_DIRECTIVE = re.compile(r"(?:(?<=\s)|^)((?:demo|cli):[a-z-]+)([^\n]*?)(?=\s+(?:demo|cli):[a-z]|\n|$)")
+
+
+class Interrupted(Exception):
+    """Thrown into a turn: by an interrupt, or by a refusal that says so."""
+
+
+def new_uuid() -> str:
+    digits = os.urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+def now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+
+
+def write_all(data: bytes) -> None:
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def fail(sentence: str) -> NoReturn:
+    sys.stderr.write(sentence + "\n")
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def parse(text: str) -> list[Step]:
+    return [(match[1], match[2].strip()) for match in _DIRECTIVE.finditer(text)]
+
+
+def number(text: str, default: int) -> int:
+    match = re.match(r"\d+", text)
+    return int(match[0]) if match else default

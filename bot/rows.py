@@ -79,7 +79,6 @@ async def take_in(db: Database, row: InboxRow) -> bool:
                     msgspec.json.encode(row.body).decode(),
                     row.received_ms,
                 ),
-                count=True,
             )
         ]
     )

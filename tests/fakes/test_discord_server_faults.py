@@ -19,8 +19,6 @@ from .discord_server.sample_bot import TOKEN_VARIABLE
 
 __all__ = ["fake"]
 
-ROOT = Path(__file__).parents[2]
-
 
 async def test_a_lost_answer_leaves_the_message_there_and_a_retry_with_its_nonce_finds_it(
     fake: FakeDiscord,
@@ -103,11 +101,11 @@ async def test_in_an_outage_every_connection_is_refused_and_afterwards_all_is_as
 
 
 @asynccontextmanager
-async def sample_bot(fake: FakeDiscord) -> AsyncIterator[asyncio.subprocess.Process]:
+async def sample_bot(fake: FakeDiscord, cwd: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """The sample bot as a process, connected; killed at the end if it still runs."""
     argv, added = fake.command_line("tests.fakes.discord_server.sample_bot")
     environment = {**os.environ, **added, TOKEN_VARIABLE: fake.token}
-    process = await asyncio.create_subprocess_exec(*argv, cwd=ROOT, env=environment)
+    process = await asyncio.create_subprocess_exec(*argv, cwd=cwd, env=environment)
     try:
         await fake.until_connected(60)
         yield process
@@ -117,9 +115,11 @@ async def sample_bot(fake: FakeDiscord) -> AsyncIterator[asyncio.subprocess.Proc
         await process.wait()
 
 
-async def test_a_bot_killed_between_its_post_and_the_answer_says_nothing_twice(fake: FakeDiscord) -> None:
+async def test_a_bot_killed_between_its_post_and_the_answer_says_nothing_twice(
+    fake: FakeDiscord, tmp_path: Path
+) -> None:
     alice = fake.member("alice")
-    async with sample_bot(fake) as process:
+    async with sample_bot(fake, tmp_path) as process:
         held = fake.faults.hold()
         alice.send(fake.general, "say it once")
         async with asyncio.timeout(30):
@@ -129,7 +129,7 @@ async def test_a_bot_killed_between_its_post_and_the_answer_says_nothing_twice(f
         await fake.until_gone()
         held.release()
     before = len(fake.requests)
-    async with sample_bot(fake):
+    async with sample_bot(fake, tmp_path):
         retried = "POST /channels/{channel_id}/messages"
         await fake.general.wait_for(lambda place: len(fake.requests.to(retried)) == 2 or None)
     assert [one.content for one in fake.general.from_bot] == ["it once"]

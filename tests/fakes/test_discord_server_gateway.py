@@ -77,7 +77,7 @@ async def test_an_invalid_session_is_identified_anew_and_the_gap_is_lost(fake: F
         await fake.until(lambda: len(fake.gateway.identifies) == 2)
         alice.send(fake.general, "heard")
         assert await bot.next() == "heard"
-    assert fake.gateway.resumes == 0
+        assert (fake.gateway.resumes, len(fake.gateway.sessions)) == (0, 1)
 
 
 async def test_a_resume_that_is_refused_becomes_an_identify(fake: FakeDiscord) -> None:

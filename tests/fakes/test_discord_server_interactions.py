@@ -229,6 +229,21 @@ async def test_a_deferred_answer_replaces_the_loading_message(fake: FakeDiscord,
     assert (quiet.ack, quiet.followups[0].content) == (Ack.DEFERRED_UPDATE, "after all")
 
 
+async def test_the_first_follow_up_to_a_deferral_takes_the_loading_messages_place(
+    fake: FakeDiscord, bot: CommandBot
+) -> None:
+    attempt = fake.member("alice").slash(fake.general, "/never")
+    interaction = await bot.late.get()
+    await interaction.response.defer(thinking=True)
+    shown = await attempt
+    assert "(thinking…)" in fake.general.snapshot()
+    await interaction.followup.send("here it is")
+    await interaction.followup.send("and a second one")
+    assert [one.content for one in fake.general.messages] == ["here it is", "and a second one"]
+    assert shown.reply is not None
+    assert (shown.reply.content, shown.reply.edited) == ("here it is", None)
+
+
 async def test_after_three_seconds_the_person_sees_a_failure_and_the_bot_gets_10062(
     fake: FakeDiscord, bot: CommandBot
 ) -> None:

@@ -13,7 +13,14 @@ from .discord_server.fixtures import fake_discord, logged_in
 from .discord_server.oracle import Oracle
 from .discord_server.request_log import Request
 
-SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}, "owner_id": {"type": "string"}}}
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "owner_id": {"type": "string"},
+        "users": {"items": {"type": "string"}},
+    },
+}
 DOCUMENT = {
     "openapi": "3.1.0",
     "paths": {
@@ -69,6 +76,7 @@ def request(body: object, status: int, answer: object, *, route: str = "/things/
     [
         (request({"name": "x"}, 200, {"name": "x"}), []),
         (request({"owner_id": 1}, 200, {}), []),
+        (request({"users": [1, 2]}, 200, {}), []),
         (request({"name": 1}, 200, {"name": "x"}), ["request"]),
         (request({"name": "x"}, 200, {"name": 1}), ["answer"]),
         (request({"name": "x"}, 200, {"owner_id": 1}), ["answer"]),

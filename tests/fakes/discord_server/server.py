@@ -48,6 +48,7 @@ BOT_PERMISSIONS = int(
     | Permission.ADD_REACTIONS
 )
 OPENAPI_VARIABLE = "DISCORD_OPENAPI"
+_ROOT = Path(__file__).parents[3]
 
 
 class FakeDiscord:
@@ -125,7 +126,7 @@ class FakeDiscord:
     def command_line(self, module: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
         """argv and the added environment that run `module` as a bot against this fake in a new process."""
         argv = [sys.executable, "-m", f"{__package__}.run_bot", module, *arguments]
-        return argv, {URL_VARIABLE: self.url}
+        return argv, {URL_VARIABLE: self.url, "PYTHONPATH": str(_ROOT)}
 
     # Who and what there is
 

@@ -108,14 +108,17 @@ def fold(partial: Partial, line: CliLine) -> Partial:
 
 
 def _delta(partial: Partial, line: BlockDelta) -> Partial:
+    # One of these for each piece of text: so no `replace`, which costs more than all the rest.
     message = partial.messages.get(line.parent)
     if message is None or not line.text:
         return partial
-    blocks = tuple(
-        replace(block, pieces=block.pieces.appended(line.text)) if block.index == line.index else block
-        for block in message.blocks
-    )
-    return _with(partial, line.parent, replace(message, blocks=blocks))
+    for at, block in enumerate(message.blocks):
+        if block.index == line.index:
+            pieces = block.pieces.appended(line.text)
+            grown = OpenBlock(block.index, block.kind, block.tool_name, block.tool_use_id, pieces)
+            blocks = (*message.blocks[:at], grown, *message.blocks[at + 1 :])
+            return _with(partial, line.parent, OpenMessage(message.message_id, message.model, blocks))
+    return partial
 
 
 def _block_started(partial: Partial, line: BlockStarted) -> Partial:

@@ -335,6 +335,25 @@ def test_a_line_of_8_megabytes_is_read_whole() -> None:
     assert parse(delta(text)) == BlockDelta(0, "text", text)
 
 
+def test_numbers_that_are_none_count_as_missing() -> None:
+    line = parse(b'{"type":"result","duration_ms":1e999,"num_turns":"3","total_cost_usd":NaN,"ttft_ms":true}')
+    assert isinstance(line, TurnResult)
+    assert (line.duration_ms, line.num_turns, line.cost_usd, line.first_token_ms) == (0, 0, 0.0, None)
+
+
+def test_the_structured_form_is_given_to_a_lone_result_only() -> None:
+    result = {
+        "type": "tool_result",
+        "tool_use_id": "t",
+        "content": [{"type": "text", "text": "a"}, {"type": "x"}],
+    }
+    for results, detail in (([result], {"x": 1}), ([result, result], None)):
+        body = {"type": "user", "message": {"content": results}, "tool_use_result": {"x": 1}}
+        found = _results(parse(json.dumps(body).encode()))
+        assert [one.detail for one in found] == [detail] * len(results)
+        assert found[0].text == "a"
+
+
 def test_unknown_fields_change_nothing() -> None:
     for line in LINES:
         body = json.loads(line)

@@ -1,7 +1,8 @@
 """`python -m bridge.demo`: serves the demo model for one directory until nobody needs it any more.
 
 Started by `process.ensure_demo`, by hand only for a look. Holds the directory's lock: a second one ends at
-once. Ends by itself when no request came for a while and no CLI of the directory is alive.
+once. Ends by itself when no request came for a while and no CLI of the directory is alive, or when the
+directory was removed.
 """
 
 import argparse
@@ -18,6 +19,8 @@ from bridge.demo.live_sessions import any_alive
 from bridge.demo.model import DemoModel
 from bridge.demo.process import IDLE_EXIT_S, DemoRecord, load_record, save_record
 
+_LOOK_EVERY_S = 2.0
+
 
 def main() -> int:
     """Serve. Returns 0 after an orderly end, 3 when another process serves this directory."""
@@ -29,7 +32,7 @@ def main() -> int:
     except BlockingIOError:
         print("another process serves this directory already")
         return 3
-    asyncio.run(_serve(options))
+    asyncio.run(_serve(options, lock))
     return 0
 
 
@@ -41,7 +44,7 @@ def _parse_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _serve(options: argparse.Namespace) -> None:
+async def _serve(options: argparse.Namespace, lock: int) -> None:
     known = load_record(options.directory)
     identity = known.identity if known else secrets.token_hex(16)
     async with AsyncExitStack() as stack:
@@ -53,21 +56,29 @@ async def _serve(options: argparse.Namespace) -> None:
         if options.ready_fd is not None:
             os.write(options.ready_fd, b"ready")
             os.close(options.ready_fd)
-        await _until_unneeded(demo, options)
+        await _until_unneeded(demo, options, lock)
 
 
-async def _until_unneeded(demo: DemoModel, options: argparse.Namespace) -> None:
-    """Return after a signal, or once it was idle long enough and no CLI lives that might ask again."""
+async def _until_unneeded(demo: DemoModel, options: argparse.Namespace, lock: int) -> None:
+    """Return after a signal, when the directory is gone, or once it was idle long enough and no CLI lives."""
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     while demo.unused_s < options.idle_exit or any_alive(options.directory / "claude"):
-        wait_s = min(60.0, max(0.05, options.idle_exit - demo.unused_s))
+        wait_s = min(_LOOK_EVERY_S, max(0.05, options.idle_exit - demo.unused_s))
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await stopped.wait()
-        if stopped.is_set():
+        if stopped.is_set() or not _holds(options.directory / "serve.lock", lock):
             return
+
+
+def _holds(path: Path, lock: int) -> bool:
+    """Whether the lock file that we hold is still the one at `path`: a removed directory is nobody's."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(lock))
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":

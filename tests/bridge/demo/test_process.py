@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import stat
 import sys
@@ -97,6 +98,12 @@ async def test_files_are_private_and_hold_nothing_of_our_environment(
 
 async def test_unused_demo_ends_by_itself(directory: Path) -> None:
     await ensure_demo(directory, idle_exit_s=0.3)
+    await ended(directory)
+
+
+async def test_demo_ends_when_its_directory_is_removed(directory: Path) -> None:
+    await ensure_demo(directory)
+    shutil.rmtree(directory)
     await ended(directory)
 
 

@@ -7,7 +7,7 @@ Slots count processes (`Snapshot.holds_slot` and starts that were granted), neve
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sessions.model import SessionId
+from sessions.model import Lifecycle, SessionId
 from sessions.state import Snapshot
 
 
@@ -85,6 +85,7 @@ class SlotQueue:
     def next_step(self, loaded: Iterable[Snapshot], starting: Collection[SessionId]) -> Step:
         """What to do now, given every session with a process and those whose start was granted."""
         holders = [each for each in loaded if each.holds_slot or each.id in starting]
+        leaving = [each for each in holders if each.lifecycle is Lifecycle.STOPPING]
         for session_id, user_id in self.order():
             own = [each for each in holders if each.user_id == user_id]
             if len(own) >= self.limits.max_sessions_per_user:
@@ -93,6 +94,10 @@ class SlotQueue:
                 candidates = holders
             else:
                 return StartOne(session_id)
+            freed = next((each for each in candidates if each in leaving), None)
+            if freed is not None:
+                leaving.remove(freed)  # its place will do: no need to park another
+                continue
             idle = [each for each in candidates if _may_be_parked(each)]
             if idle:
                 return ParkOne(min(idle, key=lambda each: each.last_activity_ms).id, session_id)

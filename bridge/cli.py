@@ -1,0 +1,143 @@
+"""The command line: what can be typed, and which function carries it out. Imports little: `--help` is quick.
+
+Exit codes: 0 all went well, 1 Claude or the bridge failed, 2 bad usage or settings.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+OK, FAILED, BAD_USAGE = 0, 1, 2
+
+_EPILOG = """\
+Without a command the bridge starts: with a DISCORD_TOKEN as a Discord bot, without one in this terminal.
+Settings come from the environment and from the file .env; .env.example explains each of them.
+
+exit codes: 0 all went well, 1 Claude or the bridge failed, 2 bad usage or settings
+"""
+_MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Start the bridge."""
+
+    demo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """Talk to Claude in this terminal. An empty `session` is the one of last time, or a new one."""
+
+    session: str
+    demo: bool
+    project: str
+    model: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOnce:
+    """One turn without a screen."""
+
+    prompt: str
+    chat: Chat
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Show what a host says, from its directory."""
+
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ShowStatus:
+    """Say what runs on this data directory."""
+
+    demo: bool
+    as_json: bool
+
+
+Invocation = Run | Chat | ChatOnce | Watch | ShowStatus
+
+
+def parse(arguments: Sequence[str]) -> Invocation:
+    """What the command line asks for. Ends the program (`SystemExit`, code 0 or 2) for help and bad usage."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    match options.command:
+        case None:
+            return Run(options.demo)
+        case "watch":
+            return Watch(options.directory)
+        case "status":
+            return ShowStatus(options.demo, options.json)
+        case _:
+            chat = Chat(options.session, options.demo, options.project, options.model, options.mode)
+            if options.once is not None:
+                return ChatOnce(options.once, chat, options.json)
+            if options.json:
+                parser.error("--json needs --once")
+            return chat
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out what `arguments` ask for; return the exit code."""
+    invocation = parse(arguments)
+    match invocation:
+        case Watch():
+            from console.watch import watch
+
+            return watch(invocation.directory, sys.stdout)
+        case Run():
+            from bridge.cli_run import run_bridge
+
+            return run_bridge(invocation)
+        case Chat():
+            from bridge.cli_chat import chat
+
+            return chat(invocation)
+        case ChatOnce():
+            from bridge.cli_chat import chat_once
+
+            return chat_once(invocation)
+        case ShowStatus():
+            from bridge.cli_status import show_status
+
+            return show_status(invocation)
+        case _:
+            assert_never(invocation)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="claude-bridge",
+        description="Drive Claude Code sessions that outlive this program, from Discord or the terminal.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--demo", action="store_true", help="in this terminal, on the built-in demo model")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _add_chat(commands)
+    watch = commands.add_parser("watch", help="show what the Claude of a host directory says and does, live")
+    watch.add_argument("directory", type=Path, metavar="DIR")
+    status = commands.add_parser("status", help="say whether the bridge runs, and which sessions there are")
+    status.add_argument("--demo", action="store_true", help="of the demo")
+    status.add_argument("--json", action="store_true", help="as JSON")
+    return parser
+
+
+def _add_chat(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    chat = commands.add_parser("chat", help="talk to Claude in this terminal")
+    chat.add_argument("--once", metavar="PROMPT", help="one turn, the answer on stdout; - reads it from stdin")
+    chat.add_argument("--session", metavar="ID", default="", help="go on with this session")
+    chat.add_argument("--project", metavar="NAME", default="", help="directory in WORKSPACE_ROOT (new session)")
+    chat.add_argument("--model", default="", help="Claude's model (new session)")
+    chat.add_argument("--mode", choices=_MODES, default="", help="what needs no permission (new session)")
+    chat.add_argument("--demo", action="store_true", help="on the built-in demo model, without an account")
+    chat.add_argument("--json", action="store_true", help="with --once: print one JSON object")

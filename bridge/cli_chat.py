@@ -1,0 +1,57 @@
+"""`chat` and `chat --once`: the terminal face on the core of this data directory."""
+
+import sys
+from functools import partial
+
+from bridge.cli import BAD_USAGE, Chat, ChatOnce
+from bridge.cli_core import choose_place, finish, reached_core, say_on_stderr
+from bridge.control_socket import local_actor
+from bridge.settings import Settings
+
+
+def chat(invocation: Chat) -> int:
+    """Open the screen; return the exit code."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        say_on_stderr("chat needs a terminal. Without one: claude-bridge chat --once PROMPT.")
+        return BAD_USAGE
+    return finish(partial(_chat, invocation))
+
+
+async def _chat(invocation: Chat, settings: Settings) -> int:
+    from console.chat import ChatWish, run_chat
+
+    sentences: list[str] = []
+    place = await choose_place(settings, demo=invocation.demo, say=sentences.append)
+    wish = ChatWish(
+        session_id=invocation.session,
+        project=invocation.project,
+        model=invocation.model,
+        mode=invocation.mode,
+        is_demo=place.demo,
+        greeting=tuple(sentences),
+    )
+    return await run_chat(
+        lambda say: reached_core(place, say), local_actor(), place.settings.data_dir / "console", wish
+    )
+
+
+def chat_once(invocation: ChatOnce) -> int:
+    """Run one turn; return the exit code."""
+    return finish(partial(_chat_once, invocation))
+
+
+async def _chat_once(invocation: ChatOnce, settings: Settings) -> int:
+    from console.once import OnePrompt, run_once
+
+    chat = invocation.chat
+    prompt = sys.stdin.read() if invocation.prompt == "-" else invocation.prompt
+    place = await choose_place(settings, demo=chat.demo, say=say_on_stderr)
+    wish = OnePrompt(
+        prompt=prompt,
+        session_id=chat.session,
+        project=chat.project,
+        model=chat.model,
+        mode=chat.mode,
+        as_json=invocation.as_json,
+    )
+    return await run_once(lambda: reached_core(place, say_on_stderr), local_actor(), wish)

@@ -1,0 +1,153 @@
+"""What every command of the program needs: settings, the right data directory, a core, signals, exit codes."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.cli import BAD_USAGE, FAILED
+from bridge.ownership import AlreadyOwned, Owner, OwnerKind, OwnershipError, current_owner
+from bridge.settings import Settings, load_settings
+from bridge.settings_errors import SettingsWrong
+from sessions.claude.errors import CliMissing
+from sessions.commands import Core
+from sessions.errors import CoreLost, PromptRefused, SessionError, SessionNotFound, WorkDirectoryRefused
+from storage import StorageError
+
+Say = Callable[[str], None]
+
+_JOIN_S = 15.0
+_JOIN_PAUSE_S = 0.05
+_USAGE_ERRORS = (SessionNotFound, WorkDirectoryRefused, PromptRefused)
+
+
+def say_on_stderr(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def finish(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
+    """Read the settings and run `work` with them; its exit code, or the one that its error stands for.
+
+    SIGTERM and SIGHUP cancel `work`; hosts keep running.
+    """
+    try:
+        settings = load_settings()
+        return asyncio.run(_cancelled_by_signals(work(settings)))
+    except (SettingsWrong, OwnershipError, *_USAGE_ERRORS) as error:
+        say_on_stderr(str(error))
+        return BAD_USAGE
+    except (SessionError, StorageError) as error:
+        say_on_stderr(str(error))
+        return FAILED
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return FAILED
+    except Exception as error:
+        from bridge.control_socket import SocketRefused
+        from bridge.demo.process import DemoError
+
+        if isinstance(error, SocketRefused | DemoError):
+            say_on_stderr(str(error))
+            return FAILED
+        raise
+
+
+async def _cancelled_by_signals(work: Coroutine[Any, Any, int]) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
+    return await work
+
+
+# --- which data directory ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the terminal's sessions are: the settings to use, and whether the demo model answers there."""
+
+    settings: Settings
+    demo: bool
+
+
+async def choose_place(settings: Settings, *, demo: bool, say: Say) -> Place:
+    """The real Claude or the demo.
+
+    The demo if it is asked for; or if nobody is logged in to Claude, there is no bot, and no bridge runs. A
+    configured bot is never the demo.
+    """
+    if not demo:
+        spoken_for = settings.discord_token is not None or current_owner(settings.data_dir) is not None
+        if spoken_for or await _logged_in(settings):
+            return Place(settings, demo=False)
+        say(
+            "Nobody is logged in to Claude, so the built-in DEMO answers; `claude auth login` ends that."
+        )
+    from bridge.wiring import demo_settings
+
+    return Place(demo_settings(settings), demo=True)
+
+
+async def _logged_in(settings: Settings) -> bool:
+    """Whether Claude has a login. True also when nobody can tell: the session says why then."""
+    from sessions.claude.launch import child_environment
+    from sessions.claude.locate import NotLoggedIn, find_command, login_status
+
+    environment = child_environment(os.environ, settings.child_env)
+    try:
+        command = find_command(settings.claude_command, environment)
+    except CliMissing:
+        return True
+    return not isinstance(await login_status(command, environment), NotLoggedIn)
+
+
+# --- a core -----------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def reached_core(place: Place, say: Say) -> AsyncIterator[Core]:
+    """The core of `place`: of the process that owns the data directory, or else opened (and served) here.
+
+    Raises what `open_core` does, `CoreLost` if the owner does not answer in time.
+    """
+    async with AsyncExitStack() as stack:
+        yield await _reach(place, say, stack)
+
+
+async def _reach(place: Place, say: Say, stack: AsyncExitStack) -> Core:
+    deadline = asyncio.get_running_loop().time() + _JOIN_S
+    while True:
+        owner = current_owner(place.settings.data_dir)
+        try:
+            if owner is None:
+                return await _open(place, say, stack)
+            from bridge.control_client import connected
+
+            return await stack.enter_async_context(connected(place.settings.data_dir))
+        except AlreadyOwned:
+            pass  # somebody was quicker: join them
+        except CoreLost:
+            _stop_if_pointless(owner, deadline)
+        await asyncio.sleep(_JOIN_PAUSE_S)
+
+
+async def _open(place: Place, say: Say, stack: AsyncExitStack) -> Core:
+    from bridge.wiring import CoreOptions, open_core
+
+    options = CoreOptions(OwnerKind.CHAT, demo=place.demo, logs_on_stderr=False, say=say)
+    opened = await stack.enter_async_context(open_core(place.settings, options))
+    return opened.service
+
+
+def _stop_if_pointless(owner: Owner | None, deadline: float) -> None:
+    """Raise the error being handled unless the owner may only be starting or ending."""
+    waits = owner is not None and owner.kind != OwnerKind.SCRIPT
+    if waits and asyncio.get_running_loop().time() < deadline:
+        return
+    with suppress(CoreLost):
+        raise AlreadyOwned(owner)

@@ -1,0 +1,203 @@
+"""The control socket's server: other processes of the same user reach the core through it.
+
+Carries out what `control_wire.py` describes. A client that reads slowly delays only itself: what it is owed
+waits in a bounded queue, a session that it follows waits in the store, and its requests are not read meanwhile.
+"""
+
+import asyncio
+import logging
+import os
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, assert_never
+
+import msgspec
+
+from bridge import control_socket
+from bridge import control_wire as wire
+from sessions.access import Actor
+from sessions.commands import Command, Core
+from sessions.errors import SessionError
+from storage import StorageError
+
+log = logging.getLogger(__name__)
+
+_QUEUED_ANSWERS = 64
+_AT_ONCE = 32
+_CHUNK_BYTES = 1 << 16
+
+
+class ControlServer:
+    """Serves `core` on the socket of `data_dir` while it is entered. Raises `SocketRefused` on entry."""
+
+    def __init__(self, core: Core, data_dir: Path) -> None:
+        self._core = core
+        self._data_dir = data_dir
+        self._actor = control_socket.local_actor()
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        listener = control_socket.listen(self._data_dir)
+        self._server = await asyncio.start_unix_server(self._serve, sock=listener)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        control_socket.remove(self._data_dir)
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not control_socket.peer_is_owner(writer.get_extra_info("socket")):
+            writer.close()
+            return
+        connection = _Connection(self._core, self._actor, reader, writer)
+        # A task of ours: the one that asyncio started here reports its cancellation as an error.
+        task = asyncio.create_task(connection.run(), name="control connection")
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+        await asyncio.wait([task])
+        writer.close()
+
+
+class _Connection:
+    """One client."""
+
+    def __init__(
+        self, core: Core, actor: Actor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._core = core
+        self._actor = actor
+        self._reader = reader
+        self._writer = writer
+        self._answers: asyncio.Queue[wire.Response] = asyncio.Queue(_QUEUED_ANSWERS)
+        self._follows: dict[int, asyncio.Task[None]] = {}
+        self._free = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(self) -> None:
+        """Serve until the client is gone; what it has asked for is still done."""
+        await self._answers.put(wire.Hello(wire.PROTOCOL, os.getpid()))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                writing = tasks.create_task(self._write(), name="control answers")
+                async for line in self._lines():
+                    await self._take(line, tasks)
+                for follow in self._follows.values():
+                    follow.cancel()
+                for _ in range(_AT_ONCE):
+                    await self._free.acquire()
+                await self._answers.join()
+                writing.cancel()
+        except Exception:
+            log.exception("control connection broke")
+
+    async def _lines(self) -> AsyncIterator[bytes]:
+        """Whole lines. One that is too long is refused, and nothing after it is read: its end is not known."""
+        buffer = bytearray()
+        searched = 0
+        while chunk := await self._read():
+            buffer += chunk
+            while (end := buffer.find(b"\n", searched)) >= 0:
+                line = bytes(buffer[:end])
+                del buffer[: end + 1]
+                searched = 0
+                yield line
+            searched = len(buffer)
+            if len(buffer) > wire.MAX_LINE_BYTES:
+                await self._refuse(0, "The request is too long.")
+                return
+
+    async def _read(self) -> bytes:
+        try:
+            return await self._reader.read(_CHUNK_BYTES)
+        except ConnectionError:
+            return b""
+
+    async def _write(self) -> None:
+        """Send answers as fast as the client takes them; once it is gone, drop them."""
+        gone = False
+        while True:
+            answer = await self._answers.get()
+            try:
+                if not gone:
+                    self._writer.write(wire.encoded(answer))
+                    await self._writer.drain()
+            except ConnectionError:
+                gone = True
+            finally:
+                self._answers.task_done()
+
+    async def _take(self, line: bytes, tasks: asyncio.TaskGroup) -> None:
+        try:
+            request = wire.requests.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            await self._refuse(_id_of(line), f"The request cannot be understood: {error}.")
+            return
+        match request:
+            case wire.Perform():
+                await self._free.acquire()
+                tasks.create_task(self._perform(request), name="control request")
+            case wire.Follow() if len(self._follows) >= _AT_ONCE or request.id in self._follows:
+                await self._refuse(request.id, "This connection follows too many sessions.")
+            case wire.Follow():
+                task = tasks.create_task(self._follow(request), name="control subscription")
+                self._follows[request.id] = task
+                task.add_done_callback(lambda _: self._follows.pop(request.id, None))
+            case wire.Cancel():
+                if follow := self._follows.get(request.id):
+                    follow.cancel()
+            case _:
+                assert_never(request)
+
+    async def _perform(self, request: wire.Perform) -> None:
+        command: Command[Any] = request.command
+        try:
+            done = await self._core.perform(request.actor or self._actor, command)
+            answer: wire.Response = wire.Reply(request.id, msgspec.Raw(msgspec.json.encode(done)))
+        except Exception as error:
+            answer = _failed(request.id, error)
+        finally:
+            self._free.release()
+        await self._answers.put(answer)
+
+    async def _follow(self, request: wire.Follow) -> None:
+        feed = self._core.follow(request.actor or self._actor, request.session_id, request.after)
+        try:
+            async with aclosing(feed):
+                async for item in feed:
+                    await self._answers.put(wire.Happened(request.id, item))
+        except Exception as error:
+            await self._answers.put(_failed(request.id, error))
+
+    async def _refuse(self, request_id: int, sentence: str) -> None:
+        await self._answers.put(wire.Failed(request_id, SessionError.__name__, sentence))
+
+
+class _OnlyId(msgspec.Struct):
+    id: int = 0
+
+
+def _id_of(line: bytes) -> int:
+    """The id of a request that is otherwise no request; 0 if it has none."""
+    try:
+        return msgspec.json.decode(line, type=_OnlyId).id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return 0
+
+
+def _failed(request_id: int, error: Exception) -> wire.Failed:
+    if isinstance(error, SessionError):
+        return wire.failure(request_id, error)
+    if isinstance(error, StorageError):
+        return wire.failure(request_id, SessionError(str(error)))
+    incident = uuid.uuid4().hex[:8]
+    log.error("request failed", extra={"incident": incident}, exc_info=error)
+    return wire.failure(request_id, SessionError(f"Something went wrong (incident {incident})."))

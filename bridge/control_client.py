@@ -1,0 +1,168 @@
+"""The core from afar: `commands.Core` over the control socket of the process that owns the data directory."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from pathlib import Path
+from typing import TypeVar, assert_never, cast
+
+import msgspec
+
+from bridge import control_socket
+from bridge import control_wire as wire
+from sessions.access import Actor
+from sessions.commands import AnyCommand, Command
+from sessions.errors import CoreLost, SessionError
+from sessions.events import Feed
+
+R = TypeVar("R")
+
+_GREETING_S = 10.0
+_CHUNK_BYTES = 1 << 16
+
+
+class ControlClient:
+    """Implements `commands.Core`. Made by `connected`. Every method may raise `CoreLost` as well."""
+
+    def __init__(self, data_dir: Path, line: "_Line") -> None:
+        self._data_dir = data_dir
+        self._line = line
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[msgspec.Raw]] = {}
+        self._lost = False
+
+    async def perform(self, actor: Actor, command: Command[R]) -> R:
+        """See `commands.Core.perform`."""
+        if self._lost:
+            raise _lost()
+        request_id = next(self._ids)
+        answer: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
+        self._waiting[request_id] = answer
+        try:
+            await self._line.send(wire.Perform(id=request_id, command=cast("AnyCommand", command), actor=actor))
+            body = await answer
+        finally:
+            self._waiting.pop(request_id, None)
+        return cast("R", msgspec.json.decode(body, type=command.reply))
+
+    async def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
+        """See `commands.Core.follow`. On a connection of its own, so that a slow reader delays nothing else."""
+        async with _connected_line(self._data_dir) as line:
+            await line.send(wire.Follow(id=1, session_id=session_id, after=after, actor=actor))
+            async with aclosing(line.responses()) as responses:
+                async for response in responses:
+                    match response:
+                        case wire.Happened():
+                            yield response.feed
+                        case wire.Failed():
+                            raise wire.rebuilt(response)
+                        case wire.Hello() | wire.Reply():
+                            continue
+                        case _:
+                            assert_never(response)
+        raise _lost()
+
+    async def _read(self) -> None:
+        """Hand answers to those who wait for them, until the connection ends."""
+        try:
+            async with aclosing(self._line.responses()) as responses:
+                async for response in responses:
+                    self._hand_over(response)
+        finally:
+            self._lost = True
+            for answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_exception(_lost())
+
+    def _hand_over(self, response: wire.Response) -> None:
+        if isinstance(response, wire.Hello | wire.Happened):
+            return
+        answer = self._waiting.get(response.id)
+        if answer is None or answer.done():
+            return
+        match response:
+            case wire.Reply():
+                answer.set_result(response.body)
+            case wire.Failed():
+                answer.set_exception(wire.rebuilt(response))
+            case _:
+                assert_never(response)
+
+
+@asynccontextmanager
+async def connected(data_dir: Path) -> AsyncIterator[ControlClient]:
+    """A client of the process that owns `data_dir`, inside the block. Raises `CoreLost` if none answers."""
+    async with _connected_line(data_dir) as line:
+        client = ControlClient(data_dir, line)
+        reading = asyncio.create_task(client._read(), name="control client")  # noqa: SLF001  its maker
+        try:
+            yield client
+        finally:
+            reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reading
+
+
+class _Line:
+    """A connection as messages."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def send(self, request: wire.Request) -> None:
+        line = wire.encoded(request)
+        if len(line) > wire.MAX_LINE_BYTES:
+            raise SessionError("The request is too long.")
+        try:
+            self._writer.write(line)
+            await self._writer.drain()
+        except ConnectionError as error:
+            raise _lost() from error
+
+    async def responses(self) -> AsyncGenerator[wire.Response, None]:
+        """Messages until the connection ends. May be called again: nothing that was read is kept back."""
+        buffer = bytearray()
+        searched = 0
+        while chunk := await self._read():
+            buffer += chunk
+            while (end := buffer.find(b"\n", searched)) >= 0:
+                line = bytes(buffer[:end])
+                del buffer[: end + 1]
+                searched = 0
+                yield wire.responses.decode(line)
+            searched = len(buffer)
+
+    async def greeting(self) -> None:
+        """Read the other side's greeting. Raises `CoreLost` for a version that we do not speak."""
+        try:
+            async with asyncio.timeout(_GREETING_S):
+                hello = wire.responses.decode(await self._reader.readline())
+        except (TimeoutError, ConnectionError, ValueError, msgspec.DecodeError) as error:
+            raise _lost() from error
+        if not isinstance(hello, wire.Hello) or hello.protocol != wire.PROTOCOL:
+            raise CoreLost("The bridge that runs is of another version. Restart it, then try again.")
+
+    async def _read(self) -> bytes:
+        try:
+            return await self._reader.read(_CHUNK_BYTES)
+        except ConnectionError:
+            return b""
+
+
+@asynccontextmanager
+async def _connected_line(data_dir: Path) -> AsyncIterator[_Line]:
+    reader, writer = await asyncio.open_unix_connection(sock=control_socket.connect(data_dir))
+    try:
+        line = _Line(reader, writer)
+        await line.greeting()
+        yield line
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def _lost() -> CoreLost:
+    return CoreLost("The connection to the bridge ended; Claude's work goes on without it.")

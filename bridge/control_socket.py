@@ -1,0 +1,102 @@
+"""The control socket's file: where it is, how to get at it under a long path, and who is at its other end.
+
+A unix socket's address holds 107 bytes. Linux reaches the file through a descriptor of its directory
+(`/proc/self/fd/N/control.sock`), so that any DATA_DIR will do and the socket lies where it belongs; elsewhere a
+path that is too long is refused with a sentence.
+"""
+
+import os
+import pwd
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+from sessions.access import Actor, Role
+from sessions.errors import CoreLost
+
+_NAME = "control.sock"
+_LONGEST_ADDRESS = 103  # macOS; Linux takes 107
+_BACKLOG = 64
+_PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+
+class SocketRefused(Exception):
+    """The control socket cannot be made; the message is a sentence."""
+
+
+def listen(data_dir: Path) -> socket.socket:
+    """A listening socket at `<data>/run/control.sock`, mode 0600. The caller owns `data_dir`.
+
+    A file that an earlier owner left is replaced. Raises `SocketRefused`.
+    """
+    path = data_dir / "run" / _NAME
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.unlink(missing_ok=True)
+        with _address(path) as address:
+            listener.bind(address)
+        path.chmod(0o600)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise SocketRefused(f"The control socket cannot be made in DATA_DIR: {error.strerror}.") from error
+    return listener
+
+
+def remove(data_dir: Path) -> None:
+    """Remove the socket's file; it may be gone."""
+    with suppress(OSError):
+        (data_dir / "run" / _NAME).unlink()
+
+
+def connect(data_dir: Path) -> socket.socket:
+    """A connection to the owner of `data_dir`. Raises `CoreLost` when nobody listens."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _address(data_dir / "run" / _NAME) as address:
+            connection.connect(address)
+    except (OSError, SocketRefused) as error:
+        connection.close()
+        raise CoreLost("The bridge that uses this data directory does not answer.") from error
+    connection.setblocking(False)
+    return connection
+
+
+@contextmanager
+def _address(path: Path) -> Iterator[str]:
+    """An address of `path` that is short enough, inside the block."""
+    if len(os.fsencode(path)) <= _LONGEST_ADDRESS:
+        yield str(path)
+        return
+    if not Path("/proc/self/fd").is_dir():
+        raise SocketRefused("The path of DATA_DIR is too long for a socket. Set a shorter one.")
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
+
+
+class _Connected(Protocol):
+    def getsockopt(self, level: int, name: int, size: int, /) -> bytes: ...
+
+
+def peer_is_owner(connection: _Connected) -> bool:
+    """Whether the other end runs as this user or root. Elsewhere than on Linux the file's mode decides."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    _, uid, _ = _PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+    return uid in (0, os.getuid())
+
+
+def local_actor() -> Actor:
+    """Who sits at this machine's terminal: an admin, because whoever has the uid has the files anyway."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    return Actor(user_id=f"terminal:{name}", face="terminal", role=Role.ADMIN)

@@ -1,0 +1,241 @@
+"""Puts the core together: lock, database, backend, driver, sessions, control socket; and takes it down again.
+
+`open_core` is the only place that knows which parts there are. Leaving it lets go of everything and leaves
+Claude's processes running. Which face is shown on top is up to `cli_*.py`.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backends.auto import BackendOptions, Backends, choose_backend
+from bridge.control import ControlServer
+from bridge.demo.process import DemoError, demo_environment, ensure_demo
+from bridge.logs import LogPlan, set_up_logging
+from bridge.ownership import DataDirectoryRefused, OwnerKind, owning
+from bridge.schema import schema
+from bridge.settings import CutTurns, Settings
+from sessions.claude.launch import child_environment
+from sessions.claude.stream import StreamDriver, StreamOptions
+from sessions.conversations import Conversations
+from sessions.manager import Policy, SessionManager
+from sessions.quotas import Budget
+from sessions.resources import Resources
+from sessions.service import SessionService
+from sessions.session import Patience
+from sessions.slots import Limits
+from sessions.supervision import Vigilance
+from storage import Database
+
+log = logging.getLogger(__name__)
+
+_DEMO_CHECK_S = 30.0
+# Keys and addresses of the real Claude: the demo's take their place, and the rest has no business there.
+_NOT_IN_DEMO = ("ANTHROPIC", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR")
+
+
+@dataclass(frozen=True, slots=True)
+class CoreOptions:
+    """How a process opens the core. `say` gets sentences for people, for example that tmux is missing."""
+
+    kind: OwnerKind
+    demo: bool = False
+    logs_on_stderr: bool = True
+    say: Callable[[str], None] = log.warning
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCore:
+    """The core while it is open: what faces use, and what the bot's own rows need."""
+
+    service: SessionService
+    manager: SessionManager
+    database: Database
+    settings: Settings
+
+
+def demo_settings(settings: Settings) -> Settings:
+    """The settings of the demo: a data directory of its own in DATA_DIR, so that nothing of it ever mixes."""
+    directory = settings.data_dir / "demo"
+    changes = {"data_dir": directory, "database_path": directory / "sessions.db", "claude_model": ""}
+    return settings.model_copy(update=changes)
+
+
+@asynccontextmanager
+async def open_core(settings: Settings, options: CoreOptions) -> AsyncIterator[OpenCore]:
+    """Own the data directory and run the core, control socket included, inside the block.
+
+    For the demo, `settings` are `demo_settings`. Raises `OwnershipError`, `StorageError`, `DemoError`.
+    """
+    make_private(_outermost(settings, options))
+    with owning(settings.data_dir, options.kind):
+        set_up_logging(
+            LogPlan(
+                level=settings.log_level,
+                format=settings.log_format,
+                directory=settings.data_dir / "logs",
+                secrets=settings.secrets,
+                on_stderr=options.logs_on_stderr,
+            )
+        )
+        async with AsyncExitStack() as stack:
+            overrides = await _start_demo(settings, stack) if options.demo else {}
+            opened = await _start_core(settings, options, overrides, stack)
+            await stack.enter_async_context(ControlServer(opened.service, settings.data_dir))
+            log.info("open", extra={"kind": options.kind.value, "demo": options.demo})
+            yield opened
+            log.info("closing")
+            if not settings.enable_persistence:
+                await opened.manager.shutdown(stop_hosts=True)
+            elif options.kind is OwnerKind.CHAT:
+                await _park_idle(opened.manager)
+
+
+def make_private(data_dir: Path) -> None:
+    """Make DATA_DIR for its owner only. Raises `DataDirectoryRefused`."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data_dir.chmod(0o700)
+    except OSError as error:
+        raise DataDirectoryRefused(str(error.strerror)) from error
+
+
+async def _start_core(
+    settings: Settings, options: CoreOptions, overrides: Mapping[str, str], stack: AsyncExitStack
+) -> OpenCore:
+    database = await stack.enter_async_context(Database.open(settings.database_path, schema()))
+    if database.recovery is not None:
+        options.say(database.recovery.sentence)
+    backend = _backend(settings, options)
+    child = {**child_environment(os.environ, _child_names(settings, options)), **overrides}
+    manager = SessionManager(
+        database,
+        backend,
+        StreamDriver(
+            StreamOptions(
+                configured_command=settings.claude_command,
+                environment=dict(os.environ),
+                child_names=_child_names(settings, options),
+                overrides=overrides,
+                private=[_outermost(settings, options)],
+            )
+        ),
+        Conversations(child, settings.data_dir / "transcripts"),
+        _policy(settings),
+    )
+    await stack.enter_async_context(manager)
+    await manager.initialize()
+    await stack.enter_async_context(_running(backend.keep_terminals(), "terminals"))
+    return OpenCore(SessionService(manager), manager, database, settings)
+
+
+async def _park_idle(manager: SessionManager) -> None:
+    """End processes that have nothing to do: after a chat, nobody would be there to park them for hours."""
+    idle = [each for each in manager.loaded() if each.snapshot.is_idle and not each.snapshot.queue]
+    parks = (each.park("the chat was closed") for each in idle if not each.snapshot.background_tasks)
+    for result in await asyncio.gather(*parks, return_exceptions=True):
+        if isinstance(result, Exception):
+            log.warning("not parked", extra={"why": str(result)})
+
+
+def _backend(settings: Settings, options: CoreOptions) -> Backends:
+    return choose_backend(
+        settings.backend.value,
+        BackendOptions(
+            run=settings.data_dir / "run",
+            socket_name=tmux_socket_name(settings.data_dir),
+            watch=watch_command(),
+            environment=dict(os.environ),
+        ),
+        on_fallback=options.say,
+    )
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        run_directory=settings.data_dir / "run",
+        workspace_root=settings.workspace_root,
+        resources=Resources(settings.data_dir, settings.min_free_memory, settings.min_free_disk),
+        limits=Limits(settings.max_sessions, settings.max_sessions_per_user),
+        patience=Patience(idle_s=settings.default_timeout),
+        vigilance=Vigilance(
+            no_progress_s=settings.no_progress_timeout,
+            ask_timeout_s=settings.ask_timeout,
+            ask_park_s=settings.ask_park_after,
+        ),
+        budget=Budget(settings.user_turns_per_hour, settings.user_dollars_per_day),
+        default_model=settings.claude_model,
+        default_mode=settings.permission_mode,
+        continue_cut_turns=settings.resume_cut_turns is CutTurns.CONTINUE,
+    )
+
+
+def tmux_socket_name(data_dir: Path) -> str:
+    """The tmux socket of a data directory: short, the same at every start, its own."""
+    return f"claude-bridge-{hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:8]}"
+
+
+def watch_command() -> tuple[str, ...]:
+    """What a terminal runs to show a host; the host's directory is appended.
+
+    It is started from other directories with other variables, so it is told where our packages are.
+    """
+    packages = Path(__file__).parents[1]
+    return ("/usr/bin/env", f"PYTHONPATH={packages}", sys.executable, "-m", "bridge", "watch")
+
+
+def _child_names(settings: Settings, options: CoreOptions) -> tuple[str, ...]:
+    if not options.demo:
+        return settings.child_env
+    return tuple(name for name in settings.child_env if not name.startswith(_NOT_IN_DEMO))
+
+
+def _outermost(settings: Settings, options: CoreOptions) -> Path:
+    """The directory that Claude's tools may not touch: the whole DATA_DIR, also from within the demo's."""
+    return settings.data_dir.parent if options.demo else settings.data_dir
+
+
+# --- tasks that live as long as the core ------------------------------------------------------------------
+
+
+async def _start_demo(settings: Settings, stack: AsyncExitStack) -> Mapping[str, str]:
+    directory = settings.data_dir / "model"
+    endpoint = await ensure_demo(directory)
+    await stack.enter_async_context(_running(_keep_demo(directory), "demo model"))
+    return demo_environment(endpoint)
+
+
+async def _keep_demo(directory: Path) -> None:
+    """Start the demo model again when it has ended: it does so when nobody used it for a while."""
+    while True:
+        await asyncio.sleep(_DEMO_CHECK_S)
+        try:
+            await ensure_demo(directory)
+        except (DemoError, TimeoutError) as error:
+            log.warning("demo model not running", extra={"why": str(error)})
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Run `work` beside the block; it ends with it. What escapes from it is logged and ends nothing else."""
+    task = asyncio.create_task(_logged(work, name), name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _logged(work: Coroutine[Any, Any, None], name: str) -> None:
+    try:
+        await work
+    except Exception:
+        log.exception("task ended", extra={"task": name})

@@ -1,0 +1,241 @@
+"""One turn without a screen: the answer on stdout, the session's id and what people should know on stderr.
+
+The prompt is durable once it is taken: if the core's process ends meanwhile, the turn goes on, and it is
+followed through the next core. Nobody is here to answer asks, so what Claude asks for is refused, and said.
+"""
+
+import asyncio
+import signal
+import sys
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from dataclasses import dataclass, field
+from typing import assert_never
+
+import msgspec
+
+from console.text import clean
+from sessions import commands as c
+from sessions import events as e
+from sessions.access import Actor
+from sessions.errors import CoreLost, SessionError
+from sessions.model import (
+    Activity,
+    Ask,
+    Deny,
+    Lifecycle,
+    PermissionBody,
+    PermissionMode,
+    PlanBody,
+    QuestionBody,
+    Text,
+    TurnId,
+    TurnStatus,
+)
+
+OK, FAILED = 0, 1
+
+_RECONNECTS = 5
+_SETTLE_S = 2.0
+_REFUSAL = "Nobody is here to answer. Go on without it, or say what you would need."
+
+
+@dataclass(frozen=True, slots=True)
+class OnePrompt:
+    """What is to be asked, and where: a new session without a `session_id`."""
+
+    prompt: str
+    session_id: str = ""
+    project: str = ""
+    model: str = ""
+    mode: str = ""
+    as_json: bool = False
+
+
+Reach = Callable[[], AbstractAsyncContextManager[c.Core]]
+
+
+async def run_once(reach: Reach, actor: Actor, wish: OnePrompt) -> int:
+    """Carry `wish` out and return the exit code. Raises the `SessionError`s of the commands that it needs."""
+    run = _OnceRun(actor, wish)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, run.interrupted.set)
+    for tries_left in reversed(range(_RECONNECTS)):
+        try:
+            async with reach() as core:
+                return await run.attempt(core)
+        except CoreLost:
+            if not tries_left:
+                raise
+    return FAILED
+
+
+class _Report(msgspec.Struct, frozen=True):
+    """What `--json` prints."""
+
+    session_id: str
+    turn_id: str
+    status: str
+    text: str
+    reason: str
+    cost_usd: float
+    duration_ms: int
+
+
+@dataclass
+class _OnceRun:
+    """What is known so far; it outlives the connection to one core."""
+
+    actor: Actor
+    wish: OnePrompt
+    origin: str = field(default_factory=lambda: f"terminal:{uuid.uuid4()}")
+    session_id: str = ""
+    turn_id: TurnId = field(default=TurnId(""))
+    seen: int = 0
+    texts: list[str] = field(default_factory=list)
+    said: set[str] = field(default_factory=set)
+    interrupted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def attempt(self, core: c.Core) -> int:
+        """Send the prompt, unless it was, and follow its turn to the end."""
+        if not self.session_id:
+            info = await self._session(core)
+            self.session_id, self.seen = info.id, info.last_event
+            print(info.id, file=sys.stderr, flush=True)
+        # The same origin again is the same turn.
+        send = c.SendMessage(session_id=self.session_id, content=self.wish.prompt, origin=self.origin)
+        self.turn_id = (await core.perform(self.actor, send)).turn_id
+        interrupting = asyncio.create_task(self._interrupt_on_signal(core), name="interrupt")
+        try:
+            ended = await self._follow(core)
+        finally:
+            interrupting.cancel()
+            with suppress(asyncio.CancelledError):
+                await interrupting
+        return self._finish(ended)
+
+    async def _session(self, core: c.Core) -> c.SessionInfo:
+        wish = self.wish
+        if wish.session_id:
+            return await core.perform(self.actor, c.GetSession(session_id=wish.session_id))
+        create = c.GetOrCreateSession(
+            channel_id="terminal:once",
+            key=self.origin,
+            project=wish.project,
+            model=wish.model,
+            mode=PermissionMode(wish.mode) if wish.mode else None,
+        )
+        return await core.perform(self.actor, create)
+
+    async def _interrupt_on_signal(self, core: c.Core) -> None:
+        await self.interrupted.wait()
+        with suppress(SessionError):
+            await core.perform(self.actor, c.Interrupt(session_id=self.session_id))
+
+    async def _follow(self, core: c.Core) -> e.TurnEnded:
+        """Show the turn as it goes; return its end, once Claude is idle again."""
+        ended: e.TurnEnded | None = None
+        async with aclosing(core.follow(self.actor, self.session_id, self.seen)) as feed:
+            async for item in feed:
+                if isinstance(item, e.PartialText):
+                    continue
+                ended = await self._take(core, item.event)
+                self.seen = item.number
+                if ended is not None:
+                    break
+            assert ended is not None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SETTLE_S):
+                    async for item in feed:
+                        if isinstance(item, e.Numbered) and _is_at_rest(item.event):
+                            break
+        return ended
+
+    async def _take(self, core: c.Core, event: e.Event) -> e.TurnEnded | None:
+        match event:
+            case e.BlockAdded(turn_id=self.turn_id, block=Text(text=text, parent=None)):
+                self._show(text)
+            case e.TurnEnded(turn_id=self.turn_id):
+                return event
+            case e.TurnWithdrawn(turn_id=self.turn_id):
+                return e.TurnEnded(self.turn_id, TurnStatus.WITHDRAWN, "The prompt was withdrawn.")
+            case e.LifecycleChanged(new=Lifecycle.FAILED, cause=cause):
+                # The prompt still waits: take it back, or a later start would run it.
+                withdraw = c.WithdrawQueued(session_id=self.session_id, turn_id=self.turn_id)
+                with suppress(SessionError):
+                    await core.perform(self.actor, withdraw)
+                return e.TurnEnded(self.turn_id, TurnStatus.CUT, cause)
+            case e.LifecycleChanged(new=Lifecycle.QUEUED, cause=cause):
+                self._say(f"Waiting: {cause}.")
+            case e.Noticed(text=text):
+                self._say(text)
+            case e.AskOpened(ask=ask):
+                await self._refuse(core, ask)
+            case _:
+                pass
+        return None
+
+    async def _refuse(self, core: c.Core, ask: Ask) -> None:
+        if ask.turn_id != self.turn_id:
+            self._say(f"An earlier prompt waits for an answer: claude-bridge chat --session {self.session_id}")
+            return
+        self._say(f"Refused, because nobody is here to answer: {_wanted(ask)}.")
+        answer = c.AnswerAsk(session_id=self.session_id, ask_id=ask.id, decision=Deny(_REFUSAL))
+        with suppress(SessionError):
+            await core.perform(self.actor, answer)
+
+    def _show(self, text: str) -> None:
+        self.texts.append(text)
+        if not self.wish.as_json:
+            gap = "\n" if len(self.texts) > 1 else ""
+            shown = clean(text) if sys.stdout.isatty() else _encodable(text)
+            print(f"{gap}{shown}", flush=True)
+
+    def _say(self, sentence: str) -> None:
+        if sentence not in self.said:
+            self.said.add(sentence)
+            print(clean(sentence), file=sys.stderr, flush=True)
+
+    def _finish(self, ended: e.TurnEnded) -> int:
+        if self.wish.as_json:
+            report = _Report(
+                session_id=self.session_id,
+                turn_id=self.turn_id,
+                status=ended.status,
+                text="\n\n".join(map(_encodable, self.texts)),
+                reason=ended.reason,
+                cost_usd=ended.cost_usd,
+                duration_ms=ended.duration_ms,
+            )
+            print(msgspec.json.encode(report).decode(), flush=True)
+        if ended.status is TurnStatus.DONE:
+            return OK
+        self._say(ended.reason or f"The turn was {ended.status}.")
+        return FAILED
+
+
+def _is_at_rest(event: e.Event) -> bool:
+    match event:
+        case e.ActivityChanged(new=Activity.IDLE) | e.TurnSent():
+            return True
+        case e.LifecycleChanged(new=new):
+            return new is not Lifecycle.LIVE
+        case _:
+            return False
+
+
+def _wanted(ask: Ask) -> str:
+    match ask.body:
+        case PermissionBody():
+            return f"{ask.body.tool_name} {ask.body.description}".strip()
+        case QuestionBody():
+            return "; ".join(question.text for question in ask.body.questions)
+        case PlanBody():
+            return "a plan"
+        case _:
+            assert_never(ask.body)
+
+
+def _encodable(text: str) -> str:
+    """`text` without lone surrogates, which no encoding can carry."""
+    return text.encode("utf-8", "replace").decode()

@@ -75,13 +75,14 @@ class ProcessKeeper:
         """Stay with a host that was found again."""
         self.spawn(self._rejoin(session, run), session)
 
-    def spawn(self, work: Coroutine[Any, Any, None], session: Session) -> None:
-        """Run `work` for `session` behind the boundary."""
+    def spawn(self, work: Coroutine[Any, Any, None], session: Session) -> asyncio.Task[None]:
+        """Run `work` for `session` behind the boundary; the task raises nothing but cancellation."""
         task = asyncio.get_running_loop().create_task(
             self._bounded(work, session), name=f"session {session.id}"
         )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # --- granting ---------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ The same functions that live running uses do the work: a host that is found is r
 that is gone is recorded as ended. A session that cannot be restored is failed, and stops no other.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 CLEARED = "cleared"
 """The reason of a session that is being ended for good; a restart finishes that."""
 
+_ATTACH_S = 10.0
+
 Survivors = Mapping[tuple[str, int], HostRef]
 
 
@@ -31,8 +34,13 @@ async def recover(
     keeper: ProcessKeeper,
     load: Callable[[SessionId], Awaitable[Session]],
 ) -> None:
-    """Re-attach to every host that is known, adopt launches that were cut, and wake what waits."""
+    """Re-attach to every host that is known, adopt launches that were cut, and wake what waits.
+
+    Returns when all are attached, or after `_ATTACH_S`: who parks or answers a session before that would not
+    find its process.
+    """
     survivors: Survivors | None = None
+    restoring: list[asyncio.Task[None]] = []
     for session_id in await rows.sessions_to_recover(db):
         session = await load(session_id)
         if not session.snapshot.holds_slot:
@@ -43,7 +51,9 @@ async def recover(
         if stored is not None and stored.ref is None:
             survivors = survivors if survivors is not None else await find_survivors(backend)
             stored = _with_ref(stored, survivors.get((session.id, stored.number)))
-        keeper.spawn(_restore(backend, keeper, session, stored), session)
+        restoring.append(keeper.spawn(_restore(backend, keeper, session, stored), session))
+    if restoring:
+        await asyncio.wait(restoring, timeout=_ATTACH_S)
 
 
 async def find_survivors(backend: Backend) -> Survivors:

@@ -195,12 +195,14 @@ def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iter
     status, trouble = _outcome(line)
     if trouble is not None:
         yield e.Noticed(trouble.topic, trouble.sentence)
-    cost = line.cost_usd - snapshot.process_cost_usd
+    # `/clear` starts the CLI's running total anew.
+    grew = line.cost_usd - snapshot.process_cost_usd
+    cost = grew if grew >= 0 else line.cost_usd
     yield e.TurnEnded(
         turn.turn_id,
         status,
         reason=trouble.sentence if trouble else "",
-        cost_usd=round(max(0.0, cost), 10),
+        cost_usd=round(cost, 10),
         process_cost_usd=line.cost_usd,
         usage=TokenUsage(
             line.usage.input_tokens,
@@ -219,7 +221,10 @@ def _turn_of_result(snapshot: Snapshot, line: c.TurnResult) -> RunningTurn | Non
     for turn in (snapshot.running, snapshot.sent):
         if turn is not None and turn.prompt_uuid and turn.prompt_uuid in line.prompt_uuids:
             return turn
-    return snapshot.running
+    running = snapshot.running
+    if line.origin and running is not None and running.prompt_uuid:
+        return None  # the end of a background turn, whose place the prompt has taken
+    return running
 
 
 def _local_text(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> list[_Added]:

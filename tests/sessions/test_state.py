@@ -119,7 +119,7 @@ def test_the_queue_has_the_order_that_people_gave_it(case: str) -> None:
 
 
 def test_a_turn_is_queued_then_sent_then_running_then_over() -> None:
-    begun = [queued("a"), e.TurnSent(TurnId("a"), 1)]
+    begun: list[e.Event] = [queued("a"), e.TurnSent(TurnId("a"), 1)]
     sent = after(*begun)
     assert (sent.sent and sent.sent.turn_id, sent.running, sent.activity) == ("a", None, Activity.WORKING)
     running = after(*begun, e.TurnStarted(TurnId("a")))
@@ -131,7 +131,7 @@ def test_a_turn_is_queued_then_sent_then_running_then_over() -> None:
 
 def test_a_turn_that_goes_on_keeps_the_place_of_its_blocks() -> None:
     block = e.BlockAdded(TurnId("a"), 0, Text("x"), "u1")
-    began = [queued("a"), e.TurnSent(TurnId("a"), 1), e.TurnStarted(TurnId("a")), block]
+    began: list[e.Event] = [queued("a"), e.TurnSent(TurnId("a"), 1), e.TurnStarted(TurnId("a")), block]
     again = after(*began, e.TurnSent(TurnId("a"), 2), e.TurnStarted(TurnId("a")))
     assert again.running is not None
     assert (again.running.next_ordinal, again.running.last_uuid) == (1, "u1")

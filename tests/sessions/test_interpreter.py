@@ -1,0 +1,378 @@
+"""What lines mean for a session: hand-made sequences for each rule, and everything that was recorded."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from sessions import events as e
+from sessions.claude import lines as c
+from sessions.claude.parse import parse
+from sessions.draft import Draft
+from sessions.interpreter import Moment, interpret
+from sessions.model import (
+    Activity,
+    Blocker,
+    Lifecycle,
+    PermissionMode,
+    SessionId,
+    Text,
+    ToolCall,
+    ToolOutput,
+    TurnId,
+    TurnKind,
+    TurnStatus,
+)
+from sessions.state import RunningTurn, Snapshot
+from tests.sessions.claude.record_samples import SAMPLES
+
+ID = SessionId("01890000-0000-7000-8000-000000000001")
+IDLE = c.StateChanged(c.CliState.IDLE)
+RUNNING = c.StateChanged(c.CliState.RUNNING)
+NO_USAGE = c.Usage()
+
+
+def live(**fields: object) -> Snapshot:
+    return Snapshot(ID, lifecycle=Lifecycle.LIVE, host=1, **fields)  # type: ignore[arg-type]  # names are checked at run time
+
+
+def turn(name: str) -> RunningTurn:
+    return RunningTurn(TurnId(name), f"uuid {name}", TurnKind.PROMPT, started_ms=1)
+
+
+SENT = live(sent=turn("a"), activity=Activity.WORKING)
+WORKS = live(running=turn("a"), activity=Activity.WORKING)
+
+
+def result(*prompts: str, **fields: object) -> c.TurnResult:
+    facts = {"subtype": "success", "is_error": False, "text": "", "terminal_reason": "completed", **fields}
+    return c.TurnResult(
+        uuid="r",
+        cost_usd=0.25,
+        duration_ms=5,
+        num_turns=1,
+        usage=NO_USAGE,
+        prompt_uuids=tuple(f"uuid {name}" for name in prompts),
+        **facts,  # type: ignore[arg-type]
+    )
+
+
+def said(text: str, parent: str | None = None) -> c.AssistantBlocks:
+    return c.AssistantBlocks(f"row {text}", "m", "opus", (c.TextBlock(text),), parent)
+
+
+def play(start: Snapshot, *lines: c.CliLine) -> Draft:
+    """Everything that follows from the lines, each read in the state that the ones before it left."""
+    draft = Draft(start, 10)
+    for offset, line in enumerate(lines, start=1):
+        draft.add_all(list(interpret(draft.snapshot, line, Moment(1, offset, 10))))
+    return draft
+
+
+def ended(draft: Draft) -> list[tuple[str, str]]:
+    events = (each.event for each in draft.numbered)
+    return [(event.turn_id, event.status.value) for event in events if isinstance(event, e.TurnEnded)]
+
+
+def kinds(draft: Draft) -> list[str]:
+    return [type(each.event).__name__ for each in draft.numbered]
+
+
+def blocks(draft: Draft) -> dict[str, list[str]]:
+    """The texts of each turn."""
+    texts: dict[str, list[str]] = {}
+    for each in draft.numbered:
+        if isinstance(each.event, e.BlockAdded) and isinstance(each.event.block, Text):
+            texts.setdefault(each.event.turn_id, []).append(each.event.block.text)
+    return texts
+
+
+def test_a_prompt_is_taken_answered_and_done() -> None:
+    draft = play(
+        SENT,
+        c.PromptLifecycle("uuid a", "queued"),
+        RUNNING,
+        c.PromptLifecycle("uuid a", "started"),
+        c.MessageStarted("m", "opus"),
+        said("hello"),
+        result("a"),
+        c.PromptLifecycle("uuid a", "completed"),
+        IDLE,
+    )
+    assert kinds(draft) == ["TurnStarted", "BlockAdded", "TurnEnded", "ActivityChanged"]
+    assert (ended(draft), blocks(draft)) == ([("a", "done")], {"a": ["hello"]})
+    assert draft.snapshot.is_idle
+    assert draft.snapshot.last_uuid == "row hello"
+
+
+def test_idle_before_the_prompt_is_read_ends_nothing() -> None:
+    draft = play(SENT, IDLE)
+    assert (kinds(draft), draft.snapshot.sent) == ([], SENT.sent)
+
+
+@pytest.mark.parametrize("state", ["completed", "started"])
+def test_a_prompt_that_claude_knows_as_done_ends_with_the_next_idle(state: str) -> None:
+    draft = play(SENT, c.PromptEchoed("uuid a"), c.PromptLifecycle("uuid a", state), IDLE)
+    assert ended(draft) == [("a", "done")]
+    assert draft.snapshot.is_idle
+
+
+def test_a_background_turn_is_one_of_its_own_and_the_prompt_behind_it_gets_its_own_answer() -> None:
+    draft = play(
+        SENT,
+        RUNNING,
+        c.MessageStarted("m1", "opus"),
+        said("the task is done"),
+        result(origin="task-notification"),
+        c.PromptLifecycle("uuid a", "started"),
+        c.PromptEchoed("uuid a"),
+        c.MessageStarted("m2", "opus"),
+        said("the answer"),
+        result("a"),
+        IDLE,
+    )
+    (background,) = [each.event for each in draft.numbered if isinstance(each.event, e.BackgroundTurnStarted)]
+    assert ended(draft) == [(background.turn_id, "done"), ("a", "done")]
+    assert blocks(draft) == {background.turn_id: ["the task is done"], "a": ["the answer"]}
+
+
+def test_the_result_of_background_work_does_not_end_the_prompt_that_took_over() -> None:
+    """The prompt is taken while the background turn's last words are still on their way."""
+    draft = play(
+        SENT,
+        said("the task is done"),
+        c.PromptLifecycle("uuid a", "started"),
+        result(origin="task-notification"),
+        said("the answer"),
+        result("a"),
+        IDLE,
+    )
+    assert ended(draft)[-1] == ("a", "done")
+    assert blocks(draft)["a"] == ["the answer"]
+
+
+def test_reading_a_line_again_names_the_same_background_turn() -> None:
+    first, second = (play(live(), said("x")), play(live(), said("x")))
+    assert first.numbered == second.numbered
+
+
+def test_an_interrupted_turn_keeps_what_was_said() -> None:
+    aborted = result(subtype="error_during_execution", is_error=True, terminal_reason="aborted_streaming")
+    draft = play(WORKS, said("half"), aborted, IDLE)
+    assert ended(draft) == [("a", "interrupted")]
+    assert blocks(draft) == {"a": ["half"]}
+    assert "Noticed" not in kinds(draft)
+
+
+FAILURES = {
+    "login": (result("a", is_error=True, terminal_reason="api_error", api_error_status=401), "login"),
+    "overload": (result("a", is_error=True, terminal_reason="api_error", api_error_status=529), "overloaded"),
+    "no network": (result("a", is_error=True, terminal_reason="api_error"), "connection"),
+    "too long": (result("a", is_error=True, terminal_reason="prompt_too_long"), "context_full"),
+    "something": (result("a", is_error=True, text="API Error: org-123 at api.host"), "failed"),
+    "model": (result("a", is_error=True, terminal_reason="api_error", api_error_status=404), "model_unknown"),
+    "steps": (result("a", is_error=True, terminal_reason="max_turns", subtype="error_max_turns"), "turn_limit"),
+}
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_a_failed_turn_says_why_in_our_words(case: str) -> None:
+    line, topic = FAILURES[case]
+    draft = play(WORKS, line)
+    (notice,) = [each.event for each in draft.numbered if isinstance(each.event, e.Noticed)]
+    assert (ended(draft), notice.topic) == ([("a", "failed")], topic)
+    assert "API Error" not in notice.text
+
+
+def test_a_retry_blocks_until_a_new_message_starts() -> None:
+    retry = c.ApiRetry(1, 10, 600, 529, "overloaded")
+    draft = play(WORKS, c.MessageStarted("m1", "opus"), retry)
+    assert (draft.snapshot.activity, draft.snapshot.blocker) == (Activity.BLOCKED, Blocker.RETRYING)
+    again = play(draft.snapshot, RUNNING, c.MessageStarted("m2", "opus"))
+    assert (again.snapshot.activity, again.snapshot.blocker) == (Activity.WORKING, None)
+
+
+ASK = c.PermissionAsked("q1", "tool1", "Bash", {"command": "x"})
+
+
+def test_an_ask_opens_once_and_is_withdrawn_when_claude_cancels_it() -> None:
+    draft = play(WORKS, ASK, c.StateChanged(c.CliState.REQUIRES_ACTION), ASK)
+    assert kinds(draft) == ["AskOpened", "ActivityChanged"]
+    assert draft.snapshot.activity is Activity.ASKING
+    gone = play(draft.snapshot, c.AskCancelled("q1"), RUNNING)
+    assert (gone.snapshot.asks, gone.snapshot.activity) == ((), Activity.WORKING)
+
+
+def test_an_answer_given_elsewhere_closes_the_ask() -> None:
+    draft = play(WORKS, ASK, c.AnswerEchoed("q1", "allow"))
+    assert draft.snapshot.asks == ()
+    assert kinds(draft)[-1] == "AskWithdrawn"
+
+
+def test_asks_of_other_kinds_carry_what_is_needed_to_answer_them() -> None:
+    question = c.Question("Which way?", "Way", (c.QuestionOption("Left", "that way"),))
+    draft = play(
+        WORKS,
+        c.QuestionAsked("q1", "tool1", (question,), {"questions": []}),
+        c.PlanAsked("q2", "tool2", "# Plan", {"plan": "# Plan"}),
+    )
+    asks = [each.event.ask for each in draft.numbered if isinstance(each.event, e.AskOpened)]
+    assert [(type(ask.body).__name__, ask.turn_id) for ask in asks] == [
+        ("QuestionBody", "a"),
+        ("PlanBody", "a"),
+    ]
+
+
+def test_a_usage_limit_blocks_until_its_time_and_outlasts_idle() -> None:
+    rejected = c.RateLimit("rejected", "five_hour", 2_000, 1.0)
+    failed = result("a", is_error=True, terminal_reason="api_error", api_error_status=429)
+    draft = play(WORKS, rejected, failed, IDLE)
+    assert ended(draft) == [("a", "failed")]
+    assert (draft.snapshot.blocker, draft.snapshot.limit_until_ms) == (Blocker.USAGE_LIMIT, 2_000_000)
+    assert not draft.snapshot.is_idle
+
+
+def test_a_usage_warning_blocks_nothing() -> None:
+    draft = play(WORKS, c.RateLimit("allowed_warning", "seven_day", 2_000, 0.93))
+    (notice,) = [each.event for each in draft.numbered]
+    assert isinstance(notice, e.Noticed)
+    assert (notice.topic, notice.text) == ("usage_warning", "93% of the account's weekly limit is used.")
+    assert draft.snapshot.limit_until_ms == 0
+
+
+def test_a_result_that_names_no_prompt_ends_what_runs() -> None:
+    assert ended(play(WORKS, result())) == [("a", "done")]
+    assert ended(play(live(), result())) == []
+
+
+def test_a_result_for_a_prompt_that_never_said_it_started_ends_it() -> None:
+    assert ended(play(SENT, result("a"))) == [("a", "done")]
+
+
+def test_one_of_claudes_own_commands_answers_in_its_result() -> None:
+    draft = play(WORKS, result("a", text="Compacted.", local_command="compact"))
+    assert blocks(draft) == {"a": ["Compacted."]}
+
+
+def test_costs_are_differences_of_the_running_total() -> None:
+    draft = play(live(running=turn("a"), process_cost_usd=0.125), result("a"))
+    (over,) = [each.event for each in draft.numbered if isinstance(each.event, e.TurnEnded)]
+    assert (over.cost_usd, over.process_cost_usd) == (0.125, 0.25)
+    assert draft.snapshot.cost_usd == 0.125
+
+
+def test_tools_and_their_results_are_blocks_in_order() -> None:
+    call = c.AssistantBlocks("u1", "m", "opus", (c.ToolUseBlock("t1", "Write", {"file_path": "x"}),))
+    detail = {"filePath": "x", "structuredPatch": [{"oldStart": 1, "oldLines": 1, "lines": ["-a", "+b"]}]}
+    done = c.ToolResults((c.ToolResult("u2", "t1", "ok", is_error=False, detail=detail),))
+    draft = play(WORKS, call, done)
+    added = [each.event for each in draft.numbered if isinstance(each.event, e.BlockAdded)]
+    assert [(each.ordinal, each.uuid) for each in added] == [(0, "u1"), (1, "u2")]
+    assert isinstance(added[0].block, ToolCall)
+    assert isinstance(added[1].block, ToolOutput)
+    assert (added[1].block.paths, added[1].block.patch) == (("x",), "@@ -1,1 +0,0 @@\n-a\n+b")
+
+
+def test_a_subagents_rows_are_no_place_to_cut_the_conversation() -> None:
+    draft = play(WORKS, said("main"), said("sub", parent="t1"))
+    assert draft.snapshot.running is not None
+    assert draft.snapshot.running.last_uuid == "row main"
+
+
+def test_the_apis_own_words_are_not_shown() -> None:
+    line = c.AssistantBlocks("u", "m", "<synthetic>", (c.TextBlock("API Error: 500"),), error="server_error")
+    assert kinds(play(WORKS, line)) == []
+
+
+def test_what_the_conversation_says_of_itself_is_noted_once() -> None:
+    begun = c.Initialized("conv", "/x", "opus", "plan", (), ("compact",), "2.1", ())
+    draft = play(WORKS, begun, begun)
+    assert kinds(draft) == ["ConversationChanged", "ModelChanged", "ModeChanged", "CommandsListed"]
+    assert (draft.snapshot.mode, draft.snapshot.commands) == (PermissionMode.PLAN, ("compact",))
+
+
+def test_background_tasks_are_noted_when_they_change() -> None:
+    draft = play(WORKS, c.BackgroundTasks(("t1",)), c.BackgroundTasks(("t1",)), c.BackgroundTasks(()))
+    assert kinds(draft) == ["BackgroundTasksChanged", "BackgroundTasksChanged"]
+    assert draft.snapshot.background_tasks == ()
+
+
+# --- everything that was recorded -----------------------------------------------------------------------
+
+STREAMS = sorted(path.stem for path in (SAMPLES / "streams").glob("*.ndjson"))
+
+
+def recorded(name: str) -> list[c.CliLine]:
+    return [parse(line) for line in (SAMPLES / "streams" / f"{name}.ndjson").read_bytes().split(b"\n")[:-1]]
+
+
+def as_sent(lines: Iterable[c.CliLine], start: Snapshot) -> Draft:
+    """Play a recording, with each prompt noted as sent just before the CLI first speaks of it."""
+    draft = Draft(start, 10)
+    known: set[str] = set()
+    for offset, line in enumerate(lines, start=1):
+        if isinstance(line, c.PromptLifecycle) and line.prompt_uuid not in known:
+            known.add(line.prompt_uuid)
+            name = TurnId(line.prompt_uuid)
+            draft.add(
+                e.TurnQueued(
+                    name,
+                    draft.snapshot.next_turn,
+                    TurnKind.PROMPT,
+                    "u",
+                    "p",
+                    line.prompt_uuid,
+                    line.prompt_uuid,
+                )
+            )
+            draft.add(e.TurnSent(name, 1))
+        draft.add_all(list(interpret(draft.snapshot, line, Moment(1, offset, 10))))
+    return draft
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_every_recorded_stream_can_be_followed_to_its_end(name: str) -> None:
+    draft = as_sent(recorded(name), live())
+    texts = blocks(draft)
+    started = {each.event.turn_id for each in draft.numbered if isinstance(each.event, e.TurnStarted)}
+    over = [turn_id for turn_id, _ in ended(draft)]
+    assert len(over) == len(set(over)), "a turn ended twice"
+    assert started <= {*over, draft.snapshot.running.turn_id if draft.snapshot.running else ""}
+    assert texts
+    numbers = [each.number for each in draft.numbered]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_no_word_of_a_recorded_stream_is_lost_or_told_twice(name: str) -> None:
+    lines = recorded(name)
+    expected = [
+        block.text
+        for line in lines
+        if isinstance(line, c.AssistantBlocks) and line.error is None
+        for block in line.blocks
+        if isinstance(block, c.TextBlock)
+    ]
+    draft = as_sent(lines, live())
+    results = {line.text for line in lines if isinstance(line, c.TurnResult) and line.local_command}
+    told = [text for texts in blocks(draft).values() for text in texts if text not in results]
+    assert sorted(told) == sorted(text for text in expected if text not in results)
+
+
+def test_a_line_of_any_kind_is_taken_in_any_state() -> None:
+    """The whole recording, line by line, against states that do not fit it: nothing raises."""
+    lines = [line for name in STREAMS for line in recorded(name)]
+    for start in (
+        Snapshot(ID),
+        live(),
+        SENT,
+        WORKS,
+        Snapshot(ID, lifecycle=Lifecycle.STOPPING, sent=turn("z")),
+    ):
+        for offset, line in enumerate(lines):
+            draft = Draft(start, 10)
+            draft.add_all(list(interpret(start, line, Moment(1, offset, 10))))
+
+
+def test_statuses_cover_every_end() -> None:
+    cancelled = play(SENT, c.PromptLifecycle("uuid a", "cancelled"))
+    assert ended(cancelled) == [("a", TurnStatus.WITHDRAWN)]

@@ -20,6 +20,7 @@ from sessions.model import (
     Block,
     Blocker,
     Decision,
+    ExportFormat,
     Lifecycle,
     PermissionMode,
     SessionId,
@@ -380,6 +381,65 @@ class ClearAll(Command[ClearReport], frozen=True, tag="clear_all"):
     reply = ClearReport
 
 
+class ExportedFile(msgspec.Struct, frozen=True):
+    """A file to hand out; `data` is its whole content."""
+
+    name: str
+    data: bytes
+
+
+class ExportSession(SessionCommand[ExportedFile], frozen=True, tag="export_session", kw_only=True):
+    """The session as a file: json (lossless), markdown or html (for reading, secrets redacted)."""
+
+    action = Action.VIEW
+    reply = ExportedFile
+    format: ExportFormat = ExportFormat.MARKDOWN
+
+
+class ImportSession(Command[SessionInfo], frozen=True, tag="import_session", kw_only=True):
+    """A new session of the actor's that goes on from an exported JSON file. Raises `ImportRefused`."""
+
+    action = Action.CREATE
+    reply = SessionInfo
+    channel_id: str
+    data: bytes
+    key: str = ""
+    project: str = ""
+
+
+class FoundConversation(msgspec.Struct, frozen=True):
+    """A conversation that was begun outside the bridge."""
+
+    conversation_id: str
+    title: str
+    first_prompt: str
+    directory_name: str
+    size_bytes: int
+    updated_ms: int
+
+
+class FoundConversations(msgspec.Struct, frozen=True):
+    conversations: tuple[FoundConversation, ...]
+
+
+class ListConversations(Command[FoundConversations], frozen=True, tag="list_conversations", kw_only=True):
+    """Conversations on this machine that no session has, last written first."""
+
+    action = Action.ADMINISTER
+    reply = FoundConversations
+    limit: int = 50
+
+
+class AdoptConversation(Command[SessionInfo], frozen=True, tag="adopt_conversation", kw_only=True):
+    """A session of the actor's that takes a conversation over; it must lie in the workspace."""
+
+    action = Action.ADMINISTER
+    reply = SessionInfo
+    channel_id: str
+    conversation_id: str
+    key: str = ""
+
+
 class Totals(msgspec.Struct, frozen=True):
     """Sums over turns; times in milliseconds, means over the turns that have them."""
 
@@ -502,6 +562,10 @@ AnyCommand = (
     | Branch
     | RewindFiles
     | HandOver
+    | ExportSession
+    | ImportSession
+    | ListConversations
+    | AdoptConversation
     | ClearAll
     | ReadStatistics
     | ReadAudit

@@ -7,14 +7,22 @@ I/O and blocks: call it in a thread.
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sessions.claude.errors import ClaudeError, TranscriptMissing
 from sessions.claude.lines import AssistantBlocks, ToolResults, UserMessage
 from sessions.claude.registry import OpenElsewhere, open_conversations
-from sessions.claude.transcript import config_directory, find_transcript, newest_rows
+from sessions.claude.transcript import (
+    Remains,
+    StoredConversation,
+    config_directory,
+    find_transcript,
+    newest_rows,
+    remains,
+    stored_conversations,
+)
 from sessions.content import block_of, tool_output
 from sessions.model import Block, is_session_id
 
@@ -27,6 +35,15 @@ class ReadBlock:
 
     block: Block
     uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTurn:
+    """A prompt out of a transcript and what followed it."""
+
+    prompt_uuid: str
+    prompt: str
+    blocks: tuple[ReadBlock, ...]
 
 
 class Conversations:
@@ -42,6 +59,11 @@ class Conversations:
             return find_transcript(self._config, conversation_id, work_directory)
         except ClaudeError:
             return None
+
+    def remains(self, conversation_id: str, work_directory: Path) -> Remains:
+        """What Claude can take up of the conversation, after ours was given back if it had lost its own."""
+        self.put_back(conversation_id, work_directory)
+        return remains(self._config, conversation_id, work_directory)
 
     def copy(self, conversation_id: str) -> Path:
         """Where our copy is or would be. Raises `TranscriptMissing` for an id that is no UUID."""
@@ -93,6 +115,38 @@ class Conversations:
                     if uuid == prompt_uuid:
                         return found[::-1]
         return []
+
+    def turns_after(self, conversation_id: str, work_directory: Path, prompt_uuid: str) -> list[ReadTurn]:
+        """The turns after the one that `prompt_uuid` began, oldest first; with an empty uuid all of them."""
+        path = self.transcript(conversation_id, work_directory)
+        if path is None:
+            return []
+        turns: list[ReadTurn] = []
+        blocks: list[ReadBlock] = []
+        for row in newest_rows(path):
+            match row.line:
+                case AssistantBlocks(blocks=said):
+                    blocks.extend(ReadBlock(block_of(each, None), row.uuid) for each in reversed(said))
+                case ToolResults(results=results):
+                    blocks.extend(ReadBlock(tool_output(each), row.uuid) for each in reversed(results))
+                case UserMessage(uuid=uuid, text=text, synthetic=synthetic):
+                    if uuid == prompt_uuid:
+                        break
+                    if not synthetic:
+                        turns.append(ReadTurn(uuid, text, tuple(reversed(blocks))))
+                        blocks = []
+        return turns[::-1]
+
+    def stored(self) -> list[StoredConversation]:
+        """Every conversation that Claude keeps on this machine, last written first."""
+        return stored_conversations(self._config)
+
+    def write_copy(self, conversation_id: str, lines: Sequence[str]) -> None:
+        """Keep a transcript that came from a file; waking gives it to Claude."""
+        self._copies.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(self.copy(conversation_id), flags, 0o600), "w", encoding="utf-8") as writer:
+            writer.writelines(f"{line}\n" for line in lines)
 
     def open_elsewhere(self, conversation_id: str, own_pids: frozenset[int]) -> list[OpenElsewhere]:
         """Other living `claude` processes that have this conversation open."""

@@ -97,6 +97,27 @@ class TurnQueued(msgspec.Struct, frozen=True, tag="turn_queued"):
     front: bool = False
 
 
+class Imported(msgspec.Struct, frozen=True, tag="imported"):
+    """Turns came in from a file or from Claude's own transcript; their rows are written beside."""
+
+    source: str
+    turns: int
+    next_turn: int
+    message_count: int
+    cost_usd: float
+    last_prompt_uuid: str
+
+
+class TurnElsewhere(msgspec.Struct, frozen=True, tag="turn_elsewhere"):
+    """A turn that happened in a terminal while the session was handed over; its blocks follow."""
+
+    turn_id: TurnId
+    number: int
+    prompt: str
+    prompt_uuid: str
+    last_uuid: str
+
+
 class TurnRequeued(msgspec.Struct, frozen=True, tag="turn_requeued"):
     """A turn that was cut is to go on: it is the next to be sent, under its old uuid, after its old blocks."""
 
@@ -239,6 +260,8 @@ Event = (
     | Branched
     | ConversationChanged
     | TurnQueued
+    | Imported
+    | TurnElsewhere
     | TurnRequeued
     | TurnEdited
     | TurnMovedToFront

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,12 +16,15 @@ from typing import Self
 from backends.base import Backend, BackendError
 from sessions import events as e
 from sessions import rows
+from sessions.archive import read_archive
 from sessions.bus import Bus
+from sessions.claude.transcript import StoredConversation
 from sessions.clock import Clock, SystemClock
 from sessions.conversations import Conversations
 from sessions.driver import Driver
 from sessions.errors import IllegalMove, SessionError, SessionNotFound
 from sessions.events import PartialText
+from sessions.importing import fill_from_archive, fill_from_transcript
 from sessions.model import PermissionMode, SessionId, TurnId, is_session_id
 from sessions.process_keeper import ProcessKeeper
 from sessions.quotas import Budget
@@ -31,7 +34,7 @@ from sessions.session import Patience, Session, Surroundings, title_from
 from sessions.slots import Limits
 from sessions.state import Snapshot
 from sessions.supervision import Supervisor, Vigilance
-from sessions.work_directory import open_project
+from sessions.work_directory import check_work_directory, open_project
 from storage import ConstraintViolated, Database, UuidMaker
 
 log = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ class Policy:
     default_model: str = ""
     default_mode: PermissionMode = PermissionMode.DEFAULT
     continue_cut_turns: bool = True
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,40 @@ class SessionManager:
             draft.add(e.Branched(parent.id, turn.id, turn.conversation_id, turn.last_uuid))
             words = "This branch works in the same directory as the session it came from."
             draft.add(e.Noticed("shared_directory", words))
+        self._keep(session)
+        return session
+
+    async def import_session(self, data: bytes, wish: NewSession) -> Session:
+        """A session made from an exported file. Raises `ImportRefused`, `WorkDirectoryRefused`."""
+        archive = await asyncio.to_thread(read_archive, data)
+        work_directory = await asyncio.to_thread(open_project, wish.project, self.policy.workspace_root)
+        session = self._new_session()
+        titled = replace(wish, title=wish.title or archive.title, model=wish.model or archive.model)
+        await fill_from_archive(session, self._created(titled, str(work_directory)), archive)
+        self._keep(session)
+        return session
+
+    async def stored_conversations(self) -> list[StoredConversation]:
+        """Claude's conversations on this machine that no session has, last written first."""
+        found = await asyncio.to_thread(self._around.conversations.stored)
+        taken = await rows.conversations_in_use(self.db)
+        return [each for each in found if each.conversation_id not in taken]
+
+    async def adopt_conversation(self, conversation_id: str, wish: NewSession) -> Session:
+        """A session that takes over a conversation begun elsewhere, in the directory that it was begun in.
+
+        Raises `SessionNotFound` if there is none to take, `WorkDirectoryRefused` if it lies elsewhere.
+        """
+        free = {each.conversation_id: each for each in await self.stored_conversations()}
+        if conversation_id not in free:
+            raise SessionNotFound(conversation_id)
+        conversation = free[conversation_id]
+        directory = check_work_directory(Path(conversation.cwd), self.policy.workspace_root)
+        turns = await asyncio.to_thread(self._around.conversations.turns_after, conversation_id, directory, "")
+        session = self._new_session()
+        titled = replace(wish, title=wish.title or conversation.title or conversation.first_prompt)
+        created = self._created(titled, str(directory))
+        await fill_from_transcript(session, created, conversation_id, turns)
         self._keep(session)
         return session
 

@@ -53,11 +53,14 @@ class Blocker(StrEnum):
 
 
 class TurnKind(StrEnum):
-    """Where a turn comes from: a prompt, one of Claude's own slash commands, or nobody (background work)."""
+    """Where a turn comes from: a prompt, one of Claude's own slash commands, nobody (background work), or a
+    terminal that the session was handed over to.
+    """
 
     PROMPT = "prompt"
     COMMAND = "command"
     BACKGROUND = "background"
+    ELSEWHERE = "elsewhere"
 
 
 class TurnStatus(StrEnum):
@@ -74,6 +77,14 @@ class TurnStatus(StrEnum):
     INTERRUPTED = "interrupted"
     CUT = "cut"
     WITHDRAWN = "withdrawn"
+
+
+class ExportFormat(StrEnum):
+    """JSON is lossless and can be imported; Markdown and HTML are for reading, with secrets redacted."""
+
+    JSON = "json"
+    MARKDOWN = "markdown"
+    HTML = "html"
 
 
 class PermissionMode(StrEnum):

@@ -13,13 +13,15 @@ from backends.base import BackendError, Host, HostExit, LaunchSpec, LogCut, Unki
 from sessions import events as e
 from sessions import rows
 from sessions.claude.errors import ClaudeError
+from sessions.claude.transcript import Remains
 from sessions.draft import Draft
 from sessions.driver import ConversationStart, Fork
 from sessions.errors import ClaudeUnavailable, WorkDirectoryRefused
 from sessions.host_run import HostRun
+from sessions.importing import read_what_was_said_elsewhere
 from sessions.model import Lifecycle, TurnStatus
 from sessions.rows import StoredHost
-from sessions.session import Session
+from sessions.session import HANDED_OVER, Session
 from sessions.work_directory import check_work_directory
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ async def launch_and_stay(session: Session) -> None:
         draft.extra.append(rows.insert_host(session.id, number, draft.at_ms))
     try:
         host = await _launch(session, number, continues=continues)
-    except (ClaudeError, WorkDirectoryRefused) as error:
+    except (ClaudeError, ClaudeUnavailable, WorkDirectoryRefused) as error:
         await _record_failed_start(session, number, str(error))
         return
     except BackendError:
@@ -53,6 +55,7 @@ async def launch_and_stay(session: Session) -> None:
 async def _launch(session: Session, number: int, *, continues: bool) -> Host:
     around, snapshot = session.around, session.snapshot
     work_directory = check_work_directory(Path(snapshot.work_directory), around.workspace_root)
+    await _refuse_if_open_elsewhere(session)
     resume = await _prepare_conversation(session, work_directory)
     fork = Fork(snapshot.fork_conversation, snapshot.fork_uuid) if snapshot.fork_conversation else None
     start = ConversationStart(
@@ -77,18 +80,37 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
     return await around.backend.launch(spec)
 
 
+async def _refuse_if_open_elsewhere(session: Session) -> None:
+    """Two processes on one conversation silently lose what the other says: never start a second one."""
+    others = await asyncio.to_thread(
+        session.around.conversations.open_elsewhere, session.snapshot.conversation_id, frozenset()
+    )
+    if others:
+        pids = ", ".join(str(each.pid) for each in others)
+        raise ClaudeUnavailable(
+            f"This conversation is open in another Claude on the machine (process {pids}). "
+            "Close it there, then send a prompt."
+        )
+
+
 async def _prepare_conversation(session: Session, work_directory: Path) -> bool:
     """Whether there is a transcript to take up, given back from our copy if Claude has lost it.
 
     The file decides, not our row: a process may have ended before it said that it had begun.
     """
     snapshot, conversations = session.snapshot, session.around.conversations
-    found = await asyncio.to_thread(conversations.put_back, snapshot.conversation_id, work_directory)
-    if found or not snapshot.conversation_begun:
-        return found
+    found = await asyncio.to_thread(conversations.remains, snapshot.conversation_id, work_directory)
+    if found is Remains.MESSAGES:
+        if snapshot.reason == HANDED_OVER:
+            await read_what_was_said_elsewhere(session)
+        return True
+    lost = snapshot.conversation_begun and snapshot.message_count > 1
+    if found is Remains.NOTHING and not lost:
+        return False
     async with session.change() as draft:
-        sentence = "Claude's record of this conversation is gone; it goes on without knowing what was said."
-        draft.add(e.Noticed("conversation_lost", sentence))
+        if lost:
+            sentence = "Claude's record of this conversation is gone; it goes on without knowing what was said."
+            draft.add(e.Noticed("conversation_lost", sentence))
         draft.add(e.ConversationChanged(str(uuid.uuid4()), "new"))
     return False
 

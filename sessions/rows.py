@@ -174,6 +174,22 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
                 " VALUES (?, ?, ?, 'background', 'running', '', ?, ?)",
                 (event.turn_id, session_id, event.number, at_ms, at_ms),
             )
+        case e.TurnElsewhere():
+            yield Statement(
+                "INSERT INTO turns (id, session_id, number, kind, status, author_id, prompt, prompt_uuid,"
+                " last_uuid, queued_ms, started_ms, ended_ms, conversation_id)"
+                " VALUES (?1, ?2, ?3, 'elsewhere', 'done', '', ?4, ?5, ?6, ?7, ?7, ?7,"
+                " (SELECT conversation_id FROM sessions WHERE id = ?2))",
+                (
+                    event.turn_id,
+                    session_id,
+                    event.number,
+                    event.prompt,
+                    event.prompt_uuid,
+                    event.last_uuid,
+                    at_ms,
+                ),
+            )
         case e.TurnRequeued():
             yield Statement(
                 "UPDATE turns SET status = 'queued', ended_ms = NULL, reason = '' WHERE id = ?",
@@ -197,11 +213,7 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
                 (event.turn_id,),
             )
         case e.BlockAdded():
-            body = msgspec.to_builtins(event.block)
-            yield Statement(
-                "INSERT INTO blocks (turn_id, ordinal, kind, body) VALUES (?, ?, ?, ?)",
-                (event.turn_id, event.ordinal, str(body["type"]), _json(body)),
-            )
+            yield insert_block(event.turn_id, event.ordinal, event.block)
         case e.TurnEnded():
             yield _end_turn(event, at_ms)
         case e.AskOpened():
@@ -284,6 +296,73 @@ def _insert_ask(session_id: SessionId, ask: Ask) -> Statement:
             str(body["type"]),
             _json(body),
             ask.opened_ms,
+        ),
+    )
+
+
+def insert_stored_turn(turn: StoredTurn) -> Statement:
+    """A turn as it came out of an archive."""
+    return Statement(
+        "INSERT INTO turns (id, session_id, number, kind, status, author_id, prompt_uuid, prompt, attachments,"
+        " conversation_id, last_uuid, alternative_of, reason, cost_usd, input_tokens, output_tokens,"
+        " cache_read_tokens, cache_write_tokens, queued_ms, started_ms, ended_ms, duration_ms, first_text_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            turn.id,
+            turn.session_id,
+            turn.number,
+            turn.kind,
+            turn.status,
+            turn.author_id,
+            turn.prompt_uuid,
+            turn.prompt,
+            _json(turn.attachments),
+            turn.conversation_id,
+            turn.last_uuid,
+            turn.alternative_of,
+            turn.reason,
+            turn.cost_usd,
+            turn.usage.input_tokens,
+            turn.usage.output_tokens,
+            turn.usage.cache_read_tokens,
+            turn.usage.cache_write_tokens,
+            turn.queued_ms,
+            turn.started_ms,
+            turn.ended_ms,
+            turn.duration_ms,
+            turn.first_text_ms,
+        ),
+    )
+
+
+def insert_block(turn_id: TurnId, ordinal: int, block: Block) -> Statement:
+    """One block of a turn."""
+    body = msgspec.to_builtins(block)
+    return Statement(
+        "INSERT INTO blocks (turn_id, ordinal, kind, body) VALUES (?, ?, ?, ?)",
+        (turn_id, ordinal, str(body["type"]), _json(body)),
+    )
+
+
+def insert_stored_ask(stored: StoredAsk) -> Statement:
+    """A decided or withdrawn ask as it came out of an archive."""
+    body = msgspec.to_builtins(stored.ask.body)
+    return Statement(
+        "INSERT INTO asks (id, session_id, turn_id, host, request_id, kind, body, status, decision, decided_by,"
+        " opened_ms, closed_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            stored.ask.id,
+            stored.session_id,
+            stored.ask.turn_id,
+            stored.ask.host,
+            stored.ask.request_id,
+            str(body["type"]),
+            _json(body),
+            stored.status,
+            _json(stored.decision) if stored.decision is not None else "",
+            stored.decided_by,
+            stored.ask.opened_ms,
+            stored.closed_ms,
         ),
     )
 
@@ -396,6 +475,12 @@ async def sessions_to_recover(db: Database) -> list[SessionId]:
     return [SessionId(str(row[0])) for row in rows]
 
 
+async def conversations_in_use(db: Database) -> set[str]:
+    """The conversations that a session has, ended ones included."""
+    rows = await db.read("SELECT conversation_id FROM sessions WHERE conversation_id <> ''")
+    return {str(row[0]) for row in rows}
+
+
 async def load_shares(db: Database, session_id: SessionId) -> dict[str, ShareLevel]:
     """With whom the session is shared, and for what."""
     rows = await db.read("SELECT grantee, level FROM shares WHERE session_id = ?", (session_id,))
@@ -479,6 +564,16 @@ def _ask(row: Sequence[Any]) -> StoredAsk:
         decided_by=row[9],
         closed_ms=row[10],
     )
+
+
+async def load_asks(db: Database, session_id: SessionId) -> list[StoredAsk]:
+    """Every ask of the session, oldest first."""
+    rows = await db.read(
+        "SELECT id, turn_id, host, request_id, opened_ms, body, session_id, status, decision, decided_by,"
+        " closed_ms FROM asks WHERE session_id = ? ORDER BY opened_ms, id",
+        (session_id,),
+    )
+    return [_ask(row) for row in rows]
 
 
 async def load_events(db: Database, session_id: SessionId, *, after: int, limit: int = 200) -> list[e.Numbered]:

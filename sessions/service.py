@@ -3,18 +3,22 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sessions import commands as c
 from sessions import rows
 from sessions.access import Action, Actor, Role, SessionFacts, ShareLevel, authorize, may
 from sessions.claude.control import FilesKept, FilesRewound
+from sessions.claude.transcript import StoredConversation
 from sessions.errors import NotAllowed, SessionError, SessionNotFound, TurnNotFound
 from sessions.events import Feed, Noticed
+from sessions.exporting import SUFFIX, export_session
 from sessions.manager import NewSession, SessionManager
 from sessions.model import AskId, TurnId
 from sessions.queries import read_page
 from sessions.quotas import check_budget
+from sessions.redaction import Redactor
 from sessions.session import Placed, Sender, Session
 from sessions.usage_rows import count_by_lifecycle, read_audit, read_usage
 from sessions.work_directory import list_projects
@@ -31,6 +35,7 @@ _READING = (
     c.ReadTurn,
     c.ReadAsk,
     c.ListProjects,
+    c.ListConversations,
     c.ReadStatistics,
     c.ReadAudit,
 )
@@ -154,6 +159,20 @@ class SessionService:
                 ids, cursor = await read_page(self._db, actor, command)
                 sessions = [self.info(await manager.get_session(each)) for each in ids]
                 return c.SessionPage(tuple(sessions), cursor)
+            case c.ImportSession():
+                wish = NewSession(
+                    user_id=actor.user_id,
+                    channel_id=command.channel_id,
+                    key=command.key,
+                    project=command.project,
+                )
+                return self.info(await manager.import_session(command.data, wish))
+            case c.ListConversations():
+                found = await manager.stored_conversations()
+                return c.FoundConversations(tuple(_found(each) for each in found[: command.limit]))
+            case c.AdoptConversation():
+                wish = NewSession(user_id=actor.user_id, channel_id=command.channel_id, key=command.key)
+                return self.info(await manager.adopt_conversation(command.conversation_id, wish))
             case c.ListProjects():
                 return c.Names(tuple(list_projects(manager.policy.workspace_root)))
             case _:
@@ -221,6 +240,10 @@ class SessionService:
             case c.RewindFiles():
                 turn_id = TurnId(command.turn_id)
                 return _files(await session.rewind_files(turn_id, dry_run=command.dry_run), command)
+            case c.ExportSession():
+                redactor = Redactor(self._manager.policy.secrets)
+                data = await export_session(session, command.format, redactor)
+                return c.ExportedFile(f"session-{session.id}.{SUFFIX[command.format]}", data)
             case c.HandOver():
                 return c.Handover(await session.hand_over())
             case c.Park():
@@ -332,6 +355,17 @@ class SessionService:
 
 def _accepted(placed: Placed) -> c.Accepted:
     return c.Accepted(placed.turn_id, placed.place)
+
+
+def _found(conversation: StoredConversation) -> c.FoundConversation:
+    return c.FoundConversation(
+        conversation_id=conversation.conversation_id,
+        title=conversation.title,
+        first_prompt=conversation.first_prompt,
+        directory_name=Path(conversation.cwd).name,
+        size_bytes=conversation.size_bytes,
+        updated_ms=conversation.updated_at_ms,
+    )
 
 
 def _files(outcome: FilesRewound | FilesKept, command: c.RewindFiles) -> c.FilesChanged:

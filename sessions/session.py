@@ -47,6 +47,8 @@ T = TypeVar("T")
 PROMPT_NAMESPACE = uuid.UUID("5f0c9f0e-6f3b-5e0a-9d0b-0d7f1c2a4b61")
 MAX_PROMPT_CHARS = 1_000_000
 MAX_TITLE_CHARS = 80
+HANDED_OVER = "handed over to a terminal"
+"""The reason of a parked session whose conversation may grow outside; waking reads what was said there."""
 OWN_WAY = frozenset({"clear", "model", "exit", "resume", "login", "logout", "permissions"})
 """Commands of Claude's that would go past the session: they have a command of ours, or none."""
 
@@ -370,7 +372,7 @@ class Session:
             raise IllegalMove("Handing over", "busy")
         if not snapshot.conversation_begun:
             raise IllegalMove("Handing over", "without a conversation")
-        await self.park("handed over to a terminal")
+        await self.park(HANDED_OVER)
         return f"cd {shlex.quote(snapshot.work_directory)} && claude --resume {snapshot.conversation_id}"
 
     async def end(self, cause: str) -> None:

@@ -155,6 +155,22 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return _conversation_changed(numbered, event)
         case e.TurnQueued():
             return _queued(numbered, event)
+        case e.Imported():
+            return replace(
+                numbered,
+                next_turn=event.next_turn,
+                message_count=snapshot.message_count + event.message_count,
+                cost_usd=snapshot.cost_usd + event.cost_usd,
+                last_prompt_uuid=event.last_prompt_uuid,
+            )
+        case e.TurnElsewhere():
+            return replace(
+                numbered,
+                next_turn=event.number + 1,
+                message_count=snapshot.message_count + 1,
+                last_prompt_uuid=event.prompt_uuid,
+                last_uuid=event.last_uuid or snapshot.last_uuid,
+            )
         case e.TurnRequeued():
             again = QueuedTurn(
                 event.turn_id, event.prompt_uuid, event.kind, event.author_id, None, event.next_ordinal

@@ -1,0 +1,188 @@
+"""A session for reading: Markdown, and a single HTML page with no script. Pure: from an archive to text.
+
+What Claude and people wrote is text here: in HTML everything is escaped, raw HTML in Markdown included.
+"""
+
+import html
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import assert_never
+
+from markdown_it import MarkdownIt
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+
+from sessions.archive import ArchivedTurn, SessionArchive
+from sessions.model import Block, Note, Other, Text, Thinking, ToolCall, ToolOutput, TurnKind, TurnStatus
+
+Redact = Callable[[str], str]
+
+_MAX_TOOL_CHARS = 20_000
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --dim: #8889; }
+body { font: 16px/1.55 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
+header { border-bottom: 1px solid var(--line); margin-bottom: 2rem; }
+.turn { margin: 2.5rem 0; } .dim { color: var(--dim); font-size: .85rem; }
+.prompt { border-left: 3px solid #5865f2; padding: .2rem 1rem; white-space: pre-wrap; }
+pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); font-size: .85rem; }
+details { border: 1px solid var(--line); border-radius: .4rem; padding: .3rem .8rem; margin: .5rem 0; }
+table { border-collapse: collapse; } td, th { border: 1px solid var(--line); padding: .3rem .6rem; }
+.note { font-style: italic; }
+"""
+
+
+def to_markdown(archive: SessionArchive, redact: Redact) -> str:
+    """The session as one Markdown document."""
+    parts = [f"# {_line(archive.title) or 'Session'}", _summary(archive)]
+    for each in archive.turns:
+        parts.append(f"## {_heading(each)}")
+        if each.turn.prompt:
+            parts.append("\n".join(f"> {line}" for line in each.turn.prompt.split("\n")))
+        parts.extend(_block_markdown(block) for block in each.blocks)
+        parts.append(f"*{_footer(each)}*")
+    return redact("\n\n".join(part for part in parts if part) + "\n")
+
+
+def _summary(archive: SessionArchive) -> str:
+    return (
+        f"{len(archive.turns)} turns · {archive.model or 'default model'} · ${archive.cost_usd:.4f} · "
+        f"begun {_time(archive.created_ms)} · exported {_time(archive.exported_ms)}"
+    )
+
+
+def _heading(each: ArchivedTurn) -> str:
+    turn = each.turn
+    who = "Background work" if turn.kind is TurnKind.BACKGROUND else f"Prompt {turn.number}"
+    again = " (asked again)" if turn.alternative_of else ""
+    return f"{who}{again}"
+
+
+def _footer(each: ArchivedTurn) -> str:
+    turn = each.turn
+    tokens = f"{turn.usage.input_tokens:,} tokens in, {turn.usage.output_tokens:,} out"
+    end = (
+        "" if turn.status is TurnStatus.DONE else f" · {turn.status}{': ' + turn.reason if turn.reason else ''}"
+    )
+    return f"{_time(turn.queued_ms)} · {turn.duration_ms / 1000:.1f} s · {tokens} · ${turn.cost_usd:.4f}{end}"
+
+
+def _block_markdown(block: Block) -> str:
+    match block:
+        case Text():
+            return block.text
+        case Thinking():
+            return (
+                "" if not block.text else f"<details><summary>Thinking</summary>\n\n{block.text}\n\n</details>"
+            )
+        case ToolCall():
+            return f"**{_line(block.name)}**\n\n{_fenced(_tool_input(block), 'json')}"
+        case ToolOutput():
+            label = "Failed" if block.is_error else "Result"
+            shown = block.patch or block.text
+            return f"{label}:\n\n{_fenced(_cut(shown), 'diff' if block.patch else '')}"
+        case Note():
+            return f"*{_line(block.text)}*"
+        case Other():
+            return _fenced(json.dumps(block.body, ensure_ascii=False, indent=1), "json")
+        case _:
+            assert_never(block)
+
+
+def _fenced(text: str, language: str) -> str:
+    longest = max((len(run) for run in _backtick_runs(text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _backtick_runs(text: str) -> Iterator[str]:
+    run = ""
+    for char in text:
+        if char == "`":
+            run += char
+        elif run:
+            yield run
+            run = ""
+    if run:
+        yield run
+
+
+def to_html(archive: SessionArchive, redact: Redact) -> str:
+    """The session as one HTML page: readable offline, code highlighted, no script, nothing loaded."""
+    colours = HtmlFormatter().get_style_defs(".code")  # type: ignore[no-untyped-call]  # the stubs leave it out
+    renderer = MarkdownIt("commonmark", {"html": False, "linkify": False, "highlight": _highlighted})
+    renderer.enable("table")
+    renderer.disable("image")
+    turns = "\n".join(_turn_html(each, renderer, redact) for each in archive.turns)
+    title = html.escape(redact(_line(archive.title) or "Session"))
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>{_STYLE}{colours}</style></head><body>"
+        f'<header><h1>{title}</h1><p class="dim">{html.escape(_summary(archive))}</p></header>'
+        f"<main>{turns}</main></body></html>\n"
+    )
+
+
+def _turn_html(each: ArchivedTurn, renderer: MarkdownIt, redact: Redact) -> str:
+    prompt = ""
+    if each.turn.prompt:
+        prompt = f'<div class="prompt">{html.escape(redact(each.turn.prompt))}</div>'
+    blocks = "\n".join(_block_html(block, renderer, redact) for block in each.blocks)
+    return (
+        f'<section class="turn"><h2 class="dim">{html.escape(_heading(each))}</h2>{prompt}{blocks}'
+        f'<p class="dim">{html.escape(redact(_footer(each)))}</p></section>'
+    )
+
+
+def _block_html(block: Block, renderer: MarkdownIt, redact: Redact) -> str:
+    match block:
+        case Text():
+            return str(renderer.render(redact(block.text)))
+        case Thinking():
+            return _details("Thinking", str(renderer.render(redact(block.text)))) if block.text else ""
+        case ToolCall():
+            return _details(block.name, _highlighted(redact(_tool_input(block)), "json", ""))
+        case ToolOutput():
+            shown = redact(_cut(block.patch or block.text))
+            label = "Failed" if block.is_error else "Result"
+            return _details(label, _highlighted(shown, "diff" if block.patch else "text", ""))
+        case Note():
+            return f'<p class="note">{html.escape(redact(block.text))}</p>'
+        case Other():
+            shown = redact(json.dumps(block.body, ensure_ascii=False, indent=1))
+            return _details(block.kind, _highlighted(shown, "json", ""))
+        case _:
+            assert_never(block)
+
+
+def _details(label: str, body: str) -> str:
+    return f"<details><summary>{html.escape(label)}</summary>{body}</details>"
+
+
+def _highlighted(code: str, language: str, _attributes: str) -> str:
+    try:
+        lexer = get_lexer_by_name(language or "text")
+    except ClassNotFound:
+        lexer = get_lexer_by_name("text")
+    return f'<pre class="code">{highlight(code, lexer, HtmlFormatter(nowrap=True))}</pre>'
+
+
+def _tool_input(block: ToolCall) -> str:
+    return _cut(json.dumps(block.input, ensure_ascii=False, indent=1))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_TOOL_CHARS else f"{text[:_MAX_TOOL_CHARS]}\n… (cut)"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

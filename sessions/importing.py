@@ -1,0 +1,177 @@
+"""Making a session from a file, from Claude's own transcript, or from what was said in a terminal meanwhile.
+
+Everything is checked before anything is written; the rows then come in one transaction, so that a damaged or
+hostile file changes nothing.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from sessions import events as e
+from sessions import rows
+from sessions.archive import ArchivedTurn, SessionArchive
+from sessions.conversations import Conversations, ReadTurn
+from sessions.draft import Draft
+from sessions.errors import ImportRefused
+from sessions.model import AskId, Block, SessionId, TokenUsage, TurnId, TurnKind, TurnStatus
+from sessions.rows import StoredAsk, StoredTurn
+from sessions.session import Session
+from storage import Statement
+
+_ENDED = frozenset({TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT})
+
+
+async def fill_from_archive(session: Session, created: e.SessionCreated, archive: SessionArchive) -> None:
+    """Write `archive` into the new, empty `session`: turns, blocks, asks, and a transcript under a new id."""
+    conversation_id = str(uuid.uuid4())
+    begun = await asyncio.to_thread(_write_transcript, session.around.conversations, archive, conversation_id)
+    turns = [_renamed(each, session.id) for each in archive.turns if each.turn.status in _ENDED]
+    async with session.change(new_session=True) as draft:
+        draft.add(created)
+        if begun:
+            draft.add(e.ConversationChanged(conversation_id, "import"))
+        _add_turns(draft, "file", turns, archive.last_prompt_uuid)
+        draft.extra.extend(_archived_asks(session.id, archive))
+
+
+async def fill_from_transcript(
+    session: Session, created: e.SessionCreated, conversation_id: str, turns: list[ReadTurn]
+) -> None:
+    """Write what `turns` tell of a conversation begun elsewhere into the new `session`, which takes it over."""
+    at_ms = session.around.clock.now_ms()
+    stored = [
+        ArchivedTurn(_stored(session.id, conversation_id, number, turn, at_ms), _blocks(turn))
+        for number, turn in enumerate(turns, start=1)
+    ]
+    async with session.change(new_session=True) as draft:
+        draft.add(created)
+        draft.add(e.ConversationChanged(conversation_id, "adopt"))
+        _add_turns(draft, "transcript", stored, turns[-1].prompt_uuid if turns else "")
+
+
+async def read_what_was_said_elsewhere(session: Session) -> int:
+    """Add the turns that a terminal made while the session was handed over. Returns how many."""
+    snapshot = session.snapshot
+    turns = await asyncio.to_thread(
+        session.around.conversations.turns_after,
+        snapshot.conversation_id,
+        Path(snapshot.work_directory),
+        snapshot.last_prompt_uuid,
+    )
+    async with session.change() as draft:
+        for turn in turns:
+            turn_id = TurnId(str(uuid.uuid5(uuid.UUID(session.id), f"elsewhere {turn.prompt_uuid}")))
+            last = turn.blocks[-1].uuid if turn.blocks else turn.prompt_uuid
+            number = draft.snapshot.next_turn
+            draft.add(e.TurnElsewhere(turn_id, number, turn.prompt, turn.prompt_uuid, last))
+            for ordinal, each in enumerate(turn.blocks):
+                draft.add(e.BlockAdded(turn_id, ordinal, each.block, each.uuid))
+    return len(turns)
+
+
+def _add_turns(draft: Draft, source: str, turns: list[ArchivedTurn], last_prompt_uuid: str) -> None:
+    draft.add(
+        e.Imported(
+            source=source,
+            turns=len(turns),
+            next_turn=turns[-1].turn.number + 1 if turns else 1,
+            message_count=sum(each.turn.kind is not TurnKind.BACKGROUND for each in turns),
+            cost_usd=round(sum(each.turn.cost_usd for each in turns), 10),
+            last_prompt_uuid=last_prompt_uuid,
+        )
+    )
+    for each in turns:
+        draft.extra.append(rows.insert_stored_turn(each.turn))
+        draft.extra.extend(
+            rows.insert_block(each.turn.id, ordinal, block) for ordinal, block in enumerate(each.blocks)
+        )
+
+
+def _new_id(session_id: SessionId, old: str) -> str:
+    return str(uuid.uuid5(uuid.UUID(session_id), f"imported {old}"))
+
+
+def _renamed(each: ArchivedTurn, session_id: SessionId) -> ArchivedTurn:
+    """The turn under ids of its new session: a file can be imported again, and beside its source."""
+    turn = each.turn
+    alternative_of = TurnId(_new_id(session_id, turn.alternative_of)) if turn.alternative_of else None
+    renamed = replace(
+        turn,
+        id=TurnId(_new_id(session_id, turn.id)),
+        session_id=session_id,
+        alternative_of=alternative_of,
+        attachments=(),
+        origin="",
+    )
+    return ArchivedTurn(renamed, each.blocks)
+
+
+def _archived_asks(session_id: SessionId, archive: SessionArchive) -> Iterator[Statement]:
+    for stored in archive.asks:
+        ask = replace(
+            stored.ask,
+            id=AskId(_new_id(session_id, stored.ask.id)),
+            turn_id=TurnId(_new_id(session_id, stored.ask.turn_id)) if stored.ask.turn_id else None,
+        )
+        status = "withdrawn" if stored.status == "open" else stored.status
+        closed_ms = stored.closed_ms if stored.closed_ms is not None else archive.exported_ms
+        yield rows.insert_stored_ask(
+            StoredAsk(ask, session_id, status, stored.decision, stored.decided_by, closed_ms)
+        )
+
+
+def _write_transcript(conversations: Conversations, archive: SessionArchive, conversation_id: str) -> bool:
+    """Put the transcript that the session was on where waking finds it, under its new id."""
+    for kept in archive.conversations:
+        if kept.conversation_id == archive.conversation_id:
+            lines = [_with_id(line, kept.conversation_id, conversation_id) for line in kept.lines]
+            conversations.write_copy(conversation_id, lines)
+            return True
+    return False
+
+
+def _with_id(line: str, old: str, new: str) -> str:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ImportRefused("The file is damaged: a line of Claude's transcript in it is not one.") from error
+    if not isinstance(row, dict):
+        raise ImportRefused("The file is damaged: a line of Claude's transcript in it is not one.")
+    if row.get("sessionId") == old:
+        row["sessionId"] = new
+    return msgspec.json.encode(row).decode()
+
+
+def _stored(session_id: SessionId, conversation_id: str, number: int, turn: ReadTurn, at_ms: int) -> StoredTurn:
+    return StoredTurn(
+        id=TurnId(_new_id(session_id, turn.prompt_uuid)),
+        session_id=session_id,
+        number=number,
+        kind=TurnKind.ELSEWHERE,
+        status=TurnStatus.DONE,
+        author_id="",
+        prompt=turn.prompt,
+        prompt_uuid=turn.prompt_uuid,
+        attachments=(),
+        conversation_id=conversation_id,
+        last_uuid=turn.blocks[-1].uuid if turn.blocks else turn.prompt_uuid,
+        alternative_of=None,
+        reason="",
+        cost_usd=0.0,
+        usage=TokenUsage(),
+        queued_ms=at_ms,
+        started_ms=at_ms,
+        ended_ms=at_ms,
+        duration_ms=0,
+        first_text_ms=None,
+    )
+
+
+def _blocks(turn: ReadTurn) -> tuple[Block, ...]:
+    return tuple(each.block for each in turn.blocks)

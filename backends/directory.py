@@ -3,7 +3,8 @@
     launch.json     what was started: never a value of the environment
     in              the FIFO that is the program's stdin
     input.ndjson    every line sent, output.ndjson every line printed, stderr.log the rest
-    pid             `boot ID`, then `shell|program|follower PID START`, a line each; replaced by rename
+    pid             `boot ID`, then `shell|program|follower PID START`, a line each; replaced by rename.
+                    START is `gone` for a program that ended before it could be asked for
     exit            the program's exit code as the shell counts (128 + signal), written by rename
 
 The logs themselves are read and written by `output_log.py` and `input_log.py`; `host.sh` writes `pid`, `exit`.

@@ -8,10 +8,13 @@
 # anything else is why it failed. All paths and the program come as arguments; nothing is ever evaluated.
 # The whole script is parsed before it runs, so that replacing this file cannot disturb a running host.
 
-# Sets `start` to when process $1 started. Fails if there is no such process.
+# Sets `start` to when process $1 started, to `gone` if there is no such process any more.
 start_of() {
-    start=
-    read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
+    start=gone
+    # A read can also fail because a child ended meanwhile: that is no answer.
+    until read -r stat 2>/dev/null <"/proc/$1/stat"; do
+        [ -e "/proc/$1" ] || return 0
+    done
     stat=${stat##*) }
     # shellcheck disable=SC2086
     set -- $stat
@@ -38,7 +41,6 @@ run() {
     "$@" <&3 >>"$directory/output.ndjson" 3>&- 4>&- &
     program=$!
     exec 3>&-
-    # Before the first external command: until then the shell cannot have reaped a program that ended at once.
     start_of "$program"; program_start=$start
     start_of "$follower"; follower_start=$start
     start_of $$
@@ -58,9 +60,9 @@ run() {
     echo "$code" >"$directory/exit.tmp" && "$mv" "$directory/exit.tmp" "$directory/exit"
     # The follower may have been replaced: the file knows, `$follower` does not.
     while read -r role pid then; do
-        if [ "$role" = follower ] && start_of "$pid" && [ "$start" = "$then" ]; then
-            kill "$pid"
-        fi
+        [ "$role" = follower ] || continue
+        start_of "$pid"
+        [ "$start" = gone ] || [ "$start" != "$then" ] || kill "$pid"
     done <"$directory/pid"
     # Takes its exit status: not every system has a process 1 that does.
     wait "$follower"

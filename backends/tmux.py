@@ -114,16 +114,18 @@ class TmuxBackend(LocalBackend):
         while True:
             self._windows.made.clear()
             try:
-                await self.ensure_terminals()
+                living = await self.living()
+                await self._windows.restore(living)
             except TerminalUnavailable:
                 await asyncio.sleep(_RETRY_S)  # tmux may be installed one day; looking for it starts no process
                 continue
             server = self._windows.server.process()
-            if server is None:
+            if server is None and not living:
                 await self._windows.made.wait()
-            else:
+                continue
+            if server is not None:
                 await self._watches.deaths.died(server)
-                await asyncio.sleep(_SERVER_GONE_S)
+            await asyncio.sleep(_SERVER_GONE_S)
 
 
 def _key(directory: HostDirectory) -> str:

@@ -80,13 +80,16 @@ class Kit:
     def bot(self, *arguments: str, crash_at: str = "") -> "subprocess.Popen[str]":
         """A process that does what the bridge does, to be killed. See `bot_process.py`."""
         return subprocess.Popen(
-            [sys.executable, "-m", "tests.backends.bot_process", str(self.run), self.socket_name, *arguments],
+            self.bot_command(*arguments),
             cwd=REPOSITORY,
             env={**os.environ, "CLAUDE_BRIDGE_CRASH_AT": crash_at},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+
+    def bot_command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "tests.backends.bot_process", str(self.run), self.socket_name, *arguments]
 
     def tmux_command(self, *arguments: str) -> list[str]:
         """Lines that a tmux command prints; none if it fails."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from asyncinotify import Inotify, Mask, Watch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,6 +120,29 @@ async def test_a_silent_log_sets_no_timer_and_an_event_wakes_its_reader_at_once(
     while log.lines.empty():  # noqa: ASYNC110 - at the loop's own pace
         await asyncio.sleep(0)
     assert loop.time() - before < 0.04, "the reader waited for a poll"
+    reading.cancel()
+    watch.close()
+
+
+async def test_a_line_written_just_before_the_watch_is_set_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = LogWatch()
+    log = _Writer(tmp_path / "log", watch)
+    log.write(b"")
+    add_watch = Inotify.add_watch
+    late = [b"first\n", b"second\n"]
+
+    def add_watch_too_late(inotify: Inotify, path: Path, mask: Mask) -> Watch:
+        if late:
+            log.write(late.pop(0))
+        return add_watch(inotify, path, mask)
+
+    monkeypatch.setattr(Inotify, "add_watch", add_watch_too_late)
+    reading = asyncio.create_task(log.read())
+    async with asyncio.timeout(30):
+        assert (await log.lines.get()).data == b"first"
+        assert (await log.lines.get()).data == b"second"
     reading.cancel()
     watch.close()
 

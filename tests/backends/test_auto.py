@@ -1,5 +1,6 @@
 """Choosing a backend: tmux if it can, PTY if it cannot, and hosts of either are attached by their own."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ async def test_a_tmux_that_cannot_start_a_session_is_reported_in_its_own_words(
 ) -> None:
     # tmux wants its socket's directory private; a plain file in its place cannot be one.
     monkeypatch.setenv("TMUX_TMPDIR", str(tmp_path))
-    (tmp_path / f"tmux-{__import__('os').getuid()}").touch()
+    (tmp_path / f"tmux-{os.getuid()}").touch()
     said: list[str] = []
     backends = chosen(kit, "auto", said)
     host = await backends.launch(kit.spec("cat"))

@@ -63,8 +63,8 @@ class InputLedger:
     def __init__(self, stored: Sequence[StoredInput], log_size: int) -> None:
         self._open = [each for each in stored if not each.acknowledged]
         self.next_number = stored[-1].number + 1 if stored else 1
-        # An acknowledged line has lost its bytes, but it is whole in the log, and nothing comes after it.
-        self.end = self._open[-1].line.end if self._open else log_size
+        # An acknowledged line has lost its bytes, but it is whole in the log; an open one may be cut there.
+        self.end = max(log_size, self._open[-1].line.end if self._open else 0)
         self._unsent = list(self._open)
 
     def reserve(self, lines: Sequence[tuple[str, bytes]]) -> list[StoredInput]:
@@ -93,8 +93,9 @@ class InputLedger:
         self._unsent.pop(0)
 
     def matching(self, token: str) -> list[StoredInput]:
-        """Unacknowledged lines that `token` acknowledges."""
-        return [each for each in self._open if each.token == token]
+        """Unacknowledged lines that `token` acknowledges: its own and all before it, as they are read in order."""
+        newest = max((each.number for each in self._open if each.token == token), default=0)
+        return [each for each in self._open if each.number <= newest]
 
     def acknowledge(self, acknowledged: Sequence[StoredInput]) -> None:
         """The log shows that these have arrived."""

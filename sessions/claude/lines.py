@@ -101,6 +101,7 @@ class PromptEchoed:
 
     prompt_uuid: str
     conversation_id: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

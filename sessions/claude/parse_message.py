@@ -76,7 +76,8 @@ def assistant(body: Json) -> CliLine:
 def user(body: Json) -> CliLine:
     message = object_of(body, "message")
     if flag_of(body, "isReplay"):
-        return PromptEchoed(text_of(body, "uuid"), text_of(body, "session_id"))
+        text = flattened(message.get("content"))
+        return PromptEchoed(text_of(body, "uuid"), text_of(body, "session_id"), text)
     results = tool_results(body)
     if results:
         return ToolResults(results)

@@ -32,11 +32,11 @@ class Run:
 class Chat:
     """Talk to Claude in this terminal. An empty `session` is the one of last time, or a new one."""
 
-    session: str
-    demo: bool
-    project: str
-    model: str
-    mode: str
+    session: str = ""
+    demo: bool = False
+    project: str = ""
+    model: str = ""
+    mode: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ from bridge.settings import Settings
 
 def chat(invocation: Chat) -> int:
     """Open the screen; return the exit code."""
+    return finish(partial(chat_here, invocation))
+
+
+async def chat_here(invocation: Chat, settings: Settings) -> int:
+    """Open the screen with these settings; return the exit code when the person leaves."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         say_on_stderr("chat needs a terminal. Without one: claude-bridge chat --once PROMPT.")
         return BAD_USAGE
-    return finish(partial(_chat, invocation))
-
-
-async def _chat(invocation: Chat, settings: Settings) -> int:
     from console.chat import ChatWish, run_chat
 
     sentences: list[str] = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.cli import BAD_USAGE, FAILED
-from bridge.ownership import AlreadyOwned, Owner, OwnerKind, OwnershipError, current_owner
+from bridge.ownership import AlreadyOwned, DataDirectoryRefused, Owner, OwnerKind, OwnershipError, current_owner
 from bridge.settings import Settings, load_settings
 from bridge.settings_errors import SettingsWrong
 from sessions.claude.errors import CliMissing
@@ -37,10 +37,10 @@ def finish(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
     try:
         settings = load_settings()
         return asyncio.run(_cancelled_by_signals(work(settings)))
-    except (SettingsWrong, OwnershipError, *_USAGE_ERRORS) as error:
+    except (SettingsWrong, DataDirectoryRefused, *_USAGE_ERRORS) as error:
         say_on_stderr(str(error))
         return BAD_USAGE
-    except (SessionError, StorageError) as error:
+    except (SessionError, StorageError, OwnershipError) as error:
         say_on_stderr(str(error))
         return FAILED
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -85,12 +85,17 @@ async def choose_place(settings: Settings, *, demo: bool, say: Say) -> Place:
         spoken_for = settings.discord_token is not None or current_owner(settings.data_dir) is not None
         if spoken_for or await _logged_in(settings):
             return Place(settings, demo=False)
-        say(
-            "Nobody is logged in to Claude, so the built-in DEMO answers; `claude auth login` ends that."
-        )
-    from bridge.wiring import demo_settings
+        say("Nobody is logged in to Claude, so the built-in DEMO answers; `claude auth login` ends that.")
+    return Place(demo_or_not(settings, demo=True), demo=True)
 
-    return Place(demo_settings(settings), demo=True)
+
+def demo_or_not(settings: Settings, *, demo: bool) -> Settings:
+    """The settings to use; the demo has a data directory of its own in DATA_DIR, so that nothing ever mixes."""
+    if not demo:
+        return settings
+    directory = settings.data_dir / "demo"
+    changes = {"data_dir": directory, "database_path": directory / "sessions.db", "claude_model": ""}
+    return settings.model_copy(update=changes)
 
 
 async def _logged_in(settings: Settings) -> bool:

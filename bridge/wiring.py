@@ -61,18 +61,12 @@ class OpenCore:
     settings: Settings
 
 
-def demo_settings(settings: Settings) -> Settings:
-    """The settings of the demo: a data directory of its own in DATA_DIR, so that nothing of it ever mixes."""
-    directory = settings.data_dir / "demo"
-    changes = {"data_dir": directory, "database_path": directory / "sessions.db", "claude_model": ""}
-    return settings.model_copy(update=changes)
-
-
 @asynccontextmanager
 async def open_core(settings: Settings, options: CoreOptions) -> AsyncIterator[OpenCore]:
     """Own the data directory and run the core, control socket included, inside the block.
 
-    For the demo, `settings` are `demo_settings`. Raises `OwnershipError`, `StorageError`, `DemoError`.
+    For the demo, `settings` are those of `cli_core.demo_or_not`.
+    Raises `OwnershipError`, `StorageError`, `DemoError`.
     """
     make_private(_outermost(settings, options))
     with owning(settings.data_dir, options.kind):

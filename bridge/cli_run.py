@@ -1,0 +1,71 @@
+"""The bridge itself: with a Discord token a bot, without one the terminal face."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from bridge.cli import BAD_USAGE, OK, Chat, Run
+from bridge.cli_core import finish, say_on_stderr
+from bridge.ownership import AlreadyOwned, OwnerKind, current_owner
+from bridge.settings import Settings
+
+if TYPE_CHECKING:
+    from bridge.wiring import OpenCore
+
+Face = Callable[["OpenCore"], Awaitable[None]]
+"""Something that people use the core through; runs until it is cancelled."""
+
+_WITHOUT_DISCORD = """\
+There is no Discord token, so this is the terminal. For Discord, the file .env needs three lines:
+DISCORD_TOKEN, ALLOWED_GUILD_IDS and ALLOWED_USER_IDS; .env.example says what to write there."""
+
+
+def run_bridge(invocation: Run) -> int:
+    """Run until a signal comes, or the person at the terminal leaves; return the exit code."""
+    return finish(partial(_run, invocation))
+
+
+async def _run(invocation: Run, settings: Settings) -> int:
+    if settings.discord_token is None or invocation.demo:
+        from bridge.cli_chat import chat_here
+
+        if settings.discord_token is None:
+            say_on_stderr(_WITHOUT_DISCORD)
+        return await chat_here(Chat(demo=invocation.demo), settings)
+    missing = settings.missing_for_discord()
+    if missing:
+        say_on_stderr("The bot stays off until these settings are there, in .env or the environment:")
+        for problem in missing:
+            say_on_stderr(f"  - {problem.sentence}")
+        return BAD_USAGE
+    return await run_with(settings, _faces())
+
+
+async def run_with(settings: Settings, faces: Sequence[Face]) -> int:
+    """Own the data directory and run `faces` on its core until cancelled (by a signal) or one of them fails.
+
+    Raises `AlreadyOwned` within a second if another process has it.
+    """
+    # Before the imports that take time: a second bot is to say so at once.
+    if (owner := current_owner(settings.data_dir)) is not None:
+        raise AlreadyOwned(owner)
+    from bridge.wiring import CoreOptions, open_core
+
+    try:
+        async with open_core(settings, CoreOptions(OwnerKind.BOT)) as core, asyncio.TaskGroup() as tasks:
+            for face in faces:
+                tasks.create_task(_as_coroutine(face, core), name="face")
+            await asyncio.get_running_loop().create_future()
+    except asyncio.CancelledError:
+        pass  # the ordinary way to end
+    return OK
+
+
+async def _as_coroutine(face: Face, core: "OpenCore") -> None:
+    await face(core)
+
+
+def _faces() -> Sequence[Face]:
+    """The faces beside the control socket. The Discord face is added here."""
+    return ()

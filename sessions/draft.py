@@ -93,7 +93,7 @@ class InputLedger:
         self._unsent.pop(0)
 
     def matching(self, token: str) -> list[StoredInput]:
-        """Unacknowledged lines that `token` acknowledges: its own and all before it, as they are read in order."""
+        """Unacknowledged lines that `token` acknowledges: its own and those before it (read in order)."""
         newest = max((each.number for each in self._open if each.token == token), default=0)
         return [each for each in self._open if each.number <= newest]
 

@@ -18,6 +18,7 @@ class LiveText:
     def __init__(self) -> None:
         self._partial = Partial()
         self._message_from = 0
+        self._in_message = False
         self._added: dict[str, list[str]] = {}
         self._shown: dict[str, int] = {}
         self._void = False
@@ -26,6 +27,7 @@ class LiveText:
         """The same state, to go back to if what was read could not be stored."""
         other = LiveText()
         other._partial, other._message_from = self._partial, self._message_from
+        other._in_message = self._in_message
         other._added = {key: list(pieces) for key, pieces in self._added.items()}
         other._shown, other._void = dict(self._shown), self._void
         return other
@@ -35,18 +37,21 @@ class LiveText:
         match line:
             case c.MessageStarted(parent=None):
                 self._message_from = begins_at
+                self._in_message = True
                 self._drop()
             case c.BlockDelta(parent=None):
                 self._added.setdefault(self._key(line.index), []).append(line.text)
-            case c.MessageStopped(parent=None, abandoned_from=int()) | c.TurnResult():
-                self._drop()
+            case c.MessageStopped(parent=None) | c.TurnResult():
+                self._in_message = False
+                if isinstance(line, c.TurnResult) or line.abandoned_from is not None:
+                    self._drop()
             case _:
                 pass
         self._partial = fold(self._partial, line)
 
     def replay_from(self, applied: int) -> int:
-        """Where reading must begin again after a restart, so that the open blocks can be folded anew."""
-        return self._message_from if self._partial.blocks() else applied
+        """Where reading must begin again after a restart, so that the open message can be folded anew."""
+        return self._message_from if self._in_message or self._partial.blocks() else applied
 
     def publish(self, session_id: SessionId, turn_id: TurnId | None, after: int) -> list[PartialText]:
         """What is new since the last call, as additions to the blocks that are open now."""

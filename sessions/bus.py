@@ -8,8 +8,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-from sessions.events import Feed, PartialText
-from sessions.model import SessionId
+from sessions.events import Feed, PartialText, TurnEnded
+from sessions.model import SessionId, TurnId
 from sessions.rows import load_events
 from storage import Database
 
@@ -114,6 +114,8 @@ class Bus:
                                 yield piece
                         elif item.number == after + 1:
                             after = item.number
+                            if isinstance(item.event, TurnEnded):
+                                seams.forget(item.event.turn_id)
                             yield item
                         elif item.number > after:
                             caught_up = False
@@ -126,6 +128,10 @@ class _PartialSeams:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], int] = {}
+
+    def forget(self, turn_id: TurnId) -> None:
+        """The turn is over: nothing of it is written any more."""
+        self._known = {place: known for place, known in self._known.items() if place[0] != turn_id}
 
     def restart(self, whole: PartialText) -> PartialText | None:
         """What of `whole` (a block's text from its beginning) is not known yet."""

@@ -89,7 +89,7 @@ def current_owner(data_dir: Path) -> Owner | None:
     An owner that has not yet said who it is has pid 0.
     """
     try:
-        descriptor = os.open(lock_path(data_dir), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(lock_path(data_dir), os.O_RDONLY)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -112,7 +112,7 @@ def _open(data_dir: Path) -> int:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if directory.stat().st_mode & 0o077:
                 directory.chmod(0o700)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise DataDirectoryRefused(str(error.strerror)) from error
 

@@ -216,8 +216,8 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
     else:
         problems += _contradictions(settings)
     if problems or settings is None:
-        # Without the cause: pydantic's error knows the values, secrets among them.
-        raise SettingsWrong(problems) from None
+        # Not inside `except`: pydantic's error knows the values, secrets among them.
+        raise SettingsWrong(problems)
     return settings
 
 

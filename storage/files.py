@@ -12,7 +12,7 @@ def make_directory(path: Path) -> None:
 
 def make_file(path: Path) -> None:
     """Make an empty file unless there is one, mode 0600 in both cases. Raises `OSError`."""
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         if os.fstat(descriptor).st_mode & 0o177:
             # A file that somebody else owns and shares with us is theirs to close.

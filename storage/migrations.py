@@ -89,8 +89,6 @@ def _apply(connection: sqlite3.Connection, step: Migration) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    finally:
-        connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _check(connection: sqlite3.Connection) -> None:

@@ -193,6 +193,21 @@ async def test_more_callers_than_places_are_all_served(path: Path, monkeypatch: 
         assert await texts(database) == [str(number) for number in range(50)]
 
 
+async def test_callers_that_wait_for_a_place_when_it_closes_are_written_or_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage.writer, "MAX_WAITING", 1)
+    async with Database.open(path, SCHEMA) as database:
+        calls = [asyncio.create_task(database.write([note(str(number))])) for number in range(20)]
+        await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        results = await asyncio.gather(*calls, return_exceptions=True)
+    written = [str(number) for number, result in enumerate(results) if not isinstance(result, DatabaseClosed)]
+    assert 0 < len(written) < 20
+    async with Database.open(path, SCHEMA) as database:
+        assert await texts(database) == written
+
+
 async def test_a_foreign_lock_delays_writes_and_no_reads(database: Database, path: Path) -> None:
     await database.write([note("before")])
     with foreign_lock(path) as process:
@@ -218,6 +233,7 @@ async def test_a_foreign_lock_that_stays_is_an_error_after_the_deadline(path: Pa
 
 async def test_closing_writes_what_waits_and_refuses_what_comes_later(path: Path) -> None:
     async with Database.open(path, SCHEMA) as database:
+        await database.read("SELECT 1")
         calls = [asyncio.create_task(database.write([note(str(number))])) for number in range(20)]
         await asyncio.sleep(0)
     assert len(await asyncio.gather(*calls)) == 20
@@ -230,26 +246,32 @@ async def test_closing_writes_what_waits_and_refuses_what_comes_later(path: Path
     assert not path.with_name("sessions.db-wal").exists()
 
 
-async def test_an_owner_that_is_cancelled_closes_in_order(path: Path) -> None:
+async def test_an_owner_that_is_cancelled_writes_what_waits_however_often(path: Path) -> None:
     opened = asyncio.Event()
 
     async def own() -> None:
         async with Database.open(path, SCHEMA) as database:
-            call = asyncio.create_task(database.write([note("kept")]))
+            calls.append(asyncio.create_task(database.write([note("kept")])))
             opened.set()
-            try:
-                await asyncio.Event().wait()
-            finally:
-                owner.cancel()  # a second time, while it closes
-                await asyncio.gather(call, return_exceptions=True)
+            await asyncio.Event().wait()
 
-    owner = asyncio.create_task(own())
-    await opened.wait()
-    owner.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await owner
-    async with Database.open(path, SCHEMA) as database:
-        assert await texts(database) == ["kept"]
+    calls: list[asyncio.Task[object]] = []
+    async with Database.open(path, SCHEMA):
+        pass
+    with foreign_lock(path) as process:
+        owner = asyncio.create_task(own())
+        await opened.wait()
+        for _ in range(3):
+            owner.cancel()
+            for _ in range(10):
+                await asyncio.sleep(0)
+        assert not owner.done()
+        release(process)
+        with pytest.raises(asyncio.CancelledError):
+            await owner
+    assert calls[0].done()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT text FROM notes").fetchall() == [("kept",)]
 
 
 async def test_a_read_sees_what_was_committed_before_it(database: Database) -> None:

@@ -112,11 +112,11 @@ async def test_damage_that_a_write_meets_is_found_by_the_next_start(
         assert database.recovery is not None
 
 
-async def test_a_copy_cut_short_by_a_kill_is_never_restored(path: Path) -> None:
+async def test_a_copy_that_a_kill_left_unfinished_is_never_restored(path: Path) -> None:
     await make(path, backup=False)
     directory = path.parent / "backups"
     directory.mkdir()
-    (directory / "sessions.db.29991231T000000000000Z.v1.tmp").write_bytes(path.read_bytes()[:8192])
+    (directory / "sessions.db.29991231T000000000000Z.v1.tmp").write_bytes(path.read_bytes())
     overwrite_header(path)
     async with Database.open(path, SCHEMA) as database:
         assert database.recovery is not None

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 
 from sessions import events as e
 from sessions.clock import Clock
-from sessions.host_run import SHORTAGE_RETRY_S, HostRun
+from sessions.host_run import HostRun
 from sessions.model import Lifecycle, SessionId, TurnStatus
 from sessions.process_life import launch_and_stay, stay
+from sessions.prompt_sender import SHORTAGE_RETRY_S
 from sessions.resources import Resources
 from sessions.session import Session
 from sessions.slots import Limits, ParkOne, SlotQueue, StartOne, Wait

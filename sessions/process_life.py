@@ -7,6 +7,7 @@ leaves the host running.
 import asyncio
 import logging
 import uuid
+from functools import partial
 from pathlib import Path
 
 from backends.base import BackendError, Host, HostExit, LaunchSpec, LogCut, Unkillable
@@ -22,6 +23,7 @@ from sessions.importing import read_what_was_said_elsewhere
 from sessions.model import Lifecycle, TurnStatus
 from sessions.rows import StoredHost
 from sessions.session import HANDED_OVER, Session
+from sessions.stubborn import until_stored
 from sessions.work_directory import check_work_directory
 
 log = logging.getLogger(__name__)
@@ -29,16 +31,10 @@ log = logging.getLogger(__name__)
 
 async def launch_and_stay(session: Session) -> None:
     """Start a host for `session` and stay with it until its end is recorded."""
-    number = session.snapshot.host + 1
     continues = session.snapshot.current is not None
-    async with session.change() as draft:
-        if not draft.snapshot.conversation_id:
-            draft.add(e.ConversationChanged(str(uuid.uuid4()), "new"))
-        draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, Lifecycle.STARTING, "a prompt waits"))
-        draft.add(e.HostStarted(number, continues))
-        draft.extra.append(rows.insert_host(session.id, number, draft.at_ms))
+    number = await until_stored(partial(_record_start, session, continues=continues))
     try:
-        host = await _launch(session, number, continues=continues)
+        host = await until_stored(partial(_launch, session, number, continues=continues))
     except (ClaudeError, ClaudeUnavailable, WorkDirectoryRefused) as error:
         await _record_failed_start(session, number, str(error))
         return
@@ -46,10 +42,26 @@ async def launch_and_stay(session: Session) -> None:
         log.exception("launch failed", extra={"session": session.id})
         await _record_failed_start(session, number, "Claude's process could not be started on this machine.")
         return
-    async with session.change() as draft:
-        draft.extra.append(rows.host_launched(session.id, number, host.ref))
+    await until_stored(partial(_record_launch, session, number, host))
     session.run = HostRun(session, host, StoredHost(number, host.ref, "live", 0, 0), ())
     await stay(session, session.run)
+
+
+async def _record_start(session: Session, *, continues: bool) -> int:
+    """Write down that a host is about to be, before it is; returns its number."""
+    number = session.snapshot.host + 1
+    async with session.change() as draft:
+        if not draft.snapshot.conversation_id:
+            draft.add(e.ConversationChanged(str(uuid.uuid4()), "new"))
+        draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, Lifecycle.STARTING, "a prompt waits"))
+        draft.add(e.HostStarted(number, continues))
+        draft.extra.append(rows.insert_host(session.id, number, draft.at_ms))
+    return number
+
+
+async def _record_launch(session: Session, number: int, host: Host) -> None:
+    async with session.change() as draft:
+        draft.extra.append(rows.host_launched(session.id, number, host.ref))
 
 
 async def _launch(session: Session, number: int, *, continues: bool) -> Host:
@@ -141,7 +153,7 @@ async def stay(session: Session, run: HostRun) -> None:
     except Unkillable as error:
         await _record_unkillable(session, run, error)
         return
-    await run.record_end(ended, run.trouble or _trouble_of(run, ended))
+    await until_stored(partial(run.record_end, ended, run.trouble or _trouble_of(run, ended)))
 
 
 async def _stay_until_the_end(session: Session, run: HostRun) -> HostExit:
@@ -172,7 +184,7 @@ async def _serve(session: Session, run: HostRun) -> None:
         await run.host.kill(session.around.patience.stop_s)
         return
     await run.take_up_cut_turn()
-    await run.advance()
+    await run.sender.run()
 
 
 async def _end_by_force(session: Session, run: HostRun) -> HostExit:

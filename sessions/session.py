@@ -177,7 +177,7 @@ class Session:
         async with self._news:
             self._news.notify_all()
         if run is not None:
-            run.wake()
+            run.sender.wake()
         self.around.changed(self)
 
     async def until(self, is_so: Callable[[Snapshot], bool]) -> Snapshot:
@@ -343,13 +343,13 @@ class Session:
         if self.snapshot.current is not None:
             raise IllegalMove("Putting files back", "busy")
         run = await self.wake()
-        return await run.rewind_files(turn.prompt_uuid, dry_run=dry_run)
+        return await run.control.rewind_files(turn.prompt_uuid, dry_run=dry_run)
 
     async def stop(self) -> bool:
         """Interrupt the running turn; process and partial text stay. False when nothing ran."""
         if self.run is None or self.snapshot.current is None:
             return False
-        await self.run.interrupt()
+        await self.run.control.interrupt()
         return True
 
     async def park(self, cause: str, *, keep_turn: bool = False) -> None:
@@ -394,7 +394,7 @@ class Session:
     async def set_model(self, model: str) -> None:
         """Use `model` from the next turn on. Raises `ClaudeUnavailable` if the CLI does not take it."""
         self._refuse_if_ended("Choosing a model")
-        resolved = await self.run.set_model(model) if self.run is not None else model
+        resolved = await self.run.control.set_model(model) if self.run is not None else model
         async with self.change() as draft:
             if draft.snapshot.model != resolved:
                 draft.add(e.ModelChanged(resolved))
@@ -403,7 +403,7 @@ class Session:
         """Change what Claude may do without asking. Raises `ClaudeUnavailable` if the CLI refuses it."""
         self._refuse_if_ended("Choosing a mode")
         if self.run is not None:
-            await self.run.set_permission_mode(mode)
+            await self.run.control.set_permission_mode(mode)
         async with self.change() as draft:
             if draft.snapshot.mode is not mode:
                 draft.add(e.ModeChanged(mode))

@@ -56,7 +56,7 @@ class RunningTurn(msgspec.Struct, frozen=True):
     started_ms: int = 0
     first_text_ms: int | None = None
     last_uuid: str = ""
-    interrupted: bool = False
+    host: int = 0
 
 
 class OpenAsk(msgspec.Struct, frozen=True):
@@ -267,12 +267,12 @@ def _sent(snapshot: Snapshot, event: e.TurnSent, at_ms: int) -> Snapshot:
     """A turn leaves the queue, or (after a cut) is sent once more to a new host."""
     for again in (snapshot.running, snapshot.sent):
         if again is not None and again.turn_id == event.turn_id:
-            return replace(snapshot, sent=replace(again, interrupted=False), running=None)
+            return replace(snapshot, sent=replace(again, host=event.host), running=None)
     turn = next(turn for turn in snapshot.queue if turn.turn_id == event.turn_id)
     return replace(
         snapshot,
         queue=_without(snapshot.queue, event.turn_id),
-        sent=RunningTurn(turn.turn_id, turn.prompt_uuid, turn.kind, turn.next_ordinal, at_ms),
+        sent=RunningTurn(turn.turn_id, turn.prompt_uuid, turn.kind, turn.next_ordinal, at_ms, host=event.host),
         activity=Activity.WORKING,
         blocker=None,
     )

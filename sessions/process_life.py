@@ -49,7 +49,7 @@ async def launch_and_stay(session: Session) -> None:
 
 async def _record_start(session: Session, *, continues: bool) -> int:
     """Write down that a host is about to be, before it is; returns its number."""
-    number = session.snapshot.host + 1
+    number = 1 + max(session.snapshot.host, await asyncio.to_thread(_highest_host, session))
     async with session.change() as draft:
         if not draft.snapshot.conversation_id:
             draft.add(e.ConversationChanged(str(uuid.uuid4()), "new"))
@@ -57,6 +57,13 @@ async def _record_start(session: Session, *, continues: bool) -> int:
         draft.add(e.HostStarted(number, continues))
         draft.extra.append(rows.insert_host(session.id, number, draft.at_ms))
     return number
+
+
+def _highest_host(session: Session) -> int:
+    """The highest host number that has a directory: a database from a backup may know of fewer."""
+    directory = session.around.run_directory / session.id
+    names = (entry.name for entry in directory.iterdir()) if directory.is_dir() else ()
+    return max((int(name) for name in names if name.isdigit()), default=0)
 
 
 async def _record_launch(session: Session, number: int, host: Host) -> None:

@@ -15,7 +15,8 @@ def open_project(project: str, workspace_root: Path) -> Path:
     """
     if not project:
         default = workspace_root / DEFAULT_PROJECT
-        default.mkdir(mode=0o700, parents=True, exist_ok=True)
+        workspace_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        default.mkdir(mode=0o700, exist_ok=True)
         return check_work_directory(default, workspace_root)
     if "\0" in project:
         raise WorkDirectoryRefused("?", "its name has a character that no directory can have")

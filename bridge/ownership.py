@@ -84,9 +84,9 @@ def owning(data_dir: Path, kind: OwnerKind) -> Iterator[Owner]:
 
 
 def current_owner(data_dir: Path) -> Owner | None:
-    """Who owns `data_dir` now; None if nobody does. Changes nothing.
+    """Who owns `data_dir` now; None if nobody does, or not yet said so. Changes nothing.
 
-    An owner that has not yet said who it is has pid 0.
+    An owner whose note cannot be read has pid 0.
     """
     try:
         descriptor = os.open(lock_path(data_dir), os.O_RDONLY)
@@ -95,6 +95,9 @@ def current_owner(data_dir: Path) -> Owner | None:
     except OSError as error:
         raise DataDirectoryRefused(str(error.strerror)) from error
     try:
+        # Nobody signed, so nobody owns; without this, many who look could keep a new owner out.
+        if os.fstat(descriptor).st_size == 0:
+            return None
         # Shared, so that two who look at the same time do not take each other for the owner.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -118,7 +121,7 @@ def _open(data_dir: Path) -> int:
 
 
 def _lock(descriptor: int) -> None:
-    # Whoever only looks (`current_owner`) holds the lock for microseconds; an owner needs some to sign it.
+    # Whoever looks at the note of a dead owner holds the lock for microseconds; a new owner needs some to sign.
     for pause_s in (0.02, 0.05, 0.1, None):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -62,6 +62,22 @@ def test_a_killed_owner_owns_nothing_and_is_not_named(tmp_path: Path) -> None:
             assert json.loads(lock_path(tmp_path).read_text())["pid"] == owner.pid == os.getpid()
 
 
+def test_two_who_look_after_a_killed_owner_do_not_take_each_other_for_it(tmp_path: Path) -> None:
+    with another_owner(tmp_path) as first:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    found: list[object] = []
+    threads = [
+        threading.Thread(target=lambda: found.extend(current_owner(tmp_path) for _ in range(2000)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(found) == {None}
+
+
 def test_an_owner_that_leaves_gives_the_directory_back(tmp_path: Path) -> None:
     for kind in OwnerKind:
         with owning(tmp_path, kind):
@@ -119,7 +135,8 @@ def test_a_lock_without_a_readable_note_is_a_lock_all_the_same(tmp_path: Path, n
         lock_path(tmp_path).write_text(note)
         with pytest.raises(AlreadyOwned, match="Another process uses"), owning(tmp_path, OwnerKind.BOT):
             pass
-        assert current_owner(tmp_path) is not None
+        found = current_owner(tmp_path)
+        assert (found.pid if found else None) == (0 if note else None)
 
 
 def test_looking_at_a_directory_that_nobody_owned_makes_nothing(tmp_path: Path) -> None:

@@ -233,9 +233,10 @@ async def test_a_foreign_lock_that_stays_is_an_error_after_the_deadline(path: Pa
 
 async def test_closing_writes_what_waits_and_refuses_what_comes_later(path: Path) -> None:
     async with Database.open(path, SCHEMA) as database:
-        await database.read("SELECT 1")
+        assert await texts(database) == []  # a reader has the file open
         calls = [asyncio.create_task(database.write([note(str(number))])) for number in range(20)]
         await asyncio.sleep(0)
+    assert not path.with_name("sessions.db-wal").exists()
     assert len(await asyncio.gather(*calls)) == 20
     with pytest.raises(DatabaseClosed):
         await database.write([note("late")])
@@ -243,7 +244,6 @@ async def test_closing_writes_what_waits_and_refuses_what_comes_later(path: Path
         await database.read("SELECT 1")
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM notes").fetchone() == (20,)
-    assert not path.with_name("sessions.db-wal").exists()
 
 
 async def test_an_owner_that_is_cancelled_writes_what_waits_however_often(path: Path) -> None:

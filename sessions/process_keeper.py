@@ -52,7 +52,9 @@ class ProcessKeeper:
         self._closing = False
 
     def wants_process(self, session: Session) -> None:
-        """Let the session wait for a process; it gets one at once if there is room."""
+        """Let the session wait for a process; it gets one at once if there is room. No-op while one starts."""
+        if session.id in self._starting:
+            return
         self.slots.add(session.id, session.snapshot.user_id)
         self.grant()
 

@@ -322,7 +322,7 @@ class Share(SessionCommand[Nothing], frozen=True, tag="share", kw_only=True):
 class Branch(SessionCommand[SessionInfo], frozen=True, tag="branch", kw_only=True):
     """A new session of the actor's that goes on from a turn (None: the last one); the parent is untouched."""
 
-    action = Action.VIEW
+    action = Action.PROMPT
     reply = SessionInfo
     channel_id: str
     turn_id: str | None = None
@@ -511,6 +511,54 @@ class ReadAudit(Command[AuditPage], frozen=True, tag="read_audit", kw_only=True)
     limit: int = 50
 
 
+class RetentionStep(msgspec.Struct, frozen=True):
+    """A session that a rule archives (`verb` archive: it ends, and can be brought back) or deletes."""
+
+    verb: str
+    session_id: SessionId
+    title: str
+    user_id: str
+    why: str
+    last_ms: int
+    size_bytes: int
+
+
+class RetentionReport(msgspec.Struct, frozen=True):
+    """What the rules remove, or (`applied`) have removed. `steps` lists at most 500; the counts are whole."""
+
+    steps: tuple[RetentionStep, ...]
+    archived: int
+    deleted: int
+    applied: bool
+
+
+class PlanRetention(Command[RetentionReport], frozen=True, tag="plan_retention"):
+    """What the retention rules would remove now; changes nothing."""
+
+    action = Action.ADMINISTER
+    reply = RetentionReport
+
+
+class ApplyRetention(Command[RetentionReport], frozen=True, tag="apply_retention"):
+    """Archive and delete what is due. What is deleted cannot be brought back."""
+
+    action = Action.ADMINISTER
+    reply = RetentionReport
+
+
+class RestoreSession(SessionCommand[SessionInfo], frozen=True, tag="restore_session", kw_only=True):
+    """Bring an ended session back, parked; its next prompt wakes it.
+
+    With `key` None it gets its old place if that is free, else none; `channel_id` empty keeps its channel.
+    Raises `IllegalMove` if it has not ended, `PlaceTaken` if another session holds `key`.
+    """
+
+    action = Action.MANAGE
+    reply = SessionInfo
+    channel_id: str = ""
+    key: str | None = None
+
+
 class ListProjects(Command[Names], frozen=True, tag="list_projects"):
     action = Action.CREATE
     reply = Names
@@ -569,5 +617,8 @@ AnyCommand = (
     | ClearAll
     | ReadStatistics
     | ReadAudit
+    | PlanRetention
+    | ApplyRetention
+    | RestoreSession
     | ListProjects
 )

@@ -29,6 +29,13 @@ class IllegalMove(SessionError):
         self.state = state
 
 
+class PlaceTaken(SessionError):
+    """Another session that has not ended holds the key."""
+
+    def __init__(self) -> None:
+        super().__init__("There is another session at this place. End it first, or use another place.")
+
+
 class NotAllowed(SessionError):
     """The actor may not do this. The sentence does not tell whether the session exists."""
 
@@ -69,6 +76,14 @@ class WorkDirectoryRefused(SessionError):
         super().__init__(f"The project “{name}” cannot be used: {reason}.")
         self.name = name
         self.reason = reason
+
+
+class ModelRefused(SessionError):
+    """What was given is no model's name."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__("This is not the name of a model. Try one of those that are offered.")
+        self.model = model
 
 
 class PromptRefused(SessionError):

@@ -18,11 +18,12 @@ from sessions import events as e
 from sessions import rows
 from sessions.archive import read_archive
 from sessions.bus import Bus
+from sessions.claude.launch import is_model_name
 from sessions.claude.transcript import StoredConversation
 from sessions.clock import Clock, SystemClock
 from sessions.conversations import Conversations
 from sessions.driver import Driver
-from sessions.errors import IllegalMove, SessionError, SessionNotFound
+from sessions.errors import IllegalMove, ModelRefused, SessionError, SessionNotFound
 from sessions.events import PartialText
 from sessions.importing import fill_from_archive, fill_from_transcript
 from sessions.model import PermissionMode, SessionId, TurnId, is_session_id
@@ -30,6 +31,7 @@ from sessions.process_keeper import ProcessKeeper
 from sessions.quotas import Budget
 from sessions.recovery import CLEARED, recover
 from sessions.resources import Resources
+from sessions.retention import Retention, RetentionRules
 from sessions.session import Patience, Session, Surroundings, title_from
 from sessions.slots import Limits
 from sessions.state import Snapshot
@@ -54,6 +56,7 @@ class Policy:
     patience: Patience = field(default_factory=Patience)
     vigilance: Vigilance = field(default_factory=Vigilance)
     budget: Budget = field(default_factory=Budget)
+    retention: RetentionRules = field(default_factory=RetentionRules)
     default_model: str = ""
     default_mode: PermissionMode = PermissionMode.DEFAULT
     continue_cut_turns: bool = True
@@ -105,7 +108,6 @@ class SessionManager:
         self.keeper = ProcessKeeper(
             policy.limits, policy.resources, self._clock, policy.patience.stop_s, self.loaded
         )
-        self._supervisor = Supervisor(policy.vigilance, self.loaded, lambda: len(self.keeper.slots))
         self._supervision: asyncio.Task[None] | None = None
         self._around = Surroundings(
             db=db,
@@ -121,6 +123,10 @@ class SessionManager:
             continue_cut_turns=policy.continue_cut_turns,
             wants_process=self._wants_process,
             changed=self.keeper.changed,
+        )
+        self.retention = Retention(self._around, policy.retention, self.get_session, self._forget)
+        self._supervisor = Supervisor(
+            policy.vigilance, self.loaded, lambda: len(self.keeper.slots), self.retention.apply
         )
 
     async def __aenter__(self) -> Self:
@@ -286,6 +292,9 @@ class SessionManager:
         return Session(Snapshot(SessionId(self._ids.make())), self._around)
 
     def _created(self, wish: NewSession, work_directory: str) -> e.SessionCreated:
+        model = wish.model or self.policy.default_model
+        if model and not is_model_name(model):
+            raise ModelRefused(model)
         return e.SessionCreated(
             user_id=wish.user_id,
             channel_id=wish.channel_id,
@@ -293,7 +302,7 @@ class SessionManager:
             title=title_from(wish.title),
             project=wish.project,
             work_directory=work_directory,
-            model=wish.model or self.policy.default_model,
+            model=model,
             mode=wish.mode or self.policy.default_mode,
         )
 
@@ -317,6 +326,9 @@ class SessionManager:
                 return
             if not self._is_needed(old):
                 del self._loaded[old.id]
+
+    def _forget(self, session_id: SessionId) -> None:
+        self._loaded.pop(session_id, None)
 
     def _is_needed(self, session: Session) -> bool:
         snapshot = session.snapshot

@@ -18,11 +18,19 @@ from faults import crash_point
 from sessions import events as e
 from sessions.bus import Bus
 from sessions.claude.control import FilesKept, FilesRewound
+from sessions.claude.launch import is_model_name
 from sessions.clock import Clock
 from sessions.conversations import Conversations
 from sessions.draft import Draft
 from sessions.driver import Driver
-from sessions.errors import AlreadyDecided, ClaudeUnavailable, IllegalMove, PromptRefused, TurnNotFound
+from sessions.errors import (
+    AlreadyDecided,
+    ClaudeUnavailable,
+    IllegalMove,
+    ModelRefused,
+    PromptRefused,
+    TurnNotFound,
+)
 from sessions.events import PartialText
 from sessions.host_run import HostRun
 from sessions.model import (
@@ -392,8 +400,10 @@ class Session:
         await run.leave(target, cause)
 
     async def set_model(self, model: str) -> None:
-        """Use `model` from the next turn on. Raises `ClaudeUnavailable` if the CLI does not take it."""
+        """Use `model` from the next turn on. Raises `ModelRefused`, `ClaudeUnavailable` if the CLI says no."""
         self._refuse_if_ended("Choosing a model")
+        if not is_model_name(model):
+            raise ModelRefused(model)
         resolved = await self.run.control.set_model(model) if self.run is not None else model
         async with self.change() as draft:
             if draft.snapshot.model != resolved:

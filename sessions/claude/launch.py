@@ -206,10 +206,15 @@ def _cut(at: str | None) -> tuple[str, ...]:
     return () if at is None else ("--resume-session-at", _uuid(at))
 
 
+def is_model_name(model: str) -> bool:
+    """Whether `model` has the form of a model's name, so that it may stand on a command line."""
+    return _MODEL.fullmatch(model) is not None
+
+
 def _model(model: str) -> tuple[str, ...]:
     if not model:
         return ()
-    if not _MODEL.fullmatch(model):
+    if not is_model_name(model):
         raise BadLaunch("The model", model)
     return ("--model", model)
 

@@ -7,6 +7,7 @@ from typing import Literal, assert_never
 
 from backends.base import Host, HostGone, HostRef, LaunchSpec, TerminalUnavailable
 from backends.host import Watches
+from backends.local import LocalBackend
 from backends.pty import PtyBackend
 from backends.tmux import TmuxBackend
 
@@ -63,10 +64,10 @@ class Backends:
         return await last.launch(spec)
 
     async def attach(self, ref: HostRef) -> Host:
-        backend = self._by_name.get(ref.backend)
-        if backend is None:
-            raise HostGone(f"no backend is named {ref.backend!r}")
-        return await backend.attach(ref)
+        return await self._maker_of(ref).attach(ref)
+
+    async def remove(self, ref: HostRef) -> bool:
+        return await self._maker_of(ref).remove(ref)
 
     async def survivors(self) -> Sequence[HostRef]:
         return [ref for backend in self._by_name.values() for ref in await backend.survivors()]
@@ -78,6 +79,12 @@ class Backends:
     async def close(self) -> None:
         await self._tmux.close()
         await self._pty.close()
+
+    def _maker_of(self, ref: HostRef) -> LocalBackend:
+        backend = self._by_name.get(ref.backend)
+        if backend is None:
+            raise HostGone(f"no backend is named {ref.backend!r}")
+        return backend
 
     def _say_once(self, reason: str) -> None:
         if not self._said:

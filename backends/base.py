@@ -223,6 +223,13 @@ class Backend(Protocol):
         """The host behind `ref`, alive or ended. Raises `HostGone` if its directory is gone."""
         ...
 
+    async def remove(self, ref: HostRef) -> bool:
+        """Remove what an ended host left, its logs included; False (and nothing removed) while it runs.
+
+        Does nothing if it is gone already. Raises `HostGone` for an address that is none of this backend's.
+        """
+        ...
+
     async def survivors(self) -> Sequence[HostRef]:
         """Every host of this backend whose program is alive, found without any record but its directory."""
         ...

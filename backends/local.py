@@ -93,6 +93,14 @@ class LocalBackend:
         terminal = await self._terminals.find(directory)
         return LocalHost(directory, ref, self._watches, terminal)
 
+    async def remove(self, ref: HostRef) -> bool:
+        directory = self.directory_of(ref)
+        pids = directory.pids()
+        if pids is not None and processes.is_alive(pids.program):
+            return False
+        directory.remove()
+        return True
+
     async def survivors(self) -> Sequence[HostRef]:
         return [self._ref(directory) for directory in await self.living()]
 

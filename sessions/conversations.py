@@ -7,6 +7,7 @@ I/O and blocks: call it in a thread.
 import os
 import re
 import shutil
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,8 @@ class Conversations:
     def __init__(self, environment: Mapping[str, str], copies: Path) -> None:
         self._config = config_directory(environment)
         self._copies = copies
+        # Two threads that append to one copy would damage it.
+        self._copying = threading.Lock()
 
     def transcript(self, conversation_id: str, work_directory: Path) -> Path | None:
         """Claude's own transcript of the conversation, if it has one."""
@@ -71,11 +74,27 @@ class Conversations:
             raise TranscriptMissing(conversation_id)
         return self._copies / f"{conversation_id}.jsonl"
 
+    def copied_bytes(self, conversation_id: str) -> int:
+        """The size of our copy; 0 if there is none."""
+        if not is_session_id(conversation_id):
+            return 0
+        copy = self.copy(conversation_id)
+        return copy.stat().st_size if copy.exists() else 0
+
+    def remove_copy(self, conversation_id: str) -> None:
+        """Remove our copy, if there is one."""
+        if is_session_id(conversation_id):
+            self.copy(conversation_id).unlink(missing_ok=True)
+
     def keep(self, conversation_id: str, work_directory: Path) -> None:
         """Bring our copy up to date: append what has grown, or copy anew if it is another file."""
         source = self.transcript(conversation_id, work_directory)
         if source is None:
             return
+        with self._copying:
+            self._keep(source, conversation_id)
+
+    def _keep(self, source: Path, conversation_id: str) -> None:
         self._copies.mkdir(mode=0o700, parents=True, exist_ok=True)
         target = self.copy(conversation_id)
         have = target.stat().st_size if target.exists() else 0

@@ -47,6 +47,13 @@ class LifecycleChanged(msgspec.Struct, frozen=True, tag="lifecycle_changed"):
     cause: str
 
 
+class SessionRestored(msgspec.Struct, frozen=True, tag="session_restored"):
+    """An ended session is back, parked, at the place `key` (empty: none): the one way out of `ended`."""
+
+    channel_id: str
+    key: str
+
+
 class ActivityChanged(msgspec.Struct, frozen=True, tag="activity_changed"):
     old: Activity
     new: Activity
@@ -254,6 +261,7 @@ class ContextMeasured(msgspec.Struct, frozen=True, tag="context_measured"):
 Event = (
     SessionCreated
     | LifecycleChanged
+    | SessionRestored
     | ActivityChanged
     | HostStarted
     | HostEnded

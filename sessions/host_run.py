@@ -63,6 +63,11 @@ class HostRun:
         self.over = asyncio.Event()
         self.trouble = ""
 
+    @property
+    def log_bytes(self) -> int:
+        """How much of the output log is read."""
+        return self._read_to
+
     # --- lines to the CLI -------------------------------------------------------------------------------
 
     def input_row(self, reserved: StoredInput) -> Statement:

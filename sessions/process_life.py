@@ -17,6 +17,7 @@ from sessions.claude.errors import ClaudeError
 from sessions.claude.transcript import Remains
 from sessions.draft import Draft
 from sessions.driver import ConversationStart, Fork
+from sessions.ended_hosts import remove_ended_hosts
 from sessions.errors import ClaudeUnavailable, WorkDirectoryRefused
 from sessions.host_run import HostRun
 from sessions.importing import read_what_was_said_elsewhere
@@ -161,6 +162,7 @@ async def stay(session: Session, run: HostRun) -> None:
         await _record_unkillable(session, run, error)
         return
     await until_stored(partial(run.record_end, ended, run.trouble or _trouble_of(run, ended)))
+    await remove_ended_hosts(session)
 
 
 async def _stay_until_the_end(session: Session, run: HostRun) -> HostExit:

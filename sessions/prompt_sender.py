@@ -28,6 +28,9 @@ SHORTAGE_RETRY_S = 5.0
 """How often a session that waits for free disk or memory looks again."""
 
 _SHORTEST_PAUSE_S = 0.05
+MAX_LOG_BYTES = 256 * 2**20
+"""A session whose host has printed more is parked at its next idle; the log goes with the host."""
+
 _STORAGE_RETRY_S = 1.0
 
 
@@ -86,7 +89,9 @@ class PromptSender:
         snapshot = self._session.snapshot
         if self._run.leaving is not None or not snapshot.is_idle:
             return
-        if not snapshot.queue:
+        if self._run.log_bytes > MAX_LOG_BYTES and not snapshot.background_tasks:
+            await self._run.leave(Lifecycle.PARKED, "its log was full; the next prompt begins a fresh one")
+        elif not snapshot.queue:
             await self._measure_if_stale()
         elif await self._has_room() and await self._has_rewound(snapshot.queue[0]):
             await self._send(snapshot.queue[0])

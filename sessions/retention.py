@@ -1,26 +1,34 @@
 """What is kept for how long: sessions that nobody uses are archived, ended ones are deleted in the end.
 
-Archived is ended, with a reason that says so: out of the lists, its process and place given back, nothing of it
-lost. `restore` brings an ended session back until a rule deletes it with all that is kept of it. Claude's own
+Archived is ended, with a reason that says so: out of the lists, its place given back, nothing of it lost.
+`restore` brings an ended session back until a rule deletes it with all that is kept of it. Claude's own
 transcripts are Claude's; ours are copies and go with the session.
 """
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from sessions.commands import RetentionReport
-from sessions.model import SessionId
-from sessions.session import Session
-from storage import Database
+from backends.base import BackendError
+from sessions import events as e
+from sessions import retention_rows as stored
+from sessions import rows
+from sessions.commands import RetentionReport, RetentionStep
+from sessions.ended_hosts import discard, remove_ended_hosts
+from sessions.errors import IllegalMove, PlaceTaken, SessionError, SessionNotFound
+from sessions.model import Lifecycle, SessionId
+from sessions.retention_rows import StoredOne
+from sessions.session import Session, Surroundings
+from storage import ConstraintViolated, StorageError
 
 log = logging.getLogger(__name__)
 
 ARCHIVED = "archived: nobody used it for long"
 """The reason of a session that a rule ended."""
 
-DAY_MS = 86_400_000
 MAX_LISTED = 500
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +46,25 @@ class RetentionRules:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ended:
-    """An ended session. `size_bytes` is 0 when nobody asked for it."""
+class Due:
+    """A session that a rule removes, and why, in words."""
 
-    id: SessionId
-    title: str
-    user_id: str
-    ended_ms: int
-    size_bytes: int
+    session: StoredOne
+    why: str
+
+
+def due_for_deletion(rules: RetentionRules, ended: Sequence[StoredOne], now_ms: int) -> Iterator[Due]:
+    """The sessions among `ended` (newest first) that go. Pure; sizes count only for `max_ended_bytes`."""
+    total_bytes = 0
+    for place, session in enumerate(ended, start=1):
+        total_bytes += session.size_bytes
+        days, most, most_bytes = rules.keep_ended_days, rules.max_ended, rules.max_ended_bytes
+        if days is not None and now_ms - session.last_ms >= days * _DAY_MS:
+            yield Due(session, f"ended {days:g} days ago or earlier")
+        elif most is not None and place > most:
+            yield Due(session, f"more than {most:,} ended sessions")
+        elif most_bytes is not None and total_bytes > most_bytes:
+            yield Due(session, f"ended sessions take more than {most_bytes / 2**20:,.0f} MB")
 
 
 class Retention:
@@ -53,22 +72,126 @@ class Retention:
 
     def __init__(
         self,
-        db: Database,
+        around: Surroundings,
         rules: RetentionRules,
         load: Callable[[str], Awaitable[Session]],
         forget: Callable[[SessionId], None],
-        now_ms: Callable[[], int],
     ) -> None:
-        self._db = db
+        self._around = around
+        self._db = around.db
         self._rules = rules
         self._load = load
         self._forget = forget
-        self._now_ms = now_ms
+        self._needed: set[str] = set()
+        self._applying = asyncio.Lock()
 
     async def plan(self) -> RetentionReport:
-        """What `apply` would do now; changes nothing. At most `MAX_LISTED` steps are listed, all are counted."""
-        archive, delete = await self._due()
-        sizes = await self._sizes([each.id for each in delete[:MAX_LISTED]])
-        steps = [_step("archive", each, why, 0) for each, why in archive]
-        steps += [_step("delete", each, why, sizes.get(each.id, 0)) for each, why in delete.items()]
-        return RetentionReport(tuple(steps[:MAX_LISTED]), len(archive), len(delete), applied=False)
+        """What `apply` would do now; changes nothing. Lists at most `MAX_LISTED` steps, counts all."""
+        archive = await self._to_archive()
+        delete = await self._to_delete()
+        return _report(archive, delete, applied=False)
+
+    async def apply(self) -> RetentionReport:
+        """Archive and delete what is due, one session after the other; return what was done.
+
+        A session that cannot be removed now is logged, left out of the report and tried again next time.
+        """
+        async with self._applying:
+            archive = await self._to_archive()
+            delete = await self._to_delete()
+            self._needed = await stored.conversations_to_branch_from(self._db) if delete else set()
+            archived = [each for each in archive if await self._done(each, self._archive)]
+            deleted = [each for each in delete if await self._done(each, self._delete)]
+            for session_id in await stored.sessions_with_ended_hosts(self._db):
+                await remove_ended_hosts(await self._load(session_id))
+        if archived or deleted:
+            log.info("retention", extra={"archived": len(archived), "deleted": len(deleted)})
+        return _report(archived, deleted, applied=True)
+
+    async def restore(self, session: Session, *, channel_id: str, key: str | None) -> None:
+        """Bring an ended session back, parked; its next prompt wakes it.
+
+        With `key` None it gets its old place if that is free, else none. Raises `IllegalMove` if it has not
+        ended, `PlaceTaken` if another session holds `key`, `SessionNotFound` if it was deleted just now.
+        """
+        snapshot = session.snapshot
+        if snapshot.lifecycle is not Lifecycle.ENDED:
+            raise IllegalMove("Bringing it back", snapshot.lifecycle)
+        wanted = snapshot.key if key is None else key
+        if wanted and await rows.find_by_key(self._db, wanted) is not None:
+            if key is not None:
+                raise PlaceTaken
+            wanted = ""
+        try:
+            async with session.change() as draft:
+                draft.add(e.SessionRestored(channel_id or snapshot.channel_id, wanted))
+        except ConstraintViolated as error:
+            if await rows.load_snapshot(self._db, session.id) is None:
+                raise SessionNotFound(session.id) from error
+            raise PlaceTaken from error
+
+    # --- what is due ------------------------------------------------------------------------------------
+
+    async def _to_archive(self) -> list[Due]:
+        days = self._rules.archive_after_days
+        if days is None:
+            return []
+        unused = await stored.load_unused(self._db, self._around.clock.now_ms() - round(days * _DAY_MS))
+        return [Due(each, f"nothing happened for {days:g} days") for each in unused]
+
+    async def _to_delete(self) -> list[Due]:
+        """What goes, oldest first, with the sizes of those that are listed."""
+        ended = await stored.load_ended(self._db)
+        if self._rules.max_ended_bytes is not None:
+            ended = [await self._sized(each) for each in ended]
+        due = list(due_for_deletion(self._rules, ended, self._around.clock.now_ms()))[::-1]
+        listed = [Due(await self._sized(each.session), each.why) for each in due[:MAX_LISTED]]
+        return listed + due[MAX_LISTED:]
+
+    async def _sized(self, session: StoredOne) -> StoredOne:
+        """The same with its size: its rows and the copy of its transcript."""
+        if session.size_bytes:
+            return session
+        copied = self._around.conversations.copied_bytes(session.conversation_id)
+        return replace(session, size_bytes=await stored.load_size(self._db, session.id) + copied)
+
+    # --- carrying out -----------------------------------------------------------------------------------
+
+    async def _done(self, due: Due, carry_out: Callable[[Session], Awaitable[bool]]) -> bool:
+        try:
+            return await carry_out(await self._load(due.session.id))
+        except SessionNotFound:
+            return False
+        except (SessionError, BackendError, StorageError, OSError) as error:
+            log.warning("not removed", extra={"session": due.session.id, "why": str(error)})
+            return False
+
+    async def _archive(self, session: Session) -> bool:
+        if session.snapshot.holds_slot or session.snapshot.queue:
+            return False  # somebody has just begun to use it again
+        await session.end(ARCHIVED)
+        return True
+
+    async def _delete(self, session: Session) -> bool:
+        """Files first, then rows: after a crash in between, the next round finds the session again."""
+        async with session.change() as draft:
+            if draft.snapshot.lifecycle is not Lifecycle.ENDED:
+                return False
+            await discard(session, await stored.load_ended_hosts(self._db, session.id))
+            for each in await stored.conversations_of(self._db, session.id) - self._needed:
+                await asyncio.to_thread(self._around.conversations.remove_copy, each)
+            await self._db.write([stored.delete_session(session.id)])
+        self._forget(session.id)
+        return True
+
+
+def _report(archive: Sequence[Due], delete: Sequence[Due], *, applied: bool) -> RetentionReport:
+    steps = [_step("archive", each) for each in archive] + [_step("delete", each) for each in delete]
+    return RetentionReport(tuple(steps[:MAX_LISTED]), len(archive), len(delete), applied)
+
+
+def _step(verb: str, due: Due) -> RetentionStep:
+    session = due.session
+    return RetentionStep(
+        verb, session.id, session.title, session.user_id, due.why, session.last_ms, session.size_bytes
+    )

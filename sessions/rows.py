@@ -166,6 +166,12 @@ def insert_event(session_id: SessionId, number: int, at_ms: int, event: e.Event)
 def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator[Statement]:
     """The rows that `event` changes besides its own and the session's."""
     match event:
+        case e.SessionRestored():
+            # Before the status: while the session counts as ended, its key is nobody's.
+            yield Statement(
+                "UPDATE sessions SET key = ?, channel_id = ? WHERE id = ?",
+                (event.key, event.channel_id, session_id),
+            )
         case e.TurnQueued():
             yield _insert_turn(session_id, event, at_ms)
         case e.BackgroundTurnStarted():

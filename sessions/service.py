@@ -38,6 +38,7 @@ _READING = (
     c.ListConversations,
     c.ReadStatistics,
     c.ReadAudit,
+    c.PlanRetention,
 )
 _MAX_PAGE = 100
 
@@ -186,6 +187,10 @@ class SessionService:
                 return c.ClearReport(tuple(report))
             case c.ReadStatistics():
                 return await self.statistics(command)
+            case c.PlanRetention():
+                return await self._manager.retention.plan()
+            case c.ApplyRetention():
+                return await self._manager.retention.apply()
             case c.ReadAudit():
                 entries = await read_audit(self._db, command.session_id, command.before, command.limit)
                 return c.AuditPage(tuple(entries))
@@ -249,6 +254,10 @@ class SessionService:
             case c.Park():
                 await session.park("parked on request")
                 return c.Nothing()
+            case c.RestoreSession():
+                retention = self._manager.retention
+                await retention.restore(session, channel_id=command.channel_id, key=command.key)
+                return self.info(session)
             case c.Clear():
                 await self._manager.clear_session(session.id)
                 return c.Nothing()

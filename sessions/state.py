@@ -142,6 +142,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return _created(numbered, event, at_ms)
         case e.LifecycleChanged():
             return _moved(numbered, event)
+        case e.SessionRestored():
+            return _restored(numbered, event)
         case e.ActivityChanged():
             return replace(numbered, activity=event.new, blocker=event.blocker)
         case e.HostStarted():
@@ -242,6 +244,18 @@ def _moved(snapshot: Snapshot, event: e.LifecycleChanged) -> Snapshot:
     if event.new in HOLDS_SLOT:
         return moved
     return replace(moved, activity=Activity.IDLE, blocker=None)
+
+
+def _restored(snapshot: Snapshot, event: e.SessionRestored) -> Snapshot:
+    if snapshot.lifecycle is not Lifecycle.ENDED:
+        raise IllegalMove("Bringing the session back", snapshot.lifecycle)
+    return replace(
+        snapshot,
+        lifecycle=Lifecycle.PARKED,
+        reason="brought back",
+        channel_id=event.channel_id,
+        key=event.key,
+    )
 
 
 def _conversation_changed(snapshot: Snapshot, event: e.ConversationChanged) -> Snapshot:

@@ -5,7 +5,7 @@ One task for all sessions looks round every few seconds; it decides nothing that
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sessions import events as e
@@ -16,6 +16,7 @@ from sessions.session import Session
 log = logging.getLogger(__name__)
 
 TIMEOUT_ACTOR = "timeout"
+_DAY_S = 86_400.0
 _QUIET_CPU_S = 0.05
 _OWN_PROCESSES = 3  # shell, follower and the CLI itself
 
@@ -28,22 +29,45 @@ class Vigilance:
     no_progress_s: float | None = 900.0
     ask_timeout_s: float | None = None
     ask_park_s: float = 3600.0
+    first_daily_s: float = 60.0
 
 
 class Supervisor:
-    """Goes round all sessions that have a process. `waiting` says how many others wait for a place."""
+    """Goes round all sessions that have a process; `waiting` says how many others wait for a place.
+
+    `daily` is done a minute after the start and then once a day.
+    """
 
     def __init__(
-        self, vigilance: Vigilance, sessions: Callable[[], Sequence[Session]], waiting: Callable[[], int]
+        self,
+        vigilance: Vigilance,
+        sessions: Callable[[], Sequence[Session]],
+        waiting: Callable[[], int],
+        daily: Callable[[], Awaitable[object]],
     ) -> None:
         self._vigilance = vigilance
         self._sessions = sessions
         self._waiting = waiting
         self._cpu_s: dict[str, float] = {}
+        self._daily = daily
         self._reminded: set[AskId] = set()
 
     async def run(self) -> None:
         """Go round until cancelled. A session that breaks here is logged and left alone."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._go_round(), name="rounds")
+            tasks.create_task(self._do_daily(), name="daily")
+
+    async def _do_daily(self) -> None:
+        await asyncio.sleep(self._vigilance.first_daily_s)
+        while True:
+            try:
+                await self._daily()
+            except Exception:
+                log.exception("daily work failed")
+            await asyncio.sleep(_DAY_S)
+
+    async def _go_round(self) -> None:
         while True:
             await asyncio.sleep(self._vigilance.round_s)
             for session in self._sessions():

@@ -1,0 +1,120 @@
+"""The SQL of retention: what is stored of whom, how much it is, and what nobody else needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backends.base import HostRef
+from sessions.model import SessionId
+from storage import Database, Row, Statement
+
+_COLUMNS = "id, title, user_id, conversation_id, last_activity_ms"
+_SIZE = (
+    "length(data) + (SELECT coalesce(sum(length(body)), 0) FROM events WHERE session_id = sessions.id)"
+    " + (SELECT coalesce(sum(length(blocks.body)), 0) FROM turns JOIN blocks ON blocks.turn_id = turns.id"
+    " WHERE turns.session_id = sessions.id)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOne:
+    """A session as the rules see it. `last_ms` is when it ended, or when something last happened to it."""
+
+    id: SessionId
+    title: str
+    user_id: str
+    conversation_id: str
+    last_ms: int
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EndedHost:
+    """A host that has ended and whose directory may still be there."""
+
+    number: int
+    ref: HostRef
+
+
+def _stored_one(row: Row) -> StoredOne:
+    return StoredOne(SessionId(str(row[0])), str(row[1]), str(row[2]), str(row[3]), int(str(row[4])))
+
+
+async def load_unused(db: Database, before_ms: int) -> list[StoredOne]:
+    """Sessions without a process that nothing happened to since `before_ms`, oldest first."""
+    found = await db.read(
+        f"SELECT {_COLUMNS} FROM sessions WHERE status IN ('parked', 'failed')"  # noqa: S608 (the parts are ours)
+        " AND last_activity_ms <= ? ORDER BY last_activity_ms, id",
+        (before_ms,),
+    )
+    return [_stored_one(row) for row in found]
+
+
+async def load_ended(db: Database) -> list[StoredOne]:
+    """Every ended session, the one that ended last first."""
+    found = await db.read(
+        f"SELECT {_COLUMNS} FROM sessions WHERE status = 'ended'"  # noqa: S608 (the parts are ours)
+        " ORDER BY last_activity_ms DESC, id DESC"
+    )
+    return [_stored_one(row) for row in found]
+
+
+async def load_size(db: Database, session_id: SessionId) -> int:
+    """Characters that the session's rows hold, which is about their bytes."""
+    row = await db.read_one(f"SELECT {_SIZE} FROM sessions WHERE id = ?", (session_id,))  # noqa: S608 (ours)
+    return int(str(row[0])) if row is not None else 0
+
+
+async def conversations_of(db: Database, session_id: SessionId) -> set[str]:
+    """The conversations of the session that no other session is on."""
+    found = await db.read(
+        "SELECT conversation_id FROM turns WHERE session_id = ?1"
+        " UNION SELECT conversation_id FROM sessions WHERE id = ?1"
+        " UNION SELECT data ->> 'fork_conversation' FROM sessions WHERE id = ?1",
+        (session_id,),
+    )
+    own = {str(row[0]) for row in found if row[0]}
+    marks = ", ".join("?" for _ in own)
+    others = await db.read(
+        f"SELECT conversation_id FROM sessions WHERE conversation_id IN ({marks}) AND id <> ?",  # noqa: S608
+        (*own, session_id),
+    )
+    return own - {str(row[0]) for row in others}
+
+
+async def conversations_to_branch_from(db: Database) -> set[str]:
+    """The conversations that a branch which never ran will begin from. Reads every session's row."""
+    found = await db.read(
+        "SELECT DISTINCT data ->> 'fork_conversation' FROM sessions"
+        " WHERE data ->> 'fork_conversation' <> '' AND NOT coalesce(data ->> 'conversation_begun', 0)"
+    )
+    return {str(row[0]) for row in found}
+
+
+def delete_session(session_id: SessionId) -> Statement:
+    """The session and everything that belongs to it; what it was audited for stays."""
+    return Statement("DELETE FROM sessions WHERE id = ?", (session_id,))
+
+
+async def load_ended_hosts(db: Database, session_id: SessionId) -> list[EndedHost]:
+    """Hosts of the session that have ended and were not removed yet."""
+    found = await db.read(
+        "SELECT number, backend, address FROM hosts"
+        " WHERE session_id = ? AND status = 'ended' AND address <> '' ORDER BY number",
+        (session_id,),
+    )
+    return [EndedHost(int(str(row[0])), HostRef(str(row[1]), str(row[2]))) for row in found]
+
+
+async def sessions_with_ended_hosts(db: Database) -> list[str]:
+    """Sessions that have hosts to remove. Reads every host's row."""
+    found = await db.read("SELECT DISTINCT session_id FROM hosts WHERE status = 'ended' AND address <> ''")
+    return [str(row[0]) for row in found]
+
+
+def host_removed(session_id: SessionId, number: int) -> Sequence[Statement]:
+    """The host left nothing any more: it has no address, and its inputs are needed by nobody."""
+    place = (session_id, number)
+    return (
+        Statement("UPDATE hosts SET address = '' WHERE session_id = ? AND number = ?", place),
+        Statement("DELETE FROM inputs WHERE session_id = ? AND host = ?", place),
+    )

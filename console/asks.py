@@ -1,0 +1,149 @@
+"""Answering an ask at the keyboard: which options there are, and what a key or a typed line decides. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from sessions.model import (
+    Allow,
+    AllowAlways,
+    AllowSession,
+    Answer,
+    ApprovePlan,
+    Ask,
+    Decision,
+    Deny,
+    PermissionBody,
+    PlanBody,
+    Question,
+    QuestionBody,
+    RevisePlan,
+)
+
+_YES, _NO = frozenset({"y", "yes"}), frozenset({"n", "no"})
+_KEEP_PLANNING = "Keep planning."
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    label: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskForm:
+    """An ask while it is being answered: the option under the cursor, ticked options, answers given so far."""
+
+    ask: Ask
+    cursor: int = 0
+    ticked: frozenset[int] = frozenset()
+    question_number: int = 0
+    answers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def question(self) -> Question | None:
+        """The question that is to be answered now, if the ask is one of questions."""
+        body = self.ask.body
+        if isinstance(body, QuestionBody) and self.question_number < len(body.questions):
+            return body.questions[self.question_number]
+        return None
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """What can be chosen by its number, the first is 1."""
+        body = self.ask.body
+        match body:
+            case PermissionBody():
+                return (
+                    Option("Yes"),
+                    Option("Yes, and do not ask for the like again in this session"),
+                    *(Option(suggestion.words) for suggestion in body.suggestions),
+                    Option("No", "type what Claude shall do instead, then Enter"),
+                )
+            case PlanBody():
+                return (
+                    Option("Yes, and edit without asking from here on"),
+                    Option("Yes, and ask for each edit"),
+                    Option("No, keep planning", "type what to change, then Enter"),
+                )
+            case QuestionBody():
+                choices = self.question.choices if self.question else ()
+                return tuple(Option(choice.label, choice.description) for choice in choices)
+            case _:
+                assert_never(body)
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether options are ticked first and confirmed with Enter."""
+        return self.question is not None and self.question.multi_select
+
+    def moved(self, step: int) -> "AskForm":
+        """The form with the cursor `step` options further down, round at the ends."""
+        count = len(self.options)
+        return replace(self, cursor=(self.cursor + step) % count if count else 0)
+
+    def pressed(self, number: int) -> "AskForm | Decision":
+        """What the digit `number` does: chooses that option, or ticks it where many may be."""
+        index = number - 1
+        if not 0 <= index < len(self.options):
+            return self
+        if self.takes_many:
+            return replace(self, cursor=index, ticked=self.ticked ^ {index})
+        return replace(self, cursor=index).entered("")
+
+    def entered(self, text: str) -> "AskForm | Decision":
+        """What Enter does with `text` in the input line; without text it takes the option under the cursor."""
+        text = text.strip()
+        match self.ask.body:
+            case PermissionBody() as body:
+                return _typed_permission(text) if text else _chosen_permission(self.cursor, body)
+            case PlanBody():
+                return _typed_plan(text) if text else _chosen_plan(self.cursor)
+            case QuestionBody() as body:
+                return self._answered(text, body)
+
+    def _answered(self, text: str, body: QuestionBody) -> "AskForm | Decision":
+        question = self.question
+        if question is None:
+            return Answer(dict(self.answers))
+        said = text or self._chosen_labels()
+        if not said:
+            return self
+        answers = {**self.answers, question.text: said}
+        following = AskForm(self.ask, question_number=self.question_number + 1, answers=answers)
+        return following if following.question_number < len(body.questions) else Answer(answers)
+
+    def _chosen_labels(self) -> str:
+        labels = [option.label for option in self.options]
+        if self.takes_many:
+            return ", ".join(labels[index] for index in sorted(self.ticked))
+        return labels[self.cursor] if self.cursor < len(labels) else ""
+
+
+def _typed_permission(text: str) -> Decision:
+    word = text.lower()
+    if word in _YES:
+        return Allow()
+    return Deny() if word in _NO else Deny(text)
+
+
+def _chosen_permission(index: int, body: PermissionBody) -> Decision:
+    if index == 0:
+        return Allow()
+    if index == 1:
+        return AllowSession()
+    suggestion = index - 2
+    return AllowAlways(suggestion) if suggestion < len(body.suggestions) else Deny()
+
+
+def _typed_plan(text: str) -> Decision:
+    word = text.lower()
+    if word in _YES:
+        return ApprovePlan()
+    return RevisePlan(_KEEP_PLANNING if word in _NO else text)
+
+
+def _chosen_plan(index: int) -> Decision:
+    if index == 2:
+        return RevisePlan(_KEEP_PLANNING)
+    return ApprovePlan(accept_edits=index == 0)

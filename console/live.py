@@ -1,0 +1,184 @@
+"""What is shown below the printed text and changes: text that grows, running tools, the queue, options, state.
+
+Pure: values to prompt_toolkit's (style, text) pairs. The style names are those of `STYLE`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from prompt_toolkit.utils import get_cwidth
+
+from console.asks import AskForm
+from console.commands import hints
+from console.text import clean, one_line
+from console.view import View
+from sessions.events import PartialText
+from sessions.model import Activity, Blocker, Lifecycle, PermissionMode
+
+Fragments = list[tuple[str, str]]
+
+STYLE = {
+    "dim": "#888888",
+    "thought": "#888888 italic",
+    "tool": "bold",
+    "spinner": "ansicyan",
+    "title": "bold",
+    "trouble": "ansiyellow",
+    "good": "ansigreen",
+    "demo": "reverse bold",
+    "prompt": "ansicyan bold",
+    "cursor": "ansicyan bold",
+}
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_SHOWN_TOOLS = 6
+_SHOWN_QUEUE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Growing:
+    """The text of a block that is being written; `kind` is text or thinking."""
+
+    key: str
+    kind: str
+    text: str
+
+
+def grown(blocks: tuple[Growing, ...], piece: PartialText) -> tuple[Growing, ...]:
+    """The growing blocks after `piece`."""
+    if piece.void:
+        return ()
+    known = {block.key: block for block in blocks}
+    block = known.get(piece.key) or Growing(piece.key, piece.kind, "")
+    known[piece.key] = replace(block, text=block.text[: piece.start] + piece.added)
+    return tuple(known.values())
+
+
+def without_first(blocks: tuple[Growing, ...], kind: str) -> tuple[Growing, ...]:
+    """The growing blocks once the oldest of this kind is complete."""
+    for index, block in enumerate(blocks):
+        if block.kind == kind:
+            return blocks[:index] + blocks[index + 1 :]
+    return blocks
+
+
+def activity_lines(view: View, blocks: Sequence[Growing], size: tuple[int, int], tick: int) -> Fragments:
+    """Growing text, running tools and waiting prompts, on a terminal of `size` (columns, rows)."""
+    columns, rows = size
+    fragments: Fragments = []
+    budget = max(3, rows // 2 - 2)
+    for block in blocks[-2:]:
+        style = "class:thought" if block.kind == "thinking" else ""
+        for line in _last_lines(block.text, columns - 1, budget):
+            fragments += [(style, line), ("", "\n")]
+    for tool in view.tools[-_SHOWN_TOOLS:]:
+        indent = "    " if tool.nested else "  "
+        words = one_line(tool.words, max(10, columns - len(tool.name) - 10))
+        spin = _SPINNER[tick % len(_SPINNER)]
+        fragments += [("class:spinner", f"{indent}{spin} "), ("class:tool", tool.name), ("", f" {words}\n")]
+    fragments += _queue_lines(view, columns)
+    if fragments and fragments[-1][1].endswith("\n"):
+        style, text = fragments.pop()
+        if text[:-1]:
+            fragments.append((style, text[:-1]))
+    return fragments
+
+
+def _queue_lines(view: View, columns: int) -> Fragments:
+    fragments: Fragments = []
+    waiting = [prompt for prompt in view.waiting if not prompt.sent or view.lifecycle is not Lifecycle.LIVE]
+    for place, prompt in enumerate(waiting[:_SHOWN_QUEUE], start=1):
+        fragments.append(("class:dim", f"  {place}. {one_line(prompt.text, columns - 20)}  (waits)\n"))
+    if len(waiting) > _SHOWN_QUEUE:
+        fragments.append(("class:dim", f"  … and {len(waiting) - _SHOWN_QUEUE} more prompts wait\n"))
+    return fragments
+
+
+def _last_lines(text: str, width: int, count: int) -> list[str]:
+    """The last lines of `text`, wrapped hard at `width` columns."""
+    # No more than can be shown is looked at: the text may be megabytes, and this runs several times a second.
+    tail = clean(text[-(width * count) :])
+    lines = [piece for line in tail.split("\n") for piece in _wrapped(line, width)]
+    return lines[-count:]
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    pieces, begin, used = [], 0, 0
+    for index, sign in enumerate(line):
+        columns = get_cwidth(sign)
+        if used + columns > width:
+            pieces.append(line[begin:index])
+            begin, used = index, 0
+        used += columns
+    return [*pieces, line[begin:]]
+
+
+def option_lines(form: AskForm, columns: int) -> Fragments:
+    """The options of an ask, one line each, and what the keys do."""
+    fragments: Fragments = []
+    question = form.question
+    if question is not None:
+        fragments.append(("class:title", f"  {one_line(question.text, columns - 4)}\n"))
+    for index, option in enumerate(form.options):
+        at_cursor = index == form.cursor
+        mark = "❯" if at_cursor else " "
+        tick = ("☑ " if index in form.ticked else "☐ ") if form.takes_many else ""
+        label = one_line(option.label, columns - 10)
+        fragments.append(("class:cursor" if at_cursor else "", f" {mark} {index + 1}. {tick}{label}"))
+        if option.description:
+            room = max(10, columns - len(label) - 14)
+            fragments.append(("class:dim", f"  {one_line(option.description, room)}"))
+        fragments.append(("", "\n"))
+    keys = "digits tick, Enter confirms" if form.takes_many else "a digit or Enter chooses, ↑↓ move"
+    own = "" if question is None else ", or type an answer of your own"
+    fragments.append(("class:dim", f"   {keys}{own}"))
+    return fragments
+
+
+def status_line(view: View | None, typed: str, now_ms: int, *, is_demo: bool) -> Fragments:
+    """The last line of the screen."""
+    if found := hints(typed):
+        return [("class:dim", "  ".join(found))]
+    fragments: Fragments = [("class:demo", " DEMO "), ("", " ")] if is_demo else []
+    if view is None:
+        return [*fragments, ("class:dim", "new session · /help shows what can be typed")]
+    style, words = _state(view, now_ms)
+    hint = "Ctrl-C stops it" if view.is_busy else "/help"
+    fragments += [(style, words), ("class:dim", f" · {hint} · {one_line(view.title, 32) or 'no title'}")]
+    facts = [view.model] if view.model else []
+    if view.mode is not PermissionMode.DEFAULT:
+        facts.append(f"mode {view.mode}")
+    if view.context_window and view.context_used:
+        facts.append(f"context {view.context_used * 100 // view.context_window} %")
+    if view.cost_usd:
+        facts.append(f"${view.cost_usd:.2f}")
+    return [*fragments, *(("class:dim", f" · {fact}") for fact in facts)]
+
+
+def _state(view: View, now_ms: int) -> tuple[str, str]:
+    if view.asks:
+        return "class:trouble", "? your answer is needed"
+    if view.lifecycle is not Lifecycle.LIVE:
+        return _LIFECYCLES[view.lifecycle]
+    if view.activity is Activity.BLOCKED:
+        return "class:trouble", _BLOCKERS.get(view.blocker, "! waiting") if view.blocker else "! waiting"
+    if view.running is not None:
+        seconds = max(0, now_ms - view.running_since_ms) // 1000
+        return "class:spinner", f"● working {seconds} s"
+    return ("class:spinner", "● working") if view.is_busy else ("class:good", "○ ready")
+
+
+_LIFECYCLES = {
+    Lifecycle.QUEUED: ("class:trouble", "◌ waits for a place"),
+    Lifecycle.STARTING: ("class:spinner", "● starting"),
+    Lifecycle.LIVE: ("class:good", "○ ready"),
+    Lifecycle.PARKED: ("class:good", "○ ready (asleep)"),
+    Lifecycle.STOPPING: ("class:dim", "◌ stopping"),
+    Lifecycle.ENDED: ("class:dim", "■ ended"),
+    Lifecycle.FAILED: ("class:trouble", "! failed; a prompt tries again"),
+}
+_BLOCKERS = {
+    Blocker.AUTH: "! login needed",
+    Blocker.USAGE_LIMIT: "! usage limit reached",
+    Blocker.RETRYING: "! Claude's servers do not answer; trying again",
+    Blocker.NO_PROGRESS: "! no sign of life",
+}

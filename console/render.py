@@ -1,0 +1,287 @@
+"""What is printed for good, as text with ANSI styles: from values to a string. Pure.
+
+All that Claude, tools or people wrote goes through `text.clean`: only the styles here reach the terminal.
+"""
+
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, assert_never
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.markdown import Heading, Markdown, MarkdownElement
+from rich.padding import Padding
+from rich.text import Text as Styled
+from rich.theme import Theme
+
+from console.text import clean, one_line
+from console.tools import tool_name
+from console.view import (
+    AskSettled,
+    AskShown,
+    NoticeShown,
+    PromptShown,
+    Shown,
+    TextShown,
+    ThoughtShown,
+    ToolShown,
+    TurnOver,
+)
+from sessions.commands import SessionInfo
+from sessions.model import (
+    Allow,
+    AllowAlways,
+    AllowSession,
+    Answer,
+    ApprovePlan,
+    Ask,
+    Decision,
+    Deny,
+    PermissionBody,
+    PlanBody,
+    QuestionBody,
+    RevisePlan,
+    TurnStatus,
+)
+
+_THEME = Theme(
+    {"markdown.code": "cyan", "markdown.h1": "bold", "markdown.h2": "bold", "markdown.link_url": "cyan"}
+)
+# Rich fills lines with spaces up to the width; they would be copied along.
+_FILLED = re.compile(r" +(?=(?:\x1b\[0m)?\n)")
+
+_LONGEST_MARKDOWN = 60_000
+_LONGEST_TEXT = 400_000
+_PROMPT_LINES = 30
+_INPUT_LINES = 60
+_THOUGHT_LINES = 3
+
+
+def render(items: Sequence[Shown], width: int) -> str:
+    """`items` as they are printed on a terminal of `width` columns."""
+    return "".join(_printed(_item(item), width) for item in items)
+
+
+def render_sessions(sessions: Sequence[SessionInfo], current: str, width: int) -> str:
+    """The numbered list that `/sessions` prints."""
+    if not sessions:
+        return _printed(Styled("There are no sessions yet.", "dim"), width)
+    lines = []
+    for number, info in enumerate(sessions, start=1):
+        mark, style = ("▸", "bold") if info.id == current else (" ", "")
+        title = one_line(info.title, max(20, width - 40)) or "no title"
+        line = Styled(f"{mark}{number:>3}  {title}", style)
+        line.append(f"  {state_words(info)}", "cyan")
+        line.append(f"  {info.id[:13]}", "dim")
+        lines.append(line)
+    return _printed(Group(*lines), width)
+
+
+def render_guide(guide: Mapping[str, str], width: int) -> str:
+    """The list that `/help` prints."""
+    longest = max(map(len, guide))
+    lines = [Styled.assemble((f"  {usage:<{longest}}  ", "cyan"), does) for usage, does in guide.items()]
+    more = "Enter sends, Alt-Enter begins a new line. Claude's own commands work too, /compact for example."
+    return _printed(Group(*lines, Styled(f"  {more}", "dim")), width)
+
+
+def render_line(text: str, style: str, width: int) -> str:
+    """One remark of ours."""
+    return _printed(Styled(clean(text), style), width)
+
+
+def state_words(info: SessionInfo) -> str:
+    """A session's state in a word or two."""
+    return info.activity.value if info.lifecycle.value == "live" else info.lifecycle.value
+
+
+def _printed(what: RenderableType, width: int) -> str:
+    out = io.StringIO()
+    # One column less: a line that fills the last one makes some terminals begin another.
+    console = Console(
+        file=out,
+        force_terminal=True,
+        color_system="standard",
+        width=max(20, width - 1),
+        highlight=False,
+        theme=_THEME,
+    )
+    console.print(Group(what))
+    return _FILLED.sub("", out.getvalue())
+
+
+def _item(item: Shown) -> RenderableType:
+    match item:
+        case PromptShown(text=text):
+            return _prompt(text)
+        case TextShown(text=text):
+            return Padding(_markdown(text), (1, 0, 0, 0))
+        case ThoughtShown(text=text):
+            lines = clean(text).strip().splitlines()
+            more = " …" if len(lines) > _THOUGHT_LINES else ""
+            return Padding(Styled("\n".join(lines[:_THOUGHT_LINES]) + more, "dim italic"), (1, 0, 0, 2))
+        case ToolShown():
+            return _tool(item)
+        case NoticeShown(text=text, is_trouble=is_trouble):
+            mark, style = ("!", "yellow") if is_trouble else ("·", "dim")
+            return Styled(f"{mark} {clean(text)}", style)
+        case AskShown(ask=ask):
+            return _ask(ask)
+        case AskSettled():
+            return _settled(item)
+        case TurnOver():
+            return _turn_over(item)
+        case _:
+            assert_never(item)
+
+
+def _prompt(text: str) -> RenderableType:
+    lines = clean(text).strip("\n").split("\n")
+    if len(lines) > _PROMPT_LINES:
+        lines = [*lines[:_PROMPT_LINES], f"… ({len(lines) - _PROMPT_LINES} more lines)"]
+    body = Styled("\n".join(f"  {line}" for line in lines)[2:], "bold")
+    return Padding(Styled.assemble(("❯ ", "bold cyan"), body), (1, 0, 0, 0))
+
+
+def _tool(shown: ToolShown) -> RenderableType:
+    mark, style = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "yellow")}[shown.succeeded]
+    indent = "    " if shown.tool.nested else "  "
+    line = Styled(no_wrap=True, overflow="ellipsis")
+    line.append(f"{indent}{mark} ", style)
+    line.append(shown.tool.name, "bold")
+    line.append(f" {shown.tool.words}")
+    if shown.added_lines or shown.removed_lines:
+        line.append(f"  +{shown.added_lines}", "green").append(f" −{shown.removed_lines}", "red")
+    elif shown.output:
+        line.append(f"  {shown.output}", "red dim" if shown.succeeded is False else "dim")
+    elif shown.succeeded is None:
+        line.append("  no result", "dim")
+    return line
+
+
+def _ask(ask: Ask) -> RenderableType:
+    match ask.body:
+        case PermissionBody() as body:
+            head = Styled.assemble(
+                ("? ", "bold yellow"), ("Claude wants to use ", ""), (tool_name(body.tool_name), "bold")
+            )
+            if body.description:
+                head.append(f"  {one_line(body.description, 100)}", "dim")
+            parts: list[RenderableType] = [head, Padding(_input(body.input), (0, 0, 0, 4))]
+            if body.reason:
+                parts.append(Styled(f"    {one_line(body.reason, 200)}", "yellow"))
+            if body.blocked_path:
+                parts.append(Styled(f"    It reaches {one_line(body.blocked_path, 200)}", "yellow"))
+            return Padding(Group(*parts), (1, 0, 0, 0))
+        case QuestionBody() as body:
+            lines = [
+                Styled.assemble(("? ", "bold yellow"), (clean(each.text), "bold")) for each in body.questions
+            ]
+            return Padding(Group(*lines), (1, 0, 0, 0))
+        case PlanBody() as body:
+            head = Styled.assemble(("? ", "bold yellow"), ("Claude has a plan:", "bold"))
+            return Padding(Group(head, Padding(_markdown(body.plan), (1, 0, 0, 2))), (1, 0, 0, 0))
+        case _:
+            assert_never(ask.body)
+
+
+def _input(arguments: Mapping[str, Any]) -> RenderableType:
+    """A tool's whole input, as far as it fits: who allows something has to see it."""
+    lines: list[Styled] = []
+    for name, value in arguments.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        first, *rest = clean(text).split("\n")
+        lines.append(Styled.assemble((f"{one_line(name, 40)}: ", "dim"), first))
+        lines += [Styled(f"  {line}") for line in rest]
+    if len(lines) > _INPUT_LINES:
+        left_out = len(lines) - _INPUT_LINES
+        lines = [*lines[:_INPUT_LINES], Styled(f"… {left_out} more lines that are not shown", "bold yellow")]
+    return Group(*lines)
+
+
+def _settled(settled: AskSettled) -> RenderableType:
+    if settled.decision is None:
+        return Styled(f"  – {clean(settled.cause)}", "dim")
+    mark, style, words = _decision(settled.decision)
+    line = Styled.assemble((f"  {mark} ", style), (words, style))
+    return line.append(f"  by {one_line(settled.by, 60)}", "dim") if settled.by else line
+
+
+def _decision(decision: Decision) -> tuple[str, str, str]:
+    match decision:
+        case Allow():
+            return "✓", "green", "allowed"
+        case AllowSession():
+            return "✓", "green", "allowed for this session"
+        case AllowAlways():
+            return "✓", "green", "allowed from now on"
+        case Deny(note=note):
+            return "✗", "red", f"denied: {one_line(note, 200)}" if note else "denied"
+        case Answer(answers=answers):
+            return "✓", "green", "; ".join(one_line(answer, 200) for answer in answers.values())
+        case ApprovePlan(accept_edits=accept_edits):
+            return "✓", "green", "plan approved, edits too" if accept_edits else "plan approved"
+        case RevisePlan(note=note):
+            return "↻", "yellow", f"plan to be revised: {one_line(note, 200)}"
+        case _:
+            assert_never(decision)
+
+
+def _turn_over(over: TurnOver) -> RenderableType:
+    ended = over.ended
+    facts = [f"{ended.duration_ms / 1000:.1f} s"] if ended.duration_ms else []
+    if ended.cost_usd:
+        facts.append(f"${ended.cost_usd:.4f}")
+    tokens = ended.usage.input_tokens + ended.usage.output_tokens
+    if tokens:
+        facts.append(f"{tokens:,} tokens")
+    words, style = _END_WORDS.get(ended.status, (ended.status.value, "dim"))
+    line = Styled.assemble(("── ", "dim"), (words, style))
+    if facts:
+        line.append(f" · {' · '.join(facts)}", "dim")
+    if ended.reason and ended.status is not TurnStatus.DONE:
+        return Padding(Group(line, Styled(f"   {clean(ended.reason)}", style)), (1, 0, 0, 0))
+    return Padding(line, (1, 0, 0, 0))
+
+
+_END_WORDS = {
+    TurnStatus.DONE: ("done", "dim"),
+    TurnStatus.FAILED: ("failed", "red"),
+    TurnStatus.INTERRUPTED: ("interrupted", "yellow"),
+    TurnStatus.CUT: ("cut off; /continue lets it go on", "yellow"),
+}
+
+
+# --- Markdown ---------------------------------------------------------------------------------------------
+
+
+class _PlainHeading(Heading):
+    """Headings at the left margin; Rich centres them and boxes the first level."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        self.text.justify = "left"
+        self.text.stylize("bold underline" if self.tag == "h1" else "bold")
+        yield self.text
+
+
+class _ChatMarkdown(Markdown):
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {**Markdown.elements, "heading_open": _PlainHeading}
+
+
+def _markdown(text: str) -> RenderableType:
+    """Claude's Markdown with its own line breaks kept; very long text as it is, its middle left out."""
+    text = clean(text).strip("\n")
+    if len(text) > _LONGEST_TEXT:
+        half = _LONGEST_TEXT // 2
+        left_out = len(text) - 2 * half
+        text = f"{text[:half]}\n\n… {left_out:,} characters are not shown here …\n\n{text[-half:]}"
+    if len(text) > _LONGEST_MARKDOWN:
+        return Styled(text)
+    # Links show their address: what a link says and where it leads are both Claude's choice.
+    markdown = _ChatMarkdown(text, code_theme="ansi_dark", hyperlinks=False)
+    for token in markdown.parsed:
+        for child in token.children or ():
+            if child.type == "softbreak":
+                child.type = "hardbreak"
+    return markdown

@@ -1,0 +1,334 @@
+"""What the terminal knows of a session, and what each event adds to the screen. Pure.
+
+`View` is kept in a file (`shown.py`) with the number of the last event that was shown, so that a terminal that
+was killed goes on where it stopped: with the tools that still ran, the prompts that waited, the open asks.
+"""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from console.tools import output_words, tool_name, tool_words
+from sessions import events as e
+from sessions.commands import SessionInfo
+from sessions.model import (
+    Activity,
+    Ask,
+    AskId,
+    Block,
+    Blocker,
+    Decision,
+    Lifecycle,
+    Note,
+    Other,
+    PermissionMode,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolOutput,
+    TurnId,
+    TurnStatus,
+)
+
+_KEPT_PROMPT_CHARS = 4_000
+_WORDS = 120
+
+
+class WaitingPrompt(msgspec.Struct, frozen=True):
+    """A prompt that Claude has not begun: `sent` is False while it is in the queue."""
+
+    turn_id: TurnId
+    text: str
+    sent: bool = False
+
+
+class OpenTool(msgspec.Struct, frozen=True):
+    """A tool call without a result yet. `nested` calls are a subagent's."""
+
+    tool_use_id: str
+    name: str
+    words: str
+    nested: bool = False
+
+
+class View(msgspec.Struct, frozen=True):
+    """One session as the terminal shows it after event `number`."""
+
+    session_id: str
+    number: int = 0
+    title: str = ""
+    model: str = ""
+    mode: PermissionMode = PermissionMode.DEFAULT
+    lifecycle: Lifecycle = Lifecycle.PARKED
+    activity: Activity = Activity.IDLE
+    blocker: Blocker | None = None
+    waiting: tuple[WaitingPrompt, ...] = ()
+    running: TurnId | None = None
+    running_since_ms: int = 0
+    last_prompt: str = ""
+    tools: tuple[OpenTool, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    cost_usd: float = 0.0
+    context_used: int = 0
+    context_window: int = 0
+    last_sentence: str = ""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something that an interrupt would stop."""
+        return self.running is not None or any(prompt.sent for prompt in self.waiting)
+
+
+# --- what is printed, once and for good -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PromptShown:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextShown:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThoughtShown:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolShown:
+    """A tool call that is over; `succeeded` is None when its result was never seen."""
+
+    tool: OpenTool
+    succeeded: bool | None
+    output: str = ""
+    added_lines: int = 0
+    removed_lines: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeShown:
+    text: str
+    is_trouble: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AskShown:
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class AskSettled:
+    """`decision` is None when the ask was withdrawn; `cause` says why."""
+
+    ask: Ask
+    decision: Decision | None
+    by: str = ""
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOver:
+    ended: e.TurnEnded
+
+
+Shown = PromptShown | TextShown | ThoughtShown | ToolShown | NoticeShown | AskShown | AskSettled | TurnOver
+
+
+def view_of(info: SessionInfo, after: int) -> View:
+    """The view with which to begin at event `after`, for a session that this terminal has not shown yet."""
+    return View(
+        session_id=info.id,
+        number=after,
+        title=info.title,
+        model=info.model,
+        mode=info.mode,
+        lifecycle=info.lifecycle,
+        activity=info.activity,
+        blocker=info.blocker,
+    )
+
+
+def fold(view: View, numbered: e.Numbered) -> tuple[View, list[Shown]]:
+    """The view after an event, and what the event adds to the screen."""
+    changed, shown = _fold_turn(replace(view, number=numbered.number), numbered)
+    fresh: list[Shown] = []
+    for item in shown:
+        # The same trouble arrives as a notice, a turn's end and a state: it is said once.
+        sentence = _sentence(item)
+        if sentence and sentence == changed.last_sentence and not isinstance(item, TurnOver):
+            continue
+        changed = replace(changed, last_sentence=sentence or changed.last_sentence)
+        fresh.append(item)
+    return changed, fresh
+
+
+def _sentence(item: Shown) -> str:
+    match item:
+        case NoticeShown(text=text):
+            return text
+        case TurnOver(ended=ended):
+            return ended.reason
+        case _:
+            return ""
+
+
+def _fold_turn(view: View, numbered: e.Numbered) -> tuple[View, list[Shown]]:
+    event = numbered.event
+    match event:
+        case e.TurnQueued():
+            prompt = WaitingPrompt(event.turn_id, event.prompt[:_KEPT_PROMPT_CHARS])
+            others = view.waiting
+            return replace(view, waiting=(prompt, *others) if event.front else (*others, prompt)), []
+        case e.TurnEdited():
+            edited = event.prompt[:_KEPT_PROMPT_CHARS]
+            return replace(view, waiting=_changed(view, event.turn_id, text=edited)), []
+        case e.TurnMovedToFront():
+            first = tuple(each for each in view.waiting if each.turn_id == event.turn_id)
+            return replace(view, waiting=(*first, *_without(view, event.turn_id))), []
+        case e.TurnWithdrawn():
+            return replace(view, waiting=_without(view, event.turn_id)), []
+        case e.TurnSent():
+            return replace(view, waiting=_changed(view, event.turn_id, sent=True)), []
+        case e.TurnStarted():
+            return _started(view, event.turn_id, numbered.at_ms)
+        case e.BackgroundTurnStarted():
+            begun = replace(view, running=event.turn_id, running_since_ms=numbered.at_ms)
+            return begun, [NoticeShown("Claude goes on by itself: background work has reported.")]
+        case e.TurnElsewhere():
+            return view, [NoticeShown("This was said in another terminal:"), PromptShown(event.prompt)]
+        case e.BlockAdded():
+            return _block(view, event.block)
+        case e.TurnContinued():
+            return view, [NoticeShown(event.how)]
+        case e.TurnEnded():
+            return _ended(view, event)
+        case _:
+            return _fold_ask(view, event)
+
+
+def _fold_ask(view: View, event: e.Event) -> tuple[View, list[Shown]]:
+    match event:
+        case e.AskOpened():
+            return replace(view, asks=(*view.asks, event.ask)), [AskShown(event.ask)]
+        case e.AskDecided():
+            return _settled(view, event.ask_id, event.decision, by=event.by)
+        case e.AskWithdrawn():
+            return _settled(view, event.ask_id, None, cause=event.cause)
+        case _:
+            return _fold_state(view, event)
+
+
+def _fold_state(view: View, event: e.Event) -> tuple[View, list[Shown]]:
+    match event:
+        case e.LifecycleChanged():
+            return _lifecycle(view, event)
+        case e.ActivityChanged():
+            return replace(view, activity=event.new, blocker=event.blocker), []
+        case e.Noticed():
+            return view, [NoticeShown(event.text, is_trouble=True)]
+        case e.ModelChanged():
+            return replace(view, model=event.model), []
+        case e.ModeChanged():
+            return replace(view, mode=event.mode), []
+        case e.TitleChanged():
+            return replace(view, title=event.title), []
+        case e.ContextMeasured():
+            return replace(view, context_used=event.used_tokens, context_window=event.window_tokens), []
+        case _:
+            return view, []
+
+
+def _changed(view: View, turn_id: TurnId, **fields: object) -> tuple[WaitingPrompt, ...]:
+    return tuple(replace(each, **fields) if each.turn_id == turn_id else each for each in view.waiting)
+
+
+def _without(view: View, turn_id: TurnId) -> tuple[WaitingPrompt, ...]:
+    return tuple(each for each in view.waiting if each.turn_id != turn_id)
+
+
+def _started(view: View, turn_id: TurnId, at_ms: int) -> tuple[View, list[Shown]]:
+    prompts = [each.text for each in view.waiting if each.turn_id == turn_id]
+    begun = replace(
+        view,
+        waiting=_without(view, turn_id),
+        running=turn_id,
+        running_since_ms=at_ms,
+        last_prompt=prompts[0] if prompts else view.last_prompt,
+        last_sentence="",
+    )
+    return begun, [PromptShown(text) for text in prompts]
+
+
+def _block(view: View, block: Block) -> tuple[View, list[Shown]]:
+    match block:
+        case Text(text=text, parent=None) if text.strip():
+            return view, [TextShown(text)]
+        case Thinking(text=text, parent=None) if text.strip():
+            return view, [ThoughtShown(text)]
+        case ToolCall():
+            words = tool_words(block.name, block.input, _WORDS)
+            tool = OpenTool(block.tool_use_id, tool_name(block.name), words, block.parent is not None)
+            return replace(view, tools=(*view.tools, tool)), []
+        case ToolOutput():
+            return _tool_over(view, block)
+        case Note(text=text) if text:
+            return view, [NoticeShown(text)]
+        case Text() | Thinking() | Note() | Other():
+            return view, []
+        case _:
+            assert_never(block)
+
+
+def _tool_over(view: View, output: ToolOutput) -> tuple[View, list[Shown]]:
+    found = [tool for tool in view.tools if tool.tool_use_id == output.tool_use_id]
+    changes = [line[0] for line in output.patch.splitlines() if line[:1] in ("+", "-")]
+    shown: list[Shown] = [
+        ToolShown(
+            tool,
+            not output.is_error,
+            "" if changes else output_words(output.text, _WORDS),
+            changes.count("+"),
+            changes.count("-"),
+        )
+        for tool in found
+    ]
+    return replace(view, tools=tuple(tool for tool in view.tools if tool not in found)), shown
+
+
+def _ended(view: View, event: e.TurnEnded) -> tuple[View, list[Shown]]:
+    unfinished: list[Shown] = [ToolShown(tool, None) for tool in view.tools]
+    over = replace(
+        view,
+        running=None if view.running == event.turn_id else view.running,
+        waiting=_without(view, event.turn_id),
+        tools=(),
+        cost_usd=view.cost_usd + event.cost_usd,
+        context_window=event.context_window or view.context_window,
+    )
+    is_silent = event.status is TurnStatus.WITHDRAWN
+    return over, [*unfinished, *([] if is_silent else [TurnOver(event)])]
+
+
+def _settled(
+    view: View, ask_id: AskId, decision: Decision | None, *, by: str = "", cause: str = ""
+) -> tuple[View, list[Shown]]:
+    found = [ask for ask in view.asks if ask.id == ask_id]
+    left = tuple(ask for ask in view.asks if ask.id != ask_id)
+    return replace(view, asks=left), [AskSettled(ask, decision, by, cause) for ask in found]
+
+
+def _lifecycle(view: View, event: e.LifecycleChanged) -> tuple[View, list[Shown]]:
+    activity = view.activity if event.new is Lifecycle.LIVE else Activity.IDLE
+    moved = replace(view, lifecycle=event.new, activity=activity, blocker=None)
+    match event.new:
+        case Lifecycle.FAILED:
+            return moved, [NoticeShown(event.cause, is_trouble=True)]
+        case Lifecycle.ENDED:
+            return moved, [NoticeShown("This session has ended.")]
+        case _:
+            return moved, []

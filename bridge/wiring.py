@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -27,7 +28,9 @@ from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.conversations import Conversations
 from sessions.manager import Policy, SessionManager
 from sessions.quotas import Budget
+from sessions.recovery import end_survivors
 from sessions.resources import Resources
+from sessions.retention import RetentionRules
 from sessions.service import SessionService
 from sessions.session import Patience
 from sessions.slots import Limits
@@ -37,6 +40,8 @@ from storage import Database
 log = logging.getLogger(__name__)
 
 _DEMO_CHECK_S = 30.0
+# Claude keeps plans beside its settings, which for the demo is in DATA_DIR, where its tools may write nothing.
+_DEMO_PREFERENCES = '{"plansDirectory": ".claude/plans"}\n'
 # Keys and addresses of the real Claude: the demo's take their place, and the rest has no business there.
 _NOT_IN_DEMO = ("ANTHROPIC", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR")
 
@@ -86,9 +91,7 @@ async def open_core(settings: Settings, options: CoreOptions) -> AsyncIterator[O
             log.info("open", extra={"kind": options.kind.value, "demo": options.demo})
             yield opened
             log.info("closing")
-            if not settings.enable_persistence:
-                await opened.manager.shutdown(stop_hosts=True)
-            elif options.kind is OwnerKind.CHAT:
+            if settings.enable_persistence and options.kind is OwnerKind.CHAT:
                 await _park_idle(opened.manager)
 
 
@@ -104,10 +107,12 @@ def make_private(data_dir: Path) -> None:
 async def _start_core(
     settings: Settings, options: CoreOptions, overrides: Mapping[str, str], stack: AsyncExitStack
 ) -> OpenCore:
-    database = await stack.enter_async_context(Database.open(settings.database_path, schema()))
+    await _end_left_overs(settings, options)
+    kept = settings if settings.enable_persistence else _for_this_run(settings, options, stack)
+    database = await stack.enter_async_context(Database.open(kept.database_path, schema()))
     if database.recovery is not None:
         options.say(database.recovery.sentence)
-    backend = _backend(settings, options)
+    backend = _backend(kept, options)
     child = {**child_environment(os.environ, _child_names(settings, options)), **overrides}
     manager = SessionManager(
         database,
@@ -121,13 +126,47 @@ async def _start_core(
                 private=[_outermost(settings, options)],
             )
         ),
-        Conversations(child, settings.data_dir / "transcripts"),
-        _policy(settings),
+        Conversations(child, kept.data_dir / "transcripts"),
+        _policy(kept),
     )
     await stack.enter_async_context(manager)
+    if not settings.enable_persistence:
+        stack.push_async_callback(manager.shutdown, stop_hosts=True)
     await manager.initialize()
     await stack.enter_async_context(_running(backend.keep_terminals(), "terminals"))
     return OpenCore(SessionService(manager), manager, database, settings)
+
+
+# --- ENABLE_PERSISTENCE=false -----------------------------------------------------------------------------
+
+
+def _temporary(settings: Settings) -> Settings:
+    """The same with everything below a directory that no other run shares."""
+    directory = settings.data_dir / "temporary"
+    return settings.model_copy(update={"data_dir": directory, "database_path": directory / "sessions.db"})
+
+
+async def _end_left_overs(settings: Settings, options: CoreOptions) -> None:
+    """End and remove what a run without persistence left when it was killed, whatever is set now."""
+    temporary = _temporary(settings)
+    if temporary.data_dir.exists():
+        backend = _backend(temporary, options)
+        try:
+            await end_survivors(backend)
+        finally:
+            await backend.close()
+        await asyncio.to_thread(shutil.rmtree, temporary.data_dir, ignore_errors=True)
+
+
+def _for_this_run(settings: Settings, options: CoreOptions, stack: AsyncExitStack) -> Settings:
+    """Settings whose database, hosts and transcripts go when `stack` is left; said at once."""
+    temporary = _temporary(settings)
+    make_private(temporary.data_dir)
+    stack.callback(shutil.rmtree, temporary.data_dir, ignore_errors=True)
+    options.say(
+        "ENABLE_PERSISTENCE is off: sessions, and Claude's processes with them, end when the bridge ends."
+    )
+    return temporary
 
 
 async def _park_idle(manager: SessionManager) -> None:
@@ -163,6 +202,12 @@ def _policy(settings: Settings) -> Policy:
             no_progress_s=settings.no_progress_timeout,
             ask_timeout_s=settings.ask_timeout,
             ask_park_s=settings.ask_park_after,
+        ),
+        retention=RetentionRules(
+            keep_ended_days=settings.retention_days,
+            archive_after_days=settings.archive_after_days,
+            max_ended=settings.retention_sessions,
+            max_ended_bytes=settings.retention_size,
         ),
         budget=Budget(settings.user_turns_per_hour, settings.user_dollars_per_day),
         default_model=settings.claude_model,
@@ -202,6 +247,10 @@ def _outermost(settings: Settings, options: CoreOptions) -> Path:
 async def _start_demo(settings: Settings, stack: AsyncExitStack) -> Mapping[str, str]:
     directory = settings.data_dir / "model"
     endpoint = await ensure_demo(directory)
+    preferences = endpoint.config_directory / "settings.json"
+    if not preferences.exists():
+        preferences.touch(mode=0o600)
+        preferences.write_text(_DEMO_PREFERENCES)
     await stack.enter_async_context(_running(_keep_demo(directory), "demo model"))
     return demo_environment(endpoint)
 

@@ -127,7 +127,8 @@ class _Chat:
         if self._view is not None:
             works = self._view.is_busy or bool(self._view.waiting)
             words = "Claude goes on working. " if works else ""
-            self.say(f"{words}Back to this session: claude-bridge chat --session {self._view.session_id}")
+            demo = " --demo" if self._wish.is_demo else ""
+            self.say(f"{words}Back to this session: claude-bridge chat{demo} --session {self._view.session_id}")
 
     # --- what is shown ----------------------------------------------------------------------------------
 

@@ -110,7 +110,7 @@ class Bus:
                     caught_up = bool(items)
                     for item in items:
                         if isinstance(item, PartialText):
-                            for piece in seams.join(item, self._partials(session_id)):
+                            for piece in seams.join(item, self._partials):
                                 yield piece
                         elif item.number == after + 1:
                             after = item.number
@@ -142,7 +142,7 @@ class _PartialSeams:
         self._known[place] = len(whole.added)
         return _tail(whole, known)
 
-    def join(self, item: PartialText, wholes: Sequence[PartialText]) -> list[PartialText]:
+    def join(self, item: PartialText, read_wholes: PartialReader) -> list[PartialText]:
         """`item` trimmed to what is new; where something is missing before it, the whole instead."""
         if item.void:
             self._known.clear()
@@ -155,6 +155,8 @@ class _PartialSeams:
         if item.start <= known:
             self._known[place] = end
             return [_tail(item, known - item.start)]
+        # Only here: putting the whole text together costs as much as the text is long.
+        wholes = read_wholes(item.session_id)
         fresh = [self.restart(whole) for whole in wholes if (whole.turn_id, whole.key) == place]
         return [each for each in fresh if each is not None]
 

@@ -219,6 +219,6 @@ async def test_following_for_long_keeps_nothing_of_turns_that_are_over(source: S
     seams = bus_module._PartialSeams()
     for n in range(100):
         turn_id = TurnId(f"turn {n}")
-        assert seams.join(PartialText(ID, 1, turn_id, "m/0", "text", 0, "x"), [])
+        assert seams.join(PartialText(ID, 1, turn_id, "m/0", "text", 0, "x"), lambda _: [])
         seams.forget(turn_id)
     assert seams._known == {}

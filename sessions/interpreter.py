@@ -146,8 +146,12 @@ def _prompt_moved(snapshot: Snapshot, line: c.PromptLifecycle | c.PromptEchoed) 
 
 
 def _turn_in_hand(snapshot: Snapshot, moment: Moment) -> Iterator[e.Event]:
-    """Begin a background turn if Claude speaks while no turn runs."""
-    if snapshot.running is None:
+    """Begin a turn if Claude speaks while none runs: the one that was cut goes on, else a background turn."""
+    if snapshot.running is not None:
+        return
+    if snapshot.sent is not None and snapshot.sent.taken_up:
+        yield e.TurnStarted(snapshot.sent.turn_id)
+    else:
         yield e.BackgroundTurnStarted(_background_turn_id(snapshot, moment), snapshot.next_turn)
 
 
@@ -173,7 +177,8 @@ def _add_blocks(snapshot: Snapshot, blocks: list[_Added], moment: Moment) -> Ite
     running = snapshot.running
     if running is None:
         yield from _turn_in_hand(snapshot, moment)
-        running = RunningTurn(_background_turn_id(snapshot, moment), "", kind=TurnKind.BACKGROUND)
+        cut = snapshot.sent if snapshot.sent is not None and snapshot.sent.taken_up else None
+        running = cut or RunningTurn(_background_turn_id(snapshot, moment), "", kind=TurnKind.BACKGROUND)
     for ordinal, added in enumerate(blocks, start=running.next_ordinal):
         yield e.BlockAdded(running.turn_id, ordinal, added.block, added.uuid)
 

@@ -47,7 +47,10 @@ class QueuedTurn(msgspec.Struct, frozen=True):
 
 
 class RunningTurn(msgspec.Struct, frozen=True):
-    """A turn that the CLI has or works on. `prompt_uuid` is empty for a background turn."""
+    """A turn that the CLI has or works on. `prompt_uuid` is empty for a background turn.
+
+    `taken_up`: an earlier host was cut in it, and the CLI may go on with it before it reads the prompt again.
+    """
 
     turn_id: TurnId
     prompt_uuid: str
@@ -57,6 +60,7 @@ class RunningTurn(msgspec.Struct, frozen=True):
     first_text_ms: int | None = None
     last_uuid: str = ""
     host: int = 0
+    taken_up: bool = False
 
 
 class OpenAsk(msgspec.Struct, frozen=True):
@@ -281,7 +285,7 @@ def _sent(snapshot: Snapshot, event: e.TurnSent, at_ms: int) -> Snapshot:
     """A turn leaves the queue, or (after a cut) is sent once more to a new host."""
     for again in (snapshot.running, snapshot.sent):
         if again is not None and again.turn_id == event.turn_id:
-            return replace(snapshot, sent=replace(again, host=event.host), running=None)
+            return replace(snapshot, sent=replace(again, host=event.host, taken_up=True), running=None)
     turn = next(turn for turn in snapshot.queue if turn.turn_id == event.turn_id)
     return replace(
         snapshot,

@@ -117,6 +117,7 @@ class MemoryCli:
         prompts = [each for each in self.conversation.messages if each.kind == "prompt"]
         cut = prompts and prompts[-1].uuid not in self.conversation.done
         if cut and spec.environment.get("CLAUDE_CODE_RESUME_INTERRUPTED_TURN"):
+            self.conversation.cut(self.conversation.index(prompts[-1].uuid))
             self._queue({"uuid": prompts[-1].uuid, "message": {"role": "user", "content": prompts[-1].text}})
             self.advance()
 
@@ -209,7 +210,12 @@ class MemoryCli:
 
     def _take_prompt(self, line: Row) -> None:
         ident = line["uuid"]
-        if ident == self.running or any(ident == each["uuid"] for each in self.queue):
+        if ident == self.running:
+            # What the real CLI says of a prompt that it goes on with already.
+            self._echo(line)
+            self.lifecycle(ident, "completed")
+            return
+        if any(ident == each["uuid"] for each in self.queue):
             return
         if ident in self.conversation.done:
             self._echo(line)

@@ -150,6 +150,25 @@ def test_the_result_of_background_work_does_not_end_the_prompt_that_took_over() 
     assert blocks(draft)["a"] == ["the answer"]
 
 
+def test_a_cut_turn_that_claude_goes_on_with_before_it_reads_the_prompt_again_is_no_background_turn() -> None:
+    """Measured: resumed, the CLI goes on at once; the prompt that comes then is echoed and called completed."""
+    cut = live(running=turn("a"), activity=Activity.WORKING)
+    again = play(cut)
+    again.add(e.TurnSent(TurnId("a"), 2))
+    assert again.snapshot.sent is not None
+    draft = play(
+        again.snapshot,
+        said("the answer"),
+        c.PromptEchoed("uuid a"),
+        c.PromptLifecycle("uuid a", "completed"),
+        said("its end"),
+        result("a"),
+        IDLE,
+    )
+    assert blocks(draft) == {"a": ["the answer", "its end"]}
+    assert ended(draft) == [("a", "done")]
+
+
 def test_reading_a_line_again_names_the_same_background_turn() -> None:
     first, second = (play(live(), said("x")), play(live(), said("x")))
     assert first.numbered == second.numbered

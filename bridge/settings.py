@@ -170,6 +170,18 @@ class Settings(BaseSettings):
     retention_days: int = _setting(
         30, "Days that a cleared session can still be brought back.", write="a whole number from 0 on", ge=0
     )
+    retention_sessions: int | None = _setting(
+        None, "Cleared sessions that are kept at most; the oldest go first. Empty: any number.",
+        write="a whole number from 0 on, or nothing", ge=0,
+    )  # fmt: skip
+    retention_size: Bytes | None = _setting(
+        None, "Space that cleared sessions may take; the oldest go first. Empty: any amount.",
+        write="a size with its unit, for example 512M or 2G, or nothing", ge=0,
+    )  # fmt: skip
+    archive_after_days: float | None = _setting(
+        None, "Days without activity until a session is cleared by itself. Empty: never.",
+        write="days, or nothing", gt=0,
+    )  # fmt: skip
     log_level: Annotated[LogLevel, BeforeValidator(in_capitals)] = _setting(
         LogLevel.INFO, "The least severe records that are logged.", write="DEBUG, INFO, WARNING or ERROR"
     )

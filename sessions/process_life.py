@@ -77,7 +77,7 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
     work_directory = check_work_directory(Path(snapshot.work_directory), around.workspace_root)
     await _refuse_if_open_elsewhere(session)
     resume = await _prepare_conversation(session, work_directory)
-    fork = Fork(snapshot.fork_conversation, snapshot.fork_uuid) if snapshot.fork_conversation else None
+    fork = None if resume else await _prepare_fork(session, work_directory)
     start = ConversationStart(
         conversation_id=session.snapshot.conversation_id,
         work_directory=work_directory,
@@ -135,6 +135,21 @@ async def _prepare_conversation(session: Session, work_directory: Path) -> bool:
     return False
 
 
+async def _prepare_fork(session: Session, work_directory: Path) -> Fork | None:
+    """Where a branch that never ran begins; its parent's transcript is given back if Claude has lost it."""
+    snapshot = session.snapshot
+    if not snapshot.fork_conversation:
+        return None
+    remains = session.around.conversations.remains
+    found = await asyncio.to_thread(remains, snapshot.fork_conversation, work_directory)
+    if found is Remains.MESSAGES:
+        return Fork(snapshot.fork_conversation, snapshot.fork_uuid)
+    async with session.change() as draft:
+        sentence = "Claude's record of the session that this one branches from is gone; it begins without it."
+        draft.add(e.Noticed("conversation_lost", sentence))
+    return None
+
+
 async def _record_failed_start(session: Session, number: int, sentence: str) -> None:
     async with session.change() as draft:
         draft.add(e.HostEnded(number, None, sentence))
@@ -161,8 +176,10 @@ async def stay(session: Session, run: HostRun) -> None:
     except Unkillable as error:
         await _record_unkillable(session, run, error)
         return
-    await until_stored(partial(run.record_end, ended, run.trouble or _trouble_of(run, ended)))
-    await remove_ended_hosts(session)
+    trouble = run.trouble or _trouble_of(run, ended)
+    await until_stored(partial(run.record_end, ended, trouble))
+    if not trouble:  # else its stderr stays for an admin to read, until the next end or the daily round
+        await remove_ended_hosts(session)
 
 
 async def _stay_until_the_end(session: Session, run: HostRun) -> HostExit:

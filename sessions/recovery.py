@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
-from backends.base import Backend, HostGone, HostRef
+from backends.base import Backend, BackendError, HostGone, HostRef
 from sessions import events as e
 from sessions import rows
 from sessions.host_run import HostRun
@@ -24,6 +24,7 @@ CLEARED = "cleared"
 """The reason of a session that is being ended for good; a restart finishes that."""
 
 _ATTACH_S = 10.0
+_END_S = 2.0
 
 Survivors = Mapping[tuple[str, int], HostRef]
 
@@ -63,6 +64,17 @@ async def find_survivors(backend: Backend) -> Survivors:
         host = await backend.attach(ref)
         found[(host.session_id, host.number)] = ref
     return found
+
+
+async def end_survivors(backend: Backend) -> int:
+    """End every living host of `backend`, whoever launched it; return how many there were."""
+    survivors = await backend.survivors()
+    for ref in survivors:
+        try:
+            await (await backend.attach(ref)).kill(_END_S)
+        except BackendError:
+            log.exception("left-over not ended")
+    return len(survivors)
 
 
 async def _restore(

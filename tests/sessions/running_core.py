@@ -1,0 +1,151 @@
+"""The whole core on real parts for one test: SQLite, PTY hosts, the stream driver, the scripted CLI.
+
+`running_core` may be entered again on the same directory, as the next start; whatever still runs when the
+outermost block is left is ended.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from backends.auto import BackendOptions, Backends, choose_backend
+from sessions import commands as c
+from sessions.access import Actor, Role
+from sessions.claude.stream import StreamDriver, StreamOptions
+from sessions.clock import Clock
+from sessions.conversations import Conversations
+from sessions.manager import NewSession, Policy, SessionManager
+from sessions.model import TurnId, TurnStatus
+from sessions.recovery import end_survivors
+from sessions.resources import Resources
+from sessions.rows import load_turn
+from sessions.service import SessionService
+from sessions.session import Patience, Sender, Session
+from sessions.state import Snapshot
+from sessions.supervision import Vigilance
+from storage import Database, load_migrations
+from tests.fakes.cli_home import install_scripted_cli
+
+DEADLINE_S = 40.0
+ADMIN = Actor("admin", "test", Role.ADMIN)
+MIGRATIONS = load_migrations(files("bridge") / "migrations")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningCore:
+    """The parts of a core that runs. `claude` is Claude's configuration directory, `copies` our transcripts."""
+
+    db: Database
+    manager: SessionManager
+    service: SessionService
+    directory: Path
+    claude: Path
+
+    @property
+    def copies(self) -> Path:
+        return self.directory / "transcripts"
+
+    @property
+    def run(self) -> Path:
+        return self.directory / "run"
+
+    async def session(self, user: str = "ann", channel: str = "c", key: str = "") -> Session:
+        return await self.manager.create_session(NewSession(user, channel, key=key))
+
+    async def say(self, session: Session, prompt: str, *, user: str = "ann") -> TurnId:
+        """Send a prompt; return its turn at once."""
+        number = session.snapshot.next_turn
+        placed = await session.send_message(prompt, sender=Sender(user, f"{session.id} {number} {prompt}"))
+        return placed.turn_id
+
+    async def ask(self, session: Session, prompt: str, *, user: str = "ann") -> TurnId:
+        """Send a prompt and wait until Claude is idle again."""
+        turn_id = await self.say(session, prompt, user=user)
+        await idle(session)
+        return turn_id
+
+    async def do(self, command: c.Command[Any], actor: Actor = ADMIN) -> Any:
+        return await self.service.perform(actor, command)
+
+    async def status(self, turn_id: TurnId) -> TurnStatus:
+        return (await load_turn(self.db, turn_id)).status
+
+
+@dataclass(frozen=True, slots=True)
+class CoreParts:
+    """What a test wants otherwise. `command` is the CLI, `claude` its configuration directory."""
+
+    command: Path | None = None
+    claude: Path | None = None
+    environment: Mapping[str, str] | None = None
+    clock: Clock | None = None
+
+
+def policy(directory: Path, **changes: Any) -> Policy:
+    """A policy without waits and limits that no test asked for."""
+    facts: dict[str, Any] = {
+        "run_directory": directory / "run",
+        "workspace_root": directory / "workspaces",
+        "resources": Resources(directory),
+        "patience": Patience(start_s=30, request_s=30, stop_s=5, idle_s=3600),
+        "vigilance": Vigilance(round_s=3600, first_daily_s=3600),
+    }
+    return Policy(**{**facts, **changes})
+
+
+@asynccontextmanager
+async def running_core(
+    directory: Path, parts: CoreParts | None = None, **changes: Any
+) -> AsyncIterator[RunningCore]:
+    """A core in `directory`; `changes` go to its `Policy`. Hosts end with the block."""
+    parts = parts or CoreParts()
+    directory.mkdir(exist_ok=True)
+    claude = parts.claude or directory / "config"
+    command = parts.command or install_scripted_cli(directory)
+    child = {"CLAUDE_CONFIG_DIR": str(claude), **(parts.environment or {})}
+    backend = _backend(directory)
+    driver = StreamDriver(
+        StreamOptions(str(command), {"PATH": os.environ["PATH"], "HOME": str(directory)}, overrides=child)
+    )
+    conversations = Conversations(child, directory / "transcripts")
+    async with Database.open(directory / "sessions.db", MIGRATIONS) as db:
+        manager = SessionManager(db, backend, driver, conversations, policy(directory, **changes), parts.clock)
+        try:
+            async with manager:
+                await manager.initialize()
+                yield RunningCore(db, manager, SessionService(manager), directory, claude)
+        finally:
+            last = _backend(directory)
+            await end_survivors(last)
+            await last.close()
+
+
+def _backend(directory: Path) -> Backends:
+    options = BackendOptions(run=directory / "run", socket_name="not-used", watch=("cat",), environment={})
+    return choose_backend("pty", options, on_fallback=print)
+
+
+def is_idle(snapshot: Snapshot) -> bool:
+    return snapshot.is_idle and not snapshot.queue
+
+
+async def reached(session: Session, is_so: Callable[[Snapshot], bool]) -> Snapshot:
+    """Wait until the session's state is as wished, with a deadline."""
+    async with asyncio.timeout(DEADLINE_S):
+        return await session.until(is_so)
+
+
+async def idle(session: Session) -> Snapshot:
+    return await reached(session, is_idle)
+
+
+async def until(claim: Callable[[], bool]) -> None:
+    """Wait for what tells nobody when it comes, such as a file."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not claim():  # noqa: ASYNC110 (there is no event)
+            await asyncio.sleep(0.01)

@@ -1,0 +1,30 @@
+"""The SQL of posts that may or may not have reached Discord; the rest of the posts' SQL is in `rows.py`."""
+
+from bot.rows import PostRow
+from storage import Database, Statement
+
+
+def note_tried(post_id: int, shown: str) -> Statement:
+    """Before its message is confirmed, `shown` holds the fingerprints of what was sent for it, one a word."""
+    return Statement("UPDATE posts SET shown = ? WHERE id = ? AND message_id IS NULL", (shown, post_id))
+
+
+async def messages_around(db: Database, row: PostRow) -> tuple[int, frozenset[int]]:
+    """The newest confirmed message of the channel older than `row`, and all confirmed ones after that."""
+    found = await db.read_one(
+        "SELECT coalesce(max(message_id), 0) FROM posts WHERE channel_id = ? AND id < ?",
+        (row.channel_id, row.id),
+    )
+    after = int(str(found[0])) if found is not None else 0
+    rows = await db.read(
+        "SELECT message_id FROM posts WHERE channel_id = ? AND message_id > ?", (row.channel_id, after)
+    )
+    return after, frozenset(int(str(each[0])) for each in rows)
+
+
+async def unconfirmed_subjects(db: Database, session_id: str) -> list[str]:
+    """The subjects of posts that Discord may or may not have, oldest first."""
+    rows = await db.read(
+        "SELECT subject FROM posts WHERE session_id = ? AND message_id IS NULL ORDER BY id", (session_id,)
+    )
+    return list(dict.fromkeys(str(each[0]) for each in rows))

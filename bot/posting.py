@@ -1,0 +1,192 @@
+"""Takes one step at a time: the row first, then Discord, then what is so. No message is lost, none is made twice.
+
+Before a message is created its row is there with a nonce, and with the fingerprint of what is about to be sent. A
+retry carries the same nonce and the same body, so Discord answers with the first message. When Discord has
+forgotten the nonce, our own messages after the last known post are read, and the one with that fingerprint is it.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from bot.bodies import Plain, PostWish
+from bot.plan import Create, Edit, PostKey, Remove, Step
+from bot.post_rows import messages_around, note_tried
+from bot.rows import (
+    PostRow,
+    confirm_post,
+    controls_of,
+    delete_post,
+    forget_message,
+    insert_controls,
+    insert_post,
+)
+from bot.transport import BodyRefused, MessageGone, Seen, Transport, fingerprint
+from faults import crash_point
+from sessions.clock import Clock
+from storage import Database, Statement
+
+log = logging.getLogger(__name__)
+
+NONCE_KEPT_MS = 120_000
+"""Discord knows a nonce for some minutes; after this time we do not trust it any more."""
+_MOST_KEYS = 20_000
+_COULD_NOT_BE_SHOWN = "-# Discord did not take this part; Export has it."
+
+
+@dataclass(slots=True)
+class Posts:
+    """The posts of one unit as they are, by subject and ordinal; changed as steps are taken."""
+
+    session_id: str
+    channel_id: int
+    rows: MutableMapping[PostKey, PostRow] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """What was first sent for a row by this process, and when."""
+
+    wish: PostWish
+    at_ms: int
+
+
+class Posting:
+    """Carries out steps for all channels. Steps of one unit must not overlap."""
+
+    def __init__(self, db: Database, transport: Transport, clock: Clock) -> None:
+        self._db = db
+        self.transport = transport
+        self._clock = clock
+        self._tries: dict[int, _Try] = {}
+        self._keys: OrderedDict[str, None] = OrderedDict()
+        self._refused: OrderedDict[str, None] = OrderedDict()
+
+    async def take(self, step: Step, posts: Posts) -> None:
+        """Carry out `step`. Raises what `Transport` raises, but for a refused body, which is shown otherwise."""
+        try:
+            match step:
+                case Create():
+                    await self._create(step, posts)
+                case Edit():
+                    await self._edit(step, posts)
+                case Remove():
+                    await self._remove(step.row, posts)
+                case _:
+                    assert_never(step)
+        except BodyRefused as error:
+            if isinstance(step, Remove):
+                raise
+            facts = {"session": posts.session_id, "subject": step.wish.subject, "code": error.code}
+            log.error("Discord refused a post", extra=facts)  # noqa: TRY400 (the facts say it all)
+            self._refuse(step.wish)
+
+    def acceptable(self, wish: PostWish) -> PostWish:
+        """`wish`, or a sentence in its place if Discord has refused it."""
+        if wish.shown not in self._refused:
+            return wish
+        return replace(wish, body=Plain(_COULD_NOT_BE_SHOWN))
+
+    def _refuse(self, wish: PostWish) -> None:
+        self._refused[wish.shown] = None
+        while len(self._refused) > _MOST_KEYS:
+            self._refused.popitem(last=False)
+
+    # --- creating ---------------------------------------------------------------------------------------
+
+    async def _create(self, step: Create, posts: Posts) -> None:
+        row, now_ms = step.row, self._clock.now_ms()
+        if row is not None and (found := await self._find_lost(row, now_ms)) is not None:
+            await self._confirm(row, found, step.wish, posts)
+            return
+        wish = step.wish
+        if row is None:
+            row = await insert_post(
+                self._db, posts.session_id, posts.channel_id, wish.subject, wish.ordinal, now_ms
+            )
+        earlier = self._tries.get(row.id)
+        if earlier is not None and now_ms - earlier.at_ms < NONCE_KEPT_MS:
+            wish = earlier.wish  # the same again: Discord then answers with the same message
+        else:
+            row = await self._note_try(row, wish)
+        self._tries[row.id] = _Try(wish, earlier.at_ms if earlier is not None else now_ms)
+        posts.rows[wish.subject, wish.ordinal] = row
+        crash_point("post-before")
+        try:
+            seen = await self.transport.create(row.channel_id, wish.body, nonce=row.nonce, ping=wish.ping)
+        except BodyRefused:
+            self._tries.pop(row.id, None)
+            raise
+        crash_point("post-sent")
+        await self._confirm(row, seen, wish, posts)
+
+    async def _note_try(self, row: PostRow, wish: PostWish) -> PostRow:
+        """Write down what is about to be sent under the row's nonce, beside what was sent before."""
+        tried = dict.fromkeys([*row.shown.split(), fingerprint(wish.body)])
+        row = replace(row, shown=" ".join(tried))
+        await self._db.write([note_tried(row.id, row.shown), *self._new_controls(wish)])
+        self._remember_controls(wish)
+        return row
+
+    async def _find_lost(self, row: PostRow, now_ms: int) -> Seen | None:
+        """The message of a row whose nonce is too old to be trusted, if it was made after all."""
+        tried = self._tries.get(row.id)
+        began_ms = tried.at_ms if tried is not None else row.created_ms
+        if not row.shown or now_ms - began_ms < NONCE_KEPT_MS:
+            return None
+        after, known = await messages_around(self._db, row)
+        wanted = row.shown.split()
+        for seen in await self.transport.own_messages(row.channel_id, after):
+            if seen.message_id not in known and seen.fingerprint in wanted:
+                return seen
+        return None
+
+    async def _confirm(self, row: PostRow, seen: Seen, wish: PostWish, posts: Posts) -> None:
+        # A message that was there before may show what was tried first: then it is not known, and edited.
+        shown = wish.shown if seen.fingerprint == fingerprint(wish.body) else "?"
+        await self._db.write([confirm_post(row.id, seen.message_id, shown)])
+        self._tries.pop(row.id, None)
+        posts.rows[wish.subject, wish.ordinal] = replace(row, message_id=seen.message_id, shown=shown)
+        crash_point("post-stored")
+
+    # --- changing ---------------------------------------------------------------------------------------
+
+    async def _edit(self, step: Edit, posts: Posts) -> None:
+        key = (step.wish.subject, step.wish.ordinal)
+        if new_controls := self._new_controls(step.wish):
+            await self._db.write(new_controls)
+            self._remember_controls(step.wish)
+        try:
+            await self.transport.edit(step.row.channel_id, step.message_id, step.wish.body)
+        except MessageGone:
+            await self._db.write([forget_message(step.row.id)])
+            # Read back, for its new nonce.
+            now_ms = self._clock.now_ms()
+            posts.rows[key] = await insert_post(self._db, posts.session_id, posts.channel_id, *key, now_ms)
+            return
+        crash_point("edit-sent")
+        await self._db.write([confirm_post(step.row.id, step.message_id, step.wish.shown)])
+        posts.rows[key] = replace(step.row, shown=step.wish.shown)
+
+    async def _remove(self, row: PostRow, posts: Posts) -> None:
+        if row.message_id is None:
+            found = await self._find_lost(row, self._clock.now_ms())
+            message_id = found.message_id if found is not None else None
+        else:
+            message_id = row.message_id
+        if message_id is not None:
+            await self.transport.delete(row.channel_id, message_id)
+        await self._db.write([delete_post(row.id)])
+        posts.rows.pop((row.subject, row.ordinal), None)
+
+    def _new_controls(self, wish: PostWish) -> list[Statement]:
+        """Rows for the controls of `wish`, if some may be missing."""
+        known = all(each.key in self._keys for each in controls_of(wish.body))
+        return [] if known else insert_controls(wish.body)
+
+    def _remember_controls(self, wish: PostWish) -> None:
+        self._keys.update(dict.fromkeys(each.key for each in controls_of(wish.body)))
+        while len(self._keys) > _MOST_KEYS:
+            self._keys.popitem(last=False)

@@ -1,0 +1,299 @@
+"""A turn → the posts that should show it. Pure but for the turn's flow, which it reads.
+
+Answers for what stands above and below Claude's words: where a prompt came from, what goes on, how it ended,
+and the buttons. Leaves the words themselves to `turn_flow.py` and the asks among them to `asks_cards.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from bot.asks_cards import AskFace, ask_card
+from bot.bodies import Button, Control, Plain, PostWish, Row, Style, Verb
+from bot.markdown.cards import escape_inline, shortened, todo_line
+from bot.turn_flow import LaidAsk, LaidPost, TurnFlow
+from bot.wording import counted, duration, model_name, money
+from sessions.commands import TurnView
+from sessions.model import Deny, PermissionBody, TurnKind, TurnStatus
+from sessions.rows import StoredAsk, StoredTurn
+
+MOST_CHARS = 2_000
+_TAIL_CHARS = 95
+_OVER = frozenset(
+    {TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT, TurnStatus.WITHDRAWN}
+)
+_TYPED_HERE = "discord:message:"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the posts of a session have in common. `owner_id` is who is pinged."""
+
+    session_id: str
+    owner_id: int
+    default_model: str = ""
+    model: str = ""
+    ping_after_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFace:
+    """A turn as it is to be shown. `waiting` is a sentence on what a running turn waits for, or empty.
+
+    `alternatives` are the turns of its group in order, if there are several. `posts_of` is the turn whose posts
+    show it: the last of the group. `replaced` turns have been asked again.
+    """
+
+    turn: StoredTurn
+    flow: TurnFlow
+    asks: Mapping[str, StoredAsk] = field(default_factory=dict)
+    picked: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    waiting: str = ""
+    alternatives: Sequence[str] = ()
+    posts_of: str = ""
+    replaced: bool = False
+
+    @property
+    def subject(self) -> str:
+        return f"turn:{self.posts_of or self.turn.id}"
+
+    @property
+    def over(self) -> bool:
+        return self.turn.status in _OVER
+
+
+def flow_of(view: TurnView, work_directory: str = "") -> TurnFlow:
+    """The flow of a stored turn."""
+    flow = TurnFlow(work_directory)
+    for block in view.blocks:
+        flow.add(block)
+    return flow
+
+
+def render_turn(face: TurnFace, setting: Setting) -> list[PostWish]:
+    """The posts of a turn and the cards of its asks, in order."""
+    if face.turn.status in (TurnStatus.QUEUED, TurnStatus.WITHDRAWN):
+        return []
+    anchored = {_tool_use(ask): ask_id for ask_id, ask in face.asks.items() if _tool_use(ask)}
+    denied = {_tool_use(ask) for ask in face.asks.values() if _is_denied(ask)}
+    laid = list(face.flow.lay_out(anchored, denied=denied, over=face.over))
+    if heading := _heading(face):
+        laid = _headed(heading, laid)
+    subject = face.subject
+    wishes: list[PostWish] = []
+    posts = 0
+    for each in laid:
+        match each:
+            case LaidPost():
+                wishes.append(PostWish(subject, posts, Plain(each.text, (), each.files)))
+                posts += 1
+            case LaidAsk():
+                wishes.append(ask_wish(face.asks[each.ask_id], face, setting))
+    return _ended(wishes, posts, face, setting) if face.over else _running(wishes, posts, face, setting)
+
+
+def ask_wish(ask: StoredAsk, face: TurnFace | None, setting: Setting) -> PostWish:
+    """The card of an ask."""
+    picked = face.picked.get(ask.ask.id, {}) if face is not None else {}
+    card = ask_card(AskFace(ask, setting.session_id, setting.owner_id, picked))
+    return PostWish(f"ask:{ask.ask.id}", 0, card, ping=setting.owner_id)
+
+
+def _tool_use(ask: StoredAsk) -> str:
+    return ask.ask.body.tool_use_id
+
+
+def _is_denied(ask: StoredAsk) -> bool:
+    return isinstance(ask.decision, Deny) and isinstance(ask.ask.body, PermissionBody)
+
+
+# --- above ----------------------------------------------------------------------------------------------
+
+
+def _heading(face: TurnFace) -> str:
+    """Where the turn comes from, when the channel does not show it."""
+    turn = face.turn
+    prompt = escape_inline(turn.prompt, 200)
+    match turn.kind:
+        case TurnKind.BACKGROUND:
+            return "-# Claude went on by itself: work in the background had news."
+        case TurnKind.ELSEWHERE:
+            return f"-# From the terminal: {prompt}"
+        case TurnKind.COMMAND:
+            return f"-# Claude's command {prompt}"
+        case _:
+            pass
+    if turn.alternative_of is not None:
+        return "-# Asked again"
+    if turn.origin.startswith(_TYPED_HERE) or not prompt:
+        return ""
+    return f"> {prompt}"
+
+
+def _headed(heading: str, laid: list[LaidPost | LaidAsk]) -> list[LaidPost | LaidAsk]:
+    first = laid[0] if laid else None
+    if isinstance(first, LaidPost) and len(first.text) + len(heading) + 1 + _TAIL_CHARS <= MOST_CHARS:
+        return [replace(first, text=f"{heading}\n{first.text}"), *laid[1:]]
+    return [LaidPost(heading), *laid]
+
+
+# --- while it runs --------------------------------------------------------------------------------------
+
+
+def _running(wishes: list[PostWish], posts: int, face: TurnFace, setting: Setting) -> list[PostWish]:
+    """The posts so far, with what goes on below the last one, and Stop."""
+    subject = face.subject
+    asking = any(ask.status == "open" for ask in face.asks.values())
+    last_is_post = bool(wishes) and wishes[-1].subject == subject
+    if not posts or not (last_is_post or asking):
+        wishes.append(PostWish(subject, posts, Plain("")))
+    place = max(n for n, wish in enumerate(wishes) if wish.subject == subject)
+    wish = wishes[place]
+    assert isinstance(wish.body, Plain)
+    tail = _tail(face, asking=asking, empty=not wish.body.content)
+    content = "\n".join(part for part in (wish.body.content, tail) if part)
+    stop = Button(Control(Verb.STOP, setting.session_id, face.turn.id), "Stop", Style.DANGER)
+    wishes[place] = replace(wish, body=replace(wish.body, content=content, rows=((stop,),)))
+    return wishes
+
+
+def _tail(face: TurnFace, *, asking: bool, empty: bool) -> str:
+    if asking:
+        return "-# Waiting for your answer, below."
+    if face.waiting:
+        return f"-# {escape_inline(face.waiting, _TAIL_CHARS - 3)}"
+    if face.flow.todo is not None:
+        done, total, current = face.flow.todo
+        return todo_line(done, total, current, limit=_TAIL_CHARS)
+    return "-# Claude is working…" if empty else ""
+
+
+# --- when it is over ------------------------------------------------------------------------------------
+
+
+def _ended(wishes: list[PostWish], posts: int, face: TurnFace, setting: Setting) -> list[PostWish]:
+    """The posts, with how it ended and the buttons below the last one; in a post that pings if it took long."""
+    subject = face.subject
+    closing = _closing(face, setting)
+    rows = _buttons(face, setting)
+    last = wishes[-1] if wishes else None
+    if _took_long(face, setting) and not face.replaced:
+        content = f"<@{setting.owner_id}> {closing.removeprefix('-# ')}"
+        wishes.append(PostWish(subject, posts, Plain(content, rows), ping=setting.owner_id))
+    elif last is not None and last.subject == subject and _fits(last.body, closing):
+        assert isinstance(last.body, Plain)
+        content = "\n".join(part for part in (last.body.content, closing) if part)
+        wishes[-1] = replace(last, body=replace(last.body, content=content, rows=rows))
+    else:
+        wishes.append(PostWish(subject, posts, Plain(closing, rows)))
+    return wishes
+
+
+def _fits(body: object, closing: str) -> bool:
+    return isinstance(body, Plain) and len(body.content) + 1 + len(closing) <= MOST_CHARS
+
+
+def _took_long(face: TurnFace, setting: Setting) -> bool:
+    return face.turn.kind is not TurnKind.ELSEWHERE and took_ms(face.turn) > setting.ping_after_s * 1000
+
+
+def took_ms(turn: StoredTurn) -> int:
+    """How long the turn took by the clock on the wall, its asks included."""
+    if turn.started_ms is None or turn.ended_ms is None:
+        return turn.duration_ms
+    return max(turn.duration_ms, turn.ended_ms - turn.started_ms)
+
+
+def _closing(face: TurnFace, setting: Setting) -> str:
+    if face.replaced:
+        return "-# Asked again below; ‹ › there flips between the answers."
+    turn = face.turn
+    took = duration(took_ms(turn))
+    reason = escape_inline(turn.reason, 300)
+    match turn.status:
+        case TurnStatus.INTERRUPTED:
+            return f"-# Stopped after {took}. What was said and done so far is kept."
+        case TurnStatus.FAILED:
+            return f"**Not finished** after {took}. {reason or 'Try again, or go on.'}"
+        case TurnStatus.CUT:
+            return f"**Cut off** after {took}. {reason} Continue lets it go on where it was.".replace("  ", " ")
+        case _:
+            return f"-# {' · '.join(_facts(face, setting, took))}"
+
+
+def _facts(face: TurnFace, setting: Setting, took: str) -> list[str]:
+    if face.turn.kind is TurnKind.ELSEWHERE:
+        return ["Done in the terminal"]
+    facts = [f"Done in {took}"]
+    if face.turn.cost_usd > 0:
+        facts.append(money(face.turn.cost_usd))
+    if setting.model and setting.model != setting.default_model:
+        facts.append(model_name(setting.model))
+    if face.flow.paths:
+        facts.append(f"{counted(len(face.flow.paths), 'file')} changed")
+    if face.flow.todo is not None:
+        done, total, _ = face.flow.todo
+        facts.append(f"{done} of {total} to-dos")
+    return facts
+
+
+def _buttons(face: TurnFace, setting: Setting) -> tuple[Row, ...]:
+    if face.replaced:
+        return ()
+    turn, rows = face.turn, list[Row]()
+    first = Style.PRIMARY if turn.status is TurnStatus.CUT else Style.SECONDARY
+
+    def button(verb: Verb, label: str, style: Style = Style.SECONDARY) -> Button:
+        return Button(Control(verb, setting.session_id, turn.id), label, style)
+
+    rows.append(
+        (
+            button(Verb.CONTINUE, "Continue", first),
+            button(Verb.REGENERATE, "Regenerate"),
+            button(Verb.BRANCH, "Branch"),
+            button(Verb.MODEL, "Model"),
+            button(Verb.EXPORT, "Export"),
+        )
+    )
+    more = list(_flips(face, setting))
+    if face.flow.paths:
+        more.append(button(Verb.FILES, f"Files ({len(face.flow.paths)})"))
+    if face.flow.calls:
+        more.append(button(Verb.DETAILS, "Details"))
+    if more:
+        rows.append(tuple(more))
+    return tuple(rows)
+
+
+def _flips(face: TurnFace, setting: Setting) -> Sequence[Button]:
+    """`‹ 2/3 ›`, where there are alternatives; `detail` is the turn that a click shows."""
+    if len(face.alternatives) < 2 or face.turn.id not in face.alternatives:
+        return ()
+    root, here = face.alternatives[0], face.alternatives.index(face.turn.id)
+    count = len(face.alternatives)
+
+    def flip(label: str, to: int, *, disabled: bool) -> Button:
+        target = face.alternatives[to] if not disabled else f"none {label}"
+        control = Control(Verb.ALTERNATIVE, setting.session_id, root, target)
+        return Button(control, label, disabled=disabled)
+
+    return (
+        flip("‹", here - 1, disabled=here == 0),
+        flip(f"{here + 1}/{count}", here, disabled=True),
+        flip("›", (here + 1) % count, disabled=here == count - 1),
+    )
+
+
+# --- before it runs -------------------------------------------------------------------------------------
+
+
+def render_queued(turn: StoredTurn, ahead: int, waiting: str, setting: Setting) -> PostWish:
+    """The small post of a prompt that waits: `ahead` prompts of the session come first."""
+    place = {0: "next", 1: "1 prompt comes first"}.get(ahead, f"{ahead} prompts come first")
+    why = f" {escape_inline(waiting, 200)}" if waiting else ""
+    prompt = escape_inline(shortened(turn.prompt, 200), 90)
+    quoted = f"\n> {prompt}" if prompt else ""
+    subject = f"queued:{turn.id}"
+    cancel = Button(Control(Verb.CANCEL_QUEUED, setting.session_id, turn.id), "Cancel")
+    now = Button(Control(Verb.SEND_NOW, setting.session_id, turn.id), "Send now")
+    rows = ((cancel, now),) if ahead else ((cancel,),)
+    return PostWish(subject, 0, Plain(f"-# Queued: {place}.{why}{quoted}", rows))

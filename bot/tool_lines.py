@@ -1,0 +1,153 @@
+"""One quiet line for each thing that Claude does between its words: tools, thinking, progress.
+
+Pure. Inputs are the tools' own, so every field is looked for and none is expected.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.markdown.cards import escape_inline, one_line, tool_line
+from bot.wording import counted
+from sessions.model import Thinking, ToolCall, ToolOutput
+
+CALL_CHARS = 80
+"""How long a line is without its result."""
+RESULT_CHARS = 32
+TODO_TOOL = "TodoWrite"
+_QUOTED = ("Grep", "WebSearch", "ToolSearch")
+# The field that tells most, by tool; others show the first of `_LIKELY` that they have.
+_FIELD = {
+    "Bash": "command",
+    "Read": "file_path",
+    "Write": "file_path",
+    "Edit": "file_path",
+    "MultiEdit": "file_path",
+    "NotebookEdit": "notebook_path",
+    "Grep": "pattern",
+    "Glob": "pattern",
+    "WebFetch": "url",
+    "WebSearch": "query",
+    "Task": "description",
+    "Agent": "description",
+    "Skill": "skill",
+}
+_LIKELY = ("description", "file_path", "path", "command", "query", "pattern", "url", "name", "prompt")
+_PATHS = frozenset({"file_path", "notebook_path", "path"})
+_NAMES = {"AskUserQuestion": "Question", "ExitPlanMode": "Plan", "Task": "Agent"}
+_AGENTS = frozenset({"Task", "Agent"})
+
+
+def tool_name(name: str) -> str:
+    """A tool's name for people: `mcp__github__list_issues` → `github list_issues`."""
+    if name in _NAMES:
+        return _NAMES[name]
+    parts = name.split("__")
+    if len(parts) >= 3 and parts[0] == "mcp":
+        return f"{parts[1]} {'__'.join(parts[2:])}"
+    return name
+
+
+def short_path(path: str, work_directory: str) -> str:
+    """`path` below the work directory with that `work_directory` name, or its last two parts."""
+    _, found, below = path.partition(f"/{work_directory}/") if work_directory else ("", "", "")
+    if found and below:
+        return below
+    parts = [part for part in path.split("/") if part]
+    return path if len(parts) <= 2 else "…/" + "/".join(parts[-2:])
+
+
+def summary(call: ToolCall, work_directory: str = "") -> str:
+    """What the call is about, in one raw line."""
+    field = _FIELD.get(call.name) or next((name for name in _LIKELY if _text(call.input, name)), "")
+    text = _text(call.input, field)
+    if field in _PATHS:
+        text = short_path(text, work_directory)
+    text = one_line(text, CALL_CHARS)
+    return f'"{text}"' if text and call.name in _QUOTED else text
+
+
+def call_line(call: ToolCall, work_directory: str = "") -> str:
+    """The line of a call, without its result; at most `CALL_CHARS`."""
+    return tool_line(tool_name(call.name), summary(call, work_directory), limit=CALL_CHARS)
+
+
+def result_mark(call: ToolCall, output: ToolOutput | None, steps: int, *, over: bool) -> str:
+    """What became of the call; at most `RESULT_CHARS`.
+
+    `steps` counts what a subagent did; `over` says that no more comes.
+    """
+    done = f"{counted(steps, 'step')}" if steps else ""
+    if output is None:
+        state = "not finished" if over else "running"
+        return f"{done}, {state}" if done else state
+    if output.is_error:
+        return _failure(output)
+    return done or _result(call, output)
+
+
+def _failure(output: ToolOutput) -> str:
+    words = re.sub(r"</?[a-z_]+>", "", output.text)
+    first = next((line for line in words.split("\n") if line.strip()), "")
+    shown = escape_inline(first, RESULT_CHARS - len("failed: "))
+    return f"failed: {shown}" if shown else "failed"
+
+
+def _result(call: ToolCall, output: ToolOutput) -> str:
+    if output.patch:
+        added, removed = patch_size(output.patch)
+        return f"+{added}" if not removed else f"+{added} −{removed}"
+    lines = sum(1 for line in output.text.split("\n") if line.strip())
+    match call.name:
+        case "Read":
+            return counted(lines, "line")
+        case "Grep" | "Glob":
+            nothing = output.text.startswith("No ") or not lines
+            return "nothing found" if nothing else counted(lines, "line")
+        case "Bash":
+            return counted(lines, "line") if lines else "no output"
+        case _:
+            return "done"
+
+
+def patch_size(patch: str) -> tuple[int, int]:
+    """How many lines a patch adds and removes."""
+    lines = patch.split("\n")
+    return sum(line.startswith("+") for line in lines), sum(line.startswith("-") for line in lines)
+
+
+def thinking_line(block: Thinking) -> str:
+    """A whole thought as one line."""
+    first = next((line for line in block.text.split("\n") if line.strip(" *#`")), "")
+    shown = escape_inline(first.strip(" *#"), CALL_CHARS - len("-# Thought: "))
+    return f"-# Thought: {shown}" if shown else "-# Thought for a while"
+
+
+def earlier_line(names: Sequence[str]) -> str:
+    """One line for the calls that a group does not show any more: `-# 12 earlier steps: Read ×8, Bash ×4`."""
+    most = Counter(tool_name(name) for name in names).most_common(3)
+    listed = ", ".join(f"{escape_inline(name, 20)} ×{count}" for name, count in most)
+    return f"-# {counted(len(names), 'earlier step')}: {listed}"
+
+
+def todo_state(call: ToolCall) -> tuple[int, int, str] | None:
+    """Done, all and the current one of a todo list; None if it is none."""
+    todos = call.input.get("todos")
+    if not isinstance(todos, list) or not todos:
+        return None
+    items = [each for each in todos if isinstance(each, Mapping)]
+    done = sum(each.get("status") == "completed" for each in items)
+    now = next((each for each in items if each.get("status") == "in_progress"), None)
+    words = (_text(now, "activeForm") or _text(now, "content")) if now is not None else ""
+    return done, len(items), words
+
+
+def runs_others(call: ToolCall) -> bool:
+    """Whether the call starts a subagent, whose steps are counted instead of shown."""
+    return call.name in _AGENTS
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
+    value = values.get(name)
+    return value if isinstance(value, str) else ""

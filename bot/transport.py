@@ -1,0 +1,196 @@
+"""Messages to and from Discord through discord.py, and its failures in the kinds that the pump tells apart.
+
+Channels and messages are addressed by id alone, so that nothing needs a cache. Sends carry the caller's nonce.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import aiohttp
+import discord
+
+from bot.bodies import Body, Plain
+from bot.discord_bodies import edit_kwargs, message_kwargs
+from bot.rows import controls_of
+
+_UNKNOWN_CHANNEL = 10003
+_UNKNOWN_MESSAGE = 10008
+_MISSING_ACCESS = 50001
+_MISSING_PERMISSIONS = 50013
+_ARCHIVED = 50083
+_CLOSED = frozenset({_UNKNOWN_CHANNEL, _MISSING_ACCESS, _MISSING_PERMISSIONS})
+_BANNED_WAIT_S = 60.0
+_MOST_HISTORY = 500
+
+
+class PostingError(Exception):
+    """Root of what can go wrong between us and Discord."""
+
+
+class MessageGone(PostingError):
+    """Somebody deleted the message."""
+
+
+class ThreadArchived(PostingError):
+    """The thread takes no edits until it is opened again."""
+
+
+class ChannelClosed(PostingError):
+    """We may not write there, or it is gone: nothing more is to be tried for now."""
+
+    def __init__(self, channel_id: int, code: int) -> None:
+        super().__init__(f"Channel {channel_id} cannot be written to (code {code}).")
+        self.channel_id = channel_id
+        self.code = code
+
+
+class BodyRefused(PostingError):
+    """Discord will never take this body."""
+
+    def __init__(self, code: int, status: int) -> None:
+        super().__init__(f"Discord refused a message (status {status}, code {code}).")
+        self.code = code
+        self.status = status
+
+
+class TryLater(PostingError):
+    """A limit, an error of Discord's or a broken connection; the request may have been carried out."""
+
+    def __init__(self, cause: str, after_s: float = 0.0) -> None:
+        super().__init__(f"Discord could not be reached ({cause}).")
+        self.after_s = after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A message of ours as Discord has it."""
+
+    message_id: int
+    fingerprint: str
+
+
+class Transport(Protocol):
+    """What the pump needs of Discord. Every method raises `PostingError`s."""
+
+    async def create(self, channel_id: int, body: Body, *, nonce: str, ping: int | None) -> Seen: ...
+
+    async def edit(self, channel_id: int, message_id: int, body: Body) -> None: ...
+
+    async def delete(self, channel_id: int, message_id: int) -> None: ...
+
+    async def own_messages(self, channel_id: int, after: int) -> Sequence[Seen]: ...
+
+    async def type_(self, channel_id: int) -> None: ...
+
+    async def unarchive(self, channel_id: int) -> None: ...
+
+
+def fingerprint(body: Body) -> str:
+    """What a message that shows `body` can be recognised by: its text without white space, and its controls."""
+    text = body.content if isinstance(body, Plain) else "".join(body.texts)
+    return _fingerprint(text, [each.custom_id for each in controls_of(body)])
+
+
+def _fingerprint(text: str, custom_ids: Sequence[str]) -> str:
+    bare = "".join(text.split()) + "\0" + ",".join(custom_ids)
+    return hashlib.blake2b(bare.encode(errors="replace"), digest_size=8).hexdigest()
+
+
+class DiscordTransport:
+    """`Transport` over a logged-in client."""
+
+    def __init__(self, client: discord.Client) -> None:
+        self._client = client
+
+    async def create(self, channel_id: int, body: Body, *, nonce: str, ping: int | None) -> Seen:
+        """Post `body`; notifies nobody, or only the user `ping` if the body mentions them."""
+        kwargs = message_kwargs(body)
+        if ping is not None:
+            who = discord.Object(ping)
+            kwargs["allowed_mentions"] = discord.AllowedMentions(
+                everyone=False, roles=False, users=[who], replied_user=False
+            )
+        with _translated(channel_id):
+            channel = self._client.get_partial_messageable(channel_id)
+            return _seen(await channel.send(**kwargs, nonce=nonce, silent=ping is None))
+
+    async def edit(self, channel_id: int, message_id: int, body: Body) -> None:
+        with _translated(channel_id):
+            channel = self._client.get_partial_messageable(channel_id)
+            await channel.get_partial_message(message_id).edit(**edit_kwargs(body))
+
+    async def delete(self, channel_id: int, message_id: int) -> None:
+        """Delete an own message; one that is gone already is fine."""
+        try:
+            with _translated(channel_id):
+                channel = self._client.get_partial_messageable(channel_id)
+                await channel.get_partial_message(message_id).delete()
+        except MessageGone:
+            return
+
+    async def own_messages(self, channel_id: int, after: int) -> Sequence[Seen]:
+        """Our own messages after the message id `after`, oldest first."""
+        user = self._client.user
+        with _translated(channel_id):
+            channel = self._client.get_partial_messageable(channel_id)
+            since = discord.Object(after) if after else None
+            history = channel.history(limit=_MOST_HISTORY, after=since, oldest_first=since is not None)
+            found = [_seen(each) async for each in history if user is not None and each.author.id == user.id]
+        return sorted(found, key=lambda each: each.message_id)
+
+    async def type_(self, channel_id: int) -> None:
+        with _translated(channel_id):
+            await self._client.http.send_typing(channel_id)
+
+    async def unarchive(self, channel_id: int) -> None:
+        with _translated(channel_id):
+            channel = await self._client.fetch_channel(channel_id)
+            if isinstance(channel, discord.Thread):
+                await channel.edit(archived=False)
+
+
+def _seen(message: discord.Message) -> Seen:
+    texts, custom_ids = [message.content], list[str]()
+    for part in message.components:
+        _walk(part, texts, custom_ids)
+    return Seen(message.id, _fingerprint("".join(texts), custom_ids))
+
+
+def _walk(part: object, texts: list[str], custom_ids: list[str]) -> None:
+    if isinstance(part, discord.TextDisplay):
+        texts.append(part.content)
+    custom_id = getattr(part, "custom_id", None)
+    if isinstance(custom_id, str):
+        custom_ids.append(custom_id)
+    for child in getattr(part, "children", ()):
+        _walk(child, texts, custom_ids)
+
+
+@contextmanager
+def _translated(channel_id: int) -> Iterator[None]:
+    """discord.py's exceptions as ours."""
+    try:
+        yield
+    except discord.RateLimited as error:
+        raise TryLater("rate limit", error.retry_after) from error
+    except discord.HTTPException as error:
+        raise _translate(channel_id, error) from error
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise TryLater(type(error).__name__) from error
+
+
+def _translate(channel_id: int, error: discord.HTTPException) -> PostingError:
+    if error.code == _UNKNOWN_MESSAGE:
+        return MessageGone()
+    if error.code == _ARCHIVED:
+        return ThreadArchived()
+    if error.status == 429:
+        return TryLater("rate limit", _BANNED_WAIT_S)
+    if error.status >= 500:
+        return TryLater(f"status {error.status}")
+    if error.code in _CLOSED or error.status in (401, 403, 404):
+        return ChannelClosed(channel_id, error.code)
+    return BodyRefused(error.code, error.status)

@@ -1,0 +1,306 @@
+"""One turn as it grows: its blocks and the text that is being written, laid out over posts.
+
+Answers for what stands in which post and in what order; a post of Claude's text that is full never changes
+again. The result depends on blocks, open text and asks alone, not on when they came, so that a restart lays out
+the same. Feeding is cheap and laying out is not: feed at every event, lay out when something is to be sent.
+"""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from bot.bodies import File
+from bot.markdown.answer import LIMIT, MOST_POSTS, AnswerSplitter, rendered
+from bot.markdown.cards import escape_inline
+from bot.tool_lines import (
+    CALL_CHARS,
+    RESULT_CHARS,
+    TODO_TOOL,
+    call_line,
+    earlier_line,
+    result_mark,
+    thinking_line,
+    todo_state,
+)
+from sessions.events import PartialText
+from sessions.model import Block, Note, Other, Text, Thinking, ToolCall, ToolOutput
+
+MOST_LINES = 6
+"""Quiet lines of one group; of more, the first ones become one."""
+_GROUP_ROOM = (MOST_LINES + 1) * (CALL_CHARS + RESULT_CHARS + 4)
+_SHARED_ROOM = 1_000
+"""Text begins in a post that has at least this much room; else in the next one."""
+_NOTE_CHARS = 110
+
+
+@dataclass(frozen=True, slots=True)
+class LaidPost:
+    """One post of the turn: its text, and the file that goes with it."""
+
+    text: str
+    files: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LaidAsk:
+    """Here stands the card of an ask."""
+
+    ask_id: str
+
+
+Laid = LaidPost | LaidAsk
+
+
+@dataclass(slots=True)
+class _Text:
+    """A text block. `open_key` is the key of the partial text that it grows from; empty once it is whole."""
+
+    pieces: list[str]
+    open_key: str = ""
+    splitter: AnswerSplitter | None = None
+    limit: int = 0
+    length: int = 0
+    laid: tuple[LaidPost, ...] = ()
+    fed: int = 0
+
+    def posts(self, limit: int) -> tuple[LaidPost, ...]:
+        """The bodies at `limit` characters a post; as many pieces as came are read."""
+        whole = not self.open_key
+        if self.limit == limit and self.laid and whole and self.splitter is None:
+            return self.laid
+        if self.splitter is None or self.limit != limit:
+            self.splitter, self.limit, self.fed = AnswerSplitter(limit=limit), limit, 0
+        for piece in self.pieces[self.fed :]:
+            self.splitter.feed(piece)
+        self.fed = len(self.pieces)
+        posts = self.splitter.posts(finished=whole)
+        text = "".join(self.pieces) if len(posts) > MOST_POSTS else ""
+        shown = rendered(posts, text, finished=whole)
+        laid = [LaidPost(body) for body in shown.bodies]
+        if shown.file is not None and laid:
+            file = File(shown.file.name, shown.file.text.encode(errors="replace"), "The whole answer")
+            laid[-1] = LaidPost(laid[-1].text, (file,))
+        self.laid = tuple(laid)
+        if whole:
+            self.splitter = None
+        return self.laid
+
+
+@dataclass(slots=True)
+class _Line:
+    """A quiet line: a call with its result to come, or words."""
+
+    words: str
+    call: ToolCall | None = None
+
+
+@dataclass(slots=True)
+class _Thought:
+    """A thought that is being written."""
+
+    open_key: str
+
+
+_Segment = _Text | _Line | _Thought
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """The posts while they are filled."""
+
+    laid: list[Laid] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    used: int = 0
+    files: tuple[File, ...] = ()
+
+    def put(self, text: str, size: int) -> None:
+        self.parts.append(text)
+        self.used += size + 1
+
+    def turn_over(self) -> None:
+        """Begin a new post."""
+        if self.parts:
+            self.laid.append(LaidPost("\n".join(self.parts), self.files))
+        self.parts, self.used, self.files = [], 0, ()
+
+
+class TurnFlow:
+    """The blocks of one turn in order. `work_directory` is a directory's name, to shorten paths."""
+
+    def __init__(self, work_directory: str = "") -> None:
+        self.paths: dict[str, None] = {}
+        self.todo: tuple[int, int, str] | None = None
+        self.calls = 0
+        self.blocks = 0
+        self._work_directory = work_directory
+        self._segments: list[_Segment] = []
+        self._outputs: dict[str, ToolOutput] = {}
+        self._top: dict[str, str] = {}  # tool use of a subagent → the call in the main thread that started it
+        self._steps: dict[str, int] = {}
+        self._known: dict[str, int] = {}  # characters of each open block
+
+    # --- feeding ----------------------------------------------------------------------------------------
+
+    def add(self, block: Block) -> None:
+        """Append a whole block; it takes the place of the open text that it grew from."""
+        self.blocks += 1
+        match block:
+            case Text(parent=None):
+                self._add_text(block.text)
+            case Thinking(parent=None):
+                self._close_thought()
+                self._segments.append(_Line(thinking_line(block)))
+            case ToolCall():
+                self._add_call(block)
+            case ToolOutput():
+                self._outputs[block.tool_use_id] = block
+                self.paths.update(dict.fromkeys(block.paths))
+            case Note():
+                self._segments.append(_Line(f"-# {escape_inline(block.text, _NOTE_CHARS)}"))
+            case Other():
+                kind = escape_inline(block.kind, 40)
+                self._segments.append(_Line(f"-# Something of a kind that cannot be shown here ({kind})"))
+            case _:
+                pass  # what subagents say stays with them
+
+    def _add_text(self, text: str) -> None:
+        place = next((n for n, each in enumerate(self._segments) if _is_open_text(each)), None)
+        if place is None:
+            if text.strip():
+                self._segments.append(_Text([text]))
+            return
+        segment = self._segments[place]
+        assert isinstance(segment, _Text)
+        self._known.pop(segment.open_key, None)
+        so_far = "".join(segment.pieces)
+        if text.startswith(so_far):
+            segment.pieces.append(text[len(so_far) :])
+            segment.open_key = ""
+        else:
+            self._segments[place] = _Text([text])
+
+    def _close_thought(self) -> None:
+        for number, segment in enumerate(self._segments):
+            if isinstance(segment, _Thought):
+                self._known.pop(segment.open_key, None)
+                del self._segments[number]
+                return
+
+    def _add_call(self, call: ToolCall) -> None:
+        if call.parent is not None:
+            top = self._top.get(call.parent, call.parent)
+            self._top[call.tool_use_id] = top
+            self._steps[top] = self._steps.get(top, 0) + 1
+            return
+        self.calls += 1
+        if call.name == TODO_TOOL and (state := todo_state(call)) is not None:
+            self.todo = state
+            return
+        self._segments.append(_Line(call_line(call, self._work_directory), call))
+
+    def grow(self, piece: PartialText) -> bool:
+        """Add to the text that is being written; False if something is missing before the piece."""
+        if piece.void:
+            self.drop_open()
+            return True
+        known = self._known.get(piece.key)
+        if known is not None and piece.start == 0 and piece.added:
+            self._begin_anew(piece.key)
+            known = None
+        if piece.start > (known or 0):
+            return False
+        fresh = piece.added[(known or 0) - piece.start :]
+        if known is None:
+            self._known[piece.key] = 0
+            thought = piece.kind != "text"
+            self._segments.append(_Thought(piece.key) if thought else _Text([], open_key=piece.key))
+        if fresh:
+            self._known[piece.key] += len(fresh)
+            for segment in reversed(self._segments):
+                if isinstance(segment, _Text) and segment.open_key == piece.key:
+                    segment.pieces.append(fresh)
+                    break
+        return True
+
+    def _begin_anew(self, key: str) -> None:
+        self._known.pop(key)
+        self._segments = [each for each in self._segments if getattr(each, "open_key", "") != key]
+
+    def drop_open(self) -> None:
+        """Forget all text that is not whole."""
+        self._known.clear()
+        self._segments = [each for each in self._segments if not getattr(each, "open_key", "")]
+
+    # --- laying out -------------------------------------------------------------------------------------
+
+    def has_call(self, tool_use_id: str) -> bool:
+        """Whether the main thread has this tool call, so that an ask about it has a place."""
+        return any(isinstance(each, _Line) and _id_of(each) == tool_use_id for each in self._segments)
+
+    def lay_out(
+        self, asks: Mapping[str, str], *, denied: AbstractSet[str] = frozenset(), over: bool
+    ) -> Sequence[Laid]:
+        """The posts in order. `asks` is tool use → ask; `denied` tool uses; `over`: nothing more comes."""
+        sheet = _Sheet()
+        group: list[_Line] = []
+        for segment in self._segments:
+            if not isinstance(segment, _Line):
+                self._put_group(sheet, group, denied, over=over)
+                group = []
+            match segment:
+                case _Text():
+                    self._put_text(sheet, segment)
+                case _Thought():
+                    sheet.put("-# Thinking…", CALL_CHARS)
+                case _Line():
+                    group.append(segment)
+                    if (ask_id := asks.get(_id_of(segment))) is not None:
+                        self._put_group(sheet, group, denied, over=over)
+                        group = []
+                        sheet.turn_over()
+                        sheet.laid.append(LaidAsk(ask_id))
+        self._put_group(sheet, group, denied, over=over)
+        sheet.turn_over()
+        return sheet.laid
+
+    def _put_text(self, sheet: _Sheet, segment: _Text) -> None:
+        if LIMIT - sheet.used < _SHARED_ROOM:
+            sheet.turn_over()
+        for number, post in enumerate(segment.posts(LIMIT - sheet.used)):
+            if number:
+                sheet.turn_over()
+            sheet.put(post.text, len(post.text))
+            sheet.files += post.files
+
+    def _put_group(
+        self, sheet: _Sheet, group: Sequence[_Line], denied: AbstractSet[str], *, over: bool
+    ) -> None:
+        if not group:
+            return
+        if LIMIT - sheet.used < _GROUP_ROOM:
+            sheet.turn_over()
+        hidden = group[: 1 - MOST_LINES] if len(group) > MOST_LINES else ()
+        if hidden:
+            names = [each.call.name if each.call is not None else "Thought" for each in hidden]
+            sheet.put(earlier_line(names), CALL_CHARS + RESULT_CHARS)
+        for line in group[len(hidden) :]:
+            # What a result may add is counted from the beginning: what follows must not move when it comes.
+            reserved = len(line.words) + (RESULT_CHARS + 3 if line.call is not None else 0)
+            sheet.put(self._line(line, denied, over=over), reserved)
+
+    def _line(self, line: _Line, denied: AbstractSet[str], *, over: bool) -> str:
+        call = line.call
+        if call is None:
+            return line.words
+        if call.tool_use_id in denied:
+            return f"{line.words} · denied"
+        output = self._outputs.get(call.tool_use_id)
+        return f"{line.words} · {result_mark(call, output, self._steps.get(call.tool_use_id, 0), over=over)}"
+
+
+def _is_open_text(segment: _Segment) -> bool:
+    return isinstance(segment, _Text) and bool(segment.open_key)
+
+
+def _id_of(line: _Line) -> str:
+    return line.call.tool_use_id if line.call is not None else ""

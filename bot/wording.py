@@ -1,0 +1,69 @@
+"""How amounts, times and people are written in posts and cards. Pure; short enough for a phone."""
+
+import re
+
+from bot.markdown.cards import escape_inline
+
+_DISCORD_USER = re.compile(r"discord:(\d{1,20})")
+
+
+def duration(ms: int) -> str:
+    """`0.8 s`, `12 s`, `2 min 10 s`, `1 h 5 min`."""
+    seconds = ms / 1000
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def money(usd: float) -> str:
+    """`$0.0031` below a cent, else `$0.12`."""
+    return f"${usd:.4f}" if 0 < usd < 0.01 else f"${usd:,.2f}"
+
+
+def tokens(count: int) -> str:
+    """`950`, `48k`, `1.2M`."""
+    if count < 1_000:
+        return str(count)
+    if count < 999_500:
+        return f"{count / 1_000:.0f}k"
+    return f"{count / 1_000_000:.1f}M"
+
+
+def counted(count: int, word: str) -> str:
+    """`1 line`, `120 lines`, `3 matches`, `2 replies`."""
+    if count == 1:
+        return f"1 {word}"
+    if word.endswith("y"):
+        return f"{count:,} {word[:-1]}ies"
+    return f"{count:,} {word}{'es' if word.endswith(('ch', 's')) else 's'}"
+
+
+def moment(at_ms: int, style: str = "R") -> str:
+    """A time that every reader sees in their own zone; Discord's timestamp format."""
+    return f"<t:{at_ms // 1000}:{style}>"
+
+
+def person(user_id: str) -> str:
+    """Who, as a mention that pings nobody by itself; `discord:<id>` or another face's id."""
+    if found := _DISCORD_USER.fullmatch(user_id):
+        return f"<@{found[1]}>"
+    face, _, name = user_id.partition(":")
+    if face == "terminal":
+        return "somebody at the terminal"
+    return escape_inline(name or user_id, 40) or "somebody"
+
+
+def model_name(model: str) -> str:
+    """`claude-opus-4-5-20251101` → `opus 4.5`; other names as they are."""
+    found = re.fullmatch(r"claude-([a-z]+)-(\d{1,2})(?:-(\d{1,2}))?(?:-\d{8})?(\[\w+\])?", model)
+    if found is None:
+        return escape_inline(model, 60)
+    version = found[2] + (f".{found[3]}" if found[3] else "")
+    return f"{found[1]} {version}"

@@ -1,0 +1,131 @@
+"""The few questions that set-up asks Discord, before any bot runs: who am I, where am I, what may I.
+
+Only reads, and only over REST. The running bot talks to Discord through discord.py.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import msgspec
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+API = "https://discord.com/api/v10"
+
+_ANSWER_S = 15.0
+_MESSAGE_CONTENT = 1 << 18 | 1 << 19  # granted after a review, or switched on for a bot in few servers
+
+T = TypeVar("T")
+
+
+class DiscordTrouble(Exception):
+    """Root of what questions to Discord raise; the message is a sentence."""
+
+
+class DiscordRefused(DiscordTrouble):
+    """Discord answered, and said no."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"Discord refuses this (HTTP {status}).")
+        self.status = status
+
+    @property
+    def token_is_wrong(self) -> bool:
+        return self.status == 401
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether the thing is not there, or not for this bot: Discord does not tell them apart."""
+        return self.status in (403, 404)
+
+
+class DiscordUnreachable(DiscordTrouble):
+    """No answer, or none that makes sense."""
+
+
+class User(msgspec.Struct, frozen=True):
+    id: str
+    username: str = ""
+
+
+class Application(msgspec.Struct, frozen=True):
+    """The application behind a bot. `team` is set when no single person owns it."""
+
+    id: str
+    name: str = ""
+    flags: int = 0
+    bot_public: bool = True
+    owner: User | None = None
+    team: dict[str, object] | None = None
+
+    @property
+    def reads_messages(self) -> bool:
+        """Whether the Message Content intent is switched on."""
+        return bool(self.flags & _MESSAGE_CONTENT)
+
+
+class Role(msgspec.Struct, frozen=True):
+    id: str
+    name: str = ""
+    permissions: str = "0"
+
+
+class Guild(msgspec.Struct, frozen=True):
+    """A server, with its roles."""
+
+    id: str
+    name: str = ""
+    owner_id: str = ""
+    roles: tuple[Role, ...] = ()
+
+
+class Member(msgspec.Struct, frozen=True):
+    roles: tuple[str, ...] = ()
+
+
+class DiscordRest:
+    """Questions as one bot. Each raises `DiscordRefused` or `DiscordUnreachable`."""
+
+    def __init__(self, http: ClientSession, token: str, api: str) -> None:
+        self._http = http
+        self._token = token
+        self._api = api
+
+    async def me(self) -> User:
+        return await self._get("/users/@me", User)
+
+    async def application(self) -> Application:
+        return await self._get("/applications/@me", Application)
+
+    async def guilds(self) -> tuple[Guild, ...]:
+        """The servers that the bot is in, without their roles (the first 200)."""
+        return await self._get("/users/@me/guilds", tuple[Guild, ...])
+
+    async def guild(self, guild_id: str) -> Guild:
+        return await self._get(f"/guilds/{guild_id}", Guild)
+
+    async def member(self, guild_id: str, user_id: str) -> Member:
+        return await self._get(f"/guilds/{guild_id}/members/{user_id}", Member)
+
+    async def _get(self, path: str, kind: type[T]) -> T:
+        headers = {"Authorization": f"Bot {self._token}", "User-Agent": "DiscordBot (claude-discord-bridge, 0)"}
+        try:
+            async with self._http.get(f"{self._api}{path}", headers=headers) as answer:
+                if answer.status == 429:
+                    raise DiscordUnreachable("Discord asks to wait; try again in a minute.")
+                if answer.status >= 500:
+                    raise DiscordUnreachable(f"Discord has trouble (HTTP {answer.status}).")
+                if answer.status >= 400:
+                    raise DiscordRefused(answer.status)
+                return msgspec.json.decode(await answer.read(), type=kind)
+        except (ClientError, TimeoutError, OSError) as error:
+            raise DiscordUnreachable("Discord does not answer.") from error
+        except (msgspec.DecodeError, ValueError) as error:
+            raise DiscordUnreachable("What answers is not Discord.") from error
+
+
+@asynccontextmanager
+async def discord_rest(token: str, api: str = API) -> AsyncIterator[DiscordRest]:
+    """Ask Discord at `api` as the bot of `token`, inside the block."""
+    async with ClientSession(timeout=ClientTimeout(total=_ANSWER_S)) as http:
+        yield DiscordRest(http, token, api)

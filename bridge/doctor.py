@@ -1,0 +1,101 @@
+"""`doctor`: everything that can be wrong, checked, each line with what to do. Changes nothing.
+
+The same checks, one at a time, are what `init` asks with.
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from bridge.cli import BAD_USAGE, FAILED, OK
+from bridge.discord_checks import DiscordReport, check_discord
+from bridge.discord_rest import API
+from bridge.findings import Finding, Level, as_text
+from bridge.findings import failed as broken
+from bridge.machine_checks import (
+    check_backend,
+    check_claude,
+    check_database,
+    check_directory,
+    check_env_file,
+    check_resources,
+    check_running,
+)
+from bridge.settings import Settings, load_settings
+from bridge.settings_errors import Problem, SettingsWrong
+
+
+class Report(msgspec.Struct, frozen=True):
+    """All findings; `healthy` if none failed. `invite` is the bot's link, if its token is good."""
+
+    healthy: bool
+    findings: tuple[Finding, ...]
+    invite: str = ""
+
+
+def doctor(
+    *, as_json: bool = False, only_live: bool = False, env_file: Path = Path(".env"), api: str = API
+) -> int:
+    """Check and print; the exit code is 0 (warnings included), 1 if something failed, 2 for wrong settings.
+
+    `only_live` asks only whether a bridge runs and answers, for health checks: not running is a failure then.
+    """
+    try:
+        settings = load_settings(env_file)
+    except SettingsWrong as wrong:
+        _print(Report(healthy=False, findings=tuple(map(_wrong_setting, wrong.problems))), as_json=as_json)
+        return BAD_USAGE
+    if only_live:
+        found = asyncio.run(check_running(settings))
+        report = Report(found.level is Level.OK, (found,))
+    else:
+        report = asyncio.run(examine(settings, env_file, api))
+    _print(report, as_json=as_json)
+    return OK if report.healthy else FAILED
+
+
+async def examine(settings: Settings, env_file: Path, api: str = API) -> Report:
+    """Run all checks, those that wait for others at the same time."""
+    claude, discord, database, running = await asyncio.gather(
+        check_claude(settings.claude_command, settings.child_env),
+        check_discord(settings, api),
+        check_database(settings),
+        check_running(settings),
+    )
+    findings = [
+        check_env_file(env_file),
+        check_directory("data", "DATA_DIR", settings.data_dir, private=True),
+        check_directory("workspace", "WORKSPACE_ROOT", settings.workspace_root),
+        database,
+        check_resources(settings),
+        check_backend(settings),
+        *claude,
+        *discord.findings,
+        running,
+    ]
+    return _report(findings, discord)
+
+
+def _wrong_setting(problem: Problem) -> Finding:
+    where = f" (.env.example, line {problem.line})" if problem.line else ""
+    return broken("settings", f"{problem.name} {problem.trouble}.", f"{problem.remedy}.{where}")
+
+
+def _report(findings: Sequence[Finding], discord: DiscordReport) -> Report:
+    healthy = not any(each.level is Level.FAILED for each in findings)
+    return Report(healthy, tuple(findings), discord.invite)
+
+
+def _print(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        print(msgspec.json.encode(report).decode())
+        return
+    print(as_text(report.findings, colours=sys.stdout.isatty()))
+    if report.invite:
+        print(f"\nTo invite the bot into a server: {report.invite}")
+    count = sum(each.level is Level.FAILED for each in report.findings)
+    if count:
+        print(f"\n{count} of {len(report.findings)} checks failed; the arrows say what to do.")

@@ -1,0 +1,132 @@
+"""Checks of this machine: directories, database, disk, memory, what holds sessions, Claude, a running bridge.
+
+Each looks and changes nothing. What a check needs for longer than a moment runs beside the event loop.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from bridge.control_client import connected
+from bridge.control_socket import local_actor
+from bridge.findings import Finding, failed, ok, skipped, warning
+from bridge.ownership import OwnershipError, current_owner
+from bridge.schema import schema
+from bridge.settings import BackendChoice, Settings
+from sessions.claude.errors import CliBroken, CliMissing, CliTooOld
+from sessions.claude.launch import child_environment
+from sessions.claude.locate import LoggedIn, LoginUnknown, NotLoggedIn, locate, login_status
+from sessions.commands import QuerySessions
+from sessions.errors import SessionError
+from sessions.resources import Resources
+from storage import StorageError, inspect
+
+LOG_IN = "Run `claude auth login`, or set ANTHROPIC_API_KEY; without a browser: `claude setup-token`."
+INSTALL_CLAUDE = (
+    "Install Claude Code so that `claude` is on PATH, or set CLAUDE_COMMAND, "
+    "or install the extra `cli` of this package."
+)
+
+_ANSWER_S = 10.0
+
+
+def check_directory(name: str, setting: str, path: Path, *, private: bool = False) -> Finding:
+    """Whether `path`, or else the nearest directory above that is there, may be written."""
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if not there.is_dir():
+        return failed(name, f"{path} cannot be a directory: {there} is a file.", f"Set another {setting}.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        remedy = f"Give this user write permission there, or set another {setting}."
+        return failed(name, f"{there} may not be written by this user.", remedy)
+    if path != there:
+        return ok(name, f"{path} is made at the first start.")
+    if private and path.stat().st_mode & 0o077:
+        return warning(name, f"Other users may look into {path}.", f"Run: chmod 700 {path}")
+    return ok(name, f"{path}")
+
+
+def check_env_file(path: Path) -> Finding:
+    """Whether only its user can read the file with the token."""
+    if not path.exists():
+        return skipped("settings", f"There is no {path.name}; only variables and defaults count.")
+    if path.stat().st_mode & 0o077:
+        return warning("settings", f"Other users may read {path.name}.", f"Run: chmod 600 {path.name}")
+    return ok("settings", f"{path.name} is in order, and only this user may read it.")
+
+
+async def check_database(settings: Settings) -> Finding:
+    """Whether the database file is sound and of a schema that this version knows."""
+    try:
+        found = await asyncio.to_thread(inspect, settings.database_path, schema())
+    except (StorageError, OSError) as error:
+        return failed("database", str(error), "See docs/operation.md, “Upgrade and going back”.")
+    if found.damage is not None:
+        remedy = "The next start sets it aside and restores the newest copy. Or: scripts/restore_db.py"
+        return failed("database", f"The file is damaged ({found.damage}).", remedy)
+    if not found.exists:
+        return ok("database", "It is made at the first start.")
+    if found.pending:
+        return ok("database", "It is sound; the next start copies it and brings it up to date.")
+    return ok("database", f"It is sound and up to date (schema version {found.version}).")
+
+
+def check_resources(settings: Settings) -> Finding:
+    """Whether memory and disk are above the reserves."""
+    directory = next(each for each in (settings.data_dir, *settings.data_dir.parents) if each.is_dir())
+    resources = Resources(directory, settings.min_free_memory, settings.min_free_disk)
+    shortages = [each for each in (resources.memory_shortage(), resources.disk_shortage()) if each]
+    if shortages:
+        remedy = "Free some, or set MIN_FREE_MEMORY or MIN_FREE_DISK lower."
+        return warning("resources", " ".join(shortages), remedy)
+    return ok("resources", "Memory and disk are above the reserves.")
+
+
+def check_backend(settings: Settings) -> Finding:
+    """Whether what shall hold sessions is there."""
+    found = shutil.which("tmux")
+    if settings.backend is BackendChoice.PTY:
+        return ok("backend", "Sessions run on PTYs, as BACKEND says.")
+    if found is not None:
+        return ok("backend", "Sessions run in tmux.")
+    remedy = "Install tmux (for example: apt install tmux)."
+    if settings.backend is BackendChoice.TMUX:
+        return failed("backend", "BACKEND is tmux, and tmux is not installed.", remedy)
+    sentence = "tmux is not installed: sessions run on PTYs, and nobody can look at their windows."
+    return warning("backend", sentence, remedy)
+
+
+async def check_claude(configured: str, child_env: Sequence[str]) -> list[Finding]:
+    """Whether there is a Claude that works, and a login for it; the arguments are two of the settings."""
+    environment = child_environment(os.environ, child_env)
+    try:
+        cli = await locate(configured, environment)
+    except (CliMissing, CliBroken, CliTooOld) as error:
+        return [failed("claude", str(error), INSTALL_CLAUDE)]
+    findings = [ok("claude", f"Claude Code {cli.version}")]
+    match await login_status(cli.command, environment):
+        case LoggedIn(method=method):
+            findings.append(ok("login", f"Claude is logged in ({method or 'no method named'})."))
+        case NotLoggedIn():
+            findings.append(failed("login", "Nobody is logged in to Claude.", LOG_IN))
+        case LoginUnknown(reason=reason):
+            findings.append(warning("login", reason, "Try `claude auth status` by hand."))
+    return findings
+
+
+async def check_running(settings: Settings) -> Finding:
+    """Whether a bridge runs on the data directory, and answers."""
+    try:
+        owner = current_owner(settings.data_dir)
+    except OwnershipError as error:
+        return failed("bridge", str(error), "Correct the owner of DATA_DIR.")
+    if owner is None:
+        return skipped("bridge", "No bridge runs.", "Start it with: claude-bridge")
+    try:
+        async with asyncio.timeout(_ANSWER_S), connected(settings.data_dir) as core:
+            await core.perform(local_actor(), QuerySessions(limit=1))
+    except (SessionError, TimeoutError, OSError):
+        remedy = "Look at its log. Ending it is safe, Claude's work goes on; then start it again."
+        return failed("bridge", f"Process {owner.pid} runs and does not answer.", remedy)
+    return ok("bridge", f"It runs and answers (process {owner.pid}, {owner.kind}).")

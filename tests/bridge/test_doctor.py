@@ -1,0 +1,192 @@
+"""`doctor` against a fake Discord and the scripted CLI: what is wrong is named, with what to do."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from bridge.doctor import Report, doctor, examine
+from bridge.findings import Finding, Level
+from bridge.ownership import OwnerKind, owning
+from bridge.settings import load_settings
+from tests.fakes.cli_home import install_scripted_cli
+from tests.fakes.discord_server import FakeDiscord, payloads
+from tests.fakes.discord_server.permissions import Permission
+
+USER = "100000000000000001"
+
+
+@pytest.fixture(autouse=True)
+def clean_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A work directory with a `claude` on PATH, and no setting from outside."""
+    for name in list(os.environ):
+        if name.startswith(("DISCORD", "ALLOWED", "ANTHROPIC", "CLAUDE", "DATA_DIR", "DATABASE")):
+            monkeypatch.delenv(name)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    install_scripted_cli(programs)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+async def discord() -> AsyncIterator[FakeDiscord]:
+    async with FakeDiscord() as running:
+        yield running
+
+
+def env(discord: FakeDiscord, **changes: str) -> Path:
+    """A `.env` for this Discord in which all is right but for `changes`."""
+    values = {
+        "DISCORD_TOKEN": discord.token,
+        "ALLOWED_GUILD_IDS": str(discord.home.id),
+        "ALLOWED_USER_IDS": str(discord.admin.id),
+        "MIN_FREE_MEMORY": "1M",
+        "MIN_FREE_DISK": "1M",
+    }
+    path = Path(".env")
+    path.write_text("".join(f"{name}={value}\n" for name, value in (values | changes).items()))
+    path.chmod(0o600)
+    return path
+
+
+async def report(discord: FakeDiscord, **changes: str) -> Report:
+    path = env(discord, **changes)
+    return await examine(load_settings(path), path, f"{discord.url}/api/v10")
+
+
+def found(report: Report, name: str) -> Mapping[Level, list[Finding]]:
+    named = [each for each in report.findings if each.name == name]
+    return {level: [each for each in named if each.level is level] for level in Level}
+
+
+async def test_all_is_well_and_the_invite_link_is_there(discord: FakeDiscord) -> None:
+    healthy = await report(discord)
+    assert [each for each in healthy.findings if each.level is Level.FAILED] == []
+    assert healthy.healthy
+    assert f"client_id={discord.site.world.application_id}" in healthy.invite
+    assert found(healthy, "server")[Level.OK][0].sentence.startswith("The bot is in Home")
+
+
+async def test_a_wrong_token_is_told_with_the_place_where_a_new_one_is_made(discord: FakeDiscord) -> None:
+    wrong = await report(discord, DISCORD_TOKEN="not-the-token")
+    (finding,) = found(wrong, "token")[Level.FAILED]
+    assert not wrong.healthy
+    assert "Reset Token" in finding.remedy
+    assert wrong.invite == ""
+    assert "not-the-token" not in str(wrong)
+
+
+async def test_a_discord_that_does_not_answer_is_no_wrong_token(clean_place: Path) -> None:
+    path = clean_place / ".env"
+    path.write_text("DISCORD_TOKEN=some-token\n")
+    report = await examine(load_settings(path), path, "http://127.0.0.1:9/api/v10")
+    (finding,) = found(report, "token")[Level.FAILED]
+    assert finding.sentence == "Discord does not answer."
+
+
+async def test_the_missing_intent_is_told_with_the_page_that_has_the_switch(
+    discord: FakeDiscord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application = payloads.application
+    monkeypatch.setattr(
+        payloads, "application", lambda *of: application(*of) | {"flags": 0, "bot_public": True}
+    )
+    without = await report(discord)
+    (finding,) = found(without, "intent")[Level.FAILED]
+    assert f"{discord.site.world.application_id}/bot" in finding.remedy
+    assert found(without, "invites")[Level.WARNING]
+
+
+async def test_a_server_without_the_bot_is_told_with_the_invite_link(discord: FakeDiscord) -> None:
+    strange = await report(discord, ALLOWED_GUILD_IDS=USER)
+    (finding,) = found(strange, "server")[Level.FAILED]
+    assert USER in finding.sentence
+    assert strange.invite in finding.remedy
+
+
+async def test_permissions_that_are_lacking_or_too_many_are_named(discord: FakeDiscord) -> None:
+    poor = discord.guild("Poor", discord.admin, bot_permissions=int(Permission.VIEW_CHANNEL))
+    poor.roles[poor.id].permissions = 0
+    rich = discord.guild("Rich", discord.admin, bot_permissions=int(Permission.ADMINISTRATOR))
+    both = found(await report(discord, ALLOWED_GUILD_IDS=f"{poor.id},{rich.id}"), "server")
+    (lacking,) = both[Level.FAILED]
+    assert "Send Messages" in lacking.sentence
+    assert "View Channels" not in lacking.sentence
+    (much,) = both[Level.WARNING]
+    assert "Administrator" in much.sentence
+
+
+async def test_ids_of_nobody_and_of_no_role_are_told(discord: FakeDiscord) -> None:
+    strange = await report(discord, ALLOWED_USER_IDS=USER, ALLOWED_ROLE_IDS=USER)
+    words = " ".join(each.sentence for each in found(strange, "people")[Level.WARNING])
+    assert "ALLOWED_ROLE_IDS names no role of Home" in words
+    assert "Nobody in Home has the id" in words
+
+
+async def test_without_an_allow_list_the_bot_does_not_start_and_doctor_says_so(discord: FakeDiscord) -> None:
+    closed = await report(discord, ALLOWED_USER_IDS="", ALLOWED_GUILD_IDS="")
+    assert found(closed, "people")[Level.FAILED]
+    assert found(closed, "servers")[Level.FAILED]
+
+
+async def test_what_is_wrong_with_this_machine_is_told(discord: FakeDiscord, clean_place: Path) -> None:
+    (clean_place / "data").mkdir(mode=0o755)
+    (clean_place / "data" / "sessions.db").write_bytes(b"no database" * 1000)
+    ill = await report(
+        discord, CLAUDE_COMMAND="no-such-program", WORKSPACE_ROOT="bin/claude/inside", MIN_FREE_DISK="9000T"
+    )
+    path = clean_place / ".env"
+    path.chmod(0o644)
+    ill = await examine(load_settings(path), path, f"{discord.url}/api/v10")
+    levels = {each.name: each.level for each in ill.findings}
+    assert levels["claude"] is Level.FAILED
+    assert levels["workspace"] is Level.FAILED
+    assert levels["database"] is Level.FAILED
+    assert levels["resources"] is Level.WARNING
+    assert levels["data"] is Level.WARNING
+    assert levels["settings"] is Level.WARNING
+    assert all(each.remedy for each in ill.findings if each.level in (Level.FAILED, Level.WARNING))
+
+
+def test_wrong_settings_are_all_listed_with_their_lines_and_end_with_two(
+    clean_place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (clean_place / ".env").write_text("MAX_SESSIONS=many\nBACKEND=screen\n")
+    assert doctor() == 2
+    text = capsys.readouterr().out
+    assert "MAX_SESSIONS is “many”" in text
+    assert "BACKEND is “screen”" in text
+    assert text.count(".env.example, line") == 2
+
+
+def test_json_says_the_same_and_the_exit_code_too(
+    clean_place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (clean_place / ".env").write_text("CLAUDE_COMMAND=no-such-program\n")
+    assert doctor(as_json=True) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["healthy"] is False
+    assert {"name": "claude", "level": "failed"}.items() <= next(
+        each for each in said["findings"] if each["name"] == "claude"
+    ).items()
+
+
+def test_the_live_check_fails_when_nothing_runs_and_when_what_runs_does_not_answer(
+    clean_place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert doctor(only_live=True) == 1
+    assert "No bridge runs" in capsys.readouterr().out
+    with owning(clean_place / "data", OwnerKind.BOT):
+        assert doctor(only_live=True) == 1
+    assert "does not answer" in capsys.readouterr().out
+
+
+async def test_a_token_that_cannot_be_one_is_never_sent(discord: FakeDiscord) -> None:
+    odd = await report(discord, DISCORD_TOKEN="'Bot abc'")
+    assert "Bot" in found(odd, "token")[Level.FAILED][0].remedy
+    assert list(discord.requests) == []

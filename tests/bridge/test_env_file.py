@@ -1,0 +1,57 @@
+"""`.env`: values land where a reader looks for them, the rest stays, and nobody else can read it."""
+
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from bridge.env_file import read_values, with_values, write_private
+from bridge.settings import Settings
+from bridge.settings_example import example_text
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "expected"),
+    [
+        ("", {"A": "1"}, "A=1\n"),
+        ("A=0\n# said of A\nB=2\n", {"A": "1"}, "A=1\n# said of A\nB=2\n"),
+        ("# what A does\n#A=default\nB=\n", {"A": "1", "B": "2"}, "# what A does\nA=1\nB=2\n"),
+        ("A=0\nB=2\nA=5\n", {"A": "1"}, "A=1\nB=2\nA=1\n"),
+        ("export A='old value'  # note\nB=2", {"A": "1", "C": "3"}, "A=1\nB=2\nC=3\n"),
+        ("A='two\nlines'\nB=2\n", {"A": "1"}, "A=1\nB=2\n"),
+        ("\n\nA=0\n\nB=2\n", {"A": "1"}, "\n\nA=1\n\nB=2\n"),
+        ("#AB=1\n", {"A": "2"}, "#AB=1\nA=2\n"),
+    ],
+)
+def test_a_value_takes_the_place_of_the_line_that_says_or_shows_it(
+    text: str, values: dict[str, str], expected: str
+) -> None:
+    assert with_values(text, values) == expected
+
+
+@pytest.mark.parametrize(
+    "value", ["", "plain", "with space", "it's # no comment", "back\\slash", "ü", '"q"', "$HOME"]
+)
+def test_any_value_is_read_back_as_it_was(tmp_path: Path, value: str) -> None:
+    path = tmp_path / ".env"
+    write_private(path, with_values("B=2\n", {"A": value}))
+    assert read_values(path) == {"B": "2", "A": value}
+    assert dotenv_values(path)["A"] == value
+
+
+def test_the_example_with_values_in_it_stays_the_example() -> None:
+    example = example_text(Settings.model_fields)
+    filled = with_values(example, {"DISCORD_TOKEN": "t", "DATA_DIR": "/srv/data"})
+    changed = [
+        (old, new) for old, new in zip(example.splitlines(), filled.splitlines(), strict=True) if old != new
+    ]
+    assert changed == [("DISCORD_TOKEN=", "DISCORD_TOKEN=t"), ("#DATA_DIR=data", "DATA_DIR=/srv/data")]
+
+
+def test_the_file_is_its_users_alone_and_nothing_else_is_left(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("A=1\n")
+    path.chmod(0o644)
+    write_private(path, "A=2\n")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == [".env"]

@@ -1,0 +1,14 @@
+"""How values are written into columns."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+
+def as_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def as_iso(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")

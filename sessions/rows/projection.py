@@ -1,0 +1,223 @@
+"""How events become rows: pure, and written in the transaction that stores the event."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from sessions import events as e
+from sessions.model import (
+    Ask,
+    Block,
+    SessionId,
+    TurnId,
+)
+from sessions.rows.encoding import as_iso, as_json
+from sessions.state import Snapshot
+from storage import Statement
+
+
+def insert_session(snapshot: Snapshot) -> Statement:
+    """The new session's row; fails on the unique index when its key is taken."""
+    return Statement(
+        "INSERT INTO sessions (id, user_id, channel_id, status, model, created_at, updated_at, data, key,"
+        " title, project, work_directory, conversation_id, last_activity_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            snapshot.id,
+            snapshot.user_id,
+            snapshot.channel_id,
+            snapshot.lifecycle,
+            snapshot.model,
+            as_iso(snapshot.created_ms),
+            as_iso(snapshot.last_activity_ms),
+            as_json(snapshot),
+            snapshot.key,
+            snapshot.title,
+            snapshot.project,
+            snapshot.work_directory,
+            snapshot.conversation_id,
+            snapshot.last_activity_ms,
+        ),
+    )
+
+
+def update_session(snapshot: Snapshot) -> Statement:
+    """The session's row as `snapshot` says; `last_activity_ms` never goes back."""
+    return Statement(
+        "UPDATE sessions SET status = ?, model = ?, updated_at = ?, data = ?, title = ?, work_directory = ?,"
+        " conversation_id = ?, last_activity_ms = max(last_activity_ms, ?) WHERE id = ?",
+        (
+            snapshot.lifecycle,
+            snapshot.model,
+            as_iso(snapshot.last_activity_ms),
+            as_json(snapshot),
+            snapshot.title,
+            snapshot.work_directory,
+            snapshot.conversation_id,
+            snapshot.last_activity_ms,
+            snapshot.id,
+        ),
+    )
+
+
+def insert_event(session_id: SessionId, number: int, at_ms: int, event: e.Event) -> Statement:
+    """The event's own row. A block's content is left to its `blocks` row."""
+    body = msgspec.to_builtins(event)
+    if isinstance(event, e.BlockAdded):
+        body["block"] = {"type": "note", "kind": "stored", "text": ""}
+    return Statement(
+        "INSERT INTO events (session_id, number, at_ms, kind, body) VALUES (?, ?, ?, ?, ?)",
+        (session_id, number, at_ms, str(body["type"]), as_json(body)),
+    )
+
+
+def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator[Statement]:
+    """The rows that `event` changes besides its own and the session's."""
+    match event:
+        case e.SessionRestored():
+            # Before the status: while the session counts as ended, its key is nobody's.
+            yield Statement(
+                "UPDATE sessions SET key = ?, channel_id = ? WHERE id = ?",
+                (event.key, event.channel_id, session_id),
+            )
+        case e.TurnQueued():
+            yield _insert_turn(session_id, event, at_ms)
+        case e.BackgroundTurnStarted():
+            yield Statement(
+                "INSERT INTO turns (id, session_id, number, kind, status, author_id, queued_ms, started_ms)"
+                " VALUES (?, ?, ?, 'background', 'running', '', ?, ?)",
+                (event.turn_id, session_id, event.number, at_ms, at_ms),
+            )
+        case e.TurnElsewhere():
+            yield Statement(
+                "INSERT INTO turns (id, session_id, number, kind, status, author_id, prompt, prompt_uuid,"
+                " last_uuid, queued_ms, started_ms, ended_ms, conversation_id)"
+                " VALUES (?1, ?2, ?3, 'elsewhere', 'done', '', ?4, ?5, ?6, ?7, ?7, ?7,"
+                " (SELECT conversation_id FROM sessions WHERE id = ?2))",
+                (
+                    event.turn_id,
+                    session_id,
+                    event.number,
+                    event.prompt,
+                    event.prompt_uuid,
+                    event.last_uuid,
+                    at_ms,
+                ),
+            )
+        case e.TurnRequeued():
+            yield Statement(
+                "UPDATE turns SET status = 'queued', ended_ms = NULL, reason = '' WHERE id = ?",
+                (event.turn_id,),
+            )
+        case e.TurnEdited():
+            yield Statement("UPDATE turns SET prompt = ? WHERE id = ?", (event.prompt, event.turn_id))
+        case e.TurnWithdrawn():
+            yield Statement(
+                "UPDATE turns SET status = 'withdrawn', ended_ms = ? WHERE id = ?", (at_ms, event.turn_id)
+            )
+        case e.TurnSent():
+            yield Statement(
+                "UPDATE turns SET status = 'sent', started_ms = coalesce(started_ms, ?),"
+                " conversation_id = (SELECT conversation_id FROM sessions WHERE id = ?) WHERE id = ?",
+                (at_ms, session_id, event.turn_id),
+            )
+        case e.TurnStarted() | e.TurnContinued():
+            yield Statement(
+                "UPDATE turns SET status = 'running', ended_ms = NULL, reason = '' WHERE id = ?",
+                (event.turn_id,),
+            )
+        case e.BlockAdded():
+            yield insert_block(event.turn_id, event.ordinal, event.block)
+        case e.TurnEnded():
+            yield _end_turn(event, at_ms)
+        case e.AskOpened():
+            yield _insert_ask(session_id, event.ask)
+        case e.AskDecided():
+            yield Statement(
+                "UPDATE asks SET status = 'decided', decision = ?, decided_by = ?, closed_ms = ?"
+                " WHERE id = ? AND status = 'open'",
+                (as_json(event.decision), event.by, at_ms, event.ask_id),
+            )
+        case e.AskWithdrawn():
+            yield Statement(
+                "UPDATE asks SET status = 'withdrawn', closed_ms = ? WHERE id = ? AND status = 'open'",
+                (at_ms, event.ask_id),
+            )
+        case e.HostEnded():
+            yield Statement(
+                "UPDATE hosts SET status = 'ended', exit_code = ?, reason = ?, ended_ms = ?"
+                " WHERE session_id = ? AND number = ?",
+                (event.code, event.reason, at_ms, session_id, event.number),
+            )
+        case _:
+            return
+
+
+def _insert_turn(session_id: SessionId, event: e.TurnQueued, at_ms: int) -> Statement:
+    return Statement(
+        "INSERT INTO turns (id, session_id, number, kind, status, author_id, origin, prompt_uuid, prompt,"
+        " attachments, alternative_of, queued_ms) VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
+        (
+            event.turn_id,
+            session_id,
+            event.number,
+            event.kind,
+            event.author_id,
+            event.origin,
+            event.prompt_uuid,
+            event.prompt,
+            as_json(event.attachments),
+            event.alternative_of,
+            at_ms,
+        ),
+    )
+
+
+def _end_turn(event: e.TurnEnded, at_ms: int) -> Statement:
+    return Statement(
+        "UPDATE turns SET status = ?, reason = ?, cost_usd = cost_usd + ?, input_tokens = input_tokens + ?,"
+        " output_tokens = output_tokens + ?, cache_read_tokens = cache_read_tokens + ?,"
+        " cache_write_tokens = cache_write_tokens + ?, duration_ms = ?, first_text_ms = ?, last_uuid = ?,"
+        " ended_ms = ? WHERE id = ?",
+        (
+            event.status,
+            event.reason,
+            event.cost_usd,
+            event.usage.input_tokens,
+            event.usage.output_tokens,
+            event.usage.cache_read_tokens,
+            event.usage.cache_write_tokens,
+            event.duration_ms,
+            event.first_text_ms,
+            event.last_uuid,
+            at_ms,
+            event.turn_id,
+        ),
+    )
+
+
+def _insert_ask(session_id: SessionId, ask: Ask) -> Statement:
+    body = msgspec.to_builtins(ask.body)
+    return Statement(
+        "INSERT INTO asks (id, session_id, turn_id, host, request_id, kind, body, status, opened_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?)",
+        (
+            ask.id,
+            session_id,
+            ask.turn_id,
+            ask.host,
+            ask.request_id,
+            str(body["type"]),
+            as_json(body),
+            ask.opened_ms,
+        ),
+    )
+
+
+def insert_block(turn_id: TurnId, ordinal: int, block: Block) -> Statement:
+    """One block of a turn."""
+    body = msgspec.to_builtins(block)
+    return Statement(
+        "INSERT INTO blocks (turn_id, ordinal, kind, body) VALUES (?, ?, ?, ?)",
+        (turn_id, ordinal, str(body["type"]), as_json(body)),
+    )

@@ -1,0 +1,235 @@
+"""Rows that become values again. Lists come in pages; nothing here reads a whole history at once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from backends.base import HostRef, InputLine
+from sessions import events as e
+from sessions.access import ShareLevel
+from sessions.errors import TurnNotFound
+from sessions.model import (
+    Ask,
+    AskBody,
+    AskId,
+    Attachment,
+    Block,
+    Decision,
+    SessionId,
+    TokenUsage,
+    TurnId,
+    TurnKind,
+    TurnStatus,
+)
+from sessions.rows.values import StoredAsk, StoredHost, StoredInput, StoredTurn
+from sessions.state import Snapshot
+from storage import Database
+
+_events = msgspec.json.Decoder(e.Event)
+_blocks = msgspec.json.Decoder(Block)
+_snapshots = msgspec.json.Decoder(Snapshot)
+_ask_bodies = msgspec.json.Decoder(AskBody)
+_decisions = msgspec.json.Decoder(Decision)
+_attachments = msgspec.json.Decoder(tuple[Attachment, ...])
+
+
+_TURN_COLUMNS = (
+    "id, session_id, number, kind, status, author_id, prompt, prompt_uuid, attachments, conversation_id,"
+    " last_uuid, alternative_of, reason, cost_usd, input_tokens, output_tokens, cache_read_tokens,"
+    " cache_write_tokens, queued_ms, started_ms, ended_ms, duration_ms, first_text_ms, origin"
+)
+
+
+def _turn(row: Sequence[Any]) -> StoredTurn:
+    return StoredTurn(
+        id=TurnId(row[0]),
+        session_id=SessionId(row[1]),
+        number=row[2],
+        kind=TurnKind(row[3]),
+        status=TurnStatus(row[4]),
+        author_id=row[5],
+        prompt=row[6],
+        prompt_uuid=row[7],
+        attachments=_attachments.decode(row[8]),
+        conversation_id=row[9],
+        last_uuid=row[10],
+        alternative_of=row[11],
+        reason=row[12],
+        cost_usd=row[13],
+        usage=TokenUsage(row[14], row[15], row[16], row[17]),
+        queued_ms=row[18],
+        started_ms=row[19],
+        ended_ms=row[20],
+        duration_ms=row[21],
+        first_text_ms=row[22],
+        origin=row[23],
+    )
+
+
+async def load_snapshot(db: Database, session_id: SessionId) -> Snapshot | None:
+    row = await db.read_one("SELECT data FROM sessions WHERE id = ?", (session_id,))
+    return None if row is None else _snapshots.decode(str(row[0]))
+
+
+async def find_by_key(db: Database, key: str) -> SessionId | None:
+    """The session that has not ended and holds `key`."""
+    row = await db.read_one("SELECT id FROM sessions WHERE key = ? AND status <> 'ended'", (key,))
+    return None if row is None else SessionId(str(row[0]))
+
+
+async def sessions_to_recover(db: Database) -> list[SessionId]:
+    """Sessions that had, or waited for, a process when the last owner went away; oldest activity first."""
+    rows = await db.read(
+        "SELECT id FROM sessions WHERE status IN ('queued', 'starting', 'live', 'stopping') OR id IN"
+        " (SELECT session_id FROM turns WHERE status IN ('queued', 'sent', 'running'))"
+        " ORDER BY last_activity_ms"
+    )
+    return [SessionId(str(row[0])) for row in rows]
+
+
+async def conversations_in_use(db: Database) -> set[str]:
+    """The conversations that a session has, ended ones included."""
+    rows = await db.read("SELECT conversation_id FROM sessions WHERE conversation_id <> ''")
+    return {str(row[0]) for row in rows}
+
+
+async def load_shares(db: Database, session_id: SessionId) -> dict[str, ShareLevel]:
+    """With whom the session is shared, and for what."""
+    rows = await db.read("SELECT grantee, level FROM shares WHERE session_id = ?", (session_id,))
+    return {str(grantee): ShareLevel(str(level)) for grantee, level in rows}
+
+
+async def load_turn(db: Database, turn_id: TurnId) -> StoredTurn:
+    """Raises `TurnNotFound`."""
+    row = await db.read_one(f"SELECT {_TURN_COLUMNS} FROM turns WHERE id = ?", (turn_id,))  # noqa: S608
+    if row is None:
+        raise TurnNotFound(turn_id)
+    return _turn(row)
+
+
+async def find_branch_point(db: Database, session_id: SessionId, turn_id: TurnId | None) -> StoredTurn:
+    """The turn to branch from: the named one of this session, or the newest that Claude has ended.
+
+    Raises `TurnNotFound`.
+    """
+    row = await db.read_one(
+        f"SELECT {_TURN_COLUMNS} FROM turns WHERE session_id = ?1 AND (id = ?2 OR (?2 IS NULL"  # noqa: S608
+        " AND last_uuid <> '')) ORDER BY number DESC LIMIT 1",
+        (session_id, turn_id),
+    )
+    if row is None:
+        raise TurnNotFound(turn_id or "")
+    return _turn(row)
+
+
+async def find_turn_by_origin(db: Database, origin: str) -> StoredTurn | None:
+    row = await db.read_one(f"SELECT {_TURN_COLUMNS} FROM turns WHERE origin = ?", (origin,))  # noqa: S608
+    return None if row is None else _turn(row)
+
+
+async def load_turns(
+    db: Database, session_id: SessionId, *, before: int | None = None, limit: int = 50
+) -> list[StoredTurn]:
+    """A page of turns, newest first: those with a number below `before`."""
+    rows = await db.read(
+        f"SELECT {_TURN_COLUMNS} FROM turns WHERE session_id = ? AND number < ?"  # noqa: S608
+        " ORDER BY number DESC LIMIT ?",
+        (session_id, before if before is not None else 1 << 62, limit),
+    )
+    return [_turn(row) for row in rows]
+
+
+async def load_blocks(db: Database, turn_id: TurnId) -> list[Block]:
+    rows = await db.read("SELECT body FROM blocks WHERE turn_id = ? ORDER BY ordinal", (turn_id,))
+    return [_blocks.decode(str(row[0])) for row in rows]
+
+
+async def count_blocks(db: Database, turn_id: TurnId) -> int:
+    """The ordinal that the turn's next block gets."""
+    row = await db.read_one("SELECT coalesce(max(ordinal) + 1, 0) FROM blocks WHERE turn_id = ?", (turn_id,))
+    return int(str(row[0])) if row is not None else 0
+
+
+async def load_ask(db: Database, ask_id: AskId) -> StoredAsk | None:
+    row = await db.read_one(
+        "SELECT id, turn_id, host, request_id, opened_ms, body, session_id, status, decision, decided_by,"
+        " closed_ms FROM asks WHERE id = ?",
+        (ask_id,),
+    )
+    return None if row is None else _ask(row)
+
+
+def _ask(row: Sequence[Any]) -> StoredAsk:
+    ask = Ask(
+        id=AskId(row[0]),
+        turn_id=row[1],
+        host=row[2],
+        request_id=row[3],
+        opened_ms=row[4],
+        body=_ask_bodies.decode(row[5]),
+    )
+    return StoredAsk(
+        ask=ask,
+        session_id=SessionId(row[6]),
+        status=row[7],
+        decision=_decisions.decode(row[8]) if row[8] else None,
+        decided_by=row[9],
+        closed_ms=row[10],
+    )
+
+
+async def load_asks(db: Database, session_id: SessionId) -> list[StoredAsk]:
+    """Every ask of the session, oldest first."""
+    rows = await db.read(
+        "SELECT id, turn_id, host, request_id, opened_ms, body, session_id, status, decision, decided_by,"
+        " closed_ms FROM asks WHERE session_id = ? ORDER BY opened_ms, id",
+        (session_id,),
+    )
+    return [_ask(row) for row in rows]
+
+
+async def load_events(db: Database, session_id: SessionId, *, after: int, limit: int = 200) -> list[e.Numbered]:
+    """A page of events in order, from the first one numbered above `after`, blocks filled in."""
+    rows = await db.read(
+        "SELECT events.number, events.at_ms, events.body, blocks.body FROM events"
+        " LEFT JOIN blocks ON events.kind = 'block_added'"
+        " AND blocks.turn_id = events.body ->> 'turn_id' AND blocks.ordinal = events.body ->> 'ordinal'"
+        " WHERE events.session_id = ? AND events.number > ? ORDER BY events.number LIMIT ?",
+        (session_id, after, limit),
+    )
+    return [_numbered(session_id, row) for row in rows]
+
+
+def _numbered(session_id: SessionId, row: Sequence[Any]) -> e.Numbered:
+    event = _events.decode(row[2])
+    if isinstance(event, e.BlockAdded) and row[3] is not None:
+        event = msgspec.structs.replace(event, block=_blocks.decode(row[3]))
+    return e.Numbered(session_id, row[0], row[1], event)
+
+
+async def load_host(db: Database, session_id: SessionId, number: int) -> StoredHost | None:
+    row = await db.read_one(
+        "SELECT number, backend, address, status, applied, replay_from FROM hosts"
+        " WHERE session_id = ? AND number = ?",
+        (session_id, number),
+    )
+    if row is None:
+        return None
+    number_, backend, address, status, applied, replay_from = row
+    ref = HostRef(str(backend), str(address)) if address else None
+    return StoredHost(int(str(number_)), ref, str(status), int(str(applied)), int(str(replay_from)))
+
+
+async def load_inputs(db: Database, session_id: SessionId, host: int) -> list[StoredInput]:
+    """Every input of the host in order; acknowledged ones have lost their bytes but not their place."""
+    rows = await db.read(
+        "SELECT number, start, line, token, acknowledged FROM inputs WHERE session_id = ? AND host = ?"
+        " ORDER BY number",
+        (session_id, host),
+    )
+    return [_input(row) for row in rows]
+
+
+def _input(row: Sequence[Any]) -> StoredInput:
+    return StoredInput(row[0], InputLine(row[1], bytes(row[2])), row[3], bool(row[4]))

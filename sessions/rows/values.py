@@ -1,0 +1,75 @@
+"""What comes out of the tables: turns, asks, hosts and inputs as they are stored."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from backends.base import HostRef, InputLine
+from sessions.model import (
+    Ask,
+    Attachment,
+    Decision,
+    SessionId,
+    TokenUsage,
+    TurnId,
+    TurnKind,
+    TurnStatus,
+)
+
+
+class StoredTurn(msgspec.Struct, frozen=True):
+    """A turn as it is stored, without its blocks."""
+
+    id: TurnId
+    session_id: SessionId
+    number: int
+    kind: TurnKind
+    status: TurnStatus
+    author_id: str
+    prompt: str
+    prompt_uuid: str
+    attachments: tuple[Attachment, ...]
+    conversation_id: str
+    last_uuid: str
+    alternative_of: TurnId | None
+    reason: str
+    cost_usd: float
+    usage: TokenUsage
+    queued_ms: int
+    started_ms: int | None
+    ended_ms: int | None
+    duration_ms: int
+    first_text_ms: int | None
+    origin: str = ""
+
+
+class StoredAsk(msgspec.Struct, frozen=True):
+    """An ask with what became of it: status is open, decided or withdrawn."""
+
+    ask: Ask
+    session_id: SessionId
+    status: str
+    decision: Decision | None
+    decided_by: str
+    closed_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHost:
+    """A host row. `ref` is None while nobody knows whether the launch got that far."""
+
+    number: int
+    ref: HostRef | None
+    status: str
+    applied: int
+    replay_from: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInput:
+    """A line for a host, and the token by which the output log acknowledges it."""
+
+    number: int
+    line: InputLine
+    token: str
+    acknowledged: bool

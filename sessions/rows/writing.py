@@ -1,0 +1,122 @@
+"""Statements for what is no event: imported turns, hosts, inputs, shares."""
+
+import msgspec
+
+from backends.base import HostRef, InputLine
+from sessions.access import ShareLevel
+from sessions.model import (
+    SessionId,
+)
+from sessions.rows.encoding import as_json
+from sessions.rows.values import StoredAsk, StoredTurn
+from storage import Statement
+
+
+def insert_stored_turn(turn: StoredTurn) -> Statement:
+    """A turn as it came out of an archive."""
+    return Statement(
+        "INSERT INTO turns (id, session_id, number, kind, status, author_id, prompt_uuid, prompt, attachments,"
+        " conversation_id, last_uuid, alternative_of, reason, cost_usd, input_tokens, output_tokens,"
+        " cache_read_tokens, cache_write_tokens, queued_ms, started_ms, ended_ms, duration_ms, first_text_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            turn.id,
+            turn.session_id,
+            turn.number,
+            turn.kind,
+            turn.status,
+            turn.author_id,
+            turn.prompt_uuid,
+            turn.prompt,
+            as_json(turn.attachments),
+            turn.conversation_id,
+            turn.last_uuid,
+            turn.alternative_of,
+            turn.reason,
+            turn.cost_usd,
+            turn.usage.input_tokens,
+            turn.usage.output_tokens,
+            turn.usage.cache_read_tokens,
+            turn.usage.cache_write_tokens,
+            turn.queued_ms,
+            turn.started_ms,
+            turn.ended_ms,
+            turn.duration_ms,
+            turn.first_text_ms,
+        ),
+    )
+
+
+def insert_stored_ask(stored: StoredAsk) -> Statement:
+    """A decided or withdrawn ask as it came out of an archive."""
+    body = msgspec.to_builtins(stored.ask.body)
+    return Statement(
+        "INSERT INTO asks (id, session_id, turn_id, host, request_id, kind, body, status, decision, decided_by,"
+        " opened_ms, closed_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            stored.ask.id,
+            stored.session_id,
+            stored.ask.turn_id,
+            stored.ask.host,
+            stored.ask.request_id,
+            str(body["type"]),
+            as_json(body),
+            stored.status,
+            as_json(stored.decision) if stored.decision is not None else "",
+            stored.decided_by,
+            stored.ask.opened_ms,
+            stored.closed_ms,
+        ),
+    )
+
+
+def insert_host(session_id: SessionId, number: int, at_ms: int) -> Statement:
+    """The row that must be there before a host is launched, so that no launch is ever unknown."""
+    return Statement(
+        "INSERT INTO hosts (session_id, number, status, launched_ms) VALUES (?, ?, 'launching', ?)",
+        (session_id, number, at_ms),
+    )
+
+
+def host_launched(session_id: SessionId, number: int, ref: HostRef) -> Statement:
+    return Statement(
+        "UPDATE hosts SET status = 'live', backend = ?, address = ? WHERE session_id = ? AND number = ?",
+        (ref.backend, ref.address, session_id, number),
+    )
+
+
+def host_applied(session_id: SessionId, number: int, applied: int, replay_from: int) -> Statement:
+    return Statement(
+        "UPDATE hosts SET applied = ?, replay_from = ? WHERE session_id = ? AND number = ?",
+        (applied, replay_from, session_id, number),
+    )
+
+
+def insert_input(session_id: SessionId, host: int, number: int, line: InputLine, token: str) -> Statement:
+    return Statement(
+        "INSERT INTO inputs (session_id, host, number, start, line, token) VALUES (?, ?, ?, ?, ?, ?)",
+        (session_id, host, number, line.start, line.data, token),
+    )
+
+
+def acknowledge_input(session_id: SessionId, host: int, number: int) -> Statement:
+    """The line has arrived: it need not be kept (a follower is never replaced from before it)."""
+    return Statement(
+        "UPDATE inputs SET acknowledged = 1, line = x'' WHERE session_id = ? AND host = ? AND number = ?",
+        (session_id, host, number),
+    )
+
+
+def upsert_share(
+    session_id: SessionId, grantee: str, level: ShareLevel, granted_by: str, at_ms: int
+) -> Statement:
+    return Statement(
+        "INSERT INTO shares (session_id, grantee, level, granted_by, granted_ms) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (session_id, grantee) DO UPDATE SET level = excluded.level,"
+        " granted_by = excluded.granted_by, granted_ms = excluded.granted_ms",
+        (session_id, grantee, level, granted_by, at_ms),
+    )
+
+
+def delete_share(session_id: SessionId, grantee: str) -> Statement:
+    return Statement("DELETE FROM shares WHERE session_id = ? AND grantee = ?", (session_id, grantee))

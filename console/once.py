@@ -8,7 +8,7 @@ import asyncio
 import signal
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -144,11 +144,8 @@ class _OnceRun:
                 if ended is not None:
                     break
             assert ended is not None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_SETTLE_S):
-                    async for item in feed:
-                        if isinstance(item, e.Numbered) and _is_at_rest(item.event):
-                            break
+            if ended.status not in (TurnStatus.CUT, TurnStatus.WITHDRAWN):
+                await _settle(feed)
         return ended
 
     async def _take(self, core: c.Core, event: e.Event) -> e.TurnEnded | None:
@@ -212,6 +209,15 @@ class _OnceRun:
             return OK
         self._say(ended.reason or f"The turn was {ended.status}.")
         return FAILED
+
+
+async def _settle(feed: AsyncGenerator[e.Feed, None]) -> None:
+    """Wait, not for long, until Claude is idle: then its process can be parked at once."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_SETTLE_S):
+            async for item in feed:
+                if isinstance(item, e.Numbered) and _is_at_rest(item.event):
+                    break
 
 
 def _is_at_rest(event: e.Event) -> bool:

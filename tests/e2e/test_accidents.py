@@ -1,0 +1,201 @@
+"""Whatever dies, nothing is lost and nothing comes twice: the program, tmux, the follower, on both backends."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import OpenTerminal
+from tests.e2e.house import House, until
+
+pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(240)]
+ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.MULTILINE)
+
+# Other work on the machine may slow the start of an interpreter down.
+SLACK_S = 2.0
+# Which append carries the prompt: the one before it is the greeting.
+APPEND_OF_PROMPT = 2
+
+Accident = Callable[[House, int], None]
+
+
+def kill_program(house: House, program: int) -> None:
+    os.kill(program, signal.SIGKILL)
+
+
+def kill_tmux_too(house: House, program: int) -> None:
+    kill_program(house, program)
+    house.tmux("kill-server")
+
+
+def kill_follower_too(house: House, program: int) -> None:
+    kill_program(house, program)
+    os.kill(house.host_pid("follower"), signal.SIGKILL)
+
+
+def kill_only_follower(house: House, program: int) -> None:
+    os.kill(house.host_pid("follower"), signal.SIGKILL)
+
+
+ACCIDENTS = [
+    pytest.param("auto", kill_program, id="program"),
+    pytest.param("auto", kill_tmux_too, id="program and tmux"),
+    pytest.param("auto", kill_follower_too, id="program and follower"),
+    pytest.param("auto", kill_only_follower, id="follower"),
+    pytest.param("pty", kill_program, id="program, pty"),
+    pytest.param("pty", kill_follower_too, id="program and follower, pty"),
+]
+
+
+def finished(house: House, process: "subprocess.Popen[str]") -> str:
+    """The output of a `chat --once` that went well, after checking that all agree on what was said."""
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, (out, err)
+    session = ID.search(err)
+    assert session
+    assert (
+        out.rstrip("\n") == house.stored_text(session[0]).rstrip("\n") == house.transcript_text().rstrip("\n")
+    )
+    return out
+
+
+@pytest.mark.parametrize(("backend", "accident"), ACCIDENTS)
+def test_streamed_answer_goes_on(house: House, backend: str, accident: Accident) -> None:
+    gate = uuid.uuid4().hex
+    house.environment["BACKEND"] = backend
+    with house.core() as core:
+        chat = house.start("chat", "--once", f"demo:long 30 demo:gate {gate} demo:long 30 demo:bash echo end")
+        house.reached(gate)
+        accident(house, core.pid)
+        # The chat has lost its core and opens one itself.
+        if core.poll() is not None or accident is not kill_only_follower:
+            until(lambda: house.owner_pid() == chat.pid)
+        house.release(gate)
+        out = finished(house, chat)
+    assert out.count("DEMO line 1 of 30") == out.count("DEMO line 30 of 30") == 2
+    assert "Bash answered: end" in out
+
+
+@pytest.mark.parametrize(("backend", "accident"), ACCIDENTS)
+def test_running_tool_goes_on(house: House, backend: str, accident: Accident) -> None:
+    house.environment["BACKEND"] = backend
+    house.project.mkdir(parents=True)
+    wait = "until [ -e go ]; do sleep 0.05; done; echo done"
+    with house.core() as core:
+        chat = house.start("chat", "--once", f"demo:text before demo:bash sleep 0; {wait} demo:text after")
+        until(
+            lambda: any(
+                "until [ -e go ]" in each for each in house.processes().values() if "host.sh" not in each
+            )
+        )
+        until(lambda: '"tool_call"' in str(house.rows("SELECT body FROM blocks")))
+        accident(house, core.pid)
+        if accident is not kill_only_follower:
+            until(lambda: house.owner_pid() == chat.pid)
+        (house.project / "go").touch()
+        out = finished(house, chat)
+    assert out == "DEMO: before\n\nDEMO: Bash answered: done\n\nafter\n"
+
+
+@pytest.mark.parametrize(("backend", "accident"), ACCIDENTS)
+def test_open_ask_is_answerable_afterwards_and_the_answer_takes_effect(
+    house: House, open_terminal: OpenTerminal, backend: str, accident: Accident
+) -> None:
+    house.environment["BACKEND"] = backend
+    first = open_terminal("chat")
+    first.until(r"new session")
+    first.send("demo:text before demo:bash touch made demo:text after")
+    first.until("1. Yes")
+    accident(house, house.owner_pid())
+    second = first
+    if accident is not kill_only_follower:
+        first.exit_code()
+        second = open_terminal("chat")
+        second.until("Claude wants to use Bash")
+        second.until("1. Yes")
+    assert not (house.project / "made").exists()
+    second.type("1")
+    text = second.until("── done")
+    assert (house.project / "made").exists()
+    assert len(re.findall(r"^after$", text, re.MULTILINE)) == 1
+    assert [(status,) for (status,) in house.rows("SELECT status FROM asks")] == [("decided",)]
+    assert house.transcript_text() == house.stored_text(str(house.rows("SELECT id FROM sessions")[0][0]))
+
+
+def test_crash_in_mid_append_of_a_large_prompt_lets_it_arrive_once_and_whole(house: House) -> None:
+    filler = "0123456789abcde\n" * (1_000_000 // 16 - 20)
+    prompt = f"demo:digest\n{filler}"
+    crashed = house.run(
+        "chat", "--once", "-", given=prompt, CLAUDE_BRIDGE_CRASH_AT=f"input_log.in_append:{APPEND_OF_PROMPT}"
+    )
+    assert crashed.returncode == 137
+    session = ID.search(crashed.stderr)
+    assert session
+    torn = (house.host_directory() / "input.ndjson").read_bytes()
+    assert 400_000 < len(torn) < 1_000_000
+    assert not torn.endswith(b"\n")
+
+    after = house.once("demo:text after", "--session", session[0])
+    assert after.returncode == 0, after.stderr
+    assert [len(each) for each in house.prompts()] == [len(prompt), len("demo:text after")]
+    assert house.prompts()[0] == prompt
+    assert house.stored_text(session[0]) == house.transcript_text()
+
+
+def test_second_owner_names_the_first_within_a_second(house: House) -> None:
+    with house.core() as core:
+        began = time.monotonic()
+        second = house.run_core()
+        took = time.monotonic() - began
+        assert second.returncode == 1
+        assert took < 1 + SLACK_S
+        assert f"pid {core.pid}" in second.stderr
+        assert "Stop it first" in second.stderr
+
+
+def test_joined_chat_and_owner_share_one_session_and_status_tells(house: House) -> None:
+    with house.core() as core:
+        done = house.once("demo:text joined")
+        assert (done.returncode, done.stdout) == (0, "DEMO: joined\n")
+        status = house.run("status")
+        assert f"process {core.pid}" in status.stdout
+        assert "demo:text joined" in status.stdout
+    assert house.run("status").returncode == 1
+
+
+@pytest.mark.parametrize("backend", ["tmux", "pty"])
+def test_discord_token_is_nowhere(house: House, backend: str) -> None:
+    sentinel = f"sentinel-{uuid.uuid4().hex}"
+    gate = uuid.uuid4().hex
+    house.environment |= {
+        "BACKEND": backend,
+        "DISCORD_TOKEN": sentinel,
+        "ALLOWED_GUILD_IDS": "123456789012345678",
+        "ALLOWED_USER_IDS": "123456789012345678",
+        "CHILD_ENV": "default OTHER",
+        "OTHER": f"x{sentinel}y",
+        "LOG_LEVEL": "DEBUG",
+    }
+    with house.core() as core:
+        chat = house.start("chat", "--once", f"demo:bash env demo:gate {gate} demo:text end", DISCORD_TOKEN="")
+        house.reached(gate)
+        children = [pid for pid in house.processes() if pid not in (core.pid, chat.pid)]
+        assert len(children) >= 3
+        for pid in children:
+            assert sentinel.encode() not in Path(f"/proc/{pid}/environ").read_bytes(), house.processes()[pid]
+        panes = house.tmux("capture-pane", "-p", "-S", "-", "-t", "bridge") + house.tmux(
+            "show-environment", "-g"
+        )
+        house.release(gate)
+        out, err = chat.communicate(timeout=60)
+        assert "end" in out
+    assert sentinel not in panes + out + err
+    for path in house.data.rglob("*"):
+        if path.is_file():
+            assert sentinel.encode() not in path.read_bytes(), path

@@ -40,6 +40,7 @@ class Verb(StrEnum):
     REWIND_FILES = "rewind"
     PAGE = "page"
     CONFIRM = "confirm"
+    ASK_ABOUT = "ask_about"
 
 
 class Style(StrEnum):

@@ -103,6 +103,38 @@ async def inbox_to_do(db: Database, limit: int = 500) -> list[InboxRow]:
     return [_inbox_row(row) for row in rows]
 
 
+def describe_inbox_row(external: str, kind: str, body: dict[str, Any]) -> Statement:
+    """Replace what is known of a row that is not dealt with: acting on it has become clearer."""
+    return Statement(
+        "UPDATE inbox SET kind = ?, body = ? WHERE external = ? AND status = 'new'",
+        (kind, msgspec.json.encode(body).decode(), external),
+    )
+
+
+async def next_message_row(db: Database, channel_id: int) -> InboxRow | None:
+    """The oldest message, edit or deletion of a channel that was not dealt with."""
+    row = await db.read_one(
+        "SELECT external, kind, channel_id, author_id, body, received_ms FROM inbox WHERE status = 'new'"
+        " AND channel_id = ? AND kind IN ('message', 'edit', 'delete') ORDER BY received_ms, rowid LIMIT 1",
+        (channel_id,),
+    )
+    return None if row is None else _inbox_row(row)
+
+
+async def waiting_channels(db: Database) -> list[int]:
+    """The channels with messages, edits or deletions that were not dealt with."""
+    rows: Sequence[Sequence[Any]] = await db.read(
+        "SELECT DISTINCT channel_id FROM inbox WHERE status = 'new' AND kind IN ('message', 'edit', 'delete')"
+    )
+    return [int(row[0]) for row in rows]
+
+
+async def author_of(db: Database, external: str) -> int | None:
+    """Whose it is, dealt with or not; None if nothing was taken in under this name."""
+    row = await db.read_one("SELECT author_id FROM inbox WHERE external = ?", (external,))
+    return None if row is None else int(row[0])
+
+
 def _inbox_row(row: Sequence[Any]) -> InboxRow:
     return InboxRow(row[0], row[1], row[2], row[3], msgspec.json.decode(row[4]), row[5])
 
@@ -233,14 +265,16 @@ def delete_post(post_id: int) -> Statement:
 
 def insert_controls(body: Body) -> list[Statement]:
     """Rows for every control of `body`; written before the message that carries them."""
-    return [
-        Statement(
-            "INSERT INTO controls (key, verb, session_id, subject, detail) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT DO NOTHING",
-            (each.key, each.verb, each.session_id, each.subject, each.detail),
-        )
-        for each in controls_of(body)
-    ]
+    return [insert_control(each) for each in controls_of(body)]
+
+
+def insert_control(control: Control) -> Statement:
+    """The row of one control."""
+    return Statement(
+        "INSERT INTO controls (key, verb, session_id, subject, detail) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        (control.key, control.verb, control.session_id, control.subject, control.detail),
+    )
 
 
 def controls_of(body: Body) -> Iterable[Control]:

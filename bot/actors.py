@@ -1,0 +1,70 @@
+"""Who somebody on Discord is to the core: an `Actor` from guild, user and roles, as the settings say.
+
+Names never count. Bots, webhooks, direct messages and foreign guilds are nobody. What an actor may do to which
+session is decided in `sessions.access`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sessions.access import Actor, Role
+
+FACE = "discord"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessPolicy:
+    """Who may use the bot: Discord ids, from the settings."""
+
+    guild_ids: frozenset[int]
+    user_ids: frozenset[int] = frozenset()
+    role_ids: frozenset[int] = frozenset()
+    viewer_role_ids: frozenset[int] = frozenset()
+    admin_ids: frozenset[int] = frozenset()
+
+    def role_of(self, somebody: "Somebody") -> Role:
+        """The strongest role that the settings give."""
+        if somebody.is_bot or somebody.guild_id not in self.guild_ids:
+            return Role.NOBODY
+        if somebody.user_id in self.admin_ids:
+            return Role.ADMIN
+        if somebody.user_id in self.user_ids or somebody.role_ids & self.role_ids:
+            return Role.USER
+        if somebody.role_ids & self.viewer_role_ids:
+            return Role.VIEWER
+        return Role.NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class Somebody:
+    """What Discord itself says of an author or clicker. `guild_id` is None in direct messages."""
+
+    user_id: int
+    guild_id: int | None
+    role_ids: frozenset[int] = frozenset()
+    is_bot: bool = False
+
+
+def core_id(discord_id: int) -> str:
+    """The core's name for a user, role or channel of Discord."""
+    return f"{FACE}:{discord_id}"
+
+
+def discord_id(core_name: str) -> int | None:
+    """The user, role or channel of Discord that the core's name stands for; None if it is of another face."""
+    face, _, number = core_name.partition(":")
+    return int(number) if face == FACE and number.isdecimal() else None
+
+
+def actor_of(policy: AccessPolicy, somebody: Somebody) -> Actor:
+    """Who `somebody` is to the core."""
+    return Actor(
+        user_id=core_id(somebody.user_id),
+        face=FACE,
+        role=policy.role_of(somebody),
+        group_ids=_groups(somebody.role_ids),
+    )
+
+
+def _groups(role_ids: Iterable[int]) -> tuple[str, ...]:
+    return tuple(core_id(each) for each in sorted(role_ids))

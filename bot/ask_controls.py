@@ -1,0 +1,148 @@
+"""Controls of ask cards: permissions, questions, plans. The first answer wins; the core knows who was late."""
+
+import msgspec
+
+from bot.asks_cards import whole_ask
+from bot.bodies import Control, Plain, Verb
+from bot.entry import Reply
+from bot.errors import Refused
+from bot.face import Face
+from bot.modals import Question as Asked
+from bot.modals import dialog
+from bot.rows import load_fact, store_fact
+from bot.view import picked_fact
+from sessions.access import Action
+from sessions.commands import AnswerAsk, ReadAsk
+from sessions.errors import AlreadyDecided
+from sessions.model import (
+    Allow,
+    AllowAlways,
+    AllowSession,
+    Answer,
+    ApprovePlan,
+    Decision,
+    Deny,
+    QuestionBody,
+    RevisePlan,
+)
+from sessions.rows import StoredAsk
+
+_DENY_NOTE = Asked("Deny with a note", "What shall Claude do instead?", "Claude reads this and goes on.")
+_REVISE = Asked("Revise the plan", "What shall be different?", "Claude reads this and plans again.")
+
+Picked = dict[str, list[str]]
+
+
+class AskControls:
+    """See `controls.Controls`."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+
+    async def handle(self, reply: Reply, control: Control, values: tuple[str, ...], text: str | None) -> None:
+        """Carry out one use of an ask's control."""
+        match control.verb:
+            case Verb.ALLOW:
+                await self._answer(reply, control, Allow())
+            case Verb.ALLOW_SESSION:
+                await self._answer(reply, control, AllowSession())
+            case Verb.ALLOW_ALWAYS:
+                number = int(control.detail) if control.detail.isdecimal() else 0
+                await self._answer(reply, control, AllowAlways(number))
+            case Verb.DENY:
+                await self._answer(reply, control, Deny())
+            case Verb.DENY_NOTE:
+                await self._with_note(reply, control, text, _DENY_NOTE)
+            case Verb.REVISE_PLAN:
+                await self._with_note(reply, control, text, _REVISE)
+            case Verb.APPROVE_PLAN:
+                await self._answer(reply, control, ApprovePlan())
+            case Verb.APPROVE_EDITS:
+                await self._answer(reply, control, ApprovePlan(accept_edits=True))
+            case Verb.SHOW_ALL:
+                stored = await self._read(reply, control)
+                await reply.say(Plain("Everything that Claude asks for:", files=(whole_ask(stored),)))
+            case _:
+                await self._question(reply, control, values, text)
+
+    async def _answer(self, reply: Reply, control: Control, decision: Decision) -> None:
+        wish = AnswerAsk(session_id=control.session_id, ask_id=control.subject, decision=decision)
+        await self._face.core.perform(reply.actor, wish)
+
+    async def _with_note(self, reply: Reply, control: Control, text: str | None, asked: Asked) -> None:
+        if text is None:
+            await self._check_open(reply, control)
+            await reply.open_dialog(dialog(control, asked))
+            return
+        decision: Decision = Deny(text) if control.verb is Verb.DENY_NOTE else RevisePlan(text)
+        await self._answer(reply, control, decision)
+
+    # --- questions --------------------------------------------------------------------------------------
+
+    async def _question(
+        self, reply: Reply, control: Control, values: tuple[str, ...], text: str | None
+    ) -> None:
+        stored = await self._check_open(reply, control)
+        body = stored.ask.body
+        if not isinstance(body, QuestionBody):
+            raise Refused("This is not a question.")
+        match control.verb:
+            case Verb.CHOOSE_TEXT if text is None:
+                number = _number(control)
+                question = body.questions[number]
+                asked = Asked(question.header or "Your answer", "Your answer", question.text)
+                await reply.open_dialog(dialog(control, asked))
+            case Verb.CHOOSE_TEXT:
+                await self._pick(control, [text or ""])
+            case Verb.CHOOSE:
+                await self._pick(control, [_words(body, _number(control), each) for each in values])
+            case _:
+                await self._submit(reply, control, body)
+
+    async def _pick(self, control: Control, words: list[str]) -> None:
+        """Remember what was chosen for one question; the card shows it, and Submit sends it."""
+        picked = await self._picked(control.subject)
+        picked[str(_number(control))] = [each for each in words if each]
+        name = picked_fact(control.subject)
+        await self._face.db.write([store_fact(name, msgspec.json.encode(picked).decode())])
+        self._face.view.changed(control.session_id)
+
+    async def _submit(self, reply: Reply, control: Control, body: QuestionBody) -> None:
+        picked = await self._picked(control.subject)
+        answers: dict[str, str] = {}
+        for number, question in enumerate(body.questions):
+            words = picked.get(str(number))
+            if not words:
+                raise Refused(f"“{question.header or question.text}” has no answer yet. Choose one first.")
+            answers[question.text] = ", ".join(words)
+        await self._answer(reply, control, Answer(answers))
+
+    async def _picked(self, ask_id: str) -> Picked:
+        stored = await load_fact(self._face.db, picked_fact(ask_id))
+        return msgspec.json.decode(stored, type=Picked) if stored else {}
+
+    # --- reading ----------------------------------------------------------------------------------------
+
+    async def _read(self, reply: Reply, control: Control) -> StoredAsk:
+        wish = ReadAsk(session_id=control.session_id, ask_id=control.subject)
+        return await self._face.core.perform(reply.actor, wish)
+
+    async def _check_open(self, reply: Reply, control: Control) -> StoredAsk:
+        """The ask, if it can still be answered by this actor. Raises `AlreadyDecided`, `NotAllowed`."""
+        stored = await self._read(reply, control)
+        if stored.status != "open":
+            raise AlreadyDecided(control.subject, stored.decided_by)
+        await self._face.check(reply.actor, Action.APPROVE, control.session_id)
+        return stored
+
+
+def _number(control: Control) -> int:
+    return int(control.detail) if control.detail.isdecimal() else 0
+
+
+def _words(body: QuestionBody, number: int, value: str) -> str:
+    """The label that a select's value stands for: its number, or itself."""
+    choices = body.questions[number].choices
+    if value.isdecimal() and int(value) < len(choices):
+        return choices[int(value)].label
+    return value

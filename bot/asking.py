@@ -1,0 +1,108 @@
+"""`/claude` and its like: opens a session where it was asked for, sends the prompt, says so.
+
+What is to be done is written into the inbox row first, and every step may be repeated; so a start that was cut
+by a crash is finished by the next start of the bot (`leftovers.py`).
+"""
+
+import msgspec
+
+from bot.attachments import IncomingFile, fetch_files, with_files
+from bot.bodies import Plain
+from bot.entry import Reply, external_id
+from bot.face import Face
+from bot.markdown.cards import escape_inline, shortened
+from bot.opening import THREAD, Opener, Spot, Wish
+from bot.rows import Place, describe_inbox_row
+from bot.whereabouts import session_place
+from sessions.access import Actor
+from sessions.commands import GetSession, SendMessage, SessionInfo
+from sessions.model import Lifecycle
+
+ASKED = "asked"
+_MAX_SHOWN = 900
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A prompt that was asked with a command. `origin` is the core's key; `anchor_id` the message that gets
+    the thread; `token` and `application_id` reach the loading message.
+    """
+
+    origin: str
+    user_id: int
+    role_ids: tuple[int, ...]
+    guild_id: int
+    channel_id: int
+    prompt: str
+    application_id: int
+    token: str
+    anchor_id: int | None = None
+    files: tuple[IncomingFile, ...] = ()
+    title: str = ""
+    project: str = ""
+    model: str = ""
+
+
+class Asker:
+    """Sends prompts that were asked with a command. Methods raise `SessionError`, `discord.HTTPException`."""
+
+    def __init__(self, face: Face, opener: Opener) -> None:
+        self._face = face
+        self._opener = opener
+
+    async def ask(self, reply: Reply, asked: Asked) -> None:
+        """Do what was asked, and show it where it was asked."""
+        await reply.think(ephemeral=False)
+        if asked.anchor_id is None:
+            asked = msgspec.structs.replace(asked, anchor_id=reply.message_id)
+        name = external_id(reply.interaction)
+        await self._face.db.write([describe_inbox_row(name, ASKED, msgspec.to_builtins(asked))])
+        await reply.say(await self.do(reply.actor, asked), ephemeral=False)
+
+    async def do(self, actor: Actor, asked: Asked) -> Plain:
+        """Open the session and send the prompt, once however often it is called; what to say about it."""
+        place, info = await self._session(actor, asked)
+        directory = await self._face.work_directory(info.id)
+        message_id = int(asked.origin.rpartition(":")[2])
+        fetched = await fetch_files(directory, message_id, asked.files, self._face.options)
+        wish = SendMessage(
+            session_id=info.id,
+            content=with_files(asked.prompt, fetched.files),
+            origin=asked.origin,
+            attachments=fetched.files,
+        )
+        await self._face.core.perform(actor, wish)
+        if place.kind == THREAD and place.channel_id != asked.channel_id:
+            await self._opener.bring_in(actor, place.channel_id)
+        return Plain("\n".join([_said(asked, place), *fetched.troubles])[:2000])
+
+    async def _session(self, actor: Actor, asked: Asked) -> tuple[Place, SessionInfo]:
+        """The session of the thread where it was asked, or a new one."""
+        here = await session_place(self._face, asked.channel_id, asked.user_id)
+        if here is not None and here.kind == THREAD:
+            info = await self._face.core.perform(actor, GetSession(session_id=here.session_id))
+            if info.lifecycle is not Lifecycle.ENDED:
+                return here, info
+        wish = Wish(asked.title or asked.prompt, asked.title, asked.project, asked.model)
+        spot = Spot(asked.guild_id, asked.channel_id, anchor_id=asked.anchor_id)
+        return await self._opener.open(actor, spot, wish)
+
+
+def _said(asked: Asked, place: Place) -> str:
+    prompt = escape_inline(shortened(asked.prompt, _MAX_SHOWN), _MAX_SHOWN)
+    where = "" if place.channel_id == asked.channel_id else f"\n-# In <#{place.channel_id}>"
+    return f"<@{asked.user_id}> asks Claude:\n> {prompt}{where}"
+
+
+def asked_by(reply: Reply, prompt: str) -> Asked:
+    """What the interaction of `reply` asks; add what else the command says with `replace`."""
+    interaction = reply.interaction
+    return Asked(
+        origin=reply.origin,
+        user_id=interaction.user.id,
+        role_ids=tuple(int(each.rpartition(":")[2]) for each in reply.actor.group_ids),
+        guild_id=interaction.guild_id or 0,
+        channel_id=interaction.channel_id or 0,
+        prompt=prompt,
+        application_id=interaction.application_id,
+        token=interaction.token,
+    )

@@ -1,0 +1,17 @@
+"""The commands. Each file is one group; all of them come in through `entry.py`."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bot.client import BridgeClient
+
+
+async def add_cogs(client: "BridgeClient") -> None:
+    """Add every command to the client's tree."""
+    from bot.cogs.admin import AdminCommands
+    from bot.cogs.ask import AskCommands
+    from bot.cogs.help import HelpCommand
+    from bot.cogs.session import SessionCommands
+
+    for cog in (AskCommands(client), SessionCommands(client), AdminCommands(client), HelpCommand(client)):
+        await client.add_cog(cog)

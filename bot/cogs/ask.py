@@ -1,0 +1,51 @@
+"""`/claude`, and "Ask Claude about this" in a message's menu."""
+
+from typing import TYPE_CHECKING, Any
+
+import discord
+import msgspec
+from discord import app_commands
+from discord.ext import commands
+
+from bot.asking import asked_by
+from bot.attachments import incoming
+from bot.bodies import Control, Verb
+from bot.entry import reply_to
+from bot.modals import Question, dialog
+from bot.rows import insert_control
+
+if TYPE_CHECKING:
+    from bot.client import BridgeClient
+
+Interaction = discord.Interaction[Any]
+_ABOUT = Question(
+    "Ask Claude about this", "Your question", "What do you want to know, or have done?", "Explain this."
+)
+
+
+class AskCommands(commands.Cog):
+    """The shortest ways to Claude."""
+
+    def __init__(self, client: "BridgeClient") -> None:
+        self._client = client
+        self._menu = app_commands.ContextMenu(name="Ask Claude about this", callback=self._about)
+        client.tree.add_command(self._menu)
+
+    @app_commands.command(name="claude", description="Ask Claude; outside of a session this opens one.")
+    @app_commands.describe(prompt="What Claude shall do", file="A file or picture that belongs to it")
+    async def claude(
+        self,
+        interaction: Interaction,
+        prompt: app_commands.Range[str, 1, 6000],
+        file: discord.Attachment | None = None,
+    ) -> None:
+        reply = reply_to(interaction)
+        asked = asked_by(reply, prompt)
+        if file is not None:
+            asked = msgspec.structs.replace(asked, files=incoming([file]))
+        await self._client.asker.ask(reply, asked)
+
+    async def _about(self, interaction: Interaction, message: discord.Message) -> None:
+        control = Control(Verb.ASK_ABOUT, "", f"{message.channel.id}:{message.id}")
+        await self._client.face.db.write([insert_control(control)])
+        await reply_to(interaction).open_dialog(dialog(control, _ABOUT))

@@ -1,0 +1,77 @@
+"""Suggestions while somebody types an option: sessions, projects, models, Claude's own commands.
+
+At most 25, within Discord's lengths, and only of what the person may see. Whatever fails suggests nothing.
+"""
+
+import logging
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.entry import reply_to
+from bot.errors import FaceError
+from bot.face import Face
+from bot.markdown.cards import one_line
+from bot.panels import state_words
+from bot.whereabouts import session_meant
+from sessions.commands import ListProjects, QuerySessions
+from sessions.errors import SessionError
+
+log = logging.getLogger(__name__)
+
+Choice = app_commands.Choice[str]
+Interaction = discord.Interaction[Any]
+_MOST = 25
+
+
+def _face(interaction: Interaction) -> Face:
+    face = interaction.client.face
+    assert isinstance(face, Face)
+    return face
+
+
+async def sessions(interaction: Interaction, current: str) -> list[Choice]:
+    """Sessions that the person may see, last used first."""
+    wish = QuerySessions(text=current, limit=_MOST)
+    try:
+        page = await _face(interaction).core.perform(reply_to(interaction).actor, wish)
+    except SessionError:
+        return []
+    return [
+        Choice(
+            name=one_line(f"{each.title or 'Session'} · {state_words(each)} · …{each.id[-6:]}", 100),
+            value=each.id,
+        )
+        for each in page.sessions
+    ]
+
+
+async def projects(interaction: Interaction, current: str) -> list[Choice]:
+    """Projects whose name has what was typed."""
+    try:
+        names = await _face(interaction).core.perform(reply_to(interaction).actor, ListProjects())
+    except SessionError:
+        return []
+    return _matching(names.names, current)
+
+
+async def models(interaction: Interaction, current: str) -> list[Choice]:
+    """The usual models; any other name may be typed."""
+    return _matching(_face(interaction).options.models, current)
+
+
+async def claude_commands(interaction: Interaction, current: str) -> list[Choice]:
+    """The slash commands that Claude offers in this session."""
+    try:
+        info = await session_meant(_face(interaction), reply_to(interaction).actor, interaction.channel_id or 0)
+    except (SessionError, FaceError):
+        return []
+    return _matching(info.commands, current)
+
+
+def _matching(names: tuple[str, ...], current: str) -> list[Choice]:
+    wanted = current.casefold()
+    found = [name for name in names if wanted in name.casefold() and len(name) <= 100]
+    found.sort(key=lambda name: not name.casefold().startswith(wanted))
+    return [Choice(name=one_line(name, 100) or name, value=name) for name in found[:_MOST]]

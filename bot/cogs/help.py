@@ -1,0 +1,57 @@
+"""`/help`: made from the commands themselves, so that it never names one that is not there."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.bodies import Card
+from bot.command_sync import load_command_ids
+from bot.entry import reply_to
+from sessions.access import Role
+
+if TYPE_CHECKING:
+    from bot.client import BridgeClient
+
+Interaction = discord.Interaction[Any]
+_INTRODUCTION = (
+    "**How to talk to Claude**\n"
+    "Use {claude} in a channel, or mention me: a thread opens, and every message there goes to Claude, with"
+    " its files. What you write while Claude works waits in line; edit or delete the message to change it."
+    " The buttons under an answer work at any time, on old messages too."
+)
+_MOST = 3_900
+
+
+class HelpCommand(commands.Cog):
+    """`/help`."""
+
+    def __init__(self, client: "BridgeClient") -> None:
+        self._client = client
+
+    @app_commands.command(description="How to talk to Claude, and every command.")
+    async def help(self, interaction: Interaction) -> None:
+        reply = reply_to(interaction)
+        ids = await load_command_ids(self._client.face.db, interaction.guild_id or 0)
+        shows_admin = reply.actor.role is Role.ADMIN
+        lines = list(help_lines(self._client.tree, ids, shows_admin=shows_admin))
+        introduction = _INTRODUCTION.format(claude=mention("claude", ids))
+        await reply.say(Card((introduction, "\n".join(lines)[: _MOST - len(introduction)])))
+
+
+def help_lines(tree: app_commands.CommandTree[Any], ids: dict[str, int], *, shows_admin: bool) -> Iterator[str]:
+    """A line for each command of the tree, groups opened up."""
+    for command in sorted(tree.walk_commands(), key=lambda each: each.qualified_name):
+        if isinstance(command, app_commands.Group):
+            continue
+        if command.qualified_name.startswith("admin ") and not shows_admin:
+            continue
+        yield f"{mention(command.qualified_name, ids)} {command.description}"
+
+
+def mention(name: str, ids: dict[str, int]) -> str:
+    """A command that can be clicked, or its name while Discord's id of it is not known."""
+    found = ids.get(name.split(" ", maxsplit=1)[0])
+    return f"</{name}:{found}>" if found is not None else f"`/{name}`"

@@ -1,0 +1,60 @@
+"""Registers the commands with Discord: per server, and only when they changed.
+
+Discord allows few registrations a day, so what was registered last is remembered by its hash.
+"""
+
+import hashlib
+from typing import Any
+
+import discord
+import msgspec
+from discord import app_commands
+
+from bot.rows import load_fact, store_fact
+from storage import Database, Statement
+
+
+class _Synced(msgspec.Struct, frozen=True):
+    """What a server has: the hash of the commands, and the id of each by its name."""
+
+    hash: str
+    ids: dict[str, int]
+
+
+async def sync_commands(
+    client: discord.Client, db: Database, guild_id: int, *, even_if_equal: bool = False
+) -> bool:
+    """Register the tree's commands in a server if they differ from the last time; whether that was needed.
+
+    Raises `discord.HTTPException`.
+    """
+    tree: app_commands.CommandTree[Any] = client.tree  # type: ignore[attr-defined]  # commands.Bot has one
+    payload = [command.to_dict(tree) for command in tree.get_commands()]
+    digest = hashlib.sha256(msgspec.json.encode(payload, order="deterministic")).hexdigest()
+    known = await _load(db, guild_id)
+    if known is not None and known.hash == digest and not even_if_equal:
+        return False
+    assert client.application_id is not None
+    made = await client.http.bulk_upsert_guild_commands(client.application_id, guild_id, payload)
+    ids = {str(each["name"]): int(each["id"]) for each in made}
+    await db.write([_store(guild_id, _Synced(digest, ids))])
+    return True
+
+
+async def load_command_ids(db: Database, guild_id: int) -> dict[str, int]:
+    """Discord's ids of the commands, by name; empty before the first registration."""
+    known = await _load(db, guild_id)
+    return known.ids if known is not None else {}
+
+
+def _fact(guild_id: int) -> str:
+    return f"commands:{guild_id}"
+
+
+async def _load(db: Database, guild_id: int) -> _Synced | None:
+    text = await load_fact(db, _fact(guild_id))
+    return msgspec.json.decode(text, type=_Synced) if text else None
+
+
+def _store(guild_id: int, synced: _Synced) -> Statement:
+    return store_fact(_fact(guild_id), msgspec.json.encode(synced).decode())

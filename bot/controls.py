@@ -1,0 +1,88 @@
+"""Controls: a click, a choice or a dialog's submit → what its row says it means.
+
+The custom_id carries a verb and a key, the `controls` row the rest; so every control works on old messages,
+after any restart. Who may is decided by the core at the click. Nothing is registered with the library, whose
+registries forget.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+
+from bot.about import AboutControls
+from bot.ask_controls import AskControls
+from bot.asking import Asker
+from bot.bodies import Control, Verb
+from bot.entry import Reply
+from bot.errors import ControlGone
+from bot.face import Face
+from bot.modals import control_key_of, submitted_text
+from bot.opening import Opener
+from bot.panel_controls import PanelControls
+from bot.rows import load_control
+from bot.turn_controls import TurnControls
+
+_CUSTOM_ID = re.compile(r"v1:(?P<verb>[a-z_]+):(?P<key>[0-9a-f]{12})")
+
+_OF_ASKS = frozenset(
+    {
+        Verb.ALLOW,
+        Verb.ALLOW_SESSION,
+        Verb.ALLOW_ALWAYS,
+        Verb.DENY,
+        Verb.DENY_NOTE,
+        Verb.SHOW_ALL,
+        Verb.CHOOSE,
+        Verb.CHOOSE_TEXT,
+        Verb.SUBMIT_ANSWERS,
+        Verb.APPROVE_PLAN,
+        Verb.APPROVE_EDITS,
+        Verb.REVISE_PLAN,
+    }
+)
+_OF_PANELS = frozenset({Verb.PAGE, Verb.CONFIRM})
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a control: `values` of a select, `text` of a dialog (None where it was no dialog)."""
+
+    control: Control
+    values: tuple[str, ...] = ()
+    text: str | None = None
+
+
+class Controls:
+    """Carries out what controls mean. Methods raise what `Entry.run` answers; `turns` is for commands too."""
+
+    def __init__(self, face: Face, client: discord.Client, opener: Opener, asker: Asker) -> None:
+        self._face = face
+        self._asks = AskControls(face)
+        self.turns = TurnControls(face, client, opener)
+        self._panels = PanelControls(face)
+        self._about = AboutControls(client, asker)
+
+    async def handle(self, reply: Reply) -> None:
+        """Carry out one use. Raises `ControlGone` if it means nothing any more."""
+        use = await self._read(reply.interaction.data or {})
+        verb = use.control.verb
+        if verb in _OF_ASKS:
+            await self._asks.handle(reply, use.control, use.values, use.text)
+        elif verb in _OF_PANELS:
+            await self._panels.handle(reply, use.control, use.values)
+        elif verb is Verb.ASK_ABOUT:
+            await self._about.handle(reply, use.control, use.text or "")
+        else:
+            await self.turns.handle(reply, use.control, use.values, use.text)
+
+    async def _read(self, data: Any) -> Use:
+        custom_id = str(data.get("custom_id", ""))
+        found = _CUSTOM_ID.fullmatch(custom_id)
+        key = found["key"] if found else control_key_of(custom_id)
+        control = await load_control(self._face.db, key) if key is not None else None
+        if control is None:
+            raise ControlGone
+        text = None if found else submitted_text(data)
+        return Use(control, tuple(str(each) for each in data.get("values", ())), text)

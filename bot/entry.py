@@ -1,0 +1,223 @@
+"""The one entry for every interaction: who is it, is it new, and an answer in time whatever happens.
+
+Commands come through `Tree`, components and dialogs through `client.on_interaction`; both admit here first.
+The library's own registries of views and dialogs are not used: they lose entries, and a restart empties them.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from enum import Enum, auto
+from typing import Any
+
+import discord
+
+from bot.actors import Somebody, actor_of
+from bot.bodies import Body, Plain
+from bot.discord_bodies import edit_kwargs, message_kwargs
+from bot.errors import Refused, sentence_for
+from bot.face import Face
+from bot.rows import InboxRow, InboxStatus, close_inbox_row, take_in
+from sessions.access import Actor, Role
+
+log = logging.getLogger(__name__)
+
+Interaction = discord.Interaction[Any]
+
+ACKNOWLEDGE_AFTER_S = 2.0
+NOT_YOURS = "You may not use this bot here. Ask an admin to add you or one of your roles."
+_UNKNOWN_INTERACTION = 10062
+_EXTRA = "reply"
+
+
+class _Said(Enum):
+    NOTHING = auto()
+    THINKING = auto()
+    UPDATING = auto()
+    ANSWERED = auto()
+
+
+class Reply:
+    """What one interaction is answered with. The first acknowledgement is made once, whoever comes first.
+
+    Methods raise `discord.HTTPException`. `incident` is the number that a person is told when we fail;
+    `message_id` is the loading message's, once there is one.
+    """
+
+    def __init__(self, interaction: Interaction, actor: Actor) -> None:
+        self.interaction = interaction
+        self.actor = actor
+        self.incident = secrets.token_hex(4)
+        self.message_id: int | None = None
+        self._said = _Said.NOTHING
+        self._lock = asyncio.Lock()
+
+    @property
+    def origin(self) -> str:
+        """The core's key of what this interaction asks for: the same one twice is done once."""
+        return f"discord:interaction:{self.interaction.id}"
+
+    async def say(self, body: Body | str, *, ephemeral: bool = True) -> None:
+        """Answer with `body`; once answered, say it after that."""
+        shown = Plain(body) if isinstance(body, str) else body
+        async with self._lock:
+            match self._said:
+                case _Said.NOTHING:
+                    kwargs = message_kwargs(shown)
+                    await self.interaction.response.send_message(**kwargs, ephemeral=ephemeral)
+                case _Said.THINKING:
+                    await self.interaction.edit_original_response(**edit_kwargs(shown))
+                case _:
+                    kwargs = message_kwargs(shown)
+                    await self.interaction.followup.send(**kwargs, ephemeral=ephemeral, wait=True)
+            self._said = _Said.ANSWERED
+
+    async def update(self, body: Body) -> None:
+        """Replace the message that carries the used control; for our own ephemeral panels."""
+        async with self._lock:
+            if self._said is _Said.NOTHING:
+                await self.interaction.response.edit_message(**edit_kwargs(body))
+                self._said = _Said.ANSWERED
+                return
+        await self.say(body)
+
+    async def think(self, *, ephemeral: bool = True) -> None:
+        """Acknowledge: an answer follows. Whether only the person sees it is fixed here. Done once."""
+        async with self._lock:
+            if self._said is _Said.NOTHING:
+                made = await self.interaction.response.defer(ephemeral=ephemeral, thinking=True)
+                self.message_id = made.message_id if made is not None else None
+                self._said = _Said.THINKING
+
+    async def open_dialog(self, dialog: discord.ui.Modal) -> None:
+        """Show a dialog; only possible as the first answer."""
+        async with self._lock:
+            if self._said is not _Said.NOTHING:
+                raise Refused("That took too long to open; please try again.")
+            await self.interaction.response.send_modal(dialog)
+            self._said = _Said.ANSWERED
+
+    async def end(self) -> None:
+        """Acknowledge silently if nothing was said; take a loading message away."""
+        async with self._lock:
+            match self._said:
+                case _Said.NOTHING if self.interaction.type is discord.InteractionType.application_command:
+                    await self.interaction.response.send_message("Done.", ephemeral=True)
+                case _Said.NOTHING:
+                    await self.interaction.response.defer()
+                case _Said.THINKING:
+                    await self.interaction.delete_original_response()
+                case _:
+                    return
+            self._said = _Said.ANSWERED
+
+    async def fail(self, error: BaseException) -> str:
+        """Say what went wrong, in a sentence; what is not one is logged with the incident's number."""
+        sentence = sentence_for(error)
+        if sentence is None:
+            log.error("interaction failed", extra={"incident": self.incident}, exc_info=error)
+            sentence = f"Something went wrong. Tell an admin the number {self.incident}."
+        try:
+            await self.say(sentence)
+        except discord.HTTPException as lost:
+            # The person sees Discord's own "interaction failed"; there is no other way to reach them.
+            log.warning("answer not delivered", extra={"incident": self.incident, "code": lost.code})
+        return sentence
+
+    async def watch(self) -> None:
+        """Acknowledge in time for a handler that takes long."""
+        await asyncio.sleep(ACKNOWLEDGE_AFTER_S)
+        with suppress(discord.HTTPException):
+            await self.think()
+
+
+def reply_to(interaction: Interaction) -> Reply:
+    """The reply of an admitted interaction."""
+    reply = interaction.extras[_EXTRA]
+    assert isinstance(reply, Reply)
+    return reply
+
+
+def somebody_behind(interaction: Interaction) -> Somebody:
+    """Who uses the command or control, as Discord says."""
+    user = interaction.user
+    roles = frozenset(role.id for role in user.roles) if isinstance(user, discord.Member) else frozenset()
+    return Somebody(user.id, interaction.guild_id, roles, is_bot=user.bot)
+
+
+class Entry:
+    """Admits interactions. `start_task` starts a task that the client owns."""
+
+    def __init__(self, face: Face, start_task: Callable[[Any, str], Any]) -> None:
+        self.face = face
+        self._start_task = start_task
+
+    async def admit(self, interaction: Interaction) -> bool:
+        """Whether to go on: the person may use the bot here, and this is the first time it comes.
+
+        Answers those who may not. Raises nothing: an exception here would reach nobody.
+        """
+        reply = Reply(interaction, actor_of(self.face.access, somebody_behind(interaction)))
+        interaction.extras[_EXTRA] = reply
+        autocomplete = interaction.type is discord.InteractionType.autocomplete
+        try:
+            if reply.actor.role is Role.NOBODY:
+                if not autocomplete:
+                    await reply.say(NOT_YOURS)
+                return False
+            if autocomplete:
+                return True
+            if not await take_in(self.face.db, _row(interaction, self.face.now_ms())):
+                return False
+        except Exception as error:
+            await reply.fail(error)
+            return False
+        self._start_task(reply.watch(), f"acknowledge {interaction.id}")
+        return True
+
+    async def close(self, interaction: Interaction, note: str = "") -> None:
+        """The interaction is dealt with; `note` says why it was refused."""
+        status = InboxStatus.REFUSED if note else InboxStatus.DONE
+        await self.face.db.write([close_inbox_row(external_id(interaction), status, self.face.now_ms(), note)])
+
+    async def run(self, interaction: Interaction, handle: Callable[[Reply], Awaitable[None]]) -> None:
+        """Admit `interaction`, let `handle` deal with it, and answer; raises nothing."""
+        if not await self.admit(interaction):
+            return
+        reply = reply_to(interaction)
+        try:
+            await handle(reply)
+            await self.settle(interaction)
+        except Exception as error:
+            await self.settle(interaction, error)
+
+    async def settle(self, interaction: Interaction, error: BaseException | None = None) -> None:
+        """End the reply and close the row, after success or `error`; raises nothing."""
+        reply = reply_to(interaction)
+        note = ""
+        try:
+            if error is None:
+                await reply.end()
+            else:
+                note = await reply.fail(error)
+        except discord.HTTPException as lost:
+            log.warning("not acknowledged", extra={"incident": reply.incident, "code": lost.code})
+        try:
+            await self.close(interaction, note)
+        except Exception:
+            log.exception("not closed", extra={"incident": reply.incident})
+
+
+def external_id(interaction: Interaction) -> str:
+    """The interaction's name in the inbox."""
+    return f"interaction:{interaction.id}"
+
+
+def _row(interaction: Interaction, at_ms: int) -> InboxRow:
+    kind = interaction.type.name
+    body = {"application_id": interaction.application_id, "token": interaction.token}
+    return InboxRow(
+        external_id(interaction), kind, interaction.channel_id or 0, interaction.user.id, body, at_ms
+    )

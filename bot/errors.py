@@ -1,0 +1,55 @@
+"""What the Discord face refuses by itself, and the one place where an error becomes a sentence for a person."""
+
+import discord
+
+from bot.actors import discord_id
+from sessions.errors import AlreadyDecided, SessionError
+from storage import StorageError
+
+
+class FaceError(Exception):
+    """Root of what `bot` raises on purpose. Messages are sentences for people."""
+
+
+class Refused(FaceError):
+    """What was asked for cannot be done; the sentence says why and what to do."""
+
+
+class ControlGone(FaceError):
+    """The control that was used means nothing (any more)."""
+
+    def __init__(self) -> None:
+        super().__init__("This control is no longer active.")
+
+
+class DiscordRefused(FaceError):
+    """Discord does not let the bot in, and trying again would not help; the sentence names the next step."""
+
+
+_MISSING_PERMISSION = frozenset({50001, 50013})
+
+
+def sentence_for(error: BaseException) -> str | None:
+    """What a person is told about `error`, or None if it is a defect of ours."""
+    match error:
+        case AlreadyDecided():
+            return _already_decided(error)
+        case SessionError() | FaceError() | StorageError():
+            return str(error)
+        case discord.Forbidden() if error.code in _MISSING_PERMISSION:
+            return (
+                "I lack a permission for that here. An admin can grant it in the channel's settings:"
+                " View Channel, Send Messages, Create Public Threads, Send Messages in Threads,"
+                " Attach Files, Read Message History."
+            )
+        case discord.DiscordServerError() | discord.RateLimited():
+            return "Discord did not take that just now. Try again in a minute."
+        case _:
+            return None
+
+
+def _already_decided(error: AlreadyDecided) -> str:
+    who = discord_id(error.by)
+    if who is not None:
+        return f"This has been decided already, by <@{who}>."
+    return str(error)

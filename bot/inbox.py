@@ -1,0 +1,155 @@
+"""What comes in as messages: a row first, then dealt with, in order within its channel, exactly once.
+
+A row is closed after it was acted on; acting on a row again has no second effect (the core knows its origin),
+so a crash between the two costs nothing. What the rows mean is `prompts.py`; interactions have `entry.py`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from bot.rows import (
+    InboxRow,
+    InboxStatus,
+    close_inbox_row,
+    mark_seen,
+    next_message_row,
+    take_in,
+    waiting_channels,
+)
+from storage import Database, StorageError
+
+log = logging.getLogger(__name__)
+
+_RETRY_S = (1.0, 5.0, 30.0)
+
+
+class Handler(Protocol):
+    """Acts on rows. Returns a note if the row was refused, or an empty string."""
+
+    async def handle(self, row: InboxRow) -> str: ...
+
+    async def give_up(self, row: InboxRow, error: Exception) -> str:
+        """Say what went wrong where the row came from; returns the note for the row. Raises nothing."""
+        ...
+
+
+class TryAgain(Exception):
+    """The row could not be dealt with now, for a reason that may pass."""
+
+
+class Inbox:
+    """The rows and one worker per channel that has some. `start_task` starts a task that the client owns."""
+
+    def __init__(
+        self,
+        db: Database,
+        handler: Handler,
+        start_task: Callable[[Coroutine[Any, Any, None], str], Any],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._db = db
+        self._handler = handler
+        self._start_task = start_task
+        self._now_ms = now_ms
+        self._working: dict[int, asyncio.Event] = {}
+        self._all_released = False
+        self._released: set[int] = set()
+        self._complete: set[int] = set()
+        self._is_complete_everywhere = False
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    # --- taking in --------------------------------------------------------------------------------------
+
+    async def take(self, row: InboxRow) -> None:
+        """Store `row` unless it is known, and have it dealt with in its turn."""
+        if await take_in(self._db, row):
+            self.wake(row.channel_id)
+
+    async def note_seen(self, guild_id: int, channel_id: int, message_id: int) -> None:
+        """The message is taken in or not for us: no need to read it back later.
+
+        While the channel is still being read back, the mark stays: it must not pass what was not read yet.
+        """
+        if self._is_complete_everywhere or channel_id in self._complete:
+            await self._db.write([mark_seen(guild_id, channel_id, message_id)])
+
+    # --- reading back -----------------------------------------------------------------------------------
+
+    def hold(self) -> None:
+        """A gap began: rows wait, and marks stay, until their channel was read back."""
+        self._all_released = self._is_complete_everywhere = False
+        self._released.clear()
+        self._complete.clear()
+
+    def release(self, channel_id: int, *, complete: bool = True) -> None:
+        """The channel was read back (`complete`), or could not be: its rows may go on."""
+        self._released.add(channel_id)
+        if complete:
+            self._complete.add(channel_id)
+        self.wake(channel_id)
+
+    async def release_all(self, incomplete: frozenset[int] = frozenset()) -> None:
+        """Every channel was read back but `incomplete` ones, whose marks stay until the next start."""
+        self._all_released = True
+        self._is_complete_everywhere = not incomplete
+        for channel_id in await waiting_channels(self._db):
+            self.wake(channel_id)
+
+    # --- dealing with -----------------------------------------------------------------------------------
+
+    def wake(self, channel_id: int) -> None:
+        """Have the channel's rows dealt with, if that is not under way or held back."""
+        if not (self._all_released or channel_id in self._released):
+            return
+        news = self._working.get(channel_id)
+        if news is not None:
+            news.set()
+            return
+        self._working[channel_id] = asyncio.Event()
+        self.idle.clear()
+        self._start_task(self._work(channel_id), f"inbox of {channel_id}")
+
+    async def _work(self, channel_id: int) -> None:
+        news = self._working[channel_id]
+        try:
+            while True:
+                news.clear()
+                row = await next_message_row(self._db, channel_id)
+                if row is not None:
+                    await self._deal_with(row)
+                elif not news.is_set():
+                    return
+        except StorageError:
+            # The rows stay; the next message or start takes them up again.
+            log.exception("inbox stopped", extra={"channel": channel_id})
+        finally:
+            del self._working[channel_id]
+            if not self._working:
+                self.idle.set()
+
+    async def _deal_with(self, row: InboxRow) -> None:
+        note = await self._acted_on(row)
+        status = InboxStatus.REFUSED if note else InboxStatus.DONE
+        await self._db.write([close_inbox_row(row.external, status, self._now_ms(), note)])
+
+    async def _acted_on(self, row: InboxRow) -> str:
+        for pause_s in (*_RETRY_S, None):
+            try:
+                return await self._handler.handle(row)
+            except TryAgain as error:
+                if pause_s is None:
+                    return await self._handler.give_up(row, _cause(error))
+                await asyncio.sleep(pause_s)
+            except StorageError:
+                raise
+            except Exception as error:
+                return await self._handler.give_up(row, error)
+        raise AssertionError("the last try returns")
+
+
+def _cause(error: TryAgain) -> Exception:
+    cause = error.__cause__
+    return cause if isinstance(cause, Exception) else error

@@ -1,0 +1,73 @@
+"""Dialogs with one text field: made here, read back from what Discord sends.
+
+A dialog's custom_id carries the control that it belongs to, and the submit is read from the payload: so one
+that was open while the bot was restarted still works.
+"""
+
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+from discord import ui
+
+from bot.bodies import Control
+
+_FIELD = "text"
+_CUSTOM_ID = re.compile(r"v1m:(?P<verb>[a-z_]+):(?P<key>[0-9a-f]{12}):[0-9a-f]+")
+_EXPIRES_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a dialog asks for. Lengths are Discord's: title 45, label 45, placeholder 100, text 4,000."""
+
+    title: str
+    label: str
+    placeholder: str = ""
+    text: str = ""
+    is_required: bool = True
+    is_long: bool = True
+
+
+def dialog(control: Control, question: Question) -> ui.Modal:
+    """A dialog whose submit comes back as `control` with the text."""
+    style = discord.TextStyle.paragraph if question.is_long else discord.TextStyle.short
+    field: ui.TextInput[Any] = ui.TextInput(
+        custom_id=_FIELD,
+        style=style,
+        placeholder=question.placeholder[:100] or None,
+        default=question.text[:4000] or None,
+        required=question.is_required,
+        max_length=4000 if question.is_long else 200,
+    )
+    # Unique for every opening: the library forgets the first of two that share an id.
+    custom_id = f"v1m:{control.verb}:{control.key}:{secrets.token_hex(6)}"
+    made = ui.Modal(title=question.title[:45], custom_id=custom_id, timeout=_EXPIRES_S)
+    made.add_item(ui.Label(text=question.label[:45], component=field))
+    return made
+
+
+def control_key_of(custom_id: str) -> str | None:
+    """The key of the control that a dialog belongs to; None if it is none of ours."""
+    found = _CUSTOM_ID.fullmatch(custom_id)
+    return found["key"] if found else None
+
+
+def submitted_text(data: Any) -> str:
+    """The text that was written into a dialog, from the interaction's data."""
+    for part in _parts(data.get("components", [])):
+        if part.get("custom_id") == _FIELD:
+            return str(part.get("value", "")).strip()
+    return ""
+
+
+def _parts(components: Any) -> Iterator[dict[str, Any]]:
+    for each in components:
+        if isinstance(each, dict):
+            yield each
+            yield from _parts(each.get("components", []))
+            if isinstance(inner := each.get("component"), dict):
+                yield from _parts([inner])

@@ -1,0 +1,62 @@
+"""The controls of our own ephemeral cards: pages of lists, and the confirmation of what cannot be undone."""
+
+import msgspec
+
+from bot.bodies import Body, Card, Control, Verb
+from bot.entry import Reply
+from bot.errors import ControlGone
+from bot.face import Face
+from bot.panels import CLEAR, CLEAR_ALL, PAGE_SIZE, SESSIONS, ListState, session_list
+from bot.rows import insert_controls, load_place
+from bot.wording import counted
+from sessions.commands import Clear, ClearAll, QuerySessions
+
+
+class PanelControls:
+    """See `controls.Controls`."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+
+    async def handle(self, reply: Reply, control: Control, _: tuple[str, ...]) -> None:
+        """Carry out one use of a panel's control."""
+        match control.verb:
+            case Verb.PAGE if control.subject.startswith(SESSIONS):
+                state = msgspec.json.decode(control.detail, type=ListState)
+                await reply.update(await stored(self._face, await list_body(self._face, reply, state)))
+            case Verb.CONFIRM if control.subject == CLEAR:
+                await self._face.core.perform(reply.actor, Clear(session_id=control.session_id))
+                await reply.update(Card(("The session has ended. What was said stays readable.",)))
+            case Verb.CONFIRM if control.subject == CLEAR_ALL:
+                await self._clear_all(reply)
+            case _:
+                raise ControlGone
+
+    async def _clear_all(self, reply: Reply) -> None:
+        await reply.think()
+        report = await self._face.core.perform(reply.actor, ClearAll())
+        troubles = [f"- …{each.session_id[-6:]}: {each.trouble}" for each in report.sessions if each.trouble]
+        words = [f"{counted(len(report.sessions), 'session')} ended.", *troubles]
+        await reply.say(Card(("\n".join(words)[:3500],)))
+
+
+async def list_body(face: Face, reply: Reply, state: ListState) -> Card:
+    """A page of the session list, for the reply's actor."""
+    page = await face.core.perform(
+        reply.actor,
+        QuerySessions(
+            user_id=reply.actor.user_id if state.mine else "",
+            text=state.text,
+            limit=PAGE_SIZE,
+            cursor=state.cursors[-1] if state.cursors else "",
+        ),
+    )
+    places = {each.id: await load_place(face.db, each.id) for each in page.sessions}
+    return session_list(page, state, {key: place.channel_id for key, place in places.items() if place})
+
+
+async def stored(face: Face, body: Body) -> Body:
+    """`body`, once the rows of its controls are written: before anybody can click on them."""
+    if statements := insert_controls(body):
+        await face.db.write(statements)
+    return body

@@ -1,0 +1,184 @@
+"""The ephemeral cards that commands answer with: sessions, one session, queue, models, statistics. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+import msgspec
+
+from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
+from bot.markdown.cards import escape_inline, one_line
+from bot.wording import counted, duration, model_name, moment, money, person, tokens
+from sessions.commands import (
+    AuditEntry,
+    Names,
+    SessionInfo,
+    SessionPage,
+    Statistics,
+    TurnView,
+)
+from sessions.model import Note, Other, Text, Thinking, ToolCall, ToolOutput
+from sessions.rows import StoredTurn
+
+PAGE_SIZE = 10
+SESSIONS = "sessions"
+CLEAR = "clear"
+CLEAR_ALL = "clear_all"
+_MAX_CURSORS = 40
+
+
+class ListState(msgspec.Struct, frozen=True):
+    """Which page of the session list a card shows: the cursors of the pages before it."""
+
+    mine: bool = False
+    text: str = ""
+    cursors: tuple[str, ...] = ()
+
+
+def session_list(page: SessionPage, state: ListState, places: Mapping[str, int]) -> Card:
+    """A page of sessions; `places` are the channels that show them."""
+    if not page.sessions:
+        return Card(("**Sessions**", "There are none. Start one with /claude."))
+    lines = [_session_line(each, places.get(each.id)) for each in page.sessions]
+    here = state.cursors[-1] if state.cursors else ""
+    back = msgspec.structs.replace(state, cursors=state.cursors[:-1])
+    forth = msgspec.structs.replace(state, cursors=(*state.cursors, page.cursor)[-_MAX_CURSORS:])
+    buttons = (
+        Button(_page(back, "back"), "Newer", disabled=not here),
+        Button(_page(forth, "forth"), "Older", disabled=not page.cursor),
+    )
+    rows: tuple[Row, ...] = (buttons,) if here or page.cursor else ()
+    return Card(("**Sessions**", "\n".join(lines)), rows)
+
+
+def _page(state: ListState, way: str) -> Control:
+    # Which way is part of the key: two buttons of a message may not share one.
+    return Control(Verb.PAGE, "", f"{SESSIONS} {way}", msgspec.json.encode(state).decode())
+
+
+def _session_line(info: SessionInfo, channel_id: int | None) -> str:
+    where = f"<#{channel_id}>" if channel_id else f"**{escape_inline(info.title, 60) or 'Session'}**"
+    return (
+        f"{where} · {state_words(info)} · {model_name(info.model) or 'default'}"
+        f" · {person(info.user_id)} · {moment(info.last_activity_ms)}"
+    )
+
+
+def state_words(info: SessionInfo) -> str:
+    """What the session does, in one or two words."""
+    if info.lifecycle.value == "live":
+        return info.blocker.value.replace("_", " ") if info.blocker is not None else info.activity.value
+    return info.lifecycle.value
+
+
+def session_card(info: SessionInfo, channel_id: int | None, terminal_hint: str = "") -> Card:
+    """Everything about one session."""
+    title = escape_inline(info.title, 90) or "Session"
+    facts = [
+        f"State: {state_words(info)}{f' ({escape_inline(info.reason, 200)})' if info.reason else ''}",
+        f"Owner: {person(info.user_id)}",
+        f"Project: {escape_inline(info.project or info.work_directory_name, 80)}",
+        f"Model: {model_name(info.model) or 'Claude’s default'} · mode: {info.mode.value}",
+        f"Prompts: {info.message_count} · queued: {len(info.queued_turns)} · open asks: {len(info.open_asks)}",
+        f"Context: {tokens(info.context_used)} of {tokens(info.context_window)} · cost: {money(info.cost_usd)}",
+        f"Started {moment(info.created_ms)} · last active {moment(info.last_activity_ms)}",
+        f"Id: `{info.id}`",
+    ]
+    if channel_id is not None:
+        facts.insert(0, f"Shown in <#{channel_id}>")
+    return Card((f"**{title}**", "\n".join(facts), terminal_hint))
+
+
+def model_panel(info: SessionInfo, models: Sequence[str]) -> Card:
+    """The choice of a session's model."""
+    options = tuple(Option(one_line(name, 100), name[:100], chosen=name == info.model) for name in models[:25])
+    choice = Select(Control(Verb.MODEL, info.id, "", "set"), "Choose a model", options)
+    return Card((f"The model is {model_name(info.model) or 'Claude’s default'}.",), (choice,))
+
+
+def queue_card(info: SessionInfo, turns: Sequence[StoredTurn]) -> Card:
+    """The prompts that wait, with a Cancel for each of the first five."""
+    if not turns:
+        return Card(("**Queue**", "Nothing waits."))
+    lines = [
+        f"{number}. {escape_inline(turn.prompt, 90) or '(files)'} · {person(turn.author_id)}"
+        for number, turn in enumerate(turns, 1)
+    ]
+    cancels = tuple(
+        Button(Control(Verb.CANCEL_QUEUED, info.id, turn.id), f"Cancel {number}")
+        for number, turn in enumerate(turns[:5], 1)
+    )
+    return Card(("**Queue**", "\n".join(lines[:20])), (cancels,))
+
+
+def confirm(words: str, control: Control, label: str) -> Card:
+    """A question before something that cannot be undone."""
+    return Card((words,), ((Button(control, label, Style.DANGER),),))
+
+
+def statistics_card(statistics: Statistics) -> Card:
+    """The core at a glance."""
+    total = statistics.totals
+    states = " · ".join(f"{name} {count}" for name, count in sorted(statistics.by_lifecycle.items()))
+    cost = f"Cost: {money(total.cost_usd)}"
+    processes = f"Processes: {statistics.live_processes} of {statistics.max_processes}"
+    means = (
+        f"Mean turn: {duration(round(total.mean_duration_ms))}"
+        f" · first text after {duration(round(total.mean_first_text_ms))}"
+        f" · asks answered after {duration(round(total.mean_ask_wait_ms))}"
+    )
+    facts = [
+        f"Sessions: {states or 'none'}",
+        f"{processes} · waiting: {statistics.waiting} · open asks: {statistics.open_asks}",
+        f"Memory of all Claude processes: {statistics.memory_bytes / 2**20:,.0f} MB",
+        f"Turns: {total.turns:,} · failed: {total.failed_turns:,} · tool calls: {total.tool_calls:,}",
+        f"{cost} · tokens in {tokens(total.input_tokens)}, out {tokens(total.output_tokens)}",
+        means,
+    ]
+    groups = [
+        f"- {_group(each.group)}: {counted(each.totals.turns, 'turn')}, {money(each.totals.cost_usd)}"
+        for each in statistics.groups[:20]
+    ]
+    return Card(("**Statistics**", "\n".join(facts), "\n".join(groups)))
+
+
+def _group(group: str) -> str:
+    return person(group) if ":" in group else escape_inline(group, 40) or "(nobody)"
+
+
+def audit_card(entries: Sequence[AuditEntry]) -> Card:
+    """Who did what, newest first."""
+    lines = [
+        f"{moment(each.at_ms, 'T')} {person(each.actor)} `{each.action}`"
+        f"{'' if each.allowed else ' **refused**'}{f' · …{each.session_id[-6:]}' if each.session_id else ''}"
+        for each in entries
+    ]
+    return Card(("**Audit**", "\n".join(lines)[:3800] or "Nothing was done yet."))
+
+
+def projects_card(names: Names) -> Card:
+    """The projects that sessions can run in."""
+    lines = "\n".join(f"- {escape_inline(name, 80)}" for name in names.names[:60])
+    return Card(("**Projects**", lines or "There are none: make a directory in WORKSPACE_ROOT."))
+
+
+def details_file(view: TurnView) -> File:
+    """Everything that happened in a turn, as text."""
+    parts: list[str] = [f"Prompt:\n{view.turn.prompt}"]
+    for block in view.blocks:
+        match block:
+            case Text():
+                parts.append(block.text)
+            case Thinking():
+                parts.append(f"[thinking]\n{block.text}")
+            case ToolCall():
+                pretty = msgspec.json.format(msgspec.json.encode(block.input), indent=2).decode()
+                parts.append(f"[{block.name}]\n{pretty}")
+            case ToolOutput():
+                parts.append(f"[{'failed' if block.is_error else 'result'}]\n{block.patch or block.text}")
+            case Note():
+                parts.append(f"[{block.kind}] {block.text}")
+            case Other():
+                parts.append(f"[{block.kind}]")
+            case _:
+                assert_never(block)
+    return File("turn.txt", "\n\n".join(parts).encode(errors="replace"), "Everything of this turn")

@@ -1,0 +1,202 @@
+"""Keeps the bot connected: starts it, starts it again when it breaks, and never so often that Discord minds.
+
+Discord allows 1,000 session starts (IDENTIFY) a day and resets the token of a bot that uses them up. So every
+start is written down, starts that follow one another closely wait longer and longer, also across restarts of
+the process, and a reserve is never touched. What cannot get better by itself ends with a sentence.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import aiohttp
+import discord
+import discord.client
+import msgspec
+from discord.backoff import ExponentialBackoff
+
+from bot.errors import DiscordRefused
+from bot.rows import load_fact, store_fact
+from storage import Database
+
+log = logging.getLogger(__name__)
+
+RESERVE = 50
+MAX_DELAY_S = 300.0
+MAX_RECONNECT_S = 60.0
+_FREE_STARTS = 5
+_PATIENCE_S = 30.0
+_WINDOW_MS = 3_600_000
+_KEPT = 200
+_STARTS = "gateway_starts"
+_PACE_WINDOW_S = 10.0
+_PACE_FREE = 4
+_PACE_MAX_S = 30.0
+
+_PERMANENT_CLOSES = {
+    4004: "Discord does not accept the bot's token. Copy it anew from the developer portal (Bot, Reset Token)"
+    " into DISCORD_TOKEN.",
+    4010: "Discord refused the shard; this bot uses none. Please report this.",
+    4011: "Discord wants this bot to be sharded: it is in too many servers. Use one bot for your own server.",
+    4012: "Discord no longer speaks this version of its gateway. Update the bridge.",
+    4013: "Discord refused the intents. Update the bridge.",
+    4014: "Discord did not grant the message content intent. Switch on “Message Content Intent” in the"
+    " developer portal (Bot, Privileged Gateway Intents).",
+}
+
+
+class CappedBackoff(ExponentialBackoff[Any]):
+    """The library's pause before a reconnect, but never longer than a minute: its own may be 17."""
+
+    def delay(self) -> Any:
+        return min(super().delay(), MAX_RECONNECT_S)
+
+
+def cap_reconnect_backoff() -> None:
+    """Make the library use `CappedBackoff` in this process; there is no parameter for it."""
+    vars(discord.client)["ExponentialBackoff"] = CappedBackoff
+
+
+def permanent_refusal(error: BaseException) -> DiscordRefused | None:
+    """The sentence for an error that trying again does not cure; None for all others."""
+    match error:
+        case discord.LoginFailure():
+            return DiscordRefused(_PERMANENT_CLOSES[4004])
+        case discord.PrivilegedIntentsRequired():
+            return DiscordRefused(_PERMANENT_CLOSES[4014])
+        case discord.ConnectionClosed() if error.code in _PERMANENT_CLOSES:
+            return DiscordRefused(_PERMANENT_CLOSES[error.code])
+        case _:
+            return None
+
+
+def start_delay_s(starts_ms: list[int], now_ms: int) -> float:
+    """How long the next session start has to wait, after those before it."""
+    recent = sum(1 for each in starts_ms if 0 <= now_ms - each < _WINDOW_MS)
+    if recent < _FREE_STARTS:
+        return 0.0
+    delay_ms = 1000 * min(MAX_DELAY_S, 2.0 ** min(recent - _FREE_STARTS + 1, 10))
+    return max(0.0, (max(starts_ms) + delay_ms - now_ms) / 1000)
+
+
+class StartBudget:
+    """The session starts of this bot, remembered across processes."""
+
+    def __init__(self, db: Database, now_ms: Callable[[], int]) -> None:
+        self._db = db
+        self._now_ms = now_ms
+
+    async def delay_s(self) -> float:
+        """Seconds until the next start may happen."""
+        return start_delay_s(await self._starts(), self._now_ms())
+
+    async def spend(self) -> None:
+        """Write a start down; call it before the start. Raises `TooManyStarts` if it has to wait for long."""
+        if await self.delay_s() > _PATIENCE_S:
+            raise TooManyStarts
+        starts = [*await self._starts(), self._now_ms()][-_KEPT:]
+        await self._db.write([store_fact(_STARTS, msgspec.json.encode(starts).decode())])
+
+    async def _starts(self) -> list[int]:
+        text = await load_fact(self._db, _STARTS)
+        return msgspec.json.decode(text, type=list[int]) if text else []
+
+
+class TooManyStarts(Exception):
+    """The gateway wants one session start after another; the supervisor waits before the next."""
+
+
+class Pace:
+    """Slows down connections that follow one another closely: the library resumes without any pause."""
+
+    def __init__(self, time: Callable[[], float]) -> None:
+        self._time = time
+        self._last: list[float] = []
+
+    def next_pause_s(self) -> float:
+        """Seconds to wait before the connection that begins now."""
+        now = self._time()
+        self._last = [each for each in self._last if now - each < _PACE_WINDOW_S + _PACE_MAX_S]
+        self._last.append(now)
+        close = len(self._last) - _PACE_FREE
+        return 0.0 if close <= 0 else min(_PACE_MAX_S, 0.5 * 2.0 ** min(close - 1, 10))
+
+
+def pace_connections(client: discord.Client) -> None:
+    """Make every connection of `client` to the gateway wait as `Pace` says."""
+    pace = Pace(asyncio.get_running_loop().time)
+    connect = client.http.ws_connect
+
+    async def paced(url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
+        pause_s = pace.next_pause_s()
+        if pause_s:
+            log.warning("gateway connections follow closely; waiting", extra={"pause_s": pause_s})
+            await asyncio.sleep(pause_s)
+        return await connect(url, compress=compress)
+
+    client.http.ws_connect = paced  # type: ignore[method-assign]  # the library has no hook before a RESUME
+
+
+Making = Callable[[], AbstractAsyncContextManager[discord.Client]]
+
+
+class Supervisor:
+    """Runs one client after the other. `make` gives a client that is logged in; leaving it closes it."""
+
+    def __init__(self, make: Making, budget: StartBudget) -> None:
+        self._make = make
+        self._budget = budget
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Stay connected until cancelled. Raises `DiscordRefused` when trying again would not help."""
+        while True:
+            try:
+                await self._pause(await self._budget.delay_s(), "session starts follow closely")
+                await self._connect_once()
+                self._failures = 0
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                if (refusal := permanent_refusal(error)) is not None:
+                    raise refusal from error
+                if isinstance(error, DiscordRefused):
+                    raise
+                self._failures += 1
+                log.warning("Discord connection failed", extra={"why": type(error).__name__}, exc_info=error)
+                await self._pause(min(MAX_DELAY_S, 2.0 ** min(self._failures - 1, 10)), "connection failed")
+
+    async def _connect_once(self) -> None:
+        async with self._make() as client:
+            await _check_reserve(client)
+            pace_connections(client)
+            await client.connect()
+
+    async def _pause(self, seconds: float, why: str) -> None:
+        if seconds > 0:
+            log.info("waiting before the next connection", extra={"seconds": seconds, "why": why})
+            await asyncio.sleep(seconds)
+
+
+async def _check_reserve(client: discord.Client) -> None:
+    """Raise `DiscordRefused` when Discord's own count of session starts is nearly used up."""
+    route = discord.http.Route("GET", "/gateway/bot")
+    answer = await client.http.request(route)
+    limit = answer.get("session_start_limit", {})
+    remaining = int(limit.get("remaining", RESERVE))
+    if remaining < RESERVE:
+        hours = int(limit.get("reset_after", 0)) / 3_600_000
+        raise DiscordRefused(
+            f"Discord allows only {remaining} more session starts; at zero it resets the bot's token."
+            f" Start the bot again in {hours:.1f} hours, and find out what restarts it so often."
+        )
+
+
+@asynccontextmanager
+async def logged_in(client: discord.Client, token: str) -> AsyncIterator[discord.Client]:
+    """`client` logged in, its REST usable; closed at the end."""
+    async with client:
+        await client.login(token)
+        yield client

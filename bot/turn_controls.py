@@ -1,0 +1,225 @@
+"""The controls under answers and on queue posts: stop, continue, regenerate, branch, model, files and more."""
+
+import asyncio
+from contextlib import suppress
+
+import discord
+
+from bot.bodies import Button, Card, Control, File, Plain, Style, Verb
+from bot.entry import Reply
+from bot.errors import Refused
+from bot.face import Face
+from bot.markdown.cards import escape_inline
+from bot.opening import Opener, Spot
+from bot.outgoing_files import written_files
+from bot.panels import details_file, model_panel
+from bot.rows import Place, insert_controls, load_place
+from bot.wording import counted, model_name
+from sessions.access import Action
+from sessions.commands import (
+    Continue,
+    ExportSession,
+    FilesChanged,
+    GetSession,
+    Interrupt,
+    ReadTurn,
+    ReadTurns,
+    Regenerate,
+    RewindFiles,
+    SendNow,
+    SessionInfo,
+    SetModel,
+    TurnView,
+    WithdrawQueued,
+)
+from sessions.errors import ClaudeUnavailable, SessionError
+from sessions.model import TurnKind
+
+_KEEP = "keep"
+_PUT_BACK = "put back"
+DEFAULT_FILE_LIMIT = 10 * 2**20
+_RECENT = 50
+
+
+class TurnControls:
+    """See `controls.Controls`; commands with the same meaning call the public methods."""
+
+    def __init__(self, face: Face, client: discord.Client, opener: Opener) -> None:
+        self._face = face
+        self._client = client
+        self._opener = opener
+
+    async def handle(self, reply: Reply, control: Control, values: tuple[str, ...], _: str | None) -> None:
+        """Carry out one use of a turn's control."""
+        perform = self._face.core.perform
+        session_id, turn_id = control.session_id, control.subject
+        match control.verb:
+            case Verb.STOP:
+                await self.stop(reply, session_id)
+            case Verb.CONTINUE:
+                await perform(reply.actor, Continue(session_id=session_id, origin=reply.origin))
+            case Verb.REGENERATE:
+                await self.regenerate(reply, session_id, turn_id, keep_files=control.detail == _KEEP)
+            case Verb.REWIND_FILES:
+                await self._put_back(reply, control)
+            case Verb.BRANCH:
+                await self.branch(reply, session_id, turn_id or None)
+            case Verb.MODEL:
+                await self._model(reply, session_id, values)
+            case Verb.EXPORT:
+                await self.export(reply, ExportSession(session_id=session_id))
+            case Verb.FILES:
+                await self._files(reply, session_id, turn_id)
+            case Verb.ALTERNATIVE:
+                await self._face.check(reply.actor, Action.VIEW, session_id)
+                await self._face.view.choose_alternative(session_id, turn_id, control.detail)
+            case Verb.DETAILS:
+                turn = await perform(reply.actor, ReadTurn(session_id=session_id, turn_id=turn_id))
+                await reply.say(Plain("What Claude did in this turn:", files=(details_file(turn),)))
+            case Verb.CANCEL_QUEUED:
+                await perform(reply.actor, WithdrawQueued(session_id=session_id, turn_id=turn_id))
+            case Verb.SEND_NOW:
+                await perform(reply.actor, SendNow(session_id=session_id, turn_id=turn_id))
+            case _:
+                raise Refused("This control has no meaning here.")
+
+    # --- what commands do too ---------------------------------------------------------------------------
+
+    async def stop(self, reply: Reply, session_id: str) -> None:
+        """Interrupt what runs and say what was kept."""
+        stopped = await self._face.core.perform(reply.actor, Interrupt(session_id=session_id))
+        if not stopped.was_running:
+            await reply.say("Nothing was running.")
+            return
+        await reply.say("Stopped. What Claude has said and done so far is kept; the session stays ready.")
+
+    async def regenerate(self, reply: Reply, session_id: str, turn_id: str, *, keep_files: bool) -> None:
+        """Ask again; where files would have changed back, ask first what is to become of them."""
+        last = await self._last_prompt(reply, session_id)
+        if turn_id and turn_id not in (last.turn.id, last.turn.alternative_of):
+            raise Refused("Only the last answer can be asked again. For an earlier one, use Branch there.")
+        if not keep_files and any(_writes(last)):
+            changed = await self._would_change(reply, session_id, last.turn.id)
+            if changed is not None and changed.paths:
+                await self._offer(reply, session_id, last.turn.id, changed)
+                return
+        await self._face.core.perform(reply.actor, Regenerate(session_id=session_id, origin=reply.origin))
+
+    async def branch(self, reply: Reply, session_id: str, turn_id: str | None) -> None:
+        """Open a thread with a session that goes on from a turn, and link both ways."""
+        await self._face.check(reply.actor, Action.VIEW, session_id)
+        await reply.think(ephemeral=False)
+        info = await self._face.core.perform(reply.actor, GetSession(session_id=session_id))
+        place = await load_place(self._face.db, session_id)
+        spot = await self._beside(place, reply)
+        name = f"{info.title or 'Session'} (branch)"
+        made, branch = await self._branched(reply, spot, info, turn_id, name)
+        await self._opener.bring_in(reply.actor, made.channel_id)
+        await reply.say(f"Branched into <#{made.channel_id}>. This session stays as it is.", ephemeral=False)
+        origin = reply.interaction.message
+        link = origin.jump_url if origin is not None else f"<#{spot.channel_id}>"
+        with suppress(discord.HTTPException):
+            await self._client.get_partial_messageable(made.channel_id).send(
+                f"-# “{escape_inline(branch.title or name, 80)}” goes on from {link}.", silent=True
+            )
+
+    async def export(self, reply: Reply, wish: ExportSession) -> None:
+        """Give the session out as a file, to the person only."""
+        await reply.think()
+        file = await self._face.core.perform(reply.actor, wish)
+        limit = file_limit(reply)
+        if len(file.data) > limit:
+            raise Refused(f"The export is too large for Discord ({len(file.data):,} bytes).")
+        await reply.say(Plain("The session as a file:", files=(File(file.name, file.data, "The session"),)))
+
+    # --- the parts --------------------------------------------------------------------------------------
+
+    async def _last_prompt(self, reply: Reply, session_id: str) -> TurnView:
+        page = await self._face.core.perform(reply.actor, ReadTurns(session_id=session_id, limit=_RECENT))
+        for view in page.turns:
+            if view.turn.kind is TurnKind.PROMPT:
+                return view
+        raise Refused("There is no answer yet.")
+
+    async def _would_change(self, reply: Reply, session_id: str, turn_id: str) -> FilesChanged | None:
+        try:
+            return await self._face.core.perform(
+                reply.actor, RewindFiles(session_id=session_id, turn_id=turn_id)
+            )
+        except ClaudeUnavailable:
+            return None
+
+    async def _offer(self, reply: Reply, session_id: str, turn_id: str, changed: FilesChanged) -> None:
+        keep = Control(Verb.REGENERATE, session_id, turn_id, _KEEP)
+        put_back = Control(Verb.REWIND_FILES, session_id, turn_id, _PUT_BACK)
+        words = (
+            f"The last answer changed {counted(len(changed.paths), 'file')}"
+            f" (+{changed.insertions} −{changed.deletions}). What shall become of them?"
+        )
+        rows = ((Button(put_back, "Put back, ask again", Style.DANGER), Button(keep, "Keep, ask again")),)
+        body = Card((words,), rows)
+        await self._face.db.write(insert_controls(body))
+        await reply.say(body)
+
+    async def _put_back(self, reply: Reply, control: Control) -> None:
+        last = await self._last_prompt(reply, control.session_id)
+        if last.turn.id != control.subject:
+            raise Refused("Something else was asked since; nothing was changed.")
+        wish = RewindFiles(session_id=control.session_id, turn_id=control.subject, dry_run=False)
+        changed = await self._face.core.perform(reply.actor, wish)
+        if changed.refused:
+            raise Refused(changed.refused)
+        wish_again = Regenerate(session_id=control.session_id, origin=reply.origin)
+        await self._face.core.perform(reply.actor, wish_again)
+        await reply.say(f"{counted(len(changed.paths), 'file')} put back; Claude is asked again.")
+
+    async def _beside(self, place: Place | None, reply: Reply) -> Spot:
+        """Where a branch's thread is opened: in the channel that the session's thread belongs to."""
+        guild_id = reply.interaction.guild_id or 0
+        channel_id = place.channel_id if place is not None else reply.interaction.channel_id or 0
+        channel = self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
+        if isinstance(channel, discord.Thread):
+            return Spot(guild_id, channel.parent_id, private=channel.is_private())
+        return Spot(guild_id, channel_id)
+
+    async def _branched(
+        self, reply: Reply, spot: Spot, info: SessionInfo, turn_id: str | None, name: str
+    ) -> tuple[Place, SessionInfo]:
+        thread_id = await self._opener.thread_at(reply.actor, spot, name)
+        at_thread = Spot(spot.guild_id, thread_id)
+        try:
+            return await self._opener.open_branch(reply.actor, at_thread, info.id, turn_id, name)
+        except SessionError:
+            with suppress(discord.HTTPException):
+                await self._client.http.delete_channel(thread_id)
+            raise
+
+    async def _model(self, reply: Reply, session_id: str, values: tuple[str, ...]) -> None:
+        info = await self._face.core.perform(reply.actor, GetSession(session_id=session_id))
+        if not values:
+            body = model_panel(info, self._face.options.models)
+            await self._face.db.write(insert_controls(body))
+            await reply.say(body)
+            return
+        changed = await self._face.core.perform(reply.actor, SetModel(session_id=session_id, model=values[0]))
+        await reply.update(
+            Card((f"The model is {model_name(changed.model) or 'Claude’s default'} from the next turn on.",))
+        )
+
+    async def _files(self, reply: Reply, session_id: str, turn_id: str) -> None:
+        turn = await self._face.core.perform(reply.actor, ReadTurn(session_id=session_id, turn_id=turn_id))
+        await reply.think()
+        root = await self._face.work_directory(session_id)
+        bundle = await asyncio.to_thread(written_files, root, turn, file_limit(reply))
+        if not bundle.files:
+            raise Refused("\n".join(bundle.troubles) or "This turn wrote no files.")
+        await reply.say(Plain("\n".join(("Files of this turn:", *bundle.troubles))[:2000], files=bundle.files))
+
+
+def file_limit(reply: Reply) -> int:
+    """Bytes that Discord takes in one message here."""
+    return reply.interaction.filesize_limit or DEFAULT_FILE_LIMIT
+
+
+def _writes(view: TurnView) -> list[str]:
+    return [path for block in view.blocks for path in getattr(block, "paths", ())]

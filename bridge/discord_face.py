@@ -1,0 +1,87 @@
+"""The Discord face on an open core: values from the settings, the view, the client, and their supervisor."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import discord
+
+from bot.actors import AccessPolicy
+from bot.client import BridgeClient
+from bot.face import DISCORD_FILE_HOSTS, Face, FaceOptions
+from bot.supervisor import StartBudget, Supervisor, cap_reconnect_backoff, logged_in
+from bot.view import View, ViewOptions
+from bridge.settings import Settings
+from bridge.wiring import OpenCore
+
+
+async def run_discord(core: OpenCore) -> None:
+    """Show the core in Discord until cancelled. Raises `DiscordRefused` when Discord does not let the bot in.
+
+    The settings must be complete (`Settings.missing_for_discord`).
+    """
+    cap_reconnect_backoff()
+    budget = StartBudget(core.database, core.manager.now_ms)
+    await Supervisor(lambda: connection(core, budget), budget).run()
+
+
+@asynccontextmanager
+async def connection(
+    core: OpenCore,
+    budget: StartBudget,
+    *,
+    guild_ready_timeout: float = 2.0,
+    file_hosts: frozenset[str] = DISCORD_FILE_HOSTS,
+) -> AsyncIterator[BridgeClient]:
+    """A client that is logged in, with its view; leaving it lets what is under way end, then closes it."""
+    settings = core.settings
+    assert settings.discord_token is not None
+    views: list[View] = []
+
+    def make_face(client: discord.Client) -> Face:
+        options = ViewOptions(default_model=settings.claude_model)
+        views.append(View(client, core.service, core.manager.bus, core.database, options=options))
+        return _face(core, views[0], file_hosts)
+
+    client = BridgeClient(make_face, budget.spend, guild_ready_timeout=guild_ready_timeout)
+    async with logged_in(client, settings.discord_token.get_secret_value()), views[0]:
+        try:
+            yield client
+        finally:
+            await client.drain()
+
+
+def _face(core: OpenCore, view: View, file_hosts: frozenset[str]) -> Face:
+    async def work_directory(session_id: str) -> Path:
+        return Path((await core.manager.get_session(session_id)).snapshot.work_directory)
+
+    return Face(
+        core=core.service,
+        db=core.database,
+        view=view,
+        access=access_policy(core.settings),
+        work_directory=work_directory,
+        may=core.service.may,
+        now_ms=core.manager.now_ms,
+        options=FaceOptions(
+            scope=core.settings.session_scope.value,
+            models=_models(core.settings),
+            file_hosts=file_hosts,
+        ),
+    )
+
+
+def access_policy(settings: Settings) -> AccessPolicy:
+    """Who may use the bot, as the settings say."""
+    return AccessPolicy(
+        guild_ids=settings.allowed_guild_ids,
+        user_ids=settings.allowed_user_ids,
+        role_ids=settings.allowed_role_ids,
+        viewer_role_ids=settings.viewer_role_ids,
+        admin_ids=settings.admin_user_ids,
+    )
+
+
+def _models(settings: Settings) -> tuple[str, ...]:
+    usual = FaceOptions().models
+    return usual if settings.claude_model in ("", *usual) else (settings.claude_model, *usual)

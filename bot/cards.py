@@ -140,9 +140,9 @@ def status_card(info: SessionInfo, place: WorkPlace = WorkPlace()) -> Card:
     if place.commit:
         lines.append(f"-# Last commit: {escape_inline(place.commit, 90)}")
     buttons = (
-        Button(Control(Verb.MODEL, info.id, "session"), "Model"),
-        Button(Control(Verb.BRANCH, info.id, "session"), "Branch"),
-        Button(Control(Verb.EXPORT, info.id, "session"), "Export"),
+        Button(Control(Verb.MODEL, info.id), "Model"),
+        Button(Control(Verb.BRANCH, info.id), "Branch"),
+        Button(Control(Verb.EXPORT, info.id), "Export"),
     )
     return Card((f"### {title}", "\n".join(lines)), (buttons,), accent=_accent(info))
 
@@ -255,5 +255,5 @@ def context_notice(info: SessionInfo) -> PostWish | None:
         "Claude makes room by itself when it must, and then remembers only a summary.\n"
         "-# `/session command compact` does it now; a new session begins with an empty context."
     )
-    branch = Button(Control(Verb.BRANCH, info.id, "session"), "Branch", Style.SECONDARY)
+    branch = Button(Control(Verb.BRANCH, info.id), "Branch", Style.SECONDARY)
     return PostWish(CONTEXT_SUBJECT, 0, Card((text,), ((branch,),), accent=WAITING))

@@ -1,8 +1,9 @@
-"""Takes one step at a time: the row first, then Discord, then what is so. No message is lost, none is made twice.
+"""Takes one step at a time: the row first, then Discord, then what is so. Nothing is lost, nothing made twice.
 
-Before a message is created its row is there with a nonce, and with the fingerprint of what is about to be sent. A
-retry carries the same nonce and the same body, so Discord answers with the first message. When Discord has
-forgotten the nonce, our own messages after the last known post are read, and the one with that fingerprint is it.
+Before a message is created its row is there with a nonce, and with the fingerprint of what is about to be sent.
+A retry carries the same nonce and the same body, so Discord answers with the first message. When Discord has
+forgotten the nonce, our own messages after the last known post are read, and the one with that fingerprint is
+taken for it.
 """
 
 import logging
@@ -65,7 +66,7 @@ class Posting:
         self._refused: OrderedDict[str, None] = OrderedDict()
 
     async def take(self, step: Step, posts: Posts) -> None:
-        """Carry out `step`. Raises what `Transport` raises, but for a refused body, which is shown otherwise."""
+        """Carry out `step`. Raises what `Transport` raises; what was refused is shown otherwise then."""
         try:
             match step:
                 case Create():
@@ -111,7 +112,7 @@ class Posting:
             wish = earlier.wish  # the same again: Discord then answers with the same message
         else:
             row = await self._note_try(row, wish)
-        self._tries[row.id] = _Try(wish, earlier.at_ms if earlier is not None else now_ms)
+            self._tries[row.id] = _Try(wish, now_ms)
         posts.rows[wish.subject, wish.ordinal] = row
         crash_point("post-before")
         try:

@@ -16,41 +16,36 @@ For the other half of the face (commands, clicks, inbox):
   show a `Body`, without registering a view object.
 """
 
-from dataclasses import dataclass
+import asyncio
+import logging
+from collections.abc import Coroutine
 from types import TracebackType
 from typing import Self
 
 import discord
 
-from bot.rows import Place
+from bot.posting import Posting
+from bot.pump import LoopTimer, Pace, Pump, Streams, Unit, Urgency
+from bot.rows import Place, confirm_post, find_post, load_place, places_behind, store_fact
+from bot.shown_session import VIEWER, Around, ShownSession, ViewOptions
+from bot.transport import DiscordTransport
+from bot.turn_store import chosen_fact, picked_fact
 from sessions.bus import Bus
 from sessions.clock import Clock, SystemClock
-from sessions.commands import Core
+from sessions.commands import Core, GetSession
+from sessions.errors import SessionNotFound
 from storage import Database
 
+__all__ = ["View", "ViewOptions", "chosen_fact", "picked_fact"]
 
-@dataclass(frozen=True, slots=True)
-class ViewOptions:
-    """How the view behaves; times in seconds."""
+log = logging.getLogger(__name__)
 
-    default_model: str = ""
-    edit_interval_s: float = 1.25
-    typing_interval_s: float = 7.5
-    ping_after_s: float = 30.0
-    queue_post_after_s: float = 1.0
-
-
-def picked_fact(ask_id: str) -> str:
-    """The name of the `face_facts` row with the choices made so far on a question card.
-
-    Its value is JSON: question number → list of answers in words, for example `{"0": ["Blue"]}`.
-    """
-    return f"picked:{ask_id}"
-
-
-def chosen_fact(root_turn: str) -> str:
-    """The name of the `face_facts` row with the alternative that is shown: its value is a turn id."""
-    return f"alternative:{root_turn}"
+_AT_ONCE = 8
+"""Sessions that are read back together after a start."""
+_MOST_HELD = 300
+"""Sessions in memory before quiet ones are forgotten."""
+_MOST_NOWHERE = 10_000
+_AGAIN_S = 5.0
 
 
 class View:
@@ -63,42 +58,213 @@ class View:
         bus: Bus,
         db: Database,
         *,
-        options: ViewOptions = ViewOptions(),
+        options: ViewOptions | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._client = client
+        clock, options = clock or SystemClock(), options or ViewOptions()
         self._core = core
         self._bus = bus
         self._db = db
-        self._options = options
-        self._clock = clock or SystemClock()
+        self._pace = Pace(options.edit_interval_s, options.typing_interval_s)
+        self._posting = Posting(db, DiscordTransport(client), clock)
+        self._streams = Streams()
+        self._timer = LoopTimer()
+        self._around = Around(core, bus, db, clock, options, self._mark, self._type, self._spawn)
+        self._sessions: dict[str, ShownSession] = {}
+        self._nowhere: dict[str, None] = {}  # sessions without a place
+        self._loading: set[str] = set()
+        self._pumps: dict[int, Pump] = {}
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._subscription = bus.subscribe(None)
+        self._closing = False
 
     async def __aenter__(self) -> Self:
         """Listen to the core, and bring every place up to date that fell behind (in the background)."""
-        raise NotImplementedError
+        self._spawn("view: listening", self._listen())
+        self._spawn("view: places behind", self._bring_up_all())
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop; what is not sent yet is sent by the next start."""
-        raise NotImplementedError
+        self._closing = True
+        self._bus.unsubscribe(self._subscription)
+        tasks = [*self._tasks, *self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def show(self, place: Place) -> None:
         """Show the session of `place` (whose row is stored) from now on; returns at once."""
-        raise NotImplementedError
+        self._nowhere.pop(place.session_id, None)
+        held = self._sessions.get(place.session_id)
+        if held is not None and held.place.channel_id != place.channel_id:
+            del self._sessions[place.session_id]
+        if (pump := self._pumps.get(place.channel_id)) is not None:
+            pump.reopen()
+            self._keep_running(pump)
+        self._begin(place.session_id)
 
     def changed(self, session_id: str) -> None:
         """Something that no event tells of has changed: render the session's posts again."""
-        raise NotImplementedError
+        session = self._sessions.get(session_id)
+        if session is not None:
+            session.refresh()
+        else:
+            self._begin(session_id)
 
     async def refresh_post(self, message_id: int) -> None:
         """Somebody else edited this message: show again what it should show."""
-        raise NotImplementedError
+        row = await find_post(self._db, message_id)
+        if row is None:
+            return
+        await self._db.write([confirm_post(row.id, message_id, "?")])
+        session = await self._held(row.session_id)
+        if session is not None:
+            await session.refresh_subject(row.subject)
 
     async def choose_alternative(self, session_id: str, root_turn: str, turn_id: str) -> None:
         """Show the alternative `turn_id` in the posts of the last answer of its group; stored."""
-        raise NotImplementedError
+        await self._db.write([store_fact(chosen_fact(root_turn), turn_id)])
+        session = await self._held(session_id)
+        if session is not None:
+            await session.show_alternative(root_turn)
 
     async def settled(self, session_id: str | None = None) -> None:
         """Wait until everything that should be in Discord is there, for one session or for all."""
-        raise NotImplementedError
+        while not await self._is_settled(session_id):  # noqa: ASYNC110  # many things lead there, and none of them alone
+            await asyncio.sleep(0.01)
+
+    async def _is_settled(self, session_id: str | None) -> bool:
+        if self._loading:
+            return False
+        wanted = [session_id] if session_id is not None else list(self._sessions)
+        for each in wanted:
+            session = self._sessions.get(each)
+            if session is None:
+                continue
+            pump = self._pumps.get(session.place.channel_id)
+            info = await self._core.perform(VIEWER, GetSession(session_id=each))
+            behind = session.is_behind or session.seen < info.last_event
+            if behind or (pump is not None and not pump.is_settled):
+                return False
+        return True
+
+    # --- sessions ---------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        while True:
+            items = await self._subscription.take()
+            if not items:
+                for session in list(self._sessions.values()):
+                    session.miss()
+                    self._begin(session.session_id)
+            for item in items:
+                session_id = item.session_id
+                held = self._sessions.get(session_id)
+                if held is None:
+                    if session_id not in self._nowhere:
+                        self._begin(session_id)
+                elif not held.take(item):
+                    self._begin(session_id)
+
+    async def _bring_up_all(self) -> None:
+        for place in await places_behind(self._db):
+            self._begin(place.session_id)
+
+    def _begin(self, session_id: str) -> None:
+        """Load the session if it is not held, and read back what it missed."""
+        if session_id in self._loading or self._closing:
+            return
+        self._loading.add(session_id)
+        self._spawn(f"view: session {session_id}", self._load(session_id))
+
+    async def _load(self, session_id: str) -> None:
+        try:
+            async with self._gate:
+                session = await self._held(session_id)
+                while session is not None and session.is_behind:
+                    await self._catch_up(session)
+        finally:
+            self._loading.discard(session_id)
+
+    async def _held(self, session_id: str) -> ShownSession | None:
+        """The session, held from now on; None if it has no place."""
+        if (held := self._sessions.get(session_id)) is not None:
+            return held
+        place = await load_place(self._db, session_id)
+        if place is None:
+            self._nowhere[session_id] = None
+            while len(self._nowhere) > _MOST_NOWHERE:
+                self._nowhere.pop(next(iter(self._nowhere)))
+            return None
+        self._forget_quiet_ones()
+        return self._sessions.setdefault(session_id, ShownSession(place, self._around))
+
+    async def _catch_up(self, session: ShownSession) -> None:
+        try:
+            await session.catch_up()
+        except SessionNotFound:
+            self._sessions.pop(session.session_id, None)
+            session.give_up()
+        except Exception:
+            log.exception("reading back failed", extra={"session": session.session_id})
+            await asyncio.sleep(_AGAIN_S)
+
+    def _forget_quiet_ones(self) -> None:
+        if len(self._sessions) < _MOST_HELD:
+            return
+        quiet = [each for each, session in self._sessions.items() if session.is_quiet]
+        for session_id in quiet[: _MOST_HELD // 3]:
+            del self._sessions[session_id]
+
+    # --- pumps ------------------------------------------------------------------------------------------
+
+    def _mark(self, channel_id: int, unit: Unit, urgency: Urgency, after_s: float) -> None:
+        pump = self._pump(channel_id)
+        pump.mark(unit, urgency, after_s=after_s)
+        self._keep_running(pump)
+
+    def _type(self, channel_id: int, session_id: str, on: bool) -> None:
+        pump = self._pump(channel_id)
+        pump.set_typing(session_id, on=on)
+        self._keep_running(pump)
+
+    def _pump(self, channel_id: int) -> Pump:
+        if channel_id not in self._pumps:
+            self._pumps[channel_id] = Pump(channel_id, self._posting, self._streams, self._pace, self._timer)
+        return self._pumps[channel_id]
+
+    def _keep_running(self, pump: Pump) -> None:
+        """A pump has a task while it has something to do, and none in between."""
+        channel_id = pump.channel_id
+        if self._closing or channel_id in self._running or pump.is_idle:
+            return
+        task = asyncio.create_task(pump.run(), name=f"pump {channel_id}")
+        self._running[channel_id] = task
+        task.add_done_callback(lambda done: self._pump_rests(pump, done))
+
+    def _pump_rests(self, pump: Pump, task: asyncio.Task[None]) -> None:
+        self._running.pop(pump.channel_id, None)
+        if task.cancelled() or self._closing:
+            return
+        if (error := task.exception()) is not None:
+            log.error("pump ended", exc_info=error, extra={"channel": pump.channel_id})
+        self._keep_running(pump)
+        if pump.is_idle and not pump.closed:
+            self._pumps.pop(pump.channel_id, None)
+
+    def _spawn(self, name: str, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(self._bounded(name, work), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _bounded(self, name: str, work: Coroutine[None, None, None]) -> None:
+        """A task of the view ends in a line of the log, never in another's end."""
+        try:
+            await work
+        except Exception:
+            log.exception("a task of the view failed", extra={"task_name": name})

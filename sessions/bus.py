@@ -68,6 +68,10 @@ class Bus:
         for subscription in self._of_all:
             subscription.offer(items)
 
+    def partials(self, session_id: SessionId) -> Sequence[PartialText]:
+        """The text that is being written now, each block from its beginning."""
+        return self._partials(session_id)
+
     def subscribe(self, session_id: SessionId | None) -> Subscription:
         """Listen to one session, or to all. Give it back to `unsubscribe`."""
         subscription = Subscription(session_id)

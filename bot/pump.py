@@ -1,0 +1,305 @@
+"""One pump for each channel: what is to be sent there, one request at a time, the latest only.
+
+Answers for when: streamed text at most every 1.25 s, the end of an answer and asks at once, typing in between,
+and waiting when Discord wants that. What is to be sent is asked for when its time has come: nothing piles up.
+Leaves the single step to `posting.py`, and what should be there to the units.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Protocol
+
+from bot.bodies import PostWish
+from bot.plan import Create, plan
+from bot.posting import Posting, Posts
+from bot.transport import ChannelClosed, PostingError, ThreadArchived, TryLater
+from storage import StorageError
+
+log = logging.getLogger(__name__)
+
+STREAMS_AT_FULL_PACE = 35
+"""With more streams at once each gets slower: Discord takes 50 requests a second from one bot."""
+_CLOSED_FOR_S = 600.0
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 30.0
+
+
+class Urgency(IntEnum):
+    """What goes first: an ask or the answer to a click, the end of something, growing text, the status."""
+
+    PROMPT = 0
+    FINAL = 1
+    STREAM = 2
+    STATUS = 3
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """Posts that are rendered together. `number` is its place in the channel's order.
+
+    `render` gives the posts as they should be now; `posts` are those that are there. `every_s` is the time
+    between two rounds of `STATUS`.
+    """
+
+    name: str
+    number: int
+    posts: Posts
+    render: Callable[[], Awaitable[Sequence[PostWish]]]
+    clean: Callable[[], Awaitable[None]] | None = None
+    every_s: float = 0.0
+    urgency: Urgency | None = None
+    not_before: float = 0.0
+    last_round: float = float("-inf")
+
+    @property
+    def dirty(self) -> bool:
+        return self.urgency is not None
+
+    def raise_to(self, urgency: Urgency) -> None:
+        """Make it at least so urgent."""
+        self.urgency = urgency if self.urgency is None else min(urgency, self.urgency)
+
+    def take_urgency(self) -> Urgency:
+        """How urgent it was; it is not any more."""
+        urgency, self.urgency = self.urgency, None
+        return Urgency.STATUS if urgency is None else urgency
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Times in seconds."""
+
+    edit_s: float = 1.25
+    typing_s: float = 7.5
+
+
+@dataclass(slots=True)
+class Streams:
+    """The channels in which text grows right now, over all pumps."""
+
+    channels: set[int] = field(default_factory=set)
+
+    def stretched(self, seconds: float) -> float:
+        """`seconds`, longer when many channels share the bot's requests."""
+        return seconds * max(1.0, len(self.channels) / STREAMS_AT_FULL_PACE)
+
+
+class Timer(Protocol):
+    """Time as the pump sees it; tests put their own here."""
+
+    def now(self) -> float: ...
+
+    async def wait(self, news: asyncio.Event, seconds: float | None) -> None:
+        """Return when `news` is set or after `seconds`."""
+        ...
+
+
+class LoopTimer:
+    """The event loop's time."""
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def wait(self, news: asyncio.Event, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await news.wait()
+        except TimeoutError:
+            return
+
+
+class Pump:
+    """Sends for one channel while `run` runs."""
+
+    def __init__(self, channel_id: int, posting: Posting, streams: Streams, pace: Pace, timer: Timer) -> None:
+        self.channel_id = channel_id
+        self.closed = False
+        self._posting = posting
+        self._streams = streams
+        self._pace = pace
+        self._timer = timer
+        self._units: dict[str, Unit] = {}
+        self._news = asyncio.Event()
+        self._typing: set[str] = set()
+        self._type_at = 0.0
+        self._edited_at = float("-inf")
+        self._not_before = 0.0
+        self._failures = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to do now or later."""
+        return not self._units and not self._typing
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything is sent that can be."""
+        return not self._units or self.closed
+
+    def mark(self, unit: Unit, urgency: Urgency, *, after_s: float = 0.0) -> None:
+        """`unit` shows something else now; send it, in `after_s` seconds if it does not wait already."""
+        if unit.urgency is None:
+            unit.not_before = self._timer.now() + after_s
+        elif not after_s:
+            unit.not_before = 0.0
+        unit.raise_to(urgency)
+        self._units[unit.name] = unit
+        if urgency is Urgency.STREAM:
+            self._streams.channels.add(self.channel_id)
+        self._news.set()
+
+    def set_typing(self, session_id: str, *, on: bool) -> None:
+        """Whether Claude works in this session, so that people see it typing."""
+        if on and session_id not in self._typing:
+            self._typing.add(session_id)
+            self._news.set()
+        elif not on:
+            self._typing.discard(session_id)
+
+    def reopen(self) -> None:
+        """Somebody did something in the channel: it may take messages again."""
+        if self.closed:
+            self.closed, self._not_before = False, 0.0
+            self._news.set()
+
+    async def run(self) -> None:
+        """Send until there is nothing to do."""
+        try:
+            while not self.is_idle:
+                self._news.clear()
+                now = self._timer.now()
+                unit = self._choose(now)
+                if unit is not None:
+                    await self._guarded(self._bring_up(unit))
+                elif self._typing_due(now):
+                    await self._guarded(self._type())
+                else:
+                    await self._timer.wait(self._news, self._pause(now))
+        finally:
+            self._streams.channels.discard(self.channel_id)
+
+    # --- choosing ---------------------------------------------------------------------------------------
+
+    def _choose(self, now: float) -> Unit | None:
+        if now < self._not_before:
+            return None
+        due = [unit for unit in self._units.values() if self._due(unit) <= now]
+        if not due:
+            return None
+        first = min(due, key=lambda unit: (unit.urgency, unit.number))
+        if first.urgency is not Urgency.PROMPT:
+            return first
+        # What comes before it in the same session is created before it.
+        same = [unit for unit in due if unit.posts.session_id == first.posts.session_id]
+        return min((unit for unit in same if unit.urgency in (Urgency.PROMPT, Urgency.FINAL)), key=_order)
+
+    def _due(self, unit: Unit) -> float:
+        match unit.urgency:
+            case Urgency.STREAM:
+                paced = self._edited_at + self._streams.stretched(self._pace.edit_s)
+                return max(unit.not_before, paced)
+            case Urgency.STATUS:
+                return max(unit.not_before, unit.last_round + unit.every_s)
+            case _:
+                return unit.not_before
+
+    def _typing_due(self, now: float) -> bool:
+        return bool(self._typing) and now >= max(self._type_at, self._not_before)
+
+    def _pause(self, now: float) -> float | None:
+        moments = [self._due(unit) for unit in self._units.values()]
+        if self._typing:
+            moments.append(self._type_at)
+        return max(0.0, max(min(moments), self._not_before) - now) if moments else None
+
+    # --- sending ----------------------------------------------------------------------------------------
+
+    async def _bring_up(self, unit: Unit) -> None:
+        """Send what `unit` lacks, unless something more urgent comes in between."""
+        urgency = unit.take_urgency()
+        done = False
+        try:
+            done = await self._round(unit)
+        finally:
+            if not done:
+                unit.raise_to(urgency)
+        unit.last_round = self._timer.now()
+        if urgency is Urgency.STREAM:
+            self._edited_at = unit.last_round
+        self._failures, self.closed = 0, False
+        if not unit.dirty:
+            self._units.pop(unit.name, None)
+            if not any(each.urgency is Urgency.STREAM for each in self._units.values()) and not self._typing:
+                self._streams.channels.discard(self.channel_id)
+            if unit.clean is not None:
+                await unit.clean()
+
+    async def _round(self, unit: Unit) -> bool:
+        wishes = [self._posting.acceptable(wish) for wish in await unit.render()]
+        taken = 0
+        while True:
+            steps = plan(wishes, unit.posts.rows, unit.name)
+            if not steps or taken > 2 * len(wishes) + 20:
+                return True
+            try:
+                await self._posting.take(steps[0], unit.posts)
+            except ThreadArchived:
+                await self._open(unit, [each for each in steps if isinstance(each, Create)])
+            taken += 1
+            wishes = [self._posting.acceptable(wish) for wish in wishes]
+            if self._is_overtaken(unit):
+                return False
+
+    async def _open(self, unit: Unit, creates: Sequence[Create]) -> None:
+        """The thread is archived: a new message opens it, and else we ask for it."""
+        if creates:
+            await self._posting.take(creates[0], unit.posts)
+        else:
+            await self._posting.transport.unarchive(self.channel_id)
+
+    def _is_overtaken(self, unit: Unit) -> bool:
+        return any(
+            each is not unit and each.urgency is Urgency.PROMPT and each.not_before <= self._timer.now()
+            for each in self._units.values()
+        )
+
+    async def _type(self) -> None:
+        self._type_at = self._timer.now() + self._pace.typing_s
+        await self._posting.transport.type_(self.channel_id)
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        """Do `work`; what goes wrong with it decides when the next is tried."""
+        try:
+            await work
+        except TryLater as error:
+            self._wait(max(error.after_s, self._backoff()), error)
+        except (ChannelClosed, ThreadArchived) as error:
+            self._close(error)
+        except (PostingError, StorageError) as error:
+            self._wait(self._backoff(), error)
+        except Exception as error:
+            log.exception("posting failed", extra={"channel": self.channel_id})
+            self._wait(_LONGEST_WAIT_S, error)
+
+    def _backoff(self) -> float:
+        self._failures += 1
+        return min(_LONGEST_WAIT_S, _FIRST_WAIT_S * float(1 << min(self._failures - 1, 10)))
+
+    def _wait(self, seconds: float, error: Exception) -> None:
+        facts = {"channel": self.channel_id, "cause": type(error).__name__, "wait_s": seconds}
+        log.warning("Discord takes nothing now; trying again", extra=facts)
+        self._not_before = self._timer.now() + seconds
+
+    def _close(self, error: PostingError) -> None:
+        if not self.closed:
+            code = error.code if isinstance(error, ChannelClosed) else 0
+            log.error("a channel cannot be written to", extra={"channel": self.channel_id, "code": code})
+        self.closed = True
+        self._not_before = self._timer.now() + _CLOSED_FOR_S
+
+
+def _order(unit: Unit) -> int:
+    return unit.number

@@ -1,0 +1,201 @@
+"""The turns of one session that are being shown: read from the store when needed, grown by events meanwhile.
+
+Answers for a `TurnFace` that is right at the moment it is asked for. A turn is held while it runs or is marked,
+and let go when it is over and shown.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from bot.render import TurnFace
+from bot.rows import load_fact
+from bot.turn_flow import TurnFlow
+from sessions.bus import Bus
+from sessions.events import BlockAdded, PartialText
+from sessions.model import AskId, SessionId, TurnId, TurnKind, TurnStatus
+from sessions.rows import StoredAsk, StoredTurn, load_ask, load_asks, load_blocks, load_turn, load_turns
+from storage import Database
+
+_ALTERNATIVES_AMONG = 50
+"""Alternatives of an answer are among the last so many turns: only the last answer can be asked again."""
+
+
+def picked_fact(ask_id: str) -> str:
+    """The name of the `face_facts` row with the choices made so far on a question card.
+
+    Its value is JSON: question number → list of answers in words, for example `{"0": ["Blue"]}`.
+    """
+    return f"picked:{ask_id}"
+
+
+def chosen_fact(root_turn: str) -> str:
+    """The name of the `face_facts` row with the alternative that is shown: its value is a turn id."""
+    return f"alternative:{root_turn}"
+
+
+@dataclass(slots=True)
+class _Held:
+    """A turn in memory. `stale` and `missed` say what must be read again: the row, the blocks."""
+
+    row: StoredTurn | None = None
+    flow: TurnFlow | None = None
+    stale: bool = True
+    missed: bool = True
+    asks: dict[str, StoredAsk] = field(default_factory=dict)
+    stale_asks: set[str] = field(default_factory=set)
+    waiting: str = ""
+
+
+class TurnStore:
+    """What is known of a session's turns, for rendering."""
+
+    def __init__(self, db: Database, bus: Bus, session_id: SessionId) -> None:
+        self._db = db
+        self._bus = bus
+        self._session_id = session_id
+        self._held: dict[str, _Held] = {}
+        self._asks: dict[str, str] = {}  # ask → turn
+
+    async def load_asks(self) -> None:
+        """Learn which asks there are, once."""
+        for stored in await load_asks(self._db, self._session_id):
+            if stored.ask.turn_id is not None:
+                self._asks[stored.ask.id] = stored.ask.turn_id
+
+    # --- events -----------------------------------------------------------------------------------------
+
+    def hold(self, turn_id: str) -> _Held:
+        return self._held.setdefault(turn_id, self._new(turn_id))
+
+    def _new(self, turn_id: str) -> _Held:
+        return _Held(stale_asks={ask for ask, turn in self._asks.items() if turn == turn_id})
+
+    def let_go(self, turn_id: str) -> None:
+        self._held.pop(turn_id, None)
+
+    def is_over(self, turn_id: str) -> bool:
+        """Whether the turn is held, read, and over."""
+        held = self._held.get(turn_id)
+        return held is not None and held.row is not None and not held.stale and _face_is_over(held.row)
+
+    def mark_stale(self, turn_id: str) -> None:
+        """The turn's row has changed."""
+        self.hold(turn_id).stale = True
+
+    def mark_all_missed(self) -> None:
+        """Events may have been missed: read everything again."""
+        for held in self._held.values():
+            held.stale = held.missed = True
+            held.stale_asks.update(held.asks)
+
+    def add_block(self, event: BlockAdded) -> None:
+        held = self.hold(event.turn_id)
+        if held.flow is None or held.missed or event.ordinal > held.flow.blocks:
+            held.missed = True
+        elif event.ordinal == held.flow.blocks:
+            held.flow.add(event.block)
+
+    def grow(self, piece: PartialText) -> None:
+        """Add text that is being written; what is missing before it is asked for."""
+        held = self.hold(piece.turn_id)
+        if held.flow is None or held.missed:
+            return  # comes with the blocks
+        if not held.flow.grow(piece):
+            held.flow.drop_open()
+            self._join_open_text(piece.turn_id, held.flow)
+
+    def ask_changed(self, ask_id: str, turn_id: str | None) -> str | None:
+        """An ask was opened, decided or withdrawn; return its turn, if it has one."""
+        if turn_id is not None:
+            self._asks[ask_id] = turn_id
+        known = self._asks.get(ask_id)
+        if known is not None:
+            self.hold(known).stale_asks.add(ask_id)
+        return known
+
+    def set_waiting(self, turn_id: str, sentence: str) -> None:
+        """What the running turn waits for, in words; empty when it goes on."""
+        self.hold(turn_id).waiting = sentence
+
+    def with_open_asks(self) -> list[str]:
+        """The turns held that wait for an answer."""
+        return [
+            turn_id
+            for turn_id, held in self._held.items()
+            if any(ask.status == "open" for ask in held.asks.values())
+        ]
+
+    # --- faces ------------------------------------------------------------------------------------------
+
+    async def face(self, turn_id: str, work_directory: str) -> TurnFace:
+        """The turn as it is to be shown now. Raises `TurnNotFound`."""
+        held = self.hold(turn_id)
+        await self._refresh(TurnId(turn_id), held, work_directory)
+        assert held.row is not None
+        assert held.flow is not None
+        picked = {
+            ask_id: await self._picked(ask_id) for ask_id, ask in held.asks.items() if ask.status == "open"
+        }
+        face = TurnFace(held.row, held.flow, dict(held.asks), picked, held.waiting)
+        if not face.over or face.turn.kind is not TurnKind.PROMPT:
+            return face
+        held.flow.drop_open()
+        return await self._among_alternatives(face, work_directory)
+
+    async def _refresh(self, turn_id: TurnId, held: _Held, work_directory: str) -> None:
+        while held.stale or held.missed or held.row is None or held.flow is None:
+            missed = held.missed or held.flow is None
+            held.stale = held.missed = False
+            held.row = await load_turn(self._db, turn_id)
+            if missed:
+                blocks = await load_blocks(self._db, turn_id)
+                flow = TurnFlow(work_directory)
+                for block in blocks:
+                    flow.add(block)
+                if not held.missed:
+                    self._join_open_text(turn_id, flow)
+                held.flow = flow
+        for ask_id in tuple(held.stale_asks):
+            held.stale_asks.discard(ask_id)
+            stored = await load_ask(self._db, AskId(ask_id))
+            if stored is not None:
+                held.asks[ask_id] = stored
+
+    def _join_open_text(self, turn_id: str, flow: TurnFlow) -> None:
+        for whole in self._bus.partials(self._session_id):
+            if whole.turn_id == turn_id:
+                flow.grow(whole)
+
+    async def _picked(self, ask_id: str) -> dict[str, list[str]]:
+        stored = await load_fact(self._db, picked_fact(ask_id))
+        return msgspec.json.decode(stored, type=dict[str, list[str]]) if stored else {}
+
+    async def group_of(self, turn: StoredTurn) -> list[StoredTurn]:
+        """The alternatives of an answer in order, itself among them; alone if there are none."""
+        root = turn.alternative_of or turn.id
+        near = await load_turns(self._db, self._session_id, limit=_ALTERNATIVES_AMONG)
+        group = [each for each in near if root in (each.id, each.alternative_of)]
+        group = [each for each in group if each.status is not TurnStatus.WITHDRAWN]
+        return sorted(group, key=lambda each: each.number) if turn.id in {each.id for each in group} else [turn]
+
+    async def _among_alternatives(self, face: TurnFace, work_directory: str) -> TurnFace:
+        """A turn that was asked again says so; the last of its group shows the alternative that was chosen."""
+        group = await self.group_of(face.turn)
+        if len(group) < 2:
+            return face
+        if group[-1].id != face.turn.id:
+            return replace(face, replaced=True)
+        ids = tuple(each.id for each in group)
+        chosen = await load_fact(self._db, chosen_fact(group[0].id))
+        row = next((each for each in group if each.id == chosen), None)
+        if row is None or row.id == face.turn.id:
+            return replace(face, alternatives=ids)
+        flow = TurnFlow(work_directory)
+        for block in await load_blocks(self._db, row.id):
+            flow.add(block)
+        return TurnFace(row, flow, alternatives=ids, posts_of=face.turn.id)
+
+
+def _face_is_over(row: StoredTurn) -> bool:
+    return row.status not in (TurnStatus.QUEUED, TurnStatus.SENT, TurnStatus.RUNNING)

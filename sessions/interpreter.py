@@ -185,7 +185,11 @@ def _add_blocks(snapshot: Snapshot, blocks: list[_Added], moment: Moment) -> Ite
 
 def _assistant_blocks(snapshot: Snapshot, line: c.AssistantBlocks, moment: Moment) -> Iterator[e.Event]:
     if line.error is not None:
-        return  # the API's words; the result line that follows says the same in facts
+        # The API's words: the result that follows says the same in facts, but for a missing login.
+        if line.error == "authentication_failed" and snapshot.blocker is not Blocker.AUTH:
+            sentence = troubles.LOGIN.sentence
+            yield e.ActivityChanged(snapshot.activity, Activity.BLOCKED, sentence, Blocker.AUTH)
+        return
     uuid = _main(line.uuid, line.parent)
     blocks = [_Added(block_of(block, line.parent), uuid) for block in line.blocks]
     yield from _add_blocks(snapshot, blocks, moment)
@@ -197,7 +201,7 @@ def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iter
         return
     if turn is snapshot.running:
         yield from _add_blocks(snapshot, _local_text(snapshot, turn, line), moment)
-    status, trouble = _outcome(line)
+    status, trouble = _outcome(snapshot, line)
     if trouble is not None:
         yield e.Noticed(trouble.topic, trouble.sentence)
     # `/clear` starts the CLI's running total anew.
@@ -238,11 +242,12 @@ def _local_text(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> li
     return [_Added(Text(line.text))] if silent and snapshot.running is turn else []
 
 
-def _outcome(line: c.TurnResult) -> tuple[TurnStatus, troubles.Trouble | None]:
+def _outcome(snapshot: Snapshot, line: c.TurnResult) -> tuple[TurnStatus, troubles.Trouble | None]:
     if line.terminal_reason.startswith("aborted"):
         return TurnStatus.INTERRUPTED, None
     if line.is_error:
-        return TurnStatus.FAILED, troubles.trouble_of_result(line)
+        no_login = snapshot.blocker is Blocker.AUTH and line.api_error_status is None
+        return TurnStatus.FAILED, troubles.LOGIN if no_login else troubles.trouble_of_result(line)
     return TurnStatus.DONE, None
 
 

@@ -39,7 +39,7 @@ async def _run(invocation: Run, settings: Settings) -> int:
         for problem in missing:
             say_on_stderr(f"  - {problem.sentence}")
         return BAD_USAGE
-    return await run_with(settings, _faces())
+    return await run_with(settings, [_discord])
 
 
 async def run_with(settings: Settings, faces: Sequence[Face]) -> int:
@@ -59,6 +59,9 @@ async def run_with(settings: Settings, faces: Sequence[Face]) -> int:
             await asyncio.get_running_loop().create_future()
     except asyncio.CancelledError:
         pass  # the ordinary way to end
+    except ExceptionGroup as failed:
+        # One face is one cause: what ends the program is its error, not the group around it.
+        raise failed.exceptions[0] from None
     return OK
 
 
@@ -66,6 +69,8 @@ async def _as_coroutine(face: Face, core: "OpenCore") -> None:
     await face(core)
 
 
-def _faces() -> Sequence[Face]:
-    """The faces beside the control socket. The Discord face is added here."""
-    return ()
+async def _discord(core: "OpenCore") -> None:
+    # Imports discord.py, which takes half a second: the data directory is owned before that.
+    from bridge.discord_face import run_discord
+
+    await run_discord(core)

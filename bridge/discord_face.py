@@ -8,21 +8,30 @@ import discord
 
 from bot.actors import AccessPolicy
 from bot.client import BridgeClient
+from bot.errors import DiscordRefused
 from bot.face import DISCORD_FILE_HOSTS, Face, FaceOptions
 from bot.supervisor import StartBudget, Supervisor, cap_reconnect_backoff, logged_in
 from bot.view import View, ViewOptions
 from bridge.settings import Settings
 from bridge.wiring import OpenCore
+from sessions.errors import SessionError
+
+
+class DiscordEnded(SessionError):
+    """The bot is not let in, and trying again would not help; the sentence says what to do."""
 
 
 async def run_discord(core: OpenCore) -> None:
-    """Show the core in Discord until cancelled. Raises `DiscordRefused` when Discord does not let the bot in.
+    """Show the core in Discord until cancelled. Raises `DiscordEnded` when Discord does not let the bot in.
 
     The settings must be complete (`Settings.missing_for_discord`).
     """
     cap_reconnect_backoff()
     budget = StartBudget(core.database, core.manager.now_ms)
-    await Supervisor(lambda: connection(core, budget), budget).run()
+    try:
+        await Supervisor(lambda: connection(core, budget), budget).run()
+    except DiscordRefused as error:
+        raise DiscordEnded(str(error)) from error
 
 
 @asynccontextmanager

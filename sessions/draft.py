@@ -92,6 +92,10 @@ class InputLedger:
         """The first unsent line is in the log."""
         self._unsent.pop(0)
 
+    def is_on_its_way(self, token: str) -> bool:
+        """Whether a line with this token was sent and is not acknowledged yet."""
+        return any(each.token == token for each in self._open)
+
     def matching(self, token: str) -> list[StoredInput]:
         """Unacknowledged lines that `token` acknowledges: its own and those before it (read in order)."""
         newest = max((each.number for each in self._open if each.token == token), default=0)

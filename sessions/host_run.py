@@ -108,7 +108,9 @@ class HostRun:
             if ask.host != self.number or ask.request_id not in pending:
                 draft.add(e.AskWithdrawn(ask.id, "Claude no longer waits for it."))
         for asked in reply.pending_asks:
-            draft.add_all(list(open_ask(draft.snapshot, asked, moment)))
+            # The CLI may have made its list before it read an answer that was given meanwhile.
+            if not self.inputs.is_on_its_way(asked.request_id):
+                draft.add_all(list(open_ask(draft.snapshot, asked, moment)))
         if draft.snapshot.lifecycle is Lifecycle.STARTING:
             draft.add(e.LifecycleChanged(Lifecycle.STARTING, Lifecycle.LIVE, "Claude is ready"))
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import shutil
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from backends.base import BackendError, HostGone
 from sessions.claude.errors import ClaudeError
-from sessions.retention_rows import EndedHost, host_removed, load_ended_hosts
+from sessions.retention_rows import EndedHost, host_removed, load_ended_hosts, load_hosts_without_address
 from sessions.session import Session
 
 log = logging.getLogger(__name__)
@@ -18,6 +20,8 @@ async def remove_ended_hosts(session: Session) -> None:
     What fails is logged, and tried again at the next end of a host and by each round of retention.
     """
     around, snapshot = session.around, session.snapshot
+    never_started = await load_hosts_without_address(around.db, session.id)
+    await asyncio.to_thread(_remove_remains, around.run_directory / session.id, never_started)
     ended = await load_ended_hosts(around.db, session.id)
     if not ended:
         return
@@ -42,3 +46,11 @@ async def discard(session: Session, hosts: list[EndedHost]) -> None:
             log.warning("host not removed", extra={"session": session.id, "why": str(error)})
             continue
         await session.around.db.write(host_removed(session.id, each.number))
+
+
+def _remove_remains(directory: Path, numbers: AbstractSet[int]) -> None:
+    """Remove what was made for hosts whose launch was cut before anything ran: no backend knows them."""
+    entries = list(directory.iterdir()) if directory.is_dir() else []
+    for entry in entries:
+        if entry.name.isdigit() and int(entry.name) in numbers:
+            shutil.rmtree(entry, ignore_errors=True)

@@ -95,6 +95,14 @@ def delete_session(session_id: SessionId) -> Statement:
     return Statement("DELETE FROM sessions WHERE id = ?", (session_id,))
 
 
+async def load_hosts_without_address(db: Database, session_id: SessionId) -> set[int]:
+    """Numbers of the session's ended hosts that left nothing, or were never started."""
+    found = await db.read(
+        "SELECT number FROM hosts WHERE session_id = ? AND status = 'ended' AND address = ''", (session_id,)
+    )
+    return {int(str(row[0])) for row in found}
+
+
 async def load_ended_hosts(db: Database, session_id: SessionId) -> list[EndedHost]:
     """Hosts of the session that have ended and were not removed yet."""
     found = await db.read(

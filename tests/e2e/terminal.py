@@ -54,12 +54,12 @@ class Terminal:
         self.type(text, "Enter")
 
     def until(self, pattern: str) -> str:
-        """Wait until `pattern` matches somewhere in the text; return all of it."""
+        """Wait until `pattern` (`^` and `$` are ends of lines) matches in the text; return all of it."""
         found: list[str] = []
 
         def seen() -> bool:
             found[:] = [self.text()]
-            return re.search(pattern, found[0]) is not None
+            return re.search(pattern, found[0], re.MULTILINE) is not None
 
         try:
             until(seen)

@@ -1,0 +1,45 @@
+"""The bridge's process as the harness runs it: the real one, but that it keeps a second name of every log.
+
+    python -m tests.chaos.bot_process KEEP
+
+with the settings in the environment. `KEEP/<session>/<host>/` gets a hard link of each log before the host is
+started, so that what the bridge removes once it is applied can still be judged.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from backends.base import LaunchSpec
+from backends.directory import HostDirectory
+from bridge.cli_core import finish
+from bridge.cli_run import run_with
+from bridge.settings import Settings
+
+
+def keep_logs(keep: Path) -> None:
+    """Link the logs of every host that this process makes below `keep`."""
+    make = HostDirectory.make
+
+    def make_and_link(self: HostDirectory, spec: LaunchSpec, backend: str) -> None:
+        make(self, spec, backend)
+        place = keep / self.session_id / str(self.number)
+        place.mkdir(parents=True)
+        for log in (self.input_log, self.output_log):
+            os.link(log, place / log.name)
+
+    HostDirectory.make = make_and_link  # type: ignore[method-assign]  # the one seam that sees every launch
+
+
+def run(keep: Path) -> int:
+    """Be the bridge until a signal comes; return its exit code."""
+    keep_logs(keep)
+
+    async def work(settings: Settings) -> int:
+        return await run_with(settings, ())
+
+    return finish(work)
+
+
+if __name__ == "__main__":
+    sys.exit(run(Path(sys.argv[1])))

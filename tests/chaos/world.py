@@ -1,0 +1,175 @@
+"""A world to break: a data directory, a scripted Claude, a bot process that can be killed and started again.
+
+`World` owns every process that comes of it. People (`people.py`) reach the bot over its control socket only.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from backends.directory import HostDirectory, HostPids, host_directories
+from bridge.control_client import ControlClient, connected
+from bridge.wiring import tmux_socket_name
+from sessions.access import Actor, Role
+from sessions.errors import CoreLost
+from tests.chaos.history import read_history
+from tests.chaos.leftovers import processes_of
+from tests.chaos.nursery import Nursery
+from tests.chaos.rules import Violation
+from tests.fakes.cli_home import install_scripted_cli
+
+READY_S = 60.0
+BOSS = Actor("terminal:boss", "terminal", Role.ADMIN)
+
+
+class World:
+    """Everything below `root`; made with `world`."""
+
+    def __init__(self, root: Path, nursery: Nursery, settings: Mapping[str, str]) -> None:
+        self.root = root
+        self.data = root / "data"
+        self.run = self.data / "run"
+        self.keep = root / "logs"
+        self.home = root / "home"
+        self.gates = self.home / ".claude" / "gates"
+        self.pid = 0
+        self.up = asyncio.Event()
+        self.starts = 0
+        self._nursery = nursery
+        for path in (self.keep, self.home, self.gates, root / "workspaces", root / "bin"):
+            path.mkdir(parents=True)
+        claude = install_scripted_cli(root / "bin")
+        self.settings = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            "TMPDIR": str(root),
+            "DATA_DIR": str(self.data),
+            "WORKSPACE_ROOT": str(root / "workspaces"),
+            "CLAUDE_COMMAND": str(claude),
+            "BACKEND": "tmux",
+            "MAX_SESSIONS": "250",
+            "MAX_SESSIONS_PER_USER": "250",
+            "MIN_FREE_MEMORY": "0M",
+            "MIN_FREE_DISK": "0M",
+            "LOG_FORMAT": "json",
+            **settings,
+        }
+
+    # --- the bot ----------------------------------------------------------------------------------------
+
+    async def start_bot(self, *, crash_at: str = "", wait: bool = True, **settings: str) -> bool:
+        """Start a bot; with `wait` return once it answers (True) or has died before that (False)."""
+        environment = {**self.settings, **settings}
+        if crash_at:
+            environment["CLAUDE_BRIDGE_CRASH_AT"] = crash_at
+        self.starts += 1
+        self.pid = await self._nursery.start(
+            environment=environment, keep=str(self.keep), log=str(self.root / "bot.log"), cwd=str(self.root)
+        )
+        return not wait or await self.ready()
+
+    async def ready(self) -> bool:
+        """Wait until the bot answers (True) or has died (False)."""
+        end = self._nursery.end_of(self.pid)
+        async with asyncio.timeout(READY_S):
+            while not end.done():
+                with suppress(CoreLost):
+                    async with connected(self.data):
+                        self.up.set()
+                        return True
+                await asyncio.sleep(0.01)
+        return False
+
+    async def death(self) -> int:
+        """Wait until the bot is dead; return how it ended."""
+        code = await asyncio.shield(self._nursery.end_of(self.pid))
+        self.up.clear()
+        return code
+
+    async def kill_bot(self) -> None:
+        """SIGKILL, and wait until it is dead. It is a failure if it had ended by itself."""
+        self.up.clear()
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        code = await self.death()
+        assert code == -signal.SIGKILL, f"the bot ended with {code}\n{self.sentences()}"
+
+    async def stop_bot(self) -> int:
+        """SIGTERM, and wait until it has ended; return its exit code."""
+        self.up.clear()
+        os.kill(self.pid, signal.SIGTERM)
+        async with asyncio.timeout(READY_S):
+            return await self.death()
+
+    @asynccontextmanager
+    async def core(self) -> AsyncIterator[ControlClient]:
+        """A connection to the bot that runs."""
+        async with connected(self.data) as client:
+            yield client
+
+    # --- hosts ------------------------------------------------------------------------------------------
+
+    def living(self) -> list[tuple[HostDirectory, HostPids]]:
+        """Every host whose program runs, with who runs it."""
+        found = []
+        for directory in host_directories(self.run):
+            pids = directory.pids()
+            if pids is not None and Path(f"/proc/{pids.program.pid}").exists():
+                found.append((directory, pids))
+        return found
+
+    def tmux(self, *words: str) -> str:
+        """What a tmux command prints; empty if it fails."""
+        name = tmux_socket_name(self.data)
+        return subprocess.run(
+            ["tmux", "-L", name, *words], capture_output=True, text=True, check=False
+        ).stdout.strip()
+
+    # --- the end ----------------------------------------------------------------------------------------
+
+    async def violations(self, *, at_rest: bool = True) -> list[Violation]:
+        """What the checker finds, run in a thread."""
+        from tests.chaos.check import violations
+
+        return await asyncio.to_thread(lambda: violations(read_history(self.root), at_rest=at_rest))
+
+    def sentences(self) -> str:
+        """What the bots complained of, for the message of a test that failed."""
+        log = self.root / "bot.log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return "\n".join(["", *(line[:2000] for line in lines if '"level": "info"' not in line)][-20:])
+
+    def take_down(self) -> None:
+        """End every process of this world, whatever state it is in."""
+        for _ in range(50):
+            left = processes_of(self.root)
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if not left:
+                break
+        self.tmux("kill-server")
+        sockets = Path(os.environ.get("TMUX_TMPDIR", "/tmp")) / f"tmux-{os.getuid()}"
+        (sockets / tmux_socket_name(self.data)).unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def world(root: Path, **settings: str) -> AsyncIterator[World]:
+    """A world below `root` without a bot yet; removed at the end, unless CHAOS_KEEP says to look into it."""
+    root.mkdir()
+    nursery = Nursery()
+    await nursery.open()
+    made = World(root, nursery, settings)
+    try:
+        yield made
+    finally:
+        made.take_down()
+        await nursery.close()
+        if not os.environ.get("CHAOS_KEEP"):
+            shutil.rmtree(root, ignore_errors=True)

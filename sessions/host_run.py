@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.base import Host, HostExit, InputNotWritten, OutputLine
+from backends.base import Host, HostExit, InputNotWritten, OutputLine, Unkillable
 from faults import crash_point
 from sessions import events as e
 from sessions import rows
@@ -21,6 +21,7 @@ from sessions.claude import lines as c
 from sessions.claude.control import initialize_reply
 from sessions.control_requests import ControlRequests
 from sessions.draft import Draft, InputLedger
+from sessions.errors import ClaudeUnavailable
 from sessions.interpreter import Moment, interpret, open_ask
 from sessions.live_text import LiveText
 from sessions.model import Activity, Blocker, Lifecycle, TurnStatus
@@ -62,6 +63,8 @@ class HostRun:
         self._greeting_id = ""
         self.over = asyncio.Event()
         self.trouble = ""
+        self._unkillable: Unkillable | None = None
+        self._stuck = asyncio.Event()
 
     @property
     def log_bytes(self) -> int:
@@ -230,8 +233,8 @@ class HostRun:
     async def leave(self, target: Lifecycle, cause: str, *, keep_turn: bool = False) -> None:
         """End the host and wait until that is recorded: a polite request first, then signals, each bounded.
 
-        With `keep_turn` the running turn is cut, not ended: the next host takes it up. Raises `Unkillable`
-        if something outlives even SIGKILL; the session is then failed.
+        With `keep_turn` the running turn is cut, not ended: the next host takes it up. Raises
+        `ClaudeUnavailable` if something outlives even SIGKILL; the session is then failed.
         """
         if self.leaving is not Lifecycle.ENDED:
             self.leaving = target
@@ -242,8 +245,20 @@ class HostRun:
                 await self._ask_to_leave(cause, politely=not keep_turn)
                 if not keep_turn:
                     await self.host.wait()
-        await self.host.kill(stop_s)
+        try:
+            await self.host.kill(stop_s)
+        except Unkillable as error:
+            self._unkillable = error
+            self._stuck.set()
         await self.over.wait()
+        if self._unkillable is not None:
+            raise ClaudeUnavailable(self.session.snapshot.reason)
+
+    async def stuck(self) -> None:
+        """Raise `Unkillable` once somebody found that the host cannot be ended. Never returns."""
+        await self._stuck.wait()
+        assert self._unkillable is not None
+        raise self._unkillable
 
     async def _ask_to_leave(self, cause: str, *, politely: bool) -> None:
         driver = self.session.around.driver
@@ -265,9 +280,12 @@ class HostRun:
             for ask in draft.snapshot.asks:
                 draft.add(e.AskWithdrawn(ask.id, "Claude's process ended before it was answered."))
             draft.add(e.HostEnded(self.number, ended.code, trouble))
-            target = _lifecycle_after(draft.snapshot, self.leaving, trouble)
+            target = _lifecycle_after(draft.snapshot, self.leaving, ended)
             keeps = self.keep_turn or (self.leaving is None and self.session.around.continue_cut_turns)
             keeps = keeps and target is Lifecycle.PARKED
+            if target is Lifecycle.ENDED:
+                for waiting in draft.snapshot.queue:
+                    draft.add(e.TurnWithdrawn(waiting.turn_id, draft.snapshot.reason))
             draft.add_all(_turns_after(draft.snapshot, self.leaving, keeps=keeps, reason=trouble))
             if trouble:
                 draft.add(e.Noticed("process_ended", trouble))
@@ -277,10 +295,11 @@ class HostRun:
         self.over.set()
 
 
-def _lifecycle_after(snapshot: Snapshot, leaving: Lifecycle | None, trouble: str) -> Lifecycle:
+def _lifecycle_after(snapshot: Snapshot, leaving: Lifecycle | None, ended: HostExit) -> Lifecycle:
     if leaving is not None:
         return leaving
-    failed_to_start = trouble and snapshot.lifecycle is Lifecycle.STARTING
+    # Nobody saw it end: the machine went down, which is no reason not to start again.
+    failed_to_start = snapshot.lifecycle is Lifecycle.STARTING and ended.code is not None
     return Lifecycle.FAILED if failed_to_start else Lifecycle.PARKED
 
 

@@ -29,10 +29,10 @@ from sessions.importing import fill_from_archive, fill_from_transcript
 from sessions.model import PermissionMode, SessionId, TurnId, is_session_id
 from sessions.process_keeper import ProcessKeeper
 from sessions.quotas import Budget
-from sessions.recovery import CLEARED, recover
+from sessions.recovery import recover
 from sessions.resources import Resources
 from sessions.retention import Retention, RetentionRules
-from sessions.session import Patience, Session, Surroundings, title_from
+from sessions.session import CLEARED, Patience, Session, Surroundings, title_from
 from sessions.slots import Limits
 from sessions.state import Snapshot
 from sessions.supervision import Supervisor, Vigilance

@@ -23,7 +23,7 @@ from sessions.host_run import HostRun
 from sessions.importing import read_what_was_said_elsewhere
 from sessions.model import Lifecycle, TurnStatus
 from sessions.rows import StoredHost
-from sessions.session import HANDED_OVER, Session
+from sessions.session import HANDED_OVER, Session, leaving_target
 from sessions.stubborn import until_stored
 from sessions.work_directory import check_work_directory
 
@@ -34,6 +34,8 @@ async def launch_and_stay(session: Session) -> None:
     """Start a host for `session` and stay with it until its end is recorded."""
     continues = session.snapshot.current is not None
     number = await until_stored(partial(_record_start, session, continues=continues))
+    if number is None:
+        return
     try:
         host = await until_stored(partial(_launch, session, number, continues=continues))
     except (ClaudeError, ClaudeUnavailable, WorkDirectoryRefused) as error:
@@ -44,14 +46,23 @@ async def launch_and_stay(session: Session) -> None:
         await _record_failed_start(session, number, "Claude's process could not be started on this machine.")
         return
     await until_stored(partial(_record_launch, session, number, host))
-    session.run = HostRun(session, host, StoredHost(number, host.ref, "live", 0, 0), ())
-    await stay(session, session.run)
+    run = session.run = HostRun(session, host, StoredHost(number, host.ref, "live", 0, 0), ())
+    run.leaving = leaving_target(session.snapshot)
+    try:
+        if run.leaving is not None:
+            await host.kill(session.around.patience.stop_s)
+    except Unkillable as error:
+        await _record_unkillable(session, run, error)
+    else:
+        await stay(session, run)
 
 
-async def _record_start(session: Session, *, continues: bool) -> int:
-    """Write down that a host is about to be, before it is; returns its number."""
+async def _record_start(session: Session, *, continues: bool) -> int | None:
+    """Write down that a host is about to be, before it is; its number, or None if the session has ended."""
     number = 1 + max(session.snapshot.host, await asyncio.to_thread(_highest_host, session))
     async with session.change() as draft:
+        if draft.snapshot.lifecycle is Lifecycle.ENDED:
+            return None
         if not draft.snapshot.conversation_id:
             draft.add(e.ConversationChanged(str(uuid.uuid4()), "new"))
         draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, Lifecycle.STARTING, "a prompt waits"))
@@ -153,7 +164,14 @@ async def _prepare_fork(session: Session, work_directory: Path) -> Fork | None:
 async def _record_failed_start(session: Session, number: int, sentence: str) -> None:
     async with session.change() as draft:
         draft.add(e.HostEnded(number, None, sentence))
-        _fail(draft, sentence)
+        target = leaving_target(draft.snapshot)
+        if target is None:
+            _fail(draft, sentence)
+            return
+        current = draft.snapshot.current
+        if current is not None:
+            draft.add(e.TurnEnded(current.turn_id, TurnStatus.INTERRUPTED, reason=draft.snapshot.reason))
+        draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, target, draft.snapshot.reason))
 
 
 def _fail(draft: Draft, sentence: str) -> None:
@@ -188,6 +206,7 @@ async def _stay_until_the_end(session: Session, run: HostRun) -> HostExit:
             others = [
                 tasks.create_task(_serve(session, run), name=f"serve {session.id}"),
                 tasks.create_task(run.mend_follower(), name=f"follower {session.id}"),
+                tasks.create_task(run.stuck(), name=f"stuck {session.id}"),
             ]
             ended = await run.read()
             for task in others:

@@ -15,13 +15,10 @@ from sessions.host_run import HostRun
 from sessions.model import Lifecycle, SessionId, TurnStatus
 from sessions.process_keeper import ProcessKeeper
 from sessions.rows import StoredHost
-from sessions.session import Session
+from sessions.session import Session, leaving_target
 from storage import Database
 
 log = logging.getLogger(__name__)
-
-CLEARED = "cleared"
-"""The reason of a session that is being ended for good; a restart finishes that."""
 
 _ATTACH_S = 10.0
 _END_S = 2.0
@@ -93,8 +90,7 @@ async def _restore(
             draft.extra.append(rows.host_launched(session.id, stored.number, stored.ref))
     inputs = await rows.load_inputs(session.around.db, session.id, stored.number)
     run = HostRun(session, host, stored, inputs)
-    if session.snapshot.lifecycle is Lifecycle.STOPPING:
-        run.leaving = Lifecycle.ENDED if session.snapshot.reason == CLEARED else Lifecycle.PARKED
+    run.leaving = leaving_target(session.snapshot)
     session.run = run
     keeper.rejoin(session, run)
 
@@ -102,7 +98,7 @@ async def _restore(
 async def _record_lost_host(keeper: ProcessKeeper, session: Session, what: str) -> None:
     """The host left nothing: the conversation goes on from Claude's own transcript."""
     async with session.change() as draft:
-        ends = draft.snapshot.lifecycle is Lifecycle.STOPPING and draft.snapshot.reason == CLEARED
+        ends = leaving_target(draft.snapshot) is Lifecycle.ENDED
         for ask in draft.snapshot.asks:
             draft.add(e.AskWithdrawn(ask.id, "Claude's process ended before it was answered."))
         draft.add(e.HostEnded(draft.snapshot.host, None, what))

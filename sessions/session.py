@@ -57,6 +57,8 @@ MAX_PROMPT_CHARS = 1_000_000
 MAX_TITLE_CHARS = 80
 HANDED_OVER = "handed over to a terminal"
 """The reason of a parked session whose conversation may grow outside; waking reads what was said there."""
+CLEARED = "cleared"
+"""The reason of a session that is being ended for good; a restart finishes that."""
 OWN_WAY = frozenset({"clear", "model", "exit", "resume", "login", "logout", "permissions"})
 """Commands of Claude's that would go past the session: they have a command of ours, or none."""
 
@@ -385,19 +387,25 @@ class Session:
 
     async def end(self, cause: str) -> None:
         """End the process and the session."""
-        for turn in self.snapshot.queue:
-            await self.withdraw(turn.turn_id, by=cause)
+        async with self.change() as draft:
+            for turn in draft.snapshot.queue:
+                draft.add(e.TurnWithdrawn(turn.turn_id, cause))
         await self._leave(Lifecycle.ENDED, cause)
 
     async def _leave(self, target: Lifecycle, cause: str) -> None:
-        run = self.run
-        if run is None:
-            async with self.change() as draft:
-                old = draft.snapshot.lifecycle
-                if old not in (target, Lifecycle.ENDED):
-                    draft.add(e.LifecycleChanged(old, target, cause))
+        if self.run is not None:
+            await self.run.leave(target, cause)
             return
-        await run.leave(target, cause)
+        async with self.change() as draft:
+            old = draft.snapshot.lifecycle
+            if old is Lifecycle.STARTING:
+                # Its process is being launched: whoever does that ends it as soon as it is there.
+                draft.add(e.LifecycleChanged(old, Lifecycle.STOPPING, cause))
+            elif old not in (target, Lifecycle.STOPPING, Lifecycle.ENDED):
+                _end_without_process(draft, target, cause)
+        await self.until(lambda snapshot: snapshot.lifecycle is not Lifecycle.STOPPING)
+        if target is Lifecycle.ENDED and self.snapshot.lifecycle is not Lifecycle.ENDED:
+            await self._leave(target, cause)
 
     async def set_model(self, model: str) -> None:
         """Use `model` from the next turn on. Raises `ModelRefused`, `ClaudeUnavailable` if the CLI says no."""
@@ -441,8 +449,23 @@ class Session:
         return stored.ask
 
     def _refuse_if_ended(self, what: str) -> None:
-        if self.snapshot.lifecycle is Lifecycle.ENDED:
+        ended = self.snapshot.lifecycle is Lifecycle.ENDED
+        if ended or leaving_target(self.snapshot) is Lifecycle.ENDED:
             raise IllegalMove(what, "ended")
+
+
+def leaving_target(snapshot: Snapshot) -> Lifecycle | None:
+    """Where a session goes that is stopping; None if it is not."""
+    if snapshot.lifecycle is not Lifecycle.STOPPING:
+        return None
+    return Lifecycle.ENDED if snapshot.reason == CLEARED else Lifecycle.PARKED
+
+
+def _end_without_process(draft: Draft, target: Lifecycle, cause: str) -> None:
+    current = draft.snapshot.current
+    if target is Lifecycle.ENDED and current is not None:
+        draft.add(e.TurnEnded(current.turn_id, TurnStatus.INTERRUPTED, reason=cause))
+    draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, target, cause))
 
 
 def _check_prompt(content: str, attachments: Sequence[Attachment]) -> None:
@@ -465,4 +488,6 @@ async def to_the_end(work: Awaitable[T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # seen: who is cancelled has nobody to tell
         raise

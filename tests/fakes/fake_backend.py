@@ -94,12 +94,17 @@ class FakeProcess:
 
 
 class FakeMachine:
-    """Every host that was ever started, alive or not. `refuse` makes launches fail with that reason."""
+    """Every host that was ever started, alive or not.
+
+    `refuse` makes launches fail with that reason; while `launching` is cleared they take as long as that.
+    """
 
     def __init__(self, start: Start) -> None:
         self.start = start
         self.hosts: dict[Key, FakeProcess] = {}
         self.refuse = ""
+        self.launching = asyncio.Event()
+        self.launching.set()
         self.launches = 0
 
     def living(self) -> list[FakeProcess]:
@@ -197,6 +202,7 @@ class FakeBackend:
 
     async def launch(self, spec: LaunchSpec) -> FakeHost:
         key = (spec.session_id, spec.number)
+        await self.machine.launching.wait()
         if self.machine.refuse:
             raise LaunchFailed(spec.argv[0], reason=self.machine.refuse)
         if key in self.machine.hosts:

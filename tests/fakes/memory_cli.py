@@ -360,7 +360,7 @@ class MemoryCli:
                     self._leave(-9)
                     yield lambda: False
             case "background":
-                self.tasks.append(name)
+                self.tasks.append(f"{name} {uuid.uuid4()}")
                 self.say("background_tasks_changed", tasks=[{"task_id": each} for each in self.tasks])
 
     def _notify(self, name: str) -> Turn:

@@ -1,4 +1,4 @@
-"""What the tests of sessions share: a manager on fakes that dies when told to, a clock, and waiting for states."""
+"""What tests of sessions share: a manager on fakes that dies when told to, a clock, waiting for states."""
 
 import asyncio
 import time

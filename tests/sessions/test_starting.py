@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from sessions import rows
-from sessions.session import Sender, Session
+from sessions.errors import IllegalMove, SessionError
+from sessions.model import Lifecycle
+from sessions.session import Patience, Sender, Session
 from storage import Database
 from tests.sessions.kit import DEADLINE_S, USER, House, house
 
@@ -38,3 +40,104 @@ async def test_prompts_that_come_at_once_start_one_process(here: House) -> None:
     await idle(session)
     assert await statuses(here, session) == [("one", "done"), ("two", "done"), ("three", "done")]
     assert here.machine.launches == 1
+
+
+async def starting(here: House, session: Session) -> None:
+    """Send a prompt and hold the launch that it causes."""
+    here.machine.launching.clear()
+    await send(session, "one")
+    async with asyncio.timeout(DEADLINE_S):
+        await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.STARTING)
+
+
+async def test_a_session_that_is_cleared_while_its_process_starts_leaves_none(here: House) -> None:
+    session = await here.session()
+    await starting(here, session)
+    clearing = asyncio.create_task(here.manager.clear_session(session.id))
+    await session.until(lambda snapshot: snapshot.lifecycle is not Lifecycle.STARTING)
+    here.machine.launching.set()
+    async with asyncio.timeout(DEADLINE_S):
+        await clearing
+    assert (session.snapshot.lifecycle, session.snapshot.current) == (Lifecycle.ENDED, None)
+    assert here.machine.living() == []
+    assert await statuses(here, session) == [("one", "withdrawn")]
+
+
+async def test_a_session_that_is_cleared_while_its_launch_fails_has_ended(here: House) -> None:
+    session = await here.session()
+    await starting(here, session)
+    clearing = asyncio.create_task(here.manager.clear_session(session.id))
+    await session.until(lambda snapshot: snapshot.lifecycle is not Lifecycle.STARTING)
+    here.machine.refuse = "no terminal"
+    here.machine.launching.set()
+    async with asyncio.timeout(DEADLINE_S):
+        await clearing
+    assert session.snapshot.lifecycle is Lifecycle.ENDED
+
+
+async def test_a_session_that_is_parked_while_its_process_starts_keeps_its_prompt(here: House) -> None:
+    session = await here.session()
+    await starting(here, session)
+    parking = asyncio.create_task(session.park("now"))
+    await session.until(lambda snapshot: snapshot.lifecycle is not Lifecycle.STARTING)
+    here.machine.launching.set()
+    async with asyncio.timeout(DEADLINE_S):
+        await parking
+        await idle(session)
+    assert await statuses(here, session) == [("one", "done")]
+    assert len(here.machine.living()) == 1
+
+
+async def test_a_session_that_is_being_cleared_takes_no_prompt(here: House) -> None:
+    session = await here.session()
+    await send(session, "gate x", "two")
+    await session.until(lambda snapshot: snapshot.running is not None)
+    clearing = asyncio.create_task(here.manager.clear_session(session.id))
+    await session.until(lambda snapshot: snapshot.lifecycle in (Lifecycle.STOPPING, Lifecycle.ENDED))
+    with pytest.raises(IllegalMove):
+        await send(session, "three")
+    await clearing
+    assert await statuses(here, session) == [("gate x", "interrupted"), ("two", "withdrawn")]
+
+
+async def test_clearing_a_parked_session_with_a_cut_turn_ends_the_turn(here: House) -> None:
+    session = await here.session()
+    await send(session, "gate x")
+    await session.until(lambda snapshot: snapshot.running is not None)
+    here.machine.refuse = "no terminal"
+    here.machine.reboot()
+    await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.FAILED)
+    await here.manager.clear_session(session.id)
+    assert (session.snapshot.lifecycle, session.snapshot.current) == (Lifecycle.ENDED, None)
+
+
+@pytest.mark.parametrize("after", ["the launch", "its first line"])
+async def test_a_machine_that_goes_down_while_a_process_starts_fails_nothing(here: House, after: str) -> None:
+    session = await here.session()
+    await starting(here, session)
+    here.death.left = 2 if after == "the launch" else 4
+    here.machine.launching.set()
+    async with asyncio.timeout(DEADLINE_S):
+        await here.death.came.wait()
+    assert len(here.machine.living()) == 1
+    await here.bury()
+    here.machine.reboot()
+    await here.restart()
+    session = await here.again(session)
+    await idle(session)
+    assert await statuses(here, session) == [("one", "done")]
+
+
+async def test_a_process_that_outlives_kill_fails_its_session_and_says_so(here: House) -> None:
+    here.patience = Patience(start_s=20, request_s=20, stop_s=0.1, idle_s=1e9)
+    await here.restart()
+    session = await here.session()
+    await send(session, "one")
+    await idle(session)
+    (process,) = here.machine.living()
+    process.unkillable, process.has_follower = True, False
+    with pytest.raises(SessionError):
+        async with asyncio.timeout(DEADLINE_S):
+            await here.manager.clear_session(session.id)
+    assert session.snapshot.lifecycle is Lifecycle.FAILED
+    assert "4711" in session.snapshot.reason

@@ -68,8 +68,9 @@ class CatchUp:
             after = start_of(channel.id, channel.last_message_id, seen, last_seen)
             if after is not None:
                 await self._read(channel, after)
-            elif channel.id not in seen and channel.last_message_id is not None:
-                await _note(self._face.db, channel.guild.id, channel.id, channel.last_message_id)
+            elif channel.id not in seen:
+                newest = channel.last_message_id or channel.id
+                await _note(self._face.db, channel.guild.id, channel.id, newest)
         except (discord.HTTPException, OSError) as error:
             code = error.code if isinstance(error, discord.HTTPException) else 0
             log.warning("channel not read back", extra={"channel": channel.id, "code": code})

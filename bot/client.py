@@ -100,6 +100,8 @@ class BridgeClient(commands.Bot):
         self._leftovers = Leftovers(face, self, self.asker)
         self._before_start = before_start
         self._started_ms = face.now_ms()
+        # The library starts a task for each event, in order; the lock keeps that order while rows are written.
+        self._taking_in = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -181,8 +183,9 @@ class BridgeClient(commands.Bot):
     async def _take(self, message: discord.Message) -> None:
         assert self.user is not None
         row = message_row(message, self.user.id)
-        if row is not None and await is_for_us(self.face, row):
-            await self.inbox.take(row)
+        async with self._taking_in:
+            if row is not None and await is_for_us(self.face, row):
+                await self.inbox.take(row)
         if message.guild is not None and message.guild.id in self.face.access.guild_ids:
             await self.inbox.note_seen(message.guild.id, message.channel.id, message.id)
 
@@ -193,12 +196,14 @@ class BridgeClient(commands.Bot):
         if self._closing or message.edited_at is None:
             return
         row = message_row(message, self.user.id)
-        if row is None or await author_of(self.face.db, row.external) is None:
+        if row is None:
             return
         edited_ms = int(message.edited_at.timestamp() * 1000)
         external = f"edit:{message.id}:{edited_ms}"
         at_ms = max(edited_ms, row.received_ms + 1)
-        await self.inbox.take(replace(row, external=external, kind="edit", received_ms=at_ms))
+        async with self._taking_in:
+            if await author_of(self.face.db, row.external) is not None:
+                await self.inbox.take(replace(row, external=external, kind="edit", received_ms=at_ms))
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         await self._deleted(payload.guild_id, payload.channel_id, payload.message_id)
@@ -210,12 +215,13 @@ class BridgeClient(commands.Bot):
     async def _deleted(self, guild_id: int | None, channel_id: int, message_id: int) -> None:
         if self._closing or guild_id is None:
             return
-        author_id = await author_of(self.face.db, f"message:{message_id}")
-        if author_id is None:
-            return
         at_ms = max(self.face.now_ms(), snowflake_ms(message_id) + 1)
         body = {"guild_id": guild_id, "message_id": message_id}
-        await self.inbox.take(InboxRow(f"delete:{message_id}", "delete", channel_id, author_id, body, at_ms))
+        async with self._taking_in:
+            author_id = await author_of(self.face.db, f"message:{message_id}")
+            if author_id is not None:
+                row = InboxRow(f"delete:{message_id}", "delete", channel_id, author_id, body, at_ms)
+                await self.inbox.take(row)
 
     # --- interactions -----------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The ways into the Discord face for one test: real discord.py on the fake Discord, a real core on the scripted CLI.
+"""The ways into the Discord face: real discord.py on the fake Discord, a real core on the scripted CLI.
 
 The view is left out: `SeenView` only remembers what it was told. `Town` has people of every kind.
 """
@@ -11,17 +11,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import discord
+import pytest
 
 from bot.actors import AccessPolicy, core_id
 from bot.client import BridgeClient
 from bot.face import Face, FaceOptions
 from bot.rows import Place as SessionPlace
-from bot.rows import places_in
+from bot.rows import inbox_to_do, places_in
 from sessions.commands import ReadTurns, TurnView
 from sessions.session import Session
 from tests.fakes.discord_server import FakeDiscord, Person, Place
-from tests.fakes.discord_server.fixtures import connected
-from tests.sessions.running_core import ADMIN, DEADLINE_S, RunningCore, idle
+from tests.fakes.discord_server.fixtures import connected, fake
+from tests.sessions.running_core import ADMIN, DEADLINE_S, RunningCore, idle, running_core
 
 
 @dataclass
@@ -79,6 +80,12 @@ class Ways:
             await self.client.caught_up.wait()
             await self.client.inbox.idle.wait()
 
+    async def waiting(self, count: int) -> None:
+        """Wait until the inbox has `count` messages that wait."""
+        async with asyncio.timeout(DEADLINE_S):
+            while len(await inbox_to_do(self.core.db)) < count:  # noqa: ASYNC110 (there is no event)
+                await asyncio.sleep(0.01)
+
     async def session_in(self, place: Place) -> Session:
         """The session of a thread or channel, once there is one."""
         async with asyncio.timeout(DEADLINE_S):
@@ -111,9 +118,14 @@ def options(fake: FakeDiscord, scope: str = "thread") -> FaceOptions:
 
 @asynccontextmanager
 async def ways_in(
-    fake: FakeDiscord, core: RunningCore, town: Town, face_options: FaceOptions | None = None
+    fake: FakeDiscord,
+    core: RunningCore,
+    town: Town,
+    face_options: FaceOptions | None = None,
+    *,
+    caught_up: bool = True,
 ) -> AsyncIterator[Ways]:
-    """The face's ways in, connected and caught up; closed gracefully at the end."""
+    """The face's ways in, connected and (unless told otherwise) caught up; closed gracefully at the end."""
     view = SeenView()
 
     async def work_directory(session_id: str) -> Path:
@@ -137,8 +149,31 @@ async def ways_in(
     client = BridgeClient(make_face, freely, guild_ready_timeout=0.02)
     async with connected(fake, client):
         ways = Ways(fake, core, town, client, view)
-        await ways.dealt_with()
+        if caught_up:
+            await ways.dealt_with()
         yield ways
 
 
-__all__ = ["ADMIN", "SeenView", "Town", "Ways", "core_id", "options", "ways_in"]
+# --- fixtures: a test module imports what it wants of them ------------------------------------------------
+
+
+@pytest.fixture
+def town(fake: FakeDiscord) -> Town:
+    return Town(fake)
+
+
+@pytest.fixture
+async def core(tmp_path: Path) -> AsyncIterator[RunningCore]:
+    """A core on the scripted CLI."""
+    async with running_core(tmp_path / "core") as running:
+        yield running
+
+
+@pytest.fixture
+async def ways(fake: FakeDiscord, core: RunningCore, town: Town) -> AsyncIterator[Ways]:
+    """The face's ways in, connected."""
+    async with ways_in(fake, core, town) as running:
+        yield running
+
+
+__all__ = ["ADMIN", "SeenView", "Town", "Ways", "core", "core_id", "fake", "options", "town", "ways", "ways_in"]

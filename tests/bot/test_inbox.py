@@ -1,0 +1,237 @@
+"""Messages, edits and deletions: each is dealt with once, in its order, as what it means."""
+
+import asyncio
+
+import pytest
+
+from bot.inbox import Inbox
+from bot.opening import thread_name
+from bot.rows import InboxRow, InboxStatus
+from sessions.model import TurnStatus
+from sessions.session import Session
+from storage import Statement
+from tests.bot.ways import Town, Ways, core, core_id, fake, options, town, ways, ways_in
+from tests.fakes.discord_server import FakeDiscord, Place
+from tests.sessions.running_core import RunningCore, idle, reached, until
+
+__all__ = ["core", "fake", "town", "ways"]
+
+GATE = "demo:gate held\ndemo:text done"
+
+
+async def busy_session(ways: Ways) -> tuple[Place, Session]:
+    """A session whose Claude works until `open_gate`."""
+    await ways.town.ann.slash(ways.fake.general, "claude", prompt=GATE).settled()
+    thread = await ways.fake.general.wait_for_thread()
+    session = await ways.session_in(thread)
+    await until((ways.core.claude / "gates" / "held.reached").exists)
+    return thread, session
+
+
+def open_gate(ways: Ways) -> None:
+    (ways.core.claude / "gates" / "held").touch()
+
+
+async def rows(core: RunningCore) -> list[tuple[str, str, str]]:
+    """Kind, status and note of everything that came in, in order."""
+    found = await core.db.read("SELECT kind, status, note FROM inbox ORDER BY rowid")
+    return [(str(kind), str(status), str(note)) for kind, status, note in found]
+
+
+# --- what messages mean -----------------------------------------------------------------------------------
+
+
+async def test_every_message_in_a_sessions_thread_is_a_prompt_in_its_order(ways: Ways) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    for number in range(5):
+        ways.town.ann.send(thread, f"demo:text number {number}")
+    await reached(session, lambda snapshot: snapshot.message_count == 6)
+    await idle(session)
+    assert await ways.prompts(session) == ["demo:text first", *(f"demo:text number {n}" for n in range(5))]
+
+
+async def test_a_mention_opens_a_thread_on_the_message_and_is_left_out_of_the_prompt(ways: Ways) -> None:
+    message = ways.town.ann.send(ways.fake.general, f"{ways.fake.bot.mention} demo:text hello")
+    thread = await ways.fake.general.wait_for_thread(lambda each: each.id == message.id)
+    session = await ways.session_in(thread)
+    await ways.dealt_with()
+    assert await ways.prompts(session) == ["demo:text hello"]
+    assert session.snapshot.user_id == core_id(ways.town.ann.id)
+    assert ways.view.shown[-1].channel_id == thread.id
+    assert thread.model.thread is not None
+    assert ways.town.ann.id in thread.model.thread.members
+
+
+async def test_a_reply_to_the_bots_message_goes_to_the_session_that_it_began(ways: Ways) -> None:
+    _, session = await ways.started(ways.town.ann, "demo:text first")
+    anchor = ways.fake.general.from_bot[-1]
+    ways.town.ann.send(ways.fake.general, "demo:text second", reply_to=anchor)
+    await reached(session, lambda snapshot: snapshot.message_count == 2)
+    assert len(ways.fake.general.threads) == 1
+    assert await ways.prompts(session) == ["demo:text first", "demo:text second"]
+
+
+async def test_a_mention_in_reply_to_a_person_takes_their_words_along(ways: Ways) -> None:
+    said = ways.town.mel.send(ways.fake.general, "the build\nis red")
+    message = ways.town.ann.send(ways.fake.general, f"{ways.fake.bot.mention} why?", reply_to=said)
+    thread = await ways.fake.general.wait_for_thread(lambda each: each.id == message.id)
+    session = await ways.session_in(thread)
+    await ways.dealt_with()
+    assert await ways.prompts(session) == ["> the build\n> is red\n\nwhy?"]
+
+
+async def test_a_mention_without_words_is_answered_with_how_to_ask(ways: Ways) -> None:
+    ways.town.ann.send(ways.fake.general, ways.fake.bot.mention)
+    await ways.fake.general.wait_for_message("use /claude")
+    assert ways.fake.threads() == []
+
+
+@pytest.mark.parametrize("text", ["just talking", "@Bridge in words only"])
+async def test_talk_between_people_is_no_prompt_and_leaves_no_row(ways: Ways, text: str) -> None:
+    ways.town.ann.send(ways.fake.general, text)
+    ways.town.ann.send(ways.fake.general, ways.fake.bot.mention)
+    await ways.fake.general.wait_for_message("use /claude")
+    assert len(await rows(ways.core)) == 1
+
+
+async def test_people_who_may_not_prompt_are_told_once_in_a_thread(ways: Ways) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    for _ in range(3):
+        ways.town.bob.send(thread, "let me in")
+    await thread.wait_for_message("You may not prompt this session")
+    await ways.dealt_with()
+    assert len(thread.from_bot) == 1
+    assert len(await ways.prompts(session)) == 1
+
+
+async def test_a_message_in_an_ended_session_says_that_it_has_ended(ways: Ways) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    await ways.core.manager.clear_session(session.id)
+    ways.town.ann.send(thread, "still there?")
+    await thread.wait_for_message("has ended")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Fix the build", "Fix the build"),
+        ("<@123> fix\nthe <#9> build", "fix the build"),
+        ("", "Session"),
+        ("<@&77>", "Session"),
+        ("x" * 300, "x" * 89 + "…"),
+    ],
+)
+def test_a_threads_name_is_one_line_without_mentions(text: str, name: str) -> None:
+    assert thread_name(text) == name
+
+
+# --- channels and users -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("scope", "sessions"), [("channel", 1), ("user", 2), ("thread", 3)])
+async def test_the_scope_says_what_a_session_belongs_to(
+    fake: FakeDiscord, core: RunningCore, town: Town, scope: str, sessions: int
+) -> None:
+    async with ways_in(fake, core, town, options(fake, scope)) as ways:
+        for person in (town.ann, town.ann, town.boss):
+            person.send(fake.general, f"{fake.bot.mention} demo:text hello")
+            await ways.dealt_with()
+        await until(lambda: len(ways.view.shown) == 3)
+        assert len({place.session_id for place in ways.view.shown}) == sessions
+        assert len(fake.general.threads) == (3 if scope == "thread" else 0)
+
+
+# --- the queue --------------------------------------------------------------------------------------------
+
+
+async def test_editing_and_deleting_a_waiting_message_changes_the_queue(ways: Ways) -> None:
+    thread, session = await busy_session(ways)
+    edited = ways.town.ann.send(thread, "demo:text wrong")
+    deleted = ways.town.ann.send(thread, "demo:text never")
+    kept = ways.town.ann.send(thread, "demo:text kept")
+    await reached(session, lambda snapshot: len(snapshot.queue) == 3)
+    ways.town.ann.edit(edited, "demo:text right")
+    ways.town.ann.delete(deleted)
+    await reached(session, lambda snapshot: len(snapshot.queue) == 2)
+    await ways.dealt_with()
+    open_gate(ways)
+    await reached(session, lambda snapshot: not snapshot.queue)
+    await idle(session)
+    done = [view.turn.prompt for view in await ways.turns(session) if view.turn.status is TurnStatus.DONE]
+    assert done == [GATE, "demo:text right", "demo:text kept"]
+    # What Claude has read stays as it is.
+    ways.town.ann.edit(kept, "demo:text too late")
+    ways.town.ann.send(thread, "demo:text last")
+    await reached(session, lambda snapshot: snapshot.message_count == 5)
+    assert (await ways.prompts(session))[3] == "demo:text kept"
+
+
+# --- once -------------------------------------------------------------------------------------------------
+
+
+async def test_the_same_message_twice_is_one_prompt(ways: Ways) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    ways.town.ann.send(thread, "demo:text once")
+    await reached(session, lambda snapshot: snapshot.message_count == 2)
+    # As after a RESUME that Discord replays too much of.
+    async for message in ways.client.get_partial_messageable(thread.id).history():
+        await ways.client.on_message(message)
+    await ways.dealt_with()
+    assert await ways.prompts(session) == ["demo:text first", "demo:text once"]
+
+
+async def test_what_was_acted_on_but_not_written_down_has_no_second_effect(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with ways_in(fake, core, town) as ways:
+        thread, session = await ways.started(town.ann, "demo:text first")
+        town.ann.send(thread, "demo:text second")
+        mention = town.ann.send(fake.general, f"{fake.bot.mention} demo:text third")
+        await reached(session, lambda snapshot: snapshot.message_count == 2)
+        other = await ways.session_in(await fake.general.wait_for_thread(lambda each: each.id == mention.id))
+        await ways.dealt_with()
+    # As if a crash had come after the core acted and before the inbox knew.
+    await core.db.write(
+        [Statement("DELETE FROM inbox", ()), Statement("UPDATE seen SET message_id = message_id - 1", ())]
+    )
+    async with ways_in(fake, core, town) as ways:
+        assert [kind for kind, _, _ in await rows(core)] == ["message", "message"]
+        assert await ways.prompts(session) == ["demo:text first", "demo:text second"]
+        assert await ways.prompts(other) == ["demo:text third"]
+        assert len(fake.general.threads) == 2
+
+
+class Picky:
+    """A handler that cannot deal with what is called bad."""
+
+    def __init__(self) -> None:
+        self.handled: list[str] = []
+        self.given_up: list[str] = []
+
+    async def handle(self, row: InboxRow) -> str:
+        if row.external.endswith("bad"):
+            raise ValueError(row.external)
+        self.handled.append(row.external)
+        return ""
+
+    async def give_up(self, row: InboxRow, error: Exception) -> str:
+        self.given_up.append(f"{row.external} {type(error).__name__}")
+        return "gave up"
+
+
+async def test_a_row_that_cannot_be_dealt_with_does_not_hold_up_the_next(core: RunningCore) -> None:
+    handler = Picky()
+    tasks: list[asyncio.Task[None]] = []
+    inbox = Inbox(core.db, handler, lambda work, name: tasks.append(asyncio.create_task(work)), lambda: 7)
+    for number, name in enumerate(["one", "bad", "two"]):
+        await inbox.take(InboxRow(name, "message", 5, 6, {}, number))
+    assert handler.handled == []
+    await inbox.release_all()
+    await asyncio.gather(*tasks)
+    assert handler.handled == ["one", "two"]
+    assert handler.given_up == ["bad ValueError"]
+    assert await rows(core) == [
+        ("message", InboxStatus.DONE, ""),
+        ("message", InboxStatus.REFUSED, "gave up"),
+        ("message", InboxStatus.DONE, ""),
+    ]

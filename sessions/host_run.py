@@ -147,7 +147,8 @@ class HostRun:
                 for line, end in parsed:
                     self.live_text.read(line, begins_at)
                     begins_at = end
-                    if end > self._applied:
+                    # Growing text, which is most lines, means nothing for the state.
+                    if end > self._applied and not isinstance(line, c.BlockDelta):
                         await self._apply_line(draft, line, end, arrived)
                 self._note_progress(draft, arrived, batch[-1].end)
         except BaseException:

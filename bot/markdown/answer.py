@@ -1,0 +1,164 @@
+"""Claude's Markdown → the texts of Discord posts.
+
+Answers for one answer text, whole or still growing. The result depends on the text alone, never on the
+pieces that it came in. Leaves to the view what is posted, when, and with which buttons.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.markdown.cleaning import Cleaner, clean
+from bot.markdown.lines import LONGEST
+from bot.markdown.posts import Packer, Post
+from bot.markdown.scanner import Scanner
+
+LIMIT = 1900  # code points of a body; Discord takes 2000
+MOST_POSTS = 4
+FILE_NAME = "answer.md"
+_LEAST_LIMIT = 100
+_MOST_LIMIT = 2000
+
+
+class AnswerSplitter:
+    """The posts of one answer while it grows. Costs the new text, not the whole, at every call."""
+
+    def __init__(self, *, limit: int = LIMIT) -> None:
+        """Begin an empty answer; raise `ValueError` for a `limit` outside 100 to 2000 code points."""
+        if not _LEAST_LIMIT <= limit <= _MOST_LIMIT:
+            raise ValueError(f"a post has {_LEAST_LIMIT} to {_MOST_LIMIT} characters, not {limit}")
+        self._packer = Packer(limit)
+        self._scanner = Scanner(self._packer)
+        self._cleaner = Cleaner()
+        self._pieces: list[str] = []
+        self._beginning = ""  # of a line that goes on, not read yet
+        self._in_line = False  # the beginning of the line is read
+        self._text = ""
+        self._last: Sequence[Post] | None = None  # what is not sealed, as it was returned last
+        self._finished = False
+
+    def feed(self, piece: str) -> None:
+        """Add `piece` to the end of the answer; it may be cut anywhere. Does no work but to keep it."""
+        if self._finished:
+            raise ValueError("the answer is finished")
+        self._pieces.append(piece)
+
+    def posts(self, *, finished: bool = False) -> Sequence[Post]:
+        """Return the posts of the text so far; all but the last are sealed and stay as they are.
+
+        A growing answer is shown with all marks closed and without a half link or fence at its end; some
+        text at the end may be held back until its line is known. With `finished` nothing is held back, and
+        no piece may follow.
+        """
+        if self._pieces or self._last is None or finished:
+            self._last = self._read_to_end() if finished else self._read_so_far()
+        return (*self._packer.sealed, *self._last)
+
+    def show(self, text: str, *, finished: bool) -> Sequence[Post]:
+        """Return the posts of the whole `text`, which must begin with the text shown before.
+
+        Raises `ValueError` if it does not: then it is another answer, and needs another splitter.
+        """
+        if not text.startswith(self._text):
+            raise ValueError("the text does not go on from the one shown before")
+        if len(text) > len(self._text):
+            self.feed(text[len(self._text) :])
+        self._text = text
+        return self.posts(finished=finished)
+
+    def _read_so_far(self) -> Sequence[Post]:
+        self._read()
+        self._scanner.settle()
+        preview = self._scanner.copy()
+        preview.show_tail(self._beginning, in_line=self._in_line)
+        return preview.packer.last()
+
+    def _read_to_end(self) -> Sequence[Post]:
+        if not self._finished:
+            self._finished = True
+            self._read()
+            self._advance(self._cleaner.finish())
+            if self._beginning:
+                self._scanner.line(self._beginning)
+            self._scanner.finish()
+        return self._packer.last()
+
+    def _read(self) -> None:
+        text = self._cleaner.feed("".join(self._pieces))
+        self._pieces.clear()
+        self._advance(text)
+
+    def _advance(self, text: str) -> None:
+        if self._in_line:
+            head, line_end, text = text.partition("\n")
+            self._scanner.go_on(head)
+            if not line_end:
+                return
+            self._in_line = False
+        *whole, beginning = (self._beginning + text).split("\n")
+        for line in whole:
+            self._scanner.line(line)
+        self._beginning = beginning
+        if len(beginning) > 2 * LONGEST and beginning.isspace() and not self._scanner.in_fence:
+            self._beginning = beginning[:LONGEST] + " "  # so much space says as much as more of it
+        if self._scanner.takes(beginning):
+            self._scanner.line(beginning)
+            self._beginning = ""
+            self._in_line = True
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A text file that goes with the last of the posts."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What Discord gets of an answer: the bodies of its posts, and the whole as a file if it is too long
+    for them.
+    """
+
+    bodies: Sequence[str]
+    file: Attachment | None = None
+
+
+def split_answer(text: str, *, finished: bool, limit: int = LIMIT) -> Sequence[str]:
+    """Return the bodies of the successive posts that show `text`, each at most `limit` code points, none blank.
+
+    For a growing text all bodies but the last are sealed: they are the same for every longer text.
+    """
+    splitter = AnswerSplitter(limit=limit)
+    splitter.feed(text)
+    return tuple(post.body for post in splitter.posts(finished=finished))
+
+
+def too_long_for_posts(text: str, *, limit: int = LIMIT) -> bool:
+    """Say whether a finished `text` takes more than `MOST_POSTS` posts."""
+    return len(split_answer(text, finished=True, limit=limit)) > MOST_POSTS
+
+
+def rendered(posts: Sequence[Post], text: str, *, finished: bool) -> Rendered:
+    """Return what Discord gets of the `posts` of `text`: all, or the first ones with the whole as a file.
+
+    The posts shown first stay when an answer outgrows them; only the last one becomes the summary line.
+    """
+    bodies = tuple(post.body for post in posts)
+    if len(bodies) <= MOST_POSTS:
+        return Rendered(bodies)
+    shown = bodies[: MOST_POSTS - 1]
+    if not finished:
+        so_far = (
+            f"-# A long answer: {_thousands(len(text))} characters so far; the whole will follow as a file."
+        )
+        return Rendered((*shown, so_far))
+    whole = clean(text)
+    count = whole.count("\n") + 1
+    summary = f"-# A long answer: {len(whole):,} characters in {count:,} lines. The whole is in the file."
+    return Rendered((*shown, summary), Attachment(FILE_NAME, whole))
+
+
+def _thousands(count: int) -> str:
+    """Return `count` rounded down, so that the line does not change with every word."""
+    return f"{count // 1000 * 1000:,}"

@@ -1,0 +1,59 @@
+"""Take out of a text what no post may carry: terminal escapes, control characters, halves of characters.
+
+Answers for text that arrives in pieces cut anywhere: the result is the same for every way of cutting.
+Leaves all visible text alone, right-to-left marks and combining marks included.
+"""
+
+import re
+
+# Bounded, so that a sequence which never ends holds back a bounded text.
+_SEQUENCE = re.compile(
+    r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]"
+    r"|\x1b[\]PX^_][^\x07\x1b\n\r]{0,512}(?:\x07|\x1b\\)"
+    r"|\x1b[ -/]{1,4}[0-~]|\x1b[0-OQ-WYZ\\`-~]"
+)
+_BEGUN = re.compile(
+    r"(?:\x1b(?:\[[0-?]{0,64}[ -/]{0,8}|[\]PX^_][^\x07\x1b\n\r]{0,512}\x1b?|[ -/]{0,4})?|\r|[\ud800-\udbff])\Z"
+)
+_HOLDABLE = 700  # characters; longer than anything that `_BEGUN` matches
+_UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_NONE = re.compile(r"[\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_REPLACEMENT = "\ufffd"
+
+
+def clean(text: str) -> str:
+    """Return `text` with line ends as `\\n`, without terminal escapes and controls, surrogate pairs put
+    together.
+
+    Lone surrogates and Unicode's noncharacters become U+FFFD; a tab stays.
+    """
+    if _UNWANTED.search(text) is None:
+        return text
+    text = _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _CONTROL.sub("", _SEQUENCE.sub("", text))
+    return _NONE.sub(_REPLACEMENT, text)
+
+
+class Cleaner:
+    """`clean` for a text in pieces: holds back an end that only the next piece can explain."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Return what of `piece` (and of what was held back) is certain, cleaned."""
+        text = self._held + piece
+        self._held = ""
+        begun = _BEGUN.search(text, max(0, len(text) - _HOLDABLE))
+        if begun is not None:
+            self._held = text[begun.start() :]
+            text = text[: begun.start()]
+        return clean(text)
+
+    def finish(self) -> str:
+        """Return what was held back: no further piece will come."""
+        held, self._held = self._held, ""
+        return clean(held)

@@ -1,0 +1,40 @@
+"""Lines of code inside a fence of Discord's, which knows three backticks only."""
+
+import re
+
+_TICKS = re.compile("`+")
+_BROKEN = "\u200b"
+
+
+class CodeText:
+    """One line of code that may come in pieces: no three backticks in it stand together."""
+
+    def __init__(self, ticks: int = 0) -> None:
+        """Begin after `ticks` backticks."""
+        self._ticks = ticks
+
+    def copy(self) -> "CodeText":
+        """Return one that goes on where this one is."""
+        return CodeText(self._ticks)
+
+    def add(self, text: str) -> str:
+        """Return `text` with something invisible after every second of adjacent backticks."""
+        if "`" not in text:
+            self._ticks = 0 if text else self._ticks
+            return text
+        spread = _TICKS.sub(self._spread, text)
+        trailing = len(text) - len(text.rstrip("`"))
+        self._ticks = trailing + (self._ticks if trailing == len(text) else 0)
+        return spread
+
+    def _spread(self, run: re.Match[str]) -> str:
+        before = 0 if run.start() else self._ticks
+        return "".join(_BROKEN * (n >= 2 and n % 2 == 0) + "`" for n in range(before, before + len(run[0])))
+
+
+def dedented(line: str, indent: int) -> str:
+    """Return `line` without up to `indent` columns of leading space."""
+    space = len(line) - len(line.lstrip(" \t"))
+    if not indent or not space:
+        return line
+    return line[:space].expandtabs(4)[indent:] + line[space:]

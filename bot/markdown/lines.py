@@ -1,0 +1,174 @@
+"""What kind of line a line of Markdown is, judged by itself.
+
+Answers for one line, without its line end; what it means where it stands (in a fence, in a list) is for
+`scanner`.
+"""
+
+import re
+from dataclasses import dataclass
+
+# A fence, heading, rule or table row that is longer is text: after so many characters a line's kind is known.
+LONGEST = 2000
+
+_QUOTE = re.compile(r" {0,3}>(?!>> )[ \t]?(?:>[ \t]?){0,20}")
+_ITEM = re.compile(r"(?P<indent>[ \t]*)(?P<mark>[-*+]|\d{1,9}[.)])(?:(?P<space>[ \t]{1,4})(?=[^ \t])|[ \t]*\Z)")
+_TASK = re.compile(r"\[(?P<done>[ xX])\][ \t]+(?=\S)")
+_FENCE = re.compile(r"(?P<run>`{3,}|~{3,})[ \t]*(?P<info>.*?)[ \t]*\Z")
+_HEADING = re.compile(r"(?P<level>#{1,6})[ \t]+(?P<text>.*?)(?:[ \t]+#+)?[ \t]*\Z")
+_RULE = re.compile(r"(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})\Z")
+_DELIMITER = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*\Z")
+_LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]{1,20}\Z")
+# Beginnings of lines that may become anything yet, and of lines that are known only whole.
+_HALF = re.compile(r"(?:\d{1,9}[.)]?)?[-+*_#>|`~=.)\s\[\]xX]*\Z|\||`{3}|~{3}")
+_KNOWN_WHOLE = re.compile(r"#{1,6}[ \t]|>>>|[ ]{0,3}\t|[ ]{4}")
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """Nothing but space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The beginning of a fenced code block; `note` is what its info string says besides the language."""
+
+    run: str
+    indent: int
+    language: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading of `level` 1 to 6."""
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A horizontal rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A line that may belong to a table: it begins with a pipe."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """The beginning of a list's item; `width` is the indentation that its further lines have."""
+
+    indent: int
+    width: int
+    mark: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Any other line, without its indentation."""
+
+    indent: int
+    text: str
+
+
+Line = Blank | Fence | Heading | Rule | TableRow | Item | Text
+
+
+def unquoted(line: str) -> tuple[bool, str]:
+    """Return whether `line` is quoted, and the line without the signs of the quote."""
+    quote = _QUOTE.match(line)
+    return (True, line[quote.end() :]) if quote else (False, line)
+
+
+def read(line: str) -> Line:
+    """Say what kind of line `line` is; the signs of a quote are off already."""
+    bare = line.lstrip(" \t")
+    if not bare:
+        return Blank()
+    indent = _columns(line[: len(line) - len(bare)])
+    if len(line) <= LONGEST:
+        special = _special(bare, indent)
+        if special is not None:
+            return special
+    item = _ITEM.match(line)
+    if item is not None:
+        return _item(item, line, indent)
+    return Text(indent, bare)
+
+
+def is_half(line: str) -> bool:
+    """Say whether the beginning `line` of a longer line tells nothing yet that could be shown."""
+    return _HALF.match(_content(unquoted(line)[1])) is not None
+
+
+def is_certain(line: str) -> bool:
+    """Say whether the beginning `line` of a longer line is enough to know its kind, and is text from there
+    on.
+    """
+    bare = unquoted(line)[1]
+    if len(bare) > LONGEST:
+        return bool(bare.strip())
+    return _HALF.match(_content(bare)) is None and _KNOWN_WHOLE.match(bare) is None
+
+
+def _content(line: str) -> str:
+    item = _ITEM.match(line)
+    return line[item.end() :] if item else line.lstrip(" \t")
+
+
+def is_delimiter(line: str) -> bool:
+    """Say whether `line` is the row of dashes under a table's head."""
+    return "-" in line and len(line) <= LONGEST and _DELIMITER.match(line.strip()) is not None
+
+
+def ends_fence(line: str, run: str) -> bool:
+    """Say whether `line` ends the fence that `run` began."""
+    text = line.strip(" \t")
+    return len(line) <= LONGEST and len(text) >= len(run) and not text.strip(run[0])
+
+
+def may_end_fence(line: str, run: str) -> bool:
+    """Say whether the beginning `line` of a longer line may be the end of the fence that `run` began."""
+    return not line.strip(" \t").strip(run[0])
+
+
+def _special(bare: str, indent: int) -> Line | None:
+    if bare[0] in "`~":
+        fence = _FENCE.match(bare)
+        if fence and not (bare[0] == "`" and "`" in fence["info"]):
+            return _fence(fence, indent)
+    elif bare[0] == "#":
+        heading = _HEADING.match(bare)
+        if heading:
+            return Heading(len(heading["level"]), heading["text"])
+    elif bare[0] == "|":
+        return TableRow(bare)
+    elif bare[0] in "-*_" and _RULE.match(bare):
+        return Rule()
+    return None
+
+
+def _fence(found: re.Match[str], indent: int) -> Fence:
+    language, _, note = found["info"].partition(" ")
+    if _LANGUAGE.match(language) is None:
+        language, note = "", found["info"]
+    return Fence(found["run"], indent, language, note.strip())
+
+
+def _item(found: re.Match[str], line: str, indent: int) -> Item:
+    content = line[found.end() :]
+    mark = "-" if found["mark"] in "-*+" else found["mark"].replace(")", ".")
+    width = indent + len(found["mark"]) + len(found["space"] or " ")
+    task = _TASK.match(content)
+    if task is not None:
+        content = ("☐ " if task["done"] == " " else "☑ ") + content[task.end() :]
+    return Item(indent, width, mark, content)
+
+
+def _columns(space: str) -> int:
+    return len(space.expandtabs(4))

@@ -1,0 +1,85 @@
+"""Links, mentions and addresses in a text: where they are, whether a cut-off one may still become one.
+
+Answers for recognising; leaves to `inline` how they are written for Discord.
+"""
+
+import re
+from dataclasses import dataclass
+
+_TARGET = 900  # characters
+_LABEL = r"(?:[^\[\]\\\n]|\\[^\n]|\[[^\[\]\n]{0,300}\]){0,300}"  # a longer bracket is text
+_MASKED = re.compile(
+    rf"!?\[(?P<label>{_LABEL})\]"
+    rf"\([ \t]{{0,3}}(?P<target><[^<>\n]{{0,{_TARGET}}}>|(?:[^\s()<>]|\([^\s()]{{0,200}}\)){{0,{_TARGET}}})"
+    r"(?P<title>[ \t]{1,3}(?:\"[^\"\n]{0,300}\"|'[^'\n]{0,300}'))?[ \t]{0,3}\)"
+)
+_MASKED_BEGUN = re.compile(
+    rf"!?\[{_LABEL}(?:\\|\[[^\[\]\n]{{0,300}})?\Z"  # in the label
+    rf"|!?\[{_LABEL}\](?:\([^\n]*)?\Z"
+)
+_LONGEST = 1200  # of a whole link
+_ANGLE = re.compile(
+    r"<(?:https?://[^\s<>]{1,900}|@[!&]?\d{1,20}|#\d{1,20}|a?:\w{1,32}:\d{1,20}|t:-?\d{1,13}(?::[tTdDfFRsS])?"
+    r"|/[^\n<>:]{1,100}:\d{1,20}|id:\w{1,20})>"
+)
+_ANGLE_BEGUN = re.compile(
+    r"<(?:h(?:t(?:t(?:p(?:s?(?::(?:/(?:/[^\s<>]{0,900})?)?)?)?)?)?)?"
+    r"|@[!&]?\d{0,20}|#\d{0,20}|a?(?::\w{0,32}(?::\d{0,20})?)?"
+    r"|t?(?::-?\d{0,13}(?::[tTdDfFRsS]?)?)?|/[^\n<>:]{0,100}(?::\d{0,20})?|i?d?(?::\w{0,20})?)?\Z"
+)
+_ADDRESS = re.compile(r"https?://[^\s<>`\u0000-\u001f]{0,900}")
+_TRAILING = "*_~|.,:;\"')]!?\\"
+_LOOKS_LIKE_ADDRESS = re.compile(
+    r"(?:\w+://|www\.)\S|(?:[\w-]+\.)+(?:com|net|org|io|dev|app|gg|co|me|ru|info|xyz)\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """`[label](target "title")` or an image; `end` is the place after it."""
+
+    label: str
+    target: str
+    title: str
+    end: int
+
+    def is_address(self) -> bool:
+        """Say whether the target is one that Discord makes clickable."""
+        return re.match(r"<?https?://[^\s]", self.target) is not None
+
+    def is_honest(self) -> bool:
+        """Say whether Discord shows it as a link that leads where its label says."""
+        if not self.is_address() or not self.label.strip():
+            return False
+        return _LOOKS_LIKE_ADDRESS.search(self.label) is None or self.label.strip() == self.target
+
+
+def masked_at(text: str, at: int) -> Masked | None:
+    """Return the masked link or image that begins at `at`."""
+    found = _MASKED.match(text, at, at + _LONGEST)
+    if found is None:
+        return None
+    return Masked(found["label"], found["target"], found["title"] or "", found.end())
+
+
+def may_become_masked(text: str, at: int) -> bool:
+    """Say whether a text that goes on could make a masked link of what begins at `at`."""
+    return len(text) - at < _LONGEST and _MASKED_BEGUN.match(text, at) is not None
+
+
+def angle_at(text: str, at: int) -> str:
+    """Return the mention, emoji, time, or address in angle brackets that begins at `at`; "" for none."""
+    found = _ANGLE.match(text, at)
+    return found[0] if found else ""
+
+
+def may_become_angle(text: str, at: int) -> bool:
+    """Say whether a text that goes on could make a mention of what begins at `at`."""
+    return len(text) - at <= 920 and _ANGLE_BEGUN.match(text, at) is not None
+
+
+def address_at(text: str, at: int) -> str:
+    """Return the bare address that begins at `at`, without the signs that end its sentence."""
+    found = _ADDRESS.match(text, at)
+    address = found[0] if found else text[at : at + 8]
+    return address.rstrip(_TRAILING) or address

@@ -1,0 +1,212 @@
+"""Rows of rendered text → the bodies of successive posts.
+
+Answers for where one post ends and the next begins, and for fences that are closed at the end of a post and
+opened again in the next. A post is sealed by the row that does not fit any more, and by nothing that comes
+after it, so a sealed post never changes. Leaves what the rows say to `scanner`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+
+from bot.markdown.graphemes import cut_before
+from bot.markdown.marks import Halves, cut, shown
+
+_CLOSE = "\n```"
+_BLANK = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u061c"
+
+
+class Seam(IntEnum):
+    """How good a place for the end of a post is before a row."""
+
+    NEVER = 0
+    POOR = 1  # inside a list's item or a quote, after a heading
+    LINE = 2
+    PARAGRAPH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of an answer. `text` is marked (see `marks`), in a fence as it is.
+
+    `gap` is the number of line ends before it (0: it goes on where the row before was cut), `fence` the
+    number of the fence that it stands in (0: none), `hang` what goes before the rest if the row is cut.
+    """
+
+    text: str
+    gap: int = 1
+    seam: Seam = Seam.LINE
+    fence: int = 0
+    language: str = ""
+    hang: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """The text of one post. `joint + body[len(opened):-len(closed)]` of all posts in order is the whole again.
+
+    `opened` and `closed` are what only the seam put there: a fence or marks that go on, the sign of a quote.
+    """
+
+    body: str
+    joint: str = ""
+    opened: str = ""
+    closed: str = ""
+
+
+@dataclass(slots=True)
+class Packer:
+    """Takes rows and makes posts of at most `limit` characters; as a `preview` it makes one and drops the
+    rest.
+    """
+
+    limit: int
+    sealed: list[Post] = field(default_factory=list)
+    preview: bool = False
+    _rows: list[Row] = field(default_factory=list)
+    _sizes: list[int] = field(default_factory=list)  # of the body with the rows up to this one, its fence open
+    _joint: str = ""
+    _opened: str = ""
+    _full: bool = False
+
+    def push(self, row: Row) -> None:
+        """Add a row below those that are there."""
+        if not self._full:
+            self._add(row)
+            self._fit()
+
+    def extend(self, text: str) -> None:
+        """Add marked `text` (without a line end) to the last row."""
+        if not self._full:
+            row = self._rows[-1]
+            # Not `replace`, which costs more than all the rest here.
+            self._rows[-1] = Row(row.text + text, row.gap, row.seam, row.fence, row.language, row.hang)
+            self._sizes[-1] += len(text if row.fence else shown(text))
+            self._fit()
+
+    def copy(self) -> "Packer":
+        """Return a preview that begins with what is not sealed."""
+        rows, sizes = self._rows.copy(), self._sizes.copy()
+        return Packer(self.limit, [], True, rows, sizes, self._joint, self._opened, self._full)
+
+    def last(self) -> Sequence[Post]:
+        """Return the post that is not sealed yet, if anything can be seen of it."""
+        post = Post(_body(self._rows), self._joint, self._opened)
+        return (post,) if is_visible(post.body) else ()
+
+    def _add(self, row: Row) -> None:
+        size = len(row.text if row.fence else shown(row.text))
+        opening = len(row.language) + 4
+        if not self._rows:
+            size += opening if row.fence else 0
+        elif row.fence and row.fence == self._rows[-1].fence:
+            size += self._sizes[-1] + 1
+        else:
+            size += self._size(len(self._rows)) + row.gap + (opening if row.fence else 0)
+        self._rows.append(row)
+        self._sizes.append(size)
+
+    def _size(self, count: int) -> int:
+        """Return the size of a body of the first `count` rows."""
+        return self._sizes[count - 1] + (len(_CLOSE) if self._rows[count - 1].fence else 0)
+
+    def _fit(self) -> None:
+        while self._rows and self._size(len(self._rows)) > self.limit:
+            if self.preview:
+                self._truncate()
+                return
+            place = self._best_seam()
+            if place:
+                self._seal_before(place)
+            else:
+                self._seal_inside()
+
+    def _best_seam(self) -> int:
+        """Return the index of the row that the next post should begin with; 0 to cut inside the last one."""
+        last = len(self._rows) - 1
+        wishes = ((Seam.PARAGRAPH, self.limit // 2), (Seam.LINE, self.limit // 3), (Seam.POOR, self.limit // 2))
+        for wanted, least in wishes:
+            for index in range(last, 0, -1):
+                if self._size(index) < least:
+                    break
+                if self._seam(index) >= wanted:
+                    return index
+        if not last:
+            return 0
+        row = self._rows[last]
+        whole = row.fence and len(row.text) <= self.limit // 2
+        return last if whole or self._room() < self.limit // 4 else 0
+
+    def _seam(self, index: int) -> Seam:
+        row = self._rows[index]
+        return Seam.NEVER if row.fence and row.fence == self._rows[index - 1].fence else row.seam
+
+    def _room(self) -> int:
+        """Return how many characters of the last row fit."""
+        row = self._rows[-1]
+        return self.limit - self._size(len(self._rows)) + len(row.text if row.fence else shown(row.text))
+
+    def _seal_before(self, place: int) -> None:
+        before, rest = self._rows[place - 1], self._rows[place:]
+        goes_on = bool(rest[0].fence) and rest[0].fence == before.fence
+        self._seal(self._rows[:place], _CLOSE if goes_on else "")
+        self._joint = "\n" if goes_on else "\n" * rest[0].gap
+        self._begin(rest, f"```{rest[0].language}\n" if goes_on else "")
+
+    def _seal_inside(self) -> None:
+        row = self._rows[-1]
+        halves = _cut_row(row, self._room())
+        self._seal([*self._rows[:-1], replace(row, text=halves.head)], halves.closed)
+        self._joint = " " if halves.spaced else ""
+        rest = [replace(row, text=("" if row.fence else row.hang) + halves.tail, gap=0)] if halves.tail else []
+        self._begin(rest, halves.opened)
+
+    def _seal(self, rows: Sequence[Row], closed: str) -> None:
+        post = Post(_body(rows), self._joint, self._opened, closed)
+        if is_visible(post.body):
+            self.sealed.append(post)
+
+    def _begin(self, rest: Sequence[Row], opened: str) -> None:
+        self._opened = opened.lstrip(" ")  # as Discord trims a body
+        self._rows, self._sizes = [], []
+        for row in rest:
+            self._add(row)
+
+    def _truncate(self) -> None:
+        """Show of the last row what fits, and nothing more."""
+        self._full = True
+        row, room = self._rows[-1], self._room()
+        self._rows.pop()
+        if room >= self.limit // 8:
+            self._rows.append(replace(row, text=_cut_row(row, room).head))
+
+
+def is_visible(text: str) -> bool:
+    """Say whether Discord would take `text` for a message: something in it can be seen."""
+    return bool(text.strip().strip(_BLANK).strip(_BLANK + " \n\t"))
+
+
+def _body(rows: Sequence[Row]) -> str:
+    parts: list[str] = []
+    fence = 0
+    for row in rows:
+        if row.fence and row.fence == fence:
+            parts.append("\n" + row.text)
+            continue
+        if fence:
+            parts.append(_CLOSE)
+        if parts:
+            parts.append("\n" * row.gap)
+        parts.append(f"```{row.language}\n{row.text}" if row.fence else shown(row.text))
+        fence = row.fence
+    if fence:
+        parts.append(_CLOSE)
+    return "".join(parts).strip()
+
+
+def _cut_row(row: Row, room: int) -> Halves:
+    if not row.fence:
+        halves = cut(row.text, room)
+        return replace(halves, opened=row.hang + halves.opened)
+    place = cut_before(row.text, room)
+    return Halves(row.text[:place], row.text[place:], _CLOSE, f"```{row.language}\n", spaced=False)

@@ -1,0 +1,359 @@
+"""Lines of Claude's Markdown → rows of Discord posts.
+
+Answers for blocks: paragraphs, headings, lists, quotes, fences, tables, and where inline formatting begins
+and ends. A line is read once. Of a paragraph that goes on, everything that no further text can change
+becomes rows at once. Leaves the inside of a paragraph to `inline`, the sizes of posts to `posts`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from bot.markdown import lines
+from bot.markdown.code import CodeText, dedented
+from bot.markdown.graphemes import cut_before
+from bot.markdown.inline import SPAN, End, bold, escaped, render
+from bot.markdown.lines import Blank, Fence, Heading, Item, Rule, TableRow, Text
+from bot.markdown.marks import lines_of
+from bot.markdown.posts import Packer, Row, Seam
+from bot.markdown.seams import outermost
+from bot.markdown.tables import Table
+
+RULE = "———"
+_WINDOW = 2 * SPAN  # characters of a paragraph that are looked at together
+_TABLE_ROWS = 40  # of a longer table so many are laid out together
+_DEPTH = 8  # levels of lists that are told apart
+_LOOKS_LIKE_BLOCK = re.compile(r"#{1,3} |>>> ?|> ")  # to Discord, where it is text to us
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    indent: int
+    width: int
+
+
+@dataclass(slots=True)
+class Scanner:
+    """Reads lines in order and pushes rows. `copy` makes a preview that may be fed the beginning of a line."""
+
+    packer: Packer
+    growing: bool = False
+    _buffer: str | None = None  # the part of the open paragraph that is not settled; None: no paragraph is open
+    _hang: str = ""
+    _seam: Seam = Seam.LINE
+    _quoted: bool = False
+    _lists: list[_Level] = field(default_factory=list)
+    _blank: bool = False
+    _after_heading: bool = False
+    _fence: Fence | None = None
+    _fence_quoted: bool = False
+    _fences: int = 0
+    _fence_rows: int = 0
+    _code_text: CodeText = field(default_factory=CodeText)
+    _indented: bool = False
+    _indented_blanks: int = 0
+    _table: Table | None = None
+    _head: str | None = None  # a line that is a table's head if the next one is a row of dashes
+
+    @property
+    def in_fence(self) -> bool:
+        """Whether the next line is code."""
+        return self._fence is not None
+
+    def copy(self) -> "Scanner":
+        """Return a preview of what is read so far, on a preview of the posts."""
+        return replace(
+            self,
+            packer=self.packer.copy(),
+            growing=True,
+            _lists=self._lists.copy(),
+            _code_text=self._code_text.copy(),
+        )
+
+    def line(self, line: str) -> None:
+        """Read a whole line, or the beginning of one that `takes` has said yes to."""
+        if self._fence is not None and self._code_line(self._fence, line):
+            return
+        quoted, content = lines.unquoted(line)
+        kind = lines.read(content)
+        if self._goes_on_as_table(kind, content):
+            return
+        if self._goes_on_as_code(kind, content):
+            return
+        if quoted != self._quoted:
+            self._close()
+            self._quoted = quoted
+            self._lists.clear()
+        self._block(kind)
+
+    def takes(self, beginning: str) -> bool:
+        """Say whether `line` may have the `beginning` of a line before its end; the rest then goes to
+        `go_on`.
+        """
+        if self._fence is not None:
+            return len(beginning) > lines.LONGEST
+        return lines.is_certain(beginning)
+
+    def go_on(self, text: str) -> None:
+        """Read more of the line whose beginning was read."""
+        if self._fence is not None:
+            self.packer.extend(self._code_text.add(text))
+        else:
+            self._grow(text)
+
+    def settle(self) -> Sequence[tuple[int, int]]:
+        """Make rows of what no further text can change; return the ranges of the rest that hold together."""
+        if not self._buffer:
+            return ()
+        seen = render(self._buffer, End.GROWING)
+        if seen.settled:
+            self._emit(render(self._buffer[: seen.settled], End.CLOSED).text)
+            self._buffer = self._buffer[seen.settled :]
+        return seen.whole
+
+    def show_tail(self, beginning: str, *, in_line: bool) -> None:
+        """On a preview: read the beginning of a line as far as it can be shown, and close what is open."""
+        if in_line:
+            self.go_on(beginning)
+        elif self._fence is not None:
+            if beginning and not lines.may_end_fence(beginning, self._fence.run):
+                self.line(beginning)
+        elif beginning and not lines.is_half(beginning):
+            self.line(beginning)
+        self._flush_table()
+        self._close(End.GROWING)
+
+    def finish(self) -> None:
+        """Read the end of the text."""
+        if self._head is not None:
+            self._flush_head()
+        self._flush_table()
+        self._end_fence()
+        self._close()
+
+    def _block(self, kind: lines.Line) -> None:
+        match kind:
+            case Blank():
+                self._close()
+                self._blank = True
+                self._quoted = False
+            case Fence():
+                self._begin_fence(kind)
+            case Heading():
+                self._heading(kind)
+            case Rule():
+                self._close()
+                self._lists.clear()
+                self._push(RULE)
+            case TableRow():
+                self._head = kind.text
+            case Item():
+                self._item(kind)
+            case Text():
+                self._text(kind)
+            case _:
+                assert_never(kind)
+
+    # Paragraphs
+
+    def _text(self, text: Text) -> None:
+        if self._buffer is not None:
+            self._grow("\n" + text.text)
+            return
+        if self._blank:
+            self._leave_lists(text.indent)
+        self._begin_text("  " * len(self._lists), "  " * len(self._lists), self._inner_seam(len(self._lists)))
+        self._grow(("\\" if _LOOKS_LIKE_BLOCK.match(text.text) else "") + text.text)
+
+    def _item(self, item: Item) -> None:
+        self._close()
+        self._leave_lists(item.indent)
+        level = min(len(self._lists), _DEPTH)
+        self._lists.append(_Level(item.indent, item.width))
+        self._begin_text("  " * level + item.mark + " ", "  " * (level + 1), self._inner_seam(level))
+        inner = lines.read(item.content)
+        if isinstance(inner, Fence):
+            self._begin_fence(replace(inner, indent=item.width))
+        else:
+            self._grow(item.content)
+
+    def _inner_seam(self, level: int) -> Seam:
+        return Seam.POOR if level or self._quoted else Seam.LINE
+
+    def _leave_lists(self, indent: int) -> None:
+        while self._lists and indent < self._lists[-1].indent + 2:
+            self._lists.pop()
+
+    def _heading(self, heading: Heading) -> None:
+        self._close()
+        self._lists.clear()
+        end = End.GROWING if self.growing else End.CLOSED
+        if not heading.text.strip("#"):
+            self._push("\\" + "#" * heading.level)
+        elif heading.level > 3:
+            self._push(bold(heading.text, end))
+        else:
+            self._push("#" * heading.level + " " + render(heading.text, end).text)
+        self._after_heading = True
+
+    def _begin_text(self, prefix: str, hang: str, seam: Seam) -> None:
+        self._hang = "> " * self._quoted + hang
+        self._seam = Seam.POOR if seam is Seam.POOR else Seam.LINE
+        self._push("> " * self._quoted + prefix, seam, self._hang, quoted=True)
+        self._buffer = ""
+
+    def _push(self, text: str, seam: Seam = Seam.LINE, hang: str = "", *, quoted: bool = False) -> None:
+        """Push a row of text that begins a block."""
+        if self._quoted and not quoted:
+            text, hang = "> " + text, "> "
+        gap = 2 if self._blank else 1
+        if self._after_heading:
+            seam = Seam.POOR
+        elif self._blank and seam is not Seam.POOR:
+            seam = Seam.PARAGRAPH
+        self.packer.push(Row(text, gap, seam, hang=hang))
+        self._blank = self._after_heading = False
+
+    def _grow(self, text: str) -> None:
+        at = 0
+        while at < len(text):
+            buffer = self._buffer or ""
+            more = text[at : at + _WINDOW - len(buffer)]
+            self._buffer = buffer + more
+            at += len(more)
+            if len(self._buffer) >= _WINDOW:
+                whole = self.settle()
+                if len(self._buffer) >= _WINDOW:
+                    self._settle_inside_a_word(self._buffer, whole)
+
+    def _settle_inside_a_word(self, buffer: str, whole: Sequence[tuple[int, int]]) -> None:
+        place = cut_before(buffer, SPAN)
+        for start, stop in outermost(whole):
+            if start < place < stop:
+                place = start or stop
+                break
+        self._emit(render(buffer[:place], End.CLOSED).text)
+        self._buffer = buffer[place:]
+
+    def _emit(self, rendered: str) -> None:
+        first, *further = lines_of(rendered)
+        self.packer.extend(first)
+        for text in further:
+            self.packer.push(Row(self._hang + text, 1, self._seam, hang=self._hang))
+
+    def _close(self, end: End = End.CLOSED) -> None:
+        """End the open paragraph, if there is one."""
+        if self._head is not None and end is End.CLOSED:
+            self._flush_head()
+        if self._buffer:
+            self._emit(render(self._buffer, end).text)
+        self._buffer = None
+        self._indented = False
+        self._indented_blanks = 0
+
+    # Code
+
+    def _begin_fence(self, fence: Fence) -> None:
+        if self._buffer is None or self._buffer:
+            self._close()
+        self._buffer = None
+        if fence.note:
+            self._push("-# " + escaped(fence.note))
+        self._fence, self._fence_quoted = fence, self._quoted
+        self._fences += 1
+        self._fence_rows = 0
+        self._quoted = False
+
+    def _code_line(self, fence: Fence, line: str) -> bool:
+        """Take one line of a fence; return whether it was one."""
+        if self._fence_quoted:
+            quoted, line = lines.unquoted(line)
+            if not quoted:
+                self._end_fence()
+                return False
+        if lines.ends_fence(line, fence.run):
+            self._end_fence()
+        else:
+            self._code(dedented(line, fence.indent), fence.language)
+        return True
+
+    def _end_fence(self) -> None:
+        if self._fence is not None and not self._fence_rows:
+            self._code(" ", self._fence.language)  # Discord shows a fence only around something
+        self._fence = None
+
+    def _code(self, text: str, language: str = "") -> None:
+        """Push a row of code into the fence that was begun last."""
+        gap = 2 if self._blank else 1
+        seam = Seam.POOR if self._after_heading else Seam.PARAGRAPH if self._blank else Seam.LINE
+        self._code_text = CodeText()
+        self.packer.push(Row(self._code_text.add(text), gap, seam, self._fences, language))
+        self._fence_rows += 1
+        self._blank = self._after_heading = False
+
+    def _goes_on_as_code(self, kind: lines.Line, content: str) -> bool:
+        """Take a line of an indented code block."""
+        if self._indented and isinstance(kind, Blank):
+            self._indented_blanks += 1
+            return True
+        code = isinstance(kind, Text) and kind.indent >= 4 and len(content) <= lines.LONGEST
+        if not code or self._lists or self._quoted or self._buffer is not None or self._head is not None:
+            self._blank = self._blank or self._indented_blanks > 0
+            self._indented, self._indented_blanks = False, 0
+            return False
+        if not self._indented:
+            self._indented = True
+            self._fences += 1
+        for _ in range(self._indented_blanks):
+            self._code("")
+        self._indented_blanks = 0
+        self._code(dedented(content, 4))
+        return True
+
+    # Tables
+
+    def _goes_on_as_table(self, kind: lines.Line, content: str) -> bool:
+        """Take a line that belongs to a table."""
+        if self._table is not None:
+            if isinstance(kind, TableRow):
+                self._table.add(kind.text)
+                if len(self._table.rows) >= _TABLE_ROWS:
+                    self._table = self._push_table(self._table)
+                return True
+            self._flush_table()
+        elif self._head is not None:
+            head = self._head
+            if lines.is_delimiter(content):
+                self._head = None
+                self._close()
+                self._lists.clear()
+                self._quoted = False
+                self._fences += 1
+                self._table = Table.begin(head, content)
+                return True
+            self._flush_head()
+        return False
+
+    def _flush_head(self) -> None:
+        head, self._head = self._head, None
+        self._text(Text(0, head or ""))
+
+    def _flush_table(self) -> None:
+        if self._table is not None:
+            self._push_table(self._table)
+            self._table = None
+
+    def _push_table(self, table: Table) -> Table:
+        """Push the rows that the table holds; return the table without them."""
+        layout = table.layout()
+        for text in layout.lines:
+            self._code(text)
+        for record in layout.records:
+            self._push(record[0], Seam.PARAGRAPH)
+            for text in record[1:]:
+                self.packer.push(Row(text, 1, Seam.LINE))
+            self._blank = True
+        if not layout.records:
+            self._blank = False
+        return layout.rest

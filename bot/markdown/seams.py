@@ -1,0 +1,27 @@
+"""Where a growing paragraph may be divided: between words, outside all that holds together."""
+
+import re
+from collections.abc import Sequence
+
+_STOP = re.compile(r"(?<=\w)[。、，．！？：；]")
+
+
+def gap_before(text: str, bound: int) -> int:
+    """Return the last place before `bound` where a word ends, itself a space or a full stop; -1 for none."""
+    place = max(text.rfind(" ", 0, bound), text.rfind("\n", 0, bound))
+    if text.isascii():
+        return place
+    # Scripts without spaces: before a full stop or comma, where the sign before cannot be half of a mark.
+    stops = [found.start() for found in _STOP.finditer(text, max(place, 0), bound)]
+    return stops[-1] if stops else place
+
+
+def outermost(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the `ranges` that lie in no other, in order."""
+    outer: list[tuple[int, int]] = []
+    for start, stop in sorted(ranges):
+        if not outer or start >= outer[-1][1]:
+            outer.append((start, stop))
+        elif stop > outer[-1][1]:
+            outer[-1] = (outer[-1][0], stop)
+    return outer

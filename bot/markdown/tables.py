@@ -1,0 +1,116 @@
+"""A Markdown table as Discord can show it: aligned in a monospace block, or one record per row.
+
+Answers for the layout of one table, as far as it is known. Leaves inline formatting to `inline`, rows to
+`scanner`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from bot.markdown.graphemes import columns
+from bot.markdown.inline import End, bold, render
+from bot.markdown.marks import plain
+
+WIDEST = 55  # columns of a monospace block that a phone shows without breaking lines
+_BETWEEN = "  "
+_PIPE = re.compile(r"(?<!\\)((?:\\\\)*)\|")
+_EMPTY = "—"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a table is shown: aligned `lines`, or `records` of marked lines; `rest` is the table without them."""
+
+    lines: Sequence[str]
+    records: Sequence[Sequence[str]]
+    rest: "Table"
+
+
+@dataclass(slots=True)
+class Table:
+    """A table's head, how its columns are aligned, and the rows that are not shown yet.
+
+    `headed` says that the head was shown, `records` that rows were shown as records: then the others are, too.
+    `widths` are those of the columns shown.
+    """
+
+    head: Sequence[str]
+    aligned: Sequence[str]
+    rows: list[Sequence[str]] = field(default_factory=list)
+    widths: Sequence[int] = ()
+    records: bool = False
+    headed: bool = False
+
+    @staticmethod
+    def begin(head: str, delimiter: str) -> "Table":
+        """Begin a table with its head and the line of dashes below."""
+        return Table(cells(head), tuple(_alignment(cell) for cell in cells(delimiter)))
+
+    def add(self, row: str) -> None:
+        """Add a row below those that are there."""
+        self.rows.append(cells(row))
+
+    def layout(self) -> Layout:
+        """Lay out the rows that are there; they need not be all."""
+        sources = self.rows if self.headed else [self.head, *self.rows]
+        rows = [[plain(_rendered(cell)) for cell in row] for row in sources]
+        widths = self._widths(rows)
+        wide = sum(widths) + len(_BETWEEN) * (len(widths) - 1) > WIDEST
+        # A link would lose its target in a monospace block.
+        if self.records or wide or any("](" in cell for row in sources for cell in row):
+            rest = replace(self, rows=[], records=True, headed=True)
+            return Layout((), [self._record(row) for row in self.rows] or [self._bare_head()], rest)
+        texts = [self._aligned_line(row, widths) for row in rows]
+        if not self.headed:
+            texts.insert(1, _BETWEEN.join("-" * max(width, 1) for width in widths))
+        return Layout(texts, (), replace(self, rows=[], widths=widths, headed=True))
+
+    def _widths(self, rows: Sequence[Sequence[str]]) -> Sequence[int]:
+        count = max([len(self.widths), *(len(row) for row in rows)])
+        widths = [*self.widths, *[0] * (count - len(self.widths))]
+        for row in rows:
+            for index, cell in enumerate(row):
+                widths[index] = max(widths[index], columns(cell))
+        return tuple(widths)
+
+    def _aligned_line(self, row: Sequence[str], widths: Sequence[int]) -> str:
+        padded = []
+        for index, cell in enumerate(row):
+            space = widths[index] - columns(cell)
+            side = self.aligned[index] if index < len(self.aligned) else "left"
+            left = {"left": 0, "right": space, "center": space // 2}[side]
+            padded.append(" " * left + cell + " " * (space - left))
+        return _BETWEEN.join(padded).rstrip()
+
+    def _record(self, row: Sequence[str]) -> Sequence[str]:
+        """Return the lines of a row: `head: value`; a value without a head stands alone."""
+        lines = []
+        for index, cell in enumerate(row):
+            name = self.head[index] if index < len(self.head) else ""
+            if name:
+                lines.append(f"{bold(name)}: {_rendered(cell) or _EMPTY}")
+            elif cell:
+                lines.append(_rendered(cell))
+        return lines or [_EMPTY]
+
+    def _bare_head(self) -> Sequence[str]:
+        return [bold(cell) for cell in self.head if cell] or [_EMPTY]
+
+
+def cells(line: str) -> Sequence[str]:
+    """Return the cells of a table's row, trimmed; an escaped pipe is a pipe."""
+    parts = _PIPE.sub("\\1\0", line.strip().removeprefix("|")).split("\0")
+    if len(parts) > 1 and not parts[-1].strip():
+        parts.pop()
+    return [part.strip().replace("\\|", "|") for part in parts]
+
+
+def _rendered(cell: str) -> str:
+    return render(cell, End.CLOSED).text
+
+
+def _alignment(cell: str) -> str:
+    if cell.endswith(":"):
+        return "center" if cell.startswith(":") else "right"
+    return "left"

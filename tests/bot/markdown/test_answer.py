@@ -1,0 +1,210 @@
+"""Properties of the posts of any answer, whole and growing."""
+
+import re
+import time
+import unicodedata
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.markdown.answer import (
+    MOST_POSTS,
+    AnswerSplitter,
+    rendered,
+    split_answer,
+    too_long_for_posts,
+)
+from bot.markdown.cleaning import clean
+from tests.bot.markdown.dialect import loose_marks
+from tests.bot.markdown.samples import anything, put_together, well_formed, without_space
+
+often = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+limits = st.sampled_from([100, 300, 1900])
+
+
+def bodies_of(splitter: AnswerSplitter, *, finished: bool) -> list[str]:
+    return [post.body for post in splitter.posts(finished=finished)]
+
+
+@often
+@given(anything, limits, st.data())
+def test_a_sealed_post_never_changes_and_pieces_do_not_matter(
+    text: str, limit: int, data: st.DataObject
+) -> None:
+    final = split_answer(text, finished=True, limit=limit)
+    splitter = AnswerSplitter(limit=limit)
+    at = 0
+    while at < len(text):
+        size = data.draw(st.integers(1, 60) if len(text) < 600 else st.integers(20, 900))
+        splitter.feed(text[at : at + size])
+        at += size
+        bodies = bodies_of(splitter, finished=False)
+        assert tuple(bodies) == split_answer(text[:at], finished=False, limit=limit)
+        assert tuple(bodies[:-1]) == final[: max(len(bodies) - 1, 0)]
+    assert tuple(bodies_of(splitter, finished=True)) == final
+
+
+def test_what_closes_late_is_the_same_in_small_pieces() -> None:
+    text = f"A **{'bold ' * 60}end** and `{'code ' * 60}` and ***x y* z** [{'a ' * 50}](https://x.y) end. " * 3
+    final = split_answer(text, finished=True, limit=300)
+    splitter = AnswerSplitter(limit=300)
+    for char in text:
+        splitter.feed(char)
+        splitter.posts()
+    assert tuple(bodies_of(splitter, finished=True)) == final
+
+
+@often
+@given(anything, limits, st.floats(0, 1))
+def test_every_body_can_be_posted(text: str, limit: int, part: float) -> None:
+    growing = split_answer(text[: int(len(text) * part)], finished=False, limit=limit)
+    for body in (*growing, *split_answer(text, finished=True, limit=limit)):
+        assert 0 < len(body) <= limit
+        assert body == body.strip()
+        assert body.count("```") % 2 == 0
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef]", body)
+        body.encode()
+
+
+@often
+@given(anything)
+def test_posts_put_together_give_the_same_text_wherever_they_are_cut(text: str) -> None:
+    def whole(limit: int) -> str:
+        splitter = AnswerSplitter(limit=limit)
+        splitter.feed(text)
+        return without_space(put_together(splitter.posts(finished=True)))
+
+    assert whole(150) == whole(400) == whole(1900)
+
+
+@often
+@given(well_formed, st.sampled_from([120, 1900]), st.floats(0, 1))
+def test_no_mark_is_loose_at_any_cut(text: str, limit: int, part: float) -> None:
+    for body in split_answer(text[: int(len(text) * part)], finished=False, limit=limit):
+        assert not loose_marks(body), body
+    for body in split_answer(text, finished=True, limit=limit):
+        assert not loose_marks(body), body
+
+
+@often
+@given(anything, limits)
+def test_no_letter_is_lost(text: str, limit: int) -> None:
+    """Formatting may change; letters and digits stay, in order (a table's records repeat its head)."""
+    lines = [
+        line
+        for line in re.split(r"[\r\n]", text)
+        if not re.search(r"\||\[[xX]\]|(`{3,}|~{3,})[ \t]*\S+[ \t]", line)
+    ]
+    text = clean("\n".join(lines))
+    splitter = AnswerSplitter(limit=limit)
+    splitter.feed(text)
+    made = put_together(splitter.posts(finished=True))
+    assert letters(made) == letters(text)
+
+
+def letters(text: str) -> str:
+    return "".join(char for char in text if unicodedata.category(char)[0] in "LN")
+
+
+@often
+@given(st.text(alphabet="ab `~'\n\t😀e\u0301", max_size=3000))
+def test_code_is_verbatim_over_many_posts(code: str) -> None:
+    code = re.sub("`{2,}", "`", code).strip("\n")
+    if not code.strip():
+        return
+    splitter = AnswerSplitter(limit=200)
+    splitter.feed(f"~~~~~~~~~~\n{re.sub('~{3,}', '~', code)}\n~~~~~~~~~~")
+    made = put_together(splitter.posts(finished=True))
+    assert made == f"```\n{re.sub('~{3,}', '~', code)}\n```"
+
+
+HOSTILE = {
+    "everyone": "@everyone @here <@&1> ",
+    "backticks": "`",
+    "fences": "```",
+    "zalgo": "a" + "\u0301\u0327\u0489" * 200,
+    "right to left": "\u202e\u2066",
+    "terminal": "\x1b[31m\x1b]8;;http://x\x07link\x1b]8;;\x07",
+    "stars": "*a _b ~~c ||d ",
+    "nested": "a*",
+    "brackets": "[a](",
+    "quotes": "> ",
+    "joined": "👩\u200d",
+    "nul": "\x00a",
+    "half characters": "\ud83d",
+    "one word": "x",
+    "tables": "| a | b |\n|--|--|\n",
+}
+
+
+@pytest.mark.parametrize("sample", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_text_of_100_000_characters_makes_posts_in_linear_time(sample: str) -> None:
+    def cost(size: int) -> float:
+        text = (sample * (size // len(sample) + 1))[:size]
+        start = time.process_time()
+        bodies = split_answer(text, finished=True)
+        assert all(0 < len(body) <= 1900 for body in bodies)
+        return time.process_time() - start
+
+    cost(2_000)
+    small = min(cost(25_000) for _ in range(3))
+    assert cost(100_000) < 4 * small * 2.5 + 0.05
+
+
+def test_a_growing_answer_costs_its_growth() -> None:
+    """200 KB in steps of 100: ten times the text may cost ten times as much, not a hundred."""
+    prose = (
+        "The **quick** fox uses `code`, jumps over [dogs](https://x.y/z).\n\n- item one\n- item *two*\n\n"
+        * 2500
+    )
+
+    def cost(size: int) -> float:
+        splitter = AnswerSplitter()
+        start = time.process_time()
+        for at in range(0, size, 100):
+            splitter.feed(prose[at : at + 100])
+            splitter.posts()
+        return time.process_time() - start
+
+    small = min(cost(20_000) for _ in range(3))
+    assert cost(200_000) < 10 * small * 2.5
+
+
+def test_show_goes_on_from_the_text_shown_before() -> None:
+    splitter = AnswerSplitter()
+    assert [post.body for post in splitter.show("Hello **wor", finished=False)] == ["Hello **wor**"]
+    assert [post.body for post in splitter.show("Hello **world** ", finished=True)] == ["Hello **world**"]
+    assert [post.body for post in splitter.show("Hello **world** ", finished=True)] == ["Hello **world**"]
+    with pytest.raises(ValueError, match="does not go on"):
+        splitter.show("Other", finished=False)
+
+
+def test_nothing_to_see_is_no_post() -> None:
+    for text in ("", "\n \n", "\u200b\u200d", "\x00", "\x1b[0m"):
+        assert split_answer(text, finished=True) == ()
+        assert split_answer(text, finished=False) == ()
+    assert split_answer("a" + "\u200b" * 5000 + "b", finished=True, limit=200)[-1].endswith("b")
+    assert all(body.strip("\u200b") for body in split_answer("\u200b" * 5000 + "b", finished=True, limit=200))
+
+
+@pytest.mark.parametrize("limit", [0, 99, 2001])
+def test_a_limit_that_discord_or_a_fence_cannot_keep_is_refused(limit: int) -> None:
+    with pytest.raises(ValueError, match=str(limit)):
+        AnswerSplitter(limit=limit)
+
+
+def test_a_very_long_answer_becomes_a_file_below_its_first_posts() -> None:
+    text = "A sentence of some length.\n\n" * 400
+    assert too_long_for_posts(text)
+    assert not too_long_for_posts(text[:5000])
+    splitter = AnswerSplitter()
+    splitter.feed(text)
+    growing = rendered(splitter.posts(), text, finished=False)
+    final = rendered(splitter.posts(finished=True), text, finished=True)
+    assert len(growing.bodies) == len(final.bodies) == MOST_POSTS
+    assert growing.bodies[:-1] == final.bodies[:-1]
+    assert growing.bodies[-1] == "-# A long answer: 11,000 characters so far; the whole will follow as a file."
+    assert final.bodies[-1].startswith("-# A long answer: 11,200 characters in 801 lines.")
+    assert final.file is not None
+    assert final.file.text == text

@@ -1,0 +1,14 @@
+"""Where a growing paragraph may be divided."""
+
+from bot.markdown.seams import gap_before, outermost
+
+
+def test_ranges_that_begin_together_count_as_the_longest() -> None:
+    assert outermost([(4, 6), (0, 3), (0, 9), (12, 13)]) == [(0, 9), (12, 13)]
+
+
+def test_a_gap_is_before_a_space_or_a_full_stop_of_a_script_without_spaces() -> None:
+    assert gap_before("one two three", 10) == 7
+    assert gap_before("漢字。仮名。", 5) == 2
+    assert gap_before("**漢字**。仮名", 9) == -1
+    assert gap_before("word", 4) == -1

@@ -45,13 +45,13 @@ def with_values(text: str, values: Mapping[str, str]) -> str:
     return found + "".join(_line(name, value) for name, value in waiting.items())
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace the file in one step, mode 0600 from its first byte on. Raises `OSError`."""
+def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Replace the file in one step, with its mode from the first byte on. Raises `OSError`."""
     target = path.resolve()
     draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(
-            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8"
         ) as file:
             file.write(text)
             file.flush()

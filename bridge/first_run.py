@@ -17,7 +17,7 @@ from typing import Protocol
 from bridge.cli import BAD_USAGE, FAILED, OK
 from bridge.discord_checks import PORTAL, Bot, check_guild, check_intent, check_public, check_token
 from bridge.discord_rest import API, DiscordTrouble, Guild, discord_rest
-from bridge.env_file import read_values, with_values, write_private
+from bridge.env_file import read_values, with_values, write_whole
 from bridge.findings import Finding, Level, as_text
 from bridge.machine_checks import check_claude, check_directory
 from bridge.settings import Settings, load_settings
@@ -79,7 +79,7 @@ def first_run(asker: Asker, env_file: Path, api: str = API) -> int:
 
 def _write(asker: Asker, env_file: Path, answers: dict[str, str]) -> int:
     text = env_file.read_text(encoding="utf-8") if env_file.exists() else example_text(Settings.model_fields)
-    write_private(env_file, with_values(text, answers))
+    write_whole(env_file, with_values(text, answers))
     asker.say(f"\n{env_file.name} is written; only this user may read it.")
     for name, value in answers.items():
         if os.environ.get(name) and os.environ[name] != value:

@@ -5,6 +5,7 @@ and when, is up to others: `migrations` does before each step.
 """
 
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Sequence
@@ -26,8 +27,10 @@ def backup_directory(path: Path) -> Path:
 
 def backups(path: Path) -> Sequence[Path]:
     """All copies of the database at `path`, newest first."""
+    # Strictly: a copy in the making has a .tmp, and SQLite keeps a journal beside that.
+    name = re.compile(re.escape(path.name) + r"\.\d{8}T\d{12}Z\.v\d+")
     found = backup_directory(path).glob(f"{path.name}.*.v*")
-    return sorted((copy for copy in found if not copy.name.endswith(".tmp")), reverse=True)
+    return sorted((copy for copy in found if name.fullmatch(copy.name)), reverse=True)
 
 
 def backup_time(copy: Path) -> datetime:
@@ -45,8 +48,8 @@ def make_backup(connection: sqlite3.Connection, path: Path, *, keep: int = KEEP_
     copy = backup_directory(path) / f"{path.name}.{now}.v{version}"
     partial = copy.with_name(f"{copy.name}.tmp")
     make_directory(copy.parent)
-    for stale in copy.parent.glob(f"{path.name}.*.tmp"):
-        stale.unlink()
+    for stale in copy.parent.glob(f"{path.name}.*.tmp*"):
+        stale.unlink(missing_ok=True)
     make_file(partial)
     with closing(sqlite3.connect(partial)) as target:
         connection.backup(target)

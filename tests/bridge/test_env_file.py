@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from bridge.env_file import read_values, with_values, write_private
+from bridge.env_file import read_values, with_values, write_whole
 from bridge.settings import Settings
 from bridge.settings_example import example_text
 
@@ -34,7 +34,7 @@ def test_a_value_takes_the_place_of_the_line_that_says_or_shows_it(
 )
 def test_any_value_is_read_back_as_it_was(tmp_path: Path, value: str) -> None:
     path = tmp_path / ".env"
-    write_private(path, with_values("B=2\n", {"A": value}))
+    write_whole(path, with_values("B=2\n", {"A": value}))
     assert read_values(path) == {"B": "2", "A": value}
     assert dotenv_values(path)["A"] == value
 
@@ -52,6 +52,6 @@ def test_the_file_is_its_users_alone_and_nothing_else_is_left(tmp_path: Path) ->
     path = tmp_path / ".env"
     path.write_text("A=1\n")
     path.chmod(0o644)
-    write_private(path, "A=2\n")
+    write_whole(path, "A=2\n")
     assert path.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in tmp_path.iterdir()] == [".env"]

@@ -1,4 +1,4 @@
-"""`init`, answered by a script: each answer is checked at once, and `.env` is written last, for its user only."""
+"""`init`, answered by a script: each answer is checked at once, and `.env` is written last, private."""
 
 import asyncio
 import os

@@ -1,0 +1,193 @@
+"""Copies of the database: hashed, tested, one a day, and put back without losing the present file."""
+
+import asyncio
+import hashlib
+import shutil
+import subprocess
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge import backups as b
+from bridge.schema import schema
+from storage import Database, Statement
+from storage.backups import KEEP_BACKUPS, backup_directory, backup_time
+
+SESSION = Statement(
+    "INSERT INTO audit (at_ms, actor, face, action, session_id, allowed, detail) VALUES (?,?,?,?,?,?,?)",
+    (1, "a", "terminal", "x", "", 1, ""),
+)
+
+
+async def fill(path: Path, times: int) -> None:
+    async with Database.open(path, schema()) as database:
+        for _ in range(times):
+            await database.write([SESSION])
+
+
+async def count(path: Path) -> int:
+    async with Database.open(path, schema()) as database:
+        row = await database.read_one("SELECT count(*) FROM audit")
+        assert row is not None
+        return int(row[0])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "sessions.db"
+
+
+async def test_a_copy_beside_a_running_owner_holds_what_was_committed(path: Path) -> None:
+    async with Database.open(path, schema()) as database:
+        await database.write([SESSION])
+        copy = await asyncio.to_thread(b.back_up_file, path)
+        await database.write([SESSION])
+    assert b.restore(copy, path) is not None
+    assert await count(path) == 1
+
+
+async def test_the_owner_copies_its_own_database(path: Path) -> None:
+    async with Database.open(path, schema()) as database:
+        await database.write([SESSION])
+        copy = await b.back_up(database)
+    assert copy in b.copies(path)
+    assert (copy.path.stat().st_mode & 0o777, copy.size_bytes) == (0o600, copy.path.stat().st_size)
+
+
+def sums_agree(directory: Path) -> bool:
+    return subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=directory, check=False).returncode == 0
+
+
+async def test_hashes_are_written_down_as_sha256sum_reads_them(path: Path) -> None:
+    await fill(path, 1)
+    copy = b.back_up_file(path)
+    assert copy.sha256 == hashlib.sha256(copy.path.read_bytes()).hexdigest()
+    assert sums_agree(copy.path.parent)
+
+
+async def test_the_ten_newest_copies_are_kept_with_their_hashes_and_nothing_else(path: Path) -> None:
+    await fill(path, 1)
+    made = [b.back_up_file(path) for _ in range(KEEP_BACKUPS + 2)]
+    assert b.copies(path) == made[:1:-1]
+    names = {each.path.name for each in made[2:]}
+    assert {each.name for each in backup_directory(path).iterdir()} == {*names, "SHA256SUMS"}
+    sums = (backup_directory(path) / "SHA256SUMS").read_text()
+    assert {line.split()[1] for line in sums.splitlines()} == names
+
+
+async def test_a_copy_that_fails_its_test_is_removed_and_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(path, 1)
+    good = b.back_up_file(path)
+    bad = good.path.with_name("sessions.db.20300101T000000000000Z.v1")
+    bad.write_bytes(good.path.read_bytes()[:4096] + b"\xff" * 4096)
+    with pytest.raises(b.BackupRefused, match="did not pass"):
+        b.tested(bad, path)
+    assert not bad.exists()
+
+
+async def test_a_copy_that_was_changed_is_never_put_back(path: Path) -> None:
+    await fill(path, 2)
+    copy = b.back_up_file(path)
+    copy.path.write_bytes(copy.path.read_bytes() + b"\0")
+    with pytest.raises(b.BackupRefused, match="hash differs"):
+        b.restore(copy, path)
+    assert await count(path) == 2
+
+
+async def test_the_file_before_a_restore_is_kept_whole(path: Path) -> None:
+    await fill(path, 1)
+    copy = b.back_up_file(path)
+    await fill(path, 2)
+    kept = b.restore(copy, path)
+    assert kept is not None
+    assert await count(path) == 1
+    assert await count(kept) == 3
+
+
+async def test_a_copy_can_be_put_back_where_there_is_no_file(path: Path) -> None:
+    await fill(path, 1)
+    copy = b.back_up_file(path)
+    path.unlink()
+    assert b.restore(copy, path) is None
+    assert await count(path) == 1
+
+
+def test_nothing_to_copy_is_a_sentence(path: Path) -> None:
+    with pytest.raises(b.BackupRefused, match="no database yet"):
+        b.back_up_file(path)
+
+
+async def test_a_full_disk_is_told_before_anything_is_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(path, 1)
+
+    class Usage:
+        free = 1
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage)
+    with pytest.raises(b.BackupRefused, match="MB left"):
+        b.back_up_file(path)
+    assert b.copies(path) == []
+
+
+async def test_a_copy_is_due_when_the_newest_is_a_day_old_or_of_tomorrow(path: Path) -> None:
+    await fill(path, 1)
+    now = datetime.now(UTC)
+    assert b.is_due(path, now)
+    made = backup_time(b.back_up_file(path).path)
+    for later, due in [(0, False), (23, False), (25, True), (-1, True)]:
+        assert b.is_due(path, made + timedelta(hours=later)) is due
+
+
+async def test_the_daily_task_makes_the_first_copy_at_once_and_no_second(path: Path) -> None:
+    async with Database.open(path, schema()) as database:
+        task = asyncio.create_task(b.daily_backups(database, look_s=0.005))
+        async with asyncio.timeout(30):
+            while not b.copies(path):  # noqa: ASYNC110  what it makes is a file, and no event
+                await asyncio.sleep(0.005)
+            for _ in range(20):
+                await asyncio.sleep(0.005)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    assert len(b.copies(path)) == 1
+
+
+async def test_trouble_ends_the_daily_task_never(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = 0
+    enough = asyncio.Event()
+
+    async def fail(_: Database) -> b.Copy:
+        nonlocal tries
+        tries += 1
+        if tries == 3:
+            enough.set()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(b, "back_up", fail)
+    monkeypatch.setattr(b, "_RETRY_S", 0.001)
+    async with Database.open(path, schema()) as database:
+        task = asyncio.create_task(b.daily_backups(database, look_s=0.001))
+        async with asyncio.timeout(30):
+            await enough.wait()
+        assert not task.done()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_what_a_killed_copy_left_is_no_copy_and_goes_with_the_next(path: Path) -> None:
+    await fill(path, 1)
+    first = b.back_up_file(path)
+    left = [first.path.with_name(f"{first.path.name}{end}") for end in (".tmp", ".tmp-journal")]
+    for each in left:
+        each.write_bytes(b"half")
+    assert b.copies(path) == [first]
+    assert not b.is_due(path, first.made)
+    b.back_up_file(path)
+    assert [each for each in left if each.exists()] == []

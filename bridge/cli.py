@@ -63,7 +63,20 @@ class ShowStatus:
     as_json: bool
 
 
-Invocation = Run | Chat | ChatOnce | Watch | ShowStatus
+@dataclass(frozen=True, slots=True)
+class Init:
+    """Ask for what a bot needs, and write `.env`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """Check everything; with `only_live` only whether a bridge runs and answers."""
+
+    as_json: bool
+    only_live: bool
+
+
+Invocation = Run | Chat | ChatOnce | Watch | ShowStatus | Init | Doctor
 
 
 def parse(arguments: Sequence[str]) -> Invocation:
@@ -77,6 +90,10 @@ def parse(arguments: Sequence[str]) -> Invocation:
             return Watch(options.directory)
         case "status":
             return ShowStatus(options.demo, options.json)
+        case "init":
+            return Init()
+        case "doctor":
+            return Doctor(options.json, options.live)
         case _:
             chat = Chat(options.session, options.demo, options.project, options.model, options.mode)
             if options.once is not None:
@@ -110,6 +127,14 @@ def run(arguments: Sequence[str]) -> int:
             from bridge.cli_status import show_status
 
             return show_status(invocation)
+        case Init():
+            from bridge.first_run import init
+
+            return init()
+        case Doctor():
+            from bridge.doctor import doctor
+
+            return doctor(as_json=invocation.as_json, only_live=invocation.only_live)
         case _:
             assert_never(invocation)
 
@@ -129,6 +154,10 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="say whether the bridge runs, and which sessions there are")
     status.add_argument("--demo", action="store_true", help="of the demo")
     status.add_argument("--json", action="store_true", help="as JSON")
+    commands.add_parser("init", help="set a Discord bot up: ask, check each answer, write .env")
+    doctor = commands.add_parser("doctor", help="check everything, and say what to do; has the invite link")
+    doctor.add_argument("--json", action="store_true", help="as JSON")
+    doctor.add_argument("--live", action="store_true", help="only whether a bridge runs here and answers")
     return parser
 
 

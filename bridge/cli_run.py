@@ -9,6 +9,7 @@ from bridge.cli import BAD_USAGE, OK, Chat, Run
 from bridge.cli_core import finish, say_on_stderr
 from bridge.ownership import AlreadyOwned, OwnerKind, current_owner
 from bridge.settings import Settings
+from bridge.upkeep import keep_up
 
 if TYPE_CHECKING:
     from bridge.wiring import OpenCore
@@ -18,7 +19,7 @@ Face = Callable[["OpenCore"], Awaitable[None]]
 
 _WITHOUT_DISCORD = """\
 There is no Discord token, so this is the terminal. For Discord, the file .env needs three lines:
-DISCORD_TOKEN, ALLOWED_GUILD_IDS and ALLOWED_USER_IDS; .env.example says what to write there."""
+DISCORD_TOKEN, ALLOWED_GUILD_IDS and ALLOWED_USER_IDS. `claude-bridge init` asks for them and checks them."""
 
 
 def run_bridge(invocation: Run) -> int:
@@ -39,7 +40,7 @@ async def _run(invocation: Run, settings: Settings) -> int:
         for problem in missing:
             say_on_stderr(f"  - {problem.sentence}")
         return BAD_USAGE
-    return await run_with(settings, [_discord])
+    return await run_with(settings, [_discord, keep_up])
 
 
 async def run_with(settings: Settings, faces: Sequence[Face]) -> int:

@@ -14,7 +14,17 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.settings_errors import Problem, SettingsWrong, at, invalid_value, wrong_lines
-from bridge.settings_values import Bytes, Ids, Location, Text, Variables, in_capitals, in_lower_case, stripped
+from bridge.settings_values import (
+    Bytes,
+    Ids,
+    Location,
+    Text,
+    Variables,
+    Words,
+    in_capitals,
+    in_lower_case,
+    stripped,
+)
 from sessions.claude.launch import DEFAULT_CHILD_ENV
 from sessions.model import PermissionMode
 
@@ -138,6 +148,10 @@ class Settings(BaseSettings):
         BackendChoice.AUTO, "What holds Claude's processes; auto takes tmux, or pty where tmux does not work.",
         write="auto, tmux or pty",
     )  # fmt: skip
+    host_prefix: Words = _setting(
+        (), "A command that each Claude process is started through, for a scope of its own: docs/operation.md.",
+        write="a command with its options", shown="",
+    )  # fmt: skip
     claude_command: Text = _setting(
         "", "The claude program, if it is not to be looked for on PATH.", write="a program's name or path"
     )
@@ -188,6 +202,13 @@ class Settings(BaseSettings):
     log_format: Annotated[LogFormat, BeforeValidator(in_lower_case)] = _setting(
         LogFormat.AUTO, "How the log looks on stderr; auto is pretty on a terminal, JSON elsewhere.",
         write="auto, pretty or json",
+    )  # fmt: skip
+    metrics_file: Location | None = _setting(
+        None, "A file that figures are written to every 30 seconds, as OpenMetrics text.", write="a file's path"
+    )
+    metrics_port: int | None = _setting(
+        None, "A port of 127.0.0.1 that serves the same figures at /metrics.",
+        write="a whole number from 1 to 65535, or nothing", ge=1, le=65535,
     )  # fmt: skip
 
     @property

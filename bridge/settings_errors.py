@@ -20,6 +20,7 @@ _TROUBLE = {
     "enum": "is “{value}”, which is not a choice",
     "greater_than_equal": "is {value}, which is too small",
     "greater_than": "is {value}, which is too small",
+    "less_than_equal": "is {value}, which is too large",
 }
 
 

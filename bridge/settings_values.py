@@ -5,6 +5,7 @@ in words that follow the setting's name.
 """
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -58,6 +59,15 @@ def _size(value: object) -> object:
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
+def _words(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(shlex.split(value))
+    except ValueError as error:
+        raise ValueError(f"is “{value}”, which no shell can read ({error})") from error
+
+
 def _path(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -83,6 +93,7 @@ def stripped(value: object) -> object:
 
 Ids = Annotated[frozenset[int], NoDecode, BeforeValidator(_discord_ids)]
 Variables = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_variables)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Bytes = Annotated[int, BeforeValidator(_size)]
 Location = Annotated[Path, BeforeValidator(_path)]
 Text = Annotated[str, BeforeValidator(stripped)]

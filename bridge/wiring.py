@@ -186,6 +186,7 @@ def _backend(settings: Settings, options: CoreOptions) -> Backends:
             socket_name=tmux_socket_name(settings.data_dir),
             watch=watch_command(),
             environment=dict(os.environ),
+            host_prefix=settings.host_prefix,
         ),
         on_fallback=options.say,
     )

@@ -1,0 +1,48 @@
+"""Telling a service manager how we are: ready, alive, ending. Does nothing where none asks.
+
+Format: `sd_notify(3)`, a datagram of NAME=value lines to the unix socket that NOTIFY_SOCKET names.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+
+
+def notify(*states: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Send `states`, for example `READY=1`; whether somebody was told. Never raises, never waits."""
+    address = environment.get("NOTIFY_SOCKET", "")
+    if not address:
+        return False
+    if address.startswith("@"):
+        address = f"\0{address[1:]}"  # Linux's abstract names
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        sender.setblocking(False)
+        sender.sendto("\n".join(states).encode(), address)
+        return True
+    return False
+
+
+def watchdog_s(environment: Mapping[str, str] = os.environ) -> float | None:
+    """Within how many seconds the manager wants a sign of life of this process; None if it wants none."""
+    usec, pid = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", "")
+    if not usec.isdigit() or int(usec) == 0 or pid not in ("", str(os.getpid())):
+        return None
+    return int(usec) / 1_000_000
+
+
+async def tell_service_manager(environment: Mapping[str, str] = os.environ) -> None:
+    """Say that we are ready, then show signs of life until cancelled, then say that we end.
+
+    The signs come from the event loop: one that hangs shows none, and is restarted.
+    """
+    notify("READY=1", f"MAINPID={os.getpid()}", environment=environment)
+    limit_s = watchdog_s(environment)
+    try:
+        while limit_s is not None:
+            notify("WATCHDOG=1", environment=environment)
+            await asyncio.sleep(limit_s / 3)
+        await asyncio.get_running_loop().create_future()
+    finally:
+        notify("STOPPING=1", environment=environment)

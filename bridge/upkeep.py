@@ -1,0 +1,39 @@
+"""What a running bridge does beside its faces: signs of life, a copy of the database a day, figures.
+
+A face like the others to `cli_run.run_with`. Nothing that goes wrong in here ends the bridge.
+"""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from bridge.backups import daily_backups
+from bridge.notify import tell_service_manager
+
+if TYPE_CHECKING:
+    from bridge.wiring import OpenCore
+
+log = logging.getLogger(__name__)
+
+
+async def keep_up(core: "OpenCore") -> None:
+    """Do all of it until cancelled."""
+    settings = core.settings
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        tasks.create_task(tell_service_manager(), name="service manager")
+        if settings.enable_persistence:
+            tasks.create_task(daily_backups(core.database), name="daily backups")
+        if settings.metrics_file is not None or settings.metrics_port is not None:
+            from bridge.metrics import keep_file, serving
+
+            if settings.metrics_file is not None:
+                tasks.create_task(keep_file(core.service, settings.metrics_file), name="metrics file")
+            if settings.metrics_port is not None:
+                try:
+                    await stack.enter_async_context(serving(core.service, settings.metrics_port))
+                except OSError as error:
+                    log.warning(
+                        "metrics not served", extra={"port": settings.metrics_port, "why": error.strerror}
+                    )
+        await asyncio.get_running_loop().create_future()

@@ -1,0 +1,105 @@
+"""What the scripts share: the core of the bridge that runs, or one of their own, and asking before they act."""
+
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from threading import Event, Thread
+
+from rich.console import Console
+from rich.progress import Progress
+
+from bridge.cli_core import demo_or_not, say_on_stderr
+from bridge.control_client import connected
+from bridge.ownership import OwnerKind, current_owner
+from bridge.settings import Settings
+from sessions.commands import Core
+
+_LOOK_S = 0.1
+
+EXIT_CODES = "exit codes: 0 done, 1 something went wrong, 2 bad usage or settings"
+
+
+def script_parser(name: str, description: str, details: str) -> ArgumentParser:
+    """A parser with the options that every script has: `--help` with `details`, and `--demo`."""
+    parser = ArgumentParser(
+        prog=name,
+        description=description,
+        epilog=f"{details.strip()}\n\n{EXIT_CODES}\n",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--demo", action="store_true", help="of the demo instead of the real sessions")
+    return parser
+
+
+@asynccontextmanager
+async def script_core(settings: Settings, *, demo: bool) -> AsyncIterator[Core]:
+    """The core of the process that owns the data directory, or else one opened here, inside the block.
+
+    `settings` are the real ones, also for the demo. Raises `CoreLost` and what `open_core` does.
+    """
+    place = demo_or_not(settings, demo=demo)
+    if current_owner(place.data_dir) is not None:
+        async with connected(place.data_dir) as core:
+            yield core
+        return
+    from bridge.wiring import CoreOptions, open_core
+
+    options = CoreOptions(OwnerKind.SCRIPT, demo=demo, logs_on_stderr=False, say=say_on_stderr)
+    async with open_core(place, options) as opened:
+        yield opened.service
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Whether to go on: `yes` says so, or the person at the terminal does."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        say_on_stderr(f"{question} Nobody is here to ask; --yes says it beforehand.")
+        return False
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on a terminal that `what` goes on, while the block takes its time."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(f"{what} …"):
+        yield
+
+
+@contextmanager
+def growing(what: str, directory: Path, total_bytes: int) -> Iterator[None]:
+    """Show on a terminal how far `what` is, inside the block: `directory` grows by `total_bytes`."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    before = _bytes_in(directory)
+    done = Event()
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(what, total=max(1, total_bytes))
+
+        def watch() -> None:
+            while not done.wait(_LOOK_S):
+                progress.update(task, completed=_bytes_in(directory) - before)
+
+        watching = Thread(target=watch, name="progress", daemon=True)
+        watching.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watching.join()
+
+
+def _bytes_in(directory: Path) -> int:
+    total = 0
+    for path in directory.rglob("*"):
+        with suppress(OSError):  # gone meanwhile
+            total += path.stat().st_size
+    return total

@@ -1,0 +1,53 @@
+"""Take over a conversation with Claude that was begun outside of the bridge, in a terminal for instance."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from bridge.cli_core import finish
+from bridge.control_socket import local_actor
+from bridge.script_core import script_core, script_parser
+from bridge.settings import Settings
+from sessions.commands import AdoptConversation, FoundConversation, ListConversations
+
+OK = 0
+
+DETAILS = """\
+Without CONVERSATION it lists those that no session has, last written first. With one, a session is made that
+goes on from it; its directory has to lie in WORKSPACE_ROOT. Close it in the terminal first: two at once would
+write the same transcript. Then: claude-bridge chat --session ID
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run with the command line `arguments`; return the exit code."""
+    parser = script_parser("adopt", __doc__ or "", DETAILS)
+    parser.add_argument("conversation", metavar="CONVERSATION", nargs="?", help="its id, or how it begins")
+    parser.add_argument("--limit", type=int, default=50, metavar="N", help="list at most N (50)")
+    options = parser.parse_args(arguments)
+    return finish(partial(_run, demo=options.demo, wanted=options.conversation, limit=options.limit))
+
+
+async def _run(settings: Settings, *, demo: bool, wanted: str | None, limit: int) -> int:
+    async with script_core(settings, demo=demo) as core:
+        found = (await core.perform(local_actor(), ListConversations(limit=limit))).conversations
+        if wanted is None:
+            print("\n".join(map(_line, found)) or "There is no conversation that no session has.")
+            return OK
+        matching = [each.conversation_id for each in found if each.conversation_id.startswith(wanted)]
+        conversation = matching[0] if len(matching) == 1 else wanted
+        adopt = AdoptConversation(channel_id="terminal:chat", conversation_id=conversation)
+        session = await core.perform(local_actor(), adopt)
+    print(f"Adopted as session {session.id}. Go on with: claude-bridge chat --session {session.id}")
+    return OK
+
+
+def _line(each: FoundConversation) -> str:
+    written = datetime.fromtimestamp(each.updated_ms / 1000, UTC)
+    words = (each.title or each.first_prompt or "no title").replace("\n", " ")[:60]
+    return f"{each.conversation_id}  {written:%Y-%m-%d %H:%M}  {each.directory_name}  {words}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

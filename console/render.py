@@ -49,7 +49,7 @@ _THEME = Theme(
     {"markdown.code": "cyan", "markdown.h1": "bold", "markdown.h2": "bold", "markdown.link_url": "cyan"}
 )
 # Rich fills lines with spaces up to the width; they would be copied along.
-_FILLED = re.compile(r" +(?=(?:\x1b\[0m)?\n)")
+_FILLED = re.compile(r" +(?=(?:\x1b\[[0-9;]*m| )*\n)")
 
 _LONGEST_MARKDOWN = 60_000
 _LONGEST_TEXT = 400_000

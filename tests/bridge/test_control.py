@@ -1,0 +1,324 @@
+"""The control socket: the same core from afar; nothing that a client does or leaves undone harms it."""
+
+import asyncio
+import json
+import os
+import stat
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import pytest
+
+from bridge import control_socket
+from bridge import control_wire as wire
+from bridge.control import ControlServer
+from bridge.control_client import ControlClient, connected
+from sessions import commands as c
+from sessions import errors
+from sessions import events as e
+from sessions.access import Action, Actor, Role
+from sessions.model import SessionId, TurnId
+from storage import DatabaseFull
+
+R = TypeVar("R")
+ME = Actor("terminal:me", "terminal", Role.ADMIN)
+SESSION = SessionId("01890000-0000-7000-8000-000000000001")
+DEADLINE_S = 30
+
+
+class FakeCore:
+    """Answers with what `answer` is set to; its feed is `produced` events, counted as they are taken."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Actor, c.Command[Any]]] = []
+        self.answer: Any = c.Stopped(True)
+        self.waits = asyncio.Event()
+        self.waits.set()
+        self.produced: list[e.Feed] = []
+        self.endless = False
+        self.taken = 0
+        self.following = 0
+
+    async def perform(self, actor: Actor, command: c.Command[R]) -> R:
+        self.asked.append((actor, command))
+        await self.waits.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return cast("R", self.answer)
+
+    async def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[e.Feed, None]:
+        self.following += 1
+        try:
+            if session_id != SESSION:
+                raise errors.SessionNotFound(session_id)
+            for item in self.produced[after:]:
+                self.taken += 1
+                yield item
+            number = 0
+            while self.endless:
+                number += 1
+                self.taken += 1
+                yield e.Numbered(SESSION, number, 0, e.Noticed("big", "x" * 100_000))
+            await asyncio.Event().wait()
+        finally:
+            self.following -= 1
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    (tmp_path / "run").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+async def core(data_dir: Path) -> AsyncIterator[FakeCore]:
+    core = FakeCore()
+    async with ControlServer(core, data_dir):
+        yield core
+
+
+@pytest.fixture
+async def client(core: FakeCore, data_dir: Path) -> AsyncIterator[ControlClient]:
+    async with connected(data_dir) as client:
+        yield client
+
+
+class RawLine:
+    """A client that sends what it likes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self.writer = writer
+
+    async def send(self, *lines: bytes) -> None:
+        for line in lines:
+            self.writer.write(line + b"\n")
+        await self.writer.drain()
+
+    async def answer(self) -> dict[str, Any]:
+        async with asyncio.timeout(DEADLINE_S):
+            return dict(json.loads(await self._reader.readline()))
+
+
+@pytest.fixture
+async def raw(core: FakeCore, data_dir: Path) -> AsyncIterator[RawLine]:
+    reader, writer = await asyncio.open_unix_connection(sock=control_socket.connect(data_dir))
+    line = RawLine(reader, writer)
+    assert await line.answer() == {"type": "hello", "protocol": wire.PROTOCOL, "pid": os.getpid()}
+    yield line
+    writer.close()
+
+
+async def until(claim: Any) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not claim():  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(0.01)
+
+
+async def test_a_command_and_its_reply_travel_with_the_actor(core: FakeCore, client: ControlClient) -> None:
+    core.answer = c.Accepted(TurnId("t"), 3)
+    command = c.SendMessage(session_id=SESSION, content="\u2028\n é 🎉", origin="o")
+    assert await client.perform(ME, command) == core.answer
+    assert core.asked == [(ME, command)]
+
+
+def every_error() -> list[errors.SessionError]:
+    made: list[errors.SessionError] = [
+        errors.SessionNotFound("id"),
+        errors.TurnNotFound("t"),
+        errors.IllegalMove("Sending", "ended"),
+        errors.NotAllowed(Action.MANAGE),
+        errors.AlreadyDecided("a", "discord:1"),
+        errors.WrongAnswer("plan"),
+        errors.LimitReached("Used up.", opens_ms=5),
+        errors.WorkDirectoryRefused("x", "it does not exist"),
+    ]
+    known = {type(error) for error in made}
+    plain = [kind for kind in errors.SessionError.__subclasses__() if kind not in known]
+    return [*made, *(kind("A sentence.") for kind in plain if kind.__init__ is errors.SessionError.__init__)]
+
+
+@pytest.mark.parametrize("error", every_error(), ids=lambda error: type(error).__name__)
+async def test_a_refusal_arrives_as_the_same_error(
+    core: FakeCore, client: ControlClient, error: errors.SessionError
+) -> None:
+    core.answer = error
+    with pytest.raises(type(error)) as caught:
+        await client.perform(ME, c.Interrupt(session_id=SESSION))
+    assert (str(caught.value), vars(caught.value)) == (str(error), vars(error))
+
+
+async def test_unexpected_errors_arrive_as_an_incident_and_storage_errors_as_their_sentence(
+    core: FakeCore, client: ControlClient
+) -> None:
+    core.answer = ValueError("secret detail")
+    with pytest.raises(errors.SessionError, match=r"incident [0-9a-f]{8}") as caught:
+        await client.perform(ME, c.Interrupt(session_id=SESSION))
+    assert "secret" not in str(caught.value)
+    core.answer = DatabaseFull("The disk is full.")
+    with pytest.raises(errors.SessionError, match=r"^The disk is full\.$"):
+        await client.perform(ME, c.Interrupt(session_id=SESSION))
+
+
+async def test_events_come_from_the_number_asked_for_and_a_closed_follower_is_let_go(
+    core: FakeCore, client: ControlClient
+) -> None:
+    core.produced = [e.Numbered(SESSION, n, 0, e.Noticed("t", f"event {n}")) for n in range(1, 6)]
+    core.produced.append(e.PartialText(SESSION, 5, TurnId("t"), "k", "text", 0, "grow"))
+    async with aclosing(client.follow(ME, SESSION, 2)) as feed:
+        seen = [await anext(feed) for _ in range(4)]
+        assert seen == core.produced[2:]
+    await until(lambda: core.following == 0)
+    with pytest.raises(errors.SessionNotFound):
+        await anext(client.follow(ME, "other", 0))
+
+
+async def test_a_reader_that_does_not_read_stalls_neither_the_core_nor_others(
+    core: FakeCore, client: ControlClient, raw: RawLine
+) -> None:
+    core.endless = True
+    await raw.send(wire.encoded(wire.Follow(id=1, session_id=SESSION, after=0)).strip())
+    taken = -1
+    while taken != core.taken:
+        taken = core.taken
+        await asyncio.sleep(0.1)
+    # What one connection may hold: its queue and the buffers of the socket.
+    assert taken < 200
+    async with asyncio.timeout(DEADLINE_S):
+        assert await client.perform(ME, c.Interrupt(session_id=SESSION)) == c.Stopped(True)
+
+
+async def test_more_requests_than_are_served_at_once_wait_their_turn(
+    core: FakeCore, client: ControlClient
+) -> None:
+    core.waits.clear()
+    asked = [asyncio.create_task(client.perform(ME, c.Interrupt(session_id=SESSION))) for _ in range(100)]
+    await until(lambda: len(core.asked) == 32)
+    core.waits.set()
+    assert await asyncio.gather(*asked) == [c.Stopped(True)] * 100
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"no json",
+        b"[]",
+        b'{"type":"perform","id":7}',
+        b'{"type":"perform","id":7,"command":{"type":"format_disk"}}',
+        b'{"type":"perform","id":7,"command":{"type":"interrupt","session_id":5}}',
+        b'{"type":"unheard of","id":7}',
+        b'\xff\xfe{"id":7}',
+        b"[" * 100_000,
+    ],
+    ids=lambda line: line[:30].decode("latin-1"),
+)
+async def test_a_line_that_is_no_request_is_refused_and_the_next_is_served(
+    core: FakeCore, raw: RawLine, line: bytes
+) -> None:
+    command = json.dumps({"type": "interrupt", "session_id": SESSION})
+    await raw.send(line, f'{{"type":"perform","id":8,"command":{command}}}'.encode())
+    refused = await raw.answer()
+    assert refused["type"] == "failed"
+    assert refused["id"] in (0, 7)
+    assert "cannot be understood" in refused["sentence"]
+    assert await raw.answer() == {"type": "reply", "id": 8, "body": {"was_running": True}}
+    # Without an actor it is done for the person at this machine.
+    assert core.asked[0][0] == control_socket.local_actor()
+
+
+async def test_a_request_that_never_ends_is_refused_and_the_connection_closed(
+    core: FakeCore, client: ControlClient, raw: RawLine
+) -> None:
+    async def send_for_ever() -> None:
+        while True:
+            raw.writer.write(b"x" * (1 << 20))
+            await raw.writer.drain()
+
+    with pytest.raises(ConnectionError):
+        await send_for_ever()
+    assert await client.perform(ME, c.Interrupt(session_id=SESSION)) == c.Stopped(True)
+
+
+async def test_a_client_that_only_sends_and_closes_its_side_still_gets_its_answers(
+    core: FakeCore, raw: RawLine
+) -> None:
+    await raw.send(b'{"type":"perform","id":1,"command":{"type":"interrupt","session_id":"s"}}')
+    raw.writer.write_eof()
+    assert (await raw.answer())["id"] == 1
+
+
+async def test_cancel_ends_a_subscription_and_only_that(core: FakeCore, raw: RawLine) -> None:
+    core.produced = [e.Numbered(SESSION, 1, 0, e.Noticed("t", "one"))]
+    for number in (1, 2):
+        await raw.send(wire.encoded(wire.Follow(id=number, session_id=SESSION, after=0)).strip())
+        assert (await raw.answer())["id"] == number
+    await raw.send(b'{"type":"cancel","id":1}', b'{"type":"cancel","id":9}')
+    await until(lambda: core.following == 1)
+
+
+async def test_the_end_of_the_owner_is_told_to_everybody_who_waits(data_dir: Path) -> None:
+    core = FakeCore()
+    core.waits.clear()
+    async with AsyncExitStack() as server:
+        await server.enter_async_context(ControlServer(core, data_dir))
+        async with connected(data_dir) as client, aclosing(client.follow(ME, SESSION, 0)) as feed:
+            asked = asyncio.create_task(client.perform(ME, c.Interrupt(session_id=SESSION)))
+            following = asyncio.ensure_future(anext(feed))
+            await until(lambda: core.asked and core.following)
+            await server.aclose()
+            for waiting in (asked, following):
+                with pytest.raises(errors.CoreLost):
+                    await waiting
+            with pytest.raises(errors.CoreLost):
+                await client.perform(ME, c.Interrupt(session_id=SESSION))
+
+
+async def test_nobody_listening_and_another_version_are_a_lost_core(data_dir: Path) -> None:
+    with pytest.raises(errors.CoreLost):
+        async with connected(data_dir):
+            pass
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(wire.encoded(wire.Hello(wire.PROTOCOL + 1, 1)))
+        writer.close()
+
+    server = await asyncio.start_unix_server(greet, sock=control_socket.listen(data_dir))
+    async with server:
+        with pytest.raises(errors.CoreLost, match="another version"):
+            async with connected(data_dir):
+                pass
+
+
+async def test_the_socket_is_private_replaces_a_stale_one_and_goes_with_the_server(data_dir: Path) -> None:
+    path = data_dir / "run" / "control.sock"
+    control_socket.listen(data_dir).close()
+    assert path.exists()
+    async with ControlServer(FakeCore(), data_dir), connected(data_dir) as client:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        await client.perform(ME, c.Interrupt(session_id=SESSION))
+    assert not path.exists()
+
+
+async def test_a_path_longer_than_an_address_works(tmp_path: Path) -> None:
+    data_dir = tmp_path / ("d" * 120)
+    (data_dir / "run").mkdir(parents=True)
+    async with ControlServer(FakeCore(), data_dir), connected(data_dir) as client:
+        assert await client.perform(ME, c.Interrupt(session_id=SESSION)) == c.Stopped(True)
+    assert (data_dir / "run").is_dir()
+
+
+async def test_another_user_is_not_served(
+    core: FakeCore, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Foreign:
+        def getsockopt(self, level: int, name: int, size: int, /) -> bytes:
+            return (1).to_bytes(4, "little") + (os.getuid() + 1).to_bytes(4, "little") + bytes(4)
+
+    assert not control_socket.peer_is_owner(Foreign())
+    monkeypatch.setattr(control_socket, "peer_is_owner", lambda _: False)
+    with pytest.raises(errors.CoreLost):
+        async with connected(data_dir):
+            pass

@@ -7,7 +7,7 @@ does. What they note goes to `people.ndjson` at once: the checker believes it.
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
@@ -79,7 +79,8 @@ class Person:
         self._world = world
         self._notebook = notebook
         self._rng = rng
-        self._menu: tuple[str, ...] = how.get("menu", MENU)
+        menu: tuple[str, ...] = how.get("menu", MENU)
+        self.choose: Callable[[], str] = lambda: rng.choice(menu)
         self._answers: bool = how.get("answers", True)
         self._restless: bool = how.get("restless", False)
         self._most: int = how.get("most", 1_000_000)
@@ -113,7 +114,7 @@ class Person:
     async def _prompt(self) -> None:
         while not self.enough.is_set() and len(self.accepted) < self._most:
             n = len(self.accepted)
-            await self.send(self._rng.choice(self._menu).format(n=n))
+            await self.send(self.choose().format(n=n))
             if self._restless and n % 3 == 2:
                 async with self._news:
                     await self._news.wait_for(lambda: not self.open_turns)
@@ -128,6 +129,11 @@ class Person:
         self._notebook.note("accepted", session=self.session_id, origin=origin, turn=accepted.turn_id)
         self.accepted[origin] = accepted.turn_id
         return accepted.turn_id
+
+    async def given(self, count: int) -> None:
+        """Wait until so many prompts were accepted."""
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.accepted) >= count)
 
     async def until_ended(self, turn_id: str) -> TurnStatus:
         """Wait until the turn has ended; `look_on` has to run."""

@@ -34,6 +34,7 @@ async def kill_at_random(world: World, rng: random.Random, times: int) -> None:
 async def finish(world: World, crowd: Crowd) -> None:
     """Park everybody, stop the bot, and have everything judged."""
     await crowd.park_all()
+    await world.cleared_away()
     await world.stop_bot()
     found = await world.violations()
     assert found == [], "\n".join(map(str, found)) + world.sentences()

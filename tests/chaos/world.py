@@ -124,6 +124,12 @@ class World:
                 found.append((directory, pids))
         return found
 
+    async def cleared_away(self) -> None:
+        """Wait until the bot has removed every host's directory: that comes after the end it tells of."""
+        async with asyncio.timeout(READY_S):
+            while next(host_directories(self.run), None) is not None:  # noqa: ASYNC110  files send no event
+                await asyncio.sleep(0.02)
+
     def tmux(self, *words: str) -> str:
         """What a tmux command prints; empty if it fails."""
         name = tmux_socket_name(self.data)

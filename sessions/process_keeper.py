@@ -46,6 +46,7 @@ class ProcessKeeper:
         self._stop_s = stop_s
         self._loaded = loaded
         self._starting: set[SessionId] = set()
+        self._asked_meanwhile: set[SessionId] = set()
         self._parking: set[SessionId] = set()
         self._starts: dict[SessionId, deque[float]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -54,6 +55,7 @@ class ProcessKeeper:
     def wants_process(self, session: Session) -> None:
         """Let the session wait for a process; it gets one at once if there is room. No-op while one starts."""
         if session.id in self._starting:
+            self._asked_meanwhile.add(session.id)
             return
         self.slots.add(session.id, session.snapshot.user_id)
         self.grant()
@@ -142,7 +144,8 @@ class ProcessKeeper:
                 await self._give_up_starting(session)
             else:
                 await self._wait_for_memory(session)
-                await launch_and_stay(session)
+                if await launch_and_stay(session):
+                    self._starts.pop(session.id, None)
         finally:
             self._starting.discard(session.id)
             self._after_process(session)
@@ -163,14 +166,18 @@ class ProcessKeeper:
                 self.spawn(run.leave(run.leaving, session.snapshot.reason), session)
             await stay(session, run)
         finally:
-            self._after_process(session)
+            if session.id not in self._starting:  # a prompt may have woken it already
+                self._after_process(session)
 
     def _after_process(self, session: Session) -> None:
         """A process is over: take up what it left, and give its place away."""
+        asked = session.id in self._asked_meanwhile
+        self._asked_meanwhile.discard(session.id)
         if self._closing:
             return
         snapshot = session.snapshot
-        if snapshot.lifecycle is Lifecycle.PARKED and (snapshot.queue or snapshot.current):
+        goes_on = snapshot.lifecycle is Lifecycle.PARKED or (snapshot.lifecycle is Lifecycle.FAILED and asked)
+        if goes_on and (snapshot.queue or snapshot.current):
             self.slots.add(session.id, snapshot.user_id)
         self.grant()
 

@@ -30,21 +30,21 @@ from sessions.work_directory import check_work_directory
 log = logging.getLogger(__name__)
 
 
-async def launch_and_stay(session: Session) -> None:
-    """Start a host for `session` and stay with it until its end is recorded."""
+async def launch_and_stay(session: Session) -> bool:
+    """Start a host for `session` and stay with it until its end is recorded; whether it ended as asked."""
     continues = session.snapshot.current is not None
     number = await until_stored(partial(_record_start, session, continues=continues))
     if number is None:
-        return
+        return True
     try:
         host = await until_stored(partial(_launch, session, number, continues=continues))
     except (ClaudeError, ClaudeUnavailable, WorkDirectoryRefused) as error:
         await _record_failed_start(session, number, str(error))
-        return
+        return False
     except BackendError:
         log.exception("launch failed", extra={"session": session.id})
         await _record_failed_start(session, number, "Claude's process could not be started on this machine.")
-        return
+        return False
     await until_stored(partial(_record_launch, session, number, host))
     run = session.run = HostRun(session, host, StoredHost(number, host.ref, "live", 0, 0), ())
     run.leaving = leaving_target(session.snapshot)
@@ -53,8 +53,8 @@ async def launch_and_stay(session: Session) -> None:
             await host.kill(session.around.patience.stop_s)
     except Unkillable as error:
         await _record_unkillable(session, run, error)
-    else:
-        await stay(session, run)
+        return False
+    return await stay(session, run)
 
 
 async def _record_start(session: Session, *, continues: bool) -> int | None:
@@ -182,8 +182,8 @@ def _fail(draft: Draft, sentence: str) -> None:
     draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, Lifecycle.FAILED, sentence))
 
 
-async def stay(session: Session, run: HostRun) -> None:
-    """Read and feed the host until it has ended; record how."""
+async def stay(session: Session, run: HostRun) -> bool:
+    """Read and feed the host until it has ended; record how. Whether it ended as asked."""
     run.trouble = ""
     try:
         ended = await _stay_until_the_end(session, run)
@@ -193,11 +193,12 @@ async def stay(session: Session, run: HostRun) -> None:
         ended = await _end_by_force(session, run)
     except Unkillable as error:
         await _record_unkillable(session, run, error)
-        return
+        return False
     trouble = run.trouble or _trouble_of(run, ended)
     await until_stored(partial(run.record_end, ended, trouble))
     if not trouble:  # else its stderr stays for an admin to read, until the next end or the daily round
         await remove_ended_hosts(session)
+    return run.leaving is not None
 
 
 async def _stay_until_the_end(session: Session, run: HostRun) -> HostExit:

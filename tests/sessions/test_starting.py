@@ -141,3 +141,50 @@ async def test_a_process_that_outlives_kill_fails_its_session_and_says_so(here: 
             await here.manager.clear_session(session.id)
     assert session.snapshot.lifecycle is Lifecycle.FAILED
     assert "4711" in session.snapshot.reason
+
+
+async def test_a_session_may_be_parked_and_woken_as_often_as_it_likes(here: House) -> None:
+    """The limit on starts is for processes that end by themselves."""
+    session = await here.session()
+    for n in range(12):
+        await send(session, f"prompt {n}")
+        await idle(session)
+        await session.park("again")
+    assert session.snapshot.lifecycle is Lifecycle.PARKED
+    assert {status for _, status in await statuses(here, session)} == {"done"}
+
+
+async def test_a_process_that_keeps_ending_by_itself_is_given_up(here: House) -> None:
+    session = await here.session()
+    await send(session, "gate x")
+    async with asyncio.timeout(DEADLINE_S):
+        while session.snapshot.lifecycle is not Lifecycle.FAILED:
+            await session.until(lambda snapshot: snapshot.running is not None or not snapshot.holds_slot)
+            here.machine.reboot()
+            await asyncio.sleep(0)
+    assert here.machine.launches == 5
+    assert session.snapshot.current is None
+    here.clock.seconds += 61
+    here.claude.open_gate("x")
+    await send(session, "again")
+    await idle(session)
+    assert (await statuses(here, session))[-1] == ("again", "done")
+
+
+async def test_a_prompt_that_wakes_a_session_while_the_old_process_is_being_let_go_starts_one(
+    here: House,
+) -> None:
+    """Found by seed 1082: a session found again after a restart, parked, and prompted at that moment."""
+    session = await here.session()
+    await send(session, "one")
+    await idle(session)
+    for n in range(20):
+        await here.restart()
+        session = await here.again(session)
+        await idle(session)
+        parking = asyncio.create_task(session.park("now"))
+        await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.PARKED)
+        await send(session, f"prompt {n}")
+        await parking
+        await idle(session)
+    assert {status for _, status in await statuses(here, session)} == {"done"}

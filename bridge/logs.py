@@ -36,8 +36,11 @@ _SECRETS = re.compile(
     r"|(?i:\bbearer )[\w.~+/=-]{16,}"
     r"|(?<=://)[^/\s:@\"',]+:[^/\s@\"',]+(?=@)"
 )
-# Their DEBUG records hold whole messages, and Discord's gateway its token.
-_NEVER_DEBUG = ("discord.http", "discord.gateway", "discord.client", "discord.webhook", "aiosqlite", "asyncio")
+# Their DEBUG records hold whole messages, Discord's gateway its token, tmux's commands titles of sessions.
+_NEVER_DEBUG = (
+    *("discord.http", "discord.gateway", "discord.client", "discord.webhook"),
+    *("aiosqlite", "asyncio", "libtmux"),
+)
 
 
 @dataclass(frozen=True, slots=True)

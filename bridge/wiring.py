@@ -204,6 +204,7 @@ def _policy(settings: Settings) -> Policy:
             ask_timeout_s=settings.ask_timeout,
             ask_park_s=settings.ask_park_after,
         ),
+        secrets=settings.secrets,
         retention=RetentionRules(
             keep_ended_days=settings.retention_days,
             archive_after_days=settings.archive_after_days,

@@ -74,7 +74,7 @@ class Person:
         self.session_id = ""
         self.ended: dict[str, TurnStatus] = {}
         self.accepted: dict[str, str] = {}
-        self.asks_seen = 0
+        self.asks: list[Ask] = []
         self.enough = asyncio.Event()
         self._world = world
         self._notebook = notebook
@@ -135,6 +135,12 @@ class Person:
         async with self._news:
             await self._news.wait_for(lambda: len(self.accepted) >= count)
 
+    async def asked(self, count: int) -> Ask:
+        """Wait until Claude asked so many times; return the last of these asks."""
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.asks) >= count)
+        return self.asks[count - 1]
+
     async def until_ended(self, turn_id: str) -> TurnStatus:
         """Wait until the turn has ended; `look_on` has to run."""
         async with self._news:
@@ -174,7 +180,7 @@ class Person:
         shown = digest(msgspec.to_builtins(item.event))
         self._notebook.note("seen", session=self.session_id, who=self.name, number=item.number, digest=shown)
         if isinstance(item.event, AskOpened):
-            self.asks_seen += 1
+            self.asks.append(item.event.ask)
             if self._answers:
                 first, second = self.decisions(item.event.ask)
                 tasks.create_task(self.answer(item.event.ask, first), name=f"{self.name} answers")

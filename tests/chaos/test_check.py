@@ -166,7 +166,8 @@ def block_events(connection: sqlite3.Connection) -> list[tuple[str, int, str]]:
     """The two blocks of the first turn that has two: session, number and body of their events."""
     found = connection.execute(
         "SELECT session_id, number, body FROM events WHERE kind = 'block_added'"
-        " AND json_extract(body, '$.turn_id') = (SELECT turn_id FROM blocks WHERE body LIKE '%two%' LIMIT 1) ORDER BY number"
+        " AND json_extract(body, '$.turn_id') = "
+        " (SELECT turn_id FROM blocks WHERE body LIKE '%two%' LIMIT 1) ORDER BY number"
     ).fetchall()
     assert len(found) == 2
     return found

@@ -61,6 +61,10 @@ def _start(wish: dict[str, Any]) -> None:
         os.environ.clear()
         os.environ.update(wish["environment"])
         os.chdir(wish["cwd"])
+        if wish["exec"]:
+            root = Path(__file__).parents[2]
+            os.environ["PYTHONPATH"] = str(root)
+            os.execv(sys.executable, [sys.executable, "-m", "tests.chaos.bot_process", wish["keep"]])
         from tests.chaos.bot_process import run
 
         code = run(Path(wish["keep"]))

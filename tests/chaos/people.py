@@ -128,12 +128,20 @@ class Person:
         accepted = await self.perform(SendMessage(session_id=self.session_id, content=content, origin=origin))
         self._notebook.note("accepted", session=self.session_id, origin=origin, turn=accepted.turn_id)
         self.accepted[origin] = accepted.turn_id
+        async with self._news:
+            self._news.notify_all()
         return accepted.turn_id
 
     async def given(self, count: int) -> None:
         """Wait until so many prompts were accepted."""
         async with self._news:
             await self._news.wait_for(lambda: len(self.accepted) >= count)
+
+    async def goes_on(self) -> None:
+        """Wait until another prompt was accepted, or there will be none."""
+        count = len(self.accepted)
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.accepted) > count or self.enough.is_set())
 
     async def asked(self, count: int) -> Ask:
         """Wait until Claude asked so many times; return the last of these asks."""
@@ -228,10 +236,10 @@ async def _closing(feed: Any) -> AsyncIterator[Any]:
 class Crowd:
     """Several people at once."""
 
-    def __init__(self, world: World, seed: int, size: int, **how: Any) -> None:
+    def __init__(self, world: World, seed: int, size: int, *, name: str = "p", **how: Any) -> None:
         self.notebook = Notebook(world)
         self.people = [
-            Person(world, self.notebook, f"p{n}", random.Random(f"{seed}.{n}"), **how) for n in range(size)
+            Person(world, self.notebook, f"{name}{n}", random.Random(f"{seed}.{n}"), **how) for n in range(size)
         ]
 
     @asynccontextmanager

@@ -63,14 +63,23 @@ class World:
 
     # --- the bot ----------------------------------------------------------------------------------------
 
-    async def start_bot(self, *, crash_at: str = "", wait: bool = True, **settings: str) -> bool:
-        """Start a bot; with `wait` return once it answers (True) or has died before that (False)."""
+    async def start_bot(
+        self, *, crash_at: str = "", wait: bool = True, exec_it: bool = False, **settings: str
+    ) -> bool:
+        """Start a bot; with `wait` return once it answers (True) or has died before that (False).
+
+        With `exec_it` it is a program that begins anew, as a preloaded library needs.
+        """
         environment = {**self.settings, **settings}
         if crash_at:
             environment["CLAUDE_BRIDGE_CRASH_AT"] = crash_at
         self.starts += 1
         self.pid = await self._nursery.start(
-            environment=environment, keep=str(self.keep), log=str(self.root / "bot.log"), cwd=str(self.root)
+            environment=environment,
+            keep=str(self.keep),
+            log=str(self.root / "bot.log"),
+            cwd=str(self.root),
+            exec=exec_it,
         )
         return not wait or await self.ready()
 
@@ -85,6 +94,13 @@ class World:
                         return True
                 await asyncio.sleep(0.01)
         return False
+
+    async def until_hit(self, mark: Path) -> None:
+        """Wait until a fault has left its mark, or the bot has died."""
+        end = self._nursery.end_of(self.pid)
+        async with asyncio.timeout(READY_S):
+            while not end.done() and not mark.exists():  # noqa: ASYNC110  files send no event
+                await asyncio.sleep(0.01)
 
     async def death(self) -> int:
         """Wait until the bot is dead; return how it ended."""
@@ -145,10 +161,14 @@ class World:
 
         return await asyncio.to_thread(lambda: violations(read_history(self.root), at_rest=at_rest))
 
+    def log(self) -> str:
+        """All that the bots logged."""
+        log = self.root / "bot.log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
     def sentences(self) -> str:
         """What the bots complained of, for the message of a test that failed."""
-        log = self.root / "bot.log"
-        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        lines = self.log().splitlines()
         return "\n".join(["", *(line[:2000] for line in lines if '"level": "info"' not in line)][-20:])
 
     def take_down(self) -> None:

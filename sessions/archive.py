@@ -4,6 +4,8 @@ Lossless: an import makes a session that goes on from it, on another machine too
 versioned; `read_archive` trusts nothing in a file, and says in a sentence what is wrong with one.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 
 from sessions.errors import ImportRefused
@@ -14,6 +16,8 @@ FORMAT = "claude-bridge-session"
 VERSION = 1
 MAX_ARCHIVE_BYTES = 256 * 2**20
 MAX_TURNS = 100_000
+_MAX_NUMBER = 1_000_000_000
+_MAX_AMOUNT = 253_402_300_799_999  # the last millisecond of the year 9999
 
 
 class ArchivedTurn(msgspec.Struct, frozen=True):
@@ -95,12 +99,36 @@ def _check(archive: SessionArchive) -> None:
     """Refuse ids that could become paths, and what does not belong together."""
     ids = [archive.session_id, *(each.conversation_id for each in archive.conversations)]
     ids += [each.turn.id for each in archive.turns]
-    if archive.conversation_id:
-        ids.append(archive.conversation_id)
-    if not all(is_session_id(each) for each in ids):
+    may_be_empty = [archive.conversation_id, archive.last_prompt_uuid]
+    for each in archive.turns:
+        may_be_empty += [each.turn.conversation_id, each.turn.prompt_uuid, each.turn.last_uuid]
+    if not all(map(is_session_id, (*ids, *filter(None, may_be_empty)))):
         raise ImportRefused("The file is damaged: an id in it is not one.")
     if len(archive.turns) > MAX_TURNS:
         raise ImportRefused(f"The session has more than {MAX_TURNS:,} turns.")
+    if len({each.turn.id for each in archive.turns}) < len(archive.turns):
+        raise ImportRefused("The file is damaged: two of its turns have one id.")
+    if len({each.conversation_id for each in archive.conversations}) < len(archive.conversations):
+        raise ImportRefused("The file is damaged: two of its transcripts have one id.")
+    if len({stored.ask.id for stored in archive.asks}) < len(archive.asks):
+        raise ImportRefused("The file is damaged: two of its asks have one id.")
     numbers = [each.turn.number for each in archive.turns]
     if numbers != sorted(set(numbers)):
         raise ImportRefused("The file is damaged: its turns are out of order.")
+    if not all(1 <= number <= _MAX_NUMBER for number in numbers):
+        raise ImportRefused("The file is damaged: a turn in it has no number that a turn can have.")
+    for amount in _amounts(archive):
+        if amount is not None and not 0 <= amount <= _MAX_AMOUNT:  # NaN is neither
+            raise ImportRefused("The file is damaged: an amount or a time in it is none that can be.")
+
+
+def _amounts(archive: SessionArchive) -> Iterator[float | None]:
+    """Every number of the archive that is stored or shown."""
+    yield from (archive.exported_ms, archive.created_ms, archive.cost_usd)
+    for each in archive.turns:
+        turn, usage = each.turn, each.turn.usage
+        yield from (turn.cost_usd, turn.queued_ms, turn.started_ms, turn.ended_ms, turn.duration_ms)
+        yield from (turn.first_text_ms, usage.input_tokens, usage.output_tokens)
+        yield from (usage.cache_read_tokens, usage.cache_write_tokens)
+    for stored in archive.asks:
+        yield from (stored.ask.host, stored.ask.opened_ms, stored.closed_ms)

@@ -6,11 +6,11 @@ hostile file changes nothing.
 
 import asyncio
 import json
+import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import msgspec
 from msgspec.structs import replace
 
 from sessions import events as e
@@ -28,16 +28,22 @@ _ENDED = frozenset({TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, 
 
 
 async def fill_from_archive(session: Session, created: e.SessionCreated, archive: SessionArchive) -> None:
-    """Write `archive` into the new, empty `session`: turns, blocks, asks, and a transcript under a new id."""
-    conversation_id = str(uuid.uuid4())
-    begun = await asyncio.to_thread(_write_transcript, session.around.conversations, archive, conversation_id)
-    turns = [_renamed(each, session.id) for each in archive.turns if each.turn.status in _ENDED]
-    async with session.change(new_session=True) as draft:
-        draft.add(created)
-        if begun:
-            draft.add(e.ConversationChanged(conversation_id, "import"))
-        _add_turns(draft, "file", turns, archive.last_prompt_uuid)
-        draft.extra.extend(_archived_asks(session.id, archive))
+    """Write `archive` into the new, empty `session`: turns, blocks, asks, and its transcripts under new ids."""
+    conversations = session.around.conversations
+    renamed = {kept.conversation_id: str(uuid.uuid4()) for kept in archive.conversations}
+    turns = [_renamed(each, session.id, renamed) for each in archive.turns if each.turn.status in _ENDED]
+    try:
+        await asyncio.to_thread(_write_transcripts, conversations, archive, renamed)
+        async with session.change(new_session=True) as draft:
+            draft.add(created)
+            if archive.conversation_id in renamed:
+                draft.add(e.ConversationChanged(renamed[archive.conversation_id], "import"))
+            _add_turns(draft, "file", turns, archive.last_prompt_uuid)
+            draft.extra.extend(_archived_asks(session.id, archive))
+    except BaseException:
+        for each in renamed.values():
+            conversations.remove_copy(each)
+        raise
 
 
 async def fill_from_transcript(
@@ -97,7 +103,7 @@ def _new_id(session_id: SessionId, old: str) -> str:
     return str(uuid.uuid5(uuid.UUID(session_id), f"imported {old}"))
 
 
-def _renamed(each: ArchivedTurn, session_id: SessionId) -> ArchivedTurn:
+def _renamed(each: ArchivedTurn, session_id: SessionId, conversations: Mapping[str, str]) -> ArchivedTurn:
     """The turn under ids of its new session: a file can be imported again, and beside its source."""
     turn = each.turn
     alternative_of = TurnId(_new_id(session_id, turn.alternative_of)) if turn.alternative_of else None
@@ -105,6 +111,7 @@ def _renamed(each: ArchivedTurn, session_id: SessionId) -> ArchivedTurn:
         turn,
         id=TurnId(_new_id(session_id, turn.id)),
         session_id=session_id,
+        conversation_id=conversations.get(turn.conversation_id, ""),
         alternative_of=alternative_of,
         attachments=(),
         origin="",
@@ -126,26 +133,25 @@ def _archived_asks(session_id: SessionId, archive: SessionArchive) -> Iterator[S
         )
 
 
-def _write_transcript(conversations: Conversations, archive: SessionArchive, conversation_id: str) -> bool:
-    """Put the transcript that the session was on where waking finds it, under its new id."""
+def _write_transcripts(
+    conversations: Conversations, archive: SessionArchive, renamed: Mapping[str, str]
+) -> None:
+    """Put the transcripts where waking finds them, under their new ids."""
     for kept in archive.conversations:
-        if kept.conversation_id == archive.conversation_id:
-            lines = [_with_id(line, kept.conversation_id, conversation_id) for line in kept.lines]
-            conversations.write_copy(conversation_id, lines)
-            return True
-    return False
+        new = renamed[kept.conversation_id]
+        conversations.write_copy(new, [_with_id(line, kept.conversation_id, new) for line in kept.lines])
 
 
 def _with_id(line: str, old: str, new: str) -> str:
+    """The line as it is, but for the name of its conversation."""
     try:
         row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ImportRefused("The file is damaged: a line of Claude's transcript in it is not one.") from error
-    if not isinstance(row, dict):
+    except (ValueError, RecursionError):
+        row = None
+    if not isinstance(row, dict) or "\n" in line:
         raise ImportRefused("The file is damaged: a line of Claude's transcript in it is not one.")
-    if row.get("sessionId") == old:
-        row["sessionId"] = new
-    return msgspec.json.encode(row).decode()
+    # Within a text its quotes are escaped: this finds the field and nothing else.
+    return re.sub(rf'"sessionId"(\s*):(\s*)"{old}"', rf'"sessionId"\1:\2"{new}"', line)
 
 
 def _stored(session_id: SessionId, conversation_id: str, number: int, turn: ReadTurn, at_ms: int) -> StoredTurn:

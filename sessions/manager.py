@@ -205,7 +205,8 @@ class SessionManager:
         archive = await asyncio.to_thread(read_archive, data)
         work_directory = await asyncio.to_thread(open_project, wish.project, self.policy.workspace_root)
         session = self._new_session()
-        titled = replace(wish, title=wish.title or archive.title, model=wish.model or archive.model)
+        model = wish.model or (archive.model if is_model_name(archive.model) else "")
+        titled = replace(wish, title=wish.title or archive.title, model=model)
         await fill_from_archive(session, self._created(titled, str(work_directory)), archive)
         self._keep(session)
         return session

@@ -15,7 +15,7 @@ from bot.actors import core_id
 from bot.errors import Refused
 from bot.face import Face
 from bot.rows import Place, insert_place, mark_seen
-from sessions.access import Actor
+from sessions.access import Action, Actor, authorize
 from sessions.commands import Branch, CreateSession, GetOrCreateSession, SessionInfo
 from sessions.model import PermissionMode
 from sessions.service import session_key
@@ -119,7 +119,11 @@ class Opener:
         return place
 
     async def thread_at(self, actor: Actor, spot: Spot, name: str) -> int:
-        """The thread for a session that is wished at `spot`; in a thread that is no session's yet, this one."""
+        """The thread for a session that is wished at `spot`; in a thread that is no session's yet, this one.
+
+        Raises `NotAllowed` before anything is made, for who may not have sessions.
+        """
+        authorize(actor, Action.CREATE)
         channel = await self._channel(spot.channel_id)
         if isinstance(channel, discord.Thread):
             if spot.anchor_id is None and not spot.private:

@@ -108,9 +108,10 @@ def test_what_a_run_leaves_behind_holds_no_token_and_its_logs_no_words(house: Ho
     said: list[str] = []
     figures = house.root / "bridge.prom"
     with kept(house, manager, LOG_LEVEL="DEBUG", METRICS_FILE=str(figures), **secrets) as process:
-        turn = house.once(
-            f"{prompt} demo:bash echo {output} demo:text end", "--mode", "bypassPermissions", "--json"
-        )
+        house.project.mkdir(parents=True)
+        (house.project / "shown.txt").write_text(output)
+        turn = house.once(f"{prompt} demo:bash cat shown.txt demo:text end", "--json")
+        assert turn.returncode == 0, turn.stderr
         session = str(json.loads(turn.stdout)["session_id"])
         said += [turn.stderr, house.run("status", "--json").stdout]
         said += [house.run("doctor", "--json", DISCORD_TOKEN="").stdout]
@@ -132,7 +133,7 @@ def test_what_a_run_leaves_behind_holds_no_token_and_its_logs_no_words(house: Ho
     assert [path for path in left if token.encode() in path.read_bytes()] == []
     logs = [*(house.data / "logs").iterdir(), figures]
     words = logged + "".join(path.read_text() for path in logs)
-    assert session in words
+    assert '"event": "database copied"' in words
     assert [line for line in words.splitlines() if "SENTINEL" in line] == []
 
 

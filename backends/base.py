@@ -159,7 +159,7 @@ class Host(Protocol):
 
         The first line after a silence comes at once, what follows at most every 50 ms. A batch is never
         empty and holds about 1 MiB or one line, whichever is more. Ends when the host has ended and all is
-        read; a torn last line is not yielded. Raises `LogCut` if `offset` is past the end of the file.
+        read; a torn last line is not yielded. Raises `LogCut` if no line ends at `offset`.
         Cancelling it loses nothing: read again from the last `line.end`.
         """
         ...

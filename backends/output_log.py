@@ -53,6 +53,9 @@ async def read_lines(
     splitter = LineSplitter(offset)
     position = offset
     try:
+        # A log that was cut and written on may be long enough again: then a line hardly ends there.
+        if offset > 0 and log.read(offset - 1, 1) != b"\n":
+            raise LogCut(path, expected=offset, actual=path.stat().st_size)
         chunk = log.read(position, MAX_READ_BYTES)
         while True:
             position += len(chunk)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.base import Host, HostExit, InputNotWritten, OutputLine, Unkillable
+from backends.base import Host, HostExit, InputNotWritten, LogCut, OutputLine, Unkillable
 from faults import crash_point
 from sessions import events as e
 from sessions import rows
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_OUTPUT_LOG = Path("output.ndjson")
 _UNSTORED_BYTES = 1 << 20
 
 
@@ -130,8 +131,19 @@ class HostRun:
     async def read(self) -> HostExit:
         """Apply every line of the output log, from where the last owner stopped, until the host has ended."""
         async for batch in self.host.lines(self._replay_from):
+            self._refuse_if_cut(batch)
             await until_stored(partial(self._apply, batch))
+        if self._read_to < self._applied:
+            raise LogCut(_OUTPUT_LOG, expected=self._applied, actual=self._read_to)
         return await self.host.wait()
+
+    def _refuse_if_cut(self, batch: Sequence[OutputLine]) -> None:
+        """Raise `LogCut` if a line lies across the place up to which the log was applied: it is another log."""
+        begins_at = self._read_to
+        for line in batch:
+            if begins_at < self._applied < line.end:
+                raise LogCut(_OUTPUT_LOG, expected=self._applied, actual=begins_at)
+            begins_at = line.end
 
     async def _apply(self, batch: Sequence[OutputLine]) -> None:
         session, driver = self.session, self.session.around.driver

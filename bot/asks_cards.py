@@ -14,7 +14,7 @@ import msgspec
 from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
 from bot.markdown.answer import split_answer
 from bot.markdown.cards import code_block, diff_block, escape_inline, one_line
-from bot.tool_lines import tool_name
+from bot.tool_lines import short_path, tool_name
 from bot.wording import moment, person
 from sessions.model import (
     Allow,
@@ -48,12 +48,16 @@ OWN_WORDS = "Own words"
 
 @dataclass(frozen=True, slots=True)
 class AskFace:
-    """An ask as it is to be shown. `picked`: question number → answers chosen so far."""
+    """An ask as it is to be shown. `picked`: question number → answers chosen so far.
+
+    `work_directory` is a directory's name, to shorten paths.
+    """
 
     ask: StoredAsk
     session_id: str
     owner_id: int
     picked: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    work_directory: str = ""
 
     def button(self, verb: Verb, label: str, style: Style = Style.SECONDARY, detail: str = "") -> Button:
         return Button(Control(verb, self.session_id, self.ask.ask.id, detail), label, style)
@@ -73,6 +77,23 @@ def ask_card(face: AskFace) -> Card:
             return _plan(face, body)
         case _:
             assert_never(body)
+
+
+def ask_mark(ask: StoredAsk) -> str:
+    """What the line of the tool call says of its ask; empty where the tool's result tells more."""
+    if ask.status == "open":
+        return "waits for you"
+    match ask.decision:
+        case Deny():
+            return "denied"
+        case Answer():
+            return "answered"
+        case ApprovePlan():
+            return "approved"
+        case RevisePlan():
+            return "sent back"
+        case _:
+            return ""
 
 
 def whole_ask(ask: StoredAsk) -> File:
@@ -97,7 +118,7 @@ def whole_ask(ask: StoredAsk) -> File:
 
 
 def _permission(face: AskFace, body: PermissionBody) -> Card:
-    what, language = _what(body)
+    what, language = _what(body, face.work_directory)
     shown = _code(what, language, MOST_CODE)
     cut = _is_cut(what, MOST_CODE)
     texts = [
@@ -142,7 +163,7 @@ def _reasons(body: PermissionBody) -> list[str]:
     return ["\n".join(parts)] if parts else []
 
 
-def _what(body: PermissionBody) -> tuple[str, str]:
+def _what(body: PermissionBody, work_directory: str = "") -> tuple[str, str]:
     """What the tool would do, in full, and the language to show it in."""
     given = body.input
     command = given.get("command")
@@ -151,6 +172,7 @@ def _what(body: PermissionBody) -> tuple[str, str]:
     path = next(
         (given[name] for name in ("file_path", "notebook_path") if isinstance(given.get(name), str)), ""
     )
+    path = short_path(path, work_directory)
     edits = given.get("edits")
     if isinstance(edits, list):
         parts = [_diff(each) for each in edits if isinstance(each, Mapping)]
@@ -271,7 +293,7 @@ def _closed_card(face: AskFace) -> Card:
     body = stored.ask.body
     match body:
         case PermissionBody():
-            what, language = _what(body)
+            what, language = _what(body, face.work_directory)
             name = escape_inline(tool_name(body.tool_name), 80)
             about = f"**{name}**{_described(body)}\n{_code(what, language, _DECIDED_CODE)}"
             rows: tuple[Row, ...] = ()

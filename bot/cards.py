@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bot.bodies import Button, Card, Control, PostWish, Style, Verb
 from bot.markdown.cards import escape_inline
-from bot.wording import counted, model_name, moment, money, tokens
+from bot.wording import counted, model_name, moment, money, sentence, tokens
 from sessions.commands import SessionInfo
 from sessions.events import USAGE_LIMIT, Noticed
 from sessions.model import Activity, Blocker, Lifecycle, PermissionMode
@@ -52,7 +52,7 @@ _NEXT = {
 _TITLES = {
     USAGE_LIMIT: "Usage limit reached",
     "usage_warning": "Usage limit near",
-    "login": "Claude is not logged in",
+    "login": "Claude needs a login",
     "context_full": "The conversation is full",
     "conversation_lost": "Claude's memory of this is gone",
     "cleared": "A new conversation",
@@ -234,9 +234,10 @@ def notice(event: Noticed, number: int, owner_id: int) -> PostWish | None:
     if event.topic in (USAGE_LIMIT, "usage_warning"):
         # The same window is told of again and again: one post for it.
         subject = f"notice:{event.topic}:{event.until_ms or 0}"
-    lines = [f"**{_TITLES.get(event.topic, 'Notice')}**", escape_inline(event.text, 500)]
+    lines = [f"**{_TITLES.get(event.topic, 'Notice')}**", sentence(event.text, 500)]
     if event.until_ms is not None:
-        lines.append(f"It opens again {moment(event.until_ms)}, at {moment(event.until_ms, 't')}.")
+        what = "It opens again" if event.topic == USAGE_LIMIT else "A new window begins"
+        lines.append(f"{what} {moment(event.until_ms)}, at {moment(event.until_ms, 't')}.")
     if event.topic in _NEXT:
         lines.append(f"-# {_NEXT[event.topic]}")
     urgent = event.topic == "ask_reminder"

@@ -7,13 +7,13 @@ and the buttons. Leaves the words themselves to `turn_flow.py` and the asks amon
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.asks_cards import AskFace, ask_card
+from bot.asks_cards import AskFace, ask_card, ask_mark
 from bot.bodies import Button, Control, Plain, PostWish, Row, Style, Verb
 from bot.markdown.cards import escape_inline, shortened, todo_line
 from bot.turn_flow import LaidAsk, LaidPost, TurnFlow
-from bot.wording import counted, duration, model_name, money
+from bot.wording import counted, duration, model_name, money, sentence
 from sessions.commands import TurnView
-from sessions.model import Deny, PermissionBody, TurnKind, TurnStatus
+from sessions.model import TurnKind, TurnStatus
 from sessions.rows import StoredAsk, StoredTurn
 
 MOST_CHARS = 2_000
@@ -32,6 +32,7 @@ class Setting:
     owner_id: int
     default_model: str = ""
     model: str = ""
+    work_directory: str = ""
     ping_after_s: float = 30.0
 
 
@@ -74,8 +75,8 @@ def render_turn(face: TurnFace, setting: Setting) -> list[PostWish]:
     if face.turn.status in (TurnStatus.QUEUED, TurnStatus.WITHDRAWN):
         return []
     anchored = {_tool_use(ask): ask_id for ask_id, ask in face.asks.items() if _tool_use(ask)}
-    denied = {_tool_use(ask) for ask in face.asks.values() if _is_denied(ask)}
-    laid = list(face.flow.lay_out(anchored, denied=denied, over=face.over))
+    marks = {_tool_use(ask): mark for ask in face.asks.values() if (mark := ask_mark(ask))}
+    laid = list(face.flow.lay_out(anchored, marks=marks, over=face.over))
     if heading := _heading(face):
         laid = _headed(heading, laid)
     subject = face.subject
@@ -94,16 +95,12 @@ def render_turn(face: TurnFace, setting: Setting) -> list[PostWish]:
 def ask_wish(ask: StoredAsk, face: TurnFace | None, setting: Setting) -> PostWish:
     """The card of an ask."""
     picked = face.picked.get(ask.ask.id, {}) if face is not None else {}
-    card = ask_card(AskFace(ask, setting.session_id, setting.owner_id, picked))
+    card = ask_card(AskFace(ask, setting.session_id, setting.owner_id, picked, setting.work_directory))
     return PostWish(f"ask:{ask.ask.id}", 0, card, ping=setting.owner_id)
 
 
 def _tool_use(ask: StoredAsk) -> str:
     return ask.ask.body.tool_use_id
-
-
-def _is_denied(ask: StoredAsk) -> bool:
-    return isinstance(ask.decision, Deny) and isinstance(ask.ask.body, PermissionBody)
 
 
 # --- above ----------------------------------------------------------------------------------------------
@@ -158,9 +155,9 @@ def _running(wishes: list[PostWish], posts: int, face: TurnFace, setting: Settin
 
 def _tail(face: TurnFace, *, asking: bool, empty: bool) -> str:
     if asking:
-        return "-# Waiting for your answer, below."
+        return "-# Waiting for your answer."
     if face.waiting:
-        return f"-# {escape_inline(face.waiting, _TAIL_CHARS - 3)}"
+        return f"-# {sentence(face.waiting, _TAIL_CHARS - 3)}"
     if face.flow.todo is not None:
         done, total, current = face.flow.todo
         return todo_line(done, total, current, limit=_TAIL_CHARS)
@@ -208,7 +205,7 @@ def _closing(face: TurnFace, setting: Setting) -> str:
         return "-# Asked again below; ‹ › there flips between the answers."
     turn = face.turn
     took = duration(took_ms(turn))
-    reason = escape_inline(turn.reason, 300)
+    reason = sentence(turn.reason, 300)
     match turn.status:
         case TurnStatus.INTERRUPTED:
             return f"-# Stopped after {took}. What was said and done so far is kept."
@@ -226,7 +223,7 @@ def _facts(face: TurnFace, setting: Setting, took: str) -> list[str]:
     facts = [f"Done in {took}"]
     if face.turn.cost_usd > 0:
         facts.append(money(face.turn.cost_usd))
-    if setting.model and setting.model != setting.default_model:
+    if setting.default_model and setting.default_model not in setting.model:
         facts.append(model_name(setting.model))
     if face.flow.paths:
         facts.append(f"{counted(len(face.flow.paths), 'file')} changed")

@@ -34,7 +34,6 @@ from sessions.rows import load_ask, load_events, load_snapshot, load_turn
 from storage import Database
 
 VIEWER = Actor("bridge:view", "discord", Role.ADMIN)
-_STATUS_EVERY_S = 5.0
 _OLD_STATUS_EVERY_S = 60.0
 _OLD_MESSAGE_MS = 50 * 60 * 1000  # Discord slows edits of messages older than an hour
 _DISCORD_EPOCH_MS = 1_420_070_400_000
@@ -50,6 +49,7 @@ class ViewOptions:
     typing_interval_s: float = 7.5
     ping_after_s: float = 30.0
     queue_post_after_s: float = 1.0
+    status_every_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +345,12 @@ class ShownSession:
     def _setting(self, info: SessionInfo) -> Setting:
         options = self._around.options
         return Setting(
-            self.session_id, self.place.owner_id, options.default_model, info.model, options.ping_after_s
+            self.session_id,
+            self.place.owner_id,
+            options.default_model,
+            info.model,
+            info.work_directory_name,
+            options.ping_after_s,
         )
 
     async def _load_posts(self, unit: Unit, subject: str) -> None:
@@ -417,7 +422,7 @@ class ShownSession:
         row = unit.posts.rows.get((STATUS_SUBJECT, 0))
         made_ms = (row.message_id >> 22) + _DISCORD_EPOCH_MS if row is not None and row.message_id else 0
         old = bool(made_ms) and self._around.clock.now_ms() - made_ms > _OLD_MESSAGE_MS
-        unit.every_s = _OLD_STATUS_EVERY_S if old else _STATUS_EVERY_S
+        unit.every_s = _OLD_STATUS_EVERY_S if old else self._around.options.status_every_s
         return [PostWish(STATUS_SUBJECT, 0, status_card(await self._now(), self._work_place))]
 
     def _read_work_place(self) -> None:

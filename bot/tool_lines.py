@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.markdown.cards import escape_inline, one_line, tool_line
+from bot.markdown.cards import escape_inline, one_line
 from bot.wording import counted
 from sessions.model import Thinking, ToolCall, ToolOutput
 
@@ -16,6 +16,7 @@ CALL_CHARS = 80
 """How long a line is without its result."""
 RESULT_CHARS = 32
 TODO_TOOL = "TodoWrite"
+_NAME_CHARS = 32
 _QUOTED = ("Grep", "WebSearch", "ToolSearch")
 # The field that tells most, by tool; others show the first of `_LIKELY` that they have.
 _FIELD = {
@@ -55,7 +56,7 @@ def short_path(path: str, work_directory: str) -> str:
     if found and below:
         return below
     parts = [part for part in path.split("/") if part]
-    return path if len(parts) <= 2 else "…/" + "/".join(parts[-2:])
+    return path if len(parts) <= 3 else "…/" + "/".join(parts[-2:])
 
 
 def summary(call: ToolCall, work_directory: str = "") -> str:
@@ -70,7 +71,9 @@ def summary(call: ToolCall, work_directory: str = "") -> str:
 
 def call_line(call: ToolCall, work_directory: str = "") -> str:
     """The line of a call, without its result; at most `CALL_CHARS`."""
-    return tool_line(tool_name(call.name), summary(call, work_directory), limit=CALL_CHARS)
+    name = escape_inline(tool_name(call.name), _NAME_CHARS)
+    about = escape_inline(summary(call, work_directory), CALL_CHARS - len(name) - 4)
+    return f"-# {name} {about}".rstrip()
 
 
 def result_mark(call: ToolCall, output: ToolOutput | None, steps: int, *, over: bool) -> str:

@@ -6,7 +6,6 @@ the same. Feeding is cheap and laying out is not: feed at every event, lay out w
 """
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from bot.bodies import File
@@ -238,14 +237,18 @@ class TurnFlow:
         return any(isinstance(each, _Line) and _id_of(each) == tool_use_id for each in self._segments)
 
     def lay_out(
-        self, asks: Mapping[str, str], *, denied: AbstractSet[str] = frozenset(), over: bool
+        self, asks: Mapping[str, str], *, marks: Mapping[str, str] | None = None, over: bool
     ) -> Sequence[Laid]:
-        """The posts in order. `asks` is tool use → ask; `denied` tool uses; `over`: nothing more comes."""
+        """The posts in order; `over` says that nothing more comes.
+
+        `asks` is tool use → ask, `marks` is tool use → what to say of it in place of its result.
+        """
+        marks = marks or {}
         sheet = _Sheet()
         group: list[_Line] = []
         for segment in self._segments:
             if not isinstance(segment, _Line):
-                self._put_group(sheet, group, denied, over=over)
+                self._put_group(sheet, group, marks, over=over)
                 group = []
             match segment:
                 case _Text():
@@ -255,11 +258,11 @@ class TurnFlow:
                 case _Line():
                     group.append(segment)
                     if (ask_id := asks.get(_id_of(segment))) is not None:
-                        self._put_group(sheet, group, denied, over=over)
+                        self._put_group(sheet, group, marks, over=over)
                         group = []
                         sheet.turn_over()
                         sheet.laid.append(LaidAsk(ask_id))
-        self._put_group(sheet, group, denied, over=over)
+        self._put_group(sheet, group, marks, over=over)
         sheet.turn_over()
         return sheet.laid
 
@@ -273,7 +276,7 @@ class TurnFlow:
             sheet.files += post.files
 
     def _put_group(
-        self, sheet: _Sheet, group: Sequence[_Line], denied: AbstractSet[str], *, over: bool
+        self, sheet: _Sheet, group: Sequence[_Line], marks: Mapping[str, str], *, over: bool
     ) -> None:
         if not group:
             return
@@ -286,14 +289,14 @@ class TurnFlow:
         for line in group[len(hidden) :]:
             # What a result may add is counted from the beginning: what follows must not move when it comes.
             reserved = len(line.words) + (RESULT_CHARS + 3 if line.call is not None else 0)
-            sheet.put(self._line(line, denied, over=over), reserved)
+            sheet.put(self._line(line, marks, over=over), reserved)
 
-    def _line(self, line: _Line, denied: AbstractSet[str], *, over: bool) -> str:
+    def _line(self, line: _Line, marks: Mapping[str, str], *, over: bool) -> str:
         call = line.call
         if call is None:
             return line.words
-        if call.tool_use_id in denied:
-            return f"{line.words} · denied"
+        if call.tool_use_id in marks:
+            return f"{line.words} · {marks[call.tool_use_id]}"
         output = self._outputs.get(call.tool_use_id)
         return f"{line.words} · {result_mark(call, output, self._steps.get(call.tool_use_id, 0), over=over)}"
 

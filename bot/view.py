@@ -258,13 +258,12 @@ class View:
             self._pumps.pop(pump.channel_id, None)
 
     def _spawn(self, name: str, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(self._bounded(name, work), name=name)
+        task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
-    async def _bounded(self, name: str, work: Coroutine[None, None, None]) -> None:
+    def _ended(self, task: asyncio.Task[None]) -> None:
         """A task of the view ends in a line of the log, never in another's end."""
-        try:
-            await work
-        except Exception:
-            log.exception("a task of the view failed", extra={"task_name": name})
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a task of the view failed", exc_info=error, extra={"task_name": task.get_name()})

@@ -60,6 +60,11 @@ def person(user_id: str) -> str:
     return escape_inline(name or user_id, 40) or "somebody"
 
 
+def sentence(text: str, limit: int) -> str:
+    """A sentence of the core's, in which only code is formatted."""
+    return escape_inline(text, limit).replace("\\`", "`")
+
+
 def model_name(model: str) -> str:
     """`claude-opus-4-5-20251101` → `opus 4.5`; other names as they are."""
     found = re.fullmatch(r"claude-([a-z]+)-(\d{1,2})(?:-(\d{1,2}))?(?:-\d{8})?(\[\w+\])?", model)

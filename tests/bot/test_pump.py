@@ -1,0 +1,296 @@
+"""The pump on a clock of the test's own: what goes when, and what a failure leads to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from bot.bodies import Body, Card, Plain, PostWish
+from bot.posting import Posting, Posts
+from bot.pump import STREAMS_AT_FULL_PACE, Pace, Pump, Streams, Unit, Urgency
+from bot.transport import ChannelClosed, MessageGone, PostingError, Seen, ThreadArchived, TryLater, fingerprint
+from tests.bot.stage import Stage, stage
+
+CHANNEL = 7
+
+
+@dataclass
+class FakeTimer:
+    """Time that passes only while the pump waits, up to `until`."""
+
+    until: float = 0.0
+    at: float = 1_000.0
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def now(self) -> float:
+        return self.at
+
+    async def wait(self, news: asyncio.Event, seconds: float | None) -> None:
+        if news.is_set():
+            return
+        if seconds is None or self.at + seconds > self.until:
+            self.at = max(self.at, self.until)
+            self.reached.set()
+            await news.wait()
+            return
+        self.at += seconds
+
+
+@dataclass
+class Script:
+    """A Discord that notes what it is asked for and when; `errors` are raised first, in order."""
+
+    timer: FakeTimer
+    log: list[tuple[float, str, str]] = field(default_factory=list)
+    errors: list[PostingError] = field(default_factory=list)
+    made: dict[str, int] = field(default_factory=dict)
+    archived: bool = False
+    takes_s: float = 0.0
+
+    def _note(self, what: str, text: str) -> None:
+        self.log.append((round(self.timer.at - 1_000, 3), what, text))
+        self.timer.at += self.takes_s
+        if self.errors:
+            raise self.errors.pop(0)
+
+    async def create(self, channel_id: int, body: Body, *, nonce: str, ping: int | None) -> Seen:
+        self._note("create" if ping is None else "ping", text_of(body))
+        self.archived = False
+        message_id = self.made.setdefault(nonce, len(self.made) + 1)
+        return Seen(message_id, fingerprint(body))
+
+    async def edit(self, channel_id: int, message_id: int, body: Body) -> None:
+        self._note("edit", text_of(body))
+        if self.archived:
+            raise ThreadArchived
+
+    async def delete(self, channel_id: int, message_id: int) -> None:
+        self._note("delete", str(message_id))
+
+    async def own_messages(self, channel_id: int, after: int) -> Sequence[Seen]:
+        self._note("read", str(after))
+        return []
+
+    async def type_(self, channel_id: int) -> None:
+        self._note("type", "")
+
+    async def unarchive(self, channel_id: int) -> None:
+        self._note("unarchive", "")
+        self.archived = False
+
+
+def text_of(body: Body) -> str:
+    return body.content if isinstance(body, Plain) else " ".join(body.texts)
+
+
+@dataclass
+class Bench:
+    """A pump with its channel."""
+
+    core: Stage
+    timer: FakeTimer
+    discord: Script
+    pump: Pump
+    streams: Streams
+    session_id: str
+    task: asyncio.Task[None] | None = None
+    wishes: dict[str, list[PostWish]] = field(default_factory=dict)
+    units: dict[str, Unit] = field(default_factory=dict)
+
+    def wish(self, name: str, *texts: str, urgency: Urgency, ping: int | None = None) -> None:
+        """`name` should show these posts from now on."""
+        self.wishes[name] = [PostWish(name, n, Plain(text), ping=ping) for n, text in enumerate(texts)]
+        if name not in self.units:
+
+            async def render() -> Sequence[PostWish]:
+                return self.wishes[name]
+
+            self.units[name] = Unit(name, len(self.units), Posts(self.session_id, CHANNEL), render)
+        self.pump.mark(self.units[name], urgency)
+
+    async def until(self, seconds: float) -> None:
+        """Let the time pass to `seconds` after the beginning."""
+        self.timer.until = 1_000 + seconds
+        self.timer.reached.clear()
+        self.pump._news.set()
+        if self.task is None or self.task.done():
+            self.task = asyncio.create_task(self.pump.run())
+        reached = asyncio.create_task(self.timer.reached.wait())
+        await asyncio.wait({reached, self.task}, return_when=asyncio.FIRST_COMPLETED)
+        reached.cancel()
+        self.timer.at = max(self.timer.at, self.timer.until)
+
+    def sent(self, what: str) -> list[tuple[float, str]]:
+        return [(at, text) for at, kind, text in self.discord.log if kind == what]
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with stage(tmp_path) as core:
+        session = await core.session(CHANNEL, 1)
+        timer = FakeTimer()
+        script, streams = Script(timer), Streams()
+        pump = Pump(CHANNEL, Posting(core.db, script, core.clock), streams, Pace(), timer)
+        made = Bench(core, timer, script, pump, streams, session.id)
+        yield made
+        if made.task is not None:
+            made.task.cancel()
+            await asyncio.gather(made.task, return_exceptions=True)
+
+
+async def test_growing_text_is_sent_every_1250_ms_and_only_the_latest(bench: Bench) -> None:
+    for n in range(100):
+        bench.wish("turn", f"text {n}", urgency=Urgency.STREAM)
+        await bench.until(n * 0.1)
+    times = [at for at, _, _ in bench.discord.log]
+    assert bench.discord.log[0][1] == "create"
+    assert all(later - earlier == pytest.approx(1.25, abs=0.11) for earlier, later in pairwise(times))
+    assert 8 <= len(times) <= 9
+
+
+async def test_the_end_does_not_wait_for_the_pace(bench: Bench) -> None:
+    bench.wish("turn", "a", urgency=Urgency.STREAM)
+    await bench.until(0.1)
+    bench.wish("turn", "ab", urgency=Urgency.STREAM)
+    await bench.until(0.2)
+    assert bench.sent("edit") == []
+    bench.wish("turn", "abc", urgency=Urgency.FINAL)
+    await bench.until(0.3)
+    assert bench.sent("edit") == [(0.2, "abc")]
+
+
+@pytest.mark.parametrize(("streams", "seconds"), [(1, 1.25), (35, 1.25), (70, 2.5), (140, 5.0)])
+async def test_many_streams_share_the_requests(bench: Bench, streams: int, seconds: float) -> None:
+    bench.streams.channels.update(range(1_000, 1_000 + streams - 1))
+    bench.wish("turn", "a", urgency=Urgency.STREAM)
+    await bench.until(0.0)
+    bench.wish("turn", "ab", urgency=Urgency.STREAM)
+    await bench.until(20)
+    assert bench.sent("edit") == [(seconds, "ab")]
+    assert STREAMS_AT_FULL_PACE == 35
+
+
+async def test_an_ask_overtakes_streams_and_long_answers(bench: Bench) -> None:
+    bench.wish("long", *(f"part {n}" for n in range(8)), urgency=Urgency.STREAM)
+    bench.wish("end", "end", urgency=Urgency.STATUS)
+    bench.wish("ask", "may it?", urgency=Urgency.PROMPT, ping=1)
+    await bench.until(10)
+    assert bench.discord.log[0][1] == "ping"
+
+
+async def test_an_ask_comes_in_between_the_posts_of_a_long_answer(bench: Bench) -> None:
+    bench.discord.takes_s = 0.1
+    bench.wish("long", *(f"part {n}" for n in range(8)), urgency=Urgency.STREAM)
+    original = bench.discord.create
+
+    async def create(channel_id: int, body: Body, *, nonce: str, ping: int | None) -> Seen:
+        if len(bench.discord.made) == 2 and "ask" not in bench.units:
+            bench.wish("ask", "may it?", urgency=Urgency.PROMPT, ping=1)
+        return await original(channel_id, body, nonce=nonce, ping=ping)
+
+    bench.discord.create = create  # type: ignore[method-assign]  # the test steps in
+    await bench.until(20)
+    order = [text for _, kind, text in bench.discord.log if kind in ("create", "ping")]
+    assert order.index("may it?") == 3
+    assert order[-1] == "part 7"
+
+
+async def test_what_comes_before_an_ask_in_its_session_is_made_before_it(bench: Bench) -> None:
+    bench.wish("turn", "end of the answer", urgency=Urgency.FINAL)
+    bench.wish("ask", "may it?", urgency=Urgency.PROMPT, ping=1)
+    await bench.until(1)
+    assert [text for _, _, text in bench.discord.log] == ["end of the answer", "may it?"]
+
+
+async def test_equal_text_is_not_sent_again(bench: Bench) -> None:
+    for n in range(10):
+        bench.wish("turn", "same", urgency=Urgency.STREAM)
+        await bench.until(n * 2.0)
+    assert len(bench.discord.log) == 1
+
+
+async def test_typing_is_renewed_while_claude_works(bench: Bench) -> None:
+    bench.pump.set_typing("s", on=True)
+    await bench.until(30)
+    assert [at for at, _ in bench.sent("type")] == [0.0, 7.5, 15.0, 22.5, 30.0]
+    bench.pump.set_typing("s", on=False)
+    await bench.until(60)
+    assert len(bench.sent("type")) == 5
+
+
+async def test_a_lost_answer_is_tried_again_with_the_same_nonce_and_text(bench: Bench) -> None:
+    bench.discord.errors = [TryLater("cut"), TryLater("cut"), TryLater("cut")]
+    bench.wish("turn", "first", urgency=Urgency.FINAL)
+    await bench.until(0.1)
+    bench.wish("turn", "second", urgency=Urgency.FINAL)
+    await bench.until(10)
+    assert bench.sent("create") == [(0.0, "first"), (0.5, "first"), (1.5, "first"), (3.5, "first")]
+    assert len(bench.discord.made) == 1
+    assert bench.sent("edit") == [(3.5, "second")]
+
+
+async def test_discord_says_how_long_to_wait(bench: Bench) -> None:
+    bench.discord.errors = [TryLater("rate limit", 42.0)]
+    bench.wish("turn", "text", urgency=Urgency.FINAL)
+    await bench.until(100)
+    assert [at for at, _ in bench.sent("create")] == [0.0, 42.0]
+
+
+async def test_failures_wait_ever_longer_up_to_half_a_minute(bench: Bench) -> None:
+    bench.discord.errors = [TryLater("down") for _ in range(12)]
+    bench.wish("turn", "text", urgency=Urgency.FINAL)
+    await bench.until(1_000)
+    times = [at for at, _ in bench.sent("create")]
+    waits = [later - earlier for earlier, later in pairwise(times)]
+    assert waits[:7] == [0.5, 1, 2, 4, 8, 16, 30]
+    assert max(waits) == 30
+
+
+async def test_a_closed_channel_is_tried_once_in_ten_minutes(bench: Bench) -> None:
+    bench.discord.errors = [ChannelClosed(CHANNEL, 50013) for _ in range(3)]
+    bench.wish("turn", "text", urgency=Urgency.FINAL)
+    bench.pump.set_typing("s", on=True)
+    await bench.until(1_300)
+    bench.pump.set_typing("s", on=False)
+    assert [at for at, _, _ in bench.discord.log] == [0.0, 600.0, 1_200.0]
+    bench.pump.reopen()
+    await bench.until(1_301)
+    assert bench.discord.log[-1][1:] == ("create", "text")
+
+
+async def test_a_deleted_message_is_made_anew(bench: Bench) -> None:
+    bench.wish("turn", "one", urgency=Urgency.FINAL)
+    await bench.until(0.1)
+    bench.discord.errors = [MessageGone()]
+    bench.wish("turn", "two", urgency=Urgency.FINAL)
+    await bench.until(0.2)
+    assert [entry[1:] for entry in bench.discord.log] == [("create", "one"), ("edit", "two"), ("create", "two")]
+    assert len(bench.discord.made) == 2
+
+
+@pytest.mark.parametrize("texts", [("two",), ("two", "three")])
+async def test_an_archived_thread_is_opened_by_sending_or_asking(bench: Bench, texts: Sequence[str]) -> None:
+    bench.wish("turn", "one", urgency=Urgency.FINAL)
+    await bench.until(0.1)
+    bench.discord.archived = True
+    bench.wish("turn", *texts, urgency=Urgency.FINAL)
+    await bench.until(0.2)
+    kinds = [kind for _, kind, _ in bench.discord.log]
+    opening = "unarchive" if len(texts) == 1 else "create"
+    assert kinds == ["create", "edit", opening, "edit"]
+
+
+async def test_posts_that_nobody_wishes_go(bench: Bench) -> None:
+    bench.wish("turn", "one", "two", "three", urgency=Urgency.FINAL)
+    await bench.until(0.1)
+    bench.wish("turn", "one", urgency=Urgency.FINAL)
+    await bench.until(0.2)
+    assert [text for _, text in bench.sent("delete")] == ["2", "3"]
+
+
+async def test_cards_and_texts_have_fingerprints_of_their_own() -> None:
+    bodies: list[Body] = [Plain("a"), Plain("b"), Card(("a", "b")), Plain("")]
+    assert len({fingerprint(body) for body in bodies}) == 4

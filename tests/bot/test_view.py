@@ -1,0 +1,302 @@
+"""The view against a fake Discord with the real discord.py: whatever fails, a post is there once and right."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot.rows import load_place, load_posts
+from bot.view import View, ViewOptions
+from sessions import events as e
+from sessions.model import Activity, Allow, PermissionBody, Text, ToolCall
+from tests.bot.room import FAST, Room, room, watched
+from tests.bot.room import patient as patient  # noqa: PLC0414
+from tests.fakes.discord_server import FakeDiscord, RateSettings
+from tests.fakes.discord_server.fixtures import fake_discord
+
+ANSWER = "Here is the answer."
+CLOSING = "\n-# Done in 2.4 s · $0.03"
+
+
+async def answer(r: Room, text: str = ANSWER) -> None:
+    await r.session.prompt("ask")
+    await r.session.add(Text(text))
+    await r.session.end()
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        lambda faults: faults.lose_answer(),
+        lambda faults: faults.lose_answer(times=3),
+        lambda faults: faults.reset("POST /channels/*/messages", times=2),
+        lambda faults: faults.fail(503, "POST /channels/*/messages", times=2),
+        lambda faults: faults.fail(502, "POST /channels/*/messages"),
+        lambda faults: faults.limit(0.2, "POST /channels/*/messages", times=2),
+        lambda faults: faults.limit(0.2, is_global=True),
+        lambda faults: faults.lose_answer("PATCH /channels/*", times=2),
+        lambda faults: faults.fail(503, "PATCH /channels/*", times=2),
+        lambda faults: faults.lose_answer("*", times=4),
+    ],
+)
+async def test_a_failing_request_neither_loses_nor_doubles_a_post(
+    patient: FakeDiscord, tmp_path: Path, break_it: Callable[[object], object]
+) -> None:
+    async with room(patient, tmp_path) as r:
+        break_it(patient.faults)
+        await answer(r)
+        await r.settled()
+        assert r.posts == [ANSWER + CLOSING]
+
+
+async def test_a_storm_of_faults_ends_in_the_right_channel(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        for status in (502, 503):
+            patient.faults.fail(status, times=6, probability=0.3)
+        patient.faults.lose_answer("*", times=12, probability=0.4)
+        patient.faults.reset(times=6, probability=0.3)
+        for n in range(4):
+            await answer(r, f"Answer {n}.")
+        await r.settled()
+        assert r.posts == [f"Answer {n}.{CLOSING}" for n in range(4)]
+
+
+async def test_a_start_completes_the_answer_in_its_old_message(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        await r.session.prompt("ask")
+        await r.session.say("Half")
+        await r.thread.wait_for_message("Half")
+        await r.settled()
+        begun = r.thread.last.id
+        core, session = r.stage, r.session
+        await r.view.__aexit__(None, None, None)
+        await session.add(Text("Half and whole."))
+        await session.end()
+        async with watched(patient, core) as view:
+            await r.thread.wait_for_message("and whole")
+            await view.settled(session.id)
+        assert [one.id for one in r.thread.from_bot[1:]] == [begun]
+        assert r.posts == ["Half and whole." + CLOSING]
+
+
+async def test_what_happened_in_between_comes_in_its_order(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        await r.view.__aexit__(None, None, None)
+        await answer(r, "First.")
+        await r.session.happen(e.Noticed("disk", "Only 5 MB are free."))
+        await r.session.prompt("ask")
+        await r.session.add(Text("Second."), ToolCall("t", "Bash", {"command": "ls"}))
+        await r.session.ask(PermissionBody("Bash", "t", {"command": "ls"}))
+        async with watched(patient, r.stage) as view:
+            await r.thread.wait_for_message("permission")
+            await view.settled(r.session.id)
+        firsts = [post.split("\n")[0] for post in r.posts]
+        assert firsts[0] == "First."
+        assert "disk" in firsts[1]
+        assert firsts[2] == "Second."
+        assert "permission" in firsts[3]
+        assert len(firsts) == 4
+
+
+async def test_a_settled_channel_needs_no_request_after_a_start(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        await answer(r)
+        await r.settled()
+        await r.view.__aexit__(None, None, None)
+        before = len(list(patient.requests))
+        async with watched(patient, r.stage) as view:
+            place = await load_place(r.stage.db, r.session.id)
+            assert place is not None
+            await view.show(place)
+            await view.settled(r.session.id)
+        written = [one for one in list(patient.requests)[before:] if one.method != "GET"]
+        assert written == []
+
+
+async def test_a_nonce_that_discord_forgot_is_found_by_reading(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        held = patient.faults.hold()
+        await r.session.prompt("ask")
+        await r.session.add(Text(ANSWER))
+        await r.session.end()
+        await held.reached.wait()
+        await r.view.__aexit__(None, None, None)  # dies between the POST and its answer
+        held.release()
+        made = r.thread.last.id
+        r.stage.clock.wall_ms += 600_000
+        patient.advance(600)
+        async with watched(patient, r.stage) as view:
+            await view.settled(r.session.id)
+            await r.thread.wait_for_message(CLOSING.strip())
+            await view.settled(r.session.id)
+        assert [one.id for one in r.thread.from_bot[1:]] == [made]
+        assert r.posts == [ANSWER + CLOSING]
+
+
+async def test_a_create_that_never_arrived_is_made_later(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        patient.faults.reset("POST /channels/*/messages", times=None)
+        await answer(r)
+        await patient.until(lambda: [row for row in patient.faults._faults if row.hits])
+        await r.view.__aexit__(None, None, None)
+        patient.faults.clear()
+        r.stage.clock.wall_ms += 600_000
+        patient.advance(600)
+        async with watched(patient, r.stage) as view:
+            await r.thread.wait_for_message(ANSWER)
+            await view.settled(r.session.id)
+        assert r.posts == [ANSWER + CLOSING]
+
+
+async def test_a_deleted_post_is_made_anew_when_it_changes(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        await r.session.prompt("ask")
+        await r.session.say("Half")
+        await r.thread.wait_for_message("Half")
+        await r.settled()
+        patient.admin.delete(r.thread.last)
+        await r.session.add(Text("Half and whole."))
+        await r.session.end()
+        await r.settled()
+        assert r.posts == ["Half and whole." + CLOSING]
+
+
+@pytest.mark.parametrize("more", ["", "\n\n" + "More words. " * 200])
+async def test_an_archived_thread_is_opened_again(patient: FakeDiscord, tmp_path: Path, more: str) -> None:
+    async with room(patient, tmp_path) as r:
+        await r.session.prompt("ask")
+        await r.session.say("Half")
+        await r.thread.wait_for_message("Half")
+        await r.settled()
+        r.thread.archive()
+        await r.session.add(Text("Half and whole." + more))
+        await r.session.end()
+        await r.settled()
+        assert r.posts[0].startswith("Half and whole.")
+        assert r.posts[-1].endswith(CLOSING)
+        assert not r.thread.archived
+
+
+async def test_a_channel_that_is_closed_to_us_is_left_alone(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        patient.general.allow(patient.bot, deny=1 << 38)  # send messages in threads
+        await answer(r)
+        await r.settled()
+        for n in range(10):
+            await answer(r, f"Answer {n}")
+        await r.settled()
+        refused = [one for one in patient.requests if one.status == 403]
+        assert 1 <= len(refused) <= 2
+        patient.general.allow(patient.bot)
+        place = await load_place(r.stage.db, r.session.id)
+        assert place is not None
+        await r.view.show(place)
+        await r.thread.wait_for_message("Answer 9")
+
+
+async def test_invalid_requests_stay_below_one_in_a_hundred(tmp_path: Path) -> None:
+    async with (
+        fake_discord(FakeDiscord(rates=RateSettings())) as fake,
+        room(fake, tmp_path, ViewOptions()) as r,
+    ):
+        await r.session.prompt("ask")
+        for n in range(40):
+            await r.session.say(f"Line {n} of the answer.\n\n")
+            await asyncio.sleep(0.05)
+        await r.session.end()
+        await r.settled()
+        assert not [one for one in fake.requests if one.status in (401, 403, 429)]
+
+
+async def test_a_refused_body_becomes_a_sentence(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        name = "x" * 10
+        huge = Text("\n\n".join(f"Paragraph {n} {name}. " + "word " * 100 for n in range(30_000)))
+        await r.session.prompt("ask")
+        await r.session.add(huge)
+        await r.session.end()
+        await r.settled()
+        assert "Discord did not take this part" in r.posts[-1]
+
+
+async def test_typing_shows_while_claude_works_and_not_while_it_asks(
+    patient: FakeDiscord, tmp_path: Path
+) -> None:
+    async with room(patient, tmp_path) as r:
+        await r.session.prompt("ask")
+        await patient.until(lambda: r.thread.bot_is_typing)
+        await r.session.add(ToolCall("t", "Bash", {"command": "ls"}))
+        ask = await r.session.ask(PermissionBody("Bash", "t", {"command": "ls"}))
+        await r.settled()
+        typed = len([one for one in patient.requests if one.route.endswith("/typing")])
+        patient.advance(60)
+        await r.settled()
+        assert len([one for one in patient.requests if one.route.endswith("/typing")]) == typed
+        await r.session.decide(ask, Allow())
+        await patient.until(lambda: r.thread.bot_is_typing)
+
+
+async def test_a_prompt_that_is_sent_at_once_leaves_no_queue_post(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        await answer(r)
+        await r.settled()
+        assert not [one for one in patient.requests if "Queued" in str(one.body)]
+
+
+async def test_a_void_text_disappears(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        turn = await r.session.prompt("ask")
+        await r.session.say("Wrong begin")
+        await r.thread.wait_for_message("Wrong begin")
+        r.session.open_text.clear()
+        void = e.PartialText(r.session.id, 0, turn, "", "", 0, "", void=True)
+        r.stage.bus.publish(r.session.id, [void])
+        await r.session.say("Right.", key="m/9")
+        await r.thread.wait_for_message("Right.")
+        await r.settled()
+        assert "Wrong" not in "".join(r.posts)
+
+
+async def test_a_view_that_lags_reads_the_store_again(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        await r.session.prompt("ask")
+        last = r.session.snapshot.next_event - 1
+        flood = [
+            e.PartialText(r.session.id, last, r.session.turn or "", "m/0", "text", n, "x")  # type: ignore[arg-type]  # a turn's id
+            for n in range(2_500)
+        ]
+        r.session.open_text["m/0"] = "x" * 2_500
+        r.stage.bus.publish(r.session.id, flood)
+        await r.session.add(Text("x" * 30 + " seen"))
+        await r.session.end()
+        await r.settled()
+        assert r.posts == ["x" * 30 + " seen" + CLOSING]
+
+
+async def test_posts_know_their_messages(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        await answer(r)
+        await r.settled()
+        rows = await load_posts(r.stage.db, r.session.id)
+        assert [row.message_id for row in rows] == [one.id for one in r.thread.from_bot]
+        place = await load_place(r.stage.db, r.session.id)
+        assert place is not None
+        assert place.shown_event == r.session.snapshot.next_event - 1
+        assert r.session.snapshot.activity is Activity.IDLE
+
+
+async def test_somebody_elses_edit_is_put_right(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        await answer(r)
+        await r.settled()
+        message = r.thread.last
+        message.content = "changed by a click"
+        await r.view.refresh_post(message.id)
+        await r.settled()
+        assert r.posts == [ANSWER + CLOSING]
+
+
+def test_the_view_can_be_made_without_options() -> None:
+    assert FAST.edit_interval_s < ViewOptions().edit_interval_s
+    assert View.__doc__

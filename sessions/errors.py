@@ -14,6 +14,14 @@ class SessionNotFound(SessionError):
         self.session_id = session_id
 
 
+class SessionUnreadable(SessionError):
+    """The stored session is damaged beyond what its events can mend."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__("What is stored of this session is damaged; an admin has to look.")
+        self.session_id = session_id
+
+
 class TurnNotFound(SessionError):
     def __init__(self, turn_id: str) -> None:
         super().__init__("There is no such turn in this session.")

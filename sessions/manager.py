@@ -7,11 +7,13 @@ again. Leaving the `async with` block lets go of everything and leaves the hosts
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from weakref import WeakValueDictionary
 
 from backends.base import Backend, BackendError
 from sessions import events as e
@@ -104,6 +106,8 @@ class SessionManager:
         self._ids = UuidMaker()
         self._clock = clock or SystemClock()
         self._loaded: OrderedDict[SessionId, Session] = OrderedDict()
+        # Whoever still holds a session that left the cache must meet the same object there again.
+        self._alive: WeakValueDictionary[SessionId, Session] = WeakValueDictionary()
         self._loading = asyncio.Lock()
         self.keeper = ProcessKeeper(
             policy.limits, policy.resources, self._clock, policy.patience.stop_s, self.loaded
@@ -152,6 +156,7 @@ class SessionManager:
             self._supervision.cancel()
             await asyncio.gather(self._supervision, return_exceptions=True)
         if stop_hosts:
+            self.keeper.stop_granting()
             parked = (each.park("the bridge was stopped", keep_turn=True) for each in self._with_process())
             await asyncio.gather(*parked, return_exceptions=True)
         await self.keeper.close()
@@ -166,14 +171,17 @@ class SessionManager:
     async def create_session(self, wish: NewSession) -> Session:
         """Make a session. Raises `WorkDirectoryRefused`, or `ConstraintViolated` if its key is taken."""
         work_directory = await asyncio.to_thread(open_project, wish.project, self.policy.workspace_root)
-        session = self._new_session()
-        async with session.change(new_session=True) as draft:
+        async with self._making() as session, session.change(new_session=True) as draft:
             draft.add(self._created(wish, str(work_directory)))
-        self._keep(session)
         return session
 
     async def get_or_create_session(self, wish: NewSession) -> Session:
-        """The session that holds `wish.key` and has not ended, or a new one; concurrent calls get the same."""
+        """The session that holds `wish.key` and has not ended, or a new one; concurrent calls get the same.
+
+        Without a key it is always a new one.
+        """
+        if not wish.key:
+            return await self.create_session(wish)
         while True:
             known = await rows.find_by_key(self.db, wish.key)
             if known is not None:
@@ -191,24 +199,21 @@ class SessionManager:
         turn = await rows.find_branch_point(self.db, parent.id, turn_id)
         if not turn.last_uuid or not turn.conversation_id:
             raise IllegalMove("Branching from this turn", "not that far")
-        session = self._new_session()
-        async with session.change(new_session=True) as draft:
+        async with self._making() as session, session.change(new_session=True) as draft:
             draft.add(self._created(wish, parent.snapshot.work_directory))
             draft.add(e.Branched(parent.id, turn.id, turn.conversation_id, turn.last_uuid))
             words = "This branch works in the same directory as the session it came from."
             draft.add(e.Noticed("shared_directory", words))
-        self._keep(session)
         return session
 
     async def import_session(self, data: bytes, wish: NewSession) -> Session:
         """A session made from an exported file. Raises `ImportRefused`, `WorkDirectoryRefused`."""
         archive = await asyncio.to_thread(read_archive, data)
         work_directory = await asyncio.to_thread(open_project, wish.project, self.policy.workspace_root)
-        session = self._new_session()
         model = wish.model or (archive.model if is_model_name(archive.model) else "")
         titled = replace(wish, title=wish.title or archive.title, model=model)
-        await fill_from_archive(session, self._created(titled, str(work_directory)), archive)
-        self._keep(session)
+        async with self._making() as session:
+            await fill_from_archive(session, self._created(titled, str(work_directory)), archive)
         return session
 
     async def stored_conversations(self) -> list[StoredConversation]:
@@ -228,11 +233,10 @@ class SessionManager:
         conversation = free[conversation_id]
         directory = check_work_directory(Path(conversation.cwd), self.policy.workspace_root)
         turns = await asyncio.to_thread(self._around.conversations.turns_after, conversation_id, directory, "")
-        session = self._new_session()
         titled = replace(wish, title=wish.title or conversation.title or conversation.first_prompt)
         created = self._created(titled, str(directory))
-        await fill_from_transcript(session, created, conversation_id, turns)
-        self._keep(session)
+        async with self._making() as session:
+            await fill_from_transcript(session, created, conversation_id, turns)
         return session
 
     async def get_session(self, session_id: str) -> Session:
@@ -241,7 +245,7 @@ class SessionManager:
             raise SessionNotFound(session_id)
         wanted = SessionId(session_id)
         async with self._loading:
-            session = self._loaded.get(wanted)
+            session = self._loaded.get(wanted) or self._alive.get(wanted)
             if session is None:
                 snapshot = await rows.load_snapshot(self.db, wanted)
                 if snapshot is None:
@@ -289,6 +293,17 @@ class SessionManager:
 
     # --- the cache --------------------------------------------------------------------------------------
 
+    @asynccontextmanager
+    async def _making(self) -> AsyncIterator[Session]:
+        """A new session, known before it is stored: nobody who finds its row makes a second object of it."""
+        session = self._new_session()
+        self._keep(session)
+        try:
+            yield session
+        finally:
+            if session.snapshot.next_event == 1:
+                self._loaded.pop(session.id, None)
+
     def _new_session(self) -> Session:
         return Session(Snapshot(SessionId(self._ids.make())), self._around)
 
@@ -316,11 +331,11 @@ class SessionManager:
         return session.partials() if session is not None else ()
 
     def _with_process(self) -> list[Session]:
-        return [each for each in self._loaded.values() if each.run is not None]
+        return [each for each in self._loaded.values() if each.snapshot.holds_slot]
 
     def _keep(self, session: Session) -> None:
         """Put the session at the recent end of the cache, and let go of the longest unused ones."""
-        self._loaded[session.id] = session
+        self._loaded[session.id] = self._alive[session.id] = session
         self._loaded.move_to_end(session.id)
         for old in list(self._loaded.values()):
             if len(self._loaded) <= CACHED_SESSIONS:

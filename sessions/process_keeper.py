@@ -68,6 +68,10 @@ class ProcessKeeper:
     def is_starting(self, session_id: SessionId) -> bool:
         return session_id in self._starting
 
+    def stop_granting(self) -> None:
+        """Start nothing more, neither for who waits nor for who would go on."""
+        self._closing = True
+
     async def close(self) -> None:
         """Let go of every process; they keep running."""
         self._closing = True

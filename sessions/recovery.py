@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from backends.base import Backend, BackendError, HostGone, HostRef
 from sessions import events as e
 from sessions import rows
+from sessions.errors import SessionUnreadable
 from sessions.host_run import HostRun
 from sessions.model import Lifecycle, SessionId, TurnStatus
 from sessions.process_keeper import ProcessKeeper
@@ -40,7 +41,11 @@ async def recover(
     survivors: Survivors | None = None
     restoring: list[asyncio.Task[None]] = []
     for session_id in await rows.sessions_to_recover(db):
-        session = await load(session_id)
+        try:
+            session = await load(session_id)
+        except SessionUnreadable:
+            log.exception("not restored", extra={"session": session_id})
+            continue
         if not session.snapshot.holds_slot:
             if session.snapshot.lifecycle is not Lifecycle.FAILED:
                 keeper.wants_process(session)

@@ -305,9 +305,12 @@ class Session:
 
         Raises `IllegalMove` while a turn runs or waits, `TurnNotFound` if there is no answer yet.
         """
+        if (known := await find_turn_by_origin(self.around.db, sender.origin)) is not None:
+            return self._place_of(known.id)
         if self.snapshot.current is not None or self.snapshot.queue:
             raise IllegalMove("Asking again", "busy")
-        last = next((t for t in await load_turns(self.around.db, self.id) if t.kind is TurnKind.PROMPT), None)
+        prompts = (t for t in await load_turns(self.around.db, self.id) if t.kind is TurnKind.PROMPT)
+        last = next((turn for turn in prompts if turn.status is not TurnStatus.WITHDRAWN), None)
         if last is None:
             raise TurnNotFound("")
         wish = _Wish(

@@ -1,5 +1,6 @@
 """Rows that become values again. Lists come in pages; nothing here reads a whole history at once."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import msgspec
 from backends.base import HostRef, InputLine
 from sessions import events as e
 from sessions.access import ShareLevel
-from sessions.errors import TurnNotFound
+from sessions.errors import IllegalMove, SessionUnreadable, TurnNotFound
 from sessions.model import (
     Ask,
     AskBody,
@@ -23,8 +24,10 @@ from sessions.model import (
     TurnStatus,
 )
 from sessions.rows.values import StoredAsk, StoredHost, StoredInput, StoredTurn
-from sessions.state import Snapshot
-from storage import Database
+from sessions.state import Snapshot, apply
+from storage import Database, StatementRefused
+
+log = logging.getLogger(__name__)
 
 _events = msgspec.json.Decoder(e.Event)
 _blocks = msgspec.json.Decoder(Block)
@@ -68,8 +71,28 @@ def _turn(row: Sequence[Any]) -> StoredTurn:
 
 
 async def load_snapshot(db: Database, session_id: SessionId) -> Snapshot | None:
+    """The stored snapshot; if it cannot be read, what its events lead to. Raises `SessionUnreadable`."""
     row = await db.read_one("SELECT data FROM sessions WHERE id = ?", (session_id,))
-    return None if row is None else _snapshots.decode(str(row[0]))
+    if row is None:
+        return None
+    try:
+        return _snapshots.decode(str(row[0]))
+    except msgspec.MsgspecError:
+        log.exception("snapshot made anew from its events", extra={"session": session_id})
+        return await _from_events(db, session_id)
+
+
+async def _from_events(db: Database, session_id: SessionId) -> Snapshot:
+    snapshot = Snapshot(session_id)
+    try:
+        while page := await load_events(db, session_id, after=snapshot.next_event - 1):
+            for each in page:
+                snapshot = apply(snapshot, each.event, each.at_ms)
+    except (msgspec.MsgspecError, StatementRefused, IllegalMove) as error:
+        raise SessionUnreadable(session_id) from error
+    if snapshot.next_event == 1:
+        raise SessionUnreadable(session_id)
+    return snapshot
 
 
 async def find_by_key(db: Database, key: str) -> SessionId | None:

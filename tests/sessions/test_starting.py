@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from sessions import rows
-from sessions.errors import IllegalMove, SessionError
+from sessions.errors import IllegalMove, SessionError, SessionUnreadable
 from sessions.model import Lifecycle
 from sessions.session import Patience, Sender, Session
-from storage import Database
+from storage import Database, Statement
 from tests.sessions.kit import DEADLINE_S, USER, House, house
 
 
@@ -188,3 +188,55 @@ async def test_a_prompt_that_wakes_a_session_while_the_old_process_is_being_let_
         await parking
         await idle(session)
     assert {status for _, status in await statuses(here, session)} == {"done"}
+
+
+async def test_ending_all_hosts_at_shutdown_leaves_none_and_the_turn_goes_on_later(here: House) -> None:
+    working, waiting = await here.session("a"), await here.session("b")
+    await send(working, "gate x", "two")
+    await working.until(lambda snapshot: snapshot.running is not None)
+    await send(waiting, "one")
+    await idle(waiting)
+    async with asyncio.timeout(DEADLINE_S):
+        await here.manager.shutdown(stop_hosts=True)
+    assert here.machine.living() == []
+    here.claude.open_gate("x")
+    await here.restart()
+    working = await here.again(working)
+    await idle(working)
+    assert await statuses(here, working) == [("gate x", "done"), ("two", "done")]
+
+
+async def test_a_damaged_snapshot_is_made_anew_from_the_events(here: House) -> None:
+    session = await here.session()
+    await send(session, "gate x", "two")
+    await session.until(lambda snapshot: snapshot.running is not None)
+    before = session.snapshot
+    await here.bury()
+    await here.db.write([Statement("UPDATE sessions SET data = '{' WHERE id = ?", (session.id,))])
+    assert await rows.load_snapshot(here.db, session.id) == before
+    here.claude.open_gate("x")
+    await here.restart()
+    session = await here.again(session)
+    await idle(session)
+    assert await statuses(here, session) == [("gate x", "done"), ("two", "done")]
+
+
+async def test_a_session_that_cannot_be_read_stops_no_other(here: House) -> None:
+    broken, sound = await here.session("a"), await here.session("b")
+    for session in (broken, sound):
+        await send(session, "gate x")
+        await session.until(lambda snapshot: snapshot.running is not None)
+    await here.bury()
+    await here.db.write(
+        [
+            Statement("UPDATE sessions SET data = '{' WHERE id = ?", (broken.id,)),
+            Statement('UPDATE events SET body = \'{"type":"unheard_of"}\' WHERE session_id = ?', (broken.id,)),
+        ]
+    )
+    await here.restart()
+    here.claude.open_gate("x")
+    sound = await here.again(sound)
+    await idle(sound)
+    assert await statuses(here, sound) == [("gate x", "done")]
+    with pytest.raises(SessionUnreadable):
+        await here.again(broken)

@@ -1,0 +1,336 @@
+"""What a session does for people, on the scripted CLI in real processes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sessions import rows
+from sessions.errors import (
+    AlreadyDecided,
+    IllegalMove,
+    PromptRefused,
+    SessionNotFound,
+    WorkDirectoryRefused,
+    WrongAnswer,
+)
+from sessions.manager import NewSession, SessionManager
+from sessions.model import (
+    Allow,
+    AllowSession,
+    Answer,
+    ApprovePlan,
+    Decision,
+    Deny,
+    Lifecycle,
+    PermissionMode,
+    RevisePlan,
+    ToolOutput,
+    TurnId,
+)
+from sessions.session import Sender
+from tests.sessions.scripted import USER, Place, make, open_ask, rest, seen, send, turns
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    await place.take_down()
+
+
+@pytest.fixture
+async def manager(place: Place) -> AsyncIterator[SessionManager]:
+    async with place.bridge() as manager:
+        yield manager
+
+
+# --- making ---------------------------------------------------------------------------------------------
+
+
+async def test_a_hundred_who_want_the_session_of_a_place_at_once_get_the_same_one(
+    manager: SessionManager,
+) -> None:
+    wish = NewSession(USER, "channel", key="channel")
+    sessions = await asyncio.gather(*(manager.get_or_create_session(wish) for _ in range(100)))
+    assert len({id(session) for session in sessions}) == 1
+    await manager.clear_session(sessions[0].id)
+    assert (await manager.get_or_create_session(wish)).id != sessions[0].id
+
+
+async def test_a_session_without_a_place_is_nobodys_to_find(manager: SessionManager) -> None:
+    first = await manager.get_or_create_session(NewSession("discord:1", "c"))
+    second = await manager.get_or_create_session(NewSession("discord:2", "c"))
+    assert first.id != second.id
+
+
+REFUSED = {
+    "missing": ("nothere", "does not exist"),
+    "outside": ("../..", "outside the workspace"),
+    "absolute": ("/etc", "outside the workspace"),
+    "by a link": ("link", "outside the workspace"),
+    "a file": ("file", "not a directory"),
+    "NUL": ("a\0b", "character"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_a_work_directory_that_is_none_of_ours_is_refused_before_anything_is_made(
+    place: Place, manager: SessionManager, case: str
+) -> None:
+    project, reason = REFUSED[case]
+    (place.workspaces / "link").symlink_to("/etc")
+    (place.workspaces / "file").touch()
+    with pytest.raises(WorkDirectoryRefused, match=reason):
+        await make(manager, project=project)
+    assert await manager.db.read("SELECT 1 FROM sessions") == []
+    assert not (place.root / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["../../etc", "", "a/b", "01890000-0000-7000-8000-00000000000G", "x" * 400])
+async def test_an_id_that_is_none_finds_no_session(manager: SessionManager, name: str) -> None:
+    with pytest.raises(SessionNotFound):
+        await manager.get_session(name)
+
+
+# --- prompts --------------------------------------------------------------------------------------------
+
+
+async def test_prompts_run_one_after_the_other_each_with_its_own_answer(manager: SessionManager) -> None:
+    session = await make(manager)
+    placed = [
+        await session.send_message(f"demo:text {n}", sender=Sender(USER, f"{session.id} {n}")) for n in range(5)
+    ]
+    assert [each.place for each in placed] == sorted(each.place for each in placed)
+    await rest(session)
+    assert await turns(session) == [(f"demo:text {n}", "done", f"DEMO: {n}") for n in range(5)]
+    assert (session.snapshot.title, session.message_count) == ("demo:text 0", 5)
+
+
+async def test_the_queue_can_be_changed_until_a_prompt_is_sent(place: Place, manager: SessionManager) -> None:
+    session = await make(manager)
+    await send(session, "demo:gate one", "demo:text two", "demo:text three", "demo:text four")
+    await place.at_gate("one")
+    two, three, four = (turn.turn_id for turn in session.snapshot.queue)
+    await session.withdraw(two, by=USER)
+    await session.edit_queued(three, "demo:text edited")
+    await session.move_to_front(four)
+    running = session.snapshot.current
+    assert running is not None
+    for refused in (session.withdraw(running.turn_id, by=USER), session.move_to_front(running.turn_id)):
+        with pytest.raises(IllegalMove):
+            await refused
+    place.open_gate("one")
+    await rest(session)
+    assert {prompt: (status, said) for prompt, status, said in await turns(session)} == {
+        "demo:gate one": ("done", ""),
+        "demo:text two": ("withdrawn", ""),
+        "demo:text edited": ("done", "DEMO: edited"),
+        "demo:text four": ("done", "DEMO: four"),
+    }
+    db = manager.db
+    ended = {t.prompt: t.started_ms or 0 for t in await rows.load_turns(db, session.id)}
+    assert ended["demo:text four"] <= ended["demo:text edited"]
+
+
+async def test_the_same_message_handed_in_again_is_one_turn(manager: SessionManager) -> None:
+    session = await make(manager)
+    sender = Sender(USER, "message 1")
+    placed = await asyncio.gather(*(session.send_message("demo:text once", sender=sender) for _ in range(5)))
+    assert len({each.turn_id for each in placed}) == 1
+    await rest(session)
+    assert await turns(session) == [("demo:text once", "done", "DEMO: once")]
+
+
+@pytest.mark.parametrize("content", ["", " \n", "x" * 1_000_001])
+async def test_a_prompt_that_says_nothing_or_too_much_is_refused(manager: SessionManager, content: str) -> None:
+    session = await make(manager)
+    with pytest.raises(PromptRefused):
+        await session.send_message(content, sender=Sender(USER, "x"))
+
+
+async def test_a_prompt_of_a_megabyte_with_strange_characters_arrives_whole(manager: SessionManager) -> None:
+    session = await make(manager)
+    prompt = "demo:digest\n" + "\u2028é😀x" * 200_000
+    await send(session, prompt)
+    await rest(session)
+    ((_, status, said),) = await turns(session)
+    assert status == "done"
+    assert f"{len(prompt)} characters" in said
+
+
+async def test_interrupting_keeps_what_was_said_and_the_process(place: Place, manager: SessionManager) -> None:
+    session = await make(manager)
+    await send(session, "demo:text half demo:gate g demo:text never", "demo:text next")
+    await place.at_gate("g")
+    host = session.snapshot.host
+    assert await session.stop()
+    await rest(session)
+    assert [each[1:] for each in await turns(session)] == [
+        ("interrupted", "DEMO: half"),
+        ("done", "DEMO: next"),
+    ]
+    assert session.snapshot.host == host
+    assert not await session.stop()
+
+
+async def test_send_now_interrupts_and_is_next(place: Place, manager: SessionManager) -> None:
+    session = await make(manager)
+    await send(session, "demo:gate g", "demo:text two", "demo:text three")
+    await place.at_gate("g")
+    await session.send_now(session.snapshot.queue[1].turn_id)
+    await rest(session)
+    order = await manager.db.read(
+        "SELECT body ->> 'turn_id' FROM events WHERE kind = 'turn_sent' ORDER BY number"
+    )
+    sent = [(await rows.load_turn(manager.db, TurnId(str(row[0])))).prompt for row in order]
+    assert sent == ["demo:gate g", "demo:text three", "demo:text two"]
+
+
+async def test_regenerating_asks_again_and_keeps_the_dropped_answer(manager: SessionManager) -> None:
+    session = await make(manager)
+    await send(session, "demo:text kept", "demo:text dropped")
+    await rest(session)
+    sender = Sender(USER, "again")
+    first = await session.regenerate(sender=sender)
+    assert (await session.regenerate(sender=sender)).turn_id == first.turn_id, "handed in again after a crash"
+    await rest(session)
+    found = list(reversed(await rows.load_turns(manager.db, session.id)))
+    assert [turn.prompt for turn in found] == ["demo:text kept", "demo:text dropped", "demo:text dropped"]
+    assert found[2].alternative_of == found[1].id
+    assert {turn.status.value for turn in found} == {"done"}
+
+
+async def test_a_withdrawn_prompt_is_not_what_is_asked_again(place: Place, manager: SessionManager) -> None:
+    session = await make(manager)
+    await send(session, "demo:gate g", "demo:text withdrawn")
+    await place.at_gate("g")
+    await session.withdraw(session.snapshot.queue[0].turn_id, by=USER)
+    place.open_gate("g")
+    await rest(session)
+    await session.regenerate(sender=Sender(USER, "again"))
+    await rest(session)
+    assert [prompt for prompt, _, _ in await turns(session)][-1] == "demo:gate g"
+
+
+# --- asks -----------------------------------------------------------------------------------------------
+
+PERMISSIONS: dict[str, tuple[Decision, str, bool]] = {
+    "allow": (Allow(), "yes", False),
+    "allow for the session": (AllowSession(), "yes", False),
+    "deny": (Deny("not on a Sunday"), "not on a Sunday", True),
+}
+WRITES = "demo:bash touch made; echo yes"
+
+
+@pytest.mark.parametrize("case", PERMISSIONS)
+async def test_a_permission_takes_effect(manager: SessionManager, case: str) -> None:
+    decision, said, is_error = PERMISSIONS[case]
+    session = await make(manager)
+    await send(session, WRITES)
+    (ask,) = (await open_ask(session)).asks
+    await session.answer(ask.id, decision, by=USER)
+    await rest(session)
+    ((turn, *_),) = [await rows.load_turns(manager.db, session.id)]
+    (output,) = [b for b in await rows.load_blocks(manager.db, turn.id) if isinstance(b, ToolOutput)]
+    assert (said in output.text, output.is_error) == (True, is_error)
+    stored = await rows.load_ask(manager.db, ask.id)
+    assert stored is not None
+    assert (stored.status, stored.decided_by, stored.decision) == ("decided", USER, decision)
+
+
+async def test_what_was_allowed_for_the_session_is_not_asked_again(manager: SessionManager) -> None:
+    session = await make(manager)
+    await send(session, "demo:bash touch a", "demo:bash touch a b")
+    (ask,) = (await open_ask(session)).asks
+    await session.answer(ask.id, AllowSession(), by=USER)
+    await rest(session)
+    assert [status for _, status, _ in await turns(session)] == ["done", "done"]
+    assert len(await rows.load_asks(manager.db, session.id)) == 1
+
+
+async def test_the_first_answer_wins(manager: SessionManager) -> None:
+    session = await make(manager)
+    await send(session, WRITES)
+    (ask,) = (await open_ask(session)).asks
+    answers = [session.answer(ask.id, Allow(), by=f"discord:{n}") for n in range(5)]
+    results = await asyncio.gather(*answers, return_exceptions=True)
+    refused = [each for each in results if isinstance(each, AlreadyDecided)]
+    assert len(refused) == 4
+    await rest(session)
+
+
+async def test_an_answer_of_another_kind_is_refused_and_leaves_the_ask_open(manager: SessionManager) -> None:
+    session = await make(manager)
+    await send(session, WRITES)
+    (ask,) = (await open_ask(session)).asks
+    with pytest.raises(WrongAnswer):
+        await session.answer(ask.id, Answer({"a": "b"}), by=USER)
+    assert session.snapshot.asks == (ask,)
+    await session.answer(ask.id, Deny(), by=USER)
+    await rest(session)
+
+
+async def test_a_question_is_answered(manager: SessionManager) -> None:
+    session = await make(manager)
+    await send(session, "demo:ask-question Which way?")
+    (ask,) = (await open_ask(session)).asks
+    await session.answer(ask.id, Answer({"Which way?": "Left"}), by=USER)
+    await rest(session)
+    ((_, status, _),) = await turns(session)
+    blocks = await rows.load_blocks(manager.db, (await rows.load_turns(manager.db, session.id))[0].id)
+    assert status == "done"
+    assert any("Left" in block.text for block in blocks if isinstance(block, ToolOutput))
+
+
+async def test_a_plan_is_revised_and_approved(manager: SessionManager) -> None:
+    session = await make(manager)
+    await send(session, "demo:plan first demo:plan second")
+    (ask,) = (await open_ask(session)).asks
+    await session.answer(ask.id, RevisePlan("shorter"), by=USER)
+    await seen(session, lambda snapshot: bool(snapshot.asks) and snapshot.asks[0].id != ask.id)
+    await session.answer(session.snapshot.asks[0].id, ApprovePlan(accept_edits=True), by=USER)
+    await rest(session)
+    assert session.snapshot.mode is PermissionMode.ACCEPT_EDITS
+
+
+async def test_interrupting_withdraws_the_ask(manager: SessionManager) -> None:
+    session = await make(manager)
+    await send(session, WRITES)
+    (ask,) = (await open_ask(session)).asks
+    await session.stop()
+    await rest(session)
+    stored = await rows.load_ask(manager.db, ask.id)
+    assert stored is not None
+    assert stored.status == "withdrawn"
+    with pytest.raises(AlreadyDecided):
+        await session.answer(ask.id, Allow(), by=USER)
+
+
+# --- model, mode, parking -------------------------------------------------------------------------------
+
+
+async def test_model_and_mode_change_on_a_warm_process_and_outlast_parking(manager: SessionManager) -> None:
+    session = await make(manager)
+    await send(session, "demo:text one")
+    await rest(session)
+    await session.set_model("claude-small")
+    await session.set_permission_mode(PermissionMode.ACCEPT_EDITS)
+    await session.park("test")
+    await send(session, "demo:text two")
+    await rest(session)
+    assert (session.snapshot.model, session.snapshot.mode) == ("claude-small", "acceptEdits")
+    assert session.snapshot.host == 2
+
+
+async def test_a_parked_session_goes_on_in_the_same_conversation(manager: SessionManager) -> None:
+    session = await make(manager)
+    await send(session, "demo:text one")
+    conversation = (await rest(session)).conversation_id
+    await session.park("test")
+    assert (session.snapshot.lifecycle, session.run) == (Lifecycle.PARKED, None)
+    await send(session, "demo:text two")
+    await rest(session)
+    assert session.snapshot.conversation_id == conversation
+    assert [said for *_, said in await turns(session)] == ["DEMO: one", "DEMO: two"]

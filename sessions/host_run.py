@@ -172,9 +172,17 @@ class HostRun:
         self.inputs.acknowledge(arrived)
         crash_point("lines-applied")
         self._publish_partials()
+        self._log_strange([line for line, _ in parsed])
         for line, _ in parsed:
             if isinstance(line, c.ControlSucceeded | c.ControlFailed):
                 self.control.resolve(line)
+
+    def _log_strange(self, lines: Sequence[c.CliLine]) -> None:
+        """Log lines that we do not know, in one record: a program gone mad prints thousands."""
+        reasons = [line.reason for line in lines if isinstance(line, c.Unrecognized)]
+        if reasons:
+            facts = {"session": self.session.id, "lines": len(reasons), "reason": reasons[0]}
+            log.info("lines not recognized", extra=facts)
 
     async def _apply_line(self, draft: Draft, line: c.CliLine, end: int, arrived: list[StoredInput]) -> None:
         match line:
@@ -186,11 +194,9 @@ class HostRun:
                 | c.AnswerEchoed(request_id=token)
             ):
                 arrived.extend(self.inputs.matching(token))
-            case c.ControlRequested():
+            case c.ControlRequested() if line.request_id:
                 refusal = self.session.around.driver.refuse_request(line.request_id, "not served here")
                 draft.send(line.request_id, refusal)
-            case c.Unrecognized():
-                log.info("line not recognized", extra={"session": self.session.id, "reason": line.reason})
             case _:
                 pass
         moment = Moment(self.number, end, draft.at_ms)

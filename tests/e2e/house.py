@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.demo.process import DEMO_API_KEY, DemoEndpoint, demo_environment, seed_config
+from bridge.wiring import tmux_socket_name
 
 REPOSITORY = Path(__file__).parents[2]
 DEADLINE_S = 60.0
@@ -32,6 +33,11 @@ def until(claim: Callable[[], Any], what: str = "the claim did not come true") -
             raise AssertionError(what)
         time.sleep(0.02)
     return found
+
+
+def remove_socket(name: str) -> None:
+    """Remove what a tmux server that was killed leaves in the directory of sockets."""
+    Path("/tmp", f"tmux-{os.getuid()}", name).unlink(missing_ok=True)
 
 
 class House:
@@ -184,8 +190,6 @@ class House:
         return next(int(line.split()[1]) for line in lines if line.startswith(role))
 
     def tmux_socket(self) -> str:
-        from bridge.wiring import tmux_socket_name
-
         return tmux_socket_name(self.data)
 
     def tmux(self, *arguments: str) -> str:
@@ -213,4 +217,6 @@ class House:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.02)
+        for data in (self.data, self.data / "demo"):
+            remove_socket(tmux_socket_name(data))
         shutil.rmtree(self.root, ignore_errors=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from tests.e2e.house import until
+from tests.e2e.house import remove_socket, until
 
 COLUMNS, ROWS = 110, 40
 
@@ -33,6 +33,7 @@ class Terminal:
 
     def __exit__(self, *_: object) -> None:
         self._tmux("kill-server")
+        remove_socket(self._socket)
 
     def text(self) -> str:
         """Everything on the screen and above it, wrapped lines joined."""

@@ -1,0 +1,146 @@
+"""The whole program as a Discord bot: `python -m bridge` in a process of its own, against the fake Discord.
+
+The fake outlives the bot: tests kill the bot and start it again, and read the channel.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.e2e.house import DEADLINE_S, House
+from tests.fakes.discord_server import FakeDiscord, Message, Person, Place
+
+
+class Bot:
+    """A house with a Discord around it. `ann` may use the bot, `boss` is its admin, `mel` is a mere member."""
+
+    def __init__(self, house: House, fake: FakeDiscord) -> None:
+        self.house = house
+        self.fake = fake
+        self.boss = fake.member("boss")
+        self.ann = fake.member("ann")
+        self.mel = fake.member("mel")
+        self.process: asyncio.subprocess.Process | None = None
+        self.log = b""
+        self._reading: asyncio.Task[None] | None = None
+
+    async def start(self, **variables: str) -> None:
+        """Start the bot and wait until it listens."""
+        await self._launch(variables)
+        await self.fake.until_connected(DEADLINE_S)
+        commands = self.fake.site.commands
+        await self.fake.until(lambda: commands.find(self.fake.home.id, "claude", 1), DEADLINE_S)
+
+    async def run_to_the_end(self, **variables: str) -> tuple[int, str]:
+        """Start the bot and wait until it ends by itself; its exit code and what it said."""
+        await self._launch(variables)
+        process, self.process = self.process, None
+        assert process is not None
+        assert self._reading is not None
+        async with asyncio.timeout(DEADLINE_S):
+            code = await process.wait()
+            await self._reading
+        return code, self.log.decode()
+
+    async def _launch(self, variables: Mapping[str, str]) -> None:
+        argv, added = self.fake.command_line("bridge")
+        environment = {
+            **self.house.environment,
+            **added,
+            "DISCORD_TOKEN": self.fake.token,
+            "ALLOWED_GUILD_IDS": str(self.fake.home.id),
+            "ALLOWED_USER_IDS": str(self.ann.id),
+            "ADMIN_USER_IDS": str(self.boss.id),
+            **variables,
+        }
+        self.process = await asyncio.create_subprocess_exec(
+            *argv,
+            cwd=self.house.root,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        self._reading = asyncio.create_task(self._read(self.process), name="the bot's log")
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        while chunk := await process.stdout.read(1 << 16):
+            self.log += chunk
+
+    async def kill(self) -> None:
+        """SIGKILL: no clean-up of any kind."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """SIGTERM: the graceful end; its exit code."""
+        return await self._end(signal.SIGTERM)
+
+    async def _end(self, number: signal.Signals) -> int:
+        process, self.process = self.process, None
+        assert process is not None
+        if process.returncode is None:
+            os.kill(process.pid, number)
+        async with asyncio.timeout(DEADLINE_S):
+            code = await process.wait()
+            assert self._reading is not None
+            await self._reading
+        await self.fake.until_gone(DEADLINE_S)
+        return code
+
+    # --- talking ----------------------------------------------------------------------------------------
+
+    async def claude(self, prompt: str, by: Person | None = None, **options: Any) -> Place:
+        """Ask with `/claude`; the thread that opens."""
+        general = self.fake.general
+        known = {thread.id for thread in general.threads}
+        outcome = await (by or self.ann).slash(general, "claude", prompt=prompt, **options).settled(DEADLINE_S)
+        assert "asks Claude" in outcome.text, outcome.text
+        return await general.wait_for_thread(lambda each: each.id not in known, DEADLINE_S)
+
+    async def answered(self, thread: Place, text: str) -> Message:
+        """The finished answer that has `text`: it is there, with its buttons."""
+        return await thread.wait_for_message(
+            lambda one: text in one.text and has_button(one, "Continue"), DEADLINE_S
+        )
+
+    async def gate(self, name: str) -> None:
+        """Wait until Claude waits at the gate."""
+        await asyncio.to_thread(self.house.reached, name)
+
+    async def open_gate(self, name: str) -> None:
+        await asyncio.to_thread(self.house.release, name)
+
+
+def has_button(message: Message, label: str) -> bool:
+    return any(part.get("label") == label for part in parts(message))
+
+
+def parts(message: Message) -> list[dict[str, Any]]:
+    """The message's components, flat."""
+    from tests.fakes.discord_server.model import walk
+
+    return list(walk(message.components))
+
+
+def button(label: str) -> Callable[[Message], bool]:
+    return lambda message: has_button(message, label)
+
+
+@asynccontextmanager
+async def bot_in(house: House, fake: FakeDiscord) -> AsyncIterator[Bot]:
+    """A bot that is not started yet; it is ended with the block."""
+    bot = Bot(house, fake)
+    try:
+        yield bot
+    except BaseException:
+        print(bot.log.decode(errors="replace")[-6000:])
+        for place in (fake.general, *fake.threads()):
+            print(place.snapshot())
+        raise
+    finally:
+        if bot.process is not None:
+            await bot.kill()

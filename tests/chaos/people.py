@@ -7,8 +7,8 @@ does. What they note goes to `people.ndjson` at once: the checker believes it.
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,7 +17,7 @@ from bridge.control_client import ControlClient, connected
 from sessions.access import Actor, Role
 from sessions.commands import AnswerAsk, Command, GetOrCreateSession, Park, SendMessage
 from sessions.errors import AlreadyDecided, CoreLost, SessionError
-from sessions.events import AskOpened, Feed, Numbered, TurnEnded
+from sessions.events import AskOpened, Feed, Noticed, Numbered, TurnEnded
 from sessions.model import (
     Allow,
     Answer,
@@ -83,7 +83,10 @@ class Person:
         self.choose: Callable[[], str] = lambda: rng.choice(menu)
         self._answers: bool = how.get("answers", True)
         self._restless: bool = how.get("restless", False)
-        self._most: int = how.get("most", 1_000_000)
+        self.most: int = how.get("most", 1_000_000)
+        self._at_once: int = how.get("at_once", _AT_ONCE)
+        self.noticed: set[str] = set()
+        self._round = 0
         self._after = 0
         self._news = asyncio.Condition()
         self._client: ControlClient | None = None
@@ -108,11 +111,26 @@ class Person:
 
     async def enter(self) -> None:
         """Get the session, or make it."""
-        wish = GetOrCreateSession(channel_id=f"terminal:{self.name}", key=f"place:{self.name}")
+        key = f"place:{self.name}:{self._round}"
+        wish = GetOrCreateSession(channel_id=f"terminal:{self.name}", key=key)
         self.session_id = (await self.perform(wish)).id
 
+    async def anew(self) -> None:
+        """Take another session; what was asked of the last one is over."""
+        self._round += 1
+        self._after = 0
+        await self.enter()
+
+    async def one_turn(self, content: str) -> TurnStatus:
+        """Prompt, and look on until that is done; for people who do not `run`."""
+        async with asyncio.TaskGroup() as tasks:
+            looking = tasks.create_task(self.look_on(tasks), name=f"{self.name} looks on")
+            status = await self.until_ended(await self.send(content))
+            looking.cancel()
+        return status
+
     async def _prompt(self) -> None:
-        while not self.enough.is_set() and len(self.accepted) < self._most:
+        while not self.enough.is_set() and len(self.accepted) < self.most:
             n = len(self.accepted)
             await self.send(self.choose().format(n=n))
             if self._restless and n % 3 == 2:
@@ -120,11 +138,11 @@ class Person:
                     await self._news.wait_for(lambda: not self.open_turns)
                 await self.perform(Park(session_id=self.session_id))
             async with self._news:
-                await self._news.wait_for(lambda: len(self.open_turns) < _AT_ONCE)
+                await self._news.wait_for(lambda: len(self.open_turns) < self._at_once)
 
     async def send(self, content: str) -> str:
         """Hand in a prompt, as often as needed; return its turn."""
-        origin = f"{self.name}:{len(self.accepted)}"
+        origin = f"{self.name}:{self._round}:{len(self.accepted)}"
         accepted = await self.perform(SendMessage(session_id=self.session_id, content=content, origin=origin))
         self._notebook.note("accepted", session=self.session_id, origin=origin, turn=accepted.turn_id)
         self.accepted[origin] = accepted.turn_id
@@ -142,6 +160,11 @@ class Person:
         count = len(self.accepted)
         async with self._news:
             await self._news.wait_for(lambda: len(self.accepted) > count or self.enough.is_set())
+
+    async def until_noticed(self, topic: str) -> None:
+        """Wait for a notice of this topic."""
+        async with self._news:
+            await self._news.wait_for(lambda: topic in self.noticed)
 
     async def asked(self, count: int) -> Ask:
         """Wait until Claude asked so many times; return the last of these asks."""
@@ -193,6 +216,8 @@ class Person:
                 first, second = self.decisions(item.event.ask)
                 tasks.create_task(self.answer(item.event.ask, first), name=f"{self.name} answers")
                 tasks.create_task(self.answer(item.event.ask, second), name=f"{self.name} answers too")
+        if isinstance(item.event, Noticed):
+            self.noticed.add(item.event.topic)
         if isinstance(item.event, TurnEnded):
             self.ended[item.event.turn_id] = item.event.status
         async with self._news:
@@ -256,6 +281,14 @@ class Crowd:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self.notebook.close()
+
+    @contextmanager
+    def on_call(self) -> Iterator["Crowd"]:
+        """Let people do only what the test has them do inside the block."""
+        try:
+            yield self
+        finally:
             self.notebook.close()
 
     async def park_all(self) -> None:

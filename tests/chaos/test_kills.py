@@ -77,9 +77,10 @@ async def test_dying_once_at_every_named_point_loses_nothing_and_repeats_nothing
 
 @pytest.mark.soak
 async def test_a_thousand_kills_of_fifty_sessions_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
-    await random_kills(tmp_path / "w", sessions=50, kills=1000)
+    sessions, kills = (int(os.environ.get(f"CHAOS_{name}", "0")) for name in ("SESSIONS", "KILLS"))
+    await random_kills(tmp_path / "w", sessions=sessions or 50, kills=kills or 1000)
 
 
 @pytest.mark.soak
 async def test_dying_twenty_times_at_every_named_point_loses_nothing(tmp_path: Path) -> None:
-    await die_at_each_point(tmp_path / "w", times=20)
+    await die_at_each_point(tmp_path / "w", times=int(os.environ.get("CHAOS_TIMES", "20")))

@@ -39,6 +39,7 @@ async def _run(invocation: Run, settings: Settings) -> int:
         say_on_stderr("The bot stays off until these settings are there, in .env or the environment:")
         for problem in missing:
             say_on_stderr(f"  - {problem.sentence}")
+        say_on_stderr("`claude-bridge init` asks for them, and checks the answers.")
         return BAD_USAGE
     return await run_with(settings, [_discord, keep_up])
 

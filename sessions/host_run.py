@@ -317,8 +317,10 @@ class HostRun:
 def _lifecycle_after(snapshot: Snapshot, leaving: Lifecycle | None, ended: HostExit) -> Lifecycle:
     if leaving is not None:
         return leaving
-    # Nobody saw it end: the machine went down, which is no reason not to start again.
-    failed_to_start = snapshot.lifecycle is Lifecycle.STARTING and ended.code is not None
+    # When nobody saw it end, the machine went down; a cut turn goes on before the CLI has answered, and may
+    # have ended it. Both are tried again: the limit on starts is the end of it.
+    tries_again = ended.code is None or snapshot.current is not None
+    failed_to_start = snapshot.lifecycle is Lifecycle.STARTING and not tries_again
     return Lifecycle.FAILED if failed_to_start else Lifecycle.PARKED
 
 

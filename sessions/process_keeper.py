@@ -45,7 +45,9 @@ class ProcessKeeper:
         self._clock = clock
         self._stop_s = stop_s
         self._loaded = loaded
+        # `_starting` lasts until all of a process is over; `_granted` only until the session holds its place.
         self._starting: set[SessionId] = set()
+        self._granted: set[SessionId] = set()
         self._asked_meanwhile: set[SessionId] = set()
         self._parking: set[SessionId] = set()
         self._starts: dict[SessionId, deque[float]] = {}
@@ -62,6 +64,8 @@ class ProcessKeeper:
 
     def changed(self, session: Session) -> None:
         """Something about the session changed: perhaps there is room now."""
+        if session.snapshot.holds_slot:
+            self._granted.discard(session.id)
         if len(self.slots) and (session.snapshot.is_idle or not session.snapshot.holds_slot):
             self.grant()
 
@@ -100,7 +104,7 @@ class ProcessKeeper:
         sessions = {each.id: each for each in self._loaded()}
         while not self._closing:
             snapshots = [self._as_seen(each.snapshot) for each in sessions.values()]
-            step = self.slots.next_step(snapshots, self._starting)
+            step = self.slots.next_step(snapshots, self._granted)
             match step:
                 case StartOne(session_id):
                     self._grant_to(sessions[session_id])
@@ -123,6 +127,7 @@ class ProcessKeeper:
         self.slots.remove(session.id)
         self.slots.served(session.snapshot.user_id)
         self._starting.add(session.id)
+        self._granted.add(session.id)
         self.spawn(self._start(session), session)
 
     async def _say_that_it_waits(self, session: Session) -> None:
@@ -152,6 +157,7 @@ class ProcessKeeper:
                     self._starts.pop(session.id, None)
         finally:
             self._starting.discard(session.id)
+            self._granted.discard(session.id)
             self._after_process(session)
 
     async def _wait_for_memory(self, session: Session) -> None:

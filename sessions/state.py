@@ -140,7 +140,9 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
     """The snapshot after `event`. Raises `IllegalMove` for a lifecycle move that the table forbids."""
-    numbered = replace(snapshot, next_event=snapshot.next_event + 1, last_activity_ms=at_ms)
+    # What we ask the CLI after a turn is no activity: it must not change who has been idle longest.
+    last_activity_ms = snapshot.last_activity_ms if isinstance(event, e.ContextMeasured) else at_ms
+    numbered = replace(snapshot, next_event=snapshot.next_event + 1, last_activity_ms=last_activity_ms)
     match event:
         case e.SessionCreated():
             return _created(numbered, event, at_ms)

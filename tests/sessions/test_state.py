@@ -169,3 +169,8 @@ def test_the_mode_and_the_title_are_what_was_said_last() -> None:
         e.ModeChanged(PermissionMode.PLAN), e.TitleChanged("Mine", by_person=True), e.ModelChanged("opus")
     )
     assert (said.mode, said.title, said.titled_by_person, said.model) == ("plan", "Mine", True, "opus")
+
+
+def test_measuring_the_context_is_no_activity() -> None:
+    measured = apply(Snapshot(ID, last_activity_ms=5), e.ContextMeasured(1, 2), 9)
+    assert (measured.last_activity_ms, measured.context_used, measured.next_event) == (5, 1, 2)

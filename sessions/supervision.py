@@ -12,6 +12,7 @@ from sessions import events as e
 from sessions.errors import SessionError
 from sessions.model import Activity, AskId, Blocker, Deny
 from sessions.session import Session
+from sessions.state import OpenAsk
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Supervisor:
         self._cpu_s: dict[str, float] = {}
         self._daily = daily
         self._reminded: set[AskId] = set()
+        self._first_seen: dict[AskId, tuple[float, float]] = {}
 
     async def run(self) -> None:
         """Go round until cancelled. A session that breaks here is logged and left alone."""
@@ -77,6 +79,7 @@ class Supervisor:
                     log.info("could not be looked after", extra={"session": session.id, "why": str(error)})
                 except Exception:
                     log.exception("supervision failed", extra={"session": session.id})
+            self._forget_closed_asks()
 
     async def _look_after(self, session: Session) -> None:
         snapshot = session.snapshot
@@ -90,10 +93,9 @@ class Supervisor:
             self._cpu_s.pop(session.id, None)
 
     async def _look_after_asks(self, session: Session) -> None:
-        now_ms = session.around.clock.now_ms()
         timeout_s = self._vigilance.ask_timeout_s
         for ask in session.snapshot.asks:
-            open_s = (now_ms - ask.opened_ms) / 1000
+            open_s = self._open_s(session, ask)
             if timeout_s is not None and open_s >= timeout_s:
                 note = f"Nobody answered within {_minutes(timeout_s)}."
                 await session.answer(ask.id, Deny(note), by=TIMEOUT_ACTOR)
@@ -103,8 +105,20 @@ class Supervisor:
                     left = _minutes(timeout_s - open_s)
                     draft.add(e.Noticed("ask_reminder", f"Claude still waits for an answer; {left} left."))
         asks = session.snapshot.asks
-        if asks and self._waiting() and (now_ms - asks[0].opened_ms) / 1000 >= self._vigilance.ask_park_s:
+        if asks and self._waiting() and self._open_s(session, asks[0]) >= self._vigilance.ask_park_s:
             await session.park("its place was needed; Claude asks again when it goes on", keep_turn=True)
+
+    def _open_s(self, session: Session, ask: OpenAsk) -> float:
+        """Seconds that the ask is open. Since we saw it first, by the clock that nobody sets."""
+        clock = session.around.clock
+        before_s = max(0.0, (clock.now_ms() - ask.opened_ms) / 1000)
+        age_s, seen_at = self._first_seen.setdefault(ask.id, (before_s, clock.monotonic()))
+        return age_s + clock.monotonic() - seen_at
+
+    def _forget_closed_asks(self) -> None:
+        still_open = {ask.id for session in self._sessions() for ask in session.snapshot.asks}
+        self._reminded &= still_open
+        self._first_seen = {each: seen for each, seen in self._first_seen.items() if each in still_open}
 
     async def _look_for_progress(self, session: Session) -> None:
         """Say so when there is no output, no CPU time and no child process for long."""

@@ -96,7 +96,7 @@ def ask_wish(ask: StoredAsk, face: TurnFace | None, setting: Setting) -> PostWis
     """The card of an ask."""
     picked = face.picked.get(ask.ask.id, {}) if face is not None else {}
     card = ask_card(AskFace(ask, setting.session_id, setting.owner_id, picked, setting.work_directory))
-    return PostWish(f"ask:{ask.ask.id}", 0, card, ping=setting.owner_id)
+    return PostWish(f"ask:{ask.ask.id}", 0, card, ping=setting.owner_id if ask.status == "open" else None)
 
 
 def _tool_use(ask: StoredAsk) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from bot.bodies import File
 from bot.markdown.answer import LIMIT, MOST_POSTS, AnswerSplitter, rendered
 from bot.markdown.cards import escape_inline
+from bot.markdown.posts import Post
 from bot.tool_lines import (
     CALL_CHARS,
     RESULT_CHARS,
@@ -56,33 +57,43 @@ class _Text:
 
     pieces: list[str]
     open_key: str = ""
-    splitter: AnswerSplitter | None = None
+    text: str = ""
     limit: int = 0
-    length: int = 0
+    splitter: AnswerSplitter | None = None
+    too_long: Sequence[Post] = ()  # its first posts, once it is certain that it becomes a file
     laid: tuple[LaidPost, ...] = ()
-    fed: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.open_key
 
     def posts(self, limit: int) -> tuple[LaidPost, ...]:
-        """The bodies at `limit` characters a post; as many pieces as came are read."""
-        whole = not self.open_key
-        if self.limit == limit and self.laid and whole and self.splitter is None:
+        """The bodies at `limit` characters a post; reads what came since the last call."""
+        fresh = "".join(self.pieces)
+        self.pieces.clear()
+        self.text += fresh
+        if limit != self.limit:
+            self.limit, self.splitter, self.too_long, fresh = limit, AnswerSplitter(limit=limit), (), self.text
+        elif self.is_whole and self.splitter is None and self.laid:
             return self.laid
-        if self.splitter is None or self.limit != limit:
-            self.splitter, self.limit, self.fed = AnswerSplitter(limit=limit), limit, 0
-        for piece in self.pieces[self.fed :]:
-            self.splitter.feed(piece)
-        self.fed = len(self.pieces)
-        posts = self.splitter.posts(finished=whole)
-        text = "".join(self.pieces) if len(posts) > MOST_POSTS else ""
-        shown = rendered(posts, text, finished=whole)
+        posts = self.too_long
+        if not posts and self.splitter is not None:
+            self.splitter.feed(fresh)
+            posts = self.splitter.posts(finished=self.is_whole)
+            if len(posts) > MOST_POSTS:
+                self.too_long = tuple(posts[: MOST_POSTS + 1])
+        self.laid = self._lay(posts)
+        if self.is_whole:
+            self.splitter = None
+        return self.laid
+
+    def _lay(self, posts: Sequence[Post]) -> tuple[LaidPost, ...]:
+        shown = rendered(posts, self.text, finished=self.is_whole)
         laid = [LaidPost(body) for body in shown.bodies]
         if shown.file is not None and laid:
             file = File(shown.file.name, shown.file.text.encode(errors="replace"), "The whole answer")
             laid[-1] = LaidPost(laid[-1].text, (file,))
-        self.laid = tuple(laid)
-        if whole:
-            self.splitter = None
-        return self.laid
+        return tuple(laid)
 
 
 @dataclass(slots=True)
@@ -171,7 +182,7 @@ class TurnFlow:
         segment = self._segments[place]
         assert isinstance(segment, _Text)
         self._known.pop(segment.open_key, None)
-        so_far = "".join(segment.pieces)
+        so_far = segment.text + "".join(segment.pieces)
         if text.startswith(so_far):
             segment.pieces.append(text[len(so_far) :])
             segment.open_key = ""

@@ -79,6 +79,7 @@ class View:
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._subscription = bus.subscribe(None)
         self._closing = False
+        self._started = False
 
     async def __aenter__(self) -> Self:
         """Listen to the core, and bring every place up to date that fell behind (in the background)."""
@@ -139,7 +140,7 @@ class View:
             await asyncio.sleep(0.01)
 
     async def _is_settled(self, session_id: str | None) -> bool:
-        if self._loading:
+        if self._loading or not self._started:
             return False
         wanted = [session_id] if session_id is not None else list(self._sessions)
         for each in wanted:
@@ -174,6 +175,7 @@ class View:
     async def _bring_up_all(self) -> None:
         for place in await places_behind(self._db):
             self._begin(place.session_id)
+        self._started = True
 
     def _begin(self, session_id: str) -> None:
         """Load the session if it is not held, and read back what it missed."""

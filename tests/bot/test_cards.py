@@ -1,0 +1,299 @@
+"""Cards within Discord's limits for any content, and in the words that people read."""
+
+import subprocess
+from pathlib import Path
+
+import discord
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot import wording
+from bot.asks_cards import AskFace, ask_card, whole_ask
+from bot.bodies import Body, Button, Card, Control, File, Option, Plain, Select, Verb
+from bot.cards import WorkPlace, context_bar, context_notice, notice, read_work_place, status_card
+from bot.discord_bodies import MAX_CARD_CHARS, MAX_LABEL, MAX_OPTION, edit_kwargs, message_kwargs, view_of
+from bot.tool_lines import CALL_CHARS, RESULT_CHARS, call_line, result_mark
+from bot.transport import fingerprint
+from sessions.commands import SessionInfo
+from sessions.events import Noticed
+from sessions.model import (
+    Activity,
+    Allow,
+    AllowAlways,
+    Answer,
+    ApprovePlan,
+    Ask,
+    AskBody,
+    AskId,
+    Blocker,
+    Choice,
+    Decision,
+    Deny,
+    Lifecycle,
+    PermissionBody,
+    PermissionMode,
+    PlanBody,
+    Question,
+    QuestionBody,
+    RevisePlan,
+    SessionId,
+    Suggestion,
+    ToolCall,
+    ToolOutput,
+)
+from sessions.rows import StoredAsk
+
+SESSION = SessionId("00000000-0000-4000-8000-000000000000")
+texts = st.one_of(
+    st.text(max_size=400), st.sampled_from(["", "@everyone", "```" * 300, "x" * 9_000, "*_`~|" * 900])
+)
+choices = st.builds(Choice, texts, texts)
+questions = st.builds(Question, texts, texts, st.lists(choices, max_size=30).map(tuple), st.booleans())
+permissions = st.builds(
+    PermissionBody,
+    texts,
+    texts,
+    st.one_of(
+        st.fixed_dictionaries({"command": texts}),
+        st.fixed_dictionaries({"file_path": texts, "old_string": texts, "new_string": texts}),
+        st.fixed_dictionaries({"file_path": texts, "content": texts}),
+        st.dictionaries(st.text(max_size=20), st.one_of(texts, st.integers(), st.none()), max_size=5),
+    ),
+    texts,
+    texts,
+    texts,
+    st.lists(st.builds(Suggestion, st.just({}), texts), max_size=6).map(tuple),
+)
+bodies = st.one_of(
+    permissions,
+    st.builds(QuestionBody, texts, st.lists(questions, min_size=1, max_size=6).map(tuple), st.just({})),
+    st.builds(PlanBody, texts, texts, st.just({})),
+)
+decisions = st.one_of(
+    st.none(),
+    st.just(Allow()),
+    st.builds(AllowAlways, st.integers(-1, 9)),
+    st.builds(Deny, texts),
+    st.builds(Answer, st.dictionaries(texts, texts, max_size=3)),
+    st.just(ApprovePlan(accept_edits=True)),
+    st.builds(RevisePlan, texts),
+)
+
+
+def info(**more: object) -> SessionInfo:
+    facts: dict[str, object] = {
+        "id": SESSION,
+        "user_id": "discord:1",
+        "channel_id": "discord:2",
+        "title": "Fix the login",
+        "project": "shop",
+        "model": "claude-opus-4-5-20251101",
+        "mode": PermissionMode.DEFAULT,
+        "lifecycle": Lifecycle.LIVE,
+        "activity": Activity.IDLE,
+        "blocker": None,
+        "reason": "",
+        "status": "idle",
+        "running_turn": None,
+        "queued_turns": (),
+        "open_asks": (),
+        "background_tasks": 0,
+        "commands": (),
+        "cost_usd": 0.0,
+        "context_used": 0,
+        "context_window": 0,
+        "message_count": 0,
+        "created_ms": 0,
+        "last_activity_ms": 0,
+        "limit_until_ms": 0,
+        "last_event": 0,
+        "work_directory_name": "shop",
+    }
+    return SessionInfo(**{**facts, **more})  # type: ignore[arg-type]  # the fields by name
+
+
+def stored(body: AskBody, status: str = "open", decision: Decision | None = None, by: str = "") -> StoredAsk:
+    return StoredAsk(Ask(AskId("a"), None, 1, "r", 0, body), SESSION, status, decision, by, 1_000)
+
+
+def assert_within_limits(body: Body) -> None:
+    """What Discord enforces, read off the view that would be sent."""
+    view = view_of(body)
+    custom_ids: list[str] = []
+    text = 0
+    for item in view.walk_children() if view is not None else ():
+        if isinstance(item, discord.ui.TextDisplay):
+            assert item.content
+            text += len(item.content)
+        if isinstance(item, discord.ui.Button):
+            assert item.label is not None
+            assert 0 < len(item.label) <= MAX_LABEL
+            custom_ids.append(str(item.custom_id))
+        if isinstance(item, discord.ui.Select):
+            assert 1 <= len(item.options) <= 25
+            assert len({option.value for option in item.options}) == len(item.options)
+            assert all(0 < len(option.label) <= MAX_OPTION for option in item.options)
+            assert sum(option.default for option in item.options) <= item.max_values <= len(item.options)
+            custom_ids.append(str(item.custom_id))
+    assert text <= MAX_CARD_CHARS
+    assert len(set(custom_ids)) == len(custom_ids)
+    assert all(len(each) <= 100 for each in custom_ids)
+    if isinstance(view, discord.ui.LayoutView):
+        assert view.total_children_count <= 40
+        assert text > 0
+
+
+async def test_every_ask_card_is_within_discords_limits() -> None:
+    @settings(deadline=None, max_examples=120)
+    @given(
+        bodies, st.sampled_from(["open", "decided", "withdrawn"]), decisions, texts, st.lists(texts, max_size=3)
+    )
+    def check(body: AskBody, status: str, decision: Decision | None, by: str, picked: list[str]) -> None:
+        ask = stored(body, status, decision if status == "decided" else None, by)
+        face = AskFace(ask, SESSION, 1, {"0": picked, "1": picked})
+        card = ask_card(face)
+        assert_within_limits(card)
+        assert whole_ask(ask).name
+        assert len(fingerprint(card)) == 16
+
+    check()
+
+
+async def test_every_status_card_is_within_discords_limits() -> None:
+    @settings(deadline=None, max_examples=60)
+    @given(
+        texts,
+        texts,
+        st.sampled_from(list(Lifecycle)),
+        st.sampled_from(list(Activity)),
+        st.one_of(st.none(), st.sampled_from(list(Blocker))),
+        st.integers(0, 10**7),
+    )
+    def check(
+        title: str, words: str, lifecycle: Lifecycle, activity: Activity, blocker: Blocker | None, used: int
+    ) -> None:
+        session = info(
+            title=title, reason=words, lifecycle=lifecycle, activity=activity, blocker=blocker, model=words
+        )
+        assert_within_limits(status_card(session, WorkPlace(words, words)))
+        full = info(context_used=used, context_window=200_000)
+        wish = context_notice(full)
+        assert (wish is not None) == (used >= 160_000)
+        assert "%" in context_bar(full)
+
+    check()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        Card(("x" * 9_000, "y" * 9_000)),
+        Card(("a",), ((Button(Control(Verb.STOP, "s"), "x" * 200),),)),
+        Card(
+            ("a",),
+            (
+                Select(
+                    Control(Verb.CHOOSE, "s"), "p" * 300, tuple(Option("l" * 200, str(n)) for n in range(40))
+                ),
+            ),
+        ),
+        Plain("x" * 5_000, tuple((Button(Control(Verb.STOP, "s", str(n)), ""),) for n in range(9))),
+    ],
+)
+async def test_what_is_too_long_is_cut_before_discord_sees_it(body: Body) -> None:
+    assert_within_limits(body)
+    assert len(message_kwargs(body).get("content", "")) <= 2_000
+    assert edit_kwargs(body)["allowed_mentions"].to_dict() == {"parse": []}
+
+
+async def test_no_view_of_ours_is_ever_registered() -> None:
+    body = Card(("a",), ((Button(Control(Verb.STOP, "s"), "Stop"),),), (File("a.txt", b"a"),))
+    view = view_of(body)
+    assert view is not None
+    assert not view.is_dispatchable()
+    assert view.timeout is None
+    assert view_of(body) is not view
+
+
+@pytest.mark.parametrize("words", ["x" * 500, "`" * 90, "*_~" * 60, "@everyone " * 30, "\n\n", "é́́" * 99])
+@pytest.mark.parametrize("name", ["Bash", "Read", "mcp__server__" + "t" * 90, "*" * 70, "AskUserQuestion"])
+def test_a_quiet_line_is_one_short_line(name: str, words: str) -> None:
+    call = ToolCall("t", name, {"command": words, "file_path": words})
+    line = call_line(call, "shop")
+    assert line.startswith("-# ")
+    assert "\n" not in line
+    assert len(line) <= CALL_CHARS
+    for output in (
+        None,
+        ToolOutput("t", words),
+        ToolOutput("t", words, is_error=True),
+        ToolOutput("t", "", patch=words),
+    ):
+        assert len(result_mark(call, output, 3, over=False)) <= RESULT_CHARS
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "line"),
+    [
+        ("Read", {"file_path": "/srv/w/shop/src/app.py"}, "-# Read src/app.py"),
+        ("Read", {"file_path": "/usr/share/long/way/app.py"}, "-# Read …/way/app.py"),
+        ("Bash", {"command": "ls -la", "description": "List"}, "-# Bash ls -la"),
+        ("Grep", {"pattern": "def main"}, '-# Grep "def main"'),
+        ("Task", {"description": "Look around"}, "-# Agent Look around"),
+        ("mcp__github__list_issues", {"query": "open"}, r"-# github list\_issues open"),
+        ("Strange", {}, "-# Strange"),
+    ],
+)
+def test_a_tool_call_reads_well(name: str, given: dict[str, object], line: str) -> None:
+    assert call_line(ToolCall("t", name, given), "shop") == line
+
+
+@pytest.mark.parametrize(
+    ("ms", "words"),
+    [
+        (0, "0.0 s"),
+        (840, "0.8 s"),
+        (9_940, "9.9 s"),
+        (9_960, "10 s"),
+        (59_600, "1 min"),
+        (130_000, "2 min 10 s"),
+        (3_900_000, "1 h 5 min"),
+    ],
+)
+def test_durations(ms: int, words: str) -> None:
+    assert wording.duration(ms) == words
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("claude-opus-4-5-20251101", "opus 4.5"),
+        ("claude-haiku-4-5", "haiku 4.5"),
+        ("opus", "opus"),
+        ("own_model", r"own\_model"),
+    ],
+)
+def test_models(model: str, words: str) -> None:
+    assert wording.model_name(model) == words
+
+
+def test_a_notice_says_what_comes_next() -> None:
+    wish = notice(Noticed("usage_limit", "It is used up.", 1_700_000_000_000), 7, 1)
+    assert wish is not None
+    assert isinstance(wish.body, Card)
+    assert "<t:1700000000:R>" in wish.body.texts[0]
+    assert notice(Noticed("overloaded", "Again in 4 s."), 7, 1) is None
+
+
+async def test_the_work_place_is_read_from_git_of_the_directory_itself(tmp_path: Path) -> None:
+    outer, inner = tmp_path / "outer", tmp_path / "outer" / "inner"
+    inner.mkdir(parents=True)
+    git = ["git", "-C", str(outer), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q", "-b", "work"], check=True)  # noqa: ASYNC221
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "Begin *here*"], check=True)  # noqa: ASYNC221
+    found = await read_work_place(outer)
+    assert found.branch == "work"
+    assert found.commit.endswith(" Begin *here*")
+    assert await read_work_place(inner) == WorkPlace()
+    assert await read_work_place(tmp_path / "missing") == WorkPlace()

@@ -1,0 +1,96 @@
+"""Fault 14: an upgrade from the schema before, with live sessions, killed in the middle of the migration."""
+
+import asyncio
+import os
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bridge.schema import schema
+from faults import EXIT_CODE
+from tests.chaos.people import Crowd
+from tests.chaos.test_hosts import GATED, at_gate, open_gate, until
+from tests.chaos.test_kills import MIGRATION_POINTS, SEED, finish
+from tests.chaos.world import World, world
+
+
+def version(world: World) -> int:
+    """The schema that the file has; a sound file or none."""
+    with closing(sqlite3.connect(world.data / "sessions.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+async def upgrade(root: Path, kills: int) -> None:
+    """Begin on the schema before, with work under way; be killed while migrating; go on on the new one."""
+    new = len(schema())
+    old = new - 1
+    rng = random.Random(SEED)
+    async with world(root) as made:
+        crowd = Crowd(made, SEED, 2, most=3)
+        for person in crowd.people:
+            person.choose = iter(("demo:text first", GATED.format(gate=person.name), "demo:text next")).__next__
+        async with crowd.busy():
+            await made.start_bot(CHAOS_SCHEMA=str(old))
+            for person in crowd.people:
+                await at_gate(made, person.name)
+            await until(lambda: len(made.living()) == 2)
+            await made.kill_bot()
+            assert version(made) == old
+            for _ in range(kills):
+                await made.start_bot(wait=False)
+                # The moment of death is the point here.
+                await asyncio.sleep(rng.uniform(0, 0.3))
+                await made.kill_bot()
+                assert version(made) in (old, new)
+                _back_to(made, old)
+            for point in sorted(MIGRATION_POINTS):
+                _back_to(made, old)
+                await made.start_bot(crash_at=point, wait=False)
+                assert await made.death() == EXIT_CODE, made.sentences()
+                assert version(made) == (new if point.startswith("after") else old)
+            await made.start_bot()
+            assert version(made) == new
+            for person in crowd.people:
+                open_gate(made, person.name)
+        await finish(made, crowd)
+        assert len(os.listdir(made.data / "backups")) >= 1  # noqa: PTH208  the names are not needed
+
+
+def _back_to(made: World, old: int) -> None:
+    """Take the last migration back, so that the next bot meets it again."""
+    with closing(sqlite3.connect(made.data / "sessions.db", isolation_level=None)) as connection:
+        if connection.execute("PRAGMA user_version").fetchone()[0] == old:
+            return
+        names = _objects_of_last_migration()
+        for kind, name in names:
+            connection.execute(f"DROP {kind} IF EXISTS {name}")
+        connection.execute(f"PRAGMA user_version = {old}")
+
+
+def _objects_of_last_migration() -> list[tuple[str, str]]:
+    """The tables that the last migration makes; it must do nothing else, or this test has to learn it."""
+    before, after = closing(sqlite3.connect(":memory:")), closing(sqlite3.connect(":memory:"))
+    with before as one, after as other:
+        for step in schema()[:-1]:
+            one.executescript(step.sql)
+            other.executescript(step.sql)
+        other.executescript(schema()[-1].sql)
+        found = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
+        had, has = set(one.execute(found)), set(other.execute(found))
+        assert had <= has, "the last migration changes what was there: take it back by hand in this test"
+        return sorted((kind, name) for kind, name, _ in has - had if kind in ("table", "view"))
+
+
+async def test_an_upgrade_that_is_killed_leaves_the_old_or_the_new_schema_and_loses_no_session(
+    tmp_path: Path,
+) -> None:
+    await upgrade(tmp_path / "w", kills=6)
+
+
+@pytest.mark.soak
+async def test_an_upgrade_that_is_killed_fifty_times_loses_no_session(tmp_path: Path) -> None:
+    await upgrade(tmp_path / "w", kills=50)

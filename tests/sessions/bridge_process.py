@@ -1,0 +1,35 @@
+"""A bridge in a process of its own, to be killed: hands in prompts to one session and stays.
+
+Started as `python -m tests.sessions.bridge_process ROOT KEY PROMPT …`; prints `ready`, then the session's id.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from sessions.manager import NewSession
+from sessions.model import Allow
+from sessions.session import Sender
+from tests.sessions.scripted import USER, Place
+
+
+async def main(root: Path, key: str, prompts: list[str]) -> None:
+    """Send every prompt, answer every ask, and end when all is at rest."""
+    place = Place(root)
+    async with place.bridge() as manager:
+        session = await manager.get_or_create_session(NewSession(USER, "c", key=key))
+        print(session.id, flush=True)
+        for prompt in prompts:
+            await session.send_message(prompt, sender=Sender(USER, f"{key} {prompt}"))
+        while True:
+            state = await session.until(
+                lambda snapshot: bool(snapshot.asks) or (snapshot.is_idle and not snapshot.queue)
+            )
+            if not state.asks:
+                return
+            for ask in state.asks:
+                await session.answer(ask.id, Allow(), by=USER)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))

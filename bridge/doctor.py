@@ -21,6 +21,7 @@ from bridge.machine_checks import (
     check_database,
     check_directory,
     check_env_file,
+    check_prefix,
     check_resources,
     check_running,
 )
@@ -59,7 +60,8 @@ def doctor(
 
 async def examine(settings: Settings, env_file: Path, api: str = API) -> Report:
     """Run all checks, those that wait for others at the same time."""
-    claude, discord, database, running = await asyncio.gather(
+    prefix, claude, discord, database, running = await asyncio.gather(
+        check_prefix(settings),
         check_claude(settings.claude_command, settings.child_env),
         check_discord(settings, api),
         check_database(settings),
@@ -72,6 +74,7 @@ async def examine(settings: Settings, env_file: Path, api: str = API) -> Report:
         database,
         check_resources(settings),
         check_backend(settings),
+        *prefix,
         *claude,
         *discord.findings,
         running,

@@ -97,6 +97,33 @@ def check_backend(settings: Settings) -> Finding:
     return warning("backend", sentence, remedy)
 
 
+async def check_prefix(settings: Settings) -> list[Finding]:
+    """Whether a process starts through HOST_PREFIX, tried with one that ends at once; empty without one."""
+    if not settings.host_prefix:
+        return []
+    remedy = "Correct HOST_PREFIX; docs/operation.md says what it is for. Without it, sessions start directly."
+    environment = child_environment(os.environ, settings.child_env)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *settings.host_prefix, "true", env=environment, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+    except OSError as error:
+        return [failed("prefix", f"HOST_PREFIX cannot be started ({error.strerror}).", remedy)]
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            said = (await process.communicate())[1].decode("utf-8", "replace").strip().partition("\n")[0]
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return [failed("prefix", f"HOST_PREFIX started nothing within {_ANSWER_S:.0f} seconds.", remedy)]
+    if process.returncode:
+        return [
+            failed("prefix", f"HOST_PREFIX starts nothing: {said or f'code {process.returncode}'}.", remedy)
+        ]
+    return [ok("prefix", "Sessions start through HOST_PREFIX.")]
+
+
 async def check_claude(configured: str, child_env: Sequence[str]) -> list[Finding]:
     """Whether there is a Claude that works, and a login for it; the arguments are two of the settings."""
     environment = child_environment(os.environ, child_env)

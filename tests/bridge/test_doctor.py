@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from bridge import machine_checks
 from bridge.doctor import Report, doctor, examine
 from bridge.findings import Finding, Level
 from bridge.invite import NEEDED
+from bridge.machine_checks import check_prefix
 from bridge.ownership import OwnerKind, owning
 from bridge.settings import load_settings
 from tests.fakes.cli_home import install_scripted_cli
@@ -153,6 +155,32 @@ async def test_what_is_wrong_with_this_machine_is_told(discord: FakeDiscord, cle
     assert levels["data"] is Level.WARNING
     assert levels["settings"] is Level.WARNING
     assert all(each.remedy for each in ill.findings if each.level in (Level.FAILED, Level.WARNING))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "words"),
+    [
+        ("", None),
+        ("/usr/bin/env X=1", ""),
+        ("no-such-program --user", "cannot be started (No such file or directory)"),
+        ("/bin/sh -c 'echo no manager here >&2; exit 1' --", "starts nothing: no manager here."),
+        ("/bin/sh -c 'exit 3' --", "starts nothing: code 3."),
+    ],
+)
+async def test_what_sessions_start_through_is_tried(clean_place: Path, prefix: str, words: str | None) -> None:
+    (clean_place / ".env").write_text(f'HOST_PREFIX="{prefix}"\n')
+    findings = await check_prefix(load_settings())
+    assert [each.level for each in findings] == ([] if words is None else [Level.FAILED if words else Level.OK])
+    assert all((words or "") in each.sentence for each in findings)
+
+
+async def test_a_prefix_that_hangs_is_ended(clean_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_checks, "_ANSWER_S", 0.05)
+    (clean_place / "bin" / "hang").write_text("#!/bin/sh\nexec sleep 1000\n")
+    (clean_place / "bin" / "hang").chmod(0o755)
+    (clean_place / ".env").write_text("HOST_PREFIX=hang\n")
+    (finding,) = await check_prefix(load_settings())
+    assert "started nothing within" in finding.sentence
 
 
 def test_wrong_settings_are_all_listed_with_their_lines_and_end_with_two(

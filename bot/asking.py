@@ -17,6 +17,7 @@ from bot.whereabouts import session_place
 from sessions.access import Actor
 from sessions.commands import GetSession, SendMessage, SessionInfo
 from sessions.model import Lifecycle
+from sessions.session import title_from
 
 ASKED = "asked"
 _MAX_SHOWN = 900
@@ -82,7 +83,9 @@ class Asker:
             info = await self._face.core.perform(actor, GetSession(session_id=here.session_id))
             if info.lifecycle is not Lifecycle.ENDED:
                 return here, info
-        wish = Wish(asked.title or asked.prompt, asked.title, asked.project, asked.model)
+        # Made here, for the core would make it from the prompt with the list of its files.
+        title = asked.title or (title_from(asked.prompt) if asked.files else "")
+        wish = Wish(asked.title or asked.prompt, title, asked.project, asked.model)
         spot = Spot(asked.guild_id, asked.channel_id, anchor_id=asked.anchor_id)
         return await self._opener.open(actor, spot, wish)
 

@@ -31,6 +31,7 @@ from sessions.commands import (
 from sessions.errors import IllegalMove, NotAllowed, PromptRefused, SessionNotFound, TurnNotFound
 from sessions.model import Lifecycle, TurnStatus
 from sessions.rows import StoredTurn, find_turn_by_origin
+from sessions.session import title_from
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +176,9 @@ class PromptHandler:
             await self._answer(row, GREETING)
             return "empty"
         spot = Spot(body.guild_id, row.channel_id, anchor_id=body.message_id)
-        place, info = await self._opener.open(actor, spot, Wish(name=text))
+        # Made here, for the core would make it from the prompt with the list of its files.
+        title = title_from(text) if body.files else ""
+        place, info = await self._opener.open(actor, spot, Wish(name=text, title=title))
         if place.kind == THREAD:
             await self._opener.bring_in(actor, place.channel_id)
         return await self._prompt(row, body, actor, info)

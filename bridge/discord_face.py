@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import discord
 
@@ -36,11 +37,7 @@ async def run_discord(core: OpenCore) -> None:
 
 @asynccontextmanager
 async def connection(
-    core: OpenCore,
-    budget: StartBudget,
-    *,
-    guild_ready_timeout: float = 2.0,
-    file_hosts: frozenset[str] = DISCORD_FILE_HOSTS,
+    core: OpenCore, budget: StartBudget, *, guild_ready_timeout: float = 2.0
 ) -> AsyncIterator[BridgeClient]:
     """A client that is logged in, with its view; leaving it lets what is under way end, then closes it."""
     settings = core.settings
@@ -50,7 +47,7 @@ async def connection(
     def make_face(client: discord.Client) -> Face:
         options = ViewOptions(default_model=settings.claude_model)
         views.append(View(client, core.service, core.manager.bus, core.database, options=options))
-        return _face(core, views[0], file_hosts)
+        return _face(core, views[0])
 
     client = BridgeClient(make_face, budget.spend, guild_ready_timeout=guild_ready_timeout)
     async with logged_in(client, settings.discord_token.get_secret_value()), views[0]:
@@ -60,7 +57,7 @@ async def connection(
             await client.drain()
 
 
-def _face(core: OpenCore, view: View, file_hosts: frozenset[str]) -> Face:
+def _face(core: OpenCore, view: View) -> Face:
     async def work_directory(session_id: str) -> Path:
         return Path((await core.manager.get_session(session_id)).snapshot.work_directory)
 
@@ -75,7 +72,8 @@ def _face(core: OpenCore, view: View, file_hosts: frozenset[str]) -> Face:
         options=FaceOptions(
             scope=core.settings.session_scope.value,
             models=_models(core.settings),
-            file_hosts=file_hosts,
+            # The library's own address of Discord's files: a test may have pointed it elsewhere.
+            file_hosts=DISCORD_FILE_HOSTS | {urlsplit(discord.Asset.BASE).netloc},
         ),
     )
 

@@ -136,11 +136,10 @@ async def bot_in(house: House, fake: FakeDiscord) -> AsyncIterator[Bot]:
     bot = Bot(house, fake)
     try:
         yield bot
-    except BaseException:
-        print(bot.log.decode(errors="replace")[-6000:])
+    finally:
+        # What pytest shows when the test fails.
+        print(bot.log.decode(errors="replace")[-8000:])
         for place in (fake.general, *fake.threads()):
             print(place.snapshot())
-        raise
-    finally:
         if bot.process is not None:
             await bot.kill()

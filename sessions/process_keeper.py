@@ -186,8 +186,8 @@ class ProcessKeeper:
         if self._closing:
             return
         snapshot = session.snapshot
-        goes_on = snapshot.lifecycle is Lifecycle.PARKED or (snapshot.lifecycle is Lifecycle.FAILED and asked)
-        if goes_on and (snapshot.queue or snapshot.current):
+        goes_on = snapshot.lifecycle is Lifecycle.PARKED and (snapshot.queue or snapshot.current)
+        if goes_on or (asked and snapshot.lifecycle in (Lifecycle.PARKED, Lifecycle.FAILED)):
             self.slots.add(session.id, snapshot.user_id)
         self.grant()
 

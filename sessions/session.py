@@ -337,10 +337,15 @@ class Session:
         self._refuse_if_ended("Waking")
         if not self.snapshot.holds_slot:
             self.around.wants_process(self)
-        settled = (Lifecycle.LIVE, Lifecycle.FAILED, Lifecycle.ENDED)
+        before = self.snapshot.next_event
+
+        def settled(snapshot: Snapshot) -> bool:
+            failed_now = snapshot.lifecycle is Lifecycle.FAILED and snapshot.next_event > before
+            return failed_now or snapshot.lifecycle in (Lifecycle.LIVE, Lifecycle.ENDED)
+
         try:
             async with asyncio.timeout(self.around.patience.start_s):
-                await self.until(lambda snapshot: snapshot.lifecycle in settled)
+                await self.until(settled)
         except TimeoutError:
             raise ClaudeUnavailable("There is no place for Claude's process right now; try later.") from None
         if self.run is None:
@@ -353,6 +358,8 @@ class Session:
         Raises `IllegalMove` while a turn runs, `ClaudeUnavailable` if Claude cannot do it.
         """
         turn = await load_turn(self.around.db, turn_id)
+        if turn.session_id != self.id:
+            raise TurnNotFound(turn_id)
         if self.snapshot.current is not None:
             raise IllegalMove("Putting files back", "busy")
         run = await self.wake()

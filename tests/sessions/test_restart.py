@@ -1,4 +1,4 @@
-"""SIGKILL of the bridge at every durable step, and what a start finds afterwards: nothing lost, nothing twice."""
+"""SIGKILL of the bridge at every durable step: the next start finds nothing lost and does nothing twice."""
 
 import asyncio
 import os

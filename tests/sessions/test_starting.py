@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sessions import rows
-from sessions.errors import IllegalMove, SessionError, SessionUnreadable
+from sessions.errors import ClaudeUnavailable, IllegalMove, SessionError, SessionUnreadable
 from sessions.model import Lifecycle
 from sessions.session import Patience, Sender, Session
 from storage import Database, Statement
@@ -240,3 +240,13 @@ async def test_a_session_that_cannot_be_read_stops_no_other(here: House) -> None
     assert await statuses(here, sound) == [("gate x", "done")]
     with pytest.raises(SessionUnreadable):
         await here.again(broken)
+
+
+async def test_a_failed_session_can_be_woken(here: House) -> None:
+    session = await here.session()
+    here.machine.refuse = "no terminal"
+    with pytest.raises(ClaudeUnavailable, match="could not be started"):
+        await session.wake()
+    here.machine.refuse = ""
+    run = await session.wake()
+    assert run.host.alive()

@@ -86,11 +86,12 @@ class House:
         """Start the program and leave it running."""
         return self._popen(self.command(*arguments), variables)
 
-    def run_core(self) -> "subprocess.CompletedProcess[str]":
+    def run_core(self, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Try to own the data directory, and run to the end."""
         command = [sys.executable, "-m", "tests.e2e.core_process"]
+        environment = {**self.environment, **variables}
         return subprocess.run(
-            command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False
+            command, cwd=self.root, env=environment, capture_output=True, text=True, check=False
         )
 
     @contextlib.contextmanager

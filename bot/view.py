@@ -27,7 +27,8 @@ import discord
 from bot.posting import Posting
 from bot.pump import LoopTimer, Pace, Pump, Streams, Unit, Urgency
 from bot.rows import Place, confirm_post, find_post, load_place, places_behind, store_fact
-from bot.shown_session import VIEWER, Around, ShownSession, ViewOptions
+from bot.session_units import VIEWER, Around, ViewOptions
+from bot.shown_session import ShownSession
 from bot.transport import DiscordTransport
 from bot.turn_store import chosen_fact, picked_fact
 from sessions.bus import Bus

@@ -1,0 +1,212 @@
+"""The units of one session: its turns, queue posts, asks, notices and status, each rendered when the pump asks.
+
+Answers for what each unit shows now and which of its posts are there. Leaves to `shown_session.py` which events
+mark which unit.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+
+from bot.bodies import PostWish
+from bot.cards import CONTEXT_SUBJECT, STATUS_SUBJECT, WorkPlace, context_notice, status_card
+from bot.posting import Posts
+from bot.pump import Unit, Urgency
+from bot.render import Setting, TurnFace, ask_wish, render_queued, render_turn
+from bot.rows import Place, load_posts
+from bot.turn_store import TurnStore
+from sessions.access import Actor, Role
+from sessions.bus import Bus
+from sessions.clock import Clock
+from sessions.commands import Core, GetSession, SessionInfo
+from sessions.model import AskId, Blocker, TurnId
+from sessions.rows import load_ask, load_turn
+from storage import Database
+
+VIEWER = Actor("bridge:view", "discord", Role.ADMIN)
+_OLD_STATUS_EVERY_S = 60.0
+_OLD_MESSAGE_MS = 50 * 60 * 1000  # Discord slows edits of messages older than an hour
+_DISCORD_EPOCH_MS = 1_420_070_400_000
+
+Wishes = Sequence[PostWish]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewOptions:
+    """How the view behaves; times in seconds."""
+
+    default_model: str = ""
+    edit_interval_s: float = 1.25
+    typing_interval_s: float = 7.5
+    ping_after_s: float = 30.0
+    queue_post_after_s: float = 1.0
+    status_every_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What every shown session works with. `mark` and `type_` reach the pump of a channel."""
+
+    core: Core
+    bus: Bus
+    db: Database
+    clock: Clock
+    options: ViewOptions
+    mark: Callable[[int, Unit, Urgency, float], None]
+    type_: Callable[[int, str, bool], None]
+    spawn: Callable[[str, Coroutine[None, None, None]], None]
+
+
+class SessionUnits:
+    """A session's units by name, which is the subject of their posts. `cleaned` is told when one is shown."""
+
+    def __init__(
+        self, place: Place, around: Around, turns: TurnStore, cleaned: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.info: SessionInfo | None = None
+        self.work_place = WorkPlace()
+        self._place = place
+        self._around = around
+        self._turns = turns
+        self._cleaned = cleaned
+        self._units: dict[str, Unit] = {}
+        self._notices: dict[str, PostWish] = {}
+
+    @property
+    def all_shown(self) -> bool:
+        return not any(unit.dirty for unit in self._units.values())
+
+    def keys(self, kind: str) -> list[str]:
+        """The turns (or whatever `kind` is about) that have a unit of this kind now."""
+        return [name.partition(":")[2] for name in self._units if name.startswith(f"{kind}:")]
+
+    def unit(self, name: str, number: int) -> Unit:
+        """The unit of this name; a new one stands at `number` in the channel's order."""
+        if name not in self._units:
+            posts = Posts(self._place.session_id, self._place.channel_id)
+            number = 0 if name == STATUS_SUBJECT else number
+            self._units[name] = Unit(name, number, posts, self._renderer(name), self._cleaner(name))
+        return self._units[name]
+
+    def forget(self, name: str) -> None:
+        """Read the unit's posts anew the next time."""
+        self._units.pop(name, None)
+
+    def set_notice(self, wish: PostWish) -> None:
+        """What the unit of the notice shows from now on."""
+        self._notices[wish.subject] = wish
+
+    async def session(self) -> SessionInfo:
+        """The session as it is now. Raises `SessionNotFound`."""
+        while (info := self.info) is None:
+            command = GetSession(session_id=self._place.session_id)
+            self.info = await self._around.core.perform(VIEWER, command)
+        return info
+
+    # --- rendering --------------------------------------------------------------------------------------
+
+    def _renderer(self, name: str) -> Callable[[], Awaitable[Wishes]]:
+        async def render() -> Wishes:
+            unit = self._units.get(name)
+            if unit is None:
+                return []
+            await self._load_posts(unit, name)
+            return await self._render(name, unit)
+
+        return render
+
+    async def _render(self, name: str, unit: Unit) -> Wishes:
+        kind, _, key = name.partition(":")
+        match kind:
+            case "turn":
+                return await self._turn(key, unit)
+            case "queued":
+                return await self._queued(key)
+            case "ask":
+                stored = await load_ask(self._around.db, AskId(key))
+                return [ask_wish(stored, None, self._setting(await self.session()))] if stored else []
+            case _ if name == STATUS_SUBJECT:
+                return await self._status(unit)
+            case _ if name == CONTEXT_SUBJECT:
+                wish = context_notice(await self.session())
+                return [wish] if wish is not None else []
+            case _:
+                return [self._notices[name]] if name in self._notices else []
+
+    def _setting(self, info: SessionInfo) -> Setting:
+        return Setting(
+            info.id,
+            self._place.owner_id,
+            self._around.options.default_model,
+            info.model,
+            info.work_directory_name,
+            self._around.options.ping_after_s,
+        )
+
+    async def _load_posts(self, unit: Unit, subject: str) -> None:
+        if any(key[0] == subject for key in unit.posts.rows):
+            return
+        for row in await load_posts(self._around.db, self._place.session_id, subject):
+            unit.posts.rows[row.subject, row.ordinal] = row
+
+    async def _turn(self, turn_id: str, unit: Unit) -> Wishes:
+        info = await self.session()
+        face = await self._turns.face(turn_id, info.work_directory_name)
+        wishes = render_turn(face, self._setting(info))
+        wishes += self._asks_elsewhere(face, wishes, info)
+        for subject in dict.fromkeys(wish.subject for wish in wishes):
+            await self._load_posts(unit, subject)
+        return wishes
+
+    def _asks_elsewhere(self, face: TurnFace, wishes: Wishes, info: SessionInfo) -> list[PostWish]:
+        """The asks that have no place among the turn's posts: those of subagents."""
+        there = {wish.subject for wish in wishes}
+        missing = [ask for ask_id, ask in face.asks.items() if f"ask:{ask_id}" not in there]
+        return [ask_wish(ask, face, self._setting(info)) for ask in missing]
+
+    async def _queued(self, turn_id: str) -> Wishes:
+        info = await self.session()
+        if turn_id not in info.queued_turns:
+            return []
+        turn = await load_turn(self._around.db, TurnId(turn_id))
+        ahead = info.queued_turns.index(TurnId(turn_id)) + (info.running_turn is not None)
+        return [render_queued(turn, ahead, _why_it_waits(info), self._setting(info))]
+
+    async def _status(self, unit: Unit) -> Wishes:
+        row = unit.posts.rows.get((STATUS_SUBJECT, 0))
+        made_ms = (row.message_id >> 22) + _DISCORD_EPOCH_MS if row is not None and row.message_id else 0
+        old = bool(made_ms) and self._around.clock.now_ms() - made_ms > _OLD_MESSAGE_MS
+        unit.every_s = _OLD_STATUS_EVERY_S if old else self._around.options.status_every_s
+        return [PostWish(STATUS_SUBJECT, 0, status_card(await self.session(), self.work_place))]
+
+    # --- shown ------------------------------------------------------------------------------------------
+
+    def _cleaner(self, name: str) -> Callable[[], Awaitable[None]]:
+        async def clean() -> None:
+            self._let_go(name)
+            await self._cleaned()
+
+        return clean
+
+    def _let_go(self, name: str) -> None:
+        """Keep nothing in memory of what is shown and over."""
+        kind, _, key = name.partition(":")
+        match kind:
+            case "turn" if self._turns.is_over(key):
+                self._turns.let_go(key)
+                self._units.pop(name, None)
+            case "ask" | "notice":
+                self._notices.pop(name, None)
+                self._units.pop(name, None)
+            case "queued" if name in self._units and not self._units[name].posts.rows:
+                self._units.pop(name, None)
+            case _:
+                pass
+
+
+def _why_it_waits(info: SessionInfo) -> str:
+    if info.blocker is Blocker.USAGE_LIMIT:
+        return "The usage limit is reached; it goes on when that opens again."
+    if info.place_in_line:
+        sessions = "1 session gets" if info.place_in_line == 1 else f"{info.place_in_line} sessions get"
+        return f"{sessions} a place first."
+    return ""

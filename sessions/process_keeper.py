@@ -161,14 +161,20 @@ class ProcessKeeper:
             self._after_process(session)
 
     async def _wait_for_memory(self, session: Session) -> None:
-        """Wait until the machine has memory for another process; say so once."""
-        said = False
-        while shortage := await asyncio.to_thread(self._resources.memory_shortage):
-            if not said:
-                said = True
+        """Wait until the machine has memory and disk for another process; say each once."""
+        said: set[str] = set()
+        while shortage := await asyncio.to_thread(self._shortage):
+            topic, sentence = shortage
+            if topic not in said:
+                said.add(topic)
                 async with session.change() as draft:
-                    draft.add(e.Noticed("memory", shortage))
+                    draft.add(e.Noticed(topic, sentence))
             await asyncio.sleep(SHORTAGE_RETRY_S)
+
+    def _shortage(self) -> tuple[str, str] | None:
+        """What there is too little of, with a sentence about it. Blocks briefly."""
+        looks = {"memory": self._resources.memory_shortage, "disk": self._resources.disk_shortage}
+        return next(((topic, sentence) for topic, look in looks.items() if (sentence := look())), None)
 
     async def _rejoin(self, session: Session, run: HostRun) -> None:
         try:

@@ -85,6 +85,7 @@ class Person:
         self._restless: bool = how.get("restless", False)
         self.most: int = how.get("most", 1_000_000)
         self._at_once: int = how.get("at_once", _AT_ONCE)
+        self._patient: bool = how.get("patient", False)
         self.noticed: set[str] = set()
         self._round = 0
         self._after = 0
@@ -187,6 +188,10 @@ class Person:
                     return await client.perform(self.actor, command)
             except CoreLost:
                 await asyncio.sleep(0.01)
+            except SessionError:
+                if not self._patient:
+                    raise
+                await asyncio.sleep(0.1)  # the disk may have room by then
 
     # --- looking on -------------------------------------------------------------------------------------
 

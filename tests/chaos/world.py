@@ -42,7 +42,7 @@ class World:
         self.starts = 0
         self._nursery = nursery
         for path in (self.keep, self.home, self.gates, root / "workspaces", root / "bin"):
-            path.mkdir(parents=True)
+            path.mkdir(parents=True, exist_ok=True)
         claude = install_scripted_cli(root / "bin")
         self.settings = {
             "PATH": os.environ["PATH"],
@@ -188,7 +188,7 @@ class World:
 @asynccontextmanager
 async def world(root: Path, **settings: str) -> AsyncIterator[World]:
     """A world below `root` without a bot yet; removed at the end, unless CHAOS_KEEP says to look into it."""
-    root.mkdir()
+    root.mkdir(exist_ok=True)
     nursery = Nursery()
     await nursery.open()
     made = World(root, nursery, settings)

@@ -126,13 +126,17 @@ class TurnElsewhere(msgspec.Struct, frozen=True, tag="turn_elsewhere"):
 
 
 class TurnRequeued(msgspec.Struct, frozen=True, tag="turn_requeued"):
-    """A turn that was cut is to go on: it is the next to be sent, under its old uuid, after its old blocks."""
+    """A turn that was cut is to go on: it is the next to be sent, under its old uuid, after its old blocks.
+
+    `origin` is the face's key for the wish that it goes on.
+    """
 
     turn_id: TurnId
     kind: TurnKind
     author_id: str
     prompt_uuid: str
     next_ordinal: int
+    origin: str = ""
 
 
 class TurnEdited(msgspec.Struct, frozen=True, tag="turn_edited"):

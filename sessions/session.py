@@ -46,7 +46,14 @@ from sessions.model import (
     TurnStatus,
 )
 from sessions.resources import Resources
-from sessions.rows import count_blocks, find_turn_by_origin, load_ask, load_turn, load_turns
+from sessions.rows import (
+    count_blocks,
+    find_requeued_turn,
+    find_turn_by_origin,
+    load_ask,
+    load_turn,
+    load_turns,
+)
 from sessions.state import QueuedTurn, Snapshot
 from storage import Database
 
@@ -285,20 +292,30 @@ class Session:
         raise IllegalMove(what, "already working on it")
 
     async def continue_(self, *, sender: Sender) -> Placed:
-        """Let a cut turn go on, or ask Claude to go on with what it was doing."""
-        turns = await load_turns(self.around.db, self.id, limit=1)
-        if turns and turns[0].status is TurnStatus.CUT:
-            return await self._resume_cut(turns[0].id)
-        return await self.send_message("Continue.", sender=sender)
+        """Let a cut turn go on, or ask Claude to go on. The same origin again is the same wish.
 
-    async def _resume_cut(self, turn_id: TurnId) -> Placed:
-        turn = await load_turn(self.around.db, turn_id)
-        next_ordinal = await count_blocks(self.around.db, turn_id)
+        Raises `IllegalMove` if the session has ended.
+        """
         async with self.change() as draft:
             self._refuse_if_ended("Going on")
-            draft.add(e.TurnRequeued(turn.id, turn.kind, turn.author_id, turn.prompt_uuid, next_ordinal))
+            turn_id = await find_requeued_turn(self.around.db, self.id, sender.origin)
+            if turn_id is None:
+                turn_id = await self._requeue_cut(draft, sender)
+        if turn_id is None:
+            return await self.send_message("Continue.", sender=sender)
         self.want_process()
-        return Placed(turn_id, 0)
+        return self._place_of(turn_id)
+
+    async def _requeue_cut(self, draft: Draft, sender: Sender) -> TurnId | None:
+        """Put the last turn back into the queue if it was cut; None if it was not."""
+        waiting = (TurnStatus.QUEUED, TurnStatus.WITHDRAWN)
+        turns = await load_turns(self.around.db, self.id)
+        turn = next((turn for turn in turns if turn.status not in waiting), None)
+        if turn is None or turn.status is not TurnStatus.CUT:
+            return None
+        ordinal = await count_blocks(self.around.db, turn.id)
+        draft.add(e.TurnRequeued(turn.id, turn.kind, turn.author_id, turn.prompt_uuid, ordinal, sender.origin))
+        return turn.id
 
     async def regenerate(self, *, sender: Sender) -> Placed:
         """Drop the last answer and ask again; the dropped answer stays readable as an alternative.

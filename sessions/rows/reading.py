@@ -146,6 +146,16 @@ async def find_branch_point(db: Database, session_id: SessionId, turn_id: TurnId
     return _turn(row)
 
 
+async def find_requeued_turn(db: Database, session_id: SessionId, origin: str) -> TurnId | None:
+    """The turn that the wish `origin` let go on. Reads all events of the session: for wishes that are rare."""
+    row = await db.read_one(
+        "SELECT body ->> 'turn_id' FROM events WHERE session_id = ? AND kind = 'turn_requeued'"
+        " AND body ->> 'origin' = ?",
+        (session_id, origin),
+    )
+    return None if row is None else TurnId(str(row[0]))
+
+
 async def find_turn_by_origin(db: Database, origin: str) -> StoredTurn | None:
     row = await db.read_one(f"SELECT {_TURN_COLUMNS} FROM turns WHERE origin = ?", (origin,))  # noqa: S608
     return None if row is None else _turn(row)

@@ -250,3 +250,23 @@ async def test_a_failed_session_can_be_woken(here: House) -> None:
     here.machine.refuse = ""
     run = await session.wake()
     assert run.host.alive()
+
+
+async def test_a_cut_turn_goes_on_once_when_somebody_says_so_again_and_again(here: House) -> None:
+    await here.restart(continue_cut_turns=False)
+    session = await here.session()
+    await send(session, "gate x")
+    await session.until(lambda snapshot: snapshot.running is not None)
+    here.machine.reboot()
+    await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.PARKED)
+    assert await statuses(here, session) == [("gate x", "cut")]
+    sender = Sender(USER, "click")
+    placed = await asyncio.gather(*(session.continue_(sender=sender) for _ in range(3)))
+    assert len({each.turn_id for each in placed}) == 1
+    here.claude.open_gate("x")
+    await idle(session)
+    await session.continue_(sender=sender)
+    assert await statuses(here, session) == [("gate x", "done")]
+    await session.continue_(sender=Sender(USER, "another click"))
+    await idle(session)
+    assert (await statuses(here, session))[-1] == ("Continue.", "done")

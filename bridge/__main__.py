@@ -1,5 +1,6 @@
 """The program: `claude-bridge`, the same as `python -m bridge`."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -8,7 +9,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (the process's own by default); return the exit code."""
     from bridge.cli import run
 
-    return run(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read along has enough. What is still buffered must not fail again at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
 
 
 if __name__ == "__main__":

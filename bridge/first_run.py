@@ -135,7 +135,7 @@ class _Interview:
             if bot is not None:
                 self.answers["DISCORD_TOKEN"] = token
                 return bot
-            kept, empty = "", "no Discord"
+            kept, empty = "", "leave that for later"
 
     async def _look_up(self, token: str) -> tuple[Finding, Bot | None]:
         async with discord_rest(token, self.api) as rest:

@@ -1,5 +1,7 @@
 """`init` and `doctor` in a person's terminal: what is typed, what is hidden, and what leaving does."""
 
+import shlex
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -40,3 +42,12 @@ def test_doctor_finds_nothing_wrong_in_a_house_that_works(house: House) -> None:
     assert (examined.returncode, examined.stderr) == (0, ""), examined.stdout
     assert "✓ claude" in examined.stdout
     assert "✗" not in examined.stdout
+
+
+def test_a_reader_who_has_enough_gets_no_traceback(house: House) -> None:
+    command = f"{shlex.join(house.command('doctor'))} | true"
+    ran = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=house.root, env=house.environment, capture_output=True, text=True,
+        check=False, timeout=120,
+    )  # fmt: skip
+    assert ran.stderr == ""

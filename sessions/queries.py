@@ -1,5 +1,7 @@
 """Finding sessions: the list that an actor may see, in pages."""
 
+import re
+
 from sessions.access import Actor, Role
 from sessions.commands import QuerySessions
 from sessions.model import SessionId
@@ -18,7 +20,7 @@ async def read_page(db: Database, actor: Actor, query: QuerySessions) -> tuple[l
     direction = "ASC" if query.oldest_first else "DESC"
     sign = ">" if query.oldest_first else "<"
     at_ms, _, last_id = query.cursor.partition(" ")
-    if at_ms.isdigit():
+    if re.fullmatch(r"[0-9]{1,15}", at_ms):
         where.append(f"(last_activity_ms, id) {sign} (?, ?)")
         params += [int(at_ms), last_id]
     limit = max(1, min(query.limit, _MAX_PAGE))

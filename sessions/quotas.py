@@ -1,10 +1,11 @@
 """Budgets per user: turns an hour, dollars a day. Warned at 80 %, refused at 100 % until it opens again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sessions.errors import LimitReached
-from storage import Database
+from storage import Database, Row
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -21,10 +22,23 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a user has used within the window, and when the oldest of it drops out."""
+    """What a user has used within a window: when (in milliseconds) and how much, oldest first."""
 
-    amount: float
-    frees_ms: int
+    entries: Sequence[tuple[int, float]]
+    window_ms: int
+
+    @property
+    def amount(self) -> float:
+        return round(sum(amount for _, amount in self.entries), 4)
+
+    def frees_ms(self, limit: float) -> int:
+        """When so much of it has dropped out of the window that less than `limit` is left."""
+        left = self.amount
+        for at_ms, amount in self.entries:
+            left = round(left - amount, 4)
+            if left < limit:
+                return at_ms + self.window_ms
+        return self.entries[-1][0] + self.window_ms
 
 
 async def check_budget(db: Database, budget: Budget, user_id: str, now_ms: int) -> str:
@@ -43,36 +57,37 @@ async def check_budget(db: Database, budget: Budget, user_id: str, now_ms: int) 
 
 
 def _judge(used: Used, limit: float, what: str, now_ms: int) -> str:
-    if used.amount >= limit:
-        minutes = max(1, round((used.frees_ms - now_ms) / 60_000))
-        opens = datetime.fromtimestamp(used.frees_ms / 1000, UTC).strftime("%H:%M UTC")
+    amount = used.amount
+    if amount >= limit:
+        opens_ms = used.frees_ms(limit)
+        minutes = max(1, round((opens_ms - now_ms) / 60_000))
+        opens = datetime.fromtimestamp(opens_ms / 1000, UTC).strftime("%H:%M UTC")
         raise LimitReached(
             f"Your budget of {limit:g} {what} is used up. It opens again at {opens}, in about {minutes} min.",
-            opens_ms=used.frees_ms,
+            opens_ms=opens_ms,
         )
-    if used.amount >= WARN_AT * limit:
-        return f"You have used {used.amount:g} of your {limit:g} {what}."
+    if amount >= WARN_AT * limit:
+        return f"You have used {amount:g} of your {limit:g} {what}."
     return ""
 
 
 async def _turns(db: Database, user_id: str, now_ms: int) -> Used:
-    row = await db.read_one(
-        "SELECT count(*), coalesce(min(queued_ms), ?) FROM turns"
-        " WHERE author_id = ? AND queued_ms > ? AND status <> 'withdrawn'",
-        (now_ms, user_id, now_ms - HOUR_MS),
+    rows = await db.read(
+        "SELECT queued_ms, 1 FROM turns WHERE author_id = ? AND queued_ms > ? AND status <> 'withdrawn'"
+        " ORDER BY queued_ms",
+        (user_id, now_ms - HOUR_MS),
     )
-    return _used(row, HOUR_MS)
+    return _used(rows, HOUR_MS)
 
 
 async def _dollars(db: Database, user_id: str, now_ms: int) -> Used:
-    row = await db.read_one(
-        "SELECT coalesce(sum(cost_usd), 0), coalesce(min(queued_ms), ?) FROM turns"
-        " WHERE author_id = ? AND queued_ms > ? AND cost_usd > 0",
-        (now_ms, user_id, now_ms - DAY_MS),
+    rows = await db.read(
+        "SELECT queued_ms, cost_usd FROM turns WHERE author_id = ? AND queued_ms > ? AND cost_usd > 0"
+        " ORDER BY queued_ms",
+        (user_id, now_ms - DAY_MS),
     )
-    return _used(row, DAY_MS)
+    return _used(rows, DAY_MS)
 
 
-def _used(row: tuple[object, ...] | None, window_ms: int) -> Used:
-    amount, oldest_ms = row if row is not None else (0, 0)
-    return Used(round(float(str(amount)), 4), int(str(oldest_ms)) + window_ms)
+def _used(rows: Sequence[Row], window_ms: int) -> Used:
+    return Used([(int(str(at_ms)), float(str(amount))) for at_ms, amount in rows], window_ms)

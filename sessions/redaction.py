@@ -17,10 +17,16 @@ _SHAPES = re.compile(
     r"|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"  # JSON Web Token
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
 )
+# Every repetition is bounded: a tool's output can be megabytes of anything.
+# Values of telling names (plural tokens are counts), in code, in the environment, in JSON, in JSON in JSON.
 _ASSIGNED = re.compile(
-    r"(?i)\b([A-Z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY)[A-Z0-9_]*\s*[=:]\s*)"
-    r"(\"[^\"\n]{6,}\"|'[^'\n]{6,}'|[^\s\"'`,;]{6,})"
+    r"(?i)\b([A-Z0-9_]{0,60}(?:PASSWORD|PASSWD|SECRET|TOKEN(?!S)|API_?KEY|PRIVATE_?KEY)[A-Z0-9_]{0,60}(?:\\?[\"'])?"
+    r"\s{0,9}[=:]\s{0,9})(?!(?:\\?[\"'])?\[redacted)(?:(\\?[\"'])[^\"'\\\n]{6,}\2|[^\s\"'`,;]{6,})"
 )
+_BEARER = re.compile(
+    r"(?i)\b(Authorization\s{0,9}:\s{0,9}(?:Bearer|Basic)\s{1,9}|Bearer\s{1,9}(?=[^\s\"']{0,40}\d))[A-Z0-9._~+/=-]{12,}"
+)
+_IN_URL = re.compile(r"(?i)\b([A-Z][A-Z0-9+.-]{0,20}://[^\s/:@]{0,200}:)(?!\[redacted)[^\s/@]{3,500}(?=@)")
 _SHORTEST = 6
 
 
@@ -36,4 +42,6 @@ class Redactor:
         if self._known is not None:
             text = self._known.sub(MARK, text)
         text = _SHAPES.sub(MARK, text)
-        return _ASSIGNED.sub(lambda found: f"{found[1]}{MARK}", text)
+        text = _IN_URL.sub(rf"\1{MARK}", text)
+        text = _BEARER.sub(rf"\1{MARK}", text)
+        return _ASSIGNED.sub(lambda found: f"{found[1]}{found[2] or ''}{MARK}{found[2] or ''}", text)

@@ -19,6 +19,7 @@ from sessions.access import Actor, Role
 from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.clock import Clock
 from sessions.conversations import Conversations
+from sessions.events import Noticed, Numbered
 from sessions.manager import NewSession, Policy, SessionManager
 from sessions.model import TurnId, TurnStatus
 from sessions.recovery import end_survivors
@@ -71,6 +72,21 @@ class RunningCore:
 
     async def do(self, command: c.Command[Any], actor: Actor = ADMIN) -> Any:
         return await self.service.perform(actor, command)
+
+    async def notices(self, session: Session) -> list[str]:
+        """Topics of what was noticed, oldest first."""
+        rows = await self.db.read(
+            "SELECT body ->> 'topic' FROM events WHERE session_id = ? AND kind = 'noticed' ORDER BY number",
+            (session.id,),
+        )
+        return [str(row[0]) for row in rows]
+
+    async def noticed(self, session: Session, topic: str) -> None:
+        """Wait for a notice."""
+        async with asyncio.timeout(DEADLINE_S):
+            async for item in self.manager.bus.follow(session.id, 0):
+                if isinstance(item, Numbered) and isinstance(item.event, Noticed) and item.event.topic == topic:
+                    return
 
     async def status(self, turn_id: TurnId) -> TurnStatus:
         return (await load_turn(self.db, turn_id)).status

@@ -161,7 +161,8 @@ def test_a_fence_in_a_tools_output_does_not_end_the_fence_around_it(fence: str) 
     "block",
     [
         Text(f"use {KEY} now"), Text(f"```\nexport API_KEY={KEY}\n```"), Thinking(KEY),
-        ToolCall("t", "Bash", {"k": KEY}), ToolOutput("t", KEY), ToolOutput("t", "", patch=f"+{KEY}"), Note("n", KEY), Other("o", {"k": KEY}),
+        ToolCall("t", "Bash", {"k": KEY}), ToolOutput("t", KEY),
+        ToolOutput("t", "", patch=f"+{KEY}"), Note("n", KEY), Other("o", {"k": KEY}),
     ],
 )  # fmt: skip
 def test_secrets_are_marked_in_what_people_read(block: Block) -> None:

@@ -4,70 +4,33 @@ An open card pings the owner and has the buttons; a decided one says who and whe
 wrote is in a block of code or escaped. What does not fit is cut, with a button that shows all of it.
 """
 
-import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, assert_never
+from collections.abc import Sequence
+from typing import assert_never
 
-import msgspec
-
-from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
+from bot.ask_face import AskFace, described, is_cut, shown_code, what_of, whole_ask
+from bot.asks_decided import closed_card
+from bot.bodies import Card, Control, File, Option, Row, Select, Style, Verb
 from bot.markdown.answer import split_answer
-from bot.markdown.cards import code_block, diff_block, escape_inline, one_line
-from bot.tool_lines import short_path, tool_name
-from bot.wording import moment, person
-from sessions.model import (
-    Allow,
-    AllowAlways,
-    AllowSession,
-    Answer,
-    ApprovePlan,
-    Decision,
-    Deny,
-    PermissionBody,
-    PlanBody,
-    Question,
-    QuestionBody,
-    RevisePlan,
-)
-from sessions.rows import StoredAsk
-from sessions.supervision import TIMEOUT_ACTOR
+from bot.markdown.cards import escape_inline, one_line
+from bot.tool_lines import tool_name
+from sessions.model import PermissionBody, PlanBody, Question, QuestionBody
+
+__all__ = ["ask_card", "whole_ask"]
 
 ASKING = 0xF0B232
-DECIDED = 0x4E5058
-ALLOWED = 0x248046
-DENIED = 0xDA373C
 MOST_CODE = 1_500
 """Characters of a command or diff on a card; a phone shows about a screen of it."""
 MOST_PLAN = 2_800
-_DECIDED_CODE = 500
 _MOST_QUESTIONS = 4
 _MOST_ALWAYS = 3
 OWN_WORDS = "Own words"
-
-
-@dataclass(frozen=True, slots=True)
-class AskFace:
-    """An ask as it is to be shown. `picked`: question number → answers chosen so far.
-
-    `work_directory` is a directory's name, to shorten paths.
-    """
-
-    ask: StoredAsk
-    session_id: str
-    owner_id: int
-    picked: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    work_directory: str = ""
-
-    def button(self, verb: Verb, label: str, style: Style = Style.SECONDARY, detail: str = "") -> Button:
-        return Button(Control(verb, self.session_id, self.ask.ask.id, detail), label, style)
 
 
 def ask_card(face: AskFace) -> Card:
     """The card of the ask as it stands."""
     body = face.ask.ask.body
     if face.ask.status != "open":
-        return _closed_card(face)
+        return closed_card(face)
     match body:
         case PermissionBody():
             return _permission(face, body)
@@ -79,51 +42,16 @@ def ask_card(face: AskFace) -> Card:
             assert_never(body)
 
 
-def ask_mark(ask: StoredAsk) -> str:
-    """What the line of the tool call says of its ask; empty where the tool's result tells more."""
-    if ask.status == "open":
-        return "waits for you"
-    match ask.decision:
-        case Deny():
-            return "denied"
-        case Answer():
-            return "answered"
-        case ApprovePlan():
-            return "approved"
-        case RevisePlan():
-            return "sent back"
-        case _:
-            return ""
-
-
-def whole_ask(ask: StoredAsk) -> File:
-    """Everything that the ask is about, as a file: what `Show all` gives."""
-    body = ask.ask.body
-    match body:
-        case PermissionBody():
-            text, language = _what(body)
-            name = {"bash": "command.sh", "diff": "change.diff", "json": "input.json"}.get(
-                language, "input.txt"
-            )
-        case QuestionBody():
-            name, text = "questions.txt", "\n\n".join(_question_text(each) for each in body.questions)
-        case PlanBody():
-            name, text = "plan.md", body.plan
-        case _:
-            assert_never(body)
-    return File(name, text.encode(errors="replace"), "Everything that Claude asks about")
-
-
 # --- permission -----------------------------------------------------------------------------------------
 
 
 def _permission(face: AskFace, body: PermissionBody) -> Card:
-    what, language = _what(body, face.work_directory)
-    shown = _code(what, language, MOST_CODE)
-    cut = _is_cut(what, MOST_CODE)
+    what, language = what_of(body, face.work_directory)
+    shown = shown_code(what, language, MOST_CODE)
+    cut = is_cut(what, MOST_CODE)
     texts = [
         f"<@{face.owner_id}> **Claude asks for permission**",
-        f"**{escape_inline(tool_name(body.tool_name), 80)}**{_described(body)}",
+        f"**{escape_inline(tool_name(body.tool_name), 80)}**{described(body)}",
         shown,
         *_reasons(body),
     ]
@@ -149,11 +77,6 @@ def _permission(face: AskFace, body: PermissionBody) -> Card:
     return Card(tuple(texts), tuple(rows), accent=ASKING)
 
 
-def _described(body: PermissionBody) -> str:
-    words = escape_inline(body.description, 200)
-    return f" · {words}" if words else ""
-
-
 def _reasons(body: PermissionBody) -> list[str]:
     parts = []
     if body.reason:
@@ -161,46 +84,6 @@ def _reasons(body: PermissionBody) -> list[str]:
     if body.blocked_path:
         parts.append(f"-# Outside of what it may touch: {escape_inline(body.blocked_path, 200)}")
     return ["\n".join(parts)] if parts else []
-
-
-def _what(body: PermissionBody, work_directory: str = "") -> tuple[str, str]:
-    """What the tool would do, in full, and the language to show it in."""
-    given = body.input
-    command = given.get("command")
-    if isinstance(command, str):
-        return command, "bash"
-    path = next(
-        (given[name] for name in ("file_path", "notebook_path") if isinstance(given.get(name), str)), ""
-    )
-    path = short_path(path, work_directory)
-    edits = given.get("edits")
-    if isinstance(edits, list):
-        parts = [_diff(each) for each in edits if isinstance(each, Mapping)]
-        return "\n".join([f"--- {path}", *parts]), "diff"
-    if "new_string" in given:
-        return f"--- {path}\n{_diff(given)}", "diff"
-    content = given.get("content")
-    if path and isinstance(content, str):
-        added = "\n".join(f"+{line}" for line in content.split("\n"))
-        return f"+++ {path}\n{added}", "diff"
-    if len(given) == 1 and isinstance(value := next(iter(given.values())), str):
-        return value, ""
-    return msgspec.json.format(msgspec.json.encode(given), indent=2).decode(), "json"
-
-
-def _diff(edit: Mapping[str, Any]) -> str:
-    old, new = str(edit.get("old_string", "")), str(edit.get("new_string", ""))
-    lines = list(difflib.unified_diff(old.split("\n"), new.split("\n"), lineterm="", n=2))[2:]
-    every = "\n(everywhere in the file)" if edit.get("replace_all") is True else ""
-    return "\n".join(line for line in lines if not line.startswith("@@")) + every
-
-
-def _code(text: str, language: str, limit: int) -> str:
-    return diff_block(text, limit) if language == "diff" else code_block(text, language, limit)
-
-
-def _is_cut(text: str, limit: int) -> bool:
-    return len(text) > limit - 40
 
 
 # --- question -------------------------------------------------------------------------------------------
@@ -259,11 +142,6 @@ def _choices(face: AskFace, number: int, question: Question, picked: Sequence[st
     )
 
 
-def _question_text(question: Question) -> str:
-    choices = "\n".join(f"- {each.label}: {each.description}" for each in question.choices)
-    return f"{question.header}\n{question.text}\n{choices}"
-
-
 # --- plan -----------------------------------------------------------------------------------------------
 
 
@@ -283,86 +161,3 @@ def _plan(face: AskFace, body: PlanBody) -> Card:
         ),
     )
     return Card(texts, rows, files, accent=ASKING)
-
-
-# --- closed ---------------------------------------------------------------------------------------------
-
-
-def _closed_card(face: AskFace) -> Card:
-    stored = face.ask
-    body = stored.ask.body
-    match body:
-        case PermissionBody():
-            what, language = _what(body, face.work_directory)
-            name = escape_inline(tool_name(body.tool_name), 80)
-            about = f"**{name}**{_described(body)}\n{_code(what, language, _DECIDED_CODE)}"
-            rows: tuple[Row, ...] = ()
-            if _is_cut(what, _DECIDED_CODE):
-                rows = ((face.button(Verb.SHOW_ALL, "Show all"),),)
-        case QuestionBody():
-            about = _answered(body, stored.decision)
-            rows = ()
-        case PlanBody():
-            about = "\n".join(split_answer(body.plan, finished=True, limit=1_000)[:1])
-            rows = ((face.button(Verb.SHOW_ALL, "Show the plan"),),)
-        case _:
-            assert_never(body)
-    return Card((f"{about}\n{_verdict(stored)}",), rows, accent=_accent(stored.decision))
-
-
-def _answered(body: QuestionBody, decision: Decision | None) -> str:
-    answers = decision.answers if isinstance(decision, Answer) else {}
-    lines = []
-    for question in body.questions[:10]:
-        lines.append(f"**{escape_inline(question.text, 300)}**")
-        if question.text in answers:
-            lines.append(f"→ {escape_inline(answers[question.text], 300)}")
-    return "\n".join(lines)
-
-
-def _verdict(stored: StoredAsk) -> str:
-    at = f" {moment(stored.closed_ms)}" if stored.closed_ms is not None else ""
-    if stored.decision is None:
-        return f"-# No answer is needed any more{at}."
-    if stored.decided_by == TIMEOUT_ACTOR:
-        return f"**Denied**: nobody answered in time{at}."
-    return f"{_decision_words(stored.decision, stored)} by {person(stored.decided_by)}{at}."
-
-
-def _decision_words(decision: Decision, stored: StoredAsk) -> str:
-    match decision:
-        case Allow():
-            return "**Allowed once**"
-        case AllowSession():
-            return "**Allowed for this session**"
-        case AllowAlways():
-            return f"**Allowed** ({_suggestion_words(decision, stored)})"
-        case Deny():
-            note = escape_inline(decision.note, 300)
-            return f"**Denied** with the note “{note}”" if note else "**Denied**"
-        case Answer():
-            return "**Answered**"
-        case ApprovePlan():
-            return "**Approved**, edits accepted," if decision.accept_edits else "**Approved**"
-        case RevisePlan():
-            return f"**Sent back** with the note “{escape_inline(decision.note, 300)}”"
-        case _:
-            assert_never(decision)
-
-
-def _suggestion_words(decision: AllowAlways, stored: StoredAsk) -> str:
-    body = stored.ask.body
-    suggestions = body.suggestions if isinstance(body, PermissionBody) else ()
-    if 0 <= decision.suggestion < len(suggestions):
-        return escape_inline(suggestions[decision.suggestion].words, 150)
-    return "always"
-
-
-def _accent(decision: Decision | None) -> int:
-    match decision:
-        case None:
-            return DECIDED
-        case Deny() | RevisePlan():
-            return DENIED
-        case _:
-            return ALLOWED

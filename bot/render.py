@@ -7,7 +7,9 @@ and the buttons. Leaves the words themselves to `turn_flow.py` and the asks amon
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bot.asks_cards import AskFace, ask_card, ask_mark
+from bot.ask_face import AskFace
+from bot.asks_cards import ask_card
+from bot.asks_decided import ask_mark
 from bot.bodies import Button, Control, Plain, PostWish, Row, Style, Verb
 from bot.markdown.cards import escape_inline, shortened, todo_line
 from bot.turn_flow import LaidAsk, LaidPost, TurnFlow

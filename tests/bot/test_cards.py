@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import wording
-from bot.asks_cards import AskFace, ask_card, whole_ask
+from bot.ask_face import AskFace, whole_ask
+from bot.asks_cards import ask_card
 from bot.bodies import Body, Button, Card, Control, File, Option, Plain, Select, Verb
 from bot.cards import WorkPlace, context_bar, context_notice, notice, read_work_place, status_card
 from bot.discord_bodies import MAX_CARD_CHARS, MAX_LABEL, MAX_OPTION, edit_kwargs, message_kwargs, view_of

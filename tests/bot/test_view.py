@@ -114,18 +114,21 @@ async def test_a_settled_channel_needs_no_request_after_a_start(patient: FakeDis
         assert written == []
 
 
-async def test_a_nonce_that_discord_forgot_is_found_by_reading(patient: FakeDiscord, tmp_path: Path) -> None:
+@pytest.mark.parametrize("later_s", [0, 600])  # while Discord knows the nonce, and when it has forgotten it
+async def test_a_post_whose_answer_nobody_heard_is_found_again(
+    patient: FakeDiscord, tmp_path: Path, later_s: int
+) -> None:
     async with room(patient, tmp_path) as r:
         held = patient.faults.hold()
         await r.session.prompt("ask")
-        await r.session.add(Text(ANSWER))
-        await r.session.end()
         await held.reached.wait()
         await r.view.__aexit__(None, None, None)  # dies between the POST and its answer
         held.release()
         made = r.thread.last.id
-        r.stage.clock.wall_ms += 600_000
-        patient.advance(600)
+        await r.session.add(Text(ANSWER))
+        await r.session.end()
+        r.stage.clock.wall_ms += later_s * 1000
+        patient.advance(later_s)
         async with watched(patient, r.stage) as view:
             await view.settled(r.session.id)
             await r.thread.wait_for_message(CLOSING.strip())

@@ -1,0 +1,102 @@
+"""An ask as it is to be shown, and what it is about in full: what open and closed cards share. Pure."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+import msgspec
+
+from bot.bodies import Button, Control, File, Style, Verb
+from bot.markdown.cards import code_block, diff_block, escape_inline
+from bot.tool_lines import short_path
+from sessions.model import PermissionBody, PlanBody, Question, QuestionBody
+from sessions.rows import StoredAsk
+
+
+@dataclass(frozen=True, slots=True)
+class AskFace:
+    """An ask as it is to be shown. `picked`: question number → answers chosen so far.
+
+    `work_directory` is a directory's name, to shorten paths.
+    """
+
+    ask: StoredAsk
+    session_id: str
+    owner_id: int
+    picked: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    work_directory: str = ""
+
+    def button(self, verb: Verb, label: str, style: Style = Style.SECONDARY, detail: str = "") -> Button:
+        return Button(Control(verb, self.session_id, self.ask.ask.id, detail), label, style)
+
+
+def whole_ask(ask: StoredAsk) -> File:
+    """Everything that the ask is about, as a file: what `Show all` gives."""
+    body = ask.ask.body
+    match body:
+        case PermissionBody():
+            text, language = what_of(body)
+            name = {"bash": "command.sh", "diff": "change.diff", "json": "input.json"}.get(
+                language, "input.txt"
+            )
+        case QuestionBody():
+            name, text = "questions.txt", "\n\n".join(_question_text(each) for each in body.questions)
+        case PlanBody():
+            name, text = "plan.md", body.plan
+        case _:
+            assert_never(body)
+    return File(name, text.encode(errors="replace"), "Everything that Claude asks about")
+
+
+def what_of(body: PermissionBody, work_directory: str = "") -> tuple[str, str]:
+    """What the tool would do, in full, and the language to show it in."""
+    given = body.input
+    command = given.get("command")
+    if isinstance(command, str):
+        return command, "bash"
+    path = next(
+        (given[name] for name in ("file_path", "notebook_path") if isinstance(given.get(name), str)), ""
+    )
+    path = short_path(path, work_directory)
+    edits = given.get("edits")
+    if isinstance(edits, list):
+        parts = [_diff(each) for each in edits if isinstance(each, Mapping)]
+        return "\n".join([f"--- {path}", *parts]), "diff"
+    if "new_string" in given:
+        return f"--- {path}\n{_diff(given)}", "diff"
+    content = given.get("content")
+    if path and isinstance(content, str):
+        added = "\n".join(f"+{line}" for line in content.split("\n"))
+        return f"+++ {path}\n{added}", "diff"
+    if len(given) == 1 and isinstance(value := next(iter(given.values())), str):
+        return value, ""
+    return msgspec.json.format(msgspec.json.encode(given), indent=2).decode(), "json"
+
+
+def shown_code(text: str, language: str, limit: int) -> str:
+    """`text` in a block of at most `limit` characters."""
+    return diff_block(text, limit) if language == "diff" else code_block(text, language, limit)
+
+
+def is_cut(text: str, limit: int) -> bool:
+    """Whether `shown_code` may leave something of it out."""
+    return len(text) > limit - 40
+
+
+def described(body: PermissionBody) -> str:
+    """What Claude says of the call, to stand behind the tool's name."""
+    words = escape_inline(body.description, 200)
+    return f" · {words}" if words else ""
+
+
+def _diff(edit: Mapping[str, Any]) -> str:
+    old, new = str(edit.get("old_string", "")), str(edit.get("new_string", ""))
+    lines = list(difflib.unified_diff(old.split("\n"), new.split("\n"), lineterm="", n=2))[2:]
+    every = "\n(everywhere in the file)" if edit.get("replace_all") is True else ""
+    return "\n".join(line for line in lines if not line.startswith("@@")) + every
+
+
+def _question_text(question: Question) -> str:
+    choices = "\n".join(f"- {each.label}: {each.description}" for each in question.choices)
+    return f"{question.header}\n{question.text}\n{choices}"

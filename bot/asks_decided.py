@@ -1,0 +1,128 @@
+"""Asks that need no answer any more: what was decided, by whom and when. Pure; no buttons but to read more."""
+
+from typing import assert_never
+
+from bot.ask_face import AskFace, described, is_cut, shown_code, what_of
+from bot.bodies import Card, Row, Verb
+from bot.markdown.answer import split_answer
+from bot.markdown.cards import escape_inline
+from bot.tool_lines import tool_name
+from bot.wording import moment, person
+from sessions.model import (
+    Allow,
+    AllowAlways,
+    AllowSession,
+    Answer,
+    ApprovePlan,
+    Decision,
+    Deny,
+    PermissionBody,
+    PlanBody,
+    QuestionBody,
+    RevisePlan,
+)
+from sessions.rows import StoredAsk
+from sessions.supervision import TIMEOUT_ACTOR
+
+DECIDED = 0x4E5058
+ALLOWED = 0x248046
+DENIED = 0xDA373C
+_DECIDED_CODE = 500
+
+
+def ask_mark(ask: StoredAsk) -> str:
+    """What the line of the tool call says of its ask; empty where the tool's result tells more."""
+    if ask.status == "open":
+        return "waits for you"
+    match ask.decision:
+        case Deny():
+            return "denied"
+        case Answer():
+            return "answered"
+        case ApprovePlan():
+            return "approved"
+        case RevisePlan():
+            return "sent back"
+        case _:
+            return ""
+
+
+def closed_card(face: AskFace) -> Card:
+    """The card of an ask that was decided or withdrawn."""
+    stored = face.ask
+    body = stored.ask.body
+    match body:
+        case PermissionBody():
+            what, language = what_of(body, face.work_directory)
+            name = escape_inline(tool_name(body.tool_name), 80)
+            about = f"**{name}**{described(body)}\n{shown_code(what, language, _DECIDED_CODE)}"
+            rows: tuple[Row, ...] = ()
+            if is_cut(what, _DECIDED_CODE):
+                rows = ((face.button(Verb.SHOW_ALL, "Show all"),),)
+        case QuestionBody():
+            about = _answered(body, stored.decision)
+            rows = ()
+        case PlanBody():
+            about = "\n".join(split_answer(body.plan, finished=True, limit=1_000)[:1])
+            rows = ((face.button(Verb.SHOW_ALL, "Show the plan"),),)
+        case _:
+            assert_never(body)
+    return Card((f"{about}\n{_verdict(stored)}",), rows, accent=_accent(stored.decision))
+
+
+def _answered(body: QuestionBody, decision: Decision | None) -> str:
+    answers = decision.answers if isinstance(decision, Answer) else {}
+    lines = []
+    for question in body.questions[:10]:
+        lines.append(f"**{escape_inline(question.text, 300)}**")
+        if question.text in answers:
+            lines.append(f"→ {escape_inline(answers[question.text], 300)}")
+    return "\n".join(lines)
+
+
+def _verdict(stored: StoredAsk) -> str:
+    at = f" {moment(stored.closed_ms)}" if stored.closed_ms is not None else ""
+    if stored.decision is None:
+        return f"-# No answer is needed any more{at}."
+    if stored.decided_by == TIMEOUT_ACTOR:
+        return f"**Denied**: nobody answered in time{at}."
+    return f"{_decision_words(stored.decision, stored)} by {person(stored.decided_by)}{at}."
+
+
+def _decision_words(decision: Decision, stored: StoredAsk) -> str:
+    match decision:
+        case Allow():
+            return "**Allowed once**"
+        case AllowSession():
+            return "**Allowed for this session**"
+        case AllowAlways():
+            return f"**Allowed** ({_suggestion_words(decision, stored)})"
+        case Deny():
+            note = escape_inline(decision.note, 300)
+            return f"**Denied** with the note “{note}”" if note else "**Denied**"
+        case Answer():
+            return "**Answered**"
+        case ApprovePlan():
+            return "**Approved**, edits accepted," if decision.accept_edits else "**Approved**"
+        case RevisePlan():
+            return f"**Sent back** with the note “{escape_inline(decision.note, 300)}”"
+        case _:
+            assert_never(decision)
+
+
+def _suggestion_words(decision: AllowAlways, stored: StoredAsk) -> str:
+    body = stored.ask.body
+    suggestions = body.suggestions if isinstance(body, PermissionBody) else ()
+    if 0 <= decision.suggestion < len(suggestions):
+        return escape_inline(suggestions[decision.suggestion].words, 150)
+    return "always"
+
+
+def _accent(decision: Decision | None) -> int:
+    match decision:
+        case None:
+            return DECIDED
+        case Deny() | RevisePlan():
+            return DENIED
+        case _:
+            return ALLOWED

@@ -12,11 +12,14 @@ from pathlib import Path
 
 from backends.base import LaunchSpec
 from backends.directory import HostDirectory
-from bridge import wiring
+from bridge import cli_run, wiring
 from bridge.cli_core import finish
-from bridge.cli_run import run_with
+from bridge.cli_run import Face, run_with
 from bridge.schema import schema
 from bridge.settings import Settings
+
+URL_VARIABLE = "FAKE_DISCORD_URL"
+"""Where the fake Discord is, if the bot is to have one; the same name as in `tests/fakes/discord_server`."""
 
 
 def keep_logs(keep: Path) -> None:
@@ -45,8 +48,15 @@ def run(keep: Path) -> int:
     if "CHAOS_SCHEMA" in os.environ:
         use_schema(int(os.environ["CHAOS_SCHEMA"]))
 
+    faces: list[Face] = []
+    if URL_VARIABLE in os.environ:
+        from tests.fakes.discord_server.redirect import point_discord_py_at
+
+        point_discord_py_at(os.environ[URL_VARIABLE])
+        faces.append(cli_run._discord)
+
     async def work(settings: Settings) -> int:
-        return await run_with(settings, ())
+        return await run_with(settings, faces)
 
     return finish(work)
 

@@ -17,13 +17,14 @@ from tests.chaos.check import violations
 from tests.chaos.history import read_history
 from tests.chaos.people import Crowd
 from tests.chaos.rules import Rule
+from tests.chaos.truth import truth_of
 from tests.chaos.world import world
 
 PROMPTS = (
     "demo:text one demo:block demo:text two",
     "demo:bash touch x",
     "demo:ask-question Which way?",
-    "demo:thinking well demo:text done",
+    "demo:thinking well demo:digest",
 )
 
 
@@ -295,6 +296,35 @@ def test_a_planted_fault_in_the_input_is_caught(
     assert rule in rules(live, at_rest=False)
 
 
+# --- what Discord shows -------------------------------------------------------------------------------------
+
+
+def posts_of(root: Path) -> list[dict[str, object]]:
+    """Posts that show the first person's session as its logs say."""
+    history = read_history(root)
+    session = next(row for row in history.tables["sessions"] if row["channel_id"].endswith(":p0"))
+    said = [json.loads(block.said) for block in truth_of(history.hosts[session["id"]]).blocks]
+    return [{"thread": "p0", "by_bot": True, "text": each["text"]} for each in said if each["type"] == "text"]
+
+
+Posts = list[dict[str, object]]
+SHOWN: list[tuple[Rule | None, Callable[[Posts], Posts]]] = [
+    (None, lambda posts: posts),
+    (Rule.POST_LOST, lambda posts: posts[1:]),
+    (Rule.POST_TWICE, lambda posts: [*posts, posts[-1]]),
+    (Rule.POST_ORDER, lambda posts: [posts[-1], *posts[:-1]]),
+]
+
+
+@pytest.mark.parametrize(("rule", "change"), SHOWN, ids=lambda each: getattr(each, "name", ""))
+def test_a_fault_planted_in_discord_is_caught(
+    rest: Path, rule: Rule | None, change: Callable[[Posts], Posts]
+) -> None:
+    posts = change(posts_of(rest))
+    (rest / "discord.ndjson").write_text("".join(json.dumps(post) + "\n" for post in posts))
+    assert rules(rest, at_rest=True) == ({rule} if rule is not None else set())
+
+
 # --- what is left over --------------------------------------------------------------------------------------
 
 
@@ -343,5 +373,5 @@ def test_what_is_left_over_is_found(
 
 
 def test_every_rule_has_a_planted_fault() -> None:
-    planted = {rule for rule, _ in (*AT_REST, *WITH_LIVING_HOSTS)}
+    planted = {rule for rule, _ in (*AT_REST, *WITH_LIVING_HOSTS, *SHOWN)} - {None}
     assert planted | {Rule.PROCESS_LEFT, Rule.LOCK_HELD, Rule.TRANSACTION_OPEN} == set(Rule)

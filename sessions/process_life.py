@@ -20,12 +20,13 @@ from sessions.driver import ConversationStart, Fork
 from sessions.ended_hosts import remove_ended_hosts
 from sessions.errors import ClaudeUnavailable, WorkDirectoryRefused
 from sessions.host_run import HostRun
-from sessions.importing import read_what_was_said_elsewhere
+from sessions.importing import read_what_was_said_elsewhere, was_handed_over
 from sessions.model import Lifecycle, TurnStatus
 from sessions.rows import StoredHost
-from sessions.session import HANDED_OVER, Session, leaving_target
+from sessions.session import Session, leaving_target
 from sessions.stubborn import until_stored
 from sessions.work_directory import check_work_directory
+from storage import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ async def _prepare_conversation(session: Session, work_directory: Path) -> bool:
     snapshot, conversations = session.snapshot, session.around.conversations
     found = await asyncio.to_thread(conversations.remains, snapshot.conversation_id, work_directory)
     if found is Remains.MESSAGES:
-        if snapshot.reason == HANDED_OVER:
+        if await was_handed_over(session):
             await read_what_was_said_elsewhere(session)
         return True
     lost = snapshot.conversation_begun and snapshot.message_count > 1
@@ -197,7 +198,10 @@ async def stay(session: Session, run: HostRun) -> bool:
     trouble = run.trouble or _trouble_of(run, ended)
     await until_stored(partial(run.record_end, ended, trouble))
     if not trouble:  # else its stderr stays for an admin to read, until the next end or the daily round
-        await remove_ended_hosts(session)
+        try:
+            await remove_ended_hosts(session)
+        except (OSError, StorageError):
+            log.exception("ended hosts not removed", extra={"session": session.id})
     return run.leaving is not None
 
 

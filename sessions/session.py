@@ -228,6 +228,8 @@ class Session:
         return await self._queue(_Wish(TurnKind.COMMAND, text), sender)
 
     async def _queue(self, wish: _Wish, sender: Sender) -> Placed:
+        if self.snapshot.reason == HANDED_OVER:
+            await self._read_elsewhere()
         async with self.change() as draft:
             self._refuse_if_ended("Sending a prompt")
             known = await find_turn_by_origin(self.around.db, sender.origin)
@@ -253,6 +255,12 @@ class Session:
                 draft.add(e.TitleChanged(title_from(wish.content), by_person=False))
         self.want_process()
         return self._place_of(turn_id)
+
+    async def _read_elsewhere(self) -> None:
+        """Take in what a terminal said, before the prompt that takes the session back."""
+        from sessions.importing import read_what_was_said_elsewhere  # it makes sessions: it knows this module
+
+        await read_what_was_said_elsewhere(self)
 
     def _place_of(self, turn_id: TurnId) -> Placed:
         waiting = [turn.turn_id for turn in self.snapshot.queue]
@@ -383,9 +391,15 @@ class Session:
         return await run.control.rewind_files(turn.prompt_uuid, dry_run=dry_run)
 
     async def stop(self) -> bool:
-        """Interrupt the running turn; process and partial text stay. False when nothing ran."""
+        """Interrupt the running turn; process and partial text stay. False when nothing ran.
+
+        A prompt that the CLI has and has not begun (background work came first) is taken back as well.
+        """
         if self.run is None or self.snapshot.current is None:
             return False
+        waiting = self.snapshot.sent
+        if waiting is not None:
+            await self.run.control.cancel_prompt(waiting.prompt_uuid)
         await self.run.control.interrupt()
         return True
 

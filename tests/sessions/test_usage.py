@@ -27,7 +27,8 @@ def result(cost_usd: float, prompt_uuid: str, **facts: Any) -> cli.TurnResult:
     body: dict[str, Any] = {
         "type": "result", "subtype": "success", "is_error": False, "duration_ms": 5, "num_turns": 1,
         "result": "", "terminal_reason": "completed", "total_cost_usd": cost_usd,
-        "usage": {"input_tokens": 3, "output_tokens": 2}, "user_message_uuids": [prompt_uuid], "session_id": "s", "uuid": "u", **facts,
+        "usage": {"input_tokens": 3, "output_tokens": 2},
+        "user_message_uuids": [prompt_uuid], "session_id": "s", "uuid": "u", **facts,
     }  # fmt: skip
     line = parse(json.dumps(body).encode())
     assert isinstance(line, cli.TurnResult)
@@ -78,7 +79,8 @@ async def turn(
         [
             Statement(
                 "INSERT OR IGNORE INTO sessions"
-                " (id, user_id, channel_id, status, model, created_at, updated_at, data) VALUES (?, 'ann', 'c', 'parked', '', '', '', '{}')",
+                " (id, user_id, channel_id, status, model, created_at, updated_at, data)"
+                " VALUES (?, 'ann', 'c', 'parked', '', '', '', '{}')",
                 (SESSION,),
             ),
             Statement(

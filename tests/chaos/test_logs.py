@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import random
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,21 +61,33 @@ async def _read(watch: LogWatch, path: Path, offset: int) -> list[bytes] | None:
     return found
 
 
-def cut(log: Path) -> None:
-    os.truncate(log, log.stat().st_size // 2)
+def cut(log: Path, applied: int) -> None:
+    os.truncate(log, applied // 2)
 
 
-def cut_in_a_line(log: Path) -> None:
-    os.truncate(log, log.stat().st_size - 5)
+def cut_in_a_line(log: Path, applied: int) -> None:
+    os.truncate(log, applied - 5)
 
 
-def emptied(log: Path) -> None:
+def emptied(log: Path, applied: int) -> None:
     os.truncate(log, 0)
 
 
-@pytest.mark.parametrize("damage", [cut, cut_in_a_line, emptied, Path.unlink])
-async def test_a_session_goes_on_and_says_so_when_its_log_was_damaged(tmp_path: Path, damage: object) -> None:
-    assert callable(damage)
+def deleted(log: Path, applied: int) -> None:
+    log.unlink()
+
+
+def applied_of(world: World, session_id: str) -> int:
+    """How many bytes of the first host's log the database has."""
+    with closing(sqlite3.connect(f"file:{world.data / 'sessions.db'}?mode=ro", uri=True)) as connection:
+        place = (session_id,)
+        return int(connection.execute("SELECT applied FROM hosts WHERE session_id = ?", place).fetchone()[0])
+
+
+@pytest.mark.parametrize("damage", [cut, cut_in_a_line, emptied, deleted])
+async def test_a_session_goes_on_and_says_so_when_its_log_was_damaged(
+    tmp_path: Path, damage: Callable[[Path, int], None]
+) -> None:
     async with world(tmp_path / "w") as made:
         crowd = Crowd(made, SEED, 2, most=2)
         for person in crowd.people:
@@ -86,7 +100,7 @@ async def test_a_session_goes_on_and_says_so_when_its_log_was_damaged(tmp_path: 
             await until(lambda: len(made.living()) == 2)
             await made.kill_bot()
             host = HostDirectory(made.run, victim.session_id, 1)
-            damage(host.output_log)
+            damage(host.output_log, applied_of(made, victim.session_id))
             open_gate(made, neighbour.name)
             open_gate(made, victim.name)
             await made.start_bot()

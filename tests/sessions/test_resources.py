@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sessions import resources
-from sessions.model import Lifecycle, TurnStatus
+from sessions.model import TurnStatus
 from sessions.resources import Resources, free_memory
 from tests.sessions.running_core import idle, reached, running_core, until
 
@@ -72,12 +72,13 @@ async def test_a_prompt_waits_for_disk_in_a_live_session_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sessions.prompt_sender.SHORTAGE_RETRY_S", 0.02)
-    shortage = ["The disk is full."]
+    shortage = [""]
     monkeypatch.setattr(Resources, "disk_shortage", lambda _: shortage[0])
     async with running_core(tmp_path / "core") as core:
         session = await core.session()
+        await core.ask(session, "demo:text first")
+        shortage[0] = "The disk is full."
         turn_id = await core.say(session, "demo:text hi")
-        await reached(session, lambda snapshot: snapshot.lifecycle is Lifecycle.LIVE)
         await core.noticed(session, "disk")
         assert await core.status(turn_id) == TurnStatus.QUEUED
         shortage[0] = ""

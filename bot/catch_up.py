@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 MAX_MESSAGES = 2_000
 MAX_ARCHIVED = 200
 _AT_ONCE = 4
+_EVERYTHING = 0
 
 Take = Callable[[discord.Message], Awaitable[None]]
 Channel = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
@@ -41,23 +42,32 @@ class CatchUp:
         What cannot be read keeps its mark for the next time. Runs of this method follow one another.
         """
         async with self._running:
-            seen = await load_seen(self._face.db)
-            last_seen = max(seen.values(), default=0)
-            failed: set[int] = set()
-            places = asyncio.Semaphore(_AT_ONCE)
+            # Whatever happens, rows must not wait for ever; marks may: the next start reads again from there.
+            failed = frozenset({_EVERYTHING})
+            try:
+                failed = await self._read_all()
+            finally:
+                await self._inbox.release_all(failed)
 
-            async def one(channel: Channel) -> None:
-                async with places:
-                    if not await self._catch_up(channel, seen, last_seen):
-                        failed.add(channel.id)
+    async def _read_all(self) -> frozenset[int]:
+        """Read back every channel; the ids of those that could not be read."""
+        seen = await load_seen(self._face.db)
+        last_seen = max(seen.values(), default=0)
+        failed: set[int] = set()
+        places = asyncio.Semaphore(_AT_ONCE)
 
-            for guild in self._guilds():
-                async with asyncio.TaskGroup() as tasks:
-                    for channel in _channels(guild):
-                        tasks.create_task(one(channel), name=f"read back {channel.id}")
-                async for thread in self._archived(guild, seen, last_seen):
-                    await one(thread)
-            await self._inbox.release_all(frozenset(failed))
+        async def one(channel: Channel) -> None:
+            async with places:
+                if not await self._catch_up(channel, seen, last_seen):
+                    failed.add(channel.id)
+
+        for guild in self._guilds():
+            async with asyncio.TaskGroup() as tasks:
+                for channel in _channels(guild):
+                    tasks.create_task(one(channel), name=f"read back {channel.id}")
+            async for thread in self._archived(guild, seen, last_seen):
+                await one(thread)
+        return frozenset(failed)
 
     def _guilds(self) -> Iterable[discord.Guild]:
         return [guild for guild in self._client.guilds if guild.id in self._face.access.guild_ids]
@@ -97,10 +107,9 @@ class CatchUp:
         self, guild: discord.Guild, seen: Mapping[int, int], last_seen: int
     ) -> AsyncIterator[discord.Thread]:
         """Threads that were written in and archived again while the bot was away, newest first."""
-        parents = {each.parent_id for each in guild.threads} | {each.id for each in guild.text_channels}
+        if not seen:
+            return
         for parent in guild.text_channels:
-            if parent.id not in parents or not seen:
-                continue
             try:
                 async for thread in parent.archived_threads(limit=MAX_ARCHIVED):
                     if (

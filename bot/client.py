@@ -24,7 +24,7 @@ from bot.inbox import Inbox
 from bot.leftovers import Leftovers
 from bot.opening import Opener
 from bot.prompts import PromptHandler, is_for_us, message_row, snowflake_ms
-from bot.rows import InboxRow, author_of
+from bot.rows import InboxRow, author_of, queued_messages
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +161,26 @@ class BridgeClient(commands.Bot):
 
     async def _read_back(self) -> None:
         await self.catch_up.run()
+        await self._look_at_queued()
         self.caught_up.set()
+
+    async def _look_at_queued(self) -> None:
+        """Messages whose prompts wait may have been edited or deleted meanwhile: Discord does not tell."""
+        for channel_id, message_id in await queued_messages(self.face.db):
+            try:
+                channel = self.get_partial_messageable(channel_id, guild_id=await self._guild_of(channel_id))
+            except discord.HTTPException:
+                continue  # the channel is gone; its prompts stay
+            try:
+                await self._edited(await channel.fetch_message(message_id))
+            except discord.NotFound:
+                await self._deleted(channel.guild_id, channel_id, message_id)
+            except discord.HTTPException as error:
+                log.warning("queued message not read", extra={"channel": channel_id, "code": error.code})
+
+    async def _guild_of(self, channel_id: int) -> int | None:
+        channel = self.get_channel(channel_id) or await self.fetch_channel(channel_id)
+        return channel.guild.id if isinstance(channel, discord.abc.GuildChannel | discord.Thread) else None
 
     async def _settle_in(self, guild: discord.Guild) -> None:
         """Register the commands there; leave a server that is not ours."""
@@ -190,8 +209,10 @@ class BridgeClient(commands.Bot):
             await self.inbox.note_seen(message.guild.id, message.channel.id, message.id)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        await self._edited(payload.message)
+
+    async def _edited(self, message: discord.Message) -> None:
         assert self.user is not None
-        message = payload.message
         # Without the time of an edit it is only a link's preview that was added.
         if self._closing or message.edited_at is None:
             return

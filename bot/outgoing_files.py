@@ -31,28 +31,36 @@ def read_file(root: Path, name: str, max_bytes: int) -> File:
     Raises `Refused`, in words without a path of the machine.
     """
     shown = escape_inline(PurePosixPath(name).name, 80)
-    parts = PurePosixPath(name).parts
-    if any(part in _HIDDEN for part in parts) or any(part.startswith(".env") for part in parts):
+    if _is_hidden(PurePosixPath(name)):
         raise Refused(f"“{shown}” is not given out.")
     try:
         descriptor = os.open(root / name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except (OSError, ValueError):
         raise Refused(f"“{shown}” is not there, or cannot be read.") from None
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         # Asked of the open file: a path may be changed between a check and the opening.
-        real = Path(os.path.realpath(f"/proc/self/fd/{descriptor}"))
+        inside = _inside_of(root, Path(os.path.realpath(f"/proc/self/fd/{descriptor}")))
         facts = os.fstat(descriptor)
-        if not real.is_relative_to(root.resolve()) or _is_hidden(real.relative_to(root.resolve())):
-            raise Refused(f"“{shown}” lies outside the session's directory.")
+        if inside is None or _is_hidden(inside):
+            raise Refused(f"“{shown}” lies outside of what is given out.")
         if not stat.S_ISREG(facts.st_mode):
             raise Refused(f"“{shown}” is not a file.")
-        data = stream.read(max_bytes + 1)
+        with open(descriptor, "rb", closefd=False) as stream:
+            data = stream.read(max_bytes + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > max_bytes:
         raise Refused(f"“{shown}” is too large for Discord ({facts.st_size:,} bytes).")
     return File(safe_name(PurePosixPath(name).name), data)
 
 
-def _is_hidden(inside: Path) -> bool:
+def _inside_of(root: Path, path: Path) -> Path | None:
+    """`path` relative to the work directory; None if it lies elsewhere."""
+    real = root.resolve()
+    return path.relative_to(real) if path.is_relative_to(real) else None
+
+
+def _is_hidden(inside: Path | PurePosixPath) -> bool:
     return any(part in _HIDDEN or part.startswith(".env") for part in inside.parts)
 
 

@@ -121,6 +121,16 @@ async def next_message_row(db: Database, channel_id: int) -> InboxRow | None:
     return None if row is None else _inbox_row(row)
 
 
+async def queued_messages(db: Database) -> list[tuple[int, int]]:
+    """Channel and id of each message whose prompt still waits to be sent to Claude."""
+    rows: Sequence[Sequence[Any]] = await db.read(
+        "SELECT inbox.channel_id, substr(turns.origin, length('discord:message:') + 1) FROM turns"
+        " JOIN inbox ON inbox.external = substr(turns.origin, length('discord:') + 1)"
+        " WHERE turns.status = 'queued' AND turns.origin LIKE 'discord:message:%'"
+    )
+    return [(int(row[0]), int(row[1])) for row in rows]
+
+
 async def waiting_channels(db: Database) -> list[int]:
     """The channels with messages, edits or deletions that were not dealt with."""
     rows: Sequence[Sequence[Any]] = await db.read(

@@ -111,6 +111,30 @@ async def test_a_message_in_an_ended_session_says_that_it_has_ended(ways: Ways) 
     await thread.wait_for_message("has ended")
 
 
+HOSTILE = [
+    pytest.param("@everyone @here <@&1> <@1> look", id="pings"),
+    pytest.param("```" * 600, id="backticks"),
+    pytest.param("```py\nprint(1)", id="an open fence"),
+    pytest.param("\u202eevil\u202c \u2066x\u2069 \u200b", id="marks of direction"),
+    pytest.param("Z\u0351\u0352\u0353" * 300, id="piles of marks"),
+    pytest.param("\x1b[31mred\x1b[0m \x07", id="terminal controls"),
+    pytest.param("[click](https://evil.example) <https://evil.example>", id="links"),
+    pytest.param("x" * 2000, id="one long line"),
+    pytest.param("{0} %s {prompt} ${HOME} '; DROP TABLE inbox; --", id="formats and SQL"),
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_whatever_people_write_arrives_whole_and_pings_nobody(ways: Ways, text: str) -> None:
+    thread, session = await ways.started(ways.town.ann, text[:1500])
+    ways.town.ann.send(thread, text)
+    await reached(session, lambda snapshot: snapshot.message_count == 2)
+    assert await ways.prompts(session) == [text[:1500], text.strip()]
+    said = await ways.town.ann.slash(thread, "session info").settled()
+    assert "Owner:" in said.text
+    assert ways.fake.bot_pings == []
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [
@@ -164,6 +188,26 @@ async def test_editing_and_deleting_a_waiting_message_changes_the_queue(ways: Wa
     ways.town.ann.send(thread, "demo:text last")
     await reached(session, lambda snapshot: snapshot.message_count == 5)
     assert (await ways.prompts(session))[3] == "demo:text kept"
+
+
+async def test_edits_and_deletions_while_the_bot_was_away_change_the_queue_too(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with ways_in(fake, core, town) as ways:
+        thread, session = await busy_session(ways)
+        edited = town.ann.send(thread, "demo:text wrong")
+        deleted = town.ann.send(thread, "demo:text never")
+        await reached(session, lambda snapshot: len(snapshot.queue) == 2)
+    await fake.until_gone()
+    town.ann.edit(edited, "demo:text right")
+    town.ann.delete(deleted)
+    async with ways_in(fake, core, town) as ways:
+        await ways.dealt_with()
+        waiting = [turn.turn_id for turn in session.snapshot.queue]
+        prompts = [view.turn.prompt for view in await ways.turns(session) if view.turn.id in waiting]
+        assert prompts == ["demo:text right"]
+        open_gate(ways)
+        await idle(session)
 
 
 # --- once -------------------------------------------------------------------------------------------------

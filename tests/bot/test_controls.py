@@ -1,0 +1,283 @@
+"""Controls: each means what its row says, also on old messages, twice at once, and when unknown."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bot.bodies import Body, Button, Card, Control, Option, Plain, Select, Verb
+from bot.discord_bodies import message_kwargs
+from bot.errors import Refused
+from bot.modals import Question, control_key_of, dialog, submitted_text
+from bot.outgoing_files import read_file
+from bot.panels import ListState, session_list
+from bot.rows import insert_controls, load_fact
+from bot.view import picked_fact
+from sessions.commands import SessionPage
+from sessions.model import TurnStatus
+from sessions.session import Session
+from tests.bot.ways import Town, Ways, core, fake, town, ways, ways_in
+from tests.fakes.discord_server import Ack, FakeDiscord, Message, Place
+from tests.fakes.discord_server.model import walk
+from tests.sessions.running_core import RunningCore, idle, reached, until
+
+__all__ = ["core", "fake", "town", "ways"]
+
+
+async def post(ways: Ways, place: Place, body: Body) -> Message:
+    """Post `body` as the view would."""
+    await ways.core.db.write(insert_controls(body))
+    await ways.client.get_partial_messageable(place.id).send(**message_kwargs(body))
+    return place.from_bot[-1]
+
+
+def buttons(*controls: Control) -> Plain:
+    return Plain("a panel", (tuple(Button(each, each.verb.value) for each in controls),))
+
+
+async def asking(ways: Ways, prompt: str = "demo:bash touch x") -> tuple[Place, Session, str]:
+    """Ann's session with an open ask: thread, session, id of the ask."""
+    await ways.town.ann.slash(ways.fake.general, "claude", prompt=prompt).settled()
+    thread = await ways.fake.general.wait_for_thread()
+    session = await ways.session_in(thread)
+    snapshot = await reached(session, lambda each: bool(each.asks))
+    return thread, session, snapshot.asks[0].id
+
+
+# --- unknown, old, twice ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "custom_id",
+    ["v1:allow:0123456789ab", "v1:nonsense:0123456789ab", "v2:allow:0123456789ab", "other", "v1m:allow:0:1"],
+)
+async def test_a_control_that_means_nothing_says_so(ways: Ways, custom_id: str) -> None:
+    message = await post(ways, ways.fake.general, buttons(Control(Verb.STOP, "x")))
+    outcome = await ways.town.ann.click(message, custom_id, stale=True).settled()
+    assert outcome.text == "This control is no longer active."
+    assert outcome.ephemeral
+
+
+async def test_a_control_on_an_old_message_works_after_a_restart(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with ways_in(fake, core, town) as ways:
+        thread, session = await ways.started(town.ann, "demo:text first")
+        message = await post(ways, thread, buttons(Control(Verb.CONTINUE, session.id)))
+    await fake.until_gone()
+    async with ways_in(fake, core, town):
+        outcome = await town.ann.click(message, "continue").acknowledged()
+        assert outcome.ack is Ack.DEFERRED_UPDATE
+        await reached(session, lambda snapshot: snapshot.message_count == 2)
+
+
+async def test_of_two_who_answer_at_once_the_first_wins_and_the_other_learns_who(ways: Ways) -> None:
+    thread, session, ask_id = await asking(ways)
+    panel = await post(
+        ways, thread, buttons(*(Control(v, session.id, ask_id) for v in (Verb.ALLOW, Verb.DENY)))
+    )
+    clicks = [ways.town.ann.click(panel, "allow"), ways.town.boss.click(panel, "deny")]
+    outcomes = await asyncio.gather(*(each.acknowledged() for each in clicks))
+    late = [each for each in outcomes if "decided already" in each.text]
+    assert len(late) == 1
+    winner = ways.town.boss if late[0] is outcomes[0] else ways.town.ann
+    assert f"<@{winner.id}>" in late[0].text
+
+
+async def test_a_dialog_that_was_open_during_a_restart_still_submits(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with ways_in(fake, core, town) as ways:
+        thread, session, ask_id = await asking(ways)
+        panel = await post(ways, thread, buttons(Control(Verb.DENY_NOTE, session.id, ask_id)))
+        opened = await town.ann.click(panel, "deny_note")
+        assert opened.ack is Ack.MODAL
+    await fake.until_gone()
+    async with ways_in(fake, core, town) as ways:
+        outcome = await town.ann.submit_modal(opened, {"text": "use the trash"})
+        assert outcome.failure is None
+        await idle(session)
+        stored = await core.db.read("SELECT decision FROM asks")
+        assert "use the trash" in str(stored[0][0])
+
+
+# --- asks -------------------------------------------------------------------------------------------------
+
+
+async def test_choices_are_remembered_until_they_are_submitted(ways: Ways) -> None:
+    thread, session, ask_id = await asking(ways, "demo:ask-question Which one?")
+    choose = Control(Verb.CHOOSE, session.id, ask_id, "0")
+    select = Select(choose, "choose", (Option("first", "0"), Option("second", "1")))
+    words = Control(Verb.CHOOSE_TEXT, session.id, ask_id, "0")
+    submit = Control(Verb.SUBMIT_ANSWERS, session.id, ask_id)
+    rows = (select, (Button(words, "words"), Button(submit, "submit")))
+    panel = await post(ways, thread, Plain("a panel", rows))
+    refused = await ways.town.ann.click(panel, "submit").settled()
+    assert "no answer yet" in refused.text
+    await ways.town.ann.select(panel, "choose", "second")
+    picked = msgspec.json.decode(await load_fact(ways.core.db, picked_fact(ask_id)))
+    assert len(picked["0"]) == 1
+    assert ways.view.changes == [session.id]
+    opened = await ways.town.ann.click(panel, "words")
+    await ways.town.ann.submit_modal(opened, {"text": "neither"})
+    await ways.town.ann.click(panel, "submit")
+    await idle(session)
+    stored = await ways.core.db.read("SELECT decision FROM asks")
+    assert "neither" in str(stored[0][0])
+
+
+async def test_show_all_gives_the_whole_command_as_a_file(ways: Ways) -> None:
+    thread, session, ask_id = await asking(ways, f"demo:bash touch {'x' * 3000}")
+    panel = await post(ways, thread, buttons(Control(Verb.SHOW_ALL, session.id, ask_id)))
+    outcome = await ways.town.ann.click(panel, "show_all").settled()
+    assert outcome.ephemeral
+    assert outcome.reply is not None
+    assert b"x" * 3000 in outcome.reply.attachments[0].data
+
+
+# --- turns ------------------------------------------------------------------------------------------------
+
+
+async def test_stop_says_what_was_kept_and_that_nothing_ran(ways: Ways) -> None:
+    await ways.town.ann.slash(ways.fake.general, "claude", prompt="demo:gate g").settled()
+    session = await ways.session_in(await ways.fake.general.wait_for_thread())
+    await until((ways.core.claude / "gates" / "g.reached").exists)
+    panel = await post(ways, ways.fake.general, buttons(Control(Verb.STOP, session.id)))
+    assert "is kept" in (await ways.town.ann.click(panel, "stop").settled()).text
+    await idle(session)
+    assert "Nothing was running" in (await ways.town.ann.click(panel, "stop").settled()).text
+    assert (await ways.turns(session))[0].turn.status is TurnStatus.INTERRUPTED
+
+
+async def test_only_the_last_answer_is_asked_again(ways: Ways) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    ways.town.ann.send(thread, "demo:text second")
+    await reached(session, lambda snapshot: snapshot.message_count == 2)
+    await idle(session)
+    first, last = (view.turn.id for view in await ways.turns(session))
+    old = await post(ways, thread, buttons(Control(Verb.REGENERATE, session.id, first)))
+    assert "Only the last answer" in (await ways.town.ann.click(old, "regenerate").settled()).text
+    new = await post(ways, thread, buttons(Control(Verb.REGENERATE, session.id, last)))
+    await ways.town.ann.click(new, "regenerate")
+    await reached(session, lambda snapshot: snapshot.message_count == 3)
+    await idle(session)
+    assert (await ways.turns(session))[-1].turn.alternative_of == last
+
+
+async def test_flipping_tells_the_view_which_alternative_to_show(ways: Ways) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    panel = await post(ways, thread, buttons(Control(Verb.ALTERNATIVE, session.id, "root", "other")))
+    await ways.town.ann.click(panel, "alt")
+    assert ways.view.chosen == [(session.id, "root", "other")]
+
+
+async def test_a_branch_opens_a_thread_and_links_both_ways(ways: Ways) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    turn = (await ways.turns(session))[0].turn
+    panel = await post(ways, thread, buttons(Control(Verb.BRANCH, session.id, turn.id)))
+    outcome = await ways.town.ann.click(panel, "branch").settled()
+    made = next(each for each in ways.fake.general.threads if each.id != thread.id)
+    assert f"<#{made.id}>" in outcome.text
+    back = await made.wait_for_message("goes on from")
+    assert str(panel.id) in back.text
+    branch = await ways.session_in(made)
+    assert branch.id != session.id
+
+
+async def test_a_branch_that_is_refused_leaves_no_thread(ways: Ways) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    panel = await post(ways, thread, buttons(Control(Verb.BRANCH, session.id, "no-such-turn")))
+    outcome = await ways.town.ann.click(panel, "branch").settled()
+    assert "no such turn" in outcome.text
+    assert [each.id for each in ways.fake.general.threads] == [thread.id]
+
+
+# --- panels -----------------------------------------------------------------------------------------------
+
+
+async def test_the_list_of_sessions_has_pages(ways: Ways) -> None:
+    for number in range(12):
+        await ways.core.session(f"discord:{ways.town.ann.id}", f"c{number}")
+    outcome = await ways.town.ann.slash(ways.fake.general, "session list").settled()
+    assert outcome.reply is not None
+    assert outcome.text.count("<t:") == 10
+    older = await ways.town.ann.click(outcome.reply, "Older").settled()
+    assert older.reply is not None
+    assert older.text.count("<t:") == 2
+    newer = await ways.town.ann.click(older.reply, "Newer").settled()
+    assert newer.text.count("<t:") == 10
+
+
+def test_a_list_without_sessions_says_how_to_begin() -> None:
+    card = session_list(SessionPage(()), ListState(), {})
+    assert isinstance(card, Card)
+    assert "/claude" in card.texts[1]
+
+
+# --- dialogs and files ------------------------------------------------------------------------------------
+
+
+async def test_a_dialog_carries_its_control_and_is_unique_each_time() -> None:
+    control = Control(Verb.DENY_NOTE, "session", "ask")
+    first, second = (dialog(control, Question("T" * 60, "L" * 60)) for _ in range(2))
+    assert first.custom_id != second.custom_id
+    assert control_key_of(first.custom_id) == control_key_of(second.custom_id) == control.key
+    assert max(len(first.title), len(first.custom_id) - 55) <= 45
+    assert len(list(walk(first.to_dict()["components"]))) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"components": [{"component": {"custom_id": "text", "value": " a "}}]}, "a"),
+        ({"components": [{"components": [{"custom_id": "text", "value": "b"}]}]}, "b"),
+        ({"components": []}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_text_of_a_dialog_is_read_from_what_discord_sends(data: object, text: str) -> None:
+    assert submitted_text(data) == text
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    (root / ".git").mkdir(parents=True)
+    (root / "a.txt").write_bytes(b"12345")
+    (root / ".env").write_bytes(b"secret")
+    (root / ".git" / "config").write_bytes(b"secret")
+    (tmp_path / "b.txt").write_bytes(b"outside")
+    (root / "link").symlink_to(tmp_path / "b.txt")
+    (root / "inner").symlink_to(root / "a.txt")
+    (root / "sly").symlink_to(root / ".env")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a.txt", None),
+        ("inner", None),
+        ("link", "outside"),
+        ("../b.txt", "outside"),
+        (".env", "not given out"),
+        ("sly", "outside"),
+        (".git/config", "not given out"),
+        ("nothing", "is not there"),
+        (".", "not a file"),
+        ("a\0b", "is not there"),
+    ],
+)
+def test_only_plain_files_of_the_work_directory_are_given_out(root: Path, name: str, said: str | None) -> None:
+    if said is None:
+        assert read_file(root, name, 100).data == b"12345"
+        return
+    with pytest.raises(Refused, match=said) as refused:
+        read_file(root, name, 100)
+    assert str(root) not in str(refused.value)
+
+
+def test_a_file_that_is_too_large_is_named_with_its_size(root: Path) -> None:
+    with pytest.raises(Refused, match="5 bytes"):
+        read_file(root, "a.txt", 4)

@@ -75,6 +75,10 @@ class ControlRequests:
         """Cut the running turn; the CLI keeps what it has said and stays."""
         await self.request(self._driver.interrupt)
 
+    async def cancel_prompt(self, prompt_uuid: str) -> None:
+        """Take back a prompt that the CLI has queued; one that it has begun stays."""
+        await self.request(lambda request_id: self._driver.cancel_prompt(request_id, prompt_uuid))
+
     async def set_model(self, model: str) -> str:
         """Switch the model; returns its full name. The CLI may try it with a short call to the API."""
         answer = await self.request(lambda request_id: self._driver.set_model(request_id, model))

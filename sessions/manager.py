@@ -160,6 +160,9 @@ class SessionManager:
             parked = (each.park("the bridge was stopped", keep_turn=True) for each in self._with_process())
             await asyncio.gather(*parked, return_exceptions=True)
         await self.keeper.close()
+        for session in self._with_process():
+            if session.run is not None:
+                session.run.over.set()  # who waits for the end of a process would wait for ever
         await self._backend.close()
 
     def now_ms(self) -> int:

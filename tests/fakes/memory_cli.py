@@ -254,6 +254,9 @@ class MemoryCli:
                 self.respond(ident, {"still_queued": []})
                 if self.turn is not None:
                     self.advance(Interrupted())
+            case "cancel_async_message":
+                # A prompt begins here as soon as it is read: there is none to take back.
+                self.respond(ident, {"cancelled": False})
             case "set_model":
                 self.model = request["model"]
                 self.respond(ident, {"model": self.model})

@@ -32,6 +32,7 @@ soak: setup-dev
 
 audit: setup-dev
 	$(UV) tool run pip-audit --require-hashes --disable-pip -r requirements/run.txt
+	$(BIN)/python scripts/licences.py
 
 setup: $(VENV)/run.stamp
 setup-dev: $(VENV)/dev.stamp

@@ -146,7 +146,27 @@ async def between_post_and_answer(bot: Bot, accident: Accident) -> Place:
     return thread
 
 
+async def between_command_and_thread(bot: Bot, accident: Accident) -> Place:
+    """Killed after `/claude` was acknowledged, while its thread is made: the next start finishes it."""
+    known = {thread.id for thread in bot.fake.general.threads}
+    thread_route = "POST /channels/*/messages/*/threads"
+    held = bot.fake.faults.hold(thread_route) if accident is not nothing else None
+    attempt = bot.ann.slash(bot.fake.general, "claude", prompt="demo:text Begun at last")
+    if held is not None:
+        await held.reached.wait()
+        await bot.kill()
+        held.release()
+        await bot.start()
+    thread = await bot.fake.general.wait_for_thread(lambda each: each.id not in known)
+    await bot.answered(thread, "Begun at last")
+    outcome = await attempt.settled()
+    assert "asks Claude" in outcome.text
+    assert len(bot.fake.general.threads) == len(known) + 1
+    return thread
+
+
 SCENES = [
+    between_command_and_thread,
     streaming,
     away_while_it_ends,
     open_ask,

@@ -53,6 +53,7 @@ class Reply:
         self.message_id: int | None = None
         self._said = _Said.NOTHING
         self._lock = asyncio.Lock()
+        self._acknowledged = asyncio.Event()
 
     @property
     def origin(self) -> str:
@@ -72,14 +73,14 @@ class Reply:
                 case _:
                     kwargs = message_kwargs(shown)
                     await self.interaction.followup.send(**kwargs, ephemeral=ephemeral, wait=True)
-            self._said = _Said.ANSWERED
+            self._now(_Said.ANSWERED)
 
     async def update(self, body: Body) -> None:
         """Replace the message that carries the used control; for our own ephemeral panels."""
         async with self._lock:
             if self._said is _Said.NOTHING:
                 await self.interaction.response.edit_message(**edit_kwargs(body))
-                self._said = _Said.ANSWERED
+                self._now(_Said.ANSWERED)
                 return
         await self.say(body)
 
@@ -89,7 +90,7 @@ class Reply:
             if self._said is _Said.NOTHING:
                 made = await self.interaction.response.defer(ephemeral=ephemeral, thinking=True)
                 self.message_id = made.message_id if made is not None else None
-                self._said = _Said.THINKING
+                self._now(_Said.THINKING)
 
     async def open_dialog(self, dialog: discord.ui.Modal) -> None:
         """Show a dialog; only possible as the first answer."""
@@ -97,7 +98,7 @@ class Reply:
             if self._said is not _Said.NOTHING:
                 raise Refused("That took too long to open; please try again.")
             await self.interaction.response.send_modal(dialog)
-            self._said = _Said.ANSWERED
+            self._now(_Said.ANSWERED)
 
     async def end(self) -> None:
         """Acknowledge silently if nothing was said; take a loading message away."""
@@ -111,7 +112,7 @@ class Reply:
                     await self.interaction.delete_original_response()
                 case _:
                     return
-            self._said = _Said.ANSWERED
+            self._now(_Said.ANSWERED)
 
     async def fail(self, error: BaseException) -> str:
         """Say what went wrong, in a sentence; what is not one is logged with the incident's number."""
@@ -127,10 +128,17 @@ class Reply:
         return sentence
 
     async def watch(self) -> None:
-        """Acknowledge in time for a handler that takes long."""
-        await asyncio.sleep(ACKNOWLEDGE_AFTER_S)
+        """Acknowledge in time for a handler that takes long; ends with the first acknowledgement."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ACKNOWLEDGE_AFTER_S):
+                await self._acknowledged.wait()
+                return
         with suppress(discord.HTTPException):
             await self.think()
+
+    def _now(self, said: _Said) -> None:
+        self._said = said
+        self._acknowledged.set()
 
 
 def reply_to(interaction: Interaction) -> Reply:

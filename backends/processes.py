@@ -10,6 +10,7 @@ import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 # GNU tail follows by inotify; a user has only 128 instances, and where none is left it polls this often.
@@ -40,8 +41,9 @@ class ProcessRow:
     children_cpu_ticks: int
 
 
+@cache
 def boot_id() -> str:
-    """The name of this run of the machine; pids of another run mean nothing."""
+    """The name of this run of the machine, which we do not outlive; pids of another run mean nothing."""
     return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
 
 

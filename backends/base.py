@@ -123,6 +123,15 @@ class HostExit:
     stderr_tail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """What a host was started with, as far as its directory tells: never a value of the environment."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    title: str
+
+
 class Host(Protocol):
     """One host, alive or ended. All methods may be called again after a crash of the caller."""
 
@@ -139,6 +148,10 @@ class Host(Protocol):
     @property
     def number(self) -> int:
         """The host's number within its session."""
+        ...
+
+    def launched(self) -> Launched:
+        """What it was started with; empty fields where the directory does not tell."""
         ...
 
     async def send(self, line: InputLine) -> None:

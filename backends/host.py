@@ -9,9 +9,19 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from backends import processes, spawn
-from backends.base import HostExit, HostRef, HostUsage, InputLine, LaunchFailed, LogCut, OutputLine
+from backends.base import (
+    HostExit,
+    HostRef,
+    HostUsage,
+    InputLine,
+    Launched,
+    LaunchFailed,
+    LogCut,
+    OutputLine,
+)
 from backends.deaths import DeathWatch
 from backends.directory import MARKER, HostDirectory, HostPids
 from backends.input_log import append_missing
@@ -77,6 +87,12 @@ class LocalHost:
     @property
     def number(self) -> int:
         return self._directory.number
+
+    def launched(self) -> Launched:
+        record = self._directory.launch_record()
+        if record is None:
+            return Launched((), Path(), "")
+        return Launched(record.argv, Path(record.cwd), record.title)
 
     async def send(self, line: InputLine) -> None:
         append_missing(self._directory.input_log, line)

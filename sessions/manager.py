@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 from backends.base import Backend, BackendError
 from sessions import events as e
 from sessions import rows
+from sessions.adoption import adopt_strangers
 from sessions.archive import read_archive
 from sessions.bus import Bus
 from sessions.claude.launch import is_model_name
@@ -148,6 +149,7 @@ class SessionManager:
 
     async def restore_sessions(self) -> None:
         """Re-attach to what survived; see `recovery.recover`."""
+        await adopt_strangers(self._backend, self.keeper, self.get_session, self._unknown_session)
         await recover(self.db, self._backend, self.keeper, self.get_session)
 
     async def shutdown(self, *, stop_hosts: bool = False) -> None:
@@ -309,6 +311,12 @@ class SessionManager:
 
     def _new_session(self) -> Session:
         return Session(Snapshot(SessionId(self._ids.make())), self._around)
+
+    def _unknown_session(self, session_id: SessionId) -> Session:
+        """A session that has no row, under the id that its host says."""
+        session = Session(Snapshot(session_id), self._around)
+        self._keep(session)
+        return session
 
     def _created(self, wish: NewSession, work_directory: str) -> e.SessionCreated:
         model = wish.model or self.policy.default_model

@@ -46,6 +46,8 @@ async def recover(
         except SessionUnreadable:
             log.exception("not restored", extra={"session": session_id})
             continue
+        if session.run is not None:
+            continue  # adopted a moment ago
         if not session.snapshot.holds_slot:
             if session.snapshot.lifecycle is not Lifecycle.FAILED:
                 keeper.wants_process(session)

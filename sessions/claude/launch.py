@@ -145,6 +145,14 @@ def argv(line: LaunchLine) -> tuple[str, ...]:
     )
 
 
+def conversation_of(argv: Sequence[str]) -> str:
+    """The conversation that a process with this argv writes to; empty if it does not say."""
+    for flag in ("--session-id", "--resume"):
+        if flag in argv[:-1]:
+            return argv[list(argv).index(flag) + 1]
+    return ""
+
+
 def cli_mode(mode: str) -> str:
     """The CLI's name for a permission mode; `default` is `manual` on its command line. Raises `BadLaunch`."""
     if mode not in PERMISSION_MODES:

@@ -17,6 +17,7 @@ from backends.base import (
     HostRef,
     HostUsage,
     InputLine,
+    Launched,
     LaunchFailed,
     LaunchSpec,
     LogCut,
@@ -135,6 +136,10 @@ class FakeHost:
     @property
     def number(self) -> int:
         return self.process.spec.number
+
+    def launched(self) -> Launched:
+        spec = self.process.spec
+        return Launched(spec.argv, spec.cwd, spec.title)
 
     async def send(self, line: InputLine) -> None:
         size = len(self.process.input)

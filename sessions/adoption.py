@@ -1,0 +1,92 @@
+"""Hosts that nobody has written down: a database from a backup, or none, beside processes that still run.
+
+They are adopted, never killed: the session gets the id that the host was launched for, everything in the output
+log is read, and an admin sees whose it may be. Prompts that are not in the database are not invented; what
+Claude said without one is shown as background work.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from backends.base import Backend, Host, HostGone
+from sessions import events as e
+from sessions import rows
+from sessions.claude.launch import conversation_of
+from sessions.draft import Draft
+from sessions.errors import SessionNotFound, SessionUnreadable
+from sessions.host_run import HostRun
+from sessions.model import Lifecycle, PermissionMode, SessionId
+from sessions.process_keeper import ProcessKeeper
+from sessions.rows import StoredHost
+from sessions.session import Session, title_from
+
+log = logging.getLogger(__name__)
+
+NOBODY = "adopted:nobody"
+"""Whose an adopted session is: only admins reach it until they share it."""
+
+_ADOPTED = "Claude was found running here; the bridge had no record of it."
+
+
+async def adopt_strangers(
+    backend: Backend,
+    keeper: ProcessKeeper,
+    load: Callable[[SessionId], Awaitable[Session]],
+    make: Callable[[SessionId], Session],
+) -> None:
+    """Take over every living host without a row. Call it before anything is restored or started."""
+    for ref in await backend.survivors():
+        try:
+            host = await backend.attach(ref)
+        except HostGone:
+            continue
+        session_id = SessionId(host.session_id)
+        try:
+            session, is_new = await load(session_id), False
+        except SessionNotFound:
+            session, is_new = make(session_id), True
+        except SessionUnreadable:
+            continue
+        known = session.snapshot.host
+        if host.number < known or await rows.load_host(session.around.db, session_id, host.number):
+            continue
+        if session.snapshot.holds_slot:
+            log.warning("unknown host beside a known one", extra={"session": session_id, "host": host.number})
+            continue
+        await _adopt(session, host, is_new=is_new)
+        keeper.rejoin(session, _run(session, host))
+
+
+async def _adopt(session: Session, host: Host, *, is_new: bool) -> None:
+    async with session.change(new_session=is_new) as draft:
+        if is_new:
+            _introduce(draft, host)
+        draft.add(e.Noticed("adopted", _ADOPTED))
+        draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, Lifecycle.STARTING, _ADOPTED))
+        draft.add(e.HostStarted(host.number))
+        draft.extra.append(rows.insert_host(session.id, host.number, draft.at_ms))
+        draft.extra.append(rows.host_launched(session.id, host.number, host.ref))
+    log.warning("adopted", extra={"session": session.id, "host": host.number})
+
+
+def _introduce(draft: Draft, host: Host) -> None:
+    launched = host.launched()
+    draft.add(
+        e.SessionCreated(
+            user_id=NOBODY,
+            channel_id=f"adopted:{host.session_id}",
+            key="",
+            title=title_from(launched.title) or "Adopted session",
+            project="",
+            work_directory=str(launched.cwd),
+            model="",
+            mode=PermissionMode.DEFAULT,
+        )
+    )
+    if conversation_id := conversation_of(launched.argv):
+        draft.add(e.ConversationChanged(conversation_id, "adopt"))
+
+
+def _run(session: Session, host: Host) -> HostRun:
+    session.run = HostRun(session, host, StoredHost(host.number, host.ref, "live", 0, 0), ())
+    return session.run

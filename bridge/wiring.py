@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import resource
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -46,6 +47,9 @@ _DEMO_PREFERENCES = '{"plansDirectory": ".claude/plans"}\n'
 _NOT_IN_DEMO = ("ANTHROPIC", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR")
 
 
+_DESCRIPTORS = 16_384
+
+
 @dataclass(frozen=True, slots=True)
 class CoreOptions:
     """How a process opens the core. `say` gets sentences for people, for example that tmux is missing."""
@@ -74,6 +78,7 @@ async def open_core(settings: Settings, options: CoreOptions) -> AsyncIterator[O
     Raises `OwnershipError`, `StorageError`, `DemoError`.
     """
     make_private(_outermost(settings, options))
+    _allow_many_files()
     with owning(settings.data_dir, options.kind):
         set_up_logging(
             LogPlan(
@@ -93,6 +98,14 @@ async def open_core(settings: Settings, options: CoreOptions) -> AsyncIterator[O
             log.info("closing")
             if settings.enable_persistence and options.kind is OwnerKind.CHAT:
                 await _park_idle(opened.manager)
+
+
+def _allow_many_files() -> None:
+    """Each host takes a few descriptors to be watched; the usual soft limit of 1,024 ends at some hundreds."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def make_private(data_dir: Path) -> None:

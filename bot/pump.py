@@ -8,32 +8,20 @@ Leaves the single step to `posting.py`, and what should be there to the units.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Protocol
+from dataclasses import dataclass
 
 from bot.bodies import PostWish
 from bot.plan import Create, plan
 from bot.posting import Posting, Posts
+from bot.traffic import Timer, Traffic, Urgency
 from bot.transport import ChannelClosed, PostingError, ThreadArchived, TryLater
 from storage import StorageError
 
 log = logging.getLogger(__name__)
 
-STREAMS_AT_FULL_PACE = 35
-"""With more streams at once each gets slower: Discord takes 50 requests a second from one bot."""
 _CLOSED_FOR_S = 600.0
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
-
-
-class Urgency(IntEnum):
-    """What goes first: an ask or the answer to a click, the end of something, growing text, the status."""
-
-    PROMPT = 0
-    FINAL = 1
-    STREAM = 2
-    STATUS = 3
 
 
 @dataclass(slots=True, eq=False)
@@ -76,49 +64,14 @@ class Pace:
     typing_s: float = 7.5
 
 
-@dataclass(slots=True)
-class Streams:
-    """The channels in which text grows right now, over all pumps."""
-
-    channels: set[int] = field(default_factory=set)
-
-    def stretched(self, seconds: float) -> float:
-        """`seconds`, longer when many channels share the bot's requests."""
-        return seconds * max(1.0, len(self.channels) / STREAMS_AT_FULL_PACE)
-
-
-class Timer(Protocol):
-    """Time as the pump sees it; tests put their own here."""
-
-    def now(self) -> float: ...
-
-    async def wait(self, news: asyncio.Event, seconds: float | None) -> None:
-        """Return when `news` is set or after `seconds`."""
-        ...
-
-
-class LoopTimer:
-    """The event loop's time."""
-
-    def now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    async def wait(self, news: asyncio.Event, seconds: float | None) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await news.wait()
-        except TimeoutError:
-            return
-
-
 class Pump:
     """Sends for one channel while `run` runs."""
 
-    def __init__(self, channel_id: int, posting: Posting, streams: Streams, pace: Pace, timer: Timer) -> None:
+    def __init__(self, channel_id: int, posting: Posting, traffic: Traffic, pace: Pace, timer: Timer) -> None:
         self.channel_id = channel_id
         self.closed = False
         self._posting = posting
-        self._streams = streams
+        self._traffic = traffic
         self._pace = pace
         self._timer = timer
         self._units: dict[str, Unit] = {}
@@ -148,7 +101,7 @@ class Pump:
         unit.raise_to(urgency)
         self._units[unit.name] = unit
         if urgency is Urgency.STREAM:
-            self._streams.channels.add(self.channel_id)
+            self._traffic.streaming.add(self.channel_id)
         self._news.set()
 
     def set_typing(self, session_id: str, *, on: bool) -> None:
@@ -179,7 +132,7 @@ class Pump:
                 else:
                     await self._timer.wait(self._news, self._pause(now))
         finally:
-            self._streams.channels.discard(self.channel_id)
+            self._traffic.streaming.discard(self.channel_id)
 
     # --- choosing ---------------------------------------------------------------------------------------
 
@@ -199,7 +152,7 @@ class Pump:
     def _due(self, unit: Unit) -> float:
         match unit.urgency:
             case Urgency.STREAM:
-                paced = self._edited_at + self._streams.stretched(self._pace.edit_s)
+                paced = self._edited_at + self._traffic.stretched(self._pace.edit_s)
                 return max(unit.not_before, paced)
             case Urgency.STATUS:
                 return max(unit.not_before, unit.last_round + unit.every_s)
@@ -222,7 +175,7 @@ class Pump:
         urgency = unit.take_urgency()
         done = False
         try:
-            done = await self._round(unit)
+            done = await self._round(unit, urgency)
         finally:
             if not done:
                 unit.raise_to(urgency)
@@ -233,17 +186,18 @@ class Pump:
         if not unit.dirty:
             self._units.pop(unit.name, None)
             if not any(each.urgency is Urgency.STREAM for each in self._units.values()) and not self._typing:
-                self._streams.channels.discard(self.channel_id)
+                self._traffic.streaming.discard(self.channel_id)
             if unit.clean is not None:
                 await unit.clean()
 
-    async def _round(self, unit: Unit) -> bool:
+    async def _round(self, unit: Unit, urgency: Urgency) -> bool:
         wishes = [self._posting.acceptable(wish) for wish in await unit.render()]
         taken = 0
         while True:
             steps = plan(wishes, unit.posts.rows, unit.name)
             if not steps or taken > 2 * len(wishes) + 20:
                 return True
+            await self._traffic.take(urgency)
             try:
                 await self._posting.take(steps[0], unit.posts)
             except ThreadArchived:
@@ -267,6 +221,7 @@ class Pump:
         )
 
     async def _type(self) -> None:
+        await self._traffic.take(Urgency.TYPING)
         self._type_at = self._timer.now() + self._pace.typing_s
         await self._posting.transport.type_(self.channel_id)
 

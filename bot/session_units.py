@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from bot.bodies import PostWish
 from bot.cards import CONTEXT_SUBJECT, STATUS_SUBJECT, WorkPlace, context_notice, status_card
 from bot.posting import Posts
-from bot.pump import Unit, Urgency
+from bot.pump import Unit
 from bot.render import Setting, TurnFace, ask_wish, render_queued, render_turn
 from bot.rows import Place, load_posts
+from bot.traffic import Urgency
 from bot.turn_store import TurnStore
 from sessions.access import Actor, Role
 from sessions.bus import Bus

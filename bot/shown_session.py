@@ -8,9 +8,9 @@ from pathlib import Path
 
 from bot.cards import CONTEXT_SUBJECT, STATUS_SUBJECT, notice, read_work_place
 from bot.post_rows import unconfirmed_subjects
-from bot.pump import Urgency
 from bot.rows import Place, note_shown
 from bot.session_units import Around, SessionUnits
+from bot.traffic import Urgency
 from bot.turn_store import TurnStore
 from sessions import events as e
 from sessions.model import Activity, AskId, Blocker, Lifecycle, SessionId, TurnId
@@ -208,8 +208,6 @@ class ShownSession:
     # --- marking ----------------------------------------------------------------------------------------
 
     def _mark(self, name: str, urgency: Urgency, after_s: float = 0.0) -> None:
-        if self._catching_up and urgency is Urgency.PROMPT:
-            urgency = Urgency.FINAL  # what was missed comes in its order
         if name.startswith("turn:"):
             self._turns.hold(name.removeprefix("turn:"))
         self._around.mark(self.place.channel_id, self._units.unit(name, self.seen), urgency, after_s)

@@ -25,10 +25,11 @@ from typing import Self
 import discord
 
 from bot.posting import Posting
-from bot.pump import LoopTimer, Pace, Pump, Streams, Unit, Urgency
+from bot.pump import Pace, Pump, Unit
 from bot.rows import Place, confirm_post, find_post, load_place, places_behind, store_fact
 from bot.session_units import VIEWER, Around, ViewOptions
 from bot.shown_session import ShownSession
+from bot.traffic import LoopTimer, Traffic, Urgency
 from bot.transport import DiscordTransport
 from bot.turn_store import chosen_fact, picked_fact
 from sessions.bus import Bus
@@ -68,12 +69,13 @@ class View:
         self._db = db
         self._pace = Pace(options.edit_interval_s, options.typing_interval_s)
         self._posting = Posting(db, DiscordTransport(client), clock)
-        self._streams = Streams()
         self._timer = LoopTimer()
+        self._traffic = Traffic(self._timer)
         self._around = Around(core, bus, db, clock, options, self._mark, self._type, self._spawn)
         self._sessions: dict[str, ShownSession] = {}
         self._nowhere: dict[str, None] = {}  # sessions without a place
         self._loading: set[str] = set()
+        self._again: set[str] = set()
         self._pumps: dict[int, Pump] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -137,6 +139,7 @@ class View:
 
     async def settled(self, session_id: str | None = None) -> None:
         """Wait until everything that should be in Discord is there, for one session or for all."""
+        await asyncio.sleep(0.01)  # for what was published just now to be taken in
         while not await self._is_settled(session_id):  # noqa: ASYNC110  # many things lead there, and none of them alone
             await asyncio.sleep(0.01)
 
@@ -180,6 +183,8 @@ class View:
 
     def _begin(self, session_id: str) -> None:
         """Load the session if it is not held, and read back what it missed."""
+        if session_id in self._loading:
+            self._again.add(session_id)  # what is being read now may be from before the place was stored
         if session_id in self._loading or self._closing:
             return
         self._loading.add(session_id)
@@ -193,6 +198,9 @@ class View:
                     await self._catch_up(session)
         finally:
             self._loading.discard(session_id)
+            if session_id in self._again:
+                self._again.discard(session_id)
+                self._begin(session_id)
 
     async def _held(self, session_id: str) -> ShownSession | None:
         """The session, held from now on; None if it has no place."""
@@ -204,6 +212,7 @@ class View:
             while len(self._nowhere) > _MOST_NOWHERE:
                 self._nowhere.pop(next(iter(self._nowhere)))
             return None
+        self._nowhere.pop(session_id, None)
         self._forget_quiet_ones()
         return self._sessions.setdefault(session_id, ShownSession(place, self._around))
 
@@ -238,7 +247,7 @@ class View:
 
     def _pump(self, channel_id: int) -> Pump:
         if channel_id not in self._pumps:
-            self._pumps[channel_id] = Pump(channel_id, self._posting, self._streams, self._pace, self._timer)
+            self._pumps[channel_id] = Pump(channel_id, self._posting, self._traffic, self._pace, self._timer)
         return self._pumps[channel_id]
 
     def _keep_running(self, pump: Pump) -> None:

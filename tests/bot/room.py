@@ -49,6 +49,7 @@ async def room(fake: FakeDiscord, path: Path, options: ViewOptions = FAST) -> As
     thread = owner.start_thread(fake.general, "Fix the login")
     async with stage(path) as core, watched(fake, core, options) as view:
         session = await core.session(thread.id, owner.id)
+        await view.show(await core.place(session.id))
         await view.settled(session.id)
         yield Room(fake, core, view, owner, thread, session)
 

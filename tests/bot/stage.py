@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.rows import Place, insert_place
+from bot.rows import Place, insert_place, load_place
 from bridge.schema import schema
 from sessions import events as e
 from sessions.access import Actor
@@ -190,6 +190,12 @@ class Stage:
             e.LifecycleChanged(Lifecycle.STARTING, Lifecycle.LIVE, "started"),
         )
         return actors
+
+    async def place(self, session_id: str) -> Place:
+        """Where the session is shown."""
+        found = await load_place(self.db, session_id)
+        assert found is not None
+        return found
 
     async def again(self, session_id: str) -> Actors:
         """The session as the store has it, after a start."""

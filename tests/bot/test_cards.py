@@ -1,6 +1,7 @@
 """Cards within Discord's limits for any content, and in the words that people read."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import discord
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from bot import wording
 from bot.ask_face import AskFace, whole_ask
 from bot.asks_cards import ask_card
-from bot.bodies import Body, Button, Card, Control, File, Option, Plain, Select, Verb
+from bot.bodies import Body, Button, Card, Control, File, Option, Plain, Row, Select, Verb
 from bot.cards import WorkPlace, context_bar, context_notice, notice, read_work_place, status_card
 from bot.discord_bodies import MAX_CARD_CHARS, MAX_LABEL, MAX_OPTION, edit_kwargs, message_kwargs, view_of
 from bot.tool_lines import CALL_CHARS, RESULT_CHARS, call_line, result_mark
@@ -208,8 +209,11 @@ async def test_what_is_too_long_is_cut_before_discord_sees_it(body: Body) -> Non
     assert edit_kwargs(body)["allowed_mentions"].to_dict() == {"parse": []}
 
 
-async def test_no_view_of_ours_is_ever_registered() -> None:
-    body = Card(("a",), ((Button(Control(Verb.STOP, "s"), "Stop"),),), (File("a.txt", b"a"),))
+@pytest.mark.parametrize(
+    "make", [lambda rows: Card(("a",), rows, (File("a.txt", b"a"),)), lambda rows: Plain("a", rows)]
+)
+async def test_no_view_of_ours_is_ever_registered(make: Callable[[tuple[Row, ...]], Body]) -> None:
+    body = make(((Button(Control(Verb.STOP, "s"), "Stop"),),))
     view = view_of(body)
     assert view is not None
     assert not view.is_dispatchable()

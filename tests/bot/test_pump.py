@@ -10,7 +10,8 @@ import pytest
 
 from bot.bodies import Body, Card, Plain, PostWish
 from bot.posting import Posting, Posts
-from bot.pump import STREAMS_AT_FULL_PACE, Pace, Pump, Streams, Unit, Urgency
+from bot.pump import Pace, Pump, Unit
+from bot.traffic import STREAMS_AT_FULL_PACE, Traffic, Urgency
 from bot.transport import ChannelClosed, MessageGone, PostingError, Seen, ThreadArchived, TryLater, fingerprint
 from tests.bot.stage import Stage, stage
 
@@ -29,6 +30,7 @@ class FakeTimer:
         return self.at
 
     async def wait(self, news: asyncio.Event, seconds: float | None) -> None:
+        await asyncio.sleep(0)
         if news.is_set():
             return
         if seconds is None or self.at + seconds > self.until:
@@ -94,7 +96,7 @@ class Bench:
     timer: FakeTimer
     discord: Script
     pump: Pump
-    streams: Streams
+    traffic: Traffic
     session_id: str
     task: asyncio.Task[None] | None = None
     wishes: dict[str, list[PostWish]] = field(default_factory=dict)
@@ -132,9 +134,9 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with stage(tmp_path) as core:
         session = await core.session(CHANNEL, 1)
         timer = FakeTimer()
-        script, streams = Script(timer), Streams()
-        pump = Pump(CHANNEL, Posting(core.db, script, core.clock), streams, Pace(), timer)
-        made = Bench(core, timer, script, pump, streams, session.id)
+        script, traffic = Script(timer), Traffic(timer)
+        pump = Pump(CHANNEL, Posting(core.db, script, core.clock), traffic, Pace(), timer)
+        made = Bench(core, timer, script, pump, traffic, session.id)
         yield made
         if made.task is not None:
             made.task.cancel()
@@ -164,7 +166,7 @@ async def test_the_end_does_not_wait_for_the_pace(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("streams", "seconds"), [(1, 1.25), (35, 1.25), (70, 2.5), (140, 5.0)])
 async def test_many_streams_share_the_requests(bench: Bench, streams: int, seconds: float) -> None:
-    bench.streams.channels.update(range(1_000, 1_000 + streams - 1))
+    bench.traffic.streaming.update(range(1_000, 1_000 + streams - 1))
     bench.wish("turn", "a", urgency=Urgency.STREAM)
     await bench.until(0.0)
     bench.wish("turn", "ab", urgency=Urgency.STREAM)
@@ -294,3 +296,44 @@ async def test_posts_that_nobody_wishes_go(bench: Bench) -> None:
 async def test_cards_and_texts_have_fingerprints_of_their_own() -> None:
     bodies: list[Body] = [Plain("a"), Plain("b"), Card(("a", "b")), Plain("")]
     assert len({fingerprint(body) for body in bodies}) == 4
+
+
+async def test_all_channels_together_stay_below_the_global_limit() -> None:
+    timer = FakeTimer(until=1e9)
+    traffic = Traffic(timer)
+    times = []
+    for _ in range(200):
+        await traffic.take(Urgency.STREAM)
+        times.append(timer.at)
+    assert times[39] == times[0]
+    for first, last in zip(times, times[40:], strict=False):
+        assert last - first > 1.0
+
+
+async def test_what_is_urgent_does_not_wait_for_what_is_not() -> None:
+    timer = FakeTimer(until=1e9)
+    traffic, order = Traffic(timer, most=1), list[str]()
+
+    async def go(name: str, urgency: Urgency) -> None:
+        await traffic.take(urgency)
+        order.append(name)
+
+    await go("a", Urgency.STREAM)
+    timer.until = 0.0  # time stands still until all wait
+    wishes = [
+        ("typing", Urgency.TYPING),
+        ("text", Urgency.STREAM),
+        ("end", Urgency.FINAL),
+        ("ask", Urgency.PROMPT),
+    ]
+    tasks = [asyncio.create_task(go(name, urgency)) for name, urgency in wishes]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    for _ in range(4):
+        timer.at += 1.2
+        traffic._news.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        traffic._news.clear()
+    await asyncio.gather(*tasks)
+    assert order[1:] == ["ask", "end", "text", "typing"]

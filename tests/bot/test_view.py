@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.rows import load_place, load_posts
+from bot.rows import insert_place, load_place, load_posts
 from bot.view import View, ViewOptions
 from sessions import events as e
 from sessions.model import Activity, Allow, PermissionBody, Text, ToolCall
+from storage import Statement
 from tests.bot.room import FAST, Room, room, watched
 from tests.bot.room import patient as patient  # noqa: PLC0414
 from tests.fakes.discord_server import FakeDiscord, RateSettings
@@ -298,6 +299,22 @@ async def test_somebody_elses_edit_is_put_right(patient: FakeDiscord, tmp_path: 
         await r.view.refresh_post(message.id)
         await r.settled()
         assert r.posts == [ANSWER + CLOSING]
+
+
+async def test_a_place_that_is_stored_while_the_session_is_looked_for_is_shown(
+    patient: FakeDiscord, tmp_path: Path
+) -> None:
+    async with room(patient, tmp_path) as r:
+        await r.view.__aexit__(None, None, None)
+        place = await r.stage.place(r.session.id)
+        await r.stage.db.write([Statement("DELETE FROM places")])
+        async with watched(patient, r.stage) as view:
+            await r.session.prompt("ask")
+            await asyncio.sleep(0)  # the new view looks for a place now, and finds none
+            await r.stage.db.write([insert_place(place, 1)])
+            await view.show(place)
+            await r.session.add(Text(ANSWER))
+            await r.thread.wait_for_message(ANSWER)
 
 
 def test_the_view_can_be_made_without_options() -> None:

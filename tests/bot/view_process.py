@@ -25,6 +25,7 @@ async def main(directory: Path, channel_id: int, owner_id: int, text: str) -> No
         async with View(client, core, core.bus, core.db, options=FAST) as view:
             if session is None:
                 session = await core.session(channel_id, owner_id)
+                await view.show(await core.place(session.id))
             await play(core, session, view, text)
             await view.settled(session.id)
 

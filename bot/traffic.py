@@ -1,0 +1,93 @@
+"""What all pumps share: Discord takes at most 50 requests a second from one bot, whatever the channel.
+
+Answers for how fast everything together may go. Leaves to discord.py the limits of single routes.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+from enum import IntEnum
+from itertools import count
+from typing import Protocol
+
+STREAMS_AT_FULL_PACE = 35
+"""With more streams at once each gets slower."""
+_MOST = 40
+_WITHIN_S = 1.1  # a little more than the second, for what the network does to the distances
+
+
+class Urgency(IntEnum):
+    """What goes first: an ask or what a click wants, the end of something, growing text, status, typing."""
+
+    PROMPT = 0
+    FINAL = 1
+    STREAM = 2
+    STATUS = 3
+    TYPING = 4
+
+
+class Timer(Protocol):
+    """Time as the pumps see it; tests put their own here."""
+
+    def now(self) -> float: ...
+
+    async def wait(self, news: asyncio.Event, seconds: float | None) -> None:
+        """Return when `news` is set or after `seconds`."""
+        ...
+
+
+class LoopTimer:
+    """The event loop's time."""
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def wait(self, news: asyncio.Event, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await news.wait()
+        except TimeoutError:
+            return
+
+
+class Traffic:
+    """The bot's requests over all channels. `streaming` are the channels in which text grows right now."""
+
+    def __init__(self, timer: Timer, *, most: int = _MOST) -> None:
+        self.streaming: set[int] = set()
+        self._timer = timer
+        self._most = most
+        self._times: deque[float] = deque()
+        self._waiting: list[tuple[Urgency, int]] = []
+        self._numbers = count()
+        self._news = asyncio.Event()
+
+    def stretched(self, seconds: float) -> float:
+        """`seconds`, longer when many channels share the bot's requests."""
+        return seconds * max(1.0, len(self.streaming) / STREAMS_AT_FULL_PACE)
+
+    async def take(self, urgency: Urgency) -> None:
+        """Wait until one more request may be made; of those that wait the most urgent goes first."""
+        mine = (urgency, next(self._numbers))
+        heapq.heappush(self._waiting, mine)
+        try:
+            while (pause := self._pause(mine)) > 0:
+                await self._timer.wait(self._news, pause)
+            self._times.append(self._timer.now())
+        finally:
+            self._waiting.remove(mine)
+            heapq.heapify(self._waiting)
+
+    def _pause(self, mine: tuple[Urgency, int]) -> float:
+        """How long to wait before looking again; 0 if the request may be made now."""
+        now = self._timer.now()
+        while self._times and self._times[0] <= now - _WITHIN_S:
+            self._times.popleft()
+        ahead = sum(other < mine for other in self._waiting)
+        free = self._most - len(self._times)
+        if ahead < free:
+            return 0.0
+        if not self._times:
+            return 0.01  # those ahead are about to go
+        behind = min(ahead - free, len(self._times) - 1)
+        return max(0.001, self._times[behind] + _WITHIN_S - now)

@@ -162,6 +162,12 @@ class Person:
         async with self._news:
             await self._news.wait_for(lambda: len(self.accepted) > count or self.enough.is_set())
 
+    async def finishes_one(self) -> None:
+        """Wait until another turn has ended."""
+        count = len(self.ended)
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.ended) > count)
+
     async def until_noticed(self, topic: str) -> None:
         """Wait for a notice of this topic."""
         async with self._news:

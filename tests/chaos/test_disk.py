@@ -67,7 +67,8 @@ async def test_a_full_disk_makes_turns_wait_and_loses_nothing(tmp_path: Path, ro
                 await made.start_bot()
                 for number in range(rounds):
                     for person in crowd.people:
-                        await person.goes_on()
+                        await person.finishes_one()
+                    crowd.people[0].noticed.clear()
                     # Every third time nothing at all is left, else less than the reserve.
                     fill(made, 0 if number % 3 == 2 else RESERVE // 2)
                     if number % 3 != 2:
@@ -76,5 +77,4 @@ async def test_a_full_disk_makes_turns_wait_and_loses_nothing(tmp_path: Path, ro
                         # How long nothing can be written is the fault itself.
                         await asyncio.sleep(1)
                     (made.root / "ballast").unlink()
-                    crowd.people[0].noticed.clear()
             await finish(made, crowd)

@@ -356,6 +356,7 @@ class SessionManager:
 
     def _forget(self, session_id: SessionId) -> None:
         self._loaded.pop(session_id, None)
+        self._alive.pop(session_id, None)
 
     def _is_needed(self, session: Session) -> bool:
         snapshot = session.snapshot

@@ -13,7 +13,7 @@ from bot.rows import load_fact, store_fact
 from bot.view import picked_fact
 from sessions.access import Action
 from sessions.commands import AnswerAsk, ReadAsk
-from sessions.errors import AlreadyDecided, SessionNotFound
+from sessions.errors import AlreadyDecided
 from sessions.model import (
     Allow,
     AllowAlways,
@@ -67,20 +67,7 @@ class AskControls:
 
     async def _answer(self, reply: Reply, control: Control, decision: Decision) -> None:
         wish = AnswerAsk(session_id=control.session_id, ask_id=control.subject, decision=decision)
-        try:
-            await self._face.core.perform(reply.actor, wish)
-        except AlreadyDecided as error:
-            raise await self._told_who(reply, control, error) from error
-
-    async def _told_who(self, reply: Reply, control: Control, error: AlreadyDecided) -> AlreadyDecided:
-        """`error` with who decided: of two at once, the later looked before the earlier was written down."""
-        if error.by:
-            return error
-        try:
-            stored = await self._read(reply, control)
-        except SessionNotFound:
-            return error
-        return AlreadyDecided(control.subject, stored.decided_by)
+        await self._face.core.perform(reply.actor, wish)
 
     async def _with_note(self, reply: Reply, control: Control, text: str | None, asked: Asked) -> None:
         if text is None:

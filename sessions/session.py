@@ -479,8 +479,8 @@ class Session:
 
         Raises `AlreadyDecided` if it is no longer open, `WrongAnswer` if the decision does not fit its kind.
         """
-        stored = await load_ask(self.around.db, ask_id)
         async with self.change() as draft:
+            stored = await load_ask(self.around.db, ask_id)
             is_open = any(ask.id == ask_id for ask in draft.snapshot.asks)
             if stored is None or not is_open or self.run is None:
                 raise AlreadyDecided(ask_id, stored.decided_by if stored else "")

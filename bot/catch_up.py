@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 
 import discord
 
+from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox import Inbox
 from bot.rows import load_seen, mark_seen
@@ -81,7 +82,7 @@ class CatchUp:
             elif channel.id not in seen:
                 newest = channel.last_message_id or channel.id
                 await _note(self._face.db, channel.guild.id, channel.id, newest)
-        except (discord.HTTPException, OSError) as error:
+        except (discord.HTTPException, *CONNECTION_BROKEN) as error:
             code = error.code if isinstance(error, discord.HTTPException) else 0
             log.warning("channel not read back", extra={"channel": channel.id, "code": code})
             may_not = isinstance(error, discord.Forbidden | discord.NotFound)
@@ -119,7 +120,7 @@ class CatchUp:
                         break
                     if start_of(thread.id, thread.last_message_id, seen, last_seen) is not None:
                         yield thread
-            except (discord.HTTPException, OSError) as error:
+            except (discord.HTTPException, *CONNECTION_BROKEN) as error:
                 log.warning(
                     "archived threads not listed", extra={"channel": parent.id, "why": type(error).__name__}
                 )

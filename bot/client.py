@@ -18,7 +18,7 @@ from bot.catch_up import CatchUp
 from bot.command_sync import sync_commands
 from bot.controls import Controls
 from bot.entry import Entry, Interaction
-from bot.errors import Refused
+from bot.errors import CONNECTION_BROKEN, Refused
 from bot.face import Face
 from bot.inbox import Inbox
 from bot.leftovers import Leftovers
@@ -169,14 +169,16 @@ class BridgeClient(commands.Bot):
         for channel_id, message_id in await queued_messages(self.face.db):
             try:
                 channel = self.get_partial_messageable(channel_id, guild_id=await self._guild_of(channel_id))
-            except discord.HTTPException:
+            except (discord.HTTPException, *CONNECTION_BROKEN):
                 continue  # the channel is gone; its prompts stay
             try:
                 await self._edited(await channel.fetch_message(message_id))
             except discord.NotFound:
                 await self._deleted(channel.guild_id, channel_id, message_id)
-            except discord.HTTPException as error:
-                log.warning("queued message not read", extra={"channel": channel_id, "code": error.code})
+            except (discord.HTTPException, *CONNECTION_BROKEN) as error:
+                log.warning(
+                    "queued message not read", extra={"channel": channel_id, "why": type(error).__name__}
+                )
 
     async def _guild_of(self, channel_id: int) -> int | None:
         channel = self.get_channel(channel_id) or await self.fetch_channel(channel_id)
@@ -190,8 +192,8 @@ class BridgeClient(commands.Bot):
                 await guild.leave()
             else:
                 await sync_commands(self, self.face.db, guild.id)
-        except discord.HTTPException as error:
-            log.warning("commands not registered", extra={"guild": guild.id, "code": error.code})
+        except (discord.HTTPException, *CONNECTION_BROKEN) as error:
+            log.warning("commands not registered", extra={"guild": guild.id, "why": type(error).__name__})
 
     # --- messages ---------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ import discord
 from bot.actors import Somebody, actor_of
 from bot.bodies import Body, Plain
 from bot.discord_bodies import edit_kwargs, message_kwargs
-from bot.errors import Refused, sentence_for
+from bot.errors import CONNECTION_BROKEN, Refused, sentence_for
 from bot.face import Face
 from bot.rows import InboxRow, InboxStatus, close_inbox_row, take_in
 from sessions.access import Actor, Role
@@ -122,9 +122,9 @@ class Reply:
             sentence = f"Something went wrong. Tell an admin the number {self.incident}."
         try:
             await self.say(sentence)
-        except discord.HTTPException as lost:
+        except (discord.HTTPException, *CONNECTION_BROKEN) as lost:
             # The person sees Discord's own "interaction failed"; there is no other way to reach them.
-            log.warning("answer not delivered", extra={"incident": self.incident, "code": lost.code})
+            log.warning("answer not delivered", extra={"incident": self.incident, "why": type(lost).__name__})
         return sentence
 
     async def watch(self) -> None:
@@ -133,7 +133,7 @@ class Reply:
             async with asyncio.timeout(ACKNOWLEDGE_AFTER_S):
                 await self._acknowledged.wait()
                 return
-        with suppress(discord.HTTPException):
+        with suppress(discord.HTTPException, *CONNECTION_BROKEN):
             await self.think()
 
     def _now(self, said: _Said) -> None:
@@ -210,8 +210,8 @@ class Entry:
                 await reply.end()
             else:
                 note = await reply.fail(error)
-        except discord.HTTPException as lost:
-            log.warning("not acknowledged", extra={"incident": reply.incident, "code": lost.code})
+        except (discord.HTTPException, *CONNECTION_BROKEN) as lost:
+            log.warning("not acknowledged", extra={"incident": reply.incident, "why": type(lost).__name__})
         try:
             await self.close(interaction, note)
         except Exception:

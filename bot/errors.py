@@ -1,5 +1,6 @@
 """What the Discord face refuses by itself, and the one place where an error becomes a sentence for a person."""
 
+import aiohttp
 import discord
 
 from bot.actors import discord_id
@@ -26,6 +27,8 @@ class DiscordRefused(FaceError):
     """Discord does not let the bot in, and trying again would not help; the sentence names the next step."""
 
 
+CONNECTION_BROKEN = (aiohttp.ClientError, OSError)
+"""What the library lets through when the connection to Discord breaks; the request may have been carried out."""
 _MISSING_PERMISSION = frozenset({50001, 50013})
 
 
@@ -42,7 +45,7 @@ def sentence_for(error: BaseException) -> str | None:
                 " View Channel, Send Messages, Create Public Threads, Send Messages in Threads,"
                 " Attach Files, Read Message History."
             )
-        case discord.DiscordServerError() | discord.RateLimited():
+        case discord.DiscordServerError() | discord.RateLimited() | aiohttp.ClientError():
             return "Discord did not take that just now. Try again in a minute."
         case _:
             return None

@@ -13,7 +13,7 @@ from bot.actors import Somebody, actor_of
 from bot.asking import ASKED, Asked, Asker
 from bot.bodies import Plain
 from bot.discord_bodies import edit_kwargs
-from bot.errors import sentence_for
+from bot.errors import CONNECTION_BROKEN, sentence_for
 from bot.face import Face
 from bot.rows import InboxRow, InboxStatus, close_inbox_row, inbox_to_do
 
@@ -63,7 +63,7 @@ class Leftovers:
         if not token or not application_id or self._face.now_ms() - row.received_ms > _TOKEN_LIVES_MS:
             return
         webhook = discord.Webhook.partial(int(application_id), str(token), client=self._client)
-        with suppress(discord.HTTPException):
+        with suppress(discord.HTTPException, *CONNECTION_BROKEN):
             # Of a control the "original" is the message that it is on, which is the view's.
             message = await webhook.fetch_message("@original")  # type: ignore[arg-type]  # a route of Discord's
             if message.flags.loading:

@@ -12,7 +12,7 @@ from typing import Literal
 import discord
 
 from bot.actors import core_id
-from bot.errors import Refused
+from bot.errors import CONNECTION_BROKEN, Refused
 from bot.face import Face
 from bot.rows import Place, insert_place, mark_seen
 from sessions.access import Action, Actor, authorize
@@ -168,7 +168,7 @@ class Opener:
 
     async def bring_in(self, actor: Actor, thread_id: int) -> None:
         """Make the actor a member of the thread, so that it shows up in their list."""
-        with suppress(discord.HTTPException):
+        with suppress(discord.HTTPException, *CONNECTION_BROKEN):
             await self._client.http.add_user_to_thread(thread_id, int(actor.user_id.rpartition(":")[2]))
 
     async def _channel(self, channel_id: int) -> discord.abc.GuildChannel | discord.Thread:

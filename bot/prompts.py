@@ -12,7 +12,7 @@ import msgspec
 
 from bot.actors import FACE, Somebody, actor_of
 from bot.attachments import IncomingFile, fetch_files, incoming, stored_files, with_files
-from bot.errors import sentence_for
+from bot.errors import CONNECTION_BROKEN, sentence_for
 from bot.face import Face
 from bot.inbox import TryAgain
 from bot.opening import THREAD, Opener, Spot, Wish
@@ -122,7 +122,7 @@ class PromptHandler:
                     return await self._edited(row, msgspec.convert(row.body, MessageBody))
                 case _:
                     return await self._deleted(row)
-        except (discord.DiscordServerError, discord.RateLimited, OSError) as error:
+        except (discord.DiscordServerError, discord.RateLimited, *CONNECTION_BROKEN) as error:
             raise TryAgain from error
 
     async def give_up(self, row: InboxRow, error: Exception) -> str:
@@ -276,5 +276,5 @@ class PromptHandler:
             await self._client.get_partial_messageable(row.channel_id).send(
                 sentence[:2000], reference=reference, mention_author=False, silent=True, nonce=nonce
             )
-        except discord.HTTPException as error:
-            log.warning("answer not delivered", extra={"channel": row.channel_id, "code": error.code})
+        except (discord.HTTPException, *CONNECTION_BROKEN) as error:
+            log.warning("answer not delivered", extra={"channel": row.channel_id, "why": type(error).__name__})

@@ -6,6 +6,7 @@ from bot.catch_up import start_of
 from sessions.session import Session
 from tests.bot.ways import Town, core, fake, town, ways_in
 from tests.fakes.discord_server import FakeDiscord, Place
+from tests.fakes.discord_server.faults import Damage, Fail, Fault, LoseAnswer
 from tests.sessions.running_core import RunningCore, idle, reached
 
 __all__ = ["core", "fake", "town"]
@@ -100,12 +101,13 @@ async def test_what_was_said_before_the_first_start_is_nobodys_prompt(
         assert await ways.core.db.read("SELECT 1 FROM inbox") == []
 
 
+@pytest.mark.parametrize("damage", [Fail(503), LoseAnswer()])
 async def test_a_channel_that_cannot_be_read_is_read_at_the_next_start(
-    fake: FakeDiscord, core: RunningCore, town: Town
+    fake: FakeDiscord, core: RunningCore, town: Town, damage: Damage
 ) -> None:
     thread, session = await begin(fake, core, town)
     town.ann.send(thread, "demo:text away")
-    fake.faults.fail(503, "GET /channels/*/messages")
+    fake.faults.add(Fault(damage, "GET /channels/*/messages"))
     async with ways_in(fake, core, town) as ways:
         town.ann.send(thread, "demo:text live")
         await reached(session, lambda snapshot: snapshot.message_count == 2)

@@ -200,6 +200,13 @@ async def test_a_defect_is_told_with_a_number_and_without_its_words(ways: Ways) 
     await until_rows(ways.core, [("application_command", "refused", outcome.text)])
 
 
+async def test_an_answer_that_a_broken_connection_takes_leaves_nothing_open(ways: Ways) -> None:
+    ways.fake.faults.lose_answer("POST /interactions/*/*/callback", times=None)
+    ways.town.ann.slash(ways.fake.general, "session list")
+    said = "Discord did not take that just now. Try again in a minute."
+    await until_rows(ways.core, [("application_command", "refused", said)])
+
+
 async def test_an_interaction_that_comes_twice_is_done_once(ways: Ways) -> None:
     seen: list[discord.Interaction] = []
 

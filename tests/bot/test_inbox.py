@@ -279,3 +279,12 @@ async def test_a_row_that_cannot_be_dealt_with_does_not_hold_up_the_next(core: R
         ("message", InboxStatus.REFUSED, "gave up"),
         ("message", InboxStatus.DONE, ""),
     ]
+
+
+async def test_a_connection_that_breaks_while_a_thread_is_made_loses_no_prompt(ways: Ways) -> None:
+    ways.fake.faults.lose_answer("POST /channels/*/messages/*/threads")
+    message = ways.town.ann.send(ways.fake.general, f"{ways.fake.bot.mention} demo:text hello")
+    session = await ways.session_in(await ways.fake.general.wait_for_thread(lambda each: each.id == message.id))
+    await ways.dealt_with()
+    assert await ways.prompts(session) == ["demo:text hello"]
+    assert await rows(ways.core) == [("message", InboxStatus.DONE, "")]

@@ -18,12 +18,14 @@ from weakref import WeakValueDictionary
 from backends.base import Backend, BackendError
 from sessions import events as e
 from sessions import rows
+from sessions.access import Actor, Role
 from sessions.adoption import adopt_strangers
 from sessions.archive import read_archive
 from sessions.bus import Bus
 from sessions.claude.launch import is_model_name
 from sessions.claude.transcript import StoredConversation
 from sessions.clock import Clock, SystemClock
+from sessions.commands import QuerySessions, ReadStatistics, Statistics, Totals
 from sessions.conversations import Conversations
 from sessions.driver import Driver
 from sessions.errors import IllegalMove, ModelRefused, SessionError, SessionNotFound
@@ -31,6 +33,7 @@ from sessions.events import PartialText
 from sessions.importing import fill_from_archive, fill_from_transcript
 from sessions.model import PermissionMode, SessionId, TurnId, is_session_id
 from sessions.process_keeper import ProcessKeeper
+from sessions.queries import read_page
 from sessions.quotas import Budget
 from sessions.recovery import recover
 from sessions.resources import Resources
@@ -39,6 +42,7 @@ from sessions.session import CLEARED, Patience, Session, Surroundings, title_fro
 from sessions.slots import Limits
 from sessions.state import Snapshot
 from sessions.supervision import Supervisor, Vigilance
+from sessions.usage_rows import count_by_lifecycle, read_usage
 from sessions.work_directory import check_work_directory, open_project
 from storage import ConstraintViolated, Database, UuidMaker
 
@@ -258,6 +262,40 @@ class SessionManager:
                 session = Session(snapshot, self._around)
             self._keep(session)
         return session
+
+    async def query_sessions(self, actor: Actor, query: QuerySessions) -> tuple[list[Session], str]:
+        """A page of the sessions that `actor` may view, and the cursor of the next one; see `QuerySessions`."""
+        ids, cursor = await read_page(self.db, actor, query)
+        return [await self.get_session(each) for each in ids], cursor
+
+    async def get_user_sessions(self, user_id: str) -> list[Session]:
+        """The user's own sessions that have not ended, newest activity first; at most a hundred."""
+        admin = Actor(user_id, "core", Role.ADMIN)
+        sessions, _ = await self.query_sessions(admin, QuerySessions(user_id=user_id, limit=100))
+        return sessions
+
+    async def persist_session(self, session_id: str) -> None:
+        """Return when the session's row is stored as it is; every change is stored as it happens anyway."""
+        session = await self.get_session(session_id)
+        async with session.change() as draft:
+            draft.extra.append(rows.update_session(draft.snapshot))
+
+    async def statistics(self, wish: ReadStatistics) -> Statistics:
+        """Counts and sums for `wish`; reads the memory of every host tree, which takes milliseconds each."""
+        runs = [each.run for each in self._with_process() if each.run is not None]
+        usages = [await asyncio.to_thread(run.host.usage) for run in runs]
+        totals = await read_usage(self.db, wish.since_ms, "")
+        groups = await read_usage(self.db, wish.since_ms, wish.group_by) if wish.group_by else []
+        return Statistics(
+            by_lifecycle=await count_by_lifecycle(self.db),
+            live_processes=sum(each.snapshot.holds_slot for each in self.loaded()),
+            max_processes=self.policy.limits.max_sessions,
+            waiting=len(self.keeper.slots),
+            open_asks=sum(len(each.snapshot.asks) for each in self.loaded()),
+            memory_bytes=sum(usage.memory_bytes for usage in usages),
+            totals=totals[0].totals if totals else Totals(),
+            groups=tuple(groups),
+        )
 
     def loaded(self) -> Sequence[Session]:
         """The sessions in memory, least recently used first."""

@@ -1,6 +1,5 @@
 """The core as faces see it: authorize, write down, carry out. One entry for every command of every face."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
@@ -16,11 +15,10 @@ from sessions.events import Feed, Noticed
 from sessions.exporting import SUFFIX, export_session
 from sessions.manager import NewSession, SessionManager
 from sessions.model import AskId, TurnId
-from sessions.queries import read_page
 from sessions.quotas import check_budget
 from sessions.redaction import Redactor
 from sessions.session import Placed, Sender, Session
-from sessions.usage_rows import count_by_lifecycle, read_audit, read_usage
+from sessions.usage_rows import read_audit
 from sessions.work_directory import list_projects
 from storage import Statement
 
@@ -157,9 +155,8 @@ class SessionService:
             case c.FindSession():
                 return self.info(await self._find(actor, command))
             case c.QuerySessions():
-                ids, cursor = await read_page(self._db, actor, command)
-                sessions = [self.info(await manager.get_session(each)) for each in ids]
-                return c.SessionPage(tuple(sessions), cursor)
+                sessions, cursor = await manager.query_sessions(actor, command)
+                return c.SessionPage(tuple(map(self.info, sessions)), cursor)
             case c.ImportSession():
                 wish = NewSession(
                     user_id=actor.user_id,
@@ -186,7 +183,7 @@ class SessionService:
                 report = (c.ClearedSession(each.session_id, each.had_process, each.trouble) for each in cleared)
                 return c.ClearReport(tuple(report))
             case c.ReadStatistics():
-                return await self.statistics(command)
+                return await self._manager.statistics(command)
             case c.PlanRetention():
                 return await self._manager.retention.plan()
             case c.ApplyRetention():
@@ -196,24 +193,6 @@ class SessionService:
                 return c.AuditPage(tuple(entries))
             case _:
                 raise SessionError(f"{type(command).__name__} is not served.")
-
-    async def statistics(self, wish: c.ReadStatistics) -> c.Statistics:
-        """Counts and sums for `wish`; reads the memory of every host tree, which takes milliseconds each."""
-        sessions = self._manager.loaded()
-        runs = [each.run for each in sessions if each.run is not None]
-        usages = [await asyncio.to_thread(run.host.usage) for run in runs]
-        totals = await read_usage(self._db, wish.since_ms, "")
-        groups = await read_usage(self._db, wish.since_ms, wish.group_by) if wish.group_by else []
-        return c.Statistics(
-            by_lifecycle=await count_by_lifecycle(self._db),
-            live_processes=sum(each.snapshot.holds_slot for each in sessions),
-            max_processes=self._manager.policy.limits.max_sessions,
-            waiting=len(self._manager.keeper.slots),
-            open_asks=sum(len(each.snapshot.asks) for each in sessions),
-            memory_bytes=sum(usage.memory_bytes for usage in usages),
-            totals=totals[0].totals if totals else c.Totals(),
-            groups=tuple(groups),
-        )
 
     async def _find(self, actor: Actor, command: c.FindSession) -> Session:
         known = await rows.find_by_key(self._db, command.key)

@@ -28,7 +28,7 @@ class DiscordRefused(FaceError):
 
 
 CONNECTION_BROKEN = (aiohttp.ClientError, OSError)
-"""What the library lets through when the connection to Discord breaks; the request may have been carried out."""
+"""What the library lets through when the connection breaks; the request may have been carried out."""
 _MISSING_PERMISSION = frozenset({50001, 50013})
 
 

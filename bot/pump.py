@@ -40,6 +40,7 @@ class Unit:
     every_s: float = 0.0
     urgency: Urgency | None = None
     not_before: float = 0.0
+    broken_until: float = 0.0
     last_round: float = float("-inf")
 
     @property
@@ -150,14 +151,14 @@ class Pump:
         return min((unit for unit in same if unit.urgency in (Urgency.PROMPT, Urgency.FINAL)), key=_order)
 
     def _due(self, unit: Unit) -> float:
+        earliest = max(unit.not_before, unit.broken_until)
         match unit.urgency:
             case Urgency.STREAM:
-                paced = self._edited_at + self._traffic.stretched(self._pace.edit_s)
-                return max(unit.not_before, paced)
+                return max(earliest, self._edited_at + self._traffic.stretched(self._pace.edit_s))
             case Urgency.STATUS:
-                return max(unit.not_before, unit.last_round + unit.every_s)
+                return max(earliest, unit.last_round + unit.every_s)
             case _:
-                return unit.not_before
+                return earliest
 
     def _typing_due(self, now: float) -> bool:
         return bool(self._typing) and now >= max(self._type_at, self._not_before)
@@ -176,6 +177,13 @@ class Pump:
         done = False
         try:
             done = await self._round(unit, urgency)
+        except (PostingError, StorageError):
+            raise
+        except Exception:
+            # A defect of ours in one unit: the others of the channel go on.
+            log.exception("not rendered", extra={"channel": self.channel_id, "unit": unit.name})
+            unit.broken_until = self._timer.now() + _LONGEST_WAIT_S
+            return
         finally:
             if not done:
                 unit.raise_to(urgency)
@@ -216,7 +224,7 @@ class Pump:
 
     def _is_overtaken(self, unit: Unit) -> bool:
         return any(
-            each is not unit and each.urgency is Urgency.PROMPT and each.not_before <= self._timer.now()
+            each is not unit and each.urgency is Urgency.PROMPT and self._due(each) <= self._timer.now()
             for each in self._units.values()
         )
 

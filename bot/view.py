@@ -32,10 +32,11 @@ from bot.shown_session import ShownSession
 from bot.traffic import LoopTimer, Traffic, Urgency
 from bot.transport import DiscordTransport
 from bot.turn_store import chosen_fact, picked_fact
-from sessions.bus import Bus
+from sessions.bus import Bus, Subscription
 from sessions.clock import Clock, SystemClock
 from sessions.commands import Core, GetSession
 from sessions.errors import SessionNotFound
+from sessions.events import Feed
 from storage import Database
 
 __all__ = ["View", "ViewOptions", "chosen_fact", "picked_fact"]
@@ -80,13 +81,14 @@ class View:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._gate = asyncio.Semaphore(_AT_ONCE)
-        self._subscription = bus.subscribe(None)
+        self._subscription: Subscription | None = None
         self._closing = False
         self._started = False
 
     async def __aenter__(self) -> Self:
         """Listen to the core, and bring every place up to date that fell behind (in the background)."""
-        self._spawn("view: listening", self._listen())
+        self._subscription = self._bus.subscribe(None)
+        self._spawn("view: listening", self._listen(self._subscription))
         self._spawn("view: places behind", self._bring_up_all())
         return self
 
@@ -95,7 +97,8 @@ class View:
     ) -> None:
         """Stop; what is not sent yet is sent by the next start."""
         self._closing = True
-        self._bus.unsubscribe(self._subscription)
+        if self._subscription is not None:
+            self._bus.unsubscribe(self._subscription)
         tasks = [*self._tasks, *self._running.values()]
         for task in tasks:
             task.cancel()
@@ -160,21 +163,32 @@ class View:
 
     # --- sessions ---------------------------------------------------------------------------------------
 
-    async def _listen(self) -> None:
+    async def _listen(self, subscription: Subscription) -> None:
         while True:
-            items = await self._subscription.take()
+            items = await subscription.take()
             if not items:
                 for session in list(self._sessions.values()):
                     session.miss()
                     self._begin(session.session_id)
             for item in items:
-                session_id = item.session_id
-                held = self._sessions.get(session_id)
-                if held is None:
-                    if session_id not in self._nowhere:
-                        self._begin(session_id)
-                elif not held.take(item):
-                    self._begin(session_id)
+                self._hear(item)
+
+    def _hear(self, item: Feed) -> None:
+        """Hand `item` to its session; what breaks there reads back, and no other session goes unheard."""
+        session_id = item.session_id
+        held = self._sessions.get(session_id)
+        if held is None:
+            if session_id not in self._nowhere:
+                self._begin(session_id)
+            return
+        try:
+            is_complete = held.take(item)
+        except Exception:
+            log.exception("an event was not taken in", extra={"session": session_id})
+            held.miss()
+            is_complete = False
+        if not is_complete:
+            self._begin(session_id)
 
     async def _bring_up_all(self) -> None:
         for place in await places_behind(self._db):

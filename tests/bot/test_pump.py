@@ -251,6 +251,23 @@ async def test_failures_wait_ever_longer_up_to_half_a_minute(bench: Bench) -> No
     assert max(waits) == 30
 
 
+async def test_a_post_that_cannot_be_rendered_holds_up_no_other(bench: Bench) -> None:
+    tries: list[float] = []
+
+    async def broken() -> Sequence[PostWish]:
+        tries.append(bench.timer.now() - 1_000)
+        raise ValueError
+
+    bad = Unit("bad", -1, Posts(bench.session_id, CHANNEL), broken)
+    for n in range(3):
+        bench.pump.mark(bad, Urgency.PROMPT)
+        bench.wish("turn", f"text {n}", urgency=Urgency.FINAL)
+        await bench.until(n + 1)
+    assert [text for _, _, text in bench.discord.log] == ["text 0", "text 1", "text 2"]
+    await bench.until(70)
+    assert tries == [0, 30, 60]
+
+
 async def test_a_closed_channel_is_tried_once_in_ten_minutes(bench: Bench) -> None:
     bench.discord.errors = [ChannelClosed(CHANNEL, 50013) for _ in range(3)]
     bench.wish("turn", "text", urgency=Urgency.FINAL)

@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from bot.rows import insert_place, load_place, load_posts
+from bot.shown_session import ShownSession
 from bot.view import View, ViewOptions
 from sessions import events as e
 from sessions.model import Activity, Allow, PermissionBody, Text, ToolCall
 from storage import Statement
 from tests.bot.room import FAST, Room, room, watched
 from tests.bot.room import patient as patient  # noqa: PLC0414
+from tests.bot.stage import stage
 from tests.fakes.discord_server import FakeDiscord, RateSettings
-from tests.fakes.discord_server.fixtures import fake_discord
+from tests.fakes.discord_server.fixtures import fake_discord, logged_in
 
 ANSWER = "Here is the answer."
 CLOSING = "\n-# Done in 2.4 s · $0.03"
@@ -98,6 +100,28 @@ async def test_what_happened_in_between_comes_in_its_order(patient: FakeDiscord,
         assert firsts[2] == "Second."
         assert "permission" in firsts[3]
         assert len(firsts) == 4
+
+
+async def test_a_view_that_is_never_entered_keeps_nothing(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with stage(tmp_path) as core, logged_in(patient) as client:
+        View(client, core, core.bus, core.db)
+        assert not core.bus._of_all
+
+
+async def test_an_event_that_cannot_be_taken_in_makes_no_session_deaf(
+    patient: FakeDiscord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with room(patient, tmp_path) as r:
+        take = ShownSession.take
+
+        def break_once(session: ShownSession, item: e.Feed) -> bool:
+            monkeypatch.setattr(ShownSession, "take", take)
+            raise ValueError
+
+        monkeypatch.setattr(ShownSession, "take", break_once)
+        await answer(r)
+        await r.settled()
+        assert len(r.posts) == 1
 
 
 async def test_a_settled_channel_needs_no_request_after_a_start(patient: FakeDiscord, tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ import discord
 from bot.actors import core_id
 from bot.errors import CONNECTION_BROKEN, Refused
 from bot.face import Face
-from bot.rows import Place, insert_place, mark_seen
+from bot.rows import Place, insert_place, mark_seen, places_in
 from sessions.access import Action, Actor, authorize
 from sessions.commands import Branch, CreateSession, GetOrCreateSession, SessionInfo
-from sessions.model import PermissionMode
+from sessions.model import Lifecycle, PermissionMode, SessionId
+from sessions.rows import load_snapshot
 from sessions.service import session_key
 
 THREAD = "thread"
@@ -119,28 +120,34 @@ class Opener:
         return place
 
     async def thread_at(self, actor: Actor, spot: Spot, name: str) -> int:
-        """The thread for a session that is wished at `spot`; in a thread that is no session's yet, this one.
+        """The thread for a session that is wished at `spot`; in a thread that is no session's (any more), this
+        one, and in another's thread one beside it.
 
         Raises `NotAllowed` before anything is made, for who may not have sessions.
         """
         authorize(actor, Action.CREATE)
         channel = await self._channel(spot.channel_id)
+        anchor_id, parent_id, private = spot.anchor_id, channel.id, spot.private
         if isinstance(channel, discord.Thread):
-            if spot.anchor_id is None and not spot.private:
+            if not private and not await self._is_taken(channel.id):
                 return channel.id
-            parent_id = channel.parent_id if spot.private else None
-            if parent_id is None:
-                return channel.id
+            anchor_id, parent_id, private = None, channel.parent_id, private or channel.is_private()
+        if private:
             return await self._private_thread(actor, parent_id, name)
-        if spot.private:
-            return await self._private_thread(actor, channel.id, name)
-        anchor_id = spot.anchor_id
         if anchor_id is None:
-            message = await self._client.get_partial_messageable(channel.id).send(
+            message = await self._client.get_partial_messageable(parent_id).send(
                 f"**{discord.utils.escape_markdown(thread_name(name))}**", silent=True
             )
             anchor_id = message.id
-        return await self._thread_on(channel.id, anchor_id, name)
+        return await self._thread_on(parent_id, anchor_id, name)
+
+    async def _is_taken(self, thread_id: int) -> bool:
+        """Whether a session that has not ended is shown in the thread."""
+        for place in await places_in(self._face.db, thread_id):
+            snapshot = await load_snapshot(self._face.db, SessionId(place.session_id))
+            if snapshot is not None and snapshot.lifecycle is not Lifecycle.ENDED:
+                return True
+        return False
 
     async def _thread_on(self, channel_id: int, message_id: int, name: str) -> int:
         try:

@@ -17,7 +17,7 @@ from bot.view import picked_fact
 from sessions.commands import SessionPage
 from sessions.model import TurnStatus
 from sessions.session import Session
-from tests.bot.ways import Town, Ways, core, fake, town, ways, ways_in
+from tests.bot.ways import Town, Ways, core, core_id, fake, town, ways, ways_in
 from tests.fakes.discord_server import Ack, FakeDiscord, Message, Place
 from tests.fakes.discord_server.model import walk
 from tests.sessions.running_core import RunningCore, idle, reached, until
@@ -281,3 +281,24 @@ def test_only_plain_files_of_the_work_directory_are_given_out(root: Path, name: 
 def test_a_file_that_is_too_large_is_named_with_its_size(root: Path) -> None:
     with pytest.raises(Refused, match="5 bytes"):
         read_file(root, "a.txt", 4)
+
+
+# --- threads that are taken -------------------------------------------------------------------------------
+
+
+async def test_a_session_that_is_started_in_a_sessions_thread_gets_one_beside_it(ways: Ways) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    outcome = await ways.town.bob.slash(thread, "session start", title="Another").settled()
+    made = next(each for each in ways.fake.general.threads if each.id != thread.id)
+    assert f"<#{made.id}>" in outcome.text
+    assert (await ways.session_in(made)).snapshot.title == "Another"
+    assert (await ways.session_in(thread)).id == session.id
+
+
+async def test_a_session_without_a_place_takes_nobodys_thread(ways: Ways) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    homeless = await ways.core.session(core_id(ways.town.bob.id), "terminal:1")
+    outcome = await ways.town.bob.slash(thread, "session resume", session=homeless.id).settled()
+    made = next(each for each in ways.fake.general.threads if each.id != thread.id)
+    assert f"<#{made.id}>" in outcome.text
+    assert (await ways.session_in(thread)).id == session.id

@@ -25,6 +25,7 @@ from bot.leftovers import Leftovers
 from bot.opening import Opener
 from bot.prompts import PromptHandler, is_for_us, message_row, snowflake_ms
 from bot.rows import InboxRow, author_of, queued_messages
+from storage import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -204,9 +205,13 @@ class BridgeClient(commands.Bot):
     async def _take(self, message: discord.Message) -> None:
         assert self.user is not None
         row = message_row(message, self.user.id)
-        async with self._taking_in:
-            if row is not None and await is_for_us(self.face, row):
-                await self.inbox.take(row)
+        try:
+            async with self._taking_in:
+                if row is not None and await is_for_us(self.face, row):
+                    await self.inbox.take(row)
+        except StorageError:
+            self.inbox.miss()
+            raise
         if message.guild is not None and message.guild.id in self.face.access.guild_ids:
             await self.inbox.note_seen(message.guild.id, message.channel.id, message.id)
 

@@ -64,9 +64,14 @@ class Inbox:
     # --- taking in --------------------------------------------------------------------------------------
 
     async def take(self, row: InboxRow) -> None:
-        """Store `row` unless it is known, and have it dealt with in its turn."""
+        """Store `row` unless it is known, and have it dealt with in its turn. Raises `StorageError`."""
         if await take_in(self._db, row):
             self.wake(row.channel_id)
+
+    def miss(self) -> None:
+        """A message could not be stored: no mark moves until everything was read back."""
+        self._is_complete_everywhere = False
+        self._complete.clear()
 
     async def note_seen(self, guild_id: int, channel_id: int, message_id: int) -> None:
         """The message is taken in or not for us: no need to read it back later.

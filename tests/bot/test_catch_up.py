@@ -1,9 +1,13 @@
 """What people wrote while the bot was away is read back: once, in order, with the fewest requests."""
 
+import asyncio
+
 import pytest
 
 from bot.catch_up import start_of
+from bot.rows import InboxRow
 from sessions.session import Session
+from storage import StorageError
 from tests.bot.ways import Town, core, fake, town, ways_in
 from tests.fakes.discord_server import FakeDiscord, Place
 from tests.fakes.discord_server.faults import Damage, Fail, Fault, LoseAnswer
@@ -115,6 +119,29 @@ async def test_a_channel_that_cannot_be_read_is_read_at_the_next_start(
     async with ways_in(fake, core, town) as ways:
         await reached(session, lambda snapshot: snapshot.message_count == 3)
         assert sorted((await ways.prompts(session))[1:]) == ["demo:text away", "demo:text live"]
+
+
+async def test_a_message_that_could_not_be_stored_is_read_back(
+    fake: FakeDiscord, core: RunningCore, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread, session = await begin(fake, core, town)
+    async with ways_in(fake, core, town) as ways:
+        missed = asyncio.Event()
+
+        async def full(_: InboxRow) -> None:
+            missed.set()
+            raise StorageError("The disk is full.")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(ways.client.inbox, "take", full)
+            town.ann.send(thread, "demo:text not stored")
+            await missed.wait()
+        town.ann.send(thread, "demo:text stored")
+        await reached(session, lambda snapshot: snapshot.message_count == 2)
+    await fake.until_gone()
+    async with ways_in(fake, core, town) as ways:
+        await reached(session, lambda snapshot: snapshot.message_count == 3)
+        assert sorted((await ways.prompts(session))[1:]) == ["demo:text not stored", "demo:text stored"]
 
 
 async def test_roles_that_history_does_not_tell_are_asked_for(

@@ -14,7 +14,6 @@ from bot.bodies import Button, Control, Plain, PostWish, Row, Style, Verb
 from bot.markdown.cards import escape_inline, shortened, todo_line
 from bot.turn_flow import LaidAsk, LaidPost, TurnFlow
 from bot.wording import counted, duration, model_name, money, sentence
-from sessions.commands import TurnView
 from sessions.model import TurnKind, TurnStatus
 from sessions.rows import StoredAsk, StoredTurn
 
@@ -62,14 +61,6 @@ class TurnFace:
     @property
     def over(self) -> bool:
         return self.turn.status in _OVER
-
-
-def flow_of(view: TurnView, work_directory: str = "") -> TurnFlow:
-    """The flow of a stored turn."""
-    flow = TurnFlow(work_directory)
-    for block in view.blocks:
-        flow.add(block)
-    return flow
 
 
 def render_turn(face: TurnFace, setting: Setting) -> list[PostWish]:

@@ -37,7 +37,6 @@ _FIELD = {
 _LIKELY = ("description", "file_path", "path", "command", "query", "pattern", "url", "name", "prompt")
 _PATHS = frozenset({"file_path", "notebook_path", "path"})
 _NAMES = {"AskUserQuestion": "Question", "ExitPlanMode": "Plan", "Task": "Agent"}
-_AGENTS = frozenset({"Task", "Agent"})
 
 
 def tool_name(name: str) -> str:
@@ -144,11 +143,6 @@ def todo_state(call: ToolCall) -> tuple[int, int, str] | None:
     now = next((each for each in items if each.get("status") == "in_progress"), None)
     words = (_text(now, "activeForm") or _text(now, "content")) if now is not None else ""
     return done, len(items), words
-
-
-def runs_others(call: ToolCall) -> bool:
-    """Whether the call starts a subagent, whose steps are counted instead of shown."""
-    return call.name in _AGENTS
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:

@@ -243,10 +243,6 @@ class TurnFlow:
 
     # --- laying out -------------------------------------------------------------------------------------
 
-    def has_call(self, tool_use_id: str) -> bool:
-        """Whether the main thread has this tool call, so that an ask about it has a place."""
-        return any(isinstance(each, _Line) and _id_of(each) == tool_use_id for each in self._segments)
-
     def lay_out(
         self, asks: Mapping[str, str], *, marks: Mapping[str, str] | None = None, over: bool
     ) -> Sequence[Laid]:

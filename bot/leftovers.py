@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 _MESSAGE_KINDS = frozenset({"message", "edit", "delete"})
 _CUT = "The bot was restarted before this was done. Please do it again."
 _TOKEN_LIVES_MS = 14 * 60_000
+_MAY_PASS = (discord.DiscordServerError, discord.RateLimited, *CONNECTION_BROKEN)
 
 
 class Leftovers:
@@ -37,7 +38,12 @@ class Leftovers:
         for row in await inbox_to_do(self._face.db):
             if row.kind in _MESSAGE_KINDS or row.received_ms >= before_ms:
                 continue
-            note = await self._finish(row)
+            try:
+                note = await self._finish(row)
+            except _MAY_PASS as error:
+                # The row stays; the next connection takes it up again.
+                log.warning("cut prompt waits", extra={"inbox": row.external, "why": type(error).__name__})
+                continue
             status = InboxStatus.REFUSED if note else InboxStatus.DONE
             await self._face.db.write([close_inbox_row(row.external, status, self._face.now_ms(), note)])
 
@@ -50,6 +56,8 @@ class Leftovers:
         note = ""
         try:
             said = await self._asker.do(actor_of(self._face.access, somebody), asked)
+        except _MAY_PASS:
+            raise
         except Exception as error:
             note = sentence_for(error) or "Something went wrong."
             log.warning("cut prompt not sent", extra={"inbox": row.external, "why": type(error).__name__})

@@ -37,7 +37,7 @@ from sessions.clock import Clock, SystemClock
 from sessions.commands import Core, GetSession
 from sessions.errors import SessionNotFound
 from sessions.events import Feed
-from storage import Database
+from storage import Database, StorageError
 
 __all__ = ["View", "ViewOptions", "chosen_fact", "picked_fact"]
 
@@ -191,9 +191,14 @@ class View:
             self._begin(session_id)
 
     async def _bring_up_all(self) -> None:
-        for place in await places_behind(self._db):
-            self._begin(place.session_id)
-        self._started = True
+        while not self._started:
+            try:
+                for place in await places_behind(self._db):
+                    self._begin(place.session_id)
+                self._started = True
+            except StorageError:
+                log.exception("places behind not read")
+                await asyncio.sleep(_AGAIN_S)
 
     def _begin(self, session_id: str) -> None:
         """Load the session if it is not held, and read back what it missed."""

@@ -128,6 +128,28 @@ async def test_a_prompt_that_a_crash_cut_is_sent_by_the_next_start(
         await until_rows(core, [(ASKED, "done", "")])
 
 
+async def test_a_cut_prompt_waits_while_discord_is_in_trouble(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with ways_in(fake, core, town) as ways:
+
+        async def cut(*_: object) -> None:
+            raise asyncio.CancelledError
+
+        ways.client.asker.do = cut  # type: ignore[assignment,method-assign]  # the crash
+        town.ann.slash(fake.general, "claude", prompt="demo:text cut")
+        await until_rows(core, [(ASKED, "new", "")])
+    await fake.until_gone()
+    trouble = fake.faults.fail(503, "POST /channels/*/messages/*/threads")
+    async with ways_in(fake, core, town):
+        await fake.until(trouble.spent)
+    await fake.until_gone()
+    async with ways_in(fake, core, town) as ways:
+        session = await ways.session_in(await fake.general.wait_for_thread())
+        assert await ways.prompts(session) == ["demo:text cut"]
+        await until_rows(core, [(ASKED, "done", "")])
+
+
 async def test_what_a_crash_cut_otherwise_is_told_in_the_loading_message(
     fake: FakeDiscord, core: RunningCore, town: Town
 ) -> None:

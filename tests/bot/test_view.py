@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.rows import insert_place, load_place, load_posts
+from bot.rows import Place, insert_place, load_place, load_posts, places_behind
 from bot.shown_session import ShownSession
 from bot.view import View, ViewOptions
 from sessions import events as e
 from sessions.model import Activity, Allow, PermissionBody, Text, ToolCall
-from storage import Statement
+from storage import Database, DatabaseBusy, Statement
 from tests.bot.room import FAST, Room, room, watched
 from tests.bot.room import patient as patient  # noqa: PLC0414
 from tests.bot.stage import stage
@@ -122,6 +122,24 @@ async def test_an_event_that_cannot_be_taken_in_makes_no_session_deaf(
         await answer(r)
         await r.settled()
         assert len(r.posts) == 1
+
+
+async def test_a_start_goes_on_once_the_database_is_free(
+    patient: FakeDiscord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with room(patient, tmp_path) as r:
+        await r.view.__aexit__(None, None, None)
+        await answer(r)
+
+        async def busy(_: Database) -> list[Place]:
+            monkeypatch.setattr("bot.view.places_behind", places_behind)
+            raise DatabaseBusy("The database is busy.")
+
+        monkeypatch.setattr("bot.view._AGAIN_S", 0.0)
+        monkeypatch.setattr("bot.view.places_behind", busy)
+        async with watched(patient, r.stage) as view:
+            await view.settled()
+            assert r.posts == [ANSWER + CLOSING]
 
 
 async def test_a_settled_channel_needs_no_request_after_a_start(patient: FakeDiscord, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ so a crash between the two costs nothing. What the rows mean is `prompts.py`; in
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from itertools import chain, repeat
 from typing import Any, Protocol
 
 from bot.rows import (
@@ -141,20 +142,14 @@ class Inbox:
         await self._db.write([close_inbox_row(row.external, status, self._now_ms(), note)])
 
     async def _acted_on(self, row: InboxRow) -> str:
-        for pause_s in (*_RETRY_S, None):
+        """Act on `row`, however long Discord is in trouble: what nobody could be told of is not given up."""
+        for pause_s in chain(_RETRY_S, repeat(_RETRY_S[-1])):
             try:
                 return await self._handler.handle(row)
-            except TryAgain as error:
-                if pause_s is None:
-                    return await self._handler.give_up(row, _cause(error))
+            except TryAgain:
                 await asyncio.sleep(pause_s)
             except StorageError:
                 raise
             except Exception as error:
                 return await self._handler.give_up(row, error)
-        raise AssertionError("the last try returns")
-
-
-def _cause(error: TryAgain) -> Exception:
-    cause = error.__cause__
-    return cause if isinstance(cause, Exception) else error
+        raise AssertionError("there is always another try")

@@ -14,7 +14,7 @@ from sessions.errors import NotAllowed, SessionError, SessionNotFound, TurnNotFo
 from sessions.events import Feed, Noticed
 from sessions.exporting import SUFFIX, export_session
 from sessions.manager import NewSession, SessionManager
-from sessions.model import AskId, TurnId
+from sessions.model import AskId, PermissionMode, TurnId
 from sessions.quotas import check_budget
 from sessions.redaction import Redactor
 from sessions.session import Placed, Sender, Session
@@ -215,7 +215,7 @@ class SessionService:
             case c.AnswerAsk():
                 return await session.answer(AskId(command.ask_id), command.decision, by=actor.user_id)
             case c.SetModel() | c.SetMode() | c.Rename():
-                return await self._adjust(session, command)
+                return await self._adjust(actor, session, command)
             case c.Share():
                 await self._share(actor, session, command)
                 return c.Nothing()
@@ -252,7 +252,7 @@ class SessionService:
             title=command.title,
             project=session.snapshot.project,
             model=session.snapshot.model,
-            mode=session.snapshot.mode,
+            mode=_mode_for(actor, session.snapshot.mode),
         )
         turn_id = TurnId(command.turn_id) if command.turn_id is not None else None
         return self.info(await self._manager.branch_session(session, turn_id, wish))
@@ -302,11 +302,14 @@ class SessionService:
             case _:
                 raise SessionError(f"{type(command).__name__} is not served.")
 
-    async def _adjust(self, session: Session, command: c.SetModel | c.SetMode | c.Rename) -> c.SessionInfo:
+    async def _adjust(
+        self, actor: Actor, session: Session, command: c.SetModel | c.SetMode | c.Rename
+    ) -> c.SessionInfo:
         match command:
             case c.SetModel():
                 await session.set_model(command.model)
             case c.SetMode():
+                _check_mode(actor, command.mode)
                 await session.set_permission_mode(command.mode)
             case c.Rename():
                 await session.rename(command.title)
@@ -341,6 +344,18 @@ class SessionService:
         return stored
 
 
+def _check_mode(actor: Actor, mode: PermissionMode | None) -> None:
+    """Only an admin may let Claude do everything without asking. Raises `NotAllowed`."""
+    if mode is PermissionMode.BYPASS and actor.role is not Role.ADMIN:
+        raise NotAllowed("let_claude_do_everything_without_asking")
+
+
+def _mode_for(actor: Actor, mode: PermissionMode) -> PermissionMode:
+    """The mode that a branch takes over: never more than its new owner may choose."""
+    takes_over = mode is not PermissionMode.BYPASS or actor.role is Role.ADMIN
+    return mode if takes_over else PermissionMode.DEFAULT
+
+
 def _accepted(placed: Placed) -> c.Accepted:
     return c.Accepted(placed.turn_id, placed.place)
 
@@ -366,6 +381,7 @@ def _files(outcome: FilesRewound | FilesKept, command: c.RewindFiles) -> c.Files
 
 
 def _new_session(actor: Actor, command: c.CreateSession | c.GetOrCreateSession) -> NewSession:
+    _check_mode(actor, command.mode)
     return NewSession(
         user_id=actor.user_id,
         channel_id=command.channel_id,

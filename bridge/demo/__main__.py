@@ -59,12 +59,19 @@ async def _serve(options: argparse.Namespace, lock: int) -> None:
         await _until_unneeded(demo, options, lock)
 
 
+_LOOKS_UNNEEDED = 3
+
+
 async def _until_unneeded(demo: DemoModel, options: argparse.Namespace, lock: int) -> None:
     """Return after a signal, when the directory is gone, or once it was idle long enough and no CLI lives."""
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    while demo.unused_s < options.idle_exit or any_alive(options.directory / "claude"):
+    looks_unneeded = 0
+    # More than one look: the CLI rewrites its register now and then, and half an entry is none.
+    while looks_unneeded < _LOOKS_UNNEEDED:
+        needed = demo.unused_s < options.idle_exit or any_alive(options.directory / "claude")
+        looks_unneeded = 0 if needed else looks_unneeded + 1
         wait_s = min(_LOOK_EVERY_S, max(0.05, options.idle_exit - demo.unused_s))
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):

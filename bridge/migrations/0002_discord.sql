@@ -23,7 +23,7 @@ CREATE TABLE seen (
     message_id INTEGER NOT NULL
 ) STRICT;
 
--- Where a session is shown. `prompt_channel` messages of allowed users there are prompts (threads).
+-- Where a session is shown. `kind` thread: every message of an allowed user there is a prompt.
 CREATE TABLE places (
     session_id TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
     guild_id INTEGER NOT NULL,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.inbox import Inbox
+from bot.inbox import Inbox, TryAgain
 from bot.opening import thread_name
 from bot.rows import InboxRow, InboxStatus
 from sessions.model import TurnStatus
@@ -279,6 +279,33 @@ async def test_a_row_that_cannot_be_dealt_with_does_not_hold_up_the_next(core: R
         ("message", InboxStatus.REFUSED, "gave up"),
         ("message", InboxStatus.DONE, ""),
     ]
+
+
+class Unlucky(Picky):
+    """Discord is in trouble at the first tries."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.left = failures
+
+    async def handle(self, row: InboxRow) -> str:
+        self.left -= 1
+        if self.left >= 0:
+            raise TryAgain
+        return await super().handle(row)
+
+
+async def test_a_row_waits_as_long_as_discord_is_in_trouble(
+    core: RunningCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.inbox._RETRY_S", (0.0, 0.0))
+    handler = Unlucky(20)
+    tasks: list[asyncio.Task[None]] = []
+    inbox = Inbox(core.db, handler, lambda work, name: tasks.append(asyncio.create_task(work)), lambda: 7)
+    await inbox.take(InboxRow("one", "message", 5, 6, {}, 1))
+    await inbox.release_all()
+    await asyncio.gather(*tasks)
+    assert (handler.handled, handler.given_up) == (["one"], [])
 
 
 async def test_a_connection_that_breaks_while_a_thread_is_made_loses_no_prompt(ways: Ways) -> None:

@@ -106,6 +106,7 @@ class Person:
         async with asyncio.TaskGroup() as tasks:
             looking = tasks.create_task(self.look_on(tasks), name=f"{self.name} looks on")
             await self._prompt()
+            await self.enough.wait()  # what is said after the last turn's end is seen as well
             async with self._news:
                 await self._news.wait_for(lambda: not self.open_turns)
             looking.cancel()

@@ -303,7 +303,7 @@ async def test_killing_waits_for_a_program_that_ends_by_itself(kit: Kit, backend
 async def test_the_death_of_the_shell_ends_nothing_and_leaves_no_exit_code(
     kit: Kit, backend: LocalBackend
 ) -> None:
-    host = await kit.shell(backend, "cat")
+    host = await kit.shell(backend, "exec cat")
     pids = pids_of(kit, host)
     await kill_process(pids.shell)
     await send_text(host, "still here")

@@ -9,7 +9,7 @@ import pytest
 from sessions import commands as c
 from sessions.access import Actor, Role, ShareLevel
 from sessions.errors import NotAllowed, SessionError, SessionNotFound
-from sessions.model import SessionId
+from sessions.model import PermissionMode, SessionId
 from sessions.service import SessionService
 from storage import Database
 from tests.sessions.kit import House, house
@@ -137,3 +137,25 @@ async def test_a_turn_of_another_session_is_not_shown(here: House, service: Sess
     for command in commands:
         with pytest.raises(SessionError):
             await service.perform(OWNER, command)
+
+
+async def test_only_an_admin_lets_claude_do_everything_and_a_branch_does_not_inherit_it(
+    here: House, service: SessionService
+) -> None:
+    session_id = await owned(service)
+    bypass = PermissionMode.BYPASS
+    for refused in (
+        c.SetMode(session_id=session_id, mode=bypass),
+        c.CreateSession(channel_id="c", mode=bypass),
+        c.GetOrCreateSession(channel_id="c", key="k", mode=bypass),
+    ):
+        with pytest.raises(NotAllowed):
+            await service.perform(OWNER, refused)
+    message = c.SendMessage(session_id=session_id, content="hello", origin="message 1")
+    await service.perform(OWNER, message)
+    session = await here.manager.get_session(session_id)
+    await session.until(lambda snapshot: snapshot.is_idle and not snapshot.queue)
+    await service.perform(ADMIN, c.SetMode(session_id=session_id, mode=bypass))
+    branch = c.Branch(session_id=session_id, channel_id="c")
+    assert (await service.perform(OWNER, branch)).mode is PermissionMode.DEFAULT
+    assert (await service.perform(ADMIN, branch)).mode is bypass

@@ -45,7 +45,7 @@ def page(figures: Sequence[Figure]) -> str:
     """docs/benchmarks.md."""
     versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
     machine = (
-        f"{os.cpu_count()} cores ({platform.machine()}), {platform.system()} {platform.release()}, {versions}"
+        f"{os.cpu_count()} cores ({platform.machine()}), {platform.system()} {platform.release().partition("-")[0]}, {versions}"
     )
     measured = f"Measured {datetime.now(UTC):%Y-%m-%d} on {machine}."
     return f"""\

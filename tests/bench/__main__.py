@@ -44,9 +44,8 @@ async def measure(parts: Sequence[str], *, short: bool) -> list[Figure]:
 def page(figures: Sequence[Figure]) -> str:
     """docs/benchmarks.md."""
     versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
-    machine = (
-        f"{os.cpu_count()} cores ({platform.machine()}), {platform.system()} {platform.release().partition("-")[0]}, {versions}"
-    )
+    kernel = f"{platform.system()} {platform.release().partition('-')[0]}"  # without its builder's name
+    machine = f"{os.cpu_count()} cores ({platform.machine()}), {kernel}, {versions}"
     measured = f"Measured {datetime.now(UTC):%Y-%m-%d} on {machine}."
     return f"""\
 # Benchmarks

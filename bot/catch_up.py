@@ -107,18 +107,20 @@ class CatchUp:
     async def _archived(
         self, guild: discord.Guild, seen: Mapping[int, int], last_seen: int
     ) -> AsyncIterator[discord.Thread]:
-        """Threads that were written in and archived again while the bot was away, newest first."""
+        """Threads that were written in and archived again while the bot was away, private ones of ours too."""
         if not seen:
             return
+        since = discord.utils.snowflake_time(last_seen)
         for parent in guild.text_channels:
             try:
                 async for thread in parent.archived_threads(limit=MAX_ARCHIVED):
-                    if (
-                        thread.archive_timestamp.timestamp()
-                        < discord.utils.snowflake_time(last_seen).timestamp()
-                    ):
-                        break
+                    if thread.archive_timestamp < since:
+                        break  # these come newest archived first
                     if start_of(thread.id, thread.last_message_id, seen, last_seen) is not None:
+                        yield thread
+                async for thread in parent.archived_threads(private=True, joined=True, limit=MAX_ARCHIVED):
+                    late = thread.archive_timestamp >= since
+                    if late and start_of(thread.id, thread.last_message_id, seen, last_seen) is not None:
                         yield thread
             except (discord.HTTPException, *CONNECTION_BROKEN) as error:
                 log.warning(

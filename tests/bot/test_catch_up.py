@@ -154,3 +154,19 @@ async def test_roles_that_history_does_not_tell_are_asked_for(
     town.mel.send(fake.general, f"{fake.bot.mention} demo:text by nobody")
     async with ways_in(fake, core, town):
         assert [thread.id for thread in fake.threads()] == [allowed.id]
+
+
+async def test_a_private_thread_that_was_archived_meanwhile_is_read_back_too(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with ways_in(fake, core, town) as ways:
+        await town.ann.slash(fake.general, "session start", title="Secret", private=True).settled()
+        thread = await fake.general.wait_for_thread(lambda each: each.name == "Secret")
+        session = await ways.session_in(thread)
+        await ways.dealt_with()
+    await fake.until_gone()
+    town.ann.send(thread, "demo:text before the archive")
+    thread.archive()
+    async with ways_in(fake, core, town) as ways:
+        await reached(session, lambda snapshot: snapshot.message_count == 1)
+        assert await ways.prompts(session) == ["demo:text before the archive"]

@@ -1,4 +1,4 @@
-"""The SQL of posts that may or may not have reached Discord; the rest of the posts' SQL is in `rows.py`."""
+"""More SQL of the Discord face: posts that may not have reached Discord, and rows that nobody needs now."""
 
 from bot.rows import PostRow
 from storage import Database, Statement
@@ -28,3 +28,16 @@ async def unconfirmed_subjects(db: Database, session_id: str) -> list[str]:
         "SELECT subject FROM posts WHERE session_id = ? AND message_id IS NULL ORDER BY id", (session_id,)
     )
     return list(dict.fromkeys(str(each[0]) for each in rows))
+
+
+def forget_old_rows(before_ms: int) -> list[Statement]:
+    """Drop what was dealt with before a time, and the controls of sessions that are deleted.
+
+    Messages are known again by their id only as long as Discord may hand them in twice, which is minutes.
+    """
+    return [
+        Statement("DELETE FROM inbox WHERE status <> 'new' AND done_ms < ?", (before_ms,)),
+        Statement(
+            "DELETE FROM controls WHERE session_id <> '' AND session_id NOT IN (SELECT id FROM sessions)"
+        ),
+    ]

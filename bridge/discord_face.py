@@ -11,11 +11,14 @@ from bot.actors import AccessPolicy
 from bot.client import BridgeClient
 from bot.errors import DiscordRefused
 from bot.face import DISCORD_FILE_HOSTS, Face, FaceOptions
+from bot.post_rows import forget_old_rows
 from bot.supervisor import StartBudget, Supervisor, cap_reconnect_backoff, logged_in
 from bot.view import View, ViewOptions
 from bridge.settings import Settings
 from bridge.wiring import OpenCore
 from sessions.errors import SessionError
+
+_KEEP_DEALT_WITH_MS = 30 * 24 * 3600 * 1000
 
 
 class DiscordEnded(SessionError):
@@ -28,6 +31,7 @@ async def run_discord(core: OpenCore) -> None:
     The settings must be complete (`Settings.missing_for_discord`).
     """
     cap_reconnect_backoff()
+    await core.database.write(forget_old_rows(core.manager.now_ms() - _KEEP_DEALT_WITH_MS))
     budget = StartBudget(core.database, core.manager.now_ms)
     try:
         await Supervisor(lambda: connection(core, budget), budget).run()

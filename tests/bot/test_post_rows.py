@@ -1,0 +1,28 @@
+"""Rows that nobody needs any more go; what waits, and what a button may still need, stays."""
+
+from pathlib import Path
+
+from bot.bodies import Control, Verb
+from bot.post_rows import forget_old_rows
+from bot.rows import InboxRow, InboxStatus, close_inbox_row, insert_control, load_control, take_in
+from bridge.schema import schema
+from storage import Database, Statement
+
+
+async def test_old_rows_go_and_needed_ones_stay(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "sessions.db", schema()) as db:
+        for name in ("old", "new", "waiting"):
+            await take_in(db, InboxRow(name, "message", 1, 2, {}, 0))
+        await db.write([close_inbox_row("old", InboxStatus.DONE, 10)])
+        await db.write([close_inbox_row("new", InboxStatus.DONE, 20)])
+        session = (
+            "INSERT INTO sessions (id, user_id, channel_id, status, model, created_at, updated_at, data)"
+            " VALUES ('kept', '', '', 'parked', '', '', '', '{}')"
+        )
+        await db.write([Statement(session)])
+        kept, page, lost = Control(Verb.STOP, "kept"), Control(Verb.PAGE, ""), Control(Verb.STOP, "deleted")
+        await db.write([insert_control(each) for each in (kept, page, lost)])
+        await db.write(forget_old_rows(15))
+        left = await db.read("SELECT external FROM inbox ORDER BY external")
+        assert list(left) == [("new",), ("waiting",)]
+        assert [await load_control(db, each.key) for each in (kept, page, lost)] == [kept, page, None]

@@ -42,8 +42,8 @@ async def test_the_first_text_is_there_within_300_ms(tmp_path: Path) -> None:
 
 @pytest.mark.bench
 async def test_answers_are_complete_soon_after_their_end_while_many_stream(tmp_path: Path) -> None:
-    """Sessions in as many threads, 30 tokens a second each; no 429. VIEW_STREAMS sets how many."""
-    streams, seconds = int(os.environ.get("VIEW_STREAMS", "12")), 8.0
+    """Sessions in as many threads, 30 tokens a second each; no 429. VIEW_STREAMS and VIEW_SECONDS set more."""
+    streams, seconds = int(os.environ.get("VIEW_STREAMS", "12")), float(os.environ.get("VIEW_SECONDS", "8"))
     async with (
         fake_discord(FakeDiscord(Settings(latency_s=LATENCY_S))) as fake,
         stage(tmp_path) as core,

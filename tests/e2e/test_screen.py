@@ -49,7 +49,7 @@ def test_ctrl_c_interrupts_the_turn_and_keeps_the_session_and_twice_leaves(
     terminal.until("new session")
     terminal.send(f"demo:text partial words demo:gate {gate} demo:text never")
     house.reached(gate)
-    terminal.until("partial words")
+    terminal.until("^DEMO: partial words")  # the answer, not the prompt that asks for it
     terminal.type("", "C-c")
     text = terminal.until("── interrupted")
     assert count("^DEMO: partial words", text) == 1

@@ -37,6 +37,8 @@ async def play(core: Stage, session: Actors, view: View, text: str) -> None:
         return
     if not turns:
         await session.prompt("go")
+    elif session.snapshot.queue:  # killed between the two steps of a prompt
+        await session.start(session.snapshot.queue[0].turn_id)
     if session.ordinal == 0:
         await session.say(text[: len(text) // 2])
         await view.settled(session.id)

@@ -1,0 +1,33 @@
+"""The one interface through which every face reaches the core."""
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from sessions.access import Actor
+from sessions.commands.administering import AdministeringCommand
+from sessions.commands.command import Command, R
+from sessions.commands.making import MakingCommand
+from sessions.commands.managing import ManagingCommand
+from sessions.commands.prompting import PromptingCommand
+from sessions.commands.reading import ReadingCommand
+from sessions.events import Feed
+
+AnyCommand = ReadingCommand | MakingCommand | PromptingCommand | ManagingCommand | AdministeringCommand
+
+
+class Core(Protocol):
+    """The one interface of the core: `SessionService`, or the control socket's client from afar."""
+
+    async def perform(self, actor: Actor, command: Command[R]) -> R:
+        """Do what `command` wishes on behalf of `actor`.
+
+        Raises `NotAllowed`, and the `SessionError`s that the command's docstring names.
+        """
+        ...
+
+    def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
+        """Events of a session numbered above `after`, stored ones first, then live ones; see `Bus.follow`.
+
+        Close it (`aclosing`) to stop listening. Raises `NotAllowed` or `SessionNotFound` at the first step.
+        """
+        ...

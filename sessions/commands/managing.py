@@ -1,0 +1,79 @@
+"""Commands on a session as a whole: how it works, whose it is, whether it has a process or ends."""
+
+import msgspec
+
+from sessions.access import Action, ShareLevel
+from sessions.commands.command import Nothing, SessionCommand
+from sessions.commands.reading import SessionInfo
+from sessions.model import PermissionMode
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """The command that takes the conversation up in a terminal on the machine."""
+
+    command: str
+
+
+class SetModel(SessionCommand[SessionInfo], frozen=True, tag="set_model", kw_only=True):
+    action = Action.MANAGE
+    reply = SessionInfo
+    model: str
+
+
+class SetMode(SessionCommand[SessionInfo], frozen=True, tag="set_mode", kw_only=True):
+    action = Action.MANAGE
+    reply = SessionInfo
+    mode: PermissionMode
+
+
+class Rename(SessionCommand[SessionInfo], frozen=True, tag="rename", kw_only=True):
+    action = Action.MANAGE
+    reply = SessionInfo
+    title: str
+
+
+class Share(SessionCommand[Nothing], frozen=True, tag="share", kw_only=True):
+    """Share with a user or group id, or take the share back (`level` None)."""
+
+    action = Action.MANAGE
+    reply = Nothing
+    grantee: str
+    level: ShareLevel | None
+
+
+class Park(SessionCommand[Nothing], frozen=True, tag="park", kw_only=True):
+    """End the process, keep the conversation."""
+
+    action = Action.MANAGE
+    reply = Nothing
+
+
+class HandOver(SessionCommand[Handover], frozen=True, tag="hand_over", kw_only=True):
+    """Park the session for use in a terminal; the next prompt takes it back. Shows a path of the machine."""
+
+    action = Action.MANAGE
+    reply = Handover
+
+
+class Clear(SessionCommand[Nothing], frozen=True, tag="clear", kw_only=True):
+    """End the process and the session."""
+
+    action = Action.MANAGE
+    reply = Nothing
+
+
+class RestoreSession(SessionCommand[SessionInfo], frozen=True, tag="restore_session", kw_only=True):
+    """Bring an ended session back, parked; its next prompt wakes it.
+
+    With `key` None it gets its old place if that is free, else none; `channel_id` empty keeps its channel.
+    Raises `IllegalMove` if it has not ended, `PlaceTaken` if another session holds `key`.
+    """
+
+    action = Action.MANAGE
+    reply = SessionInfo
+    channel_id: str = ""
+    key: str | None = None
+
+
+ManagingCommand = SetModel | SetMode | Rename | Share | Park | HandOver | Clear | RestoreSession
+"""The commands of this file."""

@@ -1,13 +1,14 @@
-"""SQLite connections with a thread each, made the way that this package needs them.
+"""SQLite connections: what is asked of one, and those with a thread each, made the way that is needed here.
 
 Answers for pragmas, URIs and file modes. What is run on a connection is up to `writer` and `readers`.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import quote
 
 import aiosqlite
@@ -23,6 +24,29 @@ BUSY_TIMEOUT_S = 0.02
 READ_BUSY_TIMEOUT_S = 5.0
 # The WAL file is cut back to this size when it is reset.
 WAL_KEEP_BYTES = 16 * 1024 * 1024
+
+
+class Connection(Protocol):
+    """What the writer and the readers need of a connection; it runs one action after the other."""
+
+    async def run(self, action: Callable[[sqlite3.Connection], T]) -> T:
+        """What `action` returns or raises. Cancelling the await does not stop it; later calls wait for it."""
+        ...
+
+    def interrupt_now(self) -> None:
+        """Make the statement that runs now, if any, end with an error."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """How one database is reached: the connection that writes, open, and a way to open others that read."""
+
+    path: Path
+    writer: Connection
+    connect_reader: Callable[[], Awaitable[Connection]]
 
 
 class ThreadedConnection(aiosqlite.Connection):
@@ -56,9 +80,9 @@ def writing(path: Path, synchronous: Synchronous) -> ThreadedConnection:
     return ThreadedConnection(connect, iter_chunk_size=64)
 
 
-def reading(path: Path) -> ThreadedConnection:
-    """A connection that cannot write, not opened yet (`await` it). The file must exist."""
-    return ThreadedConnection(lambda: connect_read_only(path), iter_chunk_size=64)
+async def reading(path: Path) -> Connection:
+    """A connection that cannot write. The file must exist."""
+    return await ThreadedConnection(lambda: connect_read_only(path), iter_chunk_size=64)  # type: ignore[return-value]  # aiosqlite: awaiting gives the connection itself
 
 
 def connect_read_only(path: Path, *, immutable: bool = False) -> sqlite3.Connection:

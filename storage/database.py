@@ -8,10 +8,11 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from storage.backups import damage, make_backup
-from storage.connection import Row, SqlValue, Synchronous, ThreadedConnection, writing
+from storage.connection import Connections, Row, SqlValue, Synchronous, reading, writing
 from storage.errors import DatabaseCorrupt, StorageError, translate
 from storage.migrations import Migration
 from storage.readers import Readers
@@ -23,19 +24,19 @@ _BUSY_DEADLINE_S = 60.0
 # SQLite copies the WAL file back by itself every 4 MB, but starts it afresh only while nobody reads.
 _WAL_LIMIT_BYTES = 32 * 1024 * 1024
 _CHECKPOINT_PAUSE_S = 1.0
+_NOTHING_TO_DO = Prepared(None, ())
 
 
 class Database:
     """The open database. Made by `open`; all methods may be called from any task of one event loop."""
 
-    def __init__(
-        self, path: Path, connection: ThreadedConnection, prepared: Prepared, busy_deadline_s: float
-    ) -> None:
+    def __init__(self, connections: Connections, prepared: Prepared, busy_deadline_s: float) -> None:
+        path, connection = connections.path, connections.writer
         self._path = path
         self._wal = path.with_name(f"{path.name}-wal")
         self._wal_limit = _WAL_LIMIT_BYTES
         self._connection = connection
-        self._readers = Readers(path, _READERS)
+        self._readers = Readers(connections.connect_reader, _READERS)
         self._writer = Writer(connection, busy_deadline_s=busy_deadline_s, after_commit=self._shorten_wal)
         self._prepared = prepared
 
@@ -61,7 +62,21 @@ class Database:
             await connection
         except Exception as error:
             raise translate(error) from error
-        database = cls(path, connection, prepared, busy_deadline_s)
+        connections = Connections(path, connection, partial(reading, path))
+        async with cls.over(connections, prepared, busy_deadline_s=busy_deadline_s) as database:
+            yield database
+
+    @classmethod
+    @asynccontextmanager
+    async def over(
+        cls,
+        connections: Connections,
+        prepared: Prepared = _NOTHING_TO_DO,
+        *,
+        busy_deadline_s: float = _BUSY_DEADLINE_S,
+    ) -> AsyncIterator["Database"]:
+        """Serve a database that is prepared already; on leaving, write what waits and close `connections`."""
+        database = cls(connections, prepared, busy_deadline_s)
         task = asyncio.create_task(database._writer.run(), name="storage writer")
         try:
             yield database

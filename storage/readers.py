@@ -6,24 +6,23 @@ an old state and keeps the writer from emptying the WAL file.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TypeVar
 
-from storage.connection import Row, SqlValue, ThreadedConnection, reading
+from storage.connection import Connection, Row, SqlValue
 from storage.errors import DatabaseClosed, translate
 
 T = TypeVar("T")
 
 
 class Readers:
-    """A pool of `size` read-only connections to `path`, opened when first needed."""
+    """A pool of `size` read-only connections, each made by `connect` when first needed."""
 
-    def __init__(self, path: Path, size: int) -> None:
-        self._path = path
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], size: int) -> None:
+        self._connect = connect
         self._size = size
-        self._idle: list[ThreadedConnection] = []
+        self._idle: list[Connection] = []
         self._lent = asyncio.Semaphore(size)
         self._closed = False
 
@@ -76,11 +75,11 @@ class Readers:
         for _ in range(self._size):
             self._lent.release()
 
-    async def _take(self) -> ThreadedConnection:
+    async def _take(self) -> Connection:
         if self._idle:
             return self._idle.pop()
         try:
-            return await reading(self._path)  # type: ignore[return-value]  # aiosqlite: awaiting gives the connection itself
+            return await self._connect()
         except Exception as error:
             raise translate(error) from error
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from faults import crash_point
-from storage.connection import Row, SqlValue, ThreadedConnection
+from storage.connection import Connection, Row, SqlValue
 from storage.errors import DatabaseBusy, DatabaseClosed, StorageError, translate
 
 # Calls of `write` that may wait; when all places are taken, further callers wait for a place.
@@ -66,7 +66,7 @@ class Writer:
 
     def __init__(
         self,
-        connection: ThreadedConnection,
+        connection: Connection,
         *,
         busy_deadline_s: float,
         after_commit: Callable[[], Awaitable[None]],

@@ -17,7 +17,7 @@ from bot.whereabouts import session_place
 from sessions.access import Actor
 from sessions.commands import GetSession, SendMessage, SessionInfo
 from sessions.model import Lifecycle
-from sessions.session import title_from
+from sessions.title import title_from
 
 ASKED = "asked"
 _MAX_SHOWN = 900

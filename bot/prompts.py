@@ -31,7 +31,7 @@ from sessions.commands import (
 from sessions.errors import IllegalMove, NotAllowed, PromptRefused, SessionNotFound, TurnNotFound
 from sessions.model import Lifecycle, TurnStatus
 from sessions.rows import StoredTurn, find_turn_by_origin
-from sessions.session import title_from
+from sessions.title import title_from
 
 log = logging.getLogger(__name__)
 

@@ -33,9 +33,9 @@ from sessions.recovery import end_survivors
 from sessions.resources import Resources
 from sessions.retention import RetentionRules
 from sessions.service import SessionService
-from sessions.session import Patience
 from sessions.slots import Limits
 from sessions.supervision import Vigilance
+from sessions.surroundings import Patience
 from storage import Database
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from sessions.host_run import HostRun
 from sessions.model import Lifecycle, PermissionMode, SessionId
 from sessions.process_keeper import ProcessKeeper
 from sessions.rows import StoredHost
-from sessions.session import Session, title_from
+from sessions.session import Session
+from sessions.title import title_from
 
 log = logging.getLogger(__name__)
 

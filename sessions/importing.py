@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -20,14 +21,17 @@ from sessions.conversations import Conversations, ReadTurn
 from sessions.draft import Draft
 from sessions.errors import ImportRefused
 from sessions.model import AskId, Block, SessionId, TokenUsage, TurnId, TurnKind, TurnStatus
+from sessions.reasons import HANDED_OVER
 from sessions.rows import StoredAsk, StoredTurn
-from sessions.session import HANDED_OVER, Session
 from storage import Statement
+
+if TYPE_CHECKING:
+    from sessions.session import Session
 
 _ENDED = frozenset({TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT})
 
 
-async def fill_from_archive(session: Session, created: e.SessionCreated, archive: SessionArchive) -> None:
+async def fill_from_archive(session: "Session", created: e.SessionCreated, archive: SessionArchive) -> None:
     """Write `archive` into the new, empty `session`: turns, blocks, asks, and its transcripts under new ids."""
     conversations = session.around.conversations
     renamed = {kept.conversation_id: str(uuid.uuid4()) for kept in archive.conversations}
@@ -47,7 +51,7 @@ async def fill_from_archive(session: Session, created: e.SessionCreated, archive
 
 
 async def fill_from_transcript(
-    session: Session, created: e.SessionCreated, conversation_id: str, turns: list[ReadTurn]
+    session: "Session", created: e.SessionCreated, conversation_id: str, turns: list[ReadTurn]
 ) -> None:
     """Write what `turns` tell of a conversation begun elsewhere into the new `session`, which takes it over."""
     at_ms = session.around.clock.now_ms()
@@ -61,7 +65,7 @@ async def fill_from_transcript(
         _add_turns(draft, "transcript", stored, turns[-1].prompt_uuid if turns else "")
 
 
-async def was_handed_over(session: Session) -> bool:
+async def was_handed_over(session: "Session") -> bool:
     """Whether the session was handed over to a terminal and no turn of ours has started since.
 
     Its reason alone does not tell: waiting for a place, or a start that failed, has put another there.
@@ -74,7 +78,7 @@ async def was_handed_over(session: Session) -> bool:
     return row is not None and row[0] == "lifecycle_changed"
 
 
-async def read_what_was_said_elsewhere(session: Session) -> int:
+async def read_what_was_said_elsewhere(session: "Session") -> int:
     """Add the turns that a terminal made while the session was handed over. Returns how many."""
     snapshot = session.snapshot
     turns = await asyncio.to_thread(

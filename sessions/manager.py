@@ -35,13 +35,16 @@ from sessions.model import PermissionMode, SessionId, TurnId, is_session_id
 from sessions.process_keeper import ProcessKeeper
 from sessions.queries import read_page
 from sessions.quotas import Budget
+from sessions.reasons import CLEARED
 from sessions.recovery import recover
 from sessions.resources import Resources
 from sessions.retention import Retention, RetentionRules
-from sessions.session import CLEARED, Patience, Session, Surroundings, title_from
+from sessions.session import Session
 from sessions.slots import Limits
 from sessions.state import Snapshot
 from sessions.supervision import Supervisor, Vigilance
+from sessions.surroundings import Patience, Surroundings
+from sessions.title import title_from
 from sessions.usage_rows import count_by_lifecycle, read_usage
 from sessions.work_directory import check_work_directory, open_project
 from storage import ConstraintViolated, Database, UuidMaker

@@ -22,8 +22,9 @@ from sessions.errors import ClaudeUnavailable, WorkDirectoryRefused
 from sessions.host_run import HostRun
 from sessions.importing import read_what_was_said_elsewhere, was_handed_over
 from sessions.model import Lifecycle, TurnStatus
+from sessions.reasons import leaving_target
 from sessions.rows import StoredHost
-from sessions.session import Session, leaving_target
+from sessions.session import Session
 from sessions.stubborn import until_stored
 from sessions.work_directory import check_work_directory
 from storage import StorageError

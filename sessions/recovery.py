@@ -15,8 +15,9 @@ from sessions.errors import SessionUnreadable
 from sessions.host_run import HostRun
 from sessions.model import Lifecycle, SessionId, TurnStatus
 from sessions.process_keeper import ProcessKeeper
+from sessions.reasons import leaving_target
 from sessions.rows import StoredHost
-from sessions.session import Session, leaving_target
+from sessions.session import Session
 from storage import Database
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,8 @@ from sessions.ended_hosts import discard, remove_ended_hosts
 from sessions.errors import IllegalMove, PlaceTaken, SessionError, SessionNotFound
 from sessions.model import Lifecycle, SessionId
 from sessions.retention_rows import StoredOne
-from sessions.session import Session, Surroundings
+from sessions.session import Session
+from sessions.surroundings import Surroundings
 from storage import ConstraintViolated, StorageError
 
 log = logging.getLogger(__name__)

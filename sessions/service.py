@@ -15,9 +15,10 @@ from sessions.events import Feed, Noticed
 from sessions.exporting import SUFFIX, export_session
 from sessions.manager import NewSession, SessionManager
 from sessions.model import AskId, PermissionMode, TurnId
+from sessions.prompt_queue import Placed, Sender
 from sessions.quotas import check_budget
 from sessions.redaction import Redactor
-from sessions.session import Placed, Sender, Session
+from sessions.session import Session
 from sessions.usage_rows import read_audit
 from sessions.work_directory import list_projects
 from storage import Statement
@@ -292,11 +293,11 @@ class SessionService:
     async def _change_queue(self, actor: Actor, command: c.Command[Any], session: Session) -> None:
         match command:
             case c.EditQueued():
-                await session.edit_queued(TurnId(command.turn_id), command.content)
+                await session.prompts.edit(TurnId(command.turn_id), command.content)
             case c.WithdrawQueued():
-                await session.withdraw(TurnId(command.turn_id), by=actor.user_id)
+                await session.prompts.withdraw(TurnId(command.turn_id), by=actor.user_id)
             case c.MoveToFront():
-                await session.move_to_front(TurnId(command.turn_id))
+                await session.prompts.move_to_front(TurnId(command.turn_id))
             case c.SendNow():
                 await session.send_now(TurnId(command.turn_id))
             case _:

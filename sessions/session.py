@@ -1,28 +1,21 @@
-"""One session: its state, its queue, and everything that can be asked of it.
+"""One session: its state, and everything that can be asked of it.
 
 Every change goes through `change`: events are put on a draft, committed in one transaction, then published.
-The process behind the session is `host_run.py`; who may ask and whether there is room is the manager's.
+Its waiting prompts are `prompt_queue.py`, the process behind it `host_run.py`; who may ask is `service.py`'s to
+know, and whether there is room for a process the manager's.
 """
 
 import asyncio
 import shlex
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
-from backends.base import Backend
 from faults import crash_point
 from sessions import events as e
-from sessions.bus import Bus
 from sessions.claude.control import FilesKept, FilesRewound
 from sessions.claude.launch import is_model_name
-from sessions.clock import Clock
-from sessions.conversations import Conversations
 from sessions.draft import Draft
-from sessions.driver import Driver
 from sessions.errors import (
     AlreadyDecided,
     ClaudeUnavailable,
@@ -45,86 +38,14 @@ from sessions.model import (
     TurnKind,
     TurnStatus,
 )
-from sessions.resources import Resources
-from sessions.rows import (
-    count_blocks,
-    find_requeued_turn,
-    find_turn_by_origin,
-    load_ask,
-    load_turn,
-    load_turns,
-)
-from sessions.state import QueuedTurn, Snapshot
-from storage import Database
+from sessions.prompt_queue import OWN_WAY, Placed, Prompt, PromptQueue, Sender, check_prompt
+from sessions.reasons import HANDED_OVER, leaving_target
+from sessions.rows import load_ask, load_turn
+from sessions.state import Snapshot
+from sessions.surroundings import Surroundings
+from sessions.title import title_from
 
 T = TypeVar("T")
-
-PROMPT_NAMESPACE = uuid.UUID("5f0c9f0e-6f3b-5e0a-9d0b-0d7f1c2a4b61")
-MAX_PROMPT_CHARS = 1_000_000
-MAX_TITLE_CHARS = 80
-HANDED_OVER = "handed over to a terminal"
-"""The reason of a parked session whose conversation may grow outside; waking reads what was said there."""
-CLEARED = "cleared"
-"""The reason of a session that is being ended for good; a restart finishes that."""
-OWN_WAY = frozenset({"clear", "model", "exit", "resume", "login", "logout", "permissions"})
-"""Commands of Claude's that would go past the session: they have a command of ours, or none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """Where a prompt ended up: its turn, and how many prompts of this session come before it."""
-
-    turn_id: TurnId
-    place: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who hands in a prompt, and the face's key for it: unique for each prompt that is meant."""
-
-    author_id: str
-    origin: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What is to be queued."""
-
-    kind: TurnKind
-    content: str
-    attachments: tuple[Attachment, ...] = ()
-    front: bool = False
-    replaces: TurnId | None = None
-    rewind_to: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long the session waits, in seconds."""
-
-    start_s: float = 60.0
-    request_s: float = 30.0
-    stop_s: float = 5.0
-    idle_s: float = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What every session works with; one for all of a manager's sessions."""
-
-    db: Database
-    bus: Bus
-    backend: Backend
-    driver: Driver
-    clock: Clock
-    conversations: Conversations
-    resources: Resources
-    run_directory: Path
-    workspace_root: Path
-    patience: Patience
-    continue_cut_turns: bool
-    wants_process: Callable[["Session"], None]
-    changed: Callable[["Session"], None]
 
 
 class Session:
@@ -136,6 +57,7 @@ class Session:
         self.run: HostRun | None = None
         self._lock = asyncio.Lock()
         self._news = asyncio.Condition()
+        self.prompts = PromptQueue(self)
 
     @property
     def id(self) -> SessionId:
@@ -212,9 +134,8 @@ class Session:
 
         Raises `PromptRefused` for an empty or oversized prompt, `IllegalMove` if the session has ended.
         """
-        _check_prompt(content, attachments)
-        wish = _Wish(TurnKind.PROMPT, content, tuple(attachments), front=front)
-        return await self._queue(wish, sender)
+        check_prompt(content, attachments)
+        return await self.prompts.add(Prompt(TurnKind.PROMPT, content, tuple(attachments), front=front), sender)
 
     async def command(self, name: str, arguments: str = "", *, sender: Sender) -> Placed:
         """Queue one of Claude's own slash commands, such as `compact`.
@@ -225,127 +146,27 @@ class Session:
         if name in OWN_WAY or (offered and name not in offered):
             raise PromptRefused(f"Claude's command /{name} cannot be used here.")
         text = f"/{name} {' '.join(arguments.split())}".rstrip()
-        return await self._queue(_Wish(TurnKind.COMMAND, text), sender)
-
-    async def _queue(self, wish: _Wish, sender: Sender) -> Placed:
-        if self.snapshot.reason == HANDED_OVER:
-            await self._read_elsewhere()
-        async with self.change() as draft:
-            self._refuse_if_ended("Sending a prompt")
-            known = await find_turn_by_origin(self.around.db, sender.origin)
-            if known is not None:
-                return self._place_of(known.id)
-            turn_id = TurnId(str(uuid.uuid5(PROMPT_NAMESPACE, f"turn {sender.origin}")))
-            draft.add(
-                e.TurnQueued(
-                    turn_id=turn_id,
-                    number=draft.snapshot.next_turn,
-                    kind=wish.kind,
-                    author_id=sender.author_id,
-                    prompt=wish.content,
-                    prompt_uuid=str(uuid.uuid5(PROMPT_NAMESPACE, sender.origin)),
-                    origin=sender.origin,
-                    attachments=wish.attachments,
-                    alternative_of=wish.replaces,
-                    rewind_to=wish.rewind_to,
-                    front=wish.front,
-                )
-            )
-            if not draft.snapshot.title and wish.kind is TurnKind.PROMPT:
-                draft.add(e.TitleChanged(title_from(wish.content), by_person=False))
-        self.want_process()
-        return self._place_of(turn_id)
-
-    async def _read_elsewhere(self) -> None:
-        """Take in what a terminal said, before the prompt that takes the session back."""
-        from sessions.importing import read_what_was_said_elsewhere  # it makes sessions: it knows this module
-
-        await read_what_was_said_elsewhere(self)
-
-    def _place_of(self, turn_id: TurnId) -> Placed:
-        waiting = [turn.turn_id for turn in self.snapshot.queue]
-        if turn_id not in waiting:
-            return Placed(turn_id, 0)
-        ahead = 1 if self.snapshot.current is not None else 0
-        return Placed(turn_id, waiting.index(turn_id) + ahead)
-
-    async def edit_queued(self, turn_id: TurnId, content: str) -> None:
-        """Give a waiting prompt another text. Raises `IllegalMove` once it is sent."""
-        _check_prompt(content, ())
-        async with self.change() as draft:
-            self._queued(turn_id, "Editing a prompt")
-            draft.add(e.TurnEdited(turn_id, content))
-
-    async def withdraw(self, turn_id: TurnId, *, by: str) -> None:
-        """Take a waiting prompt out of the queue. Raises `IllegalMove` once it is sent."""
-        async with self.change() as draft:
-            self._queued(turn_id, "Withdrawing a prompt")
-            draft.add(e.TurnWithdrawn(turn_id, by))
-
-    async def move_to_front(self, turn_id: TurnId) -> None:
-        """Let a waiting prompt be the next. Raises `IllegalMove` once it is sent."""
-        async with self.change() as draft:
-            self._queued(turn_id, "Moving a prompt")
-            draft.add(e.TurnMovedToFront(turn_id))
-
-    async def send_now(self, turn_id: TurnId) -> None:
-        """Interrupt what runs and send a waiting prompt next."""
-        await self.move_to_front(turn_id)
-        await self.stop()
-
-    def _queued(self, turn_id: TurnId, what: str) -> QueuedTurn:
-        for turn in self.snapshot.queue:
-            if turn.turn_id == turn_id:
-                return turn
-        raise IllegalMove(what, "already working on it")
+        return await self.prompts.add(Prompt(TurnKind.COMMAND, text), sender)
 
     async def continue_(self, *, sender: Sender) -> Placed:
         """Let a cut turn go on, or ask Claude to go on. The same origin again is the same wish.
 
         Raises `IllegalMove` if the session has ended.
         """
-        async with self.change() as draft:
-            self._refuse_if_ended("Going on")
-            turn_id = await find_requeued_turn(self.around.db, self.id, sender.origin)
-            if turn_id is None:
-                turn_id = await self._requeue_cut(draft, sender)
-        if turn_id is None:
-            return await self.send_message("Continue.", sender=sender)
-        self.want_process()
-        return self._place_of(turn_id)
-
-    async def _requeue_cut(self, draft: Draft, sender: Sender) -> TurnId | None:
-        """Put the last turn back into the queue if it was cut; None if it was not."""
-        waiting = (TurnStatus.QUEUED, TurnStatus.WITHDRAWN)
-        turns = await load_turns(self.around.db, self.id)
-        turn = next((turn for turn in turns if turn.status not in waiting), None)
-        if turn is None or turn.status is not TurnStatus.CUT:
-            return None
-        ordinal = await count_blocks(self.around.db, turn.id)
-        draft.add(e.TurnRequeued(turn.id, turn.kind, turn.author_id, turn.prompt_uuid, ordinal, sender.origin))
-        return turn.id
+        placed = await self.prompts.take_up_cut(sender)
+        return placed or await self.send_message("Continue.", sender=sender)
 
     async def regenerate(self, *, sender: Sender) -> Placed:
         """Drop the last answer and ask again; the dropped answer stays readable as an alternative.
 
         Raises `IllegalMove` while a turn runs or waits, `TurnNotFound` if there is no answer yet.
         """
-        if (known := await find_turn_by_origin(self.around.db, sender.origin)) is not None:
-            return self._place_of(known.id)
-        if self.snapshot.current is not None or self.snapshot.queue:
-            raise IllegalMove("Asking again", "busy")
-        prompts = (t for t in await load_turns(self.around.db, self.id) if t.kind is TurnKind.PROMPT)
-        last = next((turn for turn in prompts if turn.status is not TurnStatus.WITHDRAWN), None)
-        if last is None:
-            raise TurnNotFound("")
-        wish = _Wish(
-            last.kind,
-            last.prompt,
-            last.attachments,
-            replaces=last.alternative_of or last.id,
-            rewind_to=last.prompt_uuid,
-        )
-        return await self._queue(wish, sender)
+        return await self.prompts.add_again(sender)
+
+    async def send_now(self, turn_id: TurnId) -> None:
+        """Interrupt what runs and send a waiting prompt next. Raises `IllegalMove` once it is sent."""
+        await self.prompts.move_to_front(turn_id)
+        await self.stop()
 
     # --- the process ------------------------------------------------------------------------------------
 
@@ -359,7 +180,7 @@ class Session:
 
         Raises `ClaudeUnavailable` if it cannot be started or there is no place for it in time.
         """
-        self._refuse_if_ended("Waking")
+        self.refuse_if_ended("Waking")
         if not self.snapshot.holds_slot:
             self.around.wants_process(self)
         before = self.snapshot.next_event
@@ -450,7 +271,7 @@ class Session:
 
     async def set_model(self, model: str) -> None:
         """Use `model` from the next turn on. Raises `ModelRefused`, `ClaudeUnavailable` if the CLI says no."""
-        self._refuse_if_ended("Choosing a model")
+        self.refuse_if_ended("Choosing a model")
         if not is_model_name(model):
             raise ModelRefused(model)
         resolved = await self.run.control.set_model(model) if self.run is not None else model
@@ -460,7 +281,7 @@ class Session:
 
     async def set_permission_mode(self, mode: PermissionMode) -> None:
         """Change what Claude may do without asking. Raises `ClaudeUnavailable` if the CLI refuses it."""
-        self._refuse_if_ended("Choosing a mode")
+        self.refuse_if_ended("Choosing a mode")
         if self.run is not None:
             await self.run.control.set_permission_mode(mode)
         async with self.change() as draft:
@@ -489,17 +310,11 @@ class Session:
             draft.send(stored.ask.request_id, line)
         return stored.ask
 
-    def _refuse_if_ended(self, what: str) -> None:
+    def refuse_if_ended(self, what: str) -> None:
+        """Raise `IllegalMove`, for `what` is not done to a session that has ended or is about to."""
         ended = self.snapshot.lifecycle is Lifecycle.ENDED
         if ended or leaving_target(self.snapshot) is Lifecycle.ENDED:
             raise IllegalMove(what, "ended")
-
-
-def leaving_target(snapshot: Snapshot) -> Lifecycle | None:
-    """Where a session goes that is stopping; None if it is not."""
-    if snapshot.lifecycle is not Lifecycle.STOPPING:
-        return None
-    return Lifecycle.ENDED if snapshot.reason == CLEARED else Lifecycle.PARKED
 
 
 def _end_without_process(draft: Draft, target: Lifecycle, cause: str) -> None:
@@ -507,19 +322,6 @@ def _end_without_process(draft: Draft, target: Lifecycle, cause: str) -> None:
     if target is Lifecycle.ENDED and current is not None:
         draft.add(e.TurnEnded(current.turn_id, TurnStatus.INTERRUPTED, reason=cause))
     draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, target, cause))
-
-
-def _check_prompt(content: str, attachments: Sequence[Attachment]) -> None:
-    if not content.strip() and not attachments:
-        raise PromptRefused("The prompt is empty.")
-    if len(content) > MAX_PROMPT_CHARS:
-        raise PromptRefused(f"The prompt is longer than {MAX_PROMPT_CHARS:,} characters. Send it as a file.")
-
-
-def title_from(text: str) -> str:
-    """A title of one line from a prompt or a person's wish; empty if there are no words in it."""
-    words = " ".join(text.split())
-    return words if len(words) <= MAX_TITLE_CHARS else f"{words[: MAX_TITLE_CHARS - 1].rstrip()}…"
 
 
 async def to_the_end(work: Awaitable[T]) -> T:

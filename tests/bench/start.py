@@ -157,7 +157,7 @@ async def main(action: str) -> None:
     async with open_core(load_settings(), CoreOptions(OwnerKind.SCRIPT, logs_on_stderr=False)) as core:
         if action == "launch":
             from sessions.manager import NewSession
-            from sessions.session import Sender
+            from sessions.prompt_queue import Sender
 
             sessions = [await core.manager.create_session(NewSession("ann", str(n))) for n in range(LIVE)]
             for session in sessions:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sessions.manager import NewSession
 from sessions.model import Allow
-from sessions.session import Sender
+from sessions.prompt_queue import Sender
 from tests.sessions.scripted import USER, Place
 
 

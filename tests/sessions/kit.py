@@ -10,9 +10,10 @@ from typing import Any, cast
 from backends.base import Backend, InputLine
 from sessions.manager import NewSession, Policy, SessionManager
 from sessions.resources import Resources
-from sessions.session import Patience, Session
+from sessions.session import Session
 from sessions.slots import Limits
 from sessions.supervision import Vigilance
+from sessions.surroundings import Patience
 from storage import AnyStatement, Database, Outcome, Row, SqlValue
 from tests.fakes.fake_backend import FakeBackend, FakeHost, FakeMachine
 from tests.fakes.memory_cli import MemoryClaude, MemoryConversations, memory_driver

@@ -22,13 +22,15 @@ from sessions.conversations import Conversations
 from sessions.events import Noticed, Numbered
 from sessions.manager import NewSession, Policy, SessionManager
 from sessions.model import TurnId, TurnStatus
+from sessions.prompt_queue import Sender
 from sessions.recovery import end_survivors
 from sessions.resources import Resources
 from sessions.rows import load_turn
 from sessions.service import SessionService
-from sessions.session import Patience, Sender, Session
+from sessions.session import Session
 from sessions.state import Snapshot
 from sessions.supervision import Vigilance
+from sessions.surroundings import Patience
 from storage import Database, load_migrations
 from tests.fakes.cli_home import install_scripted_cli
 

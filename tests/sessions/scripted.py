@@ -15,11 +15,13 @@ from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.conversations import Conversations
 from sessions.manager import NewSession, Policy, SessionManager
 from sessions.model import Block, Text
+from sessions.prompt_queue import Sender
 from sessions.resources import Resources
-from sessions.session import Patience, Sender, Session
+from sessions.session import Session
 from sessions.slots import Limits
 from sessions.state import Snapshot
 from sessions.supervision import Vigilance
+from sessions.surroundings import Patience
 from storage import Database, load_migrations
 from tests.fakes.cli_home import install_scripted_cli
 

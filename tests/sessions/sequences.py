@@ -17,7 +17,8 @@ from sessions import rows
 from sessions.errors import IllegalMove, SessionError, TurnNotFound
 from sessions.manager import NewSession
 from sessions.model import Allow, Deny, Lifecycle, SessionId, Text, TurnId, TurnKind
-from sessions.session import Sender, Session
+from sessions.prompt_queue import Sender
+from sessions.session import Session
 from sessions.state import Snapshot, apply
 from storage import Database
 from tests.sessions.kit import USER, Death, House, Killed
@@ -292,13 +293,13 @@ class World:
     async def _withdraw(self, model: ModelSession, number: int) -> None:
         if model.queue:
             turn = model.queue.pop(number % len(model.queue))
-            await (await self._session(model)).withdraw(self._turn_id(turn), by=USER)
+            await (await self._session(model)).prompts.withdraw(self._turn_id(turn), by=USER)
             turn.status = "withdrawn"
 
     async def _move_to_front(self, model: ModelSession, number: int) -> None:
         if model.queue:
             turn = model.queue.pop(number % len(model.queue))
-            await (await self._session(model)).move_to_front(self._turn_id(turn))
+            await (await self._session(model)).prompts.move_to_front(self._turn_id(turn))
             model.queue.insert(0, turn)
 
     async def _send_now(self, model: ModelSession, number: int) -> None:
@@ -312,7 +313,7 @@ class World:
         if model.queue:
             turn = model.queue[number % len(model.queue)]
             turn.text += " edited"
-            await (await self._session(model)).edit_queued(self._turn_id(turn), turn.text)
+            await (await self._session(model)).prompts.edit(self._turn_id(turn), turn.text)
 
     async def _finish_background(self, model: ModelSession, number: int) -> None:
         cli = self.house.claude.of_session(model.session_id)

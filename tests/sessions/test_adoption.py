@@ -11,7 +11,8 @@ from sessions import rows
 from sessions.access import Action, Actor, Role, SessionFacts, may
 from sessions.adoption import NOBODY
 from sessions.model import Lifecycle, Text
-from sessions.session import Sender, Session
+from sessions.prompt_queue import Sender
+from sessions.session import Session
 from storage import Database
 from tests.sessions.kit import DEADLINE_S, USER, House, house
 

@@ -8,7 +8,7 @@ import pytest
 from sessions import rows
 from sessions.access import Actor, Role
 from sessions.commands import QuerySessions, ReadStatistics
-from sessions.session import Sender
+from sessions.prompt_queue import Sender
 from storage import Database, Statement
 from tests.sessions.kit import USER, House, house
 

@@ -14,7 +14,8 @@ from faults import EXIT_CODE, VARIABLE
 from sessions import rows
 from sessions.manager import NewSession, SessionManager
 from sessions.model import Allow, Lifecycle, ToolOutput
-from sessions.session import Sender, Session
+from sessions.prompt_queue import Sender
+from sessions.session import Session
 from sessions.state import Snapshot
 from tests.sessions.scripted import DEADLINE_S, USER, Place, open_ask, rest, seen, send, turns
 from tests.sessions.sequences import fold

@@ -29,7 +29,7 @@ from sessions.model import (
     ToolOutput,
     TurnId,
 )
-from sessions.session import Sender
+from sessions.prompt_queue import Sender
 from tests.sessions.scripted import USER, Place, make, open_ask, rest, seen, send, turns
 
 
@@ -113,12 +113,15 @@ async def test_the_queue_can_be_changed_until_a_prompt_is_sent(place: Place, man
     await send(session, "demo:gate one", "demo:text two", "demo:text three", "demo:text four")
     await place.at_gate("one")
     two, three, four = (turn.turn_id for turn in session.snapshot.queue)
-    await session.withdraw(two, by=USER)
-    await session.edit_queued(three, "demo:text edited")
-    await session.move_to_front(four)
+    await session.prompts.withdraw(two, by=USER)
+    await session.prompts.edit(three, "demo:text edited")
+    await session.prompts.move_to_front(four)
     running = session.snapshot.current
     assert running is not None
-    for refused in (session.withdraw(running.turn_id, by=USER), session.move_to_front(running.turn_id)):
+    for refused in (
+        session.prompts.withdraw(running.turn_id, by=USER),
+        session.prompts.move_to_front(running.turn_id),
+    ):
         with pytest.raises(IllegalMove):
             await refused
     place.open_gate("one")
@@ -206,7 +209,7 @@ async def test_a_withdrawn_prompt_is_not_what_is_asked_again(place: Place, manag
     session = await make(manager)
     await send(session, "demo:gate g", "demo:text withdrawn")
     await place.at_gate("g")
-    await session.withdraw(session.snapshot.queue[0].turn_id, by=USER)
+    await session.prompts.withdraw(session.snapshot.queue[0].turn_id, by=USER)
     place.open_gate("g")
     await rest(session)
     await session.regenerate(sender=Sender(USER, "again"))

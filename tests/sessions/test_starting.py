@@ -9,7 +9,9 @@ import pytest
 from sessions import rows
 from sessions.errors import ClaudeUnavailable, IllegalMove, SessionError, SessionUnreadable
 from sessions.model import Lifecycle
-from sessions.session import Patience, Sender, Session
+from sessions.prompt_queue import Sender
+from sessions.session import Session
+from sessions.surroundings import Patience
 from storage import Database, Statement
 from tests.sessions.kit import DEADLINE_S, USER, House, house
 

@@ -9,9 +9,10 @@ import pytest
 from sessions import events as e
 from sessions import rows
 from sessions.model import Allow, Blocker, Lifecycle
-from sessions.session import Patience, Session
+from sessions.session import Session
 from sessions.slots import Limits
 from sessions.supervision import Vigilance
+from sessions.surroundings import Patience
 from tests.sessions.scripted import Place, by, make, open_ask, rest, seen, send, turns
 
 

@@ -1,0 +1,180 @@
+"""The prompts of a session that wait: how they come in, change places, and go.
+
+A prompt is a turn from the moment it is queued. `prompt_sender.py` hands the first to the idle CLI.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sessions import events as e
+from sessions.draft import Draft
+from sessions.errors import IllegalMove, PromptRefused, TurnNotFound
+from sessions.importing import read_what_was_said_elsewhere
+from sessions.model import Attachment, TurnId, TurnKind, TurnStatus
+from sessions.reasons import HANDED_OVER
+from sessions.rows import count_blocks, find_requeued_turn, find_turn_by_origin, load_turns
+from sessions.title import title_from
+
+if TYPE_CHECKING:
+    from sessions.session import Session
+
+PROMPT_NAMESPACE = uuid.UUID("5f0c9f0e-6f3b-5e0a-9d0b-0d7f1c2a4b61")
+MAX_PROMPT_CHARS = 1_000_000
+OWN_WAY = frozenset({"clear", "model", "exit", "resume", "login", "logout", "permissions"})
+"""Commands of Claude's that would go past the session: they have a command of ours, or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a prompt ended up: its turn, and how many prompts of this session come before it."""
+
+    turn_id: TurnId
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who hands in a prompt, and the face's key for it: unique for each prompt that is meant."""
+
+    author_id: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is to be queued. `replaces` is the turn whose answer is asked for again, after `rewind_to`."""
+
+    kind: TurnKind
+    content: str
+    attachments: tuple[Attachment, ...] = ()
+    front: bool = False
+    replaces: TurnId | None = None
+    rewind_to: str | None = None
+
+
+class PromptQueue:
+    """The waiting prompts of one session. Whatever changes them goes through `Session.change`."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._db = session.around.db
+
+    # --- coming in --------------------------------------------------------------------------------------
+
+    async def add(self, prompt: Prompt, sender: Sender) -> Placed:
+        """Queue `prompt`; the same origin again makes no second turn. Raises `IllegalMove` if all is over."""
+        session = self._session
+        if session.snapshot.reason == HANDED_OVER:
+            await read_what_was_said_elsewhere(session)
+        async with session.change() as draft:
+            session.refuse_if_ended("Sending a prompt")
+            known = await find_turn_by_origin(self._db, sender.origin)
+            if known is not None:
+                return self._place_of(known.id)
+            turn_id = TurnId(str(uuid.uuid5(PROMPT_NAMESPACE, f"turn {sender.origin}")))
+            draft.add(_queued(draft, turn_id, prompt, sender))
+            if not draft.snapshot.title and prompt.kind is TurnKind.PROMPT:
+                draft.add(e.TitleChanged(title_from(prompt.content), by_person=False))
+        session.want_process()
+        return self._place_of(turn_id)
+
+    async def add_again(self, sender: Sender) -> Placed:
+        """Queue the last prompt once more, for another answer; see `Session.regenerate`."""
+        if (known := await find_turn_by_origin(self._db, sender.origin)) is not None:
+            return self._place_of(known.id)
+        if self._session.snapshot.current is not None or self._session.snapshot.queue:
+            raise IllegalMove("Asking again", "busy")
+        turns = await load_turns(self._db, self._session.id)
+        prompts = (turn for turn in turns if turn.kind is TurnKind.PROMPT)
+        last = next((turn for turn in prompts if turn.status is not TurnStatus.WITHDRAWN), None)
+        if last is None:
+            raise TurnNotFound("")
+        again = Prompt(
+            last.kind,
+            last.prompt,
+            last.attachments,
+            replaces=last.alternative_of or last.id,
+            rewind_to=last.prompt_uuid,
+        )
+        return await self.add(again, sender)
+
+    async def take_up_cut(self, sender: Sender) -> Placed | None:
+        """Put the last turn back if it was cut; None if it was not. The same origin again is the same wish."""
+        async with self._session.change() as draft:
+            self._session.refuse_if_ended("Going on")
+            turn_id = await find_requeued_turn(self._db, self._session.id, sender.origin)
+            if turn_id is None:
+                turn_id = await self._requeue_cut(draft, sender)
+        if turn_id is None:
+            return None
+        self._session.want_process()
+        return self._place_of(turn_id)
+
+    async def _requeue_cut(self, draft: Draft, sender: Sender) -> TurnId | None:
+        waiting = (TurnStatus.QUEUED, TurnStatus.WITHDRAWN)
+        turns = await load_turns(self._db, self._session.id)
+        turn = next((turn for turn in turns if turn.status not in waiting), None)
+        if turn is None or turn.status is not TurnStatus.CUT:
+            return None
+        ordinal = await count_blocks(self._db, turn.id)
+        draft.add(e.TurnRequeued(turn.id, turn.kind, turn.author_id, turn.prompt_uuid, ordinal, sender.origin))
+        return turn.id
+
+    def _place_of(self, turn_id: TurnId) -> Placed:
+        snapshot = self._session.snapshot
+        waiting = [turn.turn_id for turn in snapshot.queue]
+        if turn_id not in waiting:
+            return Placed(turn_id, 0)
+        ahead = 1 if snapshot.current is not None else 0
+        return Placed(turn_id, waiting.index(turn_id) + ahead)
+
+    # --- while they wait --------------------------------------------------------------------------------
+
+    async def edit(self, turn_id: TurnId, content: str) -> None:
+        """Give a waiting prompt another text. Raises `PromptRefused`, `IllegalMove` once it is sent."""
+        check_prompt(content, ())
+        async with self._session.change() as draft:
+            self._refuse_if_sent(turn_id, "Editing a prompt")
+            draft.add(e.TurnEdited(turn_id, content))
+
+    async def withdraw(self, turn_id: TurnId, *, by: str) -> None:
+        """Take a waiting prompt out of the queue. Raises `IllegalMove` once it is sent."""
+        async with self._session.change() as draft:
+            self._refuse_if_sent(turn_id, "Withdrawing a prompt")
+            draft.add(e.TurnWithdrawn(turn_id, by))
+
+    async def move_to_front(self, turn_id: TurnId) -> None:
+        """Let a waiting prompt be the next. Raises `IllegalMove` once it is sent."""
+        async with self._session.change() as draft:
+            self._refuse_if_sent(turn_id, "Moving a prompt")
+            draft.add(e.TurnMovedToFront(turn_id))
+
+    def _refuse_if_sent(self, turn_id: TurnId, what: str) -> None:
+        if all(turn.turn_id != turn_id for turn in self._session.snapshot.queue):
+            raise IllegalMove(what, "already working on it")
+
+
+def check_prompt(content: str, attachments: Sequence[Attachment]) -> None:
+    """Raise `PromptRefused` for a prompt that says nothing or is longer than `MAX_PROMPT_CHARS`."""
+    if not content.strip() and not attachments:
+        raise PromptRefused("The prompt is empty.")
+    if len(content) > MAX_PROMPT_CHARS:
+        raise PromptRefused(f"The prompt is longer than {MAX_PROMPT_CHARS:,} characters. Send it as a file.")
+
+
+def _queued(draft: Draft, turn_id: TurnId, prompt: Prompt, sender: Sender) -> e.TurnQueued:
+    return e.TurnQueued(
+        turn_id=turn_id,
+        number=draft.snapshot.next_turn,
+        kind=prompt.kind,
+        author_id=sender.author_id,
+        prompt=prompt.content,
+        prompt_uuid=str(uuid.uuid5(PROMPT_NAMESPACE, sender.origin)),
+        origin=sender.origin,
+        attachments=prompt.attachments,
+        alternative_of=prompt.replaces,
+        rewind_to=prompt.rewind_to,
+        front=prompt.front,
+    )

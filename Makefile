@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: run test check lint types floors bench soak audit lock clean setup setup-dev
+.PHONY: run test check lint types floors bench soak audit lock clean setup setup-dev claude
 
-run: setup
+run: setup claude
 	@$(BIN)/python -m bridge
 
 test: setup-dev
@@ -37,6 +37,17 @@ audit: setup-dev
 setup: $(VENV)/run.stamp
 setup-dev: $(VENV)/dev.stamp
 
+# Even the demo model is asked through the claude program: who has none gets one that only the bridge uses.
+claude: setup
+	@command -v claude >/dev/null || [ -n "$$CLAUDE_COMMAND" ] || grep -qs '^ *CLAUDE_COMMAND *=.' .env \
+	  || $(MAKE) --no-print-directory $(VENV)/claude.stamp
+
+$(VENV)/claude.stamp: requirements/cli.txt $(VENV)/run.stamp
+	@echo "Claude Code is not installed here. Loading its program into $(VENV) (about 170 MB) …"
+	@$(UV) pip install --python $(BIN)/python --no-deps --require-hashes -r requirements/cli.txt
+	@ln -sf "$$($(BIN)/python -c 'from sessions.claude.locate import find_command; print(*find_command("", {"PATH": ""}))')" $(BIN)/claude
+	@touch $@
+
 $(UV):
 	@echo "Setting up: a virtual environment in $(VENV) …"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.12 …")'
@@ -57,6 +68,7 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 lock: | $(UV)
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/run.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev -c requirements/run.txt -o requirements/dev.txt
+	echo 'claude-agent-sdk' | $(UV) pip compile --quiet --universal --python-version 3.11 --no-deps --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt - -o requirements/cli.txt
 	printf 'hatchling\neditables\n' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/build.txt
 	echo 'uv' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/uv.txt
 

@@ -83,9 +83,8 @@ async def choose_place(settings: Settings, *, demo: bool, say: Say) -> Place:
     """
     if not demo:
         spoken_for = settings.discord_token is not None or current_owner(settings.data_dir) is not None
-        if spoken_for or await _logged_in(settings):
+        if spoken_for or not await _needs_login(settings, say):
             return Place(settings, demo=False)
-        say("Nobody is logged in to Claude, so the built-in DEMO answers; `claude auth login` ends that.")
     return Place(demo_or_not(settings, demo=True), demo=True)
 
 
@@ -98,17 +97,22 @@ def demo_or_not(settings: Settings, *, demo: bool) -> Settings:
     return settings.model_copy(update=changes)
 
 
-async def _logged_in(settings: Settings) -> bool:
-    """Whether Claude has a login. True also when nobody can tell: the session says why then."""
+async def _needs_login(settings: Settings, say: Say) -> bool:
+    """Whether Claude has no login, and `say` why that matters. False also when nobody can tell."""
     from sessions.claude.launch import child_environment
-    from sessions.claude.locate import NotLoggedIn, find_command, login_status
+    from sessions.claude.locate import NotLoggedIn, find_command, login_status, typed_name
 
     environment = child_environment(os.environ, settings.child_env)
     try:
         command = find_command(settings.claude_command, environment)
-    except CliMissing:
-        return True
-    return not isinstance(await login_status(command, environment), NotLoggedIn)
+    except CliMissing as missing:
+        say(str(missing))
+        return False
+    if not isinstance(await login_status(command, environment), NotLoggedIn):
+        return False
+    how = f"`{typed_name(command)} auth login` ends that"
+    say(f"Nobody is logged in to Claude, so the built-in DEMO answers; {how}.")
+    return True
 
 
 # --- a core -----------------------------------------------------------------------------------------------

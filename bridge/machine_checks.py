@@ -17,13 +17,12 @@ from bridge.schema import schema
 from bridge.settings import BackendChoice, Settings
 from sessions.claude.errors import CliBroken, CliMissing, CliTooOld
 from sessions.claude.launch import child_environment
-from sessions.claude.locate import LoggedIn, LoginUnknown, NotLoggedIn, locate, login_status
+from sessions.claude.locate import LoggedIn, LoginUnknown, NotLoggedIn, locate, login_status, typed_name
 from sessions.commands import QuerySessions
 from sessions.errors import SessionError
 from sessions.resources import Resources
 from storage import StorageError, inspect
 
-LOG_IN = "Run `claude auth login`, or set ANTHROPIC_API_KEY; without a browser: `claude setup-token`."
 INSTALL_CLAUDE = (
     "Install Claude Code so that `claude` is on PATH, or set CLAUDE_COMMAND, "
     "or install the extra `cli` of this package."
@@ -136,10 +135,16 @@ async def check_claude(configured: str, child_env: Sequence[str]) -> list[Findin
         case LoggedIn(method=method):
             findings.append(ok("login", f"Claude is logged in ({method or 'no method named'})."))
         case NotLoggedIn():
-            findings.append(failed("login", "Nobody is logged in to Claude.", LOG_IN))
+            findings.append(failed("login", "Nobody is logged in to Claude.", how_to_log_in(cli.command)))
         case LoginUnknown(reason=reason):
             findings.append(warning("login", reason, "Try `claude auth status` by hand."))
     return findings
+
+
+def how_to_log_in(command: Sequence[str]) -> str:
+    """What a person at a shell types so that `command` has a login."""
+    typed = typed_name(command)
+    return f"Run `{typed} auth login`, or set ANTHROPIC_API_KEY; without a browser: `{typed} setup-token`."
 
 
 async def check_running(settings: Settings) -> Finding:

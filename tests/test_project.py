@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -172,3 +173,23 @@ def test_every_path_that_a_document_names_exists() -> None:
 def test_ci_and_people_run_the_same_tests() -> None:
     assert "make test" in (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
     assert re.search(r"^test:", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("has_claude", "loads"), [(True, False), (False, True)])
+def test_make_run_loads_claude_for_those_who_have_none(tmp_path: Path, has_claude: bool, loads: bool) -> None:
+    shutil.copy(PROJECT / "Makefile", tmp_path)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("make", "sh", "grep", *(["claude"] if has_claude else [])):
+        (programs / name).symlink_to(shutil.which(name) or "/bin/true")
+    for made in ("requirements/cli.txt", "requirements/run.txt", "requirements/build.txt", "pyproject.toml"):
+        (tmp_path / made).parent.mkdir(exist_ok=True)
+        (tmp_path / made).touch()
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    for made in ("bin/uv", "run.stamp"):
+        (tmp_path / ".venv" / made).touch()
+    environment = {"PATH": str(programs)}
+    command = ["make", "--dry-run", "run"]
+    tried = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert ("requirements/cli.txt" in tried.stdout) is loads, tried.stdout
+    assert "-m bridge" in tried.stdout

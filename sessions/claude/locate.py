@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -76,6 +77,19 @@ def find_command(configured: str, environment: Mapping[str, str]) -> tuple[str, 
     if program is None:
         raise CliMissing
     return (program,)
+
+
+def typed_name(command: Sequence[str]) -> str:
+    """What a person types at a shell in this directory to run `command`: a bare name where PATH has it."""
+    program = Path(command[0])
+    beside = Path(sys.prefix) / "bin" / program.name
+    if program.name == "claude" and shutil.which("claude"):
+        shown = "claude"
+    elif beside.exists() and beside.samefile(program):
+        shown = os.path.relpath(beside)
+    else:
+        shown = str(program)
+    return shlex.join((shown, *command[1:]))
 
 
 async def locate(configured: str, environment: Mapping[str, str], *, limit_s: float = 20.0) -> Cli:

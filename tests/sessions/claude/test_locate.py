@@ -1,12 +1,22 @@
 """The CLI is found, old and broken ones are told apart, and so is who is logged in. Scripts stand in for it."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from sessions.claude.errors import ClaudeError, CliBroken, CliMissing, CliTooOld
-from sessions.claude.locate import Cli, LoggedIn, LoginUnknown, NotLoggedIn, find_command, locate, login_status
+from sessions.claude.locate import (
+    Cli,
+    LoggedIn,
+    LoginUnknown,
+    NotLoggedIn,
+    find_command,
+    locate,
+    login_status,
+    typed_name,
+)
 
 ENVIRONMENT = {"PATH": os.defpath}
 
@@ -40,6 +50,22 @@ def test_path_wins_over_the_bundled_one(tmp_path: Path) -> None:
 def test_the_bundled_one_is_found_when_path_has_none(tmp_path: Path) -> None:
     (program,) = find_command("", {"PATH": str(tmp_path)})
     assert program.endswith("/_bundled/claude")
+
+
+def test_a_person_is_told_the_shortest_thing_that_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = script(tmp_path / "claude", "true")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "venv"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert typed_name((bundled,)) == bundled
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "venv" / "bin" / "claude").symlink_to(bundled)
+    assert typed_name((bundled,)) == "venv/bin/claude"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert typed_name((bundled,)) == "claude"
+    assert typed_name((str(tmp_path / "my wrapper"), "--x")) == f"'{tmp_path}/my wrapper' --x"
 
 
 @pytest.mark.parametrize("configured", ["/nowhere/claude", "no-such-claude --x", "'unbalanced"])

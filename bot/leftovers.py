@@ -15,11 +15,10 @@ from bot.bodies import Plain
 from bot.discord_bodies import edit_kwargs
 from bot.errors import CONNECTION_BROKEN, sentence_for
 from bot.face import Face
-from bot.rows import InboxRow, InboxStatus, close_inbox_row, inbox_to_do
+from bot.rows import InboxRow, InboxStatus, close_inbox_row, open_interactions
 
 log = logging.getLogger(__name__)
 
-_MESSAGE_KINDS = frozenset({"message", "edit", "delete"})
 _CUT = "The bot was restarted before this was done. Please do it again."
 _TOKEN_LIVES_MS = 14 * 60_000
 _MAY_PASS = (discord.DiscordServerError, discord.RateLimited, *CONNECTION_BROKEN)
@@ -35,9 +34,7 @@ class Leftovers:
 
     async def run(self, before_ms: int) -> None:
         """Finish every open interaction that came in before `before_ms`; none keeps another from it."""
-        for row in await inbox_to_do(self._face.db):
-            if row.kind in _MESSAGE_KINDS or row.received_ms >= before_ms:
-                continue
+        for row in await open_interactions(self._face.db, before_ms):
             try:
                 note = await self._finish(row)
             except _MAY_PASS as error:

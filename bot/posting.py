@@ -27,7 +27,7 @@ from bot.rows import (
 from bot.transport import BodyRefused, MessageGone, Seen, Transport, fingerprint
 from faults import crash_point
 from sessions.clock import Clock
-from storage import Database, Statement
+from storage import ConstraintViolated, Database, Statement
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,10 @@ NONCE_KEPT_MS = 120_000
 """Discord knows a nonce for some minutes; after this time we do not trust it any more."""
 _MOST_KEYS = 20_000
 _COULD_NOT_BE_SHOWN = "-# Discord did not take this part; Export has it."
+
+
+class SessionGone(Exception):
+    """The session was deleted: its posts stay as they are, and no more come."""
 
 
 @dataclass(slots=True)
@@ -66,7 +70,10 @@ class Posting:
         self._refused: OrderedDict[str, None] = OrderedDict()
 
     async def take(self, step: Step, posts: Posts) -> None:
-        """Carry out `step`. Raises what `Transport` raises; what was refused is shown otherwise then."""
+        """Carry out `step`; what is refused is shown otherwise then.
+
+        Raises what `Transport` raises, `StorageError`, and `SessionGone`.
+        """
         try:
             match step:
                 case Create():
@@ -99,14 +106,12 @@ class Posting:
 
     async def _create(self, step: Create, posts: Posts) -> None:
         row, now_ms = step.row, self._clock.now_ms()
-        if row is not None and (found := await self._find_lost(row, now_ms)) is not None:
+        if row is not None and (found := await self._find_forgotten(row, now_ms)) is not None:
             await self._confirm(row, found, step.wish, posts)
             return
         wish = step.wish
         if row is None:
-            row = await insert_post(
-                self._db, posts.session_id, posts.channel_id, wish.subject, wish.ordinal, now_ms
-            )
+            row = await self._new_row(posts, (wish.subject, wish.ordinal), now_ms)
         earlier = self._tries.get(row.id)
         if earlier is not None and now_ms - earlier.at_ms < NONCE_KEPT_MS:
             wish = earlier.wish  # the same again: Discord then answers with the same message
@@ -123,6 +128,12 @@ class Posting:
         crash_point("post-sent")
         await self._confirm(row, seen, wish, posts)
 
+    async def _new_row(self, posts: Posts, key: PostKey, now_ms: int) -> PostRow:
+        try:
+            return await insert_post(self._db, posts.session_id, posts.channel_id, *key, now_ms)
+        except ConstraintViolated as error:  # posts refer to their session
+            raise SessionGone from error
+
     async def _note_try(self, row: PostRow, wish: PostWish) -> PostRow:
         """Write down what is about to be sent under the row's nonce, beside what was sent before."""
         tried = dict.fromkeys([*row.shown.split(), fingerprint(wish.body)])
@@ -131,11 +142,15 @@ class Posting:
         self._remember_controls(wish)
         return row
 
-    async def _find_lost(self, row: PostRow, now_ms: int) -> Seen | None:
+    async def _find_forgotten(self, row: PostRow, now_ms: int) -> Seen | None:
         """The message of a row whose nonce is too old to be trusted, if it was made after all."""
         tried = self._tries.get(row.id)
         began_ms = tried.at_ms if tried is not None else row.created_ms
-        if not row.shown or now_ms - began_ms < NONCE_KEPT_MS:
+        return await self._find_lost(row) if now_ms - began_ms >= NONCE_KEPT_MS else None
+
+    async def _find_lost(self, row: PostRow) -> Seen | None:
+        """The message of a row that was tried and never confirmed, if it was made after all."""
+        if not row.shown:
             return None
         after, known = await messages_around(self._db, row)
         wanted = row.shown.split()
@@ -165,21 +180,21 @@ class Posting:
             await self._db.write([forget_message(step.row.id)])
             # Read back, for its new nonce.
             now_ms = self._clock.now_ms()
-            posts.rows[key] = await insert_post(self._db, posts.session_id, posts.channel_id, *key, now_ms)
+            posts.rows[key] = await self._new_row(posts, key, now_ms)
             return
         crash_point("edit-sent")
         await self._db.write([confirm_post(step.row.id, step.message_id, step.wish.shown)])
         posts.rows[key] = replace(step.row, shown=step.wish.shown)
 
     async def _remove(self, row: PostRow, posts: Posts) -> None:
-        if row.message_id is None:
-            found = await self._find_lost(row, self._clock.now_ms())
+        message_id = row.message_id
+        if message_id is None:  # perhaps it is there, and only its answer was lost
+            found = await self._find_lost(row)
             message_id = found.message_id if found is not None else None
-        else:
-            message_id = row.message_id
         if message_id is not None:
             await self.transport.delete(row.channel_id, message_id)
         await self._db.write([delete_post(row.id)])
+        self._tries.pop(row.id, None)
         posts.rows.pop((row.subject, row.ordinal), None)
 
     def _new_controls(self, wish: PostWish) -> list[Statement]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bot.bodies import PostWish
 from bot.plan import Create, plan
-from bot.posting import Posting, Posts
+from bot.posting import Posting, Posts, SessionGone
 from bot.traffic import Timer, Traffic, Urgency
 from bot.transport import ChannelClosed, PostingError, ThreadArchived, TryLater
 from storage import StorageError
@@ -28,8 +28,8 @@ _LONGEST_WAIT_S = 30.0
 class Unit:
     """Posts that are rendered together. `number` is its place in the channel's order.
 
-    `render` gives the posts as they should be now; `posts` are those that are there. `every_s` is the time
-    between two rounds of `STATUS`.
+    `render` gives the posts as they should be now, or raises `SessionGone`; `posts` are those that are there.
+    `every_s` is the time between two rounds of `STATUS`.
     """
 
     name: str
@@ -179,6 +179,10 @@ class Pump:
             done = await self._round(unit, urgency)
         except (PostingError, StorageError):
             raise
+        except SessionGone:
+            done = True
+            self._units.pop(unit.name, None)
+            return
         except Exception:
             # A defect of ours in one unit: the others of the channel go on.
             log.exception("not rendered", extra={"channel": self.channel_id, "unit": unit.name})

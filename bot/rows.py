@@ -93,12 +93,12 @@ def close_inbox_row(external: str, status: InboxStatus, at_ms: int, note: str = 
     )
 
 
-async def inbox_to_do(db: Database, limit: int = 500) -> list[InboxRow]:
-    """What was taken in and not dealt with, oldest first."""
+async def open_interactions(db: Database, before_ms: int) -> list[InboxRow]:
+    """The interactions that came in before a time and were not dealt with, oldest first: a crash cut them."""
     rows = await db.read(
         "SELECT external, kind, channel_id, author_id, body, received_ms FROM inbox WHERE status = 'new'"
-        " ORDER BY received_ms, external LIMIT ?",
-        (limit,),
+        " AND kind NOT IN ('message', 'edit', 'delete') AND received_ms < ? ORDER BY received_ms, external",
+        (before_ms,),
     )
     return [_inbox_row(row) for row in rows]
 

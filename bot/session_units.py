@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bot.bodies import PostWish
 from bot.cards import CONTEXT_SUBJECT, STATUS_SUBJECT, WorkPlace, context_notice, status_card
-from bot.posting import Posts
+from bot.posting import Posts, SessionGone
 from bot.pump import Unit
 from bot.render import Setting, TurnFace, ask_wish, render_queued, render_turn
 from bot.rows import Place, load_posts
@@ -19,6 +19,7 @@ from sessions.access import Actor, Role
 from sessions.bus import Bus
 from sessions.clock import Clock
 from sessions.commands import Core, GetSession, SessionInfo
+from sessions.errors import SessionNotFound, TurnNotFound
 from sessions.model import AskId, Blocker, TurnId
 from sessions.rows import load_ask, load_turn
 from storage import Database
@@ -88,10 +89,6 @@ class SessionUnits:
             self._units[name] = Unit(name, number, posts, self._renderer(name), self._cleaner(name))
         return self._units[name]
 
-    def forget(self, name: str) -> None:
-        """Read the unit's posts anew the next time."""
-        self._units.pop(name, None)
-
     def set_notice(self, wish: PostWish) -> None:
         """What the unit of the notice shows from now on."""
         self._notices[wish.subject] = wish
@@ -111,7 +108,10 @@ class SessionUnits:
             if unit is None:
                 return []
             await self._load_posts(unit, name)
-            return await self._render(name, unit)
+            try:
+                return await self._render(name, unit)
+            except (SessionNotFound, TurnNotFound) as error:
+                raise SessionGone from error
 
         return render
 

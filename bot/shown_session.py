@@ -101,6 +101,9 @@ class ShownSession:
             # What the bus brought while the last page was read may not be on it.
             if not page and self._newest <= self.seen:
                 return
+            if not page:
+                self._units.info = None
+                await self._units.session()  # if it was deleted meanwhile, there is nothing to wait for
 
     async def _mark_what_goes_on(self) -> None:
         info = await self._units.session()
@@ -118,11 +121,6 @@ class ShownSession:
         for turn_id in self._turns.with_open_asks():
             self._mark(f"turn:{turn_id}", Urgency.PROMPT)
         self._mark(STATUS_SUBJECT, Urgency.STATUS)
-
-    async def refresh_subject(self, subject: str) -> None:
-        """Read the posts of `subject` again, and put them right."""
-        self._units.forget(await self._unit_name(subject))
-        await self._mark_subject(subject)
 
     async def show_alternative(self, root: str) -> None:
         """Another alternative of the group was chosen."""
@@ -170,8 +168,12 @@ class ShownSession:
         turn_id: str = getattr(event, "turn_id", "")
         self._turns.mark_stale(turn_id)
         self._turns.set_waiting(turn_id, "")
-        for each in dict.fromkeys([turn_id, *self._units.keys("queued")]):
+        for each in self._units.keys("queued"):
             self._mark_queued(each)
+        if isinstance(event, e.TurnQueued | e.TurnRequeued):
+            self._mark_queued(turn_id)
+        else:
+            self._mark(f"queued:{turn_id}", Urgency.FINAL)  # a post of it may have to go
         self._mark(f"turn:{turn_id}", Urgency.FINAL)
         if isinstance(event, e.TurnQueued) and event.alternative_of is not None:
             self._mark_alternatives(event.alternative_of)

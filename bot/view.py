@@ -10,8 +10,7 @@ For the other half of the face (commands, clicks, inbox):
   status card, queue posts, answers, ask cards and notices come by themselves.
 - A click that changes the core needs no call here; the events of the core do it. A click that changes what the
   face remembers (`choices`, see `picked_fact`) calls `view.changed(session_id)`.
-- Interactions acknowledge with a bare `defer()`; messages of the view are edited by the view only. If one was
-  edited otherwise, `await view.refresh_post(message_id)` puts it right.
+- Interactions acknowledge with a bare `defer()`; messages of the view are edited by the view only.
 - `discord_bodies.message_kwargs(body)` gives what `send`, `response.send_message` or `followup.send` need to
   show a `Body`, without registering a view object.
 """
@@ -26,7 +25,7 @@ import discord
 
 from bot.posting import Posting
 from bot.pump import Pace, Pump, Unit
-from bot.rows import Place, confirm_post, find_post, load_place, places_behind, store_fact
+from bot.rows import Place, load_place, places_behind, store_fact
 from bot.session_units import VIEWER, Around, ViewOptions
 from bot.shown_session import ShownSession
 from bot.traffic import LoopTimer, Traffic, Urgency
@@ -123,16 +122,6 @@ class View:
         else:
             self._begin(session_id)
 
-    async def refresh_post(self, message_id: int) -> None:
-        """Somebody else edited this message: show again what it should show."""
-        row = await find_post(self._db, message_id)
-        if row is None:
-            return
-        await self._db.write([confirm_post(row.id, message_id, "?")])
-        session = await self._held(row.session_id)
-        if session is not None:
-            await session.refresh_subject(row.subject)
-
     async def choose_alternative(self, session_id: str, root_turn: str, turn_id: str) -> None:
         """Show the alternative `turn_id` in the posts of the last answer of its group; stored."""
         await self._db.write([store_fact(chosen_fact(root_turn), turn_id)])
@@ -212,7 +201,7 @@ class View:
     async def _load(self, session_id: str) -> None:
         try:
             async with self._gate:
-                session = await self._held(session_id)
+                session = await self._held_at_last(session_id)
                 while session is not None and session.is_behind:
                     await self._catch_up(session)
         finally:
@@ -220,6 +209,15 @@ class View:
             if session_id in self._again:
                 self._again.discard(session_id)
                 self._begin(session_id)
+
+    async def _held_at_last(self, session_id: str) -> ShownSession | None:
+        """`_held`, however long the database is in trouble: no later event may come to try it again."""
+        while True:
+            try:
+                return await self._held(session_id)
+            except StorageError:
+                log.exception("a place was not read", extra={"session": session_id})
+                await asyncio.sleep(_AGAIN_S)
 
     async def _held(self, session_id: str) -> ShownSession | None:
         """The session, held from now on; None if it has no place."""

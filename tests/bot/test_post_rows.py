@@ -4,7 +4,15 @@ from pathlib import Path
 
 from bot.bodies import Control, Verb
 from bot.post_rows import forget_old_rows
-from bot.rows import InboxRow, InboxStatus, close_inbox_row, insert_control, load_control, take_in
+from bot.rows import (
+    InboxRow,
+    InboxStatus,
+    close_inbox_row,
+    insert_control,
+    load_control,
+    open_interactions,
+    take_in,
+)
 from bridge.schema import schema
 from storage import Database, Statement
 
@@ -26,3 +34,12 @@ async def test_old_rows_go_and_needed_ones_stay(tmp_path: Path) -> None:
         left = await db.read("SELECT external FROM inbox ORDER BY external")
         assert list(left) == [("new",), ("waiting",)]
         assert [await load_control(db, each.key) for each in (kept, page, lost)] == [kept, page, None]
+
+
+async def test_a_cut_interaction_is_found_behind_any_number_of_messages(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "sessions.db", schema()) as db:
+        for n in range(600):
+            await take_in(db, InboxRow(f"message:{n}", "message", 1, 1, {}, n))
+        for external, at_ms in (("interaction:1", 700), ("interaction:2", 900)):
+            await take_in(db, InboxRow(external, "component", 1, 1, {}, at_ms))
+        assert [row.external for row in await open_interactions(db, 800)] == ["interaction:1"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from bot.rows import Place, insert_place, load_place, load_posts, places_behind
 from bot.shown_session import ShownSession
 from bot.view import View, ViewOptions
 from sessions import events as e
+from sessions.draft import Draft
 from sessions.model import Activity, Allow, PermissionBody, Text, ToolCall
 from storage import Database, DatabaseBusy, Statement
 from tests.bot.room import FAST, Room, room, watched
@@ -332,15 +334,74 @@ async def test_posts_know_their_messages(patient: FakeDiscord, tmp_path: Path) -
         assert r.session.snapshot.activity is Activity.IDLE
 
 
-async def test_somebody_elses_edit_is_put_right(patient: FakeDiscord, tmp_path: Path) -> None:
+async def test_a_queue_post_whose_answer_was_lost_goes_when_its_turn_runs(
+    patient: FakeDiscord, tmp_path: Path
+) -> None:
+    async with room(patient, tmp_path) as r:
+        first = await r.session.queue("first")
+        await r.session.start(first)
+        await r.settled()
+        lost = patient.faults.lose_answer()
+        second = await r.session.queue("second")
+        await patient.until(lambda: lost.hits)
+        await r.session.end()
+        await r.session.start(second)
+        await r.settled()
+        assert not [text for text in r.posts if "Queued" in text]
+
+
+async def test_a_queue_post_that_was_made_in_the_moment_of_death_goes_when_its_turn_runs(
+    patient: FakeDiscord, tmp_path: Path
+) -> None:
+    async with room(patient, tmp_path) as r:
+        await r.session.start(await r.session.queue("first"))
+        await r.settled()
+        held = patient.faults.hold()
+        second = await r.session.queue("second")
+        await held.reached.wait()
+        await r.view.__aexit__(None, None, None)  # dies between the POST and its answer
+        held.release()
+        await r.session.end()
+        await r.session.start(second)
+        async with watched(patient, r.stage) as view:
+            await view.settled(r.session.id)
+        assert not [text for text in r.posts if "Queued" in text]
+
+
+async def test_a_queue_post_goes_at_once_when_its_turn_runs(patient: FakeDiscord, tmp_path: Path) -> None:
+    patiently = replace(FAST, queue_post_after_s=1.0)
+    async with room(patient, tmp_path, patiently) as r:
+        await r.session.start(await r.session.queue("first"))
+        await r.settled()
+        second = await r.session.queue("second")
+        await r.thread.wait_for_message("Queued")
+        await r.session.end()
+        began = asyncio.get_running_loop().time()
+        await r.session.start(second)
+        await r.thread.wait_for(lambda place: not [one for one in place.from_bot if "Queued" in one.text])
+        assert asyncio.get_running_loop().time() - began < 1.0
+
+
+async def test_a_deleted_session_is_left_as_it_is_and_not_tried_again(
+    patient: FakeDiscord, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with room(patient, tmp_path) as r:
         await answer(r)
         await r.settled()
-        message = r.thread.last
-        message.content = "changed by a click"
-        await r.view.refresh_post(message.id)
-        await r.settled()
-        assert r.posts == [ANSWER + CLOSING]
+        shown = r.posts
+        last = Draft(r.session.snapshot, 0)
+        last.add(e.Noticed("retention", "It goes now."))
+        del r.stage.sessions[r.session.id]
+        await r.stage.db.write([Statement("DELETE FROM sessions")])
+        r.stage.bus.publish(r.session.id, last.numbered)
+        pump = r.view._pump(r.thread.id)
+        async with asyncio.timeout(20):
+            # The view has no event for what it takes in, nor for what it drops.
+            for idle in (True, False):
+                while pump.is_idle is idle:  # noqa: ASYNC110
+                    await asyncio.sleep(0.001)
+        assert not [each for each in caplog.records if each.levelname in ("WARNING", "ERROR")]
+        assert r.posts[: len(shown)] == shown
 
 
 async def test_a_place_that_is_stored_while_the_session_is_looked_for_is_shown(

@@ -17,7 +17,7 @@ from bot.actors import AccessPolicy, core_id
 from bot.client import BridgeClient
 from bot.face import Face, FaceOptions
 from bot.rows import Place as SessionPlace
-from bot.rows import inbox_to_do, places_in
+from bot.rows import places_in
 from sessions.commands import ReadTurns, TurnView
 from sessions.session import Session
 from tests.fakes.discord_server import FakeDiscord, Person, Place
@@ -83,7 +83,8 @@ class Ways:
     async def waiting(self, count: int) -> None:
         """Wait until the inbox has `count` messages that wait."""
         async with asyncio.timeout(DEADLINE_S):
-            while len(await inbox_to_do(self.core.db)) < count:  # noqa: ASYNC110 (there is no event)
+            new = "SELECT 1 FROM inbox WHERE status = 'new'"
+            while len(await self.core.db.read(new)) < count:  # noqa: ASYNC110 (there is no event)
                 await asyncio.sleep(0.01)
 
     async def session_in(self, place: Place) -> Session:

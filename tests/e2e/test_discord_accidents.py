@@ -115,6 +115,7 @@ async def queued_prompts(bot: Bot, accident: Accident) -> Place:
     first = new_gate()
     thread = await bot.claude(f"demo:gate {first}\ndemo:text One")
     await bot.gate(first)
+    await thread.wait_for_message(lambda one: one.text.startswith("> "))  # or the next prompt comes before it
     bot.ann.send(thread, "demo:text Two")
     await thread.wait_for_message(lambda one: "Queued" in one.text and "Two" in one.text)
     if accident is nothing:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from machine.awake import awake_timeout
 from sessions.claude.control import (
     ContextUsage,
     FilesKept,
@@ -49,7 +50,7 @@ class ControlRequests:
         try:
             async with self._session.change() as draft:
                 draft.send(request_id, build(request_id))
-            async with asyncio.timeout(timeout_s or self._session.around.patience.request_s):
+            async with awake_timeout(timeout_s or self._session.around.patience.request_s):
                 answer = await reply
         except TimeoutError:
             raise ClaudeUnavailable("Claude did not answer in time; try again, or stop the session.") from None

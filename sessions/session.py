@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from faults import crash_point
+from machine.awake import awake_timeout
 from sessions import events as e
 from sessions.claude.control import FilesKept, FilesRewound
 from sessions.claude.launch import is_model_name
@@ -190,7 +191,7 @@ class Session:
             return failed_now or snapshot.lifecycle in (Lifecycle.LIVE, Lifecycle.ENDED)
 
         try:
-            async with asyncio.timeout(self.around.patience.start_s):
+            async with awake_timeout(self.around.patience.start_s):
                 await self.until(settled)
         except TimeoutError:
             raise ClaudeUnavailable("There is no place for Claude's process right now; try later.") from None

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from machine.awake import awake_timeout
 from sessions.claude.errors import CliBroken, CliMissing, CliTooOld
 from sessions.claude.wire import decode, flag_of, text_of
 
@@ -99,7 +100,7 @@ async def locate(configured: str, environment: Mapping[str, str], *, limit_s: fl
     """
     command = find_command(configured, environment)
     try:
-        async with asyncio.timeout(limit_s):
+        async with awake_timeout(limit_s):
             ran = await _run((*command, "--version"), environment)
     except TimeoutError as error:
         raise CliBroken(f"it said nothing for {limit_s:.0f} seconds") from error
@@ -121,7 +122,7 @@ async def login_status(
     Works offline: a login that the vendor has since withdrawn still counts as one.
     """
     try:
-        async with asyncio.timeout(limit_s):
+        async with awake_timeout(limit_s):
             ran = await _run((*command, "auth", "status", "--json"), environment)
     except TimeoutError:
         return LoginUnknown(f"`claude auth status` said nothing for {limit_s:.0f} seconds.")

@@ -1,7 +1,9 @@
 """The CLI is found, old and broken ones are told apart, and so is who is logged in. Scripts stand in for it."""
 
+import asyncio
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,20 @@ async def test_login_is_unknown_when_auth_status_hangs_or_is_gone(tmp_path: Path
     program = script(tmp_path / "claude", "sleep 1000")
     assert isinstance(await login_status((program,), ENVIRONMENT, limit_s=0.2), LoginUnknown)
     assert isinstance(await login_status(("/nowhere/claude",), ENVIRONMENT), LoginUnknown)
+
+
+async def test_a_standstill_of_the_bridge_is_no_silence_of_the_cli(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    os.mkfifo(runs)
+    program = script(tmp_path / "claude", f"echo >'{runs}'; sleep 0.2; echo '2.1.329 (Claude Code)'")
+    pipe = os.open(runs, os.O_RDONLY | os.O_NONBLOCK)
+
+    def stand_still() -> None:
+        asyncio.get_running_loop().remove_reader(pipe)
+        time.sleep(1.5)  # the fault itself
+
+    asyncio.get_running_loop().add_reader(pipe, stand_still)
+    try:
+        assert await locate(program, ENVIRONMENT, limit_s=1.0) == Cli((program,), "2.1.329")
+    finally:
+        os.close(pipe)

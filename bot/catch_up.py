@@ -1,12 +1,17 @@
 """Reads back what people wrote while the bot was away: per channel, from the last message that was seen on.
 
 Discord tells with each channel which message is its newest, so a channel without news costs no request. Rows of
-a channel wait (`Inbox.hold`) until it was read back, so that old and new messages keep their order.
+a channel wait (`Inbox.hold`) until it was read back, so that old and new messages keep their order; but not for
+ever. What cannot be read is tried again while the connection lasts, and its mark stays where it is until then.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import assert_never
 
 import discord
 
@@ -14,17 +19,49 @@ from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox import Inbox
 from bot.rows import load_seen, mark_seen
-from storage import Database
+from storage import StorageError
 
 log = logging.getLogger(__name__)
 
-MAX_MESSAGES = 2_000
-MAX_ARCHIVED = 200
+LAP = 500
+"""Messages of one channel that are read before others have their turn; then the mark moves there."""
+HELD_AT_MOST_S = 20.0
+PAUSES_S = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
+"""Before each further try of what could not be read; the last one again and again."""
 _AT_ONCE = 4
-_EVERYTHING = 0
+_TRY_S = 60.0
+_MAY_PASS = (discord.HTTPException, discord.RateLimited, StorageError, TimeoutError, *CONNECTION_BROKEN)
 
 Take = Callable[[discord.Message], Awaitable[None]]
 Channel = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
+Parent = discord.TextChannel | discord.ForumChannel
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Find out what is to be read. `archives`: threads that are archived by now may have news too."""
+
+    archives: bool
+
+
+@dataclass(slots=True)
+class _Archive:
+    """Look through a channel's archived threads; `private` are those that we are in."""
+
+    parent: Parent
+    private: bool
+    seen: Mapping[int, int]
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Read a channel from `after` on; that moves as messages are taken."""
+
+    channel: Channel
+    after: int
+
+
+_Job = _Plan | _Archive | _Reading
 
 
 class CatchUp:
@@ -35,97 +72,187 @@ class CatchUp:
         self._client = client
         self._inbox = inbox
         self._take = take
-        self._running = asyncio.Lock()
+        self._left: list[_Job] = []
+        self._readings: set[int] = set()
+        self._last_seen: int | None = None
+        self._nudged = asyncio.Event()
 
-    async def run(self) -> None:
-        """Read back every channel with messages newer than the last one seen; then let all rows go on.
+    def begin(self) -> None:
+        """A new connection: whatever was written since the marks is to be read. For `run`."""
+        self._left = [_Plan(archives=True)]
+        self._readings.clear()
+        self._last_seen = None
 
-        What cannot be read keeps its mark for the next time. Runs of this method follow one another.
+    def look_again(self, *, now: bool = False) -> None:
+        """Something may have been missed while connected; `now`: and what failed is to be tried at once."""
+        if not any(isinstance(each, _Plan) for each in self._left):
+            self._left.append(_Plan(archives=False))
+        if now:
+            self._nudged.set()
+
+    async def run(self, tried: Callable[[], Awaitable[None]]) -> None:
+        """Read back until nothing is left; `tried` is awaited when everything was tried once.
+
+        May be cancelled: what was not read keeps its mark, and the next connection reads on from there.
         """
-        async with self._running:
-            # Whatever happens, rows must not wait for ever; marks may: the next start reads again from there.
-            failed = frozenset({_EVERYTHING})
+        async with asyncio.TaskGroup() as tasks:
+            letting_go = tasks.create_task(self._let_go_in_time(), name="rows wait no longer")
+            await self._round()
+            await tried()
+            for pause_s in chain(PAUSES_S, repeat(PAUSES_S[-1])):
+                if not self._left:
+                    break
+                await self._pause(pause_s)
+                await self._round()
+            letting_go.cancel()
+
+    async def _let_go_in_time(self) -> None:
+        await asyncio.sleep(HELD_AT_MOST_S)
+        while True:
             try:
-                failed = await self._read_all()
+                return await self._inbox.let_go()
+            except StorageError:
+                log.exception("waiting rows not found")
+                await asyncio.sleep(PAUSES_S[-1])
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._nudged.wait()
+        self._nudged.clear()
+
+    # --- jobs -------------------------------------------------------------------------------------------
+
+    async def _round(self) -> None:
+        """Do every job that is left, and what follows from it. What fails is left for the next round."""
+        jobs, self._left = self._left, []
+        searched = await self._do_all(jobs)
+        if searched:
+            # A thread that somebody wrote in just now has left the archive, perhaps before we looked there.
+            await self._do_all([_Plan(archives=False)])
+        if all(isinstance(job, _Reading) for job in self._left):
+            try:
+                await self._inbox.settle(self._readings)
+            except StorageError:
+                log.exception("waiting rows not found")
+                self.look_again()
+
+    async def _do_all(self, jobs: Iterable[_Job]) -> bool:
+        """Do `jobs` and what follows from them, several at once; whether an archive was among them."""
+        queue: asyncio.Queue[_Job] = asyncio.Queue()
+        for job in jobs:
+            queue.put_nowait(job)
+        done: list[_Job] = []
+        async with asyncio.TaskGroup() as tasks:
+            workers = [tasks.create_task(self._work(queue, done), name="read back") for _ in range(_AT_ONCE)]
+            await queue.join()
+            for worker in workers:
+                worker.cancel()
+        return any(isinstance(job, _Archive) for job in done)
+
+    async def _work(self, queue: asyncio.Queue[_Job], done: list[_Job]) -> None:
+        while True:
+            job = await queue.get()
+            done.append(job)
+            try:
+                async with asyncio.timeout(_TRY_S):
+                    async for follows in self._do(job):
+                        queue.put_nowait(follows)
+            except _MAY_PASS as error:
+                log.warning("not read back", extra={**_facts(job), "why": type(error).__name__})
+                self._left.append(job)
+            except Exception:
+                log.exception("not read back", extra=_facts(job))
+                self._left.append(job)
             finally:
-                await self._inbox.release_all(failed)
+                queue.task_done()
 
-    async def _read_all(self) -> frozenset[int]:
-        """Read back every channel; the ids of those that could not be read."""
+    def _do(self, job: _Job) -> AsyncIterator[_Job]:
+        """Do `job`; yields what is to be done after it. Raises what the library and the database raise."""
+        match job:
+            case _Plan():
+                return self._plan(job)
+            case _Archive():
+                return self._search(job)
+            case _Reading():
+                return self._read(job)
+            case _:
+                assert_never(job)
+
+    async def _plan(self, job: _Plan) -> AsyncIterator[_Job]:
         seen = await load_seen(self._face.db)
-        last_seen = max(seen.values(), default=0)
-        failed: set[int] = set()
-        places = asyncio.Semaphore(_AT_ONCE)
-
-        async def one(channel: Channel) -> None:
-            async with places:
-                if not await self._catch_up(channel, seen, last_seen):
-                    failed.add(channel.id)
-
+        if self._last_seen is None:
+            self._last_seen = max(seen.values(), default=0)
         for guild in self._guilds():
-            async with asyncio.TaskGroup() as tasks:
-                for channel in _channels(guild):
-                    tasks.create_task(one(channel), name=f"read back {channel.id}")
-            async for thread in self._archived(guild, seen, last_seen):
-                await one(thread)
-        return frozenset(failed)
+            for channel in _channels(guild):
+                for reading in await self._news_of(channel, seen):
+                    yield reading
+            if job.archives and seen:
+                for parent in guild.text_channels:
+                    yield _Archive(parent, False, seen)
+                    yield _Archive(parent, True, seen)
+                for forum in guild.forums:
+                    yield _Archive(forum, False, seen)
+
+    async def _news_of(self, channel: Channel, seen: Mapping[int, int]) -> list[_Reading]:
+        """What is to be read of the channel; if there is nothing, it goes on."""
+        if channel.id in self._readings:
+            return []
+        after = start_of(channel.id, channel.last_message_id, seen, self._last_seen or 0)
+        if after is not None:
+            return [self._reading(channel, after)]
+        if channel.id not in seen:
+            await self._note(channel, channel.last_message_id or channel.id)
+        self._inbox.release(channel.id)
+        return []
+
+    def _reading(self, channel: Channel, after: int) -> _Reading:
+        self._inbox.expect(channel.id)
+        self._readings.add(channel.id)
+        return _Reading(channel, after)
+
+    async def _search(self, job: _Archive) -> AsyncIterator[_Job]:
+        """Threads that were written in and archived again while the bot was away."""
+        last_seen = self._last_seen or 0
+        since = discord.utils.snowflake_time(last_seen)
+        try:
+            async for thread in _archived(job):
+                if thread.archive_timestamp < since:
+                    if not job.private:
+                        break  # these come newest archived first
+                    continue
+                after = start_of(thread.id, thread.last_message_id, job.seen, last_seen)
+                if after is not None and thread.id not in self._readings:
+                    yield self._reading(thread, after)
+        except (discord.Forbidden, discord.NotFound) as error:
+            log.warning("archive is not for us", extra={**_facts(job), "code": error.code})
+
+    async def _read(self, job: _Reading) -> AsyncIterator[_Job]:
+        """Take one lap of messages; then it is another channel's turn."""
+        channel, count, misses = job.channel, 0, self._inbox.misses
+        try:
+            after = discord.Object(job.after)
+            async for message in channel.history(limit=LAP, after=after, oldest_first=True):
+                await self._take(message)
+                job.after = message.id
+                count += 1
+        except (discord.Forbidden, discord.NotFound) as error:
+            log.warning("channel is not for us", extra={**_facts(job), "code": error.code})
+        await self._note(channel, job.after)
+        # What was missed live meanwhile may be of this channel, and newer than the last page.
+        if count == LAP or misses != self._inbox.misses:
+            yield job
+            return
+        self._readings.discard(channel.id)
+        self._inbox.release(channel.id)
+
+    # --- marks ------------------------------------------------------------------------------------------
 
     def _guilds(self) -> Iterable[discord.Guild]:
         return [guild for guild in self._client.guilds if guild.id in self._face.access.guild_ids]
 
-    async def _catch_up(self, channel: Channel, seen: Mapping[int, int], last_seen: int) -> bool:
-        """Read one channel back; False if that was not possible."""
-        try:
-            after = start_of(channel.id, channel.last_message_id, seen, last_seen)
-            if after is not None:
-                await self._read(channel, after)
-            elif channel.id not in seen:
-                newest = channel.last_message_id or channel.id
-                await _note(self._face.db, channel.guild.id, channel.id, newest)
-        except (discord.HTTPException, *CONNECTION_BROKEN) as error:
-            code = error.code if isinstance(error, discord.HTTPException) else 0
-            log.warning("channel not read back", extra={"channel": channel.id, "code": code})
-            may_not = isinstance(error, discord.Forbidden | discord.NotFound)
-            self._inbox.release(channel.id, complete=may_not)
-            return may_not
-        self._inbox.release(channel.id)
-        return True
-
-    async def _read(self, channel: Channel, after: int) -> None:
-        count = 0
-        newest = after
-        async for message in channel.history(
-            limit=MAX_MESSAGES, after=discord.Object(after), oldest_first=True
-        ):
-            await self._take(message)
-            newest = max(newest, message.id)
-            count += 1
-        if count == MAX_MESSAGES:
-            log.warning("channel has more messages than are read back", extra={"channel": channel.id})
-        await _note(self._face.db, channel.guild.id, channel.id, newest)
-
-    async def _archived(
-        self, guild: discord.Guild, seen: Mapping[int, int], last_seen: int
-    ) -> AsyncIterator[discord.Thread]:
-        """Threads that were written in and archived again while the bot was away, private ones of ours too."""
-        if not seen:
-            return
-        since = discord.utils.snowflake_time(last_seen)
-        for parent in guild.text_channels:
-            try:
-                async for thread in parent.archived_threads(limit=MAX_ARCHIVED):
-                    if thread.archive_timestamp < since:
-                        break  # these come newest archived first
-                    if start_of(thread.id, thread.last_message_id, seen, last_seen) is not None:
-                        yield thread
-                async for thread in parent.archived_threads(private=True, joined=True, limit=MAX_ARCHIVED):
-                    late = thread.archive_timestamp >= since
-                    if late and start_of(thread.id, thread.last_message_id, seen, last_seen) is not None:
-                        yield thread
-            except (discord.HTTPException, *CONNECTION_BROKEN) as error:
-                log.warning(
-                    "archived threads not listed", extra={"channel": parent.id, "why": type(error).__name__}
-                )
+    async def _note(self, channel: Channel, message_id: int) -> None:
+        await self._face.db.write([mark_seen(channel.guild.id, channel.id, message_id)])
 
 
 def start_of(channel_id: int, newest: int | None, seen: Mapping[int, int], last_seen: int) -> int | None:
@@ -146,5 +273,19 @@ def _channels(guild: discord.Guild) -> list[Channel]:
     return [*guild.text_channels, *guild.voice_channels, *guild.stage_channels, *guild.threads]
 
 
-async def _note(db: Database, guild_id: int, channel_id: int, message_id: int) -> None:
-    await db.write([mark_seen(guild_id, channel_id, message_id)])
+def _archived(job: _Archive) -> AsyncIterator[discord.Thread]:
+    if isinstance(job.parent, discord.ForumChannel):
+        return job.parent.archived_threads(limit=None)
+    return job.parent.archived_threads(private=job.private, joined=job.private, limit=None)
+
+
+def _facts(job: _Job) -> dict[str, object]:
+    match job:
+        case _Plan():
+            return {"job": "plan"}
+        case _Archive():
+            return {"job": "archive", "channel": job.parent.id}
+        case _Reading():
+            return {"job": "reading", "channel": job.channel.id}
+        case _:
+            assert_never(job)

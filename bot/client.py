@@ -6,13 +6,14 @@ Turns what the gateway says into rows of the inbox and interactions; what they m
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
+from contextlib import suppress
 from typing import Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.arrivals import Arrivals
 from bot.asking import Asker
 from bot.catch_up import CatchUp
 from bot.command_sync import sync_commands
@@ -23,8 +24,7 @@ from bot.face import Face
 from bot.inbox import Inbox
 from bot.leftovers import Leftovers
 from bot.opening import Opener
-from bot.prompts import PromptHandler, is_for_us, message_row, snowflake_ms
-from bot.rows import InboxRow, author_of, queued_messages
+from bot.prompts import PromptHandler
 from storage import StorageError
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Tree(app_commands.CommandTree["BridgeClient"]):
     """The commands; every one comes in through `Entry`."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
-        return await self.client.entry.admit(interaction)
+        return await self.client.admit(interaction)
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError, /) -> None:
         await self.client.entry.settle(interaction, _cause(error))
@@ -96,14 +96,15 @@ class BridgeClient(commands.Bot):
         self.asker = Asker(face, self.opener)
         self.controls = Controls(face, self, self.opener, self.asker)
         self.inbox = Inbox(face.db, PromptHandler(face, self, self.opener), self.start_task, face.now_ms)
-        self.catch_up = CatchUp(face, self, self.inbox, self._take)
+        self.arrivals = Arrivals(face, self, self.inbox, self._missed)
+        self.catch_up = CatchUp(face, self, self.inbox, self.arrivals.take)
         self.caught_up = asyncio.Event()
         self._leftovers = Leftovers(face, self, self.asker)
         self._before_start = before_start
         self._started_ms = face.now_ms()
-        # The library starts a task for each event, in order; the lock keeps that order while rows are written.
-        self._taking_in = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._reading: asyncio.Task[None] | None = None
+        self._settled_in: asyncio.Task[None] | None = None
         self._closing = False
 
     async def setup_hook(self) -> None:
@@ -113,11 +114,27 @@ class BridgeClient(commands.Bot):
 
     # --- tasks and the end ------------------------------------------------------------------------------
 
-    def start_task(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def start_task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Run `work` beside everything else; `close` awaits it. What escapes from it is logged."""
         task = asyncio.create_task(_logged(work, name), name=name)
+        self._own(task)
+        return task
+
+    def _own(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _own_current_task(self) -> None:
+        """Have `close` await what the library has started to carry out a command or an event."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._own(task)
+
+    def _go_on(self) -> bool:
+        """Whether something that comes in now is still taken; if so, `close` awaits the end of it."""
+        if not self._closing:
+            self._own_current_task()
+        return not self._closing
 
     async def close(self) -> None:
         """Take nothing more in, let what is under way end (at most 5 s), then disconnect."""
@@ -129,12 +146,15 @@ class BridgeClient(commands.Bot):
         if self._closing:
             return
         self._closing = True
-        pending = [task for task in self._tasks if task is not asyncio.current_task()]
-        if pending:
-            _, late = await asyncio.wait(pending, timeout=CLOSE_PATIENCE_S)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        self._stop_reading()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_PATIENCE_S):
+                while pending := self._tasks - {asyncio.current_task()}:
+                    await asyncio.wait(pending)
+        late = self._tasks - {asyncio.current_task()}
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     # --- coming and going -------------------------------------------------------------------------------
 
@@ -145,45 +165,53 @@ class BridgeClient(commands.Bot):
     async def on_connect(self) -> None:
         """A new session with the gateway: what happened before it must be read back."""
         self.caught_up.clear()
+        self._stop_reading()
         self.inbox.hold()
 
     async def on_ready(self) -> None:
-        for guild in list(self.guilds):
-            await self._settle_in(guild)
-        self.start_task(self._read_back(), "catch-up")
+        self._own_current_task()
+        self._stop_reading()
+        self.catch_up.begin()
+        self._settled_in = self.start_task(self._settle_in_everywhere(), "settle in")
+        self._read_on()
         self.start_task(self._leftovers.run(self._started_ms), "leftovers")
 
     async def on_resumed(self) -> None:
-        # Discord has replayed the gap; reading back costs nothing where it did.
-        self.start_task(self._read_back(), "catch-up")
+        # Discord has replayed the gap; looking again costs nothing where it did.
+        self.catch_up.look_again(now=True)
+        self._read_on()
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
+        self._own_current_task()
         await self._settle_in(guild)
 
-    async def _read_back(self) -> None:
-        await self.catch_up.run()
-        await self._look_at_queued()
-        self.caught_up.set()
+    # --- reading back -----------------------------------------------------------------------------------
 
-    async def _look_at_queued(self) -> None:
-        """Messages whose prompts wait may have been edited or deleted meanwhile: Discord does not tell."""
-        for channel_id, message_id in await queued_messages(self.face.db):
-            try:
-                channel = self.get_partial_messageable(channel_id, guild_id=await self._guild_of(channel_id))
-            except (discord.HTTPException, *CONNECTION_BROKEN):
-                continue  # the channel is gone; its prompts stay
-            try:
-                await self._edited(await channel.fetch_message(message_id))
-            except discord.NotFound:
-                await self._deleted(channel.guild_id, channel_id, message_id)
-            except (discord.HTTPException, *CONNECTION_BROKEN) as error:
-                log.warning(
-                    "queued message not read", extra={"channel": channel_id, "why": type(error).__name__}
-                )
+    def _missed(self) -> None:
+        self.catch_up.look_again()
+        self._read_on()
 
-    async def _guild_of(self, channel_id: int) -> int | None:
-        channel = self.get_channel(channel_id) or await self.fetch_channel(channel_id)
-        return channel.guild.id if isinstance(channel, discord.abc.GuildChannel | discord.Thread) else None
+    def _read_on(self) -> None:
+        """Have what is left read back, if that is not under way."""
+        if not self._closing and (self._reading is None or self._reading.done()):
+            self._reading = self.start_task(self.catch_up.run(self._all_tried), "catch-up")
+
+    def _stop_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+    async def _all_tried(self) -> None:
+        try:
+            await self.arrivals.look_at_queued()
+        except StorageError:
+            log.exception("queued messages not looked at")
+        assert self._settled_in is not None
+        self._settled_in.add_done_callback(lambda _: self.caught_up.set())
+
+    async def _settle_in_everywhere(self) -> None:
+        for guild in list(self.guilds):
+            await self._settle_in(guild)
 
     async def _settle_in(self, guild: discord.Guild) -> None:
         """Register the commands there; leave a server that is not ours."""
@@ -199,66 +227,42 @@ class BridgeClient(commands.Bot):
     # --- messages ---------------------------------------------------------------------------------------
 
     async def on_message(self, message: discord.Message, /) -> None:
-        if not self._closing:
-            await self._take(message)
-
-    async def _take(self, message: discord.Message) -> None:
-        assert self.user is not None
-        row = message_row(message, self.user.id)
-        try:
-            async with self._taking_in:
-                if row is not None and await is_for_us(self.face, row):
-                    await self.inbox.take(row)
-        except StorageError:
-            self.inbox.miss()
-            raise
-        if message.guild is not None and message.guild.id in self.face.access.guild_ids:
-            await self.inbox.note_seen(message.guild.id, message.channel.id, message.id)
+        if self._go_on():
+            await self.arrivals.take(message)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
-        await self._edited(payload.message)
-
-    async def _edited(self, message: discord.Message) -> None:
-        assert self.user is not None
-        # Without the time of an edit it is only a link's preview that was added.
-        if self._closing or message.edited_at is None:
-            return
-        row = message_row(message, self.user.id)
-        if row is None:
-            return
-        edited_ms = int(message.edited_at.timestamp() * 1000)
-        external = f"edit:{message.id}:{edited_ms}"
-        at_ms = max(edited_ms, row.received_ms + 1)
-        async with self._taking_in:
-            if await author_of(self.face.db, row.external) is not None:
-                await self.inbox.take(replace(row, external=external, kind="edit", received_ms=at_ms))
+        if self._go_on():
+            await self.arrivals.edited(payload.message)
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        await self._deleted(payload.guild_id, payload.channel_id, payload.message_id)
+        if self._go_on() and payload.guild_id is not None:
+            await self.arrivals.deleted(payload.guild_id, payload.channel_id, payload.message_id)
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         for message_id in sorted(payload.message_ids):
-            await self._deleted(payload.guild_id, payload.channel_id, message_id)
-
-    async def _deleted(self, guild_id: int | None, channel_id: int, message_id: int) -> None:
-        if self._closing or guild_id is None:
-            return
-        at_ms = max(self.face.now_ms(), snowflake_ms(message_id) + 1)
-        body = {"guild_id": guild_id, "message_id": message_id}
-        async with self._taking_in:
-            author_id = await author_of(self.face.db, f"message:{message_id}")
-            if author_id is not None:
-                row = InboxRow(f"delete:{message_id}", "delete", channel_id, author_id, body, at_ms)
-                await self.inbox.take(row)
+            if self._go_on() and payload.guild_id is not None:
+                await self.arrivals.deleted(payload.guild_id, payload.channel_id, message_id)
 
     # --- interactions -----------------------------------------------------------------------------------
 
+    async def admit(self, interaction: Interaction) -> bool:
+        """Whether a command is to be carried out; answers those that are not."""
+        if not self._go_on():
+            await self.entry.turn_away(interaction)
+            return False
+        return await self.entry.admit(interaction)
+
     async def on_interaction(self, interaction: Interaction) -> None:
         kinds = (discord.InteractionType.component, discord.InteractionType.modal_submit)
-        if interaction.type in kinds and not self._closing:
-            self.start_task(self.entry.run(interaction, self.controls.handle), f"control {interaction.id}")
+        if interaction.type not in kinds:
+            return
+        if not self._go_on():
+            await self.entry.turn_away(interaction)
+            return
+        self.start_task(self.entry.run(interaction, self.controls.handle), f"control {interaction.id}")
 
     async def on_app_command_completion(self, interaction: Interaction, _: Any) -> None:
+        self._own_current_task()
         await self.entry.settle(interaction)
 
 

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 Interaction = discord.Interaction[Any]
 
 ACKNOWLEDGE_AFTER_S = 2.0
+STOPPING = "The bot is being restarted. Try again in a minute."
 NOT_YOURS = "You may not use this bot here. Ask an admin to add you or one of your roles."
 _UNKNOWN_INTERACTION = 10062
 _EXTRA = "reply"
@@ -184,6 +185,12 @@ class Entry:
             return False
         self._start_task(reply.watch(), f"acknowledge {interaction.id}")
         return True
+
+    async def turn_away(self, interaction: Interaction) -> None:
+        """The bot is about to stop: say so. Nothing of it is kept; raises nothing."""
+        if interaction.type is not discord.InteractionType.autocomplete:
+            actor = actor_of(self.face.access, somebody_behind(interaction))
+            await Reply(interaction, actor).fail(Refused(STOPPING))
 
     async def close(self, interaction: Interaction, note: str = "") -> None:
         """The interaction is dealt with; `note` says why it was refused."""

@@ -6,7 +6,8 @@ so a crash between the two costs nothing. What the rows mean is `prompts.py`; in
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
+from enum import Enum, auto
 from itertools import chain, repeat
 from typing import Any, Protocol
 
@@ -40,6 +41,16 @@ class TryAgain(Exception):
     """The row could not be dealt with now, for a reason that may pass."""
 
 
+class Standing(Enum):
+    """How far a channel is after a gap. `HELD`: rows wait, the mark of what was seen stays. `GOING`: rows are
+    dealt with, the mark stays, for something may still be unread. `READ`: the mark moves too.
+    """
+
+    HELD = auto()
+    GOING = auto()
+    READ = auto()
+
+
 class Inbox:
     """The rows and one worker per channel that has some. `start_task` starts a task that the client owns."""
 
@@ -55,10 +66,9 @@ class Inbox:
         self._start_task = start_task
         self._now_ms = now_ms
         self._working: dict[int, asyncio.Event] = {}
-        self._all_released = False
-        self._released: set[int] = set()
-        self._complete: set[int] = set()
-        self._is_complete_everywhere = False
+        self._standing: dict[int, Standing] = {}
+        self._others = Standing.HELD
+        self.misses = 0
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -71,36 +81,56 @@ class Inbox:
 
     def miss(self) -> None:
         """A message could not be stored: no mark moves until everything was read back."""
-        self._is_complete_everywhere = False
-        self._complete.clear()
+        self.misses += 1
+        for channel_id, standing in self._standing.items():
+            if standing is Standing.READ:
+                self._standing[channel_id] = Standing.GOING
+        if self._others is Standing.READ:
+            self._others = Standing.GOING
 
     async def note_seen(self, guild_id: int, channel_id: int, message_id: int) -> None:
         """The message is taken in or not for us: no need to read it back later.
 
-        While the channel is still being read back, the mark stays: it must not pass what was not read yet.
+        While something of the channel may be unread, the mark stays: it must not pass that.
         """
-        if self._is_complete_everywhere or channel_id in self._complete:
+        if self._standing.get(channel_id, self._others) is Standing.READ:
             await self._db.write([mark_seen(guild_id, channel_id, message_id)])
 
     # --- reading back -----------------------------------------------------------------------------------
 
     def hold(self) -> None:
         """A gap began: rows wait, and marks stay, until their channel was read back."""
-        self._all_released = self._is_complete_everywhere = False
-        self._released.clear()
-        self._complete.clear()
+        self._standing.clear()
+        self._others = Standing.HELD
 
-    def release(self, channel_id: int, *, complete: bool = True) -> None:
-        """The channel was read back (`complete`), or could not be: its rows may go on."""
-        self._released.add(channel_id)
-        if complete:
-            self._complete.add(channel_id)
+    def expect(self, channel_id: int) -> None:
+        """The channel has something to be read back: its mark stays, and its rows wait if they do by now."""
+        if self._standing.get(channel_id, self._others) is not Standing.HELD:
+            self._standing[channel_id] = Standing.GOING
+        else:
+            self._standing[channel_id] = Standing.HELD
+
+    def release(self, channel_id: int) -> None:
+        """The channel was read back to its end: its rows go on, and its mark moves."""
+        self._standing[channel_id] = Standing.READ
         self.wake(channel_id)
 
-    async def release_all(self, incomplete: frozenset[int] = frozenset()) -> None:
-        """Every channel was read back but `incomplete` ones, whose marks stay until the next start."""
-        self._all_released = True
-        self._is_complete_everywhere = not incomplete
+    async def let_go(self) -> None:
+        """Rows have waited long enough for what is still unread: all go on. Raises `StorageError`."""
+        for channel_id, standing in self._standing.items():
+            if standing is Standing.HELD:
+                self._standing[channel_id] = Standing.GOING
+        if self._others is Standing.HELD:
+            self._others = Standing.GOING
+        await self._wake_waiting()
+
+    async def settle(self, unread: Collection[int]) -> None:
+        """Every channel but those that are `unread` was read back. Raises `StorageError`."""
+        self._standing = {key: each for key, each in self._standing.items() if key in unread}
+        self._others = Standing.READ
+        await self._wake_waiting()
+
+    async def _wake_waiting(self) -> None:
         for channel_id in await waiting_channels(self._db):
             self.wake(channel_id)
 
@@ -108,7 +138,7 @@ class Inbox:
 
     def wake(self, channel_id: int) -> None:
         """Have the channel's rows dealt with, if that is not under way or held back."""
-        if not (self._all_released or channel_id in self._released):
+        if self._standing.get(channel_id, self._others) is Standing.HELD:
             return
         news = self._working.get(channel_id)
         if news is not None:

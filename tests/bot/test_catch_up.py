@@ -1,11 +1,16 @@
 """What people wrote while the bot was away is read back: once, in order, with the fewest requests."""
 
 import asyncio
+from dataclasses import dataclass, field
+from typing import Any, Never
+from unittest.mock import Mock
 
+import discord
 import pytest
+from discord.http import HTTPClient
 
 from bot.catch_up import start_of
-from bot.rows import InboxRow
+from bot.rows import InboxRow, load_seen
 from sessions.session import Session
 from storage import StorageError
 from tests.bot.ways import Town, core, fake, town, ways_in
@@ -105,41 +110,153 @@ async def test_what_was_said_before_the_first_start_is_nobodys_prompt(
         assert await ways.core.db.read("SELECT 1 FROM inbox") == []
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waiting before further tries."""
+    monkeypatch.setattr("bot.catch_up.PAUSES_S", (0.05,))
+
+
+@dataclass
+class History:
+    """Which channels Discord gives no history of; the library's request is answered with a 503."""
+
+    broken: set[int] = field(default_factory=set)
+
+
+@pytest.fixture
+def history(monkeypatch: pytest.MonkeyPatch) -> History:
+    """Damage to the history of single channels; the fake's faults are for whole routes."""
+    facts, real = History(), HTTPClient.logs_from
+
+    def logs_from(client: HTTPClient, channel_id: int, *rest: Any, **more: Any) -> Any:
+        if channel_id in facts.broken:
+            return trouble()
+        return real(client, channel_id, *rest, **more)
+
+    async def trouble() -> Never:
+        answer = Mock(status=503, reason="trouble")
+        raise discord.DiscordServerError(answer, "")
+
+    monkeypatch.setattr(HTTPClient, "logs_from", logs_from)
+    return facts
+
+
 @pytest.mark.parametrize("damage", [Fail(503), LoseAnswer()])
-async def test_a_channel_that_cannot_be_read_is_read_at_the_next_start(
-    fake: FakeDiscord, core: RunningCore, town: Town, damage: Damage
+@pytest.mark.parametrize("route", ["GET /channels/*/messages", "GET /channels/*/threads/archived/public"])
+async def test_what_cannot_be_read_is_tried_again_on_the_same_connection_and_keeps_its_order(
+    fake: FakeDiscord, core: RunningCore, town: Town, soon: None, damage: Damage, route: str
 ) -> None:
     thread, session = await begin(fake, core, town)
     town.ann.send(thread, "demo:text away")
-    fake.faults.add(Fault(damage, "GET /channels/*/messages"))
+    if "archived" in route:
+        thread.archive()
+    trouble = fake.faults.add(Fault(damage, route, times=2))
+    async with ways_in(fake, core, town) as ways:
+        town.ann.send(thread, "demo:text live")
+        await reached(session, lambda snapshot: snapshot.message_count == 3)
+        assert trouble.hits
+        assert (await ways.prompts(session))[1:] == ["demo:text away", "demo:text live"]
+
+
+async def test_a_channel_that_cannot_be_read_holds_up_no_other(
+    fake: FakeDiscord, core: RunningCore, town: Town, soon: None, history: History
+) -> None:
+    async with ways_in(fake, core, town) as ways:
+        broken, lame = await ways.started(town.ann, "demo:text first")
+        other, well = await ways.started(town.ann, "demo:text first")
+    await fake.until_gone()
+    for thread in (broken, other):
+        town.ann.send(thread, "demo:text away")
+    history.broken.add(broken.id)
+    async with ways_in(fake, core, town, caught_up=False) as ways:
+        town.ann.send(other, "demo:text live")
+        await reached(well, lambda snapshot: snapshot.message_count == 3)
+        assert lame.snapshot.message_count == 1
+        history.broken.clear()
+        await reached(lame, lambda snapshot: snapshot.message_count == 2)
+
+
+async def test_rows_wait_only_so_long_and_the_mark_stays_until_all_was_read(
+    fake: FakeDiscord,
+    core: RunningCore,
+    town: Town,
+    soon: None,
+    history: History,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.catch_up.HELD_AT_MOST_S", 0.2)
+    thread, session = await begin(fake, core, town)
+    mark = (await load_seen(core.db))[thread.id]
+    town.ann.send(thread, "demo:text away")
+    history.broken.add(thread.id)
     async with ways_in(fake, core, town) as ways:
         town.ann.send(thread, "demo:text live")
         await reached(session, lambda snapshot: snapshot.message_count == 2)
+        await ways.dealt_with()
+        assert (await load_seen(core.db))[thread.id] == mark
     await fake.until_gone()
+    history.broken.clear()
     async with ways_in(fake, core, town) as ways:
         await reached(session, lambda snapshot: snapshot.message_count == 3)
         assert sorted((await ways.prompts(session))[1:]) == ["demo:text away", "demo:text live"]
 
 
-async def test_a_message_that_could_not_be_stored_is_read_back(
+async def test_however_much_was_written_all_of_it_is_read_in_laps(
     fake: FakeDiscord, core: RunningCore, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.catch_up.LAP", 3)
+    thread, session = await begin(fake, core, town)
+    for number in range(10):
+        town.ann.send(thread, f"demo:text away {number}")
+    async with ways_in(fake, core, town) as ways:
+        town.ann.send(thread, "demo:text live")
+        await reached(session, lambda snapshot: snapshot.message_count == 12)
+        await idle(session)
+        away = [f"demo:text away {number}" for number in range(10)]
+        assert (await ways.prompts(session))[1:] == [*away, "demo:text live"]
+        assert history_requests(fake) >= 4
+
+
+async def test_a_gap_while_an_earlier_one_is_read_back_loses_nothing(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    thread, session = await begin(fake, core, town)
+    town.ann.send(thread, "demo:text in the first gap")
+    held = fake.faults.hold("GET /channels/*/threads/archived/public")
+    async with ways_in(fake, core, town, caught_up=False) as ways:
+        ways.client.before_identify_hook = at_once  # type: ignore[method-assign,assignment]  # it sleeps 5 s
+        await held.reached.wait()
+        await reached(session, lambda snapshot: snapshot.message_count == 2)
+        fake.gateway.invalidate()
+        town.ann.send(thread, "demo:text in the second gap")
+        held.release()
+        await reached(session, lambda snapshot: snapshot.message_count == 3)
+        town.ann.send(thread, "demo:text live")
+        await reached(session, lambda snapshot: snapshot.message_count == 4)
+        gaps = ["demo:text in the first gap", "demo:text in the second gap"]
+        assert (await ways.prompts(session))[1:] == [*gaps, "demo:text live"]
+
+
+async def at_once(_: int | None, *, initial: bool = False) -> None:
+    assert not initial
+
+
+async def test_a_message_that_could_not_be_stored_is_read_back_on_the_same_connection(
+    fake: FakeDiscord, core: RunningCore, town: Town, soon: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thread, session = await begin(fake, core, town)
     async with ways_in(fake, core, town) as ways:
-        missed = asyncio.Event()
-
-        async def full(_: InboxRow) -> None:
-            missed.set()
-            raise StorageError("The disk is full.")
-
+        missed, inbox = asyncio.Event(), ways.client.inbox
         with monkeypatch.context() as broken:
-            broken.setattr(ways.client.inbox, "take", full)
+
+            async def full(_: InboxRow) -> None:
+                missed.set()
+                raise StorageError("The disk is full.")
+
+            broken.setattr(inbox, "take", full)
             town.ann.send(thread, "demo:text not stored")
             await missed.wait()
         town.ann.send(thread, "demo:text stored")
-        await reached(session, lambda snapshot: snapshot.message_count == 2)
-    await fake.until_gone()
-    async with ways_in(fake, core, town) as ways:
         await reached(session, lambda snapshot: snapshot.message_count == 3)
         assert sorted((await ways.prompts(session))[1:]) == ["demo:text not stored", "demo:text stored"]
 

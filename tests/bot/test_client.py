@@ -6,9 +6,11 @@ import discord
 import msgspec
 
 from bot.asking import ASKED, Asked
+from bot.bodies import Control, Verb
 from bot.client import intents
 from bot.command_sync import sync_commands
 from bot.rows import InboxRow, take_in
+from tests.bot.test_controls import buttons, post
 from tests.bot.test_inbox import rows
 from tests.bot.ways import Town, Ways, core, fake, town, ways, ways_in
 from tests.fakes.discord_server import Ack, FakeDiscord
@@ -74,6 +76,38 @@ async def test_closing_lets_what_is_under_way_end(fake: FakeDiscord, core: Runni
         await closing
         session = await ways.session_in(await fake.general.wait_for_thread(lambda each: each.id == sent.id))
         assert await ways.prompts(session) == ["demo:text hello"]
+
+
+async def test_closing_lets_a_command_under_way_end_too(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with ways_in(fake, core, town) as ways:
+        held = fake.faults.hold("POST /channels/*/messages/*/threads")
+        attempt = town.ann.slash(fake.general, "claude", prompt="demo:text hello")
+        await held.reached.wait()
+        closing = asyncio.create_task(ways.client.close())
+        await asyncio.sleep(0)
+        held.release()
+        await closing
+        assert "asks Claude" in (await attempt.settled()).text
+        session = await ways.session_in(await fake.general.wait_for_thread())
+        assert await ways.prompts(session) == ["demo:text hello"]
+        assert await rows(core) == [(ASKED, "done", "")]
+
+
+async def test_commands_and_clicks_of_the_time_after_the_end_began_are_told_to_come_again(ways: Ways) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    panel = await post(ways, thread, buttons(Control(Verb.CONTINUE, session.id)))
+    await ways.client.drain()
+    for attempt in (
+        ways.town.ann.slash(thread, "session info"),
+        ways.town.ann.click(panel, "continue"),
+        ways.town.mel.slash(thread, "session info"),
+    ):
+        outcome = await attempt.settled()
+        assert "being restarted" in outcome.text
+        assert outcome.ephemeral
+    assert len(await ways.turns(session)) == 1
 
 
 async def test_messages_of_the_time_after_the_end_began_are_read_back_later(
@@ -146,8 +180,8 @@ async def test_a_cut_prompt_waits_while_discord_is_in_trouble(
     await fake.until_gone()
     async with ways_in(fake, core, town) as ways:
         session = await ways.session_in(await fake.general.wait_for_thread())
-        assert await ways.prompts(session) == ["demo:text cut"]
         await until_rows(core, [(ASKED, "done", "")])
+        assert await ways.prompts(session) == ["demo:text cut"]
 
 
 async def test_what_a_crash_cut_otherwise_is_told_in_the_loading_message(

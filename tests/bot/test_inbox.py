@@ -270,7 +270,7 @@ async def test_a_row_that_cannot_be_dealt_with_does_not_hold_up_the_next(core: R
     for number, name in enumerate(["one", "bad", "two"]):
         await inbox.take(InboxRow(name, "message", 5, 6, {}, number))
     assert handler.handled == []
-    await inbox.release_all()
+    await inbox.settle(())
     await asyncio.gather(*tasks)
     assert handler.handled == ["one", "two"]
     assert handler.given_up == ["bad ValueError"]
@@ -303,7 +303,7 @@ async def test_a_row_waits_as_long_as_discord_is_in_trouble(
     tasks: list[asyncio.Task[None]] = []
     inbox = Inbox(core.db, handler, lambda work, name: tasks.append(asyncio.create_task(work)), lambda: 7)
     await inbox.take(InboxRow("one", "message", 5, 6, {}, 1))
-    await inbox.release_all()
+    await inbox.settle(())
     await asyncio.gather(*tasks)
     assert (handler.handled, handler.given_up) == (["one"], [])
 

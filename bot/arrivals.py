@@ -1,0 +1,99 @@
+"""What Discord tells of messages → rows of the inbox: new ones, edits and deletions, live or read back.
+
+Answers for what becomes a row and in which order. What rows mean is `prompts.py`, when they are dealt with
+`inbox.py`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+import discord
+
+from bot.errors import CONNECTION_BROKEN
+from bot.face import Face
+from bot.inbox import Inbox
+from bot.prompts import is_for_us, message_row, snowflake_ms
+from bot.rows import InboxRow, author_of, queued_messages
+from storage import StorageError
+
+log = logging.getLogger(__name__)
+
+
+class Arrivals:
+    """Takes messages in, in the order in which they come. `missed` is told of one that could not be stored."""
+
+    def __init__(self, face: Face, client: discord.Client, inbox: Inbox, missed: Callable[[], None]) -> None:
+        self._face = face
+        self._client = client
+        self._inbox = inbox
+        self._missed = missed
+        # The library starts a task for each event, in order; the lock keeps that order while rows are written.
+        self._taking_in = asyncio.Lock()
+
+    async def take(self, message: discord.Message) -> None:
+        """Take in a message that somebody wrote. Raises `StorageError`; it is to be read back then."""
+        row = message_row(message, self._bot_id)
+        try:
+            async with self._taking_in:
+                if row is not None and await is_for_us(self._face, row):
+                    await self._inbox.take(row)
+        except StorageError:
+            self._inbox.miss()
+            self._missed()
+            raise
+        if message.guild is not None and message.guild.id in self._face.access.guild_ids:
+            await self._inbox.note_seen(message.guild.id, message.channel.id, message.id)
+
+    async def edited(self, message: discord.Message) -> None:
+        """Take in an edit, if the message was taken in."""
+        # Without the time of an edit it is only a link's preview that was added.
+        if message.edited_at is None:
+            return
+        row = message_row(message, self._bot_id)
+        if row is None:
+            return
+        edited_ms = int(message.edited_at.timestamp() * 1000)
+        external = f"edit:{message.id}:{edited_ms}"
+        at_ms = max(edited_ms, row.received_ms + 1)
+        async with self._taking_in:
+            if await author_of(self._face.db, row.external) is not None:
+                await self._inbox.take(replace(row, external=external, kind="edit", received_ms=at_ms))
+
+    async def deleted(self, guild_id: int, channel_id: int, message_id: int) -> None:
+        """Take in a deletion, if the message was taken in."""
+        at_ms = max(self._face.now_ms(), snowflake_ms(message_id) + 1)
+        body = {"guild_id": guild_id, "message_id": message_id}
+        async with self._taking_in:
+            author_id = await author_of(self._face.db, f"message:{message_id}")
+            if author_id is not None:
+                row = InboxRow(f"delete:{message_id}", "delete", channel_id, author_id, body, at_ms)
+                await self._inbox.take(row)
+
+    async def look_at_queued(self) -> None:
+        """Messages whose prompts wait may have been edited or deleted meanwhile: Discord does not tell."""
+        for channel_id, message_id in await queued_messages(self._face.db):
+            try:
+                guild_id = await self._guild_of(channel_id)
+                channel = self._client.get_partial_messageable(channel_id, guild_id=guild_id)
+            except (discord.HTTPException, *CONNECTION_BROKEN):
+                continue  # the channel is gone; its prompts stay
+            try:
+                await self.edited(await channel.fetch_message(message_id))
+            except discord.NotFound:
+                if guild_id is not None:
+                    await self.deleted(guild_id, channel_id, message_id)
+            except (discord.HTTPException, *CONNECTION_BROKEN) as error:
+                log.warning(
+                    "queued message not read", extra={"channel": channel_id, "why": type(error).__name__}
+                )
+
+    async def _guild_of(self, channel_id: int) -> int | None:
+        channel = self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
+        return channel.guild.id if isinstance(channel, discord.abc.GuildChannel | discord.Thread) else None
+
+    @property
+    def _bot_id(self) -> int:
+        assert self._client.user is not None
+        return self._client.user.id

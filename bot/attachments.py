@@ -9,7 +9,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ DIRECTORY = ".attachments"
 _MAX_NAME = 100
 _UNSAFE = re.compile(r"[^\w.\-+@ ()]")
 _CHUNK = 1 << 16
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MEDIA_TYPE = re.compile(r"[a-z]+/[\w.+-]{1,80}", re.ASCII)
 
 
@@ -92,14 +94,13 @@ async def fetch_files(
     async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as http:
         for each, stored in zip(files, stored_files(message_id, files), strict=True):
             try:
-                size = await _fetch(
-                    http, each, work_directory / stored.path, min(room, options.max_file_bytes), options
-                )
+                data = await _download(http, each, min(room, options.max_file_bytes), options)
+                await _store(work_directory, stored.path, data)
             except FileRefused as error:
                 troubles.append(f"“{stored.name}” {error}")
                 continue
-            room -= size
-            there.append(msgspec.structs.replace(stored, size=size))
+            room -= len(data)
+            there.append(msgspec.structs.replace(stored, size=len(data)))
     return Fetched(tuple(there), tuple(troubles))
 
 
@@ -110,16 +111,11 @@ async def fetch_data(file: IncomingFile, options: FaceOptions) -> bytes:
         return await _download(http, file, options.max_file_bytes, options)
 
 
-async def _fetch(
-    http: aiohttp.ClientSession, file: IncomingFile, target: Path, max_bytes: int, options: FaceOptions
-) -> int:
-    """Download one file to `target`; return its size."""
-    data = await _download(http, file, max_bytes, options)
+async def _store(work_directory: Path, path: str, data: bytes) -> None:
     try:
-        await asyncio.to_thread(_write, target, data)
+        await asyncio.to_thread(_write, work_directory, path, data)
     except OSError as error:
         raise FileRefused("could not be stored on the bot's machine.") from error
-    return len(data)
 
 
 async def _download(
@@ -142,19 +138,28 @@ async def _download(
     return bytes(data)
 
 
-def _write(target: Path, data: bytes) -> None:
-    """Write `target` whole or not at all, through no link that somebody laid in the work directory."""
-    root = target.parents[2]
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-    if target.parent.resolve() != root.resolve() / target.parent.relative_to(root):
-        raise OSError("the attachments' directory is a link")
-    part = target.with_name(f".{target.name}.part")
-    with suppress(FileNotFoundError):
-        part.unlink()
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(data)
-    part.replace(target)
+def _write(root: Path, path: str, data: bytes) -> None:
+    """Write `path`, relative to the work directory `root`, whole or not at all. Blocks.
+
+    Whoever works there may lay links at any time: each step is made below the directory that is open already,
+    and goes through no link. Raises `OSError`.
+    """
+    *directories, name = path.split("/")
+    with ExitStack() as opened:
+        directory = os.open(root.resolve(), _DIRECTORY)
+        opened.callback(os.close, directory)
+        for each in directories:
+            with suppress(FileExistsError):
+                os.mkdir(each, 0o755, dir_fd=directory)
+            directory = os.open(each, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+            opened.callback(os.close, directory)
+        part = f".{name}.part"
+        with suppress(FileNotFoundError):
+            os.unlink(part, dir_fd=directory)
+        descriptor = os.open(part, _NEW_FILE, 0o644, dir_fd=directory)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        os.replace(part, name, src_dir_fd=directory, dst_dir_fd=directory)
 
 
 def check_address(url: str, hosts: frozenset[str]) -> None:

@@ -1,7 +1,10 @@
 """Files of messages: from Discord only, bounded, under safe names, never outside the work directory."""
 
 import asyncio
+import contextlib
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,7 +148,32 @@ async def test_no_link_in_the_work_directory_leads_out(fake: FakeDiscord, town: 
     (work / ".attachments").symlink_to(outside)
     fetched = await fetch_files(work, 1, await serve(fake, town, {"a": b"1"}), small(fake))
     assert "could not be stored" in fetched.troubles[0]
+    assert list(outside.rglob("*")) == []
+
+
+@pytest.mark.parametrize("step", ["mkdir", "unlink"])
+async def test_a_link_that_is_laid_between_two_steps_leads_nowhere(
+    fake: FakeDiscord, town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    work, outside = tmp_path / "work", tmp_path / "outside"
+    work.mkdir()
+    (outside / "1").mkdir(parents=True)
+    real = getattr(os, step)
+
+    def and_then(*given: Any, **more: Any) -> None:
+        """As if a process of the session had been waiting for just this."""
+        with contextlib.suppress(FileNotFoundError):
+            real(*given, **more)
+        laid = work / ".attachments"
+        if laid.is_dir() and not laid.is_symlink():
+            laid.rename(tmp_path / "before")
+            laid.symlink_to(outside)
+
+    files = await serve(fake, town, {"a": b"1"})
+    monkeypatch.setattr(os, step, and_then)
+    fetched = await fetch_files(work, 1, files, small(fake))
     assert [path for path in outside.rglob("*") if path.is_file()] == []
+    assert bool(fetched.troubles) == (step == "mkdir")
 
 
 async def test_redirects_are_not_followed(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ bench: setup-dev
 	$(BIN)/python -m tests.bench
 
 soak: setup-dev
-	$(BIN)/python -m pytest -m soak --timeout 7200 tests/chaos
+	$(BIN)/python -m pytest -m soak --timeout 7200 tests/chaos tests/corpus
 
 audit: setup-dev
 	$(UV) tool run pip-audit --require-hashes --disable-pip -r requirements/run.txt

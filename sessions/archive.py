@@ -4,12 +4,14 @@ Lossless: an import makes a session that goes on from it, on another machine too
 versioned; `read_archive` trusts nothing in a file, and says in a sentence what is wrong with one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
+from sessions.claude.wire import decode, is_too_deep
 from sessions.errors import ImportRefused
-from sessions.model import Block, PermissionMode, is_session_id
+from sessions.model import Block, Other, PermissionBody, PermissionMode, ToolCall, is_session_id
 from sessions.rows import StoredAsk, StoredTurn
 
 FORMAT = "claude-bridge-session"
@@ -28,7 +30,7 @@ class ArchivedTurn(msgspec.Struct, frozen=True):
 
 
 class ArchivedConversation(msgspec.Struct, frozen=True):
-    """One of Claude's transcripts, line by line as Claude wrote it."""
+    """One of Claude's transcripts, line by line as Claude wrote it; lines that are damaged are left out."""
 
     conversation_id: str
     lines: tuple[str, ...]
@@ -53,6 +55,11 @@ class SessionArchive(msgspec.Struct, frozen=True, kw_only=True):
     turns: tuple[ArchivedTurn, ...]
     asks: tuple[StoredAsk, ...]
     conversations: tuple[ArchivedConversation, ...]
+
+
+def is_transcript_line(line: str) -> bool:
+    """Whether a line of a transcript is one; a CLI that was killed, or a full disk, leaves others too."""
+    return "\n" not in line and isinstance(decode(line.encode())[0], Mapping)
 
 
 class _Head(msgspec.Struct):
@@ -117,9 +124,38 @@ def _check(archive: SessionArchive) -> None:
         raise ImportRefused("The file is damaged: its turns are out of order.")
     if not all(1 <= number <= _MAX_NUMBER for number in numbers):
         raise ImportRefused("The file is damaged: a turn in it has no number that a turn can have.")
+    known = {each.turn.id for each in archive.turns}
+    if not {name for name in _named_turns(archive) if name} <= known:
+        raise ImportRefused("The file is damaged: it names a turn that is not in it.")
+    if any(is_too_deep(body) for body in _bodies(archive)):
+        raise ImportRefused("The file is damaged: a part of it nests deeper than anything that Claude does.")
     for amount in _amounts(archive):
         if amount is not None and not 0 <= amount <= _MAX_AMOUNT:  # NaN is neither
             raise ImportRefused("The file is damaged: an amount or a time in it is none that can be.")
+
+
+def _named_turns(archive: SessionArchive) -> Iterator[str | None]:
+    """The turns that others of the archive's parts refer to."""
+    yield from (each.turn.alternative_of for each in archive.turns)
+    yield from (stored.ask.turn_id for stored in archive.asks)
+
+
+def _bodies(archive: SessionArchive) -> Iterator[Any]:
+    """Everything in the archive that has the shape that somebody else gave it."""
+    for each in archive.turns:
+        for block in each.blocks:
+            match block:
+                case ToolCall():
+                    yield block.input
+                case Other():
+                    yield block.body
+                case _:
+                    pass
+    for stored in archive.asks:
+        body = stored.ask.body
+        yield body.input
+        if isinstance(body, PermissionBody):
+            yield from (each.body for each in body.suggestions)
 
 
 def _amounts(archive: SessionArchive) -> Iterator[float | None]:

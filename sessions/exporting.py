@@ -3,10 +3,19 @@
 import asyncio
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from sessions import rows
-from sessions.archive import ArchivedConversation, ArchivedTurn, SessionArchive, write_archive
-from sessions.model import ExportFormat
+from sessions.archive import (
+    ArchivedConversation,
+    ArchivedTurn,
+    SessionArchive,
+    is_transcript_line,
+    write_archive,
+)
+from sessions.model import ExportFormat, is_session_id
 from sessions.redaction import Redactor
+from sessions.rows import StoredTurn
 from sessions.session import Session
 
 _PAGE = 200
@@ -41,7 +50,7 @@ async def build_archive(session: Session) -> SessionArchive:
     turns: list[ArchivedTurn] = []
     before: int | None = None
     while page := await rows.load_turns(db, session.id, before=before, limit=_PAGE):
-        turns += [ArchivedTurn(turn, tuple(await rows.load_blocks(db, turn.id))) for turn in page]
+        turns += [ArchivedTurn(_sound(turn), tuple(await rows.load_blocks(db, turn.id))) for turn in page]
         before = page[-1].number
     used = {each.turn.conversation_id for each in turns if each.turn.conversation_id}
     names = sorted(used | ({snapshot.conversation_id} if snapshot.conversation_id else set()))
@@ -55,12 +64,18 @@ async def build_archive(session: Session) -> SessionArchive:
         created_ms=snapshot.created_ms,
         cost_usd=snapshot.cost_usd,
         conversation_id=snapshot.conversation_id,
-        last_prompt_uuid=snapshot.last_prompt_uuid,
+        last_prompt_uuid=snapshot.last_prompt_uuid if is_session_id(snapshot.last_prompt_uuid) else "",
         work_directory_name=Path(snapshot.work_directory).name,
         turns=tuple(reversed(turns)),
         asks=tuple(await rows.load_asks(db, session.id)),
         conversations=await asyncio.to_thread(_transcripts, session, names),
     )
+
+
+def _sound(turn: StoredTurn) -> StoredTurn:
+    """The turn without a uuid that is none: a damaged transcript can have one, and no import takes it."""
+    prompt, last = (uuid if is_session_id(uuid) else "" for uuid in (turn.prompt_uuid, turn.last_uuid))
+    return replace(turn, prompt_uuid=prompt, last_uuid=last)
 
 
 def _transcripts(session: Session, names: list[str]) -> tuple[ArchivedConversation, ...]:
@@ -70,6 +85,6 @@ def _transcripts(session: Session, names: list[str]) -> tuple[ArchivedConversati
         conversations.keep(name, work_directory)
         copy = conversations.copy(name)
         if copy.exists():
-            text = copy.read_text(encoding="utf-8", errors="replace")
-            found.append(ArchivedConversation(name, tuple(text.rstrip("\n").split("\n"))))
+            lines = copy.read_bytes().decode("utf-8", "replace").split("\n")
+            found.append(ArchivedConversation(name, tuple(filter(is_transcript_line, lines))))
     return tuple(found)

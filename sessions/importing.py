@@ -5,7 +5,6 @@ hostile file changes nothing.
 """
 
 import asyncio
-import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ from msgspec.structs import replace
 
 from sessions import events as e
 from sessions import rows
-from sessions.archive import ArchivedTurn, SessionArchive
+from sessions.archive import ArchivedTurn, SessionArchive, is_transcript_line
 from sessions.conversations import Conversations, ReadTurn
 from sessions.draft import Draft
 from sessions.errors import ImportRefused
@@ -35,7 +34,9 @@ async def fill_from_archive(session: "Session", created: e.SessionCreated, archi
     """Write `archive` into the new, empty `session`: turns, blocks, asks, and its transcripts under new ids."""
     conversations = session.around.conversations
     renamed = {kept.conversation_id: str(uuid.uuid4()) for kept in archive.conversations}
-    turns = [_renamed(each, session.id, renamed) for each in archive.turns if each.turn.status in _ENDED]
+    ended = [each for each in archive.turns if each.turn.status in _ENDED]
+    ids = {each.turn.id: TurnId(_new_id(session.id, each.turn.id)) for each in ended}
+    turns = [_renamed(each, session.id, ids, renamed) for each in ended]
     try:
         await asyncio.to_thread(_write_transcripts, conversations, archive, renamed)
         async with session.change(new_session=True) as draft:
@@ -43,10 +44,15 @@ async def fill_from_archive(session: "Session", created: e.SessionCreated, archi
             if archive.conversation_id in renamed:
                 draft.add(e.ConversationChanged(renamed[archive.conversation_id], "import"))
             _add_turns(draft, "file", turns, archive.last_prompt_uuid)
-            draft.extra.extend(_archived_asks(session.id, archive))
-    except BaseException:
+            draft.extra.extend(_archived_asks(session.id, archive, ids))
+            if files := sum(len(each.turn.attachments) for each in ended):
+                draft.add(e.Noticed("files_not_imported", _files_left_behind(files)))
+    except BaseException as error:
         for each in renamed.values():
             conversations.remove_copy(each)
+        if isinstance(error, OSError):
+            why = error.strerror or type(error).__name__
+            raise ImportRefused(f"Claude's transcript could not be written to the disk: {why}.") from error
         raise
 
 
@@ -120,28 +126,39 @@ def _new_id(session_id: SessionId, old: str) -> str:
     return str(uuid.uuid5(uuid.UUID(session_id), f"imported {old}"))
 
 
-def _renamed(each: ArchivedTurn, session_id: SessionId, conversations: Mapping[str, str]) -> ArchivedTurn:
-    """The turn under ids of its new session: a file can be imported again, and beside its source."""
+def _files_left_behind(count: int) -> str:
+    what = "A file that came with a prompt is" if count == 1 else f"{count:,} files that came with prompts are"
+    return f"{what} not in an export. Claude remembers what it read; send a file again if it is needed anew."
+
+
+def _renamed(
+    each: ArchivedTurn, session_id: SessionId, ids: Mapping[TurnId, TurnId], conversations: Mapping[str, str]
+) -> ArchivedTurn:
+    """The turn under ids of its new session: a file can be imported again, and beside its source.
+
+    A turn that had not ended is left out of `ids`: what refers to it refers to nothing.
+    """
     turn = each.turn
-    alternative_of = TurnId(_new_id(session_id, turn.alternative_of)) if turn.alternative_of else None
     renamed = replace(
         turn,
-        id=TurnId(_new_id(session_id, turn.id)),
+        id=ids[turn.id],
         session_id=session_id,
         conversation_id=conversations.get(turn.conversation_id, ""),
-        alternative_of=alternative_of,
+        alternative_of=ids.get(turn.alternative_of) if turn.alternative_of else None,
         attachments=(),
         origin="",
     )
     return ArchivedTurn(renamed, each.blocks)
 
 
-def _archived_asks(session_id: SessionId, archive: SessionArchive) -> Iterator[Statement]:
+def _archived_asks(
+    session_id: SessionId, archive: SessionArchive, ids: Mapping[TurnId, TurnId]
+) -> Iterator[Statement]:
     for stored in archive.asks:
         ask = replace(
             stored.ask,
             id=AskId(_new_id(session_id, stored.ask.id)),
-            turn_id=TurnId(_new_id(session_id, stored.ask.turn_id)) if stored.ask.turn_id else None,
+            turn_id=ids.get(stored.ask.turn_id) if stored.ask.turn_id else None,
         )
         status = "withdrawn" if stored.status == "open" else stored.status
         closed_ms = stored.closed_ms if stored.closed_ms is not None else archive.exported_ms
@@ -161,11 +178,7 @@ def _write_transcripts(
 
 def _with_id(line: str, old: str, new: str) -> str:
     """The line as it is, but for the name of its conversation."""
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        row = None
-    if not isinstance(row, dict) or "\n" in line:
+    if not is_transcript_line(line):
         raise ImportRefused("The file is damaged: a line of Claude's transcript in it is not one.")
     # Within a text its quotes are escaped: this finds the field and nothing else.
     return re.sub(rf'"sessionId"(\s*):(\s*)"{old}"', rf'"sessionId"\1:\2"{new}"', line)

@@ -36,6 +36,7 @@ from sessions.claude.wire import (
 )
 
 MAX_RAW_BYTES = 64 * 1024
+_LAST_SECOND = 253_402_300_799
 
 _DELTA_START = b'{"type":"stream_event","event":{"type":"content_block_delta",'
 
@@ -117,9 +118,15 @@ def _rate_limit(body: Json) -> CliLine:
     return RateLimit(
         status=text_of(info, "status"),
         kind=text_of(info, "rateLimitType"),
-        resets_at=maybe_int(info, "resetsAt"),
+        resets_at=_time(info, "resetsAt"),
         utilization=maybe_float(info, "utilization"),
     )
+
+
+def _time(body: Json, key: str) -> int | None:
+    """Unix seconds up to the year 9999: what is beyond cannot be shown, and no clock waits for it."""
+    seconds = maybe_int(body, key)
+    return seconds if seconds is not None and 0 <= seconds <= _LAST_SECOND else None
 
 
 def _reset(body: Json) -> CliLine:

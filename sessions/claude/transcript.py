@@ -131,11 +131,12 @@ def _project_directories(projects: Path, cwd: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a row is in the file, and its parent."""
+    """Where a row is in the file, its parent, and the row before it in the file."""
 
     start: int
     length: int
     parent: str | None
+    before: str | None
     is_message: bool
 
 
@@ -143,22 +144,30 @@ def _chain(path: Path) -> list[_Place]:
     """The messages from the newest leaf up to the first, by place."""
     places: dict[str, _Place] = {}
     leaf: str | None = None
+    before: str | None = None
     with path.open("rb") as file:
         start = 0
         for raw in file:
             row, _ = decode(raw)
             if isinstance(row, Mapping) and not flag_of(row, "isSidechain"):
                 if uuid := text_of(row, "uuid"):
-                    places.setdefault(uuid, _Place(start, len(raw), _parent(row), _is_message(row)))
-                    leaf = uuid if _is_message(row) else leaf
+                    place = _Place(start, len(raw), _parent(row), before, _is_message(row))
+                    places.setdefault(uuid, place)
+                    before = uuid
+                    leaf = uuid if place.is_message else leaf
                 elif flag_of(row, "rewound"):
                     leaf = maybe_text(row, "leafUuid")
             start += len(raw)
     chain: list[_Place] = []
-    while leaf is not None and (place := places.pop(leaf, None)) is not None:
-        if place.is_message:
-            chain.append(place)
-        leaf = place.parent
+    walked: set[str] = set()
+    while leaf in places and leaf not in walked:
+        walked.add(leaf)
+        here = places[leaf]
+        if here.is_message:
+            chain.append(here)
+        # A parent that a full disk or a kill has swallowed: what was written before it is the next best.
+        is_lost = here.parent is not None and here.parent not in places
+        leaf = here.before if is_lost else here.parent
     return chain
 
 

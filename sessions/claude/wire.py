@@ -2,7 +2,8 @@
 
 What the CLI prints is not ours: a line may hold lone surrogates (a JavaScript string that was cut inside an
 emoji), nest thousands deep, or be no JSON at all, and a field may be missing or of another type than last
-week. So decoding answers None where it cannot, and each getter answers its default.
+week. So decoding answers None where it cannot, and each getter answers its default. A number beyond what
+anything is counted in counts as missing.
 """
 
 import json
@@ -16,6 +17,11 @@ import msgspec
 Json = Mapping[str, Any]
 
 _EMPTY: Json = {}
+# JavaScript counts exactly up to here: what is larger is no count, time or amount, and fits into no column.
+_LARGEST = 2**53
+# What is read is written again within other values, and shown: a value at the edge of what Python can read is
+# beyond the edge there.
+_DEEPEST = 200
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _decoder = msgspec.json.Decoder()
 
@@ -23,18 +29,43 @@ _decoder = msgspec.json.Decoder()
 def decode(line: bytes) -> tuple[Any, str]:
     """The JSON value of `line` and "", or None and the reason why there is none.
 
-    Lone surrogates and bytes that are not UTF-8 become U+FFFD.
+    Lone surrogates and bytes that are not UTF-8 become U+FFFD, numbers that no float holds become null.
     """
     try:
-        return _decoder.decode(line), ""
+        value, trouble = _decoder.decode(line), ""
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
+        value, trouble = _decoded_patiently(line)
+    brackets = line.count(b"{") + line.count(b"[")
+    if brackets > _DEEPEST and is_too_deep(value):
+        return None, "nested too deep"
+    return value, trouble
+
+
+def _decoded_patiently(line: bytes) -> tuple[Any, str]:
     try:
-        return without_surrogates(json.loads(line.decode("utf-8", "replace"))), ""
+        text = line.decode("utf-8", "replace")
+        return without_surrogates(json.loads(text, parse_constant=_finite, parse_float=_finite)), ""
     except RecursionError:
         return None, "nested too deep"
     except ValueError as error:
         return None, f"not JSON: {error}"[:200]
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether objects and lists in `value` nest deeper than we take over from anybody."""
+    level = [value] if isinstance(value, Mapping | list) else []
+    for _ in range(_DEEPEST):
+        inner = (each.values() if isinstance(each, Mapping) else each for each in level)
+        level = [item for items in inner for item in items if isinstance(item, Mapping | list)]
+        if not level:
+            return False
+    return True
+
+
+def _finite(number: str) -> float | None:
+    """The number, or None for what can be read and never written again: NaN, Infinity, 1e999."""
+    value = float(number)
+    return value if math.isfinite(value) else None
 
 
 def without_surrogates(value: Any) -> Any:
@@ -67,10 +98,11 @@ def int_of(body: Json, key: str, default: int = 0) -> int:
 
 
 def maybe_int(body: Json, key: str) -> int | None:
-    value = body.get(key)
-    if isinstance(value, float) and math.isfinite(value):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    number = maybe_float(body, key)
+    if number is None:
+        return None
+    value = body[key]
+    return value if isinstance(value, int) else int(number)
 
 
 def float_of(body: Json, key: str, default: float = 0.0) -> float:
@@ -82,11 +114,8 @@ def maybe_float(body: Json, key: str) -> float | None:
     value = body.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+    # Compared as it is: a float rounds, and cannot hold the largest; NaN is not smaller either.
+    return float(value) if -_LARGEST <= value <= _LARGEST else None
 
 
 def flag_of(body: Json, key: str) -> bool:

@@ -199,8 +199,11 @@ def _end_turn(event: e.TurnEnded, at_ms: int) -> Statement:
 def _insert_ask(session_id: SessionId, ask: Ask) -> Statement:
     body = msgspec.to_builtins(ask.body)
     return Statement(
+        # Asked once more after it was closed, it is open again: Claude waits for the answer.
         "INSERT INTO asks (id, session_id, turn_id, host, request_id, kind, body, status, opened_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?)",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?) ON CONFLICT (id) DO UPDATE SET turn_id = excluded.turn_id,"
+        " kind = excluded.kind, body = excluded.body, status = 'open', decision = '', decided_by = '',"
+        " closed_ms = NULL",
         (
             ask.id,
             session_id,

@@ -1,7 +1,8 @@
 """A session as a file: nothing is lost, it goes on elsewhere; a damaged or hostile file changes nothing."""
 
+import errno
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sessions.archive import MAX_ARCHIVE_BYTES, SessionArchive, read_archive, wr
 from sessions.errors import ImportRefused, WorkDirectoryRefused
 from sessions.exporting import build_archive
 from sessions.model import AllowSession, ExportFormat, Lifecycle, ToolCall
+from tests.corpus import seeds
 from tests.fakes.cli_home import make_cli_home
 from tests.sessions.running_core import ADMIN, CoreParts, RunningCore, idle, reached, running_core
 
@@ -175,6 +177,7 @@ def changed(good: bytes, change: Callable[[Json], object]) -> bytes:
     return json.dumps(body).encode()
 
 
+SECOND = "11111111-1111-4111-8111-111111111112"
 UP = "../../../../tmp/evil"
 HOSTILE: dict[str, Callable[[Json], object]] = {
     "a session id with slashes": lambda body: body.update(session_id=UP),
@@ -198,6 +201,12 @@ HOSTILE: dict[str, Callable[[Json], object]] = {
     "a time beyond SQLite": lambda body: body["turns"][-1]["turn"].update(queued_ms=2**63),
     "tokens beyond SQLite": lambda body: body["turns"][0]["turn"]["usage"].update(input_tokens=10**30),
     "an id twice": lambda body: body["turns"][1]["turn"].update(id=body["turns"][0]["turn"]["id"]),
+    "an alternative of a turn that is not there": lambda body: body["turns"][1]["turn"].update(
+        alternative_of="33333333-3333-4333-8333-00000000dead"
+    ),
+    "an ask in a turn that is not there": lambda body: body["asks"][0]["ask"].update(
+        turn_id="33333333-3333-4333-8333-00000000dead"
+    ),
     "an ask twice": lambda body: body["asks"].append(body["asks"][0]),
     "an unknown kind of block": lambda body: body["turns"][0]["blocks"].append({"type": "evil"}),
     "an unknown status": lambda body: body["turns"][0]["turn"].update(status="evil"),
@@ -250,6 +259,52 @@ async def test_a_hostile_file_is_refused_with_a_sentence_and_changes_nothing(
 async def test_what_is_no_export_is_refused(data: bytes, tmp_path: Path) -> None:
     async with running_core(tmp_path) as core:
         await refused(core, data)
+
+
+async def test_files_that_came_with_prompts_are_said_to_be_missing(tmp_path: Path) -> None:
+    async with running_core(tmp_path) as core:
+        info = await core.do(c.ImportSession(channel_id="d", data=seeds.archive()))
+        session = await core.manager.get_session(info.id)
+        assert await core.notices(session) == ["files_not_imported"]
+        again = await exported(core, info.id)
+        info = await core.do(c.ImportSession(channel_id="d", data=again))
+        assert await core.notices(await core.manager.get_session(info.id)) == []
+
+
+async def test_a_turn_that_had_not_ended_is_left_out_with_what_refers_to_it(
+    good: bytes, tmp_path: Path
+) -> None:
+    def running(body: Json) -> None:
+        first, second = body["turns"][0]["turn"], body["turns"][1]["turn"]
+        first["status"] = "running"
+        second["alternative_of"] = body["asks"][0]["ask"]["turn_id"] = first["id"]
+
+    async with running_core(tmp_path) as core:
+        info = await core.do(c.ImportSession(channel_id="d", data=changed(good, running)))
+        archive = await build_archive(await core.manager.get_session(info.id))
+        assert len(archive.turns) == 2
+        assert (archive.turns[0].turn.alternative_of, archive.asks[0].ask.turn_id) == (None, None)
+
+
+async def test_an_import_that_the_disk_does_not_take_leaves_nothing(tmp_path: Path) -> None:
+    """The second of two transcripts cannot be written; the first one goes again."""
+
+    def two(body: Json) -> None:
+        body["conversations"].append({**body["conversations"][0], "conversation_id": SECOND})
+
+    async with running_core(tmp_path) as core:
+        write_copy = core.manager._around.conversations.write_copy
+        written: list[str] = []
+
+        def full(conversation_id: str, lines: Sequence[str]) -> None:
+            if written:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            written.append(conversation_id)
+            write_copy(conversation_id, lines)
+
+        core.manager._around.conversations.write_copy = full  # type: ignore[method-assign]  # a disk with room for one
+        assert "No space left" in await refused(core, changed(seeds.archive(), two))
+        assert written
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read() -> None:

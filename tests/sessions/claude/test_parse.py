@@ -341,6 +341,21 @@ def test_numbers_that_are_none_count_as_missing() -> None:
     assert (line.duration_ms, line.num_turns, line.cost_usd, line.first_token_ms) == (0, 0, 0.0, None)
 
 
+@pytest.mark.parametrize("number", [2**53 + 1, -(2**63), 10**400, 1e300])
+def test_numbers_beyond_what_anything_is_counted_in_count_as_missing(number: float) -> None:
+    body = {"type": "result", "duration_ms": number, "total_cost_usd": number, "ttft_ms": number}
+    line = parse(json.dumps(body).encode())
+    assert isinstance(line, TurnResult)
+    assert (line.duration_ms, line.cost_usd, line.first_token_ms) == (0, 0.0, None)
+
+
+def test_a_limit_that_opens_after_the_year_9999_has_no_time() -> None:
+    for at, expected in ((253_402_300_799, 253_402_300_799), (253_402_300_800, None), (-1, None)):
+        line = parse(b'{"type":"rate_limit_event","rate_limit_info":{"status":"rejected","resetsAt":%d}}' % at)
+        assert isinstance(line, RateLimit)
+        assert line.resets_at == expected
+
+
 def test_the_structured_form_is_given_to_a_lone_result_only() -> None:
     result = {
         "type": "tool_result",

@@ -79,6 +79,8 @@ def names(found: list[TranscriptRow]) -> list[str]:
         ([row("a", None), b"\xff\x00", row("b", "a")], ["a", "b"]),
         ([row("a", "b"), row("b", "a")], ["a", "b"]),
         ([row("b", "gone")], ["b"]),
+        # A row that a full disk swallowed costs itself, not all that was said before it.
+        ([row("a", None), row("b", "a"), row("d", "c"), row("e", "d")], ["a", "b", "d", "e"]),
     ],
 )
 def test_the_chain_of_the_newest_leaf_is_read_both_ways(

@@ -9,7 +9,7 @@ from bot.errors import Refused
 from bot.face import Face
 from bot.modals import Question as Asked
 from bot.modals import dialog
-from bot.rows import load_fact, store_fact
+from bot.rows import load_fact, store_in_fact
 from bot.view import picked_fact
 from sessions.access import Action
 from sessions.commands import AnswerAsk, ReadAsk
@@ -101,10 +101,8 @@ class AskControls:
 
     async def _pick(self, control: Control, words: list[str]) -> None:
         """Remember what was chosen for one question; the card shows it, and Submit sends it."""
-        picked = await self._picked(control.subject)
-        picked[str(_number(control))] = [each for each in words if each]
-        name = picked_fact(control.subject)
-        await self._face.db.write([store_fact(name, msgspec.json.encode(picked).decode())])
+        chosen = msgspec.json.encode([each for each in words if each]).decode()
+        await self._face.db.write([store_in_fact(picked_fact(control.subject), str(_number(control)), chosen)])
         self._face.view.changed(control.session_id)
 
     async def _submit(self, reply: Reply, control: Control, body: QuestionBody) -> None:

@@ -319,3 +319,15 @@ def store_fact(name: str, value: str) -> Statement:
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         (name, value),
     )
+
+
+def store_in_fact(name: str, key: str, value: str) -> Statement:
+    """Set one key of a fact that is a JSON object, whatever else is written to it at the same time.
+
+    `key` has only letters and digits; `value` is JSON.
+    """
+    return Statement(
+        "INSERT INTO face_facts (name, value) VALUES (?1, json_object(?2, json(?3)))"
+        " ON CONFLICT (name) DO UPDATE SET value = json_set(value, '$.\"' || ?2 || '\"', json(?3))",
+        (name, key, value),
+    )

@@ -65,3 +65,12 @@ class Face:
         """Raise `NotAllowed` unless `actor` may do `action` to the session: for what no command asks."""
         if not await self.may(actor, action, session_id):
             raise NotAllowed(action)
+
+    async def directory_to_read(self, actor: Actor, session_id: str) -> Path:
+        """The work directory, for who may have any file of it: whoever may prompt, and so let Claude read it.
+
+        Those who may only read along have what is in the thread. Raises `NotAllowed`.
+        """
+        if not await self.may(actor, Action.PROMPT, session_id):
+            raise NotAllowed("take_files_of_this_session")
+        return await self.work_directory(session_id)

@@ -71,7 +71,8 @@ class TurnControls:
             case Verb.FILES:
                 await self._files(reply, session_id, turn_id)
             case Verb.ALTERNATIVE:
-                await self._face.check(reply.actor, Action.VIEW, session_id)
+                # Everybody in the thread sees the other answer then.
+                await self._face.check(reply.actor, Action.PROMPT, session_id)
                 await self._face.view.choose_alternative(session_id, turn_id, control.detail)
             case Verb.DETAILS:
                 turn = await perform(reply.actor, ReadTurn(session_id=session_id, turn_id=turn_id))
@@ -107,7 +108,7 @@ class TurnControls:
 
     async def branch(self, reply: Reply, session_id: str, turn_id: str | None) -> None:
         """Open a thread with a session that goes on from a turn, and link both ways."""
-        await self._face.check(reply.actor, Action.VIEW, session_id)
+        await self._face.check(reply.actor, Action.PROMPT, session_id)
         await reply.think(ephemeral=False)
         info = await self._face.core.perform(reply.actor, GetSession(session_id=session_id))
         place = await load_place(self._face.db, session_id)
@@ -195,8 +196,9 @@ class TurnControls:
             raise
 
     async def _model(self, reply: Reply, session_id: str, values: tuple[str, ...]) -> None:
-        info = await self._face.core.perform(reply.actor, GetSession(session_id=session_id))
         if not values:
+            await self._face.check(reply.actor, Action.MANAGE, session_id)
+            info = await self._face.core.perform(reply.actor, GetSession(session_id=session_id))
             body = model_panel(info, self._face.options.models)
             await self._face.db.write(insert_controls(body))
             await reply.say(body)
@@ -207,9 +209,9 @@ class TurnControls:
         )
 
     async def _files(self, reply: Reply, session_id: str, turn_id: str) -> None:
+        root = await self._face.directory_to_read(reply.actor, session_id)
         turn = await self._face.core.perform(reply.actor, ReadTurn(session_id=session_id, turn_id=turn_id))
         await reply.think()
-        root = await self._face.work_directory(session_id)
         bundle = await asyncio.to_thread(written_files, root, turn, file_limit(reply))
         if not bundle.files:
             raise Refused("\n".join(bundle.troubles) or "This turn wrote no files.")

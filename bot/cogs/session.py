@@ -198,6 +198,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         reply = reply_to(interaction)
         info = await self._meant(reply)
         if model is None:
+            await self._face.check(reply.actor, Action.MANAGE, info.id)
             await reply.say(await stored(self._face, model_panel(info, self._face.options.models)))
             return
         changed = await self._face.core.perform(reply.actor, SetModel(session_id=info.id, model=model))
@@ -271,9 +272,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
     async def file(self, interaction: Interaction, path: app_commands.Range[str, 1, 500]) -> None:
         reply = reply_to(interaction)
         info = await self._meant(reply)
-        # Whoever may prompt may let Claude read the file: the same right.
-        await self._face.check(reply.actor, Action.PROMPT, info.id)
-        root = await self._face.work_directory(info.id)
+        root = await self._face.directory_to_read(reply.actor, info.id)
         file = await asyncio.to_thread(read_file, root, path, file_limit(reply))
         await reply.say(Plain(f"{escape_inline(path, 200)}:", files=(file,)))
 

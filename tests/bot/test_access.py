@@ -75,6 +75,29 @@ async def answer(scene: Scene, person: Person) -> bool:
     return "no longer waits" in outcome.text
 
 
+async def flip(scene: Scene, person: Person) -> bool:
+    """Choose which of several answers everybody sees."""
+    outcome = await person.click(scene.panel, "Flip").acknowledged()
+    assert (outcome.ack is Ack.DEFERRED_UPDATE) != ("ou may not" in outcome.text), outcome.text
+    return outcome.ack is Ack.DEFERRED_UPDATE
+
+
+async def take_file(scene: Scene, person: Person) -> bool:
+    outcome = await person.slash(scene.thread, "session file", path="nothing").settled()
+    assert ("is not there" in outcome.text) != ("ou may not" in outcome.text or "no session" in outcome.text)
+    return "is not there" in outcome.text
+
+
+async def take_files(scene: Scene, person: Person) -> bool:
+    outcome = await person.click(scene.panel, "Files").settled()
+    assert ("wrote no files" in outcome.text) != ("ou may not" in outcome.text), outcome.text
+    return "wrote no files" in outcome.text
+
+
+async def read_details(scene: Scene, person: Person) -> bool:
+    return "What Claude did" in (await person.click(scene.panel, "Details").settled()).text
+
+
 async def menu(scene: Scene, person: Person) -> bool:
     """A message's menu, and the dialog that it opens."""
     message = scene.ways.town.mel.send(scene.fake.general, "what is this?")
@@ -117,13 +140,14 @@ async def _all_dealt_with(scene: Scene, sent: Message) -> None:
 WAYS: dict[str, Way] = {
     each.__name__: each
     for each in (
-        start, read, list_, let_go_on, rename, administer, click, answer, menu, suggestions, message, mention,
+        start, read, list_, let_go_on, rename, administer, click, answer, flip, take_file, take_files,
+        read_details, menu, suggestions, message, mention,
     )
 }  # fmt: skip
 ALL = set(WAYS)
 OWN = {"start", "menu", "mention"}
-SHARED_VIEW = {"read", "list_", "suggestions"}
-SHARED_PROMPT = SHARED_VIEW | {"let_go_on", "click", "message"}
+SHARED_VIEW = {"read", "read_details", "list_", "suggestions"}
+SHARED_PROMPT = SHARED_VIEW | {"let_go_on", "click", "message", "flip", "take_file", "take_files"}
 
 TABLE = {
     "boss": ALL,  # an admin
@@ -160,9 +184,13 @@ async def test_webhooks_and_direct_messages_are_nobody(ways: Ways) -> None:
 
 async def _scene(ways: Ways) -> Scene:
     thread, session = await ways.started(ways.town.ann, "demo:text first")
+    turn = (await ways.turns(session))[0].turn
     buttons = (
         Button(Control(Verb.CONTINUE, session.id), "Continue"),
         Button(Control(Verb.ALLOW, session.id, "no-such-ask"), "Allow"),
+        Button(Control(Verb.ALTERNATIVE, session.id, turn.id, turn.id), "Flip"),
+        Button(Control(Verb.FILES, session.id, turn.id), "Files"),
+        Button(Control(Verb.DETAILS, session.id, turn.id), "Details"),
     )
     body = Plain("a panel", (buttons,))
     await ways.core.db.write(insert_controls(body))

@@ -16,6 +16,7 @@ from discord.ext import commands
 from bot.arrivals import Arrivals
 from bot.asking import Asker
 from bot.catch_up import CatchUp
+from bot.cogs.choices import RecentProjects
 from bot.command_sync import sync_commands
 from bot.controls import Controls
 from bot.entry import Entry, Interaction
@@ -94,6 +95,7 @@ class BridgeClient(commands.Bot):
         self.entry = Entry(face, self.start_task)
         self.opener = Opener(face, self)
         self.asker = Asker(face, self.opener)
+        self.projects = RecentProjects(face.core)
         self.controls = Controls(face, self, self.opener, self.asker)
         self.inbox = Inbox(face.db, PromptHandler(face, self, self.opener), self.start_task, face.now_ms)
         self.arrivals = Arrivals(face, self, self.inbox, self._missed)

@@ -3,7 +3,7 @@
 At most 25, within Discord's lengths, and only of what the person may see. Whatever fails suggests nothing.
 """
 
-import logging
+import asyncio
 from typing import Any
 
 import discord
@@ -15,14 +15,15 @@ from bot.face import Face
 from bot.markdown.cards import one_line
 from bot.panels import state_words
 from bot.whereabouts import session_meant
-from sessions.commands import ListProjects, QuerySessions
+from sessions.access import Actor
+from sessions.commands import Core, ListProjects, QuerySessions
 from sessions.errors import SessionError
-
-log = logging.getLogger(__name__)
+from storage import StorageError
 
 Choice = app_commands.Choice[str]
 Interaction = discord.Interaction[Any]
 _MOST = 25
+_REMEMBERED_S = 5.0
 
 
 def _face(interaction: Interaction) -> Face:
@@ -31,12 +32,35 @@ def _face(interaction: Interaction) -> Face:
     return face
 
 
+def _projects(interaction: Interaction) -> "RecentProjects":
+    projects = interaction.client.projects
+    assert isinstance(projects, RecentProjects)
+    return projects
+
+
+class RecentProjects:
+    """The projects that somebody may choose; remembered for some seconds, for every key asks for them."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._known: dict[Actor, tuple[float, tuple[str, ...]]] = {}
+
+    async def names(self, actor: Actor) -> tuple[str, ...]:
+        """Every project's name. Raises `SessionError`."""
+        now = asyncio.get_running_loop().time()
+        self._known = {key: each for key, each in self._known.items() if now - each[0] < _REMEMBERED_S}
+        if actor not in self._known:
+            found = await self._core.perform(actor, ListProjects())
+            self._known[actor] = (now, found.names)
+        return self._known[actor][1]
+
+
 async def sessions(interaction: Interaction, current: str) -> list[Choice]:
     """Sessions that the person may see, last used first."""
     wish = QuerySessions(text=current, limit=_MOST)
     try:
         page = await _face(interaction).core.perform(reply_to(interaction).actor, wish)
-    except SessionError:
+    except (SessionError, StorageError):
         return []
     return [
         Choice(
@@ -50,10 +74,10 @@ async def sessions(interaction: Interaction, current: str) -> list[Choice]:
 async def projects(interaction: Interaction, current: str) -> list[Choice]:
     """Projects whose name has what was typed."""
     try:
-        names = await _face(interaction).core.perform(reply_to(interaction).actor, ListProjects())
-    except SessionError:
+        names = await _projects(interaction).names(reply_to(interaction).actor)
+    except (SessionError, StorageError):
         return []
-    return _matching(names.names, current)
+    return _matching(names, current)
 
 
 async def models(interaction: Interaction, current: str) -> list[Choice]:
@@ -65,7 +89,7 @@ async def claude_commands(interaction: Interaction, current: str) -> list[Choice
     """The slash commands that Claude offers in this session."""
     try:
         info = await session_meant(_face(interaction), reply_to(interaction).actor, interaction.channel_id or 0)
-    except (SessionError, FaceError):
+    except (SessionError, FaceError, StorageError):
         return []
     return _matching(info.commands, current)
 

@@ -1,15 +1,19 @@
 """The client's life: what it asks for, whom it leaves, when it registers commands, how it ends and begins."""
 
 import asyncio
+import threading
+from pathlib import Path
 
 import discord
 import msgspec
+import pytest
 
 from bot.asking import ASKED, Asked
 from bot.bodies import Control, Verb
 from bot.client import intents
 from bot.command_sync import sync_commands
 from bot.rows import InboxRow, take_in
+from sessions.work_directory import list_projects
 from tests.bot.test_controls import buttons, post
 from tests.bot.test_inbox import rows
 from tests.bot.ways import Town, Ways, core, fake, town, ways, ways_in
@@ -272,3 +276,24 @@ async def test_an_interaction_that_comes_twice_is_done_once(ways: Ways) -> None:
     ways.client.add_listener(keep, "on_interaction")
     await ways.town.ann.slash(ways.fake.general, "claude", prompt="demo:text once").settled()
     assert not await ways.client.entry.admit(seen[0])
+
+
+async def test_suggesting_projects_reads_the_disk_beside_the_loop_and_not_for_every_key(
+    ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("shop", "shed", "lab"):
+        (ways.core.directory / "workspaces" / name).mkdir(parents=True)
+    threads: list[threading.Thread] = []
+
+    def listed(root: Path) -> list[str]:
+        threads.append(threading.current_thread())
+        return list_projects(root)
+
+    monkeypatch.setattr("sessions.service.finding.list_projects", listed)
+    for typed, expected in (("", ["lab", "shed", "shop"]), ("s", ["shed", "shop"]), ("sh", ["shed", "shop"])):
+        typing = ways.town.ann.autocomplete(ways.fake.general, "session start", "project", typed)
+        assert [each["name"] for each in (await typing.acknowledged()).choices] == expected
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+    stranger = ways.town.vic.autocomplete(ways.fake.general, "session start", "project", "")
+    assert (await stranger.acknowledged()).choices == []

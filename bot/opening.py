@@ -19,7 +19,6 @@ from sessions.access import Action, Actor, authorize
 from sessions.commands import Branch, CreateSession, GetOrCreateSession, SessionInfo
 from sessions.model import Lifecycle, PermissionMode, SessionId
 from sessions.rows import load_snapshot
-from sessions.service import session_key
 
 THREAD = "thread"
 _HAS_THREAD_ALREADY = 160004
@@ -58,6 +57,11 @@ def thread_name(text: str) -> str:
     return words or "Session"
 
 
+def _key(kind: str, channel_id: str, user_id: str) -> str:
+    """The key of the one session of a place: its thread or channel, or the user in it."""
+    return f"{channel_id} {user_id}" if kind == "user" else channel_id
+
+
 class Opener:
     """Opens sessions in Discord. Methods raise `SessionError`, `Refused` and `discord.HTTPException`."""
 
@@ -76,7 +80,7 @@ class Opener:
             actor,
             GetOrCreateSession(
                 channel_id=where,
-                key=where if kind == THREAD else session_key(kind, where, actor.user_id),
+                key=_key(kind, where, actor.user_id),
                 title=wish.title,
                 project=wish.project,
                 model=wish.model,
@@ -139,6 +143,8 @@ class Opener:
                 f"**{discord.utils.escape_markdown(thread_name(name))}**", silent=True
             )
             anchor_id = message.id
+        # From here on people may write in it: what they say before its session is there is read back after a crash.
+        await self._face.db.write([mark_seen(spot.guild_id, anchor_id, anchor_id)])
         return await self._thread_on(parent_id, anchor_id, name)
 
     async def _is_taken(self, thread_id: int) -> bool:

@@ -1,37 +1,30 @@
 """The one place through which sessions are made, found, ended and counted.
 
-`SessionManager` owns every loaded session; `process_keeper.py` owns their processes, `recovery.py` finds them
-again. Leaving the `async with` block lets go of everything and leaves the hosts running.
+`SessionManager` puts the parts together: `session_maker.py` makes sessions, `loaded_sessions.py` has them in
+memory, `process_keeper.py` owns their processes, `recovery.py` finds them again. Leaving the `async with` block
+lets go of everything and leaves the hosts running.
 """
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from weakref import WeakValueDictionary
 
 from backends.base import Backend, BackendError
-from sessions import events as e
 from sessions import rows
 from sessions.access import Actor, Role
 from sessions.adoption import adopt_strangers
-from sessions.archive import read_archive
 from sessions.bus import Bus
-from sessions.claude.launch import is_model_name
-from sessions.claude.transcript import StoredConversation
 from sessions.clock import Clock, SystemClock
 from sessions.commands import QuerySessions, ReadStatistics, Statistics, Totals
 from sessions.conversations import Conversations
 from sessions.driver import Driver
-from sessions.errors import IllegalMove, ModelRefused, SessionError, SessionNotFound
-from sessions.events import PartialText
-from sessions.importing import fill_from_archive, fill_from_transcript
-from sessions.model import PermissionMode, SessionId, TurnId, is_session_id
+from sessions.errors import SessionError
+from sessions.loaded_sessions import LoadedSessions
+from sessions.model import PermissionMode, SessionId
 from sessions.process_keeper import ProcessKeeper
 from sessions.queries import read_page
 from sessions.quotas import Budget
@@ -40,18 +33,16 @@ from sessions.recovery import recover
 from sessions.resources import Resources
 from sessions.retention import Retention, RetentionRules
 from sessions.session import Session
+from sessions.session_maker import NewSession, SessionMaker
 from sessions.slots import Limits
 from sessions.state import Snapshot
 from sessions.supervision import Supervisor, Vigilance
 from sessions.surroundings import Patience, Surroundings
-from sessions.title import title_from
 from sessions.usage_rows import count_by_lifecycle, read_usage
-from sessions.work_directory import check_work_directory, open_project
-from storage import ConstraintViolated, Database, UuidMaker
+from storage import Database
 
 log = logging.getLogger(__name__)
 
-CACHED_SESSIONS = 256
 _CLEAR_ALL_S = 9.0
 
 
@@ -71,19 +62,6 @@ class Policy:
     default_mode: PermissionMode = PermissionMode.DEFAULT
     continue_cut_turns: bool = True
     secrets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NewSession:
-    """What a session is made of. `key` names the place it belongs to; one session that has not ended has it."""
-
-    user_id: str
-    channel_id: str
-    key: str = ""
-    title: str = ""
-    project: str = ""
-    model: str = ""
-    mode: PermissionMode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +87,10 @@ class SessionManager:
     ) -> None:
         self.db = db
         self.policy = policy
-        self.bus = Bus(db, self._partials)
         self._backend = backend
-        self._ids = UuidMaker()
         self._clock = clock or SystemClock()
-        self._loaded: OrderedDict[SessionId, Session] = OrderedDict()
-        # Whoever still holds a session that left the cache must meet the same object there again.
-        self._alive: WeakValueDictionary[SessionId, Session] = WeakValueDictionary()
-        self._loading = asyncio.Lock()
+        self._loaded = LoadedSessions(db, self._session, self._is_needed)
+        self.bus = Bus(db, self._loaded.partials)
         self.keeper = ProcessKeeper(
             policy.limits, policy.resources, self._clock, policy.patience.stop_s, self.loaded
         )
@@ -136,7 +110,8 @@ class SessionManager:
             wants_process=self._wants_process,
             changed=self.keeper.changed,
         )
-        self.retention = Retention(self._around, policy.retention, self.get_session, self._forget)
+        self.maker = SessionMaker(self._loaded, self._around, policy.default_model, policy.default_mode)
+        self.retention = Retention(self._around, policy.retention, self.get_session, self._loaded.forget)
         self._supervisor = Supervisor(
             policy.vigilance, self.loaded, lambda: len(self.keeper.slots), self.retention.apply
         )
@@ -156,7 +131,7 @@ class SessionManager:
 
     async def restore_sessions(self) -> None:
         """Re-attach to what survived; see `recovery.recover`."""
-        await adopt_strangers(self._backend, self.keeper, self.get_session, self._unknown_session)
+        await adopt_strangers(self._backend, self.keeper, self.get_session, self._loaded.new)
         await recover(self.db, self._backend, self.keeper, self.get_session)
 
     async def shutdown(self, *, stop_hosts: bool = False) -> None:
@@ -166,10 +141,12 @@ class SessionManager:
             await asyncio.gather(self._supervision, return_exceptions=True)
         if stop_hosts:
             self.keeper.stop_granting()
-            parked = (each.park("the bridge was stopped", keep_turn=True) for each in self._with_process())
+            parked = (
+                each.park("the bridge was stopped", keep_turn=True) for each in self._loaded.with_process()
+            )
             await asyncio.gather(*parked, return_exceptions=True)
         await self.keeper.close()
-        for session in self._with_process():
+        for session in self._loaded.with_process():
             if session.run is not None:
                 session.run.over.set()  # who waits for the end of a process would wait for ever
         await self._backend.close()
@@ -181,90 +158,16 @@ class SessionManager:
     # --- making and finding -----------------------------------------------------------------------------
 
     async def create_session(self, wish: NewSession) -> Session:
-        """Make a session. Raises `WorkDirectoryRefused`, or `ConstraintViolated` if its key is taken."""
-        work_directory = await asyncio.to_thread(open_project, wish.project, self.policy.workspace_root)
-        async with self._making() as session, session.change(new_session=True) as draft:
-            draft.add(self._created(wish, str(work_directory)))
-        return session
+        """Make a session; see `SessionMaker.create`, `maker` for the other ways in which one comes to be."""
+        return await self.maker.create(wish)
 
     async def get_or_create_session(self, wish: NewSession) -> Session:
-        """The session that holds `wish.key` and has not ended, or a new one; concurrent calls get the same.
-
-        Without a key it is always a new one.
-        """
-        if not wish.key:
-            return await self.create_session(wish)
-        while True:
-            known = await rows.find_by_key(self.db, wish.key)
-            if known is not None:
-                return await self.get_session(known)
-            try:
-                return await self.create_session(wish)
-            except ConstraintViolated:
-                continue
-
-    async def branch_session(self, parent: Session, turn_id: TurnId | None, wish: NewSession) -> Session:
-        """A new session that goes on from a turn of `parent` (None: the last one); the parent is untouched.
-
-        Raises `IllegalMove` if that turn cannot be branched from yet, `TurnNotFound` if it is not the parent's.
-        """
-        turn = await rows.find_branch_point(self.db, parent.id, turn_id)
-        if not turn.last_uuid or not turn.conversation_id:
-            raise IllegalMove("Branching from this turn", "not that far")
-        async with self._making() as session, session.change(new_session=True) as draft:
-            draft.add(self._created(wish, parent.snapshot.work_directory))
-            draft.add(e.Branched(parent.id, turn.id, turn.conversation_id, turn.last_uuid))
-            words = "This branch works in the same directory as the session it came from."
-            draft.add(e.Noticed("shared_directory", words))
-        return session
-
-    async def import_session(self, data: bytes, wish: NewSession) -> Session:
-        """A session made from an exported file. Raises `ImportRefused`, `WorkDirectoryRefused`."""
-        archive = await asyncio.to_thread(read_archive, data)
-        work_directory = await asyncio.to_thread(open_project, wish.project, self.policy.workspace_root)
-        model = wish.model or (archive.model if is_model_name(archive.model) else "")
-        titled = replace(wish, title=wish.title or archive.title, model=model)
-        async with self._making() as session:
-            await fill_from_archive(session, self._created(titled, str(work_directory)), archive)
-        return session
-
-    async def stored_conversations(self) -> list[StoredConversation]:
-        """Claude's conversations on this machine that no session has, last written first."""
-        found = await asyncio.to_thread(self._around.conversations.stored)
-        taken = await rows.conversations_in_use(self.db)
-        return [each for each in found if each.conversation_id not in taken]
-
-    async def adopt_conversation(self, conversation_id: str, wish: NewSession) -> Session:
-        """A session that takes over a conversation begun elsewhere, in the directory that it was begun in.
-
-        Raises `SessionNotFound` if there is none to take, `WorkDirectoryRefused` if it lies elsewhere.
-        """
-        free = {each.conversation_id: each for each in await self.stored_conversations()}
-        if conversation_id not in free:
-            raise SessionNotFound(conversation_id)
-        conversation = free[conversation_id]
-        directory = check_work_directory(Path(conversation.cwd), self.policy.workspace_root)
-        turns = await asyncio.to_thread(self._around.conversations.turns_after, conversation_id, directory, "")
-        titled = replace(wish, title=wish.title or conversation.title or conversation.first_prompt)
-        created = self._created(titled, str(directory))
-        async with self._making() as session:
-            await fill_from_transcript(session, created, conversation_id, turns)
-        return session
+        """The session of the place `wish.key`, or a new one; see `SessionMaker.get_or_create`."""
+        return await self.maker.get_or_create(wish)
 
     async def get_session(self, session_id: str) -> Session:
         """The session with this id, loaded if need be. Raises `SessionNotFound`."""
-        if not is_session_id(session_id):
-            raise SessionNotFound(session_id)
-        wanted = SessionId(session_id)
-        async with self._loading:
-            session = self._loaded.get(wanted) or self._alive.get(wanted)
-            if session is None:
-                snapshot = await rows.load_snapshot(self.db, wanted)
-                if snapshot is None:
-                    raise SessionNotFound(session_id)
-                session = Session(snapshot, self._around)
-            self._keep(session)
-        return session
+        return await self._loaded.get(session_id)
 
     async def query_sessions(self, actor: Actor, query: QuerySessions) -> tuple[list[Session], str]:
         """A page of the sessions that `actor` may view, and the cursor of the next one; see `QuerySessions`."""
@@ -285,7 +188,7 @@ class SessionManager:
 
     async def statistics(self, wish: ReadStatistics) -> Statistics:
         """Counts and sums for `wish`; reads the memory of every host tree, which takes milliseconds each."""
-        runs = [each.run for each in self._with_process() if each.run is not None]
+        runs = [each.run for each in self._loaded.with_process() if each.run is not None]
         usages = [await asyncio.to_thread(run.host.usage) for run in runs]
         totals = await read_usage(self.db, wish.since_ms, "")
         groups = await read_usage(self.db, wish.since_ms, wish.group_by) if wish.group_by else []
@@ -302,7 +205,7 @@ class SessionManager:
 
     def loaded(self) -> Sequence[Session]:
         """The sessions in memory, least recently used first."""
-        return list(self._loaded.values())
+        return self._loaded.all()
 
     def place_in_line(self, session_id: SessionId) -> int | None:
         """How many sessions get a process before this one; None when it does not wait for one."""
@@ -337,67 +240,14 @@ class SessionManager:
             return ClearedOne(session.id, run is not None, f"{type(error).__name__}: it may still run")
         return ClearedOne(session.id, run is not None, "")
 
-    # --- the cache --------------------------------------------------------------------------------------
+    # --- what the parts ask for -------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def _making(self) -> AsyncIterator[Session]:
-        """A new session, known before it is stored: nobody who finds its row makes a second object of it."""
-        session = self._new_session()
-        self._keep(session)
-        try:
-            yield session
-        finally:
-            if session.snapshot.next_event == 1:
-                self._loaded.pop(session.id, None)
-
-    def _new_session(self) -> Session:
-        return Session(Snapshot(SessionId(self._ids.make())), self._around)
-
-    def _unknown_session(self, session_id: SessionId) -> Session:
-        """A session that has no row, under the id that its host says."""
-        session = Session(Snapshot(session_id), self._around)
-        self._keep(session)
-        return session
-
-    def _created(self, wish: NewSession, work_directory: str) -> e.SessionCreated:
-        model = wish.model or self.policy.default_model
-        if model and not is_model_name(model):
-            raise ModelRefused(model)
-        return e.SessionCreated(
-            user_id=wish.user_id,
-            channel_id=wish.channel_id,
-            key=wish.key,
-            title=title_from(wish.title),
-            project=wish.project,
-            work_directory=work_directory,
-            model=model,
-            mode=wish.mode or self.policy.default_mode,
-        )
+    def _session(self, snapshot: Snapshot) -> Session:
+        return Session(snapshot, self._around)
 
     def _wants_process(self, session: Session) -> None:
-        self._keep(session)
+        self._loaded.keep(session)
         self.keeper.wants_process(session)
-
-    def _partials(self, session_id: SessionId) -> Sequence[PartialText]:
-        session = self._loaded.get(session_id)
-        return session.partials() if session is not None else ()
-
-    def _with_process(self) -> list[Session]:
-        return [each for each in self._loaded.values() if each.snapshot.holds_slot]
-
-    def _keep(self, session: Session) -> None:
-        """Put the session at the recent end of the cache, and let go of the longest unused ones."""
-        self._loaded[session.id] = self._alive[session.id] = session
-        self._loaded.move_to_end(session.id)
-        for old in list(self._loaded.values()):
-            if len(self._loaded) <= CACHED_SESSIONS:
-                return
-            if not self._is_needed(old):
-                del self._loaded[old.id]
-
-    def _forget(self, session_id: SessionId) -> None:
-        self._loaded.pop(session_id, None)
-        self._alive.pop(session_id, None)
 
     def _is_needed(self, session: Session) -> bool:
         snapshot = session.snapshot

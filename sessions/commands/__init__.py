@@ -1,8 +1,8 @@
 """What a face can ask of the core: one value per wish, each with the type of its reply.
 
-The same values travel inside the process and, as JSON, over the control socket. `sessions/service.py` carries
-them out; each names the action that `access.authorize` is asked for. `origin` is the face's own key of what a
-person did: the same one twice is done once.
+The same values travel inside the process and, as JSON, over the control socket. `sessions/service/` carries
+them out, in files of the same names. Each command names the action that `access.authorize` is asked for.
+`origin` is the face's own key of what a person did: the same one twice is done once.
 """
 
 from sessions.commands.administering import (
@@ -23,19 +23,27 @@ from sessions.commands.administering import (
     UsageRow,
 )
 from sessions.commands.command import Command, Nothing, SessionCommand
-from sessions.commands.core import AnyCommand, Core
-from sessions.commands.making import (
-    AdoptConversation,
-    Branch,
-    CreateSession,
+from sessions.commands.core import AnyCommand, Core, SessionlessCommand, SessionWish
+from sessions.commands.finding import (
+    FindingCommand,
+    FindSession,
     FoundConversation,
     FoundConversations,
+    ListConversations,
+    ListProjects,
+    Names,
+    QuerySessions,
+    SessionPage,
+)
+from sessions.commands.making import (
+    AdoptConversation,
+    CreateSession,
     GetOrCreateSession,
     ImportSession,
-    ListConversations,
     MakingCommand,
 )
 from sessions.commands.managing import (
+    Branch,
     Clear,
     HandOver,
     Handover,
@@ -67,17 +75,12 @@ from sessions.commands.prompting import (
 from sessions.commands.reading import (
     ExportedFile,
     ExportSession,
-    FindSession,
     GetSession,
-    ListProjects,
-    Names,
-    QuerySessions,
     ReadAsk,
     ReadingCommand,
     ReadTurn,
     ReadTurns,
     SessionInfo,
-    SessionPage,
     TurnPage,
     TurnView,
 )
@@ -105,6 +108,7 @@ __all__ = [
     "ExportedFile",
     "FilesChanged",
     "FindSession",
+    "FindingCommand",
     "FoundConversation",
     "FoundConversations",
     "GetOrCreateSession",
@@ -142,6 +146,8 @@ __all__ = [
     "SessionCommand",
     "SessionInfo",
     "SessionPage",
+    "SessionWish",
+    "SessionlessCommand",
     "SetMode",
     "SetModel",
     "Share",

@@ -6,13 +6,18 @@ from typing import Protocol
 from sessions.access import Actor
 from sessions.commands.administering import AdministeringCommand
 from sessions.commands.command import Command, R
+from sessions.commands.finding import FindingCommand
 from sessions.commands.making import MakingCommand
 from sessions.commands.managing import ManagingCommand
 from sessions.commands.prompting import PromptingCommand
 from sessions.commands.reading import ReadingCommand
 from sessions.events import Feed
 
-AnyCommand = ReadingCommand | MakingCommand | PromptingCommand | ManagingCommand | AdministeringCommand
+SessionlessCommand = FindingCommand | MakingCommand | AdministeringCommand
+"""The commands that are not about one session."""
+SessionWish = ReadingCommand | PromptingCommand | ManagingCommand
+"""The commands about one session."""
+AnyCommand = SessionlessCommand | SessionWish
 
 
 class Core(Protocol):

@@ -1,9 +1,7 @@
-"""Commands that make a session: a new one, or one that goes on from something that was there before."""
-
-import msgspec
+"""Commands that make a session: a new one, or one that goes on from what was elsewhere."""
 
 from sessions.access import Action
-from sessions.commands.command import Command, SessionCommand
+from sessions.commands.command import Command
 from sessions.commands.reading import SessionInfo
 from sessions.model import PermissionMode
 
@@ -34,17 +32,6 @@ class GetOrCreateSession(Command[SessionInfo], frozen=True, tag="get_or_create_s
     mode: PermissionMode | None = None
 
 
-class Branch(SessionCommand[SessionInfo], frozen=True, tag="branch", kw_only=True):
-    """A new session of the actor's that goes on from a turn (None: the last one); the parent is untouched."""
-
-    action = Action.PROMPT
-    reply = SessionInfo
-    channel_id: str
-    turn_id: str | None = None
-    key: str = ""
-    title: str = ""
-
-
 class ImportSession(Command[SessionInfo], frozen=True, tag="import_session", kw_only=True):
     """A new session of the actor's that goes on from an exported JSON file. Raises `ImportRefused`."""
 
@@ -66,30 +53,5 @@ class AdoptConversation(Command[SessionInfo], frozen=True, tag="adopt_conversati
     key: str = ""
 
 
-class FoundConversation(msgspec.Struct, frozen=True):
-    """A conversation that was begun outside the bridge."""
-
-    conversation_id: str
-    title: str
-    first_prompt: str
-    directory_name: str
-    size_bytes: int
-    updated_ms: int
-
-
-class FoundConversations(msgspec.Struct, frozen=True):
-    conversations: tuple[FoundConversation, ...]
-
-
-class ListConversations(Command[FoundConversations], frozen=True, tag="list_conversations", kw_only=True):
-    """Conversations on this machine that no session has, last written first."""
-
-    action = Action.ADMINISTER
-    reply = FoundConversations
-    limit: int = 50
-
-
-MakingCommand = (
-    CreateSession | GetOrCreateSession | Branch | ImportSession | AdoptConversation | ListConversations
-)
+MakingCommand = CreateSession | GetOrCreateSession | ImportSession | AdoptConversation
 """The commands of this file."""

@@ -1,4 +1,4 @@
-"""Commands on a session as a whole: how it works, whose it is, whether it has a process or ends."""
+"""Commands on a session as a whole: how it works, whose it is, whether it goes on, has a process, or ends."""
 
 import msgspec
 
@@ -12,6 +12,17 @@ class Handover(msgspec.Struct, frozen=True):
     """The command that takes the conversation up in a terminal on the machine."""
 
     command: str
+
+
+class Branch(SessionCommand[SessionInfo], frozen=True, tag="branch", kw_only=True):
+    """A new session of the actor's that goes on from a turn (None: the last one); the parent is untouched."""
+
+    action = Action.PROMPT
+    reply = SessionInfo
+    channel_id: str
+    turn_id: str | None = None
+    key: str = ""
+    title: str = ""
 
 
 class SetModel(SessionCommand[SessionInfo], frozen=True, tag="set_model", kw_only=True):
@@ -75,5 +86,5 @@ class RestoreSession(SessionCommand[SessionInfo], frozen=True, tag="restore_sess
     key: str | None = None
 
 
-ManagingCommand = SetModel | SetMode | Rename | Share | Park | HandOver | Clear | RestoreSession
+ManagingCommand = Branch | SetModel | SetMode | Rename | Share | Park | HandOver | Clear | RestoreSession
 """The commands of this file."""

@@ -1,9 +1,9 @@
-"""Commands that look: sessions, their turns and asks, projects, a session as a file."""
+"""Commands that look at a session: its state, its turns and asks, all of it as a file."""
 
 import msgspec
 
 from sessions.access import Action
-from sessions.commands.command import Command, SessionCommand
+from sessions.commands.command import SessionCommand
 from sessions.model import (
     Activity,
     AskId,
@@ -51,13 +51,6 @@ class SessionInfo(msgspec.Struct, frozen=True):
     place_in_line: int | None = None
 
 
-class SessionPage(msgspec.Struct, frozen=True):
-    """Sessions in the order that was asked for; `cursor` asks for the next page, or is empty at the end."""
-
-    sessions: tuple[SessionInfo, ...]
-    cursor: str = ""
-
-
 class TurnView(msgspec.Struct, frozen=True):
     """A turn with its blocks."""
 
@@ -79,40 +72,9 @@ class ExportedFile(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class Names(msgspec.Struct, frozen=True):
-    names: tuple[str, ...]
-
-
 class GetSession(SessionCommand[SessionInfo], frozen=True, tag="get_session", kw_only=True):
     action = Action.VIEW
     reply = SessionInfo
-
-
-class FindSession(Command[SessionInfo], frozen=True, tag="find_session", kw_only=True):
-    """The session that has not ended at the place `key`. Raises `SessionNotFound`."""
-
-    action = Action.LIST
-    reply = SessionInfo
-    key: str
-
-
-class QuerySessions(Command[SessionPage], frozen=True, tag="query_sessions", kw_only=True):
-    """Sessions that the actor may view, newest activity first. Empty fields do not narrow."""
-
-    action = Action.LIST
-    reply = SessionPage
-    status: str = ""
-    user_id: str = ""
-    channel_id: str = ""
-    model: str = ""
-    project: str = ""
-    since_ms: int | None = None
-    until_ms: int | None = None
-    text: str = ""
-    oldest_first: bool = False
-    include_ended: bool = False
-    limit: int = 20
-    cursor: str = ""
 
 
 class ReadTurns(SessionCommand[TurnPage], frozen=True, tag="read_turns", kw_only=True):
@@ -144,12 +106,5 @@ class ExportSession(SessionCommand[ExportedFile], frozen=True, tag="export_sessi
     format: ExportFormat = ExportFormat.MARKDOWN
 
 
-class ListProjects(Command[Names], frozen=True, tag="list_projects"):
-    action = Action.CREATE
-    reply = Names
-
-
-ReadingCommand = (
-    GetSession | FindSession | QuerySessions | ReadTurns | ReadTurn | ReadAsk | ExportSession | ListProjects
-)
+ReadingCommand = GetSession | ReadTurns | ReadTurn | ReadAsk | ExportSession
 """The commands of this file."""

@@ -7,9 +7,9 @@ import asyncio
 import sys
 from pathlib import Path
 
-from sessions.manager import NewSession
 from sessions.model import Allow
 from sessions.prompt_queue import Sender
+from sessions.session_maker import NewSession
 from tests.sessions.scripted import USER, Place
 
 

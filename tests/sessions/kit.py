@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from backends.base import Backend, InputLine
-from sessions.manager import NewSession, Policy, SessionManager
+from sessions.manager import Policy, SessionManager
 from sessions.resources import Resources
 from sessions.session import Session
+from sessions.session_maker import NewSession
 from sessions.slots import Limits
 from sessions.supervision import Vigilance
 from sessions.surroundings import Patience

@@ -20,7 +20,7 @@ from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.clock import Clock
 from sessions.conversations import Conversations
 from sessions.events import Noticed, Numbered
-from sessions.manager import NewSession, Policy, SessionManager
+from sessions.manager import Policy, SessionManager
 from sessions.model import TurnId, TurnStatus
 from sessions.prompt_queue import Sender
 from sessions.recovery import end_survivors
@@ -28,6 +28,7 @@ from sessions.resources import Resources
 from sessions.rows import load_turn
 from sessions.service import SessionService
 from sessions.session import Session
+from sessions.session_maker import NewSession
 from sessions.state import Snapshot
 from sessions.supervision import Vigilance
 from sessions.surroundings import Patience

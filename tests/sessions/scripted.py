@@ -13,11 +13,12 @@ from backends.pty import PtyBackend
 from sessions import rows
 from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.conversations import Conversations
-from sessions.manager import NewSession, Policy, SessionManager
+from sessions.manager import Policy, SessionManager
 from sessions.model import Block, Text
 from sessions.prompt_queue import Sender
 from sessions.resources import Resources
 from sessions.session import Session
+from sessions.session_maker import NewSession
 from sessions.slots import Limits
 from sessions.state import Snapshot
 from sessions.supervision import Vigilance

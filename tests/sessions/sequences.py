@@ -15,10 +15,10 @@ from pathlib import Path
 
 from sessions import rows
 from sessions.errors import IllegalMove, SessionError, TurnNotFound
-from sessions.manager import NewSession
 from sessions.model import Allow, Deny, Lifecycle, SessionId, Text, TurnId, TurnKind
 from sessions.prompt_queue import Sender
 from sessions.session import Session
+from sessions.session_maker import NewSession
 from sessions.state import Snapshot, apply
 from storage import Database
 from tests.sessions.kit import USER, Death, House, Killed
@@ -280,7 +280,7 @@ class World:
             return
         turn = over[number % len(over)]
         parent = await self._session(model)
-        session = await self.house.manager.branch_session(parent, self._turn_id(turn), NewSession(USER, "c"))
+        session = await self.house.manager.maker.branch(parent, self._turn_id(turn), NewSession(USER, "c"))
         child = ModelSession(session.id)
         child.conversation = model.conversation[: model.conversation.index(turn) + 1]
         self.models.append(child)

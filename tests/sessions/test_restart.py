@@ -12,10 +12,11 @@ import pytest
 
 from faults import EXIT_CODE, VARIABLE
 from sessions import rows
-from sessions.manager import NewSession, SessionManager
+from sessions.manager import SessionManager
 from sessions.model import Allow, Lifecycle, ToolOutput
 from sessions.prompt_queue import Sender
 from sessions.session import Session
+from sessions.session_maker import NewSession
 from sessions.state import Snapshot
 from tests.sessions.scripted import DEADLINE_S, USER, Place, open_ask, rest, seen, send, turns
 from tests.sessions.sequences import fold

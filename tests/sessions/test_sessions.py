@@ -15,7 +15,7 @@ from sessions.errors import (
     WorkDirectoryRefused,
     WrongAnswer,
 )
-from sessions.manager import NewSession, SessionManager
+from sessions.manager import SessionManager
 from sessions.model import (
     Allow,
     AllowSession,
@@ -30,6 +30,7 @@ from sessions.model import (
     TurnId,
 )
 from sessions.prompt_queue import Sender
+from sessions.session_maker import NewSession
 from tests.sessions.scripted import USER, Place, make, open_ask, rest, seen, send, turns
 
 

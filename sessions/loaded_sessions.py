@@ -1,0 +1,94 @@
+"""The sessions in memory: each there once, loaded when somebody asks, let go when nobody needs it.
+
+A session that waits or has a process stays; the others leave the cache, the longest unused first.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from weakref import WeakValueDictionary
+
+from sessions import rows
+from sessions.errors import SessionNotFound
+from sessions.events import PartialText
+from sessions.model import SessionId, is_session_id
+from sessions.session import Session
+from sessions.state import Snapshot
+from storage import Database
+
+CACHED_SESSIONS = 256
+
+
+class LoadedSessions:
+    """`make` makes a session of a snapshot; `is_needed` says which ones must stay."""
+
+    def __init__(
+        self, db: Database, make: Callable[[Snapshot], Session], is_needed: Callable[[Session], bool]
+    ) -> None:
+        self._db = db
+        self._make = make
+        self._is_needed = is_needed
+        self._cached: OrderedDict[SessionId, Session] = OrderedDict()
+        # Whoever still holds a session that left the cache must meet the same object there again.
+        self._alive: WeakValueDictionary[SessionId, Session] = WeakValueDictionary()
+        self._loading = asyncio.Lock()
+
+    async def get(self, session_id: str) -> Session:
+        """The session with this id, loaded if need be. Raises `SessionNotFound`."""
+        if not is_session_id(session_id):
+            raise SessionNotFound(session_id)
+        wanted = SessionId(session_id)
+        async with self._loading:
+            session = self._cached.get(wanted) or self._alive.get(wanted)
+            if session is None:
+                snapshot = await rows.load_snapshot(self._db, wanted)
+                if snapshot is None:
+                    raise SessionNotFound(session_id)
+                session = self._make(snapshot)
+            self.keep(session)
+        return session
+
+    def all(self) -> Sequence[Session]:
+        """Those in the cache, least recently used first."""
+        return list(self._cached.values())
+
+    def with_process(self) -> Sequence[Session]:
+        """Those in the cache that hold a slot."""
+        return [each for each in self._cached.values() if each.snapshot.holds_slot]
+
+    def partials(self, session_id: SessionId) -> Sequence[PartialText]:
+        """The text that the session's Claude is writing now; none if it is not in memory."""
+        session = self._cached.get(session_id)
+        return session.partials() if session is not None else ()
+
+    def new(self, session_id: SessionId) -> Session:
+        """A session that has no row yet, known before it is stored: nobody makes a second object of it."""
+        session = self._make(Snapshot(session_id))
+        self.keep(session)
+        return session
+
+    @contextmanager
+    def making(self, session_id: SessionId) -> Iterator[Session]:
+        """A new session that is forgotten again if nothing of it was stored."""
+        session = self.new(session_id)
+        try:
+            yield session
+        finally:
+            if session.snapshot.next_event == 1:
+                self._cached.pop(session.id, None)
+
+    def keep(self, session: Session) -> None:
+        """Put the session at the recent end of the cache, and let go of the longest unused ones."""
+        self._cached[session.id] = self._alive[session.id] = session
+        self._cached.move_to_end(session.id)
+        for old in self.all():
+            if len(self._cached) <= CACHED_SESSIONS:
+                return
+            if not self._is_needed(old):
+                del self._cached[old.id]
+
+    def forget(self, session_id: SessionId) -> None:
+        """The session is deleted: not even its holders lead back to it."""
+        self._cached.pop(session_id, None)
+        self._alive.pop(session_id, None)

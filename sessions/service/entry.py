@@ -1,0 +1,119 @@
+"""The way in for every command: who may, written down, then carried out by the file of its theme.
+
+The types say that no command is forgotten: each file takes the union of its theme and matches all of it.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TypeVar, cast
+
+from sessions import commands as c
+from sessions.access import Action, Actor, Role, authorize, may
+from sessions.errors import NotAllowed, SessionNotFound
+from sessions.events import Feed
+from sessions.manager import SessionManager
+from sessions.service.administering import administer
+from sessions.service.finding import find
+from sessions.service.making import make
+from sessions.service.managing import manage
+from sessions.service.prompting import talk
+from sessions.service.reading import read
+from sessions.service.shown import session_facts
+from sessions.session import Session
+from storage import Statement
+
+R = TypeVar("R")
+
+# Reading is not written down: it changes nothing, and there is much of it.
+_READING = (
+    c.GetSession,
+    c.FindSession,
+    c.QuerySessions,
+    c.ReadTurns,
+    c.ReadTurn,
+    c.ReadAsk,
+    c.ListProjects,
+    c.ListConversations,
+    c.ReadStatistics,
+    c.ReadAudit,
+    c.PlanRetention,
+)
+
+
+class SessionService:
+    """Implements `commands.Core` over a `SessionManager`."""
+
+    def __init__(self, manager: SessionManager) -> None:
+        self._manager = manager
+
+    async def perform(self, actor: Actor, command: c.Command[R]) -> R:
+        """See `commands.Core.perform`. What was refused is written down too."""
+        wish = cast("c.AnyCommand", command)
+        if isinstance(wish, c.SessionCommand):
+            session = await self._session(actor, wish)
+            await self._admit(actor, wish, session)
+            done = await self._do_with(session, actor, wish)
+        else:
+            await self._admit(actor, wish, None)
+            done = await self._do(actor, wish)
+        return cast("R", done)
+
+    async def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
+        """See `commands.Core.follow`."""
+        session = await self._manager.get_session(session_id)
+        authorize(actor, Action.VIEW, await session_facts(session))
+        async with aclosing(self._manager.bus.follow(session.id, after)) as feed:
+            async for item in feed:
+                yield item
+
+    async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
+        """Whether `actor` may do `action` to the session; False when there is no such session."""
+        try:
+            session = await self._manager.get_session(session_id)
+        except SessionNotFound:
+            return False
+        return may(actor, action, await session_facts(session))
+
+    # --- who may ----------------------------------------------------------------------------------------
+
+    async def _session(self, actor: Actor, command: c.SessionWish) -> Session:
+        if actor.role is Role.NOBODY:
+            raise NotAllowed(command.action)  # before it is looked for: nobody learns which sessions there are
+        return await self._manager.get_session(command.session_id)
+
+    async def _admit(self, actor: Actor, command: c.AnyCommand, session: Session | None) -> None:
+        facts = await session_facts(session) if session is not None else None
+        try:
+            authorize(actor, command.action, facts)
+        except NotAllowed:
+            await self._audit(actor, command, session, allowed=False)
+            raise
+        if not isinstance(command, _READING):
+            await self._audit(actor, command, session, allowed=True)
+
+    async def _audit(
+        self, actor: Actor, command: c.AnyCommand, session: Session | None, *, allowed: bool
+    ) -> None:
+        name = str(command.__struct_config__.tag)
+        session_id = session.id if session is not None else ""
+        statement = Statement(
+            "INSERT INTO audit (at_ms, actor, face, action, session_id, allowed) VALUES (?, ?, ?, ?, ?, ?)",
+            (self._manager.now_ms(), actor.user_id, actor.face, name, session_id, int(allowed)),
+        )
+        await self._manager.db.write([statement])
+
+    # --- carrying out -----------------------------------------------------------------------------------
+
+    async def _do(self, actor: Actor, command: c.SessionlessCommand) -> object:
+        if isinstance(command, c.FindingCommand):
+            return await find(self._manager, actor, command)
+        if isinstance(command, c.MakingCommand):
+            return await make(self._manager, actor, command)
+        return await administer(self._manager, command)
+
+    async def _do_with(self, session: Session, actor: Actor, command: c.SessionWish) -> object:
+        if isinstance(command, c.ReadingCommand):
+            return await read(self._manager, session, command)
+        if isinstance(command, c.PromptingCommand):
+            return await talk(self._manager, session, actor, command)
+        return await manage(self._manager, session, actor, command)

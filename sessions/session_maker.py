@@ -1,0 +1,144 @@
+"""How sessions come to be: new, the one of a place, from a turn of another, from a file or a conversation.
+
+Who may is asked before; a session that could not be stored leaves nothing behind.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sessions import events as e
+from sessions import rows
+from sessions.archive import read_archive
+from sessions.claude.launch import is_model_name
+from sessions.claude.transcript import StoredConversation
+from sessions.errors import IllegalMove, ModelRefused, SessionNotFound
+from sessions.importing import fill_from_archive, fill_from_transcript
+from sessions.loaded_sessions import LoadedSessions
+from sessions.model import PermissionMode, SessionId, TurnId
+from sessions.session import Session
+from sessions.surroundings import Surroundings
+from sessions.title import title_from
+from sessions.work_directory import check_work_directory, open_project
+from storage import ConstraintViolated, UuidMaker
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """What a session is made of. `key` names the place it belongs to; one session that has not ended has it."""
+
+    user_id: str
+    channel_id: str
+    key: str = ""
+    title: str = ""
+    project: str = ""
+    model: str = ""
+    mode: PermissionMode | None = None
+
+
+class SessionMaker:
+    """Makes sessions for `loaded`. The defaults are for a wish that names no model or mode."""
+
+    def __init__(
+        self, loaded: LoadedSessions, around: Surroundings, default_model: str, default_mode: PermissionMode
+    ) -> None:
+        self._loaded = loaded
+        self._around = around
+        self._default_model = default_model
+        self._default_mode = default_mode
+        self._ids = UuidMaker()
+
+    async def create(self, wish: NewSession) -> Session:
+        """Make a session. Raises `WorkDirectoryRefused`, or `ConstraintViolated` if its key is taken."""
+        work_directory = await self._project(wish)
+        with self._loaded.making(self._new_id()) as session:
+            async with session.change(new_session=True) as draft:
+                draft.add(self._created(wish, work_directory))
+        return session
+
+    async def get_or_create(self, wish: NewSession) -> Session:
+        """The session that holds `wish.key` and has not ended, or a new one; concurrent calls get the same.
+
+        Without a key it is always a new one.
+        """
+        if not wish.key:
+            return await self.create(wish)
+        while True:
+            known = await rows.find_by_key(self._around.db, wish.key)
+            if known is not None:
+                return await self._loaded.get(known)
+            try:
+                return await self.create(wish)
+            except ConstraintViolated:
+                continue
+
+    async def branch(self, parent: Session, turn_id: TurnId | None, wish: NewSession) -> Session:
+        """A new session that goes on from a turn of `parent` (None: the last one); the parent is untouched.
+
+        Raises `IllegalMove` if that turn cannot be branched from yet, `TurnNotFound` if it is not the parent's.
+        """
+        turn = await rows.find_branch_point(self._around.db, parent.id, turn_id)
+        if not turn.last_uuid or not turn.conversation_id:
+            raise IllegalMove("Branching from this turn", "not that far")
+        with self._loaded.making(self._new_id()) as session:
+            async with session.change(new_session=True) as draft:
+                draft.add(self._created(wish, parent.snapshot.work_directory))
+                draft.add(e.Branched(parent.id, turn.id, turn.conversation_id, turn.last_uuid))
+                words = "This branch works in the same directory as the session it came from."
+                draft.add(e.Noticed("shared_directory", words))
+        return session
+
+    async def from_archive(self, data: bytes, wish: NewSession) -> Session:
+        """A session made from an exported file. Raises `ImportRefused`, `WorkDirectoryRefused`."""
+        archive = await asyncio.to_thread(read_archive, data)
+        work_directory = await self._project(wish)
+        model = wish.model or (archive.model if is_model_name(archive.model) else "")
+        titled = replace(wish, title=wish.title or archive.title, model=model)
+        with self._loaded.making(self._new_id()) as session:
+            await fill_from_archive(session, self._created(titled, work_directory), archive)
+        return session
+
+    async def free_conversations(self) -> list[StoredConversation]:
+        """Claude's conversations on this machine that no session has, last written first."""
+        found = await asyncio.to_thread(self._around.conversations.stored)
+        taken = await rows.conversations_in_use(self._around.db)
+        return [each for each in found if each.conversation_id not in taken]
+
+    async def adopt(self, conversation_id: str, wish: NewSession) -> Session:
+        """A session that takes over a conversation begun elsewhere, in the directory that it was begun in.
+
+        Raises `SessionNotFound` if there is none to take, `WorkDirectoryRefused` if it lies elsewhere.
+        """
+        free = {each.conversation_id: each for each in await self.free_conversations()}
+        if conversation_id not in free:
+            raise SessionNotFound(conversation_id)
+        conversation = free[conversation_id]
+        directory = check_work_directory(Path(conversation.cwd), self._around.workspace_root)
+        turns = await asyncio.to_thread(self._around.conversations.turns_after, conversation_id, directory, "")
+        titled = replace(wish, title=wish.title or conversation.title or conversation.first_prompt)
+        created = self._created(titled, str(directory))
+        with self._loaded.making(self._new_id()) as session:
+            await fill_from_transcript(session, created, conversation_id, turns)
+        return session
+
+    async def _project(self, wish: NewSession) -> str:
+        directory = await asyncio.to_thread(open_project, wish.project, self._around.workspace_root)
+        return str(directory)
+
+    def _new_id(self) -> SessionId:
+        return SessionId(self._ids.make())
+
+    def _created(self, wish: NewSession, work_directory: str) -> e.SessionCreated:
+        model = wish.model or self._default_model
+        if model and not is_model_name(model):
+            raise ModelRefused(model)
+        return e.SessionCreated(
+            user_id=wish.user_id,
+            channel_id=wish.channel_id,
+            key=wish.key,
+            title=title_from(wish.title),
+            project=wish.project,
+            work_directory=work_directory,
+            model=model,
+            mode=wish.mode or self._default_mode,
+        )

@@ -14,7 +14,7 @@ import discord
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox import Inbox
-from bot.prompts import is_for_us, message_row, snowflake_ms
+from bot.messages import is_for_us, message_row, snowflake_ms
 from bot.rows import InboxRow, author_of, queued_messages
 from storage import StorageError
 

@@ -1,4 +1,6 @@
-"""More SQL of the Discord face: posts that may not have reached Discord, and rows that nobody needs now."""
+"""More SQL of the Discord face: posts that may not have reached Discord, threads that are being opened, and
+rows that nobody needs now.
+"""
 
 from bot.rows import PostRow
 from storage import Database, Statement
@@ -28,6 +30,19 @@ async def unconfirmed_subjects(db: Database, session_id: str) -> list[str]:
         "SELECT subject FROM posts WHERE session_id = ? AND message_id IS NULL ORDER BY id", (session_id,)
     )
     return list(dict.fromkeys(str(each[0]) for each in rows))
+
+
+async def is_being_opened(db: Database, thread_id: int) -> bool:
+    """Whether the thread is one that something not dealt with yet opens, so that it has no session so far.
+
+    A thread on a message has the message's id; what a command opens names its message.
+    """
+    row = await db.read_one(
+        "SELECT 1 FROM inbox WHERE status = 'new'"
+        " AND (external = ?1 OR (kind = 'asked' AND json_extract(body, '$.anchor_id') = ?2))",
+        (f"message:{thread_id}", thread_id),
+    )
+    return row is not None
 
 
 def forget_old_rows(before_ms: int) -> list[Statement]:

@@ -5,18 +5,19 @@ Acts on inbox rows, whose bodies are `MessageBody`; the same row again has no se
 
 import hashlib
 import logging
-from collections.abc import Callable
 
 import discord
 import msgspec
 
-from bot.actors import FACE, Somebody, actor_of
-from bot.attachments import IncomingFile, fetch_files, incoming, stored_files, with_files
+from bot.actors import Somebody, actor_of
+from bot.attachments import fetch_files, with_files
 from bot.errors import CONNECTION_BROKEN, sentence_for
 from bot.face import Face
 from bot.inbox import TryAgain
+from bot.messages import MessageBody, origin_of, said
 from bot.opening import THREAD, Opener, Spot, Wish
-from bot.rows import InboxRow, Place, find_post, load_place, places_in
+from bot.post_rows import is_being_opened
+from bot.rows import InboxRow, Place, find_post, load_place, places_in, was_noted_of_an_edit
 from bot.whereabouts import session_place
 from sessions.access import Actor, Role
 from sessions.commands import (
@@ -35,72 +36,13 @@ from sessions.title import title_from
 
 log = logging.getLogger(__name__)
 
-_PLAIN_TYPES = (discord.MessageType.default, discord.MessageType.reply)
-_MAX_QUOTE = 4_000
 GREETING = "What shall I do? Write it after the mention, or use /claude."
-
-
-class MessageBody(msgspec.Struct, frozen=True):
-    """What acting on a message needs. `role_ids` is None where Discord did not say (read back from history)."""
-
-    guild_id: int
-    message_id: int
-    content: str
-    files: tuple[IncomingFile, ...] = ()
-    role_ids: tuple[int, ...] | None = None
-    mentions_bot: bool = False
-    reply_to: int | None = None
-    reply_to_bot: bool = False
-    quoted: str = ""
-
-
-def origin_of(message_id: int) -> str:
-    """The core's key of a prompt that came as this message."""
-    return f"{FACE}:message:{message_id}"
-
-
-def message_row(message: discord.Message, bot_id: int) -> InboxRow | None:
-    """The row for a message of a person in a guild; None for all others."""
-    if message.guild is None or message.author.bot or message.webhook_id is not None:
-        return None
-    if message.type not in _PLAIN_TYPES or not (message.content or message.attachments):
-        return None
-    replied = message.reference.resolved if message.reference is not None else None
-    resolved = replied if isinstance(replied, discord.Message) else None
-    author = message.author
-    body = MessageBody(
-        guild_id=message.guild.id,
-        message_id=message.id,
-        content=message.content,
-        files=incoming(message.attachments),
-        role_ids=tuple(role.id for role in author.roles) if isinstance(author, discord.Member) else None,
-        mentions_bot=any(user.id == bot_id for user in message.mentions),
-        reply_to=message.reference.message_id if message.reference is not None else None,
-        reply_to_bot=resolved is not None and resolved.author.id == bot_id,
-        quoted=resolved.content[:_MAX_QUOTE] if resolved is not None and resolved.author.id != bot_id else "",
-    )
-    return InboxRow(
-        external=f"message:{message.id}",
-        kind="message",
-        channel_id=message.channel.id,
-        author_id=author.id,
-        body=msgspec.to_builtins(body),
-        received_ms=snowflake_ms(message.id),
-    )
-
-
-def snowflake_ms(snowflake: int) -> int:
-    """When Discord made the thing with this id, in milliseconds since the epoch."""
-    return (snowflake >> 22) + discord.utils.DISCORD_EPOCH
-
-
-async def is_for_us(face: Face, row: InboxRow) -> bool:
-    """Whether the message is in a session's thread, mentions the bot, or replies to it."""
-    if row.body["guild_id"] not in face.access.guild_ids:
-        return False
-    if row.body["mentions_bot"] or row.body["reply_to_bot"]:
-        return True
-    return any(place.kind == THREAD for place in await places_in(face.db, row.channel_id))
+NO_WORDS = "Claude gets text and files only; stickers and polls stay here."
+HAS_IT_ALREADY = (
+    "-# Claude has this prompt already, as it was before the edit. To change something, write a new message."
+)
+SENT = "sent already"
+_MOST_TOLD = 10_000
 
 
 class PromptHandler:
@@ -110,7 +52,7 @@ class PromptHandler:
         self._face = face
         self._client = client
         self._opener = opener
-        self._told: set[tuple[int, int]] = set()
+        self._told: dict[tuple[int, int, str], None] = {}
 
     async def handle(self, row: InboxRow) -> str:
         """Act on `row`; the note says why it was refused. Raises `TryAgain` and what `give_up` takes."""
@@ -148,10 +90,15 @@ class PromptHandler:
             if info is not None and info.lifecycle is Lifecycle.ENDED:
                 await self._tell_once(row, "This session has ended. Start a new one with /claude.")
                 return "ended"
+            if info is not None and body.is_empty:
+                await self._tell_once(row, NO_WORDS)
+                return "empty"
             if info is not None:
                 return await self._prompt(row, body, actor, info)
             await self._tell_once(row, str(NotAllowed("prompt_this_session")))
             return "not allowed"
+        if place is None and await is_being_opened(self._face.db, row.channel_id):
+            raise TryAgain  # what opened the thread comes first
         return await self._elsewhere(row, body, actor)
 
     async def _place_for(self, row: InboxRow, body: MessageBody) -> Place | None:
@@ -202,48 +149,44 @@ class PromptHandler:
         return ""
 
     def _said(self, body: MessageBody) -> str:
-        """The prompt: what was written without the mention that called us, after what it replies to."""
-        me = self._client.user.id if self._client.user is not None else 0
-        text = body.content
-        for form in (f"<@{me}>", f"<@!{me}>"):
-            text = text.replace(form, " ", 1) if text.lstrip().startswith(form) else text
-        text = text.strip()
-        if body.quoted and text:
-            quote = "\n".join(f"> {line}" for line in body.quoted.split("\n"))
-            return f"{quote}\n\n{text}"
-        return text
+        return said(body, self._client.user.id if self._client.user is not None else 0)
 
     # --- the queue --------------------------------------------------------------------------------------
 
     async def _edited(self, row: InboxRow, body: MessageBody) -> str:
-        content = with_files(self._said(body), stored_files(body.message_id, body.files))
-        actor = await self.actor(row.author_id, body.guild_id, body.role_ids)
-        return await self._change_queue(
-            actor,
-            body.message_id,
-            lambda turn: EditQueued(session_id=turn.session_id, turn_id=turn.id, content=content),
-        )
-
-    async def _deleted(self, row: InboxRow) -> str:
-        actor = await self.actor(row.author_id, int(row.body["guild_id"]), None)
-        return await self._change_queue(
-            actor,
-            int(row.body["message_id"]),
-            lambda turn: WithdrawQueued(session_id=turn.session_id, turn_id=turn.id),
-        )
-
-    async def _change_queue(
-        self, actor: Actor, message_id: int, wish: Callable[[StoredTurn], Command[Nothing]]
-    ) -> str:
-        """Change the prompt of a message if it still waits; what Claude has read already stays as it is."""
-        turn = await find_turn_by_origin(self._face.db, origin_of(message_id))
+        turn = await find_turn_by_origin(self._face.db, origin_of(body.message_id))
         if turn is None:
             return "no prompt"
+        content = with_files(self._said(body), turn.attachments)
+        if content == turn.prompt:
+            return "nothing changed"
+        actor = await self.actor(row.author_id, body.guild_id, body.role_ids)
+        wish = EditQueued(session_id=turn.session_id, turn_id=turn.id, content=content)
+        note = await self._change_queue(actor, turn, wish)
+        if note == SENT and not await was_noted_of_an_edit(self._face.db, body.message_id, SENT):
+            await self._answer(row, HAS_IT_ALREADY)
+        return note
+
+    async def _deleted(self, row: InboxRow) -> str:
+        turn = await find_turn_by_origin(self._face.db, origin_of(int(row.body["message_id"])))
+        if turn is None:
+            return "no prompt"
+        actor = await self.actor(row.author_id, int(row.body["guild_id"]), None)
+        return await self._change_queue(
+            actor, turn, WithdrawQueued(session_id=turn.session_id, turn_id=turn.id)
+        )
+
+    async def _change_queue(self, actor: Actor, turn: StoredTurn, wish: Command[Nothing]) -> str:
+        """Change a prompt if it still waits; what Claude has read already stays as it is."""
+        if turn.status is TurnStatus.WITHDRAWN:
+            return "withdrawn"
         if turn.status is not TurnStatus.QUEUED:
-            return "not waiting"
+            return SENT
         try:
-            await self._face.core.perform(actor, wish(turn))
-        except (IllegalMove, TurnNotFound, PromptRefused, NotAllowed) as error:
+            await self._face.core.perform(actor, wish)
+        except (IllegalMove, TurnNotFound):
+            return SENT  # just now
+        except (PromptRefused, NotAllowed) as error:
             return str(error)
         return ""
 
@@ -261,9 +204,11 @@ class PromptHandler:
 
     async def _tell_once(self, row: InboxRow, sentence: str) -> None:
         """Answer, but not to every message: people may talk in a thread that is not theirs."""
-        who = (row.channel_id, row.author_id)
-        if who not in self._told:
-            self._told.add(who)
+        told = (row.channel_id, row.author_id, sentence)
+        if told not in self._told:
+            self._told[told] = None
+            while len(self._told) > _MOST_TOLD:
+                self._told.pop(next(iter(self._told)))
             await self._answer(row, sentence)
 
     async def _answer(self, row: InboxRow, sentence: str) -> None:

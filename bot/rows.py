@@ -145,6 +145,15 @@ async def author_of(db: Database, external: str) -> int | None:
     return None if row is None else int(row[0])
 
 
+async def was_noted_of_an_edit(db: Database, message_id: int, note: str) -> bool:
+    """Whether an edit of this message was dealt with and got this note."""
+    row = await db.read_one(
+        "SELECT 1 FROM inbox WHERE external > ? AND external < ? AND note = ?",
+        (f"edit:{message_id}:", f"edit:{message_id};", note),
+    )
+    return row is not None
+
+
 def _inbox_row(row: Sequence[Any]) -> InboxRow:
     return InboxRow(row[0], row[1], row[2], row[3], msgspec.json.decode(row[4]), row[5])
 

@@ -6,6 +6,7 @@ import pytest
 
 from bot.inbox import Inbox, TryAgain
 from bot.opening import thread_name
+from bot.prompts import HAS_IT_ALREADY
 from bot.rows import InboxRow, InboxStatus
 from sessions.model import TurnStatus
 from sessions.session import Session
@@ -84,6 +85,26 @@ async def test_a_mention_without_words_is_answered_with_how_to_ask(ways: Ways) -
     ways.town.ann.send(ways.fake.general, ways.fake.bot.mention)
     await ways.fake.general.wait_for_message("use /claude")
     assert ways.fake.threads() == []
+
+
+async def test_a_forwarded_message_is_a_prompt_that_quotes_it_with_its_files(ways: Ways) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    said = ways.town.mel.send(ways.fake.general, "the build\nis red", files={"log.txt": b"boom"})
+    sent = ways.town.ann.forward(said, thread)
+    await reached(session, lambda snapshot: snapshot.message_count == 2)
+    listed = f"- .attachments/{sent.id}/log.txt (text/plain, 4 bytes)"
+    quote = "A forwarded message:\n> the build\n> is red"
+    assert (await ways.prompts(session))[1] == f"{quote}\n\nAttached files:\n{listed}"
+
+
+async def test_who_posts_a_sticker_is_told_once_that_it_goes_nowhere(ways: Ways) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    for _ in range(3):
+        ways.town.ann.stick(thread, "wave")
+    await thread.wait_for_message("text and files only")
+    await ways.dealt_with()
+    assert len(thread.from_bot) == 1
+    assert len(await ways.prompts(session)) == 1
 
 
 @pytest.mark.parametrize("text", ["just talking", "@Bridge in words only"])
@@ -185,9 +206,27 @@ async def test_editing_and_deleting_a_waiting_message_changes_the_queue(ways: Wa
     assert done == [GATE, "demo:text right", "demo:text kept"]
     # What Claude has read stays as it is.
     ways.town.ann.edit(kept, "demo:text too late")
+    await thread.wait_for_message("Claude has this prompt already")
+    ways.town.ann.edit(kept, "demo:text much too late")
     ways.town.ann.send(thread, "demo:text last")
     await reached(session, lambda snapshot: snapshot.message_count == 5)
+    await ways.dealt_with()
     assert (await ways.prompts(session))[3] == "demo:text kept"
+    assert [one.text for one in thread.from_bot if "already" in one.text] == [HAS_IT_ALREADY]
+
+
+async def test_an_edit_keeps_what_is_known_of_the_files(ways: Ways) -> None:
+    thread, session = await busy_session(ways)
+    edited = ways.town.ann.send(thread, "demo:text wrong", files={"a.txt": b"text"})
+    await reached(session, lambda snapshot: len(snapshot.queue) == 1)
+    ways.town.ann.edit(edited, "demo:text right")
+    ways.town.ann.send(thread, "demo:text next")
+    await reached(session, lambda snapshot: len(snapshot.queue) == 2)
+    await ways.dealt_with()
+    listed = f"- .attachments/{edited.id}/a.txt (text/plain, 4 bytes)"
+    assert (await ways.prompts(session))[1] == f"demo:text right\n\nAttached files:\n{listed}"
+    open_gate(ways)
+    await idle(session)
 
 
 async def test_edits_and_deletions_while_the_bot_was_away_change_the_queue_too(

@@ -6,6 +6,10 @@ from . import payloads
 from .model import Channel, Json, Message, MessageType
 from .world import World
 
+_KEPT_OF_FORWARDED = (
+    "type", "content", "mentions", "mention_roles", "attachments", "embeds", "timestamp", "edited_timestamp",
+    "flags", "components",
+)  # fmt: skip
 _HIDDEN: Json = {"content": "", "embeds": [], "attachments": [], "components": []}
 
 
@@ -75,6 +79,13 @@ def _alone(world: World, channel: Channel, message: Message) -> Json:
     thread = world.channels.get(message.id)
     if thread is not None and thread.thread is not None and thread.parent_id == channel.id:
         body["thread"] = payloads.channel(thread, world.bot.id)
+    if message.stickers:
+        body["sticker_items"] = [
+            {"id": str(message.id), "name": each, "format_type": 1} for each in message.stickers
+        ]
+    if message.forwarded is not None:
+        whole = _alone(world, channel, message.forwarded)
+        body["message_snapshots"] = [{"message": {key: whole[key] for key in _KEPT_OF_FORWARDED}}]
     _add_reference(world, message, body)
     return body
 

@@ -171,6 +171,9 @@ class Message:
     mention_everyone: bool = False
     reactions: dict[str, list[int]] = field(default_factory=dict)
     interaction: Json | None = None
+    # The message that this one forwards, as it was then; and names of stickers.
+    forwarded: Message | None = None
+    stickers: tuple[str, ...] = ()
     ephemeral_to: int | None = None
     deleted: bool = False
     pings: list[Ping] = field(default_factory=list)

@@ -90,6 +90,15 @@ class Person:
             channel.thread.members.setdefault(self.id, self._site.clock.now())
         return posting.post(self._site.world, channel, draft)
 
+    def forward(self, message: Message, place: Place) -> Message:
+        """Forward a message into a place: a new one without text, with a copy of what the other said."""
+        draft = Draft(author=self.user, forwards=message)
+        return posting.post(self._site.world, place.model, draft)
+
+    def stick(self, place: Place, sticker: str) -> Message:
+        """Post a sticker and nothing else."""
+        return posting.post(self._site.world, place.model, Draft(author=self.user, stickers=(sticker,)))
+
     def edit(self, message: Message, text: str) -> None:
         """Change the text of an own message."""
         if message.author.id != self.id:

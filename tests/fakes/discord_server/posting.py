@@ -38,6 +38,8 @@ class Draft:
     allowed: Allowed = MESSAGE_DEFAULT
     nonce: str | None = None
     reply_to: Message | None = None
+    forwards: Message | None = None
+    stickers: tuple[str, ...] = ()
     interaction: Json | None = None
     ephemeral_to: int | None = None
     message_id: int | None = None
@@ -71,8 +73,12 @@ def post(world: World, channel: Channel, draft: Draft) -> Message:
         type=draft.type,
         nonce=draft.nonce,
         interaction=draft.interaction,
+        forwarded=copy.copy(draft.forwards),
+        stickers=draft.stickers,
         ephemeral_to=draft.ephemeral_to,
     )
+    if draft.forwards is not None:
+        message.reference = {**_reference(draft.forwards, channel), "type": 1}
     if draft.reply_to is not None:
         message.type = MessageType.REPLY if draft.type is MessageType.DEFAULT else draft.type
         message.reference = _reference(draft.reply_to, channel)

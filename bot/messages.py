@@ -1,0 +1,111 @@
+"""A message of Discord as a row of the inbox: what acting on it needs, and whether it is for us at all.
+
+What rows mean is `prompts.py`.
+"""
+
+import discord
+import msgspec
+
+from bot.actors import FACE
+from bot.attachments import IncomingFile, incoming
+from bot.face import Face
+from bot.opening import THREAD
+from bot.post_rows import is_being_opened
+from bot.rows import InboxRow, places_in
+
+_PLAIN_TYPES = (discord.MessageType.default, discord.MessageType.reply)
+_MAX_QUOTE = 4_000
+
+
+class MessageBody(msgspec.Struct, frozen=True):
+    """What acting on a message needs. `role_ids` is None where Discord did not say (read back from history)."""
+
+    guild_id: int
+    message_id: int
+    content: str
+    files: tuple[IncomingFile, ...] = ()
+    role_ids: tuple[int, ...] | None = None
+    mentions_bot: bool = False
+    reply_to: int | None = None
+    reply_to_bot: bool = False
+    quoted: str = ""
+    forwarded: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it that Claude could be given: a sticker or a poll, and no more."""
+        return not (self.content or self.files or self.forwarded)
+
+
+def origin_of(message_id: int) -> str:
+    """The core's key of a prompt that came as this message."""
+    return f"{FACE}:message:{message_id}"
+
+
+def message_row(message: discord.Message, bot_id: int) -> InboxRow | None:
+    """The row for a message of a person in a guild; None for all others."""
+    if message.guild is None or message.author.bot or message.webhook_id is not None:
+        return None
+    if message.type not in _PLAIN_TYPES:
+        return None
+    replied = message.reference.resolved if message.reference is not None else None
+    resolved = replied if isinstance(replied, discord.Message) else None
+    is_forward = bool(message.message_snapshots)
+    author = message.author
+    body = MessageBody(
+        guild_id=message.guild.id,
+        message_id=message.id,
+        content=message.content,
+        files=incoming([*message.attachments, *_forwarded_files(message)]),
+        role_ids=tuple(role.id for role in author.roles) if isinstance(author, discord.Member) else None,
+        mentions_bot=any(user.id == bot_id for user in message.mentions),
+        reply_to=message.reference.message_id if message.reference is not None and not is_forward else None,
+        reply_to_bot=resolved is not None and resolved.author.id == bot_id,
+        quoted=resolved.content[:_MAX_QUOTE] if resolved is not None and resolved.author.id != bot_id else "",
+        forwarded="\n\n".join(each.content for each in message.message_snapshots if each.content)[:_MAX_QUOTE],
+    )
+    return InboxRow(
+        external=f"message:{message.id}",
+        kind="message",
+        channel_id=message.channel.id,
+        author_id=author.id,
+        body=msgspec.to_builtins(body),
+        received_ms=snowflake_ms(message.id),
+    )
+
+
+def _forwarded_files(message: discord.Message) -> list[discord.Attachment]:
+    return [file for snapshot in message.message_snapshots for file in snapshot.attachments]
+
+
+def snowflake_ms(snowflake: int) -> int:
+    """When Discord made the thing with this id, in milliseconds since the epoch."""
+    return (snowflake >> 22) + discord.utils.DISCORD_EPOCH
+
+
+async def is_for_us(face: Face, row: InboxRow) -> bool:
+    """Whether the message is in a session's thread, mentions the bot, or replies to it."""
+    if row.body["guild_id"] not in face.access.guild_ids:
+        return False
+    if row.body["mentions_bot"] or row.body["reply_to_bot"]:
+        return True
+    if any(place.kind == THREAD for place in await places_in(face.db, row.channel_id)):
+        return True
+    return await is_being_opened(face.db, row.channel_id)
+
+
+def said(body: MessageBody, bot_id: int) -> str:
+    """The prompt: what was written without the mention that called us, after what it replies to or forwards."""
+    text = body.content
+    for form in (f"<@{bot_id}>", f"<@!{bot_id}>"):
+        text = text.replace(form, " ", 1) if text.lstrip().startswith(form) else text
+    parts = [text.strip()]
+    if body.forwarded:
+        parts.insert(0, f"A forwarded message:\n{_quote(body.forwarded)}")
+    elif body.quoted and parts[0]:
+        parts.insert(0, _quote(body.quoted))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _quote(text: str) -> str:
+    return "\n".join(f"> {line}" for line in text.split("\n"))

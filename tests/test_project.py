@@ -170,6 +170,66 @@ def test_every_path_that_a_document_names_exists() -> None:
     assert missing == []
 
 
+SPAN = re.compile(r"`([^`]+)`")
+NAME = re.compile(r"_?[A-Za-z]\w*(\.\w+)?")
+
+
+def entries(heading: str) -> list[str]:
+    """The numbered steps, or the rows of the table, under a heading of ARCHITECTURE.md; each as one text."""
+    text = (PROJECT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][2:]
+    return rows or re.split(r"^\d+\. ", section, flags=re.MULTILINE)[1:]
+
+
+def defined_in(path: Path) -> set[str]:
+    """`name` and `Class.member` for all that a Python file defines; of a directory, for all files in it."""
+    files = [path] if path.is_file() else sorted(path.rglob("*.py"))
+    names: set[str] = set()
+    for file in files:
+        if file.suffix != ".py":
+            continue
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            names |= names_of(node)
+            if isinstance(node, ast.ClassDef):
+                names |= {f"{node.name}.{inner}" for member in node.body for inner in names_of(member)}
+    return names
+
+
+def names_of(node: ast.stmt) -> set[str]:
+    match node:
+        case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return {name}
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return {name}
+        case _:
+            return set()
+
+
+@pytest.mark.parametrize(
+    "heading", ["The data's way", "Where to change what", "Invariants, and what guards them"]
+)
+def test_every_name_in_the_architecture_is_defined_in_a_file_named_beside_it(heading: str) -> None:
+    unknown = []
+    for entry in entries(heading):
+        spans = SPAN.findall(entry)
+        paths = [PROJECT / span for span in spans if "/" in span]
+        known = set[str]().union(*map(defined_in, paths))
+        names = [span for span in spans if NAME.fullmatch(span) and not (PROJECT / span).exists()]
+        unknown += [f"{name}: {entry[:60]}" for name in names if name not in known | {"posts"}]
+    assert unknown == []
+
+
+def test_the_way_of_the_data_has_ten_steps_and_every_invariant_a_guard() -> None:
+    assert len(entries("The data's way")) == 10
+    unguarded = [
+        row
+        for row in entries("Invariants, and what guards them")
+        if not re.search(r"`tests/[\w/]+\.py`: `test_\w+`", row.rsplit(" | ", 1)[1])
+    ]
+    assert unguarded == []
+
+
 def test_ci_and_people_run_the_same_tests() -> None:
     assert "make test" in (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
     assert re.search(r"^test:", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)

@@ -4,28 +4,22 @@ Every step may be repeated: a thread on a message has the message's id, the sess
 the place is one row. So a start that a crash cut in the middle is finished by doing it again.
 """
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
 
 import discord
 
 from bot.actors import core_id
-from bot.errors import CONNECTION_BROKEN, Refused
+from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.rows import Place, insert_place, mark_seen, places_in
+from bot.threads import Threads
 from sessions.access import Action, Actor, authorize
 from sessions.commands import Branch, CreateSession, GetOrCreateSession, SessionInfo
 from sessions.model import Lifecycle, PermissionMode, SessionId
 from sessions.rows import load_snapshot
 
 THREAD = "thread"
-_HAS_THREAD_ALREADY = 160004
-_MAX_THREADS = 160006
-_NAME_CHARS = 90
-_ARCHIVE_AFTER_MIN: Literal[1440] = 1440
-_MENTION = re.compile(r"<(?:@[!&]?|#|a?:\w+:)\d+>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +43,6 @@ class Spot:
     private: bool = False
 
 
-def thread_name(text: str) -> str:
-    """A thread's name from a title or prompt: one line, no mentions, never empty."""
-    words = " ".join(_MENTION.sub(" ", text).split())
-    if len(words) > _NAME_CHARS:
-        words = words[: _NAME_CHARS - 1].rstrip() + "…"
-    return words or "Session"
-
-
 def _key(kind: str, channel_id: str, user_id: str) -> str:
     """The key of the one session of a place: its thread or channel, or the user in it."""
     return f"{channel_id} {user_id}" if kind == "user" else channel_id
@@ -68,6 +54,7 @@ class Opener:
     def __init__(self, face: Face, client: discord.Client) -> None:
         self._face = face
         self._client = client
+        self._threads = Threads(client, face.db)
 
     async def open(self, actor: Actor, spot: Spot, wish: Wish) -> tuple[Place, SessionInfo]:
         """A new session, or the one that is there already, shown in its thread or channel."""
@@ -127,25 +114,20 @@ class Opener:
         """The thread for a session that is wished at `spot`; in a thread that is no session's (any more), this
         one, and in another's thread one beside it.
 
-        Raises `NotAllowed` before anything is made, for who may not have sessions.
+        Raises `NotAllowed` and `Refused` before anything is made.
         """
         authorize(actor, Action.CREATE)
-        channel = await self._channel(spot.channel_id)
-        anchor_id, parent_id, private = spot.anchor_id, channel.id, spot.private
-        if isinstance(channel, discord.Thread):
-            if not private and not await self._is_taken(channel.id):
-                return channel.id
-            anchor_id, parent_id, private = None, channel.parent_id, private or channel.is_private()
+        place = await self._threads.channel(spot.channel_id)
+        anchor_id, private = spot.anchor_id, spot.private
+        if isinstance(place, discord.Thread):
+            if not private and not await self._is_taken(place.id):
+                return place.id
+            anchor_id, private = None, private or place.is_private()
+            place = await self._threads.channel(place.parent_id)
+        made = await self._threads.open(place, name, anchor_id=anchor_id, private=private)
         if private:
-            return await self._private_thread(actor, parent_id, name)
-        if anchor_id is None:
-            message = await self._client.get_partial_messageable(parent_id).send(
-                f"**{discord.utils.escape_markdown(thread_name(name))}**", silent=True
-            )
-            anchor_id = message.id
-        # From here on people may write in it: what they say before its session is there is read back after a crash.
-        await self._face.db.write([mark_seen(spot.guild_id, anchor_id, anchor_id)])
-        return await self._thread_on(parent_id, anchor_id, name)
+            await self.bring_in(actor, made)
+        return made
 
     async def _is_taken(self, thread_id: int) -> bool:
         """Whether a session that has not ended is shown in the thread."""
@@ -155,37 +137,7 @@ class Opener:
                 return True
         return False
 
-    async def _thread_on(self, channel_id: int, message_id: int, name: str) -> int:
-        try:
-            await self._client.http.start_thread_with_message(
-                channel_id, message_id, name=thread_name(name), auto_archive_duration=_ARCHIVE_AFTER_MIN
-            )
-        except discord.HTTPException as error:
-            if error.code == _MAX_THREADS:
-                raise Refused("This server has too many active threads; archive some and try again.") from error
-            if error.code != _HAS_THREAD_ALREADY:
-                raise
-        return message_id
-
-    async def _private_thread(self, actor: Actor, channel_id: int, name: str) -> int:
-        made = await self._client.http.start_thread_without_message(
-            channel_id,
-            name=thread_name(name),
-            auto_archive_duration=_ARCHIVE_AFTER_MIN,
-            type=discord.ChannelType.private_thread.value,
-            invitable=False,
-        )
-        thread_id = int(made["id"])
-        await self.bring_in(actor, thread_id)
-        return thread_id
-
     async def bring_in(self, actor: Actor, thread_id: int) -> None:
         """Make the actor a member of the thread, so that it shows up in their list."""
         with suppress(discord.HTTPException, *CONNECTION_BROKEN):
             await self._client.http.add_user_to_thread(thread_id, int(actor.user_id.rpartition(":")[2]))
-
-    async def _channel(self, channel_id: int) -> discord.abc.GuildChannel | discord.Thread:
-        channel = self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
-        if isinstance(channel, discord.abc.GuildChannel | discord.Thread):
-            return channel
-        raise Refused("Sessions live in servers, not in direct messages.")

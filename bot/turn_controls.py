@@ -177,8 +177,12 @@ class TurnControls:
     async def _beside(self, place: Place | None, reply: Reply) -> Spot:
         """Where a branch's thread is opened: in the channel that the session's thread belongs to."""
         guild_id = reply.interaction.guild_id or 0
-        channel_id = place.channel_id if place is not None else reply.interaction.channel_id or 0
-        channel = self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
+        here = reply.interaction.channel_id or 0
+        channel_id = place.channel_id if place is not None else here
+        try:
+            channel = self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
+        except discord.NotFound:
+            return Spot(guild_id, here)
         if isinstance(channel, discord.Thread):
             return Spot(guild_id, channel.parent_id, private=channel.is_private())
         return Spot(guild_id, channel_id)

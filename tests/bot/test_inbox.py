@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from bot.inbox import Inbox, TryAgain
-from bot.opening import thread_name
 from bot.prompts import HAS_IT_ALREADY
 from bot.rows import InboxRow, InboxStatus
 from sessions.model import TurnStatus
@@ -154,20 +153,6 @@ async def test_whatever_people_write_arrives_whole_and_pings_nobody(ways: Ways, 
     said = await ways.town.ann.slash(thread, "session info").settled()
     assert "Owner:" in said.text
     assert ways.fake.bot_pings == []
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("Fix the build", "Fix the build"),
-        ("<@123> fix\nthe <#9> build", "fix the build"),
-        ("", "Session"),
-        ("<@&77>", "Session"),
-        ("x" * 300, "x" * 89 + "…"),
-    ],
-)
-def test_a_threads_name_is_one_line_without_mentions(text: str, name: str) -> None:
-    assert thread_name(text) == name
 
 
 # --- channels and users -----------------------------------------------------------------------------------

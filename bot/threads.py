@@ -1,0 +1,129 @@
+"""Makes threads in whatever kind of channel there is: on a message, private, or as a post of a forum.
+
+What cannot be made is refused in a sentence before anything is there. Whose session lives in a thread is
+`opening.py`.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import discord
+
+from bot.errors import Refused
+from bot.rows import mark_seen
+from storage import Database
+
+NO_THREADS = "This kind of channel has no threads for sessions. Use a text channel or a forum."
+NO_PRIVATE = "This channel has no private threads. Use a text channel for that."
+NO_TAG = "Every post of this forum needs a tag, and there is none that I may set. Use a text channel."
+TOO_MANY = "This server has too many active threads; archive some and try again."
+_HAS_THREAD_ALREADY = 160004
+_MAX_THREADS = 160006
+_NAME_CHARS = 90
+_ARCHIVE_AFTER_MIN: Literal[1440] = 1440
+_MENTION = re.compile(r"<(?:@[!&]?|#|a?:\w+:)\d+>")
+
+Parent = discord.TextChannel | discord.ForumChannel
+GuildChannel = discord.abc.GuildChannel | discord.Thread
+
+
+def thread_name(text: str) -> str:
+    """A thread's name from a title or prompt: one line, no mentions, never empty."""
+    words = " ".join(_MENTION.sub(" ", text).split())
+    if len(words) > _NAME_CHARS:
+        words = words[: _NAME_CHARS - 1].rstrip() + "…"
+    return words or "Session"
+
+
+class Threads:
+    """Makes threads. Methods raise `Refused` and `discord.HTTPException`."""
+
+    def __init__(self, client: discord.Client, db: Database) -> None:
+        self._client = client
+        self._db = db
+
+    async def channel(self, channel_id: int) -> GuildChannel:
+        """The channel or thread with this id, in a server."""
+        channel = self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
+        if isinstance(channel, discord.abc.GuildChannel | discord.Thread):
+            return channel
+        raise Refused("Sessions live in servers, not in direct messages.")
+
+    async def open(self, parent: GuildChannel, name: str, *, anchor_id: int | None, private: bool) -> int:
+        """A thread in `parent`, on the message `anchor_id` if there is one; its id.
+
+        The same again gives the same thread only where it is on a message.
+        """
+        match parent:
+            case discord.ForumChannel() if not private:
+                return await self._post(parent, name)
+            case discord.TextChannel() if private and not parent.is_news():
+                return await self._private(parent, name)
+            case discord.TextChannel() | discord.ForumChannel() if private:
+                raise Refused(NO_PRIVATE)
+            case discord.TextChannel():
+                return await self._public(parent, name, anchor_id)
+            case _:
+                raise Refused(NO_THREADS)
+
+    async def _public(self, parent: discord.TextChannel, name: str, anchor_id: int | None) -> int:
+        if anchor_id is None:
+            anchor_id = (await parent.send(_heading(name), silent=True)).id
+        # From here on people may write in it; what they say before its session is there must be read back.
+        await self._begin_reading(parent, anchor_id)
+        with _translated():
+            await self._client.http.start_thread_with_message(
+                parent.id, anchor_id, name=thread_name(name), auto_archive_duration=_ARCHIVE_AFTER_MIN
+            )
+        return anchor_id
+
+    async def _private(self, parent: discord.TextChannel, name: str) -> int:
+        with _translated():
+            made = await self._client.http.start_thread_without_message(
+                parent.id,
+                name=thread_name(name),
+                auto_archive_duration=_ARCHIVE_AFTER_MIN,
+                type=discord.ChannelType.private_thread.value,
+                invitable=False,
+            )
+        await self._begin_reading(parent, int(made["id"]))
+        return int(made["id"])
+
+    async def _post(self, forum: discord.ForumChannel, name: str) -> int:
+        """A post of a forum; its first message only names it."""
+        tags: list[discord.ForumTag] = []
+        if forum.flags.require_tag:
+            manages = forum.permissions_for(forum.guild.me).manage_threads
+            tags = [tag for tag in forum.available_tags if manages or not tag.moderated][:1]
+            if not tags:
+                raise Refused(NO_TAG)
+        with _translated():
+            made = await forum.create_thread(
+                name=thread_name(name),
+                content=_heading(name),
+                applied_tags=tags,
+                auto_archive_duration=_ARCHIVE_AFTER_MIN,
+                silent=True,
+            )
+        await self._begin_reading(forum, made.thread.id)
+        return made.thread.id
+
+    async def _begin_reading(self, parent: Parent, thread_id: int) -> None:
+        await self._db.write([mark_seen(parent.guild.id, thread_id, thread_id)])
+
+
+def _heading(name: str) -> str:
+    return f"**{discord.utils.escape_markdown(thread_name(name))}**"
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except discord.HTTPException as error:
+        if error.code == _MAX_THREADS:
+            raise Refused(TOO_MANY) from error
+        if error.code != _HAS_THREAD_ALREADY:
+            raise

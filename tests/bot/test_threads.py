@@ -1,0 +1,101 @@
+"""Threads for sessions: on messages, private ones, posts of forums; what is refused before anything is there."""
+
+import discord
+import pytest
+
+from bot.threads import NO_PRIVATE, NO_TAG, NO_THREADS, thread_name
+from tests.bot.ways import Ways, core, fake, town, ways
+from tests.fakes.discord_server import Place
+from tests.sessions.running_core import idle, reached
+
+__all__ = ["core", "fake", "town", "ways"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Fix the build", "Fix the build"),
+        ("<@123> fix\nthe <#9> build", "fix the build"),
+        ("", "Session"),
+        ("<@&77>", "Session"),
+        ("x" * 300, "x" * 89 + "…"),
+    ],
+)
+def test_a_threads_name_is_one_line_without_mentions(text: str, name: str) -> None:
+    assert thread_name(text) == name
+
+
+async def post_in(ways: Ways, forum: Place) -> Place:
+    """A post of Ann's in a forum."""
+    made = ways.town.ann.start_thread(forum, "Fix the build")
+    ways.town.ann.send(made, "It is red.")
+    return made
+
+
+async def test_a_forum_post_is_a_sessions_thread_like_any_other(ways: Ways) -> None:
+    made = await post_in(ways, ways.fake.forum("help"))
+    await ways.town.ann.slash(made, "claude", prompt="demo:text hello").settled()
+    session = await ways.session_in(made)
+    ways.town.ann.send(made, "demo:text more")
+    await reached(session, lambda snapshot: snapshot.message_count == 2)
+    assert await ways.prompts(session) == ["demo:text hello", "demo:text more"]
+
+
+@pytest.mark.parametrize("requires_tag", [False, True])
+async def test_a_further_session_in_a_forum_is_a_post_of_its_own(ways: Ways, *, requires_tag: bool) -> None:
+    forum = ways.fake.forum("help", tags=("question", "done"), requires_tag=requires_tag)
+    made = await post_in(ways, forum)
+    await ways.town.ann.slash(made, "claude", prompt="demo:text hello").settled()
+    session = await ways.session_in(made)
+    outcome = await ways.town.bob.slash(made, "session start", title="Another").settled()
+    other = next(each for each in forum.threads if each.id != made.id)
+    assert f"<#{other.id}>" in outcome.text
+    assert (other.name, [one.text for one in other.from_bot]) == ("Another", ["**Another**"])
+    assert (await ways.session_in(other)).id != session.id
+    assert other.model.thread is not None
+    assert len(other.model.thread.applied_tags) == requires_tag
+
+
+async def test_a_branch_of_a_session_in_a_forum_is_a_post_too(ways: Ways) -> None:
+    forum = ways.fake.forum("help")
+    made = await post_in(ways, forum)
+    await ways.town.ann.slash(made, "claude", prompt="demo:text hello").settled()
+    await idle(await ways.session_in(made))
+    outcome = await ways.town.ann.slash(made, "session branch").settled()
+    other = next(each for each in forum.threads if each.id != made.id)
+    assert f"<#{other.id}>" in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        pytest.param({"private": True}, NO_PRIVATE, id="private"),
+        pytest.param({}, NO_TAG, id="no tag to set"),
+    ],
+)
+async def test_what_a_forum_cannot_have_is_refused_before_anything_is_made(
+    ways: Ways, wish: dict[str, bool], sentence: str
+) -> None:
+    forum = ways.fake.forum("help", requires_tag=not wish)
+    made = await post_in(ways, forum)
+    await ways.town.ann.slash(made, "claude", prompt="demo:text hello").settled()
+    await ways.session_in(made)
+    outcome = await ways.town.bob.slash(made, "session start", **wish).settled()
+    assert outcome.text == sentence
+    assert [each.id for each in forum.threads] == [made.id]
+
+
+async def test_a_channel_without_threads_says_so_before_anything_is_made(
+    ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voice = object.__new__(discord.VoiceChannel)
+    threads = ways.client.opener._threads
+
+    async def channel(_: int) -> discord.VoiceChannel:
+        return voice
+
+    monkeypatch.setattr(threads, "channel", channel)
+    outcome = await ways.town.ann.slash(ways.fake.general, "claude", prompt="demo:text hello").settled()
+    assert outcome.text == NO_THREADS
+    assert ways.fake.threads() == []
+    assert await ways.core.db.read("SELECT 1 FROM sessions") == []

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 
 class BackendError(Exception):
     """Root of everything that a backend raises."""
@@ -98,8 +100,7 @@ class InputLine:
         return self.start + len(self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class OutputLine:
+class OutputLine(msgspec.Struct, frozen=True, gc=False):
     """One whole line that the host printed: `data` without its newline, `end` the offset after the newline."""
 
     data: bytes

@@ -2,9 +2,10 @@
 
 A silent log costs nothing: one one-shot inotify watch, no descriptor of ours but its own, no timer. Its first
 growth is told at once. From then on it is polled every 50 ms, until it was silent for two polls; then the
-watch is set again. All logs share one inotify instance (a user has 128 of them) and one timer, and the polls
-are spread over it, so that a thousand busy logs do not hold the loop up at once. Where no inotify is to be
-had, every log stays polled. What the bytes mean, and where lines end, is `output_log.py`.
+watch is set again. All logs share one inotify instance (a user has 128 of them) and one timer. The polls are
+spread over it, and the round gets longer where more than 250 logs are busy, so that a thousand neither hold
+the loop up nor fill it. Where no inotify is to be had, every log stays polled. What the bytes mean, and where
+lines end, is `output_log.py`.
 """
 
 import asyncio
@@ -14,13 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.base import LogCut
+from backends.poll_round import PollRound
 
 if TYPE_CHECKING:
     from asyncinotify import Inotify, Watch
 
-_POLL_S = 0.05
-_PHASES = 5
-_LOGS_AT_ONCE = 50
 _SILENT_POLLS = 2
 
 # What a poll reads: a reader that gets as much reads on by itself.
@@ -98,8 +97,7 @@ class LogWatch:
         self._inotify: Inotify | None = None
         self._armed: dict[Watch, set[FollowedLog]] = {}
         self._watch_of: dict[FollowedLog, Watch] = {}
-        self._polled: list[set[FollowedLog]] = [set() for _ in range(_PHASES)]
-        self._phase = 0
+        self._polled: PollRound[FollowedLog] = PollRound()
         self._timer: asyncio.TimerHandle | None = None
 
     def follow(self, path: Path) -> FollowedLog:
@@ -109,8 +107,7 @@ class LogWatch:
     def leave(self, log: FollowedLog) -> None:
         """Forget `log` and close it."""
         self._disarm(log)
-        for phase in self._polled:
-            phase.discard(log)
+        self._polled.discard(log)
         log.close()
 
     def add(self, log: FollowedLog) -> None:
@@ -139,36 +136,24 @@ class LogWatch:
     # --- polling ------------------------------------------------------------------------------------------
 
     def _poll(self, log: FollowedLog) -> None:
-        next_phase = self._polled[self._phase]
-        few_enough = len(next_phase) < _LOGS_AT_ONCE
-        (next_phase if few_enough else min(self._polled, key=len)).add(log)
+        self._polled.add(log)
         if self._timer is None:
             self._set_timer()
 
     def _set_timer(self) -> None:
-        """Sleep until the next phase that has a log to poll."""
-        for step in range(1, _PHASES + 1):
-            phase = (self._phase + step) % _PHASES
-            if self._polled[phase]:
-                self._phase = phase
-                delay_s = step * _POLL_S / _PHASES
-                self._timer = asyncio.get_running_loop().call_later(delay_s, self._poll_phase)
-                return
-        self._timer = None
+        """Sleep until the next log is to be polled."""
+        delay_s = self._polled.advance()
+        loop = asyncio.get_running_loop()
+        self._timer = None if delay_s is None else loop.call_later(delay_s, self._poll_due)
 
-    def _poll_phase(self) -> None:
-        logs = self._polled[self._phase]
-        silent = []
-        for log in logs:
+    def _poll_due(self) -> None:
+        for log in self._polled.due():
             if log.look():
                 log.silent_polls = 0
                 continue
             log.silent_polls += 1
-            if log.silent_polls >= _SILENT_POLLS:
-                silent.append(log)
-        for log in silent:
-            if self._arm(log):
-                logs.discard(log)
+            if log.silent_polls >= _SILENT_POLLS and self._arm(log):
+                self._polled.discard(log)
         self._set_timer()
 
     # --- inotify ------------------------------------------------------------------------------------------

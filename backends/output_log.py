@@ -27,13 +27,14 @@ class LineSplitter:
         self._torn.append(head)
         if not rest:
             return []
-        whole = [b"".join(self._torn), *rest[:-1]]
-        self._torn = [rest[-1]]
-        return [self._line(data) for data in whole]
-
-    def _line(self, data: bytes) -> OutputLine:
-        self._end += len(data) + 1
-        return OutputLine(data, self._end)
+        torn = rest.pop()
+        whole = [b"".join(self._torn), *rest]
+        self._torn = [torn]
+        lines = []
+        for data in whole:
+            self._end += len(data) + 1
+            lines.append(OutputLine(data, self._end))
+        return lines
 
 
 async def read_lines(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.cli import BAD_USAGE, OK, Chat, Run
 from bridge.cli_core import finish, say_on_stderr
+from bridge.collector import rare_collections
 from bridge.ownership import AlreadyOwned, OwnerKind, current_owner
 from bridge.settings import Settings
 from bridge.upkeep import keep_up
@@ -58,7 +59,8 @@ async def run_with(settings: Settings, faces: Sequence[Face]) -> int:
         async with open_core(settings, CoreOptions(OwnerKind.BOT)) as core, asyncio.TaskGroup() as tasks:
             for face in faces:
                 tasks.create_task(_as_coroutine(face, core), name="face")
-            await asyncio.get_running_loop().create_future()
+            with rare_collections():
+                await asyncio.get_running_loop().create_future()
     except asyncio.CancelledError:
         pass  # the ordinary way to end
     except ExceptionGroup as failed:

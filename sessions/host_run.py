@@ -22,9 +22,11 @@ from sessions.claude.control import initialize_reply
 from sessions.control_requests import ControlRequests
 from sessions.draft import Draft, InputLedger
 from sessions.errors import ClaudeUnavailable
+from sessions.gaps import UNSEEN, Watched, fill_in, gap_notice
 from sessions.interpreter import Moment, interpret, open_ask
 from sessions.live_text import LiveText
 from sessions.model import Activity, Blocker, Lifecycle, TurnStatus
+from sessions.output_lines import ReadLine, read_batch
 from sessions.prompt_sender import PromptSender, prompt_line
 from sessions.rows import StoredHost, StoredInput
 from sessions.state import Snapshot
@@ -62,6 +64,8 @@ class HostRun:
         self.sender = PromptSender(self)
         self._flushing = asyncio.Lock()
         self._greeting_id = ""
+        # What was said before this start of a turn that runs was not seen by us.
+        self.watched = Watched(is_whole=session.snapshot.current is None)
         self.over = asyncio.Event()
         self.trouble = ""
         self._unkillable: Unkillable | None = None
@@ -104,7 +108,7 @@ class HostRun:
 
         await self.control.request(build, timeout_s=self.session.around.patience.start_s)
 
-    def _greeted(self, draft: Draft, line: c.ControlSucceeded, moment: Moment) -> None:
+    async def _greeted(self, draft: Draft, line: c.ControlSucceeded, moment: Moment) -> None:
         """Settle asks with the CLI's own list, at the place in the log where it gave it."""
         reply = initialize_reply(line)
         pending = {ask.request_id for ask in reply.pending_asks}
@@ -117,6 +121,12 @@ class HostRun:
                 draft.add_all(list(open_ask(draft.snapshot, asked, moment)))
         if draft.snapshot.lifecycle is Lifecycle.STARTING:
             draft.add(e.LifecycleChanged(Lifecycle.STARTING, Lifecycle.LIVE, "Claude is ready"))
+        running = draft.snapshot.running
+        if reply.state is c.CliState.IDLE and running is not None and running.host == self.number:
+            # The lines that said so were lost, or the turn would have ended before this answer.
+            idle = c.StateChanged(c.CliState.IDLE)
+            await self._fill_gaps(draft, idle)
+            draft.add_all(list(interpret(draft.snapshot, idle, moment)))
 
     async def take_up_cut_turn(self) -> None:
         """Send the turn that an earlier host left unfinished once more, under its old uuid, to this one."""
@@ -132,7 +142,11 @@ class HostRun:
         """Apply every line of the output log, from where the last owner stopped, until the host has ended."""
         async for batch in self.host.lines(self._replay_from):
             self._refuse_if_cut(batch)
-            await until_stored(partial(self._apply, batch))
+            lines = read_batch(self.session.around.driver.parse, batch, self._read_to)
+            if self._changes_nothing(lines):
+                self._take_text(lines)
+            else:
+                await until_stored(partial(self._apply, lines))
         if self._read_to < self._applied:
             raise LogCut(_OUTPUT_LOG, expected=self._applied, actual=self._read_to)
         return await self.host.wait()
@@ -140,42 +154,58 @@ class HostRun:
     def _refuse_if_cut(self, batch: Sequence[OutputLine]) -> None:
         """Raise `LogCut` if a line lies across the place up to which the log was applied: it is another log."""
         begins_at = self._read_to
+        if begins_at >= self._applied:
+            return
         for line in batch:
             if begins_at < self._applied < line.end:
                 raise LogCut(_OUTPUT_LOG, expected=self._applied, actual=begins_at)
             begins_at = line.end
 
-    async def _apply(self, batch: Sequence[OutputLine]) -> None:
-        session, driver = self.session, self.session.around.driver
-        parsed = [(driver.parse(line.data), line.end) for line in batch]
+    def _changes_nothing(self, lines: Sequence[ReadLine]) -> bool:
+        """Whether there is nothing to store: growing text alone, which is most of what is read."""
+        return (
+            all(isinstance(line, c.BlockDelta) for line, _, _ in lines)
+            and not self.session.busy
+            and self.session.snapshot.blocker is not Blocker.NO_PROGRESS
+            and self.live_text.replay_from(lines[-1].end) - self._stored_to <= _UNSTORED_BYTES
+        )
+
+    def _take_text(self, lines: Sequence[ReadLine]) -> None:
+        for line, begins_at, _ in lines:
+            self.live_text.read(line, begins_at)
+        self._has_read(lines[-1].end)
+
+    async def _apply(self, lines: Sequence[ReadLine]) -> None:
         arrived: list[StoredInput] = []
-        live_text_was = self.live_text.copy()
+        live_text_was, watched_was = self.live_text.copy(), self.watched
         try:
-            async with session.change() as draft:
-                begins_at = self._read_to
+            async with self.session.change() as draft:
                 if draft.snapshot.blocker is Blocker.NO_PROGRESS:
                     cause = "there is a sign of life again"
                     draft.add(e.ActivityChanged(Activity.BLOCKED, Activity.WORKING, cause))
-                for line, end in parsed:
+                for line, begins_at, end in lines:
                     self.live_text.read(line, begins_at)
-                    begins_at = end
-                    # Growing text, which is most lines, means nothing for the state.
+                    # Growing text means nothing for the state.
                     if end > self._applied and not isinstance(line, c.BlockDelta):
                         await self._apply_line(draft, line, end, arrived)
-                self._note_progress(draft, arrived, batch[-1].end)
+                self._note_progress(draft, arrived, lines[-1].end)
         except BaseException:
-            self.live_text = live_text_was
+            self.live_text, self.watched = live_text_was, watched_was
             raise
-        self._read_to = batch[-1].end
-        self._applied = max(self._applied, batch[-1].end)
-        self.last_output = session.around.clock.monotonic()
         self.inputs.acknowledge(arrived)
-        crash_point("lines-applied")
-        self._publish_partials()
-        self._log_strange([line for line, _ in parsed])
-        for line, _ in parsed:
+        self._has_read(lines[-1].end)
+        self._log_strange([each.line for each in lines])
+        for line, _, _ in lines:
             if isinstance(line, c.ControlSucceeded | c.ControlFailed):
                 self.control.resolve(line)
+
+    def _has_read(self, end: int) -> None:
+        """Everything before `end` is applied, and stored if it is to be: show what it adds."""
+        self._read_to = end
+        self._applied = max(self._applied, end)
+        self.last_output = self.session.around.clock.monotonic()
+        crash_point("lines-applied")
+        self._publish_partials()
 
     def _log_strange(self, lines: Sequence[c.CliLine]) -> None:
         """Log lines that we do not know, in one record: a program gone mad prints thousands."""
@@ -200,29 +230,24 @@ class HostRun:
             case _:
                 pass
         moment = Moment(self.number, end, draft.at_ms)
-        if isinstance(line, c.StateChanged) and line.state is c.CliState.IDLE:
-            await self._read_back(draft)
+        await self._fill_gaps(draft, line)
         if isinstance(line, c.ControlSucceeded) and line.request_id == self._greeting_id:
-            self._greeted(draft, line, moment)
+            await self._greeted(draft, line, moment)
         happened = list(interpret(draft.snapshot, line, moment))
         draft.add_all(happened)
         if any(isinstance(event, e.TurnEnded) for event in happened):
             self.sender.context_is_stale = True
 
-    async def _read_back(self, draft: Draft) -> None:
-        """Fill in a turn that Claude had done before a crash: it takes the prompt and says nothing again."""
-        running = draft.snapshot.running
-        if running is None or not running.prompt_uuid or draft.snapshot.sent is not None:
+    async def _fill_gaps(self, draft: Draft, line: c.CliLine) -> None:
+        """Before a turn ends with `line`: add what never reached the log, if something seems to be missing."""
+        why = self.watched.lacks(draft.snapshot, line)
+        self.watched = self.watched.after(line)
+        if not why:
             return
-        session = self.session
-        found = await asyncio.to_thread(
-            session.around.conversations.read_back,
-            draft.snapshot.conversation_id,
-            Path(draft.snapshot.work_directory),
-            running.prompt_uuid,
-        )
-        for ordinal, each in enumerate(found[running.next_ordinal :], start=running.next_ordinal):
-            draft.add(e.BlockAdded(running.turn_id, ordinal, each.block, each.uuid))
+        filled = await fill_in(self.session, draft)
+        if filled and why is not UNSEEN:
+            draft.add(e.Noticed("gap", gap_notice(filled)))
+            log.warning("gap filled in", extra={"session": self.session.id, "blocks": filled, "why": why})
 
     def _note_progress(self, draft: Draft, arrived: Sequence[StoredInput], end: int) -> None:
         """Store how far the log is applied with the changes, or alone once much has been read without any."""

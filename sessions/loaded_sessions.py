@@ -18,6 +18,7 @@ from sessions.state import Snapshot
 from storage import Database
 
 CACHED_SESSIONS = 256
+_LOOK_EVERY = 64
 
 
 class LoadedSessions:
@@ -33,6 +34,7 @@ class LoadedSessions:
         # Whoever still holds a session that left the cache must meet the same object there again.
         self._alive: WeakValueDictionary[SessionId, Session] = WeakValueDictionary()
         self._loading = asyncio.Lock()
+        self._most = CACHED_SESSIONS
 
     async def get(self, session_id: str) -> Session:
         """The session with this id, loaded if need be. Raises `SessionNotFound`."""
@@ -82,11 +84,18 @@ class LoadedSessions:
         """Put the session at the recent end of the cache, and let go of the longest unused ones."""
         self._cached[session.id] = self._alive[session.id] = session
         self._cached.move_to_end(session.id)
+        if len(self._cached) > self._most:
+            self._let_go()
+
+    def _let_go(self) -> None:
         for old in self.all():
             if len(self._cached) <= CACHED_SESSIONS:
-                return
+                break
             if not self._is_needed(old):
                 del self._cached[old.id]
+        # Where nearly all are needed, each further one would have all of them looked at in vain.
+        full = len(self._cached) > CACHED_SESSIONS
+        self._most = len(self._cached) + _LOOK_EVERY if full else CACHED_SESSIONS
 
     def forget(self, session_id: SessionId) -> None:
         """The session is deleted: not even its holders lead back to it."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessions.claude import lines as c
@@ -116,6 +116,7 @@ def open_text(lines: Sequence[c.CliLine]) -> dict[str, str]:
     return {piece.key: piece.added for piece in live.whole(ID, TURN, 0)}
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(STREAMS)), st.data())
 def test_any_batching_shows_the_same_text(name: str, data: st.DataObject) -> None:
     lines = STREAMS[name][: data.draw(st.integers(0, len(STREAMS[name])))]
@@ -129,6 +130,7 @@ def test_any_batching_shows_the_same_text(name: str, data: st.DataObject) -> Non
         assert screen.shown[key] == text
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(STREAMS)), st.data())
 def test_a_reader_that_dies_anywhere_goes_on_with_the_same_text(name: str, data: st.DataObject) -> None:
     """After each death a new reader begins at `replay_from`; subscribers of the old one are gone with it."""

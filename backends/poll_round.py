@@ -1,0 +1,62 @@
+"""Whose turn it is to be looked at, so that looking at many neither holds the loop up nor fills it.
+
+A round has slots of 10 ms. It has five of them, 50 ms in all, and more only where 50 members a slot are not
+enough: a thousand are looked at every 200 ms.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+SLOT_S = 0.01
+FEWEST_SLOTS = 5
+MEMBERS_AT_ONCE = 50
+
+T = TypeVar("T")
+
+
+class PollRound(Generic[T]):
+    """Members in slots, each in one, and the slot that comes next."""
+
+    def __init__(self) -> None:
+        self._slots: list[set[T]] = [set() for _ in range(FEWEST_SLOTS)]
+        self._next = 0
+
+    def add(self, member: T) -> None:
+        """Put `member` where it comes next, or where there is room."""
+        slot = self._slots[self._next]
+        if len(slot) >= MEMBERS_AT_ONCE:
+            slot = min(self._slots, key=len)
+        if len(slot) >= MEMBERS_AT_ONCE:
+            slot = set()
+            self._slots.append(slot)
+        slot.add(member)
+
+    def discard(self, member: T) -> None:
+        for slot in self._slots:
+            slot.discard(member)
+
+    def due(self) -> Sequence[T]:
+        """Whose turn it is."""
+        return tuple(self._slots[self._next])
+
+    def advance(self) -> float | None:
+        """Go to the next slot with a member; seconds until its turn, None if there is no member at all."""
+        self._shorten()
+        count = len(self._slots)
+        for step in range(1, count + 1):
+            slot = (self._next + step) % count
+            if self._slots[slot]:
+                self._next = slot
+                return step * SLOT_S
+        return None
+
+    def _shorten(self) -> None:
+        """Spread the members over fewer slots once these are not half full."""
+        count = len(self._slots)
+        if count == FEWEST_SLOTS or 2 * sum(map(len, self._slots)) >= count * MEMBERS_AT_ONCE:
+            return
+        members = [member for slot in self._slots for member in slot]
+        count = max(FEWEST_SLOTS, math.ceil(len(members) / MEMBERS_AT_ONCE))
+        self._slots = [set(members[first::count]) for first in range(count)]
+        self._next = 0

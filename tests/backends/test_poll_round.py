@@ -1,0 +1,51 @@
+"""Who is looked at when: often while there are few, never many at once."""
+
+import pytest
+
+from backends.poll_round import FEWEST_SLOTS, MEMBERS_AT_ONCE, SLOT_S, PollRound
+
+
+def one_round(polls: PollRound[int]) -> tuple[float, list[set[int]]]:
+    """How long it takes until a slot comes again, and who is looked at on the way."""
+    passed_s = 0.0
+    slots: list[set[int]] = []
+    while not slots or not slots[0] & set(polls.due()):
+        slots.append(set(polls.due()))
+        passed_s += polls.advance() or 0.0
+    return passed_s, slots
+
+
+@pytest.mark.parametrize(
+    ("members", "round_s"), [(1, 0.05), (50, 0.05), (250, 0.05), (251, 0.06), (1000, 0.2), (5000, 1.0)]
+)
+def test_a_round_is_as_long_as_its_members_need(members: int, round_s: float) -> None:
+    polls: PollRound[int] = PollRound()
+    for member in range(members):
+        polls.add(member)
+    polls.advance()
+    passed_s, slots = one_round(polls)
+    assert passed_s == pytest.approx(round_s)
+    assert max(map(len, slots)) <= MEMBERS_AT_ONCE
+    assert set().union(*slots) == set(range(members)), "somebody was left out"
+
+
+def test_a_round_gets_short_again_when_most_have_left() -> None:
+    polls: PollRound[int] = PollRound()
+    for member in range(1000):
+        polls.add(member)
+    for member in range(1000):
+        if member % 20:
+            polls.discard(member)
+            polls.advance()
+    passed_s, slots = one_round(polls)
+    assert passed_s == pytest.approx(FEWEST_SLOTS * SLOT_S)
+    assert set().union(*slots) == set(range(0, 1000, 20))
+
+
+def test_a_round_without_members_ends() -> None:
+    polls: PollRound[int] = PollRound()
+    assert polls.advance() is None
+    polls.add(1)
+    assert polls.advance() is not None
+    polls.discard(1)
+    assert polls.advance() is None

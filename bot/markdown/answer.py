@@ -134,11 +134,6 @@ def split_answer(text: str, *, finished: bool, limit: int = LIMIT) -> Sequence[s
     return tuple(post.body for post in splitter.posts(finished=finished))
 
 
-def too_long_for_posts(text: str, *, limit: int = LIMIT) -> bool:
-    """Say whether a finished `text` takes more than `MOST_POSTS` posts."""
-    return len(split_answer(text, finished=True, limit=limit)) > MOST_POSTS
-
-
 def rendered(posts: Sequence[Post], text: str, *, finished: bool) -> Rendered:
     """Return what Discord gets of the `posts` of `text`: all, or the first ones with the whole as a file.
 

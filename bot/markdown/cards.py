@@ -82,12 +82,6 @@ def diff_block(patch: str, limit: int) -> str:
     return code_block("\n".join(lines), "diff", limit)
 
 
-def tool_line(name: str, summary: str, *, limit: int = 150) -> str:
-    """Return the quiet line for one tool call: `-# Read src/app.py`."""
-    name, summary = escape_inline(name, 40), escape_inline(summary, max(limit - 50, 1))
-    return f"-# {name} {summary}".rstrip()
-
-
 def todo_line(done: int, total: int, current: str, *, limit: int = 150) -> str:
     """Return the progress line of a todo list: `-# ☑ 3/7 · Write the tests`."""
     mark = "☑" if done >= total > 0 else "☐"

@@ -13,7 +13,6 @@ from bot.markdown.answer import (
     AnswerSplitter,
     rendered,
     split_answer,
-    too_long_for_posts,
 )
 from bot.markdown.cleaning import clean
 from tests.bot.markdown.dialect import loose_marks
@@ -196,8 +195,7 @@ def test_a_limit_that_discord_or_a_fence_cannot_keep_is_refused(limit: int) -> N
 
 def test_a_very_long_answer_becomes_a_file_below_its_first_posts() -> None:
     text = "A sentence of some length.\n\n" * 400
-    assert too_long_for_posts(text)
-    assert not too_long_for_posts(text[:5000])
+    assert len(split_answer(text, finished=True)) > MOST_POSTS >= len(split_answer(text[:5000], finished=True))
     splitter = AnswerSplitter()
     splitter.feed(text)
     growing = rendered(splitter.posts(), text, finished=False)

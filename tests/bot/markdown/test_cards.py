@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.markdown.cards import code_block, diff_block, escape_inline, one_line, todo_line, tool_line
+from bot.markdown.cards import code_block, diff_block, escape_inline, one_line, todo_line
 from tests.bot.markdown.samples import anything
 
 ESCAPED = {
@@ -34,9 +34,6 @@ def test_one_line_is_one_line_within_its_limit(text: str, limit: int) -> None:
         assert len(line) <= limit
         assert len(line.splitlines()) <= 1
     assert not re.search(r"(?<!\\)(?:\\\\)*[*_`~|<>\[\]]", escape_inline(text, limit))
-    line = tool_line("Bash", text)
-    assert line.startswith("-# Bash")
-    assert "\n" not in line
 
 
 @given(anything, st.integers(100, 2000))
@@ -66,4 +63,3 @@ def test_a_diff_keeps_names_and_changes() -> None:
 def test_progress_is_one_quiet_line() -> None:
     assert todo_line(3, 7, "Write *the* tests") == "-# ☐ 3/7 · Write \\*the\\* tests"
     assert todo_line(7, 7, "") == "-# ☑ 7/7"
-    assert tool_line("Read", "src/app.py") == "-# Read src/app.py"

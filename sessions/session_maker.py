@@ -4,6 +4,8 @@ Who may is asked before; a session that could not be stored leaves nothing behin
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from sessions import rows
 from sessions.archive import read_archive
 from sessions.claude.launch import is_model_name
 from sessions.claude.transcript import StoredConversation
-from sessions.errors import IllegalMove, ModelRefused, SessionNotFound
+from sessions.errors import IllegalMove, ModelRefused, PlaceTaken, SessionNotFound
 from sessions.importing import fill_from_archive, fill_from_transcript
 from sessions.loaded_sessions import LoadedSessions
 from sessions.model import PermissionMode, SessionId, TurnId
@@ -49,11 +51,10 @@ class SessionMaker:
         self._ids = UuidMaker()
 
     async def create(self, wish: NewSession) -> Session:
-        """Make a session. Raises `WorkDirectoryRefused`, or `ConstraintViolated` if its key is taken."""
+        """Make a session. Raises `WorkDirectoryRefused`, `ModelRefused`, `PlaceTaken` if its key is taken."""
         work_directory = await self._project(wish)
-        with self._loaded.making(self._new_id()) as session:
-            async with session.change(new_session=True) as draft:
-                draft.add(self._created(wish, work_directory))
+        async with self._making(wish) as session, session.change(new_session=True) as draft:
+            draft.add(self._created(wish, work_directory))
         return session
 
     async def get_or_create(self, wish: NewSession) -> Session:
@@ -69,32 +70,32 @@ class SessionMaker:
                 return await self._loaded.get(known)
             try:
                 return await self.create(wish)
-            except ConstraintViolated:
+            except PlaceTaken:
                 continue
 
     async def branch(self, parent: Session, turn_id: TurnId | None, wish: NewSession) -> Session:
         """A new session that goes on from a turn of `parent` (None: the last one); the parent is untouched.
 
-        Raises `IllegalMove` if that turn cannot be branched from yet, `TurnNotFound` if it is not the parent's.
+        Raises `IllegalMove` if that turn cannot be branched from yet, `TurnNotFound` if it is not the parent's,
+        `PlaceTaken`.
         """
         turn = await rows.find_branch_point(self._around.db, parent.id, turn_id)
         if not turn.last_uuid or not turn.conversation_id:
             raise IllegalMove("Branching from this turn", "not that far")
-        with self._loaded.making(self._new_id()) as session:
-            async with session.change(new_session=True) as draft:
-                draft.add(self._created(wish, parent.snapshot.work_directory))
-                draft.add(e.Branched(parent.id, turn.id, turn.conversation_id, turn.last_uuid))
-                words = "This branch works in the same directory as the session it came from."
-                draft.add(e.Noticed("shared_directory", words))
+        async with self._making(wish) as session, session.change(new_session=True) as draft:
+            draft.add(self._created(wish, parent.snapshot.work_directory))
+            draft.add(e.Branched(parent.id, turn.id, turn.conversation_id, turn.last_uuid))
+            words = "This branch works in the same directory as the session it came from."
+            draft.add(e.Noticed("shared_directory", words))
         return session
 
     async def from_archive(self, data: bytes, wish: NewSession) -> Session:
-        """A session made from an exported file. Raises `ImportRefused`, `WorkDirectoryRefused`."""
+        """A session of an exported file. Raises `ImportRefused`, `WorkDirectoryRefused`, `PlaceTaken`."""
         archive = await asyncio.to_thread(read_archive, data)
         work_directory = await self._project(wish)
         model = wish.model or (archive.model if is_model_name(archive.model) else "")
         titled = replace(wish, title=wish.title or archive.title, model=model)
-        with self._loaded.making(self._new_id()) as session:
+        async with self._making(wish) as session:
             await fill_from_archive(session, self._created(titled, work_directory), archive)
         return session
 
@@ -117,16 +118,24 @@ class SessionMaker:
         turns = await asyncio.to_thread(self._around.conversations.turns_after, conversation_id, directory, "")
         titled = replace(wish, title=wish.title or conversation.title or conversation.first_prompt)
         created = self._created(titled, str(directory))
-        with self._loaded.making(self._new_id()) as session:
+        async with self._making(wish) as session:
             await fill_from_transcript(session, created, conversation_id, turns)
         return session
+
+    @asynccontextmanager
+    async def _making(self, wish: NewSession) -> AsyncIterator[Session]:
+        """An empty session to be filled and stored in the block."""
+        with self._loaded.making(SessionId(self._ids.make())) as session:
+            try:
+                yield session
+            except ConstraintViolated as error:
+                if wish.key and error.constraint == "SQLITE_CONSTRAINT_UNIQUE":
+                    raise PlaceTaken from error
+                raise
 
     async def _project(self, wish: NewSession) -> str:
         directory = await asyncio.to_thread(open_project, wish.project, self._around.workspace_root)
         return str(directory)
-
-    def _new_id(self) -> SessionId:
-        return SessionId(self._ids.make())
 
     def _created(self, wish: NewSession, work_directory: str) -> e.SessionCreated:
         model = wish.model or self._default_model

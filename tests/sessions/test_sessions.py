@@ -10,6 +10,7 @@ from sessions import rows
 from sessions.errors import (
     AlreadyDecided,
     IllegalMove,
+    PlaceTaken,
     PromptRefused,
     SessionNotFound,
     WorkDirectoryRefused,
@@ -58,6 +59,15 @@ async def test_a_hundred_who_want_the_session_of_a_place_at_once_get_the_same_on
     assert len({id(session) for session in sessions}) == 1
     await manager.clear_session(sessions[0].id)
     assert (await manager.get_or_create_session(wish)).id != sessions[0].id
+
+
+async def test_a_place_that_is_taken_is_refused_with_a_sentence_and_leaves_nothing(
+    manager: SessionManager,
+) -> None:
+    first = await manager.create_session(NewSession(USER, "channel", key="channel"))
+    with pytest.raises(PlaceTaken, match="another session at this place"):
+        await manager.create_session(NewSession("discord:2", "channel", key="channel"))
+    assert [each.id for each in manager.loaded()] == [first.id]
 
 
 async def test_a_session_without_a_place_is_nobodys_to_find(manager: SessionManager) -> None:

@@ -14,8 +14,10 @@ import discord
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox import Inbox
-from bot.messages import is_for_us, message_row, snowflake_ms
+from bot.messages import is_for_us, live_author, message_row, snowflake_ms
 from bot.rows import InboxRow, author_of, queued_messages
+from bot.strangers import Strangers
+from sessions.access import Role
 from storage import StorageError
 
 log = logging.getLogger(__name__)
@@ -24,10 +26,18 @@ log = logging.getLogger(__name__)
 class Arrivals:
     """Takes messages in, in the order in which they come. `missed` is told of one that could not be stored."""
 
-    def __init__(self, face: Face, client: discord.Client, inbox: Inbox, missed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        face: Face,
+        client: discord.Client,
+        inbox: Inbox,
+        strangers: Strangers,
+        missed: Callable[[], None],
+    ) -> None:
         self._face = face
         self._client = client
         self._inbox = inbox
+        self._strangers = strangers
         self._missed = missed
         # The library starts a task for each event, in order; the lock keeps that order while rows are written.
         self._taking_in = asyncio.Lock()
@@ -38,13 +48,21 @@ class Arrivals:
         try:
             async with self._taking_in:
                 if row is not None and await is_for_us(self._face, row):
-                    await self._inbox.take(row)
+                    await self._take(row)
         except StorageError:
             self._inbox.miss()
             self._missed()
             raise
         if message.guild is not None and message.guild.id in self._face.access.guild_ids:
             await self._inbox.note_seen(message.guild.id, message.channel.id, message.id)
+
+    async def _take(self, row: InboxRow) -> None:
+        """Store the row; not that of a stranger, for anybody may write as much as they like."""
+        actor = live_author(self._face, row)
+        if actor is not None and actor.role is Role.NOBODY:
+            await self._strangers.note(actor)
+        else:
+            await self._inbox.take(row)
 
     async def edited(self, message: discord.Message) -> None:
         """Take in an edit, if the message was taken in."""

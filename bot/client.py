@@ -26,6 +26,7 @@ from bot.inbox import Inbox
 from bot.leftovers import Leftovers
 from bot.opening import Opener
 from bot.prompts import PromptHandler
+from bot.strangers import Strangers
 from storage import StorageError
 
 log = logging.getLogger(__name__)
@@ -92,13 +93,16 @@ class BridgeClient(commands.Bot):
             member_cache_flags=discord.MemberCacheFlags.none(),
         )
         self.face = face = make_face(self)
-        self.entry = Entry(face, self.start_task)
+        self.strangers = Strangers(face)
+        self.entry = Entry(face, self.strangers, self.start_task)
         self.opener = Opener(face, self)
         self.asker = Asker(face, self.opener)
         self.projects = RecentProjects(face.core)
         self.controls = Controls(face, self, self.opener, self.asker)
-        self.inbox = Inbox(face.db, PromptHandler(face, self, self.opener), self.start_task, face.now_ms)
-        self.arrivals = Arrivals(face, self, self.inbox, self._missed)
+        self.inbox = Inbox(
+            face.db, PromptHandler(face, self, self.opener, self.strangers), self.start_task, face.now_ms
+        )
+        self.arrivals = Arrivals(face, self, self.inbox, self.strangers, self._missed)
         self.catch_up = CatchUp(face, self, self.inbox, self.arrivals.take)
         self.caught_up = asyncio.Event()
         self._leftovers = Leftovers(face, self, self.asker)

@@ -20,6 +20,7 @@ from bot.discord_bodies import edit_kwargs, message_kwargs
 from bot.errors import CONNECTION_BROKEN, Refused, sentence_for
 from bot.face import Face
 from bot.rows import InboxRow, InboxStatus, close_inbox_row, take_in
+from bot.strangers import Strangers
 from sessions.access import Actor, Role
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,6 @@ Interaction = discord.Interaction[Any]
 ACKNOWLEDGE_AFTER_S = 2.0
 STOPPING = "The bot is being restarted. Try again in a minute."
 NOT_YOURS = "You may not use this bot here. Ask an admin to add you or one of your roles."
-_UNKNOWN_INTERACTION = 10062
 _EXTRA = "reply"
 
 
@@ -159,8 +159,9 @@ def somebody_behind(interaction: Interaction) -> Somebody:
 class Entry:
     """Admits interactions. `start_task` starts a task that the client owns."""
 
-    def __init__(self, face: Face, start_task: Callable[[Any, str], Any]) -> None:
+    def __init__(self, face: Face, strangers: Strangers, start_task: Callable[[Any, str], Any]) -> None:
         self.face = face
+        self._strangers = strangers
         self._start_task = start_task
 
     async def admit(self, interaction: Interaction) -> bool:
@@ -175,6 +176,7 @@ class Entry:
             if reply.actor.role is Role.NOBODY:
                 if not autocomplete:
                     await reply.say(NOT_YOURS)
+                    await self._strangers.note(reply.actor)
                 return False
             if autocomplete:
                 return True

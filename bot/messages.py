@@ -6,12 +6,13 @@ What rows mean is `prompts.py`.
 import discord
 import msgspec
 
-from bot.actors import FACE
+from bot.actors import FACE, Somebody, actor_of
 from bot.attachments import IncomingFile, incoming
 from bot.face import Face
 from bot.opening import THREAD
 from bot.post_rows import is_being_opened
 from bot.rows import InboxRow, places_in
+from sessions.access import Actor
 
 _PLAIN_TYPES = (discord.MessageType.default, discord.MessageType.reply)
 _MAX_QUOTE = 4_000
@@ -81,6 +82,14 @@ def _forwarded_files(message: discord.Message) -> list[discord.Attachment]:
 def snowflake_ms(snowflake: int) -> int:
     """When Discord made the thing with this id, in milliseconds since the epoch."""
     return (snowflake >> 22) + discord.utils.DISCORD_EPOCH
+
+
+def live_author(face: Face, row: InboxRow) -> Actor | None:
+    """Who wrote it; None where Discord did not tell the author's roles."""
+    body = msgspec.convert(row.body, MessageBody)
+    if body.role_ids is None:
+        return None
+    return actor_of(face.access, Somebody(row.author_id, body.guild_id, frozenset(body.role_ids)))
 
 
 async def is_for_us(face: Face, row: InboxRow) -> bool:

@@ -18,6 +18,7 @@ from bot.messages import MessageBody, origin_of, said
 from bot.opening import THREAD, Opener, Spot, Wish
 from bot.post_rows import is_being_opened
 from bot.rows import InboxRow, Place, find_post, load_place, places_in, was_noted_of_an_edit
+from bot.strangers import Strangers
 from bot.whereabouts import session_place
 from sessions.access import Actor, Role
 from sessions.commands import (
@@ -48,8 +49,9 @@ _MOST_TOLD = 10_000
 class PromptHandler:
     """Acts on messages, edits and deletions; see `inbox.Handler`."""
 
-    def __init__(self, face: Face, client: discord.Client, opener: Opener) -> None:
+    def __init__(self, face: Face, client: discord.Client, opener: Opener, strangers: Strangers) -> None:
         self._face = face
+        self._strangers = strangers
         self._client = client
         self._opener = opener
         self._told: dict[tuple[int, int, str], None] = {}
@@ -83,6 +85,7 @@ class PromptHandler:
     async def _message(self, row: InboxRow, body: MessageBody) -> str:
         actor = await self.actor(row.author_id, body.guild_id, body.role_ids)
         if actor.role is Role.NOBODY:
+            await self._strangers.note(actor)
             return "nobody"
         place = await self._place_for(row, body)
         if place is not None and place.kind == THREAD:

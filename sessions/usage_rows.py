@@ -1,9 +1,10 @@
-"""Sums over what was done: turns, tokens, dollars, waits. Costs are each turn's own, counted once."""
+"""Sums over what was done: turns, tokens, dollars, waits; and the audit. Costs are each turn's own."""
 
 from collections.abc import Sequence
 
+from sessions.access import Actor
 from sessions.commands import AuditEntry, Totals, UsageRow
-from storage import Database, SqlValue
+from storage import Database, SqlValue, Statement
 
 _GROUPS = {
     "day": "date(turns.queued_ms / 1000, 'unixepoch')",
@@ -75,6 +76,14 @@ def _number(value: SqlValue) -> float:
 async def count_by_lifecycle(db: Database) -> dict[str, int]:
     rows = await db.read("SELECT status, count(*) FROM sessions GROUP BY status")
     return {str(status): int(_number(count)) for status, count in rows}
+
+
+def audit_entry(at_ms: int, actor: Actor, action: str, *, allowed: bool, session_id: str = "") -> Statement:
+    """A row that says who did, or was not allowed to do, what."""
+    return Statement(
+        "INSERT INTO audit (at_ms, actor, face, action, session_id, allowed) VALUES (?, ?, ?, ?, ?, ?)",
+        (at_ms, actor.user_id, actor.face, action, session_id, int(allowed)),
+    )
 
 
 async def read_audit(db: Database, session_id: str, before: int | None, limit: int) -> list[AuditEntry]:

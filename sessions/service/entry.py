@@ -20,7 +20,7 @@ from sessions.service.prompting import talk
 from sessions.service.reading import read
 from sessions.service.shown import session_facts
 from sessions.session import Session
-from storage import Statement
+from sessions.usage_rows import audit_entry
 
 R = TypeVar("R")
 
@@ -96,11 +96,8 @@ class SessionService:
     ) -> None:
         name = str(command.__struct_config__.tag)
         session_id = session.id if session is not None else ""
-        statement = Statement(
-            "INSERT INTO audit (at_ms, actor, face, action, session_id, allowed) VALUES (?, ?, ?, ?, ?, ?)",
-            (self._manager.now_ms(), actor.user_id, actor.face, name, session_id, int(allowed)),
-        )
-        await self._manager.db.write([statement])
+        row = audit_entry(self._manager.now_ms(), actor, name, allowed=allowed, session_id=session_id)
+        await self._manager.db.write([row])
 
     # --- carrying out -----------------------------------------------------------------------------------
 

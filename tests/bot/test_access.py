@@ -10,7 +10,7 @@ from bot.bodies import Button, Control, Plain, Verb
 from bot.discord_bodies import message_kwargs
 from bot.entry import NOT_YOURS
 from bot.rows import insert_controls
-from sessions.access import Role, ShareLevel
+from sessions.access import Actor, Role, ShareLevel
 from sessions.commands import Share
 from sessions.session import Session
 from tests.bot.ways import ADMIN, Ways, core, core_id, fake, town, ways
@@ -168,6 +168,30 @@ async def test_each_way_in_is_open_to_whom_the_table_says(ways: Ways, who: str) 
     person = await _person(scene, who)
     let_in = {name for name, way in WAYS.items() if await way(scene, person)}
     assert let_in == TABLE[who]
+
+
+async def test_strangers_are_written_down_once_and_leave_nothing_else(ways: Ways) -> None:
+    scene = await _scene(ways)
+    before = await ways.core.db.read("SELECT count(*) FROM inbox")
+    for _ in range(3):
+        ways.town.mel.send(scene.thread, "let me in")
+        ways.town.mel.send(ways.fake.general, f"{ways.fake.bot.mention} let me in")
+        await ways.town.mel.slash(ways.fake.general, "claude", prompt="let me in").settled()
+        await ways.town.mel.click(scene.panel, "Continue").settled()
+    await _all_dealt_with(scene, ways.town.mel.send(scene.thread, "let me in"))
+    refused = "SELECT actor, face, action FROM audit WHERE NOT allowed"
+    rows = [tuple(each) for each in await ways.core.db.read(refused)]
+    assert rows == [(core_id(ways.town.mel.id), "discord", "use_the_bot")]
+    after = await ways.core.db.read("SELECT count(*) FROM inbox")
+    assert int(str(after[0][0])) - int(str(before[0][0])) == 1  # what the end of the test wrote itself
+
+
+async def test_however_many_strangers_come_the_audit_stays_small(ways: Ways) -> None:
+    strangers = ways.client.strangers
+    for number in range(300):
+        await strangers.note(Actor(f"discord:{number}", "discord", Role.NOBODY))
+    rows = await ways.core.db.read("SELECT count(*) FROM audit WHERE action = 'use_the_bot'")
+    assert int(str(rows[0][0])) == 100
 
 
 async def test_webhooks_and_direct_messages_are_nobody(ways: Ways) -> None:

@@ -1,4 +1,4 @@
-"""Threads for sessions: on messages, private ones, posts of forums; what is refused before anything is there."""
+"""Threads for sessions: on messages, private ones, posts of forums; what is refused before any is there."""
 
 import discord
 import pytest

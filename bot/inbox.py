@@ -20,11 +20,12 @@ from bot.rows import (
     take_in,
     waiting_channels,
 )
-from storage import Database, StorageError
+from storage import ConstraintViolated, Database, DatabaseClosed, StatementRefused, StorageError
 
 log = logging.getLogger(__name__)
 
 _RETRY_S = (1.0, 5.0, 30.0)
+_DATABASE_RETRY_S = 2.0
 
 
 class Handler(Protocol):
@@ -153,14 +154,17 @@ class Inbox:
         try:
             while True:
                 news.clear()
-                row = await next_message_row(self._db, channel_id)
-                if row is not None:
-                    await self._deal_with(row)
-                elif not news.is_set():
-                    return
-        except StorageError:
-            # The rows stay; the next message or start takes them up again.
-            log.exception("inbox stopped", extra={"channel": channel_id})
+                try:
+                    row = await next_message_row(self._db, channel_id)
+                    if row is not None:
+                        await self._deal_with(row)
+                    elif not news.is_set():
+                        return
+                except DatabaseClosed:
+                    return  # the rows stay; the next start takes them up
+                except StorageError:
+                    log.exception("the inbox waits for the database", extra={"channel": channel_id})
+                    await asyncio.sleep(_DATABASE_RETRY_S)
         finally:
             del self._working[channel_id]
             if not self._working:
@@ -178,6 +182,8 @@ class Inbox:
                 return await self._handler.handle(row)
             except TryAgain:
                 await asyncio.sleep(pause_s)
+            except (ConstraintViolated, StatementRefused) as error:
+                return await self._handler.give_up(row, error)  # time does not cure these
             except StorageError:
                 raise
             except Exception as error:

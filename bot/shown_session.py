@@ -98,12 +98,14 @@ class ShownSession:
             for event in page:
                 self.seen = event.number
                 self._happen(event)
-            # What the bus brought while the last page was read may not be on it.
-            if not page and self._newest <= self.seen:
+            if page:
+                continue
+            self._units.info = None
+            info = await self._units.session()  # if it was deleted meanwhile, there is nothing to wait for
+            # What goes on now is shown next: a turn that begins after events that are not taken in yet would
+            # stand before theirs. And what the bus brought meanwhile may not be on the last page.
+            if max(self._newest, info.last_event) <= self.seen:
                 return
-            if not page:
-                self._units.info = None
-                await self._units.session()  # if it was deleted meanwhile, there is nothing to wait for
 
     async def _mark_what_goes_on(self) -> None:
         info = await self._units.session()
@@ -174,6 +176,8 @@ class ShownSession:
             self._mark_queued(turn_id)
         else:
             self._mark(f"queued:{turn_id}", Urgency.FINAL)  # a post of it may have to go
+        if isinstance(event, e.TurnSent):  # others may have had their turn while it was queued
+            self._units.move(f"turn:{turn_id}", self.seen)
         self._mark(f"turn:{turn_id}", Urgency.FINAL)
         if isinstance(event, e.TurnQueued) and event.alternative_of is not None:
             self._mark_alternatives(event.alternative_of)

@@ -264,6 +264,8 @@ class Session:
             if old is Lifecycle.STARTING:
                 # Its process is being launched: whoever does that ends it as soon as it is there.
                 draft.add(e.LifecycleChanged(old, Lifecycle.STOPPING, cause))
+            elif target is Lifecycle.PARKED and draft.snapshot.queue:
+                pass  # it waits for a process, or failed to get one: parked, nobody would wake it
             elif old not in (target, Lifecycle.STOPPING, Lifecycle.ENDED):
                 _end_without_process(draft, target, cause)
         await self.until(lambda snapshot: snapshot.lifecycle is not Lifecycle.STOPPING)

@@ -24,11 +24,12 @@ from tests.chaos.truth import truth_of
 
 def violations(history: History, *, at_rest: bool) -> list[Violation]:
     """Every broken rule. With `at_rest` also what is left undone or left over."""
-    found = list(_judge(history, at_rest=at_rest))
+    found = list(broken_rules(history, at_rest=at_rest))
     return found + (list(judge_leftovers(history.root)) if at_rest else [])
 
 
-def _judge(history: History, *, at_rest: bool) -> Iterator[Violation]:
+def broken_rules(history: History, *, at_rest: bool) -> Iterator[Violation]:
+    """What the history itself breaks, whatever is left on the machine."""
     for session_id in history.session_ids():
         truth = truth_of(history.hosts.get(session_id, ()))
         yield from judge_blocks(history, session_id, truth)

@@ -109,13 +109,19 @@ def _cut(data: bytes) -> list[bytes]:
     return [piece + b"\n" for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])
 
 
+def read_tables(connection: sqlite3.Connection) -> dict[str, list[Row]]:
+    """The rows that are judged, in order."""
+    cursor = connection.cursor()
+    cursor.row_factory = sqlite3.Row  # type: ignore[assignment]  # typeshed: of connections only
+    return {
+        table: [dict(row) for row in cursor.execute(f"SELECT * FROM {table} ORDER BY {order}")]
+        for table, order in _TABLES.items()
+    }
+
+
 def _tables(path: Path) -> dict[str, list[Row]]:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        connection.row_factory = sqlite3.Row
-        return {
-            table: [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY {order}")]
-            for table, order in _TABLES.items()
-        }
+        return read_tables(connection)
 
 
 def _json_lines(path: Path) -> list[Row]:

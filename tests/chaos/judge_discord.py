@@ -32,9 +32,9 @@ def judge_discord(history: History, session_id: str, truth: Truth) -> Iterator[V
     start = 0
     for said in (each["text"] for each in texts if each["type"] == "text"):
         wanted = _WORD.findall(said)
-        place = _find(words, wanted, start)
+        place = find_words(words, wanted, start)
         if place < 0:
-            rule = Rule.POST_ORDER if _find(words, wanted, 0) >= 0 else Rule.POST_LOST
+            rule = Rule.POST_ORDER if find_words(words, wanted, 0) >= 0 else Rule.POST_LOST
             yield Violation(rule, session_id, said[-100:])
             continue
         start = place + len(wanted)
@@ -43,7 +43,7 @@ def judge_discord(history: History, session_id: str, truth: Truth) -> Iterator[V
                 yield Violation(Rule.POST_TWICE, session_id, digest)
 
 
-def _find(words: list[str], wanted: list[str], start: int) -> int:
+def find_words(words: list[str], wanted: list[str], start: int) -> int:
     """Where `wanted` stands in `words` from `start` on, or -1."""
     for place in range(start, len(words) - len(wanted) + 1):
         if words[place : place + len(wanted)] == wanted:

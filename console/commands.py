@@ -8,22 +8,22 @@ from sessions.model import PermissionMode
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    pass
+    """Print the guide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quit:
-    pass
+    """Leave; Claude goes on."""
 
 
 @dataclass(frozen=True, slots=True)
 class StopTurn:
-    pass
+    """Interrupt the running turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListSessions:
-    pass
+    """Print the sessions with their numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +35,29 @@ class SwitchTo:
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
+    """Open another session, in `project` unless that is empty."""
+
     project: str
 
 
 @dataclass(frozen=True, slots=True)
 class RenameSession:
+    """Give the session a title."""
+
     title: str
 
 
 @dataclass(frozen=True, slots=True)
 class ChooseModel:
+    """Use another model."""
+
     model: str
 
 
 @dataclass(frozen=True, slots=True)
 class ChooseMode:
+    """Use another permission mode."""
+
     mode: PermissionMode
 
 
@@ -73,6 +81,8 @@ class ClaudeCommand:
 
 @dataclass(frozen=True, slots=True)
 class NotUnderstood:
+    """What was typed is no command; `sentence` says what to type."""
+
     sentence: str
 
 

@@ -52,6 +52,8 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
+    """An ask was answered at the keyboard."""
+
     ask: Ask
     decision: Decision
 

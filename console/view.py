@@ -86,16 +86,22 @@ class View(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class PromptShown:
+    """What somebody asked."""
+
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class TextShown:
+    """A whole block of Claude's text, as Markdown."""
+
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ThoughtShown:
+    """A whole block of Claude's thinking."""
+
     text: str
 
 
@@ -112,12 +118,16 @@ class ToolShown:
 
 @dataclass(frozen=True, slots=True)
 class NoticeShown:
+    """A sentence of ours about the session."""
+
     text: str
     is_trouble: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AskShown:
+    """An ask that waits for an answer."""
+
     ask: Ask
 
 
@@ -133,6 +143,8 @@ class AskSettled:
 
 @dataclass(frozen=True, slots=True)
 class TurnOver:
+    """How a turn ended."""
+
     ended: e.TurnEnded
 
 

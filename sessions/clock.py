@@ -5,6 +5,8 @@ from typing import Protocol
 
 
 class Clock(Protocol):
+    """What the core asks for the time."""
+
     def now_ms(self) -> int:
         """Milliseconds since the Unix epoch, UTC; may jump."""
         ...

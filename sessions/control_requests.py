@@ -86,6 +86,7 @@ class ControlRequests:
         return str(answer.response.get("model") or model)
 
     async def set_permission_mode(self, mode: PermissionMode) -> None:
+        """Change what Claude may do without asking, from now on."""
         await self.request(lambda request_id: self._driver.set_permission_mode(request_id, mode))
 
     async def measure_context(self) -> ContextUsage:

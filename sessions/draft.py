@@ -31,6 +31,7 @@ class Draft:
         self.numbered.append(Numbered(self.snapshot.id, number, self.at_ms, event))
 
     def add_all(self, events: Iterable[Event]) -> None:
+        """Apply `events` in order. Raises as `add`; the draft is then to be dropped."""
         for event in events:
             self.add(event)
 
@@ -40,6 +41,7 @@ class Draft:
 
     @property
     def is_empty(self) -> bool:
+        """Whether committing it would change nothing."""
         return not (self.numbered or self.extra or self.lines)
 
     def statements(self, *, new_session: bool = False) -> list[Statement]:

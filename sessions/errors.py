@@ -9,6 +9,8 @@ class SessionError(Exception):
 
 
 class SessionNotFound(SessionError):
+    """No such session, or none that the actor may know of."""
+
     def __init__(self, session_id: str) -> None:
         super().__init__("There is no such session; it may have been cleared.")
         self.session_id = session_id
@@ -23,6 +25,8 @@ class SessionUnreadable(SessionError):
 
 
 class TurnNotFound(SessionError):
+    """No such turn in this session. `turn_id` is empty when any would have done."""
+
     def __init__(self, turn_id: str) -> None:
         super().__init__("There is no such turn in this session.")
         self.turn_id = turn_id

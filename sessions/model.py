@@ -197,11 +197,15 @@ class PermissionBody(msgspec.Struct, frozen=True, tag="permission"):
 
 
 class Choice(Value, frozen=True):
+    """One of the answers that a question offers."""
+
     label: str
     description: str = ""
 
 
 class Question(Value, frozen=True):
+    """One question; with `multi_select` several choices may be taken."""
+
     text: str
     header: str
     choices: tuple[Choice, ...]

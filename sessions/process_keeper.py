@@ -70,6 +70,7 @@ class ProcessKeeper:
             self.grant()
 
     def is_starting(self, session_id: SessionId) -> bool:
+        """Whether a process is being started for the session, or the last one is not over yet."""
         return session_id in self._starting
 
     def stop_granting(self) -> None:

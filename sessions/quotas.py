@@ -29,6 +29,7 @@ class Used:
 
     @property
     def amount(self) -> float:
+        """All of it, rounded to four places."""
         return round(sum(amount for _, amount in self.entries), 4)
 
     def frees_ms(self, limit: float) -> int:

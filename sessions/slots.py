@@ -57,6 +57,7 @@ class SlotQueue:
             self._waiting.append((session_id, user_id))
 
     def remove(self, session_id: SessionId) -> None:
+        """The session waits no more; no-op if it did not."""
         self._waiting = [entry for entry in self._waiting if entry[0] != session_id]
 
     def served(self, user_id: str) -> None:

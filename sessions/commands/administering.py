@@ -8,6 +8,8 @@ from sessions.model import SessionId
 
 
 class ClearedSession(msgspec.Struct, frozen=True):
+    """What became of one session; `trouble` is a sentence, or empty when it was cleared."""
+
     session_id: SessionId
     had_process: bool
     trouble: str = ""
@@ -57,6 +59,8 @@ class Statistics(msgspec.Struct, frozen=True):
 
 
 class AuditEntry(msgspec.Struct, frozen=True):
+    """What somebody did, or was refused; `action` is the tag of the command."""
+
     id: int
     at_ms: int
     actor: str
@@ -68,6 +72,8 @@ class AuditEntry(msgspec.Struct, frozen=True):
 
 
 class AuditPage(msgspec.Struct, frozen=True):
+    """Entries, newest first."""
+
     entries: tuple[AuditEntry, ...]
 
 

@@ -17,7 +17,7 @@ class Command(msgspec.Struct, Generic[R], frozen=True):
 
 
 class SessionCommand(Command[R], Generic[R], frozen=True, kw_only=True):
-    """A wish about one session."""
+    """A wish about one session. Raises `SessionNotFound` if there is none of that id."""
 
     session_id: str
 

@@ -42,10 +42,14 @@ class QuerySessions(Command[SessionPage], frozen=True, tag="query_sessions", kw_
 
 
 class Names(msgspec.Struct, frozen=True):
+    """Names to choose from."""
+
     names: tuple[str, ...]
 
 
 class ListProjects(Command[Names], frozen=True, tag="list_projects"):
+    """The names of the directories in the workspace, sorted."""
+
     action = Action.CREATE
     reply = Names
 
@@ -62,6 +66,8 @@ class FoundConversation(msgspec.Struct, frozen=True):
 
 
 class FoundConversations(msgspec.Struct, frozen=True):
+    """Conversations, last written first."""
+
     conversations: tuple[FoundConversation, ...]
 
 

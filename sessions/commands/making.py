@@ -7,7 +7,10 @@ from sessions.model import PermissionMode
 
 
 class CreateSession(Command[SessionInfo], frozen=True, tag="create_session", kw_only=True):
-    """A new session of the actor's. `key` makes it the one of its place (see `GetOrCreateSession`)."""
+    """A new session of the actor's. `key` makes it the one of its place (see `GetOrCreateSession`).
+
+    Raises `WorkDirectoryRefused`, `ModelRefused`, `PlaceTaken`.
+    """
 
     action = Action.CREATE
     reply = SessionInfo
@@ -20,7 +23,10 @@ class CreateSession(Command[SessionInfo], frozen=True, tag="create_session", kw_
 
 
 class GetOrCreateSession(Command[SessionInfo], frozen=True, tag="get_or_create_session", kw_only=True):
-    """The session that has not ended at the place `key`, or a new one. Concurrent calls get the same."""
+    """The session that has not ended at the place `key`, or a new one. Concurrent calls get the same.
+
+    Raises `WorkDirectoryRefused`, `ModelRefused`, `NotAllowed` if it is there and not the actor's to view.
+    """
 
     action = Action.CREATE
     reply = SessionInfo
@@ -33,7 +39,10 @@ class GetOrCreateSession(Command[SessionInfo], frozen=True, tag="get_or_create_s
 
 
 class ImportSession(Command[SessionInfo], frozen=True, tag="import_session", kw_only=True):
-    """A new session of the actor's that goes on from an exported JSON file. Raises `ImportRefused`."""
+    """A new session of the actor's that goes on from an exported JSON file.
+
+    Raises `ImportRefused`, `WorkDirectoryRefused`, `PlaceTaken`.
+    """
 
     action = Action.CREATE
     reply = SessionInfo
@@ -44,7 +53,10 @@ class ImportSession(Command[SessionInfo], frozen=True, tag="import_session", kw_
 
 
 class AdoptConversation(Command[SessionInfo], frozen=True, tag="adopt_conversation", kw_only=True):
-    """A session of the actor's that takes a conversation over; it must lie in the workspace."""
+    """A session of the actor's that takes a conversation over; it must lie in the workspace.
+
+    Raises `SessionNotFound` if there is none to take, `WorkDirectoryRefused`, `PlaceTaken`.
+    """
 
     action = Action.ADMINISTER
     reply = SessionInfo

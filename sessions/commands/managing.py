@@ -15,7 +15,10 @@ class Handover(msgspec.Struct, frozen=True):
 
 
 class Branch(SessionCommand[SessionInfo], frozen=True, tag="branch", kw_only=True):
-    """A new session of the actor's that goes on from a turn (None: the last one); the parent is untouched."""
+    """A new session of the actor's that goes on from a turn (None: the last one); the parent is untouched.
+
+    Raises `IllegalMove` if that turn cannot be branched from yet, `TurnNotFound`, `PlaceTaken`.
+    """
 
     action = Action.PROMPT
     reply = SessionInfo
@@ -26,18 +29,29 @@ class Branch(SessionCommand[SessionInfo], frozen=True, tag="branch", kw_only=Tru
 
 
 class SetModel(SessionCommand[SessionInfo], frozen=True, tag="set_model", kw_only=True):
+    """Use a model from the next turn on.
+
+    Raises `ModelRefused`, `IllegalMove` if the session has ended, `ClaudeUnavailable` if the CLI says no.
+    """
+
     action = Action.MANAGE
     reply = SessionInfo
     model: str
 
 
 class SetMode(SessionCommand[SessionInfo], frozen=True, tag="set_mode", kw_only=True):
+    """Change what Claude may do without asking; doing everything unasked is for admins (`NotAllowed`).
+
+    Raises `IllegalMove` if the session has ended, `ClaudeUnavailable` if the CLI says no."""
+
     action = Action.MANAGE
     reply = SessionInfo
     mode: PermissionMode
 
 
 class Rename(SessionCommand[SessionInfo], frozen=True, tag="rename", kw_only=True):
+    """Give the session a title that stays."""
+
     action = Action.MANAGE
     reply = SessionInfo
     title: str
@@ -60,7 +74,10 @@ class Park(SessionCommand[Nothing], frozen=True, tag="park", kw_only=True):
 
 
 class HandOver(SessionCommand[Handover], frozen=True, tag="hand_over", kw_only=True):
-    """Park the session for use in a terminal; the next prompt takes it back. Shows a path of the machine."""
+    """Park the session for use in a terminal; the next prompt takes it back. Shows a path of the machine.
+
+    Raises `IllegalMove` while a turn runs, or before the conversation has begun.
+    """
 
     action = Action.MANAGE
     reply = Handover

@@ -31,7 +31,10 @@ class FilesChanged(msgspec.Struct, frozen=True):
 
 
 class SendMessage(SessionCommand[Accepted], frozen=True, tag="send_message", kw_only=True):
-    """Queue a prompt. `front` lets it be the next."""
+    """Queue a prompt. `front` lets it be the next.
+
+    Raises `PromptRefused`, `IllegalMove` if the session has ended, `LimitReached` if the budget is used up.
+    """
 
     action = Action.PROMPT
     reply = Accepted
@@ -42,7 +45,10 @@ class SendMessage(SessionCommand[Accepted], frozen=True, tag="send_message", kw_
 
 
 class RunCommand(SessionCommand[Accepted], frozen=True, tag="run_command", kw_only=True):
-    """Queue one of Claude's own slash commands, such as `compact`."""
+    """Queue one of Claude's own slash commands, such as `compact`. Raises as `SendMessage`.
+
+    `PromptRefused` also stands for one that the conversation does not offer, or that has a way of its own here.
+    """
 
     action = Action.PROMPT
     reply = Accepted
@@ -52,7 +58,7 @@ class RunCommand(SessionCommand[Accepted], frozen=True, tag="run_command", kw_on
 
 
 class Continue(SessionCommand[Accepted], frozen=True, tag="continue", kw_only=True):
-    """Let a cut turn go on, or ask Claude to continue."""
+    """Let a cut turn go on, or ask Claude to continue. Raises as `SendMessage`."""
 
     action = Action.PROMPT
     reply = Accepted
@@ -60,7 +66,10 @@ class Continue(SessionCommand[Accepted], frozen=True, tag="continue", kw_only=Tr
 
 
 class Regenerate(SessionCommand[Accepted], frozen=True, tag="regenerate", kw_only=True):
-    """Drop the last answer and ask again."""
+    """Drop the last answer and ask again.
+
+    Raises `IllegalMove` while a turn runs or waits, `TurnNotFound` if there is no answer yet, `LimitReached`.
+    """
 
     action = Action.PROMPT
     reply = Accepted
@@ -68,6 +77,8 @@ class Regenerate(SessionCommand[Accepted], frozen=True, tag="regenerate", kw_onl
 
 
 class EditQueued(SessionCommand[Nothing], frozen=True, tag="edit_queued", kw_only=True):
+    """Give a waiting prompt another text. Raises `PromptRefused`, `IllegalMove` once it is sent."""
+
     action = Action.PROMPT
     reply = Nothing
     turn_id: str
@@ -75,19 +86,23 @@ class EditQueued(SessionCommand[Nothing], frozen=True, tag="edit_queued", kw_onl
 
 
 class WithdrawQueued(SessionCommand[Nothing], frozen=True, tag="withdraw_queued", kw_only=True):
+    """Take a waiting prompt out of the queue. Raises `IllegalMove` once it is sent."""
+
     action = Action.PROMPT
     reply = Nothing
     turn_id: str
 
 
 class MoveToFront(SessionCommand[Nothing], frozen=True, tag="move_to_front", kw_only=True):
+    """Let a waiting prompt be the next. Raises `IllegalMove` once it is sent."""
+
     action = Action.PROMPT
     reply = Nothing
     turn_id: str
 
 
 class SendNow(SessionCommand[Nothing], frozen=True, tag="send_now", kw_only=True):
-    """Interrupt what runs and send a waiting prompt next."""
+    """Interrupt what runs and send a waiting prompt next. Raises `IllegalMove` once it is sent."""
 
     action = Action.PROMPT
     reply = Nothing
@@ -102,7 +117,10 @@ class Interrupt(SessionCommand[Stopped], frozen=True, tag="interrupt", kw_only=T
 
 
 class RewindFiles(SessionCommand[FilesChanged], frozen=True, tag="rewind_files", kw_only=True):
-    """Put back what a turn and all after it changed in files; with `dry_run` only say what that would be."""
+    """Put back what a turn and all after it changed in files; with `dry_run` only say what that would be.
+
+    Wakes the session. Raises `TurnNotFound`, `IllegalMove` while a turn runs, `ClaudeUnavailable`.
+    """
 
     action = Action.PROMPT
     reply = FilesChanged

@@ -73,6 +73,8 @@ class ExportedFile(msgspec.Struct, frozen=True):
 
 
 class GetSession(SessionCommand[SessionInfo], frozen=True, tag="get_session", kw_only=True):
+    """The session as it is now."""
+
     action = Action.VIEW
     reply = SessionInfo
 
@@ -87,12 +89,16 @@ class ReadTurns(SessionCommand[TurnPage], frozen=True, tag="read_turns", kw_only
 
 
 class ReadTurn(SessionCommand[TurnView], frozen=True, tag="read_turn", kw_only=True):
+    """One turn with its blocks. Raises `TurnNotFound`."""
+
     action = Action.VIEW
     reply = TurnView
     turn_id: str
 
 
 class ReadAsk(SessionCommand[StoredAsk], frozen=True, tag="read_ask", kw_only=True):
+    """One ask and what became of it. Raises `SessionNotFound` if it is not one of the session."""
+
     action = Action.VIEW
     reply = StoredAsk
     ask_id: str

@@ -79,6 +79,7 @@ def insert_host(session_id: SessionId, number: int, at_ms: int) -> Statement:
 
 
 def host_launched(session_id: SessionId, number: int, ref: HostRef) -> Statement:
+    """The host runs, and this is where it is found again."""
     return Statement(
         "UPDATE hosts SET status = 'live', backend = ?, address = ? WHERE session_id = ? AND number = ?",
         (ref.backend, ref.address, session_id, number),
@@ -86,6 +87,7 @@ def host_launched(session_id: SessionId, number: int, ref: HostRef) -> Statement
 
 
 def host_applied(session_id: SessionId, number: int, applied: int, replay_from: int) -> Statement:
+    """All of the output log before `applied` is in the database; a new reader begins at `replay_from`."""
     return Statement(
         "UPDATE hosts SET applied = ?, replay_from = ? WHERE session_id = ? AND number = ?",
         (applied, replay_from, session_id, number),
@@ -93,6 +95,7 @@ def host_applied(session_id: SessionId, number: int, applied: int, replay_from: 
 
 
 def insert_input(session_id: SessionId, host: int, number: int, line: InputLine, token: str) -> Statement:
+    """The line that is to be appended to the input log; it is there before the bytes are."""
     return Statement(
         "INSERT INTO inputs (session_id, host, number, start, line, token) VALUES (?, ?, ?, ?, ?, ?)",
         (session_id, host, number, line.start, line.data, token),
@@ -110,6 +113,7 @@ def acknowledge_input(session_id: SessionId, host: int, number: int) -> Statemen
 def upsert_share(
     session_id: SessionId, grantee: str, level: ShareLevel, granted_by: str, at_ms: int
 ) -> Statement:
+    """Share the session with a user or group, or change for what."""
     return Statement(
         "INSERT INTO shares (session_id, grantee, level, granted_by, granted_ms) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (session_id, grantee) DO UPDATE SET level = excluded.level,"
@@ -119,4 +123,5 @@ def upsert_share(
 
 
 def delete_share(session_id: SessionId, grantee: str) -> Statement:
+    """Take the share back; no-op if there is none."""
     return Statement("DELETE FROM shares WHERE session_id = ? AND grantee = ?", (session_id, grantee))

@@ -4,37 +4,40 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: run test check lint types floors bench soak audit lock clean setup setup-dev claude
+.PHONY: help run test check lint types floors bench soak audit lock clean setup setup-dev claude
 
-run: setup claude
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
+
+run: setup claude ## set up what is missing and start the bridge
 	@$(BIN)/python -m bridge
 
-test: setup-dev
+test: setup-dev ## set up what is missing and run all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q
 
-check: lint types floors test
+check: lint types floors test ## what the gate runs: lint, types, import floors, tests
 
-lint: setup-dev
+lint: setup-dev ## ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: setup-dev
+types: setup-dev ## mypy, strict
 	$(BIN)/mypy
 
-floors: setup-dev
+floors: setup-dev ## which package may import which
 	$(BIN)/lint-imports
 
-bench: setup-dev
+bench: setup-dev ## print the figures of docs/benchmarks.md (minutes)
 	$(BIN)/python -m tests.bench
 
-soak: setup-dev
+soak: setup-dev ## long fault runs (an hour and more)
 	$(BIN)/python -m pytest -m soak --timeout 7200 tests/chaos tests/corpus
 
-audit: setup-dev
+audit: setup-dev ## known holes in dependencies, and their licences
 	$(UV) tool run pip-audit --require-hashes --disable-pip -r requirements/run.txt
 	$(BIN)/python scripts/licences.py
 
-setup: $(VENV)/run.stamp
+setup: $(VENV)/run.stamp ## only set up what `make run` needs
 setup-dev: $(VENV)/dev.stamp
 
 # Even the demo model is asked through the claude program: who has none gets one that only the bridge uses.
@@ -65,12 +68,12 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
-lock: | $(UV)
+lock: | $(UV) ## renew the locks of the dependencies
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/run.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev -c requirements/run.txt -o requirements/dev.txt
 	echo 'claude-agent-sdk' | $(UV) pip compile --quiet --universal --python-version 3.11 --no-deps --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt - -o requirements/cli.txt
 	printf 'hatchling\neditables\n' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/build.txt
 	echo 'uv' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/uv.txt
 
-clean:
+clean: ## remove what was set up and cached
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

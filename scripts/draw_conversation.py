@@ -1,4 +1,7 @@
-"""Draw the picture of README.md: channels of the bot as people see them, from snapshots that the tests made."""
+"""Draw channels of the bot as people see them, from snapshots of the tests; without names the picture of README.md.
+
+The names are those of the files in `tests/bot/snapshots/`.
+"""
 
 import argparse
 import re
@@ -154,12 +157,23 @@ def _span(part: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run with the command line `arguments`; return the exit code."""
     parser = argparse.ArgumentParser(prog="draw_conversation", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only say whether the picture is up to date")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="snapshots to draw side by side, with --out")
+    parser.add_argument("--out", type=Path, help="the SVG file to write; a browser shows it")
+    parser.add_argument(
+        "--check", action="store_true", help="only say whether README.md's picture is up to date"
+    )
     options = parser.parse_args(arguments)
-    drawn = picture([(SNAPSHOTS / f"{name}.txt").read_text(encoding="utf-8") for name in DRAWN])
+    known = sorted(path.stem for path in SNAPSHOTS.glob("*.txt"))
+    if unknown := [name for name in options.names if name not in known]:
+        parser.error(f"no snapshot {', '.join(unknown)}; there are: {', '.join(known)}")
+    if bool(options.names) != (options.out is not None):
+        parser.error("names and --out go together")
+    drawn = picture(
+        [(SNAPSHOTS / f"{name}.txt").read_text(encoding="utf-8") for name in options.names or DRAWN]
+    )
     if options.check:
         return 0 if PICTURE.read_text(encoding="utf-8") == drawn else 1
-    PICTURE.write_text(drawn, encoding="utf-8")
+    (options.out or PICTURE).write_text(drawn, encoding="utf-8")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Draw channels of the bot as people see them, from snapshots of the tests; without names the picture of README.md.
+"""Draw channels of the bot as people see them, from snapshots of the tests; without names README.md's picture.
 
 The names are those of the files in `tests/bot/snapshots/`.
 """

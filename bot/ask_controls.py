@@ -11,6 +11,7 @@ from bot.modals import Question as Asked
 from bot.modals import dialog
 from bot.rows import load_fact, store_in_fact
 from bot.view import picked_fact
+from faults import crash_point
 from sessions.access import Action
 from sessions.commands import AnswerAsk, ReadAsk
 from sessions.errors import AlreadyDecided
@@ -68,6 +69,7 @@ class AskControls:
     async def _answer(self, reply: Reply, control: Control, decision: Decision) -> None:
         wish = AnswerAsk(session_id=control.session_id, ask_id=control.subject, decision=decision)
         await self._face.core.perform(reply.actor, wish)
+        crash_point("ask-answered")
 
     async def _with_note(self, reply: Reply, control: Control, text: str | None, asked: Asked) -> None:
         if text is None:

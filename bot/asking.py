@@ -14,6 +14,7 @@ from bot.markdown.cards import escape_inline, shortened
 from bot.opening import THREAD, Opener, Spot, Wish
 from bot.rows import Place, describe_inbox_row
 from bot.whereabouts import session_place
+from faults import crash_point
 from sessions.access import Actor
 from sessions.commands import GetSession, SendMessage, SessionInfo
 from sessions.model import Lifecycle
@@ -57,6 +58,7 @@ class Asker:
             asked = msgspec.structs.replace(asked, anchor_id=reply.message_id)
         name = external_id(reply.interaction)
         await self._face.db.write([describe_inbox_row(name, ASKED, msgspec.to_builtins(asked))])
+        crash_point("asked-stored")
         await reply.say(await self.do(reply.actor, asked), ephemeral=False)
 
     async def do(self, actor: Actor, asked: Asked) -> Plain:

@@ -21,6 +21,7 @@ from bot.errors import CONNECTION_BROKEN, Refused, sentence_for
 from bot.face import Face
 from bot.rows import InboxRow, InboxStatus, close_inbox_row, take_in
 from bot.strangers import Strangers
+from faults import crash_point
 from sessions.access import Actor, Role
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class Reply:
         async with self._lock:
             if self._said is _Said.NOTHING:
                 made = await self.interaction.response.defer(ephemeral=ephemeral, thinking=True)
+                crash_point("interaction-acknowledged")
                 self.message_id = made.message_id if made is not None else None
                 self._now(_Said.THINKING)
 
@@ -182,6 +184,7 @@ class Entry:
                 return True
             if not await take_in(self.face.db, _row(interaction, self.face.now_ms())):
                 return False
+            crash_point("interaction-stored")
         except Exception as error:
             await reply.fail(error)
             return False

@@ -20,6 +20,7 @@ from bot.rows import (
     take_in,
     waiting_channels,
 )
+from faults import crash_point
 from storage import ConstraintViolated, Database, DatabaseClosed, StatementRefused, StorageError
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Inbox:
     async def take(self, row: InboxRow) -> None:
         """Store `row` unless it is known, and have it dealt with in its turn. Raises `StorageError`."""
         if await take_in(self._db, row):
+            crash_point("message-stored")
             self.wake(row.channel_id)
 
     def miss(self) -> None:
@@ -172,6 +174,7 @@ class Inbox:
 
     async def _deal_with(self, row: InboxRow) -> None:
         note = await self._acted_on(row)
+        crash_point("message-acted-on")
         status = InboxStatus.REFUSED if note else InboxStatus.DONE
         await self._db.write([close_inbox_row(row.external, status, self._now_ms(), note)])
 

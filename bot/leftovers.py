@@ -16,6 +16,7 @@ from bot.discord_bodies import edit_kwargs
 from bot.errors import CONNECTION_BROKEN, sentence_for
 from bot.face import Face
 from bot.rows import InboxRow, InboxStatus, close_inbox_row, open_interactions
+from faults import crash_point
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Leftovers:
                 # The row stays; the next connection takes it up again.
                 log.warning("cut prompt waits", extra={"inbox": row.external, "why": type(error).__name__})
                 continue
+            crash_point("leftover-done")
             status = InboxStatus.REFUSED if note else InboxStatus.DONE
             await self._face.db.write([close_inbox_row(row.external, status, self._face.now_ms(), note)])
 

@@ -14,6 +14,7 @@ from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.rows import Place, insert_place, mark_seen, places_in
 from bot.threads import Threads
+from faults import crash_point
 from sessions.access import Action, Actor, authorize
 from sessions.commands import Branch, CreateSession, GetOrCreateSession, SessionInfo
 from sessions.model import Lifecycle, PermissionMode, SessionId
@@ -62,6 +63,7 @@ class Opener:
         channel_id, kind = spot.channel_id, scope
         if scope == THREAD or spot.private:
             channel_id, kind = await self.thread_at(actor, spot, wish.name), THREAD
+            crash_point("thread-made")
         where = core_id(channel_id)
         info = await self._face.core.perform(
             actor,
@@ -107,6 +109,7 @@ class Opener:
         if kind == THREAD:
             statements.append(mark_seen(guild_id, channel_id, channel_id))
         await self._face.db.write(statements)
+        crash_point("place-stored")
         await self._face.view.show(place)
         return place
 

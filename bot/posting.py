@@ -125,7 +125,7 @@ class Posting:
         except BodyRefused:
             self._tries.pop(row.id, None)
             raise
-        crash_point("post-sent")
+        crash_point("post-sent" if wish.ping is None else "ping-sent")
         await self._confirm(row, seen, wish, posts)
 
     async def _new_row(self, posts: Posts, key: PostKey, now_ms: int) -> PostRow:
@@ -185,6 +185,7 @@ class Posting:
         crash_point("edit-sent")
         await self._db.write([confirm_post(step.row.id, step.message_id, step.wish.shown)])
         posts.rows[key] = replace(step.row, shown=step.wish.shown)
+        crash_point("edit-stored")
 
     async def _remove(self, row: PostRow, posts: Posts) -> None:
         message_id = row.message_id
@@ -193,6 +194,7 @@ class Posting:
             message_id = found.message_id if found is not None else None
         if message_id is not None:
             await self.transport.delete(row.channel_id, message_id)
+            crash_point("post-removed")
         await self._db.write([delete_post(row.id)])
         self._tries.pop(row.id, None)
         posts.rows.pop((row.subject, row.ordinal), None)

@@ -19,13 +19,15 @@ from discord.backoff import ExponentialBackoff
 
 from bot.errors import DiscordRefused
 from bot.rows import load_fact, store_fact
+from faults import crash_point
 from storage import Database
 
 log = logging.getLogger(__name__)
 
 RESERVE = 50
 MAX_DELAY_S = 300.0
-MAX_RECONNECT_S = 60.0
+MAX_RECONNECT_S = 20.0
+"""After any outage of Discord people see the bot again within this time; starts have their own budget."""
 _FREE_STARTS = 5
 _PATIENCE_S = 30.0
 _WINDOW_MS = 3_600_000
@@ -48,7 +50,7 @@ _PERMANENT_CLOSES = {
 
 
 class CappedBackoff(ExponentialBackoff[Any]):
-    """The library's pause before a reconnect, but never longer than a minute: its own may be 17."""
+    """The library's pause before a reconnect, but never longer than 20 s: its own may be 17 minutes."""
 
     def delay(self) -> Any:
         return min(super().delay(), MAX_RECONNECT_S)
@@ -98,6 +100,7 @@ class StartBudget:
             raise TooManyStarts
         starts = [*await self._starts(), self._now_ms()][-_KEPT:]
         await self._db.write([store_fact(_STARTS, msgspec.json.encode(starts).decode())])
+        crash_point("start-stored")
 
     async def _starts(self) -> list[int]:
         text = await load_fact(self._db, _STARTS)
@@ -105,7 +108,7 @@ class StartBudget:
 
 
 class TooManyStarts(Exception):
-    """The gateway wants one session start after another; the supervisor waits before the next."""
+    """The gateway wants one session start after another; the supervisor waits, and connects again."""
 
 
 class Pace:
@@ -124,19 +127,27 @@ class Pace:
         return 0.0 if close <= 0 else min(_PACE_MAX_S, 0.5 * 2.0 ** min(close - 1, 10))
 
 
-def pace_connections(client: discord.Client) -> None:
-    """Make every connection of `client` to the gateway wait as `Pace` says."""
-    pace = Pace(asyncio.get_running_loop().time)
-    connect = client.http.ws_connect
+class Connections:
+    """The connections of one client to the gateway, each of which waits as `Pace` says."""
 
-    async def paced(url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
-        pause_s = pace.next_pause_s()
+    def __init__(self, client: discord.Client) -> None:
+        self._pace = Pace(asyncio.get_running_loop().time)
+        self._connect = client.http.ws_connect
+        self._last: aiohttp.ClientWebSocketResponse | None = None
+        client.http.ws_connect = self._paced  # type: ignore[method-assign]  # there is no hook before a RESUME
+
+    async def _paced(self, url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
+        pause_s = self._pace.next_pause_s()
         if pause_s:
             log.warning("gateway connections follow closely; waiting", extra={"pause_s": pause_s})
             await asyncio.sleep(pause_s)
-        return await connect(url, compress=compress)
+        self._last = await self._connect(url, compress=compress)
+        return self._last
 
-    client.http.ws_connect = paced  # type: ignore[method-assign]  # the library has no hook before a RESUME
+    async def drop(self) -> None:
+        """Close the last one: the library forgets a connection whose session start was refused by us."""
+        if self._last is not None:
+            await self._last.close()
 
 
 Making = Callable[[], AbstractAsyncContextManager[discord.Client]]
@@ -154,7 +165,6 @@ class Supervisor:
         """Stay connected until cancelled. Raises `DiscordRefused` when trying again would not help."""
         while True:
             try:
-                await self._pause(await self._budget.delay_s(), "session starts follow closely")
                 await self._connect_once()
                 self._failures = 0
             except asyncio.CancelledError:
@@ -166,13 +176,19 @@ class Supervisor:
                     raise
                 self._failures += 1
                 log.warning("Discord connection failed", extra={"why": type(error).__name__}, exc_info=error)
-                await self._pause(min(MAX_DELAY_S, 2.0 ** min(self._failures - 1, 10)), "connection failed")
+                await self._pause(min(MAX_RECONNECT_S, 2.0 ** min(self._failures - 1, 10)), "connection failed")
 
     async def _connect_once(self) -> None:
         async with self._make() as client:
-            await _check_reserve(client)
-            pace_connections(client)
-            await client.connect()
+            connections = Connections(client)
+            while True:
+                # Only the gateway has to wait: meanwhile the client shows what happens, over REST.
+                await self._pause(await self._budget.delay_s(), "session starts follow closely")
+                await _check_reserve(client)
+                try:
+                    return await client.connect()
+                except TooManyStarts:
+                    await connections.drop()
 
     async def _pause(self, seconds: float, why: str) -> None:
         if seconds > 0:

@@ -188,7 +188,8 @@ def _translate(channel_id: int, error: discord.HTTPException) -> PostingError:
     if error.code == _ARCHIVED:
         return ThreadArchived()
     if error.status == 429:
-        return TryLater("rate limit", _BANNED_WAIT_S)
+        # Without `Via` it is Cloudflare that speaks, and we are banned; else the library gave up its tries.
+        return TryLater("rate limit", 0.0 if error.response.headers.get("Via") else _BANNED_WAIT_S)
     if error.status >= 500:
         return TryLater(f"status {error.status}")
     if error.code in _CLOSED or error.status in (401, 403, 404):

@@ -39,6 +39,7 @@ async def answer(r: Room, text: str = ANSWER) -> None:
         lambda faults: faults.fail(503, "POST /channels/*/messages", times=2),
         lambda faults: faults.fail(502, "POST /channels/*/messages"),
         lambda faults: faults.limit(0.2, "POST /channels/*/messages", times=2),
+        lambda faults: faults.limit(0.01, "POST /channels/*/messages", times=7),  # more than it tries
         lambda faults: faults.limit(0.2, is_global=True),
         lambda faults: faults.lose_answer("PATCH /channels/*", times=2),
         lambda faults: faults.fail(503, "PATCH /channels/*", times=2),

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.chaos.history import History, read_history
 from tests.chaos.judge_asks import judge_asks
 from tests.chaos.judge_blocks import judge_blocks, judge_offsets
-from tests.chaos.judge_discord import judge_discord
+from tests.chaos.judge_discord import judge_discord, judge_traffic
 from tests.chaos.judge_prompts import judge_inputs, judge_prompts
 from tests.chaos.judge_state import judge_shown, judge_state
 from tests.chaos.leftovers import judge_leftovers
@@ -40,6 +40,7 @@ def broken_rules(history: History, *, at_rest: bool) -> Iterator[Violation]:
         yield from judge_state(history, session_id)
         yield from judge_shown(history, session_id)
         yield from judge_discord(history, session_id, truth)
+    yield from judge_traffic(history)
 
 
 def main() -> int:

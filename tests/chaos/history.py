@@ -2,8 +2,8 @@
 
 A history is a directory: `data/` (the bridge's own), `logs/<session>/<host>/{input,output}.ndjson` (kept by
 the harness under a second name, since the bridge removes what it has applied), `people.ndjson` (one JSON object
-a line: what was tried, accepted, seen) and `home/.claude/projects` (Claude's transcripts). Reading changes
-nothing.
+a line: what was tried, accepted, seen), `discord.ndjson` and `traffic.json` (see `judge_discord.py`), and
+`home/.claude/projects` (Claude's transcripts). Reading changes nothing.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ class HostLogs:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Everything that `check` judges. `discord` is the fake Discord's history, if there was one."""
+    """Everything that `check` judges. `discord` and `traffic` are the fake Discord's, if there was one."""
 
     root: Path
     tables: Mapping[str, Sequence[Row]]
@@ -63,6 +63,7 @@ class History:
     people: Sequence[Row]
     transcript_uuids: frozenset[str]
     discord: Sequence[Row] = ()
+    traffic: Row | None = None
 
     def of(self, table: str, session_id: str) -> list[Row]:
         """The rows of a session, in order."""
@@ -95,6 +96,7 @@ def read_history(root: Path) -> History:
         people=_json_lines(root / "people.ndjson"),
         transcript_uuids=_transcript_uuids(root / "home" / ".claude" / "projects"),
         discord=_json_lines(root / "discord.ndjson"),
+        traffic=next(iter(_json_lines(root / "traffic.json")), None),
     )
 
 

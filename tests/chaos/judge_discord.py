@@ -3,6 +3,9 @@
 `discord.ndjson` has one JSON object a message that exists at the end, oldest first: `thread`, `by_bot`, `text`.
 Posts are laid out for reading, so words are compared, not marks; every text in these runs ends in a digest that
 occurs nowhere else, so that one shown twice is found.
+
+`traffic.json` is one JSON object: `requests`, how many of them were `invalid` (answered 401, 403 or 429, but
+for limits that others used up), and `starts_s`, when sessions with the gateway were started, in seconds.
 """
 
 import json
@@ -13,6 +16,9 @@ from tests.chaos.history import History
 from tests.chaos.rules import Rule, Violation
 from tests.chaos.truth import Truth
 
+_FEW = 5  # a global limit meets all that is under way at that moment
+_DAY_S = 86_400.0
+_STARTS_PER_DAY = 1000
 _WORD = re.compile(r"\w+")
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 
@@ -41,6 +47,20 @@ def judge_discord(history: History, session_id: str, truth: Truth) -> Iterator[V
         for digest in _DIGEST.findall(said):
             if words.count(digest) > 1:
                 yield Violation(Rule.POST_TWICE, session_id, digest)
+
+
+def judge_traffic(history: History) -> Iterator[Violation]:
+    """Discord bans who makes many invalid requests, and resets the token of who starts too many sessions."""
+    if history.traffic is None:
+        return
+    requests, invalid = history.traffic["requests"], history.traffic["invalid"]
+    if invalid > max(_FEW, requests / 100):
+        yield Violation(Rule.REQUESTS_INVALID, "", f"{invalid} of {requests}")
+    starts = sorted(history.traffic["starts_s"])
+    for first, last in zip(starts, starts[_STARTS_PER_DAY:], strict=False):
+        if last - first < _DAY_S:
+            yield Violation(Rule.STARTS_OVER_BUDGET, "", f"{_STARTS_PER_DAY + 1} in {last - first:.0f} s")
+            return
 
 
 def find_words(words: list[str], wanted: list[str], start: int) -> int:

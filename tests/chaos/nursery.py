@@ -7,6 +7,7 @@ reads one JSON object a line: {"environment": {…}, "keep": path, "log": path}.
 """
 
 import asyncio
+import importlib
 import json
 import os
 import signal
@@ -19,7 +20,14 @@ from typing import Any
 def main() -> None:
     """Serve until stdin ends. Stays without threads: a fork takes only the one that calls it."""
     # What a start costs is these imports.
-
+    for name in (
+        "tests.chaos.bot_process",
+        "bridge.wiring",
+        "bridge.discord_face",
+        "bot.cogs",
+        "tests.chaos.haste",
+    ):
+        importlib.import_module(name)
     read, write = os.pipe()
     os.set_blocking(write, False)
     os.set_blocking(read, False)

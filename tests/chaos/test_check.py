@@ -325,6 +325,28 @@ def test_a_fault_planted_in_discord_is_caught(
     assert rules(rest, at_rest=True) == ({rule} if rule is not None else set())
 
 
+# --- traffic with Discord -----------------------------------------------------------------------------------
+
+SOUND_TRAFFIC: dict[str, object] = {
+    "requests": 1000,
+    "invalid": 10,
+    "starts_s": [n * 86.4 for n in range(1001)],
+}
+TRAFFIC: list[tuple[Rule | None, dict[str, object]]] = [
+    (None, {}),
+    (Rule.REQUESTS_INVALID, {"invalid": 11}),
+    (Rule.STARTS_OVER_BUDGET, {"starts_s": [n * 86.3 for n in range(1001)]}),
+]
+
+
+@pytest.mark.parametrize(("rule", "change"), TRAFFIC, ids=lambda each: getattr(each, "name", ""))
+def test_a_fault_planted_in_the_traffic_is_caught(
+    rest: Path, rule: Rule | None, change: dict[str, object]
+) -> None:
+    (rest / "traffic.json").write_text(json.dumps({**SOUND_TRAFFIC, **change}))
+    assert rules(rest, at_rest=True) == ({rule} if rule is not None else set())
+
+
 # --- what is left over --------------------------------------------------------------------------------------
 
 
@@ -373,5 +395,5 @@ def test_what_is_left_over_is_found(
 
 
 def test_every_rule_has_a_planted_fault() -> None:
-    planted = {rule for rule, _ in (*AT_REST, *WITH_LIVING_HOSTS, *SHOWN)} - {None}
+    planted = {rule for rule, _ in (*AT_REST, *WITH_LIVING_HOSTS, *SHOWN, *TRAFFIC)} - {None}
     assert planted | {Rule.PROCESS_LEFT, Rule.LOCK_HELD, Rule.TRANSACTION_OPEN} == set(Rule)

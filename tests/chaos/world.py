@@ -102,6 +102,10 @@ class World:
             while not end.done() and not mark.exists():  # noqa: ASYNC110  files send no event
                 await asyncio.sleep(0.01)
 
+    def end(self) -> asyncio.Future[int]:
+        """Done once the bot is dead."""
+        return self._nursery.end_of(self.pid)
+
     async def death(self) -> int:
         """Wait until the bot is dead; return how it ended."""
         code = await asyncio.shield(self._nursery.end_of(self.pid))

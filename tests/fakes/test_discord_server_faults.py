@@ -13,8 +13,8 @@ import aiohttp
 import discord
 import pytest
 
-from .discord_server import FakeDiscord
-from .discord_server.fixtures import fake, logged_in
+from .discord_server import FakeDiscord, Settings
+from .discord_server.fixtures import fake, fake_discord, logged_in
 from .discord_server.sample_bot import TOKEN_VARIABLE
 
 __all__ = ["fake"]
@@ -51,6 +51,35 @@ async def test_only_the_nth_matching_request_is_hit(fake: FakeDiscord) -> None:
             await channel.send("two")
         await channel.send("three")
     assert [one.content for one in fake.general.messages] == ["one", "three"]
+
+
+@pytest.mark.parametrize(("shared", "counted"), [(False, 2), (True, 0)])
+async def test_a_limit_that_others_used_up_counts_as_no_invalid_request(
+    fake: FakeDiscord, shared: bool, counted: int
+) -> None:
+    fake.faults.limit(0.01, "POST /channels/*/messages", times=2, is_shared=shared)
+    async with logged_in(fake) as client:
+        await client.get_partial_messageable(fake.general.id).send("at last")
+    assert fake.site.rate_limits.invalid_requests == counted
+
+
+async def test_a_global_limit_holds_for_its_time_and_whoever_waits_is_told_once(fake: FakeDiscord) -> None:
+    async with logged_in(fake) as client:
+        channel = client.get_partial_messageable(fake.general.id)
+        fake.site.rate_limits.close_global(0.3)
+        for n in range(3):
+            await channel.send(f"{n}")
+    assert [one.content for one in fake.general.messages] == ["0", "1", "2"]
+    assert fake.site.rate_limits.invalid_requests == 1
+
+
+@pytest.mark.parametrize("granted", [True, False])
+async def test_the_application_shows_which_intents_the_portal_grants(granted: bool) -> None:
+    made = FakeDiscord(Settings(message_content_intent=granted))
+    async with fake_discord(made) as fake, logged_in(fake) as client:
+        application = await client.application_info()
+    assert application.flags.gateway_message_content_limited is granted
+    assert not application.flags.gateway_guild_members_limited
 
 
 async def test_a_seed_makes_faults_of_chance_repeatable() -> None:

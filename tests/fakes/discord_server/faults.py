@@ -27,11 +27,20 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Answer 429 before the request takes effect; from Cloudflare it has no `Via` and no JSON."""
+    """Answer 429 before the request takes effect; from Cloudflare it has no `Via` and no JSON.
+
+    With `is_shared` others have used the limit up: that does not count as an invalid request of the bot.
+    """
 
     retry_after_s: float
     is_global: bool = False
     cloudflare: bool = False
+    is_shared: bool = False
+
+    @property
+    def scope(self) -> str:
+        """As the answer's header says it."""
+        return "global" if self.is_global else "shared" if self.is_shared else "user"
 
 
 @dataclass(slots=True)
@@ -121,8 +130,11 @@ class Faults:
         times: int | None = 1,
         is_global: bool = False,
         cloudflare: bool = False,
+        is_shared: bool = False,
+        probability: float = 1.0,
     ) -> Fault:
-        return self.add(Fault(Limit(retry_after_s, is_global, cloudflare), route, times))
+        damage = Limit(retry_after_s, is_global, cloudflare, is_shared)
+        return self.add(Fault(damage, route, times, probability=probability))
 
     def hold(self, route: str = "POST /channels/*/messages", *, skip: int = 0) -> Hold:
         """Keep back the answer to the next matching request."""

@@ -156,7 +156,10 @@ class Gateway:
             "resume_gateway_url": self._site.gateway_url,
             "session_type": "normal",
             "private_channels": [],
-            "application": {"id": str(self._site.world.application_id), "flags": 1 << 19},
+            "application": {
+                "id": str(self._site.world.application_id),
+                "flags": self._site.settings.application_flags,
+            },
         }
         self._push(session, "READY", ready)
         if session.intents & Intent.GUILDS:

@@ -198,7 +198,7 @@ def command(of: Command, application_id: int) -> Json:
     return body
 
 
-def application(application_id: int, bot: User, owner: User) -> Json:
+def application(application_id: int, bot: User, owner: User, flags: int) -> Json:
     return {
         "id": str(application_id),
         "name": bot.name,
@@ -206,8 +206,8 @@ def application(application_id: int, bot: User, owner: User) -> Json:
         "description": "",
         "type": None,
         "verify_key": "0" * 64,
-        "flags": 1 << 19,
-        "flags_new": str(1 << 19),
+        "flags": flags,
+        "flags_new": str(flags),
         "redirect_uris": [],
         "interactions_endpoint_url": None,
         "role_connections_verification_url": None,

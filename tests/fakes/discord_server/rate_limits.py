@@ -90,12 +90,20 @@ class RateLimits:
     def __init__(self, clock: Clock, settings: RateSettings) -> None:
         self.settings = settings
         self.invalid_requests = 0
+        self._closed_until = 0.0
         self._clock = clock
         self._windows: dict[str, _Window] = {}
 
     def take_global(self) -> Refused | None:
         """Count one request of the bot against all of its requests."""
+        left = self._closed_until - self._clock.now()
+        if left > 0:
+            return Refused(left, "global", is_global=True)
         return self._take("global", Rate(self.settings.per_second_global, 1.0), scope="global")
+
+    def close_global(self, seconds: float) -> None:
+        """Take nothing of the bot's for so long: its global limit is used up."""
+        self._closed_until = self._clock.now() + seconds
 
     def take(self, key: str, major: str) -> Refused | None:
         """Count one request in its bucket."""

@@ -26,7 +26,8 @@ def get_user(site: Site, call: Call) -> Answer:
 
 def application(site: Site, call: Call) -> Answer:
     world = site.world
-    return Answer(200, payloads.application(world.application_id, world.bot, world.owner))
+    flags = site.settings.application_flags
+    return Answer(200, payloads.application(world.application_id, world.bot, world.owner, flags))
 
 
 def gateway(site: Site, call: Call) -> Answer:

@@ -79,11 +79,10 @@ class RestDoor:
                 return web.Response(status=damage.status, text=f"{damage.status}: upstream error")
             case Limit():
                 entry.status = 429
-                self._site.rate_limits.count_invalid(429)
+                self._site.rate_limits.count_invalid(429, shared=damage.is_shared)
                 if damage.cloudflare:
                     return _cloudflare()
-                scope = "global" if damage.is_global else "user"
-                return _limited(Refused(damage.retry_after_s, scope, is_global=damage.is_global))
+                return _limited(Refused(damage.retry_after_s, damage.scope, is_global=damage.is_global))
             case _:
                 assert_never(damage)
 

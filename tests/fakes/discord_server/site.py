@@ -32,6 +32,16 @@ class Settings:
     file_limit_bytes: int = 10 * 1024 * 1024
     compress: bool = False
 
+    @property
+    def application_flags(self) -> int:
+        """What the portal grants to a bot in few servers, as the application shows it."""
+        granted = (
+            (self.message_content_intent, 1 << 19),
+            (self.members_intent, 1 << 15),
+            (self.presences_intent, 1 << 13),
+        )
+        return sum(flag for holds, flag in granted if holds)
+
 
 @dataclass(slots=True)
 class Upload:

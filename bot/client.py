@@ -24,6 +24,7 @@ from bot.errors import CONNECTION_BROKEN, Refused
 from bot.face import Face
 from bot.inbox import Inbox
 from bot.leftovers import Leftovers
+from bot.lost_places import LostPlaces
 from bot.opening import Opener
 from bot.prompts import PromptHandler
 from bot.strangers import Strangers
@@ -105,6 +106,7 @@ class BridgeClient(commands.Bot):
         self.arrivals = Arrivals(face, self, self.inbox, self.strangers, self._missed)
         self.catch_up = CatchUp(face, self, self.inbox, self.arrivals.take)
         self.caught_up = asyncio.Event()
+        self._lost_places = LostPlaces(face, self)
         self._leftovers = Leftovers(face, self, self.asker)
         self._before_start = before_start
         self._started_ms = face.now_ms()
@@ -186,6 +188,11 @@ class BridgeClient(commands.Bot):
         # Discord has replayed the gap; looking again costs nothing where it did.
         self.catch_up.look_again(now=True)
         self._read_on()
+
+    async def on_channel_closed(self, channel_id: int, code: int) -> None:
+        """The view could write nothing there."""
+        if self._go_on():
+            await self._lost_places.tell(channel_id, code)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         self._own_current_task()

@@ -12,6 +12,7 @@ import discord
 from bot.actors import core_id
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
+from bot.post_rows import forget_posts_elsewhere
 from bot.rows import Place, insert_place, mark_seen, places_in
 from bot.threads import Threads
 from faults import crash_point
@@ -105,7 +106,8 @@ class Opener:
         """Write down that the session is shown in this channel, and show it."""
         owner = info.user_id.rpartition(":")[2]
         place = Place(info.id, guild_id, channel_id, kind, int(owner) if owner.isdecimal() else 0)
-        statements = [insert_place(place, self._face.now_ms())]
+        now_ms = self._face.now_ms()
+        statements = [insert_place(place, now_ms), forget_posts_elsewhere(info.id, channel_id)]
         if kind == THREAD:
             statements.append(mark_seen(guild_id, channel_id, channel_id))
         await self._face.db.write(statements)
@@ -131,6 +133,10 @@ class Opener:
         if private:
             await self.bring_in(actor, made)
         return made
+
+    async def is_shown_well(self, place: Place) -> bool:
+        """Whether the place still takes what is to be shown there."""
+        return await self._threads.takes_messages(place.channel_id)
 
     async def _is_taken(self, thread_id: int) -> bool:
         """Whether a session that has not ended is shown in the thread."""

@@ -32,6 +32,11 @@ async def unconfirmed_subjects(db: Database, session_id: str) -> list[str]:
     return list(dict.fromkeys(str(each[0]) for each in rows))
 
 
+def forget_posts_elsewhere(session_id: str, channel_id: int) -> Statement:
+    """The session is shown in this channel from now on: what it has in others is left as it is there."""
+    return Statement("DELETE FROM posts WHERE session_id = ? AND channel_id <> ?", (session_id, channel_id))
+
+
 async def is_being_opened(db: Database, thread_id: int) -> bool:
     """Whether the thread is one that something not dealt with yet opens, so that it has no session so far.
 

@@ -44,6 +44,11 @@ class Unit:
     last_round: float = float("-inf")
 
     @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from the units of other sessions in the channel."""
+        return self.posts.session_id, self.name
+
+    @property
     def dirty(self) -> bool:
         return self.urgency is not None
 
@@ -71,11 +76,13 @@ class Pump:
     def __init__(self, channel_id: int, posting: Posting, traffic: Traffic, pace: Pace, timer: Timer) -> None:
         self.channel_id = channel_id
         self.closed = False
+        self.on_closed: Callable[[int, int], None] | None = None
+        """Told of the channel and Discord's code when it turns out that nothing can be written there."""
         self._posting = posting
         self._traffic = traffic
         self._pace = pace
         self._timer = timer
-        self._units: dict[str, Unit] = {}
+        self._units: dict[tuple[str, str], Unit] = {}
         self._news = asyncio.Event()
         self._typing: set[str] = set()
         self._type_at = 0.0
@@ -100,7 +107,7 @@ class Pump:
         elif not after_s:
             unit.not_before = 0.0
         unit.raise_to(urgency)
-        self._units[unit.name] = unit
+        self._units[unit.key] = unit
         if urgency is Urgency.STREAM:
             self._traffic.streaming.add(self.channel_id)
         self._news.set()
@@ -112,6 +119,12 @@ class Pump:
             self._news.set()
         elif not on:
             self._typing.discard(session_id)
+
+    def drop(self, session_id: str) -> None:
+        """The session is shown elsewhere: nothing of it is to be sent here any more."""
+        self._typing.discard(session_id)
+        self._units = {key: unit for key, unit in self._units.items() if key[0] != session_id}
+        self._news.set()
 
     def reopen(self) -> None:
         """Somebody did something in the channel: it may take messages again."""
@@ -181,7 +194,7 @@ class Pump:
             raise
         except SessionGone:
             done = True
-            self._units.pop(unit.name, None)
+            self._units.pop(unit.key, None)
             return
         except Exception:
             # A defect of ours in one unit: the others of the channel go on.
@@ -196,7 +209,7 @@ class Pump:
             self._edited_at = unit.last_round
         self._failures, self.closed = 0, False
         if not unit.dirty:
-            self._units.pop(unit.name, None)
+            self._units.pop(unit.key, None)
             if not any(each.urgency is Urgency.STREAM for each in self._units.values()) and not self._typing:
                 self._traffic.streaming.discard(self.channel_id)
             if unit.clean is not None:
@@ -264,6 +277,8 @@ class Pump:
         if not self.closed:
             code = error.code if isinstance(error, ChannelClosed) else 0
             log.error("a channel cannot be written to", extra={"channel": self.channel_id, "code": code})
+            if self.on_closed is not None:
+                self.on_closed(self.channel_id, code)
         self.closed = True
         self._not_before = self._timer.now() + _CLOSED_FOR_S
 

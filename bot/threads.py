@@ -51,6 +51,17 @@ class Threads:
             return channel
         raise Refused("Sessions live in servers, not in direct messages.")
 
+    async def takes_messages(self, channel_id: int) -> bool:
+        """Whether the channel is there and can be written in, as far as Discord tells before one tries."""
+        try:
+            channel = await self.channel(channel_id)
+        except (discord.NotFound, discord.Forbidden):
+            return False
+        rights = channel.permissions_for(channel.guild.me)
+        if isinstance(channel, discord.Thread):
+            return rights.send_messages_in_threads and (not channel.locked or rights.manage_threads)
+        return rights.send_messages
+
     async def open(self, parent: GuildChannel, name: str, *, anchor_id: int | None, private: bool) -> int:
         """A thread in `parent`, on the message `anchor_id` if there is one; its id.
 

@@ -5,7 +5,6 @@ and `cards.py`, how it gets to Discord in `pump.py`. There is one path: events o
 live or read back after a start, and what is marked is rendered, compared with the posts, and sent.
 
 For the other half of the face (commands, clicks, inbox):
-
 - After creating a session: write its `places` row, then `await view.show(place)`. Nothing else is needed:
   status card, queue posts, answers, ask cards and notices come by themselves.
 - A click that changes the core needs no call here; the events of the core do it. A click that changes what the
@@ -13,11 +12,13 @@ For the other half of the face (commands, clicks, inbox):
 - Interactions acknowledge with a bare `defer()`; messages of the view are edited by the view only.
 - `discord_bodies.message_kwargs(body)` gives what `send`, `response.send_message` or `followup.send` need to
   show a `Body`, without registering a view object.
+- A channel that takes nothing any more is told of as the client's event `channel_closed`.
 """
 
 import asyncio
 import logging
 from collections.abc import Coroutine
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -64,6 +65,7 @@ class View:
         clock: Clock | None = None,
     ) -> None:
         clock, options = clock or SystemClock(), options or ViewOptions()
+        self._tell_closed = partial(client.dispatch, "channel_closed")
         self._core = core
         self._bus = bus
         self._db = db
@@ -109,6 +111,8 @@ class View:
         held = self._sessions.get(place.session_id)
         if held is not None and held.place.channel_id != place.channel_id:
             del self._sessions[place.session_id]
+            if (left := self._pumps.get(held.place.channel_id)) is not None:
+                left.drop(place.session_id)
         if (pump := self._pumps.get(place.channel_id)) is not None:
             pump.reopen()
             self._keep_running(pump)
@@ -265,6 +269,7 @@ class View:
     def _pump(self, channel_id: int) -> Pump:
         if channel_id not in self._pumps:
             self._pumps[channel_id] = Pump(channel_id, self._posting, self._traffic, self._pace, self._timer)
+            self._pumps[channel_id].on_closed = self._tell_closed
         return self._pumps[channel_id]
 
     def _keep_running(self, pump: Pump) -> None:

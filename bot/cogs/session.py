@@ -123,7 +123,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         reply = reply_to(interaction)
         info = await self._meant(reply, session)
         place = await load_place(self._face.db, info.id)
-        if place is not None:
+        if place is not None and await self._client.opener.is_shown_well(place):
             await reply.say(f"The session is in <#{place.channel_id}>; a message there wakes it.")
             return
         await self._face.check(reply.actor, Action.MANAGE, info.id)

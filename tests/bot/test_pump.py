@@ -280,6 +280,40 @@ async def test_a_closed_channel_is_tried_once_in_ten_minutes(bench: Bench) -> No
     assert bench.discord.log[-1][1:] == ("create", "text")
 
 
+async def test_it_is_told_once_that_a_channel_is_closed(bench: Bench) -> None:
+    told: list[tuple[int, int]] = []
+    bench.pump.on_closed = lambda channel_id, code: told.append((channel_id, code))
+    bench.discord.errors = [ChannelClosed(CHANNEL, 10003) for _ in range(3)]
+    bench.wish("turn", "text", urgency=Urgency.FINAL)
+    await bench.until(1_300)
+    assert told == [(CHANNEL, 10003)]
+
+
+async def test_a_session_that_is_shown_elsewhere_leaves_the_others_of_the_channel_alone(bench: Bench) -> None:
+    async def render() -> Sequence[PostWish]:
+        return [PostWish("turn", 0, Plain("of the other"))]
+
+    other = await bench.core.session(CHANNEL, 1)
+    bench.wish("turn", "text", urgency=Urgency.FINAL)
+    bench.pump.mark(Unit("turn", 1, Posts(other.id, CHANNEL), render), Urgency.FINAL)
+    bench.pump.drop(bench.session_id)
+    await bench.until(1)
+    assert [text for _, _, text in bench.discord.log] == ["of the other"]
+
+
+async def test_units_of_two_sessions_in_a_channel_are_two_even_if_they_are_called_the_same(
+    bench: Bench,
+) -> None:
+    async def render() -> Sequence[PostWish]:
+        return [PostWish("status", 0, Plain("of the other"))]
+
+    other = await bench.core.session(CHANNEL, 1)
+    bench.wish("status", "text", urgency=Urgency.FINAL)
+    bench.pump.mark(Unit("status", 1, Posts(other.id, CHANNEL), render), Urgency.FINAL)
+    await bench.until(1)
+    assert sorted(text for _, _, text in bench.discord.log) == ["of the other", "text"]
+
+
 async def test_a_deleted_message_is_made_anew(bench: Bench) -> None:
     bench.wish("turn", "one", urgency=Urgency.FINAL)
     await bench.until(0.1)

@@ -4,10 +4,11 @@ The view is left out: `SeenView` only remembers what it was told. `Town` has peo
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import discord
@@ -15,7 +16,7 @@ import pytest
 
 from bot.actors import AccessPolicy, core_id
 from bot.client import BridgeClient
-from bot.face import Face, FaceOptions
+from bot.face import Face, FaceOptions, Shown
 from bot.rows import Place as SessionPlace
 from bot.rows import places_in
 from sessions.commands import ReadTurns, TurnView
@@ -125,6 +126,7 @@ async def ways_in(
     face_options: FaceOptions | None = None,
     *,
     caught_up: bool = True,
+    make_view: Callable[[Any], Shown] | None = None,
 ) -> AsyncIterator[Ways]:
     """The face's ways in, connected and (unless told otherwise) caught up; closed gracefully at the end."""
     view = SeenView()
@@ -132,11 +134,11 @@ async def ways_in(
     async def work_directory(session_id: str) -> Path:
         return Path((await core.manager.get_session(session_id)).snapshot.work_directory)
 
-    def make_face(_: discord.Client) -> Face:
+    def make_face(client: discord.Client) -> Face:
         return Face(
             core=core.service,
             db=core.db,
-            view=view,
+            view=view if make_view is None else make_view(client),
             access=town.policy,
             work_directory=work_directory,
             may=core.service.may,

@@ -1,0 +1,81 @@
+"""Threads and channels that take nothing any more: deleted, locked, or a permission is missing.
+
+The session goes on there; its owner is told where they read it, once, and what brings it back to light.
+"""
+
+import hashlib
+import logging
+
+import discord
+
+from bot.errors import CONNECTION_BROKEN
+from bot.face import Face
+from bot.markdown.cards import escape_inline
+from bot.rows import Place, load_fact, places_in, store_fact
+from sessions.model import Lifecycle, SessionId
+from sessions.rows import load_snapshot
+
+log = logging.getLogger(__name__)
+
+_UNKNOWN_CHANNEL = 10003
+_CANNOT_SEND = (discord.HTTPException, discord.RateLimited, *CONNECTION_BROKEN)
+
+
+class LostPlaces:
+    """Tells owners of sessions whose place is lost."""
+
+    def __init__(self, face: Face, client: discord.Client) -> None:
+        self._face = face
+        self._client = client
+
+    async def tell(self, channel_id: int, code: int) -> None:
+        """Nothing can be written in the channel; `code` is Discord's reason. Raises `StorageError`."""
+        for place in await places_in(self._face.db, channel_id):
+            snapshot = await load_snapshot(self._face.db, SessionId(place.session_id))
+            if snapshot is None or snapshot.lifecycle is Lifecycle.ENDED or not place.owner_id:
+                continue
+            fact = f"lost:{place.session_id}"
+            if await load_fact(self._face.db, fact) == str(channel_id):
+                continue
+            if await self._tell_owner(place, _words(place, snapshot.title, code)):
+                await self._face.db.write([store_fact(fact, str(channel_id))])
+
+    async def _tell_owner(self, place: Place, words: str) -> bool:
+        """Say it to the owner alone, or, where that is not possible, beside the thread."""
+        nonce = hashlib.blake2b(f"{place.session_id} {words}".encode(), digest_size=12).hexdigest()
+        try:
+            opened = await self._client.http.start_private_message(place.owner_id)
+            await self._client.get_partial_messageable(int(opened["id"])).send(words, nonce=nonce)
+        except _CANNOT_SEND:
+            return await self._tell_beside(place, words, nonce)
+        return True
+
+    async def _tell_beside(self, place: Place, words: str, nonce: str) -> bool:
+        lost = self._client.get_channel(place.channel_id)
+        if not isinstance(lost, discord.Thread) or lost.is_private():
+            log.warning("owner of a lost session not told", extra={"session": place.session_id})
+            return False
+        only_owner = discord.AllowedMentions(
+            everyone=False, roles=False, users=[discord.Object(place.owner_id)], replied_user=False
+        )
+        try:
+            await self._client.get_partial_messageable(lost.parent_id).send(
+                f"<@{place.owner_id}> {words}", allowed_mentions=only_owner, nonce=nonce
+            )
+        except _CANNOT_SEND as error:
+            facts = {"session": place.session_id, "why": type(error).__name__}
+            log.warning("owner of a lost session not told", extra=facts)
+            return False
+        return True
+
+
+def _words(place: Place, title: str, code: int) -> str:
+    name = escape_inline(title, 80) or "Session"
+    if code == _UNKNOWN_CHANNEL:
+        what = f"The thread of your session “{name}” was deleted. The session goes on:"
+    else:
+        what = (
+            f"I cannot write in <#{place.channel_id}> any more: it is locked, or I lack a permission there."
+            f" Your session “{name}” goes on:"
+        )
+    return f"{what} `/session resume` in any other channel brings it into a new thread."

@@ -89,12 +89,6 @@ class SessionUnits:
             self._units[name] = Unit(name, number, posts, self._renderer(name), self._cleaner(name))
         return self._units[name]
 
-    def move(self, name: str, number: int) -> None:
-        """The unit begins only now: it stands at `number`, unless something of it is shown already."""
-        unit = self.unit(name, number)
-        if not unit.posts.rows:
-            unit.number = number
-
     def set_notice(self, wish: PostWish) -> None:
         """What the unit of the notice shows from now on."""
         self._notices[wish.subject] = wish

@@ -176,9 +176,9 @@ class ShownSession:
             self._mark_queued(turn_id)
         else:
             self._mark(f"queued:{turn_id}", Urgency.FINAL)  # a post of it may have to go
-        if isinstance(event, e.TurnSent):  # others may have had their turn while it was queued
-            self._units.move(f"turn:{turn_id}", self.seen)
-        self._mark(f"turn:{turn_id}", Urgency.FINAL)
+        # What is queued has no posts of its own yet: they stand where its turn begins, after what comes first.
+        if not isinstance(event, e.TurnQueued | e.TurnEdited | e.TurnMovedToFront):
+            self._mark(f"turn:{turn_id}", Urgency.FINAL)
         if isinstance(event, e.TurnQueued) and event.alternative_of is not None:
             self._mark_alternatives(event.alternative_of)
         if isinstance(event, e.TurnEnded):

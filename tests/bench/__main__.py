@@ -1,4 +1,4 @@
-"""`python -m tests.bench [--short] [--write] [PART …]`: measure, and print one table.
+"""`python -m tests.bench [--short] [--write] [--only PART …]`: measure, and print one table.
 
 `--write` puts the table into docs/benchmarks.md. Exit code 1 if a ratio misses its goal.
 """
@@ -11,11 +11,12 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import hosts, real_cli, start, store, stream
+from tests.bench import cycles, hosts, memory, polling, real_cli, start, store, stream, view
 from tests.bench.figures import Figure, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -23,21 +24,30 @@ Part = Callable[[Path, bool], Awaitable[list[Figure]]]
 PARTS: Mapping[str, Part] = {
     "turns": lambda directory, short: real_cli.measure(directory, short=short),
     "stream": lambda directory, short: stream.measure(directory, short=short),
+    "many": lambda directory, short: stream.measure_many(directory, short=short),
+    "view": lambda directory, short: view.measure(directory, short=short),
+    "polling": lambda directory, short: polling.measure(directory, short=short),
     "hosts": lambda directory, _: hosts.measure(directory),
+    "memory": lambda directory, short: memory.measure(directory, short=short),
     "start": lambda directory, short: start.measure(directory, short=short),
+    "live": lambda directory, short: start.measure_live(directory, short=short),
     "store": lambda directory, short: store.measure(directory, short=short),
+    "cycles": lambda directory, short: cycles.measure(directory, short=short),
 }
 
 
 async def measure(parts: Sequence[str], *, short: bool) -> list[Figure]:
-    """The figures of `parts`, each in a directory of its own that is removed."""
+    """The figures of `parts`, each in a directory of its own that is removed. Says on stderr how far it is."""
     figures: list[Figure] = []
     for part in parts:
         directory = Path(tempfile.mkdtemp(prefix="bridge-bench-"))
+        begun = time.monotonic()
+        print(f"{part} …", end=" ", file=sys.stderr, flush=True)
         try:
             figures += await PARTS[part](directory, short)
         finally:
             shutil.rmtree(directory, ignore_errors=True)
+            print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
     return figures
 
 
@@ -63,13 +73,11 @@ whether they are met here. What is measured, and how, is said in `tests/bench/`.
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure the bridge.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all by default")
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--short", action="store_true", help="fewer rounds, as the gate runs it")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md, too")
     options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"there is no part {', '.join(sorted(unknown))}")
-    figures = asyncio.run(measure(options.parts or list(PARTS), short=options.short))
+    figures = asyncio.run(measure(options.only or list(PARTS), short=options.short))
     print(table(figures))
     if options.write:
         PAGE.write_text(page(figures), encoding="utf-8")

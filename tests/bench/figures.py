@@ -32,8 +32,12 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        low = self.at_least is None or self.judged >= self.at_least
-        return low and (self.at_most is None or self.judged <= self.at_most)
+        return self.is_met()
+
+    def is_met(self, slack: float = 1.0) -> bool:
+        """Whether the goal is met, or missed by no more than the factor `slack`."""
+        low = self.at_least is None or self.judged * slack >= self.at_least
+        return low and (self.at_most is None or self.judged <= self.at_most * slack)
 
     def cells(self) -> tuple[str, ...]:
         """The figure as words: name, ours, floor, ratio, goal, met."""
@@ -46,7 +50,7 @@ class Figure:
             floor,
             ratio,
             self._goal(),
-            "yes" if self.met else "NO",
+            "" if self.at_most is self.at_least is None else "yes" if self.met else "NO",
         )
 
     def _goal(self) -> str:

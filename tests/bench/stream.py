@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +18,18 @@ from backends.log_watch import LogWatch
 from backends.output_log import read_lines
 from sessions.claude.parse import parse
 from sessions.events import BlockAdded, Feed, Numbered, PartialText
-from sessions.model import Text
-from sessions.slots import Limits
+from sessions.manager import SessionManager
+from sessions.model import SessionId, Text
+from tests.bench.crowd import attached, crowd
 from tests.bench.figures import Figure, median, percentile
+from tests.bench.loop_lag import loop_lag
 from tests.bench.producer import STORED_EVERY
-from tests.sessions.running_core import CoreParts, RunningCore, reached, running_core
 
-SYNTHETIC_CLI = Path(__file__).with_name("synthetic_cli.sh")
 ROOT = Path(__file__).parents[2]
-SESSIONS, RATE = 50, 50
+FEW, MANY, RATE = 50, 1000, 50
+NAIVE = "json.loads, woken at once"
 _STAMP = re.compile(r"<(\d+)>")
+_DEADLINE_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,86 +37,92 @@ class Load:
     """What the producer writes into each log: see `producer.py`."""
 
     lines: int
-    rate: float = RATE
     silence_s: float = 0.0
-
-
-async def measure(directory: Path, *, short: bool) -> list[Figure]:
-    """All figures of the stream. Takes some 15 s, short some 8 s."""
-    seconds = 4 if short else 10
-    busy = Load(seconds * RATE)
-    async with fleet(directory / "fleet") as core:
-        silent_ms = (await latencies(core, Load(40, silence_s=0.25), 1)).ms
-        crowd = await latencies(core, busy, SESSIONS)
-    naive_us = await immediate_json(logs_in(directory / "naive"), busy)
-    tail_us = await tail_only(logs_in(directory / "tail"), busy)
-    events = SESSIONS * busy.lines
-    return [
-        Figure("line → bus after a silence, median", median(silent_ms), "ms", at_most=5),
-        Figure(f"line → bus at {SESSIONS} × {RATE} lines/s, p99", percentile(crowd.ms, 0.99), "ms", at_most=60),
-        Figure(
-            "tail and parse, CPU per line", tail_us, "µs", naive_us, "json.loads, woken at once", at_most=1 / 3
-        ),
-        Figure(
-            "line → bus in all, CPU per line", crowd.cpu_s / events * 1e6, "µs", naive_us,
-            "json.loads, woken at once", note="stored and published",
-        ),
-    ]  # fmt: skip
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Latencies:
-    """How long each line took, and what the whole core used meanwhile."""
+class Played:
+    """How long each line took to a subscriber, how late the loop was, and what the core used meanwhile."""
 
-    ms: list[float]
+    ms: Sequence[float]
+    lag_ms: Sequence[float]
     cpu_s: float
+    wall_s: float
 
 
-def fleet(directory: Path) -> "RunningFleet":
-    """A core with `SESSIONS` live synthetic sessions whose turn runs."""
-    return RunningFleet(directory)
+async def measure(directory: Path, *, short: bool) -> list[Figure]:
+    """Few sessions: latency, and CPU against what is written first. Takes some 25 s, short some 12 s."""
+    busy = Load((4 if short else 10) * RATE)
+    async with crowd(directory / "few", FEW, working=True), attached(directory / "few", FEW) as manager:
+        logs = logs_of(directory / "few")
+        silent = await play(manager, logs[:1], Load(16 if short else 40, silence_s=0.25))
+        few = await play(manager, logs, busy)
+    naive_us = await immediate_json(logs_in(directory / "naive"), busy)
+    tail_us = await tail_only(logs_in(directory / "tail"), busy)
+    us = few.cpu_s / (FEW * lines_written(busy)) * 1e6
+    name = f"{FEW} × {RATE} lines/s"
+    return [
+        Figure("line → bus after a silence, median", median(silent.ms), "ms", at_most=5),
+        Figure(f"line → bus at {name}, p99", percentile(few.ms, 0.99), "ms", at_most=60),
+        Figure("tail and parse, CPU per line", tail_us, "µs", naive_us, NAIVE, at_most=1 / 3),
+        Figure(f"line → bus at {name}, CPU per line", us, "µs", naive_us, NAIVE, at_most=1),
+    ]  # fmt: skip
 
 
-class RunningFleet:
-    """Entered with `async with`; gives the core."""
+async def measure_many(directory: Path, *, short: bool) -> list[Figure]:
+    """A thousand writing sessions (short: 300). Takes some 25 s, short some 12 s."""
+    count = 300 if short else MANY
+    load = Load((3 if short else 10) * RATE, at_once=2)
+    naive_us = await immediate_json(logs_in(directory / "naive"), Load((2 if short else 5) * RATE))
+    async with crowd(directory / "many", count, working=True), attached(directory / "many", count) as manager:
+        many = await play(manager, logs_of(directory / "many"), load)
+    us = many.cpu_s / (count * lines_written(load)) * 1e6
+    name = f"{count:,} × {RATE} lines/s"
+    return [
+        Figure(f"{name}, CPU", many.cpu_s / many.wall_s, "cores", at_most=0.5),
+        Figure(f"{name}, loop lag p99", percentile(many.lag_ms, 0.99), "ms", at_most=25),
+        Figure(f"line → bus at {name}, median", median(many.ms), "ms"),
+        Figure(f"line → bus at {name}, p99", percentile(many.ms, 0.99), "ms", at_most=500),
+        Figure(f"line → bus at {name}, CPU per line", us, "µs", naive_us, f"{NAIVE}, {FEW} logs", at_most=1),
+    ]  # fmt: skip
 
-    def __init__(self, directory: Path) -> None:
-        limits = Limits(SESSIONS + 5, SESSIONS + 5)
-        self._core = running_core(directory, CoreParts(command=SYNTHETIC_CLI), limits=limits)
 
-    async def __aenter__(self) -> RunningCore:
-        core = await self._core.__aenter__()
-        sessions = [await core.session(channel=str(n)) for n in range(SESSIONS)]
-        for session in sessions:
-            await core.say(session, "begin")
-            await reached(session, lambda snapshot: snapshot.running is not None)
-        return core
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._core.__aexit__(None, None, None)
+def logs_of(directory: Path) -> list[Path]:
+    """The output logs of the crowd in `directory`."""
+    return sorted(directory.glob("run/*/1/output.ndjson"))
 
 
-async def latencies(core: RunningCore, load: Load, count: int) -> Latencies:
-    """Let `count` sessions print, and time every line on its way to a subscriber of all sessions."""
-    logs = sorted(core.run.glob("*/1/output.ndjson"))[:count]
-    subscription = core.manager.bus.subscribe(None)
+async def play(manager: SessionManager, logs: Sequence[Path], load: Load) -> Played:
+    """Let the sessions of `logs` print, and time every line on its way to a subscriber of all sessions."""
+    taken: list[tuple[int, list[Feed]]] = []
+    subscription = manager.bus.subscribe(None)
+
+    async def take() -> None:
+        while True:
+            items = await subscription.take()
+            taken.append((time.monotonic_ns(), items))
+
+    async with loop_lag() as lag_ms:
+        taking = asyncio.create_task(take(), name="take")
+        cpu_s, begun = time.process_time(), time.perf_counter()
+        with producing(logs, load) as producer:
+            while producer.poll() is None or not all_read(manager, logs):  # noqa: ASYNC110 (no event)
+                await asyncio.sleep(0.1)
+        cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - begun
+        taking.cancel()
+    manager.bus.unsubscribe(subscription)
     # A delta whose block ends before the next poll is never shown: the whole block is.
-    blocks = load.lines // STORED_EVERY * count
-    taken: list[float] = []
-    cpu_s = time.process_time()
-    try:
-        with producing(logs, load):
-            while blocks > 0 or (load.lines < STORED_EVERY and len(taken) < load.lines * count):
-                async with asyncio.timeout(30):
-                    items = await subscription.take()
-                now = time.monotonic_ns()
-                taken += [(now - stamp) / 1e6 for stamp in stamps(items)]
-                blocks -= sum(
-                    isinstance(item, Numbered) and isinstance(item.event, BlockAdded) for item in items
-                )
-    finally:
-        core.manager.bus.unsubscribe(subscription)
-    return Latencies(taken, time.process_time() - cpu_s)
+    ms = [(now - stamp) / 1e6 for now, items in taken for stamp in stamps(items)]
+    assert ms, "nothing was published"
+    return Played(ms, lag_ms, cpu_s, wall_s)
+
+
+def all_read(manager: SessionManager, logs: Sequence[Path]) -> bool:
+    """Whether the core has read all of `logs`."""
+    sizes = {SessionId(log.parents[1].name): log.stat().st_size for log in logs}
+    read = {session.id: session.run.log_bytes for session in manager.loaded() if session.run is not None}
+    return all(read[session_id] >= size for session_id, size in sizes.items())
 
 
 def stamps(items: list[Feed]) -> Iterator[int]:
@@ -131,29 +139,30 @@ def stamps(items: list[Feed]) -> Iterator[int]:
 
 
 @contextmanager
-def producing(logs: list[Path], load: Load) -> Iterator[None]:
+def producing(logs: Sequence[Path], load: Load) -> Iterator["subprocess.Popen[str]"]:
     """Run the producer beside the block; it has ended when the block is left."""
-    argv = [sys.executable, "-m", "tests.bench.producer", str(load.lines), str(load.rate), str(load.silence_s)]
+    numbers = (load.lines, RATE, load.silence_s, load.at_once)
+    argv = [sys.executable, "-m", "tests.bench.producer", *map(str, numbers)]
     producer = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, text=True)
     assert producer.stdin is not None
     producer.stdin.write("\n".join(map(str, logs)))
     producer.stdin.close()
     try:
-        yield
+        yield producer
     finally:
-        producer.wait(30)
+        producer.wait(_DEADLINE_S)
 
 
 def logs_in(directory: Path) -> list[Path]:
     """Empty logs."""
     directory.mkdir()
-    paths = [directory / f"{n}.ndjson" for n in range(SESSIONS)]
+    paths = [directory / f"{n}.ndjson" for n in range(FEW)]
     for path in paths:
         path.touch()
     return paths
 
 
-async def immediate_json(logs: list[Path], load: Load) -> float:
+async def immediate_json(logs: Sequence[Path], load: Load) -> float:
     """CPU µs per line of what is written first: woken at each growth, `json.loads` on every line."""
     expected, seen = lines_written(load) * len(logs), 0
     done = asyncio.Event()
@@ -180,7 +189,7 @@ async def immediate_json(logs: list[Path], load: Load) -> float:
         asyncio.get_running_loop().add_reader(inotify.fd, read)
         cpu_s = time.process_time()
         with producing(logs, load):
-            await asyncio.wait_for(done.wait(), 120)
+            await asyncio.wait_for(done.wait(), _DEADLINE_S)
         cpu_s = time.process_time() - cpu_s
         asyncio.get_running_loop().remove_reader(inotify.fd)
         for file in files.values():
@@ -188,7 +197,7 @@ async def immediate_json(logs: list[Path], load: Load) -> float:
     return cpu_s / expected * 1e6
 
 
-async def tail_only(logs: list[Path], load: Load) -> float:
+async def tail_only(logs: Sequence[Path], load: Load) -> float:
     """CPU µs per line of our tail: `LogWatch`, `read_lines` and `parse`, nothing behind them."""
     expected = lines_written(load)
     watch = LogWatch()
@@ -205,7 +214,7 @@ async def tail_only(logs: list[Path], load: Load) -> float:
     tails = asyncio.gather(*map(follow, logs))
     cpu_s = time.process_time()
     with producing(logs, load):
-        await asyncio.wait_for(tails, 120)
+        await asyncio.wait_for(tails, _DEADLINE_S)
     cpu_s = time.process_time() - cpu_s
     watch.close()
     return cpu_s / (expected * len(logs)) * 1e6

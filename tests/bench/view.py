@@ -1,0 +1,93 @@
+"""From a line in an output log to what people see: on the bus, in the desired posts, in Discord's requests."""
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import bot.pump
+from bot.bodies import PostWish
+from bot.plan import PostKey, Step, plan
+from bot.rows import Place, PostRow, insert_place
+from bot.view import View
+from sessions.manager import SessionManager
+from sessions.service import SessionService
+from tests.bench.crowd import attached, crowd
+from tests.bench.figures import Figure, median, percentile
+from tests.bench.stream import RATE, Load, logs_of, play
+from tests.fakes.discord_server import FakeDiscord, Settings
+from tests.fakes.discord_server.fixtures import fake_discord, logged_in
+
+STREAMS = 12
+LATENCY_S = 0.08
+_STAMP = re.compile(r"<(\d{10,})>")
+
+
+async def measure(directory: Path, *, short: bool) -> list[Figure]:
+    """Twelve streams beside each other, 80 ms to Discord. Takes some 15 s, short some 8 s."""
+    wished, sent = FirstSeen(), FirstSeen()
+    async with (
+        crowd(directory, STREAMS, working=True),
+        fake_discord(FakeDiscord(Settings(latency_s=LATENCY_S))) as fake,
+        attached(directory, STREAMS) as manager,
+        logged_in(fake) as client,
+        View(client, SessionService(manager), manager.bus, manager.db) as view,
+    ):
+        await show_all(view, manager, fake)
+        with wishes_to(wished):
+            played = await play(manager, logs_of(directory), Load((5 if short else 12) * RATE))
+        await view.settled()
+        offset_s = fake.clock.now() - time.monotonic()
+        for request in fake.requests:
+            if request.method in ("POST", "PATCH"):
+                sent.note(json.dumps(request.body), (request.at - offset_s) * 1e9)
+    lines, name = len(played.ms), f"{STREAMS} streams"
+    us = played.cpu_s / lines * 1e6
+    return [
+        Figure(f"{name}, line → bus, median", median(played.ms), "ms"),
+        Figure(f"{name}, line → desired post, median", median(wished.ms), "ms", at_most=1_500),
+        Figure(f"{name}, line → request at Discord, median", median(sent.ms), "ms", at_most=1_500),
+        Figure(f"{name}, line → request at Discord, p99", percentile(sent.ms, 0.99), "ms", at_most=4_000),
+        Figure(f"{name}, CPU per line, from log to Discord", us, "µs", note="the fake's own work included"),
+    ]
+
+
+class FirstSeen:
+    """How old each line was, in milliseconds, when its stamp was first seen."""
+
+    def __init__(self) -> None:
+        self.ms: list[float] = []
+        self._known: set[int] = set()
+
+    def note(self, text: str, now_ns: float) -> None:
+        for stamp in set(map(int, _STAMP.findall(text))) - self._known:
+            self._known.add(stamp)
+            self.ms.append((now_ns - stamp) / 1e6)
+
+
+async def show_all(view: View, manager: SessionManager, fake: FakeDiscord) -> None:
+    """A thread for each session, with its status card."""
+    owner = fake.member("ann")
+    for session in manager.loaded():
+        thread = owner.start_thread(fake.general, "bench")
+        place = Place(session.id, fake.home.id, thread.id, "thread", owner.id)
+        await manager.db.write([insert_place(place, 0)])
+        await view.show(place)
+    await view.settled()
+
+
+@contextmanager
+def wishes_to(seen: FirstSeen) -> Iterator[None]:
+    """Inside the block, every list of desired posts is noted when it is compared with what is there."""
+
+    def noting(wishes: Sequence[PostWish], posts: Mapping[PostKey, PostRow], removable: str) -> list[Step]:
+        now = time.monotonic_ns()
+        for wish in wishes:
+            seen.note(repr(wish), now)
+        return plan(wishes, posts, removable)
+
+    with patch.object(bot.pump, "plan", noting):
+        yield

@@ -1,12 +1,12 @@
 """Telling when a process dies that is not our child: by one descriptor a process, or by polling without."""
 
 import asyncio
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import machine
 from backends import processes
-from backends.processes import ProcessId
+from machine import DeathDescriptor, ProcessId
 
 _POLL_S = 0.1
 
@@ -15,7 +15,7 @@ _POLL_S = 0.1
 class _Watched:
     """A process that somebody waits for; `descriptor` is None while it is polled."""
 
-    descriptor: int | None
+    descriptor: DeathDescriptor | None
     callbacks: set[Callable[[], None]] = field(default_factory=set)
 
 
@@ -61,10 +61,10 @@ class DeathWatch:
             self._poll = None
 
     def _watch(self, process: ProcessId) -> _Watched | None:
-        descriptor: int | None = None
+        descriptor: DeathDescriptor | None = None
         if self._use_descriptors:
             try:
-                descriptor = processes.open_death_descriptor(process)
+                descriptor = machine.this().open_death_descriptor(process)
             except OSError:
                 # No such call here, or no descriptor left: polling needs neither.
                 return self._watch_by_polling(process)
@@ -107,5 +107,5 @@ class DeathWatch:
         watched = self._watched.pop(process)
         if watched.descriptor is not None:
             asyncio.get_running_loop().remove_reader(watched.descriptor)
-            os.close(watched.descriptor)
+            watched.descriptor.close()
         return watched.callbacks

@@ -15,14 +15,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from backends import processes
+import machine
 from backends.base import HostExit, LaunchSpec
-from backends.processes import ProcessId
+from machine import ProcessId
 
 # An environment variable of everything that a host runs: what lost its parent is found by it.
 MARKER = "CLAUDE_BRIDGE_HOST"
@@ -61,6 +61,7 @@ class HostDirectory:
     run: Path
     session_id: str
     number: int
+    path: Path = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Raise `ValueError` if the session id is no lower-case UUID or the number not positive."""
@@ -68,15 +69,13 @@ class HostDirectory:
             raise ValueError("a session id is a lower-case UUID")
         if self.number < 1:
             raise ValueError("hosts are numbered from 1")
+        # Asked for again and again when a thousand hosts are attached to.
+        object.__setattr__(self, "path", self.run / self.session_id / str(self.number))
 
     @property
     def key(self) -> str:
         """`<session>/<number>`, unique among the hosts of one run directory."""
         return f"{self.session_id}/{self.number}"
-
-    @property
-    def path(self) -> Path:
-        return self.run / self.session_id / str(self.number)
 
     @property
     def fifo(self) -> Path:
@@ -141,7 +140,7 @@ class HostDirectory:
             return None
         words = {role: rest for role, *rest in (line.split() for line in lines if line)}
         try:
-            if words["boot"] != [processes.boot_id()]:
+            if words["boot"] != [machine.this().boot_id()]:
                 return None
             shell, program, follower = (
                 ProcessId(int(words[role][0]), words[role][1]) for role in ("shell", "program", "follower")

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import machine
 from backends import processes, spawn
 from backends.base import (
     HostExit,
@@ -27,8 +28,8 @@ from backends.directory import MARKER, HostDirectory, HostPids
 from backends.input_log import append_missing
 from backends.log_watch import LogWatch
 from backends.output_log import read_lines
-from backends.processes import ProcessRow
 from backends.stopping import end_tree, kill_now
+from machine import ProcessRow
 
 # How long the shell may take to write the exit code once the program is dead, before it counts as hung.
 _EXIT_WRITTEN_S = 5.0
@@ -48,7 +49,7 @@ class Watches:
         """The process table, at most half a second old: asking for fifty hosts reads it once."""
         now = time.monotonic()
         if now - self._table_read_at >= _TABLE_AGE_S:
-            self._table, self._table_read_at = processes.read_table(), now
+            self._table, self._table_read_at = machine.this().read_table(), now
         return self._table
 
     def close(self) -> None:
@@ -148,8 +149,8 @@ class LocalHost:
         table = self._watches.process_table()
         members = processes.tree(table, (pids.shell, pids.program, pids.follower))
         return HostUsage(
-            memory_bytes=sum(processes.memory_bytes(member.pid) for member in members),
-            cpu_s=sum(processes.cpu_s(table[member.pid]) for member in members),
+            memory_bytes=machine.this().memory_bytes([member.pid for member in members]),
+            cpu_s=sum(machine.this().cpu_s(table[member.pid]) for member in members),
             processes=len(members),
         )
 
@@ -172,7 +173,7 @@ class LocalHost:
 
     async def _end_followers(self) -> None:
         """End whatever feeds the FIFO, recorded or not: two followers would mix their lines."""
-        followers = processes.writing_to(self._directory.fifo)
+        followers = machine.this().writing_to(self._directory.fifo)
         await kill_now(followers, self._watches.deaths)
 
     async def _start_follower(self, offset: int) -> None:
@@ -184,7 +185,7 @@ class LocalHost:
         try:
             os.set_blocking(fifo, True)
             # `tail` counts bytes from 1.
-            script = spawn.HostScript("feed", self._directory.path, (str(offset + 1),))
+            script = spawn.HostScript("feed", self._directory, (str(offset + 1),))
             environment = {"PATH": os.defpath, MARKER: self._directory.key}
             await spawn.start(script, cwd=self._directory.path, environment=environment, stdout=fifo)
         except (spawn.NotStarted, OSError) as error:

@@ -1,16 +1,27 @@
 # The host: runs one program between two append-only logs, and outlives whoever started it.
 #
-#   sh host.sh run  DIRECTORY BOOT TAIL MV TAIL_OPTIONS PROGRAM [ARGUMENT…]
-#   sh host.sh feed DIRECTORY BOOT TAIL MV TAIL_OPTIONS FIRST_BYTE
+#   sh host.sh run  MARK DIRECTORY BOOT PS MV TAIL TAIL_OPTIONS PROGRAM [ARGUMENT…]
+#   sh host.sh feed MARK DIRECTORY BOOT PS MV TAIL TAIL_OPTIONS FIRST_BYTE
 #
 # `run` is the shell of a host, `feed` a new follower for one whose follower died (its stdout is the FIFO).
 # Both are started detached. stderr is the starter's pipe: `ready` on it means that the file `pid` is written;
 # anything else is why it failed. All paths and the program come as arguments; nothing is ever evaluated.
+# MARK is there to be seen in a list of processes. PS tells when a process started; empty means that /proc does.
 # The whole script is parsed before it runs, so that replacing this file cannot disturb a running host.
 
 # Sets `start` to when process $1 started, to `gone` if there is no such process any more.
 start_of() {
     start=gone
+    if [ -n "$ps" ]; then
+        # As `machine/macos.py` spells it.
+        until lines=$(LC_ALL=C TZ=UTC0 "$ps" -o lstart= -p "$1") && [ -n "$lines" ]; do
+            kill -0 "$1" 2>/dev/null || return 0
+        done
+        # shellcheck disable=SC2086
+        set -- $lines
+        start=$1_$2_$3_$4_$5
+        return 0
+    fi
     # A read can also fail because a child ended meanwhile: that is no answer.
     until read -r stat 2>/dev/null <"/proc/$1/stat"; do
         [ -e "/proc/$1" ] || return 0
@@ -28,8 +39,8 @@ say_ready() {
 }
 
 run() {
-    directory=$1 boot=$2 tail=$3 mv=$4 tail_options=$5
-    shift 5
+    directory=$1 boot=$2 ps=$3 mv=$4 tail=$5 tail_options=$6
+    shift 6
     trap '' HUP
     exec 4>&2 2>>"$directory/stderr.log"
     # Open for reading and writing: the program never sees the end of its input, whoever comes and goes.
@@ -69,7 +80,7 @@ run() {
 }
 
 feed() {
-    directory=$1 boot=$2 tail=$3 mv=$4 tail_options=$5 first_byte=$6
+    directory=$1 boot=$2 ps=$3 mv=$4 tail=$5 tail_options=$6 first_byte=$7
     trap '' HUP
     exec 4>&2 2>/dev/null
     umask 077
@@ -88,7 +99,7 @@ feed() {
 
 main() {
     mode=$1
-    shift
+    shift 2
     "$mode" "$@"
     exit
 }

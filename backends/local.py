@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+import machine
 from backends import processes, spawn
 from backends.base import HostGone, HostRef, LaunchFailed, LaunchSpec
 from backends.directory import MARKER, HostDirectory, host_directories
@@ -149,7 +150,7 @@ class LocalBackend:
 
     async def _start(self, directory: HostDirectory, spec: LaunchSpec) -> None:
         environment = {**spec.environment, MARKER: directory.key}
-        script = spawn.HostScript("run", directory.path, spec.argv, prefix=self._host_prefix)
+        script = spawn.HostScript("run", directory, spec.argv, prefix=self._host_prefix)
         try:
             async with asyncio.timeout(_START_S):
                 await spawn.start(script, cwd=spec.cwd, environment=environment)
@@ -170,11 +171,11 @@ class LocalBackend:
     async def _settled(self, directory: HostDirectory) -> None:
         """Wait, bounded, until a host that was being started when its starter died has recorded its pids."""
         started = directory.pids() is not None or (directory.path / "pid").exists()
-        if started or not processes.carrying(MARKER, directory.key):
+        if started or not machine.this().carrying(MARKER, directory.key):
             return
         try:
             async with asyncio.timeout(_START_S):
-                while directory.pids() is None and processes.carrying(MARKER, directory.key):  # noqa: ASYNC110
+                while directory.pids() is None and machine.this().carrying(MARKER, directory.key):  # noqa: ASYNC110
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
             await end_tree(directory, self._watches.deaths, _KILL_S)

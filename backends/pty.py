@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends import processes
+import machine
 from backends.base import TerminalUnavailable
 from backends.deaths import DeathWatch
 from backends.directory import HostDirectory
@@ -37,7 +37,7 @@ class PtyTerminal:
         self._process = process
         self._deaths = deaths
         self.pid = process.pid
-        row = processes.read_process(process.pid)
+        row = machine.this().read_process(process.pid)
         self._watcher = row.process if row else None
         self._readable: asyncio.Future[None] | None = None
         os.set_blocking(process.fd, False)
@@ -79,7 +79,7 @@ class PtyTerminal:
         if self._process.closed:
             return
         if self._watcher is not None:
-            processes.send_signal(self._watcher, signal.SIGKILL)
+            machine.this().send_signal(self._watcher, signal.SIGKILL)
             await self._deaths.died(self._watcher)
         asyncio.get_running_loop().remove_reader(self._process.fd)
         with suppress(ChildProcessError):

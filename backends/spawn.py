@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends import processes
+import machine
+from backends.directory import MARKER, HostDirectory
 
 _SCRIPT = Path(__file__).with_name("host.sh")
 _SHELL = "/bin/sh"
@@ -31,14 +32,17 @@ class HostScript:
     """
 
     mode: str
-    directory: Path
+    directory: HostDirectory
     arguments: tuple[str, ...]
     prefix: tuple[str, ...] = ()
 
     def argv(self) -> list[str]:
-        tools = [_tool("tail"), _tool("mv"), processes.FOLLOW_OPTIONS]
-        common = [_SHELL, str(_SCRIPT), self.mode, str(self.directory), processes.boot_id(), *tools]
-        return [*self.prefix, *common, *self.arguments]
+        system = machine.this()
+        tail, tail_options = system.tail()
+        # The first says whose it is where a process shows its arguments and hides its environment.
+        place = [f"{MARKER}={self.directory.key}", str(self.directory.path), system.boot_id()]
+        tools = [system.start_source(), _tool("mv"), _tool(tail), tail_options]
+        return [*self.prefix, _SHELL, str(_SCRIPT), self.mode, *place, *tools, *self.arguments]
 
 
 async def start(
@@ -93,7 +97,7 @@ async def _read_to_end(descriptor: int) -> bytes:
 
 
 def _tool(name: str) -> str:
-    """The absolute path of a standard tool: the child's own PATH may lack it."""
+    """The absolute path of a standard tool, by its name or path: the child's own PATH may lack it."""
     found = shutil.which(name) or shutil.which(name, path=os.defpath)
     if found is None:
         raise NotStarted(f"{name} is not installed")

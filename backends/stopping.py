@@ -5,11 +5,12 @@ import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import machine
 from backends import processes
 from backends.base import Unkillable
 from backends.deaths import DeathWatch
 from backends.directory import MARKER, HostDirectory
-from backends.processes import ProcessId
+from machine import ProcessId
 
 # How long the shell may take to write the exit code and to end the follower once the program is dead.
 _SHELL_END_S = 2.0
@@ -27,16 +28,17 @@ class HostTree:
 
     def living(self) -> set[ProcessId]:
         """Everything of the host that runs now."""
-        marked = processes.carrying(MARKER, self.directory.key)
-        followers = processes.writing_to(self.directory.fifo)
-        self._seen = processes.tree(processes.read_table(), self._seen | marked | followers | self._recorded())
+        marked = machine.this().carrying(MARKER, self.directory.key)
+        followers = machine.this().writing_to(self.directory.fifo)
+        roots = self._seen | marked | followers | self._recorded()
+        self._seen = processes.tree(machine.this().read_table(), roots)
         return set(self._seen)
 
     def of_program(self) -> set[ProcessId]:
         """What runs of the host without its shell and follower, which end by themselves."""
         pids = self.directory.pids()
         own = {pids.shell, pids.follower} if pids else set()
-        return self.living() - own - processes.writing_to(self.directory.fifo)
+        return self.living() - own - machine.this().writing_to(self.directory.fifo)
 
     def _recorded(self) -> set[ProcessId]:
         pids = self.directory.pids()
@@ -68,7 +70,7 @@ async def kill_now(these: Iterable[ProcessId], deaths: DeathWatch) -> None:
     """SIGKILL exactly `these` and return when they are dead."""
     condemned = set(these)
     for process in condemned:
-        processes.send_signal(process, signal.SIGKILL)
+        machine.this().send_signal(process, signal.SIGKILL)
     await deaths.all_died(condemned)
 
 
@@ -81,7 +83,7 @@ async def _signalled_to_death(
         async with asyncio.timeout(within_s):
             while found := living():
                 for process in found - signalled:
-                    processes.send_signal(process, number)
+                    machine.this().send_signal(process, number)
                 signalled |= found
                 await deaths.all_died(found)
     except TimeoutError:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends import processes
+import machine
 from backends.base import TerminalUnavailable
-from backends.processes import ProcessId
+from machine import ProcessId
 
 if TYPE_CHECKING:
     from libtmux import Server
@@ -90,7 +90,7 @@ class TmuxServer:
 
     def process(self) -> ProcessId | None:
         """The server that the last `make_windows` or `list_windows` met, or None if that has died."""
-        row = processes.read_process(self._pid) if self._pid else None
+        row = machine.this().read_process(self._pid) if self._pid else None
         return row.process if row and not row.zombie else None
 
     def attach_command(self, window: str | None) -> str:

@@ -1,26 +1,25 @@
 """The control socket's file: where it is, how to get at it under a long path, and who is at its other end.
 
-A unix socket's address holds 107 bytes. Linux reaches the file through a descriptor of its directory
-(`/proc/self/fd/N/control.sock`), so that any DATA_DIR will do and the socket lies where it belongs; elsewhere a
-path that is too long is refused with a sentence.
+A unix socket's address holds 107 bytes, on macOS 103. A file with a longer path is reached through a link with
+a short name, which is gone again at once: any DATA_DIR will do, and the socket lies where it belongs.
 """
 
 import os
 import pwd
 import socket
-import struct
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
 
+import machine
+from machine.port import Connected
 from sessions.access import Actor, Role
 from sessions.errors import CoreLost
 
 _NAME = "control.sock"
 _LONGEST_ADDRESS = 103  # macOS; Linux takes 107
 _BACKLOG = 64
-_PEER = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
 class SocketRefused(Exception):
@@ -72,25 +71,15 @@ def _address(path: Path) -> Iterator[str]:
     if len(os.fsencode(path)) <= _LONGEST_ADDRESS:
         yield str(path)
         return
-    if not Path("/proc/self/fd").is_dir():
-        raise SocketRefused("The path of DATA_DIR is too long for a socket. Set a shorter one.")
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)
+    with tempfile.TemporaryDirectory(prefix="bridge-") as short:
+        link = Path(short, "run")
+        link.symlink_to(path.parent.absolute(), target_is_directory=True)
+        yield str(link / path.name)
 
 
-class _Connected(Protocol):
-    def getsockopt(self, level: int, name: int, size: int, /) -> bytes: ...
-
-
-def peer_is_owner(connection: _Connected) -> bool:
-    """Whether the other end runs as this user or root. Elsewhere than on Linux the file's mode decides."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return True
-    _, uid, _ = _PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
-    return uid in (0, os.getuid())
+def peer_is_owner(connection: Connected) -> bool:
+    """Whether the other end runs as this user or root. Raises `OSError` if the system does not say."""
+    return machine.this().peer_uid(connection) in (0, os.getuid())
 
 
 def local_actor() -> Actor:

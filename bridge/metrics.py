@@ -14,6 +14,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+import machine
 from bridge.control_socket import local_actor
 from bridge.env_file import write_whole
 from sessions.commands import Core, ReadStatistics, Statistics
@@ -109,7 +110,9 @@ def _lines(figures: Statistics, started: float) -> Iterator[str]:
     }
     yield from _gauge("mean_seconds", "Mean times of these turns.", means, "of", unit="seconds")
     yield from _one("start_time_seconds", "When the bridge started.", round(started, 3), unit="seconds")
-    yield from _one("memory_bytes", "Memory of the bridge itself.", _own_memory(), unit="bytes")
+    yield from _one(
+        "memory_bytes", "Memory of the bridge itself.", machine.this().memory_bytes([os.getpid()]), unit="bytes"
+    )
 
 
 def _one(name: str, does: str, value: float, *, unit: str = "") -> Iterator[str]:
@@ -128,11 +131,3 @@ def _head(name: str, does: str, unit: str) -> Iterator[str]:
     if unit:
         yield f"# UNIT {_PREFIX}_{name} {unit}"
     yield f"# HELP {_PREFIX}_{name} {does}"
-
-
-def _own_memory() -> int:
-    """Resident bytes; 0 where the system does not say (no /proc)."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0

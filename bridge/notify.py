@@ -17,7 +17,7 @@ def notify(*states: str, environment: Mapping[str, str] = os.environ) -> bool:
         return False
     if address.startswith("@"):
         address = f"\0{address[1:]}"  # Linux's abstract names
-    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)
         sender.sendto("\n".join(states).encode(), address)
         return True

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-_MEMINFO = Path("/proc/meminfo")
+import machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Resources:
 
     def memory_shortage(self) -> str:
         """A sentence when less memory is free than the reserve, else an empty string."""
-        free = free_memory()
+        free = machine.this().free_memory()
         if free is None or free >= self.min_free_memory:
             return ""
         return (
@@ -34,18 +34,6 @@ class Resources:
             f"The disk has {_megabytes(free)} left and keeps {_megabytes(self.min_free_disk)} free, so no turn "
             "is started now. Queued prompts wait and go on when there is room."
         )
-
-
-def free_memory() -> int | None:
-    """Bytes that can be had without swapping; None where the system does not say (no /proc)."""
-    try:
-        text = _MEMINFO.read_text()
-    except OSError:
-        return None
-    for line in text.splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return None
 
 
 def _megabytes(amount: int) -> str:

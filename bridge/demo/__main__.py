@@ -15,9 +15,9 @@ import sys
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
-from bridge.demo.live_sessions import any_alive
 from bridge.demo.model import DemoModel
 from bridge.demo.process import IDLE_EXIT_S, DemoRecord, load_record, save_record
+from sessions.claude.registry import open_conversations
 
 _LOOK_EVERY_S = 2.0
 
@@ -70,7 +70,8 @@ async def _until_unneeded(demo: DemoModel, options: argparse.Namespace, lock: in
     looks_unneeded = 0
     # More than one look: the CLI rewrites its register now and then, and half an entry is none.
     while looks_unneeded < _LOOKS_UNNEEDED:
-        needed = demo.unused_s < options.idle_exit or any_alive(options.directory / "claude")
+        in_use = demo.unused_s < options.idle_exit
+        needed = in_use or open_conversations(options.directory / "claude")
         looks_unneeded = 0 if needed else looks_unneeded + 1
         wait_s = min(_LOOK_EVERY_S, max(0.05, options.idle_exit - demo.unused_s))
         with suppress(TimeoutError):

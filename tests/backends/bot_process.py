@@ -13,6 +13,7 @@ from backends.base import HostRef, InputLine, LaunchSpec
 from backends.local import LocalBackend
 from backends.pty import PtyBackend
 from backends.tmux import TmuxBackend
+from tests.machine.darwin import follow_parent
 
 
 async def main(run: Path, socket_name: str, action: str, name: str, *rest: str) -> None:
@@ -32,4 +33,5 @@ async def main(run: Path, socket_name: str, action: str, name: str, *rest: str) 
 
 
 if __name__ == "__main__":
+    follow_parent()
     asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))

@@ -10,14 +10,15 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import machine
 from backends import processes
 from backends.base import Host, InputLine, LaunchSpec, OutputLine
 from backends.directory import HostDirectory
 from backends.host import LocalHost
 from backends.local import LocalBackend
-from backends.processes import ProcessId
 from backends.pty import PtyBackend
 from backends.tmux import TmuxBackend
+from machine import ProcessId
 
 REPOSITORY = Path(__file__).parents[2]
 WATCH = ("/bin/sh", "-c", 'echo "LOOKING AT $0"; exec sleep 1000')
@@ -110,7 +111,7 @@ class Kit:
         # tmux leaves its socket behind.
         sockets = Path(os.environ.get("TMUX_TMPDIR", "/tmp")) / f"tmux-{os.getuid()}"
         (sockets / self.socket_name).unlink(missing_ok=True)
-        left = [path for path in self.run.glob("*/*/in") if processes.writing_to(path)]
+        left = [path for path in self.run.glob("*/*/in") if machine.this().writing_to(path)]
         assert left == [], "a follower outlived its host"
         shutil.rmtree(self.run, ignore_errors=True)
 
@@ -149,7 +150,7 @@ async def until(claim: Callable[[], bool]) -> None:
 
 
 def alive(pid: int) -> bool:
-    row = processes.read_process(pid)
+    row = machine.this().read_process(pid)
     return row is not None and not row.zombie
 
 

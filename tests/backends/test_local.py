@@ -19,7 +19,7 @@ async def test_a_host_whose_starter_died_before_the_pids_were_written_is_waited_
     directory = HostDirectory(kit.run, str(uuid.uuid4()), 1)
     spec = kit.spec("sleep", "1000", session=directory.session_id)
     directory.make(spec, "pty")
-    script = spawn.HostScript("run", directory.path, spec.argv)
+    script = spawn.HostScript("run", directory, spec.argv)
     gate = kit.cwd / "gate"
     os.mkfifo(gate)
     # The shell of a host, held up before its first step.

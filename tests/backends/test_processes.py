@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import machine
 from backends import processes
 from backends.deaths import DeathWatch
-from backends.processes import ProcessId
+from machine import ProcessId
 from tests.backends.kit import until
 
 
@@ -23,7 +24,7 @@ def sleeper() -> "Iterator[subprocess.Popen[bytes]]":
 
 
 def identity(pid: int) -> ProcessId:
-    row = processes.read_process(pid)
+    row = machine.this().read_process(pid)
     assert row is not None
     return row.process
 
@@ -34,7 +35,7 @@ async def test_a_process_is_alive_until_it_is_a_zombie(sleeper: "subprocess.Pope
     assert not processes.is_alive(ProcessId(process.pid, "1"))
     sleeper.kill()
     await until(lambda: not processes.is_alive(process))
-    assert processes.read_process(process.pid) is not None, "it is a zombie, not gone"
+    assert machine.this().read_process(process.pid) is not None, "it is a zombie, not gone"
 
 
 @pytest.mark.parametrize("use_descriptors", [True, False], ids=["pidfd", "polling"])
@@ -59,7 +60,7 @@ async def test_a_death_is_told_to_all_who_wait_and_only_to_them(
 async def test_a_pid_of_another_process_is_dead_at_once(sleeper: "subprocess.Popen[bytes]") -> None:
     deaths = DeathWatch()
     await deaths.died(ProcessId(sleeper.pid, "1"))
-    processes.send_signal(ProcessId(sleeper.pid, "1"), signal.SIGKILL)
+    machine.this().send_signal(ProcessId(sleeper.pid, "1"), signal.SIGKILL)
     assert processes.is_alive(identity(sleeper.pid))
     deaths.close()
 
@@ -67,10 +68,10 @@ async def test_a_pid_of_another_process_is_dead_at_once(sleeper: "subprocess.Pop
 async def test_no_descriptor_left_means_polling(
     sleeper: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def none_left(_: ProcessId) -> int:
+    def none_left(_machine: machine.Machine, _process: ProcessId) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(processes, "open_death_descriptor", none_left)
+    monkeypatch.setattr(type(machine.this()), "open_death_descriptor", none_left)
     deaths = DeathWatch()
     waiting = asyncio.create_task(deaths.died(identity(sleeper.pid)))
     await asyncio.sleep(0)
@@ -88,13 +89,13 @@ def test_a_command_name_with_brackets_does_not_confuse_the_table() -> None:
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        row = processes.read_process(process.pid)
+        row = machine.this().read_process(process.pid)
         assert row is not None
         assert row.parent == os.getpid()
         process.communicate()
 
 
 def test_this_process_is_never_part_of_a_tree() -> None:
-    table = processes.read_table()
+    table = machine.this().read_table()
     members = processes.tree(table, [identity(os.getppid())])
     assert os.getpid() not in {member.pid for member in members}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import machine
 from backends import processes
 from backends.base import TerminalUnavailable
 from backends.tmux import TmuxBackend
@@ -95,12 +96,12 @@ async def test_a_killed_server_costs_no_session_and_the_windows_come_back(kit: K
     await until(lambda: len(kit.tmux_command(*names)) == 5)
     for _ in range(2):
         (pid,) = kit.tmux_command("display-message", "-p", "#{pid}")
-        row = processes.read_process(int(pid))
+        row = machine.this().read_process(int(pid))
         assert row is not None
         if how == "kill-server":
             kit.tmux_command("kill-server")
         else:
-            processes.send_signal(row.process, signal.Signals[how])
+            machine.this().send_signal(row.process, signal.Signals[how])
         await until(lambda server=row.process: not processes.is_alive(server))  # type: ignore[misc]  # a default
         await until(lambda: sorted(kit.tmux_command(*names)) == [f"session {number}" for number in range(5)])
     for host in hosts:

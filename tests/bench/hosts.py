@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from backends import processes
+import machine
 from backends.base import InputLine, LaunchSpec
 from backends.directory import HostDirectory
 from backends.host import LocalHost
@@ -37,7 +37,7 @@ async def memory(backend: LocalBackend, directory: Path) -> Figure:
     for host in hosts:
         pids = HostDirectory(directory / "pty", host.session_id, 1).pids()
         assert pids is not None
-        own.append(sum(processes.memory_bytes(each.pid) for each in (pids.shell, pids.follower)) / 2**20)
+        own.append(machine.this().memory_bytes([pids.shell.pid, pids.follower.pid]) / 2**20)
     await asyncio.gather(*(host.kill(1) for host in hosts))
     await backend.close()
     return Figure("memory of a host without its program (PSS)", sum(own) / len(own), "MB", at_most=5)

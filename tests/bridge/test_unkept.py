@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backends import processes
+import machine
 from bridge.ownership import OwnerKind
 from bridge.settings import Settings, load_settings
 from bridge.wiring import CoreOptions, OpenCore, open_core
@@ -51,7 +51,7 @@ async def talk(core: OpenCore) -> tuple[Session, int]:
 
 
 def lives(pid: int) -> bool:
-    row = processes.read_process(pid)
+    row = machine.this().read_process(pid)
     return row is not None and not row.zombie
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from backends import processes
 from backends.directory import HostPids
-from backends.processes import ProcessId
+from machine import ProcessId
 from sessions.model import Allow, TurnStatus
 from tests.chaos.people import Crowd
 from tests.chaos.world import World, world

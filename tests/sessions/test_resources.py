@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from sessions import resources
+import machine
 from sessions.model import TurnStatus
-from sessions.resources import Resources, free_memory
+from sessions.resources import Resources
 from tests.sessions.running_core import idle, reached, running_core, until
 
 MEMINFO = "MemTotal:       100 kB\nMemAvailable:    2048 kB\nSwapFree: 9 kB\n"
@@ -17,7 +17,7 @@ def meminfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file in the place of the system's, with 2 MB free."""
     path = tmp_path / "meminfo"
     path.write_text(MEMINFO)
-    monkeypatch.setattr(resources, "_MEMINFO", path)
+    monkeypatch.setattr("machine.linux._MEMINFO", path)
     return path
 
 
@@ -31,7 +31,7 @@ def test_memory_is_short_below_the_reserve(reserve: int, short: bool, meminfo: P
 
 def test_a_system_that_does_not_say_is_never_short(meminfo: Path, tmp_path: Path) -> None:
     meminfo.unlink()
-    assert free_memory() is None
+    assert machine.this().free_memory() is None
     assert Resources(tmp_path, min_free_memory=2**60).memory_shortage() == ""
 
 

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import uuid
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +26,6 @@ log = logging.getLogger(__name__)
 
 _QUEUED_ANSWERS = 64
 _AT_ONCE = 32
-_CHUNK_BYTES = 1 << 16
 
 
 class ControlServer:
@@ -88,8 +86,7 @@ class _Connection:
         try:
             async with asyncio.TaskGroup() as tasks:
                 writing = tasks.create_task(self._write(), name="control answers")
-                async for line in self._lines():
-                    await self._take(line, tasks)
+                await self._take_all(tasks)
                 for follow in self._follows.values():
                     follow.cancel()
                 for _ in range(_AT_ONCE):
@@ -99,27 +96,14 @@ class _Connection:
         except Exception:
             log.exception("control connection broke")
 
-    async def _lines(self) -> AsyncIterator[bytes]:
-        """Whole lines. One that is too long is refused, and nothing after it is read: its end is not known."""
-        buffer = bytearray()
-        searched = 0
-        while chunk := await self._read():
-            buffer += chunk
-            while (end := buffer.find(b"\n", searched)) >= 0:
-                line = bytes(buffer[:end])
-                del buffer[: end + 1]
-                searched = 0
-                yield line
-            searched = len(buffer)
-            if len(buffer) > wire.MAX_LINE_BYTES:
-                await self._refuse(0, "The request is too long.")
-                return
-
-    async def _read(self) -> bytes:
+    async def _take_all(self, tasks: asyncio.TaskGroup) -> None:
+        """Requests until the connection ends. After one that is too long nothing is read."""
         try:
-            return await self._reader.read(_CHUNK_BYTES)
-        except ConnectionError:
-            return b""
+            async with aclosing(wire.lines(self._reader, most_bytes=wire.MAX_LINE_BYTES)) as lines:
+                async for line in lines:
+                    await self._take(line, tasks)
+        except wire.LineTooLong:
+            await self._refuse(0, "The request is too long.")
 
     async def _write(self) -> None:
         """Send answers as fast as the client takes them; once it is gone, drop them."""

@@ -19,7 +19,6 @@ from sessions.events import Feed
 R = TypeVar("R")
 
 _GREETING_S = 10.0
-_CHUNK_BYTES = 1 << 16
 
 
 class ControlClient:
@@ -123,16 +122,9 @@ class _Line:
 
     async def responses(self) -> AsyncGenerator[wire.Response, None]:
         """Messages until the connection ends. May be called again: nothing that was read is kept back."""
-        buffer = bytearray()
-        searched = 0
-        while chunk := await self._read():
-            buffer += chunk
-            while (end := buffer.find(b"\n", searched)) >= 0:
-                line = bytes(buffer[:end])
-                del buffer[: end + 1]
-                searched = 0
+        async with aclosing(wire.lines(self._reader)) as lines:
+            async for line in lines:
                 yield wire.responses.decode(line)
-            searched = len(buffer)
 
     async def greeting(self) -> None:
         """Read the other side's greeting. Raises `CoreLost` for a version that we do not speak."""
@@ -143,12 +135,6 @@ class _Line:
             raise _lost() from error
         if not isinstance(hello, wire.Hello) or hello.protocol != wire.PROTOCOL:
             raise CoreLost("The bridge that runs is of another version. Restart it, then try again.")
-
-    async def _read(self) -> bytes:
-        try:
-            return await self._reader.read(_CHUNK_BYTES)
-        except ConnectionError:
-            return b""
 
 
 @asynccontextmanager

@@ -6,7 +6,8 @@ Ids are unique among what runs on a connection. Version `PROTOCOL` changes when 
 understand; additional fields are no such change.
 """
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from sessions.events import Feed
 PROTOCOL = 1
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """A prompt of a million characters fits, whatever they are."""
+_CHUNK_BYTES = 1 << 16
 
 
 class Perform(msgspec.Struct, frozen=True, tag="perform", kw_only=True):
@@ -82,6 +84,33 @@ responses = msgspec.json.Decoder(Response)
 def encoded(message: Request | Response) -> bytes:
     """`message` as one line, newline included."""
     return msgspec.json.encode(message) + b"\n"
+
+
+class LineTooLong(Exception):
+    """The other side sends a line that is longer than we take: where it ends is not known."""
+
+
+async def lines(reader: asyncio.StreamReader, *, most_bytes: int | None = None) -> AsyncGenerator[bytes, None]:
+    """Whole lines until the connection ends, in whatever way. Raises `LineTooLong` above `most_bytes`."""
+    buffer = bytearray()
+    searched = 0
+    while chunk := await _read(reader):
+        buffer += chunk
+        while (end := buffer.find(b"\n", searched)) >= 0:
+            line = bytes(buffer[:end])
+            del buffer[: end + 1]
+            searched = 0
+            yield line
+        searched = len(buffer)
+        if most_bytes is not None and len(buffer) > most_bytes:
+            raise LineTooLong
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read(_CHUNK_BYTES)
+    except ConnectionError:
+        return b""
 
 
 def failure(request_id: int, error: SessionError) -> Failed:

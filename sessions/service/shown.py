@@ -5,6 +5,7 @@ from sessions import rows
 from sessions.access import SessionFacts
 from sessions.manager import SessionManager
 from sessions.session import Session
+from sessions.state import Snapshot
 
 
 async def session_facts(session: Session) -> SessionFacts:
@@ -14,8 +15,13 @@ async def session_facts(session: Session) -> SessionFacts:
 
 
 def session_info(manager: SessionManager, session: Session) -> c.SessionInfo:
-    """The session as faces show it."""
-    snapshot = session.snapshot
+    """The session as faces show it: its state, where to look at its process, and its place in line."""
+    hint = session.run.host.terminal_hint() if session.run is not None else ""
+    return info_of(session.snapshot, hint, manager.place_in_line(session.id))
+
+
+def info_of(snapshot: Snapshot, terminal_hint: str = "", place_in_line: int | None = None) -> c.SessionInfo:
+    """What the state alone says."""
     return c.SessionInfo(
         id=snapshot.id,
         user_id=snapshot.user_id,
@@ -43,6 +49,6 @@ def session_info(manager: SessionManager, session: Session) -> c.SessionInfo:
         limit_until_ms=snapshot.limit_until_ms,
         last_event=snapshot.next_event - 1,
         work_directory_name=snapshot.work_directory.rpartition("/")[2],
-        terminal_hint=session.run.host.terminal_hint() if session.run is not None else "",
-        place_in_line=manager.place_in_line(snapshot.id),
+        terminal_hint=terminal_hint,
+        place_in_line=place_in_line,
     )

@@ -17,7 +17,7 @@ from sessions import events as e
 from sessions.access import Actor
 from sessions.bus import Bus
 from sessions.clock import SystemClock
-from sessions.commands import Command, GetSession, SessionInfo
+from sessions.commands import Command, GetSession
 from sessions.draft import Draft
 from sessions.errors import SessionNotFound
 from sessions.model import (
@@ -35,6 +35,7 @@ from sessions.model import (
     TurnStatus,
 )
 from sessions.rows import load_snapshot
+from sessions.service.shown import info_of
 from sessions.state import Snapshot
 from storage import Database
 
@@ -227,38 +228,6 @@ class Stage:
         """Not used by the view."""
         for never in list[e.Feed]():
             yield never
-
-
-def info_of(snapshot: Snapshot) -> SessionInfo:
-    """The session as faces show it."""
-    return SessionInfo(
-        id=snapshot.id,
-        user_id=snapshot.user_id,
-        channel_id=snapshot.channel_id,
-        title=snapshot.title,
-        project=snapshot.project,
-        model=snapshot.model,
-        mode=snapshot.mode,
-        lifecycle=snapshot.lifecycle,
-        activity=snapshot.activity,
-        blocker=snapshot.blocker,
-        reason=snapshot.reason,
-        status=snapshot.status,
-        running_turn=snapshot.current.turn_id if snapshot.current else None,
-        queued_turns=tuple(turn.turn_id for turn in snapshot.queue),
-        open_asks=tuple(ask.id for ask in snapshot.asks),
-        background_tasks=len(snapshot.background_tasks),
-        commands=snapshot.commands,
-        cost_usd=snapshot.cost_usd,
-        context_used=snapshot.context_used,
-        context_window=snapshot.context_window,
-        message_count=snapshot.message_count,
-        created_ms=snapshot.created_ms,
-        last_activity_ms=snapshot.last_activity_ms,
-        limit_until_ms=snapshot.limit_until_ms,
-        last_event=snapshot.next_event - 1,
-        work_directory_name="shop",
-    )
 
 
 @asynccontextmanager

@@ -44,7 +44,7 @@ async def is_being_opened(db: Database, thread_id: int) -> bool:
     """
     row = await db.read_one(
         "SELECT 1 FROM inbox WHERE status = 'new'"
-        " AND (external = ?1 OR (kind = 'asked' AND json_extract(body, '$.anchor_id') = ?2))",
+        " AND (external = ? OR (kind = 'asked' AND json_extract(body, '$.anchor_id') = ?))",
         (f"message:{thread_id}", thread_id),
     )
     return row is not None

@@ -336,7 +336,7 @@ def store_in_fact(name: str, key: str, value: str) -> Statement:
     `key` has only letters and digits; `value` is JSON.
     """
     return Statement(
-        "INSERT INTO face_facts (name, value) VALUES (?1, json_object(?2, json(?3)))"
-        " ON CONFLICT (name) DO UPDATE SET value = json_set(value, '$.\"' || ?2 || '\"', json(?3))",
-        (name, key, value),
+        "INSERT INTO face_facts (name, value) VALUES (?, json_object(?, json(?)))"
+        " ON CONFLICT (name) DO UPDATE SET value = json_set(value, '$.\"' || ? || '\"', json(?))",
+        (name, key, value, key, value),
     )

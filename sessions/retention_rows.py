@@ -67,10 +67,10 @@ async def load_size(db: Database, session_id: SessionId) -> int:
 async def conversations_of(db: Database, session_id: SessionId) -> set[str]:
     """The conversations of the session that no other session is on."""
     found = await db.read(
-        "SELECT conversation_id FROM turns WHERE session_id = ?1"
-        " UNION SELECT conversation_id FROM sessions WHERE id = ?1"
-        " UNION SELECT data ->> 'fork_conversation' FROM sessions WHERE id = ?1",
-        (session_id,),
+        "SELECT conversation_id FROM turns WHERE session_id = ?"
+        " UNION SELECT conversation_id FROM sessions WHERE id = ?"
+        " UNION SELECT data ->> 'fork_conversation' FROM sessions WHERE id = ?",
+        (session_id,) * 3,
     )
     own = {str(row[0]) for row in found if row[0]}
     marks = ", ".join("?" for _ in own)

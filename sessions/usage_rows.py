@@ -90,8 +90,8 @@ async def read_audit(db: Database, session_id: str, before: int | None, limit: i
     """Audit rows, newest first; of one session, or of all with an empty id."""
     rows = await db.read(
         "SELECT id, at_ms, actor, face, action, session_id, allowed, detail FROM audit"
-        " WHERE id < ?1 AND (?2 = '' OR session_id = ?2) ORDER BY id DESC LIMIT ?3",
-        (before if before is not None else 1 << 62, session_id, max(1, min(limit, 200))),
+        " WHERE id < ? AND (? = '' OR session_id = ?) ORDER BY id DESC LIMIT ?",
+        (before if before is not None else 1 << 62, session_id, session_id, max(1, min(limit, 200))),
     )
     return [
         AuditEntry(

@@ -92,8 +92,8 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
             yield Statement(
                 "INSERT INTO turns (id, session_id, number, kind, status, author_id, prompt, prompt_uuid,"
                 " last_uuid, queued_ms, started_ms, ended_ms, conversation_id)"
-                " VALUES (?1, ?2, ?3, 'elsewhere', 'done', '', ?4, ?5, ?6, ?7, ?7, ?7,"
-                " (SELECT conversation_id FROM sessions WHERE id = ?2))",
+                " VALUES (?, ?, ?, 'elsewhere', 'done', '', ?, ?, ?, ?, ?, ?,"
+                " (SELECT conversation_id FROM sessions WHERE id = ?))",
                 (
                     event.turn_id,
                     session_id,

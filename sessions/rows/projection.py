@@ -101,7 +101,8 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
                     event.prompt,
                     event.prompt_uuid,
                     event.last_uuid,
-                    at_ms,
+                    *(at_ms, at_ms, at_ms),
+                    session_id,
                 ),
             )
         case e.TurnRequeued():

@@ -27,7 +27,7 @@ from sessions.interpreter import Moment, interpret, open_ask
 from sessions.live_text import LiveText
 from sessions.model import Activity, Blocker, Lifecycle, TurnStatus
 from sessions.output_lines import ReadLine, read_batch
-from sessions.prompt_sender import PromptSender, prompt_line
+from sessions.prompt_sender import SHORTAGE_RETRY_S, PromptSender, prompt_line
 from sessions.rows import StoredHost, StoredInput
 from sessions.state import Snapshot
 from sessions.stubborn import until_stored
@@ -63,6 +63,7 @@ class HostRun:
         self.control = ControlRequests(session)
         self.sender = PromptSender(self)
         self._flushing = asyncio.Lock()
+        self._unwritten = asyncio.Event()
         self._greeting_id = ""
         # What was said before this start of a turn that runs was not seen by us.
         self.watched = Watched(is_whole=session.snapshot.current is None)
@@ -83,15 +84,24 @@ class HostRun:
         return rows.insert_input(self.session.id, self.number, reserved.number, reserved.line, reserved.token)
 
     async def flush(self) -> None:
-        """Append every stored line that is not in the input log yet; the next call tries again what fails."""
+        """Append every stored line that is not in the input log yet; `write_later` tries again what fails."""
         async with self._flushing:
             while (waiting := self.inputs.unsent()) is not None:
                 try:
                     await self.host.send(waiting.line)
                 except InputNotWritten:
                     log.warning("input log not writable", extra={"session": self.session.id})
+                    self._unwritten.set()
                     return
                 self.inputs.sent()
+
+    async def write_later(self) -> None:
+        """Append what the disk did not take, once it does. Never returns by itself."""
+        while True:
+            await self._unwritten.wait()
+            self._unwritten.clear()
+            await asyncio.sleep(SHORTAGE_RETRY_S)
+            await self.flush()
 
     # --- beginning --------------------------------------------------------------------------------------
 
@@ -335,6 +345,8 @@ class HostRun:
                 draft.add(e.Noticed("process_ended", trouble))
             draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, target, trouble or draft.snapshot.reason))
             self.session.run = None
+        self.live_text.end()
+        self._publish_partials()
         self.control.abandon()
         self.over.set()
 

@@ -49,6 +49,11 @@ class LiveText:
                 pass
         self._partial = fold(self._partial, line)
 
+    def end(self) -> None:
+        """The process is over: what it was writing never becomes a block."""
+        self._drop()
+        self._partial = Partial()
+
     def replay_from(self, applied: int) -> int:
         """Where reading must begin again after a restart, so that the open message can be folded anew."""
         return self._message_from if self._in_message or self._partial.blocks() else applied

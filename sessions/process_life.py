@@ -212,6 +212,7 @@ async def _stay_until_the_end(session: Session, run: HostRun) -> HostExit:
             others = [
                 tasks.create_task(_serve(session, run), name=f"serve {session.id}"),
                 tasks.create_task(run.mend_follower(), name=f"follower {session.id}"),
+                tasks.create_task(run.write_later(), name=f"unwritten {session.id}"),
                 tasks.create_task(run.stuck(), name=f"stuck {session.id}"),
             ]
             ended = await run.read()

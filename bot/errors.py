@@ -27,8 +27,9 @@ class DiscordRefused(FaceError):
     """Discord does not let the bot in, and trying again would not help; the sentence names the next step."""
 
 
-CONNECTION_BROKEN = (aiohttp.ClientError, OSError)
-"""What the library lets through when the connection breaks; the request may have been carried out."""
+CONNECTION_BROKEN = (aiohttp.ClientError, OSError, discord.RateLimited)
+"""What the library raises beside `HTTPException`: the connection broke (and the request may have been carried
+out), or a limit lasts longer than it waits for."""
 _MISSING_PERMISSION = frozenset({50001, 50013})
 
 

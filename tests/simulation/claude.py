@@ -87,6 +87,8 @@ class SimulatedCli(MemoryCli):
         self.world = claude.world
         self._rest = b""
         self._call = ""
+        self._spoken: set[str] = set()
+        self._last_text = ""
         super().__init__(claude, spec, write, leave)
 
     # --- output: a line may be in the log only in part for a while, and for ever if the process dies then -----
@@ -141,11 +143,11 @@ class SimulatedCli(MemoryCli):
         self.claude.started.append(text)
         self.set_state("running")
         self.lifecycle(ident, "started")
-        self._begin()
+        self._begin_turn()
         self.conversation.messages.append(Message(ident, "prompt", text))
         self._echo(line)
         self._call = ""
-        reason, said = "completed", ""
+        reason = "completed"
         try:
             yield self._pause(0.5)
             reason = yield from self._work(text.partition(" ")[0])
@@ -157,8 +159,19 @@ class SimulatedCli(MemoryCli):
         if self.gone:
             return
         self.conversation.done.add(ident)
-        self.result(said, reason=reason, prompts=[ident])
+        self.result("", reason=reason, prompts=[ident])
         self.lifecycle(ident, "completed")
+
+    def _begin_turn(self) -> None:
+        self._begin()
+        self._spoken, self._last_text = set(), ""
+
+    def line(self, kind: str, **fields: Any) -> None:
+        if kind == "result":  # it says of the turn what the turn was
+            fields["num_turns"] = len(self._spoken)
+            if "result" in fields:
+                fields["result"] = self._last_text
+        super().line(kind, **fields)
 
     def _work(self, word: str) -> Generator[Callable[[], bool], None, str]:
         """Do what the prompt says; returns how the turn ended."""
@@ -204,7 +217,8 @@ class SimulatedCli(MemoryCli):
     def _notify(self, name: str) -> Turn:
         self.say("background_tasks_changed", tasks=[{"task_id": each} for each in self.tasks])
         self.set_state("running")
-        self._begin()
+        self._begin_turn()
+        self.conversation.messages.append(Message(str(uuid.uuid4()), "notice", name))
         try:
             yield from self._stream(2)
         except Interrupted:
@@ -245,6 +259,8 @@ class SimulatedCli(MemoryCli):
         ident = str(uuid.uuid4())
         body: Row = {**head, "content": [content], "stop_reason": None, "usage": {}}
         self.conversation.messages.append(_Said(ident, "answer", "", block))
+        self._spoken.add(head["id"])
+        self._last_text = block.text if isinstance(block, Text) else self._last_text
         self.line("assistant", message=body, uuid=ident, parent_tool_use_id=None)
 
     # --- tools ----------------------------------------------------------------------------------------------
@@ -285,8 +301,12 @@ class SimulatedConversations(MemoryConversations):
         self, conversation_id: str, work_directory: Path, prompt_uuid: str, known: Container[str] = ()
     ) -> list[ReadBlock]:
         conversation = self._claude.conversations.get(conversation_id)
-        at = conversation.index(prompt_uuid) if conversation is not None else -1
-        if conversation is None or at < 0:
-            return []
-        after = conversation.messages[at + 1 :]
-        return [ReadBlock(each.block, each.uuid) for each in after if isinstance(each, _Said) and each.block]
+        found: list[ReadBlock] = []
+        for row in reversed(conversation.messages if conversation is not None else []):
+            if isinstance(row, _Said) and row.block is not None:
+                found.append(ReadBlock(row.block, row.uuid))
+            elif row.uuid == prompt_uuid or (not prompt_uuid and any(each.uuid in known for each in found)):
+                return found[::-1]
+            else:
+                found = []  # of a turn that came later
+        return []

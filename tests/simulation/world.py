@@ -73,6 +73,7 @@ class World:
         self._verbose = verbose
         self._rested_since: float | None = None
         self._finished = False
+        self._told_at = 0.0
 
     # --- for the parts ---------------------------------------------------------------------------------------
 
@@ -103,7 +104,9 @@ class World:
             if bot is not None and bot.connected and bot.life.alive and not self.faults.gateway_is_away:
                 bot.life.start(event(bot))
 
-        self.later(self.chance.random() * 0.2, tell)
+        # In order: what was said later is told later.
+        self._told_at = max(self._told_at + 1e-6, self.loop.time() + self.chance.random() ** 2 * 0.2)
+        self.loop.call_at(self._told_at, tell)
 
     # --- the run ---------------------------------------------------------------------------------------------
 
@@ -125,9 +128,18 @@ class World:
             if death is None or life.alive:
                 death = Death(0, "kill", 1.0)
             if death.how in ("reboot", "wipe"):
-                self.note(death.how, "")
-                self.machine.reboot(wipe=death.how == "wipe")
+                self._reboot(wipe=death.how == "wipe")
             await self._sleep(death.away_s)
+
+    def _reboot(self, *, wipe: bool) -> None:
+        """Every process ends; with `wipe` what was not read of their logs was never said."""
+        self.note("reboot", "and wiped" if wipe else "")
+        if wipe:
+            rows = self.database.execute("SELECT session_id, number, applied FROM hosts")
+            applied = {(session_id, number): offset for session_id, number, offset in rows.fetchall()}
+            for key, process in self.machine.hosts.items():
+                del process.output[applied.get(key, 0) :]
+        self.machine.reboot(wipe=wipe)
 
     async def _live(self, death: Death | None) -> Life:
         loop = self.loop

@@ -15,7 +15,7 @@ from bot.opening import THREAD, Opener, Spot, Wish
 from bot.rows import Place, describe_inbox_row
 from bot.whereabouts import session_place
 from faults import crash_point
-from sessions.access import Actor
+from sessions.access import Action, Actor, authorize
 from sessions.commands import GetSession, SendMessage, SessionInfo
 from sessions.model import Lifecycle
 from sessions.title import title_from
@@ -52,7 +52,12 @@ class Asker:
         self._opener = opener
 
     async def ask(self, reply: Reply, asked: Asked) -> None:
-        """Do what was asked, and show it where it was asked."""
+        """Do what was asked, and show it where it was asked; who may not is told so before anybody sees it."""
+        here = await session_place(self._face, asked.channel_id, asked.user_id)
+        if here is not None and here.kind == THREAD:
+            await self._face.check(reply.actor, Action.PROMPT, here.session_id)
+        else:
+            authorize(reply.actor, Action.CREATE)
         await reply.think(ephemeral=False)
         if asked.anchor_id is None:
             asked = msgspec.structs.replace(asked, anchor_id=reply.message_id)

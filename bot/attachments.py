@@ -19,6 +19,7 @@ import aiohttp
 import msgspec
 
 from bot.face import FaceOptions
+from bot.wording import size
 from sessions.model import Attachment
 
 DIRECTORY = ".attachments"
@@ -123,18 +124,18 @@ async def _download(
 ) -> bytes:
     check_address(file.url, options.file_hosts)
     if file.size > max_bytes:
-        raise FileRefused(f"is too large ({file.size:,} bytes; {max_bytes:,} are possible here).")
+        raise FileRefused(f"is too large ({size(file.size)}; {size(max_bytes)} are possible here).")
     data = bytearray()
     try:
         async with http.get(file.url, allow_redirects=False) as answer:
             if answer.status != 200:
-                raise FileRefused(f"could not be fetched from Discord (status {answer.status}).")
+                raise FileRefused(f"could not be fetched from Discord (status {answer.status}); send it again.")
             async for chunk in answer.content.iter_chunked(_CHUNK):
                 data += chunk
                 if len(data) > max_bytes:
-                    raise FileRefused(f"is too large ({max_bytes:,} bytes are possible here).")
+                    raise FileRefused(f"is too large ({size(max_bytes)} are possible here).")
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise FileRefused("could not be fetched from Discord in time.") from error
+        raise FileRefused("could not be fetched from Discord in time; send it again.") from error
     return bytes(data)
 
 

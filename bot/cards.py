@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bot.bodies import Button, Card, Control, PostWish, Style, Verb
 from bot.markdown.cards import escape_inline
-from bot.wording import counted, model_name, moment, money, sentence, tokens
+from bot.wording import MODES, counted, model_name, moment, money, sentence, tokens
 from sessions.commands import SessionInfo
 from sessions.events import USAGE_LIMIT, Noticed
-from sessions.model import Activity, Blocker, Lifecycle, PermissionMode
+from sessions.model import Activity, Blocker, Lifecycle
 
 WORKING = 0x5865F2
 QUIET = 0x4E5058
@@ -25,14 +25,6 @@ NEARLY_FULL = 0.8
 _GIT_DEADLINE_S = 2.0
 _BAR = 10
 
-_MODES = {
-    PermissionMode.DEFAULT: "asks before it changes things",
-    PermissionMode.ACCEPT_EDITS: "edits files without asking",
-    PermissionMode.PLAN: "plans only",
-    PermissionMode.DONT_ASK: "does only what is allowed already",
-    PermissionMode.AUTO: "decides by itself what needs asking",
-    PermissionMode.BYPASS: "asks nothing at all",
-}
 # What a turn's own posts say already: retries while it runs, and why it failed.
 SAID_BY_THE_TURN = frozenset(
     {"overloaded", "rate_limited", "server_error", "connection", "model_unknown", "too_large", "turn_limit"}
@@ -128,7 +120,7 @@ async def _git(directory: Path, *arguments: str) -> str:
 def status_card(info: SessionInfo, place: WorkPlace = WorkPlace()) -> Card:
     """The card at the head of a session's channel."""
     title = escape_inline(info.title, 100) or "Session"
-    lines = [f"**State** {state_words(info)}", f"**Model** {_model(info)} · {_mode(info)}"]
+    lines = [f"**State** {state_words(info)}", f"**Model** {_model(info)} · {MODES[info.mode]}"]
     if info.context_window > 0:
         lines.append(f"**Context** {context_bar(info)}")
     lines.append(f"**Cost** {money(info.cost_usd)} · {counted(info.message_count, 'prompt')}")
@@ -203,10 +195,6 @@ def context_bar(info: SessionInfo) -> str:
 
 def _model(info: SessionInfo) -> str:
     return model_name(info.model) if info.model else "Claude's default"
-
-
-def _mode(info: SessionInfo) -> str:
-    return _MODES[info.mode]
 
 
 def _directory(info: SessionInfo, place: WorkPlace) -> str:

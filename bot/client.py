@@ -34,7 +34,9 @@ log = logging.getLogger(__name__)
 
 CLOSE_PATIENCE_S = 5.0
 _MAX_RATELIMIT_S = 30.0
-_COMMANDS_CHANGED = "The commands have changed. Reload Discord (Ctrl+R) and use the command again."
+_COMMANDS_CHANGED = (
+    "The commands have changed. Reload Discord (Ctrl+R; on a phone, close the app) and use the command again."
+)
 
 
 def intents() -> discord.Intents:

@@ -4,7 +4,7 @@ import aiohttp
 import discord
 
 from bot.actors import discord_id
-from sessions.errors import AlreadyDecided, SessionError
+from sessions.errors import AlreadyDecided, IllegalMove, SessionError, SessionNotFound
 from storage import StorageError
 
 
@@ -20,7 +20,7 @@ class ControlGone(FaceError):
     """The control that was used means nothing (any more)."""
 
     def __init__(self) -> None:
-        super().__init__("This control is no longer active.")
+        super().__init__("This is out of date. Use a newer message, or a command: /help lists them.")
 
 
 class DiscordRefused(FaceError):
@@ -30,6 +30,11 @@ class DiscordRefused(FaceError):
 CONNECTION_BROKEN = (aiohttp.ClientError, OSError, discord.RateLimited)
 """What the library raises beside `HTTPException`: the connection broke (and the request may have been carried
 out), or a limit lasts longer than it waits for."""
+_NEXT_STEPS = {
+    "busy": " Wait until Claude is done, or press Stop.",
+    "ended": " Start a new one with /claude.",
+    "not that far": " Wait until Claude is done with that turn.",
+}
 _MISSING_PERMISSION = frozenset({50001, 50013})
 
 
@@ -38,6 +43,10 @@ def sentence_for(error: BaseException) -> str | None:
     match error:
         case AlreadyDecided():
             return _already_decided(error)
+        case IllegalMove():
+            return f"{error}{_NEXT_STEPS.get(error.state, '')}"
+        case SessionNotFound():
+            return f"{error} /session list shows what there is."
         case SessionError() | FaceError() | StorageError():
             return str(error)
         case discord.Forbidden() if error.code in _MISSING_PERMISSION:

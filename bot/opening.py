@@ -4,8 +4,9 @@ Every step may be repeated: a thread on a message has the message's id, the sess
 the place is one row. So a start that a crash cut in the middle is finished by doing it again.
 """
 
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 
 import discord
 
@@ -18,6 +19,7 @@ from bot.threads import Threads
 from faults import crash_point
 from sessions.access import Action, Actor, authorize
 from sessions.commands import Branch, CreateSession, GetOrCreateSession, SessionInfo
+from sessions.errors import SessionError
 from sessions.model import Lifecycle, PermissionMode, SessionId
 from sessions.rows import load_snapshot
 
@@ -61,11 +63,16 @@ class Opener:
     async def open(self, actor: Actor, spot: Spot, wish: Wish) -> tuple[Place, SessionInfo]:
         """A new session, or the one that is there already, shown in its thread or channel."""
         scope = self._face.options.scope
-        channel_id, kind = spot.channel_id, scope
         if scope == THREAD or spot.private:
-            channel_id, kind = await self.thread_at(actor, spot, wish.name), THREAD
-            crash_point("thread-made")
-        where = core_id(channel_id)
+            async with self.thread(actor, spot, wish.name) as thread_id:
+                crash_point("thread-made")
+                return await self._get_or_create(actor, replace(spot, channel_id=thread_id), THREAD, wish)
+        return await self._get_or_create(actor, spot, scope, wish)
+
+    async def _get_or_create(
+        self, actor: Actor, spot: Spot, kind: str, wish: Wish
+    ) -> tuple[Place, SessionInfo]:
+        where = core_id(spot.channel_id)
         info = await self._face.core.perform(
             actor,
             GetOrCreateSession(
@@ -77,7 +84,7 @@ class Opener:
                 mode=wish.mode,
             ),
         )
-        return await self.place(info, spot.guild_id, channel_id, kind), info
+        return await self.place(info, spot.guild_id, spot.channel_id, kind), info
 
     async def open_anew(self, actor: Actor, spot: Spot, wish: Wish) -> tuple[Place, SessionInfo]:
         """A new session even where one is; the channel's earlier one stays reachable by its id."""
@@ -96,11 +103,11 @@ class Opener:
         self, actor: Actor, spot: Spot, session_id: str, turn_id: str | None, name: str
     ) -> tuple[Place, SessionInfo]:
         """A session that goes on from a turn of another, in a thread of its own."""
-        thread_id = await self.thread_at(actor, spot, name)
-        where = core_id(thread_id)
-        wish = Branch(session_id=session_id, channel_id=where, turn_id=turn_id, key=where, title=name)
-        info = await self._face.core.perform(actor, wish)
-        return await self.place(info, spot.guild_id, thread_id, THREAD), info
+        async with self.thread(actor, spot, name) as thread_id:
+            where = core_id(thread_id)
+            wish = Branch(session_id=session_id, channel_id=where, turn_id=turn_id, key=where, title=name)
+            info = await self._face.core.perform(actor, wish)
+            return await self.place(info, spot.guild_id, thread_id, THREAD), info
 
     async def place(self, info: SessionInfo, guild_id: int, channel_id: int, kind: str) -> Place:
         """Write down that the session is shown in this channel, and show it."""
@@ -114,6 +121,18 @@ class Opener:
         crash_point("place-stored")
         await self._face.view.show(place)
         return place
+
+    @asynccontextmanager
+    async def thread(self, actor: Actor, spot: Spot, name: str) -> AsyncIterator[int]:
+        """`thread_at`; a thread that was made for what the core then refuses is taken away again."""
+        thread_id = await self.thread_at(actor, spot, name)
+        try:
+            yield thread_id
+        except SessionError:
+            if thread_id != spot.channel_id:
+                with suppress(discord.HTTPException, *CONNECTION_BROKEN):
+                    await self._client.http.delete_channel(thread_id)
+            raise
 
     async def thread_at(self, actor: Actor, spot: Spot, name: str) -> int:
         """The thread for a session that is wished at `spot`; in a thread that is no session's (any more), this

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import machine
 from bot.attachments import safe_name
 from bot.bodies import File
 from bot.errors import Refused
 from bot.markdown.cards import escape_inline
+from bot.wording import size
 from sessions.commands import TurnView
 from sessions.model import ToolOutput
 
@@ -31,18 +33,20 @@ def read_file(root: Path, name: str, max_bytes: int) -> File:
     Raises `Refused`, in words without a path of the machine.
     """
     shown = escape_inline(PurePosixPath(name).name, 80)
-    if _is_hidden(PurePosixPath(name)):
-        raise Refused(f"“{shown}” is not given out.")
+    # One sentence, whatever the reason: nobody is to learn from it what there is elsewhere on the machine.
+    nothing = Refused(f"“{shown}” is not there, or is not given out.")
     try:
-        descriptor = os.open(root / name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        real = Path(os.path.realpath(root / name))
+        if _given_out(root, real) is None:
+            raise nothing
+        descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except (OSError, ValueError):
-        raise Refused(f"“{shown}” is not there, or cannot be read.") from None
+        raise nothing from None
     try:
         # Asked of the open file: a path may be changed between a check and the opening.
-        inside = _inside_of(root, Path(os.path.realpath(f"/proc/self/fd/{descriptor}")))
+        if _given_out(root, machine.this().path_of(descriptor)) is None:
+            raise nothing
         facts = os.fstat(descriptor)
-        if inside is None or _is_hidden(inside):
-            raise Refused(f"“{shown}” lies outside of what is given out.")
         if not stat.S_ISREG(facts.st_mode):
             raise Refused(f"“{shown}” is not a file.")
         with open(descriptor, "rb", closefd=False) as stream:
@@ -50,18 +54,17 @@ def read_file(root: Path, name: str, max_bytes: int) -> File:
     finally:
         os.close(descriptor)
     if len(data) > max_bytes:
-        raise Refused(f"“{shown}” is too large for Discord ({facts.st_size:,} bytes).")
+        raise Refused(f"“{shown}” is too large for Discord ({size(facts.st_size)}).")
     return File(safe_name(PurePosixPath(name).name), data)
 
 
-def _inside_of(root: Path, path: Path) -> Path | None:
-    """`path` relative to the work directory; None if it lies elsewhere."""
-    real = root.resolve()
-    return path.relative_to(real) if path.is_relative_to(real) else None
-
-
-def _is_hidden(inside: Path | PurePosixPath) -> bool:
-    return any(part in _HIDDEN or part.startswith(".env") for part in inside.parts)
+def _given_out(root: Path, real: Path) -> Path | None:
+    """`real` (without links) relative to the work directory; None if it lies elsewhere, or is secret."""
+    try:
+        inside = real.relative_to(root.resolve())
+    except ValueError:
+        return None
+    return None if any(part in _HIDDEN or part.startswith(".env") for part in inside.parts) else inside
 
 
 def written_files(root: Path, turn: TurnView, max_bytes: int) -> Bundle:

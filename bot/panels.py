@@ -7,7 +7,7 @@ import msgspec
 
 from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
 from bot.markdown.cards import escape_inline, one_line
-from bot.wording import counted, duration, model_name, moment, money, person, tokens
+from bot.wording import MODES, counted, duration, model_name, moment, money, person, tokens
 from sessions.commands import (
     AuditEntry,
     Names,
@@ -16,7 +16,7 @@ from sessions.commands import (
     Statistics,
     TurnView,
 )
-from sessions.model import Note, Other, Text, Thinking, ToolCall, ToolOutput
+from sessions.model import Activity, Blocker, Lifecycle, Note, Other, Text, Thinking, ToolCall, ToolOutput
 from sessions.rows import StoredTurn
 
 PAGE_SIZE = 10
@@ -24,6 +24,14 @@ SESSIONS = "sessions"
 CLEAR = "clear"
 CLEAR_ALL = "clear_all"
 _MAX_CURSORS = 40
+_LIFECYCLES = {Lifecycle.QUEUED: "waiting for a place", Lifecycle.PARKED: "asleep"}
+_ACTIVITIES = {Activity.IDLE: "ready", Activity.ASKING: "waiting for an answer"}
+_BLOCKERS = {
+    Blocker.AUTH: "Claude is not logged in",
+    Blocker.USAGE_LIMIT: "usage limit reached",
+    Blocker.RETRYING: "trying again",
+    Blocker.NO_PROGRESS: "no sign of life",
+}
 
 
 class ListState(msgspec.Struct, frozen=True):
@@ -64,28 +72,41 @@ def _session_line(info: SessionInfo, channel_id: int | None) -> str:
 
 
 def state_words(info: SessionInfo) -> str:
-    """What the session does, in one or two words."""
-    if info.lifecycle.value == "live":
-        return info.blocker.value.replace("_", " ") if info.blocker is not None else info.activity.value
-    return info.lifecycle.value
+    """What the session does, in a few words that need no explanation."""
+    if info.lifecycle is not Lifecycle.LIVE:
+        return _LIFECYCLES.get(info.lifecycle, info.lifecycle.value)
+    if info.blocker is not None:
+        return _BLOCKERS[info.blocker]
+    return _ACTIVITIES.get(info.activity, info.activity.value)
 
 
 def session_card(info: SessionInfo, channel_id: int | None, terminal_hint: str = "") -> Card:
     """Everything about one session."""
     title = escape_inline(info.title, 90) or "Session"
     facts = [
-        f"State: {state_words(info)}{f' ({escape_inline(info.reason, 200)})' if info.reason else ''}",
+        f"State: {state_words(info)}{_why(info)}",
         f"Owner: {person(info.user_id)}",
         f"Project: {escape_inline(info.project or info.work_directory_name, 80)}",
-        f"Model: {model_name(info.model) or 'Claude’s default'} · mode: {info.mode.value}",
+        f"Model: {model_name(info.model) or 'Claude’s default'} · {MODES[info.mode]}",
         f"Prompts: {info.message_count} · queued: {len(info.queued_turns)} · open asks: {len(info.open_asks)}",
-        f"Context: {tokens(info.context_used)} of {tokens(info.context_window)} · cost: {money(info.cost_usd)}",
+        f"{_context(info)}Cost: {money(info.cost_usd)}",
         f"Started {moment(info.created_ms)} · last active {moment(info.last_activity_ms)}",
         f"Id: `{info.id}`",
     ]
     if channel_id is not None:
         facts.insert(0, f"Shown in <#{channel_id}>")
     return Card((f"**{title}**", "\n".join(facts), terminal_hint))
+
+
+def _why(info: SessionInfo) -> str:
+    goes_well = info.lifecycle is Lifecycle.LIVE and info.blocker is None
+    return "" if goes_well or not info.reason else f" ({escape_inline(info.reason, 200)})"
+
+
+def _context(info: SessionInfo) -> str:
+    if not info.context_window:
+        return ""
+    return f"Context: {tokens(info.context_used)} of {tokens(info.context_window)} · "
 
 
 def model_panel(info: SessionInfo, models: Sequence[str]) -> Card:

@@ -14,7 +14,7 @@ from bot.opening import Opener, Spot
 from bot.outgoing_files import written_files
 from bot.panels import details_file, model_panel
 from bot.rows import Place, insert_controls, load_place
-from bot.wording import counted, model_name
+from bot.wording import counted, model_name, size
 from sessions.access import Action
 from sessions.commands import (
     Continue,
@@ -27,12 +27,11 @@ from sessions.commands import (
     Regenerate,
     RewindFiles,
     SendNow,
-    SessionInfo,
     SetModel,
     TurnView,
     WithdrawQueued,
 )
-from sessions.errors import ClaudeUnavailable, SessionError
+from sessions.errors import ClaudeUnavailable
 from sessions.model import TurnKind
 
 _KEEP = "keep"
@@ -114,7 +113,7 @@ class TurnControls:
         place = await load_place(self._face.db, session_id)
         spot = await self._beside(place, reply)
         name = f"{info.title or 'Session'} (branch)"
-        made, branch = await self._branched(reply, spot, info, turn_id, name)
+        made, branch = await self._opener.open_branch(reply.actor, spot, info.id, turn_id, name)
         await self._opener.bring_in(reply.actor, made.channel_id)
         await reply.say(f"Branched into <#{made.channel_id}>. This session stays as it is.", ephemeral=False)
         origin = reply.interaction.message
@@ -130,7 +129,10 @@ class TurnControls:
         file = await self._face.core.perform(reply.actor, wish)
         limit = file_limit(reply)
         if len(file.data) > limit:
-            raise Refused(f"The export is too large for Discord ({len(file.data):,} bytes).")
+            raise Refused(
+                f"The export is too large for Discord ({size(len(file.data))}, at most {size(limit)})."
+                " An admin can make it on the machine."
+            )
         await reply.say(Plain("The session as a file:", files=(File(file.name, file.data, "The session"),)))
 
     # --- the parts --------------------------------------------------------------------------------------
@@ -140,7 +142,7 @@ class TurnControls:
         for view in page.turns:
             if view.turn.kind is TurnKind.PROMPT:
                 return view
-        raise Refused("There is no answer yet.")
+        raise Refused("There is no answer yet. Write a prompt first.")
 
     async def _would_change(self, reply: Reply, session_id: str, turn_id: str) -> FilesChanged | None:
         try:
@@ -186,18 +188,6 @@ class TurnControls:
         if isinstance(channel, discord.Thread):
             return Spot(guild_id, channel.parent_id, private=channel.is_private())
         return Spot(guild_id, channel_id)
-
-    async def _branched(
-        self, reply: Reply, spot: Spot, info: SessionInfo, turn_id: str | None, name: str
-    ) -> tuple[Place, SessionInfo]:
-        thread_id = await self._opener.thread_at(reply.actor, spot, name)
-        at_thread = Spot(spot.guild_id, thread_id)
-        try:
-            return await self._opener.open_branch(reply.actor, at_thread, info.id, turn_id, name)
-        except SessionError:
-            with suppress(discord.HTTPException):
-                await self._client.http.delete_channel(thread_id)
-            raise
 
     async def _model(self, reply: Reply, session_id: str, values: tuple[str, ...]) -> None:
         if not values:

@@ -3,7 +3,17 @@
 import re
 
 from bot.markdown.cards import escape_inline
+from sessions.model import PermissionMode
 
+MODES = {
+    PermissionMode.DEFAULT: "asks before it changes things",
+    PermissionMode.ACCEPT_EDITS: "edits files without asking",
+    PermissionMode.PLAN: "plans only",
+    PermissionMode.DONT_ASK: "does only what is allowed already",
+    PermissionMode.AUTO: "decides by itself what needs asking",
+    PermissionMode.BYPASS: "asks nothing at all",
+}
+"""What Claude does in each mode, to stand behind its name."""
 _DISCORD_USER = re.compile(r"discord:(\d{1,20})")
 
 
@@ -43,6 +53,15 @@ def counted(count: int, word: str) -> str:
     if word.endswith("y"):
         return f"{count:,} {word[:-1]}ies"
     return f"{count:,} {word}{'es' if word.endswith(('ch', 's')) else 's'}"
+
+
+def size(count: int) -> str:
+    """`12 bytes`, `340 kB`, `26.2 MB`."""
+    if count < 1_000:
+        return counted(count, "byte")
+    if count < 999_500:
+        return f"{count / 1_000:.0f} kB"
+    return f"{count / 1_000_000:,.1f} MB"
 
 
 def moment(at_ms: int, style: str = "R") -> str:

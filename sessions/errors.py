@@ -52,7 +52,8 @@ class NotAllowed(SessionError):
     """The actor may not do this. The sentence does not tell whether the session exists."""
 
     def __init__(self, action: str) -> None:
-        super().__init__(f"You may not {action.replace('_', ' ')} here. Ask the session's owner or an admin.")
+        whom = "the session's owner or an admin" if "this_session" in action else "an admin"
+        super().__init__(f"You may not {action.replace('_', ' ')} here. Ask {whom}.")
         self.action = action
 
 

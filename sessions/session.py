@@ -145,7 +145,7 @@ class Session:
         """
         offered = self.snapshot.commands
         if name in OWN_WAY or (offered and name not in offered):
-            raise PromptRefused(f"Claude's command /{name} cannot be used here.")
+            raise PromptRefused(f"Claude's command /{name} cannot be used here. Choose one that is offered.")
         text = f"/{name} {' '.join(arguments.split())}".rstrip()
         return await self.prompts.add(Prompt(TurnKind.COMMAND, text), sender)
 

@@ -72,4 +72,6 @@ class AdminCommands(commands.GroupCog, group_name="admin", group_description="Fo
         await reply.think()
         guild_id = interaction.guild_id or 0
         await sync_commands(self._client, self._face.db, guild_id, even_if_equal=True)
-        await reply.say("The commands are registered. Reload Discord (Ctrl+R) to see changes.")
+        await reply.say(
+            "The commands are registered. Reload Discord (Ctrl+R; on a phone, close the app) to see changes."
+        )

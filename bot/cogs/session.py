@@ -21,7 +21,8 @@ from bot.panels import CLEAR, ListState, confirm, model_panel, queue_card, sessi
 from bot.rows import load_place
 from bot.turn_controls import file_limit
 from bot.whereabouts import session_meant
-from sessions.access import Action, ShareLevel
+from bot.wording import MODES
+from sessions.access import Action, ShareLevel, authorize
 from sessions.commands import (
     Continue,
     ExportSession,
@@ -57,6 +58,11 @@ _LEVELS = [
     app_commands.Choice(name="prompt and answer asks", value="approve"),
     app_commands.Choice(name="take the share back", value="none"),
 ]
+_MAY = {
+    ShareLevel.VIEW: "read along",
+    ShareLevel.PROMPT: "prompt",
+    ShareLevel.APPROVE: "prompt and answer asks",
+}
 _SESSION = "Which session; without it, the one of this thread"
 
 
@@ -90,6 +96,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         private: bool = False,
     ) -> None:
         reply = reply_to(interaction)
+        authorize(reply.actor, Action.CREATE)
         await reply.think(ephemeral=private)
         wish = Wish(title or "New session", title or "", project or "", model or "")
         anchor = None if private else reply.message_id
@@ -212,7 +219,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         info = await self._meant(reply)
         chosen = PermissionMode(mode)
         await self._face.core.perform(reply.actor, SetMode(session_id=info.id, mode=chosen))
-        await reply.say(f"The mode is {chosen.value} from now on.")
+        await reply.say(f"From now on Claude {MODES[chosen]}.")
 
     @app_commands.command(description="Give the session another title.")
     async def rename(self, interaction: Interaction, title: app_commands.Range[str, 1, 80]) -> None:
@@ -230,8 +237,8 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         chosen = None if level == "none" else ShareLevel(level)
         wish = Share(session_id=info.id, grantee=core_id(who.id), level=chosen)
         await self._face.core.perform(reply.actor, wish)
-        what = "no longer shared with" if chosen is None else f"shared ({chosen.value}) with"
-        await reply.say(f"The session is {what} {who.mention}.")
+        what = "may do nothing here any more" if chosen is None else f"may {_MAY[chosen]} here from now on"
+        await reply.say(f"{who.mention} {what}.")
 
     # --- files ------------------------------------------------------------------------------------------
 
@@ -253,16 +260,17 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         self, interaction: Interaction, file: discord.Attachment, project: str | None = None
     ) -> None:
         reply = reply_to(interaction)
+        authorize(reply.actor, Action.CREATE)
         await reply.think(ephemeral=False)
         try:
             data = await fetch_data(incoming([file])[0], self._face.options)
         except FileRefused as error:
             raise Refused(f"The file {error}") from error
         spot = Spot(interaction.guild_id or 0, interaction.channel_id or 0, reply.message_id)
-        channel_id = await self._client.opener.thread_at(reply.actor, spot, "Imported session")
-        where = core_id(channel_id)
-        wish = ImportSession(channel_id=where, data=data, key=where, project=project or "")
-        info = await self._face.core.perform(reply.actor, wish)
+        async with self._client.opener.thread(reply.actor, spot, "Imported session") as channel_id:
+            where = core_id(channel_id)
+            wish = ImportSession(channel_id=where, data=data, key=where, project=project or "")
+            info = await self._face.core.perform(reply.actor, wish)
         await self._client.opener.place(info, spot.guild_id, channel_id, THREAD)
         title = escape_inline(info.title, 80) or "The session"
         await reply.say(f"“{title}” is back in <#{channel_id}>.", ephemeral=False)

@@ -8,7 +8,7 @@ from sessions.model import PermissionMode
 def check_mode(actor: Actor, mode: PermissionMode | None) -> None:
     """Only an admin may let Claude do everything without asking. Raises `NotAllowed`."""
     if mode is PermissionMode.BYPASS and actor.role is not Role.ADMIN:
-        raise NotAllowed("let_claude_do_everything_without_asking")
+        raise NotAllowed("let_Claude_do_everything_without_asking")
 
 
 def mode_for(actor: Actor, mode: PermissionMode) -> PermissionMode:

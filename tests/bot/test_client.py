@@ -226,7 +226,7 @@ async def test_a_leftover_without_a_loading_message_is_closed_quietly(
     await take_in(core.db, row)
     async with ways_in(fake, core, town):
         closed = [("component", "refused", "cut by a restart")]
-        may_not = "You may not create sessions here. Ask the session's owner or an admin."
+        may_not = "You may not create sessions here. Ask an admin."
         await until_rows(core, [*closed, (ASKED, "refused", may_not)])
         assert fake.general.messages == []
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bot.ask_controls import AskControls
 from bot.bodies import Body, Button, Card, Control, Option, Plain, Select, Verb
 from bot.discord_bodies import message_kwargs
 from bot.errors import Refused
@@ -55,7 +56,7 @@ async def asking(ways: Ways, prompt: str = "demo:bash touch x") -> tuple[Place, 
 async def test_a_control_that_means_nothing_says_so(ways: Ways, custom_id: str) -> None:
     message = await post(ways, ways.fake.general, buttons(Control(Verb.STOP, "x")))
     outcome = await ways.town.ann.click(message, custom_id, stale=True).settled()
-    assert outcome.text == "This control is no longer active."
+    assert outcome.text == "This is out of date. Use a newer message, or a command: /help lists them."
     assert outcome.ephemeral
 
 
@@ -125,6 +126,15 @@ async def test_choices_are_remembered_until_they_are_submitted(ways: Ways) -> No
     await idle(session)
     stored = await ways.core.db.read("SELECT decision FROM asks")
     assert "neither" in str(stored[0][0])
+
+
+async def test_choices_at_the_same_moment_are_all_remembered(ways: Ways) -> None:
+    asks = AskControls(ways.client.face)
+    chooses = [Control(Verb.CHOOSE, "a-session", "an-ask", str(number)) for number in range(4)]
+    await asyncio.gather(*(asks._pick(each, [f"“{each.detail}”", "x"]) for each in chooses))
+    await asks._pick(chooses[0], [])
+    picked = msgspec.json.decode(await load_fact(ways.core.db, picked_fact("an-ask")))
+    assert picked == {"0": [], **{str(n): [f"“{n}”", "x"] for n in (1, 2, 3)}}
 
 
 async def test_show_all_gives_the_whole_command_as_a_file(ways: Ways) -> None:
@@ -240,6 +250,9 @@ def test_the_text_of_a_dialog_is_read_from_what_discord_sends(data: object, text
     assert submitted_text(data) == text
 
 
+NOTHING = "is not there, or is not given out"
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     root = tmp_path / "root"
@@ -259,14 +272,18 @@ def root(tmp_path: Path) -> Path:
     [
         ("a.txt", None),
         ("inner", None),
-        ("link", "outside"),
-        ("../b.txt", "outside"),
-        (".env", "not given out"),
-        ("sly", "outside"),
-        (".git/config", "not given out"),
-        ("nothing", "is not there"),
+        ("link", NOTHING),
+        ("../b.txt", NOTHING),
+        ("../nothing", NOTHING),
+        ("../root/a.txt", None),
+        (".env", NOTHING),
+        ("sly", NOTHING),
+        (".git/config", NOTHING),
+        ("nothing", NOTHING),
         (".", "not a file"),
-        ("a\0b", "is not there"),
+        ("a\0b", NOTHING),
+        ("/etc/passwd", NOTHING),
+        ("/etc/no-such-file", NOTHING),
     ],
 )
 def test_only_plain_files_of_the_work_directory_are_given_out(root: Path, name: str, said: str | None) -> None:

@@ -99,3 +99,13 @@ async def test_a_channel_without_threads_says_so_before_anything_is_made(
     assert outcome.text == NO_THREADS
     assert ways.fake.threads() == []
     assert await ways.core.db.read("SELECT 1 FROM sessions") == []
+
+
+async def test_a_session_that_is_refused_leaves_no_thread_behind(ways: Ways) -> None:
+    general, ann = ways.fake.general, ways.town.ann
+    outcome = await ann.slash(general, "session start", project="nothing").settled()
+    assert "does not exist" in outcome.text
+    assert ways.fake.threads() == []
+    outcome = await ann.slash(general, "session import", file=("a.json", b"{}")).settled()
+    assert "not a session" in outcome.text
+    assert ways.fake.threads() == []

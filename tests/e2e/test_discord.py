@@ -206,7 +206,7 @@ async def test_commands(bot: Bot) -> None:
     assert "admin" in await say("session mode", mode="bypassPermissions")
     assert "haiku" in await say("session model", model="haiku")
     assert "“Other work”" in await say("session rename", title="Other work")
-    assert "shared (prompt)" in await say("session share", who=bot.mel.user, level="prompt")
+    assert "may prompt here" in await say("session share", who=bot.mel.user, level="prompt")
     assert "no longer shared" in await say("session share", who=bot.mel.user, level="none")
     assert "claude --resume" in await say("session handover")
     (bot.house.workspace / "side" / "a.txt").write_text("in the project")

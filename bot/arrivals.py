@@ -14,8 +14,8 @@ import discord
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox import Inbox
+from bot.inbox_rows import InboxRow, author_of, queued_messages
 from bot.messages import is_for_us, live_author, message_row, snowflake_ms
-from bot.rows import InboxRow, author_of, queued_messages
 from bot.strangers import Strangers
 from sessions.access import Role
 from storage import StorageError

@@ -10,9 +10,10 @@ from bot.attachments import IncomingFile, fetch_files, with_files
 from bot.bodies import Plain
 from bot.entry import Reply, external_id
 from bot.face import Face
+from bot.inbox_rows import describe_inbox_row
 from bot.markdown.cards import escape_inline, shortened
 from bot.opening import THREAD, Opener, Spot, Wish
-from bot.rows import Place, describe_inbox_row
+from bot.rows import Place
 from bot.whereabouts import session_place
 from faults import crash_point
 from sessions.access import Action, Actor, authorize

@@ -18,7 +18,7 @@ import discord
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox import Inbox
-from bot.rows import load_seen, mark_seen
+from bot.inbox_rows import load_seen, mark_seen
 from storage import StorageError
 
 log = logging.getLogger(__name__)

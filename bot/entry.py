@@ -19,7 +19,7 @@ from bot.bodies import Body, Plain
 from bot.discord_bodies import edit_kwargs, message_kwargs
 from bot.errors import CONNECTION_BROKEN, Refused, sentence_for
 from bot.face import Face
-from bot.rows import InboxRow, InboxStatus, close_inbox_row, take_in
+from bot.inbox_rows import InboxRow, InboxStatus, close_inbox_row, take_in
 from bot.strangers import Strangers
 from faults import crash_point
 from sessions.access import Actor, Role

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from itertools import chain, repeat
 from typing import Any, Protocol
 
-from bot.rows import (
+from bot.inbox_rows import (
     InboxRow,
     InboxStatus,
     close_inbox_row,

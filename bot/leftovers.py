@@ -15,7 +15,7 @@ from bot.bodies import Plain
 from bot.discord_bodies import edit_kwargs
 from bot.errors import CONNECTION_BROKEN, sentence_for
 from bot.face import Face
-from bot.rows import InboxRow, InboxStatus, close_inbox_row, open_interactions
+from bot.inbox_rows import InboxRow, InboxStatus, close_inbox_row, open_interactions
 from faults import crash_point
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,10 @@ import msgspec
 from bot.actors import FACE, Somebody, actor_of
 from bot.attachments import IncomingFile, incoming
 from bot.face import Face
+from bot.inbox_rows import InboxRow
 from bot.opening import THREAD
 from bot.post_rows import is_being_opened
-from bot.rows import InboxRow, places_in
+from bot.rows import places_in
 from sessions.access import Actor
 
 _PLAIN_TYPES = (discord.MessageType.default, discord.MessageType.reply)

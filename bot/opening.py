@@ -13,8 +13,9 @@ import discord
 from bot.actors import core_id
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
+from bot.inbox_rows import mark_seen
 from bot.post_rows import forget_posts_elsewhere
-from bot.rows import Place, insert_place, mark_seen, places_in
+from bot.rows import Place, insert_place, places_in
 from bot.threads import Threads
 from faults import crash_point
 from sessions.access import Action, Actor, authorize

@@ -14,10 +14,11 @@ from bot.attachments import fetch_files, with_files
 from bot.errors import CONNECTION_BROKEN, sentence_for
 from bot.face import Face
 from bot.inbox import TryAgain
+from bot.inbox_rows import InboxRow, was_noted_of_an_edit
 from bot.messages import MessageBody, origin_of, said
 from bot.opening import THREAD, Opener, Spot, Wish
 from bot.post_rows import is_being_opened
-from bot.rows import InboxRow, Place, find_post, load_place, places_in, was_noted_of_an_edit
+from bot.rows import Place, find_post, load_place, places_in
 from bot.strangers import Strangers
 from bot.whereabouts import session_place
 from sessions.access import Actor, Role

@@ -12,7 +12,7 @@ from typing import Literal
 import discord
 
 from bot.errors import Refused
-from bot.rows import mark_seen
+from bot.inbox_rows import mark_seen
 from storage import Database
 
 NO_THREADS = "This kind of channel has no threads for sessions. Use a text channel or a forum."

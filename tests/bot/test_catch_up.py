@@ -10,7 +10,7 @@ import pytest
 from discord.http import HTTPClient
 
 from bot.catch_up import start_of
-from bot.rows import InboxRow, load_seen
+from bot.inbox_rows import InboxRow, load_seen
 from sessions.session import Session
 from storage import StorageError
 from tests.bot.ways import Town, core, fake, town, ways_in

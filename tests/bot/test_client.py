@@ -12,7 +12,7 @@ from bot.asking import ASKED, Asked
 from bot.bodies import Control, Verb
 from bot.client import intents
 from bot.command_sync import sync_commands
-from bot.rows import InboxRow, take_in
+from bot.inbox_rows import InboxRow, take_in
 from sessions.work_directory import list_projects
 from tests.bot.test_controls import buttons, post
 from tests.bot.test_inbox import rows

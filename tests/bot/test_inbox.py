@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from bot.inbox import Inbox, TryAgain
+from bot.inbox_rows import InboxRow, InboxStatus
 from bot.prompts import HAS_IT_ALREADY
-from bot.rows import InboxRow, InboxStatus
 from sessions.model import TurnStatus
 from sessions.session import Session
 from storage import Statement

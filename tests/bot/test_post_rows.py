@@ -3,16 +3,9 @@
 from pathlib import Path
 
 from bot.bodies import Control, Verb
+from bot.inbox_rows import InboxRow, InboxStatus, close_inbox_row, open_interactions, take_in
 from bot.post_rows import forget_old_rows
-from bot.rows import (
-    InboxRow,
-    InboxStatus,
-    close_inbox_row,
-    insert_control,
-    load_control,
-    open_interactions,
-    take_in,
-)
+from bot.rows import insert_control, load_control
 from bridge.schema import schema
 from storage import Database, Statement
 

@@ -3,9 +3,10 @@
 Channels and messages are addressed by id alone, so that nothing needs a cache. Sends carry the caller's nonce.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +25,8 @@ _ARCHIVED = 50083
 _CLOSED = frozenset({_UNKNOWN_CHANNEL, _MISSING_ACCESS, _MISSING_PERMISSIONS})
 _BANNED_WAIT_S = 60.0
 _MOST_HISTORY = 500
+_PATIENCE_S = 60.0
+"""For one request with the library's own tries and waits, which take at most half of it."""
 
 
 class PostingError(Exception):
@@ -113,19 +116,19 @@ class DiscordTransport:
             kwargs["allowed_mentions"] = discord.AllowedMentions(
                 everyone=False, roles=False, users=[who], replied_user=False
             )
-        with _translated(channel_id):
+        async with _translated(channel_id):
             channel = self._client.get_partial_messageable(channel_id)
             return _seen(await channel.send(**kwargs, nonce=nonce, silent=ping is None))
 
     async def edit(self, channel_id: int, message_id: int, body: Body) -> None:
-        with _translated(channel_id):
+        async with _translated(channel_id):
             channel = self._client.get_partial_messageable(channel_id)
             await channel.get_partial_message(message_id).edit(**edit_kwargs(body))
 
     async def delete(self, channel_id: int, message_id: int) -> None:
         """Delete an own message; one that is gone already is fine."""
         try:
-            with _translated(channel_id):
+            async with _translated(channel_id):
                 channel = self._client.get_partial_messageable(channel_id)
                 await channel.get_partial_message(message_id).delete()
         except MessageGone:
@@ -134,7 +137,7 @@ class DiscordTransport:
     async def own_messages(self, channel_id: int, after: int) -> Sequence[Seen]:
         """Our own messages after the message id `after`, oldest first."""
         user = self._client.user
-        with _translated(channel_id):
+        async with _translated(channel_id):
             channel = self._client.get_partial_messageable(channel_id)
             since = discord.Object(after) if after else None
             history = channel.history(limit=_MOST_HISTORY, after=since, oldest_first=since is not None)
@@ -142,11 +145,11 @@ class DiscordTransport:
         return sorted(found, key=lambda each: each.message_id)
 
     async def type_(self, channel_id: int) -> None:
-        with _translated(channel_id):
+        async with _translated(channel_id):
             await self._client.http.send_typing(channel_id)
 
     async def unarchive(self, channel_id: int) -> None:
-        with _translated(channel_id):
+        async with _translated(channel_id):
             channel = await self._client.fetch_channel(channel_id)
             if isinstance(channel, discord.Thread):
                 await channel.edit(archived=False)
@@ -169,11 +172,12 @@ def _walk(part: object, texts: list[str], custom_ids: list[str]) -> None:
         _walk(child, texts, custom_ids)
 
 
-@contextmanager
-def _translated(channel_id: int) -> Iterator[None]:
-    """discord.py's exceptions as ours."""
+@asynccontextmanager
+async def _translated(channel_id: int) -> AsyncIterator[None]:
+    """discord.py's exceptions as ours; what takes too long has failed, for the library waits for ever."""
     try:
-        yield
+        async with asyncio.timeout(_PATIENCE_S):
+            yield
     except discord.RateLimited as error:
         raise TryLater("rate limit", error.retry_after) from error
     except discord.HTTPException as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot import transport
 from bot.rows import Place, insert_place, load_place, load_posts, places_behind
 from bot.shown_session import ShownSession
 from bot.view import View, ViewOptions
@@ -424,3 +425,15 @@ async def test_a_place_that_is_stored_while_the_session_is_looked_for_is_shown(
 def test_the_view_can_be_made_without_options() -> None:
     assert FAST.edit_interval_s < ViewOptions().edit_interval_s
     assert View.__doc__
+
+
+async def test_a_request_that_is_never_answered_is_tried_again(
+    patient: FakeDiscord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "_PATIENCE_S", 1.0)
+    async with room(patient, tmp_path) as r:
+        held = patient.faults.hold()
+        await answer(r)
+        await held.reached.wait()
+        await r.settled()
+        assert r.posts == [ANSWER + CLOSING]

@@ -54,7 +54,8 @@ def run(keep: Path) -> int:
         from tests.fakes.discord_server.redirect import point_discord_py_at
 
         point_discord_py_at(os.environ[URL_VARIABLE])
-        make_haste(float(os.environ.get("CHAOS_HASTE", "1")))
+        haste = float(os.environ.get("CHAOS_HASTE", "1"))
+        make_haste(haste, quiet_s=float(os.environ.get("CHAOS_QUIET_S", "60")))
         faces.append(cli_run._discord)
 
     async def work(settings: Settings) -> int:

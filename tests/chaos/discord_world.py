@@ -45,6 +45,7 @@ class DiscordWorld:
             "ALLOWED_GUILD_IDS": str(fake.home.id),
             "ALLOWED_USER_IDS": str(self.ann.id),
             "CHAOS_HASTE": str(haste),
+            "CHAOS_QUIET_S": str(4 * fake.settings.heartbeat_interval_ms / 1000),
         }
 
     async def start(self, *, crash_at: str = "") -> bool:

@@ -16,8 +16,6 @@ from bot.supervisor import StartBudget
 from bridge import discord_face
 from storage import Database
 
-_QUIET_GATEWAY_S = 2.0
-"""A gateway that says nothing is given up after this time; a minute without haste."""
 _READY_S = 0.1
 
 
@@ -49,8 +47,11 @@ class _HastyLoop:
         return getattr(self._loop, name)
 
 
-def make_haste(times: float) -> None:
-    """Let this process's connections to Discord live `times` as fast; 1 changes nothing."""
+def make_haste(times: float, *, quiet_s: float) -> None:
+    """Let this process's connections to Discord live `times` as fast; 1 changes nothing.
+
+    A gateway that says nothing for `quiet_s` is given up.
+    """
     if times == 1:
         return
     hasty = _Hasty(times)
@@ -65,6 +66,6 @@ def make_haste(times: float) -> None:
 
     def make_impatient(self: BridgeClient, *args: Any, **kwargs: Any) -> None:
         make(self, *args, **{**kwargs, "guild_ready_timeout": _READY_S})
-        self._connection.heartbeat_timeout = _QUIET_GATEWAY_S
+        self._connection.heartbeat_timeout = quiet_s
 
     BridgeClient.__init__ = make_impatient  # type: ignore[method-assign]  # the library has no setting for it

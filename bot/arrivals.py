@@ -22,6 +22,9 @@ from storage import StorageError
 
 log = logging.getLogger(__name__)
 
+_BETWEEN_S = 0.05
+"""Between two looks at queued messages: posts need the most of the 50 requests that Discord takes a second."""
+
 
 class Arrivals:
     """Takes messages in, in the order in which they come. `missed` is told of one that could not be stored."""
@@ -92,6 +95,7 @@ class Arrivals:
     async def look_at_queued(self) -> None:
         """Messages whose prompts wait may have been edited or deleted meanwhile: Discord does not tell."""
         for channel_id, message_id in await queued_messages(self._face.db):
+            await asyncio.sleep(_BETWEEN_S)
             try:
                 guild_id = await self._guild_of(channel_id)
                 channel = self._client.get_partial_messageable(channel_id, guild_id=guild_id)

@@ -15,9 +15,7 @@ from rich.padding import Padding
 from rich.text import Text as Styled
 from rich.theme import Theme
 
-from console.text import clean, one_line
-from console.tools import tool_name
-from console.view import (
+from console.printed import (
     AskSettled,
     AskShown,
     NoticeShown,
@@ -28,6 +26,8 @@ from console.view import (
     ToolShown,
     TurnOver,
 )
+from console.text import clean, one_line
+from console.tools import tool_name
 from sessions.commands import SessionInfo
 from sessions.model import (
     Allow,

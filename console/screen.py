@@ -34,6 +34,7 @@ from prompt_toolkit.styles import Style
 
 from console.asks import AskForm
 from console.live import STYLE, Growing, activity_lines, option_lines, status_line
+from console.render import render_line
 from console.view import View
 from sessions.model import Ask, Decision
 
@@ -114,6 +115,10 @@ class Screen:
         self._growing = growing
         self._open_form(view.asks[0] if view is not None and view.asks else None)
         self._app.invalidate()
+
+    def remark(self, sentence: str) -> None:
+        """Print a remark of ours soon."""
+        self.say(render_line(f"· {sentence}", "dim", self.columns))
 
     async def print(self, text: str) -> None:
         """Print `text` (ANSI styles, whole lines) above what changes; returns when it is on the terminal."""

@@ -4,12 +4,23 @@
 was killed goes on where it stopped: with the tools that still ran, the prompts that waited, the open asks.
 """
 
-from dataclasses import dataclass
 from typing import assert_never
 
 import msgspec
 from msgspec.structs import replace
 
+from console.printed import (
+    AskSettled,
+    AskShown,
+    NoticeShown,
+    OpenTool,
+    PromptShown,
+    Shown,
+    TextShown,
+    ThoughtShown,
+    ToolShown,
+    TurnOver,
+)
 from console.tools import output_words, tool_name, tool_words
 from sessions import events as e
 from sessions.commands import SessionInfo
@@ -44,15 +55,6 @@ class WaitingPrompt(msgspec.Struct, frozen=True):
     sent: bool = False
 
 
-class OpenTool(msgspec.Struct, frozen=True):
-    """A tool call without a result yet. `nested` calls are a subagent's."""
-
-    tool_use_id: str
-    name: str
-    words: str
-    nested: bool = False
-
-
 class View(msgspec.Struct, frozen=True):
     """One session as the terminal shows it after event `number`."""
 
@@ -79,76 +81,6 @@ class View(msgspec.Struct, frozen=True):
     def is_busy(self) -> bool:
         """Whether there is something that an interrupt would stop."""
         return self.running is not None or any(prompt.sent for prompt in self.waiting)
-
-
-# --- what is printed, once and for good -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PromptShown:
-    """What somebody asked."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TextShown:
-    """A whole block of Claude's text, as Markdown."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ThoughtShown:
-    """A whole block of Claude's thinking."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolShown:
-    """A tool call that is over; `succeeded` is None when its result was never seen."""
-
-    tool: OpenTool
-    succeeded: bool | None
-    output: str = ""
-    added_lines: int = 0
-    removed_lines: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeShown:
-    """A sentence of ours about the session."""
-
-    text: str
-    is_trouble: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AskShown:
-    """An ask that waits for an answer."""
-
-    ask: Ask
-
-
-@dataclass(frozen=True, slots=True)
-class AskSettled:
-    """`decision` is None when the ask was withdrawn; `cause` says why."""
-
-    ask: Ask
-    decision: Decision | None
-    by: str = ""
-    cause: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TurnOver:
-    """How a turn ended."""
-
-    ended: e.TurnEnded
-
-
-Shown = PromptShown | TextShown | ThoughtShown | ToolShown | NoticeShown | AskShown | AskSettled | TurnOver
 
 
 def view_of(info: SessionInfo, after: int) -> View:

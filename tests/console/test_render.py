@@ -8,7 +8,7 @@ from console import live, render
 from console.asks import AskForm
 from console.commands import GUIDE
 from console.live import Growing
-from console.view import (
+from console.printed import (
     AskSettled,
     AskShown,
     NoticeShown,
@@ -19,9 +19,8 @@ from console.view import (
     ThoughtShown,
     ToolShown,
     TurnOver,
-    View,
-    WaitingPrompt,
 )
+from console.view import View, WaitingPrompt
 from sessions import events as e
 from sessions.events import PartialText
 from sessions.model import (

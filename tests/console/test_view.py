@@ -4,8 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from console.shown import ShownStore
-from console.view import (
+from console.printed import (
     AskSettled,
     AskShown,
     NoticeShown,
@@ -15,9 +14,9 @@ from console.view import (
     ThoughtShown,
     ToolShown,
     TurnOver,
-    View,
-    fold,
 )
+from console.shown import ShownStore
+from console.view import View, fold
 from sessions import events as e
 from sessions.model import (
     Activity,

@@ -1,0 +1,141 @@
+"""What the terminal shows: the open session, followed event by event, until another one is opened.
+
+Decides when something is printed and when only the part below it is drawn anew; what is printed, `fold` says.
+"""
+
+import asyncio
+from contextlib import aclosing, suppress
+
+from console import render
+from console.live import Growing, grown, without_first
+from console.printed import AskShown, Shown
+from console.screen import Screen
+from console.shown import ShownStore
+from console.view import View, fold, view_of
+from sessions import commands as c
+from sessions import events as e
+from sessions.access import Actor
+from sessions.errors import CoreLost, SessionError
+from sessions.events import Feed, PartialText
+from sessions.model import Text, Thinking
+
+_HISTORY_EVENTS = 300
+_FEED_ITEMS = 500
+
+
+class Follower:
+    """Shows one session at a time. `session_id` is the open one, or empty; `view` is None until it is there."""
+
+    def __init__(self, actor: Actor, store: ShownStore, screen: Screen) -> None:
+        self.session_id = ""
+        self.view: View | None = None
+        self._actor = actor
+        self._store = store
+        self._screen = screen
+        self._switched = asyncio.Event()
+        self._growing: tuple[Growing, ...] = ()
+        self._missed_until = 0
+
+    def open(self, session_id: str) -> None:
+        """Show this session from now on, here and when the terminal is opened next."""
+        self.session_id = session_id
+        self._store.set_current(session_id)
+        self._switched.set()
+
+    async def run(self, core: c.Core) -> None:
+        """Follow the open session, whichever that is. Raises `CoreLost`."""
+        while True:
+            self._switched.clear()
+            switched = asyncio.create_task(self._switched.wait(), name="chat switch")
+            following = asyncio.create_task(self._follow(core, self.session_id), name="chat feed")
+            try:
+                await asyncio.wait([switched, following], return_when=asyncio.FIRST_COMPLETED)
+                if following.done():
+                    following.result()
+            finally:
+                for task in (switched, following):
+                    task.cancel()
+                    with suppress(asyncio.CancelledError, SessionError):
+                        await task
+
+    async def _follow(self, core: c.Core, session_id: str) -> None:
+        self.view, self._growing, self._missed_until = None, (), 0
+        self._screen.show(None)
+        if not session_id:
+            await asyncio.Event().wait()
+        try:
+            info = await core.perform(self._actor, c.GetSession(session_id=session_id))
+            self.view = await self._opened(info)
+            items: asyncio.Queue[Feed] = asyncio.Queue(_FEED_ITEMS)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._fill(core, self.view, items), name="chat events")
+                tasks.create_task(self._drain(items), name="chat print")
+        except SessionError as error:
+            await self._refused(error)
+        except ExceptionGroup as group:
+            # One of two tasks: the first error is the cause.
+            await self._refused(group.exceptions[0])
+
+    async def _refused(self, error: Exception) -> None:
+        if isinstance(error, CoreLost) or not isinstance(error, SessionError):
+            raise error
+        self._screen.remark(str(error))
+        await asyncio.Event().wait()
+
+    async def _opened(self, info: c.SessionInfo) -> View:
+        """The view to go on with; prints what session this is, and what is open in it."""
+        known = self._store.load(info.id)
+        view = known or view_of(info, max(0, info.last_event - _HISTORY_EVENTS))
+        columns = self._screen.columns
+        pieces = [
+            render.render_line(f"── {view.title or info.title or 'session'} ({info.id})", "bold", columns)
+        ]
+        if known is not None and known.running is not None and known.last_prompt:
+            pieces.append(render.render_line(f"❯ {known.last_prompt[:200]}", "dim", columns))
+        if known is not None:
+            pieces.append(render.render([AskShown(ask) for ask in known.asks], columns))
+            self._missed_until = info.last_event
+        await self._screen.print("".join(pieces))
+        self._screen.show(view)
+        return view
+
+    async def _fill(self, core: c.Core, view: View, items: asyncio.Queue[Feed]) -> None:
+        async with aclosing(core.follow(self._actor, view.session_id, view.number)) as feed:
+            async for item in feed:
+                await items.put(item)
+
+    async def _drain(self, items: asyncio.Queue[Feed]) -> None:
+        """Show what comes, as much at once as has come."""
+        while True:
+            batch = [await items.get()]
+            while not items.empty():
+                batch.append(items.get_nowait())
+            shown: list[Shown] = []
+            for item in batch:
+                shown += self._take(item)
+            self._screen.show(self.view, self._growing)
+            if shown:
+                await self._screen.print(render.render(shown, self._screen.columns))
+            if self.view is not None and any(isinstance(item, e.Numbered) for item in batch):
+                self._store.save(self.view)
+
+    def _take(self, item: Feed) -> list[Shown]:
+        if self.view is None:
+            return []
+        if isinstance(item, PartialText):
+            self._growing = grown(self._growing, item)
+            return []
+        match item.event:
+            case e.BlockAdded(block=Text(parent=None)):
+                self._growing = without_first(self._growing, "text")
+            case e.BlockAdded(block=Thinking(parent=None)):
+                self._growing = without_first(self._growing, "thinking")
+            case e.TurnEnded():
+                self._growing = ()
+            case _:
+                pass
+        self.view, shown = fold(self.view, item)
+        if shown and item.number <= self._missed_until:
+            self._missed_until = 0
+            self._screen.remark("Since you were here:")
+        return shown

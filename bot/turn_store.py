@@ -91,7 +91,8 @@ class TurnStore:
 
     def add_block(self, event: BlockAdded) -> None:
         held = self.hold(event.turn_id)
-        if held.flow is None or held.missed or event.ordinal > held.flow.blocks:
+        stands_earlier = event.before is not None
+        if held.flow is None or held.missed or stands_earlier or event.ordinal > held.flow.blocks:
             held.missed = True
         elif event.ordinal == held.flow.blocks:
             held.flow.add(event.block)

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,21 +118,33 @@ class Conversations:
         shutil.copyfile(kept, directory / f"{conversation_id}.jsonl")
         return True
 
-    def read_back(self, conversation_id: str, work_directory: Path, prompt_uuid: str) -> list[ReadBlock]:
-        """What Claude said and did after the prompt, oldest first; empty if the transcript does not tell."""
+    def read_back(
+        self, conversation_id: str, work_directory: Path, prompt_uuid: str, known: Container[str] = ()
+    ) -> list[ReadBlock]:
+        """What Claude said and did in one turn, oldest first; empty if the transcript does not tell.
+
+        The turn is the one of the prompt. Without a prompt (background work) it is the newest one that has a
+        row of `known`.
+        """
         path = self.transcript(conversation_id, work_directory)
         if path is None:
             return []
         found: list[ReadBlock] = []
         for row in newest_rows(path):
             match row.line:
-                case AssistantBlocks(blocks=blocks):
+                case AssistantBlocks(blocks=blocks, synthetic=False, error=None):
                     found.extend(ReadBlock(block_of(each, None), row.uuid) for each in reversed(blocks))
                 case ToolResults(results=results):
                     found.extend(ReadBlock(tool_output(each), row.uuid) for each in reversed(results))
-                case UserMessage(uuid=uuid):
-                    if uuid == prompt_uuid:
-                        return found[::-1]
+                case _:
+                    pass
+            is_ours = row.uuid == prompt_uuid or (
+                not prompt_uuid and row.begins_turn and any(each.uuid in known for each in found)
+            )
+            if is_ours:
+                return found[::-1]
+            if row.begins_turn:
+                found = []  # of a turn that came later
         return []
 
     def turns_after(self, conversation_id: str, work_directory: Path, prompt_uuid: str) -> list[ReadTurn]:

@@ -176,13 +176,16 @@ class BackgroundTurnStarted(msgspec.Struct, frozen=True, tag="background_turn_st
 class BlockAdded(msgspec.Struct, frozen=True, tag="block_added"):
     """A whole block of a turn; `uuid` is its row in the main thread of Claude's transcript, or empty.
 
-    In the stored body `block` is left out: it is in the `blocks` row.
+    Blocks stand in the order of their ordinals. One that was read back later may have `before`: it stands
+    before the block with that ordinal, behind others that do. In the stored body `block` is left out: it is in
+    the `blocks` row.
     """
 
     turn_id: TurnId
     ordinal: int
     block: Block
     uuid: str = ""
+    before: int | None = None
 
 
 class TurnEnded(msgspec.Struct, frozen=True, tag="turn_ended"):

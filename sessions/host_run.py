@@ -254,6 +254,9 @@ class HostRun:
         self.watched = self.watched.after(line)
         if not why:
             return
+        sent = draft.snapshot.sent
+        if isinstance(line, c.TurnResult) and sent is not None and draft.snapshot.running is None:
+            draft.add(e.TurnStarted(sent.turn_id))
         filled = await fill_in(self.session, draft)
         if filled and why is not UNSEEN:
             draft.add(e.Noticed("gap", gap_notice(filled)))

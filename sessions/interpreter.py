@@ -52,7 +52,7 @@ def interpret(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> Iterator[e
             yield from _prompt_moved(snapshot, line)
         case c.MessageStarted():
             if line.parent is None:
-                yield from _turn_in_hand(snapshot, moment)
+                yield from _turn_in_hand(snapshot, moment, line.prompt_uuid)
             if snapshot.blocker in (Blocker.RETRYING, Blocker.AUTH, Blocker.NO_PROGRESS):
                 yield e.ActivityChanged(snapshot.activity, Activity.WORKING, "Claude answers again")
         case c.AssistantBlocks():
@@ -145,12 +145,14 @@ def _prompt_moved(snapshot: Snapshot, line: c.PromptLifecycle | c.PromptEchoed) 
     yield e.TurnStarted(sent.turn_id)
 
 
-def _turn_in_hand(snapshot: Snapshot, moment: Moment) -> Iterator[e.Event]:
+def _turn_in_hand(snapshot: Snapshot, moment: Moment, prompt_uuid: str | None = None) -> Iterator[e.Event]:
     """Begin a turn if Claude speaks while none runs: the one that was cut goes on, else a background turn."""
     if snapshot.running is not None:
         return
-    if snapshot.sent is not None and snapshot.sent.taken_up:
-        yield e.TurnStarted(snapshot.sent.turn_id)
+    sent = snapshot.sent
+    # The line that says that a prompt was read may be lost; its answer says whose it is.
+    if sent is not None and (sent.taken_up or (prompt_uuid and sent.prompt_uuid == prompt_uuid)):
+        yield e.TurnStarted(sent.turn_id)
     else:
         yield e.BackgroundTurnStarted(_background_turn_id(snapshot, moment), snapshot.next_turn)
 
@@ -173,12 +175,15 @@ def _main(uuid: str, parent: str | None) -> str:
     return uuid if parent is None else ""
 
 
-def _add_blocks(snapshot: Snapshot, blocks: list[_Added], moment: Moment) -> Iterator[e.Event]:
+def _add_blocks(
+    snapshot: Snapshot, blocks: list[_Added], moment: Moment, prompt_uuid: str | None = None
+) -> Iterator[e.Event]:
     running = snapshot.running
     if running is None:
-        yield from _turn_in_hand(snapshot, moment)
-        cut = snapshot.sent if snapshot.sent is not None and snapshot.sent.taken_up else None
-        running = cut or RunningTurn(_background_turn_id(snapshot, moment), "", kind=TurnKind.BACKGROUND)
+        begun = list(_turn_in_hand(snapshot, moment, prompt_uuid))
+        yield from begun
+        sent = snapshot.sent if isinstance(begun[0], e.TurnStarted) else None
+        running = sent or RunningTurn(_background_turn_id(snapshot, moment), "", kind=TurnKind.BACKGROUND)
     for ordinal, added in enumerate(blocks, start=running.next_ordinal):
         yield e.BlockAdded(running.turn_id, ordinal, added.block, added.uuid)
 
@@ -192,11 +197,11 @@ def _assistant_blocks(snapshot: Snapshot, line: c.AssistantBlocks, moment: Momen
         return
     uuid = _main(line.uuid, line.parent)
     blocks = [_Added(block_of(block, line.parent), uuid) for block in line.blocks]
-    yield from _add_blocks(snapshot, blocks, moment)
+    yield from _add_blocks(snapshot, blocks, moment, line.prompt_uuid)
 
 
 def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iterator[e.Event]:
-    turn = _turn_of_result(snapshot, line)
+    turn = turn_of_result(snapshot, line)
     if turn is None:
         return
     if turn is snapshot.running:
@@ -226,7 +231,8 @@ def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iter
     )
 
 
-def _turn_of_result(snapshot: Snapshot, line: c.TurnResult) -> RunningTurn | None:
+def turn_of_result(snapshot: Snapshot, line: c.TurnResult) -> RunningTurn | None:
+    """The turn that ends with this result: the running one, the one just sent, or none that we know."""
     for turn in (snapshot.running, snapshot.sent):
         if turn is not None and turn.prompt_uuid and turn.prompt_uuid in line.prompt_uuids:
             return turn

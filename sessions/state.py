@@ -322,7 +322,7 @@ def _block_added(snapshot: Snapshot, event: e.BlockAdded, at_ms: int) -> Snapsho
         running,
         next_ordinal=event.ordinal + 1,
         first_text_ms=first,
-        last_uuid=event.uuid or running.last_uuid,
+        last_uuid=(event.uuid if event.before is None else "") or running.last_uuid,
     )
     return replace(snapshot, running=moved)
 

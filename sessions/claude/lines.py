@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+import msgspec
+
 
 class CliState(StrEnum):
     """What `session_state_changed` says."""
@@ -129,11 +131,15 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class MessageStarted:
-    """A new API message streams. All partial text of this `parent` shown before is void."""
+    """A new API message streams. All partial text of this `parent` shown before is void.
+
+    `prompt_uuid`: the prompt that it answers; the first message of a turn says it.
+    """
 
     message_id: str
     model: str
     parent: str | None = None
+    prompt_uuid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +153,10 @@ class BlockStarted:
     parent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BlockDelta:
+class BlockDelta(msgspec.Struct, frozen=True, gc=False):
     """A piece of the block at `index`. `kind`: text, thinking, input_json; signatures come as `other`."""
+
+    # Nearly all lines are these, and a frozen dataclass takes ten times as long to make.
 
     index: int
     kind: Literal["text", "thinking", "input_json", "other"]
@@ -461,10 +468,16 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Unrecognized:
-    """A line of an unknown kind, or one that is not JSON at all; `raw` keeps at most the first 64 KiB."""
+    """A line of an unknown kind, or one that is not JSON at all; `raw` keeps at most the first 64 KiB.
+
+    `is_torn`: it is no JSON. `recovered` are the lines that stand whole behind the piece of a torn one, in
+    order: each counts as a line.
+    """
 
     raw: bytes = field(repr=False)
     reason: str
+    is_torn: bool = False
+    recovered: tuple["CliLine", ...] = ()
 
 
 CliLine = (

@@ -8,7 +8,7 @@ What the lines look like: Claude Code CLI reference, `--output-format stream-jso
 `tests/sessions/claude/samples`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
@@ -23,6 +23,7 @@ from sessions.claude.lines import (
     ToolProgress,
     Unrecognized,
 )
+from sessions.claude.torn import whole_objects
 from sessions.claude.wire import (
     Json,
     decode,
@@ -36,6 +37,8 @@ from sessions.claude.wire import (
 )
 
 MAX_RAW_BYTES = 64 * 1024
+# Every line has one of these beside its type.
+_STAMPS = frozenset({"session_id", "request_id", "response"})
 _LAST_SECOND = 253_402_300_799
 
 _DELTA_START = b'{"type":"stream_event","event":{"type":"content_block_delta",'
@@ -72,10 +75,17 @@ def parse(line: bytes) -> CliLine:
             return _delta(found)
     value, trouble = decode(line)
     if trouble:
-        return Unrecognized(line[:MAX_RAW_BYTES], trouble)
+        return Unrecognized(line[:MAX_RAW_BYTES], trouble, is_torn=True, recovered=tuple(_recovered(line)))
     if not isinstance(value, Mapping):
         return Unrecognized(line[:MAX_RAW_BYTES], "not a JSON object")
     return _by_type(value) or Unrecognized(line[:MAX_RAW_BYTES], f"unknown kind {_kind(value)}")
+
+
+def _recovered(line: bytes) -> Iterator[CliLine]:
+    """The lines that a torn one has run into. What nests within a line is none, whatever it says of itself."""
+    for body in whole_objects(line):
+        if body.keys() & _STAMPS and (found := _by_type(body)) is not None:
+            yield found
 
 
 def _delta(line: _DeltaLine) -> BlockDelta:

@@ -150,9 +150,10 @@ def flattened(content: Any) -> str:
     return "\n".join(text for part in parts if (text := text_of(part, "text")))
 
 
-def _message_started(_body: Json, event: Json, parent: str | None) -> CliLine:
+def _message_started(body: Json, event: Json, parent: str | None) -> CliLine:
     message = object_of(event, "message")
-    return MessageStarted(text_of(message, "id"), text_of(message, "model"), parent)
+    prompt_uuid = maybe_text(body, "user_message_uuid")
+    return MessageStarted(text_of(message, "id"), text_of(message, "model"), parent, prompt_uuid)
 
 
 def _message_usage(body: Json, event: Json, parent: str | None) -> CliLine:

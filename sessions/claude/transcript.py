@@ -27,12 +27,14 @@ _EDGE_BYTES = 256 * 1024
 class TranscriptRow:
     """One message of the conversation. `at` is the CLI's ISO time in UTC; `line` what the stream said of it.
 
-    A prompt is a `UserMessage` here, ours too: its uuid is the prompt's.
+    A prompt is a `UserMessage` here, ours too: its uuid is the prompt's. `begins_turn`: a prompt, or the report
+    of background work that Claude answers by itself.
     """
 
     uuid: str
     at: str
     line: UserMessage | AssistantBlocks | ToolResults
+    begins_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,8 @@ def _read(path: Path, places: Iterator[_Place] | list[_Place]) -> Iterator[Trans
             file.seek(place.start)
             row, _ = decode(file.read(place.length))
             if isinstance(row, Mapping):
-                yield TranscriptRow(text_of(row, "uuid"), text_of(row, "timestamp"), _line(row))
+                begins_turn = bool(text_of(row, "promptSource")) and not flag_of(row, "isMeta")
+                yield TranscriptRow(text_of(row, "uuid"), text_of(row, "timestamp"), _line(row), begins_turn)
 
 
 def _line(row: Json) -> UserMessage | AssistantBlocks | ToolResults:

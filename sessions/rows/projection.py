@@ -128,7 +128,7 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
                 (event.turn_id,),
             )
         case e.BlockAdded():
-            yield insert_block(event.turn_id, event.ordinal, event.block)
+            yield insert_block(event.turn_id, event.ordinal, event.block, event.before)
         case e.TurnEnded():
             yield _end_turn(event, at_ms)
         case e.AskOpened():
@@ -218,10 +218,10 @@ def _insert_ask(session_id: SessionId, ask: Ask) -> Statement:
     )
 
 
-def insert_block(turn_id: TurnId, ordinal: int, block: Block) -> Statement:
-    """One block of a turn."""
+def insert_block(turn_id: TurnId, ordinal: int, block: Block, before: int | None = None) -> Statement:
+    """One block of a turn; for `before` see `BlockAdded`."""
     body = msgspec.to_builtins(block)
     return Statement(
-        "INSERT INTO blocks (turn_id, ordinal, kind, body) VALUES (?, ?, ?, ?)",
-        (turn_id, ordinal, str(body["type"]), as_json(body)),
+        "INSERT INTO blocks (turn_id, ordinal, kind, body, before) VALUES (?, ?, ?, ?, ?)",
+        (turn_id, ordinal, str(body["type"]), as_json(body), before),
     )

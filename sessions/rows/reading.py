@@ -174,8 +174,24 @@ async def load_turns(
 
 
 async def load_blocks(db: Database, turn_id: TurnId) -> list[Block]:
-    rows = await db.read("SELECT body FROM blocks WHERE turn_id = ? ORDER BY ordinal", (turn_id,))
+    """The blocks of the turn in the order in which they are to be shown."""
+    rows = await db.read(
+        "SELECT body FROM blocks WHERE turn_id = ? ORDER BY coalesce(before, ordinal), before IS NULL, ordinal",
+        (turn_id,),
+    )
     return [_blocks.decode(str(row[0])) for row in rows]
+
+
+async def load_block_places(
+    db: Database, session_id: SessionId, turn_id: TurnId
+) -> list[tuple[str, int, int | None]]:
+    """Uuid, ordinal and `before` of each block of the turn that has a row in Claude's transcript."""
+    rows = await db.read(
+        "SELECT body ->> 'uuid', body ->> 'ordinal', body ->> 'before' FROM events WHERE session_id = ?"
+        " AND kind = 'block_added' AND body ->> 'turn_id' = ? AND body ->> 'uuid' <> '' ORDER BY number",
+        (session_id, turn_id),
+    )
+    return [(str(row[0]), int(str(row[1])), None if row[2] is None else int(str(row[2]))) for row in rows]
 
 
 async def count_blocks(db: Database, turn_id: TurnId) -> int:
@@ -252,6 +268,12 @@ async def load_host(db: Database, session_id: SessionId, number: int) -> StoredH
     number_, backend, address, status, applied, replay_from = row
     ref = HostRef(str(backend), str(address)) if address else None
     return StoredHost(int(str(number_)), ref, str(status), int(str(applied)), int(str(replay_from)))
+
+
+async def hosts_not_ended(db: Database) -> set[HostRef]:
+    """Where the hosts are whose end is not recorded; those that have not said so yet are left out."""
+    rows = await db.read("SELECT backend, address FROM hosts WHERE status <> 'ended' AND address <> ''")
+    return {HostRef(str(backend), str(address)) for backend, address in rows}
 
 
 async def load_inputs(db: Database, session_id: SessionId, host: int) -> list[StoredInput]:

@@ -189,7 +189,8 @@ def invented_block(root: Path) -> None:
         session, _, body = block_events(connection)[1]
         event = {**json.loads(body), "ordinal": 9, "uuid": "nobody"}
         connection.execute(
-            "INSERT INTO blocks VALUES (?, 9, 'text', '{\"type\":\"text\"}')", (event["turn_id"],)
+            "INSERT INTO blocks (turn_id, ordinal, kind, body) VALUES (?, 9, 'text', '{\"type\":\"text\"}')",
+            (event["turn_id"],),
         )
         connection.execute(
             "INSERT INTO events VALUES (?, 9000, 0, 'block_added', ?)", (session, json.dumps(event))
@@ -204,7 +205,8 @@ AT_REST = [
     (
         Rule.LINE_TWICE,
         sql(
-            f"INSERT INTO blocks SELECT turn_id, 90, kind, body FROM blocks WHERE {last_block('text')}",
+            "INSERT INTO blocks (turn_id, ordinal, kind, body)"
+            f" SELECT turn_id, 90, kind, body FROM blocks WHERE {last_block('text')}",
             "INSERT INTO events SELECT session_id, number + 9000, at_ms, kind,"
             " json_set(body, '$.ordinal', 90) FROM events WHERE kind = 'block_added' AND json_extract(body,"
             " '$.turn_id') = (SELECT turn_id FROM blocks WHERE ordinal = 90)"
@@ -268,7 +270,10 @@ AT_REST = [
     (Rule.FILE_LEFT, lambda root: (root / "data" / "run" / "session" / "1").mkdir(parents=True)),
     (
         Rule.DATABASE_DAMAGED,
-        sql("INSERT INTO blocks VALUES ('no such turn', 0, 'text', '{\"type\":\"text\"}')"),
+        sql(
+            "INSERT INTO blocks (turn_id, ordinal, kind, body)"
+            " VALUES ('no such turn', 0, 'text', '{\"type\":\"text\"}')"
+        ),
     ),
 ]
 

@@ -70,7 +70,9 @@ def truth_of(hosts: Sequence[HostLogs]) -> Truth:
         _read_inputs(host, logs)
         reader = _Reader(truth, host)
         for end, raw in logs.lines():
-            reader.take(parse(raw))
+            line = parse(raw)
+            for each in (line, *line.recovered) if isinstance(line, c.Unrecognized) else (line,):
+                reader.take(each)
             host.end = end
         truth.hosts.append(host)
     return truth

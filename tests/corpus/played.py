@@ -16,6 +16,7 @@ from sessions.claude import lines as c
 from sessions.claude.control import context_usage, files_outcome, initialize_reply, rewind_outcome
 from sessions.claude.parse import parse
 from sessions.draft import Draft
+from sessions.gaps import Watched
 from sessions.interpreter import Moment, interpret
 from sessions.live_text import LiveText
 from sessions.model import Lifecycle, PermissionMode, SessionId, TurnId, TurnKind
@@ -50,23 +51,19 @@ def play(session_id: SessionId, run: Sequence[bytes], leave_out: frozenset[int] 
     draft.add(e.HostStarted(1))
     draft.add(e.LifecycleChanged(Lifecycle.STARTING, Lifecycle.LIVE, "corpus"))
     played = Played(draft.snapshot, draft)
-    live_text, end = LiveText(), 0
+    live_text, watched, end = LiveText(), Watched(), 0
     for number, raw in enumerate(run):
         begins_at, end = end, end + len(raw) + 1
         played.said.append([])
         if number in leave_out:
             continue
         line = parse(raw)
-        if isinstance(line, c.Unrecognized):
+        if isinstance(line, c.Unrecognized) and not line.recovered:
             played.bad.append(number)
-        _send_what_is_read(draft, line)
-        live_text.read(line, begins_at)
-        before = len(draft.numbered)
-        draft.add_all(list(interpret(draft.snapshot, line, Moment(1, end, _AT_MS))))
-        _read_reply(line)
-        if not isinstance(line, c.TurnResult):
-            new = (each.event for each in draft.numbered[before:])
-            played.said[-1] = [event.block for event in new if isinstance(event, e.BlockAdded)]
+        for each in (line, *line.recovered) if isinstance(line, c.Unrecognized) else (line,):
+            live_text.read(each, begins_at)
+            watched = watched.after(each)
+            played.said[-1] += _happen(draft, each, end)
         running = draft.snapshot.running
         pieces = live_text.publish(session_id, running.turn_id if running else None, 0)
         played.shown += "".join(each.added for each in pieces)
@@ -74,6 +71,17 @@ def play(session_id: SessionId, run: Sequence[bytes], leave_out: frozenset[int] 
         raise Broken("reading would begin outside the log")
     live_text.whole(session_id, TurnId(session_id), 0)
     return played
+
+
+def _happen(draft: Draft, line: c.CliLine, end: int) -> list[Any]:
+    """Apply `line`; the contents of the blocks that it adds by itself."""
+    _send_what_is_read(draft, line)
+    before = len(draft.numbered)
+    draft.add_all(list(interpret(draft.snapshot, line, Moment(1, end, _AT_MS))))
+    _read_reply(line)
+    new = (each.event for each in draft.numbered[before:])
+    is_own = not isinstance(line, c.TurnResult)
+    return [event.block for event in new if isinstance(event, e.BlockAdded)] if is_own else []
 
 
 def _send_what_is_read(draft: Draft, line: c.CliLine) -> None:

@@ -11,7 +11,7 @@ Its lines have the shapes of the scripted CLI's. What a prompt makes it do stand
 
 import json
 import uuid
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Container, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """One row of a conversation: a prompt (its uuid is the prompt's), or what Claude said."""
+    """One row of a conversation: a prompt (its uuid is the prompt's), a notice of work done, or an answer."""
 
     uuid: str
     kind: str
@@ -370,6 +370,7 @@ class MemoryCli:
         self.say("background_tasks_changed", tasks=[{"task_id": each} for each in self.tasks])
         self.set_state("running")
         self._begin()
+        self.conversation.messages.append(Message(str(uuid.uuid4()), "notice", name))
         self._speak(f"{name} is done")
         self.result("", prompts=[])
         yield lambda: True
@@ -405,12 +406,19 @@ class MemoryConversations(Conversations):
     def keep(self, conversation_id: str, work_directory: Path) -> None:
         return
 
-    def read_back(self, conversation_id: str, work_directory: Path, prompt_uuid: str) -> list[ReadBlock]:
-        known = self._claude.conversations.get(conversation_id)
-        at = known.index(prompt_uuid) if known is not None else -1
-        if known is None or at < 0:
-            return []
-        return [ReadBlock(Text(each.text), each.uuid) for each in known.messages[at + 1 :]]
+    def read_back(
+        self, conversation_id: str, work_directory: Path, prompt_uuid: str, known: Container[str] = ()
+    ) -> list[ReadBlock]:
+        conversation = self._claude.conversations.get(conversation_id)
+        found: list[ReadBlock] = []
+        for each in reversed(conversation.messages if conversation is not None else []):
+            if each.kind == "answer":
+                found.append(ReadBlock(Text(each.text), each.uuid))
+            elif each.uuid == prompt_uuid or (not prompt_uuid and any(block.uuid in known for block in found)):
+                return found[::-1]
+            else:
+                found = []
+        return []
 
     def turns_after(self, conversation_id: str, work_directory: Path, prompt_uuid: str) -> list[ReadTurn]:
         return []

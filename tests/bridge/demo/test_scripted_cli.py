@@ -132,8 +132,10 @@ async def controls(cli: StreamCli) -> None:
 
 
 async def interruption_and_queue(cli: StreamCli) -> None:
-    await cli.send_prompt("demo:slow 20 demo:long 100000")
+    runs = await cli.send_prompt("demo:slow 20 demo:long 100000")
     await cli.line(lambda line: "DEMO line 3" in str(line.get("event", {}).get("delta")))
+    await cli.send_prompt("demo:slow 20 demo:long 100000", prompt_uuid=runs)
+    await cli.line(lambda line: line.get("isReplay") is True)
     queued = await cli.send_prompt("demo:text queued", priority="later")
     dropped = await cli.send_prompt("demo:text dropped", priority="later")
     await cli.line(lambda line: line.get("command_uuid") == dropped)
@@ -216,6 +218,7 @@ async def test_cut_turn_goes_on_by_itself_and_a_repeat_of_its_prompt_adds_nothin
     home = make_cli_home(scripted.home.parent, "http://127.0.0.1:9", CLAUDE_CODE_RESUME_INTERRUPTED_TURN="1")
     async with start(home, "--resume", SESSION) as cli:
         await cli.send_prompt("demo:text cut demo:gate g", prompt_uuid=cut)
+        await cli.line(lambda line: line.get("command_uuid") == cut and line["state"] == "completed")
         await cli.close()
     assert [line["user_message_uuids"] for line in results(cli)] == [[cut]]
 

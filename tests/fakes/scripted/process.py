@@ -38,7 +38,7 @@ class ScriptedCli:
         self.model = flags.get("--model", MODEL)
         self.mode = {"manual": "default"}.get(mode := flags.get("--permission-mode", "default"), mode)
         self.transcript = self._open_transcript()
-        self.resumed = set(self.transcript.done)
+        self.resumed = {row["uuid"] for row in self.transcript.chain} | self.transcript.done
         self.state = "idle"
         self.queue: list[Row] = []
         self.turn: Turn | None = None
@@ -182,7 +182,12 @@ class ScriptedCli:
         if (line.get("message") or {}).get("role") != "user":
             fail("Error: Expected message role 'user', got 'undefined'")
         ident = line.setdefault("uuid", new_uuid())
-        if ident in self.running or any(ident == queued["uuid"] for queued in self.queue):
+        if ident in self.running:
+            self.echo(line)
+            if ident in self.resumed:
+                self.lifecycle(ident, "completed")
+            return
+        if any(ident == queued["uuid"] for queued in self.queue):
             return
         if ident in self.transcript.done:
             self.echo(line)
@@ -343,7 +348,7 @@ class ScriptedCli:
             self.lifecycle(ident, "started")
         self.begin()
         for line in lines:
-            self.transcript.add("user", line["uuid"], line["message"])
+            self.transcript.add("user", line["uuid"], line["message"], promptSource="sdk")
         text = "\n".join(self.prompt_text(line) for line in lines)
         reply = Reply(self, text, lines)
         outcome = "completed"
@@ -367,6 +372,11 @@ class ScriptedCli:
         self.say("background_tasks_changed", tasks=[{"task_id": other} for other in self.tasks])
         self.set_state("running")
         self.begin()
+        report = f"<task-notification><task-id>{name}</task-id></task-notification>"
+        message: Row = {"role": "user", "content": report}
+        self.transcript.add(
+            "user", new_uuid(), message, promptSource="sdk", origin={"kind": "task-notification"}
+        )
         reply = Reply(self, f"demo:text background work has ended: {status}", [])
         try:
             yield from reply.run()

@@ -6,6 +6,7 @@
 import json
 import os
 import re
+from typing import Any
 
 from tests.fakes.scripted.words import VERSION, Row, now
 
@@ -35,12 +36,11 @@ class Transcript:
         with open(self.path, "ab") as file:
             file.write(json.dumps(row).encode() + b"\n")
 
-    def add(self, kind: str, ident: str, message: Row) -> None:
+    def add(self, kind: str, ident: str, message: Row, **more: Any) -> None:
         parent = self.chain[-1]["uuid"] if self.chain else None
         facts = {"cwd": os.getcwd(), "sessionId": self.session_id, "version": VERSION, "isSidechain": False}
-        self.append(
-            {"type": kind, "uuid": ident, "parentUuid": parent, "timestamp": now(), "message": message, **facts}
-        )
+        row = {"type": kind, "uuid": ident, "parentUuid": parent, "timestamp": now(), "message": message}
+        self.append({**row, **facts, **more})
 
     def _apply(self, row: Row) -> None:
         if row["type"] in ("user", "assistant"):
@@ -58,9 +58,8 @@ class Transcript:
         self.append({"type": "scripted-keep", "rows": rows})
 
     def prompts(self) -> list[Row]:
-        return [
-            row for row in self.chain if row["type"] == "user" and isinstance(row["message"]["content"], str)
-        ]
+        """What somebody asked: not what the CLI asked itself."""
+        return [row for row in self.chain if row.get("promptSource") and "origin" not in row]
 
 
 def find_transcript(config: str, session_id: str) -> str | None:

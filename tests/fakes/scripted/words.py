@@ -1,5 +1,6 @@
 """What all parts of the scripted CLI use: constants, directives, bytes on stdout, the end with a sentence."""
 
+import errno
 import os
 import re
 import sys
@@ -36,8 +37,13 @@ def now() -> str:
 
 
 def write_all(data: bytes) -> None:
-    while data:
-        data = data[os.write(1, data) :]
+    """Print; on a full disk what it does not take is lost, and nobody says so, as with the real CLI."""
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
 
 
 def fail(sentence: str) -> NoReturn:

@@ -1,0 +1,195 @@
+"""Output that never reached the log: noticed from the lines that did, filled in from Claude's transcript.
+
+On a full disk the CLI goes on and drops lines, or tears them, without a word. What a turn's lines say of each
+other, and its result of all of them, tells that some are missing; the transcript is read only then.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from sessions import events as e
+from sessions import rows
+from sessions.claude import lines as c
+from sessions.conversations import ReadBlock
+from sessions.draft import Draft
+from sessions.interpreter import turn_of_result
+from sessions.model import TurnId
+from sessions.state import Snapshot
+
+if TYPE_CHECKING:
+    from sessions.session import Session
+
+
+UNSEEN = "not all of the turn was seen"
+"""What `Watched.lacks` says when nothing is wrong, but who looks has not looked from the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the lines of the running turn have said so far, of the main thread: its transcript has no other.
+
+    `evidence` says what is wrong, in words for the log. `is_whole` is false when the beginning was not seen.
+    """
+
+    is_whole: bool = True
+    evidence: str = ""
+    message_id: str = ""
+    next_index: int = 0
+    open_blocks: frozenset[int] = frozenset()
+    messages: frozenset[str] = frozenset()
+    calls: frozenset[str] = frozenset()
+    results: frozenset[str] = frozenset()
+    last_text: str = ""
+
+    def after(self, line: c.CliLine) -> "Watched":
+        """What is known after `line`; a turn's result begins anew, so ask `lacks` before."""
+        match line:
+            case c.Unrecognized(is_torn=True):
+                return self.with_evidence("a line is torn")
+            case c.MessageStarted(parent=None):
+                watched = self.with_evidence("a message never stopped") if self.message_id else self
+                return replace(watched, message_id=line.message_id, next_index=0, open_blocks=frozenset())
+            case c.MessageStopped(parent=None) | c.ApiRetry():
+                return replace(self, message_id="", open_blocks=frozenset())
+            case c.BlockStarted(parent=None):
+                return self._block_started(line.index)
+            case c.BlockStopped(parent=None):
+                return self._block_stopped(line.index)
+            case c.AssistantBlocks(parent=None, synthetic=False, error=None):
+                return self._said(line)
+            case c.ToolResults():
+                main = {each.tool_use_id for each in line.results if each.parent is None}
+                return replace(self, results=self.results | main)
+            case c.TurnResult():
+                return Watched()
+            case c.StateChanged(state=c.CliState.IDLE):
+                return Watched(self.is_whole)
+            case _:
+                return self
+
+    def lacks(self, snapshot: Snapshot, line: c.CliLine) -> str:
+        """Why something of the turn that ends with `line` may be missing, in words; empty if nothing is."""
+        match line:
+            case c.TurnResult():
+                ends = turn_of_result(snapshot, line)
+                if ends is not None and ends is snapshot.sent and snapshot.running is None:
+                    return "its beginning was lost"
+                return self._lacks(line) if ends is not None and ends is snapshot.running else ""
+            case c.StateChanged(state=c.CliState.IDLE) if snapshot.running and not snapshot.sent:
+                # Claude had done the prompt before a crash, takes it and says nothing; or its result was lost.
+                return self.evidence or UNSEEN
+            case _:
+                return ""
+
+    def _lacks(self, result: c.TurnResult) -> str:
+        if self.evidence:
+            return self.evidence
+        if self.message_id and not result.is_error:
+            return "a message never stopped"
+        if self.calls != self.results and not result.is_error:
+            return "calls and results of tools do not match"
+        is_told = not result.is_error and not result.local_command and result.num_turns > 0
+        if is_told and result.num_turns != len(self.messages):
+            return "the result counts other messages"
+        if is_told and result.text and result.text != self.last_text:
+            return "the result ends with another text"
+        return "" if self.is_whole else UNSEEN
+
+    def with_evidence(self, evidence: str) -> "Watched":
+        """The same, but that something is missing; the first evidence is kept."""
+        return replace(self, evidence=self.evidence or evidence)
+
+    def _block_started(self, index: int) -> "Watched":
+        watched = self if index == self.next_index else self.with_evidence("a block was left out")
+        return replace(watched, next_index=index + 1, open_blocks=self.open_blocks | {index})
+
+    def _block_stopped(self, index: int) -> "Watched":
+        # The complete block comes before its stop.
+        if index not in self.open_blocks:
+            watched = self if index < self.next_index else self.with_evidence("a block was left out")
+            return replace(watched, next_index=max(self.next_index, index + 1))
+        return replace(self, open_blocks=self.open_blocks - {index}).with_evidence(
+            "a block stopped that was never complete"
+        )
+
+    def _said(self, line: c.AssistantBlocks) -> "Watched":
+        texts = [block.text for block in line.blocks if isinstance(block, c.TextBlock)]
+        calls = {block.tool_use_id for block in line.blocks if isinstance(block, c.ToolUseBlock)}
+        streams = line.message_id == self.message_id and self.open_blocks
+        watched = self if streams else self.with_evidence("the beginning of a message was not seen")
+        return replace(
+            watched,
+            open_blocks=frozenset(sorted(self.open_blocks)[1:]),
+            messages=self.messages | {line.message_id},
+            calls=self.calls | calls,
+            last_text=texts[-1] if texts else self.last_text,
+        )
+
+
+class KnownBlock(NamedTuple):
+    """A block that is stored of a turn: its row in the transcript, its ordinal, and before which it stands."""
+
+    uuid: str
+    ordinal: int
+    before: int | None
+
+
+def missing(
+    turn_id: TurnId, found: Sequence[ReadBlock], known: Sequence[KnownBlock], next_ordinal: int
+) -> Iterator[e.BlockAdded]:
+    """The blocks of `found` that are not known, each with its place before the next one that is. Pure."""
+    place_of: dict[str, int] = {}
+    for block in reversed(known):
+        place_of[block.uuid] = block.ordinal if block.before is None else block.before
+    lost: list[tuple[ReadBlock, int | None]] = []
+    before: int | None = None
+    for each in reversed(found):
+        if each.uuid in place_of:
+            before = place_of[each.uuid]
+        else:
+            lost.append((each, before))
+    for ordinal, (each, place) in enumerate(reversed(lost), start=next_ordinal):
+        yield e.BlockAdded(turn_id, ordinal, each.block, each.uuid, place)
+
+
+async def fill_in(session: "Session", draft: Draft) -> int:
+    """Add to `draft` what the transcript has of the running turn and we have not; return how many blocks.
+
+    Doing it again adds nothing. Reads the whole transcript in a thread, if it comes to that.
+    """
+    running = draft.snapshot.running
+    if running is None:
+        return 0
+    stored = await rows.load_block_places(session.around.db, session.id, running.turn_id)
+    known = [*(KnownBlock(*each) for each in stored), *_added(draft, running.turn_id)]
+    found = await asyncio.to_thread(
+        session.around.conversations.read_back,
+        draft.snapshot.conversation_id,
+        Path(draft.snapshot.work_directory),
+        running.prompt_uuid,
+        frozenset(each.uuid for each in known),
+    )
+    added = list(missing(running.turn_id, found, known, running.next_ordinal))
+    draft.add_all(added)
+    return len(added)
+
+
+def gap_notice(blocks: int) -> str:
+    """What was done, for people."""
+    what = "One part" if blocks == 1 else f"{blocks:,} parts"
+    return (
+        f"{what} of this answer did not reach the bridge, as happens when a disk is full; "
+        "read back from Claude's transcript."
+    )
+
+
+def _added(draft: Draft, turn_id: TurnId) -> Iterator[KnownBlock]:
+    for each in draft.numbered:
+        match each.event:
+            case e.BlockAdded(turn_id=of, uuid=uuid, ordinal=ordinal, before=before) if of == turn_id and uuid:
+                yield KnownBlock(uuid, ordinal, before)
+            case _:
+                pass

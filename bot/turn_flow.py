@@ -6,12 +6,9 @@ the same. Feeding is cheap and laying out is not: feed at every event, lay out w
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
-from bot.bodies import File
-from bot.markdown.answer import LIMIT, MOST_POSTS, AnswerSplitter, rendered
+from bot.markdown.answer import LIMIT
 from bot.markdown.cards import escape_inline
-from bot.markdown.posts import Post
 from bot.tool_lines import (
     CALL_CHARS,
     RESULT_CHARS,
@@ -22,8 +19,11 @@ from bot.tool_lines import (
     thinking_line,
     todo_state,
 )
+from bot.turn_parts import Laid, LaidAsk, LaidPost, LinePart, Part, Sheet, TextPart, ThoughtPart
 from sessions.events import PartialText
 from sessions.model import Block, Note, Other, Text, Thinking, ToolCall, ToolOutput
+
+__all__ = ["LaidAsk", "LaidPost", "TurnFlow"]
 
 MOST_LINES = 6
 """Quiet lines of one group; of more, the first ones become one."""
@@ -31,107 +31,6 @@ _GROUP_ROOM = (MOST_LINES + 1) * (CALL_CHARS + RESULT_CHARS + 4)
 _SHARED_ROOM = 1_000
 """Text begins in a post that has at least this much room; else in the next one."""
 _NOTE_CHARS = 110
-
-
-@dataclass(frozen=True, slots=True)
-class LaidPost:
-    """One post of the turn: its text, and the file that goes with it."""
-
-    text: str
-    files: tuple[File, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LaidAsk:
-    """Here stands the card of an ask."""
-
-    ask_id: str
-
-
-Laid = LaidPost | LaidAsk
-
-
-@dataclass(slots=True)
-class _Text:
-    """A text block. `open_key` is the key of the partial text that it grows from; empty once it is whole."""
-
-    pieces: list[str]
-    open_key: str = ""
-    text: str = ""
-    limit: int = 0
-    splitter: AnswerSplitter | None = None
-    too_long: Sequence[Post] = ()  # its first posts, once it is certain that it becomes a file
-    laid: tuple[LaidPost, ...] = ()
-
-    @property
-    def is_whole(self) -> bool:
-        return not self.open_key
-
-    def posts(self, limit: int) -> tuple[LaidPost, ...]:
-        """The bodies at `limit` characters a post; reads what came since the last call."""
-        fresh = "".join(self.pieces)
-        self.pieces.clear()
-        self.text += fresh
-        if limit != self.limit:
-            self.limit, self.splitter, self.too_long, fresh = limit, AnswerSplitter(limit=limit), (), self.text
-        elif self.is_whole and self.splitter is None and self.laid:
-            return self.laid
-        posts = self.too_long
-        if not posts and self.splitter is not None:
-            self.splitter.feed(fresh)
-            posts = self.splitter.posts(finished=self.is_whole)
-            if len(posts) > MOST_POSTS:
-                self.too_long = tuple(posts[: MOST_POSTS + 1])
-        self.laid = self._lay(posts)
-        if self.is_whole:
-            self.splitter = None
-        return self.laid
-
-    def _lay(self, posts: Sequence[Post]) -> tuple[LaidPost, ...]:
-        shown = rendered(posts, self.text, finished=self.is_whole)
-        laid = [LaidPost(body) for body in shown.bodies]
-        if shown.file is not None and laid:
-            file = File(shown.file.name, shown.file.text.encode(errors="replace"), "The whole answer")
-            laid[-1] = LaidPost(laid[-1].text, (file,))
-        return tuple(laid)
-
-
-@dataclass(slots=True)
-class _Line:
-    """A quiet line: a call with its result to come, or words."""
-
-    words: str
-    call: ToolCall | None = None
-
-
-@dataclass(slots=True)
-class _Thought:
-    """A thought that is being written."""
-
-    open_key: str
-
-
-_Segment = _Text | _Line | _Thought
-
-
-@dataclass(slots=True)
-class _Sheet:
-    """The posts while they are filled."""
-
-    laid: list[Laid] = field(default_factory=list)
-    parts: list[str] = field(default_factory=list)
-    used: int = 0
-    files: tuple[File, ...] = ()
-
-    def put(self, text: str, size: int) -> None:
-        self.parts.append(text)
-        self.used += size + 1
-
-    def turn_over(self) -> None:
-        """Begin a new post."""
-        if self.parts:
-            self.laid.append(LaidPost("\n".join(self.parts), self.files))
-        self.parts, self.used, self.files = [], 0, ()
 
 
 class TurnFlow:
@@ -143,7 +42,7 @@ class TurnFlow:
         self.calls = 0
         self.blocks = 0
         self._work_directory = work_directory
-        self._segments: list[_Segment] = []
+        self._segments: list[Part] = []
         self._outputs: dict[str, ToolOutput] = {}
         self._top: dict[str, str] = {}  # tool use of a subagent → the call in the main thread that started it
         self._steps: dict[str, int] = {}
@@ -159,17 +58,17 @@ class TurnFlow:
                 self._add_text(block.text)
             case Thinking(parent=None):
                 self._close_thought()
-                self._segments.append(_Line(thinking_line(block)))
+                self._segments.append(LinePart(thinking_line(block)))
             case ToolCall():
                 self._add_call(block)
             case ToolOutput():
                 self._outputs[block.tool_use_id] = block
                 self.paths.update(dict.fromkeys(block.paths))
             case Note():
-                self._segments.append(_Line(f"-# {escape_inline(block.text, _NOTE_CHARS)}"))
+                self._segments.append(LinePart(f"-# {escape_inline(block.text, _NOTE_CHARS)}"))
             case Other():
                 kind = escape_inline(block.kind, 40)
-                self._segments.append(_Line(f"-# Something of a kind that cannot be shown here ({kind})"))
+                self._segments.append(LinePart(f"-# Something of a kind that cannot be shown here ({kind})"))
             case _:
                 pass  # what subagents say stays with them
 
@@ -177,21 +76,21 @@ class TurnFlow:
         place = next((n for n, each in enumerate(self._segments) if _is_open_text(each)), None)
         if place is None:
             if text.strip():
-                self._segments.append(_Text([text]))
+                self._segments.append(TextPart([text]))
             return
         segment = self._segments[place]
-        assert isinstance(segment, _Text)
+        assert isinstance(segment, TextPart)
         self._known.pop(segment.open_key, None)
         so_far = segment.text + "".join(segment.pieces)
         if text.startswith(so_far):
             segment.pieces.append(text[len(so_far) :])
             segment.open_key = ""
         else:
-            self._segments[place] = _Text([text])
+            self._segments[place] = TextPart([text])
 
     def _close_thought(self) -> None:
         for number, segment in enumerate(self._segments):
-            if isinstance(segment, _Thought):
+            if isinstance(segment, ThoughtPart):
                 self._known.pop(segment.open_key, None)
                 del self._segments[number]
                 return
@@ -206,7 +105,7 @@ class TurnFlow:
         if call.name == TODO_TOOL and (state := todo_state(call)) is not None:
             self.todo = state
             return
-        self._segments.append(_Line(call_line(call, self._work_directory), call))
+        self._segments.append(LinePart(call_line(call, self._work_directory), call))
 
     def grow(self, piece: PartialText) -> bool:
         """Add to the text that is being written; False if something is missing before the piece."""
@@ -223,11 +122,11 @@ class TurnFlow:
         if known is None:
             self._known[piece.key] = 0
             thought = piece.kind != "text"
-            self._segments.append(_Thought(piece.key) if thought else _Text([], open_key=piece.key))
+            self._segments.append(ThoughtPart(piece.key) if thought else TextPart([], open_key=piece.key))
         if fresh:
             self._known[piece.key] += len(fresh)
             for segment in reversed(self._segments):
-                if isinstance(segment, _Text) and segment.open_key == piece.key:
+                if isinstance(segment, TextPart) and segment.open_key == piece.key:
                     segment.pieces.append(fresh)
                     break
         return True
@@ -251,18 +150,18 @@ class TurnFlow:
         `asks` is tool use → ask, `marks` is tool use → what to say of it in place of its result.
         """
         marks = marks or {}
-        sheet = _Sheet()
-        group: list[_Line] = []
+        sheet = Sheet()
+        group: list[LinePart] = []
         for segment in self._segments:
-            if not isinstance(segment, _Line):
+            if not isinstance(segment, LinePart):
                 self._put_group(sheet, group, marks, over=over)
                 group = []
             match segment:
-                case _Text():
+                case TextPart():
                     self._put_text(sheet, segment)
-                case _Thought():
+                case ThoughtPart():
                     sheet.put("-# Thinking…", CALL_CHARS)
-                case _Line():
+                case LinePart():
                     group.append(segment)
                     if (ask_id := asks.get(_id_of(segment))) is not None:
                         self._put_group(sheet, group, marks, over=over)
@@ -273,7 +172,7 @@ class TurnFlow:
         sheet.turn_over()
         return sheet.laid
 
-    def _put_text(self, sheet: _Sheet, segment: _Text) -> None:
+    def _put_text(self, sheet: Sheet, segment: TextPart) -> None:
         if LIMIT - sheet.used < _SHARED_ROOM:
             sheet.turn_over()
         for number, post in enumerate(segment.posts(LIMIT - sheet.used)):
@@ -283,7 +182,7 @@ class TurnFlow:
             sheet.files += post.files
 
     def _put_group(
-        self, sheet: _Sheet, group: Sequence[_Line], marks: Mapping[str, str], *, over: bool
+        self, sheet: Sheet, group: Sequence[LinePart], marks: Mapping[str, str], *, over: bool
     ) -> None:
         if not group:
             return
@@ -298,7 +197,7 @@ class TurnFlow:
             reserved = len(line.words) + (RESULT_CHARS + 3 if line.call is not None else 0)
             sheet.put(self._line(line, marks, over=over), reserved)
 
-    def _line(self, line: _Line, marks: Mapping[str, str], *, over: bool) -> str:
+    def _line(self, line: LinePart, marks: Mapping[str, str], *, over: bool) -> str:
         call = line.call
         if call is None:
             return line.words
@@ -308,9 +207,9 @@ class TurnFlow:
         return f"{line.words} · {result_mark(call, output, self._steps.get(call.tool_use_id, 0), over=over)}"
 
 
-def _is_open_text(segment: _Segment) -> bool:
-    return isinstance(segment, _Text) and bool(segment.open_key)
+def _is_open_text(segment: Part) -> bool:
+    return isinstance(segment, TextPart) and bool(segment.open_key)
 
 
-def _id_of(line: _Line) -> str:
+def _id_of(line: LinePart) -> str:
     return line.call.tool_use_id if line.call is not None else ""

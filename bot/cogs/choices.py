@@ -1,4 +1,4 @@
-"""Suggestions while somebody types an option: sessions, projects, models, Claude's own commands.
+"""What an option can be: fixed choices, and suggestions while somebody types (sessions, projects, models …).
 
 At most 25, within Discord's lengths, and only of what the person may see. Whatever fails suggests nothing.
 """
@@ -22,6 +22,20 @@ from storage import StorageError
 
 Choice = app_commands.Choice[str]
 Interaction = discord.Interaction[Any]
+MODES = [
+    Choice(name="ask before what is not allowed yet (default)", value="default"),
+    Choice(name="accept edits of files", value="acceptEdits"),
+    Choice(name="plan only, change nothing", value="plan"),
+    Choice(name="never ask, refuse instead", value="dontAsk"),
+    Choice(name="let Claude decide (auto)", value="auto"),
+    Choice(name="allow everything (dangerous; admins only)", value="bypassPermissions"),
+]
+LEVELS = [
+    Choice(name="read along", value="view"),
+    Choice(name="prompt", value="prompt"),
+    Choice(name="prompt and answer asks", value="approve"),
+    Choice(name="take the share back", value="none"),
+]
 _MOST = 25
 _REMEMBERED_S = 5.0
 

@@ -44,20 +44,6 @@ if TYPE_CHECKING:
 
 Interaction = discord.Interaction[Any]
 
-_MODES = [
-    app_commands.Choice(name="ask before what is not allowed yet (default)", value="default"),
-    app_commands.Choice(name="accept edits of files", value="acceptEdits"),
-    app_commands.Choice(name="plan only, change nothing", value="plan"),
-    app_commands.Choice(name="never ask, refuse instead", value="dontAsk"),
-    app_commands.Choice(name="let Claude decide (auto)", value="auto"),
-    app_commands.Choice(name="allow everything (dangerous; admins only)", value="bypassPermissions"),
-]
-_LEVELS = [
-    app_commands.Choice(name="read along", value="view"),
-    app_commands.Choice(name="prompt", value="prompt"),
-    app_commands.Choice(name="prompt and answer asks", value="approve"),
-    app_commands.Choice(name="take the share back", value="none"),
-]
 _MAY = {
     ShareLevel.VIEW: "read along",
     ShareLevel.PROMPT: "prompt",
@@ -213,7 +199,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
 
     @app_commands.command(description="Choose what Claude may do without asking.")
     @app_commands.describe(mode="What needs no permission")
-    @app_commands.choices(mode=_MODES)
+    @app_commands.choices(mode=choices.MODES)
     async def mode(self, interaction: Interaction, mode: str) -> None:
         reply = reply_to(interaction)
         info = await self._meant(reply)
@@ -230,15 +216,17 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
 
     @app_commands.command(description="Share the session with somebody or with a role.")
     @app_commands.describe(who="A member or a role", level="What they may do")
-    @app_commands.choices(level=_LEVELS)
+    @app_commands.choices(level=choices.LEVELS)
     async def share(self, interaction: Interaction, who: discord.Member | discord.Role, level: str) -> None:
         reply = reply_to(interaction)
         info = await self._meant(reply)
         chosen = None if level == "none" else ShareLevel(level)
         wish = Share(session_id=info.id, grantee=core_id(who.id), level=chosen)
         await self._face.core.perform(reply.actor, wish)
-        what = "may do nothing here any more" if chosen is None else f"may {_MAY[chosen]} here from now on"
-        await reply.say(f"{who.mention} {what}.")
+        if chosen is None:
+            await reply.say(f"The session is no longer shared with {who.mention}.")
+        else:
+            await reply.say(f"{who.mention} may {_MAY[chosen]} here from now on.")
 
     # --- files ------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ _VARYING = (
     (re.compile(r"(<[#@])\d+>"), r"\1…>"),
     (re.compile(r"…[0-9a-f]{6}"), "…id"),
     (re.compile(r"cd \S+ "), "cd … "),
+    (re.compile(r"Context: \S+ of \S+ · Cost: \S+"), "Context: … of … · Cost: …"),
 )
 
 

@@ -1,0 +1,113 @@
+"""The parts of a turn that is being laid out: texts, quiet lines, thoughts; and the posts that they fill.
+
+A text knows how it is split over posts; what stands where, and in what order, is `turn_flow.py`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bot.bodies import File
+from bot.markdown.answer import MOST_POSTS, AnswerSplitter, rendered
+from bot.markdown.posts import Post
+from sessions.model import ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class LaidPost:
+    """One post of the turn: its text, and the file that goes with it."""
+
+    text: str
+    files: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LaidAsk:
+    """Here stands the card of an ask."""
+
+    ask_id: str
+
+
+Laid = LaidPost | LaidAsk
+
+
+@dataclass(slots=True)
+class TextPart:
+    """A text block. `open_key` is the key of the partial text that it grows from; empty once it is whole."""
+
+    pieces: list[str]
+    open_key: str = ""
+    text: str = ""
+    limit: int = 0
+    splitter: AnswerSplitter | None = None
+    too_long: Sequence[Post] = ()  # its first posts, once it is certain that it becomes a file
+    laid: tuple[LaidPost, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.open_key
+
+    def posts(self, limit: int) -> tuple[LaidPost, ...]:
+        """The bodies at `limit` characters a post; reads what came since the last call."""
+        fresh = "".join(self.pieces)
+        self.pieces.clear()
+        self.text += fresh
+        if limit != self.limit:
+            self.limit, self.splitter, self.too_long, fresh = limit, AnswerSplitter(limit=limit), (), self.text
+        elif self.is_whole and self.splitter is None and self.laid:
+            return self.laid
+        posts = self.too_long
+        if not posts and self.splitter is not None:
+            self.splitter.feed(fresh)
+            posts = self.splitter.posts(finished=self.is_whole)
+            if len(posts) > MOST_POSTS:
+                self.too_long = tuple(posts[: MOST_POSTS + 1])
+        self.laid = self._lay(posts)
+        if self.is_whole:
+            self.splitter = None
+        return self.laid
+
+    def _lay(self, posts: Sequence[Post]) -> tuple[LaidPost, ...]:
+        shown = rendered(posts, self.text, finished=self.is_whole)
+        laid = [LaidPost(body) for body in shown.bodies]
+        if shown.file is not None and laid:
+            file = File(shown.file.name, shown.file.text.encode(errors="replace"), "The whole answer")
+            laid[-1] = LaidPost(laid[-1].text, (file,))
+        return tuple(laid)
+
+
+@dataclass(slots=True)
+class LinePart:
+    """A quiet line: a call with its result to come, or words."""
+
+    words: str
+    call: ToolCall | None = None
+
+
+@dataclass(slots=True)
+class ThoughtPart:
+    """A thought that is being written."""
+
+    open_key: str
+
+
+Part = TextPart | LinePart | ThoughtPart
+
+
+@dataclass(slots=True)
+class Sheet:
+    """The posts while they are filled."""
+
+    laid: list[Laid] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    used: int = 0
+    files: tuple[File, ...] = ()
+
+    def put(self, text: str, size: int) -> None:
+        self.parts.append(text)
+        self.used += size + 1
+
+    def turn_over(self) -> None:
+        """Begin a new post."""
+        if self.parts:
+            self.laid.append(LaidPost("\n".join(self.parts), self.files))
+        self.parts, self.used, self.files = [], 0, ()

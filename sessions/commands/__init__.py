@@ -23,7 +23,7 @@ from sessions.commands.administering import (
     UsageRow,
 )
 from sessions.commands.command import Command, Nothing, SessionCommand
-from sessions.commands.core import AnyCommand, Core, SessionlessCommand, SessionWish
+from sessions.commands.core import AnyCommand, AnySessionCommand, AnySessionlessCommand, Core
 from sessions.commands.finding import (
     FindingCommand,
     FindSession,
@@ -91,6 +91,8 @@ __all__ = [
     "AdoptConversation",
     "AnswerAsk",
     "AnyCommand",
+    "AnySessionCommand",
+    "AnySessionlessCommand",
     "ApplyRetention",
     "AuditEntry",
     "AuditPage",
@@ -146,8 +148,6 @@ __all__ = [
     "SessionCommand",
     "SessionInfo",
     "SessionPage",
-    "SessionWish",
-    "SessionlessCommand",
     "SetMode",
     "SetModel",
     "Share",

@@ -13,11 +13,11 @@ from sessions.commands.prompting import PromptingCommand
 from sessions.commands.reading import ReadingCommand
 from sessions.events import Feed
 
-SessionlessCommand = FindingCommand | MakingCommand | AdministeringCommand
+AnySessionlessCommand = FindingCommand | MakingCommand | AdministeringCommand
 """The commands that are not about one session."""
-SessionWish = ReadingCommand | PromptingCommand | ManagingCommand
+AnySessionCommand = ReadingCommand | PromptingCommand | ManagingCommand
 """The commands about one session."""
-AnyCommand = SessionlessCommand | SessionWish
+AnyCommand = AnySessionlessCommand | AnySessionCommand
 
 
 class Core(Protocol):

@@ -3,6 +3,7 @@
 The types say that no command is forgotten: each file takes the union of its theme and matches all of it.
 """
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TypeVar, cast
@@ -21,6 +22,8 @@ from sessions.service.reading import read
 from sessions.service.shown import session_facts
 from sessions.session import Session
 from sessions.usage_rows import audit_entry
+
+log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
@@ -76,7 +79,7 @@ class SessionService:
 
     # --- who may ----------------------------------------------------------------------------------------
 
-    async def _session(self, actor: Actor, command: c.SessionWish) -> Session:
+    async def _session(self, actor: Actor, command: c.AnySessionCommand) -> Session:
         if actor.role is Role.NOBODY:
             raise NotAllowed(command.action)  # before it is looked for: nobody learns which sessions there are
         return await self._manager.get_session(command.session_id)
@@ -86,6 +89,8 @@ class SessionService:
         try:
             authorize(actor, command.action, facts)
         except NotAllowed:
+            wish = {"actor": actor.user_id, "action": command.action.value}
+            log.warning("refused", extra={**wish, "session": session.id if session else ""})
             await self._audit(actor, command, session, allowed=False)
             raise
         if not isinstance(command, _READING):
@@ -101,14 +106,14 @@ class SessionService:
 
     # --- carrying out -----------------------------------------------------------------------------------
 
-    async def _do(self, actor: Actor, command: c.SessionlessCommand) -> object:
+    async def _do(self, actor: Actor, command: c.AnySessionlessCommand) -> object:
         if isinstance(command, c.FindingCommand):
             return await find(self._manager, actor, command)
         if isinstance(command, c.MakingCommand):
             return await make(self._manager, actor, command)
         return await administer(self._manager, command)
 
-    async def _do_with(self, session: Session, actor: Actor, command: c.SessionWish) -> object:
+    async def _do_with(self, session: Session, actor: Actor, command: c.AnySessionCommand) -> object:
         if isinstance(command, c.ReadingCommand):
             return await read(self._manager, session, command)
         if isinstance(command, c.PromptingCommand):

@@ -174,6 +174,7 @@ class BridgeClient(commands.Bot):
 
     async def on_connect(self) -> None:
         """A new session with the gateway: what happened before it must be read back."""
+        log.info("Discord connected")
         self.caught_up.clear()
         self._stop_reading()
         self.inbox.hold()
@@ -187,6 +188,7 @@ class BridgeClient(commands.Bot):
         self.start_task(self._leftovers.run(self._started_ms), "leftovers")
 
     async def on_resumed(self) -> None:
+        log.info("Discord resumed")
         # Discord has replayed the gap; looking again costs nothing where it did.
         self.catch_up.look_again(now=True)
         self._read_on()

@@ -31,6 +31,7 @@ class Strangers:
         if actor.user_id in self._noted or len(self._noted) >= _MOST:
             return
         self._noted[actor.user_id] = now_ms
+        log.warning("stranger turned away", extra={"actor": actor.user_id})
         try:
             await self._face.db.write([audit_entry(now_ms, actor, ACTION, allowed=False)])
         except StorageError:

@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from bridge.log_rates import RateBound
 from bridge.settings import LogFormat, LogLevel
 
 FILE_BYTES = 10 * 1024 * 1024
@@ -72,6 +73,7 @@ def set_up_logging(plan: LogPlan) -> None:
         handlers.append((_file_handler(plan.directory), False))
     for handler, pretty in handlers:
         handler.setFormatter(_formatter(redact, pretty=pretty))
+        handler.addFilter(RateBound())
         handler.set_name(_OURS)
         root.addHandler(handler)
     root.setLevel(plan.level)

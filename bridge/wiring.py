@@ -20,6 +20,7 @@ from typing import Any
 from backends.auto import BackendOptions, Backends, choose_backend
 from bridge.control import ControlServer
 from bridge.demo.process import DemoError, demo_environment, ensure_demo
+from bridge.event_log import logging_events
 from bridge.logs import LogPlan, set_up_logging
 from bridge.ownership import DataDirectoryRefused, OwnerKind, owning
 from bridge.schema import schema
@@ -93,7 +94,8 @@ async def open_core(settings: Settings, options: CoreOptions) -> AsyncIterator[O
             overrides = await _start_demo(settings, stack) if options.demo else {}
             opened = await _start_core(settings, options, overrides, stack)
             await stack.enter_async_context(ControlServer(opened.service, settings.data_dir))
-            log.info("open", extra={"kind": options.kind.value, "demo": options.demo})
+            attached = sum(1 for each in opened.manager.loaded() if each.run is not None)
+            log.info("open", extra={"kind": options.kind.value, "demo": options.demo, "attached": attached})
             yield opened
             log.info("closing")
             if settings.enable_persistence and options.kind is OwnerKind.CHAT:
@@ -105,7 +107,8 @@ def _allow_many_files() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        with suppress(OSError, ValueError):  # macOS allows less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def make_private(data_dir: Path) -> None:
@@ -142,6 +145,8 @@ async def _start_core(
         Conversations(child, kept.data_dir / "transcripts"),
         _policy(kept),
     )
+    # Entered before the manager and left after it: how sessions are found again and left is logged too.
+    await stack.enter_async_context(logging_events(manager.bus))
     await stack.enter_async_context(manager)
     if not settings.enable_persistence:
         stack.push_async_callback(manager.shutdown, stop_hosts=True)

@@ -1,0 +1,90 @@
+"""The everyday events of all sessions in the log: what the bus tells, as ids, kinds and figures.
+
+Never words: no prompt, title, reason, path or tool output. What goes wrong in our own code is logged where it
+happens; this is what went on. How often the same line may come is `log_rates.py`.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from operator import attrgetter
+
+import msgspec
+
+from sessions import events as e
+from sessions.bus import Bus, Subscription
+from sessions.events import Feed, Numbered
+from sessions.model import TurnStatus
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """How an event is logged: its name, and which of its facts go with it, as attributes of the event."""
+
+    name: str
+    facts: Sequence[str] = ()
+
+
+_LINES: Mapping[type[msgspec.Struct], _Line] = {
+    e.SessionCreated: _Line("session created", ("user_id", "channel_id", "mode")),
+    e.SessionRestored: _Line("session restored", ("channel_id",)),
+    e.LifecycleChanged: _Line("lifecycle changed", ("old", "new")),
+    e.HostStarted: _Line("host started", ("number", "continues")),
+    e.HostEnded: _Line("host ended", ("number", "code")),
+    e.Branched: _Line("session branched", ("parent", "parent_turn")),
+    e.Imported: _Line("turns imported", ("turns",)),
+    e.TurnQueued: _Line("turn queued", ("turn_id", "kind", "author_id")),
+    e.TurnStarted: _Line("turn started", ("turn_id",)),
+    e.TurnEnded: _Line("turn ended", ("turn_id", "status", "duration_ms", "cost_usd")),
+    e.TurnWithdrawn: _Line("turn withdrawn", ("turn_id", "by")),
+    e.AskOpened: _Line("ask opened", ("ask.id", "ask.turn_id")),
+    e.AskDecided: _Line("ask decided", ("ask_id", "by")),
+    e.AskWithdrawn: _Line("ask withdrawn", ("ask_id",)),
+    e.Noticed: _Line("noticed", ("topic",)),
+    e.ModeChanged: _Line("mode changed", ("mode",)),
+}
+
+
+@asynccontextmanager
+async def logging_events(bus: Bus) -> AsyncIterator[None]:
+    """Log the everyday events that `bus` tells of, inside the block."""
+    subscription = bus.subscribe(None)
+    task = asyncio.create_task(_log_all(subscription), name="event log")
+    try:
+        yield
+    finally:
+        await asyncio.sleep(0)  # what came last is taken now
+        bus.unsubscribe(subscription)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _log_all(subscription: Subscription) -> None:
+    while True:
+        items = await subscription.take()
+        if not items:
+            log.warning("events came faster than they were logged")
+        for item in items:
+            _log(item)
+
+
+def _log(item: Feed) -> None:
+    if not isinstance(item, Numbered):
+        return
+    event = item.event
+    if isinstance(event, e.ActivityChanged):
+        if event.blocker is not None:
+            log.warning("blocked", extra={"session": item.session_id, "blocker": event.blocker.value})
+        return
+    line = _LINES.get(type(event))
+    if line is None:
+        return
+    facts = {fact.replace(".", "_"): attrgetter(fact)(event) for fact in line.facts}
+    failed = isinstance(event, e.TurnEnded) and event.status in {TurnStatus.FAILED, TurnStatus.CUT}
+    level = logging.WARNING if failed else logging.INFO
+    log.log(level, line.name, extra={"session": item.session_id, **facts})

@@ -3,7 +3,7 @@
 A silent log costs nothing: one one-shot inotify watch, no descriptor of ours but its own, no timer. Its first
 growth is told at once. From then on it is polled every 50 ms, until it was silent for two polls; then the
 watch is set again. All logs share one inotify instance (a user has 128 of them) and one timer. The polls are
-spread over it, and the round gets longer where more than 250 logs are busy, so that a thousand neither hold
+spread over it, and the round gets longer where more than 125 logs are busy, so that a thousand neither hold
 the loop up nor fill it. Where no inotify is to be had, every log stays polled. What the bytes mean, and where
 lines end, is `output_log.py`.
 """

@@ -46,8 +46,10 @@ class PromptSender:
         self._said_shortage = False
 
     def wake(self) -> None:
-        """Look again whether something is to be sent."""
-        self._awake.set()
+        """Look again whether something is to be sent; while Claude works, nothing is."""
+        snapshot = self._session.snapshot
+        if snapshot.is_idle or snapshot.blocker is Blocker.USAGE_LIMIT:
+            self._awake.set()
 
     async def run(self) -> None:
         """Send the next prompt whenever Claude is idle; park after a long silence. Never returns by itself."""

@@ -1,23 +1,27 @@
-"""`python -m tests.bench [--short] [--write] [--only PART …]`: measure, and print one table.
+"""`python -m tests.bench [--short] [--write] [--only PART …] [--soak MINUTES]`: measure, and print one table.
 
 `--write` puts the table into docs/benchmarks.md. Exit code 1 if a ratio misses its goal.
 """
 
 import argparse
 import asyncio
+import logging
 import os
 import platform
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from tests.bench import cycles, hosts, memory, polling, real_cli, start, store, stream, view
 from tests.bench.figures import Figure, table
+from tests.fakes.cli_home import cli_binary
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 Part = Callable[[Path, bool], Awaitable[list[Figure]]]
@@ -36,27 +40,43 @@ PARTS: Mapping[str, Part] = {
 }
 
 
-async def measure(parts: Sequence[str], *, short: bool) -> list[Figure]:
+async def measure(parts: Mapping[str, Part], *, short: bool) -> list[Figure]:
     """The figures of `parts`, each in a directory of its own that is removed. Says on stderr how far it is."""
     figures: list[Figure] = []
-    for part in parts:
+    for name, part in parts.items():
         directory = Path(tempfile.mkdtemp(prefix="bridge-bench-"))
         begun = time.monotonic()
-        print(f"{part} …", end=" ", file=sys.stderr, flush=True)
+        print(f"{name} …", end=" ", file=sys.stderr, flush=True)
         try:
-            figures += await PARTS[part](directory, short)
+            figures += await part(directory, short)
         finally:
             shutil.rmtree(directory, ignore_errors=True)
             print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
     return figures
 
 
+def _chosen(names: Sequence[str] | None, soak_minutes: float | None) -> Mapping[str, Part]:
+    chosen = {name: part for name, part in PARTS.items() if not names or name in names}
+    if soak_minutes:
+        chosen["soak"] = lambda directory, _: cycles.soak(directory, soak_minutes)
+    return chosen
+
+
 def page(figures: Sequence[Figure]) -> str:
     """docs/benchmarks.md."""
-    versions = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    versions = ", ".join(
+        (
+            f"Python {platform.python_version()}",
+            f"SQLite {sqlite3.sqlite_version}",
+            f"discord.py {version('discord.py')}",
+            said("tmux", "-V"),
+            f"Claude Code {said(str(cli_binary()), '--version').partition(' ')[0]}",
+        )
+    )
     kernel = f"{platform.system()} {platform.release().partition('-')[0]}"  # without its builder's name
     machine = f"{os.cpu_count()} cores ({platform.machine()}), {kernel}, {versions}"
-    measured = f"Measured {datetime.now(UTC):%Y-%m-%d} on {machine}."
+    load = f"load average {os.getloadavg()[2]:.1f}"  # of the last 15 minutes, our own included
+    measured = f"Measured {datetime.now(UTC):%Y-%m-%d} on {machine}; {load}."
     return f"""\
 # Benchmarks
 
@@ -71,13 +91,22 @@ whether they are met here. What is measured, and how, is said in `tests/bench/`.
 """
 
 
+def said(*argv: str) -> str:
+    """What a program prints, without the newline."""
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure the bridge.")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--short", action="store_true", help="fewer rounds, as the gate runs it")
+    parser.add_argument("--soak", type=float, metavar="MINUTES", help="measure how fast memory grows, too")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md, too")
     options = parser.parse_args()
-    figures = asyncio.run(measure(options.only or list(PARTS), short=options.short))
+    if options.write and (options.only or options.short):
+        parser.error("the page has all figures of a long run")
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)  # bots are ended in the middle of requests
+    figures = asyncio.run(measure(_chosen(options.only, options.soak), short=options.short))
     print(table(figures))
     if options.write:
         PAGE.write_text(page(figures), encoding="utf-8")

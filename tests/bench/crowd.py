@@ -33,6 +33,7 @@ from storage import AnyStatement, Database
 from tests.sessions.running_core import policy
 
 _SESSIONS_AT_ONCE = 100
+_DEADLINE_S = 120
 _OPENING = (
     {"type": "system", "subtype": "session_state_changed", "state": "running"},
     {
@@ -134,14 +135,29 @@ async def attached(directory: Path, count: int) -> AsyncIterator[SessionManager]
             await manager.initialize()
             answered = await answer_greetings(directory)
             assert answered == count, f"{answered} of {count} sessions were attached to"
+            async with asyncio.timeout(_DEADLINE_S):
+                while not all_read(manager, logs_of(directory)):  # noqa: ASYNC110 (there is no event)
+                    await asyncio.sleep(0.05)
             with rare_collections():
                 yield manager
+
+
+def logs_of(directory: Path) -> list[Path]:
+    """The output logs of the crowd in `directory`."""
+    return sorted(directory.glob("run/*/1/output.ndjson"))
+
+
+def all_read(manager: SessionManager, logs: Sequence[Path]) -> bool:
+    """Whether the core has read all of `logs`."""
+    sizes = {SessionId(log.parents[1].name): log.stat().st_size for log in logs}
+    read = {session.id: session.run.log_bytes for session in manager.loaded() if session.run is not None}
+    return all(read[session_id] >= size for session_id, size in sizes.items())
 
 
 async def answer_greetings(directory: Path) -> int:
     """Answer the newest request in every input log; return how many there were, once all have asked."""
     logs = sorted(directory.glob("run/*/1/input.ndjson"))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(_DEADLINE_S):
         while not all(log.stat().st_size for log in logs):  # noqa: ASYNC110 (there is no event)
             await asyncio.sleep(0.02)
     for log in logs:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import linear_regression
 from unittest.mock import patch
 
 from sessions import loaded_sessions
@@ -60,6 +61,26 @@ async def measure_cycles(directory: Path, cycles: int) -> list[Figure]:
         Figure(f"tasks left {name}", after.tasks - before.tasks, "", at_most=0),
         Figure(f"descriptors left {name}", after.descriptors - before.descriptors, "", at_most=0),
         Figure(f"memory grown {name}, in {minutes:.1f} min", grown_mb, "MB"),
+    ]
+
+
+async def soak(directory: Path, minutes: float) -> list[Figure]:
+    """How fast memory grows while sessions are made, prompted and cleared without a pause.
+
+    The first half does not count: Python's and SQLite's caches fill in it.
+    """
+    seconds, resident = [], []
+    async with running_core(directory) as core:
+        begun = time.monotonic()
+        while (passed_s := time.monotonic() - begun) < minutes * 60:
+            await cycle(core)
+            if passed_s > minutes * 30:
+                gc.collect()
+                seconds.append(passed_s)
+                resident.append(resident_mb())
+    slope, _ = linear_regression(seconds, resident)
+    return [
+        Figure(f"memory slope, last half of {minutes:g} min of new sessions", slope * 3600, "MB/h", at_most=1)
     ]
 
 

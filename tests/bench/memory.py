@@ -22,6 +22,7 @@ from tests.bench.figures import Figure
 from tests.bench.processes import descendants, pss_mb
 from tests.bench.whole_bot import whole_bot
 from tests.fakes.cli_home import make_cli_home
+from tests.fakes.discord_server import FakeDiscord
 
 SYNTHETIC_CLI = Path(__file__).with_name("synthetic_cli.sh")
 REAL, SCRIPTED = (1, 10), 50
@@ -70,7 +71,7 @@ async def of_sessions(
     (root / "workspaces").mkdir()
     data = root / "data"
     try:
-        async with whole_bot(data, settings) as pid, connected(data) as core:
+        async with FakeDiscord() as fake, whole_bot(data, fake, settings) as pid, connected(data) as core:
             await asyncio.gather(*(begin(core, number, until) for number in range(count)))
             hosts = [each.pids() for each in host_directories(data / "run")]
             known = [each for each in hosts if each is not None]

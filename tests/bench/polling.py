@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.crowd import answer_greetings, attached, crowd
+from tests.bench.crowd import answer_greetings, attached, crowd, logs_of
 from tests.bench.figures import Figure, median
 from tests.bench.processes import cpu_s
-from tests.bench.stream import RATE, ROOT, Load, logs_of, play
+from tests.bench.stream import RATE, ROOT, Load, play
 from tests.bench.whole_bot import whole_bot
+from tests.fakes.discord_server import FakeDiscord
 
 WRITING, IDLE = 20, 50
 POLLER = "capture-pane every 500 ms"
@@ -54,7 +55,11 @@ async def while_writing(directory: Path, seconds: float) -> list[Figure]:
 async def while_idle(directory: Path, seconds: float) -> list[Figure]:
     """The whole bot, connected to Discord, with sessions that wait for prompts."""
     data = directory / "data"
-    async with crowd(data, IDLE, working=False), whole_bot(data, {"CLAUDE_COMMAND": "sleep"}) as pid:
+    async with (
+        crowd(data, IDLE, working=False),
+        FakeDiscord() as fake,
+        whole_bot(data, fake, {"CLAUDE_COMMAND": "sleep"}) as pid,
+    ):
         await answer_greetings(data)
         with panes(["exec cat"] * IDLE) as server:
             await asyncio.sleep(_IDLE_SETTLES_S)

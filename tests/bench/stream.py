@@ -19,8 +19,8 @@ from backends.output_log import read_lines
 from sessions.claude.parse import parse
 from sessions.events import BlockAdded, Feed, Numbered, PartialText
 from sessions.manager import SessionManager
-from sessions.model import SessionId, Text
-from tests.bench.crowd import attached, crowd
+from sessions.model import Text
+from tests.bench.crowd import all_read, attached, crowd, logs_of
 from tests.bench.figures import Figure, median, percentile
 from tests.bench.loop_lag import loop_lag
 from tests.bench.producer import STORED_EVERY
@@ -88,20 +88,16 @@ async def measure_many(directory: Path, *, short: bool) -> list[Figure]:
     ]  # fmt: skip
 
 
-def logs_of(directory: Path) -> list[Path]:
-    """The output logs of the crowd in `directory`."""
-    return sorted(directory.glob("run/*/1/output.ndjson"))
-
-
 async def play(manager: SessionManager, logs: Sequence[Path], load: Load) -> Played:
     """Let the sessions of `logs` print, and time every line on its way to a subscriber of all sessions."""
-    taken: list[tuple[int, list[Feed]]] = []
+    # Only text is kept: a heap of events would cost the collector more than the core does.
+    taken: list[tuple[int, str]] = []
     subscription = manager.bus.subscribe(None)
 
     async def take() -> None:
         while True:
             items = await subscription.take()
-            taken.append((time.monotonic_ns(), items))
+            taken.append((time.monotonic_ns(), "".join(texts(items))))
 
     async with loop_lag() as lag_ms:
         taking = asyncio.create_task(take(), name="take")
@@ -113,29 +109,19 @@ async def play(manager: SessionManager, logs: Sequence[Path], load: Load) -> Pla
         taking.cancel()
     manager.bus.unsubscribe(subscription)
     # A delta whose block ends before the next poll is never shown: the whole block is.
-    ms = [(now - stamp) / 1e6 for now, items in taken for stamp in stamps(items)]
+    ms = [(now - int(stamp)) / 1e6 for now, text in taken for stamp in _STAMP.findall(text)]
     assert ms, "nothing was published"
     return Played(ms, lag_ms, cpu_s, wall_s)
 
 
-def all_read(manager: SessionManager, logs: Sequence[Path]) -> bool:
-    """Whether the core has read all of `logs`."""
-    sizes = {SessionId(log.parents[1].name): log.stat().st_size for log in logs}
-    read = {session.id: session.run.log_bytes for session in manager.loaded() if session.run is not None}
-    return all(read[session_id] >= size for session_id, size in sizes.items())
-
-
-def stamps(items: list[Feed]) -> Iterator[int]:
-    """The times that lines were written at, of all text that arrived."""
+def texts(items: list[Feed]) -> Iterator[str]:
+    """All text that arrived; each line's has the time that it was written at."""
     for item in items:
         match item:
-            case PartialText():
-                text = item.added
-            case Numbered(event=BlockAdded(block=Text(text=text))):
-                pass
+            case PartialText(added=text) | Numbered(event=BlockAdded(block=Text(text=text))):
+                yield text
             case _:
-                continue
-        yield from map(int, _STAMP.findall(text))
+                pass
 
 
 @contextmanager

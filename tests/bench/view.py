@@ -1,5 +1,6 @@
 """From a line in an output log to what people see: on the bus, in the desired posts, in Discord's requests."""
 
+import asyncio
 import json
 import re
 import time
@@ -13,21 +14,33 @@ from bot.bodies import PostWish
 from bot.plan import PostKey, Step, plan
 from bot.rows import Place, PostRow, insert_place
 from bot.view import View
+from bridge.schema import schema
 from sessions.manager import SessionManager
 from sessions.service import SessionService
-from tests.bench.crowd import attached, crowd
+from storage import Database
+from tests.bench.crowd import answer_greetings, attached, crowd, logs_of
 from tests.bench.figures import Figure, median, percentile
-from tests.bench.stream import RATE, Load, logs_of, play
+from tests.bench.processes import cpu_s
+from tests.bench.stream import RATE, Load, play, producing
+from tests.bench.whole_bot import whole_bot
 from tests.fakes.discord_server import FakeDiscord, Settings
 from tests.fakes.discord_server.fixtures import fake_discord, logged_in
 
 STREAMS = 12
+NAME = f"{STREAMS} × {RATE} lines/s"
 LATENCY_S = 0.08
+_SETTLES_S = 3.0
 _STAMP = re.compile(r"<(\d{10,})>")
 
 
 async def measure(directory: Path, *, short: bool) -> list[Figure]:
-    """Twelve streams beside each other, 80 ms to Discord. Takes some 15 s, short some 8 s."""
+    """Twelve streams beside each other, 80 ms to Discord. Takes some 40 s, short some 20 s."""
+    load = Load((5 if short else 12) * RATE)
+    return [*await latencies(directory / "parts", load), await cpu_of_bot(directory / "whole", load)]
+
+
+async def latencies(directory: Path, load: Load) -> list[Figure]:
+    """How old lines are at each station, with core and view in this process."""
     wished, sent = FirstSeen(), FirstSeen()
     async with (
         crowd(directory, STREAMS, working=True),
@@ -38,21 +51,42 @@ async def measure(directory: Path, *, short: bool) -> list[Figure]:
     ):
         await show_all(view, manager, fake)
         with wishes_to(wished):
-            played = await play(manager, logs_of(directory), Load((5 if short else 12) * RATE))
+            played = await play(manager, logs_of(directory), load)
         await view.settled()
         offset_s = fake.clock.now() - time.monotonic()
         for request in fake.requests:
             if request.method in ("POST", "PATCH"):
                 sent.note(json.dumps(request.body), (request.at - offset_s) * 1e9)
-    lines, name = len(played.ms), f"{STREAMS} streams"
-    us = played.cpu_s / lines * 1e6
     return [
-        Figure(f"{name}, line → bus, median", median(played.ms), "ms"),
-        Figure(f"{name}, line → desired post, median", median(wished.ms), "ms", at_most=1_500),
-        Figure(f"{name}, line → request at Discord, median", median(sent.ms), "ms", at_most=1_500),
-        Figure(f"{name}, line → request at Discord, p99", percentile(sent.ms, 0.99), "ms", at_most=4_000),
-        Figure(f"{name}, CPU per line, from log to Discord", us, "µs", note="the fake's own work included"),
+        Figure(f"{NAME}, line → bus, median", median(played.ms), "ms"),
+        Figure(f"{NAME}, line → desired post, median", median(wished.ms), "ms", at_most=1_500),
+        Figure(f"{NAME}, line → request at Discord, median", median(sent.ms), "ms", at_most=1_500),
+        Figure(f"{NAME}, line → request at Discord, p99", percentile(sent.ms, 0.99), "ms", at_most=4_000),
     ]
+
+
+async def cpu_of_bot(directory: Path, load: Load) -> Figure:
+    """What the whole bot uses from log to Discord, in a process of its own."""
+    data = directory / "data"
+    async with crowd(data, STREAMS, working=True), FakeDiscord(Settings(latency_s=LATENCY_S)) as fake:
+        owner = fake.member("ann")
+        async with Database.open(data / "sessions.db", schema()) as db:
+            for log in logs_of(data):
+                thread = owner.start_thread(fake.general, "bench")
+                place = Place(log.parents[1].name, fake.home.id, thread.id, "thread", owner.id)
+                await db.write([insert_place(place, 0)])
+        async with whole_bot(data, fake, {"CLAUDE_COMMAND": "sleep"}) as pid:
+            await answer_greetings(data)
+            await asyncio.sleep(_SETTLES_S)
+            before = cpu_s(pid)
+            with producing(logs_of(data), load) as producer:
+                await asyncio.to_thread(producer.wait)
+            await asyncio.sleep(_SETTLES_S)
+            used_s = cpu_s(pid) - before
+        texts = "".join(message.text for thread in fake.threads() for message in thread.messages)
+        assert _STAMP.search(texts), "nothing was shown"
+    us = used_s / (STREAMS * load.lines) * 1e6
+    return Figure(f"{NAME}, CPU of the whole bot per line", us, "µs", note="log to Discord")
 
 
 class FirstSeen:

@@ -17,47 +17,46 @@ _DEADLINE_S = 60
 
 
 @asynccontextmanager
-async def whole_bot(directory: Path, settings: Mapping[str, str]) -> AsyncIterator[int]:
-    """A bot with the data directory `directory` and `settings`; gives its pid once it is connected.
+async def whole_bot(directory: Path, fake: FakeDiscord, settings: Mapping[str, str]) -> AsyncIterator[int]:
+    """A bot with the data directory `directory` and `settings`; gives its pid once it is connected to `fake`.
 
     Ended with SIGTERM: its hosts go on. What it says goes to `bot.log` beside the data directory.
     """
-    async with FakeDiscord() as fake:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(directory.parent),
-            "LANG": "C.UTF-8",
-            "PYTHONPATH": str(ROOT),
-            URL_VARIABLE: fake.url,
-            "DATA_DIR": str(directory),
-            "WORKSPACE_ROOT": str(directory.parent / "workspaces"),
-            "DISCORD_TOKEN": fake.token,
-            "ALLOWED_GUILD_IDS": str(fake.home.id),
-            "ALLOWED_USER_IDS": str(fake.member("ann").id),
-            "BACKEND": "pty",
-            "MAX_SESSIONS": "2000",
-            "MAX_SESSIONS_PER_USER": "2000",
-            "MIN_FREE_MEMORY": "0M",
-            "MIN_FREE_DISK": "0M",
-            **settings,
-        }
-        with (directory.parent / "bot.log").open("wb") as log:
-            bot = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.fakes.discord_server.run_bot", "bridge"),
-                cwd=directory.parent,
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            await fake.until_connected(_DEADLINE_S)
-            await _answers(directory)
-            yield bot.pid
-        finally:
-            with suppress(ProcessLookupError):
-                bot.terminate()
-            await asyncio.wait_for(bot.wait(), _DEADLINE_S)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(directory.parent),
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(ROOT),
+        URL_VARIABLE: fake.url,
+        "DATA_DIR": str(directory),
+        "WORKSPACE_ROOT": str(directory.parent / "workspaces"),
+        "DISCORD_TOKEN": fake.token,
+        "ALLOWED_GUILD_IDS": str(fake.home.id),
+        "ALLOWED_USER_IDS": str(fake.member("ann").id),
+        "BACKEND": "pty",
+        "MAX_SESSIONS": "2000",
+        "MAX_SESSIONS_PER_USER": "2000",
+        "MIN_FREE_MEMORY": "0M",
+        "MIN_FREE_DISK": "0M",
+        **settings,
+    }
+    with (directory.parent / "bot.log").open("wb") as log:
+        bot = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.fakes.discord_server.run_bot", "bridge"),
+            cwd=directory.parent,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        await fake.until_connected(_DEADLINE_S)
+        await _answers(directory)
+        yield bot.pid
+    finally:
+        with suppress(ProcessLookupError):
+            bot.terminate()
+        await asyncio.wait_for(bot.wait(), _DEADLINE_S)
 
 
 async def _answers(directory: Path) -> None:

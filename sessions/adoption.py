@@ -20,6 +20,7 @@ from sessions.process_keeper import ProcessKeeper
 from sessions.rows import StoredHost
 from sessions.session import Session
 from sessions.title import title_from
+from storage import Database
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +31,17 @@ _ADOPTED = "Claude was found running here; the bridge had no record of it."
 
 
 async def adopt_strangers(
+    db: Database,
     backend: Backend,
     keeper: ProcessKeeper,
     load: Callable[[SessionId], Awaitable[Session]],
     make: Callable[[SessionId], Session],
 ) -> None:
     """Take over every living host without a row. Call it before anything is restored or started."""
+    known_refs = await rows.hosts_not_ended(db)
     for ref in await backend.survivors():
+        if ref in known_refs:
+            continue
         try:
             host = await backend.attach(ref)
         except HostGone:

@@ -131,7 +131,7 @@ class SessionManager:
 
     async def restore_sessions(self) -> None:
         """Re-attach to what survived; see `recovery.recover`."""
-        await adopt_strangers(self._backend, self.keeper, self.get_session, self._loaded.new)
+        await adopt_strangers(self.db, self._backend, self.keeper, self.get_session, self._loaded.new)
         await recover(self.db, self._backend, self.keeper, self.get_session)
 
     async def shutdown(self, *, stop_hosts: bool = False) -> None:

@@ -125,7 +125,9 @@ class Posting:
         except BodyRefused:
             self._tries.pop(row.id, None)
             raise
-        crash_point("post-sent" if wish.ping is None else "ping-sent")
+        crash_point("post-sent")
+        if wish.ping is not None:
+            crash_point("ping-sent")
         await self._confirm(row, seen, wish, posts)
 
     async def _new_row(self, posts: Posts, key: PostKey, now_ms: int) -> PostRow:

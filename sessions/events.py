@@ -42,6 +42,8 @@ class SessionCreated(msgspec.Struct, frozen=True, tag="session_created"):
 
 
 class LifecycleChanged(msgspec.Struct, frozen=True, tag="lifecycle_changed"):
+    """The session went from one lifecycle to another; `cause` is a sentence, or one of `reasons`."""
+
     old: Lifecycle
     new: Lifecycle
     cause: str
@@ -55,6 +57,8 @@ class SessionRestored(msgspec.Struct, frozen=True, tag="session_restored"):
 
 
 class ActivityChanged(msgspec.Struct, frozen=True, tag="activity_changed"):
+    """What Claude does changed; `blocker` says by what it is held back when it is blocked."""
+
     old: Activity
     new: Activity
     cause: str
@@ -69,6 +73,8 @@ class HostStarted(msgspec.Struct, frozen=True, tag="host_started"):
 
 
 class HostEnded(msgspec.Struct, frozen=True, tag="host_ended"):
+    """Host `number` is over. `code` is None when nobody could note it; `reason` is a sentence, or empty."""
+
     number: int
     code: int | None
     reason: str
@@ -84,6 +90,8 @@ class Branched(msgspec.Struct, frozen=True, tag="branched"):
 
 
 class ConversationChanged(msgspec.Struct, frozen=True, tag="conversation_changed"):
+    """The session has another conversation from here on. `cause`: new, cli (it says so), import, adopt."""
+
     conversation_id: str
     cause: str
 
@@ -140,15 +148,21 @@ class TurnRequeued(msgspec.Struct, frozen=True, tag="turn_requeued"):
 
 
 class TurnEdited(msgspec.Struct, frozen=True, tag="turn_edited"):
+    """A prompt that waits has another text."""
+
     turn_id: TurnId
     prompt: str
 
 
 class TurnMovedToFront(msgspec.Struct, frozen=True, tag="turn_moved_to_front"):
+    """A prompt that waits is the next."""
+
     turn_id: TurnId
 
 
 class TurnWithdrawn(msgspec.Struct, frozen=True, tag="turn_withdrawn"):
+    """A prompt that waited is no longer wanted. `by` is an actor, or a sentence."""
+
     turn_id: TurnId
     by: str
 
@@ -211,10 +225,14 @@ class TurnContinued(msgspec.Struct, frozen=True, tag="turn_continued"):
 
 
 class AskOpened(msgspec.Struct, frozen=True, tag="ask_opened"):
+    """Claude waits for an answer."""
+
     ask: Ask
 
 
 class AskDecided(msgspec.Struct, frozen=True, tag="ask_decided"):
+    """Somebody, or a deadline, answered the ask; the answer is sent with this event."""
+
     ask_id: AskId
     decision: Decision
     by: str
@@ -236,10 +254,14 @@ class Noticed(msgspec.Struct, frozen=True, tag="noticed"):
 
 
 class ModelChanged(msgspec.Struct, frozen=True, tag="model_changed"):
+    """Another model from the next turn on."""
+
     model: str
 
 
 class ModeChanged(msgspec.Struct, frozen=True, tag="mode_changed"):
+    """Another permission mode, at once."""
+
     mode: PermissionMode
 
 
@@ -251,6 +273,8 @@ class TitleChanged(msgspec.Struct, frozen=True, tag="title_changed"):
 
 
 class BackgroundTasksChanged(msgspec.Struct, frozen=True, tag="background_tasks_changed"):
+    """The tasks that run in the background now: all of them, not the difference."""
+
     task_ids: tuple[str, ...]
 
 
@@ -261,6 +285,8 @@ class CommandsListed(msgspec.Struct, frozen=True, tag="commands_listed"):
 
 
 class ContextMeasured(msgspec.Struct, frozen=True, tag="context_measured"):
+    """How full the context was after a turn, in tokens."""
+
     used_tokens: int
     window_tokens: int
 

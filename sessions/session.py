@@ -7,9 +7,8 @@ know, and whether there is room for a process the manager's.
 
 import asyncio
 import shlex
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
 from faults import crash_point
 from machine.awake import awake_timeout
@@ -43,10 +42,9 @@ from sessions.prompt_queue import OWN_WAY, Placed, Prompt, PromptQueue, Sender, 
 from sessions.reasons import HANDED_OVER, leaving_target
 from sessions.rows import load_ask, load_turn
 from sessions.state import Snapshot
+from sessions.stubborn import to_the_end
 from sessions.surroundings import Surroundings
 from sessions.title import title_from
-
-T = TypeVar("T")
 
 
 class Session:
@@ -325,15 +323,3 @@ def _end_without_process(draft: Draft, target: Lifecycle, cause: str) -> None:
     if target is Lifecycle.ENDED and current is not None:
         draft.add(e.TurnEnded(current.turn_id, TurnStatus.INTERRUPTED, reason=cause))
     draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, target, cause))
-
-
-async def to_the_end(work: Awaitable[T]) -> T:
-    """Await `work` without letting a cancellation cut it; the cancellation is raised when it is done."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # seen: who is cancelled has nobody to tell
-        raise

@@ -268,7 +268,7 @@ def _conversation_changed(snapshot: Snapshot, event: e.ConversationChanged) -> S
     return replace(
         snapshot,
         conversation_id=event.conversation_id,
-        conversation_begun=event.cause not in ("new", "fork"),
+        conversation_begun=event.cause != "new",
         last_prompt_uuid="" if event.cause == "new" else snapshot.last_prompt_uuid,
     )
 

@@ -1,4 +1,4 @@
-"""Steps that are only a matter of time: what cannot be stored now is stored when the database takes it."""
+"""Steps that are carried out whatever comes: a caller who gives up, a database that takes nothing now."""
 
 import asyncio
 import logging
@@ -28,3 +28,15 @@ async def until_stored(step: Callable[[], Awaitable[T]]) -> T:
         except StorageError:
             log.exception("cannot store; trying again")
             await asyncio.sleep(_PAUSE_S)
+
+
+async def to_the_end(work: Awaitable[T]) -> T:
+    """Await `work` without letting a cancellation cut it; the cancellation is raised when it is done."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # seen: who is cancelled has nobody to tell
+        raise

@@ -1,6 +1,7 @@
 """Every line that the CLI prints becomes what it means; whatever else it prints becomes `Unrecognized`."""
 
 import json
+import time
 import timeit
 from collections.abc import Iterator
 
@@ -321,6 +322,45 @@ def test_a_long_line_that_is_not_understood_is_kept_in_part() -> None:
     line = parse(b"x" * 1_000_000)
     assert isinstance(line, Unrecognized)
     assert len(line.raw) == MAX_RAW_BYTES
+
+
+IDLE_LINE = b'{"type":"system","subtype":"session_state_changed","state":"idle","session_id":"s"}'
+RESULT_LINE = BY_KIND["result/success"][0]
+
+
+@pytest.mark.parametrize(
+    ("raw", "recovered"),
+    [
+        (b'{"type":"assistant","message":{"content":[{"type":"text","te' + IDLE_LINE, [IDLE_LINE]),
+        # Cut before, within and after an object or a text.
+        (b"{" + IDLE_LINE, [IDLE_LINE]),
+        (b'{"type":"assistant","message":{"id":"m"}' + RESULT_LINE, [RESULT_LINE]),
+        (b'{"type":"assistant","message":{"text":"\\"{' + RESULT_LINE, [RESULT_LINE]),
+        # Two torn ones, a whole one whose line end is lost, several behind one.
+        (b'{"type":"assist{"type":"us' + IDLE_LINE, [IDLE_LINE]),
+        (IDLE_LINE + RESULT_LINE, [IDLE_LINE, RESULT_LINE]),
+        (b'{"type":"us' + IDLE_LINE + RESULT_LINE, [IDLE_LINE, RESULT_LINE]),
+        # The end is torn off too: nothing is whole.
+        (b'{"type":"us' + IDLE_LINE[:-1], []),
+        # What nests within a line is none, whatever it says of itself.
+        (b'{"type":"assistant","message":{"content":[{"input":{"type":"result","is_error":true}', []),
+        (b"no line {}", []),
+    ],
+)
+def test_whole_lines_behind_a_torn_one_are_recovered(raw: bytes, recovered: list[bytes]) -> None:
+    line = parse(raw)
+    assert isinstance(line, Unrecognized)
+    assert line.is_torn
+    assert list(line.recovered) == [parse(each) for each in recovered]
+
+
+def test_a_torn_line_of_megabytes_costs_no_more_than_reading_it() -> None:
+    """Objects begin in it a hundred thousand times, and each is tried only so often."""
+    torn = b'{"type":"assistant","message":{"content":[' + b'{"a":{"b":1}},' * 60_000
+    began = time.process_time()
+    line = parse(torn + IDLE_LINE)
+    assert isinstance(line, Unrecognized)
+    assert time.process_time() - began < 10
 
 
 def test_a_line_of_8_megabytes_is_read_whole() -> None:

@@ -35,7 +35,7 @@ class Handler(Protocol):
     async def handle(self, row: InboxRow) -> str: ...
 
     async def give_up(self, row: InboxRow, error: Exception) -> str:
-        """Say what went wrong where the row came from; returns the note for the row. Raises nothing."""
+        """Say what went wrong where the row came from; returns the note for the row. Raises `TryAgain`."""
         ...
 
 
@@ -180,15 +180,22 @@ class Inbox:
 
     async def _acted_on(self, row: InboxRow) -> str:
         """Act on `row`, however long Discord is in trouble: what nobody could be told of is not given up."""
+        failure: Exception | None = None
         for pause_s in chain(_RETRY_S, repeat(_RETRY_S[-1])):
             try:
-                return await self._handler.handle(row)
+                if failure is None:
+                    return await self._handler.handle(row)
             except TryAgain:
                 await asyncio.sleep(pause_s)
+                continue
             except (ConstraintViolated, StatementRefused) as error:
-                return await self._handler.give_up(row, error)  # time does not cure these
+                failure = error  # time does not cure these
             except StorageError:
                 raise
             except Exception as error:
-                return await self._handler.give_up(row, error)
+                failure = error
+            try:
+                return await self._handler.give_up(row, failure)
+            except TryAgain:
+                await asyncio.sleep(pause_s)
         raise AssertionError("there is always another try")

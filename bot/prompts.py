@@ -3,6 +3,7 @@
 Acts on inbox rows, whose bodies are `MessageBody`; the same row again has no second effect.
 """
 
+import asyncio
 import hashlib
 import logging
 
@@ -45,6 +46,8 @@ HAS_IT_ALREADY = (
 )
 SENT = "sent already"
 _MOST_TOLD = 10_000
+_ROLES_KNOWN_S = 30.0
+_MAY_PASS = (discord.DiscordServerError, discord.RateLimited, *CONNECTION_BROKEN)
 
 
 class PromptHandler:
@@ -56,6 +59,7 @@ class PromptHandler:
         self._client = client
         self._opener = opener
         self._told: dict[tuple[int, int, str], None] = {}
+        self._roles: dict[tuple[int, int], tuple[float, tuple[int, ...] | None]] = {}
 
     async def handle(self, row: InboxRow) -> str:
         """Act on `row`; the note says why it was refused. Raises `TryAgain` and what `give_up` takes."""
@@ -67,11 +71,11 @@ class PromptHandler:
                     return await self._edited(row, msgspec.convert(row.body, MessageBody))
                 case _:
                     return await self._deleted(row)
-        except (discord.DiscordServerError, discord.RateLimited, *CONNECTION_BROKEN) as error:
+        except _MAY_PASS as error:
             raise TryAgain from error
 
     async def give_up(self, row: InboxRow, error: Exception) -> str:
-        """Answer the message with a sentence; raises nothing."""
+        """Answer the message with a sentence. Raises `TryAgain`."""
         incident = f"{row.received_ms & 0xFFFFFFFF:08x}"
         sentence = sentence_for(error)
         if sentence is None:
@@ -199,23 +203,35 @@ class PromptHandler:
     async def actor(self, user_id: int, guild_id: int, role_ids: tuple[int, ...] | None) -> Actor:
         """Who wrote it. Where the roles are not known, Discord is asked; who has left is nobody."""
         if role_ids is None:
+            role_ids = await self._roles_of(user_id, guild_id)
+        if role_ids is None:
+            return actor_of(self._face.access, Somebody(user_id, None))
+        return actor_of(self._face.access, Somebody(user_id, guild_id, frozenset(role_ids)))
+
+    async def _roles_of(self, user_id: int, guild_id: int) -> tuple[int, ...] | None:
+        """A member's roles; None for who has left. Remembered for a while: one may have written much."""
+        now = asyncio.get_running_loop().time()
+        self._roles = {key: known for key, known in self._roles.items() if now - known[0] < _ROLES_KNOWN_S}
+        if (guild_id, user_id) not in self._roles:
             try:
                 member = await self._client.http.get_member(guild_id, user_id)
+                found: tuple[int, ...] | None = tuple(int(each) for each in member["roles"])
             except discord.NotFound:
-                return actor_of(self._face.access, Somebody(user_id, None))
-            role_ids = tuple(int(each) for each in member["roles"])
-        return actor_of(self._face.access, Somebody(user_id, guild_id, frozenset(role_ids)))
+                found = None
+            self._roles[guild_id, user_id] = (now, found)
+        return self._roles[guild_id, user_id][1]
 
     async def _tell_once(self, row: InboxRow, sentence: str) -> None:
         """Answer, but not to every message: people may talk in a thread that is not theirs."""
         told = (row.channel_id, row.author_id, sentence)
         if told not in self._told:
+            await self._answer(row, sentence)
             self._told[told] = None
             while len(self._told) > _MOST_TOLD:
                 self._told.pop(next(iter(self._told)))
-            await self._answer(row, sentence)
 
     async def _answer(self, row: InboxRow, sentence: str) -> None:
+        """Reply to the message, silently; the same again is one message. Raises `TryAgain`."""
         message_id = int(row.body["message_id"])
         reference = discord.MessageReference(
             message_id=message_id, channel_id=row.channel_id, fail_if_not_exists=False
@@ -225,5 +241,7 @@ class PromptHandler:
             await self._client.get_partial_messageable(row.channel_id).send(
                 sentence[:2000], reference=reference, mention_author=False, silent=True, nonce=nonce
             )
-        except (discord.HTTPException, *CONNECTION_BROKEN) as error:
+        except _MAY_PASS as error:
+            raise TryAgain from error
+        except discord.HTTPException as error:
             log.warning("answer not delivered", extra={"channel": row.channel_id, "why": type(error).__name__})

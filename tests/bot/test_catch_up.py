@@ -273,6 +273,19 @@ async def test_roles_that_history_does_not_tell_are_asked_for(
         assert [thread.id for thread in fake.threads()] == [allowed.id]
 
 
+async def test_the_roles_of_one_author_are_asked_for_once(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with ways_in(fake, core, town) as ways:
+        thread, session = await ways.started(town.ann, "demo:text first")
+    await fake.until_gone()
+    for number in range(5):
+        town.ann.send(thread, f"demo:text away {number}")
+    async with ways_in(fake, core, town):
+        await reached(session, lambda snapshot: snapshot.message_count == 6)
+    assert len(fake.requests.to("GET /guilds/{guild_id}/members/{user_id}")) == 1
+
+
 async def test_a_private_thread_that_was_archived_meanwhile_is_read_back_too(
     fake: FakeDiscord, core: RunningCore, town: Town
 ) -> None:

@@ -131,6 +131,20 @@ async def test_a_message_in_an_ended_session_says_that_it_has_ended(ways: Ways) 
     await thread.wait_for_message("has ended")
 
 
+async def test_an_answer_that_discord_does_not_take_is_given_later_and_once(
+    ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.inbox._RETRY_S", (0.05,))
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    await ways.core.manager.clear_session(session.id)
+    ways.fake.faults.fail(503, "POST /channels/*/messages", times=2)
+    ways.fake.faults.lose_answer("POST /channels/*/messages")
+    ways.town.ann.send(thread, "still there?")
+    await thread.wait_for_message("has ended")
+    await ways.dealt_with()
+    assert len([one for one in thread.from_bot if "has ended" in one.text]) == 1
+
+
 HOSTILE = [
     pytest.param("@everyone @here <@&1> <@1> look", id="pings"),
     pytest.param("```" * 600, id="backticks"),

@@ -212,7 +212,7 @@ async def test_commands(bot: Bot) -> None:
     (bot.house.workspace / "side" / "a.txt").write_text("in the project")
     assert "a.txt" in await say("session file", path="a.txt")
     (bot.house.workspace / "b.txt").write_text("beside the project")
-    assert "outside" in await say("session file", path="../b.txt")
+    assert "not given out" in await say("session file", path="../b.txt")
     assert "goes to Claude" in await say("session command", name="compact")
     assert "</session list:" in await say("help")
     exported = await ann.slash(thread, "session export", format="json").settled()

@@ -79,6 +79,8 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Button:
+    """A button, and what it does."""
+
     control: Control
     label: str
     style: Style = Style.SECONDARY
@@ -87,6 +89,8 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Option:
+    """One of the options of a select."""
+
     label: str
     value: str
     description: str = ""
@@ -109,6 +113,8 @@ Row = tuple[Button, ...] | Select
 
 @dataclass(frozen=True, slots=True)
 class File:
+    """A file that goes with a message; `name` is shown."""
+
     name: str
     data: bytes
     description: str = ""

@@ -19,6 +19,8 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
+    """Let the message show something else."""
+
     wish: PostWish
     row: PostRow
     message_id: int
@@ -26,6 +28,8 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
+    """Take the message away; it may be gone already."""
+
     row: PostRow
 
 

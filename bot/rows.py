@@ -44,6 +44,7 @@ class PostRow:
 
 
 def insert_place(place: Place, at_ms: int) -> Statement:
+    """The session is shown there from now on; its owner and beginning stay."""
     return Statement(
         "INSERT INTO places (session_id, guild_id, channel_id, kind, owner_id, created_ms)"
         " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (session_id) DO UPDATE SET channel_id = excluded.channel_id,"
@@ -63,6 +64,7 @@ _PLACE = "SELECT session_id, guild_id, channel_id, kind, owner_id, shown_event F
 
 
 async def load_place(db: Database, session_id: str) -> Place | None:
+    """Where the session is shown; None if it has no place."""
     row: Sequence[Any] | None = await db.read_one(f"{_PLACE} WHERE session_id = ?", (session_id,))
     return None if row is None else Place(*row)
 
@@ -143,6 +145,7 @@ def forget_message(post_id: int) -> Statement:
 
 
 def delete_post(post_id: int) -> Statement:
+    """The message is gone, and nothing of it is expected."""
     return Statement("DELETE FROM posts WHERE id = ?", (post_id,))
 
 
@@ -190,6 +193,7 @@ async def load_fact(db: Database, name: str) -> str:
 
 
 def store_fact(name: str, value: str) -> Statement:
+    """Remember `value` under `name`, in place of what was there."""
     return Statement(
         "INSERT INTO face_facts (name, value) VALUES (?, ?)"
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value",

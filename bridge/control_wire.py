@@ -50,6 +50,8 @@ Request = Perform | Follow | Cancel
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """What the server says first: the version that it speaks, and its process."""
+
     protocol: int
     pid: int
 
@@ -62,6 +64,8 @@ class Reply(msgspec.Struct, frozen=True, tag="reply"):
 
 
 class Happened(msgspec.Struct, frozen=True, tag="happened"):
+    """Something that a followed session brings."""
+
     id: int
     feed: Feed
 

@@ -31,6 +31,7 @@ class DiscordRefused(DiscordTrouble):
 
     @property
     def token_is_wrong(self) -> bool:
+        """Whether Discord does not know the token."""
         return self.status == 401
 
     @property
@@ -44,6 +45,8 @@ class DiscordUnreachable(DiscordTrouble):
 
 
 class User(msgspec.Struct, frozen=True):
+    """A person or a bot."""
+
     id: str
     username: str = ""
 
@@ -65,6 +68,8 @@ class Application(msgspec.Struct, frozen=True):
 
 
 class Role(msgspec.Struct, frozen=True):
+    """A role; `permissions` is a number written as text."""
+
     id: str
     name: str = ""
     permissions: str = "0"
@@ -80,6 +85,8 @@ class Guild(msgspec.Struct, frozen=True):
 
 
 class Member(msgspec.Struct, frozen=True):
+    """Somebody in a server: the ids of the roles."""
+
     roles: tuple[str, ...] = ()
 
 
@@ -92,9 +99,11 @@ class DiscordRest:
         self._api = api
 
     async def me(self) -> User:
+        """The bot itself."""
         return await self._get("/users/@me", User)
 
     async def application(self) -> Application:
+        """The application behind the bot."""
         return await self._get("/applications/@me", Application)
 
     async def guilds(self) -> tuple[Guild, ...]:
@@ -102,9 +111,11 @@ class DiscordRest:
         return await self._get("/users/@me/guilds", tuple[Guild, ...])
 
     async def guild(self, guild_id: str) -> Guild:
+        """A server that the bot is in; `is_absent` of the error tells that it is not."""
         return await self._get(f"/guilds/{guild_id}", Guild)
 
     async def member(self, guild_id: str, user_id: str) -> Member:
+        """Somebody in the server; `is_absent` of the error tells that nobody has the id."""
         return await self._get(f"/guilds/{guild_id}/members/{user_id}", Member)
 
     async def _get(self, path: str, kind: type[T]) -> T:

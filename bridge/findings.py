@@ -29,18 +29,22 @@ _COLOURS = {Level.OK: "32", Level.WARNING: "33", Level.FAILED: "31", Level.SKIPP
 
 
 def ok(name: str, sentence: str) -> Finding:
+    """A finding with nothing to do."""
     return Finding(name, Level.OK, sentence)
 
 
 def warning(name: str, sentence: str, remedy: str) -> Finding:
+    """A finding that stops nothing; `remedy` is what to do."""
     return Finding(name, Level.WARNING, sentence, remedy)
 
 
 def failed(name: str, sentence: str, remedy: str) -> Finding:
+    """A finding without which it does not work; `remedy` is what to do."""
     return Finding(name, Level.FAILED, sentence, remedy)
 
 
 def skipped(name: str, sentence: str, remedy: str = "") -> Finding:
+    """What was not looked at, and why."""
     return Finding(name, Level.SKIPPED, sentence, remedy)
 
 

@@ -31,11 +31,17 @@ _ID = re.compile(r"[0-9]{15,20}")
 class Asker(Protocol):
     """Somebody who answers. Each call blocks; `EOFError` when there is nobody any more."""
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None:
+        """Show a line or more."""
+        ...
 
-    def ask(self, question: str) -> str: ...
+    def ask(self, question: str) -> str:
+        """What was typed, without white space around it; empty for just Enter."""
+        ...
 
-    def ask_secret(self, question: str) -> str: ...
+    def ask_secret(self, question: str) -> str:
+        """The same, without showing what is typed."""
+        ...
 
 
 class Terminal:

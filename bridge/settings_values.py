@@ -78,14 +78,17 @@ def _path(value: object) -> object:
 
 
 def in_lower_case(value: object) -> object:
+    """A text in lower case without white space around it; anything else as it is."""
     return value.strip().lower() if isinstance(value, str) else value
 
 
 def in_capitals(value: object) -> object:
+    """A text in capitals without white space around it; anything else as it is."""
     return value.strip().upper() if isinstance(value, str) else value
 
 
 def stripped(value: object) -> object:
+    """A text without white space around it; anything else as it is."""
     return value.strip() if isinstance(value, str) else value
 
 

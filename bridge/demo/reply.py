@@ -44,11 +44,15 @@ class TextPiece:
 
 @dataclass(frozen=True, slots=True)
 class ThinkingPiece:
+    """Deltas of a thinking block."""
+
     deltas: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CallPiece:
+    """A whole tool call."""
+
     call_id: str
     tool: str
     input: Mapping[str, Any]
@@ -56,7 +60,7 @@ class CallPiece:
 
 @dataclass(frozen=True, slots=True)
 class BlockEnd:
-    pass
+    """What follows begins a new block."""
 
 
 Piece = TextPiece | ThinkingPiece | CallPiece | BlockEnd | Pace | Gate | Break

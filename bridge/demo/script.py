@@ -39,21 +39,29 @@ demo:error WHAT [after=S] [times=N]
 
 @dataclass(frozen=True, slots=True)
 class Say:
+    """Say this."""
+
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
+    """So many numbered lines."""
+
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Big:
+    """So many megabytes in one block."""
+
     megabytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Think:
+    """Think this."""
+
     text: str
 
 
@@ -66,12 +74,12 @@ class Exhibit:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    pass
+    """Tell length and hash of the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewBlock:
-    pass
+    """Begin a new text block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,8 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
+    """Wait until somebody opens the gate of this name."""
+
     name: str
 
 
@@ -118,6 +128,8 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
+    """A word that is no directive: the answer says so."""
+
     word: str
 
 

@@ -227,15 +227,20 @@ def initialize_reply(line: ControlSucceeded) -> InitializeReply:
 
 @dataclass(frozen=True, slots=True)
 class ContextUsage:
+    """How full the context is."""
+
     used_tokens: int
     max_tokens: int
 
 
 def context_usage(line: ControlSucceeded) -> ContextUsage:
+    """What the answer to `measure_context` says."""
     return ContextUsage(int_of(line.response, "totalTokens"), int_of(line.response, "maxTokens"))
 
 
 class RewindRefusal(StrEnum):
+    """Why a conversation was not rewound."""
+
     TARGET_NOT_FOUND = "target_not_found"
     """The prompt is not in the conversation, or no longer: what a repeat of a done rewind finds."""
     STALE_TARGET = "stale_target"
@@ -258,11 +263,14 @@ class Rewound:
 
 @dataclass(frozen=True, slots=True)
 class NotRewound:
+    """Nothing was forgotten; `error` is in the words of the CLI."""
+
     reason: RewindRefusal
     error: str
 
 
 def rewind_outcome(line: ControlSucceeded) -> Rewound | NotRewound:
+    """What the answer to `rewind_conversation` says."""
     body = line.response
     if flag_of(body, "rewound"):
         return Rewound(text_of(body, "prefillText"), maybe_text(body, "precedingAssistantUuid"))
@@ -284,10 +292,13 @@ class FilesRewound:
 
 @dataclass(frozen=True, slots=True)
 class FilesKept:
+    """Nothing was put back; `error` is in the words of the CLI."""
+
     error: str
 
 
 def files_outcome(line: ControlSucceeded) -> FilesRewound | FilesKept:
+    """What the answer to `rewind_files` says."""
     body = line.response
     if not flag_of(body, "canRewind"):
         return FilesKept(text_of(body, "error"))

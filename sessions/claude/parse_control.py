@@ -22,6 +22,7 @@ from sessions.claude.wire import Json, flag_of, maybe_text, object_of, objects_o
 
 
 def request(body: Json) -> CliLine:
+    """An ask of the CLI, or another of its control requests."""
     asked = object_of(body, "request")
     if text_of(asked, "subtype") == "can_use_tool":
         return _ask(text_of(body, "request_id"), asked)
@@ -29,10 +30,12 @@ def request(body: Json) -> CliLine:
 
 
 def cancelled(body: Json) -> CliLine:
+    """The CLI no longer waits for an answer."""
     return AskCancelled(text_of(body, "request_id"))
 
 
 def response(body: Json) -> CliLine | None:
+    """The answer to one of our control requests; None if it is neither success nor error."""
     outer = object_of(body, "response")
     request_id = text_of(outer, "request_id")
     inner = object_of(outer, "response")

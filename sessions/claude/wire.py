@@ -83,21 +83,25 @@ def without_surrogates(value: Any) -> Any:
 
 
 def text_of(body: Json, key: str, default: str = "") -> str:
+    """The text at `key`, or `default` if there is none or something else."""
     value = body.get(key)
     return value if isinstance(value, str) else default
 
 
 def maybe_text(body: Json, key: str) -> str | None:
+    """The text at `key`, if it is one."""
     value = body.get(key)
     return value if isinstance(value, str) else None
 
 
 def int_of(body: Json, key: str, default: int = 0) -> int:
+    """The number at `key` as a whole one, or `default`."""
     value = maybe_int(body, key)
     return default if value is None else value
 
 
 def maybe_int(body: Json, key: str) -> int | None:
+    """The number at `key` as a whole one, if it is one that fits."""
     number = maybe_float(body, key)
     if number is None:
         return None
@@ -106,11 +110,13 @@ def maybe_int(body: Json, key: str) -> int | None:
 
 
 def float_of(body: Json, key: str, default: float = 0.0) -> float:
+    """The number at `key`, or `default`."""
     value = maybe_float(body, key)
     return default if value is None else value
 
 
 def maybe_float(body: Json, key: str) -> float | None:
+    """The number at `key`, if it is a finite one that fits."""
     value = body.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -119,15 +125,18 @@ def maybe_float(body: Json, key: str) -> float | None:
 
 
 def flag_of(body: Json, key: str) -> bool:
+    """Whether the value at `key` is true itself."""
     return body.get(key) is True
 
 
 def object_of(body: Json, key: str) -> Json:
+    """The object at `key`, or an empty one."""
     value = body.get(key)
     return value if isinstance(value, Mapping) else _EMPTY
 
 
 def maybe_object(body: Json, key: str) -> Json | None:
+    """The object at `key`, if it is one."""
     value = body.get(key)
     return value if isinstance(value, Mapping) else None
 

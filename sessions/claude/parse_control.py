@@ -35,7 +35,7 @@ def cancelled(body: Json) -> CliLine:
 
 
 def response(body: Json) -> CliLine | None:
-    """The answer to one of our control requests; None if it is neither success nor error."""
+    """The answer to one of our control requests, or the echo of our answer to an ask; None if it is neither."""
     outer = object_of(body, "response")
     request_id = text_of(outer, "request_id")
     inner = object_of(outer, "response")

@@ -266,7 +266,7 @@ def test_a_tool_call_reads_well(name: str, given: dict[str, object], line: str) 
         (3_900_000, "1 h 5 min"),
     ],
 )
-def test_durations(ms: int, words: str) -> None:
+def test_a_duration_is_said_as_people_say_it(ms: int, words: str) -> None:
     assert wording.duration(ms) == words
 
 
@@ -279,7 +279,7 @@ def test_durations(ms: int, words: str) -> None:
         ("own_model", r"own\_model"),
     ],
 )
-def test_models(model: str, words: str) -> None:
+def test_a_model_is_called_by_its_short_name(model: str, words: str) -> None:
     assert wording.model_name(model) == words
 
 

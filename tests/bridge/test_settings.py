@@ -159,7 +159,7 @@ def test_a_secret_is_in_no_text_about_the_settings() -> None:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def test_settings_are_frozen() -> None:
+def test_settings_never_change_once_they_are_read() -> None:
     settings = load_settings()
     with pytest.raises(ValidationError):
         settings.max_sessions = 99

@@ -33,7 +33,7 @@ def attached(outcome: Outcome) -> Sequence[Attachment]:
     return shown(outcome).attachments
 
 
-async def test_talking(bot: Bot) -> None:
+async def test_every_way_of_asking_is_answered_in_its_thread(bot: Bot) -> None:
     """`/claude`, messages with files, a mention, a reply, the message menu."""
     fake, ann = bot.fake, bot.ann
     thread = await bot.claude("Hello demo:text Good morning", file=("notes.txt", b"remember"))
@@ -61,7 +61,7 @@ async def test_talking(bot: Bot) -> None:
     )
 
 
-async def test_the_queue(bot: Bot) -> None:
+async def test_waiting_prompts_can_be_edited_deleted_and_cancelled(bot: Bot) -> None:
     """What is sent while Claude works waits, with a place and a Cancel; editing and deleting change it."""
     ann = bot.ann
     thread = await bot.claude("demo:gate busy\ndemo:text Done with that")
@@ -82,7 +82,7 @@ async def test_the_queue(bot: Bot) -> None:
     assert [prompt.rpartition("demo:text ")[2] for (prompt,) in said] == ["Done with that", "Right"]
 
 
-async def test_send_now_and_stop(bot: Bot) -> None:
+async def test_stop_keeps_what_was_said_and_send_now_is_next(bot: Bot) -> None:
     ann = bot.ann
     thread = await bot.claude("demo:text Begun\ndemo:gate one\ndemo:text Never reached")
     await bot.gate("one")
@@ -99,7 +99,7 @@ async def test_send_now_and_stop(bot: Bot) -> None:
     await bot.answered(thread, "DEMO: Right now")
 
 
-async def test_the_buttons_of_an_answer(bot: Bot) -> None:
+async def test_every_button_of_an_answer_does_what_it_says(bot: Bot) -> None:
     ann = bot.ann
     thread = await bot.claude("demo:write out.txt some words\ndemo:text Written")
     ask = await thread.wait_for_message(button("Allow once"))
@@ -145,7 +145,7 @@ async def test_regenerating_offers_to_put_files_back(bot: Bot) -> None:
     await thread.wait_for_message(button("2/2"))
 
 
-async def test_asks(bot: Bot) -> None:
+async def test_asks_are_answered_and_who_is_late_is_told_who_decided(bot: Bot) -> None:
     """Permission, question and plan; notes; whoever is late is told who decided."""
     ann = bot.ann
     thread = await bot.claude("demo:bash rm -rf nothing\ndemo:text After the ask")
@@ -182,7 +182,7 @@ async def test_asks(bot: Bot) -> None:
     await thread.wait_for_message("Sent back")
 
 
-async def test_commands(bot: Bot) -> None:
+async def test_every_command_does_what_it_says(bot: Bot) -> None:
     """Every command that the tests above do not use."""
     ann, boss, general = bot.ann, bot.boss, bot.fake.general
     (bot.house.workspace / "side").mkdir(parents=True)
@@ -236,7 +236,7 @@ async def test_commands(bot: Bot) -> None:
     await bot.stop()
 
 
-async def test_a_graceful_end_and_the_next_start(bot: Bot) -> None:
+async def test_what_was_written_while_the_bot_was_away_is_answered_at_its_next_start(bot: Bot) -> None:
     thread = await bot.claude("demo:text One")
     old = await bot.answered(thread, "One")
     assert await bot.stop() == 0

@@ -31,7 +31,7 @@ from sessions.model import PermissionMode
         ("", None),
     ],
 )
-def test_a_line_that_begins_with_a_slash_means_what_help_says(line: str, meaning: s.SlashCommand | None) -> None:
+def test_a_slash_line_means_what_help_says(line: str, meaning: s.SlashCommand | None) -> None:
     assert s.parse_slash(line) == meaning
 
 

@@ -65,6 +65,7 @@ class HostRun:
         self._flushing = asyncio.Lock()
         self._unwritten = asyncio.Event()
         self._greeting_id = ""
+        self._greets_in_silence = False
         # What was said before this start of a turn that runs was not seen by us.
         self.watched = Watched(is_whole=session.snapshot.current is None)
         self.over = asyncio.Event()
@@ -105,18 +106,20 @@ class HostRun:
 
     # --- beginning --------------------------------------------------------------------------------------
 
-    async def greet(self) -> None:
+    async def greet(self, *, in_silence_s: float | None = None) -> None:
         """Learn where the CLI stands; `_greeted` settles it. Raises `ClaudeUnavailable`.
 
-        The same for a new host and for one that was found again after a restart.
+        The same for a new host, for one that was found again after a restart, and (waiting `in_silence_s` for
+        the answer) for one that has said nothing for long.
         """
         driver = self.session.around.driver
 
         def build(request_id: str) -> bytes:
             self._greeting_id = request_id
+            self._greets_in_silence = in_silence_s is not None
             return driver.initialize(request_id)
 
-        await self.control.request(build, timeout_s=self.session.around.patience.start_s)
+        await self.control.request(build, timeout_s=in_silence_s or self.session.around.patience.start_s)
 
     async def _greeted(self, draft: Draft, line: c.ControlSucceeded, moment: Moment) -> None:
         """Settle asks with the CLI's own list, at the place in the log where it gave it."""
@@ -131,12 +134,20 @@ class HostRun:
                 draft.add_all(list(open_ask(draft.snapshot, asked, moment)))
         if draft.snapshot.lifecycle is Lifecycle.STARTING:
             draft.add(e.LifecycleChanged(Lifecycle.STARTING, Lifecycle.LIVE, "Claude is ready"))
-        running = draft.snapshot.running
-        if reply.state is c.CliState.IDLE and running is not None and running.host == self.number:
-            # The lines that said so were lost, or the turn would have ended before this answer.
-            idle = c.StateChanged(c.CliState.IDLE)
-            await self._fill_gaps(draft, idle)
-            draft.add_all(list(interpret(draft.snapshot, idle, moment)))
+        if reply.state is c.CliState.IDLE:
+            await self._found_idle(draft, moment)
+
+    async def _found_idle(self, draft: Draft, moment: Moment) -> None:
+        """End a turn whose end was lost on the way: with its lines it would have ended before this answer."""
+        running, sent = draft.snapshot.running, draft.snapshot.sent
+        if self._greets_in_silence and sent is not None and running is None:
+            # Claude has read the prompt long ago: its lines are read in order, and ours came after it.
+            draft.add(e.TurnStarted(sent.turn_id))
+        elif running is None or not (self._greets_in_silence or running.host == self.number):
+            return
+        idle = c.StateChanged(c.CliState.IDLE)
+        await self._fill_gaps(draft, idle)
+        draft.add_all(list(interpret(draft.snapshot, idle, moment)))
 
     async def take_up_cut_turn(self) -> None:
         """Send the turn that an earlier host left unfinished once more, under its old uuid, to this one."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sessions import events as e
 from sessions.errors import SessionError
-from sessions.model import Activity, AskId, Blocker, Deny
+from sessions.model import Activity, AskId, Blocker, Deny, Lifecycle
 from sessions.session import Session
 from sessions.state import OpenAsk
 
@@ -19,14 +19,16 @@ log = logging.getLogger(__name__)
 TIMEOUT_ACTOR = "timeout"
 _DAY_S = 86_400.0
 _QUIET_CPU_S = 0.05
+_ANSWERED_WITHIN_S = 5.0
 _OWN_PROCESSES = 3  # shell, follower and the CLI itself
 
 
 @dataclass(frozen=True, slots=True)
 class Vigilance:
-    """When to act, in seconds; None is never."""
+    """When to act, in seconds; None is never. After `ask_again_s` in silence Claude is asked how it stands."""
 
     round_s: float = 5.0
+    ask_again_s: float = 30.0
     no_progress_s: float | None = 900.0
     ask_timeout_s: float | None = None
     ask_park_s: float = 3600.0
@@ -49,6 +51,7 @@ class Supervisor:
         self._vigilance = vigilance
         self._sessions = sessions
         self._waiting = waiting
+        self._asked_again: dict[str, float] = {}
         self._cpu_s: dict[str, float] = {}
         self._daily = daily
         self._reminded: set[AskId] = set()
@@ -85,12 +88,29 @@ class Supervisor:
         snapshot = session.snapshot
         if session.run is None:
             self._cpu_s.pop(session.id, None)
+            self._asked_again.pop(session.id, None)
         elif snapshot.asks:
             await self._look_after_asks(session)
         elif snapshot.activity is Activity.WORKING:
+            await self._ask_where_it_stands(session)
             await self._look_for_progress(session)
+        elif snapshot.activity is Activity.ASKING:
+            await self._ask_where_it_stands(session)
         else:
             self._cpu_s.pop(session.id, None)
+
+    async def _ask_where_it_stands(self, session: Session) -> None:
+        """Once in a silence: the ask, or the end of the turn, may be among the lines that a full disk lost."""
+        run, now_s = session.run, session.around.clock.monotonic()
+        if run is None or session.snapshot.lifecycle is not Lifecycle.LIVE:
+            return
+        silent_since = run.last_output
+        is_new = self._asked_again.get(session.id) != silent_since
+        if is_new and now_s - silent_since >= self._vigilance.ask_again_s:
+            self._asked_again[session.id] = silent_since
+            await run.greet(in_silence_s=_ANSWERED_WITHIN_S)
+            # That it answers us is no sign that it goes on with its work.
+            run.last_output = silent_since
 
     async def _look_after_asks(self, session: Session) -> None:
         timeout_s = self._vigilance.ask_timeout_s

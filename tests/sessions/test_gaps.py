@@ -21,7 +21,7 @@ from sessions.claude import lines as c
 from sessions.claude.parse import parse
 from sessions.conversations import Conversations, ReadBlock
 from sessions.gaps import KnownBlock, Watched, missing
-from sessions.model import Block, SessionId, Text, TurnId, TurnStatus
+from sessions.model import Activity, Block, SessionId, Text, TurnId, TurnStatus
 from sessions.prompt_queue import Sender
 from sessions.session import Session
 from sessions.state import Snapshot
@@ -80,7 +80,6 @@ class Reciter:
         self._leave = leave
         argv = spec.argv
         self.conversation_id = argv[argv.index("--session-id") + 1]
-        self.state = "idle"
 
     def take(self, line: bytes) -> None:
         body = json.loads(line)
@@ -91,10 +90,11 @@ class Reciter:
                 text.replace(self._stage.recorded.conversation_id.encode(), self.conversation_id.encode())
             )
         elif body["type"] == "control_request":
-            reply: dict[str, object] = {"session_state": self.state}
+            reply: dict[str, object] = {"session_state": self._stage.state}
             if body["request"]["subtype"] == "get_context_usage":
                 reply = {"totalTokens": 1, "maxTokens": 2}
             answer = {"subtype": "success", "request_id": body["request_id"], "response": reply}
+            answer["pending_permission_requests"] = self._stage.asks
             self._write(json.dumps({"type": "control_response", "response": answer}).encode() + b"\n")
             if body["request"]["subtype"] == "end_session":
                 self._leave(0)
@@ -109,6 +109,8 @@ class Stage:
     def __init__(self, made: House, recorded: Recorded, config: Path) -> None:
         self.recorded = recorded
         self.text = b""
+        self.state = "idle"
+        self.asks: list[object] = []
         self._config = config
         self._house = made
         self._told = 0
@@ -211,23 +213,41 @@ async def test_what_was_read_back_is_said_once(db: Database, recorded: Recorded,
 
 
 @pytest.mark.real_cli
+@pytest.mark.parametrize("printed", [0.0, 0.5, 1.0])
 async def test_an_end_that_was_lost_is_found_out_by_asking(
-    db: Database, recorded: Recorded, tmp_path: Path
+    db: Database, recorded: Recorded, tmp_path: Path, printed: float
 ) -> None:
-    """Result and idle are gone: Claude waits, we wait. The next greeting ends it."""
+    """Result and idle are gone, or all of the turn: Claude waits, we wait. Asking ends it."""
     ends = recorded.places(c.TurnResult)[0]
     async with stage(db, recorded, tmp_path) as told:
-        session = await told.tell(joined(recorded.lines[:ends]))
+        text = joined(recorded.lines[: round(ends * printed)])
+        session = await told.tell(text)
         async with asyncio.timeout(DEADLINE_S):
-            await session.until(
-                lambda snapshot: snapshot.running is not None and snapshot.running.next_ordinal == 9
-            )
+            await session.until(lambda snapshot: snapshot.current is not None)
             assert session.run is not None
-            await session.run.greet()
+            await session.run.greet(in_silence_s=DEADLINE_S)
             await session.until(lambda snapshot: snapshot.is_idle)
         turns = await rows.load_turns(db, session.id, limit=9)
         assert [turn.status for turn in turns] == [TurnStatus.DONE]
         assert len(await rows.load_blocks(db, turns[0].id)) == 9
+
+
+@pytest.mark.real_cli
+async def test_an_ask_that_was_lost_is_found_out_by_asking(
+    db: Database, recorded: Recorded, tmp_path: Path
+) -> None:
+    asked = next(line for line in seeds.samples() if isinstance(parse(line), c.PermissionAsked))
+    asking = {"type": "system", "subtype": "session_state_changed", "state": "requires_action"}
+    speaks = recorded.places(c.MessageStarted)[0]
+    async with stage(db, recorded, tmp_path) as told:
+        session = await told.tell(joined([*recorded.lines[:speaks], json.dumps(asking).encode()]))
+        async with asyncio.timeout(DEADLINE_S):
+            await session.until(lambda snapshot: snapshot.activity is Activity.ASKING)
+            told.state, told.asks = "requires_action", [json.loads(asked)]
+            assert session.run is not None
+            await session.run.greet(in_silence_s=DEADLINE_S)
+            await session.until(lambda snapshot: len(snapshot.asks) == 1)
+        assert session.snapshot.running is not None
 
 
 # --- noticing ---------------------------------------------------------------------------------------------

@@ -171,6 +171,19 @@ async def test_a_child_or_cpu_time_is_progress(sign: HostUsage, tmp_path: Path, 
         assert session.snapshot.blocker is Blocker.NO_PROGRESS
 
 
+async def test_a_silent_claude_is_asked_once_where_it_stands(tmp_path: Path, stuck: Stuck) -> None:
+    async with watched(tmp_path, Vigilance(ask_again_s=30)) as house:
+        session = await working(house.core)
+        sent = house.core.run / session.id / "1" / "input.ndjson"
+
+        async def greetings(after_s: float) -> int:
+            await house.round(session, after_s)
+            return sent.read_bytes().count(b'"initialize"')
+
+        assert [await greetings(after_s) for after_s in (29, 1, 1, 300)] == [1, 2, 2, 2]
+        assert session.snapshot.activity is Activity.WORKING
+
+
 async def test_an_idle_session_is_never_stuck(tmp_path: Path, stuck: Stuck) -> None:
     async with watched(tmp_path, Vigilance(no_progress_s=900)) as house:
         session = await house.core.session()

@@ -1,8 +1,7 @@
 """`doctor` against a fake Discord and the scripted CLI: what is wrong is named, with what to do."""
 
 import json
-import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,32 +13,12 @@ from bridge.invite import NEEDED
 from bridge.machine_checks import check_prefix
 from bridge.ownership import OwnerKind, owning
 from bridge.settings import load_settings
-from tests.fakes.cli_home import install_scripted_cli
 from tests.fakes.discord_server import FakeDiscord, payloads
 from tests.fakes.discord_server.permissions import Permission
 
 USER = "100000000000000001"
 
-
-@pytest.fixture(autouse=True)
-def clean_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A work directory with a `claude` on PATH, and no setting from outside."""
-    for name in list(os.environ):
-        if name.startswith(("DISCORD", "ALLOWED", "ANTHROPIC", "CLAUDE", "DATA_DIR", "DATABASE")):
-            monkeypatch.delenv(name)
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    install_scripted_cli(programs)
-    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-async def discord() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as running:
-        yield running
+pytestmark = pytest.mark.usefixtures("clean_place")
 
 
 def env(discord: FakeDiscord, **changes: str) -> Path:

@@ -1,15 +1,13 @@
 """`init`, answered by a script: each answer is checked at once, and `.env` is written last, private."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from bridge.env_file import read_values
 from bridge.first_run import first_run, init
-from tests.fakes.cli_home import install_scripted_cli
 from tests.fakes.discord_server import FakeDiscord, payloads
 from tests.fakes.discord_server.permissions import Permission
 
@@ -41,23 +39,8 @@ class Script:
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in list(os.environ):
-        if name.startswith(("DISCORD", "ALLOWED", "ANTHROPIC", "CLAUDE", "DATA_DIR", "WORKSPACE")):
-            monkeypatch.delenv(name)
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    install_scripted_cli(programs)
-    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / ".env"
-
-
-@pytest.fixture
-async def discord() -> AsyncIterator[FakeDiscord]:
-    async with FakeDiscord() as running:
-        yield running
+def place(clean_place: Path) -> Path:
+    return clean_place / ".env"
 
 
 async def run(discord: FakeDiscord, place: Path, *answers: Answer) -> tuple[int, Script]:

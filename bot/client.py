@@ -5,12 +5,11 @@ Turns what the gateway says into rows of the inbox and interactions; what they m
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import discord
-from discord import app_commands
 from discord.ext import commands
 
 from bot.arrivals import Arrivals
@@ -18,9 +17,10 @@ from bot.asking import Asker
 from bot.catch_up import CatchUp
 from bot.cogs.choices import RecentProjects
 from bot.command_sync import sync_commands
+from bot.command_tree import Tree
 from bot.controls import Controls
 from bot.entry import Entry, Interaction
-from bot.errors import CONNECTION_BROKEN, Refused
+from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox import Inbox
 from bot.leftovers import Leftovers
@@ -34,9 +34,6 @@ log = logging.getLogger(__name__)
 
 CLOSE_PATIENCE_S = 5.0
 _MAX_RATELIMIT_S = 30.0
-_COMMANDS_CHANGED = (
-    "The commands have changed. Reload Discord (Ctrl+R; on a phone, close the app) and use the command again."
-)
 
 
 def intents() -> discord.Intents:
@@ -46,28 +43,6 @@ def intents() -> discord.Intents:
     wanted.guild_messages = True
     wanted.message_content = True
     return wanted
-
-
-class Tree(app_commands.CommandTree["BridgeClient"]):
-    """The commands; every one comes in through `Entry`."""
-
-    async def interaction_check(self, interaction: Interaction, /) -> bool:
-        return await self.client.admit(interaction)
-
-    async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError, /) -> None:
-        await self.client.entry.settle(interaction, _cause(error))
-
-
-def _cause(error: app_commands.AppCommandError) -> BaseException:
-    match error:
-        case app_commands.CommandInvokeError():
-            return error.original
-        case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
-            return Refused(_COMMANDS_CHANGED)
-        case app_commands.TransformerError():
-            return Refused(f"“{error.value}” is not something that this option takes.")
-        case _:
-            return error
 
 
 class BridgeClient(commands.Bot):
@@ -134,17 +109,18 @@ class BridgeClient(commands.Bot):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _own_current_task(self) -> None:
-        """Have `close` await what the library has started to carry out a command or an event."""
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        """Have `close` await what the library's task does in here."""
         task = asyncio.current_task()
         assert task is not None
-        self._own(task)
-
-    def _go_on(self) -> bool:
-        """Whether something that comes in now is still taken; if so, `close` awaits the end of it."""
-        if not self._closing:
-            self._own_current_task()
-        return not self._closing
+        is_ours = task in self._tasks
+        self._tasks.add(task)
+        try:
+            yield
+        finally:
+            if not is_ours:
+                self._tasks.discard(task)
 
     async def close(self) -> None:
         """Take nothing more in, let what is under way end (at most 5 s), then disconnect."""
@@ -180,7 +156,6 @@ class BridgeClient(commands.Bot):
         self.inbox.hold()
 
     async def on_ready(self) -> None:
-        self._own_current_task()
         self._stop_reading()
         self.catch_up.begin()
         self._settled_in = self.start_task(self._settle_in_everywhere(), "settle in")
@@ -195,12 +170,13 @@ class BridgeClient(commands.Bot):
 
     async def on_channel_closed(self, channel_id: int, code: int) -> None:
         """The view could write nothing there."""
-        if self._go_on():
-            await self._lost_places.tell(channel_id, code)
+        if not self._closing:
+            with self._under_way():
+                await self._lost_places.tell(channel_id, code)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        self._own_current_task()
-        await self._settle_in(guild)
+        with self._under_way():
+            await self._settle_in(guild)
 
     # --- reading back -----------------------------------------------------------------------------------
 
@@ -244,43 +220,52 @@ class BridgeClient(commands.Bot):
     # --- messages ---------------------------------------------------------------------------------------
 
     async def on_message(self, message: discord.Message, /) -> None:
-        if self._go_on():
-            await self.arrivals.take(message)
+        if not self._closing:
+            with self._under_way():
+                await self.arrivals.take(message)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
-        if self._go_on():
-            await self.arrivals.edited(payload.message)
+        if not self._closing:
+            with self._under_way():
+                await self.arrivals.edited(payload.message)
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        if self._go_on() and payload.guild_id is not None:
-            await self.arrivals.deleted(payload.guild_id, payload.channel_id, payload.message_id)
+        await self._deleted(payload.guild_id, payload.channel_id, payload.message_id)
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         for message_id in sorted(payload.message_ids):
-            if self._go_on() and payload.guild_id is not None:
-                await self.arrivals.deleted(payload.guild_id, payload.channel_id, message_id)
+            await self._deleted(payload.guild_id, payload.channel_id, message_id)
+
+    async def _deleted(self, guild_id: int | None, channel_id: int, message_id: int) -> None:
+        if guild_id is not None and not self._closing:
+            with self._under_way():
+                await self.arrivals.deleted(guild_id, channel_id, message_id)
 
     # --- interactions -----------------------------------------------------------------------------------
 
     async def admit(self, interaction: Interaction) -> bool:
         """Whether a command is to be carried out; answers those that are not."""
-        if not self._go_on():
+        if self._closing:
             await self.entry.turn_away(interaction)
             return False
+        # The library's own task carries the command out after this, and nobody else awaits it.
+        task = asyncio.current_task()
+        assert task is not None
+        self._own(task)
         return await self.entry.admit(interaction)
 
     async def on_interaction(self, interaction: Interaction) -> None:
         kinds = (discord.InteractionType.component, discord.InteractionType.modal_submit)
         if interaction.type not in kinds:
             return
-        if not self._go_on():
+        if self._closing:
             await self.entry.turn_away(interaction)
             return
         self.start_task(self.entry.run(interaction, self.controls.handle), f"control {interaction.id}")
 
     async def on_app_command_completion(self, interaction: Interaction, _: Any) -> None:
-        self._own_current_task()
-        await self.entry.settle(interaction)
+        with self._under_way():
+            await self.entry.settle(interaction)
 
 
 def _no_prefix(_: commands.Bot, __: discord.Message) -> list[str]:

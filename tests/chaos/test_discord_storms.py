@@ -65,7 +65,7 @@ async def away(fake: FakeDiscord, seconds: float) -> AsyncIterator[None]:
 
 async def weather(town: DiscordWorld, storms: Sequence[Storm], seconds: float) -> float:
     """Let `storms` rage together for `seconds` while people write; how long it took afterwards to be right."""
-    rounds = max(3, int(seconds / 10))
+    rounds = min(12, max(3, int(seconds / 10)))  # a thread takes a post a second
     rng = random.Random(SEED)
     async with AsyncExitStack() as stack:
         for storm in storms:

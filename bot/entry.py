@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 Interaction = discord.Interaction[Any]
 
-ACKNOWLEDGE_AFTER_S = 2.0
+ACKNOWLEDGE_AFTER_S = 1.5
+"""Discord gives up after 3 s by its own clock: what is left is for the way there and a busy machine."""
 STOPPING = "The bot is being restarted. Try again in a minute."
 NOT_YOURS = "You may not use this bot here. Ask an admin to add you or one of your roles."
 _EXTRA = "reply"

@@ -278,6 +278,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
     async def handover(self, interaction: Interaction) -> None:
         reply = reply_to(interaction)
         info = await self._meant(reply)
+        await reply.think()
         done = await self._face.core.perform(reply.actor, HandOver(session_id=info.id))
         words = "On the machine, this takes the conversation up; the next prompt here takes it back:"
         await reply.say(Card((words, code_block(done.command, "sh", 600))))

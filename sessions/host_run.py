@@ -31,7 +31,7 @@ from sessions.prompt_sender import SHORTAGE_RETRY_S, PromptSender, prompt_line
 from sessions.rows import StoredHost, StoredInput
 from sessions.state import Snapshot
 from sessions.stubborn import until_stored
-from storage import Statement
+from storage import Statement, StorageError
 
 if TYPE_CHECKING:
     from sessions.session import Session
@@ -302,17 +302,25 @@ class HostRun:
         """End the host and wait until that is recorded: a polite request first, then signals, each bounded.
 
         With `keep_turn` the running turn is cut, not ended: the next host takes it up. Raises
-        `ClaudeUnavailable` if something outlives even SIGKILL; the session is then failed.
+        `ClaudeUnavailable` if something outlives even SIGKILL; the session is then failed. Raises
+        `StorageError` if it cannot be written down that the host is to end; then it stays.
         """
+        before = self.leaving, self.keep_turn
         if self.leaving is not Lifecycle.ENDED:
             self.leaving = target
         self.keep_turn = keep_turn
         stop_s = self.session.around.patience.stop_s
-        with suppress(TimeoutError):
-            async with asyncio.timeout(stop_s):
-                await self._ask_to_leave(cause, politely=not keep_turn)
-                if not keep_turn:
-                    await self.host.wait()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(stop_s):
+                    await self._ask_to_leave(cause, politely=not keep_turn)
+                    if not keep_turn:
+                        await self.host.wait()
+        except StorageError:
+            # It stays, and goes on with what waits: a process that only waits to be left is sent nothing.
+            self.leaving, self.keep_turn = before
+            self.sender.wake()
+            raise
         try:
             await self.host.kill(stop_s)
         except Unkillable as error:

@@ -1,7 +1,7 @@
 """One session: its state, and everything that can be asked of it.
 
 Every change goes through `change`: events are put on a draft, committed in one transaction, then published.
-Its waiting prompts are `prompt_queue.py`, the process behind it `host_run.py`; who may ask is `service.py`'s to
+Its waiting prompts are `prompt_queue.py`, the process behind it `host_run.py`; who may ask is for `service/` to
 know, and whether there is room for a process the manager's.
 """
 
@@ -259,8 +259,8 @@ class Session:
             return
         async with self.change() as draft:
             old = draft.snapshot.lifecycle
-            if old is Lifecycle.STARTING:
-                # Its process is being launched: whoever does that ends it as soon as it is there.
+            if old in (Lifecycle.STARTING, Lifecycle.LIVE):
+                # Its process is being launched or found again: who does that ends it as soon as it is there.
                 draft.add(e.LifecycleChanged(old, Lifecycle.STOPPING, cause))
             elif target is Lifecycle.PARKED and draft.snapshot.queue:
                 pass  # it waits for a process, or failed to get one: parked, nobody would wake it

@@ -1,7 +1,7 @@
 """What we ask of an operating system: processes, their identity and ends, memory, who is at a socket's end.
 
 A process is known by its pid and start together. How a start is spelled differs between systems; it is compared
-as text, and `host.sh` spells it the same way.
+as text, and `backends/host.sh` spells it the same way.
 """
 
 import signal
@@ -62,7 +62,7 @@ class Machine(Protocol):
         ...
 
     def start_source(self) -> str:
-        """Where `host.sh` learns when a process started: the path of `ps`, or nothing for `/proc`."""
+        """Where `backends/host.sh` learns when a process started: the path of `ps`, or nothing for `/proc`."""
         ...
 
     def read_process(self, pid: int) -> ProcessRow | None:

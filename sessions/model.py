@@ -1,6 +1,6 @@
 """The nouns of a session: ids, closed vocabularies, and the values that are stored and sent as JSON.
 
-Everything here is a frozen value. What may follow what is in `state.py`; how it is stored is in `rows.py`.
+Everything here is a frozen value. What may follow what is in `state.py`; how it is stored is in `rows/`.
 Ids of users and channels are opaque strings that the face chooses (`discord:…`, `terminal:…`).
 """
 

@@ -1,7 +1,7 @@
 """The database: one file, one connection that writes, a few that read. Knows no table.
 
 Answers for opening (with repair and migrations), writing, reading, keeping the WAL file small, and closing in
-order. What the rows mean is up to the packages above, each in its own `rows.py`.
+order. What the rows mean is up to the packages above, each in rows of its own.
 """
 
 import asyncio

@@ -184,6 +184,21 @@ def test_every_path_that_a_document_names_exists() -> None:
     assert missing == []
 
 
+FILE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|sh|sql|md|toml|c))`")
+
+
+def test_every_file_that_a_docstring_or_comment_names_exists() -> None:
+    missing = []
+    for path in tracked():
+        if path.suffix != ".py":
+            continue
+        for match in FILE.finditer((PROJECT / path).read_text(encoding="utf-8")):
+            beside = [PROJECT, (PROJECT / path).parent, (PROJECT / path).parents[1]]
+            if not any((place / match[1]).exists() for place in beside):
+                missing.append(f"{path}: {match[1]}")
+    assert missing == []
+
+
 SPAN = re.compile(r"`([^`]+)`")
 NAME = re.compile(r"_?[A-Za-z]\w*(\.\w+)?")
 

@@ -2,8 +2,8 @@
 """A fake `claude` for fast fault tests: speaks stream-json and the control protocol, needs no model.
 
 Stdlib only and without imports that cost time (start it with `-S -E`). Its lines have the shapes of the real
-CLI's, which `test_scripted_cli.py` compares. The demo's directives work (text, long, big, thinking, unicode,
-digest, block, slow, gate, bash, background, read, write, ask-question, plan, error), without braces; a gate
+CLI's, which `tests/bridge/demo/test_scripted_cli.py` compares. The demo's directives work (text, long, big,
+thinking, unicode, digest, block, slow, gate, bash, background, read, write, ask-question, plan, error), without braces; a gate
 opens when `<config>/gates/NAME` exists, and `NAME.reached` says that a turn waits there. Faults of its own:
 
     cli:exit N        end at once with code N          cli:stall        this turn never goes on

@@ -18,9 +18,9 @@ from tests.sessions.running_core import RunningCore, running_core
 
 _AT_ONCE = 3
 # What Python, SQLite and the standard library keep by themselves is there by then.
-_WARM_UP = 4
+_WARM_UP = 3
 _QUIET_LOOKS = 5
-_COUNTED = {"aiosqlite", "asyncio", "_asyncio", "backends", "machine", "sessions", "sqlite3", "storage"}
+_COUNTED = {"aiosqlite", "asyncio", "_asyncio", "backends", "machine", "sessions", "storage"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Held:
 
 async def measure(directory: Path, *, short: bool) -> list[Figure]:
     """Objects, tasks and descriptors after cycles, against before. Takes some 40 s, short some 15 s."""
-    cycles = 6 if short else 30
+    cycles = 4 if short else 30
     with patch.multiple(loaded_sessions, CACHED_SESSIONS=0, _LOOK_EVERY=0):
         return await measure_cycles(directory, cycles)
 
@@ -117,4 +117,4 @@ def look() -> Held:
 
 def is_counted(kind: type) -> bool:
     """Whether things of this kind are ours or work for us; what Python caches for itself is left out."""
-    return str(kind.__module__).partition(".")[0] in _COUNTED  # of some it is no string
+    return str(kind.__module__).partition(".")[0] in _COUNTED  # of some kinds it is no string

@@ -29,7 +29,7 @@ async def measure(directory: Path, *, short: bool) -> list[Figure]:
     """Writing sessions, then idle ones. Takes some 45 s, short some 20 s."""
     return [
         *await while_writing(directory / "writing", 3 if short else 10),
-        *await while_idle(directory / "idle", 4 if short else 20),
+        *await while_idle(directory / "idle", 3 if short else 20),
     ]
 
 

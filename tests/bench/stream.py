@@ -53,10 +53,10 @@ class Played:
 
 async def measure(directory: Path, *, short: bool) -> list[Figure]:
     """Few sessions: latency, and CPU against what is written first. Takes some 25 s, short some 12 s."""
-    busy = Load((4 if short else 10) * RATE)
+    busy = Load((3 if short else 10) * RATE)
     async with crowd(directory / "few", FEW, working=True), attached(directory / "few", FEW) as manager:
         logs = logs_of(directory / "few")
-        silent = await play(manager, logs[:1], Load(16 if short else 40, silence_s=0.25))
+        silent = await play(manager, logs[:1], Load(10 if short else 40, silence_s=0.25))
         few = await play(manager, logs, busy)
     naive_us = await immediate_json(logs_in(directory / "naive"), busy)
     tail_us = await tail_only(logs_in(directory / "tail"), busy)

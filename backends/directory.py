@@ -5,6 +5,7 @@
     input.ndjson    every line sent, output.ndjson every line printed, stderr.log the rest
     pid             `boot ID`, then `shell|program|follower PID START`, a line each; replaced by rename.
                     START is `gone` for a program that ended before it could be asked for
+    title           what the tmux window is called, if there is one
     exit            the program's exit code as the shell counts (128 + signal), written by rename
 
 The logs themselves are read and written by `output_log.py` and `input_log.py`; `host.sh` writes `pid`, `exit`.

@@ -8,6 +8,10 @@
 main() {
     directory=$1
     shift
+    # The window's name, as an escape sequence: in an argument, all users of the machine could read it.
+    if read -r title 2>/dev/null <"$directory/title"; then
+        printf '\033k%s\033\\' "$title"
+    fi
     if [ "${CLAUDE_BRIDGE_LOOK-}" = 1 ] && [ $# -gt 0 ]; then
         # Ctrl-C ends the watch command, not the pane.
         trap : INT

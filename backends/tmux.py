@@ -15,6 +15,7 @@ from backends.host import LocalHost, Terminal, Watches
 from backends.local import LocalBackend
 from backends.tmux_server import NewWindow, TmuxServer
 
+_TITLE_LENGTH = 40
 _RETRY_S = 5.0
 # A server that dies at once, again and again, must not keep the machine busy.
 _SERVER_GONE_S = 0.5
@@ -133,7 +134,18 @@ def _key(directory: HostDirectory) -> str:
 
 
 def _window(directory: HostDirectory, title: str) -> NewWindow:
-    return NewWindow(_key(directory), title, directory.path)
+    """The window to make; its pane finds the title in the host's directory."""
+    path = directory.path / "title"
+    with suppress(OSError):  # the window goes by its key then
+        path.touch(mode=0o600)
+        path.write_text(f"{_short(title)}\n", encoding="utf-8")
+    return NewWindow(_key(directory), directory.path)
+
+
+def _short(title: str) -> str:
+    """A window's name: one short line that a terminal only shows."""
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in title).split())
+    return line[:_TITLE_LENGTH] or "session"
 
 
 def _title_of(directory: HostDirectory) -> str:

@@ -27,7 +27,6 @@ _NO_CONFIG = "/dev/null"
 _RETRY_S = 0.2
 # tmux takes a command line of 16 KiB in one message.
 _MAX_COMMAND_BYTES = 12_000
-_TITLE_LENGTH = 40
 _WINDOW_FORMAT = "#{pid},#{window_id}"
 
 # All that a server may know of our environment: it hands its own on to every pane for as long as it lives.
@@ -41,6 +40,7 @@ _SETTINGS: Sequence[Sequence[str]] = (
     # A client that attaches must not bring its environment in either.
     ("set-option", "-g", "update-environment", ""),
     ("set-option", "-g", "history-limit", "10000"),
+    ("set-option", "-wg", "allow-rename", "on"),
     ("set-hook", "-g", "client-attached", _LOOK),
     ("set-hook", "-g", "client-detached", f"if-shell -F '#{{session_attached}}' '' '{_LOOK_AWAY}'"),
     (
@@ -52,10 +52,12 @@ _SETTINGS: Sequence[Sequence[str]] = (
 
 @dataclass(frozen=True, slots=True)
 class NewWindow:
-    """A window to make: `key` finds it again, `title` is for people, `directory` is what `watch` shows."""
+    """A window to make: `key` finds it again, `directory` is what `watch` shows.
+
+    Its name for people is not here: arguments of a process are for everybody to see. The pane sets it.
+    """
 
     key: str
-    title: str
     directory: Path
 
 
@@ -117,13 +119,12 @@ class TmuxServer:
         raise TerminalUnavailable("tmux", reason=why or f"exit code {code}")
 
     def _window_commands(self, command: str, window: NewWindow) -> list[list[str]]:
-        """Make a window under its key, note the key in it, and give it its title."""
+        """Make a window under its key, and note the key in it."""
         target = f"={SESSION}:={window.key}"
         pane = ["/bin/sh", str(_PANE_SCRIPT), str(window.directory), *self._watch]
         return [
             [command, "-d", "-t", f"={SESSION}:", "-n", window.key, "-P", "-F", _WINDOW_FORMAT, "--", *pane],
             ["set-option", "-w", "-t", target, "@host", window.key],
-            ["rename-window", "-t", target, "--", _title(window.title)],
         ]
 
     def _noted(self, line: str) -> str:
@@ -175,12 +176,6 @@ def _joined(commands: Sequence[Sequence[str]]) -> list[str]:
 def _literal(argument: str) -> str:
     """`argument` so that tmux does not take a semicolon at its end for the end of the command."""
     return argument[:-1] + "\\;" if argument.endswith(";") else argument
-
-
-def _title(wish: str) -> str:
-    """A window's name: one short line that tmux expands nothing in."""
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in wish).split())
-    return line[:_TITLE_LENGTH].replace("#", "##") or "session"
 
 
 def _batches(windows: Sequence[list[list[str]]]) -> list[list[list[list[str]]]]:

@@ -54,15 +54,20 @@ async def test_each_session_is_a_window_named_by_its_title(kit: Kit) -> None:
     backend = kit.tmux()
     for title in ("fix the parser", "#{pid} $(id); x;", "-t evil", "two\nlines\x1b[31m", "é" * 60, ""):
         await kit.shell(backend, "cat", title=title)
-    names = kit.tmux_command("list-windows", "-a", "-F", "#{window_name}")
-    assert names[:5] == ["fix the parser", "#{pid} $(id); x;", "-t evil", "two lines [31m", "é" * 40]
-    assert re.fullmatch(r"[0-9a-f-]{36}", names[5])
+    wished = ["fix the parser", "#{pid} $(id); x;", "-t evil", "two lines [31m", "é" * 40]
+
+    def names() -> list[str]:
+        return kit.tmux_command("list-windows", "-a", "-F", "#{window_name}")
+
+    await until(lambda: names()[:5] == wished)
+    await until(lambda: re.fullmatch(r"[0-9a-f-]{36}", names()[5]) is not None)
+    assert not any(kit.tmux_command("capture-pane", "-p", "-t", "bridge:=fix the parser"))
 
 
 async def test_panes_hold_cat_and_watch_only_what_somebody_looks_at(kit: Kit) -> None:
     backend = kit.tmux()
     hosts = [await kit.shell(backend, "cat", title=title) for title in ("one", "two")]
-    assert kit.tmux_command(*PANES) == ["one cat", "two cat"]
+    await until(lambda: kit.tmux_command(*PANES) == ["one cat", "two cat"])
     with a_person_attached(hosts[1].terminal_hint()):
         await until(lambda: kit.tmux_command(*PANES) == ["one cat", "two sh"])
         shown = "\n".join(kit.tmux_command("capture-pane", "-p", "-J", "-t", "bridge:two"))
@@ -118,13 +123,15 @@ async def test_attaching_after_a_start_makes_missing_windows_and_removes_stale_o
     living = await kit.shell(first, "cat", title="living")
     ending = await kit.shell(first, "read -r line", title="ending")
     unseen = await kit.shell(first, "cat", title="unseen")
+    await until(lambda: "unseen" in kit.tmux_command("list-windows", "-a", "-F", "#{window_name}"))
     kit.tmux_command("kill-window", "-t", "bridge:unseen")
     await send_text(ending, "end")
     await until(lambda: not ending.alive())
     second = kit.tmux()
     for ref in await second.survivors():
         await second.attach(ref)
-    assert sorted(kit.tmux_command("list-windows", "-a", "-F", "#{window_name}")) == ["living", "unseen"]
+    windows = ("list-windows", "-a", "-F", "#{window_name}")
+    await until(lambda: sorted(kit.tmux_command(*windows)) == ["living", "unseen"])
     found = await second.attach(unseen.ref)
     assert re.search(r"bridge:@\d+", found.terminal_hint())
     assert living.alive()
@@ -192,7 +199,7 @@ async def test_windows_of_many_hosts_are_made_in_messages_that_the_server_takes(
     from backends.tmux_server import NewWindow, TmuxServer
 
     server = TmuxServer(kit.socket_name, (), os.environ)
-    windows = [NewWindow(f"key-{number}", "t" * 40, kit.run / ("x" * 100)) for number in range(60)]
+    windows = [NewWindow(f"key-{number}", kit.run / ("x" * 140)) for number in range(60)]
     ids = await server.make_windows(windows)
     assert len(set(ids)) == 60
     assert set(await server.list_windows()) == {window.key for window in windows}

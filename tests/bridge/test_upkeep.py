@@ -19,7 +19,8 @@ from bridge.control_socket import local_actor
 from sessions.commands import ExportSession
 from sessions.model import ExportFormat
 from tests.e2e.conftest import demo_url, house
-from tests.e2e.house import REPOSITORY, House, until
+from tests.e2e.house import REPOSITORY, House, free_port, until
+from tests.e2e.left_behind import files_with, lines_with
 
 __all__ = ["demo_url", "house"]
 
@@ -63,11 +64,6 @@ def kept(house: House, manager: Manager, **variables: str) -> "Iterator[subproce
         finally:
             process.terminate()
             process.communicate(timeout=60)
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        return int(listening.getsockname()[1])
 
 
 def test_it_is_ready_when_it_answers_shows_life_and_says_when_it_ends(house: House, manager: Manager) -> None:
@@ -129,12 +125,11 @@ def test_what_a_run_leaves_behind_holds_no_token_and_its_logs_no_words(house: Ho
     assert prompt.encode() in exports[ExportFormat.JSON]
     assert output.encode() in exports[ExportFormat.JSON]
     assert token not in "".join(said) + logged
-    left = [path for path in house.root.rglob("*") if path.is_file()]
-    assert [path for path in left if token.encode() in path.read_bytes()] == []
+    assert files_with(house.root, {token}) == []
     logs = [*(house.data / "logs").iterdir(), figures]
     words = logged + "".join(path.read_text() for path in logs)
     assert '"event": "database copied"' in words
-    assert [line for line in words.splitlines() if "SENTINEL" in line] == []
+    assert lines_with(words, {"SENTINEL"}) == []
 
 
 def test_a_token_that_somebody_typed_is_not_in_what_is_handed_out(house: House, manager: Manager) -> None:

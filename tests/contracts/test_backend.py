@@ -85,6 +85,7 @@ async def test_the_host_is_private_and_holds_no_value_of_the_environment(
     await read_lines(host, 1)
     modes = {file.name: oct(stat.S_IMODE(file.stat().st_mode)) for file in path.iterdir()}
     names = ["in", "input.ndjson", "launch.json", "output.ndjson", "pid", "stderr.log"]
+    names += ["title"] if backend.name == "tmux" else []
     assert modes == dict.fromkeys(names, "0o600")
     assert "API_KEY" in (path / "launch.json").read_text()
     regular = [file for file in kit.run.rglob("*") if file.is_file()]
@@ -186,6 +187,8 @@ async def test_an_offset_past_the_end_and_a_log_that_shrinks_are_a_cut_log(
     with pytest.raises(LogCut) as cut:
         await read_all(host, 5)
     assert (cut.value.expected, cut.value.actual) == (5, 4)
+    with pytest.raises(LogCut):
+        await read_all(host, 2)  # no line ends there
     reading = asyncio.create_task(read_all(host, 4))
     await asyncio.sleep(0)
     os.truncate(directory_of(kit, host).output_log, 1)

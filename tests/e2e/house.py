@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -33,6 +34,12 @@ def until(claim: Callable[[], Any], what: str = "the claim did not come true") -
             raise AssertionError(what)
         time.sleep(0.02)
     return found
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        return int(listening.getsockname()[1])
 
 
 def remove_socket(name: str) -> None:

@@ -8,12 +8,12 @@ import time
 import uuid
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import OpenTerminal
 from tests.e2e.house import House, until
+from tests.e2e.left_behind import files_with, processes_with
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(240)]
 ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.MULTILINE)
@@ -195,8 +195,8 @@ def test_discord_token_is_nowhere(house: House, backend: str) -> None:
         house.reached(gate)
         children = [pid for pid in house.processes() if pid not in (core.pid, chat.pid)]
         assert len(children) >= 3
-        for pid in children:
-            assert sentinel.encode() not in Path(f"/proc/{pid}/environ").read_bytes(), house.processes()[pid]
+        assert processes_with(children, "environ", {sentinel}) == []
+        assert processes_with(house.processes(), "cmdline", {sentinel}) == []
         panes = house.tmux("capture-pane", "-p", "-S", "-", "-t", "bridge") + house.tmux(
             "show-environment", "-g"
         )
@@ -204,6 +204,4 @@ def test_discord_token_is_nowhere(house: House, backend: str) -> None:
         out, err = chat.communicate(timeout=60)
         assert "end" in out
     assert sentinel not in panes + out + err
-    for path in house.data.rglob("*"):
-        if path.is_file():
-            assert sentinel.encode() not in path.read_bytes(), path
+    assert files_with(house.data, {sentinel}) == []

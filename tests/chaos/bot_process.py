@@ -12,10 +12,9 @@ from pathlib import Path
 
 from backends.base import LaunchSpec
 from backends.directory import HostDirectory
-from bridge import cli_run, wiring
+from bridge import cli_run
 from bridge.cli_core import finish
 from bridge.cli_run import Face, run_with
-from bridge.schema import schema
 from bridge.settings import Settings
 
 URL_VARIABLE = "FAKE_DISCORD_URL"
@@ -36,18 +35,9 @@ def keep_logs(keep: Path) -> None:
     HostDirectory.make = make_and_link  # type: ignore[method-assign]  # the one seam that sees every launch
 
 
-def use_schema(number: int) -> None:
-    """Be the bridge of before the later migrations."""
-    migrations = schema()[:number]
-    wiring.schema = lambda: migrations  # type: ignore[attr-defined]  # imported there by name
-
-
 def run(keep: Path) -> int:
     """Be the bridge until a signal comes; return its exit code."""
     keep_logs(keep)
-    if "CHAOS_SCHEMA" in os.environ:
-        use_schema(int(os.environ["CHAOS_SCHEMA"]))
-
     faces: list[Face] = []
     if URL_VARIABLE in os.environ:
         from tests.chaos.haste import make_haste

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.backups import backup_time, make_backup
 from tests.chaos.people import Crowd
 from tests.chaos.test_kills import SEED, finish
 from tests.chaos.world import World, world
@@ -108,6 +109,40 @@ async def test_a_database_with_an_overwritten_page_is_set_aside_restored_and_tha
         assert "The database was damaged" in made.log()
         await works(made)
         await made.stop_bot()
+
+
+async def test_the_newest_copy_takes_the_place_of_a_damaged_database_and_that_is_said(tmp_path: Path) -> None:
+    async with world(tmp_path / "w") as made:
+        path = made.data / "sessions.db"
+        await one_more_works(made, "early")
+        with closing(sqlite3.connect(path)) as connection:
+            copy = make_backup(connection, path)
+        copied = turns_in(path)
+        await one_more_works(made, "later")
+        assert len(turns_in(path)) > len(copied)
+        overwrite(path, random.Random(SEED))
+        assert await made.start_bot()
+        assert f"The copy of {backup_time(copy):%Y-%m-%d %H:%M} UTC was restored" in made.log()
+        assert turns_in(path) == copied
+        assert len(list(made.data.glob("sessions.db.corrupt-*"))) >= 1
+        await works(made)
+        await made.stop_bot()
+
+
+async def one_more_works(made: World, name: str) -> None:
+    """Somebody is answered by a bot that is stopped then."""
+    crowd = Crowd(made, SEED, 1, most=2, name=name)
+    async with crowd.busy():
+        await made.start_bot()
+        await crowd.people[0].finishes_one()
+    await crowd.park_all()
+    await made.cleared_away()
+    await made.stop_bot()
+
+
+def turns_in(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [str(row[0]) for row in connection.execute("SELECT id FROM turns ORDER BY id")]
 
 
 def overwrite(path: Path, rng: random.Random) -> None:

@@ -3,14 +3,17 @@
 import asyncio
 import os
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from sessions.conversations import Conversations
 from tests.chaos.people import Crowd
+from tests.chaos.test_hosts import at_gate, open_gate
 from tests.chaos.test_kills import SEED, finish
 from tests.chaos.world import World, world
 
@@ -78,3 +81,49 @@ async def test_a_full_disk_makes_turns_wait_and_loses_nothing(tmp_path: Path, ro
                         await asyncio.sleep(1)
                     (made.root / "ballast").unlink()
             await finish(made, crowd)
+            every_turn_is_whole(made)
+
+
+async def test_what_a_full_disk_swallows_in_the_middle_of_a_turn_is_read_back(tmp_path: Path) -> None:
+    """Nothing fits while Claude says most of its answer; the turn ends with room on the disk again."""
+    root = tmp_path / "w"
+    said = (
+        "demo:thinking hm demo:long 40 demo:bash echo x demo:text then demo:bash echo y demo:block demo:text or"
+    )
+    prompt = f"demo:text first demo:gate full {said} demo:gate room demo:text last"
+    with small_disk(root):
+        elsewhere(root, tmp_path / "outside")
+        async with world(root, MIN_FREE_DISK=f"{RESERVE // MEGABYTE}M") as made:
+            crowd = Crowd(made, SEED, 1, most=1, patient=True)
+            crowd.people[0].choose = lambda: prompt
+            async with crowd.busy(finish_s=120):
+                await made.start_bot()
+                await at_gate(made, "full")
+                fill(made, 0)
+                open_gate(made, "full")
+                await at_gate(made, "room")
+                (made.root / "ballast").unlink()
+                open_gate(made, "room")
+            await finish(made, crowd)
+            assert every_turn_is_whole(made) == 1
+
+
+def every_turn_is_whole(made: World) -> int:
+    """Every turn that is done has all that Claude's transcript has of it, in its order. How many had a gap."""
+    conversations = Conversations({"HOME": str(made.home)}, made.root)
+    with closing(sqlite3.connect(made.data / "sessions.db")) as connection:
+        turns = connection.execute(
+            "SELECT turns.id, turns.conversation_id, prompt_uuid, work_directory FROM turns"
+            " JOIN sessions ON sessions.id = session_id WHERE turns.kind = 'prompt' AND turns.status = 'done'"
+        ).fetchall()
+        for turn_id, conversation, prompt_uuid, directory in turns:
+            stored = connection.execute(
+                "SELECT events.body ->> 'uuid' FROM events JOIN blocks ON turn_id = events.body ->> 'turn_id'"
+                " AND ordinal = events.body ->> 'ordinal' WHERE events.kind = 'block_added' AND turn_id = ?"
+                " ORDER BY coalesce(before, ordinal), before IS NULL, ordinal",
+                (turn_id,),
+            ).fetchall()
+            told = conversations.read_back(conversation, Path(directory), prompt_uuid)
+            assert [row[0] for row in stored] == [each.uuid for each in told]
+        gaps = "SELECT count(*) FROM events WHERE body ->> 'topic' = 'gap'"
+        return int(connection.execute(gaps).fetchone()[0])

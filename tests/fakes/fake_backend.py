@@ -153,7 +153,7 @@ class FakeHost:
 
     async def lines(self, offset: int) -> AsyncIterator[Sequence[OutputLine]]:
         process = self.process
-        if offset > len(process.output):
+        if offset > len(process.output) or (offset and process.output[offset - 1 : offset] != b"\n"):
             raise LogCut(Path("output.ndjson"), expected=offset, actual=len(process.output))
         while True:
             batch: list[OutputLine] = []

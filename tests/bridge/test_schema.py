@@ -1,0 +1,83 @@
+"""The project's own migrations: what an older file holds is still there, and what the schema itself forbids."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bridge.schema import schema
+from sessions.model import Text, TurnId
+from sessions.rows import load_blocks
+from storage import ConstraintViolated, Database, Statement
+from storage.backups import backups
+
+SESSION = (
+    "INSERT INTO sessions (id, user_id, channel_id, status, model, created_at, updated_at, data)"
+    " VALUES ('s', 'u', 'c', 'parked', '', '', '', '{}')"
+)
+TURN = (
+    "INSERT INTO turns (id, session_id, number, kind, status, author_id, queued_ms)"
+    " VALUES ('t', 's', 1, 'prompt', 'done', 'u', 1)"
+)
+AUDIT = "INSERT INTO audit (at_ms, actor, face, action, allowed) VALUES (?, 'ann', 'test', 'view', 1)"
+
+
+def block(ordinal: int, text: str) -> Statement:
+    body = f'{{"type":"text","text":"{text}"}}'
+    return Statement(
+        "INSERT INTO blocks (turn_id, ordinal, kind, body) VALUES ('t', ?, 'text', ?)", (ordinal, body)
+    )
+
+
+async def test_a_file_of_each_older_schema_keeps_what_it_holds(tmp_path: Path) -> None:
+    for number in range(1, len(schema())):
+        path = tmp_path / str(number) / "sessions.db"
+        async with Database.open(path, schema()[:number]) as db:
+            await db.write([Statement(SESSION), Statement(TURN), block(0, "one"), block(1, "two")])
+            await db.write([Statement(AUDIT, (5,))])
+        async with Database.open(path, schema()) as db:
+            assert [step.number for step in db.applied] == list(range(number + 1, len(schema()) + 1))
+            assert await load_blocks(db, TurnId("t")) == [Text("one"), Text("two")]
+            assert await db.read("SELECT at_ms FROM audit") == [(5,)]
+        assert len(backups(path)) == len(schema()) - number
+
+
+async def test_a_block_that_was_read_back_stands_before_another(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "sessions.db", schema()) as db:
+        await db.write([Statement(SESSION), Statement(TURN), *(block(n, f"{n}") for n in range(6))])
+        await db.write([Statement("UPDATE blocks SET before = 1 WHERE ordinal IN (3, 4)")])
+        await db.write([Statement("UPDATE blocks SET before = 0 WHERE ordinal = 5")])
+        texts = [each.text for each in await load_blocks(db, TurnId("t")) if isinstance(each, Text)]
+        assert "".join(texts) == "503412"
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM audit", "UPDATE audit SET actor = 'bob'"])
+async def test_what_is_in_the_audit_stays(tmp_path: Path, change: str) -> None:
+    async with Database.open(tmp_path / "sessions.db", schema()) as db:
+        await db.write([Statement(AUDIT, (5,))])
+        with pytest.raises(ConstraintViolated):
+            await db.write([Statement(change)])
+        assert await db.read("SELECT actor FROM audit") == [("ann",)]
+
+
+async def test_only_audit_rows_older_than_the_bound_can_go(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "sessions.db", schema()) as db:
+        await db.write([Statement(AUDIT, (at_ms,)) for at_ms in (1, 9, 10, 11)])
+        await db.write([Statement("INSERT INTO audit_kept (one, from_ms) VALUES (1, 10)")])
+        with pytest.raises(ConstraintViolated, match="as long as retention says"):
+            await db.write([Statement("DELETE FROM audit")])
+        await db.write([Statement("DELETE FROM audit WHERE at_ms < 10")])
+        assert await db.read("SELECT at_ms FROM audit ORDER BY 1") == [(10,), (11,)]
+
+
+def test_a_deleted_session_leaves_what_it_was_audited_for(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for step in schema():
+            connection.executescript(step.sql)
+        connection.execute(SESSION)
+        connection.execute(
+            AUDIT.replace("action,", "session_id, action,").replace("'view'", "'s', 'view'"), (1,)
+        )
+        connection.execute("DELETE FROM sessions")
+        assert connection.execute("SELECT count(*) FROM audit").fetchone() == (1,)

@@ -10,18 +10,17 @@ import random
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from sessions import rows
 from sessions.errors import IllegalMove, SessionError, TurnNotFound
-from sessions.model import Allow, Deny, Lifecycle, SessionId, Text, TurnId, TurnKind
+from sessions.model import Allow, Deny, TurnId
 from sessions.prompt_queue import Sender
 from sessions.session import Session
 from sessions.session_maker import NewSession
-from sessions.state import Snapshot, apply
 from storage import Database
+from tests.sessions.agreement import Divergence, check_events, difference
 from tests.sessions.kit import USER, Death, House, Killed
+from tests.sessions.model_session import ModelSession, ModelTurn
 
 Step = tuple[str, int]
 
@@ -56,80 +55,6 @@ def steps_of(seed: int, length: int = 14) -> list[Step]:
     dice = random.Random(seed)
     words = dice.choices(list(WEIGHTS), list(WEIGHTS.values()), k=length)
     return [("create", 0), *((word, dice.randrange(1 << 16)) for word in words)]
-
-
-@dataclass(eq=False)
-class ModelTurn:
-    """A prompt: what it says, how far it is, what must be read of it."""
-
-    origin: str
-    text: str
-    status: str = "queued"
-    said: list[str] = field(default_factory=list)
-
-
-@dataclass
-class ModelSession:
-    """What one session must look like when everything has come to rest."""
-
-    session_id: str
-    turns: list[ModelTurn] = field(default_factory=list)
-    queue: list[ModelTurn] = field(default_factory=list)
-    current: ModelTurn | None = None
-    conversation: list[ModelTurn] = field(default_factory=list)
-    background: int | None = 0
-    heard: int = 0
-    live: bool | None = False
-    ended: bool = False
-    unsure: bool = False
-
-    def settle(self, gates: set[str], crashed: set[str]) -> None:
-        """Run on until Claude waits for something or has nothing to do."""
-        while not self.ended and (self.current or self.queue):
-            turn = self.current
-            if turn is None:
-                turn = self.current = self.queue.pop(0)
-                self.conversation.append(turn)
-            self.live = True
-            turn.status = "running"
-            word, _, name = turn.text.partition(" ")
-            if word == "ask" or (word == "gate" and name not in gates):
-                return
-            if word == "crash" and name not in crashed:
-                crashed.add(name)
-                self.lose_process()
-                self.live = True
-            if word == "background" and self.background is not None:
-                self.background += 1
-            self.finish("done", [f"answer to {turn.text}"])
-
-    def finish(self, status: str, said: list[str]) -> None:
-        """End the current turn."""
-        assert self.current is not None
-        self.current.status = status
-        self.current.said += said
-        self.current = None
-
-    def interrupt(self) -> None:
-        if self.current is not None:
-            self.finish("interrupted", [f"half an answer to {self.current.text}"])
-
-    def lose_process(self) -> None:
-        """The process is gone; what it worked on goes on in the next one."""
-        self.live = False
-        self.background = 0
-
-    def end(self) -> None:
-        self.interrupt()
-        for turn in self.queue:
-            turn.status = "withdrawn"
-        self.queue = []
-        self.lose_process()
-        self.ended = True
-
-
-class Divergence(AssertionError):
-    """What is seen is not what the model says."""
 
 
 class World:
@@ -172,12 +97,12 @@ class World:
             await self.step(step)
         for model in self.models:
             if not model.ended:
-                await self.check_events(model)
+                await check_events(self.house, model)
                 model.end()
                 await self.house.manager.clear_session(model.session_id)
         await self._agree()
         for model in self.models:
-            await self.check_events(model)
+            await check_events(self.house, model)
 
     async def step(self, step: Step) -> None:
         word, number = step
@@ -381,85 +306,10 @@ class World:
             model.unsure = False
         deadline = time.monotonic() + DEADLINE_S
         for model in self.models:
-            while (difference := await self._difference(model)) is not None:
+            while (found := await difference(self.house, model, self._ids)) is not None:
                 if time.monotonic() > deadline:
-                    raise Divergence(difference)
+                    raise Divergence(found)
                 await asyncio.sleep(0.0005)
-
-    async def _difference(self, model: ModelSession) -> str | None:
-        session = await self._session(model)
-        state = session.snapshot
-        live = model.live
-        if live is None:
-            live = state.lifecycle is Lifecycle.LIVE
-        lifecycle = Lifecycle.ENDED if model.ended else Lifecycle.LIVE if live else Lifecycle.PARKED
-        seen = (
-            state.lifecycle,
-            state.current.turn_id if state.current is not None else None,
-            [turn.turn_id for turn in state.queue],
-            len(state.asks),
-            len(state.background_tasks),
-        )
-        current = model.current
-        wanted = (
-            lifecycle,
-            self._turn_id(current) if current is not None else None,
-            [self._turn_id(turn) for turn in model.queue],
-            int(current is not None and current.text.startswith("ask")),
-            model.background if model.background is not None else len(state.background_tasks),
-        )
-        if seen != wanted:
-            return f"{model.session_id}: {seen} instead of {wanted}; {state}"
-        mine = (each.spec for each in self.house.machine.living() if each.spec.session_id == model.session_id)
-        hosts = [spec.number for spec in mine]
-        if hosts != ([state.host] if live else []):
-            return f"{model.session_id}: hosts {hosts} live; {state}"
-        difference = await self._difference_of_turns(model)
-        if difference is None:
-            model.live = live
-        return difference
-
-    async def _difference_of_turns(self, model: ModelSession) -> str | None:
-        turns = list(reversed(await rows.load_turns(self.house.db, SessionId(model.session_id), limit=200)))
-        asked = [turn for turn in turns if turn.kind is not TurnKind.BACKGROUND]
-        seen: list[tuple[str, str, list[str]]] = []
-        for turn in asked:
-            blocks = await rows.load_blocks(self.house.db, turn.id)
-            texts = [block.text for block in blocks if isinstance(block, Text)]
-            seen.append((turn.prompt, turn.status.value, texts))
-        wanted = [(turn.text, turn.status, turn.said) for turn in model.turns]
-        if model.ended:  # whoever ends a session does not wait for its last words
-            cut = {"interrupted": "over", "cut": "over"}
-            seen = [(text, cut.get(status, status), []) for text, status, _ in seen]
-            wanted = [(text, cut.get(status, status), []) for text, status, _ in wanted]
-        if seen != wanted:
-            return f"{model.session_id}: turns {seen} instead of {wanted}"
-        if len(turns) - len(asked) != model.heard:
-            return f"{model.session_id}: {len(turns) - len(asked)} background turns instead of {model.heard}"
-        state = (await self._session(model)).snapshot
-        known = self.house.claude.conversations.get(state.conversation_id)
-        prompts = known.prompts() if known is not None else []
-        if prompts != [turn.text for turn in model.conversation]:
-            return f"{model.session_id}: conversation {prompts}, not {[t.text for t in model.conversation]}"
-        return None
-
-    async def check_events(self, model: ModelSession) -> None:
-        """Folding the events gives exactly the stored snapshot, and their numbers have no hole."""
-        session = await self._session(model)
-        folded = await fold(self.house.db, session.snapshot)
-        if folded != session.snapshot:
-            raise Divergence(f"{folded} folded, but {session.snapshot} stored")
-
-
-async def fold(db: Database, snapshot: Snapshot) -> Snapshot:
-    """The snapshot that the stored events lead to."""
-    folded = Snapshot(snapshot.id)
-    while page := await rows.load_events(db, snapshot.id, after=folded.next_event - 1, limit=500):
-        for each in page:
-            if each.number != folded.next_event:
-                raise Divergence(f"event {each.number} where {folded.next_event} comes")
-            folded = apply(folded, each.event, each.at_ms)
-    return folded
 
 
 async def run_steps(db: Database, root: Path, name: str, steps: Sequence[Step]) -> None:

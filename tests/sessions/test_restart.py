@@ -18,8 +18,8 @@ from sessions.prompt_queue import Sender
 from sessions.session import Session
 from sessions.session_maker import NewSession
 from sessions.state import Snapshot
+from tests.sessions.agreement import fold
 from tests.sessions.scripted import DEADLINE_S, USER, Place, open_ask, rest, seen, send, turns
-from tests.sessions.sequences import fold
 
 REPOSITORY = Path(__file__).parents[2]
 KEY = "place"

@@ -15,6 +15,7 @@ _DEEP = f"{_MARK}deep"
 _TWICE = f"{_MARK}twice"
 _DEEP_TEXT = re.compile(rf'"{_DEEP}([\[{{])(\d+)[^"]*"')
 
+_LONGEST = 300_000
 _LONG = "x" * 5000
 _IDS = ("", "../../../../tmp/evil", "--settings={}", "0" * 36, _LONG, "01890000-0000-7000-8000-00000000000A")
 _TEXTS = (
@@ -124,7 +125,7 @@ def _repeat(random: Random, root: Any, others: Sequence[Any]) -> None:
     if isinstance(value, list) and value:
         container[key] = value * random.choice((2, 3, 50))
     elif isinstance(value, str):
-        container[key] = value * random.choice((2, 3000))
+        container[key] = (value * random.choice((2, 3000)))[:_LONGEST] if len(value) < _LONGEST else value
     elif isinstance(value, dict):
         container[key] = [value, json.loads(json.dumps(value))]
 

@@ -28,7 +28,7 @@ async def test_an_ask_that_was_answered_is_not_opened_again_by_an_older_list(tmp
             await session.answer(ask.id, Allow(), by="ann")
             stale = ControlSucceeded("any", {}, (PermissionAsked(ask.request_id, "t", "Bash", {}),))
             async with session.change() as draft:
-                run._greeted(draft, stale, Moment(run.number, 1, draft.at_ms))
+                await run._greeted(draft, stale, Moment(run.number, 1, draft.at_ms))
         finally:
             os.kill(pids.program.pid, signal.SIGCONT)
         async with asyncio.timeout(30):

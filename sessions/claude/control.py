@@ -138,14 +138,6 @@ def end_session(request_id: str) -> bytes:
     return _request(request_id, "end_session")
 
 
-def rename_session(request_id: str, title: str) -> bytes:
-    return _request(request_id, "rename_session", title=title, source="host")
-
-
-def stop_task(request_id: str, task_id: str) -> bytes:
-    return _request(request_id, "stop_task", task_id=task_id)
-
-
 def _request(request_id: str, subtype: str, **fields: Any) -> bytes:
     body = {"subtype": subtype, **fields}
     return encoded({"type": "control_request", "request_id": request_id, "request": body})

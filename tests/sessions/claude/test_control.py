@@ -42,7 +42,6 @@ WITH_TEXT: list[Callable[[str], bytes]] = [
     lambda text: control.user_message("u", text),
     lambda text: control.user_message("u", text, [control.Image("image/png", text.encode("utf-8", "replace"))]),
     lambda text: control.set_model("r", text),
-    lambda text: control.rename_session("r", text),
     lambda text: control.cancel_async_message("r", text),
     control.interrupt,
     lambda text: answers.deny("r", text),
@@ -124,8 +123,6 @@ def test_a_command_that_could_do_something_else_is_refused(name: str, arguments:
         ),
         (control.cancel_async_message("r", "a"), {"subtype": "cancel_async_message", "message_uuid": "a"}),
         (control.end_session("r"), {"subtype": "end_session"}),
-        (control.rename_session("r", "t"), {"subtype": "rename_session", "title": "t", "source": "host"}),
-        (control.stop_task("r", "t"), {"subtype": "stop_task", "task_id": "t"}),
     ],
 )
 def test_a_control_request_has_its_fields(line: bytes, request_body: dict[str, Any]) -> None:

@@ -81,11 +81,22 @@ class Reply:
     async def update(self, body: Body) -> None:
         """Replace the message that carries the used control; for our own ephemeral panels."""
         async with self._lock:
-            if self._said is _Said.NOTHING:
+            before = self._said
+            if before is _Said.NOTHING:
                 await self.interaction.response.edit_message(**edit_kwargs(body))
+            elif before is _Said.UPDATING:
+                await self.interaction.edit_original_response(**edit_kwargs(body))
+            if before in (_Said.NOTHING, _Said.UPDATING):
                 self._now(_Said.ANSWERED)
                 return
         await self.say(body)
+
+    async def will_update(self) -> None:
+        """Acknowledge the use of a control on our own panel: `update` follows. Done once."""
+        async with self._lock:
+            if self._said is _Said.NOTHING:
+                await self.interaction.response.defer()
+                self._now(_Said.UPDATING)
 
     async def think(self, *, ephemeral: bool = True) -> None:
         """Acknowledge: an answer follows. Whether only the person sees it is fixed here. Done once."""

@@ -25,6 +25,7 @@ class PanelControls:
                 state = msgspec.json.decode(control.detail, type=ListState)
                 await reply.update(await stored(self._face, await list_body(self._face, reply, state)))
             case Verb.CONFIRM if control.subject == CLEAR:
+                await reply.will_update()
                 await self._face.core.perform(reply.actor, Clear(session_id=control.session_id))
                 await reply.update(Card(("The session has ended. What was said stays readable.",)))
             case Verb.CONFIRM if control.subject == CLEAR_ALL:
@@ -33,11 +34,11 @@ class PanelControls:
                 raise ControlGone
 
     async def _clear_all(self, reply: Reply) -> None:
-        await reply.think()
+        await reply.will_update()
         report = await self._face.core.perform(reply.actor, ClearAll())
         troubles = [f"- …{each.session_id[-6:]}: {each.trouble}" for each in report.sessions if each.trouble]
         words = [f"{counted(len(report.sessions), 'session')} ended.", *troubles]
-        await reply.say(Card(("\n".join(words)[:3500],)))
+        await reply.update(Card(("\n".join(words)[:3500],)))
 
 
 async def list_body(face: Face, reply: Reply, state: ListState) -> Card:

@@ -197,6 +197,7 @@ class TurnControls:
             await self._face.db.write(insert_controls(body))
             await reply.say(body)
             return
+        await reply.will_update()
         changed = await self._face.core.perform(reply.actor, SetModel(session_id=session_id, model=values[0]))
         await reply.update(
             Card((f"The model is {model_name(changed.model) or 'Claude’s default'} from the next turn on.",))

@@ -16,7 +16,7 @@ from bot.panels import ListState, session_list
 from bot.rows import insert_controls, load_fact
 from bot.view import picked_fact
 from sessions.commands import SessionPage
-from sessions.model import TurnStatus
+from sessions.model import Lifecycle, TurnStatus
 from sessions.session import Session
 from tests.bot.ways import Town, Ways, core, core_id, fake, town, ways, ways_in
 from tests.fakes.discord_server import Ack, FakeDiscord, Message, Place
@@ -217,6 +217,25 @@ async def test_the_list_of_sessions_has_pages(ways: Ways) -> None:
     assert older.text.count("<t:") == 2
     newer = await ways.town.ann.click(older.reply, "Newer").settled()
     assert newer.text.count("<t:") == 10
+
+
+@pytest.mark.parametrize(
+    ("command", "button", "expected"),
+    [
+        ("session clear", "End the session", "The session has ended. What was said stays readable."),
+        ("admin clear-all", "End everything", "1 session ended."),
+    ],
+)
+async def test_what_was_confirmed_is_done_once_and_its_button_goes(
+    ways: Ways, command: str, button: str, expected: str
+) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    asked = await ways.town.boss.slash(thread, command).settled()
+    assert asked.reply is not None
+    done = await ways.town.boss.click(asked.reply, button).settled()
+    assert (done.ack, done.text) == (Ack.DEFERRED_UPDATE, expected)
+    assert not [part for part in walk(asked.reply.components) if part["type"] == 2]
+    assert session.snapshot.lifecycle is Lifecycle.ENDED
 
 
 def test_a_list_without_sessions_says_how_to_begin() -> None:

@@ -266,7 +266,7 @@ class ModeChanged(msgspec.Struct, frozen=True, tag="mode_changed"):
 
 
 class TitleChanged(msgspec.Struct, frozen=True, tag="title_changed"):
-    """`by_person` titles stay; one made from the first prompt gives way."""
+    """The session is called this. `by_person`: somebody chose it; else it was made of the first prompt."""
 
     title: str
     by_person: bool

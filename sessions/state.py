@@ -80,7 +80,6 @@ class Snapshot(msgspec.Struct, frozen=True):
     channel_id: str = ""
     key: str = ""
     title: str = ""
-    titled_by_person: bool = False
     project: str = ""
     work_directory: str = ""
     model: str = ""
@@ -216,7 +215,7 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
         case e.ModeChanged():
             return replace(numbered, mode=event.mode)
         case e.TitleChanged():
-            return replace(numbered, title=event.title, titled_by_person=event.by_person)
+            return replace(numbered, title=event.title)
         case e.BackgroundTasksChanged():
             return replace(numbered, background_tasks=event.task_ids)
         case e.CommandsListed():
@@ -234,7 +233,6 @@ def _created(snapshot: Snapshot, event: e.SessionCreated, at_ms: int) -> Snapsho
         channel_id=event.channel_id,
         key=event.key,
         title=event.title,
-        titled_by_person=bool(event.title),
         project=event.project,
         work_directory=event.work_directory,
         model=event.model,

@@ -168,7 +168,7 @@ def test_the_mode_and_the_title_are_what_was_said_last() -> None:
     said = after(
         e.ModeChanged(PermissionMode.PLAN), e.TitleChanged("Mine", by_person=True), e.ModelChanged("opus")
     )
-    assert (said.mode, said.title, said.titled_by_person, said.model) == ("plan", "Mine", True, "opus")
+    assert (said.mode, said.title, said.model) == ("plan", "Mine", "opus")
 
 
 def test_measuring_the_context_is_no_activity() -> None:

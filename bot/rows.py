@@ -101,7 +101,8 @@ _POST = "SELECT id, session_id, channel_id, subject, ordinal, nonce, message_id,
 async def load_posts(db: Database, session_id: str, subject: str | None = None) -> list[PostRow]:
     """The posts of a session, or of one subject of it, in order."""
     rows: Sequence[Sequence[Any]] = await db.read(
-        f"{_POST} WHERE session_id = ?1 AND (?2 IS NULL OR subject = ?2) ORDER BY id", (session_id, subject)
+        f"{_POST} WHERE session_id = ? AND (? IS NULL OR subject = ?) ORDER BY id",
+        (session_id, subject, subject),
     )
     return [PostRow(*row) for row in rows]
 

@@ -121,7 +121,7 @@ def test_no_statement_numbers_its_placeholders() -> None:
         for node in ast.walk(ast.parse((PROJECT / path).read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
-        and re.search(r"\b(SELECT|INSERT|UPDATE|DELETE)\b.*\?\d", node.value, re.DOTALL)
+        and re.search(r"\b(SELECT|FROM|WHERE|AND|VALUES|SET|LIMIT)\b.*\?\d", node.value, re.DOTALL)
     ]
     assert found == []
 

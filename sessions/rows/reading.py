@@ -137,9 +137,9 @@ async def find_branch_point(db: Database, session_id: SessionId, turn_id: TurnId
     Raises `TurnNotFound`.
     """
     row = await db.read_one(
-        f"SELECT {_TURN_COLUMNS} FROM turns WHERE session_id = ?1 AND (id = ?2 OR (?2 IS NULL"  # noqa: S608
+        f"SELECT {_TURN_COLUMNS} FROM turns WHERE session_id = ? AND (id = ? OR (? IS NULL"  # noqa: S608
         " AND last_uuid <> '')) ORDER BY number DESC LIMIT 1",
-        (session_id, turn_id),
+        (session_id, turn_id, turn_id),
     )
     if row is None:
         raise TurnNotFound(turn_id or "")

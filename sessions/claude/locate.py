@@ -59,9 +59,10 @@ Login = LoggedIn | NotLoggedIn | LoginUnknown
 
 
 def find_command(configured: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The command that starts Claude: `configured` (CLAUDE_COMMAND), or from PATH, or from the `cli` extra.
+    """The command that starts Claude: `configured` (CLAUDE_COMMAND), or what is found.
 
-    `configured` is split as a shell would. Raises `CliMissing`.
+    Looked through are PATH, the place of Claude's own installer (which a service manager's PATH lacks), and the
+    `cli` extra. `configured` is split as a shell would. Raises `CliMissing`.
     """
     path = environment.get("PATH", os.defpath)
     if configured.strip():
@@ -74,7 +75,8 @@ def find_command(configured: str, environment: Mapping[str, str]) -> tuple[str, 
             raise CliMissing(configured)
         # Sessions run in directories of their own, where a relative path would name something else.
         return (str(Path(program).absolute()), *rest)
-    program = shutil.which("claude", path=path) or _bundled()
+    installed = Path(environment.get("HOME") or os.sep, ".local", "bin")
+    program = shutil.which("claude", path=path) or shutil.which("claude", path=str(installed)) or _bundled()
     if program is None:
         raise CliMissing
     return (program,)

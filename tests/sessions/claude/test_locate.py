@@ -49,6 +49,12 @@ def test_path_wins_over_the_bundled_one(tmp_path: Path) -> None:
     assert find_command("", {"PATH": str(tmp_path)}) == (program,)
 
 
+def test_the_installers_place_is_looked_at_where_path_lacks_it(tmp_path: Path) -> None:
+    (tmp_path / ".local" / "bin").mkdir(parents=True)
+    program = script(tmp_path / ".local" / "bin" / "claude", "true")
+    assert find_command("", {"PATH": "/nowhere", "HOME": str(tmp_path)}) == (program,)
+
+
 def test_the_bundled_one_is_found_when_path_has_none(tmp_path: Path) -> None:
     (program,) = find_command("", {"PATH": str(tmp_path)})
     assert program.endswith("/_bundled/claude")

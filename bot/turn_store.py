@@ -139,9 +139,10 @@ class TurnStore:
             ask_id: await self._picked(ask_id) for ask_id, ask in held.asks.items() if ask.status == "open"
         }
         face = TurnFace(held.row, held.flow, dict(held.asks), picked, held.waiting)
+        if face.over:
+            held.flow.drop_open()
         if not face.over or face.turn.kind is not TurnKind.PROMPT:
             return face
-        held.flow.drop_open()
         return await self._among_alternatives(face, work_directory)
 
     async def _refresh(self, turn_id: TurnId, held: _Held, work_directory: str) -> None:

@@ -5,10 +5,13 @@ other, and its result of all of them, tells that some are missing; the transcrip
 """
 
 import asyncio
+import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from sessions import events as e
 from sessions import rows
@@ -19,6 +22,8 @@ from sessions.interpreter import turn_of_result
 from sessions.model import TurnId
 from sessions.state import Snapshot
 
+log = logging.getLogger(__name__)
+
 if TYPE_CHECKING:
     from sessions.session import Session
 
@@ -27,8 +32,7 @@ UNSEEN = "not all of the turn was seen"
 """What `Watched.lacks` says when nothing is wrong, but who looks has not looked from the beginning."""
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(msgspec.Struct, frozen=True):
     """What the lines of the running turn have said so far, of the main thread: its transcript has no other.
 
     `evidence` says what is wrong, in words for the log. `is_whole` is false when the beginning was not seen.
@@ -155,6 +159,22 @@ def missing(
         yield e.BlockAdded(turn_id, ordinal, each.block, each.uuid, place)
 
 
+async def close_gaps(session: "Session", draft: Draft, watched: Watched, line: c.CliLine) -> Watched:
+    """Before a turn ends with `line`: add what never reached the log, if something seems to be missing.
+
+    Returns what is known after `line`.
+    """
+    if why := watched.lacks(draft.snapshot, line):
+        sent = draft.snapshot.sent
+        if isinstance(line, c.TurnResult) and sent is not None and draft.snapshot.running is None:
+            draft.add(e.TurnStarted(sent.turn_id))
+        filled = await fill_in(session, draft)
+        if filled and why is not UNSEEN:
+            draft.add(e.Noticed("gap", _notice(filled)))
+            log.warning("gap filled in", extra={"session": session.id, "blocks": filled, "why": why})
+    return watched.after(line)
+
+
 async def fill_in(session: "Session", draft: Draft) -> int:
     """Add to `draft` what the transcript has of the running turn and we have not; return how many blocks.
 
@@ -165,19 +185,24 @@ async def fill_in(session: "Session", draft: Draft) -> int:
         return 0
     stored = await rows.load_block_places(session.around.db, session.id, running.turn_id)
     known = [*(KnownBlock(*each) for each in stored), *_added(draft, running.turn_id)]
-    found = await asyncio.to_thread(
-        session.around.conversations.read_back,
-        draft.snapshot.conversation_id,
-        Path(draft.snapshot.work_directory),
-        running.prompt_uuid,
-        frozenset(each.uuid for each in known),
-    )
+    try:
+        found = await asyncio.to_thread(
+            session.around.conversations.read_back,
+            draft.snapshot.conversation_id,
+            Path(draft.snapshot.work_directory),
+            running.prompt_uuid,
+            frozenset(each.uuid for each in known),
+        )
+    except OSError as error:
+        # The turn ends all the same: what is stored of it is better than nothing.
+        log.warning("transcript not read", extra={"session": session.id, "why": error.strerror})
+        return 0
     added = list(missing(running.turn_id, found, known, running.next_ordinal))
     draft.add_all(added)
     return len(added)
 
 
-def gap_notice(blocks: int) -> str:
+def _notice(blocks: int) -> str:
     """What was done, for people."""
     what = "One part" if blocks == 1 else f"{blocks:,} parts"
     return (

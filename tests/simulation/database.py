@@ -54,7 +54,9 @@ class SimulatedConnection:
     async def run(self, action: Callable[[sqlite3.Connection], T]) -> T:
         async with self._order:
             life = self._life
-            await life.lasts(_WRITE_S if self._writes else _READ_S)
+            life.check()
+            if self._writes or life.world.chance.random() < 0.4:
+                await life.lasts(_WRITE_S if self._writes else _READ_S)
             if (trouble := life.world.faults.of_database(writes=self._writes)) is not None:
                 raise trouble
             before = self._raw.total_changes

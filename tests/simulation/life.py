@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.loop import wake
+
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
@@ -39,8 +41,7 @@ class Life:
     def end(self) -> None:
         """From now on nothing of this life has an effect."""
         self.alive = False
-        if not self.over.done():
-            self.over.set_result(None)
+        wake(self.over)
 
     def spare(self) -> None:
         """It is not to end any more."""
@@ -54,12 +55,9 @@ class Life:
     async def lasts(self, at_most_s: float) -> None:
         """What is done now takes a while."""
         self.check()
-        chance = self.world.chance
+        luck = self.world.chance.random()
         # Most of what can be fast is; sometimes anything takes long.
-        seconds = at_most_s * chance.random() ** 3
-        if chance.random() < 0.02:
-            seconds *= 10
-        await asyncio.sleep(seconds)
+        await self.world.loop.sleep(at_most_s * (luck**3 if luck < 0.98 else 10 * luck))
         self.check()
 
     def effect(self, kind: str, detail: object = "") -> None:

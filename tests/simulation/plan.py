@@ -70,7 +70,7 @@ def plan_of(seed: int) -> Plan:
     span_s = chance.uniform(10, 60)
     sessions = chance.choice((1, 1, 2, 3))
     actions = [Action(chance.uniform(0, 8), "mention", n % 2, n, _prompt(chance, n)) for n in range(sessions)]
-    kinds = chance.choices(list(_KINDS), list(_KINDS.values()), k=chance.randrange(2, 14))
+    kinds = chance.choices(list(_KINDS), list(_KINDS.values()), k=chance.randrange(1, 10))
     for n, kind in enumerate(kinds, start=sessions):
         text = _prompt(chance, n) if kind in ("prompt", "edit") else ""
         actions.append(

@@ -4,12 +4,10 @@
 lives one after the other, and when the plan's time is over waits until nothing is left to do.
 """
 
-import asyncio
 import random
 import re
 import sqlite3
 from collections.abc import Callable, Coroutine
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +24,16 @@ from tests.simulation.claude import SimulatedClaude
 from tests.simulation.database import new_database
 from tests.simulation.faults import Faults
 from tests.simulation.life import Life
-from tests.simulation.loop import START_S, VirtualLoop
+from tests.simulation.loop import START_S, VirtualLoop, wake
 from tests.simulation.people import People
 from tests.simulation.plan import Action, Death, Plan, plan_of
 
 REST_WITHIN_S = 900.0
 _LOOK_EVERY_S = 5.0
 _SETTLED_S = 20.0
+Effect = tuple[float, str, str]
+"""A line of the trace: seconds from the start, what, and of what."""
+
 EXPECTED = (
     StorageError,
     sqlite3.Error,
@@ -57,7 +58,7 @@ class World:
         self.plan: Plan = plan_of(seed)
         self.chance = random.Random(f"chance {seed}")
         self.calm = False
-        self.trace: list[str] = []
+        self.trace: list[Effect] = []
         self.blamed: list[str] = []
         self.lives = 0
         self.expected: set[int] = set()
@@ -83,10 +84,9 @@ class World:
 
     def note(self, kind: str, detail: object) -> None:
         """A line of the trace."""
-        line = f"{self.passed_s:10.4f} {kind:14} {detail}"
-        self.trace.append(line)
+        self.trace.append((self.loop.time() - START_S, kind, str(detail)))
         if self._verbose is not None:
-            self._verbose(line)
+            self._verbose(said(self.trace[-1]))
 
     def blame(self, rule: str, detail: object) -> None:
         """Something is so that must never be so."""
@@ -129,7 +129,7 @@ class World:
                 death = Death(0, "kill", 1.0)
             if death.how in ("reboot", "wipe"):
                 self._reboot(wipe=death.how == "wipe")
-            await self._sleep(death.away_s)
+            await self.loop.sleep(death.away_s)
 
     def _reboot(self, *, wipe: bool) -> None:
         """Every process ends; with `wipe` what was not read of their logs was never said."""
@@ -150,7 +150,7 @@ class World:
         loop.owner = life.own
         loop.cut_off = lambda: lambda: not life.alive
         task = life.start(bot.run())
-        task.add_done_callback(lambda _: None if life.over.done() else _wake(life.over))
+        task.add_done_callback(lambda _: wake(life.over))
         if death is not None and death.how == "stop":
             self.later(death.after / 5, bot.stopping.set)
         try:
@@ -166,11 +166,6 @@ class World:
             else:
                 self.blame("the bot ended with", repr(error))
         return life
-
-    async def _sleep(self, seconds: float) -> None:
-        future = self.loop.create_future()
-        self.later(seconds, partial(_wake, future))
-        await future
 
     def _befall(self, accident: Action) -> None:
         living = self.machine.living()
@@ -229,8 +224,10 @@ class World:
             self.blame("not shown as it is", f"{post_id & 0xFFFFFF} {_brief(was)!r} became {_brief(now)!r}")
 
 
-def _wake(future: asyncio.Future[None]) -> None:
-    future.set_result(None)
+def said(effect: Effect) -> str:
+    """A line of the trace, for reading."""
+    at_s, kind, detail = effect
+    return f"{at_s:10.4f} {kind:14} {detail}"
 
 
 def _brief(text: str | None) -> str | None:

@@ -68,7 +68,8 @@ def _changed_file(detail: Mapping[str, Any]) -> tuple[str, str]:
 
 def _hunk_text(hunk: Mapping[str, Any]) -> str:
     head = "@@ -{oldStart},{oldLines} +{newStart},{newLines} @@".format_map(_Numbers(hunk))
-    return "\n".join([head, *map(str, hunk.get("lines", ()))])
+    lines = hunk.get("lines")
+    return "\n".join([head, *map(str, lines if isinstance(lines, list) else ())])
 
 
 class _Numbers(dict[str, Any]):

@@ -22,7 +22,7 @@ from sessions.claude.control import initialize_reply
 from sessions.control_requests import ControlRequests
 from sessions.draft import Draft, InputLedger
 from sessions.errors import ClaudeUnavailable
-from sessions.gaps import UNSEEN, Watched, fill_in, gap_notice
+from sessions.gaps import Watched, close_gaps
 from sessions.interpreter import Moment, interpret, open_ask
 from sessions.live_text import LiveText
 from sessions.model import Activity, Blocker, Lifecycle, TurnStatus
@@ -146,7 +146,7 @@ class HostRun:
         elif running is None or not (self._greets_in_silence or running.host == self.number):
             return
         idle = c.StateChanged(c.CliState.IDLE)
-        await self._fill_gaps(draft, idle)
+        self.watched = await close_gaps(self.session, draft, self.watched, idle)
         draft.add_all(list(interpret(draft.snapshot, idle, moment)))
 
     async def take_up_cut_turn(self) -> None:
@@ -251,27 +251,13 @@ class HostRun:
             case _:
                 pass
         moment = Moment(self.number, end, draft.at_ms)
-        await self._fill_gaps(draft, line)
+        self.watched = await close_gaps(self.session, draft, self.watched, line)
         if isinstance(line, c.ControlSucceeded) and line.request_id == self._greeting_id:
             await self._greeted(draft, line, moment)
         happened = list(interpret(draft.snapshot, line, moment))
         draft.add_all(happened)
         if any(isinstance(event, e.TurnEnded) for event in happened):
             self.sender.context_is_stale = True
-
-    async def _fill_gaps(self, draft: Draft, line: c.CliLine) -> None:
-        """Before a turn ends with `line`: add what never reached the log, if something seems to be missing."""
-        why = self.watched.lacks(draft.snapshot, line)
-        self.watched = self.watched.after(line)
-        if not why:
-            return
-        sent = draft.snapshot.sent
-        if isinstance(line, c.TurnResult) and sent is not None and draft.snapshot.running is None:
-            draft.add(e.TurnStarted(sent.turn_id))
-        filled = await fill_in(self.session, draft)
-        if filled and why is not UNSEEN:
-            draft.add(e.Noticed("gap", gap_notice(filled)))
-            log.warning("gap filled in", extra={"session": self.session.id, "blocks": filled, "why": why})
 
     def _note_progress(self, draft: Draft, arrived: Sequence[StoredInput], end: int) -> None:
         """Store how far the log is applied with the changes, or alone once much has been read without any."""

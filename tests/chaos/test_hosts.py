@@ -149,7 +149,7 @@ async def test_no_session_is_lost_when_the_tmux_server_is_killed(tmp_path: Path,
             took_s = time.monotonic() - killed_at
             assert {pids.program for _, pids in made.living()} == before
             open_gate(made, "g")
-        assert took_s < BACK_S * 3, "the machine may be busy, but not that much"
+        assert took_s < BACK_S
         await judged(made, crowd)
 
 

@@ -5,6 +5,7 @@ then takes its place, once for each way to lose some.
 """
 
 import asyncio
+import errno
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -202,6 +203,19 @@ async def test_a_whole_turn_reads_no_transcript(
     monkeypatch.setattr(Conversations, "read_back", read_back)
     async with stage(db, recorded, tmp_path) as told:
         assert len(await told.blocks(joined(recorded.lines))) == 9
+
+
+@pytest.mark.real_cli
+async def test_a_transcript_that_cannot_be_read_ends_the_turn_all_the_same(
+    db: Database, recorded: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_back(*_args: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Conversations, "read_back", read_back)
+    async with stage(db, recorded, tmp_path) as told:
+        lost = recorded.places(c.ToolResults)
+        assert len(await told.blocks(without(recorded, *lost))) == 9 - len(lost)
 
 
 @pytest.mark.real_cli

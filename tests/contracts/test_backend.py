@@ -63,7 +63,7 @@ async def test_the_program_gets_exactly_its_environment_and_work_directory(
     )
     directory, greeting, *names = [line.data.decode() for line in await read_all(host)]
     assert (directory, greeting) == (str(kit.cwd), "a  b")
-    assert set(names) - {"_", "PWD", "OLDPWD"} == {"CLAUDE_BRIDGE_HOST", "GREETING", "PATH"}
+    assert set(names) - {"_", "PWD", "OLDPWD", "SHLVL"} == {"CLAUDE_BRIDGE_HOST", "GREETING", "PATH"}
 
 
 async def test_hostile_arguments_arrive_as_they_are(kit: Kit, backend: LocalBackend) -> None:

@@ -59,8 +59,21 @@ _TITLES = {
     "shared_directory": "Two sessions, one directory",
     "ask_reminder": "Claude still waits",
     "no_progress": "No sign of life",
+    "gap": "A gap was filled",
+    "files_not_imported": "Files were left behind",
 }
-_MILD = frozenset({"usage_warning", "cleared", "model_fallback", "shared_directory", "budget", "ask_reminder"})
+_MILD = frozenset(
+    {
+        "usage_warning",
+        "cleared",
+        "model_fallback",
+        "shared_directory",
+        "budget",
+        "ask_reminder",
+        "gap",
+        "files_not_imported",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import logging
 import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -23,6 +24,7 @@ from sessions.resources import Resources
 from sessions.session import Session
 from sessions.slots import Limits, ParkOne, SlotQueue, StartOne, Wait
 from sessions.state import Snapshot
+from sessions.stubborn import until_stored
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +118,8 @@ class ProcessKeeper:
                     break
         for waiting, _ in self.slots.order():
             if sessions[waiting].snapshot.lifecycle in (Lifecycle.PARKED, Lifecycle.FAILED):
-                self.spawn(self._say_that_it_waits(sessions[waiting]), sessions[waiting])
+                say = partial(self._say_that_it_waits, sessions[waiting])
+                self.spawn(until_stored(say), sessions[waiting])
 
     def _as_seen(self, snapshot: Snapshot) -> Snapshot:
         """A session that is being parked already holds its place and cannot be chosen again."""
@@ -140,11 +143,14 @@ class ProcessKeeper:
 
     async def _park_for_another(self, session: Session) -> None:
         try:
-            if session.snapshot.is_idle:
-                await session.park("its place was needed for another session")
+            await until_stored(partial(self._park_if_idle, session))
         finally:
             self._parking.discard(session.id)
             self.grant()
+
+    async def _park_if_idle(self, session: Session) -> None:
+        if session.snapshot.is_idle:
+            await session.park("its place was needed for another session")
 
     # --- one process ------------------------------------------------------------------------------------
 
@@ -168,9 +174,12 @@ class ProcessKeeper:
             topic, sentence = shortage
             if topic not in said:
                 said.add(topic)
-                async with session.change() as draft:
-                    draft.add(e.Noticed(topic, sentence))
+                await until_stored(partial(self._notice, session, topic, sentence))
             await asyncio.sleep(SHORTAGE_RETRY_S)
+
+    async def _notice(self, session: Session, topic: str, sentence: str) -> None:
+        async with session.change() as draft:
+            draft.add(e.Noticed(topic, sentence))
 
     def _shortage(self) -> tuple[str, str] | None:
         """What there is too little of, with a sentence about it. Blocks briefly."""
@@ -180,7 +189,8 @@ class ProcessKeeper:
     async def _rejoin(self, session: Session, run: HostRun) -> None:
         try:
             if run.leaving is not None:
-                self.spawn(run.leave(run.leaving, session.snapshot.reason), session)
+                leave = partial(run.leave, run.leaving, session.snapshot.reason)
+                self.spawn(until_stored(leave), session)
             await stay(session, run)
         finally:
             if session.id not in self._starting:  # a prompt may have woken it already
@@ -232,7 +242,7 @@ class ProcessKeeper:
             session.run.over.set()
             session.run = None
         sentence = f"This session broke down (incident {incident}); send a prompt to try again."
-        await self._record_failure(session, "broken", sentence)
+        await until_stored(partial(self._record_failure, session, "broken", sentence))
 
     async def _record_failure(self, session: Session, topic: str, sentence: str) -> None:
         async with session.change() as draft:

@@ -41,11 +41,12 @@ async def launch_and_stay(session: Session) -> bool:
     try:
         host = await until_stored(partial(_launch, session, number, continues=continues))
     except (ClaudeError, ClaudeUnavailable, WorkDirectoryRefused) as error:
-        await _record_failed_start(session, number, str(error))
+        await until_stored(partial(_record_failed_start, session, number, str(error)))
         return False
     except BackendError:
         log.exception("launch failed", extra={"session": session.id})
-        await _record_failed_start(session, number, "Claude's process could not be started on this machine.")
+        sentence = "Claude's process could not be started on this machine."
+        await until_stored(partial(_record_failed_start, session, number, sentence))
         return False
     await until_stored(partial(_record_launch, session, number, host))
     run = session.run = HostRun(session, host, StoredHost(number, host.ref, "live", 0, 0), ())
@@ -227,7 +228,7 @@ async def _serve(session: Session, run: HostRun) -> None:
     """Greet the CLI, then feed it. A CLI that does not answer is ended."""
     await run.flush()
     try:
-        await run.greet()
+        await until_stored(run.greet)
     except ClaudeUnavailable:
         if session.snapshot.lifecycle is Lifecycle.STARTING:
             run.trouble = "Claude was started but did not answer; it was ended."
@@ -235,7 +236,7 @@ async def _serve(session: Session, run: HostRun) -> None:
             run.trouble = "Claude's process no longer answered; it was ended."
         await run.host.kill(session.around.patience.stop_s)
         return
-    await run.take_up_cut_turn()
+    await until_stored(run.take_up_cut_turn)
     await run.sender.run()
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from sessions.driver import ImageFile
 from sessions.errors import ClaudeUnavailable
 from sessions.model import Activity, Attachment, Blocker, Lifecycle, TurnId, TurnStatus
 from sessions.state import QueuedTurn, Snapshot
+from sessions.stubborn import until_stored
 from storage import StorageError
 
 if TYPE_CHECKING:
@@ -65,7 +67,8 @@ class PromptSender:
                     await self._awake.wait()
             except TimeoutError:
                 if self._is_forgotten():
-                    await self._run.leave(Lifecycle.PARKED, "nothing happened for a while")
+                    leave = partial(self._run.leave, Lifecycle.PARKED, "nothing happened for a while")
+                    await until_stored(leave)
             self._awake.clear()
 
     def _pause(self) -> float | None:

@@ -114,7 +114,7 @@ async def test_every_button_of_an_answer_does_what_it_says(bot: Bot) -> None:
     assert b"Written" in attached(export)[0].data
 
     panel = await ann.click(answer, "Model").settled()
-    await ann.select(shown(panel), None, "haiku")
+    await ann.select(shown(panel), None, "haiku").settled()
     models = await ann.slash(thread, "session info").settled()
     assert "haiku" in models.text
 

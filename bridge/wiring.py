@@ -11,15 +11,15 @@ import os
 import resource
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from backends.auto import BackendOptions, Backends, choose_backend
+from bridge.beside import running
 from bridge.control import ControlServer
-from bridge.demo.process import DemoError, demo_environment, ensure_demo
+from bridge.demo.kept import NOT_IN_DEMO, kept_demo
 from bridge.event_log import logging_events
 from bridge.logs import LogPlan, set_up_logging
 from bridge.ownership import DataDirectoryRefused, OwnerKind, owning
@@ -40,13 +40,6 @@ from sessions.surroundings import Patience
 from storage import Database
 
 log = logging.getLogger(__name__)
-
-_DEMO_CHECK_S = 30.0
-# Claude keeps plans beside its settings, which for the demo is in DATA_DIR, where its tools may write nothing.
-_DEMO_PREFERENCES = '{"plansDirectory": ".claude/plans"}\n'
-# Keys and addresses of the real Claude: the demo's take their place, and the rest has no business there.
-_NOT_IN_DEMO = ("ANTHROPIC", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR")
-
 
 _DESCRIPTORS = 16_384
 
@@ -91,7 +84,9 @@ async def open_core(settings: Settings, options: CoreOptions) -> AsyncIterator[O
             )
         )
         async with AsyncExitStack() as stack:
-            overrides = await _start_demo(settings, stack) if options.demo else {}
+            overrides: Mapping[str, str] = {}
+            if options.demo:
+                overrides = await stack.enter_async_context(kept_demo(settings.data_dir / "model"))
             opened = await _start_core(settings, options, overrides, stack)
             await stack.enter_async_context(ControlServer(opened.service, settings.data_dir))
             attached = sum(1 for each in opened.manager.loaded() if each.run is not None)
@@ -151,7 +146,7 @@ async def _start_core(
     if not settings.enable_persistence:
         stack.push_async_callback(manager.shutdown, stop_hosts=True)
     await manager.initialize()
-    await stack.enter_async_context(_running(backend.keep_terminals(), "terminals"))
+    await stack.enter_async_context(running(backend.keep_terminals(), "terminals"))
     return OpenCore(SessionService(manager), manager, database, settings)
 
 
@@ -253,52 +248,9 @@ def watch_command() -> tuple[str, ...]:
 def _child_names(settings: Settings, options: CoreOptions) -> tuple[str, ...]:
     if not options.demo:
         return settings.child_env
-    return tuple(name for name in settings.child_env if not name.startswith(_NOT_IN_DEMO))
+    return tuple(name for name in settings.child_env if not name.startswith(NOT_IN_DEMO))
 
 
 def _outermost(settings: Settings, options: CoreOptions) -> Path:
     """The directory that Claude's tools may not touch: the whole DATA_DIR, also from within the demo's."""
     return settings.data_dir.parent if options.demo else settings.data_dir
-
-
-# --- tasks that live as long as the core ------------------------------------------------------------------
-
-
-async def _start_demo(settings: Settings, stack: AsyncExitStack) -> Mapping[str, str]:
-    directory = settings.data_dir / "model"
-    endpoint = await ensure_demo(directory)
-    preferences = endpoint.config_directory / "settings.json"
-    if not preferences.exists():
-        preferences.touch(mode=0o600)
-        preferences.write_text(_DEMO_PREFERENCES)
-    await stack.enter_async_context(_running(_keep_demo(directory), "demo model"))
-    return demo_environment(endpoint)
-
-
-async def _keep_demo(directory: Path) -> None:
-    """Start the demo model again when it has ended: it does so when nobody used it for a while."""
-    while True:
-        await asyncio.sleep(_DEMO_CHECK_S)
-        try:
-            await ensure_demo(directory)
-        except (DemoError, TimeoutError) as error:
-            log.warning("demo model not running", extra={"why": str(error)})
-
-
-@asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Run `work` beside the block; it ends with it. What escapes from it is logged and ends nothing else."""
-    task = asyncio.create_task(_logged(work, name), name=name)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def _logged(work: Coroutine[Any, Any, None], name: str) -> None:
-    try:
-        await work
-    except Exception:
-        log.exception("task ended", extra={"task": name})

@@ -1,6 +1,6 @@
 """`python -m tests.bench [--short] [--write] [--only PART …] [--soak MINUTES]`: measure, and print one table.
 
-`--write` puts the table into docs/benchmarks.md. Exit code 1 if a ratio misses its goal.
+`--write` puts the table into docs/benchmarks.md. Exit code 1 if a ratio misses its goal or a part breaks.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -40,19 +41,16 @@ PARTS: Mapping[str, Part] = {
 }
 
 
-async def measure(parts: Mapping[str, Part], *, short: bool) -> list[Figure]:
-    """The figures of `parts`, each in a directory of its own that is removed. Says on stderr how far it is."""
-    figures: list[Figure] = []
-    for name, part in parts.items():
-        directory = Path(tempfile.mkdtemp(prefix="bridge-bench-"))
-        begun = time.monotonic()
-        print(f"{name} …", end=" ", file=sys.stderr, flush=True)
-        try:
-            figures += await part(directory, short)
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
-            print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-    return figures
+async def measure(name: str, part: Part, *, short: bool) -> list[Figure]:
+    """The figures of one part, in a directory of its own that is removed. Says on stderr how far it is."""
+    directory = Path(tempfile.mkdtemp(prefix="bridge-bench-"))
+    begun = time.monotonic()
+    print(f"{name} …", end=" ", file=sys.stderr, flush=True)
+    try:
+        return await part(directory, short)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
 
 
 def _chosen(names: Sequence[str] | None, soak_minutes: float | None) -> Mapping[str, Part]:
@@ -106,11 +104,18 @@ def main() -> int:
     if options.write and (options.only or options.short):
         parser.error("the page has all figures of a long run")
     logging.getLogger("aiohttp").setLevel(logging.CRITICAL)  # bots are ended in the middle of requests
-    figures = asyncio.run(measure(_chosen(options.only, options.soak), short=options.short))
+    figures: list[Figure] = []
+    broken = False
+    for name, part in _chosen(options.only, options.soak).items():
+        try:
+            figures += asyncio.run(measure(name, part, short=options.short))
+        except Exception:  # the others are worth their minutes
+            traceback.print_exc()
+            broken = True
     print(table(figures))
-    if options.write:
+    if options.write and not broken:
         PAGE.write_text(page(figures), encoding="utf-8")
-    return 0 if all(figure.met for figure in figures if figure.floor) else 1
+    return 0 if not broken and all(figure.met for figure in figures if figure.floor) else 1
 
 
 if __name__ == "__main__":

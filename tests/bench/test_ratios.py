@@ -17,7 +17,7 @@ SHOWN_ONLY = {"view", "memory"}
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", [part for part in PARTS if part not in SHOWN_ONLY])
 async def test_ratios_meet_their_goals(part: str) -> None:
-    figures = await measure({part: PARTS[part]}, short=True)
+    figures = await measure(part, PARTS[part], short=True)
     print(f"\n{table(figures)}")
     asserted = [each for each in figures if each.floor or each.name.startswith(ALSO_ASSERTED)]
     missed = [each for each in asserted if not each.is_met(SLACK)]

@@ -28,7 +28,7 @@ class Vigilance:
     """When to act, in seconds; None is never. After `ask_again_s` in silence Claude is asked how it stands."""
 
     round_s: float = 5.0
-    ask_again_s: float = 30.0
+    ask_again_s: float = 45.0  # longer than the silences of a tool that runs long: 30 s
     no_progress_s: float | None = 900.0
     ask_timeout_s: float | None = None
     ask_park_s: float = 3600.0

@@ -29,6 +29,7 @@ from machine import ProcessId
 MARKER = "CLAUDE_BRIDGE_HOST"
 
 _SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_HOST_NUMBER = re.compile(r"[1-9]\d*")
 _STDERR_TAIL_BYTES = 4096
 _FIRST_SIGNAL_CODE = 129
 _LAST_SIGNAL_CODE = 192
@@ -171,14 +172,14 @@ class HostDirectory:
 def host_directories(run: Path) -> Iterator[HostDirectory]:
     """Every host's directory below `run`, whatever its state; what is named otherwise is skipped."""
     try:
-        sessions = sorted(run.iterdir())
+        with os.scandir(run) as entries:  # a thousand paths cost more than all else here
+            sessions = sorted(
+                each.name for each in entries if _SESSION_ID.fullmatch(each.name) and each.is_dir()
+            )
     except FileNotFoundError:
         return
     for session in sessions:
-        if not _SESSION_ID.fullmatch(session.name) or not session.is_dir():
-            continue
-        numbers = sorted(
-            int(entry.name) for entry in session.iterdir() if re.fullmatch(r"[1-9]\d*", entry.name)
-        )
+        with os.scandir(run / session) as entries:
+            numbers = sorted(int(each.name) for each in entries if _HOST_NUMBER.fullmatch(each.name))
         for number in numbers:
-            yield HostDirectory(run, session.name, number)
+            yield HostDirectory(run, session, number)

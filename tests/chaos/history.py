@@ -114,7 +114,7 @@ def _cut(data: bytes) -> list[bytes]:
 def read_tables(connection: sqlite3.Connection) -> dict[str, list[Row]]:
     """The rows that are judged, in order."""
     cursor = connection.cursor()
-    cursor.row_factory = sqlite3.Row  # type: ignore[assignment]  # typeshed: of connections only
+    cursor.row_factory = sqlite3.Row
     return {
         table: [dict(row) for row in cursor.execute(f"SELECT * FROM {table} ORDER BY {order}")]
         for table, order in _TABLES.items()

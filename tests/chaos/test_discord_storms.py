@@ -26,12 +26,15 @@ async def limits(fake: FakeDiscord, seconds: float) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def global_limit(fake: FakeDiscord, seconds: float) -> AsyncIterator[None]:
-    """The bot's own global limit is used up, again and again; each time for a second."""
+    """The bot's own global limit is used up, twice a minute, each time for a second.
+
+    What is under way in that moment counts as invalid, whatever the bot does.
+    """
 
     async def close() -> None:
-        for _ in range(max(1, int(seconds / 10))):
+        for _ in range(max(1, int(seconds / 30))):
             fake.site.rate_limits.close_global(1.0)
-            await asyncio.sleep(10)
+            await asyncio.sleep(30)
 
     closing = asyncio.create_task(close(), name="global limit")
     try:
@@ -72,7 +75,7 @@ async def weather(town: DiscordWorld, storms: Sequence[Storm], seconds: float) -
             await stack.enter_async_context(storm(town.fake, seconds))
         for number in range(rounds):
             for thread in town.threads:
-                town.write(thread, f"{storms[0].__name__}-{number}")
+                town.write(thread, f"{'-'.join(each.__name__ for each in storms)}-{number}")
             await asyncio.sleep(seconds / rounds * rng.uniform(0.9, 1.1))
         town.fake.faults.clear()
     return await town.right(RIGHT_WITHIN_S)

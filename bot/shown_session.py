@@ -13,7 +13,7 @@ from bot.session_units import Around, SessionUnits
 from bot.traffic import Urgency
 from bot.turn_store import TurnStore
 from sessions import events as e
-from sessions.model import Activity, AskId, Blocker, Lifecycle, SessionId, TurnId
+from sessions.model import Activity, AskId, Blocker, Lifecycle, SessionId, TurnId, TurnStatus
 from sessions.rows import load_ask, load_events, load_snapshot, load_turn
 
 _PAGE = 200
@@ -240,7 +240,8 @@ class ShownSession:
     def _mark_alternatives(self, root: str) -> None:
         async def mark() -> None:
             for turn in await self._turns.group_of(await load_turn(self._around.db, TurnId(root))):
-                self._mark(f"turn:{turn.id}", Urgency.FINAL)
+                if turn.status is not TurnStatus.QUEUED:
+                    self._mark(f"turn:{turn.id}", Urgency.FINAL)
 
         self._around.spawn(f"alternatives of {root}", mark())
 

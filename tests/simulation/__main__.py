@@ -40,16 +40,20 @@ def _one(seed: int) -> int:
 
 
 def _many(seeds: range, jobs: int) -> int:
-    began, broken, lives, passed_s = time.process_time(), [], 0, 0.0
-    for outcome in _outcomes(seeds, jobs):
-        lives, passed_s = lives + outcome.lives, passed_s + outcome.passed_s
-        if outcome.broken:
-            broken.append(outcome.seed)
-            _say(outcome)
+    """Run `seeds`, or as many as there are until it is interrupted."""
+    began, broken, done, lives, passed_s = time.process_time(), [], 0, 0, 0.0
+    try:
+        for outcome in _outcomes(seeds, jobs):
+            done, lives, passed_s = done + 1, lives + outcome.lives, passed_s + outcome.passed_s
+            if outcome.broken:
+                broken.append(outcome.seed)
+                _say(outcome)
+    except KeyboardInterrupt:
+        print(f"interrupted after {done} seeds")
     seconds = time.process_time() - began
     print(
-        f"{len(seeds)} seeds, {len(broken)} broken {broken[:20]}; {lives} lives, "
-        f"{passed_s / 3600:.1f} hours in {seconds:.1f} s, {seconds * jobs / len(seeds) * 1000:.1f} ms a seed"
+        f"{done} seeds, {len(broken)} broken {broken[:20]}; {lives} lives, {passed_s / 3600:.1f} hours; "
+        f"{seconds:.1f} s of this process, {seconds / max(1, done) * 1000:.1f} ms a seed"
     )
     return 1 if broken else 0
 

@@ -259,16 +259,26 @@ class Session:
             return
         async with self.change() as draft:
             old = draft.snapshot.lifecycle
-            if old in (Lifecycle.STARTING, Lifecycle.LIVE):
+            if self._process() is not None:
+                pass  # it was launched or found while we waited for our turn
+            elif old in (Lifecycle.STARTING, Lifecycle.LIVE):
                 # Its process is being launched or found again: who does that ends it as soon as it is there.
                 draft.add(e.LifecycleChanged(old, Lifecycle.STOPPING, cause))
             elif target is Lifecycle.PARKED and draft.snapshot.queue:
                 pass  # it waits for a process, or failed to get one: parked, nobody would wake it
             elif old not in (target, Lifecycle.STOPPING, Lifecycle.ENDED):
                 _end_without_process(draft, target, cause)
+        run = self._process()
+        if run is not None and run.leaving is None:
+            await run.leave(target, cause)
+            return
         await self.until(lambda snapshot: snapshot.lifecycle is not Lifecycle.STOPPING)
         if target is Lifecycle.ENDED and self.snapshot.lifecycle is not Lifecycle.ENDED:
             await self._leave(target, cause)
+
+    def _process(self) -> HostRun | None:
+        """As it is now: the type checker believes that nothing changes while we wait."""
+        return self.run
 
     async def set_model(self, model: str) -> None:
         """Use `model` from the next turn on. Raises `ModelRefused`, `ClaudeUnavailable` if the CLI says no."""

@@ -125,7 +125,8 @@ class LocalHost:
             size = self.input_size()
             if offset > size:
                 raise LogCut(self._directory.input_log, expected=offset, actual=size)
-            await self._end_followers()
+            if (pids := self._directory.pids()) is not None:
+                await self._end_followers(pids)
             if self.alive():
                 await self._start_follower(offset)
 
@@ -138,7 +139,7 @@ class LocalHost:
         if pids is not None:
             await self._watches.deaths.died(pids.program)
             await self._shell_ended(pids)
-            await self._end_followers()
+            await self._end_followers(pids)
         await self._terminal.close()
         return self._directory.exit()
 
@@ -171,10 +172,13 @@ class LocalHost:
         except TimeoutError:
             await kill_now({pids.shell}, self._watches.deaths)
 
-    async def _end_followers(self) -> None:
-        """End whatever feeds the FIFO, recorded or not: two followers would mix their lines."""
+    async def _end_followers(self, pids: HostPids) -> None:
+        """End whatever feeds the FIFO, recorded or not: two followers would mix their lines.
+
+        A follower that is ending has closed the FIFO before it is dead: the recorded one is waited for anyway.
+        """
         followers = machine.this().writing_to(self._directory.fifo)
-        await kill_now(followers, self._watches.deaths)
+        await kill_now(followers | {pids.follower}, self._watches.deaths)
 
     async def _start_follower(self, offset: int) -> None:
         try:

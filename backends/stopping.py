@@ -10,7 +10,7 @@ from backends import processes
 from backends.base import Unkillable
 from backends.deaths import DeathWatch
 from backends.directory import MARKER, HostDirectory
-from machine import ProcessId
+from machine import ProcessId, ProcessRow
 
 # How long the shell may take to write the exit code and to end the follower once the program is dead.
 _SHELL_END_S = 2.0
@@ -21,24 +21,37 @@ _LEAST_KILL_S = 2.0
 
 @dataclass(slots=True)
 class HostTree:
-    """All processes of one host, found anew at each look; who was seen is not lost by losing its parent."""
+    """All processes of one host, found anew at each look; who was seen is not lost by losing its parent.
+
+    Nor is who was never seen: a shell that is killed may have begun a child since the last look.
+    """
 
     directory: HostDirectory
     _seen: set[ProcessId] = field(default_factory=set)
+    _sessions: dict[int, ProcessId | None] = field(default_factory=dict)
+    _table: dict[int, ProcessRow] = field(default_factory=dict)
 
     def living(self) -> set[ProcessId]:
         """Everything of the host that runs now."""
         marked = machine.this().carrying(MARKER, self.directory.key)
         followers = machine.this().writing_to(self.directory.fifo)
         roots = self._seen | marked | followers | self._recorded()
-        self._seen = processes.tree(machine.this().read_table(), roots)
+        self._table = machine.this().read_table()
+        self._seen = processes.tree(self._table, roots, self._sessions)
+        self._sessions = processes.sessions_of(self._table, self._seen) | self._sessions
         return set(self._seen)
 
     def of_program(self) -> set[ProcessId]:
-        """What runs of the host without its shell and follower, which end by themselves."""
-        pids = self.directory.pids()
-        own = {pids.shell, pids.follower} if pids else set()
-        return self.living() - own - machine.this().writing_to(self.directory.fifo)
+        """What runs of the host without its shell, what that runs, and its follower: they end by themselves."""
+        living, pids = self.living(), self.directory.pids()
+        followers = machine.this().writing_to(self.directory.fifo)
+        if pids is None:
+            return living - followers
+        own = {pids.shell, pids.follower}
+        if pids.shell in living:
+            # The `mv` by which it gives the exit code its name, for one: without that, the code would be lost.
+            own |= {each for each in living if self._table[each.pid].parent == pids.shell.pid}
+        return living - followers - (own - {pids.program})
 
     def _recorded(self) -> set[ProcessId]:
         pids = self.directory.pids()

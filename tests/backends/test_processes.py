@@ -6,14 +6,16 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 
 import pytest
 
 import machine
 from backends import processes
 from backends.deaths import DeathWatch
-from machine import ProcessId
-from tests.backends.kit import until
+from backends.stopping import HostTree, kill_now
+from machine import ProcessId, ProcessRow
+from tests.backends.kit import Kit, directory_of, until
 
 
 @pytest.fixture
@@ -99,3 +101,62 @@ def test_this_process_is_never_part_of_a_tree() -> None:
     table = machine.this().read_table()
     members = processes.tree(table, [identity(os.getppid())])
     assert os.getpid() not in {member.pid for member in members}
+
+
+def test_a_session_is_found_when_all_that_were_seen_are_dead_but_not_when_its_number_is_anothers() -> None:
+    def row(pid: int, start: str) -> ProcessRow:
+        return ProcessRow(ProcessId(pid, start), parent=1, session=901, zombie=False, cpu_s=0)
+
+    orphan, leader, stranger = row(902, "7"), row(901, "5"), row(901, "9")
+    for sessions in (
+        processes.sessions_of({901: leader}, [leader.process]),
+        processes.sessions_of({900: row(900, "6")}, [ProcessId(900, "6")]),
+    ):
+        assert processes.tree({902: orphan}, [], sessions) == {orphan.process}
+        assert processes.tree({902: orphan, 901: stranger}, [], sessions) == set()
+
+
+async def test_the_command_by_which_a_shell_names_the_exit_code_is_not_ended_with_the_program(
+    kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, gate = tmp_path / "begun", tmp_path / "gate"
+    os.mkfifo(gate)
+    slow = tmp_path / "bin" / "mv"
+    slow.parent.mkdir()
+    slow.write_text(
+        f'#!/bin/sh\ncase $2 in */exit) : >"{begun}"; read -r go <"{gate}" ;; esac\nexec "{which("mv")}" "$@"\n'
+    )
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
+    host = await kit.shell(kit.pty(), "exec sleep 1000")
+    pids = directory_of(kit, host).pids()
+    assert pids is not None
+    os.kill(pids.program.pid, signal.SIGTERM)
+    await until(begun.exists)
+    tree = HostTree(directory_of(kit, host))
+    assert len(tree.living() - {pids.shell, pids.follower}) == 1
+    assert tree.of_program() == set()
+    gate.write_text("go\n")
+    assert (await host.wait()).code == -signal.SIGTERM
+
+
+async def test_an_orphan_that_no_look_has_seen_is_found_by_the_session_of_its_dead_host(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where no environment is shown: a shell that is killed has begun a child since the last look."""
+    monkeypatch.setattr(type(machine.this()), "carrying", lambda *_: set())
+    host = await kit.shell(kit.pty(), "sleep 1000 & sleep 1000")
+    pids = directory_of(kit, host).pids()
+    assert pids is not None
+    await until(lambda: host.usage().processes == 5)
+    tree = HostTree(directory_of(kit, host))
+    before = tree.living()
+    orphans = before - {pids.shell, pids.program, pids.follower}
+    assert len(orphans) == 2
+    tree._seen -= orphans
+    deaths = DeathWatch()
+    await kill_now([pids.program], deaths)
+    await deaths.all_died({pids.shell, pids.follower})
+    assert tree.living() == orphans
+    await kill_now(orphans, deaths)
+    deaths.close()

@@ -1,7 +1,8 @@
 """The control socket's file: where it is, how to get at it under a long path, and who is at its other end.
 
 A unix socket's address holds 107 bytes, on macOS 103. A file with a longer path is reached through a link with
-a short name, which is gone again at once: any DATA_DIR will do, and the socket lies where it belongs.
+a short name, which is gone again at once: any DATA_DIR and any TMPDIR will do, and the socket lies where it
+belongs.
 """
 
 import os
@@ -20,6 +21,7 @@ from sessions.errors import CoreLost
 _NAME = "control.sock"
 _LONGEST_ADDRESS = 103  # macOS; Linux takes 107
 _BACKLOG = 64
+_ALWAYS_SHORT = "/tmp"  # noqa: S108 - the link is in a directory of its own there, mode 0700
 
 
 class SocketRefused(Exception):
@@ -42,7 +44,8 @@ def listen(data_dir: Path) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise SocketRefused(f"The control socket cannot be made in DATA_DIR: {error.strerror}.") from error
+        why = error.strerror or error  # an address that is too long has no number, and so no text of the system
+        raise SocketRefused(f"The control socket cannot be made in DATA_DIR: {why}.") from error
     return listener
 
 
@@ -71,7 +74,9 @@ def _address(path: Path) -> Iterator[str]:
     if len(os.fsencode(path)) <= _LONGEST_ADDRESS:
         yield str(path)
         return
-    with tempfile.TemporaryDirectory(prefix="bridge-") as short:
+    longest_name = len(f"/bridge-12345678/run/{path.name}")
+    fits = len(os.fsencode(tempfile.gettempdir())) + longest_name <= _LONGEST_ADDRESS
+    with tempfile.TemporaryDirectory(prefix="bridge-", dir=None if fits else _ALWAYS_SHORT) as short:
         link = Path(short, "run")
         link.symlink_to(path.parent.absolute(), target_is_directory=True)
         yield str(link / path.name)

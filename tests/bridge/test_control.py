@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import stat
+import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
@@ -308,6 +309,26 @@ async def test_a_path_longer_than_an_address_works(tmp_path: Path) -> None:
     async with ControlServer(FakeCore(), data_dir), connected(data_dir) as client:
         assert await client.perform(ME, c.Interrupt(session_id=SESSION)) == c.Stopped(True)
     assert (data_dir / "run").is_dir()
+
+
+async def test_a_temporary_directory_longer_than_an_address_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_dir = tmp_path / ("d" * 120)
+    (data_dir / "run").mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(data_dir))
+    async with ControlServer(FakeCore(), data_dir), connected(data_dir) as client:
+        assert await client.perform(ME, c.Interrupt(session_id=SESSION)) == c.Stopped(True)
+    assert [each.name for each in data_dir.iterdir()] == ["run"]
+
+
+def test_a_socket_that_cannot_be_made_is_refused_with_the_reason(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_socket, "_LONGEST_ADDRESS", 1_000)
+    too_long = data_dir / ("d" * 120)
+    with pytest.raises(control_socket.SocketRefused, match="too long"):
+        control_socket.listen(too_long)
 
 
 async def test_another_user_is_not_served(

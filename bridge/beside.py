@@ -14,6 +14,8 @@ async def running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[N
     """Run `work` beside the block; it ends with it. What escapes from it is logged and ends nothing else."""
     task = asyncio.create_task(_logged(work, name), name=name)
     try:
+        # A task that is cancelled before its first step leaves `work` never awaited, which Python warns of.
+        await asyncio.sleep(0)
         yield
     finally:
         task.cancel()

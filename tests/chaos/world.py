@@ -68,7 +68,8 @@ class World:
     ) -> bool:
         """Start a bot; with `wait` return once it answers (True) or has died before that (False).
 
-        With `exec_it` it is a program that begins anew, as a preloaded library needs.
+        Only one that is to die, by `crash_at` or by a library that it preloads, may be dead: else it is a
+        failure. With `exec_it` it is a program that begins anew, as a preloaded library needs.
         """
         environment = {**self.settings, **settings}
         if crash_at:
@@ -81,7 +82,9 @@ class World:
             cwd=str(self.root),
             exec=exec_it,
         )
-        return not wait or await self.ready()
+        is_up = not wait or await self.ready()
+        assert is_up or crash_at or "LD_PRELOAD" in environment, f"the bot died{self.sentences()}"
+        return is_up
 
     async def ready(self) -> bool:
         """Wait until the bot answers (True) or has died (False)."""

@@ -150,14 +150,21 @@ def _missing(history: History, turn: Any, words: list[str]) -> Iterator[str]:
 
 
 def _judge_order(history: History, posts: dict[str, list[Post]]) -> Iterator[str]:
-    """A turn that was over before another began stands before it."""
+    """A turn that was over before another began stands before it.
+
+    It begins when it is handed over first: done again after its process died, it keeps its place.
+    """
     over: dict[str, list[str]] = {}
+    begun: set[str] = set()
     for event in history.tables["events"]:
         body = json.loads(event["body"])
         turn_id = body.get("turn_id", "")
         if event["kind"] == "turn_ended" and posts.get(turn_id):
             over.setdefault(event["session_id"], []).append(turn_id)
-        elif event["kind"] in ("turn_sent", "background_turn_started") and posts.get(turn_id):
+        elif event["kind"] in ("turn_sent", "background_turn_started") and turn_id not in begun:
+            begun.add(turn_id)
+            if not posts.get(turn_id):
+                continue
             for earlier in over.get(event["session_id"], ()):
                 if earlier != turn_id and posts[earlier][0].id > posts[turn_id][0].id:
                     yield f"turn {turn_id[-4:]} stands before {earlier[-4:]}, which was over when it began"

@@ -7,6 +7,7 @@ that is gone is recorded as ended. A session that cannot be restored is failed, 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from backends.base import Backend, BackendError, HostGone, HostRef
 from sessions import events as e
@@ -18,6 +19,7 @@ from sessions.process_keeper import ProcessKeeper
 from sessions.reasons import leaving_target
 from sessions.rows import StoredHost
 from sessions.session import Session
+from sessions.stubborn import until_stored
 from storage import Database
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,9 @@ async def recover(
         if stored is not None and stored.ref is None:
             survivors = survivors if survivors is not None else await find_survivors(backend)
             stored = _with_ref(stored, survivors.get((session.id, stored.number)))
-        restoring.append(keeper.spawn(_restore(backend, keeper, session, stored), session))
+        # A disk that is full just now is no reason to give the session up.
+        restore = until_stored(partial(_restore, backend, keeper, session, stored))
+        restoring.append(keeper.spawn(restore, session))
     if restoring:
         await asyncio.wait(restoring, timeout=_ATTACH_S)
 

@@ -1,18 +1,18 @@
 """Starting and ending processes: one at a time for a session, and none that nobody knows of."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from sessions import rows
+from sessions import rows, stubborn
 from sessions.errors import ClaudeUnavailable, IllegalMove, SessionError, SessionUnreadable
 from sessions.model import Lifecycle
 from sessions.prompt_queue import Sender
 from sessions.session import Session
 from sessions.surroundings import Patience
-from storage import Database, Statement
+from storage import AnyStatement, Database, DatabaseFull, Outcome, Statement
 from tests.sessions.kit import DEADLINE_S, USER, House, house
 
 
@@ -272,3 +272,30 @@ async def test_a_cut_turn_goes_on_once_when_somebody_says_so_again_and_again(her
     await session.continue_(sender=Sender(USER, "another click"))
     await idle(session)
     assert (await statuses(here, session))[-1] == ("Continue.", "done")
+
+
+async def test_a_disk_that_is_full_at_the_start_after_a_reboot_fails_no_session(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await here.session()
+    await send(session, "gate x")
+    await session.until(lambda snapshot: snapshot.running is not None)
+    await here.bury()
+    here.machine.reboot(wipe=True)
+    here.claude.open_gate("x")
+    write, refused = here.db.write, 0
+
+    async def full_at_first(statements: Sequence[AnyStatement]) -> Sequence[Outcome]:
+        nonlocal refused
+        if refused < 2:
+            refused += 1
+            raise DatabaseFull("The disk is full; nothing was written.")
+        return await write(statements)
+
+    monkeypatch.setattr(here.db, "write", full_at_first)
+    monkeypatch.setattr(stubborn, "_PAUSE_S", 0.0)
+    await here.restart()
+    again = await here.again(session)
+    await idle(again)
+    assert refused == 2
+    assert await statuses(here, again) == [("gate x", "done")]

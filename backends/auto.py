@@ -72,6 +72,12 @@ class Backends:
     async def survivors(self) -> Sequence[HostRef]:
         return [ref for backend in self._by_name.values() for ref in await backend.survivors()]
 
+    async def find(self, session_id: str, number: int) -> HostRef | None:
+        for backend in self._by_name.values():
+            if (ref := await backend.find(session_id, number)) is not None:
+                return ref
+        return None
+
     async def keep_terminals(self) -> None:
         """Make tmux windows again whenever the tmux server dies; never returns. The caller owns the task."""
         await self._tmux.keep_terminals()

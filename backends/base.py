@@ -248,6 +248,10 @@ class Backend(Protocol):
         """Every host of this backend whose program is alive, found without any record but its directory."""
         ...
 
+    async def find(self, session_id: str, number: int) -> HostRef | None:
+        """The host that was started for a session under this number, alive or ended; None if none was."""
+        ...
+
     async def close(self) -> None:
         """Let go of all watches and terminals; hosts keep running."""
         ...

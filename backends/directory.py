@@ -151,6 +151,10 @@ class HostDirectory:
             return None
         return HostPids(shell, program, follower)
 
+    def was_started(self) -> bool:
+        """Whether its shell has said who runs it, in this run of the machine or an earlier one."""
+        return (self.path / "pid").exists()
+
     def exit_code(self) -> int | None:
         """How the program ended, signals as negative numbers; None while it runs or if nobody saw it end."""
         try:

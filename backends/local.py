@@ -105,6 +105,17 @@ class LocalBackend:
     async def survivors(self) -> Sequence[HostRef]:
         return [self._ref(directory) for directory in await self.living()]
 
+    async def find(self, session_id: str, number: int) -> HostRef | None:
+        try:
+            directory = HostDirectory(self._run, session_id, number)
+        except ValueError:
+            return None
+        record = directory.launch_record()
+        if record is None or record.backend != self._name:
+            return None
+        await self._settled(directory)
+        return self._ref(directory) if directory.was_started() else None
+
     async def living(self) -> list[HostDirectory]:
         """The directories of all hosts of this backend whose program is alive."""
         found = []
@@ -170,8 +181,7 @@ class LocalBackend:
 
     async def _settled(self, directory: HostDirectory) -> None:
         """Wait, bounded, until a host that was being started when its starter died has recorded its pids."""
-        started = directory.pids() is not None or (directory.path / "pid").exists()
-        if started or not machine.this().carrying(MARKER, directory.key):
+        if directory.was_started() or not machine.this().carrying(MARKER, directory.key):
             return
         try:
             async with asyncio.timeout(_START_S):

@@ -6,7 +6,7 @@ that is gone is recorded as ended. A session that cannot be restored is failed, 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from backends.base import Backend, BackendError, HostGone, HostRef
@@ -27,8 +27,6 @@ log = logging.getLogger(__name__)
 _ATTACH_S = 10.0
 _END_S = 2.0
 
-Survivors = Mapping[tuple[str, int], HostRef]
-
 
 async def recover(
     db: Database,
@@ -41,7 +39,6 @@ async def recover(
     Returns when all are attached, or after `_ATTACH_S`: who parks or answers a session before that would not
     find its process.
     """
-    survivors: Survivors | None = None
     restoring: list[asyncio.Task[None]] = []
     for session_id in await rows.sessions_to_recover(db):
         try:
@@ -57,22 +54,13 @@ async def recover(
             continue
         stored = await rows.load_host(db, session.id, session.snapshot.host)
         if stored is not None and stored.ref is None:
-            survivors = survivors if survivors is not None else await find_survivors(backend)
-            stored = _with_ref(stored, survivors.get((session.id, stored.number)))
+            # Launched, and the owner died before it was stored where. It may have ended since, its log unread.
+            stored = _with_ref(stored, await backend.find(session.id, stored.number))
         # A disk that is full just now is no reason to give the session up.
         restore = until_stored(partial(_restore, backend, keeper, session, stored))
         restoring.append(keeper.spawn(restore, session))
     if restoring:
         await asyncio.wait(restoring, timeout=_ATTACH_S)
-
-
-async def find_survivors(backend: Backend) -> Survivors:
-    """Every living host, by session id and host number, found without any record."""
-    found: dict[tuple[str, int], HostRef] = {}
-    for ref in await backend.survivors():
-        host = await backend.attach(ref)
-        found[(host.session_id, host.number)] = ref
-    return found
 
 
 async def end_survivors(backend: Backend) -> int:

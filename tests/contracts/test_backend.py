@@ -414,6 +414,24 @@ async def test_a_host_is_found_and_read_by_a_process_that_never_knew_it(
     assert [line.data for line in await read_lines(found, 1)] == [b"hello"]
 
 
+async def test_a_host_is_found_by_its_number_alive_or_ended_also_after_a_reboot(
+    kit: Kit, backend: LocalBackend
+) -> None:
+    host = await kit.shell(backend, "echo said; read -r go")
+    other = kit.make(backend.name)
+    assert await other.find(host.session_id, host.number) == host.ref
+    assert await other.find(host.session_id, host.number + 1) is None
+    assert await other.find("../..", 1) is None
+    await send_text(host, "go")
+    await host.wait()
+    pids = directory_of(kit, host).path / "pid"
+    for boot in (pids.read_text().split("\n")[0], "boot 00000000-0000-0000-0000-000000000000"):
+        pids.write_text(f"{boot}\n" + pids.read_text().split("\n", 1)[1])
+        ref = await other.find(host.session_id, host.number)
+        assert ref == host.ref
+        assert [line.data for line in await read_all(await other.attach(ref))] == [b"said"]
+
+
 NO_REFERENCES = [
     "",
     "{}",
@@ -474,6 +492,7 @@ async def test_a_launch_cut_anywhere_leaves_a_whole_host_or_none(
     assert bot.returncode == 137
     found = await backend.survivors()
     assert len(found) == survivors
+    assert await backend.find(session, 1) == (found[0] if found else None)
     ref = found[0] if found else HostRef(backend.name, f'{{"session":"{session}","number":1}}')
     host = await backend.attach(ref)
     assert host.alive() == bool(survivors)

@@ -227,6 +227,10 @@ class FakeBackend:
     async def survivors(self) -> Sequence[HostRef]:
         return [FakeHost(each).ref for each in self.machine.living()]
 
+    async def find(self, session_id: str, number: int) -> HostRef | None:
+        process = self.machine.hosts.get((session_id, number))
+        return FakeHost(process).ref if process is not None else None
+
     async def remove(self, ref: HostRef) -> bool:
         session_id, number = json.loads(ref.address)
         process = self.machine.hosts.get((session_id, number))

@@ -107,6 +107,10 @@ class SimulatedBackend(FakeBackend):
         await self._life.lasts(_QUICK_S)
         return await super().survivors()
 
+    async def find(self, session_id: str, number: int) -> HostRef | None:
+        await self._life.lasts(_QUICK_S)
+        return await super().find(session_id, number)
+
     async def remove(self, ref: HostRef) -> bool:
         await self._life.lasts(_QUICK_S)
         removed = await super().remove(ref)

@@ -4,6 +4,9 @@ Before a message is created its row is there with a nonce, and with the fingerpr
 A retry carries the same nonce and the same body, so Discord answers with the first message. When Discord has
 forgotten the nonce, our own messages after the last known post are read, and the one with that fingerprint is
 taken for it.
+
+Before a message is changed its row says that nobody knows what it shows: a change that Discord has taken but
+that was not stored would else be overlooked, when what was shown before it is wished again.
 """
 
 import logging
@@ -16,6 +19,7 @@ from bot.bodies import Plain, PostWish
 from bot.plan import Create, Edit, PostKey, Remove, Step
 from bot.post_rows import messages_around, note_tried
 from bot.rows import (
+    UNKNOWN,
     PostRow,
     confirm_post,
     controls_of,
@@ -163,7 +167,7 @@ class Posting:
 
     async def _confirm(self, row: PostRow, seen: Seen, wish: PostWish, posts: Posts) -> None:
         # A message that was there before may show what was tried first: then it is not known, and edited.
-        shown = wish.shown if seen.fingerprint == fingerprint(wish.body) else "?"
+        shown = wish.shown if seen.fingerprint == fingerprint(wish.body) else UNKNOWN
         await self._db.write([confirm_post(row.id, seen.message_id, shown)])
         self._tries.pop(row.id, None)
         posts.rows[wish.subject, wish.ordinal] = replace(row, message_id=seen.message_id, shown=shown)
@@ -173,9 +177,14 @@ class Posting:
 
     async def _edit(self, step: Edit, posts: Posts) -> None:
         key = (step.wish.subject, step.wish.ordinal)
-        if new_controls := self._new_controls(step.wish):
-            await self._db.write(new_controls)
-            self._remember_controls(step.wish)
+        before = self._new_controls(step.wish)
+        if step.row.shown != UNKNOWN:
+            before.append(confirm_post(step.row.id, step.message_id, UNKNOWN))
+        if before:
+            await self._db.write(before)
+        self._remember_controls(step.wish)
+        posts.rows[key] = replace(step.row, shown=UNKNOWN)
+        crash_point("edit-before")
         try:
             await self.transport.edit(step.row.channel_id, step.message_id, step.wish.body)
         except MessageGone:

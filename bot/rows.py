@@ -12,6 +12,8 @@ from typing import Any
 from bot.bodies import Body, Control, Select, Verb
 from storage import Database, Statement
 
+UNKNOWN = "?"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -27,7 +29,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PostRow:
-    """A post that was wished: `message_id` is None until Discord has confirmed it; `shown` is what it shows."""
+    """A post that was wished: `message_id` is None until Discord has confirmed it.
+
+    `shown` tells what it shows, `UNKNOWN` if Discord may or may not have taken the last change.
+    """
 
     id: int
     session_id: str

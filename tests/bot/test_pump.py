@@ -11,8 +11,10 @@ import pytest
 from bot.bodies import Body, Card, Plain, PostWish
 from bot.posting import Posting, Posts
 from bot.pump import Pace, Pump, Unit
+from bot.rows import load_posts
 from bot.traffic import STREAMS_AT_FULL_PACE, Traffic, Urgency
 from bot.transport import ChannelClosed, MessageGone, PostingError, Seen, ThreadArchived, TryLater, fingerprint
+from storage import AnyStatement, DatabaseFull, Outcome
 from tests.bot.stage import Stage, stage
 
 CHANNEL = 7
@@ -388,3 +390,33 @@ async def test_what_is_urgent_does_not_wait_for_what_is_not() -> None:
         traffic._news.clear()
     await asyncio.gather(*tasks)
     assert order[1:] == ["ask", "end", "text", "typing"]
+
+
+@pytest.mark.parametrize("again", ["the same process", "the next process"])
+async def test_a_change_that_was_not_stored_is_made_good_when_what_was_before_is_wished_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    bench.wish("turn", "whole", urgency=Urgency.STREAM)
+    await bench.until(1)
+    write = bench.core.db.write
+
+    async def full_once_it_is_changed(statements: Sequence[AnyStatement]) -> Sequence[Outcome]:
+        if bench.sent("edit"):
+            raise DatabaseFull("The disk is full; nothing was written.")
+        return await write(statements)
+
+    monkeypatch.setattr(bench.core.db, "write", full_once_it_is_changed)
+    bench.wish("turn", "half", urgency=Urgency.STREAM)
+    await bench.until(1.5)
+    assert bench.sent("edit") == [(1.25, "half")]
+    if again == "the next process":
+        posts = bench.units["turn"].posts
+        posts.rows = {
+            (each.subject, each.ordinal): each for each in await load_posts(bench.core.db, bench.session_id)
+        }
+    monkeypatch.undo()
+    bench.wish("turn", "whole", urgency=Urgency.FINAL)
+    await bench.until(60)
+    assert bench.sent("edit")[-1][1] == "whole"
+    (row,) = await load_posts(bench.core.db, bench.session_id)
+    assert row.shown == bench.wishes["turn"][0].shown

@@ -83,10 +83,13 @@ class CatchUp:
         self._readings.clear()
         self._last_seen = None
 
-    def look_again(self, *, now: bool = False) -> None:
-        """Something may have been missed while connected; `now`: and what failed is to be tried at once."""
-        if not any(isinstance(each, _Plan) for each in self._left):
-            self._left.append(_Plan(archives=False))
+    def look_again(self, *, archives: bool = False, now: bool = False) -> None:
+        """Something may have been missed while connected; with `archives` in a thread that is archived by now.
+
+        `now`: and what failed is to be tried at once.
+        """
+        if not any(isinstance(each, _Plan) and each.archives >= archives for each in self._left):
+            self._left.append(_Plan(archives))
         if now:
             self._nudged.set()
 

@@ -181,7 +181,7 @@ class BridgeClient(commands.Bot):
     # --- reading back -----------------------------------------------------------------------------------
 
     def _missed(self) -> None:
-        self.catch_up.look_again()
+        self.catch_up.look_again(archives=True)
         self._read_on()
 
     def _read_on(self) -> None:

@@ -241,24 +241,38 @@ async def at_once(_: int | None, *, initial: bool = False) -> None:
     assert not initial
 
 
+@pytest.mark.parametrize("is_archived", [False, True], ids=["", "its thread archived meanwhile"])
 async def test_a_message_that_could_not_be_stored_is_read_back_on_the_same_connection(
-    fake: FakeDiscord, core: RunningCore, town: Town, soon: None, monkeypatch: pytest.MonkeyPatch
+    fake: FakeDiscord,
+    core: RunningCore,
+    town: Town,
+    soon: None,
+    monkeypatch: pytest.MonkeyPatch,
+    is_archived: bool,
 ) -> None:
     thread, session = await begin(fake, core, town)
     async with ways_in(fake, core, town) as ways:
-        missed, inbox = asyncio.Event(), ways.client.inbox
+        missed, gone, inbox = asyncio.Event(), asyncio.Event(), ways.client.inbox
         with monkeypatch.context() as broken:
 
             async def full(_: InboxRow) -> None:
                 missed.set()
+                await gone.wait()
                 raise StorageError("The disk is full.")
 
             broken.setattr(inbox, "take", full)
             town.ann.send(thread, "demo:text not stored")
             await missed.wait()
-        town.ann.send(thread, "demo:text stored")
-        await reached(session, lambda snapshot: snapshot.message_count == 3)
-        assert sorted((await ways.prompts(session))[1:]) == ["demo:text not stored", "demo:text stored"]
+            if is_archived:
+                thread.archive()
+                await fake.until(lambda: not any(guild.threads for guild in ways.client.guilds))
+            gone.set()
+            await fake.until(lambda: inbox.misses == 1)
+        if not is_archived:
+            town.ann.send(thread, "demo:text stored")
+        await reached(session, lambda snapshot: snapshot.message_count == (2 if is_archived else 3))
+        expected = ["demo:text not stored"] + ["demo:text stored"] * (not is_archived)
+        assert sorted((await ways.prompts(session))[1:]) == expected
 
 
 async def test_roles_that_history_does_not_tell_are_asked_for(

@@ -237,12 +237,20 @@ class ProcessKeeper:
                 log.exception("not recorded", extra={"session": session.id, "incident": incident})
 
     async def _record_breakdown(self, session: Session, incident: str) -> None:
+        await self._end_process(session)
+        sentence = f"This session broke down (incident {incident}); send a prompt to try again."
+        await until_stored(partial(self._record_failure, session, "broken", sentence))
+
+    async def _end_process(self, session: Session) -> None:
+        """End what runs for the session, found again or not: its next prompt starts another process."""
         if session.run is not None:
             await session.run.host.kill(self._stop_s)
             session.run.over.set()
             session.run = None
-        sentence = f"This session broke down (incident {incident}); send a prompt to try again."
-        await until_stored(partial(self._record_failure, session, "broken", sentence))
+        elif session.snapshot.holds_slot:
+            backend = session.around.backend
+            if (ref := await backend.find(session.id, session.snapshot.host)) is not None:
+                await (await backend.attach(ref)).kill(self._stop_s)
 
     async def _record_failure(self, session: Session, topic: str, sentence: str) -> None:
         async with session.change() as draft:

@@ -247,10 +247,7 @@ class Session:
         return f"cd {shlex.quote(snapshot.work_directory)} && claude --resume {snapshot.conversation_id}"
 
     async def end(self, cause: str) -> None:
-        """End the process and the session."""
-        async with self.change() as draft:
-            for turn in draft.snapshot.queue:
-                draft.add(e.TurnWithdrawn(turn.turn_id, cause))
+        """End the process and the session; prompts that wait are withdrawn with it, in the same change."""
         await self._leave(Lifecycle.ENDED, cause)
 
     async def _leave(self, target: Lifecycle, cause: str) -> None:
@@ -330,6 +327,9 @@ class Session:
 
 def _end_without_process(draft: Draft, target: Lifecycle, cause: str) -> None:
     current = draft.snapshot.current
-    if target is Lifecycle.ENDED and current is not None:
-        draft.add(e.TurnEnded(current.turn_id, TurnStatus.INTERRUPTED, reason=cause))
+    if target is Lifecycle.ENDED:
+        for waiting in draft.snapshot.queue:
+            draft.add(e.TurnWithdrawn(waiting.turn_id, cause))
+        if current is not None:
+            draft.add(e.TurnEnded(current.turn_id, TurnStatus.INTERRUPTED, reason=cause))
     draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, target, cause))

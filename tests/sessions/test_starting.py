@@ -11,6 +11,7 @@ from sessions.errors import ClaudeUnavailable, IllegalMove, SessionError, Sessio
 from sessions.model import Lifecycle
 from sessions.prompt_queue import Sender
 from sessions.session import Session
+from sessions.slots import Limits
 from sessions.surroundings import Patience
 from storage import AnyStatement, Database, DatabaseFull, Outcome, Statement
 from tests.sessions.kit import DEADLINE_S, USER, House, house
@@ -299,3 +300,49 @@ async def test_a_disk_that_is_full_at_the_start_after_a_reboot_fails_no_session(
     await idle(again)
     assert refused == 2
     assert await statuses(here, again) == [("gate x", "done")]
+
+
+async def test_a_session_that_breaks_down_before_its_process_is_found_again_leaves_none_running(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await here.session()
+    await send(session, "one")
+    await idle(session)
+    await here.bury()
+    with monkeypatch.context() as broken:
+        broken.setattr(rows, "load_inputs", lambda *_: 1 / 0)
+        await here.restart()
+        again = await here.again(session)
+        await again.until(lambda snapshot: snapshot.lifecycle is Lifecycle.FAILED)
+    assert here.machine.living() == []
+    await send(again, "two")
+    await idle(again)
+    assert await statuses(here, again) == [("one", "done"), ("two", "done")]
+
+
+async def test_a_waiting_session_whose_clearing_cannot_be_stored_keeps_its_prompt(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(db, tmp_path, Limits(max_sessions=1, max_sessions_per_user=1)) as here:
+        busy, waiting = await here.session("a"), await here.session("b")
+        await send(busy, "gate x")
+        await busy.until(lambda snapshot: snapshot.running is not None)
+        await send(waiting, "patient")
+        await waiting.until(lambda snapshot: snapshot.lifecycle is Lifecycle.QUEUED)
+        write, kept = here.db.write, list(waiting.snapshot.queue)
+
+        async def full(statements: Sequence[AnyStatement]) -> Sequence[Outcome]:
+            if any(
+                "lifecycle_changed" in str(each.params) for each in statements if isinstance(each, Statement)
+            ):
+                raise DatabaseFull("The disk is full; nothing was written.")
+            return await write(statements)
+
+        with monkeypatch.context() as broken:
+            broken.setattr(here.db, "write", full)
+            with pytest.raises(DatabaseFull):
+                await waiting.end("cleared")
+        assert waiting.snapshot.queue == tuple(kept)
+        here.claude.open_gate("x")
+        await idle(waiting)
+        assert await statuses(here, waiting) == [("patient", "done")]

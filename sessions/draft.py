@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from backends.base import InputLine
 from sessions import rows
-from sessions.events import Event, Numbered
+from sessions.events import Event, Numbered, TurnWithdrawn
 from sessions.rows import StoredInput
 from sessions.state import Snapshot, apply
 from storage import Statement
@@ -34,6 +34,10 @@ class Draft:
         """Apply `events` in order. Raises as `add`; the draft is then to be dropped."""
         for event in events:
             self.add(event)
+
+    def withdraw_queue(self, by: str) -> None:
+        """Withdraw every prompt that waits: the session ends."""
+        self.add_all([TurnWithdrawn(turn.turn_id, by) for turn in self.snapshot.queue])
 
     def send(self, token: str, line: bytes) -> None:
         """Send `line` to the host once the draft is committed; the log acknowledges it by `token`."""

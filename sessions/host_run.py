@@ -328,6 +328,8 @@ class HostRun:
             lifecycle = draft.snapshot.lifecycle
             if lifecycle in (Lifecycle.STARTING, Lifecycle.LIVE):
                 draft.add(e.LifecycleChanged(lifecycle, Lifecycle.STOPPING, cause))
+            if self.leaving is Lifecycle.ENDED:
+                draft.withdraw_queue(cause)
             if not politely:
                 return
             if draft.snapshot.current is not None:
@@ -346,8 +348,7 @@ class HostRun:
             keeps = self.keep_turn or (self.leaving is None and self.session.around.continue_cut_turns)
             keeps = keeps and target is Lifecycle.PARKED
             if target is Lifecycle.ENDED:
-                for waiting in draft.snapshot.queue:
-                    draft.add(e.TurnWithdrawn(waiting.turn_id, draft.snapshot.reason))
+                draft.withdraw_queue(draft.snapshot.reason)
             draft.add_all(_turns_after(draft.snapshot, self.leaving, keeps=keeps, reason=trouble))
             if trouble:
                 draft.add(e.Noticed("process_ended", trouble))

@@ -106,6 +106,8 @@ async def _record_lost_host(keeper: ProcessKeeper, session: Session, what: str) 
         for turn in (draft.snapshot.running, draft.snapshot.sent):
             if turn is not None and not (keeps and turn.prompt_uuid):
                 draft.add(e.TurnEnded(turn.turn_id, TurnStatus.CUT, reason=what))
+        if ends:
+            draft.withdraw_queue(draft.snapshot.reason)
         target = Lifecycle.ENDED if ends else Lifecycle.PARKED
         draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, target, what))
     if not ends and (session.snapshot.queue or session.snapshot.current):

@@ -261,6 +261,8 @@ class Session:
             elif old in (Lifecycle.STARTING, Lifecycle.LIVE):
                 # Its process is being launched or found again: who does that ends it as soon as it is there.
                 draft.add(e.LifecycleChanged(old, Lifecycle.STOPPING, cause))
+                if target is Lifecycle.ENDED:
+                    draft.withdraw_queue(cause)
             elif target is Lifecycle.PARKED and draft.snapshot.queue:
                 pass  # it waits for a process, or failed to get one: parked, nobody would wake it
             elif old not in (target, Lifecycle.STOPPING, Lifecycle.ENDED):
@@ -328,8 +330,7 @@ class Session:
 def _end_without_process(draft: Draft, target: Lifecycle, cause: str) -> None:
     current = draft.snapshot.current
     if target is Lifecycle.ENDED:
-        for waiting in draft.snapshot.queue:
-            draft.add(e.TurnWithdrawn(waiting.turn_id, cause))
+        draft.withdraw_queue(cause)
         if current is not None:
             draft.add(e.TurnEnded(current.turn_id, TurnStatus.INTERRUPTED, reason=cause))
     draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, target, cause))

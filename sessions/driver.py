@@ -67,7 +67,10 @@ class Driver(Protocol):
         ...
 
     def prompt(self, prompt_uuid: str, text: str, kind: TurnKind, images: Sequence[ImageFile]) -> bytes:
-        """A prompt (user text, no expansion) or one of Claude's own commands (`/name arguments`)."""
+        """A prompt (user text, no expansion) or one of Claude's own commands (`/name arguments`).
+
+        Raises `BadLaunch` for a command that must not be sent.
+        """
         ...
 
     def initialize(self, request_id: str) -> bytes:

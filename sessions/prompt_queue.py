@@ -133,10 +133,15 @@ class PromptQueue:
     # --- while they wait --------------------------------------------------------------------------------
 
     async def edit(self, turn_id: TurnId, content: str) -> None:
-        """Give a waiting prompt another text. Raises `PromptRefused`, `IllegalMove` once it is sent."""
+        """Give a waiting prompt another text. Raises `PromptRefused`, `IllegalMove` once it is sent.
+
+        One of Claude's commands is refused: its name and arguments were checked when it was queued.
+        """
         check_prompt(content, ())
         async with self._session.change() as draft:
             self._refuse_if_sent(turn_id, "Editing a prompt")
+            if any(each.turn_id == turn_id and each.kind is TurnKind.COMMAND for each in draft.snapshot.queue):
+                raise PromptRefused("A command cannot be edited. Withdraw it, and send another.")
             draft.add(e.TurnEdited(turn_id, content))
 
     async def withdraw(self, turn_id: TurnId, *, by: str) -> None:

@@ -14,6 +14,7 @@ from faults import crash_point
 from machine.awake import awake_timeout
 from sessions import events as e
 from sessions.claude.control import FilesKept, FilesRewound
+from sessions.claude.errors import BadLaunch
 from sessions.claude.launch import is_model_name
 from sessions.draft import Draft
 from sessions.errors import (
@@ -139,12 +140,18 @@ class Session:
     async def command(self, name: str, arguments: str = "", *, sender: Sender) -> Placed:
         """Queue one of Claude's own slash commands, such as `compact`.
 
-        Raises `PromptRefused` for one that this conversation does not offer or that has a way of its own here.
+        Raises `PromptRefused` for one that this conversation does not offer or that has a way of its own here,
+        and for arguments that cannot be sent.
         """
         offered = self.snapshot.commands
-        if name in OWN_WAY or (offered and name not in offered):
+        if name.split() != [name] or name in OWN_WAY or (offered and name not in offered):
             raise PromptRefused(f"Claude's command /{name} cannot be used here. Choose one that is offered.")
         text = f"/{name} {' '.join(arguments.split())}".rstrip()
+        try:
+            # What cannot be sent must not wait: it would be tried at every start, and end each.
+            self.around.driver.prompt("", text, TurnKind.COMMAND, ())
+        except BadLaunch as error:
+            raise PromptRefused(f"{error}.") from error
         return await self.prompts.add(Prompt(TurnKind.COMMAND, text), sender)
 
     async def continue_(self, *, sender: Sender) -> Placed:

@@ -164,6 +164,33 @@ async def test_a_prompt_that_says_nothing_or_too_much_is_refused(manager: Sessio
         await session.send_message(content, sender=Sender(USER, "x"))
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("compact", "keep @notes"), ("model opus", ""), (" model", ""), ("", "x"), ("model", ""), ("a\nb", "")],
+)
+async def test_a_command_that_cannot_be_sent_is_refused_before_it_waits(
+    name: str, arguments: str, manager: SessionManager
+) -> None:
+    session = await make(manager)
+    with pytest.raises(PromptRefused):
+        await session.command(name, arguments, sender=Sender(USER, "command"))
+    await send(session, "demo:text one")
+    await rest(session)
+    assert await turns(session) == [("demo:text one", "done", "DEMO: one")]
+
+
+async def test_a_command_that_waits_does_not_become_another_by_editing(
+    place: Place, manager: SessionManager
+) -> None:
+    session = await make(manager)
+    await send(session, "demo:gate one")
+    await place.at_gate("one")
+    placed = await session.command("compact", sender=Sender(USER, "command"))
+    with pytest.raises(PromptRefused):
+        await session.prompts.edit(placed.turn_id, "/permissions allow Bash")
+    place.open_gate("one")
+
+
 async def test_a_prompt_of_a_megabyte_with_strange_characters_arrives_whole(manager: SessionManager) -> None:
     session = await make(manager)
     prompt = "demo:digest\n" + "\u2028é😀x" * 200_000

@@ -115,7 +115,13 @@ class Conversations:
         name = re.sub(r"[^a-zA-Z0-9]", "-", str(work_directory.resolve()))[:200]
         directory = self._config / "projects" / name
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.copyfile(kept, directory / f"{conversation_id}.jsonl")
+        # Whole or not at all: a piece of it would be taken for Claude's own, and take the place of our copy.
+        draft = directory / f"{conversation_id}.jsonl.tmp"
+        try:
+            shutil.copyfile(kept, draft)
+            draft.rename(directory / f"{conversation_id}.jsonl")
+        finally:
+            draft.unlink(missing_ok=True)
         return True
 
     def read_back(

@@ -1,5 +1,6 @@
 """Our copies of Claude's transcripts: appended as they grow, made anew when replaced, given back when lost."""
 
+import resource
 import threading
 from pathlib import Path
 
@@ -82,6 +83,29 @@ def test_what_claude_has_lost_is_given_back_where_claude_looks_for_it(
     conversations.remove_copy(ID)
     found.unlink()
     assert not conversations.put_back(ID, work)
+
+
+def test_a_disk_that_is_full_while_it_is_given_back_costs_nothing_of_it(
+    conversations: Conversations, source: Path, work: Path
+) -> None:
+    text = b'{"a":1}\n' * 100_000
+    source.write_bytes(text)
+    conversations.keep(ID, work)
+    source.unlink()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(text) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            conversations.put_back(ID, work)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    conversations.keep(ID, work)
+    assert conversations.copy(ID).read_bytes() == text
+    assert conversations.put_back(ID, work)
+    found = conversations.transcript(ID, work)
+    assert found is not None
+    assert found.read_bytes() == text
+    assert list(found.parent.iterdir()) == [found]
 
 
 def test_nothing_to_copy_is_no_trouble(conversations: Conversations, work: Path) -> None:

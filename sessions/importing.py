@@ -48,8 +48,9 @@ async def fill_from_archive(session: "Session", created: e.SessionCreated, archi
             if files := sum(len(each.turn.attachments) for each in ended):
                 draft.add(e.Noticed("files_not_imported", _files_left_behind(files)))
     except BaseException as error:
-        for each in renamed.values():
-            conversations.remove_copy(each)
+        if session.snapshot.next_event == 1:  # who is cancelled while it is stored has a session all the same
+            for each in renamed.values():
+                conversations.remove_copy(each)
         if isinstance(error, OSError):
             why = error.strerror or type(error).__name__
             raise ImportRefused(f"Claude's transcript could not be written to the disk: {why}.") from error
@@ -86,14 +87,14 @@ async def was_handed_over(session: "Session") -> bool:
 
 async def read_what_was_said_elsewhere(session: "Session") -> int:
     """Add the turns that a terminal made while the session was handed over. Returns how many."""
-    snapshot = session.snapshot
-    turns = await asyncio.to_thread(
-        session.around.conversations.turns_after,
-        snapshot.conversation_id,
-        Path(snapshot.work_directory),
-        snapshot.last_prompt_uuid,
-    )
     async with session.change() as draft:
+        # Read within the change: two prompts that come at once would both add what the one has read.
+        turns = await asyncio.to_thread(
+            session.around.conversations.turns_after,
+            draft.snapshot.conversation_id,
+            Path(draft.snapshot.work_directory),
+            draft.snapshot.last_prompt_uuid,
+        )
         for turn in turns:
             turn_id = TurnId(str(uuid.uuid5(uuid.UUID(session.id), f"elsewhere {turn.prompt_uuid}")))
             last = turn.blocks[-1].uuid if turn.blocks else turn.prompt_uuid

@@ -13,7 +13,7 @@ from sessions import commands as c
 from sessions.errors import IllegalMove, SessionNotFound, WorkDirectoryRefused
 from sessions.model import Lifecycle, Text, TurnKind
 from tests.fakes.cli_home import install_scripted_cli, make_cli_home
-from tests.sessions.running_core import CoreParts, RunningCore, reached, running_core
+from tests.sessions.running_core import CoreParts, RunningCore, idle, reached, running_core
 
 
 async def in_terminal(
@@ -72,6 +72,19 @@ async def test_what_was_said_in_a_terminal_is_there_once_after_taking_back(tmp_p
     async with running_core(tmp_path) as core:
         environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CLAUDE_CONFIG_DIR": str(core.claude)}
         await hand_over_and_take_back(core, install_scripted_cli(tmp_path), environment)
+
+
+async def test_two_prompts_at_once_after_a_terminal_find_what_was_said_there_once(tmp_path: Path) -> None:
+    async with running_core(tmp_path) as core:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CLAUDE_CONFIG_DIR": str(core.claude)}
+        session = await core.session()
+        await core.ask(session, "demo:text one")
+        handover = await core.do(c.HandOver(session_id=session.id))
+        await in_terminal(handover.command, install_scripted_cli(tmp_path), "demo:text two", environment)
+        await asyncio.gather(core.say(session, "demo:text three"), core.say(session, "demo:text four"))
+        await idle(session)
+        prompts = [prompt for _, prompt, _ in await said(core, session.id)]
+        assert prompts == ["demo:text one", "demo:text two", "demo:text three", "demo:text four"]
 
 
 @pytest.mark.real_cli

@@ -1,8 +1,11 @@
 """A session as a file: nothing is lost, it goes on elsewhere; a damaged or hostile file changes nothing."""
 
+import asyncio
 import errno
 import json
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +19,10 @@ from sessions.archive import MAX_ARCHIVE_BYTES, SessionArchive, read_archive, wr
 from sessions.errors import ImportRefused, WorkDirectoryRefused
 from sessions.exporting import build_archive
 from sessions.model import AllowSession, ExportFormat, Lifecycle, ToolCall
+from sessions.session_maker import NewSession
 from tests.corpus import seeds
 from tests.fakes.cli_home import make_cli_home
-from tests.sessions.running_core import ADMIN, CoreParts, RunningCore, idle, reached, running_core
+from tests.sessions.running_core import ADMIN, CoreParts, RunningCore, idle, reached, running_core, until
 
 Json = dict[str, Any]
 
@@ -305,6 +309,23 @@ async def test_an_import_that_the_disk_does_not_take_leaves_nothing(tmp_path: Pa
         core.manager._around.conversations.write_copy = full  # type: ignore[method-assign]  # a disk with room for one
         assert "No space left" in await refused(core, changed(seeds.archive(), two))
         assert written
+
+
+async def test_an_import_that_is_cancelled_while_it_is_stored_keeps_its_transcript(
+    good: bytes, tmp_path: Path
+) -> None:
+    async with running_core(tmp_path) as core:
+        with closing(sqlite3.connect(tmp_path / "sessions.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            importing = asyncio.create_task(core.manager.maker.from_archive(good, NewSession("ann", "d")))
+            await until(lambda: any(each.busy for each in core.manager.loaded()))
+            importing.cancel()
+            await asyncio.sleep(0)
+            other.execute("ROLLBACK")
+        with pytest.raises(asyncio.CancelledError):
+            await importing
+        (session,) = core.manager.loaded()
+        assert (core.copies / f"{session.snapshot.conversation_id}.jsonl").exists()
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read() -> None:

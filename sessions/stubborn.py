@@ -31,12 +31,16 @@ async def until_stored(step: Callable[[], Awaitable[T]]) -> T:
 
 
 async def to_the_end(work: Awaitable[T]) -> T:
-    """Await `work` without letting a cancellation cut it; the cancellation is raised when it is done."""
+    """Await `work` without letting a cancellation cut it, however often; it is raised when all is done."""
     task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # seen: who is cancelled has nobody to tell
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # seen: who is cancelled has nobody to tell
+    raise cancelled

@@ -19,10 +19,10 @@ from sessions.access import Actor, Role
 from sessions.adoption import adopt_strangers
 from sessions.bus import Bus
 from sessions.clock import Clock, SystemClock
-from sessions.commands import QuerySessions, ReadStatistics, Statistics, Totals
+from sessions.commands import ClearedSession, QuerySessions, ReadStatistics, Statistics, Totals
 from sessions.conversations import Conversations
 from sessions.driver import Driver
-from sessions.errors import SessionError
+from sessions.errors import SessionError, SessionNotFound, SessionUnreadable
 from sessions.loaded_sessions import LoadedSessions
 from sessions.model import PermissionMode, SessionId
 from sessions.process_keeper import ProcessKeeper
@@ -39,11 +39,12 @@ from sessions.state import Snapshot
 from sessions.supervision import Supervisor, Vigilance
 from sessions.surroundings import Patience, Surroundings
 from sessions.usage_rows import count_by_lifecycle, read_usage
-from storage import Database
+from storage import Database, StorageError
 
 log = logging.getLogger(__name__)
 
 _CLEAR_ALL_S = 9.0
+_NOT_CLEARED = "It could not be ended, or that could not be stored; it may still run. The log says why."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,6 @@ class Policy:
     default_mode: PermissionMode = PermissionMode.DEFAULT
     continue_cut_turns: bool = True
     secrets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ClearedOne:
-    """What became of a session in an emergency stop; `trouble` is empty when all went well."""
-
-    session_id: SessionId
-    had_process: bool
-    trouble: str
 
 
 class SessionManager:
@@ -170,9 +162,18 @@ class SessionManager:
         return await self._loaded.get(session_id)
 
     async def query_sessions(self, actor: Actor, query: QuerySessions) -> tuple[list[Session], str]:
-        """A page of the sessions that `actor` may view, and the cursor of the next one; see `QuerySessions`."""
+        """A page of the sessions that `actor` may view, and the cursor of the next one; see `QuerySessions`.
+
+        One that is damaged, or was deleted just now, is left out.
+        """
         ids, cursor = await read_page(self.db, actor, query)
-        return [await self.get_session(each) for each in ids], cursor
+        found: list[Session] = []
+        for each in ids:
+            try:
+                found.append(await self.get_session(each))
+            except (SessionNotFound, SessionUnreadable) as error:
+                log.warning("left out of a list", extra={"session": each, "why": str(error)})
+        return found, cursor
 
     async def get_user_sessions(self, user_id: str) -> list[Session]:
         """The user's own sessions that have not ended, newest activity first; at most a hundred."""
@@ -219,14 +220,14 @@ class SessionManager:
         self.keeper.slots.remove(session.id)
         await session.end(CLEARED)
 
-    async def clear_all_sessions(self) -> list[ClearedOne]:
+    async def clear_all_sessions(self) -> list[ClearedSession]:
         """Emergency: end every process within 10 seconds, whatever it is doing, and clear its session."""
         for session in self.loaded():
             self.keeper.slots.remove(session.id)
         busy = [each for each in self.loaded() if each.snapshot.holds_slot or each.snapshot.queue]
         return list(await asyncio.gather(*map(self._clear_by_force, busy)))
 
-    async def _clear_by_force(self, session: Session) -> ClearedOne:
+    async def _clear_by_force(self, session: Session) -> ClearedSession:
         run = session.run
         try:
             async with asyncio.timeout(_CLEAR_ALL_S):
@@ -235,10 +236,10 @@ class SessionManager:
                     await run.over.wait()
                 self.keeper.slots.remove(session.id)
                 await session.end(CLEARED)
-        except (TimeoutError, BackendError, SessionError) as error:
+        except (TimeoutError, BackendError, SessionError, StorageError):
             log.exception("not cleared", extra={"session": session.id})
-            return ClearedOne(session.id, run is not None, f"{type(error).__name__}: it may still run")
-        return ClearedOne(session.id, run is not None, "")
+            return ClearedSession(session.id, run is not None, _NOT_CLEARED)
+        return ClearedSession(session.id, run is not None)
 
     # --- what the parts ask for -------------------------------------------------------------------------
 
@@ -251,5 +252,8 @@ class SessionManager:
 
     def _is_needed(self, session: Session) -> bool:
         snapshot = session.snapshot
-        waits = snapshot.queue or snapshot.current or self.keeper.is_starting(session.id)
+        keeper = self.keeper
+        waits = (
+            snapshot.queue or snapshot.current or session.id in keeper.slots or keeper.is_starting(session.id)
+        )
         return bool(waits) or snapshot.holds_slot or session.run is not None or session.busy

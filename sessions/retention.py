@@ -104,7 +104,7 @@ class Retention:
             archived = [each for each in archive if await self._done(each, self._archive)]
             deleted = [each for each in delete if await self._done(each, self._delete)]
             for session_id in await stored.sessions_with_ended_hosts(self._db):
-                await remove_ended_hosts(await self._load(session_id))
+                await self._remove_hosts(session_id)
         if archived or deleted:
             log.info("retention", extra={"archived": len(archived), "deleted": len(deleted)})
         return _report(archived, deleted, applied=True)
@@ -166,6 +166,12 @@ class Retention:
         except (SessionError, BackendError, StorageError, OSError) as error:
             log.warning("not removed", extra={"session": due.session.id, "why": str(error)})
             return False
+
+    async def _remove_hosts(self, session_id: SessionId) -> None:
+        try:
+            await remove_ended_hosts(await self._load(session_id))
+        except (SessionError, StorageError, OSError) as error:
+            log.warning("hosts not removed", extra={"session": session_id, "why": str(error)})
 
     async def _archive(self, session: Session) -> bool:
         if session.snapshot.holds_slot or session.snapshot.queue:

@@ -113,10 +113,10 @@ async def load_ended_hosts(db: Database, session_id: SessionId) -> list[EndedHos
     return [EndedHost(int(str(row[0])), HostRef(str(row[1]), str(row[2]))) for row in found]
 
 
-async def sessions_with_ended_hosts(db: Database) -> list[str]:
+async def sessions_with_ended_hosts(db: Database) -> list[SessionId]:
     """Sessions that have hosts to remove. Reads every host's row."""
     found = await db.read("SELECT DISTINCT session_id FROM hosts WHERE status = 'ended' AND address <> ''")
-    return [str(row[0]) for row in found]
+    return [SessionId(str(row[0])) for row in found]
 
 
 def host_removed(session_id: SessionId, number: int) -> Sequence[Statement]:

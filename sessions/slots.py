@@ -53,7 +53,7 @@ class SlotQueue:
 
     def add(self, session_id: SessionId, user_id: str) -> None:
         """Let the session wait, once."""
-        if all(waiting != session_id for waiting, _ in self._waiting):
+        if session_id not in self:
             self._waiting.append((session_id, user_id))
 
     def remove(self, session_id: SessionId) -> None:
@@ -82,6 +82,9 @@ class SlotQueue:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def __contains__(self, session_id: SessionId) -> bool:
+        return any(waiting == session_id for waiting, _ in self._waiting)
 
     def next_step(self, loaded: Iterable[Snapshot], starting: Collection[SessionId]) -> Step:
         """What to do now, given every session with a process and those whose start was granted."""

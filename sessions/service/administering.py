@@ -11,9 +11,7 @@ async def administer(manager: SessionManager, command: c.AdministeringCommand) -
     """The reply to `command`. Raises nothing of its own."""
     match command:
         case c.ClearAll():
-            cleared = await manager.clear_all_sessions()
-            sessions = (c.ClearedSession(each.session_id, each.had_process, each.trouble) for each in cleared)
-            return c.ClearReport(tuple(sessions))
+            return c.ClearReport(tuple(await manager.clear_all_sessions()))
         case c.ReadStatistics():
             return await manager.statistics(command)
         case c.PlanRetention():

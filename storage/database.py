@@ -142,12 +142,15 @@ class Database:
 
     async def _shorten_wal(self) -> None:
         """Start the WAL file afresh once it is large; overlapping readers keep SQLite from doing so itself."""
-        size = self._wal.stat().st_size if self._wal.exists() else 0
+        try:
+            size = self._wal.stat().st_size
+        except OSError:  # there is none, or the disk is in trouble: that is for the next write to tell
+            return
         if size < self._wal_limit:
             return
         async with self._readers.paused(_CHECKPOINT_PAUSE_S) as quiet:
             if quiet:
-                # Trouble with the disk is for the next write to tell: it has a caller.
+                # Trouble here, too, is for the next write: it has a caller.
                 with suppress(sqlite3.Error):
                     await self._connection.run(_checkpoint)
         # A query that takes long is left alone; the next try comes when as much again was written.

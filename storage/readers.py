@@ -31,7 +31,10 @@ class Readers:
         return await self.run(lambda connection: _fetch_all(connection, sql, params))
 
     async def run(self, action: Callable[[sqlite3.Connection], T]) -> T:
-        """What `action` returns on one of the connections; it must leave no cursor open."""
+        """What `action` returns on one of the connections; it must leave no cursor open.
+
+        Raises storage errors, and `OSError` as it comes: files are the action's own business.
+        """
         async with self._lent:
             if self._closed:
                 raise DatabaseClosed("The database is closed.")
@@ -40,6 +43,8 @@ class Readers:
                 return await connection.run(action)
             except asyncio.CancelledError:
                 connection.interrupt_now()
+                raise
+            except OSError:
                 raise
             except Exception as error:
                 raise translate(error) from error

@@ -334,6 +334,13 @@ async def test_a_backup_is_the_whole_database_as_it_was(database: Database, path
     assert await database.find_damage() is None
 
 
+async def test_a_backup_that_cannot_be_made_says_what_the_disk_says(database: Database, path: Path) -> None:
+    (path.parent / "backups").touch()
+    with pytest.raises(StorageError, match=r"^The copy could not be made: File exists\.$"):
+        await database.back_up()
+    assert await texts(database) == []
+
+
 async def test_values_come_back_as_they_were(database: Database) -> None:
     values: tuple[SqlValue, ...] = (1, 1.5, "ü\u2028\0x", b"\xff\0", None)
     assert await database.read_one("SELECT ?, ?, ?, ?, ?", values) == values

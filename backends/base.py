@@ -31,7 +31,10 @@ class TerminalUnavailable(LaunchFailed):
 
 
 class InputNotWritten(BackendError):
-    """The input log took only a part of a line, or nothing (a full disk): send the same line again later."""
+    """The input log took only a part of a line, or nothing: send the same line again later.
+
+    The disk is full, say, or this process has no file descriptor left.
+    """
 
     def __init__(self, path: Path, *, reason: str) -> None:
         super().__init__(f"cannot write {path.name}: {reason}")
@@ -159,7 +162,7 @@ class Host(Protocol):
         """Append `line` to the input log, or the part of it that is missing there.
 
         Idempotent: a line that is already whole is left alone. Raises `LogCut` if the log ends before
-        `line.start`, `InputNotWritten` if the disk does not take it. Callers must not overlap; the log is
+        `line.start`, `InputNotWritten` if it cannot be written now. Callers must not overlap; the log is
         never truncated.
         """
         ...

@@ -66,7 +66,7 @@ class DeathWatch:
             try:
                 descriptor = machine.this().open_death_descriptor(process)
             except OSError:
-                # No such call here, or no descriptor left: polling needs neither.
+                # No such call here, or no descriptor left: polling needs one for a moment only.
                 return self._watch_by_polling(process)
             if descriptor is None:
                 return None
@@ -76,7 +76,7 @@ class DeathWatch:
         return self._watch_by_polling(process)
 
     def _watch_by_polling(self, process: ProcessId) -> _Watched | None:
-        if not processes.is_alive(process):
+        if _is_known_dead(process):
             return None
         watched = self._watched[process] = _Watched(None)
         if self._poll is None:
@@ -87,7 +87,7 @@ class DeathWatch:
         self._poll = None
         polled = [process for process, watched in self._watched.items() if watched.descriptor is None]
         for process in polled:
-            if not processes.is_alive(process):
+            if _is_known_dead(process):
                 self._report(process)
         if any(watched.descriptor is None for watched in self._watched.values()):
             self._poll = asyncio.get_running_loop().call_later(_POLL_S, self._poll_all)
@@ -109,3 +109,11 @@ class DeathWatch:
             asyncio.get_running_loop().remove_reader(watched.descriptor)
             watched.descriptor.close()
         return watched.callbacks
+
+
+def _is_known_dead(process: ProcessId) -> bool:
+    """Whether it is dead; not while there is no descriptor left to look with."""
+    try:
+        return not processes.is_alive(process)
+    except OSError:
+        return False

@@ -183,7 +183,10 @@ def host_directories(run: Path) -> Iterator[HostDirectory]:
     except FileNotFoundError:
         return
     for session in sessions:
-        with os.scandir(run / session) as entries:
-            numbers = sorted(int(each.name) for each in entries if _HOST_NUMBER.fullmatch(each.name))
+        try:
+            with os.scandir(run / session) as entries:
+                numbers = sorted(int(each.name) for each in entries if _HOST_NUMBER.fullmatch(each.name))
+        except FileNotFoundError:  # its last host was removed while the caller looked at another's
+            continue
         for number in numbers:
             yield HostDirectory(run, session, number)

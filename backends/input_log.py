@@ -18,6 +18,8 @@ def append_missing(path: Path, line: InputLine) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
     except FileNotFoundError:
         raise LogCut(path, expected=line.start, actual=0) from None
+    except OSError as error:
+        raise _not_written(path, error) from error
     try:
         size = os.fstat(descriptor).st_size
         if size < line.start:
@@ -37,4 +39,8 @@ def _write_all(descriptor: int, data: bytes, path: Path) -> None:
         try:
             left = left[os.write(descriptor, left) :]
         except OSError as error:
-            raise InputNotWritten(path, reason=os.strerror(error.errno or 0)) from error
+            raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: OSError) -> InputNotWritten:
+    return InputNotWritten(path, reason=os.strerror(error.errno or 0))

@@ -1,5 +1,6 @@
 """The input log: what stands there is never written again, and a full disk is said."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,17 @@ def test_a_gap_is_never_made(tmp_path: Path) -> None:
 def test_a_full_disk_is_said_and_the_same_line_can_be_sent_again() -> None:
     with pytest.raises(InputNotWritten, match="No space left"):
         append_missing(Path("/dev/full"), InputLine(0, LINE))
+
+
+def test_a_log_that_cannot_be_opened_now_is_no_end_of_it(tmp_path: Path) -> None:
+    log = tmp_path / "input.ndjson"
+    log.touch()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(InputNotWritten, match="Too many open files"):
+            append_missing(log, InputLine(0, LINE))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    append_missing(log, InputLine(0, LINE))
+    assert log.read_bytes() == LINE

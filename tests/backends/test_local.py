@@ -90,6 +90,17 @@ async def test_strange_names_in_the_run_directory_are_no_hosts(kit: Kit) -> None
     assert host.input_size() == 0
 
 
+async def test_a_session_whose_hosts_go_while_others_are_looked_at_is_left_out(kit: Kit) -> None:
+    first, second, third = sorted(str(uuid.uuid4()) for _ in range(3))
+    for session in (first, second, third):
+        (kit.run / session / "1").mkdir(parents=True)
+    found = []
+    for directory in host_directories(kit.run):
+        found.append(directory.session_id)
+        HostDirectory(kit.run, second, 1).remove()
+    assert found == [first, third]
+
+
 async def test_an_unrecorded_follower_is_ended_too_when_one_is_replaced(kit: Kit) -> None:
     backend = kit.pty()
     host = await kit.shell(backend, "cat")

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -79,6 +80,25 @@ async def test_no_descriptor_left_means_polling(
     await asyncio.sleep(0)
     sleeper.kill()
     await waiting
+    deaths.close()
+
+
+async def test_a_death_is_told_though_no_look_at_it_finds_a_descriptor_for_a_while(
+    sleeper: "subprocess.Popen[bytes]",
+) -> None:
+    process = identity(sleeper.pid)
+    deaths = DeathWatch()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        waiting = asyncio.create_task(deaths.died(process))
+        sleeper.kill()
+        await asyncio.wait([waiting], timeout=0.3)
+        assert not waiting.done()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    async with asyncio.timeout(10):
+        await waiting
     deaths.close()
 
 

@@ -52,13 +52,20 @@ class SessionService:
     async def perform(self, actor: Actor, command: c.Command[R]) -> R:
         """See `commands.Core.perform`. What was refused is written down too."""
         wish = cast("c.AnyCommand", command)
-        if isinstance(wish, c.SessionCommand):
-            session = await self._session(actor, wish)
+        session = await self._session(actor, wish) if isinstance(wish, c.SessionCommand) else None
+        try:
             await self._admit(actor, wish, session)
-            done = await self._do_with(session, actor, wish)
-        else:
-            await self._admit(actor, wish, None)
-            done = await self._do(actor, wish)
+            if isinstance(wish, c.SessionCommand):
+                assert session is not None
+                done = await self._do_with(session, actor, wish)
+            else:
+                done = await self._do(actor, wish)
+        except NotAllowed:
+            # Here, not in `_admit`: some wishes are refused for what is in them, such as a permission mode.
+            facts = {"actor": actor.user_id, "action": command.action.value}
+            log.warning("refused", extra={**facts, "session": session.id if session else ""})
+            await self._audit(actor, wish, session, allowed=False)
+            raise
         return cast("R", done)
 
     async def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
@@ -86,13 +93,7 @@ class SessionService:
 
     async def _admit(self, actor: Actor, command: c.AnyCommand, session: Session | None) -> None:
         facts = await session_facts(session) if session is not None else None
-        try:
-            authorize(actor, command.action, facts)
-        except NotAllowed:
-            wish = {"actor": actor.user_id, "action": command.action.value}
-            log.warning("refused", extra={**wish, "session": session.id if session else ""})
-            await self._audit(actor, command, session, allowed=False)
-            raise
+        authorize(actor, command.action, facts)
         if not isinstance(command, _READING):
             await self._audit(actor, command, session, allowed=True)
 

@@ -151,6 +151,12 @@ async def test_only_an_admin_lets_claude_do_everything_and_a_branch_does_not_inh
     ):
         with pytest.raises(NotAllowed):
             await service.perform(OWNER, refused)
+    audit = (await service.perform(ADMIN, c.ReadAudit())).entries
+    assert [each.action for each in reversed(audit) if not each.allowed] == [
+        "set_mode",
+        "create_session",
+        "get_or_create_session",
+    ]
     message = c.SendMessage(session_id=session_id, content="hello", origin="message 1")
     await service.perform(OWNER, message)
     session = await here.manager.get_session(session_id)

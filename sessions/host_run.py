@@ -341,8 +341,7 @@ class HostRun:
     async def record_end(self, ended: HostExit, trouble: str) -> None:
         """Record that the host is over. `trouble` is a sentence if it ended otherwise than asked."""
         async with self.session.change() as draft:
-            for ask in draft.snapshot.asks:
-                draft.add(e.AskWithdrawn(ask.id, "Claude's process ended before it was answered."))
+            draft.withdraw_asks()
             draft.add(e.HostEnded(self.number, ended.code, trouble))
             target = _lifecycle_after(draft.snapshot, self.leaving, ended)
             keeps = self.keep_turn or (self.leaving is None and self.session.around.continue_cut_turns)

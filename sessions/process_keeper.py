@@ -260,7 +260,6 @@ class ProcessKeeper:
             for turn in (draft.snapshot.running, draft.snapshot.sent):
                 if turn is not None:
                     draft.add(e.TurnEnded(turn.turn_id, TurnStatus.CUT, reason=sentence))
-            for ask in draft.snapshot.asks:
-                draft.add(e.AskWithdrawn(ask.id, "Claude's process ended before it was answered."))
+            draft.withdraw_asks()
             draft.add(e.Noticed(topic, sentence))
             draft.add(e.LifecycleChanged(lifecycle, Lifecycle.FAILED, sentence))

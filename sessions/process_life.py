@@ -259,6 +259,7 @@ async def _record_unkillable(session: Session, run: HostRun, error: Unkillable) 
     """A process outlived SIGKILL: the session fails, and an admin has to look."""
     pids = ", ".join(map(str, error.pids))
     async with session.change() as draft:
+        draft.withdraw_asks()
         draft.add(e.HostEnded(run.number, None, f"outlived SIGKILL: {pids}"))
         _fail(draft, f"Claude's process could not be ended (process {pids}); an admin has to look.")
         session.run = None

@@ -99,8 +99,7 @@ async def _record_lost_host(keeper: ProcessKeeper, session: Session, what: str) 
     """The host left nothing: the conversation goes on from Claude's own transcript."""
     async with session.change() as draft:
         ends = leaving_target(draft.snapshot) is Lifecycle.ENDED
-        for ask in draft.snapshot.asks:
-            draft.add(e.AskWithdrawn(ask.id, "Claude's process ended before it was answered."))
+        draft.withdraw_asks()
         draft.add(e.HostEnded(draft.snapshot.host, None, what))
         keeps = session.around.continue_cut_turns and not ends
         for turn in (draft.snapshot.running, draft.snapshot.sent):

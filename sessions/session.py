@@ -222,12 +222,13 @@ class Session:
 
         A prompt that the CLI has and has not begun (background work came first) is taken back as well.
         """
-        if self.run is None or self.snapshot.current is None:
+        run = self.run  # the process may be over before the second request
+        if run is None or self.snapshot.current is None:
             return False
         waiting = self.snapshot.sent
         if waiting is not None:
-            await self.run.control.cancel_prompt(waiting.prompt_uuid)
-        await self.run.control.interrupt()
+            await run.control.cancel_prompt(waiting.prompt_uuid)
+        await run.control.interrupt()
         return True
 
     async def park(self, cause: str, *, keep_turn: bool = False) -> None:

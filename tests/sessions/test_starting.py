@@ -135,8 +135,8 @@ async def test_a_process_that_outlives_kill_fails_its_session_and_says_so(here: 
     here.patience = Patience(start_s=20, request_s=20, stop_s=0.1, idle_s=1e9)
     await here.restart()
     session = await here.session()
-    await send(session, "one")
-    await idle(session)
+    await send(session, "ask x")
+    await session.until(lambda snapshot: bool(snapshot.asks))
     (process,) = here.machine.living()
     process.unkillable, process.has_follower = True, False
     with pytest.raises(SessionError):
@@ -144,6 +144,7 @@ async def test_a_process_that_outlives_kill_fails_its_session_and_says_so(here: 
             await here.manager.clear_session(session.id)
     assert session.snapshot.lifecycle is Lifecycle.FAILED
     assert "4711" in session.snapshot.reason
+    assert session.snapshot.asks == ()
 
 
 async def test_a_session_may_be_parked_and_woken_as_often_as_it_likes(here: House) -> None:

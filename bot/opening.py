@@ -16,7 +16,7 @@ from bot.face import Face
 from bot.inbox_rows import mark_seen
 from bot.post_rows import forget_posts_elsewhere
 from bot.rows import Place, insert_place, places_in
-from bot.threads import Threads
+from bot.threads import ThreadFound, Threads
 from faults import crash_point
 from sessions.access import Action, Actor, authorize
 from sessions.commands import Branch, CreateSession, GetOrCreateSession, SessionInfo
@@ -126,13 +126,13 @@ class Opener:
     @asynccontextmanager
     async def thread(self, actor: Actor, spot: Spot, name: str) -> AsyncIterator[int]:
         """`thread_at`; a thread that was made for what the core then refuses is taken away again."""
-        thread_id = await self.thread_at(actor, spot, name)
+        found = await self._find_thread(actor, spot, name)
         try:
-            yield thread_id
+            yield found.id
         except SessionError:
-            if thread_id != spot.channel_id:
+            if found.is_new:  # what was there before is somebody's
                 with suppress(discord.HTTPException, *CONNECTION_BROKEN):
-                    await self._client.http.delete_channel(thread_id)
+                    await self._client.http.delete_channel(found.id)
             raise
 
     async def thread_at(self, actor: Actor, spot: Spot, name: str) -> int:
@@ -141,18 +141,21 @@ class Opener:
 
         Raises `NotAllowed` and `Refused` before anything is made.
         """
+        return (await self._find_thread(actor, spot, name)).id
+
+    async def _find_thread(self, actor: Actor, spot: Spot, name: str) -> ThreadFound:
         authorize(actor, Action.CREATE)
         place = await self._threads.channel(spot.channel_id)
         anchor_id, private = spot.anchor_id, spot.private
         if isinstance(place, discord.Thread):
             if not private and not await self._is_taken(place.id):
-                return place.id
+                return ThreadFound(place.id, is_new=False)
             anchor_id, private = None, private or place.is_private()
             place = await self._threads.channel(place.parent_id)
-        made = await self._threads.open(place, name, anchor_id=anchor_id, private=private)
+        found = await self._threads.open(place, name, anchor_id=anchor_id, private=private)
         if private:
-            await self.bring_in(actor, made)
-        return made
+            await self.bring_in(actor, found.id)
+        return found
 
     async def is_shown_well(self, place: Place) -> bool:
         """Whether the place still takes what is to be shown there."""

@@ -7,6 +7,7 @@ What cannot be made is refused in a sentence before anything is there. Whose ses
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal
 
 import discord
@@ -27,6 +28,14 @@ _MENTION = re.compile(r"<(?:@[!&]?|#|a?:\w+:)\d+>")
 
 Parent = discord.TextChannel | discord.ForumChannel
 GuildChannel = discord.abc.GuildChannel | discord.Thread
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadFound:
+    """A thread that a session can be shown in; `is_new` if it was made just now, for that."""
+
+    id: int
+    is_new: bool
 
 
 def thread_name(text: str) -> str:
@@ -62,16 +71,18 @@ class Threads:
             return rights.send_messages_in_threads and (not channel.locked or rights.manage_threads)
         return rights.send_messages
 
-    async def open(self, parent: GuildChannel, name: str, *, anchor_id: int | None, private: bool) -> int:
-        """A thread in `parent`, on the message `anchor_id` if there is one; its id.
+    async def open(
+        self, parent: GuildChannel, name: str, *, anchor_id: int | None, private: bool
+    ) -> ThreadFound:
+        """A thread in `parent`, on the message `anchor_id` if there is one.
 
         The same again gives the same thread only where it is on a message.
         """
         match parent:
             case discord.ForumChannel() if not private:
-                return await self._post(parent, name)
+                return ThreadFound(await self._post(parent, name), is_new=True)
             case discord.TextChannel() if private and not parent.is_news():
-                return await self._private(parent, name)
+                return ThreadFound(await self._private(parent, name), is_new=True)
             case discord.TextChannel() | discord.ForumChannel() if private:
                 raise Refused(NO_PRIVATE)
             case discord.TextChannel():
@@ -79,16 +90,21 @@ class Threads:
             case _:
                 raise Refused(NO_THREADS)
 
-    async def _public(self, parent: discord.TextChannel, name: str, anchor_id: int | None) -> int:
+    async def _public(self, parent: discord.TextChannel, name: str, anchor_id: int | None) -> ThreadFound:
         if anchor_id is None:
             anchor_id = (await parent.send(_heading(name), silent=True)).id
         # From here on people may write in it; what they say before its session is there must be read back.
         await self._begin_reading(parent, anchor_id)
-        with _translated():
-            await self._client.http.start_thread_with_message(
-                parent.id, anchor_id, name=thread_name(name), auto_archive_duration=_ARCHIVE_AFTER_MIN
-            )
-        return anchor_id
+        try:
+            with _translated():
+                await self._client.http.start_thread_with_message(
+                    parent.id, anchor_id, name=thread_name(name), auto_archive_duration=_ARCHIVE_AFTER_MIN
+                )
+        except discord.HTTPException as error:
+            if error.code != _HAS_THREAD_ALREADY:
+                raise
+            return ThreadFound(anchor_id, is_new=False)
+        return ThreadFound(anchor_id, is_new=True)
 
     async def _private(self, parent: discord.TextChannel, name: str) -> int:
         with _translated():
@@ -136,5 +152,4 @@ def _translated() -> Iterator[None]:
     except discord.HTTPException as error:
         if error.code == _MAX_THREADS:
             raise Refused(TOO_MANY) from error
-        if error.code != _HAS_THREAD_ALREADY:
-            raise
+        raise

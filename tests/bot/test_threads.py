@@ -109,3 +109,18 @@ async def test_a_session_that_is_refused_leaves_no_thread_behind(ways: Ways) -> 
     outcome = await ann.slash(general, "session import", file=("a.json", b"{}")).settled()
     assert "not a session" in outcome.text
     assert ways.fake.threads() == []
+
+
+async def test_a_refusal_takes_away_no_thread_that_was_there_before(ways: Ways) -> None:
+    message = ways.town.mel.send(ways.fake.general, "the build is red")
+    opened = await ways.town.ann.message_menu(message, "Ask Claude about this").acknowledged()
+    await ways.town.ann.submit_modal(opened, {"text": "demo:text hi"}).settled()
+    thread = await ways.fake.general.wait_for_thread()
+    session = await ways.session_in(thread)
+    # Bob may not see Ann's session, which is in the one thread that the message can have.
+    opened = await ways.town.bob.message_menu(message, "Ask Claude about this").acknowledged()
+    outcome = await ways.town.bob.submit_modal(opened, {"text": "demo:text and I?"}).settled()
+    assert "may not" in outcome.text
+    assert [each.id for each in ways.fake.threads()] == [thread.id]
+    ways.town.ann.send(thread, "demo:text more")
+    await reached(session, lambda snapshot: snapshot.message_count == 2)

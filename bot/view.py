@@ -204,24 +204,28 @@ class View:
 
     async def _load(self, session_id: str) -> None:
         try:
-            async with self._gate:
-                session = await self._held_at_last(session_id)
-                while session is not None and session.is_behind:
-                    await self._catch_up(session)
+            while True:
+                if await self._is_brought_up(session_id):
+                    return
+                # Outside of the gate: what cannot be read keeps no other session from being shown.
+                await asyncio.sleep(_AGAIN_S)
         finally:
             self._loading.discard(session_id)
             if session_id in self._again:
                 self._again.discard(session_id)
                 self._begin(session_id)
 
-    async def _held_at_last(self, session_id: str) -> ShownSession | None:
-        """`_held`, however long the database is in trouble: no later event may come to try it again."""
-        while True:
+    async def _is_brought_up(self, session_id: str) -> bool:
+        """Read back what the session missed; False if that is to be tried again: no later event may come."""
+        async with self._gate:
             try:
-                return await self._held(session_id)
-            except StorageError:
-                log.exception("a place was not read", extra={"session": session_id})
-                await asyncio.sleep(_AGAIN_S)
+                session = await self._held(session_id)
+                while session is not None and session.is_behind:
+                    await self._catch_up(session)
+            except Exception:
+                log.exception("reading back failed", extra={"session": session_id})
+                return False
+        return True
 
     async def _held(self, session_id: str) -> ShownSession | None:
         """The session, held from now on; None if it has no place."""
@@ -243,9 +247,6 @@ class View:
         except SessionNotFound:
             self._sessions.pop(session.session_id, None)
             session.give_up()
-        except Exception:
-            log.exception("reading back failed", extra={"session": session.session_id})
-            await asyncio.sleep(_AGAIN_S)
 
     def _forget_quiet_ones(self) -> None:
         if len(self._sessions) < _MOST_HELD:

@@ -146,6 +146,21 @@ async def test_a_start_goes_on_once_the_database_is_free(
             assert r.posts == [ANSWER + CLOSING]
 
 
+async def test_sessions_that_cannot_be_read_keep_no_other_from_being_shown(
+    patient: FakeDiscord, tmp_path: Path
+) -> None:
+    async with room(patient, tmp_path) as r:
+        await r.view.__aexit__(None, None, None)
+        for _ in range(20):
+            broken = await r.stage.session(r.owner.start_thread(patient.general, "Broken").id, r.owner.id)
+            what = "UPDATE events SET body = '{}' WHERE session_id = ?"
+            await r.stage.db.write([Statement(what, (broken.id,))])
+        thread = r.owner.start_thread(patient.general, "Sound")
+        await r.stage.session(thread.id, r.owner.id)
+        async with watched(patient, r.stage):
+            await thread.wait_for_message("Fix the login")
+
+
 async def test_a_settled_channel_needs_no_request_after_a_start(patient: FakeDiscord, tmp_path: Path) -> None:
     async with room(patient, tmp_path) as r:
         await answer(r)

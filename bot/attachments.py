@@ -24,6 +24,7 @@ from sessions.model import Attachment
 
 DIRECTORY = ".attachments"
 _MAX_NAME = 100
+_MAX_NAME_BYTES = 200  # file systems take 255, and what is being written has a longer name
 _UNSAFE = re.compile(r"[^\w.\-+@ ()]")
 _CHUNK = 1 << 16
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -66,12 +67,14 @@ def stored_files(message_id: int, files: Sequence[IncomingFile]) -> tuple[Attach
 def safe_name(name: str) -> str:
     """A file name without directories, control characters, leading dots or surprises, at most 100 long."""
     plain = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
-    words = _UNSAFE.sub("_", plain).strip(" ._")
-    if len(words) > _MAX_NAME:
-        stem, dot, suffix = words.rpartition(".")
-        keeps_suffix = bool(dot) and len(suffix) <= 10
-        words = f"{stem[: _MAX_NAME - len(suffix) - 1]}.{suffix}" if keeps_suffix else words[:_MAX_NAME]
-    return words or "file"
+    return _fitting(_UNSAFE.sub("_", plain).strip(" ._")) or "file"
+
+
+def _fitting(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    ending = f".{suffix}" if dot and len(suffix) <= 10 else ""
+    stem = name.removesuffix(ending)[: _MAX_NAME - len(ending)]
+    return stem.encode()[: _MAX_NAME_BYTES - len(ending.encode())].decode(errors="ignore") + ending
 
 
 def with_files(text: str, files: Sequence[Attachment]) -> str:

@@ -44,6 +44,7 @@ PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(64)
         ("/", "file"),
         ("x" * 300 + ".txt", "x" * 96 + ".txt"),
         ("x" * 300, "x" * 100),
+        ("報" * 300 + ".txt", "報" * 65 + ".txt"),
     ],
 )
 def test_a_name_becomes_a_plain_file_name(name: str, safe: str) -> None:

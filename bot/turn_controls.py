@@ -7,7 +7,7 @@ import discord
 
 from bot.bodies import Button, Card, Control, File, Plain, Style, Verb
 from bot.entry import Reply
-from bot.errors import Refused
+from bot.errors import CONNECTION_BROKEN, Refused
 from bot.face import Face
 from bot.markdown.cards import escape_inline
 from bot.opening import Opener, Spot
@@ -117,8 +117,9 @@ class TurnControls:
         await self._opener.bring_in(reply.actor, made.channel_id)
         await reply.say(f"Branched into <#{made.channel_id}>. This session stays as it is.", ephemeral=False)
         origin = reply.interaction.message
-        link = origin.jump_url if origin is not None else f"<#{spot.channel_id}>"
-        with suppress(discord.HTTPException):
+        here = place.channel_id if place is not None else spot.channel_id
+        link = origin.jump_url if origin is not None else f"<#{here}>"
+        with suppress(discord.HTTPException, *CONNECTION_BROKEN):
             await self._client.get_partial_messageable(made.channel_id).send(
                 f"-# “{escape_inline(branch.title or name, 80)}” goes on from {link}.", silent=True
             )

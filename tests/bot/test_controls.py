@@ -21,7 +21,7 @@ from sessions.session import Session
 from tests.bot.ways import Town, Ways, core, core_id, fake, town, ways, ways_in
 from tests.fakes.discord_server import Ack, FakeDiscord, Message, Place
 from tests.fakes.discord_server.model import walk
-from tests.sessions.running_core import RunningCore, idle, reached, until
+from tests.sessions.running_core import DEADLINE_S, RunningCore, idle, reached, until
 
 __all__ = ["core", "fake", "town", "ways"]
 
@@ -193,6 +193,25 @@ async def test_a_branch_opens_a_thread_and_links_both_ways(ways: Ways) -> None:
     assert str(panel.id) in back.text
     branch = await ways.session_in(made)
     assert branch.id != session.id
+
+
+async def test_a_branch_by_command_links_back_to_the_sessions_thread(ways: Ways) -> None:
+    thread, _ = await ways.started(ways.town.ann, "demo:text first")
+    await ways.town.ann.slash(thread, "session branch").settled()
+    made = next(each for each in ways.fake.general.threads if each.id != thread.id)
+    back = await made.wait_for_message("goes on from")
+    assert f"<#{thread.id}>" in back.text
+
+
+async def test_a_branch_whose_link_back_is_lost_is_no_failure(ways: Ways) -> None:
+    thread, _ = await ways.started(ways.town.ann, "demo:text first")
+    lost = ways.fake.faults.reset("POST /channels/*/messages", skip=1)  # after the message that gets the thread
+    await ways.town.ann.slash(thread, "session branch").settled()
+    async with asyncio.timeout(DEADLINE_S):
+        while await ways.core.db.read("SELECT 1 FROM inbox WHERE status = 'new'"):  # noqa: ASYNC110 (no event)
+            await asyncio.sleep(0.01)
+    assert lost.spent()
+    assert await ways.core.db.read("SELECT note FROM inbox WHERE status = 'refused'") == []
 
 
 async def test_a_branch_that_is_refused_leaves_no_thread(ways: Ways) -> None:

@@ -22,6 +22,7 @@ class AboutControls:
     async def handle(self, reply: Reply, control: Control, question: str) -> None:
         """Ask in a thread on the message; its files go along."""
         channel_id, _, message_id = control.subject.partition(":")
+        await self._asker.check(reply)
         await reply.think(ephemeral=False)
         channel = self._client.get_partial_messageable(int(channel_id))
         try:
@@ -31,9 +32,6 @@ class AboutControls:
         quote = "\n".join(f"> {line}" for line in message.content[:_MAX_QUOTE].split("\n"))
         prompt = f"{question or 'Explain this.'}\n\nA message by {message.author.display_name}:\n{quote}"
         asked = msgspec.structs.replace(
-            asked_by(reply, prompt),
-            anchor_id=message.id,
-            title="",
-            files=incoming(message.attachments),
+            asked_by(reply, prompt), anchor_id=message.id, files=incoming(message.attachments)
         )
         await self._asker.ask(reply, asked)

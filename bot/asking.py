@@ -52,13 +52,18 @@ class Asker:
         self._face = face
         self._opener = opener
 
-    async def ask(self, reply: Reply, asked: Asked) -> None:
-        """Do what was asked, and show it where it was asked; who may not is told so before anybody sees it."""
-        here = await session_place(self._face, asked.channel_id, asked.user_id)
+    async def check(self, reply: Reply) -> None:
+        """Raise `NotAllowed` unless the reply's actor may ask where they are."""
+        interaction = reply.interaction
+        here = await session_place(self._face, interaction.channel_id or 0, interaction.user.id)
         if here is not None and here.kind == THREAD:
             await self._face.check(reply.actor, Action.PROMPT, here.session_id)
         else:
             authorize(reply.actor, Action.CREATE)
+
+    async def ask(self, reply: Reply, asked: Asked) -> None:
+        """Do what was asked, and show it where it was asked; who may not is told so before anybody sees it."""
+        await self.check(reply)
         await reply.think(ephemeral=False)
         if asked.anchor_id is None:
             asked = msgspec.structs.replace(asked, anchor_id=reply.message_id)

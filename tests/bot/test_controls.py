@@ -222,6 +222,14 @@ async def test_a_branch_that_is_refused_leaves_no_thread(ways: Ways) -> None:
     assert [each.id for each in ways.fake.general.threads] == [thread.id]
 
 
+async def test_who_may_not_ask_about_a_message_is_told_so_alone(ways: Ways) -> None:
+    message = ways.town.mel.send(ways.fake.general, "the build is red")
+    opened = await ways.town.vic.message_menu(message, "Ask Claude about this").acknowledged()
+    outcome = await ways.town.vic.submit_modal(opened, {"text": "why?"}).settled()
+    assert "may not create sessions" in outcome.text
+    assert outcome.ephemeral
+
+
 # --- panels -----------------------------------------------------------------------------------------------
 
 

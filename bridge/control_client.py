@@ -11,6 +11,7 @@ import msgspec
 
 from bridge import control_socket
 from bridge import control_wire as wire
+from bridge.beside import running
 from sessions.access import Actor
 from sessions.commands import AnyCommand, Command
 from sessions.errors import CoreLost, SessionError
@@ -19,6 +20,13 @@ from sessions.events import Feed
 R = TypeVar("R")
 
 _GREETING_S = 10.0
+
+
+class AnotherVersion(CoreLost):
+    """The bridge that runs does not speak our protocol: only restarting it helps."""
+
+    def __init__(self) -> None:
+        super().__init__("The bridge that runs is of another version. Restart it, then try again.")
 
 
 class ControlClient:
@@ -94,13 +102,8 @@ async def connected(data_dir: Path) -> AsyncIterator[ControlClient]:
     """A client of the process that owns `data_dir`, inside the block. Raises `CoreLost` if none answers."""
     async with _connected_line(data_dir) as line:
         client = ControlClient(data_dir, line)
-        reading = asyncio.create_task(client._read(), name="control client")  # noqa: SLF001  its maker
-        try:
+        async with running(client._read(), "control client"):  # noqa: SLF001  its maker
             yield client
-        finally:
-            reading.cancel()
-            with suppress(asyncio.CancelledError):
-                await reading
 
 
 class _Line:
@@ -127,14 +130,14 @@ class _Line:
                 yield wire.responses.decode(line)
 
     async def greeting(self) -> None:
-        """Read the other side's greeting. Raises `CoreLost` for a version that we do not speak."""
+        """Read the other side's greeting. Raises `AnotherVersion`, and `CoreLost` if there is none."""
         try:
             async with asyncio.timeout(_GREETING_S):
                 hello = wire.responses.decode(await self._reader.readline())
         except (TimeoutError, ConnectionError, ValueError, msgspec.DecodeError) as error:
             raise _lost() from error
         if not isinstance(hello, wire.Hello) or hello.protocol != wire.PROTOCOL:
-            raise CoreLost("The bridge that runs is of another version. Restart it, then try again.")
+            raise AnotherVersion
 
 
 @asynccontextmanager

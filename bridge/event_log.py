@@ -7,12 +7,13 @@ happens; this is what went on. How often the same line may come is `log_rates.py
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from operator import attrgetter
 
 import msgspec
 
+from bridge.beside import running
 from sessions import events as e
 from sessions.bus import Bus, Subscription
 from sessions.events import Feed, Numbered
@@ -53,15 +54,12 @@ _LINES: Mapping[type[msgspec.Struct], _Line] = {
 async def logging_events(bus: Bus) -> AsyncIterator[None]:
     """Log the everyday events that `bus` tells of, inside the block."""
     subscription = bus.subscribe(None)
-    task = asyncio.create_task(_log_all(subscription), name="event log")
-    try:
-        yield
-    finally:
-        await asyncio.sleep(0)  # what came last is taken now
-        bus.unsubscribe(subscription)
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    async with running(_log_all(subscription), "event log"):
+        try:
+            yield
+        finally:
+            await asyncio.sleep(0)  # what came last is taken now
+            bus.unsubscribe(subscription)
 
 
 async def _log_all(subscription: Subscription) -> None:

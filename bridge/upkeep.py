@@ -5,11 +5,11 @@ A face like the others to `cli_run.run_with`. Nothing that goes wrong in here en
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bridge.backups import daily_backups
+from bridge.beside import logged
 from bridge.notify import tell_service_manager
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ async def keep_up(core: "OpenCore") -> None:
     """Do all of it until cancelled."""
     settings = core.settings
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-        tasks.create_task(_bounded(tell_service_manager(), "service manager"))
+        tasks.create_task(logged(tell_service_manager(), "service manager"))
         if settings.enable_persistence:
-            tasks.create_task(_bounded(daily_backups(core.database), "daily backups"))
+            tasks.create_task(logged(daily_backups(core.database), "daily backups"))
         if settings.metrics_file is not None or settings.metrics_port is not None:
             from bridge.metrics import keep_file, serving
 
             if settings.metrics_file is not None:
-                tasks.create_task(_bounded(keep_file(core.service, settings.metrics_file), "metrics file"))
+                tasks.create_task(logged(keep_file(core.service, settings.metrics_file), "metrics file"))
             if settings.metrics_port is not None:
                 try:
                     await stack.enter_async_context(serving(core.service, settings.metrics_port))
@@ -38,11 +38,3 @@ async def keep_up(core: "OpenCore") -> None:
                         "metrics not served", extra={"port": settings.metrics_port, "why": error.strerror}
                     )
         await asyncio.get_running_loop().create_future()
-
-
-async def _bounded(work: Coroutine[Any, Any, None], name: str) -> None:
-    """Run `work`; what escapes from it is logged and ends nothing else."""
-    try:
-        await work
-    except Exception:
-        log.exception("upkeep ended", extra={"task_name": name})

@@ -28,7 +28,7 @@ async def test_a_task_that_breaks_leaves_the_others_and_the_bridge_running(
         for _ in range(10):
             await asyncio.sleep(0)
     assert not keeping.done()
-    assert "upkeep ended" in caplog.text
+    assert "task ended" in caplog.text
     keeping.cancel()
     with suppress(asyncio.CancelledError):
         await keeping

@@ -58,7 +58,11 @@ def confirmed(question: str, *, yes: bool) -> bool:
     if not sys.stdin.isatty():
         say_on_stderr(f"{question} Nobody is here to ask; --yes says it beforehand.")
         return False
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        print()
+        return False
 
 
 @contextmanager

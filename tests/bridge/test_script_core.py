@@ -15,7 +15,7 @@ def test_a_yes_at_the_terminal_is_a_yes(monkeypatch: pytest.MonkeyPatch, answer:
     assert asked(monkeypatch, answer)
 
 
-@pytest.mark.parametrize("answer", ["\n", "n\n", "yeah\n"])
+@pytest.mark.parametrize("answer", ["\n", "n\n", "yeah\n", ""])  # the last one is Ctrl-D
 def test_anything_else_is_a_no(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     assert not asked(monkeypatch, answer)
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,24 +122,26 @@ async def _needs_login(settings: Settings, say: Say) -> bool:
 async def reached_core(place: Place, say: Say) -> AsyncIterator[Core]:
     """The core of `place`: of the process that owns the data directory, or else opened (and served) here.
 
-    Raises what `open_core` does, `CoreLost` if the owner does not answer in time.
+    Raises what `open_core` does, `AlreadyOwned` too if the owner does not answer in time; and `AnotherVersion`.
     """
     async with AsyncExitStack() as stack:
         yield await _reach(place, say, stack)
 
 
 async def _reach(place: Place, say: Say, stack: AsyncExitStack) -> Core:
+    from bridge.control_client import AnotherVersion, connected
+
     deadline = asyncio.get_running_loop().time() + _JOIN_S
     while True:
         owner = current_owner(place.settings.data_dir)
         try:
             if owner is None:
                 return await _open(place, say, stack)
-            from bridge.control_client import connected
-
             return await stack.enter_async_context(connected(place.settings.data_dir))
         except AlreadyOwned:
             pass  # somebody was quicker: join them
+        except AnotherVersion:
+            raise
         except CoreLost:
             _stop_if_pointless(owner, deadline)
         await asyncio.sleep(_JOIN_PAUSE_S)
@@ -154,9 +156,7 @@ async def _open(place: Place, say: Say, stack: AsyncExitStack) -> Core:
 
 
 def _stop_if_pointless(owner: Owner | None, deadline: float) -> None:
-    """Raise the error being handled unless the owner may only be starting or ending."""
+    """Raise `AlreadyOwned` unless the owner may only be starting or ending."""
     waits = owner is not None and owner.kind != OwnerKind.SCRIPT
-    if waits and asyncio.get_running_loop().time() < deadline:
-        return
-    with suppress(CoreLost):
+    if not waits or asyncio.get_running_loop().time() >= deadline:
         raise AlreadyOwned(owner)

@@ -1,5 +1,6 @@
 """Putting the core together: names, the watch command, what opens and closes with it."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -7,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from bridge import cli_core, control_socket
+from bridge import control_wire as wire
+from bridge.cli_core import Place, reached_core
 from bridge.control_client import connected
 from bridge.control_socket import local_actor
-from bridge.ownership import AlreadyOwned, DataDirectoryRefused, OwnerKind, current_owner
+from bridge.ownership import AlreadyOwned, DataDirectoryRefused, OwnerKind, current_owner, owning
 from bridge.settings import Settings
 from bridge.wiring import CoreOptions, make_private, open_core, tmux_socket_name, watch_command
 from sessions import commands as c
@@ -74,3 +78,25 @@ def test_a_data_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(DataDirectoryRefused, match="DATA_DIR cannot be used"):
         make_private(tmp_path / "file" / "data")
+
+
+async def test_a_bridge_of_another_version_is_not_waited_for_and_named(settings: Settings) -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(wire.encoded(wire.Hello(wire.PROTOCOL + 1, 1)))
+        writer.close()
+
+    with owning(settings.data_dir, OwnerKind.BOT):
+        listener = control_socket.listen(settings.data_dir)
+        async with await asyncio.start_unix_server(greet, sock=listener), asyncio.timeout(5):
+            with pytest.raises(CoreLost, match="another version"):
+                async with reached_core(Place(settings, demo=False), print):
+                    pass
+
+
+async def test_an_owner_that_does_not_answer_in_time_is_named(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_core, "_JOIN_S", 0.1)
+    with owning(settings.data_dir, OwnerKind.BOT), pytest.raises(AlreadyOwned, match=f"pid {os.getpid()}"):
+        async with reached_core(Place(settings, demo=False), print):
+            pass

@@ -44,9 +44,15 @@ class Servant:
         self._screen = screen
         self._follower = follower
         self._listed: Sequence[str] = ()
+        self._unconfirmed: tuple[str, str] | None = None  # a prompt and its origin
 
     async def run(self, core: c.Core) -> None:
-        """Carry out wishes in order until the person leaves. Raises `CoreLost`."""
+        """Carry out wishes in order until the person leaves. Raises `CoreLost`.
+
+        A prompt that the core before this one did not confirm comes first.
+        """
+        if self._unconfirmed is not None:
+            await self._try(self._send(core, *self._unconfirmed))
         while True:
             wish = await self._screen.wishes.get()
             match wish:
@@ -65,6 +71,7 @@ class Servant:
                     assert_never(wish)
 
     async def interrupt_when_asked(self, core: c.Core) -> None:
+        """Interrupt Claude whenever the person wants that; never returns. Raises `CoreLost`."""
         while True:
             await self._screen.interrupted.wait()
             self._screen.interrupted.clear()
@@ -87,9 +94,20 @@ class Servant:
         await core.perform(self._actor, c.Interrupt(session_id=self._follower.session_id))
 
     async def _prompt(self, core: c.Core, text: str) -> None:
-        session_id = await self._some_session(core)
-        origin = f"terminal:{uuid.uuid4()}"
-        await core.perform(self._actor, c.SendMessage(session_id=session_id, content=text, origin=origin))
+        self._unconfirmed = (text, f"terminal:{uuid.uuid4()}")
+        await self._send(core, *self._unconfirmed)
+
+    async def _send(self, core: c.Core, text: str, origin: str) -> None:
+        """Send a prompt; the same origin again is the same turn."""
+        try:
+            session_id = await self._some_session(core)
+            await core.perform(self._actor, c.SendMessage(session_id=session_id, content=text, origin=origin))
+        except CoreLost:
+            raise
+        except SessionError:
+            self._unconfirmed = None
+            raise
+        self._unconfirmed = None
 
     async def _command(self, core: c.Core, command: slash.SlashCommand) -> None:
         match command:

@@ -6,6 +6,7 @@ Each looks and changes nothing. What a check needs for longer than a moment runs
 import asyncio
 import os
 import shutil
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from bridge.findings import Finding, failed, ok, skipped, warning
 from bridge.ownership import OwnershipError, current_owner
 from bridge.schema import schema
 from bridge.settings import BackendChoice, Settings
+from bridge.settings_values import mode_of
 from sessions.claude.errors import CliBroken, CliMissing, CliTooOld
 from sessions.claude.launch import child_environment
 from sessions.claude.locate import LoggedIn, LoginUnknown, NotLoggedIn, locate, login_status, typed_name
@@ -33,7 +35,7 @@ _ANSWER_S = 10.0
 
 def check_directory(name: str, setting: str, path: Path, *, private: bool = False) -> Finding:
     """Whether `path`, or else the nearest directory above that is there, may be written."""
-    there = next(each for each in (path, *path.parents) if each.exists())
+    there = next(each for each in (path, *path.parents) if mode_of(each))
     if not there.is_dir():
         return failed(name, f"{path} cannot be a directory: {there} is a file.", f"Set another {setting}.")
     if not os.access(there, os.W_OK | os.X_OK):
@@ -73,7 +75,8 @@ async def check_database(settings: Settings) -> Finding:
 
 def check_resources(settings: Settings) -> Finding:
     """Whether memory and disk are above the reserves."""
-    directory = next(each for each in (settings.data_dir, *settings.data_dir.parents) if each.is_dir())
+    data_dir = settings.data_dir
+    directory = next(each for each in (data_dir, *data_dir.parents) if stat.S_ISDIR(mode_of(each)))
     resources = Resources(directory, settings.min_free_memory, settings.min_free_disk)
     shortages = [each for each in (resources.memory_shortage(), resources.disk_shortage()) if each]
     if shortages:

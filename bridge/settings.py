@@ -5,6 +5,7 @@ it, in `.env.example` and in errors, stands beside it. Claude's own variables (A
 settings: `CHILD_ENV` says which of them pass.
 """
 
+import stat
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from bridge.settings_values import (
     Words,
     in_capitals,
     in_lower_case,
+    mode_of,
     stripped,
 )
 from sessions.claude.launch import DEFAULT_CHILD_ENV
@@ -273,9 +275,9 @@ def _contradictions(settings: Settings) -> list[Problem]:
     found = [
         at(name, "is a file", "Write a directory", fields)
         for name in ("data_dir", "workspace_root")
-        if getattr(settings, name).is_file()
+        if stat.S_ISREG(mode_of(getattr(settings, name)))
     ]
-    if settings.database_path.is_dir():
+    if stat.S_ISDIR(mode_of(settings.database_path)):
         found.append(at("database_path", "is a directory", "Write a file's path", fields))
     if settings.workspace_root.is_relative_to(settings.data_dir):
         # Claude may read and write nothing below DATA_DIR.

@@ -62,7 +62,7 @@ def _lines(fields: Mapping[str, FieldInfo]) -> Iterator[str]:
 def _extra(field: FieldInfo) -> Mapping[str, object]:
     extra = field.json_schema_extra
     if not isinstance(extra, dict):
-        raise TypeError("a setting is made with bridge.settings.setting")
+        raise TypeError("a setting is made with `_setting` of bridge/settings.py")
     return extra
 
 

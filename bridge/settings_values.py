@@ -77,6 +77,14 @@ def _path(value: object) -> object:
         raise ValueError(f"is “{value}”, but there is no such home directory") from error
 
 
+def mode_of(path: Path) -> int:
+    """What there is at `path`, as `stat.S_ISDIR` reads it; 0 if nothing is, or it may not be looked at."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
+
+
 def in_lower_case(value: object) -> object:
     """A text in lower case without white space around it; anything else as it is."""
     return value.strip().lower() if isinstance(value, str) else value

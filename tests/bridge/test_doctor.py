@@ -1,6 +1,9 @@
 """`doctor` against a fake Discord and the scripted CLI: what is wrong is named, with what to do."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from tests.fakes.discord_server import FakeDiscord, payloads
 from tests.fakes.discord_server.permissions import Permission
 
 USER = "100000000000000001"
+_PACKAGES = {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 pytestmark = pytest.mark.usefixtures("clean_place")
 
@@ -160,6 +164,29 @@ async def test_a_prefix_that_hangs_is_ended(clean_place: Path, monkeypatch: pyte
     (clean_place / ".env").write_text("HOST_PREFIX=hang\n")
     (finding,) = await check_prefix(load_settings())
     assert "started nothing within" in finding.sentence
+
+
+_AS_SOMEBODY_ELSE = """
+import os, sys
+from pathlib import Path
+from bridge.machine_checks import check_directory, check_resources
+from bridge.settings import load_settings
+check_resources(load_settings())
+os.environ["DATA_DIR"], os.environ["WORKSPACE_ROOT"] = f"{sys.argv[1]}/data", f"{sys.argv[1]}/work"
+os.getuid() or os.setuid(65534)
+settings = load_settings()
+check_resources(settings)
+print(check_directory("data", "DATA_DIR", settings.data_dir).sentence)
+"""
+
+
+def test_a_directory_in_one_that_may_not_be_looked_into_is_told_of_in_a_sentence(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    command = [sys.executable, "-c", _AS_SOMEBODY_ELSE, str(closed / "inner")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=os.sep, env=_PACKAGES)
+    assert done.stderr == ""
+    assert "may not be written by this user" in done.stdout
 
 
 def test_wrong_settings_are_all_listed_with_their_lines_and_end_with_two(

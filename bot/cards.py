@@ -5,12 +5,13 @@ A colour never says anything that words do not say too. Each notice says what ha
 
 import asyncio
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.bodies import Button, Card, Control, PostWish, Style, Verb
 from bot.markdown.cards import escape_inline
-from bot.wording import MODES, counted, model_name, moment, money, sentence, tokens
+from bot.wording import MODES, counted, model_words, moment, money, sentence, tokens
 from sessions.commands import SessionInfo
 from sessions.events import USAGE_LIMIT, Noticed
 from sessions.model import Activity, Blocker, Lifecycle
@@ -121,7 +122,8 @@ async def _git(directory: Path, *arguments: str) -> str:
     try:
         out, _ = await process.communicate()
     except asyncio.CancelledError:
-        process.kill()
+        with suppress(ProcessLookupError):  # it would be taken for git's, and the cancellation lost
+            process.kill()
         await process.wait()
         raise
     return out[:1000].decode(errors="replace").strip() if process.returncode == 0 else ""
@@ -133,7 +135,7 @@ async def _git(directory: Path, *arguments: str) -> str:
 def status_card(info: SessionInfo, place: WorkPlace = WorkPlace()) -> Card:
     """The card at the head of a session's channel."""
     title = escape_inline(info.title, 100) or "Session"
-    lines = [f"**State** {state_words(info)}", f"**Model** {_model(info)} · {MODES[info.mode]}"]
+    lines = [f"**State** {state_words(info)}", f"**Model** {model_words(info.model)} · {MODES[info.mode]}"]
     if info.context_window > 0:
         lines.append(f"**Context** {context_bar(info)}")
     lines.append(f"**Cost** {money(info.cost_usd)} · {counted(info.message_count, 'prompt')}")
@@ -204,10 +206,6 @@ def context_bar(info: SessionInfo) -> str:
     share = min(1.0, info.context_used / info.context_window) if info.context_window else 0.0
     full = round(share * _BAR)
     return f"{'▰' * full}{'▱' * (_BAR - full)} {share:.0%} of {tokens(info.context_window)}".replace("%", " %")
-
-
-def _model(info: SessionInfo) -> str:
-    return model_name(info.model) if info.model else "Claude's default"
 
 
 def _directory(info: SessionInfo, place: WorkPlace) -> str:

@@ -75,7 +75,7 @@ class Controls:
         elif verb is Verb.ASK_ABOUT:
             await self._about.handle(reply, use.control, use.text or "")
         else:
-            await self.turns.handle(reply, use.control, use.values, use.text)
+            await self.turns.handle(reply, use.control, use.values)
 
     async def _read(self, data: Any) -> Use:
         custom_id = str(data.get("custom_id", ""))

@@ -1,8 +1,7 @@
 """`Body` → what discord.py wants. View objects made here are never registered with the client.
 
-discord.py 2.7 pops its registry of dynamic items when a single view object that holds one ends. So our
-messages carry buttons with the custom_ids that the dynamic items' templates match, in views that say they have
-nothing to dispatch: clicks reach the dynamic items, and no message can take their registration away.
+discord.py keeps a view that has something to dispatch, and calls its items at a click. Ours say that they have
+nothing: clicks are read in `controls.py`, on any message and after any restart, and nothing is kept in memory.
 """
 
 import io

@@ -7,7 +7,7 @@ import msgspec
 
 from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
 from bot.markdown.cards import escape_inline, one_line
-from bot.wording import MODES, counted, duration, model_name, moment, money, person, tokens
+from bot.wording import MODES, counted, duration, model_name, model_words, moment, money, person, tokens
 from sessions.commands import (
     AuditEntry,
     Names,
@@ -66,13 +66,13 @@ def _page(state: ListState, way: str) -> Control:
 def _session_line(info: SessionInfo, channel_id: int | None) -> str:
     where = f"<#{channel_id}>" if channel_id else f"**{escape_inline(info.title, 60) or 'Session'}**"
     return (
-        f"{where} · {state_words(info)} · {model_name(info.model) or 'default'}"
+        f"{where} · {short_state(info)} · {model_name(info.model) or 'default'}"
         f" · {person(info.user_id)} · {moment(info.last_activity_ms)}"
     )
 
 
-def state_words(info: SessionInfo) -> str:
-    """What the session does, in a few words that need no explanation."""
+def short_state(info: SessionInfo) -> str:
+    """What the session does, in the fewest words, for lists; `cards.state_words` has room for more."""
     if info.lifecycle is not Lifecycle.LIVE:
         return _LIFECYCLES.get(info.lifecycle, info.lifecycle.value)
     if info.blocker is not None:
@@ -84,10 +84,10 @@ def session_card(info: SessionInfo, channel_id: int | None, terminal_hint: str =
     """Everything about one session."""
     title = escape_inline(info.title, 90) or "Session"
     facts = [
-        f"State: {state_words(info)}{_why(info)}",
+        f"State: {short_state(info)}{_why(info)}",
         f"Owner: {person(info.user_id)}",
         f"Project: {escape_inline(info.project or info.work_directory_name, 80)}",
-        f"Model: {model_name(info.model) or 'Claude’s default'} · {MODES[info.mode]}",
+        f"Model: {model_words(info.model)} · {MODES[info.mode]}",
         f"Prompts: {info.message_count} · queued: {len(info.queued_turns)} · open asks: {len(info.open_asks)}",
         f"{_context(info)}Cost: {money(info.cost_usd)}",
         f"Started {moment(info.created_ms)} · last active {moment(info.last_activity_ms)}",
@@ -113,7 +113,7 @@ def model_panel(info: SessionInfo, models: Sequence[str]) -> Card:
     """The choice of a session's model."""
     options = tuple(Option(one_line(name, 100), name[:100], chosen=name == info.model) for name in models[:25])
     choice = Select(Control(Verb.MODEL, info.id, "", "set"), "Choose a model", options)
-    return Card((f"The model is {model_name(info.model) or 'Claude’s default'}.",), (choice,))
+    return Card((f"The model is {model_words(info.model)}.",), (choice,))
 
 
 def queue_card(info: SessionInfo, turns: Sequence[StoredTurn]) -> Card:

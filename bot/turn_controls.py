@@ -14,7 +14,7 @@ from bot.opening import Opener, Spot
 from bot.outgoing_files import written_files
 from bot.panels import details_file, model_panel
 from bot.rows import Place, insert_controls, load_place
-from bot.wording import counted, model_name, size
+from bot.wording import counted, model_words, size
 from sessions.access import Action
 from sessions.commands import (
     Continue,
@@ -48,7 +48,7 @@ class TurnControls:
         self._client = client
         self._opener = opener
 
-    async def handle(self, reply: Reply, control: Control, values: tuple[str, ...], _: str | None) -> None:
+    async def handle(self, reply: Reply, control: Control, values: tuple[str, ...]) -> None:
         """Carry out one use of a turn's control."""
         perform = self._face.core.perform
         session_id, turn_id = control.session_id, control.subject
@@ -200,9 +200,7 @@ class TurnControls:
             return
         await reply.will_update()
         changed = await self._face.core.perform(reply.actor, SetModel(session_id=session_id, model=values[0]))
-        await reply.update(
-            Card((f"The model is {model_name(changed.model) or 'Claude’s default'} from the next turn on.",))
-        )
+        await reply.update(Card((f"The model is {model_words(changed.model)} from the next turn on.",)))
 
     async def _files(self, reply: Reply, session_id: str, turn_id: str) -> None:
         root = await self._face.directory_to_read(reply.actor, session_id)

@@ -84,6 +84,11 @@ def sentence(text: str, limit: int) -> str:
     return escape_inline(text, limit).replace("\\`", "`")
 
 
+def model_words(model: str) -> str:
+    """A session's model for a sentence; empty stands for the one that Claude chooses by itself."""
+    return model_name(model) or "Claude’s default"
+
+
 def model_name(model: str) -> str:
     """`claude-opus-4-5-20251101` → `opus 4.5`; other names as they are."""
     found = re.fullmatch(r"claude-([a-z]+)-(\d{1,2})(?:-(\d{1,2}))?(?:-\d{8})?(\[\w+\])?", model)

@@ -13,7 +13,7 @@ from bot.entry import reply_to
 from bot.errors import FaceError
 from bot.face import Face
 from bot.markdown.cards import one_line
-from bot.panels import state_words
+from bot.panels import short_state
 from bot.whereabouts import session_meant
 from sessions.access import Actor
 from sessions.commands import Core, ListProjects, QuerySessions
@@ -78,7 +78,7 @@ async def sessions(interaction: Interaction, current: str) -> list[Choice]:
         return []
     return [
         Choice(
-            name=one_line(f"{each.title or 'Session'} · {state_words(each)} · …{each.id[-6:]}", 100),
+            name=one_line(f"{each.title or 'Session'} · {short_state(each)} · …{each.id[-6:]}", 100),
             value=each.id,
         )
         for each in page.sessions

@@ -21,8 +21,8 @@ from bot.panels import CLEAR, ListState, confirm, model_panel, queue_card, sessi
 from bot.rows import load_place
 from bot.turn_controls import file_limit
 from bot.whereabouts import session_meant
-from bot.wording import MODES
-from sessions.access import Action, ShareLevel, authorize
+from bot.wording import MODES, model_words
+from sessions.access import Action, Role, ShareLevel, authorize
 from sessions.commands import (
     Continue,
     ExportSession,
@@ -106,7 +106,8 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         reply = reply_to(interaction)
         info = await self._meant(reply, session)
         place = await load_place(self._face.db, info.id)
-        hint = code_block(info.terminal_hint, "", 300) if info.terminal_hint and self._is_admin(reply) else ""
+        may_see = info.terminal_hint and reply.actor.role is Role.ADMIN
+        hint = code_block(info.terminal_hint, "", 300) if may_see else ""
         await reply.say(session_card(info, place.channel_id if place else None, hint))
 
     @app_commands.command(description="Find the thread of a session, or bring one here that has none.")
@@ -195,7 +196,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
             await reply.say(await stored(self._face, model_panel(info, self._face.options.models)))
             return
         changed = await self._face.core.perform(reply.actor, SetModel(session_id=info.id, model=model))
-        await reply.say(f"The model is {escape_inline(changed.model, 80) or 'the default'} from now on.")
+        await reply.say(f"The model is {model_words(changed.model)} from the next turn on.")
 
     @app_commands.command(description="Choose what Claude may do without asking.")
     @app_commands.describe(mode="What needs no permission")
@@ -294,6 +295,3 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         words = f"End “{title}”? Its process ends; what was said stays readable."
         body = confirm(words, Control(Verb.CONFIRM, info.id, CLEAR), "End the session")
         await reply.say(await stored(self._face, body))
-
-    def _is_admin(self, reply: Reply) -> bool:
-        return reply.actor.role.value == "admin"

@@ -28,32 +28,37 @@ async def _show(invocation: ShowStatus, settings: Settings) -> int:
     data_dir = demo_or_not(settings, demo=invocation.demo).data_dir
     owner = current_owner(data_dir)
     sessions: tuple[SessionInfo, ...] = ()
+    trouble = ""
     if owner is not None:
         try:
             async with connected(data_dir) as core:
                 page = await core.perform(local_actor(), QuerySessions(limit=_SHOWN))
                 sessions = page.sessions
-        except CoreLost:
-            pass  # it is only starting, or ends just now: what is known of the owner is still true
-    print(_as_json(owner, sessions) if invocation.as_json else _as_text(owner, sessions))
+        except CoreLost as lost:
+            trouble = str(
+                lost
+            )  # it is only starting, or ends just now: what is known of the owner is still true
+    print((_as_json if invocation.as_json else _as_text)(owner, sessions, trouble))
     return FAILED if owner is None else OK
 
 
-def _as_json(owner: Owner | None, sessions: tuple[SessionInfo, ...]) -> str:
+def _as_json(owner: Owner | None, sessions: tuple[SessionInfo, ...], trouble: str) -> str:
     known: dict[str, Any] = {"running": owner is not None, "sessions": sessions}
     if owner is not None:
         known["owner"] = {"pid": owner.pid, "kind": owner.kind, "since": owner.since.isoformat()}
+    if trouble:
+        known["trouble"] = trouble
     return msgspec.json.encode(known).decode()
 
 
-def _as_text(owner: Owner | None, sessions: tuple[SessionInfo, ...]) -> str:
+def _as_text(owner: Owner | None, sessions: tuple[SessionInfo, ...], trouble: str) -> str:
     if owner is None:
         return "Nothing runs here. Start the bridge with: claude-bridge"
     who = _KINDS.get(owner.kind, "A process")
     lines = [f"{who} runs (process {owner.pid}, since {owner.since:%Y-%m-%d %H:%M:%S} UTC)."]
     lines += [f"  {each.id}  {_state(each):<14} {each.title or 'no title'}" for each in sessions]
     if not sessions:
-        lines.append("  There are no sessions yet.")
+        lines.append(f"  {trouble or 'There are no sessions yet.'}")
     hint = next((each.terminal_hint for each in sessions if each.terminal_hint), "")
     if hint:
         lines.append(f"To look at Claude's processes: {hint}")

@@ -20,6 +20,7 @@ from bridge.demo.process import IDLE_EXIT_S, DemoRecord, load_record, save_recor
 from sessions.claude.registry import open_conversations
 
 _LOOK_EVERY_S = 2.0
+_LOOKS_UNNEEDED = 3
 
 
 def main() -> int:
@@ -57,9 +58,6 @@ async def _serve(options: argparse.Namespace, lock: int) -> None:
             os.write(options.ready_fd, b"ready")
             os.close(options.ready_fd)
         await _until_unneeded(demo, options, lock)
-
-
-_LOOKS_UNNEEDED = 3
 
 
 async def _until_unneeded(demo: DemoModel, options: argparse.Namespace, lock: int) -> None:

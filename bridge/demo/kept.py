@@ -40,5 +40,5 @@ async def _keep(directory: Path) -> None:
         await asyncio.sleep(_CHECK_S)
         try:
             await ensure_demo(directory)
-        except (DemoError, TimeoutError) as error:
+        except DemoError as error:
             log.warning("demo model not running", extra={"why": str(error)})

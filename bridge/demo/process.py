@@ -54,14 +54,22 @@ async def ensure_demo(directory: Path, *, idle_exit_s: float = IDLE_EXIT_S) -> D
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     config = seed_config(directory / "claude")
-    async with asyncio.timeout(_START_TIMEOUT_S), _start_lock(directory):
-        record = load_record(directory)
-        if record is None or not await _answers(record):
-            await _start(directory, idle_exit_s)
-            record = load_record(directory)
-        if record is None:
-            raise DemoError("the demo model started but left no record of its port")
+    try:
+        async with asyncio.timeout(_START_TIMEOUT_S), _start_lock(directory):
+            record = await _running_demo(directory, idle_exit_s)
+    except TimeoutError as error:
+        raise DemoError("the demo model did not start in time") from error
     return DemoEndpoint(f"http://127.0.0.1:{record.port}", DEMO_API_KEY, config)
+
+
+async def _running_demo(directory: Path, idle_exit_s: float) -> DemoRecord:
+    record = load_record(directory)
+    if record is None or not await _answers(record):
+        await _start(directory, idle_exit_s)
+        record = load_record(directory)
+    if record is None:
+        raise DemoError("the demo model started but left no record of its port")
+    return record
 
 
 def demo_environment(endpoint: DemoEndpoint) -> dict[str, str]:

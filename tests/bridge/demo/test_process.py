@@ -1,6 +1,7 @@
 """The demo model as a process of its own: found, shared, restarted on its port, gone when nobody needs it."""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from bridge.demo import process
 from bridge.demo.model import DemoModel
 from bridge.demo.process import DemoError, demo_environment, ensure_demo, load_record
 from sessions.claude.registry import open_conversations
@@ -104,6 +106,17 @@ async def test_demo_ends_when_its_directory_is_removed(directory: Path) -> None:
     await ensure_demo(directory)
     shutil.rmtree(directory)
     await ended(directory)
+
+
+async def test_demo_that_does_not_come_up_in_time_is_a_sentence_too(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_START_TIMEOUT_S", 0.1)
+    directory.mkdir()
+    with (directory / "start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # somebody else starts it, and never comes to an end
+        with pytest.raises(DemoError, match="in time"):
+            await ensure_demo(directory)
 
 
 async def test_demo_that_cannot_start_is_a_sentence(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

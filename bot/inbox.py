@@ -32,7 +32,9 @@ _DATABASE_RETRY_S = 2.0
 class Handler(Protocol):
     """Acts on rows. Returns a note if the row was refused, or an empty string."""
 
-    async def handle(self, row: InboxRow) -> str: ...
+    async def handle(self, row: InboxRow) -> str:
+        """Act on `row`; the same one again has no second effect. Raises `TryAgain`."""
+        ...
 
     async def give_up(self, row: InboxRow, error: Exception) -> str:
         """Say what went wrong where the row came from; returns the note for the row. Raises `TryAgain`."""

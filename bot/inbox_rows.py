@@ -15,6 +15,8 @@ from storage import Database, Statement
 
 
 class InboxStatus(StrEnum):
+    """What became of a row: not dealt with, acted on, or refused with a note."""
+
     NEW = "new"
     DONE = "done"
     REFUSED = "refused"

@@ -50,6 +50,7 @@ class Unit:
 
     @property
     def dirty(self) -> bool:
+        """Whether it waits to be sent."""
         return self.urgency is not None
 
     def raise_to(self, urgency: Urgency) -> None:

@@ -56,10 +56,12 @@ class TurnFace:
 
     @property
     def subject(self) -> str:
+        """The subject of its posts."""
         return f"turn:{self.posts_of or self.turn.id}"
 
     @property
     def over(self) -> bool:
+        """Whether nothing more comes of it."""
         return self.turn.status in _OVER
 
 

@@ -75,6 +75,7 @@ class SessionUnits:
 
     @property
     def all_shown(self) -> bool:
+        """Whether no unit waits to be sent."""
         return not any(unit.dirty for unit in self._units.values())
 
     def keys(self, kind: str) -> list[str]:

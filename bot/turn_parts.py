@@ -44,6 +44,7 @@ class TextPart:
 
     @property
     def is_whole(self) -> bool:
+        """Whether no more is written to it."""
         return not self.open_key
 
     def posts(self, limit: int) -> tuple[LaidPost, ...]:
@@ -103,6 +104,7 @@ class Sheet:
     files: tuple[File, ...] = ()
 
     def put(self, text: str, size: int) -> None:
+        """Add a line or more to the post; `size` is the room that it may need later."""
         self.parts.append(text)
         self.used += size + 1
 

@@ -58,7 +58,7 @@ class TurnStore:
         self._asks: dict[str, str] = {}  # ask → turn
 
     async def load_asks(self) -> None:
-        """Learn which asks there are, once."""
+        """Learn which asks there are, and of which turns."""
         for stored in await load_asks(self._db, self._session_id):
             if stored.ask.turn_id is not None:
                 self._asks[stored.ask.id] = stored.ask.turn_id
@@ -66,12 +66,14 @@ class TurnStore:
     # --- events -----------------------------------------------------------------------------------------
 
     def hold(self, turn_id: str) -> _Held:
+        """Keep the turn in memory; nothing of it is read yet."""
         return self._held.setdefault(turn_id, self._new(turn_id))
 
     def _new(self, turn_id: str) -> _Held:
         return _Held(stale_asks={ask for ask, turn in self._asks.items() if turn == turn_id})
 
     def let_go(self, turn_id: str) -> None:
+        """Forget the turn; it is read again when it is asked for."""
         self._held.pop(turn_id, None)
 
     def is_over(self, turn_id: str) -> bool:
@@ -90,6 +92,7 @@ class TurnStore:
             held.stale_asks.update(held.asks)
 
     def add_block(self, event: BlockAdded) -> None:
+        """Add a block if it is the next one; else all are read again when the turn is asked for."""
         held = self.hold(event.turn_id)
         stands_earlier = event.before is not None
         if held.flow is None or held.missed or stands_earlier or event.ordinal > held.flow.blocks:

@@ -26,6 +26,7 @@ _USAGE_ERRORS = (SessionNotFound, WorkDirectoryRefused, PromptRefused)
 
 
 def say_on_stderr(sentence: str) -> None:
+    """Tell the person at the terminal; stdout is for what was asked for."""
     print(sentence, file=sys.stderr, flush=True)
 
 

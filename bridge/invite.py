@@ -15,7 +15,8 @@ NEEDED: Mapping[str, int] = {
     "Create Private Threads": 1 << 36,
     "Send Messages in Threads": 1 << 38,
 }
-"""What the bot needs, by the names that Discord's client shows. Manage Threads is for archiving its own."""
+"""What the bot needs, by the names that Discord's client shows. Manage Threads is for threads that
+were made in vain, for locked ones, and for tags that only moderators may set."""
 
 ADMINISTRATOR = 1 << 3
 

@@ -26,6 +26,8 @@ _KEEP_PLANNING = "Keep planning."
 
 @dataclass(frozen=True, slots=True)
 class Option:
+    """One of the answers that an ask offers."""
+
     label: str
     description: str = ""
 

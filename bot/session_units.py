@@ -64,7 +64,8 @@ class SessionUnits:
     def __init__(
         self, place: Place, around: Around, turns: TurnStore, cleaned: Callable[[], Awaitable[None]]
     ) -> None:
-        self.info: SessionInfo | None = None
+        self._info: SessionInfo | None = None
+        self._changes = 0
         self.work_place = WorkPlace()
         self._place = place
         self._around = around
@@ -96,10 +97,19 @@ class SessionUnits:
 
     async def session(self) -> SessionInfo:
         """The session as it is now. Raises `SessionNotFound`."""
-        while (info := self.info) is None:
-            command = GetSession(session_id=self._place.session_id)
-            self.info = await self._around.core.perform(VIEWER, command)
+        if self._info is not None:
+            return self._info
+        changes = self._changes
+        info = await self._around.core.perform(VIEWER, GetSession(session_id=self._place.session_id))
+        # What changed while we asked may be missing in the answer.
+        if changes == self._changes:
+            self._info = info
         return info
+
+    def session_changed(self) -> None:
+        """Ask for the session anew before it is shown next."""
+        self._info = None
+        self._changes += 1
 
     # --- rendering --------------------------------------------------------------------------------------
 

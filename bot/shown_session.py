@@ -51,6 +51,7 @@ class ShownSession:
         if self._missed:
             if isinstance(item, e.Numbered):
                 self._newest = max(self._newest, item.number)
+                self._units.session_changed()
             return self._catching_up
         if isinstance(item, e.PartialText):
             self._turns.grow(item)
@@ -80,7 +81,7 @@ class ShownSession:
         try:
             await self._turns.load_asks()
             self._turns.mark_all_missed()
-            self._units.info = None
+            self._units.session_changed()
             await self._units.session()
             self._mark(STATUS_SUBJECT, Urgency.FINAL)
             for subject in await unconfirmed_subjects(self._around.db, self.session_id):
@@ -90,22 +91,27 @@ class ShownSession:
         finally:
             self._catching_up = False
         await self._mark_what_goes_on()
+        self._mark(STATUS_SUBJECT, Urgency.STATUS)  # it may have been shown while the core went on
         self._read_work_place()
 
     async def _read_back(self) -> None:
+        """Take in what is stored, as far as the core is: what is newer comes by the bus, with the core's state.
+
+        All of it: a turn that is shown before events that are not taken in yet would stand before theirs.
+        """
         while True:
-            page = await load_events(self._around.db, self.session_id, after=self.seen, limit=_PAGE)
-            for event in page:
-                self.seen = event.number
-                self._happen(event)
-            if page:
-                continue
-            self._units.info = None
+            self._units.session_changed()
             info = await self._units.session()  # if it was deleted meanwhile, there is nothing to wait for
-            # What goes on now is shown next: a turn that begins after events that are not taken in yet would
-            # stand before theirs. And what the bus brought meanwhile may not be on the last page.
-            if max(self._newest, info.last_event) <= self.seen:
+            last = max(self._newest, info.last_event)
+            if last <= self.seen:
                 return
+            while page := await load_events(self._around.db, self.session_id, after=self.seen, limit=_PAGE):
+                for event in page:
+                    if event.number <= last:
+                        self.seen = event.number
+                        self._happen(event)
+                if self.seen >= last:
+                    break
 
     async def _mark_what_goes_on(self) -> None:
         info = await self._units.session()
@@ -162,7 +168,7 @@ class ShownSession:
                 self._turn_happens(event)
             case _:
                 pass
-        self._units.info = None
+        self._units.session_changed()
         self._mark(STATUS_SUBJECT, Urgency.STATUS)
 
     def _turn_happens(self, event: e.Event) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,8 @@ from bot.rows import Place, insert_place, load_place, load_posts, places_behind
 from bot.shown_session import ShownSession
 from bot.view import View, ViewOptions
 from sessions import events as e
+from sessions.access import Actor
+from sessions.commands import Command
 from sessions.draft import Draft
 from sessions.model import Activity, Allow, PermissionBody, Text, ToolCall
 from storage import Database, DatabaseBusy, Statement
@@ -20,6 +23,7 @@ from tests.bot.room import patient as patient  # noqa: PLC0414
 from tests.bot.stage import stage
 from tests.fakes.discord_server import FakeDiscord, RateSettings
 from tests.fakes.discord_server.fixtures import fake_discord, logged_in
+from tests.sessions.kit import until
 
 ANSWER = "Here is the answer."
 CLOSING = "\n-# Done in 2.4 s · $0.03"
@@ -307,6 +311,55 @@ async def test_a_prompt_that_is_sent_at_once_leaves_no_queue_post(patient: FakeD
         await answer(r)
         await r.settled()
         assert not [one for one in patient.requests if "Queued" in str(one.body)]
+
+
+async def test_what_is_stored_and_not_yet_told_is_shown_as_it_is_when_it_was_told(
+    patient: FakeDiscord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The view reads back in the moment between a commit and what the core makes of it."""
+    async with room(patient, tmp_path) as r:
+        publish, told = r.stage.bus.publish, []
+        before = r.session.snapshot
+        monkeypatch.setattr(r.stage.bus, "publish", lambda *news: told.append(news))
+        await r.session.prompt("ask")
+        await r.session.add(Text(ANSWER))
+        await r.session.end()
+        after, r.session.snapshot = r.session.snapshot, before
+        r.view._sessions[r.session.id].miss()
+        r.view._begin(r.session.id)
+        await until(lambda: not r.view._sessions[r.session.id].is_behind)
+        await r.settled()
+        r.session.snapshot = after
+        for news in told:
+            publish(*news)
+        await r.settled()
+        assert r.posts == [ANSWER + CLOSING]
+        assert "**State** ready" in r.thread.from_bot[0].text
+        assert "1 prompt" in r.thread.from_bot[0].text
+
+
+async def test_what_changes_while_the_session_is_asked_for_is_shown_in_the_end(
+    patient: FakeDiscord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with room(patient, tmp_path) as r:
+        perform, asked, go_on = r.stage.perform, asyncio.Event(), asyncio.Event()
+
+        async def held(actor: Actor, command: Command[Any]) -> Any:
+            found = await perform(actor, command)
+            asked.set()
+            await go_on.wait()
+            return found
+
+        monkeypatch.setattr(r.stage, "perform", held)
+        await r.session.prompt("ask")
+        await asked.wait()
+        await r.session.add(Text(ANSWER))
+        await r.session.end()
+        last = r.session.snapshot.next_event - 1
+        await until(lambda: r.view._sessions[r.session.id].seen == last)
+        go_on.set()
+        await r.settled()
+        assert "**State** ready" in r.thread.from_bot[0].text
 
 
 async def test_a_void_text_disappears(patient: FakeDiscord, tmp_path: Path) -> None:

@@ -41,13 +41,13 @@ setup: $(VENV)/run.stamp ## only set up what `make run` needs
 setup-dev: $(VENV)/dev.stamp
 
 # Even the demo model is asked through the claude program: who has none gets one that only the bridge uses.
-claude: setup
+claude: setup ## load Claude Code into .venv, if it is not installed
 	@command -v claude >/dev/null || [ -n "$$CLAUDE_COMMAND" ] || grep -qs '^ *CLAUDE_COMMAND *=.' .env \
-	  || $(MAKE) --no-print-directory $(VENV)/claude.stamp
+	  || $(MAKE) --silent $(VENV)/claude.stamp
 
 $(VENV)/claude.stamp: requirements/cli.txt $(VENV)/run.stamp
 	@echo "Claude Code is not installed here. Loading its program into $(VENV) (about 170 MB) …"
-	@$(UV) pip install --python $(BIN)/python --no-deps --require-hashes -r requirements/cli.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements/cli.txt
 	@ln -sf "$$($(BIN)/python -c 'from sessions.claude.locate import find_command; print(*find_command("", {"PATH": ""}))')" $(BIN)/claude
 	@touch $@
 

@@ -175,8 +175,15 @@ class Supervisor:
                 if isinstance(error, DiscordRefused):
                     raise
                 self._failures += 1
-                log.warning("Discord connection failed", extra={"why": type(error).__name__}, exc_info=error)
+                self._log(error)
                 await self._pause(min(MAX_RECONNECT_S, 2.0 ** min(self._failures - 1, 10)), "connection failed")
+
+    def _log(self, error: Exception) -> None:
+        # Without a network this comes every 20 seconds: where the library gave up says nothing to anybody.
+        if isinstance(error, aiohttp.ClientError | OSError):
+            log.warning("Discord cannot be reached", extra={"why": f"{type(error).__name__}: {error}"})
+        else:
+            log.warning("Discord connection failed", extra={"why": type(error).__name__}, exc_info=error)
 
     async def _connect_once(self) -> None:
         async with self._make() as client:

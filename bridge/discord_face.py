@@ -31,6 +31,8 @@ async def run_discord(core: OpenCore) -> None:
     The settings must be complete (`Settings.missing_for_discord`).
     """
     cap_reconnect_backoff()
+    # Otherwise each start warns that voice will not work.
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     await core.database.write(forget_old_rows(core.manager.now_ms() - _KEEP_DEALT_WITH_MS))
     budget = StartBudget(core.database, core.manager.now_ms)
     try:

@@ -132,6 +132,21 @@ async def supervised(connections: Connections, core: RunningCore) -> AsyncIterat
         await asyncio.gather(task, return_exceptions=True)
 
 
+@pytest.mark.parametrize(
+    ("error", "traceback"), [(OSError("no network"), False), (AttributeError("a bug"), True)]
+)
+async def test_only_a_failure_that_nobody_expects_is_logged_with_its_traceback(
+    fake: FakeDiscord, core: RunningCore, caplog: pytest.LogCaptureFixture, error: Exception, traceback: bool
+) -> None:
+    async with supervised(Connections(fake, error), core):
+        await fake.until_connected()
+    (record,) = [
+        each for each in caplog.records if each.levelname == "WARNING" and each.name == "bot.supervisor"
+    ]
+    assert bool(record.exc_info) is traceback
+    assert type(error).__name__ in vars(record)["why"]
+
+
 async def test_trouble_at_the_start_is_tried_again(fake: FakeDiscord, core: RunningCore) -> None:
     # What the library raises when the gateway cannot be reached at the first connect.
     connections = Connections(fake, AttributeError("'NoneType' object has no attribute 'sequence'"))

@@ -11,6 +11,7 @@ from bridge.collector import rare_collections
 from bridge.ownership import AlreadyOwned, OwnerKind, current_owner
 from bridge.settings import Settings
 from bridge.upkeep import keep_up
+from machine.typed import typed_bridge
 
 if TYPE_CHECKING:
     from bridge.wiring import OpenCore
@@ -20,7 +21,7 @@ Face = Callable[["OpenCore"], Awaitable[None]]
 
 _WITHOUT_DISCORD = """\
 There is no Discord token, so this is the terminal. For Discord, the file .env needs three lines:
-DISCORD_TOKEN, ALLOWED_GUILD_IDS and ALLOWED_USER_IDS. `claude-bridge init` asks for them and checks them."""
+DISCORD_TOKEN, ALLOWED_GUILD_IDS and ALLOWED_USER_IDS. `{typed} init` asks for them and checks them."""
 
 
 def run_bridge(invocation: Run) -> int:
@@ -33,14 +34,14 @@ async def _run(invocation: Run, settings: Settings) -> int:
         from bridge.cli_chat import chat_here
 
         if settings.discord_token is None:
-            say_on_stderr(_WITHOUT_DISCORD)
+            say_on_stderr(_WITHOUT_DISCORD.format(typed=typed_bridge()))
         return await chat_here(Chat(demo=invocation.demo), settings)
     missing = settings.missing_for_discord()
     if missing:
         say_on_stderr("The bot stays off until these settings are there, in .env or the environment:")
         for problem in missing:
             say_on_stderr(f"  - {problem.sentence}")
-        say_on_stderr("`claude-bridge init` asks for them, and checks the answers.")
+        say_on_stderr(f"`{typed_bridge()} init` asks for them, and checks the answers.")
         return BAD_USAGE
     return await run_with(settings, [_discord, keep_up])
 

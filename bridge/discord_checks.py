@@ -18,6 +18,7 @@ from bridge.discord_rest import (
 from bridge.findings import Finding, failed, ok, skipped, warning
 from bridge.invite import ADMINISTRATOR, invite_link, lacking
 from bridge.settings import Settings
+from machine.typed import typed_bridge
 
 PORTAL = "https://discord.com/developers/applications"
 
@@ -48,7 +49,7 @@ async def check_discord(settings: Settings, api: str = API) -> DiscordReport:
     """Check all that the settings say about Discord."""
     if settings.discord_token is None:
         sentence = "There is no DISCORD_TOKEN, so the bridge is only in the terminal."
-        return DiscordReport((skipped("discord", sentence, "For Discord, run: claude-bridge init"),))
+        return DiscordReport((skipped("discord", sentence, f"For Discord, run: {typed_bridge()} init"),))
     async with discord_rest(settings.discord_token.get_secret_value(), api) as rest:
         token, bot = await check_token(rest, settings.discord_token.get_secret_value())
         if bot is None:
@@ -57,7 +58,7 @@ async def check_discord(settings: Settings, api: str = API) -> DiscordReport:
         for guild_id in sorted(settings.allowed_guild_ids):
             findings += await check_guild(rest, bot, str(guild_id), settings)
         if not settings.allowed_guild_ids:
-            remedy = "Write the server's id into ALLOWED_GUILD_IDS, or run: claude-bridge init"
+            remedy = f"Write the server's id into ALLOWED_GUILD_IDS, or run: {typed_bridge()} init"
             findings.append(failed("servers", "No server is allowed, so the bot does not start.", remedy))
         if not (settings.allowed_user_ids or settings.allowed_role_ids or settings.admin_user_ids):
             remedy = "Write your own id into ALLOWED_USER_IDS (Discord: developer mode, then Copy User ID)."

@@ -13,6 +13,7 @@ from console.follower import Follower
 from console.screen import Screen
 from console.servant import ChatWish, Servant
 from console.shown import ShownStore
+from machine.typed import typed_bridge
 from sessions import commands as c
 from sessions.access import Actor
 from sessions.errors import CoreLost
@@ -95,5 +96,5 @@ class _Chat:
         view = self._follower.view
         if view is not None:
             words = "Claude goes on working. " if view.is_busy or view.waiting else ""
-            back = f"claude-bridge chat{' --demo' * self._is_demo} --session {view.session_id}"
+            back = f"{typed_bridge()} chat{' --demo' * self._is_demo} --session {view.session_id}"
             self._screen.remark(f"{words}Back to this session: {back}")

@@ -16,6 +16,7 @@ from typing import assert_never
 import msgspec
 
 from console.text import clean
+from machine.typed import typed_bridge
 from sessions import commands as c
 from sessions import events as e
 from sessions.access import Actor
@@ -174,7 +175,9 @@ class _OnceRun:
 
     async def _refuse(self, core: c.Core, ask: Ask) -> None:
         if ask.turn_id != self.turn_id:
-            self._say(f"An earlier prompt waits for an answer: claude-bridge chat --session {self.session_id}")
+            self._say(
+                f"An earlier prompt waits for an answer: {typed_bridge()} chat --session {self.session_id}"
+            )
             return
         self._say(f"Refused, because nobody is here to answer: {_wanted(ask)}.")
         answer = c.AnswerAsk(session_id=self.session_id, ask_id=ask.id, decision=Deny(_REFUSAL))

@@ -37,7 +37,7 @@ def test_first_conversation_from_start_to_quit(house: House, open_terminal: Open
 
     terminal.send("/quit")
     assert terminal.exit_code() == 0
-    assert "Back to this session: claude-bridge chat --session" in terminal.text()
+    assert re.search(r"Back to this session: \S*claude-bridge chat --session", terminal.text())
     assert "○ ready" not in terminal.screen()
 
 

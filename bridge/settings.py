@@ -5,6 +5,7 @@ it, in `.env.example` and in errors, stands beside it. Claude's own variables (A
 settings: `CHILD_ENV` says which of them pass.
 """
 
+import logging
 import stat
 from enum import StrEnum
 from pathlib import Path
@@ -206,10 +207,12 @@ class Settings(BaseSettings):
         write="auto, pretty or json",
     )  # fmt: skip
     metrics_file: Location | None = _setting(
-        None, "A file that figures are written to every 30 seconds, as OpenMetrics text.", write="a file's path"
+        None,
+        "A file that the bot writes figures to every 30 seconds, as OpenMetrics text.",
+        write="a file's path",
     )
     metrics_port: int | None = _setting(
-        None, "A port of 127.0.0.1 that serves the same figures at /metrics.",
+        None, "A port of 127.0.0.1 at which the bot serves the same figures, path /metrics.",
         write="a whole number from 1 to 65535, or nothing", ge=1, le=65535,
     )  # fmt: skip
 
@@ -239,6 +242,8 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
     """
     problems = wrong_lines(_read(env_file), Settings.model_fields)
     settings: Settings | None = None
+    # It would tell of the lines that `problems` has already.
+    logging.getLogger("dotenv").setLevel(logging.ERROR)
     try:
         settings = Settings(_env_file=env_file, _env_file_encoding="utf-8")  # type: ignore[call-arg]  # of its base
     except ValidationError as error:

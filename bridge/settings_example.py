@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 _WIDTH = 110
 _HEAD = """\
-# Settings of the Claude-Discord Bridge. Copy this file to .env and change what you need.
+# Settings of the Claude-Discord Bridge. Copy this file to .env, chmod 600 .env, and change what you need.
 # A variable of the environment comes before a line here; a setting without a value has its default.
 # Durations are in seconds. Lists are divided by commas or spaces. Relative paths begin where the bridge starts.
 """

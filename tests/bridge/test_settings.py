@@ -1,5 +1,6 @@
 """Settings: read once, one list of everything wrong, nothing secret shown, `.env.example` in step."""
 
+import logging
 import re
 from pathlib import Path
 
@@ -133,6 +134,12 @@ def test_everything_wrong_comes_in_one_list() -> None:
     assert set(found) == {
         "MAX_SESSIONS", "BACKEND", "Line 3 of .env", "ALLOWED_GUILD_IDS", "RETENTION_DAYS", "LOG_LEVEL",
     }  # fmt: skip
+
+
+def test_the_library_does_not_tell_of_the_same_lines(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("dotenv").setLevel(logging.NOTSET)  # as at the start of a process
+    wrong("this is no line")
+    assert caplog.records == []
 
 
 def test_a_file_that_cannot_be_read_is_said() -> None:

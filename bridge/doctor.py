@@ -1,4 +1,4 @@
-"""`doctor`: everything that can be wrong, checked, each line with what to do. Changes nothing.
+"""`doctor`: everything that can be wrong, checked, each line with what to do. Leaves nothing behind.
 
 The same checks, one at a time, are what `init` asks with.
 """
@@ -21,6 +21,7 @@ from bridge.machine_checks import (
     check_database,
     check_directory,
     check_env_file,
+    check_metrics_file,
     check_prefix,
     check_resources,
     check_running,
@@ -71,6 +72,7 @@ async def examine(settings: Settings, env_file: Path, api: str = API) -> Report:
         check_env_file(env_file),
         check_directory("data", "DATA_DIR", settings.data_dir, private=True),
         check_directory("workspace", "WORKSPACE_ROOT", settings.workspace_root),
+        *check_metrics_file(settings.metrics_file),
         database,
         check_resources(settings),
         check_backend(settings),

@@ -18,11 +18,12 @@ from bridge.cli import BAD_USAGE, FAILED, OK
 from bridge.discord_checks import PORTAL, Bot, check_guild, check_intent, check_public, check_token
 from bridge.discord_rest import API, DiscordTrouble, Guild, discord_rest
 from bridge.env_file import read_values, with_values, write_whole
-from bridge.findings import Finding, Level, as_text
+from bridge.findings import Finding, Level, as_text, failed
 from bridge.machine_checks import check_claude, check_directory
 from bridge.settings import Settings, load_settings
 from bridge.settings_errors import SettingsWrong
 from bridge.settings_example import example_text
+from machine.typed import typed_bridge
 from sessions.claude.launch import DEFAULT_CHILD_ENV
 
 _ID = re.compile(r"[0-9]{15,20}")
@@ -61,7 +62,8 @@ def init(env_file: Path = Path(".env"), api: str = API) -> int:
     """Ask the person at the terminal, write `env_file`; return the exit code."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print(
-            "init asks questions and needs a terminal. Without one: copy .env.example to .env.", file=sys.stderr
+            "init asks questions and needs a terminal. Without one: copy .env.example to .env (chmod 600).",
+            file=sys.stderr,
         )
         return BAD_USAGE
     return first_run(Terminal(), env_file, api)
@@ -95,7 +97,8 @@ def _write(asker: Asker, env_file: Path, answers: dict[str, str]) -> int:
     except SettingsWrong as wrong:
         asker.say(str(wrong))
         return FAILED
-    asker.say("Start with: claude-bridge      Check everything again with: claude-bridge doctor")
+    typed = typed_bridge()
+    asker.say(f"Start with: {typed}      Check everything again with: {typed} doctor")
     return OK
 
 
@@ -119,8 +122,13 @@ class _Interview:
             self._show([check_public(bot)])
             self._servers(bot)
             self._people(bot)
-        self._directory("WORKSPACE_ROOT", "workspaces", "Where do projects lie?")
-        self._directory("DATA_DIR", "data", "Where shall the bridge keep its own files?")
+        while True:
+            projects = self._directory("WORKSPACE_ROOT", "workspaces", "Where do projects lie?")
+            data = self._directory("DATA_DIR", "data", "Where shall the bridge keep its own files?")
+            if not projects.is_relative_to(data):
+                break
+            sentence = f"WORKSPACE_ROOT lies in DATA_DIR, and nothing there is for Claude: {projects}."
+            self._show([failed("directories", sentence, "Write a directory outside of it.")])
         self._claude()
 
     # --- Discord ----------------------------------------------------------------------------------------
@@ -206,16 +214,17 @@ class _Interview:
 
     # --- this machine -----------------------------------------------------------------------------------
 
-    def _directory(self, setting: str, default: str, question: str) -> None:
-        kept = self.present.get(setting, "") or default
+    def _directory(self, setting: str, default: str, question: str) -> Path:
+        kept = self.answers.get(setting, "") or self.present.get(setting, "") or default
         while True:
             written = self.asker.ask(f"{question} [{kept}]") or kept
-            finding = check_directory(setting, setting, Path(written).expanduser().resolve())
+            path = Path(written).expanduser().resolve()
+            finding = check_directory(setting, setting, path)
             self._show([finding])
             if finding.level is not Level.FAILED:
-                if written != default or setting in self.present:
+                if written != default or setting in self.present or setting in self.answers:
                     self.answers[setting] = written
-                return
+                return path
 
     def _claude(self) -> None:
         command = self.present.get("CLAUDE_COMMAND", "")

@@ -1,22 +1,30 @@
 """Checks of this machine: directories, database, disk, memory, what holds sessions, Claude, a running bridge.
 
-Each looks and changes nothing. What a check needs for longer than a moment runs beside the event loop.
+Each looks and leaves nothing behind. What a check needs for longer than a moment runs beside the event loop.
 """
 
 import asyncio
 import os
 import shutil
+<<<<<<< HEAD
 import stat
+=======
+import tempfile
+>>>>>>> 8304bc6 (bridge: init and doctor try whether a directory takes files)
 from collections.abc import Sequence
 from pathlib import Path
 
 from bridge.control_client import connected
 from bridge.control_socket import local_actor
-from bridge.findings import Finding, failed, ok, skipped, warning
+from bridge.findings import Finding, Level, failed, ok, skipped, warning
 from bridge.ownership import OwnershipError, current_owner
 from bridge.schema import schema
 from bridge.settings import BackendChoice, Settings
+<<<<<<< HEAD
 from bridge.settings_values import mode_of
+=======
+from machine.typed import typed_bridge
+>>>>>>> 8304bc6 (bridge: init and doctor try whether a directory takes files)
 from sessions.claude.errors import CliBroken, CliMissing, CliTooOld
 from sessions.claude.launch import child_environment
 from sessions.claude.locate import LoggedIn, LoginUnknown, NotLoggedIn, locate, login_status, typed_name
@@ -38,14 +46,29 @@ def check_directory(name: str, setting: str, path: Path, *, private: bool = Fals
     there = next(each for each in (path, *path.parents) if mode_of(each))
     if not there.is_dir():
         return failed(name, f"{path} cannot be a directory: {there} is a file.", f"Set another {setting}.")
-    if not os.access(there, os.W_OK | os.X_OK):
+    try:
+        # Tried, because modes do not say all: root may do everything, and some file systems take nothing.
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
         remedy = f"Give this user write permission there, or set another {setting}."
-        return failed(name, f"{there} may not be written by this user.", remedy)
+        return failed(name, f"{there} cannot be written by this user ({error.strerror}).", remedy)
     if path != there:
         return ok(name, f"{path} is made at the first start.")
     if private and path.stat().st_mode & 0o077:
         return warning(name, f"Other users may look into {path}.", f"Run: chmod 700 {path}")
     return ok(name, f"{path}")
+
+
+def check_metrics_file(path: Path | None) -> list[Finding]:
+    """Whether figures can be written to METRICS_FILE; empty without one."""
+    if path is None:
+        return []
+    if not path.parent.is_dir():
+        remedy = "Make that directory, or set another METRICS_FILE."
+        return [failed("metrics", f"{path.parent} is not there, so no figures are written.", remedy)]
+    found = check_directory("metrics", "METRICS_FILE", path.parent)
+    return [found if found.level is Level.FAILED else ok("metrics", f"{path}")]
 
 
 def check_env_file(path: Path) -> Finding:
@@ -64,7 +87,7 @@ async def check_database(settings: Settings) -> Finding:
     except (StorageError, OSError) as error:
         return failed("database", str(error), "See docs/operation.md, “Upgrade and going back”.")
     if found.damage is not None:
-        remedy = "The next start sets it aside and restores the newest copy. Or: scripts/restore_db.py"
+        remedy = "The next start sets it aside and restores the newest copy."
         return failed("database", f"The file is damaged ({found.damage}).", remedy)
     if not found.exists:
         return ok("database", "It is made at the first start.")
@@ -157,7 +180,7 @@ async def check_running(settings: Settings) -> Finding:
     except OwnershipError as error:
         return failed("bridge", str(error), "Correct the owner of DATA_DIR.")
     if owner is None:
-        return skipped("bridge", "No bridge runs.", "Start it with: claude-bridge")
+        return skipped("bridge", "No bridge runs.", f"Start it with: {typed_bridge()}")
     try:
         async with asyncio.timeout(_ANSWER_S), connected(settings.data_dir) as core:
             await core.perform(local_actor(), QuerySessions(limit=1))

@@ -140,6 +140,15 @@ async def test_what_is_wrong_with_this_machine_is_told(discord: FakeDiscord, cle
     assert all(each.remedy for each in ill.findings if each.level in (Level.FAILED, Level.WARNING))
 
 
+async def test_figures_that_have_nowhere_to_go_are_told(discord: FakeDiscord, clean_place: Path) -> None:
+    nowhere = await report(discord, METRICS_FILE="figures/bridge.prom")
+    (finding,) = found(nowhere, "metrics")[Level.FAILED]
+    assert f"{clean_place / 'figures'} is not there" in finding.sentence
+    (clean_place / "figures").mkdir()
+    assert found(await report(discord, METRICS_FILE="figures/bridge.prom"), "metrics")[Level.OK]
+    assert list((clean_place / "figures").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("prefix", "words"),
     [

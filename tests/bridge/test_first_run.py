@@ -127,6 +127,21 @@ async def test_no_token_means_the_terminal_and_no_question_about_discord(
     assert "servers" not in script.text
 
 
+async def test_projects_inside_the_bridges_own_files_are_refused_at_once(
+    discord: FakeDiscord, place: Path
+) -> None:
+    code, script = await run(discord, place, "", "data/projects", "", "elsewhere", "")
+    assert (code, "WORKSPACE_ROOT lies in DATA_DIR" in script.text) == (0, True)
+    assert {name: value for name, value in read_values(place).items() if value} == {
+        "WORKSPACE_ROOT": "elsewhere"
+    }
+
+
+async def test_a_directory_that_nobody_can_make_is_asked_again(discord: FakeDiscord, place: Path) -> None:
+    code, script = await run(discord, place, "", "/proc/projects", "", "")
+    assert (code, "/proc cannot be written by this user" in script.text) == (0, True)
+
+
 async def test_a_claude_that_is_missing_can_be_mended_meanwhile_or_skipped(
     discord: FakeDiscord, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

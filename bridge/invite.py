@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 NEEDED: Mapping[str, int] = {
-    "Add Reactions": 1 << 6,
     "View Channels": 1 << 10,
     "Send Messages": 1 << 11,
-    "Embed Links": 1 << 14,
     "Attach Files": 1 << 15,
     "Read Message History": 1 << 16,
     "Manage Threads": 1 << 34,
@@ -15,8 +13,7 @@ NEEDED: Mapping[str, int] = {
     "Create Private Threads": 1 << 36,
     "Send Messages in Threads": 1 << 38,
 }
-"""What the bot needs, by the names that Discord's client shows. Manage Threads is for threads that
-were made in vain, for locked ones, and for tags that only moderators may set."""
+"""What the bot needs, by the names that Discord's client shows; docs/operation.md says what for."""
 
 ADMINISTRATOR = 1 << 3
 

@@ -6,11 +6,8 @@ Each looks and leaves nothing behind. What a check needs for longer than a momen
 import asyncio
 import os
 import shutil
-<<<<<<< HEAD
 import stat
-=======
 import tempfile
->>>>>>> 8304bc6 (bridge: init and doctor try whether a directory takes files)
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,11 +17,8 @@ from bridge.findings import Finding, Level, failed, ok, skipped, warning
 from bridge.ownership import OwnershipError, current_owner
 from bridge.schema import schema
 from bridge.settings import BackendChoice, Settings
-<<<<<<< HEAD
 from bridge.settings_values import mode_of
-=======
 from machine.typed import typed_bridge
->>>>>>> 8304bc6 (bridge: init and doctor try whether a directory takes files)
 from sessions.claude.errors import CliBroken, CliMissing, CliTooOld
 from sessions.claude.launch import child_environment
 from sessions.claude.locate import LoggedIn, LoginUnknown, NotLoggedIn, locate, login_status, typed_name

@@ -13,9 +13,8 @@ def test_the_link_asks_for_what_is_needed_and_nothing_that_harms() -> None:
     assert query["scope"] == ["bot applications.commands"]
     asked = discord.Permissions(int(query["permissions"][0]))
     assert {name for name, granted in asked if granted} == {
-        "add_reactions", "read_messages", "send_messages", "embed_links", "attach_files",
-        "read_message_history", "manage_threads", "create_public_threads", "create_private_threads",
-        "send_messages_in_threads",
+        "read_messages", "send_messages", "attach_files", "read_message_history", "manage_threads",
+        "create_public_threads", "create_private_threads", "send_messages_in_threads",
     }  # fmt: skip
     assert not asked.administrator
     assert not asked.mention_everyone

@@ -53,8 +53,10 @@ class AlreadyOwned(OwnershipError):
 class DataDirectoryRefused(OwnershipError):
     """The data directory cannot be made or written."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"DATA_DIR cannot be used: {reason}. Check that this user may write there.")
+    def __init__(self, data_dir: Path, reason: str) -> None:
+        super().__init__(
+            f"DATA_DIR cannot be used: {data_dir}: {reason}. Check that this user may write there."
+        )
 
 
 def lock_path(data_dir: Path) -> Path:
@@ -93,7 +95,7 @@ def current_owner(data_dir: Path) -> Owner | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DataDirectoryRefused(str(error.strerror)) from error
+        raise DataDirectoryRefused(data_dir, str(error.strerror)) from error
     try:
         # Nobody signed, so nobody owns; without this, many who look could keep a new owner out.
         if os.fstat(descriptor).st_size == 0:
@@ -117,7 +119,7 @@ def _open(data_dir: Path) -> int:
                 directory.chmod(0o700)
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise DataDirectoryRefused(str(error.strerror)) from error
+        raise DataDirectoryRefused(data_dir, str(error.strerror)) from error
 
 
 def _lock(descriptor: int) -> None:

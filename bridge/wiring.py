@@ -112,7 +112,7 @@ def make_private(data_dir: Path) -> None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         data_dir.chmod(0o700)
     except OSError as error:
-        raise DataDirectoryRefused(str(error.strerror)) from error
+        raise DataDirectoryRefused(data_dir, str(error.strerror)) from error
 
 
 async def _start_core(

@@ -9,9 +9,11 @@ from bridge.cli_core import finish
 from bridge.control_socket import local_actor
 from bridge.script_core import script_core, script_parser
 from bridge.settings import Settings
+from machine.typed import typed_bridge
 from sessions.commands import AdoptConversation, FoundConversation, ListConversations
+from sessions.errors import SessionNotFound
 
-OK = 0
+OK, BAD_USAGE = 0, 2
 
 DETAILS = """\
 Without CONVERSATION it lists those that no session has, last written first. With one, a session is made that
@@ -38,8 +40,16 @@ async def _run(settings: Settings, *, demo: bool, wanted: str | None, limit: int
         matching = [each.conversation_id for each in found if each.conversation_id.startswith(wanted)]
         conversation = matching[0] if len(matching) == 1 else wanted
         adopt = AdoptConversation(channel_id="terminal:chat", conversation_id=conversation)
-        session = await core.perform(local_actor(), adopt)
-    print(f"Adopted as session {session.id}. Go on with: claude-bridge chat --session {session.id}")
+        try:
+            session = await core.perform(local_actor(), adopt)
+        except SessionNotFound:
+            why = (
+                "More than one conversation begins with" if matching else "No conversation without a session is"
+            )
+            print(f"{why} “{wanted}”. Without an argument, they are listed.", file=sys.stderr)
+            return BAD_USAGE
+    back = f"{typed_bridge()} chat{' --demo' * demo} --session {session.id}"
+    print(f"Adopted as session {session.id}. Go on with: {back}")
     return OK
 
 

@@ -33,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _run(settings: Settings, *, demo: bool, only_list: bool, only_check: bool) -> int:
     database = demo_or_not(settings, demo=demo).database_path
-    if only_list or only_check:
-        return _show(copies(database), thorough=only_check)
     try:
+        if only_list or only_check:
+            return _show(copies(database), thorough=only_check)
         size = database.stat().st_size if database.exists() else 0
         with growing("Copying", backup_directory(database), 2 * size):
             copy = back_up_file(database)

@@ -5,7 +5,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from bridge.ownership import OwnerKind, OwnershipError, owning
+from bridge.ownership import DataDirectoryRefused, OwnerKind, OwnershipError, owning
 from bridge.schema import schema
 from bridge.settings import Settings, load_settings
 from bridge.settings_errors import SettingsWrong
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return OK if options.dry_run or _is_ready(found) else NOT_READY
         with owning(settings.data_dir, OwnerKind.SCRIPT):
             asyncio.run(_make(settings))
-    except SettingsWrong as error:
+    except (SettingsWrong, DataDirectoryRefused) as error:
         print(error, file=sys.stderr)
         return BAD_USAGE
     except (StorageError, OwnershipError) as error:

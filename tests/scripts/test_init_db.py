@@ -78,7 +78,7 @@ def test_a_damaged_database_is_told_and_repaired(tmp_path: Path) -> None:
         (["--nonsense"], {}, 2, "unrecognized arguments"),
         (["--check", "--dry-run"], {}, 2, "not allowed with"),
         ([], {"MAX_SESSIONS": "many"}, 2, "MAX_SESSIONS is “many”"),
-        ([], {"DATA_DIR": "/proc/nowhere"}, 1, "DATA_DIR cannot be used"),
+        ([], {"DATA_DIR": "/proc/nowhere"}, 2, "DATA_DIR cannot be used: /proc/nowhere: "),
     ],
 )
 def test_bad_usage_and_settings_have_a_sentence_and_no_traceback(

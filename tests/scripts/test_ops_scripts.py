@@ -51,6 +51,13 @@ def test_wrong_settings_and_usage_have_a_sentence_and_code_two(house: House, nam
     assert script(house, name, "--nonsense").returncode == 2
 
 
+@pytest.mark.parametrize("options", [["--list"], ["--check"], []], ids=["list", "check", "copy"])
+def test_copies_that_cannot_be_read_are_told_in_a_sentence(house: House, options: list[str]) -> None:
+    (house.root / "a file").write_text("")
+    told = script(house, "backup_db", *options, DATABASE_PATH=str(house.root / "a file" / "sessions.db"))
+    assert (told.returncode, "Traceback" in told.stderr, told.stderr == "") == (1, False, False)
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_is_one_screen(name: str) -> None:
     lines = (REPOSITORY / "scripts" / f"{name}.py").read_text().splitlines()
@@ -142,6 +149,11 @@ def test_a_conversation_begun_elsewhere_is_listed_and_adopted(house: House) -> N
     )  # fmt: skip
     listed = script(house, "adopt")
     assert "begun-outside" in listed.stdout, listed.stderr
+    strange = script(house, "adopt", "no-such-one")
+    assert (strange.returncode, "No conversation without a session is “no-such-one”" in strange.stderr) == (
+        2,
+        True,
+    )
     conversation = listed.stdout.split()[0]
     adopted = script(house, "adopt", conversation[:13])
     assert adopted.returncode == 0, adopted.stderr

@@ -18,6 +18,32 @@ Settings come from the environment and from the file .env; .env.example explains
 
 exit codes: 0 all went well, 1 Claude or the bridge failed, 2 bad usage or settings
 """
+_CHAT = """\
+Without --session it goes on with the session of last time, or begins one. It joins a bridge that runs; leaving
+it stops nothing. With --once nobody answers Claude's questions: what it asks for is refused, and said.
+
+exit codes: 0 done, 1 Claude failed, 2 bad usage or settings
+"""
+_WATCH = """\
+Needs no bridge, and changes nothing; ends when Claude's process does, or with Ctrl-C. To look at a session by
+its id: scripts/watch.py
+"""
+_STATUS = """\
+The terminal on the demo model is another bridge, with its own sessions: --demo shows it.
+
+exit codes: 0 it runs, 1 nothing runs, 2 wrong settings
+"""
+_INIT = """\
+Is run in a terminal, in the directory where the bridge starts. Nothing is written before the last answer, and
+an existing .env is changed only after a yes; what is not asked for stays as it is.
+
+exit codes: 0 .env is written or stays as it is, 1 left early or something failed, 2 no terminal
+"""
+_DOCTOR = """\
+It leaves nothing behind.
+
+exit codes: 0 all is well (warnings included), 1 a check failed, 2 wrong settings
+"""
 _MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
 
 
@@ -149,20 +175,33 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--demo", action="store_true", help="in this terminal, on the built-in demo model")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_chat(commands)
-    watch = commands.add_parser("watch", help="show what the Claude of a host directory says and does, live")
-    watch.add_argument("directory", type=Path, metavar="DIR")
-    status = commands.add_parser("status", help="say whether the bridge runs, and which sessions there are")
+    watch = _add(commands, "watch", "show what the Claude of a host directory says and does, live", _WATCH)
+    watch.add_argument("directory", type=Path, metavar="DIR", help="DATA_DIR/run/SESSION/NUMBER")
+    status = _add(commands, "status", "say whether the bridge runs, and which sessions there are", _STATUS)
     status.add_argument("--demo", action="store_true", help="of the demo")
     status.add_argument("--json", action="store_true", help="as JSON")
-    commands.add_parser("init", help="set a Discord bot up: ask, check each answer, write .env")
-    doctor = commands.add_parser("doctor", help="check everything, and say what to do; has the invite link")
+    _add(commands, "init", "set a Discord bot up: ask, check each answer, write .env", _INIT)
+    doctor = _add(commands, "doctor", "check everything, and say what to do; has the invite link", _DOCTOR)
     doctor.add_argument("--json", action="store_true", help="as JSON")
     doctor.add_argument("--live", action="store_true", help="only whether a bridge runs here and answers")
     return parser
 
 
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, does: str, details: str
+) -> argparse.ArgumentParser:
+    """A command whose own `--help` says what it does, too, and `details`."""
+    return commands.add_parser(
+        name,
+        help=does,
+        description=f"{does[0].upper()}{does[1:]}.",
+        epilog=details,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
 def _add_chat(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    chat = commands.add_parser("chat", help="talk to Claude in this terminal")
+    chat = _add(commands, "chat", "talk to Claude in this terminal", _CHAT)
     chat.add_argument("--once", metavar="PROMPT", help="one turn, the answer on stdout; - reads it from stdin")
     chat.add_argument("--session", metavar="ID", default="", help="go on with this session")
     chat.add_argument("--project", metavar="NAME", default="", help="directory in WORKSPACE_ROOT (new session)")

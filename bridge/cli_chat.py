@@ -7,6 +7,7 @@ from bridge.cli import BAD_USAGE, Chat, ChatOnce
 from bridge.cli_core import choose_place, finish, reached_core, say_on_stderr
 from bridge.control_socket import local_actor
 from bridge.settings import Settings
+from machine.typed import typed_bridge
 
 
 def chat(invocation: Chat) -> int:
@@ -17,7 +18,7 @@ def chat(invocation: Chat) -> int:
 async def chat_here(invocation: Chat, settings: Settings) -> int:
     """Open the screen with these settings; return the exit code when the person leaves."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        say_on_stderr("chat needs a terminal. Without one: claude-bridge chat --once PROMPT.")
+        say_on_stderr(f"chat needs a terminal. Without one: {typed_bridge()} chat --once PROMPT.")
         return BAD_USAGE
     from console.chat import ChatWish, run_chat
 
@@ -46,6 +47,9 @@ async def _chat_once(invocation: ChatOnce, settings: Settings) -> int:
 
     chat = invocation.chat
     prompt = sys.stdin.read() if invocation.prompt == "-" else invocation.prompt
+    if not prompt.strip():
+        say_on_stderr("The prompt is empty.")
+        return BAD_USAGE
     place = await choose_place(settings, demo=chat.demo, say=say_on_stderr)
     wish = OnePrompt(
         prompt=prompt,

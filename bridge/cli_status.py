@@ -12,7 +12,8 @@ from bridge.control_client import connected
 from bridge.control_socket import local_actor
 from bridge.ownership import Owner, current_owner
 from bridge.settings import Settings
-from sessions.commands import QuerySessions, SessionInfo
+from machine.typed import typed_bridge
+from sessions.commands import QuerySessions, SessionInfo, SessionPage
 from sessions.errors import CoreLost
 
 _SHOWN = 20
@@ -27,23 +28,25 @@ def show_status(invocation: ShowStatus) -> int:
 async def _show(invocation: ShowStatus, settings: Settings) -> int:
     data_dir = demo_or_not(settings, demo=invocation.demo).data_dir
     owner = current_owner(data_dir)
-    sessions: tuple[SessionInfo, ...] = ()
-    trouble = ""
+    page, trouble = SessionPage(()), ""
     if owner is not None:
         try:
             async with connected(data_dir) as core:
                 page = await core.perform(local_actor(), QuerySessions(limit=_SHOWN))
-                sessions = page.sessions
         except CoreLost as lost:
-            trouble = str(
-                lost
-            )  # it is only starting, or ends just now: what is known of the owner is still true
-    print((_as_json if invocation.as_json else _as_text)(owner, sessions, trouble))
+            # It is only starting, or ends just now: what is known of the owner is still true.
+            trouble = str(lost)
+    if invocation.as_json:
+        print(_as_json(owner, page, trouble))
+    elif owner is not None:
+        print(_as_text(owner, page, trouble))
+    else:
+        print(_nothing_runs(settings, invocation))
     return FAILED if owner is None else OK
 
 
-def _as_json(owner: Owner | None, sessions: tuple[SessionInfo, ...], trouble: str) -> str:
-    known: dict[str, Any] = {"running": owner is not None, "sessions": sessions}
+def _as_json(owner: Owner | None, page: SessionPage, trouble: str) -> str:
+    known: dict[str, Any] = {"running": owner is not None, "sessions": page.sessions, "more": bool(page.cursor)}
     if owner is not None:
         known["owner"] = {"pid": owner.pid, "kind": owner.kind, "since": owner.since.isoformat()}
     if trouble:
@@ -51,12 +54,19 @@ def _as_json(owner: Owner | None, sessions: tuple[SessionInfo, ...], trouble: st
     return msgspec.json.encode(known).decode()
 
 
-def _as_text(owner: Owner | None, sessions: tuple[SessionInfo, ...], trouble: str) -> str:
-    if owner is None:
-        return "Nothing runs here. Start the bridge with: claude-bridge"
+def _nothing_runs(settings: Settings, invocation: ShowStatus) -> str:
+    if not invocation.demo and current_owner(demo_or_not(settings, demo=True).data_dir) is not None:
+        return f"Only the demo runs here. To see it: {typed_bridge()} status --demo"
+    return f"Nothing runs here. Start the bridge with: {typed_bridge()}{' --demo' * invocation.demo}"
+
+
+def _as_text(owner: Owner, page: SessionPage, trouble: str) -> str:
+    sessions = page.sessions
     who = _KINDS.get(owner.kind, "A process")
     lines = [f"{who} runs (process {owner.pid}, since {owner.since:%Y-%m-%d %H:%M:%S} UTC)."]
     lines += [f"  {each.id}  {_state(each):<14} {each.title or 'no title'}" for each in sessions]
+    if page.cursor:
+        lines.append("  … and older ones")
     if not sessions:
         lines.append(f"  {trouble or 'There are no sessions yet.'}")
     hint = next((each.terminal_hint for each in sessions if each.terminal_hint), "")

@@ -3,6 +3,7 @@
 Reads the output log as it grows until the host has ended. Runs while somebody looks, so it may poll.
 """
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ def watch(directory: Path, out: TextIO) -> int:
     """Show the host in `directory` until it has ended or Ctrl-C; return the exit code."""
     log = directory / "output.ndjson"
     if not log.is_file():
-        out.write(f"{directory.name} is no host's directory: there is no output.ndjson in it.\n")
+        sys.stderr.write(f"{directory} is no host's directory: there is no output.ndjson in it.\n")
         return FAILED
     pane = Pane()
     try:

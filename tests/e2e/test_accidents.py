@@ -177,6 +177,13 @@ def test_joined_chat_and_owner_share_one_session_and_status_tells(house: House) 
     assert house.run("status").returncode == 1
 
 
+def test_status_of_the_real_bridge_points_to_a_demo_that_runs(house: House) -> None:
+    with house.core(DATA_DIR=str(house.data / "demo")):
+        told = house.run("status")
+        assert (told.returncode, "Only the demo runs here" in told.stdout) == (1, True)
+        assert house.run("status", "--demo").returncode == 0
+
+
 @pytest.mark.parametrize("backend", ["tmux", "pty"])
 def test_discord_token_is_nowhere(house: House, backend: str) -> None:
     sentinel = f"sentinel-{uuid.uuid4().hex}"

@@ -84,6 +84,12 @@ def test_bad_usage_is_refused_with_a_sentence_before_anything_is_made(
     assert list((house.root / "home").iterdir()) == []
 
 
+def test_an_empty_prompt_makes_no_session(house: House) -> None:
+    for done in (house.once(" "), house.run("chat", "--once", "-", given="\n")):
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", "The prompt is empty.\n")
+    assert not house.data.exists()
+
+
 def test_wrong_settings_are_listed_at_once(house: House) -> None:
     done = house.once("hi", MAX_SESSIONS="many", BACKEND="screen")
     assert done.returncode == 2

@@ -21,7 +21,7 @@ def test_without_discord_three_answers_make_a_private_file(house: House, open_te
     screen.send("my projects")
     screen.until("keep its own files")
     screen.send("")
-    screen.until("Start with: claude-bridge")
+    screen.until(r"Start with: \S*claude-bridge")
     env = house.root / ".env"
     assert env.stat().st_mode & 0o777 == 0o600
     assert "WORKSPACE_ROOT='my projects'" in env.read_text()
@@ -42,6 +42,13 @@ def test_doctor_finds_nothing_wrong_in_a_house_that_works(house: House) -> None:
     assert (examined.returncode, examined.stderr) == (0, ""), examined.stdout
     assert "✓ claude" in examined.stdout
     assert "✗" not in examined.stdout
+
+
+@pytest.mark.parametrize("command", ["chat", "watch", "status", "init", "doctor"])
+def test_help_of_a_command_says_what_it_does(house: House, command: str) -> None:
+    shown = house.run(command, "--help")
+    assert shown.returncode == 0
+    assert len(shown.stdout.splitlines()) >= 8, shown.stdout
 
 
 def test_a_reader_who_has_enough_gets_no_traceback(house: House) -> None:

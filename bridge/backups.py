@@ -76,13 +76,17 @@ async def back_up(database: Database) -> Copy:
 def tested(path: Path, database: Path) -> Copy:
     """Restore the copy at `path` into a scratch file, check that one, and write the hash down. Blocks.
 
-    A copy that fails is removed. Raises `BackupRefused`.
+    A copy that fails is removed. Raises `BackupRefused`, and `DatabaseTooNew` for one of a newer version.
     """
     digest = sha256(path)
     with tempfile.TemporaryDirectory(prefix=".restore-test-", dir=path.parent) as scratch:
         restored = Path(scratch) / database.name
         restore_backup(path, restored)
-        found = inspect(restored, schema())
+        try:
+            found = inspect(restored, schema())
+        except StorageError:
+            path.unlink(missing_ok=True)
+            raise
         trouble = found.damage or ("it differs from its copy" if sha256(restored) != digest else None)
     if trouble is not None:
         path.unlink(missing_ok=True)

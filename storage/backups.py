@@ -68,9 +68,9 @@ def damage(connection: sqlite3.Connection, *, thorough: bool) -> str | None:
     return None if found == "ok" else str(found)
 
 
-def newest_good_backup(path: Path) -> Path | None:
-    """The newest copy that passes a thorough check."""
-    return next((copy for copy in backups(path) if _is_good(copy)), None)
+def newest_good_backup(path: Path, known_version: int) -> Path | None:
+    """The newest copy that passes a thorough check and has no newer schema than `known_version`."""
+    return next((copy for copy in backups(path) if _is_good(copy, known_version)), None)
 
 
 def restore_backup(copy: Path, path: Path) -> None:
@@ -84,10 +84,12 @@ def restore_backup(copy: Path, path: Path) -> None:
     _sync(path.parent)
 
 
-def _is_good(copy: Path) -> bool:
+def _is_good(copy: Path, known_version: int) -> bool:
     try:
         with closing(connect_read_only(copy, immutable=True)) as connection:
-            return copy.stat().st_size > 0 and damage(connection, thorough=True) is None
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            known = copy.stat().st_size > 0 and version <= known_version
+            return known and damage(connection, thorough=True) is None
     except (sqlite3.Error, OSError):
         return False
 

@@ -77,7 +77,7 @@ def prepare(path: Path, migrations: Sequence[Migration]) -> Prepared:
             failure = translate(error) if not isinstance(error, OSError) else _unavailable(path, error)
             if not isinstance(failure, DatabaseCorrupt):
                 raise failure from error
-            recovery = _set_aside(path, str(error), may_restore=may_restore)
+            recovery = _set_aside(path, str(error), len(migrations), may_restore=may_restore)
     raise DatabaseCorrupt(f"{path.name} is damaged again right after it was made. Check the disk.")
 
 
@@ -149,14 +149,14 @@ def _check_and_migrate(path: Path, migrations: Sequence[Migration]) -> Sequence[
     return applied
 
 
-def _set_aside(path: Path, reason: str, *, may_restore: bool) -> Recovery:
+def _set_aside(path: Path, reason: str, known_version: int, *, may_restore: bool) -> Recovery:
     try:
         aside = path.with_name(f"{path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
         for suffix in ("-wal", "-shm", ""):
             part = path.with_name(path.name + suffix)
             if part.exists():
                 part.rename(aside.with_name(aside.name + suffix))
-        copy = newest_good_backup(path) if may_restore else None
+        copy = newest_good_backup(path, known_version) if may_restore else None
         if copy is not None:
             restore_backup(copy, path)
         _suspect_mark(path).unlink(missing_ok=True)

@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import shutil
+import sqlite3
 import subprocess
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from bridge import backups as b
 from bridge.schema import schema
-from storage import Database, Statement
+from storage import Database, DatabaseTooNew, Statement
 from storage.backups import KEEP_BACKUPS, backup_directory, backup_time
 
 SESSION = Statement(
@@ -87,6 +88,15 @@ async def test_a_copy_that_fails_its_test_is_removed_and_told(
     with pytest.raises(b.BackupRefused, match="did not pass"):
         b.tested(bad, path)
     assert not bad.exists()
+
+
+async def test_a_newer_versions_database_is_refused_and_leaves_no_copy(path: Path) -> None:
+    await fill(path, 1)
+    with closing(sqlite3.connect(path)) as newer:
+        newer.execute("PRAGMA user_version = 99")
+    with pytest.raises(DatabaseTooNew):
+        b.back_up_file(path)
+    assert b.copies(path) == []
 
 
 async def test_a_copy_that_was_changed_is_never_put_back(path: Path) -> None:

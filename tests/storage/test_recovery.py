@@ -2,17 +2,19 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import storage.recovery
 from storage import Database, DatabaseCorrupt, DatabaseUnavailable, Statement, StorageError, inspect
-from storage.backups import backups
+from storage.backups import backups, make_backup
 from tests.storage.conftest import SCHEMA
 
 BULKY = Statement("INSERT INTO notes (author, text) VALUES ('ann', hex(zeroblob(200)))")
@@ -80,6 +82,18 @@ async def test_a_damaged_copy_is_passed_over(path: Path) -> None:
     async with Database.open(path, SCHEMA) as database:
         assert database.recovery is not None
         assert database.recovery.restored_from == backups(path)[1]
+
+
+async def test_a_copy_of_a_newer_version_is_passed_over(path: Path) -> None:
+    await make(path, backup=True)
+    with closing(sqlite3.connect(path)) as newer:
+        newer.execute("PRAGMA user_version = 99")
+        copy = make_backup(newer, path)
+    overwrite_header(path)
+    async with Database.open(path, SCHEMA) as database:
+        assert database.recovery is not None
+        assert database.recovery.restored_from not in (None, copy)
+        assert await database.read("SELECT text FROM notes WHERE text = 'kept'") != []
 
 
 async def test_damage_that_a_query_meets_is_found_by_the_next_start_however_large_the_file(

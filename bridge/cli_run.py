@@ -21,7 +21,8 @@ Face = Callable[["OpenCore"], Awaitable[None]]
 
 _WITHOUT_DISCORD = """\
 There is no Discord token, so this is the terminal. For Discord, the file .env needs three lines:
-DISCORD_TOKEN, ALLOWED_GUILD_IDS and ALLOWED_USER_IDS. `{typed} init` asks for them and checks them."""
+DISCORD_TOKEN, ALLOWED_GUILD_IDS and ALLOWED_USER_IDS.
+`{typed} init` asks for them and checks them."""
 
 
 def run_bridge(invocation: Run) -> int:

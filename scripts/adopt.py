@@ -7,7 +7,7 @@ from functools import partial
 
 from bridge.cli_core import finish
 from bridge.control_socket import local_actor
-from bridge.script_core import script_core, script_parser
+from bridge.script_core import script_core, script_parser, working
 from bridge.settings import Settings
 from machine.typed import typed_bridge
 from sessions.commands import AdoptConversation, FoundConversation, ListConversations
@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _run(settings: Settings, *, demo: bool, wanted: str | None, limit: int) -> int:
     async with script_core(settings, demo=demo) as core:
-        found = (await core.perform(local_actor(), ListConversations(limit=limit))).conversations
+        with working("Looking"):
+            found = (await core.perform(local_actor(), ListConversations(limit=limit))).conversations
         if wanted is None:
             print("\n".join(map(_line, found)) or "There is no conversation that no session has.")
             return OK

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bridge.ownership import DataDirectoryRefused, OwnerKind, OwnershipError, owning
 from bridge.schema import schema
+from bridge.script_core import working
 from bridge.settings import Settings, load_settings
 from bridge.settings_errors import SettingsWrong
 from storage import Database, Inspection, StorageError, inspect
@@ -36,11 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings()
         if options.check or options.dry_run:
-            found = inspect(settings.database_path, schema())
+            with working("Looking"):
+                found = inspect(settings.database_path, schema())
             print(_description(found))
             return OK if options.dry_run or _is_ready(found) else NOT_READY
         with owning(settings.data_dir, OwnerKind.SCRIPT):
-            asyncio.run(_make(settings))
+            with working("Making it ready"):
+                done = asyncio.run(_make(settings))
+            print("\n".join(done))
     except (SettingsWrong, DataDirectoryRefused) as error:
         print(error, file=sys.stderr)
         return BAD_USAGE
@@ -50,13 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return OK
 
 
-async def _make(settings: Settings) -> None:
+async def _make(settings: Settings) -> list[str]:
     async with Database.open(settings.database_path, schema()) as database:
-        if database.recovery is not None:
-            print(database.recovery.sentence)
-        for step in database.applied:
-            print(f"Applied {step.number:04d} {step.name}.")
-        print(f"{settings.database_path.name} is ready.")
+        recovered = [database.recovery.sentence] if database.recovery is not None else []
+        applied = [f"Applied {step.number:04d} {step.name}." for step in database.applied]
+        return [*recovered, *applied, f"{settings.database_path.name} is ready."]
 
 
 def _is_ready(found: Inspection) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[1]
 SNAPSHOTS = PROJECT / "tests" / "bot" / "snapshots"
 PICTURE = PROJECT / "docs" / "conversation.svg"
-DRAWN = ("a_coding_turn", "a_permission_that_waits")
+DRAWN = ("a_prompt_and_its_answer", "somebody_else_goes_on")
 
 WIDTH, LINE, PAD, COLUMNS = 500, 21, 16, 58
 SANS = "'gg sans','Noto Sans','DejaVu Sans',Helvetica,Arial,sans-serif"
@@ -54,7 +54,7 @@ def picture(snapshots: Sequence[str]) -> str:
     shapes = "\n".join(shape for canvas in columns for shape in canvas.shapes)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="{SANS}" role="img" '
-        f'aria-label="Two threads of the bot in Discord">\n{back}\n{shapes}\n</svg>\n'
+        f'aria-label="Two threads in Discord, in which people talk with Claude">\n{back}\n{shapes}\n</svg>\n'
     )
 
 
@@ -71,7 +71,7 @@ def _draw(lines: Sequence[str], canvas: Canvas) -> None:
             _draw_body(body, canvas)
             body = []
             if line != "end:":
-                canvas.text(line.partition(" [")[0], fill=BRIGHT, extra='font-weight="bold"')
+                canvas.text(line.partition(" [")[0].removesuffix(":"), fill=BRIGHT, extra='font-weight="bold"')
                 canvas.y += LINE + 2
 
 

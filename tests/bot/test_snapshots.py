@@ -97,6 +97,39 @@ async def a_coding_turn(r: Room) -> None:
 
 
 @scenario
+async def a_prompt_and_its_answer(r: Room) -> None:
+    s = r.session
+    r.owner.send(r.thread, "The login page answers 500 since yesterday. Find out why, and repair it.")
+    await s.prompt("Fix the login")
+    await s.add(
+        Text("I'll look at the login first."),
+        call(1, "Read", file_path="/srv/workspaces/shop/src/login.py"),
+        done(1, "\n".join(f"{n}\tline" for n in range(120))),
+        call(2, "Edit", file_path="/srv/workspaces/shop/src/login.py", old_string="a", new_string="b"),
+        done(2, "", paths=("/srv/workspaces/shop/src/login.py",), patch=PATCH),
+        call(3, "Bash", command="pytest -q tests/test_login.py", description="Run the tests"),
+        done(3, "12 passed in 0.41s"),
+        Text(
+            "`login()` returned nothing: it never looked the user up. Now it does, and the tests pass.\n\n"
+            "| File | Change |\n| --- | --- |\n| login.py | calls `find()` |\n| users.py | none |\n\n"
+            "```python\nuser = find()\nreturn user\n```\nShall I add a test for a user who is not there?"
+        ),
+    )
+    await s.end(duration_ms=21_000)
+
+
+@scenario
+async def somebody_else_goes_on(r: Room) -> None:
+    s = r.session
+    r.fake.member("bob").send(r.thread, "Yes, and run the tests of the browser side as well.")
+    await s.prompt("Run the tests")
+    await s.add(
+        Text("The test is added. For the browser side I need a test runner."), call(1, "Bash", **NPM.input)
+    )
+    await s.ask(NPM)
+
+
+@scenario
 async def many_steps_become_one_line(r: Room) -> None:
     s = r.session
     await s.prompt("Look around")

@@ -30,8 +30,8 @@ floors: setup-dev ## which package may import which
 bench: setup-dev ## print the figures of docs/benchmarks.md (minutes)
 	$(BIN)/python -m tests.bench
 
-soak: setup-dev ## long fault runs (an hour and more)
-	$(BIN)/python -m pytest -m soak --timeout 7200 tests/chaos tests/corpus tests/simulation
+soak: setup-dev ## long fault runs (many hours)
+	$(BIN)/python -m pytest -m soak --timeout 7200
 
 audit: setup-dev ## known holes in dependencies, and their licences
 	$(UV) tool run pip-audit --require-hashes --disable-pip -r requirements/run.txt

@@ -321,7 +321,9 @@ class Session:
         async with self.change() as draft:
             stored = await load_ask(self.around.db, ask_id)
             is_open = any(ask.id == ask_id for ask in draft.snapshot.asks)
-            if stored is None or not is_open or self.run is None:
+            # A process that is to end hears nothing any more: an answer would be noted, and take no effect.
+            is_heard = self.run is not None and draft.snapshot.lifecycle is not Lifecycle.STOPPING
+            if stored is None or not is_open or not is_heard:
                 raise AlreadyDecided(ask_id, stored.decided_by if stored else "")
             line = self.around.driver.answer(stored.ask, decision)
             draft.add(e.AskDecided(ask_id, decision, by))

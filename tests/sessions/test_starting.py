@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 from sessions import rows, stubborn
-from sessions.errors import ClaudeUnavailable, IllegalMove, SessionError, SessionUnreadable
-from sessions.model import Lifecycle
+from sessions.errors import (
+    AlreadyDecided,
+    ClaudeUnavailable,
+    IllegalMove,
+    SessionError,
+    SessionUnreadable,
+)
+from sessions.model import Allow, Lifecycle
 from sessions.prompt_queue import Sender
 from sessions.session import Session
 from sessions.slots import Limits
@@ -347,3 +353,18 @@ async def test_a_waiting_session_whose_clearing_cannot_be_stored_keeps_its_promp
         here.claude.open_gate("x")
         await idle(waiting)
         assert await statuses(here, waiting) == [("patient", "done")]
+
+
+async def test_an_ask_of_a_process_that_is_to_end_takes_no_answer(here: House) -> None:
+    session = await here.session()
+    await send(session, "ask may it?")
+    (ask,) = (await session.until(lambda snapshot: bool(snapshot.asks))).asks
+    clearing = asyncio.create_task(session.end("cleared"))
+    stopping = await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.STOPPING)
+    assert stopping.asks == (ask,)
+    with pytest.raises(AlreadyDecided):
+        await session.answer(ask.id, Allow(), by=USER)
+    await clearing
+    stored = await rows.load_ask(here.db, ask.id)
+    assert stored is not None
+    assert stored.decided_by == ""

@@ -56,8 +56,13 @@ def fill(world: World, leave: int) -> None:
             file.flush()
 
 
-@pytest.mark.timeout(200)
-@pytest.mark.parametrize("rounds", [3, pytest.param(50, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        pytest.param(3, marks=pytest.mark.timeout(200)),
+        pytest.param(50, marks=[pytest.mark.soak, pytest.mark.timeout(3600)]),
+    ],
+)
 async def test_a_full_disk_makes_turns_wait_and_loses_nothing(tmp_path: Path, rounds: int) -> None:
     root = tmp_path / "w"
     with small_disk(root):

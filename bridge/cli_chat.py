@@ -7,7 +7,7 @@ from bridge.cli import BAD_USAGE, Chat, ChatOnce
 from bridge.cli_core import choose_place, finish, reached_core, say_on_stderr
 from bridge.control_socket import local_actor
 from bridge.settings import Settings
-from machine.typed import typed_bridge
+from machine.own_command import typed_bridge
 
 
 def chat(invocation: Chat) -> int:

@@ -11,7 +11,7 @@ from bridge.collector import rare_collections
 from bridge.ownership import AlreadyOwned, OwnerKind, current_owner
 from bridge.settings import Settings
 from bridge.upkeep import keep_up
-from machine.typed import typed_bridge
+from machine.own_command import typed_bridge
 
 if TYPE_CHECKING:
     from bridge.wiring import OpenCore

@@ -12,7 +12,7 @@ from bridge.control_client import connected
 from bridge.control_socket import local_actor
 from bridge.ownership import Owner, current_owner
 from bridge.settings import Settings
-from machine.typed import typed_bridge
+from machine.own_command import typed_bridge
 from sessions.commands import QuerySessions, SessionInfo, SessionPage
 from sessions.errors import CoreLost
 

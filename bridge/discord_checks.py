@@ -18,7 +18,7 @@ from bridge.discord_rest import (
 from bridge.findings import Finding, failed, ok, skipped, warning
 from bridge.invite import ADMINISTRATOR, invite_link, lacking
 from bridge.settings import Settings
-from machine.typed import typed_bridge
+from machine.own_command import typed_bridge
 
 PORTAL = "https://discord.com/developers/applications"
 

@@ -23,7 +23,7 @@ from bridge.machine_checks import check_claude, check_directory
 from bridge.settings import Settings, load_settings
 from bridge.settings_errors import SettingsWrong
 from bridge.settings_example import example_text
-from machine.typed import typed_bridge
+from machine.own_command import typed_bridge
 from sessions.claude.launch import DEFAULT_CHILD_ENV
 
 _ID = re.compile(r"[0-9]{15,20}")

@@ -18,7 +18,7 @@ from bridge.ownership import OwnershipError, current_owner
 from bridge.schema import schema
 from bridge.settings import BackendChoice, Settings
 from bridge.settings_values import mode_of
-from machine.typed import typed_bridge
+from machine.own_command import typed_bridge
 from sessions.claude.errors import CliBroken, CliMissing, CliTooOld
 from sessions.claude.launch import child_environment
 from sessions.claude.locate import LoggedIn, LoginUnknown, NotLoggedIn, locate, login_status, typed_name

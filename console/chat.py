@@ -13,7 +13,7 @@ from console.follower import Follower
 from console.screen import Screen
 from console.servant import ChatWish, Servant
 from console.shown import ShownStore
-from machine.typed import typed_bridge
+from machine.own_command import typed_bridge
 from sessions import commands as c
 from sessions.access import Actor
 from sessions.errors import CoreLost

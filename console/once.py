@@ -16,7 +16,7 @@ from typing import assert_never
 import msgspec
 
 from console.text import clean
-from machine.typed import typed_bridge
+from machine.own_command import typed_bridge
 from sessions import commands as c
 from sessions import events as e
 from sessions.access import Actor

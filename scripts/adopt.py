@@ -9,7 +9,7 @@ from bridge.cli_core import finish
 from bridge.control_socket import local_actor
 from bridge.script_core import script_core, script_parser, working
 from bridge.settings import Settings
-from machine.typed import typed_bridge
+from machine.own_command import typed_bridge
 from sessions.commands import AdoptConversation, FoundConversation, ListConversations
 from sessions.errors import SessionNotFound
 

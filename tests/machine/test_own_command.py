@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.typed import typed_bridge
+from machine.own_command import typed_bridge
 
 
 @pytest.mark.parametrize(

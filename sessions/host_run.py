@@ -25,7 +25,7 @@ from sessions.errors import ClaudeUnavailable
 from sessions.gaps import Watched, close_gaps
 from sessions.interpreter import Moment, interpret, open_ask
 from sessions.live_text import LiveText
-from sessions.model import Activity, Blocker, Lifecycle, TurnStatus
+from sessions.model import Activity, Blocker, Lifecycle, TurnId, TurnStatus
 from sessions.output_lines import ReadLine, read_batch
 from sessions.prompt_sender import SHORTAGE_RETRY_S, PromptSender, prompt_line
 from sessions.rows import StoredHost, StoredInput
@@ -66,6 +66,7 @@ class HostRun:
         self._unwritten = asyncio.Event()
         self._greeting_id = ""
         self._greets_in_silence = False
+        self._silent_turn: TurnId | None = None
         # What was said before this start of a turn that runs was not seen by us.
         self.watched = Watched(is_whole=session.snapshot.current is None)
         self.over = asyncio.Event()
@@ -115,8 +116,10 @@ class HostRun:
         driver = self.session.around.driver
 
         def build(request_id: str) -> bytes:
+            current = self.session.snapshot.current
             self._greeting_id = request_id
             self._greets_in_silence = in_silence_s is not None
+            self._silent_turn = current.turn_id if current is not None else None
             return driver.initialize(request_id)
 
         await self.control.request(build, timeout_s=in_silence_s or self.session.around.patience.start_s)
@@ -139,11 +142,15 @@ class HostRun:
 
     async def _found_idle(self, draft: Draft, moment: Moment) -> None:
         """End a turn whose end was lost on the way: with its lines it would have ended before this answer."""
-        running, sent = draft.snapshot.running, draft.snapshot.sent
-        if self._greets_in_silence and sent is not None and running is None:
+        running, current = draft.snapshot.running, draft.snapshot.current
+        if self._greets_in_silence:
+            # After a standstill of ours that turn may be over in lines that we had not read, and the next sent.
+            if current is None or current.turn_id != self._silent_turn:
+                return
             # Claude has read the prompt long ago: its lines are read in order, and ours came after it.
-            draft.add(e.TurnStarted(sent.turn_id))
-        elif running is None or not (self._greets_in_silence or running.host == self.number):
+            if running is None:
+                draft.add(e.TurnStarted(current.turn_id))
+        elif running is None or running.host != self.number:
             return
         idle = c.StateChanged(c.CliState.IDLE)
         self.watched = await close_gaps(self.session, draft, self.watched, idle)

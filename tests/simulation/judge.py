@@ -152,7 +152,8 @@ def _missing(history: History, turn: Any, words: list[str]) -> Iterator[str]:
 def _judge_order(history: History, posts: dict[str, list[Post]]) -> Iterator[str]:
     """A turn that was over before another began stands before it.
 
-    It begins when it is handed over first: done again after its process died, it keeps its place.
+    It begins when it is handed over first: done again after its process died, it keeps its place. One that was
+    cut and that somebody lets go on is queued again, and begins again.
     """
     over: dict[str, list[str]] = {}
     begun: set[str] = set()
@@ -161,6 +162,9 @@ def _judge_order(history: History, posts: dict[str, list[Post]]) -> Iterator[str
         turn_id = body.get("turn_id", "")
         if event["kind"] == "turn_ended" and posts.get(turn_id):
             over.setdefault(event["session_id"], []).append(turn_id)
+        elif event["kind"] == "turn_requeued":
+            begun.discard(turn_id)
+            over[event["session_id"]] = [each for each in over.get(event["session_id"], ()) if each != turn_id]
         elif event["kind"] in ("turn_sent", "background_turn_started") and turn_id not in begun:
             begun.add(turn_id)
             if not posts.get(turn_id):

@@ -155,20 +155,20 @@ def _judge_order(history: History, posts: dict[str, list[Post]]) -> Iterator[str
     It begins when it is handed over first: done again after its process died, it keeps its place. One that was
     cut and that somebody lets go on is queued again, and begins again.
     """
+    last: dict[tuple[str, str], int] = {}
+    for place, event in enumerate(events := history.tables["events"]):
+        if event["kind"] == "turn_requeued":
+            last[event["session_id"], json.loads(event["body"])["turn_id"]] = place
     over: dict[str, list[str]] = {}
     begun: set[str] = set()
-    for event in history.tables["events"]:
-        body = json.loads(event["body"])
-        turn_id = body.get("turn_id", "")
-        if event["kind"] == "turn_ended" and posts.get(turn_id):
+    for place, event in enumerate(events):
+        turn_id = json.loads(event["body"]).get("turn_id", "")
+        if not posts.get(turn_id) or place < last.get((event["session_id"], turn_id), 0):
+            continue
+        if event["kind"] == "turn_ended":
             over.setdefault(event["session_id"], []).append(turn_id)
-        elif event["kind"] == "turn_requeued":
-            begun.discard(turn_id)
-            over[event["session_id"]] = [each for each in over.get(event["session_id"], ()) if each != turn_id]
         elif event["kind"] in ("turn_sent", "background_turn_started") and turn_id not in begun:
             begun.add(turn_id)
-            if not posts.get(turn_id):
-                continue
             for earlier in over.get(event["session_id"], ()):
                 if earlier != turn_id and posts[earlier][0].id > posts[turn_id][0].id:
                     yield f"turn {turn_id[-4:]} stands before {earlier[-4:]}, which was over when it began"

@@ -14,10 +14,12 @@ from bot.arrivals import Arrivals
 from bot.inbox import Inbox
 from bot.inbox_rows import InboxStatus, close_inbox_row
 from bot.rows import new_nonce
+from bot.shown_session import ShownSession
+from bot.traffic import Urgency
 from bot.transport import DiscordTransport
 from sessions import rows
 from sessions.claude.stream import StreamDriver
-from sessions.events import LifecycleChanged
+from sessions.events import LifecycleChanged, TurnQueued
 from sessions.host_run import HostRun
 from sessions.live_text import LiveText
 from sessions.model import Allow, Ask, Decision, Deny, Lifecycle
@@ -142,7 +144,19 @@ def prompts_are_queued_without_asking_for_a_process(patch: pytest.MonkeyPatch) -
     patch.setattr(Session, "want_process", lambda _: None)
 
 
+def a_turn_has_its_place_when_it_is_queued(patch: pytest.MonkeyPatch) -> None:
+    happens = ShownSession._turn_happens
+
+    def hasty(self: ShownSession, event: Any) -> None:
+        happens(self, event)
+        if isinstance(event, TurnQueued):
+            self._mark(f"turn:{event.turn_id}", Urgency.FINAL)
+
+    patch.setattr(ShownSession, "_turn_happens", hasty)
+
+
 PLANTS: list[Plant] = [
+    a_turn_has_its_place_when_it_is_queued,
     a_new_nonce_at_every_try,
     the_offset_is_stored_before_the_lines,
     the_offset_is_not_stored_with_the_lines,

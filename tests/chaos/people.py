@@ -281,18 +281,23 @@ class Crowd:
 
     @asynccontextmanager
     async def busy(self, finish_s: float = 90.0) -> AsyncIterator["Crowd"]:
-        """Let all work inside the block; on leaving, wait until everything they began has ended."""
-        tasks = [asyncio.create_task(each.run(), name=each.name) for each in self.people]
+        """Let all work inside the block; on leaving, wait until everything they began has ended.
+
+        The block is left at once, with the reason, if one of them cannot go on.
+        """
         try:
-            yield self
-            for each in self.people:
-                each.enough.set()
-            async with asyncio.timeout(finish_s):
-                await asyncio.gather(*tasks)
+            async with asyncio.TaskGroup() as tasks:
+                at_work = [tasks.create_task(each.run(), name=each.name) for each in self.people]
+                try:
+                    yield self
+                    for each in self.people:
+                        each.enough.set()
+                    async with asyncio.timeout(finish_s):
+                        await asyncio.wait(at_work)
+                finally:
+                    for task in at_work:
+                        task.cancel()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             self.notebook.close()
 
     @contextmanager

@@ -58,7 +58,8 @@ async def fail_at_each(root: Path, numbers: list[int]) -> None:
     """Bots whose Nth write to the database fails, for each N, while people use them."""
     async with world(root) as made:
         library = shim(made.root)
-        crowd = Crowd(made, SEED, 3, restless=True)
+        # Who is told that nothing was written tries again.
+        crowd = Crowd(made, SEED, 3, restless=True, patient=True)
         async with crowd.busy():
             for number in numbers:
                 hit = made.root / f"hit-{number}"

@@ -214,14 +214,33 @@ class World:
     # --- a second look ---------------------------------------------------------------------------------------
 
     async def look_again(self) -> None:
-        """One more life that shows every session anew: Discord must show everything already."""
+        """One more life that shows every session anew: Discord must show everything already.
+
+        But for what happens in that life: a session may have been idle for long enough just now.
+        """
         self.database.execute("UPDATE places SET shown_event = 0")
-        before = self.chat.shown()
+        before, events, rooms = self.chat.shown(), self._newest_events(), self._rooms()
         self._finished, self._rested_since = False, None
         self.later(_LOOK_EVERY_S, self._look)
         await self._live(None)
+        rooms |= self._rooms()
+        went_on = {channel_id for channel_id, _ in self._newest_events() ^ events}
         for post_id, was, now in self.chat.differences(before):
-            self.blame("not shown as it is", f"{post_id & 0xFFFFFF} {_brief(was)!r} became {_brief(now)!r}")
+            if rooms[post_id] not in went_on:
+                what = f"{post_id & 0xFFFFFF} {_brief(was)!r} became {_brief(now)!r}"
+                self.blame("not shown as it is", what)
+
+    def _rooms(self) -> dict[int, int]:
+        """Where each post of the bot is."""
+        return {post.id: room.id for room in self.chat.threads for post in room.from_bot()}
+
+    def _newest_events(self) -> set[tuple[int, int]]:
+        """Each channel with the number of its session's newest event."""
+        return set(
+            self.database.execute(
+                "SELECT channel_id, max(number) FROM places JOIN events USING (session_id) GROUP BY channel_id"
+            ).fetchall()
+        )
 
 
 def said(effect: Effect) -> str:

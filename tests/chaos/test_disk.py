@@ -19,14 +19,15 @@ from tests.chaos.world import World, world
 
 MEGABYTE = 1 << 20
 SIZE = 48 * MEGABYTE
+A_ROUND = 4 * MEGABYTE
 RESERVE = 8 * MEGABYTE
 
 
 @contextmanager
-def small_disk(place: Path) -> Iterator[None]:
+def small_disk(place: Path, size: int = SIZE) -> Iterator[None]:
     """A small file system at `place`. Skips aloud where nothing may be mounted; with REQUIRE_MOUNT it fails."""
     place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0700", "tmpfs", str(place)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(place)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         sentence = "NOTHING MAY BE MOUNTED HERE: a full disk is not tested"
         if os.environ.get("REQUIRE_MOUNT"):
@@ -65,7 +66,7 @@ def fill(world: World, leave: int) -> None:
 )
 async def test_a_full_disk_makes_turns_wait_and_loses_nothing(tmp_path: Path, rounds: int) -> None:
     root = tmp_path / "w"
-    with small_disk(root):
+    with small_disk(root, SIZE + rounds * A_ROUND):  # the logs of every host are kept for the checker
         elsewhere(root, tmp_path / "outside")
         async with world(root, MIN_FREE_DISK=f"{RESERVE // MEGABYTE}M") as made:
             crowd = Crowd(

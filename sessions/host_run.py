@@ -28,6 +28,7 @@ from sessions.live_text import LiveText
 from sessions.model import Activity, Blocker, Lifecycle, TurnId, TurnStatus
 from sessions.output_lines import ReadLine, read_batch
 from sessions.prompt_sender import SHORTAGE_RETRY_S, PromptSender, prompt_line
+from sessions.reasons import ends_a_park, leaving_target
 from sessions.rows import StoredHost, StoredInput
 from sessions.state import Snapshot
 from sessions.stubborn import until_stored
@@ -55,6 +56,7 @@ class HostRun:
         self.live_text = LiveText()
         self.leaving: Lifecycle | None = None
         self.keep_turn = False
+        self._wishes: list[tuple[Lifecycle, bool]] = []
         self.last_output = session.around.clock.monotonic()
         self._applied = stored.applied
         self._replay_from = stored.replay_from
@@ -298,21 +300,22 @@ class HostRun:
         `ClaudeUnavailable` if something outlives even SIGKILL; the session is then failed. Raises
         `StorageError` if it cannot be written down that the host is to end; then it stays.
         """
-        before = self.leaving, self.keep_turn
-        if self.leaving is not Lifecycle.ENDED:
-            self.leaving = target
-        self.keep_turn = keep_turn
+        wish = target, keep_turn
+        self._wishes.append(wish)
+        self._settle_wishes()
         stop_s = self.session.around.patience.stop_s
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(stop_s):
-                    await self._ask_to_leave(cause, politely=not keep_turn)
+                    await self._ask_to_leave(target, cause, politely=not keep_turn)
                     if not keep_turn:
                         await self.host.wait()
-        except StorageError:
-            # It stays, and goes on with what waits: a process that only waits to be left is sent nothing.
-            self.leaving, self.keep_turn = before
-            self.sender.wake()
+        except (StorageError, asyncio.CancelledError):
+            if not self._is_stored(target, cause):
+                # It stays, and goes on with what waits: a process that only waits to be left is sent nothing.
+                self._wishes.remove(wish)
+                self._settle_wishes()
+                self.sender.wake()
             raise
         try:
             await self.host.kill(stop_s)
@@ -323,17 +326,29 @@ class HostRun:
         if self._unkillable is not None:
             raise ClaudeUnavailable(self.session.snapshot.reason)
 
+    def _settle_wishes(self) -> None:
+        """Where the session goes by what is stored and what is wished: an end before all, else the latest."""
+        stored = leaving_target(self.session.snapshot)
+        target, self.keep_turn = self._wishes[-1] if self._wishes else (stored, False)
+        targets = {stored, *(each for each, _ in self._wishes)}
+        self.leaving = Lifecycle.ENDED if Lifecycle.ENDED in targets else target
+
+    def _is_stored(self, target: Lifecycle, cause: str) -> bool:
+        snapshot = self.session.snapshot
+        parks = target is Lifecycle.PARKED
+        return snapshot.lifecycle is Lifecycle.STOPPING and (parks or snapshot.reason == cause)
+
     async def stuck(self) -> None:
         """Raise `Unkillable` once somebody found that the host cannot be ended. Never returns."""
         await self._stuck.wait()
         assert self._unkillable is not None
         raise self._unkillable
 
-    async def _ask_to_leave(self, cause: str, *, politely: bool) -> None:
+    async def _ask_to_leave(self, target: Lifecycle, cause: str, *, politely: bool) -> None:
         driver = self.session.around.driver
         async with self.session.change() as draft:
             lifecycle = draft.snapshot.lifecycle
-            if lifecycle in (Lifecycle.STARTING, Lifecycle.LIVE):
+            if lifecycle in (Lifecycle.STARTING, Lifecycle.LIVE) or ends_a_park(draft.snapshot, target):
                 draft.add(e.LifecycleChanged(lifecycle, Lifecycle.STOPPING, cause))
             if self.leaving is Lifecycle.ENDED:
                 draft.withdraw_queue(cause)

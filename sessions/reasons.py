@@ -14,3 +14,8 @@ def leaving_target(snapshot: Snapshot) -> Lifecycle | None:
     if snapshot.lifecycle is not Lifecycle.STOPPING:
         return None
     return Lifecycle.ENDED if snapshot.reason == CLEARED else Lifecycle.PARKED
+
+
+def ends_a_park(snapshot: Snapshot, target: Lifecycle) -> bool:
+    """Whether `target` ends for good what so far is stored as being parked only."""
+    return target is Lifecycle.ENDED and leaving_target(snapshot) is Lifecycle.PARKED

@@ -40,7 +40,7 @@ from sessions.model import (
     TurnStatus,
 )
 from sessions.prompt_queue import OWN_WAY, Placed, Prompt, PromptQueue, Sender, check_prompt
-from sessions.reasons import HANDED_OVER, leaving_target
+from sessions.reasons import HANDED_OVER, ends_a_park, leaving_target
 from sessions.rows import load_ask, load_turn
 from sessions.state import Snapshot
 from sessions.stubborn import to_the_end
@@ -266,7 +266,7 @@ class Session:
             old = draft.snapshot.lifecycle
             if self._process() is not None:
                 pass  # it was launched or found while we waited for our turn
-            elif old in (Lifecycle.STARTING, Lifecycle.LIVE):
+            elif old in (Lifecycle.STARTING, Lifecycle.LIVE) or ends_a_park(draft.snapshot, target):
                 # Its process is being launched or found again: who does that ends it as soon as it is there.
                 draft.add(e.LifecycleChanged(old, Lifecycle.STOPPING, cause))
                 if target is Lifecycle.ENDED:

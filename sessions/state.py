@@ -27,7 +27,8 @@ LEGAL_MOVES: dict[Lifecycle, frozenset[Lifecycle]] = {
     _L.QUEUED: frozenset({_L.STARTING, _L.PARKED, _L.ENDED, _L.FAILED}),
     _L.STARTING: frozenset({_L.LIVE, _L.STOPPING, _L.PARKED, _L.ENDED, _L.FAILED}),
     _L.LIVE: frozenset({_L.STOPPING, _L.PARKED, _L.ENDED, _L.FAILED}),
-    _L.STOPPING: frozenset({_L.PARKED, _L.ENDED, _L.FAILED}),
+    # One that is being parked may come to be ended for good: that is stored as a reason of its own.
+    _L.STOPPING: frozenset({_L.STOPPING, _L.PARKED, _L.ENDED, _L.FAILED}),
     _L.PARKED: frozenset({_L.QUEUED, _L.STARTING, _L.ENDED, _L.FAILED}),
     _L.FAILED: frozenset({_L.QUEUED, _L.STARTING, _L.PARKED, _L.ENDED}),
     _L.ENDED: frozenset(),

@@ -15,6 +15,7 @@ from sessions import rows
 from sessions.manager import SessionManager
 from sessions.model import Allow, Lifecycle, ToolOutput
 from sessions.prompt_queue import Sender
+from sessions.reasons import CLEARED
 from sessions.session import Session
 from sessions.session_maker import NewSession
 from sessions.state import Snapshot
@@ -172,6 +173,24 @@ async def test_a_session_that_was_stopping_is_stopped_by_the_next_bridge(place: 
         await seen(session, lambda snapshot: snapshot.lifecycle is Lifecycle.STOPPING)
     clearing.cancel()
     await asyncio.gather(clearing, return_exceptions=True)
+    async with place.bridge() as manager:
+        session = await manager.get_session(session.id)
+        await seen(session, lambda snapshot: snapshot.lifecycle is Lifecycle.ENDED)
+
+
+async def test_a_session_that_was_cleared_while_it_was_parked_is_ended_by_the_next_bridge(place: Place) -> None:
+    async with place.bridge() as manager:
+        session = await found_again(manager)
+        await send(session, "cli:ignore-term cli:hang")
+        await seen(session, lambda snapshot: snapshot.running is not None)
+        parking = asyncio.create_task(session.park("now"))
+        await seen(session, lambda snapshot: snapshot.lifecycle is Lifecycle.STOPPING)
+        clearing = asyncio.create_task(manager.clear_session(session.id))
+        await seen(session, lambda snapshot: snapshot.reason == CLEARED)
+        assert session.snapshot.lifecycle is Lifecycle.STOPPING
+    for task in (parking, clearing):
+        task.cancel()
+    await asyncio.gather(parking, clearing, return_exceptions=True)
     async with place.bridge() as manager:
         session = await manager.get_session(session.id)
         await seen(session, lambda snapshot: snapshot.lifecycle is Lifecycle.ENDED)

@@ -27,7 +27,7 @@ MAY_FOLLOW = {
     "queued": "starting parked ended failed",
     "starting": "live stopping parked ended failed",
     "live": "stopping parked ended failed",
-    "stopping": "parked ended failed",
+    "stopping": "stopping parked ended failed",
     "parked": "queued starting ended failed",
     "failed": "queued starting parked ended",
     "ended": "",

@@ -1,0 +1,115 @@
+"""Leaving a process, and what comes between: another wish, a wish that is given up, a log that was cut."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sessions import events as e
+from sessions import rows
+from sessions.model import Lifecycle
+from sessions.prompt_queue import Sender
+from sessions.reasons import CLEARED
+from sessions.session import Session
+from storage import Database
+from tests.sessions.kit import DEADLINE_S, USER, House, house, until
+
+
+@pytest.fixture
+async def here(db: Database, tmp_path: Path) -> AsyncIterator[House]:
+    async with house(db, tmp_path) as made:
+        yield made
+
+
+async def send(session: Session, *prompts: str) -> None:
+    for prompt in prompts:
+        await session.send_message(prompt, sender=Sender(USER, f"{session.id} {prompt}"))
+
+
+async def idle(session: Session) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        await session.until(lambda snapshot: snapshot.is_idle and not snapshot.queue)
+
+
+async def statuses(here: House, session: Session) -> list[tuple[str, str]]:
+    return [(turn.prompt, turn.status.value) for turn in reversed(await rows.load_turns(here.db, session.id))]
+
+
+async def topics(here: House, session: Session) -> set[str]:
+    events = await rows.load_events(here.db, session.id, after=0, limit=1000)
+    return {each.event.topic for each in events if isinstance(each.event, e.Noticed)}
+
+
+async def in_line() -> None:
+    """Let what was just begun come as far as the session's lock, which the caller holds."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_session_that_is_cleared_while_its_starting_process_is_parked_is_stored_as_cleared(
+    here: House,
+) -> None:
+    session = await here.session()
+    here.machine.launching.clear()
+    await send(session, "one")
+    async with asyncio.timeout(DEADLINE_S):
+        await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.STARTING)
+        parking = asyncio.create_task(session.park("now"))
+        await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.STOPPING)
+        clearing = asyncio.create_task(here.manager.clear_session(session.id))
+        await session.until(lambda snapshot: snapshot.reason == CLEARED)
+    assert session.snapshot.lifecycle is Lifecycle.STOPPING
+    assert await statuses(here, session) == [("one", "withdrawn")]
+    for task in (parking, clearing):
+        task.cancel()
+    here.machine.launching.set()
+    await here.restart()
+    again = await here.again(session)
+    async with asyncio.timeout(DEADLINE_S):
+        await again.until(lambda snapshot: snapshot.lifecycle is Lifecycle.ENDED)
+    assert here.machine.living() == []
+
+
+async def test_a_park_that_is_given_up_before_it_is_stored_leaves_the_process_in_use(here: House) -> None:
+    session = await here.session()
+    await send(session, "one")
+    await idle(session)
+    async with session.change():
+        parking = asyncio.create_task(session.park("now"))
+        await in_line()
+        parking.cancel()
+        await asyncio.wait([parking])
+    await send(session, "two")
+    await idle(session)
+    assert await statuses(here, session) == [("one", "done"), ("two", "done")]
+    assert here.machine.launches == 1
+
+
+async def test_a_park_that_is_given_up_takes_nothing_from_a_clear_that_comes_after_it(here: House) -> None:
+    session = await here.session()
+    await send(session, "one")
+    await idle(session)
+    async with session.change():
+        parking = asyncio.create_task(session.park("now"))
+        await in_line()
+        clearing = asyncio.create_task(session.end(CLEARED))
+        await in_line()
+        parking.cancel()
+        await asyncio.wait([parking])
+    async with asyncio.timeout(DEADLINE_S):
+        await clearing
+    assert session.snapshot.lifecycle is Lifecycle.ENDED
+    assert "process_ended" not in await topics(here, session)
+
+
+async def test_a_park_that_is_given_up_once_it_is_stored_is_carried_out(here: House) -> None:
+    session = await here.session()
+    await send(session, "one")
+    await idle(session)
+    parking = asyncio.create_task(session.park("now"))
+    await until(lambda: session.snapshot.lifecycle is Lifecycle.STOPPING or parking.done())
+    parking.cancel()
+    async with asyncio.timeout(DEADLINE_S):
+        await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.PARKED)
+    assert "process_ended" not in await topics(here, session)

@@ -305,7 +305,8 @@ class HostRun:
         self._settle_wishes()
         stop_s = self.session.around.patience.stop_s
         try:
-            with suppress(TimeoutError):
+            # With a log that was cut it cannot be asked, only ended.
+            with suppress(TimeoutError, LogCut):
                 async with asyncio.timeout(stop_s):
                     await self._ask_to_leave(target, cause, politely=not keep_turn)
                     if not keep_turn:

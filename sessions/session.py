@@ -109,9 +109,15 @@ class Session:
         await self.around.db.write(statements)
         crash_point("session-after-commit")
         self.snapshot = draft.snapshot
-        if run is not None:
-            run.inputs.commit(reserved)
-            await run.flush()
+        try:
+            if run is not None:
+                run.inputs.commit(reserved)
+                await run.flush()
+        finally:
+            # It is stored, whatever became of the lines.
+            await self._publish(draft, run)
+
+    async def _publish(self, draft: Draft, run: HostRun | None) -> None:
         self.around.bus.publish(self.id, draft.numbered)
         async with self._news:
             self._news.notify_all()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backends.base import LogCut
 from sessions import events as e
 from sessions import rows
 from sessions.model import Lifecycle
@@ -113,3 +114,39 @@ async def test_a_park_that_is_given_up_once_it_is_stored_is_carried_out(here: Ho
     async with asyncio.timeout(DEADLINE_S):
         await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.PARKED)
     assert "process_ended" not in await topics(here, session)
+
+
+async def notice_with_a_line(session: Session) -> None:
+    async with session.change() as draft:
+        draft.add(e.Noticed("test", "A line goes with it."))
+        draft.send("token", b"{}\n")
+
+
+async def test_what_is_stored_is_published_though_the_input_log_was_cut(here: House) -> None:
+    session = await here.session()
+    await send(session, "gate x")
+    async with asyncio.timeout(DEADLINE_S):
+        await session.until(lambda snapshot: snapshot.running is not None)
+    (process,) = here.machine.living()
+    del process.input[10:]
+    listening = session.around.bus.subscribe(session.id)
+    with pytest.raises(LogCut):
+        await notice_with_a_line(session)
+    async with asyncio.timeout(DEADLINE_S):
+        (published,) = await listening.take()
+    session.around.bus.unsubscribe(listening)
+    (stored,) = await rows.load_events(here.db, session.id, after=session.snapshot.next_event - 2, limit=9)
+    assert published == stored
+
+
+async def test_a_session_whose_input_log_was_cut_can_be_cleared(here: House) -> None:
+    session = await here.session()
+    await send(session, "gate x")
+    async with asyncio.timeout(DEADLINE_S):
+        await session.until(lambda snapshot: snapshot.running is not None)
+    (process,) = here.machine.living()
+    del process.input[10:]
+    async with asyncio.timeout(DEADLINE_S):
+        await session.end(CLEARED)
+    assert session.snapshot.lifecycle is Lifecycle.ENDED
+    assert here.machine.living() == []

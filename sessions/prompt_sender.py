@@ -139,13 +139,16 @@ class PromptSender:
         return not shortage
 
     async def _reopen_limit_if_due(self) -> None:
-        snapshot = self._session.snapshot
-        if snapshot.blocker is not Blocker.USAGE_LIMIT:
+        if not self._limit_is_over(self._session.snapshot):
             return
-        if self._around.clock.now_ms() >= snapshot.limit_until_ms:
-            async with self._session.change() as draft:
+        async with self._session.change() as draft:
+            if self._limit_is_over(draft.snapshot):
                 cause = "the usage limit opened again"
                 draft.add(e.ActivityChanged(Activity.BLOCKED, Activity.IDLE, cause))
+
+    def _limit_is_over(self, snapshot: Snapshot) -> bool:
+        held_back = snapshot.blocker is Blocker.USAGE_LIMIT
+        return held_back and self._around.clock.now_ms() >= snapshot.limit_until_ms
 
     async def _measure_if_stale(self) -> None:
         """After a turn: copy what the transcript has grown by, and ask how full the context is."""

@@ -9,7 +9,7 @@ import pytest
 from backends.base import LogCut
 from sessions import events as e
 from sessions import rows
-from sessions.model import Lifecycle
+from sessions.model import Activity, Blocker, Lifecycle
 from sessions.prompt_queue import Sender
 from sessions.reasons import CLEARED
 from sessions.session import Session
@@ -150,3 +150,21 @@ async def test_a_session_whose_input_log_was_cut_can_be_cleared(here: House) -> 
         await session.end(CLEARED)
     assert session.snapshot.lifecycle is Lifecycle.ENDED
     assert here.machine.living() == []
+
+
+async def test_a_usage_limit_that_opens_is_overtaken_by_what_happened_meanwhile(here: House) -> None:
+    session = await here.session()
+    await send(session, "one")
+    await idle(session)
+    assert session.run is not None
+    until_ms = here.clock.now_ms() + 3_600_000
+    async with session.change() as draft:
+        draft.add(e.ActivityChanged(Activity.IDLE, Activity.BLOCKED, "a limit", Blocker.USAGE_LIMIT))
+        draft.add(e.Noticed(e.USAGE_LIMIT, "A limit.", until_ms))
+    async with session.change() as draft:
+        here.clock.seconds += 7200
+        reopening = asyncio.create_task(session.run.sender._reopen_limit_if_due())
+        await in_line()
+        draft.add(e.ActivityChanged(Activity.BLOCKED, Activity.WORKING, "background work"))
+    await reopening
+    assert session.snapshot.activity is Activity.WORKING

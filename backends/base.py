@@ -195,7 +195,8 @@ class Host(Protocol):
     async def feed_from(self, offset: int) -> None:
         """Replace a dead follower: feed the program from byte `offset` of the input log on.
 
-        Ends an old follower that still lives first: there are never two.
+        Ends an old follower that still lives first: there are never two. Raises `LaunchFailed` if none can be
+        started now (no process to be had, say): the program lives on, and it may be tried again.
         """
         ...
 

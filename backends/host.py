@@ -34,6 +34,7 @@ from machine import ProcessRow
 # How long the shell may take to write the exit code once the program is dead, before it counts as hung.
 _EXIT_WRITTEN_S = 5.0
 _TABLE_AGE_S = 0.5
+_FOLLOWER_START_S = 10.0
 
 
 @dataclass(slots=True)
@@ -184,14 +185,19 @@ class LocalHost:
         try:
             # Not blocking: the program may have died just now, and nobody else reads.
             fifo = os.open(self._directory.fifo, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
-            return
+        except OSError as error:
+            raise LaunchFailed("the follower", reason=str(error)) from error
         try:
             os.set_blocking(fifo, True)
             # `tail` counts bytes from 1.
             script = spawn.HostScript("feed", self._directory, (str(offset + 1),))
             environment = {"PATH": os.defpath, MARKER: self._directory.key}
-            await spawn.start(script, cwd=self._directory.path, environment=environment, stdout=fifo)
+            async with asyncio.timeout(_FOLLOWER_START_S):
+                await spawn.start(script, cwd=self._directory.path, environment=environment, stdout=fifo)
+        except TimeoutError as error:
+            # What is left of it holds the FIFO, and is ended before the next one is started.
+            reason = f"its shell did not come up in {_FOLLOWER_START_S:.0f} s"
+            raise LaunchFailed("the follower", reason=reason) from error
         except (spawn.NotStarted, OSError) as error:
             raise LaunchFailed("the follower", reason=str(error)) from error
         finally:

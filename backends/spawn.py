@@ -70,6 +70,8 @@ async def start(
         try:
             answer = await _read_to_end(said)
         finally:
+            # Its work is done, or given up: waiting for one that hangs would hold up everybody.
+            leader.kill()
             leader.wait()
     finally:
         os.close(said)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.base import Host, HostExit, InputNotWritten, LogCut, OutputLine, Unkillable
+from backends.base import Host, HostExit, InputNotWritten, LaunchFailed, LogCut, OutputLine, Unkillable
 from faults import crash_point
 from sessions import events as e
 from sessions import rows
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 _OUTPUT_LOG = Path("output.ndjson")
 _UNSTORED_BYTES = 1 << 20
+_FIRST_MENDING_PAUSE_S = 0.2
+_LONGEST_MENDING_PAUSE_S = 10.0
 
 
 class HostRun:
@@ -286,10 +288,20 @@ class HostRun:
 
     async def mend_follower(self) -> None:
         """Replace the process that feeds the input log whenever it dies. Never returns by itself."""
+        pause_s = _FIRST_MENDING_PAUSE_S
         while True:
             await self.host.follower_died()
-            log.warning("follower replaced", extra={"session": self.session.id, "host": self.number})
-            await self.host.feed_from(self.inputs.replay_offset())
+            facts = {"session": self.session.id, "host": self.number}
+            try:
+                await self.host.feed_from(self.inputs.replay_offset())
+            except LaunchFailed as error:
+                # The machine has no process left, say. The CLI waits; what is sent meanwhile is in the log.
+                log.warning("follower not replaced; trying again", extra={**facts, "why": error.reason})
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_MENDING_PAUSE_S)
+            else:
+                log.warning("follower replaced", extra=facts)
+                pause_s = _FIRST_MENDING_PAUSE_S
 
     # --- ending -----------------------------------------------------------------------------------------
 

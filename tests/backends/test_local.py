@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+import machine
+from backends import host as local_host
 from backends import spawn
 from backends.base import HostRef, LaunchFailed
 from backends.directory import MARKER, HostDirectory, host_directories
 from backends.pty import PtyBackend
-from tests.backends.kit import Kit, directory_of, read_lines, until
+from tests.backends.kit import DEADLINE_S, Kit, directory_of, read_lines, send_text, until
 
 
 async def test_a_host_whose_starter_died_before_the_pids_were_written_is_waited_for(kit: Kit) -> None:
@@ -110,3 +112,40 @@ async def test_an_unrecorded_follower_is_ended_too_when_one_is_replaced(kit: Kit
     await host.feed_from(0)
     await until(lambda: stray.poll() is not None)
     assert host.alive()
+
+
+@pytest.mark.parametrize("hangs", ["the follower", "its starter"])
+async def test_a_follower_that_does_not_come_up_is_given_up_and_the_next_one_feeds(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, hangs: str
+) -> None:
+    backend = kit.pty()
+    host = await kit.shell(backend, "cat")
+    directory = directory_of(kit, host)
+    monkeypatch.setattr(local_host, "_FOLLOWER_START_S", 0.3)
+    script = kit.cwd / "hanging"
+    with monkeypatch.context() as patch:
+        if hangs == "the follower":
+            script.write_text("exec sleep 1000\n")
+            patch.setattr(spawn, "_SCRIPT", script)
+        else:
+            script.write_text("#!/bin/sh\nexec sleep 1000\n")
+            script.chmod(0o755)
+            patch.setattr(spawn, "_SHELL", str(script))
+        async with asyncio.timeout(DEADLINE_S):
+            with pytest.raises(LaunchFailed, match="did not come up"):
+                await host.feed_from(0)
+    assert host.alive()
+    await host.feed_from(0)
+    pids = directory.pids()
+    assert pids is not None
+    assert {each.pid for each in machine.this().writing_to(directory.fifo)} == {pids.follower.pid}
+    await send_text(host, "fed")
+    assert [line.data for line in await read_lines(host, 1)] == [b"fed"]
+
+
+async def test_a_follower_for_a_program_that_reads_no_more_cannot_be_started(kit: Kit) -> None:
+    backend = kit.pty()
+    host = await kit.shell(backend, "exec <&-; echo closed; exec sleep 1000")
+    await read_lines(host, 1)
+    with pytest.raises(LaunchFailed):
+        await host.feed_from(0)

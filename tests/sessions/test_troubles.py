@@ -1,18 +1,24 @@
 """What goes wrong with processes, on the scripted CLI: each a state with a sentence, and nothing lost."""
 
 import asyncio
+import errno
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from backends import spawn
+from backends.directory import HostDirectory
 from sessions import events as e
-from sessions import rows
+from sessions import host_run, rows
 from sessions.model import Allow, Blocker, Lifecycle
 from sessions.session import Session
 from sessions.slots import Limits
 from sessions.supervision import Vigilance
 from sessions.surroundings import Patience
+from tests.backends.kit import kill_process
 from tests.sessions.scripted import Place, by, make, open_ask, rest, seen, send, turns
 
 
@@ -91,6 +97,35 @@ async def test_a_cli_that_hangs_and_ignores_term_is_ended(place: Place) -> None:
         await by(manager.clear_session(session.id))
         assert session.snapshot.lifecycle is Lifecycle.ENDED
         assert [status for _, status, _ in await turns(session)] == ["interrupted"]
+
+
+async def test_a_follower_that_cannot_be_started_now_is_started_later_and_claude_stays(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, refused = spawn.start, 0
+
+    async def no_process_at_first(*arguments: Any, **more: Any) -> None:
+        nonlocal refused
+        if refused < 2:
+            refused += 1
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        await start(*arguments, **more)
+
+    monkeypatch.setattr(host_run, "_FIRST_MENDING_PAUSE_S", 0.01)
+    async with place.bridge() as manager:
+        session = await make(manager)
+        await send(session, "demo:text one")
+        await rest(session)
+        assert session.run is not None
+        pids = HostDirectory(place.root / "run", session.id, 1).pids()
+        assert pids is not None
+        monkeypatch.setattr(spawn, "start", no_process_at_first)
+        await kill_process(pids.follower)
+        await send(session, "demo:text two")
+        await rest(session)
+        assert refused == 2
+        assert [said for *_, said in await turns(session)] == ["DEMO: one", "DEMO: two"]
+        assert session.snapshot.host == 1
 
 
 @pytest.mark.parametrize("prompt", ["demo:text a cli:rubbish demo:text b", "demo:unicode", "demo:big 3"])

@@ -1,6 +1,7 @@
 """The tmux backend: hosts whose terminal is a window of a tmux server of the bridge's own.
 
-The server carries no data and no host: it may be killed at any time, and its windows are made again.
+The server carries no data and no host: it may be killed at any time, and its windows are made again. It may
+hang as well: then nobody waits for it for long.
 """
 
 import asyncio
@@ -111,9 +112,14 @@ class TmuxBackend(LocalBackend):
         await self._windows.restore(await self.living())
 
     async def keep_terminals(self) -> None:
-        """Run `ensure_terminals` now and whenever the server dies; never returns. The caller owns the task."""
+        """Run `ensure_terminals` now and whenever the server dies or hung; never returns.
+
+        The caller owns the task.
+        """
+        in_doubt = self._windows.server.in_doubt
         while True:
             self._windows.made.clear()
+            in_doubt.clear()
             try:
                 living = await self.living()
                 await self._windows.restore(living)
@@ -125,7 +131,11 @@ class TmuxBackend(LocalBackend):
                 await self._windows.made.wait()
                 continue
             if server is not None:
-                await self._watches.deaths.died(server)
+                forget = self._watches.deaths.when_dead(server, in_doubt.set)
+                try:
+                    await in_doubt.wait()
+                finally:
+                    forget()
             await asyncio.sleep(_SERVER_GONE_S)
 
 

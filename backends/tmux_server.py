@@ -8,8 +8,11 @@ its objects are not used, because each of them asks the server about everything 
 import asyncio
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +28,8 @@ SESSION = "bridge"
 _PANE_SCRIPT = Path(__file__).with_name("pane.sh")
 _NO_CONFIG = "/dev/null"
 _RETRY_S = 0.2
+# A server that is stopped or hangs takes commands and never answers. No session waits for it any longer.
+_ANSWER_S = 5.0
 # tmux takes a command line of 16 KiB in one message.
 _MAX_COMMAND_BYTES = 12_000
 _WINDOW_FORMAT = "#{pid},#{window_id}"
@@ -61,8 +66,15 @@ class NewWindow:
     directory: Path
 
 
+_Answer = tuple[int, list[str], str]
+"""How a tmux command went: exit code, lines, complaint."""
+
+
 class TmuxServer:
-    """Commands to one tmux server. Each method starts one tmux process, or two if there is no server yet."""
+    """Commands to one tmux server. Each method starts one tmux process, or two if there is no server yet.
+
+    Each ends within seconds. While a command is unanswered, no other is begun: they raise at once.
+    """
 
     def __init__(self, socket_name: str, watch: Sequence[str], environment: Mapping[str, str]) -> None:
         self.socket_name = socket_name
@@ -70,6 +82,10 @@ class TmuxServer:
         self._environment = {name: environment[name] for name in _SERVER_VARIABLES if name in environment}
         self._server: Server | None = None
         self._pid: int | None = None
+        self._asking = asyncio.Lock()
+        self._unanswered = False
+        self.in_doubt = asyncio.Event()
+        """Set when a command was given up, or answered after that: windows may not be as was wished."""
 
     async def make_windows(self, windows: Sequence[NewWindow]) -> list[str]:
         """Make `windows`, and the server if there is none; return their ids. Raises `TerminalUnavailable`."""
@@ -79,11 +95,14 @@ class TmuxServer:
         return ids
 
     async def kill_windows(self, ids: Sequence[str]) -> None:
-        """Remove windows; one that is gone already, or a server that is, is no error."""
+        """Remove windows; one that is gone already, or a server that is, is no error.
+
+        Raises `TerminalUnavailable`.
+        """
         await self._run([["kill-window", "-t", window] for window in ids])
 
     async def list_windows(self) -> dict[str, str]:
-        """Window ids by key; empty if there is no server. Raises `TerminalUnavailable` without tmux."""
+        """Window ids by key; empty if there is no server. Raises `TerminalUnavailable`."""
         format_ = f"{_WINDOW_FORMAT} #{{@host}}"
         _, lines, _ = await self._run([["list-windows", "-t", f"={SESSION}", "-F", format_]])
         self._pid = None
@@ -109,7 +128,7 @@ class TmuxServer:
         first += commands[0][1:]
         rest = [part for window in commands[1:] for part in window]
         for retry in (True, False):
-            code, lines, why = await asyncio.to_thread(self._start_server, [*first, *_SETTINGS, *rest])
+            code, lines, why = await self._ask(self._start_server, [*first, *_SETTINGS, *rest])
             if code == 0:
                 return [self._noted(line) for line in lines]
             if retry:
@@ -133,11 +152,32 @@ class TmuxServer:
         self._pid = int(pid)
         return window
 
-    async def _run(self, commands: Sequence[Sequence[str]]) -> tuple[int, list[str], str]:
-        """Run commands on a running server: exit code, lines, complaint. Starts no server."""
-        return await asyncio.to_thread(self._run_in_thread, _joined(commands))
+    async def _run(self, commands: Sequence[Sequence[str]]) -> _Answer:
+        """Run commands on a running server. Starts no server."""
+        return await self._ask(self._run_client, commands)
 
-    def _run_in_thread(self, arguments: list[str]) -> tuple[int, list[str], str]:
+    async def _ask(self, run: Callable[[list[str]], _Answer], commands: Sequence[Sequence[str]]) -> _Answer:
+        """What `run` says of `commands`. Raises `TerminalUnavailable`, also if it says nothing in time."""
+        async with self._asking:
+            if not self._unanswered:
+                answer = _in_own_thread(run, _joined(commands))
+                try:
+                    await asyncio.wait([answer], timeout=_ANSWER_S)
+                finally:
+                    if not answer.done():
+                        self._unanswered = True
+                        answer.add_done_callback(self._answered_late)
+                        self.in_doubt.set()
+                if answer.done():
+                    return answer.result()
+        raise TerminalUnavailable("tmux", reason="its server does not answer")
+
+    def _answered_late(self, answer: "asyncio.Future[_Answer]") -> None:
+        self._unanswered = False
+        self.in_doubt.set()
+        answer.exception()  # seen: nobody waits for it any more
+
+    def _run_client(self, arguments: list[str]) -> _Answer:
         import libtmux
         from libtmux.exc import LibTmuxException
 
@@ -149,11 +189,11 @@ class TmuxServer:
             raise TerminalUnavailable("tmux", reason=str(error) or "tmux is not installed") from error
         return done.returncode, done.stdout, " ".join(done.stderr)
 
-    def _start_server(self, commands: Sequence[Sequence[str]]) -> tuple[int, list[str], str]:
+    def _start_server(self, arguments: list[str]) -> _Answer:
         tmux = ["tmux", "-f", _NO_CONFIG, "-L", self.socket_name]
         try:
             done = subprocess.run(
-                [*tmux, *_joined(commands)],
+                [*tmux, *arguments],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -163,6 +203,31 @@ class TmuxServer:
         except OSError as error:
             raise TerminalUnavailable("tmux", reason="tmux is not installed") from error
         return done.returncode, done.stdout.decode().split(), done.stderr.decode("utf-8", "replace").strip()
+
+
+def _in_own_thread(run: Callable[[list[str]], _Answer], arguments: list[str]) -> "asyncio.Future[_Answer]":
+    """What `run` will say, in a thread that nobody else needs and that does not hold up the end of the process.
+
+    A client of a server that hangs cannot be made to end: the server holds its pipes, even if it is killed.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[_Answer] = loop.create_future()
+
+    def work() -> None:
+        try:
+            said = run(arguments)
+        except Exception as error:
+            settle = partial(answer.set_exception, error)
+        else:
+            settle = partial(answer.set_result, said)
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle)
+
+    try:
+        threading.Thread(target=work, name="tmux", daemon=True).start()
+    except RuntimeError as error:  # the machine has none left
+        raise TerminalUnavailable("tmux", reason=str(error)) from error
+    return answer
 
 
 def _joined(commands: Sequence[Sequence[str]]) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import machine
-from backends import processes
+from backends import processes, tmux, tmux_server
 from backends.base import TerminalUnavailable
 from backends.tmux import TmuxBackend
 from tests.backends.kit import Kit, directory_of, read_lines, send_text, until
@@ -205,3 +205,41 @@ async def test_windows_of_many_hosts_are_made_in_messages_that_the_server_takes(
     assert set(await server.list_windows()) == {window.key for window in windows}
     await server.kill_windows(ids)
     assert await server.list_windows() == {}
+
+
+@contextmanager
+def a_server_that_hangs(kit: Kit) -> Iterator[None]:
+    (pid,) = kit.tmux_command("display-message", "-p", "#{pid}")
+    os.kill(int(pid), signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(int(pid), signal.SIGCONT)
+
+
+async def test_a_server_that_hangs_holds_up_no_session(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tmux_server, "_ANSWER_S", 0.5)
+    monkeypatch.setattr(tmux, "_RETRY_S", 0.5)
+    backend = kit.tmux()
+    hosts = [await kit.shell(backend, "cat", title=f"session {number}") for number in range(12)]
+    ending = await kit.shell(backend, "read -r line; exit 3", title="ending")
+    keeping = asyncio.create_task(backend.keep_terminals())
+    names = ("list-windows", "-a", "-F", "#{window_name}")
+    await until(lambda: len(kit.tmux_command(*names)) == 13)
+    with a_server_that_hangs(kit):
+        async with asyncio.timeout(15):
+            # More than there are threads for all that waits.
+            await asyncio.gather(*(host.kill(2) for host in hosts[1:]), asyncio.to_thread(lambda: None))
+            assert not any(host.alive() for host in hosts[1:])
+            await send_text(ending, "end")
+            assert (await ending.wait()).code == 3
+            with pytest.raises(TerminalUnavailable, match="does not answer"):
+                await kit.shell(backend, "cat", title="another")
+            await send_text(hosts[0], "alive")
+            assert [line.data for line in await read_lines(hosts[0], 1)] == [b"alive"]
+    # What it was told meanwhile is made good once it answers.
+    await until(lambda: kit.tmux_command(*names) == ["session 0"])
+    host = await kit.shell(backend, "cat", title="another")
+    await until(lambda: kit.tmux_command(*names) == ["session 0", "another"])
+    assert host.alive()
+    keeping.cancel()

@@ -74,6 +74,7 @@ def _number(value: SqlValue) -> float:
 
 
 async def count_by_lifecycle(db: Database) -> dict[str, int]:
+    """How many sessions there are in each lifecycle that any is in, ended ones included."""
     rows = await db.read("SELECT status, count(*) FROM sessions GROUP BY status")
     return {str(status): int(_number(count)) for status, count in rows}
 

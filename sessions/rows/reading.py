@@ -157,6 +157,7 @@ async def find_requeued_turn(db: Database, session_id: SessionId, origin: str) -
 
 
 async def find_turn_by_origin(db: Database, origin: str) -> StoredTurn | None:
+    """The turn that the wish `origin` made, in whatever session; None if it made none."""
     row = await db.read_one(f"SELECT {_TURN_COLUMNS} FROM turns WHERE origin = ?", (origin,))  # noqa: S608
     return None if row is None else _turn(row)
 
@@ -201,6 +202,7 @@ async def count_blocks(db: Database, turn_id: TurnId) -> int:
 
 
 async def load_ask(db: Database, ask_id: AskId) -> StoredAsk | None:
+    """The ask with what became of it, also long after it was decided; None if there is none."""
     row = await db.read_one(
         "SELECT id, turn_id, host, request_id, opened_ms, body, session_id, status, decision, decided_by,"
         " closed_ms FROM asks WHERE id = ?",
@@ -258,6 +260,7 @@ def _numbered(session_id: SessionId, row: Sequence[Any]) -> e.Numbered:
 
 
 async def load_host(db: Database, session_id: SessionId, number: int) -> StoredHost | None:
+    """What is recorded of a host, ended ones included; its `ref` is None until it was launched."""
     row = await db.read_one(
         "SELECT number, backend, address, status, applied, replay_from FROM hosts"
         " WHERE session_id = ? AND number = ?",

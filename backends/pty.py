@@ -69,11 +69,6 @@ class PtyTerminal:
         if self._readable is not None and not self._readable.done():
             self._readable.set_result(None)
 
-    def resize(self, rows: int, columns: int) -> None:
-        """Tell the watch command the size of the screen in characters."""
-        if not self._process.closed:
-            self._process.setwinsize(rows, columns)
-
     async def close(self) -> None:
         """End the watch command and give the PTY back. The host does not notice. May be called again."""
         if self._process.closed:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from storage.backups import damage, make_backup
+from storage.backups import make_backup
 from storage.connection import Connections, Row, SqlValue, Synchronous, reading, writing
 from storage.errors import DatabaseCorrupt, StorageError, translate
 from storage.migrations import Migration
@@ -135,10 +135,6 @@ class Database:
             return await self._readers.run(lambda connection: make_backup(connection, self._path))
         except OSError as error:
             raise StorageError(f"The copy could not be made: {error.strerror}.") from error
-
-    async def find_damage(self) -> str | None:
-        """Read the whole file through (seconds a gigabyte); what is wrong with it, or None."""
-        return await self._readers.run(lambda connection: damage(connection, thorough=True))
 
     async def _shorten_wal(self) -> None:
         """Start the WAL file afresh once it is large; overlapping readers keep SQLite from doing so itself."""

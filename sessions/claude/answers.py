@@ -36,12 +36,9 @@ def allow_and_remember(
     return _allow(ask.request_id, ask.input, updates)
 
 
-def deny(request_id: str, message: str = DENY_DEFAULT, *, interrupt: bool = False) -> bytes:
-    """Refuse any kind of ask. Claude reads `message` and goes on, unless `interrupt` ends the turn."""
-    body: dict[str, Any] = {"behavior": "deny", "message": message.strip() or DENY_DEFAULT}
-    if interrupt:
-        body["interrupt"] = True
-    return _answer(request_id, body)
+def deny(request_id: str, message: str = DENY_DEFAULT) -> bytes:
+    """Refuse any kind of ask. Claude reads `message` and goes on."""
+    return _answer(request_id, {"behavior": "deny", "message": message.strip() or DENY_DEFAULT})
 
 
 def answer_question(ask: QuestionAsked, answers: Mapping[str, str | Sequence[str]]) -> bytes:

@@ -95,8 +95,9 @@ def initialize(request_id: str) -> bytes:
     return _request(request_id, "initialize")
 
 
-def interrupt(request_id: str, *, cancel_queued: bool = False) -> bytes:
-    return _request(request_id, "interrupt", cancel_queued=cancel_queued)
+def interrupt(request_id: str) -> bytes:
+    """Cut what runs; prompts that the CLI has queued stay."""
+    return _request(request_id, "interrupt", cancel_queued=False)
 
 
 def set_model(request_id: str, model: str) -> bytes:

@@ -85,13 +85,12 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on with a conversation: from its end, or cut after the message `at` (the rest stays stored).
+    """Go on with a conversation.
 
     `continue_turn`: a turn that was cut by a crash goes on by itself, under its prompt's uuid.
     """
 
     conversation_id: str
-    at: str | None = None
     continue_turn: bool = False
 
 
@@ -122,7 +121,6 @@ class LaunchLine:
     model: str = ""
     permission_mode: str = "default"
     trusted: bool = False
-    appended_system_prompt: str = ""
 
 
 def argv(line: LaunchLine) -> tuple[str, ...]:
@@ -141,7 +139,6 @@ def argv(line: LaunchLine) -> tuple[str, ...]:
         *("--permission-mode", cli_mode(line.permission_mode)),
         *("--settings", json.dumps(settings(line.private), separators=(",", ":"))),
         *(() if line.trusted else ("--setting-sources", "user", "--strict-mcp-config")),
-        *(("--append-system-prompt", line.appended_system_prompt) if line.appended_system_prompt else ()),
     )
 
 
@@ -201,7 +198,7 @@ def _conversation(start: Start) -> tuple[str, ...]:
         case Fresh():
             return ("--session-id", _uuid(start.conversation_id))
         case Resume():
-            return ("--resume", _uuid(start.conversation_id), *_cut(start.at))
+            return ("--resume", _uuid(start.conversation_id))
         case Fork():
             return (
                 *("--resume", _uuid(start.parent_id)),

@@ -108,7 +108,6 @@ def test_a_command_that_could_do_something_else_is_refused(name: str, arguments:
     [
         (control.initialize("r"), {"subtype": "initialize"}),
         (control.interrupt("r"), {"subtype": "interrupt", "cancel_queued": False}),
-        (control.interrupt("r", cancel_queued=True), {"subtype": "interrupt", "cancel_queued": True}),
         (control.set_model("r", "opus"), {"subtype": "set_model", "model": "opus"}),
         (control.set_permission_mode("r", "plan"), {"subtype": "set_permission_mode", "mode": "plan"}),
         (control.set_permission_mode("r", "manual"), {"subtype": "set_permission_mode", "mode": "default"}),
@@ -147,7 +146,6 @@ def test_a_control_request_has_its_fields(line: bytes, request_body: dict[str, A
         ),
         (answers.deny("r", "not now"), {"behavior": "deny", "message": "not now"}),
         (answers.deny("r", " "), {"behavior": "deny", "message": answers.DENY_DEFAULT}),
-        (answers.deny("r", "no", interrupt=True), {"behavior": "deny", "message": "no", "interrupt": True}),
         (
             answers.answer_question(QUESTION, {"Which?": ["A", "B"]}),
             {"behavior": "allow", "updatedInput": {**QUESTION.input, "answers": {"Which?": "A, B"}}},

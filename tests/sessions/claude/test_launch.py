@@ -35,7 +35,6 @@ def line(start: Start, **facts: object) -> LaunchLine:
     [
         (Fresh(ONE), ("--session-id", ONE)),
         (Resume(ONE), ("--resume", ONE)),
-        (Resume(ONE, at=TWO), ("--resume", ONE, "--resume-session-at", TWO)),
         (Resume(ONE, continue_turn=True), ("--resume", ONE)),
         (Fork(ONE, TWO), ("--resume", ONE, "--fork-session", "--session-id", TWO)),
         (
@@ -99,7 +98,7 @@ def test_an_unknown_permission_mode_is_refused(mode: str) -> None:
 
 @given(st.text())
 def test_no_text_passes_as_an_id(text: str) -> None:
-    for start in (Fresh(text), Resume(text), Resume(ONE, at=text), Fork(text, ONE), Fork(ONE, text)):
+    for start in (Fresh(text), Resume(text), Fork(text, ONE), Fork(ONE, text)):
         with pytest.raises(BadLaunch):
             argv(line(start))
 

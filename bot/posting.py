@@ -74,7 +74,7 @@ class Posting:
         self._refused: OrderedDict[str, None] = OrderedDict()
 
     async def take(self, step: Step, posts: Posts) -> None:
-        """Carry out `step`; what is refused is shown otherwise then.
+        """Carry out `step`; what is refused is shown otherwise then, or not deleted.
 
         Raises what `Transport` raises, `StorageError`, and `SessionGone`.
         """
@@ -89,10 +89,14 @@ class Posting:
                 case _:
                     assert_never(step)
         except BodyRefused as error:
+            facts = {"session": posts.session_id, "code": error.code}
             if isinstance(step, Remove):
-                raise
-            facts = {"session": posts.session_id, "subject": step.wish.subject, "code": error.code}
-            log.error("Discord refused a post", extra=facts)  # noqa: TRY400 (the facts say it all)
+                # It would refuse it every time: the message stays, and is none of ours any more.
+                facts |= {"subject": step.row.subject, "post": step.row.message_id}
+                log.error("Discord refused to delete a post", extra=facts)  # noqa: TRY400 (the facts say it all)
+                await self._forget(step.row, posts)
+                return
+            log.error("Discord refused a post", extra={**facts, "subject": step.wish.subject})  # noqa: TRY400
             self._refuse(step.wish)
 
     def acceptable(self, wish: PostWish) -> PostWish:
@@ -206,6 +210,9 @@ class Posting:
         if message_id is not None:
             await self.transport.delete(row.channel_id, message_id)
             crash_point("post-removed")
+        await self._forget(row, posts)
+
+    async def _forget(self, row: PostRow, posts: Posts) -> None:
         await self._db.write([delete_post(row.id)])
         self._tries.pop(row.id, None)
         posts.rows.pop((row.subject, row.ordinal), None)

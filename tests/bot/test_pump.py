@@ -13,7 +13,16 @@ from bot.posting import Posting, Posts
 from bot.pump import Pace, Pump, Unit
 from bot.rows import load_posts
 from bot.traffic import STREAMS_AT_FULL_PACE, Traffic, Urgency
-from bot.transport import ChannelClosed, MessageGone, PostingError, Seen, ThreadArchived, TryLater, fingerprint
+from bot.transport import (
+    BodyRefused,
+    ChannelClosed,
+    MessageGone,
+    PostingError,
+    Seen,
+    ThreadArchived,
+    TryLater,
+    fingerprint,
+)
 from storage import AnyStatement, DatabaseFull, Outcome
 from tests.bot.stage import Stage, stage
 
@@ -344,6 +353,20 @@ async def test_posts_that_nobody_wishes_go(bench: Bench) -> None:
     bench.wish("turn", "one", urgency=Urgency.FINAL)
     await bench.until(0.2)
     assert [text for _, text in bench.sent("delete")] == ["2", "3"]
+
+
+async def test_a_post_that_may_not_be_deleted_is_given_up_and_said_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.wish("turn", "one", "two", "three", urgency=Urgency.FINAL)
+    await bench.until(0.1)
+    bench.discord.errors = [BodyRefused(50021, 400)] * 3
+    bench.wish("turn", "one", urgency=Urgency.FINAL)
+    await bench.until(300)
+    assert [text for _, text in bench.sent("delete")] == ["2", "3"]
+    assert [row.message_id for row in await load_posts(bench.core.db, bench.session_id)] == [1]
+    assert [getattr(each, "code", 0) for each in caplog.records] == [50021, 50021]
+    assert bench.pump.is_settled
 
 
 async def test_cards_and_texts_have_fingerprints_of_their_own() -> None:

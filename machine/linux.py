@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import struct
+import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ _PROC = Path("/proc")
 _MEMINFO = _PROC / "meminfo"
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _NS_PER_S = 1_000_000_000
+# An exec takes 0.1 ms, and longer on a busy machine; who looks blocks meanwhile.
+_EXEC_TRIES = 50
+_EXEC_PAUSE_S = 0.002
 _UCRED = struct.Struct("3i")  # pid, uid, gid
 
 
@@ -79,7 +83,7 @@ class LinuxMachine:
         found = set()
         for pid in _pids():
             with suppress(OSError):
-                environment = Path(f"/proc/{pid}/environ").read_bytes()
+                environment = _environment(pid)
                 if wanted in environment and wanted in environment.split(b"\0"):
                     row = self.read_process(pid)
                     if row is not None and not row.zombie and pid != os.getpid():
@@ -157,6 +161,36 @@ class LinuxMachine:
 
 def _pids() -> Iterator[int]:
     return (int(name) for name in os.listdir(_PROC) if name.isdigit())  # noqa: PTH208 - names are all it needs
+
+
+def _environment(pid: int) -> bytes:
+    """The environment that `pid` was started with; empty for the kernel's own. Raises `OSError`."""
+    environment = _read_environment(pid)
+    tries = _EXEC_TRIES
+    while not environment and tries and _has_program(pid):
+        if _has_arguments(pid):  # the exec is over by now, or it really has no variables
+            return _read_environment(pid)
+        time.sleep(_EXEC_PAUSE_S)
+        environment = _read_environment(pid)
+        tries -= 1
+    return environment
+
+
+def _read_environment(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def _has_program(pid: int) -> bool:
+    try:
+        os.readlink(f"/proc/{pid}/exe")  # noqa: PTH115 - only whether there is one
+    except OSError:
+        return False
+    return True
+
+
+def _has_arguments(pid: int) -> bool:
+    """Always, but for a moment of its exec: then the kernel shows neither arguments nor variables yet."""
+    return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
 
 
 def _proportional_bytes(pid: int) -> int:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from backends.base import Backend, BackendError
+from sessions import rows
 from sessions.access import Actor, Role
 from sessions.adoption import adopt_strangers
 from sessions.bus import Bus
@@ -179,6 +180,12 @@ class SessionManager:
         admin = Actor(user_id, "core", Role.ADMIN)
         sessions, _ = await self.query_sessions(admin, QuerySessions(user_id=user_id, limit=100))
         return sessions
+
+    async def persist_session(self, session_id: str) -> None:
+        """Return when the session's row is stored as it is; every change is stored as it happens anyway."""
+        session = await self.get_session(session_id)
+        async with session.change() as draft:
+            draft.extra.append(rows.update_session(draft.snapshot))
 
     async def statistics(self, wish: ReadStatistics) -> Statistics:
         """Counts and sums for `wish`; reads the memory of every host tree, which takes milliseconds each."""

@@ -64,6 +64,11 @@ class Session:
         return self.snapshot.id
 
     @property
+    def last_activity(self) -> int:
+        """When something last happened, in milliseconds since the epoch."""
+        return self.snapshot.last_activity_ms
+
+    @property
     def message_count(self) -> int:
         """How many prompts the session was given."""
         return self.snapshot.message_count

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sessions import rows
 from sessions.access import Actor, Role
 from sessions.commands import QuerySessions, ReadStatistics
 from sessions.loaded_sessions import CACHED_SESSIONS
@@ -108,6 +109,15 @@ async def test_an_emergency_stop_that_cannot_be_stored_tells_what_became_of_each
         assert {each.session_id: each.had_process for each in report} == {working.id: True, waiting.id: False}
         assert all(each.trouble.endswith("The log says why.") for each in report)
         assert here.machine.living() == []
+
+
+async def test_persisting_writes_the_row_as_the_session_is(here: House) -> None:
+    session = await here.session()
+    await here.db.write([Statement("UPDATE sessions SET title = 'spoilt' WHERE id = ?", (session.id,))])
+    await session.rename("right")
+    await here.manager.persist_session(session.id)
+    stored = await rows.load_snapshot(here.db, session.id)
+    assert stored == session.snapshot
 
 
 async def test_statistics_count_processes_and_turns(here: House) -> None:

@@ -6,7 +6,7 @@ hang as well: then nobody waits for it for long.
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +20,9 @@ _TITLE_LENGTH = 40
 _RETRY_S = 5.0
 # A server that dies at once, again and again, must not keep the machine busy.
 _SERVER_GONE_S = 0.5
+
+
+FindLiving = Callable[[], Awaitable[Sequence[HostDirectory]]]
 
 
 class _Windows:
@@ -43,9 +46,14 @@ class _Windows:
     async def find(self, directory: HostDirectory) -> Terminal:
         return self._terminal(_key(directory))
 
-    async def restore(self, living: Sequence[HostDirectory]) -> None:
-        """Make the missing windows of `living` and remove those of nobody. Raises `TerminalUnavailable`."""
+    async def restore(self, find_living: FindLiving) -> Sequence[HostDirectory]:
+        """Make the missing windows of the living and remove those of nobody; return who lives.
+
+        Raises `TerminalUnavailable`.
+        """
         async with self._making:
+            # Looked for in here: whoever ends from now on closes its window after this.
+            living = await find_living()
             self._ids = await self.server.list_windows()
             self.known = True
             wanted = {_key(directory): directory for directory in living}
@@ -56,6 +64,7 @@ class _Windows:
             missing = [key for key in wanted if key not in self._ids]
             windows = [_window(wanted[key], _title_of(wanted[key])) for key in missing]
             self._ids.update(zip(missing, await self.server.make_windows(windows), strict=True))
+            return living
 
     async def close(self) -> None:
         """Nothing to let go of: the windows are the tmux server's, and stay."""
@@ -65,10 +74,11 @@ class _Windows:
 
         async def close() -> None:
             self._held.discard(key)
-            window = self._ids.pop(key, None)
-            if window is not None:
-                with suppress(TerminalUnavailable):
-                    await self.server.kill_windows([window])
+            async with self._making:
+                window = self._ids.pop(key, None)
+                if window is not None:
+                    with suppress(TerminalUnavailable):
+                        await self.server.kill_windows([window])
 
         return Terminal(lambda: self.server.attach_command(self._ids.get(key)), close)
 
@@ -109,7 +119,7 @@ class TmuxBackend(LocalBackend):
 
         Raises `TerminalUnavailable`.
         """
-        await self._windows.restore(await self.living())
+        await self._windows.restore(self.living)
 
     async def keep_terminals(self) -> None:
         """Run `ensure_terminals` now and whenever the server dies or hung; never returns.
@@ -121,8 +131,7 @@ class TmuxBackend(LocalBackend):
             self._windows.made.clear()
             in_doubt.clear()
             try:
-                living = await self.living()
-                await self._windows.restore(living)
+                living = await self._windows.restore(self.living)
             except TerminalUnavailable:
                 await asyncio.sleep(_RETRY_S)  # tmux may be installed one day; looking for it starts no process
                 continue

@@ -6,7 +6,7 @@ import pty
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import machine
 from backends import processes, tmux, tmux_server
 from backends.base import TerminalUnavailable
 from backends.tmux import TmuxBackend
+from backends.tmux_server import NewWindow, TmuxServer
 from tests.backends.kit import Kit, directory_of, read_lines, send_text, until
 
 PANES = ("list-panes", "-a", "-F", "#{window_name} #{pane_current_command}")
@@ -243,3 +244,26 @@ async def test_a_server_that_hangs_holds_up_no_session(kit: Kit, monkeypatch: py
     await until(lambda: kit.tmux_command(*names) == ["session 0", "another"])
     assert host.alive()
     keeping.cancel()
+
+
+async def test_a_host_that_ends_while_windows_are_made_again_leaves_none(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = kit.tmux()
+    host = await kit.shell(backend, "cat", title="ending")
+    kit.tmux_command("kill-server")
+    make, making, go_on = TmuxServer.make_windows, asyncio.Event(), asyncio.Event()
+
+    async def slow(self: TmuxServer, windows: Sequence[NewWindow]) -> list[str]:
+        making.set()
+        await go_on.wait()
+        return await make(self, windows)
+
+    monkeypatch.setattr(TmuxServer, "make_windows", slow)
+    restoring = asyncio.create_task(backend.ensure_terminals())
+    await making.wait()
+    ending = asyncio.create_task(host.kill(1))
+    await until(lambda: not host.alive())
+    go_on.set()
+    await asyncio.gather(restoring, ending)
+    assert kit.tmux_command("list-windows", "-a") == []

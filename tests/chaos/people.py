@@ -195,6 +195,8 @@ class Person:
                     return await client.perform(self.actor, command)
             except CoreLost:
                 await asyncio.sleep(0.01)
+            except AlreadyDecided:
+                raise  # whatever the disk does: somebody else was first
             except SessionError:
                 if not self._patient:
                     raise

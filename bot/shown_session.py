@@ -187,6 +187,8 @@ class ShownSession:
             self._mark(f"turn:{turn_id}", Urgency.FINAL)
         if isinstance(event, e.TurnQueued) and event.alternative_of is not None:
             self._mark_alternatives(event.alternative_of)
+        if isinstance(event, e.TurnWithdrawn):  # the answer that was asked for again is the last one again
+            self._mark_alternatives(turn_id)
         if isinstance(event, e.TurnEnded):
             self._read_work_place()
 
@@ -243,13 +245,18 @@ class ShownSession:
         if kind != "notice" or name == CONTEXT_SUBJECT:  # the event of a notice is read back
             self._mark(name, Urgency.FINAL)
 
-    def _mark_alternatives(self, root: str) -> None:
+    def _mark_alternatives(self, one: str) -> None:
+        """Show the answers to the same prompt anew; `one` is any of their turns."""
+
         async def mark() -> None:
-            for turn in await self._turns.group_of(await load_turn(self._around.db, TurnId(root))):
+            first = await load_turn(self._around.db, TurnId(one))
+            if first.alternative_of is not None:
+                first = await load_turn(self._around.db, first.alternative_of)
+            for turn in await self._turns.group_of(first):
                 if turn.status is not TurnStatus.QUEUED:
                     self._mark(f"turn:{turn.id}", Urgency.FINAL)
 
-        self._around.spawn(f"alternatives of {root}", mark())
+        self._around.spawn(f"alternatives of {one}", mark())
 
     def _read_work_place(self) -> None:
         async def read() -> None:

@@ -362,6 +362,22 @@ async def test_what_changes_while_the_session_is_asked_for_is_shown_in_the_end(
         assert "**State** ready" in r.thread.from_bot[0].text
 
 
+async def test_an_answer_is_the_last_one_again_when_asking_again_was_withdrawn(
+    patient: FakeDiscord, tmp_path: Path
+) -> None:
+    async with room(patient, tmp_path) as r:
+        first = await r.session.prompt("ask")
+        await r.session.add(Text(ANSWER))
+        await r.session.end()
+        await r.settled()
+        again = await r.session.queue("ask", alternative_of=first)
+        await r.thread.wait_for_message("Asked again")
+        await r.session.happen(e.TurnWithdrawn(again, f"discord:{r.owner.id}"))
+        await patient.until(lambda: "Asked again" not in "".join(r.posts))
+        await r.settled()
+        assert r.posts == [ANSWER + CLOSING]
+
+
 async def test_a_void_text_disappears(patient: FakeDiscord, tmp_path: Path) -> None:
     async with room(patient, tmp_path) as r:
         turn = await r.session.prompt("ask")

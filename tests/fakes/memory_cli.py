@@ -42,16 +42,18 @@ class Message:
 
 @dataclass
 class Conversation:
-    """What a transcript keeps. `done` are the prompts whose turn has ended."""
+    """What a transcript keeps. `done` are the prompts whose turn has ended, `branches` what was rewound."""
 
     messages: list[Message] = field(default_factory=list)
+    branches: list[Message] = field(default_factory=list, kw_only=True)
     done: set[str] = field(default_factory=set)
 
     def index(self, ident: str) -> int:
         return next((n for n, each in enumerate(self.messages) if each.uuid == ident), -1)
 
     def cut(self, length: int) -> None:
-        """Forget what comes after the first `length` messages."""
+        """Forget what comes after the first `length` messages; the file keeps it as a branch."""
+        self.branches += self.messages[length:]
         del self.messages[length:]
         self.done &= {each.uuid for each in self.messages}
 

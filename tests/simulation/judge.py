@@ -41,7 +41,7 @@ def _history(world: World) -> History:
         hosts.setdefault(session_id, []).append(logs)
     tables = read_tables(world.database)
     conversations = world.claude.conversations.values()
-    said = {each.uuid for conversation in conversations for each in conversation.messages}
+    said = {each.uuid for one in conversations for each in (*one.messages, *one.branches)}
     return History(
         root=Path("/nonexistent"),
         tables=tables,

@@ -195,7 +195,7 @@ def test_a_directory_in_one_that_may_not_be_looked_into_is_told_of_in_a_sentence
     command = [sys.executable, "-c", _AS_SOMEBODY_ELSE, str(closed / "inner")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=os.sep, env=_PACKAGES)
     assert done.stderr == ""
-    assert "may not be written by this user" in done.stdout
+    assert "cannot be written by this user" in done.stdout
 
 
 def test_wrong_settings_are_all_listed_with_their_lines_and_end_with_two(

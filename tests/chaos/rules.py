@@ -35,7 +35,7 @@ class Rule(StrEnum):
     POST_LOST = "Discord does not show a text of the log"
     POST_TWICE = "Discord shows a text of the log twice"
     POST_ORDER = "Discord shows texts out of order"
-    REQUESTS_INVALID = "more than one request in a hundred was invalid for Discord"
+    REQUESTS_INVALID = "more than one request in a hundred, and more than one a start, was invalid for Discord"
     STARTS_OVER_BUDGET = "more sessions with Discord were started in a day than it allows"
     PROCESS_LEFT = "a process is left over"
     LOCK_HELD = "a lock is left over"

@@ -339,7 +339,9 @@ SOUND_TRAFFIC: dict[str, object] = {
 }
 TRAFFIC: list[tuple[Rule | None, dict[str, object]]] = [
     (None, {}),
-    (Rule.REQUESTS_INVALID, {"invalid": 11}),
+    (Rule.REQUESTS_INVALID, {"invalid": 11, "starts_s": [0.0, 60.0]}),
+    (None, {"requests": 264, "invalid": 18, "starts_s": [n * 2.0 for n in range(18)]}),
+    (Rule.REQUESTS_INVALID, {"requests": 264, "invalid": 19, "starts_s": [n * 2.0 for n in range(18)]}),
     (Rule.STARTS_OVER_BUDGET, {"starts_s": [n * 86.3 for n in range(1001)]}),
 ]
 

@@ -7,7 +7,7 @@ from tests.bench.figures import Figure, table
 
 # What counts something, or is a difference of two measures of one run, holds on any machine.
 ALSO_ASSERTED = ("tmux processes", "memory", "objects left", "tasks left", "descriptors left")
-# Also a ratio moves with what else the machine does: where it does nothing, waking up at once costs a floor less.
+# Also a ratio moves with what else the machine does: on an idle one, a floor that wakes at once costs less.
 # What misses its goal by a factor of two is no accident.
 SLACK = 2.0
 # No ratios, and nothing that the other parts do not assert.

@@ -152,6 +152,8 @@ class TurnStore:
         while held.stale or held.missed or held.row is None or held.flow is None:
             missed = held.missed or held.flow is None
             held.stale = held.missed = False
+            if missed:
+                held.flow = None  # a block that comes meanwhile would be added to what is thrown away
             held.row = await load_turn(self._db, turn_id)
             if missed:
                 blocks = await load_blocks(self._db, turn_id)

@@ -71,10 +71,22 @@ _UNORDERED = (
 )
 
 
+_DELTA = "stream_event content_block_delta"
+
+
 def kinds(lines: Sequence[Line]) -> list[str]:
-    """The kinds in order, a run of equal ones once."""
-    named = (kind(line) for line in lines)
-    return [name for name, _ in groupby(name for name in named if name not in _UNORDERED)]
+    """The kinds in order, a run of equal ones once, and of a block that grows the first delta only.
+
+    What is said while it grows comes between any two of them, as the clock has it.
+    """
+    found: list[str] = []
+    grows = False
+    for name in (kind(line) for line in lines):
+        if name in _UNORDERED or (name == _DELTA and grows):
+            continue
+        grows = name == _DELTA or (grows and name != "stream_event content_block_start")
+        found.append(name)
+    return [name for name, _ in groupby(found)]
 
 
 async def plain_turns(cli: StreamCli) -> None:

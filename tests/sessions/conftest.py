@@ -1,4 +1,4 @@
-"""A database of its own for each test, with the project's real schema."""
+"""A database of its own for each test, with the project's real schema, and a house on it."""
 
 from collections.abc import AsyncIterator
 from importlib.resources import files
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from storage import Database, load_migrations
+from tests.sessions.kit import House, house
 
 
 @pytest.fixture
@@ -15,3 +16,10 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
         tmp_path / "sessions.db", load_migrations(files("bridge") / "migrations")
     ) as opened:
         yield opened
+
+
+@pytest.fixture
+async def here(db: Database, tmp_path: Path) -> AsyncIterator[House]:
+    """A house with a running bridge, on fakes."""
+    async with house(db, tmp_path) as made:
+        yield made

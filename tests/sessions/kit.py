@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from backends.base import Backend, InputLine
+from sessions import rows
 from sessions.manager import Policy, SessionManager
+from sessions.prompt_queue import Sender
 from sessions.resources import Resources
 from sessions.session import Session
 from sessions.session_maker import NewSession
@@ -192,6 +194,23 @@ async def house(db: Database, root: Path, limits: Limits | None = None) -> Async
         yield made
     finally:
         await made.bury()
+
+
+async def send(session: Session, *prompts: str) -> None:
+    """Hand in prompts, each under an origin of its own."""
+    for prompt in prompts:
+        await session.send_message(prompt, sender=Sender(USER, f"{session.id} {prompt}"))
+
+
+async def idle(session: Session) -> None:
+    """Wait until nothing runs and nothing waits."""
+    async with asyncio.timeout(DEADLINE_S):
+        await session.until(lambda snapshot: snapshot.is_idle and not snapshot.queue)
+
+
+async def statuses(here: House, session: Session) -> list[tuple[str, str]]:
+    """Each prompt with what became of its turn, oldest first."""
+    return [(turn.prompt, turn.status.value) for turn in reversed(await rows.load_turns(here.db, session.id))]
 
 
 async def until(is_so: Callable[[], bool], deadline_s: float = DEADLINE_S) -> None:

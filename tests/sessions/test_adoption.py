@@ -1,10 +1,7 @@
 """Processes that the database does not know: taken over with what they said, never killed."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
-
-import pytest
 
 from bridge.schema import schema
 from sessions import rows
@@ -14,13 +11,7 @@ from sessions.model import Lifecycle, Text
 from sessions.prompt_queue import Sender
 from sessions.session import Session
 from storage import Database
-from tests.sessions.kit import DEADLINE_S, USER, House, house
-
-
-@pytest.fixture
-async def here(db: Database, tmp_path: Path) -> AsyncIterator[House]:
-    async with house(db, tmp_path) as made:
-        yield made
+from tests.sessions.kit import DEADLINE_S, USER, House
 
 
 async def ask(session: Session, prompt: str) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -11,43 +10,39 @@ from sessions.host_run import HostRun
 from sessions.model import TurnStatus
 from sessions.output_lines import ReadLine
 from sessions.prompt_queue import Sender
-from storage import Database
-from tests.sessions.kit import DEADLINE_S, USER, house, until
+from tests.sessions.kit import DEADLINE_S, USER, House, until
 
 
 async def test_a_greeting_from_before_a_prompt_says_nothing_about_its_turn(
-    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bridge stood still: a turn is over in unread lines when it asks why Claude is silent."""
-    async with house(db, tmp_path) as here:
-        session = await here.session()
-        await session.send_message("gate x", sender=Sender(USER, "1"))
-        await session.until(lambda snapshot: snapshot.running is not None)
-        await session.send_message("two", sender=Sender(USER, "2"))
-        (process,), read_on, apply = here.machine.living(), asyncio.Event(), HostRun._apply
+    session = await here.session()
+    await session.send_message("gate x", sender=Sender(USER, "1"))
+    await session.until(lambda snapshot: snapshot.running is not None)
+    await session.send_message("two", sender=Sender(USER, "2"))
+    (process,), read_on, apply = here.machine.living(), asyncio.Event(), HostRun._apply
 
-        async def late(self: HostRun, lines: Sequence[ReadLine]) -> None:
-            await read_on.wait()
-            for line in lines:
-                await apply(self, [line])
-                if session.snapshot.is_idle and session.snapshot.queue:
-                    await session.until(lambda snapshot: snapshot.sent is not None)
+    async def late(self: HostRun, lines: Sequence[ReadLine]) -> None:
+        await read_on.wait()
+        for line in lines:
+            await apply(self, [line])
+            if session.snapshot.is_idle and session.snapshot.queue:
+                await session.until(lambda snapshot: snapshot.sent is not None)
 
-        monkeypatch.setattr(HostRun, "_apply", late)
-        printed = len(process.output)
-        here.claude.open_gate("x")
-        await until(lambda: b'"state": "idle"' in process.output[printed:])
-        assert session.run is not None
-        asking = asyncio.create_task(session.run.greet(in_silence_s=DEADLINE_S))
-        await until(lambda: b'"control_response"' in process.output[printed:])
-        read_on.set()
-        await asking
-        run = session.run
-        await until(
-            lambda: process.output.count(b'"type": "result"') == 2 and run._read_to == len(process.output)
-        )
-        turns = await rows.load_turns(here.db, session.id)
-        assert [each.prompt for each in turns] == ["two", "gate x"]
-        for each in turns:
-            assert each.status is TurnStatus.DONE
-            assert await rows.load_blocks(here.db, each.id)
+    monkeypatch.setattr(HostRun, "_apply", late)
+    printed = len(process.output)
+    here.claude.open_gate("x")
+    await until(lambda: b'"state": "idle"' in process.output[printed:])
+    assert session.run is not None
+    asking = asyncio.create_task(session.run.greet(in_silence_s=DEADLINE_S))
+    await until(lambda: b'"control_response"' in process.output[printed:])
+    read_on.set()
+    await asking
+    run = session.run
+    await until(lambda: process.output.count(b'"type": "result"') == 2 and run._read_to == len(process.output))
+    turns = await rows.load_turns(here.db, session.id)
+    assert [each.prompt for each in turns] == ["two", "gate x"]
+    for each in turns:
+        assert each.status is TurnStatus.DONE
+        assert await rows.load_blocks(here.db, each.id)

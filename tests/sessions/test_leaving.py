@@ -1,8 +1,6 @@
 """Leaving a process, and what comes between: another wish, a wish that is given up, a log that was cut."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -10,36 +8,32 @@ from backends.base import LogCut
 from sessions import events as e
 from sessions import rows
 from sessions.model import Activity, Blocker, Lifecycle
-from sessions.prompt_queue import Sender
 from sessions.reasons import CLEARED
 from sessions.session import Session
-from storage import Database
-from tests.sessions.kit import DEADLINE_S, USER, House, house, until
-
-
-@pytest.fixture
-async def here(db: Database, tmp_path: Path) -> AsyncIterator[House]:
-    async with house(db, tmp_path) as made:
-        yield made
-
-
-async def send(session: Session, *prompts: str) -> None:
-    for prompt in prompts:
-        await session.send_message(prompt, sender=Sender(USER, f"{session.id} {prompt}"))
-
-
-async def idle(session: Session) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        await session.until(lambda snapshot: snapshot.is_idle and not snapshot.queue)
-
-
-async def statuses(here: House, session: Session) -> list[tuple[str, str]]:
-    return [(turn.prompt, turn.status.value) for turn in reversed(await rows.load_turns(here.db, session.id))]
+from tests.sessions.kit import DEADLINE_S, House, idle, send, statuses, until
 
 
 async def topics(here: House, session: Session) -> set[str]:
     events = await rows.load_events(here.db, session.id, after=0, limit=1000)
     return {each.event.topic for each in events if isinstance(each.event, e.Noticed)}
+
+
+async def after_one_turn(here: House) -> Session:
+    session = await here.session()
+    await send(session, "one")
+    await idle(session)
+    return session
+
+
+async def with_a_log_that_was_cut(here: House) -> Session:
+    """A session in a turn, whose input log has lost its end."""
+    session = await here.session()
+    await send(session, "gate x")
+    async with asyncio.timeout(DEADLINE_S):
+        await session.until(lambda snapshot: snapshot.running is not None)
+    (process,) = here.machine.living()
+    del process.input[10:]
+    return session
 
 
 async def in_line() -> None:
@@ -73,9 +67,7 @@ async def test_a_session_that_is_cleared_while_its_starting_process_is_parked_is
 
 
 async def test_a_park_that_is_given_up_before_it_is_stored_leaves_the_process_in_use(here: House) -> None:
-    session = await here.session()
-    await send(session, "one")
-    await idle(session)
+    session = await after_one_turn(here)
     async with session.change():
         parking = asyncio.create_task(session.park("now"))
         await in_line()
@@ -88,9 +80,7 @@ async def test_a_park_that_is_given_up_before_it_is_stored_leaves_the_process_in
 
 
 async def test_a_park_that_is_given_up_takes_nothing_from_a_clear_that_comes_after_it(here: House) -> None:
-    session = await here.session()
-    await send(session, "one")
-    await idle(session)
+    session = await after_one_turn(here)
     async with session.change():
         parking = asyncio.create_task(session.park("now"))
         await in_line()
@@ -105,9 +95,7 @@ async def test_a_park_that_is_given_up_takes_nothing_from_a_clear_that_comes_aft
 
 
 async def test_a_park_that_is_given_up_once_it_is_stored_is_carried_out(here: House) -> None:
-    session = await here.session()
-    await send(session, "one")
-    await idle(session)
+    session = await after_one_turn(here)
     parking = asyncio.create_task(session.park("now"))
     await until(lambda: session.snapshot.lifecycle is Lifecycle.STOPPING or parking.done())
     parking.cancel()
@@ -123,12 +111,7 @@ async def notice_with_a_line(session: Session) -> None:
 
 
 async def test_what_is_stored_is_published_though_the_input_log_was_cut(here: House) -> None:
-    session = await here.session()
-    await send(session, "gate x")
-    async with asyncio.timeout(DEADLINE_S):
-        await session.until(lambda snapshot: snapshot.running is not None)
-    (process,) = here.machine.living()
-    del process.input[10:]
+    session = await with_a_log_that_was_cut(here)
     listening = session.around.bus.subscribe(session.id)
     with pytest.raises(LogCut):
         await notice_with_a_line(session)
@@ -140,12 +123,7 @@ async def test_what_is_stored_is_published_though_the_input_log_was_cut(here: Ho
 
 
 async def test_a_session_whose_input_log_was_cut_can_be_cleared(here: House) -> None:
-    session = await here.session()
-    await send(session, "gate x")
-    async with asyncio.timeout(DEADLINE_S):
-        await session.until(lambda snapshot: snapshot.running is not None)
-    (process,) = here.machine.living()
-    del process.input[10:]
+    session = await with_a_log_that_was_cut(here)
     async with asyncio.timeout(DEADLINE_S):
         await session.end(CLEARED)
     assert session.snapshot.lifecycle is Lifecycle.ENDED
@@ -153,9 +131,7 @@ async def test_a_session_whose_input_log_was_cut_can_be_cleared(here: House) -> 
 
 
 async def test_a_usage_limit_that_opens_is_overtaken_by_what_happened_meanwhile(here: House) -> None:
-    session = await here.session()
-    await send(session, "one")
-    await idle(session)
+    session = await after_one_turn(here)
     assert session.run is not None
     until_ms = here.clock.now_ms() + 3_600_000
     async with session.change() as draft:

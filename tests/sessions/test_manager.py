@@ -1,7 +1,7 @@
 """What the manager answers about many sessions: whose, which, how many."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,6 @@ from sessions.session import Session
 from sessions.slots import Limits
 from storage import AnyStatement, Database, DatabaseFull, Outcome, Statement
 from tests.sessions.kit import DEADLINE_S, USER, House, house, until
-
-
-@pytest.fixture
-async def here(db: Database, tmp_path: Path) -> AsyncIterator[House]:
-    async with house(db, tmp_path) as made:
-        yield made
 
 
 async def test_a_users_sessions_come_newest_activity_first_and_without_ended_ones(here: House) -> None:

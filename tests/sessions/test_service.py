@@ -1,7 +1,5 @@
 """One entry for every face: who may not is refused and written down; what is allowed is carried out."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,20 +9,13 @@ from sessions.access import Actor, Role, ShareLevel
 from sessions.errors import NotAllowed, SessionError, SessionNotFound
 from sessions.model import PermissionMode, SessionId
 from sessions.service import SessionService
-from storage import Database
-from tests.sessions.kit import House, house
+from tests.sessions.kit import House
 
 OWNER = Actor("discord:1", "discord", Role.USER)
 OTHER = Actor("discord:2", "discord", Role.USER, group_ids=("discord:role:9",))
 VIEWER = Actor("discord:3", "discord", Role.VIEWER)
 NOBODY = Actor("discord:4", "discord", Role.NOBODY)
 ADMIN = Actor("discord:5", "discord", Role.ADMIN)
-
-
-@pytest.fixture
-async def here(db: Database, tmp_path: Path) -> AsyncIterator[House]:
-    async with house(db, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from storage import ConstraintViolated, StatementRefused, StorageError
+from storage import ConstraintViolated, StatementRefused, StorageError, outlast
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +33,7 @@ async def until_stored(step: Callable[[], Awaitable[T]]) -> T:
 async def to_the_end(work: Awaitable[T]) -> T:
     """Await `work` without letting a cancellation cut it, however often; it is raised when all is done."""
     task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
+    cancelled = await outlast(task)
     if cancelled is None:
         return task.result()
     if not task.cancelled():

@@ -17,6 +17,7 @@ from storage.errors import (
 )
 from storage.ids import UuidMaker
 from storage.migrations import Migration, load_migrations
+from storage.outlast import outlast
 from storage.recovery import Inspection, Recovery, inspect
 from storage.writer import AnyStatement, BulkStatement, Outcome, Statement
 
@@ -46,4 +47,5 @@ __all__ = [
     "UuidMaker",
     "inspect",
     "load_migrations",
+    "outlast",
 ]

@@ -15,6 +15,7 @@ from storage.backups import make_backup
 from storage.connection import Connections, Row, SqlValue, Synchronous, reading, writing
 from storage.errors import DatabaseCorrupt, StorageError, translate
 from storage.migrations import Migration
+from storage.outlast import outlast
 from storage.readers import Readers
 from storage.recovery import Prepared, Recovery, mark_suspect, prepare
 from storage.writer import AnyStatement, Outcome, Writer
@@ -168,12 +169,7 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
 
 async def _to_the_end(task: asyncio.Task[None]) -> None:
     """Wait for `task` also when cancelled meanwhile, so that no commit is cut off its callers; then say so."""
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            cancelled = error
+    cancelled = await outlast(task)
     task.result()
     if cancelled is not None:
         raise cancelled

@@ -110,8 +110,7 @@ class LocalBackend:
             directory = HostDirectory(self._run, session_id, number)
         except ValueError:
             return None
-        record = directory.launch_record()
-        if record is None or record.backend != self._name:
+        if not self._is_ours(directory):
             return None
         await self._settled(directory)
         return self._ref(directory) if directory.was_started() else None
@@ -120,8 +119,7 @@ class LocalBackend:
         """The directories of all hosts of this backend whose program is alive."""
         found = []
         for directory in host_directories(self._run):
-            record = directory.launch_record()
-            if record is None or record.backend != self._name:
+            if not self._is_ours(directory):
                 continue
             await self._settled(directory)
             pids = directory.pids()
@@ -178,6 +176,10 @@ class LocalBackend:
         if terminal is not None:
             await terminal.close()
         directory.remove()
+
+    def _is_ours(self, directory: HostDirectory) -> bool:
+        record = directory.launch_record()
+        return record is not None and record.backend == self._name
 
     async def _settled(self, directory: HostDirectory) -> None:
         """Wait, bounded, until a host that was being started when its starter died has recorded its pids."""

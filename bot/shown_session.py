@@ -100,8 +100,7 @@ class ShownSession:
         All of it: a turn that is shown before events that are not taken in yet would stand before theirs.
         """
         while True:
-            self._units.session_changed()
-            info = await self._units.session()  # if it was deleted meanwhile, there is nothing to wait for
+            info = await self._units.session()
             last = max(self._newest, info.last_event)
             if last <= self.seen:
                 return
@@ -112,6 +111,8 @@ class ShownSession:
                         self._happen(event)
                 if self.seen >= last:
                     break
+            # More may have happened since; or it was deleted, and there is nothing to wait for.
+            self._units.session_changed()
 
     async def _mark_what_goes_on(self) -> None:
         info = await self._units.session()

@@ -249,13 +249,13 @@ class HostRun:
     async def _apply_line(self, draft: Draft, line: c.CliLine, end: int, arrived: list[StoredInput]) -> None:
         match line:
             case c.PromptEchoed(prompt_uuid=token) | c.PromptLifecycle(prompt_uuid=token):
-                arrived.extend(self.inputs.matching(token))
+                arrived.extend(self._arrived(token))
             case (
                 c.ControlSucceeded(request_id=token)
                 | c.ControlFailed(request_id=token)
                 | c.AnswerEchoed(request_id=token)
             ):
-                arrived.extend(self.inputs.matching(token))
+                arrived.extend(self._arrived(token))
             case c.ControlRequested() if line.request_id:
                 refusal = self.session.around.driver.refuse_request(line.request_id, "not served here")
                 draft.send(line.request_id, refusal)
@@ -269,6 +269,15 @@ class HostRun:
         draft.add_all(happened)
         if any(isinstance(event, e.TurnEnded) for event in happened):
             self.sender.context_is_stale = True
+
+    def _arrived(self, token: str) -> list[StoredInput]:
+        """The lines that `token` acknowledges, as far as they are in the log.
+
+        A process that goes on with a cut turn names that prompt by itself, perhaps before our line is whole.
+        """
+        found = self.inputs.matching(token)
+        size = self.host.input_size() if found else 0
+        return [each for each in found if each.line.end <= size]
 
     def _note_progress(self, draft: Draft, arrived: Sequence[StoredInput], end: int) -> None:
         """Store how far the log is applied with the changes, or alone once much has been read without any."""

@@ -71,8 +71,9 @@ async def test_panes_hold_cat_and_watch_only_what_somebody_looks_at(kit: Kit) ->
     await until(lambda: kit.tmux_command(*PANES) == ["one cat", "two cat"])
     with a_person_attached(hosts[1].terminal_hint()):
         await until(lambda: kit.tmux_command(*PANES) == ["one cat", "two sh"])
-        shown = "\n".join(kit.tmux_command("capture-pane", "-p", "-J", "-t", "bridge:two"))
-        assert f"LOOKING AT {directory_of(kit, hosts[1]).path}" in shown
+        looking = f"LOOKING AT {directory_of(kit, hosts[1]).path}"
+        capture = ("capture-pane", "-p", "-J", "-t", "bridge:two")
+        await until(lambda: looking in "\n".join(kit.tmux_command(*capture)))
         kit.tmux_command("select-window", "-t", "bridge:one")
         await until(lambda: kit.tmux_command(*PANES) == ["one sh", "two cat"])
     await until(lambda: kit.tmux_command(*PANES) == ["one cat", "two cat"])

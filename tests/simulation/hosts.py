@@ -31,12 +31,13 @@ class SimulatedHost(FakeHost):
         if size < line.start:
             raise LogCut(_INPUT, expected=line.start, actual=size)
         missing = line.data[size - line.start :]
-        if missing and chance.random() < 0.2:
+        is_full = self._life.world.faults.disk_is_full
+        if missing and chance.random() < (0.6 if is_full else 0.2):
             half = chance.randrange(len(missing))
             process.input += missing[:half]
             self._life.effect("half an input", f"{self._name} {half}")
             missing = missing[half:]
-            if self._life.world.faults.disk_is_full:
+            if is_full:
                 raise InputNotWritten(_INPUT, reason="No space left on device")
         process.input += missing
         process.feed_soon()

@@ -90,7 +90,7 @@ def plan_of(seed: int) -> Plan:
         lost_after=chance.choice((0.01, 0.1, 0.2)) if rough else 0.0,
         storms=_windows(chance, span_s, 0.15),
         database_locked=_windows(chance, span_s, 0.1),
-        disk_full=_windows(chance, span_s, 0.1),
+        disk_full=_windows(chance, span_s, 0.3),
         gateway_away=_windows(chance, span_s, 0.2),
     )
 

@@ -164,11 +164,11 @@ PLANTS: list[Plant] = [
     the_mark_moves_before_the_row_is_stored,
     a_message_is_closed_before_it_is_dealt_with,
     a_thread_without_a_session_is_nobodys,
-    a_line_that_the_disk_refused_waits,
     a_busy_database_stops_the_inbox,
     prompts_are_queued_without_asking_for_a_process,
 ]
 RARE: list[Plant] = [
+    a_line_that_the_disk_refused_waits,
     text_of_a_dead_process_stays,
     a_park_that_cannot_be_stored_is_half_done,
     a_process_is_forgotten_when_parked_before_it_is_found,

@@ -216,9 +216,7 @@ class SessionManager:
 
     async def clear_session(self, session_id: str) -> None:
         """End the process and the session; what was said stays stored until retention removes it."""
-        session = await self.get_session(session_id)
-        self.keeper.slots.remove(session.id)
-        await session.end(CLEARED)
+        await (await self.get_session(session_id)).end(CLEARED)
 
     async def clear_all_sessions(self) -> list[ClearedSession]:
         """Emergency: end every process within 10 seconds, whatever it is doing, and clear its session."""

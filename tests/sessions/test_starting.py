@@ -16,6 +16,7 @@ from sessions.errors import (
 )
 from sessions.model import Allow, Lifecycle
 from sessions.prompt_queue import Sender
+from sessions.retention import ARCHIVED
 from sessions.session import Session
 from sessions.slots import Limits
 from sessions.surroundings import Patience
@@ -328,11 +329,24 @@ async def test_a_waiting_session_whose_clearing_cannot_be_stored_keeps_its_promp
         with monkeypatch.context() as broken:
             broken.setattr(here.db, "write", full)
             with pytest.raises(DatabaseFull):
-                await waiting.end("cleared")
+                await here.manager.clear_session(waiting.id)
         assert waiting.snapshot.queue == tuple(kept)
         here.claude.open_gate("x")
         await idle(waiting)
         assert await statuses(here, waiting) == [("patient", "done")]
+
+
+async def test_a_session_that_has_ended_waits_for_no_place(db: Database, tmp_path: Path) -> None:
+    async with house(db, tmp_path, Limits(max_sessions=1)) as here:
+        busy, first, second = [await here.session(name) for name in "abc"]
+        await send(busy, "gate x")
+        await busy.until(lambda snapshot: snapshot.running is not None)
+        for session in (first, second):
+            await send(session, "patient")
+            await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.QUEUED)
+        await first.end(ARCHIVED)
+        places = [here.manager.place_in_line(each.id) for each in (first, second)]
+        assert places == [None, 0]
 
 
 async def test_an_ask_of_a_process_that_is_to_end_takes_no_answer(here: House) -> None:

@@ -36,6 +36,12 @@ class ControlRequests:
         self._session = session
         self._driver = session.around.driver
         self._waiting: dict[str, _Reply] = {}
+        self._interrupts = 0
+
+    @property
+    def interrupting(self) -> bool:
+        """Whether the CLI has been told to stop, or is about to be, and has not said yet that it does."""
+        return self._interrupts > 0
 
     async def request(
         self, build: Callable[[str], bytes], *, timeout_s: float | None = None
@@ -74,7 +80,11 @@ class ControlRequests:
 
     async def interrupt(self) -> None:
         """Cut the running turn; the CLI keeps what it has said and stays."""
-        await self.request(self._driver.interrupt)
+        self._interrupts += 1
+        try:
+            await self.request(self._driver.interrupt)
+        finally:
+            self._interrupts -= 1
 
     async def cancel_prompt(self, prompt_uuid: str) -> None:
         """Take back a prompt that the CLI has queued; one that it has begun stays."""

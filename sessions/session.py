@@ -327,8 +327,9 @@ class Session:
         async with self.change() as draft:
             stored = await load_ask(self.around.db, ask_id)
             is_open = any(ask.id == ask_id for ask in draft.snapshot.asks)
-            # A process that is to end hears nothing any more: an answer would be noted, and take no effect.
-            is_heard = self.run is not None and draft.snapshot.lifecycle is not Lifecycle.STOPPING
+            # An answer behind an interrupt, or to a process that is to end, would be noted and take no effect.
+            stops = draft.snapshot.lifecycle is Lifecycle.STOPPING
+            is_heard = self.run is not None and not stops and not self.run.control.interrupting
             if stored is None or not is_open or not is_heard:
                 raise AlreadyDecided(ask_id, stored.decided_by if stored else "")
             line = self.around.driver.answer(stored.ask, decision)

@@ -21,7 +21,7 @@ from sessions.session import Session
 from sessions.slots import Limits
 from sessions.surroundings import Patience
 from storage import AnyStatement, Database, DatabaseFull, Outcome, Statement
-from tests.sessions.kit import DEADLINE_S, USER, House, house, idle, send, statuses
+from tests.sessions.kit import DEADLINE_S, USER, House, house, idle, send, statuses, until
 
 
 async def test_prompts_that_come_at_once_start_one_process(here: House) -> None:
@@ -362,3 +362,18 @@ async def test_an_ask_of_a_process_that_is_to_end_takes_no_answer(here: House) -
     stored = await rows.load_ask(here.db, ask.id)
     assert stored is not None
     assert stored.decided_by == ""
+
+
+async def test_an_ask_of_a_turn_that_is_being_interrupted_takes_no_answer(here: House) -> None:
+    session = await here.session()
+    await send(session, "ask may it?")
+    (ask,) = (await session.until(lambda snapshot: bool(snapshot.asks))).asks
+    async with session.change():  # both have to wait, in this order
+        interrupting = asyncio.create_task(session.stop())
+        await until(lambda: session.run is not None and session.run.control.interrupting)
+        answering = asyncio.create_task(session.answer(ask.id, Allow(), by=USER))
+    with pytest.raises(AlreadyDecided):
+        await answering
+    await interrupting
+    await idle(session)
+    assert await statuses(here, session) == [("ask may it?", "interrupted")]

@@ -1,6 +1,6 @@
 """Choosing a backend, and speaking to hosts of either: a reference is attached by the backend that made it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, assert_never
@@ -69,8 +69,8 @@ class Backends:
     async def remove(self, ref: HostRef) -> bool:
         return await self._maker_of(ref).remove(ref)
 
-    async def survivors(self) -> Sequence[HostRef]:
-        return [ref for backend in self._by_name.values() for ref in await backend.survivors()]
+    async def survivors(self, besides: Container[HostRef] = ()) -> Sequence[HostRef]:
+        return [ref for backend in self._by_name.values() for ref in await backend.survivors(besides)]
 
     async def find(self, session_id: str, number: int) -> HostRef | None:
         for backend in self._by_name.values():

@@ -5,7 +5,7 @@ to it (`input.ndjson`) and what it printed (`output.ndjson`). The host outlives 
 looks at it through this port. Nothing here knows what the lines mean: no Claude, no Discord, no SQLite.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -248,8 +248,11 @@ class Backend(Protocol):
         """
         ...
 
-    async def survivors(self) -> Sequence[HostRef]:
-        """Every host of this backend whose program is alive, found without any record but its directory."""
+    async def survivors(self, besides: Container[HostRef] = ()) -> Sequence[HostRef]:
+        """Every host of this backend whose program is alive, found without any record but its directory.
+
+        Those in `besides` are left out, and not looked at.
+        """
         ...
 
     async def find(self, session_id: str, number: int) -> HostRef | None:

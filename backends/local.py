@@ -7,7 +7,7 @@ take over what the other left.
 import asyncio
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -102,8 +102,9 @@ class LocalBackend:
         directory.remove()
         return True
 
-    async def survivors(self) -> Sequence[HostRef]:
-        return [self._ref(directory) for directory in await self.living()]
+    async def survivors(self, besides: Container[HostRef] = ()) -> Sequence[HostRef]:
+        others = (each for each in host_directories(self._run) if self._ref(each) not in besides)
+        return [self._ref(directory) for directory in await self._living_of(others)]
 
     async def find(self, session_id: str, number: int) -> HostRef | None:
         try:
@@ -117,8 +118,11 @@ class LocalBackend:
 
     async def living(self) -> list[HostDirectory]:
         """The directories of all hosts of this backend whose program is alive."""
+        return await self._living_of(host_directories(self._run))
+
+    async def _living_of(self, directories: Iterable[HostDirectory]) -> list[HostDirectory]:
         found = []
-        for directory in host_directories(self._run):
+        for directory in directories:
             if not self._is_ours(directory):
                 continue
             await self._settled(directory)

@@ -5,14 +5,15 @@ Claude's processes running. Which face is shown on top is up to `cli_*.py`.
 """
 
 import asyncio
+import gc
 import hashlib
 import logging
 import os
 import resource
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,9 +146,22 @@ async def _start_core(
     await stack.enter_async_context(manager)
     if not settings.enable_persistence:
         stack.push_async_callback(manager.shutdown, stop_hosts=True)
-    await manager.initialize()
+    with _without_collections():
+        await manager.initialize()
     await stack.enter_async_context(running(backend.keep_terminals(), "terminals"))
     return OpenCore(SessionService(manager), manager, database, settings)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Collect no garbage meanwhile: what is found again stays, and is a tenth of a start to look through."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
 
 
 # --- ENABLE_PERSISTENCE=false -----------------------------------------------------------------------------

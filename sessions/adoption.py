@@ -38,10 +38,7 @@ async def adopt_strangers(
     make: Callable[[SessionId], Session],
 ) -> None:
     """Take over every living host without a row. Call it before anything is restored or started."""
-    known_refs = await rows.hosts_not_ended(db)
-    for ref in await backend.survivors():
-        if ref in known_refs:
-            continue
+    for ref in await backend.survivors(besides=await rows.hosts_not_ended(db)):
         try:
             host = await backend.attach(ref)
         except HostGone:
@@ -54,7 +51,7 @@ async def adopt_strangers(
         except SessionUnreadable:
             continue
         known = session.snapshot.host
-        if host.number < known or await rows.load_host(session.around.db, session_id, host.number):
+        if host.number < known or await rows.load_hosts(session.around.db, [(session_id, host.number)]):
             continue
         if session.snapshot.holds_slot:
             log.warning("unknown host beside a known one", extra={"session": session_id, "host": host.number})

@@ -76,7 +76,7 @@ class InputLedger:
         self.next_number = stored[-1].number + 1 if stored else 1
         # An acknowledged line has lost its bytes, but it is whole in the log; an open one may be cut there.
         self.end = max(log_size, self._open[-1].line.end if self._open else 0)
-        self._unsent = list(self._open)
+        self._unsent = [each for each in self._open if each.line.end > log_size]
 
     def reserve(self, lines: Sequence[tuple[str, bytes]]) -> list[StoredInput]:
         """The next rows for `lines`; nothing is noted until `commit`."""

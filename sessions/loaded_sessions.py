@@ -4,18 +4,21 @@ A session that waits or has a process stays; the others leave the cache, the lon
 """
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
 from sessions import rows
-from sessions.errors import SessionNotFound
+from sessions.errors import SessionNotFound, SessionUnreadable
 from sessions.events import PartialText
 from sessions.model import SessionId, is_session_id
 from sessions.session import Session
 from sessions.state import Snapshot
 from storage import Database
+
+log = logging.getLogger(__name__)
 
 CACHED_SESSIONS = 256
 _LOOK_EVERY = 64
@@ -50,6 +53,20 @@ class LoadedSessions:
                 session = self._make(snapshot)
             self.keep(session)
         return session
+
+    async def get_readable(self, session_ids: Sequence[SessionId]) -> list[Session]:
+        """Those of the sessions that can be read, in this order, fetched at once; the log names the others."""
+        async with self._loading:
+            unknown = [each for each in session_ids if each not in self._alive]
+            for snapshot in await rows.load_snapshots(self._db, unknown):
+                self.keep(self._make(snapshot))
+        found = []
+        for session_id in session_ids:
+            try:
+                found.append(await self.get(session_id))
+            except SessionUnreadable:
+                log.exception("not restored", extra={"session": session_id})
+        return found
 
     def all(self) -> Sequence[Session]:
         """Those in the cache, least recently used first."""

@@ -124,7 +124,8 @@ class SessionManager:
     async def restore_sessions(self) -> None:
         """Re-attach to what survived; see `recovery.recover`."""
         await adopt_strangers(self.db, self._backend, self.keeper, self.get_session, self._loaded.new)
-        await recover(self.db, self._backend, self.keeper, self.get_session)
+        sessions = await self._loaded.get_readable(await rows.sessions_to_recover(self.db))
+        await recover(self.db, self._backend, self.keeper, sessions)
 
     async def shutdown(self, *, stop_hosts: bool = False) -> None:
         """Take nothing more and let go of all processes; they keep running unless `stop_hosts`."""

@@ -6,18 +6,17 @@ that is gone is recorded as ended. A session that cannot be restored is failed, 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from functools import partial
 
 from backends.base import Backend, BackendError, HostGone, HostRef
 from sessions import events as e
 from sessions import rows
-from sessions.errors import SessionUnreadable
 from sessions.host_run import HostRun
-from sessions.model import Lifecycle, SessionId, TurnStatus
+from sessions.model import Lifecycle, TurnStatus
 from sessions.process_keeper import ProcessKeeper
 from sessions.reasons import leaving_target
-from sessions.rows import StoredHost
+from sessions.rows import StoredHost, StoredInput
 from sessions.session import Session
 from sessions.stubborn import until_stored
 from storage import Database
@@ -28,37 +27,29 @@ _ATTACH_S = 10.0
 _END_S = 2.0
 
 
-async def recover(
-    db: Database,
-    backend: Backend,
-    keeper: ProcessKeeper,
-    load: Callable[[SessionId], Awaitable[Session]],
-) -> None:
+async def recover(db: Database, backend: Backend, keeper: ProcessKeeper, sessions: Sequence[Session]) -> None:
     """Re-attach to every host that is known, adopt launches that were cut, and wake what waits.
 
     Returns when all are attached, or after `_ATTACH_S`: who parks or answers a session before that would not
     find its process.
     """
+    lost = [each for each in sessions if each.run is None]  # the others were adopted a moment ago
+    held = [each for each in lost if each.snapshot.holds_slot]
+    waiting = [each for each in lost if not each.snapshot.holds_slot]
+    places = [(each.id, each.snapshot.host) for each in held]
+    hosts, inputs = await rows.load_hosts(db, places), await rows.load_inputs(db, places)
     restoring: list[asyncio.Task[None]] = []
-    for session_id in await rows.sessions_to_recover(db):
-        try:
-            session = await load(session_id)
-        except SessionUnreadable:
-            log.exception("not restored", extra={"session": session_id})
-            continue
-        if session.run is not None:
-            continue  # adopted a moment ago
-        if not session.snapshot.holds_slot:
-            if session.snapshot.lifecycle is not Lifecycle.FAILED:
-                keeper.wants_process(session)
-            continue
-        stored = await rows.load_host(db, session.id, session.snapshot.host)
+    for session, place in zip(held, places, strict=True):
+        stored = hosts.get(place)
         if stored is not None and stored.ref is None:
             # Launched, and the owner died before it was stored where. It may have ended since, its log unread.
             stored = _with_ref(stored, await backend.find(session.id, stored.number))
         # A disk that is full just now is no reason to give the session up.
-        restore = until_stored(partial(_restore, backend, keeper, session, stored))
+        restore = until_stored(partial(_restore, backend, keeper, session, stored, inputs.get(place, ())))
         restoring.append(keeper.spawn(restore, session))
+    for session in waiting:
+        if session.snapshot.lifecycle is not Lifecycle.FAILED:
+            keeper.wants_process(session)
     if restoring:
         await asyncio.wait(restoring, timeout=_ATTACH_S)
 
@@ -75,7 +66,11 @@ async def end_survivors(backend: Backend) -> int:
 
 
 async def _restore(
-    backend: Backend, keeper: ProcessKeeper, session: Session, stored: StoredHost | None
+    backend: Backend,
+    keeper: ProcessKeeper,
+    session: Session,
+    stored: StoredHost | None,
+    inputs: Sequence[StoredInput],
 ) -> None:
     if stored is None or stored.ref is None:
         await _record_lost_host(keeper, session, "Claude's process had not been started yet.")
@@ -88,7 +83,6 @@ async def _restore(
     if stored.status != "live":
         async with session.change() as draft:
             draft.extra.append(rows.host_launched(session.id, stored.number, stored.ref))
-    inputs = await rows.load_inputs(session.around.db, session.id, stored.number)
     run = HostRun(session, host, stored, inputs)
     run.leaving = leaving_target(session.snapshot)
     session.run = run

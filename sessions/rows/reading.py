@@ -1,7 +1,9 @@
 """Rows that become values again. Lists come in pages; nothing here reads a whole history at once."""
 
+import json
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -80,6 +82,18 @@ async def load_snapshot(db: Database, session_id: SessionId) -> Snapshot | None:
     except msgspec.MsgspecError:
         log.exception("snapshot made anew from its events", extra={"session": session_id})
         return await _from_events(db, session_id)
+
+
+async def load_snapshots(db: Database, session_ids: Sequence[SessionId]) -> list[Snapshot]:
+    """Those of the stored snapshots that can be read, in no order; the others are left to `load_snapshot`."""
+    rows = await db.read(
+        "SELECT data FROM json_each(?) JOIN sessions ON sessions.id = value", (json.dumps(session_ids),)
+    )
+    found = []
+    for row in rows:
+        with suppress(msgspec.MsgspecError):
+            found.append(_snapshots.decode(str(row[0])))
+    return found
 
 
 async def _from_events(db: Database, session_id: SessionId) -> Snapshot:
@@ -259,18 +273,23 @@ def _numbered(session_id: SessionId, row: Sequence[Any]) -> e.Numbered:
     return e.Numbered(session_id, row[0], row[1], event)
 
 
-async def load_host(db: Database, session_id: SessionId, number: int) -> StoredHost | None:
-    """What is recorded of a host, ended ones included; its `ref` is None until it was launched."""
-    row = await db.read_one(
-        "SELECT number, backend, address, status, applied, replay_from FROM hosts"
-        " WHERE session_id = ? AND number = ?",
-        (session_id, number),
+Place = tuple[SessionId, int]
+"""A session, and the number of one of its hosts."""
+
+
+async def load_hosts(db: Database, places: Sequence[Place]) -> dict[Place, StoredHost]:
+    """What is recorded of hosts, ended ones included; the `ref` of one is None until it was launched."""
+    rows = await db.read(
+        "SELECT session_id, number, backend, address, status, applied, replay_from FROM json_each(?) AS place"
+        " JOIN hosts ON session_id = place.value ->> 0 AND number = place.value ->> 1",
+        (json.dumps(places),),
     )
-    if row is None:
-        return None
-    number_, backend, address, status, applied, replay_from = row
-    ref = HostRef(str(backend), str(address)) if address else None
-    return StoredHost(int(str(number_)), ref, str(status), int(str(applied)), int(str(replay_from)))
+    return {(SessionId(row[0]), row[1]): _host(row[1:]) for row in rows}
+
+
+def _host(row: Sequence[Any]) -> StoredHost:
+    number, backend, address, status, applied, replay_from = row
+    return StoredHost(number, HostRef(backend, address) if address else None, status, applied, replay_from)
 
 
 async def hosts_not_ended(db: Database) -> set[HostRef]:
@@ -279,14 +298,23 @@ async def hosts_not_ended(db: Database) -> set[HostRef]:
     return {HostRef(str(backend), str(address)) for backend, address in rows}
 
 
-async def load_inputs(db: Database, session_id: SessionId, host: int) -> list[StoredInput]:
-    """Every input of the host in order; acknowledged ones have lost their bytes but not their place."""
+async def load_inputs(db: Database, places: Sequence[Place]) -> dict[Place, list[StoredInput]]:
+    """For each of the hosts that has any: the inputs that are not acknowledged, and the last one, in order.
+
+    An acknowledged one has lost its bytes but not its place.
+    """
     rows = await db.read(
-        "SELECT number, start, line, token, acknowledged FROM inputs WHERE session_id = ? AND host = ?"
-        " ORDER BY number",
-        (session_id, host),
+        "SELECT session_id, host, inputs.number, start, line, token, acknowledged FROM json_each(?) AS place"
+        " JOIN inputs ON session_id = place.value ->> 0 AND host = place.value ->> 1"
+        " WHERE NOT acknowledged OR inputs.number ="
+        " (SELECT max(number) FROM inputs WHERE session_id = place.value ->> 0 AND host = place.value ->> 1)"
+        " ORDER BY session_id, host, inputs.number",
+        (json.dumps(places),),
     )
-    return [_input(row) for row in rows]
+    found: dict[Place, list[StoredInput]] = {}
+    for row in rows:
+        found.setdefault((SessionId(row[0]), row[1]), []).append(_input(row[2:]))
+    return found
 
 
 def _input(row: Sequence[Any]) -> StoredInput:

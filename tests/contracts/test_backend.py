@@ -559,5 +559,7 @@ async def test_many_launches_leak_nothing_in_this_process(way: str, kit: Kit, ba
 async def test_ten_launches_at_once_are_ten_hosts(kit: Kit, backend: LocalBackend) -> None:
     hosts = await asyncio.gather(*(kit.shell(backend, "cat", title=f"session {n}") for n in range(10)))
     assert {ref.address for ref in await backend.survivors()} == {host.ref.address for host in hosts}
+    known = {host.ref for host in hosts[1:]}
+    assert await backend.survivors(besides=known) == [hosts[0].ref]
     await asyncio.gather(*(host.kill(2) for host in hosts))
     await until(lambda: kit.tmux_command("list-windows", "-a") == [])

@@ -6,7 +6,7 @@ Everything happens in callbacks on the event loop: no process, no file, no time.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -224,8 +224,8 @@ class FakeBackend:
         except (ValueError, KeyError):
             raise HostGone(ref.address) from None
 
-    async def survivors(self) -> Sequence[HostRef]:
-        return [FakeHost(each).ref for each in self.machine.living()]
+    async def survivors(self, besides: Container[HostRef] = ()) -> Sequence[HostRef]:
+        return [ref for each in self.machine.living() if (ref := FakeHost(each).ref) not in besides]
 
     async def find(self, session_id: str, number: int) -> HostRef | None:
         process = self.machine.hosts.get((session_id, number))

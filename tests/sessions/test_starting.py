@@ -298,7 +298,7 @@ async def test_a_session_that_breaks_down_before_its_process_is_found_again_leav
     await idle(session)
     await here.bury()
     with monkeypatch.context() as broken:
-        broken.setattr(rows, "load_inputs", lambda *_: 1 / 0)
+        broken.setattr("sessions.recovery.HostRun", lambda *_: 1 / 0)
         await here.restart()
         again = await here.again(session)
         await again.until(lambda snapshot: snapshot.lifecycle is Lifecycle.FAILED)

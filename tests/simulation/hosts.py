@@ -1,6 +1,6 @@
 """Hosts that outlive the bot: `tests/fakes/fake_backend.py` behind latency, torn writes and the bot's death."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from pathlib import Path
 
 from backends.base import HostExit, HostRef, InputLine, InputNotWritten, LaunchSpec, LogCut, OutputLine
@@ -104,9 +104,9 @@ class SimulatedBackend(FakeBackend):
         await self._life.lasts(_QUICK_S)
         return SimulatedHost((await super().attach(ref)).process, self._life)
 
-    async def survivors(self) -> Sequence[HostRef]:
+    async def survivors(self, besides: Container[HostRef] = ()) -> Sequence[HostRef]:
         await self._life.lasts(_QUICK_S)
-        return await super().survivors()
+        return await super().survivors(besides)
 
     async def find(self, session_id: str, number: int) -> HostRef | None:
         await self._life.lasts(_QUICK_S)

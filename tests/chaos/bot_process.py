@@ -8,6 +8,7 @@ started, so that what the bridge removes once it is applied can still be judged.
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from backends.base import LaunchSpec
@@ -27,10 +28,13 @@ def keep_logs(keep: Path) -> None:
 
     def make_and_link(self: HostDirectory, spec: LaunchSpec, backend: str) -> None:
         make(self, spec, backend)
+        # This process may be killed here too: the links appear together or not at all.
         place = keep / self.session_id / str(self.number)
-        place.mkdir(parents=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=keep.parent, prefix="links-"))
         for log in (self.input_log, self.output_log):
-            os.link(log, place / log.name)
+            os.link(log, draft / log.name)
+        draft.rename(place)
 
     HostDirectory.make = make_and_link  # type: ignore[method-assign]  # the one seam that sees every launch
 

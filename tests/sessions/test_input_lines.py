@@ -9,6 +9,7 @@ import pytest
 
 import sessions.host_run
 from backends.base import InputLine, InputNotWritten
+from sessions import rows
 from tests.fakes.fake_backend import FakeHost, FakeProcess
 from tests.sessions.kit import House, idle, send, statuses, until
 
@@ -96,3 +97,21 @@ async def test_a_line_counts_as_arrived_only_when_all_of_it_is_in_the_log(here: 
     await idle(session)
     assert await statuses(here, session) == [("gate x", "done"), ("two", "done")]
     assert_whole(here)
+
+
+async def test_a_start_reads_what_is_on_its_way_and_the_last_line_of_each_host(here: House) -> None:
+    first, second = await here.session("a"), await here.session("b")
+    lines = [InputLine(0, b"1\n"), InputLine(2, b"2\n"), InputLine(4, b"3\n")]
+    for session in (first, second):
+        await here.db.write([rows.insert_host(session.id, number, 0) for number in (1, 2)])
+        stored = [rows.insert_input(session.id, 1, number, each, "t") for number, each in enumerate(lines, 1)]
+        await here.db.write([*stored, rows.acknowledge_input(session.id, 1, 1)])
+    await here.db.write([rows.acknowledge_input(first.id, 1, 3)])
+
+    found = await rows.load_inputs(here.db, [(first.id, 1), (second.id, 1), (second.id, 2)])
+    assert {
+        place: [(each.number, each.acknowledged) for each in inputs] for place, inputs in found.items()
+    } == {
+        (first.id, 1): [(2, False), (3, True)],
+        (second.id, 1): [(2, False), (3, False)],
+    }

@@ -121,11 +121,17 @@ class LocalBackend:
         return await self._living_of(host_directories(self._run))
 
     async def _living_of(self, directories: Iterable[HostDirectory]) -> list[HostDirectory]:
-        found = []
+        found, being_started = [], None
         for directory in directories:
             if not self._is_ours(directory):
                 continue
-            await self._settled(directory)
+            if not directory.was_started():
+                # Most of these are left of launches that were cut: one look at the machine tells for all.
+                if being_started is None:
+                    being_started = machine.this().values_of(MARKER)
+                if directory.key not in being_started:
+                    continue
+                await self._settled(directory)
             pids = directory.pids()
             if pids and processes.is_alive(pids.program):
                 found.append(directory)

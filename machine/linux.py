@@ -90,6 +90,17 @@ class LinuxMachine:
                         found.add(row.process)
         return found
 
+    def values_of(self, variable: str) -> set[str]:
+        start = f"{variable}=".encode()
+        found: set[str] = set()
+        for pid in _pids():
+            with suppress(OSError):
+                environment = _environment(pid)
+                if start in environment:
+                    shown = (each for each in environment.split(b"\0") if each.startswith(start))
+                    found.update(os.fsdecode(each.removeprefix(start)) for each in shown)
+        return found
+
     def writing_to(self, path: Path) -> set[ProcessId]:
         wanted = os.path.realpath(path)
         found = set()

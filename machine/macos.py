@@ -77,6 +77,11 @@ class MacMachine:
                 found.add(pid)
         return self._living(found - {os.getpid()})
 
+    def values_of(self, variable: str) -> set[str]:
+        start = f"{variable}="
+        words = self._run("ps", "-axEwwo", "pid=,command=").split()
+        return {word.removeprefix(start) for word in words if word.startswith(start)}
+
     def writing_to(self, path: Path) -> set[ProcessId]:
         listed = self._run("lsof", "-nPw", "-a", "-d", "1", "-Fp", "--", os.path.realpath(path))
         return self._living({int(pid) for pid in re.findall(r"^p(\d+)$", listed, re.MULTILINE)})

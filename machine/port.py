@@ -80,6 +80,10 @@ class Machine(Protocol):
         """
         ...
 
+    def values_of(self, variable: str) -> set[str]:
+        """What living processes show for `variable`, as `carrying` says, in one look at all of them."""
+        ...
+
     def writing_to(self, path: Path) -> set[ProcessId]:
         """Every living process whose stdout is the file `path`."""
         ...

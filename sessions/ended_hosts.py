@@ -10,6 +10,7 @@ from backends.base import BackendError, HostGone
 from sessions.claude.errors import ClaudeError
 from sessions.retention_rows import EndedHost, host_removed, load_ended_hosts, load_hosts_without_address
 from sessions.session import Session
+from storage import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,13 @@ async def remove_ended_hosts(session: Session) -> None:
 
     What fails is logged, and tried again at the next end of a host and by each round of retention.
     """
+    try:
+        await _remove(session)
+    except (StorageError, OSError):
+        log.exception("ended hosts not removed", extra={"session": session.id})
+
+
+async def _remove(session: Session) -> None:
     around, snapshot = session.around, session.snapshot
     never_started = await load_hosts_without_address(around.db, session.id)
     await asyncio.to_thread(_remove_remains, around.run_directory / session.id, never_started)

@@ -27,7 +27,6 @@ from sessions.rows import StoredHost
 from sessions.session import Session
 from sessions.stubborn import until_stored
 from sessions.work_directory import check_work_directory
-from storage import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -200,10 +199,7 @@ async def stay(session: Session, run: HostRun) -> bool:
     trouble = run.trouble or _trouble_of(run, ended)
     await until_stored(partial(run.record_end, ended, trouble))
     if not trouble:  # else its stderr stays for an admin to read, until the next end or the daily round
-        try:
-            await remove_ended_hosts(session)
-        except (OSError, StorageError):
-            log.exception("ended hosts not removed", extra={"session": session.id})
+        await remove_ended_hosts(session)
     return run.leaving is not None
 
 

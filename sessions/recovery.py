@@ -12,6 +12,7 @@ from functools import partial
 from backends.base import Backend, BackendError, HostGone, HostRef
 from sessions import events as e
 from sessions import rows
+from sessions.ended_hosts import remove_ended_hosts
 from sessions.host_run import HostRun
 from sessions.model import Lifecycle, TurnStatus
 from sessions.process_keeper import ProcessKeeper
@@ -105,6 +106,8 @@ async def _record_lost_host(keeper: ProcessKeeper, session: Session, what: str) 
         draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, target, what))
     if not ends and (session.snapshot.queue or session.snapshot.current):
         keeper.wants_process(session)
+    # Thousands of starts that are cut in launching would leave as many directories for each to look at.
+    await remove_ended_hosts(session)
 
 
 def _with_ref(stored: StoredHost, ref: HostRef | None) -> StoredHost:

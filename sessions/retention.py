@@ -170,7 +170,7 @@ class Retention:
     async def _remove_hosts(self, session_id: SessionId) -> None:
         try:
             await remove_ended_hosts(await self._load(session_id))
-        except (SessionError, StorageError, OSError) as error:
+        except (SessionError, StorageError) as error:
             log.warning("hosts not removed", extra={"session": session_id, "why": str(error)})
 
     async def _archive(self, session: Session) -> bool:

@@ -32,6 +32,8 @@ def test_a_process_is_found_by_its_variable_while_it_is_being_executed(
         monkeypatch.setattr(linux, "_read_environment", empty_at_first)
         monkeypatch.setattr(linux, "_has_arguments", none_at_first)
         assert {each.pid for each in LinuxMachine().carrying("KEY", "a/1")} == {child.pid}
+        looks = 0
+        assert LinuxMachine().values_of("KEY") == {"a/1"}
         child.kill()
 
 

@@ -106,8 +106,9 @@ case $* in
 esac
 """,
     )
-    found = MacMachine([str(tmp_path)], KERNEL).carrying("KEY", "a/1")
-    assert {process.pid for process in found} == {7, 9}
+    mac = MacMachine([str(tmp_path)], KERNEL)
+    assert {process.pid for process in mac.carrying("KEY", "a/1")} == {7, 9}
+    assert mac.values_of("KEY") == {"a/1", "a/12"}
 
 
 def test_who_writes_to_a_file_is_what_lsof_says_and_lives(tmp_path: Path) -> None:

@@ -336,6 +336,21 @@ async def test_a_waiting_session_whose_clearing_cannot_be_stored_keeps_its_promp
         assert await statuses(here, waiting) == [("patient", "done")]
 
 
+async def test_what_a_cut_launch_left_is_removed_at_the_next_start(here: House) -> None:
+    session = await here.session()
+    here.machine.launching.clear()
+    await send(session, "one")
+    await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.STARTING)
+    remains = here.root / "run" / session.id / "1"
+    remains.mkdir(parents=True)
+    await here.restart()
+    await until(lambda: not remains.exists())
+    here.machine.launching.set()
+    again = await here.again(session)
+    await idle(again)
+    assert await statuses(here, again) == [("one", "done")]
+
+
 async def test_a_session_that_has_ended_waits_for_no_place(db: Database, tmp_path: Path) -> None:
     async with house(db, tmp_path, Limits(max_sessions=1)) as here:
         busy, first, second = [await here.session(name) for name in "abc"]

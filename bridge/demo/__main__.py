@@ -16,11 +16,12 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from bridge.demo.model import DemoModel
-from bridge.demo.process import IDLE_EXIT_S, DemoRecord, load_record, save_record
+from bridge.demo.process import IDLE_EXIT_S, LASTING_PORTS, DemoRecord, load_record, save_record
 from sessions.claude.registry import open_conversations
 
 _LOOK_EVERY_S = 2.0
 _LOOKS_UNNEEDED = 3
+_TRIES = 20
 
 
 def main() -> int:
@@ -49,15 +50,21 @@ async def _serve(options: argparse.Namespace, lock: int) -> None:
     known = load_record(options.directory)
     identity = known.identity if known else secrets.token_hex(16)
     async with AsyncExitStack() as stack:
-        try:
-            demo = await stack.enter_async_context(DemoModel(known.port if known else 0, identity=identity))
-        except OSError:  # the old port was given to somebody else
-            demo = await stack.enter_async_context(DemoModel(identity=identity))
+        demo = await _open(stack, identity, known.port if known else None)
         save_record(options.directory, DemoRecord(demo.port, identity))
         if options.ready_fd is not None:
             os.write(options.ready_fd, b"ready")
             os.close(options.ready_fd)
         await _until_unneeded(demo, options, lock)
+
+
+async def _open(stack: AsyncExitStack, identity: str, last_port: int | None) -> DemoModel:
+    """The demo on the port that it had last, or on a new one if it had none or somebody else has that now."""
+    ports = secrets.SystemRandom().sample(LASTING_PORTS, _TRIES)
+    for port in ports if last_port is None else [last_port, *ports]:
+        with suppress(OSError):
+            return await stack.enter_async_context(DemoModel(port, identity=identity))
+    return await stack.enter_async_context(DemoModel(identity=identity))
 
 
 async def _until_unneeded(demo: DemoModel, options: argparse.Namespace, lock: int) -> None:

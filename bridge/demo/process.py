@@ -21,6 +21,8 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 # Says what it is; the CLI wants a key, the demo does not look at it.
 DEMO_API_KEY = "demo-model-needs-no-key"
 IDLE_EXIT_S = 1800.0
+LASTING_PORTS = range(20_000, 32_000)
+"""Linux and macOS give none of these to connections: who comes back to one after a while finds it free."""
 _START_TIMEOUT_S = 30.0
 _HEALTH_TIMEOUT_S = 10.0
 

@@ -7,6 +7,7 @@ found at the end by that path and ended.
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -19,7 +20,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.demo.process import DEMO_API_KEY, DemoEndpoint, demo_environment, seed_config
+from bridge.demo.process import (
+    DEMO_API_KEY,
+    LASTING_PORTS,
+    DemoEndpoint,
+    demo_environment,
+    seed_config,
+)
 from bridge.wiring import tmux_socket_name
 
 REPOSITORY = Path(__file__).parents[2]
@@ -37,9 +44,11 @@ def until(claim: Callable[[], Any], what: str = "the claim did not come true") -
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        return int(listening.getsockname()[1])
+    """A port that nobody listens on, and that no connection is given before it is used."""
+    for port in secrets.SystemRandom().sample(LASTING_PORTS, 20):
+        with contextlib.suppress(OSError), contextlib.closing(socket.create_server(("127.0.0.1", port))):
+            return port
+    raise AssertionError("no port is free")
 
 
 def remove_socket(name: str) -> None:

@@ -77,6 +77,13 @@ async def test_killed_demo_comes_back_on_the_same_port(directory: Path) -> None:
     assert server_pid(directory) not in (pid, None)
 
 
+async def test_the_port_is_none_that_connections_are_given(directory: Path) -> None:
+    await ensure_demo(directory)
+    record = load_record(directory)
+    assert record is not None
+    assert record.port in process.LASTING_PORTS
+
+
 async def test_stranger_on_the_port_is_not_taken_for_the_demo(directory: Path) -> None:
     before = await ensure_demo(directory)
     pid = server_pid(directory)

@@ -121,21 +121,14 @@ class LocalBackend:
         return await self._living_of(host_directories(self._run))
 
     async def _living_of(self, directories: Iterable[HostDirectory]) -> list[HostDirectory]:
-        found, being_started = [], None
-        for directory in directories:
-            if not self._is_ours(directory):
-                continue
-            if not directory.was_started():
-                # Most of these are left of launches that were cut: one look at the machine tells for all.
-                if being_started is None:
-                    being_started = machine.this().values_of(MARKER)
-                if directory.key not in being_started:
-                    continue
-                await self._settled(directory)
-            pids = directory.pids()
-            if pids and processes.is_alive(pids.program):
-                found.append(directory)
-        return found
+        ours = [each for each in directories if self._is_ours(each)]
+        if not all(each.was_started() for each in ours):
+            # Most that were not are left of launches that were cut: one look at the machine tells for all.
+            shown = machine.this().values_of(MARKER)
+            for directory in ours:
+                if directory.key in shown:
+                    await self._settled(directory)
+        return [each for each in ours if (pids := each.pids()) and processes.is_alive(pids.program)]
 
     def directory_of(self, ref: HostRef) -> HostDirectory:
         """Where the host behind `ref` lives, if it exists. Raises `HostGone` for what is no address of ours."""

@@ -20,13 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bridge.demo.process import (
-    DEMO_API_KEY,
-    LASTING_PORTS,
-    DemoEndpoint,
-    demo_environment,
-    seed_config,
-)
+from bridge.demo.process import DEMO_API_KEY, LASTING_PORTS, DemoEndpoint, demo_environment, seed_config
 from bridge.wiring import tmux_socket_name
 
 REPOSITORY = Path(__file__).parents[2]

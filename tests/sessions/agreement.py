@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from sessions import rows
 from sessions.model import Lifecycle, SessionId, Text, TurnId, TurnKind
+from sessions.session import Session
 from sessions.state import Snapshot, apply
 from storage import Database
 from tests.sessions.kit import House
@@ -73,18 +74,20 @@ async def _difference_of_turns(house: House, model: ModelSession, state: Snapsho
     return None
 
 
-async def check_events(house: House, model: ModelSession) -> None:
-    """Folding the events gives exactly the stored snapshot, and their numbers have no hole."""
-    session = await house.manager.get_session(model.session_id)
-    folded = await fold(house.db, session.snapshot)
-    if folded != session.snapshot:
-        raise Divergence(f"{folded} folded, but {session.snapshot} stored")
+async def check_events(session: Session) -> None:
+    """Folding the stored events gives exactly the session's snapshot, and their numbers have no hole.
+
+    Raises `Divergence`. Nothing happens to the session meanwhile: its context may be measured at any time.
+    """
+    async with session.change() as draft:
+        folded = await _fold(session.around.db, session.id)
+        if folded != draft.snapshot:
+            raise Divergence(f"{folded} folded, but {draft.snapshot} held")
 
 
-async def fold(db: Database, snapshot: Snapshot) -> Snapshot:
-    """The snapshot that the stored events lead to."""
-    folded = Snapshot(snapshot.id)
-    while page := await rows.load_events(db, snapshot.id, after=folded.next_event - 1, limit=500):
+async def _fold(db: Database, session_id: SessionId) -> Snapshot:
+    folded = Snapshot(session_id)
+    while page := await rows.load_events(db, session_id, after=folded.next_event - 1, limit=500):
         for each in page:
             if each.number != folded.next_event:
                 raise Divergence(f"event {each.number} where {folded.next_event} comes")

@@ -97,12 +97,12 @@ class World:
             await self.step(step)
         for model in self.models:
             if not model.ended:
-                await check_events(self.house, model)
+                await check_events(await self._session(model))
                 model.end()
                 await self.house.manager.clear_session(model.session_id)
         await self._agree()
         for model in self.models:
-            await check_events(self.house, model)
+            await check_events(await self._session(model))
 
     async def step(self, step: Step) -> None:
         word, number = step

@@ -6,9 +6,12 @@ from bot.rows import PostRow
 from storage import Database, Statement
 
 
-def note_tried(post_id: int, shown: str) -> Statement:
+def note_tried(row: PostRow) -> Statement:
     """Before its message is confirmed, `shown` holds the fingerprints of what was sent for it, one a word."""
-    return Statement("UPDATE posts SET shown = ? WHERE id = ? AND message_id IS NULL", (shown, post_id))
+    return Statement(
+        "UPDATE posts SET shown = ? WHERE id = ? AND nonce = ? AND message_id IS NULL",
+        (row.shown, row.id, row.nonce),
+    )
 
 
 async def messages_around(db: Database, row: PostRow) -> tuple[int, frozenset[int]]:

@@ -31,7 +31,7 @@ from bot.rows import (
 from bot.transport import BodyRefused, MessageGone, Seen, Transport, fingerprint
 from faults import crash_point
 from sessions.clock import Clock
-from storage import ConstraintViolated, Database, Statement
+from storage import Database, Statement
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ _COULD_NOT_BE_SHOWN = "-# Discord did not take this part; Export has it."
 
 
 class SessionGone(Exception):
-    """The session was deleted: its posts stay as they are, and no more come."""
+    """The session was deleted or brought elsewhere: its posts stay as they are, and no more come."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Posting:
         self._db = db
         self.transport = transport
         self._clock = clock
-        self._tries: dict[int, _Try] = {}
+        self._tries: dict[str, _Try] = {}  # by nonce
         self._keys: OrderedDict[str, None] = OrderedDict()
         self._refused: OrderedDict[str, None] = OrderedDict()
 
@@ -120,18 +120,18 @@ class Posting:
         wish = step.wish
         if row is None:
             row = await self._new_row(posts, (wish.subject, wish.ordinal), now_ms)
-        earlier = self._tries.get(row.id)
+        earlier = self._tries.get(row.nonce)
         if earlier is not None and now_ms - earlier.at_ms < NONCE_KEPT_MS:
             wish = earlier.wish  # the same again: Discord then answers with the same message
         else:
             row = await self._note_try(row, wish)
-            self._tries[row.id] = _Try(wish, now_ms)
+            self._tries[row.nonce] = _Try(wish, now_ms)
         posts.rows[wish.subject, wish.ordinal] = row
         crash_point("post-before")
         try:
             seen = await self.transport.create(row.channel_id, wish.body, nonce=row.nonce, ping=wish.ping)
         except BodyRefused:
-            self._tries.pop(row.id, None)
+            self._tries.pop(row.nonce, None)
             raise
         crash_point("post-sent")
         if wish.ping is not None:
@@ -139,22 +139,22 @@ class Posting:
         await self._confirm(row, seen, wish, posts)
 
     async def _new_row(self, posts: Posts, key: PostKey, now_ms: int) -> PostRow:
-        try:
-            return await insert_post(self._db, posts.session_id, posts.channel_id, *key, now_ms)
-        except ConstraintViolated as error:  # posts refer to their session
-            raise SessionGone from error
+        row = await insert_post(self._db, posts.session_id, posts.channel_id, *key, now_ms)
+        if row is None:
+            raise SessionGone
+        return row
 
     async def _note_try(self, row: PostRow, wish: PostWish) -> PostRow:
         """Write down what is about to be sent under the row's nonce, beside what was sent before."""
         tried = dict.fromkeys([*row.shown.split(), fingerprint(wish.body)])
         row = replace(row, shown=" ".join(tried))
-        await self._db.write([note_tried(row.id, row.shown), *self._new_controls(wish)])
+        await self._db.write([note_tried(row), *self._new_controls(wish)])
         self._remember_controls(wish)
         return row
 
     async def _find_forgotten(self, row: PostRow, now_ms: int) -> Seen | None:
         """The message of a row whose nonce is too old to be trusted, if it was made after all."""
-        tried = self._tries.get(row.id)
+        tried = self._tries.get(row.nonce)
         began_ms = tried.at_ms if tried is not None else row.created_ms
         return await self._find_lost(row) if now_ms - began_ms >= NONCE_KEPT_MS else None
 
@@ -172,8 +172,8 @@ class Posting:
     async def _confirm(self, row: PostRow, seen: Seen, wish: PostWish, posts: Posts) -> None:
         # A message that was there before may show what was tried first: then it is not known, and edited.
         shown = wish.shown if seen.fingerprint == fingerprint(wish.body) else UNKNOWN
-        await self._db.write([confirm_post(row.id, seen.message_id, shown)])
-        self._tries.pop(row.id, None)
+        await self._db.write([confirm_post(row, seen.message_id, shown)])
+        self._tries.pop(row.nonce, None)
         posts.rows[wish.subject, wish.ordinal] = replace(row, message_id=seen.message_id, shown=shown)
         crash_point("post-stored")
 
@@ -183,7 +183,7 @@ class Posting:
         key = (step.wish.subject, step.wish.ordinal)
         before = self._new_controls(step.wish)
         if step.row.shown != UNKNOWN:
-            before.append(confirm_post(step.row.id, step.message_id, UNKNOWN))
+            before.append(confirm_post(step.row, step.message_id, UNKNOWN))
         if before:
             await self._db.write(before)
         self._remember_controls(step.wish)
@@ -192,13 +192,13 @@ class Posting:
         try:
             await self.transport.edit(step.row.channel_id, step.message_id, step.wish.body)
         except MessageGone:
-            await self._db.write([forget_message(step.row.id)])
+            await self._db.write([forget_message(step.row)])
             # Read back, for its new nonce.
             now_ms = self._clock.now_ms()
             posts.rows[key] = await self._new_row(posts, key, now_ms)
             return
         crash_point("edit-sent")
-        await self._db.write([confirm_post(step.row.id, step.message_id, step.wish.shown)])
+        await self._db.write([confirm_post(step.row, step.message_id, step.wish.shown)])
         posts.rows[key] = replace(step.row, shown=step.wish.shown)
         crash_point("edit-stored")
 
@@ -213,8 +213,8 @@ class Posting:
         await self._forget(row, posts)
 
     async def _forget(self, row: PostRow, posts: Posts) -> None:
-        await self._db.write([delete_post(row.id)])
-        self._tries.pop(row.id, None)
+        await self._db.write([delete_post(row)])
+        self._tries.pop(row.nonce, None)
         posts.rows.pop((row.subject, row.ordinal), None)
 
     def _new_controls(self, wish: PostWish) -> list[Statement]:

@@ -58,10 +58,11 @@ def insert_place(place: Place, at_ms: int) -> Statement:
     )
 
 
-def note_shown(session_id: str, event: int) -> Statement:
-    """Everything of the session up to event `event` is in Discord."""
+def note_shown(session_id: str, channel_id: int, event: int) -> Statement:
+    """Everything of the session up to event `event` is in the channel; nothing if it is shown elsewhere now."""
     return Statement(
-        "UPDATE places SET shown_event = max(shown_event, ?) WHERE session_id = ?", (event, session_id)
+        "UPDATE places SET shown_event = max(shown_event, ?) WHERE session_id = ? AND channel_id = ?",
+        (event, session_id, channel_id),
     )
 
 
@@ -103,11 +104,13 @@ def new_nonce() -> str:
 _POST = "SELECT id, session_id, channel_id, subject, ordinal, nonce, message_id, shown, created_ms FROM posts"
 
 
-async def load_posts(db: Database, session_id: str, subject: str | None = None) -> list[PostRow]:
-    """The posts of a session, or of one subject of it, in order."""
+async def load_posts(
+    db: Database, session_id: str, channel_id: int, subject: str | None = None
+) -> list[PostRow]:
+    """The posts of a session in its channel (of one `subject`), in order; none if it is shown elsewhere."""
     rows: Sequence[Sequence[Any]] = await db.read(
-        f"{_POST} WHERE session_id = ? AND (? IS NULL OR subject = ?) ORDER BY id",
-        (session_id, subject, subject),
+        f"{_POST} WHERE session_id = ? AND channel_id = ? AND (? IS NULL OR subject = ?) ORDER BY id",
+        (session_id, channel_id, subject, subject),
     )
     return [PostRow(*row) for row in rows]
 
@@ -120,39 +123,49 @@ async def find_post(db: Database, message_id: int) -> PostRow | None:
 
 async def insert_post(
     db: Database, session_id: str, channel_id: int, subject: str, ordinal: int, at_ms: int
-) -> PostRow:
-    """The row that must be there before a message is created, so that no message is ever unknown."""
+) -> PostRow | None:
+    """The row that must be there before a message is created, so that no message is ever unknown.
+
+    None if the session is not shown in the channel (any more).
+    """
     outcomes = await db.write(
         [
             Statement(
                 "INSERT INTO posts (session_id, channel_id, subject, ordinal, nonce, created_ms)"
-                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (session_id, subject, ordinal)"
-                " DO UPDATE SET channel_id = excluded.channel_id RETURNING id, session_id, channel_id,"
-                " subject, ordinal, nonce, message_id, shown, created_ms",
-                (session_id, channel_id, subject, ordinal, new_nonce(), at_ms),
+                " SELECT session_id, channel_id, ?, ?, ?, ? FROM places WHERE session_id = ? AND channel_id = ?"
+                " ON CONFLICT (session_id, subject, ordinal) DO UPDATE SET channel_id = excluded.channel_id"
+                " RETURNING id, session_id, channel_id, subject, ordinal, nonce, message_id, shown, created_ms",
+                (subject, ordinal, new_nonce(), at_ms, session_id, channel_id),
                 fetch=True,
             )
         ]
     )
-    row: Sequence[Any] = outcomes[0].rows[0]
-    return PostRow(*row)
+    rows: Sequence[Sequence[Any]] = outcomes[0].rows
+    return PostRow(*rows[0]) if rows else None
 
 
-def confirm_post(post_id: int, message_id: int, shown: str) -> Statement:
+# By id and nonce: when a session is brought elsewhere, a new row may get the id of one that is gone.
+
+
+def confirm_post(row: PostRow, message_id: int, shown: str) -> Statement:
     """Discord has the message, and shows this."""
-    return Statement("UPDATE posts SET message_id = ?, shown = ? WHERE id = ?", (message_id, shown, post_id))
-
-
-def forget_message(post_id: int) -> Statement:
-    """The message is gone (somebody deleted it): it is made anew under a new nonce."""
     return Statement(
-        "UPDATE posts SET message_id = NULL, shown = '', nonce = ? WHERE id = ?", (new_nonce(), post_id)
+        "UPDATE posts SET message_id = ?, shown = ? WHERE id = ? AND nonce = ?",
+        (message_id, shown, row.id, row.nonce),
     )
 
 
-def delete_post(post_id: int) -> Statement:
+def forget_message(row: PostRow) -> Statement:
+    """The message is gone (somebody deleted it): it is made anew under a new nonce."""
+    return Statement(
+        "UPDATE posts SET message_id = NULL, shown = '', nonce = ? WHERE id = ? AND nonce = ?",
+        (new_nonce(), row.id, row.nonce),
+    )
+
+
+def delete_post(row: PostRow) -> Statement:
     """The message is gone, and nothing of it is expected."""
-    return Statement("DELETE FROM posts WHERE id = ?", (post_id,))
+    return Statement("DELETE FROM posts WHERE id = ? AND nonce = ?", (row.id, row.nonce))
 
 
 # --- controls -------------------------------------------------------------------------------------------

@@ -157,7 +157,7 @@ class SessionUnits:
     async def _load_posts(self, unit: Unit, subject: str) -> None:
         if any(key[0] == subject for key in unit.posts.rows):
             return
-        for row in await load_posts(self._around.db, self._place.session_id, subject):
+        for row in await load_posts(self._around.db, self._place.session_id, self._place.channel_id, subject):
             unit.posts.rows[row.subject, row.ordinal] = row
 
     async def _turn(self, turn_id: str, unit: Unit) -> Wishes:

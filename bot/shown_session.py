@@ -32,6 +32,7 @@ class ShownSession:
         self._units = SessionUnits(place, around, self._turns, self._note_shown)
         self._missed = True
         self._catching_up = False
+        self._given_up = False
         self._newest = 0
 
     @property
@@ -70,8 +71,9 @@ class ShownSession:
         self._missed = True
 
     def give_up(self) -> None:
-        """The session is gone: there is nothing to show."""
+        """The session is gone or shown elsewhere: there is nothing to show, whatever is still being read."""
         self._missed = False
+        self._given_up = True
 
     async def catch_up(self) -> None:
         """Read back the events that were not taken in, and go on live. Raises `SessionNotFound`."""
@@ -122,8 +124,7 @@ class ShownSession:
             self._mark(f"turn:{info.running_turn}", Urgency.FINAL)
         for turn_id in info.queued_turns:
             self._mark_queued(turn_id)
-        working = info.lifecycle is Lifecycle.LIVE and info.activity is Activity.WORKING
-        self._around.type_(self.place.channel_id, self.session_id, working)
+        self._type(working=info.lifecycle is Lifecycle.LIVE and info.activity is Activity.WORKING)
 
     def refresh(self) -> None:
         """Render what may have changed without an event."""
@@ -208,8 +209,7 @@ class ShownSession:
             self._mark(wish.subject, Urgency.FINAL)
 
     def _state_happens(self, event: e.ActivityChanged | e.LifecycleChanged) -> None:
-        working = event.new is Activity.WORKING
-        self._around.type_(self.place.channel_id, self.session_id, working)
+        self._type(working=event.new is Activity.WORKING)
         if isinstance(event, e.LifecycleChanged):
             for turn_id in self._units.keys("queued"):
                 self._mark_queued(turn_id)
@@ -222,7 +222,13 @@ class ShownSession:
 
     # --- marking ----------------------------------------------------------------------------------------
 
+    def _type(self, *, working: bool) -> None:
+        if not self._given_up:
+            self._around.type_(self.place.channel_id, self.session_id, working)
+
     def _mark(self, name: str, urgency: Urgency, after_s: float = 0.0) -> None:
+        if self._given_up:
+            return
         if name.startswith("turn:"):
             self._turns.hold(name.removeprefix("turn:"))
         self._around.mark(self.place.channel_id, self._units.unit(name, self.seen), urgency, after_s)
@@ -276,4 +282,4 @@ class ShownSession:
         """Write down up to where all is shown."""
         if self.is_quiet and self.seen > self._noted:
             self._noted = self.seen
-            await self._around.db.write([note_shown(self.session_id, self.seen)])
+            await self._around.db.write([note_shown(self.session_id, self.place.channel_id, self.seen)])

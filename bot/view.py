@@ -76,6 +76,7 @@ class View:
         self._around = Around(core, bus, db, clock, options, self._mark, self._type, self._spawn)
         self._sessions: dict[str, ShownSession] = {}
         self._nowhere: dict[str, None] = {}  # sessions without a place
+        self._moves = 0
         self._loading: set[str] = set()
         self._again: set[str] = set()
         self._pumps: dict[int, Pump] = {}
@@ -107,9 +108,11 @@ class View:
 
     async def show(self, place: Place) -> None:
         """Show the session of `place` (whose row is stored) from now on; returns at once."""
+        self._moves += 1
         self._nowhere.pop(place.session_id, None)
         held = self._sessions.get(place.session_id)
         if held is not None and held.place.channel_id != place.channel_id:
+            held.give_up()
             del self._sessions[place.session_id]
             if (left := self._pumps.get(held.place.channel_id)) is not None:
                 left.drop(place.session_id)
@@ -229,17 +232,20 @@ class View:
 
     async def _held(self, session_id: str) -> ShownSession | None:
         """The session, held from now on; None if it has no place."""
-        if (held := self._sessions.get(session_id)) is not None:
-            return held
-        place = await load_place(self._db, session_id)
-        if place is None:
-            self._nowhere[session_id] = None
-            while len(self._nowhere) > _MOST_NOWHERE:
-                self._nowhere.pop(next(iter(self._nowhere)))
-            return None
-        self._nowhere.pop(session_id, None)
-        self._forget_quiet_ones()
-        return self._sessions.setdefault(session_id, ShownSession(place, self._around))
+        while (held := self._sessions.get(session_id)) is None:
+            moves = self._moves
+            place = await load_place(self._db, session_id)
+            if moves != self._moves:
+                continue  # it may have been brought elsewhere since this was read
+            if place is None:
+                self._nowhere[session_id] = None
+                while len(self._nowhere) > _MOST_NOWHERE:
+                    self._nowhere.pop(next(iter(self._nowhere)))
+                return None
+            self._nowhere.pop(session_id, None)
+            self._forget_quiet_ones()
+            self._sessions.setdefault(session_id, ShownSession(place, self._around))
+        return held
 
     async def _catch_up(self, session: ShownSession) -> None:
         try:

@@ -1,13 +1,25 @@
 """Rows that nobody needs any more go; what waits, and what a button may still need, stays."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from bot.bodies import Control, Verb
 from bot.inbox_rows import InboxRow, InboxStatus, close_inbox_row, open_interactions, take_in
-from bot.post_rows import forget_old_rows
-from bot.rows import insert_control, load_control
+from bot.post_rows import forget_old_rows, forget_posts_elsewhere, note_tried
+from bot.rows import (
+    confirm_post,
+    delete_post,
+    forget_message,
+    insert_control,
+    insert_place,
+    insert_post,
+    load_control,
+    load_posts,
+    note_shown,
+)
 from bridge.schema import schema
 from storage import Database, Statement
+from tests.bot.stage import stage
 
 
 async def test_old_rows_go_and_needed_ones_stay(tmp_path: Path) -> None:
@@ -36,3 +48,21 @@ async def test_a_cut_interaction_is_found_behind_any_number_of_messages(tmp_path
         for external, at_ms in (("interaction:1", 700), ("interaction:2", 900)):
             await take_in(db, InboxRow(external, "component", 1, 1, {}, at_ms))
         assert [row.external for row in await open_interactions(db, 800)] == ["interaction:1"]
+
+
+async def test_a_post_that_its_session_left_behind_changes_nothing_where_that_is_now(tmp_path: Path) -> None:
+    async with stage(tmp_path) as core:
+        session = await core.session(1, 7)
+        left = await insert_post(core.db, session.id, 1, "status", 0, 0)
+        assert left is not None
+        place = replace(await core.place(session.id), channel_id=2)
+        await core.db.write([insert_place(place, 1), forget_posts_elsewhere(session.id, 2)])
+        now = await insert_post(core.db, session.id, 2, "status", 0, 0)
+        assert now is not None
+        assert now.id == left.id
+        late = [note_tried(replace(left, shown="old")), confirm_post(left, 5, "old"), delete_post(left)]
+        await core.db.write([*late, forget_message(left), note_shown(session.id, 1, 10**6)])
+        assert await insert_post(core.db, session.id, 1, "status", 1, 0) is None
+        assert await load_posts(core.db, session.id, 1) == []
+        assert await load_posts(core.db, session.id, 2) == [now]
+        assert (await core.place(session.id)).shown_event < 10**6

@@ -364,7 +364,7 @@ async def test_a_post_that_may_not_be_deleted_is_given_up_and_said_once(
     bench.wish("turn", "one", urgency=Urgency.FINAL)
     await bench.until(300)
     assert [text for _, text in bench.sent("delete")] == ["2", "3"]
-    assert [row.message_id for row in await load_posts(bench.core.db, bench.session_id)] == [1]
+    assert [row.message_id for row in await load_posts(bench.core.db, bench.session_id, CHANNEL)] == [1]
     assert [getattr(each, "code", 0) for each in caplog.records] == [50021, 50021]
     assert bench.pump.is_settled
 
@@ -435,11 +435,12 @@ async def test_a_change_that_was_not_stored_is_made_good_when_what_was_before_is
     if again == "the next process":
         posts = bench.units["turn"].posts
         posts.rows = {
-            (each.subject, each.ordinal): each for each in await load_posts(bench.core.db, bench.session_id)
+            (each.subject, each.ordinal): each
+            for each in await load_posts(bench.core.db, bench.session_id, CHANNEL)
         }
     monkeypatch.undo()
     bench.wish("turn", "whole", urgency=Urgency.FINAL)
     await bench.until(60)
     assert bench.sent("edit")[-1][1] == "whole"
-    (row,) = await load_posts(bench.core.db, bench.session_id)
+    (row,) = await load_posts(bench.core.db, bench.session_id, CHANNEL)
     assert row.shown == bench.wishes["turn"][0].shown

@@ -1,6 +1,7 @@
 """The view against a fake Discord with the real discord.py: whatever fails, a post is there once and right."""
 
 import asyncio
+import operator
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 
+import bot
 from bot import transport
+from bot.post_rows import forget_posts_elsewhere
 from bot.rows import Place, insert_place, load_place, load_posts, places_behind
 from bot.shown_session import ShownSession
 from bot.view import View, ViewOptions
@@ -412,7 +415,7 @@ async def test_posts_know_their_messages(patient: FakeDiscord, tmp_path: Path) -
     async with room(patient, tmp_path) as r:
         await answer(r)
         await r.settled()
-        rows = await load_posts(r.stage.db, r.session.id)
+        rows = await load_posts(r.stage.db, r.session.id, r.thread.id)
         assert [row.message_id for row in rows] == [one.id for one in r.thread.from_bot]
         place = await load_place(r.stage.db, r.session.id)
         assert place is not None
@@ -504,6 +507,39 @@ async def test_a_place_that_is_stored_while_the_session_is_looked_for_is_shown(
             await view.show(place)
             await r.session.add(Text(ANSWER))
             await r.thread.wait_for_message(ANSWER)
+
+
+@pytest.mark.parametrize("cut", ["bot.view.load_place", "bot.shown_session.load_events"])
+async def test_a_session_that_is_brought_elsewhere_while_it_is_read_back_is_shown_there_alone(
+    patient: FakeDiscord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: str
+) -> None:
+    async with room(patient, tmp_path) as r:
+        await r.view.__aexit__(None, None, None)
+        await r.session.prompt("ask")
+        there, read, go_on = len(r.thread.from_bot), asyncio.Event(), asyncio.Event()
+        load: Callable[..., Any] = operator.attrgetter(cut.removeprefix("bot."))(bot)
+
+        async def slow(*args: Any, **kwargs: Any) -> Any:
+            found = await load(*args, **kwargs)
+            read.set()
+            await go_on.wait()
+            return found
+
+        monkeypatch.setattr(cut, slow)
+        other = r.owner.start_thread(patient.general, "Elsewhere")
+        async with watched(patient, r.stage) as view:
+            await read.wait()
+            place = replace(await r.stage.place(r.session.id), channel_id=other.id)
+            await r.stage.db.write([insert_place(place, 1), forget_posts_elsewhere(r.session.id, other.id)])
+            asked = len(patient.requests)
+            await view.show(place)
+            go_on.set()
+            await r.session.add(Text(ANSWER))
+            await r.session.end()
+            await other.wait_for_message(CLOSING)
+            await view.settled()
+            assert len(r.thread.from_bot) == there
+            assert not [one for one in patient.requests[asked:] if f"/channels/{r.thread.id}/" in one.path]
 
 
 def test_the_view_can_be_made_without_options() -> None:

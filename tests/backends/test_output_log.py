@@ -1,8 +1,7 @@
 """The output log: any chunking gives the same lines, and silence costs nothing."""
 
 import asyncio
-import os
-import subprocess
+import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -105,7 +104,9 @@ async def test_two_readers_of_one_log_both_get_every_line(tmp_path: Path) -> Non
     watch.close()
 
 
-async def test_a_silent_log_sets_no_timer_and_an_event_wakes_its_reader_at_once(tmp_path: Path) -> None:
+async def test_a_silent_log_sets_no_timer_and_an_event_wakes_its_reader_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     watch = LogWatch()
     log = _Writer(tmp_path / "log", watch)
     log.write(b"x\n")
@@ -114,12 +115,17 @@ async def test_a_silent_log_sets_no_timer_and_an_event_wakes_its_reader_at_once(
     async with asyncio.timeout(30):
         while watch.polls:  # noqa: ASYNC110 - nothing tells that nothing happens any more
             await asyncio.sleep(0.01)
-    loop = asyncio.get_running_loop()
-    before = loop.time()
+    waited: list[bool] = []
+    poll = watch._poll_due
+
+    def poll_and_note() -> None:
+        waited.append(log.lines.empty())
+        poll()
+
+    monkeypatch.setattr(watch, "_poll_due", poll_and_note)
     log.write(b"y\n")
-    while log.lines.empty():  # noqa: ASYNC110 - at the loop's own pace
-        await asyncio.sleep(0)
-    assert loop.time() - before < 0.04, "the reader waited for a poll"
+    await log.lines.get()
+    assert True not in waited, "the reader waited for a poll"
     reading.cancel()
     watch.close()
 
@@ -170,27 +176,21 @@ async def test_no_line_is_lost_between_a_fast_writer_and_many_silences(tmp_path:
     watch.close()
 
 
-async def test_where_no_inotify_instance_is_left_logs_are_polled(tmp_path: Path) -> None:
-    holder = (
-        "import sys\nfrom asyncinotify import Inotify\nheld = []\n"
-        "try:\n    while True: held.append(Inotify())\nexcept OSError: pass\n"
-        "print(len(held), flush=True); sys.stdin.read()\n"
-    )
-    process = subprocess.Popen(  # noqa: ASYNC220 - its first line is waited for
-        [sys.executable, "-c", holder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=os.sep
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
+async def test_where_no_inotify_instance_is_to_be_had_logs_are_polled(tmp_path: Path) -> None:
+    watch = LogWatch()
+    log = _Writer(tmp_path / "log", watch)
+    log.write(b"")
+    followed = watch.follow(log.path)
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # The same refusal as when the user's instances are used up, which would be other processes' too.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, descriptors[1]))
     try:
-        watch = LogWatch()
-        log = _Writer(tmp_path / "log", watch)
-        log.write(b"")
-        reading = asyncio.create_task(log.read())
+        reading = asyncio.create_task(followed.grown(0))
         await asyncio.sleep(0)
-        assert watch.polls
-        log.write(b"x\n")
-        assert (await log.lines.get()).data == b"x"
-        reading.cancel()
-        watch.close()
     finally:
-        process.communicate()
+        resource.setrlimit(resource.RLIMIT_NOFILE, descriptors)
+    assert watch.polls
+    log.write(b"x\n")
+    assert await reading == b"x\n"
+    watch.leave(followed)
+    watch.close()

@@ -41,6 +41,14 @@ async def ended(directory: Path) -> None:
             await asyncio.sleep(0.02)
 
 
+async def end(directory: Path, number: signal.Signals = signal.SIGTERM) -> None:
+    """Let the server of `directory` end."""
+    pid = server_pid(directory)
+    assert pid is not None
+    os.kill(pid, number)
+    await ended(directory)
+
+
 @pytest.fixture
 async def directory(tmp_path: Path) -> AsyncIterator[Path]:
     path = tmp_path / "demo"
@@ -86,10 +94,7 @@ async def test_the_port_is_none_that_connections_are_given(directory: Path) -> N
 
 async def test_stranger_on_the_port_is_not_taken_for_the_demo(directory: Path) -> None:
     before = await ensure_demo(directory)
-    pid = server_pid(directory)
-    assert pid is not None
-    os.kill(pid, signal.SIGTERM)
-    await ended(directory)
+    await end(directory)
     async with DemoModel(int(before.base_url.rpartition(":")[2]), identity="a stranger"):
         assert (await ensure_demo(directory)).base_url != before.base_url
 
@@ -135,14 +140,16 @@ async def test_demo_that_cannot_start_is_a_sentence(directory: Path, monkeypatch
 
 @pytest.mark.real_cli
 async def test_demo_stays_while_a_cli_of_its_directory_lives(directory: Path, tmp_path: Path) -> None:
-    endpoint = await ensure_demo(directory, idle_exit_s=2.0)  # a busy machine takes its time to start a CLI
+    endpoint = await ensure_demo(directory)
     home = make_cli_home(tmp_path / "cli", endpoint.base_url)
     home = CliHome(home.binary, home.home, home.work, {**home.environment, **demo_environment(endpoint)})
     async with StreamCli(home) as cli:
         await cli.turn("demo:text one")
         assert open_conversations(endpoint.config_directory)
+        await end(directory)
+        await ensure_demo(directory, idle_exit_s=1.0)  # now that the CLI is up, however long that took
         unneeded = tmp_path / "unneeded"
-        await ensure_demo(unneeded, idle_exit_s=4.0)
+        await ensure_demo(unneeded, idle_exit_s=2.0)
         await ended(unneeded)  # thus twice the idle limit has passed
         assert server_pid(directory) is not None
         lines = await cli.turn("demo:text two")
@@ -158,10 +165,7 @@ async def test_turn_survives_the_death_of_the_demo_in_mid_answer(directory: Path
     async with StreamCli(make_cli_home(tmp_path / "cli", endpoint.base_url)) as cli:
         await cli.send_prompt("demo:text partial demo:gate g demo:text rest")
         await cli.line(lambda line: "partial" in str(line.get("event", {}).get("delta")))
-        pid = server_pid(directory)
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        await ended(directory)
+        await end(directory, signal.SIGKILL)
         await ensure_demo(directory)
         async with ClientSession() as client:
             await client.post(f"{endpoint.base_url}/demo/release/g")

@@ -29,7 +29,7 @@ from bot.markdown.marks import (
 )
 from bot.markdown.seams import gap_before, outermost
 
-SPAN = 1200  # characters of source between an opening mark and its closing one
+SPAN = 1200  # characters of source from an opening mark to its closing one; for code to the end of that
 
 _SHOWN_OPEN = 6  # of marks that nothing has closed yet, so many are shown closed
 
@@ -83,6 +83,7 @@ class _Parser:
     open_runs: dict[str, list[Run]] = field(default_factory=lambda: {"*": [], "_": [], "~": [], "|": []})
     whole: list[tuple[int, int]] = field(default_factory=list)  # source ranges that hold together
     live: int = -1  # where the first thing begins that later text may explain; -1: nothing
+    read: int = 0  # up to where the text is read: what comes after may yet be anything
     nested: bool = False  # more than one pair of marks: one may stand in another
     ticks: dict[int, list[int]] | None = None
 
@@ -92,9 +93,11 @@ class _Parser:
             token = _TOKEN.search(self.text, at)
             if token is None:
                 self.parts.append(self.text[at:])
+                self.read = len(self.text)
                 break
             if token.start() > at:
                 self.parts.append(self.text[at : token.start()])
+            self.read = token.start()
             at = self._token(token)
         return self._result()
 
@@ -135,7 +138,7 @@ class _Parser:
 
     def _code(self, token: re.Match[str]) -> int:
         start, count = token.end(), len(token[0])
-        close = self._closing_ticks(start, count)
+        close = self._closing_ticks(token)
         if close < 0 and len(self.text) - token.start() <= SPAN:
             self._alive(token.start())
             if self.end is End.GROWING:
@@ -149,16 +152,17 @@ class _Parser:
         self.parts.append(_code_span(self.text[start:close]))
         return close + count
 
-    def _closing_ticks(self, start: int, count: int) -> int:
-        """Return where the next run of exactly `count` backticks begins, if within the span; else -1."""
+    def _closing_ticks(self, opening: re.Match[str]) -> int:
+        """Return where the next run of as many backticks begins, if it ends within the span; else -1."""
         if self.ticks is None:
             self.ticks = {}
             for run in reversed(list(_TICKS.finditer(self.text))):
                 self.ticks.setdefault(len(run[0]), []).append(run.start())
+        count = len(opening[0])
         places = self.ticks.get(count, [])
-        while places and places[-1] < start:
+        while places and places[-1] < opening.end():
             places.pop()
-        return places[-1] if places and places[-1] - start <= SPAN else -1
+        return places[-1] if places and places[-1] + count - opening.start() <= SPAN else -1
 
     def _link(self, token: re.Match[str]) -> int:
         found = links.masked_at(self.text, token.start())
@@ -265,7 +269,7 @@ class _Parser:
 
     def _result(self) -> Inline:
         pending = sorted((run for runs in self.open_runs.values() for run in runs), key=lambda run: run.at)
-        pending = [run for run in pending if len(self.text) - run.at <= SPAN]
+        pending = [run for run in pending if self.read - run.at <= SPAN]
         if pending:
             self._alive(pending[0].at)
         ends = self._close(pending) if self.end is End.GROWING else ""

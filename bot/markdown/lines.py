@@ -20,7 +20,7 @@ _DELIMITER = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]{1,20}\Z")
 # Beginnings of lines that may become anything yet, and of lines that are known only whole.
 _HALF = re.compile(r"(?:\d{1,9}[.)]?)?[-+*_#>|`~=.)\s\[\]xX]*\Z|\||`{3}|~{3}")
-_KNOWN_WHOLE = re.compile(r"#{1,6}[ \t]|>>>|[ ]{0,3}\t|[ ]{4}")
+_KNOWN_WHOLE = re.compile(r"[ ]{0,3}#{1,6}[ \t]|>>>|[ ]{0,3}\t|[ ]{4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +111,10 @@ def is_certain(line: str) -> bool:
     on.
     """
     bare = unquoted(line)[1]
-    if len(bare) > LONGEST:
-        return bool(bare.strip())
-    return _HALF.match(_content(bare)) is None and _KNOWN_WHOLE.match(bare) is None
+    content = _content(bare)
+    if len(content) > LONGEST:
+        return True
+    return _HALF.match(content) is None and _KNOWN_WHOLE.match(bare) is None
 
 
 def _content(line: str) -> str:

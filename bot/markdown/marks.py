@@ -120,12 +120,13 @@ def lines_of(marked: str) -> Sequence[str]:
     return lines
 
 
-def cut(marked: str, room: int) -> Halves:
+def cut(marked: str, room: int, *, least: int = 0) -> Halves:
     """Cut `marked` in two, the first part at most `room` characters as shown; both parts are whole lines.
 
     Prefers a space outside all formatting, then one inside (marks are closed and opened again), then any
     place between two grapheme clusters. What is an atom (link, mention) is cut only where it alone is
-    longer than `room`. `room` must be at least 8. The second part may be empty.
+    longer than `room`. More than the first `least` characters go into the first part: what is always put
+    before a line is no part of it. `room` must be at least 8 more than that. The second part may be empty.
     """
     outside = inside = (0, "")
     size, stack, ends = 0, "", 0
@@ -147,12 +148,12 @@ def cut(marked: str, room: int) -> Halves:
     else:
         return Halves(marked, "", "", "", spaced=False)
     for place, open_marks in (outside, inside):
-        if place >= room // 2:
+        if place >= room // 2 and place > least:
             return _halves(marked, place, open_marks)
-    return _cut_anywhere(marked, room)
+    return _cut_anywhere(marked, room, least)
 
 
-def _cut_anywhere(marked: str, room: int) -> Halves:
+def _cut_anywhere(marked: str, room: int, least: int) -> Halves:
     """Cut inside a word, as late as it fits: before an atom, or inside one that stands alone."""
     size, stack, ends = 0, "", 0
     best = (0, "")
@@ -171,7 +172,7 @@ def _cut_anywhere(marked: str, room: int) -> Halves:
                 best = (part.start() + _safe(text, free), stack)
             break
         size += len(text)
-        if not held or marked.startswith(closing(ATOM), part.end()):
+        if part.end() > least and (not held or marked.startswith(closing(ATOM), part.end())):
             best = (part.end(), stack)
     if not best[0]:
         return _without_marks(marked, room)

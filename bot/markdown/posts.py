@@ -68,6 +68,7 @@ class Packer:
     _joint: str = ""
     _opened: str = ""
     _full: bool = False
+    _cut: Row | None = None  # the last row, if all of it is sealed
 
     def push(self, row: Row) -> None:
         """Add a row below those that are there."""
@@ -77,7 +78,7 @@ class Packer:
 
     def extend(self, text: str) -> None:
         """Add marked `text` (without a line end) to the last row."""
-        if not self._full:
+        if not self._full and not self._goes_on(text):
             row = self._rows[-1]
             # Not `replace`, which costs more than all the rest here.
             self._rows[-1] = Row(row.text + text, row.gap, row.seam, row.fence, row.language, row.hang)
@@ -87,12 +88,21 @@ class Packer:
     def copy(self) -> "Packer":
         """Return a preview that begins with what is not sealed."""
         rows, sizes = self._rows.copy(), self._sizes.copy()
-        return Packer(self.limit, [], True, rows, sizes, self._joint, self._opened, self._full)
+        return Packer(self.limit, [], True, rows, sizes, self._joint, self._opened, self._full, self._cut)
 
     def last(self) -> Sequence[Post]:
         """Return the post that is not sealed yet, if anything can be seen of it."""
         post = Post(_body(self._rows), self._joint, self._opened)
         return (post,) if is_visible(post.body) else ()
+
+    def _goes_on(self, text: str) -> bool:
+        """Begin the post with `text` if the row that it belongs to is sealed; return whether it was."""
+        if self._cut is None:
+            return False
+        if text := text.lstrip(" "):
+            self._opened = self._cut.hang.lstrip(" ")
+            self.push(replace(self._cut, text=self._cut.hang + text, gap=0))
+        return True
 
     def _add(self, row: Row) -> None:
         size = len(row.text if row.fence else shown(row.text))
@@ -105,6 +115,7 @@ class Packer:
             size += self._size(len(self._rows)) + row.gap + (opening if row.fence else 0)
         self._rows.append(row)
         self._sizes.append(size)
+        self._cut = None
 
     def _size(self, count: int) -> int:
         """Return the size of a body of the first `count` rows."""
@@ -158,8 +169,12 @@ class Packer:
         halves = _cut_row(row, self._room())
         self._seal([*self._rows[:-1], replace(row, text=halves.head)], halves.closed)
         self._joint = " " if halves.spaced else ""
-        rest = [replace(row, text=("" if row.fence else row.hang) + halves.tail, gap=0)] if halves.tail else []
-        self._begin(rest, halves.opened)
+        if halves.tail:
+            rest = replace(row, text=("" if row.fence else row.hang) + halves.tail, gap=0)
+            self._begin([rest], halves.opened)
+        else:
+            self._begin([], "")
+            self._cut = row
 
     def _seal(self, rows: Sequence[Row], closed: str) -> None:
         post = Post(_body(rows), self._joint, self._opened, closed)
@@ -206,7 +221,8 @@ def _body(rows: Sequence[Row]) -> str:
 
 def _cut_row(row: Row, room: int) -> Halves:
     if not row.fence:
-        halves = cut(row.text, room)
+        hung = len(row.hang) if row.text.startswith(row.hang) else 0
+        halves = cut(row.text, room, least=hung)
         return replace(halves, opened=row.hang + halves.opened)
     place = cut_before(row.text, room)
     return Halves(row.text[:place], row.text[place:], _CLOSE, f"```{row.language}\n", spaced=False)

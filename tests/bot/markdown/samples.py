@@ -53,6 +53,18 @@ _BLOCKS = (
     "**two\nlines**",
 )
 
+_long = st.one_of(
+    st.tuples(st.sampled_from((*_REPEATED, "~", "word. ")), st.integers(1, 700)).map(
+        lambda pair: pair[0] * pair[1]
+    ),
+    st.integers(1, 1000).map(lambda size: "https://e.org/" + "a" * size),
+    st.integers(1, 900).map(lambda size: f"[l](https://e.org/{'a' * size})"),
+    st.sampled_from(_ANY_WORDS),
+    st.just(" "),
+)
+_tangled = st.tuples(
+    st.sampled_from(["", "- ", "> ", "  - ", "    1. ", " # "]), st.lists(_long, min_size=1, max_size=8)
+).map(lambda pair: pair[0] + "".join(pair[1]))
 _words = st.lists(st.sampled_from(_ANY_WORDS), min_size=1, max_size=12).map(" ".join)
 _lines = st.one_of(
     _words,
@@ -61,7 +73,7 @@ _lines = st.one_of(
     st.sampled_from(_ROWS),
     st.just(""),
     st.text(alphabet="ab *_`~|[]()<>#-\\\n\t1.:!é\u0301\u200d👧\r\x1b", max_size=30),
-    st.tuples(st.sampled_from(_REPEATED), st.integers(1, 400)).map(lambda pair: pair[0] * pair[1]),
+    _tangled,
 )
 
 anything = st.lists(_lines, min_size=1, max_size=25).map("\n".join)

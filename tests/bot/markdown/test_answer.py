@@ -54,6 +54,47 @@ def test_what_closes_late_is_the_same_in_small_pieces() -> None:
     assert tuple(bodies_of(splitter, finished=True)) == final
 
 
+@pytest.mark.parametrize(
+    ("text", "limit", "cut"),
+    [
+        ("word " * 20 + "`" * 400 + "code " * 240 + "`" * 400, 1900, 1800),
+        ("_" + "word " * 230 + "w" + "_" * 100 + " end", 1900, 1240),
+        ("_" + "word " * 238 + "` w_ " + "tail " * 10, 1900, 1215),
+        (" # A heading", 1900, 5),
+        (" 1. ````" + "word " * 390 + " " * 50, 1900, 2002),
+        ("word" * 5 + " " * 490 + "end", 500, 505),
+        ("> " + "word" * 5 + " " * 490 + "end", 500, 508),
+    ],
+    ids=[
+        "code",
+        "emphasis",
+        "emphasis around half code",
+        "heading",
+        "fence in an item",
+        "space",
+        "quoted space",
+    ],
+)
+def test_what_was_shown_at_a_bad_moment_is_the_same_in_the_end(text: str, limit: int, cut: int) -> None:
+    splitter = AnswerSplitter(limit=limit)
+    splitter.feed(text[:cut])
+    splitter.posts()
+    splitter.feed(text[cut:])
+    assert tuple(bodies_of(splitter, finished=True)) == split_answer(text, finished=True, limit=limit)
+
+
+@pytest.mark.parametrize("before", ["- ", "> ", "1. ", "- item\n  - inner\n    - ", "> - "])
+@pytest.mark.parametrize("address", ["https://e.org/{}", "[label](https://e.org/{})", "<https://e.org/{}>"])
+def test_an_address_longer_than_a_post_is_cut_behind_the_sign_of_a_list_or_quote(
+    before: str, address: str
+) -> None:
+    text = before + address.format("0123456789" * 85) + " and on"
+    bodies = split_answer(text, finished=True, limit=400)
+    assert all(len(body) <= 400 for body in bodies)
+    assert "0123456789" * 85 in re.sub(r"[\s>-]", "", "".join(bodies))
+    assert bodies[-1].endswith("and on")
+
+
 @often
 @given(anything, limits, st.floats(0, 1))
 def test_every_body_can_be_posted(text: str, limit: int, part: float) -> None:

@@ -539,7 +539,9 @@ async def test_a_session_that_is_brought_elsewhere_while_it_is_read_back_is_show
             await other.wait_for_message(CLOSING)
             await view.settled()
             assert len(r.thread.from_bot) == there
-            assert not [one for one in patient.requests[asked:] if f"/channels/{r.thread.id}/" in one.path]
+            # An edit that was on its way may still arrive; nothing new comes, nor does Claude type there.
+            late = [one for one in patient.requests[asked:] if f"/channels/{r.thread.id}/" in one.path]
+            assert not [one for one in late if one.method != "PATCH"]
 
 
 def test_the_view_can_be_made_without_options() -> None:

@@ -68,6 +68,7 @@ class ProcessKeeper:
         """Something about the session changed: perhaps there is room now."""
         if session.snapshot.holds_slot:
             self._granted.discard(session.id)
+            self._asked_meanwhile.discard(session.id)  # it was this process that was asked for
         if session.snapshot.lifecycle is Lifecycle.ENDED:
             self.slots.remove(session.id)
         if len(self.slots) and (session.snapshot.is_idle or not session.snapshot.holds_slot):

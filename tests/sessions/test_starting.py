@@ -32,6 +32,16 @@ async def test_prompts_that_come_at_once_start_one_process(here: House) -> None:
     assert here.machine.launches == 1
 
 
+async def test_a_process_that_was_asked_for_twice_is_not_started_again_when_it_is_over(here: House) -> None:
+    session = await here.session()
+    await asyncio.gather(send(session, "one"), send(session, "two"))
+    await idle(session)
+    await session.park("the test says so")
+    await until(lambda: not here.manager.keeper.is_starting(session.id))
+    assert session.snapshot.lifecycle is Lifecycle.PARKED
+    assert here.machine.launches == 1
+
+
 async def starting(here: House, session: Session) -> None:
     """Send a prompt and hold the launch that it causes."""
     here.machine.launching.clear()

@@ -38,7 +38,9 @@ _TOKEN = re.compile(
 )
 _FENCE_LIKE = re.compile("`{3,}")
 _TICKS = re.compile("`+")
-_STARRED = re.compile(f"{STAR}([^{closing(STAR)}]*){closing(STAR)}")
+_ITALIC = re.compile(
+    f"([{STAR}{UNDERSCORE}])([^{closing(STAR)}{closing(UNDERSCORE)}]*)[{closing(STAR)}{closing(UNDERSCORE)}]"
+)
 _PAIRED = {"~": STRIKE, "|": SPOILER}
 
 
@@ -283,8 +285,7 @@ class _Parser:
         text = "".join(self.parts)
         text = text.rstrip() + ends if ends else text
         text = flattened(text) if self.nested else text
-        # Between asterisks Discord takes any other one for the end, escaped or in code.
-        return _STARRED.sub(_underscored, text) if STAR in text and "*" in text else text
+        return _ITALIC.sub(_unmistakable, text) if "*" in text or "_" in text else text
 
     def _close(self, pending: list[Run]) -> str:
         """Make marks of what is open, so that a growing text shows no loose ones; return what closes them."""
@@ -316,10 +317,16 @@ class _Parser:
             bound = outer[-1][0]
 
 
-def _underscored(starred: re.Match[str]) -> str:
-    if "*" not in starred[1]:
-        return starred[0]
-    return UNDERSCORE + starred[1] + apart(starred[1][-1:]) + closing(UNDERSCORE)
+def _unmistakable(italic: re.Match[str]) -> str:
+    """Write what is italic with the sign that is not in it: Discord takes any for its end, even in code."""
+    mark, inner = italic[1], italic[2]
+    if ("*" if mark == STAR else "_") not in inner:
+        return italic[0]
+    if "*" not in inner:
+        return STAR + inner + closing(STAR)
+    if "_" not in inner:
+        return UNDERSCORE + inner + apart(inner[-1:]) + closing(UNDERSCORE)
+    return inner
 
 
 def escaped(text: str) -> str:

@@ -127,6 +127,21 @@ def test_no_mark_is_loose_at_any_cut(text: str, limit: int, part: float) -> None
         assert not loose_marks(body), body
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("_a `b _ c` d_", "*a `b _ c` d*"),
+        ("*a `b*c` d*", "_a `b*c` d_"),
+        ("*a `b * _ c` d*", "a `b * _ c` d"),
+        ("_a b_c d_", "*a b_c d*"),
+    ],
+)
+def test_what_is_italic_has_the_sign_that_is_not_in_it(text: str, shown: str) -> None:
+    (body,) = split_answer(text, finished=True)
+    assert body == shown
+    assert not loose_marks(body)
+
+
 @often
 @given(anything, limits)
 def test_no_letter_is_lost(text: str, limit: int) -> None:

@@ -285,7 +285,7 @@ class _Parser:
         text = "".join(self.parts)
         text = text.rstrip() + ends if ends else text
         text = flattened(text) if self.nested else text
-        return _ITALIC.sub(_unmistakable, text) if "*" in text or "_" in text else text
+        return _ITALIC.sub(_unmistakable, text) if STAR in text or UNDERSCORE in text else text
 
     def _close(self, pending: list[Run]) -> str:
         """Make marks of what is open, so that a growing text shows no loose ones; return what closes them."""

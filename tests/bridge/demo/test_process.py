@@ -78,9 +78,7 @@ async def test_demo_is_no_child_of_the_program_that_started_it(directory: Path) 
 async def test_killed_demo_comes_back_on_the_same_port(directory: Path) -> None:
     before = await ensure_demo(directory)
     pid = server_pid(directory)
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    await ended(directory)
+    await end(directory, signal.SIGKILL)
     assert await ensure_demo(directory) == before
     assert server_pid(directory) not in (pid, None)
 

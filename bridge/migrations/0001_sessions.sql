@@ -1,5 +1,5 @@
 -- What a session is, was told, said and asked. Columns in milliseconds end in _ms (UTC, Unix epoch);
--- created_at and updated_at are ISO 8601 in UTC. `data` is the snapshot as JSON (sessions/state.py).
+-- created_at and updated_at are ISO 8601 in UTC (numbers since 0004_epoch_times.sql). `data` is the snapshot as JSON (sessions/state.py).
 CREATE TABLE sessions (
     id TEXT PRIMARY KEY,
     user_id TEXT NOT NULL,

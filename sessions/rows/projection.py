@@ -11,7 +11,7 @@ from sessions.model import (
     SessionId,
     TurnId,
 )
-from sessions.rows.encoding import as_iso, as_json
+from sessions.rows.encoding import as_json
 from sessions.state import Snapshot
 from storage import Statement
 
@@ -28,8 +28,8 @@ def insert_session(snapshot: Snapshot) -> Statement:
             snapshot.channel_id,
             snapshot.lifecycle,
             snapshot.model,
-            as_iso(snapshot.created_ms),
-            as_iso(snapshot.last_activity_ms),
+            snapshot.created_ms,
+            snapshot.last_activity_ms,
             as_json(snapshot),
             snapshot.key,
             snapshot.title,
@@ -49,7 +49,7 @@ def update_session(snapshot: Snapshot) -> Statement:
         (
             snapshot.lifecycle,
             snapshot.model,
-            as_iso(snapshot.last_activity_ms),
+            snapshot.last_activity_ms,
             as_json(snapshot),
             snapshot.title,
             snapshot.work_directory,

@@ -30,7 +30,7 @@ async def test_old_rows_go_and_needed_ones_stay(tmp_path: Path) -> None:
         await db.write([close_inbox_row("new", InboxStatus.DONE, 20)])
         session = (
             "INSERT INTO sessions (id, user_id, channel_id, status, model, created_at, updated_at, data)"
-            " VALUES ('kept', '', '', 'parked', '', '', '', '{}')"
+            " VALUES ('kept', '', '', 'parked', '', 0, 0, '{}')"
         )
         await db.write([Statement(session)])
         kept, page, lost = Control(Verb.STOP, "kept"), Control(Verb.PAGE, ""), Control(Verb.STOP, "deleted")

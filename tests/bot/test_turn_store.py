@@ -18,7 +18,7 @@ SESSION, TURN = SessionId("s"), TurnId("t")
 MADE = (
     Statement(
         "INSERT INTO sessions (id, user_id, channel_id, status, model, created_at, updated_at, data)"
-        " VALUES ('s', 'u', 'c', 'live', '', '', '', '{}')"
+        " VALUES ('s', 'u', 'c', 'live', '', 0, 0, '{}')"
     ),
     Statement(
         "INSERT INTO turns (id, session_id, number, kind, status, author_id, queued_ms)"

@@ -1,20 +1,27 @@
 """The project's own migrations: what an older file holds is still there, and what the schema itself forbids."""
 
+import random
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from bridge.backups import back_up_file, restore
 from bridge.schema import schema
 from sessions.model import Text, TurnId
 from sessions.rows import load_blocks
-from storage import ConstraintViolated, Database, Statement
+from storage import ConstraintViolated, Database, DatabaseTooNew, Statement
 from storage.backups import backups
 
 SESSION = (
     "INSERT INTO sessions (id, user_id, channel_id, status, model, created_at, updated_at, data)"
-    " VALUES ('s', 'u', 'c', 'parked', '', '', '', '{}')"
+    " VALUES ('s', 'u', 'c', 'parked', '', 0, 0, '{}')"
+)
+OLD_SESSION = (
+    "INSERT INTO sessions (id, user_id, channel_id, status, model, created_at, updated_at, data,"
+    " last_activity_ms) VALUES (?, 'u', 'c', 'parked', '', ?, ?, '{}', ?)"
 )
 TURN = (
     "INSERT INTO turns (id, session_id, number, kind, status, author_id, queued_ms)"
@@ -41,6 +48,33 @@ async def test_a_file_of_each_older_schema_keeps_what_it_holds(tmp_path: Path) -
             assert await load_blocks(db, TurnId("t")) == [Text("one"), Text("two")]
             assert await db.read("SELECT at_ms FROM audit") == [(5,)]
         assert len(backups(path)) == len(schema()) - number
+
+
+async def test_times_of_sessions_become_exact_milliseconds_and_sessions_keep_their_rows(tmp_path: Path) -> None:
+    path, before = tmp_path / "sessions.db", schema()[:3]
+    rng = random.Random(4)
+    times = [0, 1, 999, 1_700_000_000_000, *(rng.randrange(4_000_000_000_000) for _ in range(200))]
+    async with Database.open(path, before) as db:
+        for made in times:
+            iso = datetime.fromtimestamp(made / 1000, UTC).isoformat(timespec="milliseconds")
+            await db.write([Statement(OLD_SESSION, (str(made), iso, iso, 7))])
+        await db.write(
+            [Statement(OLD_SESSION, ("odd", "", "last Tuesday", 7)), Statement(SESSION), Statement(TURN)]
+        )
+    copy = back_up_file(path)
+    for _ in ("the file", "a copy from before"):
+        async with Database.open(path, schema()) as db:
+            rows = await db.read("SELECT id, created_at, updated_at, typeof(created_at) FROM sessions")
+            found = {name: (made, changed) for name, made, changed, _ in rows}
+            assert found == {**{str(at): (at, at) for at in times}, "odd": (7, 7), "s": found["s"]}
+            assert {kind for *_, kind in rows} == {"integer"}
+            assert await db.read("SELECT session_id FROM turns") == [("s",)]
+            await db.write([Statement("DELETE FROM sessions WHERE id = 's'")])
+            assert await db.read("SELECT count(*) FROM turns") == [(0,)], "turns belong to the new table"
+        with pytest.raises(DatabaseTooNew, match="newer version"):
+            async with Database.open(path, before):
+                pass
+        restore(copy, path)
 
 
 async def test_a_block_that_was_read_back_stands_before_another(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -61,37 +62,50 @@ async def upgrade(root: Path, kills: int) -> None:
         assert len(os.listdir(made.data / "backups")) >= 1  # noqa: PTH208  the names are not needed
 
 
-# What takes the last migration back. A new migration has to bring its own.
-_UNDO = (
-    "DROP TRIGGER audit_keeps_young_rows",
-    "DROP TABLE audit_kept",
-    "ALTER TABLE blocks DROP COLUMN before",
-)
-
-
 def _back_to(made: World, old: int) -> None:
     """Take the last migration back, so that the next bot meets what the version before would have left."""
     with closing(sqlite3.connect(made.data / "sessions.db", isolation_level=None)) as connection:
         if connection.execute("PRAGMA user_version").fetchone()[0] == old:
             return
-        for statement in _UNDO:
-            connection.execute(statement)
+        with closing(sqlite3.connect(":memory:")) as before:
+            for step in schema()[:-1]:
+                before.executescript(step.sql)
+            for statement in _undo(before):
+                connection.execute(statement)
+            assert _objects(connection) == _objects(before)
         connection.execute(f"PRAGMA user_version = {old}")
-        assert _objects(connection) == _objects_before()
 
 
-def _objects_before() -> set[str]:
-    with closing(sqlite3.connect(":memory:")) as connection:
-        for step in schema()[:-1]:
-            connection.executescript(step.sql)
-        return _objects(connection)
+def _undo(before: sqlite3.Connection) -> Iterator[str]:
+    """The statements that take the last migration back. A new migration has to bring its own.
+
+    `before` has the schema before it: an empty database.
+    """
+    # Tables that refer to `sessions` go on referring to that name.
+    yield "PRAGMA legacy_alter_table = ON"
+    yield "ALTER TABLE sessions RENAME TO sessions_of_now"
+    rows = before.execute("SELECT type, name, sql FROM sqlite_schema WHERE tbl_name = 'sessions' AND sql <> ''")
+    for kind, name, sql in rows.fetchall():
+        if kind == "index":
+            yield f"DROP INDEX {name}"
+        yield sql
+    made, changed = (
+        f"strftime('%Y-%m-%dT%H:%M:%f+00:00', {column} / 1000.0, 'unixepoch')"
+        for column in ("created_at", "updated_at")
+    )
+    yield (
+        f"INSERT INTO sessions SELECT id, user_id, channel_id, status, model, {made}, {changed}, data, key,"
+        " title, project, work_directory, conversation_id, last_activity_ms FROM sessions_of_now"
+    )
+    yield "DROP TABLE sessions_of_now"
 
 
 def _objects(connection: sqlite3.Connection) -> set[str]:
-    """What the schema has, by name, and the columns of its tables."""
+    """What the schema has, by name, and the columns of its tables with their types."""
     query = (
-        "SELECT schema.name || coalesce('.' || columns.name, '') FROM sqlite_schema AS schema"
-        " LEFT JOIN pragma_table_info(schema.name) AS columns WHERE schema.name NOT LIKE 'sqlite_%'"
+        "SELECT schema.name || coalesce('.' || columns.name || ' ' || columns.type, '')"
+        " FROM sqlite_schema AS schema LEFT JOIN pragma_table_info(schema.name) AS columns"
+        " WHERE schema.name NOT LIKE 'sqlite_%'"
     )
     return {str(row[0]) for row in connection.execute(query)}
 

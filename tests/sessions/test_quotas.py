@@ -23,7 +23,7 @@ async def turns(db: Database, *facts: tuple[str, int, float, str]) -> None:
             Statement(
                 "INSERT OR IGNORE INTO sessions"
                 " (id, user_id, channel_id, status, model, created_at, updated_at, data)"
-                " VALUES (?, 'ann', 'c', 'parked', '', '', '', '{}')",
+                " VALUES (?, 'ann', 'c', 'parked', '', 0, 0, '{}')",
                 (SESSION,),
             ),
             *(

@@ -80,7 +80,7 @@ async def turn(
             Statement(
                 "INSERT OR IGNORE INTO sessions"
                 " (id, user_id, channel_id, status, model, created_at, updated_at, data)"
-                " VALUES (?, 'ann', 'c', 'parked', '', '', '', '{}')",
+                " VALUES (?, 'ann', 'c', 'parked', '', 0, 0, '{}')",
                 (SESSION,),
             ),
             Statement(

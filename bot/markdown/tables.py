@@ -100,7 +100,7 @@ class Table:
 
 def cells(line: str) -> Sequence[str]:
     """Return the cells of a table's row, trimmed; an escaped pipe is a pipe."""
-    parts = _PIPE.sub("\\1\0", line.strip().removeprefix("|")).split("\0")
+    parts = _PIPE.sub("\\1\0", line.strip().removeprefix("|").replace("\t", " ")).split("\0")
     if len(parts) > 1 and not parts[-1].strip():
         parts.pop()
     return [part.strip().replace("\\|", "|") for part in parts]

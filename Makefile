@@ -13,7 +13,7 @@ run: setup claude ## set up what is missing and start the bridge
 	@$(BIN)/python -m bridge
 
 test: setup-dev ## set up what is missing and run all tests
-	$(BIN)/python -m pytest -n 3 --dist worksteal -q
+	$(BIN)/python -m pytest -n 3 --dist worksteal -q $(PYTEST_FLAGS)
 
 check: lint types floors test ## what the gate runs: lint, types, import floors, tests
 

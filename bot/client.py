@@ -27,13 +27,13 @@ from bot.leftovers import Leftovers
 from bot.lost_places import LostPlaces
 from bot.opening import Opener
 from bot.prompts import PromptHandler
+from bot.rate_limits import LONGEST_WAIT_S, keep_to_buckets
 from bot.strangers import Strangers
 from storage import StorageError
 
 log = logging.getLogger(__name__)
 
 CLOSE_PATIENCE_S = 5.0
-_MAX_RATELIMIT_S = 30.0
 
 
 def intents() -> discord.Intents:
@@ -64,12 +64,13 @@ class BridgeClient(commands.Bot):
             tree_cls=Tree,
             intents=intents(),
             allowed_mentions=discord.AllowedMentions.none(),
-            max_ratelimit_timeout=_MAX_RATELIMIT_S,
+            max_ratelimit_timeout=LONGEST_WAIT_S,
             guild_ready_timeout=guild_ready_timeout,
             max_messages=None,
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
         )
+        keep_to_buckets(self)
         self.face = face = make_face(self)
         self.strangers = Strangers(face)
         self.entry = Entry(face, self.strangers, self.start_task)

@@ -1,9 +1,12 @@
 """What the Discord face refuses by itself, and the one place where an error becomes a sentence for a person."""
 
+from math import ceil
+
 import aiohttp
 import discord
 
 from bot.actors import discord_id
+from bot.wording import duration
 from sessions.errors import AlreadyDecided, IllegalMove, SessionError, SessionNotFound
 from storage import StorageError
 
@@ -55,7 +58,10 @@ def sentence_for(error: BaseException) -> str | None:
                 " View Channel, Send Messages, Create Public Threads, Send Messages in Threads,"
                 " Attach Files, Read Message History."
             )
-        case discord.DiscordServerError() | discord.RateLimited() | aiohttp.ClientError():
+        case discord.RateLimited():
+            wait = duration(ceil(error.retry_after) * 1000)
+            return f"Discord takes no more of that here for {wait}. Try again then."
+        case discord.DiscordServerError() | aiohttp.ClientError():
             return "Discord did not take that just now. Try again in a minute."
         case _:
             return None

@@ -6,6 +6,7 @@ Acts on inbox rows, whose bodies are `MessageBody`; the same row again has no se
 import asyncio
 import hashlib
 import logging
+from math import ceil
 
 import discord
 import msgspec
@@ -22,6 +23,7 @@ from bot.post_rows import is_being_opened
 from bot.rows import Place, find_post, load_place, places_in
 from bot.strangers import Strangers
 from bot.whereabouts import session_place
+from bot.wording import duration
 from sessions.access import Actor, Role
 from sessions.commands import (
     Command,
@@ -71,6 +73,9 @@ class PromptHandler:
                     return await self._edited(row, msgspec.convert(row.body, MessageBody))
                 case _:
                     return await self._deleted(row)
+        except discord.RateLimited as error:
+            await self._tell_of_limit(row, error)
+            raise TryAgain from error
         except _MAY_PASS as error:
             raise TryAgain from error
 
@@ -226,9 +231,20 @@ class PromptHandler:
         told = (row.channel_id, row.author_id, sentence)
         if told not in self._told:
             await self._answer(row, sentence)
-            self._told[told] = None
-            while len(self._told) > _MOST_TOLD:
-                self._told.pop(next(iter(self._told)))
+            self._remember(told)
+
+    def _remember(self, told: tuple[int, int, str]) -> None:
+        self._told[told] = None
+        while len(self._told) > _MOST_TOLD:
+            self._told.pop(next(iter(self._told)))
+
+    async def _tell_of_limit(self, row: InboxRow, error: discord.RateLimited) -> None:
+        """Say once for each message how long Discord lets it wait."""
+        told = (row.channel_id, row.author_id, row.external)
+        if row.kind == "message" and told not in self._told:
+            self._remember(told)
+            wait = duration(ceil(error.retry_after) * 1000)
+            await self._answer(row, f"-# Discord takes no more of that here for {wait}. I go on with it then.")
 
     async def _answer(self, row: InboxRow, sentence: str) -> None:
         """Reply to the message, silently; the same again is one message. Raises `TryAgain`."""

@@ -13,6 +13,10 @@ from .model import Json
 
 POST_MESSAGE = "POST /channels/{channel_id}/messages"
 PATCH_MESSAGE = "PATCH /channels/{channel_id}/messages/{message_id}"
+POST_THREAD = "POST /channels/{channel_id}/threads"
+POST_THREAD_ON_MESSAGE = "POST /channels/{channel_id}/messages/{message_id}/threads"
+_SHARED_BUCKETS = {POST_THREAD_ON_MESSAGE: POST_THREAD}
+"""Routes that are counted together with another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class RateSettings:
         default_factory=lambda: {
             POST_MESSAGE: Rate(5, 5.0),
             PATCH_MESSAGE: Rate(5, 5.0),
+            # People report waits of 219 and 280 s for new threads: the window is one of minutes.
+            POST_THREAD: Rate(50, 300.0),
             "DELETE /channels/{channel_id}/messages/{message_id}": Rate(5, 1.0),
             "PUT /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}/@me": Rate(1, 0.25),
             "DELETE /channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}/@me": Rate(1, 0.25),
@@ -107,7 +113,8 @@ class RateLimits:
 
     def take(self, key: str, major: str) -> Refused | None:
         """Count one request in its bucket."""
-        return self._take(f"{key}|{major}", self._rate(key), scope="user")
+        bucket = _bucket(key)
+        return self._take(f"{bucket}|{major}", self._rate(bucket), scope="user")
 
     def take_rename(self, channel_id: int) -> Refused | None:
         """The limit on names that no header announces."""
@@ -122,14 +129,15 @@ class RateLimits:
         """What the answer says of its bucket."""
         if not self.settings.enabled:
             return {}
-        rate, window = self._rate(key), self._windows[f"{key}|{major}"]
+        bucket = _bucket(key)
+        rate, window = self._rate(bucket), self._windows[f"{bucket}|{major}"]
         reset = window.started + rate.per_s
         return {
             "X-RateLimit-Limit": str(rate.limit),
             "X-RateLimit-Remaining": str(max(0, rate.limit - window.used)),
             "X-RateLimit-Reset": f"{reset:.3f}",
             "X-RateLimit-Reset-After": f"{max(0.0, reset - self._clock.now()):.3f}",
-            "X-RateLimit-Bucket": hashlib.blake2s(key.encode(), digest_size=16).hexdigest(),
+            "X-RateLimit-Bucket": hashlib.blake2s(bucket.encode(), digest_size=16).hexdigest(),
         }
 
     def count_invalid(self, status: int, *, shared: bool = False) -> None:
@@ -161,3 +169,7 @@ class RateLimits:
             return Refused(wait, scope, message, code, is_global=scope == "global")
         window.used += 1
         return None
+
+
+def _bucket(key: str) -> str:
+    return _SHARED_BUCKETS.get(key, key)

@@ -1,13 +1,13 @@
 """Who somebody on Discord is to the core: an `Actor` from guild, user and roles, as the settings say.
 
 Names never count. Bots, webhooks, direct messages and foreign guilds are nobody. What an actor may do to which
-session is decided in `sessions.access`.
+session is decided in `api.access`.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sessions.access import Actor, Role
+from api.access import Actor, Role
 
 FACE = "discord"
 

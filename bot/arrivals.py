@@ -11,13 +11,13 @@ from dataclasses import replace
 
 import discord
 
+from api.access import Role
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox import Inbox
 from bot.inbox_rows import InboxRow, author_of, queued_messages
 from bot.messages import is_for_us, live_author, message_row, snowflake_ms
-from bot.strangers import Strangers
-from sessions.access import Role
+from bot.refusal_audit import RefusalAudit
 from storage import StorageError
 
 log = logging.getLogger(__name__)
@@ -34,13 +34,13 @@ class Arrivals:
         face: Face,
         client: discord.Client,
         inbox: Inbox,
-        strangers: Strangers,
+        refusal_audit: RefusalAudit,
         missed: Callable[[], None],
     ) -> None:
         self._face = face
         self._client = client
         self._inbox = inbox
-        self._strangers = strangers
+        self._refusal_audit = refusal_audit
         self._missed = missed
         # The library starts a task for each event, in order; the lock keeps that order while rows are written.
         self._taking_in = asyncio.Lock()
@@ -63,7 +63,7 @@ class Arrivals:
         """Store the row; not that of a stranger, for anybody may write as much as they like."""
         actor = live_author(self._face, row)
         if actor is not None and actor.role is Role.NOBODY:
-            await self._strangers.note(actor)
+            await self._refusal_audit.note(actor)
         else:
             await self._inbox.take(row)
 

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from api import AnswerAsk, ReadAsk
+from api.access import Action
 from bot.asks_cards import whole_ask
 from bot.bodies import Control, Plain, Verb
 from bot.entry import Reply
@@ -12,8 +14,6 @@ from bot.modals import dialog
 from bot.rows import load_fact, store_in_fact
 from bot.view import picked_fact
 from faults import crash_point
-from sessions.access import Action
-from sessions.commands import AnswerAsk, ReadAsk
 from sessions.errors import AlreadyDecided
 from sessions.model import (
     Allow,
@@ -26,7 +26,7 @@ from sessions.model import (
     QuestionBody,
     RevisePlan,
 )
-from sessions.rows import StoredAsk
+from sessions.stored import StoredAsk
 
 _DENY_NOTE = Asked("Deny with a note", "What shall Claude do instead?", "Claude reads this and goes on.")
 _REVISE = Asked("Revise the plan", "What shall be different?", "Claude reads this and plans again.")

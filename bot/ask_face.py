@@ -11,7 +11,7 @@ from bot.bodies import Button, Control, File, Style, Verb
 from bot.markdown.cards import code_block, diff_block, escape_inline
 from bot.tool_lines import short_path
 from sessions.model import PermissionBody, PlanBody, Question, QuestionBody
-from sessions.rows import StoredAsk
+from sessions.stored import StoredAsk
 
 
 @dataclass(frozen=True, slots=True)

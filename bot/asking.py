@@ -1,11 +1,13 @@
 """`/claude` and its like: opens a session where it was asked for, sends the prompt, says so.
 
 What is to be done is written into the inbox row first, and every step may be repeated; so a start that was cut
-by a crash is finished by the next start of the bot (`leftovers.py`).
+by a crash is finished by the next start of the bot (`cut_interactions.py`).
 """
 
 import msgspec
 
+from api import GetSession, SendMessage, SessionInfo
+from api.access import Action, Actor, authorize
 from bot.attachments import IncomingFile, fetch_files, with_files
 from bot.bodies import Plain
 from bot.entry import Reply, external_id
@@ -14,10 +16,8 @@ from bot.inbox_rows import describe_inbox_row
 from bot.markdown.cards import escape_inline, shortened
 from bot.opening import THREAD, Opener, Spot, Wish
 from bot.rows import Place
-from bot.whereabouts import session_place
+from bot.session_lookup import session_place
 from faults import crash_point
-from sessions.access import Action, Actor, authorize
-from sessions.commands import GetSession, SendMessage, SessionInfo
 from sessions.model import Lifecycle
 from sessions.title import title_from
 

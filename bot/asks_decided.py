@@ -21,7 +21,7 @@ from sessions.model import (
     QuestionBody,
     RevisePlan,
 )
-from sessions.rows import StoredAsk
+from sessions.stored import StoredAsk
 from sessions.supervision import TIMEOUT_ACTOR
 
 DECIDED = 0x4E5058

@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from api import SessionInfo
 from bot.bodies import Button, Card, Control, PostWish, Style, Verb
 from bot.markdown.cards import escape_inline
 from bot.wording import MODES, counted, model_words, moment, money, sentence, tokens
-from sessions.commands import SessionInfo
 from sessions.events import USAGE_LIMIT, Noticed
 from sessions.model import Activity, Blocker, Lifecycle
 

@@ -19,16 +19,16 @@ from bot.cogs.choices import RecentProjects
 from bot.command_sync import sync_commands
 from bot.command_tree import Tree
 from bot.controls import Controls
+from bot.cut_interactions import CutInteractions
 from bot.entry import Entry, Interaction
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox import Inbox
-from bot.leftovers import Leftovers
 from bot.lost_places import LostPlaces
 from bot.opening import Opener
 from bot.prompts import PromptHandler
 from bot.rate_limits import LONGEST_WAIT_S, keep_to_buckets
-from bot.strangers import Strangers
+from bot.refusal_audit import RefusalAudit
 from storage import StorageError
 
 log = logging.getLogger(__name__)
@@ -72,20 +72,20 @@ class BridgeClient(commands.Bot):
         )
         keep_to_buckets(self)
         self.face = face = make_face(self)
-        self.strangers = Strangers(face)
-        self.entry = Entry(face, self.strangers, self.start_task)
+        self.refusal_audit = RefusalAudit(face)
+        self.entry = Entry(face, self.refusal_audit, self.start_task)
         self.opener = Opener(face, self)
         self.asker = Asker(face, self.opener)
         self.projects = RecentProjects(face.core)
         self.controls = Controls(face, self, self.opener, self.asker)
         self.inbox = Inbox(
-            face.db, PromptHandler(face, self, self.opener, self.strangers), self.start_task, face.now_ms
+            face.db, PromptHandler(face, self, self.opener, self.refusal_audit), self.start_task, face.now_ms
         )
-        self.arrivals = Arrivals(face, self, self.inbox, self.strangers, self._missed)
+        self.arrivals = Arrivals(face, self, self.inbox, self.refusal_audit, self._missed)
         self.catch_up = CatchUp(face, self, self.inbox, self.arrivals.take)
         self.caught_up = asyncio.Event()
         self._lost_places = LostPlaces(face, self)
-        self._leftovers = Leftovers(face, self, self.asker)
+        self._cut_interactions = CutInteractions(face, self, self.asker)
         self._before_start = before_start
         self._started_ms = face.now_ms()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -161,7 +161,7 @@ class BridgeClient(commands.Bot):
         self.catch_up.begin()
         self._settled_in = self.start_task(self._settle_in_everywhere(), "settle in")
         self._read_on()
-        self.start_task(self._leftovers.run(self._started_ms), "leftovers")
+        self.start_task(self._cut_interactions.run(self._started_ms), "cut interactions")
 
     async def on_resumed(self) -> None:
         log.info("Discord resumed")

@@ -11,13 +11,13 @@ from typing import Any
 
 import discord
 
-from bot.about import AboutControls
 from bot.ask_controls import AskControls
 from bot.asking import Asker
 from bot.bodies import Control, Verb
 from bot.entry import Reply
 from bot.errors import ControlGone
 from bot.face import Face
+from bot.message_question import MessageQuestionControls
 from bot.modals import control_key_of, submitted_text
 from bot.opening import Opener
 from bot.panel_controls import PanelControls
@@ -62,7 +62,7 @@ class Controls:
         self._asks = AskControls(face)
         self.turns = TurnControls(face, client, opener)
         self._panels = PanelControls(face)
-        self._about = AboutControls(client, asker)
+        self._about = MessageQuestionControls(client, asker)
 
     async def handle(self, reply: Reply) -> None:
         """Carry out one use. Raises `ControlGone` if it means nothing any more."""

@@ -14,15 +14,15 @@ from typing import Any
 
 import discord
 
+from api.access import Actor, Role
 from bot.actors import Somebody, actor_of
 from bot.bodies import Body, Plain
 from bot.discord_bodies import edit_kwargs, message_kwargs
 from bot.errors import CONNECTION_BROKEN, Refused, sentence_for
 from bot.face import Face
 from bot.inbox_rows import InboxRow, InboxStatus, close_inbox_row, take_in
-from bot.strangers import Strangers
+from bot.refusal_audit import RefusalAudit
 from faults import crash_point
-from sessions.access import Actor, Role
 
 log = logging.getLogger(__name__)
 
@@ -173,9 +173,9 @@ def somebody_behind(interaction: Interaction) -> Somebody:
 class Entry:
     """Admits interactions. `start_task` starts a task that the client owns."""
 
-    def __init__(self, face: Face, strangers: Strangers, start_task: Callable[[Any, str], Any]) -> None:
+    def __init__(self, face: Face, refusal_audit: RefusalAudit, start_task: Callable[[Any, str], Any]) -> None:
         self.face = face
-        self._strangers = strangers
+        self._refusal_audit = refusal_audit
         self._start_task = start_task
 
     async def admit(self, interaction: Interaction) -> bool:
@@ -190,7 +190,7 @@ class Entry:
             if reply.actor.role is Role.NOBODY:
                 if not autocomplete:
                     await reply.say(NOT_YOURS)
-                    await self._strangers.note(reply.actor)
+                    await self._refusal_audit.note(reply.actor)
                 return False
             if autocomplete:
                 return True

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from api import Core
+from api.access import Action, Actor
 from bot.actors import AccessPolicy
 from bot.rows import Place
-from sessions.access import Action, Actor
-from sessions.commands import Core
 from sessions.errors import NotAllowed
 from storage import Database
 

@@ -6,14 +6,14 @@ What rows mean is `prompts.py`.
 import discord
 import msgspec
 
+from api.access import Actor
 from bot.actors import FACE, Somebody, actor_of
 from bot.attachments import IncomingFile, incoming
+from bot.delivery_rows import is_being_opened
 from bot.face import Face
 from bot.inbox_rows import InboxRow
 from bot.opening import THREAD
-from bot.post_rows import is_being_opened
 from bot.rows import places_in
-from sessions.access import Actor
 
 _PLAIN_TYPES = (discord.MessageType.default, discord.MessageType.reply)
 _MAX_QUOTE = 4_000

@@ -10,16 +10,16 @@ from dataclasses import dataclass, replace
 
 import discord
 
+from api import Branch, CreateSession, GetOrCreateSession, SessionInfo
+from api.access import Action, Actor, authorize
 from bot.actors import core_id
+from bot.delivery_rows import forget_posts_elsewhere
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox_rows import mark_seen
-from bot.post_rows import forget_posts_elsewhere
 from bot.rows import Place, insert_place, places_in
 from bot.threads import ThreadFound, Threads
 from faults import crash_point
-from sessions.access import Action, Actor, authorize
-from sessions.commands import Branch, CreateSession, GetOrCreateSession, SessionInfo
 from sessions.errors import SessionError
 from sessions.model import Lifecycle, PermissionMode, SessionId
 from sessions.rows import load_snapshot

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import machine
+from api import TurnView
 from bot.attachments import safe_name
 from bot.bodies import File
 from bot.errors import Refused
 from bot.markdown.cards import escape_inline
 from bot.wording import size
-from sessions.commands import TurnView
 from sessions.model import ToolOutput
 
 MAX_FILES = 9

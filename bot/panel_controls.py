@@ -2,6 +2,7 @@
 
 import msgspec
 
+from api import Clear, ClearAll, QuerySessions
 from bot.bodies import Body, Card, Control, Verb
 from bot.entry import Reply
 from bot.errors import ControlGone
@@ -9,7 +10,6 @@ from bot.face import Face
 from bot.panels import CLEAR, CLEAR_ALL, PAGE_SIZE, SESSIONS, ListState, session_list
 from bot.rows import insert_controls, load_place
 from bot.wording import counted
-from sessions.commands import Clear, ClearAll, QuerySessions
 
 
 class PanelControls:

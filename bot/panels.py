@@ -5,10 +5,7 @@ from typing import assert_never
 
 import msgspec
 
-from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
-from bot.markdown.cards import escape_inline, one_line
-from bot.wording import MODES, counted, duration, model_name, model_words, moment, money, person, tokens
-from sessions.commands import (
+from api import (
     AuditEntry,
     Names,
     SessionInfo,
@@ -16,8 +13,11 @@ from sessions.commands import (
     Statistics,
     TurnView,
 )
+from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
+from bot.markdown.cards import escape_inline, one_line
+from bot.wording import MODES, counted, duration, model_name, model_words, moment, money, person, tokens
 from sessions.model import Activity, Blocker, Lifecycle, Note, Other, Text, Thinking, ToolCall, ToolOutput
-from sessions.rows import StoredTurn
+from sessions.stored import StoredTurn
 
 PAGE_SIZE = 10
 SESSIONS = "sessions"

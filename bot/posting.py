@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from bot.bodies import Plain, PostWish
+from bot.delivery_rows import messages_around, note_tried
 from bot.plan import Create, Edit, PostKey, Remove, Step
-from bot.post_rows import messages_around, note_tried
 from bot.rows import (
     UNKNOWN,
     PostRow,

@@ -11,21 +11,7 @@ from math import ceil
 import discord
 import msgspec
 
-from bot.actors import Somebody, actor_of
-from bot.attachments import fetch_files, with_files
-from bot.errors import CONNECTION_BROKEN, sentence_for
-from bot.face import Face
-from bot.inbox import TryAgain
-from bot.inbox_rows import InboxRow, was_noted_of_an_edit
-from bot.messages import MessageBody, origin_of, said
-from bot.opening import THREAD, Opener, Spot, Wish
-from bot.post_rows import is_being_opened
-from bot.rows import Place, find_post, load_place, places_in
-from bot.strangers import Strangers
-from bot.whereabouts import session_place
-from bot.wording import duration
-from sessions.access import Actor, Role
-from sessions.commands import (
+from api import (
     Command,
     EditQueued,
     GetSession,
@@ -34,9 +20,24 @@ from sessions.commands import (
     SessionInfo,
     WithdrawQueued,
 )
+from api.access import Actor, Role
+from bot.actors import Somebody, actor_of
+from bot.attachments import fetch_files, with_files
+from bot.delivery_rows import is_being_opened
+from bot.errors import CONNECTION_BROKEN, sentence_for
+from bot.face import Face
+from bot.inbox import TryAgain
+from bot.inbox_rows import InboxRow, was_noted_of_an_edit
+from bot.messages import MessageBody, origin_of, said
+from bot.opening import THREAD, Opener, Spot, Wish
+from bot.refusal_audit import RefusalAudit
+from bot.rows import Place, find_post, load_place, places_in
+from bot.session_lookup import session_place
+from bot.wording import duration
 from sessions.errors import IllegalMove, NotAllowed, PromptRefused, SessionNotFound, TurnNotFound
 from sessions.model import Lifecycle, TurnStatus
-from sessions.rows import StoredTurn, find_turn_by_origin
+from sessions.rows import find_turn_by_origin
+from sessions.stored import StoredTurn
 from sessions.title import title_from
 
 log = logging.getLogger(__name__)
@@ -55,9 +56,9 @@ _MAY_PASS = (discord.DiscordServerError, discord.RateLimited, *CONNECTION_BROKEN
 class PromptHandler:
     """Acts on messages, edits and deletions; see `inbox.Handler`."""
 
-    def __init__(self, face: Face, client: discord.Client, opener: Opener, strangers: Strangers) -> None:
+    def __init__(self, face: Face, client: discord.Client, opener: Opener, refusal_audit: RefusalAudit) -> None:
         self._face = face
-        self._strangers = strangers
+        self._refusal_audit = refusal_audit
         self._client = client
         self._opener = opener
         self._told: dict[tuple[int, int, str], None] = {}
@@ -95,7 +96,7 @@ class PromptHandler:
     async def _message(self, row: InboxRow, body: MessageBody) -> str:
         actor = await self.actor(row.author_id, body.guild_id, body.role_ids)
         if actor.role is Role.NOBODY:
-            await self._strangers.note(actor)
+            await self._refusal_audit.note(actor)
             return "nobody"
         place = await self._place_for(row, body)
         if place is not None and place.kind == THREAD:

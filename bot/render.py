@@ -15,7 +15,7 @@ from bot.markdown.cards import escape_inline, shortened, todo_line
 from bot.turn_flow import LaidAsk, LaidPost, TurnFlow
 from bot.wording import counted, duration, model_name, money, sentence
 from sessions.model import TurnKind, TurnStatus
-from sessions.rows import StoredAsk, StoredTurn
+from sessions.stored import StoredAsk, StoredTurn
 
 MOST_CHARS = 2_000
 _TAIL_CHARS = 95

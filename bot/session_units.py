@@ -7,6 +7,8 @@ mark which unit.
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
+from api import Core, GetSession, SessionInfo
+from api.access import Actor, Role
 from bot.bodies import PostWish
 from bot.cards import CONTEXT_SUBJECT, STATUS_SUBJECT, WorkPlace, context_notice, status_card
 from bot.posting import Posts, SessionGone
@@ -15,10 +17,8 @@ from bot.render import Setting, TurnFace, ask_wish, render_queued, render_turn
 from bot.rows import Place, load_posts
 from bot.traffic import Urgency
 from bot.turn_store import TurnStore
-from sessions.access import Actor, Role
 from sessions.bus import Bus
 from sessions.clock import Clock
-from sessions.commands import Core, GetSession, SessionInfo
 from sessions.errors import SessionNotFound, TurnNotFound
 from sessions.model import AskId, Blocker, TurnId
 from sessions.rows import load_ask, load_turn

@@ -7,7 +7,7 @@ units; what they show is read and rendered when the pump has time for them.
 from pathlib import Path
 
 from bot.cards import CONTEXT_SUBJECT, STATUS_SUBJECT, notice, read_work_place
-from bot.post_rows import unconfirmed_subjects
+from bot.delivery_rows import unconfirmed_subjects
 from bot.rows import Place, note_shown
 from bot.session_units import Around, SessionUnits
 from bot.traffic import Urgency

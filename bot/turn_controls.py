@@ -5,18 +5,7 @@ from contextlib import suppress
 
 import discord
 
-from bot.bodies import Button, Card, Control, File, Plain, Style, Verb
-from bot.entry import Reply
-from bot.errors import CONNECTION_BROKEN, Refused
-from bot.face import Face
-from bot.markdown.cards import escape_inline
-from bot.opening import Opener, Spot
-from bot.outgoing_files import written_files
-from bot.panels import details_file, model_panel
-from bot.rows import Place, insert_controls, load_place
-from bot.wording import counted, model_words, size
-from sessions.access import Action
-from sessions.commands import (
+from api import (
     Continue,
     ExportSession,
     FilesChanged,
@@ -31,6 +20,17 @@ from sessions.commands import (
     TurnView,
     WithdrawQueued,
 )
+from api.access import Action
+from bot.bodies import Button, Card, Control, File, Plain, Style, Verb
+from bot.entry import Reply
+from bot.errors import CONNECTION_BROKEN, Refused
+from bot.face import Face
+from bot.markdown.cards import escape_inline
+from bot.opening import Opener, Spot
+from bot.outgoing_files import written_files
+from bot.panels import details_file, model_panel
+from bot.rows import Place, insert_controls, load_place
+from bot.wording import counted, model_words, size
 from sessions.errors import ClaudeUnavailable
 from sessions.model import TurnKind
 

@@ -14,7 +14,8 @@ from bot.turn_flow import TurnFlow
 from sessions.bus import Bus
 from sessions.events import BlockAdded, PartialText
 from sessions.model import AskId, SessionId, TurnId, TurnKind, TurnStatus
-from sessions.rows import StoredAsk, StoredTurn, load_ask, load_asks, load_blocks, load_turn, load_turns
+from sessions.rows import load_ask, load_asks, load_blocks, load_turn, load_turns
+from sessions.stored import StoredAsk, StoredTurn
 from storage import Database
 
 _ALTERNATIVES_AMONG = 50

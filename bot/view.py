@@ -24,6 +24,7 @@ from typing import Self
 
 import discord
 
+from api import Core, GetSession
 from bot.posting import Posting
 from bot.pump import Pace, Pump, Unit
 from bot.rows import Place, load_place, places_behind, store_fact
@@ -34,7 +35,6 @@ from bot.transport import DiscordTransport
 from bot.turn_store import chosen_fact, picked_fact
 from sessions.bus import Bus, Subscription
 from sessions.clock import Clock, SystemClock
-from sessions.commands import Core, GetSession
 from sessions.errors import SessionNotFound
 from sessions.events import Feed
 from storage import Database, StorageError

@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from api import Core
 from bridge.cli import BAD_USAGE, FAILED
 from bridge.ownership import AlreadyOwned, DataDirectoryRefused, Owner, OwnerKind, OwnershipError, current_owner
 from bridge.settings import Settings, load_settings
 from bridge.settings_errors import SettingsWrong
 from sessions.claude.errors import CliMissing
-from sessions.commands import Core
 from sessions.errors import CoreLost, PromptRefused, SessionError, SessionNotFound, WorkDirectoryRefused
 from storage import StorageError
 

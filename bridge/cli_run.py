@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.cli import BAD_USAGE, OK, Chat, Run
 from bridge.cli_core import finish, say_on_stderr
-from bridge.collector import rare_collections
+from bridge.garbage_collection import rare_collections
 from bridge.ownership import AlreadyOwned, OwnerKind, current_owner
 from bridge.settings import Settings
 from bridge.upkeep import keep_up

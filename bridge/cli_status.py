@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from api import QuerySessions, SessionInfo, SessionPage
 from bridge.cli import FAILED, OK, ShowStatus
 from bridge.cli_core import demo_or_not, finish
 from bridge.control_client import connected
@@ -13,7 +14,6 @@ from bridge.control_socket import local_actor
 from bridge.ownership import Owner, current_owner
 from bridge.settings import Settings
 from machine.own_command import typed_bridge
-from sessions.commands import QuerySessions, SessionInfo, SessionPage
 from sessions.errors import CoreLost
 
 _SHOWN = 20

@@ -1,6 +1,6 @@
 """The control socket's server: other processes of the same user reach the core through it.
 
-Carries out what `control_wire.py` describes. A client that reads slowly delays only itself: what it is owed
+Carries out what `api/wire.py` describes. A client that reads slowly delays only itself: what it is owed
 waits in a bounded queue, a session that it follows waits in the store, and its requests are not read meanwhile.
 """
 
@@ -15,10 +15,9 @@ from typing import Any, Self, assert_never
 
 import msgspec
 
+from api import Command, Core, wire
+from api.access import Actor
 from bridge import control_socket
-from bridge import control_wire as wire
-from sessions.access import Actor
-from sessions.commands import Command, Core
 from sessions.errors import SessionError
 from storage import StorageError
 

@@ -9,11 +9,10 @@ from typing import TypeVar, assert_never, cast
 
 import msgspec
 
+from api import AnyCommand, Command, wire
+from api.access import Actor
 from bridge import control_socket
-from bridge import control_wire as wire
-from bridge.beside import running
-from sessions.access import Actor
-from sessions.commands import AnyCommand, Command
+from bridge.background_task import running
 from sessions.errors import CoreLost, SessionError
 from sessions.events import Feed
 

@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import machine
+from api.access import Actor, Role
 from machine.port import Connected
-from sessions.access import Actor, Role
 from sessions.errors import CoreLost
 
 _NAME = "control.sock"

@@ -9,9 +9,9 @@ import discord
 
 from bot.actors import AccessPolicy
 from bot.client import BridgeClient
+from bot.delivery_rows import forget_old_rows
 from bot.errors import DiscordRefused
 from bot.face import DISCORD_FILE_HOSTS, Face, FaceOptions
-from bot.post_rows import forget_old_rows
 from bot.supervisor import StartBudget, Supervisor, cap_reconnect_backoff, logged_in
 from bot.view import View, ViewOptions
 from bridge.settings import Settings

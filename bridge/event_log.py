@@ -13,7 +13,7 @@ from operator import attrgetter
 
 import msgspec
 
-from bridge.beside import running
+from bridge.background_task import running
 from sessions import events as e
 from sessions.bus import Bus, Subscription
 from sessions.events import Feed, Numbered

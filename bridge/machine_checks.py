@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from api import QuerySessions
 from bridge.control_client import connected
 from bridge.control_socket import local_actor
 from bridge.findings import Finding, Level, failed, ok, skipped, warning
@@ -22,9 +23,8 @@ from machine.own_command import typed_bridge
 from sessions.claude.errors import CliBroken, CliMissing, CliTooOld
 from sessions.claude.launch import child_environment
 from sessions.claude.locate import LoggedIn, LoginUnknown, NotLoggedIn, locate, login_status, typed_name
-from sessions.commands import QuerySessions
 from sessions.errors import SessionError
-from sessions.resources import Resources
+from sessions.machine_reserve import MachineReserve
 from storage import StorageError, inspect
 
 INSTALL_CLAUDE = (
@@ -94,7 +94,7 @@ def check_resources(settings: Settings) -> Finding:
     """Whether memory and disk are above the reserves."""
     data_dir = settings.data_dir
     directory = next(each for each in (data_dir, *data_dir.parents) if stat.S_ISDIR(mode_of(each)))
-    resources = Resources(directory, settings.min_free_memory, settings.min_free_disk)
+    resources = MachineReserve(directory, settings.min_free_memory, settings.min_free_disk)
     shortages = [each for each in (resources.memory_shortage(), resources.disk_shortage()) if each]
     if shortages:
         remedy = "Free some, or set MIN_FREE_MEMORY or MIN_FREE_DISK lower."

@@ -15,9 +15,9 @@ from pathlib import Path
 from aiohttp import web
 
 import machine
+from api import Core, ReadStatistics, Statistics
 from bridge.control_socket import local_actor
 from bridge.env_file import write_whole
-from sessions.commands import Core, ReadStatistics, Statistics
 from sessions.errors import SessionError
 from storage import StorageError
 

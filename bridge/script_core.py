@@ -10,11 +10,11 @@ from threading import Event, Thread
 from rich.console import Console
 from rich.progress import Progress
 
+from api import Core
 from bridge.cli_core import demo_or_not, say_on_stderr
 from bridge.control_client import connected
 from bridge.ownership import OwnerKind, current_owner
 from bridge.settings import Settings
-from sessions.commands import Core
 
 _LOOK_S = 0.1
 

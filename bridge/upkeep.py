@@ -8,8 +8,8 @@ import logging
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+from bridge.background_task import logged
 from bridge.backups import daily_backups
-from bridge.beside import logged
 from bridge.notify import tell_service_manager
 
 if TYPE_CHECKING:

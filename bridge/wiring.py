@@ -18,26 +18,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backends.auto import BackendOptions, Backends, choose_backend
-from bridge.beside import running
+from bridge.background_task import running
 from bridge.control import ControlServer
-from bridge.demo.kept import NOT_IN_DEMO, kept_demo
+from bridge.demo.keep_running import NOT_IN_DEMO, kept_demo
 from bridge.event_log import logging_events
 from bridge.logs import LogPlan, set_up_logging
 from bridge.ownership import DataDirectoryRefused, OwnerKind, owning
 from bridge.schema import schema
 from bridge.settings import CutTurns, Settings
+from service import Budget, ServiceParts, SessionService
 from sessions.claude.launch import child_environment
 from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.conversations import Conversations
+from sessions.dependencies import Patience
+from sessions.machine_reserve import MachineReserve
 from sessions.manager import Policy, SessionManager
-from sessions.quotas import Budget
 from sessions.recovery import end_survivors
-from sessions.resources import Resources
 from sessions.retention import RetentionRules
-from sessions.service import SessionService
 from sessions.slots import Limits
 from sessions.supervision import Vigilance
-from sessions.surroundings import Patience
 from storage import Database
 
 log = logging.getLogger(__name__)
@@ -149,7 +148,9 @@ async def _start_core(
     with _without_collections():
         await manager.initialize()
     await stack.enter_async_context(running(backend.keep_terminals(), "terminals"))
-    return OpenCore(SessionService(manager), manager, database, settings)
+    budget = Budget(settings.user_turns_per_hour, settings.user_dollars_per_day)
+    service = SessionService(ServiceParts(manager, budget, settings.secrets))
+    return OpenCore(service, manager, database, settings)
 
 
 @contextmanager
@@ -223,7 +224,7 @@ def _policy(settings: Settings) -> Policy:
     return Policy(
         run_directory=settings.data_dir / "run",
         workspace_root=settings.workspace_root,
-        resources=Resources(settings.data_dir, settings.min_free_memory, settings.min_free_disk),
+        resources=MachineReserve(settings.data_dir, settings.min_free_memory, settings.min_free_disk),
         limits=Limits(settings.max_sessions, settings.max_sessions_per_user),
         patience=Patience(idle_s=settings.default_timeout),
         vigilance=Vigilance(
@@ -231,14 +232,12 @@ def _policy(settings: Settings) -> Policy:
             ask_timeout_s=settings.ask_timeout,
             ask_park_s=settings.ask_park_after,
         ),
-        secrets=settings.secrets,
         retention=RetentionRules(
             keep_ended_days=settings.retention_days,
             archive_after_days=settings.archive_after_days,
             max_ended=settings.retention_sessions,
             max_ended_bytes=settings.retention_size,
         ),
-        budget=Budget(settings.user_turns_per_hour, settings.user_dollars_per_day),
         default_model=settings.claude_model,
         default_mode=settings.permission_mode,
         continue_cut_turns=settings.resume_cut_turns is CutTurns.CONTINUE,

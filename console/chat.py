@@ -9,13 +9,13 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
+import api as c
+from api.access import Actor
 from console.follower import Follower
 from console.screen import Screen
-from console.servant import ChatWish, Servant
-from console.shown import ShownStore
+from console.shown_store import ShownStore
+from console.typed_input import ChatWish, TypedInput
 from machine.own_command import typed_bridge
-from sessions import commands as c
-from sessions.access import Actor
 from sessions.errors import CoreLost
 
 __all__ = ["ChatWish", "run_chat"]
@@ -62,7 +62,7 @@ class _Chat:
         self._is_demo = wish.is_demo
         self._screen = screen
         self._follower = Follower(actor, store, screen)
-        self._servant = Servant(actor, store, wish, screen, self._follower)
+        self._servant = TypedInput(actor, store, wish, screen, self._follower)
         self.has_begun = False
 
     async def begin(self, core: c.Core, stack: AsyncExitStack) -> None:

@@ -1,4 +1,4 @@
-"""What a line that begins with a slash means. Pure; `servant.py` carries it out."""
+"""What a line that begins with a slash means. Pure; `typed_input.py` carries it out."""
 
 import re
 from dataclasses import dataclass

@@ -6,15 +6,15 @@ Decides when something is printed and when only the part below it is drawn anew;
 import asyncio
 from contextlib import aclosing, suppress
 
+import api as c
+from api.access import Actor
 from console import render
 from console.live import Growing, grown, without_first
 from console.printed import AskShown, Shown
 from console.screen import Screen
-from console.shown import ShownStore
+from console.shown_store import ShownStore
 from console.view import View, fold, view_of
-from sessions import commands as c
 from sessions import events as e
-from sessions.access import Actor
 from sessions.errors import CoreLost, SessionError
 from sessions.events import Feed, PartialText
 from sessions.model import Text, Thinking

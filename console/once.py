@@ -15,11 +15,11 @@ from typing import assert_never
 
 import msgspec
 
+import api as c
+from api.access import Actor
 from console.text import clean
 from machine.own_command import typed_bridge
-from sessions import commands as c
 from sessions import events as e
-from sessions.access import Actor
 from sessions.errors import CoreLost, SessionError
 from sessions.model import (
     Activity,

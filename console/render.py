@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.text import Text as Styled
 from rich.theme import Theme
 
+from api import SessionInfo
 from console.printed import (
     AskSettled,
     AskShown,
@@ -28,7 +29,6 @@ from console.printed import (
 )
 from console.text import clean, one_line
 from console.tools import tool_name
-from sessions.commands import SessionInfo
 from sessions.model import (
     Allow,
     AllowAlways,

@@ -1,7 +1,7 @@
 """What the terminal knows of a session, and what each event adds to the screen. Pure.
 
-`View` is kept in a file (`shown.py`) with the number of the last event that was shown, so that a terminal that
-was killed goes on where it stopped: with the tools that still ran, the prompts that waited, the open asks.
+`View` is kept in a file (`shown_store.py`) with the number of the last event that was shown, so that a terminal
+that was killed goes on where it stopped: with the tools that still ran, the prompts that waited, the open asks.
 """
 
 from typing import assert_never
@@ -9,6 +9,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
+from api import SessionInfo
 from console.printed import (
     AskSettled,
     AskShown,
@@ -23,7 +24,6 @@ from console.printed import (
 )
 from console.tools import output_words, tool_name, tool_words
 from sessions import events as e
-from sessions.commands import SessionInfo
 from sessions.model import (
     Activity,
     Ask,

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
+from api import AdoptConversation, FoundConversation, ListConversations
 from bridge.cli_core import finish
 from bridge.control_socket import local_actor
 from bridge.script_core import script_core, script_parser, working
 from bridge.settings import Settings
 from machine.own_command import typed_bridge
-from sessions.commands import AdoptConversation, FoundConversation, ListConversations
 from sessions.errors import SessionNotFound
 
 OK, BAD_USAGE = 0, 2

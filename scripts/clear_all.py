@@ -4,11 +4,11 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
+from api import ClearAll
 from bridge.cli_core import finish
 from bridge.control_socket import local_actor
 from bridge.script_core import confirmed, script_core, script_parser, working
 from bridge.settings import Settings
-from sessions.commands import ClearAll
 
 OK, FAILED = 0, 1
 

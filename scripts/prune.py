@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
+from api import ApplyRetention, PlanRetention, RetentionReport, RetentionStep
 from bridge.cli_core import finish
 from bridge.control_socket import local_actor
 from bridge.script_core import confirmed, script_core, script_parser, working
 from bridge.settings import Settings
-from sessions.commands import ApplyRetention, PlanRetention, RetentionReport, RetentionStep
 
 OK, FAILED = 0, 1
 

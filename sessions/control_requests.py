@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from machine.awake import awake_timeout
+from machine.awake_timeout import awake_timeout
 from sessions.claude.control import (
     ContextUsage,
     FilesKept,

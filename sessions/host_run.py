@@ -29,9 +29,9 @@ from sessions.model import Activity, Blocker, Lifecycle, TurnId, TurnStatus
 from sessions.output_lines import ReadLine, read_batch
 from sessions.prompt_sender import SHORTAGE_RETRY_S, PromptSender, prompt_line
 from sessions.reasons import ends_a_park, leaving_target
+from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost, StoredInput
 from sessions.state import Snapshot
-from sessions.stubborn import until_stored
 from storage import Statement, StorageError
 
 if TYPE_CHECKING:

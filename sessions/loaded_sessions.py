@@ -55,7 +55,10 @@ class LoadedSessions:
         return session
 
     async def get_readable(self, session_ids: Sequence[SessionId]) -> list[Session]:
-        """Those of the sessions that can be read, in this order, fetched at once; the log names the others."""
+        """The sessions with these ids, in this order, fetched at once.
+
+        Damaged ones are left out, and the log names them; so are those that were deleted just now.
+        """
         async with self._loading:
             unknown = [each for each in session_ids if each not in self._alive]
             for snapshot in await rows.load_snapshots(self._db, unknown):
@@ -65,7 +68,9 @@ class LoadedSessions:
             try:
                 found.append(await self.get(session_id))
             except SessionUnreadable:
-                log.exception("not restored", extra={"session": session_id})
+                log.exception("cannot be read", extra={"session": session_id})
+            except SessionNotFound:
+                continue
         return found
 
     def all(self) -> Sequence[Session]:

@@ -15,35 +15,31 @@ from typing import Self
 
 from backends.base import Backend, BackendError
 from sessions import rows
-from sessions.access import Actor, Role
 from sessions.adoption import adopt_strangers
 from sessions.bus import Bus
 from sessions.clock import Clock, SystemClock
-from sessions.commands import ClearedSession, QuerySessions, ReadStatistics, Statistics, Totals
 from sessions.conversations import Conversations
+from sessions.dependencies import Dependencies, Patience
 from sessions.driver import Driver
-from sessions.errors import SessionError, SessionNotFound, SessionUnreadable
+from sessions.errors import SessionError
 from sessions.loaded_sessions import LoadedSessions
+from sessions.machine_reserve import MachineReserve
 from sessions.model import PermissionMode, SessionId
 from sessions.process_keeper import ProcessKeeper
-from sessions.queries import read_page
-from sessions.quotas import Budget
 from sessions.reasons import CLEARED
 from sessions.recovery import recover
-from sessions.resources import Resources
 from sessions.retention import Retention, RetentionRules
 from sessions.session import Session
 from sessions.session_maker import NewSession, SessionMaker
 from sessions.slots import Limits
 from sessions.state import Snapshot
 from sessions.supervision import Supervisor, Vigilance
-from sessions.surroundings import Patience, Surroundings
-from sessions.usage_rows import count_by_lifecycle, read_usage
 from storage import Database, StorageError
 
 log = logging.getLogger(__name__)
 
 _CLEAR_ALL_S = 9.0
+_MAX_OF_USER = 100
 _NOT_CLEARED = "It could not be ended, or that could not be stored; it may still run. The log says why."
 
 
@@ -53,16 +49,23 @@ class Policy:
 
     run_directory: Path
     workspace_root: Path
-    resources: Resources
+    resources: MachineReserve
     limits: Limits = field(default_factory=Limits)
     patience: Patience = field(default_factory=Patience)
     vigilance: Vigilance = field(default_factory=Vigilance)
-    budget: Budget = field(default_factory=Budget)
     retention: RetentionRules = field(default_factory=RetentionRules)
     default_model: str = ""
     default_mode: PermissionMode = PermissionMode.DEFAULT
     continue_cut_turns: bool = True
-    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What an emergency stop did to one session; `trouble` is a sentence, or empty if it was cleared."""
+
+    session_id: SessionId
+    had_process: bool
+    trouble: str = ""
 
 
 class SessionManager:
@@ -87,7 +90,7 @@ class SessionManager:
             policy.limits, policy.resources, self._clock, policy.patience.stop_s, self.loaded
         )
         self._supervision: asyncio.Task[None] | None = None
-        self._around = Surroundings(
+        self._around = Dependencies(
             db=db,
             bus=self.bus,
             backend=backend,
@@ -162,25 +165,13 @@ class SessionManager:
         """The session with this id, loaded if need be. Raises `SessionNotFound`."""
         return await self._loaded.get(session_id)
 
-    async def query_sessions(self, actor: Actor, query: QuerySessions) -> tuple[list[Session], str]:
-        """A page of the sessions that `actor` may view, and the cursor of the next one; see `QuerySessions`.
-
-        One that is damaged, or was deleted just now, is left out.
-        """
-        ids, cursor = await read_page(self.db, actor, query)
-        found: list[Session] = []
-        for each in ids:
-            try:
-                found.append(await self.get_session(each))
-            except (SessionNotFound, SessionUnreadable) as error:
-                log.warning("left out of a list", extra={"session": each, "why": str(error)})
-        return found, cursor
-
     async def get_user_sessions(self, user_id: str) -> list[Session]:
         """The user's own sessions that have not ended, newest activity first; at most a hundred."""
-        admin = Actor(user_id, "core", Role.ADMIN)
-        sessions, _ = await self.query_sessions(admin, QuerySessions(user_id=user_id, limit=100))
-        return sessions
+        return await self.get_readable(await rows.sessions_of_user(self.db, user_id, _MAX_OF_USER))
+
+    async def get_readable(self, ids: Sequence[SessionId]) -> list[Session]:
+        """The sessions with these ids, in this order. Damaged and just deleted ones are left out and logged."""
+        return await self._loaded.get_readable(ids)
 
     async def persist_session(self, session_id: str) -> None:
         """Return when the session's row is stored as it is; every change is stored as it happens anyway."""
@@ -188,22 +179,11 @@ class SessionManager:
         async with session.change() as draft:
             draft.extra.append(rows.update_session(draft.snapshot))
 
-    async def statistics(self, wish: ReadStatistics) -> Statistics:
-        """Counts and sums for `wish`; reads the memory of every host tree, which takes milliseconds each."""
+    async def memory_bytes(self) -> int:
+        """The memory that all host trees use together; reading it takes milliseconds for each."""
         runs = [each.run for each in self._loaded.with_process() if each.run is not None]
         usages = [await asyncio.to_thread(run.host.usage) for run in runs]
-        totals = await read_usage(self.db, wish.since_ms, "")
-        groups = await read_usage(self.db, wish.since_ms, wish.group_by) if wish.group_by else []
-        return Statistics(
-            by_lifecycle=await count_by_lifecycle(self.db),
-            live_processes=sum(each.snapshot.holds_slot for each in self.loaded()),
-            max_processes=self.policy.limits.max_sessions,
-            waiting=len(self.keeper.slots),
-            open_asks=sum(len(each.snapshot.asks) for each in self.loaded()),
-            memory_bytes=sum(usage.memory_bytes for usage in usages),
-            totals=totals[0].totals if totals else Totals(),
-            groups=tuple(groups),
-        )
+        return sum(usage.memory_bytes for usage in usages)
 
     def loaded(self) -> Sequence[Session]:
         """The sessions in memory, least recently used first."""
@@ -219,14 +199,14 @@ class SessionManager:
         """End the process and the session; what was said stays stored until retention removes it."""
         await (await self.get_session(session_id)).end(CLEARED)
 
-    async def clear_all_sessions(self) -> list[ClearedSession]:
+    async def clear_all_sessions(self) -> list[Cleared]:
         """Emergency: end every process within 10 seconds, whatever it is doing, and clear its session."""
         for session in self.loaded():
             self.keeper.slots.remove(session.id)
         busy = [each for each in self.loaded() if each.snapshot.holds_slot or each.snapshot.queue]
         return list(await asyncio.gather(*map(self._clear_by_force, busy)))
 
-    async def _clear_by_force(self, session: Session) -> ClearedSession:
+    async def _clear_by_force(self, session: Session) -> Cleared:
         run = session.run
         try:
             async with asyncio.timeout(_CLEAR_ALL_S):
@@ -237,8 +217,8 @@ class SessionManager:
                 await session.end(CLEARED)
         except (TimeoutError, BackendError, SessionError, StorageError):
             log.exception("not cleared", extra={"session": session.id})
-            return ClearedSession(session.id, run is not None, _NOT_CLEARED)
-        return ClearedSession(session.id, run is not None)
+            return Cleared(session.id, run is not None, _NOT_CLEARED)
+        return Cleared(session.id, run is not None)
 
     # --- what the parts ask for -------------------------------------------------------------------------
 

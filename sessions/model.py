@@ -79,6 +79,14 @@ class TurnStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class ShareLevel(StrEnum):
+    """What a session is shared for; each includes the ones before it."""
+
+    VIEW = "view"
+    PROMPT = "prompt"
+    APPROVE = "approve"
+
+
 class ExportFormat(StrEnum):
     """JSON is lossless and can be imported; Markdown and HTML are for reading, with secrets redacted."""
 

@@ -17,14 +17,14 @@ from msgspec.structs import replace
 from sessions import events as e
 from sessions.clock import Clock
 from sessions.host_run import HostRun
+from sessions.machine_reserve import MachineReserve
 from sessions.model import Lifecycle, SessionId, TurnStatus
 from sessions.process_life import launch_and_stay, stay
 from sessions.prompt_sender import SHORTAGE_RETRY_S
-from sessions.resources import Resources
+from sessions.retry_until_stored import until_stored
 from sessions.session import Session
 from sessions.slots import Limits, ParkOne, SlotQueue, StartOne, Wait
 from sessions.state import Snapshot
-from sessions.stubborn import until_stored
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class ProcessKeeper:
     def __init__(
         self,
         limits: Limits,
-        resources: Resources,
+        resources: MachineReserve,
         clock: Clock,
         stop_s: float,
         loaded: Callable[[], Sequence[Session]],

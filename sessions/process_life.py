@@ -23,9 +23,9 @@ from sessions.host_run import HostRun
 from sessions.importing import read_what_was_said_elsewhere, was_handed_over
 from sessions.model import Lifecycle, TurnStatus
 from sessions.reasons import leaving_target
+from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost
 from sessions.session import Session
-from sessions.stubborn import until_stored
 from sessions.work_directory import check_work_directory
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from sessions.claude.control import NotRewound, RewindRefusal
 from sessions.driver import ImageFile
 from sessions.errors import ClaudeUnavailable
 from sessions.model import Activity, Attachment, Blocker, Lifecycle, TurnId, TurnStatus
+from sessions.retry_until_stored import until_stored
 from sessions.state import QueuedTurn, Snapshot
-from sessions.stubborn import until_stored
 from storage import StorageError
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from sessions.host_run import HostRun
 from sessions.model import Lifecycle, TurnStatus
 from sessions.process_keeper import ProcessKeeper
 from sessions.reasons import leaving_target
+from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost, StoredInput
 from sessions.session import Session
-from sessions.stubborn import until_stored
 from storage import Database
 
 log = logging.getLogger(__name__)

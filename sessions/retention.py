@@ -14,13 +14,12 @@ from backends.base import BackendError
 from sessions import events as e
 from sessions import retention_rows as stored
 from sessions import rows
-from sessions.commands import RetentionReport, RetentionStep
+from sessions.dependencies import Dependencies
 from sessions.ended_hosts import discard, remove_ended_hosts
 from sessions.errors import IllegalMove, PlaceTaken, SessionError, SessionNotFound
 from sessions.model import Lifecycle, SessionId
 from sessions.retention_rows import StoredOne
 from sessions.session import Session
-from sessions.surroundings import Surroundings
 from storage import ConstraintViolated, StorageError
 
 log = logging.getLogger(__name__)
@@ -28,7 +27,7 @@ log = logging.getLogger(__name__)
 ARCHIVED = "archived: nobody used it for long"
 """The reason of a session that a rule ended."""
 
-MAX_LISTED = 500
+MAX_SIZED = 500
 _DAY_MS = 86_400_000
 
 
@@ -68,12 +67,20 @@ def due_for_deletion(rules: RetentionRules, ended: Sequence[StoredOne], now_ms: 
             yield Due(session, f"ended sessions take more than {most_bytes / 2**20:,.0f} MB")
 
 
+@dataclass(frozen=True, slots=True)
+class Removals:
+    """What the rules remove, or have removed: sessions that are archived, and sessions that are deleted."""
+
+    archived: tuple[Due, ...]
+    deleted: tuple[Due, ...]
+
+
 class Retention:
     """Carries the rules out. `load` gives a session, `forget` takes it out of the cache."""
 
     def __init__(
         self,
-        around: Surroundings,
+        around: Dependencies,
         rules: RetentionRules,
         load: Callable[[str], Awaitable[Session]],
         forget: Callable[[SessionId], None],
@@ -86,16 +93,14 @@ class Retention:
         self._needed: set[str] = set()
         self._applying = asyncio.Lock()
 
-    async def plan(self) -> RetentionReport:
-        """What `apply` would do now; changes nothing. Lists at most `MAX_LISTED` steps, counts all."""
-        archive = await self._to_archive()
-        delete = await self._to_delete()
-        return _report(archive, delete, applied=False)
+    async def plan(self) -> Removals:
+        """What `apply` would do now; changes nothing. The first `MAX_SIZED` of each have their sizes."""
+        return Removals(tuple(await self._to_archive()), tuple(await self._to_delete()))
 
-    async def apply(self) -> RetentionReport:
+    async def apply(self) -> Removals:
         """Archive and delete what is due, one session after the other; return what was done.
 
-        A session that cannot be removed now is logged, left out of the report and tried again next time.
+        A session that cannot be removed now is logged, left out of the result and tried again next time.
         """
         async with self._applying:
             archive = await self._to_archive()
@@ -107,7 +112,7 @@ class Retention:
                 await self._remove_hosts(session_id)
         if archived or deleted:
             log.info("retention", extra={"archived": len(archived), "deleted": len(deleted)})
-        return _report(archived, deleted, applied=True)
+        return Removals(tuple(archived), tuple(deleted))
 
     async def restore(self, session: Session, *, channel_id: str, key: str | None) -> None:
         """Bring an ended session back, parked; its next prompt wakes it.
@@ -146,8 +151,8 @@ class Retention:
         if self._rules.max_ended_bytes is not None:
             ended = [await self._sized(each) for each in ended]
         due = list(due_for_deletion(self._rules, ended, self._around.clock.now_ms()))[::-1]
-        listed = [Due(await self._sized(each.session), each.why) for each in due[:MAX_LISTED]]
-        return listed + due[MAX_LISTED:]
+        listed = [Due(await self._sized(each.session), each.why) for each in due[:MAX_SIZED]]
+        return listed + due[MAX_SIZED:]
 
     async def _sized(self, session: StoredOne) -> StoredOne:
         """The same with its size: its rows and the copy of its transcript."""
@@ -190,15 +195,3 @@ class Retention:
             await self._db.write([stored.delete_session(session.id)])
         self._forget(session.id)
         return True
-
-
-def _report(archive: Sequence[Due], delete: Sequence[Due], *, applied: bool) -> RetentionReport:
-    steps = [_step("archive", each) for each in archive] + [_step("delete", each) for each in delete]
-    return RetentionReport(tuple(steps[:MAX_LISTED]), len(archive), len(delete), applied)
-
-
-def _step(verb: str, due: Due) -> RetentionStep:
-    session = due.session
-    return RetentionStep(
-        verb, session.id, session.title, session.user_id, due.why, session.last_ms, session.size_bytes
-    )

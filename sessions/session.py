@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from faults import crash_point
-from machine.awake import awake_timeout
+from machine.awake_timeout import awake_timeout
 from sessions import events as e
 from sessions.claude.control import FilesKept, FilesRewound
 from sessions.claude.errors import BadLaunch
 from sessions.claude.launch import is_model_name
+from sessions.dependencies import Dependencies
 from sessions.draft import Draft
 from sessions.errors import (
     AlreadyDecided,
@@ -41,17 +42,16 @@ from sessions.model import (
 )
 from sessions.prompt_queue import OWN_WAY, Placed, Prompt, PromptQueue, Sender, check_prompt
 from sessions.reasons import HANDED_OVER, ends_a_park, leaving_target
+from sessions.retry_until_stored import to_the_end
 from sessions.rows import load_ask, load_turn
 from sessions.state import Snapshot
-from sessions.stubborn import to_the_end
-from sessions.surroundings import Surroundings
 from sessions.title import title_from
 
 
 class Session:
     """One session. Methods may be called from any task of the loop; each is one step or none."""
 
-    def __init__(self, snapshot: Snapshot, around: Surroundings) -> None:
+    def __init__(self, snapshot: Snapshot, around: Dependencies) -> None:
         self.snapshot = snapshot
         self.around = around
         self.run: HostRun | None = None

@@ -14,12 +14,12 @@ from sessions import rows
 from sessions.archive import read_archive
 from sessions.claude.launch import is_model_name
 from sessions.claude.transcript import StoredConversation
+from sessions.dependencies import Dependencies
 from sessions.errors import IllegalMove, ModelRefused, PlaceTaken, SessionNotFound
 from sessions.importing import fill_from_archive, fill_from_transcript
 from sessions.loaded_sessions import LoadedSessions
 from sessions.model import PermissionMode, SessionId, TurnId
 from sessions.session import Session
-from sessions.surroundings import Surroundings
 from sessions.title import title_from
 from sessions.work_directory import check_work_directory, open_project
 from storage import ConstraintViolated, UuidMaker
@@ -42,7 +42,7 @@ class SessionMaker:
     """Makes sessions for `loaded`. The defaults are for a wish that names no model or mode."""
 
     def __init__(
-        self, loaded: LoadedSessions, around: Surroundings, default_model: str, default_mode: PermissionMode
+        self, loaded: LoadedSessions, around: Dependencies, default_model: str, default_mode: PermissionMode
     ) -> None:
         self._loaded = loaded
         self._around = around

@@ -17,8 +17,8 @@ from storage.errors import (
 )
 from storage.ids import UuidMaker
 from storage.migrations import Migration, load_migrations
-from storage.outlast import outlast
 from storage.recovery import Inspection, Recovery, inspect
+from storage.uncancelled_wait import outlast
 from storage.writer import AnyStatement, BulkStatement, Outcome, Statement
 
 __all__ = [

@@ -15,9 +15,9 @@ from storage.backups import make_backup
 from storage.connection import Connections, Row, SqlValue, Synchronous, reading, writing
 from storage.errors import DatabaseCorrupt, StorageError, translate
 from storage.migrations import Migration
-from storage.outlast import outlast
 from storage.readers import Readers
 from storage.recovery import Prepared, Recovery, mark_suspect, prepare
+from storage.uncancelled_wait import outlast
 from storage.writer import AnyStatement, Outcome, Writer
 
 _READERS = 3

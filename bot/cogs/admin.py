@@ -6,13 +6,13 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from api import ListProjects, ReadAudit, ReadStatistics
+from api.access import Action, authorize
 from bot.bodies import Control, Verb
 from bot.command_sync import sync_commands
 from bot.entry import Reply, reply_to
 from bot.panel_controls import list_body, stored
 from bot.panels import CLEAR_ALL, ListState, audit_card, confirm, projects_card, statistics_card
-from sessions.access import Action, authorize
-from sessions.commands import ListProjects, ReadAudit, ReadStatistics
 
 if TYPE_CHECKING:
     from bot.client import BridgeClient

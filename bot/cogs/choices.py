@@ -9,14 +9,14 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from api import Core, ListProjects, QuerySessions
+from api.access import Actor
 from bot.entry import reply_to
 from bot.errors import FaceError
 from bot.face import Face
 from bot.markdown.cards import one_line
 from bot.panels import short_state
-from bot.whereabouts import session_meant
-from sessions.access import Actor
-from sessions.commands import Core, ListProjects, QuerySessions
+from bot.session_lookup import session_meant
 from sessions.errors import SessionError
 from storage import StorageError
 

@@ -7,10 +7,10 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from api.access import Role
 from bot.bodies import Card
 from bot.command_sync import load_command_ids
 from bot.entry import reply_to
-from sessions.access import Role
 
 if TYPE_CHECKING:
     from bot.client import BridgeClient

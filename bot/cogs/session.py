@@ -7,23 +7,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.actors import core_id
-from bot.attachments import FileRefused, fetch_data, incoming
-from bot.bodies import Card, Control, Plain, Verb
-from bot.cogs import choices
-from bot.entry import Reply, reply_to
-from bot.errors import Refused
-from bot.markdown.cards import code_block, escape_inline
-from bot.opening import THREAD, Spot, Wish
-from bot.outgoing_files import read_file
-from bot.panel_controls import list_body, stored
-from bot.panels import CLEAR, ListState, confirm, model_panel, queue_card, session_card
-from bot.rows import load_place
-from bot.turn_controls import file_limit
-from bot.whereabouts import session_meant
-from bot.wording import MODES, model_words
-from sessions.access import Action, Role, ShareLevel, authorize
-from sessions.commands import (
+from api import (
     Continue,
     ExportSession,
     HandOver,
@@ -37,7 +21,23 @@ from sessions.commands import (
     SetModel,
     Share,
 )
-from sessions.model import ExportFormat, PermissionMode
+from api.access import Action, Role, authorize
+from bot.actors import core_id
+from bot.attachments import FileRefused, fetch_data, incoming
+from bot.bodies import Card, Control, Plain, Verb
+from bot.cogs import choices
+from bot.entry import Reply, reply_to
+from bot.errors import Refused
+from bot.markdown.cards import code_block, escape_inline
+from bot.opening import THREAD, Spot, Wish
+from bot.outgoing_files import read_file
+from bot.panel_controls import list_body, stored
+from bot.panels import CLEAR, ListState, confirm, model_panel, queue_card, session_card
+from bot.rows import load_place
+from bot.session_lookup import session_meant
+from bot.turn_controls import file_limit
+from bot.wording import MODES, model_words
+from sessions.model import ExportFormat, PermissionMode, ShareLevel
 
 if TYPE_CHECKING:
     from bot.client import BridgeClient

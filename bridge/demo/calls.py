@@ -10,7 +10,7 @@ from bridge.demo.script import Call
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Dependencies:
     """What the request tells about where the tools run. `plan_file` is empty outside of plan mode."""
 
     cwd: str
@@ -21,7 +21,7 @@ class Surroundings:
 _Input = dict[str, Any]
 
 
-def tool_call(call: Call, around: Surroundings) -> tuple[str, Mapping[str, Any]]:
+def tool_call(call: Call, around: Dependencies) -> tuple[str, Mapping[str, Any]]:
     """The name of the tool and its input. Relative paths are taken from the work directory."""
     if call.verb == "tool":
         return call.arguments[0] or "Bash", _json_object(call.arguments[1])
@@ -39,32 +39,32 @@ def _json_object(text: str) -> _Input:
     return value if isinstance(value, dict) else {"value": value}
 
 
-def _path(name: str, around: Surroundings) -> str:
+def _path(name: str, around: Dependencies) -> str:
     return str(PurePosixPath(around.cwd) / (name or "demo.txt"))
 
 
-def _bash(arguments: tuple[str, ...], _: Surroundings) -> _Input:
+def _bash(arguments: tuple[str, ...], _: Dependencies) -> _Input:
     return {"command": arguments[0], "description": "Run a DEMO command"}
 
 
-def _background(arguments: tuple[str, ...], around: Surroundings) -> _Input:
+def _background(arguments: tuple[str, ...], around: Dependencies) -> _Input:
     return {**_bash(arguments, around), "run_in_background": True}
 
 
-def _read(arguments: tuple[str, ...], around: Surroundings) -> _Input:
+def _read(arguments: tuple[str, ...], around: Dependencies) -> _Input:
     return {"file_path": _path(arguments[0], around)}
 
 
-def _write(arguments: tuple[str, ...], around: Surroundings) -> _Input:
+def _write(arguments: tuple[str, ...], around: Dependencies) -> _Input:
     return {"file_path": _path(arguments[0], around), "content": arguments[1] or "DEMO\n"}
 
 
-def _edit(arguments: tuple[str, ...], around: Surroundings) -> _Input:
+def _edit(arguments: tuple[str, ...], around: Dependencies) -> _Input:
     path, old, new = arguments
     return {"file_path": _path(path, around), "old_string": old, "new_string": new}
 
 
-def _question(arguments: tuple[str, ...], _: Surroundings) -> _Input:
+def _question(arguments: tuple[str, ...], _: Dependencies) -> _Input:
     options = [
         {"label": "Left", "description": "The way with the table"},
         {"label": "Right", "description": "The way with the code"},
@@ -75,12 +75,12 @@ def _question(arguments: tuple[str, ...], _: Surroundings) -> _Input:
     }
 
 
-def _plan_file(arguments: tuple[str, ...], around: Surroundings) -> _Input:
+def _plan_file(arguments: tuple[str, ...], around: Dependencies) -> _Input:
     path = around.plan_file or _path("demo-plan.md", around)
     return {"file_path": path, "content": f"# DEMO plan\n\n{arguments[0]}\n"}
 
 
-def _todo(_: tuple[str, ...], __: Surroundings) -> _Input:
+def _todo(_: tuple[str, ...], __: Dependencies) -> _Input:
     items = [
         ("Start", "Starting", "completed"),
         ("Go on", "Going on", "in_progress"),
@@ -89,7 +89,7 @@ def _todo(_: tuple[str, ...], __: Surroundings) -> _Input:
     return {"todos": [{"content": text, "activeForm": form, "status": status} for text, form, status in items]}
 
 
-def _subagent(arguments: tuple[str, ...], _: Surroundings) -> _Input:
+def _subagent(arguments: tuple[str, ...], _: Dependencies) -> _Input:
     return {
         "description": "DEMO subagent",
         "prompt": arguments[0],
@@ -98,7 +98,7 @@ def _subagent(arguments: tuple[str, ...], _: Surroundings) -> _Input:
     }
 
 
-_CALLS: Mapping[str, tuple[str, Callable[[tuple[str, ...], Surroundings], _Input]]] = {
+_CALLS: Mapping[str, tuple[str, Callable[[tuple[str, ...], Dependencies], _Input]]] = {
     "bash": ("Bash", _bash),
     "background": ("Bash", _background),
     "read": ("Read", _read),

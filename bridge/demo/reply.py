@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
-from bridge.demo.calls import Surroundings, tool_call
+from bridge.demo.calls import Dependencies, tool_call
 from bridge.demo.conversation import Conversation, ToolAnswer
-from bridge.demo.exhibits import EXHIBITS
+from bridge.demo.sample_texts import SAMPLE_TEXTS
 from bridge.demo.script import (
     GUIDE,
     Big,
@@ -205,7 +205,7 @@ def _pieces(step: Step, conversation: Conversation, call_id: str) -> Iterator[Pi
         case NewBlock():
             yield BlockEnd()
         case Call():
-            around = Surroundings(conversation.cwd, conversation.plan_file, conversation.tools)
+            around = Dependencies(conversation.cwd, conversation.plan_file, conversation.tools)
             tool, arguments = tool_call(step, around)
             yield CallPiece(f"toolu_demo{call_id}", tool, arguments)
         case Pace() | Gate() | Break():
@@ -225,7 +225,7 @@ def _deltas(step: Say | Lines | Big | Exhibit | Digest | Unknown, prompt: str) -
         case Big(megabytes=megabytes):
             return (f"{'DEMO ' * 13107}\n",) * (16 * megabytes)
         case Exhibit(name=name):
-            return EXHIBITS[name]
+            return SAMPLE_TEXTS[name]
         case Digest():
             digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()
             return (f"the prompt has {len(prompt)} characters, SHA-256 {digest}",)

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from machine.awake import awake_timeout
+from machine.awake_timeout import awake_timeout
 from sessions.claude.errors import CliBroken, CliMissing, CliTooOld
 from sessions.claude.wire import decode, flag_of, text_of
 

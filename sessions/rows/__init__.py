@@ -30,13 +30,8 @@ from sessions.rows.reading import (
     load_snapshots,
     load_turn,
     load_turns,
+    sessions_of_user,
     sessions_to_recover,
-)
-from sessions.rows.values import (
-    StoredAsk,
-    StoredHost,
-    StoredInput,
-    StoredTurn,
 )
 from sessions.rows.writing import (
     acknowledge_input,
@@ -48,6 +43,12 @@ from sessions.rows.writing import (
     insert_stored_ask,
     insert_stored_turn,
     upsert_share,
+)
+from sessions.stored import (
+    StoredAsk,
+    StoredHost,
+    StoredInput,
+    StoredTurn,
 )
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "load_turn",
     "load_turns",
     "project_event",
+    "sessions_of_user",
     "sessions_to_recover",
     "update_session",
     "upsert_share",

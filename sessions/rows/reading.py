@@ -10,7 +10,6 @@ import msgspec
 
 from backends.base import HostRef, InputLine
 from sessions import events as e
-from sessions.access import ShareLevel
 from sessions.errors import IllegalMove, SessionUnreadable, TurnNotFound
 from sessions.model import (
     Ask,
@@ -20,13 +19,14 @@ from sessions.model import (
     Block,
     Decision,
     SessionId,
+    ShareLevel,
     TokenUsage,
     TurnId,
     TurnKind,
     TurnStatus,
 )
-from sessions.rows.values import StoredAsk, StoredHost, StoredInput, StoredTurn
 from sessions.state import Snapshot, apply
+from sessions.stored import StoredAsk, StoredHost, StoredInput, StoredTurn
 from storage import Database, StatementRefused
 
 log = logging.getLogger(__name__)
@@ -121,6 +121,16 @@ async def sessions_to_recover(db: Database) -> list[SessionId]:
         "SELECT id FROM sessions WHERE status IN ('queued', 'starting', 'live', 'stopping') OR id IN"
         " (SELECT session_id FROM turns WHERE status IN ('queued', 'sent', 'running'))"
         " ORDER BY last_activity_ms"
+    )
+    return [SessionId(str(row[0])) for row in rows]
+
+
+async def sessions_of_user(db: Database, user_id: str, limit: int) -> list[SessionId]:
+    """The user's own sessions that have not ended, newest activity first."""
+    rows = await db.read(
+        "SELECT id FROM sessions WHERE user_id = ? AND status <> 'ended'"
+        " ORDER BY last_activity_ms DESC, id DESC LIMIT ?",
+        (user_id, limit),
     )
     return [SessionId(str(row[0])) for row in rows]
 

@@ -3,12 +3,12 @@
 import msgspec
 
 from backends.base import HostRef, InputLine
-from sessions.access import ShareLevel
 from sessions.model import (
     SessionId,
+    ShareLevel,
 )
 from sessions.rows.encoding import as_json
-from sessions.rows.values import StoredAsk, StoredTurn
+from sessions.stored import StoredAsk, StoredTurn
 from storage import Statement
 
 

@@ -18,7 +18,7 @@ import machine
 from backends.auto import BackendOptions, choose_backend
 from backends.base import HostRef, LaunchSpec
 from backends.directory import HostDirectory
-from bridge.collector import rare_collections
+from bridge.garbage_collection import rare_collections
 from bridge.schema import schema
 from sessions import events as e
 from sessions import rows

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
+from api import CreateSession, SendMessage
+from api.access import Actor, Role
 from backends.auto import BackendOptions, choose_backend
 from backends.directory import host_directories
 from bridge.control_client import ControlClient, connected
 from bridge.demo.model import DemoModel
-from sessions.access import Actor, Role
-from sessions.commands import CreateSession, SendMessage
 from sessions.events import Numbered, TurnEnded, TurnStarted
 from sessions.recovery import end_survivors
 from tests.bench.figures import Figure

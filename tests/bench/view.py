@@ -15,8 +15,8 @@ from bot.plan import PostKey, Step, plan
 from bot.rows import Place, PostRow, insert_place
 from bot.view import View
 from bridge.schema import schema
+from service import ServiceParts, SessionService
 from sessions.manager import SessionManager
-from sessions.service import SessionService
 from storage import Database
 from tests.bench.crowd import answer_greetings, attached, crowd, logs_of
 from tests.bench.figures import Figure, median, percentile
@@ -47,7 +47,7 @@ async def latencies(directory: Path, load: Load) -> list[Figure]:
         fake_discord(FakeDiscord(Settings(latency_s=LATENCY_S))) as fake,
         attached(directory, STREAMS) as manager,
         logged_in(fake) as client,
-        View(client, SessionService(manager), manager.bus, manager.db) as view,
+        View(client, SessionService(ServiceParts(manager)), manager.bus, manager.db) as view,
     ):
         await show_all(view, manager, fake)
         with wishes_to(wished):

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from api import Command, GetSession
+from api.access import Actor
 from bot.rows import Place, insert_place, load_place
 from bridge.schema import schema
+from service.session_info import info_of
 from sessions import events as e
-from sessions.access import Actor
 from sessions.bus import Bus
 from sessions.clock import SystemClock
-from sessions.commands import Command, GetSession
 from sessions.draft import Draft
 from sessions.errors import SessionNotFound
 from sessions.model import (
@@ -35,7 +36,6 @@ from sessions.model import (
     TurnStatus,
 )
 from sessions.rows import load_snapshot
-from sessions.service.shown import info_of
 from sessions.state import Snapshot
 from storage import Database
 

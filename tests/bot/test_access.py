@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import pytest
 
+from api import Share
+from api.access import Actor, Role
 from bot.actors import AccessPolicy, Somebody, actor_of
 from bot.bodies import Button, Control, Plain, Verb
 from bot.discord_bodies import message_kwargs
 from bot.entry import NOT_YOURS
 from bot.rows import insert_controls
-from sessions.access import Actor, Role, ShareLevel
-from sessions.commands import Share
+from sessions.model import ShareLevel
 from sessions.session import Session
 from tests.bot.ways import ADMIN, Ways, core, core_id, fake, town, ways
 from tests.fakes.discord_server import Ack, FakeDiscord, Message, Person, Place
@@ -187,9 +188,9 @@ async def test_strangers_are_written_down_once_and_leave_nothing_else(ways: Ways
 
 
 async def test_however_many_strangers_come_the_audit_stays_small(ways: Ways) -> None:
-    strangers = ways.client.strangers
+    refusal_audit = ways.client.refusal_audit
     for number in range(300):
-        await strangers.note(Actor(f"discord:{number}", "discord", Role.NOBODY))
+        await refusal_audit.note(Actor(f"discord:{number}", "discord", Role.NOBODY))
     rows = await ways.core.db.read("SELECT count(*) FROM audit WHERE action = 'use_the_bot'")
     assert int(str(rows[0][0])) == 100
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api import SessionInfo
 from bot import wording
 from bot.ask_face import AskFace, whole_ask
 from bot.asks_cards import ask_card
@@ -17,7 +18,6 @@ from bot.cards import WorkPlace, context_bar, context_notice, notice, read_work_
 from bot.discord_bodies import MAX_CARD_CHARS, MAX_LABEL, MAX_OPTION, edit_kwargs, message_kwargs, view_of
 from bot.tool_lines import CALL_CHARS, RESULT_CHARS, call_line, result_mark
 from bot.transport import fingerprint
-from sessions.commands import SessionInfo
 from sessions.events import Noticed
 from sessions.model import (
     Activity,
@@ -44,7 +44,7 @@ from sessions.model import (
     ToolCall,
     ToolOutput,
 )
-from sessions.rows import StoredAsk
+from sessions.stored import StoredAsk
 
 SESSION = SessionId("00000000-0000-4000-8000-000000000000")
 texts = st.one_of(

@@ -290,7 +290,7 @@ async def test_suggesting_projects_reads_the_disk_beside_the_loop_and_not_for_ev
         threads.append(threading.current_thread())
         return list_projects(root)
 
-    monkeypatch.setattr("sessions.service.finding.list_projects", listed)
+    monkeypatch.setattr("service.finding.list_projects", listed)
     for typed, expected in (("", ["lab", "shed", "shop"]), ("s", ["shed", "shop"]), ("sh", ["shed", "shop"])):
         typing = ways.town.ann.autocomplete(ways.fake.general, "session start", "project", typed)
         assert [each["name"] for each in (await typing.acknowledged()).choices] == expected

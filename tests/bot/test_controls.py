@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from api import SessionPage
 from bot.ask_controls import AskControls
 from bot.bodies import Body, Button, Card, Control, Option, Plain, Select, Verb
 from bot.discord_bodies import message_kwargs
@@ -15,7 +16,6 @@ from bot.outgoing_files import read_file
 from bot.panels import ListState, session_list
 from bot.rows import insert_controls, load_fact
 from bot.view import picked_fact
-from sessions.commands import SessionPage
 from sessions.model import Lifecycle, TurnStatus
 from sessions.session import Session
 from tests.bot.ways import Town, Ways, core, core_id, fake, town, ways, ways_in

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from api import Share
 from bot.bodies import Control, Verb
-from sessions.access import ShareLevel
-from sessions.commands import Share
+from sessions.model import ShareLevel
 from tests.bot.test_controls import buttons, post
 from tests.bot.ways import ADMIN, Ways, core, core_id, fake, town, ways
 from tests.fakes.discord_server.outcome import Attempt

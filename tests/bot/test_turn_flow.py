@@ -31,7 +31,7 @@ from sessions.model import (
     TurnKind,
     TurnStatus,
 )
-from sessions.rows import StoredAsk, StoredTurn
+from sessions.stored import StoredAsk, StoredTurn
 
 SESSION = SessionId("00000000-0000-4000-8000-000000000000")
 TURN = TurnId("00000000-0000-4000-8000-000000000001")

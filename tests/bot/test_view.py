@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 import bot
+from api import Command
+from api.access import Actor
 from bot import transport
-from bot.post_rows import forget_posts_elsewhere
+from bot.delivery_rows import forget_posts_elsewhere
 from bot.rows import Place, insert_place, load_place, load_posts, places_behind
 from bot.shown_session import ShownSession
 from bot.view import View, ViewOptions
 from sessions import events as e
-from sessions.access import Actor
-from sessions.commands import Command
 from sessions.draft import Draft
 from sessions.model import Activity, Allow, PermissionBody, Text, ToolCall
 from storage import Database, DatabaseBusy, Statement

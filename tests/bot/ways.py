@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import discord
 import pytest
 
+from api import ReadTurns, TurnView
 from bot.actors import AccessPolicy, core_id
 from bot.client import BridgeClient
 from bot.face import Face, FaceOptions, Shown
 from bot.rows import Place as SessionPlace
 from bot.rows import places_in
-from sessions.commands import ReadTurns, TurnView
 from sessions.session import Session
 from tests.fakes.discord_server import FakeDiscord, Person, Place
 from tests.fakes.discord_server.fixtures import connected, fake

@@ -12,14 +12,14 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
+import api as c
+from api import wire
+from api.access import Action, Actor, Role
 from bridge import control_socket
-from bridge import control_wire as wire
 from bridge.control import ControlServer
 from bridge.control_client import ControlClient, connected
-from sessions import commands as c
 from sessions import errors
 from sessions import events as e
-from sessions.access import Action, Actor, Role
 from sessions.model import SessionId, TurnId
 from storage import DatabaseFull
 

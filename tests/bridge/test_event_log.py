@@ -7,10 +7,10 @@ from typing import get_args
 import msgspec
 import pytest
 
+import api as c
+from api.access import Actor, Role
 from bridge.event_log import _LINES, logging_events
 from bridge.log_rates import RateBound
-from sessions import commands as c
-from sessions.access import Actor, Role
 from sessions.errors import NotAllowed
 from sessions.events import Event
 from sessions.model import AllowSession

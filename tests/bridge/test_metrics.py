@@ -11,9 +11,9 @@ from typing import TypeVar, cast
 import pytest
 from aiohttp import ClientSession
 
+from api import Command, ReadStatistics, Statistics, Totals, UsageRow
+from api.access import Actor
 from bridge.metrics import CONTENT_TYPE, exposition, keep_file, serving
-from sessions.access import Actor
-from sessions.commands import Command, ReadStatistics, Statistics, Totals, UsageRow
 from sessions.errors import SessionError
 from sessions.events import Feed
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import api as c
 import machine
+from api.access import Actor, Role
 from bridge.ownership import OwnerKind
 from bridge.settings import Settings, load_settings
 from bridge.wiring import CoreOptions, OpenCore, open_core
-from sessions import commands as c
-from sessions.access import Actor, Role
 from sessions.session import Session
 from tests.fakes.cli_home import install_scripted_cli
 from tests.sessions.running_core import idle

@@ -14,9 +14,9 @@ from urllib.request import urlopen
 
 import pytest
 
+from api import ExportSession
 from bridge.control_client import connected
 from bridge.control_socket import local_actor
-from sessions.commands import ExportSession
 from sessions.model import ExportFormat
 from tests.e2e.conftest import demo_url, house
 from tests.e2e.house import REPOSITORY, House, free_port, until

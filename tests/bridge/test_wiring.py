@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+import api as c
+from api import wire
 from bridge import cli_core, control_socket
-from bridge import control_wire as wire
 from bridge.cli_core import Place, reached_core
 from bridge.control_client import connected
 from bridge.control_socket import local_actor
 from bridge.ownership import AlreadyOwned, DataDirectoryRefused, OwnerKind, current_owner, owning
 from bridge.settings import Settings
 from bridge.wiring import CoreOptions, make_private, open_core, tmux_socket_name, watch_command
-from sessions import commands as c
 from sessions.errors import CoreLost
 
 

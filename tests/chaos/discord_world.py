@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
-from sessions.commands import Park
+from api import Park
 from sessions.model import SessionId
 from tests.chaos.world import BOSS, World, world
 from tests.fakes.discord_server import FakeDiscord, Message, Place, Settings

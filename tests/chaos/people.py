@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from api import AnswerAsk, Command, GetOrCreateSession, Park, SendMessage
+from api.access import Actor, Role
 from bridge.control_client import ControlClient, connected
-from sessions.access import Actor, Role
-from sessions.commands import AnswerAsk, Command, GetOrCreateSession, Park, SendMessage
 from sessions.errors import AlreadyDecided, CoreLost, SessionError
 from sessions.events import AskOpened, Feed, Noticed, Numbered, TurnEnded
 from sessions.model import (

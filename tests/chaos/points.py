@@ -5,7 +5,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 _CALL = re.compile(r'crash_(?:point|in_write)\(\s*"([^"]+)"')
-_PACKAGES = ("backends", "bot", "bridge", "console", "sessions", "storage")
+_PACKAGES = ("backends", "bot", "bridge", "console", "service", "sessions", "storage")
 
 
 def crash_points() -> dict[str, str]:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from sessions.dependencies import Patience
 from sessions.model import AskId
 from sessions.rows import load_ask, load_events
 from sessions.session import Session
 from sessions.supervision import Vigilance
-from sessions.surroundings import Patience
 from tests.sessions.running_core import CoreParts, RunningCore, running_core
 
 HOUR_S = 3600.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sessions.commands import Clear, GetSession, Park
+from api import Clear, GetSession, Park
 from sessions.model import Lifecycle, TurnStatus
 from tests.chaos.people import Crowd, Person
 from tests.chaos.test_hosts import GATED, at_gate, notices, open_gate

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from api.access import Actor, Role
 from backends.directory import HostDirectory, HostPids, host_directories
 from bridge.control_client import ControlClient, connected
 from bridge.wiring import tmux_socket_name
-from sessions.access import Actor, Role
 from sessions.errors import CoreLost
 from tests.chaos.history import read_history
 from tests.chaos.leftovers import processes_of

@@ -15,7 +15,7 @@ from console.printed import (
     ToolShown,
     TurnOver,
 )
-from console.shown import ShownStore
+from console.shown_store import ShownStore
 from console.view import View, fold
 from sessions import events as e
 from sessions.model import (

@@ -11,8 +11,8 @@ from pathlib import Path
 from random import Random
 from uuid import uuid4
 
+import api as c
 from backends.output_log import LineSplitter
-from sessions import commands as c
 from sessions.claude.errors import ClaudeError
 from sessions.claude.transcript import newest_rows, rows
 from sessions.conversations import Conversations

@@ -26,7 +26,7 @@ from sessions.model import (
     TurnKind,
     TurnStatus,
 )
-from sessions.rows import StoredAsk, StoredTurn
+from sessions.stored import StoredAsk, StoredTurn
 from tests.sessions.claude.record_samples import SAMPLES
 
 SESSION = SessionId("01890000-0000-7000-8000-000000000001")

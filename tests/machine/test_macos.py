@@ -18,7 +18,19 @@ from machine.macos import MacMachine
 from tests.machine.darwin import BOOT, KERNEL, make_tools, write_command, write_recorded
 
 PROJECT = Path(__file__).parents[2]
-OWN_PACKAGES = ("backends", "bot", "bridge", "console", "faults", "machine", "scripts", "sessions", "storage")
+OWN_PACKAGES = (
+    "api",
+    "backends",
+    "bot",
+    "bridge",
+    "console",
+    "faults",
+    "machine",
+    "scripts",
+    "service",
+    "sessions",
+    "storage",
+)
 
 TABLE = """\
     1     0 Ss     3:02.52 Mon Nov 16 08:01:12 2026

@@ -9,14 +9,14 @@ from typing import Any, cast
 
 from backends.base import Backend, InputLine
 from sessions import rows
+from sessions.dependencies import Patience
+from sessions.machine_reserve import MachineReserve
 from sessions.manager import Policy, SessionManager
 from sessions.prompt_queue import Sender
-from sessions.resources import Resources
 from sessions.session import Session
 from sessions.session_maker import NewSession
 from sessions.slots import Limits
 from sessions.supervision import Vigilance
-from sessions.surroundings import Patience
 from storage import AnyStatement, Database, Outcome, Row, SqlValue
 from tests.fakes.fake_backend import FakeBackend, FakeHost, FakeMachine
 from tests.fakes.memory_cli import MemoryClaude, MemoryConversations, memory_driver
@@ -148,7 +148,7 @@ class House:
             Policy(
                 self.root / "run",
                 self.root / "workspaces",
-                Resources(self.root),
+                MachineReserve(self.root),
                 limits=self.limits,
                 patience=self.patience,
                 vigilance=Vigilance(round_s=3600),

@@ -8,30 +8,30 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import api as c
+from api.access import Actor, Role
 from backends.auto import BackendOptions, Backends, choose_backend
-from sessions import commands as c
-from sessions.access import Actor, Role
+from service import Budget, ServiceParts, SessionService
 from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.clock import Clock
 from sessions.conversations import Conversations
+from sessions.dependencies import Patience
 from sessions.events import Noticed, Numbered
+from sessions.machine_reserve import MachineReserve
 from sessions.manager import Policy, SessionManager
 from sessions.model import TurnId, TurnStatus
 from sessions.prompt_queue import Sender
 from sessions.recovery import end_survivors
-from sessions.resources import Resources
 from sessions.rows import load_turn
-from sessions.service import SessionService
 from sessions.session import Session
 from sessions.session_maker import NewSession
 from sessions.state import Snapshot
 from sessions.supervision import Vigilance
-from sessions.surroundings import Patience
 from storage import Database, load_migrations
 from tests.fakes.cli_home import install_scripted_cli
 
@@ -103,6 +103,8 @@ class CoreParts:
     claude: Path | None = None
     environment: Mapping[str, str] | None = None
     clock: Clock | None = None
+    budget: Budget = field(default_factory=Budget)
+    secrets: tuple[str, ...] = ()
 
 
 def policy(directory: Path, **changes: Any) -> Policy:
@@ -110,7 +112,7 @@ def policy(directory: Path, **changes: Any) -> Policy:
     facts: dict[str, Any] = {
         "run_directory": directory / "run",
         "workspace_root": directory / "workspaces",
-        "resources": Resources(directory),
+        "resources": MachineReserve(directory),
         "patience": Patience(start_s=30, request_s=30, stop_s=5, idle_s=3600),
         "vigilance": Vigilance(round_s=3600, first_daily_s=3600),
     }
@@ -137,7 +139,8 @@ async def running_core(
         try:
             async with manager:
                 await manager.initialize()
-                yield RunningCore(db, manager, SessionService(manager), directory, claude)
+                service = SessionService(ServiceParts(manager, parts.budget, parts.secrets))
+                yield RunningCore(db, manager, service, directory, claude)
         finally:
             last = _backend(directory)
             await end_survivors(last)

@@ -13,16 +13,16 @@ from backends.pty import PtyBackend
 from sessions import rows
 from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.conversations import Conversations
+from sessions.dependencies import Patience
+from sessions.machine_reserve import MachineReserve
 from sessions.manager import Policy, SessionManager
 from sessions.model import Block, Text
 from sessions.prompt_queue import Sender
-from sessions.resources import Resources
 from sessions.session import Session
 from sessions.session_maker import NewSession
 from sessions.slots import Limits
 from sessions.state import Snapshot
 from sessions.supervision import Vigilance
-from sessions.surroundings import Patience
 from storage import Database, load_migrations
 from tests.fakes.cli_home import install_scripted_cli
 
@@ -73,7 +73,7 @@ class Place:
         policy = Policy(
             self.root / "run",
             self.workspaces,
-            Resources(self.root),
+            MachineReserve(self.root),
             limits=self.limits,
             patience=self.patience,
             **{"vigilance": Vigilance(round_s=0.1), **self.policy},

@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
+from api.access import Action, Actor, Role, SessionFacts, may
 from bridge.schema import schema
 from sessions import rows
-from sessions.access import Action, Actor, Role, SessionFacts, may
 from sessions.adoption import NOBODY
 from sessions.model import Lifecycle, Text
 from sessions.prompt_queue import Sender

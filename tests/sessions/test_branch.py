@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from sessions import commands as c
-from sessions.access import Actor, Role, ShareLevel
+import api as c
+from api.access import Actor, Role
 from sessions.errors import IllegalMove, NotAllowed, TurnNotFound
-from sessions.model import Lifecycle
+from sessions.model import Lifecycle, ShareLevel
 from tests.sessions.running_core import RunningCore, idle, reached, running_core
 
 

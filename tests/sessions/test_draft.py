@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from backends.base import InputLine
 from sessions.draft import Draft, InputLedger
 from sessions.model import SessionId
-from sessions.rows import StoredInput
 from sessions.state import Snapshot
+from sessions.stored import StoredInput
 
 
 def stored(number: int, start: int, text: str, *, acknowledged: bool = False) -> StoredInput:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import api as c
 from bridge.demo.model import DemoModel
-from sessions import commands as c
 from sessions.errors import IllegalMove, SessionNotFound, WorkDirectoryRefused
 from sessions.model import Lifecycle, Text, TurnKind
 from tests.fakes.cli_home import install_scripted_cli, make_cli_home

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import api as c
 from bridge.demo.model import DemoModel
-from sessions import commands as c
+from service.exporting import build_archive
 from sessions.archive import MAX_ARCHIVE_BYTES, SessionArchive, read_archive, write_archive
 from sessions.errors import ImportRefused, WorkDirectoryRefused
-from sessions.exporting import build_archive
 from sessions.model import AllowSession, ExportFormat, Lifecycle, ToolCall
 from sessions.session_maker import NewSession
 from tests.corpus import seeds

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from api import QuerySessions, ReadStatistics
+from api.access import Actor, Role
+from service.session_list import list_sessions
+from service.statistics import read_statistics
 from sessions import rows
-from sessions.access import Actor, Role
-from sessions.commands import QuerySessions, ReadStatistics
 from sessions.loaded_sessions import CACHED_SESSIONS
 from sessions.model import Lifecycle, SessionId
 from sessions.prompt_queue import Sender
@@ -30,11 +32,11 @@ async def test_a_users_sessions_come_newest_activity_first_and_without_ended_one
 async def test_a_query_gives_pages_that_only_the_owner_sees(here: House) -> None:
     made = [await here.session(str(number)) for number in range(3)]
     owner, stranger = (Actor(name, "test", Role.USER) for name in (USER, "discord:2"))
-    page, cursor = await here.manager.query_sessions(owner, QuerySessions(limit=2))
-    rest, end = await here.manager.query_sessions(owner, QuerySessions(limit=2, cursor=cursor))
+    page, cursor = await list_sessions(here.manager, owner, QuerySessions(limit=2))
+    rest, end = await list_sessions(here.manager, owner, QuerySessions(limit=2, cursor=cursor))
     assert {each.id for each in [*page, *rest]} == {each.id for each in made}
     assert end == ""
-    assert await here.manager.query_sessions(stranger, QuerySessions()) == ([], "")
+    assert await list_sessions(here.manager, stranger, QuerySessions()) == ([], "")
 
 
 async def damage(here: House, session: Session) -> None:
@@ -52,7 +54,7 @@ async def test_a_session_that_cannot_be_read_is_missing_in_the_list_and_hides_no
     await damage(here, made[1])
     await here.restart()
     owner = Actor(USER, "test", Role.USER)
-    page, _ = await here.manager.query_sessions(owner, QuerySessions())
+    page, _ = await list_sessions(here.manager, owner, QuerySessions())
     assert {each.id for each in page} == {made[0].id, made[2].id}
 
 
@@ -65,8 +67,7 @@ async def test_a_session_that_cannot_be_read_keeps_no_others_ended_hosts(here: H
     await here.restart()
     # As after a copy of the transcript that failed: the hosts have ended, and are still there.
     await here.db.write([Statement("UPDATE hosts SET address = ?", ('["gone", 1]',))])
-    report = await here.manager.retention.apply()
-    assert report.applied
+    await here.manager.retention.apply()
     left = await here.db.read("SELECT session_id FROM hosts WHERE address <> ''")
     assert [row[0] for row in left] == [made[0].id]
 
@@ -118,7 +119,7 @@ async def test_statistics_count_processes_and_turns(here: House) -> None:
     session = await here.session()
     await session.send_message("one", sender=Sender(USER, "one"))
     await session.until(lambda snapshot: snapshot.is_idle and not snapshot.queue)
-    statistics = await here.manager.statistics(ReadStatistics(group_by="user"))
+    statistics = await read_statistics(here.manager, ReadStatistics(group_by="user"))
     assert (statistics.live_processes, statistics.waiting, statistics.open_asks) == (1, 0, 0)
     assert statistics.by_lifecycle == {"live": 1}
     assert statistics.totals.turns == 1

@@ -8,10 +8,10 @@ from typing import cast
 import pytest
 
 from backends.base import HostRef
+from sessions.dependencies import Dependencies
 from sessions.loaded_sessions import CACHED_SESSIONS, LoadedSessions
 from sessions.model import SessionId
 from sessions.session import Session
-from sessions.surroundings import Surroundings
 from storage import Database
 from tests.fakes.fake_backend import FakeBackend, FakeHost
 from tests.sessions.kit import house
@@ -41,7 +41,7 @@ class Asked:
     def __init__(self) -> None:
         self.needed: set[SessionId] = set()
         self.times = 0
-        nothing = cast("Surroundings", SimpleNamespace(db=None))
+        nothing = cast("Dependencies", SimpleNamespace(db=None))
         self.cache = LoadedSessions(cast("Database", None), lambda each: Session(each, nothing), self.is_needed)
 
     def is_needed(self, session: Session) -> bool:

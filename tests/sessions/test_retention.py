@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sessions import commands as c
-from sessions.access import Actor, Role
+import api as c
+from api.access import Actor, Role
 from sessions.errors import IllegalMove, NotAllowed, PlaceTaken, SessionNotFound
 from sessions.model import Lifecycle, SessionId
 from sessions.retention import ARCHIVED, RetentionRules, due_for_deletion

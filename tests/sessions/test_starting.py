@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sessions import rows, stubborn
+from sessions import retry_until_stored, rows
+from sessions.dependencies import Patience
 from sessions.errors import (
     AlreadyDecided,
     ClaudeUnavailable,
@@ -19,7 +20,6 @@ from sessions.prompt_queue import Sender
 from sessions.retention import ARCHIVED
 from sessions.session import Session
 from sessions.slots import Limits
-from sessions.surroundings import Patience
 from storage import AnyStatement, Database, DatabaseFull, Outcome, Statement
 from tests.sessions.kit import DEADLINE_S, USER, House, house, idle, send, statuses, until
 
@@ -292,7 +292,7 @@ async def test_a_disk_that_is_full_at_the_start_after_a_reboot_fails_no_session(
         return await write(statements)
 
     monkeypatch.setattr(here.db, "write", full_at_first)
-    monkeypatch.setattr(stubborn, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(retry_until_stored, "_PAUSE_S", 0.0)
     await here.restart()
     again = await here.again(session)
     await idle(again)

@@ -13,11 +13,11 @@ from backends import spawn
 from backends.directory import HostDirectory
 from sessions import events as e
 from sessions import host_run, rows
+from sessions.dependencies import Patience
 from sessions.model import Allow, Blocker, Lifecycle
 from sessions.session import Session
 from sessions.slots import Limits
 from sessions.supervision import Vigilance
-from sessions.surroundings import Patience
 from tests.backends.kit import kill_process
 from tests.sessions.scripted import Place, by, make, open_ask, rest, seen, send, turns
 

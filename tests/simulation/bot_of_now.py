@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.actors import AccessPolicy
+from bot.delivery_rows import forget_old_rows
 from bot.face import Face
-from bot.post_rows import forget_old_rows
 from bot.view import View, ViewOptions
+from service import ServiceParts, SessionService
+from sessions.dependencies import Patience
 from sessions.manager import Policy, SessionManager
 from sessions.model import Lifecycle
-from sessions.service import SessionService
 from sessions.slots import Limits
-from sessions.surroundings import Patience
 from storage import Database
 from tests.fakes.memory_cli import memory_driver
 from tests.simulation.chat import GUILD, PEOPLE
@@ -54,7 +54,7 @@ class BotOfNow:
             database = await stack.enter_async_context(Database.over(connections(life, world.database)))
             self.manager = await stack.enter_async_context(self._core(database))
             await self.manager.initialize()
-            self.service = SessionService(self.manager)
+            self.service = SessionService(ServiceParts(self.manager))
             await database.write(forget_old_rows(self.manager.now_ms() - _KEEP_MS))
             self.client = SimulatedClient(life, world.chat, lambda client: self._face(client, database))
             await stack.enter_async_context(self.view)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
-from sessions.resources import Resources
+from sessions.machine_reserve import MachineReserve
 
 EPOCH_MS = 1_800_000_000_000
 
@@ -44,7 +44,7 @@ class SimulatedClock:
         return self._now_s()
 
 
-class SimulatedResources(Resources):
+class SimulatedResources(MachineReserve):
     """A machine with room, but while `is_short` says that it has none."""
 
     def __init__(self, is_short: Callable[[], bool]) -> None:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from sessions.access import Actor, Role
-from sessions.commands import Clear, Park
+from api import Clear, Park
+from api.access import Actor, Role
 from sessions.errors import SessionError
 from storage import StorageError
 from tests.simulation.chat import GENERAL, PEOPLE, Post, Room

@@ -1,0 +1,145 @@
+"""Commands of an admin: the core at a glance, who did what, what retention removes, the emergency stop."""
+
+import msgspec
+
+from api.access import Action
+from api.command import Command
+from sessions.model import SessionId
+
+
+class ClearedSession(msgspec.Struct, frozen=True):
+    """What became of one session; `trouble` is a sentence, or empty when it was cleared."""
+
+    session_id: SessionId
+    had_process: bool
+    trouble: str = ""
+
+
+class ClearReport(msgspec.Struct, frozen=True):
+    """What became of each session that was cleared; `trouble` is empty when all went well."""
+
+    sessions: tuple[ClearedSession, ...]
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """Sums over turns; times in milliseconds, means over the turns that have them."""
+
+    turns: int = 0
+    failed_turns: int = 0
+    cost_usd: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    tool_calls: int = 0
+    asks: int = 0
+    mean_duration_ms: float = 0.0
+    mean_first_text_ms: float = 0.0
+    mean_ask_wait_ms: float = 0.0
+
+
+class UsageRow(msgspec.Struct, frozen=True):
+    """Totals of one group: a day (`2026-01-31`), a user or a session."""
+
+    group: str
+    totals: Totals
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    """The core at a glance. `memory_bytes` is what all host trees use together."""
+
+    by_lifecycle: dict[str, int]
+    live_processes: int
+    max_processes: int
+    waiting: int
+    open_asks: int
+    memory_bytes: int
+    totals: Totals
+    groups: tuple[UsageRow, ...] = ()
+
+
+class AuditEntry(msgspec.Struct, frozen=True):
+    """What somebody did, or was refused; `action` is the tag of the command."""
+
+    id: int
+    at_ms: int
+    actor: str
+    face: str
+    action: str
+    session_id: str
+    allowed: bool
+    detail: str
+
+
+class AuditPage(msgspec.Struct, frozen=True):
+    """Entries, newest first."""
+
+    entries: tuple[AuditEntry, ...]
+
+
+class RetentionStep(msgspec.Struct, frozen=True):
+    """A session that a rule archives (`verb` archive: it ends, and can be brought back) or deletes."""
+
+    verb: str
+    session_id: SessionId
+    title: str
+    user_id: str
+    why: str
+    last_ms: int
+    size_bytes: int
+
+
+class RetentionReport(msgspec.Struct, frozen=True):
+    """What the rules remove, or (`applied`) have removed. `steps` lists at most 500; the counts are whole."""
+
+    steps: tuple[RetentionStep, ...]
+    archived: int
+    deleted: int
+    applied: bool
+
+
+class ClearAll(Command[ClearReport], frozen=True, tag="clear_all"):
+    """Emergency: end every process within 10 seconds and clear its session."""
+
+    action = Action.ADMINISTER
+    reply = ClearReport
+
+
+class ReadStatistics(Command[Statistics], frozen=True, tag="read_statistics", kw_only=True):
+    """Counts and sums, over all or since a time; `group_by` is day, user, session or empty."""
+
+    action = Action.ADMINISTER
+    reply = Statistics
+    audited = False
+    since_ms: int = 0
+    group_by: str = ""
+
+
+class ReadAudit(Command[AuditPage], frozen=True, tag="read_audit", kw_only=True):
+    """Who did what, newest first, with ids below `before`."""
+
+    action = Action.ADMINISTER
+    reply = AuditPage
+    audited = False
+    session_id: str = ""
+    before: int | None = None
+    limit: int = 50
+
+
+class PlanRetention(Command[RetentionReport], frozen=True, tag="plan_retention"):
+    """What the retention rules would remove now; changes nothing."""
+
+    action = Action.ADMINISTER
+    reply = RetentionReport
+    audited = False
+
+
+class ApplyRetention(Command[RetentionReport], frozen=True, tag="apply_retention"):
+    """Archive and delete what is due. What is deleted cannot be brought back."""
+
+    action = Action.ADMINISTER
+    reply = RetentionReport
+
+
+AdministeringCommand = ClearAll | ReadStatistics | ReadAudit | PlanRetention | ApplyRetention
+"""The commands of this file."""

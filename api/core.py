@@ -1,0 +1,38 @@
+"""The one interface through which every face reaches the core."""
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from api.access import Actor
+from api.administering import AdministeringCommand
+from api.command import Command, R
+from api.finding import FindingCommand
+from api.making import MakingCommand
+from api.managing import ManagingCommand
+from api.prompting import PromptingCommand
+from api.reading import ReadingCommand
+from sessions.events import Feed
+
+AnySessionlessCommand = FindingCommand | MakingCommand | AdministeringCommand
+"""The commands that are not about one session."""
+AnySessionCommand = ReadingCommand | PromptingCommand | ManagingCommand
+"""The commands about one session."""
+AnyCommand = AnySessionlessCommand | AnySessionCommand
+
+
+class Core(Protocol):
+    """The one interface of the core: `SessionService`, or the control socket's client from afar."""
+
+    async def perform(self, actor: Actor, command: Command[R]) -> R:
+        """Do what `command` wishes on behalf of `actor`.
+
+        Raises `NotAllowed`, and the `SessionError`s that the command's docstring names.
+        """
+        ...
+
+    def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
+        """Events of a session numbered above `after`, stored ones first, then live ones; see `Bus.follow`.
+
+        Close it (`aclosing`) to stop listening. Raises `NotAllowed` or `SessionNotFound` at the first step.
+        """
+        ...

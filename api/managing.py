@@ -1,0 +1,107 @@
+"""Commands on a session as a whole: how it works, whose it is, whether it goes on, has a process, or ends."""
+
+import msgspec
+
+from api.access import Action
+from api.command import Nothing, SessionCommand
+from api.reading import SessionInfo
+from sessions.model import PermissionMode, ShareLevel
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """The command that takes the conversation up in a terminal on the machine."""
+
+    command: str
+
+
+class Branch(SessionCommand[SessionInfo], frozen=True, tag="branch", kw_only=True):
+    """A new session of the actor's that goes on from a turn (None: the last one); the parent is untouched.
+
+    Raises `IllegalMove` if that turn cannot be branched from yet, `TurnNotFound`, `PlaceTaken`.
+    """
+
+    action = Action.PROMPT
+    reply = SessionInfo
+    channel_id: str
+    turn_id: str | None = None
+    key: str = ""
+    title: str = ""
+
+
+class SetModel(SessionCommand[SessionInfo], frozen=True, tag="set_model", kw_only=True):
+    """Use a model from the next turn on.
+
+    Raises `ModelRefused`, `IllegalMove` if the session has ended, `ClaudeUnavailable` if the CLI says no.
+    """
+
+    action = Action.MANAGE
+    reply = SessionInfo
+    model: str
+
+
+class SetMode(SessionCommand[SessionInfo], frozen=True, tag="set_mode", kw_only=True):
+    """Change what Claude may do without asking; doing everything unasked is for admins (`NotAllowed`).
+
+    Raises `IllegalMove` if the session has ended, `ClaudeUnavailable` if the CLI says no."""
+
+    action = Action.MANAGE
+    reply = SessionInfo
+    mode: PermissionMode
+
+
+class Rename(SessionCommand[SessionInfo], frozen=True, tag="rename", kw_only=True):
+    """Give the session a title that stays."""
+
+    action = Action.MANAGE
+    reply = SessionInfo
+    title: str
+
+
+class Share(SessionCommand[Nothing], frozen=True, tag="share", kw_only=True):
+    """Share with a user or group id, or take the share back (`level` None)."""
+
+    action = Action.MANAGE
+    reply = Nothing
+    grantee: str
+    level: ShareLevel | None
+
+
+class Park(SessionCommand[Nothing], frozen=True, tag="park", kw_only=True):
+    """End the process, keep the conversation."""
+
+    action = Action.MANAGE
+    reply = Nothing
+
+
+class HandOver(SessionCommand[Handover], frozen=True, tag="hand_over", kw_only=True):
+    """Park the session for use in a terminal; the next prompt takes it back. Shows a path of the machine.
+
+    Raises `IllegalMove` while a turn runs, or before the conversation has begun.
+    """
+
+    action = Action.MANAGE
+    reply = Handover
+
+
+class Clear(SessionCommand[Nothing], frozen=True, tag="clear", kw_only=True):
+    """End the process and the session."""
+
+    action = Action.MANAGE
+    reply = Nothing
+
+
+class RestoreSession(SessionCommand[SessionInfo], frozen=True, tag="restore_session", kw_only=True):
+    """Bring an ended session back, parked; its next prompt wakes it.
+
+    With `key` None it gets its old place if that is free, else none; `channel_id` empty keeps its channel.
+    Raises `IllegalMove` if it has not ended, `PlaceTaken` if another session holds `key`.
+    """
+
+    action = Action.MANAGE
+    reply = SessionInfo
+    channel_id: str = ""
+    key: str | None = None
+
+
+ManagingCommand = Branch | SetModel | SetMode | Rename | Share | Park | HandOver | Clear | RestoreSession
+"""The commands of this file."""

@@ -1,0 +1,44 @@
+"""Which session is meant at a place: the one of this thread, this channel, or this user in it."""
+
+from api import GetSession, SessionInfo
+from api.access import Actor
+from bot.actors import discord_id
+from bot.errors import Refused
+from bot.face import Face
+from bot.opening import THREAD
+from bot.rows import Place, places_in
+from sessions.errors import NotAllowed, SessionNotFound
+from sessions.model import Lifecycle
+
+NO_SESSION = "There is no session here. Start one with /claude, or name one in the option “session”."
+
+
+async def session_place(face: Face, channel_id: int, user_id: int) -> Place | None:
+    """The newest place in a channel; where sessions belong to users, the user's own."""
+    for place in await places_in(face.db, channel_id):
+        if place.kind != "user" or place.owner_id == user_id:
+            return place
+    return None
+
+
+async def session_meant(face: Face, actor: Actor, channel_id: int, named: str = "") -> SessionInfo:
+    """The session `named` by its id, or that of the channel. Raises `Refused`, `SessionError`."""
+    if named:
+        return await face.core.perform(actor, GetSession(session_id=named))
+    user_id = discord_id(actor.user_id) or 0
+    last_error: NotAllowed | None = None
+    for place in await places_in(face.db, channel_id):
+        if place.kind == "user" and place.owner_id != user_id:
+            continue
+        try:
+            info = await face.core.perform(actor, GetSession(session_id=place.session_id))
+        except SessionNotFound:
+            continue
+        except NotAllowed as error:
+            last_error = error
+            continue
+        if info.lifecycle is not Lifecycle.ENDED or place.kind == THREAD:
+            return info
+    if last_error is not None:
+        raise last_error
+    raise Refused(NO_SESSION)

@@ -1,0 +1,201 @@
+"""Carries out what the person types: prompts, decisions, commands, and which session is open."""
+
+import uuid
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import api as c
+from api.access import Actor
+from console import commands as slash
+from console import render
+from console.follower import Follower
+from console.screen import Decided, Left, Screen, Typed
+from console.shown_store import ShownStore
+from sessions.errors import CoreLost, SessionError, SessionNotFound
+from sessions.model import Lifecycle, PermissionMode
+
+_CHANNEL = "terminal:chat"
+_LISTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ChatWish:
+    """What the command line asked for. Without a `session_id`: the session of last time, or a new one."""
+
+    session_id: str = ""
+    project: str = ""
+    model: str = ""
+    mode: str = ""
+    is_demo: bool = False
+    greeting: tuple[str, ...] = ()
+
+
+class TypedInput:
+    """Does one wish after the other, for the session that `follower` shows."""
+
+    def __init__(
+        self, actor: Actor, store: ShownStore, wish: ChatWish, screen: Screen, follower: Follower
+    ) -> None:
+        self._actor = actor
+        self._store = store
+        self._wish = wish
+        self._screen = screen
+        self._follower = follower
+        self._listed: Sequence[str] = ()
+        self._unconfirmed: tuple[str, str] | None = None  # a prompt and its origin
+
+    async def run(self, core: c.Core) -> None:
+        """Carry out wishes in order until the person leaves. Raises `CoreLost`.
+
+        A prompt that the core before this one did not confirm comes first.
+        """
+        if self._unconfirmed is not None:
+            await self._try(self._send(core, *self._unconfirmed))
+        while True:
+            wish = await self._screen.wishes.get()
+            match wish:
+                case Left():
+                    return
+                case Decided(ask=ask, decision=decision):
+                    answer = c.AnswerAsk(session_id=self._follower.session_id, ask_id=ask.id, decision=decision)
+                    await self._try(self._do(core, answer))
+                case Typed(text=text):
+                    command = slash.parse_slash(text)
+                    if isinstance(command, slash.Quit):
+                        return
+                    work = self._prompt(core, text) if command is None else self._command(core, command)
+                    await self._try(work)
+                case _:
+                    assert_never(wish)
+
+    async def interrupt_when_asked(self, core: c.Core) -> None:
+        """Interrupt Claude whenever the person wants that; never returns. Raises `CoreLost`."""
+        while True:
+            await self._screen.interrupted.wait()
+            self._screen.interrupted.clear()
+            if self._follower.session_id:
+                await self._try(self._interrupt(core))
+
+    async def _try(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work`; a refusal is a sentence for the person. Raises `CoreLost`."""
+        try:
+            await work
+        except CoreLost:
+            raise
+        except SessionError as error:
+            self._screen.say(render.render_line(f"! {error}", "yellow", self._screen.columns))
+
+    async def _do(self, core: c.Core, command: c.SessionCommand[Any]) -> None:
+        await core.perform(self._actor, command)
+
+    async def _interrupt(self, core: c.Core) -> None:
+        await core.perform(self._actor, c.Interrupt(session_id=self._follower.session_id))
+
+    async def _prompt(self, core: c.Core, text: str) -> None:
+        self._unconfirmed = (text, f"terminal:{uuid.uuid4()}")
+        await self._send(core, *self._unconfirmed)
+
+    async def _send(self, core: c.Core, text: str, origin: str) -> None:
+        """Send a prompt; the same origin again is the same turn."""
+        try:
+            session_id = await self._some_session(core)
+            await core.perform(self._actor, c.SendMessage(session_id=session_id, content=text, origin=origin))
+        except CoreLost:
+            raise
+        except SessionError:
+            self._unconfirmed = None
+            raise
+        self._unconfirmed = None
+
+    async def _command(self, core: c.Core, command: slash.SlashCommand) -> None:
+        match command:
+            case slash.Help():
+                self._screen.say(render.render_guide(slash.GUIDE, self._screen.columns))
+            case slash.NotUnderstood(sentence=sentence):
+                self._screen.remark(sentence)
+            case slash.ListSessions():
+                await self._list(core)
+            case slash.SwitchTo(target=target):
+                await self._switch(core, target)
+            case slash.NewSession(project=project):
+                self._follower.open(await self._create(core, project))
+            case slash.Quit():
+                pass
+            case _:
+                await self._session_command(core, command)
+
+    async def _session_command(
+        self,
+        core: c.Core,
+        command: slash.StopTurn
+        | slash.RenameSession
+        | slash.ChooseModel
+        | slash.ChooseMode
+        | slash.GoOn
+        | slash.AskAgain
+        | slash.ClaudeCommand,
+    ) -> None:
+        session_id = await self._some_session(core)
+        origin = f"terminal:{uuid.uuid4()}"
+        match command:
+            case slash.StopTurn():
+                await self._interrupt(core)
+            case slash.RenameSession(title=title):
+                await self._do(core, c.Rename(session_id=session_id, title=title))
+            case slash.ChooseModel(model=model):
+                info = await core.perform(self._actor, c.SetModel(session_id=session_id, model=model))
+                self._screen.remark(f"The model is {info.model} now.")
+            case slash.ChooseMode(mode=mode):
+                await self._do(core, c.SetMode(session_id=session_id, mode=mode))
+                self._screen.remark(f"The mode is {mode} now.")
+            case slash.GoOn():
+                await self._do(core, c.Continue(session_id=session_id, origin=origin))
+            case slash.AskAgain():
+                await self._do(core, c.Regenerate(session_id=session_id, origin=origin))
+            case slash.ClaudeCommand(name=name, arguments=arguments):
+                run = c.RunCommand(session_id=session_id, name=name, arguments=arguments, origin=origin)
+                await self._do(core, run)
+            case _:
+                assert_never(command)
+
+    async def first_session(self, core: c.Core) -> str:
+        """The session to begin with; empty: one is made for the first prompt. Raises `SessionNotFound`."""
+        wish = self._wish
+        if wish.session_id:
+            info = await core.perform(self._actor, c.GetSession(session_id=wish.session_id))
+            self._store.set_current(info.id)
+            return info.id
+        if wish.project or wish.model or wish.mode:
+            return await self._create(core, wish.project)
+        with suppress(SessionNotFound):
+            info = await core.perform(self._actor, c.GetSession(session_id=self._store.current()))
+            if info.lifecycle is not Lifecycle.ENDED:
+                return info.id
+        return ""
+
+    async def _some_session(self, core: c.Core) -> str:
+        """The open session; a new one if there is none, so that opening and leaving leaves nothing behind."""
+        if not self._follower.session_id:
+            self._follower.open(await self._create(core, self._wish.project))
+        return self._follower.session_id
+
+    async def _create(self, core: c.Core, project: str) -> str:
+        mode = PermissionMode(self._wish.mode) if self._wish.mode else None
+        create = c.CreateSession(channel_id=_CHANNEL, project=project, model=self._wish.model, mode=mode)
+        info = await core.perform(self._actor, create)
+        self._store.set_current(info.id)
+        return info.id
+
+    async def _list(self, core: c.Core) -> None:
+        page = await core.perform(self._actor, c.QuerySessions(limit=_LISTED))
+        self._listed = [info.id for info in page.sessions]
+        text = render.render_sessions(page.sessions, self._follower.session_id, self._screen.columns)
+        self._screen.say(text)
+
+    async def _switch(self, core: c.Core, target: str) -> None:
+        if target.isdecimal() and 1 <= int(target) <= len(self._listed):
+            target = self._listed[int(target) - 1]
+        info = await core.perform(self._actor, c.GetSession(session_id=target))
+        self._follower.open(info.id)

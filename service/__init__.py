@@ -1,0 +1,7 @@
+"""The core as faces see it: every command of every face is authorized, written down and carried out here."""
+
+from service.entry import SessionService
+from service.parts import ServiceParts
+from service.quotas import Budget
+
+__all__ = ["Budget", "ServiceParts", "SessionService"]

@@ -1,0 +1,108 @@
+"""The way in for every command: who may, written down, then carried out by the file of its theme.
+
+The types say that no command is forgotten: each file takes the union of its theme and matches all of it.
+"""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TypeVar, cast
+
+import api as c
+from api.access import Action, Actor, Role, authorize, may
+from service.administering import administer
+from service.finding import find
+from service.making import make
+from service.managing import manage
+from service.parts import ServiceParts
+from service.prompting import talk
+from service.reading import read
+from service.session_info import session_facts
+from service.usage_rows import audit_entry
+from sessions.errors import NotAllowed, SessionNotFound
+from sessions.events import Feed
+from sessions.session import Session
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+
+class SessionService:
+    """Implements `api.Core`: authorizes, audits, and hands each command to the file of its theme."""
+
+    def __init__(self, parts: ServiceParts) -> None:
+        self._parts = parts
+        self._manager = parts.manager
+
+    async def perform(self, actor: Actor, command: c.Command[R]) -> R:
+        """See `api.Core.perform`. What was refused is written down too."""
+        wish = cast("c.AnyCommand", command)
+        session = await self._session(actor, wish) if isinstance(wish, c.SessionCommand) else None
+        try:
+            await self._admit(actor, wish, session)
+            if isinstance(wish, c.SessionCommand):
+                assert session is not None
+                done = await self._do_with(session, actor, wish)
+            else:
+                done = await self._do(actor, wish)
+        except NotAllowed:
+            # Here, not in `_admit`: some wishes are refused for what is in them, such as a permission mode.
+            facts = {"actor": actor.user_id, "action": command.action.value}
+            log.warning("refused", extra={**facts, "session": session.id if session else ""})
+            await self._audit(actor, wish, session, allowed=False)
+            raise
+        return cast("R", done)
+
+    async def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
+        """See `api.Core.follow`."""
+        session = await self._manager.get_session(session_id)
+        authorize(actor, Action.VIEW, await session_facts(session))
+        async with aclosing(self._manager.bus.follow(session.id, after)) as feed:
+            async for item in feed:
+                yield item
+
+    async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
+        """Whether `actor` may do `action` to the session; False when there is no such session."""
+        try:
+            session = await self._manager.get_session(session_id)
+        except SessionNotFound:
+            return False
+        return may(actor, action, await session_facts(session))
+
+    # --- who may ----------------------------------------------------------------------------------------
+
+    async def _session(self, actor: Actor, command: c.AnySessionCommand) -> Session:
+        if actor.role is Role.NOBODY:
+            raise NotAllowed(command.action)  # before it is looked for: nobody learns which sessions there are
+        return await self._manager.get_session(command.session_id)
+
+    async def _admit(self, actor: Actor, command: c.AnyCommand, session: Session | None) -> None:
+        facts = await session_facts(session) if session is not None else None
+        authorize(actor, command.action, facts)
+        if command.audited:
+            await self._audit(actor, command, session, allowed=True)
+
+    async def _audit(
+        self, actor: Actor, command: c.AnyCommand, session: Session | None, *, allowed: bool
+    ) -> None:
+        name = str(command.__struct_config__.tag)
+        session_id = session.id if session is not None else ""
+        row = audit_entry(self._manager.now_ms(), actor, name, allowed=allowed, session_id=session_id)
+        await self._manager.db.write([row])
+
+    # --- carrying out -----------------------------------------------------------------------------------
+
+    async def _do(self, actor: Actor, command: c.AnySessionlessCommand) -> object:
+        if isinstance(command, c.FindingCommand):
+            return await find(self._parts, actor, command)
+        if isinstance(command, c.MakingCommand):
+            return await make(self._parts, actor, command)
+        return await administer(self._parts, command)
+
+    async def _do_with(self, session: Session, actor: Actor, command: c.AnySessionCommand) -> object:
+        if isinstance(command, c.ReadingCommand):
+            return await read(self._parts, session, command)
+        if isinstance(command, c.PromptingCommand):
+            return await talk(self._parts, session, actor, command)
+        return await manage(self._parts, session, actor, command)

@@ -1,0 +1,90 @@
+"""Reading a whole session out of the store, for an archive or for people."""
+
+import asyncio
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from service.redaction import Redactor
+from sessions import rows
+from sessions.archive import (
+    ArchivedConversation,
+    ArchivedTurn,
+    SessionArchive,
+    is_transcript_line,
+    write_archive,
+)
+from sessions.model import ExportFormat, is_session_id
+from sessions.session import Session
+from sessions.stored import StoredTurn
+
+_PAGE = 200
+
+
+SUFFIX = {ExportFormat.JSON: "json", ExportFormat.MARKDOWN: "md", ExportFormat.HTML: "html"}
+
+
+async def export_session(session: Session, wanted: ExportFormat, redactor: Redactor) -> bytes:
+    """The session as a file of the wanted format. Works while the session does; only whole blocks are in it."""
+    archive = await build_archive(session)
+    return await asyncio.to_thread(_rendered, archive, wanted, redactor)
+
+
+def _rendered(archive: SessionArchive, wanted: ExportFormat, redactor: Redactor) -> bytes:
+    match wanted:
+        case ExportFormat.JSON:
+            return write_archive(archive)
+        case ExportFormat.MARKDOWN:
+            from service.export_text import to_markdown
+
+            return to_markdown(archive, redactor.redact).encode()
+        case ExportFormat.HTML:
+            from service.export_text import to_html
+
+            return to_html(archive, redactor.redact).encode()
+
+
+async def build_archive(session: Session) -> SessionArchive:
+    """Everything that is stored of the session, oldest first."""
+    db, snapshot = session.around.db, session.snapshot
+    turns: list[ArchivedTurn] = []
+    before: int | None = None
+    while page := await rows.load_turns(db, session.id, before=before, limit=_PAGE):
+        turns += [ArchivedTurn(_sound(turn), tuple(await rows.load_blocks(db, turn.id))) for turn in page]
+        before = page[-1].number
+    used = {each.turn.conversation_id for each in turns if each.turn.conversation_id}
+    names = sorted(used | ({snapshot.conversation_id} if snapshot.conversation_id else set()))
+    return SessionArchive(
+        exported_ms=session.around.clock.now_ms(),
+        session_id=session.id,
+        title=snapshot.title,
+        project=snapshot.project,
+        model=snapshot.model,
+        mode=snapshot.mode,
+        created_ms=snapshot.created_ms,
+        cost_usd=snapshot.cost_usd,
+        conversation_id=snapshot.conversation_id,
+        last_prompt_uuid=snapshot.last_prompt_uuid if is_session_id(snapshot.last_prompt_uuid) else "",
+        work_directory_name=Path(snapshot.work_directory).name,
+        turns=tuple(reversed(turns)),
+        asks=tuple(await rows.load_asks(db, session.id)),
+        conversations=await asyncio.to_thread(_transcripts, session, names),
+    )
+
+
+def _sound(turn: StoredTurn) -> StoredTurn:
+    """The turn without a uuid that is none: a damaged transcript can have one, and no import takes it."""
+    prompt, last = (uuid if is_session_id(uuid) else "" for uuid in (turn.prompt_uuid, turn.last_uuid))
+    return replace(turn, prompt_uuid=prompt, last_uuid=last)
+
+
+def _transcripts(session: Session, names: list[str]) -> tuple[ArchivedConversation, ...]:
+    conversations, work_directory = session.around.conversations, Path(session.snapshot.work_directory)
+    found: list[ArchivedConversation] = []
+    for name in names:
+        conversations.keep(name, work_directory)
+        copy = conversations.copy(name)
+        if copy.exists():
+            lines = copy.read_bytes().decode("utf-8", "replace").split("\n")
+            found.append(ArchivedConversation(name, tuple(filter(is_transcript_line, lines))))
+    return tuple(found)

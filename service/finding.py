@@ -1,0 +1,54 @@
+"""Carries out the commands of `api/finding.py`."""
+
+import asyncio
+from pathlib import Path
+from typing import assert_never
+
+import api as c
+from api.access import Action, Actor, authorize
+from service.parts import ServiceParts
+from service.session_info import session_facts, session_info
+from service.session_list import list_sessions
+from sessions import rows
+from sessions.claude.transcript import StoredConversation
+from sessions.errors import SessionNotFound
+from sessions.manager import SessionManager
+from sessions.work_directory import list_projects
+
+
+async def find(parts: ServiceParts, actor: Actor, command: c.FindingCommand) -> object:
+    """The reply to `command`. Raises `SessionNotFound`, `NotAllowed` for a session that is not the actor's."""
+    manager = parts.manager
+    match command:
+        case c.FindSession():
+            return await _find_session(manager, actor, command)
+        case c.QuerySessions():
+            sessions, cursor = await list_sessions(manager, actor, command)
+            return c.SessionPage(tuple(session_info(manager, each) for each in sessions), cursor)
+        case c.ListProjects():
+            return c.Names(tuple(await asyncio.to_thread(list_projects, manager.policy.workspace_root)))
+        case c.ListConversations():
+            found = await manager.maker.free_conversations()
+            return c.FoundConversations(tuple(_found(each) for each in found[: command.limit]))
+        case _:
+            assert_never(command)
+
+
+async def _find_session(manager: SessionManager, actor: Actor, command: c.FindSession) -> c.SessionInfo:
+    known = await rows.find_by_key(manager.db, command.key)
+    if known is None:
+        raise SessionNotFound("")
+    session = await manager.get_session(known)
+    authorize(actor, Action.VIEW, await session_facts(session))
+    return session_info(manager, session)
+
+
+def _found(conversation: StoredConversation) -> c.FoundConversation:
+    return c.FoundConversation(
+        conversation_id=conversation.conversation_id,
+        title=conversation.title,
+        first_prompt=conversation.first_prompt,
+        directory_name=Path(conversation.cwd).name,
+        size_bytes=conversation.size_bytes,
+        updated_ms=conversation.updated_at_ms,
+    )

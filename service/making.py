@@ -1,0 +1,48 @@
+"""Carries out the commands of `api/making.py`."""
+
+from typing import assert_never
+
+import api as c
+from api.access import Action, Actor, authorize
+from service.modes import check_mode
+from service.parts import ServiceParts
+from service.session_info import session_facts, session_info
+from sessions.manager import SessionManager
+from sessions.session import Session
+from sessions.session_maker import NewSession
+
+
+async def make(parts: ServiceParts, actor: Actor, command: c.MakingCommand) -> c.SessionInfo:
+    """The session that `command` wishes for, and what the command's docstring says it raises."""
+    return session_info(parts.manager, await _made(parts.manager, actor, command))
+
+
+async def _made(manager: SessionManager, actor: Actor, command: c.MakingCommand) -> Session:
+    match command:
+        case c.CreateSession():
+            return await manager.create_session(_wish(actor, command))
+        case c.GetOrCreateSession():
+            session = await manager.get_or_create_session(_wish(actor, command))
+            authorize(actor, Action.VIEW, await session_facts(session))
+            return session
+        case c.ImportSession():
+            wish = NewSession(actor.user_id, command.channel_id, key=command.key, project=command.project)
+            return await manager.maker.from_archive(command.data, wish)
+        case c.AdoptConversation():
+            wish = NewSession(actor.user_id, command.channel_id, key=command.key)
+            return await manager.maker.adopt(command.conversation_id, wish)
+        case _:
+            assert_never(command)
+
+
+def _wish(actor: Actor, command: c.CreateSession | c.GetOrCreateSession) -> NewSession:
+    check_mode(actor, command.mode)
+    return NewSession(
+        user_id=actor.user_id,
+        channel_id=command.channel_id,
+        key=command.key,
+        title=command.title,
+        project=command.project,
+        model=command.model,
+        mode=command.mode,
+    )

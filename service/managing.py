@@ -1,0 +1,70 @@
+"""Carries out the commands of `api/managing.py`."""
+
+from typing import assert_never
+
+import api as c
+from api.access import Action, Actor, authorize
+from service.modes import check_mode, mode_for
+from service.parts import ServiceParts
+from service.session_info import session_info
+from sessions import rows
+from sessions.manager import SessionManager
+from sessions.model import ShareLevel, TurnId
+from sessions.session import Session
+from sessions.session_maker import NewSession
+
+
+async def manage(parts: ServiceParts, session: Session, actor: Actor, command: c.ManagingCommand) -> object:
+    """The reply to `command`; what it raises is in the command's docstring and in `Session`'s methods."""
+    manager = parts.manager
+    match command:
+        case c.Branch():
+            return session_info(manager, await _branch(manager, session, actor, command))
+        case c.SetModel():
+            await session.set_model(command.model)
+            return session_info(manager, session)
+        case c.SetMode():
+            check_mode(actor, command.mode)
+            await session.set_permission_mode(command.mode)
+            return session_info(manager, session)
+        case c.Rename():
+            await session.rename(command.title)
+            return session_info(manager, session)
+        case c.HandOver():
+            return c.Handover(await session.hand_over())
+        case c.RestoreSession():
+            await manager.retention.restore(session, channel_id=command.channel_id, key=command.key)
+            return session_info(manager, session)
+        case c.Share():
+            await _share(session, actor, command)
+        case c.Park():
+            await session.park("parked on request")
+        case c.Clear():
+            await manager.clear_session(session.id)
+        case _:
+            assert_never(command)
+    return c.Nothing()
+
+
+async def _branch(manager: SessionManager, parent: Session, actor: Actor, command: c.Branch) -> Session:
+    authorize(actor, Action.CREATE)
+    wish = NewSession(
+        user_id=actor.user_id,
+        channel_id=command.channel_id,
+        key=command.key,
+        title=command.title,
+        project=parent.snapshot.project,
+        model=parent.snapshot.model,
+        mode=mode_for(actor, parent.snapshot.mode),
+    )
+    turn_id = TurnId(command.turn_id) if command.turn_id is not None else None
+    return await manager.maker.branch(parent, turn_id, wish)
+
+
+async def _share(session: Session, actor: Actor, command: c.Share) -> None:
+    if command.level is None:
+        statement = rows.delete_share(session.id, command.grantee)
+    else:
+        level, now_ms = ShareLevel(command.level), session.around.clock.now_ms()
+        statement = rows.upsert_share(session.id, command.grantee, level, actor.user_id, now_ms)
+    await session.around.db.write([statement])

@@ -1,0 +1,17 @@
+"""Who may choose which permission mode."""
+
+from api.access import Actor, Role
+from sessions.errors import NotAllowed
+from sessions.model import PermissionMode
+
+
+def check_mode(actor: Actor, mode: PermissionMode | None) -> None:
+    """Only an admin may let Claude do everything without asking. Raises `NotAllowed`."""
+    if mode is PermissionMode.BYPASS and actor.role is not Role.ADMIN:
+        raise NotAllowed("let_Claude_do_everything_without_asking")
+
+
+def mode_for(actor: Actor, mode: PermissionMode) -> PermissionMode:
+    """The mode that a branch takes over: never more than its new owner may choose."""
+    takes_over = mode is not PermissionMode.BYPASS or actor.role is Role.ADMIN
+    return mode if takes_over else PermissionMode.DEFAULT

@@ -1,0 +1,15 @@
+"""What the service carries commands out with: the sessions, and the rules that hold above them."""
+
+from dataclasses import dataclass, field
+
+from service.quotas import Budget
+from sessions.manager import SessionManager
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceParts:
+    """One for all commands. `secrets` are values that no file handed out may contain, such as tokens."""
+
+    manager: SessionManager
+    budget: Budget = field(default_factory=Budget)
+    secrets: tuple[str, ...] = ()

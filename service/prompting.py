@@ -1,0 +1,76 @@
+"""Carries out the commands of `api/prompting.py`."""
+
+from typing import assert_never
+
+import api as c
+from api.access import Actor
+from service.parts import ServiceParts
+from service.quotas import check_budget
+from sessions.claude.control import FilesKept, FilesRewound
+from sessions.events import Noticed
+from sessions.model import AskId, TurnId
+from sessions.prompt_queue import Placed, Sender
+from sessions.session import Session
+
+_NewPrompt = c.SendMessage | c.RunCommand | c.Continue | c.Regenerate
+
+
+async def talk(parts: ServiceParts, session: Session, actor: Actor, command: c.PromptingCommand) -> object:
+    """The reply to `command`; what it raises is in the command's docstring and in `Session`'s methods."""
+    match command:
+        case c.SendMessage() | c.RunCommand() | c.Continue() | c.Regenerate():
+            await _check_budget(parts, session, actor)
+            placed = await _queue(session, actor, command)
+            return c.Accepted(placed.turn_id, placed.place)
+        case c.EditQueued():
+            await session.prompts.edit(TurnId(command.turn_id), command.content)
+        case c.WithdrawQueued():
+            await session.prompts.withdraw(TurnId(command.turn_id), by=actor.user_id)
+        case c.MoveToFront():
+            await session.prompts.move_to_front(TurnId(command.turn_id))
+        case c.SendNow():
+            await session.send_now(TurnId(command.turn_id))
+        case c.Interrupt():
+            return c.Stopped(await session.stop())
+        case c.AnswerAsk():
+            return await session.answer(AskId(command.ask_id), command.decision, by=actor.user_id)
+        case c.RewindFiles():
+            outcome = await session.rewind_files(TurnId(command.turn_id), dry_run=command.dry_run)
+            return _files(outcome, command)
+        case _:
+            assert_never(command)
+    return c.Nothing()
+
+
+async def _queue(session: Session, actor: Actor, command: _NewPrompt) -> Placed:
+    sender = Sender(actor.user_id, command.origin)
+    match command:
+        case c.SendMessage(content=content, attachments=attachments, front=front):
+            return await session.send_message(content, attachments, sender=sender, front=front)
+        case c.RunCommand():
+            return await session.command(command.name, command.arguments, sender=sender)
+        case c.Continue():
+            return await session.continue_(sender=sender)
+        case c.Regenerate():
+            return await session.regenerate(sender=sender)
+        case _:
+            assert_never(command)
+
+
+async def _check_budget(parts: ServiceParts, session: Session, actor: Actor) -> None:
+    """Raise `LimitReached` when the actor's budget is used up; say so when it nearly is."""
+    warning = await check_budget(parts.manager.db, parts.budget, actor.user_id, parts.manager.now_ms())
+    if warning:
+        async with session.change() as draft:
+            draft.add(Noticed("budget", warning))
+
+
+def _files(outcome: FilesRewound | FilesKept, command: c.RewindFiles) -> c.FilesChanged:
+    match outcome:
+        case FilesRewound():
+            done = not command.dry_run
+            return c.FilesChanged(outcome.paths, outcome.insertions, outcome.deletions, done)
+        case FilesKept():
+            return c.FilesChanged((), 0, 0, done=False, refused="Claude has no copies of these files.")
+        case _:
+            assert_never(outcome)

@@ -1,0 +1,20 @@
+"""What retention removes, as faces show it."""
+
+from collections.abc import Iterator
+
+import api as c
+from sessions.retention import MAX_SIZED, Due, Removals
+
+
+def retention_report(removals: Removals, *, applied: bool) -> c.RetentionReport:
+    """The report lists the first steps, as many as have their sizes, and counts all."""
+    steps = (*_steps("archive", removals.archived), *_steps("delete", removals.deleted))
+    return c.RetentionReport(steps[:MAX_SIZED], len(removals.archived), len(removals.deleted), applied=applied)
+
+
+def _steps(verb: str, due: tuple[Due, ...]) -> Iterator[c.RetentionStep]:
+    for each in due[:MAX_SIZED]:
+        session = each.session
+        yield c.RetentionStep(
+            verb, session.id, session.title, session.user_id, each.why, session.last_ms, session.size_bytes
+        )

@@ -1,0 +1,87 @@
+"""Finding sessions: the list that an actor may see, in pages."""
+
+import re
+
+from api import QuerySessions
+from api.access import Actor, Role
+from sessions.manager import SessionManager
+from sessions.model import SessionId
+from sessions.session import Session
+from storage import Database, SqlValue
+
+_MAX_PAGE = 100
+
+
+async def list_sessions(
+    manager: SessionManager, actor: Actor, query: QuerySessions
+) -> tuple[list[Session], str]:
+    """A page of the sessions that `actor` may view, and the cursor of the next one; see `QuerySessions`.
+
+    Damaged sessions, and those deleted just now, are left out.
+    """
+    ids, cursor = await read_page(manager.db, actor, query)
+    return await manager.get_readable(ids), cursor
+
+
+async def read_page(db: Database, actor: Actor, query: QuerySessions) -> tuple[list[SessionId], str]:
+    """A page of session ids for `query`, and the cursor of the next one (empty at the end).
+
+    Only sessions that are the actor's or shared with it, unless it is an admin. Cursors are made from the last
+    row's time and id, so pages stay right while sessions come and go. A cursor that is none starts anew.
+    """
+    where, params = _conditions(actor, query)
+    direction = "ASC" if query.oldest_first else "DESC"
+    sign = ">" if query.oldest_first else "<"
+    at_ms, _, last_id = query.cursor.partition(" ")
+    if re.fullmatch(r"[0-9]{1,15}", at_ms):
+        where.append(f"(last_activity_ms, id) {sign} (?, ?)")
+        params += [int(at_ms), last_id]
+    limit = max(1, min(query.limit, _MAX_PAGE))
+    rows = await db.read(
+        "SELECT id, last_activity_ms FROM sessions WHERE "  # noqa: S608 (the parts are ours, values are bound)
+        f"{' AND '.join(where)} ORDER BY last_activity_ms {direction}, id {direction} LIMIT ?",
+        (*params, limit),
+    )
+    ids = [SessionId(str(row[0])) for row in rows]
+    cursor = f"{rows[-1][1]} {rows[-1][0]}" if len(rows) == limit else ""
+    return ids, cursor
+
+
+def _conditions(actor: Actor, query: QuerySessions) -> tuple[list[str], list[SqlValue]]:
+    where: list[str] = ["1 = 1"]
+    params: list[SqlValue] = []
+    if actor.role is not Role.ADMIN:
+        grantees = (actor.user_id, *actor.group_ids)
+        marks = ", ".join("?" for _ in grantees)
+        where.append(f"(user_id = ? OR id IN (SELECT session_id FROM shares WHERE grantee IN ({marks})))")  # noqa: S608
+        params += [actor.user_id, *grantees]
+    if not query.include_ended and query.status != "ended":
+        where.append("status <> 'ended'")
+    exact = {
+        "status": query.status,
+        "user_id": query.user_id,
+        "channel_id": query.channel_id,
+        "model": query.model,
+        "project": query.project,
+    }
+    for column, value in exact.items():
+        if value:
+            where.append(f"{column} = ?")
+            params.append(value)
+    if query.since_ms is not None:
+        where.append("last_activity_ms >= ?")
+        params.append(query.since_ms)
+    if query.until_ms is not None:
+        where.append("last_activity_ms <= ?")
+        params.append(query.until_ms)
+    if query.text:
+        like = f"%{_literal(query.text)}%"
+        where.append(
+            "(title LIKE ? ESCAPE '\\' OR id IN (SELECT session_id FROM turns WHERE prompt LIKE ? ESCAPE '\\'))"
+        )
+        params += [like, like]
+    return where, params
+
+
+def _literal(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

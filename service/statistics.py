@@ -1,0 +1,22 @@
+"""The core at a glance: what runs and waits now, and sums over what was done."""
+
+from api import ReadStatistics, Statistics, Totals
+from service.usage_rows import count_by_lifecycle, read_usage
+from sessions.manager import SessionManager
+
+
+async def read_statistics(manager: SessionManager, wish: ReadStatistics) -> Statistics:
+    """Counts and sums for `wish`. Reads the memory of every host tree, which takes milliseconds for each."""
+    totals = await read_usage(manager.db, wish.since_ms, "")
+    groups = await read_usage(manager.db, wish.since_ms, wish.group_by) if wish.group_by else []
+    loaded = [each.snapshot for each in manager.loaded()]
+    return Statistics(
+        by_lifecycle=await count_by_lifecycle(manager.db),
+        live_processes=sum(snapshot.holds_slot for snapshot in loaded),
+        max_processes=manager.policy.limits.max_sessions,
+        waiting=len(manager.keeper.slots),
+        open_asks=sum(len(snapshot.asks) for snapshot in loaded),
+        memory_bytes=await manager.memory_bytes(),
+        totals=totals[0].totals if totals else Totals(),
+        groups=tuple(groups),
+    )

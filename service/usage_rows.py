@@ -1,0 +1,109 @@
+"""Sums over what was done: turns, tokens, dollars, waits; and the audit. Costs are each turn's own."""
+
+from collections.abc import Sequence
+
+from api import AuditEntry, Totals, UsageRow
+from api.access import Actor
+from storage import Database, SqlValue, Statement
+
+_GROUPS = {
+    "day": "date(turns.queued_ms / 1000, 'unixepoch')",
+    "user": "turns.author_id",
+    "session": "turns.session_id",
+    "": "''",
+}
+_MAX_GROUPS = 400
+
+
+async def read_usage(db: Database, since_ms: int, group_by: str) -> list[UsageRow]:
+    """Totals since a time by day, user or session (anything else: one group), newest or largest name first."""
+    group = _GROUPS.get(group_by, "''")
+    rows = await db.read(
+        f"SELECT {group} AS grouped, count(*), sum(turns.status = 'failed'), sum(cost_usd),"  # noqa: S608
+        " sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens),"
+        " avg(nullif(duration_ms, 0)), avg(first_text_ms) FROM turns"
+        " WHERE queued_ms >= ? AND status <> 'withdrawn' GROUP BY grouped ORDER BY grouped DESC LIMIT ?",
+        (since_ms, _MAX_GROUPS),
+    )
+    calls = await _counts(
+        db,
+        f"SELECT {group}, count(*), 0 FROM blocks JOIN turns ON turns.id = blocks.turn_id"  # noqa: S608
+        " WHERE blocks.kind = 'tool_call' AND turns.queued_ms >= ? GROUP BY 1",
+        since_ms,
+    )
+    asks = await _counts(
+        db,
+        f"SELECT {group}, count(*), avg(asks.closed_ms - asks.opened_ms) FROM asks"  # noqa: S608
+        " JOIN turns ON turns.id = asks.turn_id WHERE turns.queued_ms >= ? GROUP BY 1",
+        since_ms,
+    )
+    nothing = (0, 0.0)
+    return [
+        UsageRow(
+            str(row[0]),
+            _totals(row, calls.get(str(row[0]), nothing)[0], asks.get(str(row[0]), nothing)),
+        )
+        for row in rows
+    ]
+
+
+async def _counts(db: Database, sql: str, since_ms: int) -> dict[str, tuple[int, float]]:
+    rows = await db.read(sql, (since_ms,))
+    return {str(row[0]): (int(_number(row[1])), _number(row[2])) for row in rows}
+
+
+def _totals(row: Sequence[SqlValue], tool_calls: int, asks: tuple[int, float]) -> Totals:
+    return Totals(
+        turns=int(_number(row[1])),
+        failed_turns=int(_number(row[2])),
+        cost_usd=_number(row[3]),
+        input_tokens=int(_number(row[4])),
+        output_tokens=int(_number(row[5])),
+        cache_read_tokens=int(_number(row[6])),
+        cache_write_tokens=int(_number(row[7])),
+        mean_duration_ms=_number(row[8]),
+        mean_first_text_ms=_number(row[9]),
+        tool_calls=tool_calls,
+        asks=asks[0],
+        mean_ask_wait_ms=asks[1],
+    )
+
+
+def _number(value: SqlValue) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+async def count_by_lifecycle(db: Database) -> dict[str, int]:
+    """How many sessions there are in each lifecycle that any is in, ended ones included."""
+    rows = await db.read("SELECT status, count(*) FROM sessions GROUP BY status")
+    return {str(status): int(_number(count)) for status, count in rows}
+
+
+def audit_entry(at_ms: int, actor: Actor, action: str, *, allowed: bool, session_id: str = "") -> Statement:
+    """A row that says who did, or was not allowed to do, what."""
+    return Statement(
+        "INSERT INTO audit (at_ms, actor, face, action, session_id, allowed) VALUES (?, ?, ?, ?, ?, ?)",
+        (at_ms, actor.user_id, actor.face, action, session_id, int(allowed)),
+    )
+
+
+async def read_audit(db: Database, session_id: str, before: int | None, limit: int) -> list[AuditEntry]:
+    """Audit rows, newest first; of one session, or of all with an empty id."""
+    rows = await db.read(
+        "SELECT id, at_ms, actor, face, action, session_id, allowed, detail FROM audit"
+        " WHERE id < ? AND (? = '' OR session_id = ?) ORDER BY id DESC LIMIT ?",
+        (before if before is not None else 1 << 62, session_id, session_id, max(1, min(limit, 200))),
+    )
+    return [
+        AuditEntry(
+            id=int(_number(row[0])),
+            at_ms=int(_number(row[1])),
+            actor=str(row[2]),
+            face=str(row[3]),
+            action=str(row[4]),
+            session_id=str(row[5]),
+            allowed=bool(row[6]),
+            detail=str(row[7]),
+        )
+        for row in rows
+    ]

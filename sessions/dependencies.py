@@ -1,0 +1,46 @@
+"""What every session works with: the parts that a manager's sessions share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends.base import Backend
+from sessions.bus import Bus
+from sessions.clock import Clock
+from sessions.conversations import Conversations
+from sessions.driver import Driver
+from sessions.machine_reserve import MachineReserve
+from storage import Database
+
+if TYPE_CHECKING:
+    from sessions.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the session waits, in seconds: for a start, for an answer, for an end, before it is parked."""
+
+    start_s: float = 60.0
+    request_s: float = 30.0
+    stop_s: float = 5.0
+    idle_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """One for all sessions. `wants_process` and `changed` tell the manager of a session."""
+
+    db: Database
+    bus: Bus
+    backend: Backend
+    driver: Driver
+    clock: Clock
+    conversations: Conversations
+    resources: MachineReserve
+    run_directory: Path
+    workspace_root: Path
+    patience: Patience
+    continue_cut_turns: bool
+    wants_process: Callable[["Session"], None]
+    changed: Callable[["Session"], None]

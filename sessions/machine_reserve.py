@@ -1,0 +1,40 @@
+"""What the machine has left: below the reserve no process and no turn is started, and that is said."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import machine
+
+
+@dataclass(frozen=True, slots=True)
+class MachineReserve:
+    """The reserve, in bytes, and the directory whose disk counts. Both methods block briefly."""
+
+    directory: Path
+    min_free_memory: int = 0
+    min_free_disk: int = 0
+
+    def memory_shortage(self) -> str:
+        """A sentence when less memory is free than the reserve, else an empty string."""
+        free = machine.this().free_memory()
+        if free is None or free >= self.min_free_memory:
+            return ""
+        return (
+            f"The machine has {_megabytes(free)} of memory left and keeps {_megabytes(self.min_free_memory)} "
+            "free, so Claude is not started now. It starts when there is room."
+        )
+
+    def disk_shortage(self) -> str:
+        """A sentence when less disk space is free than the reserve, else an empty string."""
+        free = shutil.disk_usage(self.directory).free
+        if free >= self.min_free_disk:
+            return ""
+        return (
+            f"The disk has {_megabytes(free)} left and keeps {_megabytes(self.min_free_disk)} free, so no turn "
+            "is started now. Queued prompts wait and go on when there is room."
+        )
+
+
+def _megabytes(amount: int) -> str:
+    return f"{amount / 2**20:,.0f} MB"

@@ -1,0 +1,68 @@
+"""Rows that nobody needs any more go; what waits, and what a button may still need, stays."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from bot.bodies import Control, Verb
+from bot.delivery_rows import forget_old_rows, forget_posts_elsewhere, note_tried
+from bot.inbox_rows import InboxRow, InboxStatus, close_inbox_row, open_interactions, take_in
+from bot.rows import (
+    confirm_post,
+    delete_post,
+    forget_message,
+    insert_control,
+    insert_place,
+    insert_post,
+    load_control,
+    load_posts,
+    note_shown,
+)
+from bridge.schema import schema
+from storage import Database, Statement
+from tests.bot.stage import stage
+
+
+async def test_old_rows_go_and_needed_ones_stay(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "sessions.db", schema()) as db:
+        for name in ("old", "new", "waiting"):
+            await take_in(db, InboxRow(name, "message", 1, 2, {}, 0))
+        await db.write([close_inbox_row("old", InboxStatus.DONE, 10)])
+        await db.write([close_inbox_row("new", InboxStatus.DONE, 20)])
+        session = (
+            "INSERT INTO sessions (id, user_id, channel_id, status, model, created_at, updated_at, data)"
+            " VALUES ('kept', '', '', 'parked', '', 0, 0, '{}')"
+        )
+        await db.write([Statement(session)])
+        kept, page, lost = Control(Verb.STOP, "kept"), Control(Verb.PAGE, ""), Control(Verb.STOP, "deleted")
+        await db.write([insert_control(each) for each in (kept, page, lost)])
+        await db.write(forget_old_rows(15))
+        left = await db.read("SELECT external FROM inbox ORDER BY external")
+        assert list(left) == [("new",), ("waiting",)]
+        assert [await load_control(db, each.key) for each in (kept, page, lost)] == [kept, page, None]
+
+
+async def test_a_cut_interaction_is_found_behind_any_number_of_messages(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "sessions.db", schema()) as db:
+        for n in range(600):
+            await take_in(db, InboxRow(f"message:{n}", "message", 1, 1, {}, n))
+        for external, at_ms in (("interaction:1", 700), ("interaction:2", 900)):
+            await take_in(db, InboxRow(external, "component", 1, 1, {}, at_ms))
+        assert [row.external for row in await open_interactions(db, 800)] == ["interaction:1"]
+
+
+async def test_a_post_that_its_session_left_behind_changes_nothing_where_that_is_now(tmp_path: Path) -> None:
+    async with stage(tmp_path) as core:
+        session = await core.session(1, 7)
+        left = await insert_post(core.db, session.id, 1, "status", 0, 0)
+        assert left is not None
+        place = replace(await core.place(session.id), channel_id=2)
+        await core.db.write([insert_place(place, 1), forget_posts_elsewhere(session.id, 2)])
+        now = await insert_post(core.db, session.id, 2, "status", 0, 0)
+        assert now is not None
+        assert now.id == left.id
+        late = [note_tried(replace(left, shown="old")), confirm_post(left, 5, "old"), delete_post(left)]
+        await core.db.write([*late, forget_message(left), note_shown(session.id, 1, 10**6)])
+        assert await insert_post(core.db, session.id, 1, "status", 1, 0) is None
+        assert await load_posts(core.db, session.id, 1) == []
+        assert await load_posts(core.db, session.id, 2) == [now]
+        assert (await core.place(session.id)).shown_event < 10**6

@@ -1,0 +1,82 @@
+"""What was typed is carried out, whatever becomes of the core meanwhile."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+import api as c
+from api.access import Actor, Role
+from console.screen import Left, Typed
+from console.typed_input import ChatWish, TypedInput
+from sessions.errors import CoreLost, PromptRefused
+
+ME = Actor("terminal:me", "terminal", Role.ADMIN)
+
+
+class FakeCore:
+    """Takes prompts; `failure` is what sending one raises, `waits` keeps it from being answered."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.sent: list[c.SendMessage] = []
+        self.failure = failure
+        self.waits = asyncio.Event()
+        self.waits.set()
+
+    async def perform(self, _: Actor, command: Any) -> None:
+        assert isinstance(command, c.SendMessage)
+        self.sent.append(command)
+        await self.waits.wait()
+        if self.failure is not None:
+            raise self.failure
+
+
+def servant(*typed: str) -> tuple[TypedInput, list[str]]:
+    """A servant for the session `s` to whom this is typed, and then that the person leaves; what is said."""
+    said: list[str] = []
+    wishes: asyncio.Queue[Any] = asyncio.Queue()
+    for wish in (*map(Typed, typed), Left()):
+        wishes.put_nowait(wish)
+    screen = SimpleNamespace(wishes=wishes, say=said.append, columns=80)
+    follower = SimpleNamespace(session_id="s")
+    return TypedInput(ME, cast("Any", None), ChatWish(), cast("Any", screen), cast("Any", follower)), said
+
+
+async def run(one: TypedInput, core: FakeCore) -> None:
+    await one.run(cast("Any", core))
+
+
+async def test_a_prompt_that_a_lost_core_did_not_confirm_goes_to_the_next_as_the_same() -> None:
+    one, _ = servant("first", "second")
+    lost, following = FakeCore(CoreLost("gone")), FakeCore()
+    with pytest.raises(CoreLost):
+        await run(one, lost)
+    await run(one, following)
+    assert [each.content for each in following.sent] == ["first", "second"]
+    assert following.sent[0] == lost.sent[0]  # the same origin: it is one turn, if both have it
+
+
+async def test_a_prompt_whose_sending_was_cut_goes_to_the_next_core_too() -> None:
+    one, _ = servant("first")
+    silent, following = FakeCore(), FakeCore()
+    silent.waits.clear()
+    task = asyncio.create_task(run(one, silent))
+    async with asyncio.timeout(30):
+        while not silent.sent:  # noqa: ASYNC110 (a step or two of the loop)
+            await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await run(one, following)
+    assert following.sent == silent.sent
+
+
+async def test_a_prompt_that_was_refused_is_not_sent_again() -> None:
+    one, said = servant("first")
+    await run(one, FakeCore(PromptRefused("It is too long.")))
+    assert "too long" in said[0]
+    one._screen.wishes.put_nowait(Left())
+    following = FakeCore()
+    await run(one, following)
+    assert following.sent == []

@@ -1,0 +1,107 @@
+"""Secrets are taken out by value and by shape; what only looks a bit like one stays."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.redaction import MARK, Redactor
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdefghijKLMNOP"
+PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----"
+
+SECRETS = {
+    "Anthropic": "sk-ant-api03-abcdefghijklmnop_qrstu",
+    "OpenAI": "sk-proj-abcdefghijklmnopqrstuvwxyz",
+    "GitHub": "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+    "GitHub, fine": "github_pat_11ABCDEFG0abcdefghijkl_mnop",
+    "GitLab": "glpat-abcdefghij0123456789",
+    "Slack": "xoxb-1234567890-abcdefghij",
+    "AWS": "AKIAIOSFODNN7EXAMPLE",
+    "Google": "AIzaSyA-abcdefghijklmnopqrstuvwxyz01234",
+    "Discord": "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDE.abcdefghijklmnopqrstuvwxyz012345",
+    "JSON Web Token": JWT,
+    "private key": PEM,
+    "private key, cut": PEM[:50],
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize(
+    "around", ["{}", "before {} after", "`{}`", '"{}"', "({})", "line\n{}\nline", "url?x={}&y=1"]
+)
+def test_each_known_shape_is_marked_wherever_it_stands(name: str, around: str) -> None:
+    shown = Redactor().redact(around.format(SECRETS[name]))
+    assert SECRETS[name] not in shown
+    assert MARK in shown
+
+
+ASSIGNED = {
+    "PASSWORD=hunter2hunter2": "hunter2hunter2",
+    "export DB_PASSWORD='correct horse'": "correct horse",
+    'api_key: "abcdef123456"': "abcdef123456",
+    '{"client_secret": "abcdef123456"}': "abcdef123456",
+    "{'access_token': 'abcdef123456'}": "abcdef123456",
+    '"apiKey":"abcdef123456"': "abcdef123456",
+    "MY_TOKEN = abcdef123456": "abcdef123456",
+    "Authorization: Bearer abcdef1234567890": "abcdef1234567890",
+    "postgres://ann:hunter2hunter2@db/x": "hunter2hunter2",
+}
+
+
+@pytest.mark.parametrize("text", ASSIGNED)
+def test_what_is_given_to_a_telling_name_is_marked(text: str) -> None:
+    shown = Redactor().redact(text)
+    assert ASSIGNED[text] not in shown
+    assert MARK in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The password is kept in a file.", "token count: 1,234", "a task-list of sk- words", "secret santa",
+        "https://h.example/a/b?page=2", "const tokens = 12",
+        "git commit 0123456789abcdef0123456789abcdef01234567",
+        "550e8400-e29b-41d4-a716-446655440000", "user@host: ~$ ls", "see http://ann@h.example/",
+    ],
+)  # fmt: skip
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert Redactor().redact(text) == text
+
+
+def test_known_values_are_marked_the_longest_first_and_as_text() -> None:
+    redactor = Redactor(["abc.def+ghi", "abc.def+ghi-longer", "short"])
+    assert redactor.redact("x abc.def+ghi-longer y abc.def+ghi z") == f"x {MARK} y {MARK} z"
+    assert redactor.redact("abcXdefffghi short") == "abcXdefffghi short"
+
+
+@given(st.text(), st.text(), st.sampled_from(sorted(SECRETS.values())))
+def test_no_text_around_it_hides_a_known_value(before: str, after: str, secret: str) -> None:
+    assert secret not in Redactor([secret]).redact(f"{before}{secret}{after}")
+
+
+@given(st.text(max_size=2000))
+def test_redacting_twice_is_redacting_once(text: str) -> None:
+    once = Redactor().redact(text)
+    assert Redactor().redact(once) == once
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "A",
+        "a.",
+        "TOKEN",
+        "-----BEGIN ",
+        'TOKEN="',
+        "a://b:",
+        "eyJaaaaaaaaaa.",
+        "Bearer ",
+        "sk-",
+        "M.a",
+        "password ",
+        "=",
+    ],
+)
+def test_megabytes_of_anything_are_read_in_time(piece: str) -> None:
+    Redactor(["a-known-value"]).redact(piece * (1_000_000 // len(piece)))

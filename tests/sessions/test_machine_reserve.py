@@ -1,0 +1,88 @@
+"""The reserve of memory and disk: said in a sentence, and nothing starts below it."""
+
+from pathlib import Path
+
+import pytest
+
+import machine
+from sessions.machine_reserve import MachineReserve
+from sessions.model import TurnStatus
+from tests.sessions.running_core import idle, reached, running_core, until
+
+MEMINFO = "MemTotal:       100 kB\nMemAvailable:    2048 kB\nSwapFree: 9 kB\n"
+
+
+@pytest.fixture
+def meminfo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file in the place of the system's, with 2 MB free."""
+    path = tmp_path / "meminfo"
+    path.write_text(MEMINFO)
+    monkeypatch.setattr("machine.linux._MEMINFO", path)
+    return path
+
+
+@pytest.mark.parametrize(("reserve", "short"), [(0, False), (2 * 2**20, False), (2 * 2**20 + 1, True)])
+def test_memory_is_short_below_the_reserve(reserve: int, short: bool, meminfo: Path, tmp_path: Path) -> None:
+    sentence = MachineReserve(tmp_path, min_free_memory=reserve).memory_shortage()
+    assert bool(sentence) is short
+    if short:
+        assert "2 MB" in sentence
+
+
+def test_a_system_that_does_not_say_is_never_short(meminfo: Path, tmp_path: Path) -> None:
+    meminfo.unlink()
+    assert machine.this().free_memory() is None
+    assert MachineReserve(tmp_path, min_free_memory=2**60).memory_shortage() == ""
+
+
+@pytest.mark.parametrize(("reserve", "short"), [(0, False), (2**60, True)])
+def test_the_disk_is_short_below_the_reserve(reserve: int, short: bool, tmp_path: Path) -> None:
+    sentence = MachineReserve(tmp_path, min_free_disk=reserve).disk_shortage()
+    assert bool(sentence) is short
+    assert str(tmp_path) not in sentence
+
+
+async def test_a_prompt_waits_for_memory_says_so_once_and_goes_on(
+    meminfo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessions.process_keeper.SHORTAGE_RETRY_S", 0.02)
+    short = MachineReserve(tmp_path, min_free_memory=4 * 2**20)
+    async with running_core(tmp_path / "core", resources=short) as core:
+        session = await core.session()
+        turn_id = await core.say(session, "demo:text hi")
+        await core.noticed(session, "memory")
+        looks = 0
+        read_text = Path.read_text
+
+        def count(path: Path, *arguments: str) -> str:
+            nonlocal looks
+            looks += path == meminfo
+            return read_text(path, *arguments)
+
+        monkeypatch.setattr(Path, "read_text", count)
+        await until(lambda: looks > 3)
+        assert (session.snapshot.holds_slot, await core.status(turn_id)) == (False, TurnStatus.QUEUED)
+        meminfo.write_text(MEMINFO.replace("2048", "9999"))
+        await idle(session)
+        assert await core.status(turn_id) == TurnStatus.DONE
+        assert (await core.notices(session)).count("memory") == 1
+
+
+async def test_a_prompt_waits_for_disk_in_a_live_session_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessions.prompt_sender.SHORTAGE_RETRY_S", 0.02)
+    shortage = [""]
+    monkeypatch.setattr(MachineReserve, "disk_shortage", lambda _: shortage[0])
+    async with running_core(tmp_path / "core") as core:
+        session = await core.session()
+        await core.ask(session, "demo:text first")
+        shortage[0] = "The disk is full."
+        turn_id = await core.say(session, "demo:text hi")
+        await core.noticed(session, "disk")
+        assert await core.status(turn_id) == TurnStatus.QUEUED
+        shortage[0] = ""
+        await reached(session, lambda snapshot: not snapshot.queue)
+        await idle(session)
+        assert await core.status(turn_id) == TurnStatus.DONE
+        assert (await core.notices(session)).count("disk") == 1

@@ -5,13 +5,14 @@ log is read, and an admin sees whose it may be. Prompts that are not in the data
 Claude said without one is shown as background work.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
 from backends.base import Backend, Host, HostGone
 from sessions import events as e
 from sessions import rows
-from sessions.claude.launch import conversation_of
+from sessions.claude.launch import conversation_of, resumed_conversation_of
 from sessions.draft import Draft
 from sessions.errors import SessionNotFound, SessionUnreadable
 from sessions.host_run import HostRun
@@ -61,12 +62,15 @@ async def adopt_strangers(
 
 
 async def _adopt(session: Session, host: Host, *, is_new: bool) -> None:
+    spent = await asyncio.to_thread(_spent_before, session, host)
     async with session.change(new_session=is_new) as draft:
         if is_new:
             _introduce(draft, host)
         draft.add(e.Noticed("adopted", _ADOPTED))
         draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, Lifecycle.STARTING, _ADOPTED))
         draft.add(e.HostStarted(host.number))
+        if spent:
+            draft.add(e.CostCarriedOver(spent))
         draft.extra.append(rows.insert_host(session.id, host.number, draft.at_ms))
         draft.extra.append(rows.host_launched(session.id, host.number, host.ref))
     log.warning("adopted", extra={"session": session.id, "host": host.number})
@@ -88,6 +92,13 @@ def _introduce(draft: Draft, host: Host) -> None:
     )
     if conversation_id := conversation_of(launched.argv):
         draft.add(e.ConversationChanged(conversation_id, "adopt"))
+
+
+def _spent_before(session: Session, host: Host) -> float:
+    """The costs that the process has counted as its own from its start: while it lives none are saved."""
+    launched = host.launched()
+    resumed = resumed_conversation_of(launched.argv)
+    return session.around.conversations.saved_cost_usd(resumed, launched.cwd) if resumed else 0.0
 
 
 def _run(session: Session, host: Host) -> HostRun:

@@ -15,6 +15,7 @@ from pathlib import Path
 from sessions.claude.errors import ClaudeError, TranscriptMissing
 from sessions.claude.lines import AssistantBlocks, ToolResults, UserMessage
 from sessions.claude.registry import OpenElsewhere, open_conversations
+from sessions.claude.saved_cost import saved_cost_usd
 from sessions.claude.transcript import (
     Remains,
     StoredConversation,
@@ -67,6 +68,11 @@ class Conversations:
         """What Claude can take up of the conversation, after ours was given back if it had lost its own."""
         self.put_back(conversation_id, work_directory)
         return remains(self._config, conversation_id, work_directory)
+
+    def saved_cost_usd(self, conversation_id: str, work_directory: Path) -> float:
+        """The costs that a process which goes on with the conversation counts as its own from the start."""
+        path = self.transcript(conversation_id, work_directory)
+        return 0.0 if path is None else saved_cost_usd(path)
 
     def copy(self, conversation_id: str) -> Path:
         """Where our copy is or would be. Raises `TranscriptMissing` for an id that is no UUID."""

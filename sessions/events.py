@@ -224,6 +224,12 @@ class TurnContinued(msgspec.Struct, frozen=True, tag="turn_continued"):
     how: str
 
 
+class CostCarriedOver(msgspec.Struct, frozen=True, tag="cost_carried_over"):
+    """The CLI's running total stands at this from here on, without a turn: earlier processes spent it."""
+
+    total_usd: float
+
+
 class AskOpened(msgspec.Struct, frozen=True, tag="ask_opened"):
     """Claude waits for an answer."""
 
@@ -313,6 +319,7 @@ Event = (
     | BlockAdded
     | TurnEnded
     | TurnContinued
+    | CostCarriedOver
     | AskOpened
     | AskDecided
     | AskWithdrawn

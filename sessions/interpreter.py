@@ -83,6 +83,7 @@ def _conversation_facts(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> 
             yield from _mode_changed(snapshot, mode)
         case c.ConversationReset():
             yield e.Noticed("cleared", "The conversation was cleared; a new one begins.")
+            yield e.CostCarriedOver(0.0)
         case c.BackgroundTasks():
             if set(line.task_ids) != set(snapshot.background_tasks):
                 yield e.BackgroundTasksChanged(line.task_ids)
@@ -209,7 +210,7 @@ def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iter
     status, trouble = _outcome(snapshot, line)
     if trouble is not None:
         yield e.Noticed(trouble.topic, trouble.sentence)
-    # `/clear` starts the CLI's running total anew.
+    # A CLI older than 2.1.277 starts from zero, whatever the transcript has saved.
     grew = line.cost_usd - snapshot.process_cost_usd
     cost = grew if grew >= 0 else line.cost_usd
     yield e.TurnEnded(

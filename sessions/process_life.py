@@ -91,6 +91,8 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
     await _refuse_if_open_elsewhere(session)
     resume = await _prepare_conversation(session, work_directory)
     fork = None if resume else await _prepare_fork(session, work_directory)
+    if resume or fork is not None:
+        await _carry_cost_over(session, fork.conversation_id if fork else snapshot.conversation_id)
     start = ConversationStart(
         conversation_id=session.snapshot.conversation_id,
         work_directory=work_directory,
@@ -161,6 +163,18 @@ async def _prepare_fork(session: Session, work_directory: Path) -> Fork | None:
         sentence = "Claude's record of the session that this one branches from is gone; it begins without it."
         draft.add(e.Noticed("conversation_lost", sentence))
     return None
+
+
+async def _carry_cost_over(session: Session, conversation_id: str) -> None:
+    """Write down where the CLI's running total begins, before the process is there.
+
+    It counts what earlier processes of this conversation spent (a fork: of its parent) as its own.
+    """
+    saved = session.around.conversations.saved_cost_usd
+    total = await asyncio.to_thread(saved, conversation_id, Path(session.snapshot.work_directory))
+    async with session.change() as draft:
+        if draft.snapshot.process_cost_usd != total:
+            draft.add(e.CostCarriedOver(total))
 
 
 async def _record_failed_start(session: Session, number: int, sentence: str) -> None:

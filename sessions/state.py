@@ -203,6 +203,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return _block_added(numbered, event, at_ms)
         case e.TurnEnded():
             return _turn_ended(numbered, event)
+        case e.CostCarriedOver():
+            return replace(numbered, process_cost_usd=event.total_usd)
         case e.AskOpened():
             ask = OpenAsk(event.ask.id, event.ask.request_id, event.ask.host, event.ask.opened_ms)
             return replace(numbered, asks=(*snapshot.asks, ask))

@@ -150,6 +150,11 @@ def conversation_of(argv: Sequence[str]) -> str:
     return ""
 
 
+def resumed_conversation_of(argv: Sequence[str]) -> str:
+    """The conversation that a process with this argv goes on with or forks; empty if it began a new one."""
+    return argv[list(argv).index("--resume") + 1] if "--resume" in argv[:-1] else ""
+
+
 def cli_mode(mode: str) -> str:
     """The CLI's name for a permission mode; `default` is `manual` on its command line. Raises `BadLaunch`."""
     if mode not in PERMISSION_MODES:

@@ -47,6 +47,7 @@ class Conversation:
     messages: list[Message] = field(default_factory=list)
     branches: list[Message] = field(default_factory=list, kw_only=True)
     done: set[str] = field(default_factory=set)
+    saved_cost: float = field(default=0.0, kw_only=True)
 
     def index(self, ident: str) -> int:
         return next((n for n, each in enumerate(self.messages) if each.uuid == ident), -1)
@@ -112,9 +113,9 @@ class MemoryCli:
         self.answers: dict[str, Row] = {}
         self.tasks: list[str] = []
         self.finished: list[str] = []
-        self.cost = 0.0
         self.gone = False
         self.model = self._flag("--model") or "claude-opus-5-5"
+        self.cost = 0.0
         self.conversation = self._conversation()
         prompts = [each for each in self.conversation.messages if each.kind == "prompt"]
         cut = prompts and prompts[-1].uuid not in self.conversation.done
@@ -134,6 +135,7 @@ class MemoryCli:
             self.conversation_id = own
             return known.setdefault(own, Conversation())
         source = known[parent]
+        self.cost = source.saved_cost
         at = self._flag("--resume-session-at")
         length = source.index(at) + 1 if at else len(source.messages)
         if "--fork-session" in self.spec.argv:
@@ -272,6 +274,7 @@ class MemoryCli:
                 self.respond(ident, {"categories": [], "totalTokens": 1000, "maxTokens": 1000000})
             case "end_session":
                 self.respond(ident, {})
+                self.conversation.saved_cost = self.cost
                 self._leave(0)
 
     def _rewind(self, target: str) -> Row:
@@ -404,6 +407,9 @@ class MemoryConversations(Conversations):
     def remains(self, conversation_id: str, work_directory: Path) -> Remains:
         known = self._claude.conversations.get(conversation_id)
         return Remains.MESSAGES if known is not None and known.messages else Remains.NOTHING
+
+    def saved_cost_usd(self, conversation_id: str, work_directory: Path) -> float:
+        return self._claude.conversations[conversation_id].saved_cost
 
     def keep(self, conversation_id: str, work_directory: Path) -> None:
         return

@@ -60,6 +60,7 @@ async def test_a_database_from_a_backup_finds_the_newer_host(here: House, tmp_pa
         async with asyncio.timeout(DEADLINE_S):
             await again.until(lambda snapshot: snapshot.lifecycle is Lifecycle.LIVE and snapshot.is_idle)
         assert (again.snapshot.host, again.snapshot.user_id) == (2, USER)
+        assert again.snapshot.cost_usd == 0.5, "the second process counts on from the first one's total"
         assert len(here.machine.living()) == 1
         await here.bury()
 

@@ -279,6 +279,11 @@ def test_costs_are_differences_of_the_running_total() -> None:
     assert draft.snapshot.cost_usd == 0.125
 
 
+def test_after_a_cleared_conversation_the_running_total_begins_anew() -> None:
+    draft = play(live(running=turn("a"), process_cost_usd=0.2), c.ConversationReset("c2", "clear"), result("a"))
+    assert draft.snapshot.cost_usd == 0.25
+
+
 def test_tools_and_their_results_are_blocks_in_order() -> None:
     call = c.AssistantBlocks("u1", "m", "opus", (c.ToolUseBlock("t1", "Write", {"file_path": "x"}),))
     detail = {"filePath": "x", "structuredPatch": [{"oldStart": 1, "oldLines": 1, "lines": ["-a", "+b"]}]}

@@ -49,7 +49,7 @@ class ScriptedCli:
         self.allowed: set[str] = set()
         self.tasks: dict[str, tuple[Popen[bytes], str]] = {}
         self.children: list[Popen[bytes]] = []
-        self.cost = 0.0
+        self.cost = self.transcript.saved_cost
         self.failed = False
         self.ending = False
         self.eof = False
@@ -72,6 +72,7 @@ class ScriptedCli:
         rows = source.index(at) + 1 if at else len(source.chain)
         if "--fork-session" in self.flags:
             fork = Transcript(self.config, ident or new_uuid())
+            fork.saved_cost = source.saved_cost
             for row in source.chain[:rows]:
                 fork.append({**row, "sessionId": fork.session_id})
             fork.append({"type": "scripted-done", "uuids": sorted(source.done)})
@@ -154,6 +155,9 @@ class ScriptedCli:
         os.replace(f"{path}.tmp", path)
 
     def leave(self, code: int) -> NoReturn:
+        if self.transcript.existed or self.transcript.chain:
+            with suppress(OSError):
+                self.transcript.append({"type": "cost-state", "totalCostUSD": self.cost})
         for child in self.children:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)

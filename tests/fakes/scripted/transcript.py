@@ -14,7 +14,8 @@ from tests.fakes.scripted.words import VERSION, Row, now
 class Transcript:
     """The conversation on disk: one append-only file, from which everything is known again after SIGKILL.
 
-    `chain` holds the user and assistant rows that count; `done` the uuids of prompts whose turn has ended.
+    `chain` holds the user and assistant rows that count; `done` the uuids of prompts whose turn has ended;
+    `saved_cost` what the last process that ended in good order had counted.
     """
 
     def __init__(self, config: str, session_id: str) -> None:
@@ -23,6 +24,7 @@ class Transcript:
         self.path = find_transcript(config, session_id) or f"{config}/projects/{folder}/{session_id}.jsonl"
         self.chain: list[Row] = []
         self.done: set[str] = set()
+        self.saved_cost = 0.0
         self.existed = os.path.exists(self.path)
         if self.existed:
             with open(self.path, "rb") as file:
@@ -45,6 +47,8 @@ class Transcript:
     def _apply(self, row: Row) -> None:
         if row["type"] in ("user", "assistant"):
             self.chain.append(row)
+        elif row["type"] == "cost-state":
+            self.saved_cost = row["totalCostUSD"]
         elif row["type"] == "scripted-done":
             self.done.update(row["uuids"])
         elif row["type"] == "scripted-keep":

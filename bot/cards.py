@@ -32,7 +32,7 @@ SAID_BY_THE_TURN = frozenset(
 )
 _NEXT = {
     "login": "The prompt can be sent again once Claude is logged in.",
-    "context_full": "`/session command compact` makes room; a new session begins with an empty one.",
+    "context_full": "`/turn command compact` makes room; a new session begins with an empty one.",
     "conversation_lost": "Say again what Claude needs to know.",
     "disk": "Queued prompts wait until there is room again.",
     "memory": "Queued prompts wait until there is memory again.",
@@ -253,7 +253,7 @@ def context_notice(info: SessionInfo) -> PostWish | None:
     text = (
         "**The context is nearly full**\n"
         "Claude makes room by itself when it must, and then remembers only a summary.\n"
-        "-# `/session command compact` does it now; a new session begins with an empty context."
+        "-# `/turn command compact` does it now; a new session begins with an empty context."
     )
     branch = Button(Control(Verb.BRANCH, info.id), "Branch", Style.SECONDARY)
     return PostWish(CONTEXT_SUBJECT, 0, Card((text,), ((branch,),), accent=WAITING))

@@ -86,7 +86,7 @@ def written_files(root: Path, turn: TurnView, max_bytes: int) -> Bundle:
         files.append(_renamed(file, {each.name for each in files}))
         room -= len(file.data)
     if len(names) > MAX_FILES:
-        troubles.append(f"{len(names) - MAX_FILES} more files are left out; /session file gives each.")
+        troubles.append(f"{len(names) - MAX_FILES} more files are left out; /files get gives each.")
     return Bundle(tuple(files), tuple(troubles))
 
 

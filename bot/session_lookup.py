@@ -3,6 +3,7 @@
 from api import GetSession, SessionInfo
 from api.access import Actor
 from bot.actors import discord_id
+from bot.entry import Reply
 from bot.errors import Refused
 from bot.face import Face
 from bot.opening import THREAD
@@ -42,3 +43,8 @@ async def session_meant(face: Face, actor: Actor, channel_id: int, named: str = 
     if last_error is not None:
         raise last_error
     raise Refused(NO_SESSION)
+
+
+async def meant(face: Face, reply: Reply, named: str | None = None) -> SessionInfo:
+    """The session that a command means: `named`, or the one where it was used. Raises as `session_meant`."""
+    return await session_meant(face, reply.actor, reply.interaction.channel_id or 0, named or "")

@@ -10,8 +10,12 @@ async def add_cogs(client: "BridgeClient") -> None:
     """Add every command to the client's tree."""
     from bot.cogs.admin import AdminCommands
     from bot.cogs.ask import AskCommands
+    from bot.cogs.files import FilesCommands
     from bot.cogs.help import HelpCommand
     from bot.cogs.session import SessionCommands
+    from bot.cogs.settings import SettingsCommands
+    from bot.cogs.turn import TurnCommands
 
-    for cog in (AskCommands(client), SessionCommands(client), AdminCommands(client), HelpCommand(client)):
-        await client.add_cog(cog)
+    groups = (SessionCommands, TurnCommands, SettingsCommands, FilesCommands, AdminCommands)
+    for cog in (AskCommands, HelpCommand, *groups):
+        await client.add_cog(cog(client))

@@ -36,6 +36,7 @@ LEVELS = [
     Choice(name="prompt and answer asks", value="approve"),
     Choice(name="take the share back", value="none"),
 ]
+WHICH_SESSION = "Which session; without it, the one of this thread"
 _MOST = 25
 _REMEMBERED_S = 5.0
 

@@ -53,7 +53,7 @@ async def list_(scene: Scene, person: Person) -> bool:
 
 
 async def let_go_on(scene: Scene, person: Person) -> bool:
-    return "goes on" in (await person.slash(scene.thread, "session continue").settled()).text
+    return "goes on" in (await person.slash(scene.thread, "turn continue").settled()).text
 
 
 async def rename(scene: Scene, person: Person) -> bool:
@@ -84,7 +84,7 @@ async def flip(scene: Scene, person: Person) -> bool:
 
 
 async def take_file(scene: Scene, person: Person) -> bool:
-    outcome = await person.slash(scene.thread, "session file", path="nothing").settled()
+    outcome = await person.slash(scene.thread, "files get", path="nothing").settled()
     assert ("is not there" in outcome.text) != ("ou may not" in outcome.text or "no session" in outcome.text)
     return "is not there" in outcome.text
 

@@ -197,7 +197,7 @@ async def test_a_branch_opens_a_thread_and_links_both_ways(ways: Ways) -> None:
 
 async def test_a_branch_by_command_links_back_to_the_sessions_thread(ways: Ways) -> None:
     thread, _ = await ways.started(ways.town.ann, "demo:text first")
-    await ways.town.ann.slash(thread, "session branch").settled()
+    await ways.town.ann.slash(thread, "turn branch").settled()
     made = next(each for each in ways.fake.general.threads if each.id != thread.id)
     back = await made.wait_for_message("goes on from")
     assert f"<#{thread.id}>" in back.text
@@ -206,7 +206,7 @@ async def test_a_branch_by_command_links_back_to_the_sessions_thread(ways: Ways)
 async def test_a_branch_whose_link_back_is_lost_is_no_failure(ways: Ways) -> None:
     thread, _ = await ways.started(ways.town.ann, "demo:text first")
     lost = ways.fake.faults.reset("POST /channels/*/messages", skip=1)  # after the message that gets the thread
-    await ways.town.ann.slash(thread, "session branch").settled()
+    await ways.town.ann.slash(thread, "turn branch").settled()
     async with asyncio.timeout(DEADLINE_S):
         while await ways.core.db.read("SELECT 1 FROM inbox WHERE status = 'new'"):  # noqa: ASYNC110 (no event)
             await asyncio.sleep(0.01)

@@ -61,7 +61,7 @@ async def test_a_branch_of_a_session_in_a_forum_is_a_post_too(ways: Ways) -> Non
     made = await post_in(ways, forum)
     await ways.town.ann.slash(made, "claude", prompt="demo:text hello").settled()
     await idle(await ways.session_in(made))
-    outcome = await ways.town.ann.slash(made, "session branch").settled()
+    outcome = await ways.town.ann.slash(made, "turn branch").settled()
     other = next(each for each in forum.threads if each.id != made.id)
     assert f"<#{other.id}>" in outcome.text
 
@@ -106,7 +106,7 @@ async def test_a_session_that_is_refused_leaves_no_thread_behind(ways: Ways) -> 
     outcome = await ann.slash(general, "session start", project="nothing").settled()
     assert "does not exist" in outcome.text
     assert ways.fake.threads() == []
-    outcome = await ann.slash(general, "session import", file=("a.json", b"{}")).settled()
+    outcome = await ann.slash(general, "files import", file=("a.json", b"{}")).settled()
     assert "not a session" in outcome.text
     assert ways.fake.threads() == []
 

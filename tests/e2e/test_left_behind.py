@@ -42,7 +42,7 @@ async def talk(bot: Bot, words: Planted) -> Place:
     await bot.ann.click(await thread.wait_for_message(button("Allow once")), "Allow once")
     await bot.answered(thread, "Shown")
     await bot.mel.slash(bot.fake.general, "claude", prompt=words.prompt).settled()
-    await bot.ann.slash(thread, "session file", path=f"../{words.name}").settled()
+    await bot.ann.slash(thread, "files get", path=f"../{words.name}").settled()
     bot.ann.send(thread, f"{words.prompt} demo:error 400")
     await bot.kill()
     return thread

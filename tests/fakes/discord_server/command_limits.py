@@ -37,7 +37,7 @@ def _command(command: Json, path: Path) -> Iterator[Problem]:
         return
     yield from _named(command, path)
     yield from _options(command.get("options") or [], path)
-    if _size(command) > 8000:
+    if command_size(command) > 8000:
         yield Problem(path, "APPLICATION_COMMAND_TOO_LARGE", "Command exceeds maximum size (8000)")
 
 
@@ -67,7 +67,8 @@ def _options(options: list[Json], path: Path) -> Iterator[Problem]:
             optional_seen = True
 
 
-def _size(thing: Json) -> int:
+def command_size(thing: Json) -> int:
+    """Characters as Discord counts them: names, descriptions and values of the command and all in it."""
     own = len(thing.get("name") or "") + len(thing.get("description") or "")
     choices = sum(len(c["name"]) + len(str(c["value"])) for c in thing.get("choices") or [])
-    return own + choices + sum(_size(option) for option in thing.get("options") or [])
+    return own + choices + sum(command_size(option) for option in thing.get("options") or [])

@@ -1,0 +1,53 @@
+"""`/settings …`: how Claude works in the session of this thread."""
+
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from api import SetMode, SetModel
+from api.access import Action
+from bot.cogs import choices
+from bot.entry import reply_to
+from bot.panel_controls import stored
+from bot.panels import model_panel
+from bot.session_lookup import meant
+from bot.wording import MODES, model_words
+from sessions.model import PermissionMode
+
+if TYPE_CHECKING:
+    from bot.client import BridgeClient
+
+Interaction = discord.Interaction[Any]
+
+
+class SettingsCommands(commands.GroupCog, group_name="settings", group_description="How Claude works here"):
+    """The group `/settings`."""
+
+    def __init__(self, client: "BridgeClient") -> None:
+        self._client = client
+        self._face = client.face
+
+    @app_commands.command(description="Choose Claude's model, from the next turn on.")
+    @app_commands.describe(model="The model's name")
+    @app_commands.autocomplete(model=choices.models)
+    async def model(self, interaction: Interaction, model: str | None = None) -> None:
+        reply = reply_to(interaction)
+        info = await meant(self._face, reply)
+        if model is None:
+            await self._face.check(reply.actor, Action.MANAGE, info.id)
+            await reply.say(await stored(self._face, model_panel(info, self._face.options.models)))
+            return
+        changed = await self._face.core.perform(reply.actor, SetModel(session_id=info.id, model=model))
+        await reply.say(f"The model is {model_words(changed.model)} from the next turn on.")
+
+    @app_commands.command(description="Choose what Claude may do without asking.")
+    @app_commands.describe(mode="What needs no permission")
+    @app_commands.choices(mode=choices.MODES)
+    async def mode(self, interaction: Interaction, mode: str) -> None:
+        reply = reply_to(interaction)
+        info = await meant(self._face, reply)
+        chosen = PermissionMode(mode)
+        await self._face.core.perform(reply.actor, SetMode(session_id=info.id, mode=chosen))
+        await reply.say(f"From now on Claude {MODES[chosen]}.")

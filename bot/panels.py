@@ -195,7 +195,7 @@ def details_file(view: TurnView) -> File:
                 pretty = msgspec.json.format(msgspec.json.encode(block.input), indent=2).decode()
                 parts.append(f"[{block.name}]\n{pretty}")
             case ToolOutput():
-                parts.append(f"[{'failed' if block.is_error else 'result'}]\n{block.patch or block.text}")
+                parts.append(f"[{'failed' if block.is_error else 'result'}]\n{block.shown}")
             case Note():
                 parts.append(f"[{block.kind}] {block.text}")
             case Other():

@@ -101,6 +101,8 @@ def _result(call: ToolCall, output: ToolOutput) -> str:
         added, removed = patch_size(output.patch)
         return f"+{added}" if not removed else f"+{added} −{removed}"
     lines = sum(1 for line in output.text.split("\n") if line.strip())
+    if output.pictures and not lines:
+        return counted(output.pictures, "picture")
     match call.name:
         case "Read":
             return counted(lines, "line")

@@ -235,7 +235,7 @@ def _tool_over(view: View, output: ToolOutput) -> tuple[View, list[Shown]]:
         ToolShown(
             tool,
             not output.is_error,
-            "" if changes else output_words(output.text, _WORDS),
+            "" if changes else output_words(output.shown, _WORDS),
             changes.count("+"),
             changes.count("-"),
         )

@@ -81,8 +81,7 @@ def _block_markdown(block: Block) -> str:
             return f"**{_line(block.name)}**\n\n{_fenced(_tool_input(block), 'json')}"
         case ToolOutput():
             label = "Failed" if block.is_error else "Result"
-            shown = block.patch or block.text
-            return f"{label}:\n\n{_fenced(_cut(shown), 'diff' if block.patch else '')}"
+            return f"{label}:\n\n{_fenced(_cut(block.shown), 'diff' if block.patch else '')}"
         case Note():
             return f"*{_line(block.text)}*"
         case Other():
@@ -148,7 +147,7 @@ def _block_html(block: Block, renderer: MarkdownIt, redact: Redact) -> str:
         case ToolCall():
             return _details(block.name, _highlighted(redact(_tool_input(block)), "json", ""))
         case ToolOutput():
-            shown = redact(_cut(block.patch or block.text))
+            shown = redact(_cut(block.shown))
             label = "Failed" if block.is_error else "Result"
             return _details(label, _highlighted(shown, "diff" if block.patch else "text", ""))
         case Note():

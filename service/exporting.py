@@ -9,6 +9,7 @@ from service.redaction import Redactor
 from sessions import rows
 from sessions.archive import (
     ArchivedConversation,
+    ArchivedFile,
     ArchivedTurn,
     SessionArchive,
     is_transcript_line,
@@ -17,6 +18,7 @@ from sessions.archive import (
 from sessions.model import ExportFormat, is_session_id
 from sessions.session import Session
 from sessions.stored import StoredTurn
+from sessions.transcript_copies import files_beside
 
 _PAGE = 200
 
@@ -86,5 +88,6 @@ def _transcripts(session: Session, names: list[str]) -> tuple[ArchivedConversati
         copy = conversations.copy(name)
         if copy.exists():
             lines = copy.read_bytes().decode("utf-8", "replace").split("\n")
-            found.append(ArchivedConversation(name, tuple(filter(is_transcript_line, lines))))
+            files = (ArchivedFile(each, path.read_bytes()) for each, path in files_beside(copy).items())
+            found.append(ArchivedConversation(name, tuple(filter(is_transcript_line, lines)), tuple(files)))
     return tuple(found)

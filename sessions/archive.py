@@ -12,7 +12,8 @@ import msgspec
 from sessions.claude.wire import decode, is_too_deep
 from sessions.errors import ImportRefused
 from sessions.model import Block, Other, PermissionBody, PermissionMode, ToolCall, is_session_id
-from sessions.rows import StoredAsk, StoredTurn
+from sessions.stored import StoredAsk, StoredTurn
+from sessions.transcript_copies import is_name_beside
 
 FORMAT = "claude-bridge-session"
 VERSION = 1
@@ -29,11 +30,19 @@ class ArchivedTurn(msgspec.Struct, frozen=True):
     blocks: tuple[Block, ...]
 
 
+class ArchivedFile(msgspec.Struct, frozen=True):
+    """A file beside a transcript: the whole output of a tool, or a subagent. In JSON `data` is Base64."""
+
+    name: str
+    data: bytes
+
+
 class ArchivedConversation(msgspec.Struct, frozen=True):
     """One of Claude's transcripts, line by line as Claude wrote it; lines that are damaged are left out."""
 
     conversation_id: str
     lines: tuple[str, ...]
+    files: tuple[ArchivedFile, ...] = ()
 
 
 class SessionArchive(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +126,8 @@ def _check(archive: SessionArchive) -> None:
         raise ImportRefused("The file is damaged: two of its turns have one id.")
     if len({each.conversation_id for each in archive.conversations}) < len(archive.conversations):
         raise ImportRefused("The file is damaged: two of its transcripts have one id.")
+    if not all(is_name_beside(file.name) for each in archive.conversations for file in each.files):
+        raise ImportRefused("The file is damaged: a name in it is not that of a file of Claude's.")
     if len({stored.ask.id for stored in archive.asks}) < len(archive.asks):
         raise ImportRefused("The file is damaged: two of its asks have one id.")
     numbers = [each.turn.number for each in archive.turns]

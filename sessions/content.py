@@ -52,6 +52,7 @@ def tool_output(result: c.ToolResult) -> ToolOutput:
         paths=(path,) if path else (),
         patch=patch,
         parent=result.parent,
+        pictures=result.images,
     )
 
 

@@ -1,34 +1,43 @@
-"""Claude's transcripts beside our rows: found, copied as they grow, put back, and read back after a gap.
+"""Claude's transcripts beside our rows: found, copied as they grow, put back, cut, and read back after a gap.
 
 Claude deletes its own transcripts after a while; ours stay as long as retention says. Everything here is file
 I/O and blocks: call it in a thread.
 """
 
-import os
 import re
-import shutil
-import threading
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple, assert_never
 
-from sessions.claude.errors import ClaudeError, TranscriptMissing
+import msgspec
+
+from sessions.claude.errors import ClaudeError
 from sessions.claude.lines import AssistantBlocks, ToolResults, UserMessage
 from sessions.claude.registry import OpenElsewhere, open_conversations
+from sessions.claude.row_tree import RowTree
 from sessions.claude.saved_cost import saved_cost_usd
 from sessions.claude.transcript import (
     Remains,
     StoredConversation,
     config_directory,
     find_transcript,
-    newest_rows,
     remains,
     stored_conversations,
 )
+from sessions.claude.transcript_rows import (
+    BackgroundReport,
+    CommandOutput,
+    Interrupted,
+    OwnCommand,
+    TranscriptRow,
+    newest_rows,
+)
+from sessions.claude.wire import decode
 from sessions.content import block_of, tool_output
-from sessions.model import Block, is_session_id
-
-_CHUNK_BYTES = 1 << 20
+from sessions.model import Block, Text, TurnKind, TurnStatus
+from sessions.transcript_copies import TranscriptCopies
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +50,43 @@ class ReadBlock:
 
 @dataclass(frozen=True, slots=True)
 class ReadTurn:
-    """A prompt out of a transcript and what followed it."""
+    """A prompt out of a transcript and what followed it.
 
-    prompt_uuid: str
+    `kind` is `elsewhere` for a prompt, `command` for one of Claude's own commands, `background` (without a
+    prompt) for what Claude said when background work had ended. `uuid` is the row that began it.
+    """
+
+    uuid: str
     prompt: str
     blocks: tuple[ReadBlock, ...]
+    kind: TurnKind = TurnKind.ELSEWHERE
+    status: TurnStatus = TurnStatus.DONE
+
+    @property
+    def prompt_uuid(self) -> str:
+        """The uuid of the prompt; empty for background work."""
+        return "" if self.kind is TurnKind.BACKGROUND else self.uuid
+
+    @property
+    def last_uuid(self) -> str:
+        """The uuid of the turn's last row."""
+        return self.blocks[-1].uuid if self.blocks else self.uuid
+
+
+class Standing(StrEnum):
+    """Where a row of a transcript stands for a branch that is to go on after it."""
+
+    LIVE = "live"
+    """On the path that Claude would resume: its own fork finds it."""
+    DROPPED = "dropped"
+    """On a path that was left (by Regenerate, say), or before a compaction: only a cut of the file finds it."""
+
+
+class BranchPoint(NamedTuple):
+    """A row that a branch can go on from."""
+
+    uuid: str
+    standing: Standing
 
 
 class Conversations:
@@ -53,9 +94,9 @@ class Conversations:
 
     def __init__(self, environment: Mapping[str, str], copies: Path) -> None:
         self._config = config_directory(environment)
-        self._copies = copies
-        # Two threads that append to one copy would damage it.
-        self._copying = threading.Lock()
+        self._copies = TranscriptCopies(copies)
+
+    # --- files ------------------------------------------------------------------------------------------
 
     def transcript(self, conversation_id: str, work_directory: Path) -> Path | None:
         """Claude's own transcript of the conversation, if it has one."""
@@ -76,59 +117,67 @@ class Conversations:
 
     def copy(self, conversation_id: str) -> Path:
         """Where our copy is or would be. Raises `TranscriptMissing` for an id that is no UUID."""
-        if not is_session_id(conversation_id):
-            raise TranscriptMissing(conversation_id)
-        return self._copies / f"{conversation_id}.jsonl"
+        return self._copies.path(conversation_id)
 
     def copied_bytes(self, conversation_id: str) -> int:
         """The size of our copy; 0 if there is none."""
-        if not is_session_id(conversation_id):
-            return 0
-        copy = self.copy(conversation_id)
-        return copy.stat().st_size if copy.exists() else 0
+        return self._copies.size(conversation_id)
 
     def remove_copy(self, conversation_id: str) -> None:
         """Remove our copy, if there is one."""
-        if is_session_id(conversation_id):
-            self.copy(conversation_id).unlink(missing_ok=True)
+        self._copies.remove(conversation_id)
 
     def keep(self, conversation_id: str, work_directory: Path) -> None:
         """Bring our copy up to date: append what has grown, or copy anew if it is another file."""
         source = self.transcript(conversation_id, work_directory)
-        if source is None:
-            return
-        with self._copying:
-            self._keep(source, conversation_id)
-
-    def _keep(self, source: Path, conversation_id: str) -> None:
-        self._copies.mkdir(mode=0o700, parents=True, exist_ok=True)
-        target = self.copy(conversation_id)
-        have = target.stat().st_size if target.exists() else 0
-        if have > source.stat().st_size or not _same_beginning(source, target, have):
-            have = 0
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if have == 0 else os.O_APPEND)
-        with source.open("rb") as reader, os.fdopen(os.open(target, flags, 0o600), "wb") as writer:
-            reader.seek(have)
-            shutil.copyfileobj(reader, writer, _CHUNK_BYTES)
+        if source is not None:
+            self._copies.keep(source, conversation_id)
 
     def put_back(self, conversation_id: str, work_directory: Path) -> bool:
         """Give Claude its transcript back from our copy if it has lost it. False when there is no copy."""
         if self.transcript(conversation_id, work_directory) is not None:
             return True
-        kept = self.copy(conversation_id)
-        if not kept.exists():
-            return False
+        return self._copies.give(conversation_id, self.own_place(conversation_id, work_directory))
+
+    def own_place(self, conversation_id: str, work_directory: Path) -> Path:
+        """Where Claude would look first for the transcript of a conversation in `work_directory`."""
         name = re.sub(r"[^a-zA-Z0-9]", "-", str(work_directory.resolve()))[:200]
-        directory = self._config / "projects" / name
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Whole or not at all: a piece of it would be taken for Claude's own, and take the place of our copy.
-        draft = directory / f"{conversation_id}.jsonl.tmp"
-        try:
-            shutil.copyfile(kept, draft)
-            draft.rename(directory / f"{conversation_id}.jsonl")
-        finally:
-            draft.unlink(missing_ok=True)
-        return True
+        return self._config / "projects" / name / f"{conversation_id}.jsonl"
+
+    def write_copy(
+        self, conversation_id: str, lines: Sequence[str], files: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Keep a transcript that came from a file; waking gives it to Claude."""
+        self._copies.write(conversation_id, lines, files)
+
+    # --- branches ---------------------------------------------------------------------------------------
+
+    def branch_point(
+        self, conversation_id: str, work_directory: Path, wanted: Sequence[str]
+    ) -> BranchPoint | None:
+        """The first of the uuids in `wanted` that the transcript has a row of; None if it has none of them."""
+        if not self.put_back(conversation_id, work_directory):
+            return None
+        path = self.transcript(conversation_id, work_directory)
+        if path is None:
+            return None
+        tree = RowTree.read(path)
+        live = {place.uuid for place in tree.path_to(tree.newest, beyond_compaction=False)}
+        for uuid in wanted:
+            if uuid in tree.places:
+                return BranchPoint(uuid, Standing.LIVE if uuid in live else Standing.DROPPED)
+        return None
+
+    def cut_copy(self, conversation_id: str, work_directory: Path, uuid: str, new_id: str) -> None:
+        """Make our copy of a new conversation that ends with row `uuid` of another; waking gives it to Claude.
+
+        Raises `OSError`, `TranscriptMissing` for a `new_id` that is no UUID.
+        """
+        path = self.transcript(conversation_id, work_directory)
+        if path is not None:
+            self._copies.write(new_id, list(_renamed_rows(path, uuid, new_id)))
+
+    # --- reading ----------------------------------------------------------------------------------------
 
     def read_back(
         self, conversation_id: str, work_directory: Path, prompt_uuid: str, known: Container[str] = ()
@@ -143,13 +192,8 @@ class Conversations:
             return []
         found: list[ReadBlock] = []
         for row in newest_rows(path):
-            match row.line:
-                case AssistantBlocks(blocks=blocks, synthetic=False, error=None):
-                    found.extend(ReadBlock(block_of(each, None), row.uuid) for each in reversed(blocks))
-                case ToolResults(results=results):
-                    found.extend(ReadBlock(tool_output(each), row.uuid) for each in reversed(results))
-                case _:
-                    pass
+            if not isinstance(row.line, CommandOutput):
+                found.extend(_blocks_backwards(row))
             is_ours = row.uuid == prompt_uuid or (
                 not prompt_uuid and row.begins_turn and any(each.uuid in known for each in found)
             )
@@ -159,37 +203,16 @@ class Conversations:
                 found = []  # of a turn that came later
         return []
 
-    def turns_after(self, conversation_id: str, work_directory: Path, prompt_uuid: str) -> list[ReadTurn]:
-        """The turns after the one that `prompt_uuid` began, oldest first; with an empty uuid all of them."""
+    def turns_after(
+        self, conversation_id: str, work_directory: Path, known: Container[str] = ()
+    ) -> list[ReadTurn]:
+        """The turns after the newest row of `known` (prompts, last rows of turns), oldest first; else all."""
         path = self.transcript(conversation_id, work_directory)
-        if path is None:
-            return []
-        turns: list[ReadTurn] = []
-        blocks: list[ReadBlock] = []
-        for row in newest_rows(path):
-            match row.line:
-                case AssistantBlocks(blocks=said):
-                    blocks.extend(ReadBlock(block_of(each, None), row.uuid) for each in reversed(said))
-                case ToolResults(results=results):
-                    blocks.extend(ReadBlock(tool_output(each), row.uuid) for each in reversed(results))
-                case UserMessage(uuid=uuid, text=text, synthetic=synthetic):
-                    if uuid == prompt_uuid:
-                        break
-                    if not synthetic:
-                        turns.append(ReadTurn(uuid, text, tuple(reversed(blocks))))
-                        blocks = []
-        return turns[::-1]
+        return [] if path is None else list(_turns_backwards(newest_rows(path), known))[::-1]
 
     def stored(self) -> list[StoredConversation]:
         """Every conversation that Claude keeps on this machine, last written first."""
         return stored_conversations(self._config)
-
-    def write_copy(self, conversation_id: str, lines: Sequence[str]) -> None:
-        """Keep a transcript that came from a file; waking gives it to Claude."""
-        self._copies.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with os.fdopen(os.open(self.copy(conversation_id), flags, 0o600), "w", encoding="utf-8") as writer:
-            writer.writelines(f"{line}\n" for line in lines)
 
     def open_elsewhere(self, conversation_id: str, own_pids: frozenset[int]) -> list[OpenElsewhere]:
         """Other living `claude` processes that have this conversation open."""
@@ -200,8 +223,48 @@ class Conversations:
         ]
 
 
-def _same_beginning(source: Path, target: Path, length: int) -> bool:
-    """Whether the first bytes of both are the same: a transcript only grows, unless it was replaced."""
-    probe = min(length, 4096)
-    with source.open("rb") as first, target.open("rb") if probe else source.open("rb") as second:
-        return first.read(probe) == second.read(probe)
+def _renamed_rows(path: Path, uuid: str, new_id: str) -> Iterator[str]:
+    """The rows from the first one to `uuid`, as rows of conversation `new_id`."""
+    with path.open("rb") as file:
+        for place in RowTree.read(path).path_to(uuid):
+            file.seek(place.start)
+            row, _ = decode(file.read(place.length))
+            yield msgspec.json.encode({**row, "sessionId": new_id}).decode()
+
+
+def _turns_backwards(newest_first: Iterator[TranscriptRow], known: Container[str]) -> Iterator[ReadTurn]:
+    blocks: list[ReadBlock] = []
+    status = TurnStatus.DONE
+    for row in newest_first:
+        if row.uuid in known:
+            return
+        match row.line:
+            case Interrupted():
+                status = TurnStatus.INTERRUPTED
+                continue
+            case UserMessage(text=text, synthetic=False):
+                kind, prompt = TurnKind.ELSEWHERE, text
+            case OwnCommand(text=text):
+                kind, prompt = TurnKind.COMMAND, text
+            case BackgroundReport():
+                kind, prompt = TurnKind.BACKGROUND, ""
+            case _:
+                blocks.extend(_blocks_backwards(row))
+                continue
+        yield ReadTurn(row.uuid, prompt, tuple(reversed(blocks)), kind, status)
+        blocks, status = [], TurnStatus.DONE
+
+
+def _blocks_backwards(row: TranscriptRow) -> Iterator[ReadBlock]:
+    """The blocks that a row adds to its turn, last one first."""
+    match row.line:
+        case AssistantBlocks(blocks=blocks, synthetic=False, error=None):
+            yield from (ReadBlock(block_of(each, None), row.uuid) for each in reversed(blocks))
+        case ToolResults(results=results):
+            yield from (ReadBlock(tool_output(each), row.uuid) for each in reversed(results))
+        case CommandOutput(text=text):
+            yield ReadBlock(Text(text or "(nothing printed)"), row.uuid)
+        case AssistantBlocks() | UserMessage() | OwnCommand() | BackgroundReport() | Interrupted():
+            pass
+        case _:
+            assert_never(row.line)

@@ -32,6 +32,16 @@ class TurnNotFound(SessionError):
         self.turn_id = turn_id
 
 
+class ConversationGone(SessionError):
+    """Claude's record of a turn is gone, and our copy of it too."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Claude's record of this turn is gone, so nothing can go on from it. "
+            "Branch from a later turn, or start a new session."
+        )
+
+
 class IllegalMove(SessionError):
     """The state does not allow this; nothing was changed."""
 

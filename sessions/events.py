@@ -90,7 +90,8 @@ class Branched(msgspec.Struct, frozen=True, tag="branched"):
 
 
 class ConversationChanged(msgspec.Struct, frozen=True, tag="conversation_changed"):
-    """The session has another conversation from here on. `cause`: new, cli (it says so), import, adopt."""
+    """The session has another conversation from here on. `cause`: new, cli (it says so), import, adopt,
+    branch (from a row that the CLI's own fork does not find)."""
 
     conversation_id: str
     cause: str
@@ -131,6 +132,8 @@ class TurnElsewhere(msgspec.Struct, frozen=True, tag="turn_elsewhere"):
     prompt: str
     prompt_uuid: str
     last_uuid: str
+    kind: TurnKind = TurnKind.ELSEWHERE
+    status: TurnStatus = TurnStatus.DONE
 
 
 class TurnRequeued(msgspec.Struct, frozen=True, tag="turn_requeued"):

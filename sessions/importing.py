@@ -5,6 +5,7 @@ hostile file changes nothing.
 """
 
 import asyncio
+import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping
@@ -21,24 +22,26 @@ from sessions.draft import Draft
 from sessions.errors import ImportRefused
 from sessions.model import AskId, Block, SessionId, TokenUsage, TurnId, TurnKind, TurnStatus
 from sessions.reasons import HANDED_OVER
-from sessions.rows import StoredAsk, StoredTurn
+from sessions.stored import StoredAsk, StoredTurn
 from storage import Statement
 
 if TYPE_CHECKING:
     from sessions.session import Session
 
-_ENDED = frozenset({TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT})
+ENDED = frozenset({TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT})
+"""How a turn is that Claude has worked on and no longer does."""
 
 
 async def fill_from_archive(session: "Session", created: e.SessionCreated, archive: SessionArchive) -> None:
     """Write `archive` into the new, empty `session`: turns, blocks, asks, and its transcripts under new ids."""
     conversations = session.around.conversations
     renamed = {kept.conversation_id: str(uuid.uuid4()) for kept in archive.conversations}
-    ended = [each for each in archive.turns if each.turn.status in _ENDED]
+    ended = [each for each in archive.turns if each.turn.status in ENDED]
     ids = {each.turn.id: TurnId(_new_id(session.id, each.turn.id)) for each in ended}
     turns = [_renamed(each, session.id, ids, renamed) for each in ended]
     try:
-        await asyncio.to_thread(_write_transcripts, conversations, archive, renamed)
+        work_directory = Path(created.work_directory)
+        await asyncio.to_thread(_write_transcripts, conversations, archive, renamed, work_directory)
         async with session.change(new_session=True) as draft:
             draft.add(created)
             if archive.conversation_id in renamed:
@@ -69,7 +72,8 @@ async def fill_from_transcript(
     async with session.change(new_session=True) as draft:
         draft.add(created)
         draft.add(e.ConversationChanged(conversation_id, "adopt"))
-        _add_turns(draft, "transcript", stored, turns[-1].prompt_uuid if turns else "")
+        last_prompts = (turn.prompt_uuid for turn in reversed(turns) if turn.prompt_uuid)
+        _add_turns(draft, "transcript", stored, next(last_prompts, ""))
 
 
 async def was_handed_over(session: "Session") -> bool:
@@ -93,13 +97,16 @@ async def read_what_was_said_elsewhere(session: "Session") -> int:
             session.around.conversations.turns_after,
             draft.snapshot.conversation_id,
             Path(draft.snapshot.work_directory),
-            draft.snapshot.last_prompt_uuid,
+            await rows.load_turn_uuids(session.around.db, session.id),
         )
         for turn in turns:
-            turn_id = TurnId(str(uuid.uuid5(uuid.UUID(session.id), f"elsewhere {turn.prompt_uuid}")))
-            last = turn.blocks[-1].uuid if turn.blocks else turn.prompt_uuid
+            turn_id = TurnId(str(uuid.uuid5(uuid.UUID(session.id), f"elsewhere {turn.uuid}")))
             number = draft.snapshot.next_turn
-            draft.add(e.TurnElsewhere(turn_id, number, turn.prompt, turn.prompt_uuid, last))
+            draft.add(
+                e.TurnElsewhere(
+                    turn_id, number, turn.prompt, turn.prompt_uuid, turn.last_uuid, turn.kind, turn.status
+                )
+            )
             for ordinal, each in enumerate(turn.blocks):
                 draft.add(e.BlockAdded(turn_id, ordinal, each.block, each.uuid))
     return len(turns)
@@ -169,35 +176,42 @@ def _archived_asks(
 
 
 def _write_transcripts(
-    conversations: Conversations, archive: SessionArchive, renamed: Mapping[str, str]
+    conversations: Conversations, archive: SessionArchive, renamed: Mapping[str, str], work_directory: Path
 ) -> None:
-    """Put the transcripts where waking finds them, under their new ids."""
+    """Put the transcripts where waking finds them, under their new ids, with the files beside them."""
     for kept in archive.conversations:
-        new = renamed[kept.conversation_id]
-        conversations.write_copy(new, [_with_id(line, kept.conversation_id, new) for line in kept.lines])
+        old, new = kept.conversation_id, renamed[kept.conversation_id]
+        beside = json.dumps(str(conversations.own_place(new, work_directory).with_suffix("")))[1:-1]
+        lines = [_with_id(line, old, new, beside) for line in kept.lines]
+        conversations.write_copy(new, lines, {file.name: file.data for file in kept.files})
 
 
-def _with_id(line: str, old: str, new: str) -> str:
-    """The line as it is, but for the name of its conversation."""
+def _with_id(line: str, old: str, new: str, beside: str) -> str:
+    """The line as it is, but for the name of its conversation and where the files beside it lie."""
     if not is_transcript_line(line):
         raise ImportRefused("The file is damaged: a line of Claude's transcript in it is not one.")
     # Within a text its quotes are escaped: this finds the field and nothing else.
-    return re.sub(rf'"sessionId"(\s*):(\s*)"{old}"', rf'"sessionId"\1:\2"{new}"', line)
+    line = re.sub(rf'"sessionId"(\s*):(\s*)"{old}"', rf'"sessionId"\1:\2"{new}"', line)
+    if f"/{old}/" not in line:
+        return line
+    # Claude reads the whole of a long output at the absolute path that its history names.
+    old_beside = rf'/[^"\\:|<>]*?/projects/[A-Za-z0-9-]+/{old}(?=/(?:tool-results|subagents)/)'
+    return re.sub(old_beside, lambda _: beside, line)
 
 
 def _stored(session_id: SessionId, conversation_id: str, number: int, turn: ReadTurn, at_ms: int) -> StoredTurn:
     return StoredTurn(
-        id=TurnId(_new_id(session_id, turn.prompt_uuid)),
+        id=TurnId(_new_id(session_id, turn.uuid)),
         session_id=session_id,
         number=number,
-        kind=TurnKind.ELSEWHERE,
-        status=TurnStatus.DONE,
+        kind=turn.kind,
+        status=turn.status,
         author_id="",
         prompt=turn.prompt,
         prompt_uuid=turn.prompt_uuid,
         attachments=(),
         conversation_id=conversation_id,
-        last_uuid=turn.blocks[-1].uuid if turn.blocks else turn.prompt_uuid,
+        last_uuid=turn.last_uuid,
         alternative_of=None,
         reason="",
         cost_usd=0.0,

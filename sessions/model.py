@@ -155,7 +155,7 @@ class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
 
 
 class ToolOutput(msgspec.Struct, frozen=True, tag="tool_output"):
-    """What a tool gave back; `paths` and `patch` where it changed files."""
+    """What a tool gave back; `paths` and `patch` where it changed files, `pictures` counts those in it."""
 
     tool_use_id: str
     text: str
@@ -163,6 +163,13 @@ class ToolOutput(msgspec.Struct, frozen=True, tag="tool_output"):
     paths: tuple[str, ...] = ()
     patch: str = ""
     parent: str | None = None
+    pictures: int = 0
+
+    @property
+    def shown(self) -> str:
+        """What to show of it: the patch, else the text, else that it was pictures."""
+        pictures = f"({self.pictures} picture{'s' if self.pictures > 1 else ''})" if self.pictures else ""
+        return self.patch or self.text or pictures
 
 
 class Note(msgspec.Struct, frozen=True, tag="note"):

@@ -22,6 +22,7 @@ from sessions.errors import ClaudeUnavailable, WorkDirectoryRefused
 from sessions.host_run import HostRun
 from sessions.importing import read_what_was_said_elsewhere, was_handed_over
 from sessions.model import Lifecycle, TurnStatus
+from sessions.prompt_sender import keep_transcript
 from sessions.reasons import leaving_target
 from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost
@@ -210,6 +211,8 @@ async def stay(session: Session, run: HostRun) -> bool:
     except Unkillable as error:
         await _record_unkillable(session, run, error)
         return False
+    # Claude writes its last rows as it ends: a session that is parked has them in our copy.
+    await keep_transcript(session)
     trouble = run.trouble or _trouble_of(run, ended)
     await until_stored(partial(run.record_end, ended, trouble))
     if not trouble:  # else its stderr stays for an admin to read, until the next end or the daily round

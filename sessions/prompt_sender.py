@@ -155,7 +155,7 @@ class PromptSender:
         if not self.context_is_stale:
             return
         self.context_is_stale = False
-        await self._keep_transcript()
+        await keep_transcript(self._session)
         with suppress(ClaudeUnavailable):
             usage = await self._run.control.measure_context()
             async with self._session.change() as draft:
@@ -163,13 +163,15 @@ class PromptSender:
                 if known != (usage.used_tokens, usage.max_tokens):
                     draft.add(e.ContextMeasured(usage.used_tokens, usage.max_tokens))
 
-    async def _keep_transcript(self) -> None:
-        snapshot = self._session.snapshot
-        keep, work_directory = self._around.conversations.keep, Path(snapshot.work_directory)
-        try:
-            await asyncio.to_thread(keep, snapshot.conversation_id, work_directory)
-        except OSError as error:
-            log.warning("transcript not copied", extra={"session": self._session.id, "error": error.errno})
+
+async def keep_transcript(session: "Session") -> None:
+    """Bring our copy of the session's transcript up to date; a disk that does not take it is logged."""
+    snapshot = session.snapshot
+    keep, work_directory = session.around.conversations.keep, Path(snapshot.work_directory)
+    try:
+        await asyncio.to_thread(keep, snapshot.conversation_id, work_directory)
+    except OSError as error:
+        log.warning("transcript not copied", extra={"session": session.id, "error": error.errno})
 
 
 def _may_park(snapshot: Snapshot) -> bool:

@@ -9,6 +9,7 @@ import asyncio
 import shlex
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from faults import crash_point
 from machine.awake_timeout import awake_timeout
@@ -258,6 +259,9 @@ class Session:
         if not snapshot.conversation_begun:
             raise IllegalMove("Handing over", "without a conversation")
         await self.park(HANDED_OVER)
+        await asyncio.to_thread(
+            self.around.conversations.put_back, snapshot.conversation_id, Path(snapshot.work_directory)
+        )
         return f"cd {shlex.quote(snapshot.work_directory)} && claude --resume {snapshot.conversation_id}"
 
     async def end(self, cause: str) -> None:

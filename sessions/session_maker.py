@@ -12,11 +12,12 @@ from pathlib import Path
 from sessions import events as e
 from sessions import rows
 from sessions.archive import read_archive
+from sessions.branching import begin_branch, find_branch_begin
 from sessions.claude.launch import is_model_name
 from sessions.claude.transcript import StoredConversation
 from sessions.dependencies import Dependencies
 from sessions.errors import IllegalMove, ModelRefused, PlaceTaken, SessionNotFound
-from sessions.importing import fill_from_archive, fill_from_transcript
+from sessions.importing import ENDED, fill_from_archive, fill_from_transcript
 from sessions.loaded_sessions import LoadedSessions
 from sessions.model import PermissionMode, SessionId, TurnId
 from sessions.session import Session
@@ -77,16 +78,14 @@ class SessionMaker:
         """A new session that goes on from a turn of `parent` (None: the last one); the parent is untouched.
 
         Raises `IllegalMove` if that turn cannot be branched from yet, `TurnNotFound` if it is not the parent's,
-        `PlaceTaken`.
+        `ConversationGone` if Claude has no record of it any more, `PlaceTaken`.
         """
-        turn = await rows.find_branch_point(self._around.db, parent.id, turn_id)
-        if not turn.last_uuid or not turn.conversation_id:
+        turn = await rows.find_branch_turn(self._around.db, parent.id, turn_id)
+        if turn.status not in ENDED:
             raise IllegalMove("Branching from this turn", "not that far")
-        async with self._making(wish) as session, session.change(new_session=True) as draft:
-            draft.add(self._created(wish, parent.snapshot.work_directory))
-            draft.add(e.Branched(parent.id, turn.id, turn.conversation_id, turn.last_uuid))
-            words = "This branch works in the same directory as the session it came from."
-            draft.add(e.Noticed("shared_directory", words))
+        begin = await find_branch_begin(self._around, parent, turn)
+        async with self._making(wish) as session:
+            await begin_branch(session, self._created(wish, parent.snapshot.work_directory), begin)
         return session
 
     async def from_archive(self, data: bytes, wish: NewSession) -> Session:
@@ -115,7 +114,7 @@ class SessionMaker:
             raise SessionNotFound(conversation_id)
         conversation = free[conversation_id]
         directory = check_work_directory(Path(conversation.cwd), self._around.workspace_root)
-        turns = await asyncio.to_thread(self._around.conversations.turns_after, conversation_id, directory, "")
+        turns = await asyncio.to_thread(self._around.conversations.turns_after, conversation_id, directory)
         titled = replace(wish, title=wish.title or conversation.title or conversation.first_prompt)
         created = self._created(titled, str(directory))
         async with self._making(wish) as session:

@@ -175,8 +175,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return replace(
                 numbered,
                 next_turn=event.number + 1,
-                message_count=snapshot.message_count + 1,
-                last_prompt_uuid=event.prompt_uuid,
+                message_count=snapshot.message_count + (event.kind is not TurnKind.BACKGROUND),
+                last_prompt_uuid=event.prompt_uuid or snapshot.last_prompt_uuid,
                 last_uuid=event.last_uuid or snapshot.last_uuid,
             )
         case e.TurnRequeued():

@@ -1,10 +1,6 @@
-"""Claude's own transcripts: where they are, and what they say as the same types that the stream has.
+"""Claude's own transcripts: where they are, how much is in them, and a list of all.
 
-A transcript is one append-only file of JSON rows that form a graph: each row names its parent, a cut or a
-regenerated answer leaves a branch behind, and the newest leaf is what the CLI would resume. Only that chain is
-read. Plain file I/O, safe while a CLI writes; a large file blocks for a moment, so call this in a thread.
-A rewind is a row that names the leaf to go back to. The CLI writes it up to a second late: if it is killed
-before, the dropped answer is back.
+What they say is in `transcript_rows.py`. Plain file I/O, safe while a CLI writes; call it in a thread.
 """
 
 import re
@@ -15,26 +11,13 @@ from pathlib import Path
 from uuid import UUID
 
 from sessions.claude.errors import BadLaunch, TranscriptMissing
-from sessions.claude.lines import AssistantBlocks, ToolResults, UserMessage
-from sessions.claude.parse_message import SYNTHETIC_MODEL, content_blocks, flattened, tool_results
-from sessions.claude.wire import Json, decode, flag_of, maybe_int, maybe_text, object_of, text_of
+from sessions.claude.lines import UserMessage
+from sessions.claude.row_tree import is_message
+from sessions.claude.transcript_rows import line_of
+from sessions.claude.wire import Json, decode, text_of
 
 _LONGEST_NAME = 200
 _EDGE_BYTES = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class TranscriptRow:
-    """One message of the conversation. `at` is the CLI's ISO time in UTC; `line` what the stream said of it.
-
-    A prompt is a `UserMessage` here, ours too: its uuid is the prompt's. `begins_turn`: a prompt, or the report
-    of background work that Claude answers by itself.
-    """
-
-    uuid: str
-    at: str
-    line: UserMessage | AssistantBlocks | ToolResults
-    begins_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +78,9 @@ def remains(config: Path, conversation_id: str, cwd: Path | None = None) -> Rema
     with path.open("rb") as file:
         for raw in file:
             row, _ = decode(raw)
-            if isinstance(row, Mapping) and _is_message(row):
+            if isinstance(row, Mapping) and is_message(row):
                 return Remains.MESSAGES
     return Remains.NO_MESSAGES
-
-
-def rows(path: Path) -> Iterator[TranscriptRow]:
-    """The chain of the newest leaf, oldest first, each message read from the file when it is asked for."""
-    yield from _read(path, reversed(_chain(path)))
-
-
-def newest_rows(path: Path) -> Iterator[TranscriptRow]:
-    """The same, newest first."""
-    yield from _read(path, _chain(path))
 
 
 def stored_conversations(config: Path) -> list[StoredConversation]:
@@ -128,92 +101,6 @@ def _project_directories(projects: Path, cwd: Path) -> Iterator[Path]:
         yield from projects.glob(f"{name[:_LONGEST_NAME]}-*")
 
 
-# --- the chain ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a row is in the file, its parent, and the row before it in the file."""
-
-    start: int
-    length: int
-    parent: str | None
-    before: str | None
-    is_message: bool
-
-
-def _chain(path: Path) -> list[_Place]:
-    """The messages from the newest leaf up to the first, by place."""
-    places: dict[str, _Place] = {}
-    leaf: str | None = None
-    before: str | None = None
-    with path.open("rb") as file:
-        start = 0
-        for raw in file:
-            row, _ = decode(raw)
-            if isinstance(row, Mapping) and not flag_of(row, "isSidechain"):
-                if uuid := text_of(row, "uuid"):
-                    place = _Place(start, len(raw), _parent(row), before, _is_message(row))
-                    places.setdefault(uuid, place)
-                    before = uuid
-                    leaf = uuid if place.is_message else leaf
-                elif flag_of(row, "rewound"):
-                    leaf = maybe_text(row, "leafUuid")
-            start += len(raw)
-    chain: list[_Place] = []
-    walked: set[str] = set()
-    while leaf in places and leaf not in walked:
-        walked.add(leaf)
-        here = places[leaf]
-        if here.is_message:
-            chain.append(here)
-        # A parent that a full disk or a kill has swallowed: what was written before it is the next best.
-        is_lost = here.parent is not None and here.parent not in places
-        leaf = here.before if is_lost else here.parent
-    return chain
-
-
-def _is_message(row: Json) -> bool:
-    return text_of(row, "type") in ("user", "assistant")
-
-
-def _parent(row: Json) -> str | None:
-    # A compaction begins a new root; its row says what came before it.
-    return maybe_text(row, "parentUuid") or maybe_text(row, "logicalParentUuid")
-
-
-def _read(path: Path, places: Iterator[_Place] | list[_Place]) -> Iterator[TranscriptRow]:
-    with path.open("rb") as file:
-        for place in places:
-            file.seek(place.start)
-            row, _ = decode(file.read(place.length))
-            if isinstance(row, Mapping):
-                begins_turn = bool(text_of(row, "promptSource")) and not flag_of(row, "isMeta")
-                yield TranscriptRow(text_of(row, "uuid"), text_of(row, "timestamp"), _line(row), begins_turn)
-
-
-def _line(row: Json) -> UserMessage | AssistantBlocks | ToolResults:
-    message = object_of(row, "message")
-    uuid = text_of(row, "uuid")
-    if text_of(row, "type") == "assistant":
-        model = text_of(message, "model")
-        return AssistantBlocks(
-            uuid=uuid,
-            message_id=text_of(message, "id"),
-            model=model,
-            blocks=content_blocks(message),
-            synthetic=model == SYNTHETIC_MODEL,
-            error=maybe_text(row, "error"),
-            api_error_status=maybe_int(row, "apiErrorStatus"),
-            aborted=flag_of(row, "isAbortedMidStream"),
-        )
-    results = tool_results(row)
-    if results:
-        return ToolResults(results)
-    synthetic = flag_of(row, "isMeta") or flag_of(row, "isCompactSummary")
-    return UserMessage(uuid, flattened(message.get("content")), synthetic)
-
-
 # --- a list of all --------------------------------------------------------------------------------------
 
 
@@ -224,9 +111,9 @@ def _stored(path: Path) -> StoredConversation | None:
         head, tail = _edges(path, status.st_size)
     except (ValueError, OSError):
         return None
-    prompts = (row for row in head if text_of(row, "type") == "user" and not flag_of(row, "isMeta"))
-    texts = (flattened(object_of(row, "message").get("content")) for row in prompts)
-    first_prompt = next((text for text in texts if text), "")
+    said = (line_of(row) for row in head if text_of(row, "type") == "user")
+    prompts = (line.text for line in said if isinstance(line, UserMessage) and not line.synthetic)
+    first_prompt = next((text for text in prompts if text), "")
     titles = [text_of(row, "customTitle") for row in (*head, *tail) if text_of(row, "type") == "custom-title"]
     return StoredConversation(
         conversation_id=conversation_id,

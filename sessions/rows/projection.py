@@ -92,12 +92,14 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
             yield Statement(
                 "INSERT INTO turns (id, session_id, number, kind, status, author_id, prompt, prompt_uuid,"
                 " last_uuid, queued_ms, started_ms, ended_ms, conversation_id)"
-                " VALUES (?, ?, ?, 'elsewhere', 'done', '', ?, ?, ?, ?, ?, ?,"
+                " VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?,"
                 " (SELECT conversation_id FROM sessions WHERE id = ?))",
                 (
                     event.turn_id,
                     session_id,
                     event.number,
+                    event.kind,
+                    event.status,
                     event.prompt,
                     event.prompt_uuid,
                     event.last_uuid,

@@ -155,7 +155,7 @@ async def load_turn(db: Database, turn_id: TurnId) -> StoredTurn:
     return _turn(row)
 
 
-async def find_branch_point(db: Database, session_id: SessionId, turn_id: TurnId | None) -> StoredTurn:
+async def find_branch_turn(db: Database, session_id: SessionId, turn_id: TurnId | None) -> StoredTurn:
     """The turn to branch from: the named one of this session, or the newest that Claude has ended.
 
     Raises `TurnNotFound`.
@@ -217,6 +217,22 @@ async def load_block_places(
         (session_id, turn_id),
     )
     return [(str(row[0]), int(str(row[1])), None if row[2] is None else int(str(row[2]))) for row in rows]
+
+
+async def load_turn_uuids(db: Database, session_id: SessionId) -> frozenset[str]:
+    """The uuids in Claude's transcript at which the session's turns begin and end. Reads all its turns."""
+    rows = await db.read("SELECT prompt_uuid, last_uuid FROM turns WHERE session_id = ?", (session_id,))
+    return frozenset(str(uuid) for row in rows for uuid in row if uuid)
+
+
+async def load_branch_path(db: Database, session_id: SessionId, number: int) -> list[StoredTurn]:
+    """The turn `number` of the session and some before it, newest first."""
+    rows = await db.read(
+        f"SELECT {_TURN_COLUMNS} FROM turns WHERE session_id = ? AND number <= ?"  # noqa: S608
+        " ORDER BY number DESC LIMIT 20",
+        (session_id, number),
+    )
+    return [_turn(row) for row in rows]
 
 
 async def count_blocks(db: Database, turn_id: TurnId) -> int:

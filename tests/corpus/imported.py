@@ -14,7 +14,7 @@ from uuid import uuid4
 import api as c
 from backends.output_log import LineSplitter
 from sessions.claude.errors import ClaudeError
-from sessions.claude.transcript import newest_rows, rows
+from sessions.claude.transcript_rows import newest_rows, rows
 from sessions.conversations import Conversations
 from sessions.errors import ImportRefused, SessionError
 from sessions.model import ExportFormat

@@ -428,7 +428,9 @@ class MemoryConversations(Conversations):
                 found = []
         return []
 
-    def turns_after(self, conversation_id: str, work_directory: Path, prompt_uuid: str) -> list[ReadTurn]:
+    def turns_after(
+        self, conversation_id: str, work_directory: Path, known: Container[str] = ()
+    ) -> list[ReadTurn]:
         return []
 
     def open_elsewhere(self, conversation_id: str, own_pids: frozenset[int]) -> list[Any]:

@@ -112,7 +112,7 @@ def test_nothing_to_copy_is_no_trouble(conversations: Conversations, work: Path)
     conversations.keep(ID, work)
     conversations.remove_copy(ID)
     assert conversations.copied_bytes(ID) == 0
-    assert conversations.turns_after(ID, work, "") == []
+    assert conversations.turns_after(ID, work) == []
     assert conversations.read_back(ID, work, "x") == []
     assert conversations.stored() == []
 

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -300,7 +300,7 @@ async def test_an_import_that_the_disk_does_not_take_leaves_nothing(tmp_path: Pa
         write_copy = core.manager._around.conversations.write_copy
         written: list[str] = []
 
-        def full(conversation_id: str, lines: Sequence[str]) -> None:
+        def full(conversation_id: str, lines: Sequence[str], files: Mapping[str, bytes] | None = None) -> None:
             if written:
                 raise OSError(errno.ENOSPC, "No space left on device")
             written.append(conversation_id)

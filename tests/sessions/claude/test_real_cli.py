@@ -46,7 +46,8 @@ from sessions.claude.lines import (
 from sessions.claude.locate import LoggedIn, NotLoggedIn, locate, login_status
 from sessions.claude.parse import parse
 from sessions.claude.registry import open_conversations
-from sessions.claude.transcript import Remains, find_transcript, remains, rows
+from sessions.claude.transcript import Remains, find_transcript, remains
+from sessions.claude.transcript_rows import rows
 from tests.fakes.cli_home import CliHome, Line, StreamCli, is_state
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(240)]

@@ -14,13 +14,21 @@ from sessions.claude.lines import AssistantBlocks, TextBlock, ToolResults, UserM
 from sessions.claude.registry import OpenElsewhere, open_conversations
 from sessions.claude.transcript import (
     Remains,
-    TranscriptRow,
     config_directory,
     find_transcript,
-    newest_rows,
     remains,
-    rows,
     stored_conversations,
+)
+from sessions.claude.transcript_rows import (
+    BackgroundReport,
+    CommandOutput,
+    Interrupted,
+    OwnCommand,
+    TranscriptLine,
+    TranscriptRow,
+    line_of,
+    newest_rows,
+    rows,
 )
 
 ID = "00000000-0000-4000-8000-00000000000a"
@@ -37,6 +45,28 @@ def row(name: str, parent: str | None, kind: str = "user", **facts: Any) -> dict
         "timestamp": f"at {name}",
         **facts,
     }
+
+
+def call(name: str, parent: str | None) -> dict[str, Any]:
+    """A call of a message that has several."""
+    tool = {"type": "tool_use", "id": name[1:], "name": "Bash", "input": {}}
+    message = {"role": "assistant", "id": "m", "content": [tool], "model": "opus"}
+    return {"type": "assistant", "uuid": name, "parentUuid": parent, "message": message}
+
+
+def result(name: str, parent: str, of: str) -> dict[str, Any]:
+    """The result of the call with the id `of`."""
+    block = {"type": "tool_result", "tool_use_id": of, "content": name}
+    return {"type": "user", "uuid": name, "parentUuid": parent, "message": {"content": [block]}}
+
+
+PARALLEL = [
+    call("A1", None),
+    call("A2", "A1"),
+    result("R1", "A1", "1"),
+    result("R2", "A2", "2"),
+    row("A3", "R1", "assistant"),
+]
 
 
 def write(path: Path, *entries: Mapping[str, Any] | bytes) -> Path:
@@ -74,6 +104,18 @@ def names(found: list[TranscriptRow]) -> list[str]:
         ([row("a", None), row("b", "a"), row("c", "b"), {"rewound": True, "leafUuid": "a"}], ["a"]),
         ([row("a", None), row("b", "a"), {"rewound": True, "leafUuid": "a"}, row("c", "a")], ["a", "c"]),
         ([row("a", None), {"rewound": True, "leafUuid": None}], []),
+        # Parallel calls: each hangs on the call before it, each result on its own call.
+        (PARALLEL, ["A1", "A2", "R1", "R2", "A3"]),
+        ([*PARALLEL[:4], row("A3", "R2", "assistant")], ["A1", "A2", "R1", "R2", "A3"]),
+        # A tool may have run before the next call was written; the order is that of the file.
+        ([PARALLEL[0], PARALLEL[2], PARALLEL[1], PARALLEL[3]], ["A1", "R1", "A2", "R2"]),
+        # A call that was answered twice (Claude was killed before the first answer counted) has one answer.
+        ([*PARALLEL[:3], result("X1", "A2", "1"), row("A3", "X1", "assistant")], ["A1", "A2", "X1", "A3"]),
+        # The calls of an answer that was dropped are not of the path.
+        (
+            [row("a", None), call("A1", "a"), result("R1", "A1", "1"), {"rewound": True, "leafUuid": "a"}],
+            ["a"],
+        ),
         # Torn, damaged and looping files end.
         ([row("a", None), b'{"type":"user","uuid":"torn'], ["a"]),
         ([row("a", None), b"\xff\x00", row("b", "a")], ["a", "b"]),
@@ -110,6 +152,61 @@ def test_rows_have_the_types_of_the_stream(tmp_path: Path) -> None:
     assert isinstance(results, ToolResults)
     assert (results.results[0].text, results.results[0].detail) == ("out", {"x": 1})
     assert [found.at for found in rows(path)][:2] == ["at a", "at b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "facts", "line"),
+    [
+        (
+            (
+                "<command-name>/model</command-name>\n  <command-message>model</command-message>\n"
+                "  <command-args>opus</command-args>"
+            ),
+            {},
+            OwnCommand("r", "/model opus"),
+        ),
+        # A skill: what follows is Claude's answer.
+        (
+            "<command-message>review is running…</command-message>\n<command-name>/review</command-name>",
+            {},
+            OwnCommand("r", "/review"),
+        ),
+        (
+            "<local-command-stdout>\x1b[2mCompacted\x1b[22m</local-command-stdout>",
+            {},
+            CommandOutput("r", "Compacted"),
+        ),
+        ("<local-command-stderr>no</local-command-stderr>", {}, CommandOutput("r", "no")),
+        ("<bash-input>ls -la</bash-input>", {}, OwnCommand("r", "! ls -la")),
+        (
+            "<bash-stdout>a</bash-stdout><bash-stderr>b\n</bash-stderr>",
+            {},
+            CommandOutput("r", "a\nb"),
+        ),
+        ("<user-memory-input>be brief</user-memory-input>", {}, OwnCommand("r", "# be brief")),
+        ("[Request interrupted by user for tool use]", {}, Interrupted("r")),
+        (
+            "<task-notification>\n<summary>it is done</summary></task-notification>",
+            {"promptSource": "system"},
+            BackgroundReport("r", "it is done"),
+        ),
+        # A person may write what looks like one.
+        (
+            "<bash-input>ls</bash-input>",
+            {"promptSource": "typed"},
+            UserMessage("r", "<bash-input>ls</bash-input>", False),
+        ),
+        ("<b>bold</b>", {}, UserMessage("r", "<b>bold</b>", False)),
+        ("<local-command-caveat>x", {"isMeta": True}, UserMessage("r", "<local-command-caveat>x", True)),
+    ],
+)
+def test_rows_that_only_look_like_prompts_are_what_they_are(
+    text: str, facts: dict[str, Any], line: TranscriptLine
+) -> None:
+    body = {"type": "user", "uuid": "r", "message": {"content": text}, **facts}
+    assert line_of(body) == line
+    blocks = [{"type": "text", "text": text}]
+    assert line_of({**body, "message": {"content": blocks}}) == line
 
 
 def test_a_transcript_is_found_by_work_directory_or_wherever_it_is(tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""Where a branch begins in Claude's transcript, and the new session that goes on from there.
+
+Claude's own fork finds only rows on the path that it would resume. A turn that Regenerate dropped, or one
+before a compaction, is still in the file: then the branch gets a cut of the file as its conversation.
+"""
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from sessions import events as e
+from sessions import rows
+from sessions.conversations import Standing
+from sessions.dependencies import Dependencies
+from sessions.errors import ConversationGone
+from sessions.model import TurnId
+from sessions.session import Session
+from sessions.stored import StoredTurn
+
+
+@dataclass(frozen=True, slots=True)
+class BranchBegin:
+    """A branch of `parent` at `turn_id` goes on after row `uuid` of `conversation_id`."""
+
+    parent: Session
+    turn_id: TurnId
+    conversation_id: str
+    uuid: str
+    standing: Standing
+
+
+async def find_branch_begin(around: Dependencies, parent: Session, turn: StoredTurn) -> BranchBegin:
+    """The last row that Claude has of `turn`; of the turn before it if this one left nothing.
+
+    Raises `ConversationGone` if none of them is in the transcript or in our copy of it.
+    """
+    work_directory = Path(parent.snapshot.work_directory)
+    for each in await rows.load_branch_path(around.db, parent.id, turn.number):
+        is_other_answer = each.id != turn.id and _question(each) == _question(turn)
+        if is_other_answer:
+            continue
+        blocks = await rows.load_block_places(around.db, parent.id, each.id)
+        wanted = [each.last_uuid, *(uuid for uuid, *_ in reversed(blocks)), each.prompt_uuid]
+        found = await asyncio.to_thread(
+            around.conversations.branch_point, each.conversation_id, work_directory, [w for w in wanted if w]
+        )
+        if found is not None:
+            return BranchBegin(parent, turn.id, each.conversation_id, found.uuid, found.standing)
+    raise ConversationGone
+
+
+def _question(turn: StoredTurn) -> TurnId:
+    """The same for all answers to one prompt."""
+    return turn.alternative_of or turn.id
+
+
+async def begin_branch(session: Session, created: e.SessionCreated, begin: BranchBegin) -> None:
+    """Write the new, empty `session` as a branch; its first prompt goes on after `begin`."""
+    conversations = session.around.conversations
+    cut = str(uuid.uuid4()) if begin.standing is Standing.DROPPED else ""
+    if cut:
+        work_directory = Path(begin.parent.snapshot.work_directory)
+        await asyncio.to_thread(conversations.cut_copy, begin.conversation_id, work_directory, begin.uuid, cut)
+    try:
+        async with session.change(new_session=True) as draft:
+            draft.add(created)
+            draft.add(e.Branched(begin.parent.id, begin.turn_id, begin.conversation_id, begin.uuid))
+            if cut:
+                draft.add(e.ConversationChanged(cut, "branch"))
+            words = "This branch works in the same directory as the session it came from."
+            draft.add(e.Noticed("shared_directory", words))
+    finally:
+        if cut and session.snapshot.next_event == 1:
+            conversations.remove_copy(cut)

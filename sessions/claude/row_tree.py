@@ -1,0 +1,149 @@
+"""The tree that the rows of a transcript form, and the path to one of them.
+
+A transcript is one append-only file of JSON rows. Each row names its parent. A cut or a regenerated answer
+leaves a branch behind, and the newest leaf is what the CLI would resume. A rewind is a row that names the leaf
+to go back to. The CLI writes it up to a second late: if it is killed before, the dropped answer is back.
+
+Parallel tool calls are branches too: each call of a message hangs on the call before it, each result on its own
+call, and the next answer on the result that came last. All of them belong to the path, as the CLI reads it.
+
+Plain file I/O, safe while a CLI writes; a large file blocks for a moment, so call this in a thread.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sessions.claude.wire import Json, decode, flag_of, maybe_text, object_of, objects_of, text_of
+
+LOCAL_COMMAND = "local_command"
+"""Subtype of a `system` row with one of the CLI's own commands, or with what that printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row in the file, its parent, and the row before it in the file.
+
+    `is_shown`: it is part of what was said and done. `is_root`: Claude reads nothing before it. `message_id` is
+    set for what Claude said, `answers` (ids of tool calls) and `call` (the row of that call) for tool results.
+    """
+
+    uuid: str
+    start: int
+    length: int
+    parent: str | None
+    before: str | None
+    is_shown: bool
+    is_root: bool = False
+    message_id: str = ""
+    call: str = ""
+    answers: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class RowTree:
+    """The rows of one file that have an id, without those of subagents. `newest` is the leaf to resume."""
+
+    places: dict[str, Place] = field(default_factory=dict)
+    newest: str | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> "RowTree":
+        """The tree of the file at `path`; damaged rows are left out. Raises `OSError`."""
+        tree = cls()
+        before: str | None = None
+        with path.open("rb") as file:
+            start = 0
+            for raw in file:
+                row, _ = decode(raw)
+                if isinstance(row, Mapping) and not flag_of(row, "isSidechain"):
+                    before = tree._add(row, start, len(raw), before)
+                start += len(raw)
+        return tree
+
+    def path_to(self, uuid: str | None, *, beyond_compaction: bool = True) -> list[Place]:
+        """The rows from the first one to `uuid`, oldest first; empty if there is no such row.
+
+        Without `beyond_compaction` they begin at the last compaction, as what Claude itself resumes does.
+        """
+        line = list(self._ancestors(uuid, beyond_compaction=beyond_compaction))[::-1]
+        return _in_order(line, self._beside(line))
+
+    def _add(self, row: Json, start: int, length: int, before: str | None) -> str | None:
+        uuid = text_of(row, "uuid")
+        if not uuid:
+            if flag_of(row, "rewound"):
+                self.newest = maybe_text(row, "leafUuid")
+            return before
+        place = _place(uuid, row, start, length, before)
+        self.places.setdefault(uuid, place)
+        if place.is_shown:
+            self.newest = uuid
+        return uuid
+
+    def _ancestors(self, uuid: str | None, *, beyond_compaction: bool) -> Iterator[Place]:
+        walked: set[str] = set()
+        while uuid in self.places and uuid not in walked:
+            walked.add(uuid)
+            here = self.places[uuid]
+            yield here
+            if here.is_root and not beyond_compaction:
+                return
+            # A parent that a full disk or a kill has swallowed: what was written before it is the next best.
+            is_lost = here.parent is not None and here.parent not in self.places
+            uuid = here.before if is_lost else here.parent
+
+    def _beside(self, line: list[Place]) -> Iterator[Place]:
+        """The parallel calls of the messages in `line`, and the results of those calls."""
+        known = {each.uuid for each in line}
+        messages = {each.message_id for each in line if each.message_id}
+        others = [each for each in self.places.values() if each.uuid not in known]
+        calls = [each for each in others if each.message_id in messages]
+        yield from calls
+        answered = {answer for each in line for answer in each.answers}
+        asked = {each.uuid for each in (*line, *calls) if each.message_id}
+        for each in others:
+            if each.call in asked and not each.answers <= answered:
+                answered |= each.answers
+                yield each
+
+
+def _place(uuid: str, row: Json, start: int, length: int, before: str | None) -> Place:
+    # A compaction begins a new root; its row says what came before it.
+    parent = maybe_text(row, "parentUuid") or maybe_text(row, "logicalParentUuid")
+    kind, message = text_of(row, "type"), object_of(row, "message")
+    answers = frozenset(_answered(message)) if kind == "user" else frozenset[str]()
+    return Place(
+        uuid,
+        start,
+        length,
+        parent,
+        before,
+        is_shown=is_message(row) or text_of(row, "subtype") == LOCAL_COMMAND,
+        is_root=maybe_text(row, "parentUuid") is None,
+        message_id=text_of(message, "id") if kind == "assistant" else "",
+        call=(maybe_text(row, "sourceToolAssistantUUID") or parent or "") if answers else "",
+        answers=answers,
+    )
+
+
+def _answered(message: Json) -> Iterator[str]:
+    for block in objects_of(message, "content"):
+        if text_of(block, "type") == "tool_result":
+            yield text_of(block, "tool_use_id")
+
+
+def is_message(row: Json) -> bool:
+    """Whether a row is a message of the conversation: of a person, of Claude or of a tool."""
+    return text_of(row, "type") in ("user", "assistant")
+
+
+def _in_order(line: list[Place], beside: Iterable[Place]) -> list[Place]:
+    """`line` in its order, and each of `beside` where it was written."""
+    ordered: list[tuple[int, Place]] = []
+    reached = 0
+    for place in line:
+        reached = max(reached, place.start)
+        ordered.append((reached, place))
+    ordered += [(place.start, place) for place in beside]
+    return [place for _, place in sorted(ordered, key=lambda each: each[0])]

@@ -56,8 +56,9 @@ _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 _NOTIFICATION = re.compile(r"<task-notification>.*?</task-notification>", re.DOTALL)
 _CWD = re.compile(r"Primary working directory: ([^\n]+)")
 _PLAN_FILE = re.compile(r"(/[^\s\"'`]*/plans/[^\s\"'`]+\.md)")
+# The CLI's hidden prompt after a stream that broke. From 2.1.332 on it stands inside a reminder.
+_RESUMPTION = re.compile(r"\s*(?:<system-reminder>\s*)?Your response above was cut off mid-stream\. Resume")
 # Texts that the CLI puts into user messages by itself and that are no prompt.
-_RESUMPTION = "Your response above was cut off mid-stream. Resume"
 _NOT_A_PROMPT = (
     "[Request interrupted by user",
     "<local-command-",
@@ -84,7 +85,7 @@ def read_conversation(body: Mapping[str, Any]) -> Conversation:
         model=str(body["model"]),
         prompt=prompt,
         calls_done=len(calls),
-        broken=sum(_plain_text(block).startswith(_RESUMPTION) for block in since),
+        broken=sum(bool(_RESUMPTION.match(_raw_text(block))) for block in since),
         answers=tuple(_last_answers(since)),
         tools=frozenset(str(tool.get("name")) for tool in tools),
         deferred=any(tool.get("name") == "ToolSearch" for tool in tools),
@@ -119,15 +120,13 @@ def _newest_prompt(blocks: list[_Block]) -> tuple[int, str]:
     return at, _prompt_text(blocks[at]) if at >= 0 else ""
 
 
-def _plain_text(block: _Block) -> str:
-    """The text of a user's block without the CLI's reminders; empty for all other blocks."""
-    if block.role != "user" or block.body.get("type") != "text":
-        return ""
-    return _REMINDER.sub("", str(block.body["text"])).strip()
+def _raw_text(block: _Block) -> str:
+    """The text of a user's block; empty for all other blocks."""
+    return str(block.body["text"]) if block.role == "user" and block.body.get("type") == "text" else ""
 
 
 def _prompt_text(block: _Block) -> str:
-    text = _plain_text(block)
+    text = _REMINDER.sub("", _raw_text(block)).strip()
     return "" if text.startswith(_NOT_A_PROMPT) else text
 
 

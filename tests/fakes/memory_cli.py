@@ -381,7 +381,7 @@ class MemoryCli:
         yield lambda: True
 
     def _begin(self) -> None:
-        facts = {"tools": [], "slash_commands": ["compact"], "cwd": "/", "claude_code_version": "2.1.329"}
+        facts = {"tools": [], "slash_commands": ["compact"], "cwd": "/", "claude_code_version": "2.1.332"}
         self.say("init", model=self.model, permissionMode=self.mode, **facts)
 
     def _speak(self, text: str) -> None:
@@ -440,5 +440,5 @@ class MemoryConversations(Conversations):
 def memory_driver() -> StreamDriver:
     """The real driver, with a CLI that need not be looked for."""
     driver = StreamDriver(StreamOptions("", {}))
-    driver._cli = Cli(("/bin/sh",), "2.1.329")
+    driver._cli = Cli(("/bin/sh",), "2.1.332")
     return driver

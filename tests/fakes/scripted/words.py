@@ -15,7 +15,7 @@ Wait = tuple[Ready, bool]
 Turn = Generator[Wait, None, None]
 Step = tuple[str, str]
 
-VERSION = "2.1.329"
+VERSION = "2.1.332"
 MODEL = "claude-opus-5-5"
 HARMLESS = {"cat", "date", "echo", "false", "ls", "pwd", "sleep", "true", "until"}
 TOOLS = ["AskUserQuestion", "Bash", "Edit", "EnterPlanMode", "ExitPlanMode", "Read", "Task", "Write"]

@@ -102,5 +102,6 @@ def _spent_before(session: Session, host: Host) -> float:
 
 
 def _run(session: Session, host: Host) -> HostRun:
-    session.run = HostRun(session, host, StoredHost(host.number, host.ref, "live", 0, 0), ())
-    return session.run
+    run = HostRun(session, host, StoredHost(host.number, host.ref, "live", 0, 0), ())
+    session.join(run)
+    return run

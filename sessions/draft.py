@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from backends.base import InputLine
 from sessions import rows
-from sessions.events import AskWithdrawn, Event, Numbered, TurnWithdrawn
+from sessions.events import Event, Numbered, TurnWithdrawn
 from sessions.rows import StoredInput
 from sessions.state import Snapshot, apply
 from storage import Statement
@@ -38,11 +38,6 @@ class Draft:
     def withdraw_queue(self, by: str) -> None:
         """Withdraw every prompt that waits: the session ends."""
         self.add_all([TurnWithdrawn(turn.turn_id, by) for turn in self.snapshot.queue])
-
-    def withdraw_asks(self) -> None:
-        """Close every open ask: the process that waited for the answers is over."""
-        for ask in self.snapshot.asks:
-            self.add(AskWithdrawn(ask.id, "Claude's process ended before it was answered."))
 
     def send(self, token: str, line: bytes) -> None:
         """Send `line` to the host once the draft is committed; the log acknowledges it by `token`."""

@@ -1,4 +1,7 @@
-"""A host's directory goes when the host has ended, all of its log is applied, and its transcript is copied."""
+"""A host's directory goes when the host has ended, all of its log is applied, and its transcript is copied.
+
+A deleted session takes its whole directory with it. `sweep` removes what earlier versions left behind.
+"""
 
 import asyncio
 import logging
@@ -8,7 +11,16 @@ from pathlib import Path
 
 from backends.base import BackendError, HostGone
 from sessions.claude.errors import ClaudeError
-from sessions.retention_rows import EndedHost, host_removed, load_ended_hosts, load_hosts_without_address
+from sessions.dependencies import Dependencies
+from sessions.model import SessionId, is_session_id
+from sessions.retention_rows import (
+    EndedHost,
+    end_forgotten_hosts,
+    host_removed,
+    load_ended_hosts,
+    load_hosts_without_address,
+    sessions_that_exist,
+)
 from sessions.session import Session
 from storage import StorageError
 
@@ -39,10 +51,10 @@ async def _remove(session: Session) -> None:
     except (OSError, ClaudeError) as error:
         log.warning("transcript not copied; hosts stay", extra={"session": session.id, "why": str(error)})
         return
-    await discard(session, ended)
+    await _discard(session, ended)
 
 
-async def discard(session: Session, hosts: list[EndedHost]) -> None:
+async def _discard(session: Session, hosts: list[EndedHost]) -> None:
     """Remove the directories of `hosts` without a look at transcripts."""
     for each in hosts:
         try:
@@ -54,6 +66,42 @@ async def discard(session: Session, hosts: list[EndedHost]) -> None:
             log.warning("host not removed", extra={"session": session.id, "why": str(error)})
             continue
         await session.around.db.write(host_removed(session.id, each.number))
+
+
+async def remove_all(around: Dependencies, session_id: SessionId) -> bool:
+    """Remove everything below the session's run directory; False (and the rest stays) while a host runs."""
+    directory = around.run_directory / session_id
+    for number in await asyncio.to_thread(_host_numbers, directory):
+        ref = await around.backend.find(session_id, number)
+        if ref is not None and not await around.backend.remove(ref):
+            return False
+    await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+    return True
+
+
+async def sweep(around: Dependencies) -> int:
+    """Find what nothing would ever remove: hosts whose end was never recorded, directories without a session.
+
+    The former are recorded as ended, so that they go the way of all ended hosts; the latter are removed, unless
+    something runs there. Returns how many directories were removed.
+    """
+    await around.db.write([end_forgotten_hosts(around.clock.now_ms())])
+    present = await asyncio.to_thread(_session_directories, around.run_directory)
+    unknown = present - await sessions_that_exist(around.db, present)
+    removed = [each for each in unknown if await remove_all(around, each)]
+    if removed:
+        log.info("directories without a session removed", extra={"removed": len(removed)})
+    return len(removed)
+
+
+def _host_numbers(directory: Path) -> list[int]:
+    entries = directory.iterdir() if directory.is_dir() else ()
+    return [int(entry.name) for entry in entries if entry.name.isdigit()]
+
+
+def _session_directories(run: Path) -> set[SessionId]:
+    entries = run.iterdir() if run.is_dir() else ()
+    return {SessionId(entry.name) for entry in entries if is_session_id(entry.name) and entry.is_dir()}
 
 
 def _remove_remains(directory: Path, numbers: AbstractSet[int]) -> None:

@@ -42,11 +42,18 @@ class SessionCreated(msgspec.Struct, frozen=True, tag="session_created"):
 
 
 class LifecycleChanged(msgspec.Struct, frozen=True, tag="lifecycle_changed"):
-    """The session went from one lifecycle to another; `cause` is a sentence, or one of `reasons`."""
+    """The session went from one lifecycle to another; `cause` is words for people, nothing is read from it.
+
+    A move to `stopping` says where it leads, and whether the next process takes up the turn that it cuts.
+    `handed_over`: from here to our next turn the conversation may grow in a terminal.
+    """
 
     old: Lifecycle
     new: Lifecycle
     cause: str
+    leads_to: Lifecycle | None = None
+    keeps_turn: bool = False
+    handed_over: bool = False
 
 
 class SessionRestored(msgspec.Struct, frozen=True, tag="session_restored"):

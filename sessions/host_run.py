@@ -6,14 +6,12 @@ say what that means. The session decides; the manager says when a host may be st
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.base import Host, HostExit, InputNotWritten, LaunchFailed, LogCut, OutputLine, Unkillable
+from backends.base import Host, HostExit, InputNotWritten, LaunchFailed, LogCut, OutputLine
 from faults import crash_point
 from sessions import events as e
 from sessions import rows
@@ -21,18 +19,16 @@ from sessions.claude import lines as c
 from sessions.claude.control import initialize_reply
 from sessions.control_requests import ControlRequests
 from sessions.draft import Draft, InputLedger
-from sessions.errors import ClaudeUnavailable
 from sessions.gaps import Watched, close_gaps
 from sessions.interpreter import Moment, interpret, open_ask
+from sessions.leaving import Leaving
 from sessions.live_text import LiveText
-from sessions.model import Activity, Blocker, Lifecycle, TurnId, TurnStatus
+from sessions.model import Activity, Blocker, Lifecycle, TurnId
 from sessions.output_lines import ReadLine, read_batch
 from sessions.prompt_sender import SHORTAGE_RETRY_S, PromptSender, prompt_line
-from sessions.reasons import ends_a_park, leaving_target
 from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost, StoredInput
-from sessions.state import Snapshot
-from storage import Statement, StorageError
+from storage import Statement
 
 if TYPE_CHECKING:
     from sessions.session import Session
@@ -56,9 +52,6 @@ class HostRun:
         self.number = stored.number
         self.inputs = InputLedger(inputs, host.input_size())
         self.live_text = LiveText()
-        self.leaving: Lifecycle | None = None
-        self.keep_turn = False
-        self._wishes: list[tuple[Lifecycle, bool]] = []
         self.last_output = session.around.clock.monotonic()
         self._applied = stored.applied
         self._replay_from = stored.replay_from
@@ -66,6 +59,7 @@ class HostRun:
         self._stored_to = stored.replay_from
         self.control = ControlRequests(session)
         self.sender = PromptSender(self)
+        self.leaving = Leaving(session, host, stays=self.sender.wake)
         self._flushing = asyncio.Lock()
         self._unwritten = asyncio.Event()
         self._greeting_id = ""
@@ -73,10 +67,7 @@ class HostRun:
         self._silent_turn: TurnId | None = None
         # What was said before this start of a turn that runs was not seen by us.
         self.watched = Watched(is_whole=session.snapshot.current is None)
-        self.over = asyncio.Event()
         self.trouble = ""
-        self._unkillable: Unkillable | None = None
-        self._stuck = asyncio.Event()
 
     @property
     def log_bytes(self) -> int:
@@ -314,110 +305,9 @@ class HostRun:
 
     # --- ending -----------------------------------------------------------------------------------------
 
-    async def leave(self, target: Lifecycle, cause: str, *, keep_turn: bool = False) -> None:
-        """End the host and wait until that is recorded: a polite request first, then signals, each bounded.
-
-        With `keep_turn` the running turn is cut, not ended: the next host takes it up. Raises
-        `ClaudeUnavailable` if something outlives even SIGKILL; the session is then failed. Raises
-        `StorageError` if it cannot be written down that the host is to end; then it stays.
-        """
-        wish = target, keep_turn
-        self._wishes.append(wish)
-        self._settle_wishes()
-        stop_s = self.session.around.patience.stop_s
-        try:
-            # With a log that was cut it cannot be asked, only ended.
-            with suppress(TimeoutError, LogCut):
-                async with asyncio.timeout(stop_s):
-                    await self._ask_to_leave(target, cause, politely=not keep_turn)
-                    if not keep_turn:
-                        await self.host.wait()
-        except (StorageError, asyncio.CancelledError):
-            if not self._is_stored(target, cause):
-                # It stays, and goes on with what waits: a process that only waits to be left is sent nothing.
-                self._wishes.remove(wish)
-                self._settle_wishes()
-                self.sender.wake()
-            raise
-        try:
-            await self.host.kill(stop_s)
-        except Unkillable as error:
-            self._unkillable = error
-            self._stuck.set()
-        await self.over.wait()
-        if self._unkillable is not None:
-            raise ClaudeUnavailable(self.session.snapshot.reason)
-
-    def _settle_wishes(self) -> None:
-        """Where the session goes by what is stored and what is wished: an end before all, else the latest."""
-        stored = leaving_target(self.session.snapshot)
-        target, self.keep_turn = self._wishes[-1] if self._wishes else (stored, False)
-        targets = {stored, *(each for each, _ in self._wishes)}
-        self.leaving = Lifecycle.ENDED if Lifecycle.ENDED in targets else target
-
-    def _is_stored(self, target: Lifecycle, cause: str) -> bool:
-        snapshot = self.session.snapshot
-        parks = target is Lifecycle.PARKED
-        return snapshot.lifecycle is Lifecycle.STOPPING and (parks or snapshot.reason == cause)
-
-    async def stuck(self) -> None:
-        """Raise `Unkillable` once somebody found that the host cannot be ended. Never returns."""
-        await self._stuck.wait()
-        assert self._unkillable is not None
-        raise self._unkillable
-
-    async def _ask_to_leave(self, target: Lifecycle, cause: str, *, politely: bool) -> None:
-        driver = self.session.around.driver
-        async with self.session.change() as draft:
-            lifecycle = draft.snapshot.lifecycle
-            if lifecycle in (Lifecycle.STARTING, Lifecycle.LIVE) or ends_a_park(draft.snapshot, target):
-                draft.add(e.LifecycleChanged(lifecycle, Lifecycle.STOPPING, cause))
-            if self.leaving is Lifecycle.ENDED:
-                draft.withdraw_queue(cause)
-            if not politely:
-                return
-            if draft.snapshot.current is not None:
-                token = str(uuid.uuid4())
-                draft.send(token, driver.interrupt(token))
-            token = str(uuid.uuid4())
-            draft.send(token, driver.end_session(token))
-
-    async def record_end(self, ended: HostExit, trouble: str) -> None:
-        """Record that the host is over. `trouble` is a sentence if it ended otherwise than asked."""
-        async with self.session.change() as draft:
-            draft.withdraw_asks()
-            draft.add(e.HostEnded(self.number, ended.code, trouble))
-            target = _lifecycle_after(draft.snapshot, self.leaving, ended)
-            keeps = self.keep_turn or (self.leaving is None and self.session.around.continue_cut_turns)
-            keeps = keeps and target is Lifecycle.PARKED
-            if target is Lifecycle.ENDED:
-                draft.withdraw_queue(draft.snapshot.reason)
-            draft.add_all(_turns_after(draft.snapshot, self.leaving, keeps=keeps, reason=trouble))
-            if trouble:
-                draft.add(e.Noticed("process_ended", trouble))
-            draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, target, trouble or draft.snapshot.reason))
-            self.session.run = None
+    def close(self) -> None:
+        """The end of the host is recorded: take back the text that was growing, and let go of who waits."""
         self.live_text.end()
         self._publish_partials()
         self.control.abandon()
-        self.over.set()
-
-
-def _lifecycle_after(snapshot: Snapshot, leaving: Lifecycle | None, ended: HostExit) -> Lifecycle:
-    if leaving is not None:
-        return leaving
-    # When nobody saw it end, the machine went down; a cut turn goes on before the CLI has answered, and may
-    # have ended it. Both are tried again: the limit on starts is the end of it.
-    tries_again = ended.code is None or snapshot.current is not None
-    failed_to_start = snapshot.lifecycle is Lifecycle.STARTING and not tries_again
-    return Lifecycle.FAILED if failed_to_start else Lifecycle.PARKED
-
-
-def _turns_after(snapshot: Snapshot, leaving: Lifecycle | None, *, keeps: bool, reason: str) -> list[e.Event]:
-    """What becomes of the turns that a host leaves: ended, or kept to be taken up by the next host."""
-    ended: list[e.Event] = []
-    for turn in (snapshot.running, snapshot.sent):
-        if turn is not None and not (keeps and turn.prompt_uuid):
-            status = TurnStatus.INTERRUPTED if leaving is not None else TurnStatus.CUT
-            ended.append(e.TurnEnded(turn.turn_id, status, reason=reason or snapshot.reason))
-    return ended
+        self.leaving.is_over()

@@ -21,7 +21,6 @@ from sessions.conversations import Conversations, ReadTurn
 from sessions.draft import Draft
 from sessions.errors import ImportRefused
 from sessions.model import AskId, Block, SessionId, TokenUsage, TurnId, TurnKind, TurnStatus
-from sessions.reasons import HANDED_OVER
 from sessions.stored import StoredAsk, StoredTurn
 from storage import Statement
 
@@ -74,19 +73,6 @@ async def fill_from_transcript(
         draft.add(e.ConversationChanged(conversation_id, "adopt"))
         last_prompts = (turn.prompt_uuid for turn in reversed(turns) if turn.prompt_uuid)
         _add_turns(draft, "transcript", stored, next(last_prompts, ""))
-
-
-async def was_handed_over(session: "Session") -> bool:
-    """Whether the session was handed over to a terminal and no turn of ours has started since.
-
-    Its reason alone does not tell: waiting for a place, or a start that failed, has put another there.
-    """
-    row = await session.around.db.read_one(
-        "SELECT kind FROM events WHERE session_id = ? AND (kind = 'turn_started' OR (kind = 'lifecycle_changed'"
-        " AND body ->> 'new' = 'parked' AND body ->> 'cause' = ?)) ORDER BY number DESC LIMIT 1",
-        (session.id, HANDED_OVER),
-    )
-    return row is not None and row[0] == "lifecycle_changed"
 
 
 async def read_what_was_said_elsewhere(session: "Session") -> int:

@@ -26,7 +26,6 @@ from sessions.loaded_sessions import LoadedSessions
 from sessions.machine_reserve import MachineReserve
 from sessions.model import PermissionMode, SessionId
 from sessions.process_keeper import ProcessKeeper
-from sessions.reasons import CLEARED
 from sessions.recovery import recover
 from sessions.retention import Retention, RetentionRules
 from sessions.session import Session
@@ -39,6 +38,7 @@ from storage import Database, StorageError
 log = logging.getLogger(__name__)
 
 _CLEAR_ALL_S = 9.0
+_CLEARED = "cleared"
 _MAX_OF_USER = 100
 _NOT_CLEARED = "It could not be ended, or that could not be stored; it may still run. The log says why."
 
@@ -143,8 +143,7 @@ class SessionManager:
             await asyncio.gather(*parked, return_exceptions=True)
         await self.keeper.close()
         for session in self._loaded.with_process():
-            if session.run is not None:
-                session.run.over.set()  # who waits for the end of a process would wait for ever
+            session.let_go()
         await self._backend.close()
 
     def now_ms(self) -> int:
@@ -197,7 +196,7 @@ class SessionManager:
 
     async def clear_session(self, session_id: str) -> None:
         """End the process and the session; what was said stays stored until retention removes it."""
-        await (await self.get_session(session_id)).end(CLEARED)
+        await (await self.get_session(session_id)).end(_CLEARED)
 
     async def clear_all_sessions(self) -> list[Cleared]:
         """Emergency: end every process within 10 seconds, whatever it is doing, and clear its session."""
@@ -210,11 +209,8 @@ class SessionManager:
         run = session.run
         try:
             async with asyncio.timeout(_CLEAR_ALL_S):
-                if run is not None:
-                    await run.host.kill(_CLEAR_ALL_S / 3)
-                    await run.over.wait()
+                await session.end_at_once(_CLEARED, _CLEAR_ALL_S / 3)
                 self.keeper.slots.remove(session.id)
-                await session.end(CLEARED)
         except (TimeoutError, BackendError, SessionError, StorageError):
             log.exception("not cleared", extra={"session": session.id})
             return Cleared(session.id, run is not None, _NOT_CLEARED)

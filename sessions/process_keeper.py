@@ -9,16 +9,19 @@ import logging
 import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
+from backends.base import HostGone, Unkillable
 from sessions import events as e
 from sessions.clock import Clock
 from sessions.host_run import HostRun
 from sessions.machine_reserve import MachineReserve
-from sessions.model import Lifecycle, SessionId, TurnStatus
+from sessions.model import Lifecycle, SessionId
+from sessions.process_end import Broken, Outlived, ProcessEnd
 from sessions.process_life import launch_and_stay, stay
 from sessions.prompt_sender import SHORTAGE_RETRY_S
 from sessions.retry_until_stored import until_stored
@@ -191,9 +194,8 @@ class ProcessKeeper:
 
     async def _rejoin(self, session: Session, run: HostRun) -> None:
         try:
-            if run.leaving is not None:
-                leave = partial(run.leave, run.leaving, session.snapshot.reason)
-                self.spawn(until_stored(leave), session)
+            if (departure := run.leaving.departure) is not None:
+                self.spawn(until_stored(partial(run.leaving.leave, departure)), session)
             await stay(session, run)
         finally:
             if session.id not in self._starting:  # a prompt may have woken it already
@@ -220,11 +222,10 @@ class ProcessKeeper:
         return too_often
 
     async def _give_up_starting(self, session: Session) -> None:
-        times = f"{STARTS_PER_MINUTE} times in a minute"
         self._starts.pop(session.id, None)
-        await self._record_failure(
-            session, "crash_loop", f"Claude's process ended {times}; send a prompt to try again."
-        )
+        times = f"{STARTS_PER_MINUTE} times in a minute"
+        sentence = f"Claude's process ended {times}; send a prompt to try again."
+        await until_stored(partial(session.record_end, Broken("crash_loop", sentence)))
 
     # --- the boundary -----------------------------------------------------------------------------------
 
@@ -238,31 +239,23 @@ class ProcessKeeper:
                 await self._record_breakdown(session, incident)
             except Exception:
                 log.exception("not recorded", extra={"session": session.id, "incident": incident})
+                session.let_go()
 
     async def _record_breakdown(self, session: Session, incident: str) -> None:
-        await self._end_process(session)
         sentence = f"This session broke down (incident {incident}); send a prompt to try again."
-        await until_stored(partial(self._record_failure, session, "broken", sentence))
+        end: ProcessEnd = Broken("broken", sentence)
+        try:
+            await self._end_process(session)
+        except Unkillable as error:
+            end = Outlived(error.pids)
+        await until_stored(partial(session.record_end, end))
 
     async def _end_process(self, session: Session) -> None:
         """End what runs for the session, found again or not: its next prompt starts another process."""
         if session.run is not None:
             await session.run.host.kill(self._stop_s)
-            session.run.over.set()
-            session.run = None
         elif session.snapshot.holds_slot:
             backend = session.around.backend
-            if (ref := await backend.find(session.id, session.snapshot.host)) is not None:
-                await (await backend.attach(ref)).kill(self._stop_s)
-
-    async def _record_failure(self, session: Session, topic: str, sentence: str) -> None:
-        async with session.change() as draft:
-            lifecycle = draft.snapshot.lifecycle
-            if lifecycle in (Lifecycle.ENDED, Lifecycle.FAILED):
-                return
-            for turn in (draft.snapshot.running, draft.snapshot.sent):
-                if turn is not None:
-                    draft.add(e.TurnEnded(turn.turn_id, TurnStatus.CUT, reason=sentence))
-            draft.withdraw_asks()
-            draft.add(e.Noticed(topic, sentence))
-            draft.add(e.LifecycleChanged(lifecycle, Lifecycle.FAILED, sentence))
+            with suppress(HostGone):
+                if (ref := await backend.find(session.id, session.snapshot.host)) is not None:
+                    await (await backend.attach(ref)).kill(self._stop_s)

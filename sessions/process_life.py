@@ -15,15 +15,14 @@ from sessions import events as e
 from sessions import rows
 from sessions.claude.errors import ClaudeError
 from sessions.claude.transcript import Remains
-from sessions.draft import Draft
 from sessions.driver import ConversationStart, Fork
 from sessions.ended_hosts import remove_ended_hosts
 from sessions.errors import ClaudeUnavailable, WorkDirectoryRefused
 from sessions.host_run import HostRun
-from sessions.importing import read_what_was_said_elsewhere, was_handed_over
-from sessions.model import Lifecycle, TurnStatus
+from sessions.importing import read_what_was_said_elsewhere
+from sessions.model import Lifecycle
+from sessions.process_end import Exited, NotStarted, Outlived
 from sessions.prompt_sender import keep_transcript
-from sessions.reasons import leaving_target
 from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost
 from sessions.session import Session
@@ -41,21 +40,21 @@ async def launch_and_stay(session: Session) -> bool:
     try:
         host = await until_stored(partial(_launch, session, number, continues=continues))
     except (ClaudeError, ClaudeUnavailable, WorkDirectoryRefused) as error:
-        await until_stored(partial(_record_failed_start, session, number, str(error)))
+        await until_stored(partial(session.record_end, NotStarted(str(error))))
         return False
     except BackendError:
         log.exception("launch failed", extra={"session": session.id})
         sentence = "Claude's process could not be started on this machine."
-        await until_stored(partial(_record_failed_start, session, number, sentence))
+        await until_stored(partial(session.record_end, NotStarted(sentence)))
         return False
     await until_stored(partial(_record_launch, session, number, host))
-    run = session.run = HostRun(session, host, StoredHost(number, host.ref, "live", 0, 0), ())
-    run.leaving = leaving_target(session.snapshot)
+    run = HostRun(session, host, StoredHost(number, host.ref, "live", 0, 0), ())
+    session.join(run)
     try:
-        if run.leaving is not None:
+        if run.leaving.departure is not None:
             await host.kill(session.around.patience.stop_s)
     except Unkillable as error:
-        await _record_unkillable(session, run, error)
+        await until_stored(partial(session.record_end, Outlived(error.pids)))
         return False
     return await stay(session, run)
 
@@ -137,7 +136,7 @@ async def _prepare_conversation(session: Session, work_directory: Path) -> bool:
     snapshot, conversations = session.snapshot, session.around.conversations
     found = await asyncio.to_thread(conversations.remains, snapshot.conversation_id, work_directory)
     if found is Remains.MESSAGES:
-        if await was_handed_over(session):
+        if session.snapshot.handed_over:
             await read_what_was_said_elsewhere(session)
         return True
     lost = snapshot.conversation_begun and snapshot.message_count > 1
@@ -178,27 +177,6 @@ async def _carry_cost_over(session: Session, conversation_id: str) -> None:
             draft.add(e.CostCarriedOver(total))
 
 
-async def _record_failed_start(session: Session, number: int, sentence: str) -> None:
-    async with session.change() as draft:
-        draft.add(e.HostEnded(number, None, sentence))
-        target = leaving_target(draft.snapshot)
-        if target is None:
-            _fail(draft, sentence)
-            return
-        current = draft.snapshot.current
-        if current is not None:
-            draft.add(e.TurnEnded(current.turn_id, TurnStatus.INTERRUPTED, reason=draft.snapshot.reason))
-        draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, target, draft.snapshot.reason))
-
-
-def _fail(draft: Draft, sentence: str) -> None:
-    current = draft.snapshot.current
-    if current is not None:
-        draft.add(e.TurnEnded(current.turn_id, TurnStatus.CUT, reason=sentence))
-    draft.add(e.Noticed("failed", sentence))
-    draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, Lifecycle.FAILED, sentence))
-
-
 async def stay(session: Session, run: HostRun) -> bool:
     """Read and feed the host until it has ended; record how. Whether it ended as asked."""
     run.trouble = ""
@@ -209,15 +187,15 @@ async def stay(session: Session, run: HostRun) -> bool:
         log.error("log cut", extra={"session": session.id, "known": error.expected, "found": error.actual})  # noqa: TRY400 (facts suffice)
         ended = await _end_by_force(session, run)
     except Unkillable as error:
-        await _record_unkillable(session, run, error)
+        await until_stored(partial(session.record_end, Outlived(error.pids)))
         return False
     # Claude writes its last rows as it ends: a session that is parked has them in our copy.
     await keep_transcript(session)
-    trouble = run.trouble or _trouble_of(run, ended)
-    await until_stored(partial(run.record_end, ended, trouble))
+    trouble, as_asked = run.trouble or _trouble_of(run, ended), run.leaving.departure is not None
+    await until_stored(partial(session.record_end, Exited(run.number, ended.code, trouble)))
     if not trouble:  # else its stderr stays for an admin to read, until the next end or the daily round
         await remove_ended_hosts(session)
-    return run.leaving is not None
+    return as_asked
 
 
 async def _stay_until_the_end(session: Session, run: HostRun) -> HostExit:
@@ -227,7 +205,7 @@ async def _stay_until_the_end(session: Session, run: HostRun) -> HostExit:
                 tasks.create_task(_serve(session, run), name=f"serve {session.id}"),
                 tasks.create_task(run.mend_follower(), name=f"follower {session.id}"),
                 tasks.create_task(run.write_later(), name=f"unwritten {session.id}"),
-                tasks.create_task(run.stuck(), name=f"stuck {session.id}"),
+                tasks.create_task(run.leaving.stuck(), name=f"stuck {session.id}"),
             ]
             ended = await run.read()
             for task in others:
@@ -259,21 +237,10 @@ async def _end_by_force(session: Session, run: HostRun) -> HostExit:
 
 
 def _trouble_of(run: HostRun, ended: HostExit) -> str:
-    if run.leaving is not None:
+    if run.leaving.departure is not None:
         return ""
     if ended.stderr_tail:
         log.warning("claude ended", extra={"session": run.session.id, "code": ended.code})
     started = run.session.snapshot.lifecycle is not Lifecycle.STARTING
     how = "an unknown exit code" if ended.code is None else f"exit code {ended.code}"
     return f"Claude's process ended by itself ({how})." if started else f"Claude could not be started ({how})."
-
-
-async def _record_unkillable(session: Session, run: HostRun, error: Unkillable) -> None:
-    """A process outlived SIGKILL: the session fails, and an admin has to look."""
-    pids = ", ".join(map(str, error.pids))
-    async with session.change() as draft:
-        draft.withdraw_asks()
-        draft.add(e.HostEnded(run.number, None, f"outlived SIGKILL: {pids}"))
-        _fail(draft, f"Claude's process could not be ended (process {pids}); an admin has to look.")
-        session.run = None
-    run.over.set()

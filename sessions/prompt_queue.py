@@ -13,7 +13,6 @@ from sessions.draft import Draft
 from sessions.errors import IllegalMove, PromptRefused, TurnNotFound
 from sessions.importing import read_what_was_said_elsewhere
 from sessions.model import Attachment, TurnId, TurnKind, TurnStatus
-from sessions.reasons import HANDED_OVER
 from sessions.rows import count_blocks, find_requeued_turn, find_turn_by_origin, load_turns
 from sessions.title import title_from
 
@@ -66,7 +65,7 @@ class PromptQueue:
     async def add(self, prompt: Prompt, sender: Sender) -> Placed:
         """Queue `prompt`; the same origin again makes no second turn. Raises `IllegalMove` if all is over."""
         session = self._session
-        if session.snapshot.reason == HANDED_OVER:
+        if session.snapshot.handed_over:
             await read_what_was_said_elsewhere(session)
         async with session.change() as draft:
             session.refuse_if_ended("Sending a prompt")

@@ -14,6 +14,7 @@ from sessions import rows
 from sessions.claude.control import NotRewound, RewindRefusal
 from sessions.driver import ImageFile
 from sessions.errors import ClaudeUnavailable
+from sessions.leaving import Departure
 from sessions.model import Activity, Attachment, Blocker, Lifecycle, TurnId, TurnStatus
 from sessions.retry_until_stored import until_stored
 from sessions.state import QueuedTurn, Snapshot
@@ -67,8 +68,7 @@ class PromptSender:
                     await self._awake.wait()
             except TimeoutError:
                 if self._is_forgotten():
-                    leave = partial(self._run.leave, Lifecycle.PARKED, "nothing happened for a while")
-                    await until_stored(leave)
+                    await until_stored(partial(self._park, "nothing happened for a while"))
             self._awake.clear()
 
     def _pause(self) -> float | None:
@@ -92,14 +92,17 @@ class PromptSender:
     async def _send_next(self) -> None:
         await self._reopen_limit_if_due()
         snapshot = self._session.snapshot
-        if self._run.leaving is not None or not snapshot.is_idle:
+        if self._run.leaving.departure is not None or not snapshot.is_idle:
             return
         if self._run.log_bytes > MAX_LOG_BYTES and not snapshot.background_tasks:
-            await self._run.leave(Lifecycle.PARKED, "its log was full; the next prompt begins a fresh one")
+            await self._park("its log was full; the next prompt begins a fresh one")
         elif not snapshot.queue:
             await self._measure_if_stale()
         elif await self._has_room() and await self._has_rewound(snapshot.queue[0]):
             await self._send(snapshot.queue[0])
+
+    async def _park(self, cause: str) -> None:
+        await self._run.leaving.leave(Departure(Lifecycle.PARKED, cause))
 
     async def _send(self, turn: QueuedTurn) -> None:
         """Hand `turn` to the CLI, if it still is the next one."""

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from backends.base import Backend, BackendError, HostGone, HostRef
-from sessions import events as e
 from sessions import rows
 from sessions.ended_hosts import remove_ended_hosts
 from sessions.host_run import HostRun
-from sessions.model import Lifecycle, TurnStatus
+from sessions.model import Lifecycle
+from sessions.process_end import Lost
 from sessions.process_keeper import ProcessKeeper
-from sessions.reasons import leaving_target
 from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost, StoredInput
 from sessions.session import Session
@@ -85,26 +84,15 @@ async def _restore(
         async with session.change() as draft:
             draft.extra.append(rows.host_launched(session.id, stored.number, stored.ref))
     run = HostRun(session, host, stored, inputs)
-    run.leaving = leaving_target(session.snapshot)
-    session.run = run
+    session.join(run)
     keeper.rejoin(session, run)
 
 
 async def _record_lost_host(keeper: ProcessKeeper, session: Session, what: str) -> None:
     """The host left nothing: the conversation goes on from Claude's own transcript."""
-    async with session.change() as draft:
-        ends = leaving_target(draft.snapshot) is Lifecycle.ENDED
-        draft.withdraw_asks()
-        draft.add(e.HostEnded(draft.snapshot.host, None, what))
-        keeps = session.around.continue_cut_turns and not ends
-        for turn in (draft.snapshot.running, draft.snapshot.sent):
-            if turn is not None and not (keeps and turn.prompt_uuid):
-                draft.add(e.TurnEnded(turn.turn_id, TurnStatus.CUT, reason=what))
-        if ends:
-            draft.withdraw_queue(draft.snapshot.reason)
-        target = Lifecycle.ENDED if ends else Lifecycle.PARKED
-        draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, target, what))
-    if not ends and (session.snapshot.queue or session.snapshot.current):
+    await session.record_end(Lost(what))
+    snapshot = session.snapshot
+    if snapshot.lifecycle is Lifecycle.PARKED and (snapshot.queue or snapshot.current):
         keeper.wants_process(session)
     # Thousands of starts that are cut in launching would leave as many directories for each to look at.
     await remove_ended_hosts(session)

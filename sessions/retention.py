@@ -15,7 +15,7 @@ from sessions import events as e
 from sessions import retention_rows as stored
 from sessions import rows
 from sessions.dependencies import Dependencies
-from sessions.ended_hosts import discard, remove_ended_hosts
+from sessions.ended_hosts import remove_all, remove_ended_hosts, sweep
 from sessions.errors import IllegalMove, PlaceTaken, SessionError, SessionNotFound
 from sessions.model import Lifecycle, SessionId
 from sessions.retention_rows import StoredOne
@@ -108,6 +108,7 @@ class Retention:
             self._needed = await stored.conversations_to_branch_from(self._db) if delete else set()
             archived = [each for each in archive if await self._done(each, self._archive)]
             deleted = [each for each in delete if await self._done(each, self._delete)]
+            await self._sweep()
             for session_id in await stored.sessions_with_ended_hosts(self._db):
                 await self._remove_hosts(session_id)
         if archived or deleted:
@@ -172,6 +173,12 @@ class Retention:
             log.warning("not removed", extra={"session": due.session.id, "why": str(error)})
             return False
 
+    async def _sweep(self) -> None:
+        try:
+            await sweep(self._around)
+        except (BackendError, StorageError, OSError) as error:
+            log.warning("not swept", extra={"why": str(error)})
+
     async def _remove_hosts(self, session_id: SessionId) -> None:
         try:
             await remove_ended_hosts(await self._load(session_id))
@@ -189,7 +196,9 @@ class Retention:
         async with session.change() as draft:
             if draft.snapshot.lifecycle is not Lifecycle.ENDED:
                 return False
-            await discard(session, await stored.load_ended_hosts(self._db, session.id))
+            if not await remove_all(self._around, session.id):
+                log.warning("not removed", extra={"session": session.id, "why": "a process of it still runs"})
+                return False
             for each in await stored.conversations_of(self._db, session.id) - self._needed:
                 await asyncio.to_thread(self._around.conversations.remove_copy, each)
             await self._db.write([stored.delete_session(session.id)])

@@ -1,6 +1,8 @@
 """The SQL of retention: what is stored of whom, how much it is, and what nobody else needs."""
 
+import json
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from backends.base import HostRef
@@ -117,6 +119,25 @@ async def sessions_with_ended_hosts(db: Database) -> list[SessionId]:
     """Sessions that have hosts to remove. Reads every host's row."""
     found = await db.read("SELECT DISTINCT session_id FROM hosts WHERE status = 'ended' AND address <> ''")
     return [SessionId(str(row[0])) for row in found]
+
+
+def end_forgotten_hosts(at_ms: int) -> Statement:
+    """Record the end of hosts that are over: a later one has begun, or the session has no process."""
+    return Statement(
+        "UPDATE hosts SET status = 'ended', ended_ms = ?, reason = 'Its end was not recorded.'"
+        " WHERE status <> 'ended' AND EXISTS (SELECT 1 FROM sessions WHERE id = session_id AND"
+        " (number < data ->> 'host' OR sessions.status NOT IN ('starting', 'live', 'stopping')))",
+        (at_ms,),
+    )
+
+
+async def sessions_that_exist(db: Database, among: AbstractSet[SessionId]) -> set[SessionId]:
+    """Those of the sessions that have a row."""
+    found = await db.read(
+        "SELECT sessions.id FROM json_each(?) JOIN sessions ON sessions.id = value",
+        (json.dumps(sorted(among)),),
+    )
+    return {SessionId(str(row[0])) for row in found}
 
 
 def host_removed(session_id: SessionId, number: int) -> Sequence[Statement]:

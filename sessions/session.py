@@ -29,6 +29,7 @@ from sessions.errors import (
 )
 from sessions.events import PartialText
 from sessions.host_run import HostRun
+from sessions.leaving import Departure, must_be_stored, record_departure, stored_departure
 from sessions.model import (
     Ask,
     AskId,
@@ -39,10 +40,9 @@ from sessions.model import (
     SessionId,
     TurnId,
     TurnKind,
-    TurnStatus,
 )
+from sessions.process_end import Exited, NoProcess, ProcessEnd, events_at_end
 from sessions.prompt_queue import OWN_WAY, Placed, Prompt, PromptQueue, Sender, check_prompt
-from sessions.reasons import HANDED_OVER, ends_a_park, leaving_target
 from sessions.retry_until_stored import to_the_end
 from sessions.rows import load_ask, load_turn
 from sessions.state import Snapshot
@@ -243,10 +243,7 @@ class Session:
 
         With `keep_turn` a running turn goes on when the session gets a process again.
         """
-        if keep_turn and self.run is not None:
-            await self.run.leave(Lifecycle.PARKED, cause, keep_turn=True)
-        else:
-            await self._leave(Lifecycle.PARKED, cause)
+        await self._leave(Departure(Lifecycle.PARKED, cause, keeps_turn=keep_turn))
 
     async def hand_over(self) -> str:
         """Park the session and return the command that takes the conversation up in a terminal.
@@ -258,7 +255,7 @@ class Session:
             raise IllegalMove("Handing over", "busy")
         if not snapshot.conversation_begun:
             raise IllegalMove("Handing over", "without a conversation")
-        await self.park(HANDED_OVER)
+        await self._leave(Departure(Lifecycle.PARKED, "handed over to a terminal", hands_over=True))
         await asyncio.to_thread(
             self.around.conversations.put_back, snapshot.conversation_id, Path(snapshot.work_directory)
         )
@@ -266,32 +263,56 @@ class Session:
 
     async def end(self, cause: str) -> None:
         """End the process and the session; prompts that wait are withdrawn with it, in the same change."""
-        await self._leave(Lifecycle.ENDED, cause)
+        await self._leave(Departure(Lifecycle.ENDED, cause))
 
-    async def _leave(self, target: Lifecycle, cause: str) -> None:
+    async def end_at_once(self, cause: str, grace_s: float) -> None:
+        """The same without asking Claude's process first. Raises as `Leaving.leave`."""
+        departure = Departure(Lifecycle.ENDED, cause)
         if self.run is not None:
-            await self.run.leave(target, cause)
+            await self.run.leaving.end_at_once(departure, grace_s)
+        await self._leave(departure)
+
+    async def _leave(self, departure: Departure) -> None:
+        if self.run is not None:
+            await self.run.leaving.leave(departure)
             return
         async with self.change() as draft:
-            old = draft.snapshot.lifecycle
             if self._process() is not None:
                 pass  # it was launched or found while we waited for our turn
-            elif old in (Lifecycle.STARTING, Lifecycle.LIVE) or ends_a_park(draft.snapshot, target):
+            elif must_be_stored(draft.snapshot, departure):
                 # Its process is being launched or found again: who does that ends it as soon as it is there.
-                draft.add(e.LifecycleChanged(old, Lifecycle.STOPPING, cause))
-                if target is Lifecycle.ENDED:
-                    draft.withdraw_queue(cause)
-            elif target is Lifecycle.PARKED and draft.snapshot.queue:
-                pass  # it waits for a process, or failed to get one: parked, nobody would wake it
-            elif old not in (target, Lifecycle.STOPPING, Lifecycle.ENDED):
-                _end_without_process(draft, target, cause)
+                record_departure(draft, departure)
+            elif _leaves_without_process(draft.snapshot, departure):
+                draft.add_all(events_at_end(draft.snapshot, NoProcess(), departure, takes_up_cut_turns=False))
         run = self._process()
-        if run is not None and run.leaving is None:
-            await run.leave(target, cause)
+        if run is not None and run.leaving.departure is None:
+            await run.leaving.leave(departure)
             return
         await self.until(lambda snapshot: snapshot.lifecycle is not Lifecycle.STOPPING)
-        if target is Lifecycle.ENDED and self.snapshot.lifecycle is not Lifecycle.ENDED:
-            await self._leave(target, cause)
+        if departure.ends and self.snapshot.lifecycle is not Lifecycle.ENDED:
+            await self._leave(departure)
+
+    def join(self, run: HostRun) -> None:
+        """The session has this process from now on, until `record_end`."""
+        self.run = run
+
+    async def record_end(self, end: ProcessEnd) -> None:
+        """Record that the process is over, or that there is none where one was expected."""
+        run = self.run
+        if isinstance(end, Exited) and (run is None or run.number != end.number):
+            return  # it was recorded already, and another one may have begun since
+        async with self.change() as draft:
+            wished = run.leaving.departure if run is not None else stored_departure(draft.snapshot)
+            continues = self.around.continue_cut_turns
+            draft.add_all(events_at_end(draft.snapshot, end, wished, takes_up_cut_turns=continues))
+            self.run = None
+        if run is not None:
+            run.close()
+
+    def let_go(self) -> None:
+        """Nobody stays with the process any more. Whoever waits for its end would wait for ever."""
+        if self.run is not None:
+            self.run.leaving.is_over()
 
     def _process(self) -> HostRun | None:
         """As it is now: the type checker believes that nothing changes while we wait."""
@@ -343,15 +364,17 @@ class Session:
 
     def refuse_if_ended(self, what: str) -> None:
         """Raise `IllegalMove`, for `what` is not done to a session that has ended or is about to."""
-        ended = self.snapshot.lifecycle is Lifecycle.ENDED
-        if ended or leaving_target(self.snapshot) is Lifecycle.ENDED:
+        if Lifecycle.ENDED in (self.snapshot.lifecycle, self.snapshot.leads_to):
             raise IllegalMove(what, "ended")
 
 
-def _end_without_process(draft: Draft, target: Lifecycle, cause: str) -> None:
-    current = draft.snapshot.current
-    if target is Lifecycle.ENDED:
-        draft.withdraw_queue(cause)
-        if current is not None:
-            draft.add(e.TurnEnded(current.turn_id, TurnStatus.INTERRUPTED, reason=cause))
-    draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, target, cause))
+def _leaves_without_process(snapshot: Snapshot, departure: Departure) -> bool:
+    """Whether a session that has no process is not yet where `departure` leads."""
+    match snapshot.lifecycle:
+        case Lifecycle.STOPPING | Lifecycle.ENDED:
+            return False
+        case Lifecycle.PARKED:
+            return departure.ends or (departure.hands_over and not snapshot.queue)
+        case _:
+            # Parked, one that waits for a process or failed to get one would be woken by nobody.
+            return departure.ends or not snapshot.queue

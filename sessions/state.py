@@ -1,7 +1,8 @@
 """What a session is right now, and how an event changes it: pure, the same for live running and replay.
 
 `Snapshot` is the whole of a session's state but for the texts (they are in `turns` and `blocks`). It is
-stored as JSON in `sessions.data`, in the transaction that stores the events that led to it.
+stored as JSON in `sessions.data`, in the transaction that stores the events that led to it. `leads_to` and
+`keeps_turn` are set while a session is stopping only (see `LifecycleChanged`); `reason` is words for people.
 """
 
 from typing import assert_never
@@ -27,9 +28,10 @@ LEGAL_MOVES: dict[Lifecycle, frozenset[Lifecycle]] = {
     _L.QUEUED: frozenset({_L.STARTING, _L.PARKED, _L.ENDED, _L.FAILED}),
     _L.STARTING: frozenset({_L.LIVE, _L.STOPPING, _L.PARKED, _L.ENDED, _L.FAILED}),
     _L.LIVE: frozenset({_L.STOPPING, _L.PARKED, _L.ENDED, _L.FAILED}),
-    # One that is being parked may come to be ended for good: that is stored as a reason of its own.
+    # One that is being parked may come to be ended for good: that is stored as a move of its own.
     _L.STOPPING: frozenset({_L.STOPPING, _L.PARKED, _L.ENDED, _L.FAILED}),
-    _L.PARKED: frozenset({_L.QUEUED, _L.STARTING, _L.ENDED, _L.FAILED}),
+    # A parked session may be handed over to a terminal: it stays parked, for another reason.
+    _L.PARKED: frozenset({_L.PARKED, _L.QUEUED, _L.STARTING, _L.ENDED, _L.FAILED}),
     _L.FAILED: frozenset({_L.QUEUED, _L.STARTING, _L.PARKED, _L.ENDED}),
     _L.ENDED: frozenset(),
 }
@@ -89,6 +91,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     activity: Activity = Activity.IDLE
     blocker: Blocker | None = None
     reason: str = ""
+    leads_to: Lifecycle | None = None
+    keeps_turn: bool = False
+    handed_over: bool = False
     conversation_id: str = ""
     conversation_begun: bool = False
     fork_conversation: str = ""
@@ -247,7 +252,14 @@ def _created(snapshot: Snapshot, event: e.SessionCreated, at_ms: int) -> Snapsho
 def _moved(snapshot: Snapshot, event: e.LifecycleChanged) -> Snapshot:
     if event.old is not snapshot.lifecycle or event.new not in LEGAL_MOVES[snapshot.lifecycle]:
         raise IllegalMove(f"Going from {event.old} to {event.new}", snapshot.lifecycle)
-    moved = replace(snapshot, lifecycle=event.new, reason=event.cause)
+    moved = replace(
+        snapshot,
+        lifecycle=event.new,
+        reason=event.cause,
+        leads_to=event.leads_to,
+        keeps_turn=event.keeps_turn,
+        handed_over=event.handed_over or snapshot.handed_over,
+    )
     if event.new in HOLDS_SLOT:
         return moved
     return replace(moved, activity=Activity.IDLE, blocker=None)
@@ -308,6 +320,7 @@ def _started(snapshot: Snapshot, event: e.TurnStarted | e.TurnContinued, at_ms: 
         sent=None,
         running=replace(turn, started_ms=turn.started_ms or at_ms),
         conversation_begun=True,
+        handed_over=False,
         last_prompt_uuid=turn.prompt_uuid or snapshot.last_prompt_uuid,
     )
 

@@ -25,6 +25,7 @@ from sessions.model import (
     TurnKind,
     TurnStatus,
 )
+from sessions.rows.older_versions import modern_event, modern_snapshot
 from sessions.state import Snapshot, apply
 from sessions.stored import StoredAsk, StoredHost, StoredInput, StoredTurn
 from storage import Database, StatementRefused
@@ -78,7 +79,7 @@ async def load_snapshot(db: Database, session_id: SessionId) -> Snapshot | None:
     if row is None:
         return None
     try:
-        return _snapshots.decode(str(row[0]))
+        return modern_snapshot(_snapshots.decode(str(row[0])))
     except msgspec.MsgspecError:
         log.exception("snapshot made anew from its events", extra={"session": session_id})
         return await _from_events(db, session_id)
@@ -92,7 +93,7 @@ async def load_snapshots(db: Database, session_ids: Sequence[SessionId]) -> list
     found = []
     for row in rows:
         with suppress(msgspec.MsgspecError):
-            found.append(_snapshots.decode(str(row[0])))
+            found.append(modern_snapshot(_snapshots.decode(str(row[0]))))
     return found
 
 
@@ -293,7 +294,7 @@ async def load_events(db: Database, session_id: SessionId, *, after: int, limit:
 
 
 def _numbered(session_id: SessionId, row: Sequence[Any]) -> e.Numbered:
-    event = _events.decode(row[2])
+    event = modern_event(_events.decode(row[2]))
     if isinstance(event, e.BlockAdded) and row[3] is not None:
         event = msgspec.structs.replace(event, block=_blocks.decode(row[3]))
     return e.Numbered(session_id, row[0], row[1], event)

@@ -115,7 +115,7 @@ class Walk:
         ]
         os.kill(process.pid, signal.SIGKILL)
         async with asyncio.timeout(DEADLINE_S):
-            await run.over.wait()
+            await run.leaving.over()
 
     async def _branch(self, session: Session) -> None:
         await self._turn(session)

@@ -74,6 +74,19 @@ async def test_what_was_said_in_a_terminal_is_there_once_after_taking_back(tmp_p
         await hand_over_and_take_back(core, install_scripted_cli(tmp_path), environment)
 
 
+async def test_a_session_that_was_parked_long_ago_is_handed_over_as_well(tmp_path: Path) -> None:
+    async with running_core(tmp_path) as core:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CLAUDE_CONFIG_DIR": str(core.claude)}
+        session = await core.session()
+        await core.ask(session, "demo:text one")
+        await session.park("nothing happened for a while")
+        handover = await core.do(c.HandOver(session_id=session.id))
+        await in_terminal(handover.command, install_scripted_cli(tmp_path), "demo:text two", environment)
+        await core.ask(session, "demo:text three")
+        prompts = [prompt for _, prompt, _ in await said(core, session.id)]
+        assert prompts == ["demo:text one", "demo:text two", "demo:text three"]
+
+
 async def test_two_prompts_at_once_after_a_terminal_find_what_was_said_there_once(tmp_path: Path) -> None:
     async with running_core(tmp_path) as core:
         environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CLAUDE_CONFIG_DIR": str(core.claude)}

@@ -7,9 +7,10 @@ import pytest
 from backends.base import LogCut
 from sessions import events as e
 from sessions import rows
+from sessions.leaving import Departure, record_departure
 from sessions.model import Activity, Blocker, Lifecycle
-from sessions.reasons import CLEARED
 from sessions.session import Session
+from storage import Statement
 from tests.sessions.kit import DEADLINE_S, House, idle, send, statuses, until
 
 
@@ -53,7 +54,7 @@ async def test_a_session_that_is_cleared_while_its_starting_process_is_parked_is
         parking = asyncio.create_task(session.park("now"))
         await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.STOPPING)
         clearing = asyncio.create_task(here.manager.clear_session(session.id))
-        await session.until(lambda snapshot: snapshot.reason == CLEARED)
+        await session.until(lambda snapshot: snapshot.leads_to is Lifecycle.ENDED)
     assert session.snapshot.lifecycle is Lifecycle.STOPPING
     assert await statuses(here, session) == [("one", "withdrawn")]
     for task in (parking, clearing):
@@ -64,6 +65,71 @@ async def test_a_session_that_is_cleared_while_its_starting_process_is_parked_is
     async with asyncio.timeout(DEADLINE_S):
         await again.until(lambda snapshot: snapshot.lifecycle is Lifecycle.ENDED)
     assert here.machine.living() == []
+
+
+@pytest.mark.parametrize("cause", ["archived by a rule", "cleared", "geräumt"])
+async def test_a_session_that_is_being_ended_when_the_bridge_dies_is_ended_whatever_the_words(
+    here: House, cause: str
+) -> None:
+    session = await here.session()
+    here.machine.launching.clear()
+    await send(session, "one")
+    async with asyncio.timeout(DEADLINE_S):
+        await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.STARTING)
+        ending = asyncio.create_task(session.end(cause))
+        await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.STOPPING)
+    ending.cancel()
+    here.machine.launching.set()
+    await here.restart()
+    again = await here.again(session)
+    async with asyncio.timeout(DEADLINE_S):
+        await again.until(lambda snapshot: snapshot.lifecycle is Lifecycle.ENDED)
+
+
+async def test_a_turn_that_a_stop_of_the_bridge_keeps_is_kept_though_the_bridge_is_killed_in_it(
+    here: House,
+) -> None:
+    session = await here.session()
+    await send(session, "gate x")
+    async with asyncio.timeout(DEADLINE_S):
+        await session.until(lambda snapshot: snapshot.running is not None)
+        async with session.change() as draft:
+            record_departure(draft, Departure(Lifecycle.PARKED, "the bridge was stopped", keeps_turn=True))
+        await here.restart()
+        again = await here.again(session)
+        await again.until(lambda snapshot: snapshot.host == 2)
+        here.claude.open_gate("x")
+    await idle(again)
+    assert await statuses(here, session) == [("gate x", "done")]
+
+
+OLD_MOVES = {
+    "cleared": (Lifecycle.ENDED, False),
+    "archived: nobody used it for long": (Lifecycle.ENDED, False),
+    "nothing happened for a while": (Lifecycle.PARKED, False),
+    "handed over to a terminal": (Lifecycle.PARKED, True),
+}
+
+
+@pytest.mark.parametrize("words", OLD_MOVES)
+@pytest.mark.parametrize("snapshot_is_damaged", [False, True])
+async def test_rows_of_older_versions_say_with_words_where_a_session_goes(
+    here: House, words: str, *, snapshot_is_damaged: bool
+) -> None:
+    session = await after_one_turn(here)
+    async with session.change() as draft:
+        draft.add(e.LifecycleChanged(Lifecycle.LIVE, Lifecycle.STOPPING, words))
+    remove = "json_remove({0}, '$.leads_to', '$.keeps_turn', '$.handed_over')"
+    data = "'{'" if snapshot_is_damaged else remove.format("data")
+    await here.db.write(
+        [
+            Statement(f"UPDATE sessions SET data = {data}"),
+            Statement(f"UPDATE events SET body = {remove.format('body')} WHERE kind = 'lifecycle_changed'"),
+        ]
+    )
+    stored = await rows.load_snapshot(here.db, session.id)
+    assert stored is not None
+    assert (stored.leads_to, stored.handed_over) == OLD_MOVES[words]
 
 
 async def test_a_park_that_is_given_up_before_it_is_stored_leaves_the_process_in_use(here: House) -> None:
@@ -84,7 +150,7 @@ async def test_a_park_that_is_given_up_takes_nothing_from_a_clear_that_comes_aft
     async with session.change():
         parking = asyncio.create_task(session.park("now"))
         await in_line()
-        clearing = asyncio.create_task(session.end(CLEARED))
+        clearing = asyncio.create_task(session.end("for any reason"))
         await in_line()
         parking.cancel()
         await asyncio.wait([parking])
@@ -125,7 +191,7 @@ async def test_what_is_stored_is_published_though_the_input_log_was_cut(here: Ho
 async def test_a_session_whose_input_log_was_cut_can_be_cleared(here: House) -> None:
     session = await with_a_log_that_was_cut(here)
     async with asyncio.timeout(DEADLINE_S):
-        await session.end(CLEARED)
+        await session.end("for any reason")
     assert session.snapshot.lifecycle is Lifecycle.ENDED
     assert here.machine.living() == []
 

@@ -15,7 +15,6 @@ from sessions import rows
 from sessions.manager import SessionManager
 from sessions.model import Allow, Lifecycle, ToolOutput
 from sessions.prompt_queue import Sender
-from sessions.reasons import CLEARED
 from sessions.session import Session
 from sessions.session_maker import NewSession
 from sessions.state import Snapshot
@@ -186,7 +185,7 @@ async def test_a_session_that_was_cleared_while_it_was_parked_is_ended_by_the_ne
         parking = asyncio.create_task(session.park("now"))
         await seen(session, lambda snapshot: snapshot.lifecycle is Lifecycle.STOPPING)
         clearing = asyncio.create_task(manager.clear_session(session.id))
-        await seen(session, lambda snapshot: snapshot.reason == CLEARED)
+        await seen(session, lambda snapshot: snapshot.leads_to is Lifecycle.ENDED)
         assert session.snapshot.lifecycle is Lifecycle.STOPPING
     for task in (parking, clearing):
         task.cancel()

@@ -1,17 +1,22 @@
 """Retention: what goes, what stays, what comes back; a dry run changes nothing."""
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import api as c
 from api.access import Actor, Role
 from sessions.errors import IllegalMove, NotAllowed, PlaceTaken, SessionNotFound
+from sessions.host_run import HostRun
 from sessions.model import Lifecycle, SessionId
 from sessions.retention import ARCHIVED, RetentionRules, due_for_deletion
 from sessions.retention_rows import StoredOne
-from tests.sessions.running_core import CoreParts, RunningCore, idle, running_core, until
+from sessions.session import Session
+from storage import Statement
+from tests.sessions.running_core import CoreParts, RunningCore, idle, reached, running_core, until
 
 DAY_MS = 86_400_000
 NOW_MS = 1_000 * DAY_MS
@@ -238,3 +243,52 @@ async def test_a_long_log_parks_the_session_at_its_next_idle_and_the_queue_goes_
         await idle(session)
         assert session.snapshot.host == 2
         assert [await core.status(first), await core.status(second)] == ["done", "done"]
+
+
+async def breaks_down(core: RunningCore, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what the CLI prints next break the session, once."""
+    apply_lines = HostRun._apply
+
+    async def broken(self: HostRun, lines: Any) -> None:
+        monkeypatch.setattr(HostRun, "_apply", apply_lines)
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(HostRun, "_apply", broken)
+    await core.say(session, "demo:text the words of the prompt")
+    await reached(session, lambda snapshot: snapshot.lifecycle is Lifecycle.FAILED)
+
+
+async def test_the_words_of_a_session_that_broke_down_go_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_core(tmp_path, retention=RetentionRules(max_ended=0)) as core:
+        session = await core.session()
+        await core.ask(session, "demo:text one")
+        await breaks_down(core, session, monkeypatch)
+        await core.ask(session, "demo:text two")
+        assert session.snapshot.host == 2
+        await core.do(c.Clear(session_id=session.id))
+        # What no version has a row for any more goes as well.
+        (core.run / session.id / "7").mkdir(parents=True)
+        assert (await core.do(c.ApplyRetention())).deleted == 1
+        assert not (core.run / session.id).exists()
+
+
+async def test_what_older_versions_left_behind_is_swept(tmp_path: Path) -> None:
+    async with running_core(tmp_path) as core:
+        session = await core.session()
+        await core.ask(session, "demo:text one")
+        await session.park("test")
+        await core.ask(session, "demo:text two")
+        # An older version recorded no end of host 1 when its session broke down.
+        forgotten, unknown = core.run / session.id / "1", core.run / f"{session.id[:-4]}0000" / "1"
+        for directory in (forgotten, unknown):
+            shutil.copytree(core.run / session.id / "2", directory, ignore=shutil.ignore_patterns("in", "pid"))
+        address = "(SELECT json_set(address, '$.number', 1) FROM hosts WHERE number = 2)"
+        forget = f"UPDATE hosts SET status = 'live', address = {address} WHERE number = 1"
+        await core.db.write([Statement(forget)])
+        await core.do(c.ApplyRetention())
+        assert not forgotten.exists()
+        assert not unknown.parent.exists()
+        await core.ask(session, "demo:text three")
+        assert session.snapshot.host == 2, "the living one was touched"

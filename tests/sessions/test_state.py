@@ -28,7 +28,7 @@ MAY_FOLLOW = {
     "starting": "live stopping parked ended failed",
     "live": "stopping parked ended failed",
     "stopping": "stopping parked ended failed",
-    "parked": "queued starting ended failed",
+    "parked": "parked queued starting ended failed",
     "failed": "queued starting parked ended",
     "ended": "",
 }

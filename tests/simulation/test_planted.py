@@ -3,6 +3,7 @@
 Some are the mistakes that the design excludes, some are defects that the simulation has found in this code.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from sessions import rows
 from sessions.claude.stream import StreamDriver
 from sessions.events import LifecycleChanged, TurnQueued
 from sessions.host_run import HostRun
+from sessions.leaving import Departure, Leaving
 from sessions.live_text import LiveText
 from sessions.model import Allow, Ask, Decision, Deny, Lifecycle
 from sessions.output_lines import ReadLine
@@ -97,8 +99,8 @@ def text_of_a_dead_process_stays(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_line_that_the_disk_refused_waits(patch: pytest.MonkeyPatch) -> None:
-    async def never(self: HostRun) -> None:
-        await self._stuck.wait()
+    async def never(_: HostRun) -> None:
+        await asyncio.Event().wait()
 
     patch.setattr(HostRun, "write_later", never)
 
@@ -116,26 +118,26 @@ def a_busy_database_stops_the_inbox(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_park_that_cannot_be_stored_is_half_done(patch: pytest.MonkeyPatch) -> None:
-    leave = HostRun.leave
+    leave = Leaving.leave
 
-    async def stubborn(self: HostRun, target: Lifecycle, cause: str, **more: Any) -> None:
+    async def stubborn(self: Leaving, departure: Departure) -> None:
         try:
-            await leave(self, target, cause, **more)
+            await leave(self, departure)
         except StorageError:
-            self.leaving = target
+            self._wishes.append(departure)
             raise
 
-    patch.setattr(HostRun, "leave", stubborn)
+    patch.setattr(Leaving, "leave", stubborn)
 
 
 def a_process_is_forgotten_when_parked_before_it_is_found(patch: pytest.MonkeyPatch) -> None:
     leave = Session._leave
 
-    async def hasty(self: Session, target: Lifecycle, cause: str) -> None:
+    async def hasty(self: Session, departure: Departure) -> None:
         if self.run is None and self.snapshot.lifecycle is Lifecycle.LIVE:
             async with self.change() as draft:
-                draft.add(LifecycleChanged(Lifecycle.LIVE, target, cause))
-        await leave(self, target, cause)
+                draft.add(LifecycleChanged(Lifecycle.LIVE, departure.leads_to, departure.cause))
+        await leave(self, departure)
 
     patch.setattr(Session, "_leave", hasty)
 

@@ -1,0 +1,161 @@
+"""What the end of a process means for its session: pure, the same for every way in which one can end.
+
+The only place where `HostEnded` is made: whatever ends a host without it leaves its logs on the disk for ever.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from sessions import events as e
+from sessions.leaving import Departure
+from sessions.model import Lifecycle, TurnStatus
+from sessions.state import Snapshot
+
+_ASK_WITHDRAWN = "Claude's process ended before it was answered."
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The program of host `number` is over. `trouble` is a sentence if it ended otherwise than asked."""
+
+    number: int
+    code: int | None
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """There never was a program; `why` is a sentence."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A host that was there at the last start has left nothing; `what` is a sentence."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outlived:
+    """Processes of the host outlived SIGKILL."""
+
+    pids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The session cannot go on as it is; `sentence` says why, under `topic`. Its host, if any, was ended."""
+
+    topic: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoProcess:
+    """The session had none when it was left."""
+
+
+ProcessEnd = Exited | NotStarted | Lost | Outlived | Broken | NoProcess
+
+
+def events_at_end(
+    snapshot: Snapshot, end: ProcessEnd, wished: Departure | None, *, takes_up_cut_turns: bool
+) -> list[e.Event]:
+    """What happens to a session in state `snapshot` whose process came to `end`, given what was `wished`.
+
+    `takes_up_cut_turns` is the policy for ends that nobody wished. Nothing happens for the end of a host that
+    was recorded already, nor for a session that has failed or ended.
+    """
+    if _is_settled(snapshot, end):
+        return []
+    sentence, target = _sentence(end), _lifecycle_after(snapshot, end, wished)
+    is_wished = wished is not None and target is wished.leads_to
+    has_trouble = isinstance(end, Exited) and end.trouble
+    reason = wished.cause if wished is not None and is_wished and not has_trouble else sentence
+    keeps = wished.keeps_turn if wished is not None else takes_up_cut_turns
+    keeps = target is Lifecycle.PARKED and (keeps or isinstance(end, NoProcess))
+    happened: list[e.Event] = [e.AskWithdrawn(ask.id, _ASK_WITHDRAWN) for ask in snapshot.asks]
+    if snapshot.holds_slot:
+        happened.append(e.HostEnded(snapshot.host, end.code if isinstance(end, Exited) else None, sentence))
+    if target is Lifecycle.ENDED:
+        happened += [e.TurnWithdrawn(turn.turn_id, reason) for turn in snapshot.queue]
+    for turn in (snapshot.running, snapshot.sent):
+        if turn is not None and not (keeps and turn.prompt_uuid):
+            status = TurnStatus.INTERRUPTED if is_wished else TurnStatus.CUT
+            happened.append(e.TurnEnded(turn.turn_id, status, reason=reason))
+    happened += _notice(end, wished)
+    hands_over = wished is not None and is_wished and wished.hands_over
+    happened.append(e.LifecycleChanged(snapshot.lifecycle, target, reason, handed_over=hands_over))
+    return happened
+
+
+def _is_settled(snapshot: Snapshot, end: ProcessEnd) -> bool:
+    match end:
+        case Exited():
+            return not snapshot.holds_slot or snapshot.host != end.number
+        case NoProcess():
+            return snapshot.lifecycle is Lifecycle.ENDED
+        case Broken():
+            return snapshot.lifecycle in (Lifecycle.ENDED, Lifecycle.FAILED)
+        case NotStarted() | Lost() | Outlived():
+            return not snapshot.holds_slot
+        case _:
+            assert_never(end)
+
+
+def _sentence(end: ProcessEnd) -> str:
+    match end:
+        case Exited():
+            return end.trouble
+        case NotStarted():
+            return end.why
+        case Lost():
+            return end.what
+        case Outlived():
+            pids = ", ".join(map(str, end.pids))
+            return f"Claude's process could not be ended (process {pids}); an admin has to look."
+        case Broken():
+            return end.sentence
+        case NoProcess():
+            return ""
+        case _:
+            assert_never(end)
+
+
+def _lifecycle_after(snapshot: Snapshot, end: ProcessEnd, wished: Departure | None) -> Lifecycle:
+    match end:
+        case Outlived():
+            return Lifecycle.FAILED
+        case Broken():
+            return Lifecycle.ENDED if wished is not None and wished.ends else Lifecycle.FAILED
+        case _ if wished is not None:
+            return wished.leads_to
+        case NotStarted():
+            return Lifecycle.FAILED
+        case Exited():
+            # When nobody saw it end, the machine went down; a cut turn goes on before the CLI has answered, and
+            # may have ended it. Both are tried again: the limit on starts is the end of it.
+            tries_again = end.code is None or snapshot.current is not None
+            failed_to_start = snapshot.lifecycle is Lifecycle.STARTING and not tries_again
+            return Lifecycle.FAILED if failed_to_start else Lifecycle.PARKED
+        case Lost() | NoProcess():
+            return Lifecycle.PARKED
+        case _:
+            assert_never(end)
+
+
+def _notice(end: ProcessEnd, wished: Departure | None) -> Sequence[e.Noticed]:
+    match end:
+        case Exited() if end.trouble:
+            return (e.Noticed("process_ended", end.trouble),)
+        case NotStarted() if wished is None:
+            return (e.Noticed("failed", end.why),)
+        case Outlived():
+            return (e.Noticed("failed", _sentence(end)),)
+        case Broken():
+            return (e.Noticed(end.topic, end.sentence),)
+        case _:
+            return ()

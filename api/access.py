@@ -4,12 +4,12 @@ A face says who the actor is and which role the settings give; owners share sing
 role. Names never count, and what a message claims of its sender never comes here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 
 import msgspec
 
-from sessions.errors import NotAllowed
+from sessions.errors import NotAllowed, SessionHidden
 from sessions.model import ShareLevel
 
 
@@ -41,6 +41,22 @@ class Actor(msgspec.Struct, frozen=True):
     face: str
     role: Role
     group_ids: tuple[str, ...] = ()
+
+
+ActorSource = Callable[[], Awaitable[Actor]]
+"""Says who somebody is now, role and groups included: asked again as long as they follow something.
+
+Raises what keeps it from knowing; whoever asks must then take it for a no.
+"""
+
+
+def unchanging(actor: Actor) -> ActorSource:
+    """A source for somebody whose role cannot change meanwhile, such as the owner of the machine."""
+
+    async def answer() -> Actor:
+        return actor
+
+    return answer
 
 
 class SessionFacts(msgspec.Struct, frozen=True):
@@ -75,9 +91,12 @@ def may(actor: Actor, action: Action, session: SessionFacts | None = None) -> bo
 
 
 def authorize(actor: Actor, action: Action, session: SessionFacts | None = None) -> None:
-    """Raise `NotAllowed` unless `actor` may do `action`."""
-    if not may(actor, action, session):
-        raise NotAllowed(action)
+    """Raise `NotAllowed` unless `actor` may do `action`; `SessionHidden` if they may not even view it."""
+    if may(actor, action, session):
+        return
+    if session is not None and not may(actor, Action.VIEW, session):
+        raise SessionHidden(action)
+    raise NotAllowed(action)
 
 
 def _shared(actor: Actor, action: Action, session: SessionFacts | None) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from api.access import Actor
+from api.access import Actor, ActorSource
 from api.administering import AdministeringCommand
 from api.command import Command, R
 from api.finding import FindingCommand
@@ -30,9 +30,11 @@ class Core(Protocol):
         """
         ...
 
-    def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
+    def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
         """Events of a session numbered above `after`, stored ones first, then live ones; see `Bus.follow`.
 
-        Close it (`aclosing`) to stop listening. Raises `NotAllowed` or `SessionNotFound` at the first step.
+        `who` is asked at the first step, at least once a minute, and whenever the session's shares change. Once
+        they may not view the session, nothing more comes: `NotAllowed`, or `SessionNotFound` if it is gone.
+        Close it (`aclosing`) to stop listening.
         """
         ...

@@ -2,6 +2,7 @@
 
 The server greets with `Hello`. Then each request carries an id of the client's choosing, and each answer to
 it the same id: one `Reply` or `Failed` to a `Perform`; `Happened` in any number to a `Follow`, until `Failed`.
+Now and then a `Follow` brings `WhoFollows`: nothing more comes until the client has said who it is now.
 Ids are unique among what runs on a connection. Version `PROTOCOL` changes when an old client would not
 understand; additional fields are no such change.
 """
@@ -17,7 +18,7 @@ from api.access import Actor
 from sessions.errors import SessionError
 from sessions.events import Feed
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """A prompt of a million characters fits, whatever they are."""
 _CHUNK_BYTES = 1 << 16
@@ -40,13 +41,20 @@ class Follow(msgspec.Struct, frozen=True, tag="follow", kw_only=True):
     actor: Actor | None = None
 
 
+class Following(msgspec.Struct, frozen=True, tag="following", kw_only=True):
+    """Who the actor of the `Follow` with this id is now: the answer to `WhoFollows`."""
+
+    id: int
+    actor: Actor
+
+
 class Cancel(msgspec.Struct, frozen=True, tag="cancel", kw_only=True):
     """Stop the `Follow` with this id; nothing is answered, and an id that is not running is no error."""
 
     id: int
 
 
-Request = Perform | Follow | Cancel
+Request = Perform | Follow | Following | Cancel
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -70,6 +78,12 @@ class Happened(msgspec.Struct, frozen=True, tag="happened"):
     feed: Feed
 
 
+class WhoFollows(msgspec.Struct, frozen=True, tag="who_follows"):
+    """The `Follow` with this id goes on once its client has answered with `Following`."""
+
+    id: int
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """A refusal: `kind` is the class of the error, `facts` its attributes. An `id` of 0 means: no request."""
 
@@ -79,7 +93,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     facts: dict[str, Any] = {}
 
 
-Response = Hello | Reply | Happened | Failed
+Response = Hello | Reply | Happened | WhoFollows | Failed
 
 requests = msgspec.json.Decoder(Request)
 responses = msgspec.json.Decoder(Response)

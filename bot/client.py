@@ -25,6 +25,7 @@ from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox import Inbox
 from bot.lost_places import LostPlaces
+from bot.members import Members
 from bot.opening import Opener
 from bot.prompts import PromptHandler
 from bot.rate_limits import LONGEST_WAIT_S, keep_to_buckets
@@ -78,9 +79,9 @@ class BridgeClient(commands.Bot):
         self.asker = Asker(face, self.opener)
         self.projects = RecentProjects(face.core)
         self.controls = Controls(face, self, self.opener, self.asker)
-        self.inbox = Inbox(
-            face.db, PromptHandler(face, self, self.opener, self.refusal_audit), self.start_task, face.now_ms
-        )
+        self.members = Members(self, face.access)
+        prompts = PromptHandler(face, self, self.opener, self.members, self.refusal_audit)
+        self.inbox = Inbox(face.db, prompts, self.start_task, face.now_ms)
         self.arrivals = Arrivals(face, self, self.inbox, self.refusal_audit, self._missed)
         self.catch_up = CatchUp(face, self, self.inbox, self.arrivals.take)
         self.caught_up = asyncio.Event()

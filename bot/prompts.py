@@ -3,7 +3,6 @@
 Acts on inbox rows, whose bodies are `MessageBody`; the same row again has no second effect.
 """
 
-import asyncio
 import hashlib
 import logging
 from math import ceil
@@ -21,13 +20,13 @@ from api import (
     WithdrawQueued,
 )
 from api.access import Actor, Role
-from bot.actors import Somebody, actor_of
 from bot.attachments import fetch_files, with_files
 from bot.delivery_rows import is_being_opened
 from bot.errors import CONNECTION_BROKEN, sentence_for
 from bot.face import Face
 from bot.inbox import TryAgain
 from bot.inbox_rows import InboxRow, was_noted_of_an_edit
+from bot.members import Members
 from bot.messages import MessageBody, origin_of, said
 from bot.opening import THREAD, Opener, Spot, Wish
 from bot.refusal_audit import RefusalAudit
@@ -49,20 +48,26 @@ HAS_IT_ALREADY = (
 )
 SENT = "sent already"
 _MOST_TOLD = 10_000
-_ROLES_KNOWN_S = 30.0
 _MAY_PASS = (discord.DiscordServerError, discord.RateLimited, *CONNECTION_BROKEN)
 
 
 class PromptHandler:
     """Acts on messages, edits and deletions; see `inbox.Handler`."""
 
-    def __init__(self, face: Face, client: discord.Client, opener: Opener, refusal_audit: RefusalAudit) -> None:
+    def __init__(
+        self,
+        face: Face,
+        client: discord.Client,
+        opener: Opener,
+        members: Members,
+        refusal_audit: RefusalAudit,
+    ) -> None:
         self._face = face
         self._refusal_audit = refusal_audit
         self._client = client
         self._opener = opener
+        self._members = members
         self._told: dict[tuple[int, int, str], None] = {}
-        self._roles: dict[tuple[int, int], tuple[float, tuple[int, ...] | None]] = {}
 
     async def handle(self, row: InboxRow) -> str:
         """Act on `row`; the note says why it was refused. Raises `TryAgain` and what `give_up` takes."""
@@ -94,7 +99,7 @@ class PromptHandler:
     # --- messages ---------------------------------------------------------------------------------------
 
     async def _message(self, row: InboxRow, body: MessageBody) -> str:
-        actor = await self.actor(row.author_id, body.guild_id, body.role_ids)
+        actor = await self._members.actor(row.author_id, body.guild_id, body.role_ids)
         if actor.role is Role.NOBODY:
             await self._refusal_audit.note(actor)
             return "nobody"
@@ -174,7 +179,7 @@ class PromptHandler:
         content = with_files(self._said(body), turn.attachments)
         if content == turn.prompt:
             return "nothing changed"
-        actor = await self.actor(row.author_id, body.guild_id, body.role_ids)
+        actor = await self._members.actor(row.author_id, body.guild_id, body.role_ids)
         wish = EditQueued(session_id=turn.session_id, turn_id=turn.id, content=content)
         note = await self._change_queue(actor, turn, wish)
         if note == SENT and not await was_noted_of_an_edit(self._face.db, body.message_id, SENT):
@@ -185,7 +190,7 @@ class PromptHandler:
         turn = await find_turn_by_origin(self._face.db, origin_of(int(row.body["message_id"])))
         if turn is None:
             return "no prompt"
-        actor = await self.actor(row.author_id, int(row.body["guild_id"]), None)
+        actor = await self._members.actor(row.author_id, int(row.body["guild_id"]))
         return await self._change_queue(
             actor, turn, WithdrawQueued(session_id=turn.session_id, turn_id=turn.id)
         )
@@ -204,28 +209,7 @@ class PromptHandler:
             return str(error)
         return ""
 
-    # --- people -----------------------------------------------------------------------------------------
-
-    async def actor(self, user_id: int, guild_id: int, role_ids: tuple[int, ...] | None) -> Actor:
-        """Who wrote it. Where the roles are not known, Discord is asked; who has left is nobody."""
-        if role_ids is None:
-            role_ids = await self._roles_of(user_id, guild_id)
-        if role_ids is None:
-            return actor_of(self._face.access, Somebody(user_id, None))
-        return actor_of(self._face.access, Somebody(user_id, guild_id, frozenset(role_ids)))
-
-    async def _roles_of(self, user_id: int, guild_id: int) -> tuple[int, ...] | None:
-        """A member's roles; None for who has left. Remembered for a while: one may have written much."""
-        now = asyncio.get_running_loop().time()
-        self._roles = {key: known for key, known in self._roles.items() if now - known[0] < _ROLES_KNOWN_S}
-        if (guild_id, user_id) not in self._roles:
-            try:
-                member = await self._client.http.get_member(guild_id, user_id)
-                found: tuple[int, ...] | None = tuple(int(each) for each in member["roles"])
-            except discord.NotFound:
-                found = None
-            self._roles[guild_id, user_id] = (now, found)
-        return self._roles[guild_id, user_id][1]
+    # --- answering --------------------------------------------------------------------------------------
 
     async def _tell_once(self, row: InboxRow, sentence: str) -> None:
         """Answer, but not to every message: people may talk in a thread that is not theirs."""

@@ -8,10 +8,11 @@ from bot.errors import Refused
 from bot.face import Face
 from bot.opening import THREAD
 from bot.rows import Place, places_in
-from sessions.errors import NotAllowed, SessionNotFound
+from sessions.errors import UNSEEN, NotAllowed, SessionNotFound
 from sessions.model import Lifecycle
 
 NO_SESSION = "There is no session here. Start one with /claude, or name one in the option “session”."
+NONE_OF_THIS_ID = "There is no session of this id that you may see; it may have been cleared."
 
 
 async def session_place(face: Face, channel_id: int, user_id: int) -> Place | None:
@@ -25,7 +26,11 @@ async def session_place(face: Face, channel_id: int, user_id: int) -> Place | No
 async def session_meant(face: Face, actor: Actor, channel_id: int, named: str = "") -> SessionInfo:
     """The session `named` by its id, or that of the channel. Raises `Refused`, `SessionError`."""
     if named:
-        return await face.core.perform(actor, GetSession(session_id=named))
+        try:
+            return await face.core.perform(actor, GetSession(session_id=named))
+        except UNSEEN as error:
+            # Nobody learns from the answer whether somebody else has a session of this id.
+            raise Refused(NONE_OF_THIS_ID) from error
     user_id = discord_id(actor.user_id) or 0
     last_error: NotAllowed | None = None
     for place in await places_in(face.db, channel_id):

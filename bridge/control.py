@@ -16,7 +16,7 @@ from typing import Any, Self, assert_never
 import msgspec
 
 from api import Command, Core, wire
-from api.access import Actor
+from api.access import Actor, ActorSource, unchanging
 from bridge import control_socket
 from sessions.errors import SessionError
 from storage import StorageError
@@ -77,6 +77,7 @@ class _Connection:
         self._writer = writer
         self._answers: asyncio.Queue[wire.Response] = asyncio.Queue(_QUEUED_ANSWERS)
         self._follows: dict[int, asyncio.Task[None]] = {}
+        self._who: dict[int, asyncio.Future[Actor]] = {}
         self._free = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self) -> None:
@@ -134,6 +135,9 @@ class _Connection:
                 task = tasks.create_task(self._follow(request), name="control subscription")
                 self._follows[request.id] = task
                 task.add_done_callback(lambda _: self._follows.pop(request.id, None))
+            case wire.Following():
+                if (asked := self._who.get(request.id)) is not None and not asked.done():
+                    asked.set_result(request.actor)
             case wire.Cancel():
                 if follow := self._follows.get(request.id):
                     follow.cancel()
@@ -152,13 +156,33 @@ class _Connection:
         await self._answers.put(answer)
 
     async def _follow(self, request: wire.Follow) -> None:
-        feed = self._core.follow(request.actor or self._actor, request.session_id, request.after)
+        feed = self._core.follow(self._source(request), request.session_id, request.after)
         try:
             async with aclosing(feed):
                 async for item in feed:
                     await self._answers.put(wire.Happened(request.id, item))
         except Exception as error:
             await self._answers.put(_failed(request.id, error))
+
+    def _source(self, request: wire.Follow) -> ActorSource:
+        """Who follows: first whom the request names, later whom the client then says."""
+        if request.actor is None:
+            return unchanging(self._actor)
+        named: list[Actor] = [request.actor]
+
+        async def ask() -> Actor:
+            if named:
+                return named.pop()
+            # No deadline: a client that reads slowly finds the question late, and is sent nothing until then.
+            answer: asyncio.Future[Actor] = asyncio.get_running_loop().create_future()
+            self._who[request.id] = answer
+            try:
+                await self._answers.put(wire.WhoFollows(request.id))
+                return await answer
+            finally:
+                self._who.pop(request.id, None)
+
+        return ask
 
     async def _refuse(self, request_id: int, sentence: str) -> None:
         await self._answers.put(wire.Failed(request_id, SessionError.__name__, sentence))

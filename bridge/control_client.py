@@ -1,4 +1,4 @@
-"""The core from afar: `commands.Core` over the control socket of the process that owns the data directory."""
+"""The core from afar: `api.Core` over the control socket of the process that owns the data directory."""
 
 import asyncio
 import itertools
@@ -10,7 +10,7 @@ from typing import TypeVar, assert_never, cast
 import msgspec
 
 from api import AnyCommand, Command, wire
-from api.access import Actor
+from api.access import Actor, ActorSource
 from bridge import control_socket
 from bridge.background_task import running
 from sessions.errors import CoreLost, SessionError
@@ -29,7 +29,7 @@ class AnotherVersion(CoreLost):
 
 
 class ControlClient:
-    """Implements `commands.Core`. Made by `connected`. Every method may raise `CoreLost` as well."""
+    """Implements `api.Core`. Made by `connected`. Every method may raise `CoreLost` as well."""
 
     def __init__(self, data_dir: Path, line: "_Line") -> None:
         self._data_dir = data_dir
@@ -39,7 +39,7 @@ class ControlClient:
         self._lost = False
 
     async def perform(self, actor: Actor, command: Command[R]) -> R:
-        """See `commands.Core.perform`."""
+        """See `api.Core.perform`."""
         if self._lost:
             raise _lost()
         request_id = next(self._ids)
@@ -52,15 +52,17 @@ class ControlClient:
             self._waiting.pop(request_id, None)
         return cast("R", msgspec.json.decode(body, type=command.reply))
 
-    async def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
-        """See `commands.Core.follow`. On a connection of its own, so that a slow reader delays nothing else."""
+    async def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
+        """See `api.Core.follow`. On a connection of its own, so that a slow reader delays nothing else."""
         async with _connected_line(self._data_dir) as line:
-            await line.send(wire.Follow(id=1, session_id=session_id, after=after, actor=actor))
+            await line.send(wire.Follow(id=1, session_id=session_id, after=after, actor=await who()))
             async with aclosing(line.responses()) as responses:
                 async for response in responses:
                     match response:
                         case wire.Happened():
                             yield response.feed
+                        case wire.WhoFollows():
+                            await line.send(wire.Following(id=1, actor=await who()))
                         case wire.Failed():
                             raise wire.rebuilt(response)
                         case wire.Hello() | wire.Reply():
@@ -82,7 +84,7 @@ class ControlClient:
                     answer.set_exception(_lost())
 
     def _hand_over(self, response: wire.Response) -> None:
-        if isinstance(response, wire.Hello | wire.Happened):
+        if isinstance(response, wire.Hello | wire.Happened | wire.WhoFollows):
             return
         answer = self._waiting.get(response.id)
         if answer is None or answer.done():

@@ -7,7 +7,7 @@ import asyncio
 from contextlib import aclosing, suppress
 
 import api as c
-from api.access import Actor
+from api.access import Actor, unchanging
 from console import render
 from console.live import Growing, grown, without_first
 from console.printed import AskShown, Shown
@@ -100,7 +100,7 @@ class Follower:
         return view
 
     async def _fill(self, core: c.Core, view: View, items: asyncio.Queue[Feed]) -> None:
-        async with aclosing(core.follow(self._actor, view.session_id, view.number)) as feed:
+        async with aclosing(core.follow(unchanging(self._actor), view.session_id, view.number)) as feed:
             async for item in feed:
                 await items.put(item)
 

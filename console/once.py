@@ -16,7 +16,7 @@ from typing import assert_never
 import msgspec
 
 import api as c
-from api.access import Actor
+from api.access import Actor, unchanging
 from console.text import clean
 from machine.own_command import typed_bridge
 from sessions import events as e
@@ -136,7 +136,7 @@ class _OnceRun:
     async def _follow(self, core: c.Core) -> e.TurnEnded:
         """Show the turn as it goes; return its end, once Claude is idle again."""
         ended: e.TurnEnded | None = None
-        async with aclosing(core.follow(self.actor, self.session_id, self.seen)) as feed:
+        async with aclosing(core.follow(unchanging(self.actor), self.session_id, self.seen)) as feed:
             async for item in feed:
                 if isinstance(item, e.PartialText):
                     continue

@@ -5,13 +5,13 @@ The types say that no command is forgotten: each file takes the union of its the
 
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import TypeVar, cast
 
 import api as c
-from api.access import Action, Actor, Role, authorize, may
+from api.access import Action, Actor, ActorSource, Role, authorize, may
 from service.administering import administer
 from service.finding import find
+from service.following import follow_session
 from service.making import make
 from service.managing import manage
 from service.parts import ServiceParts
@@ -54,13 +54,9 @@ class SessionService:
             raise
         return cast("R", done)
 
-    async def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
+    def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
         """See `api.Core.follow`."""
-        session = await self._manager.get_session(session_id)
-        authorize(actor, Action.VIEW, await session_facts(session))
-        async with aclosing(self._manager.bus.follow(session.id, after)) as feed:
-            async for item in feed:
-                yield item
+        return follow_session(self._parts, who, session_id, after)
 
     async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
         """Whether `actor` may do `action` to the session; False when there is no such session."""

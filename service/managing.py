@@ -7,9 +7,9 @@ from api.access import Action, Actor, authorize
 from service.modes import check_mode, mode_for
 from service.parts import ServiceParts
 from service.session_info import session_info
-from sessions import rows
+from sessions.events import SharesChanged
 from sessions.manager import SessionManager
-from sessions.model import ShareLevel, TurnId
+from sessions.model import TurnId
 from sessions.session import Session
 from sessions.session_maker import NewSession
 
@@ -62,9 +62,5 @@ async def _branch(manager: SessionManager, parent: Session, actor: Actor, comman
 
 
 async def _share(session: Session, actor: Actor, command: c.Share) -> None:
-    if command.level is None:
-        statement = rows.delete_share(session.id, command.grantee)
-    else:
-        level, now_ms = ShareLevel(command.level), session.around.clock.now_ms()
-        statement = rows.upsert_share(session.id, command.grantee, level, actor.user_id, now_ms)
-    await session.around.db.write([statement])
+    async with session.change() as draft:
+        draft.add(SharesChanged(command.grantee, command.level, actor.user_id))

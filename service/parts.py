@@ -8,8 +8,12 @@ from sessions.manager import SessionManager
 
 @dataclass(frozen=True, slots=True)
 class ServiceParts:
-    """One for all commands. `secrets` are values that no file handed out may contain, such as tokens."""
+    """One for all commands. `secrets` are values that no file handed out may contain, such as tokens.
+
+    `ask_again_s` is how long who follows a session goes on without being asked again who they are.
+    """
 
     manager: SessionManager
     budget: Budget = field(default_factory=Budget)
     secrets: tuple[str, ...] = ()
+    ask_again_s: float = 50.0

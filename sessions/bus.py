@@ -7,6 +7,7 @@ falls behind its bounded queue loses nothing: it is sent back to the store. Noth
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 
 from sessions.events import Feed, PartialText, TurnEnded
 from sessions.model import SessionId, TurnId
@@ -97,32 +98,39 @@ class Bus:
         Never ends by itself. Each number comes once and in order; partial text comes without holes, but may
         begin anew (`start` 0).
         """
+        async with aclosing(self.batches(session_id, after)) as batches:
+            async for batch in batches:
+                for item in batch:
+                    yield item
+
+    async def batches(self, session_id: SessionId, after: int) -> AsyncGenerator[Sequence[Feed], None]:
+        """What `follow` yields, as much at once as there is: waiting costs once a batch, not once an item."""
         subscription = self.subscribe(session_id)
         seams = _PartialSeams()
         try:
             while True:
                 while page := await load_events(self._db, session_id, after=after, limit=PAGE):
-                    for numbered in page:
-                        yield numbered
+                    yield page
                     after = page[-1].number
-                for partial in self._partials(session_id):
-                    if fresh := seams.restart(partial):
-                        yield fresh
+                if growing := [fresh for each in self._partials(session_id) if (fresh := seams.restart(each))]:
+                    yield growing
                 caught_up = True
                 while caught_up:
                     items = await subscription.take()
                     caught_up = bool(items)
+                    batch: list[Feed] = []
                     for item in items:
                         if isinstance(item, PartialText):
-                            for piece in seams.join(item, self._partials):
-                                yield piece
+                            batch += seams.join(item, self._partials)
                         elif item.number == after + 1:
                             after = item.number
                             if isinstance(item.event, TurnEnded):
                                 seams.forget(item.event.turn_id)
-                            yield item
+                            batch.append(item)
                         elif item.number > after:
                             caught_up = False
+                    if batch:
+                        yield batch
         finally:
             self.unsubscribe(subscription)
 

@@ -67,6 +67,14 @@ class NotAllowed(SessionError):
         self.action = action
 
 
+class SessionHidden(NotAllowed):
+    """The actor may not even know that the session exists."""
+
+
+UNSEEN = (SessionNotFound, SessionHidden)
+"""What to catch where an id that is missing and one that is somebody else's are to be answered alike."""
+
+
 class AlreadyDecided(SessionError):
     """Somebody else answered the ask first, or it was withdrawn; `by` is empty then."""
 

@@ -18,6 +18,7 @@ from sessions.model import (
     Lifecycle,
     PermissionMode,
     SessionId,
+    ShareLevel,
     TokenUsage,
     TurnId,
     TurnKind,
@@ -288,6 +289,14 @@ class TitleChanged(msgspec.Struct, frozen=True, tag="title_changed"):
     by_person: bool
 
 
+class SharesChanged(msgspec.Struct, frozen=True, tag="shares_changed"):
+    """The session is shared with a user or group id for `level` from here on, or no longer (None)."""
+
+    grantee: str
+    level: ShareLevel | None
+    by: str
+
+
 class BackgroundTasksChanged(msgspec.Struct, frozen=True, tag="background_tasks_changed"):
     """The tasks that run in the background now: all of them, not the difference."""
 
@@ -337,6 +346,7 @@ Event = (
     | ModelChanged
     | ModeChanged
     | TitleChanged
+    | SharesChanged
     | BackgroundTasksChanged
     | CommandsListed
     | ContextMeasured

@@ -189,7 +189,7 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
                 event.turn_id, event.prompt_uuid, event.kind, event.author_id, None, event.next_ordinal
             )
             return replace(numbered, queue=(again, *snapshot.queue))
-        case e.TurnEdited():
+        case e.TurnEdited() | e.SharesChanged():
             return numbered
         case e.TurnMovedToFront():
             chosen = [turn for turn in snapshot.queue if turn.turn_id == event.turn_id]

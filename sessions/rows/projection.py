@@ -9,9 +9,11 @@ from sessions.model import (
     Ask,
     Block,
     SessionId,
+    ShareLevel,
     TurnId,
 )
 from sessions.rows.encoding import as_json
+from sessions.rows.writing import delete_share, upsert_share
 from sessions.state import Snapshot
 from storage import Statement
 
@@ -146,6 +148,10 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
                 "UPDATE asks SET status = 'withdrawn', closed_ms = ? WHERE id = ? AND status = 'open'",
                 (at_ms, event.ask_id),
             )
+        case e.SharesChanged(grantee=grantee, level=None):
+            yield delete_share(session_id, grantee)
+        case e.SharesChanged(grantee=grantee, level=ShareLevel() as level):
+            yield upsert_share(session_id, grantee, level, event.by, at_ms)
         case e.HostEnded():
             yield Statement(
                 "UPDATE hosts SET status = 'ended', exit_code = ?, reason = ?, ended_ms = ?"

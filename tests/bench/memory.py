@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import mean
 
 from api import CreateSession, SendMessage
-from api.access import Actor, Role
+from api.access import Actor, Role, unchanging
 from backends.auto import BackendOptions, choose_backend
 from backends.directory import host_directories
 from bridge.control_client import ControlClient, connected
@@ -90,7 +90,7 @@ async def begin(core: ControlClient, number: int, until: type[TurnStarted | Turn
     info = await core.perform(_ADMIN, CreateSession(channel_id=f"bench:{number}"))
     prompt = SendMessage(session_id=info.id, content="demo:text a short answer", origin=f"bench {info.id}")
     await core.perform(_ADMIN, prompt)
-    async with asyncio.timeout(_DEADLINE_S), aclosing(core.follow(_ADMIN, info.id, 0)) as feed:
+    async with asyncio.timeout(_DEADLINE_S), aclosing(core.follow(unchanging(_ADMIN), info.id, 0)) as feed:
         async for item in feed:
             if isinstance(item, Numbered) and isinstance(item.event, until):
                 return

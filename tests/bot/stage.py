@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from api import Command, GetSession
-from api.access import Actor
+from api.access import Actor, ActorSource
 from bot.rows import Place, insert_place, load_place
 from bridge.schema import schema
 from service.session_info import info_of
@@ -224,7 +224,7 @@ class Stage:
             raise SessionNotFound(command.session_id)
         return info_of(actors.snapshot)
 
-    async def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[e.Feed, None]:
+    async def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[e.Feed, None]:
         """Not used by the view."""
         for never in list[e.Feed]():
             yield never

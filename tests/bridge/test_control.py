@@ -14,7 +14,7 @@ import pytest
 
 import api as c
 from api import wire
-from api.access import Action, Actor, Role
+from api.access import Action, Actor, ActorSource, Role, unchanging
 from bridge import control_socket
 from bridge.control import ControlServer
 from bridge.control_client import ControlClient, connected
@@ -49,7 +49,7 @@ class FakeCore:
             raise self.answer
         return cast("R", self.answer)
 
-    async def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[e.Feed, None]:
+    async def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[e.Feed, None]:
         self.following += 1
         try:
             if session_id != SESSION:
@@ -168,12 +168,12 @@ async def test_events_come_from_the_number_asked_for_and_a_closed_follower_is_le
 ) -> None:
     core.produced = [e.Numbered(SESSION, n, 0, e.Noticed("t", f"event {n}")) for n in range(1, 6)]
     core.produced.append(e.PartialText(SESSION, 5, TurnId("t"), "k", "text", 0, "grow"))
-    async with aclosing(client.follow(ME, SESSION, 2)) as feed:
+    async with aclosing(client.follow(unchanging(ME), SESSION, 2)) as feed:
         seen = [await anext(feed) for _ in range(4)]
         assert seen == core.produced[2:]
     await until(lambda: core.following == 0)
     with pytest.raises(errors.SessionNotFound):
-        await anext(client.follow(ME, "other", 0))
+        await anext(client.follow(unchanging(ME), "other", 0))
 
 
 async def test_a_reader_that_does_not_read_stalls_neither_the_core_nor_others(
@@ -265,7 +265,7 @@ async def test_the_end_of_the_owner_is_told_to_everybody_who_waits(data_dir: Pat
     core.waits.clear()
     async with AsyncExitStack() as server:
         await server.enter_async_context(ControlServer(core, data_dir))
-        async with connected(data_dir) as client, aclosing(client.follow(ME, SESSION, 0)) as feed:
+        async with connected(data_dir) as client, aclosing(client.follow(unchanging(ME), SESSION, 0)) as feed:
             asked = asyncio.create_task(client.perform(ME, c.Interrupt(session_id=SESSION)))
             following = asyncio.ensure_future(anext(feed))
             await until(lambda: core.asked and core.following)

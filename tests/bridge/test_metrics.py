@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientSession
 
 from api import Command, ReadStatistics, Statistics, Totals, UsageRow
-from api.access import Actor
+from api.access import Actor, ActorSource
 from bridge.metrics import CONTENT_TYPE, exposition, keep_file, serving
 from sessions.errors import SessionError
 from sessions.events import Feed
@@ -44,7 +44,7 @@ class Figures:
             raise SessionError("not now")
         return cast("R", FIGURES)
 
-    def follow(self, actor: Actor, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
+    def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
         raise NotImplementedError
 
 

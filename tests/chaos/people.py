@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from api import AnswerAsk, Command, GetOrCreateSession, Park, SendMessage
-from api.access import Actor, Role
+from api.access import Actor, Role, unchanging
 from bridge.control_client import ControlClient, connected
 from sessions.errors import AlreadyDecided, CoreLost, SessionError
 from sessions.events import AskOpened, Feed, Noticed, Numbered, TurnEnded
@@ -216,7 +216,7 @@ class Person:
                 await asyncio.sleep(0.01)
 
     def _feed(self, client: ControlClient) -> Any:
-        return client.follow(self.actor, self.session_id, self._after)
+        return client.follow(unchanging(self.actor), self.session_id, self._after)
 
     async def _see(self, item: Feed, tasks: asyncio.TaskGroup) -> None:
         if not isinstance(item, Numbered):

@@ -1,0 +1,48 @@
+"""Who somebody on Discord is now: Discord is asked for their roles, since nothing tells when those change."""
+
+import asyncio
+
+import discord
+
+from api.access import Actor, ActorSource
+from bot.actors import AccessPolicy, Somebody, actor_of
+
+_KNOWN_S = 30.0
+
+
+class Members:
+    """Makes actors of user ids. Methods raise `discord.HTTPException` and what discord.py does offline."""
+
+    def __init__(self, client: discord.Client, access: AccessPolicy) -> None:
+        self._client = client
+        self._access = access
+        self._known: dict[tuple[int, int], tuple[float, Somebody]] = {}
+
+    async def actor(self, user_id: int, guild_id: int, role_ids: tuple[int, ...] | None = None) -> Actor:
+        """Who it is, with `role_ids` where Discord has said them; else asked, and remembered for half a minute.
+
+        Somebody may have written much at once.
+        """
+        if role_ids is not None:
+            return actor_of(self._access, Somebody(user_id, guild_id, frozenset(role_ids)))
+        now = asyncio.get_running_loop().time()
+        self._known = {key: known for key, known in self._known.items() if now - known[0] < _KNOWN_S}
+        if (guild_id, user_id) not in self._known:
+            self._known[guild_id, user_id] = (now, await self._ask(user_id, guild_id))
+        return actor_of(self._access, self._known[guild_id, user_id][1])
+
+    def source(self, user_id: int, guild_id: int) -> ActorSource:
+        """Says who it is each time it is asked; nothing is remembered."""
+
+        async def ask() -> Actor:
+            return actor_of(self._access, await self._ask(user_id, guild_id))
+
+        return ask
+
+    async def _ask(self, user_id: int, guild_id: int) -> Somebody:
+        try:
+            member = await self._client.http.get_member(guild_id, user_id)
+        except discord.NotFound:
+            return Somebody(user_id, None)  # has left, so in no guild
+        roles = frozenset(int(each) for each in member["roles"])
+        return Somebody(user_id, guild_id, roles, is_bot=bool(member["user"].get("bot")))

@@ -1,0 +1,43 @@
+"""One example of every command of the API: what tests of "all commands" go through."""
+
+from typing import Any, get_args
+
+import msgspec
+
+import api as c
+from sessions.model import Allow, PermissionMode, ShareLevel
+
+ALL: tuple[type[c.Command[Any]], ...] = get_args(c.AnyCommand)
+OF_ONE_SESSION: tuple[type[c.Command[Any]], ...] = get_args(c.AnySessionCommand)
+
+_REQUIRED: dict[str, Any] = {
+    "arguments": "",
+    "ask_id": "no-such-ask",
+    "channel_id": "c",
+    "content": "hello",
+    "conversation_id": "01890000-0000-7000-8000-00000000000c",
+    "data": b"{}",
+    "decision": Allow(),
+    "grantee": "discord:7",
+    "key": "key",
+    "level": ShareLevel.VIEW,
+    "mode": PermissionMode.PLAN,
+    "model": "opus",
+    "name": "compact",
+    "origin": "an origin",
+    "title": "A title",
+    "turn_id": "no-such-turn",
+}
+
+
+def example(kind: type[c.Command[Any]], **facts: Any) -> c.Command[Any]:
+    """A command of this kind; `facts` are set where it has such fields, the others have values that pass."""
+    fields = msgspec.structs.fields(kind)
+    values = {each.name: _REQUIRED[each.name] for each in fields if each.required and each.name not in facts}
+    values |= {each.name: facts[each.name] for each in fields if each.name in facts}
+    return kind(**values)
+
+
+def of_session(session_id: str) -> list[c.Command[Any]]:
+    """Every command about one session, about this one."""
+    return [example(kind, session_id=session_id) for kind in OF_ONE_SESSION]

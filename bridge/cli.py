@@ -6,17 +6,19 @@ Exit codes: 0 all went well, 1 Claude or the bridge failed, 2 bad usage or setti
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-OK, FAILED, BAD_USAGE = 0, 1, 2
+from bridge.invocation import Chat, ChatOnce, Doctor, Init, Invocation, Run, ShowStatus, Watch
 
 _EPILOG = """\
 Without a command the bridge starts: with a DISCORD_TOKEN as a Discord bot, without one in this terminal.
 Settings come from the environment and from the file .env; .env.example explains each of them.
 
 exit codes: 0 all went well, 1 Claude or the bridge failed, 2 bad usage or settings
+"""
+_RUN = """\
+exit codes: 0 it was stopped, 1 the bridge failed, 2 bad usage or settings
 """
 _CHAT = """\
 Without --session it goes on with the session of last time, or begins one. It joins a bridge that runs; leaving
@@ -47,70 +49,12 @@ exit codes: 0 all is well (warnings included), 1 a check failed, 2 wrong setting
 _MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Start the bridge."""
-
-    demo: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Chat:
-    """Talk to Claude in this terminal. An empty `session` is the one of last time, or a new one."""
-
-    session: str = ""
-    demo: bool = False
-    project: str = ""
-    model: str = ""
-    mode: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ChatOnce:
-    """One turn without a screen."""
-
-    prompt: str
-    chat: Chat
-    as_json: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Show what a host says, from its directory."""
-
-    directory: Path
-
-
-@dataclass(frozen=True, slots=True)
-class ShowStatus:
-    """Say what runs on this data directory."""
-
-    demo: bool
-    as_json: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Init:
-    """Ask for what a bot needs, and write `.env`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Doctor:
-    """Check everything; with `only_live` only whether a bridge runs and answers."""
-
-    as_json: bool
-    only_live: bool
-
-
-Invocation = Run | Chat | ChatOnce | Watch | ShowStatus | Init | Doctor
-
-
 def parse(arguments: Sequence[str]) -> Invocation:
     """What the command line asks for. Ends the program (`SystemExit`, code 0 or 2) for help and bad usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
     match options.command:
-        case None:
+        case None | "run":
             return Run(options.demo)
         case "watch":
             return Watch(options.directory)
@@ -172,13 +116,18 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="print the version and exit")
     parser.add_argument("--demo", action="store_true", help="in this terminal, on the built-in demo model")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _add_demo(
+        _add(commands, "run", "start the bridge, as without a command", _RUN),
+        "in this terminal, on the built-in demo model",
+    )
     _add_chat(commands)
     watch = _add(commands, "watch", "show what the Claude of a host directory says and does, live", _WATCH)
     watch.add_argument("directory", type=Path, metavar="DIR", help="DATA_DIR/run/SESSION/NUMBER")
     status = _add(commands, "status", "say whether the bridge runs, and which sessions there are", _STATUS)
-    status.add_argument("--demo", action="store_true", help="of the demo")
+    _add_demo(status, "of the demo")
     status.add_argument("--json", action="store_true", help="as JSON")
     _add(commands, "init", "set a Discord bot up: ask, check each answer, write .env", _INIT)
     doctor = _add(commands, "doctor", "check everything, and say what to do; has the invite link", _DOCTOR)
@@ -200,6 +149,11 @@ def _add(
     )
 
 
+def _add_demo(command: argparse.ArgumentParser, does: str) -> None:
+    # Without a default of its own: it would undo a `--demo` that stands before the command.
+    command.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help=does)
+
+
 def _add_chat(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     chat = _add(commands, "chat", "talk to Claude in this terminal", _CHAT)
     chat.add_argument("--once", metavar="PROMPT", help="one turn, the answer on stdout; - reads it from stdin")
@@ -207,5 +161,19 @@ def _add_chat(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     chat.add_argument("--project", metavar="NAME", default="", help="directory in WORKSPACE_ROOT (new session)")
     chat.add_argument("--model", default="", help="Claude's model (new session)")
     chat.add_argument("--mode", choices=_MODES, default="", help="what needs no permission (new session)")
-    chat.add_argument("--demo", action="store_true", help="on the built-in demo model, without an account")
+    _add_demo(chat, "on the built-in demo model, without an account")
     chat.add_argument("--json", action="store_true", help="with --once: print one JSON object")
+
+
+class _ShowVersion(argparse.Action):
+    """`--version`. Looks the version up only when it is asked for: that takes longer than all other parsing."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("claude-discord-bridge")
+        except PackageNotFoundError:  # run from a copy of the sources
+            found = "of an unknown version: it is not installed"
+        print(f"{parser.prog} {found}")
+        parser.exit()

@@ -3,9 +3,9 @@
 import sys
 from functools import partial
 
-from bridge.cli import BAD_USAGE, Chat, ChatOnce
 from bridge.cli_core import choose_place, finish, reached_core, say_on_stderr
 from bridge.control_socket import local_actor
+from bridge.invocation import BAD_USAGE, Chat, ChatOnce
 from bridge.settings import Settings
 from machine.own_command import typed_bridge
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api import Core
-from bridge.cli import BAD_USAGE, FAILED
+from bridge.invocation import BAD_USAGE, FAILED
 from bridge.ownership import AlreadyOwned, DataDirectoryRefused, Owner, OwnerKind, OwnershipError, current_owner
 from bridge.settings import Settings, load_settings
 from bridge.settings_errors import SettingsWrong

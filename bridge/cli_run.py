@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bridge.cli import BAD_USAGE, OK, Chat, Run
 from bridge.cli_core import finish, say_on_stderr
 from bridge.garbage_collection import rare_collections
+from bridge.invocation import BAD_USAGE, OK, Chat, Run
 from bridge.ownership import AlreadyOwned, OwnerKind, current_owner
 from bridge.settings import Settings
 from bridge.upkeep import keep_up

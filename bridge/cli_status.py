@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from api import QuerySessions, SessionInfo, SessionPage
-from bridge.cli import FAILED, OK, ShowStatus
 from bridge.cli_core import demo_or_not, finish
 from bridge.control_client import connected
 from bridge.control_socket import local_actor
+from bridge.invocation import FAILED, OK, ShowStatus
 from bridge.ownership import Owner, current_owner
 from bridge.settings import Settings
 from machine.own_command import typed_bridge

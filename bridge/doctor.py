@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from bridge.cli import BAD_USAGE, FAILED, OK
 from bridge.discord_checks import DiscordReport, check_discord
 from bridge.discord_rest import API
 from bridge.findings import Finding, Level, as_text
 from bridge.findings import failed as broken
+from bridge.invocation import BAD_USAGE, FAILED, OK
 from bridge.machine_checks import (
     check_backend,
     check_claude,

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bridge.cli import BAD_USAGE, FAILED, OK
 from bridge.discord_checks import PORTAL, Bot, check_guild, check_intent, check_public, check_token
 from bridge.discord_rest import API, DiscordTrouble, Guild, discord_rest
 from bridge.env_file import read_values, with_values, write_whole
 from bridge.findings import Finding, Level, as_text, failed
+from bridge.invocation import BAD_USAGE, FAILED, OK
 from bridge.machine_checks import check_claude, check_directory
 from bridge.settings import Settings, load_settings
 from bridge.settings_errors import SettingsWrong

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli import ShowStatus
 from bridge.cli_status import show_status
+from bridge.invocation import ShowStatus
 from bridge.ownership import OwnerKind, owning
 
 

@@ -33,6 +33,7 @@ from sessions.conversations import Conversations
 from sessions.dependencies import Patience
 from sessions.machine_reserve import MachineReserve
 from sessions.manager import Policy, SessionManager
+from sessions.parking import may_be_parked
 from sessions.recovery import end_survivors
 from sessions.retention import RetentionRules
 from sessions.slots import Limits
@@ -199,8 +200,7 @@ def _for_this_run(settings: Settings, options: CoreOptions, stack: AsyncExitStac
 
 async def _park_idle(manager: SessionManager) -> None:
     """End processes that have nothing to do: after a chat, nobody would be there to park them for hours."""
-    idle = [each for each in manager.loaded() if each.snapshot.is_idle and not each.snapshot.queue]
-    parks = (each.park("the chat was closed") for each in idle if not each.snapshot.background_tasks)
+    parks = [each.park_if(may_be_parked, "the chat was closed") for each in manager.loaded()]
     for result in await asyncio.gather(*parks, return_exceptions=True):
         if isinstance(result, Exception):
             log.warning("not parked", extra={"why": str(result)})

@@ -77,6 +77,10 @@ def record_departure(draft: Draft, departure: Departure) -> None:
         draft.withdraw_queue(departure.cause)
 
 
+class _Stays(Exception):
+    """The session is not as it was when somebody wished to park it."""
+
+
 class Leaving:
     """Whether one host is to end, and ending it. `stays` is called when a wish to leave is given up."""
 
@@ -100,11 +104,14 @@ class Leaving:
         ends = [each for each in known if each.ends]
         return (ends or known)[-1] if known else None
 
-    async def leave(self, departure: Departure) -> None:
+    async def leave(
+        self, departure: Departure, *, if_still: Callable[[Snapshot], bool] = lambda _: True
+    ) -> None:
         """End the host and wait until that is recorded: a polite request first, then signals, each bounded.
 
-        Raises `ClaudeUnavailable` if something outlives even SIGKILL; the session is then failed. Raises
-        `StorageError` if it cannot be written down that the host is to end; then it stays.
+        It stays if the state no longer is one that `if_still` accepts when the wish is written down. Raises
+        `ClaudeUnavailable` if something outlives even SIGKILL; the session is then failed. Raises
+        `StorageError` if the wish cannot be written down; then it stays, too.
         """
         self._wishes.append(departure)
         stop_s = self._session.around.patience.stop_s
@@ -112,14 +119,15 @@ class Leaving:
             # With a log that was cut it cannot be asked, only ended.
             with suppress(TimeoutError, LogCut):
                 async with asyncio.timeout(stop_s):
-                    await self._ask_to_leave(departure)
+                    await self._ask_to_leave(departure, if_still)
                     if not departure.keeps_turn:
                         await self._host.wait()
+        except _Stays:
+            self._give_up(departure)
+            return
         except (StorageError, asyncio.CancelledError):
             if must_be_stored(self._session.snapshot, departure):
-                # It stays, and goes on with what waits: a process that only waits to be left is sent nothing.
-                self._wishes.remove(departure)
-                self._stays()
+                self._give_up(departure)
             raise
         await self._kill(stop_s)
 
@@ -152,9 +160,16 @@ class Leaving:
         if self._unkillable is not None:
             raise ClaudeUnavailable(self._session.snapshot.reason)
 
-    async def _ask_to_leave(self, departure: Departure) -> None:
+    def _give_up(self, departure: Departure) -> None:
+        """It stays, and goes on with what waits: a process that only waits to be left is sent nothing."""
+        self._wishes.remove(departure)
+        self._stays()
+
+    async def _ask_to_leave(self, departure: Departure, if_still: Callable[[Snapshot], bool]) -> None:
         driver = self._session.around.driver
         async with self._session.change() as draft:
+            if not if_still(draft.snapshot):
+                raise _Stays
             record_departure(draft, departure)
             if departure.keeps_turn:
                 return

@@ -21,6 +21,7 @@ from sessions.clock import Clock
 from sessions.host_run import HostRun
 from sessions.machine_reserve import MachineReserve
 from sessions.model import Lifecycle, SessionId
+from sessions.parking import may_be_parked
 from sessions.process_end import Broken, Outlived, ProcessEnd
 from sessions.process_life import launch_and_stay, stay
 from sessions.prompt_sender import SHORTAGE_RETRY_S
@@ -155,8 +156,7 @@ class ProcessKeeper:
             self.grant()
 
     async def _park_if_idle(self, session: Session) -> None:
-        if session.snapshot.is_idle:
-            await session.park("its place was needed for another session")
+        await session.park_if(may_be_parked, "its place was needed for another session")
 
     # --- one process ------------------------------------------------------------------------------------
 

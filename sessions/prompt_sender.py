@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from sessions.driver import ImageFile
 from sessions.errors import ClaudeUnavailable
 from sessions.leaving import Departure
 from sessions.model import Activity, Attachment, Blocker, Lifecycle, TurnId, TurnStatus
+from sessions.parking import loses_nothing, may_be_parked
 from sessions.retry_until_stored import until_stored
 from sessions.state import QueuedTurn, Snapshot
 from storage import StorageError
@@ -68,7 +69,7 @@ class PromptSender:
                     await self._awake.wait()
             except TimeoutError:
                 if self._is_forgotten():
-                    await until_stored(partial(self._park, "nothing happened for a while"))
+                    await until_stored(partial(self._park, "nothing happened for a while", may_be_parked))
             self._awake.clear()
 
     def _pause(self) -> float | None:
@@ -79,7 +80,7 @@ class PromptSender:
         if snapshot.blocker is Blocker.USAGE_LIMIT and snapshot.limit_until_ms:
             left_s = (snapshot.limit_until_ms - self._around.clock.now_ms()) / 1000
             return max(_SHORTEST_PAUSE_S, left_s)
-        if not _may_park(snapshot):
+        if not may_be_parked(snapshot):
             return None
         return max(_SHORTEST_PAUSE_S, self._around.patience.idle_s - self._silent_s())
 
@@ -87,22 +88,22 @@ class PromptSender:
         return self._around.clock.monotonic() - self._run.last_output
 
     def _is_forgotten(self) -> bool:
-        return _may_park(self._session.snapshot) and self._silent_s() >= self._around.patience.idle_s
+        return may_be_parked(self._session.snapshot) and self._silent_s() >= self._around.patience.idle_s
 
     async def _send_next(self) -> None:
         await self._reopen_limit_if_due()
         snapshot = self._session.snapshot
         if self._run.leaving.departure is not None or not snapshot.is_idle:
             return
-        if self._run.log_bytes > MAX_LOG_BYTES and not snapshot.background_tasks:
-            await self._park("its log was full; the next prompt begins a fresh one")
+        if self._run.log_bytes > MAX_LOG_BYTES and loses_nothing(snapshot):
+            await self._park("its log was full; the next prompt begins a fresh one", loses_nothing)
         elif not snapshot.queue:
             await self._measure_if_stale()
         elif await self._has_room() and await self._has_rewound(snapshot.queue[0]):
             await self._send(snapshot.queue[0])
 
-    async def _park(self, cause: str) -> None:
-        await self._run.leaving.leave(Departure(Lifecycle.PARKED, cause))
+    async def _park(self, cause: str, if_still: Callable[[Snapshot], bool]) -> None:
+        await self._run.leaving.leave(Departure(Lifecycle.PARKED, cause), if_still=if_still)
 
     async def _send(self, turn: QueuedTurn) -> None:
         """Hand `turn` to the CLI, if it still is the next one."""
@@ -175,10 +176,6 @@ async def keep_transcript(session: "Session") -> None:
         await asyncio.to_thread(keep, snapshot.conversation_id, work_directory)
     except OSError as error:
         log.warning("transcript not copied", extra={"session": session.id, "error": error.errno})
-
-
-def _may_park(snapshot: Snapshot) -> bool:
-    return snapshot.is_idle and not snapshot.queue and not snapshot.background_tasks
 
 
 async def prompt_line(session: "Session", turn_id: TurnId) -> bytes:

@@ -245,6 +245,11 @@ class Session:
         """
         await self._leave(Departure(Lifecycle.PARKED, cause, keeps_turn=keep_turn))
 
+    async def park_if(self, may: Callable[[Snapshot], bool], cause: str) -> None:
+        """Park the session if its state, when its turn to change comes, still is one in which it `may` be."""
+        if self.run is not None and may(self.snapshot):
+            await self.run.leaving.leave(Departure(Lifecycle.PARKED, cause), if_still=may)
+
     async def hand_over(self) -> str:
         """Park the session and return the command that takes the conversation up in a terminal.
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from sessions.model import Lifecycle, SessionId
+from sessions.parking import may_be_parked
 from sessions.state import Snapshot
 
 
@@ -102,11 +103,7 @@ class SlotQueue:
             if freed is not None:
                 leaving.remove(freed)  # its place will do: no need to park another
                 continue
-            idle = [each for each in candidates if _may_be_parked(each)]
+            idle = [each for each in candidates if may_be_parked(each)]
             if idle:
                 return ParkOne(min(idle, key=lambda each: each.last_activity_ms).id, session_id)
         return Wait()
-
-
-def _may_be_parked(snapshot: Snapshot) -> bool:
-    return snapshot.is_idle and not snapshot.queue and not snapshot.background_tasks

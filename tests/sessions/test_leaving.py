@@ -10,6 +10,7 @@ from sessions import rows
 from sessions.leaving import Departure, record_departure
 from sessions.model import Activity, Blocker, Lifecycle
 from sessions.session import Session
+from sessions.slots import Limits
 from storage import Statement
 from tests.sessions.kit import DEADLINE_S, House, idle, send, statuses, until
 
@@ -168,6 +169,23 @@ async def test_a_park_that_is_given_up_once_it_is_stored_is_carried_out(here: Ho
     async with asyncio.timeout(DEADLINE_S):
         await session.until(lambda snapshot: snapshot.lifecycle is Lifecycle.PARKED)
     assert "process_ended" not in await topics(here, session)
+
+
+async def test_a_session_that_begins_background_work_as_its_place_is_wanted_keeps_it(here: House) -> None:
+    here.manager.keeper.slots.limits = Limits(max_sessions=1)
+    session, other = await after_one_turn(here), await here.session("other")
+    async with session.change() as draft:
+        await send(other, "two")
+        await in_line()
+        draft.add(e.BackgroundTasksChanged(("a build",)))
+        assert here.manager.keeper._parking == {session.id}
+    await until(lambda: not here.manager.keeper._parking)
+    assert session.snapshot.is_idle
+    assert other.snapshot.lifecycle is Lifecycle.QUEUED
+    async with session.change() as draft:
+        draft.add(e.BackgroundTasksChanged(()))
+    await idle(other)
+    assert session.snapshot.lifecycle is Lifecycle.PARKED
 
 
 async def notice_with_a_line(session: Session) -> None:

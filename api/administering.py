@@ -22,7 +22,10 @@ class ClearReport(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """Sums over turns; times in milliseconds, means over the turns that have them."""
+    """Sums over turns; times in milliseconds, means over the turns that have them.
+
+    `list_price_usd` is the part of `cost_usd` that no API key paid: it is no bill.
+    """
 
     turns: int = 0
     failed_turns: int = 0
@@ -36,6 +39,7 @@ class Totals(msgspec.Struct, frozen=True):
     mean_duration_ms: float = 0.0
     mean_first_text_ms: float = 0.0
     mean_ask_wait_ms: float = 0.0
+    list_price_usd: float = 0.0
 
 
 class UsageRow(msgspec.Struct, frozen=True):

@@ -19,7 +19,10 @@ from sessions.stored import StoredAsk, StoredTurn
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
-    """A session as faces show it. `place_in_line` counts sessions that get a process first."""
+    """A session as faces show it. `place_in_line` counts sessions that get a process first.
+
+    `list_price_usd` is the part of `cost_usd` that no API key paid: it is no bill.
+    """
 
     id: SessionId
     user_id: str
@@ -47,6 +50,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     limit_until_ms: int
     last_event: int
     work_directory_name: str
+    list_price_usd: float = 0.0
     terminal_hint: str = ""
     place_in_line: int | None = None
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api import SessionInfo
+from api.prices import price_mark
 from bot.bodies import Button, Card, Control, PostWish, Style, Verb
 from bot.markdown.cards import escape_inline
 from bot.wording import MODES, counted, model_words, moment, money, sentence, tokens
@@ -138,7 +139,10 @@ def status_card(info: SessionInfo, place: WorkPlace = WorkPlace()) -> Card:
     lines = [f"**State** {state_words(info)}", f"**Model** {model_words(info.model)} · {MODES[info.mode]}"]
     if info.context_window > 0:
         lines.append(f"**Context** {context_bar(info)}")
-    lines.append(f"**Cost** {money(info.cost_usd)} · {counted(info.message_count, 'prompt')}")
+    lines.append(
+        f"**Cost** {money(info.cost_usd)}{price_mark(info.cost_usd, info.list_price_usd)}"
+        f" · {counted(info.message_count, 'prompt')}"
+    )
     if info.queued_turns:
         lines.append(f"**Queue** {counted(len(info.queued_turns), 'prompt')} waiting")
     if info.background_tasks:

@@ -11,8 +11,10 @@ from api import (
     SessionInfo,
     SessionPage,
     Statistics,
+    Totals,
     TurnView,
 )
+from api.prices import price_mark
 from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
 from bot.markdown.cards import escape_inline, one_line
 from bot.wording import MODES, counted, duration, model_name, model_words, moment, money, person, tokens
@@ -89,7 +91,7 @@ def session_card(info: SessionInfo, channel_id: int | None, terminal_hint: str =
         f"Project: {escape_inline(info.project or info.work_directory_name, 80)}",
         f"Model: {model_words(info.model)} · {MODES[info.mode]}",
         f"Prompts: {info.message_count} · queued: {len(info.queued_turns)} · open asks: {len(info.open_asks)}",
-        f"{_context(info)}Cost: {money(info.cost_usd)}",
+        f"{_context(info)}Cost: {money(info.cost_usd)}{price_mark(info.cost_usd, info.list_price_usd)}",
         f"Started {moment(info.created_ms)} · last active {moment(info.last_activity_ms)}",
         f"Id: `{info.id}`",
     ]
@@ -140,7 +142,7 @@ def statistics_card(statistics: Statistics) -> Card:
     """The core at a glance."""
     total = statistics.totals
     states = " · ".join(f"{name} {count}" for name, count in sorted(statistics.by_lifecycle.items()))
-    cost = f"Cost: {money(total.cost_usd)}"
+    cost = f"Cost: {_cost(total)}"
     processes = f"Processes: {statistics.live_processes} of {statistics.max_processes}"
     means = (
         f"Mean turn: {duration(round(total.mean_duration_ms))}"
@@ -156,10 +158,14 @@ def statistics_card(statistics: Statistics) -> Card:
         means,
     ]
     groups = [
-        f"- {_group(each.group)}: {counted(each.totals.turns, 'turn')}, {money(each.totals.cost_usd)}"
+        f"- {_group(each.group)}: {counted(each.totals.turns, 'turn')}, {_cost(each.totals)}"
         for each in statistics.groups[:20]
     ]
     return Card(("**Statistics**", "\n".join(facts), "\n".join(groups)))
+
+
+def _cost(totals: Totals) -> str:
+    return f"{money(totals.cost_usd)}{price_mark(totals.cost_usd, totals.list_price_usd)}"
 
 
 def _group(group: str) -> str:

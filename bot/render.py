@@ -7,6 +7,7 @@ and the buttons. Leaves the words themselves to `turn_flow.py` and the asks amon
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from api.prices import price_mark
 from bot.ask_face import AskFace
 from bot.asks_cards import ask_card
 from bot.asks_decided import ask_mark
@@ -217,7 +218,7 @@ def _facts(face: TurnFace, setting: Setting, took: str) -> list[str]:
         return ["Done in the terminal"]
     facts = [f"Done in {took}"]
     if face.turn.cost_usd > 0:
-        facts.append(money(face.turn.cost_usd))
+        facts.append(money(face.turn.cost_usd) + price_mark(face.turn.cost_usd, face.turn.list_price_usd))
     if setting.default_model and setting.default_model not in setting.model:
         facts.append(model_name(setting.model))
     if face.flow.paths:

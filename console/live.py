@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from prompt_toolkit.utils import get_cwidth
 
+from api.prices import price_mark
 from console.asks import AskForm
 from console.commands import hints
 from console.text import clean, one_line
@@ -150,7 +151,7 @@ def status_line(view: View | None, typed: str, now_ms: int, *, is_demo: bool) ->
     if view.context_window and view.context_used:
         facts.append(f"context {view.context_used * 100 // view.context_window} %")
     if view.cost_usd:
-        facts.append(f"${view.cost_usd:.2f}")
+        facts.append(f"${view.cost_usd:.2f}{price_mark(view.cost_usd, view.list_price_usd)}")
     return [*fragments, *(("class:dim", f" · {fact}") for fact in facts)]
 
 

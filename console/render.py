@@ -16,6 +16,7 @@ from rich.text import Text as Styled
 from rich.theme import Theme
 
 from api import SessionInfo
+from api.prices import price_mark
 from console.printed import (
     AskSettled,
     AskShown,
@@ -232,7 +233,7 @@ def _turn_over(over: TurnOver) -> RenderableType:
     ended = over.ended
     facts = [f"{ended.duration_ms / 1000:.1f} s"] if ended.duration_ms else []
     if ended.cost_usd:
-        facts.append(f"${ended.cost_usd:.4f}")
+        facts.append(f"${ended.cost_usd:.4f}{price_mark(ended.cost_usd, ended.list_price_usd)}")
     tokens = ended.usage.input_tokens + ended.usage.output_tokens
     if tokens:
         facts.append(f"{tokens:,} tokens")

@@ -73,6 +73,7 @@ class View(msgspec.Struct, frozen=True):
     tools: tuple[OpenTool, ...] = ()
     asks: tuple[Ask, ...] = ()
     cost_usd: float = 0.0
+    list_price_usd: float = 0.0
     context_used: int = 0
     context_window: int = 0
     last_sentence: str = ""
@@ -252,6 +253,7 @@ def _ended(view: View, event: e.TurnEnded) -> tuple[View, list[Shown]]:
         waiting=_without(view, event.turn_id),
         tools=(),
         cost_usd=view.cost_usd + event.cost_usd,
+        list_price_usd=view.list_price_usd + event.list_price_usd,
         context_window=event.context_window or view.context_window,
     )
     is_silent = event.status is TurnStatus.WITHDRAWN

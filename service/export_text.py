@@ -15,6 +15,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+from api.prices import price_mark
 from sessions.archive import ArchivedTurn, SessionArchive
 from sessions.model import Block, Note, Other, Text, Thinking, ToolCall, ToolOutput, TurnKind, TurnStatus
 
@@ -48,7 +49,8 @@ def to_markdown(archive: SessionArchive, redact: Redact) -> str:
 
 def _summary(archive: SessionArchive) -> str:
     return (
-        f"{len(archive.turns)} turns · {archive.model or 'default model'} · ${archive.cost_usd:.4f} · "
+        f"{len(archive.turns)} turns · {archive.model or 'default model'} · ${archive.cost_usd:.4f}"
+        f"{price_mark(archive.cost_usd, archive.list_price_usd)} · "
         f"begun {_time(archive.created_ms)} · exported {_time(archive.exported_ms)}"
     )
 
@@ -66,7 +68,8 @@ def _footer(each: ArchivedTurn) -> str:
     end = (
         "" if turn.status is TurnStatus.DONE else f" · {turn.status}{': ' + turn.reason if turn.reason else ''}"
     )
-    return f"{_time(turn.queued_ms)} · {turn.duration_ms / 1000:.1f} s · {tokens} · ${turn.cost_usd:.4f}{end}"
+    cost = f"${turn.cost_usd:.4f}{price_mark(turn.cost_usd, turn.list_price_usd)}"
+    return f"{_time(turn.queued_ms)} · {turn.duration_ms / 1000:.1f} s · {tokens} · {cost}{end}"
 
 
 def _block_markdown(block: Block) -> str:

@@ -65,6 +65,7 @@ async def build_archive(session: Session) -> SessionArchive:
         mode=snapshot.mode,
         created_ms=snapshot.created_ms,
         cost_usd=snapshot.cost_usd,
+        list_price_usd=snapshot.list_price_usd,
         conversation_id=snapshot.conversation_id,
         last_prompt_uuid=snapshot.last_prompt_uuid if is_session_id(snapshot.last_prompt_uuid) else "",
         work_directory_name=Path(snapshot.work_directory).name,

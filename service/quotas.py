@@ -75,7 +75,7 @@ def _judge(used: Used, limit: float, what: str, now_ms: int) -> str:
 async def _turns(db: Database, user_id: str, now_ms: int) -> Used:
     rows = await db.read(
         "SELECT queued_ms, 1 FROM turns WHERE author_id = ? AND queued_ms > ? AND status <> 'withdrawn'"
-        " ORDER BY queued_ms",
+        " AND imported = 0 ORDER BY queued_ms",
         (user_id, now_ms - HOUR_MS),
     )
     return _used(rows, HOUR_MS)
@@ -84,7 +84,7 @@ async def _turns(db: Database, user_id: str, now_ms: int) -> Used:
 async def _dollars(db: Database, user_id: str, now_ms: int) -> Used:
     rows = await db.read(
         "SELECT queued_ms, cost_usd FROM turns WHERE author_id = ? AND queued_ms > ? AND cost_usd > 0"
-        " ORDER BY queued_ms",
+        " AND imported = 0 ORDER BY queued_ms",
         (user_id, now_ms - DAY_MS),
     )
     return _used(rows, DAY_MS)

@@ -41,6 +41,7 @@ def info_of(snapshot: Snapshot, terminal_hint: str = "", place_in_line: int | No
         background_tasks=len(snapshot.background_tasks),
         commands=snapshot.commands,
         cost_usd=snapshot.cost_usd,
+        list_price_usd=snapshot.list_price_usd,
         context_used=snapshot.context_used,
         context_window=snapshot.context_window,
         message_count=snapshot.message_count,

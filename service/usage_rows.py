@@ -21,7 +21,8 @@ async def read_usage(db: Database, since_ms: int, group_by: str) -> list[UsageRo
     rows = await db.read(
         f"SELECT {group} AS grouped, count(*), sum(turns.status = 'failed'), sum(cost_usd),"  # noqa: S608
         " sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens),"
-        " avg(nullif(duration_ms, 0)), avg(first_text_ms) FROM turns"
+        " avg(nullif(duration_ms, 0)), avg(first_text_ms),"
+        " sum(iif(payer = 'login', cost_usd, 0)) FROM turns"
         " WHERE queued_ms >= ? AND status <> 'withdrawn' GROUP BY grouped ORDER BY grouped DESC LIMIT ?",
         (since_ms, _MAX_GROUPS),
     )
@@ -66,6 +67,7 @@ def _totals(row: Sequence[SqlValue], tool_calls: int, asks: tuple[int, float]) -
         tool_calls=tool_calls,
         asks=asks[0],
         mean_ask_wait_ms=asks[1],
+        list_price_usd=_number(row[10]),
     )
 
 

@@ -58,6 +58,7 @@ class SessionArchive(msgspec.Struct, frozen=True, kw_only=True):
     mode: PermissionMode
     created_ms: int
     cost_usd: float
+    list_price_usd: float = 0.0
     conversation_id: str
     last_prompt_uuid: str = ""
     work_directory_name: str = ""

@@ -16,6 +16,7 @@ from sessions.model import (
     Blocker,
     Decision,
     Lifecycle,
+    Payer,
     PermissionMode,
     SessionId,
     ShareLevel,
@@ -130,6 +131,7 @@ class Imported(msgspec.Struct, frozen=True, tag="imported"):
     message_count: int
     cost_usd: float
     last_prompt_uuid: str
+    list_price_usd: float = 0.0
 
 
 class TurnElsewhere(msgspec.Struct, frozen=True, tag="turn_elsewhere"):
@@ -226,6 +228,12 @@ class TurnEnded(msgspec.Struct, frozen=True, tag="turn_ended"):
     first_text_ms: int | None = None
     last_uuid: str = ""
     context_window: int | None = None
+    payer: Payer = Payer.KEY
+
+    @property
+    def list_price_usd(self) -> float:
+        """The cost, if it is a list price that nobody is billed."""
+        return self.cost_usd if self.payer is Payer.LOGIN else 0.0
 
 
 class TurnContinued(msgspec.Struct, frozen=True, tag="turn_continued"):
@@ -233,6 +241,12 @@ class TurnContinued(msgspec.Struct, frozen=True, tag="turn_continued"):
 
     turn_id: TurnId
     how: str
+
+
+class PayerChanged(msgspec.Struct, frozen=True, tag="payer_changed"):
+    """Turns are paid for in another way from here on."""
+
+    payer: Payer
 
 
 class CostCarriedOver(msgspec.Struct, frozen=True, tag="cost_carried_over"):
@@ -338,6 +352,7 @@ Event = (
     | BlockAdded
     | TurnEnded
     | TurnContinued
+    | PayerChanged
     | CostCarriedOver
     | AskOpened
     | AskDecided

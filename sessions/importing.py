@@ -107,6 +107,7 @@ def _add_turns(draft: Draft, source: str, turns: list[ArchivedTurn], last_prompt
             message_count=sum(each.turn.kind is not TurnKind.BACKGROUND for each in turns),
             cost_usd=round(sum(each.turn.cost_usd for each in turns), 10),
             last_prompt_uuid=last_prompt_uuid,
+            list_price_usd=round(sum(each.turn.list_price_usd for each in turns), 10),
         )
     )
     for each in turns:

@@ -19,6 +19,7 @@ from sessions.model import (
     Block,
     Blocker,
     Note,
+    Payer,
     PermissionMode,
     Text,
     TokenUsage,
@@ -105,6 +106,9 @@ def _initialized(snapshot: Snapshot, line: c.Initialized) -> Iterator[e.Event]:
     if line.model and line.model != snapshot.model:
         yield e.ModelChanged(line.model)
     yield from _mode_changed(snapshot, line.permission_mode)
+    payer = Payer.LOGIN if line.api_key_source == "none" else Payer.KEY
+    if line.api_key_source and payer is not snapshot.payer:
+        yield e.PayerChanged(payer)
     if line.slash_commands and line.slash_commands != snapshot.commands:
         yield e.CommandsListed(line.slash_commands)
 
@@ -229,6 +233,7 @@ def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iter
         first_text_ms=line.first_token_ms if line.first_token_ms is not None else turn.first_text_ms,
         last_uuid=turn.last_uuid,
         context_window=line.context_window,
+        payer=snapshot.payer,
     )
 
 

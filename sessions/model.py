@@ -52,6 +52,15 @@ class Blocker(StrEnum):
     NO_PROGRESS = "no_progress"
 
 
+class Payer(StrEnum):
+    """How a turn is paid for, as far as the CLI tells."""
+
+    KEY = "key"
+    """With an API key: its dollars are billed."""
+    LOGIN = "login"
+    """A subscription; or a gateway or cloud that bills by prices of its own. Dollars are list prices."""
+
+
 class TurnKind(StrEnum):
     """Where a turn comes from: a prompt, one of Claude's own slash commands, nobody (background work), or a
     terminal that the session was handed over to.

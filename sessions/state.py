@@ -17,6 +17,7 @@ from sessions.model import (
     AskId,
     Blocker,
     Lifecycle,
+    Payer,
     PermissionMode,
     SessionId,
     TurnId,
@@ -76,7 +77,11 @@ class OpenAsk(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """One session's state. `next_event` and `next_turn` are the numbers that come next."""
+    """One session's state. `next_event` and `next_turn` are the numbers that come next.
+
+    `process_cost_usd` is where the CLI's running total stands. `list_price_usd` is the part of `cost_usd` that
+    no API key paid.
+    """
 
     id: SessionId
     user_id: str = ""
@@ -109,6 +114,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     last_uuid: str = ""
     process_cost_usd: float = 0.0
     cost_usd: float = 0.0
+    list_price_usd: float = 0.0
+    payer: Payer = Payer.KEY
     context_used: int = 0
     context_window: int = 0
     message_count: int = 0
@@ -174,6 +181,7 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
                 next_turn=event.next_turn,
                 message_count=snapshot.message_count + event.message_count,
                 cost_usd=snapshot.cost_usd + event.cost_usd,
+                list_price_usd=snapshot.list_price_usd + event.list_price_usd,
                 last_prompt_uuid=event.last_prompt_uuid,
             )
         case e.TurnElsewhere():
@@ -208,6 +216,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return _block_added(numbered, event, at_ms)
         case e.TurnEnded():
             return _turn_ended(numbered, event)
+        case e.PayerChanged():
+            return replace(numbered, payer=event.payer)
         case e.CostCarriedOver():
             return replace(numbered, process_cost_usd=event.total_usd)
         case e.AskOpened():
@@ -346,6 +356,7 @@ def _turn_ended(snapshot: Snapshot, event: e.TurnEnded) -> Snapshot:
         snapshot,
         process_cost_usd=event.process_cost_usd or snapshot.process_cost_usd,
         cost_usd=snapshot.cost_usd + event.cost_usd,
+        list_price_usd=snapshot.list_price_usd + event.list_price_usd,
         last_uuid=event.last_uuid or snapshot.last_uuid,
         context_window=event.context_window or snapshot.context_window,
         queue=_without(snapshot.queue, event.turn_id),

@@ -9,6 +9,7 @@ from sessions.model import (
     Ask,
     Attachment,
     Decision,
+    Payer,
     SessionId,
     TokenUsage,
     TurnId,
@@ -41,6 +42,12 @@ class StoredTurn(msgspec.Struct, frozen=True):
     duration_ms: int
     first_text_ms: int | None
     origin: str = ""
+    payer: Payer = Payer.KEY
+
+    @property
+    def list_price_usd(self) -> float:
+        """The cost, if it is a list price that nobody is billed."""
+        return self.cost_usd if self.payer is Payer.LOGIN else 0.0
 
 
 class StoredAsk(msgspec.Struct, frozen=True):

@@ -71,7 +71,7 @@ ContentBlock = TextBlock | ThinkingBlock | ToolUseBlock | OtherBlock
 
 @dataclass(frozen=True, slots=True)
 class Initialized:
-    """`system/init`, repeated at every turn."""
+    """`system/init`, repeated at every turn. `api_key_source` is `none` when no API key pays: a login does."""
 
     conversation_id: str
     cwd: str

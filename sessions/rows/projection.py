@@ -187,7 +187,7 @@ def _end_turn(event: e.TurnEnded, at_ms: int) -> Statement:
         "UPDATE turns SET status = ?, reason = ?, cost_usd = cost_usd + ?, input_tokens = input_tokens + ?,"
         " output_tokens = output_tokens + ?, cache_read_tokens = cache_read_tokens + ?,"
         " cache_write_tokens = cache_write_tokens + ?, duration_ms = ?, first_text_ms = ?, last_uuid = ?,"
-        " ended_ms = ? WHERE id = ?",
+        " ended_ms = ?, payer = ? WHERE id = ?",
         (
             event.status,
             event.reason,
@@ -200,6 +200,7 @@ def _end_turn(event: e.TurnEnded, at_ms: int) -> Statement:
             event.first_text_ms,
             event.last_uuid,
             at_ms,
+            event.payer,
             event.turn_id,
         ),
     )

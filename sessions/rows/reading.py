@@ -18,6 +18,7 @@ from sessions.model import (
     Attachment,
     Block,
     Decision,
+    Payer,
     SessionId,
     ShareLevel,
     TokenUsage,
@@ -43,7 +44,7 @@ _attachments = msgspec.json.Decoder(tuple[Attachment, ...])
 _TURN_COLUMNS = (
     "id, session_id, number, kind, status, author_id, prompt, prompt_uuid, attachments, conversation_id,"
     " last_uuid, alternative_of, reason, cost_usd, input_tokens, output_tokens, cache_read_tokens,"
-    " cache_write_tokens, queued_ms, started_ms, ended_ms, duration_ms, first_text_ms, origin"
+    " cache_write_tokens, queued_ms, started_ms, ended_ms, duration_ms, first_text_ms, origin, payer"
 )
 
 
@@ -70,6 +71,7 @@ def _turn(row: Sequence[Any]) -> StoredTurn:
         duration_ms=row[21],
         first_text_ms=row[22],
         origin=row[23],
+        payer=Payer(row[24]),
     )
 
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -62,6 +61,10 @@ async def upgrade(root: Path, kills: int) -> None:
         assert len(os.listdir(made.data / "backups")) >= 1  # noqa: PTH208  the names are not needed
 
 
+# What takes the last migration back. A new migration has to bring its own.
+_UNDO = ("ALTER TABLE turns DROP COLUMN payer", "ALTER TABLE turns DROP COLUMN imported")
+
+
 def _back_to(made: World, old: int) -> None:
     """Take the last migration back, so that the next bot meets what the version before would have left."""
     with closing(sqlite3.connect(made.data / "sessions.db", isolation_level=None)) as connection:
@@ -70,34 +73,10 @@ def _back_to(made: World, old: int) -> None:
         with closing(sqlite3.connect(":memory:")) as before:
             for step in schema()[:-1]:
                 before.executescript(step.sql)
-            for statement in _undo(before):
+            for statement in _UNDO:
                 connection.execute(statement)
             assert _objects(connection) == _objects(before)
         connection.execute(f"PRAGMA user_version = {old}")
-
-
-def _undo(before: sqlite3.Connection) -> Iterator[str]:
-    """The statements that take the last migration back. A new migration has to bring its own.
-
-    `before` has the schema before it: an empty database.
-    """
-    # Tables that refer to `sessions` go on referring to that name.
-    yield "PRAGMA legacy_alter_table = ON"
-    yield "ALTER TABLE sessions RENAME TO sessions_of_now"
-    rows = before.execute("SELECT type, name, sql FROM sqlite_schema WHERE tbl_name = 'sessions' AND sql <> ''")
-    for kind, name, sql in rows.fetchall():
-        if kind == "index":
-            yield f"DROP INDEX {name}"
-        yield sql
-    made, changed = (
-        f"strftime('%Y-%m-%dT%H:%M:%f+00:00', {column} / 1000.0, 'unixepoch')"
-        for column in ("created_at", "updated_at")
-    )
-    yield (
-        f"INSERT INTO sessions SELECT id, user_id, channel_id, status, model, {made}, {changed}, data, key,"
-        " title, project, work_directory, conversation_id, last_activity_ms FROM sessions_of_now"
-    )
-    yield "DROP TABLE sessions_of_now"
 
 
 def _objects(connection: sqlite3.Connection) -> set[str]:

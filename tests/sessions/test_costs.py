@@ -176,6 +176,42 @@ async def test_turns_cost_what_the_model_was_asked_for_after_any_steps(tmp_path:
     await walk(tmp_path, seed=1, steps=6)
 
 
+async def test_what_a_subscription_pays_is_marked_as_list_price_wherever_it_is_shown(tmp_path: Path) -> None:
+    async with DemoModel() as demo:
+        home = make_cli_home(tmp_path, demo.base_url)
+        login = {key: value for key, value in home.environment.items() if key != "ANTHROPIC_API_KEY"}
+        login["CLAUDE_CODE_OAUTH_TOKEN"] = "sk-ant-oat01-demo"
+        parts = CoreParts(command=home.binary, claude=home.config, environment=login)
+        async with running_core(tmp_path / "core", parts) as core:
+            session = await core.session()
+            await core.ask(session, "demo:text paid by a login")
+            snapshot = session.snapshot
+            by_login = snapshot.cost_usd
+            assert by_login > 0
+            assert snapshot.list_price_usd == by_login
+            assert await shown(core, session) == (by_login, "(list price)", by_login)
+            data = (await core.do(c.ExportSession(session_id=session.id, format=ExportFormat.JSON))).data
+            copy = await core.manager.get_session(
+                (await core.do(c.ImportSession(channel_id="c", data=data))).id
+            )
+            assert copy.snapshot.list_price_usd == by_login
+        parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
+        async with running_core(tmp_path / "core", parts) as core:
+            session = await core.manager.get_session(session.id)
+            await core.ask(session, "demo:text paid with a key")
+            assert session.snapshot.cost_usd > by_login
+            assert await shown(core, session) == (by_login, f"(${by_login:.4f} of it list price)", 2 * by_login)
+
+
+async def shown(core: RunningCore, session: Session) -> tuple[float, str, float]:
+    """What is marked: in the session's facts, at the head of its export, in the statistics of everything."""
+    info = await core.do(c.GetSession(session_id=session.id))
+    file = await core.do(c.ExportSession(session_id=session.id, format=ExportFormat.MARKDOWN))
+    head = next(line for line in file.data.decode().splitlines() if " turns · " in line)
+    statistics = await core.do(c.ReadStatistics())
+    return info.list_price_usd, head[head.index("(") : head.index(")") + 1], statistics.totals.list_price_usd
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(2, 22))
 async def test_turns_cost_what_the_model_was_asked_for_after_many_steps(tmp_path: Path, seed: int) -> None:

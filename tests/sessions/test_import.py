@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 import api as c
 from bridge.demo.model import DemoModel
 from service.exporting import build_archive
+from service.quotas import Budget, check_budget
 from sessions.archive import MAX_ARCHIVE_BYTES, SessionArchive, read_archive, write_archive
-from sessions.errors import ImportRefused, WorkDirectoryRefused
+from sessions.errors import ImportRefused, LimitReached, WorkDirectoryRefused
 from sessions.model import AllowSession, ExportFormat, Lifecycle, ToolCall
 from sessions.session_maker import NewSession
 from tests.corpus import seeds
@@ -139,6 +141,22 @@ async def test_an_imported_session_can_be_asked_again_and_branched_from(tmp_path
         branch = await there.do(c.Branch(session_id=copy.id, channel_id="b"))
         turn_id = await there.ask(await there.manager.get_session(branch.id), "demo:text leaf")
         assert await there.status(turn_id) == "done"
+
+
+async def test_turns_that_come_in_with_a_file_use_up_nobodys_budget(tmp_path: Path) -> None:
+    async with running_core(tmp_path / "here") as here:
+        data = await exported(here, await talk(here))
+        with pytest.raises(LimitReached):
+            await check_budget(here.db, Budget(turns_per_hour=1), "ann", now_ms())
+        with pytest.raises(LimitReached):
+            await check_budget(here.db, Budget(dollars_per_day=0.001), "ann", now_ms())
+    async with running_core(tmp_path / "there") as there:
+        await there.do(c.ImportSession(channel_id="d", data=data))
+        assert await check_budget(there.db, Budget(1, 0.001), "ann", now_ms()) == ""
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 @pytest.mark.real_cli

@@ -13,6 +13,7 @@ from sessions.model import (
     Activity,
     Blocker,
     Lifecycle,
+    Payer,
     PermissionMode,
     SessionId,
     Text,
@@ -312,6 +313,19 @@ def test_what_the_conversation_says_of_itself_is_noted_once() -> None:
     draft = play(WORKS, begun, begun)
     assert kinds(draft) == ["ConversationChanged", "ModelChanged", "ModeChanged", "CommandsListed"]
     assert (draft.snapshot.mode, draft.snapshot.commands) == (PermissionMode.PLAN, ("compact",))
+
+
+def test_a_turn_that_no_api_key_pays_costs_list_price() -> None:
+    def begun(source: str) -> c.Initialized:
+        return c.Initialized("conv", "/x", "opus", "default", (), (), "2.1", (), api_key_source=source)
+
+    start = live(running=turn("a"))
+    for source, listed in [("none", 0.25), ("ANTHROPIC_API_KEY", 0.0), ("", 0.0)]:
+        after = play(start, begun(source), result("a")).snapshot
+        assert (after.cost_usd, after.list_price_usd) == (0.25, listed)
+    by_login = play(start, begun("none")).snapshot
+    assert play(by_login, begun("none"), begun("")).snapshot.payer is Payer.LOGIN
+    assert play(by_login, begun("apiKeyHelper")).snapshot.payer is Payer.KEY
 
 
 def test_background_tasks_are_noted_when_they_change() -> None:

@@ -49,8 +49,7 @@ from sessions.model import (
 _THEME = Theme(
     {"markdown.code": "cyan", "markdown.h1": "bold", "markdown.h2": "bold", "markdown.link_url": "cyan"}
 )
-# Rich fills lines with spaces up to the width; they would be copied along.
-_FILLED = re.compile(r" +(?=(?:\x1b\[[0-9;]*m| )*\n)")
+_STYLES = re.compile(r"(\x1b\[[0-9;]*+m)")
 
 _LONGEST_MARKDOWN = 60_000
 _LONGEST_TEXT = 400_000
@@ -109,7 +108,21 @@ def _printed(what: RenderableType, width: int) -> str:
         theme=_THEME,
     )
     console.print(Group(what))
-    return _FILLED.sub("", out.getvalue())
+    *lines, rest = out.getvalue().split("\n")
+    return "\n".join([*map(_unfilled, lines), rest])
+
+
+def _unfilled(line: str) -> str:
+    """Return `line` without the spaces at its end, which Rich puts there up to the width: they would be copied
+    along. What switches styles stays.
+    """
+    parts = _STYLES.split(line)
+    for at in range(len(parts) - 1, -1, -1):
+        if not at % 2:  # between two switches
+            parts[at] = parts[at].rstrip(" ")
+            if parts[at]:
+                break
+    return "".join(parts)
 
 
 def _item(item: Shown) -> RenderableType:

@@ -111,7 +111,7 @@ def _draw_text(lines: Sequence[str], canvas: Canvas, indent: int) -> None:
             canvas.text(shown, x=indent + 8, size=13, extra=f'font-family="{MONO}" xml:space="preserve"')
             canvas.y += LINE
         elif re.fullmatch(r"(\[[^\]]+\] *)+", shown):
-            _draw_buttons(re.findall(r"\[([^\]]+)\]", shown), canvas, indent)
+            _draw_buttons(re.findall(r"\[([^\[\]]+)\]", shown), canvas, indent)
         else:
             _draw_line(shown, canvas, indent)
 

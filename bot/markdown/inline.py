@@ -39,7 +39,8 @@ _TOKEN = re.compile(
 _FENCE_LIKE = re.compile("`{3,}")
 _TICKS = re.compile("`+")
 _ITALIC = re.compile(
-    f"([{STAR}{UNDERSCORE}])([^{closing(STAR)}{closing(UNDERSCORE)}]*)[{closing(STAR)}{closing(UNDERSCORE)}]"
+    f"([{STAR}{UNDERSCORE}])([^{STAR}{UNDERSCORE}{closing(STAR)}{closing(UNDERSCORE)}]*)"
+    f"[{closing(STAR)}{closing(UNDERSCORE)}]"
 )
 _PAIRED = {"~": STRIKE, "|": SPOILER}
 

@@ -13,10 +13,10 @@ LONGEST = 2000
 _QUOTE = re.compile(r" {0,3}>(?!>> )[ \t]?(?:>[ \t]?){0,20}")
 _ITEM = re.compile(r"(?P<indent>[ \t]*)(?P<mark>[-*+]|\d{1,9}[.)])(?:(?P<space>[ \t]{1,4})(?=[^ \t])|[ \t]*\Z)")
 _TASK = re.compile(r"\[(?P<done>[ xX])\][ \t]+(?=\S)")
-_FENCE = re.compile(r"(?P<run>`{3,}|~{3,})[ \t]*(?P<info>.*?)[ \t]*\Z")
-_HEADING = re.compile(r"(?P<level>#{1,6})[ \t]+(?P<text>.*?)(?:[ \t]+#+)?[ \t]*\Z")
+_FENCE = re.compile(r"`{3,}|~{3,}")
+_HEADING = re.compile(r"(#{1,6})[ \t]")
 _RULE = re.compile(r"(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})\Z")
-_DELIMITER = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*\Z")
+_DELIMITER = re.compile(r"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+\Z")
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]{1,20}\Z")
 # Beginnings of lines that may become anything yet, and of lines that are known only whole.
 _HALF = re.compile(r"(?:\d{1,9}[.)]?)?[-+*_#>|`~=.)\s\[\]xX]*\Z|\||`{3}|~{3}")
@@ -140,13 +140,13 @@ def may_end_fence(line: str, run: str) -> bool:
 
 def _special(bare: str, indent: int) -> Line | None:
     if bare[0] in "`~":
-        fence = _FENCE.match(bare)
-        if fence and not (bare[0] == "`" and "`" in fence["info"]):
-            return _fence(fence, indent)
+        run = _FENCE.match(bare)
+        if run and not (bare[0] == "`" and "`" in bare[run.end() :]):
+            return _fence(run[0], bare[run.end() :].strip(" \t"), indent)
     elif bare[0] == "#":
-        heading = _HEADING.match(bare)
-        if heading:
-            return Heading(len(heading["level"]), heading["text"])
+        level = _HEADING.match(bare)
+        if level:
+            return Heading(len(level[1]), _without_closing_signs(bare[level.end() :].strip(" \t")))
     elif bare[0] == "|":
         return TableRow(bare)
     elif bare[0] in "-*_" and _RULE.match(bare):
@@ -154,11 +154,16 @@ def _special(bare: str, indent: int) -> Line | None:
     return None
 
 
-def _fence(found: re.Match[str], indent: int) -> Fence:
-    language, _, note = found["info"].partition(" ")
+def _fence(run: str, info: str, indent: int) -> Fence:
+    language, _, note = info.partition(" ")
     if _LANGUAGE.match(language) is None:
-        language, note = "", found["info"]
-    return Fence(found["run"], indent, language, note.strip())
+        language, note = "", info
+    return Fence(run, indent, language, note.strip())
+
+
+def _without_closing_signs(heading: str) -> str:
+    text = heading.rstrip("#")
+    return text.rstrip(" \t") if text[-1:] in ("", " ", "\t") else heading
 
 
 def _item(found: re.Match[str], line: str, indent: int) -> Item:

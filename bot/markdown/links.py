@@ -4,13 +4,16 @@ Answers for recognising; leaves to `inline` how they are written for Discord.
 """
 
 import re
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 _TARGET = 900  # characters
-_LABEL = r"(?:[^\[\]\\\n]|\\[^\n]|\[[^\[\]\n]{0,300}\]){0,300}"  # a longer bracket is text
+_LABEL = r"(?:[^\[\]\\\n]|\\[^\n]|\[[^\[\]\n]{0,300}\]){0,300}+"  # a longer bracket is text
 _MASKED = re.compile(
     rf"!?\[(?P<label>{_LABEL})\]"
-    rf"\([ \t]{{0,3}}(?P<target><[^<>\n]{{0,{_TARGET}}}>|(?:[^\s()<>]|\([^\s()]{{0,200}}\)){{0,{_TARGET}}})"
+    rf"\([ \t]{{0,3}}(?P<target><[^<>\n]{{0,{_TARGET}}}>|(?:[^\s()<>]|\([^\s()]{{0,200}}\)){{0,{_TARGET}}}+)"
     r"(?P<title>[ \t]{1,3}(?:\"[^\"\n]{0,300}\"|'[^'\n]{0,300}'))?[ \t]{0,3}\)"
 )
 _MASKED_BEGUN = re.compile(
@@ -29,8 +32,48 @@ _ANGLE_BEGUN = re.compile(
 )
 _ADDRESS = re.compile(r"https?://[^\s<>`\u0000-\u001f]{0,900}")
 _TRAILING = "*_~|.,:;\"')]!?\\"
-_LOOKS_LIKE_ADDRESS = re.compile(
-    r"(?:\w+://|www\.)\S|(?:[\w-]+\.)+(?:com|net|org|io|dev|app|gg|co|me|ru|info|xyz)\b", re.IGNORECASE
+_HOST_LIKE = re.compile(r"[\w.-]+")
+_MARKS = re.compile(r"[\\*_~|`\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
+# What browsers take for a dot in a host's name, and what looks like one.
+_DOTS = str.maketrans(dict.fromkeys("\u3002\uff61\uff0e\u2024\ua4f8\u06d4\u0701\u0702", "."))
+# Endings of files that are no top-level domains: `Node.js` is no host.
+_FILE_ENDINGS = frozenset(
+    (
+        *(
+            "js",
+            "jsx",
+            "ts",
+            "tsx",
+            "json",
+            "yaml",
+            "yml",
+            "toml",
+            "txt",
+            "html",
+            "css",
+            "cpp",
+            "hpp",
+            "java",
+            "go",
+        ),
+        *(
+            "rb",
+            "lock",
+            "ini",
+            "cfg",
+            "xml",
+            "csv",
+            "svg",
+            "png",
+            "jpg",
+            "jpeg",
+            "gif",
+            "pdf",
+            "ipynb",
+            "sql",
+            "log",
+        ),
+    )
 )
 
 
@@ -51,7 +94,41 @@ class Masked:
         """Say whether Discord shows it as a link that leads where its label says."""
         if not self.is_address() or not self.label.strip():
             return False
-        return _LOOKS_LIKE_ADDRESS.search(self.label) is None or self.label.strip() == self.target
+        target = _host_of(self.target.strip("<>"))
+        return bool(target) and all(host == target for host in hosts_named(self.label))
+
+
+def hosts_named(label: str) -> Iterator[str]:
+    """Yield what a reader may take for the name of a host in `label`, as browsers write it, without `www.`.
+
+    In any script, and whatever marks stand around or in it.
+    """
+    visible = unicodedata.normalize("NFKC", _MARKS.sub("", label.translate(_DOTS))).translate(_DOTS)
+    for word in _HOST_LIKE.findall(visible):
+        name, _, ending = word.strip(".-").rpartition(".")
+        is_number = name.replace(".", "").isdecimal() and ending.isdecimal() and name.count(".") == 2
+        is_name = len(ending) > 1 and not ending.isdecimal() and ending.lower() not in _FILE_ENDINGS
+        if word.lower() == "localhost" or (name and (is_number or is_name)):
+            yield _ascii_host(word.strip(".-"))
+    if "://" in visible and not _HOST_LIKE.search(visible.partition("://")[2]):
+        yield ""  # an address without a host that we can read
+
+
+def _host_of(address: str) -> str:
+    """Return the host that `address` leads to; "" for none, or if a user's name before it could deceive."""
+    try:
+        parts = urlsplit(address)
+        return _ascii_host(parts.hostname or "") if "@" not in parts.netloc else ""
+    except ValueError:
+        return ""
+
+
+def _ascii_host(host: str) -> str:
+    host = unicodedata.normalize("NFKC", host).casefold().removeprefix("www.").rstrip(".")
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return host
 
 
 def masked_at(text: str, at: int) -> Masked | None:

@@ -6,7 +6,7 @@ in the middle of a turn.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,10 +52,12 @@ class _Block:
     body: Mapping[str, Any]
 
 
-_REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
-_NOTIFICATION = re.compile(r"<task-notification>.*?</task-notification>", re.DOTALL)
+# What is not closed is taken up to the end of the text: else each further opening would search all of the rest.
+_REMINDER = re.compile(r"<system-reminder>.*?(?:(</system-reminder>)|\Z)", re.DOTALL)
+_NOTIFICATION = re.compile(r"<task-notification>.*?(?:(</task-notification>)|\Z)", re.DOTALL)
 _CWD = re.compile(r"Primary working directory: ([^\n]+)")
-_PLAN_FILE = re.compile(r"(/[^\s\"'`]*/plans/[^\s\"'`]+\.md)")
+_WORD = re.compile(r"[^\s\"'`]+")
+_PLANS = "/plans/"
 # The CLI's hidden prompt after a stream that broke. From 2.1.332 on it stands inside a reminder.
 _RESUMPTION = re.compile(r"\s*(?:<system-reminder>\s*)?Your response above was cut off mid-stream\. Resume")
 # Texts that the CLI puts into user messages by itself and that are no prompt.
@@ -89,8 +91,8 @@ def read_conversation(body: Mapping[str, Any]) -> Conversation:
         answers=tuple(_last_answers(since)),
         tools=frozenset(str(tool.get("name")) for tool in tools),
         deferred=any(tool.get("name") == "ToolSearch" for tool in tools),
-        cwd=_last_match(_CWD, body) or ".",
-        plan_file=_last_match(_PLAN_FILE, body),
+        cwd=_last(_CWD.findall, body) or ".",
+        plan_file=_last(_plan_files, body),
         output_schema=((body.get("output_config") or {}).get("format") or {}).get("schema"),
         input_tokens=len(everything) // 4,
         key=json.dumps([metadata.get("user_id"), at, prompt, len(calls)]),
@@ -114,8 +116,9 @@ def _newest_prompt(blocks: list[_Block]) -> tuple[int, str]:
     at = next((n for n in reversed(range(len(blocks))) if _prompt_text(blocks[n])), -1)
     newest = blocks[at].index if at >= 0 else -1
     for n in reversed(range(at + 1, len(blocks))):
-        notification = _NOTIFICATION.search(str(blocks[n].body.get("text", "")))
-        if notification and blocks[n].role == "user" and blocks[n].index not in answered | {newest}:
+        block = blocks[n]
+        notification = _NOTIFICATION.search(str(block.body.get("text", "")))
+        if notification and notification[1] and block.role == "user" and block.index not in answered | {newest}:
             return n, notification[0]
     return at, _prompt_text(blocks[at]) if at >= 0 else ""
 
@@ -126,7 +129,7 @@ def _raw_text(block: _Block) -> str:
 
 
 def _prompt_text(block: _Block) -> str:
-    text = _REMINDER.sub("", _raw_text(block)).strip()
+    text = _REMINDER.sub(lambda found: "" if found[1] else found[0], _raw_text(block)).strip()
     return "" if text.startswith(_NOT_A_PROMPT) else text
 
 
@@ -148,6 +151,18 @@ def flatten(content: object) -> str:
     return "" if content is None else str(content)
 
 
-def _last_match(pattern: re.Pattern[str], body: Mapping[str, Any]) -> str:
+def _last(find: Callable[[str], list[str]], body: Mapping[str, Any]) -> str:
     texts = [flatten(body.get("system")), *(flatten(message["content"]) for message in body["messages"])]
-    return next((found[-1] for text in reversed(texts) if (found := pattern.findall(text))), "")
+    return next((found[-1] for text in reversed(texts) if (found := find(text))), "")
+
+
+def _plan_files(text: str) -> list[str]:
+    """The absolute paths in `text` that lead to a Markdown file below a directory `plans`."""
+    paths = []
+    for word in _WORD.findall(text) if _PLANS in text else ():
+        start = word.find("/")
+        plans = word.find(_PLANS, start + 1)
+        end = word.rfind(".md") + len(".md")
+        if plans > start and end > plans + len(_PLANS) + len(".md"):
+            paths.append(word[start:end])
+    return paths

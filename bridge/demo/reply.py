@@ -249,7 +249,7 @@ def _marked(pieces: Sequence[Piece]) -> Iterator[Piece]:
 
 def _words(text: str) -> tuple[str, ...]:
     """Cut `text` into deltas of a word each, or into about 400 longer ones."""
-    words = re.findall(r"\s*\S+\s*", text) or [text]
+    words = re.findall(r"\A\s+|\S+\s*", text) or [text]
     stride = len(words) // 400 + 1
     return tuple("".join(words[n : n + stride]) for n in range(0, len(words), stride))
 
@@ -262,8 +262,8 @@ def _report(answer: ToolAnswer) -> str:
 
 
 def _notification(prompt: str) -> str:
-    summary = re.search(r"<summary>(.*?)</summary>", prompt, re.DOTALL)
-    return f"background work has ended: {summary[1].strip() if summary else 'no summary'}"
+    summary, closed, _ = prompt.partition("<summary>")[2].partition("</summary>")
+    return f"background work has ended: {summary.strip() if closed else 'no summary'}"
 
 
 def _greeting(prompt: str) -> str:

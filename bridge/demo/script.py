@@ -151,7 +151,8 @@ Step = (
 )
 
 _DIRECTIVE = re.compile(r"(?:(?<=\s)|^)demo:([a-z][a-z-]*)")
-_STOP = re.compile(r"\s+demo:[a-z]|[ \t]*\r?\n|\s*$")
+# Each run of space is looked at once, from its beginning.
+_STOP = re.compile(r"(?<!\s)\s++demo:[a-z]|(?<![ \t])[ \t]*+\r?\n|(?<!\s)\s*+\Z")
 
 
 def parse_script(prompt: str) -> tuple[Step, ...]:

@@ -23,7 +23,7 @@ from sessions.claude.wire import decode, flag_of, text_of
 # The oldest version whose wire format this package was measured against.
 MINIMUM_VERSION = (2, 1, 300)
 
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 _MAX_OUTPUT_BYTES = 64 * 1024
 _REAP_S = 2.0
 

@@ -146,7 +146,7 @@ def test_a_session_starts_through_the_units_prefix_and_sees_nothing_of_it(house:
 
 
 def instructions() -> list[tuple[str, str]]:
-    text = re.sub(r"^\s*#.*\n", "", (DEPLOY / "Dockerfile").read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^[ \t]*#.*\n", "", (DEPLOY / "Dockerfile").read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\\\n", " ", text).splitlines()
     return [(line.split()[0], line.partition(" ")[2]) for line in lines if line.strip()]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 _FENCE = re.compile(r"```(?:([a-z0-9_+\-.#]+?)\n)?\n*([^\n][\s\S]*?)\n*```", re.IGNORECASE)
 _TAKEN: Sequence[re.Pattern[str]] = (
     re.compile(r"\\([^0-9A-Za-z\s])"),
-    re.compile(r"(`+)([\s\S]*?[^`])\1(?!`)"),
+    re.compile(r"(`{1,20})([\s\S]*?[^`])\1(?!`)"),
     re.compile(r"<(?:@[!&]?\d+|#\d+|a?:\w+:\d+|t:-?\d+(?::\w)?|https?://[^\s>]+)>"),
     re.compile(r"\[((?:[^\[\]\\]|\\.|\[[^\]]*\])*)\]\((https?://(?:[^\s()]|\([^\s()]*\))*)(?: \"[^\"]*\")?\)"),
     re.compile(r"https?://[^\s<]+[^<.,:;\"')\]\s]"),
@@ -28,6 +28,7 @@ _TEXT = re.compile(r"[0-9A-Za-z\u00c0-\uffff]+(?:_[0-9A-Za-z]+)*|[\s\S]")
 
 def left_over(body: str) -> str:
     """Return what Discord shows of `body` as plain text, code and links left out."""
+    assert len(body) <= 2_000, "longer than a post: Discord's rules take time by its square"
     text, at = "", 0
     for fence in _FENCE.finditer(body):
         text += _inline(body[at : fence.start()]) + " "

@@ -11,7 +11,7 @@ from .model import Channel, Json, Message, MessageFlag, MessageType, User
 from .world import World
 
 _MENTIONS = re.compile(r"<(@!?|@&|#)(\d{1,20})>")
-_COMMAND = re.compile(r"</([^:>]+):\d+>")
+_COMMAND = re.compile(r"</([^:<>]{1,100}):\d{1,20}>")
 _TIME = re.compile(r"<t:\d+(?::(\w))?>")
 
 

@@ -115,7 +115,7 @@ class Reply:
             text, self.report = f"DEMO: {self.report}" + ("\n\n" if self.report and text else "") + text, ""
         elif line <= 1:
             text = f"\n\n{text}"
-        for piece in re.findall(r"\s*\S+\s*", text) if not line and len(text) < 10000 else [text]:
+        for piece in re.findall(r"\A\s+|\S+\s*", text) if not line and len(text) < 10000 else [text]:
             if self.pace_s:
                 deadline = time.monotonic() + self.pace_s
                 yield (lambda until=deadline: time.monotonic() >= until), True  # type: ignore[misc]  # a bound default

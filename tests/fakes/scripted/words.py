@@ -20,7 +20,7 @@ MODEL = "claude-opus-5-5"
 HARMLESS = {"cat", "date", "echo", "false", "ls", "pwd", "sleep", "true", "until"}
 TOOLS = ["AskUserQuestion", "Bash", "Edit", "EnterPlanMode", "ExitPlanMode", "Read", "Task", "Write"]
 ERRORS = {401: "authentication_failed", 429: "rate_limit", 500: "server_error", 529: "overloaded"}
-_DIRECTIVE = re.compile(r"(?:(?<=\s)|^)((?:demo|cli):[a-z-]+)([^\n]*?)(?=\s+(?:demo|cli):[a-z]|\n|$)")
+_DIRECTIVE = re.compile(r"(?:(?<=\s)|^)((?:demo|cli):[a-z-]+)([^\n]*?)(?=(?<!\s)\s++(?:demo|cli):[a-z]|\n|$)")
 
 
 class Interrupted(Exception):

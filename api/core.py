@@ -9,13 +9,14 @@ from api.command import Command, R
 from api.finding import FindingCommand
 from api.making import MakingCommand
 from api.managing import ManagingCommand
+from api.permissions import PermissionsCommand
 from api.prompting import PromptingCommand
 from api.reading import ReadingCommand
 from sessions.events import Feed
 
 AnySessionlessCommand = FindingCommand | MakingCommand | AdministeringCommand
 """The commands that are not about one session."""
-AnySessionCommand = ReadingCommand | PromptingCommand | ManagingCommand
+AnySessionCommand = ReadingCommand | PromptingCommand | ManagingCommand | PermissionsCommand
 """The commands about one session."""
 AnyCommand = AnySessionlessCommand | AnySessionCommand
 

@@ -15,6 +15,7 @@ from service.following import follow_session
 from service.making import make
 from service.managing import manage
 from service.parts import ServiceParts
+from service.permissions import rule
 from service.prompting import talk
 from service.reading import read
 from service.session_info import session_facts
@@ -99,6 +100,8 @@ class SessionService:
     async def _do_with(self, session: Session, actor: Actor, command: c.AnySessionCommand) -> object:
         if isinstance(command, c.ReadingCommand):
             return await read(self._parts, session, command)
+        if isinstance(command, c.PermissionsCommand):
+            return await rule(self._parts, session, actor, command)
         if isinstance(command, c.PromptingCommand):
             return await talk(self._parts, session, actor, command)
         return await manage(self._parts, session, actor, command)

@@ -8,7 +8,8 @@ from service.parts import ServiceParts
 from service.quotas import check_budget
 from sessions.claude.control import FilesKept, FilesRewound
 from sessions.events import Noticed
-from sessions.model import AskId, TurnId
+from sessions.model import Ask, AskId, RuleScope, TurnId
+from sessions.permission_rules import rules_given
 from sessions.prompt_queue import Placed, Sender
 from sessions.session import Session
 
@@ -33,13 +34,22 @@ async def talk(parts: ServiceParts, session: Session, actor: Actor, command: c.P
         case c.Interrupt():
             return c.Stopped(await session.stop())
         case c.AnswerAsk():
-            return await session.answer(AskId(command.ask_id), command.decision, by=actor.user_id)
+            return await _answer(parts, session, actor, command)
         case c.RewindFiles():
             outcome = await session.rewind_files(TurnId(command.turn_id), dry_run=command.dry_run)
             return _files(outcome, command)
         case _:
             assert_never(command)
     return c.Nothing()
+
+
+async def _answer(parts: ServiceParts, session: Session, actor: Actor, command: c.AnswerAsk) -> Ask:
+    ask = await session.answer(AskId(command.ask_id), command.decision, by=actor.user_id)
+    given = rules_given(ask.body, command.decision)
+    if given is not None and given.scope is RuleScope.PROJECT:
+        # The asking session knows already; the others of this project learn it here.
+        await parts.manager.tell_rules(session.snapshot.work_directory)
+    return ask
 
 
 async def _queue(session: Session, actor: Actor, command: _NewPrompt) -> Placed:

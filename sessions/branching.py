@@ -15,6 +15,7 @@ from sessions.conversations import Standing
 from sessions.dependencies import Dependencies
 from sessions.errors import ConversationGone
 from sessions.model import TurnId
+from sessions.rule_keeping import take_rules_along
 from sessions.session import Session
 from sessions.stored import StoredTurn
 
@@ -70,6 +71,7 @@ async def begin_branch(session: Session, created: e.SessionCreated, begin: Branc
                 draft.add(e.ConversationChanged(cut, "branch"))
             words = "This branch works in the same directory as the session it came from."
             draft.add(e.Noticed("shared_directory", words))
+            await take_rules_along(begin.parent, draft)
     finally:
         if cut and session.snapshot.next_event == 1:
             conversations.remove_copy(cut)

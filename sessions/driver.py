@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sessions.claude.lines import CliLine
-from sessions.model import Ask, Decision, PermissionMode, TurnKind
+from sessions.model import Ask, Decision, PermissionMode, Rule, TurnKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,10 @@ class Driver(Protocol):
 
     def set_permission_mode(self, request_id: str, mode: PermissionMode) -> bytes:
         """Another permission mode, at once."""
+        ...
+
+    def permission_rules(self, request_id: str, rules: Sequence[Rule]) -> bytes:
+        """All permission rules that hold from now on; rules of earlier such lines end."""
         ...
 
     def measure_context(self, request_id: str) -> bytes:

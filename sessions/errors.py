@@ -42,6 +42,14 @@ class ConversationGone(SessionError):
         )
 
 
+class RuleNotFound(SessionError):
+    """No such permission rule in this session's project."""
+
+    def __init__(self, rule_id: int) -> None:
+        super().__init__("There is no such permission of this project; it may have been taken back.")
+        self.rule_id = rule_id
+
+
 class IllegalMove(SessionError):
     """The state does not allow this; nothing was changed."""
 

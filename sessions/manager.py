@@ -28,6 +28,7 @@ from sessions.model import PermissionMode, SessionId
 from sessions.process_keeper import ProcessKeeper
 from sessions.recovery import recover
 from sessions.retention import Retention, RetentionRules
+from sessions.rule_keeping import tell_rules
 from sessions.session import Session
 from sessions.session_maker import NewSession, SessionMaker
 from sessions.slots import Limits
@@ -191,6 +192,12 @@ class SessionManager:
     def place_in_line(self, session_id: SessionId) -> int | None:
         """How many sessions get a process before this one; None when it does not wait for one."""
         return self.keeper.slots.place(session_id)
+
+    async def tell_rules(self, work_directory: str, *, without: int | None = None) -> None:
+        """Tell every running process in `work_directory` which permission rules hold; see `rule_keeping`."""
+        for session in self._loaded.with_process():
+            if session.snapshot.work_directory == work_directory:
+                await tell_rules(session, without=without)
 
     # --- ending -----------------------------------------------------------------------------------------
 

@@ -96,6 +96,20 @@ class ShareLevel(StrEnum):
     APPROVE = "approve"
 
 
+class RuleKind(StrEnum):
+    """What a permission rule opens: the calls of a tool that it names, or a directory."""
+
+    ALLOW = "allow"
+    DIRECTORY = "directory"
+
+
+class RuleScope(StrEnum):
+    """Where a permission rule holds: in one session, or in the sessions of a project."""
+
+    SESSION = "session"
+    PROJECT = "project"
+
+
 class ExportFormat(StrEnum):
     """JSON is lossless and can be imported; Markdown and HTML are for reading, with secrets redacted."""
 
@@ -266,6 +280,17 @@ class Ask(Value, frozen=True):
     body: AskBody
 
 
+class Rule(Value, frozen=True):
+    """A permission that somebody gave: Claude need not ask for what it covers.
+
+    `value` is a rule in the CLI's spelling, such as `Bash(git commit *)` (Claude Code documentation, permission
+    rules), or the absolute path of a directory.
+    """
+
+    kind: RuleKind
+    value: str
+
+
 class Allow(msgspec.Struct, frozen=True, tag="allow"):
     """Run it this once."""
 
@@ -275,7 +300,7 @@ class AllowSession(msgspec.Struct, frozen=True, tag="allow_session"):
 
 
 class AllowAlways(msgspec.Struct, frozen=True, tag="allow_always"):
-    """Run it, and write the CLI's suggestion number `suggestion` into the settings it names."""
+    """Run it, and keep the CLI's suggestion number `suggestion` as a rule; see `permission_rules`."""
 
     suggestion: int = 0
 

@@ -25,6 +25,7 @@ from sessions.process_end import Exited, NotStarted, Outlived
 from sessions.prompt_sender import keep_transcript
 from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost
+from sessions.rule_keeping import tell_new_process
 from sessions.session import Session
 from sessions.work_directory import check_work_directory
 
@@ -218,6 +219,7 @@ async def _stay_until_the_end(session: Session, run: HostRun) -> HostExit:
 async def _serve(session: Session, run: HostRun) -> None:
     """Greet the CLI, then feed it. A CLI that does not answer is ended."""
     await run.flush()
+    await until_stored(partial(tell_new_process, session))
     try:
         await until_stored(run.greet)
     except ClaudeUnavailable:

@@ -41,10 +41,12 @@ from sessions.model import (
     TurnId,
     TurnKind,
 )
+from sessions.permission_rules import rules_given
 from sessions.process_end import Exited, NoProcess, ProcessEnd, events_at_end
 from sessions.prompt_queue import OWN_WAY, Placed, Prompt, PromptQueue, Sender, check_prompt
 from sessions.retry_until_stored import to_the_end
 from sessions.rows import load_ask, load_turn
+from sessions.rule_keeping import give_rules
 from sessions.state import Snapshot
 from sessions.title import title_from
 
@@ -365,6 +367,7 @@ class Session:
             line = self.around.driver.answer(stored.ask, decision)
             draft.add(e.AskDecided(ask_id, decision, by))
             draft.send(stored.ask.request_id, line)
+            await give_rules(self, draft, rules_given(stored.ask.body, decision), by)
         return stored.ask
 
     def refuse_if_ended(self, what: str) -> None:

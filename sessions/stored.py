@@ -10,6 +10,8 @@ from sessions.model import (
     Attachment,
     Decision,
     Payer,
+    Rule,
+    RuleScope,
     SessionId,
     TokenUsage,
     TurnId,
@@ -80,3 +82,21 @@ class StoredInput:
     line: InputLine
     token: str
     acknowledged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRule:
+    """A permission rule: what it opens, where it holds, who gave it and when.
+
+    A rule of a project (`session_id` None) holds in the sessions that `given_by` owns in `work_directory`, with
+    `for_all` in everybody's.
+    """
+
+    id: int
+    scope: RuleScope
+    session_id: SessionId | None
+    work_directory: str
+    rule: Rule
+    given_by: str
+    for_all: bool
+    given_ms: int

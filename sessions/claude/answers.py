@@ -4,7 +4,6 @@ The CLI takes the first answer to a request id and ignores every later one.
 """
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from typing import Any
 
 from sessions.claude.control import encoded
@@ -14,25 +13,17 @@ REVISE_DEFAULT = "Please revise the plan."
 DENY_DEFAULT = "The user said no."
 
 
-class Scope(StrEnum):
-    """How long a permission holds: while the process lives, or for good, where the suggestion says."""
-
-    SESSION = "session"
-    ALWAYS = "always"
-
-
 def allow_once(ask: PermissionAsked) -> bytes:
     return _allow(ask.request_id, ask.input)
 
 
-def allow_and_remember(
-    ask: PermissionAsked, suggestions: Sequence[PermissionSuggestion], scope: Scope
-) -> bytes:
-    """Allow, and keep the given ones of `ask.suggestions` for `scope`; with none it is `allow_once`."""
-    updates = [
-        {**suggestion.body, "destination": "session"} if scope is Scope.SESSION else dict(suggestion.body)
-        for suggestion in suggestions
-    ]
+def allow_and_remember(ask: PermissionAsked, suggestions: Sequence[PermissionSuggestion]) -> bytes:
+    """Allow, and let the process keep the given ones of `ask.suggestions` while it lives.
+
+    Never in a file: our launch line excludes the project's settings, and the user's own are not ours to write.
+    With no suggestion it is `allow_once`.
+    """
+    updates = [{**suggestion.body, "destination": "session"} for suggestion in suggestions]
     return _allow(ask.request_id, ask.input, updates)
 
 

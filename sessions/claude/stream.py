@@ -31,8 +31,11 @@ from sessions.model import (
     PlanBody,
     QuestionBody,
     RevisePlan,
+    Rule,
+    RuleKind,
     TurnKind,
 )
+from sessions.permission_rules import values_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,10 @@ class StreamDriver:
     def set_permission_mode(self, request_id: str, mode: PermissionMode) -> bytes:
         return control.set_permission_mode(request_id, mode)
 
+    def permission_rules(self, request_id: str, rules: Sequence[Rule]) -> bytes:
+        allow, directories = (values_of(rules, kind) for kind in (RuleKind.ALLOW, RuleKind.DIRECTORY))
+        return control.apply_permissions(request_id, allow=allow, directories=directories)
+
     def measure_context(self, request_id: str) -> bytes:
         return control.get_context_usage(request_id)
 
@@ -149,22 +156,16 @@ def _answer_permission(request_id: str, body: PermissionBody, decision: Decision
         case Allow():
             return answers.allow_once(ask)
         case AllowSession():
-            return answers.allow_and_remember(ask, _session_rules(ask), answers.Scope.SESSION)
-        case AllowAlways(suggestion) if 0 <= suggestion < len(ask.suggestions):
-            return answers.allow_and_remember(ask, [ask.suggestions[suggestion]], answers.Scope.ALWAYS)
+            return answers.allow_once(ask)
+        case AllowAlways(number) if 0 <= number < len(ask.suggestions):
+            suggestion = ask.suggestions[number]
+            # Rules are rows of ours and have a line of their own: only a mode goes with the answer.
+            kept = [suggestion] if suggestion.kind == "setMode" else []
+            return answers.allow_and_remember(ask, kept)
         case Deny(note):
             return answers.deny(request_id, note)
         case _:
             raise WrongAnswer("permission")
-
-
-def _session_rules(ask: PermissionAsked) -> list[PermissionSuggestion]:
-    """What "for this session" remembers: the CLI's own rules, or the whole tool where it suggests none."""
-    rules = [each for each in ask.suggestions if each.kind in ("addRules", "addDirectories")]
-    if rules:
-        return rules
-    whole = {"type": "addRules", "rules": [{"toolName": ask.tool_name}], "behavior": "allow"}
-    return [PermissionSuggestion("addRules", {**whole, "destination": "session"})]
 
 
 def _answer_question(request_id: str, body: QuestionBody, decision: Decision) -> bytes:

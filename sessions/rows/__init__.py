@@ -3,6 +3,14 @@
 Tables: `bridge/migrations/0001_sessions.sql`.
 """
 
+from sessions.rows.permission_rules import (
+    copy_session_rules,
+    delete_rule,
+    insert_project_rules,
+    insert_session_rules,
+    load_rules,
+    update_rule_for_all,
+)
 from sessions.rows.projection import (
     insert_block,
     insert_event,
@@ -60,7 +68,9 @@ __all__ = [
     "StoredTurn",
     "acknowledge_input",
     "conversations_in_use",
+    "copy_session_rules",
     "count_blocks",
+    "delete_rule",
     "delete_share",
     "find_branch_turn",
     "find_by_key",
@@ -73,7 +83,9 @@ __all__ = [
     "insert_event",
     "insert_host",
     "insert_input",
+    "insert_project_rules",
     "insert_session",
+    "insert_session_rules",
     "insert_stored_ask",
     "insert_stored_turn",
     "load_ask",
@@ -84,6 +96,7 @@ __all__ = [
     "load_events",
     "load_hosts",
     "load_inputs",
+    "load_rules",
     "load_shares",
     "load_snapshot",
     "load_snapshots",
@@ -93,6 +106,7 @@ __all__ = [
     "project_event",
     "sessions_of_user",
     "sessions_to_recover",
+    "update_rule_for_all",
     "update_session",
     "upsert_share",
 ]

@@ -22,6 +22,7 @@ from tests.fakes.scripted.words import (
     Wait,
     fail,
     new_uuid,
+    rule_content,
     write_all,
 )
 
@@ -247,6 +248,10 @@ class ScriptedCli:
                 self.respond(ident, {"model": self.model})
             case "set_permission_mode":
                 self.set_mode(ident, request["mode"])
+            case "apply_flag_settings":
+                rules = request["settings"]["permissions"]["allow"]
+                self.allowed = {rule_content(rule) for rule in rules}
+                self.respond(ident, None)
             case "rewind_conversation":
                 self.respond(ident, self.rewind(request))
             case "cancel_async_message":

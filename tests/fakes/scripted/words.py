@@ -59,3 +59,9 @@ def parse(text: str) -> list[Step]:
 def number(text: str, default: int) -> int:
     match = re.match(r"\d+", text)
     return int(match[0]) if match else default
+
+
+def rule_content(rule: str) -> str:
+    """What a permission rule such as `Bash(touch a *)` covers: the beginning of a command, or a tool's name."""
+    _, _, content = rule.partition("(")
+    return content.removesuffix(")").removesuffix("*").strip() if content else rule

@@ -111,6 +111,13 @@ def test_a_command_that_could_do_something_else_is_refused(name: str, arguments:
         (control.set_model("r", "opus"), {"subtype": "set_model", "model": "opus"}),
         (control.set_permission_mode("r", "plan"), {"subtype": "set_permission_mode", "mode": "plan"}),
         (control.set_permission_mode("r", "manual"), {"subtype": "set_permission_mode", "mode": "default"}),
+        (
+            control.apply_permissions("r", allow=["Bash(ls *)"], directories=["/tmp/x"]),
+            {
+                "subtype": "apply_flag_settings",
+                "settings": {"permissions": {"allow": ["Bash(ls *)"], "additionalDirectories": ["/tmp/x"]}},
+            },
+        ),
         (control.get_context_usage("r"), {"subtype": "get_context_usage", "detail": "summary"}),
         (
             control.rewind_conversation("r", target_uuid="a", last_user_uuid="b"),
@@ -133,11 +140,7 @@ def test_a_control_request_has_its_fields(line: bytes, request_body: dict[str, A
     [
         (answers.allow_once(PERMISSION), {"behavior": "allow", "updatedInput": {"command": "ls"}}),
         (
-            answers.allow_and_remember(PERMISSION, PERMISSION.suggestions, answers.Scope.ALWAYS),
-            {"behavior": "allow", "updatedInput": {"command": "ls"}, "updatedPermissions": [RULE]},
-        ),
-        (
-            answers.allow_and_remember(PERMISSION, PERMISSION.suggestions, answers.Scope.SESSION),
+            answers.allow_and_remember(PERMISSION, PERMISSION.suggestions),
             {
                 "behavior": "allow",
                 "updatedInput": {"command": "ls"},

@@ -48,6 +48,9 @@ from sessions.claude.parse import parse
 from sessions.claude.registry import open_conversations
 from sessions.claude.transcript import Remains, find_transcript, remains
 from sessions.claude.transcript_rows import rows
+from sessions.content import ask_body
+from sessions.model import AllowSession, RuleKind
+from sessions.permission_rules import rules_given, values_of
 from tests.fakes.cli_home import CliHome, Line, StreamCli, is_state
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(240)]
@@ -133,7 +136,7 @@ async def test_permissions_are_given_once_for_the_session_and_refused(home: CliH
 
         ask = await cli.ask_of("demo:bash touch one")
         assert isinstance(ask, PermissionAsked)
-        await cli.send(answers.allow_and_remember(ask, ask.suggestions[:1], answers.Scope.SESSION))
+        await cli.send(answers.allow_and_remember(ask, ask.suggestions[:1]))
         await cli.idle()
         before = len([line for line in cli.parsed() if isinstance(line, PermissionAsked)])
         await cli.prompt("demo:bash touch one")
@@ -146,11 +149,32 @@ async def test_permissions_are_given_once_for_the_session_and_refused(home: CliH
         assert cli.last_tool_text() == "use three instead"
         assert not (home.work / "two").exists()
 
-        ask = await cli.ask_of("demo:bash touch four")
+
+@pytest.mark.parametrize(
+    "command",
+    ["touch 'a(b'", "touch a; echo b >c", "for i in 1 2; do touch $i; done", "echo $(touch q)", r"touch a\\b"],
+)
+async def test_a_rule_that_we_make_covers_the_command_that_was_asked_for(home: CliHome, command: str) -> None:
+    async with Talk(home, Fresh(new_id())) as cli:
+        ask = await cli.ask_of(f"demo:bash {command}")
         assert isinstance(ask, PermissionAsked)
-        await cli.send(answers.allow_and_remember(ask, ask.suggestions[:1], answers.Scope.ALWAYS))
+        body = ask_body(ask)
+        given = rules_given(body, AllowSession())
+        assert given is not None
+        allow = values_of(given.rules, RuleKind.ALLOW)
+        assert "Bash" not in allow, "never all commands for one that was allowed"
+        await cli.send(answers.allow_once(ask))
+        await cli.send(control.apply_permissions("r1", allow=allow, directories=[]))
         await cli.idle()
-        assert "touch four" in (home.work / ".claude" / "settings.local.json").read_text()
+        before = len(asked_permissions(cli))
+        await cli.prompt(f"demo:bash {command}")
+        assert len(asked_permissions(cli)) == before
+        await cli.send(control.apply_permissions("r2", allow=[], directories=[]))
+        assert isinstance(await cli.ask_of(f"demo:bash {command}"), PermissionAsked)
+
+
+def asked_permissions(cli: Talk) -> list[CliLine]:
+    return [line for line in cli.parsed() if isinstance(line, PermissionAsked)]
 
 
 async def test_questions_and_plans_are_answered(home: CliHome) -> None:

@@ -1,0 +1,62 @@
+"""Commands on the permission rules that people gave with "always" or "for this session"."""
+
+import msgspec
+
+from api.access import Action
+from api.command import Nothing, SessionCommand
+from sessions.model import RuleScope
+
+
+class PermissionRule(msgspec.Struct, frozen=True):
+    """A rule that holds in a session: `words` for people, who gave it and when.
+
+    `for_all`: a rule of the project that holds in everybody's sessions, not only in those of `given_by`.
+    """
+
+    id: int
+    scope: RuleScope
+    words: str
+    given_by: str
+    given_ms: int
+    for_all: bool
+
+
+class PermissionRules(msgspec.Struct, frozen=True):
+    """Rules in the order in which they were given."""
+
+    rules: tuple[PermissionRule, ...]
+
+
+class ReadPermissions(SessionCommand[PermissionRules], frozen=True, tag="read_permissions", kw_only=True):
+    """The permission rules that hold in the session, its project's included."""
+
+    action = Action.VIEW
+    reply = PermissionRules
+    audited = False
+
+
+class TakeBackPermission(SessionCommand[Nothing], frozen=True, tag="take_back_permission", kw_only=True):
+    """Take a rule back, at once also in running processes. No error if it no longer exists.
+
+    Raises `NotAllowed` for a rule of the project that the actor did not give; an admin may take back any.
+    """
+
+    action = Action.MANAGE
+    reply = Nothing
+    rule_id: int
+
+
+class HoldForAll(SessionCommand[Nothing], frozen=True, tag="hold_for_all", kw_only=True):
+    """Let a rule of the project hold in everybody's sessions there, or again only in those of its giver.
+
+    Raises `RuleNotFound` if it is not a rule of the session's project.
+    """
+
+    action = Action.ADMINISTER
+    reply = Nothing
+    rule_id: int
+    for_all: bool = True
+
+
+PermissionsCommand = ReadPermissions | TakeBackPermission | HoldForAll
+"""The commands of this file."""

@@ -1,0 +1,120 @@
+"""Which permission rules a decision gives, and how a rule reads to a person. Pure.
+
+The rules are ours: rows that outlive the process (`rule_keeping.py`). The CLI's own ways of remembering do not
+serve: our launch line excludes the project's settings, to which it writes, and its session rules end with the
+process.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from sessions.model import (
+    AllowAlways,
+    AllowSession,
+    AskBody,
+    Decision,
+    PermissionBody,
+    Rule,
+    RuleKind,
+    RuleScope,
+    Suggestion,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenRules:
+    """Rules that a decision gives, and where they are to hold."""
+
+    scope: RuleScope
+    rules: tuple[Rule, ...]
+
+
+def rules_given(body: AskBody, decision: Decision) -> GivenRules | None:
+    """The rules that `decision` on an ask gives beside its answer; None if it gives none."""
+    if not isinstance(body, PermissionBody):
+        return None
+    match decision:
+        case AllowSession():
+            return GivenRules(RuleScope.SESSION, _for_the_session(body))
+        case AllowAlways(number) if 0 <= number < len(body.suggestions):
+            suggestion = body.suggestions[number]
+            rules = tuple(_rules_of(suggestion))
+            is_project = suggestion.body.get("destination") != "session"
+            return GivenRules(RuleScope.PROJECT if is_project else RuleScope.SESSION, rules) if rules else None
+        case _:
+            return None
+
+
+def _for_the_session(body: PermissionBody) -> tuple[Rule, ...]:
+    """All that the CLI suggests. Without a suggestion: this very command, or the tool as a whole."""
+    suggested = tuple(rule for each in body.suggestions for rule in _rules_of(each))
+    if suggested:
+        return suggested
+    command = body.input.get("command")
+    content = command if body.tool_name == "Bash" and isinstance(command, str) else ""
+    return (Rule(RuleKind.ALLOW, rule_text(body.tool_name, content)),)
+
+
+def _rules_of(suggestion: Suggestion) -> Iterator[Rule]:
+    """The rules in one suggestion of the CLI; a change of the mode is none."""
+    body = suggestion.body
+    match body.get("type"):
+        case "addRules" if body.get("behavior", "allow") == "allow":
+            for rule in _mappings(body.get("rules")):
+                if isinstance(name := rule.get("toolName"), str) and name:
+                    yield Rule(RuleKind.ALLOW, rule_text(name, str(rule.get("ruleContent") or "")))
+        case "addDirectories":
+            for directory in _sequence(body.get("directories")):
+                if isinstance(directory, str) and directory.startswith("/"):
+                    yield Rule(RuleKind.DIRECTORY, directory)
+
+
+def rule_text(tool_name: str, content: str) -> str:
+    """A rule in the CLI's spelling; parentheses and backslashes in `content` are escaped as it expects."""
+    if not content:
+        return tool_name
+    escaped = content.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
+    return f"{tool_name}({escaped})"
+
+
+def rule_words(rule: Rule, work_directory: str) -> str:
+    """The rule for a person: no path of the machine, only places below or beside the work directory."""
+    if rule.kind is RuleKind.DIRECTORY:
+        return f"read and write in {_place(rule.value, work_directory)}"
+    tool, _, content = rule.value.partition("(")
+    content = content.removesuffix(")")
+    if not content:
+        return f"use {tool}, whatever for"
+    plain = content.replace("\\(", "(").replace("\\)", ")").replace("\\\\", "\\")
+    if plain.startswith("//"):
+        plain = _place(plain[1:], work_directory)
+    return f"{tool}: {plain}"
+
+
+def _place(path: str, work_directory: str) -> str:
+    """`path` as seen from the work directory; of one outside only the last two names."""
+    place = PurePath(path)
+    if place.is_relative_to(work_directory):
+        inside = place.relative_to(work_directory)
+        return str(inside) if inside.parts else "the work directory"
+    return f"…/{'/'.join(place.parts[-2:])}" if len(place.parts) > 3 else path
+
+
+def opens_more(rule: Rule, work_directory: str) -> bool:
+    """Whether the rule opens anything: the CLI also suggests directories that lie in the work directory."""
+    return rule.kind is not RuleKind.DIRECTORY or not PurePath(rule.value).is_relative_to(work_directory)
+
+
+def values_of(rules: Iterable[Rule], kind: RuleKind) -> list[str]:
+    """The values of the rules of one kind, each once, in their order."""
+    return list(dict.fromkeys(rule.value for rule in rules if rule.kind is kind))
+
+
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [each for each in _sequence(value) if isinstance(each, Mapping)]
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()

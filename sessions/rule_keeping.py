@@ -1,0 +1,75 @@
+"""Keeps permission rules as rows, and tells a session's process which ones hold.
+
+A process learns its rules when it starts, and a running one at once. A rule that is given is stored in the
+change that answers the ask. A rule that is taken back is first told to the processes and then deleted: after a
+crash in between it still stands in the list.
+"""
+
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sessions import rows
+from sessions.draft import Draft
+from sessions.events import Noticed
+from sessions.model import Rule, RuleScope
+from sessions.permission_rules import GivenRules, opens_more
+from sessions.stored import StoredRule
+
+if TYPE_CHECKING:
+    from sessions.session import Session
+
+
+async def rules_of(session: "Session") -> list[StoredRule]:
+    """The rules that hold in `session`."""
+    snapshot = session.snapshot
+    return await rows.load_rules(session.around.db, snapshot.id, snapshot.work_directory, snapshot.user_id)
+
+
+async def give_rules(session: "Session", draft: Draft, given: GivenRules | None, by: str) -> None:
+    """Put rules that `by` gives with an answer on the draft, and the line that tells the process of them.
+
+    A rule for the project that somebody else than the owner gives holds in this session as well.
+    """
+    if given is None:
+        return
+    snapshot, at_ms = draft.snapshot, draft.at_ms
+    place = snapshot.work_directory
+    rules = [each for each in given.rules if opens_more(each, place)]
+    if given.scope is RuleScope.PROJECT:
+        draft.extra += rows.insert_project_rules(place, rules, by, at_ms)
+    if given.scope is RuleScope.SESSION or by != snapshot.user_id:
+        draft.extra += rows.insert_session_rules(snapshot.id, place, rules, by, at_ms)
+    known = [each.rule for each in await rules_of(session)]
+    _tell(session, draft, [*known, *rules])
+
+
+async def take_rules_along(parent: "Session", draft: Draft) -> None:
+    """A branch keeps what its parent's Claude need not ask for, and says so."""
+    count = sum(each.session_id == parent.id for each in await rules_of(parent))
+    if count:
+        draft.extra.append(rows.copy_session_rules(parent.id, draft.snapshot.id))
+        kept = "1 permission" if count == 1 else f"{count} permissions"
+        words = f"{kept} that the session it came from was given for the session hold here, too."
+        draft.add(Noticed("permissions", words))
+
+
+async def tell_rules(session: "Session", *, without: int | None = None) -> None:
+    """Tell the session's process which rules hold (all but the rule with the id `without`), if it has one."""
+    async with session.change() as draft:
+        if session.run is not None:
+            known = await rules_of(session)
+            _tell(session, draft, [each.rule for each in known if each.id != without])
+
+
+async def tell_new_process(session: "Session") -> None:
+    """Tell a process that was started or found again, before it reads the next prompt."""
+    known = await rules_of(session)
+    if known:
+        async with session.change() as draft:
+            _tell(session, draft, [each.rule for each in known])
+
+
+def _tell(session: "Session", draft: Draft, rules: Sequence[Rule]) -> None:
+    request_id = str(uuid.uuid4())
+    draft.send(request_id, session.around.driver.permission_rules(request_id, rules))

@@ -1,8 +1,11 @@
 """What a line that begins with a slash means. Pure; `typed_input.py` carries it out."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import api as c
 from sessions.model import PermissionMode
 
 
@@ -40,43 +43,18 @@ class NewSession:
     project: str
 
 
-@dataclass(frozen=True, slots=True)
-class RenameSession:
-    """Give the session a title."""
-
-    title: str
+Said = Callable[[Any], str]
 
 
 @dataclass(frozen=True, slots=True)
-class ChooseModel:
-    """Use another model."""
+class OfSession:
+    """A command of the API on the open session. `make` gets the session's id and an origin.
 
-    model: str
+    `said` makes the line that is printed when it is done from the reply; empty prints nothing.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class ChooseMode:
-    """Use another permission mode."""
-
-    mode: PermissionMode
-
-
-@dataclass(frozen=True, slots=True)
-class GoOn:
-    """Let a cut turn go on."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskAgain:
-    """Drop the last answer and ask again."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClaudeCommand:
-    """A command that is not ours: perhaps one of Claude's."""
-
-    name: str
-    arguments: str
+    make: Callable[[str, str], c.SessionCommand[Any]]
+    said: Said = lambda _: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +64,7 @@ class NotUnderstood:
     sentence: str
 
 
-SlashCommand = (
-    Help
-    | Quit
-    | StopTurn
-    | ListSessions
-    | SwitchTo
-    | NewSession
-    | RenameSession
-    | ChooseModel
-    | ChooseMode
-    | GoOn
-    | AskAgain
-    | ClaudeCommand
-    | NotUnderstood
-)
+SlashCommand = Help | Quit | StopTurn | ListSessions | SwitchTo | NewSession | OfSession | NotUnderstood
 
 GUIDE = {
     "/stop": "stop what Claude does; the session stays (Ctrl-C does the same)",
@@ -137,24 +101,49 @@ def parse_slash(line: str) -> SlashCommand | None:
             return SwitchTo(rest) if rest else NotUnderstood("Say which: /switch 2, or /switch ID.")
         case "new":
             return NewSession(rest)
+        case _:
+            return _of_session(name, rest)
+
+
+def _of_session(name: str, rest: str) -> OfSession | NotUnderstood:
+    """What we do not know is one of Claude's own commands, or refused by the core."""
+    match name:
         case "rename":
-            return RenameSession(rest) if rest else NotUnderstood("Say the name: /rename TITLE.")
+            return _needs(
+                rest, "Say the name: /rename TITLE.", lambda id_, _: c.Rename(session_id=id_, title=rest)
+            )
         case "model":
-            return ChooseModel(rest) if rest else NotUnderstood("Say which: /model opus, for example.")
+            return _needs(
+                rest,
+                "Say which: /model opus, for example.",
+                lambda id_, _: c.SetModel(session_id=id_, model=rest),
+                lambda info: f"The model is {info.model} now.",
+            )
         case "mode":
             return _mode(rest)
         case "continue":
-            return GoOn()
+            return OfSession(lambda id_, origin: c.Continue(session_id=id_, origin=origin))
         case "retry":
-            return AskAgain()
+            return OfSession(lambda id_, origin: c.Regenerate(session_id=id_, origin=origin))
         case _:
-            return ClaudeCommand(name, rest)
+            return OfSession(
+                lambda id_, origin: c.RunCommand(session_id=id_, name=name, arguments=rest, origin=origin)
+            )
 
 
-def _mode(word: str) -> SlashCommand:
-    known = {mode.value.lower(): mode for mode in PermissionMode}
-    mode = known.get(word.lower())
-    return ChooseMode(mode) if mode else NotUnderstood(f"The modes are: {', '.join(PermissionMode)}.")
+def _needs(
+    rest: str, sentence: str, make: Callable[[str, str], c.SessionCommand[Any]], said: Said = lambda _: ""
+) -> OfSession | NotUnderstood:
+    return OfSession(make, said) if rest else NotUnderstood(sentence)
+
+
+def _mode(word: str) -> OfSession | NotUnderstood:
+    mode = {mode.value.lower(): mode for mode in PermissionMode}.get(word.lower())
+    if mode is None:
+        return NotUnderstood(f"The modes are: {', '.join(PermissionMode)}.")
+    return OfSession(
+        lambda id_, _: c.SetMode(session_id=id_, mode=mode), lambda info: f"The mode is {info.mode} now."
+    )
 
 
 def hints(typed: str) -> list[str]:

@@ -123,40 +123,13 @@ class TypedInput:
                 self._follower.open(await self._create(core, project))
             case slash.Quit():
                 pass
-            case _:
-                await self._session_command(core, command)
-
-    async def _session_command(
-        self,
-        core: c.Core,
-        command: slash.StopTurn
-        | slash.RenameSession
-        | slash.ChooseModel
-        | slash.ChooseMode
-        | slash.GoOn
-        | slash.AskAgain
-        | slash.ClaudeCommand,
-    ) -> None:
-        session_id = await self._some_session(core)
-        origin = f"terminal:{uuid.uuid4()}"
-        match command:
             case slash.StopTurn():
+                await self._some_session(core)
                 await self._interrupt(core)
-            case slash.RenameSession(title=title):
-                await self._do(core, c.Rename(session_id=session_id, title=title))
-            case slash.ChooseModel(model=model):
-                info = await core.perform(self._actor, c.SetModel(session_id=session_id, model=model))
-                self._screen.remark(f"The model is {info.model} now.")
-            case slash.ChooseMode(mode=mode):
-                await self._do(core, c.SetMode(session_id=session_id, mode=mode))
-                self._screen.remark(f"The mode is {mode} now.")
-            case slash.GoOn():
-                await self._do(core, c.Continue(session_id=session_id, origin=origin))
-            case slash.AskAgain():
-                await self._do(core, c.Regenerate(session_id=session_id, origin=origin))
-            case slash.ClaudeCommand(name=name, arguments=arguments):
-                run = c.RunCommand(session_id=session_id, name=name, arguments=arguments, origin=origin)
-                await self._do(core, run)
+            case slash.OfSession(make=make, said=said):
+                wish = make(await self._some_session(core), f"terminal:{uuid.uuid4()}")
+                if sentence := said(await core.perform(self._actor, wish)):
+                    self._screen.remark(sentence)
             case _:
                 assert_never(command)
 

@@ -7,6 +7,13 @@ from sessions.manager import SessionManager
 from sessions.session import Session
 from sessions.state import Snapshot
 
+_MADE = {
+    *("running_turn", "queued_turns", "open_asks", "background_tasks", "last_event", "work_directory_name"),
+    *("terminal_hint", "place_in_line"),
+}
+_SHARED = [name for name in c.SessionInfo.__struct_fields__ if name not in _MADE]
+"""Fields that the snapshot has under the same name and with the same type."""
+
 
 async def session_facts(session: Session) -> SessionFacts:
     """What `authorize` has to know of the session."""
@@ -23,31 +30,11 @@ def session_info(manager: SessionManager, session: Session) -> c.SessionInfo:
 def info_of(snapshot: Snapshot, terminal_hint: str = "", place_in_line: int | None = None) -> c.SessionInfo:
     """What the state alone says."""
     return c.SessionInfo(
-        id=snapshot.id,
-        user_id=snapshot.user_id,
-        channel_id=snapshot.channel_id,
-        title=snapshot.title,
-        project=snapshot.project,
-        model=snapshot.model,
-        mode=snapshot.mode,
-        lifecycle=snapshot.lifecycle,
-        activity=snapshot.activity,
-        blocker=snapshot.blocker,
-        reason=snapshot.reason,
-        status=snapshot.status,
+        **{name: getattr(snapshot, name) for name in _SHARED},
         running_turn=snapshot.current.turn_id if snapshot.current else None,
         queued_turns=tuple(turn.turn_id for turn in snapshot.queue),
         open_asks=tuple(ask.id for ask in snapshot.asks),
         background_tasks=len(snapshot.background_tasks),
-        commands=snapshot.commands,
-        cost_usd=snapshot.cost_usd,
-        list_price_usd=snapshot.list_price_usd,
-        context_used=snapshot.context_used,
-        context_window=snapshot.context_window,
-        message_count=snapshot.message_count,
-        created_ms=snapshot.created_ms,
-        last_activity_ms=snapshot.last_activity_ms,
-        limit_until_ms=snapshot.limit_until_ms,
         last_event=snapshot.next_event - 1,
         work_directory_name=snapshot.work_directory.rpartition("/")[2],
         terminal_hint=terminal_hint,

@@ -1,7 +1,10 @@
 """What a typed line means."""
 
+from typing import Any
+
 import pytest
 
+import api as c
 from console import commands as s
 from sessions.model import PermissionMode
 
@@ -17,13 +20,6 @@ from sessions.model import PermissionMode
         ("/switch 2", s.SwitchTo("2")),
         ("/new", s.NewSession("")),
         ("/new  shop/api ", s.NewSession("shop/api")),
-        ("/rename A  title", s.RenameSession("A  title")),
-        ("/model opus", s.ChooseModel("opus")),
-        ("/mode ACCEPTEDITS", s.ChooseMode(PermissionMode.ACCEPT_EDITS)),
-        ("/continue", s.GoOn()),
-        ("/retry", s.AskAgain()),
-        ("/compact keep\nthe plan", s.ClaudeCommand("compact", "keep\nthe plan")),
-        ("/mcp__server:tool x", s.ClaudeCommand("mcp__server:tool", "x")),
         ("/etc/hosts is odd", None),
         ("/", None),
         ("// a comment", None),
@@ -33,6 +29,27 @@ from sessions.model import PermissionMode
 )
 def test_a_slash_line_means_what_help_says(line: str, meaning: s.SlashCommand | None) -> None:
     assert s.parse_slash(line) == meaning
+
+
+@pytest.mark.parametrize(
+    ("line", "wish"),
+    [
+        ("/rename A  title", c.Rename(session_id="id", title="A  title")),
+        ("/model opus", c.SetModel(session_id="id", model="opus")),
+        ("/mode ACCEPTEDITS", c.SetMode(session_id="id", mode=PermissionMode.ACCEPT_EDITS)),
+        ("/continue", c.Continue(session_id="id", origin="o")),
+        ("/retry", c.Regenerate(session_id="id", origin="o")),
+        (
+            "/compact keep\nthe plan",
+            c.RunCommand(session_id="id", name="compact", arguments="keep\nthe plan", origin="o"),
+        ),
+        ("/mcp__s:tool x", c.RunCommand(session_id="id", name="mcp__s:tool", arguments="x", origin="o")),
+    ],
+)
+def test_a_slash_line_on_the_session_is_a_command_of_the_api(line: str, wish: c.SessionCommand[Any]) -> None:
+    meaning = s.parse_slash(line)
+    assert isinstance(meaning, s.OfSession)
+    assert meaning.make("id", "o") == wish
 
 
 @pytest.mark.parametrize("line", ["/switch", "/rename", "/model", "/mode", "/mode wild"])
@@ -46,5 +63,6 @@ def test_hints_are_the_commands_that_may_be_meant() -> None:
 
 
 def test_every_command_of_the_guide_is_known() -> None:
-    unknown = [usage for usage in s.GUIDE if isinstance(s.parse_slash(usage.split()[0]), s.ClaudeCommand)]
-    assert unknown == []
+    meanings = {usage: s.parse_slash(usage.split()[0]) for usage in s.GUIDE}
+    made = {usage: each.make("id", "o") for usage, each in meanings.items() if isinstance(each, s.OfSession)}
+    assert [usage for usage, wish in made.items() if isinstance(wish, c.RunCommand)] == []

@@ -57,6 +57,14 @@ class Rename(SessionCommand[SessionInfo], frozen=True, tag="rename", kw_only=Tru
     title: str
 
 
+class Pin(SessionCommand[SessionInfo], frozen=True, tag="pin", kw_only=True):
+    """Put the session first in lists and keep it from being archived, or take the pin away."""
+
+    action = Action.MANAGE
+    reply = SessionInfo
+    pinned: bool = True
+
+
 class Share(SessionCommand[Nothing], frozen=True, tag="share", kw_only=True):
     """Share with a user or group id, or take the share back (`level` None)."""
 
@@ -103,5 +111,5 @@ class RestoreSession(SessionCommand[SessionInfo], frozen=True, tag="restore_sess
     key: str | None = None
 
 
-ManagingCommand = Branch | SetModel | SetMode | Rename | Share | Park | HandOver | Clear | RestoreSession
+ManagingCommand = Branch | SetModel | SetMode | Rename | Pin | Share | Park | HandOver | Clear | RestoreSession
 """The commands of this file."""

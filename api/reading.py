@@ -28,6 +28,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     user_id: str
     channel_id: str
     title: str
+    pinned: bool
     project: str
     model: str
     mode: PermissionMode
@@ -53,6 +54,11 @@ class SessionInfo(msgspec.Struct, frozen=True):
     list_price_usd: float = 0.0
     terminal_hint: str = ""
     place_in_line: int | None = None
+
+    @property
+    def list_mark(self) -> str:
+        """Text before the session's title in lists; empty for most sessions."""
+        return "📌 " if self.pinned else ""
 
 
 class TurnView(msgspec.Struct, frozen=True):

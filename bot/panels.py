@@ -68,7 +68,7 @@ def _page(state: ListState, way: str) -> Control:
 def _session_line(info: SessionInfo, channel_id: int | None) -> str:
     where = f"<#{channel_id}>" if channel_id else f"**{escape_inline(info.title, 60) or 'Session'}**"
     return (
-        f"{where} · {short_state(info)} · {model_name(info.model) or 'default'}"
+        f"{info.list_mark}{where} · {short_state(info)} · {model_name(info.model) or 'default'}"
         f" · {person(info.user_id)} · {moment(info.last_activity_ms)}"
     )
 

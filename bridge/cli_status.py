@@ -64,7 +64,9 @@ def _as_text(owner: Owner, page: SessionPage, trouble: str) -> str:
     sessions = page.sessions
     who = _KINDS.get(owner.kind, "A process")
     lines = [f"{who} runs (process {owner.pid}, since {owner.since:%Y-%m-%d %H:%M:%S} UTC)."]
-    lines += [f"  {each.id}  {_state(each):<14} {each.title or 'no title'}" for each in sessions]
+    lines += [
+        f"  {each.id}  {_state(each):<14} {each.list_mark}{each.title or 'no title'}" for each in sessions
+    ]
     if page.cursor:
         lines.append("  … and older ones")
     if not sessions:

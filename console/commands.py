@@ -74,6 +74,7 @@ GUIDE = {
     "/switch N": "go to another session, by its number in the list or its id",
     "/new [PROJECT]": "begin a new session, in a directory of WORKSPACE_ROOT",
     "/rename TITLE": "give the session a name",
+    "/pin": "show the session first in lists and never archive it; /unpin takes that back",
     "/continue": "let a turn go on that was cut",
     "/retry": "drop the last answer and ask again",
     "/help": "show this",
@@ -121,6 +122,10 @@ def _of_session(name: str, rest: str) -> OfSession | NotUnderstood:
             )
         case "mode":
             return _mode(rest)
+        case "pin" | "unpin":
+            pinned = name == "pin"
+            done = "The session is pinned now." if pinned else "The pin is gone."
+            return OfSession(lambda id_, _: c.Pin(session_id=id_, pinned=pinned), lambda _: done)
         case "continue":
             return OfSession(lambda id_, origin: c.Continue(session_id=id_, origin=origin))
         case "retry":

@@ -71,7 +71,7 @@ def render_sessions(sessions: Sequence[SessionInfo], current: str, width: int) -
     for number, info in enumerate(sessions, start=1):
         mark, style = ("▸", "bold") if info.id == current else (" ", "")
         title = one_line(info.title, max(20, width - 40)) or "no title"
-        line = Styled(f"{mark}{number:>3}  {title}", style)
+        line = Styled(f"{mark}{number:>3}  {info.list_mark}{title}", style)
         line.append(f"  {state_words(info)}", "cyan")
         line.append(f"  {info.id[:13]}", "dim")
         lines.append(line)

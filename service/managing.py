@@ -7,7 +7,7 @@ from api.access import Action, Actor, authorize
 from service.modes import check_mode, mode_for
 from service.parts import ServiceParts
 from service.session_info import session_info
-from sessions.events import SharesChanged
+from sessions.events import PinChanged, SharesChanged
 from sessions.manager import SessionManager
 from sessions.model import TurnId
 from sessions.session import Session
@@ -29,6 +29,10 @@ async def manage(parts: ServiceParts, session: Session, actor: Actor, command: c
             return session_info(manager, session)
         case c.Rename():
             await session.rename(command.title)
+            return session_info(manager, session)
+        case c.Pin():
+            async with session.change() as draft:
+                draft.add(PinChanged(command.pinned))
             return session_info(manager, session)
         case c.HandOver():
             return c.Handover(await session.hand_over())

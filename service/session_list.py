@@ -10,6 +10,8 @@ from sessions.session import Session
 from storage import Database, SqlValue
 
 _MAX_PAGE = 100
+_CURSOR = re.compile(r"([01]) ([0-9]{1,15}) (.*)")
+"""The last row of a page: whether it is pinned, its time, its id."""
 
 
 async def list_sessions(
@@ -24,7 +26,7 @@ async def list_sessions(
 
 
 async def read_page(db: Database, actor: Actor, query: QuerySessions) -> tuple[list[SessionId], str]:
-    """A page of session ids for `query`, and the cursor of the next one (empty at the end).
+    """A page of session ids for `query`, pinned ones first, and the cursor of the next one (empty at the end).
 
     Only sessions that are the actor's or shared with it, unless it is an admin. Cursors are made from the last
     row's time and id, so pages stay right while sessions come and go. A cursor that is none starts anew.
@@ -32,18 +34,17 @@ async def read_page(db: Database, actor: Actor, query: QuerySessions) -> tuple[l
     where, params = _conditions(actor, query)
     direction = "ASC" if query.oldest_first else "DESC"
     sign = ">" if query.oldest_first else "<"
-    at_ms, _, last_id = query.cursor.partition(" ")
-    if re.fullmatch(r"[0-9]{1,15}", at_ms):
-        where.append(f"(last_activity_ms, id) {sign} (?, ?)")
-        params += [int(at_ms), last_id]
+    if last := _CURSOR.fullmatch(query.cursor):
+        where.append(f"(pinned < ? OR pinned = ? AND (last_activity_ms, id) {sign} (?, ?))")
+        params += [int(last[1]), int(last[1]), int(last[2]), last[3]]
     limit = max(1, min(query.limit, _MAX_PAGE))
     rows = await db.read(
-        "SELECT id, last_activity_ms FROM sessions WHERE "  # noqa: S608 (the parts are ours, values are bound)
-        f"{' AND '.join(where)} ORDER BY last_activity_ms {direction}, id {direction} LIMIT ?",
+        "SELECT id, last_activity_ms, pinned FROM sessions WHERE "  # noqa: S608 (the parts are ours, values are bound)
+        f"{' AND '.join(where)} ORDER BY pinned DESC, last_activity_ms {direction}, id {direction} LIMIT ?",
         (*params, limit),
     )
     ids = [SessionId(str(row[0])) for row in rows]
-    cursor = f"{rows[-1][1]} {rows[-1][0]}" if len(rows) == limit else ""
+    cursor = f"{rows[-1][2]} {rows[-1][1]} {rows[-1][0]}" if len(rows) == limit else ""
     return ids, cursor
 
 

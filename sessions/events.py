@@ -311,6 +311,12 @@ class SharesChanged(msgspec.Struct, frozen=True, tag="shares_changed"):
     by: str
 
 
+class PinChanged(msgspec.Struct, frozen=True, tag="pin_changed"):
+    """The session is pinned from now on, or no more."""
+
+    pinned: bool
+
+
 class BackgroundTasksChanged(msgspec.Struct, frozen=True, tag="background_tasks_changed"):
     """The tasks that run in the background now: all of them, not the difference."""
 
@@ -362,6 +368,7 @@ Event = (
     | ModeChanged
     | TitleChanged
     | SharesChanged
+    | PinChanged
     | BackgroundTasksChanged
     | CommandsListed
     | ContextMeasured

@@ -42,9 +42,9 @@ def _stored_one(row: Row) -> StoredOne:
 
 
 async def load_unused(db: Database, before_ms: int) -> list[StoredOne]:
-    """Sessions without a process that nothing happened to since `before_ms`, oldest first."""
+    """Sessions without a process or pin that nothing happened to since `before_ms`, oldest first."""
     found = await db.read(
-        f"SELECT {_COLUMNS} FROM sessions WHERE status IN ('parked', 'failed')"  # noqa: S608 (the parts are ours)
+        f"SELECT {_COLUMNS} FROM sessions WHERE status IN ('parked', 'failed') AND NOT pinned"  # noqa: S608 (the parts are ours)
         " AND last_activity_ms <= ? ORDER BY last_activity_ms, id",
         (before_ms,),
     )

@@ -88,6 +88,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     channel_id: str = ""
     key: str = ""
     title: str = ""
+    pinned: bool = False
     project: str = ""
     work_directory: str = ""
     model: str = ""
@@ -234,6 +235,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return replace(numbered, mode=event.mode)
         case e.TitleChanged():
             return replace(numbered, title=event.title)
+        case e.PinChanged():
+            return replace(numbered, pinned=event.pinned)
         case e.BackgroundTasksChanged():
             return replace(numbered, background_tasks=event.task_ids)
         case e.CommandsListed():

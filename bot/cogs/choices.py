@@ -79,7 +79,9 @@ async def sessions(interaction: Interaction, current: str) -> list[Choice]:
         return []
     return [
         Choice(
-            name=one_line(f"{each.title or 'Session'} · {short_state(each)} · …{each.id[-6:]}", 100),
+            name=one_line(
+                f"{each.list_mark}{each.title or 'Session'} · {short_state(each)} · …{each.id[-6:]}", 100
+            ),
             value=each.id,
         )
         for each in page.sessions

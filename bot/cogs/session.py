@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from api import HandOver, Rename, Share
+from api import HandOver, Pin, Rename, Share
 from api.access import Action, Role, authorize
 from bot.actors import core_id
 from bot.bodies import Card, Control, Verb
@@ -107,6 +107,17 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         info = await meant(self._face, reply)
         changed = await self._face.core.perform(reply.actor, Rename(session_id=info.id, title=title))
         await reply.say(f"The session is called “{escape_inline(changed.title, 90)}”.")
+
+    @app_commands.command(description="Show the session first in lists, and never archive it.")
+    @app_commands.describe(session=choices.WHICH_SESSION, remove="Take the pin away")
+    @app_commands.autocomplete(session=choices.sessions)
+    async def pin(self, interaction: Interaction, session: str | None = None, remove: bool = False) -> None:
+        reply = reply_to(interaction)
+        info = await meant(self._face, reply, session)
+        await self._face.core.perform(reply.actor, Pin(session_id=info.id, pinned=not remove))
+        await reply.say(
+            "The pin is gone." if remove else "The session is pinned: first in lists, never archived."
+        )
 
     @app_commands.command(description="Share the session with somebody or with a role.")
     @app_commands.describe(who="A member or a role", level="What they may do")

@@ -103,6 +103,20 @@ async def test_a_dialog_that_was_open_during_a_restart_still_submits(
         assert "use the trash" in str(stored[0][0])
 
 
+async def test_a_pinned_session_is_first_in_the_list_until_the_pin_is_taken_away(ways: Ways) -> None:
+    first, _ = await ways.started(ways.town.ann, "demo:text first")
+    second, _ = await ways.started(ways.town.ann, "demo:text second")
+
+    async def listed() -> list[str]:
+        shown = await ways.town.ann.slash(ways.fake.general, "session list").settled()
+        return [line.partition(" · ")[0] for line in shown.text.splitlines() if "<#" in line]
+
+    assert "pinned" in (await ways.town.ann.slash(first, "session pin").settled()).text
+    assert await listed() == [f"📌 <#{first.id}>", f"<#{second.id}>"]
+    await ways.town.ann.slash(first, "session pin", remove=True).settled()
+    assert "📌" not in "".join(await listed())
+
+
 # --- asks -------------------------------------------------------------------------------------------------
 
 

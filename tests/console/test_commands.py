@@ -37,6 +37,8 @@ def test_a_slash_line_means_what_help_says(line: str, meaning: s.SlashCommand | 
         ("/rename A  title", c.Rename(session_id="id", title="A  title")),
         ("/model opus", c.SetModel(session_id="id", model="opus")),
         ("/mode ACCEPTEDITS", c.SetMode(session_id="id", mode=PermissionMode.ACCEPT_EDITS)),
+        ("/pin", c.Pin(session_id="id")),
+        ("/unpin", c.Pin(session_id="id", pinned=False)),
         ("/continue", c.Continue(session_id="id", origin="o")),
         ("/retry", c.Regenerate(session_id="id", origin="o")),
         (

@@ -133,7 +133,17 @@ async def test_a_session_that_comes_in_between_moves_no_page(db: Database) -> No
     assert [number for page in found for number in page] == [6, 5, 4, 3, 2, 1]
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "x y", "12", "-1 y", "' OR 1", "9" * 30 + " x", "٣ x"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+@pytest.mark.parametrize("oldest_first", [False, True])
+async def test_pinned_sessions_come_first_over_all_pages(limit: int, oldest_first: bool, db: Database) -> None:
+    await store(db, *(Row(number, {"pinned": number in (2, 4)}) for number in range(1, 7)))
+    found = [number for page in await pages(db, limit, oldest_first=oldest_first) for number in page]
+    assert found == ([2, 4, 1, 3, 5, 6] if oldest_first else [4, 2, 6, 5, 3, 1])
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "x y", "12", "-1 y", "' OR 1", f"1 {'9' * 30} x", "1 2", "2 2 x", "٣ 1 x"]
+)
 async def test_a_cursor_that_is_none_starts_anew_or_ends(cursor: str, db: Database) -> None:
     await store(db, Row(1, {}), Row(2, {}))
     assert set(await numbers(db, cursor=cursor)) <= {1, 2}

@@ -169,11 +169,12 @@ async def test_who_may_not_manage_a_session_cannot_bring_it_back_nor_run_retenti
         assert session.snapshot.lifecycle is Lifecycle.ENDED
 
 
-async def test_unused_sessions_are_archived_and_used_ones_are_not(tmp_path: Path) -> None:
+async def test_unused_sessions_are_archived_and_used_or_pinned_ones_are_not(tmp_path: Path) -> None:
     clock = MovableClock()
     rules = RetentionRules(archive_after_days=90)
     async with running_core(tmp_path, CoreParts(clock=clock), retention=rules) as core:
-        unused, waking, live = [await core.session() for _ in range(3)]
+        unused, waking, live, pinned = [await core.session() for _ in range(4)]
+        await core.do(c.Pin(session_id=pinned.id))
         await core.ask(live, "demo:text hi")
         clock.ms += 90 * DAY_MS
         await core.ask(waking, "demo:text hi")
@@ -183,6 +184,10 @@ async def test_unused_sessions_are_archived_and_used_ones_are_not(tmp_path: Path
         assert live.snapshot.is_idle
         await core.do(c.RestoreSession(session_id=unused.id))
         await core.ask(unused, "demo:text back")
+        await core.do(c.Pin(session_id=pinned.id, pinned=False))
+        clock.ms += 90 * DAY_MS
+        steps = (await core.do(c.ApplyRetention())).steps
+        assert pinned.id in {step.session_id for step in steps}
 
 
 async def test_a_branch_that_never_ran_keeps_the_transcript_that_it_begins_from(tmp_path: Path) -> None:

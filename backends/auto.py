@@ -10,6 +10,7 @@ from backends.host import Watches
 from backends.local import LocalBackend
 from backends.pty import PtyBackend
 from backends.tmux import TmuxBackend
+from backends.wrappers import LaunchWrapper, wrapped
 
 Setting = Literal["auto", "tmux", "pty"]
 
@@ -19,14 +20,14 @@ class BackendOptions:
     """Where hosts live and how people look at them.
 
     `run` holds the hosts' directories; `watch` shows one, its directory is appended; `environment` is ours, of
-    which terminals get a few harmless variables; `host_prefix` comes before each host's shell.
+    which terminals get a few harmless variables; `wrappers` change each launch, in order (`wrappers.py`).
     """
 
     run: Path
     socket_name: str
     watch: Sequence[str] = ()
     environment: Mapping[str, str] | None = None
-    host_prefix: Sequence[str] = ()
+    wrappers: Sequence[LaunchWrapper] = ()
 
 
 class Backends:
@@ -39,7 +40,9 @@ class Backends:
         *,
         order: Sequence[Literal["tmux", "pty"]],
         on_fallback: Callable[[str], None],
+        wrappers: Sequence[LaunchWrapper] = (),
     ) -> None:
+        self._wrappers = tuple(wrappers)
         self._tmux = tmux
         self._pty = pty
         self._by_name = {tmux.name: tmux, pty.name: pty}
@@ -53,6 +56,7 @@ class Backends:
         return self._order[0].name
 
     async def launch(self, spec: LaunchSpec) -> Host:
+        spec = wrapped(spec, self._wrappers)
         *preferred, last = self._order
         for backend in preferred:
             try:
@@ -122,13 +126,11 @@ def choose_backend(
         watch=options.watch,
         environment=options.environment,
         watches=watches,
-        host_prefix=options.host_prefix,
     )
     pty = PtyBackend(
         options.run,
         watch=options.watch,
         environment=options.environment,
         watches=watches,
-        host_prefix=options.host_prefix,
     )
-    return Backends(tmux, pty, order=order, on_fallback=on_fallback)
+    return Backends(tmux, pty, order=order, on_fallback=on_fallback, wrappers=options.wrappers)

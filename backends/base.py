@@ -26,6 +26,10 @@ class LaunchFailed(BackendError):
         self.reason = reason
 
 
+class LaunchRefused(LaunchFailed):
+    """A launch wrapper (`wrappers.py`) does not let this host start; `reason` is for people to read."""
+
+
 class TerminalUnavailable(LaunchFailed):
     """The backend cannot make a place to look (no tmux, or it fails): another backend may still launch."""
 
@@ -78,7 +82,8 @@ class LaunchSpec:
 
     `directory` is the host's own directory (`<run>/<session>/<number>`); it is made by `launch`, mode 0700,
     and must not exist before. `environment` is the whole environment of the child, not an addition to ours.
-    `title` is shown to people who look at the terminal.
+    `title` is shown to people who look at the terminal. `shell_prefix` comes before the host's shell, and so
+    around all of the host. `wrappers.py` says who else may change a spec before it is launched.
     """
 
     session_id: str
@@ -88,6 +93,7 @@ class LaunchSpec:
     cwd: Path
     environment: Mapping[str, str]
     title: str = ""
+    shell_prefix: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

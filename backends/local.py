@@ -50,19 +50,13 @@ class _Address(msgspec.Struct, frozen=True):
 
 
 class LocalBackend:
-    """The port's `Backend` on host directories below `run`, with terminals from `terminals`.
+    """The port's `Backend` on host directories below `run`, with terminals from `terminals`."""
 
-    `host_prefix` comes before the host's shell, for a service manager's scope (`systemd-run --user --scope …`).
-    """
-
-    def __init__(
-        self, name: str, run: Path, terminals: Terminals, watches: Watches, host_prefix: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, name: str, run: Path, terminals: Terminals, watches: Watches) -> None:
         self._name = name
         self._run = run.absolute()
         self._terminals = terminals
         self._watches = watches
-        self._host_prefix = tuple(host_prefix)
 
     @property
     def name(self) -> str:
@@ -162,7 +156,7 @@ class LocalBackend:
 
     async def _start(self, directory: HostDirectory, spec: LaunchSpec) -> None:
         environment = {**spec.environment, MARKER: directory.key}
-        script = spawn.HostScript("run", directory, spec.argv, prefix=self._host_prefix)
+        script = spawn.HostScript("run", directory, spec.argv, prefix=spec.shell_prefix)
         try:
             async with asyncio.timeout(_START_S):
                 await spawn.start(script, cwd=spec.cwd, environment=environment)

@@ -122,12 +122,11 @@ class PtyBackend(LocalBackend):
         watch: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         watches: Watches | None = None,
-        host_prefix: Sequence[str] = (),
     ) -> None:
         self._watches = watches or Watches()
         self._screens = _Screens(watch)
         self._environment = os.environ if environment is None else environment
-        super().__init__("pty", run, self._screens, self._watches, host_prefix)
+        super().__init__("pty", run, self._screens, self._watches)
 
     async def open_terminal(self, host: LocalHost, *, rows: int = 40, columns: int = 120) -> PtyTerminal:
         """Show `host` on a new PTY until it is closed, the host is, or the backend is.

@@ -98,12 +98,11 @@ class TmuxBackend(LocalBackend):
         watch: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         watches: Watches | None = None,
-        host_prefix: Sequence[str] = (),
     ) -> None:
         self._watches = watches or Watches()
         server = TmuxServer(socket_name, watch, os.environ if environment is None else environment)
         self._windows = _Windows(server)
-        super().__init__("tmux", run, self._windows, self._watches, host_prefix)
+        super().__init__("tmux", run, self._windows, self._watches)
 
     async def attach(self, ref: HostRef) -> LocalHost:
         host = await super().attach(ref)

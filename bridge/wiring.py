@@ -12,12 +12,13 @@ import os
 import resource
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from backends.auto import BackendOptions, Backends, choose_backend
+from backends.wrappers import LaunchWrapper, in_shell_prefix
 from bridge.background_task import running
 from bridge.control import ControlServer
 from bridge.demo.keep_running import NOT_IN_DEMO, kept_demo
@@ -214,10 +215,15 @@ def _backend(settings: Settings, options: CoreOptions) -> Backends:
             socket_name=tmux_socket_name(settings.data_dir),
             watch=watch_command(),
             environment=dict(os.environ),
-            host_prefix=settings.host_prefix,
+            wrappers=_wrappers(settings),
         ),
         on_fallback=options.say,
     )
+
+
+def _wrappers(settings: Settings) -> Sequence[LaunchWrapper]:
+    """What changes each launch, outermost last."""
+    return (in_shell_prefix(settings.host_prefix),) if settings.host_prefix else ()
 
 
 def _policy(settings: Settings) -> Policy:

@@ -1,7 +1,8 @@
 """What the session core needs of a way to talk with the CLI: lines out, lines in, and how to start it.
 
-The `stream` driver (`sessions.claude.stream`) is the one there is; a driver for the interactive screen fits
-the same protocol. Every method is pure: bytes are moved by `host_run.py`.
+The `stream` driver (`sessions.claude.stream`) is the only one: stream-json and the control protocol. `parse`
+returns the lines of exactly that protocol, so a driver for the interactive screen does not fit; it would be a
+program of its own between the screen and the two logs. Every method is pure: `host_run.py` moves the bytes.
 """
 
 from collections.abc import Mapping, Sequence

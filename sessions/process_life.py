@@ -10,7 +10,7 @@ import uuid
 from functools import partial
 from pathlib import Path
 
-from backends.base import BackendError, Host, HostExit, LaunchSpec, LogCut, Unkillable
+from backends.base import BackendError, Host, HostExit, LaunchRefused, LaunchSpec, LogCut, Unkillable
 from sessions import events as e
 from sessions import rows
 from sessions.claude.errors import ClaudeError
@@ -42,6 +42,10 @@ async def launch_and_stay(session: Session) -> bool:
         host = await until_stored(partial(_launch, session, number, continues=continues))
     except (ClaudeError, ClaudeUnavailable, WorkDirectoryRefused) as error:
         await until_stored(partial(session.record_end, NotStarted(str(error))))
+        return False
+    except LaunchRefused as error:
+        log.warning("launch refused", extra={"session": session.id, "why": error.reason})
+        await until_stored(partial(session.record_end, NotStarted(f"Claude was not started: {error.reason}.")))
         return False
     except BackendError:
         log.exception("launch failed", extra={"session": session.id})

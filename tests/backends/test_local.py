@@ -13,7 +13,7 @@ from backends import host as local_host
 from backends import spawn
 from backends.base import HostRef, LaunchFailed
 from backends.directory import MARKER, HostDirectory, host_directories
-from backends.pty import PtyBackend
+from backends.wrappers import in_shell_prefix
 from tests.backends.kit import DEADLINE_S, Kit, directory_of, read_lines, send_text, until
 
 
@@ -69,13 +69,13 @@ def _text(file: Path) -> str:
 
 
 async def test_a_prefix_runs_the_host_and_a_failing_one_says_why(kit: Kit) -> None:
-    through = PtyBackend(kit.run, host_prefix=("/usr/bin/env", "FROM_PREFIX=yes"))
-    host = await through.launch(kit.spec("/bin/sh", "-c", 'echo "$FROM_PREFIX"; cat'))
+    backend = kit.pty()
+    through = in_shell_prefix(("/usr/bin/env", "FROM_PREFIX=yes"))
+    host = await backend.launch(through(kit.spec("/bin/sh", "-c", 'echo "$FROM_PREFIX"; cat')))
     assert [line.data for line in await read_lines(host, 1)] == [b"yes"]
-    failing = PtyBackend(kit.run, host_prefix=("/bin/sh", "-c", "echo no scope today >&2; exit 1"))
+    failing = in_shell_prefix(("/bin/sh", "-c", "echo no scope today >&2; exit 1"))
     with pytest.raises(LaunchFailed, match="no scope today"):
-        await failing.launch(kit.spec("cat"))
-    await through.close()
+        await backend.launch(failing(kit.spec("cat")))
 
 
 async def test_strange_names_in_the_run_directory_are_no_hosts(kit: Kit) -> None:

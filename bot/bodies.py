@@ -40,6 +40,8 @@ class Verb(StrEnum):
     REWIND_FILES = "rewind"
     PAGE = "page"
     CONFIRM = "confirm"
+    TAKE_BACK = "take_back"
+    HOLD_FOR_ALL = "hold_for_all"
     ASK_ABOUT = "ask_about"
 
 

@@ -61,6 +61,7 @@ _TITLES = {
     "shared_directory": "Two sessions, one directory",
     "ask_reminder": "Claude still waits",
     "no_progress": "No sign of life",
+    "permissions": "Permissions came along",
     "gap": "A gap was filled",
     "files_not_imported": "Files were left behind",
 }
@@ -73,6 +74,7 @@ _MILD = frozenset(
         "budget",
         "ask_reminder",
         "gap",
+        "permissions",
         "files_not_imported",
     }
 )

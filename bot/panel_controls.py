@@ -2,12 +2,14 @@
 
 import msgspec
 
-from api import Clear, ClearAll, QuerySessions
+from api import Clear, ClearAll, GetSession, HoldForAll, QuerySessions, ReadPermissions, TakeBackPermission
+from api.access import Role
 from bot.bodies import Body, Card, Control, Verb
 from bot.entry import Reply
 from bot.errors import ControlGone
 from bot.face import Face
 from bot.panels import CLEAR, CLEAR_ALL, PAGE_SIZE, SESSIONS, ListState, session_list
+from bot.permissions_card import permissions_card
 from bot.rows import insert_controls, load_place
 from bot.wording import counted
 
@@ -18,7 +20,7 @@ class PanelControls:
     def __init__(self, face: Face) -> None:
         self._face = face
 
-    async def handle(self, reply: Reply, control: Control, _: tuple[str, ...]) -> None:
+    async def handle(self, reply: Reply, control: Control, values: tuple[str, ...]) -> None:
         """Carry out one use of a panel's control."""
         match control.verb:
             case Verb.PAGE if control.subject.startswith(SESSIONS):
@@ -30,6 +32,16 @@ class PanelControls:
                 await reply.update(Card(("The session has ended. What was said stays readable.",)))
             case Verb.CONFIRM if control.subject == CLEAR_ALL:
                 await self._clear_all(reply)
+            case Verb.TAKE_BACK if values:
+                await reply.will_update()
+                wish = TakeBackPermission(session_id=control.session_id, rule_id=int(values[0]))
+                await self._face.core.perform(reply.actor, wish)
+                await reply.update(await permissions_body(self._face, reply, control.session_id))
+            case Verb.HOLD_FOR_ALL if values:
+                await reply.will_update()
+                rule = HoldForAll(session_id=control.session_id, rule_id=int(values[0]))
+                await self._face.core.perform(reply.actor, rule)
+                await reply.update(await permissions_body(self._face, reply, control.session_id))
             case _:
                 raise ControlGone
 
@@ -54,6 +66,13 @@ async def list_body(face: Face, reply: Reply, state: ListState) -> Card:
     )
     places = {each.id: await load_place(face.db, each.id) for each in page.sessions}
     return session_list(page, state, {key: place.channel_id for key, place in places.items() if place})
+
+
+async def permissions_body(face: Face, reply: Reply, session_id: str) -> Body:
+    """The permissions of a session as they are now, for the reply's actor."""
+    info = await face.core.perform(reply.actor, GetSession(session_id=session_id))
+    found = await face.core.perform(reply.actor, ReadPermissions(session_id=session_id))
+    return await stored(face, permissions_card(info, found, is_admin=reply.actor.role is Role.ADMIN))
 
 
 async def stored(face: Face, body: Body) -> Body:

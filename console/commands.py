@@ -47,6 +47,18 @@ Said = Callable[[Any], str]
 
 
 @dataclass(frozen=True, slots=True)
+class ListPermissions:
+    """Print what Claude need not ask for, with numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Take back the permission with this number in the list that `/permissions` prints."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class OfSession:
     """A command of the API on the open session. `make` gets the session's id and an origin.
 
@@ -64,12 +76,24 @@ class NotUnderstood:
     sentence: str
 
 
-SlashCommand = Help | Quit | StopTurn | ListSessions | SwitchTo | NewSession | OfSession | NotUnderstood
+SlashCommand = (
+    Help
+    | Quit
+    | StopTurn
+    | ListSessions
+    | SwitchTo
+    | NewSession
+    | ListPermissions
+    | TakeBack
+    | OfSession
+    | NotUnderstood
+)
 
 GUIDE = {
     "/stop": "stop what Claude does; the session stays (Ctrl-C does the same)",
     "/model NAME": "use another model",
     "/mode MODE": f"what needs no permission: {', '.join(PermissionMode)}",
+    "/permissions [back N]": "what Claude need not ask for; take the one with number N back",
     "/sessions": "list the sessions",
     "/switch N": "go to another session, by its number in the list or its id",
     "/new [PROJECT]": "begin a new session, in a directory of WORKSPACE_ROOT",
@@ -102,6 +126,8 @@ def parse_slash(line: str) -> SlashCommand | None:
             return SwitchTo(rest) if rest else NotUnderstood("Say which: /switch 2, or /switch ID.")
         case "new":
             return NewSession(rest)
+        case "permissions":
+            return _permissions(rest)
         case _:
             return _of_session(name, rest)
 
@@ -149,6 +175,13 @@ def _mode(word: str) -> OfSession | NotUnderstood:
     return OfSession(
         lambda id_, _: c.SetMode(session_id=id_, mode=mode), lambda info: f"The mode is {info.mode} now."
     )
+
+
+def _permissions(rest: str) -> SlashCommand:
+    if not rest:
+        return ListPermissions()
+    found = re.fullmatch(r"back\s+([0-9]{1,6})", rest)
+    return TakeBack(int(found[1])) if found else NotUnderstood("Say which: /permissions back 2, for example.")
 
 
 def hints(typed: str) -> list[str]:

@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.text import Text as Styled
 from rich.theme import Theme
 
-from api import SessionInfo
+from api import PermissionRule, SessionInfo
 from api.prices import price_mark
 from console.printed import (
     AskSettled,
@@ -43,6 +43,7 @@ from sessions.model import (
     PlanBody,
     QuestionBody,
     RevisePlan,
+    RuleScope,
     TurnStatus,
 )
 
@@ -74,6 +75,20 @@ def render_sessions(sessions: Sequence[SessionInfo], current: str, width: int) -
         line = Styled(f"{mark}{number:>3}  {info.list_mark}{title}", style)
         line.append(f"  {state_words(info)}", "cyan")
         line.append(f"  {info.id[:13]}", "dim")
+        lines.append(line)
+    return _printed(Group(*lines), width)
+
+
+def render_permissions(rules: Sequence[PermissionRule], width: int) -> str:
+    """The numbered list that `/permissions` prints."""
+    if not rules:
+        return _printed(Styled("Claude asks for everything that its mode does not allow.", "dim"), width)
+    lines = []
+    for number, rule in enumerate(rules, start=1):
+        where = "in this project" if rule.scope is RuleScope.PROJECT else "in this session"
+        line = Styled(f"{number:>3}  {one_line(rule.words, max(20, width - 50))}", "")
+        line.append(f"  {where}{', for everybody' if rule.for_all else ''}", "cyan")
+        line.append(f"  {rule.given_by}", "dim")
         lines.append(line)
     return _printed(Group(*lines), width)
 

@@ -44,6 +44,7 @@ class TypedInput:
         self._screen = screen
         self._follower = follower
         self._listed: Sequence[str] = ()
+        self._permissions: Sequence[int] = ()
         self._unconfirmed: tuple[str, str] | None = None  # a prompt and its origin
 
     async def run(self, core: c.Core) -> None:
@@ -126,12 +127,29 @@ class TypedInput:
             case slash.StopTurn():
                 await self._some_session(core)
                 await self._interrupt(core)
+            case slash.ListPermissions():
+                await self._list_permissions(core, await self._some_session(core))
+            case slash.TakeBack(number=number):
+                await self._take_back(core, await self._some_session(core), number)
             case slash.OfSession(make=make, said=said):
                 wish = make(await self._some_session(core), f"terminal:{uuid.uuid4()}")
                 if sentence := said(await core.perform(self._actor, wish)):
                     self._screen.remark(sentence)
             case _:
                 assert_never(command)
+
+    async def _list_permissions(self, core: c.Core, session_id: str) -> None:
+        found = await core.perform(self._actor, c.ReadPermissions(session_id=session_id))
+        self._permissions = [rule.id for rule in found.rules]
+        self._screen.say(render.render_permissions(found.rules, self._screen.columns))
+
+    async def _take_back(self, core: c.Core, session_id: str, number: int) -> None:
+        if not 1 <= number <= len(self._permissions):
+            self._screen.remark("There is no such number. /permissions prints the list.")
+            return
+        rule_id = self._permissions[number - 1]
+        await self._do(core, c.TakeBackPermission(session_id=session_id, rule_id=rule_id))
+        await self._list_permissions(core, session_id)
 
     async def first_session(self, core: c.Core) -> str:
         """The session to begin with; empty: one is made for the first prompt. Raises `SessionNotFound`."""

@@ -10,7 +10,7 @@ from api import SetMode, SetModel
 from api.access import Action
 from bot.cogs import choices
 from bot.entry import reply_to
-from bot.panel_controls import stored
+from bot.panel_controls import permissions_body, stored
 from bot.panels import model_panel
 from bot.session_lookup import meant
 from bot.wording import MODES, model_words
@@ -51,3 +51,9 @@ class SettingsCommands(commands.GroupCog, group_name="settings", group_descripti
         chosen = PermissionMode(mode)
         await self._face.core.perform(reply.actor, SetMode(session_id=info.id, mode=chosen))
         await reply.say(f"From now on Claude {MODES[chosen]}.")
+
+    @app_commands.command(description="What Claude need not ask for here: see it, take it back.")
+    async def permissions(self, interaction: Interaction) -> None:
+        reply = reply_to(interaction)
+        info = await meant(self._face, reply)
+        await reply.say(await permissions_body(self._face, reply, info.id))

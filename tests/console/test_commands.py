@@ -20,6 +20,8 @@ from sessions.model import PermissionMode
         ("/switch 2", s.SwitchTo("2")),
         ("/new", s.NewSession("")),
         ("/new  shop/api ", s.NewSession("shop/api")),
+        ("/permissions", s.ListPermissions()),
+        ("/permissions back 2", s.TakeBack(2)),
         ("/etc/hosts is odd", None),
         ("/", None),
         ("// a comment", None),
@@ -54,7 +56,7 @@ def test_a_slash_line_on_the_session_is_a_command_of_the_api(line: str, wish: c.
     assert meaning.make("id", "o") == wish
 
 
-@pytest.mark.parametrize("line", ["/switch", "/rename", "/model", "/mode", "/mode wild"])
+@pytest.mark.parametrize("line", ["/switch", "/rename", "/model", "/mode", "/mode wild", "/permissions x"])
 def test_what_lacks_something_is_answered_with_a_sentence(line: str) -> None:
     assert isinstance(s.parse_slash(line), s.NotUnderstood)
 

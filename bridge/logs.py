@@ -4,10 +4,8 @@ Records carry ids, never prompts or secrets; the last processor removes what loo
 Libraries that use the standard library's logging come out the same way.
 """
 
-import json
 import logging
 import logging.handlers
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,25 +16,14 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bridge.log_rates import RateBound
 from bridge.settings import LogFormat, LogLevel
+from texts.redaction import Redactor
 
 FILE_BYTES = 10 * 1024 * 1024
 FILES_KEPT = 5
-REDACTED = "[redacted]"
 _OURS = "claude-bridge"
 # The other formatters show local variables, and with them prompts.
 _PLAIN = structlog.dev.plain_traceback
 
-# Discord bot tokens, Anthropic, GitHub, AWS and Slack keys, JWTs, bearer tokens, passwords in URLs.
-_SECRETS = re.compile(
-    r"\b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"
-    r"|\bsk-ant-[\w-]{8,}"
-    r"|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}"
-    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
-    r"|\bxox[abposr]-[\w-]{10,}"
-    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
-    r"|(?i:\bbearer )[\w.~+/=-]{16,}"
-    r"|(?<=://)[^/\s:@\"',]+:[^/\s@\"',]+(?=@)"
-)
 # Their DEBUG records hold whole messages, Discord's gateway its token, tmux's commands titles of sessions.
 _NEVER_DEBUG = (
     *("discord.http", "discord.gateway", "discord.client", "discord.webhook"),
@@ -63,7 +50,7 @@ def set_up_logging(plan: LogPlan) -> None:
 
     Replaces an earlier set-up. The file is always JSON, one object a line, mode 0600, turned over at 10 MiB.
     """
-    redact = redactor(plan.secrets)
+    redact = Redactor(plan.secrets).redact
     root = logging.getLogger()
     take_down_logging()
     handlers: list[tuple[logging.Handler, bool]] = []
@@ -97,20 +84,6 @@ def take_down_logging() -> None:
     for handler in [handler for handler in root.handlers if handler.get_name() == _OURS]:
         root.removeHandler(handler)
         handler.close()
-
-
-def redactor(secrets: Sequence[str]) -> Callable[[str], str]:
-    """A function that replaces `secrets`, and what looks like one, in a text by `[redacted]`."""
-    spellings = {spelling for secret in secrets if secret for spelling in (secret, json.dumps(secret)[1:-1])}
-    known = sorted(spellings, key=len, reverse=True)
-    values = re.compile("|".join(map(re.escape, known))) if known else None
-
-    def redact(text: str) -> str:
-        if values is not None:
-            text = values.sub(REDACTED, text)
-        return _SECRETS.sub(REDACTED, text)
-
-    return redact
 
 
 class _RotatingFile(logging.handlers.RotatingFileHandler):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from service.redaction import Redactor
 from sessions import rows
 from sessions.archive import (
     ArchivedConversation,
@@ -19,6 +18,7 @@ from sessions.model import ExportFormat, is_session_id
 from sessions.session import Session
 from sessions.stored import StoredTurn
 from sessions.transcript_copies import files_beside
+from texts.redaction import Redactor
 
 _PAGE = 200
 

@@ -5,13 +5,13 @@ from typing import assert_never
 import api as c
 from service.exporting import SUFFIX, export_session
 from service.parts import ServiceParts
-from service.redaction import Redactor
 from service.session_info import session_info
 from sessions import rows
 from sessions.errors import SessionNotFound, TurnNotFound
 from sessions.model import AskId, TurnId
 from sessions.session import Session
 from sessions.stored import StoredAsk, StoredTurn
+from texts.redaction import Redactor
 
 _MAX_PAGE = 100
 

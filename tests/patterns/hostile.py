@@ -16,6 +16,7 @@ Part = tuple[Any, Any]
 _REPEATS = (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT)
 _ORDINARY = " a0_\n"
 _MOST_SIGNS = 12
+_SEPARATORS = '-. "'
 _ENDS = ("", "\x00", "\n!")
 
 
@@ -29,6 +30,7 @@ def hostile_texts(pattern: re.Pattern[str], size: int) -> Iterator[str]:
         ("", each)
         for each in (whole, whole[:-1], whole + "\n", *signs, *map("".join, product(signs, repeat=2)))
     ]
+    pumps += [("", each + sign) for each in _branches(parts, signs) for sign in ("", *_SEPARATORS)]
     for prefix, pump in dict.fromkeys(pumps):
         if pump:
             for end in _ENDS:
@@ -48,6 +50,17 @@ def _repeats(parts: Sequence[Part], prefix: str, signs: Sequence[str]) -> Iterat
             for inner in _inside(kind, value):
                 yield from _repeats(inner, prefix, signs)
         prefix += _spelled([(kind, value)], signs[0] if signs else "a")
+
+
+def _branches(parts: Sequence[Part], signs: Sequence[str]) -> Iterator[str]:
+    """Yield a text for each alternative, whole and without its end."""
+    for kind, value in parts:
+        for inner in _inside(kind, value) if kind not in _REPEATS else [value[2]]:
+            if kind is op.BRANCH:
+                spelled = _spelled(inner, signs[0] if signs else "a")
+                yield spelled
+                yield spelled[: len(spelled) // 2]
+            yield from _branches(inner, signs)
 
 
 def _inside(kind: Any, value: Any) -> Sequence[Sequence[Part]]:

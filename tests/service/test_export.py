@@ -10,7 +10,6 @@ from markdown_it import MarkdownIt
 import api as c
 from api.access import Actor, Role
 from service.export_text import to_html, to_markdown
-from service.redaction import MARK, Redactor
 from sessions.archive import ArchivedTurn, SessionArchive
 from sessions.errors import NotAllowed
 from sessions.model import (
@@ -31,6 +30,7 @@ from sessions.model import (
 )
 from sessions.stored import StoredTurn
 from tests.sessions.running_core import CoreParts, RunningCore, running_core
+from texts.redaction import MARK, Redactor
 
 SESSION = SessionId("01890000-0000-7000-8000-000000000001")
 KEY = "sk-ant-api03-abcdefghijklmnopqrstuvwxyz"

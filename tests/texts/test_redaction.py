@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.redaction import MARK, Redactor
+from texts.redaction import MARK, Redactor
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdefghijKLMNOP"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----"
@@ -20,6 +20,19 @@ SECRETS = {
     "Google": "AIzaSyA-abcdefghijklmnopqrstuvwxyz01234",
     "Discord": "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDE.abcdefghijklmnopqrstuvwxyz012345",
     "JSON Web Token": JWT,
+    "Anthropic, short": "sk-ant-api03-ab",
+    "Stripe": "sk_live_abcdefghijklmnop0123",
+    "GitHub, app": "ghs_" + "a" * 36,
+    "Slack, bot": "xoxo-123456789012-abc",
+    "AWS, for a while": "ASIAABCDEFGHIJKLMNOP",
+    "npm": "npm_" + "a1" * 18,
+    "PyPI": "pypi-" + "AgEIcHlwaS5vcmc" * 4,
+    "Hugging Face": "hf_" + "aB" * 17,
+    "Discord, of a young account": "MTE0NDU2Nzg5MDEyMzQ1Njc4OTA.GaBcDeF." + "x" * 38,
+    "Discord webhook": "https://discord.com/api/webhooks/123456789012345678/" + "a-b_" * 17,
+    "JSON Web Token, encrypted": "eyJhbGciOiJI.c2VjcmV0a2V5.c2lnbmF0dXJl.x.y",
+    "bearer": "Bearer abcdefghijklmnop1234",
+    "bearer without a digit": "bearer abcdefghijklmnopqrst",
     "private key": PEM,
     "private key, cut": PEM[:50],
 }
@@ -44,7 +57,9 @@ ASSIGNED = {
     '"apiKey":"abcdef123456"': "abcdef123456",
     "MY_TOKEN = abcdef123456": "abcdef123456",
     "Authorization: Bearer abcdef1234567890": "abcdef1234567890",
+    '"Authorization": "Basic dXNlcjpwYXNzd29yZA=="': "dXNlcjpwYXNzd29yZA",
     "postgres://ann:hunter2hunter2@db/x": "hunter2hunter2",
+    "https://ann:pw@example.com/x": "ann:pw",
 }
 
 
@@ -62,10 +77,16 @@ def test_what_is_given_to_a_telling_name_is_marked(text: str) -> None:
         "https://h.example/a/b?page=2", "const tokens = 12",
         "git commit 0123456789abcdef0123456789abcdef01234567",
         "550e8400-e29b-41d4-a716-446655440000", "user@host: ~$ ls", "see http://ann@h.example/",
+        "01a1fd12-2d3b-7d46-a919-63905afaeadc", "123456789012345678", "bridge.wiring", "http://127.0.0.1:8080/v1",
+        "a:b@c", "the bearer of news",
     ],
 )  # fmt: skip
 def test_what_is_no_secret_stays(text: str) -> None:
     assert Redactor().redact(text) == text
+
+
+def test_a_known_value_is_marked_as_json_spells_it() -> None:
+    assert Redactor(['with "quotes" ä']).redact(r'{"x": "with \"quotes\" \u00e4"}') == f'{{"x": "{MARK}"}}'
 
 
 def test_known_values_are_marked_the_longest_first_and_as_text() -> None:
@@ -90,6 +111,7 @@ def test_redacting_twice_is_redacting_once(text: str) -> None:
     "piece",
     [
         "A",
+        "-eyJ",
         "a.",
         "TOKEN",
         "-----BEGIN ",

@@ -6,7 +6,6 @@ A request is a durable line like any other, but waiting for its answer is not: a
 import asyncio
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from machine.awake_timeout import awake_timeout
 from sessions.claude.control import (
@@ -22,9 +21,7 @@ from sessions.claude.control import (
 from sessions.claude.lines import ControlFailed, ControlSucceeded
 from sessions.errors import ClaudeUnavailable
 from sessions.model import PermissionMode
-
-if TYPE_CHECKING:
-    from sessions.session import Session
+from sessions.session_port import SessionPort
 
 _Reply = asyncio.Future[ControlSucceeded | ControlFailed]
 
@@ -32,7 +29,7 @@ _Reply = asyncio.Future[ControlSucceeded | ControlFailed]
 class ControlRequests:
     """The open requests to one host. Every method raises `ClaudeUnavailable` as `request` does."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: SessionPort) -> None:
         self._session = session
         self._driver = session.around.driver
         self._waiting: dict[str, _Reply] = {}

@@ -1,9 +1,7 @@
 """What every session works with: the parts that a manager's sessions share."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from backends.base import Backend
 from sessions.bus import Bus
@@ -12,9 +10,6 @@ from sessions.conversations import Conversations
 from sessions.driver import Driver
 from sessions.machine_reserve import MachineReserve
 from storage import Database
-
-if TYPE_CHECKING:
-    from sessions.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +24,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """One for all sessions. `wants_process` and `changed` tell the manager of a session."""
+    """One for all sessions."""
 
     db: Database
     bus: Bus
@@ -42,5 +37,3 @@ class Dependencies:
     workspace_root: Path
     patience: Patience
     continue_cut_turns: bool
-    wants_process: Callable[["Session"], None]
-    changed: Callable[["Session"], None]

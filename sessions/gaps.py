@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -20,12 +20,10 @@ from sessions.conversations import ReadBlock
 from sessions.draft import Draft
 from sessions.interpreter import turn_of_result
 from sessions.model import TurnId
+from sessions.session_port import SessionPort
 from sessions.state import Snapshot
 
 log = logging.getLogger(__name__)
-
-if TYPE_CHECKING:
-    from sessions.session import Session
 
 
 UNSEEN = "not all of the turn was seen"
@@ -159,7 +157,7 @@ def missing(
         yield e.BlockAdded(turn_id, ordinal, each.block, each.uuid, place)
 
 
-async def close_gaps(session: "Session", draft: Draft, watched: Watched, line: c.CliLine) -> Watched:
+async def close_gaps(session: SessionPort, draft: Draft, watched: Watched, line: c.CliLine) -> Watched:
     """Before a turn ends with `line`: add what never reached the log, if something seems to be missing.
 
     Returns what is known after `line`.
@@ -175,7 +173,7 @@ async def close_gaps(session: "Session", draft: Draft, watched: Watched, line: c
     return watched.after(line)
 
 
-async def fill_in(session: "Session", draft: Draft) -> int:
+async def fill_in(session: SessionPort, draft: Draft) -> int:
     """Add to `draft` what the transcript has of the running turn and we have not; return how many blocks.
 
     Doing it again adds nothing. Reads the whole transcript in a thread, if it comes to that.

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from backends.base import Host, HostExit, InputNotWritten, LaunchFailed, LogCut, OutputLine
 from faults import crash_point
@@ -25,13 +24,12 @@ from sessions.leaving import Leaving
 from sessions.live_text import LiveText
 from sessions.model import Activity, Blocker, Lifecycle, TurnId
 from sessions.output_lines import ReadLine, read_batch
-from sessions.prompt_sender import SHORTAGE_RETRY_S, PromptSender, prompt_line
+from sessions.prompt_lines import prompt_line
+from sessions.prompt_sender import SHORTAGE_RETRY_S, PromptSender
 from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost, StoredInput
+from sessions.session_port import SessionPort
 from storage import Statement
-
-if TYPE_CHECKING:
-    from sessions.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +43,7 @@ class HostRun:
     """The session's side of one host. `read` runs until the host has ended; call the rest meanwhile."""
 
     def __init__(
-        self, session: "Session", host: Host, stored: StoredHost, inputs: Sequence[StoredInput]
+        self, session: SessionPort, host: Host, stored: StoredHost, inputs: Sequence[StoredInput]
     ) -> None:
         self.session = session
         self.host = host
@@ -259,7 +257,7 @@ class HostRun:
         happened = list(interpret(draft.snapshot, line, moment))
         draft.add_all(happened)
         if any(isinstance(event, e.TurnEnded) for event in happened):
-            self.sender.context_is_stale = True
+            self.sender.turn_ended()
 
     def _arrived(self, token: str) -> list[StoredInput]:
         """The lines that `token` acknowledges, as far as they are in the log.

@@ -10,7 +10,6 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -21,17 +20,15 @@ from sessions.conversations import Conversations, ReadTurn
 from sessions.draft import Draft
 from sessions.errors import ImportRefused
 from sessions.model import AskId, Block, SessionId, TokenUsage, TurnId, TurnKind, TurnStatus
+from sessions.session_port import SessionPort
 from sessions.stored import StoredAsk, StoredTurn
 from storage import Statement
-
-if TYPE_CHECKING:
-    from sessions.session import Session
 
 ENDED = frozenset({TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT})
 """How a turn is that Claude has worked on and no longer does."""
 
 
-async def fill_from_archive(session: "Session", created: e.SessionCreated, archive: SessionArchive) -> None:
+async def fill_from_archive(session: SessionPort, created: e.SessionCreated, archive: SessionArchive) -> None:
     """Write `archive` into the new, empty `session`: turns, blocks, asks, and its transcripts under new ids."""
     conversations = session.around.conversations
     renamed = {kept.conversation_id: str(uuid.uuid4()) for kept in archive.conversations}
@@ -60,7 +57,7 @@ async def fill_from_archive(session: "Session", created: e.SessionCreated, archi
 
 
 async def fill_from_transcript(
-    session: "Session", created: e.SessionCreated, conversation_id: str, turns: list[ReadTurn]
+    session: SessionPort, created: e.SessionCreated, conversation_id: str, turns: list[ReadTurn]
 ) -> None:
     """Write what `turns` tell of a conversation begun elsewhere into the new `session`, which takes it over."""
     at_ms = session.around.clock.now_ms()
@@ -75,7 +72,7 @@ async def fill_from_transcript(
         _add_turns(draft, "transcript", stored, next(last_prompts, ""))
 
 
-async def read_what_was_said_elsewhere(session: "Session") -> int:
+async def read_what_was_said_elsewhere(session: SessionPort) -> int:
     """Add the turns that a terminal made while the session was handed over. Returns how many."""
     async with session.change() as draft:
         # Read within the change: two prompts that come at once would both add what the one has read.

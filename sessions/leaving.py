@@ -9,18 +9,15 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from backends.base import Host, LogCut, Unkillable
 from sessions import events as e
 from sessions.draft import Draft
 from sessions.errors import ClaudeUnavailable
 from sessions.model import Lifecycle
+from sessions.session_port import SessionPort
 from sessions.state import Snapshot
 from storage import StorageError
-
-if TYPE_CHECKING:
-    from sessions.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +56,18 @@ def must_be_stored(snapshot: Snapshot, departure: Departure) -> bool:
     return departure.ends and snapshot.leads_to is Lifecycle.PARKED
 
 
+def leaves_without_process(snapshot: Snapshot, departure: Departure) -> bool:
+    """Whether a session that has no process is not yet where `departure` leads."""
+    match snapshot.lifecycle:
+        case Lifecycle.STOPPING | Lifecycle.ENDED:
+            return False
+        case Lifecycle.PARKED:
+            return departure.ends or (departure.hands_over and not snapshot.queue)
+        case _:
+            # Parked, one that waits for a process or failed to get one would be woken by nobody.
+            return departure.ends or not snapshot.queue
+
+
 def record_departure(draft: Draft, departure: Departure) -> None:
     """Put on the draft that the process is to end; an end withdraws the prompts that wait."""
     if must_be_stored(draft.snapshot, departure):
@@ -84,7 +93,7 @@ class _Stays(Exception):
 class Leaving:
     """Whether one host is to end, and ending it. `stays` is called when a wish to leave is given up."""
 
-    def __init__(self, session: "Session", host: Host, stays: Callable[[], None]) -> None:
+    def __init__(self, session: SessionPort, host: Host, stays: Callable[[], None]) -> None:
         self._session = session
         self._host = host
         self._stays = stays

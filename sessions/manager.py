@@ -103,8 +103,6 @@ class SessionManager:
             workspace_root=policy.workspace_root,
             patience=policy.patience,
             continue_cut_turns=policy.continue_cut_turns,
-            wants_process=self._wants_process,
-            changed=self.keeper.changed,
         )
         self.maker = SessionMaker(self._loaded, self._around, policy.default_model, policy.default_mode)
         self.retention = Retention(self._around, policy.retention, self.get_session, self._loaded.forget)
@@ -226,11 +224,16 @@ class SessionManager:
     # --- what the parts ask for -------------------------------------------------------------------------
 
     def _session(self, snapshot: Snapshot) -> Session:
-        return Session(snapshot, self._around)
+        return Session(snapshot, self._around, self)
 
-    def _wants_process(self, session: Session) -> None:
+    def wants_process(self, session: Session) -> None:
+        """A session has prompts and no process; see `SessionOwner`."""
         self._loaded.keep(session)
         self.keeper.wants_process(session)
+
+    def changed(self, session: Session) -> None:
+        """A session changed; see `SessionOwner`."""
+        self.keeper.changed(session)
 
     def _is_needed(self, session: Session) -> bool:
         snapshot = session.snapshot

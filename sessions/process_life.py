@@ -13,6 +13,7 @@ from pathlib import Path
 from backends.base import BackendError, Host, HostExit, LaunchRefused, LaunchSpec, LogCut, Unkillable
 from sessions import events as e
 from sessions import rows
+from sessions.between_turns import keep_transcript
 from sessions.claude.errors import ClaudeError
 from sessions.claude.transcript import Remains
 from sessions.driver import ConversationStart, Fork
@@ -22,7 +23,6 @@ from sessions.host_run import HostRun
 from sessions.importing import read_what_was_said_elsewhere
 from sessions.model import Lifecycle
 from sessions.process_end import Exited, NotStarted, Outlived
-from sessions.prompt_sender import keep_transcript
 from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost
 from sessions.rule_keeping import tell_new_process

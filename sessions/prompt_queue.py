@@ -6,7 +6,7 @@ A prompt is a turn from the moment it is queued. `prompt_sender.py` hands the fi
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sessions import events as e
 from sessions.draft import Draft
@@ -14,10 +14,8 @@ from sessions.errors import IllegalMove, PromptRefused, TurnNotFound
 from sessions.importing import read_what_was_said_elsewhere
 from sessions.model import Attachment, TurnId, TurnKind, TurnStatus
 from sessions.rows import count_blocks, find_requeued_turn, find_turn_by_origin, load_turns
+from sessions.session_port import SessionPort
 from sessions.title import title_from
-
-if TYPE_CHECKING:
-    from sessions.session import Session
 
 PROMPT_NAMESPACE = uuid.UUID("5f0c9f0e-6f3b-5e0a-9d0b-0d7f1c2a4b61")
 MAX_PROMPT_CHARS = 1_000_000
@@ -53,10 +51,22 @@ class Prompt:
     rewind_to: str | None = None
 
 
+class QueueOwner(SessionPort, Protocol):
+    """The session that the prompts wait for."""
+
+    def refuse_if_ended(self, what: str) -> None:
+        """Raise `IllegalMove`, for `what` is not done to a session that has ended or is about to."""
+        ...
+
+    def want_process(self) -> None:
+        """Ask for a process if prompts wait and there is none."""
+        ...
+
+
 class PromptQueue:
     """The waiting prompts of one session. Whatever changes them goes through `Session.change`."""
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: QueueOwner) -> None:
         self._session = session
         self._db = session.around.db
 

@@ -7,26 +7,31 @@ crash in between it still stands in the list.
 
 import uuid
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sessions import rows
 from sessions.draft import Draft
 from sessions.events import Noticed
 from sessions.model import Rule, RuleScope
 from sessions.permission_rules import GivenRules, opens_more
+from sessions.session_port import SessionPort
 from sessions.stored import StoredRule
 
-if TYPE_CHECKING:
-    from sessions.session import Session
+
+class RunningSession(SessionPort, Protocol):
+    """A session that may have a process."""
+
+    @property
+    def run(self) -> object | None: ...
 
 
-async def rules_of(session: "Session") -> list[StoredRule]:
+async def rules_of(session: SessionPort) -> list[StoredRule]:
     """The rules that hold in `session`."""
     snapshot = session.snapshot
     return await rows.load_rules(session.around.db, snapshot.id, snapshot.work_directory, snapshot.user_id)
 
 
-async def give_rules(session: "Session", draft: Draft, given: GivenRules | None, by: str) -> None:
+async def give_rules(session: SessionPort, draft: Draft, given: GivenRules | None, by: str) -> None:
     """Put rules that `by` gives with an answer on the draft, and the line that tells the process of them.
 
     A rule for the project that somebody else than the owner gives holds in this session as well.
@@ -44,7 +49,7 @@ async def give_rules(session: "Session", draft: Draft, given: GivenRules | None,
     _tell(session, draft, [*known, *rules])
 
 
-async def take_rules_along(parent: "Session", draft: Draft) -> None:
+async def take_rules_along(parent: SessionPort, draft: Draft) -> None:
     """A branch keeps what its parent's Claude need not ask for, and says so."""
     count = sum(each.session_id == parent.id for each in await rules_of(parent))
     if count:
@@ -54,7 +59,7 @@ async def take_rules_along(parent: "Session", draft: Draft) -> None:
         draft.add(Noticed("permissions", words))
 
 
-async def tell_rules(session: "Session", *, without: int | None = None) -> None:
+async def tell_rules(session: RunningSession, *, without: int | None = None) -> None:
     """Tell the session's process which rules hold (all but the rule with the id `without`), if it has one."""
     async with session.change() as draft:
         if session.run is not None:
@@ -62,7 +67,7 @@ async def tell_rules(session: "Session", *, without: int | None = None) -> None:
             _tell(session, draft, [each.rule for each in known if each.id != without])
 
 
-async def tell_new_process(session: "Session") -> None:
+async def tell_new_process(session: SessionPort) -> None:
     """Tell a process that was started or found again, before it reads the next prompt."""
     known = await rules_of(session)
     if known:
@@ -70,6 +75,6 @@ async def tell_new_process(session: "Session") -> None:
             _tell(session, draft, [each.rule for each in known])
 
 
-def _tell(session: "Session", draft: Draft, rules: Sequence[Rule]) -> None:
+def _tell(session: SessionPort, draft: Draft, rules: Sequence[Rule]) -> None:
     request_id = str(uuid.uuid4())
     draft.send(request_id, session.around.driver.permission_rules(request_id, rules))

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 from faults import crash_point
 from machine.awake_timeout import awake_timeout
@@ -29,7 +30,13 @@ from sessions.errors import (
 )
 from sessions.events import PartialText
 from sessions.host_run import HostRun
-from sessions.leaving import Departure, must_be_stored, record_departure, stored_departure
+from sessions.leaving import (
+    Departure,
+    leaves_without_process,
+    must_be_stored,
+    record_departure,
+    stored_departure,
+)
 from sessions.model import (
     Ask,
     AskId,
@@ -51,12 +58,25 @@ from sessions.state import Snapshot
 from sessions.title import title_from
 
 
+class SessionOwner(Protocol):
+    """Who knows all sessions, and which of them have a process."""
+
+    def wants_process(self, session: "Session") -> None:
+        """Let the session wait for a process; it gets one at once if there is room."""
+        ...
+
+    def changed(self, session: "Session") -> None:
+        """Something about the session changed, and is stored."""
+        ...
+
+
 class Session:
     """One session. Methods may be called from any task of the loop; each is one step or none."""
 
-    def __init__(self, snapshot: Snapshot, around: Dependencies) -> None:
+    def __init__(self, snapshot: Snapshot, around: Dependencies, owner: SessionOwner) -> None:
         self.snapshot = snapshot
         self.around = around
+        self._owner = owner
         self.run: HostRun | None = None
         self._lock = asyncio.Lock()
         self._news = asyncio.Condition()
@@ -126,7 +146,7 @@ class Session:
             self._news.notify_all()
         if run is not None:
             run.sender.wake()
-        self.around.changed(self)
+        self._owner.changed(self)
 
     async def until(self, is_so: Callable[[Snapshot], bool]) -> Snapshot:
         """Wait until the state is as wished, and return it. Returns at once if it is so already."""
@@ -188,7 +208,7 @@ class Session:
     def want_process(self) -> None:
         """Ask the manager for a process if prompts wait and there is none."""
         if self.snapshot.queue and not self.snapshot.holds_slot:
-            self.around.wants_process(self)
+            self._owner.wants_process(self)
 
     async def wake(self) -> HostRun:
         """Give the session a process if it has none, and wait until Claude is ready.
@@ -197,7 +217,7 @@ class Session:
         """
         self.refuse_if_ended("Waking")
         if not self.snapshot.holds_slot:
-            self.around.wants_process(self)
+            self._owner.wants_process(self)
         before = self.snapshot.next_event
 
         def settled(snapshot: Snapshot) -> bool:
@@ -289,7 +309,7 @@ class Session:
             elif must_be_stored(draft.snapshot, departure):
                 # Its process is being launched or found again: who does that ends it as soon as it is there.
                 record_departure(draft, departure)
-            elif _leaves_without_process(draft.snapshot, departure):
+            elif leaves_without_process(draft.snapshot, departure):
                 draft.add_all(events_at_end(draft.snapshot, NoProcess(), departure, takes_up_cut_turns=False))
         run = self._process()
         if run is not None and run.leaving.departure is None:
@@ -374,15 +394,3 @@ class Session:
         """Raise `IllegalMove`, for `what` is not done to a session that has ended or is about to."""
         if Lifecycle.ENDED in (self.snapshot.lifecycle, self.snapshot.leads_to):
             raise IllegalMove(what, "ended")
-
-
-def _leaves_without_process(snapshot: Snapshot, departure: Departure) -> bool:
-    """Whether a session that has no process is not yet where `departure` leads."""
-    match snapshot.lifecycle:
-        case Lifecycle.STOPPING | Lifecycle.ENDED:
-            return False
-        case Lifecycle.PARKED:
-            return departure.ends or (departure.hands_over and not snapshot.queue)
-        case _:
-            # Parked, one that waits for a process or failed to get one would be woken by nobody.
-            return departure.ends or not snapshot.queue

@@ -7,6 +7,7 @@ import pytest
 from backends.base import LogCut
 from sessions import events as e
 from sessions import rows
+from sessions.between_turns import Feeding, reopen_limit
 from sessions.leaving import Departure, record_departure
 from sessions.model import Activity, Blocker, Lifecycle
 from sessions.session import Session
@@ -121,7 +122,7 @@ async def test_rows_of_older_versions_say_with_words_where_a_session_goes(
     async with session.change() as draft:
         draft.add(e.LifecycleChanged(Lifecycle.LIVE, Lifecycle.STOPPING, words))
     remove = "json_remove({0}, '$.leads_to', '$.keeps_turn', '$.handed_over')"
-    data = "'{'" if snapshot_is_damaged else remove.format("data")
+    data = "'{}'" if snapshot_is_damaged else remove.format("data")
     await here.db.write(
         [
             Statement(f"UPDATE sessions SET data = {data}"),
@@ -223,7 +224,7 @@ async def test_a_usage_limit_that_opens_is_overtaken_by_what_happened_meanwhile(
         draft.add(e.Noticed(e.USAGE_LIMIT, "A limit.", until_ms))
     async with session.change() as draft:
         here.clock.seconds += 7200
-        reopening = asyncio.create_task(session.run.sender._reopen_limit_if_due())
+        reopening = asyncio.create_task(reopen_limit(Feeding(session.run)))
         await in_line()
         draft.add(e.ActivityChanged(Activity.BLOCKED, Activity.WORKING, "background work"))
     await reopening

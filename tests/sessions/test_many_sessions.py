@@ -1,6 +1,7 @@
 """What a start and a cache do once for each session must not become once for each pair of them."""
 
 import uuid
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -11,7 +12,7 @@ from backends.base import HostRef
 from sessions.dependencies import Dependencies
 from sessions.loaded_sessions import CACHED_SESSIONS, LoadedSessions
 from sessions.model import SessionId
-from sessions.session import Session
+from sessions.session import Session, SessionOwner
 from storage import Database
 from tests.fakes.fake_backend import FakeBackend, FakeHost
 from tests.sessions.kit import house
@@ -42,7 +43,9 @@ class Asked:
         self.needed: set[SessionId] = set()
         self.times = 0
         nothing = cast("Dependencies", SimpleNamespace(db=None))
-        self.cache = LoadedSessions(cast("Database", None), lambda each: Session(each, nothing), self.is_needed)
+        nobody = cast("SessionOwner", None)
+        make = partial(Session, around=nothing, owner=nobody)
+        self.cache = LoadedSessions(cast("Database", None), make, self.is_needed)
 
     def is_needed(self, session: Session) -> bool:
         self.times += 1

@@ -240,7 +240,7 @@ async def test_a_host_leaves_nothing_once_it_has_ended_and_its_transcript_is_cop
 async def test_a_long_log_parks_the_session_at_its_next_idle_and_the_queue_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessions.prompt_sender.MAX_LOG_BYTES", 20_000)
+    monkeypatch.setattr("sessions.between_turns.MAX_LOG_BYTES", 20_000)
     async with running_core(tmp_path) as core:
         session = await core.session()
         first = await core.say(session, "demo:long 200")

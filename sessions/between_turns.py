@@ -1,0 +1,212 @@
+"""What is done between two turns of a live CLI: named steps in order, the last of which sends the next prompt.
+
+A step says whether the one after it may be taken now; if not, all begins anew at the session's next change.
+Steps that wait find the state changed afterwards: each looks at it again, under the lock where it matters.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from faults import crash_point
+from sessions import events as e
+from sessions.claude.control import NotRewound, RewindRefusal
+from sessions.control_requests import ControlRequests
+from sessions.errors import ClaudeUnavailable
+from sessions.leaving import Departure, Leaving
+from sessions.model import Activity, Blocker, Lifecycle, TurnStatus
+from sessions.parking import loses_nothing
+from sessions.prompt_lines import prompt_line
+from sessions.session_port import SessionPort
+from sessions.state import Snapshot
+
+log = logging.getLogger(__name__)
+
+MAX_LOG_BYTES = 256 * 2**20
+"""A session whose host has printed more is parked at its next idle; the log goes with the host."""
+
+
+class FedHost(Protocol):
+    """The host that is fed, as the steps see it."""
+
+    @property
+    def session(self) -> SessionPort: ...
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def log_bytes(self) -> int: ...
+
+    @property
+    def control(self) -> ControlRequests: ...
+
+    @property
+    def leaving(self) -> Leaving: ...
+
+
+@dataclass(slots=True)
+class Feeding:
+    """What the steps remember of one host from turn to turn."""
+
+    host: FedHost
+    transcript_is_stale: bool = False
+    context_is_stale: bool = False
+    said_shortage: bool = False
+
+    @property
+    def session(self) -> SessionPort:
+        """Whose host it is."""
+        return self.host.session
+
+    def turn_ended(self) -> None:
+        """There is more to copy, and the context is fuller."""
+        self.transcript_is_stale = self.context_is_stale = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`is_due` is asked right before; `take` returns whether the next step may be taken."""
+
+    name: str
+    is_due: Callable[[Snapshot], bool]
+    take: Callable[[Feeding], Awaitable[bool]]
+
+
+async def take_steps(feeding: Feeding) -> None:
+    """Take the steps that are due, in order, up to the first that holds the others back."""
+    for step in STEPS:
+        if step.is_due(feeding.session.snapshot) and not await step.take(feeding):
+            return
+
+
+def limit_is_over(snapshot: Snapshot, now_ms: int) -> bool:
+    """Whether the session is still held back by a usage limit whose time has passed."""
+    return snapshot.blocker is Blocker.USAGE_LIMIT and now_ms >= snapshot.limit_until_ms
+
+
+async def reopen_limit(feeding: Feeding) -> bool:
+    """Go on once the time of a usage limit has passed."""
+    session = feeding.session
+    if limit_is_over(session.snapshot, session.around.clock.now_ms()):
+        async with session.change() as draft:
+            if limit_is_over(draft.snapshot, draft.at_ms):
+                cause = "the usage limit opened again"
+                draft.add(e.ActivityChanged(Activity.BLOCKED, Activity.IDLE, cause))
+    return True
+
+
+async def keep_transcript(session: SessionPort) -> None:
+    """Bring our copy of the session's transcript up to date; a disk that does not take it is logged."""
+    snapshot = session.snapshot
+    keep, work_directory = session.around.conversations.keep, Path(snapshot.work_directory)
+    try:
+        await asyncio.to_thread(keep, snapshot.conversation_id, work_directory)
+    except OSError as error:
+        log.warning("transcript not copied", extra={"session": session.id, "error": error.errno})
+
+
+async def _is_at_rest(feeding: Feeding) -> bool:
+    return feeding.host.leaving.departure is None and feeding.session.snapshot.is_idle
+
+
+async def _park_if_log_is_full(feeding: Feeding) -> bool:
+    if feeding.host.log_bytes <= MAX_LOG_BYTES:
+        return True
+    departure = Departure(Lifecycle.PARKED, "its log was full; the next prompt begins a fresh one")
+    await feeding.host.leaving.leave(departure, if_still=loses_nothing)
+    return False
+
+
+async def _copy_transcript(feeding: Feeding) -> bool:
+    if feeding.transcript_is_stale:
+        feeding.transcript_is_stale = False
+        await keep_transcript(feeding.session)
+    return True
+
+
+async def _measure_context(feeding: Feeding) -> bool:
+    if not feeding.context_is_stale:
+        return True
+    feeding.context_is_stale = False
+    with suppress(ClaudeUnavailable):
+        usage = await feeding.host.control.measure_context()
+        async with feeding.session.change() as draft:
+            known = (draft.snapshot.context_used, draft.snapshot.context_window)
+            if known != (usage.used_tokens, usage.max_tokens):
+                draft.add(e.ContextMeasured(usage.used_tokens, usage.max_tokens))
+    return True
+
+
+async def _has_room(feeding: Feeding) -> bool:
+    """Whether the disk has room for another turn: a CLI on a full disk drops lines silently."""
+    session = feeding.session
+    shortage = await asyncio.to_thread(session.around.resources.disk_shortage)
+    if shortage and not feeding.said_shortage:
+        async with session.change() as draft:
+            draft.add(e.Noticed("disk", shortage))
+    feeding.said_shortage = bool(shortage)
+    return not shortage
+
+
+async def _rewind(feeding: Feeding) -> bool:
+    """Rewind the CLI to before the prompt that the next one replaces. If it does not know it, all is well."""
+    session = feeding.session
+    turn = session.snapshot.queue[0]
+    if turn.rewind_to is None:
+        return True
+    try:
+        outcome = await feeding.host.control.rewind_conversation(
+            turn.rewind_to, session.snapshot.last_prompt_uuid
+        )
+    except ClaudeUnavailable as error:
+        refused = str(error)
+    else:
+        if not isinstance(outcome, NotRewound) or outcome.reason is RewindRefusal.TARGET_NOT_FOUND:
+            return True
+        log.warning("rewind refused", extra={"session": session.id, "reason": outcome.reason})
+        refused = "Claude could not take the last answer back."
+    async with session.change() as draft:
+        if any(each.turn_id == turn.turn_id for each in draft.snapshot.queue):
+            draft.add(e.TurnEnded(turn.turn_id, TurnStatus.FAILED, reason=refused))
+    return False
+
+
+async def _send(feeding: Feeding) -> bool:
+    session = feeding.session
+    turn = session.snapshot.queue[0]
+    async with session.change() as draft:
+        first = draft.snapshot.queue[0] if draft.snapshot.queue else None
+        if first == turn and draft.snapshot.is_idle:
+            draft.add(e.TurnSent(turn.turn_id, feeding.host.number))
+            draft.send(turn.prompt_uuid, await prompt_line(session, turn.turn_id))
+    crash_point("prompt-sent")
+    return True
+
+
+def _always(_: Snapshot) -> bool:
+    return True
+
+
+def _nothing_waits(snapshot: Snapshot) -> bool:
+    return not snapshot.queue
+
+
+def _a_prompt_waits(snapshot: Snapshot) -> bool:
+    return bool(snapshot.queue)
+
+
+STEPS: tuple[Step, ...] = (
+    Step("limit", _always, reopen_limit),
+    Step("rest", _always, _is_at_rest),
+    Step("full log", loses_nothing, _park_if_log_is_full),
+    Step("transcript", _nothing_waits, _copy_transcript),
+    Step("context", _nothing_waits, _measure_context),
+    Step("disk", _a_prompt_waits, _has_room),
+    Step("rewind", _a_prompt_waits, _rewind),
+    Step("send", _a_prompt_waits, _send),
+)

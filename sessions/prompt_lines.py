@@ -1,0 +1,30 @@
+"""The line that hands a stored prompt to the CLI, its pictures included."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from sessions import rows
+from sessions.driver import ImageFile
+from sessions.model import Attachment, TurnId
+from sessions.session_port import SessionPort
+
+IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+
+
+async def prompt_line(session: SessionPort, turn_id: TurnId) -> bytes:
+    """The line for the prompt of `turn_id`. A picture that is gone is left out (its name is in the prompt)."""
+    turn = await rows.load_turn(session.around.db, turn_id)
+    root = Path(session.snapshot.work_directory)
+    images = await asyncio.to_thread(_read_images, root, turn.attachments)
+    return session.around.driver.prompt(turn.prompt_uuid, turn.prompt, turn.kind, images)
+
+
+def _read_images(root: Path, attachments: Sequence[Attachment]) -> list[ImageFile]:
+    images: list[ImageFile] = []
+    for each in attachments:
+        if each.media_type in IMAGE_TYPES:
+            with suppress(OSError):
+                images.append(ImageFile(each.media_type, (root / each.path).read_bytes()))
+    return images

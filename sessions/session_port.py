@@ -1,0 +1,32 @@
+"""A session as its parts see it: who it is, its state, what it works with, and the one way to change it.
+
+The parts (queue, host, sender, leaving …) take this instead of `Session`, so that imports point one way only.
+"""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from sessions.dependencies import Dependencies
+from sessions.draft import Draft
+from sessions.model import SessionId
+from sessions.state import Snapshot
+
+
+class SessionPort(Protocol):
+    """Read `snapshot` at any time; it changes while you wait. `busy`: a change is under way."""
+
+    @property
+    def id(self) -> SessionId: ...
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    @property
+    def around(self) -> Dependencies: ...
+
+    @property
+    def busy(self) -> bool: ...
+
+    def change(self, *, new_session: bool = False) -> AbstractAsyncContextManager[Draft]:
+        """Put events on a draft; leaving the block commits it. See `Session.change`."""
+        ...

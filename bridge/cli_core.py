@@ -6,14 +6,15 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from api import Core
 from bridge.invocation import BAD_USAGE, FAILED
 from bridge.ownership import AlreadyOwned, DataDirectoryRefused, Owner, OwnerKind, OwnershipError, current_owner
-from bridge.settings import Settings, load_settings
+from bridge.settings import Settings
 from bridge.settings_errors import SettingsWrong
+from bridge.settings_loading import load_settings
 from sessions.claude.errors import CliMissing
 from sessions.errors import CoreLost, PromptRefused, SessionError, SessionNotFound, WorkDirectoryRefused
 from storage import StorageError
@@ -94,8 +95,7 @@ def demo_or_not(settings: Settings, *, demo: bool) -> Settings:
     if not demo:
         return settings
     directory = settings.data_dir / "demo"
-    changes = {"data_dir": directory, "database_path": directory / "sessions.db", "claude_model": ""}
-    return settings.model_copy(update=changes)
+    return replace(settings, data_dir=directory, database_path=directory / "sessions.db", claude_model="")
 
 
 async def _needs_login(settings: Settings, say: Say) -> bool:

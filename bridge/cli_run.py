@@ -10,6 +10,7 @@ from bridge.garbage_collection import rare_collections
 from bridge.invocation import BAD_USAGE, OK, Chat, Run
 from bridge.ownership import AlreadyOwned, OwnerKind, current_owner
 from bridge.settings import Settings
+from bridge.settings_loading import missing_for_discord
 from bridge.upkeep import keep_up
 from machine.own_command import typed_bridge
 
@@ -37,7 +38,7 @@ async def _run(invocation: Run, settings: Settings) -> int:
         if settings.discord_token is None:
             say_on_stderr(_WITHOUT_DISCORD.format(typed=typed_bridge()))
         return await chat_here(Chat(demo=invocation.demo), settings)
-    missing = settings.missing_for_discord()
+    missing = missing_for_discord(settings)
     if missing:
         say_on_stderr("The bot stays off until these settings are there, in .env or the environment:")
         for problem in missing:

@@ -50,8 +50,8 @@ async def check_discord(settings: Settings, api: str = API) -> DiscordReport:
     if settings.discord_token is None:
         sentence = "There is no DISCORD_TOKEN, so the bridge is only in the terminal."
         return DiscordReport((skipped("discord", sentence, f"For Discord, run: {typed_bridge()} init"),))
-    async with discord_rest(settings.discord_token.get_secret_value(), api) as rest:
-        token, bot = await check_token(rest, settings.discord_token.get_secret_value())
+    async with discord_rest(settings.discord_token.reveal(), api) as rest:
+        token, bot = await check_token(rest, settings.discord_token.reveal())
         if bot is None:
             return DiscordReport((token,))
         findings = [token, check_intent(bot), check_public(bot)]

@@ -28,7 +28,7 @@ class DiscordEnded(SessionError):
 async def run_discord(core: OpenCore) -> None:
     """Show the core in Discord until cancelled. Raises `DiscordEnded` when Discord does not let the bot in.
 
-    The settings must be complete (`Settings.missing_for_discord`).
+    The settings must be complete (`missing_for_discord`).
     """
     cap_reconnect_backoff()
     # Otherwise each start warns that voice will not work.
@@ -56,7 +56,7 @@ async def connection(
         return _face(core, views[0])
 
     client = BridgeClient(make_face, budget.spend, guild_ready_timeout=guild_ready_timeout)
-    async with logged_in(client, settings.discord_token.get_secret_value()), views[0]:
+    async with logged_in(client, settings.discord_token.reveal()), views[0]:
         try:
             yield client
         finally:

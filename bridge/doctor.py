@@ -26,8 +26,9 @@ from bridge.machine_checks import (
     check_resources,
     check_running,
 )
-from bridge.settings import Settings, load_settings
+from bridge.settings import Settings
 from bridge.settings_errors import Problem, SettingsWrong
+from bridge.settings_loading import load_settings
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -5,33 +5,61 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
+from dotenv.parser import Binding, parse_stream
+from dotenv.variables import parse_variables
 
 _PLAIN = re.compile(r"[\w./:@%+,~=-]*", re.ASCII)
+_SINGLE_QUOTED = re.compile(r"[^=]*=[^\S\r\n]*'")
 
 
-def read_values(path: Path) -> dict[str, str]:
-    """What the file says, by name; empty if there is none. Raises `OSError`, `UnicodeDecodeError`."""
-    if not path.exists():
-        return {}
-    text = path.read_text(encoding="utf-8")
-    return {name: value or "" for name, value in dotenv_values(stream=io.StringIO(text)).items()}
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What the file says: values by name, and the numbers of lines that say nothing."""
+
+    values: Mapping[str, str]
+    unreadable: tuple[int, ...] = ()
+
+
+def read_lines(path: Path) -> Lines:
+    """What the file says; nothing if there is none. Raises `OSError`, `UnicodeDecodeError`.
+
+    `${NAME}` stands for a variable, of this file before those of the environment; not within single quotes.
+    """
+    values: dict[str, str] = {}
+    unreadable = []
+    for binding in _bindings(read_text(path)):
+        if binding.error:
+            unreadable.append(binding.original.line)
+        elif binding.key is not None:
+            values[binding.key] = _value(binding, {**os.environ, **values})
+    return Lines(values, tuple(unreadable))
+
+
+def read_text(path: Path) -> str:
+    """The file's text, each sign as it is there; empty if there is no file. Raises as `read_lines` does."""
+    try:
+        # Without translation of line ends: within quotes, they are a part of the value.
+        with path.open(encoding="utf-8", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
 
 
 def with_values(text: str, values: Mapping[str, str]) -> str:
     """`text` with each of `values` set: in the line that sets it, or that shows its default, or at the end."""
     waiting = dict(values)
     pieces: list[str] = []
-    for binding in parse_stream(io.StringIO(text)):
+    for binding in _bindings(text):
         original = binding.original.string
-        if binding.key is not None and binding.key in values:
+        name = (binding.key or "").upper()
+        if name in values:
             # The last line of a name counts; all of them say the same afterwards.
             before = original[: len(original) - len(original.lstrip())]
-            pieces.append(f"{before}{_line(binding.key, values[binding.key])}")
-            waiting.pop(binding.key, None)
+            pieces.append(f"{before}{_line(name, values[name])}")
+            waiting.pop(name, None)
         else:
             pieces.append(original)
     found = "".join(pieces)
@@ -51,7 +79,7 @@ def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
     draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(
-            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8"
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8", newline=""
         ) as file:
             file.write(text)
             file.flush()
@@ -59,6 +87,17 @@ def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _bindings(text: str) -> list[Binding]:
+    return list(parse_stream(io.StringIO(text, newline="")))
+
+
+def _value(binding: Binding, known: Mapping[str, str]) -> str:
+    value = binding.value or ""
+    if _SINGLE_QUOTED.match(binding.original.string):
+        return value
+    return "".join(atom.resolve(known) for atom in parse_variables(value))
 
 
 def _line(name: str, value: str) -> str:

@@ -16,13 +16,14 @@ from typing import Protocol
 
 from bridge.discord_checks import PORTAL, Bot, check_guild, check_intent, check_public, check_token
 from bridge.discord_rest import API, DiscordTrouble, Guild, discord_rest
-from bridge.env_file import read_values, with_values, write_whole
+from bridge.env_file import read_lines, read_text, with_values, write_whole
 from bridge.findings import Finding, Level, as_text, failed
 from bridge.invocation import BAD_USAGE, FAILED, OK
 from bridge.machine_checks import check_claude, check_directory
-from bridge.settings import Settings, load_settings
 from bridge.settings_errors import SettingsWrong
 from bridge.settings_example import example_text
+from bridge.settings_loading import load_settings
+from bridge.settings_values import location, text
 from machine.own_command import typed_bridge
 from sessions.claude.launch import DEFAULT_CHILD_ENV
 
@@ -75,7 +76,7 @@ def first_run(asker: Asker, env_file: Path, api: str = API) -> int:
         if env_file.exists() and not _yes(asker, f"There is a {env_file.name} already. Change it? [y/N]"):
             asker.say("Nothing was changed.")
             return OK
-        interview = _Interview(asker, read_values(env_file), api)
+        interview = _Interview(asker, _present(env_file), api)
         interview.hold()
         return _write(asker, env_file, interview.answers)
     except (EOFError, KeyboardInterrupt):
@@ -86,8 +87,7 @@ def first_run(asker: Asker, env_file: Path, api: str = API) -> int:
 
 
 def _write(asker: Asker, env_file: Path, answers: dict[str, str]) -> int:
-    text = env_file.read_text(encoding="utf-8") if env_file.exists() else example_text(Settings.model_fields)
-    write_whole(env_file, with_values(text, answers))
+    write_whole(env_file, with_values(read_text(env_file) or example_text(), answers))
     asker.say(f"\n{env_file.name} is written; only this user may read it.")
     for name, value in answers.items():
         if os.environ.get(name) and os.environ[name] != value:
@@ -100,6 +100,10 @@ def _write(asker: Asker, env_file: Path, answers: dict[str, str]) -> int:
     typed = typed_bridge()
     asker.say(f"Start with: {typed}      Check everything again with: {typed} doctor")
     return OK
+
+
+def _present(env_file: Path) -> dict[str, str]:
+    return {name.upper(): value for name, value in read_lines(env_file).values.items()}
 
 
 def _yes(asker: Asker, question: str) -> bool:
@@ -218,7 +222,12 @@ class _Interview:
         kept = self.answers.get(setting, "") or self.present.get(setting, "") or default
         while True:
             written = self.asker.ask(f"{question} [{kept}]") or kept
-            path = Path(written).expanduser().resolve()
+            try:
+                # Read as the settings will read it: what is written means the same directory there.
+                path = location(text(written))
+            except ValueError as error:
+                self._show([failed(setting, f"{setting} {error}.", "Write a directory.")])
+                continue
             finding = check_directory(setting, setting, path)
             self._show([finding])
             if finding.level is not Level.FAILED:

@@ -15,7 +15,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bridge.log_rates import RateBound
-from bridge.settings import LogFormat, LogLevel
+from bridge.settings_choices import LogFormat, LogLevel
 from texts.redaction import Redactor
 
 FILE_BYTES = 10 * 1024 * 1024

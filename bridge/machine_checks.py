@@ -17,7 +17,8 @@ from bridge.control_socket import local_actor
 from bridge.findings import Finding, Level, failed, ok, skipped, warning
 from bridge.ownership import OwnershipError, current_owner
 from bridge.schema import schema
-from bridge.settings import BackendChoice, Settings
+from bridge.settings import Settings
+from bridge.settings_choices import BackendChoice
 from bridge.settings_values import mode_of
 from machine.own_command import typed_bridge
 from sessions.claude.errors import CliBroken, CliMissing, CliTooOld

@@ -1,290 +1,213 @@
-"""The settings: read once from the environment and `.env`, checked together, then frozen.
+"""The settings as a table: what each is called, does and may be. `bridge/settings_loading.py` reads them.
 
 Every setting is a field of `Settings`; its name in capitals is the variable's name. What a person reads about
 it, in `.env.example` and in errors, stands beside it. Claude's own variables (ANTHROPIC_API_KEY …) are not
 settings: `CHILD_ENV` says which of them pass.
 """
 
-import logging
-import stat
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from dotenv.parser import Binding, parse_stream
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from bridge.settings_errors import Problem, SettingsWrong, at, invalid_value, wrong_lines
+from bridge.settings_choices import BackendChoice, CutTurns, LogFormat, LogLevel, SessionScope
 from bridge.settings_values import (
-    Bytes,
-    Ids,
-    Location,
-    Text,
-    Variables,
-    Words,
-    in_capitals,
-    in_lower_case,
-    mode_of,
-    stripped,
+    Reader,
+    Secret,
+    boolean,
+    choice,
+    discord_ids,
+    location,
+    number,
+    optional,
+    secret,
+    size,
+    text,
+    variables,
+    whole,
+    words,
 )
-from sessions.claude.launch import DEFAULT_CHILD_ENV
 from sessions.model import PermissionMode
 
-_SECRET = frozenset({"discord_token"})
-_IDS = "ids of 15 to 20 digits, divided by commas or spaces (in Discord: developer mode, then Copy ID)"
+IDS = "ids of 15 to 20 digits, divided by commas or spaces (in Discord: developer mode, then Copy ID)"
 
 
-class SessionScope(StrEnum):
-    """What a Discord session belongs to: its own thread, a channel, or a user in a channel."""
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a person reads about a setting, and how its text is read. `default` is such a text."""
 
-    THREAD = "thread"
-    CHANNEL = "channel"
-    USER = "user"
-
-
-class BackendChoice(StrEnum):
-    """Which backend holds new hosts; `auto` takes tmux and falls back to PTY."""
-
-    AUTO = "auto"
-    TMUX = "tmux"
-    PTY = "pty"
+    read: Reader
+    default: str
+    write: str
+    does: str
 
 
-class CutTurns(StrEnum):
-    """What happens with a turn that a crash or reboot cut."""
-
-    CONTINUE = "continue"
-    OFFER = "offer"
+def _setting(read: Reader, default: str, *, write: str, does: str) -> Any:
+    return field(metadata={"setting": Setting(read, default, write, does)})
 
 
-class LogLevel(StrEnum):
-    """The least severe records that are logged."""
-
-    DEBUG = "DEBUG"
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
-
-
-class LogFormat(StrEnum):
-    """How records look on stderr; `auto` is pretty on a terminal and JSON elsewhere."""
-
-    AUTO = "auto"
-    PRETTY = "pretty"
-    JSON = "json"
-
-
-def _setting(default: Any, does: str, *, write: str, shown: str | None = None, **limits: Any) -> Any:
-    """A field: what it does, what to write, and how its default is written if not as `str` says."""
-    return Field(
-        default=default, description=does, json_schema_extra={"write": write, "shown": shown}, **limits
-    )
-
-
-class Settings(BaseSettings):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """All settings. Durations are seconds, sizes bytes, paths absolute; None and empty mean: not set."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, validate_default=True, hide_input_in_errors=True
+    # fmt: off
+    discord_token: Secret | None = _setting(
+        optional(secret), "", write="the token as the portal shows it",
+        does="The bot's token (Discord developer portal, Bot). Without it there is only the terminal.",
+    )
+    allowed_guild_ids: frozenset[int] = _setting(
+        discord_ids, "", write=IDS,
+        does="The servers that the bot works in. Needed for Discord.",
+    )
+    allowed_user_ids: frozenset[int] = _setting(
+        discord_ids, "", write=IDS,
+        does="People who may use the bot there.",
+    )
+    allowed_role_ids: frozenset[int] = _setting(
+        discord_ids, "", write=IDS,
+        does="Roles whose members may use the bot there.",
+    )
+    viewer_role_ids: frozenset[int] = _setting(
+        discord_ids, "", write=IDS,
+        does="Roles whose members may only read along.",
+    )
+    admin_user_ids: frozenset[int] = _setting(
+        discord_ids, "", write=IDS,
+        does="People who may do everything, in every session.",
     )
 
-    discord_token: SecretStr | None = _setting(
-        None, "The bot's token (Discord developer portal, Bot). Without it there is only the terminal.",
-        write="the token as the portal shows it",
-    )  # fmt: skip
-    allowed_guild_ids: Ids = _setting(
-        frozenset(), "The servers that the bot works in. Needed for Discord.", write=_IDS
+    session_scope: SessionScope = _setting(
+        choice(SessionScope), "thread", write="thread, channel or user",
+        does="What a Discord session belongs to.",
     )
-    allowed_user_ids: Ids = _setting(frozenset(), "People who may use the bot there.", write=_IDS)
-    allowed_role_ids: Ids = _setting(frozenset(), "Roles whose members may use the bot there.", write=_IDS)
-    viewer_role_ids: Ids = _setting(frozenset(), "Roles whose members may only read along.", write=_IDS)
-    admin_user_ids: Ids = _setting(frozenset(), "People who may do everything, in every session.", write=_IDS)
-
-    session_scope: Annotated[SessionScope, BeforeValidator(in_lower_case)] = _setting(
-        SessionScope.THREAD, "What a Discord session belongs to.", write="thread, channel or user"
-    )
-    workspace_root: Location = _setting(
-        "workspaces", "The directory that projects lie in; sessions run nowhere else.", write="a directory"
+    workspace_root: Path = _setting(
+        location, "workspaces", write="a directory",
+        does="The directory that projects lie in; sessions run nowhere else.",
     )
     max_sessions: int = _setting(
-        10, "Claude processes alive at once; each takes about 200 MB.", write="a whole number from 1 on", ge=1
+        whole(at_least=1), "10", write="a whole number from 1 on",
+        does="Claude processes alive at once; each takes about 200 MB.",
     )
-    max_sessions_per_user: int = _setting(3, "The same, for one user.", write="a whole number from 1 on", ge=1)
+    max_sessions_per_user: int = _setting(
+        whole(at_least=1), "3", write="a whole number from 1 on",
+        does="The same, for one user.",
+    )
     default_timeout: float = _setting(
-        300, "Seconds without activity until a session is parked; it wakes on the next prompt.",
-        write="seconds", gt=0,
-    )  # fmt: skip
+        number(above=0), "300", write="seconds",
+        does="Seconds without activity until a session is parked; it wakes on the next prompt.",
+    )
     no_progress_timeout: float = _setting(
-        900, "Seconds without output, CPU time or a child process until a working Claude counts as stuck.",
-        write="seconds", gt=0,
-    )  # fmt: skip
+        number(above=0), "900", write="seconds",
+        does="Seconds without output, CPU time or a child process until a working Claude counts as stuck.",
+    )
     ask_timeout: float | None = _setting(
-        None, "Seconds until an open ask is denied by itself, after a reminder. Empty: never.",
-        write="seconds, or nothing", gt=0,
-    )  # fmt: skip
+        optional(number(above=0)), "", write="seconds, or nothing",
+        does="Seconds until an open ask is denied by itself, after a reminder. Empty: never.",
+    )
     ask_park_after: float = _setting(
-        3600, "Seconds that an open ask may hold a place that others wait for.", write="seconds", gt=0
+        number(above=0), "3600", write="seconds",
+        does="Seconds that an open ask may hold a place that others wait for.",
     )
-    min_free_memory: Bytes = _setting(
-        512 * 2**20, "With less memory free, no Claude process starts.",
-        write="a size with its unit, for example 512M or 2G", shown="512M", ge=0,
-    )  # fmt: skip
-    min_free_disk: Bytes = _setting(
-        2**30, "With less disk space free, no turn starts.",
-        write="a size with its unit, for example 512M or 2G", shown="1G", ge=0,
-    )  # fmt: skip
+    min_free_memory: int = _setting(
+        size, "512M", write="a size with its unit, for example 512M or 2G",
+        does="With less memory free, no Claude process starts.",
+    )
+    min_free_disk: int = _setting(
+        size, "1G", write="a size with its unit, for example 512M or 2G",
+        does="With less disk space free, no turn starts.",
+    )
     user_turns_per_hour: int | None = _setting(
-        None, "Turns that one user may start in an hour. Empty: any number.",
-        write="a whole number from 1 on, or nothing", ge=1,
-    )  # fmt: skip
+        optional(whole(at_least=1)), "", write="a whole number from 1 on, or nothing",
+        does="Turns that one user may start in an hour. Empty: any number.",
+    )
     user_dollars_per_day: float | None = _setting(
-        None, "US dollars that one user's turns may cost in 24 hours. Empty: any sum.",
-        write="a number above 0, or nothing", gt=0,
-    )  # fmt: skip
-    resume_cut_turns: Annotated[CutTurns, BeforeValidator(in_lower_case)] = _setting(
-        CutTurns.CONTINUE, "A turn that a crash or reboot cut goes on by itself, or is offered to its author.",
-        write="continue or offer",
-    )  # fmt: skip
+        optional(number(above=0)), "", write="a number above 0, or nothing",
+        does="US dollars that one user's turns may cost in 24 hours. Empty: any sum.",
+    )
+    resume_cut_turns: CutTurns = _setting(
+        choice(CutTurns), "continue", write="continue or offer",
+        does="A turn that a crash or reboot cut goes on by itself, or is offered to its author.",
+    )
 
-    backend: Annotated[BackendChoice, BeforeValidator(in_lower_case)] = _setting(
-        BackendChoice.AUTO, "What holds Claude's processes; auto takes tmux, or pty where tmux does not work.",
-        write="auto, tmux or pty",
-    )  # fmt: skip
-    host_prefix: Words = _setting(
-        (), "A command that each Claude process is started through, for a scope of its own: docs/operation.md.",
-        write="a command with its options", shown="",
-    )  # fmt: skip
-    claude_command: Text = _setting(
-        "", "The claude program, if it is not to be looked for on PATH.", write="a program's name or path"
+    backend: BackendChoice = _setting(
+        choice(BackendChoice), "auto", write="auto, tmux or pty",
+        does="What holds Claude's processes; auto takes tmux, or pty where tmux does not work.",
     )
-    claude_model: Text = _setting(
-        "", "The model of new sessions. Empty: Claude's own default.", write="a model's name"
+    host_prefix: tuple[str, ...] = _setting(
+        words, "", write="a command with its options",
+        does="A command that each Claude process is started through, for a scope of its own:"
+        " docs/operation.md.",
     )
-    permission_mode: Annotated[PermissionMode, BeforeValidator(stripped)] = _setting(
-        PermissionMode.DEFAULT, "What Claude may do without asking, in new sessions.",
-        write=", ".join(PermissionMode),
-    )  # fmt: skip
-    child_env: Variables = _setting(
-        DEFAULT_CHILD_ENV,
-        "Variables that pass to Claude and its tools; X_* stands for all that begin so. The word default stands"
-        " for a list of harmless ones and ANTHROPIC_* (sessions/claude/launch.py): default AWS_* adds to it.",
-        write="names, divided by commas or spaces", shown="default",
-    )  # fmt: skip
+    claude_command: str = _setting(
+        text, "", write="a program's name or path",
+        does="The claude program, if it is not to be looked for on PATH.",
+    )
+    claude_model: str = _setting(
+        text, "", write="a model's name",
+        does="The model of new sessions. Empty: Claude's own default.",
+    )
+    permission_mode: PermissionMode = _setting(
+        choice(PermissionMode), "default", write=", ".join(PermissionMode),
+        does="What Claude may do without asking, in new sessions.",
+    )
+    child_env: tuple[str, ...] = _setting(
+        variables, "default", write="names, divided by commas or spaces",
+        does="Variables that pass to Claude and its tools; X_* stands for all that begin so."
+        " The word default stands for a list of harmless ones and ANTHROPIC_* (sessions/claude/launch.py):"
+        " default AWS_* adds to it.",
+    )
 
-    data_dir: Location = _setting(
-        "data", "Everything that the bridge keeps; only its user may read it.", write="a directory"
+    data_dir: Path = _setting(
+        location, "data", write="a directory",
+        does="Everything that the bridge keeps; only its user may read it.",
     )
-    database_path: Location = Field(
-        default_factory=lambda settings: settings["data_dir"] / "sessions.db",
-        description="The database file. By default sessions.db in DATA_DIR.",
-        json_schema_extra={"write": "a file's path", "shown": "data/sessions.db"},
+    database_path: Path = _setting(
+        location, "data/sessions.db", write="a file's path",
+        does="The database file. By default sessions.db in DATA_DIR.",
     )
     enable_persistence: bool = _setting(
-        True, "false: nothing is kept when the bridge ends, and Claude's processes end with it.",
-        write="true or false", shown="true",
-    )  # fmt: skip
+        boolean, "true", write="true or false",
+        does="false: nothing is kept when the bridge ends, and Claude's processes end with it.",
+    )
     retention_days: int = _setting(
-        30, "Days that a cleared session can still be brought back.", write="a whole number from 0 on", ge=0
+        whole(at_least=0), "30", write="a whole number from 0 on",
+        does="Days that a cleared session can still be brought back.",
     )
     retention_sessions: int | None = _setting(
-        None, "Cleared sessions that are kept at most; the oldest go first. Empty: any number.",
-        write="a whole number from 0 on, or nothing", ge=0,
-    )  # fmt: skip
-    retention_size: Bytes | None = _setting(
-        None, "Space that cleared sessions may take; the oldest go first. Empty: any amount.",
-        write="a size with its unit, for example 512M or 2G, or nothing", ge=0,
-    )  # fmt: skip
-    archive_after_days: float | None = _setting(
-        None, "Days without activity until a session is cleared by itself. Empty: never.",
-        write="days, or nothing", gt=0,
-    )  # fmt: skip
-    log_level: Annotated[LogLevel, BeforeValidator(in_capitals)] = _setting(
-        LogLevel.INFO, "The least severe records that are logged.", write="DEBUG, INFO, WARNING or ERROR"
+        optional(whole(at_least=0)), "", write="a whole number from 0 on, or nothing",
+        does="Cleared sessions that are kept at most; the oldest go first. Empty: any number.",
     )
-    log_format: Annotated[LogFormat, BeforeValidator(in_lower_case)] = _setting(
-        LogFormat.AUTO, "How the log looks on stderr; auto is pretty on a terminal, JSON elsewhere.",
-        write="auto, pretty or json",
-    )  # fmt: skip
-    metrics_file: Location | None = _setting(
-        None,
-        "A file that the bot writes figures to every 30 seconds, as OpenMetrics text.",
-        write="a file's path",
+    retention_size: int | None = _setting(
+        optional(size), "", write="a size with its unit, for example 512M or 2G, or nothing",
+        does="Space that cleared sessions may take; the oldest go first. Empty: any amount.",
+    )
+    archive_after_days: float | None = _setting(
+        optional(number(above=0)), "", write="days, or nothing",
+        does="Days without activity until a session is cleared by itself. Empty: never.",
+    )
+    log_level: LogLevel = _setting(
+        choice(LogLevel), "INFO", write="DEBUG, INFO, WARNING or ERROR",
+        does="The least severe records that are logged.",
+    )
+    log_format: LogFormat = _setting(
+        choice(LogFormat), "auto", write="auto, pretty or json",
+        does="How the log looks on stderr; auto is pretty on a terminal, JSON elsewhere.",
+    )
+    metrics_file: Path | None = _setting(
+        optional(location), "", write="a file's path",
+        does="A file that the bot writes figures to every 30 seconds, as OpenMetrics text.",
     )
     metrics_port: int | None = _setting(
-        None, "A port of 127.0.0.1 at which the bot serves the same figures, path /metrics.",
-        write="a whole number from 1 to 65535, or nothing", ge=1, le=65535,
-    )  # fmt: skip
+        optional(whole(at_least=1, at_most=65535)), "", write="a whole number from 1 to 65535, or nothing",
+        does="A port of 127.0.0.1 at which the bot serves the same figures, path /metrics.",
+    )
+    # fmt: on
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values that must never be seen anywhere."""
-        return (self.discord_token.get_secret_value(),) if self.discord_token else ()
-
-    def missing_for_discord(self) -> tuple[Problem, ...]:
-        """What keeps the Discord face from starting: it is closed to everybody until somebody is named."""
-        fields = type(self).model_fields
-        missing: list[Problem] = []
-        if self.discord_token is None:
-            missing.append(at("discord_token", "is not set", "Write the bot's token", fields))
-        if not self.allowed_guild_ids:
-            missing.append(at("allowed_guild_ids", "is not set", f"Write {_IDS}", fields))
-        if not (self.allowed_user_ids or self.allowed_role_ids or self.admin_user_ids):
-            remedy = "Write your own id there; ALLOWED_ROLE_IDS or ADMIN_USER_IDS will do as well"
-            missing.append(at("allowed_user_ids", "names nobody", remedy, fields))
-        return tuple(missing)
+        return (self.discord_token.reveal(),) if self.discord_token else ()
 
 
-def load_settings(env_file: Path = Path(".env")) -> Settings:
-    """The settings of this process; variables come before lines of `env_file`, and empty counts as unset.
-
-    Relative paths begin at the working directory. Raises `SettingsWrong`, which lists everything wrong.
-    """
-    problems = wrong_lines(_read(env_file), Settings.model_fields)
-    settings: Settings | None = None
-    # It would tell of the lines that `problems` has already.
-    logging.getLogger("dotenv").setLevel(logging.ERROR)
-    try:
-        settings = Settings(_env_file=env_file, _env_file_encoding="utf-8")  # type: ignore[call-arg]  # of its base
-    except ValidationError as error:
-        problems += [
-            invalid_value(details, Settings.model_fields, _SECRET)
-            for details in error.errors()
-            if details["type"]
-            != "default_factory_not_called"  # what it is made from is wrong, and named already
-        ]
-    else:
-        problems += _contradictions(settings)
-    if problems or settings is None:
-        # Not inside `except`: pydantic's error knows the values, secrets among them.
-        raise SettingsWrong(problems)
-    return settings
-
-
-def _read(env_file: Path) -> list[Binding]:
-    try:
-        with env_file.open(encoding="utf-8") as stream:
-            return list(parse_stream(stream))
-    except FileNotFoundError:
-        return []
-    except UnicodeDecodeError:
-        raise SettingsWrong([Problem(env_file.name, "is not UTF-8 text", "Save it as UTF-8")]) from None
-    except OSError as error:
-        raise SettingsWrong(
-            [Problem(env_file.name, f"cannot be read ({error.strerror})", "Check it")]
-        ) from error
-
-
-def _contradictions(settings: Settings) -> list[Problem]:
-    fields = Settings.model_fields
-    found = [
-        at(name, "is a file", "Write a directory", fields)
-        for name in ("data_dir", "workspace_root")
-        if stat.S_ISREG(mode_of(getattr(settings, name)))
-    ]
-    if stat.S_ISDIR(mode_of(settings.database_path)):
-        found.append(at("database_path", "is a directory", "Write a file's path", fields))
-    if settings.workspace_root.is_relative_to(settings.data_dir):
-        # Claude may read and write nothing below DATA_DIR.
-        found.append(at("workspace_root", "lies in DATA_DIR", "Write a directory outside of it", fields))
-    return found
+SETTINGS: Mapping[str, Setting] = {each.name: each.metadata["setting"] for each in fields(Settings)}
+"""Each setting by the name of its field, in the order of `.env.example`."""

@@ -1,48 +1,139 @@
-"""How the values of settings are written: lists of ids and names, sizes with units, paths.
+"""How the values of settings are written: numbers, lists of ids and names, sizes with units, paths.
 
-Each function turns what a person wrote into what the program uses; a `ValueError` says what is wrong with it,
+Each reader turns a text that a person wrote into a value of the program. Its `ValueError` says what is wrong,
 in words that follow the setting's name.
 """
 
+import math
 import re
 import shlex
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import BeforeValidator
-from pydantic_settings import NoDecode
+from typing import Any
 
 from sessions.claude.launch import DEFAULT_CHILD_ENV
 
+Reader = Callable[[str], Any]
+
+_LONGEST_SHOWN = 40
+_TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
+_FALSE = frozenset({"false", "no", "off", "0", "f", "n"})
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:I?B)?", re.IGNORECASE)
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
 
 
-def _split(value: object) -> object:
-    return re.split(r"[,\s]+", value.strip(", \t\n")) if isinstance(value, str) else value
+class Secret:
+    """A value that no text about it shows. No dataclass: whatever walks over fields would show it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret()"
+
+    def reveal(self) -> str:
+        """The value itself, for the one place that needs it."""
+        return self._value
 
 
-def _discord_ids(value: object) -> object:
-    names = _split(value)
-    if not isinstance(names, list):
-        return value
-    for name in names:
+def optional(read: Reader) -> Reader:
+    """A reader of what `read` reads; nothing written is None."""
+    return lambda value: read(value) if value else None
+
+
+def text(value: str) -> str:
+    """The text without white space around it."""
+    if any("\ud800" <= sign <= "\udfff" for sign in value):
+        raise ValueError("is not UTF-8 text")
+    return value.strip()
+
+
+def secret(value: str) -> Secret:
+    """A text that must never be seen."""
+    return Secret(text(value))
+
+
+def boolean(value: str) -> bool:
+    """True or false, in the words that are usual for it."""
+    word = text(value).lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError(f"is {_shown(value)}, which is neither true nor false")
+    return word in _TRUE
+
+
+def whole(*, at_least: int, at_most: int | None = None) -> Reader:
+    """A reader of whole numbers within bounds."""
+
+    def read(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError(f"is {_shown(value)}, which is not a whole number") from None
+        if number < at_least:
+            raise ValueError(f"is {value.strip()}, which is too small")
+        if at_most is not None and number > at_most:
+            raise ValueError(f"is {value.strip()}, which is too large")
+        return number
+
+    return read
+
+
+def number(*, above: float) -> Reader:
+    """A reader of numbers with or without a fraction, above a bound."""
+
+    def read(value: str) -> float:
+        try:
+            found = float(value)
+        except ValueError:
+            found = math.nan
+        if not math.isfinite(found):
+            raise ValueError(f"is {_shown(value)}, which is not a number")
+        if found <= above:
+            raise ValueError(f"is {value.strip()}, which is too small")
+        return found
+
+    return read
+
+
+def choice(kind: type[StrEnum]) -> Reader:
+    """A reader of the values of `kind`, in capitals or not."""
+    choices = {each.value.lower(): each for each in kind}
+
+    def read(value: str) -> StrEnum:
+        found = choices.get(value.strip().lower())
+        if found is None:
+            raise ValueError(f"is {_shown(value)}, which is not a choice")
+        return found
+
+    return read
+
+
+def discord_ids(value: str) -> frozenset[int]:
+    """Ids, divided by commas or white space."""
+    for name in _split(value):
         if not re.fullmatch(r"[0-9]{15,20}", name):
-            raise ValueError(f"holds “{name}”, which is no Discord id")
-    return [int(name) for name in names]
+            raise ValueError(f"holds {_shown(name)}, which is no Discord id")
+    return frozenset(map(int, _split(value)))
 
 
-def _variables(value: object) -> object:
-    names = _split(value)
-    if not isinstance(names, list):
-        return value
+def variables(value: str) -> tuple[str, ...]:
+    """Names of variables, `X_*` for all that begin so, `default` for a list of harmless ones."""
     found: list[str] = []
-    for name in names:
+    for name in _split(value):
         if name == "default":
             found += DEFAULT_CHILD_ENV
         elif not _VARIABLE.fullmatch(name):
-            raise ValueError(f"holds “{name}”, which is no variable's name")
+            raise ValueError(f"holds {_shown(name)}, which is no variable's name")
         elif name.startswith("DISCORD"):
             raise ValueError(f"holds {name}; Discord's secrets never pass to Claude")
         else:
@@ -50,31 +141,30 @@ def _variables(value: object) -> object:
     return tuple(dict.fromkeys(found))
 
 
-def _size(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def size(value: str) -> int:
+    """Bytes, written with a unit: 512M, 2 GiB."""
     match = _SIZE.fullmatch(value.strip())
     if match is None:
-        raise ValueError(f"is “{value}”, which is no size with a unit")
+        raise ValueError(f"is {_shown(value)}, which is no size with a unit")
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
-def _words(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def words(value: str) -> tuple[str, ...]:
+    """A command with its options, divided as a shell divides them."""
     try:
         return tuple(shlex.split(value))
     except ValueError as error:
-        raise ValueError(f"is “{value}”, which no shell can read ({error})") from error
+        raise ValueError(f"is {_shown(value)}, which no shell can read ({error})") from error
 
 
-def _path(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def location(value: str) -> Path:
+    """An absolute path; a relative one begins at the working directory, `~` is a home."""
     try:
         return Path(value.strip()).expanduser().resolve()
     except RuntimeError as error:
-        raise ValueError(f"is “{value}”, but there is no such home directory") from error
+        raise ValueError(f"is {_shown(value)}, but there is no such home directory") from error
+    except (ValueError, OSError) as error:  # a NUL byte, a loop of links
+        raise ValueError(f"is {_shown(value)}, which is no path") from error
 
 
 def mode_of(path: Path) -> int:
@@ -85,26 +175,9 @@ def mode_of(path: Path) -> int:
         return 0
 
 
-def in_lower_case(value: object) -> object:
-    """A text in lower case without white space around it; anything else as it is."""
-    return value.strip().lower() if isinstance(value, str) else value
+def _split(value: str) -> list[str]:
+    return [word for word in re.split(r"[,\s]+", value) if word]
 
 
-def in_capitals(value: object) -> object:
-    """A text in capitals without white space around it; anything else as it is."""
-    return value.strip().upper() if isinstance(value, str) else value
-
-
-def stripped(value: object) -> object:
-    """A text without white space around it; anything else as it is."""
-    return value.strip() if isinstance(value, str) else value
-
-
-# --- types of settings -----------------------------------------------------------------------------------
-
-Ids = Annotated[frozenset[int], NoDecode, BeforeValidator(_discord_ids)]
-Variables = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_variables)]
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
-Bytes = Annotated[int, BeforeValidator(_size)]
-Location = Annotated[Path, BeforeValidator(_path)]
-Text = Annotated[str, BeforeValidator(stripped)]
+def _shown(value: str) -> str:
+    return f"“{value if len(value) <= _LONGEST_SHOWN else f'{value[:_LONGEST_SHOWN]}…'}”"

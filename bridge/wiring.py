@@ -14,7 +14,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backends.auto import BackendOptions, Backends, choose_backend
@@ -26,7 +26,8 @@ from bridge.event_log import logging_events
 from bridge.logs import LogPlan, set_up_logging
 from bridge.ownership import DataDirectoryRefused, OwnerKind, owning
 from bridge.schema import schema
-from bridge.settings import CutTurns, Settings
+from bridge.settings import Settings
+from bridge.settings_choices import CutTurns
 from service import Budget, ServiceParts, SessionService
 from sessions.claude.launch import child_environment
 from sessions.claude.stream import StreamDriver, StreamOptions
@@ -173,7 +174,7 @@ def _without_collections() -> Iterator[None]:
 def _temporary(settings: Settings) -> Settings:
     """The same with everything below a directory that no other run shares."""
     directory = settings.data_dir / "temporary"
-    return settings.model_copy(update={"data_dir": directory, "database_path": directory / "sessions.db"})
+    return replace(settings, data_dir=directory, database_path=directory / "sessions.db")
 
 
 async def _end_left_overs(settings: Settings, options: CoreOptions) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from bridge.ownership import DataDirectoryRefused, OwnerKind, OwnershipError, owning
 from bridge.schema import schema
 from bridge.script_core import working
-from bridge.settings import Settings, load_settings
+from bridge.settings import Settings
 from bridge.settings_errors import SettingsWrong
+from bridge.settings_loading import load_settings
 from storage import Database, Inspection, StorageError, inspect
 
 OK, NOT_READY, BAD_USAGE = 0, 1, 2

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from bridge.cli_core import demo_or_not
 from bridge.script_core import script_parser
-from bridge.settings import load_settings
 from bridge.settings_errors import SettingsWrong
+from bridge.settings_loading import load_settings
 from console.watch import watch
 
 OK, FAILED, BAD_USAGE = 0, 1, 2

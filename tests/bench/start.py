@@ -156,7 +156,7 @@ async def fill(directory: Path, count: int) -> None:
 async def main() -> None:
     """What the started process does. Imported here: the imports are a part of the start."""
     from bridge.ownership import OwnerKind
-    from bridge.settings import load_settings
+    from bridge.settings_loading import load_settings
     from bridge.wiring import CoreOptions, open_core
 
     async with open_core(load_settings(), CoreOptions(OwnerKind.SCRIPT, logs_on_stderr=False)) as core:

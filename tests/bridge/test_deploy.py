@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bridge.doctor import doctor
-from bridge.settings import Settings
+from bridge.settings_loading import settings_from
 from tests.e2e.conftest import demo_url, house
 from tests.e2e.house import REPOSITORY, House
 
@@ -78,7 +78,7 @@ def test_nothing_in_a_unit_would_hide_from_claude_what_it_works_on(name: str) ->
 
 @pytest.mark.parametrize("name", UNITS)
 def test_sessions_get_a_scope_of_their_own_with_limits_outside_of_the_bridges_unit(name: str) -> None:
-    words = list(Settings.model_validate({"host_prefix": host_prefix(name)}).host_prefix)
+    words = list(settings_from({"host_prefix": host_prefix(name)}).host_prefix)
     assert {"systemd-run", "--user", "--scope", "--collect", "--slice=claude-sessions.slice"} <= set(words)
     limits = {word.removeprefix("--property=").partition("=")[0] for word in words if "--property=" in word}
     assert {"MemoryMax", "TasksMax"} <= limits

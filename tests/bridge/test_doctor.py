@@ -15,7 +15,7 @@ from bridge.findings import Finding, Level
 from bridge.invite import NEEDED
 from bridge.machine_checks import check_prefix
 from bridge.ownership import OwnerKind, owning
-from bridge.settings import load_settings
+from bridge.settings_loading import load_settings
 from tests.fakes.discord_server import FakeDiscord, payloads
 from tests.fakes.discord_server.permissions import Permission
 
@@ -179,7 +179,7 @@ _AS_SOMEBODY_ELSE = """
 import os, sys
 from pathlib import Path
 from bridge.machine_checks import check_directory, check_resources
-from bridge.settings import load_settings
+from bridge.settings_loading import load_settings
 check_resources(load_settings())
 os.environ["DATA_DIR"], os.environ["WORKSPACE_ROOT"] = f"{sys.argv[1]}/data", f"{sys.argv[1]}/work"
 os.getuid() or os.setuid(65534)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.env_file import read_values
+from bridge.env_file import read_lines
 from bridge.first_run import first_run, init
+from bridge.settings_loading import load_settings
 from tests.fakes.discord_server import FakeDiscord, payloads
 from tests.fakes.discord_server.permissions import Permission
 
@@ -52,7 +53,7 @@ async def test_five_answers_make_a_file_that_starts_a_bot(discord: FakeDiscord, 
     code, script = await run(discord, place, discord.token, "", "", "", "data-here")
     assert (code, script.text) == (0, script.text)
     owner = discord.site.world.owner.id
-    assert {name: value for name, value in read_values(place).items() if value} == {
+    assert {name: value for name, value in read_lines(place).values.items() if value} == {
         "DISCORD_TOKEN": discord.token,
         "ALLOWED_GUILD_IDS": str(discord.home.id),
         "ALLOWED_USER_IDS": str(owner),
@@ -71,7 +72,7 @@ async def test_a_wrong_answer_is_asked_again_with_what_to_do(discord: FakeDiscor
     assert "Reset Token" in script.text
     assert script.text.count("Ids are numbers") == 2
     assert "cannot be a directory" in script.text
-    assert read_values(place)["ALLOWED_USER_IDS"] == str(discord.admin.id)
+    assert read_lines(place).values["ALLOWED_USER_IDS"] == str(discord.admin.id)
 
 
 async def test_the_intent_is_checked_again_until_it_is_on(
@@ -115,7 +116,7 @@ async def test_lacking_permissions_are_told_and_may_be_taken_all_the_same(
     code, script = await run(discord, place, discord.token, str(poor.id), "y", "", "", "")
     assert code == 0
     assert "the bot lacks" in script.text
-    assert read_values(place)["ALLOWED_GUILD_IDS"] == str(poor.id)
+    assert read_lines(place).values["ALLOWED_GUILD_IDS"] == str(poor.id)
 
 
 async def test_no_token_means_the_terminal_and_no_question_about_discord(
@@ -132,9 +133,41 @@ async def test_projects_inside_the_bridges_own_files_are_refused_at_once(
 ) -> None:
     code, script = await run(discord, place, "", "data/projects", "", "elsewhere", "")
     assert (code, "WORKSPACE_ROOT lies in DATA_DIR" in script.text) == (0, True)
-    assert {name: value for name, value in read_values(place).items() if value} == {
+    assert {name: value for name, value in read_lines(place).values.items() if value} == {
         "WORKSPACE_ROOT": "elsewhere"
     }
+
+
+@pytest.mark.parametrize(
+    "name", ["it's ${HOME} and $HOME", 'a "b" #c = \\', "-x*?", "ünï\u2028☃", "'all of it'", "a\tb"]
+)
+async def test_a_directory_of_any_name_is_the_same_when_the_settings_are_read(
+    discord: FakeDiscord, place: Path, name: str
+) -> None:
+    (place.parent / name).mkdir()
+    code, script = await run(discord, place, "", name, "")
+    assert code == 0, script.text
+    assert load_settings(place).workspace_root == place.parent / name
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "a\0b", "~nobody-of-that-name/x"])
+async def test_a_directory_that_no_file_of_settings_can_name_is_asked_again(
+    discord: FakeDiscord, place: Path, name: str
+) -> None:
+    code, script = await run(discord, place, "", name, "good", "")
+    assert code == 0, script.text
+    assert "WORKSPACE_ROOT is" in script.text
+    assert load_settings(place).workspace_root == place.parent / "good"
+
+
+@pytest.mark.parametrize("token", ["caf\udce9", "a\rb", "a\nb", "tök en", "a\0b"])
+async def test_a_token_of_signs_that_no_token_has_is_refused_in_words(
+    discord: FakeDiscord, place: Path, token: str
+) -> None:
+    code, script = await run(discord, place, token, "", "", "")
+    assert code == 0, script.text
+    assert "token" in script.text
+    assert load_settings(place).discord_token is None
 
 
 async def test_a_directory_that_nobody_can_make_is_asked_again(discord: FakeDiscord, place: Path) -> None:

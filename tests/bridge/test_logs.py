@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from bridge.logs import LogPlan, set_up_logging, take_down_logging
-from bridge.settings import LogFormat, LogLevel
+from bridge.settings_choices import LogFormat, LogLevel
 from tests.texts.test_redaction import SECRETS
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import api as c
 import machine
 from api.access import Actor, Role
 from bridge.ownership import OwnerKind
-from bridge.settings import Settings, load_settings
+from bridge.settings import SETTINGS, Settings
+from bridge.settings_loading import load_settings
 from bridge.wiring import CoreOptions, OpenCore, open_core
 from sessions.session import Session
 from tests.fakes.cli_home import install_scripted_cli
@@ -25,7 +27,7 @@ ANN = Actor("terminal:ann", "test", Role.ADMIN)
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of an empty directory, without persistence, on the scripted CLI and the PTY."""
-    for field in Settings.model_fields:
+    for field in SETTINGS:
         monkeypatch.delenv(field.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLAUDE_COMMAND", str(install_scripted_cli(tmp_path)))
@@ -87,7 +89,7 @@ async def test_what_a_killed_bridge_left_ends_at_the_next_start(settings: Settin
     assert killed.returncode == -signal.SIGKILL
     pid = int(killed.stdout)
     assert lives(pid)
-    next_start = settings.model_copy(update={"enable_persistence": kept_then})
+    next_start = replace(settings, enable_persistence=kept_then)
     async with open_core(next_start, CoreOptions(OwnerKind.CHAT, logs_on_stderr=False)) as core:
         assert not lives(pid)
         assert (await core.service.perform(ANN, c.QuerySessions(include_ended=True))).sessions == ()

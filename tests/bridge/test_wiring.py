@@ -15,18 +15,19 @@ from bridge.cli_core import Place, reached_core
 from bridge.control_client import connected
 from bridge.control_socket import local_actor
 from bridge.ownership import AlreadyOwned, DataDirectoryRefused, OwnerKind, current_owner, owning
-from bridge.settings import Settings
+from bridge.settings import SETTINGS, Settings
+from bridge.settings_loading import settings_from
 from bridge.wiring import CoreOptions, make_private, open_core, tmux_socket_name, watch_command
 from sessions.errors import CoreLost
 
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    for name in Settings.model_fields:
+    for name in SETTINGS:
         monkeypatch.delenv(name.upper(), raising=False)
     data_dir = tmp_path / "data"
-    values = {"data_dir": data_dir, "database_path": data_dir / "s.db", "workspace_root": tmp_path / "ws"}
-    return Settings(**values)  # type: ignore[arg-type]  # checked at run time
+    paths = {"data_dir": data_dir, "database_path": data_dir / "s.db", "workspace_root": tmp_path / "ws"}
+    return settings_from({name: str(path) for name, path in paths.items()})
 
 
 def test_the_tmux_socket_is_short_and_belongs_to_its_data_directory(tmp_path: Path) -> None:

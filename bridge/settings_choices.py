@@ -1,0 +1,43 @@
+"""The settings whose value is one of a few words."""
+
+from enum import StrEnum
+
+
+class SessionScope(StrEnum):
+    """What a Discord session belongs to: its own thread, a channel, or a user in a channel."""
+
+    THREAD = "thread"
+    CHANNEL = "channel"
+    USER = "user"
+
+
+class BackendChoice(StrEnum):
+    """Which backend holds new hosts; `auto` takes tmux and falls back to PTY."""
+
+    AUTO = "auto"
+    TMUX = "tmux"
+    PTY = "pty"
+
+
+class CutTurns(StrEnum):
+    """What happens with a turn that a crash or reboot cut."""
+
+    CONTINUE = "continue"
+    OFFER = "offer"
+
+
+class LogLevel(StrEnum):
+    """The least severe records that are logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class LogFormat(StrEnum):
+    """How records look on stderr; `auto` is pretty on a terminal and JSON elsewhere."""
+
+    AUTO = "auto"
+    PRETTY = "pretty"
+    JSON = "json"

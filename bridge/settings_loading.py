@@ -1,0 +1,107 @@
+"""Reads the settings once from the environment and `.env`, checks them together, and lists everything wrong."""
+
+import difflib
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bridge.env_file import Lines, read_lines
+from bridge.settings import IDS, SETTINGS, Settings
+from bridge.settings_errors import Problem, SettingsWrong
+from bridge.settings_example import line_numbers
+from bridge.settings_values import mode_of
+
+
+def load_settings(env_file: Path = Path(".env")) -> Settings:
+    """The settings of this process; variables come before lines of `env_file`, and empty counts as unset.
+
+    Relative paths begin at the working directory. Raises `SettingsWrong`, which lists everything wrong.
+    """
+    lines = _read(env_file)
+    written = {name.lower(): value for name, value in lines.values.items() if value}
+    # Capitals last: they come before the same name in other letters.
+    for name in sorted(os.environ, reverse=True):
+        if os.environ[name]:
+            written[name.lower()] = os.environ[name]
+    return settings_from(written, _wrong_lines(lines))
+
+
+def settings_from(written: Mapping[str, str], problems: Sequence[Problem] = ()) -> Settings:
+    """The settings that `written` says, by the names of the fields; other names in it are ignored.
+
+    Raises `SettingsWrong` with `problems` and everything else that is wrong.
+    """
+    found: dict[str, Any] = {}
+    problems = list(problems)
+    for name, setting in SETTINGS.items():
+        try:
+            found[name] = setting.read(written.get(name, "").strip() or setting.default)
+        except ValueError as error:
+            problems.append(_at(name, str(error), f"Write {setting.write}"))
+    if "data_dir" in found and not written.get("database_path"):
+        found["database_path"] = found["data_dir"] / "sessions.db"
+    if len(found) == len(SETTINGS):
+        settings = Settings(**found)
+        problems += _contradictions(settings)
+        if not problems:
+            return settings
+    raise SettingsWrong(problems)
+
+
+def missing_for_discord(settings: Settings) -> tuple[Problem, ...]:
+    """What keeps the Discord face from starting: it is closed to everybody until somebody is named."""
+    missing: list[Problem] = []
+    if settings.discord_token is None:
+        missing.append(_at("discord_token", "is not set", "Write the bot's token"))
+    if not settings.allowed_guild_ids:
+        missing.append(_at("allowed_guild_ids", "is not set", f"Write {IDS}"))
+    if not (settings.allowed_user_ids or settings.allowed_role_ids or settings.admin_user_ids):
+        remedy = "Write your own id there; ALLOWED_ROLE_IDS or ADMIN_USER_IDS will do as well"
+        missing.append(_at("allowed_user_ids", "names nobody", remedy))
+    return tuple(missing)
+
+
+def _read(env_file: Path) -> Lines:
+    try:
+        return read_lines(env_file)
+    except UnicodeDecodeError:
+        raise SettingsWrong([Problem(env_file.name, "is not UTF-8 text", "Save it as UTF-8")]) from None
+    except OSError as error:
+        raise SettingsWrong(
+            [Problem(env_file.name, f"cannot be read ({error.strerror})", "Check it")]
+        ) from error
+
+
+def _wrong_lines(lines: Lines) -> list[Problem]:
+    """Lines of `.env` that say nothing, and names in it that are almost a setting's."""
+    known = {name.upper(): name for name in SETTINGS}
+    problems = [
+        Problem(f"Line {number} of .env", "cannot be read", "Write NAME=value, or # before a comment")
+        for number in lines.unreadable
+    ]
+    for name in lines.values:
+        close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.85)
+        if close and name.upper() not in known:
+            problems.append(_at(known[close[0]], f"is written {name} in .env", "Correct its name there"))
+    return problems
+
+
+def _contradictions(settings: Settings) -> list[Problem]:
+    found = [
+        _at(name, "is a file", "Write a directory")
+        for name in ("data_dir", "workspace_root")
+        if stat.S_ISREG(mode_of(getattr(settings, name)))
+    ]
+    if stat.S_ISDIR(mode_of(settings.database_path)):
+        found.append(_at("database_path", "is a directory", "Write a file's path"))
+    if settings.workspace_root.is_relative_to(settings.data_dir):
+        # Claude may read and write nothing below DATA_DIR.
+        found.append(_at("workspace_root", "lies in DATA_DIR", "Write a directory outside of it"))
+    return found
+
+
+def _at(name: str, trouble: str, remedy: str) -> Problem:
+    """A problem with one setting, with its line in `.env.example`."""
+    return Problem(name.upper(), trouble, remedy, line_numbers()[name])

@@ -38,6 +38,7 @@ class Verb(StrEnum):
     APPROVE_EDITS = "approve_edits"
     REVISE_PLAN = "revise"
     REWIND_FILES = "rewind"
+    MORE = "more"
     PAGE = "page"
     CONFIRM = "confirm"
     TAKE_BACK = "take_back"
@@ -133,12 +134,16 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A Components V2 message: a colour bar, texts (4,000 characters together), rows of controls."""
+    """A Components V2 message: a colour bar, texts (4,000 characters together), rows of controls.
+
+    `beside` is a button beside the first text.
+    """
 
     texts: tuple[str, ...]
     rows: tuple[Row, ...] = ()
     files: tuple[File, ...] = ()
     accent: int | None = None
+    beside: Button | None = None
 
 
 Body = Plain | Card

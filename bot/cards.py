@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api import SessionInfo
-from api.prices import price_mark
 from bot.bodies import Button, Card, Control, PostWish, Style, Verb
 from bot.markdown.cards import escape_inline
-from bot.wording import MODES, counted, model_words, moment, money, sentence, tokens
+from bot.wording import counted, moment, sentence, tokens
 from sessions.events import USAGE_LIMIT, Noticed
 from sessions.model import Activity, Blocker, Lifecycle
 
@@ -135,31 +134,6 @@ async def _git(directory: Path, *arguments: str) -> str:
 # --- status ---------------------------------------------------------------------------------------------
 
 
-def status_card(info: SessionInfo, place: WorkPlace = WorkPlace()) -> Card:
-    """The card at the head of a session's channel."""
-    title = escape_inline(info.title, 100) or "Session"
-    lines = [f"**State** {state_words(info)}", f"**Model** {model_words(info.model)} · {MODES[info.mode]}"]
-    if info.context_window > 0:
-        lines.append(f"**Context** {context_bar(info)}")
-    lines.append(
-        f"**Cost** {money(info.cost_usd)}{price_mark(info.cost_usd, info.list_price_usd)}"
-        f" · {counted(info.message_count, 'prompt')}"
-    )
-    if info.queued_turns:
-        lines.append(f"**Queue** {counted(len(info.queued_turns), 'prompt')} waiting")
-    if info.background_tasks:
-        lines.append(f"**Background** {counted(info.background_tasks, 'task')} running")
-    lines.append(f"**Works in** {_directory(info, place)}")
-    if place.commit:
-        lines.append(f"-# Last commit: {escape_inline(place.commit, 90)}")
-    buttons = (
-        Button(Control(Verb.MODEL, info.id), "Model"),
-        Button(Control(Verb.BRANCH, info.id), "Branch"),
-        Button(Control(Verb.EXPORT, info.id), "Export"),
-    )
-    return Card((f"### {title}", "\n".join(lines)), (buttons,), accent=_accent(info))
-
-
 def state_words(info: SessionInfo) -> str:
     """The session's state in words that need no explanation."""
     match info.lifecycle:
@@ -212,20 +186,6 @@ def context_bar(info: SessionInfo) -> str:
     share = min(1.0, info.context_used / info.context_window) if info.context_window else 0.0
     full = round(share * _BAR)
     return f"{'▰' * full}{'▱' * (_BAR - full)} {share:.0%} of {tokens(info.context_window)}".replace("%", " %")
-
-
-def _directory(info: SessionInfo, place: WorkPlace) -> str:
-    name = escape_inline(info.work_directory_name or info.project, 60) or "its own directory"
-    return f"{name} · branch {escape_inline(place.branch, 60)}" if place.branch else name
-
-
-def _accent(info: SessionInfo) -> int:
-    if info.lifecycle is Lifecycle.FAILED:
-        return TROUBLED
-    if info.lifecycle is not Lifecycle.LIVE:
-        return QUIET
-    busy = {Activity.WORKING: WORKING, Activity.ASKING: WAITING, Activity.BLOCKED: TROUBLED}
-    return busy.get(info.activity, QUIET)
 
 
 # --- notices --------------------------------------------------------------------------------------------

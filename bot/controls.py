@@ -42,7 +42,7 @@ _OF_ASKS = frozenset(
         Verb.REVISE_PLAN,
     }
 )
-_OF_PANELS = frozenset({Verb.PAGE, Verb.CONFIRM, Verb.TAKE_BACK, Verb.HOLD_FOR_ALL})
+_OF_PANELS = frozenset({Verb.MORE, Verb.PAGE, Verb.CONFIRM, Verb.TAKE_BACK, Verb.HOLD_FOR_ALL})
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,8 @@ def _card_view(body: Card) -> ui.LayoutView:
             shown = text if len(text) <= room else text[: room - 1] + "…"
             room -= len(shown)
             inner.append(ui.TextDisplay(shown))
+    if body.beside is not None and inner:
+        inner[0] = ui.Section(inner[0], accessory=_button(body.beside))
     inner += [ui.File(f"attachment://{each.name}") for each in body.files]
     inner += [ui.ActionRow(*_items(row)) for row in body.rows]
     view = _CardLayout(timeout=None)

@@ -3,14 +3,17 @@
 import msgspec
 
 from api import Clear, ClearAll, GetSession, HoldForAll, QuerySessions, ReadPermissions, TakeBackPermission
-from api.access import Role
+from api.access import Action, Role
 from bot.bodies import Body, Card, Control, Verb
+from bot.cards import read_work_place
 from bot.entry import Reply
 from bot.errors import ControlGone
 from bot.face import Face
+from bot.markdown.cards import code_block
 from bot.panels import CLEAR, CLEAR_ALL, PAGE_SIZE, SESSIONS, ListState, session_list
 from bot.permissions_card import permissions_card
 from bot.rows import insert_controls, load_place
+from bot.status_card import Opened, opened_card
 from bot.wording import counted
 
 
@@ -26,6 +29,10 @@ class PanelControls:
             case Verb.PAGE if control.subject.startswith(SESSIONS):
                 state = msgspec.json.decode(control.detail, type=ListState)
                 await reply.update(await stored(self._face, await list_body(self._face, reply, state)))
+            case Verb.MORE:
+                await reply.say(
+                    await stored(self._face, await opened_body(self._face, reply, control.session_id))
+                )
             case Verb.CONFIRM if control.subject == CLEAR:
                 await reply.will_update()
                 await self._face.core.perform(reply.actor, Clear(session_id=control.session_id))
@@ -51,6 +58,22 @@ class PanelControls:
         troubles = [f"- …{each.session_id[-6:]}: {each.trouble}" for each in report.sessions if each.trouble]
         words = [f"{counted(len(report.sessions), 'session')} ended.", *troubles]
         await reply.update(Card(("\n".join(words)[:3500],)))
+
+
+async def opened_body(face: Face, reply: Reply, session_id: str) -> Card:
+    """Everything about the session that the reply's actor may see, with what they may do to it."""
+    info = await face.core.perform(reply.actor, GetSession(session_id=session_id))
+    shown_at = await load_place(face.db, info.id)
+    hint = info.terminal_hint if reply.actor.role is Role.ADMIN else ""
+    return opened_card(
+        Opened(
+            info=info,
+            place=await read_work_place(await face.work_directory(info.id)),
+            channel_id=shown_at.channel_id if shown_at else None,
+            terminal_hint=code_block(hint, "", 300) if hint else "",
+            may=frozenset([each for each in Action if await face.may(reply.actor, each, info.id)]),
+        )
+    )
 
 
 async def list_body(face: Face, reply: Reply, state: ListState) -> Card:

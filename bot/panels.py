@@ -17,7 +17,7 @@ from api import (
 from api.prices import price_mark
 from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
 from bot.markdown.cards import escape_inline, one_line
-from bot.wording import MODES, counted, duration, model_name, model_words, moment, money, person, tokens
+from bot.wording import counted, duration, model_name, model_words, moment, money, person, tokens
 from sessions.model import Activity, Blocker, Lifecycle, Note, Other, Text, Thinking, ToolCall, ToolOutput
 from sessions.stored import StoredTurn
 
@@ -80,35 +80,6 @@ def short_state(info: SessionInfo) -> str:
     if info.blocker is not None:
         return _BLOCKERS[info.blocker]
     return _ACTIVITIES.get(info.activity, info.activity.value)
-
-
-def session_card(info: SessionInfo, channel_id: int | None, terminal_hint: str = "") -> Card:
-    """Everything about one session."""
-    title = escape_inline(info.title, 90) or "Session"
-    facts = [
-        f"State: {short_state(info)}{_why(info)}",
-        f"Owner: {person(info.user_id)}",
-        f"Project: {escape_inline(info.project or info.work_directory_name, 80)}",
-        f"Model: {model_words(info.model)} · {MODES[info.mode]}",
-        f"Prompts: {info.message_count} · queued: {len(info.queued_turns)} · open asks: {len(info.open_asks)}",
-        f"{_context(info)}Cost: {money(info.cost_usd)}{price_mark(info.cost_usd, info.list_price_usd)}",
-        f"Started {moment(info.created_ms)} · last active {moment(info.last_activity_ms)}",
-        f"Id: `{info.id}`",
-    ]
-    if channel_id is not None:
-        facts.insert(0, f"Shown in <#{channel_id}>")
-    return Card((f"**{title}**", "\n".join(facts), terminal_hint))
-
-
-def _why(info: SessionInfo) -> str:
-    goes_well = info.lifecycle is Lifecycle.LIVE and info.blocker is None
-    return "" if goes_well or not info.reason else f" ({escape_inline(info.reason, 200)})"
-
-
-def _context(info: SessionInfo) -> str:
-    if not info.context_window:
-        return ""
-    return f"Context: {tokens(info.context_used)} of {tokens(info.context_window)} · "
 
 
 def model_panel(info: SessionInfo, models: Sequence[str]) -> Card:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.bodies import Body, Control, Select, Verb
+from bot.bodies import Body, Card, Control, Select, Verb
 from storage import Database, Statement
 
 UNKNOWN = "?"
@@ -187,6 +187,8 @@ def insert_control(control: Control) -> Statement:
 
 def controls_of(body: Body) -> Iterable[Control]:
     """Every control in `body`."""
+    if isinstance(body, Card) and body.beside is not None:
+        yield body.beside.control
     for row in body.rows:
         if isinstance(row, Select):
             yield row.control

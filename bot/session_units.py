@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from api import Core, GetSession, SessionInfo
 from api.access import Actor, Role
 from bot.bodies import PostWish
-from bot.cards import CONTEXT_SUBJECT, STATUS_SUBJECT, WorkPlace, context_notice, status_card
+from bot.cards import CONTEXT_SUBJECT, STATUS_SUBJECT, context_notice
 from bot.posting import Posts, SessionGone
 from bot.pump import Unit
 from bot.render import Setting, TurnFace, ask_wish, render_queued, render_turn
 from bot.rows import Place, load_posts
+from bot.status_card import status_card
 from bot.traffic import Urgency
 from bot.turn_store import TurnStore
 from sessions.bus import Bus
@@ -66,7 +67,6 @@ class SessionUnits:
     ) -> None:
         self._info: SessionInfo | None = None
         self._changes = 0
-        self.work_place = WorkPlace()
         self._place = place
         self._around = around
         self._turns = turns
@@ -188,7 +188,7 @@ class SessionUnits:
         made_ms = (row.message_id >> 22) + _DISCORD_EPOCH_MS if row is not None and row.message_id else 0
         old = bool(made_ms) and self._around.clock.now_ms() - made_ms > _OLD_MESSAGE_MS
         unit.every_s = _OLD_STATUS_EVERY_S if old else self._around.options.status_every_s
-        return [PostWish(STATUS_SUBJECT, 0, status_card(await self.session(), self.work_place))]
+        return [PostWish(STATUS_SUBJECT, 0, status_card(await self.session()))]
 
     # --- shown ------------------------------------------------------------------------------------------
 

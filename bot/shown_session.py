@@ -4,9 +4,7 @@ Events come live from the bus, or are read back after a start or a gap; both go 
 units; what they show is read and rendered when the pump has time for them.
 """
 
-from pathlib import Path
-
-from bot.cards import CONTEXT_SUBJECT, STATUS_SUBJECT, notice, read_work_place
+from bot.cards import CONTEXT_SUBJECT, STATUS_SUBJECT, notice
 from bot.delivery_rows import unconfirmed_subjects
 from bot.rows import Place, note_shown
 from bot.session_units import Around, SessionUnits
@@ -14,7 +12,7 @@ from bot.traffic import Urgency
 from bot.turn_store import TurnStore
 from sessions import events as e
 from sessions.model import Activity, AskId, Blocker, Lifecycle, SessionId, TurnId, TurnStatus
-from sessions.rows import load_ask, load_events, load_snapshot, load_turn
+from sessions.rows import load_ask, load_events, load_turn
 
 _PAGE = 200
 
@@ -94,7 +92,6 @@ class ShownSession:
             self._catching_up = False
         await self._mark_what_goes_on()
         self._mark(STATUS_SUBJECT, Urgency.STATUS)  # it may have been shown while the core went on
-        self._read_work_place()
 
     async def _read_back(self) -> None:
         """Take in what is stored, as far as the core is: what is newer comes by the bus, with the core's state.
@@ -191,8 +188,6 @@ class ShownSession:
             self._mark_alternatives(event.alternative_of)
         if isinstance(event, e.TurnWithdrawn):  # the answer that was asked for again is the last one again
             self._mark_alternatives(turn_id)
-        if isinstance(event, e.TurnEnded):
-            self._read_work_place()
 
     def _ask_happens(self, event: e.AskOpened | e.AskDecided | e.AskWithdrawn) -> None:
         if isinstance(event, e.AskOpened):
@@ -264,19 +259,6 @@ class ShownSession:
                     self._mark(f"turn:{turn.id}", Urgency.FINAL)
 
         self._around.spawn(f"alternatives of {one}", mark())
-
-    def _read_work_place(self) -> None:
-        async def read() -> None:
-            snapshot = await load_snapshot(self._around.db, self.session_id)
-            if snapshot is None or not snapshot.work_directory:
-                return
-            found = await read_work_place(Path(snapshot.work_directory))
-            if found != self._units.work_place:
-                self._units.work_place = found
-                self._mark(STATUS_SUBJECT, Urgency.STATUS)
-
-        if not self._catching_up:
-            self._around.spawn(f"work place of {self.session_id}", read())
 
     async def _note_shown(self) -> None:
         """Write down up to where all is shown."""

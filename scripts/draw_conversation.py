@@ -110,6 +110,12 @@ def _draw_text(lines: Sequence[str], canvas: Canvas, indent: int) -> None:
             canvas.box(indent, WIDTH - 2 * PAD - 2 * indent, LINE, CODE, 0)
             canvas.text(shown, x=indent + 8, size=13, extra=f'font-family="{MONO}" xml:space="preserve"')
             canvas.y += LINE
+        elif beside := re.fullmatch(r"(.*) {4}\[([^\[\]]+)\]", shown):
+            top = canvas.y
+            _draw_buttons([beside[2]], canvas, WIDTH - 2 * PAD - indent - 7 * len(beside[2]) - 22)
+            below, canvas.y = canvas.y, top + 8
+            _draw_line(beside[1], canvas, indent)
+            canvas.y = max(below, canvas.y)
         elif re.fullmatch(r"(\[[^\]]+\] *)+", shown):
             _draw_buttons(re.findall(r"\[([^\[\]]+)\]", shown), canvas, indent)
         else:

@@ -7,15 +7,15 @@ from discord import app_commands
 from discord.ext import commands
 
 from api import HandOver, Pin, Rename, Share
-from api.access import Action, Role, authorize
+from api.access import Action, authorize
 from bot.actors import core_id
 from bot.bodies import Card, Control, Verb
 from bot.cogs import choices
 from bot.entry import reply_to
 from bot.markdown.cards import code_block, escape_inline
 from bot.opening import THREAD, Spot, Wish
-from bot.panel_controls import list_body, stored
-from bot.panels import CLEAR, ListState, confirm, session_card
+from bot.panel_controls import list_body, opened_body, stored
+from bot.panels import CLEAR, ListState, confirm
 from bot.rows import load_place
 from bot.session_lookup import meant
 from sessions.model import ShareLevel
@@ -79,10 +79,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
     async def info(self, interaction: Interaction, session: str | None = None) -> None:
         reply = reply_to(interaction)
         info = await meant(self._face, reply, session)
-        place = await load_place(self._face.db, info.id)
-        may_see = info.terminal_hint and reply.actor.role is Role.ADMIN
-        hint = code_block(info.terminal_hint, "", 300) if may_see else ""
-        await reply.say(session_card(info, place.channel_id if place else None, hint))
+        await reply.say(await stored(self._face, await opened_body(self._face, reply, info.id)))
 
     @app_commands.command(description="Find the thread of a session, or bring one here that has none.")
     @app_commands.describe(session="Which session")

@@ -1,21 +1,26 @@
 """Cards within Discord's limits for any content, and in the words that people read."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import discord
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api import SessionInfo
+from api.access import Action
 from bot import wording
 from bot.ask_face import AskFace, whole_ask
 from bot.asks_cards import ask_card
 from bot.bodies import Body, Button, Card, Control, File, Option, Plain, Row, Select, Verb
-from bot.cards import WorkPlace, context_bar, context_notice, notice, read_work_place, status_card
+from bot.cards import WorkPlace, context_bar, context_notice, notice, read_work_place
 from bot.discord_bodies import MAX_CARD_CHARS, MAX_LABEL, MAX_OPTION, edit_kwargs, message_kwargs, view_of
+from bot.status_card import Opened, opened_card, status_card, status_line
 from bot.tool_lines import CALL_CHARS, RESULT_CHARS, call_line, result_mark
 from bot.transport import fingerprint
 from sessions.events import Noticed
@@ -89,6 +94,7 @@ def info(**more: object) -> SessionInfo:
         "user_id": "discord:1",
         "channel_id": "discord:2",
         "title": "Fix the login",
+        "pinned": False,
         "project": "shop",
         "model": "claude-opus-4-5-20251101",
         "mode": PermissionMode.DEFAULT,
@@ -162,6 +168,50 @@ async def test_every_ask_card_is_within_discords_limits() -> None:
     check()
 
 
+LINES: list[tuple[dict[str, Any], str]] = [
+    (
+        {
+            "model": "claude-opus-4-5-20251101",
+            "project": "shop",
+            "cost_usd": 0.03,
+            "context_used": 24_000,
+            "context_window": 200_000,
+        },
+        "● ready · opus · shop · 12 % · $0.03",
+    ),
+    ({"activity": Activity.WORKING, "project": "my shop"}, "● working · my-shop"),
+    ({"activity": Activity.BLOCKED, "blocker": Blocker.USAGE_LIMIT}, "● blocked"),
+    ({"lifecycle": Lifecycle.PARKED, "model": "opus"}, "○ asleep · opus"),
+    ({"cost_usd": 0.5, "list_price_usd": 0.5}, "● ready"),
+    ({"cost_usd": 0.5, "list_price_usd": 0.2}, "● ready · $0.30"),
+]
+
+
+@pytest.mark.parametrize(("facts", "line"), LINES)
+async def test_the_status_is_one_line_and_one_button(facts: dict[str, Any], line: str) -> None:
+    session = info(
+        **{"lifecycle": Lifecycle.LIVE, "project": "", "work_directory_name": "", "model": ""} | facts
+    )
+    card = status_card(session)
+    assert card.texts == (line,)
+    assert card.beside is not None
+    assert (card.beside.label, bool(card.rows)) == ("⋯", session.blocker is Blocker.USAGE_LIMIT)
+
+
+async def test_nobody_is_offered_a_button_that_would_refuse_them() -> None:
+    session = info(lifecycle=Lifecycle.LIVE, message_count=1)
+
+    def labels(*may: Action, **facts: Any) -> list[str]:
+        opened = Opened(msgspec.structs.replace(session, **facts), may=frozenset(may))
+        rows = [row for row in opened_card(opened).rows if not isinstance(row, Select)]
+        return [button.label for row in rows for button in row]
+
+    assert labels(*Action) == ["Model", "Branch", "Export"]
+    assert labels(Action.VIEW) == ["Export"]
+    assert labels(*Action, lifecycle=Lifecycle.ENDED) == ["Branch", "Export"]
+    assert labels(*Action, message_count=0) == ["Model", "Export"]
+
+
 async def test_every_status_card_is_within_discords_limits() -> None:
     @settings(deadline=None, max_examples=60)
     @given(
@@ -178,7 +228,10 @@ async def test_every_status_card_is_within_discords_limits() -> None:
         session = info(
             title=title, reason=words, lifecycle=lifecycle, activity=activity, blocker=blocker, model=words
         )
-        assert_within_limits(status_card(session, WorkPlace(words, words)))
+        assert_within_limits(status_card(session))
+        assert len(re.findall(r"[^ ·●○%]+", status_line(session))) <= 6
+        everything = frozenset(Action)
+        assert_within_limits(opened_card(Opened(session, WorkPlace(words, words), 1, words, everything)))
         full = info(context_used=used, context_window=200_000)
         wish = context_notice(full)
         assert (wish is not None) == (used >= 160_000)

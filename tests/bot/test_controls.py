@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from api import SessionPage
+from api import SessionPage, Share
 from bot.ask_controls import AskControls
 from bot.bodies import Body, Button, Card, Control, Option, Plain, Select, Verb
 from bot.discord_bodies import message_kwargs
@@ -15,13 +15,15 @@ from bot.modals import Question, control_key_of, dialog, submitted_text
 from bot.outgoing_files import read_file
 from bot.panels import ListState, session_list
 from bot.rows import insert_controls, load_fact
+from bot.status_card import status_card
 from bot.view import picked_fact
-from sessions.model import Lifecycle, TurnStatus
+from service.session_info import info_of
+from sessions.model import Lifecycle, ShareLevel, TurnStatus
 from sessions.session import Session
 from tests.bot.ways import Town, Ways, core, core_id, fake, town, ways, ways_in
 from tests.fakes.discord_server import Ack, FakeDiscord, Message, Place
 from tests.fakes.discord_server.model import walk
-from tests.sessions.running_core import DEADLINE_S, RunningCore, idle, reached, until
+from tests.sessions.running_core import ADMIN, DEADLINE_S, RunningCore, idle, reached, until
 
 __all__ = ["core", "fake", "town", "ways"]
 
@@ -115,6 +117,23 @@ async def test_a_pinned_session_is_first_in_the_list_until_the_pin_is_taken_away
     assert await listed() == [f"📌 <#{first.id}>", f"<#{second.id}>"]
     await ways.town.ann.slash(first, "session pin", remove=True).settled()
     assert "📌" not in "".join(await listed())
+
+
+async def test_the_status_line_opens_for_whoever_clicks_after_a_restart_too(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with ways_in(fake, core, town) as ways:
+        thread, session = await ways.started(town.ann, "demo:text first")
+        line = await post(ways, thread, status_card(info_of(session.snapshot)))
+        await core.do(Share(session_id=session.id, grantee=core_id(town.vic.id), level=ShareLevel.VIEW), ADMIN)
+    await fake.until_gone()
+    async with ways_in(fake, core, town):
+        opened = {who: await who.click(line, "⋯").settled() for who in (town.ann, town.vic, town.bob)}
+    assert all(each.ephemeral for each in opened.values())
+    assert ["Owner:" in each.text for each in opened.values()] == [True, True, False]
+    parts = [walk(each.reply.components) if each.reply else () for each in opened.values()]
+    offered = [{part["label"] for part in each if "label" in part} for each in parts]
+    assert offered == [{"Model", "Branch", "Export"}, {"Export"}, set()]
 
 
 # --- asks -------------------------------------------------------------------------------------------------

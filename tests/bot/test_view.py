@@ -165,7 +165,7 @@ async def test_sessions_that_cannot_be_read_keep_no_other_from_being_shown(
         thread = r.owner.start_thread(patient.general, "Sound")
         await r.stage.session(thread.id, r.owner.id)
         async with watched(patient, r.stage):
-            await thread.wait_for_message("Fix the login")
+            await thread.wait_for_message("● ready")
 
 
 async def test_a_settled_channel_needs_no_request_after_a_start(patient: FakeDiscord, tmp_path: Path) -> None:
@@ -337,8 +337,8 @@ async def test_what_is_stored_and_not_yet_told_is_shown_as_it_is_when_it_was_tol
             publish(*news)
         await r.settled()
         assert r.posts == [ANSWER + CLOSING]
-        assert "**State** ready" in r.thread.from_bot[0].text
-        assert "1 prompt" in r.thread.from_bot[0].text
+        assert r.thread.from_bot[0].text.startswith("● ready")
+        assert "$0.03" in r.thread.from_bot[0].text
 
 
 async def test_what_changes_while_the_session_is_asked_for_is_shown_in_the_end(
@@ -362,7 +362,7 @@ async def test_what_changes_while_the_session_is_asked_for_is_shown_in_the_end(
         await until(lambda: r.view._sessions[r.session.id].seen == last)
         go_on.set()
         await r.settled()
-        assert "**State** ready" in r.thread.from_bot[0].text
+        assert r.thread.from_bot[0].text.startswith("● ready")
 
 
 async def test_an_answer_is_the_last_one_again_when_asking_again_was_withdrawn(

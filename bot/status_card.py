@@ -1,0 +1,205 @@
+"""The status of a session: one line in its channel, and everything about it for whoever opens the line. Pure.
+
+The opened card is made of `SECTIONS`: a new one is a function that gets an `Opened`, and its name in the list.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from api import SessionInfo
+from api.access import Action
+from api.prices import price_mark
+from bot.bodies import Button, Card, Control, Row, Verb
+from bot.cards import QUIET, TROUBLED, WAITING, WORKING, WorkPlace, context_bar, state_words
+from bot.markdown.cards import escape_inline, one_line
+from bot.wording import MODES, counted, model_name, model_words, moment, money, person
+from sessions.model import Activity, Blocker, Lifecycle
+from sessions.work_directory import DEFAULT_PROJECT
+
+_IN_A_ROW = 5
+_WORDS = {
+    Lifecycle.QUEUED: "waiting",
+    Lifecycle.PARKED: "asleep",
+    Activity.IDLE: "ready",
+    Blocker.RETRYING: "retrying",
+    Blocker.NO_PROGRESS: "silent",
+}
+
+
+# --- the line -------------------------------------------------------------------------------------------
+
+
+def status_card(info: SessionInfo) -> Card:
+    """The card at the head of a session's channel: one line of at most six words, and a button for the rest."""
+    more = Button(Control(Verb.MORE, info.id), "⋯")
+    return Card((status_line(info),), _what_blocks(info), accent=_accent(info), beside=more)
+
+
+def status_line(info: SessionInfo) -> str:
+    """`● ready · opus · shop · 12 % · $0.03`; what is not known, or costs nothing, is left out."""
+    paid_usd = info.cost_usd - info.list_price_usd
+    facts = (
+        _state_word(info),
+        _word(model_name(info.model).partition(" ")[0]),
+        _word(info.project if info.project != DEFAULT_PROJECT else ""),
+        f"{_context_share(info):.0%}".replace("%", " %") if info.context_used and info.context_window else "",
+        money(paid_usd) if paid_usd >= 0.00005 else "",
+    )
+    return f"{'●' if info.lifecycle is Lifecycle.LIVE else '○'} {' · '.join(fact for fact in facts if fact)}"
+
+
+def _state_word(info: SessionInfo) -> str:
+    if info.lifecycle is not Lifecycle.LIVE:
+        return _WORDS.get(info.lifecycle, info.lifecycle.value)
+    if info.blocker is not None:
+        return _WORDS.get(info.blocker, "blocked")
+    return _WORDS.get(info.activity, info.activity.value)
+
+
+def _word(name: str) -> str:
+    """A name as one word."""
+    return escape_inline("-".join(one_line(name, 24).split()), 24)
+
+
+def _context_share(info: SessionInfo) -> float:
+    return min(1.0, info.context_used / info.context_window)
+
+
+def _what_blocks(info: SessionInfo) -> tuple[Row, ...]:
+    """The one button for what keeps somebody from going on; none as long as all goes well."""
+    match info.blocker:
+        case Blocker.USAGE_LIMIT:
+            return ((Button(Control(Verb.MODEL, info.id), "Other model"),),)
+        case Blocker.AUTH:
+            return ((Button(Control(Verb.MORE, info.id, "login"), "How to log in"),),)
+        case _:
+            return ()
+
+
+def _accent(info: SessionInfo) -> int:
+    if info.lifecycle is Lifecycle.FAILED:
+        return TROUBLED
+    if info.lifecycle is not Lifecycle.LIVE:
+        return QUIET
+    busy = {Activity.WORKING: WORKING, Activity.ASKING: WAITING, Activity.BLOCKED: TROUBLED}
+    return busy.get(info.activity, QUIET)
+
+
+# --- opened ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session as somebody opens it. `may` are the actions that they may do to it.
+
+    `terminal_hint` is empty for those who may not see paths of the machine.
+    """
+
+    info: SessionInfo
+    place: WorkPlace = field(default_factory=WorkPlace)
+    channel_id: int | None = None
+    terminal_hint: str = ""
+    may: frozenset[Action] = frozenset()
+
+    def button(self, verb: Verb, label: str) -> Button:
+        return Button(Control(verb, self.info.id), label)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one section shows: lines, and buttons that the person may use."""
+
+    lines: Sequence[str] = ()
+    buttons: tuple[Button, ...] = ()
+
+
+Section = Callable[[Opened], Part]
+
+
+def opened_card(opened: Opened) -> Card:
+    """Everything about the session, for one person."""
+    parts = [section(opened) for section in SECTIONS]
+    lines = [line for part in parts for line in part.lines]
+    buttons = [button for part in parts for button in part.buttons]
+    rows = tuple(tuple(buttons[n : n + _IN_A_ROW]) for n in range(0, len(buttons), _IN_A_ROW))
+    title = escape_inline(opened.info.title, 90) or "Session"
+    return Card((f"**{opened.info.list_mark}{title}**", "\n".join(lines)), rows, accent=_accent(opened.info))
+
+
+def _state(opened: Opened) -> Part:
+    where = f" · in <#{opened.channel_id}>" if opened.channel_id is not None else ""
+    return Part([f"State: {state_words(opened.info)}{where}"])
+
+
+def _login(opened: Opened) -> Part:
+    if opened.info.blocker is not Blocker.AUTH:
+        return Part()
+    return Part(["Log in: on the machine, run `claude auth login` as the user that runs the bot."])
+
+
+def _model(opened: Opened) -> Part:
+    info = opened.info
+    can_change = Action.MANAGE in opened.may and info.lifecycle is not Lifecycle.ENDED
+    buttons = (opened.button(Verb.MODEL, "Model"),) if can_change else ()
+    return Part([f"Model: {model_words(info.model)} · {MODES[info.mode]}"], buttons)
+
+
+def _context(opened: Opened) -> Part:
+    return Part([f"Context: {context_bar(opened.info)}"] if opened.info.context_window else [])
+
+
+def _cost(opened: Opened) -> Part:
+    info = opened.info
+    price = money(info.cost_usd) + price_mark(info.cost_usd, info.list_price_usd)
+    return Part([f"Cost: {price} · {counted(info.message_count, 'prompt')}"])
+
+
+def _waiting(opened: Opened) -> Part:
+    info, lines = opened.info, []
+    if info.queued_turns:
+        lines.append(f"Queue: {counted(len(info.queued_turns), 'prompt')} waiting")
+    if info.background_tasks:
+        lines.append(f"Background: {counted(info.background_tasks, 'task')} running")
+    return Part(lines)
+
+
+def _project(opened: Opened) -> Part:
+    info, place = opened.info, opened.place
+    name = escape_inline(info.project or info.work_directory_name, 80) or "its own directory"
+    branch = f" · branch {escape_inline(place.branch, 60)}" if place.branch else ""
+    commit = [f"-# Last commit: {escape_inline(place.commit, 90)}"] if place.commit else []
+    return Part([f"Project: {name}{branch}", *commit])
+
+
+def _people(opened: Opened) -> Part:
+    info = opened.info
+    times = f"started {moment(info.created_ms)} · last active {moment(info.last_activity_ms)}"
+    return Part([f"Owner: {person(info.user_id)} · {times}", f"Id: `{info.id}`"])
+
+
+def _terminal(opened: Opened) -> Part:
+    return Part([opened.terminal_hint] if opened.terminal_hint else [])
+
+
+def _elsewhere(opened: Opened) -> Part:
+    """Ways to go on somewhere else."""
+    info, buttons = opened.info, []
+    if Action.PROMPT in opened.may and info.message_count:
+        buttons.append(opened.button(Verb.BRANCH, "Branch"))
+    if Action.VIEW in opened.may:
+        buttons.append(opened.button(Verb.EXPORT, "Export"))
+    return Part(buttons=tuple(buttons))
+
+
+SECTIONS: tuple[Section, ...] = (
+    _state,
+    _login,
+    _model,
+    _context,
+    _cost,
+    _waiting,
+    _project,
+    _people,
+    _terminal,
+    _elsewhere,
+)

@@ -4,7 +4,7 @@ import msgspec
 
 from api import AnswerAsk, ReadAsk
 from api.access import Action
-from bot.asks_cards import whole_ask
+from bot.asks_cards import chosen_words, needs_submit, own_words_key, whole_ask
 from bot.bodies import Control, Plain, Verb
 from bot.entry import Reply
 from bot.errors import Refused
@@ -89,29 +89,42 @@ class AskControls:
         if not isinstance(body, QuestionBody):
             raise Refused("This is not a question.")
         match control.verb:
+            case Verb.CHOOSE_ONE:
+                label = _words(body, 0, control.detail)
+                await self._answer(reply, control, Answer({body.questions[0].text: label}))
             case Verb.CHOOSE_TEXT if text is None:
                 number = _number(control)
                 question = body.questions[number]
                 asked = Asked(question.header or "Your answer", "Your answer", question.text)
                 await reply.open_dialog(dialog(control, asked))
             case Verb.CHOOSE_TEXT:
-                await self._pick(control, [text or ""])
+                number = _number(control)
+                key = own_words_key(number) if body.questions[number].multi_select else str(number)
+                await self._pick(reply, control, body, key, [text or ""])
             case Verb.CHOOSE:
-                await self._pick(control, [_words(body, _number(control), each) for each in values])
+                number = _number(control)
+                labels = [_words(body, number, each) for each in values]
+                await self._pick(reply, control, body, str(number), labels)
             case _:
                 await self._submit(reply, control, body)
 
-    async def _pick(self, control: Control, words: list[str]) -> None:
-        """Remember what was chosen for one question; the card shows it, and Submit sends it."""
+    async def _pick(
+        self, reply: Reply, control: Control, body: QuestionBody, key: str, words: list[str]
+    ) -> None:
+        """Remember what was chosen for one question. The ask is answered when the last question is."""
         chosen = msgspec.json.encode([each for each in words if each]).decode()
-        await self._face.db.write([store_in_fact(picked_fact(control.subject), str(_number(control)), chosen)])
-        self._face.view.changed(control.session_id)
+        await self._face.db.write([store_in_fact(picked_fact(control.subject), key, chosen)])
+        picked = await self._picked(control.subject)
+        if not needs_submit(body) and all(chosen_words(picked, n) for n in range(len(body.questions))):
+            await self._submit(reply, control, body)
+        else:
+            self._face.view.changed(control.session_id)
 
     async def _submit(self, reply: Reply, control: Control, body: QuestionBody) -> None:
         picked = await self._picked(control.subject)
         answers: dict[str, str] = {}
         for number, question in enumerate(body.questions):
-            words = picked.get(str(number))
+            words = chosen_words(picked, number)
             if not words:
                 raise Refused(f"“{question.header or question.text}” has no answer yet. Choose one first.")
             answers[question.text] = ", ".join(words)

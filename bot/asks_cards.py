@@ -4,12 +4,12 @@ An open card pings the owner and has the buttons; a decided one says who and whe
 wrote is in a block of code or escaped. What does not fit is cut, with a button that shows all of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from bot.ask_face import AskFace, described, is_cut, shown_code, what_of, whole_ask
 from bot.asks_decided import closed_card
-from bot.bodies import Card, Control, File, Option, Row, Select, Style, Verb
+from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
 from bot.markdown.answer import split_answer
 from bot.markdown.cards import escape_inline, one_line
 from bot.tool_lines import tool_name
@@ -23,6 +23,7 @@ MOST_CODE = 1_500
 MOST_PLAN = 2_800
 _MOST_QUESTIONS = 4
 _MOST_ALWAYS = 3
+_MOST_BUTTONS = 5
 OWN_WORDS = "Own words"
 
 
@@ -90,25 +91,64 @@ def _reasons(body: PermissionBody) -> list[str]:
 
 
 def _questions(face: AskFace, body: QuestionBody) -> Card:
+    """One question with a few answers has a button for each; others have selects."""
     shown = body.questions[:_MOST_QUESTIONS]
     texts = [f"<@{face.owner_id}> **Claude wants to know**"]
     rows: list[Row] = []
     for number, question in enumerate(shown):
-        picked = face.picked.get(str(number), ())
-        texts.append(_question_words(question, picked))
-        if question.choices:
-            rows.append(_choices(face, number, question, picked))
+        texts.append(_question_words(question, chosen_words(face.picked, number)))
+        if is_one_click(body):
+            rows.append(_answers(face, question))
+        elif question.choices:
+            rows.append(_choices(face, number, question, face.picked.get(str(number), ())))
     several = len(shown) > 1
     words = tuple(
         face.button(Verb.CHOOSE_TEXT, f"{OWN_WORDS} {number + 1}" if several else OWN_WORDS, detail=str(number))
         for number in range(len(shown))
     )
-    rows.append(words)
     skip = face.button(Verb.DENY_NOTE, "Do not answer")
     cut = sum(map(len, texts)) > 3_000 or len(body.questions) > _MOST_QUESTIONS
     more = (face.button(Verb.SHOW_ALL, "Show all"),) if cut else ()
-    rows.append((face.button(Verb.SUBMIT_ANSWERS, "Submit", Style.PRIMARY), skip, *more))
+    if several:
+        rows += [words, (*_submit(face, body), skip, *more)]
+    else:
+        rows.append((*_submit(face, body), *words, skip, *more))
     return Card(tuple(texts), tuple(rows), accent=ASKING)
+
+
+def is_one_click(body: QuestionBody) -> bool:
+    """Whether the ask is one question with one answer out of a few: a click on it answers."""
+    first = body.questions[0] if len(body.questions) == 1 else None
+    return first is not None and not first.multi_select and 0 < len(first.choices) <= _MOST_BUTTONS
+
+
+def needs_submit(body: QuestionBody) -> bool:
+    """Whether somebody has to say that they are done: where a question takes several answers."""
+    return any(question.multi_select for question in body.questions)
+
+
+def chosen_words(picked: Mapping[str, Sequence[str]], number: int) -> tuple[str, ...]:
+    """What was chosen so far for a question: its choices, then own words."""
+    return (*picked.get(str(number), ()), *picked.get(own_words_key(number), ()))
+
+
+def own_words_key(number: int) -> str:
+    """Under which own words are kept that stand beside choices."""
+    return f"{number}+"
+
+
+def _submit(face: AskFace, body: QuestionBody) -> tuple[Button, ...]:
+    answered = all(chosen_words(face.picked, number) for number in range(len(body.questions)))
+    if not (needs_submit(body) and answered):
+        return ()
+    return (face.button(Verb.SUBMIT_ANSWERS, "Submit", Style.PRIMARY),)
+
+
+def _answers(face: AskFace, question: Question) -> tuple[Button, ...]:
+    return tuple(
+        face.button(Verb.CHOOSE_ONE, one_line(each.label, 76) or f"Answer {number + 1}", detail=str(number))
+        for number, each in enumerate(question.choices)
+    )
 
 
 def _question_words(question: Question, picked: Sequence[str]) -> str:

@@ -32,6 +32,7 @@ class Verb(StrEnum):
     DENY_NOTE = "deny_note"
     SHOW_ALL = "show_all"
     CHOOSE = "choose"
+    CHOOSE_ONE = "choose_one"
     CHOOSE_TEXT = "choose_text"
     SUBMIT_ANSWERS = "submit"
     APPROVE_PLAN = "approve"

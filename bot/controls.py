@@ -35,6 +35,7 @@ _OF_ASKS = frozenset(
         Verb.DENY_NOTE,
         Verb.SHOW_ALL,
         Verb.CHOOSE,
+        Verb.CHOOSE_ONE,
         Verb.CHOOSE_TEXT,
         Verb.SUBMIT_ANSWERS,
         Verb.APPROVE_PLAN,

@@ -225,7 +225,7 @@ def store_fact(name: str, value: str) -> Statement:
 def store_in_fact(name: str, key: str, value: str) -> Statement:
     """Set one key of a fact that is a JSON object, whatever else is written to it at the same time.
 
-    `key` has only letters and digits; `value` is JSON.
+    `key` has only letters, digits and `+`; `value` is JSON.
     """
     return Statement(
         "INSERT INTO face_facts (name, value) VALUES (?, json_object(?, json(?)))"

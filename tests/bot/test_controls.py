@@ -3,20 +3,17 @@
 import asyncio
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from api import SessionPage, Share
-from bot.ask_controls import AskControls
-from bot.bodies import Body, Button, Card, Control, Option, Plain, Select, Verb
+from bot.bodies import Body, Button, Card, Control, Plain, Verb
 from bot.discord_bodies import message_kwargs
 from bot.errors import Refused
 from bot.modals import Question, control_key_of, dialog, submitted_text
 from bot.outgoing_files import read_file
 from bot.panels import ListState, session_list
-from bot.rows import insert_controls, load_fact
+from bot.rows import insert_controls
 from bot.status_card import status_card
-from bot.view import picked_fact
 from service.session_info import info_of
 from sessions.model import Lifecycle, ShareLevel, TurnStatus
 from sessions.session import Session
@@ -137,37 +134,6 @@ async def test_the_status_line_opens_for_whoever_clicks_after_a_restart_too(
 
 
 # --- asks -------------------------------------------------------------------------------------------------
-
-
-async def test_choices_are_remembered_until_they_are_submitted(ways: Ways) -> None:
-    thread, session, ask_id = await asking(ways, "demo:ask-question Which one?")
-    choose = Control(Verb.CHOOSE, session.id, ask_id, "0")
-    select = Select(choose, "choose", (Option("first", "0"), Option("second", "1")))
-    words = Control(Verb.CHOOSE_TEXT, session.id, ask_id, "0")
-    submit = Control(Verb.SUBMIT_ANSWERS, session.id, ask_id)
-    rows = (select, (Button(words, "words"), Button(submit, "submit")))
-    panel = await post(ways, thread, Plain("a panel", rows))
-    refused = await ways.town.ann.click(panel, "submit").settled()
-    assert "no answer yet" in refused.text
-    await ways.town.ann.select(panel, "choose", "second")
-    picked = msgspec.json.decode(await load_fact(ways.core.db, picked_fact(ask_id)))
-    assert len(picked["0"]) == 1
-    assert ways.view.changes == [session.id]
-    opened = await ways.town.ann.click(panel, "words")
-    await ways.town.ann.submit_modal(opened, {"text": "neither"})
-    await ways.town.ann.click(panel, "submit")
-    await idle(session)
-    stored = await ways.core.db.read("SELECT decision FROM asks")
-    assert "neither" in str(stored[0][0])
-
-
-async def test_choices_at_the_same_moment_are_all_remembered(ways: Ways) -> None:
-    asks = AskControls(ways.client.face)
-    chooses = [Control(Verb.CHOOSE, "a-session", "an-ask", str(number)) for number in range(4)]
-    await asyncio.gather(*(asks._pick(each, [f"“{each.detail}”", "x"]) for each in chooses))
-    await asks._pick(chooses[0], [])
-    picked = msgspec.json.decode(await load_fact(ways.core.db, picked_fact("an-ask")))
-    assert picked == {"0": [], **{str(n): [f"“{n}”", "x"] for n in (1, 2, 3)}}
 
 
 async def test_show_all_gives_the_whole_command_as_a_file(ways: Ways) -> None:

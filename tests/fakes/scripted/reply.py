@@ -385,6 +385,8 @@ def tool_input(word: str, argument: str) -> tuple[str, Row]:
             return "Read", {"file_path": os.path.join(os.getcwd(), first)}
         case "demo:write":
             return "Write", {"file_path": os.path.join(os.getcwd(), first), "content": rest or "DEMO\n"}
+        case "demo:ask-question" if argument.startswith("["):
+            return "AskUserQuestion", {"questions": json.loads(argument)}
         case "demo:ask-question":
             options = [{"label": label, "description": f"The way {label}"} for label in ("Left", "Right")]
             question = {

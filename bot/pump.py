@@ -1,8 +1,9 @@
 """One pump for each channel: what is to be sent there, one request at a time, the latest only.
 
-Answers for when: streamed text at most every 1.25 s, the end of an answer and asks at once, typing in between,
-and waiting when Discord wants that. What is to be sent is asked for when its time has come: nothing piles up.
-Leaves the single step to `posting.py`, and what should be there to the units.
+Answers for the order: asks and the end of an answer first, then growing text, the status, typing. What is to be
+sent is asked for when its time has come: nothing piles up. Waits when Discord wants that.
+Leaves to `pace.py` when text and cards are edited, the single step to `posting.py`, and what should be there to
+the units.
 """
 
 import asyncio
@@ -11,7 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bot.bodies import PostWish
-from bot.plan import Create, plan
+from bot.pace import ChannelPace
+from bot.plan import Create, Edit, plan
 from bot.posting import Posting, Posts, SessionGone
 from bot.traffic import Timer, Traffic, Urgency
 from bot.transport import ChannelClosed, PostingError, ThreadArchived, TryLater
@@ -29,7 +31,8 @@ class Unit:
     """Posts that are rendered together. `number` is its place in the channel's order.
 
     `render` gives the posts as they should be now, or raises `SessionGone`; `posts` are those that are there.
-    `every_s` is the time between two rounds of `STATUS`.
+    `every_s` is the time between two rounds of `STATUS`. `waits_for_place`: the next step is an edit that the
+    channel's bucket did not take when its turn came. `grows`: it was shown as text that grows.
     """
 
     name: str
@@ -38,6 +41,8 @@ class Unit:
     render: Callable[[], Awaitable[Sequence[PostWish]]]
     clean: Callable[[], Awaitable[None]] | None = None
     every_s: float = 0.0
+    waits_for_place: bool = False
+    grows: bool = False
     urgency: Urgency | None = None
     not_before: float = 0.0
     broken_until: float = 0.0
@@ -55,26 +60,22 @@ class Unit:
 
     def raise_to(self, urgency: Urgency) -> None:
         """Make it at least so urgent."""
+        if self.urgency is not None and urgency < self.urgency:
+            self.waits_for_place = False
         self.urgency = urgency if self.urgency is None else min(urgency, self.urgency)
 
     def take_urgency(self) -> Urgency:
         """How urgent it was; it is not any more."""
-        urgency, self.urgency = self.urgency, None
+        urgency, self.urgency, self.waits_for_place = self.urgency, None, False
         return Urgency.STATUS if urgency is None else urgency
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Times in seconds."""
-
-    edit_s: float = 1.25
-    typing_s: float = 7.5
 
 
 class Pump:
     """Sends for one channel while `run` runs."""
 
-    def __init__(self, channel_id: int, posting: Posting, traffic: Traffic, pace: Pace, timer: Timer) -> None:
+    def __init__(
+        self, channel_id: int, posting: Posting, traffic: Traffic, pace: ChannelPace, timer: Timer
+    ) -> None:
         self.channel_id = channel_id
         self.closed = False
         self.on_closed: Callable[[int, int], None] | None = None
@@ -85,9 +86,9 @@ class Pump:
         self._timer = timer
         self._units: dict[tuple[str, str], Unit] = {}
         self._news = asyncio.Event()
-        self._typing: set[str] = set()
+        self._typing: dict[str, Callable[[], Awaitable[bool]]] = {}
+        self._look_at_typing = False
         self._type_at = 0.0
-        self._edited_at = float("-inf")
         self._not_before = 0.0
         self._failures = 0
 
@@ -103,9 +104,12 @@ class Pump:
 
     def mark(self, unit: Unit, urgency: Urgency, *, after_s: float = 0.0) -> None:
         """`unit` shows something else now; send it, in `after_s` seconds if it does not wait already."""
+        now = self._timer.now()
         if unit.urgency is None:
-            unit.not_before = self._timer.now() + after_s
+            unit.not_before = now + after_s
         elif not after_s:
+            if unit.not_before > now:
+                unit.urgency = None  # what was put off goes along with this
             unit.not_before = 0.0
         unit.raise_to(urgency)
         self._units[unit.key] = unit
@@ -113,17 +117,15 @@ class Pump:
             self._traffic.streaming.add(self.channel_id)
         self._news.set()
 
-    def set_typing(self, session_id: str, *, on: bool) -> None:
-        """Whether Claude works in this session, so that people see it typing."""
-        if on and session_id not in self._typing:
-            self._typing.add(session_id)
-            self._news.set()
-        elif not on:
-            self._typing.discard(session_id)
+    def type_while(self, session_id: str, works: Callable[[], Awaitable[bool]]) -> None:
+        """Let people see Claude typing for this session while `works` says so; it is asked now and again."""
+        self._typing[session_id] = works
+        self._look_at_typing = True
+        self._news.set()
 
     def drop(self, session_id: str) -> None:
         """The session is shown elsewhere: nothing of it is to be sent here any more."""
-        self._typing.discard(session_id)
+        self._typing.pop(session_id, None)
         self._units = {key: unit for key, unit in self._units.items() if key[0] != session_id}
         self._news.set()
 
@@ -140,10 +142,13 @@ class Pump:
                 self._news.clear()
                 now = self._timer.now()
                 unit = self._choose(now)
-                if unit is not None:
-                    await self._guarded(self._bring_up(unit))
-                elif self._typing_due(now):
+                is_text = unit is not None and unit.urgency is not Urgency.STATUS
+                if self._look_at_typing:
+                    await self._guarded(self._look_who_works())
+                elif not is_text and self._typing_due(now):
                     await self._guarded(self._type())
+                elif unit is not None:
+                    await self._guarded(self._bring_up(unit))
                 else:
                     await self._timer.wait(self._news, self._pause(now))
         finally:
@@ -157,7 +162,7 @@ class Pump:
         due = [unit for unit in self._units.values() if self._due(unit) <= now]
         if not due:
             return None
-        first = min(due, key=lambda unit: (unit.urgency, unit.number))
+        first = min(due, key=_rank)
         if first.urgency is not Urgency.PROMPT:
             return first
         # What comes before it in the same session is created before it.
@@ -165,14 +170,21 @@ class Pump:
         return min((unit for unit in same if unit.urgency in (Urgency.PROMPT, Urgency.FINAL)), key=_order)
 
     def _due(self, unit: Unit) -> float:
-        earliest = max(unit.not_before, unit.broken_until)
+        earliest, now = max(unit.not_before, unit.broken_until), self._timer.now()
+        if unit.waits_for_place:
+            earliest = max(earliest, self._place_at(unit, now))
         match unit.urgency:
             case Urgency.STREAM:
-                return max(earliest, self._edited_at + self._traffic.stretched(self._pace.edit_s))
+                return max(earliest, self._pace.text_at(now))
             case Urgency.STATUS:
                 return max(earliest, unit.last_round + unit.every_s)
             case _:
                 return earliest
+
+    def _place_at(self, unit: Unit, now: float) -> float:
+        """When an edit of `unit` has a place in the channel's bucket."""
+        urgency = Urgency.STATUS if unit.urgency is None else unit.urgency
+        return self._pace.edit_at(urgency, now)
 
     def _typing_due(self, now: float) -> bool:
         return bool(self._typing) and now >= max(self._type_at, self._not_before)
@@ -187,7 +199,7 @@ class Pump:
 
     async def _bring_up(self, unit: Unit) -> None:
         """Send what `unit` lacks, unless something more urgent comes in between."""
-        urgency = unit.take_urgency()
+        urgency, began = unit.take_urgency(), self._timer.now()
         done = False
         try:
             done = await self._round(unit, urgency)
@@ -207,7 +219,11 @@ class Pump:
                 unit.raise_to(urgency)
         unit.last_round = self._timer.now()
         if urgency is Urgency.STREAM:
-            self._edited_at = unit.last_round
+            self._pace.text_is_shown(began)
+            unit.grows = True
+        elif urgency is Urgency.FINAL and unit.grows:
+            self._pace.text_has_ended()
+            unit.grows = False
         self._failures, self.closed = 0, False
         if not unit.dirty:
             self._units.pop(unit.key, None)
@@ -223,15 +239,25 @@ class Pump:
             steps = plan(wishes, unit.posts.rows, unit.name)
             if not steps or taken > 2 * len(wishes) + 20:
                 return True
+            if isinstance(steps[0], Edit) and not self._has_place(unit, urgency):
+                return False
             await self._traffic.take(urgency)
             try:
                 await self._posting.take(steps[0], unit.posts)
             except ThreadArchived:
                 await self._open(unit, [each for each in steps if isinstance(each, Create)])
+            if isinstance(steps[0], Create):
+                self._type_at = 0.0  # a new message ends what people see of the typing
             taken += 1
             wishes = [self._posting.acceptable(wish) for wish in wishes]
             if self._is_overtaken(unit):
                 return False
+
+    def _has_place(self, unit: Unit, urgency: Urgency) -> bool:
+        """Whether the bucket takes an edit of this urgency now; else `unit` waits for a place."""
+        now = self._timer.now()
+        unit.waits_for_place = self._pace.edit_at(urgency, now) > now
+        return not unit.waits_for_place
 
     async def _open(self, unit: Unit, creates: Sequence[Create]) -> None:
         """The thread is archived: a new message opens it, and else we ask for it."""
@@ -246,9 +272,15 @@ class Pump:
             for each in self._units.values()
         )
 
+    async def _look_who_works(self) -> None:
+        self._look_at_typing = False
+        for session_id, works in list(self._typing.items()):
+            if not await works() and self._typing.get(session_id) is works:
+                del self._typing[session_id]
+
     async def _type(self) -> None:
         await self._traffic.take(Urgency.TYPING)
-        self._type_at = self._timer.now() + self._pace.typing_s
+        self._type_at = self._timer.now() + self._pace.pace.typing_s
         await self._posting.transport.type_(self.channel_id)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
@@ -286,3 +318,9 @@ class Pump:
 
 def _order(unit: Unit) -> int:
     return unit.number
+
+
+def _rank(unit: Unit) -> tuple[float, float, int]:
+    """What goes first; of several growing texts in one channel the one that was shown longest ago."""
+    urgency = Urgency.STATUS if unit.urgency is None else unit.urgency
+    return urgency, unit.last_round if urgency is Urgency.STREAM else 0.0, unit.number

@@ -13,8 +13,11 @@ from typing import Self
 
 import aiohttp
 import discord
-from discord.http import HTTPClient, Ratelimit
+from discord.http import HTTPClient, Ratelimit, Route
 
+from bot.pace import Window
+
+_EDIT = "/channels/{channel_id}/messages/{message_id}"
 LONGEST_WAIT_S = 30.0
 """A request waits so long for a place; if it would take longer, it is refused."""
 
@@ -99,3 +102,15 @@ def keep_to_buckets(client: discord.Client) -> None:
     client.http._buckets.clear()  # noqa: SLF001 (discord.py has no other way)
     # discord.py makes its HTTP client itself and hands it on at once: it can only be changed where it is.
     client.http.__class__ = _BucketsHTTPClient
+
+
+def edits_left(client: discord.Client, channel_id: int) -> Window | None:
+    """What is left of the bucket that counts edits of the channel's messages; None if its window has ended."""
+    http = client.http
+    route = Route("PATCH", _EDIT, channel_id=channel_id, message_id=0)
+    bucket_hash = http._bucket_hashes.get(route.key)  # noqa: SLF001 (discord.py has no other way)
+    bucket = http._buckets.get(f"{bucket_hash}:{route.major_parameters}")  # noqa: SLF001
+    if bucket is None or bucket.expires is None:
+        return None
+    resets_in_s = bucket.expires - asyncio.get_running_loop().time()
+    return Window(bucket.remaining, resets_in_s) if resets_in_s > 0 else None

@@ -21,7 +21,7 @@ from bot.turn_store import TurnStore
 from sessions.bus import Bus
 from sessions.clock import Clock
 from sessions.errors import SessionNotFound, TurnNotFound
-from sessions.model import AskId, Blocker, TurnId
+from sessions.model import Activity, AskId, Blocker, Lifecycle, TurnId
 from sessions.rows import load_ask, load_turn
 from storage import Database
 
@@ -39,6 +39,8 @@ class ViewOptions:
 
     default_model: str = ""
     edit_interval_s: float = 1.25
+    first_edits_s: float = 1.0
+    first_post_after_s: float = 0.4
     typing_interval_s: float = 7.5
     ping_after_s: float = 30.0
     queue_post_after_s: float = 1.0
@@ -55,7 +57,7 @@ class Around:
     clock: Clock
     options: ViewOptions
     mark: Callable[[int, Unit, Urgency, float], None]
-    type_: Callable[[int, str, bool], None]
+    type_: Callable[[int, str, Callable[[], Awaitable[bool]]], None]
     spawn: Callable[[str, Coroutine[None, None, None]], None]
 
 
@@ -105,6 +107,13 @@ class SessionUnits:
         if changes == self._changes:
             self._info = info
         return info
+
+    async def claude_works(self) -> bool:
+        """Whether people should see Claude typing now."""
+        try:
+            return is_working(await self.session())
+        except SessionNotFound:
+            return False
 
     def session_changed(self) -> None:
         """Ask for the session anew before it is shown next."""
@@ -213,6 +222,15 @@ class SessionUnits:
                 self._units.pop(name, None)
             case _:
                 pass
+
+
+def is_working(info: SessionInfo) -> bool:
+    """Whether Claude works, or is being started for a prompt, and nobody has to answer or to wait first."""
+    if info.open_asks or info.activity in (Activity.ASKING, Activity.BLOCKED):
+        return False
+    if info.lifecycle not in (Lifecycle.STARTING, Lifecycle.LIVE):
+        return False  # it waits for a place, or has nothing to do
+    return info.running_turn is not None or bool(info.queued_turns) or info.activity is Activity.WORKING
 
 
 def _why_it_waits(info: SessionInfo) -> str:

@@ -11,7 +11,7 @@ from bot.session_units import Around, SessionUnits
 from bot.traffic import Urgency
 from bot.turn_store import TurnStore
 from sessions import events as e
-from sessions.model import Activity, AskId, Blocker, Lifecycle, SessionId, TurnId, TurnStatus
+from sessions.model import Activity, AskId, Blocker, SessionId, TurnId, TurnStatus
 from sessions.rows import load_ask, load_events, load_turn
 
 _PAGE = 200
@@ -121,7 +121,7 @@ class ShownSession:
             self._mark(f"turn:{info.running_turn}", Urgency.FINAL)
         for turn_id in info.queued_turns:
             self._mark_queued(turn_id)
-        self._type(working=info.lifecycle is Lifecycle.LIVE and info.activity is Activity.WORKING)
+        self._type()
 
     def refresh(self) -> None:
         """Render what may have changed without an event."""
@@ -169,6 +169,7 @@ class ShownSession:
                 pass
         self._units.session_changed()
         self._mark(STATUS_SUBJECT, Urgency.STATUS)
+        self._type()
 
     def _turn_happens(self, event: e.Event) -> None:
         """A turn moved on: its own posts, and the places of all that wait."""
@@ -182,7 +183,10 @@ class ShownSession:
         else:
             self._mark(f"queued:{turn_id}", Urgency.FINAL)  # a post of it may have to go
         # What is queued has no posts of its own yet: they stand where its turn begins, after what comes first.
-        if not isinstance(event, e.TurnQueued | e.TurnEdited | e.TurnMovedToFront):
+        if isinstance(event, e.TurnSent | e.TurnStarted | e.BackgroundTurnStarted):
+            # The first words make a better post than "Claude is working…", if they come soon.
+            self._mark(f"turn:{turn_id}", Urgency.FINAL, self._around.options.first_post_after_s)
+        elif not isinstance(event, e.TurnQueued | e.TurnEdited | e.TurnMovedToFront):
             self._mark(f"turn:{turn_id}", Urgency.FINAL)
         if isinstance(event, e.TurnQueued) and event.alternative_of is not None:
             self._mark_alternatives(event.alternative_of)
@@ -204,22 +208,22 @@ class ShownSession:
             self._mark(wish.subject, Urgency.FINAL)
 
     def _state_happens(self, event: e.ActivityChanged | e.LifecycleChanged) -> None:
-        self._type(working=event.new is Activity.WORKING)
         if isinstance(event, e.LifecycleChanged):
             for turn_id in self._units.keys("queued"):
                 self._mark_queued(turn_id)
             return
         waits = event.new is Activity.BLOCKED and event.blocker is not Blocker.NO_PROGRESS
         for turn_id in self._units.keys("turn"):
-            if not self._turns.is_over(turn_id):
-                self._turns.set_waiting(turn_id, event.cause if waits else "")
+            cause = event.cause if waits else ""
+            if not self._turns.is_over(turn_id) and self._turns.set_waiting(turn_id, cause):
                 self._mark(f"turn:{turn_id}", Urgency.STREAM)
 
     # --- marking ----------------------------------------------------------------------------------------
 
-    def _type(self, *, working: bool) -> None:
+    def _type(self) -> None:
+        """Claude may have begun to work, or have stopped: let people see it typing while it does."""
         if not self._given_up:
-            self._around.type_(self.place.channel_id, self.session_id, working)
+            self._around.type_(self.place.channel_id, self.session_id, self._units.claude_works)
 
     def _mark(self, name: str, urgency: Urgency, after_s: float = 0.0) -> None:
         if self._given_up:

@@ -15,6 +15,8 @@ import discord
 
 from bot.bodies import Body, Plain
 from bot.discord_bodies import edit_kwargs, message_kwargs
+from bot.pace import Window
+from bot.rate_limits import edits_left
 from bot.rows import controls_of
 
 _UNKNOWN_CHANNEL = 10003
@@ -102,6 +104,10 @@ class Transport(Protocol):
         """Open an archived thread again."""
         ...
 
+    def edits_left(self, channel_id: int) -> Window | None:
+        """What Discord still takes of edits in the channel, as far as it has said; None: as much as ever."""
+        ...
+
 
 def fingerprint(body: Body) -> str:
     """What a message that shows `body` can be recognised by: its text without white space, and its controls."""
@@ -165,6 +171,9 @@ class DiscordTransport:
             channel = await self._client.fetch_channel(channel_id)
             if isinstance(channel, discord.Thread):
                 await channel.edit(archived=False)
+
+    def edits_left(self, channel_id: int) -> Window | None:
+        return edits_left(self._client, channel_id)
 
 
 def _seen(message: discord.Message) -> Seen:

@@ -119,9 +119,11 @@ class TurnStore:
             self.hold(known).stale_asks.add(ask_id)
         return known
 
-    def set_waiting(self, turn_id: str, sentence: str) -> None:
-        """What the running turn waits for, in words; empty when it goes on."""
-        self.hold(turn_id).waiting = sentence
+    def set_waiting(self, turn_id: str, sentence: str) -> bool:
+        """Note in words what the running turn waits for, empty when it goes on; return whether that is new."""
+        held = self.hold(turn_id)
+        before, held.waiting = held.waiting, sentence
+        return before != sentence
 
     def with_open_asks(self) -> list[str]:
         """The turns held that wait for an answer."""

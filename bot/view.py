@@ -17,7 +17,7 @@ For the other half of the face (commands, clicks, inbox):
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -25,8 +25,9 @@ from typing import Self
 import discord
 
 from api import Core, GetSession
+from bot.pace import Pace, Paces
 from bot.posting import Posting
-from bot.pump import Pace, Pump, Unit
+from bot.pump import Pump, Unit
 from bot.rows import Place, load_place, places_behind, store_fact
 from bot.session_units import VIEWER, Around, ViewOptions
 from bot.shown_session import ShownSession
@@ -69,10 +70,12 @@ class View:
         self._core = core
         self._bus = bus
         self._db = db
-        self._pace = Pace(options.edit_interval_s, options.typing_interval_s)
-        self._posting = Posting(db, DiscordTransport(client), clock)
+        transport = DiscordTransport(client)
+        self._posting = Posting(db, transport, clock)
         self._timer = LoopTimer()
         self._traffic = Traffic(self._timer)
+        pace = Pace(options.edit_interval_s, options.first_edits_s, options.typing_interval_s)
+        self._paces = Paces(pace, self._traffic, transport.edits_left)
         self._around = Around(core, bus, db, clock, options, self._mark, self._type, self._spawn)
         self._sessions: dict[str, ShownSession] = {}
         self._nowhere: dict[str, None] = {}  # sessions without a place
@@ -268,14 +271,15 @@ class View:
         pump.mark(unit, urgency, after_s=after_s)
         self._keep_running(pump)
 
-    def _type(self, channel_id: int, session_id: str, on: bool) -> None:
+    def _type(self, channel_id: int, session_id: str, works: Callable[[], Awaitable[bool]]) -> None:
         pump = self._pump(channel_id)
-        pump.set_typing(session_id, on=on)
+        pump.type_while(session_id, works)
         self._keep_running(pump)
 
     def _pump(self, channel_id: int) -> Pump:
         if channel_id not in self._pumps:
-            self._pumps[channel_id] = Pump(channel_id, self._posting, self._traffic, self._pace, self._timer)
+            pace = self._paces.of(channel_id)
+            self._pumps[channel_id] = Pump(channel_id, self._posting, self._traffic, pace, self._timer)
             self._pumps[channel_id].on_closed = self._tell_closed
         return self._pumps[channel_id]
 

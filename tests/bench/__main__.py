@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import cycles, hosts, memory, polling, real_cli, start, store, stream, view
+from tests.bench import cycles, hosts, memory, polling, real_cli, staleness, start, store, stream, view
 from tests.bench.figures import Figure, table
 from tests.fakes.cli_home import cli_binary
 
@@ -31,6 +31,7 @@ PARTS: Mapping[str, Part] = {
     "stream": lambda directory, short: stream.measure(directory, short=short),
     "many": lambda directory, short: stream.measure_many(directory, short=short),
     "view": lambda directory, short: view.measure(directory, short=short),
+    "staleness": lambda directory, short: staleness.measure(directory, short=short),
     "polling": lambda directory, short: polling.measure(directory, short=short),
     "hosts": lambda directory, _: hosts.measure(directory),
     "memory": lambda directory, short: memory.measure(directory, short=short),

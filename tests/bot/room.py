@@ -7,12 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from bot.rate_limits import keep_to_buckets
 from bot.view import View, ViewOptions
 from tests.bot.stage import Actors, Stage, stage
 from tests.fakes.discord_server import FakeDiscord, Person, Place, RateSettings
 from tests.fakes.discord_server.fixtures import fake_discord, logged_in
 
-FAST = ViewOptions(edit_interval_s=0.02, queue_post_after_s=0.2, status_every_s=0.02)
+FAST = ViewOptions(
+    edit_interval_s=0.02,
+    first_edits_s=0.02,
+    first_post_after_s=0.02,
+    queue_post_after_s=0.2,
+    status_every_s=0.02,
+)
 
 
 @pytest.fixture
@@ -57,8 +64,7 @@ async def room(fake: FakeDiscord, path: Path, options: ViewOptions = FAST) -> As
 @asynccontextmanager
 async def watched(fake: FakeDiscord, core: Stage, options: ViewOptions = FAST) -> AsyncIterator[View]:
     """A view on `core`, through a client of its own."""
-    async with (
-        logged_in(fake) as client,
-        View(client, core, core.bus, core.db, options=options, clock=core.clock) as view,
-    ):
-        yield view
+    async with logged_in(fake) as client:
+        keep_to_buckets(client)
+        async with View(client, core, core.bus, core.db, options=options, clock=core.clock) as view:
+            yield view

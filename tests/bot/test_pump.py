@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from bot.bodies import Body, Card, Plain, PostWish
+from bot.pace import ChannelPace, Pace, Window
 from bot.posting import Posting, Posts
-from bot.pump import Pace, Pump, Unit
+from bot.pump import Pump, Unit
 from bot.rows import load_posts
 from bot.traffic import STREAMS_AT_FULL_PACE, Traffic, Urgency
 from bot.transport import (
@@ -27,6 +28,7 @@ from storage import AnyStatement, DatabaseFull, Outcome
 from tests.bot.stage import Stage, stage
 
 CHANNEL = 7
+EDITS, WINDOW_S = 5, 5.0
 
 
 @dataclass
@@ -62,6 +64,8 @@ class Script:
     made: dict[str, int] = field(default_factory=dict)
     archived: bool = False
     takes_s: float = 0.0
+    window_from: float = float("-inf")
+    edits: int = 0
 
     def _note(self, what: str, text: str) -> None:
         self.log.append((round(self.timer.at - 1_000, 3), what, text))
@@ -76,6 +80,10 @@ class Script:
         return Seen(message_id, fingerprint(body))
 
     async def edit(self, channel_id: int, message_id: int, body: Body) -> None:
+        if self.edits_left(channel_id) is None:
+            self.window_from, self.edits = self.timer.at, 0
+        assert self.edits < EDITS, "an edit would have to wait in discord.py"
+        self.edits += 1
         self._note("edit", text_of(body))
         if self.archived:
             raise ThreadArchived
@@ -93,6 +101,10 @@ class Script:
     async def unarchive(self, channel_id: int) -> None:
         self._note("unarchive", "")
         self.archived = False
+
+    def edits_left(self, channel_id: int) -> Window | None:
+        ends = self.window_from + WINDOW_S
+        return Window(EDITS - self.edits, ends - self.timer.at) if self.timer.at < ends else None
 
 
 def text_of(body: Body) -> str:
@@ -146,7 +158,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         session = await core.session(CHANNEL, 1)
         timer = FakeTimer()
         script, traffic = Script(timer), Traffic(timer)
-        pump = Pump(CHANNEL, Posting(core.db, script, core.clock), traffic, Pace(), timer)
+        pace = ChannelPace(Pace(), traffic, lambda: script.edits_left(CHANNEL))
+        pump = Pump(CHANNEL, Posting(core.db, script, core.clock), traffic, pace, timer)
         made = Bench(core, timer, script, pump, traffic, session.id)
         yield made
         if made.task is not None:
@@ -154,14 +167,51 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
             await asyncio.gather(made.task, return_exceptions=True)
 
 
-async def test_growing_text_is_sent_every_1250_ms_and_only_the_latest(bench: Bench) -> None:
-    for n in range(100):
+async def always() -> bool:
+    return True
+
+
+async def never() -> bool:
+    return False
+
+
+async def test_growing_text_is_sent_soon_at_first_then_evenly_within_its_bucket(bench: Bench) -> None:
+    for n in range(400):
         bench.wish("turn", f"text {n}", urgency=Urgency.STREAM)
-        await bench.until(n * 0.1)
+        await bench.until(n * 0.05)
     times = [at for at, _, _ in bench.discord.log]
     assert bench.discord.log[0][1] == "create"
-    assert all(later - earlier == pytest.approx(1.25, abs=0.11) for earlier, later in pairwise(times))
-    assert 8 <= len(times) <= 9
+    waits = [later - earlier for earlier, later in pairwise(times)]
+    assert waits[:2] == [1.0, 1.0]
+    assert all(1.2 < wait <= 1.5 for wait in waits[2:])
+
+
+async def test_the_pace_is_the_channels_whoever_sends_and_whatever_rests(bench: Bench) -> None:
+    """Pieces come so slowly that the pump ends in between; a card is edited beside them."""
+    ends = []
+    bench.wish("card", "card 0", urgency=Urgency.FINAL)
+    for n in range(40):
+        bench.wish("turn", f"text {n}", urgency=Urgency.STREAM)
+        bench.wish("card", f"card {n // 3}", urgency=Urgency.STATUS)
+        await bench.until(1 + n * 0.5)
+        ends.append(bench.task is None or bench.task.done())
+    assert any(ends)
+    texts = [at for at, what in bench.sent("edit") if what.startswith("text")]
+    assert max(later - earlier for earlier, later in pairwise(texts)) <= 1.8
+    cards = [what for _, what in bench.sent("edit") if what.startswith("card")]
+    assert len(cards) >= 3
+
+
+@pytest.mark.parametrize("at", [0.0, 0.7, 0.9, 1.7, 2.1, 3.3, 4.2, 4.9, 5.3, 6.1, 8.7, 9.9])
+async def test_the_end_always_finds_a_place(bench: Bench, at: float) -> None:
+    bench.wish("card", "card", urgency=Urgency.FINAL)
+    for n in range(int(at / 0.05) + 1):
+        bench.wish("turn", f"text {n}", urgency=Urgency.STREAM)
+        bench.wish("card", f"card {n}", urgency=Urgency.STATUS)
+        await bench.until(n * 0.05)
+    bench.wish("turn", "the end", urgency=Urgency.FINAL)
+    await bench.until(at + 0.06)
+    assert "the end" in [text for _, _, text in bench.discord.log]
 
 
 async def test_the_end_does_not_wait_for_the_pace(bench: Bench) -> None:
@@ -175,7 +225,7 @@ async def test_the_end_does_not_wait_for_the_pace(bench: Bench) -> None:
     assert bench.sent("edit") == [(0.2, "abc")]
 
 
-@pytest.mark.parametrize(("streams", "seconds"), [(1, 1.25), (35, 1.25), (70, 2.5), (140, 5.0)])
+@pytest.mark.parametrize(("streams", "seconds"), [(1, 1.0), (35, 1.0), (70, 2.0), (140, 4.0)])
 async def test_many_streams_share_the_requests(bench: Bench, streams: int, seconds: float) -> None:
     bench.traffic.streaming.update(range(1_000, 1_000 + streams - 1))
     bench.wish("turn", "a", urgency=Urgency.STREAM)
@@ -226,10 +276,10 @@ async def test_equal_text_is_not_sent_again(bench: Bench) -> None:
 
 
 async def test_typing_is_renewed_while_claude_works(bench: Bench) -> None:
-    bench.pump.set_typing("s", on=True)
+    bench.pump.type_while("s", always)
     await bench.until(30)
     assert [at for at, _ in bench.sent("type")] == [0.0, 7.5, 15.0, 22.5, 30.0]
-    bench.pump.set_typing("s", on=False)
+    bench.pump.type_while("s", never)
     await bench.until(60)
     assert len(bench.sent("type")) == 5
 
@@ -282,9 +332,9 @@ async def test_a_post_that_cannot_be_rendered_holds_up_no_other(bench: Bench) ->
 async def test_a_closed_channel_is_tried_once_in_ten_minutes(bench: Bench) -> None:
     bench.discord.errors = [ChannelClosed(CHANNEL, 50013) for _ in range(3)]
     bench.wish("turn", "text", urgency=Urgency.FINAL)
-    bench.pump.set_typing("s", on=True)
+    bench.pump.type_while("s", always)
     await bench.until(1_300)
-    bench.pump.set_typing("s", on=False)
+    bench.pump.type_while("s", never)
     assert [at for at, _, _ in bench.discord.log] == [0.0, 600.0, 1_200.0]
     bench.pump.reopen()
     await bench.until(1_301)
@@ -430,8 +480,8 @@ async def test_a_change_that_was_not_stored_is_made_good_when_what_was_before_is
 
     monkeypatch.setattr(bench.core.db, "write", full_once_it_is_changed)
     bench.wish("turn", "half", urgency=Urgency.STREAM)
-    await bench.until(1.5)
-    assert bench.sent("edit") == [(1.25, "half")]
+    await bench.until(1.4)
+    assert bench.sent("edit") == [(1.0, "half")]
     if again == "the next process":
         posts = bench.units["turn"].posts
         posts.rows = {

@@ -2,25 +2,20 @@
 
 import asyncio
 import os
-import re
 import statistics
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from bot.view import ViewOptions
 from sessions.model import Text
-from tests.bot.room import room, watched
-from tests.bot.stage import stage
+from tests.bot.room import room
 from tests.chaos.discord_world import discord_world
-from tests.fakes.discord_server import FakeDiscord, Place, Settings
+from tests.fakes.discord_server import FakeDiscord, Settings
 from tests.fakes.discord_server.fixtures import fake_discord
 
 LATENCY_S = 0.08
-_WORD = re.compile(r"\bword(\d+)")
 
 
 @pytest.mark.bench
@@ -43,75 +38,6 @@ async def test_the_first_text_is_there_within_300_ms(tmp_path: Path) -> None:
             await r.settled()
         print(f"\nfirst text after {statistics.median(figures) * 1000:.0f} ms")
         assert statistics.median(figures) < 0.6
-
-
-@pytest.mark.bench
-async def test_answers_are_complete_soon_after_their_end_while_many_stream(tmp_path: Path) -> None:
-    """Sessions in as many threads, 30 tokens a second each; no 429. VIEW_STREAMS and VIEW_SECONDS set more."""
-    streams, seconds = int(os.environ.get("VIEW_STREAMS", "12")), float(os.environ.get("VIEW_SECONDS", "8"))
-    async with (
-        fake_discord(FakeDiscord(Settings(latency_s=LATENCY_S))) as fake,
-        stage(tmp_path) as core,
-        watched(fake, core, ViewOptions()) as view,
-    ):
-        owner = fake.member("ann")
-        threads = [owner.start_thread(fake.general, f"thread {n}") for n in range(streams)]
-        sessions = [await core.session(thread.id, owner.id) for thread in threads]
-        for session in sessions:
-            await view.show(await core.place(session.id))
-        await view.settled()
-        lags = []
-        ages = list[float]()
-
-        async def stream(number: int) -> None:
-            session, thread = sessions[number], threads[number]
-            await session.prompt("go")
-            text, said = "", list[float]()
-            async with sampled(thread, said, ages):
-                for n in range(int(seconds * 30)):
-                    word = f"word{n} " if n % 12 else f"word{n}.\n\n"
-                    text += word
-                    said.append(time.perf_counter())
-                    await session.say(word)
-                    await asyncio.sleep(1 / 30)
-            await session.add(Text(text))
-            began = time.perf_counter()
-            await session.end()
-            await thread.wait_for(lambda place: place.messages and "Done in" in place.last.text, 60)
-            lags.append(time.perf_counter() - began)
-
-        await asyncio.gather(*(stream(number) for number in range(streams)))
-        worst = sorted(lags)[int(len(lags) * 0.95)]
-        limited = [one for one in fake.requests if one.status == 429]
-        stale, late = statistics.mean(ages), sorted(ages)[int(len(ages) * 0.95)]
-        print(
-            f"\n{streams} streams: final text p95 {worst:.2f} s, {len(limited)} requests limited,"
-            f" shown text {stale:.2f} s old on average, p95 {late:.2f} s"
-        )
-        assert len(limited) <= len(fake.requests) / 100
-        assert worst < 4
-        assert stale < 2
-
-
-@asynccontextmanager
-async def sampled(thread: Place, said: Sequence[float], ages: list[float]) -> AsyncIterator[None]:
-    """While the block runs, note how long the first word that `thread` does not show was said ago."""
-
-    async def sample() -> None:
-        while True:
-            await asyncio.sleep(0.1)
-            words = _WORD.findall(thread.last.text)
-            if words and int(words[-1]) + 1 < len(said):
-                ages.append(time.perf_counter() - said[int(words[-1]) + 1])
-            elif words:
-                ages.append(0.0)
-
-    sampling = asyncio.create_task(sample(), name="sampling")
-    try:
-        yield
-    finally:
-        sampling.cancel()
-        await asyncio.gather(sampling, return_exceptions=True)
 
 
 @pytest.mark.bench

@@ -1,0 +1,107 @@
+"""When the messages of one channel are edited: planned within the bucket in which Discord counts its edits.
+
+Answers for how soon growing text is shown again, and for what stays free: the end of an answer and an ask never
+wait for a place. Knows the bucket only by what is left of it. Leaves the sending to `pump.py`, and what all
+channels share to `traffic.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.traffic import Traffic, Urgency
+
+_FIRST_EDITS = 2
+_FOR_THE_END = 1
+_FOR_THE_TEXT = 2
+_GOES_ON_S = 5.0
+"""Text that was shown so long ago may still grow."""
+_AFTER_RESET_S = 0.01  # clocks are read before and after the answer travels
+_MOST_KEPT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is left of a bucket: `left` requests in the next `resets_in_s` seconds, then all of them again."""
+
+    left: int
+    resets_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Times in seconds: between two changes of growing text, the first ones of them, and between typing."""
+
+    edit_s: float = 1.25
+    first_edits_s: float = 1.0
+    typing_s: float = 7.5
+
+
+class ChannelPace:
+    """The pace of one channel, whatever is edited there. `window` tells what is left; None: a new window."""
+
+    def __init__(self, pace: Pace, traffic: Traffic, window: Callable[[], Window | None]) -> None:
+        self.pace = pace
+        self._traffic = traffic
+        self._window = window
+        self._shown_at = float("-inf")
+        self._quick = _FIRST_EDITS
+        self._grows_until = float("-inf")
+
+    def text_is_shown(self, at: float) -> None:
+        """Growing text was brought up to date; that began at `at`."""
+        rested = at - self._shown_at > 2 * self.pace.edit_s
+        self._quick = _FIRST_EDITS if rested else max(0, self._quick - 1)
+        self._shown_at, self._grows_until = at, at + _GOES_ON_S
+
+    def text_has_ended(self) -> None:
+        """Cards may use its places now, and another text begins at once."""
+        self._shown_at = self._grows_until = float("-inf")
+
+    def text_at(self, now: float) -> float:
+        """When growing text may be brought up to date next."""
+        window = self._window()
+        spare = window.left - _FOR_THE_END if window is not None else None
+        # The first changes come sooner, if enough is left for those after them.
+        quick = self._quick > 0 and (spare is None or spare > _FOR_THE_TEXT)
+        at = self._shown_at + self._traffic.stretched(self.pace.first_edits_s if quick else self.pace.edit_s)
+        if window is None or spare is None:
+            return at
+        reset_at = now + window.resets_in_s + _AFTER_RESET_S
+        if spare <= 0:
+            return max(at, reset_at)
+        if quick or self._shown_at == float("-inf"):
+            return at
+        # What is left is spread over the rest of the window, so that the text never stands still for long.
+        return max(at, self._shown_at + (reset_at - self._shown_at) / (spare + 1))
+
+    def edit_at(self, urgency: Urgency, now: float) -> float:
+        """When one more edit of this urgency has a place in the bucket; minus infinity if it has one now."""
+        window = self._window()
+        kept = 0
+        if urgency >= Urgency.STREAM:
+            kept = _FOR_THE_END
+        if urgency >= Urgency.STATUS and now < self._grows_until:
+            kept += _FOR_THE_TEXT + (self._quick > 0)
+        if window is None or window.left > kept:
+            return float("-inf")
+        return now + window.resets_in_s + _AFTER_RESET_S
+
+
+class Paces:
+    """The paces of all channels. They outlast the pumps, which rest between two pieces of text."""
+
+    def __init__(self, pace: Pace, traffic: Traffic, window: Callable[[int], Window | None]) -> None:
+        self._pace = pace
+        self._traffic = traffic
+        self._window = window
+        self._channels: dict[int, ChannelPace] = {}
+
+    def of(self, channel_id: int) -> ChannelPace:
+        """The pace of a channel."""
+        known = self._channels.pop(channel_id, None)
+        if known is None:
+            known = ChannelPace(self._pace, self._traffic, lambda: self._window(channel_id))
+        self._channels[channel_id] = known  # the one used last stands last
+        if len(self._channels) > _MOST_KEPT:
+            del self._channels[next(iter(self._channels))]
+        return known

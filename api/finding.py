@@ -5,6 +5,7 @@ import msgspec
 from api.access import Action
 from api.command import Command
 from api.reading import SessionInfo
+from sessions.model import Lifecycle
 
 
 class SessionPage(msgspec.Struct, frozen=True):
@@ -29,7 +30,7 @@ class QuerySessions(Command[SessionPage], frozen=True, tag="query_sessions", kw_
     action = Action.LIST
     reply = SessionPage
     audited = False
-    status: str = ""
+    lifecycle: Lifecycle | None = None
     user_id: str = ""
     channel_id: str = ""
     model: str = ""

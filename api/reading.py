@@ -13,6 +13,7 @@ from sessions.model import (
     Lifecycle,
     PermissionMode,
     SessionId,
+    Standing,
     TurnId,
 )
 from sessions.stored import StoredAsk, StoredTurn
@@ -36,7 +37,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     activity: Activity
     blocker: Blocker | None
     reason: str
-    status: str
+    standing: Standing
     running_turn: TurnId | None
     queued_turns: tuple[TurnId, ...]
     open_asks: tuple[AskId, ...]

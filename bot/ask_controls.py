@@ -21,6 +21,7 @@ from sessions.model import (
     AllowSession,
     Answer,
     ApprovePlan,
+    AskStatus,
     Decision,
     Deny,
     QuestionBody,
@@ -143,7 +144,7 @@ class AskControls:
     async def _check_open(self, reply: Reply, control: Control) -> StoredAsk:
         """The ask, if it can still be answered by this actor. Raises `AlreadyDecided`, `NotAllowed`."""
         stored = await self._read(reply, control)
-        if stored.status != "open":
+        if stored.status is not AskStatus.OPEN:
             raise AlreadyDecided(control.subject, stored.decided_by)
         await self._face.check(reply.actor, Action.APPROVE, control.session_id)
         return stored

@@ -14,8 +14,9 @@ from bot.entry import Reply, external_id
 from bot.face import Face
 from bot.inbox_rows import describe_inbox_row
 from bot.markdown.cards import escape_inline, shortened
-from bot.opening import THREAD, Opener, Spot, Wish
+from bot.opening import Opener, Spot, Wish
 from bot.rows import Place
+from bot.scopes import SessionScope
 from bot.session_lookup import session_place
 from faults import crash_point
 from sessions.model import Lifecycle
@@ -56,7 +57,7 @@ class Asker:
         """Raise `NotAllowed` unless the reply's actor may ask where they are."""
         interaction = reply.interaction
         here = await session_place(self._face, interaction.channel_id or 0, interaction.user.id)
-        if here is not None and here.kind == THREAD:
+        if here is not None and here.kind is SessionScope.THREAD:
             await self._face.check(reply.actor, Action.PROMPT, here.session_id)
         else:
             authorize(reply.actor, Action.CREATE)
@@ -85,14 +86,14 @@ class Asker:
             attachments=fetched.files,
         )
         await self._face.core.perform(actor, wish)
-        if place.kind == THREAD and place.channel_id != asked.channel_id:
+        if place.kind is SessionScope.THREAD and place.channel_id != asked.channel_id:
             await self._opener.bring_in(actor, place.channel_id)
         return Plain("\n".join([_said(asked, place), *fetched.troubles])[:2000])
 
     async def _session(self, actor: Actor, asked: Asked) -> tuple[Place, SessionInfo]:
         """The session of the thread where it was asked, or a new one."""
         here = await session_place(self._face, asked.channel_id, asked.user_id)
-        if here is not None and here.kind == THREAD:
+        if here is not None and here.kind is SessionScope.THREAD:
             info = await self._face.core.perform(actor, GetSession(session_id=here.session_id))
             if info.lifecycle is not Lifecycle.ENDED:
                 return here, info

@@ -7,13 +7,27 @@ wrote is in a block of code or escaped. What does not fit is cut, with a button 
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
+from api.words.asks import answer_label, offered
+from api.words.tools import tool_label
 from bot.ask_face import AskFace, described, is_cut, shown_code, what_of, whole_ask
 from bot.asks_decided import closed_card
 from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
 from bot.markdown.answer import split_answer
 from bot.markdown.cards import escape_inline, one_line
-from bot.tool_lines import tool_name
-from sessions.model import PermissionBody, PlanBody, Question, QuestionBody
+from sessions.model import (
+    Allow,
+    AllowAlways,
+    AllowSession,
+    Answer,
+    ApprovePlan,
+    AskStatus,
+    Deny,
+    PermissionBody,
+    PlanBody,
+    Question,
+    QuestionBody,
+    RevisePlan,
+)
 
 __all__ = ["ask_card", "whole_ask"]
 
@@ -30,7 +44,7 @@ OWN_WORDS = "Own words"
 def ask_card(face: AskFace) -> Card:
     """The card of the ask as it stands."""
     body = face.ask.ask.body
-    if face.ask.status != "open":
+    if face.ask.status is not AskStatus.OPEN:
         return closed_card(face)
     match body:
         case PermissionBody():
@@ -52,26 +66,26 @@ def _permission(face: AskFace, body: PermissionBody) -> Card:
     cut = is_cut(what, MOST_CODE)
     texts = [
         f"<@{face.owner_id}> **Claude asks for permission**",
-        f"**{escape_inline(tool_name(body.tool_name), 80)}**{described(body)}",
+        f"**{escape_inline(tool_label(body.tool_name), 80)}**{described(body)}",
         shown,
         *_reasons(body),
     ]
     rows: list[Row] = [
         (
-            face.button(Verb.ALLOW, "Allow once", Style.SUCCESS),
-            face.button(Verb.ALLOW_SESSION, "Allow for session"),
+            face.button(Verb.ALLOW, answer_label(Allow()), Style.SUCCESS),
+            face.button(Verb.ALLOW_SESSION, answer_label(AllowSession())),
         )
     ]
     always = tuple(
-        face.button(Verb.ALLOW_ALWAYS, one_line(each.words, 76) or "Always", detail=str(number))
-        for number, each in enumerate(body.suggestions[:_MOST_ALWAYS])
+        face.button(Verb.ALLOW_ALWAYS, one_line(answer_label(each, body), 76), detail=str(each.suggestion))
+        for each in [each for each in offered(body) if isinstance(each, AllowAlways)][:_MOST_ALWAYS]
     )
     if always:
         rows.append(always)
     rows.append(
         (
-            face.button(Verb.DENY, "Deny", Style.DANGER),
-            face.button(Verb.DENY_NOTE, "Deny with note"),
+            face.button(Verb.DENY, answer_label(Deny()), Style.DANGER),
+            face.button(Verb.DENY_NOTE, answer_label(Deny("…"))),
             *((face.button(Verb.SHOW_ALL, "Show all"),) if cut else ()),
         )
     )
@@ -141,7 +155,7 @@ def _submit(face: AskFace, body: QuestionBody) -> tuple[Button, ...]:
     answered = all(chosen_words(face.picked, number) for number in range(len(body.questions)))
     if not (needs_submit(body) and answered):
         return ()
-    return (face.button(Verb.SUBMIT_ANSWERS, "Submit", Style.PRIMARY),)
+    return (face.button(Verb.SUBMIT_ANSWERS, answer_label(Answer({})), Style.PRIMARY),)
 
 
 def _answers(face: AskFace, question: Question) -> tuple[Button, ...]:
@@ -195,9 +209,9 @@ def _plan(face: AskFace, body: PlanBody) -> Card:
     texts = (f"<@{face.owner_id}> **Claude has a plan**", whole or "-# (The plan is empty.)")
     rows = (
         (
-            face.button(Verb.APPROVE_PLAN, "Approve", Style.SUCCESS),
-            face.button(Verb.APPROVE_EDITS, "Approve and accept edits"),
-            face.button(Verb.REVISE_PLAN, "Revise"),
+            face.button(Verb.APPROVE_PLAN, answer_label(ApprovePlan()), Style.SUCCESS),
+            face.button(Verb.APPROVE_EDITS, answer_label(ApprovePlan(accept_edits=True))),
+            face.button(Verb.REVISE_PLAN, answer_label(RevisePlan(""))),
         ),
     )
     return Card(texts, rows, files, accent=ASKING)

@@ -2,18 +2,18 @@
 
 from typing import assert_never
 
+from api.words.asks import answer_label, decided_words, note_of
+from api.words.tools import tool_label
 from bot.ask_face import AskFace, described, is_cut, shown_code, what_of
 from bot.bodies import Card, Row, Verb
 from bot.markdown.answer import split_answer
 from bot.markdown.cards import escape_inline
-from bot.tool_lines import tool_name
 from bot.wording import moment, person
 from sessions.model import (
-    Allow,
     AllowAlways,
-    AllowSession,
     Answer,
     ApprovePlan,
+    AskStatus,
     Decision,
     Deny,
     PermissionBody,
@@ -32,7 +32,7 @@ _DECIDED_CODE = 500
 
 def ask_mark(ask: StoredAsk) -> str:
     """What the line of the tool call says of its ask; empty where the tool's result tells more."""
-    if ask.status == "open":
+    if ask.status is AskStatus.OPEN:
         return "waits for you"
     match ask.decision:
         case Deny():
@@ -54,7 +54,7 @@ def closed_card(face: AskFace) -> Card:
     match body:
         case PermissionBody():
             what, language = what_of(body, face.work_directory)
-            name = escape_inline(tool_name(body.tool_name), 80)
+            name = escape_inline(tool_label(body.tool_name), 80)
             about = f"**{name}**{described(body)}\n{shown_code(what, language, _DECIDED_CODE)}"
             rows: tuple[Row, ...] = ()
             if is_cut(what, _DECIDED_CODE):
@@ -86,36 +86,21 @@ def _verdict(stored: StoredAsk) -> str:
         return f"-# No answer is needed any more{at}."
     if stored.decided_by == TIMEOUT_ACTOR:
         return f"**Denied**: nobody answered in time{at}."
-    return f"{_decision_words(stored.decision, stored)} by {person(stored.decided_by)}{at}."
+    by = f"by {person(stored.decided_by)}{at}."
+    return f"**{decided_words(stored.decision)}**{_more_words(stored.decision, stored)} {by}"
 
 
-def _decision_words(decision: Decision, stored: StoredAsk) -> str:
+def _more_words(decision: Decision, stored: StoredAsk) -> str:
+    """What the answer says beyond its name: the note, or what is allowed from now on."""
+    if note := escape_inline(note_of(decision), 300):
+        return f" with the note “{note}”"
     match decision:
-        case Allow():
-            return "**Allowed once**"
-        case AllowSession():
-            return "**Allowed for this session**"
         case AllowAlways():
-            return f"**Allowed** ({_suggestion_words(decision, stored)})"
-        case Deny():
-            note = escape_inline(decision.note, 300)
-            return f"**Denied** with the note “{note}”" if note else "**Denied**"
-        case Answer():
-            return "**Answered**"
-        case ApprovePlan():
-            return "**Approved**, edits accepted," if decision.accept_edits else "**Approved**"
-        case RevisePlan():
-            return f"**Sent back** with the note “{escape_inline(decision.note, 300)}”"
+            return f" ({escape_inline(answer_label(decision, stored.ask.body), 150)})"
+        case ApprovePlan(accept_edits=True):
+            return ", edits accepted,"
         case _:
-            assert_never(decision)
-
-
-def _suggestion_words(decision: AllowAlways, stored: StoredAsk) -> str:
-    body = stored.ask.body
-    suggestions = body.suggestions if isinstance(body, PermissionBody) else ()
-    if 0 <= decision.suggestion < len(suggestions):
-        return escape_inline(suggestions[decision.suggestion].words, 150)
-    return "always"
+            return ""
 
 
 def _accent(decision: Decision | None) -> int:

@@ -10,73 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api import SessionInfo
+from api.words.notices import NOTICES, Tone
+from api.words.states import State, state_of
 from bot.bodies import Button, Card, Control, PostWish, Style, Verb
 from bot.markdown.cards import escape_inline
+from bot.subjects import CONTEXT_SUBJECT, UnitKind, subject_of
 from bot.wording import counted, moment, sentence, tokens
-from sessions.events import USAGE_LIMIT, Noticed
-from sessions.model import Activity, Blocker, Lifecycle
+from sessions.events import Noticed
+from sessions.topics import Topic
 
 WORKING = 0x5865F2
 QUIET = 0x4E5058
 WAITING = 0xF0B232
 TROUBLED = 0xDA373C
-STATUS_SUBJECT = "status"
-CONTEXT_SUBJECT = "notice:context"
 NEARLY_FULL = 0.8
 _GIT_DEADLINE_S = 2.0
 _BAR = 10
 
-# What a turn's own posts say already: retries while it runs, and why it failed.
-SAID_BY_THE_TURN = frozenset(
-    {"overloaded", "rate_limited", "server_error", "connection", "model_unknown", "too_large", "turn_limit"}
-)
-_NEXT = {
-    "login": "The prompt can be sent again once Claude is logged in.",
-    "context_full": "`/turn command compact` makes room; a new session begins with an empty one.",
-    "conversation_lost": "Say again what Claude needs to know.",
-    "disk": "Queued prompts wait until there is room again.",
-    "memory": "Queued prompts wait until there is memory again.",
-    "process_ended": "The conversation is kept: send a prompt, or press Continue on the last answer.",
-    "crash_loop": "The conversation is kept.",
-    "broken": "The conversation is kept.",
-    "no_progress": "Stop is on the last post.",
-    "shared_directory": "Both can change the same files.",
+# What comes next, where it is done with a command or button of Discord's.
+_NEXT_HERE = {
+    Topic.CONTEXT_FULL: "`/turn command compact` makes room; a new session begins with an empty one.",
 }
-_TITLES = {
-    USAGE_LIMIT: "Usage limit reached",
-    "usage_warning": "Usage limit near",
-    "login": "Claude needs a login",
-    "context_full": "The conversation is full",
-    "conversation_lost": "Claude's memory of this is gone",
-    "cleared": "A new conversation",
-    "model_fallback": "Another model answers",
-    "disk": "The disk is nearly full",
-    "memory": "Memory is short",
-    "budget": "Budget",
-    "process_ended": "Claude's process ended",
-    "failed": "Claude could not go on",
-    "crash_loop": "Claude keeps failing to start",
-    "broken": "This session broke down",
-    "shared_directory": "Two sessions, one directory",
-    "ask_reminder": "Claude still waits",
-    "no_progress": "No sign of life",
-    "permissions": "Permissions came along",
-    "gap": "A gap was filled",
-    "files_not_imported": "Files were left behind",
-}
-_MILD = frozenset(
-    {
-        "usage_warning",
-        "cleared",
-        "model_fallback",
-        "shared_directory",
-        "budget",
-        "ask_reminder",
-        "gap",
-        "permissions",
-        "files_not_imported",
-    }
-)
+_COLOURS = {Tone.MILD: WAITING, Tone.TROUBLE: TROUBLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,49 +91,27 @@ async def _git(directory: Path, *arguments: str) -> str:
 
 def state_words(info: SessionInfo) -> str:
     """The session's state in words that need no explanation."""
-    match info.lifecycle:
-        case Lifecycle.QUEUED:
-            ahead = info.place_in_line or 0
-            return f"waiting for a place; {counted(ahead, 'session')} first" if ahead else "waiting for a place"
-        case Lifecycle.STARTING:
-            return "starting"
-        case Lifecycle.STOPPING:
-            return "stopping"
-        case Lifecycle.PARKED:
-            return "asleep; the next prompt wakes it"
-        case Lifecycle.ENDED:
-            return "ended"
-        case Lifecycle.FAILED:
-            return f"failed: {escape_inline(info.reason, 200)}" if info.reason else "failed"
-        case Lifecycle.LIVE:
-            return _live_words(info)
-
-
-def _live_words(info: SessionInfo) -> str:
-    match info.activity:
-        case Activity.WORKING:
-            return "working"
-        case Activity.ASKING:
-            return "waiting for an answer"
-        case Activity.BLOCKED:
-            return _blocked_words(info)
-        case Activity.IDLE:
-            return "ready" if not info.queued_turns else "about to go on"
-
-
-def _blocked_words(info: SessionInfo) -> str:
-    match info.blocker:
-        case Blocker.AUTH:
-            return "blocked: Claude is not logged in"
-        case Blocker.USAGE_LIMIT:
+    state = state_of(info.lifecycle, info.activity, info.blocker)
+    match state:
+        case State.QUEUED if info.place_in_line:
+            return f"{state}; {counted(info.place_in_line, 'session')} first"
+        case State.ASLEEP:
+            return f"{state}; the next prompt wakes it"
+        case State.FAILED if info.reason:
+            return f"{state}: {escape_inline(info.reason, 200)}"
+        case State.READY if info.queued_turns:
+            return "about to go on"
+        case State.NO_LOGIN:
+            return f"blocked: {state}"
+        case State.USAGE_LIMIT:
             until = f" until {moment(info.limit_until_ms, 't')}" if info.limit_until_ms else ""
-            return f"blocked: usage limit{until}"
-        case Blocker.RETRYING:
-            return "trying again after an error of Claude's service"
-        case Blocker.NO_PROGRESS:
-            return "no sign of life for a while"
-        case None:
-            return "blocked"
+            return f"blocked: {state}{until}"
+        case State.RETRYING:
+            return f"{state} after an error of Claude's service"
+        case State.NO_PROGRESS:
+            return f"{state} for a while"
+        case _:
+            return state.value
 
 
 def context_bar(info: SessionInfo) -> str:
@@ -193,22 +126,23 @@ def context_bar(info: SessionInfo) -> str:
 
 def notice(event: Noticed, number: int, owner_id: int) -> PostWish | None:
     """The post of a notice, or None where the turn's own posts say it. `number` is the event's."""
-    if event.topic in SAID_BY_THE_TURN:
+    words = NOTICES[event.topic]
+    if words.said_by_turn:
         return None
-    subject = f"notice:{number}"
-    if event.topic in (USAGE_LIMIT, "usage_warning"):
+    subject = subject_of(UnitKind.NOTICE, number)
+    if event.topic in (Topic.USAGE_LIMIT, Topic.USAGE_WARNING):
         # The same window is told of again and again: one post for it.
-        subject = f"notice:{event.topic}:{event.until_ms or 0}"
-    lines = [f"**{_TITLES.get(event.topic, 'Notice')}**", sentence(event.text, 500)]
+        subject = subject_of(UnitKind.NOTICE, f"{event.topic}:{event.until_ms or 0}")
+    lines = [f"**{words.title}**", sentence(event.text, 500)]
     if event.until_ms is not None:
-        what = "It opens again" if event.topic == USAGE_LIMIT else "A new window begins"
+        what = "It opens again" if event.topic is Topic.USAGE_LIMIT else "A new window begins"
         lines.append(f"{what} {moment(event.until_ms)}, at {moment(event.until_ms, 't')}.")
-    if event.topic in _NEXT:
-        lines.append(f"-# {_NEXT[event.topic]}")
-    urgent = event.topic == "ask_reminder"
+    if next_step := _NEXT_HERE.get(event.topic, words.next_step):
+        lines.append(f"-# {next_step}")
+    urgent = event.topic is Topic.ASK_REMINDER
     if urgent:
         lines[0] = f"<@{owner_id}> {lines[0]}"
-    accent = WAITING if event.topic in _MILD else TROUBLED
+    accent = _COLOURS[words.tone]
     return PostWish(subject, 0, Card(("\n".join(lines),), accent=accent), ping=owner_id if urgent else None)
 
 

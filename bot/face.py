@@ -12,6 +12,7 @@ from api import Core
 from api.access import Action, Actor
 from bot.actors import AccessPolicy
 from bot.rows import Place
+from bot.scopes import SessionScope
 from sessions.errors import NotAllowed
 from storage import Database
 
@@ -40,7 +41,7 @@ class FaceOptions:
     files of https hosts only, unless a host is named with its port.
     """
 
-    scope: str = "thread"
+    scope: SessionScope = SessionScope.THREAD
     models: tuple[str, ...] = ("default", "opus", "sonnet", "haiku")
     file_hosts: frozenset[str] = DISCORD_FILE_HOSTS
     max_file_bytes: int = 25 * 2**20

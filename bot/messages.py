@@ -12,8 +12,8 @@ from bot.attachments import IncomingFile, incoming
 from bot.delivery_rows import is_being_opened
 from bot.face import Face
 from bot.inbox_rows import InboxRow
-from bot.opening import THREAD
 from bot.rows import places_in
+from bot.scopes import SessionScope
 
 _PLAIN_TYPES = (discord.MessageType.default, discord.MessageType.reply)
 _MAX_QUOTE = 4_000
@@ -99,7 +99,7 @@ async def is_for_us(face: Face, row: InboxRow) -> bool:
         return False
     if row.body["mentions_bot"] or row.body["reply_to_bot"]:
         return True
-    if any(place.kind == THREAD for place in await places_in(face.db, row.channel_id)):
+    if any(place.kind is SessionScope.THREAD for place in await places_in(face.db, row.channel_id)):
         return True
     return await is_being_opened(face.db, row.channel_id)
 

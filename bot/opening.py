@@ -18,13 +18,12 @@ from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox_rows import mark_seen
 from bot.rows import Place, insert_place, places_in
+from bot.scopes import SessionScope
 from bot.threads import ThreadFound, Threads
 from faults import crash_point
 from sessions.errors import SessionError
 from sessions.model import Lifecycle, PermissionMode, SessionId
 from sessions.rows import load_snapshot
-
-THREAD = "thread"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +47,9 @@ class Spot:
     private: bool = False
 
 
-def _key(kind: str, channel_id: str, user_id: str) -> str:
+def _key(kind: SessionScope, channel_id: str, user_id: str) -> str:
     """The key of the one session of a place: its thread or channel, or the user in it."""
-    return f"{channel_id} {user_id}" if kind == "user" else channel_id
+    return f"{channel_id} {user_id}" if kind is SessionScope.USER else channel_id
 
 
 class Opener:
@@ -64,14 +63,16 @@ class Opener:
     async def open(self, actor: Actor, spot: Spot, wish: Wish) -> tuple[Place, SessionInfo]:
         """A new session, or the one that is there already, shown in its thread or channel."""
         scope = self._face.options.scope
-        if scope == THREAD or spot.private:
+        if scope is SessionScope.THREAD or spot.private:
             async with self.thread(actor, spot, wish.name) as thread_id:
                 crash_point("thread-made")
-                return await self._get_or_create(actor, replace(spot, channel_id=thread_id), THREAD, wish)
+                return await self._get_or_create(
+                    actor, replace(spot, channel_id=thread_id), SessionScope.THREAD, wish
+                )
         return await self._get_or_create(actor, spot, scope, wish)
 
     async def _get_or_create(
-        self, actor: Actor, spot: Spot, kind: str, wish: Wish
+        self, actor: Actor, spot: Spot, kind: SessionScope, wish: Wish
     ) -> tuple[Place, SessionInfo]:
         where = core_id(spot.channel_id)
         info = await self._face.core.perform(
@@ -89,7 +90,7 @@ class Opener:
 
     async def open_anew(self, actor: Actor, spot: Spot, wish: Wish) -> tuple[Place, SessionInfo]:
         """A new session even where one is; the channel's earlier one stays reachable by its id."""
-        if self._face.options.scope == THREAD or spot.private:
+        if self._face.options.scope is SessionScope.THREAD or spot.private:
             return await self.open(actor, spot, wish)
         where = core_id(spot.channel_id)
         info = await self._face.core.perform(
@@ -108,15 +109,15 @@ class Opener:
             where = core_id(thread_id)
             wish = Branch(session_id=session_id, channel_id=where, turn_id=turn_id, key=where, title=name)
             info = await self._face.core.perform(actor, wish)
-            return await self.place(info, spot.guild_id, thread_id, THREAD), info
+            return await self.place(info, spot.guild_id, thread_id, SessionScope.THREAD), info
 
-    async def place(self, info: SessionInfo, guild_id: int, channel_id: int, kind: str) -> Place:
+    async def place(self, info: SessionInfo, guild_id: int, channel_id: int, kind: SessionScope) -> Place:
         """Write down that the session is shown in this channel, and show it."""
         owner = info.user_id.rpartition(":")[2]
         place = Place(info.id, guild_id, channel_id, kind, int(owner) if owner.isdecimal() else 0)
         now_ms = self._face.now_ms()
         statements = [insert_place(place, now_ms), forget_posts_elsewhere(info.id, channel_id)]
-        if kind == THREAD:
+        if kind is SessionScope.THREAD:
             statements.append(mark_seen(guild_id, channel_id, channel_id))
         await self._face.db.write(statements)
         crash_point("place-stored")

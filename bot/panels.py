@@ -15,10 +15,11 @@ from api import (
     TurnView,
 )
 from api.prices import price_mark
+from api.words.states import state_of
 from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
 from bot.markdown.cards import escape_inline, one_line
 from bot.wording import counted, duration, model_name, model_words, moment, money, person, tokens
-from sessions.model import Activity, Blocker, Lifecycle, Note, Other, Text, Thinking, ToolCall, ToolOutput
+from sessions.model import Note, Other, Text, Thinking, ToolCall, ToolOutput
 from sessions.stored import StoredTurn
 
 PAGE_SIZE = 10
@@ -26,14 +27,6 @@ SESSIONS = "sessions"
 CLEAR = "clear"
 CLEAR_ALL = "clear_all"
 _MAX_CURSORS = 40
-_LIFECYCLES = {Lifecycle.QUEUED: "waiting for a place", Lifecycle.PARKED: "asleep"}
-_ACTIVITIES = {Activity.IDLE: "ready", Activity.ASKING: "waiting for an answer"}
-_BLOCKERS = {
-    Blocker.AUTH: "Claude is not logged in",
-    Blocker.USAGE_LIMIT: "usage limit reached",
-    Blocker.RETRYING: "trying again",
-    Blocker.NO_PROGRESS: "no sign of life",
-}
 
 
 class ListState(msgspec.Struct, frozen=True):
@@ -75,11 +68,7 @@ def _session_line(info: SessionInfo, channel_id: int | None) -> str:
 
 def short_state(info: SessionInfo) -> str:
     """What the session does, in the fewest words, for lists; `cards.state_words` has room for more."""
-    if info.lifecycle is not Lifecycle.LIVE:
-        return _LIFECYCLES.get(info.lifecycle, info.lifecycle.value)
-    if info.blocker is not None:
-        return _BLOCKERS[info.blocker]
-    return _ACTIVITIES.get(info.activity, info.activity.value)
+    return state_of(info.lifecycle, info.activity, info.blocker).value
 
 
 def model_panel(info: SessionInfo, models: Sequence[str]) -> Card:

@@ -28,9 +28,10 @@ from bot.inbox import TryAgain
 from bot.inbox_rows import InboxRow, was_noted_of_an_edit
 from bot.members import Members
 from bot.messages import MessageBody, origin_of, said
-from bot.opening import THREAD, Opener, Spot, Wish
+from bot.opening import Opener, Spot, Wish
 from bot.refusal_audit import RefusalAudit
 from bot.rows import Place, find_post, load_place, places_in
+from bot.scopes import SessionScope
 from bot.session_lookup import session_place
 from bot.wording import duration
 from sessions.errors import IllegalMove, NotAllowed, PromptRefused, SessionNotFound, TurnNotFound
@@ -104,7 +105,7 @@ class PromptHandler:
             await self._refusal_audit.note(actor)
             return "nobody"
         place = await self._place_for(row, body)
-        if place is not None and place.kind == THREAD:
+        if place is not None and place.kind is SessionScope.THREAD:
             info = await self._viewed(actor, place)
             if info is not None and info.lifecycle is Lifecycle.ENDED:
                 await self._tell_once(row, "This session has ended. Start a new one with /claude.")
@@ -145,7 +146,7 @@ class PromptHandler:
         # Made here, for the core would make it from the prompt with the list of its files.
         title = title_from(text) if body.files else ""
         place, info = await self._opener.open(actor, spot, Wish(name=text, title=title))
-        if place.kind == THREAD:
+        if place.kind is SessionScope.THREAD:
             await self._opener.bring_in(actor, place.channel_id)
         return await self._prompt(row, body, actor, info)
 

@@ -13,9 +13,10 @@ from bot.asks_cards import ask_card
 from bot.asks_decided import ask_mark
 from bot.bodies import Button, Control, Plain, PostWish, Row, Style, Verb
 from bot.markdown.cards import escape_inline, shortened, todo_line
+from bot.subjects import UnitKind, subject_of
 from bot.turn_flow import LaidAsk, LaidPost, TurnFlow
 from bot.wording import counted, duration, model_name, money, sentence
-from sessions.model import TurnKind, TurnStatus
+from sessions.model import AskStatus, TurnKind, TurnStatus
 from sessions.stored import StoredAsk, StoredTurn
 
 MOST_CHARS = 2_000
@@ -58,7 +59,7 @@ class TurnFace:
     @property
     def subject(self) -> str:
         """The subject of its posts."""
-        return f"turn:{self.posts_of or self.turn.id}"
+        return subject_of(UnitKind.TURN, self.posts_of or self.turn.id)
 
     @property
     def over(self) -> bool:
@@ -92,7 +93,12 @@ def ask_wish(ask: StoredAsk, face: TurnFace | None, setting: Setting) -> PostWis
     """The card of an ask."""
     picked = face.picked.get(ask.ask.id, {}) if face is not None else {}
     card = ask_card(AskFace(ask, setting.session_id, setting.owner_id, picked, setting.work_directory))
-    return PostWish(f"ask:{ask.ask.id}", 0, card, ping=setting.owner_id if ask.status == "open" else None)
+    return PostWish(
+        subject_of(UnitKind.ASK, ask.ask.id),
+        0,
+        card,
+        ping=setting.owner_id if ask.status is AskStatus.OPEN else None,
+    )
 
 
 def _tool_use(ask: StoredAsk) -> str:
@@ -135,7 +141,7 @@ def _headed(heading: str, laid: list[LaidPost | LaidAsk]) -> list[LaidPost | Lai
 def _running(wishes: list[PostWish], posts: int, face: TurnFace, setting: Setting) -> list[PostWish]:
     """The posts so far, with what goes on below the last one, and Stop."""
     subject = face.subject
-    asking = any(ask.status == "open" for ask in face.asks.values())
+    asking = any(ask.status is AskStatus.OPEN for ask in face.asks.values())
     last_is_post = bool(wishes) and wishes[-1].subject == subject
     if not posts or not (last_is_post or asking):
         wishes.append(PostWish(subject, posts, Plain("")))
@@ -285,7 +291,7 @@ def render_queued(turn: StoredTurn, ahead: int, waiting: str, setting: Setting) 
     why = f" {escape_inline(waiting, 200)}" if waiting else ""
     prompt = escape_inline(shortened(turn.prompt, 200), 90)
     quoted = f"\n> {prompt}" if prompt else ""
-    subject = f"queued:{turn.id}"
+    subject = subject_of(UnitKind.QUEUED, turn.id)
     cancel = Button(Control(Verb.CANCEL_QUEUED, setting.session_id, turn.id), "Cancel")
     now = Button(Control(Verb.SEND_NOW, setting.session_id, turn.id), "Send now")
     rows = ((cancel, now),) if ahead else ((cancel,),)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.bodies import Body, Card, Control, Select, Verb
+from bot.scopes import SessionScope
 from storage import Database, Statement
 
 UNKNOWN = "?"
@@ -22,7 +23,7 @@ class Place:
     session_id: str
     guild_id: int
     channel_id: int
-    kind: str
+    kind: SessionScope
     owner_id: int
     shown_event: int = 0
 
@@ -69,10 +70,15 @@ def note_shown(session_id: str, channel_id: int, event: int) -> Statement:
 _PLACE = "SELECT session_id, guild_id, channel_id, kind, owner_id, shown_event FROM places"
 
 
+def _place(row: Sequence[Any]) -> Place:
+    session_id, guild_id, channel_id, kind, owner_id, shown = row
+    return Place(session_id, guild_id, channel_id, SessionScope(kind), owner_id, shown)
+
+
 async def load_place(db: Database, session_id: str) -> Place | None:
     """Where the session is shown; None if it has no place."""
     row: Sequence[Any] | None = await db.read_one(f"{_PLACE} WHERE session_id = ?", (session_id,))
-    return None if row is None else Place(*row)
+    return None if row is None else _place(row)
 
 
 async def places_in(db: Database, channel_id: int) -> list[Place]:
@@ -80,7 +86,7 @@ async def places_in(db: Database, channel_id: int) -> list[Place]:
     rows: Sequence[Sequence[Any]] = await db.read(
         f"{_PLACE} WHERE channel_id = ? ORDER BY created_ms DESC", (channel_id,)
     )
-    return [Place(*row) for row in rows]
+    return [_place(row) for row in rows]
 
 
 async def places_behind(db: Database) -> list[Place]:
@@ -90,7 +96,7 @@ async def places_behind(db: Database) -> list[Place]:
         " WHERE events.session_id = places.session_id)"
         " OR session_id IN (SELECT session_id FROM posts WHERE message_id IS NULL)"
     )
-    return [Place(*row) for row in rows]
+    return [_place(row) for row in rows]
 
 
 # --- posts ----------------------------------------------------------------------------------------------

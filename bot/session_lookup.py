@@ -6,8 +6,8 @@ from bot.actors import discord_id
 from bot.entry import Reply
 from bot.errors import Refused
 from bot.face import Face
-from bot.opening import THREAD
 from bot.rows import Place, places_in
+from bot.scopes import SessionScope
 from sessions.errors import UNSEEN, NotAllowed, SessionNotFound
 from sessions.model import Lifecycle
 
@@ -18,7 +18,7 @@ NONE_OF_THIS_ID = "There is no session of this id that you may see; it may have 
 async def session_place(face: Face, channel_id: int, user_id: int) -> Place | None:
     """The newest place in a channel; where sessions belong to users, the user's own."""
     for place in await places_in(face.db, channel_id):
-        if place.kind != "user" or place.owner_id == user_id:
+        if place.kind is not SessionScope.USER or place.owner_id == user_id:
             return place
     return None
 
@@ -34,7 +34,7 @@ async def session_meant(face: Face, actor: Actor, channel_id: int, named: str = 
     user_id = discord_id(actor.user_id) or 0
     last_error: NotAllowed | None = None
     for place in await places_in(face.db, channel_id):
-        if place.kind == "user" and place.owner_id != user_id:
+        if place.kind is SessionScope.USER and place.owner_id != user_id:
             continue
         try:
             info = await face.core.perform(actor, GetSession(session_id=place.session_id))
@@ -43,7 +43,7 @@ async def session_meant(face: Face, actor: Actor, channel_id: int, named: str = 
         except NotAllowed as error:
             last_error = error
             continue
-        if info.lifecycle is not Lifecycle.ENDED or place.kind == THREAD:
+        if info.lifecycle is not Lifecycle.ENDED or place.kind is SessionScope.THREAD:
             return info
     if last_error is not None:
         raise last_error

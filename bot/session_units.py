@@ -6,16 +6,18 @@ mark which unit.
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from api import Core, GetSession, SessionInfo
 from api.access import Actor, Role
 from bot.bodies import PostWish
-from bot.cards import CONTEXT_SUBJECT, STATUS_SUBJECT, context_notice
+from bot.cards import context_notice
 from bot.posting import Posts, SessionGone
 from bot.pump import Unit
 from bot.render import Setting, TurnFace, ask_wish, render_queued, render_turn
 from bot.rows import Place, load_posts
 from bot.status_card import status_card
+from bot.subjects import CONTEXT_SUBJECT, STATUS_SUBJECT, UnitKind, parse_subject, subject_of
 from bot.traffic import Urgency
 from bot.turn_store import TurnStore
 from sessions.bus import Bus
@@ -81,9 +83,9 @@ class SessionUnits:
         """Whether no unit waits to be sent."""
         return not any(unit.dirty for unit in self._units.values())
 
-    def keys(self, kind: str) -> list[str]:
+    def keys(self, kind: UnitKind) -> list[str]:
         """The turns (or whatever `kind` is about) that have a unit of this kind now."""
-        return [name.partition(":")[2] for name in self._units if name.startswith(f"{kind}:")]
+        return [key for each, key in map(parse_subject, self._units) if each is kind and key]
 
     def unit(self, name: str, number: int) -> Unit:
         """The unit of this name; a new one stands at `number` in the channel's order."""
@@ -136,22 +138,24 @@ class SessionUnits:
         return render
 
     async def _render(self, name: str, unit: Unit) -> Wishes:
-        kind, _, key = name.partition(":")
+        kind, key = parse_subject(name)
         match kind:
-            case "turn":
+            case UnitKind.TURN:
                 return await self._turn(key, unit)
-            case "queued":
+            case UnitKind.QUEUED:
                 return await self._queued(key)
-            case "ask":
+            case UnitKind.ASK:
                 stored = await load_ask(self._around.db, AskId(key))
                 return [ask_wish(stored, None, self._setting(await self.session()))] if stored else []
-            case _ if name == STATUS_SUBJECT:
+            case UnitKind.STATUS:
                 return await self._status(unit)
-            case _ if name == CONTEXT_SUBJECT:
+            case UnitKind.NOTICE if name == CONTEXT_SUBJECT:
                 wish = context_notice(await self.session())
                 return [wish] if wish is not None else []
-            case _:
+            case UnitKind.NOTICE:
                 return [self._notices[name]] if name in self._notices else []
+            case _:
+                assert_never(kind)
 
     def _setting(self, info: SessionInfo) -> Setting:
         return Setting(
@@ -181,7 +185,7 @@ class SessionUnits:
     def _asks_elsewhere(self, face: TurnFace, wishes: Wishes, info: SessionInfo) -> list[PostWish]:
         """The asks that have no place among the turn's posts: those of subagents."""
         there = {wish.subject for wish in wishes}
-        missing = [ask for ask_id, ask in face.asks.items() if f"ask:{ask_id}" not in there]
+        missing = [ask for ask_id, ask in face.asks.items() if subject_of(UnitKind.ASK, ask_id) not in there]
         return [ask_wish(ask, face, self._setting(info)) for ask in missing]
 
     async def _queued(self, turn_id: str) -> Wishes:
@@ -210,15 +214,15 @@ class SessionUnits:
 
     def _let_go(self, name: str) -> None:
         """Keep nothing in memory of what is shown and over."""
-        kind, _, key = name.partition(":")
+        kind, key = parse_subject(name)
         match kind:
-            case "turn" if self._turns.is_over(key):
+            case UnitKind.TURN if self._turns.is_over(key):
                 self._turns.let_go(key)
                 self._units.pop(name, None)
-            case "ask" | "notice":
+            case UnitKind.ASK | UnitKind.NOTICE:
                 self._notices.pop(name, None)
                 self._units.pop(name, None)
-            case "queued" if name in self._units and not self._units[name].posts.rows:
+            case UnitKind.QUEUED if name in self._units and not self._units[name].posts.rows:
                 self._units.pop(name, None)
             case _:
                 pass

@@ -4,10 +4,11 @@ Events come live from the bus, or are read back after a start or a gap; both go 
 units; what they show is read and rendered when the pump has time for them.
 """
 
-from bot.cards import CONTEXT_SUBJECT, STATUS_SUBJECT, notice
+from bot.cards import notice
 from bot.delivery_rows import unconfirmed_subjects
 from bot.rows import Place, note_shown
 from bot.session_units import Around, SessionUnits
+from bot.subjects import CONTEXT_SUBJECT, STATUS_SUBJECT, UnitKind, parse_subject, subject_of
 from bot.traffic import Urgency
 from bot.turn_store import TurnStore
 from sessions import events as e
@@ -54,7 +55,7 @@ class ShownSession:
             return self._catching_up
         if isinstance(item, e.PartialText):
             self._turns.grow(item)
-            self._mark(f"turn:{item.turn_id}", Urgency.STREAM)
+            self._mark(subject_of(UnitKind.TURN, item.turn_id), Urgency.STREAM)
             return True
         if item.number > self.seen + 1:
             self._missed = True
@@ -118,7 +119,7 @@ class ShownSession:
         if info.running_turn is not None:
             if info.activity is Activity.BLOCKED:
                 self._turns.set_waiting(info.running_turn, info.reason)
-            self._mark(f"turn:{info.running_turn}", Urgency.FINAL)
+            self._mark(subject_of(UnitKind.TURN, info.running_turn), Urgency.FINAL)
         for turn_id in info.queued_turns:
             self._mark_queued(turn_id)
         self._type()
@@ -126,13 +127,13 @@ class ShownSession:
     def refresh(self) -> None:
         """Render what may have changed without an event."""
         for turn_id in self._turns.with_open_asks():
-            self._mark(f"turn:{turn_id}", Urgency.PROMPT)
+            self._mark(subject_of(UnitKind.TURN, turn_id), Urgency.PROMPT)
         self._mark(STATUS_SUBJECT, Urgency.STATUS)
 
     async def show_alternative(self, root: str) -> None:
         """Another alternative of the group was chosen."""
         group = await self._turns.group_of(await load_turn(self._around.db, TurnId(root)))
-        self._mark(f"turn:{group[-1].id}", Urgency.PROMPT)
+        self._mark(subject_of(UnitKind.TURN, group[-1].id), Urgency.PROMPT)
 
     # --- events -----------------------------------------------------------------------------------------
 
@@ -141,7 +142,7 @@ class ShownSession:
         match event:
             case e.BlockAdded():
                 self._turns.add_block(event)
-                self._mark(f"turn:{event.turn_id}", Urgency.STREAM)
+                self._mark(subject_of(UnitKind.TURN, event.turn_id), Urgency.STREAM)
                 return
             case e.AskOpened() | e.AskDecided() | e.AskWithdrawn():
                 self._ask_happens(event)
@@ -176,18 +177,20 @@ class ShownSession:
         turn_id: str = getattr(event, "turn_id", "")
         self._turns.mark_stale(turn_id)
         self._turns.set_waiting(turn_id, "")
-        for each in self._units.keys("queued"):
+        for each in self._units.keys(UnitKind.QUEUED):
             self._mark_queued(each)
         if isinstance(event, e.TurnQueued | e.TurnRequeued):
             self._mark_queued(turn_id)
         else:
-            self._mark(f"queued:{turn_id}", Urgency.FINAL)  # a post of it may have to go
+            self._mark(subject_of(UnitKind.QUEUED, turn_id), Urgency.FINAL)  # a post of it may have to go
         # What is queued has no posts of its own yet: they stand where its turn begins, after what comes first.
         if isinstance(event, e.TurnSent | e.TurnStarted | e.BackgroundTurnStarted):
             # The first words make a better post than "Claude is working…", if they come soon.
-            self._mark(f"turn:{turn_id}", Urgency.FINAL, self._around.options.first_post_after_s)
+            self._mark(
+                subject_of(UnitKind.TURN, turn_id), Urgency.FINAL, self._around.options.first_post_after_s
+            )
         elif not isinstance(event, e.TurnQueued | e.TurnEdited | e.TurnMovedToFront):
-            self._mark(f"turn:{turn_id}", Urgency.FINAL)
+            self._mark(subject_of(UnitKind.TURN, turn_id), Urgency.FINAL)
         if isinstance(event, e.TurnQueued) and event.alternative_of is not None:
             self._mark_alternatives(event.alternative_of)
         if isinstance(event, e.TurnWithdrawn):  # the answer that was asked for again is the last one again
@@ -199,7 +202,10 @@ class ShownSession:
         else:
             ask_id, turn = event.ask_id, None
         turn_id = self._turns.ask_changed(ask_id, turn)
-        self._mark(f"turn:{turn_id}" if turn_id is not None else f"ask:{ask_id}", Urgency.PROMPT)
+        self._mark(
+            subject_of(UnitKind.TURN, turn_id) if turn_id is not None else subject_of(UnitKind.ASK, ask_id),
+            Urgency.PROMPT,
+        )
 
     def _notice_happens(self, event: e.Noticed, number: int) -> None:
         wish = notice(event, number, self.place.owner_id)
@@ -209,14 +215,14 @@ class ShownSession:
 
     def _state_happens(self, event: e.ActivityChanged | e.LifecycleChanged) -> None:
         if isinstance(event, e.LifecycleChanged):
-            for turn_id in self._units.keys("queued"):
+            for turn_id in self._units.keys(UnitKind.QUEUED):
                 self._mark_queued(turn_id)
             return
         waits = event.new is Activity.BLOCKED and event.blocker is not Blocker.NO_PROGRESS
-        for turn_id in self._units.keys("turn"):
+        for turn_id in self._units.keys(UnitKind.TURN):
             cause = event.cause if waits else ""
             if not self._turns.is_over(turn_id) and self._turns.set_waiting(turn_id, cause):
-                self._mark(f"turn:{turn_id}", Urgency.STREAM)
+                self._mark(subject_of(UnitKind.TURN, turn_id), Urgency.STREAM)
 
     # --- marking ----------------------------------------------------------------------------------------
 
@@ -228,27 +234,28 @@ class ShownSession:
     def _mark(self, name: str, urgency: Urgency, after_s: float = 0.0) -> None:
         if self._given_up:
             return
-        if name.startswith("turn:"):
-            self._turns.hold(name.removeprefix("turn:"))
+        kind, key = parse_subject(name)
+        if kind is UnitKind.TURN:
+            self._turns.hold(key)
         self._around.mark(self.place.channel_id, self._units.unit(name, self.seen), urgency, after_s)
 
     def _mark_queued(self, turn_id: str) -> None:
         # A prompt that is sent at once needs no post.
-        self._mark(f"queued:{turn_id}", Urgency.FINAL, self._around.options.queue_post_after_s)
+        self._mark(subject_of(UnitKind.QUEUED, turn_id), Urgency.FINAL, self._around.options.queue_post_after_s)
 
     async def _unit_name(self, subject: str) -> str:
         """The unit that has the posts of `subject`: an ask's card is among the posts of its turn."""
-        kind, _, key = subject.partition(":")
-        stored = await load_ask(self._around.db, AskId(key)) if kind == "ask" else None
+        kind, key = parse_subject(subject)
+        stored = await load_ask(self._around.db, AskId(key)) if kind is UnitKind.ASK else None
         turn_id = stored.ask.turn_id if stored is not None else None
-        return f"turn:{turn_id}" if turn_id is not None else subject
+        return subject_of(UnitKind.TURN, turn_id) if turn_id is not None else subject
 
     async def _mark_subject(self, subject: str) -> None:
         name = await self._unit_name(subject)
-        kind, _, key = name.partition(":")
-        if kind == "turn":
+        kind, key = parse_subject(name)
+        if kind is UnitKind.TURN:
             self._turns.mark_stale(key)
-        if kind != "notice" or name == CONTEXT_SUBJECT:  # the event of a notice is read back
+        if kind is not UnitKind.NOTICE or name == CONTEXT_SUBJECT:  # the event of a notice is read back
             self._mark(name, Urgency.FINAL)
 
     def _mark_alternatives(self, one: str) -> None:
@@ -260,7 +267,7 @@ class ShownSession:
                 first = await load_turn(self._around.db, first.alternative_of)
             for turn in await self._turns.group_of(first):
                 if turn.status is not TurnStatus.QUEUED:
-                    self._mark(f"turn:{turn.id}", Urgency.FINAL)
+                    self._mark(subject_of(UnitKind.TURN, turn.id), Urgency.FINAL)
 
         self._around.spawn(f"alternatives of {one}", mark())
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from api.words.tools import telling_field, tool_label
 from bot.markdown.cards import escape_inline, one_line
 from bot.wording import counted
 from sessions.model import Thinking, ToolCall, ToolOutput
@@ -18,35 +19,7 @@ RESULT_CHARS = 32
 TODO_TOOL = "TodoWrite"
 _NAME_CHARS = 32
 _QUOTED = ("Grep", "WebSearch", "ToolSearch")
-# The field that tells most, by tool; others show the first of `_LIKELY` that they have.
-_FIELD = {
-    "Bash": "command",
-    "Read": "file_path",
-    "Write": "file_path",
-    "Edit": "file_path",
-    "MultiEdit": "file_path",
-    "NotebookEdit": "notebook_path",
-    "Grep": "pattern",
-    "Glob": "pattern",
-    "WebFetch": "url",
-    "WebSearch": "query",
-    "Task": "description",
-    "Agent": "description",
-    "Skill": "skill",
-}
-_LIKELY = ("description", "file_path", "path", "command", "query", "pattern", "url", "name", "prompt")
 _PATHS = frozenset({"file_path", "notebook_path", "path"})
-_NAMES = {"AskUserQuestion": "Question", "ExitPlanMode": "Plan", "Task": "Agent"}
-
-
-def tool_name(name: str) -> str:
-    """A tool's name for people: `mcp__github__list_issues` → `github list_issues`."""
-    if name in _NAMES:
-        return _NAMES[name]
-    parts = name.split("__")
-    if len(parts) >= 3 and parts[0] == "mcp":
-        return f"{parts[1]} {'__'.join(parts[2:])}"
-    return name
 
 
 def short_path(path: str, work_directory: str) -> str:
@@ -60,7 +33,7 @@ def short_path(path: str, work_directory: str) -> str:
 
 def summary(call: ToolCall, work_directory: str = "") -> str:
     """What the call is about, in one raw line."""
-    field = _FIELD.get(call.name) or next((name for name in _LIKELY if _text(call.input, name)), "")
+    field = telling_field(call.name, call.input)
     text = _text(call.input, field)
     if field in _PATHS:
         text = short_path(text, work_directory)
@@ -70,7 +43,7 @@ def summary(call: ToolCall, work_directory: str = "") -> str:
 
 def call_line(call: ToolCall, work_directory: str = "") -> str:
     """The line of a call, without its result; at most `CALL_CHARS`."""
-    name = escape_inline(tool_name(call.name), _NAME_CHARS)
+    name = escape_inline(tool_label(call.name), _NAME_CHARS)
     about = escape_inline(summary(call, work_directory), CALL_CHARS - len(name) - 4)
     return f"-# {name} {about}".rstrip()
 
@@ -130,7 +103,7 @@ def thinking_line(block: Thinking) -> str:
 
 def earlier_line(names: Sequence[str]) -> str:
     """One line for the calls that a group does not show any more: `-# 12 earlier steps: Read ×8, Bash ×4`."""
-    most = Counter(tool_name(name) for name in names).most_common(3)
+    most = Counter(tool_label(name) for name in names).most_common(3)
     listed = ", ".join(f"{escape_inline(name, 20)} ×{count}" for name, count in most)
     return f"-# {counted(len(names), 'earlier step')}: {listed}"
 

@@ -13,7 +13,7 @@ from bot.rows import load_fact
 from bot.turn_flow import TurnFlow
 from sessions.bus import Bus
 from sessions.events import BlockAdded, PartialText
-from sessions.model import AskId, SessionId, TurnId, TurnKind, TurnStatus
+from sessions.model import AskId, AskStatus, SessionId, TurnId, TurnKind, TurnStatus
 from sessions.rows import load_ask, load_asks, load_blocks, load_turn, load_turns
 from sessions.stored import StoredAsk, StoredTurn
 from storage import Database
@@ -130,7 +130,7 @@ class TurnStore:
         return [
             turn_id
             for turn_id, held in self._held.items()
-            if any(ask.status == "open" for ask in held.asks.values())
+            if any(ask.status is AskStatus.OPEN for ask in held.asks.values())
         ]
 
     # --- faces ------------------------------------------------------------------------------------------
@@ -142,7 +142,9 @@ class TurnStore:
         assert held.row is not None
         assert held.flow is not None
         picked = {
-            ask_id: await self._picked(ask_id) for ask_id, ask in held.asks.items() if ask.status == "open"
+            ask_id: await self._picked(ask_id)
+            for ask_id, ask in held.asks.items()
+            if ask.status is AskStatus.OPEN
         }
         face = TurnFace(held.row, held.flow, dict(held.asks), picked, held.waiting)
         if face.over:

@@ -76,7 +76,7 @@ def _face(core: OpenCore, view: View) -> Face:
         may=core.service.may,
         now_ms=core.manager.now_ms,
         options=FaceOptions(
-            scope=core.settings.session_scope.value,
+            scope=core.settings.session_scope,
             models=_models(core.settings),
             # The library's own address of Discord's files: a test may have pointed it elsewhere.
             file_hosts=DISCORD_FILE_HOSTS | {urlsplit(discord.Asset.BASE).netloc},

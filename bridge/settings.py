@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from bridge.settings_choices import BackendChoice, CutTurns, LogFormat, LogLevel, SessionScope
+from bot.scopes import SessionScope
+from bridge.settings_choices import BackendChoice, CutTurns, LogFormat, LogLevel
 from bridge.settings_values import (
     Reader,
     Secret,

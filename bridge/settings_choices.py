@@ -3,14 +3,6 @@
 from enum import StrEnum
 
 
-class SessionScope(StrEnum):
-    """What a Discord session belongs to: its own thread, a channel, or a user in a channel."""
-
-    THREAD = "thread"
-    CHANNEL = "channel"
-    USER = "user"
-
-
 class BackendChoice(StrEnum):
     """Which backend holds new hosts; `auto` takes tmux and falls back to PTY."""
 

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from api.words.asks import answer_label, offered
 from sessions.model import (
     Allow,
-    AllowAlways,
-    AllowSession,
     Answer,
     ApprovePlan,
     Ask,
@@ -22,6 +21,8 @@ from sessions.model import (
 
 _YES, _NO = frozenset({"y", "yes"}), frozenset({"n", "no"})
 _KEEP_PLANNING = "Keep planning."
+_SAY_INSTEAD = "type what Claude shall do instead, then Enter"
+_SAY_CHANGES = "type what to change, then Enter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +57,11 @@ class AskForm:
         body = self.ask.body
         match body:
             case PermissionBody():
-                return (
-                    Option("Yes"),
-                    Option("Yes, and do not ask for the like again in this session"),
-                    *(Option(suggestion.words) for suggestion in body.suggestions),
-                    Option("No", "type what Claude shall do instead, then Enter"),
-                )
+                options = [Option(answer_label(each, body)) for each in offered(body)]
+                return (*options[:-1], replace(options[-1], description=_SAY_INSTEAD))
             case PlanBody():
-                return (
-                    Option("Yes, and edit without asking from here on"),
-                    Option("Yes, and ask for each edit"),
-                    Option("No, keep planning", "type what to change, then Enter"),
-                )
+                options = [Option(answer_label(each, body)) for each in offered(body)]
+                return (*options, Option(answer_label(RevisePlan("")), _SAY_CHANGES))
             case QuestionBody():
                 choices = self.question.choices if self.question else ()
                 return tuple(Option(choice.label, choice.description) for choice in choices)
@@ -98,9 +92,9 @@ class AskForm:
         text = text.strip()
         match self.ask.body:
             case PermissionBody() as body:
-                return _typed_permission(text) if text else _chosen_permission(self.cursor, body)
-            case PlanBody():
-                return _typed_plan(text) if text else _chosen_plan(self.cursor)
+                return _typed_permission(text) if text else _chosen(self.cursor, body)
+            case PlanBody() as body:
+                return _typed_plan(text) if text else _chosen(self.cursor, body)
             case QuestionBody() as body:
                 return self._answered(text, body)
 
@@ -129,15 +123,6 @@ def _typed_permission(text: str) -> Decision:
     return Deny() if word in _NO else Deny(text)
 
 
-def _chosen_permission(index: int, body: PermissionBody) -> Decision:
-    if index == 0:
-        return Allow()
-    if index == 1:
-        return AllowSession()
-    suggestion = index - 2
-    return AllowAlways(suggestion) if suggestion < len(body.suggestions) else Deny()
-
-
 def _typed_plan(text: str) -> Decision:
     word = text.lower()
     if word in _YES:
@@ -145,7 +130,6 @@ def _typed_plan(text: str) -> Decision:
     return RevisePlan(_KEEP_PLANNING if word in _NO else text)
 
 
-def _chosen_plan(index: int) -> Decision:
-    if index == 2:
-        return RevisePlan(_KEEP_PLANNING)
-    return ApprovePlan(accept_edits=index == 0)
+def _chosen(index: int, body: PermissionBody | PlanBody) -> Decision:
+    choices = offered(body)
+    return choices[index] if index < len(choices) else RevisePlan(_KEEP_PLANNING)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from prompt_toolkit.utils import get_cwidth
 
 from api.prices import price_mark
+from api.words.states import State, state_of
 from console.asks import AskForm
 from console.commands import hints
 from console.text import clean, one_line
 from console.view import View
 from sessions.events import PartialText
-from sessions.model import Activity, Blocker, Lifecycle, PermissionMode
+from sessions.model import Lifecycle, PermissionMode
 
 Fragments = list[tuple[str, str]]
 
@@ -158,28 +159,29 @@ def status_line(view: View | None, typed: str, now_ms: int, *, is_demo: bool) ->
 def _state(view: View, now_ms: int) -> tuple[str, str]:
     if view.asks:
         return "class:trouble", "? your answer is needed"
-    if view.lifecycle is not Lifecycle.LIVE:
-        return _LIFECYCLES[view.lifecycle]
-    if view.activity is Activity.BLOCKED:
-        return "class:trouble", _BLOCKERS.get(view.blocker, "! waiting") if view.blocker else "! waiting"
-    if view.running is not None:
-        seconds = max(0, now_ms - view.running_since_ms) // 1000
-        return "class:spinner", f"● working {seconds} s"
-    return ("class:spinner", "● working") if view.is_busy else ("class:good", "○ ready")
+    state = state_of(view.lifecycle, view.activity, view.blocker)
+    if state is State.READY and view.is_busy:
+        state = State.WORKING
+    style, mark = _MARKS[state]
+    if view.lifecycle is Lifecycle.LIVE and view.running is not None and state is State.WORKING:
+        return style, f"{mark} {state} {max(0, now_ms - view.running_since_ms) // 1000} s"
+    return style, f"{mark} {state}{_HINTS.get(state, '')}"
 
 
-_LIFECYCLES = {
-    Lifecycle.QUEUED: ("class:trouble", "◌ waits for a place"),
-    Lifecycle.STARTING: ("class:spinner", "● starting"),
-    Lifecycle.LIVE: ("class:good", "○ ready"),
-    Lifecycle.PARKED: ("class:good", "○ ready (asleep)"),
-    Lifecycle.STOPPING: ("class:dim", "◌ stopping"),
-    Lifecycle.ENDED: ("class:dim", "■ ended"),
-    Lifecycle.FAILED: ("class:trouble", "! failed; a prompt tries again"),
+_MARKS = {
+    State.QUEUED: ("class:trouble", "◌"),
+    State.STARTING: ("class:spinner", "●"),
+    State.READY: ("class:good", "○"),
+    State.WORKING: ("class:spinner", "●"),
+    State.ASKING: ("class:trouble", "?"),
+    State.NO_LOGIN: ("class:trouble", "!"),
+    State.USAGE_LIMIT: ("class:trouble", "!"),
+    State.RETRYING: ("class:trouble", "!"),
+    State.NO_PROGRESS: ("class:trouble", "!"),
+    State.BLOCKED: ("class:trouble", "!"),
+    State.ASLEEP: ("class:good", "○"),
+    State.STOPPING: ("class:dim", "◌"),
+    State.ENDED: ("class:dim", "■"),
+    State.FAILED: ("class:trouble", "!"),
 }
-_BLOCKERS = {
-    Blocker.AUTH: "! login needed",
-    Blocker.USAGE_LIMIT: "! usage limit reached",
-    Blocker.RETRYING: "! Claude's servers do not answer; trying again",
-    Blocker.NO_PROGRESS: "! no sign of life",
-}
+_HINTS = {State.ASLEEP: "; a prompt wakes it", State.FAILED: "; a prompt tries again"}

@@ -17,6 +17,7 @@ from rich.theme import Theme
 
 from api import PermissionRule, SessionInfo
 from api.prices import price_mark
+from api.words.asks import decided_words, note_of
 from console.printed import (
     AskSettled,
     AskShown,
@@ -31,9 +32,6 @@ from console.printed import (
 from console.text import clean, one_line
 from console.tools import tool_name
 from sessions.model import (
-    Allow,
-    AllowAlways,
-    AllowSession,
     Answer,
     ApprovePlan,
     Ask,
@@ -238,23 +236,14 @@ def _settled(settled: AskSettled) -> RenderableType:
 
 
 def _decision(decision: Decision) -> tuple[str, str, str]:
-    match decision:
-        case Allow():
-            return "✓", "green", "allowed"
-        case AllowSession():
-            return "✓", "green", "allowed for this session"
-        case AllowAlways():
-            return "✓", "green", "allowed from now on"
-        case Deny(note=note):
-            return "✗", "red", f"denied: {one_line(note, 200)}" if note else "denied"
-        case Answer(answers=answers):
-            return "✓", "green", "; ".join(one_line(answer, 200) for answer in answers.values())
-        case ApprovePlan(accept_edits=accept_edits):
-            return "✓", "green", "plan approved, edits too" if accept_edits else "plan approved"
-        case RevisePlan(note=note):
-            return "↻", "yellow", f"plan to be revised: {one_line(note, 200)}"
-        case _:
-            assert_never(decision)
+    if isinstance(decision, Answer):
+        return "✓", "green", "; ".join(one_line(answer, 200) for answer in decision.answers.values())
+    words, note = decided_words(decision).lower(), note_of(decision)
+    if isinstance(decision, ApprovePlan) and decision.accept_edits:
+        words += ", edits too"
+    refused = isinstance(decision, Deny | RevisePlan)
+    mark, style = ("✗", "red") if isinstance(decision, Deny) else ("↺", "yellow") if refused else ("✓", "green")
+    return mark, style, f"{words}: {one_line(note, 200)}" if note else words
 
 
 def _turn_over(over: TurnOver) -> RenderableType:

@@ -3,42 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
+from api.words.tools import telling_field, tool_label
 from console.text import one_line
-
-# What matters of the tools that Claude Code brings; of any other tool, the first text is shown.
-_TELLING = {
-    "Bash": "command",
-    "BashOutput": "bash_id",
-    "Edit": "file_path",
-    "Glob": "pattern",
-    "Grep": "pattern",
-    "MultiEdit": "file_path",
-    "NotebookEdit": "notebook_path",
-    "Read": "file_path",
-    "Skill": "skill",
-    "Task": "description",
-    "Agent": "description",
-    "WebFetch": "url",
-    "WebSearch": "query",
-    "Write": "file_path",
-}
 
 
 def tool_words(name: str, arguments: Mapping[str, Any], width: int) -> str:
     """What the call is about, on one line of at most `width` characters; may be empty."""
-    value = arguments.get(_TELLING.get(name, ""))
-    if not isinstance(value, str):
-        value = next((each for each in arguments.values() if isinstance(each, str)), "")
+    value = str(arguments.get(telling_field(name, arguments), ""))
     # Cut first: a tool may be given a whole file.
     return one_line(value[: 4 * width], width)
 
 
 def tool_name(name: str) -> str:
-    """The name as people know it: `mcp__github__search` is the server's `github: search`."""
-    if name.startswith("mcp__"):
-        server, _, tool = name.removeprefix("mcp__").partition("__")
-        return one_line(f"{server}: {tool}", 60)
-    return one_line(name, 60)
+    """The name as people know it."""
+    return one_line(tool_label(name), 60)
 
 
 def output_words(text: str, width: int) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from api import SessionInfo
+from api.words.notices import NOTICES, Tone
 from console.printed import (
     AskSettled,
     AskShown,
@@ -175,7 +176,7 @@ def _fold_state(view: View, event: e.Event) -> tuple[View, list[Shown]]:
         case e.ActivityChanged():
             return replace(view, activity=event.new, blocker=event.blocker), []
         case e.Noticed():
-            return view, [NoticeShown(event.text, is_trouble=True)]
+            return view, [NoticeShown(event.text, is_trouble=NOTICES[event.topic].tone is Tone.TROUBLE)]
         case e.ModelChanged():
             return replace(view, model=event.model), []
         case e.ModeChanged():

@@ -12,6 +12,7 @@ from sessions.model import Ask, AskId, RuleScope, TurnId
 from sessions.permission_rules import rules_given
 from sessions.prompt_queue import Placed, Sender
 from sessions.session import Session
+from sessions.topics import Topic
 
 _NewPrompt = c.SendMessage | c.RunCommand | c.Continue | c.Regenerate
 
@@ -72,7 +73,7 @@ async def _check_budget(parts: ServiceParts, session: Session, actor: Actor) -> 
     warning = await check_budget(parts.manager.db, parts.budget, actor.user_id, parts.manager.now_ms())
     if warning:
         async with session.change() as draft:
-            draft.add(Noticed("budget", warning))
+            draft.add(Noticed(Topic.OUR_BUDGET, warning))
 
 
 def _files(outcome: FilesRewound | FilesKept, command: c.RewindFiles) -> c.FilesChanged:

@@ -5,7 +5,7 @@ import re
 from api import QuerySessions
 from api.access import Actor, Role
 from sessions.manager import SessionManager
-from sessions.model import SessionId
+from sessions.model import Lifecycle, SessionId
 from sessions.session import Session
 from storage import Database, SqlValue
 
@@ -56,10 +56,10 @@ def _conditions(actor: Actor, query: QuerySessions) -> tuple[list[str], list[Sql
         marks = ", ".join("?" for _ in grantees)
         where.append(f"(user_id = ? OR id IN (SELECT session_id FROM shares WHERE grantee IN ({marks})))")  # noqa: S608
         params += [actor.user_id, *grantees]
-    if not query.include_ended and query.status != "ended":
+    if not query.include_ended and query.lifecycle is not Lifecycle.ENDED:
         where.append("status <> 'ended'")
     exact = {
-        "status": query.status,
+        "status": query.lifecycle or "",
         "user_id": query.user_id,
         "channel_id": query.channel_id,
         "model": query.model,

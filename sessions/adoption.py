@@ -21,6 +21,7 @@ from sessions.process_keeper import ProcessKeeper
 from sessions.rows import StoredHost
 from sessions.session import Session
 from sessions.title import title_from
+from sessions.topics import Topic
 from storage import Database
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ async def _adopt(session: Session, host: Host, *, is_new: bool) -> None:
     async with session.change(new_session=is_new) as draft:
         if is_new:
             _introduce(draft, host)
-        draft.add(e.Noticed("adopted", _ADOPTED))
+        draft.add(e.Noticed(Topic.ADOPTED, _ADOPTED))
         draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, Lifecycle.STARTING, _ADOPTED))
         draft.add(e.HostStarted(host.number))
         if spent:

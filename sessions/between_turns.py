@@ -23,6 +23,7 @@ from sessions.parking import loses_nothing
 from sessions.prompt_lines import prompt_line
 from sessions.session_port import SessionPort
 from sessions.state import Snapshot
+from sessions.topics import Topic
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ async def _has_room(feeding: Feeding) -> bool:
     shortage = await asyncio.to_thread(session.around.resources.disk_shortage)
     if shortage and not feeding.said_shortage:
         async with session.change() as draft:
-            draft.add(e.Noticed("disk", shortage))
+            draft.add(e.Noticed(Topic.DISK, shortage))
     feeding.said_shortage = bool(shortage)
     return not shortage
 

@@ -18,6 +18,7 @@ from sessions.model import TurnId
 from sessions.rule_keeping import take_rules_along
 from sessions.session import Session
 from sessions.stored import StoredTurn
+from sessions.topics import Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ async def begin_branch(session: Session, created: e.SessionCreated, begin: Branc
             if cut:
                 draft.add(e.ConversationChanged(cut, "branch"))
             words = "This branch works in the same directory as the session it came from."
-            draft.add(e.Noticed("shared_directory", words))
+            draft.add(e.Noticed(Topic.SHARED_DIRECTORY, words))
             await take_rules_along(begin.parent, draft)
     finally:
         if cut and session.snapshot.next_event == 1:

@@ -25,9 +25,7 @@ from sessions.model import (
     TurnKind,
     TurnStatus,
 )
-
-USAGE_LIMIT = "usage_limit"
-"""Topic of the notice that says until when the account's limit is used up."""
+from sessions.topics import Topic
 
 
 class SessionCreated(msgspec.Struct, frozen=True, tag="session_created"):
@@ -277,9 +275,9 @@ class AskWithdrawn(msgspec.Struct, frozen=True, tag="ask_withdrawn"):
 
 
 class Noticed(msgspec.Struct, frozen=True, tag="noticed"):
-    """Something that people should know: `topic` is stable for programs, `text` a sentence for people."""
+    """Something that people should know: `text` is a sentence for people."""
 
-    topic: str
+    topic: Topic
     text: str
     until_ms: int | None = None
 

@@ -22,6 +22,7 @@ from sessions.interpreter import turn_of_result
 from sessions.model import TurnId
 from sessions.session_port import SessionPort
 from sessions.state import Snapshot
+from sessions.topics import Topic
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +169,7 @@ async def close_gaps(session: SessionPort, draft: Draft, watched: Watched, line:
             draft.add(e.TurnStarted(sent.turn_id))
         filled = await fill_in(session, draft)
         if filled and why is not UNSEEN:
-            draft.add(e.Noticed("gap", _notice(filled)))
+            draft.add(e.Noticed(Topic.GAP, _notice(filled)))
             log.warning("gap filled in", extra={"session": session.id, "blocks": filled, "why": why})
     return watched.after(line)
 

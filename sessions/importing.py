@@ -19,9 +19,10 @@ from sessions.archive import ArchivedTurn, SessionArchive, is_transcript_line
 from sessions.conversations import Conversations, ReadTurn
 from sessions.draft import Draft
 from sessions.errors import ImportRefused
-from sessions.model import AskId, Block, SessionId, TokenUsage, TurnId, TurnKind, TurnStatus
+from sessions.model import AskId, AskStatus, Block, SessionId, TokenUsage, TurnId, TurnKind, TurnStatus
 from sessions.session_port import SessionPort
 from sessions.stored import StoredAsk, StoredTurn
+from sessions.topics import Topic
 from storage import Statement
 
 ENDED = frozenset({TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT})
@@ -45,7 +46,7 @@ async def fill_from_archive(session: SessionPort, created: e.SessionCreated, arc
             _add_turns(draft, "file", turns, archive.last_prompt_uuid)
             draft.extra.extend(_archived_asks(session.id, archive, ids))
             if files := sum(len(each.turn.attachments) for each in ended):
-                draft.add(e.Noticed("files_not_imported", _files_left_behind(files)))
+                draft.add(e.Noticed(Topic.FILES_NOT_IMPORTED, _files_left_behind(files)))
     except BaseException as error:
         if session.snapshot.next_event == 1:  # who is cancelled while it is stored has a session all the same
             for each in renamed.values():
@@ -152,7 +153,7 @@ def _archived_asks(
             id=AskId(_new_id(session_id, stored.ask.id)),
             turn_id=ids.get(stored.ask.turn_id) if stored.ask.turn_id else None,
         )
-        status = "withdrawn" if stored.status == "open" else stored.status
+        status = AskStatus.WITHDRAWN if stored.status is AskStatus.OPEN else stored.status
         closed_ms = stored.closed_ms if stored.closed_ms is not None else archive.exported_ms
         yield rows.insert_stored_ask(
             StoredAsk(ask, session_id, status, stored.decision, stored.decided_by, closed_ms)

@@ -28,6 +28,7 @@ from sessions.model import (
     TurnStatus,
 )
 from sessions.state import RunningTurn, Snapshot
+from sessions.topics import Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _conversation_facts(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> 
         case c.StatusChanged(permission_mode=str(mode)):
             yield from _mode_changed(snapshot, mode)
         case c.ConversationReset():
-            yield e.Noticed("cleared", "The conversation was cleared; a new one begins.")
+            yield e.Noticed(Topic.CLEARED, "The conversation was cleared; a new one begins.")
             yield e.CostCarriedOver(0.0)
         case c.BackgroundTasks():
             if set(line.task_ids) != set(snapshot.background_tasks):
@@ -91,7 +92,7 @@ def _conversation_facts(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> 
         case c.ModelFellBack():
             yield e.ModelChanged(line.fallback_model)
             sentence = f"{line.original_model} is overloaded; {line.fallback_model} answers instead."
-            yield e.Noticed("model_fallback", sentence)
+            yield e.Noticed(Topic.MODEL_FALLBACK, sentence)
         case c.Compacted():
             words = f"Compacted from {line.tokens_before:,} to {line.tokens_after:,} tokens."
             yield from _add_blocks(snapshot, [_Added(Note("compacted", words))], moment)
@@ -270,9 +271,9 @@ def _rate_limit(snapshot: Snapshot, line: c.RateLimit) -> Iterator[e.Event]:
     if line.status == "rejected":
         sentence = troubles.limit_notice(line)
         yield e.ActivityChanged(snapshot.activity, Activity.BLOCKED, sentence, Blocker.USAGE_LIMIT)
-        yield e.Noticed(e.USAGE_LIMIT, sentence, until_ms)
+        yield e.Noticed(Topic.USAGE_LIMIT, sentence, until_ms)
         return
-    yield e.Noticed("usage_warning", troubles.limit_notice(line), until_ms)
+    yield e.Noticed(Topic.USAGE_WARNING, troubles.limit_notice(line), until_ms)
 
 
 def open_ask(snapshot: Snapshot, line: c.AskLine, moment: Moment) -> Iterator[e.Event]:

@@ -34,6 +34,14 @@ class Lifecycle(StrEnum):
     FAILED = "failed"
 
 
+class Standing(StrEnum):
+    """The groups of states that people first ask for."""
+
+    ACTIVE = "active"
+    IDLE = "idle"
+    STOPPED = "stopped"
+
+
 class Activity(StrEnum):
     """What Claude does, while the session is live."""
 
@@ -85,6 +93,14 @@ class TurnStatus(StrEnum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     CUT = "cut"
+    WITHDRAWN = "withdrawn"
+
+
+class AskStatus(StrEnum):
+    """What became of an ask."""
+
+    OPEN = "open"
+    DECIDED = "decided"
     WITHDRAWN = "withdrawn"
 
 

@@ -11,6 +11,7 @@ from sessions import events as e
 from sessions.leaving import Departure
 from sessions.model import Lifecycle, TurnStatus
 from sessions.state import Snapshot
+from sessions.topics import Topic
 
 _ASK_WITHDRAWN = "Claude's process ended before it was answered."
 
@@ -49,7 +50,7 @@ class Outlived:
 class Broken:
     """The session cannot go on as it is; `sentence` says why, under `topic`. Its host, if any, was ended."""
 
-    topic: str
+    topic: Topic
     sentence: str
 
 
@@ -150,11 +151,11 @@ def _lifecycle_after(snapshot: Snapshot, end: ProcessEnd, wished: Departure | No
 def _notice(end: ProcessEnd, wished: Departure | None) -> Sequence[e.Noticed]:
     match end:
         case Exited() if end.trouble:
-            return (e.Noticed("process_ended", end.trouble),)
+            return (e.Noticed(Topic.PROCESS_ENDED, end.trouble),)
         case NotStarted() if wished is None:
-            return (e.Noticed("failed", end.why),)
+            return (e.Noticed(Topic.START_FAILED, end.why),)
         case Outlived():
-            return (e.Noticed("failed", _sentence(end)),)
+            return (e.Noticed(Topic.PROCESS_STUCK, _sentence(end)),)
         case Broken():
             return (e.Noticed(end.topic, end.sentence),)
         case _:

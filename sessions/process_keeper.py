@@ -29,6 +29,7 @@ from sessions.retry_until_stored import until_stored
 from sessions.session import Session
 from sessions.slots import Limits, ParkOne, SlotQueue, StartOne, Wait
 from sessions.state import Snapshot
+from sessions.topics import Topic
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +176,7 @@ class ProcessKeeper:
 
     async def _wait_for_memory(self, session: Session) -> None:
         """Wait until the machine has memory and disk for another process; say each once."""
-        said: set[str] = set()
+        said: set[Topic] = set()
         while shortage := await asyncio.to_thread(self._shortage):
             topic, sentence = shortage
             if topic not in said:
@@ -183,13 +184,13 @@ class ProcessKeeper:
                 await until_stored(partial(self._notice, session, topic, sentence))
             await asyncio.sleep(SHORTAGE_RETRY_S)
 
-    async def _notice(self, session: Session, topic: str, sentence: str) -> None:
+    async def _notice(self, session: Session, topic: Topic, sentence: str) -> None:
         async with session.change() as draft:
             draft.add(e.Noticed(topic, sentence))
 
-    def _shortage(self) -> tuple[str, str] | None:
+    def _shortage(self) -> tuple[Topic, str] | None:
         """What there is too little of, with a sentence about it. Blocks briefly."""
-        looks = {"memory": self._resources.memory_shortage, "disk": self._resources.disk_shortage}
+        looks = {Topic.MEMORY: self._resources.memory_shortage, Topic.DISK: self._resources.disk_shortage}
         return next(((topic, sentence) for topic, look in looks.items() if (sentence := look())), None)
 
     async def _rejoin(self, session: Session, run: HostRun) -> None:
@@ -225,7 +226,7 @@ class ProcessKeeper:
         self._starts.pop(session.id, None)
         times = f"{STARTS_PER_MINUTE} times in a minute"
         sentence = f"Claude's process ended {times}; send a prompt to try again."
-        await until_stored(partial(session.record_end, Broken("crash_loop", sentence)))
+        await until_stored(partial(session.record_end, Broken(Topic.CRASH_LOOP, sentence)))
 
     # --- the boundary -----------------------------------------------------------------------------------
 
@@ -243,7 +244,7 @@ class ProcessKeeper:
 
     async def _record_breakdown(self, session: Session, incident: str) -> None:
         sentence = f"This session broke down (incident {incident}); send a prompt to try again."
-        end: ProcessEnd = Broken("broken", sentence)
+        end: ProcessEnd = Broken(Topic.BROKEN, sentence)
         try:
             await self._end_process(session)
         except Unkillable as error:

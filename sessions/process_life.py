@@ -27,6 +27,7 @@ from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost
 from sessions.rule_keeping import tell_new_process
 from sessions.session import Session
+from sessions.topics import Topic
 from sessions.work_directory import check_work_directory
 
 log = logging.getLogger(__name__)
@@ -150,7 +151,7 @@ async def _prepare_conversation(session: Session, work_directory: Path) -> bool:
     async with session.change() as draft:
         if lost:
             sentence = "Claude's record of this conversation is gone; it goes on without knowing what was said."
-            draft.add(e.Noticed("conversation_lost", sentence))
+            draft.add(e.Noticed(Topic.CONVERSATION_LOST, sentence))
         draft.add(e.ConversationChanged(str(uuid.uuid4()), "new"))
     return False
 
@@ -166,7 +167,7 @@ async def _prepare_fork(session: Session, work_directory: Path) -> Fork | None:
         return Fork(snapshot.fork_conversation, snapshot.fork_uuid)
     async with session.change() as draft:
         sentence = "Claude's record of the session that this one branches from is gone; it begins without it."
-        draft.add(e.Noticed("conversation_lost", sentence))
+        draft.add(e.Noticed(Topic.CONVERSATION_LOST, sentence))
     return None
 
 

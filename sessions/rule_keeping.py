@@ -16,6 +16,7 @@ from sessions.model import Rule, RuleScope
 from sessions.permission_rules import GivenRules, opens_more
 from sessions.session_port import SessionPort
 from sessions.stored import StoredRule
+from sessions.topics import Topic
 
 
 class RunningSession(SessionPort, Protocol):
@@ -56,7 +57,7 @@ async def take_rules_along(parent: SessionPort, draft: Draft) -> None:
         draft.extra.append(rows.copy_session_rules(parent.id, draft.snapshot.id))
         kept = "1 permission" if count == 1 else f"{count} permissions"
         words = f"{kept} that the session it came from was given for the session hold here, too."
-        draft.add(Noticed("permissions", words))
+        draft.add(Noticed(Topic.PERMISSIONS, words))
 
 
 async def tell_rules(session: RunningSession, *, without: int | None = None) -> None:

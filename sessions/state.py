@@ -20,9 +20,11 @@ from sessions.model import (
     Payer,
     PermissionMode,
     SessionId,
+    Standing,
     TurnId,
     TurnKind,
 )
+from sessions.topics import Topic
 
 _L = Lifecycle
 LEGAL_MOVES: dict[Lifecycle, frozenset[Lifecycle]] = {
@@ -143,12 +145,12 @@ class Snapshot(msgspec.Struct, frozen=True):
         return live and self.current is None and self.activity is Activity.IDLE
 
     @property
-    def status(self) -> str:
-        """The card's word for the state: active, idle or stopped; derived, never stored as truth."""
+    def standing(self) -> Standing:
+        """Lifecycle and activity in three groups; derived, never stored as truth."""
         if self.lifecycle in (Lifecycle.ENDED, Lifecycle.FAILED):
-            return "stopped"
+            return Standing.STOPPED
         busy = self.current is not None or bool(self.queue) or self.activity is not Activity.IDLE
-        return "active" if busy else "idle"
+        return Standing.ACTIVE if busy else Standing.IDLE
 
 
 def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
@@ -227,7 +229,7 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
         case e.AskDecided() | e.AskWithdrawn():
             return replace(numbered, asks=tuple(ask for ask in snapshot.asks if ask.id != event.ask_id))
         case e.Noticed():
-            until_ms = event.until_ms if event.topic == e.USAGE_LIMIT else None
+            until_ms = event.until_ms if event.topic is Topic.USAGE_LIMIT else None
             return replace(numbered, limit_until_ms=until_ms or snapshot.limit_until_ms)
         case e.ModelChanged():
             return replace(numbered, model=event.model)

@@ -7,6 +7,7 @@ import msgspec
 from backends.base import HostRef, InputLine
 from sessions.model import (
     Ask,
+    AskStatus,
     Attachment,
     Decision,
     Payer,
@@ -53,11 +54,11 @@ class StoredTurn(msgspec.Struct, frozen=True):
 
 
 class StoredAsk(msgspec.Struct, frozen=True):
-    """An ask with what became of it: status is open, decided or withdrawn."""
+    """An ask with what became of it."""
 
     ask: Ask
     session_id: SessionId
-    status: str
+    status: AskStatus
     decision: Decision | None
     decided_by: str
     closed_ms: int | None

@@ -13,6 +13,7 @@ from sessions.errors import SessionError
 from sessions.model import Activity, AskId, Blocker, Deny, Lifecycle
 from sessions.session import Session
 from sessions.state import OpenAsk
+from sessions.topics import Topic
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ class Supervisor:
                 self._reminded.add(ask.id)
                 async with session.change() as draft:
                     left = _minutes(timeout_s - open_s)
-                    draft.add(e.Noticed("ask_reminder", f"Claude still waits for an answer; {left} left."))
+                    draft.add(e.Noticed(Topic.ASK_REMINDER, f"Claude still waits for an answer; {left} left."))
         asks = session.snapshot.asks
         if asks and self._waiting() and self._open_s(session, asks[0]) >= self._vigilance.ask_park_s:
             await session.park("its place was needed; Claude asks again when it goes on", keep_turn=True)
@@ -161,7 +162,7 @@ class Supervisor:
                 activity = draft.snapshot.activity
                 if activity is Activity.WORKING:
                     draft.add(e.ActivityChanged(activity, Activity.BLOCKED, sentence, Blocker.NO_PROGRESS))
-                    draft.add(e.Noticed("no_progress", sentence))
+                    draft.add(e.Noticed(Topic.NO_PROGRESS, sentence))
 
 
 def _minutes(seconds: float) -> str:

@@ -7,34 +7,44 @@ from dataclasses import dataclass
 
 from sessions.claude.lines import ApiRetry, RateLimit, TurnResult
 from sessions.model import Blocker
+from sessions.topics import Topic
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """`topic` is stable for programs; `blocker` is what the session waits for, if it waits."""
+    """`blocker` is what the session waits for, if it waits."""
 
-    topic: str
+    topic: Topic
     sentence: str
     blocker: Blocker | None = None
 
 
 LOGIN = Trouble(
-    "login",
+    Topic.LOGIN,
     "Claude is not logged in, or the login has expired. Run `claude auth login` on the machine, and try again.",
     Blocker.AUTH,
 )
-OVERLOADED = Trouble("overloaded", "Claude is overloaded right now; try again in a moment.")
-RATE_LIMITED = Trouble("rate_limited", "Claude takes no more requests for the moment; try again in a minute.")
-SERVER_ERROR = Trouble("server_error", "Claude's service had an error; try again in a moment.")
-CONNECTION = Trouble("connection", "The connection to Claude's service broke; try again in a moment.")
-CONTEXT_FULL = Trouble(
-    "context_full", "The conversation no longer fits into the model's context. Compact it, or start a new one."
+OVERLOADED = Trouble(Topic.OVERLOADED, "Claude is overloaded right now; try again in a moment.")
+RATE_LIMITED = Trouble(
+    Topic.RATE_LIMITED, "Claude takes no more requests for the moment; try again in a minute."
 )
-TOO_LARGE = Trouble("too_large", "What was sent is too large for Claude. Send a smaller file or picture.")
-MODEL_UNKNOWN = Trouble("model_unknown", "This model is not known or not open to this account; choose another.")
-BUDGET = Trouble("budget", "The budget for this conversation is used up.")
-TURN_LIMIT = Trouble("turn_limit", "Claude reached the limit of steps for one prompt; send another to go on.")
-FAILED = Trouble("failed", "Claude could not finish this turn; try again, or see the log on the machine.")
+SERVER_ERROR = Trouble(Topic.SERVER_ERROR, "Claude's service had an error; try again in a moment.")
+CONNECTION = Trouble(Topic.CONNECTION, "The connection to Claude's service broke; try again in a moment.")
+CONTEXT_FULL = Trouble(
+    Topic.CONTEXT_FULL,
+    "The conversation no longer fits into the model's context. Compact it, or start a new one.",
+)
+TOO_LARGE = Trouble(Topic.TOO_LARGE, "What was sent is too large for Claude. Send a smaller file or picture.")
+MODEL_UNKNOWN = Trouble(
+    Topic.MODEL_UNKNOWN, "This model is not known or not open to this account; choose another."
+)
+BUDGET = Trouble(Topic.CLAUDE_BUDGET, "The budget for this conversation is used up.")
+TURN_LIMIT = Trouble(
+    Topic.TURN_LIMIT, "Claude reached the limit of steps for one prompt; send another to go on."
+)
+FAILED = Trouble(
+    Topic.TURN_FAILED, "Claude could not finish this turn; try again, or see the log on the machine."
+)
 
 _BY_STATUS = {401: LOGIN, 403: LOGIN, 404: MODEL_UNKNOWN, 413: TOO_LARGE, 429: RATE_LIMITED, 529: OVERLOADED}
 _BY_REASON = {

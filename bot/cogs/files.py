@@ -16,8 +16,9 @@ from bot.cogs import choices
 from bot.entry import reply_to
 from bot.errors import Refused
 from bot.markdown.cards import escape_inline
-from bot.opening import THREAD, Spot
+from bot.opening import Spot
 from bot.outgoing_files import read_file
+from bot.scopes import SessionScope
 from bot.session_lookup import meant
 from bot.turn_controls import file_limit
 from sessions.model import ExportFormat
@@ -75,6 +76,6 @@ class FilesCommands(
             where = core_id(channel_id)
             wish = ImportSession(channel_id=where, data=data, key=where, project=project or "")
             info = await self._face.core.perform(reply.actor, wish)
-        await self._client.opener.place(info, spot.guild_id, channel_id, THREAD)
+        await self._client.opener.place(info, spot.guild_id, channel_id, SessionScope.THREAD)
         title = escape_inline(info.title, 80) or "The session"
         await reply.say(f"“{title}” is back in <#{channel_id}>.", ephemeral=False)

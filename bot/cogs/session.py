@@ -13,10 +13,11 @@ from bot.bodies import Card, Control, Verb
 from bot.cogs import choices
 from bot.entry import reply_to
 from bot.markdown.cards import code_block, escape_inline
-from bot.opening import THREAD, Spot, Wish
+from bot.opening import Spot, Wish
 from bot.panel_controls import list_body, opened_body, stored
 from bot.panels import CLEAR, ListState, confirm
 from bot.rows import load_place
+from bot.scopes import SessionScope
 from bot.session_lookup import meant
 from sessions.model import ShareLevel
 
@@ -62,7 +63,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         anchor = None if private else reply.message_id
         spot = Spot(interaction.guild_id or 0, interaction.channel_id or 0, anchor, private)
         place, _ = await self._client.opener.open_anew(reply.actor, spot, wish)
-        if place.kind == THREAD:
+        if place.kind is SessionScope.THREAD:
             await self._client.opener.bring_in(reply.actor, place.channel_id)
         await reply.say(f"The session is open in <#{place.channel_id}>: write there.", ephemeral=private)
 
@@ -95,7 +96,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         await reply.think(ephemeral=False)
         spot = Spot(interaction.guild_id or 0, interaction.channel_id or 0, reply.message_id)
         channel_id = await self._client.opener.thread_at(reply.actor, spot, info.title)
-        await self._client.opener.place(info, spot.guild_id, channel_id, THREAD)
+        await self._client.opener.place(info, spot.guild_id, channel_id, SessionScope.THREAD)
         await reply.say(f"The session goes on in <#{channel_id}>.", ephemeral=False)
 
     @app_commands.command(description="Give the session another title.")

@@ -15,6 +15,7 @@ from sessions.model import (
     Ask,
     AskBody,
     AskId,
+    AskStatus,
     Attachment,
     Block,
     Decision,
@@ -266,7 +267,7 @@ def _ask(row: Sequence[Any]) -> StoredAsk:
     return StoredAsk(
         ask=ask,
         session_id=SessionId(row[6]),
-        status=row[7],
+        status=AskStatus(row[7]),
         decision=_decisions.decode(row[8]) if row[8] else None,
         decided_by=row[9],
         closed_ms=row[10],

@@ -25,6 +25,7 @@ _REQUIRED: dict[str, Any] = {
     "model": "opus",
     "name": "compact",
     "origin": "an origin",
+    "rule_id": 7,
     "title": "A title",
     "turn_id": "no-such-turn",
 }

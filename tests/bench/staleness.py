@@ -19,6 +19,7 @@ import discord
 
 from bot.rate_limits import Bucket, keep_to_buckets
 from bot.rows import Place, insert_place
+from bot.scopes import SessionScope
 from bot.view import View, ViewOptions
 from bridge.demo.model import DemoModel
 from sessions.events import PartialText
@@ -272,7 +273,7 @@ async def of_real_cli(directory: Path, *, rate: int = 6, seconds: float = 12) ->
 async def _cli_stream(fake: FakeDiscord, core: RunningCore, view: View, rate: int, seconds: float) -> Seen:
     owner = fake.member("ann")
     thread, session = owner.start_thread(fake.general, "cli"), await core.session()
-    place = Place(session.id, fake.home.id, thread.id, "thread", owner.id)
+    place = Place(session.id, fake.home.id, thread.id, SessionScope.THREAD, owner.id)
     await core.db.write([insert_place(place, 0)])
     await view.show(place)
     words = " ".join(f"piece{number}" for number in range(int(rate * seconds)))

@@ -13,6 +13,7 @@ import bot.pump
 from bot.bodies import PostWish
 from bot.plan import PostKey, Step, plan
 from bot.rows import Place, PostRow, insert_place
+from bot.scopes import SessionScope
 from bot.view import View
 from bridge.schema import schema
 from service import ServiceParts, SessionService
@@ -73,7 +74,7 @@ async def cpu_of_bot(directory: Path, load: Load) -> Figure:
         async with Database.open(data / "sessions.db", schema()) as db:
             for log in logs_of(data):
                 thread = owner.start_thread(fake.general, "bench")
-                place = Place(log.parents[1].name, fake.home.id, thread.id, "thread", owner.id)
+                place = Place(log.parents[1].name, fake.home.id, thread.id, SessionScope.THREAD, owner.id)
                 await db.write([insert_place(place, 0)])
         async with whole_bot(data, fake, {"CLAUDE_COMMAND": "sleep"}) as pid:
             await answer_greetings(data)
@@ -107,7 +108,7 @@ async def show_all(view: View, manager: SessionManager, fake: FakeDiscord) -> No
     owner = fake.member("ann")
     for session in manager.loaded():
         thread = owner.start_thread(fake.general, "bench")
-        place = Place(session.id, fake.home.id, thread.id, "thread", owner.id)
+        place = Place(session.id, fake.home.id, thread.id, SessionScope.THREAD, owner.id)
         await manager.db.write([insert_place(place, 0)])
         await view.show(place)
     await view.settled()

@@ -14,6 +14,7 @@ from typing import Any
 from api import Command, GetSession
 from api.access import Actor, ActorSource
 from bot.rows import Place, insert_place, load_place
+from bot.scopes import SessionScope
 from bridge.schema import schema
 from service.session_info import info_of
 from sessions import events as e
@@ -182,7 +183,7 @@ class Stage:
             mode=PermissionMode.DEFAULT,
         )
         await self.commit(actors, [created], new_session=True)
-        place = Place(session_id, guild_id, channel_id, "thread", owner_id)
+        place = Place(session_id, guild_id, channel_id, SessionScope.THREAD, owner_id)
         await self.db.write([insert_place(place, self.clock.now_ms())])
         await actors.happen(
             e.LifecycleChanged(Lifecycle.PARKED, Lifecycle.QUEUED, "prompt"),

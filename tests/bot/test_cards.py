@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from api import SessionInfo
 from api.access import Action
@@ -23,6 +24,7 @@ from bot.discord_bodies import MAX_CARD_CHARS, MAX_LABEL, MAX_OPTION, edit_kwarg
 from bot.status_card import Opened, opened_card, status_card, status_line
 from bot.tool_lines import CALL_CHARS, RESULT_CHARS, call_line, result_mark
 from bot.transport import fingerprint
+from service.session_info import info_of
 from sessions.events import Noticed
 from sessions.model import (
     Activity,
@@ -33,13 +35,13 @@ from sessions.model import (
     Ask,
     AskBody,
     AskId,
+    AskStatus,
     Blocker,
     Choice,
     Decision,
     Deny,
     Lifecycle,
     PermissionBody,
-    PermissionMode,
     PlanBody,
     Question,
     QuestionBody,
@@ -49,7 +51,9 @@ from sessions.model import (
     ToolCall,
     ToolOutput,
 )
+from sessions.state import Snapshot
 from sessions.stored import StoredAsk
+from sessions.topics import Topic
 
 SESSION = SessionId("00000000-0000-4000-8000-000000000000")
 texts = st.one_of(
@@ -89,40 +93,21 @@ decisions = st.one_of(
 
 
 def info(**more: object) -> SessionInfo:
-    facts: dict[str, object] = {
-        "id": SESSION,
-        "user_id": "discord:1",
-        "channel_id": "discord:2",
-        "title": "Fix the login",
-        "pinned": False,
-        "project": "shop",
-        "model": "claude-opus-4-5-20251101",
-        "mode": PermissionMode.DEFAULT,
-        "lifecycle": Lifecycle.LIVE,
-        "activity": Activity.IDLE,
-        "blocker": None,
-        "reason": "",
-        "status": "idle",
-        "running_turn": None,
-        "queued_turns": (),
-        "open_asks": (),
-        "background_tasks": 0,
-        "commands": (),
-        "cost_usd": 0.0,
-        "context_used": 0,
-        "context_window": 0,
-        "message_count": 0,
-        "created_ms": 0,
-        "last_activity_ms": 0,
-        "limit_until_ms": 0,
-        "last_event": 0,
-        "work_directory_name": "shop",
-    }
-    return SessionInfo(**{**facts, **more})  # type: ignore[arg-type]  # the fields by name
+    state = Snapshot(
+        SESSION,
+        user_id="discord:1",
+        channel_id="discord:2",
+        title="Fix the login",
+        project="shop",
+        work_directory="/srv/workspaces/shop",
+        model="claude-opus-4-5-20251101",
+        lifecycle=Lifecycle.LIVE,
+    )
+    return replace(info_of(state), **more)
 
 
 def stored(body: AskBody, status: str = "open", decision: Decision | None = None, by: str = "") -> StoredAsk:
-    return StoredAsk(Ask(AskId("a"), None, 1, "r", 0, body), SESSION, status, decision, by, 1_000)
+    return StoredAsk(Ask(AskId("a"), None, 1, "r", 0, body), SESSION, AskStatus(status), decision, by, 1_000)
 
 
 def assert_within_limits(body: Body) -> None:
@@ -337,11 +322,11 @@ def test_a_model_is_called_by_its_short_name(model: str, words: str) -> None:
 
 
 def test_a_notice_says_what_comes_next() -> None:
-    wish = notice(Noticed("usage_limit", "It is used up.", 1_700_000_000_000), 7, 1)
+    wish = notice(Noticed(Topic.USAGE_LIMIT, "It is used up.", 1_700_000_000_000), 7, 1)
     assert wish is not None
     assert isinstance(wish.body, Card)
     assert "<t:1700000000:R>" in wish.body.texts[0]
-    assert notice(Noticed("overloaded", "Again in 4 s."), 7, 1) is None
+    assert notice(Noticed(Topic.OVERLOADED, "Again in 4 s."), 7, 1) is None
 
 
 async def test_the_work_place_is_read_from_git_of_the_directory_itself(tmp_path: Path) -> None:

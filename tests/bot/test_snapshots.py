@@ -28,6 +28,7 @@ from sessions.model import (
     ToolOutput,
     TurnStatus,
 )
+from sessions.topics import Topic
 from tests.bot.room import Room, room
 from tests.bot.room import patient as patient  # noqa: PLC0414
 from tests.fakes.discord_server import FakeDiscord
@@ -324,14 +325,14 @@ async def notices(r: Room) -> None:
             "Claude is overloaded right now; trying again in 4 s (try 2 of 10).",
             Blocker.RETRYING,
         ),
-        e.Noticed("overloaded", "Claude is overloaded right now; trying again in 4 s (try 2 of 10)."),
+        e.Noticed(Topic.OVERLOADED, "Claude is overloaded right now; trying again in 4 s (try 2 of 10)."),
     )
     await r.settled()
     await s.happen(e.ActivityChanged(Activity.BLOCKED, Activity.WORKING, "Claude answers again"))
-    await s.happen(e.Noticed("usage_warning", "85% of the account's five-hour limit is used.", until))
+    await s.happen(e.Noticed(Topic.USAGE_WARNING, "85% of the account's five-hour limit is used.", until))
     await s.happen(
         e.Noticed(
-            "usage_limit",
+            Topic.USAGE_LIMIT,
             "The account's five-hour limit is used up. Queued prompts wait, and go on when it opens again.",
             until,
         )
@@ -339,12 +340,12 @@ async def notices(r: Room) -> None:
     await s.happen(e.ContextMeasured(170_000, 200_000))
     await s.happen(
         e.Noticed(
-            "login",
+            Topic.LOGIN,
             "Claude is not logged in, or the login has expired. Run `claude auth login` on the machine.",
         )
     )
-    await s.happen(e.Noticed("ask_reminder", "Claude still waits for an answer; 10 min left."))
-    await s.happen(e.Noticed("disk", "Only 200 MB are free on the disk."))
+    await s.happen(e.Noticed(Topic.ASK_REMINDER, "Claude still waits for an answer; 10 min left."))
+    await s.happen(e.Noticed(Topic.DISK, "Only 200 MB are free on the disk."))
 
 
 @scenario
@@ -355,7 +356,7 @@ async def a_retry_is_told_below_the_answer(r: Room) -> None:
     cause = "Claude is overloaded right now; trying again in 4 s (try 2 of 10)."
     await s.happen(
         e.ActivityChanged(Activity.WORKING, Activity.BLOCKED, cause, Blocker.RETRYING),
-        e.Noticed("overloaded", cause),
+        e.Noticed(Topic.OVERLOADED, cause),
     )
 
 

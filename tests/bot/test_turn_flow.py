@@ -17,6 +17,7 @@ from sessions.events import PartialText
 from sessions.model import (
     Ask,
     AskId,
+    AskStatus,
     Block,
     Note,
     Other,
@@ -89,7 +90,7 @@ def partial(text: str, start: int = 0, key: str = "m/0", kind: str = "text") -> 
 def ask_of(tool_use_id: str, status: str = "open") -> StoredAsk:
     body = PermissionBody("Bash", tool_use_id, {"command": "ls"})
     ask = Ask(AskId(f"ask-{tool_use_id}"), TURN, 1, "r", 0, body)
-    return StoredAsk(ask, SESSION, status, None, "", None)
+    return StoredAsk(ask, SESSION, AskStatus(status), None, "", None)
 
 
 @st.composite

@@ -20,6 +20,7 @@ from bot.view import View, ViewOptions
 from sessions import events as e
 from sessions.draft import Draft
 from sessions.model import Activity, Allow, PermissionBody, Text, ToolCall
+from sessions.topics import Topic
 from storage import Database, DatabaseBusy, Statement
 from tests.bot.room import FAST, Room, room, watched
 from tests.bot.room import patient as patient  # noqa: PLC0414
@@ -98,7 +99,7 @@ async def test_what_happened_in_between_comes_in_its_order(patient: FakeDiscord,
     async with room(patient, tmp_path) as r:
         await r.view.__aexit__(None, None, None)
         await answer(r, "First.")
-        await r.session.happen(e.Noticed("disk", "Only 5 MB are free."))
+        await r.session.happen(e.Noticed(Topic.DISK, "Only 5 MB are free."))
         await r.session.prompt("ask")
         await r.session.add(Text("Second."), ToolCall("t", "Bash", {"command": "ls"}))
         await r.session.ask(PermissionBody("Bash", "t", {"command": "ls"}))
@@ -479,7 +480,7 @@ async def test_a_deleted_session_is_left_as_it_is_and_not_tried_again(
         await r.settled()
         shown = r.posts
         last = Draft(r.session.snapshot, 0)
-        last.add(e.Noticed("retention", "It goes now."))
+        last.add(e.Noticed(Topic.OTHER, "It goes now."))
         del r.stage.sessions[r.session.id]
         await r.stage.db.write([Statement("DELETE FROM sessions")])
         r.stage.bus.publish(r.session.id, last.numbered)

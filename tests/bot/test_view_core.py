@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from bot.rows import Place, insert_place
+from bot.scopes import SessionScope
 from bot.session_units import is_working
 from bot.view import View, ViewOptions
 from service.session_info import info_of
@@ -62,7 +63,7 @@ async def shown(fake: FakeDiscord, core: RunningCore, view: View) -> tuple[Sessi
     owner = fake.member("ann")
     thread = owner.start_thread(fake.general, "Fix the login")
     session = await core.session(f"discord:{owner.id}", f"discord:{thread.id}")
-    place = Place(session.id, fake.home.id, thread.id, "thread", owner.id)
+    place = Place(session.id, fake.home.id, thread.id, SessionScope.THREAD, owner.id)
     await core.db.write([insert_place(place, core.manager.now_ms())])
     await view.show(place)
     return session, thread

@@ -20,6 +20,7 @@ from bot.client import BridgeClient
 from bot.face import Face, FaceOptions, Shown
 from bot.rows import Place as SessionPlace
 from bot.rows import places_in
+from bot.scopes import SessionScope
 from sessions.session import Session
 from tests.fakes.discord_server import FakeDiscord, Person, Place
 from tests.fakes.discord_server.fixtures import connected, fake
@@ -115,7 +116,7 @@ class Ways:
 
 
 def options(fake: FakeDiscord, scope: str = "thread") -> FaceOptions:
-    return FaceOptions(scope=scope, file_hosts=frozenset({urlsplit(fake.url).netloc}))
+    return FaceOptions(scope=SessionScope(scope), file_hosts=frozenset({urlsplit(fake.url).netloc}))
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ from bridge.control_client import ControlClient, connected
 from sessions import errors
 from sessions import events as e
 from sessions.model import SessionId, TurnId
+from sessions.topics import Topic
 from storage import DatabaseFull
 
 R = TypeVar("R")
@@ -61,7 +62,7 @@ class FakeCore:
             while self.endless:
                 number += 1
                 self.taken += 1
-                yield e.Numbered(SESSION, number, 0, e.Noticed("big", "x" * 100_000))
+                yield e.Numbered(SESSION, number, 0, e.Noticed(Topic.OTHER, "x" * 100_000))
             await asyncio.Event().wait()
         finally:
             self.following -= 1
@@ -166,7 +167,7 @@ async def test_unexpected_errors_arrive_as_an_incident_and_storage_errors_as_the
 async def test_events_come_from_the_number_asked_for_and_a_closed_follower_is_let_go(
     core: FakeCore, client: ControlClient
 ) -> None:
-    core.produced = [e.Numbered(SESSION, n, 0, e.Noticed("t", f"event {n}")) for n in range(1, 6)]
+    core.produced = [e.Numbered(SESSION, n, 0, e.Noticed(Topic.OTHER, f"event {n}")) for n in range(1, 6)]
     core.produced.append(e.PartialText(SESSION, 5, TurnId("t"), "k", "text", 0, "grow"))
     async with aclosing(client.follow(unchanging(ME), SESSION, 2)) as feed:
         seen = [await anext(feed) for _ in range(4)]
@@ -252,7 +253,7 @@ async def test_a_client_that_only_sends_and_closes_its_side_still_gets_its_answe
 
 
 async def test_cancel_ends_a_subscription_and_only_that(core: FakeCore, raw: RawLine) -> None:
-    core.produced = [e.Numbered(SESSION, 1, 0, e.Noticed("t", "one"))]
+    core.produced = [e.Numbered(SESSION, 1, 0, e.Noticed(Topic.OTHER, "one"))]
     for number in (1, 2):
         await raw.send(wire.encoded(wire.Follow(id=number, session_id=SESSION, after=0)).strip())
         assert (await raw.answer())["id"] == number

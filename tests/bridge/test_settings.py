@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.scopes import SessionScope
 from bridge.settings import SETTINGS
-from bridge.settings_choices import BackendChoice, LogLevel, SessionScope
+from bridge.settings_choices import BackendChoice, LogLevel
 from bridge.settings_errors import SettingsWrong
 from bridge.settings_example import example_text, line_numbers
 from bridge.settings_loading import load_settings, missing_for_discord

@@ -169,13 +169,13 @@ def test_running_tools_and_waiting_prompts_are_shown_and_nothing_of_others_drive
 @pytest.mark.parametrize(
     ("view", "words"),
     [
-        (View("s", lifecycle=Lifecycle.PARKED), "○ ready (asleep)"),
+        (View("s", lifecycle=Lifecycle.PARKED), "○ asleep"),
         (View("s", lifecycle=Lifecycle.FAILED), "! failed"),
         (View("s", lifecycle=Lifecycle.LIVE), "○ ready"),
         (View("s", lifecycle=Lifecycle.LIVE, running=TurnId("t"), running_since_ms=1000), "● working 5 s"),
         (
             View("s", lifecycle=Lifecycle.LIVE, activity=Activity.BLOCKED, blocker=Blocker.AUTH),
-            "! login needed",
+            "! Claude is not logged in",
         ),
         (View("s", lifecycle=Lifecycle.LIVE, asks=(PERMISSION,)), "? your answer is needed"),
     ],
@@ -190,5 +190,5 @@ def test_options_are_numbered_and_the_question_stands_above() -> None:
     assert text.startswith("  evil\n ❯ 1. evil")
     assert "type an answer of your own" in text
     text = "".join(part for _, part in live.option_lines(AskForm(PERMISSION).moved(1), 80))
-    assert " ❯ 2. Yes, and do not ask" in text
-    assert "   4. No  type what Claude" in text
+    assert " ❯ 2. Allow for session" in text
+    assert "   4. Deny  type what Claude" in text

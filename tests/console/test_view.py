@@ -35,6 +35,7 @@ from sessions.model import (
     TurnKind,
     TurnStatus,
 )
+from sessions.topics import Topic
 
 ID = "01890000-0000-7000-8000-000000000001"
 T1, T2 = TurnId("t1"), TurnId("t2")
@@ -124,8 +125,8 @@ def test_the_same_trouble_is_said_once() -> None:
     sentence = "Claude could not be started."
     cut = e.TurnEnded(T1, TurnStatus.CUT, sentence)
     failed = e.LifecycleChanged(Lifecycle.STARTING, Lifecycle.FAILED, sentence)
-    assert play(cut, e.Noticed("failed", sentence), failed)[1] == [TurnOver(cut)]
-    view, shown = play(e.Noticed("failed", sentence), failed)
+    assert play(cut, e.Noticed(Topic.START_FAILED, sentence), failed)[1] == [TurnOver(cut)]
+    view, shown = play(e.Noticed(Topic.START_FAILED, sentence), failed)
     assert shown == [NoticeShown(sentence, is_trouble=True)]
     # In the next turn it is news again.
     assert play(queued(T2, "x"), e.TurnStarted(T2), failed, view=view)[1][-1:] == shown

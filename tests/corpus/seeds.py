@@ -10,6 +10,7 @@ from sessions.model import (
     AllowSession,
     Ask,
     AskId,
+    AskStatus,
     Attachment,
     Note,
     Other,
@@ -121,7 +122,7 @@ def archive() -> bytes:
             last_prompt_uuid=second.prompt_uuid,
             work_directory_name="work",
             turns=(ArchivedTurn(first, blocks), ArchivedTurn(second, (Text("hi"),))),
-            asks=(StoredAsk(ask, SESSION, "decided", AllowSession(), "ann", 6),),
+            asks=(StoredAsk(ask, SESSION, AskStatus.DECIDED, AllowSession(), "ann", 6),),
             conversations=(ArchivedConversation(CONVERSATION, transcript()),),
         )
     )

@@ -107,13 +107,13 @@ def test_asks_questions_and_plans_are_answered_at_the_keyboard(
     terminal = open_terminal("chat")
     terminal.until("new session")
     terminal.send("demo:bash touch denied demo:text end1")
-    terminal.until("1. Yes")
+    terminal.until("1. Allow once")
     terminal.send("not this file")
     terminal.until("✗ denied: not this file")
     terminal.until("── done")
 
     terminal.send("demo:bash touch first demo:bash touch first demo:text end2")
-    terminal.until(r"2\. Yes, and do not ask")
+    terminal.until(r"2\. Allow for session")
     terminal.type("2")
     terminal.until(r"(?s)✓ allowed for this session.*── done.*○ ready")
 
@@ -126,9 +126,9 @@ def test_asks_questions_and_plans_are_answered_at_the_keyboard(
 
     terminal.send("demo:plan Turn left first. demo:text end4")
     terminal.until("Turn left first")
-    terminal.until(r"3\. No, keep planning")
+    terminal.until(r"3\. Revise")
     terminal.type("", "3")
-    terminal.until("plan to be revised")
+    terminal.until("sent back")
     terminal.until(r"(?s)end4.*── done")
     assert not (house.project / "denied").exists()
     assert (house.project / "first").exists()

@@ -188,7 +188,7 @@ FAILURES = {
     "overload": (result("a", is_error=True, terminal_reason="api_error", api_error_status=529), "overloaded"),
     "no network": (result("a", is_error=True, terminal_reason="api_error"), "connection"),
     "too long": (result("a", is_error=True, terminal_reason="prompt_too_long"), "context_full"),
-    "something": (result("a", is_error=True, text="API Error: org-123 at api.host"), "failed"),
+    "something": (result("a", is_error=True, text="API Error: org-123 at api.host"), "turn_failed"),
     "model": (result("a", is_error=True, terminal_reason="api_error", api_error_status=404), "model_unknown"),
     "steps": (result("a", is_error=True, terminal_reason="max_turns", subtype="error_max_turns"), "turn_limit"),
 }

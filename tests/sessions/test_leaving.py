@@ -12,6 +12,7 @@ from sessions.leaving import Departure, record_departure
 from sessions.model import Activity, Blocker, Lifecycle
 from sessions.session import Session
 from sessions.slots import Limits
+from sessions.topics import Topic
 from storage import Statement
 from tests.sessions.kit import DEADLINE_S, House, idle, send, statuses, until
 
@@ -191,7 +192,7 @@ async def test_a_session_that_begins_background_work_as_its_place_is_wanted_keep
 
 async def notice_with_a_line(session: Session) -> None:
     async with session.change() as draft:
-        draft.add(e.Noticed("test", "A line goes with it."))
+        draft.add(e.Noticed(Topic.OTHER, "A line goes with it."))
         draft.send("token", b"{}\n")
 
 
@@ -221,7 +222,7 @@ async def test_a_usage_limit_that_opens_is_overtaken_by_what_happened_meanwhile(
     until_ms = here.clock.now_ms() + 3_600_000
     async with session.change() as draft:
         draft.add(e.ActivityChanged(Activity.IDLE, Activity.BLOCKED, "a limit", Blocker.USAGE_LIMIT))
-        draft.add(e.Noticed(e.USAGE_LIMIT, "A limit.", until_ms))
+        draft.add(e.Noticed(Topic.USAGE_LIMIT, "A limit.", until_ms))
     async with session.change() as draft:
         here.clock.seconds += 7200
         reopening = asyncio.create_task(reopen_limit(Feeding(session.run)))

@@ -22,6 +22,7 @@ from sessions.process_end import (
     events_at_end,
 )
 from sessions.state import OpenAsk, QueuedTurn, RunningTurn, Snapshot
+from sessions.topics import Topic
 
 REPOSITORY = Path(__file__).parents[2]
 ID = SessionId("01890000-0000-7000-8000-000000000001")
@@ -33,7 +34,7 @@ HAND_OVER = Departure(Lifecycle.PARKED, "handed over", hands_over=True)
 CRASHED, REBOOTED = Exited(HOST, -9, "It ended by itself."), Exited(HOST, None, "It ended by itself.")
 ASKED = Exited(HOST, 0, "")
 REFUSED, LOST = NotStarted("No such program."), Lost("Its log is gone.")
-OUTLIVED, BROKEN = Outlived((4711,)), Broken("broken", "It broke down.")
+OUTLIVED, BROKEN = Outlived((4711,)), Broken(Topic.BROKEN, "It broke down.")
 
 
 def _turn(name: str, *, prompt: bool = True) -> RunningTurn:
@@ -77,7 +78,7 @@ CASES = {
     "parked for a stop of the bridge": Case(BUSY, ASKED, KEEP, "parked |"),
     "cleared": Case(BUSY, ASKED, CLEAR, "ended waits- runs:interrupted |"),
     "handed over": Case(replace(BUSY, running=None, queue=()), ASKED, HAND_OVER, "parked over |"),
-    "refused to start": Case(STARTING, REFUSED, None, "failed | failed"),
+    "refused to start": Case(STARTING, REFUSED, None, "failed | start_failed"),
     "refused to start while being parked": Case(STARTING, REFUSED, PARK, "parked |"),
     "refused to start while being cleared": Case(STARTING, REFUSED, CLEAR, "ended waits- |"),
     "lost": Case(BUSY, LOST, None, "parked |"),
@@ -85,8 +86,8 @@ CASES = {
     "lost while being parked": Case(BUSY, LOST, PARK, "parked runs:interrupted |"),
     "lost while the bridge stopped": Case(BUSY, LOST, KEEP, "parked |"),
     "lost while being cleared": Case(BUSY, LOST, CLEAR, "ended waits- runs:interrupted |"),
-    "unkillable": Case(BUSY, OUTLIVED, None, "failed runs:cut | failed"),
-    "unkillable though cleared": Case(BUSY, OUTLIVED, CLEAR, "failed runs:cut | failed"),
+    "unkillable": Case(BUSY, OUTLIVED, None, "failed runs:cut | process_stuck"),
+    "unkillable though cleared": Case(BUSY, OUTLIVED, CLEAR, "failed runs:cut | process_stuck"),
     "broken down": Case(BUSY, BROKEN, None, "failed runs:cut | broken"),
     "broken down with two turns": Case(BACKGROUND, BROKEN, None, "failed unasked:cut sent:cut | broken"),
     "broken down while being parked": Case(BUSY, BROKEN, PARK, "failed runs:cut | broken"),

@@ -19,6 +19,7 @@ from sessions.model import (
     TurnStatus,
 )
 from sessions.state import LEGAL_MOVES, Snapshot, apply
+from sessions.topics import Topic
 
 ID = SessionId("01890000-0000-7000-8000-000000000001")
 
@@ -150,13 +151,13 @@ CARD_WORDS: dict[str, tuple[Snapshot, str]] = {
 @pytest.mark.parametrize("case", CARD_WORDS)
 def test_the_words_of_the_card_are_derived_from_the_state(case: str) -> None:
     snapshot, word = CARD_WORDS[case]
-    assert snapshot.status == word
+    assert snapshot.standing == word
 
 
 def test_a_new_process_forgets_what_the_old_one_was_blocked_by() -> None:
     limited = after(
         e.ActivityChanged(Activity.IDLE, Activity.BLOCKED, "limit", Blocker.USAGE_LIMIT),
-        e.Noticed(e.USAGE_LIMIT, "limit", 99),
+        e.Noticed(Topic.USAGE_LIMIT, "limit", 99),
         e.BackgroundTasksChanged(("t1",)),
     )
     assert (limited.limit_until_ms, limited.background_tasks) == (99, ("t1",))

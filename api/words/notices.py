@@ -1,0 +1,77 @@
+"""What a notice is called and how bad it is: one title and one tone for each topic."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sessions.topics import Topic
+
+
+class Tone(StrEnum):
+    """How much a notice asks of people; a face has one colour for each."""
+
+    MILD = "mild"
+    TROUBLE = "trouble"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeWords:
+    """`next_step` is a sentence, or empty. `said_by_turn`: the posts of its turn say the same."""
+
+    title: str
+    tone: Tone = Tone.TROUBLE
+    next_step: str = ""
+    said_by_turn: bool = False
+
+
+def _mild(title: str, next_step: str = "") -> NoticeWords:
+    return NoticeWords(title, Tone.MILD, next_step)
+
+
+def _of_turn(title: str) -> NoticeWords:
+    return NoticeWords(title, said_by_turn=True)
+
+
+NOTICES: Mapping[Topic, NoticeWords] = {
+    Topic.USAGE_LIMIT: NoticeWords("Usage limit reached"),
+    Topic.USAGE_WARNING: _mild("Usage limit near"),
+    Topic.LOGIN: NoticeWords(
+        "Claude needs a login", next_step="The prompt can be sent again once Claude is logged in."
+    ),
+    Topic.OVERLOADED: _of_turn("Claude is overloaded"),
+    Topic.RATE_LIMITED: _of_turn("Claude takes no more requests"),
+    Topic.SERVER_ERROR: _of_turn("An error of Claude's service"),
+    Topic.CONNECTION: _of_turn("No connection to Claude's service"),
+    Topic.CONTEXT_FULL: NoticeWords("The conversation is full"),
+    Topic.TOO_LARGE: _of_turn("Too large for Claude"),
+    Topic.MODEL_UNKNOWN: _of_turn("The model is not known"),
+    Topic.TURN_LIMIT: _of_turn("The limit of steps is reached"),
+    Topic.TURN_FAILED: NoticeWords("Claude could not go on"),
+    Topic.CLAUDE_BUDGET: NoticeWords("The conversation's budget is used up"),
+    Topic.OUR_BUDGET: _mild("Your budget is nearly used up"),
+    Topic.CLEARED: _mild("A new conversation"),
+    Topic.CONVERSATION_LOST: NoticeWords(
+        "Claude's memory of this is gone", next_step="Say again what Claude needs to know."
+    ),
+    Topic.MODEL_FALLBACK: _mild("Another model answers"),
+    Topic.DISK: NoticeWords(
+        "The disk is nearly full", next_step="Queued prompts wait until there is room again."
+    ),
+    Topic.MEMORY: NoticeWords("Memory is short", next_step="Queued prompts wait until there is memory again."),
+    Topic.START_FAILED: NoticeWords("Claude could not be started"),
+    Topic.PROCESS_ENDED: NoticeWords(
+        "Claude's process ended",
+        next_step="The conversation is kept: send a prompt, or press Continue on the last answer.",
+    ),
+    Topic.PROCESS_STUCK: NoticeWords("Claude's process cannot be ended"),
+    Topic.CRASH_LOOP: NoticeWords("Claude keeps failing to start", next_step="The conversation is kept."),
+    Topic.BROKEN: NoticeWords("This session broke down", next_step="The conversation is kept."),
+    Topic.ADOPTED: _mild("A process of Claude's was found again"),
+    Topic.SHARED_DIRECTORY: _mild("Two sessions, one directory", "Both can change the same files."),
+    Topic.ASK_REMINDER: _mild("Claude still waits"),
+    Topic.NO_PROGRESS: NoticeWords("No sign of life", next_step="Stop is on the last post."),
+    Topic.PERMISSIONS: _mild("Permissions came along"),
+    Topic.GAP: _mild("A gap was filled"),
+    Topic.FILES_NOT_IMPORTED: _mild("Files were left behind"),
+    Topic.OTHER: NoticeWords("Notice"),
+}

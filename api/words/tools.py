@@ -1,0 +1,47 @@
+"""A tool call at a glance: the tool's name for people, and the field of its input that tells most."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_TELLS_MOST = {
+    "Bash": "command",
+    "BashOutput": "bash_id",
+    "Read": "file_path",
+    "Write": "file_path",
+    "Edit": "file_path",
+    "MultiEdit": "file_path",
+    "NotebookEdit": "notebook_path",
+    "Grep": "pattern",
+    "Glob": "pattern",
+    "WebFetch": "url",
+    "WebSearch": "query",
+    "Task": "description",
+    "Agent": "description",
+    "Skill": "skill",
+}
+_LIKELY = ("description", "file_path", "path", "command", "query", "pattern", "url", "name", "prompt")
+_NAMES = {"AskUserQuestion": "Question", "ExitPlanMode": "Plan", "Task": "Agent"}
+
+
+def telling_field(name: str, arguments: Mapping[str, Any]) -> str:
+    """The field of the input that tells most of a call of the tool `name`; empty if no field has text.
+
+    Inputs are the tools' own, so every field is looked for and none is expected.
+    """
+    known = _TELLS_MOST.get(name)
+    if known is not None:
+        return known if _is_text(arguments, known) else ""
+    likely = next((field for field in _LIKELY if _is_text(arguments, field)), "")
+    return likely or next((field for field in arguments if _is_text(arguments, field)), "")
+
+
+def tool_label(name: str) -> str:
+    """A tool's name for people: `mcp__github__list_issues` is the server's `github list_issues`."""
+    if name in _NAMES:
+        return _NAMES[name]
+    parts = name.split("__")
+    return f"{parts[1]} {'__'.join(parts[2:])}" if len(parts) >= 3 and parts[0] == "mcp" else name
+
+
+def _is_text(arguments: Mapping[str, Any], field: str) -> bool:
+    return isinstance(arguments.get(field), str)

@@ -140,12 +140,15 @@ async def test_claude_is_seen_typing_from_an_accepted_prompt_to_the_end_of_its_t
 
 async def test_nobody_types_while_an_ask_is_open(patient: FakeDiscord, tmp_path: Path) -> None:
     async with show(patient, tmp_path, TYPING) as s:
-        await s.core.say(s.session, "demo:bash touch a.txt demo:text Done", user="discord:1")
+        gate = s.core.claude / "gates"
+        gate.mkdir(parents=True, exist_ok=True)
+        await s.core.say(s.session, "demo:bash touch a.txt demo:gate here", user="discord:1")
         await s.thread.wait_for_message("asks for permission")
         await nothing_goes_out()
         before = typed(patient, s.thread)
         await s.session.answer(s.session.snapshot.asks[0].id, Allow(), by="terminal:root")
         await patient.until(lambda: typed(patient, s.thread) > before)
+        (gate / "here").touch()
         await idle(s.session)
         await nothing_goes_out()
 

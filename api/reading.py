@@ -39,6 +39,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     reason: str
     standing: Standing
     running_turn: TurnId | None
+    last_turn: TurnId | None
     queued_turns: tuple[TurnId, ...]
     open_asks: tuple[AskId, ...]
     background_tasks: int

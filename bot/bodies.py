@@ -40,6 +40,7 @@ class Verb(StrEnum):
     REVISE_PLAN = "revise"
     REWIND_FILES = "rewind"
     MORE = "more"
+    OPEN_ANSWER = "open_answer"
     PAGE = "page"
     CONFIRM = "confirm"
     TAKE_BACK = "take_back"

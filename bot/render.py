@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from api.prices import price_mark
+from bot.answer_buttons import Answer, answer_rows
 from bot.ask_face import AskFace
 from bot.asks_cards import ask_card
 from bot.asks_decided import ask_mark
@@ -29,7 +30,10 @@ _TYPED_HERE = "discord:message:"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the posts of a session have in common. `owner_id` is who is pinged."""
+    """What the posts of a session have in common. `owner_id` is who is pinged.
+
+    `last_turn` is the turn that began last; empty if that is not known.
+    """
 
     session_id: str
     owner_id: int
@@ -37,6 +41,8 @@ class Setting:
     model: str = ""
     work_directory: str = ""
     ping_after_s: float = 30.0
+    last_turn: str = ""
+    has_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,47 +244,17 @@ def _facts(face: TurnFace, setting: Setting, took: str) -> list[str]:
 def _buttons(face: TurnFace, setting: Setting) -> tuple[Row, ...]:
     if face.replaced:
         return ()
-    turn, rows = face.turn, list[Row]()
-    first = Style.PRIMARY if turn.status is TurnStatus.CUT else Style.SECONDARY
-
-    def button(verb: Verb, label: str, style: Style = Style.SECONDARY) -> Button:
-        return Button(Control(verb, setting.session_id, turn.id), label, style)
-
-    rows.append(
-        (
-            button(Verb.CONTINUE, "Continue", first),
-            button(Verb.REGENERATE, "Regenerate"),
-            button(Verb.BRANCH, "Branch"),
-            button(Verb.MODEL, "Model"),
-            button(Verb.EXPORT, "Export"),
+    posts_of = face.posts_of or face.turn.id
+    return answer_rows(
+        Answer(
+            turn=face.turn,
+            posts_of=posts_of,
+            files=len(face.flow.paths),
+            has_calls=face.flow.calls > 0,
+            alternatives=face.alternatives,
+            is_last=setting.last_turn in ("", posts_of),
+            session_has_ended=setting.has_ended,
         )
-    )
-    more = list(_flips(face, setting))
-    if face.flow.paths:
-        more.append(button(Verb.FILES, f"Files ({len(face.flow.paths)})"))
-    if face.flow.calls:
-        more.append(button(Verb.DETAILS, "Details"))
-    if more:
-        rows.append(tuple(more))
-    return tuple(rows)
-
-
-def _flips(face: TurnFace, setting: Setting) -> Sequence[Button]:
-    """`‹ 2/3 ›`, where there are alternatives; `detail` is the turn that a click shows."""
-    if len(face.alternatives) < 2 or face.turn.id not in face.alternatives:
-        return ()
-    root, here = face.alternatives[0], face.alternatives.index(face.turn.id)
-    count = len(face.alternatives)
-
-    def flip(label: str, to: int, *, disabled: bool) -> Button:
-        target = face.alternatives[to] if not disabled else f"none {label}"
-        control = Control(Verb.ALTERNATIVE, setting.session_id, root, target)
-        return Button(control, label, disabled=disabled)
-
-    return (
-        flip("‹", here - 1, disabled=here == 0),
-        flip(f"{here + 1}/{count}", here, disabled=True),
-        flip("›", (here + 1) % count, disabled=here == count - 1),
     )
 
 

@@ -165,6 +165,8 @@ class SessionUnits:
             info.model,
             info.work_directory_name,
             self._around.options.ping_after_s,
+            info.last_turn or "",
+            info.lifecycle is Lifecycle.ENDED,
         )
 
     async def _load_posts(self, unit: Unit, subject: str) -> None:

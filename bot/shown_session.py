@@ -6,13 +6,13 @@ units; what they show is read and rendered when the pump has time for them.
 
 from bot.cards import notice
 from bot.delivery_rows import unconfirmed_subjects
-from bot.rows import Place, note_shown
+from bot.rows import Place, load_posts, note_shown
 from bot.session_units import Around, SessionUnits
 from bot.subjects import CONTEXT_SUBJECT, STATUS_SUBJECT, UnitKind, parse_subject, subject_of
 from bot.traffic import Urgency
 from bot.turn_store import TurnStore
 from sessions import events as e
-from sessions.model import Activity, AskId, Blocker, SessionId, TurnId, TurnStatus
+from sessions.model import Activity, AskId, Blocker, Lifecycle, SessionId, TurnId, TurnStatus
 from sessions.rows import load_ask, load_events, load_turn
 
 _PAGE = 200
@@ -92,6 +92,7 @@ class ShownSession:
         finally:
             self._catching_up = False
         await self._mark_what_goes_on()
+        self._mark_last_answers()
         self._mark(STATUS_SUBJECT, Urgency.STATUS)  # it may have been shown while the core went on
 
     async def _read_back(self) -> None:
@@ -124,6 +125,18 @@ class ShownSession:
             self._mark_queued(turn_id)
         self._type()
 
+    def _mark_last_answers(self) -> None:
+        """Show their buttons anew: only the last answer has a row of them. What has no post here gets none."""
+
+        async def mark() -> None:
+            for turn_id in await self._turns.latest_over():
+                subject = subject_of(UnitKind.TURN, turn_id)
+                if await load_posts(self._around.db, self.session_id, self.place.channel_id, subject):
+                    self._mark(subject, Urgency.STATUS)
+
+        if not self._catching_up:
+            self._around.spawn(f"answers of {self.session_id}", mark())
+
     def refresh(self) -> None:
         """Render what may have changed without an event."""
         for turn_id in self._turns.with_open_asks():
@@ -150,6 +163,8 @@ class ShownSession:
                 self._notice_happens(event, numbered.number)
             case e.ActivityChanged() | e.LifecycleChanged():
                 self._state_happens(event)
+            case e.SessionRestored():
+                self._mark_last_answers()
             case e.ContextMeasured():
                 self._mark(CONTEXT_SUBJECT, Urgency.STATUS)
             case (
@@ -193,6 +208,8 @@ class ShownSession:
             self._mark(subject_of(UnitKind.TURN, turn_id), Urgency.FINAL)
         if isinstance(event, e.TurnQueued) and event.alternative_of is not None:
             self._mark_alternatives(event.alternative_of)
+        if isinstance(event, e.TurnSent | e.BackgroundTurnStarted | e.TurnElsewhere):
+            self._mark_last_answers()
         if isinstance(event, e.TurnWithdrawn):  # the answer that was asked for again is the last one again
             self._mark_alternatives(turn_id)
 
@@ -215,6 +232,8 @@ class ShownSession:
 
     def _state_happens(self, event: e.ActivityChanged | e.LifecycleChanged) -> None:
         if isinstance(event, e.LifecycleChanged):
+            if event.new is Lifecycle.ENDED:
+                self._mark_last_answers()
             for turn_id in self._units.keys(UnitKind.QUEUED):
                 self._mark_queued(turn_id)
             return

@@ -21,6 +21,7 @@ from api import (
     WithdrawQueued,
 )
 from api.access import Action
+from bot.answer_buttons import Answer, opened_answer
 from bot.bodies import Button, Card, Control, File, Plain, Style, Verb
 from bot.entry import Reply
 from bot.errors import CONNECTION_BROKEN, Refused
@@ -29,10 +30,11 @@ from bot.markdown.cards import escape_inline
 from bot.opening import Opener, Spot
 from bot.outgoing_files import written_files
 from bot.panels import details_file, model_panel
-from bot.rows import Place, insert_controls, load_place
+from bot.rows import Place, insert_controls, load_fact, load_place
+from bot.turn_store import chosen_fact
 from bot.wording import counted, model_words, size
 from sessions.errors import ClaudeUnavailable
-from sessions.model import TurnKind
+from sessions.model import Lifecycle, ToolCall, TurnKind, TurnStatus
 
 _KEEP = "keep"
 _PUT_BACK = "put back"
@@ -76,6 +78,10 @@ class TurnControls:
             case Verb.DETAILS:
                 turn = await perform(reply.actor, ReadTurn(session_id=session_id, turn_id=turn_id))
                 await reply.say(Plain("What Claude did in this turn:", files=(details_file(turn),)))
+            case Verb.OPEN_ANSWER:
+                body = opened_answer(await self._answer(reply, session_id, turn_id))
+                await self._face.db.write(insert_controls(body))
+                await reply.say(body)
             case Verb.CANCEL_QUEUED:
                 await perform(reply.actor, WithdrawQueued(session_id=session_id, turn_id=turn_id))
             case Verb.SEND_NOW:
@@ -137,6 +143,28 @@ class TurnControls:
         await reply.say(Plain("The session as a file:", files=(File(file.name, file.data, "The session"),)))
 
     # --- the parts --------------------------------------------------------------------------------------
+
+    async def _answer(self, reply: Reply, session_id: str, turn_id: str) -> Answer:
+        """The answer that the posts of a turn show, as it is now."""
+        perform = self._face.core.perform
+        info = await perform(reply.actor, GetSession(session_id=session_id))
+        newest = await perform(reply.actor, ReadTurn(session_id=session_id, turn_id=turn_id))
+        root = newest.turn.alternative_of or newest.turn.id
+        before = ReadTurns(session_id=session_id, before=newest.turn.number + 1, limit=_RECENT)
+        near = (await perform(reply.actor, before)).turns if newest.turn.alternative_of else (newest,)
+        group = [each for each in reversed(near) if root in (each.turn.id, each.turn.alternative_of)]
+        group = [each for each in group if each.turn.status is not TurnStatus.WITHDRAWN]
+        chosen = await load_fact(self._face.db, chosen_fact(root))
+        shown = next((each for each in group if each.turn.id == chosen), newest)
+        return Answer(
+            turn=shown.turn,
+            posts_of=turn_id,
+            files=len(set(_writes(shown))),
+            has_calls=any(isinstance(block, ToolCall) for block in shown.blocks),
+            alternatives=tuple(each.turn.id for each in group),
+            is_last=info.last_turn in (None, turn_id),
+            session_has_ended=info.lifecycle is Lifecycle.ENDED,
+        )
 
     async def _last_prompt(self, reply: Reply, session_id: str) -> TurnView:
         page = await self._face.core.perform(reply.actor, ReadTurns(session_id=session_id, limit=_RECENT))

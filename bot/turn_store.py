@@ -4,6 +4,7 @@ Answers for a `TurnFace` that is right at the moment it is asked for. A turn is 
 and let go when it is over and shown.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -132,6 +133,11 @@ class TurnStore:
             for turn_id, held in self._held.items()
             if any(ask.status is AskStatus.OPEN for ask in held.asks.values())
         ]
+
+    async def latest_over(self) -> Sequence[str]:
+        """The turns with the last two answers, newest first."""
+        near = await load_turns(self._db, self._session_id, limit=_ALTERNATIVES_AMONG)
+        return [each.id for each in near if _face_is_over(each) and each.status is not TurnStatus.WITHDRAWN][:2]
 
     # --- faces ------------------------------------------------------------------------------------------
 

@@ -79,7 +79,7 @@ class OpenAsk(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """One session's state. `next_event` and `next_turn` are the numbers that come next.
+    """One session's state. `next_event` and `next_turn` are the numbers that come next; `last_turn` began last.
 
     `process_cost_usd` is where the CLI's running total stands. `list_price_usd` is the part of `cost_usd` that
     no API key paid.
@@ -113,6 +113,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     asks: tuple[OpenAsk, ...] = ()
     background_tasks: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    last_turn: TurnId | None = None
     last_prompt_uuid: str = ""
     last_uuid: str = ""
     process_cost_usd: float = 0.0
@@ -190,6 +191,7 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
         case e.TurnElsewhere():
             return replace(
                 numbered,
+                last_turn=event.turn_id,
                 next_turn=event.number + 1,
                 message_count=snapshot.message_count + (event.kind is not TurnKind.BACKGROUND),
                 last_prompt_uuid=event.prompt_uuid or snapshot.last_prompt_uuid,
@@ -209,12 +211,12 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
         case e.TurnWithdrawn():
             return replace(numbered, queue=_without(snapshot.queue, event.turn_id))
         case e.TurnSent():
-            return _sent(numbered, event, at_ms)
+            return replace(_sent(numbered, event, at_ms), last_turn=event.turn_id)
         case e.TurnStarted() | e.TurnContinued():
             return _started(numbered, event, at_ms)
         case e.BackgroundTurnStarted():
             running = RunningTurn(event.turn_id, "", TurnKind.BACKGROUND, started_ms=at_ms)
-            return replace(numbered, running=running, next_turn=event.number + 1)
+            return replace(numbered, running=running, next_turn=event.number + 1, last_turn=event.turn_id)
         case e.BlockAdded():
             return _block_added(numbered, event, at_ms)
         case e.TurnEnded():

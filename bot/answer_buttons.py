@@ -1,0 +1,94 @@
+"""The buttons under an answer: all of them under the last one, one *⋯* under older ones to open theirs. Pure.
+
+A button that could only refuse is left out: what concerns the next prompt stands under the last answer alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.bodies import Button, Card, Control, Row, Style, Verb
+from sessions.model import TurnKind, TurnStatus
+from sessions.stored import StoredTurn
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as its buttons see it. `turn` is the one in view, `posts_of` the one whose posts show it.
+
+    `alternatives` are the answers to the same prompt in order, if there are several. `is_last`: the next prompt
+    comes after this answer. `session_has_ended`: nothing comes after it.
+    """
+
+    turn: StoredTurn
+    posts_of: str
+    files: int = 0
+    has_calls: bool = False
+    alternatives: Sequence[str] = ()
+    is_last: bool = True
+    session_has_ended: bool = False
+
+    def button(self, verb: Verb, label: str, style: Style = Style.SECONDARY) -> Button:
+        return Button(Control(verb, self.turn.session_id, self.turn.id), label, style)
+
+
+def answer_rows(answer: Answer) -> tuple[Row, ...]:
+    """What stands under the answer in the channel."""
+    if answer.is_last:
+        return all_rows(answer)
+    more = Control(Verb.OPEN_ANSWER, answer.turn.session_id, answer.posts_of)
+    return ((Button(more, "⋯"),),)
+
+
+def opened_answer(answer: Answer) -> Card:
+    """What *⋯* opens, for one person."""
+    return Card(("What can be done with this answer:",), all_rows(answer))
+
+
+def all_rows(answer: Answer) -> tuple[Row, ...]:
+    """Every button that makes sense for the answer."""
+    rows = (_on_the_conversation(answer), _on_the_answer(answer))
+    return tuple(row for row in rows if row)
+
+
+def _on_the_conversation(answer: Answer) -> tuple[Button, ...]:
+    goes_on = answer.is_last and not answer.session_has_ended
+    row = []
+    if goes_on:
+        style = Style.PRIMARY if answer.turn.status is TurnStatus.CUT else Style.SECONDARY
+        row.append(answer.button(Verb.CONTINUE, "Continue", style))
+    if goes_on and answer.turn.kind is TurnKind.PROMPT:
+        control = Control(Verb.REGENERATE, answer.turn.session_id, answer.posts_of)
+        row.append(Button(control, "Regenerate"))
+    row.append(answer.button(Verb.BRANCH, "Branch"))
+    if goes_on:
+        row.append(answer.button(Verb.MODEL, "Model"))
+    row.append(answer.button(Verb.EXPORT, "Export"))
+    return tuple(row)
+
+
+def _on_the_answer(answer: Answer) -> tuple[Button, ...]:
+    row = list(_flips(answer))
+    if answer.files:
+        row.append(answer.button(Verb.FILES, f"Files ({answer.files})"))
+    if answer.has_calls:
+        row.append(answer.button(Verb.DETAILS, "Details"))
+    return tuple(row)
+
+
+def _flips(answer: Answer) -> Sequence[Button]:
+    """`‹ 2/3 ›`, where there are alternatives; `detail` is the turn that a click shows."""
+    turn_id, among = answer.turn.id, answer.alternatives
+    if len(among) < 2 or turn_id not in among:
+        return ()
+    root, here, count = among[0], among.index(turn_id), len(among)
+
+    def flip(label: str, to: int, *, disabled: bool) -> Button:
+        target = among[to] if not disabled else f"none {label}"
+        control = Control(Verb.ALTERNATIVE, answer.turn.session_id, root, target)
+        return Button(control, label, disabled=disabled)
+
+    return (
+        flip("‹", here - 1, disabled=here == 0),
+        flip(f"{here + 1}/{count}", here, disabled=True),
+        flip("›", (here + 1) % count, disabled=here == count - 1),
+    )

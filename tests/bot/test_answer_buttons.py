@@ -1,0 +1,81 @@
+"""The buttons under answers: a row under the last one only, and none that could only refuse."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.answer_buttons import Answer, all_rows, answer_rows, opened_answer
+from bot.bodies import Plain, Select
+from sessions.model import TurnId, TurnKind, TurnStatus
+from tests.bot.room import patient, room
+from tests.bot.test_controls import post
+from tests.bot.test_turn_flow import stored
+from tests.bot.ways import Town, core, fake, town, ways_in
+from tests.fakes.discord_server import FakeDiscord, Message
+from tests.fakes.discord_server.model import walk
+from tests.sessions.running_core import RunningCore, idle, reached
+
+__all__ = ["core", "fake", "patient", "town"]
+
+
+def labels(rows: object) -> list[str]:
+    assert isinstance(rows, tuple)
+    return [button.label for row in rows if not isinstance(row, Select) for button in row]
+
+
+def answer(kind: TurnKind = TurnKind.PROMPT, **facts: object) -> Answer:
+    turn = stored(TurnStatus.DONE, id=TurnId("b"), kind=kind)
+    return Answer(**{"turn": turn, "posts_of": "b", **facts})  # type: ignore[arg-type]  # the fields by name
+
+
+OFFERED = [
+    (answer(), ["Continue", "Regenerate", "Branch", "Model", "Export"]),
+    (answer(TurnKind.BACKGROUND), ["Continue", "Branch", "Model", "Export"]),
+    (answer(session_has_ended=True), ["Branch", "Export"]),
+    (answer(is_last=False), ["Branch", "Export"]),
+    (answer(is_last=False, files=2, has_calls=True), ["Branch", "Export", "Files (2)", "Details"]),
+    (answer(is_last=False, alternatives=("a", "b")), ["Branch", "Export", "‹", "2/2", "›"]),
+]
+
+
+@pytest.mark.parametrize(("facts", "offered"), OFFERED)
+def test_an_answer_offers_what_makes_sense_for_it(facts: Answer, offered: list[str]) -> None:
+    assert labels(all_rows(facts)) == labels(opened_answer(facts).rows) == offered
+    assert labels(answer_rows(facts)) == (offered if facts.is_last else ["⋯"])
+
+
+def shown(message: Message) -> list[str]:
+    return [part["label"] for part in walk(message.components) if "label" in part]
+
+
+async def test_only_the_last_answer_has_a_row_of_buttons(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path) as r:
+        for words in ("one", "two", "three"):
+            await r.session.prompt(words)
+            await r.settled()
+            assert [shown(each) for each in r.thread.from_bot[1:]][-2:-1] in ([], [["⋯"]])
+            await r.session.end()
+            await r.settled()
+        offered = [shown(each) for each in r.thread.from_bot[1:]]
+        assert offered == [["⋯"], ["⋯"], ["Continue", "Regenerate", "Branch", "Model", "Export"]]
+
+
+async def test_an_older_answer_opens_its_buttons_after_a_restart_too(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with ways_in(fake, core, town) as ways:
+        thread, session = await ways.started(town.ann, "demo:read a.txt")
+        turn = (await ways.turns(session))[0].turn
+        town.ann.send(thread, "demo:text second")
+        await reached(session, lambda snapshot: snapshot.message_count == 2)
+        await idle(session)
+        rows = answer_rows(Answer(turn, turn.id, is_last=False))
+        old = await post(ways, thread, Plain("First.", rows))
+    await fake.until_gone()
+    async with ways_in(fake, core, town) as ways:
+        opened = await town.ann.click(old, "⋯").settled()
+        assert opened.ephemeral
+        assert opened.reply is not None
+        assert shown(opened.reply) == ["Branch", "Export", "Details"]
+        details = await town.ann.click(opened.reply, "Details").settled()
+        assert "What Claude did" in details.text

@@ -11,7 +11,7 @@ Its lines have the shapes of the scripted CLI's. What a prompt makes it do stand
 
 import json
 import uuid
-from collections.abc import Callable, Container, Generator, Mapping
+from collections.abc import Callable, Container, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from backends.base import LaunchSpec
 from sessions.claude.locate import Cli
 from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.claude.transcript import Remains
-from sessions.conversations import Conversations, ReadBlock, ReadTurn
+from sessions.conversations import BranchPoint, Conversations, ReadBlock, ReadTurn, Standing
 from sessions.model import Text
 
 Row = dict[str, Any]
@@ -427,6 +427,14 @@ class MemoryConversations(Conversations):
             else:
                 found = []
         return []
+
+    def branch_point(
+        self, conversation_id: str, work_directory: Path, wanted: Sequence[str]
+    ) -> BranchPoint | None:
+        conversation = self._claude.conversations.get(conversation_id)
+        there = {each.uuid for each in conversation.messages} if conversation is not None else set()
+        found = next((uuid for uuid in wanted if uuid in there), None)
+        return BranchPoint(found, Standing.LIVE) if found is not None else None
 
     def turns_after(
         self, conversation_id: str, work_directory: Path, known: Container[str] = ()

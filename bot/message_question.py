@@ -31,7 +31,9 @@ class MessageQuestionControls:
             raise Refused("The message is gone.") from None
         quote = "\n".join(f"> {line}" for line in message.content[:_MAX_QUOTE].split("\n"))
         prompt = f"{question or 'Explain this.'}\n\nA message by {message.author.display_name}:\n{quote}"
+        # Its own origin: the thread is on somebody's message, so nothing there shows the question yet.
+        origin = f"discord:menu:{reply.interaction.id}"
         asked = msgspec.structs.replace(
-            asked_by(reply, prompt), anchor_id=message.id, files=incoming(message.attachments)
+            asked_by(reply, prompt), origin=origin, anchor_id=message.id, files=incoming(message.attachments)
         )
         await self._asker.ask(reply, asked)

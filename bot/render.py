@@ -25,7 +25,8 @@ _TAIL_CHARS = 95
 _OVER = frozenset(
     {TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT, TurnStatus.WITHDRAWN}
 )
-_TYPED_HERE = "discord:message:"
+_SHOWN_ALREADY = ("discord:message:", "discord:interaction:")
+"""Origins of prompts that the channel shows: in the message itself, or in the reply to the command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,9 @@ def render_turn(face: TurnFace, setting: Setting) -> list[PostWish]:
         return []
     anchored = {_tool_use(ask): ask_id for ask_id, ask in face.asks.items() if _tool_use(ask)}
     marks = {_tool_use(ask): mark for ask in face.asks.values() if (mark := ask_mark(ask))}
-    laid = list(face.flow.lay_out(anchored, marks=marks, over=face.over))
+    laid = list(
+        face.flow.lay_out(anchored, marks=marks, over=face.over, without_last_step=_has_line_of_its_own(face))
+    )
     if heading := _heading(face):
         laid = _headed(heading, laid)
     subject = face.subject
@@ -93,6 +96,17 @@ def render_turn(face: TurnFace, setting: Setting) -> list[PostWish]:
             case LaidAsk():
                 wishes.append(ask_wish(face.asks[each.ask_id], face, setting))
     return _ended(wishes, posts, face, setting) if face.over else _running(wishes, posts, face, setting)
+
+
+def _has_line_of_its_own(face: TurnFace) -> bool:
+    """Whether another quiet line stands at the end: a phone shows two of them as one mangled line."""
+    if face.over:
+        return face.replaced or face.turn.status in (TurnStatus.DONE, TurnStatus.INTERRUPTED)
+    return not _is_asking(face) and bool(face.waiting or face.flow.todo)
+
+
+def _is_asking(face: TurnFace) -> bool:
+    return any(ask.status is AskStatus.OPEN for ask in face.asks.values())
 
 
 def ask_wish(ask: StoredAsk, face: TurnFace | None, setting: Setting) -> PostWish:
@@ -129,7 +143,7 @@ def _heading(face: TurnFace) -> str:
             pass
     if turn.alternative_of is not None:
         return "-# Asked again"
-    if turn.origin.startswith(_TYPED_HERE) or not prompt:
+    if turn.origin.startswith(_SHOWN_ALREADY) or not prompt:
         return ""
     return f"> {prompt}"
 
@@ -147,7 +161,7 @@ def _headed(heading: str, laid: list[LaidPost | LaidAsk]) -> list[LaidPost | Lai
 def _running(wishes: list[PostWish], posts: int, face: TurnFace, setting: Setting) -> list[PostWish]:
     """The posts so far, with what goes on below the last one, and Stop."""
     subject = face.subject
-    asking = any(ask.status is AskStatus.OPEN for ask in face.asks.values())
+    asking = _is_asking(face)
     last_is_post = bool(wishes) and wishes[-1].subject == subject
     if not posts or not (last_is_post or asking):
         wishes.append(PostWish(subject, posts, Plain("")))
@@ -163,7 +177,8 @@ def _running(wishes: list[PostWish], posts: int, face: TurnFace, setting: Settin
 
 def _tail(face: TurnFace, *, asking: bool, empty: bool) -> str:
     if asking:
-        return "-# Waiting for your answer."
+        # The line of the step that asks says so already.
+        return "-# Waiting for your answer." if empty else ""
     if face.waiting:
         return f"-# {sentence(face.waiting, _TAIL_CHARS - 3)}"
     if face.flow.todo is not None:

@@ -4,8 +4,7 @@ Pure. Inputs are the tools' own, so every field is looked for and none is expect
 """
 
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from api.words.tools import telling_field, tool_label
@@ -16,6 +15,8 @@ from sessions.model import Thinking, ToolCall, ToolOutput
 CALL_CHARS = 80
 """How long a line is without its result."""
 RESULT_CHARS = 32
+EARLIER_CHARS = 32
+"""What `after_earlier` adds at most."""
 TODO_TOOL = "TodoWrite"
 _NAME_CHARS = 32
 _QUOTED = ("Grep", "WebSearch", "ToolSearch")
@@ -101,11 +102,12 @@ def thinking_line(block: Thinking) -> str:
     return f"-# Thought: {shown}" if shown else "-# Thought for a while"
 
 
-def earlier_line(names: Sequence[str]) -> str:
-    """One line for the calls that a group does not show any more: `-# 12 earlier steps: Read ×8, Bash ×4`."""
-    most = Counter(tool_label(name) for name in names).most_common(3)
-    listed = ", ".join(f"{escape_inline(name, 20)} ×{count}" for name, count in most)
-    return f"-# {counted(len(names), 'earlier step')}: {listed}"
+def after_earlier(line: str, earlier: int, failed: int) -> str:
+    """The line of a step that comes after others of its group: `-# 3 steps, 1 failed, then Bash pytest`."""
+    if not earlier:
+        return line
+    troubles = f", {failed} failed" if failed else ""
+    return f"-# {counted(earlier, 'step')}{troubles}, then {line.removeprefix('-# ')}"
 
 
 def todo_state(call: ToolCall) -> tuple[int, int, str] | None:

@@ -11,10 +11,11 @@ from bot.markdown.answer import LIMIT
 from bot.markdown.cards import escape_inline
 from bot.tool_lines import (
     CALL_CHARS,
+    EARLIER_CHARS,
     RESULT_CHARS,
     TODO_TOOL,
+    after_earlier,
     call_line,
-    earlier_line,
     result_mark,
     thinking_line,
     todo_state,
@@ -25,9 +26,8 @@ from sessions.model import Block, Note, Other, Text, Thinking, ToolCall, ToolOut
 
 __all__ = ["LaidAsk", "LaidPost", "TurnFlow"]
 
-MOST_LINES = 6
-"""Quiet lines of one group; of more, the first ones become one."""
-_GROUP_ROOM = (MOST_LINES + 1) * (CALL_CHARS + RESULT_CHARS + 4)
+_GROUP_ROOM = CALL_CHARS + RESULT_CHARS + EARLIER_CHARS + 4
+"""Room of a group of quiet lines: a phone shows several of them as one mangled line, so one stands for all."""
 _SHARED_ROOM = 1_000
 """Text begins in a post that has at least this much room; else in the next one."""
 _NOTE_CHARS = 110
@@ -143,32 +143,35 @@ class TurnFlow:
     # --- laying out -------------------------------------------------------------------------------------
 
     def lay_out(
-        self, asks: Mapping[str, str], *, marks: Mapping[str, str] | None = None, over: bool
+        self,
+        asks: Mapping[str, str],
+        *,
+        marks: Mapping[str, str] | None = None,
+        over: bool,
+        without_last_step: bool = False,
     ) -> Sequence[Laid]:
         """The posts in order; `over` says that nothing more comes.
 
         `asks` is tool use → ask, `marks` is tool use → what to say of it in place of its result.
+        `without_last_step` leaves out the line of steps at the end: another quiet line takes its place.
         """
         marks = marks or {}
         sheet = Sheet()
-        group: list[LinePart] = []
+        group: list[LinePart | ThoughtPart] = []
         for segment in self._segments:
-            if not isinstance(segment, LinePart):
+            if isinstance(segment, TextPart):
                 self._put_group(sheet, group, marks, over=over)
                 group = []
-            match segment:
-                case TextPart():
-                    self._put_text(sheet, segment)
-                case ThoughtPart():
-                    sheet.put("-# Thinking…", CALL_CHARS)
-                case LinePart():
-                    group.append(segment)
-                    if (ask_id := asks.get(_id_of(segment))) is not None:
-                        self._put_group(sheet, group, marks, over=over)
-                        group = []
-                        sheet.turn_over()
-                        sheet.laid.append(LaidAsk(ask_id))
-        self._put_group(sheet, group, marks, over=over)
+                self._put_text(sheet, segment)
+                continue
+            group.append(segment)
+            if (ask_id := asks.get(_id_of(segment))) is not None:
+                self._put_group(sheet, group, marks, over=over)
+                group = []
+                sheet.turn_over()
+                sheet.laid.append(LaidAsk(ask_id))
+        if not (without_last_step and group and _is_step(group[-1])):
+            self._put_group(sheet, group, marks, over=over)
         sheet.turn_over()
         return sheet.laid
 
@@ -182,22 +185,25 @@ class TurnFlow:
             sheet.files += post.files
 
     def _put_group(
-        self, sheet: Sheet, group: Sequence[LinePart], marks: Mapping[str, str], *, over: bool
+        self, sheet: Sheet, group: Sequence[LinePart | ThoughtPart], marks: Mapping[str, str], *, over: bool
     ) -> None:
+        """One line for the group: its last step, and how many came before."""
         if not group:
             return
         if LIMIT - sheet.used < _GROUP_ROOM:
             sheet.turn_over()
-        hidden = group[: 1 - MOST_LINES] if len(group) > MOST_LINES else ()
-        if hidden:
-            names = [each.call.name if each.call is not None else "Thought" for each in hidden]
-            sheet.put(earlier_line(names), CALL_CHARS + RESULT_CHARS)
-        for line in group[len(hidden) :]:
-            # What a result may add is counted from the beginning: what follows must not move when it comes.
-            reserved = len(line.words) + (RESULT_CHARS + 3 if line.call is not None else 0)
-            sheet.put(self._line(line, marks, over=over), reserved)
+        failed = sum(self._has_failed(each) for each in group[:-1])
+        line = after_earlier(self._line(group[-1], marks, over=over), len(group) - 1, failed)
+        # What steps to come may add is counted from the beginning: what follows must not move when they come.
+        sheet.put(line, _GROUP_ROOM)
 
-    def _line(self, line: LinePart, marks: Mapping[str, str], *, over: bool) -> str:
+    def _has_failed(self, line: LinePart | ThoughtPart) -> bool:
+        output = self._outputs.get(_id_of(line))
+        return output is not None and output.is_error
+
+    def _line(self, line: LinePart | ThoughtPart, marks: Mapping[str, str], *, over: bool) -> str:
+        if isinstance(line, ThoughtPart):
+            return "-# Thinking…"
         call = line.call
         if call is None:
             return line.words
@@ -211,5 +217,10 @@ def _is_open_text(segment: Part) -> bool:
     return isinstance(segment, TextPart) and bool(segment.open_key)
 
 
-def _id_of(line: LinePart) -> str:
-    return line.call.tool_use_id if line.call is not None else ""
+def _id_of(line: LinePart | ThoughtPart) -> str:
+    return line.call.tool_use_id if isinstance(line, LinePart) and line.call is not None else ""
+
+
+def _is_step(line: LinePart | ThoughtPart) -> bool:
+    """Whether the line tells of a step, not of something to remember."""
+    return isinstance(line, ThoughtPart) or line.call is not None

@@ -300,7 +300,7 @@ async def asked_again(r: Room) -> None:
 @scenario
 async def turns_that_nobody_typed_here(r: Room) -> None:
     s = r.session
-    await s.start(await s.queue("Look at\nthe *issue*", origin="discord:interaction:5"))
+    await s.start(await s.queue("Look at\nthe *issue*", origin="discord:menu:5"))
     await s.add(Text("I looked."), Note("compacted", "Compacted from 160,000 to 12,000 tokens."))
     await s.end()
     await r.settled()

@@ -1,5 +1,6 @@
 """Turns laid out over posts: limits, stability and restarts, for any content."""
 
+import itertools
 import time
 from collections.abc import Sequence
 
@@ -180,6 +181,47 @@ def test_a_restart_lays_out_the_same(content: list[Block], cuts: list[int]) -> N
                 at += size
         live.add(block)
     assert live.lay_out({}, over=True) == flow_of(content).lay_out({}, over=True)
+
+
+QUIET: list[tuple[TurnStatus, dict[str, object]]] = [
+    (TurnStatus.RUNNING, {}),
+    (TurnStatus.RUNNING, {"asks": {"ask-t5": ask_of("t5")}}),
+    (TurnStatus.RUNNING, {"waiting": "The usage limit is reached."}),
+    (TurnStatus.DONE, {}),
+    (TurnStatus.INTERRUPTED, {}),
+    (TurnStatus.DONE, {"replaced": True}),
+]
+
+
+@pytest.mark.parametrize("with_todo", [False, True])
+@pytest.mark.parametrize(("status", "facts"), QUIET)
+def test_no_quiet_line_stands_right_below_another(
+    status: TurnStatus, facts: dict[str, object], with_todo: bool
+) -> None:
+    steps: list[Block] = [ToolCall(f"t{n}", "Read", {"file_path": f"/w/{n}"}) for n in range(6)]
+    todo = ToolCall("t9", "TodoWrite", {"todos": [{"content": "One", "status": "in_progress"}]})
+    content = [Thinking("I look"), *steps[:3], Text("words"), *([todo] if with_todo else []), *steps[3:]]
+    face = TurnFace(stored(status), flow_of(content), **facts)  # type: ignore[arg-type]  # the fields by name
+    for wish in render_turn(face, SETTING):
+        lines = wish.body.content.split("\n") if isinstance(wish.body, Plain) else []
+        pairs = itertools.pairwise(lines)
+        assert not [pair for pair in pairs if all(line.startswith("-# ") for line in pair)], lines
+
+
+@pytest.mark.parametrize(
+    ("origin", "heading"),
+    [
+        ("discord:message:1", ""),
+        ("discord:interaction:1", ""),
+        ("discord:menu:1", "> ask\n"),
+        ("terminal:1", "> ask\n"),
+    ],
+)
+def test_a_prompt_is_quoted_only_where_nothing_shows_it_yet(origin: str, heading: str) -> None:
+    face = TurnFace(stored(TurnStatus.DONE, origin=origin), flow_of([Text("Words.")]))
+    body = render_turn(face, SETTING)[0].body
+    assert isinstance(body, Plain)
+    assert body.content.startswith(f"{heading}Words.")
 
 
 def test_pieces_that_overlap_or_come_twice_are_taken_once() -> None:

@@ -27,6 +27,7 @@ from api.core import AnyCommand, AnySessionCommand, AnySessionlessCommand, Core
 from api.finding import (
     FindingCommand,
     FindSession,
+    FindTurn,
     FoundConversation,
     FoundConversations,
     ListConversations,
@@ -89,10 +90,13 @@ from api.reading import (
     ReadingCommand,
     ReadTurn,
     ReadTurns,
+    ReadWorkPlace,
     SessionInfo,
     TurnPage,
     TurnView,
+    WorkPlace,
 )
+from api.refusals import NoteRefusal, RefusalsCommand
 
 __all__ = [
     "Accepted",
@@ -119,6 +123,7 @@ __all__ = [
     "ExportedFile",
     "FilesChanged",
     "FindSession",
+    "FindTurn",
     "FindingCommand",
     "FoundConversation",
     "FoundConversations",
@@ -135,6 +140,7 @@ __all__ = [
     "ManagingCommand",
     "MoveToFront",
     "Names",
+    "NoteRefusal",
     "Nothing",
     "Park",
     "PermissionRule",
@@ -150,7 +156,9 @@ __all__ = [
     "ReadStatistics",
     "ReadTurn",
     "ReadTurns",
+    "ReadWorkPlace",
     "ReadingCommand",
+    "RefusalsCommand",
     "Regenerate",
     "Rename",
     "RestoreSession",
@@ -174,4 +182,5 @@ __all__ = [
     "TurnView",
     "UsageRow",
     "WithdrawQueued",
+    "WorkPlace",
 ]

@@ -32,6 +32,7 @@ class Action(StrEnum):
     APPROVE = "answer_for_this_session"
     MANAGE = "manage_this_session"
     ADMINISTER = "administer_the_bridge"
+    NOTE_REFUSAL = "note_a_refusal"
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -75,6 +76,8 @@ _INCLUDED = {
 
 def may(actor: Actor, action: Action, session: SessionFacts | None = None) -> bool:
     """Whether `actor` may do `action`, to `session` where the action is about one."""
+    if action is Action.NOTE_REFUSAL:
+        return True  # the actor is who was turned away: the face writes it down for them
     match actor.role:
         case Role.ADMIN:
             return True

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from api.access import Actor, ActorSource
+from api.access import Action, Actor, ActorSource
 from api.administering import AdministeringCommand
 from api.command import Command, R
 from api.finding import FindingCommand
@@ -12,9 +12,10 @@ from api.managing import ManagingCommand
 from api.permissions import PermissionsCommand
 from api.prompting import PromptingCommand
 from api.reading import ReadingCommand
+from api.refusals import RefusalsCommand
 from sessions.events import Feed
 
-AnySessionlessCommand = FindingCommand | MakingCommand | AdministeringCommand
+AnySessionlessCommand = FindingCommand | MakingCommand | AdministeringCommand | RefusalsCommand
 """The commands that are not about one session."""
 AnySessionCommand = ReadingCommand | PromptingCommand | ManagingCommand | PermissionsCommand
 """The commands about one session."""
@@ -29,6 +30,10 @@ class Core(Protocol):
 
         Raises `NotAllowed`, and the `SessionError`s that the command's docstring names.
         """
+        ...
+
+    async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
+        """Whether `actor` may do `action` to the session, for what no command asks. False if there is none."""
         ...
 
     def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:

@@ -6,6 +6,7 @@ from api.access import Action
 from api.command import Command
 from api.reading import SessionInfo
 from sessions.model import Lifecycle
+from sessions.stored import StoredTurn
 
 
 class SessionPage(msgspec.Struct, frozen=True):
@@ -22,6 +23,15 @@ class FindSession(Command[SessionInfo], frozen=True, tag="find_session", kw_only
     reply = SessionInfo
     audited = False
     key: str
+
+
+class FindTurn(Command[StoredTurn], frozen=True, tag="find_turn", kw_only=True):
+    """The turn that the wish `origin` made, in a session that the actor may view. Raises `TurnNotFound`."""
+
+    action = Action.LIST
+    reply = StoredTurn
+    audited = False
+    origin: str
 
 
 class QuerySessions(Command[SessionPage], frozen=True, tag="query_sessions", kw_only=True):
@@ -84,5 +94,5 @@ class ListConversations(Command[FoundConversations], frozen=True, tag="list_conv
     limit: int = 50
 
 
-FindingCommand = FindSession | QuerySessions | ListProjects | ListConversations
+FindingCommand = FindSession | FindTurn | QuerySessions | ListProjects | ListConversations
 """The commands of this file."""

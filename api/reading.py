@@ -84,6 +84,13 @@ class ExportedFile(msgspec.Struct, frozen=True):
     data: bytes
 
 
+class WorkPlace(msgspec.Struct, frozen=True):
+    """Where Claude works: the branch and the last commit, empty where there are none."""
+
+    branch: str = ""
+    commit: str = ""
+
+
 class GetSession(SessionCommand[SessionInfo], frozen=True, tag="get_session", kw_only=True):
     """The session as it is now."""
 
@@ -120,6 +127,14 @@ class ReadAsk(SessionCommand[StoredAsk], frozen=True, tag="read_ask", kw_only=Tr
     ask_id: str
 
 
+class ReadWorkPlace(SessionCommand[WorkPlace], frozen=True, tag="read_work_place", kw_only=True):
+    """What git says of the work directory; empty if it is no repository of its own, or git takes too long."""
+
+    action = Action.VIEW
+    reply = WorkPlace
+    audited = False
+
+
 class ExportSession(SessionCommand[ExportedFile], frozen=True, tag="export_session", kw_only=True):
     """The session as a file: json (lossless), markdown or html (for reading, secrets redacted)."""
 
@@ -128,5 +143,5 @@ class ExportSession(SessionCommand[ExportedFile], frozen=True, tag="export_sessi
     format: ExportFormat = ExportFormat.MARKDOWN
 
 
-ReadingCommand = GetSession | ReadTurns | ReadTurn | ReadAsk | ExportSession
+ReadingCommand = GetSession | ReadTurns | ReadTurn | ReadAsk | ReadWorkPlace | ExportSession
 """The commands of this file."""

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from api import AnyCommand
-from api.access import Actor
+from api.access import Action, Actor
 from sessions.errors import SessionError
 from sessions.events import Feed
 
@@ -29,6 +29,15 @@ class Perform(msgspec.Struct, frozen=True, tag="perform", kw_only=True):
 
     id: int
     command: AnyCommand
+    actor: Actor | None = None
+
+
+class May(msgspec.Struct, frozen=True, tag="may", kw_only=True):
+    """Whether the actor may do `action` to the session: a `Reply` with true or false."""
+
+    id: int
+    action: Action
+    session_id: str
     actor: Actor | None = None
 
 
@@ -54,7 +63,7 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel", kw_only=True):
     id: int
 
 
-Request = Perform | Follow | Following | Cancel
+Request = Perform | May | Follow | Following | Cancel
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):

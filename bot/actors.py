@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from api.access import Actor, Role
 
 FACE = "discord"
+VIEWER = Actor("bridge:view", FACE, Role.ADMIN)
+"""The face itself: whatever it shows, and what it looks up before it knows who asks."""
 
 
 @dataclass(frozen=True, slots=True)

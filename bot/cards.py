@@ -3,12 +3,6 @@
 A colour never says anything that words do not say too. Each notice says what happened and what comes next.
 """
 
-import asyncio
-import os
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-
 from api import SessionInfo
 from api.words.notices import NOTICES, Tone
 from api.words.states import State, state_of
@@ -24,7 +18,6 @@ QUIET = 0x4E5058
 WAITING = 0xF0B232
 TROUBLED = 0xDA373C
 NEARLY_FULL = 0.8
-_GIT_DEADLINE_S = 2.0
 _BAR = 10
 
 # What comes next, where it is done with a command or button of Discord's.
@@ -32,58 +25,6 @@ _NEXT_HERE = {
     Topic.CONTEXT_FULL: "`/turn command compact` makes room; a new session begins with an empty one.",
 }
 _COLOURS = {Tone.MILD: WAITING, Tone.TROUBLE: TROUBLED}
-
-
-@dataclass(frozen=True, slots=True)
-class WorkPlace:
-    """Where Claude works: the branch and the last commit, empty where there are none."""
-
-    branch: str = ""
-    commit: str = ""
-
-
-async def read_work_place(directory: Path) -> WorkPlace:
-    """Ask git about `directory`, at most two seconds; an empty answer if it is not a repository of its own."""
-    try:
-        async with asyncio.timeout(_GIT_DEADLINE_S):
-            branch = await _git(directory, "symbolic-ref", "-q", "--short", "HEAD")
-            commit = await _git(directory, "log", "-1", "--no-show-signature", "--format=%h %s")
-            return WorkPlace(branch, commit)
-    except (TimeoutError, OSError):
-        return WorkPlace()
-
-
-async def _git(directory: Path, *arguments: str) -> str:
-    # The repository is not ours: nothing of its configuration may run, and no parent's is to be shown.
-    environment = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "GIT_CEILING_DIRECTORIES": str(directory.parent),
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_PAGER": "cat",
-    }
-    options = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "-c", "log.mailmap=false")
-    process = await asyncio.create_subprocess_exec(
-        "git",
-        "--no-pager",
-        *options,
-        *arguments,
-        cwd=directory,
-        env=environment,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        out, _ = await process.communicate()
-    except asyncio.CancelledError:
-        with suppress(ProcessLookupError):  # it would be taken for git's, and the cancellation lost
-            process.kill()
-        await process.wait()
-        raise
-    return out[:1000].decode(errors="replace").strip() if process.returncode == 0 else ""
 
 
 # --- status ---------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ class BridgeClient(commands.Bot):
         )
         keep_to_buckets(self)
         self.face = face = make_face(self)
-        self.refusal_audit = RefusalAudit(face)
+        self.refusal_audit = RefusalAudit(face.core)
         self.entry = Entry(face, self.refusal_audit, self.start_task)
         self.opener = Opener(face, self)
         self.asker = Asker(face, self.opener)

@@ -58,13 +58,12 @@ class Face:
     view: Shown
     access: AccessPolicy
     work_directory: Callable[[str], Awaitable[Path]]
-    may: Callable[[Actor, Action, str], Awaitable[bool]]
     now_ms: Callable[[], int]
     options: FaceOptions = field(default_factory=FaceOptions)
 
     async def check(self, actor: Actor, action: Action, session_id: str) -> None:
         """Raise `NotAllowed` unless `actor` may do `action` to the session: for what no command asks."""
-        if not await self.may(actor, action, session_id):
+        if not await self.core.may(actor, action, session_id):
             raise NotAllowed(action)
 
     async def directory_to_read(self, actor: Actor, session_id: str) -> Path:
@@ -72,6 +71,6 @@ class Face:
 
         Those who may only read along have what is in the thread. Raises `NotAllowed`.
         """
-        if not await self.may(actor, Action.PROMPT, session_id):
+        if not await self.core.may(actor, Action.PROMPT, session_id):
             raise NotAllowed("take_files_of_this_session")
         return await self.work_directory(session_id)

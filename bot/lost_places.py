@@ -8,12 +8,14 @@ import logging
 
 import discord
 
+from api import GetSession
+from bot.actors import VIEWER
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.markdown.cards import escape_inline
 from bot.rows import Place, load_fact, places_in, store_fact
-from sessions.model import Lifecycle, SessionId
-from sessions.rows import load_snapshot
+from sessions.errors import SessionNotFound
+from sessions.model import Lifecycle
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +33,16 @@ class LostPlaces:
     async def tell(self, channel_id: int, code: int) -> None:
         """Nothing can be written in the channel; `code` is Discord's reason. Raises `StorageError`."""
         for place in await places_in(self._face.db, channel_id):
-            snapshot = await load_snapshot(self._face.db, SessionId(place.session_id))
-            if snapshot is None or snapshot.lifecycle is Lifecycle.ENDED or not place.owner_id:
+            try:
+                info = await self._face.core.perform(VIEWER, GetSession(session_id=place.session_id))
+            except SessionNotFound:
+                continue
+            if info.lifecycle is Lifecycle.ENDED or not place.owner_id:
                 continue
             fact = f"lost:{place.session_id}"
             if await load_fact(self._face.db, fact) == str(channel_id):
                 continue
-            if await self._tell_owner(place, _words(place, snapshot.title, code)):
+            if await self._tell_owner(place, _words(place, info.title, code)):
                 await self._face.db.write([store_fact(fact, str(channel_id))])
 
     async def _tell_owner(self, place: Place, words: str) -> bool:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import discord
 
-from api import Branch, CreateSession, GetOrCreateSession, SessionInfo
+from api import Branch, CreateSession, GetOrCreateSession, GetSession, SessionInfo
 from api.access import Action, Actor, authorize
-from bot.actors import core_id
+from bot.actors import VIEWER, core_id
 from bot.delivery_rows import forget_posts_elsewhere
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
@@ -21,9 +21,8 @@ from bot.rows import Place, insert_place, places_in
 from bot.scopes import SessionScope
 from bot.threads import ThreadFound, Threads
 from faults import crash_point
-from sessions.errors import SessionError
-from sessions.model import Lifecycle, PermissionMode, SessionId
-from sessions.rows import load_snapshot
+from sessions.errors import SessionError, SessionNotFound
+from sessions.model import Lifecycle, PermissionMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +164,10 @@ class Opener:
     async def _is_taken(self, thread_id: int) -> bool:
         """Whether a session that has not ended is shown in the thread."""
         for place in await places_in(self._face.db, thread_id):
-            snapshot = await load_snapshot(self._face.db, SessionId(place.session_id))
-            if snapshot is not None and snapshot.lifecycle is not Lifecycle.ENDED:
-                return True
+            with suppress(SessionNotFound):
+                info = await self._face.core.perform(VIEWER, GetSession(session_id=place.session_id))
+                if info.lifecycle is not Lifecycle.ENDED:
+                    return True
         return False
 
     async def bring_in(self, actor: Actor, thread_id: int) -> None:

@@ -2,10 +2,18 @@
 
 import msgspec
 
-from api import Clear, ClearAll, GetSession, HoldForAll, QuerySessions, ReadPermissions, TakeBackPermission
+from api import (
+    Clear,
+    ClearAll,
+    GetSession,
+    HoldForAll,
+    QuerySessions,
+    ReadPermissions,
+    ReadWorkPlace,
+    TakeBackPermission,
+)
 from api.access import Action, Role
 from bot.bodies import Body, Card, Control, Verb
-from bot.cards import read_work_place
 from bot.entry import Reply
 from bot.errors import ControlGone
 from bot.face import Face
@@ -68,10 +76,10 @@ async def opened_body(face: Face, reply: Reply, session_id: str) -> Card:
     return opened_card(
         Opened(
             info=info,
-            place=await read_work_place(await face.work_directory(info.id)),
+            place=await face.core.perform(reply.actor, ReadWorkPlace(session_id=info.id)),
             channel_id=shown_at.channel_id if shown_at else None,
             terminal_hint=code_block(hint, "", 300) if hint else "",
-            may=frozenset([each for each in Action if await face.may(reply.actor, each, info.id)]),
+            may=frozenset([each for each in Action if await face.core.may(reply.actor, each, info.id)]),
         )
     )
 

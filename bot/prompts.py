@@ -13,6 +13,7 @@ import msgspec
 from api import (
     Command,
     EditQueued,
+    FindTurn,
     GetSession,
     Nothing,
     SendMessage,
@@ -20,6 +21,7 @@ from api import (
     WithdrawQueued,
 )
 from api.access import Actor, Role
+from bot.actors import VIEWER
 from bot.attachments import fetch_files, with_files
 from bot.delivery_rows import is_being_opened
 from bot.errors import CONNECTION_BROKEN, sentence_for
@@ -36,7 +38,6 @@ from bot.session_lookup import session_place
 from bot.wording import duration
 from sessions.errors import IllegalMove, NotAllowed, PromptRefused, SessionNotFound, TurnNotFound
 from sessions.model import Lifecycle, TurnStatus
-from sessions.rows import find_turn_by_origin
 from sessions.stored import StoredTurn
 from sessions.title import title_from
 
@@ -174,7 +175,7 @@ class PromptHandler:
     # --- the queue --------------------------------------------------------------------------------------
 
     async def _edited(self, row: InboxRow, body: MessageBody) -> str:
-        turn = await find_turn_by_origin(self._face.db, origin_of(body.message_id))
+        turn = await self._turn_of(origin_of(body.message_id))
         if turn is None:
             return "no prompt"
         content = with_files(self._said(body), turn.attachments)
@@ -188,13 +189,19 @@ class PromptHandler:
         return note
 
     async def _deleted(self, row: InboxRow) -> str:
-        turn = await find_turn_by_origin(self._face.db, origin_of(int(row.body["message_id"])))
+        turn = await self._turn_of(origin_of(int(row.body["message_id"])))
         if turn is None:
             return "no prompt"
         actor = await self._members.actor(row.author_id, int(row.body["guild_id"]))
         return await self._change_queue(
             actor, turn, WithdrawQueued(session_id=turn.session_id, turn_id=turn.id)
         )
+
+    async def _turn_of(self, origin: str) -> StoredTurn | None:
+        try:
+            return await self._face.core.perform(VIEWER, FindTurn(origin=origin))
+        except TurnNotFound:
+            return None
 
     async def _change_queue(self, actor: Actor, turn: StoredTurn, wish: Command[Nothing]) -> str:
         """Change a prompt if it still waits; what Claude has read already stays as it is."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from api import Core, GetSession, SessionInfo
-from api.access import Actor, Role
+from bot.actors import VIEWER
 from bot.bodies import PostWish
 from bot.cards import context_notice
 from bot.posting import Posts, SessionGone
@@ -27,7 +27,6 @@ from sessions.model import Activity, AskId, Blocker, Lifecycle, TurnId
 from sessions.rows import load_ask, load_turn
 from storage import Database
 
-VIEWER = Actor("bridge:view", "discord", Role.ADMIN)
 _OLD_STATUS_EVERY_S = 60.0
 _OLD_MESSAGE_MS = 50 * 60 * 1000  # Discord slows edits of messages older than an hour
 _DISCORD_EPOCH_MS = 1_420_070_400_000

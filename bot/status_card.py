@@ -6,11 +6,11 @@ The opened card is made of `SECTIONS`: a new one is a function that gets an `Ope
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from api import SessionInfo
+from api import SessionInfo, WorkPlace
 from api.access import Action
 from api.prices import price_mark
 from bot.bodies import Button, Card, Control, Row, Verb
-from bot.cards import QUIET, TROUBLED, WAITING, WORKING, WorkPlace, context_bar, state_words
+from bot.cards import QUIET, TROUBLED, WAITING, WORKING, context_bar, state_words
 from bot.markdown.cards import escape_inline, one_line
 from bot.wording import MODES, counted, model_name, model_words, moment, money, person
 from sessions.model import Activity, Blocker, Lifecycle

@@ -25,11 +25,12 @@ from typing import Self
 import discord
 
 from api import Core, GetSession
+from bot.actors import VIEWER
 from bot.pace import Pace, Paces
 from bot.posting import Posting
 from bot.pump import Pump, Unit
 from bot.rows import Place, load_place, places_behind, store_fact
-from bot.session_units import VIEWER, Around, ViewOptions
+from bot.session_units import Around, ViewOptions
 from bot.shown_session import ShownSession
 from bot.traffic import LoopTimer, Traffic, Urgency
 from bot.transport import DiscordTransport

@@ -126,7 +126,7 @@ class _Connection:
             await self._refuse(_id_of(line), f"The request cannot be understood: {error}.")
             return
         match request:
-            case wire.Perform():
+            case wire.Perform() | wire.May():
                 await self._free.acquire()
                 tasks.create_task(self._perform(request), name="control request")
             case wire.Follow() if len(self._follows) >= _AT_ONCE or request.id in self._follows:
@@ -144,16 +144,22 @@ class _Connection:
             case _:
                 assert_never(request)
 
-    async def _perform(self, request: wire.Perform) -> None:
-        command: Command[Any] = request.command
+    async def _perform(self, request: wire.Perform | wire.May) -> None:
         try:
-            done = await self._core.perform(request.actor or self._actor, command)
+            done = await self._done(request)
             answer: wire.Response = wire.Reply(request.id, msgspec.Raw(msgspec.json.encode(done)))
         except Exception as error:
             answer = _failed(request.id, error)
         finally:
             self._free.release()
         await self._answers.put(answer)
+
+    async def _done(self, request: wire.Perform | wire.May) -> object:
+        actor = request.actor or self._actor
+        if isinstance(request, wire.May):
+            return await self._core.may(actor, request.action, request.session_id)
+        command: Command[Any] = request.command
+        return await self._core.perform(actor, command)
 
     async def _follow(self, request: wire.Follow) -> None:
         feed = self._core.follow(self._source(request), request.session_id, request.after)

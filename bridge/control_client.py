@@ -10,7 +10,7 @@ from typing import TypeVar, assert_never, cast
 import msgspec
 
 from api import AnyCommand, Command, wire
-from api.access import Actor, ActorSource
+from api.access import Action, Actor, ActorSource
 from bridge import control_socket
 from bridge.background_task import running
 from sessions.errors import CoreLost, SessionError
@@ -40,17 +40,25 @@ class ControlClient:
 
     async def perform(self, actor: Actor, command: Command[R]) -> R:
         """See `api.Core.perform`."""
+        wish = cast("AnyCommand", command)
+        body = await self._asked(wire.Perform(id=next(self._ids), command=wish, actor=actor))
+        return cast("R", msgspec.json.decode(body, type=command.reply))
+
+    async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
+        """See `api.Core.may`."""
+        request = wire.May(id=next(self._ids), action=action, session_id=session_id, actor=actor)
+        return msgspec.json.decode(await self._asked(request), type=bool)
+
+    async def _asked(self, request: wire.Perform | wire.May) -> msgspec.Raw:
         if self._lost:
             raise _lost()
-        request_id = next(self._ids)
         answer: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
-        self._waiting[request_id] = answer
+        self._waiting[request.id] = answer
         try:
-            await self._line.send(wire.Perform(id=request_id, command=cast("AnyCommand", command), actor=actor))
-            body = await answer
+            await self._line.send(request)
+            return await answer
         finally:
-            self._waiting.pop(request_id, None)
-        return cast("R", msgspec.json.decode(body, type=command.reply))
+            self._waiting.pop(request.id, None)
 
     async def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
         """See `api.Core.follow`. On a connection of its own, so that a slow reader delays nothing else."""

@@ -73,7 +73,6 @@ def _face(core: OpenCore, view: View) -> Face:
         view=view,
         access=access_policy(core.settings),
         work_directory=work_directory,
-        may=core.service.may,
         now_ms=core.manager.now_ms,
         options=FaceOptions(
             scope=core.settings.session_scope,

@@ -18,6 +18,7 @@ from service.parts import ServiceParts
 from service.permissions import rule
 from service.prompting import talk
 from service.reading import read
+from service.refusals import note_refusal
 from service.session_info import session_facts
 from service.usage_rows import audit_entry
 from sessions.errors import NotAllowed, SessionNotFound
@@ -60,7 +61,7 @@ class SessionService:
         return follow_session(self._parts, who, session_id, after)
 
     async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
-        """Whether `actor` may do `action` to the session; False when there is no such session."""
+        """See `api.Core.may`."""
         try:
             session = await self._manager.get_session(session_id)
         except SessionNotFound:
@@ -95,6 +96,8 @@ class SessionService:
             return await find(self._parts, actor, command)
         if isinstance(command, c.MakingCommand):
             return await make(self._parts, actor, command)
+        if isinstance(command, c.RefusalsCommand):
+            return await note_refusal(self._parts, actor, command)
         return await administer(self._parts, command)
 
     async def _do_with(self, session: Session, actor: Actor, command: c.AnySessionCommand) -> object:

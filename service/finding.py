@@ -11,8 +11,9 @@ from service.session_info import session_facts, session_info
 from service.session_list import list_sessions
 from sessions import rows
 from sessions.claude.transcript import StoredConversation
-from sessions.errors import SessionNotFound
+from sessions.errors import SessionNotFound, TurnNotFound
 from sessions.manager import SessionManager
+from sessions.stored import StoredTurn
 from sessions.work_directory import list_projects
 
 
@@ -22,6 +23,8 @@ async def find(parts: ServiceParts, actor: Actor, command: c.FindingCommand) -> 
     match command:
         case c.FindSession():
             return await _find_session(manager, actor, command)
+        case c.FindTurn():
+            return await _find_turn(manager, actor, command)
         case c.QuerySessions():
             sessions, cursor = await list_sessions(manager, actor, command)
             return c.SessionPage(tuple(session_info(manager, each) for each in sessions), cursor)
@@ -41,6 +44,14 @@ async def _find_session(manager: SessionManager, actor: Actor, command: c.FindSe
     session = await manager.get_session(known)
     authorize(actor, Action.VIEW, await session_facts(session))
     return session_info(manager, session)
+
+
+async def _find_turn(manager: SessionManager, actor: Actor, command: c.FindTurn) -> StoredTurn:
+    turn = await rows.find_turn_by_origin(manager.db, command.origin)
+    if turn is None:
+        raise TurnNotFound("")
+    authorize(actor, Action.VIEW, await session_facts(await manager.get_session(turn.session_id)))
+    return turn
 
 
 def _found(conversation: StoredConversation) -> c.FoundConversation:

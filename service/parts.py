@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from service.quotas import Budget
+from service.refusal_bound import RefusalBound
 from sessions.manager import SessionManager
 
 
@@ -16,4 +17,5 @@ class ServiceParts:
     manager: SessionManager
     budget: Budget = field(default_factory=Budget)
     secrets: tuple[str, ...] = ()
+    refusals: RefusalBound = field(default_factory=RefusalBound)
     ask_again_s: float = 50.0

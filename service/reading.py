@@ -1,11 +1,13 @@
 """Carries out the commands of `api/reading.py`."""
 
+from pathlib import Path
 from typing import assert_never
 
 import api as c
 from service.exporting import SUFFIX, export_session
 from service.parts import ServiceParts
 from service.session_info import session_info
+from service.work_place import read_work_place
 from sessions import rows
 from sessions.errors import SessionNotFound, TurnNotFound
 from sessions.model import AskId, TurnId
@@ -28,6 +30,8 @@ async def read(parts: ServiceParts, session: Session, command: c.ReadingCommand)
             return await _turn_view(session, TurnId(command.turn_id))
         case c.ReadAsk():
             return await _ask(session, AskId(command.ask_id))
+        case c.ReadWorkPlace():
+            return await read_work_place(Path(session.snapshot.work_directory))
         case c.ExportSession():
             redactor = Redactor(parts.secrets)
             data = await export_session(session, command.format, redactor)

@@ -18,6 +18,7 @@ _REQUIRED: dict[str, Any] = {
     "conversation_id": "01890000-0000-7000-8000-00000000000c",
     "data": b"{}",
     "decision": Allow(),
+    "door": "use_the_bot",
     "grantee": "discord:7",
     "key": "key",
     "level": ShareLevel.VIEW,
@@ -26,6 +27,7 @@ _REQUIRED: dict[str, Any] = {
     "name": "compact",
     "origin": "an origin",
     "rule_id": 7,
+    "session_id": "01890000-0000-7000-8000-000000000001",
     "title": "A title",
     "turn_id": "no-such-turn",
 }

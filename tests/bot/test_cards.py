@@ -13,18 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from api import SessionInfo
+from api import SessionInfo, WorkPlace
 from api.access import Action
 from bot import wording
 from bot.ask_face import AskFace, whole_ask
 from bot.asks_cards import ask_card
 from bot.bodies import Body, Button, Card, Control, File, Option, Plain, Row, Select, Verb
-from bot.cards import WorkPlace, context_bar, context_notice, notice, read_work_place
+from bot.cards import context_bar, context_notice, notice
 from bot.discord_bodies import MAX_CARD_CHARS, MAX_LABEL, MAX_OPTION, edit_kwargs, message_kwargs, view_of
 from bot.status_card import Opened, opened_card, status_card, status_line
 from bot.tool_lines import CALL_CHARS, RESULT_CHARS, call_line, result_mark
 from bot.transport import fingerprint
 from service.session_info import info_of
+from service.work_place import read_work_place
 from sessions.events import Noticed
 from sessions.model import (
     Activity,

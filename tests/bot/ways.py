@@ -142,7 +142,6 @@ async def ways_in(
             view=view if make_view is None else make_view(client),
             access=town.policy,
             work_directory=work_directory,
-            may=core.service.may,
             now_ms=core.manager.now_ms,
             options=face_options or options(fake),
         )

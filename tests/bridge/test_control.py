@@ -35,6 +35,7 @@ class FakeCore:
 
     def __init__(self) -> None:
         self.asked: list[tuple[Actor, c.Command[Any]]] = []
+        self.asked_rights: list[tuple[Actor, Action, str]] = []
         self.answer: Any = c.Stopped(True)
         self.waits = asyncio.Event()
         self.waits.set()
@@ -49,6 +50,10 @@ class FakeCore:
         if isinstance(self.answer, Exception):
             raise self.answer
         return cast("R", self.answer)
+
+    async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
+        self.asked_rights.append((actor, action, session_id))
+        return session_id == SESSION
 
     async def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[e.Feed, None]:
         self.following += 1
@@ -124,6 +129,11 @@ async def test_a_command_and_its_reply_travel_with_the_actor(core: FakeCore, cli
     command = c.SendMessage(session_id=SESSION, content="\u2028\n é 🎉", origin="o")
     assert await client.perform(ME, command) == core.answer
     assert core.asked == [(ME, command)]
+
+
+async def test_who_may_is_asked_from_afar_too(core: FakeCore, client: ControlClient) -> None:
+    assert [await client.may(ME, Action.PROMPT, each) for each in (SESSION, "other")] == [True, False]
+    assert core.asked_rights == [(ME, Action.PROMPT, SESSION), (ME, Action.PROMPT, "other")]
 
 
 def every_error() -> list[errors.SessionError]:

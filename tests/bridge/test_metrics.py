@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientSession
 
 from api import Command, ReadStatistics, Statistics, Totals, UsageRow
-from api.access import Actor, ActorSource
+from api.access import Action, Actor, ActorSource
 from bridge.metrics import CONTENT_TYPE, exposition, keep_file, serving
 from sessions.errors import SessionError
 from sessions.events import Feed
@@ -43,6 +43,9 @@ class Figures:
         if self.fails >= 0:
             raise SessionError("not now")
         return cast("R", FIGURES)
+
+    async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
+        raise NotImplementedError
 
     def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
         raise NotImplementedError

@@ -100,7 +100,6 @@ class BotOfNow:
             view=self.view,
             access=AccessPolicy(frozenset({GUILD}), admin_ids=frozenset(PEOPLE)),
             work_directory=work_directory,
-            may=self.service.may,
             now_ms=self.manager.now_ms,
         )
 

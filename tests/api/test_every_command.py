@@ -1,0 +1,84 @@
+"""Every command stands in the table of who may give it, and every face can name it: none is forgotten."""
+
+import msgspec
+import pytest
+
+import api as c
+from api import wire
+from api.access import Action, Actor, Role, SessionFacts, may
+from sessions.model import ShareLevel
+from tests.api.every_command import ALL, OF_ONE_SESSION, example
+
+OWNER = "discord:1"
+# Who may give it at the least: everybody below in the list may not, everybody above may.
+RANKS = ["nobody", "viewer", "viewer, shared", "user", "view", "prompt", "approve", "owner", "admin"]
+LEAST = {
+    "nobody": {"note_refusal"},
+    "viewer": {"find_session", "find_turn", "query_sessions"},
+    "viewer, shared": {
+        *("get_session", "read_turns", "read_turn", "read_ask", "read_work_place", "read_permissions"),
+        "export_session",
+    },
+    "user": {"create_session", "get_or_create_session", "import_session", "list_projects"},
+    "prompt": {
+        *("send_message", "run_command", "continue", "regenerate", "edit_queued", "withdraw_queued"),
+        *("move_to_front", "send_now", "interrupt", "rewind_files", "branch"),
+    },
+    "approve": {"answer_ask"},
+    "owner": {
+        *("set_model", "set_mode", "rename", "pin", "share", "park", "hand_over", "clear", "restore_session"),
+        "take_back_permission",
+    },
+    "admin": {
+        *("clear_all", "read_statistics", "read_audit", "plan_retention", "apply_retention"),
+        *("hold_for_all", "list_conversations", "adopt_conversation"),
+    },
+}
+UNWRITTEN = {"note_refusal"}
+"""Commands that are not reading, and write their own row of the audit or none."""
+
+
+def _somebody(rank: str) -> tuple[Actor, SessionFacts]:
+    shares = {level.value: {"discord:2": level} for level in ShareLevel}
+    match rank:
+        case "nobody" | "viewer" | "user" | "admin":
+            return Actor("discord:2", "discord", Role(rank)), SessionFacts(OWNER)
+        case "viewer, shared":
+            return Actor("discord:2", "discord", Role.VIEWER), SessionFacts(OWNER, shares["approve"])
+        case "owner":
+            return Actor(OWNER, "discord", Role.USER), SessionFacts(OWNER)
+        case _:
+            return Actor("discord:2", "discord", Role.USER), SessionFacts(OWNER, shares[rank])
+
+
+def tag_of(kind: type[c.Command[object]]) -> str:
+    return str(kind.__struct_config__.tag)
+
+
+def test_the_table_has_every_command_once() -> None:
+    listed = [tag for tags in LEAST.values() for tag in tags]
+    assert sorted(listed) == sorted(tag_of(kind) for kind in ALL)
+
+
+@pytest.mark.parametrize("kind", ALL, ids=tag_of)
+def test_a_command_is_given_by_whom_the_table_says_and_by_nobody_below(kind: type[c.Command[object]]) -> None:
+    least = next(rank for rank, tags in LEAST.items() if tag_of(kind) in tags)
+    is_about_one = kind in OF_ONE_SESSION
+    for rank in RANKS:
+        actor, facts = _somebody(rank)
+        outranks = RANKS.index(rank) >= RANKS.index(least)
+        # A viewer stays one, whatever is shared with them; a session that is not theirs is nobody's.
+        if rank == "viewer, shared":
+            outranks = kind.action in (Action.LIST, Action.VIEW, Action.NOTE_REFUSAL)
+        if rank == "user" and is_about_one:
+            outranks = False
+        assert may(actor, kind.action, facts if is_about_one else None) is outranks, rank
+
+
+@pytest.mark.parametrize("kind", ALL, ids=tag_of)
+def test_a_command_says_whether_it_is_written_down_and_travels_whole(kind: type[c.Command[object]]) -> None:
+    reads = kind.action in (Action.VIEW, Action.LIST) or tag_of(kind).startswith(("read_", "plan_", "list_"))
+    changes = tag_of(kind) == "export_session"
+    assert kind.audited is (tag_of(kind) not in UNWRITTEN and (changes or not reads))
+    request = wire.Perform(id=1, command=example(kind))  # type: ignore[arg-type]  # one of the union
+    assert wire.requests.decode(msgspec.json.encode(request)) == request

@@ -46,6 +46,7 @@ from api.making import (
 from api.managing import (
     Branch,
     Clear,
+    EndLeftRunning,
     HandOver,
     Handover,
     ManagingCommand,
@@ -119,6 +120,7 @@ __all__ = [
     "Core",
     "CreateSession",
     "EditQueued",
+    "EndLeftRunning",
     "ExportSession",
     "ExportedFile",
     "FilesChanged",

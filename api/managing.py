@@ -65,6 +65,16 @@ class Pin(SessionCommand[SessionInfo], frozen=True, tag="pin", kw_only=True):
     pinned: bool = True
 
 
+class EndLeftRunning(SessionCommand[SessionInfo], frozen=True, tag="end_left_running", kw_only=True):
+    """End what Claude's tools have left running (`SessionInfo.left_running`); Claude's process stays.
+
+    Raises `ClaudeUnavailable` if something of it cannot be ended.
+    """
+
+    action = Action.PROMPT
+    reply = SessionInfo
+
+
 class Share(SessionCommand[Nothing], frozen=True, tag="share", kw_only=True):
     """Share with a user or group id, or take the share back (`level` None)."""
 
@@ -111,5 +121,17 @@ class RestoreSession(SessionCommand[SessionInfo], frozen=True, tag="restore_sess
     key: str | None = None
 
 
-ManagingCommand = Branch | SetModel | SetMode | Rename | Pin | Share | Park | HandOver | Clear | RestoreSession
+ManagingCommand = (
+    Branch
+    | SetModel
+    | SetMode
+    | Rename
+    | Pin
+    | EndLeftRunning
+    | Share
+    | Park
+    | HandOver
+    | Clear
+    | RestoreSession
+)
 """The commands of this file."""

@@ -10,6 +10,7 @@ from sessions.model import (
     Block,
     Blocker,
     ExportFormat,
+    LeftProcess,
     Lifecycle,
     PermissionMode,
     SessionId,
@@ -22,7 +23,8 @@ from sessions.stored import StoredAsk, StoredTurn
 class SessionInfo(msgspec.Struct, frozen=True):
     """A session as faces show it. `place_in_line` counts sessions that get a process first.
 
-    `list_price_usd` is the part of `cost_usd` that no API key paid: it is no bill.
+    `list_price_usd` is the part of `cost_usd` that no API key paid: it is no bill. `left_running` is what
+    Claude's tools started and left; `EndLeftRunning` ends it.
     """
 
     id: SessionId
@@ -54,6 +56,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     last_event: int
     work_directory_name: str
     list_price_usd: float = 0.0
+    left_running: tuple[LeftProcess, ...] = ()
     terminal_hint: str = ""
     place_in_line: int | None = None
 

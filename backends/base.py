@@ -125,6 +125,14 @@ class HostUsage:
     processes: int
 
 
+class LeftRunning(msgspec.Struct, frozen=True):
+    """A process that the program's tools left running. `command` is its command line, perhaps cut."""
+
+    pid: int
+    start: str
+    command: str
+
+
 @dataclass(frozen=True, slots=True)
 class HostExit:
     """How the host ended: the program's exit code (negative: a signal), or None when nobody saw it end."""
@@ -219,6 +227,20 @@ class Host(Protocol):
 
     def usage(self) -> HostUsage:
         """What the tree uses now; zeros once it has ended."""
+        ...
+
+    def left_running(self) -> Sequence[LeftRunning]:
+        """What the program's tools started and left running, oldest first, also after the program's end.
+
+        What the program itself speaks with (servers on its pipes) is not among them. Blocks briefly.
+        """
+        ...
+
+    async def end_left_running(self, grace_s: float) -> None:
+        """End what `left_running` tells of, and its children: TERM, after `grace_s` KILL. The program stays.
+
+        Raises `Unkillable` after another `grace_s`.
+        """
         ...
 
     def terminal_hint(self) -> str:

@@ -20,16 +20,18 @@ from backends.base import (
     InputLine,
     Launched,
     LaunchFailed,
+    LeftRunning,
     LogCut,
     OutputLine,
 )
 from backends.deaths import DeathWatch
 from backends.directory import MARKER, HostDirectory, HostPids
 from backends.input_log import append_missing
+from backends.left_running import left_running
 from backends.log_watch import LogWatch
 from backends.output_log import read_lines
-from backends.stopping import end_tree, kill_now
-from machine import ProcessRow
+from backends.stopping import end_left_running, end_tree, kill_now
+from machine import ProcessId, ProcessRow
 
 # How long the shell may take to write the exit code once the program is dead, before it counts as hung.
 _EXIT_WRITTEN_S = 5.0
@@ -77,6 +79,8 @@ class LocalHost:
         self._terminal = terminal
         self._feeding = asyncio.Lock()
         self._program = pids.program if (pids := directory.pids()) else None
+        # Asked while it lives: once all of the host is dead, nothing tells what served it.
+        self._session = _session_of(self._program) if self._program is not None else None
 
     @property
     def ref(self) -> HostRef:
@@ -156,6 +160,12 @@ class LocalHost:
             processes=len(members),
         )
 
+    def left_running(self) -> Sequence[LeftRunning]:
+        return left_running(self._directory, self._session)
+
+    async def end_left_running(self, grace_s: float) -> None:
+        await end_left_running(self._directory, self._session, self._watches.deaths, grace_s)
+
     def terminal_hint(self) -> str:
         return self._terminal.hint()
 
@@ -202,3 +212,8 @@ class LocalHost:
             raise LaunchFailed("the follower", reason=str(error)) from error
         finally:
             os.close(fifo)
+
+
+def _session_of(program: ProcessId) -> int | None:
+    row = machine.this().read_process(program.pid)
+    return row.session if row is not None and row.process == program else None

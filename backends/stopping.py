@@ -4,12 +4,14 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import machine
 from backends import processes
 from backends.base import Unkillable
 from backends.deaths import DeathWatch
 from backends.directory import MARKER, HostDirectory
+from backends.left_running import processes_left_running
 from machine import ProcessId, ProcessRow
 
 # How long the shell may take to write the exit code and to end the follower once the program is dead.
@@ -77,6 +79,18 @@ async def end_tree(directory: HostDirectory, deaths: DeathWatch, grace_s: float)
         left = tree.living()
         if left:
             raise Unkillable(sorted(process.pid for process in left))
+
+
+async def end_left_running(
+    directory: HostDirectory, session: int | None, deaths: DeathWatch, grace_s: float
+) -> None:
+    """TERM, KILL after `grace_s`, for what tools left running. Raises `Unkillable` as `end_tree` does."""
+    find = partial(processes_left_running, directory, session)
+    kill_s = max(grace_s, _LEAST_KILL_S)
+    if await _signalled_to_death(find, signal.SIGTERM, deaths, grace_s):
+        return
+    if not await _signalled_to_death(find, signal.SIGKILL, deaths, kill_s) and (left := find()):
+        raise Unkillable(sorted(process.pid for process in left))
 
 
 async def kill_now(these: Iterable[ProcessId], deaths: DeathWatch) -> None:

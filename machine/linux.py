@@ -90,6 +90,13 @@ class LinuxMachine:
                         found.add(row.process)
         return found
 
+    def command_of(self, pid: int) -> str:
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return ""
+        return words.rstrip(b"\0").replace(b"\0", b" ").decode("utf-8", "replace")
+
     def values_of(self, variable: str) -> set[str]:
         start = f"{variable}=".encode()
         found: set[str] = set()

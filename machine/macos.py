@@ -77,6 +77,9 @@ class MacMachine:
                 found.add(pid)
         return self._living(found - {os.getpid()})
 
+    def command_of(self, pid: int) -> str:
+        return self._run("ps", "-wwo", "command=", "-p", str(pid)).strip()
+
     def values_of(self, variable: str) -> set[str]:
         start = f"{variable}="
         words = self._run("ps", "-axEwwo", "pid=,command=").split()

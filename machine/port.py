@@ -80,6 +80,10 @@ class Machine(Protocol):
         """
         ...
 
+    def command_of(self, pid: int) -> str:
+        """The command line of a process, its words divided by spaces; empty if there is none, or it is gone."""
+        ...
+
     def values_of(self, variable: str) -> set[str]:
         """What living processes show for `variable`, as `carrying` says, in one look at all of them."""
         ...

@@ -34,6 +34,9 @@ async def manage(parts: ServiceParts, session: Session, actor: Actor, command: c
             async with session.change() as draft:
                 draft.add(PinChanged(command.pinned))
             return session_info(manager, session)
+        case c.EndLeftRunning():
+            await session.end_left_running()
+            return session_info(manager, session)
         case c.HandOver():
             return c.Handover(await session.hand_over())
         case c.RestoreSession():

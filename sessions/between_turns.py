@@ -19,7 +19,7 @@ from sessions.control_requests import ControlRequests
 from sessions.errors import ClaudeUnavailable
 from sessions.leaving import Departure, Leaving
 from sessions.model import Activity, Blocker, Lifecycle, TurnStatus
-from sessions.parking import loses_nothing
+from sessions.parking import is_done_with_turns, loses_nothing
 from sessions.prompt_lines import prompt_line
 from sessions.session_port import SessionPort
 from sessions.state import Snapshot
@@ -49,6 +49,10 @@ class FedHost(Protocol):
     @property
     def leaving(self) -> Leaving: ...
 
+    async def note_left_running(self) -> None:
+        """Look what Claude's tools have left running, and record it if it is news."""
+        ...
+
 
 @dataclass(slots=True)
 class Feeding:
@@ -56,6 +60,7 @@ class Feeding:
 
     host: FedHost
     transcript_is_stale: bool = False
+    tools_ran: bool = False
     context_is_stale: bool = False
     said_shortage: bool = False
 
@@ -143,6 +148,13 @@ async def _measure_context(feeding: Feeding) -> bool:
     return True
 
 
+async def _look_for_left_running(feeding: Feeding) -> bool:
+    if feeding.tools_ran:
+        feeding.tools_ran = False
+        await feeding.host.note_left_running()
+    return True
+
+
 async def _has_room(feeding: Feeding) -> bool:
     """Whether the disk has room for another turn: a CLI on a full disk drops lines silently."""
     session = feeding.session
@@ -207,6 +219,7 @@ STEPS: tuple[Step, ...] = (
     Step("full log", loses_nothing, _park_if_log_is_full),
     Step("transcript", _nothing_waits, _copy_transcript),
     Step("context", _nothing_waits, _measure_context),
+    Step("left running", is_done_with_turns, _look_for_left_running),
     Step("disk", _a_prompt_waits, _has_room),
     Step("rewind", _a_prompt_waits, _rewind),
     Step("send", _a_prompt_waits, _send),

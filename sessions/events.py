@@ -25,6 +25,10 @@ from sessions.model import (
     TurnKind,
     TurnStatus,
 )
+from sessions.process_events import BackgroundTasksChanged as BackgroundTasksChanged  # noqa: PLC0414 (handed on)
+from sessions.process_events import HostEnded as HostEnded  # noqa: PLC0414 (handed on)
+from sessions.process_events import HostStarted as HostStarted  # noqa: PLC0414 (handed on)
+from sessions.process_events import LeftRunningChanged as LeftRunningChanged  # noqa: PLC0414 (handed on)
 from sessions.topics import Topic
 
 
@@ -70,21 +74,6 @@ class ActivityChanged(msgspec.Struct, frozen=True, tag="activity_changed"):
     new: Activity
     cause: str
     blocker: Blocker | None = None
-
-
-class HostStarted(msgspec.Struct, frozen=True, tag="host_started"):
-    """Host `number` runs the conversation from here on; `continues` says that a cut turn goes on in it."""
-
-    number: int
-    continues: bool = False
-
-
-class HostEnded(msgspec.Struct, frozen=True, tag="host_ended"):
-    """Host `number` is over. `code` is None when nobody could note it; `reason` is a sentence, or empty."""
-
-    number: int
-    code: int | None
-    reason: str
 
 
 class Branched(msgspec.Struct, frozen=True, tag="branched"):
@@ -315,12 +304,6 @@ class PinChanged(msgspec.Struct, frozen=True, tag="pin_changed"):
     pinned: bool
 
 
-class BackgroundTasksChanged(msgspec.Struct, frozen=True, tag="background_tasks_changed"):
-    """The tasks that run in the background now: all of them, not the difference."""
-
-    task_ids: tuple[str, ...]
-
-
 class CommandsListed(msgspec.Struct, frozen=True, tag="commands_listed"):
     """Claude's own slash commands that this conversation offers now."""
 
@@ -368,6 +351,7 @@ Event = (
     | SharesChanged
     | PinChanged
     | BackgroundTasksChanged
+    | LeftRunningChanged
     | CommandsListed
     | ContextMeasured
 )

@@ -21,8 +21,9 @@ from sessions.draft import Draft, InputLedger
 from sessions.gaps import Watched, close_gaps
 from sessions.interpreter import Moment, interpret, open_ask
 from sessions.leaving import Leaving
+from sessions.left_processes import left_process
 from sessions.live_text import LiveText
-from sessions.model import Activity, Blocker, Lifecycle, TurnId
+from sessions.model import Activity, Blocker, Lifecycle, ToolCall, TurnId
 from sessions.output_lines import ReadLine, read_batch
 from sessions.prompt_lines import prompt_line
 from sessions.prompt_sender import SHORTAGE_RETRY_S, PromptSender
@@ -258,6 +259,8 @@ class HostRun:
         draft.add_all(happened)
         if any(isinstance(event, e.TurnEnded) for event in happened):
             self.sender.turn_ended()
+        if any(isinstance(event, e.BlockAdded) and isinstance(event.block, ToolCall) for event in happened):
+            self.sender.tool_ran()
 
     def _arrived(self, token: str) -> list[StoredInput]:
         """The lines that `token` acknowledges, as far as they are in the log.
@@ -300,6 +303,15 @@ class HostRun:
             else:
                 log.warning("follower replaced", extra=facts)
                 pause_s = _FIRST_MENDING_PAUSE_S
+
+    async def note_left_running(self) -> None:
+        """Look what Claude's tools have left running, and record it if it is news."""
+        found = await asyncio.to_thread(self.host.left_running)
+        left = tuple(left_process(each) for each in found)
+        if left != self.session.snapshot.left_running:
+            async with self.session.change() as draft:
+                if draft.snapshot.lifecycle is Lifecycle.LIVE and left != draft.snapshot.left_running:
+                    draft.add(e.LeftRunningChanged(left))
 
     # --- ending -----------------------------------------------------------------------------------------
 

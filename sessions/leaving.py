@@ -14,7 +14,8 @@ from backends.base import Host, LogCut, Unkillable
 from sessions import events as e
 from sessions.draft import Draft
 from sessions.errors import ClaudeUnavailable
-from sessions.model import Lifecycle
+from sessions.left_processes import left_process
+from sessions.model import LeftProcess, Lifecycle
 from sessions.session_port import SessionPort
 from sessions.state import Snapshot
 from storage import StorageError
@@ -98,6 +99,8 @@ class Leaving:
         self._host = host
         self._stays = stays
         self._wishes: list[Departure] = []
+        self._ending = asyncio.Lock()
+        self._left: dict[int, LeftProcess] = {}
         self._over = asyncio.Event()
         self._stuck = asyncio.Event()
         self._unkillable: Unkillable | None = None
@@ -151,6 +154,22 @@ class Leaving:
         assert self._unkillable is not None
         raise self._unkillable
 
+    @property
+    def left(self) -> tuple[LeftProcess, ...]:
+        """What Claude's tools had left running and was ended with the host."""
+        return tuple(self._left.values())
+
+    async def end_all(self, grace_s: float) -> None:
+        """End whatever runs of the host, its program alive or not; `left` tells what its tools had left.
+
+        Raises `Unkillable`.
+        """
+        # One at a time: who comes second would find what the first has not ended yet, or nothing.
+        async with self._ending:
+            for each in await asyncio.to_thread(self._host.left_running):
+                self._left[each.pid] = left_process(each)
+            await self._host.kill(grace_s)
+
     async def over(self) -> None:
         """Return when the end of the host is recorded."""
         await self._over.wait()
@@ -161,7 +180,7 @@ class Leaving:
 
     async def _kill(self, grace_s: float) -> None:
         try:
-            await self._host.kill(grace_s)
+            await self.end_all(grace_s)
         except Unkillable as error:
             self._unkillable = error
             self._stuck.set()

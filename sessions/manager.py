@@ -107,7 +107,7 @@ class SessionManager:
         self.maker = SessionMaker(self._loaded, self._around, policy.default_model, policy.default_mode)
         self.retention = Retention(self._around, policy.retention, self.get_session, self._loaded.forget)
         self._supervisor = Supervisor(
-            policy.vigilance, self.loaded, lambda: len(self.keeper.slots), self.retention.apply
+            policy.vigilance, self.loaded, self.keeper.is_place_wanted, self.retention.apply
         )
 
     async def __aenter__(self) -> Self:

@@ -158,6 +158,13 @@ class Attachment(Value, frozen=True):
     size: int
 
 
+class LeftProcess(Value, frozen=True):
+    """A process that Claude's tools left running. `command` is the command that started it, perhaps cut."""
+
+    pid: int
+    command: str
+
+
 class TokenUsage(Value, frozen=True):
     """Tokens of a turn."""
 

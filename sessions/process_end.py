@@ -9,7 +9,8 @@ from typing import assert_never
 
 from sessions import events as e
 from sessions.leaving import Departure
-from sessions.model import Lifecycle, TurnStatus
+from sessions.left_processes import sentence_about_ended
+from sessions.model import LeftProcess, Lifecycle, TurnStatus
 from sessions.state import Snapshot
 from sessions.topics import Topic
 
@@ -18,11 +19,15 @@ _ASK_WITHDRAWN = "Claude's process ended before it was answered."
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The program of host `number` is over. `trouble` is a sentence if it ended otherwise than asked."""
+    """The program of host `number` is over. `trouble` is a sentence if it ended otherwise than asked.
+
+    `left` is what its tools had left running; it was ended, too.
+    """
 
     number: int
     code: int | None
     trouble: str
+    left: tuple[LeftProcess, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,9 @@ def events_at_end(
             status = TurnStatus.INTERRUPTED if is_wished else TurnStatus.CUT
             happened.append(e.TurnEnded(turn.turn_id, status, reason=reason))
     happened += _notice(end, wished)
+    left = end.left if isinstance(end, Exited) else snapshot.left_running
+    if left:
+        happened.append(e.Noticed(Topic.LEFT_RUNNING_ENDED, sentence_about_ended(left)))
     hands_over = wished is not None and is_wished and wished.hands_over
     happened.append(e.LifecycleChanged(snapshot.lifecycle, target, reason, handed_over=hands_over))
     return happened

@@ -83,6 +83,11 @@ class ProcessKeeper:
         """Whether a process is being started for the session, or the last one is not over yet."""
         return session_id in self._starting
 
+    def is_place_wanted(self, session: Session) -> bool:
+        """Whether somebody waits who would get a process if this session gave its place up."""
+        snapshots = [each.snapshot for each in self._loaded()]
+        return self.slots.would_help(session.snapshot, snapshots, self._granted)
+
     def stop_granting(self) -> None:
         """Start nothing more, neither for who waits nor for who would go on."""
         self._closing = True

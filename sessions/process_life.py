@@ -195,10 +195,16 @@ async def stay(session: Session, run: HostRun) -> bool:
     except Unkillable as error:
         await until_stored(partial(session.record_end, Outlived(error.pids)))
         return False
+    try:
+        # A program that was killed leaves what its tools run. The next one would run it again, beside it.
+        await run.leaving.end_all(session.around.patience.stop_s)
+    except Unkillable as error:
+        await until_stored(partial(session.record_end, Outlived(error.pids)))
+        return False
     # Claude writes its last rows as it ends: a session that is parked has them in our copy.
     await keep_transcript(session)
     trouble, as_asked = run.trouble or _trouble_of(run, ended), run.leaving.departure is not None
-    await until_stored(partial(session.record_end, Exited(run.number, ended.code, trouble)))
+    await until_stored(partial(session.record_end, Exited(run.number, ended.code, trouble, run.leaving.left)))
     if not trouble:  # else its stderr stays for an admin to read, until the next end or the daily round
         await remove_ended_hosts(session)
     return as_asked

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from functools import partial
 from typing import Protocol
 
 from sessions.between_turns import FedHost, Feeding, take_steps
@@ -44,6 +43,10 @@ class PromptSender:
         if snapshot.is_idle or snapshot.blocker is Blocker.USAGE_LIMIT:
             self._awake.set()
 
+    def tool_ran(self) -> None:
+        """Claude uses a tool: it may leave something running."""
+        self._feeding.tools_ran = True
+
     def turn_ended(self) -> None:
         """A turn is over: what follows one is due."""
         self._feeding.turn_ended()
@@ -62,10 +65,14 @@ class PromptSender:
                     await self._awake.wait()
             except TimeoutError:
                 if self._is_forgotten():
-                    departure = Departure(Lifecycle.PARKED, "nothing happened for a while")
-                    leave = partial(self._host.leaving.leave, departure, if_still=may_be_parked)
-                    await until_stored(leave)
+                    await until_stored(self._park)
             self._awake.clear()
+
+    async def _park(self) -> None:
+        # What a tool started may have come up only after the turn.
+        await self._host.note_left_running()
+        departure = Departure(Lifecycle.PARKED, "nothing happened for a while")
+        await self._host.leaving.leave(departure, if_still=may_be_parked)
 
     def _pause(self) -> float | None:
         """Seconds until something is due without an event: free disk, the end of a usage limit, parking."""

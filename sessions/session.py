@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
+from backends.base import Unkillable
 from faults import crash_point
 from machine.awake_timeout import awake_timeout
 from sessions import events as e
@@ -270,7 +271,22 @@ class Session:
     async def park_if(self, may: Callable[[Snapshot], bool], cause: str) -> None:
         """Park the session if its state, when its turn to change comes, still is one in which it `may` be."""
         if self.run is not None and may(self.snapshot):
+            await self.run.note_left_running()
             await self.run.leaving.leave(Departure(Lifecycle.PARKED, cause), if_still=may)
+
+    async def end_left_running(self) -> None:
+        """End what Claude's tools have left running; Claude's process stays. Nothing happens without one.
+
+        Raises `ClaudeUnavailable` if something of it outlives even SIGKILL.
+        """
+        if self.run is None:
+            return
+        try:
+            await self.run.host.end_left_running(self.around.patience.stop_s)
+        except Unkillable as error:
+            pids = ", ".join(map(str, error.pids))
+            raise ClaudeUnavailable(f"It could not be ended (process {pids}); an admin has to look.") from error
+        await self.run.note_left_running()
 
     async def hand_over(self) -> str:
         """Park the session and return the command that takes the conversation up in a terminal.

@@ -87,6 +87,18 @@ class SlotQueue:
     def __contains__(self, session_id: SessionId) -> bool:
         return any(waiting == session_id for waiting, _ in self._waiting)
 
+    def would_help(self, holder: Snapshot, loaded: Iterable[Snapshot], starting: Collection[SessionId]) -> bool:
+        """Whether the place of `holder` is one that somebody waits for."""
+        holders = [each for each in loaded if each.holds_slot or each.id in starting]
+        for _, user_id in self._waiting:
+            own = sum(each.user_id == user_id for each in holders)
+            if own >= self.limits.max_sessions_per_user:
+                if holder.user_id == user_id:
+                    return True
+            elif len(holders) >= self.limits.max_sessions:
+                return True
+        return False
+
     def next_step(self, loaded: Iterable[Snapshot], starting: Collection[SessionId]) -> Step:
         """What to do now, given every session with a process and those whose start was granted."""
         holders = [each for each in loaded if each.holds_slot or each.id in starting]

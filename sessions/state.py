@@ -16,6 +16,7 @@ from sessions.model import (
     Activity,
     AskId,
     Blocker,
+    LeftProcess,
     Lifecycle,
     Payer,
     PermissionMode,
@@ -112,6 +113,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     queue: tuple[QueuedTurn, ...] = ()
     asks: tuple[OpenAsk, ...] = ()
     background_tasks: tuple[str, ...] = ()
+    left_running: tuple[LeftProcess, ...] = ()
     commands: tuple[str, ...] = ()
     last_turn: TurnId | None = None
     last_prompt_uuid: str = ""
@@ -156,8 +158,9 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
     """The snapshot after `event`. Raises `IllegalMove` for a lifecycle move that the table forbids."""
-    # What we ask the CLI after a turn is no activity: it must not change who has been idle longest.
-    last_activity_ms = snapshot.last_activity_ms if isinstance(event, e.ContextMeasured) else at_ms
+    # What we look for and ask after a turn is no activity: it must not change who has been idle longest.
+    is_ours = isinstance(event, e.ContextMeasured | e.LeftRunningChanged)
+    last_activity_ms = snapshot.last_activity_ms if is_ours else at_ms
     numbered = replace(snapshot, next_event=snapshot.next_event + 1, last_activity_ms=last_activity_ms)
     match event:
         case e.SessionCreated():
@@ -169,10 +172,13 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
         case e.ActivityChanged():
             return replace(numbered, activity=event.new, blocker=event.blocker)
         case e.HostStarted():
-            fresh = replace(numbered, host=event.number, process_cost_usd=0.0, background_tasks=())
+            fresh = replace(
+                numbered, host=event.number, process_cost_usd=0.0, background_tasks=(), left_running=()
+            )
             return replace(fresh, activity=Activity.IDLE, blocker=None, limit_until_ms=0)
         case e.HostEnded():
-            return replace(numbered, background_tasks=(), activity=Activity.IDLE, blocker=None)
+            at_rest = replace(numbered, activity=Activity.IDLE, blocker=None)
+            return replace(at_rest, background_tasks=(), left_running=())
         case e.Branched():
             return replace(numbered, fork_conversation=event.conversation_id, fork_uuid=event.last_uuid)
         case e.ConversationChanged():
@@ -243,6 +249,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return replace(numbered, pinned=event.pinned)
         case e.BackgroundTasksChanged():
             return replace(numbered, background_tasks=event.task_ids)
+        case e.LeftRunningChanged():
+            return replace(numbered, left_running=event.processes)
         case e.CommandsListed():
             return replace(numbered, commands=event.commands)
         case e.ContextMeasured():

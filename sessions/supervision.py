@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sessions import events as e
 from sessions.errors import SessionError
 from sessions.model import Activity, AskId, Blocker, Deny, Lifecycle
+from sessions.parking import may_be_given_up
 from sessions.session import Session
 from sessions.state import OpenAsk
 from sessions.topics import Topic
@@ -37,7 +38,7 @@ class Vigilance:
 
 
 class Supervisor:
-    """Goes round all sessions that have a process; `waiting` says how many others wait for a place.
+    """Goes round all sessions that have a process; `is_wanted`: somebody waits for the session's place.
 
     `daily` is done a minute after the start and then once a day.
     """
@@ -46,12 +47,12 @@ class Supervisor:
         self,
         vigilance: Vigilance,
         sessions: Callable[[], Sequence[Session]],
-        waiting: Callable[[], int],
+        is_wanted: Callable[[Session], bool],
         daily: Callable[[], Awaitable[object]],
     ) -> None:
         self._vigilance = vigilance
         self._sessions = sessions
-        self._waiting = waiting
+        self._is_wanted = is_wanted
         self._asked_again: dict[str, float] = {}
         self._cpu_s: dict[str, float] = {}
         self._daily = daily
@@ -97,6 +98,8 @@ class Supervisor:
             await self._look_for_progress(session)
         elif snapshot.activity is Activity.ASKING:
             await self._ask_where_it_stands(session)
+        elif may_be_given_up(snapshot):
+            await self._look_after_place(session)
         else:
             self._cpu_s.pop(session.id, None)
 
@@ -126,8 +129,18 @@ class Supervisor:
                     left = _minutes(timeout_s - open_s)
                     draft.add(e.Noticed(Topic.ASK_REMINDER, f"Claude still waits for an answer; {left} left."))
         asks = session.snapshot.asks
-        if asks and self._waiting() and self._open_s(session, asks[0]) >= self._vigilance.ask_park_s:
+        if asks and self._is_wanted(session) and self._open_s(session, asks[0]) >= self._vigilance.ask_park_s:
             await session.park("its place was needed; Claude asks again when it goes on", keep_turn=True)
+
+    async def _look_after_place(self, session: Session) -> None:
+        """Give the place up that only what is left running keeps, once others have waited long enough."""
+        run = session.run
+        if run is None or not session.snapshot.left_running:
+            return
+        await run.note_left_running()
+        idle_s = (session.around.clock.now_ms() - session.snapshot.last_activity_ms) / 1000
+        if idle_s >= self._vigilance.ask_park_s and self._is_wanted(session):
+            await session.park_if(may_be_given_up, "its place was needed for another session")
 
     def _open_s(self, session: Session, ask: OpenAsk) -> float:
         """Seconds that the ask is open. Since we saw it first, by the clock that nobody sets."""

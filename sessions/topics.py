@@ -35,6 +35,7 @@ class Topic(StrEnum):
     ASK_REMINDER = "ask_reminder"
     NO_PROGRESS = "no_progress"
     PERMISSIONS = "permissions"
+    LEFT_RUNNING_ENDED = "left_running_ended"
     GAP = "gap"
     FILES_NOT_IMPORTED = "files_not_imported"
     OTHER = "other"

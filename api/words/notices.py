@@ -71,6 +71,7 @@ NOTICES: Mapping[Topic, NoticeWords] = {
     Topic.ASK_REMINDER: _mild("Claude still waits"),
     Topic.NO_PROGRESS: NoticeWords("No sign of life", next_step="Stop is on the last post."),
     Topic.PERMISSIONS: _mild("Permissions came along"),
+    Topic.LEFT_RUNNING_ENDED: _mild("Something left running was ended"),
     Topic.GAP: _mild("A gap was filled"),
     Topic.FILES_NOT_IMPORTED: _mild("Files were left behind"),
     Topic.OTHER: NoticeWords("Notice"),

@@ -563,3 +563,41 @@ async def test_ten_launches_at_once_are_ten_hosts(kit: Kit, backend: LocalBacken
     assert await backend.survivors(besides=known) == [hosts[0].ref]
     await asyncio.gather(*(host.kill(2) for host in hosts))
     await until(lambda: kit.tmux_command("list-windows", "-a") == [])
+
+
+# --- what tools left running ----------------------------------------------------------------------------
+
+
+async def test_what_tools_left_running_is_found_and_ended_while_the_program_goes_on(
+    way: str, kit: Kit, backend: LocalBackend
+) -> None:
+    if way == MACOS:
+        pytest.skip("macOS has no setsid to try it with")
+    # The first is a tool's, in a session of its own; the second serves the program, whatever it starts itself.
+    left, serves = "setsid sleep 1000", "sh -c 'setsid sleep 999 & wait'"
+    host = await kit.shell(backend, f"{left} & {serves} & echo begun; cat")
+    await read_lines(host, 1)
+    await until(lambda: [each.command for each in host.left_running()] == ["sleep 1000"])
+    (found,) = host.left_running()
+    assert alive(found.pid)
+    await host.end_left_running(1)
+    assert list(host.left_running()) == []
+    assert not alive(found.pid)
+    assert host.alive()
+    await send_text(host, "still here")
+    assert [line.data for line in await read_lines(host, 2)] == [b"begun", b"still here"]
+
+
+async def test_what_a_killed_program_leaves_running_is_told_and_ends_with_the_tree(
+    way: str, kit: Kit, backend: LocalBackend
+) -> None:
+    if way == MACOS:
+        pytest.skip("macOS has no setsid, and shows no environment to find an orphan by")
+    host = await kit.shell(backend, "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo up; sleep 1000; :' & cat")
+    await read_lines(host, 1)
+    (found,) = host.left_running()
+    os.kill(pids_of(kit, host).program.pid, signal.SIGKILL)
+    assert (await host.wait()).code == -9
+    assert list(host.left_running()) == [found]
+    await host.kill(0.2)
+    assert list(host.left_running()) == []

@@ -20,6 +20,7 @@ from backends.base import (
     Launched,
     LaunchFailed,
     LaunchSpec,
+    LeftRunning,
     LogCut,
     OutputLine,
     Unkillable,
@@ -55,6 +56,7 @@ class FakeProcess:
     fed: int = 0
     has_follower: bool = True
     unkillable: bool = False
+    left: list[LeftRunning] = field(default_factory=list)
     _waiting: list["asyncio.Future[None]"] = field(default_factory=list)
 
     def print(self, data: bytes) -> None:
@@ -183,12 +185,19 @@ class FakeHost:
     async def kill(self, grace_s: float) -> None:
         if self.process.unkillable:
             raise Unkillable([4711])
+        self.process.left.clear()
         self.process.end(143)
 
     async def wait(self) -> HostExit:
         while self.process.exit is None:
             await self.process.news()
         return self.process.exit
+
+    def left_running(self) -> Sequence[LeftRunning]:
+        return tuple(self.process.left)
+
+    async def end_left_running(self, grace_s: float) -> None:
+        self.process.left.clear()
 
     def usage(self) -> HostUsage:
         return HostUsage(0, 0.0, 0) if self.process.exit is not None else HostUsage(1 << 20, 0.1, 3)

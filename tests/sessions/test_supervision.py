@@ -37,7 +37,7 @@ class Watched:
         self.clock = clock
         self.waiting = 0
         self.dailies = 0
-        self.supervisor = Supervisor(vigilance, core.manager.loaded, lambda: self.waiting, self._daily)
+        self.supervisor = Supervisor(vigilance, core.manager.loaded, lambda _: bool(self.waiting), self._daily)
 
     async def _daily(self) -> None:
         self.dailies += 1
@@ -217,7 +217,7 @@ async def test_daily_work_is_done_although_it_fails_and_a_broken_session_stops_n
     supervisor = Supervisor(
         Vigilance(round_s=0.01, first_daily_s=0.01),
         lambda: sessions,  # type: ignore[arg-type, return-value]  # as much of a session as is looked at
-        lambda: 0,
+        lambda _: False,
         daily,
     )
     task = asyncio.create_task(supervisor.run())

@@ -1,0 +1,57 @@
+"""What tools started and left running: a dev server, a loop behind `nohup`, a test run.
+
+Tools start in process sessions of their own, and everything carries the host's marker. What runs in the host's
+own session, such as a server that the program speaks with over pipes, serves the program and is not left over;
+nor is what it started. Where the system hides environments (macOS), what lost its parent is not found.
+"""
+
+from collections.abc import Mapping
+
+import machine
+from backends import processes
+from backends.base import LeftRunning
+from backends.directory import MARKER, HostDirectory, HostPids
+from machine import ProcessId, ProcessRow
+
+_MOST_CHARACTERS = 1000
+
+
+def left_running(directory: HostDirectory, session: int | None) -> list[LeftRunning]:
+    """Those that nothing else left over has started, oldest first. Reads the process table: blocks briefly.
+
+    `session` is the host's own process session, None if nobody saw it alive.
+    """
+    found = processes_left_running(directory, session)
+    table = machine.this().read_table()
+    pids = {each.pid for each in found}
+    tops = sorted(
+        (row for each in found if (row := table.get(each.pid)) is not None and row.parent not in pids),
+        key=lambda row: (len(row.process.start), row.process.start, row.process.pid),
+    )
+    shown = [(row.process, machine.this().command_of(row.process.pid)) for row in tops]
+    return [LeftRunning(each.pid, each.start, words[:_MOST_CHARACTERS]) for each, words in shown if words]
+
+
+def processes_left_running(directory: HostDirectory, session: int | None) -> set[ProcessId]:
+    """All of them, their children included."""
+    pids = directory.pids()
+    marked = machine.this().carrying(MARKER, directory.key)
+    followers = machine.this().writing_to(directory.fifo)
+    table = machine.this().read_table()
+    living = processes.tree(table, marked | _own(pids))
+    rows = {each.pid: table[each.pid] for each in living}
+    own = {each.pid for each in _own(pids) if each in living} | {each.pid for each in followers}
+    serving = _serving(rows, session, own)
+    return {row.process for pid, row in rows.items() if pid not in own | serving}
+
+
+def _serving(rows: Mapping[int, ProcessRow], session: int | None, own: set[int]) -> set[int]:
+    """What runs in the host's own session, and below it."""
+    serving = {pid for pid, row in rows.items() if row.session == session and pid not in own}
+    while more := {pid for pid, row in rows.items() if pid not in serving | own and row.parent in serving}:
+        serving |= more
+    return serving
+
+
+def _own(pids: HostPids | None) -> set[ProcessId]:
+    return {pids.shell, pids.program, pids.follower} if pids is not None else set()

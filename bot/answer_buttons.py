@@ -6,6 +6,7 @@ A button that could only refuse is left out: what concerns the next prompt stand
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from api.words.failures import good_turn_to_branch_from
 from bot.bodies import Button, Card, Control, Row, Style, Verb
 from sessions.model import TurnKind, TurnStatus
 from sessions.stored import StoredTurn
@@ -46,8 +47,18 @@ def opened_answer(answer: Answer) -> Card:
 
 def all_rows(answer: Answer) -> tuple[Row, ...]:
     """Every button that makes sense for the answer."""
-    rows = (_on_the_conversation(answer), _on_the_answer(answer))
+    rows = (_out_of_trouble(answer), _on_the_conversation(answer), _on_the_answer(answer))
     return tuple(row for row in rows if row)
+
+
+def _out_of_trouble(answer: Answer) -> tuple[Button, ...]:
+    """What goes on where this conversation cannot."""
+    failure = answer.turn.failure
+    good = good_turn_to_branch_from(failure) if failure is not None else ""
+    if not good:
+        return ()
+    control = Control(Verb.BRANCH, answer.turn.session_id, good)
+    return (Button(control, "Branch from the last good turn", Style.PRIMARY),)
 
 
 def _on_the_conversation(answer: Answer) -> tuple[Button, ...]:

@@ -4,7 +4,7 @@ A colour never says anything that words do not say too. Each notice says what ha
 """
 
 from api import SessionInfo
-from api.words.notices import NOTICES, Tone
+from api.words.notices import NOTICES, Tone, notice_text
 from api.words.states import State, state_of
 from bot.bodies import Button, Card, Control, PostWish, Style, Verb
 from bot.markdown.cards import escape_inline
@@ -71,10 +71,10 @@ def notice(event: Noticed, number: int, owner_id: int) -> PostWish | None:
     if words.said_by_turn:
         return None
     subject = subject_of(UnitKind.NOTICE, number)
-    if event.topic in (Topic.USAGE_LIMIT, Topic.USAGE_WARNING):
+    if event.limit is not None:
         # The same window is told of again and again: one post for it.
         subject = subject_of(UnitKind.NOTICE, f"{event.topic}:{event.until_ms or 0}")
-    lines = [f"**{words.title}**", sentence(event.text, 500)]
+    lines = [f"**{words.title}**", sentence(notice_text(event), 500)]
     if event.until_ms is not None:
         what = "It opens again" if event.topic is Topic.USAGE_LIMIT else "A new window begins"
         lines.append(f"{what} {moment(event.until_ms)}, at {moment(event.until_ms, 't')}.")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from api.prices import price_mark
+from api.words.failures import ended_because
 from bot.answer_buttons import Answer, answer_rows
 from bot.ask_face import AskFace
 from bot.asks_cards import ask_card
@@ -228,7 +229,7 @@ def _closing(face: TurnFace, setting: Setting) -> str:
         return "-# Asked again below; ‹ › there flips between the answers."
     turn = face.turn
     took = duration(took_ms(turn))
-    reason = sentence(turn.reason, 300)
+    reason = sentence(ended_because(turn), 500)
     match turn.status:
         case TurnStatus.INTERRUPTED:
             return f"-# Stopped after {took}. What was said and done so far is kept."

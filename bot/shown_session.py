@@ -4,6 +4,7 @@ Events come live from the bus, or are read back after a start or a gap; both go 
 units; what they show is read and rendered when the pump has time for them.
 """
 
+from api.words.notices import waiting_text
 from bot.cards import notice
 from bot.delivery_rows import unconfirmed_subjects
 from bot.rows import Place, load_posts, note_shown
@@ -239,7 +240,7 @@ class ShownSession:
             return
         waits = event.new is Activity.BLOCKED and event.blocker is not Blocker.NO_PROGRESS
         for turn_id in self._units.keys(UnitKind.TURN):
-            cause = event.cause if waits else ""
+            cause = waiting_text(event) if waits else ""
             if not self._turns.is_over(turn_id) and self._turns.set_waiting(turn_id, cause):
                 self._mark(subject_of(UnitKind.TURN, turn_id), Urgency.STREAM)
 

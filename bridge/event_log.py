@@ -83,6 +83,10 @@ def _log(item: Feed) -> None:
     if line is None:
         return
     facts = {fact.replace(".", "_"): attrgetter(fact)(event) for fact in line.facts}
+    if isinstance(event, e.TurnEnded) and event.failure is not None:
+        # Not the API's message: it may repeat words of the prompt.
+        failure = event.failure
+        facts |= {"failure": failure.kind, "api_status": failure.status, "reported": failure.reported}
     failed = isinstance(event, e.TurnEnded) and event.status in {TurnStatus.FAILED, TurnStatus.CUT}
     level = logging.WARNING if failed else logging.INFO
     log.log(level, line.name, extra={"session": item.session_id, **facts})

@@ -17,6 +17,8 @@ import msgspec
 
 import api as c
 from api.access import Actor, unchanging
+from api.words.failures import ended_because
+from api.words.notices import notice_text
 from console.text import clean
 from machine.own_command import typed_bridge
 from sessions import events as e
@@ -165,8 +167,8 @@ class _OnceRun:
                 return e.TurnEnded(self.turn_id, TurnStatus.CUT, cause)
             case e.LifecycleChanged(new=Lifecycle.QUEUED, cause=cause):
                 self._say(f"Waiting: {cause}.")
-            case e.Noticed(text=text):
-                self._say(text)
+            case e.Noticed():
+                self._say(notice_text(event))
             case e.AskOpened(ask=ask):
                 await self._refuse(core, ask)
             case _:
@@ -203,14 +205,14 @@ class _OnceRun:
                 turn_id=self.turn_id,
                 status=ended.status,
                 text="\n\n".join(map(_encodable, self.texts)),
-                reason=ended.reason,
+                reason=ended_because(ended),
                 cost_usd=ended.cost_usd,
                 duration_ms=ended.duration_ms,
             )
             print(msgspec.json.encode(report).decode(), flush=True)
         if ended.status is TurnStatus.DONE:
             return OK
-        self._say(ended.reason or f"The turn was {ended.status}.")
+        self._say(ended_because(ended) or f"The turn was {ended.status}.")
         return FAILED
 
 

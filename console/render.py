@@ -18,6 +18,7 @@ from rich.theme import Theme
 from api import PermissionRule, SessionInfo
 from api.prices import price_mark
 from api.words.asks import decided_words, note_of
+from api.words.failures import ended_because
 from console.printed import (
     AskSettled,
     AskShown,
@@ -258,8 +259,9 @@ def _turn_over(over: TurnOver) -> RenderableType:
     line = Styled.assemble(("── ", "dim"), (words, style))
     if facts:
         line.append(f" · {' · '.join(facts)}", "dim")
-    if ended.reason and ended.status is not TurnStatus.DONE:
-        return Padding(Group(line, Styled(f"   {clean(ended.reason)}", style)), (1, 0, 0, 0))
+    reason = ended_because(ended)
+    if reason and ended.status is not TurnStatus.DONE:
+        return Padding(Group(line, Styled(f"   {clean(reason)}", style)), (1, 0, 0, 0))
     return Padding(line, (1, 0, 0, 0))
 
 

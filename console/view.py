@@ -10,7 +10,8 @@ import msgspec
 from msgspec.structs import replace
 
 from api import SessionInfo
-from api.words.notices import NOTICES, Tone
+from api.words.failures import ended_because
+from api.words.notices import NOTICES, Tone, notice_text
 from console.printed import (
     AskSettled,
     AskShown,
@@ -118,7 +119,7 @@ def _sentence(item: Shown) -> str:
         case NoticeShown(text=text):
             return text
         case TurnOver(ended=ended):
-            return ended.reason
+            return ended_because(ended)
         case _:
             return ""
 
@@ -176,7 +177,7 @@ def _fold_state(view: View, event: e.Event) -> tuple[View, list[Shown]]:
         case e.ActivityChanged():
             return replace(view, activity=event.new, blocker=event.blocker), []
         case e.Noticed():
-            return view, [NoticeShown(event.text, is_trouble=NOTICES[event.topic].tone is Tone.TROUBLE)]
+            return view, [NoticeShown(notice_text(event), is_trouble=NOTICES[event.topic].tone is Tone.TROUBLE)]
         case e.ModelChanged():
             return replace(view, model=event.model), []
         case e.ModeChanged():

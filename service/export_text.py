@@ -16,6 +16,7 @@ from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
 from api.prices import price_mark
+from api.words.failures import ended_because
 from sessions.archive import ArchivedTurn, SessionArchive
 from sessions.model import Block, Note, Other, Text, Thinking, ToolCall, ToolOutput, TurnKind, TurnStatus
 
@@ -65,9 +66,8 @@ def _heading(each: ArchivedTurn) -> str:
 def _footer(each: ArchivedTurn) -> str:
     turn = each.turn
     tokens = f"{turn.usage.input_tokens:,} tokens in, {turn.usage.output_tokens:,} out"
-    end = (
-        "" if turn.status is TurnStatus.DONE else f" · {turn.status}{': ' + turn.reason if turn.reason else ''}"
-    )
+    reason = ended_because(turn)
+    end = "" if turn.status is TurnStatus.DONE else f" · {turn.status}{': ' + reason if reason else ''}"
     cost = f"${turn.cost_usd:.4f}{price_mark(turn.cost_usd, turn.list_price_usd)}"
     return f"{_time(turn.queued_ms)} · {turn.duration_ms / 1000:.1f} s · {tokens} · {cost}{end}"
 

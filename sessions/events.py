@@ -15,7 +15,9 @@ from sessions.model import (
     Block,
     Blocker,
     Decision,
+    Failure,
     Lifecycle,
+    Limit,
     Payer,
     PermissionMode,
     SessionId,
@@ -68,12 +70,16 @@ class SessionRestored(msgspec.Struct, frozen=True, tag="session_restored"):
 
 
 class ActivityChanged(msgspec.Struct, frozen=True, tag="activity_changed"):
-    """What Claude does changed; `blocker` says by what it is held back when it is blocked."""
+    """What Claude does changed; `blocker` says by what it is held back when it is blocked, `failure`
+    or `limit` why.
+    """
 
     old: Activity
     new: Activity
     cause: str
     blocker: Blocker | None = None
+    failure: Failure | None = None
+    limit: Limit | None = None
 
 
 class Branched(msgspec.Struct, frozen=True, tag="branched"):
@@ -202,8 +208,18 @@ class BlockAdded(msgspec.Struct, frozen=True, tag="block_added"):
     before: int | None = None
 
 
+class RequestFailed(msgspec.Struct, frozen=True, tag="request_failed"):
+    """Claude's service, or the CLI, reported an error in the running turn; its end says what came of it."""
+
+    turn_id: TurnId
+    failure: Failure
+
+
 class TurnEnded(msgspec.Struct, frozen=True, tag="turn_ended"):
-    """A turn is over. `reason` is a sentence where it was not simply done; costs are this turn's own."""
+    """A turn is over. Costs are this turn's own.
+
+    Where it was not simply done, `failure` says what went wrong at Claude's side, or `reason` is a sentence.
+    """
 
     turn_id: TurnId
     status: TurnStatus
@@ -216,6 +232,7 @@ class TurnEnded(msgspec.Struct, frozen=True, tag="turn_ended"):
     last_uuid: str = ""
     context_window: int | None = None
     payer: Payer = Payer.KEY
+    failure: Failure | None = None
 
     @property
     def list_price_usd(self) -> float:
@@ -264,11 +281,16 @@ class AskWithdrawn(msgspec.Struct, frozen=True, tag="ask_withdrawn"):
 
 
 class Noticed(msgspec.Struct, frozen=True, tag="noticed"):
-    """Something that people should know: `text` is a sentence for people."""
+    """Something that people should know.
+
+    `text` is a sentence for people; it is empty where `failure` or `limit` says what happened.
+    """
 
     topic: Topic
-    text: str
+    text: str = ""
     until_ms: int | None = None
+    failure: Failure | None = None
+    limit: Limit | None = None
 
 
 class ModelChanged(msgspec.Struct, frozen=True, tag="model_changed"):
@@ -337,6 +359,7 @@ Event = (
     | TurnStarted
     | BackgroundTurnStarted
     | BlockAdded
+    | RequestFailed
     | TurnEnded
     | TurnContinued
     | PayerChanged

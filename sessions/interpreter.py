@@ -9,15 +9,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sessions import events as e
-from sessions import troubles
 from sessions.claude import lines as c
 from sessions.content import ask_body, block_of, tool_output
+from sessions.failures import failure_of_error, failure_of_result, failure_of_retry, failure_of_status
 from sessions.model import (
     Activity,
     Ask,
     AskId,
     Block,
     Blocker,
+    Failure,
+    FailureKind,
+    Limit,
+    LimitState,
     Note,
     Payer,
     PermissionMode,
@@ -29,6 +33,7 @@ from sessions.model import (
 )
 from sessions.state import RunningTurn, Snapshot
 from sessions.topics import Topic
+from sessions.usage_limits import limit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +70,11 @@ def interpret(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> Iterator[e
         case c.TurnResult():
             yield from _turn_result(snapshot, line, moment)
         case c.ApiRetry():
-            trouble = troubles.trouble_of_retry(line)
-            yield e.ActivityChanged(snapshot.activity, Activity.BLOCKED, trouble.sentence, trouble.blocker)
-            yield e.Noticed(trouble.topic, trouble.sentence)
+            failure = failure_of_retry(snapshot, line)
+            blocker = Blocker.AUTH if failure.kind is FailureKind.LOGIN else Blocker.RETRYING
+            cause = "a request failed"
+            yield e.ActivityChanged(snapshot.activity, Activity.BLOCKED, cause, blocker, failure)
+            yield e.Noticed(Topic(failure.kind), failure=failure)
         case c.RateLimit():
             yield from _rate_limit(snapshot, line)
         case c.PermissionAsked() | c.QuestionAsked() | c.PlanAsked():
@@ -81,8 +88,8 @@ def interpret(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> Iterator[e
 def _conversation_facts(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> Iterator[e.Event]:
     """Lines that change what is known of the conversation, not what Claude does."""
     match line:
-        case c.StatusChanged(permission_mode=str(mode)):
-            yield from _mode_changed(snapshot, mode)
+        case c.StatusChanged():
+            yield from _status_changed(snapshot, line)
         case c.ConversationReset():
             yield e.Noticed(Topic.CLEARED, "The conversation was cleared; a new one begins.")
             yield e.CostCarriedOver(0.0)
@@ -112,6 +119,14 @@ def _initialized(snapshot: Snapshot, line: c.Initialized) -> Iterator[e.Event]:
         yield e.PayerChanged(payer)
     if line.slash_commands and line.slash_commands != snapshot.commands:
         yield e.CommandsListed(line.slash_commands)
+
+
+def _status_changed(snapshot: Snapshot, line: c.StatusChanged) -> Iterator[e.Event]:
+    if line.permission_mode is not None:
+        yield from _mode_changed(snapshot, line.permission_mode)
+    failure = failure_of_status(snapshot, line)
+    if failure is not None and snapshot.running is not None:
+        yield e.RequestFailed(snapshot.running.turn_id, failure)
 
 
 def _mode_changed(snapshot: Snapshot, mode: str) -> Iterator[e.Event]:
@@ -196,10 +211,12 @@ def _add_blocks(
 
 def _assistant_blocks(snapshot: Snapshot, line: c.AssistantBlocks, moment: Moment) -> Iterator[e.Event]:
     if line.error is not None:
-        # The API's words: the result that follows says the same in facts, but for a missing login.
-        if line.error == "authentication_failed" and snapshot.blocker is not Blocker.AUTH:
-            sentence = troubles.LOGIN.sentence
-            yield e.ActivityChanged(snapshot.activity, Activity.BLOCKED, sentence, Blocker.AUTH)
+        failure = failure_of_error(snapshot, line)
+        if snapshot.running is not None and line.parent is None:
+            yield e.RequestFailed(snapshot.running.turn_id, failure)
+        if failure.kind is FailureKind.LOGIN and snapshot.blocker is not Blocker.AUTH:
+            cause = "Claude is not logged in"
+            yield e.ActivityChanged(snapshot.activity, Activity.BLOCKED, cause, Blocker.AUTH, failure)
         return
     uuid = _main(line.uuid, line.parent)
     blocks = [_Added(block_of(block, line.parent), uuid) for block in line.blocks]
@@ -212,16 +229,16 @@ def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iter
         return
     if turn is snapshot.running:
         yield from _add_blocks(snapshot, _local_text(snapshot, turn, line), moment)
-    status, trouble = _outcome(snapshot, line)
-    if trouble is not None:
-        yield e.Noticed(trouble.topic, trouble.sentence)
+    status, failure = _outcome(snapshot, turn, line)
+    if failure is not None:
+        yield e.Noticed(Topic(failure.kind), failure=failure)
     # A CLI older than 2.1.277 starts from zero, whatever the transcript has saved.
     grew = line.cost_usd - snapshot.process_cost_usd
     cost = grew if grew >= 0 else line.cost_usd
     yield e.TurnEnded(
         turn.turn_id,
         status,
-        reason=trouble.sentence if trouble else "",
+        failure=failure,
         cost_usd=round(cost, 10),
         process_cost_usd=line.cost_usd,
         usage=TokenUsage(
@@ -255,25 +272,37 @@ def _local_text(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> li
     return [_Added(Text(line.text))] if silent and snapshot.running is turn else []
 
 
-def _outcome(snapshot: Snapshot, line: c.TurnResult) -> tuple[TurnStatus, troubles.Trouble | None]:
+def _outcome(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> tuple[TurnStatus, Failure | None]:
     if line.terminal_reason.startswith("aborted"):
         return TurnStatus.INTERRUPTED, None
     if line.is_error:
-        no_login = snapshot.blocker is Blocker.AUTH and line.api_error_status is None
-        return TurnStatus.FAILED, troubles.LOGIN if no_login else troubles.trouble_of_result(line)
+        return TurnStatus.FAILED, failure_of_result(snapshot, turn, line)
+    if turn.failure is not None and turn.failure.kind is FailureKind.NOT_COMPACTED:
+        return TurnStatus.FAILED, turn.failure  # its result calls itself a success
     return TurnStatus.DONE, None
 
 
 def _rate_limit(snapshot: Snapshot, line: c.RateLimit) -> Iterator[e.Event]:
-    if line.status == "allowed":
-        return
-    until_ms = line.resets_at * 1000 if line.resets_at else None
-    if line.status == "rejected":
-        sentence = troubles.limit_notice(line)
-        yield e.ActivityChanged(snapshot.activity, Activity.BLOCKED, sentence, Blocker.USAGE_LIMIT)
-        yield e.Noticed(Topic.USAGE_LIMIT, sentence, until_ms)
-        return
-    yield e.Noticed(Topic.USAGE_WARNING, troubles.limit_notice(line), until_ms)
+    limit = limit_of(line)
+    match limit.state if limit is not None else None:
+        case LimitState.REACHED:
+            cause = "a usage limit is reached"
+            yield e.ActivityChanged(
+                snapshot.activity, Activity.BLOCKED, cause, Blocker.USAGE_LIMIT, limit=limit
+            )
+            yield _limit_notice(Topic.USAGE_LIMIT, limit)
+        case LimitState.EXTRA_USAGE:
+            # Every request tells of it; people are told once in a window.
+            if limit is not None and limit.until_ms != snapshot.extra_usage_until_ms:
+                yield _limit_notice(Topic.EXTRA_USAGE, limit)
+        case LimitState.NEAR:
+            yield _limit_notice(Topic.USAGE_WARNING, limit)
+        case LimitState.OPEN | None:
+            pass
+
+
+def _limit_notice(topic: Topic, limit: Limit | None) -> e.Noticed:
+    return e.Noticed(topic, until_ms=limit.until_ms if limit is not None else None, limit=limit)
 
 
 def open_ask(snapshot: Snapshot, line: c.AskLine, moment: Moment) -> Iterator[e.Event]:

@@ -16,14 +16,18 @@ from sessions.model import (
     Activity,
     AskId,
     Blocker,
+    Failure,
+    FailureKind,
     LeftProcess,
     Lifecycle,
+    Limit,
     Payer,
     PermissionMode,
     SessionId,
     Standing,
     TurnId,
     TurnKind,
+    TurnStatus,
 )
 from sessions.topics import Topic
 
@@ -68,6 +72,7 @@ class RunningTurn(msgspec.Struct, frozen=True):
     last_uuid: str = ""
     host: int = 0
     taken_up: bool = False
+    failure: Failure | None = None
 
 
 class OpenAsk(msgspec.Struct, frozen=True):
@@ -127,7 +132,11 @@ class Snapshot(msgspec.Struct, frozen=True):
     message_count: int = 0
     next_event: int = 1
     next_turn: int = 1
+    limit: Limit | None = None
     limit_until_ms: int = 0
+    extra_usage_until_ms: int | None = 0
+    refused_turns: int = 0
+    last_good_turn: str = ""
     created_ms: int = 0
     last_activity_ms: int = 0
 
@@ -170,14 +179,14 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
         case e.SessionRestored():
             return _restored(numbered, event)
         case e.ActivityChanged():
-            return replace(numbered, activity=event.new, blocker=event.blocker)
+            return replace(numbered, activity=event.new, blocker=event.blocker, limit=event.limit)
         case e.HostStarted():
             fresh = replace(
                 numbered, host=event.number, process_cost_usd=0.0, background_tasks=(), left_running=()
             )
-            return replace(fresh, activity=Activity.IDLE, blocker=None, limit_until_ms=0)
+            return replace(fresh, activity=Activity.IDLE, blocker=None, limit=None, limit_until_ms=0)
         case e.HostEnded():
-            at_rest = replace(numbered, activity=Activity.IDLE, blocker=None)
+            at_rest = replace(numbered, activity=Activity.IDLE, blocker=None, limit=None)
             return replace(at_rest, background_tasks=(), left_running=())
         case e.Branched():
             return replace(numbered, fork_conversation=event.conversation_id, fork_uuid=event.last_uuid)
@@ -225,6 +234,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return replace(numbered, running=running, next_turn=event.number + 1, last_turn=event.turn_id)
         case e.BlockAdded():
             return _block_added(numbered, event, at_ms)
+        case e.RequestFailed():
+            return _request_failed(numbered, event)
         case e.TurnEnded():
             return _turn_ended(numbered, event)
         case e.PayerChanged():
@@ -237,8 +248,7 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
         case e.AskDecided() | e.AskWithdrawn():
             return replace(numbered, asks=tuple(ask for ask in snapshot.asks if ask.id != event.ask_id))
         case e.Noticed():
-            until_ms = event.until_ms if event.topic is Topic.USAGE_LIMIT else None
-            return replace(numbered, limit_until_ms=until_ms or snapshot.limit_until_ms)
+            return _noticed(numbered, event)
         case e.ModelChanged():
             return replace(numbered, model=event.model)
         case e.ModeChanged():
@@ -287,7 +297,7 @@ def _moved(snapshot: Snapshot, event: e.LifecycleChanged) -> Snapshot:
     )
     if event.new in HOLDS_SLOT:
         return moved
-    return replace(moved, activity=Activity.IDLE, blocker=None)
+    return replace(moved, activity=Activity.IDLE, blocker=None, limit=None)
 
 
 def _restored(snapshot: Snapshot, event: e.SessionRestored) -> Snapshot:
@@ -307,6 +317,7 @@ def _conversation_changed(snapshot: Snapshot, event: e.ConversationChanged) -> S
         snapshot,
         conversation_id=event.conversation_id,
         conversation_begun=event.cause != "new",
+        refused_turns=0,
         last_prompt_uuid="" if event.cause == "new" else snapshot.last_prompt_uuid,
     )
 
@@ -333,6 +344,7 @@ def _sent(snapshot: Snapshot, event: e.TurnSent, at_ms: int) -> Snapshot:
         sent=RunningTurn(turn.turn_id, turn.prompt_uuid, turn.kind, turn.next_ordinal, at_ms, host=event.host),
         activity=Activity.WORKING,
         blocker=None,
+        limit=None,
     )
 
 
@@ -366,9 +378,17 @@ def _block_added(snapshot: Snapshot, event: e.BlockAdded, at_ms: int) -> Snapsho
     return replace(snapshot, running=moved)
 
 
+def _request_failed(snapshot: Snapshot, event: e.RequestFailed) -> Snapshot:
+    running = snapshot.running
+    if running is None or running.turn_id != event.turn_id:
+        return snapshot
+    return replace(snapshot, running=replace(running, failure=event.failure))
+
+
 def _turn_ended(snapshot: Snapshot, event: e.TurnEnded) -> Snapshot:
+    ended = _outcome_noted(snapshot, event)
     ended = replace(
-        snapshot,
+        ended,
         process_cost_usd=event.process_cost_usd or snapshot.process_cost_usd,
         cost_usd=snapshot.cost_usd + event.cost_usd,
         list_price_usd=snapshot.list_price_usd + event.list_price_usd,
@@ -381,3 +401,25 @@ def _turn_ended(snapshot: Snapshot, event: e.TurnEnded) -> Snapshot:
     if snapshot.sent is not None and snapshot.sent.turn_id == event.turn_id:
         return replace(ended, sent=None)
     return ended
+
+
+def _noticed(snapshot: Snapshot, event: e.Noticed) -> Snapshot:
+    match event.topic:
+        case Topic.USAGE_LIMIT:
+            return replace(snapshot, limit_until_ms=event.until_ms or snapshot.limit_until_ms)
+        case Topic.EXTRA_USAGE:
+            return replace(snapshot, extra_usage_until_ms=event.until_ms)
+        case _:
+            return snapshot
+
+
+def _outcome_noted(snapshot: Snapshot, event: e.TurnEnded) -> Snapshot:
+    """Note which turn was the last good one, and how many since then were refused in a row."""
+    current = snapshot.current
+    if current is None or current.turn_id != event.turn_id:
+        return snapshot
+    if event.status is TurnStatus.DONE and current.kind is not TurnKind.COMMAND:
+        return replace(snapshot, refused_turns=0, last_good_turn=event.turn_id)
+    if event.failure is not None and event.failure.kind in (FailureKind.REFUSED, FailureKind.STUCK):
+        return replace(snapshot, refused_turns=snapshot.refused_turns + 1)
+    return snapshot

@@ -10,6 +10,7 @@ from sessions.model import (
     AskStatus,
     Attachment,
     Decision,
+    Failure,
     Payer,
     Rule,
     RuleScope,
@@ -46,6 +47,7 @@ class StoredTurn(msgspec.Struct, frozen=True):
     first_text_ms: int | None
     origin: str = ""
     payer: Payer = Payer.KEY
+    failure: Failure | None = None
 
     @property
     def list_price_usd(self) -> float:

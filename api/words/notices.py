@@ -1,9 +1,12 @@
-"""What a notice is called and how bad it is: one title and one tone for each topic."""
+"""What a notice is called, says, and how bad it is: one title and one tone for each topic."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from api.words.failures import failure_sentence
+from api.words.limits import limit_sentence
+from sessions.events import ActivityChanged, Noticed
 from sessions.topics import Topic
 
 
@@ -35,6 +38,22 @@ def _of_turn(title: str) -> NoticeWords:
 NOTICES: Mapping[Topic, NoticeWords] = {
     Topic.USAGE_LIMIT: NoticeWords("Usage limit reached"),
     Topic.USAGE_WARNING: _mild("Usage limit near"),
+    Topic.EXTRA_USAGE: _mild("Extra usage is being spent"),
+    Topic.USAGE_LIMIT_REACHED: _of_turn("This met a usage limit"),
+    Topic.FORBIDDEN: _of_turn("Claude's service lets nobody in"),
+    Topic.ORGANIZATION: NoticeWords("The organization does not allow this"),
+    Topic.ORGANIZATION_DISABLED: NoticeWords("The organization is disabled"),
+    Topic.ACCOUNT_ON_HOLD: NoticeWords("The account is on hold"),
+    Topic.VERIFICATION: NoticeWords("The account has to be verified"),
+    Topic.CLOUD_LOGIN: NoticeWords("The cloud needs a login"),
+    Topic.BILLING: NoticeWords("No credit left"),
+    Topic.SPENDING_LIMIT: NoticeWords("The spending limit is reached"),
+    Topic.FILE_REFUSED: _of_turn("A file was refused"),
+    Topic.CONTENT_FILTERED: _of_turn("The answer was held back"),
+    Topic.OUTPUT_LIMIT: _of_turn("The answer was too long"),
+    Topic.NOT_COMPACTED: _of_turn("Not compacted"),
+    Topic.REFUSED: _of_turn("The request was refused"),
+    Topic.STUCK: NoticeWords("The conversation is refused"),
     Topic.LOGIN: NoticeWords(
         "Claude needs a login", next_step="The prompt can be sent again once Claude is logged in."
     ),
@@ -76,3 +95,17 @@ NOTICES: Mapping[Topic, NoticeWords] = {
     Topic.FILES_NOT_IMPORTED: _mild("Files were left behind"),
     Topic.OTHER: NoticeWords("Notice"),
 }
+
+
+def notice_text(notice: Noticed) -> str:
+    """The notice as a sentence."""
+    if notice.failure is not None:
+        return failure_sentence(notice.failure)
+    return notice.text if notice.limit is None else limit_sentence(notice.limit)
+
+
+def waiting_text(change: ActivityChanged) -> str:
+    """What a blocked session waits for, as a sentence."""
+    if change.failure is not None:
+        return failure_sentence(change.failure)
+    return change.cause if change.limit is None else limit_sentence(change.limit)

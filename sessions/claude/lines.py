@@ -312,12 +312,13 @@ class ModelFellBack:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """Usage limit of a subscription. `resets_at` is Unix seconds."""
+    """Usage limit of a subscription. `resets_ms` is Unix milliseconds; `uses_extra`: extra usage is spent."""
 
     status: str
     kind: str
-    resets_at: int | None
+    resets_ms: int | None
     utilization: float | None
+    uses_extra: bool = False
 
 
 @dataclass(frozen=True, slots=True)

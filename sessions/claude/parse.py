@@ -19,18 +19,16 @@ from sessions.claude.lines import (
     ConversationReset,
     Ignored,
     PromptLifecycle,
-    RateLimit,
     ToolProgress,
     Unrecognized,
 )
+from sessions.claude.parse_limit import rate_limit
 from sessions.claude.torn import whole_objects
 from sessions.claude.wire import (
     Json,
     decode,
     flag_of,
     float_of,
-    maybe_float,
-    maybe_int,
     maybe_text,
     object_of,
     text_of,
@@ -39,7 +37,6 @@ from sessions.claude.wire import (
 MAX_RAW_BYTES = 64 * 1024
 # Every line has one of these beside its type.
 _STAMPS = frozenset({"session_id", "request_id", "response"})
-_LAST_SECOND = 253_402_300_799
 
 _DELTA_START = b'{"type":"stream_event","event":{"type":"content_block_delta",'
 
@@ -123,22 +120,6 @@ def _tool_progress(body: Json) -> CliLine:
     return ToolProgress(tool_use_id, text_of(body, "tool_name"), float_of(body, "elapsed_time_seconds"), parent)
 
 
-def _rate_limit(body: Json) -> CliLine:
-    info = object_of(body, "rate_limit_info")
-    return RateLimit(
-        status=text_of(info, "status"),
-        kind=text_of(info, "rateLimitType"),
-        resets_at=_time(info, "resetsAt"),
-        utilization=maybe_float(info, "utilization"),
-    )
-
-
-def _time(body: Json, key: str) -> int | None:
-    """Unix seconds up to the year 9999: what is beyond cannot be shown, and no clock waits for it."""
-    seconds = maybe_int(body, key)
-    return seconds if seconds is not None and 0 <= seconds <= _LAST_SECOND else None
-
-
 def _reset(body: Json) -> CliLine:
     return ConversationReset(text_of(body, "new_conversation_id"), text_of(body, "trigger"))
 
@@ -158,7 +139,7 @@ _READERS: Mapping[str, Callable[[Json], CliLine | None]] = {
     "control_cancel_request": parse_control.cancelled,
     "command_lifecycle": _lifecycle,
     "tool_progress": _tool_progress,
-    "rate_limit_event": _rate_limit,
+    "rate_limit_event": rate_limit,
     "conversation_reset": _reset,
     "keep_alive": _ignored,
     "prompt_suggestion": _ignored,

@@ -187,7 +187,7 @@ def _end_turn(event: e.TurnEnded, at_ms: int) -> Statement:
         "UPDATE turns SET status = ?, reason = ?, cost_usd = cost_usd + ?, input_tokens = input_tokens + ?,"
         " output_tokens = output_tokens + ?, cache_read_tokens = cache_read_tokens + ?,"
         " cache_write_tokens = cache_write_tokens + ?, duration_ms = ?, first_text_ms = ?, last_uuid = ?,"
-        " ended_ms = ?, payer = ? WHERE id = ?",
+        " ended_ms = ?, payer = ?, failure = ? WHERE id = ?",
         (
             event.status,
             event.reason,
@@ -201,6 +201,7 @@ def _end_turn(event: e.TurnEnded, at_ms: int) -> Statement:
             event.last_uuid,
             at_ms,
             event.payer,
+            "" if event.failure is None else msgspec.json.encode(event.failure).decode(),
             event.turn_id,
         ),
     )

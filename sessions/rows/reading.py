@@ -19,6 +19,7 @@ from sessions.model import (
     Attachment,
     Block,
     Decision,
+    Failure,
     Payer,
     SessionId,
     ShareLevel,
@@ -39,13 +40,15 @@ _blocks = msgspec.json.Decoder(Block)
 _snapshots = msgspec.json.Decoder(Snapshot)
 _ask_bodies = msgspec.json.Decoder(AskBody)
 _decisions = msgspec.json.Decoder(Decision)
+_failures = msgspec.json.Decoder(Failure)
 _attachments = msgspec.json.Decoder(tuple[Attachment, ...])
 
 
 _TURN_COLUMNS = (
     "id, session_id, number, kind, status, author_id, prompt, prompt_uuid, attachments, conversation_id,"
     " last_uuid, alternative_of, reason, cost_usd, input_tokens, output_tokens, cache_read_tokens,"
-    " cache_write_tokens, queued_ms, started_ms, ended_ms, duration_ms, first_text_ms, origin, payer"
+    " cache_write_tokens, queued_ms, started_ms, ended_ms, duration_ms, first_text_ms, origin, payer,"
+    " failure"
 )
 
 
@@ -73,6 +76,7 @@ def _turn(row: Sequence[Any]) -> StoredTurn:
         first_text_ms=row[22],
         origin=row[23],
         payer=Payer(row[24]),
+        failure=_failures.decode(row[25]) if row[25] else None,
     )
 
 

@@ -18,8 +18,8 @@ def insert_stored_turn(turn: StoredTurn) -> Statement:
         "INSERT INTO turns (id, session_id, number, kind, status, author_id, prompt_uuid, prompt, attachments,"
         " conversation_id, last_uuid, alternative_of, reason, cost_usd, input_tokens, output_tokens,"
         " cache_read_tokens, cache_write_tokens, queued_ms, started_ms, ended_ms, duration_ms, first_text_ms,"
-        " payer, imported)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+        " payer, failure, imported)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
         (
             turn.id,
             turn.session_id,
@@ -45,6 +45,7 @@ def insert_stored_turn(turn: StoredTurn) -> Statement:
             turn.duration_ms,
             turn.first_text_ms,
             turn.payer,
+            "" if turn.failure is None else msgspec.json.encode(turn.failure).decode(),
         ),
     )
 

@@ -62,7 +62,7 @@ async def upgrade(root: Path, kills: int) -> None:
 
 
 # What takes the last migration back. A new migration has to bring its own.
-_UNDO = ("ALTER TABLE turns DROP COLUMN payer", "ALTER TABLE turns DROP COLUMN imported")
+_UNDO = ("ALTER TABLE turns DROP COLUMN failure",)
 
 
 def _back_to(made: World, old: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from api.words.notices import notice_text
 from sessions import events as e
 from sessions.claude import lines as c
 from sessions.claude.parse import parse
@@ -243,7 +244,7 @@ def test_asks_of_other_kinds_carry_what_is_needed_to_answer_them() -> None:
 
 
 def test_a_usage_limit_blocks_until_its_time_and_outlasts_idle() -> None:
-    rejected = c.RateLimit("rejected", "five_hour", 2_000, 1.0)
+    rejected = c.RateLimit("rejected", "five_hour", 2_000_000, 1.0)
     failed = result("a", is_error=True, terminal_reason="api_error", api_error_status=429)
     draft = play(WORKS, rejected, failed, IDLE)
     assert ended(draft) == [("a", "failed")]
@@ -252,10 +253,13 @@ def test_a_usage_limit_blocks_until_its_time_and_outlasts_idle() -> None:
 
 
 def test_a_usage_warning_blocks_nothing() -> None:
-    draft = play(WORKS, c.RateLimit("allowed_warning", "seven_day", 2_000, 0.93))
+    draft = play(WORKS, c.RateLimit("allowed_warning", "seven_day", 2_000_000, 0.93))
     (notice,) = [each.event for each in draft.numbered]
     assert isinstance(notice, e.Noticed)
-    assert (notice.topic, notice.text) == ("usage_warning", "93% of the account's weekly limit is used.")
+    assert (notice.topic, notice_text(notice)) == (
+        "usage_warning",
+        "93% of the account's weekly limit is used.",
+    )
     assert draft.snapshot.limit_until_ms == 0
 
 
@@ -305,7 +309,9 @@ def test_a_subagents_rows_are_no_place_to_cut_the_conversation() -> None:
 
 def test_the_apis_own_words_are_not_shown() -> None:
     line = c.AssistantBlocks("u", "m", "<synthetic>", (c.TextBlock("API Error: 500"),), error="server_error")
-    assert kinds(play(WORKS, line)) == []
+    draft = play(WORKS, line)
+    assert kinds(draft) == ["RequestFailed"]
+    assert blocks(draft) == {}
 
 
 def test_what_the_conversation_says_of_itself_is_noted_once() -> None:

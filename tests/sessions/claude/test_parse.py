@@ -189,7 +189,7 @@ def of_kind(kind: str, /, **facts: object) -> CliLine:
         ("control_response/error", {"error_code": "unsupported_request"}),
         (
             "rate_limit_event",
-            {"status": "rejected", "kind": "seven_day", "resets_at": 1795191116, "utilization": None},
+            {"status": "rejected", "kind": "seven_day", "resets_ms": 1795191116000, "utilization": None},
         ),
         ("rate_limit_event", {"status": "allowed_warning", "utilization": 0.93}),
         ("conversation_reset", {"trigger": "clear"}),
@@ -390,11 +390,29 @@ def test_numbers_beyond_what_anything_is_counted_in_count_as_missing(number: flo
     assert (line.duration_ms, line.cost_usd, line.first_token_ms) == (0, 0.0, None)
 
 
-def test_a_limit_that_opens_after_the_year_9999_has_no_time() -> None:
-    for at, expected in ((253_402_300_799, 253_402_300_799), (253_402_300_800, None), (-1, None)):
-        line = parse(b'{"type":"rate_limit_event","rate_limit_info":{"status":"rejected","resetsAt":%d}}' % at)
-        assert isinstance(line, RateLimit)
-        assert line.resets_at == expected
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        ("1795978300", 1_795_978_300_000),
+        ("1795978300.5", 1_795_978_300_500),
+        ("1795978300123", 1_795_978_300_123),
+        ('"1795978300"', 1_795_978_300_000),
+        ('"2026-11-29T18:51:40Z"', 1_795_978_300_000),
+        ('"2026-11-29T18:51:40"', 1_795_978_300_000),
+        ('"2026-11-29T19:51:40+01:00"', 1_795_978_300_000),
+        ("253402300799", 253_402_300_799),
+        ("253402300800000", None),
+        ("-1", None),
+        ('"tomorrow"', None),
+        ("null", None),
+    ],
+)
+def test_the_time_of_a_limit_is_read_however_it_is_written(at: str, expected: int | None) -> None:
+    line = parse(
+        b'{"type":"rate_limit_event","rate_limit_info":{"status":"rejected","resetsAt":%s}}' % at.encode()
+    )
+    assert isinstance(line, RateLimit)
+    assert line.resets_ms == expected
 
 
 def test_the_structured_form_is_given_to_a_lone_result_only() -> None:

@@ -1,0 +1,34 @@
+"""What people read of an account's usage limits. Faces add the times, in the reader's own zone."""
+
+from sessions.model import Limit, LimitState, LimitWindow
+
+_WINDOWS = {
+    LimitWindow.FIVE_HOUR: "five-hour limit",
+    LimitWindow.WEEKLY: "weekly limit",
+    LimitWindow.EXTRA: "limit of extra usage",
+    LimitWindow.OTHER: "usage limit",
+}
+
+
+def limit_name(limit: Limit) -> str:
+    """The limit's name: `five-hour limit`, `weekly limit of Opus models`."""
+    name = _WINDOWS[limit.window]
+    return f"{name} of {limit.family.capitalize()} models" if limit.family else name
+
+
+def limit_sentence(limit: Limit) -> str:
+    """How the limit stands, and what comes of it."""
+    name = limit_name(limit)
+    match limit.state:
+        case LimitState.REACHED if limit.family:
+            return f"The account's {name} is used up. Other models work: choose one, or queued prompts wait."
+        case LimitState.REACHED:
+            return f"The account's {name} is used up. Queued prompts wait, and go on when it opens again."
+        case LimitState.EXTRA_USAGE:
+            return f"The account's {name} is used up. Claude goes on with extra usage, which costs money."
+        case LimitState.NEAR if limit.share is not None:
+            return f"{limit.share:.0%} of the account's {name} is used."
+        case LimitState.NEAR:
+            return f"The account's {name} is nearly used up."
+        case LimitState.OPEN:
+            return f"The account's {name} is open."

@@ -1,0 +1,45 @@
+"""`rate_limit_event`: how a subscription's usage limits stand.
+
+Called by `parse`.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sessions.claude.lines import RateLimit
+from sessions.claude.wire import Json, flag_of, maybe_float, object_of, text_of
+
+_LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999: what is beyond cannot be shown
+_LEAST_MS = 100_000_000_000  # as seconds the year 5138, as milliseconds 1973
+
+
+def rate_limit(body: Json) -> RateLimit:
+    info = object_of(body, "rate_limit_info")
+    return RateLimit(
+        status=text_of(info, "status"),
+        kind=text_of(info, "rateLimitType"),
+        resets_ms=time_ms(info, "resetsAt"),
+        utilization=maybe_float(info, "utilization"),
+        uses_extra=flag_of(info, "isUsingOverage"),
+    )
+
+
+def time_ms(body: Mapping[str, Any], key: str) -> int | None:
+    """The time at `key` in Unix milliseconds: it may be seconds, milliseconds, or ISO text (UTC by default)."""
+    value = body.get(key)
+    number = maybe_float(body, key)
+    if isinstance(value, str):
+        try:
+            number = float(value) if value.strip().isdecimal() else _iso_s(value)
+        except (ValueError, OverflowError):
+            return None
+    if number is None:
+        return None
+    in_ms = round(number if number >= _LEAST_MS else number * 1000)
+    return in_ms if 0 <= in_ms <= _LAST_MS else None
+
+
+def _iso_s(text: str) -> float:
+    moment = datetime.fromisoformat(text.strip())
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,175 @@
+"""Each error of the Messages API, through the real CLI: its kind, its sentence, and what can be done."""
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+import api as c
+from api.words.failures import ended_because, good_turn_to_branch_from
+from sessions.model import FailureKind, TurnStatus
+from sessions.session import Session
+from sessions.stored import StoredTurn
+from tests.fakes.cli_home import make_cli_home
+from tests.fakes.failing_api import FailingApi, Refused, api_error
+from tests.sessions.running_core import CoreParts, RunningCore, idle, running_core
+
+pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(240)]
+
+K = FailureKind
+BAD = "invalid_request_error"
+PAGE = "<html><head><title>403 Forbidden</title></head><body>policy of 10.1.2.3</body></html>"
+
+SPENT = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
+
+# What the API answers, the kind that it is, and words of the sentence; by the kind of login.
+WITH_KEY: list[tuple[Refused, FailureKind, str]] = [
+    (api_error(400, BAD, "Your credit balance is too low to access the API."), K.BILLING, "Add credit"),
+    (api_error(400, BAD, "This organization has been disabled."), K.ORGANIZATION_DISABLED, "An admin"),
+    (api_error(400, BAD, "Output blocked by content filtering policy"), K.CONTENT_FILTERED, "other words"),
+    (api_error(400, BAD, SPENT), K.SPENDING_LIMIT, "access on 2026-12-01 at 00:00 UTC. An admin can raise it"),
+    (
+        api_error(400, BAD, "max_tokens: must be at least 1"),
+        K.REFUSED,
+        "(400): max_tokens: must be at least 1.",
+    ),
+    (api_error(400, BAD, "image exceeds 5 MB maximum: 6000000 bytes"), K.FILE_REFUSED, "Send another"),
+    (api_error(400, BAD, "prompt is too long: 1250000 tokens > 1000000 maximum"), K.CONTEXT_FULL, "Compact it"),
+    (
+        api_error(401, "authentication_error", "invalid x-api-key"),
+        K.LOGIN,
+        "API key that is set on the machine",
+    ),
+    (api_error(402, "billing_error", "Trouble"), K.BILLING, "Add credit"),
+    (
+        api_error(403, "permission_error", "no permission to use it"),
+        K.FORBIDDEN,
+        "(403): no permission to use it.",
+    ),
+    (Refused(403, PAGE), K.FORBIDDEN, "a proxy on the way to it, refused the request (403): Forbidden."),
+    (api_error(404, "not_found_error", "model: claude-foo"), K.MODEL_UNKNOWN, "choose another"),
+    (api_error(413, "request_too_large", "Request exceeds the maximum size"), K.TOO_LARGE, "too large"),
+    (
+        api_error(418, "teapot", "key sk-ant-x1 of /home/ann/x at 10.1.2.3"),
+        K.REFUSED,
+        "(418): key … of … at ….",
+    ),
+    (api_error(429, "rate_limit_error", "40,000 tokens per minute"), K.RATE_LIMITED, "in a minute"),
+    (api_error(500, "api_error", "Internal server error"), K.SERVER_ERROR, "try again in a moment"),
+    (api_error(529, "overloaded_error", "Overloaded"), K.OVERLOADED, "overloaded"),
+]
+ORG = "OAuth authentication is currently not allowed for this organization."
+WITH_LOGIN: list[tuple[Refused, FailureKind, str]] = [
+    (api_error(400, BAD, "This organization has been disabled."), K.ORGANIZATION_DISABLED, "An admin"),
+    (api_error(401, "authentication_error", "invalid bearer token"), K.LOGIN, "`claude auth login`"),
+    (api_error(403, "permission_error", ORG), K.ORGANIZATION, "Ask its admin"),
+    (api_error(403, "permission_error", "OAuth token has been revoked."), K.FORBIDDEN, "`claude auth login`"),
+    # A busy service: no limit of the account.
+    (api_error(429, "rate_limit_error", "slow down"), K.RATE_LIMITED, "in a minute"),
+]
+
+
+@asynccontextmanager
+async def core_with(api: FailingApi, directory: Path, **environment: str) -> AsyncIterator[RunningCore]:
+    home = make_cli_home(directory, api.base_url, CLAUDE_CODE_MAX_RETRIES="1", **environment)
+    parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
+    if "CLAUDE_CODE_OAUTH_TOKEN" in environment:
+        parts = CoreParts(home.binary, home.config, {**home.environment, "ANTHROPIC_API_KEY": ""})
+    async with running_core(directory / "core", parts) as core:
+        yield core
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[FailingApi]:
+    async with FailingApi() as api:
+        yield api
+
+
+async def turn_of(core: RunningCore, session: Session, prompt: str = "demo:text hi") -> StoredTurn:
+    turn_id = await core.ask(session, prompt)
+    turn: StoredTurn = (await core.do(c.ReadTurn(session_id=session.id, turn_id=turn_id))).turn
+    return turn
+
+
+@pytest.mark.parametrize("login", [False, True], ids=["key", "login"])
+async def test_each_error_has_its_kind_and_its_next_step(api: FailingApi, tmp_path: Path, login: bool) -> None:
+    environment = {"CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-oat01-demo"} if login else {}
+    async with core_with(api, tmp_path, **environment) as core:
+        session = await core.session()
+        for answer, kind, words in WITH_LOGIN if login else WITH_KEY:
+            api.answer = None
+            assert (await turn_of(core, session)).status is TurnStatus.DONE
+            api.answer = answer
+            turn = await turn_of(core, session)
+            assert turn.status is TurnStatus.FAILED
+            assert turn.failure is not None
+            said = ended_because(turn)
+            assert (turn.failure.kind, turn.failure.status) == (kind, answer.status), said
+            assert words in said
+            assert "sk-" not in said.replace("`claude", "")
+            assert "10.1.2.3" not in said
+            if not login:
+                assert "claude auth login" not in said
+            assert session.snapshot.blocker is None, kind
+
+
+async def test_a_conversation_that_is_refused_again_and_again_is_left_by_a_branch(
+    api: FailingApi, tmp_path: Path
+) -> None:
+    message = "messages.1.content.0: `thinking` blocks in the latest assistant message cannot be modified."
+    async with core_with(api, tmp_path) as core:
+        session = await core.session()
+        good = await turn_of(core, session, "demo:text good")
+        api.answer = api_error(400, BAD, message)
+        first, second = await turn_of(core, session), await turn_of(core, session)
+        assert first.failure is not None
+        assert second.failure is not None
+        assert (first.failure.kind, second.failure.kind) == (K.REFUSED, K.STUCK)
+        assert message.rstrip(".") in ended_because(first)
+        assert "Branch from the last good turn" in ended_because(second)
+        for failure in (first.failure, second.failure):
+            assert good_turn_to_branch_from(failure) == good.id
+        api.answer = None
+        info = await core.do(c.Branch(session_id=session.id, channel_id="b", turn_id=good.id))
+        branch = await core.manager.get_session(info.id)
+        assert (await turn_of(core, branch)).status is TurnStatus.DONE
+        history = str([seen.body for seen in api.demo.requests][-1])
+        assert "demo:text good" in history
+        assert "API Error" not in history
+
+
+async def test_a_compaction_that_ends_in_an_error_is_not_done(api: FailingApi, tmp_path: Path) -> None:
+    async with core_with(api, tmp_path) as core:
+        session = await core.session()
+        await core.ask(session, "demo:text hi")
+        for answer in (api_error(400, BAD, "no summary for you"), None):
+            api.answer = answer
+            placed = await core.do(c.RunCommand(session_id=session.id, name="compact", origin=str(answer)))
+            await idle(session)
+            turn = (await core.do(c.ReadTurn(session_id=session.id, turn_id=placed.turn_id))).turn
+            if answer is None:
+                assert turn.status is TurnStatus.DONE
+                continue
+            assert turn.status is TurnStatus.FAILED
+            assert "was not compacted: no summary for you." in ended_because(turn)
+
+
+def unified(status: str, kind: str, **more: str) -> Mapping[str, str]:
+    """Headers that say how a subscription's limits stand."""
+    at = str(int(time.time()) + 3600)
+    facts = {"status": status, "reset": at, "representative-claim": kind, **more}
+    return {f"anthropic-ratelimit-unified-{name.replace('_', '-')}": value for name, value in facts.items()}
+
+
+async def test_a_request_that_extra_usage_pays_for_is_served_and_said_once(
+    api: FailingApi, tmp_path: Path
+) -> None:
+    async with core_with(api, tmp_path, CLAUDE_CODE_OAUTH_TOKEN="sk-ant-oat01-demo") as core:
+        session = await core.session()
+        api.headers = unified("rejected", "five_hour", overage_status="allowed")
+        for _ in range(3):
+            assert (await turn_of(core, session)).status is TurnStatus.DONE
+        assert await core.notices(session) == ["extra_usage"]
+        assert session.snapshot.limit is None

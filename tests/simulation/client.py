@@ -204,7 +204,9 @@ class _Http:
         await self._wire.call("typing", lambda: self._wire.room(channel_id))
 
     async def get_member(self, guild_id: int, user_id: int) -> dict[str, Any]:
-        return await self._wire.call("member", lambda: {"roles": []})
+        # As Discord answers: a member has its user.
+        user = {"id": str(user_id), "bot": False}
+        return await self._wire.call("member", lambda: {"roles": [], "user": user})
 
     async def add_user_to_thread(self, channel_id: int, user_id: int) -> None:
         await self._wire.call("member added", lambda: self._wire.room(channel_id))

@@ -103,6 +103,10 @@ class TmuxServer:
 
     async def list_windows(self) -> dict[str, str]:
         """Window ids by key; empty if there is no server. Raises `TerminalUnavailable`."""
+        if not self._socket().exists():
+            # Without a server at all, as at most starts: neither libtmux nor a process is needed to know that.
+            self._pid = None
+            return {}
         format_ = f"{_WINDOW_FORMAT} #{{@host}}"
         _, lines, _ = await self._run([["list-windows", "-t", f"={SESSION}", "-F", format_]])
         self._pid = None
@@ -118,6 +122,10 @@ class TmuxServer:
         """What a person types to see a window."""
         target = f" -t '={SESSION}:{window}'" if window else ""
         return f"tmux -L {self.socket_name} attach{target}"
+
+    def _socket(self) -> Path:
+        """Where tmux has the server's socket: its manual, `-L`. The client runs with our environment."""
+        return Path(os.environ.get("TMUX_TMPDIR") or "/tmp", f"tmux-{os.getuid()}", self.socket_name)  # noqa: S108
 
     async def _make_batch(self, commands: list[list[list[str]]]) -> list[str]:
         code, lines, why = await self._run([part for window in commands for part in window])

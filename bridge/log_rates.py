@@ -35,7 +35,8 @@ class RateBound(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         now = self._clock()
-        kind = (record.name, _event(record))
+        # Without its arguments: they change from one record of a kind to the next.
+        kind = (record.name, str(record.msg))
         count = self._counts.get(kind)
         left_out = 0
         if count is None or now - count.since >= _WINDOW_S:
@@ -48,22 +49,10 @@ class RateBound(logging.Filter):
             return False
         count.logged += 1
         if left_out:
-            _say(record, left_out)
+            record.left_out = left_out
         return True
 
     def _forget_old(self, now: float) -> None:
         """Keep what the current windows say; of a thousand kinds in one window, nothing."""
         kept = {kind: count for kind, count in self._counts.items() if now - count.since < _WINDOW_S}
         self._counts = kept if len(kept) < _KINDS else {}
-
-
-def _event(record: logging.LogRecord) -> str:
-    """What a record is about, without what changes from one to the next. structlog's records are mappings."""
-    return str(record.msg.get("event", "")) if isinstance(record.msg, dict) else str(record.msg)
-
-
-def _say(record: logging.LogRecord, left_out: int) -> None:
-    if isinstance(record.msg, dict):
-        record.msg["left_out"] = left_out
-    else:
-        record.left_out = left_out

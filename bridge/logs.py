@@ -1,28 +1,30 @@
 """Logging: what goes to stderr and to `<data>/logs/bridge.log`, in which form, and what never does.
 
-Records carry ids, never prompts or secrets; the last processor removes what looks like a secret all the same.
-Libraries that use the standard library's logging come out the same way.
+Records carry ids, never prompts or secrets; what looks like a secret is removed all the same. The fields of a
+record are what its `extra` names. What libraries log comes out the same way.
 """
 
+import json
 import logging
 import logging.handlers
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bridge.log_rates import RateBound
 from bridge.settings_choices import LogFormat, LogLevel
+from texts.os_text import clean
 from texts.redaction import Redactor
 
 FILE_BYTES = 10 * 1024 * 1024
 FILES_KEPT = 5
 _OURS = "claude-bridge"
-# The other formatters show local variables, and with them prompts.
-_PLAIN = structlog.dev.plain_traceback
+# What every record has; the rest of its attributes are the fields that `extra` gave it.
+_NO_FIELD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_COLOURS = {logging.DEBUG: 36, logging.INFO: 32, logging.WARNING: 33, logging.ERROR: 31, logging.CRITICAL: 31}
+_EVENT_WIDTH = 30
 
 # Their DEBUG records hold whole messages, Discord's gateway its token, tmux's commands titles of sessions.
 _NEVER_DEBUG = (
@@ -46,11 +48,11 @@ class LogPlan:
 
 
 def set_up_logging(plan: LogPlan) -> None:
-    """Route all records of this process, structlog's and the standard library's, as `plan` says.
+    """Route all records of this process as `plan` says.
 
     Replaces an earlier set-up. The file is always JSON, one object a line, mode 0600, turned over at 10 MiB.
     """
-    redact = Redactor(plan.secrets).redact
+    redactor = Redactor(plan.secrets)
     root = logging.getLogger()
     take_down_logging()
     handlers: list[tuple[logging.Handler, bool]] = []
@@ -59,23 +61,13 @@ def set_up_logging(plan: LogPlan) -> None:
     if plan.directory is not None:
         handlers.append((_file_handler(plan.directory), False))
     for handler, pretty in handlers:
-        handler.setFormatter(_formatter(redact, pretty=pretty))
+        handler.setFormatter(_PrettyLines(redactor) if pretty else _JsonLines(redactor))
         handler.addFilter(RateBound())
         handler.set_name(_OURS)
         root.addHandler(handler)
     root.setLevel(plan.level)
     for name in _NEVER_DEBUG:
         logging.getLogger(name).setLevel(max(logging.INFO, root.level))
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_shared_processors(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
 
 
 def take_down_logging() -> None:
@@ -98,7 +90,11 @@ class _RotatingFile(logging.handlers.RotatingFileHandler):
 def _file_handler(directory: Path) -> logging.Handler:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return _RotatingFile(
-        directory / "bridge.log", maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8"
+        directory / "bridge.log",
+        maxBytes=FILE_BYTES,
+        backupCount=FILES_KEPT,
+        encoding="utf-8",
+        errors="backslashreplace",
     )
 
 
@@ -106,29 +102,50 @@ def _is_pretty(chosen: LogFormat) -> bool:
     return chosen is LogFormat.PRETTY or (chosen is LogFormat.AUTO and sys.stderr.isatty())
 
 
-def _shared_processors() -> list[Processor]:
-    return [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
-    ]
+class _Lines(logging.Formatter):
+    """Makes a text of a record, then removes secrets: whatever a value was, there it is text."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {name: value for name, value in vars(record).items() if name not in _NO_FIELD}
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)  # shows no local variables
+        if record.stack_info:
+            fields["stack"] = self.formatStack(record.stack_info)
+        return clean(self._redactor.redact(self.line(record, fields)))
+
+    def line(self, record: logging.LogRecord, fields: Mapping[str, object]) -> str:
+        raise NotImplementedError
 
 
-def _formatter(redact: Callable[[str], str], *, pretty: bool) -> logging.Formatter:
-    def redact_line(_logger: WrappedLogger, _name: str, line: EventDict | str) -> str:
-        # After rendering: whatever a value was, here it is text.
-        return redact(str(line))
+class _JsonLines(_Lines):
+    """One JSON object a line."""
 
-    render: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_PLAIN)]
-        if pretty
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
-    )
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_shared_processors(),
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render, redact_line],
-    )
+    def line(self, record: logging.LogRecord, fields: Mapping[str, object]) -> str:
+        about = {
+            "event": record.getMessage(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "timestamp": _time(record),
+        }
+        return json.dumps({**fields, **about}, ensure_ascii=False, default=repr)
+
+
+class _PrettyLines(_Lines):
+    """For people: time, level, event, logger, fields; a traceback below."""
+
+    def line(self, record: logging.LogRecord, fields: Mapping[str, object]) -> str:
+        level = f"{record.levelname.lower():<8}"
+        if sys.stderr.isatty():
+            level = f"\033[{_COLOURS.get(record.levelno, 0)}m{level}\033[0m"
+        below = [str(fields[name]) for name in ("stack", "exception") if name in fields]
+        beside = [f"{name}={value!r}" for name, value in fields.items() if name not in ("stack", "exception")]
+        head = f"{_time(record)} [{level}] {record.getMessage():<{_EVENT_WIDTH}} [{record.name}]"
+        return "\n".join([" ".join([head, *beside]), *below])
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sessions.claude.launch import DEFAULT_CHILD_ENV
+from texts.os_text import is_clean
 
 Reader = Callable[[str], Any]
 
@@ -53,7 +54,7 @@ def optional(read: Reader) -> Reader:
 
 def text(value: str) -> str:
     """The text without white space around it."""
-    if any("\ud800" <= sign <= "\udfff" for sign in value):
+    if not is_clean(value):
         raise ValueError("is not UTF-8 text")
     return value.strip()
 

@@ -21,7 +21,6 @@ from backends.auto import BackendOptions, Backends, choose_backend
 from backends.wrappers import LaunchWrapper, in_shell_prefix
 from bridge.background_task import running
 from bridge.control import ControlServer
-from bridge.demo.keep_running import NOT_IN_DEMO, kept_demo
 from bridge.event_log import logging_events
 from bridge.logs import LogPlan, set_up_logging
 from bridge.ownership import DataDirectoryRefused, OwnerKind, owning
@@ -89,6 +88,8 @@ async def open_core(settings: Settings, options: CoreOptions) -> AsyncIterator[O
         async with AsyncExitStack() as stack:
             overrides: Mapping[str, str] = {}
             if options.demo:
+                from bridge.demo.keep_running import kept_demo
+
                 overrides = await stack.enter_async_context(kept_demo(settings.data_dir / "model"))
             opened = await _start_core(settings, options, overrides, stack)
             await stack.enter_async_context(ControlServer(opened.service, settings.data_dir))
@@ -268,6 +269,8 @@ def watch_command() -> tuple[str, ...]:
 def _child_names(settings: Settings, options: CoreOptions) -> tuple[str, ...]:
     if not options.demo:
         return settings.child_env
+    from bridge.demo.keep_running import NOT_IN_DEMO
+
     return tuple(name for name in settings.child_env if not name.startswith(NOT_IN_DEMO))
 
 

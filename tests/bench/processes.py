@@ -32,6 +32,6 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def resident_mb() -> float:
-    """What this process holds in memory."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+def resident_mb(pid: int | str = "self") -> float:
+    """What a process holds in memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bridge.control_client import connected
 from sessions.errors import CoreLost
+from tests.fakes.discord_redirect import URL_VARIABLE
 from tests.fakes.discord_server import FakeDiscord
-from tests.fakes.discord_server.redirect import URL_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 _DEADLINE_S = 60
@@ -18,7 +18,16 @@ _DEADLINE_S = 60
 
 @asynccontextmanager
 async def whole_bot(directory: Path, fake: FakeDiscord, settings: Mapping[str, str]) -> AsyncIterator[int]:
-    """A bot with the data directory `directory` and `settings`; gives its pid once it is connected to `fake`.
+    """A bot with the data directory `directory` and `settings`; gives its pid once it is connected."""
+    async with starting_bot(directory, fake, settings) as pid:
+        await fake.until_connected(_DEADLINE_S)
+        await _answers(directory)
+        yield pid
+
+
+@asynccontextmanager
+async def starting_bot(directory: Path, fake: FakeDiscord, settings: Mapping[str, str]) -> AsyncIterator[int]:
+    """The same; gives the pid at once.
 
     Ended with SIGTERM: its hosts go on. What it says goes to `bot.log` beside the data directory.
     """
@@ -42,7 +51,7 @@ async def whole_bot(directory: Path, fake: FakeDiscord, settings: Mapping[str, s
     }
     with (directory.parent / "bot.log").open("wb") as log:
         bot = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.fakes.discord_server.run_bot", "bridge"),
+            *(sys.executable, "-m", "tests.fakes.run_bot", "bridge"),
             cwd=directory.parent,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
@@ -50,8 +59,6 @@ async def whole_bot(directory: Path, fake: FakeDiscord, settings: Mapping[str, s
             stderr=log,
         )
     try:
-        await fake.until_connected(_DEADLINE_S)
-        await _answers(directory)
         yield bot.pid
     finally:
         with suppress(ProcessLookupError):

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from bridge.logs import LogPlan, set_up_logging, take_down_logging
 from bridge.settings_choices import LogFormat, LogLevel
@@ -20,7 +19,6 @@ def untouched() -> Iterator[None]:
     yield
     take_down_logging()
     logging.getLogger().setLevel(level)
-    structlog.reset_defaults()
 
 
 def lines(directory: Path) -> list[dict[str, object]]:
@@ -29,7 +27,7 @@ def lines(directory: Path) -> list[dict[str, object]]:
 
 def test_records_of_the_bridge_and_of_libraries_look_the_same(tmp_path: Path) -> None:
     set_up_logging(LogPlan(directory=tmp_path))
-    structlog.get_logger("bridge.wiring").info("session parked", session="s1")
+    logging.getLogger("bridge.wiring").info("session parked", extra={"session": "s1"})
     logging.getLogger("discord.client").warning("lost %s", "the gateway", extra={"shard": 0})
     ours, theirs = lines(tmp_path)
     assert (ours["event"], ours["level"], ours["logger"], ours["session"]) == (
@@ -48,7 +46,7 @@ def test_stderr_is_json_unless_it_is_a_terminal_or_pretty_is_chosen(
     form: LogFormat, is_json: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_up_logging(LogPlan(format=form))
-    structlog.get_logger("bridge").info("started", pid=7)
+    logging.getLogger("bridge").info("started", extra={"pid": 7})
     text = capsys.readouterr().err
     assert text.startswith("{") == is_json
     assert "started" in text
@@ -59,7 +57,7 @@ def test_nothing_goes_to_stderr_while_a_screen_is_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_up_logging(LogPlan(directory=tmp_path, on_stderr=False))
-    structlog.get_logger("bridge").info("started")
+    logging.getLogger("bridge").info("started")
     assert capsys.readouterr().err == ""
     assert len(lines(tmp_path)) == 1
 
@@ -75,8 +73,8 @@ def test_what_is_or_looks_like_a_secret_is_not_logged(
     secrets = ("the known value", 'with "quotes" and \\')
     for form in (LogFormat.JSON, LogFormat.PRETTY):
         set_up_logging(LogPlan(format=form, directory=tmp_path, secrets=secrets))
-        log = structlog.get_logger("bridge")
-        log.warning(text, value=text, nested={"list": [text]})
+        log = logging.getLogger("bridge")
+        log.warning(text, extra={"value": text, "nested": {"list": [text]}})
         logging.getLogger("library").warning("said %s", text)
         try:
             int(text)
@@ -97,7 +95,7 @@ def test_tracebacks_show_no_local_variable(tmp_path: Path, capsys: pytest.Captur
         try:
             len(prompt) / 0
         except ZeroDivisionError:
-            structlog.get_logger("bridge").exception("failed")
+            logging.getLogger("bridge").exception("failed")
     told = capsys.readouterr().err + (tmp_path / "bridge.log").read_text()
     assert "ZeroDivisionError" in told
     assert prompt not in told
@@ -112,9 +110,9 @@ def test_discord_and_its_like_never_log_at_debug(tmp_path: Path) -> None:
 
 def test_what_is_below_the_level_is_not_logged(tmp_path: Path) -> None:
     set_up_logging(LogPlan(level=LogLevel.ERROR, directory=tmp_path))
-    structlog.get_logger("bridge").warning("no")
+    logging.getLogger("bridge").warning("no")
     logging.getLogger("discord.http").warning("no")
-    structlog.get_logger("bridge").error("yes")
+    logging.getLogger("bridge").error("yes")
     assert [line["event"] for line in lines(tmp_path)] == ["yes"]
 
 
@@ -125,7 +123,7 @@ def test_the_file_is_turned_over_and_for_its_owner_only(
     directory = tmp_path / "logs"
     set_up_logging(LogPlan(directory=directory))
     for number in range(200):
-        structlog.get_logger("bridge").info("a line", number=number)
+        logging.getLogger("bridge").info("a line", extra={"number": number})
     files = sorted(file.name for file in directory.iterdir())
     assert files == ["bridge.log", *(f"bridge.log.{number}" for number in range(1, 6))]
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in directory.iterdir())
@@ -135,5 +133,23 @@ def test_the_file_is_turned_over_and_for_its_owner_only(
 def test_setting_up_again_replaces_the_first(tmp_path: Path) -> None:
     for _ in range(3):
         set_up_logging(LogPlan(directory=tmp_path))
-    structlog.get_logger("bridge").info("once")
+    logging.getLogger("bridge").info("once")
     assert len(lines(tmp_path)) == 1
+
+
+def test_a_value_of_any_kind_and_text_of_any_bytes_is_logged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for form in (LogFormat.JSON, LogFormat.PRETTY):
+        set_up_logging(LogPlan(format=form, directory=tmp_path))
+        name = b"caf\xe9".decode("utf-8", "surrogateescape")
+        fields = {"path": Path(name), "named": name, "it": {1}}
+        # Straight to our handlers: pytest's own captures the record, too, and xdist cannot send it.
+        record = logging.makeLogRecord({"name": "bridge", "msg": "found %s", "args": (name,), **fields})
+        for handler in logging.getLogger().handlers:
+            if handler.get_name() == "claude-bridge":
+                handler.handle(record)
+    told = capsys.readouterr().err
+    assert "Logging error" not in told
+    assert [line["event"] for line in lines(tmp_path)] == ["found caf\ufffd"] * 2
+    assert "it={1}" in told

@@ -45,7 +45,7 @@ def run(keep: Path) -> int:
     faces: list[Face] = []
     if URL_VARIABLE in os.environ:
         from tests.chaos.haste import make_haste
-        from tests.fakes.discord_server.redirect import point_discord_py_at
+        from tests.fakes.discord_redirect import point_discord_py_at
 
         point_discord_py_at(os.environ[URL_VARIABLE])
         haste = float(os.environ.get("CHAOS_HASTE", "1"))

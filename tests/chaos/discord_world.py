@@ -17,10 +17,10 @@ from pathlib import Path
 from api import Park
 from sessions.model import SessionId
 from tests.chaos.world import BOSS, World, world
+from tests.fakes.discord_redirect import URL_VARIABLE
 from tests.fakes.discord_server import FakeDiscord, Message, Place, Settings
 from tests.fakes.discord_server.model import walk
 from tests.fakes.discord_server.outcome import Attempt
-from tests.fakes.discord_server.redirect import URL_VARIABLE
 
 DEADLINE_S = 90.0
 RIGHT_WITHIN_S = 60.0

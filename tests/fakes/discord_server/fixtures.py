@@ -10,7 +10,8 @@ from typing import Any
 import discord
 import pytest
 
-from .redirect import discord_py_at
+from tests.fakes.discord_redirect import discord_py_at
+
 from .server import FakeDiscord
 
 

@@ -12,6 +12,8 @@ from typing import Self, TypeVar
 
 from aiohttp import web
 
+from tests.fakes.discord_redirect import URL_VARIABLE
+
 from . import places, posting, rest_account, rest_channels, rest_interactions, rest_messages
 from .clock import Clock
 from .commands import Commands
@@ -25,7 +27,6 @@ from .permissions import Permission
 from .place import DEFAULT_WAIT_S, Place
 from .posting import Draft
 from .rate_limits import RateLimits, RateSettings
-from .redirect import URL_VARIABLE
 from .request_log import RequestLog
 from .rest_door import RestDoor
 from .site import Nonces, Settings, Site
@@ -125,7 +126,7 @@ class FakeDiscord:
 
     def command_line(self, module: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
         """argv and the added environment that run `module` as a bot against this fake in a new process."""
-        argv = [sys.executable, "-m", f"{__package__}.run_bot", module, *arguments]
+        argv = [sys.executable, "-m", "tests.fakes.run_bot", module, *arguments]
         return argv, {URL_VARIABLE: self.url, "PYTHONPATH": str(_ROOT)}
 
     # Who and what there is

@@ -1,6 +1,8 @@
 """Runs a module as `python -m` would, with discord.py pointed at the fake: for a bot in a process of its own.
 
-`FAKE_DISCORD_URL=http://127.0.0.1:PORT python -m tests.fakes.discord_server.run_bot MODULE [ARGUMENT …]`
+Not in the fake's own package: importing that would make each bot of a test load the whole fake server.
+
+`FAKE_DISCORD_URL=http://127.0.0.1:PORT python -m tests.fakes.run_bot MODULE [ARGUMENT …]`
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import os
 import runpy
 import sys
 
-from .redirect import URL_VARIABLE, point_discord_py_at
+from tests.fakes.discord_redirect import URL_VARIABLE, point_discord_py_at
 
 
 def main() -> None:

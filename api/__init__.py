@@ -23,7 +23,8 @@ from api.administering import (
     UsageRow,
 )
 from api.command import Command, Nothing, SessionCommand
-from api.core import AnyCommand, AnySessionCommand, AnySessionlessCommand, Core
+from api.core import AnyCommand, AnySessionCommand, AnySessionlessCommand, AnyWish, Core
+from api.files import FilesCommand, GetFile, PutFile
 from api.finding import (
     FindingCommand,
     FindSession,
@@ -107,6 +108,7 @@ __all__ = [
     "AnyCommand",
     "AnySessionCommand",
     "AnySessionlessCommand",
+    "AnyWish",
     "ApplyRetention",
     "AuditEntry",
     "AuditPage",
@@ -124,11 +126,13 @@ __all__ = [
     "ExportSession",
     "ExportedFile",
     "FilesChanged",
+    "FilesCommand",
     "FindSession",
     "FindTurn",
     "FindingCommand",
     "FoundConversation",
     "FoundConversations",
+    "GetFile",
     "GetOrCreateSession",
     "GetSession",
     "HandOver",
@@ -151,6 +155,7 @@ __all__ = [
     "Pin",
     "PlanRetention",
     "PromptingCommand",
+    "PutFile",
     "QuerySessions",
     "ReadAsk",
     "ReadAudit",

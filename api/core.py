@@ -1,11 +1,12 @@
 """The one interface through which every face reaches the core."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Protocol
 
 from api.access import Action, Actor, ActorSource
 from api.administering import AdministeringCommand
 from api.command import Command, R
+from api.files import FilesCommand, GetFile, PutFile
 from api.finding import FindingCommand
 from api.making import MakingCommand
 from api.managing import ManagingCommand
@@ -14,12 +15,15 @@ from api.prompting import PromptingCommand
 from api.reading import ReadingCommand
 from api.refusals import RefusalsCommand
 from sessions.events import Feed
+from sessions.model import Attachment
 
 AnySessionlessCommand = FindingCommand | MakingCommand | AdministeringCommand | RefusalsCommand
 """The commands that are not about one session."""
 AnySessionCommand = ReadingCommand | PromptingCommand | ManagingCommand | PermissionsCommand
 """The commands about one session."""
 AnyCommand = AnySessionlessCommand | AnySessionCommand
+AnyWish = AnyCommand | FilesCommand
+"""Whatever is authorized and written down: commands, and wishes whose content is a stream."""
 
 
 class Core(Protocol):
@@ -34,6 +38,14 @@ class Core(Protocol):
 
     async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
         """Whether `actor` may do `action` to the session, for what no command asks. False if there is none."""
+        ...
+
+    async def put_file(self, actor: Actor, wish: PutFile, content: AsyncIterable[bytes]) -> Attachment:
+        """Store `content` in the session's work directory, as it comes. Raises as `PutFile` says."""
+        ...
+
+    def get_file(self, actor: Actor, wish: GetFile) -> AsyncGenerator[bytes, None]:
+        """The content of a file of the session's work directory, in pieces. Raises as `GetFile` says."""
         ...
 
     def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:

@@ -2,6 +2,7 @@
 
 The server greets with `Hello`. Then each request carries an id of the client's choosing, and each answer to
 it the same id: one `Reply` or `Failed` to a `Perform`; `Happened` in any number to a `Follow`, until `Failed`.
+A `Put` is followed by `Piece`s, the last one empty; a `Get` brings some; `Reply` or `Failed` ends both.
 Now and then a `Follow` brings `WhoFollows`: nothing more comes until the client has said who it is now.
 Ids are unique among what runs on a connection. Version `PROTOCOL` changes when an old client would not
 understand; additional fields are no such change.
@@ -13,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from api import AnyCommand
+from api import AnyCommand, GetFile, PutFile
 from api.access import Action, Actor
 from sessions.errors import SessionError
 from sessions.events import Feed
@@ -21,6 +22,7 @@ from sessions.events import Feed
 PROTOCOL = 2
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """A prompt of a million characters fits, whatever they are."""
+PIECE_BYTES = 1 << 18
 _CHUNK_BYTES = 1 << 16
 
 
@@ -39,6 +41,29 @@ class May(msgspec.Struct, frozen=True, tag="may", kw_only=True):
     action: Action
     session_id: str
     actor: Actor | None = None
+
+
+class Put(msgspec.Struct, frozen=True, tag="put", kw_only=True):
+    """Store a file; `Piece`s with the same id follow."""
+
+    id: int
+    wish: PutFile
+    actor: Actor | None = None
+
+
+class Get(msgspec.Struct, frozen=True, tag="get", kw_only=True):
+    """Send a file as `Piece`s."""
+
+    id: int
+    wish: GetFile
+    actor: Actor | None = None
+
+
+class Piece(msgspec.Struct, frozen=True, tag="piece"):
+    """Some of a file's bytes, at most `PIECE_BYTES`; without any at its end."""
+
+    id: int
+    data: bytes
 
 
 class Follow(msgspec.Struct, frozen=True, tag="follow", kw_only=True):
@@ -63,7 +88,7 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel", kw_only=True):
     id: int
 
 
-Request = Perform | May | Follow | Following | Cancel
+Request = Perform | May | Put | Get | Piece | Follow | Following | Cancel
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -102,7 +127,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     facts: dict[str, Any] = {}
 
 
-Response = Hello | Reply | Happened | WhoFollows | Failed
+Response = Hello | Reply | Piece | Happened | WhoFollows | Failed
 
 requests = msgspec.json.Decoder(Request)
 responses = msgspec.json.Decoder(Response)

@@ -4,6 +4,8 @@ What is to be done is written into the inbox row first, and every step may be re
 by a crash is finished by the next start of the bot (`cut_interactions.py`).
 """
 
+from functools import partial
+
 import msgspec
 
 from api import GetSession, SendMessage, SessionInfo
@@ -76,9 +78,9 @@ class Asker:
     async def do(self, actor: Actor, asked: Asked) -> Plain:
         """Open the session and send the prompt, once however often it is called; what to say about it."""
         place, info = await self._session(actor, asked)
-        directory = await self._face.work_directory(info.id)
         message_id = int(asked.origin.rpartition(":")[2])
-        fetched = await fetch_files(directory, message_id, asked.files, self._face.options)
+        store = partial(self._face.core.put_file, actor)
+        fetched = await fetch_files(store, info.id, message_id, asked.files, self._face.options)
         wish = SendMessage(
             session_id=info.id,
             content=with_files(asked.prompt, fetched.files),

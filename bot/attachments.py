@@ -4,31 +4,25 @@ They lie under `.attachments/<message id>/`, where Claude's tools can read them;
 pictures (`Attachment.media_type`). Names are made safe, sizes are bounded, redirects are not followed.
 """
 
-import asyncio
-import os
 import re
-import unicodedata
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
+from api import PutFile
+from api.file_names import safe_name
 from bot.face import FaceOptions
 from bot.wording import size
+from sessions.errors import FileRefused as CoreRefused
 from sessions.model import Attachment
 
 DIRECTORY = ".attachments"
-_MAX_NAME = 100
-_MAX_NAME_BYTES = 200  # file systems take 255, and what is being written has a longer name
-_UNSAFE = re.compile(r"[^\w.\-+@ ()]")
 _CHUNK = 1 << 16
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MEDIA_TYPE = re.compile(r"[a-z]+/[\w.+-]{1,80}", re.ASCII)
 
 
@@ -50,7 +44,15 @@ class Fetched:
 
 
 class FileRefused(Exception):
-    """One file cannot be taken; the message is the rest of the sentence that begins with its name."""
+    """One file cannot be fetched; `reason` is the rest of the sentence that begins with its name."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+Store = Callable[[PutFile, AsyncIterable[bytes]], Awaitable[Attachment]]
+"""Stores a file in a session's work directory: `Core.put_file` on behalf of somebody."""
 
 
 def stored_files(message_id: int, files: Sequence[IncomingFile]) -> tuple[Attachment, ...]:
@@ -64,19 +66,6 @@ def stored_files(message_id: int, files: Sequence[IncomingFile]) -> tuple[Attach
     return tuple(stored)
 
 
-def safe_name(name: str) -> str:
-    """A file name without directories, control characters, leading dots or surprises, at most 100 long."""
-    plain = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
-    return _fitting(_UNSAFE.sub("_", plain).strip(" ._")) or "file"
-
-
-def _fitting(name: str) -> str:
-    stem, dot, suffix = name.rpartition(".")
-    ending = f".{suffix}" if dot and len(suffix) <= 10 else ""
-    stem = name.removesuffix(ending)[: _MAX_NAME - len(ending)]
-    return stem.encode()[: _MAX_NAME_BYTES - len(ending.encode())].decode(errors="ignore") + ending
-
-
 def with_files(text: str, files: Sequence[Attachment]) -> str:
     """The prompt `text` with the files named after it, so that Claude knows where they are."""
     if not files:
@@ -86,9 +75,9 @@ def with_files(text: str, files: Sequence[Attachment]) -> str:
 
 
 async def fetch_files(
-    work_directory: Path, message_id: int, files: Sequence[IncomingFile], options: FaceOptions
+    store: Store, session_id: str, message_id: int, files: Sequence[IncomingFile], options: FaceOptions
 ) -> Fetched:
-    """Download `files` into `work_directory`. What fails is a sentence in the result."""
+    """Download `files` into the session. What fails is a sentence in the result; raises `NotAllowed`."""
     if not files:
         return Fetched(())
     there: list[Attachment] = []
@@ -97,73 +86,48 @@ async def fetch_files(
     timeout = aiohttp.ClientTimeout(total=options.attachment_patience_s)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as http:
         for each, stored in zip(files, stored_files(message_id, files), strict=True):
+            wish = PutFile(
+                session_id=session_id, folder=str(message_id), name=stored.name, media_type=stored.media_type
+            )
             try:
-                data = await _download(http, each, min(room, options.max_file_bytes), options)
-                await _store(work_directory, stored.path, data)
-            except FileRefused as error:
-                troubles.append(f"“{stored.name}” {error}")
+                async with aclosing(_download(http, each, min(room, options.max_file_bytes), options)) as data:
+                    kept = await store(wish, data)
+            except (FileRefused, CoreRefused) as error:
+                troubles.append(f"“{stored.name}” {error.reason}")
                 continue
-            room -= len(data)
-            there.append(msgspec.structs.replace(stored, size=len(data)))
+            room -= kept.size
+            there.append(kept)
     return Fetched(tuple(there), tuple(troubles))
 
 
 async def fetch_data(file: IncomingFile, options: FaceOptions) -> bytes:
     """The content of one file that is not for the work directory. Raises `FileRefused`."""
     timeout = aiohttp.ClientTimeout(total=options.attachment_patience_s)
-    async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as http:
-        return await _download(http, file, options.max_file_bytes, options)
-
-
-async def _store(work_directory: Path, path: str, data: bytes) -> None:
-    try:
-        await asyncio.to_thread(_write, work_directory, path, data)
-    except OSError as error:
-        raise FileRefused("could not be stored on the bot's machine.") from error
+    async with (
+        aiohttp.ClientSession(timeout=timeout, trust_env=False) as http,
+        aclosing(_download(http, file, options.max_file_bytes, options)) as data,
+    ):
+        return b"".join([chunk async for chunk in data])
 
 
 async def _download(
     http: aiohttp.ClientSession, file: IncomingFile, max_bytes: int, options: FaceOptions
-) -> bytes:
+) -> AsyncGenerator[bytes, None]:
     check_address(file.url, options.file_hosts)
     if file.size > max_bytes:
         raise FileRefused(f"is too large ({size(file.size)}; {size(max_bytes)} are possible here).")
-    data = bytearray()
+    came = 0
     try:
         async with http.get(file.url, allow_redirects=False) as answer:
             if answer.status != 200:
                 raise FileRefused(f"could not be fetched from Discord (status {answer.status}); send it again.")
             async for chunk in answer.content.iter_chunked(_CHUNK):
-                data += chunk
-                if len(data) > max_bytes:
+                came += len(chunk)
+                if came > max_bytes:
                     raise FileRefused(f"is too large ({size(max_bytes)} are possible here).")
+                yield chunk
     except (aiohttp.ClientError, TimeoutError) as error:
         raise FileRefused("could not be fetched from Discord in time; send it again.") from error
-    return bytes(data)
-
-
-def _write(root: Path, path: str, data: bytes) -> None:
-    """Write `path`, relative to the work directory `root`, whole or not at all. Blocks.
-
-    Whoever works there may lay links at any time: each step is made below the directory that is open already,
-    and goes through no link. Raises `OSError`.
-    """
-    *directories, name = path.split("/")
-    with ExitStack() as opened:
-        directory = os.open(root.resolve(), _DIRECTORY)
-        opened.callback(os.close, directory)
-        for each in directories:
-            with suppress(FileExistsError):
-                os.mkdir(each, 0o755, dir_fd=directory)
-            directory = os.open(each, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
-            opened.callback(os.close, directory)
-        part = f".{name}.part"
-        with suppress(FileNotFoundError):
-            os.unlink(part, dir_fd=directory)
-        descriptor = os.open(part, _NEW_FILE, 0o644, dir_fd=directory)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        os.replace(part, name, src_dir_fd=directory, dst_dir_fd=directory)
 
 
 def check_address(url: str, hosts: frozenset[str]) -> None:

@@ -3,9 +3,8 @@
 Holds values only; `bridge/discord_face.py` puts them together.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from api import Core
@@ -51,13 +50,12 @@ class FaceOptions:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """The face's surroundings. `work_directory` is where a session runs: the bot's files go there."""
+    """The face's surroundings."""
 
     core: Core
     db: Database
     view: Shown
     access: AccessPolicy
-    work_directory: Callable[[str], Awaitable[Path]]
     now_ms: Callable[[], int]
     options: FaceOptions = field(default_factory=FaceOptions)
 
@@ -65,12 +63,3 @@ class Face:
         """Raise `NotAllowed` unless `actor` may do `action` to the session: for what no command asks."""
         if not await self.core.may(actor, action, session_id):
             raise NotAllowed(action)
-
-    async def directory_to_read(self, actor: Actor, session_id: str) -> Path:
-        """The work directory, for who may have any file of it: whoever may prompt, and so let Claude read it.
-
-        Those who may only read along have what is in the thread. Raises `NotAllowed`.
-        """
-        if not await self.core.may(actor, Action.PROMPT, session_id):
-            raise NotAllowed("take_files_of_this_session")
-        return await self.work_directory(session_id)

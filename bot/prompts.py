@@ -5,6 +5,7 @@ Acts on inbox rows, whose bodies are `MessageBody`; the same row again has no se
 
 import hashlib
 import logging
+from functools import partial
 from math import ceil
 
 import discord
@@ -153,8 +154,8 @@ class PromptHandler:
 
     async def _prompt(self, row: InboxRow, body: MessageBody, actor: Actor, info: SessionInfo) -> str:
         try:
-            directory = await self._face.work_directory(info.id)
-            fetched = await fetch_files(directory, body.message_id, body.files, self._face.options)
+            store = partial(self._face.core.put_file, actor)
+            fetched = await fetch_files(store, info.id, body.message_id, body.files, self._face.options)
             wish = SendMessage(
                 session_id=info.id,
                 content=with_files(self._said(body), fetched.files),

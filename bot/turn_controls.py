@@ -1,6 +1,5 @@
 """The controls under answers and on queue posts: stop, continue, regenerate, branch, model, files and more."""
 
-import asyncio
 from contextlib import suppress
 
 import discord
@@ -231,10 +230,12 @@ class TurnControls:
         await reply.update(Card((f"The model is {model_words(changed.model)} from the next turn on.",)))
 
     async def _files(self, reply: Reply, session_id: str, turn_id: str) -> None:
-        root = await self._face.directory_to_read(reply.actor, session_id)
+        await self._face.check(reply.actor, Action.PROMPT, session_id)
+        core = self._face.core
+        info = await core.perform(reply.actor, GetSession(session_id=session_id))
         turn = await self._face.core.perform(reply.actor, ReadTurn(session_id=session_id, turn_id=turn_id))
         await reply.think()
-        bundle = await asyncio.to_thread(written_files, root, turn, file_limit(reply))
+        bundle = await written_files(core, reply.actor, info, turn, file_limit(reply))
         if not bundle.files:
             raise Refused("\n".join(bundle.troubles) or "This turn wrote no files.")
         await reply.say(Plain("\n".join(("Files of this turn:", *bundle.troubles))[:2000], files=bundle.files))

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import uuid
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
@@ -15,16 +16,17 @@ from typing import Any, Self, assert_never
 
 import msgspec
 
-from api import Command, Core, wire
+from api import Command, Core, Nothing, wire
 from api.access import Actor, ActorSource, unchanging
 from bridge import control_socket
-from sessions.errors import SessionError
+from sessions.errors import CoreLost, SessionError
 from storage import StorageError
 
 log = logging.getLogger(__name__)
 
 _QUEUED_ANSWERS = 64
 _AT_ONCE = 32
+_PIECES_HELD = 4
 
 
 class ControlServer:
@@ -77,7 +79,9 @@ class _Connection:
         self._writer = writer
         self._answers: asyncio.Queue[wire.Response] = asyncio.Queue(_QUEUED_ANSWERS)
         self._follows: dict[int, asyncio.Task[None]] = {}
+        self._pieces: dict[int, asyncio.Queue[bytes]] = {}
         self._who: dict[int, asyncio.Future[Actor]] = {}
+        self._gone = False
         self._free = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self) -> None:
@@ -87,6 +91,9 @@ class _Connection:
             async with asyncio.TaskGroup() as tasks:
                 writing = tasks.create_task(self._write(), name="control answers")
                 await self._take_all(tasks)
+                self._gone = True
+                for pieces in list(self._pieces.values()):
+                    await pieces.put(b"")
                 for follow in self._follows.values():
                     follow.cancel()
                 for _ in range(_AT_ONCE):
@@ -129,6 +136,16 @@ class _Connection:
             case wire.Perform() | wire.May():
                 await self._free.acquire()
                 tasks.create_task(self._perform(request), name="control request")
+            case wire.Put() | wire.Get() if request.id in self._pieces:
+                await self._refuse(request.id, "This id is in use.")
+            case wire.Put() | wire.Get():
+                await self._free.acquire()
+                self._pieces[request.id] = asyncio.Queue(_PIECES_HELD)
+                tasks.create_task(self._transfer(request), name="control file")
+            case wire.Piece():
+                # Nothing else of this connection is read while a file cannot be stored faster.
+                if (pieces := self._pieces.get(request.id)) is not None:
+                    await pieces.put(request.data)
             case wire.Follow() if len(self._follows) >= _AT_ONCE or request.id in self._follows:
                 await self._refuse(request.id, "This connection follows too many sessions.")
             case wire.Follow():
@@ -153,6 +170,35 @@ class _Connection:
         finally:
             self._free.release()
         await self._answers.put(answer)
+
+    async def _transfer(self, request: wire.Put | wire.Get) -> None:
+        actor = request.actor or self._actor
+        try:
+            if isinstance(request, wire.Put):
+                content = self._content(self._pieces[request.id])
+                done: object = await self._core.put_file(actor, request.wish, content)
+            else:
+                async with aclosing(self._core.get_file(actor, request.wish)) as pieces:
+                    async for piece in pieces:
+                        await self._answers.put(wire.Piece(request.id, piece))
+                done = Nothing()
+            answer: wire.Response = wire.Reply(request.id, msgspec.Raw(msgspec.json.encode(done)))
+        except Exception as error:
+            answer = _failed(request.id, error)
+        finally:
+            self._free.release()
+            # Whoever waits to put the next piece is let go on.
+            left = self._pieces.pop(request.id)
+            while not left.empty():
+                left.get_nowait()
+        await self._answers.put(answer)
+
+    async def _content(self, pieces: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, None]:
+        """The file that a client sends. Raises `CoreLost` if it ends before the file does."""
+        while piece := await pieces.get():
+            yield piece
+        if self._gone:
+            raise CoreLost("The file did not come whole.")
 
     async def _done(self, request: wire.Perform | wire.May) -> object:
         actor = request.actor or self._actor

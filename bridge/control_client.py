@@ -2,19 +2,20 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar, assert_never, cast
 
 import msgspec
 
-from api import AnyCommand, Command, wire
+from api import AnyCommand, Command, GetFile, PutFile, wire
 from api.access import Action, Actor, ActorSource
 from bridge import control_socket
 from bridge.background_task import running
 from sessions.errors import CoreLost, SessionError
 from sessions.events import Feed
+from sessions.model import Attachment
 
 R = TypeVar("R")
 
@@ -60,6 +61,40 @@ class ControlClient:
         finally:
             self._waiting.pop(request.id, None)
 
+    async def put_file(self, actor: Actor, wish: PutFile, content: AsyncIterable[bytes]) -> Attachment:
+        """See `api.Core.put_file`. On a connection of its own: a file delays nothing else."""
+        async with _connected_line(self._data_dir) as line:
+            await line.send(wire.Put(id=1, wish=wish, actor=actor))
+            answered = asyncio.create_task(_answer(line), name="control file")
+            try:
+                async for data in content:
+                    for begin in range(0, len(data), wire.PIECE_BYTES):
+                        await line.send(wire.Piece(1, data[begin : begin + wire.PIECE_BYTES]))
+                    if answered.done():
+                        break  # it was refused: no more of it is wanted
+                else:
+                    await line.send(wire.Piece(1, b""))
+                return msgspec.json.decode(await answered, type=wish.reply)
+            finally:
+                answered.cancel()
+
+    async def get_file(self, actor: Actor, wish: GetFile) -> AsyncGenerator[bytes, None]:
+        """See `api.Core.get_file`. On a connection of its own."""
+        async with _connected_line(self._data_dir) as line:
+            await line.send(wire.Get(id=1, wish=wish, actor=actor))
+            async with aclosing(line.responses()) as responses:
+                async for response in responses:
+                    match response:
+                        case wire.Piece():
+                            yield response.data
+                        case wire.Reply():
+                            return
+                        case wire.Failed():
+                            raise wire.rebuilt(response)
+                        case _:
+                            continue
+        raise _lost()
+
     async def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
         """See `api.Core.follow`. On a connection of its own, so that a slow reader delays nothing else."""
         async with _connected_line(self._data_dir) as line:
@@ -73,7 +108,7 @@ class ControlClient:
                             await line.send(wire.Following(id=1, actor=await who()))
                         case wire.Failed():
                             raise wire.rebuilt(response)
-                        case wire.Hello() | wire.Reply():
+                        case wire.Hello() | wire.Reply() | wire.Piece():
                             continue
                         case _:
                             assert_never(response)
@@ -92,7 +127,7 @@ class ControlClient:
                     answer.set_exception(_lost())
 
     def _hand_over(self, response: wire.Response) -> None:
-        if isinstance(response, wire.Hello | wire.Happened | wire.WhoFollows):
+        if isinstance(response, wire.Hello | wire.Happened | wire.WhoFollows | wire.Piece):
             return
         answer = self._waiting.get(response.id)
         if answer is None or answer.done():
@@ -104,6 +139,19 @@ class ControlClient:
                 answer.set_exception(wire.rebuilt(response))
             case _:
                 assert_never(response)
+
+
+async def _answer(line: "_Line") -> msgspec.Raw:
+    async with aclosing(line.responses()) as responses:
+        async for response in responses:
+            match response:
+                case wire.Reply():
+                    return response.body
+                case wire.Failed():
+                    raise wire.rebuilt(response)
+                case _:
+                    continue
+    raise _lost()
 
 
 @asynccontextmanager

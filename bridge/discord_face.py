@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import discord
@@ -64,15 +63,11 @@ async def connection(
 
 
 def _face(core: OpenCore, view: View) -> Face:
-    async def work_directory(session_id: str) -> Path:
-        return Path((await core.manager.get_session(session_id)).snapshot.work_directory)
-
     return Face(
         core=core.service,
         db=core.database,
         view=view,
         access=access_policy(core.settings),
-        work_directory=work_directory,
         now_ms=core.manager.now_ms,
         options=FaceOptions(
             scope=core.settings.session_scope,

@@ -4,7 +4,9 @@ The types say that no command is forgotten: each file takes the union of its the
 """
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 from typing import TypeVar, cast
 
 import api as c
@@ -21,8 +23,10 @@ from service.reading import read
 from service.refusals import note_refusal
 from service.session_info import session_facts
 from service.usage_rows import audit_entry
+from service.work_files import get_file, put_file
 from sessions.errors import NotAllowed, SessionNotFound
 from sessions.events import Feed
+from sessions.model import Attachment
 from sessions.session import Session
 
 log = logging.getLogger(__name__)
@@ -41,24 +45,29 @@ class SessionService:
         """See `api.Core.perform`. What was refused is written down too."""
         wish = cast("c.AnyCommand", command)
         session = await self._session(actor, wish) if isinstance(wish, c.SessionCommand) else None
-        try:
+        # Around both: some wishes are refused for what is in them, such as a permission mode.
+        async with self._refusal_noted(actor, wish, session):
             await self._admit(actor, wish, session)
             if isinstance(wish, c.SessionCommand):
                 assert session is not None
                 done = await self._do_with(session, actor, wish)
             else:
                 done = await self._do(actor, wish)
-        except NotAllowed:
-            # Here, not in `_admit`: some wishes are refused for what is in them, such as a permission mode.
-            facts = {"actor": actor.user_id, "action": command.action.value}
-            log.warning("refused", extra={**facts, "session": session.id if session else ""})
-            await self._audit(actor, wish, session, allowed=False)
-            raise
         return cast("R", done)
 
     def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
         """See `api.Core.follow`."""
         return follow_session(self._parts, who, session_id, after)
+
+    async def put_file(self, actor: Actor, wish: c.PutFile, content: AsyncIterable[bytes]) -> Attachment:
+        """See `api.Core.put_file`."""
+        return await put_file(await self._work_directory(actor, wish), wish, content)
+
+    async def get_file(self, actor: Actor, wish: c.GetFile) -> AsyncGenerator[bytes, None]:
+        """See `api.Core.get_file`."""
+        async with aclosing(get_file(await self._work_directory(actor, wish), wish)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
         """See `api.Core.may`."""
@@ -70,20 +79,38 @@ class SessionService:
 
     # --- who may ----------------------------------------------------------------------------------------
 
-    async def _session(self, actor: Actor, command: c.AnySessionCommand) -> Session:
+    async def _session(self, actor: Actor, command: c.AnySessionCommand | c.FilesCommand) -> Session:
         if actor.role is Role.NOBODY:
             raise NotAllowed(command.action)  # before it is looked for: nobody learns which sessions there are
         return await self._manager.get_session(command.session_id)
 
-    async def _admit(self, actor: Actor, command: c.AnyCommand, session: Session | None) -> None:
+    async def _work_directory(self, actor: Actor, wish: c.FilesCommand) -> Path:
+        """Where the session of `wish` works, once it is authorized and written down."""
+        session = await self._session(actor, wish)
+        async with self._refusal_noted(actor, wish, session):
+            await self._admit(actor, wish, session)
+        return Path(session.snapshot.work_directory)
+
+    @asynccontextmanager
+    async def _refusal_noted(
+        self, actor: Actor, wish: c.AnyWish, session: Session | None
+    ) -> AsyncIterator[None]:
+        """Write down a refusal of `wish` that is raised inside."""
+        try:
+            yield
+        except NotAllowed:
+            facts = {"actor": actor.user_id, "action": wish.action.value}
+            log.warning("refused", extra={**facts, "session": session.id if session else ""})
+            await self._audit(actor, wish, session, allowed=False)
+            raise
+
+    async def _admit(self, actor: Actor, command: c.AnyWish, session: Session | None) -> None:
         facts = await session_facts(session) if session is not None else None
         authorize(actor, command.action, facts)
         if command.audited:
             await self._audit(actor, command, session, allowed=True)
 
-    async def _audit(
-        self, actor: Actor, command: c.AnyCommand, session: Session | None, *, allowed: bool
-    ) -> None:
+    async def _audit(self, actor: Actor, command: c.AnyWish, session: Session | None, *, allowed: bool) -> None:
         name = str(command.__struct_config__.tag)
         session_id = session.id if session is not None else ""
         row = audit_entry(self._manager.now_ms(), actor, name, allowed=allowed, session_id=session_id)

@@ -117,6 +117,24 @@ class WorkDirectoryRefused(SessionError):
         self.reason = reason
 
 
+class FileRefused(SessionError):
+    """One file cannot be taken or given; `reason` is the rest of the sentence that begins with its name."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"“{name}” {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class FileTooLarge(FileRefused):
+    """The file is larger than is taken or given here; `size` is 0 where only that is known."""
+
+    def __init__(self, name: str, max_bytes: int, size: int = 0) -> None:
+        super().__init__(name, f"is too large; {max_bytes:,} bytes are possible here.")
+        self.max_bytes = max_bytes
+        self.size = size
+
+
 class ModelRefused(SessionError):
     """What was given is no model's name."""
 

@@ -1,13 +1,12 @@
 """`/files …`: files of a session, and sessions as files."""
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from api import ExportSession, ImportSession
+from api import ExportSession, GetFile, ImportSession
 from api.access import Action, authorize
 from bot.actors import core_id
 from bot.attachments import FileRefused, fetch_data, incoming
@@ -43,8 +42,8 @@ class FilesCommands(
     async def get(self, interaction: Interaction, path: app_commands.Range[str, 1, 500]) -> None:
         reply = reply_to(interaction)
         info = await meant(self._face, reply)
-        root = await self._face.directory_to_read(reply.actor, info.id)
-        file = await asyncio.to_thread(read_file, root, path, file_limit(reply))
+        wish = GetFile(session_id=info.id, path=path, max_bytes=file_limit(reply))
+        file = await read_file(self._face.core, reply.actor, wish)
         await reply.say(Plain(f"{escape_inline(path, 200)}:", files=(file,)))
 
     @app_commands.command(description="Take the session with you as a file.")

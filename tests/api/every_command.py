@@ -7,8 +7,8 @@ import msgspec
 import api as c
 from sessions.model import Allow, PermissionMode, ShareLevel
 
-ALL: tuple[type[c.Command[Any]], ...] = get_args(c.AnyCommand)
-OF_ONE_SESSION: tuple[type[c.Command[Any]], ...] = get_args(c.AnySessionCommand)
+ALL: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnyCommand), *get_args(c.FilesCommand))
+OF_ONE_SESSION: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnySessionCommand), *get_args(c.FilesCommand))
 
 _REQUIRED: dict[str, Any] = {
     "arguments": "",
@@ -19,6 +19,7 @@ _REQUIRED: dict[str, Any] = {
     "data": b"{}",
     "decision": Allow(),
     "door": "use_the_bot",
+    "folder": "7",
     "grantee": "discord:7",
     "key": "key",
     "level": ShareLevel.VIEW,
@@ -26,6 +27,7 @@ _REQUIRED: dict[str, Any] = {
     "model": "opus",
     "name": "compact",
     "origin": "an origin",
+    "path": "a.txt",
     "rule_id": 7,
     "session_id": "01890000-0000-7000-8000-000000000001",
     "title": "A title",

@@ -5,13 +5,13 @@ session exactly as it would, and a test decides what happens and when.
 """
 
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from api import Command, GetSession
+from api import Command, GetFile, GetSession, PutFile
 from api.access import Action, Actor, ActorSource
 from bot.rows import Place, insert_place, load_place
 from bot.scopes import SessionScope
@@ -27,6 +27,7 @@ from sessions.model import (
     Ask,
     AskBody,
     AskId,
+    Attachment,
     Block,
     Decision,
     Lifecycle,
@@ -227,6 +228,12 @@ class Stage:
 
     async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
         return True
+
+    async def put_file(self, actor: Actor, wish: PutFile, content: AsyncIterable[bytes]) -> Attachment:
+        raise NotImplementedError
+
+    def get_file(self, actor: Actor, wish: GetFile) -> AsyncGenerator[bytes, None]:
+        raise NotImplementedError
 
     async def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[e.Feed, None]:
         """Not used by the view."""

@@ -3,21 +3,24 @@
 import asyncio
 import contextlib
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.file_names import safe_name
 from bot.attachments import (
     FileRefused,
     IncomingFile,
+    Store,
     check_address,
     fetch_files,
-    safe_name,
     stored_files,
     with_files,
 )
 from bot.face import DISCORD_FILE_HOSTS, FaceOptions
+from service.work_files import put_file
 from sessions.model import Attachment
 from tests.bot.ways import Town, Ways, core, fake, options, town, ways
 from tests.fakes.discord_server import FakeDiscord
@@ -120,6 +123,10 @@ async def test_what_cannot_be_taken_is_said_and_the_prompt_goes_on(ways: Ways) -
     assert not (Path(session.snapshot.work_directory) / ".attachments" / str(sent.id)).exists()
 
 
+def into(root: Path) -> Store:
+    return partial(put_file, root)
+
+
 def small(fake: FakeDiscord) -> FaceOptions:
     return FaceOptions(file_hosts=options(fake).file_hosts, max_file_bytes=10, max_files_bytes=15)
 
@@ -136,7 +143,7 @@ async def serve(fake: FakeDiscord, town: Town, files: dict[str, bytes]) -> list[
 
 async def test_sizes_are_bounded_whatever_discord_claims(fake: FakeDiscord, town: Town, tmp_path: Path) -> None:
     files = await serve(fake, town, {"a": b"1234567890", "b": b"12345678901", "c": b"123456"})
-    fetched = await fetch_files(tmp_path, 1, files, small(fake))
+    fetched = await fetch_files(into(tmp_path), "s", 1, files, small(fake))
     assert [each.name for each in fetched.files] == ["a"]
     assert ["too large" in each for each in fetched.troubles] == [True, True]
     assert [path.name for path in (tmp_path / ".attachments" / "1").iterdir()] == ["a"]
@@ -147,7 +154,7 @@ async def test_no_link_in_the_work_directory_leads_out(fake: FakeDiscord, town: 
     work.mkdir()
     outside.mkdir()
     (work / ".attachments").symlink_to(outside)
-    fetched = await fetch_files(work, 1, await serve(fake, town, {"a": b"1"}), small(fake))
+    fetched = await fetch_files(into(work), "s", 1, await serve(fake, town, {"a": b"1"}), small(fake))
     assert "could not be stored" in fetched.troubles[0]
     assert list(outside.rglob("*")) == []
 
@@ -172,7 +179,7 @@ async def test_a_link_that_is_laid_between_two_steps_leads_nowhere(
 
     files = await serve(fake, town, {"a": b"1"})
     monkeypatch.setattr(os, step, and_then)
-    fetched = await fetch_files(work, 1, files, small(fake))
+    fetched = await fetch_files(into(work), "s", 1, files, small(fake))
     assert [path for path in outside.rglob("*") if path.is_file()] == []
     assert bool(fetched.troubles) == (step == "mkdir")
 
@@ -187,5 +194,5 @@ async def test_redirects_are_not_followed(tmp_path: Path) -> None:
     async with await asyncio.start_server(redirect, "127.0.0.1", 0) as server:
         host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         file = IncomingFile("a", f"http://{host}/a", 1)
-        fetched = await fetch_files(tmp_path, 1, [file], FaceOptions(file_hosts=frozenset({host})))
+        fetched = await fetch_files(into(tmp_path), "s", 1, [file], FaceOptions(file_hosts=frozenset({host})))
     assert "status 302" in fetched.troubles[0]

@@ -1,12 +1,16 @@
 """Controls: each means what its row says, also on old messages, twice at once, and when unknown."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from api import SessionPage, Share
-from bot.bodies import Body, Button, Card, Control, Plain, Verb
+from api import Core, GetFile, SessionPage, Share
+from api.access import Actor
+from bot.bodies import Body, Button, Card, Control, File, Plain, Verb
 from bot.discord_bodies import message_kwargs
 from bot.errors import Refused
 from bot.modals import Question, control_key_of, dialog, submitted_text
@@ -15,6 +19,7 @@ from bot.panels import ListState, session_list
 from bot.rows import insert_controls
 from bot.status_card import status_card
 from service.session_info import info_of
+from service.work_files import get_file
 from sessions.model import Lifecycle, ShareLevel, TurnStatus
 from sessions.session import Session
 from tests.bot.ways import Town, Ways, core, core_id, fake, town, ways, ways_in
@@ -298,6 +303,21 @@ def test_the_text_of_a_dialog_is_read_from_what_discord_sends(data: object, text
 NOTHING = "is not there, or is not given out"
 
 
+@dataclass
+class OnlyFiles:
+    """A core that gives files out, to whom it may be."""
+
+    root: Path
+
+    def get_file(self, _: Actor, wish: GetFile) -> AsyncGenerator[bytes, None]:
+        return get_file(self.root, wish)
+
+
+async def read(root: Path, name: str, max_bytes: int) -> File:
+    wish = GetFile(session_id="s", path=name, max_bytes=max_bytes)
+    return await read_file(cast("Core", OnlyFiles(root)), ADMIN, wish)
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     root = tmp_path / "root"
@@ -331,18 +351,20 @@ def root(tmp_path: Path) -> Path:
         ("/etc/no-such-file", NOTHING),
     ],
 )
-def test_only_plain_files_of_the_work_directory_are_given_out(root: Path, name: str, said: str | None) -> None:
+async def test_only_plain_files_of_the_work_directory_are_given_out(
+    root: Path, name: str, said: str | None
+) -> None:
     if said is None:
-        assert read_file(root, name, 100).data == b"12345"
+        assert (await read(root, name, 100)).data == b"12345"
         return
     with pytest.raises(Refused, match=said) as refused:
-        read_file(root, name, 100)
+        await read(root, name, 100)
     assert str(root) not in str(refused.value)
 
 
-def test_a_file_that_is_too_large_is_named_with_its_size(root: Path) -> None:
+async def test_a_file_that_is_too_large_is_named_with_its_size(root: Path) -> None:
     with pytest.raises(Refused, match="5 bytes"):
-        read_file(root, "a.txt", 4)
+        await read(root, "a.txt", 4)
 
 
 # --- threads that are taken -------------------------------------------------------------------------------

@@ -132,16 +132,12 @@ async def ways_in(
     """The face's ways in, connected and (unless told otherwise) caught up; closed gracefully at the end."""
     view = SeenView()
 
-    async def work_directory(session_id: str) -> Path:
-        return Path((await core.manager.get_session(session_id)).snapshot.work_directory)
-
     def make_face(client: discord.Client) -> Face:
         return Face(
             core=core.service,
             db=core.db,
             view=view if make_view is None else make_view(client),
             access=town.policy,
-            work_directory=work_directory,
             now_ms=core.manager.now_ms,
             options=face_options or options(fake),
         )

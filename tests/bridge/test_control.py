@@ -5,7 +5,7 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -20,7 +20,7 @@ from bridge.control import ControlServer
 from bridge.control_client import ControlClient, connected
 from sessions import errors
 from sessions import events as e
-from sessions.model import SessionId, TurnId
+from sessions.model import Attachment, SessionId, TurnId
 from sessions.topics import Topic
 from storage import DatabaseFull
 
@@ -35,6 +35,8 @@ class FakeCore:
 
     def __init__(self) -> None:
         self.asked: list[tuple[Actor, c.Command[Any]]] = []
+        self.ended_early = False
+        self.files: dict[tuple[str, str], bytes] = {}
         self.asked_rights: list[tuple[Actor, Action, str]] = []
         self.answer: Any = c.Stopped(True)
         self.waits = asyncio.Event()
@@ -54,6 +56,23 @@ class FakeCore:
     async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
         self.asked_rights.append((actor, action, session_id))
         return session_id == SESSION
+
+    async def put_file(self, actor: Actor, wish: c.PutFile, content: AsyncIterable[bytes]) -> Attachment:
+        try:
+            data = b"".join([piece async for piece in content])
+        except errors.CoreLost:
+            self.ended_early = True
+            raise
+        self.files[wish.folder, wish.name] = data
+        return Attachment(f"{wish.folder}/{wish.name}", wish.name, wish.media_type, len(data))
+
+    async def get_file(self, actor: Actor, wish: c.GetFile) -> AsyncGenerator[bytes, None]:
+        folder, _, name = wish.path.partition("/")
+        if (folder, name) not in self.files:
+            raise errors.FileRefused(name, "is not there.")
+        data = self.files[folder, name]
+        for begin in range(0, len(data), 100_000):
+            yield data[begin : begin + 100_000]
 
     async def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[e.Feed, None]:
         self.following += 1
@@ -134,6 +153,34 @@ async def test_a_command_and_its_reply_travel_with_the_actor(core: FakeCore, cli
 async def test_who_may_is_asked_from_afar_too(core: FakeCore, client: ControlClient) -> None:
     assert [await client.may(ME, Action.PROMPT, each) for each in (SESSION, "other")] == [True, False]
     assert core.asked_rights == [(ME, Action.PROMPT, SESSION), (ME, Action.PROMPT, "other")]
+
+
+async def pieces_of(*data: bytes) -> AsyncGenerator[bytes, None]:
+    for each in data:
+        yield each
+
+
+async def test_files_travel_whole_in_both_directions_beside_other_requests(
+    core: FakeCore, client: ControlClient
+) -> None:
+    data = os.urandom(3 * wire.PIECE_BYTES + 7)
+    wish = c.PutFile(session_id=SESSION, folder="f", name="n", media_type="text/plain")
+    stored = await client.put_file(ME, wish, pieces_of(data[:10], b"", data[10:]))
+    assert (stored.path, stored.size, core.files["f", "n"]) == ("f/n", len(data), data)
+    async with aclosing(client.get_file(ME, c.GetFile(session_id=SESSION, path="f/n"))) as pieces:
+        assert b"".join([piece async for piece in pieces]) == data
+    with pytest.raises(errors.FileRefused, match="is not there"):
+        await anext(client.get_file(ME, c.GetFile(session_id=SESSION, path="f/other")))
+
+
+async def test_a_file_whose_sender_goes_away_is_not_taken_for_whole(core: FakeCore, raw: RawLine) -> None:
+    wish = c.PutFile(session_id=SESSION, folder="f", name="n")
+    await raw.send(
+        wire.encoded(wire.Put(id=1, wish=wish)).strip(), wire.encoded(wire.Piece(1, b"half")).strip()
+    )
+    raw.writer.close()
+    await until(lambda: core.ended_early)
+    assert core.files == {}
 
 
 def every_error() -> list[errors.SessionError]:

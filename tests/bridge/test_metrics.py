@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar, cast
@@ -11,11 +11,12 @@ from typing import TypeVar, cast
 import pytest
 from aiohttp import ClientSession
 
-from api import Command, ReadStatistics, Statistics, Totals, UsageRow
+from api import Command, GetFile, PutFile, ReadStatistics, Statistics, Totals, UsageRow
 from api.access import Action, Actor, ActorSource
 from bridge.metrics import CONTENT_TYPE, exposition, keep_file, serving
 from sessions.errors import SessionError
 from sessions.events import Feed
+from sessions.model import Attachment
 
 R = TypeVar("R")
 FIGURES = Statistics(
@@ -45,6 +46,12 @@ class Figures:
         return cast("R", FIGURES)
 
     async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
+        raise NotImplementedError
+
+    async def put_file(self, actor: Actor, wish: PutFile, content: AsyncIterable[bytes]) -> Attachment:
+        raise NotImplementedError
+
+    def get_file(self, actor: Actor, wish: GetFile) -> AsyncGenerator[bytes, None]:
         raise NotImplementedError
 
     def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:

@@ -132,6 +132,22 @@ async def test_a_source_that_cannot_say_who_it_is_is_a_no(here: House) -> None:
         await anext(core.follow(lost, session_id, 0))
 
 
+async def given(core: c.Core, actor: Actor, command: c.Command[object]) -> object:
+    """Have the core do what the command wishes, by the door that it takes."""
+    match command:
+        case c.PutFile():
+            return await core.put_file(actor, command, nothing())
+        case c.GetFile():
+            return await anext(core.get_file(actor, command))
+        case _:
+            return await core.perform(actor, command)
+
+
+async def nothing() -> AsyncGenerator[bytes, None]:
+    for never in list[bytes]():
+        yield never
+
+
 @pytest.mark.parametrize("role", [Role.USER, Role.VIEWER, Role.NOBODY])
 async def test_a_foreign_id_and_a_missing_one_can_be_answered_alike(here: House, role: Role) -> None:
     core = SessionService(ServiceParts(here.manager))
@@ -143,7 +159,7 @@ async def test_a_foreign_id_and_a_missing_one_can_be_answered_alike(here: House,
     for session_id in (foreign, missing, "../x"):
         for command in of_session(session_id):
             with pytest.raises(alike) as caught:
-                await core.perform(stranger, command)
+                await given(core, stranger, command)
             kinds.add(caught.type)
         with pytest.raises(alike) as caught:
             await anext(core.follow(unchanging(stranger), session_id, 0))

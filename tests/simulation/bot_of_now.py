@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import discord
@@ -91,15 +90,11 @@ class BotOfNow:
             client, self.service, self.manager.bus, database, options=ViewOptions(), clock=self.clock
         )
 
-        async def work_directory(session_id: str) -> Path:
-            return Path((await self.manager.get_session(session_id)).snapshot.work_directory)
-
         return Face(
             core=self.service,
             db=database,
             view=self.view,
             access=AccessPolicy(frozenset({GUILD}), admin_ids=frozenset(PEOPLE)),
-            work_directory=work_directory,
             now_ms=self.manager.now_ms,
         )
 

@@ -1,0 +1,144 @@
+"""Files of a work directory, in and out. Whoever works there may lay links at any time: none is followed.
+
+Stands here until work directories are a room of their own.
+"""
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+import machine
+from api.file_names import safe_name
+from api.files import MOST_BYTES, GetFile, PutFile
+from sessions.errors import FileRefused, FileTooLarge
+from sessions.model import Attachment
+
+T = TypeVar("T")
+
+DIRECTORY = ".attachments"
+_CHUNK = 1 << 18
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_HIDDEN = (".git",)
+
+
+# --- in -------------------------------------------------------------------------------------------------
+
+
+async def put_file(root: Path, wish: PutFile, content: AsyncIterable[bytes]) -> Attachment:
+    """Store `content` below the work directory `root`. Raises as `PutFile` says, and what `content` raises."""
+    if safe_name(wish.name) != wish.name or safe_name(wish.folder) != wish.folder:
+        raise FileRefused(safe_name(wish.name), "has a name that cannot be stored.")
+    most = min(wish.max_bytes, MOST_BYTES)
+    size = 0
+    with ExitStack() as opened:
+        part: _Part | None = None
+        async for chunk in content:
+            size += len(chunk)
+            if size > most:
+                raise FileTooLarge(wish.name, most)
+            if part is None:  # not before: content that never comes leaves no directory behind
+                part = await _in_thread(wish, _Part, root, wish.folder, wish.name, opened)
+            await _in_thread(wish, part.write, chunk)
+        if part is None:
+            part = await _in_thread(wish, _Part, root, wish.folder, wish.name, opened)
+        await _in_thread(wish, part.keep)
+    return Attachment(f"{DIRECTORY}/{wish.folder}/{wish.name}", wish.name, wish.media_type, size)
+
+
+async def _in_thread(wish: PutFile, step: Callable[..., T], *arguments: Any) -> T:
+    try:
+        return await asyncio.to_thread(step, *arguments)
+    except OSError as error:
+        raise FileRefused(wish.name, "could not be stored on the bot's machine.") from error
+
+
+class _Part:
+    """A file that is being written beside its place. Everything is closed, and what is not kept removed, by
+    `opened`. Methods block and raise `OSError`.
+    """
+
+    def __init__(self, root: Path, folder: str, name: str, opened: ExitStack) -> None:
+        self._name = name
+        self._part = f".{name}.part"
+        # Each step is made below the directory that is open already, and goes through no link.
+        directory = os.open(root.resolve(), _DIRECTORY)
+        opened.callback(os.close, directory)
+        for each in (DIRECTORY, folder):
+            with suppress(FileExistsError):
+                os.mkdir(each, 0o755, dir_fd=directory)
+            directory = os.open(each, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+            opened.callback(os.close, directory)
+        self._directory = directory
+        self._remove()
+        descriptor = os.open(self._part, _NEW_FILE, 0o644, dir_fd=directory)
+        opened.callback(self._remove)
+        self._stream = opened.enter_context(os.fdopen(descriptor, "wb", buffering=0))
+
+    def write(self, chunk: bytes) -> None:
+        view = memoryview(chunk)
+        while view:
+            view = view[self._stream.write(view) :]
+
+    def keep(self) -> None:
+        """Give the file its name."""
+        os.replace(self._part, self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+
+    def _remove(self) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(self._part, dir_fd=self._directory)
+
+
+# --- out ------------------------------------------------------------------------------------------------
+
+
+async def get_file(root: Path, wish: GetFile) -> AsyncGenerator[bytes, None]:
+    """The content of a file of the work directory `root`, in pieces. Raises as `GetFile` says, at the first."""
+    descriptor = await asyncio.to_thread(_opened, root, wish)
+    with os.fdopen(descriptor, "rb", buffering=0) as stream:
+        left = min(wish.max_bytes, MOST_BYTES)
+        # It may grow meanwhile: no more is given than was allowed.
+        while left and (piece := await asyncio.to_thread(stream.read, min(left, _CHUNK))):
+            left -= len(piece)
+            yield piece
+
+
+def _opened(root: Path, wish: GetFile) -> int:
+    """The open file; the caller closes it. Blocks."""
+    name = PurePosixPath(wish.path).name
+    # One sentence, whatever the reason: nobody is to learn from it what there is elsewhere on the machine.
+    nothing = FileRefused(name, "is not there, or is not given out.")
+    try:
+        real = Path(os.path.realpath(root / wish.path))
+        if not _given_out(root, real):
+            raise nothing
+        descriptor = os.open(real, _TO_READ)
+    except (OSError, ValueError):
+        raise nothing from None
+    # Asked of the open file: a path may be changed between a check and the opening.
+    refusal = None if _given_out(root, machine.this().path_of(descriptor)) else nothing
+    refusal = refusal or _unfit(name, os.fstat(descriptor), min(wish.max_bytes, MOST_BYTES))
+    if refusal is not None:
+        os.close(descriptor)
+        raise refusal
+    return descriptor
+
+
+def _unfit(name: str, facts: os.stat_result, most: int) -> FileRefused | None:
+    if not stat.S_ISREG(facts.st_mode):
+        return FileRefused(name, "is not a file.")
+    return FileTooLarge(name, most, facts.st_size) if facts.st_size > most else None
+
+
+def _given_out(root: Path, real: Path) -> bool:
+    """Whether `real` (without links) lies in the work directory, and is nothing secret."""
+    try:
+        inside = real.relative_to(root.resolve())
+    except ValueError:
+        return False
+    return not any(part in _HIDDEN or part.startswith(".env") for part in inside.parts)

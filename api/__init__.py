@@ -99,6 +99,14 @@ from api.reading import (
     WorkPlace,
 )
 from api.refusals import NoteRefusal, RefusalsCommand
+from api.trusting import (
+    DecideTrust,
+    ListTrust,
+    ProjectTrust,
+    ProjectTrusts,
+    ReadTrust,
+    TrustingCommand,
+)
 
 __all__ = [
     "Accepted",
@@ -121,6 +129,7 @@ __all__ = [
     "Continue",
     "Core",
     "CreateSession",
+    "DecideTrust",
     "EditQueued",
     "EndLeftRunning",
     "ExportSession",
@@ -142,6 +151,7 @@ __all__ = [
     "Interrupt",
     "ListConversations",
     "ListProjects",
+    "ListTrust",
     "MakingCommand",
     "ManagingCommand",
     "MoveToFront",
@@ -154,6 +164,8 @@ __all__ = [
     "PermissionsCommand",
     "Pin",
     "PlanRetention",
+    "ProjectTrust",
+    "ProjectTrusts",
     "PromptingCommand",
     "PutFile",
     "QuerySessions",
@@ -161,6 +173,7 @@ __all__ = [
     "ReadAudit",
     "ReadPermissions",
     "ReadStatistics",
+    "ReadTrust",
     "ReadTurn",
     "ReadTurns",
     "ReadWorkPlace",
@@ -185,6 +198,7 @@ __all__ = [
     "Stopped",
     "TakeBackPermission",
     "Totals",
+    "TrustingCommand",
     "TurnPage",
     "TurnView",
     "UsageRow",

@@ -14,12 +14,13 @@ from api.permissions import PermissionsCommand
 from api.prompting import PromptingCommand
 from api.reading import ReadingCommand
 from api.refusals import RefusalsCommand
+from api.trusting import ListTrust, TrustingCommand
 from sessions.events import Feed
 from sessions.model import Attachment
 
-AnySessionlessCommand = FindingCommand | MakingCommand | AdministeringCommand | RefusalsCommand
+AnySessionlessCommand = FindingCommand | MakingCommand | AdministeringCommand | RefusalsCommand | ListTrust
 """The commands that are not about one session."""
-AnySessionCommand = ReadingCommand | PromptingCommand | ManagingCommand | PermissionsCommand
+AnySessionCommand = ReadingCommand | PromptingCommand | ManagingCommand | PermissionsCommand | TrustingCommand
 """The commands about one session."""
 AnyCommand = AnySessionlessCommand | AnySessionCommand
 AnyWish = AnyCommand | FilesCommand

@@ -15,6 +15,7 @@ from sessions.model import (
     PermissionMode,
     SessionId,
     Standing,
+    Trust,
     TurnId,
 )
 from sessions.stored import StoredAsk, StoredTurn
@@ -35,6 +36,8 @@ class SessionInfo(msgspec.Struct, frozen=True):
     project: str
     model: str
     mode: PermissionMode
+    trust: Trust
+    trust_wanted: str
     lifecycle: Lifecycle
     activity: Activity
     blocker: Blocker | None

@@ -44,6 +44,7 @@ class Verb(StrEnum):
     PAGE = "page"
     CONFIRM = "confirm"
     TAKE_BACK = "take_back"
+    TRUST = "trust"
     HOLD_FOR_ALL = "hold_for_all"
     ASK_ABOUT = "ask_about"
 

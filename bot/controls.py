@@ -22,6 +22,7 @@ from bot.modals import control_key_of, submitted_text
 from bot.opening import Opener
 from bot.panel_controls import PanelControls
 from bot.rows import load_control
+from bot.trust_controls import TrustControls
 from bot.turn_controls import TurnControls
 
 _CUSTOM_ID = re.compile(r"v1:(?P<verb>[a-z_]+):(?P<key>[0-9a-f]{12})")
@@ -63,6 +64,7 @@ class Controls:
         self._asks = AskControls(face)
         self.turns = TurnControls(face, client, opener)
         self._panels = PanelControls(face)
+        self._trust = TrustControls(face)
         self._about = MessageQuestionControls(client, asker)
 
     async def handle(self, reply: Reply) -> None:
@@ -73,6 +75,8 @@ class Controls:
             await self._asks.handle(reply, use.control, use.values, use.text)
         elif verb in _OF_PANELS:
             await self._panels.handle(reply, use.control, use.values)
+        elif verb is Verb.TRUST:
+            await self._trust.handle(reply, use.control)
         elif verb is Verb.ASK_ABOUT:
             await self._about.handle(reply, use.control, use.text or "")
         else:

@@ -8,6 +8,7 @@ import msgspec
 from api import (
     AuditEntry,
     Names,
+    ProjectTrusts,
     SessionInfo,
     SessionPage,
     Statistics,
@@ -142,9 +143,10 @@ def audit_card(entries: Sequence[AuditEntry]) -> Card:
     return Card(("**Audit**", "\n".join(lines)[:3800] or "Nothing was done yet."))
 
 
-def projects_card(names: Names) -> Card:
-    """The projects that sessions can run in."""
-    lines = "\n".join(f"- {escape_inline(name, 80)}" for name in names.names[:60])
+def projects_card(names: Names, decided: ProjectTrusts) -> Card:
+    """The projects that sessions can run in, with what was decided on them."""
+    trusts = {each.project: f" · {each.trust}, by {person(each.decided_by)}" for each in decided.projects}
+    lines = "\n".join(f"- {escape_inline(name, 80)}{trusts.get(name, '')}" for name in names.names[:40])
     return Card(("**Projects**", lines or "There are none: make a directory in WORKSPACE_ROOT."))
 
 

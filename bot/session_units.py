@@ -36,9 +36,10 @@ Wishes = Sequence[PostWish]
 
 @dataclass(frozen=True, slots=True)
 class ViewOptions:
-    """How the view behaves; times in seconds."""
+    """How the view behaves; times in seconds. `admin_id` is told when a project waits for a decision."""
 
     default_model: str = ""
+    admin_id: int | None = None
     edit_interval_s: float = 1.25
     first_edits_s: float = 1.0
     first_post_after_s: float = 0.4

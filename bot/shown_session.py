@@ -11,10 +11,12 @@ from bot.rows import Place, load_posts, note_shown
 from bot.session_units import Around, SessionUnits
 from bot.subjects import CONTEXT_SUBJECT, STATUS_SUBJECT, UnitKind, parse_subject, subject_of
 from bot.traffic import Urgency
+from bot.trust_card import trust_question
 from bot.turn_store import TurnStore
 from sessions import events as e
 from sessions.model import Activity, AskId, Blocker, Lifecycle, SessionId, TurnId, TurnStatus
 from sessions.rows import load_ask, load_events, load_turn
+from sessions.topics import Topic
 
 _PAGE = 200
 
@@ -227,6 +229,8 @@ class ShownSession:
 
     def _notice_happens(self, event: e.Noticed, number: int) -> None:
         wish = notice(event, number, self.place.owner_id)
+        if event.topic is Topic.TRUST_WANTED:
+            wish = trust_question(event, number, self.session_id, self._around.options.admin_id)
         if wish is not None:
             self._units.set_notice(wish)
             self._mark(wish.subject, Urgency.FINAL)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from api import SessionInfo, WorkPlace
 from api.access import Action
 from api.prices import price_mark
+from api.words.trust import TRUST_WORDS
 from bot.bodies import Button, Card, Control, Row, Verb
 from bot.cards import QUIET, TROUBLED, WAITING, WORKING, context_bar, state_words
 from bot.markdown.cards import escape_inline, one_line
@@ -171,6 +172,12 @@ def _project(opened: Opened) -> Part:
     return Part([f"Project: {name}{branch}", *commit])
 
 
+def _trust(opened: Opened) -> Part:
+    info = opened.info
+    wanted = (opened.button(Verb.TRUST, "Decide on the project"),) if info.trust_wanted else ()
+    return Part([f"Of the project: {TRUST_WORDS[info.trust]}"], wanted)
+
+
 def _people(opened: Opened) -> Part:
     info = opened.info
     times = f"started {moment(info.created_ms)} · last active {moment(info.last_activity_ms)}"
@@ -199,6 +206,7 @@ SECTIONS: tuple[Section, ...] = (
     _cost,
     _waiting,
     _project,
+    _trust,
     _people,
     _terminal,
     _elsewhere,

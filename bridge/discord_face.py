@@ -50,7 +50,8 @@ async def connection(
     views: list[View] = []
 
     def make_face(client: discord.Client) -> Face:
-        options = ViewOptions(default_model=settings.claude_model)
+        admin_id = min(settings.admin_user_ids, default=None)
+        options = ViewOptions(default_model=settings.claude_model, admin_id=admin_id)
         views.append(View(client, core.service, core.manager.bus, core.database, options=options))
         return _face(core, views[0])
 

@@ -29,6 +29,7 @@ from bridge.settings_values import (
     words,
 )
 from sessions.model import PermissionMode
+from sessions.trust import UserServers, WhoTrusts
 
 IDS = "ids of 15 to 20 digits, divided by commas or spaces (in Discord: developer mode, then Copy ID)"
 
@@ -77,6 +78,14 @@ class Settings:
         does="People who may do everything, in every session.",
     )
 
+    trust_projects: WhoTrusts = _setting(
+        choice(WhoTrusts), "ask", write="ask, owner, all or none",
+        does="Who may let a project's hooks, servers and settings count: an admin (ask), or its owner, too.",
+    )
+    mcp_servers: UserServers = _setting(
+        choice(UserServers), "admins", write="admins, all or none",
+        does="In whose sessions the MCP servers of this machine's user run: an admin's, all, or none.",
+    )
     session_scope: SessionScope = _setting(
         choice(SessionScope), "thread", write="thread, channel or user",
         does="What a Discord session belongs to.",

@@ -21,6 +21,7 @@ from backends.auto import BackendOptions, Backends, choose_backend
 from backends.wrappers import LaunchWrapper, in_shell_prefix
 from bridge.background_task import running
 from bridge.control import ControlServer
+from bridge.control_socket import local_actor
 from bridge.event_log import logging_events
 from bridge.logs import LogPlan, set_up_logging
 from bridge.ownership import DataDirectoryRefused, OwnerKind, owning
@@ -39,6 +40,7 @@ from sessions.recovery import end_survivors
 from sessions.retention import RetentionRules
 from sessions.slots import Limits
 from sessions.supervision import Vigilance
+from sessions.trust import TrustPolicy
 from storage import Database
 
 log = logging.getLogger(__name__)
@@ -249,7 +251,14 @@ def _policy(settings: Settings) -> Policy:
         default_model=settings.claude_model,
         default_mode=settings.permission_mode,
         continue_cut_turns=settings.resume_cut_turns is CutTurns.CONTINUE,
+        trust=TrustPolicy(settings.trust_projects, settings.mcp_servers, _is_admin(settings)),
     )
+
+
+def _is_admin(settings: Settings) -> Callable[[str], bool]:
+    """Whether an owner's id is an admin's: one of the settings, or the user of this machine's terminal."""
+    admins = {f"discord:{each}" for each in settings.admin_user_ids} | {local_actor().user_id}
+    return admins.__contains__
 
 
 def tmux_socket_name(data_dir: Path) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import api as c
-from sessions.model import PermissionMode
+from api.words.trust import TRUST_WORDS
+from sessions.model import PermissionMode, Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ GUIDE = {
     "/model NAME": "use another model",
     "/mode MODE": f"what needs no permission: {', '.join(PermissionMode)}",
     "/permissions [back N]": "what Claude need not ask for; take the one with number N back",
+    "/trust [STATE]": f"what of the project counts, or decide: {', '.join(Trust)}",
     "/sessions": "list the sessions",
     "/switch N": "go to another session, by its number in the list or its id",
     "/new [PROJECT]": "begin a new session, in a directory of WORKSPACE_ROOT",
@@ -128,6 +130,8 @@ def parse_slash(line: str) -> SlashCommand | None:
             return NewSession(rest)
         case "permissions":
             return _permissions(rest)
+        case "trust":
+            return _trust(rest)
         case _:
             return _of_session(name, rest)
 
@@ -175,6 +179,21 @@ def _mode(word: str) -> OfSession | NotUnderstood:
     return OfSession(
         lambda id_, _: c.SetMode(session_id=id_, mode=mode), lambda info: f"The mode is {info.mode} now."
     )
+
+
+def _trust(word: str) -> OfSession | NotUnderstood:
+    if not word:
+        return OfSession(lambda id_, _: c.ReadTrust(session_id=id_), _trust_lines)
+    if word not in set(Trust):
+        return NotUnderstood(f"The states are: {', '.join(Trust)}.")
+    return OfSession(lambda id_, _: c.DecideTrust(session_id=id_, trust=Trust(word)), _trust_lines)
+
+
+def _trust_lines(found: c.ProjectTrust) -> str:
+    lines = [f"The project {found.project} is {TRUST_WORDS[found.trust]}."]
+    if found.runs:
+        lines += ["It brings:", *(f"- {each}" for each in found.runs)]
+    return "\n".join(lines)
 
 
 def _permissions(rest: str) -> SlashCommand:

@@ -178,6 +178,8 @@ def _fold_state(view: View, event: e.Event) -> tuple[View, list[Shown]]:
             return replace(view, activity=event.new, blocker=event.blocker), []
         case e.Noticed():
             return view, [NoticeShown(notice_text(event), is_trouble=NOTICES[event.topic].tone is Tone.TROUBLE)]
+        case e.TrustChanged():
+            return replace(view), []
         case e.ModelChanged():
             return replace(view, model=event.model), []
         case e.ModeChanged():

@@ -22,6 +22,7 @@ from service.prompting import talk
 from service.reading import read
 from service.refusals import note_refusal
 from service.session_info import session_facts
+from service.trusting import list_trust, trust
 from service.usage_rows import audit_entry
 from service.work_files import get_file, put_file
 from sessions.errors import NotAllowed, SessionNotFound
@@ -121,6 +122,8 @@ class SessionService:
     async def _do(self, actor: Actor, command: c.AnySessionlessCommand) -> object:
         if isinstance(command, c.FindingCommand):
             return await find(self._parts, actor, command)
+        if isinstance(command, c.ListTrust):
+            return await list_trust(self._parts, command)
         if isinstance(command, c.MakingCommand):
             return await make(self._parts, actor, command)
         if isinstance(command, c.RefusalsCommand):
@@ -130,6 +133,8 @@ class SessionService:
     async def _do_with(self, session: Session, actor: Actor, command: c.AnySessionCommand) -> object:
         if isinstance(command, c.ReadingCommand):
             return await read(self._parts, session, command)
+        if isinstance(command, c.TrustingCommand):
+            return await trust(self._parts, session, actor, command)
         if isinstance(command, c.PermissionsCommand):
             return await rule(self._parts, session, actor, command)
         if isinstance(command, c.PromptingCommand):

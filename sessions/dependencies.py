@@ -9,6 +9,7 @@ from sessions.clock import Clock
 from sessions.conversations import Conversations
 from sessions.driver import Driver
 from sessions.machine_reserve import MachineReserve
+from sessions.trust import TrustPolicy
 from storage import Database
 
 
@@ -37,3 +38,4 @@ class Dependencies:
     workspace_root: Path
     patience: Patience
     continue_cut_turns: bool
+    trust: TrustPolicy

@@ -6,10 +6,11 @@ program of its own between the screen and the two logs. Every method is pure: `h
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from sessions.claude.launch import Brought, Closed
 from sessions.claude.lines import CliLine
 from sessions.model import Ask, Decision, PermissionMode, Rule, TurnKind
 
@@ -34,8 +35,8 @@ class Fork:
 class ConversationStart:
     """How a conversation is to be started or taken up again.
 
-    `resume` takes up the transcript, `continues` lets a cut turn go on by itself, `trusted` lets the
-    project's own hooks and servers run.
+    `resume` takes up the transcript, `continues` lets a cut turn go on by itself, `brought` says what of the
+    project counts. `user_servers`: the MCP servers of the machine's user run, too.
     """
 
     conversation_id: str
@@ -45,7 +46,8 @@ class ConversationStart:
     mode: PermissionMode = PermissionMode.DEFAULT
     fork: Fork | None = None
     continues: bool = False
-    trusted: bool = False
+    brought: Brought = field(default_factory=Closed)
+    user_servers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,13 @@ class RuleNotFound(SessionError):
         self.rule_id = rule_id
 
 
+class OfferChanged(SessionError):
+    """The project brings something else than what was listed."""
+
+    def __init__(self) -> None:
+        super().__init__("The project has changed since this list was made. Look at the new one, then decide.")
+
+
 class IllegalMove(SessionError):
     """The state does not allow this; nothing was changed."""
 

@@ -23,6 +23,7 @@ from sessions.model import (
     SessionId,
     ShareLevel,
     TokenUsage,
+    Trust,
     TurnId,
     TurnKind,
     TurnStatus,
@@ -284,6 +285,7 @@ class Noticed(msgspec.Struct, frozen=True, tag="noticed"):
     """Something that people should know.
 
     `text` is a sentence for people; it is empty where `failure` or `limit` says what happened.
+    `about` names what it concerns, for the answers that a face offers: the content hash of a project's offer.
     """
 
     topic: Topic
@@ -291,6 +293,17 @@ class Noticed(msgspec.Struct, frozen=True, tag="noticed"):
     until_ms: int | None = None
     failure: Failure | None = None
     limit: Limit | None = None
+    about: str = ""
+
+
+class TrustChanged(msgspec.Struct, frozen=True, tag="trust_changed"):
+    """What of the project counts from this process on.
+
+    `wanted`: somebody should decide on what the project brings; it is the hash of that content, or empty.
+    """
+
+    trust: Trust
+    wanted: str = ""
 
 
 class ModelChanged(msgspec.Struct, frozen=True, tag="model_changed"):
@@ -368,6 +381,7 @@ Event = (
     | AskDecided
     | AskWithdrawn
     | Noticed
+    | TrustChanged
     | ModelChanged
     | ModeChanged
     | TitleChanged

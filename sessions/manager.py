@@ -25,6 +25,7 @@ from sessions.errors import SessionError
 from sessions.loaded_sessions import LoadedSessions
 from sessions.machine_reserve import MachineReserve
 from sessions.model import PermissionMode, SessionId
+from sessions.parking import may_be_parked
 from sessions.process_keeper import ProcessKeeper
 from sessions.recovery import recover
 from sessions.retention import Retention, RetentionRules
@@ -34,6 +35,7 @@ from sessions.session_maker import NewSession, SessionMaker
 from sessions.slots import Limits
 from sessions.state import Snapshot
 from sessions.supervision import Supervisor, Vigilance
+from sessions.trust import TrustPolicy
 from storage import Database, StorageError
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ class Policy:
     default_model: str = ""
     default_mode: PermissionMode = PermissionMode.DEFAULT
     continue_cut_turns: bool = True
+    trust: TrustPolicy = field(default_factory=TrustPolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,7 @@ class SessionManager:
             workspace_root=policy.workspace_root,
             patience=policy.patience,
             continue_cut_turns=policy.continue_cut_turns,
+            trust=policy.trust,
         )
         self.maker = SessionMaker(self._loaded, self._around, policy.default_model, policy.default_mode)
         self.retention = Retention(self._around, policy.retention, self.get_session, self._loaded.forget)
@@ -196,6 +200,12 @@ class SessionManager:
         for session in self._loaded.with_process():
             if session.snapshot.work_directory == work_directory:
                 await tell_rules(session, without=without)
+
+    async def renew_processes(self, work_directory: str, cause: str) -> None:
+        """Park the sessions in `work_directory` that rest: their next process gets what holds now."""
+        for session in self._loaded.with_process():
+            if session.snapshot.work_directory == work_directory and may_be_parked(session.snapshot):
+                await session.park(cause)
 
     # --- ending -----------------------------------------------------------------------------------------
 

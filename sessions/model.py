@@ -204,6 +204,14 @@ class ShareLevel(StrEnum):
     APPROVE = "approve"
 
 
+class Trust(StrEnum):
+    """What of a project counts: nothing, its text, or everything; see `trust.py`."""
+
+    CLOSED = "closed"
+    INSTRUCTIONS = "instructions"
+    TRUSTED = "trusted"
+
+
 class RuleKind(StrEnum):
     """What a permission rule opens: the calls of a tool that it names, or a directory."""
 

@@ -28,6 +28,7 @@ from sessions.rows import StoredHost
 from sessions.rule_keeping import tell_new_process
 from sessions.session import Session
 from sessions.topics import Topic
+from sessions.trusting import prepare as prepare_trust
 from sessions.work_directory import check_work_directory
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
     fork = None if resume else await _prepare_fork(session, work_directory)
     if resume or fork is not None:
         await _carry_cost_over(session, fork.conversation_id if fork else snapshot.conversation_id)
+    brought = await prepare_trust(session, work_directory)
     start = ConversationStart(
         conversation_id=session.snapshot.conversation_id,
         work_directory=work_directory,
@@ -107,6 +109,8 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
         model=snapshot.model,
         mode=snapshot.mode,
         continues=continues,
+        brought=brought,
+        user_servers=around.trust.user_servers_for(snapshot.user_id),
     )
     program = await around.driver.program(start)
     spec = LaunchSpec(

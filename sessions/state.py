@@ -25,6 +25,7 @@ from sessions.model import (
     PermissionMode,
     SessionId,
     Standing,
+    Trust,
     TurnId,
     TurnKind,
     TurnStatus,
@@ -139,6 +140,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     last_good_turn: str = ""
     created_ms: int = 0
     last_activity_ms: int = 0
+    trust: Trust = Trust.INSTRUCTIONS
+    trust_wanted: str = ""
 
     @property
     def current(self) -> RunningTurn | None:
@@ -249,6 +252,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return replace(numbered, asks=tuple(ask for ask in snapshot.asks if ask.id != event.ask_id))
         case e.Noticed():
             return _noticed(numbered, event)
+        case e.TrustChanged():
+            return replace(numbered, trust=event.trust, trust_wanted=event.wanted)
         case e.ModelChanged():
             return replace(numbered, model=event.model)
         case e.ModeChanged():

@@ -16,6 +16,7 @@ from sessions.model import (
     RuleScope,
     SessionId,
     TokenUsage,
+    Trust,
     TurnId,
     TurnKind,
     TurnStatus,
@@ -103,3 +104,14 @@ class StoredRule:
     given_by: str
     for_all: bool
     given_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTrust:
+    """What somebody decided on the project in `directory`, for what it brought then (`content_hash`)."""
+
+    directory: str
+    state: Trust
+    content_hash: str
+    decided_by: str
+    decided_ms: int

@@ -52,6 +52,7 @@ class Topic(StrEnum):
     NO_PROGRESS = "no_progress"
     PERMISSIONS = "permissions"
     LEFT_RUNNING_ENDED = "left_running_ended"
+    TRUST_WANTED = "trust_wanted"
     GAP = "gap"
     FILES_NOT_IMPORTED = "files_not_imported"
     OTHER = "other"

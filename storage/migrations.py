@@ -62,9 +62,10 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mig
     """
     found = schema_version(connection)
     steps = pending(path, found, migrations)
+    if steps and found > 0:
+        # One for the whole upgrade: one for each step would push older copies out of the few that are kept.
+        make_backup(connection, path)
     for step in steps:
-        if found > 0:
-            make_backup(connection, path)
         try:
             _apply(connection, step)
         except (sqlite3.Error, ValueError) as error:

@@ -91,6 +91,9 @@ NOTICES: Mapping[Topic, NoticeWords] = {
     Topic.NO_PROGRESS: NoticeWords("No sign of life", next_step="Stop is on the last post."),
     Topic.PERMISSIONS: _mild("Permissions came along"),
     Topic.LEFT_RUNNING_ENDED: _mild("Something left running was ended"),
+    Topic.TRUST_WANTED: _mild(
+        "This project brings more than text", "An admin decides what of it counts: /settings trust."
+    ),
     Topic.GAP: _mild("A gap was filled"),
     Topic.FILES_NOT_IMPORTED: _mild("Files were left behind"),
     Topic.OTHER: NoticeWords("Notice"),

@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from api import ListProjects, ReadAudit, ReadStatistics
+from api import ListProjects, ListTrust, ReadAudit, ReadStatistics
 from api.access import Action, authorize
 from bot.bodies import Control, Verb
 from bot.command_sync import sync_commands
@@ -51,7 +51,9 @@ class AdminCommands(commands.GroupCog, group_name="admin", group_description="Fo
     @app_commands.command(description="The directories that sessions can work in.")
     async def projects(self, interaction: Interaction) -> None:
         reply = self._reply(interaction)
-        await reply.say(projects_card(await self._face.core.perform(reply.actor, ListProjects())))
+        names = await self._face.core.perform(reply.actor, ListProjects())
+        decided = await self._face.core.perform(reply.actor, ListTrust())
+        await reply.say(projects_card(names, decided))
 
     @app_commands.command(name="clear-all", description="Emergency: end every process and its session.")
     async def clear_all(self, interaction: Interaction) -> None:

@@ -13,8 +13,9 @@ from bot.entry import reply_to
 from bot.panel_controls import permissions_body, stored
 from bot.panels import model_panel
 from bot.session_lookup import meant
+from bot.trust_controls import decided, trust_body
 from bot.wording import MODES, model_words
-from sessions.model import PermissionMode
+from sessions.model import PermissionMode, Trust
 
 if TYPE_CHECKING:
     from bot.client import BridgeClient
@@ -57,3 +58,14 @@ class SettingsCommands(commands.GroupCog, group_name="settings", group_descripti
         reply = reply_to(interaction)
         info = await meant(self._face, reply)
         await reply.say(await permissions_body(self._face, reply, info.id))
+
+    @app_commands.command(description="What of this project counts: nothing, its text, or all that it brings.")
+    @app_commands.describe(trust="Decide; without it you see what the project brings")
+    @app_commands.choices(trust=[app_commands.Choice(name=each.value, value=each.value) for each in Trust])
+    async def trust(self, interaction: Interaction, trust: str | None = None) -> None:
+        reply = reply_to(interaction)
+        info = await meant(self._face, reply)
+        if trust is None:
+            await reply.say(await trust_body(self._face, reply, info.id))
+        else:
+            await reply.say(await decided(self._face, reply, info.id, Trust(trust)))

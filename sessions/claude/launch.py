@@ -9,11 +9,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import assert_never
 from uuid import UUID
 
 from sessions.claude.errors import BadLaunch
+from sessions.claude.instructions import Instructions
 
 PERMISSION_MODES = ("default", "acceptEdits", "plan", "auto", "dontAsk", "bypassPermissions")
 
@@ -107,12 +109,42 @@ Start = Fresh | Resume | Fork
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """Nothing of the project reaches Claude by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionsOnly:
+    """The text of `project` is read, with what `write_instructions` rebuilt. `links` are never read."""
+
+    project: Path
+    rebuilt: Instructions = field(default_factory=Instructions)
+    links: Sequence[Path] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """Everything that `project` brings counts: settings, hooks, servers.
+
+    `allow`: what its shared settings allow. The CLI takes such rules only after its own trust dialog, and in
+    this mode it shows no dialog (measured).
+    """
+
+    project: Path
+    allow: Sequence[str] = ()
+
+
+Brought = Closed | InstructionsOnly | Trusted
+"""What of the project counts."""
+
+
+@dataclass(frozen=True, slots=True)
 class LaunchLine:
     """What one `claude` is started with.
 
-    `command` begins the argv (see `locate`). `trusted` lets the project's own settings, hooks and MCP servers
-    run. `private` are the directories that Claude's tools may neither read nor write: DATA_DIR. An empty
-    `model` leaves the choice to the CLI.
+    `command` begins the argv (see `locate`). `private` are the directories that Claude's tools may neither read
+    nor write: DATA_DIR. An empty `model` leaves the choice to the CLI. `user_servers`: the MCP servers of the
+    machine's user run, too.
     """
 
     command: Sequence[str]
@@ -120,7 +152,8 @@ class LaunchLine:
     private: Sequence[Path]
     model: str = ""
     permission_mode: str = "default"
-    trusted: bool = False
+    brought: Brought = field(default_factory=Closed)
+    user_servers: bool = False
 
 
 def argv(line: LaunchLine) -> tuple[str, ...]:
@@ -137,9 +170,45 @@ def argv(line: LaunchLine) -> tuple[str, ...]:
         *_conversation(line.start),
         *_model(line.model),
         *("--permission-mode", cli_mode(line.permission_mode)),
-        *("--settings", json.dumps(settings(line.private), separators=(",", ":"))),
-        *(() if line.trusted else ("--setting-sources", "user", "--strict-mcp-config")),
+        *("--settings", json.dumps(_settings(line), separators=(",", ":"))),
+        *_brought(line.brought, user_servers=line.user_servers),
     )
+
+
+def _brought(brought: Brought, *, user_servers: bool) -> tuple[str, ...]:
+    """Which settings and servers count. Only the user's own source never runs anything of the project."""
+    only_named = () if user_servers else ("--strict-mcp-config",)
+    match brought:
+        case Closed():
+            return ("--setting-sources", "user", *only_named)
+        case InstructionsOnly(project, rebuilt):
+            # An added directory brings its CLAUDE.md, imports and rules, and none of its settings (measured).
+            texts = ["--add-dir", str(project)]
+            if rebuilt.plugin is not None:
+                texts += ["--plugin-dir", str(rebuilt.plugin)]
+            if rebuilt.system_prompt is not None:
+                # Without the snapshot of the first prompt a changed text counts from the next process on.
+                texts += ["--append-system-prompt-file", str(rebuilt.system_prompt)]
+                texts += ["--system-prompt-snapshot", "off"]
+            return ("--setting-sources", "user", *only_named, *texts)
+        case Trusted(project):
+            servers = project / ".mcp.json"
+            named = ("--mcp-config", str(servers)) if not user_servers and servers.is_file() else ()
+            return ("--setting-sources", "user,project,local", *only_named, *named)
+        case _:
+            assert_never(brought)
+
+
+def _settings(line: LaunchLine) -> dict[str, object]:
+    match line.brought:
+        case Closed():
+            return settings(line.private)
+        case InstructionsOnly(links=links):
+            return settings(line.private, links)
+        case Trusted(allow=allow):
+            return settings(line.private, allow=allow)
+        case _:
+            assert_never(line.brought)
 
 
 def conversation_of(argv: Sequence[str]) -> str:
@@ -162,13 +231,19 @@ def cli_mode(mode: str) -> str:
     return "manual" if mode == "default" else mode
 
 
-def settings(private: Sequence[Path]) -> dict[str, object]:
-    """Settings that hold for this process besides the user's own: what Claude's tools may not touch."""
+def settings(
+    private: Sequence[Path], links: Sequence[Path] = (), allow: Sequence[str] = ()
+) -> dict[str, object]:
+    """Settings that hold for this process besides the user's own: what Claude's tools may not touch.
+
+    `links` are memory files that lead out of the project; the CLI loads none that it may not read (measured).
+    """
     denied = [f"Read(//**/{name})" for name in _SECRET_FILES]
     denied += [f"Edit(//**/{name})" for name in _SECRET_FILES]
     for directory in sorted({path for given in private for path in (given.absolute(), given.resolve())}):
         denied += [f"Read(/{_literal(directory)}/**)", f"Edit(/{_literal(directory)}/**)"]
-    return {"permissions": {"deny": denied}}
+    denied += [f"Read(/{_literal(link)})" for link in links]
+    return {"permissions": {"deny": denied, **({"allow": list(allow)} if allow else {})}}
 
 
 def child_environment(
@@ -188,6 +263,7 @@ def child_environment(
     allowed["CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS"] = "1"
     allowed["CLAUDE_CODE_ENABLE_SDK_FILE_CHECKPOINTING"] = "true"
     allowed["CLAUDE_CODE_STREAM_EVENT_HOLD_MS"] = str(STREAM_HOLD_MS)
+    allowed["CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD"] = "1"  # see `_brought`
     allowed.pop("CLAUDE_CODE_RESUME_INTERRUPTED_TURN", None)
     if isinstance(start, Resume) and start.continue_turn:
         allowed["CLAUDE_CODE_RESUME_INTERRUPTED_TURN"] = "1"

@@ -73,7 +73,8 @@ class StreamDriver:
             private=options.private,
             model=start.model,
             permission_mode=start.mode,
-            trusted=start.trusted,
+            brought=start.brought,
+            user_servers=start.user_servers,
         )
         return Program(launch.argv(line), environment)
 

@@ -11,6 +11,7 @@ from sessions.rows.permission_rules import (
     load_rules,
     update_rule_for_all,
 )
+from sessions.rows.project_trust import load_all_trust, load_trust, upsert_trust
 from sessions.rows.projection import (
     insert_block,
     insert_event,
@@ -88,6 +89,7 @@ __all__ = [
     "insert_session_rules",
     "insert_stored_ask",
     "insert_stored_turn",
+    "load_all_trust",
     "load_ask",
     "load_asks",
     "load_block_places",
@@ -100,6 +102,7 @@ __all__ = [
     "load_shares",
     "load_snapshot",
     "load_snapshots",
+    "load_trust",
     "load_turn",
     "load_turn_uuids",
     "load_turns",
@@ -109,4 +112,5 @@ __all__ = [
     "update_rule_for_all",
     "update_session",
     "upsert_share",
+    "upsert_trust",
 ]

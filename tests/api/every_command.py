@@ -5,7 +5,7 @@ from typing import Any, get_args
 import msgspec
 
 import api as c
-from sessions.model import Allow, PermissionMode, ShareLevel
+from sessions.model import Allow, PermissionMode, ShareLevel, Trust
 
 ALL: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnyCommand), *get_args(c.FilesCommand))
 OF_ONE_SESSION: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnySessionCommand), *get_args(c.FilesCommand))
@@ -29,6 +29,7 @@ _REQUIRED: dict[str, Any] = {
     "origin": "an origin",
     "path": "a.txt",
     "rule_id": 7,
+    "trust": Trust.CLOSED,
     "session_id": "01890000-0000-7000-8000-000000000001",
     "title": "A title",
     "turn_id": "no-such-turn",

@@ -19,22 +19,22 @@ LEAST = {
     "viewer": {"find_session", "find_turn", "query_sessions"},
     "viewer, shared": {
         *("get_session", "read_turns", "read_turn", "read_ask", "read_work_place", "read_permissions"),
-        "export_session",
+        *("export_session", "read_trust"),
     },
     "user": {"create_session", "get_or_create_session", "import_session", "list_projects"},
     "prompt": {
         *("send_message", "run_command", "continue", "regenerate", "edit_queued", "withdraw_queued"),
-        *("move_to_front", "send_now", "interrupt", "rewind_files", "branch"),
+        *("move_to_front", "send_now", "interrupt", "rewind_files", "branch", "end_left_running"),
         *("put_file", "get_file"),
     },
     "approve": {"answer_ask"},
     "owner": {
         *("set_model", "set_mode", "rename", "pin", "share", "park", "hand_over", "clear", "restore_session"),
-        "take_back_permission",
+        *("take_back_permission", "decide_trust"),
     },
     "admin": {
         *("clear_all", "read_statistics", "read_audit", "plan_retention", "apply_retention"),
-        *("hold_for_all", "list_conversations", "adopt_conversation"),
+        *("hold_for_all", "list_conversations", "adopt_conversation", "list_trust"),
     },
 }
 UNWRITTEN = {"note_refusal"}

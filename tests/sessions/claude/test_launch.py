@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from sessions.claude.errors import BadLaunch
 from sessions.claude.launch import (
     DEFAULT_CHILD_ENV,
+    Closed,
     Fork,
     Fresh,
+    InstructionsOnly,
     LaunchLine,
     Resume,
     Start,
+    Trusted,
     argv,
     child_environment,
     cli_mode,
@@ -58,11 +61,28 @@ def test_the_command_comes_first_and_asks_come_over_the_wire() -> None:
 
 
 def test_a_project_must_be_trusted_before_its_settings_and_servers_run() -> None:
-    untrusted, trusted = argv(line(Fresh(ONE))), argv(line(Fresh(ONE), trusted=True))
-    assert untrusted[untrusted.index("--setting-sources") + 1] == "user"
-    assert "--strict-mcp-config" in untrusted
-    assert "--setting-sources" not in trusted
-    assert "--strict-mcp-config" not in trusted
+    project = Path("/srv/shop")
+    sources = {
+        kind: argv(line(Fresh(ONE), brought=brought, user_servers=servers))
+        for kind, brought, servers in [
+            ("closed", Closed(), False),
+            ("text", InstructionsOnly(project), False),
+            ("text, own servers", InstructionsOnly(project), True),
+            ("trusted", Trusted(project), True),
+            ("trusted, no own servers", Trusted(project), False),
+        ]
+    }
+    found = {
+        kind: (each[each.index("--setting-sources") + 1], "--strict-mcp-config" in each, "--add-dir" in each)
+        for kind, each in sources.items()
+    }
+    assert found == {
+        "closed": ("user", True, False),
+        "text": ("user", True, True),
+        "text, own servers": ("user", False, True),
+        "trusted": ("user,project,local", False, False),
+        "trusted, no own servers": ("user,project,local", True, False),
+    }
 
 
 @pytest.mark.parametrize(

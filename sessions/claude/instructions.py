@@ -1,0 +1,70 @@
+"""A project's text for Claude without anything that runs: what the mode *instructions only* gives to the CLI.
+
+CLAUDE.md, its imports and its rules the CLI reads itself, from the project as an added directory. It refuses
+imports from outside (measured), and memory files that are links out are denied by the launch line. What the CLI
+would read only together with the project's settings is rebuilt here: CLAUDE.local.md as a text for the system
+prompt; commands, agents and skills as a plugin, each reduced to what it says (`frontmatter.harmless`).
+"""
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from sessions.claude import frontmatter
+from sessions.claude.project_offer import markdown_files, read_inside
+
+PLUGIN_NAME = "project"
+"""Commands and skills have it before their names: `/project:deploy`."""
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
+_LOCAL_HEADING = "Instructions of this project for its people's own copy (CLAUDE.local.md):"
+
+
+@dataclass(frozen=True, slots=True)
+class Instructions:
+    """Where the rebuilt text lies; None where the project has none of that kind."""
+
+    plugin: Path | None = None
+    system_prompt: Path | None = None
+
+
+def write_instructions(project: Path, target: Path) -> Instructions:
+    """Rebuild the text of `project` in `target`, a directory that is made anew. Blocks on the file system."""
+    shutil.rmtree(target, ignore_errors=True)
+    plugin = target / "plugin"
+    written = [
+        _write(plugin / kind / inside, text)
+        for kind in ("commands", "agents", "skills")
+        for inside, text in _rebuilt(project, kind)
+    ]
+    if written:
+        _write(plugin / ".claude-plugin" / "plugin.json", f'{{"name": "{PLUGIN_NAME}"}}\n')
+    local = read_inside(project / "CLAUDE.local.md", project)
+    prompt = target / "local.md" if local and local.strip() else None
+    if prompt is not None and local is not None:
+        _write(prompt, f"{_LOCAL_HEADING}\n\n{local.decode('utf-8', 'replace')}")
+    return Instructions(plugin if written else None, prompt)
+
+
+def _rebuilt(project: Path, kind: str) -> list[tuple[Path, str]]:
+    directory = project / ".claude" / kind
+    rebuilt: list[tuple[Path, str]] = []
+    for path in markdown_files(directory, project):
+        inside = path.relative_to(directory)
+        raw = read_inside(path, project)
+        if raw is None or not all(_PLAIN.fullmatch(part) for part in inside.parts):
+            continue
+        if kind == "skills" and (len(inside.parts) != 2 or inside.name != "SKILL.md"):
+            continue
+        place = f".claude/skills/{inside.parts[0]}/"
+        note = f"The other files of this skill lie in {place}." if kind == "skills" else ""
+        file = frontmatter.split(raw.decode("utf-8", "replace"))
+        rebuilt.append((inside, frontmatter.harmless(file, note)))
+    return rebuilt
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", errors="replace")
+    path.chmod(0o600)
+    return path

@@ -1,0 +1,200 @@
+"""What a project brings for Claude Code: text that is read, and what would run or steer.
+
+Only reads, and only files that lie in the project: links out of it are not followed. Blocks on the file system.
+Format: Claude Code documentation, settings, hooks, MCP, slash commands, subagents and skills.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sessions.claude import frontmatter
+
+MAX_FILES = 200
+MAX_FILE_BYTES = 256 * 1024
+_MAX_LISTED = 60
+_MAX_CHARS = 200
+_SETTINGS = ("settings.json", "settings.local.json")
+_SERVERS = ".mcp.json"
+_MEMORY = ("CLAUDE.md", "CLAUDE.local.md", ".claude/CLAUDE.md")
+_IGNORED_DIRECTORIES = frozenset({".git", "node_modules", ".venv", "venv", "__pycache__", "target", "dist"})
+# Keys of settings that change nothing but how a terminal looks.
+_HARMLESS_SETTINGS = frozenset({"$schema", "theme", "spinnerTipsEnabled", "outputStyle", "cleanupPeriodDays"})
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectOffer:
+    """What a project brings.
+
+    `runs`: what would run or steer, a sentence each, with its commands. `content_hash`: of all files that these
+    come from, empty if there are none. `left_out`: what Claude reads only in a trusted project. `links`: memory
+    files that are links out of the project.
+    """
+
+    runs: tuple[str, ...] = ()
+    content_hash: str = ""
+    left_out: tuple[str, ...] = ()
+    links: tuple[Path, ...] = ()
+
+
+def read_offer(project: Path) -> ProjectOffer:
+    """Look at `project`, an existing directory. What cannot be read is listed as such, never passed over."""
+    seen = hashlib.sha256()
+    runs: list[str] = []
+    for source, words in _sources(project):
+        seen.update(source + b"\0")
+        runs += [_short(each) for each in words]
+    more = len(runs) - _MAX_LISTED
+    listed = [*runs[:_MAX_LISTED], *([f"and {more} more"] if more > 0 else [])]
+    links = [project / name for name in _MEMORY if _leads_out(project / name, project)]
+    rules = project / ".claude" / "rules"
+    links += [each for each in markdown_files(rules, project, links_too=True) if _leads_out(each, project)]
+    return ProjectOffer(tuple(listed), seen.hexdigest() if runs else "", tuple(_nested(project)), tuple(links))
+
+
+def allowed_rules(project: Path) -> tuple[str, ...]:
+    """The permission rules by which the project's shared settings allow something."""
+    raw = read_inside(project / ".claude" / _SETTINGS[0], project)
+    permissions = (_object(raw) or {}).get("permissions") if raw is not None else None
+    allow = permissions.get("allow") if isinstance(permissions, Mapping) else None
+    return tuple(each for each in allow if isinstance(each, str)) if isinstance(allow, list) else ()
+
+
+def _sources(project: Path) -> Iterator[tuple[bytes, list[str]]]:
+    """The raw content of everything that runs or steers, with words for each."""
+    for name in _SETTINGS:
+        if (raw := read_inside(project / ".claude" / name, project)) is not None:
+            yield raw, _settings_words(name, raw)
+    if (raw := read_inside(project / _SERVERS, project)) is not None:
+        yield raw, _server_words(raw)
+    for kind in ("commands", "agents", "skills"):
+        for path in markdown_files(project / ".claude" / kind, project):
+            if kind == "skills" and path.name != "SKILL.md":
+                continue
+            raw = read_inside(path, project) or b""
+            words = _markdown_words(f"{kind}/{path.relative_to(project / '.claude' / kind)}", raw)
+            if words:
+                yield raw, words
+
+
+def _settings_words(name: str, raw: bytes) -> list[str]:
+    body = _object(raw)
+    if body is None:
+        return [f"{name} cannot be read; what it sets is not known"]
+    words: list[str] = []
+    for key, value in body.items():
+        match key:
+            case "hooks":
+                words += _hook_words(value)
+            case "env" if isinstance(value, Mapping):
+                words.append(f"Sets for Claude and its tools: {', '.join(map(str, value))}")
+            case "permissions" if isinstance(value, Mapping):
+                words += [f"Permissions, {rule}: {_listed(rules)}" for rule, rules in value.items()]
+            case "statusLine" | "fileSuggestion" if isinstance(value, Mapping):
+                words.append(f"{key} runs `{value.get('command')}`")
+            case "apiKeyHelper" | "awsAuthRefresh" | "awsCredentialExport" | "otelHeadersHelper":
+                words.append(f"{key} runs `{value}`")
+            case _ if key not in _HARMLESS_SETTINGS:
+                words.append(f"Setting {key}: {_listed(value)}")
+    return words
+
+
+def _hook_words(hooks: Any) -> list[str]:
+    if not isinstance(hooks, Mapping):
+        return ["Hooks that cannot be read"]
+    words = []
+    for event, matchers in hooks.items():
+        for matcher in matchers if isinstance(matchers, list) else [matchers]:
+            inner = matcher.get("hooks") if isinstance(matcher, Mapping) else None
+            for hook in inner if isinstance(inner, list) else [matcher]:
+                does = hook if not isinstance(hook, Mapping) else hook.get("command") or hook.get("url") or hook
+                words.append(f"Hook at {event} runs `{does}`")
+    return words
+
+
+def _server_words(raw: bytes) -> list[str]:
+    body = _object(raw)
+    servers = body.get("mcpServers") if body is not None else None
+    if not isinstance(servers, Mapping):
+        return [f"{_SERVERS} cannot be read; which servers it starts is not known"]
+    words = []
+    for name, server in servers.items():
+        if not isinstance(server, Mapping):
+            words.append(f"MCP server {name} that cannot be read")
+        elif "url" in server:
+            words.append(f"MCP server {name} connects to {server['url']}")
+        else:
+            arguments = server.get("args")
+            line = [str(server.get("command")), *map(str, arguments if isinstance(arguments, list) else ())]
+            words.append(f"MCP server {name} runs `{' '.join(line)}`")
+    return words
+
+
+def _markdown_words(name: str, raw: bytes) -> list[str]:
+    file = frontmatter.split(raw.decode("utf-8", "replace"))
+    grants = [f"{name} sets {key}: {value or '…'}" for key, value in file.grants.items()]
+    return [*grants, *(f"{name} runs `{command}`" for command in file.commands_run)]
+
+
+def _nested(project: Path) -> Iterator[str]:
+    """Memory files in subdirectories: Claude Code reads them only together with the project's settings."""
+    for looked, (where, directories, files) in enumerate(os.walk(project)):
+        directories[:] = sorted(each for each in directories if each not in _IGNORED_DIRECTORIES)[:MAX_FILES]
+        place = Path(where)
+        if place not in (project, project / ".claude") and "CLAUDE.md" in files:
+            yield f"{(place / 'CLAUDE.md').relative_to(project)}"
+        if looked >= 10 * MAX_FILES:
+            return
+
+
+def markdown_files(directory: Path, project: Path, *, links_too: bool = False) -> list[Path]:
+    """The Markdown files below `directory`, sorted, at most `MAX_FILES`; links out only with `links_too`."""
+    found: list[Path] = []
+    for where, directories, files in os.walk(directory):
+        directories.sort()
+        for name in sorted(files):
+            path = Path(where) / name
+            if name.endswith(".md") and (links_too or not _leads_out(path, project)):
+                found.append(path)
+        if len(found) >= MAX_FILES:
+            break
+    return found[:MAX_FILES]
+
+
+def read_inside(path: Path, project: Path) -> bytes | None:
+    """The file's first `MAX_FILE_BYTES`; None if there is none, or it leads out of the project."""
+    try:
+        if not path.resolve(strict=True).is_relative_to(project.resolve()) or not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES)
+    except (OSError, RuntimeError):
+        return None
+
+
+def _leads_out(path: Path, project: Path) -> bool:
+    try:
+        return path.exists() and not path.resolve().is_relative_to(project.resolve())
+    except (OSError, RuntimeError):
+        return True
+
+
+def _object(raw: bytes) -> dict[str, Any] | None:
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else json.dumps(value, ensure_ascii=False)
+
+
+def _short(words: str) -> str:
+    line = " ".join(words.split())
+    return line if len(line) <= _MAX_CHARS else f"{line[: _MAX_CHARS - 1]}…"

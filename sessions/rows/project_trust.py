@@ -1,0 +1,36 @@
+"""The SQL of decisions on projects: `project_trust` in the migrations."""
+
+from sessions.model import Trust
+from sessions.stored import StoredTrust
+from storage import Database, Row, Statement
+
+_COLUMNS = "directory, state, content_hash, decided_by, decided_ms"
+
+
+async def load_trust(db: Database, directory: str) -> StoredTrust | None:
+    """What was decided on the project in `directory`; None if nothing was."""
+    row = await db.read_one(f"SELECT {_COLUMNS} FROM project_trust WHERE directory = ?", (directory,))  # noqa: S608
+    return _trust(row) if row is not None else None
+
+
+async def load_all_trust(db: Database, limit: int) -> list[StoredTrust]:
+    """All decisions, the newest first."""
+    found = await db.read(
+        f"SELECT {_COLUMNS} FROM project_trust ORDER BY decided_ms DESC LIMIT ?",  # noqa: S608 (constants)
+        (limit,),
+    )
+    return [_trust(row) for row in found]
+
+
+def upsert_trust(trust: StoredTrust) -> Statement:
+    """Keep the decision; it replaces an earlier one on the same project."""
+    return Statement(
+        f"INSERT INTO project_trust ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 (constants)
+        " ON CONFLICT (directory) DO UPDATE SET state = excluded.state, content_hash = excluded.content_hash,"
+        " decided_by = excluded.decided_by, decided_ms = excluded.decided_ms",
+        (trust.directory, trust.state, trust.content_hash, trust.decided_by, trust.decided_ms),
+    )
+
+
+def _trust(row: Row) -> StoredTrust:
+    return StoredTrust(str(row[0]), Trust(str(row[1])), str(row[2]), str(row[3]), int(str(row[4])))

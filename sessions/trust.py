@@ -1,0 +1,73 @@
+"""Whether a project is trusted, and who may say so. Pure.
+
+*Closed*: nothing of the project reaches Claude by itself. *Instructions*: its text is read, nothing of it runs
+or steers. *Trusted*: everything counts, as in `claude` in a terminal. What a project brings is looked at before
+each process starts; what would run is trusted only as it was when somebody saw it listed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sessions.claude.project_offer import ProjectOffer
+from sessions.model import Trust
+from sessions.stored import StoredTrust
+
+
+class WhoTrusts(StrEnum):
+    """`TRUST_PROJECTS`: who decides. `all` trusts every project unasked; `none` trusts none."""
+
+    ASK = "ask"
+    OWNER = "owner"
+    ALL = "all"
+    NONE = "none"
+
+
+class UserServers(StrEnum):
+    """`MCP_SERVERS`: in whose sessions the MCP servers of the machine's user run."""
+
+    ADMINS = "admins"
+    ALL = "all"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustPolicy:
+    """What the settings say of projects and servers. `is_admin` tells of a user id whether it is an admin's."""
+
+    who: WhoTrusts = WhoTrusts.ASK
+    servers: UserServers = UserServers.ADMINS
+    is_admin: Callable[[str], bool] = lambda _: False
+
+    def user_servers_for(self, owner_id: str) -> bool:
+        """Whether the MCP servers of the machine's user run in the sessions of `owner_id`."""
+        match self.servers:
+            case UserServers.ALL:
+                return True
+            case UserServers.NONE:
+                return False
+            case UserServers.ADMINS:
+                return self.is_admin(owner_id)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustNow:
+    """The state that a process starts with, and whether somebody should decide on what the project brings."""
+
+    state: Trust
+    is_wanted: bool = False
+
+
+def trust_now(who: WhoTrusts, stored: StoredTrust | None, offer: ProjectOffer) -> TrustNow:
+    """What holds for a project that brings `offer` now."""
+    if stored is not None and stored.state is Trust.CLOSED:
+        return TrustNow(Trust.CLOSED)
+    match who:
+        case WhoTrusts.ALL:
+            return TrustNow(Trust.TRUSTED)
+        case WhoTrusts.NONE:
+            return TrustNow(Trust.INSTRUCTIONS)
+        case WhoTrusts.ASK | WhoTrusts.OWNER:
+            if stored is not None and stored.content_hash == offer.content_hash:
+                return TrustNow(stored.state)
+            return TrustNow(Trust.INSTRUCTIONS, is_wanted=bool(offer.runs))

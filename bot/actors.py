@@ -30,9 +30,9 @@ class AccessPolicy:
             return Role.NOBODY
         if somebody.user_id in self.admin_ids:
             return Role.ADMIN
-        if somebody.user_id in self.user_ids or somebody.role_ids & self.role_ids:
+        if somebody.user_id in self.user_ids or somebody.groups & self.role_ids:
             return Role.USER
-        if somebody.role_ids & self.viewer_role_ids:
+        if somebody.groups & self.viewer_role_ids:
             return Role.VIEWER
         return Role.NOBODY
 
@@ -45,6 +45,11 @@ class Somebody:
     guild_id: int | None
     role_ids: frozenset[int] = frozenset()
     is_bot: bool = False
+
+    @property
+    def groups(self) -> frozenset[int]:
+        """The roles with @everyone, which has the guild's id: the gateway lists it, REST and history do not."""
+        return self.role_ids | ({self.guild_id} if self.guild_id is not None else frozenset())
 
 
 def core_id(discord_id: int) -> str:
@@ -64,7 +69,7 @@ def actor_of(policy: AccessPolicy, somebody: Somebody) -> Actor:
         user_id=core_id(somebody.user_id),
         face=FACE,
         role=policy.role_of(somebody),
-        group_ids=_groups(somebody.role_ids),
+        group_ids=_groups(somebody.groups),
     )
 
 

@@ -1,7 +1,7 @@
 """What people wrote while the bot was away is read back: once, in order, with the fewest requests."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Never
 from unittest.mock import Mock
 
@@ -9,14 +9,17 @@ import discord
 import pytest
 from discord.http import HTTPClient
 
+from api import Share
+from bot.actors import core_id
 from bot.catch_up import start_of
 from bot.inbox_rows import InboxRow, load_seen
+from sessions.model import ShareLevel
 from sessions.session import Session
 from storage import StorageError
 from tests.bot.ways import Town, core, fake, town, ways_in
 from tests.fakes.discord_server import FakeDiscord, Place
 from tests.fakes.discord_server.faults import Damage, Fail, Fault, LoseAnswer
-from tests.sessions.running_core import RunningCore, idle, reached
+from tests.sessions.running_core import ADMIN, RunningCore, idle, reached
 
 __all__ = ["core", "fake", "town"]
 
@@ -285,6 +288,25 @@ async def test_roles_that_history_does_not_tell_are_asked_for(
     town.mel.send(fake.general, f"{fake.bot.mention} demo:text by nobody")
     async with ways_in(fake, core, town):
         assert [thread.id for thread in fake.threads()] == [allowed.id]
+
+
+async def test_everyone_counts_for_what_was_written_while_the_bot_was_away(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    """@everyone has the server's id; the roles that REST tells do not list it."""
+    town.policy = replace(town.policy, role_ids=frozenset({fake.home.id}))
+    async with ways_in(fake, core, town) as ways:
+        thread, session = await ways.started(town.ann, "demo:text first")
+        share = Share(session_id=session.id, grantee=core_id(fake.home.id), level=ShareLevel.PROMPT)
+        await core.do(share, ADMIN)
+        town.mel.send(thread, "demo:text here")
+        await reached(session, lambda snapshot: snapshot.message_count == 2)
+    await fake.until_gone()
+    town.mel.send(thread, "demo:text away")
+    asked = town.mel.send(fake.general, f"{fake.bot.mention} demo:text opened")
+    async with ways_in(fake, core, town):
+        await reached(session, lambda snapshot: snapshot.message_count == 3)
+        assert asked.id in {each.id for each in fake.threads()}
 
 
 async def test_the_roles_of_one_author_are_asked_for_once(

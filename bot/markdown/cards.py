@@ -11,7 +11,7 @@ from bot.markdown.graphemes import cut_before
 
 _ELLIPSIS = "…"
 _NO_PING = "\u200b"
-_SIGNS = re.compile(r"([\\*_~|`\[\]()<>#])")
+_SIGNS = re.compile(r"([\\*_~|`\[\]()<>#]|:(?=[\w+\-]{1,64}:))")
 _BLOCK_START = re.compile(r"\A(\d{0,9})([-+.)])")
 _ADDRESS = re.compile(r"(?i)\b(https?|ftp|discord)://|\bwww\.")
 _EVERYONE = re.compile(r"@(?=everyone|here)|@(?=[!&]?\d)")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from bot.markdown import links
-from bot.markdown.emphasis import Run, flanks, is_bare
+from bot.markdown.emphasis import Neighbours, Run, flanks, is_bare
 from bot.markdown.marks import (
     ATOM,
     CODE,
@@ -34,7 +34,7 @@ SPAN = 1200  # characters of source from an opening mark to its closing one; for
 _SHOWN_OPEN = 6  # of marks that nothing has closed yet, so many are shown closed
 
 _TOKEN = re.compile(
-    r"(?:\\[!-/:-@\[-`{-~])+|\\(?:[^\w\s]|\n|(?=\s)|\Z)|`+|!?\[(?!\[\[)|<(?=[h@#:/ait]|\Z)|https?://|\*+|_+|~~+|\|\|+|\]\("
+    r"(?:\\[!-/:-@\[-`{-~])+|\\(?:[^\w\s]|\n|(?=\s)|\Z)|`+|!?\[(?!\[\[)|<(?=[h@#:/ait]|\Z)|https?://|\*+|_+|~~+|\|\|+|[~|]\Z|:(?=[\w+\-]{1,64}:)|\]\("
 )
 _FENCE_LIKE = re.compile("`{3,}")
 _TICKS = re.compile("`+")
@@ -43,6 +43,10 @@ _ITALIC = re.compile(
     f"[{closing(STAR)}{closing(UNDERSCORE)}]"
 )
 _PAIRED = {"~": STRIKE, "|": SPOILER}
+# Around an emoji that its author meant. `app.ts:100:5` and `rows[a:b:c]` are none.
+_BEFORE_EMOJI = "(*_~|>"
+_AFTER_EMOJI = ").,;!?*_~|"
+_TEXT_SIGNS = re.compile(r"[\\*_~|`\[\]<>#]|:(?=[\w+\-]{1,64}:)")
 
 
 class End(Enum):
@@ -120,6 +124,8 @@ class _Parser:
                 after = self._angle(token)
             case "h":
                 after = self._address(token)
+            case ":":
+                after = self._colon(token)
             case _:
                 after = self._emphasis(token)
         return after
@@ -208,18 +214,46 @@ class _Parser:
         self.whole.append((token.start(), token.start() + len(found)))
         return token.start() + len(found)
 
+    def _colon(self, token: re.Match[str]) -> int:
+        """Take the first colon of `:name:`, which Discord shows as an emoji if it knows the name."""
+        before = self.text[token.start() - 1] if token.start() else " "
+        end = self.text.index(":", token.end()) + 1
+        if not (before.isspace() or before in _BEFORE_EMOJI):
+            self.parts.append("\\:")
+            return token.end()
+        if end == len(self.text):
+            self._alive(token.start())
+            if self.end is End.GROWING:
+                return -1
+        after = self.text[end] if end < len(self.text) else " "
+        if after.isspace() or after in _AFTER_EMOJI:
+            self.parts.append(self.text[token.start() : end])
+            self.whole.append((token.start(), end))
+            return end
+        self.parts.append("\\:")
+        return token.end()
+
     def _emphasis(self, token: re.Match[str]) -> int:
         text, char, count = self.text, token[0][0], len(token[0])
         if self.end is End.GROWING and token.end() == len(text):
             self._alive(token.start())
             return -1
+        if count == 1 and char in _PAIRED:
+            self.parts.append(char)
+            return token.end()
         before = text[token.start() - 1] if token.start() else " "
         after = text[token.end()] if token.end() < len(text) else " "
-        opens, closes = flanks(char, before, after)
-        if (
-            count == 1 and before.isalnum() and after.isalnum()
-        ):  # 2*3 is a product, though CommonMark could open here
-            opens = closes = False
+        beside = Neighbours(
+            before,
+            after,
+            text[token.start() - 2 : token.start() - 1] or " ",
+            text[token.end() + 1 : token.end() + 2] or " ",
+        )
+        if beside.needs_outer_after and token.end() + 1 == len(text):
+            self._alive(token.start())
+            if self.end is End.GROWING:
+                return -1
+        opens, closes = flanks(char, count, beside)
         run = Run(token.start(), char, count, len(self.parts), opens, closes, count)
         run.bare = (count == 1 and is_bare(char, before, after)) or self._follows_address(token)
         if token.end() == len(text):
@@ -332,7 +366,7 @@ def _unmistakable(italic: re.Match[str]) -> str:
 
 def escaped(text: str) -> str:
     """Return `text` so that Discord shows it as it is: every sign that could be a mark escaped."""
-    return re.sub(r"([\\*_~|`\[\]<>#])", r"\\\1", text)
+    return _TEXT_SIGNS.sub(r"\\\g<0>", text)
 
 
 def _code_span(content: str) -> str:

@@ -12,7 +12,7 @@ from bot.markdown.graphemes import columns
 from bot.markdown.inline import End, bold, render
 from bot.markdown.marks import plain
 
-WIDEST = 55  # columns of a monospace block that a phone shows without breaking lines
+WIDEST = 42  # columns of a monospace block that a phone shows without scrolling
 _BETWEEN = "  "
 _PIPE = re.compile(r"(?<!\\)((?:\\\\)*)\|")
 _EMPTY = "—"

@@ -20,6 +20,7 @@ ESCAPED = {
     "order": ("a\u202egpj.exe", "agpj.exe"),
     "piles": ("a" + "\u0301" * 90, "a" + "\u0301" * 4),
     "names": ("src/app.py", "src/app.py"),
+    "emoji": (":100: a:100:5 12:30:45", "\\:100: a\\:100:5 12\\:30:45"),
 }
 
 

@@ -1,20 +1,36 @@
 """Runs of emphasis characters: which can open, which can close, and how what is not matched is written.
 
-Answers for one run by its neighbours. Leaves the matching to `inline`.
+Answers for one run by its neighbours, and for the runs of a paragraph. Leaves finding them to `inline`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_letters
 from unicodedata import category
 
-_LETTERS = ascii_letters
+from bot.markdown.marks import SPOILER, STAR, STRIKE, STRONG, UNDERSCORE, closing
+
+_MARKS = {
+    "*": STAR,
+    "_": UNDERSCORE,
+    "~": STRIKE,
+    "|": SPOILER,
+    "b": STRONG,
+    "i": STAR,
+    "s": STRIKE,
+    "u": "",  # nothing that Discord could show
+}
+_SHOWN_OPEN = 6  # of marks that nothing has closed yet, so many are shown closed
 _QUOTES = "\"'"
 _STOPS = ".,;:!?。．，、；：！？…"
 
 
 @dataclass(slots=True)
 class Run:
-    """A run of emphasis characters: `left` of its `count` are not matched (yet)."""
+    """A run of emphasis characters: `left` of its `count` are not matched (yet).
+
+    `tag` is the text of an HTML tag that stands for a mark, as `<b>` does; `char` then is what pairs it.
+    """
 
     at: int
     char: str
@@ -26,56 +42,123 @@ class Run:
     before: str = ""
     after: str = ""
     bare: bool = False  # text without an escape, because Discord cannot read it as a mark
+    tag: str = ""
 
     def spelled(self) -> str:
         """Return the run with its marks around what of it is text."""
-        literal = self.char * self.left
-        return self.before + (literal if self.bare else "".join(f"\\{char}" for char in literal)) + self.after
+        if not self.left:
+            return self.before + self.after
+        literal = self.tag or (self.char if self.bare else f"\\{self.char}") * self.left
+        return self.before + literal + self.after
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    """The characters around a run: two touch it, the outer ones touch those. A space stands for none."""
+class Runs:
+    """The runs of one paragraph: which belong together. `whole` gets the source ranges of those that do."""
 
-    before: str
-    after: str
-    outer_before: str = " "
-    outer_after: str = " "
+    def __init__(self, span: int, whole: list[tuple[int, int]], *, strong: bool) -> None:
+        """`span` is how far apart two runs may be; without `strong`, bold marks vanish."""
+        self.all: list[Run] = []
+        self.nested = False  # more than one pair of marks: one may stand in another
+        self._open: dict[str, list[Run]] = {}
+        self._span = span
+        self._whole = whole
+        self._strong = strong
 
-    @property
-    def needs_outer_after(self) -> bool:
-        """Whether the character behind `after` decides: a quotation mark alone does not say if it opens."""
-        return self.after in _QUOTES and self.before.isalnum()
+    def add(self, run: Run) -> None:
+        """Take the next run of the text, and match it with those before it."""
+        self.all.append(run)
+        if run.closes:
+            self._match(run)
+        if run.left and run.opens:
+            self._open.setdefault(run.char, []).append(run)
+
+    def pending(self, end: int) -> list[Run]:
+        """Return the runs, in order, that something after `end` may still close."""
+        waiting = [run for runs in self._open.values() for run in runs if end - run.at <= self._span]
+        return sorted(waiting, key=lambda run: run.at)
+
+    def close(self, pending: Sequence[Run], last: int) -> str:
+        """Make marks of `pending`, so that a growing text shows no loose ones; return what closes them.
+
+        `last` is the slot of the last text that can be seen.
+        """
+        ends = ""
+        for run in reversed(pending[-_SHOWN_OPEN:]):
+            empty = not ends and last < run.slot
+            if run.left > 3 or empty:
+                run.left = 0 if empty else run.left
+                continue
+            self.nested = True
+            for used in (2, 1) if run.left == 3 else (run.left,):
+                mark = self._mark(run.char, used)
+                run.after = mark + run.after
+                ends += closing(mark) if mark else ""
+            run.left = 0
+        return ends
+
+    def _match(self, closer: Run) -> None:
+        openers = self._open.get(closer.char, [])
+        while closer.left and openers and closer.at - openers[-1].at <= self._span:
+            opener = openers[-1]
+            either = (opener.opens and opener.closes) or (closer.opens and closer.closes)
+            if either and (opener.count + closer.count) % 3 == 0 and closer.count % 3:
+                return
+            used = 2 if opener.left >= 2 and closer.left >= 2 else 1
+            mark = self._mark(closer.char, used)
+            opener.after = mark + opener.after
+            closer.before += closing(mark) if mark else ""
+            opener.left -= used
+            closer.left -= used
+            self.nested = self.nested or bool(self._whole)
+            self._whole.append((opener.at, closer.at + max(closer.count, len(closer.tag))))
+            for others in self._open.values():
+                while others and others[-1].at > opener.at:
+                    others.pop()
+            if not opener.left:
+                openers.pop()
+
+    def _mark(self, char: str, used: int) -> str:
+        mark = _MARKS[char]
+        if char in "*_" and used == 2:
+            mark = STRONG
+        return mark if mark != STRONG or self._strong else ""
 
 
-def flanks(char: str, count: int, beside: Neighbours) -> tuple[bool, bool]:
-    """Say whether a run of `char` can open and whether it can close.
+def needs_more(before: str, after: str) -> bool:
+    """Say whether the character behind `after` decides, too: a quotation mark alone does not tell its side."""
+    return after in _QUOTES and before.isalnum()
+
+
+def flanks(text: str, start: int, end: int) -> tuple[bool, bool]:
+    """Say whether the run `text[start:end]` can open and whether it can close.
 
     These are CommonMark's flanking rules, but for what nobody means by them. People who write without spaces
     end a mark after a full stop, `**注意：**请`, and begin one before a bracket: that is text to CommonMark and
     bold to Discord. Powers, products and the stars of paths are no marks.
     """
-    before, after = beside.before, beside.after
+    char, count = text[start], end - start
+    before = text[start - 1] if start else " "
+    after = text[end] if end < len(text) else " "
+    space_before, space_after = before.isspace(), after.isspace()
+    if space_before or space_after:
+        return not space_after, not space_before
     if before.isalnum() and after.isalnum():
         if count == 1 and not (_is_unspaced(before) or _is_unspaced(after)):
             return False, False  # 2*3 is a product, though CommonMark could open here
-        is_power = (
-            count == 2 and before.isascii() and after.isascii() and (before + after).strip(_LETTERS) != ""
-        )
+        is_power = count == 2 and before.isascii() and after.isascii() and (before + after).strip(ascii_letters)
         return (char in "*~" and not is_power, char in "*~")
     if before == "/" and after in "/.":
         return False, False  # src/**/*.ts
-    space_before, space_after = before.isspace(), after.isspace()
     sign_before, sign_after = _is_sign(before), _is_sign(after)
-    left = not space_after and (not sign_after or space_before or sign_before)
-    right = not space_before and (not sign_before or space_after or sign_after)
-    opens, closes = left, right
+    opens, closes = not sign_after or sign_before, not sign_before or sign_after
     if char not in "*~":
-        opens, closes = left and (not right or sign_before), right and (not left or sign_after)
-    if sign_after and not (opens or space_before or sign_before):
-        opens = _is_meant(char, count, before) and not _ends_something(after, beside.outer_after)
-    if sign_before and not (closes or space_after or sign_after):
-        closes = _is_meant(char, count, after) and not _begins_something(before, beside.outer_before)
+        opens, closes = opens and (not closes or sign_before), closes and (not opens or sign_after)
+    if sign_after and not sign_before and not opens:
+        outer = text[end + 1 : end + 2] or " "
+        opens = _is_meant(char, count, before) and not _ends_something(after, outer)
+    if sign_before and not sign_after and not closes:
+        outer = text[start - 2] if start > 1 else " "
+        closes = _is_meant(char, count, after) and not _begins_something(before, outer)
     return opens, closes
 
 

@@ -8,45 +8,34 @@ mark without its closing one within `SPAN` characters is text, whatever follows.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from html import unescape
 
-from bot.markdown import links
-from bot.markdown.emphasis import Neighbours, Run, flanks, is_bare
-from bot.markdown.marks import (
-    ATOM,
-    CODE,
-    CODE2,
-    SPOILER,
-    STAR,
-    STRIKE,
-    STRONG,
-    UNDERSCORE,
-    apart,
-    closing,
-    flattened,
-)
+from bot.markdown import formulas, links, references, tags
+from bot.markdown.cleaning import clean
+from bot.markdown.emphasis import Run, Runs, flanks, is_bare, needs_more
+from bot.markdown.marks import STRONG, closing, flattened
+from bot.markdown.references import Target
 from bot.markdown.seams import gap_before, outermost
+from bot.markdown.spelling import atom, code_span, escaped, link, unmistakable
 
 SPAN = 1200  # characters of source from an opening mark to its closing one; for code to the end of that
 
-_SHOWN_OPEN = 6  # of marks that nothing has closed yet, so many are shown closed
-
+# The first character is matched by itself: so the search skips what is text as fast as it can.
 _TOKEN = re.compile(
-    r"(?:\\[!-/:-@\[-`{-~])+|\\(?:[^\w\s]|\n|(?=\s)|\Z)|`+|!?\[(?!\[\[)|<(?=[h@#:/ait]|\Z)|https?://|\*+|_+|~~+|\|\|+|[~|]\Z|:(?=[\w+\-]{1,64}:)|\]\("
+    r"[\\`!\[\]<h*_~|:&$]"
+    r"(?:(?<=`)`*|(?<=\*)\**|(?<=_)_*|(?<=~)(?:~+|\Z)|(?<=\|)(?:\|+|\Z)|(?<=h)ttps?://"
+    r"|(?<=\[)(?!\[\[)|(?<=!)\[(?!\[\[)|(?<=\])\(|(?<=:)(?=[\w+\-]{1,64}:)|(?<=\$)(?=\S)"
+    r"|(?<=<)(?=[A-Za-z@#:/!]|\Z)|(?<=&)(?=[#A-Za-z]|\Z)"
+    r"|(?<=\\)(?:[(\[]|[!-'*-/:-@\\-`{-~](?:\\[!-'*-/:-@\\-`{-~])*|[^\w\s]|\n|(?=\s)|\Z))"
 )
-_FENCE_LIKE = re.compile("`{3,}")
 _TICKS = re.compile("`+")
-_ITALIC = re.compile(
-    f"([{STAR}{UNDERSCORE}])([^{STAR}{UNDERSCORE}{closing(STAR)}{closing(UNDERSCORE)}]*)"
-    f"[{closing(STAR)}{closing(UNDERSCORE)}]"
-)
-_PAIRED = {"~": STRIKE, "|": SPOILER}
+_PAIRED = "~|"
 # Around an emoji that its author meant. `app.ts:100:5` and `rows[a:b:c]` are none.
 _BEFORE_EMOJI = "(*_~|>"
 _AFTER_EMOJI = ").,;!?*_~|"
-_TEXT_SIGNS = re.compile(r"[\\*_~|`\[\]<>#]|:(?=[\w+\-]{1,64}:)")
 
 
 class End(Enum):
@@ -68,31 +57,59 @@ class Inline:
     whole: Sequence[tuple[int, int]] = ()
 
 
-def render(text: str, end: End, *, strong: bool = True) -> Inline:
-    """Render one paragraph's `text`; without `strong`, bold marks vanish (the whole is bold already)."""
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How text is rendered. Without `strong`, bold marks vanish: the whole is bold already.
+
+    `targets` are the references that are known; of the others a use is kept (see `references`).
+    """
+
+    strong: bool = True
+    targets: Mapping[str, Target] = field(default_factory=dict)
+
+
+USUAL = Manner()
+_IN_BOLD = Manner(strong=False)
+
+
+def render(text: str, end: End, manner: Manner = USUAL) -> Inline:
+    """Render one paragraph's `text`."""
     if _TOKEN.search(text) is None:
         return Inline(text, len(text) if end is End.CLOSED else max(gap_before(text, len(text)), 0))
-    return _Parser(text, end, strong=strong).run()
+    return _Parser(text, end, manner).run()
+
+
+def on_one_line(text: str, end: End = End.CLOSED, manner: Manner = USUAL) -> str:
+    """Return `text` rendered (marked), for places that have one line only: its breaks are spaces."""
+    return render(text, end, manner).text.replace("\n", " ")
 
 
 def bold(text: str, end: End = End.CLOSED) -> str:
-    """Return `text` rendered (marked), all of it bold."""
-    return f"{STRONG}{render(text, end, strong=False).text.strip()}{closing(STRONG)}"
+    """Return `text` rendered (marked) on one line, all of it bold."""
+    return f"{STRONG}{on_one_line(text, end, _IN_BOLD).strip()}{closing(STRONG)}"
+
+
+def heading_text(level: int, text: str, end: End) -> str:
+    """Return a heading (marked). Discord has three levels; below those it is a bold line."""
+    if not text.strip("#"):
+        return "\\" + "#" * level
+    return bold(text, end) if level > 3 else "#" * level + " " + on_one_line(text, end)
 
 
 @dataclass(slots=True)
 class _Parser:
     text: str
     end: End
-    strong: bool = True
+    manner: Manner
     parts: list[str] = field(default_factory=list)
-    runs: list[Run] = field(default_factory=list)
-    open_runs: dict[str, list[Run]] = field(default_factory=lambda: {"*": [], "_": [], "~": [], "|": []})
     whole: list[tuple[int, int]] = field(default_factory=list)  # source ranges that hold together
+    runs: Runs = field(init=False)
     live: int = -1  # where the first thing begins that later text may explain; -1: nothing
     read: int = 0  # up to where the text is read: what comes after may yet be anything
-    nested: bool = False  # more than one pair of marks: one may stand in another
     ticks: dict[int, list[int]] | None = None
+
+    def __post_init__(self) -> None:
+        self.runs = Runs(SPAN, self.whole, strong=self.manner.strong)
 
     def run(self) -> Inline:
         at = 0
@@ -111,8 +128,8 @@ class _Parser:
     def _token(self, token: re.Match[str]) -> int:
         """Take one token; return where to go on, or -1 to show nothing of the rest."""
         match token[0][0]:
-            case "\\":
-                after = self._escape(token)
+            case "*" | "_" | "~" | "|":
+                after = self._emphasis(token)
             case "`":
                 after = self._code(token)
             case "[" | "!":
@@ -120,46 +137,60 @@ class _Parser:
             case "]":  # of no link that we keep whole, so Discord must not find one either
                 self.parts.append("]\\(")
                 after = token.end()
-            case "<":
-                after = self._angle(token)
             case "h":
                 after = self._address(token)
+            case "\\":
+                after = self._formula(token) if token[0][1:] in ("(", "[") else self._escape(token)
             case ":":
                 after = self._colon(token)
+            case "<":
+                after = self._angle(token)
+            case "$":
+                after = self._formula(token)
             case _:
-                after = self._emphasis(token)
+                after = self._entity(token)
         return after
+
+    def _keep(self, start: int, end: int, shown: str) -> int:
+        """Show the source from `start` to `end`, which holds together, as `shown`; return where to go on."""
+        self.whole.append((start, end))
+        self.parts.append(shown)
+        return end
+
+    def _wait(self, start: int, so_far: str = "") -> bool:
+        """Note that a longer text may explain what begins at `start`.
+
+        Return whether `so_far` is all to be shown of it for now.
+        """
+        self._alive(start)
+        if self.end is End.GROWING:
+            self.parts.append(so_far)
+            return True
+        return False
 
     def _escape(self, token: re.Match[str]) -> int:
         if len(token[0]) == 1:  # a backslash before a space, or at the very end
-            if token.end() == len(self.text):
-                self._alive(token.start())
-                if self.end is End.GROWING:
-                    return -1
-            self.parts.append("\\\\")
+            if token.end() == len(self.text) and self._wait(token.start()):
+                return -1
+            shown = "\\\\"
         elif token[0][1] == "\n":  # a hard line break
-            self.parts.append("\n")
+            shown = "\n"
         else:
             # CommonMark escapes ASCII punctuation only; Discord takes the backslash of any sign.
-            self.parts.append(token[0] if token[0][1].isascii() else "\\" + token[0])
-        self.whole.append((token.start(), token.end()))
-        return token.end()
+            shown = token[0] if token[0][1].isascii() else "\\" + token[0]
+        return self._keep(token.start(), token.end(), shown)
 
     def _code(self, token: re.Match[str]) -> int:
         start, count = token.end(), len(token[0])
         close = self._closing_ticks(token)
         if close < 0 and len(self.text) - token.start() <= SPAN:
-            self._alive(token.start())
-            if self.end is End.GROWING:
-                content = self.text[start:].rstrip("`").rstrip()
-                self.parts.append(_code_span(content) if content.strip() else "")
+            content = self.text[start:].rstrip("`").rstrip()
+            if self._wait(token.start(), code_span(content) if content.strip() else ""):
                 return -1
         if close < 0:
             self.parts.append("\\`" * count)
             return start
-        self.whole.append((token.start(), close + count))
-        self.parts.append(_code_span(self.text[start:close]))
-        return close + count
+        return self._keep(token.start(), close + count, code_span(self.text[start:close]))
 
     def _closing_ticks(self, opening: re.Match[str]) -> int:
         """Return where the next run of as many backticks begins, if it ends within the span; else -1."""
@@ -174,170 +205,170 @@ class _Parser:
         return places[-1] if places and places[-1] + count - opening.start() <= SPAN else -1
 
     def _link(self, token: re.Match[str]) -> int:
-        found = links.masked_at(self.text, token.start())
+        start = token.start()
+        found = links.masked_at(self.text, start)
         if found is not None:
-            self.whole.append((token.start(), found.end))
-            self.parts.append(self._link_text(found))
-            return found.end
-        if links.may_become_masked(self.text, token.start()):
-            self._alive(token.start())
-            if self.end is End.GROWING:
-                return -1
-        self.parts.append(token[0])
-        return token.end()
+            return self._keep(start, found.end, self._linked(found))
+        use = references.use_at(self.text, start + len(token[0]) - 1)
+        target = self.manner.targets.get(use.name) if use is not None else None
+        if use is not None and target is not None:
+            leads = links.Masked(use.label, target.address, target.title, use.end)
+            return self._keep(start, use.end, self._linked(leads))
+        half = links.may_become_masked(self.text, start) or references.may_become_use(self.text, start)
+        if half and self._wait(start):
+            return -1
+        if use is None:
+            self.parts.append(token[0])
+            return token.end()
+        name = f"[{escaped(use.written)}]" if use.written is not None else ""
+        return self._keep(start, use.end, atom(f"{token[0]}{self._label(use.label)}]{name}"))
 
-    def _link_text(self, link: links.Masked) -> str:
-        label = render(link.label, End.CLOSED).text if "[" not in link.label else escaped(link.label)
-        if link.is_honest():
-            return f"{ATOM}[{label}]({link.target}{link.title}){closing(ATOM)}"
-        target = f"{ATOM}{link.target}{closing(ATOM)}" if link.is_address() else escaped(link.target)
-        if not link.label.strip() or link.label.strip("`") == link.target:
-            return target + link.title
-        return f"{label} ({target}{link.title})"
+    def _linked(self, leads: links.Masked) -> str:
+        leads = leads.without_image()
+        return link(self._label(leads.label), leads)
+
+    def _label(self, label: str) -> str:
+        return render(label, End.CLOSED).text if "[" not in label else escaped(label)
 
     def _angle(self, token: re.Match[str]) -> int:
-        found = links.angle_at(self.text, token.start())
+        text, start = self.text, token.start()
+        found = links.angle_at(text, start)
         if found:
-            self.whole.append((token.start(), token.start() + len(found)))
-            self.parts.append(f"{ATOM}{found}{closing(ATOM)}")
-            return token.start() + len(found)
-        if links.may_become_angle(self.text, token.start()):
-            self._alive(token.start())
-            if self.end is End.GROWING:
-                return -1
+            return self._keep(start, start + len(found), atom(found))
+        comment = tags.end_of_comment(text, start)
+        if comment >= 0:
+            return self._keep(start, comment, "")
+        tag = tags.tag_at(text, start)
+        if tag is not None:
+            return self._tag(token, tag)
+        if (links.may_become_angle(text, start) or tags.may_become_tag(text, start)) and self._wait(start):
+            return -1
         self.parts.append("<")
         return token.end()
 
+    def _tag(self, token: re.Match[str], tag: tags.Tag) -> int:
+        text, start = self.text, token.start()
+        if tag.name in tags.MARK_TAGS:
+            char, opens = tags.MARK_TAGS[tag.name], not tag.closes
+            run = Run(start, char, 1, len(self.parts), opens, tag.closes, 1, tag=text[start : tag.end])
+            self.parts.append("")
+            self.runs.add(run)
+            return tag.end
+        if tag.name == "br":
+            return self._keep(start, tag.end, "\n")
+        if tag.name == "details" and tag.closes:  # `lines` takes those that open
+            return self._keep(start, tag.end, "")
+        if tag.name == "img" and (source := tag.attributes.get("src")):
+            leads = links.Masked(tag.attributes.get("alt", ""), source, "", tag.end)
+            return self._keep(start, tag.end, self._linked(leads))
+        close = tags.closing_tag(text, tag.end, tag.name) if tag.has_content() else -1
+        if close >= 0:
+            shown = self._content(tag, text[tag.end : close])
+            return self._keep(start, close + len(f"</{tag.name}>"), shown)
+        if tag.has_content() and len(text) - start <= SPAN:
+            begun = clean(unescape(text[tag.end :])).strip() if tag.name in tags.CODE_TAGS else ""
+            if self._wait(start, code_span(begun) if begun else ""):
+                return -1
+        self.parts.append(text[start : tag.end])
+        return tag.end
+
+    def _content(self, tag: tags.Tag, content: str) -> str:
+        if tag.name in ("sup", "sub"):
+            shown = render(content, End.CLOSED).text
+            return tags.raised(shown) if tag.name == "sup" else tags.lowered(shown)
+        if tag.name == "a":
+            address = tag.attributes.get("href", "")
+            image = tags.tag_at(content.strip(), 0)
+            label = image.attributes.get("alt", "") if image is not None and image.name == "img" else content
+            leads = links.Masked(label.replace("\n", " "), address, "", 0)
+            return self._linked(leads) if address else self._label(label)
+        content = tags.decoded(content).strip()
+        return code_span(content) if content else ""
+
+    def _entity(self, token: re.Match[str]) -> int:
+        shown, end = tags.entity_at(self.text, token.start())
+        if end > token.start():
+            return self._keep(token.start(), end, escaped(shown))
+        if tags.may_become_entity(self.text, token.start()) and self._wait(token.start()):
+            return -1
+        self.parts.append("&")
+        return token.end()
+
+    def _formula(self, token: re.Match[str]) -> int:
+        text, start = self.text, token.start()
+        end = formulas.formula_end(text, start)
+        if end >= 0:
+            return self._keep(start, end, code_span(text[start:end]))
+        if formulas.may_become_formula(text, start):
+            if formulas.begins_one(text, start):
+                if self._wait(start, code_span(text[start:].rstrip())):
+                    return -1
+            elif token[0] != "$" and self._wait(start):
+                return -1
+            self._alive(start)
+        if token[0] == "$":
+            self.parts.append("$")
+            return token.end()
+        return self._escape(token)
+
     def _address(self, token: re.Match[str]) -> int:
         found = links.address_at(self.text, token.start())
-        self.parts.append(f"{ATOM}{found}{closing(ATOM)}")
-        self.whole.append((token.start(), token.start() + len(found)))
-        return token.start() + len(found)
+        return self._keep(token.start(), token.start() + len(found), atom(found))
 
     def _colon(self, token: re.Match[str]) -> int:
         """Take the first colon of `:name:`, which Discord shows as an emoji if it knows the name."""
         before = self.text[token.start() - 1] if token.start() else " "
         end = self.text.index(":", token.end()) + 1
-        if not (before.isspace() or before in _BEFORE_EMOJI):
-            self.parts.append("\\:")
-            return token.end()
-        if end == len(self.text):
-            self._alive(token.start())
-            if self.end is End.GROWING:
+        if before.isspace() or before in _BEFORE_EMOJI:
+            if end == len(self.text) and self._wait(token.start()):
                 return -1
-        after = self.text[end] if end < len(self.text) else " "
-        if after.isspace() or after in _AFTER_EMOJI:
-            self.parts.append(self.text[token.start() : end])
-            self.whole.append((token.start(), end))
-            return end
+            after = self.text[end] if end < len(self.text) else " "
+            if after.isspace() or after in _AFTER_EMOJI:
+                return self._keep(token.start(), end, self.text[token.start() : end])
         self.parts.append("\\:")
         return token.end()
 
     def _emphasis(self, token: re.Match[str]) -> int:
-        text, char, count = self.text, token[0][0], len(token[0])
-        if self.end is End.GROWING and token.end() == len(text):
-            self._alive(token.start())
+        text, start, end = self.text, token.start(), token.end()
+        char, count = text[start], end - start
+        if end == len(text) and self._wait(start):
             return -1
         if count == 1 and char in _PAIRED:
             self.parts.append(char)
-            return token.end()
-        before = text[token.start() - 1] if token.start() else " "
-        after = text[token.end()] if token.end() < len(text) else " "
-        beside = Neighbours(
-            before,
-            after,
-            text[token.start() - 2 : token.start() - 1] or " ",
-            text[token.end() + 1 : token.end() + 2] or " ",
-        )
-        if beside.needs_outer_after and token.end() + 1 == len(text):
-            self._alive(token.start())
-            if self.end is End.GROWING:
-                return -1
-        opens, closes = flanks(char, count, beside)
-        run = Run(token.start(), char, count, len(self.parts), opens, closes, count)
+            return end
+        before = text[start - 1] if start else " "
+        after = text[end] if end < len(text) else " "
+        if end + 1 == len(text) and needs_more(before, after) and self._wait(start):
+            return -1
+        opens, closes = flanks(text, start, end) if char not in _PAIRED or count == 2 else (False, False)
+        run = Run(start, char, count, len(self.parts), opens, closes, count)
         run.bare = (count == 1 and is_bare(char, before, after)) or self._follows_address(token)
-        if token.end() == len(text):
-            self._alive(token.start())
-        if char in _PAIRED and count != 2:
-            run.opens = run.closes = False
         self.parts.append("")
-        self.runs.append(run)
-        if run.closes:
-            self._match(run)
-        if run.left and run.opens:
-            self.open_runs[char].append(run)
-        return token.end()
+        self.runs.add(run)
+        return end
 
     def _follows_address(self, token: re.Match[str]) -> bool:
         """Say whether Discord reads on into the mark as a part of the address before it."""
         start, end = self.whole[-1] if self.whole else (0, 0)
         return end == token.start() and self.text.startswith("http", start)
 
-    def _match(self, closer: Run) -> None:
-        openers = self.open_runs[closer.char]
-        while closer.left and openers and closer.at - openers[-1].at <= SPAN:
-            opener = openers[-1]
-            either = (opener.opens and opener.closes) or (closer.opens and closer.closes)
-            if either and (opener.count + closer.count) % 3 == 0 and closer.count % 3:
-                return
-            used = 2 if opener.left >= 2 and closer.left >= 2 else 1
-            mark = self._mark(closer.char, used)
-            opener.after = mark + opener.after
-            closer.before += closing(mark) if mark else ""
-            opener.left -= used
-            closer.left -= used
-            self.nested = self.nested or bool(self.whole)
-            self.whole.append((opener.at, closer.at + closer.count))
-            for others in self.open_runs.values():
-                while others and others[-1].at > opener.at:
-                    others.pop()
-            if not opener.left:
-                openers.pop()
-
-    def _mark(self, char: str, used: int) -> str:
-        if char in _PAIRED:
-            return _PAIRED[char]
-        if used == 2:
-            return STRONG if self.strong else ""
-        return STAR if char == "*" else UNDERSCORE
-
     def _alive(self, at: int) -> None:
         self.live = at if self.live < 0 else min(self.live, at)
 
     def _result(self) -> Inline:
-        pending = sorted((run for runs in self.open_runs.values() for run in runs), key=lambda run: run.at)
-        pending = [run for run in pending if self.read - run.at <= SPAN]
+        pending = self.runs.pending(self.read)
         if pending:
             self._alive(pending[0].at)
-        ends = self._close(pending) if self.end is End.GROWING else ""
-        for run in self.runs:
+        ends = ""
+        if self.end is End.GROWING and pending:
+            last = next((slot for slot in range(len(self.parts) - 1, -1, -1) if self.parts[slot].strip()), -1)
+            ends = self.runs.close(pending, last)
+        for run in self.runs.all:
             self.parts[run.slot] = run.spelled()
-        if self.end is End.CLOSED:
-            return Inline(self._joined(""), len(self.text), self.whole)
-        return Inline(self._joined(ends), self._settled(), self.whole)
-
-    def _joined(self, ends: str) -> str:
         text = "".join(self.parts)
         text = text.rstrip() + ends if ends else text
-        text = flattened(text) if self.nested else text
-        return _ITALIC.sub(_unmistakable, text) if STAR in text or UNDERSCORE in text else text
-
-    def _close(self, pending: list[Run]) -> str:
-        """Make marks of what is open, so that a growing text shows no loose ones; return what closes them."""
-        ends = ""
-        last = next((slot for slot in range(len(self.parts) - 1, -1, -1) if self.parts[slot].strip()), -1)
-        for run in reversed(pending[-_SHOWN_OPEN:]):
-            empty = not ends and last < run.slot
-            if run.left > 3 or empty:
-                run.left = 0 if empty else run.left
-                continue
-            self.nested = True
-            for used in (2, 1) if run.left == 3 else (run.left,):
-                mark = self._mark(run.char, used)
-                run.after = mark + run.after
-                ends += closing(mark) if mark else ""
-            run.left = 0
-        return ends
+        text = unmistakable(flattened(text) if self.runs.nested else text)
+        return Inline(text, len(self.text) if self.end is End.CLOSED else self._settled(), self.whole)
 
     def _settled(self) -> int:
         """Return the last gap between words before which nothing is open, outside all that holds together."""
@@ -350,31 +381,3 @@ class _Parser:
             if place <= 0 or not outer or outer[-1][1] <= place:
                 return max(place, 0)
             bound = outer[-1][0]
-
-
-def _unmistakable(italic: re.Match[str]) -> str:
-    """Write what is italic with the sign that is not in it: Discord takes any for its end, even in code."""
-    mark, inner = italic[1], italic[2]
-    if ("*" if mark == STAR else "_") not in inner:
-        return italic[0]
-    if "*" not in inner:
-        return STAR + inner + closing(STAR)
-    if "_" not in inner:
-        return UNDERSCORE + inner + apart(inner[-1:]) + closing(UNDERSCORE)
-    return inner
-
-
-def escaped(text: str) -> str:
-    """Return `text` so that Discord shows it as it is: every sign that could be a mark escaped."""
-    return _TEXT_SIGNS.sub(r"\\\g<0>", text)
-
-
-def _code_span(content: str) -> str:
-    """Return a code span that Discord shows as `content`; three backticks would be a fence there."""
-    content = _FENCE_LIKE.sub(lambda run: "\u200b".join(run[0]), content.replace("\n", " "))
-    runs = {len(run[0]) for run in _TICKS.finditer(content)}
-    if {1, 2} <= runs:
-        content = content.replace("``", "`\u200b`")
-    mark = CODE2 if 1 in runs else CODE
-    pad_left, pad_right = " " * content.startswith("`"), " " * content.endswith("`")
-    return f"{mark}{pad_left}{content}{pad_right}{closing(mark)}"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 # A fence, heading, rule or table row that is longer is text: after so many characters a line's kind is known.
 LONGEST = 2000
+# A line that is longer is no heading by the line below it, and no head of a table without a pipe before it.
+LONGEST_HEAD = 200
 
 _QUOTE = re.compile(r" {0,3}>(?!>> )[ \t]?(?:>[ \t]?){0,20}")
 _ITEM = re.compile(r"(?P<indent>[ \t]*)(?P<mark>[-*+]|\d{1,9}[.)])(?:(?P<space>[ \t]{1,4})(?=[^ \t])|[ \t]*\Z)")
@@ -19,8 +21,18 @@ _RULE = re.compile(r"(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})\Z")
 _DELIMITER = re.compile(r"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+\Z")
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]{1,20}\Z")
 # Beginnings of lines that may become anything yet, and of lines that are known only whole.
-_HALF = re.compile(r"(?:\d{1,9}[.)]?)?[-+*_#>|`~=.)\s\[\]xX]*\Z|\||`{3}|~{3}")
-_KNOWN_WHOLE = re.compile(r"[ ]{0,3}#{1,6}[ \t]|>>>|[ ]{0,3}\t|[ ]{4}")
+_HALF = re.compile(
+    r"(?:\d{1,9}[.)]?)?[-+*_#>|`~=.)\s\[\]xX]*\Z|\||`{3}|~{3}"
+    r"|\$\$?\Z|\\\[?\Z|<(?:!-|!?\Z)|\[!?[A-Za-z]{0,12}\]?\Z|\[(?!\^)[^\[\]]{1,100}\]:"
+)
+_KNOWN_WHOLE = re.compile(r"[ ]{0,3}#{1,6}[ \t]|>>>|[ ]{0,3}\t|[ ]{4}|[ ]{0,3}(?:<!|\[[^\[\]]{1,100}\]:)")
+FORMULA_END = "\\]"
+_FORMULA = {"$$": "$$", "\\[": FORMULA_END}
+_UNDERLINE = re.compile(r"(?:(=)=*|--+)[ \t]*\Z")
+_SENTENCE_ENDS = (".", "!", "?", ":", ";", ",", "。", "！", "？", "：")
+_ALERT = re.compile(r"\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\][ \t]*([^\n]{0,200})\Z", re.IGNORECASE)
+_ALERT_SIGNS = {"note": "ℹ️", "tip": "💡", "important": "❗", "warning": "⚠️", "caution": "🛑"}
+_DETAILS = re.compile(r"</?details(?:\s[^<>]{0,100})?>[ \t]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +100,11 @@ def unquoted(line: str) -> tuple[bool, str]:
 def read(line: str) -> Line:
     """Say what kind of line `line` is; the signs of a quote are off already."""
     bare = line.lstrip(" \t")
+    if bare[:1] == "<" and (details := _DETAILS.match(bare)):
+        bare = bare[details.end() :]
     if not bare:
         return Blank()
-    indent = _columns(line[: len(line) - len(bare)])
+    indent = _columns(line[: len(line) - len(line.lstrip(" \t"))])
     if len(line) <= LONGEST:
         special = _special(bare, indent)
         if special is not None:
@@ -111,6 +125,8 @@ def is_certain(line: str) -> bool:
     on.
     """
     bare = unquoted(line)[1]
+    if len(bare) <= LONGEST_HEAD and _ITEM.match(bare) is None:
+        return False
     content = _content(bare)
     if len(content) > LONGEST:
         return True
@@ -127,15 +143,38 @@ def is_delimiter(line: str) -> bool:
     return "-" in line and len(line) <= LONGEST and _DELIMITER.match(line.strip()) is not None
 
 
+def heading_of(text: Text, line: str) -> Heading | None:
+    """Return the heading that `line` makes of the line `text` before it.
+
+    A sentence above dashes is no heading, though it is one to CommonMark: people draw a line there.
+    """
+    found = _UNDERLINE.match(line.lstrip(" "))
+    if found is None or (not found[1] and text.text.rstrip().endswith(_SENTENCE_ENDS)):
+        return None
+    return Heading(1 if found[1] else 2, text.text)
+
+
+def alert(content: str) -> str:
+    """Return the words of an alert that `content`, the first line of a quote, begins; "" for none."""
+    found = _ALERT.match(content)
+    if found is None:
+        return ""
+    kind = found[1].lower()
+    return f"{_ALERT_SIGNS[kind]} {found[2].strip() or kind.capitalize()}"
+
+
 def ends_fence(line: str, run: str) -> bool:
     """Say whether `line` ends the fence that `run` began."""
     text = line.strip(" \t")
+    if run == FORMULA_END:
+        return text == run
     return len(line) <= LONGEST and len(text) >= len(run) and not text.strip(run[0])
 
 
 def may_end_fence(line: str, run: str) -> bool:
     """Say whether the beginning `line` of a longer line may be the end of the fence that `run` began."""
-    return not line.strip(" \t").strip(run[0])
+    text = line.strip(" \t")
+    return run.startswith(text) or not text.strip(run[0])
 
 
 def _special(bare: str, indent: int) -> Line | None:
@@ -151,6 +190,8 @@ def _special(bare: str, indent: int) -> Line | None:
         return TableRow(bare)
     elif bare[0] in "-*_" and _RULE.match(bare):
         return Rule()
+    elif bare[0] in "$\\" and (formula := _FORMULA.get(bare.rstrip(" \t"))):
+        return Fence(formula, indent, "latex", "")
     return None
 
 

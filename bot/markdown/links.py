@@ -6,8 +6,10 @@ Answers for recognising; leaves to `inline` how they are written for Discord.
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
+
+from bot.markdown.tags import decoded
 
 _TARGET = 900  # characters
 _LABEL = r"(?:[^\[\]\\\n]|\\[^\n]|\[[^\[\]\n]{0,300}\]){0,300}+"  # a longer bracket is text
@@ -33,6 +35,7 @@ _ANGLE_BEGUN = re.compile(
 _ADDRESS = re.compile(r"https?://[^\s<>`\u0000-\u001f]{0,900}")
 _TRAILING = "*_~|.,:;\"')]!?\\"
 _HOST_LIKE = re.compile(r"[\w.-]+")
+_NAMES_NO_HOST = re.compile(r"(?!(?i:.*localhost))[A-Za-z0-9 ,'()_+*`-]*")
 _MARKS = re.compile(r"[\\*_~|`\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
 # What browsers take for a dot in a host's name, and what looks like one.
 _DOTS = str.maketrans(dict.fromkeys("\u3002\uff61\uff0e\u2024\ua4f8\u06d4\u0701\u0702", "."))
@@ -86,6 +89,11 @@ class Masked:
     title: str
     end: int
 
+    def without_image(self) -> "Masked":
+        """Return the link with the words of the picture that is its label: a badge."""
+        image = _MASKED.fullmatch(self.label) if self.label.startswith("![") else None
+        return replace(self, label=image["label"] or "image") if image is not None else self
+
     def is_address(self) -> bool:
         """Say whether the target is one that Discord makes clickable."""
         return re.match(r"<?https?://[^\s]", self.target) is not None
@@ -94,6 +102,8 @@ class Masked:
         """Say whether Discord shows it as a link that leads where its label says."""
         if not self.is_address() or not self.label.strip():
             return False
+        if "@" not in self.target and _NAMES_NO_HOST.fullmatch(self.label):
+            return True
         target = _host_of(self.target.strip("<>"))
         return bool(target) and all(host == target for host in hosts_named(self.label))
 
@@ -103,7 +113,7 @@ def hosts_named(label: str) -> Iterator[str]:
 
     In any script, and whatever marks stand around or in it.
     """
-    visible = unicodedata.normalize("NFKC", _MARKS.sub("", label.translate(_DOTS))).translate(_DOTS)
+    visible = unicodedata.normalize("NFKC", _MARKS.sub("", decoded(label).translate(_DOTS))).translate(_DOTS)
     for word in _HOST_LIKE.findall(visible):
         name, _, ending = word.strip(".-").rpartition(".")
         is_number = name.replace(".", "").isdecimal() and ending.isdecimal() and name.count(".") == 2
@@ -136,7 +146,7 @@ def masked_at(text: str, at: int) -> Masked | None:
     found = _MASKED.match(text, at, at + _LONGEST)
     if found is None:
         return None
-    return Masked(found["label"], found["target"], found["title"] or "", found.end())
+    return Masked(found["label"], decoded(found["target"]), found["title"] or "", found.end())
 
 
 def may_become_masked(text: str, at: int) -> bool:

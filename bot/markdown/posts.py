@@ -5,7 +5,7 @@ opened again in the next. A post is sealed by the row that does not fit any more
 after it, so a sealed post never changes. Leaves what the rows say to `scanner`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -84,6 +84,15 @@ class Packer:
             self._rows[-1] = Row(row.text + text, row.gap, row.seam, row.fence, row.language, row.hang)
             self._sizes[-1] += len(text if row.fence else shown(text))
             self._fit()
+
+    def rewrite(self, change: Callable[[str], str]) -> None:
+        """Let `change` rewrite the texts that are not sealed, but no code. A post may get full."""
+        rows = [row if row.fence else replace(row, text=change(row.text)) for row in self._rows]
+        if rows == self._rows or self._full:
+            return
+        self._rows, self._sizes = [], []
+        for row in rows:
+            self.push(row)
 
     def copy(self) -> "Packer":
         """Return a preview that begins with what is not sealed."""

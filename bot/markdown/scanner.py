@@ -12,13 +12,16 @@ from typing import assert_never
 
 from bot.markdown import lines
 from bot.markdown.code import CodeText, dedented
+from bot.markdown.comments import Comment
 from bot.markdown.graphemes import cut_before
-from bot.markdown.inline import SPAN, End, bold, escaped, render
+from bot.markdown.inline import SPAN, USUAL, End, Manner, bold, heading_text, render
 from bot.markdown.lines import Blank, Fence, Heading, Item, Rule, TableRow, Text
 from bot.markdown.marks import lines_of
 from bot.markdown.posts import Packer, Row, Seam
+from bot.markdown.references import definition, is_used
 from bot.markdown.seams import outermost
-from bot.markdown.tables import Table
+from bot.markdown.spelling import atom, escaped, resolved
+from bot.markdown.tables import Table, begins_table
 
 RULE = "———"
 _WINDOW = 2 * SPAN  # characters of a paragraph that are looked at together
@@ -27,23 +30,17 @@ _DEPTH = 8  # levels of lists that are told apart
 _LOOKS_LIKE_BLOCK = re.compile(r"#{1,3} |>>> ?|> ")  # to Discord, where it is text to us
 
 
-@dataclass(frozen=True, slots=True)
-class _Level:
-    indent: int
-    width: int
-
-
 @dataclass(slots=True)
 class Scanner:
     """Reads lines in order and pushes rows. `copy` makes a preview that may be fed the beginning of a line."""
 
     packer: Packer
     growing: bool = False
-    _buffer: str | None = None  # the part of the open paragraph that is not settled; None: no paragraph is open
+    _buffer: str | None = None  # the part of the open paragraph that is not settled; None: none is open
     _hang: str = ""
     _seam: Seam = Seam.LINE
     _quoted: bool = False
-    _lists: list[_Level] = field(default_factory=list)
+    _lists: list[int] = field(default_factory=list)  # the indents of the items that are open
     _blank: bool = False
     _after_heading: bool = False
     _fence: Fence | None = None
@@ -54,7 +51,10 @@ class Scanner:
     _indented: bool = False
     _indented_blanks: int = 0
     _table: Table | None = None
-    _head: str | None = None  # a line that is a table's head if the next one is a row of dashes
+    _head: TableRow | Text | None = None  # a line of which the next one decides what it is
+    _pipes: bool = True  # the rows of the table begin with a pipe
+    _comment: Comment = field(default_factory=Comment)
+    _manner: Manner = USUAL
 
     @property
     def in_fence(self) -> bool:
@@ -69,23 +69,31 @@ class Scanner:
             growing=True,
             _lists=self._lists.copy(),
             _code_text=self._code_text.copy(),
+            _comment=self._comment.copy(),
         )
 
     def line(self, line: str) -> None:
         """Read a whole line, or the beginning of one that `takes` has said yes to."""
+        instead = self._comment.take(line) if self._fence is None else None
+        for each in (line,) if instead is None else instead:
+            self._read(each)
+
+    def _read(self, line: str) -> None:
         if self._fence is not None and self._code_line(self._fence, line):
             return
         quoted, content = lines.unquoted(line)
         kind = lines.read(content)
-        if self._goes_on_as_table(kind, content):
-            return
-        if self._goes_on_as_code(kind, content):
+        if self._decides(kind, content, quoted=quoted) or self._goes_on_as_code(kind, content):
             return
         if quoted != self._quoted:
             self._close()
             self._quoted = quoted
             self._lists.clear()
-        self._block(kind)
+            if quoted and (words := lines.alert(content)):
+                self._push(bold(words))
+                return
+        if self._buffer is not None or not self._defines(content):
+            self._block(kind, decided=len(content) > lines.LONGEST_HEAD)
 
     def takes(self, beginning: str) -> bool:
         """Say whether `line` may have the `beginning` of a line before its end; the rest then goes to
@@ -93,7 +101,7 @@ class Scanner:
         """
         if self._fence is not None:
             return len(beginning) > lines.LONGEST
-        return lines.is_certain(beginning)
+        return not self._comment.is_open and lines.is_certain(beginning)
 
     def go_on(self, text: str) -> None:
         """Read more of the line whose beginning was read."""
@@ -106,9 +114,9 @@ class Scanner:
         """Make rows of what no further text can change; return the ranges of the rest that hold together."""
         if not self._buffer:
             return ()
-        seen = render(self._buffer, End.GROWING)
+        seen = render(self._buffer, End.GROWING, self._manner)
         if seen.settled:
-            self._emit(render(self._buffer[: seen.settled], End.CLOSED).text)
+            self._emit(render(self._buffer[: seen.settled], End.CLOSED, self._manner).text)
             self._buffer = self._buffer[seen.settled :]
         return seen.whole
 
@@ -119,20 +127,29 @@ class Scanner:
         elif self._fence is not None:
             if beginning and not lines.may_end_fence(beginning, self._fence.run):
                 self.line(beginning)
-        elif beginning and not lines.is_half(beginning):
+        elif beginning and not self._hides(beginning):
             self.line(beginning)
+        if isinstance(self._head, Text):
+            self._flush_head()
         self._flush_table()
         self._close(End.GROWING)
 
+    def _hides(self, beginning: str) -> bool:
+        return (
+            self._comment.is_open or (self._table is not None and not self._pipes) or lines.is_half(beginning)
+        )
+
     def finish(self) -> None:
         """Read the end of the text."""
-        if self._head is not None:
-            self._flush_head()
+        for line in self._comment.give_up():
+            self._read(line)
+        self._flush_head()
         self._flush_table()
         self._end_fence()
         self._close()
 
-    def _block(self, kind: lines.Line) -> None:
+    def _block(self, kind: lines.Line, *, decided: bool) -> None:
+        # Unless `decided`, the next line may yet make something else of a text.
         match kind:
             case Blank():
                 self._close()
@@ -147,11 +164,14 @@ class Scanner:
                 self._lists.clear()
                 self._push(RULE)
             case TableRow():
-                self._head = kind.text
+                self._head = kind
             case Item():
                 self._item(kind)
             case Text():
-                self._text(kind)
+                if not decided and (self._buffer is None or "|" in kind.text):
+                    self._head = kind
+                else:
+                    self._text(kind)
             case _:
                 assert_never(kind)
 
@@ -170,7 +190,7 @@ class Scanner:
         self._close()
         self._leave_lists(item.indent)
         level = min(len(self._lists), _DEPTH)
-        self._lists.append(_Level(item.indent, item.width))
+        self._lists.append(item.indent)
         self._begin_text("  " * level + item.mark + " ", "  " * (level + 1), self._inner_seam(level))
         inner = lines.read(item.content)
         if isinstance(inner, Fence):
@@ -182,19 +202,13 @@ class Scanner:
         return Seam.POOR if level or self._quoted else Seam.LINE
 
     def _leave_lists(self, indent: int) -> None:
-        while self._lists and indent < self._lists[-1].indent + 2:
+        while self._lists and indent < self._lists[-1] + 2:
             self._lists.pop()
 
     def _heading(self, heading: Heading) -> None:
         self._close()
         self._lists.clear()
-        end = End.GROWING if self.growing else End.CLOSED
-        if not heading.text.strip("#"):
-            self._push("\\" + "#" * heading.level)
-        elif heading.level > 3:
-            self._push(bold(heading.text, end))
-        else:
-            self._push("#" * heading.level + " " + render(heading.text, end).text)
+        self._push(heading_text(heading.level, heading.text, End.GROWING if self.growing else End.CLOSED))
         self._after_heading = True
 
     def _begin_text(self, prefix: str, hang: str, seam: Seam) -> None:
@@ -233,7 +247,7 @@ class Scanner:
             if start < place < stop:
                 place = start or stop
                 break
-        self._emit(render(buffer[:place], End.CLOSED).text)
+        self._emit(render(buffer[:place], End.CLOSED, self._manner).text)
         self._buffer = buffer[place:]
 
     def _emit(self, rendered: str) -> None:
@@ -244,10 +258,10 @@ class Scanner:
 
     def _close(self, end: End = End.CLOSED) -> None:
         """End the open paragraph, if there is one."""
-        if self._head is not None and end is End.CLOSED:
+        if end is End.CLOSED:
             self._flush_head()
         if self._buffer:
-            self._emit(render(self._buffer, end).text)
+            self._emit(render(self._buffer, end, self._manner).text)
         self._buffer = None
         self._indented = False
         self._indented_blanks = 0
@@ -311,33 +325,56 @@ class Scanner:
         self._code(dedented(content, 4))
         return True
 
-    # Tables
+    def _defines(self, content: str) -> bool:
+        """Take a line that says where a reference leads. If a sealed post uses it, the line is shown."""
+        if (defined := definition(content)) is None:
+            return False
+        name, target = defined
+        if name not in self._manner.targets:  # the first one counts
+            self._manner = Manner(targets={**self._manner.targets, name: target})
+            self.packer.rewrite(lambda marked: resolved(marked, name, target))
+        if any(is_used(post.body, name) for post in self.packer.sealed):
+            self._close()
+            self._push(f"[{escaped(name)}]: {atom(target.address)}")
+        return True
 
-    def _goes_on_as_table(self, kind: lines.Line, content: str) -> bool:
-        """Take a line that belongs to a table."""
+    # Lines that the next one decides on; tables
+
+    def _decides(self, kind: lines.Line, content: str, *, quoted: bool) -> bool:
+        """Take a line that belongs to a table, or that makes a heading of the line before."""
         if self._table is not None:
-            if isinstance(kind, TableRow):
+            if isinstance(kind, TableRow) or (not self._pipes and isinstance(kind, Text) and "|" in kind.text):
                 self._table.add(kind.text)
                 if len(self._table.rows) >= _TABLE_ROWS:
                     self._table = self._push_table(self._table)
                 return True
             self._flush_table()
-        elif self._head is not None:
-            head = self._head
-            if lines.is_delimiter(content):
+            return False
+        head = self._head
+        if head is None:
+            return False
+        if lines.is_delimiter(content) and begins_table(head, content):
+            self._head = None
+            self._close()
+            self._lists.clear()
+            self._quoted = False
+            self._fences += 1
+            self._pipes = isinstance(head, TableRow)
+            self._table = Table.begin(head.text, content)
+            return True
+        if isinstance(head, Text) and self._buffer is None and quoted == self._quoted:
+            heading = lines.heading_of(head, content)
+            if heading is not None:
                 self._head = None
-                self._close()
-                self._lists.clear()
-                self._quoted = False
-                self._fences += 1
-                self._table = Table.begin(head, content)
+                self._heading(heading)
                 return True
-            self._flush_head()
+        self._flush_head()
         return False
 
     def _flush_head(self) -> None:
         head, self._head = self._head, None
-        self._text(Text(0, head or ""))
+        if head is not None:
+            self._text(head if isinstance(head, Text) else Text(0, head.text))
 
     def _flush_table(self) -> None:
         if self._table is not None:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.markdown.graphemes import columns
-from bot.markdown.inline import End, bold, render
+from bot.markdown.inline import bold, on_one_line
+from bot.markdown.lines import TableRow, Text, is_delimiter
 from bot.markdown.marks import plain
 
 WIDEST = 42  # columns of a monospace block that a phone shows without scrolling
@@ -54,7 +55,7 @@ class Table:
     def layout(self) -> Layout:
         """Lay out the rows that are there; they need not be all."""
         sources = self.rows if self.headed else [self.head, *self.rows]
-        rows = [[plain(_rendered(cell)) for cell in row] for row in sources]
+        rows = [[plain(on_one_line(cell)) for cell in row] for row in sources]
         widths = self._widths(rows)
         wide = sum(widths) + len(_BETWEEN) * (len(widths) - 1) > WIDEST
         # A link would lose its target in a monospace block.
@@ -89,13 +90,23 @@ class Table:
         for index, cell in enumerate(row):
             name = self.head[index] if index < len(self.head) else ""
             if name:
-                lines.append(f"{bold(name)}: {_rendered(cell) or _EMPTY}")
+                lines.append(f"{bold(name)}: {on_one_line(cell) or _EMPTY}")
             elif cell:
-                lines.append(_rendered(cell))
+                lines.append(on_one_line(cell))
         return lines or [_EMPTY]
 
     def _bare_head(self) -> Sequence[str]:
         return [bold(cell) for cell in self.head if cell] or [_EMPTY]
+
+
+def begins_table(head: TableRow | Text, line: str) -> bool:
+    """Say whether `line` is the row of dashes below `head`.
+
+    A head without a pipe before it must have as many cells: else each line with a pipe would be one.
+    """
+    if not is_delimiter(line):
+        return False
+    return isinstance(head, TableRow) or ("|" in line and len(cells(head.text)) == len(cells(line)))
 
 
 def cells(line: str) -> Sequence[str]:
@@ -104,10 +115,6 @@ def cells(line: str) -> Sequence[str]:
     if len(parts) > 1 and not parts[-1].strip():
         parts.pop()
     return [part.strip().replace("\\|", "|") for part in parts]
-
-
-def _rendered(cell: str) -> str:
-    return render(cell, End.CLOSED).text
 
 
 def _alignment(cell: str) -> str:

@@ -17,11 +17,14 @@ plain word snake_case __init__ 2*3 5 * 4 a||b ~5 it's x<y https://x.y/a_b_(c) <h
 <t:17:R> <:wave:12> **bold** *it* _it_ ~~gone~~ ||hid|| `code` ``a`b`` ** * ` [ ] ( )
 [l](https://x.y) [f](src/a.py)
 ![i](http://p/q.png) [a\\*`c`](https://x.y/(z)) \\* \\\\ \\_ @everyone <@&1> ... 👩\u200d👩\u200d👧 🇩🇪🇫🇷
-e\u0301\u0301 漢字。仮名、 !x ***both*** **open *it ``` [^1] &amp; </b> <div> \u202eabc\u202c
+e\u0301\u0301 漢字。仮名、 !x ***both*** **open *it ``` [^1] &amp; </b> <div>
+<br> <kbd>K</kbd> &lt;b&gt; <!-- <!--c--> $x_1$ \\(a\\) $5 [a][r] [r] :ok: a:b:c
+<b>x</b> <b> <sup>2</sup> <a <details> <summary>s</summary> \u202eabc\u202c
 \x1b[31mred\x1b[0m \x00 \ud83d\ude00 \ud83d [https://a.com](https://b.com)
 """)
 _WHOLE_WORDS = _pieces("""
 word, snake_case **bold** *it* _it_ ~~gone~~ ||hid|| `code` ``a`b`` [l](https://x.y/a_b) [f](src/a.py)
+<b>bold</b> <kbd>K</kbd> <i>it</i> &lt;b&gt; $x_1 * y$ [a][r] :ok: a:b:c **注意：**请 **「A」**と $5
 ***both*** https://x.y/_z @everyone 5*4 a||b ** * ` __init__ \\* <@123> (**b**), *a*b `a*b` **b **c
 """)
 _LINES = (
@@ -30,11 +33,14 @@ _LINES = (
 - [ ] todo|- [x] done
 > quote|> > deep|>>> x|```py|```|~~~|````md title|  ```sh|- ```js|$ ls -l|    indented|\tcode|===|-|1.|#
 [^1]: note|-# small|````|\\
+=====|-----|[r]: https://r.example/x|<details>|</details>|<!-- open|-->|$$|\\[|\\]|> [!NOTE]|Title
 """.strip("\n")
     .replace("\n", "|")
     .split("|")
 )
 _ROWS = (
+    "a | b",
+    "--|--",
     "| a | b |",
     "|---|:-:|",
     "| **x** | `y` |",
@@ -50,6 +56,10 @@ _BLOCKS = (
     "> *q*",
     "# H *x*",
     "#### D **x**",
+    "Title\n=====",
+    "a | b\n--|--\n1 | 2",
+    "> [!NOTE]\n> **n**",
+    "[r]: https://r.example/x",
     "**two\nlines**",
 )
 

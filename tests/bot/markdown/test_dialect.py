@@ -42,6 +42,63 @@ FINISHED = {
         "[a cat](https://x.y/c.png) https://x.y/d.png",
     ),
     "mentions": ("<@1> <#2> <t:3:R> <a:b:4> </go now:5>", "<@1> <#2> <t:3:R> <a:b:4> </go now:5>"),
+    "breaks": ("a<br>b<br/>c<BR />d", "a\nb\nc\nd"),
+    "breaks in tables": ("| a<br>b |\n|---|\n| c<br/>d |", "```\na b\n---\nc d\n```"),
+    "entities": (
+        "&lt;div&gt; &amp;&nbsp;x &#42;y&#x2A; AT&T &unknown;",
+        "\\<div\\> &\xa0x \\*y\\* AT&T &unknown;",
+    ),
+    "entities in code": ("`&lt;`", "`&lt;`"),
+    "keys": ("Press <kbd>Ctrl</kbd>+<kbd>&lt;</kbd>", "Press `Ctrl`+`<`"),
+    "details": (
+        "<details>\n<summary>More *of* it</summary>\n\nText\n\n</details>\n\nend",
+        "**More *of* it**\n\nText\n\nend",
+    ),
+    "details on one line": ("<details><summary>More</summary>\n\nText</details>", "**More**\n\nText"),
+    "comments": ("a<!-- b\nc -->d\n\n<!--\ne\n\n- f\n-->\ng", "ad\n\ng"),
+    "a comment without an end is text": ("a\n\n<!-- b\n\nc", "a\n\n<!-- b\n\nc"),
+    "tags that are marks": (
+        "<b>a</b> <em>b</em> <strong><i>c</i></strong> <del>d</del>",
+        "**a** *b* ***c*** ~~d~~",
+    ),
+    "tags that show nothing": ("<u>a</u> <small>b</small> <b>c", "a b <b>c"),
+    "raised and lowered": ("H<sub>2</sub>O x<sup>2n</sup> y<sup>Q</sup>", "H₂O x²ⁿ y^Q"),
+    "links in tags": ('<a href="https://x.y?a=1&amp;b=2">l</a>', "[l](https://x.y?a=1&b=2)"),
+    "fake links in tags": ('<a href="https://evil.example">good.de</a>', "good.de (https://evil.example)"),
+    "pictures in tags": ('<img alt="cat" src="https://x.y/c.png"/>', "[cat](https://x.y/c.png)"),
+    "types are no tags": ("Vec<T> and <App /> and a <b and c", "Vec<T> and <App /> and a <b and c"),
+    "references": (
+        '[docs][1], [ref][], [A B], ![pic][1]\n\n[1]: https://x.y/z "T"\n[REF]: <https://r.r>\n[a b]: https://s.s',
+        '[docs](https://x.y/z "T"), [ref](<https://r.r>), [A B](https://s.s), [pic](https://x.y/z "T")',
+    ),
+    "references that are known before": ("[1]: https://x.y\n\nSee [docs][1].", "See [docs](https://x.y)."),
+    "fake references": ("[good.de][1]\n\n[1]: https://evil.example", "good.de (https://evil.example)"),
+    "references to nothing": ("a[i][j] and [x]", "a[i][j] and [x]"),
+    "no reference": ("[1]: see the notes", "[1]: see the notes"),
+    "headings by the line below": (
+        "Title *x*\n=====\ntext\n\nSub\n---\ntext",
+        "# Title *x*\ntext\n\n## Sub\ntext",
+    ),
+    "a line below a sentence": ("All done.\n---\nNext", "All done.\n———\nNext"),
+    "tables without outer pipes": (
+        "Results\na | **b**\n--|--:\n`x` | 22\n1 | 3\n\nend",
+        "Results\n```\na   b\n-  --\nx  22\n1   3\n```\n\nend",
+    ),
+    "pipes in prose": ("use a | b here\nand c", "use a | b here\nand c"),
+    "alerts": (
+        "> [!WARNING]\n> Mind *this*\n\n> [!note] My title\n> x",
+        "> **⚠️ Warning**\n> Mind *this*\n\n> **ℹ️ My title**\n> x",
+    ),
+    "badges": ("[![build](https://img.x/a.svg)](https://ci.x/r)", "[build](https://ci.x/r)"),
+    "formulas": (
+        r"$\alpha_1 * x$, \(a_b*c\), \[\frac{a}{b}\], $$x_1$$",
+        r"`$\alpha_1 * x$`, `\(a_b*c\)`, `\[\frac{a}{b}\]`, `$$x_1$$`",
+    ),
+    "formulas on lines of their own": (
+        "$$\n\\sum_{i} x_i\n$$\nand\n\\[\nx^2\n\\]\nend",
+        "```latex\n\\sum_{i} x_i\n```\nand\n```latex\nx^2\n```\nend",
+    ),
+    "prices": ("$5 and $10, $A and $B_C", "$5 and $10, $A and $B_C"),
     "html is text": ("<div>*x*</div>", "<div>*x*</div>"),
     "lists": ("* a\n    * b\n+ c\n2) d", "- a\n  - b\n- c\n2. d"),
     "tasks": ("- [ ] a\n- [x] b", "- ☐ a\n- ☑ b"),
@@ -96,13 +153,39 @@ GROWING = {
     "the head of a table is hidden": ("a\n| b | c", "a"),
     "half a row is hidden": ("| a |\n|---|\n| b |\n| c", "```\na\n-\nb\n```"),
     "half a character is hidden": ("a\ud83d", "a"),
+    "half a tag is hidden": ("a <kb", "a"),
+    "an open key is closed": ("a <kbd>Ct", "a `Ct`"),
+    "an open tag is closed": ("a <b>bo", "a **bo**"),
+    "half an entity is hidden": ("a &am", "a"),
+    "a comment is hidden": ("a <!-- b", "a"),
+    "a comment over lines is hidden": ("a\n<!-- b\nc", "a"),
+    "half a reference is hidden": ("see [the docs][1", "see"),
+    "half a target of a reference is hidden": ("a\n[1]: https://x", "a"),
+    "an open formula is code": ("so \\(x_1 +", "so `\\(x_1 +`"),
+    "a heading before the line below it is text": ("Title", "Title"),
+    "half an alert is hidden": ("> [!WAR", ""),
+    "a head without outer pipes is text": ("a | b\n", "a | b"),
     "half a terminal sequence is hidden": ("a\x1b[3", "a"),
 }
 
 
 @pytest.mark.parametrize(("source", "shown"), GROWING.values(), ids=GROWING.keys())
 def test_growing_text_shows_as(source: str, shown: str) -> None:
-    assert split_answer(source, finished=False) == (shown.strip(),)
+    assert split_answer(source, finished=False) == ((shown.strip(),) if shown else ())
+
+
+def test_a_reference_that_a_sealed_post_uses_is_shown_with_its_target() -> None:
+    text = "See [the docs][1].\n\n" + "word " * 80 + "\n\nand [more][2]\n\n[1]: https://x.y\n[2]: https://z.z"
+    bodies = split_answer(text, finished=True, limit=300)
+    assert bodies[0].startswith("See [the docs][1].")
+    assert bodies[-1].endswith("and [more](https://z.z)\n\n[1]: https://x.y")
+
+
+def test_a_post_that_a_target_makes_too_long_goes_on_in_the_next() -> None:
+    text = "[a][1] " * 14 + "\n\n[1]: https://example.org/" + "x" * 40
+    bodies = split_answer(text, finished=True, limit=300)
+    assert all(len(body) <= 300 for body in bodies)
+    assert "".join(bodies).count("](https://example.org/") == 14
 
 
 def test_a_fence_goes_on_in_the_next_post_with_its_language() -> None:

@@ -1,6 +1,7 @@
 """Bold is what its author meant as bold, in any script, and stays so while the text grows."""
 
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -75,7 +76,7 @@ def test_nothing_flips_while_a_marked_text_grows(text: str, data: st.DataObject)
         assert growing == final[: len(growing)], text[:at]
 
 
-def looks(bodies: tuple[str, ...]) -> list[tuple[str, str]]:
+def looks(bodies: Sequence[str]) -> list[tuple[str, str]]:
     """Each character that a reader sees, with the marks that it has. Space at the end is not seen."""
     shown: list[tuple[str, str]] = []
     marks = ""

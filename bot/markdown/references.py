@@ -1,0 +1,72 @@
+"""Links by reference: `[label][name]`, `[name][]`, `[name]`, and the lines that say where they lead.
+
+Most answers name the target below the text that uses it. So a use is kept as an atom, and is rewritten when the
+target is read, if its post is not sealed by then. A reader sees the atom as it was written if no target comes.
+"""
+
+import re
+from dataclasses import dataclass
+
+from bot.markdown.marks import ATOM, closing
+
+_NAME = r"(?:[^\[\]\\\n]|\\[^\n]){1,100}+"
+_DEFINITION = re.compile(
+    rf" {{0,3}}\[(?P<name>(?!\^){_NAME})\]:[ \t]{{0,20}}(?P<target><[^<>\n]{{1,900}}>|[^\s<]\S{{0,900}})"
+    r"(?:[ \t]{1,20}(?P<title>\"[^\"\n]{0,300}\"|'[^'\n]{0,300}'|\([^()\n]{0,300}\)))?[ \t]{0,20}\Z"
+)
+_USE = re.compile(rf"\[(?P<label>(?!\^){_NAME})\](?:\[(?P<name>(?:{_NAME})?)\])?(?![(\[])")
+_USE_BEGUN = re.compile(rf"\[(?!\^){_NAME}\]\[(?:{_NAME})?\Z")
+USE_IN_MARKED = re.compile(
+    f"{ATOM}!?\\[([^{ATOM}{closing(ATOM)}]*?)\\](?:\\[([^{ATOM}{closing(ATOM)}]*?)\\])?{closing(ATOM)}"
+)
+"""A use in marked text: its label, and its name if that is another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a reference leads; `title` is as `links.Masked` has it."""
+
+    address: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A use of a reference: `written` is its second bracket, None for none, `end` the place after it."""
+
+    label: str
+    name: str
+    written: str | None
+    end: int
+
+
+def definition(line: str) -> tuple[str, Target] | None:
+    """Return the name and the target that `line` defines."""
+    found = _DEFINITION.match(line) if "]:" in line else None
+    if found is None:
+        return None
+    title = f" {found['title']}" if found["title"] and found["title"][0] in "\"'" else ""
+    return normal(found["name"]), Target(found["target"], title)
+
+
+def use_at(text: str, at: int) -> Use | None:
+    """Return the use of a reference that may begin at `at`."""
+    found = _USE.match(text, at)
+    if found is None:
+        return None
+    return Use(found["label"], normal(found["name"] or found["label"]), found["name"], found.end())
+
+
+def may_become_use(text: str, at: int) -> bool:
+    """Say whether a text that goes on could make a use in two brackets of what begins at `at`."""
+    return _USE_BEGUN.match(text, at) is not None
+
+
+def normal(name: str) -> str:
+    """Return `name` as names are compared."""
+    return " ".join(name.split()).casefold()
+
+
+def is_used(body: str, name: str) -> bool:
+    """Say whether the text of a post shows a use of the reference `name`."""
+    return f"[{name}]" in body.casefold().replace("\\", "")

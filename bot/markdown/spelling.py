@@ -1,0 +1,80 @@
+"""How a piece of text is written for Discord: as text without marks, as code, as italic, as a link.
+
+Answers for one piece whose kind is known. Leaves finding the pieces to `inline`.
+"""
+
+import re
+
+from bot.markdown import links
+from bot.markdown.marks import ATOM, CODE, CODE2, STAR, UNDERSCORE, apart, closing, plain
+from bot.markdown.references import USE_IN_MARKED, Target, normal
+
+_SIGNS = re.compile(r"[\\*_~|`\[\]<>#]|:(?=[\w+\-]{1,64}:)")
+_FENCE_LIKE = re.compile("`{3,}")
+_TICKS = re.compile("`+")
+_ITALIC = re.compile(
+    f"([{STAR}{UNDERSCORE}])([^{STAR}{UNDERSCORE}{closing(STAR)}{closing(UNDERSCORE)}]*)"
+    f"[{closing(STAR)}{closing(UNDERSCORE)}]"
+)
+
+
+def escaped(text: str) -> str:
+    """Return `text` so that Discord shows it as it is: every sign that could be a mark escaped."""
+    return _SIGNS.sub(r"\\\g<0>", text)
+
+
+def code_span(content: str) -> str:
+    """Return a code span that Discord shows as `content`; three backticks would be a fence there."""
+    content = _FENCE_LIKE.sub(lambda run: "\u200b".join(run[0]), content.replace("\n", " "))
+    runs = {len(run[0]) for run in _TICKS.finditer(content)}
+    if {1, 2} <= runs:
+        content = content.replace("``", "`\u200b`")
+    mark = CODE2 if 1 in runs else CODE
+    pad_left, pad_right = " " * content.startswith("`"), " " * content.endswith("`")
+    return f"{mark}{pad_left}{content}{pad_right}{closing(mark)}"
+
+
+def atom(text: str) -> str:
+    """Return `text` as a piece that is not cut in two."""
+    return f"{ATOM}{text}{closing(ATOM)}"
+
+
+def link(label: str, leads: links.Masked) -> str:
+    """Return a link with the rendered `label`. A label that could deceive stands beside its target."""
+    if leads.is_honest():
+        return atom(f"[{label}]({leads.target}{leads.title})")
+    target = atom(leads.target) if leads.is_address() else escaped(leads.target)
+    if not leads.label.strip() or leads.label.strip("`") == leads.target:
+        return target + leads.title
+    return f"{label} ({target}{leads.title})"
+
+
+def resolved(marked: str, name: str, target: Target) -> str:
+    """Return `marked` with the uses of the reference `name` as links."""
+
+    def linked(use: re.Match[str]) -> str:
+        label = plain(use[1])
+        if normal(plain(use[2] or "") or label) != name:
+            return use[0]
+        return link(use[1], links.Masked(label, target.address, target.title, 0))
+
+    return USE_IN_MARKED.sub(linked, marked) if ATOM in marked else marked
+
+
+def unmistakable(marked: str) -> str:
+    """Return `marked` with each italic written with the sign that is not in it.
+
+    Discord takes any for its end, even one in code.
+    """
+    return _ITALIC.sub(_with_other_sign, marked) if STAR in marked or UNDERSCORE in marked else marked
+
+
+def _with_other_sign(italic: re.Match[str]) -> str:
+    mark, inner = italic[1], italic[2]
+    if ("*" if mark == STAR else "_") not in inner:
+        return italic[0]
+    if "*" not in inner:
+        return STAR + inner + closing(STAR)
+    if "_" not in inner:
+        return UNDERSCORE + inner + apart(inner[-1:]) + closing(UNDERSCORE)
+    return inner

@@ -1,0 +1,112 @@
+"""HTML that Claude writes into its Markdown: comments, entities, and the tags that stand for a formatting.
+
+Answers for recognising; leaves to `inline` how it is written for Discord. Tags that are not known are text:
+people write `Vec<T>` and `<App />` in prose.
+"""
+
+import html
+import re
+from dataclasses import dataclass
+
+from bot.markdown.cleaning import clean
+
+_LONGEST = 1_200  # characters of a tag or comment; code of a tag to its end
+_TAG = re.compile(r"<(/?)([A-Za-z]{1,10})((?:\s[^<>]{0,900})?)/?>")
+_TAG_BEGUN = re.compile(r"<(?:/?[A-Za-z]{0,10}|(?:a|img|br|details)\s[^<>]{0,900})\Z", re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    r"([a-z-]{1,30})\s{0,3}=\s{0,3}(?:\"([^\"]{0,900})\"|'([^']{0,900})'|([^\s\"'>]{1,900}))"
+)
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_ENTITY_BEGUN = re.compile(r"&(?:#(?:[0-9]{0,7}|[xX][0-9A-Fa-f]{0,6})|[A-Za-z][A-Za-z0-9]{0,31})?\Z")
+_RAISED = str.maketrans("0123456789+-=()niabcdefghjklmoprstuvwxyz", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱᵃᵇᶜᵈᵉᶠᵍʰʲᵏˡᵐᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
+_LOWERED = str.maketrans("0123456789+-=()aeox", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₒₓ")
+
+CODE_TAGS = frozenset({"kbd", "code", "samp", "tt", "var"})
+"""Tags whose content is shown as code."""
+MARK_TAGS = {
+    "b": "b", "strong": "b", "summary": "b", "i": "i", "em": "i", "s": "s", "del": "s", "strike": "s", "u": "u",
+    "ins": "u", "mark": "u", "small": "u", "big": "u", "font": "u", "center": "u", "abbr": "u",
+}  # fmt: skip
+"""Tags that stand for a mark, by which `emphasis` pairs them; `u` for those that nothing of Discord's shows."""
+_AROUND = CODE_TAGS | {"a", "sup", "sub"}
+_KNOWN = _AROUND | MARK_TAGS.keys() | {"img", "br", "details"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag of a kind that is known; `end` is the place after it."""
+
+    name: str
+    closes: bool
+    attributes: dict[str, str]
+    end: int
+
+    def has_content(self) -> bool:
+        """Whether it is shown together with what stands up to the tag that closes it."""
+        return not self.closes and self.name in _AROUND
+
+
+def tag_at(text: str, at: int) -> Tag | None:
+    """Return the known tag that begins at `at`."""
+    found = _TAG.match(text, at)
+    if found is None or found[2].lower() not in _KNOWN:
+        return None
+    attributes = {
+        each[1]: decoded(each[2] or each[3] or each[4] or "") for each in _ATTRIBUTE.finditer(found[3])
+    }
+    return Tag(found[2].lower(), bool(found[1]), attributes, found.end())
+
+
+def may_become_tag(text: str, at: int) -> bool:
+    """Say whether a text that goes on could make a tag or a comment of what begins at `at`."""
+    if text.startswith("<!", at):
+        return "<!--".startswith(text[at : at + 4]) and len(text) - at < _LONGEST
+    return len(text) - at < _LONGEST and _TAG_BEGUN.match(text, at) is not None
+
+
+def end_of_comment(text: str, at: int) -> int:
+    """Return the place after the comment that begins at `at`; -1 for none."""
+    if not text.startswith("<!--", at):
+        return -1
+    end = text.find("-->", at + 4, at + _LONGEST)
+    return end + 3 if end >= 0 else -1
+
+
+def closing_tag(text: str, at: int, name: str) -> int:
+    """Return where the tag that closes `name` begins, if it does so soon after `at`; else -1."""
+    return text.lower().find(f"</{name}>", at, at + _LONGEST) if at < len(text) else -1
+
+
+def entity_at(text: str, at: int) -> tuple[str, int]:
+    """Return what the entity at `at` stands for, and the place after it; ("", at) for none."""
+    found = _ENTITY.match(text, at)
+    shown = html.unescape(found[0]) if found else ""
+    if found is None or shown == found[0]:
+        return "", at
+    return clean(shown).replace("\n", " "), found.end()
+
+
+def decoded(text: str) -> str:
+    """Return `text` with what its entities stand for."""
+    return clean(_ENTITY.sub(lambda entity: html.unescape(entity[0]), text)) if "&" in text else text
+
+
+def may_become_entity(text: str, at: int) -> bool:
+    """Say whether a text that goes on could make an entity of what begins at `at`."""
+    return _ENTITY_BEGUN.match(text, at) is not None
+
+
+def raised(text: str) -> str:
+    """Return `text` as what stands above the line: in signs for that, or after a `^`."""
+    shown = text.translate(_RAISED)
+    return shown if _all_changed(text, shown) else f"^{text}" if len(text) == 1 else f"^({text})"
+
+
+def lowered(text: str) -> str:
+    """Return `text` as what stands below the line: in signs for that, or after a `_`."""
+    shown = text.translate(_LOWERED)
+    return shown if _all_changed(text, shown) else f"_{text}" if len(text) == 1 else f"_({text})"
+
+
+def _all_changed(text: str, shown: str) -> bool:
+    return all(one != other or one == " " for one, other in zip(text, shown, strict=True))

@@ -4,6 +4,7 @@ import msgspec
 
 from api.access import Action
 from api.command import SessionCommand
+from sessions.events import Numbered, PartialText
 from sessions.model import (
     Activity,
     AskId,
@@ -69,18 +70,57 @@ class SessionInfo(msgspec.Struct, frozen=True):
         return "📌 " if self.pinned else ""
 
 
+class PlacedBlock(msgspec.Struct, frozen=True):
+    """A block of a turn with its ordinal, which its event has too; see `BlockAdded` for `before`.
+
+    `left_out` is how many bytes of a tool's body are left out here; `ReadBlock` gives the whole.
+    """
+
+    ordinal: int
+    block: Block
+    before: int | None = None
+    left_out: int = 0
+
+
 class TurnView(msgspec.Struct, frozen=True):
-    """A turn with its blocks."""
+    """A turn with its blocks in the order in which they are shown, and its asks, as of event `as_of`.
+
+    `growing` is the text that is being written, each block from its beginning; it may be newer than `as_of`.
+    """
 
     turn: StoredTurn
-    blocks: tuple[Block, ...]
+    blocks: tuple[PlacedBlock, ...]
+    as_of: int
+    asks: tuple[StoredAsk, ...] = ()
+    growing: tuple[PartialText, ...] = ()
+
+    @property
+    def contents(self) -> tuple[Block, ...]:
+        """The blocks without their places."""
+        return tuple(each.block for each in self.blocks)
 
 
 class TurnPage(msgspec.Struct, frozen=True):
-    """Turns, newest first; `before` asks for the next page, or is None at the end."""
+    """Turns, newest first; `before` asks for the next page, or is None at the end.
+
+    All of it is of one moment: `Core.follow` after event `as_of` brings what the page lacks, nothing twice.
+    """
 
     turns: tuple[TurnView, ...]
     before: int | None
+    as_of: int
+
+
+class EventPage(msgspec.Struct, frozen=True):
+    """Events in order; empty at the end."""
+
+    events: tuple[Numbered, ...]
+
+
+class Asks(msgspec.Struct, frozen=True):
+    """Asks, oldest first."""
+
+    asks: tuple[StoredAsk, ...]
 
 
 class ExportedFile(msgspec.Struct, frozen=True):
@@ -106,22 +146,53 @@ class GetSession(SessionCommand[SessionInfo], frozen=True, tag="get_session", kw
 
 
 class ReadTurns(SessionCommand[TurnPage], frozen=True, tag="read_turns", kw_only=True):
-    """A page of turns with their blocks, newest first."""
+    """A page of turns, newest first; bodies of tools over 8 kB are cut, and marked."""
 
     action = Action.VIEW
     reply = TurnPage
     audited = False
     before: int | None = None
     limit: int = 20
+    with_blocks: bool = True
 
 
 class ReadTurn(SessionCommand[TurnView], frozen=True, tag="read_turn", kw_only=True):
-    """One turn with its blocks. Raises `TurnNotFound`."""
+    """One turn; with `whole`, no body of a tool is cut. Raises `TurnNotFound`."""
 
     action = Action.VIEW
     reply = TurnView
     audited = False
     turn_id: str
+    with_blocks: bool = True
+    whole: bool = False
+
+
+class ReadBlock(SessionCommand[PlacedBlock], frozen=True, tag="read_block", kw_only=True):
+    """One whole block of a turn. Raises `TurnNotFound` if the session has none there."""
+
+    action = Action.VIEW
+    reply = PlacedBlock
+    audited = False
+    turn_id: str
+    ordinal: int
+
+
+class ReadEvents(SessionCommand[EventPage], frozen=True, tag="read_events", kw_only=True):
+    """Stored events numbered above `after`, oldest first, at most `limit` (500) of them."""
+
+    action = Action.VIEW
+    reply = EventPage
+    audited = False
+    after: int
+    limit: int = 200
+
+
+class ReadAsks(SessionCommand[Asks], frozen=True, tag="read_asks"):
+    """Every ask of the session and what became of it."""
+
+    action = Action.VIEW
+    reply = Asks
+    audited = False
 
 
 class ReadAsk(SessionCommand[StoredAsk], frozen=True, tag="read_ask", kw_only=True):
@@ -149,5 +220,15 @@ class ExportSession(SessionCommand[ExportedFile], frozen=True, tag="export_sessi
     format: ExportFormat = ExportFormat.MARKDOWN
 
 
-ReadingCommand = GetSession | ReadTurns | ReadTurn | ReadAsk | ReadWorkPlace | ExportSession
+ReadingCommand = (
+    GetSession
+    | ReadTurns
+    | ReadTurn
+    | ReadBlock
+    | ReadEvents
+    | ReadAsk
+    | ReadAsks
+    | ReadWorkPlace
+    | ExportSession
+)
 """The commands of this file."""

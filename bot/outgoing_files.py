@@ -42,7 +42,7 @@ async def read_file(core: Core, actor: Actor, wish: GetFile) -> File:
 
 async def written_files(core: Core, actor: Actor, info: SessionInfo, turn: TurnView, max_bytes: int) -> Bundle:
     """The files that a turn wrote as they are now, and what it changed as a diff."""
-    outputs = [block for block in turn.blocks if isinstance(block, ToolOutput) and not block.is_error]
+    outputs = [block for block in turn.contents if isinstance(block, ToolOutput) and not block.is_error]
     names = list(dict.fromkeys(path for output in outputs for path in output.paths))
     files: list[File] = []
     troubles: list[str] = []

@@ -153,7 +153,7 @@ def projects_card(names: Names, decided: ProjectTrusts) -> Card:
 def details_file(view: TurnView) -> File:
     """Everything that happened in a turn, as text."""
     parts: list[str] = [f"Prompt:\n{view.turn.prompt}"]
-    for block in view.blocks:
+    for block in view.contents:
         match block:
             case Text():
                 parts.append(block.text)

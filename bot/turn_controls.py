@@ -159,7 +159,7 @@ class TurnControls:
             turn=shown.turn,
             posts_of=turn_id,
             files=len(set(_writes(shown))),
-            has_calls=any(isinstance(block, ToolCall) for block in shown.blocks),
+            has_calls=any(isinstance(block, ToolCall) for block in shown.contents),
             alternatives=tuple(each.turn.id for each in group),
             is_last=info.last_turn in (None, turn_id),
             session_has_ended=info.lifecycle is Lifecycle.ENDED,
@@ -247,4 +247,4 @@ def file_limit(reply: Reply) -> int:
 
 
 def _writes(view: TurnView) -> list[str]:
-    return [path for block in view.blocks for path in getattr(block, "paths", ())]
+    return [path for block in view.contents for path in getattr(block, "paths", ())]

@@ -106,7 +106,9 @@ class SessionService:
             raise
 
     async def _admit(self, actor: Actor, command: c.AnyWish, session: Session | None) -> None:
-        facts = await session_facts(session) if session is not None else None
+        # An admin may do everything: no row needs to be read for it.
+        asks_facts = session is not None and actor.role is not Role.ADMIN
+        facts = await session_facts(session) if asks_facts and session is not None else None
         authorize(actor, command.action, facts)
         if command.audited:
             await self._audit(actor, command, session, allowed=True)

@@ -15,7 +15,7 @@ from storage.backups import make_backup
 from storage.connection import Connections, Row, SqlValue, Synchronous, reading, writing
 from storage.errors import DatabaseCorrupt, StorageError, translate
 from storage.migrations import Migration
-from storage.readers import Readers
+from storage.readers import Query, Readers
 from storage.recovery import Prepared, Recovery, mark_suspect, prepare
 from storage.uncancelled_wait import outlast
 from storage.writer import AnyStatement, Outcome, Writer
@@ -121,6 +121,15 @@ class Database:
         try:
             await self._writer.between_groups()
             return await self._readers.read(sql, params)
+        except DatabaseCorrupt:
+            mark_suspect(self._path)
+            raise
+
+    async def read_together(self, queries: Sequence[Query]) -> Sequence[Sequence[Row]]:
+        """The rows of several queries, all of one moment: no write comes between them. Otherwise as `read`."""
+        try:
+            await self._writer.between_groups()
+            return await self._readers.read_together(queries)
         except DatabaseCorrupt:
             mark_suspect(self._path)
             raise

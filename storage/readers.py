@@ -14,6 +14,8 @@ from storage.connection import Connection, Row, SqlValue
 from storage.errors import DatabaseClosed, translate
 
 T = TypeVar("T")
+Query = tuple[str, Sequence[SqlValue]]
+"""A query and its values."""
 
 
 class Readers:
@@ -29,6 +31,10 @@ class Readers:
     async def read(self, sql: str, params: Sequence[SqlValue]) -> Sequence[Row]:
         """All rows of one query. Cancelling interrupts the query."""
         return await self.run(lambda connection: _fetch_all(connection, sql, params))
+
+    async def read_together(self, queries: Sequence[Query]) -> Sequence[Sequence[Row]]:
+        """All rows of each of the queries, in one transaction. Cancelling interrupts the one that runs."""
+        return await self.run(lambda connection: _fetch_together(connection, queries))
 
     async def run(self, action: Callable[[sqlite3.Connection], T]) -> T:
         """What `action` returns on one of the connections; it must leave no cursor open.
@@ -87,6 +93,15 @@ class Readers:
             return await self._connect()
         except Exception as error:
             raise translate(error) from error
+
+
+def _fetch_together(connection: sqlite3.Connection, queries: Sequence[Query]) -> Sequence[Sequence[Row]]:
+    connection.execute("BEGIN").close()
+    try:
+        return [_fetch_all(connection, sql, params) for sql, params in queries]
+    finally:
+        # An open transaction would hold on to this state for whoever gets the connection next.
+        connection.execute("ROLLBACK").close()
 
 
 def _fetch_all(connection: sqlite3.Connection, sql: str, params: Sequence[SqlValue]) -> Sequence[Row]:

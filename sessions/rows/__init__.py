@@ -44,6 +44,7 @@ from sessions.rows.reading import (
     sessions_of_user,
     sessions_to_recover,
 )
+from sessions.rows.transcript import load_block, load_transcript, load_whole_turn
 from sessions.rows.writing import (
     acknowledge_input,
     delete_share,
@@ -92,6 +93,7 @@ __all__ = [
     "load_all_trust",
     "load_ask",
     "load_asks",
+    "load_block",
     "load_block_places",
     "load_blocks",
     "load_branch_path",
@@ -102,10 +104,12 @@ __all__ = [
     "load_shares",
     "load_snapshot",
     "load_snapshots",
+    "load_transcript",
     "load_trust",
     "load_turn",
     "load_turn_uuids",
     "load_turns",
+    "load_whole_turn",
     "project_event",
     "sessions_of_user",
     "sessions_to_recover",

@@ -44,7 +44,7 @@ _failures = msgspec.json.Decoder(Failure)
 _attachments = msgspec.json.Decoder(tuple[Attachment, ...])
 
 
-_TURN_COLUMNS = (
+TURN_COLUMNS = (
     "id, session_id, number, kind, status, author_id, prompt, prompt_uuid, attachments, conversation_id,"
     " last_uuid, alternative_of, reason, cost_usd, input_tokens, output_tokens, cache_read_tokens,"
     " cache_write_tokens, queued_ms, started_ms, ended_ms, duration_ms, first_text_ms, origin, payer,"
@@ -52,7 +52,19 @@ _TURN_COLUMNS = (
 )
 
 
-def _turn(row: Sequence[Any]) -> StoredTurn:
+ASK_COLUMNS = (
+    "id, turn_id, host, request_id, opened_ms, body, session_id, status, decision, decided_by, closed_ms"
+)
+
+
+def block_of(body: str) -> Block:
+    """A block out of its column."""
+    block: Block = _blocks.decode(body)
+    return block
+
+
+def turn_of(row: Sequence[Any]) -> StoredTurn:
+    """A turn out of its `TURN_COLUMNS`."""
     return StoredTurn(
         id=TurnId(row[0]),
         session_id=SessionId(row[1]),
@@ -157,10 +169,10 @@ async def load_shares(db: Database, session_id: SessionId) -> dict[str, ShareLev
 
 async def load_turn(db: Database, turn_id: TurnId) -> StoredTurn:
     """Raises `TurnNotFound`."""
-    row = await db.read_one(f"SELECT {_TURN_COLUMNS} FROM turns WHERE id = ?", (turn_id,))  # noqa: S608
+    row = await db.read_one(f"SELECT {TURN_COLUMNS} FROM turns WHERE id = ?", (turn_id,))  # noqa: S608
     if row is None:
         raise TurnNotFound(turn_id)
-    return _turn(row)
+    return turn_of(row)
 
 
 async def find_branch_turn(db: Database, session_id: SessionId, turn_id: TurnId | None) -> StoredTurn:
@@ -169,13 +181,13 @@ async def find_branch_turn(db: Database, session_id: SessionId, turn_id: TurnId 
     Raises `TurnNotFound`.
     """
     row = await db.read_one(
-        f"SELECT {_TURN_COLUMNS} FROM turns WHERE session_id = ? AND (id = ? OR (? IS NULL"  # noqa: S608
+        f"SELECT {TURN_COLUMNS} FROM turns WHERE session_id = ? AND (id = ? OR (? IS NULL"  # noqa: S608
         " AND last_uuid <> '')) ORDER BY number DESC LIMIT 1",
         (session_id, turn_id, turn_id),
     )
     if row is None:
         raise TurnNotFound(turn_id or "")
-    return _turn(row)
+    return turn_of(row)
 
 
 async def find_requeued_turn(db: Database, session_id: SessionId, origin: str) -> TurnId | None:
@@ -190,8 +202,8 @@ async def find_requeued_turn(db: Database, session_id: SessionId, origin: str) -
 
 async def find_turn_by_origin(db: Database, origin: str) -> StoredTurn | None:
     """The turn that the wish `origin` made, in whatever session; None if it made none."""
-    row = await db.read_one(f"SELECT {_TURN_COLUMNS} FROM turns WHERE origin = ?", (origin,))  # noqa: S608
-    return None if row is None else _turn(row)
+    row = await db.read_one(f"SELECT {TURN_COLUMNS} FROM turns WHERE origin = ?", (origin,))  # noqa: S608
+    return None if row is None else turn_of(row)
 
 
 async def load_turns(
@@ -199,11 +211,11 @@ async def load_turns(
 ) -> list[StoredTurn]:
     """A page of turns, newest first: those with a number below `before`."""
     rows = await db.read(
-        f"SELECT {_TURN_COLUMNS} FROM turns WHERE session_id = ? AND number < ?"  # noqa: S608
+        f"SELECT {TURN_COLUMNS} FROM turns WHERE session_id = ? AND number < ?"  # noqa: S608
         " ORDER BY number DESC LIMIT ?",
         (session_id, before if before is not None else 1 << 62, limit),
     )
-    return [_turn(row) for row in rows]
+    return [turn_of(row) for row in rows]
 
 
 async def load_blocks(db: Database, turn_id: TurnId) -> list[Block]:
@@ -236,11 +248,11 @@ async def load_turn_uuids(db: Database, session_id: SessionId) -> frozenset[str]
 async def load_branch_path(db: Database, session_id: SessionId, number: int) -> list[StoredTurn]:
     """The turn `number` of the session and some before it, newest first."""
     rows = await db.read(
-        f"SELECT {_TURN_COLUMNS} FROM turns WHERE session_id = ? AND number <= ?"  # noqa: S608
+        f"SELECT {TURN_COLUMNS} FROM turns WHERE session_id = ? AND number <= ?"  # noqa: S608
         " ORDER BY number DESC LIMIT 20",
         (session_id, number),
     )
-    return [_turn(row) for row in rows]
+    return [turn_of(row) for row in rows]
 
 
 async def count_blocks(db: Database, turn_id: TurnId) -> int:
@@ -252,14 +264,14 @@ async def count_blocks(db: Database, turn_id: TurnId) -> int:
 async def load_ask(db: Database, ask_id: AskId) -> StoredAsk | None:
     """The ask with what became of it, also long after it was decided; None if there is none."""
     row = await db.read_one(
-        "SELECT id, turn_id, host, request_id, opened_ms, body, session_id, status, decision, decided_by,"
-        " closed_ms FROM asks WHERE id = ?",
+        f"SELECT {ASK_COLUMNS} FROM asks WHERE id = ?",  # noqa: S608
         (ask_id,),
     )
-    return None if row is None else _ask(row)
+    return None if row is None else ask_of(row)
 
 
-def _ask(row: Sequence[Any]) -> StoredAsk:
+def ask_of(row: Sequence[Any]) -> StoredAsk:
+    """An ask out of its `ASK_COLUMNS`."""
     ask = Ask(
         id=AskId(row[0]),
         turn_id=row[1],
@@ -281,11 +293,10 @@ def _ask(row: Sequence[Any]) -> StoredAsk:
 async def load_asks(db: Database, session_id: SessionId) -> list[StoredAsk]:
     """Every ask of the session, oldest first."""
     rows = await db.read(
-        "SELECT id, turn_id, host, request_id, opened_ms, body, session_id, status, decision, decided_by,"
-        " closed_ms FROM asks WHERE session_id = ? ORDER BY opened_ms, id",
+        f"SELECT {ASK_COLUMNS} FROM asks WHERE session_id = ? ORDER BY opened_ms, id",  # noqa: S608
         (session_id,),
     )
-    return [_ask(row) for row in rows]
+    return [ask_of(row) for row in rows]
 
 
 async def load_events(db: Database, session_id: SessionId, *, after: int, limit: int = 200) -> list[e.Numbered]:

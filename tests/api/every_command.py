@@ -26,6 +26,8 @@ _REQUIRED: dict[str, Any] = {
     "mode": PermissionMode.PLAN,
     "model": "opus",
     "name": "compact",
+    "after": 0,
+    "ordinal": 0,
     "origin": "an origin",
     "path": "a.txt",
     "rule_id": 7,

@@ -18,7 +18,17 @@ LEAST = {
     "nobody": {"note_refusal"},
     "viewer": {"find_session", "find_turn", "query_sessions"},
     "viewer, shared": {
-        *("get_session", "read_turns", "read_turn", "read_ask", "read_work_place", "read_permissions"),
+        *(
+            "get_session",
+            "read_turns",
+            "read_turn",
+            "read_ask",
+            "read_asks",
+            "read_block",
+            "read_events",
+            "read_work_place",
+            "read_permissions",
+        ),
         *("export_session", "read_trust"),
     },
     "user": {"create_session", "get_or_create_session", "import_session", "list_projects"},

@@ -77,6 +77,9 @@ class MortalDatabase:
     async def read(self, sql: str, params: Sequence[SqlValue] = ()) -> Sequence[Row]:
         return await self._db.read(sql, params)
 
+    async def read_together(self, queries: Sequence[tuple[str, Sequence[SqlValue]]]) -> Sequence[Sequence[Row]]:
+        return await self._db.read_together(queries)
+
     async def read_one(self, sql: str, params: Sequence[SqlValue] = ()) -> Row | None:
         return await self._db.read_one(sql, params)
 

@@ -41,7 +41,7 @@ async def said(core: RunningCore, session_id: str) -> list[tuple[TurnKind, str, 
     """Kind, prompt and texts of every turn, oldest first."""
     page = await core.do(c.ReadTurns(session_id=session_id))
     return [
-        (view.turn.kind, view.turn.prompt, [block.text for block in view.blocks if isinstance(block, Text)])
+        (view.turn.kind, view.turn.prompt, [block.text for block in view.contents if isinstance(block, Text)])
         for view in reversed(page.turns)
     ]
 

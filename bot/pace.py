@@ -7,6 +7,8 @@ channels share to `traffic.py`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
+from functools import partial
 
 from bot.traffic import Traffic, Urgency
 
@@ -17,6 +19,13 @@ _GOES_ON_S = 5.0
 """Text that was shown so long ago may still grow."""
 _AFTER_RESET_S = 0.01  # clocks are read before and after the answer travels
 _MOST_KEPT = 1_000
+
+
+class Change(Enum):
+    """What Discord counts in buckets of their own."""
+
+    CREATE = "create"
+    EDIT = "edit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +46,9 @@ class Pace:
 
 
 class ChannelPace:
-    """The pace of one channel, whatever is edited there. `window` tells what is left; None: a new window."""
+    """The pace of one channel, whatever changes there. `window` tells what is left; None: a new window."""
 
-    def __init__(self, pace: Pace, traffic: Traffic, window: Callable[[], Window | None]) -> None:
+    def __init__(self, pace: Pace, traffic: Traffic, window: Callable[[Change], Window | None]) -> None:
         self.pace = pace
         self._traffic = traffic
         self._window = window
@@ -59,7 +68,7 @@ class ChannelPace:
 
     def text_at(self, now: float) -> float:
         """When growing text may be brought up to date next."""
-        window = self._window()
+        window = self._window(Change.EDIT)
         spare = window.left - _FOR_THE_END if window is not None else None
         # The first changes come sooner, if enough is left for those after them.
         quick = self._quick > 0 and (spare is None or spare > _FOR_THE_TEXT)
@@ -74,13 +83,13 @@ class ChannelPace:
         # What is left is spread over the rest of the window, so that the text never stands still for long.
         return max(at, self._shown_at + (reset_at - self._shown_at) / (spare + 1))
 
-    def edit_at(self, urgency: Urgency, now: float) -> float:
-        """When one more edit of this urgency has a place in the bucket; minus infinity if it has one now."""
-        window = self._window()
+    def place_at(self, change: Change, urgency: Urgency, now: float) -> float:
+        """When one more change of this urgency has a place in its bucket; minus infinity if it has one now."""
+        window = self._window(change)
         kept = 0
         if urgency >= Urgency.STREAM:
             kept = _FOR_THE_END
-        if urgency >= Urgency.STATUS and now < self._grows_until:
+        if change is Change.EDIT and urgency >= Urgency.STATUS and now < self._grows_until:
             kept += _FOR_THE_TEXT + (self._quick > 0)
         if window is None or window.left > kept:
             return float("-inf")
@@ -90,7 +99,7 @@ class ChannelPace:
 class Paces:
     """The paces of all channels. They outlast the pumps, which rest between two pieces of text."""
 
-    def __init__(self, pace: Pace, traffic: Traffic, window: Callable[[int], Window | None]) -> None:
+    def __init__(self, pace: Pace, traffic: Traffic, window: Callable[[int, Change], Window | None]) -> None:
         self._pace = pace
         self._traffic = traffic
         self._window = window
@@ -100,7 +109,7 @@ class Paces:
         """The pace of a channel."""
         known = self._channels.pop(channel_id, None)
         if known is None:
-            known = ChannelPace(self._pace, self._traffic, lambda: self._window(channel_id))
+            known = ChannelPace(self._pace, self._traffic, partial(self._window, channel_id))
         self._channels[channel_id] = known  # the one used last stands last
         if len(self._channels) > _MOST_KEPT:
             del self._channels[next(iter(self._channels))]

@@ -8,12 +8,12 @@ the units.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.bodies import PostWish
-from bot.pace import ChannelPace
-from bot.plan import Create, Edit, plan
+from bot.pace import Change, ChannelPace
+from bot.plan import Create, Edit, Step, plan
 from bot.posting import Posting, Posts, SessionGone
 from bot.traffic import Timer, Traffic, Urgency
 from bot.transport import ChannelClosed, PostingError, ThreadArchived, TryLater
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _CLOSED_FOR_S = 600.0
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
+_CHANGES: Mapping[type[Step], Change] = {Create: Change.CREATE, Edit: Change.EDIT}
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +32,7 @@ class Unit:
     """Posts that are rendered together. `number` is its place in the channel's order.
 
     `render` gives the posts as they should be now, or raises `SessionGone`; `posts` are those that are there.
-    `every_s` is the time between two rounds of `STATUS`. `waits_for_place`: the next step is an edit that the
+    `every_s` is the time between two rounds of `STATUS`. `waits_for`: the next step is a change that the
     channel's bucket did not take when its turn came. `grows`: it was shown as text that grows.
     """
 
@@ -41,7 +42,7 @@ class Unit:
     render: Callable[[], Awaitable[Sequence[PostWish]]]
     clean: Callable[[], Awaitable[None]] | None = None
     every_s: float = 0.0
-    waits_for_place: bool = False
+    waits_for: Change | None = None
     grows: bool = False
     urgency: Urgency | None = None
     not_before: float = 0.0
@@ -61,12 +62,12 @@ class Unit:
     def raise_to(self, urgency: Urgency) -> None:
         """Make it at least so urgent."""
         if self.urgency is not None and urgency < self.urgency:
-            self.waits_for_place = False
+            self.waits_for = None
         self.urgency = urgency if self.urgency is None else min(urgency, self.urgency)
 
     def take_urgency(self) -> Urgency:
         """How urgent it was; it is not any more."""
-        urgency, self.urgency, self.waits_for_place = self.urgency, None, False
+        urgency, self.urgency, self.waits_for = self.urgency, None, None
         return Urgency.STATUS if urgency is None else urgency
 
 
@@ -171,8 +172,8 @@ class Pump:
 
     def _due(self, unit: Unit) -> float:
         earliest, now = max(unit.not_before, unit.broken_until), self._timer.now()
-        if unit.waits_for_place:
-            earliest = max(earliest, self._place_at(unit, now))
+        if unit.waits_for is not None and unit.urgency is not None:
+            earliest = max(earliest, self._pace.place_at(unit.waits_for, unit.urgency, now))
         match unit.urgency:
             case Urgency.STREAM:
                 return max(earliest, self._pace.text_at(now))
@@ -180,11 +181,6 @@ class Pump:
                 return max(earliest, unit.last_round + unit.every_s)
             case _:
                 return earliest
-
-    def _place_at(self, unit: Unit, now: float) -> float:
-        """When an edit of `unit` has a place in the channel's bucket."""
-        urgency = Urgency.STATUS if unit.urgency is None else unit.urgency
-        return self._pace.edit_at(urgency, now)
 
     def _typing_due(self, now: float) -> bool:
         return bool(self._typing) and now >= max(self._type_at, self._not_before)
@@ -239,7 +235,7 @@ class Pump:
             steps = plan(wishes, unit.posts.rows, unit.name)
             if not steps or taken > 2 * len(wishes) + 20:
                 return True
-            if isinstance(steps[0], Edit) and not self._has_place(unit, urgency):
+            if not self._has_place(unit, steps[0], urgency):
                 return False
             await self._traffic.take(urgency)
             try:
@@ -253,11 +249,14 @@ class Pump:
             if self._is_overtaken(unit):
                 return False
 
-    def _has_place(self, unit: Unit, urgency: Urgency) -> bool:
-        """Whether the bucket takes an edit of this urgency now; else `unit` waits for a place."""
+    def _has_place(self, unit: Unit, step: Step, urgency: Urgency) -> bool:
+        """Whether the bucket takes `step` now; else `unit` waits for a place."""
+        change = _CHANGES.get(type(step))
         now = self._timer.now()
-        unit.waits_for_place = self._pace.edit_at(urgency, now) > now
-        return not unit.waits_for_place
+        if change is None or self._pace.place_at(change, urgency, now) <= now:
+            return True
+        unit.waits_for = change
+        return False
 
     async def _open(self, unit: Unit, creates: Sequence[Create]) -> None:
         """The thread is archived: a new message opens it, and else we ask for it."""

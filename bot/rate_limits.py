@@ -9,15 +9,14 @@ Leaves to `traffic.py` what Discord allows over all routes, and to discord.py wh
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Self, assert_never
 
 import aiohttp
 import discord
 from discord.http import HTTPClient, Ratelimit, Route
 
-from bot.pace import Window
+from bot.pace import Change, Window
 
-_EDIT = "/channels/{channel_id}/messages/{message_id}"
 LONGEST_WAIT_S = 30.0
 """A request waits so long for a place; if it would take longer, it is refused."""
 
@@ -104,13 +103,24 @@ def keep_to_buckets(client: discord.Client) -> None:
     client.http.__class__ = _BucketsHTTPClient
 
 
-def edits_left(client: discord.Client, channel_id: int) -> Window | None:
-    """What is left of the bucket that counts edits of the channel's messages; None if its window has ended."""
+def window_of(client: discord.Client, channel_id: int, change: Change) -> Window | None:
+    """What is left of the bucket that counts such changes in the channel; None if its window has ended."""
     http = client.http
-    route = Route("PATCH", _EDIT, channel_id=channel_id, message_id=0)
+    route = _route_of(change, channel_id)
     bucket_hash = http._bucket_hashes.get(route.key)  # noqa: SLF001 (discord.py has no other way)
     bucket = http._buckets.get(f"{bucket_hash}:{route.major_parameters}")  # noqa: SLF001
     if bucket is None or bucket.expires is None:
         return None
     resets_in_s = bucket.expires - asyncio.get_running_loop().time()
     return Window(bucket.remaining, resets_in_s) if resets_in_s > 0 else None
+
+
+def _route_of(change: Change, channel_id: int) -> Route:
+    match change:
+        case Change.CREATE:
+            return Route("POST", "/channels/{channel_id}/messages", channel_id=channel_id)
+        case Change.EDIT:
+            path = "/channels/{channel_id}/messages/{message_id}"
+            return Route("PATCH", path, channel_id=channel_id, message_id=0)
+        case _:
+            assert_never(change)

@@ -15,8 +15,8 @@ import discord
 
 from bot.bodies import Body, Plain
 from bot.discord_bodies import edit_kwargs, message_kwargs
-from bot.pace import Window
-from bot.rate_limits import edits_left
+from bot.pace import Change, Window
+from bot.rate_limits import window_of
 from bot.rows import controls_of
 
 _UNKNOWN_CHANNEL = 10003
@@ -104,8 +104,8 @@ class Transport(Protocol):
         """Open an archived thread again."""
         ...
 
-    def edits_left(self, channel_id: int) -> Window | None:
-        """What Discord still takes of edits in the channel, as far as it has said; None: as much as ever."""
+    def window(self, channel_id: int, change: Change) -> Window | None:
+        """What Discord still takes of such changes in the channel; None: a new window."""
         ...
 
 
@@ -172,8 +172,8 @@ class DiscordTransport:
             if isinstance(channel, discord.Thread):
                 await channel.edit(archived=False)
 
-    def edits_left(self, channel_id: int) -> Window | None:
-        return edits_left(self._client, channel_id)
+    def window(self, channel_id: int, change: Change) -> Window | None:
+        return window_of(self._client, channel_id, change)
 
 
 def _seen(message: discord.Message) -> Seen:

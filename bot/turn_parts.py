@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bot.bodies import File
-from bot.markdown.answer import MOST_POSTS, AnswerSplitter, rendered
+from bot.markdown.answer import AnswerSplitter
+from bot.markdown.long_answer import Rendered, head_of, is_too_long, render_long
 from bot.markdown.posts import Post
 from sessions.model import ToolCall
+
+_AT_ONCE_CHARS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class TextPart:
     text: str = ""
     limit: int = 0
     splitter: AnswerSplitter | None = None
-    too_long: Sequence[Post] = ()  # its first posts, once it is certain that it becomes a file
+    head: tuple[str, ...] = ()  # its first posts, once it is certain that it is too long for posts alone
     laid: tuple[LaidPost, ...] = ()
 
     @property
@@ -53,27 +56,39 @@ class TextPart:
         self.pieces.clear()
         self.text += fresh
         if limit != self.limit:
-            self.limit, self.splitter, self.too_long, fresh = limit, AnswerSplitter(limit=limit), (), self.text
+            self.limit, self.splitter, self.head, fresh = limit, AnswerSplitter(limit=limit), (), self.text
         elif self.is_whole and self.splitter is None and self.laid:
             return self.laid
-        posts = self.too_long
-        if not posts and self.splitter is not None:
-            self.splitter.feed(fresh)
-            posts = self.splitter.posts(finished=self.is_whole)
-            if len(posts) > MOST_POSTS:
-                self.too_long = tuple(posts[: MOST_POSTS + 1])
-        self.laid = self._lay(posts)
+        shown = Rendered(())
+        if not self.head and self.splitter is not None:
+            posts = self._split(self.splitter, fresh)
+            shown = Rendered([post.body for post in posts])
+        if self.head:
+            shown = render_long(self.head, self.text, finished=self.is_whole)
+        self.laid = _lay(shown)
         if self.is_whole:
             self.splitter = None
         return self.laid
 
-    def _lay(self, posts: Sequence[Post]) -> tuple[LaidPost, ...]:
-        shown = rendered(posts, self.text, finished=self.is_whole)
-        laid = [LaidPost(body) for body in shown.bodies]
-        if shown.file is not None and laid:
-            file = File(shown.file.name, shown.file.text.encode(errors="replace"), "The whole answer")
-            laid[-1] = LaidPost(laid[-1].text, (file,))
-        return tuple(laid)
+    def _split(self, splitter: AnswerSplitter, fresh: str) -> Sequence[Post]:
+        """Read `fresh`, but no more of it than is needed to know that the text is too long."""
+        posts: Sequence[Post] = ()
+        for start in range(0, len(fresh) or 1, _AT_ONCE_CHARS):
+            splitter.feed(fresh[start : start + _AT_ONCE_CHARS])
+            finished = self.is_whole and start + _AT_ONCE_CHARS >= len(fresh)
+            posts = splitter.posts(finished=finished)
+            if is_too_long(posts, self.text, finished=finished):
+                self.head = head_of(posts)
+                break
+        return posts
+
+
+def _lay(shown: Rendered) -> tuple[LaidPost, ...]:
+    laid = [LaidPost(body) for body in shown.bodies]
+    if shown.file is not None:
+        file = File(shown.file.name, shown.file.text.encode(errors="replace"), "The whole answer")
+        laid[shown.file_at] = LaidPost(laid[shown.file_at].text, (file,))
+    return tuple(laid)
 
 
 @dataclass(slots=True)

@@ -76,7 +76,7 @@ class View:
         self._timer = LoopTimer()
         self._traffic = Traffic(self._timer)
         pace = Pace(options.edit_interval_s, options.first_edits_s, options.typing_interval_s)
-        self._paces = Paces(pace, self._traffic, transport.edits_left)
+        self._paces = Paces(pace, self._traffic, transport.window)
         self._around = Around(core, bus, db, clock, options, self._mark, self._type, self._spawn)
         self._sessions: dict[str, ShownSession] = {}
         self._nowhere: dict[str, None] = {}  # sessions without a place

@@ -5,16 +5,13 @@ pieces that it came in. Leaves to the view what is posted, when, and with which 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from bot.markdown.cleaning import Cleaner, clean
+from bot.markdown.cleaning import Cleaner
 from bot.markdown.lines import LONGEST
 from bot.markdown.posts import Packer, Post
 from bot.markdown.scanner import Scanner
 
 LIMIT = 1900  # code points of a body; Discord takes 2000
-MOST_POSTS = 4
-FILE_NAME = "answer.md"
 _LEAST_LIMIT = 100
 _MOST_LIMIT = 2000
 
@@ -106,24 +103,6 @@ class AnswerSplitter:
             self._in_line = True
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A text file that goes with the last of the posts."""
-
-    name: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """What Discord gets of an answer: the bodies of its posts, and the whole as a file if it is too long
-    for them.
-    """
-
-    bodies: Sequence[str]
-    file: Attachment | None = None
-
-
 def split_answer(text: str, *, finished: bool, limit: int = LIMIT) -> Sequence[str]:
     """Return the bodies of the successive posts that show `text`, each at most `limit` code points, none blank.
 
@@ -132,28 +111,3 @@ def split_answer(text: str, *, finished: bool, limit: int = LIMIT) -> Sequence[s
     splitter = AnswerSplitter(limit=limit)
     splitter.feed(text)
     return tuple(post.body for post in splitter.posts(finished=finished))
-
-
-def rendered(posts: Sequence[Post], text: str, *, finished: bool) -> Rendered:
-    """Return what Discord gets of the `posts` of `text`: all, or the first ones with the whole as a file.
-
-    The posts shown first stay when an answer outgrows them; only the last one becomes the summary line.
-    """
-    bodies = tuple(post.body for post in posts)
-    if len(bodies) <= MOST_POSTS:
-        return Rendered(bodies)
-    shown = bodies[: MOST_POSTS - 1]
-    if not finished:
-        so_far = (
-            f"-# A long answer: {_thousands(len(text))} characters so far; the whole will follow as a file."
-        )
-        return Rendered((*shown, so_far))
-    whole = clean(text)
-    count = whole.count("\n") + 1
-    summary = f"-# A long answer: {len(whole):,} characters in {count:,} lines. The whole is in the file."
-    return Rendered((*shown, summary), Attachment(FILE_NAME, whole))
-
-
-def _thousands(count: int) -> str:
-    """Return `count` rounded down, so that the line does not change with every word."""
-    return f"{count // 1000 * 1000:,}"

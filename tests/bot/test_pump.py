@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from bot.bodies import Body, Card, Plain, PostWish
-from bot.pace import ChannelPace, Pace, Window
+from bot.pace import Change, ChannelPace, Pace, Window
 from bot.posting import Posting, Posts
 from bot.pump import Pump, Unit
 from bot.rows import load_posts
@@ -28,7 +29,7 @@ from storage import AnyStatement, DatabaseFull, Outcome
 from tests.bot.stage import Stage, stage
 
 CHANNEL = 7
-EDITS, WINDOW_S = 5, 5.0
+MOST, WINDOW_S = 5, 5.0
 
 
 @dataclass
@@ -64,8 +65,7 @@ class Script:
     made: dict[str, int] = field(default_factory=dict)
     archived: bool = False
     takes_s: float = 0.0
-    window_from: float = float("-inf")
-    edits: int = 0
+    windows: dict[Change, tuple[float, int]] = field(default_factory=dict)
 
     def _note(self, what: str, text: str) -> None:
         self.log.append((round(self.timer.at - 1_000, 3), what, text))
@@ -74,16 +74,14 @@ class Script:
             raise self.errors.pop(0)
 
     async def create(self, channel_id: int, body: Body, *, nonce: str, ping: int | None) -> Seen:
+        self._take(Change.CREATE)
         self._note("create" if ping is None else "ping", text_of(body))
         self.archived = False
         message_id = self.made.setdefault(nonce, len(self.made) + 1)
         return Seen(message_id, fingerprint(body))
 
     async def edit(self, channel_id: int, message_id: int, body: Body) -> None:
-        if self.edits_left(channel_id) is None:
-            self.window_from, self.edits = self.timer.at, 0
-        assert self.edits < EDITS, "an edit would have to wait in discord.py"
-        self.edits += 1
+        self._take(Change.EDIT)
         self._note("edit", text_of(body))
         if self.archived:
             raise ThreadArchived
@@ -102,9 +100,17 @@ class Script:
         self._note("unarchive", "")
         self.archived = False
 
-    def edits_left(self, channel_id: int) -> Window | None:
-        ends = self.window_from + WINDOW_S
-        return Window(EDITS - self.edits, ends - self.timer.at) if self.timer.at < ends else None
+    def _take(self, change: Change) -> None:
+        begun, used = self.windows.get(change, (self.timer.at, 0))
+        if self.window(CHANNEL, change) is None:
+            begun, used = self.timer.at, 0
+        assert used < MOST, f"{change} would have to wait in discord.py"
+        self.windows[change] = begun, used + 1
+
+    def window(self, channel_id: int, change: Change) -> Window | None:
+        begun, used = self.windows.get(change, (float("-inf"), 0))
+        ends = begun + WINDOW_S
+        return Window(MOST - used, ends - self.timer.at) if self.timer.at < ends else None
 
 
 def text_of(body: Body) -> str:
@@ -158,7 +164,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         session = await core.session(CHANNEL, 1)
         timer = FakeTimer()
         script, traffic = Script(timer), Traffic(timer)
-        pace = ChannelPace(Pace(), traffic, lambda: script.edits_left(CHANNEL))
+        pace = ChannelPace(Pace(), traffic, partial(script.window, CHANNEL))
         pump = Pump(CHANNEL, Posting(core.db, script, core.clock), traffic, pace, timer)
         made = Bench(core, timer, script, pump, traffic, session.id)
         yield made

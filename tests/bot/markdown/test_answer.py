@@ -9,9 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.markdown.answer import (
-    MOST_POSTS,
     AnswerSplitter,
-    rendered,
     split_answer,
 )
 from bot.markdown.cleaning import clean
@@ -257,18 +255,3 @@ def test_nothing_to_see_is_no_post() -> None:
 def test_a_limit_that_discord_or_a_fence_cannot_keep_is_refused(limit: int) -> None:
     with pytest.raises(ValueError, match=str(limit)):
         AnswerSplitter(limit=limit)
-
-
-def test_a_very_long_answer_becomes_a_file_below_its_first_posts() -> None:
-    text = "A sentence of some length.\n\n" * 400
-    assert len(split_answer(text, finished=True)) > MOST_POSTS >= len(split_answer(text[:5000], finished=True))
-    splitter = AnswerSplitter()
-    splitter.feed(text)
-    growing = rendered(splitter.posts(), text, finished=False)
-    final = rendered(splitter.posts(finished=True), text, finished=True)
-    assert len(growing.bodies) == len(final.bodies) == MOST_POSTS
-    assert growing.bodies[:-1] == final.bodies[:-1]
-    assert growing.bodies[-1] == "-# A long answer: 11,000 characters so far; the whole will follow as a file."
-    assert final.bodies[-1].startswith("-# A long answer: 11,200 characters in 801 lines.")
-    assert final.file is not None
-    assert final.file.text == text

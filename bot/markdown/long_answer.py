@@ -1,0 +1,96 @@
+"""What Discord gets of an answer that is too long for posts: its beginning, a line with the file, its end.
+
+The end stands in the channel because it holds what Claude asks last; clients preview only the head of a file.
+The result depends on the text alone. Leaves the splitting to `answer.py`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.markdown.answer import AnswerSplitter
+from bot.markdown.cleaning import clean
+from bot.markdown.posts import Post
+
+MOST_CHARS = 12_000
+"""Of one answer in posts."""
+FILE_NAME = "answer.md"
+_HEAD_CHARS = 9_000
+_END_CHARS = 1_600
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A text file that goes with a post."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The bodies of the posts of an answer, and the whole as a file with the post number `file_at`."""
+
+    bodies: Sequence[str]
+    file: Attachment | None = None
+    file_at: int = 0
+
+
+def is_too_long(posts: Sequence[Post], text: str, *, finished: bool) -> bool:
+    """Whether the `posts` of `text` are more than belongs into a channel."""
+    # Of a growing text only sealed posts count: they stay, so the text never becomes short again.
+    counted = posts if finished else posts[:-1]
+    return min(len(text), sum(len(post.body) for post in counted)) > MOST_CHARS
+
+
+def head_of(posts: Sequence[Post]) -> tuple[str, ...]:
+    """The bodies of the first `posts`, which stay when an answer outgrows them."""
+    bodies, chars = [posts[0].body], len(posts[0].body)
+    for post in posts[1:]:
+        chars += len(post.body)
+        if chars > _HEAD_CHARS:
+            break
+        bodies.append(post.body)
+    return tuple(bodies)
+
+
+def render_long(head: Sequence[str], text: str, *, finished: bool) -> Rendered:
+    """The first posts, the line on the file, and the end of `text`."""
+    end = _end_of(text, finished=finished)
+    if not finished:
+        so_far = f"{len(text) // 1000 * 1000:,} characters so far"
+        line = f"-# A long answer: {so_far}. The whole will follow as a file; the end is below."
+        return Rendered((*head, line, *end))
+    whole = clean(text)
+    size = f"{len(whole):,} characters in {whole.count(chr(10)) + 1:,} lines"
+    line = f"-# A long answer: {size}. The whole is in the file; its end is below."
+    return Rendered((*head, line, *end), Attachment(FILE_NAME, whole), len(head))
+
+
+def _end_of(text: str, *, finished: bool) -> tuple[str, ...]:
+    begin = _beginning_of_end(text)
+    splitter = AnswerSplitter()
+    splitter.feed(_open_fence(text[:begin]) + text[begin:])
+    return tuple(post.body for post in splitter.posts(finished=finished)[-2:])
+
+
+def _beginning_of_end(text: str) -> int:
+    """Where the last characters begin, at a paragraph, else a line or word if there is one."""
+    at = max(0, len(text) - _END_CHARS)
+    for seam in ("\n\n", "\n", " "):
+        found = text.find(seam, at, at + _END_CHARS // 2)
+        if found >= 0:
+            return found + len(seam)
+    return at
+
+
+def _open_fence(text: str) -> str:
+    """The line that opens the fence in which `text` ends; empty if it ends outside of one."""
+    run = opened = ""
+    for found in _FENCE.finditer(text):
+        if not run:
+            run, opened = found[1], f"{found[1]}{found[2]}\n"
+        elif found[1].startswith(run) and not found[2].strip():
+            run = opened = ""
+    return opened

@@ -191,6 +191,8 @@ def _walk(part: object, texts: list[str], custom_ids: list[str]) -> None:
         custom_ids.append(custom_id)
     for child in getattr(part, "children", ()):
         _walk(child, texts, custom_ids)
+    if isinstance(part, discord.SectionComponent):
+        _walk(part.accessory, texts, custom_ids)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from bridge.invocation import BAD_USAGE, FAILED, OK
 from bridge.machine_checks import (
     check_backend,
     check_claude,
+    check_data_directory,
     check_database,
     check_directory,
     check_env_file,
@@ -71,7 +72,7 @@ async def examine(settings: Settings, env_file: Path, api: str = API) -> Report:
     )
     findings = [
         check_env_file(env_file),
-        check_directory("data", "DATA_DIR", settings.data_dir, private=True),
+        check_data_directory(settings.data_dir),
         check_directory("workspace", "WORKSPACE_ROOT", settings.workspace_root),
         *check_metrics_file(settings.metrics_file),
         database,

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +20,7 @@ from bridge.discord_rest import API, DiscordTrouble, Guild, discord_rest
 from bridge.env_file import read_lines, read_text, with_values, write_whole
 from bridge.findings import Finding, Level, as_text, failed
 from bridge.invocation import BAD_USAGE, FAILED, OK
-from bridge.machine_checks import check_claude, check_directory
+from bridge.machine_checks import check_claude, check_data_directory, check_directory
 from bridge.settings_errors import SettingsWrong
 from bridge.settings_example import example_text
 from bridge.settings_loading import load_settings
@@ -228,7 +229,10 @@ class _Interview:
             except ValueError as error:
                 self._show([failed(setting, f"{setting} {error}.", "Write a directory.")])
                 continue
-            finding = check_directory(setting, setting, path)
+            check = (
+                check_data_directory if setting == "DATA_DIR" else partial(check_directory, setting, setting)
+            )
+            finding = check(path)
             self._show([finding])
             if finding.level is not Level.FAILED:
                 if written != default or setting in self.present or setting in self.answers:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from api import QuerySessions
 from bridge.control_client import connected
-from bridge.control_socket import local_actor
+from bridge.control_socket import SocketRefused, listen, local_actor
 from bridge.findings import Finding, Level, failed, ok, skipped, warning
 from bridge.ownership import OwnershipError, current_owner
 from bridge.schema import schema
@@ -21,7 +21,7 @@ from bridge.settings import Settings
 from bridge.settings_choices import BackendChoice
 from bridge.settings_values import mode_of
 from machine.own_command import typed_bridge
-from sessions.claude.errors import CliBroken, CliMissing, CliTooOld
+from sessions.claude.errors import CliBroken, CliMissing, CliTooOld, NeedsProgram
 from sessions.claude.launch import child_environment
 from sessions.claude.locate import LoggedIn, LoginUnknown, NotLoggedIn, locate, login_status, typed_name
 from sessions.errors import SessionError
@@ -53,6 +53,27 @@ def check_directory(name: str, setting: str, path: Path, *, private: bool = Fals
     if private and path.stat().st_mode & 0o077:
         return warning(name, f"Other users may look into {path}.", f"Run: chmod 700 {path}")
     return ok(name, f"{path}")
+
+
+def check_data_directory(path: Path) -> Finding:
+    """Whether DATA_DIR may be written, is private, and takes what hosts are made of: FIFOs and sockets."""
+    found = check_directory("data", "DATA_DIR", path, private=True)
+    if found.level is Level.FAILED:
+        return found
+    there = next(each for each in (path, *path.parents) if each.is_dir())
+    tried = "FIFO"
+    try:
+        with tempfile.TemporaryDirectory(dir=there) as directory:
+            os.mkfifo(Path(directory, "fifo"))
+            tried = "socket"
+            (Path(directory) / "run").mkdir()
+            listen(Path(directory)).close()
+    except (OSError, SocketRefused) as error:
+        why = getattr(error.__cause__ or error, "strerror", None) or error
+        sentence = f"The file system of {there} takes no {tried} ({why})."
+        remedy = "Put it on a Linux file system, not on a Windows drive, a network share or a USB stick."
+        return failed("data", sentence, f"{remedy} DATA_DIR names it.")
+    return found
 
 
 def check_metrics_file(path: Path | None) -> list[Finding]:
@@ -149,6 +170,9 @@ async def check_claude(configured: str, child_env: Sequence[str]) -> list[Findin
     environment = child_environment(os.environ, child_env)
     try:
         cli = await locate(configured, environment)
+    except NeedsProgram as error:
+        remedy = f"Put {error.program} on PATH, or install Claude Code's own program, which needs none."
+        return [failed("claude", str(error), remedy)]
     except (CliMissing, CliBroken, CliTooOld) as error:
         return [failed("claude", str(error), INSTALL_CLAUDE)]
     findings = [ok("claude", f"Claude Code {cli.version}")]

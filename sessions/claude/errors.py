@@ -41,6 +41,14 @@ class CliBroken(ClaudeError):
         self.reason = reason
 
 
+class NeedsProgram(CliBroken):
+    """The `claude` that was found is a script, and the program that runs it is not on PATH: mostly node."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(f"it needs {program}, and {program} is not on the PATH that Claude gets")
+        self.program = program
+
+
 class BadLaunch(ClaudeError):
     """A launch line was asked for with a value that must not reach a command line."""
 

@@ -14,16 +14,26 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from machine.awake_timeout import awake_timeout
-from sessions.claude.errors import CliBroken, CliMissing, CliTooOld
+from sessions.claude.errors import CliBroken, CliMissing, CliTooOld, NeedsProgram
 from sessions.claude.wire import decode, flag_of, text_of
+from texts.os_text import decoded
 
 # The oldest version whose wire format this package was measured against.
 MINIMUM_VERSION = (2, 1, 300)
 
-_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
+_VERSION = re.compile(r"v?((\d{1,9})\.(\d{1,9})\.(\d{1,9}))(?:-[\w.]{1,60})?( \(Claude Code\))?")
+_COLOUR = re.compile(r"\x1b\[[0-9;]{0,20}m")
+_OBJECT_BEGINS = re.compile(r"^[ \t]{0,20}\{", re.MULTILINE)
+_OBJECTS_TRIED = 20
+# What env and the shells say: env: 'node': No such file or directory; sh: 1: node: not found.
+_NOT_FOUND = re.compile(
+    r"(?<![\w.+-])([\w.+-]{1,64})['’]?: (?:command )?(?:not found|No such file or directory)"
+)
+_NOT_FOUND_CODE = 127
 _MAX_OUTPUT_BYTES = 64 * 1024
 _REAP_S = 2.0
 
@@ -62,12 +72,12 @@ def find_command(configured: str, environment: Mapping[str, str]) -> tuple[str, 
     """The command that starts Claude: `configured` (CLAUDE_COMMAND), or what is found.
 
     Looked through are PATH, the place of Claude's own installer (which a service manager's PATH lacks), and the
-    `cli` extra. `configured` is split as a shell would. Raises `CliMissing`.
+    `cli` extra. `configured` is split as a shell would, and knows `~` and `$HOME`. Raises `CliMissing`.
     """
     path = environment.get("PATH", os.defpath)
     if configured.strip():
         try:
-            first, *rest = shlex.split(configured)
+            first, *rest = map(os.path.expandvars, shlex.split(configured))
         except ValueError as error:
             raise CliMissing(configured) from error
         program = shutil.which(os.path.expanduser(first), path=path)  # noqa: PTH111  keeps a bare name bare
@@ -98,7 +108,7 @@ def typed_name(command: Sequence[str]) -> str:
 async def locate(configured: str, environment: Mapping[str, str], *, limit_s: float = 20.0) -> Cli:
     """The `claude` to use, checked. `environment` is the child's; `limit_s` bounds `--version`.
 
-    Raises `CliMissing`, `CliBroken` (it hangs, fails or says no version) or `CliTooOld`.
+    Raises `CliMissing`, `CliBroken` (it hangs, fails or says no version), `NeedsProgram` or `CliTooOld`.
     """
     command = find_command(configured, environment)
     try:
@@ -107,13 +117,37 @@ async def locate(configured: str, environment: Mapping[str, str], *, limit_s: fl
     except TimeoutError as error:
         raise CliBroken(f"it said nothing for {limit_s:.0f} seconds") from error
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and (program := _interpreter(Path(command[0]))):
+            raise NeedsProgram(program) from error
         raise CliBroken(f"it cannot be started ({error.strerror or error})") from error
-    found = _VERSION.search(ran.stdout)
+    if ran.code == _NOT_FOUND_CODE and (missing := _NOT_FOUND.findall(ran.stderr)):
+        raise NeedsProgram(missing[-1])
+    found = _said_version(ran.stdout)
     if ran.code != 0 or found is None:
         raise CliBroken(f"it ended with code {ran.code} and named no version")
-    if tuple(map(int, found.groups())) < MINIMUM_VERSION:
-        raise CliTooOld(found.group(), ".".join(map(str, MINIMUM_VERSION)))
-    return Cli(command, found.group())
+    version, *numbers, _ = found.groups()
+    if tuple(map(int, numbers)) < MINIMUM_VERSION:
+        raise CliTooOld(version, ".".join(map(str, MINIMUM_VERSION)))
+    return Cli(command, version)
+
+
+def _said_version(output: str) -> re.Match[str] | None:
+    """Claude's version in the output of `--version`.
+
+    It is a line of its own. A wrapper may say other versions before, node's for example.
+    """
+    lines = [_COLOUR.sub("", line).strip() for line in output.splitlines()]
+    found = [match for match in map(_VERSION.fullmatch, lines) if match]
+    return next((match for match in found if match[5]), found[-1] if found else None)
+
+
+def _interpreter(script: Path) -> str:
+    """The program that the first line of `script` names; empty if it is no script."""
+    with suppress(OSError), script.open("rb") as file:
+        first_line = decoded(file.read(256).partition(b"\n")[0])
+        if words := first_line.removeprefix("#!").split():
+            return Path(words[0]).name if first_line.startswith("#!") else ""
+    return ""
 
 
 async def login_status(
@@ -130,16 +164,19 @@ async def login_status(
         return LoginUnknown(f"`claude auth status` said nothing for {limit_s:.0f} seconds.")
     except OSError as error:
         return LoginUnknown(f"`claude auth status` cannot be started ({error.strerror or error}).")
-    said, _ = decode(ran.stdout.encode())
-    if not isinstance(said, Mapping) or not isinstance(said.get("loggedIn"), bool):
-        return LoginUnknown(f"`claude auth status` ended with code {ran.code} and said nothing that we know.")
-    return LoggedIn(text_of(said, "authMethod")) if flag_of(said, "loggedIn") else NotLoggedIn()
+    # A wrapper may say something before it, and a brace of its own.
+    for start in islice(_OBJECT_BEGINS.finditer(ran.stdout), _OBJECTS_TRIED):
+        said, _ = decode(ran.stdout[start.start() :].encode())
+        if isinstance(said, Mapping) and isinstance(said.get("loggedIn"), bool):
+            return LoggedIn(text_of(said, "authMethod")) if flag_of(said, "loggedIn") else NotLoggedIn()
+    return LoginUnknown(f"`claude auth status` ended with code {ran.code} and said nothing that we know.")
 
 
 @dataclass(frozen=True, slots=True)
 class _Ran:
     code: int
     stdout: str
+    stderr: str
 
 
 async def _run(argv: Sequence[str], environment: Mapping[str, str]) -> _Ran:
@@ -148,13 +185,14 @@ async def _run(argv: Sequence[str], environment: Mapping[str, str]) -> _Ran:
         env=dict(environment),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
     assert process.stdout is not None
+    assert process.stderr is not None
     try:
-        output = await _read_some(process.stdout)
-        return _Ran(await process.wait(), output.decode("utf-8", "replace"))
+        output, errors = await asyncio.gather(_read_some(process.stdout), _read_some(process.stderr))
+        return _Ran(await process.wait(), decoded(output), decoded(errors))
     finally:
         if process.returncode is None:
             # The whole group: CLAUDE_COMMAND may be a script, and its child would keep running.

@@ -198,6 +198,52 @@ def test_a_directory_in_one_that_may_not_be_looked_into_is_told_of_in_a_sentence
     assert "cannot be written by this user" in done.stdout
 
 
+# A file system of Windows takes no FIFO and no socket. Here the kernel refuses them: a filter of system calls.
+_WITHOUT_FIFOS = """
+import ctypes, errno, os, struct, sys
+from pathlib import Path
+from bridge.machine_checks import check_data_directory
+calls = {"x86_64": {"mknod": 133, "mknodat": 259, "bind": 49}, "aarch64": {"mknodat": 33, "bind": 200}}
+numbers = [number for name, number in calls[os.uname().machine].items() if name.startswith(sys.argv[2])]
+load, equal, answer = 0x20, 0x15, 0x06
+program = struct.pack("HBBI", load, 0, 0, 0)
+for number in numbers:
+    program += struct.pack("HBBI", equal, 0, 1, number)
+    program += struct.pack("HBBI", answer, 0, 0, 0x50000 | errno.EPERM)
+program += struct.pack("HBBI", answer, 0, 0, 0x7FFF0000)
+buffer = ctypes.create_string_buffer(program)
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+filter_ = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))
+assert libc.prctl(22, 2, filter_, 0, 0) == 0, ctypes.get_errno()
+found = check_data_directory(Path(sys.argv[1]))
+print(found.level, found.sentence, found.remedy)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="filters of system calls are Linux's")
+@pytest.mark.parametrize(("refused", "named"), [("mknod", "FIFO"), ("bind", "socket")])
+def test_a_data_directory_that_takes_no_fifo_or_socket_is_told(
+    tmp_path: Path, refused: str, named: str
+) -> None:
+    command = [sys.executable, "-c", _WITHOUT_FIFOS, str(tmp_path / "data"), refused]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=os.sep, env=_PACKAGES)
+    assert done.stderr == ""
+    assert f"failed The file system of {tmp_path} takes no {named}" in done.stdout
+    assert "Put it on a Linux file system" in done.stdout
+    assert [each.name for each in tmp_path.iterdir()] == ["bin"]
+
+
+async def test_a_claude_that_needs_node_says_so(discord: FakeDiscord, clean_place: Path) -> None:
+    program = clean_place / "bin" / "claude"
+    program.unlink()
+    program.write_text("#!/usr/bin/env no-such-node\n")
+    program.chmod(0o755)
+    (finding,) = found(await report(discord), "claude")[Level.FAILED]
+    assert "it needs no-such-node" in finding.sentence
+    assert "Put no-such-node on PATH" in finding.remedy
+
+
 def test_wrong_settings_are_all_listed_with_their_lines_and_end_with_two(
     clean_place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

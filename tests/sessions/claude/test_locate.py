@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sessions.claude.errors import ClaudeError, CliBroken, CliMissing, CliTooOld
+from sessions.claude.errors import ClaudeError, CliBroken, CliMissing, CliTooOld, NeedsProgram
 from sessions.claude.locate import (
     Cli,
     LoggedIn,
@@ -101,6 +101,10 @@ async def test_a_new_enough_cli_is_taken(tmp_path: Path, said: str) -> None:
         ("echo 2.1.329; exit 1", CliBroken, "ended with code 1"),
         ("sleep 1000 & wait", CliBroken, "said nothing for"),
         ("yes", CliBroken, "said nothing for"),
+        ("echo 'using node v20.11.1'", CliBroken, "named no version"),
+        ("exec no-such-node cli.js", NeedsProgram, "needs no-such-node, and no-such-node is not on the PATH"),
+        ("/usr/bin/env no-such-node cli.js", NeedsProgram, "needs no-such-node"),
+        ("echo 'proxy 3.0.1'; echo '1.0.44 (Claude Code)'", CliTooOld, "1.0.44 is too old"),
     ],
 )
 async def test_a_cli_that_cannot_be_used_is_told_in_a_sentence(
@@ -109,6 +113,41 @@ async def test_a_cli_that_cannot_be_used_is_told_in_a_sentence(
     program = script(tmp_path / "claude", text)
     with pytest.raises(error, match=words):
         await locate(program, ENVIRONMENT, limit_s=2 if "said nothing" in words else 60)
+
+
+@pytest.mark.parametrize("interpreter", ["/usr/bin/env no-such-node", "/nowhere/no-such-node --flag"])
+async def test_a_script_whose_interpreter_is_missing_says_which(tmp_path: Path, interpreter: str) -> None:
+    (tmp_path / "cli.js").write_text(f"#!{interpreter}\nconsole.log('2.1.332 (Claude Code)')\n")
+    (tmp_path / "cli.js").chmod(0o755)
+    (tmp_path / "claude").symlink_to("cli.js")
+    with pytest.raises(NeedsProgram) as caught:
+        await locate("", {"PATH": f"{tmp_path}{os.pathsep}{os.defpath}"})
+    assert caught.value.program == "no-such-node"
+
+
+@pytest.mark.parametrize(
+    "banner",
+    ["Now using node v20.11.1 (npm v10.2.4)", "v20.11.1", "20.11.1", "{ welcome }", "bold \\033[1m9.9.9"],
+)
+async def test_a_wrappers_banner_is_not_taken_for_claude(tmp_path: Path, banner: str) -> None:
+    says = f"""printf '{banner}\\n'
+case $1 in
+  --version) printf '\\033[32m2.1.332 (Claude Code)\\033[0m\\n' ;;
+  *) printf '{{\\n  "loggedIn": true,\\n  "authMethod": "claude.ai"\\n}}\\n' ;;
+esac"""
+    program = script(tmp_path / "claude", says)
+    assert (await locate(program, ENVIRONMENT)).version == "2.1.332"
+    assert await login_status((program,), ENVIRONMENT) == LoggedIn("claude.ai")
+
+
+@pytest.mark.parametrize("configured", ["$HOME/my/claude --x", "${HOME}/my/claude --x", "~/my/claude --x"])
+def test_the_home_directory_may_be_written_as_at_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: str
+) -> None:
+    (tmp_path / "my").mkdir()
+    program = script(tmp_path / "my" / "claude", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find_command(configured, ENVIRONMENT) == (program, "--x")
 
 
 async def test_a_file_that_is_no_program_is_broken(tmp_path: Path) -> None:

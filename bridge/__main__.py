@@ -1,6 +1,7 @@
 """The program: `claude-bridge`, the same as `python -m bridge`."""
 
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(10_000)
     from bridge.cli import run
 
+    for stream in (sys.stdout, sys.stderr):
+        # Whatever the locale and the names of files are, no sentence of ours ends in a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()

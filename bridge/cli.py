@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import assert_never
 
 from bridge.invocation import Chat, ChatOnce, Doctor, Init, Invocation, Run, ShowStatus, Watch
+from texts.os_text import clean
 
 _EPILOG = """\
 Without a command the bridge starts: with a DISCORD_TOKEN as a Discord bot, without one in this terminal.
@@ -53,6 +54,10 @@ def parse(arguments: Sequence[str]) -> Invocation:
     """What the command line asks for. Ends the program (`SystemExit`, code 0 or 2) for help and bad usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    for name, value in vars(options).items():
+        # Not a path: that names a file, whatever its bytes are.
+        if isinstance(value, str):
+            setattr(options, name, clean(value))
     match options.command:
         case None | "run":
             return Run(options.demo)

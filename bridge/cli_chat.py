@@ -8,6 +8,7 @@ from bridge.control_socket import local_actor
 from bridge.invocation import BAD_USAGE, Chat, ChatOnce
 from bridge.settings import Settings
 from machine.own_command import typed_bridge
+from texts.os_text import decoded
 
 
 def chat(invocation: Chat) -> int:
@@ -46,7 +47,7 @@ async def _chat_once(invocation: ChatOnce, settings: Settings) -> int:
     from console.once import OnePrompt, run_once
 
     chat = invocation.chat
-    prompt = sys.stdin.read() if invocation.prompt == "-" else invocation.prompt
+    prompt = decoded(sys.stdin.buffer.read()) if invocation.prompt == "-" else invocation.prompt
     if not prompt.strip():
         say_on_stderr("The prompt is empty.")
         return BAD_USAGE

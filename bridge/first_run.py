@@ -24,7 +24,7 @@ from bridge.machine_checks import check_claude, check_data_directory, check_dire
 from bridge.settings_errors import SettingsWrong
 from bridge.settings_example import example_text
 from bridge.settings_loading import load_settings
-from bridge.settings_values import location, text
+from bridge.settings_values import location
 from machine.own_command import typed_bridge
 from sessions.claude.launch import DEFAULT_CHILD_ENV
 
@@ -225,7 +225,7 @@ class _Interview:
             written = self.asker.ask(f"{question} [{kept}]") or kept
             try:
                 # Read as the settings will read it: what is written means the same directory there.
-                path = location(text(written))
+                path = location(written)
             except ValueError as error:
                 self._show([failed(setting, f"{setting} {error}.", "Write a directory.")])
                 continue

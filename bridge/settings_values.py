@@ -161,11 +161,15 @@ def words(value: str) -> tuple[str, ...]:
 def location(value: str) -> Path:
     """An absolute path; a relative one begins at the working directory, `~` is a home."""
     try:
-        return Path(value.strip()).expanduser().resolve()
+        path = Path(text(value)).expanduser().resolve()
     except RuntimeError as error:
         raise ValueError(f"is {_shown(value)}, but there is no such home directory") from error
     except (ValueError, OSError) as error:  # a NUL byte, a loop of links
         raise ValueError(f"is {_shown(value)}, which is no path") from error
+    if not is_clean(str(path)):
+        # Paths are kept in the database and in JSON.
+        raise ValueError("leads to a directory whose name is not UTF-8 text")
+    return path
 
 
 def mode_of(path: Path) -> int:

@@ -37,6 +37,7 @@ from console.live import STYLE, Growing, activity_lines, option_lines, status_li
 from console.render import render_line
 from console.view import View
 from sessions.model import Ask, Decision
+from texts.os_text import clean
 
 _TWICE_S = 2.0
 _TICK_S = 0.25
@@ -244,7 +245,7 @@ class Screen:
         return keys
 
     def _enter(self) -> None:
-        text = self._buffer.text
+        text = clean(self._buffer.text)  # a terminal sends any bytes
         if self._form is not None:
             self._buffer.reset()
             self._settle(self._form.entered(text))

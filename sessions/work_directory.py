@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from sessions.errors import WorkDirectoryRefused
+from texts.os_text import clean, is_clean
 
 DEFAULT_PROJECT = "default"
 
@@ -25,12 +26,14 @@ def open_project(project: str, workspace_root: Path) -> Path:
 
 def check_work_directory(directory: Path, workspace_root: Path) -> Path:
     """`directory` resolved, if it is one below the root. Raises `WorkDirectoryRefused`."""
-    name = directory.name or "?"
+    name = clean(directory.name) or "?"
     root = workspace_root.resolve()
     try:
         resolved = directory.resolve(strict=True)
     except (OSError, RuntimeError):
         raise WorkDirectoryRefused(name, "it does not exist") from None
+    if not is_clean(str(resolved)):
+        raise WorkDirectoryRefused(name, "its name is not UTF-8 text")
     if not resolved.is_relative_to(root):
         raise WorkDirectoryRefused(name, "it lies outside the workspace")
     if not resolved.is_dir():
@@ -41,8 +44,11 @@ def check_work_directory(directory: Path, workspace_root: Path) -> Path:
 
 
 def list_projects(workspace_root: Path, *, limit: int = 200) -> list[str]:
-    """Names of the directories directly below the root, sorted; hidden ones are left out."""
+    """Names of the directories directly below the root, sorted.
+
+    Hidden ones are left out, and those whose name is not UTF-8 text: nobody can ask for them.
+    """
     if not workspace_root.is_dir():
         return []
     names = (entry.name for entry in os.scandir(workspace_root) if entry.is_dir(follow_symlinks=False))
-    return sorted(name for name in names if not name.startswith("."))[:limit]
+    return sorted(name for name in names if not name.startswith(".") and is_clean(name))[:limit]

@@ -87,7 +87,8 @@ class House:
             env={**self.environment, **variables},
             input=given,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",  # `given` may be any bytes
             timeout=2 * DEADLINE_S,
             check=False,
         )

@@ -35,9 +35,9 @@ def test_answer_is_on_stdout_id_on_stderr_and_the_next_prompt_goes_on_in_the_con
     assert house.transcript_text() == house.stored_text(session_of(first.stderr))
 
 
-def test_prompt_is_read_from_stdin(house: House) -> None:
-    done = house.run("chat", "--once", "-", given="demo:text from\nstdin")
-    assert (done.returncode, done.stdout) == (0, "DEMO: from\n")
+def test_prompt_is_read_from_stdin_whatever_bytes_it_has(house: House) -> None:
+    done = house.run("chat", "--once", "-", given="demo:text caf\udce9\nstdin")
+    assert (done.returncode, done.stdout) == (0, "DEMO: caf\ufffd\n"), done.stderr
 
 
 def test_ask_is_refused_because_nobody_is_there_and_the_turn_goes_on(house: House) -> None:
@@ -100,7 +100,7 @@ def test_wrong_settings_are_listed_at_once(house: House) -> None:
 def test_turn_that_fails_says_why(house: House) -> None:
     done = house.once("demo:error 401", CLAUDE_CODE_MAX_RETRIES="0")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "Claude is not logged in, or the login has expired." in done.stderr
+    assert "Claude's service does not accept the API key that is set on the machine." in done.stderr
 
 
 def script(body: str) -> Callable[[Path], str]:

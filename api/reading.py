@@ -14,6 +14,7 @@ from sessions.model import (
     LeftProcess,
     Lifecycle,
     PermissionMode,
+    Schedule,
     SessionId,
     Standing,
     Trust,
@@ -26,7 +27,8 @@ class SessionInfo(msgspec.Struct, frozen=True):
     """A session as faces show it. `place_in_line` counts sessions that get a process first.
 
     `list_price_usd` is the part of `cost_usd` that no API key paid: it is no bill. `left_running` is what
-    Claude's tools started and left; `EndLeftRunning` ends it.
+    Claude's tools started and left; `EndLeftRunning` ends it. `promised` is what Claude will do by itself while
+    it has a process, each with its next time.
     """
 
     id: SessionId
@@ -61,6 +63,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     work_directory_name: str
     list_price_usd: float = 0.0
     left_running: tuple[LeftProcess, ...] = ()
+    promised: tuple[Schedule, ...] = ()
     terminal_hint: str = ""
     place_in_line: int | None = None
 

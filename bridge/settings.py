@@ -118,6 +118,14 @@ class Settings:
         number(above=0), "3600", write="seconds",
         does="Seconds that an open ask may hold a place that others wait for.",
     )
+    schedule_keep: float = _setting(
+        number(above=0), "86400", write="seconds",
+        does="Seconds that a process is kept for what Claude has scheduled, counted from the last schedule.",
+    )
+    start_timeout: float = _setting(
+        number(above=0), "120", write="seconds",
+        does="Seconds in which a new Claude process has to answer. SessionStart hooks run before it does.",
+    )
     min_free_memory: int = _setting(
         size, "512M", write="a size with its unit, for example 512M or 2G",
         does="With less memory free, no Claude process starts.",

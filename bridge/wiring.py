@@ -236,11 +236,12 @@ def _policy(settings: Settings) -> Policy:
         workspace_root=settings.workspace_root,
         resources=MachineReserve(settings.data_dir, settings.min_free_memory, settings.min_free_disk),
         limits=Limits(settings.max_sessions, settings.max_sessions_per_user),
-        patience=Patience(idle_s=settings.default_timeout),
+        patience=Patience(start_s=settings.start_timeout, idle_s=settings.default_timeout),
         vigilance=Vigilance(
             no_progress_s=settings.no_progress_timeout,
             ask_timeout_s=settings.ask_timeout,
             ask_park_s=settings.ask_park_after,
+            schedule_keep_s=settings.schedule_keep,
         ),
         retention=RetentionRules(
             keep_ended_days=settings.retention_days,

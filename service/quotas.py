@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sessions.errors import LimitReached
-from storage import Database, Row
+from storage import Database
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -73,22 +73,23 @@ def _judge(used: Used, limit: float, what: str, now_ms: int) -> str:
 
 
 async def _turns(db: Database, user_id: str, now_ms: int) -> Used:
-    rows = await db.read(
-        "SELECT queued_ms, 1 FROM turns WHERE author_id = ? AND queued_ms > ? AND status <> 'withdrawn'"
-        " AND imported = 0 ORDER BY queued_ms",
-        (user_id, now_ms - HOUR_MS),
-    )
-    return _used(rows, HOUR_MS)
+    return await _used(db, "1", "status <> 'withdrawn'", user_id, now_ms, HOUR_MS)
 
 
 async def _dollars(db: Database, user_id: str, now_ms: int) -> Used:
-    rows = await db.read(
-        "SELECT queued_ms, cost_usd FROM turns WHERE author_id = ? AND queued_ms > ? AND cost_usd > 0"
-        " AND imported = 0 ORDER BY queued_ms",
-        (user_id, now_ms - DAY_MS),
+    return await _used(db, "cost_usd", "cost_usd > 0", user_id, now_ms, DAY_MS)
+
+
+async def _used(db: Database, what: str, which: str, user_id: str, now_ms: int, window_ms: int) -> Used:
+    """What the user's prompts used, and the turns that nobody typed in the user's sessions."""
+    of_author = f"SELECT queued_ms, {what} FROM turns WHERE author_id = ? AND queued_ms > ? AND {which}"  # noqa: S608
+    by_itself = (
+        f"SELECT queued_ms, {what} FROM turns JOIN sessions ON sessions.id = session_id WHERE author_id = ''"  # noqa: S608
+        f" AND queued_ms > ? AND turns.{which} AND kind = 'background' AND user_id = ?"
     )
-    return _used(rows, DAY_MS)
-
-
-def _used(rows: Sequence[Row], window_ms: int) -> Used:
+    since_ms = now_ms - window_ms
+    rows = await db.read(
+        f"{of_author} AND imported = 0 UNION ALL {by_itself} AND imported = 0 ORDER BY 1",
+        (user_id, since_ms, since_ms, user_id),
+    )
     return Used([(int(str(at_ms)), float(str(amount))) for at_ms, amount in rows], window_ms)

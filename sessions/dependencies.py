@@ -17,7 +17,7 @@ from storage import Database
 class Patience:
     """How long the session waits, in seconds: for a start, for an answer, for an end, before it is parked."""
 
-    start_s: float = 60.0
+    start_s: float = 120.0
     request_s: float = 30.0
     stop_s: float = 5.0
     idle_s: float = 300.0

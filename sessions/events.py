@@ -32,6 +32,7 @@ from sessions.process_events import BackgroundTasksChanged as BackgroundTasksCha
 from sessions.process_events import HostEnded as HostEnded  # noqa: PLC0414 (handed on)
 from sessions.process_events import HostStarted as HostStarted  # noqa: PLC0414 (handed on)
 from sessions.process_events import LeftRunningChanged as LeftRunningChanged  # noqa: PLC0414 (handed on)
+from sessions.process_events import SchedulesChanged as SchedulesChanged  # noqa: PLC0414 (handed on)
 from sessions.topics import Topic
 
 
@@ -389,6 +390,7 @@ Event = (
     | PinChanged
     | BackgroundTasksChanged
     | LeftRunningChanged
+    | SchedulesChanged
     | CommandsListed
     | ContextMeasured
 )

@@ -67,6 +67,12 @@ class HostRun:
         # What was said before this start of a turn that runs was not seen by us.
         self.watched = Watched(is_whole=session.snapshot.current is None)
         self.trouble = ""
+        self._start_hooks: set[str] = set()
+
+    @property
+    def runs_start_hook(self) -> bool:
+        """Whether the CLI says that a SessionStart hook has begun and is not over."""
+        return bool(self._start_hooks)
 
     @property
     def log_bytes(self) -> int:
@@ -246,6 +252,9 @@ class HostRun:
                 | c.AnswerEchoed(request_id=token)
             ):
                 arrived.extend(self._arrived(token))
+            case c.HookMoved(event="SessionStart"):
+                change = self._start_hooks.discard if line.is_over else self._start_hooks.add
+                change(line.hook_id)
             case c.ControlRequested() if line.request_id:
                 refusal = self.session.around.driver.refuse_request(line.request_id, "not served here")
                 draft.send(line.request_id, refusal)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sessions import events as e
 from sessions.claude import lines as c
+from sessions.claude.scheduling import after_calls, after_firing, after_results
 from sessions.content import ask_body, block_of, tool_output
 from sessions.failures import failure_of_error, failure_of_result, failure_of_retry, failure_of_status
 from sessions.model import (
@@ -25,6 +26,7 @@ from sessions.model import (
     Note,
     Payer,
     PermissionMode,
+    Schedule,
     Text,
     TokenUsage,
     TurnId,
@@ -64,9 +66,12 @@ def interpret(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> Iterator[e
                 yield e.ActivityChanged(snapshot.activity, Activity.WORKING, "Claude answers again")
         case c.AssistantBlocks():
             yield from _assistant_blocks(snapshot, line, moment)
+        case c.ScheduleFired():
+            yield from _scheduled(snapshot, after_firing(snapshot.schedules, line, moment.at_ms))
         case c.ToolResults():
             outputs = [_Added(tool_output(each), _main(each.uuid, each.parent)) for each in line.results]
             yield from _add_blocks(snapshot, outputs, moment)
+            yield from _scheduled(snapshot, after_results(snapshot.schedules, line.results, moment.at_ms))
         case c.TurnResult():
             yield from _turn_result(snapshot, line, moment)
         case c.ApiRetry():
@@ -221,6 +226,13 @@ def _assistant_blocks(snapshot: Snapshot, line: c.AssistantBlocks, moment: Momen
     uuid = _main(line.uuid, line.parent)
     blocks = [_Added(block_of(block, line.parent), uuid) for block in line.blocks]
     yield from _add_blocks(snapshot, blocks, moment, line.prompt_uuid)
+    calls = (block for block in line.blocks if isinstance(block, c.ToolUseBlock))
+    yield from _scheduled(snapshot, after_calls(snapshot.schedules, calls))
+
+
+def _scheduled(snapshot: Snapshot, schedules: tuple[Schedule, ...]) -> Iterator[e.Event]:
+    if schedules != snapshot.schedules:
+        yield e.SchedulesChanged(schedules)
 
 
 def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iterator[e.Event]:

@@ -265,6 +265,26 @@ class LeftProcess(Value, frozen=True):
     command: str
 
 
+class Schedule(Value, frozen=True):
+    """Something that Claude has promised to do later, by a prompt to itself.
+
+    `rhythm` says when in words, `cron` for programs; both may be empty. `next_ms` is None while `tool` has been
+    asked for it by `call` and has not answered. A `durable` one is kept by Claude where it works: it fires in
+    any process of the session, the others only in the one that they were made in.
+    """
+
+    id: str
+    prompt: str
+    rhythm: str = ""
+    next_ms: int | None = None
+    recurring: bool = False
+    durable: bool = False
+    made_ms: int = 0
+    cron: str = ""
+    tool: str = ""
+    call: str = ""
+
+
 class TokenUsage(Value, frozen=True):
     """Tokens of a turn."""
 

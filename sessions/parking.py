@@ -13,14 +13,14 @@ def may_be_parked(snapshot: Snapshot) -> bool:
 
 def loses_nothing(snapshot: Snapshot) -> bool:
     """The same where the next prompt is to go to another process anyway."""
-    return is_done_with_turns(snapshot) and not snapshot.left_running
+    return is_done_with_turns(snapshot) and not snapshot.left_running and not snapshot.promised
 
 
 def is_done_with_turns(snapshot: Snapshot) -> bool:
-    """Whether Claude neither works nor waits for work of its own; what tools left may still run."""
+    """Whether Claude neither works nor waits for its own tasks; something may be left running, or promised."""
     return snapshot.is_idle and not snapshot.background_tasks
 
 
 def may_be_given_up(snapshot: Snapshot) -> bool:
-    """Whether only what is left running keeps the process: its place may be taken, in the end."""
+    """Whether only what is left running or promised keeps the process: its place may be taken, in the end."""
     return is_done_with_turns(snapshot) and not snapshot.queue

@@ -11,6 +11,7 @@ from sessions import events as e
 from sessions.leaving import Departure
 from sessions.left_processes import sentence_about_ended
 from sessions.model import LeftProcess, Lifecycle, TurnStatus
+from sessions.promises import notices_about_promises
 from sessions.state import Snapshot
 from sessions.topics import Topic
 
@@ -94,6 +95,7 @@ def events_at_end(
             happened.append(e.TurnEnded(turn.turn_id, status, reason=reason))
     happened += _notice(end, wished)
     left = end.left if isinstance(end, Exited) else snapshot.left_running
+    happened += notices_about_promises(snapshot.promised)
     if left:
         happened.append(e.Noticed(Topic.LEFT_RUNNING_ENDED, sentence_about_ended(left)))
     hands_over = wished is not None and is_wished and wished.hands_over

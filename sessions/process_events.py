@@ -2,7 +2,7 @@
 
 import msgspec
 
-from sessions.model import LeftProcess
+from sessions.model import LeftProcess, Schedule
 
 
 class HostStarted(msgspec.Struct, frozen=True, tag="host_started"):
@@ -30,3 +30,9 @@ class LeftRunningChanged(msgspec.Struct, frozen=True, tag="left_running_changed"
     """What Claude's tools have left running besides its own tasks: all of it, not the difference."""
 
     processes: tuple[LeftProcess, ...]
+
+
+class SchedulesChanged(msgspec.Struct, frozen=True, tag="schedules_changed"):
+    """What Claude has promised to do later, and what it has asked for: all of it, not the difference."""
+
+    schedules: tuple[Schedule, ...]

@@ -239,13 +239,20 @@ async def _serve(session: Session, run: HostRun) -> None:
         await until_stored(run.greet)
     except ClaudeUnavailable:
         if session.snapshot.lifecycle is Lifecycle.STARTING:
-            run.trouble = "Claude was started but did not answer; it was ended."
+            run.trouble = _silent_start(run, session.around.patience.start_s)
         else:
             run.trouble = "Claude's process no longer answered; it was ended."
         await run.host.kill(session.around.patience.stop_s)
         return
     await until_stored(run.take_up_cut_turn)
     await run.sender.run()
+
+
+def _silent_start(run: HostRun, start_s: float) -> str:
+    ended = f"Claude was started but did not answer within {start_s:g} s; it was ended."
+    if run.runs_start_hook:
+        return f"{ended} A SessionStart hook was still running. Make it shorter, or raise START_TIMEOUT."
+    return f"{ended} If the machine needs longer, raise START_TIMEOUT."
 
 
 async def _end_by_force(session: Session, run: HostRun) -> HostExit:

@@ -23,6 +23,7 @@ from sessions.model import (
     Limit,
     Payer,
     PermissionMode,
+    Schedule,
     SessionId,
     Standing,
     Trust,
@@ -120,6 +121,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     asks: tuple[OpenAsk, ...] = ()
     background_tasks: tuple[str, ...] = ()
     left_running: tuple[LeftProcess, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
     commands: tuple[str, ...] = ()
     last_turn: TurnId | None = None
     last_prompt_uuid: str = ""
@@ -147,6 +149,11 @@ class Snapshot(msgspec.Struct, frozen=True):
     def current(self) -> RunningTurn | None:
         """The turn that Claude works on, or the one that it has been given and will work on."""
         return self.running or self.sent
+
+    @property
+    def promised(self) -> tuple[Schedule, ...]:
+        """What Claude will do later by itself, as long as its process lives."""
+        return tuple(each for each in self.schedules if each.next_ms is not None)
 
     @property
     def holds_slot(self) -> bool:
@@ -190,7 +197,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return replace(fresh, activity=Activity.IDLE, blocker=None, limit=None, limit_until_ms=0)
         case e.HostEnded():
             at_rest = replace(numbered, activity=Activity.IDLE, blocker=None, limit=None)
-            return replace(at_rest, background_tasks=(), left_running=())
+            kept = tuple(each for each in snapshot.schedules if each.durable)
+            return replace(at_rest, background_tasks=(), left_running=(), schedules=kept)
         case e.Branched():
             return replace(numbered, fork_conversation=event.conversation_id, fork_uuid=event.last_uuid)
         case e.ConversationChanged():
@@ -264,6 +272,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return replace(numbered, pinned=event.pinned)
         case e.BackgroundTasksChanged():
             return replace(numbered, background_tasks=event.task_ids)
+        case e.SchedulesChanged():
+            return replace(numbered, schedules=event.schedules)
         case e.LeftRunningChanged():
             return replace(numbered, left_running=event.processes)
         case e.CommandsListed():

@@ -34,6 +34,7 @@ class Vigilance:
     no_progress_s: float | None = 900.0
     ask_timeout_s: float | None = None
     ask_park_s: float = 3600.0
+    schedule_keep_s: float = 86_400.0
     first_daily_s: float = 60.0
 
 
@@ -133,14 +134,19 @@ class Supervisor:
             await session.park("its place was needed; Claude asks again when it goes on", keep_turn=True)
 
     async def _look_after_place(self, session: Session) -> None:
-        """Give the place up that only what is left running keeps, once others have waited long enough."""
-        run = session.run
-        if run is None or not session.snapshot.left_running:
+        """Give the place up that is kept only for what is left running or promised, when its time has come."""
+        run, now_ms = session.run, session.around.clock.now_ms()
+        if run is not None and session.snapshot.left_running:
+            await run.note_left_running()
+        snapshot = session.snapshot
+        if not (snapshot.left_running or snapshot.promised):
             return
-        await run.note_left_running()
-        idle_s = (session.around.clock.now_ms() - session.snapshot.last_activity_ms) / 1000
-        if idle_s >= self._vigilance.ask_park_s and self._is_wanted(session):
+        if now_ms - snapshot.last_activity_ms >= 1000 * self._vigilance.ask_park_s and self._is_wanted(session):
             await session.park_if(may_be_given_up, "its place was needed for another session")
+        elif not snapshot.left_running:
+            newest_ms = max(each.made_ms for each in snapshot.promised)
+            if now_ms - newest_ms >= 1000 * self._vigilance.schedule_keep_s:
+                await session.park_if(may_be_given_up, "what Claude had planned was waited for long enough")
 
     def _open_s(self, session: Session, ask: OpenAsk) -> float:
         """Seconds that the ask is open. Since we saw it first, by the clock that nobody sets."""

@@ -51,6 +51,8 @@ class Topic(StrEnum):
     ASK_REMINDER = "ask_reminder"
     NO_PROGRESS = "no_progress"
     PERMISSIONS = "permissions"
+    SCHEDULES_LOST = "schedules_lost"
+    SCHEDULES_WAIT = "schedules_wait"
     LEFT_RUNNING_ENDED = "left_running_ended"
     TRUST_WANTED = "trust_wanted"
     GAP = "gap"

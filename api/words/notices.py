@@ -90,6 +90,8 @@ NOTICES: Mapping[Topic, NoticeWords] = {
     Topic.ASK_REMINDER: _mild("Claude still waits"),
     Topic.NO_PROGRESS: NoticeWords("No sign of life", next_step="Stop is on the last post."),
     Topic.PERMISSIONS: _mild("Permissions came along"),
+    Topic.SCHEDULES_LOST: _mild("What Claude had planned is gone", "Ask Claude to plan it again."),
+    Topic.SCHEDULES_WAIT: _mild("What Claude has planned waits"),
     Topic.LEFT_RUNNING_ENDED: _mild("Something left running was ended"),
     Topic.TRUST_WANTED: _mild(
         "This project brings more than text", "An admin decides what of it counts: /settings trust."

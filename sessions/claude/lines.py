@@ -98,6 +98,13 @@ class PromptLifecycle:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleFired:
+    """Claude begins a turn that it had scheduled. `is_wakeup`: by `ScheduleWakeup`, else by `CronCreate`."""
+
+    is_wakeup: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PromptEchoed:
     """The CLI has taken a user message (`isReplay`) into the conversation `conversation_id`."""
 
@@ -453,6 +460,15 @@ class ControlFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class HookMoved:
+    """A hook for `event` (SessionStart, say) begins, or is over."""
+
+    hook_id: str
+    event: str
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SystemNotice:
     """A `system` line of a known shape that changes nothing by itself (hook output, permission_denied …)."""
 
@@ -500,6 +516,7 @@ CliLine = (
     | ThinkingTokens
     | TaskChanged
     | BackgroundTasks
+    | ScheduleFired
     | TurnResult
     | ApiRetry
     | ModelFellBack
@@ -515,6 +532,7 @@ CliLine = (
     | ControlRequested
     | ControlSucceeded
     | ControlFailed
+    | HookMoved
     | SystemNotice
     | Ignored
     | Unrecognized

@@ -19,6 +19,7 @@ from sessions.claude.lines import (
     ConversationReset,
     Ignored,
     PromptLifecycle,
+    ScheduleFired,
     ToolProgress,
     Unrecognized,
 )
@@ -108,6 +109,8 @@ def _by_type(body: Json) -> CliLine | None:
 
 
 def _lifecycle(body: Json) -> CliLine:
+    if (source := text_of(body, "wakeup_source")) and text_of(body, "state") == "started":
+        return ScheduleFired(is_wakeup=source == "loop_wakeup")
     return PromptLifecycle(text_of(body, "command_uuid"), text_of(body, "state"))
 
 

@@ -11,6 +11,7 @@ from sessions.claude.lines import (
     CliLine,
     CliState,
     Compacted,
+    HookMoved,
     Initialized,
     ModelFellBack,
     StateChanged,
@@ -161,6 +162,11 @@ def _title(body: Json) -> CliLine:
     return TitleChanged(text_of(body, "title"))
 
 
+def _hook(body: Json) -> CliLine:
+    over = text_of(body, "subtype") == "hook_response"
+    return HookMoved(text_of(body, "hook_id"), text_of(body, "hook_event"), over)
+
+
 _READERS: Mapping[str, Callable[[Json], CliLine | None]] = {
     "init": _init,
     "session_state_changed": _state,
@@ -171,6 +177,8 @@ _READERS: Mapping[str, Callable[[Json], CliLine | None]] = {
     "task_updated": _task,
     "task_notification": _task,
     "background_tasks_changed": _background,
+    "hook_started": _hook,
+    "hook_response": _hook,
     "api_retry": _retry,
     "model_fallback": _fallback,
     "model_refusal_fallback": _fallback,

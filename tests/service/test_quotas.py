@@ -49,6 +49,17 @@ async def test_turns_are_warned_of_at_80_percent(used: int, warns: bool, db: Dat
         assert f"{used} of your 10 turns this hour" in warning
 
 
+async def test_turns_that_nobody_typed_count_for_the_sessions_owner(db: Database) -> None:
+    await turns(db, ("ann", 1000, 1.0, "done"), ("bob", 900, 2.0, "done"), ("", 800, 4.0, "done"))
+    await db.write([Statement("UPDATE turns SET kind = 'background' WHERE author_id = ''")])
+    budget = Budget(turns_per_hour=2, dollars_per_day=5)
+    with pytest.raises(LimitReached):
+        await check_budget(db, Budget(turns_per_hour=2), "ann", NOW)
+    with pytest.raises(LimitReached):
+        await check_budget(db, Budget(dollars_per_day=5), "ann", NOW)
+    assert await check_budget(db, budget, "bob", NOW) == ""
+
+
 async def test_at_100_percent_it_says_when_it_opens_again(db: Database) -> None:
     await turns(db, *[("ann", HOUR_MS - 600_000 + n, 0.0, "done") for n in range(-3, 0)])
     with pytest.raises(LimitReached) as refused:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from backends import spawn
 from backends.directory import HostDirectory
+from bridge.demo.model import DemoModel
 from sessions import events as e
 from sessions import host_run, rows
 from sessions.dependencies import Patience
@@ -19,6 +21,8 @@ from sessions.session import Session
 from sessions.slots import Limits
 from sessions.supervision import Vigilance
 from tests.backends.kit import kill_process
+from tests.fakes.cli_home import make_cli_home
+from tests.sessions.running_core import CoreParts, reached, running_core
 from tests.sessions.scripted import Place, by, make, open_ask, rest, seen, send, turns
 
 
@@ -85,7 +89,24 @@ async def test_a_cli_that_hangs_at_its_start_is_ended(place: Place) -> None:
         session = await make(manager)
         await send(session, "demo:text one")
         failed = await seen(session, lambda snapshot: snapshot.lifecycle is Lifecycle.FAILED)
-        assert failed.reason == "Claude was started but did not answer; it was ended."
+        assert failed.reason.startswith("Claude was started but did not answer within 0.5 s; it was ended.")
+        assert "START_TIMEOUT" in failed.reason
+
+
+@pytest.mark.real_cli
+async def test_a_slow_session_start_hook_is_named_as_the_cause(tmp_path: Path) -> None:
+    async with DemoModel() as demo:
+        home = make_cli_home(tmp_path, demo.base_url)
+        hook = {"hooks": [{"type": "command", "command": "sleep 30"}]}
+        (home.config / "settings.json").write_text(json.dumps({"hooks": {"SessionStart": [hook]}}))
+        parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
+        patience = Patience(start_s=3, request_s=30, stop_s=2, idle_s=300)
+        async with running_core(tmp_path / "core", parts, patience=patience) as core:
+            session = await core.session()
+            await core.say(session, "demo:text hi")
+            failed = await reached(session, lambda snapshot: snapshot.lifecycle is Lifecycle.FAILED)
+            assert "SessionStart hook was still running" in failed.reason
+            assert "START_TIMEOUT" in failed.reason
 
 
 async def test_a_cli_that_hangs_and_ignores_term_is_ended(place: Place) -> None:

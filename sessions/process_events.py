@@ -36,3 +36,6 @@ class SchedulesChanged(msgspec.Struct, frozen=True, tag="schedules_changed"):
     """What Claude has promised to do later, and what it has asked for: all of it, not the difference."""
 
     schedules: tuple[Schedule, ...]
+
+
+ProcessEvent = HostStarted | HostEnded | BackgroundTasksChanged | LeftRunningChanged | SchedulesChanged

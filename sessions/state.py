@@ -1,37 +1,24 @@
-"""What a session is right now, and how an event changes it: pure, the same for live running and replay.
-
-`Snapshot` is the whole of a session's state but for the texts (they are in `turns` and `blocks`). It is
-stored as JSON in `sessions.data`, in the transaction that stores the events that led to it. `leads_to` and
-`keeps_turn` are set while a session is stopping only (see `LifecycleChanged`); `reason` is words for people.
-"""
+"""How an event changes what a session is: pure, the same for live running and replay."""
 
 from typing import assert_never
 
-import msgspec
 from msgspec.structs import replace
 
 from sessions import events as e
 from sessions.errors import IllegalMove
 from sessions.model import (
     Activity,
-    AskId,
-    Blocker,
-    Failure,
     FailureKind,
-    LeftProcess,
     Lifecycle,
-    Limit,
-    Payer,
-    PermissionMode,
-    Schedule,
-    SessionId,
-    Standing,
-    Trust,
     TurnId,
     TurnKind,
     TurnStatus,
 )
+from sessions.process_events import ProcessEvent
+from sessions.snapshot import HOLDS_SLOT, OpenAsk, QueuedTurn, RunningTurn, Snapshot
 from sessions.topics import Topic
+
+__all__ = ["LEGAL_MOVES", "OpenAsk", "QueuedTurn", "RunningTurn", "Snapshot", "apply"]
 
 _L = Lifecycle
 LEGAL_MOVES: dict[Lifecycle, frozenset[Lifecycle]] = {
@@ -45,134 +32,6 @@ LEGAL_MOVES: dict[Lifecycle, frozenset[Lifecycle]] = {
     _L.FAILED: frozenset({_L.QUEUED, _L.STARTING, _L.PARKED, _L.ENDED}),
     _L.ENDED: frozenset(),
 }
-HOLDS_SLOT = frozenset({_L.STARTING, _L.LIVE, _L.STOPPING})
-
-
-class QueuedTurn(msgspec.Struct, frozen=True):
-    """A prompt that waits; its text is in the `turns` row."""
-
-    turn_id: TurnId
-    prompt_uuid: str
-    kind: TurnKind
-    author_id: str
-    rewind_to: str | None = None
-    next_ordinal: int = 0
-
-
-class RunningTurn(msgspec.Struct, frozen=True):
-    """A turn that the CLI has or works on. `prompt_uuid` is empty for a background turn.
-
-    `taken_up`: an earlier host was cut in it, and the CLI may go on with it before it reads the prompt again.
-    """
-
-    turn_id: TurnId
-    prompt_uuid: str
-    kind: TurnKind
-    next_ordinal: int = 0
-    started_ms: int = 0
-    first_text_ms: int | None = None
-    last_uuid: str = ""
-    host: int = 0
-    taken_up: bool = False
-    failure: Failure | None = None
-
-
-class OpenAsk(msgspec.Struct, frozen=True):
-    """An unanswered ask; its body is in the `asks` row."""
-
-    id: AskId
-    request_id: str
-    host: int
-    opened_ms: int
-
-
-class Snapshot(msgspec.Struct, frozen=True):
-    """One session's state. `next_event` and `next_turn` are the numbers that come next; `last_turn` began last.
-
-    `process_cost_usd` is where the CLI's running total stands. `list_price_usd` is the part of `cost_usd` that
-    no API key paid.
-    """
-
-    id: SessionId
-    user_id: str = ""
-    channel_id: str = ""
-    key: str = ""
-    title: str = ""
-    pinned: bool = False
-    project: str = ""
-    work_directory: str = ""
-    model: str = ""
-    mode: PermissionMode = PermissionMode.DEFAULT
-    lifecycle: Lifecycle = Lifecycle.PARKED
-    activity: Activity = Activity.IDLE
-    blocker: Blocker | None = None
-    reason: str = ""
-    leads_to: Lifecycle | None = None
-    keeps_turn: bool = False
-    handed_over: bool = False
-    conversation_id: str = ""
-    conversation_begun: bool = False
-    fork_conversation: str = ""
-    fork_uuid: str = ""
-    host: int = 0
-    sent: RunningTurn | None = None
-    running: RunningTurn | None = None
-    queue: tuple[QueuedTurn, ...] = ()
-    asks: tuple[OpenAsk, ...] = ()
-    background_tasks: tuple[str, ...] = ()
-    left_running: tuple[LeftProcess, ...] = ()
-    schedules: tuple[Schedule, ...] = ()
-    commands: tuple[str, ...] = ()
-    last_turn: TurnId | None = None
-    last_prompt_uuid: str = ""
-    last_uuid: str = ""
-    process_cost_usd: float = 0.0
-    cost_usd: float = 0.0
-    list_price_usd: float = 0.0
-    payer: Payer = Payer.KEY
-    context_used: int = 0
-    context_window: int = 0
-    message_count: int = 0
-    next_event: int = 1
-    next_turn: int = 1
-    limit: Limit | None = None
-    limit_until_ms: int = 0
-    extra_usage_until_ms: int | None = 0
-    refused_turns: int = 0
-    last_good_turn: str = ""
-    created_ms: int = 0
-    last_activity_ms: int = 0
-    trust: Trust = Trust.INSTRUCTIONS
-    trust_wanted: str = ""
-
-    @property
-    def current(self) -> RunningTurn | None:
-        """The turn that Claude works on, or the one that it has been given and will work on."""
-        return self.running or self.sent
-
-    @property
-    def promised(self) -> tuple[Schedule, ...]:
-        """What Claude will do later by itself, as long as its process lives."""
-        return tuple(each for each in self.schedules if each.next_ms is not None)
-
-    @property
-    def holds_slot(self) -> bool:
-        """Whether the session counts against MAX_SESSIONS."""
-        return self.lifecycle in HOLDS_SLOT
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether a prompt could be sent now."""
-        live = self.lifecycle is Lifecycle.LIVE
-        return live and self.current is None and self.activity is Activity.IDLE
-
-    @property
-    def standing(self) -> Standing:
-        """Lifecycle and activity in three groups; derived, never stored as truth."""
-        if self.lifecycle in (Lifecycle.ENDED, Lifecycle.FAILED):
-            return Standing.STOPPED
-        busy = self.current is not None or bool(self.queue) or self.activity is not Activity.IDLE
-        return Standing.ACTIVE if busy else Standing.IDLE
 
 
 def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
@@ -190,15 +49,14 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return _restored(numbered, event)
         case e.ActivityChanged():
             return replace(numbered, activity=event.new, blocker=event.blocker, limit=event.limit)
-        case e.HostStarted():
-            fresh = replace(
-                numbered, host=event.number, process_cost_usd=0.0, background_tasks=(), left_running=()
-            )
-            return replace(fresh, activity=Activity.IDLE, blocker=None, limit=None, limit_until_ms=0)
-        case e.HostEnded():
-            at_rest = replace(numbered, activity=Activity.IDLE, blocker=None, limit=None)
-            kept = tuple(each for each in snapshot.schedules if each.durable)
-            return replace(at_rest, background_tasks=(), left_running=(), schedules=kept)
+        case (
+            e.HostStarted()
+            | e.HostEnded()
+            | e.BackgroundTasksChanged()
+            | e.LeftRunningChanged()
+            | e.SchedulesChanged()
+        ):
+            return _process_changed(numbered, event)
         case e.Branched():
             return replace(numbered, fork_conversation=event.conversation_id, fork_uuid=event.last_uuid)
         case e.ConversationChanged():
@@ -270,12 +128,6 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return replace(numbered, title=event.title)
         case e.PinChanged():
             return replace(numbered, pinned=event.pinned)
-        case e.BackgroundTasksChanged():
-            return replace(numbered, background_tasks=event.task_ids)
-        case e.SchedulesChanged():
-            return replace(numbered, schedules=event.schedules)
-        case e.LeftRunningChanged():
-            return replace(numbered, left_running=event.processes)
         case e.CommandsListed():
             return replace(numbered, commands=event.commands)
         case e.ContextMeasured():
@@ -325,6 +177,27 @@ def _restored(snapshot: Snapshot, event: e.SessionRestored) -> Snapshot:
         channel_id=event.channel_id,
         key=event.key,
     )
+
+
+def _process_changed(snapshot: Snapshot, event: ProcessEvent) -> Snapshot:
+    match event:
+        case e.HostStarted():
+            fresh = replace(
+                snapshot, host=event.number, process_cost_usd=0.0, background_tasks=(), left_running=()
+            )
+            return replace(fresh, activity=Activity.IDLE, blocker=None, limit=None, limit_until_ms=0)
+        case e.HostEnded():
+            at_rest = replace(snapshot, activity=Activity.IDLE, blocker=None, limit=None)
+            kept = tuple(each for each in snapshot.schedules if each.durable)
+            return replace(at_rest, background_tasks=(), left_running=(), schedules=kept)
+        case e.BackgroundTasksChanged():
+            return replace(snapshot, background_tasks=event.task_ids)
+        case e.SchedulesChanged():
+            return replace(snapshot, schedules=event.schedules)
+        case e.LeftRunningChanged():
+            return replace(snapshot, left_running=event.processes)
+        case _:
+            assert_never(event)
 
 
 def _conversation_changed(snapshot: Snapshot, event: e.ConversationChanged) -> Snapshot:

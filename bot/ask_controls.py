@@ -1,8 +1,11 @@
 """Controls of ask cards: permissions, questions, plans. The first answer wins; the core knows who was late."""
 
+from contextlib import suppress
+from typing import assert_never
+
 import msgspec
 
-from api import AnswerAsk, ReadAsk
+from api import AnswerAsk, ReadAsk, ReadTurn, WithdrawQueued
 from api.access import Action
 from bot.asks_cards import chosen_words, needs_submit, own_words_key, whole_ask
 from bot.bodies import Control, Plain, Verb
@@ -11,28 +14,30 @@ from bot.errors import Refused
 from bot.face import Face
 from bot.modals import Question as Asked
 from bot.modals import dialog
-from bot.rows import load_fact, store_in_fact
-from bot.view import picked_fact
+from bot.rows import store_in_fact
+from bot.turn_store import load_picked, picked_fact
 from faults import crash_point
-from sessions.errors import AlreadyDecided
+from sessions.errors import AlreadyDecided, IllegalMove, TurnNotFound
 from sessions.model import (
     Allow,
     AllowAlways,
     AllowSession,
     Answer,
     ApprovePlan,
+    AskBody,
     AskStatus,
     Decision,
     Deny,
+    PermissionBody,
+    PlanBody,
     QuestionBody,
     RevisePlan,
+    TurnStatus,
 )
 from sessions.stored import StoredAsk
 
 _DENY_NOTE = Asked("Deny with a note", "What shall Claude do instead?", "Claude reads this and goes on.")
 _REVISE = Asked("Revise the plan", "What shall be different?", "Claude reads this and plans again.")
-
-Picked = dict[str, list[str]]
 
 
 class AskControls:
@@ -61,6 +66,8 @@ class AskControls:
                 await self._answer(reply, control, ApprovePlan())
             case Verb.APPROVE_EDITS:
                 await self._answer(reply, control, ApprovePlan(accept_edits=True))
+            case Verb.ANSWER_WITH_PROMPT:
+                await self._with_prompt(reply, control)
             case Verb.SHOW_ALL:
                 stored = await self._read(reply, control)
                 await reply.say(Plain("Everything that Claude asks for:", files=(whole_ask(stored),)))
@@ -79,6 +86,19 @@ class AskControls:
             return
         decision: Decision = Deny(text) if control.verb is Verb.DENY_NOTE else RevisePlan(text)
         await self._answer(reply, control, decision)
+
+    async def _with_prompt(self, reply: Reply, control: Control) -> None:
+        """Answer with the words of a prompt that waits, and take the prompt out of the queue."""
+        stored = await self._check_open(reply, control)
+        waiting = ReadTurn(session_id=control.session_id, turn_id=control.detail)
+        turn = (await self._face.core.perform(reply.actor, waiting)).turn
+        if turn.status is not TurnStatus.QUEUED:
+            raise Refused("Claude has these words already.")
+        # The answer first: after a crash in between the words still wait, and anybody can see and cancel them.
+        await self._answer(reply, control, _saying(turn.prompt, stored.ask.body))
+        withdraw = WithdrawQueued(session_id=control.session_id, turn_id=turn.id)
+        with suppress(IllegalMove, TurnNotFound):  # it went to Claude just now
+            await self._face.core.perform(reply.actor, withdraw)
 
     # --- questions --------------------------------------------------------------------------------------
 
@@ -115,14 +135,14 @@ class AskControls:
         """Remember what was chosen for one question. The ask is answered when the last question is."""
         chosen = msgspec.json.encode([each for each in words if each]).decode()
         await self._face.db.write([store_in_fact(picked_fact(control.subject), key, chosen)])
-        picked = await self._picked(control.subject)
+        picked = await load_picked(self._face.db, control.subject)
         if not needs_submit(body) and all(chosen_words(picked, n) for n in range(len(body.questions))):
             await self._submit(reply, control, body)
         else:
             self._face.view.changed(control.session_id)
 
     async def _submit(self, reply: Reply, control: Control, body: QuestionBody) -> None:
-        picked = await self._picked(control.subject)
+        picked = await load_picked(self._face.db, control.subject)
         answers: dict[str, str] = {}
         for number, question in enumerate(body.questions):
             words = chosen_words(picked, number)
@@ -130,10 +150,6 @@ class AskControls:
                 raise Refused(f"“{question.header or question.text}” has no answer yet. Choose one first.")
             answers[question.text] = ", ".join(words)
         await self._answer(reply, control, Answer(answers))
-
-    async def _picked(self, ask_id: str) -> Picked:
-        stored = await load_fact(self._face.db, picked_fact(ask_id))
-        return msgspec.json.decode(stored, type=Picked) if stored else {}
 
     # --- reading ----------------------------------------------------------------------------------------
 
@@ -148,6 +164,19 @@ class AskControls:
             raise AlreadyDecided(control.subject, stored.decided_by)
         await self._face.check(reply.actor, Action.APPROVE, control.session_id)
         return stored
+
+
+def _saying(words: str, body: AskBody) -> Decision:
+    """The answer to an ask that consists of words."""
+    match body:
+        case PermissionBody():
+            return Deny(words)
+        case PlanBody():
+            return RevisePlan(words)
+        case QuestionBody():
+            return Answer({question.text: words for question in body.questions})
+        case _:
+            assert_never(body)
 
 
 def _number(control: Control) -> int:

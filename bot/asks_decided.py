@@ -34,6 +34,8 @@ def ask_mark(ask: StoredAsk) -> str:
     """What the line of the tool call says of its ask; empty where the tool's result tells more."""
     if ask.status is AskStatus.OPEN:
         return "waits for you"
+    if ask.status is AskStatus.WITHDRAWN:
+        return "not answered"
     match ask.decision:
         case Deny():
             return "denied"

@@ -35,6 +35,7 @@ class Verb(StrEnum):
     CHOOSE_ONE = "choose_one"
     CHOOSE_TEXT = "choose_text"
     SUBMIT_ANSWERS = "submit"
+    ANSWER_WITH_PROMPT = "with_prompt"
     APPROVE_PLAN = "approve"
     APPROVE_EDITS = "approve_edits"
     REVISE_PLAN = "revise"

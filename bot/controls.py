@@ -39,6 +39,7 @@ _OF_ASKS = frozenset(
         Verb.CHOOSE_ONE,
         Verb.CHOOSE_TEXT,
         Verb.SUBMIT_ANSWERS,
+        Verb.ANSWER_WITH_PROMPT,
         Verb.APPROVE_PLAN,
         Verb.APPROVE_EDITS,
         Verb.REVISE_PLAN,

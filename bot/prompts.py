@@ -37,6 +37,7 @@ from bot.rows import Place, find_post, load_place, places_in
 from bot.scopes import SessionScope
 from bot.session_lookup import session_place
 from bot.wording import duration
+from bot.words_for_asks import WordsForAsks
 from sessions.errors import IllegalMove, NotAllowed, PromptRefused, SessionNotFound, TurnNotFound
 from sessions.model import Lifecycle, TurnStatus
 from sessions.stored import StoredTurn
@@ -70,6 +71,7 @@ class PromptHandler:
         self._client = client
         self._opener = opener
         self._members = members
+        self._words_for_asks = WordsForAsks(face)
         self._told: dict[tuple[int, int, str], None] = {}
 
     async def handle(self, row: InboxRow) -> str:
@@ -153,7 +155,10 @@ class PromptHandler:
         return await self._prompt(row, body, actor, info)
 
     async def _prompt(self, row: InboxRow, body: MessageBody, actor: Actor, info: SessionInfo) -> str:
+        words = self._said(msgspec.structs.replace(body, quoted=""))
         try:
+            if info.open_asks and words and await self._words_for_asks.take(actor, info, body, words):
+                return ""
             store = partial(self._face.core.put_file, actor)
             fetched = await fetch_files(store, info.id, body.message_id, body.files, self._face.options)
             wish = SendMessage(

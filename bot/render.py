@@ -6,6 +6,7 @@ and the buttons. Leaves the words themselves to `turn_flow.py` and the asks amon
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 from api.prices import price_mark
 from api.words.failures import ended_because
@@ -18,7 +19,7 @@ from bot.markdown.cards import escape_inline, shortened, todo_line
 from bot.subjects import UnitKind, subject_of
 from bot.turn_flow import LaidAsk, LaidPost, TurnFlow
 from bot.wording import counted, duration, model_name, money, sentence
-from sessions.model import AskStatus, TurnKind, TurnStatus
+from sessions.model import AskStatus, PermissionBody, PlanBody, QuestionBody, TurnKind, TurnStatus
 from sessions.stored import StoredAsk, StoredTurn
 
 MOST_CHARS = 2_000
@@ -277,14 +278,45 @@ def _buttons(face: TurnFace, setting: Setting) -> tuple[Row, ...]:
 # --- before it runs -------------------------------------------------------------------------------------
 
 
-def render_queued(turn: StoredTurn, ahead: int, waiting: str, setting: Setting) -> PostWish:
+@dataclass(frozen=True, slots=True)
+class AskAhead:
+    """An open ask that a prompt waits for; `url` leads to its card, or is empty while that is not posted."""
+
+    ask: StoredAsk
+    url: str
+
+
+def render_queued(
+    turn: StoredTurn, ahead: int, waiting: str, setting: Setting, ask: AskAhead | None = None
+) -> PostWish:
     """The small post of a prompt that waits: `ahead` prompts of the session come first."""
     place = {0: "next", 1: "1 prompt comes first"}.get(ahead, f"{ahead} prompts come first")
     why = f" {escape_inline(waiting, 200)}" if waiting else ""
     prompt = escape_inline(shortened(turn.prompt, 200), 90)
     quoted = f"\n> {prompt}" if prompt else ""
     subject = subject_of(UnitKind.QUEUED, turn.id)
-    cancel = Button(Control(Verb.CANCEL_QUEUED, setting.session_id, turn.id), "Cancel")
-    now = Button(Control(Verb.SEND_NOW, setting.session_id, turn.id), "Send now")
-    rows = ((cancel, now),) if ahead else ((cancel,),)
-    return PostWish(subject, 0, Plain(f"-# Queued: {place}.{why}{quoted}", rows))
+    row = [Button(Control(Verb.CANCEL_QUEUED, setting.session_id, turn.id), "Cancel")]
+    if ahead:
+        row.append(Button(Control(Verb.SEND_NOW, setting.session_id, turn.id), "Send now"))
+    if ask is not None:
+        card = f"[its card]({ask.url})" if ask.url else "its card"
+        why += f" Claude waits for an answer to {card}."
+        if words := _answer_words(ask.ask):
+            answer = Control(Verb.ANSWER_WITH_PROMPT, setting.session_id, ask.ask.ask.id, turn.id)
+            row.insert(0, Button(answer, words))
+    return PostWish(subject, 0, Plain(f"-# Queued: {place}.{why}{quoted}", (tuple(row),)))
+
+
+def _answer_words(ask: StoredAsk) -> str:
+    """The label of the button that answers with the words of a prompt."""
+    match ask.ask.body:
+        case PermissionBody():
+            return "Deny with these words"
+        case PlanBody():
+            return "Revise with these words"
+        case QuestionBody(questions=(_,)):
+            return "Answer with these words"
+        case QuestionBody():
+            return ""
+        case _:
+            assert_never(ask.ask.body)

@@ -14,7 +14,7 @@ from bot.bodies import PostWish
 from bot.cards import context_notice
 from bot.posting import Posts, SessionGone
 from bot.pump import Unit
-from bot.render import Setting, TurnFace, ask_wish, render_queued, render_turn
+from bot.render import AskAhead, Setting, TurnFace, ask_wish, render_queued, render_turn
 from bot.rows import Place, load_posts
 from bot.status_card import status_card
 from bot.subjects import CONTEXT_SUBJECT, STATUS_SUBJECT, UnitKind, parse_subject, subject_of
@@ -196,7 +196,19 @@ class SessionUnits:
             return []
         turn = await load_turn(self._around.db, TurnId(turn_id))
         ahead = info.queued_turns.index(TurnId(turn_id)) + (info.running_turn is not None)
-        return [render_queued(turn, ahead, _why_it_waits(info), self._setting(info))]
+        asked = await self._ask_ahead(info)
+        return [render_queued(turn, ahead, _why_it_waits(info), self._setting(info), asked)]
+
+    async def _ask_ahead(self, info: SessionInfo) -> AskAhead | None:
+        """The oldest open ask, with the address of its card."""
+        stored = await load_ask(self._around.db, info.open_asks[0]) if info.open_asks else None
+        if stored is None:
+            return None
+        place, subject = self._place, subject_of(UnitKind.ASK, stored.ask.id)
+        posts = await load_posts(self._around.db, place.session_id, place.channel_id, subject)
+        message_id = next((post.message_id for post in posts if post.message_id), None)
+        link = f"https://discord.com/channels/{place.guild_id}/{place.channel_id}/{message_id}"
+        return AskAhead(stored, link if message_id is not None else "")
 
     async def _status(self, unit: Unit) -> Wishes:
         row = unit.posts.rows.get((STATUS_SUBJECT, 0))

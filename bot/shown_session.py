@@ -222,6 +222,8 @@ class ShownSession:
         else:
             ask_id, turn = event.ask_id, None
         turn_id = self._turns.ask_changed(ask_id, turn)
+        for each in self._units.keys(UnitKind.QUEUED):
+            self._mark_queued(each)
         self._mark(
             subject_of(UnitKind.TURN, turn_id) if turn_id is not None else subject_of(UnitKind.ASK, ask_id),
             Urgency.PROMPT,

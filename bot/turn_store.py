@@ -36,6 +36,12 @@ def chosen_fact(root_turn: str) -> str:
     return f"alternative:{root_turn}"
 
 
+async def load_picked(db: Database, ask_id: str) -> dict[str, list[str]]:
+    """The choices made so far on a question card; see `picked_fact`."""
+    stored = await load_fact(db, picked_fact(ask_id))
+    return msgspec.json.decode(stored, type=dict[str, list[str]]) if stored else {}
+
+
 @dataclass(slots=True)
 class _Held:
     """A turn in memory. `stale` and `missed` say what must be read again: the row, the blocks."""
@@ -148,7 +154,7 @@ class TurnStore:
         assert held.row is not None
         assert held.flow is not None
         picked = {
-            ask_id: await self._picked(ask_id)
+            ask_id: await load_picked(self._db, ask_id)
             for ask_id, ask in held.asks.items()
             if ask.status is AskStatus.OPEN
         }
@@ -184,10 +190,6 @@ class TurnStore:
         for whole in self._bus.partials(self._session_id):
             if whole.turn_id == turn_id:
                 flow.grow(whole)
-
-    async def _picked(self, ask_id: str) -> dict[str, list[str]]:
-        stored = await load_fact(self._db, picked_fact(ask_id))
-        return msgspec.json.decode(stored, type=dict[str, list[str]]) if stored else {}
 
     async def group_of(self, turn: StoredTurn) -> list[StoredTurn]:
         """The alternatives of an answer in order, itself among them; alone if there are none."""

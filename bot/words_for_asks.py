@@ -1,0 +1,74 @@
+"""Words that somebody writes while a question of Claude's is open: they are its answer, not the next prompt."""
+
+from api import AnswerAsk, ReadAsk, SessionInfo
+from api.access import Action, Actor
+from bot.asks_cards import chosen_words
+from bot.face import Face
+from bot.messages import MessageBody
+from bot.rows import load_fact, load_place, load_posts, store_fact
+from bot.subjects import UnitKind, subject_of
+from bot.turn_store import load_picked
+from sessions.errors import AlreadyDecided
+from sessions.model import Answer, AskStatus, QuestionBody
+from sessions.stored import StoredAsk
+
+
+class WordsForAsks:
+    """Answers open questions with messages. Methods raise `SessionError`, `StorageError`."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+
+    async def take(self, actor: Actor, info: SessionInfo, body: MessageBody, words: str) -> bool:
+        """Whether the message is the answer to the session's one open question; the same message again too.
+
+        A message that was read back after an outage never is, nor one that is older than the question's card:
+        its author has not seen the question.
+        """
+        note = f"answer:{body.message_id}"
+        noted = await load_fact(self._face.db, note)
+        stored = await self._read(actor, info, noted) if noted else await self._question(actor, info, body)
+        if stored is None or not isinstance(stored.ask.body, QuestionBody):
+            return False
+        if stored.status is not AskStatus.OPEN:
+            return _was_answered_with(stored, actor, words)
+        picked = await load_picked(self._face.db, stored.ask.id)
+        text = ", ".join((*chosen_words(picked, 0), words))
+        decision = Answer({stored.ask.body.questions[0].text: text})
+        # Noted first: after a crash the message would be a prompt, since its question is open no more.
+        await self._face.db.write([store_fact(note, stored.ask.id)])
+        try:
+            wish = AnswerAsk(session_id=info.id, ask_id=stored.ask.id, decision=decision)
+            await self._face.core.perform(actor, wish)
+        except AlreadyDecided:
+            return False
+        return True
+
+    async def _question(self, actor: Actor, info: SessionInfo, body: MessageBody) -> StoredAsk | None:
+        """The question that the message may answer, if it is the only open ask and asks one thing."""
+        was_read_back = body.role_ids is None
+        if len(info.open_asks) != 1 or was_read_back or body.files or body.forwarded:
+            return None
+        stored = await self._read(actor, info, info.open_asks[0])
+        asks_one_thing = isinstance(stored.ask.body, QuestionBody) and len(stored.ask.body.questions) == 1
+        if not asks_one_thing or not await self._face.core.may(actor, Action.APPROVE, info.id):
+            return None
+        return stored if await self._was_shown_before(stored, body) else None
+
+    async def _read(self, actor: Actor, info: SessionInfo, ask_id: str) -> StoredAsk:
+        return await self._face.core.perform(actor, ReadAsk(session_id=info.id, ask_id=ask_id))
+
+    async def _was_shown_before(self, stored: StoredAsk, body: MessageBody) -> bool:
+        place = await load_place(self._face.db, stored.session_id)
+        if place is None:
+            return False
+        subject = subject_of(UnitKind.ASK, stored.ask.id)
+        posts = await load_posts(self._face.db, place.session_id, place.channel_id, subject)
+        return any(post.message_id is not None and post.message_id < body.message_id for post in posts)
+
+
+def _was_answered_with(stored: StoredAsk, actor: Actor, words: str) -> bool:
+    """Whether `actor` has answered it so: the message comes a second time."""
+    decision = stored.decision
+    is_it = isinstance(decision, Answer) and any(each.endswith(words) for each in decision.answers.values())
+    return is_it and stored.decided_by == actor.user_id

@@ -45,6 +45,7 @@ from sessions.model import (
     RuleScope,
     TurnStatus,
 )
+from texts.unseen import spelled
 
 _THEME = Theme(
     {"markdown.code": "cyan", "markdown.h1": "bold", "markdown.h2": "bold", "markdown.link_url": "cyan"}
@@ -219,7 +220,7 @@ def _input(arguments: Mapping[str, Any]) -> RenderableType:
     lines: list[Styled] = []
     for name, value in arguments.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        first, *rest = clean(text).split("\n")
+        first, *rest = spelled(text.replace("\r\n", "\n")).split("\n")
         lines.append(Styled.assemble((f"{one_line(name, 40)}: ", "dim"), first))
         lines += [Styled(f"  {line}") for line in rest]
     if len(lines) > _INPUT_LINES:

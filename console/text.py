@@ -2,6 +2,8 @@
 
 import re
 
+from texts.unseen import without_unseen
+
 # Control sequences as a whole (ECMA-48: CSI, and OSC, DCS, SOS, PM, APC up to their end), then other escapes.
 _SEQUENCES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
@@ -9,18 +11,20 @@ _SEQUENCES = re.compile(
     r"|\x1b[ -/]*[0-~]?",
     re.DOTALL,
 )
-# Other control characters, but not tab and newline; and what turns the direction of writing around, which can
-# make a command look like another one (Unicode TR 36).
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Other control characters, but not tab and newline.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """`text` with line ends as newlines, and with no control sequence or character but newline and tab."""
+    """`text` with line ends as newlines, without control sequences, controls and what nobody sees.
+
+    Tabs stay.
+    """
     text = _SEQUENCES.sub("", text)
     text = _LINE_ENDS.sub("\n", text)
-    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", _CONTROLS.sub("", text))
+    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", without_unseen(_CONTROLS.sub("", text)))
 
 
 def one_line(text: str, width: int) -> str:

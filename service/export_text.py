@@ -17,8 +17,10 @@ from pygments.util import ClassNotFound
 
 from api.prices import price_mark
 from api.words.failures import ended_because
+from service.raw_html import without_html
 from sessions.archive import ArchivedTurn, SessionArchive
 from sessions.model import Block, Note, Other, Text, Thinking, ToolCall, ToolOutput, TurnKind, TurnStatus
+from texts.unseen import as_seen
 
 Redact = Callable[[str], str]
 
@@ -38,13 +40,13 @@ table { border-collapse: collapse; } td, th { border: 1px solid var(--line); pad
 
 def to_markdown(archive: SessionArchive, redact: Redact) -> str:
     """The session as one Markdown document."""
-    parts = [f"# {_line(archive.title) or 'Session'}", _summary(archive)]
+    parts = [f"# {_name(archive.title) or 'Session'}", _summary(archive)]
     for each in archive.turns:
         parts.append(f"## {_heading(each)}")
         if each.turn.prompt:
-            parts.append("\n".join(f"> {line}" for line in each.turn.prompt.split("\n")))
+            parts.append("\n".join(f"> {line}" for line in _text(each.turn.prompt).split("\n")))
         parts.extend(_block_markdown(block) for block in each.blocks)
-        parts.append(f"*{_footer(each)}*")
+        parts.append(f"*{_name(_footer(each))}*")
     return redact("\n\n".join(part for part in parts if part) + "\n")
 
 
@@ -75,25 +77,34 @@ def _footer(each: ArchivedTurn) -> str:
 def _block_markdown(block: Block) -> str:
     match block:
         case Text():
-            return block.text
+            return _text(block.text)
         case Thinking():
-            return (
-                "" if not block.text else f"<details><summary>Thinking</summary>\n\n{block.text}\n\n</details>"
-            )
+            if not block.text:
+                return ""
+            return f"<details><summary>Thinking</summary>\n\n{_text(block.text)}\n\n</details>"
         case ToolCall():
-            return f"**{_line(block.name)}**\n\n{_fenced(_tool_input(block), 'json')}"
+            return f"**{_name(block.name)}**\n\n{_fenced(_tool_input(block), 'json')}"
         case ToolOutput():
             label = "Failed" if block.is_error else "Result"
             return f"{label}:\n\n{_fenced(_cut(block.shown), 'diff' if block.patch else '')}"
         case Note():
-            return f"*{_line(block.text)}*"
+            return f"*{_name(block.text)}*"
         case Other():
             return _fenced(json.dumps(block.body, ensure_ascii=False, indent=1), "json")
         case _:
             assert_never(block)
 
 
+def _text(text: str) -> str:
+    return without_html(as_seen(text))
+
+
+def _name(text: str) -> str:
+    return _line(as_seen(text)).replace("<", "&lt;")
+
+
 def _fenced(text: str, language: str) -> str:
+    text = as_seen(text)
     longest = max((len(run) for run in _backtick_runs(text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
@@ -113,12 +124,16 @@ def _backtick_runs(text: str) -> Iterator[str]:
 
 def to_html(archive: SessionArchive, redact: Redact) -> str:
     """The session as one HTML page: readable offline, code highlighted, no script, nothing loaded."""
+
+    def shown(text: str) -> str:
+        return redact(as_seen(text))
+
     colours = HtmlFormatter().get_style_defs(".code")  # type: ignore[no-untyped-call]  # the stubs leave it out
     renderer = MarkdownIt("commonmark", {"html": False, "linkify": False, "highlight": _highlighted})
     renderer.enable("table")
     renderer.disable("image")
-    turns = "\n".join(_turn_html(each, renderer, redact) for each in archive.turns)
-    title = html.escape(redact(_line(archive.title) or "Session"))
+    turns = "\n".join(_turn_html(each, renderer, shown) for each in archive.turns)
+    title = html.escape(shown(_line(archive.title)) or "Session")
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -148,7 +163,7 @@ def _block_html(block: Block, renderer: MarkdownIt, redact: Redact) -> str:
         case Thinking():
             return _details("Thinking", str(renderer.render(redact(block.text)))) if block.text else ""
         case ToolCall():
-            return _details(block.name, _highlighted(redact(_tool_input(block)), "json", ""))
+            return _details(redact(block.name), _highlighted(redact(_tool_input(block)), "json", ""))
         case ToolOutput():
             shown = redact(_cut(block.shown))
             label = "Failed" if block.is_error else "Result"
@@ -157,7 +172,7 @@ def _block_html(block: Block, renderer: MarkdownIt, redact: Redact) -> str:
             return f'<p class="note">{html.escape(redact(block.text))}</p>'
         case Other():
             shown = redact(json.dumps(block.body, ensure_ascii=False, indent=1))
-            return _details(block.kind, _highlighted(shown, "json", ""))
+            return _details(redact(block.kind), _highlighted(shown, "json", ""))
         case _:
             assert_never(block)
 

@@ -8,6 +8,7 @@ import re
 
 from bot.markdown.cleaning import clean
 from bot.markdown.graphemes import cut_before
+from texts.unseen import spelled
 
 _ELLIPSIS = "…"
 _NO_PING = "\u200b"
@@ -15,11 +16,6 @@ _SIGNS = re.compile(r"([\\*_~|`\[\]()<>#]|:(?=[\w+\-]{1,64}:))")
 _BLOCK_START = re.compile(r"\A(\d{0,9})([-+.)])")
 _ADDRESS = re.compile(r"(?i)\b(https?|ftp|discord)://|\bwww\.")
 _EVERYONE = re.compile(r"@(?=everyone|here)|@(?=[!&]?\d)")
-# Controls that reorder, hide or end a line: dropped from names, spelled out in code that somebody must approve.
-_UNSEEN = re.compile(
-    "[\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\u00ad\u180e\U000e0000-\U000e007f]"
-)
-_UNSEEN_OR_CONTROL = re.compile(_UNSEEN.pattern[:-1] + "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef]")
 _COMBINING = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 _STACKED = re.compile(f"({_COMBINING}{{4}}){_COMBINING}+")
 _TICKS = re.compile("`{3,}")
@@ -35,7 +31,7 @@ def one_line(text: str, limit: int) -> str:
 
     Line ends become spaces; controls, marks that reorder or hide text, and piles of combining marks go.
     """
-    text = _STACKED.sub(r"\1", _UNSEEN.sub("", clean(text)))
+    text = _STACKED.sub(r"\1", clean(text))
     return shortened(" ".join(text.split()), limit)
 
 
@@ -68,7 +64,7 @@ def code_block(text: str, language: str, limit: int) -> str:
     Made for what somebody must approve: characters that reorder or hide text are spelled out, as `\\u202e`.
     `limit` is at least 100.
     """
-    text = _UNSEEN_OR_CONTROL.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text.replace("\r\n", "\n")).strip("\n")
+    text = spelled(text.replace("\r\n", "\n")).strip("\n")
     return _fenced(text.split("\n"), language if _LANGUAGE.match(language) else "", limit)
 
 

@@ -1,10 +1,12 @@
-"""Take out of a text what no post may carry: terminal escapes, control characters, halves of characters.
+"""Take out of a text what no post may carry: terminal escapes, controls, halves of characters, what is unseen.
 
 Answers for text that arrives in pieces cut anywhere: the result is the same for every way of cutting.
-Leaves all visible text alone, right-to-left marks and combining marks included.
+Leaves all visible text alone, combining marks and joiners included.
 """
 
 import re
+
+from texts.unseen import UNSEEN, without_unseen
 
 # Bounded, so that a sequence which never ends holds back a bounded text.
 _SEQUENCE = re.compile(
@@ -13,10 +15,11 @@ _SEQUENCE = re.compile(
     r"|\x1b[ -/]{1,4}[0-~]|\x1b[0-OQ-WYZ\\`-~]"
 )
 _BEGUN = re.compile(
-    r"(?:\x1b(?:\[[0-?]{0,64}[ -/]{0,8}|[\]PX^_][^\x07\x1b\n\r]{0,512}\x1b?|[ -/]{0,4})?|\r|[\ud800-\udbff])\Z"
+    r"(?:\x1b(?:\[[0-?]{0,64}[ -/]{0,8}|[\]PX^_][^\x07\x1b\n\r]{0,512}\x1b?|[ -/]{0,4})?|\r|[\ud800-\udbff]"
+    r"|(?:\U0001f3f4|\ud83c\udff4)(?:[\U000e0020-\U000e007e]|\udb40[\udc20-\udc7e]){0,16}\udb40?)\Z"
 )
 _HOLDABLE = 700  # characters; longer than anything that `_BEGUN` matches
-_UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_UNWANTED = re.compile(f"[{UNSEEN}\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _NONE = re.compile(r"[\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
@@ -24,8 +27,9 @@ _REPLACEMENT = "\ufffd"
 
 
 def clean(text: str) -> str:
-    """Return `text` with line ends as `\\n`, without terminal escapes and controls, surrogate pairs put
-    together.
+    """Return `text` with line ends as `\\n`, surrogate pairs put together.
+
+    Terminal escapes, controls and characters that nobody sees are left out.
 
     Lone surrogates and Unicode's noncharacters become U+FFFD; a tab stays.
     """
@@ -33,7 +37,7 @@ def clean(text: str) -> str:
         return text
     text = _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = _CONTROL.sub("", _SEQUENCE.sub("", text))
+    text = without_unseen(_CONTROL.sub("", _SEQUENCE.sub("", text)))
     return _NONE.sub(_REPLACEMENT, text)
 
 

@@ -13,7 +13,7 @@ MOST_CHARS = 200
 
 _HEAD = re.compile(
     r"(?:Error during compaction: )?(?:Failed to authenticate\. )?"
-    r"(?:API Error:?(?: Request rejected)?[ ·:]*(?:\(?\d{3}\)?)?[ ·:]*)?"
+    r"(?:API Error:?(?: Request rejected)?[ ·:]*+(?:\(?\d{3}\)?)?[ ·:]*+)?"
 )
 _LEFT_OUT = re.compile(
     r"<[^<>]{0,200}>"  # a tag of a proxy's page

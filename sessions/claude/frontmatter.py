@@ -13,7 +13,7 @@ from dataclasses import dataclass
 _KEPT = ("name", "description", "argument-hint")
 """Keys that only describe. Every other key is taken as one that grants, runs or steers something."""
 _HARMLESS = frozenset({*_KEPT, "version", "author", "license", "title", "tags", "color"})
-_KEY = re.compile(r"""["']?([A-Za-z][A-Za-z0-9_-]{0,60})["']?[ \t]*:(?:[ \t]+(.*))?""")
+_KEY = re.compile(r"""["']?([A-Za-z][A-Za-z0-9_-]{0,60})["']?[ \t]*+:(?:[ \t]++(.*))?""")
 _RUNS_INLINE = re.compile(r"!`([^`\n]{0,2000})`")
 _RUNS_FENCED = re.compile(r"^```+!", re.MULTILINE)
 _FILE_SIGN = re.compile(r"(?<![\w`])@(?=[\w./~\"'-])")

@@ -20,7 +20,7 @@ from console.text import clean, one_line
         ("one\r\ntwo\rthree\x85four\u2028five", "one\ntwo\nthree\nfour\nfive"),
         ("rm \u202eflip\u202c \u2066x\u2069", "rm flip x"),
         ("cut \ud83d emoji", "cut \ufffd emoji"),
-        ("ü 漢 🎉 \u200fشكرا", "ü 漢 🎉 \u200fشكرا"),
+        ("ü 漢 🎉 \u200fشكرا\u200b", "ü 漢 🎉 شكرا"),
     ],
 )
 def test_only_text_newlines_and_tabs_are_left(text: str, expected: str) -> None:

@@ -1,5 +1,6 @@
 """Export for people: Markdown and one HTML file, whole, escaped, without script and without secrets."""
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -148,6 +149,57 @@ def test_html_shows_what_was_written_and_runs_and_loads_nothing(block: Block) ->
         assert not (value or "").strip().lower().startswith(("javascript:", "data:", "vbscript:")), value
     assert "default-src 'none'" in text
     assert "<script>alert(1)</script>" in page.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        EVIL,
+        f"`code` {EVIL} `code`",
+        f"a ` b {EVIL} c",
+        f"- a `\n- {EVIL} `",
+        f"a `b\\` {EVIL} `c`",
+        f"\\` {EVIL} \\`",
+        f'<a href="`"> {EVIL} `',
+        f"| a | b |\n|--|--|\n| `{EVIL}` | {EVIL} |",
+        f"```\n{EVIL}\n```\n{EVIL}",
+        f"```\n{EVIL}",
+        f"> {EVIL}\r# {EVIL}",
+        f"[a]: <http://x>\n{EVIL}",
+        f"    {EVIL}\n\n{EVIL}",
+        f"~~~ {EVIL}\n~~~\n{EVIL}",
+        "</details>\n\n<!-- \n\n -->\n<?php ?>\n<![CDATA[x]]>",
+    ],
+)
+def test_markdown_has_no_tag_that_somebody_wrote(text: str) -> None:
+    blocks = (Text(text), Thinking(text), Note("n", text), ToolCall("t", text, {"a": text}))
+    whole = archive(
+        *blocks, ToolOutput("t", text), prompt=text, title=text, reason=text, status=TurnStatus.FAILED
+    )
+    rendered = MarkdownIt("commonmark", {"html": True}).enable("table").render(to_markdown(whole, plain))
+    page = Page(rendered)
+    assert page.tags.isdisjoint({"script", "img", "svg"})
+    assert rendered.count("</details>") == rendered.count("<details>") == 1
+    assert "Thinking" in page.text
+    assert "Result:" in page.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["`a <b> c`", "```\n<b>\n```", "``a ` <b>``", "see <https://x.y/z>", "1 < 2", "| `<b>` | x |\n|--|--|"],
+)
+def test_markdown_keeps_code_and_addresses_as_they_are(text: str) -> None:
+    assert f"\n\n{text}\n\n" in to_markdown(archive(Text(text)), plain)
+
+
+@pytest.mark.parametrize("write", [to_markdown, to_html])
+def test_exports_show_nothing_that_nobody_sees(write: object) -> None:
+    assert callable(write)
+    hidden = "a\u202eb\u2066c\u200bd\x1be\U000e0041f"
+    blocks = (Text(hidden), Thinking(hidden), ToolCall("t", hidden, {"x": hidden}), ToolOutput("t", hidden))
+    text = write(archive(*blocks, Note("n", hidden), prompt=hidden, title=hidden), plain)
+    assert not re.search("[\u202e\u2066\u200b\x1b\U000e0041]", text)
+    assert text.count("abcdef") >= 5
 
 
 @pytest.mark.parametrize("fence", ["```", "````", "``````"])

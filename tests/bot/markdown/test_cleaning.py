@@ -1,5 +1,6 @@
 """Cleaning is the same for every way of cutting the text in pieces."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,14 @@ PIECES = [
     "(B",
     "P",
     "\x9b",
+    "🏴",
+    "\ud83c",
+    "\udff4",
+    "\U000e0067",
+    "\udb40",
+    "\udc67",
+    "\U000e007f",
+    "\u2066",
 ]
 
 
@@ -29,6 +38,17 @@ PIECES = [
 def test_pieces_are_cleaned_as_the_whole(pieces: list[str]) -> None:
     cleaner = Cleaner()
     assert "".join([*map(cleaner.feed, pieces), cleaner.finish()]) == clean("".join(pieces))
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u2066", "\u200f", "\u200b", "\ufeff", "\u00ad", "\U000e0041"])
+def test_what_nobody_sees_is_left_out(sign: str) -> None:
+    assert clean(f"a{sign}b") == "ab"
+
+
+def test_what_joins_letters_and_emoji_stays() -> None:
+    wales = "🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
+    for text in ("می\u200cخواهم", "👩\u200d👩\u200d👧", "❤\ufe0f", wales):
+        assert clean(text) == text
 
 
 def test_a_sequence_that_never_ends_holds_nothing_back_for_long() -> None:

@@ -1,0 +1,77 @@
+"""HTML inside Markdown → text: what a renderer of the exported Markdown would take for a tag is escaped.
+
+Answers for one text that somebody wrote. Code stays as it is: no renderer reads tags in it.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+
+from markdown_it import MarkdownIt
+
+_TAG_BEGINS = re.compile(r"<(?=[A-Za-z/!?])(?!https?://[^\s<>`]{1,900}>)")
+_SIGN = re.compile(r"\\.|`+|<", re.DOTALL)
+_TICKS = re.compile("`+")
+_FENCE_END = re.compile(r" {0,3}(?:`{3,}|~{3,})[ \t]*")
+_PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def without_html(text: str) -> str:
+    """Return the Markdown `text` with every tag outside of code escaped, and its last fence closed."""
+    if "<" not in text and "```" not in text and "~~~" not in text:
+        return text
+    lines = text.split("\n")
+    tokens = [token for token in _PARSER.parse(text) if token.type in ("inline", "fence") and token.map]
+    for (begin, end, kind), group in groupby(tokens, lambda token: (*(token.map or ()), token.type)):
+        if kind == "inline":  # several of one line are the cells of a table's row
+            contents = [token.content for token in group]
+            lines[begin:end] = _escaped("\n".join(lines[begin:end]), contents).split("\n")
+            continue
+        (fence,) = group
+        if not fence.level and not _closes(lines[end - 1], fence.markup, end - begin):
+            lines[end - 1] += f"\n{fence.markup}"  # else the rest of the document would be code
+    return "\n".join(lines)
+
+
+def _closes(line: str, markup: str, count: int) -> bool:
+    return count > 1 and _FENCE_END.fullmatch(line) is not None and line.strip().startswith(markup)
+
+
+def _escaped(source: str, contents: Sequence[str]) -> str:
+    """Return the lines `source`, whose texts are `contents`, with the tags escaped.
+
+    `source` has the signs of quotes, lists and tables besides. No `<` is among those, so both have the same.
+    """
+    in_code = [each for content in contents for each in _in_code(content)]
+    if source.count("<") != len(in_code):  # the target of a reference holds one, for example
+        return source.replace("<", "&lt;")
+    states = iter(in_code)
+
+    def escape(sign: re.Match[str]) -> str:
+        is_tag = not next(states) and _TAG_BEGINS.match(source, sign.start()) is not None
+        return "&lt;" if is_tag else "<"
+
+    return re.sub("<", escape, source)
+
+
+def _in_code(content: str) -> list[bool]:
+    """Say of each `<` in the text of a block whether it stands in a code span."""
+    runs: dict[int, list[int]] = {}
+    for run in reversed(list(_TICKS.finditer(content))):
+        runs.setdefault(len(run[0]), []).append(run.start())
+    found: list[bool] = []
+    at = 0
+    while sign := _SIGN.search(content, at):
+        at = sign.end()
+        if sign[0] == "<":
+            found.append(False)
+        elif sign[0][0] == "`":
+            places = runs.get(len(sign[0]), [])
+            while places and places[-1] < at:
+                places.pop()
+            if places:  # the next run of as many closes it; a backslash in between escapes nothing
+                found += [True] * content.count("<", at, places[-1])
+                at = places[-1] + len(sign[0])
+        elif sign[0] == "\\<":
+            found.append(False)
+    return found

@@ -1,0 +1,37 @@
+"""Characters that nobody sees and that make a text look like another one: they turn it around, or hide in it.
+
+The one list for all faces and for exports. Joiners and variation selectors stay: scripts and emoji need them.
+"""
+
+import re
+
+UNSEEN = (
+    "\u00ad\u180e\u200b\u2060-\u2064\ufeff"  # no width: soft hyphen, separators, joiners of words
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction (Unicode TR 36)
+    "\u2065\u206a-\u206f\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # obsolete formatting
+    "\U000e0000-\U000e007f"  # tags: whole sentences hide in them
+)
+"""A class of characters, without its brackets, for regular expressions."""
+FLAG = "\U0001f3f4[\U000e0020-\U000e007e]{1,16}\U000e007f"
+"""The flag of a part of a country, as Wales: the one emoji that tags belong to."""
+
+_UNSEEN = re.compile(f"({FLAG})|[{UNSEEN}]")
+_UNSEEN_OR_CONTROL = re.compile(f"({FLAG})|[{UNSEEN}\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_TO_SPELL = re.compile(
+    f"[{UNSEEN}\u2028\u2029\U000e0100-\U000e01ef\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef]"
+)
+
+
+def without_unseen(text: str) -> str:
+    """Return `text` without the characters that nobody sees."""
+    return text if text.isascii() else _UNSEEN.sub(r"\1", text)
+
+
+def as_seen(text: str) -> str:
+    """Return `text` without those and without control characters, its line ends as `\\n`; for files to read."""
+    return _UNSEEN_OR_CONTROL.sub(r"\1", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def spelled(text: str) -> str:
+    """Return `text` with what nobody sees spelled as `\\u202e`: for what somebody is asked to approve."""
+    return _TO_SPELL.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)

@@ -82,6 +82,7 @@ from api.prompting import (
     SendMessage,
     SendNow,
     Stopped,
+    TryNow,
     WithdrawQueued,
 )
 from api.reading import (
@@ -211,6 +212,7 @@ __all__ = [
     "TakeBackPermission",
     "Totals",
     "TrustingCommand",
+    "TryNow",
     "TurnPage",
     "TurnView",
     "UsageRow",

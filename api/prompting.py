@@ -109,6 +109,13 @@ class SendNow(SessionCommand[Nothing], frozen=True, tag="send_now", kw_only=True
     turn_id: str
 
 
+class TryNow(SessionCommand[Nothing], frozen=True, tag="try_now", kw_only=True):
+    """Send the next prompt although a usage limit is said to be reached; no-op for a session that is asleep."""
+
+    action = Action.PROMPT
+    reply = Nothing
+
+
 class Interrupt(SessionCommand[Stopped], frozen=True, tag="interrupt", kw_only=True):
     """Stop the running turn; process and partial text stay."""
 
@@ -146,6 +153,7 @@ PromptingCommand = (
     | WithdrawQueued
     | MoveToFront
     | SendNow
+    | TryNow
     | Interrupt
     | RewindFiles
     | AnswerAsk

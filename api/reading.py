@@ -13,6 +13,7 @@ from sessions.model import (
     ExportFormat,
     LeftProcess,
     Lifecycle,
+    Limit,
     PermissionMode,
     Schedule,
     SessionId,
@@ -26,6 +27,7 @@ from sessions.stored import StoredAsk, StoredTurn
 class SessionInfo(msgspec.Struct, frozen=True):
     """A session as faces show it. `place_in_line` counts sessions that get a process first.
 
+    `limit` is the usage limit that blocks it, `other_model` one that works meanwhile, empty if none does.
     `list_price_usd` is the part of `cost_usd` that no API key paid: it is no bill. `left_running` is what
     Claude's tools started and left; `EndLeftRunning` ends it. `promised` is what Claude will do by itself while
     it has a process, each with its next time.
@@ -66,6 +68,8 @@ class SessionInfo(msgspec.Struct, frozen=True):
     promised: tuple[Schedule, ...] = ()
     terminal_hint: str = ""
     place_in_line: int | None = None
+    limit: Limit | None = None
+    other_model: str = ""
 
     @property
     def list_mark(self) -> str:

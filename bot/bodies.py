@@ -19,6 +19,8 @@ class Verb(StrEnum):
     REGENERATE = "regenerate"
     BRANCH = "branch"
     MODEL = "model"
+    USE_MODEL = "use_model"
+    TRY_NOW = "try_now"
     EXPORT = "export"
     FILES = "files"
     ALTERNATIVE = "alt"

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from api import SessionInfo, WorkPlace
 from api.access import Action
 from api.prices import price_mark
+from api.words.limits import limit_name
 from api.words.trust import TRUST_WORDS
-from bot.bodies import Button, Card, Control, Row, Verb
+from bot.bodies import Button, Card, Control, Row, Style, Verb
 from bot.cards import QUIET, TROUBLED, WAITING, WORKING, context_bar, state_words
 from bot.markdown.cards import escape_inline, one_line
 from bot.wording import MODES, counted, model_name, model_words, moment, money, person
@@ -145,6 +146,21 @@ def _model(opened: Opened) -> Part:
     return Part([f"Model: {model_words(info.model)} · {MODES[info.mode]}"], buttons)
 
 
+def _limit(opened: Opened) -> Part:
+    """Which usage limit blocks the session, and what can be done."""
+    info, buttons = opened.info, []
+    if info.limit is None:
+        return Part()
+    until = f" · opens {moment(info.limit.until_ms)}" if info.limit.until_ms else ""
+    at = f", at {moment(info.limit.until_ms, 'f')}" if info.limit.until_ms else ""
+    if info.other_model and Action.MANAGE in opened.may:
+        control = Control(Verb.USE_MODEL, info.id, "", info.other_model)
+        buttons.append(Button(control, f"Use {model_name(info.other_model)}", Style.PRIMARY))
+    if Action.PROMPT in opened.may:
+        buttons.append(opened.button(Verb.TRY_NOW, "Try now"))
+    return Part([f"Limit: the account's {limit_name(info.limit)} is used up{until}{at}"], tuple(buttons))
+
+
 def _context(opened: Opened) -> Part:
     return Part([f"Context: {context_bar(opened.info)}"] if opened.info.context_window else [])
 
@@ -201,6 +217,7 @@ def _elsewhere(opened: Opened) -> Part:
 SECTIONS: tuple[Section, ...] = (
     _state,
     _login,
+    _limit,
     _model,
     _context,
     _cost,

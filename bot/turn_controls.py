@@ -16,6 +16,7 @@ from api import (
     RewindFiles,
     SendNow,
     SetModel,
+    TryNow,
     TurnView,
     WithdrawQueued,
 )
@@ -66,6 +67,12 @@ class TurnControls:
                 await self.branch(reply, session_id, turn_id or None)
             case Verb.MODEL:
                 await self._model(reply, session_id, values)
+            case Verb.USE_MODEL:
+                await self._model(reply, session_id, (control.detail,))
+            case Verb.TRY_NOW:
+                await reply.will_update()
+                await perform(reply.actor, TryNow(session_id=session_id))
+                await reply.update(Card(("The next prompt is sent now.",)))
             case Verb.EXPORT:
                 await self.export(reply, ExportSession(session_id=session_id))
             case Verb.FILES:

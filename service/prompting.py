@@ -32,6 +32,8 @@ async def talk(parts: ServiceParts, session: Session, actor: Actor, command: c.P
             await session.prompts.move_to_front(TurnId(command.turn_id))
         case c.SendNow():
             await session.send_now(TurnId(command.turn_id))
+        case c.TryNow():
+            session.try_now()
         case c.Interrupt():
             return c.Stopped(await session.stop())
         case c.AnswerAsk():

@@ -1,5 +1,7 @@
 """A session as faces and as the rules of access see it."""
 
+from msgspec.structs import replace
+
 import api as c
 from api.access import SessionFacts
 from sessions import rows
@@ -9,8 +11,10 @@ from sessions.state import Snapshot
 
 _MADE = {
     *("running_turn", "queued_turns", "open_asks", "background_tasks", "last_event", "work_directory_name"),
-    *("terminal_hint", "place_in_line"),
+    *("terminal_hint", "place_in_line", "other_model"),
 }
+_FAMILIES = ("opus", "sonnet", "haiku")
+"""Names that Claude takes for the newest model of a family, the ablest first."""
 _SHARED = [name for name in c.SessionInfo.__struct_fields__ if name not in _MADE]
 """Fields that the snapshot has under the same name and with the same type."""
 
@@ -24,7 +28,17 @@ async def session_facts(session: Session) -> SessionFacts:
 def session_info(manager: SessionManager, session: Session) -> c.SessionInfo:
     """The session as faces show it: its state, where to look at its process, and its place in line."""
     hint = session.run.host.terminal_hint() if session.run is not None else ""
-    return info_of(session.snapshot, hint, manager.place_in_line(session.id))
+    info = info_of(session.snapshot, hint, manager.place_in_line(session.id))
+    return replace(info, other_model=_other_model(manager, info))
+
+
+def _other_model(manager: SessionManager, info: c.SessionInfo) -> str:
+    """A model that the limit which blocks the session does not hold for."""
+    if info.limit is None:
+        return ""
+    now_ms = manager.now_ms()
+    open_ones = (each for each in _FAMILIES if manager.limits.blocking_model(each, now_ms) is None)
+    return next(open_ones, "")
 
 
 def info_of(snapshot: Snapshot, terminal_hint: str = "", place_in_line: int | None = None) -> c.SessionInfo:

@@ -14,11 +14,12 @@ from typing import Protocol
 
 from faults import crash_point
 from sessions import events as e
+from sessions.account_limits import limit_events
 from sessions.claude.control import NotRewound, RewindRefusal
 from sessions.control_requests import ControlRequests
 from sessions.errors import ClaudeUnavailable
 from sessions.leaving import Departure, Leaving
-from sessions.model import Activity, Blocker, Lifecycle, TurnStatus
+from sessions.model import Lifecycle, TurnStatus
 from sessions.parking import is_done_with_turns, loses_nothing
 from sessions.prompt_lines import prompt_line
 from sessions.session_port import SessionPort
@@ -56,13 +57,17 @@ class FedHost(Protocol):
 
 @dataclass(slots=True)
 class Feeding:
-    """What the steps remember of one host from turn to turn."""
+    """What the steps remember of one host from turn to turn.
+
+    `tries_anyway`: somebody wants the next prompt sent, whatever is known of usage limits.
+    """
 
     host: FedHost
     transcript_is_stale: bool = False
     tools_ran: bool = False
     context_is_stale: bool = False
     said_shortage: bool = False
+    tries_anyway: bool = False
 
     @property
     def session(self) -> SessionPort:
@@ -90,20 +95,25 @@ async def take_steps(feeding: Feeding) -> None:
             return
 
 
-def limit_is_over(snapshot: Snapshot, now_ms: int) -> bool:
-    """Whether the session is still held back by a usage limit whose time has passed."""
-    return snapshot.blocker is Blocker.USAGE_LIMIT and now_ms >= snapshot.limit_until_ms
+def held_until_ms(snapshot: Snapshot) -> int:
+    """When the limit opens that holds the session back; 0 if nobody knows."""
+    limit = snapshot.limit
+    return (limit.until_ms if limit is not None else None) or snapshot.limit_until_ms
 
 
-async def reopen_limit(feeding: Feeding) -> bool:
-    """Go on once the time of a usage limit has passed."""
+async def keep_to_limits(feeding: Feeding) -> bool:
+    """Hold back what a usage limit of the account does not serve; go on once it does."""
     session = feeding.session
-    if limit_is_over(session.snapshot, session.around.clock.now_ms()):
+    if _due_to_limits(feeding, session.snapshot, session.around.clock.now_ms()):
         async with session.change() as draft:
-            if limit_is_over(draft.snapshot, draft.at_ms):
-                cause = "the usage limit opened again"
-                draft.add(e.ActivityChanged(Activity.BLOCKED, Activity.IDLE, cause))
+            draft.add_all(_due_to_limits(feeding, draft.snapshot, draft.at_ms))
     return True
+
+
+def _due_to_limits(feeding: Feeding, snapshot: Snapshot, now_ms: int) -> list[e.Event]:
+    limits = feeding.session.around.limits
+    limit = None if feeding.tries_anyway else limits.blocking(snapshot, now_ms)
+    return limit_events(snapshot, limit, now_ms)
 
 
 async def keep_transcript(session: SessionPort) -> None:
@@ -194,9 +204,12 @@ async def _send(feeding: Feeding) -> bool:
     turn = session.snapshot.queue[0]
     async with session.change() as draft:
         first = draft.snapshot.queue[0] if draft.snapshot.queue else None
+        # The prompt may have come in after the first step, which then saw nothing to hold back.
+        draft.add_all(_due_to_limits(feeding, draft.snapshot, draft.at_ms))
         if first == turn and draft.snapshot.is_idle:
             draft.add(e.TurnSent(turn.turn_id, feeding.host.number))
             draft.send(turn.prompt_uuid, await prompt_line(session, turn.turn_id))
+            feeding.tries_anyway = False
     crash_point("prompt-sent")
     return True
 
@@ -214,7 +227,7 @@ def _a_prompt_waits(snapshot: Snapshot) -> bool:
 
 
 STEPS: tuple[Step, ...] = (
-    Step("limit", _always, reopen_limit),
+    Step("limit", _always, keep_to_limits),
     Step("rest", _always, _is_at_rest),
     Step("full log", loses_nothing, _park_if_log_is_full),
     Step("transcript", _nothing_waits, _copy_transcript),

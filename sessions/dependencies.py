@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backends.base import Backend
+from sessions.account_limits import AccountLimits
 from sessions.bus import Bus
 from sessions.clock import Clock
 from sessions.conversations import Conversations
@@ -39,3 +40,4 @@ class Dependencies:
     patience: Patience
     continue_cut_turns: bool
     trust: TrustPolicy
+    limits: AccountLimits

@@ -218,7 +218,7 @@ class RequestFailed(msgspec.Struct, frozen=True, tag="request_failed"):
 
 
 class TurnEnded(msgspec.Struct, frozen=True, tag="turn_ended"):
-    """A turn is over. Costs are this turn's own.
+    """A turn is over. Costs are this turn's own; `model` is the session's when it ended.
 
     Where it was not simply done, `failure` says what went wrong at Claude's side, or `reason` is a sentence.
     """
@@ -235,6 +235,7 @@ class TurnEnded(msgspec.Struct, frozen=True, tag="turn_ended"):
     context_window: int | None = None
     payer: Payer = Payer.KEY
     failure: Failure | None = None
+    model: str = ""
 
     @property
     def list_price_usd(self) -> float:

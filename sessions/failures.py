@@ -30,6 +30,7 @@ _BY_MESSAGE = {
     Told.ORGANIZATION_DISABLED: _K.ORGANIZATION_DISABLED,
     Told.SPENDING_LIMIT: _K.SPENDING_LIMIT,
     Told.CONTENT_FILTERED: _K.CONTENT_FILTERED,
+    Told.USAGE_LIMIT: _K.USAGE_LIMIT,
 }
 _BY_STATUS = {
     400: _K.REFUSED,
@@ -69,7 +70,7 @@ def failure_of_result(snapshot: Snapshot, turn: RunningTurn, line: TurnResult) -
         kind = _K.LOGIN
     if kind is _K.RATE_LIMITED and snapshot.blocker is Blocker.USAGE_LIMIT:
         kind = _K.USAGE_LIMIT
-    if kind is _K.REFUSED and (told := told_by(line.text)) is not None:
+    if kind in (_K.REFUSED, _K.RATE_LIMITED) and (told := told_by(line.text)) is not None:
         kind = _BY_MESSAGE[told]
     if kind is _K.REFUSED and snapshot.refused_turns + 1 >= _STUCK_AFTER:
         kind = _K.STUCK

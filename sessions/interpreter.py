@@ -264,6 +264,7 @@ def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iter
         last_uuid=turn.last_uuid,
         context_window=line.context_window,
         payer=snapshot.payer,
+        model=snapshot.model,
     )
 
 

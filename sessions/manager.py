@@ -15,6 +15,7 @@ from typing import Self
 
 from backends.base import Backend, BackendError
 from sessions import rows
+from sessions.account_limits import AccountLimits
 from sessions.adoption import adopt_strangers
 from sessions.bus import Bus
 from sessions.clock import Clock, SystemClock
@@ -93,6 +94,7 @@ class SessionManager:
         self.keeper = ProcessKeeper(
             policy.limits, policy.resources, self._clock, policy.patience.stop_s, self.loaded
         )
+        self.limits = AccountLimits(self._wake_senders)
         self._supervision: asyncio.Task[None] | None = None
         self._around = Dependencies(
             db=db,
@@ -107,6 +109,7 @@ class SessionManager:
             patience=policy.patience,
             continue_cut_turns=policy.continue_cut_turns,
             trust=policy.trust,
+            limits=self.limits,
         )
         self.maker = SessionMaker(self._loaded, self._around, policy.default_model, policy.default_mode)
         self.retention = Retention(self._around, policy.retention, self.get_session, self._loaded.forget)
@@ -131,6 +134,9 @@ class SessionManager:
         """Re-attach to what survived; see `recovery.recover`."""
         await adopt_strangers(self.db, self._backend, self.keeper, self.get_session, self._loaded.new)
         sessions = await self._loaded.get_readable(await rows.sessions_to_recover(self.db))
+        for session in sessions:
+            if session.snapshot.limit is not None:
+                self.limits.learn(session.snapshot.limit, session.snapshot.last_activity_ms)
         await recover(self.db, self._backend, self.keeper, sessions)
 
     async def shutdown(self, *, stop_hosts: bool = False) -> None:
@@ -232,6 +238,12 @@ class SessionManager:
         return Cleared(session.id, run is not None)
 
     # --- what the parts ask for -------------------------------------------------------------------------
+
+    def _wake_senders(self) -> None:
+        """What is known of the account's limits has changed: let every session look again."""
+        for session in self.loaded():
+            if session.run is not None:
+                session.run.sender.wake()
 
     def _session(self, snapshot: Snapshot) -> Session:
         return Session(snapshot, self._around, self)

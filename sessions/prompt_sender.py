@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Protocol
 
-from sessions.between_turns import FedHost, Feeding, take_steps
+from sessions.between_turns import FedHost, Feeding, held_until_ms, take_steps
 from sessions.leaving import Departure
 from sessions.model import Blocker, Lifecycle
 from sessions.parking import may_be_parked
@@ -43,6 +43,11 @@ class PromptSender:
         if snapshot.is_idle or snapshot.blocker is Blocker.USAGE_LIMIT:
             self._awake.set()
 
+    def try_now(self) -> None:
+        """Send the next prompt whatever is known of usage limits."""
+        self._feeding.tries_anyway = True
+        self._awake.set()
+
     def tool_ran(self) -> None:
         """Claude uses a tool: it may leave something running."""
         self._feeding.tools_ran = True
@@ -79,8 +84,8 @@ class PromptSender:
         snapshot = self._session.snapshot
         if self._feeding.said_shortage:
             return SHORTAGE_RETRY_S
-        if snapshot.blocker is Blocker.USAGE_LIMIT and snapshot.limit_until_ms:
-            left_s = (snapshot.limit_until_ms - self._around.clock.now_ms()) / 1000
+        if snapshot.blocker is Blocker.USAGE_LIMIT and (until_ms := held_until_ms(snapshot)):
+            left_s = (until_ms - self._around.clock.now_ms()) / 1000
             return max(_SHORTEST_PAUSE_S, left_s)
         if not may_be_parked(snapshot):
             return None

@@ -143,6 +143,7 @@ class Session:
 
     async def _publish(self, draft: Draft, run: HostRun | None) -> None:
         self.around.bus.publish(self.id, draft.numbered)
+        self.around.limits.heed(draft.numbered)
         async with self._news:
             self._news.notify_all()
         if run is not None:
@@ -246,6 +247,13 @@ class Session:
             raise IllegalMove("Putting files back", "busy")
         run = await self.wake()
         return await run.control.rewind_files(turn.prompt_uuid, dry_run=dry_run)
+
+    def try_now(self) -> bool:
+        """Send the next prompt whatever is known of usage limits. False without a process."""
+        if self.run is None:
+            return False
+        self.run.sender.try_now()
+        return True
 
     async def stop(self) -> bool:
         """Interrupt the running turn; process and partial text stay. False when nothing ran.

@@ -35,17 +35,20 @@ class Told(StrEnum):
     ORGANIZATION_DISABLED = "organization_disabled"
     SPENDING_LIMIT = "spending_limit"
     CONTENT_FILTERED = "content_filtered"
+    USAGE_LIMIT = "usage_limit"
 
 
 _TOLD = {
     Told.ORGANIZATION_DISABLED: re.compile(r"organization has been disabled|disabled organization"),
     Told.SPENDING_LIMIT: re.compile(r"reached your specified API usage limits"),
+    # The CLI tells of a limit as an event once, and of each request that meets it in words only.
+    Told.USAGE_LIMIT: re.compile(r"^You've hit your "),
     Told.CONTENT_FILTERED: re.compile(r"blocked by content filtering"),
 }
 
 
 def told_by(text: str) -> Told | None:
-    """What the message of a 400 says that neither its status nor its kind does."""
+    """What the message of a refusal says that neither its status nor its kind does."""
     return next((told for told, words in _TOLD.items() if words.search(text[:4000])), None)
 
 

@@ -42,6 +42,9 @@ from sessions.model import (
     Decision,
     Deny,
     Lifecycle,
+    Limit,
+    LimitState,
+    LimitWindow,
     PermissionBody,
     PlanBody,
     Question,
@@ -341,3 +344,17 @@ async def test_the_work_place_is_read_from_git_of_the_directory_itself(tmp_path:
     assert found.commit.endswith(" Begin *here*")
     assert await read_work_place(inner) == WorkPlace()
     assert await read_work_place(tmp_path / "missing") == WorkPlace()
+
+
+def test_the_opened_card_says_which_limit_blocks_and_offers_a_way_round() -> None:
+    weekly = Limit(LimitWindow.WEEKLY, LimitState.REACHED, "opus", 1_700_000_000_000)
+    blocked = info(activity=Activity.BLOCKED, blocker=Blocker.USAGE_LIMIT, limit=weekly, other_model="sonnet")
+    card = opened_card(Opened(blocked, may=frozenset(Action)))
+    text = "\n".join(str(part) for part in card.texts)
+    assert "the account's weekly limit of Opus models is used up" in text
+    assert "<t:1700000000:R>, at <t:1700000000:f>" in text
+    labels = [control.label for row in card.rows if not isinstance(row, Select) for control in row]
+    assert labels[:2] == ["Use sonnet", "Try now"]
+    # Who may only look is offered nothing.
+    seen = opened_card(Opened(blocked, may=frozenset({Action.VIEW})))
+    assert "Try now" not in str(seen.rows)

@@ -9,12 +9,14 @@ import pytest
 
 import api as c
 from api.words.failures import ended_because, good_turn_to_branch_from
-from sessions.model import FailureKind, TurnStatus
+from api.words.limits import limit_name
+from sessions.model import Blocker, FailureKind, LimitWindow, TurnStatus
 from sessions.session import Session
 from sessions.stored import StoredTurn
 from tests.fakes.cli_home import make_cli_home
 from tests.fakes.failing_api import FailingApi, Refused, api_error
 from tests.sessions.running_core import CoreParts, RunningCore, idle, running_core
+from tests.sessions.running_core import reached as state
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(240)]
 
@@ -173,3 +175,63 @@ async def test_a_request_that_extra_usage_pays_for_is_served_and_said_once(
             assert (await turn_of(core, session)).status is TurnStatus.DONE
         assert await core.notices(session) == ["extra_usage"]
         assert session.snapshot.limit is None
+
+
+OPUS = "claude-opus-5-5"
+
+
+def reached(kind: str) -> Refused:
+    return Refused(
+        429,
+        {"type": "error", "error": {"type": "rate_limit_error", "message": "no"}},
+        unified("rejected", kind),
+    )
+
+
+async def test_a_limit_of_one_model_blocks_that_model_alone_in_all_sessions(
+    api: FailingApi, tmp_path: Path
+) -> None:
+    async with core_with(api, tmp_path, CLAUDE_CODE_OAUTH_TOKEN="sk-ant-oat01-demo") as core:
+        first, second = await core.session(), await core.session()
+        # Both are awake and know their model before anybody meets the limit.
+        for each in (first, second):
+            await core.do(c.SetModel(session_id=each.id, model=OPUS))
+            assert (await turn_of(core, each)).status is TurnStatus.DONE
+        api.refuse_models = {OPUS: reached("seven_day_opus")}
+        met = await core.say(first, "demo:text hi")
+        await state(first, lambda snapshot: snapshot.current is None and snapshot.limit is not None)
+        failed = (await core.do(c.ReadTurn(session_id=first.id, turn_id=met))).turn
+        assert failed.failure is not None
+        assert failed.failure.kind is K.USAGE_LIMIT
+
+        refused = api.refused
+        waiting = await core.say(second, "demo:text waits")
+        told = await state(second, lambda snapshot: snapshot.blocker is Blocker.USAGE_LIMIT)
+        assert told.limit is not None
+        assert (told.limit.window, told.limit.family) == (LimitWindow.WEEKLY, "opus")
+        assert told.limit.until_ms is not None
+        assert limit_name(told.limit) == "weekly limit of Opus models"
+        assert api.refused == refused, "it was not asked against a limit that another session met"
+        info = await core.do(c.GetSession(session_id=second.id))
+        assert (info.limit, info.other_model) == (told.limit, "sonnet")
+
+        await core.do(c.SetModel(session_id=second.id, model=info.other_model))
+        await idle(second)
+        assert await core.status(waiting) is TurnStatus.DONE
+
+        # Somebody tries anyway: refused again it stays reached, and served it is over for all.
+        tried = await core.say(first, "demo:text tried")
+        await core.do(c.TryNow(session_id=first.id))
+        await state(first, lambda snapshot: snapshot.current is None and not snapshot.queue)
+        again = (await core.do(c.ReadTurn(session_id=first.id, turn_id=tried))).turn
+        assert again.failure is not None
+        assert again.failure.kind is K.USAGE_LIMIT
+        served = await core.say(first, "demo:text served")
+        await state(first, lambda snapshot: snapshot.blocker is Blocker.USAGE_LIMIT and bool(snapshot.queue))
+        api.refuse_models = {}
+        await core.do(c.TryNow(session_id=first.id))
+        await idle(first)
+        assert await core.status(served) is TurnStatus.DONE
+        await core.do(c.SetModel(session_id=second.id, model=OPUS))
+        assert (await turn_of(core, second)).status is TurnStatus.DONE
+        assert (await core.do(c.GetSession(session_id=second.id))).limit is None

@@ -7,7 +7,7 @@ import pytest
 from backends.base import LogCut
 from sessions import events as e
 from sessions import rows
-from sessions.between_turns import Feeding, reopen_limit
+from sessions.between_turns import Feeding, keep_to_limits
 from sessions.leaving import Departure, record_departure
 from sessions.model import Activity, Blocker, Lifecycle
 from sessions.session import Session
@@ -225,7 +225,7 @@ async def test_a_usage_limit_that_opens_is_overtaken_by_what_happened_meanwhile(
         draft.add(e.Noticed(Topic.USAGE_LIMIT, "A limit.", until_ms))
     async with session.change() as draft:
         here.clock.seconds += 7200
-        reopening = asyncio.create_task(reopen_limit(Feeding(session.run)))
+        reopening = asyncio.create_task(keep_to_limits(Feeding(session.run)))
         await in_line()
         draft.add(e.ActivityChanged(Activity.BLOCKED, Activity.WORKING, "background work"))
     await reopening

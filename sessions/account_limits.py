@@ -1,0 +1,104 @@
+"""What the sessions of one login have learned of its usage limits, so that each asks only for what is open.
+
+A limit belongs to the account, and some to a family of models: whoever meets one tells all. What is known here
+is a guess that the next request corrects: a limit that is asked against anyway is learned anew, or is over.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from sessions import events as e
+from sessions.model import Activity, Blocker, Limit, LimitState, LimitWindow, Payer, TurnStatus
+from sessions.state import Snapshot
+from sessions.topics import Topic
+from sessions.usage_limits import blocks
+
+UNKNOWN_MS = 15 * 60 * 1000
+"""A limit that does not say when it opens is asked against again after so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    limit: Limit
+    at_ms: int
+
+
+@dataclass(slots=True)
+class AccountLimits:
+    """The limits that are reached. `changed` is called whenever what is known has changed."""
+
+    changed: Callable[[], None] = lambda: None
+    _reached: dict[tuple[LimitWindow, str], _Learned] = field(default_factory=dict)
+
+    def heed(self, events: Sequence[e.Numbered]) -> None:
+        """Learn from what has happened to a session and is stored."""
+        for each in events:
+            match each.event:
+                case e.ActivityChanged(limit=Limit(state=LimitState.REACHED) as limit):
+                    self.learn(limit, each.at_ms)
+                case e.Noticed(limit=Limit(state=LimitState.EXTRA_USAGE) as limit):
+                    self._forget([(limit.window, limit.family)])
+                case e.TurnEnded(status=TurnStatus.DONE, payer=Payer.LOGIN, model=model, duration_ms=took_ms):
+                    self._served(model, each.at_ms - took_ms)
+                case _:
+                    pass
+
+    def learn(self, limit: Limit, at_ms: int) -> None:
+        """`limit` was reached at `at_ms`."""
+        known = limit if limit.until_ms is not None else replace(limit, until_ms=at_ms + UNKNOWN_MS)
+        before = self._reached.get((limit.window, limit.family))
+        self._reached[limit.window, limit.family] = _Learned(known, at_ms)
+        if before is None or before.limit != known:
+            self.changed()
+
+    def blocking(self, snapshot: Snapshot, now_ms: int) -> Limit | None:
+        """The limit that keeps the session's model from answering now, the one that lasts longest first."""
+        # Who pays is known from the first turn on; before it, all are taken to have the login of the others.
+        if snapshot.conversation_begun and snapshot.payer is not Payer.LOGIN:
+            return None
+        return self.blocking_model(snapshot.model, now_ms)
+
+    def blocking_model(self, model: str, now_ms: int) -> Limit | None:
+        """The limit that keeps `model` from answering now."""
+        found = [
+            each.limit
+            for each in self._reached.values()
+            if blocks(each.limit, model) and now_ms < (each.limit.until_ms or 0)
+        ]
+        return max(found, key=lambda limit: limit.until_ms or 0, default=None)
+
+    def _served(self, model: str, since_ms: int) -> None:
+        """A turn that began at `since_ms` was served: what was learned before it is over."""
+        self._forget(
+            [key for key, each in self._reached.items() if each.at_ms < since_ms and blocks(each.limit, model)]
+        )
+
+    def _forget(self, keys: Sequence[tuple[LimitWindow, str]]) -> None:
+        known = [key for key in keys if key in self._reached]
+        for key in known:
+            del self._reached[key]
+        if known:
+            self.changed()
+
+
+def limit_events(snapshot: Snapshot, limit: Limit | None, now_ms: int) -> list[e.Event]:
+    """What changes for a session between two turns, if `limit` (or none) blocks its model. Pure."""
+    held = snapshot.blocker is Blocker.USAGE_LIMIT
+    if snapshot.current is not None:
+        return []
+    if limit is None:
+        # What an older version wrote has a time only.
+        waits = held and snapshot.limit is None and now_ms < snapshot.limit_until_ms
+        cause = "the usage limit does not hold any more"
+        return [e.ActivityChanged(Activity.BLOCKED, Activity.IDLE, cause)] if held and not waits else []
+    if held and snapshot.limit == limit:
+        return []
+    if not held and not (snapshot.is_idle and snapshot.queue):
+        return []
+    blocked = e.ActivityChanged(
+        snapshot.activity, Activity.BLOCKED, "a usage limit is reached", Blocker.USAGE_LIMIT, limit=limit
+    )
+    notice = e.Noticed(Topic.USAGE_LIMIT, until_ms=limit.until_ms, limit=limit)
+    return [blocked] if held else [blocked, notice]

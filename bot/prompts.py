@@ -157,7 +157,7 @@ class PromptHandler:
     async def _prompt(self, row: InboxRow, body: MessageBody, actor: Actor, info: SessionInfo) -> str:
         words = self._said(msgspec.structs.replace(body, quoted=""))
         try:
-            if info.open_asks and words and await self._words_for_asks.take(actor, info, body, words):
+            if words and await self._words_for_asks.take(actor, info, body, words):
                 return ""
             store = partial(self._face.core.put_file, actor)
             fetched = await fetch_files(store, info.id, body.message_id, body.files, self._face.options)

@@ -86,14 +86,17 @@ class ChannelPace:
     def place_at(self, change: Change, urgency: Urgency, now: float) -> float:
         """When one more change of this urgency has a place in its bucket; minus infinity if it has one now."""
         window = self._window(change)
-        kept = 0
-        if urgency >= Urgency.STREAM:
-            kept = _FOR_THE_END
-        if change is Change.EDIT and urgency >= Urgency.STATUS and now < self._grows_until:
-            kept += _FOR_THE_TEXT + (self._quick > 0)
-        if window is None or window.left > kept:
+        if window is None or window.left > (self._kept(urgency, now) if change is Change.EDIT else 0):
             return float("-inf")
         return now + window.resets_in_s + _AFTER_RESET_S
+
+    def _kept(self, urgency: Urgency, now: float) -> int:
+        """How many edits stay free for what is more urgent."""
+        if urgency < Urgency.STREAM:
+            return 0
+        if urgency is Urgency.STREAM or now >= self._grows_until:
+            return _FOR_THE_END
+        return _FOR_THE_END + _FOR_THE_TEXT + (self._quick > 0)
 
 
 class Paces:

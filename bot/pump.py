@@ -59,6 +59,10 @@ class Unit:
         """Whether it waits to be sent."""
         return self.urgency is not None
 
+    def waits_already(self, urgency: Urgency) -> bool:
+        """Whether it waits to be sent without a delay, and is at least so urgent."""
+        return self.urgency is not None and self.urgency <= urgency and not self.not_before
+
     def raise_to(self, urgency: Urgency) -> None:
         """Make it at least so urgent."""
         if self.urgency is not None and urgency < self.urgency:
@@ -105,9 +109,11 @@ class Pump:
 
     def mark(self, unit: Unit, urgency: Urgency, *, after_s: float = 0.0) -> None:
         """`unit` shows something else now; send it, in `after_s` seconds if it does not wait already."""
+        if unit.waits_already(urgency) and unit.key in self._units:
+            return  # growing text is marked at every piece: the pump need not wake for each
         now = self._timer.now()
         if unit.urgency is None:
-            unit.not_before = now + after_s
+            unit.not_before = now + after_s if after_s else 0.0
         elif not after_s:
             if unit.not_before > now:
                 unit.urgency = None  # what was put off goes along with this

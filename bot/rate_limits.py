@@ -9,7 +9,7 @@ Leaves to `traffic.py` what Discord allows over all routes, and to discord.py wh
 
 import asyncio
 from types import TracebackType
-from typing import Self, assert_never
+from typing import Self
 
 import aiohttp
 import discord
@@ -17,6 +17,11 @@ from discord.http import HTTPClient, Ratelimit, Route
 
 from bot.pace import Change, Window
 
+_ROUTES = {
+    Change.CREATE: Route("POST", "/channels/{channel_id}/messages", channel_id=0).key,
+    Change.EDIT: Route("PATCH", "/channels/{channel_id}/messages/{message_id}", channel_id=0, message_id=0).key,
+}
+"""What discord.py calls the routes; the channel is the other half of a bucket's name."""
 LONGEST_WAIT_S = 30.0
 """A request waits so long for a place; if it would take longer, it is refused."""
 
@@ -106,21 +111,9 @@ def keep_to_buckets(client: discord.Client) -> None:
 def window_of(client: discord.Client, channel_id: int, change: Change) -> Window | None:
     """What is left of the bucket that counts such changes in the channel; None if its window has ended."""
     http = client.http
-    route = _route_of(change, channel_id)
-    bucket_hash = http._bucket_hashes.get(route.key)  # noqa: SLF001 (discord.py has no other way)
-    bucket = http._buckets.get(f"{bucket_hash}:{route.major_parameters}")  # noqa: SLF001
+    bucket_hash = http._bucket_hashes.get(_ROUTES[change])  # noqa: SLF001 (discord.py has no other way)
+    bucket = http._buckets.get(f"{bucket_hash}:{channel_id}")  # noqa: SLF001
     if bucket is None or bucket.expires is None:
         return None
     resets_in_s = bucket.expires - asyncio.get_running_loop().time()
     return Window(bucket.remaining, resets_in_s) if resets_in_s > 0 else None
-
-
-def _route_of(change: Change, channel_id: int) -> Route:
-    match change:
-        case Change.CREATE:
-            return Route("POST", "/channels/{channel_id}/messages", channel_id=channel_id)
-        case Change.EDIT:
-            path = "/channels/{channel_id}/messages/{message_id}"
-            return Route("PATCH", path, channel_id=channel_id, message_id=0)
-        case _:
-            assert_never(change)

@@ -95,6 +95,11 @@ class SessionUnits:
             self._units[name] = Unit(name, number, posts, self._renderer(name), self._cleaner(name))
         return self._units[name]
 
+    def waits_already(self, name: str, urgency: Urgency) -> bool:
+        """Whether the unit of this name waits to be sent and is at least so urgent."""
+        unit = self._units.get(name)
+        return unit is not None and unit.waits_already(urgency)
+
     def set_notice(self, wish: PostWish) -> None:
         """What the unit of the notice shows from now on."""
         self._notices[wish.subject] = wish

@@ -58,7 +58,9 @@ class ShownSession:
             return self._catching_up
         if isinstance(item, e.PartialText):
             self._turns.grow(item)
-            self._mark(subject_of(UnitKind.TURN, item.turn_id), Urgency.STREAM)
+            subject = subject_of(UnitKind.TURN, item.turn_id)
+            if not self._units.waits_already(subject, Urgency.STREAM):
+                self._mark(subject, Urgency.STREAM)
             return True
         if item.number > self.seen + 1:
             self._missed = True

@@ -75,10 +75,11 @@ class TurnStore:
 
     def hold(self, turn_id: str) -> _Held:
         """Keep the turn in memory; nothing of it is read yet."""
-        return self._held.setdefault(turn_id, self._new(turn_id))
-
-    def _new(self, turn_id: str) -> _Held:
-        return _Held(stale_asks={ask for ask, turn in self._asks.items() if turn == turn_id})
+        held = self._held.get(turn_id)
+        if held is None:
+            stale_asks = {ask for ask, turn in self._asks.items() if turn == turn_id}
+            held = self._held[turn_id] = _Held(stale_asks=stale_asks)
+        return held
 
     def let_go(self, turn_id: str) -> None:
         """Forget the turn; it is read again when it is asked for."""

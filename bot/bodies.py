@@ -50,6 +50,7 @@ class Verb(StrEnum):
     TRUST = "trust"
     HOLD_FOR_ALL = "hold_for_all"
     ASK_ABOUT = "ask_about"
+    END_LEFT_RUNNING = "end_left_running"
 
 
 class Style(StrEnum):

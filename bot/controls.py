@@ -45,7 +45,9 @@ _OF_ASKS = frozenset(
         Verb.REVISE_PLAN,
     }
 )
-_OF_PANELS = frozenset({Verb.MORE, Verb.PAGE, Verb.CONFIRM, Verb.TAKE_BACK, Verb.HOLD_FOR_ALL})
+_OF_PANELS = frozenset(
+    {Verb.MORE, Verb.PAGE, Verb.CONFIRM, Verb.TAKE_BACK, Verb.HOLD_FOR_ALL, Verb.END_LEFT_RUNNING}
+)
 
 
 @dataclass(frozen=True, slots=True)

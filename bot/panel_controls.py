@@ -5,6 +5,7 @@ import msgspec
 from api import (
     Clear,
     ClearAll,
+    EndLeftRunning,
     GetSession,
     HoldForAll,
     QuerySessions,
@@ -47,6 +48,11 @@ class PanelControls:
                 await reply.update(Card(("The session has ended. What was said stays readable.",)))
             case Verb.CONFIRM if control.subject == CLEAR_ALL:
                 await self._clear_all(reply)
+            case Verb.END_LEFT_RUNNING:
+                await reply.will_update()
+                await self._face.core.perform(reply.actor, EndLeftRunning(session_id=control.session_id))
+                opened = await opened_body(self._face, reply, control.session_id)
+                await reply.update(await stored(self._face, opened))
             case Verb.TAKE_BACK if values:
                 await reply.will_update()
                 wish = TakeBackPermission(session_id=control.session_id, rule_id=int(values[0]))

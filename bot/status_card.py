@@ -3,7 +3,7 @@
 The opened card is made of `SECTIONS`: a new one is a function that gets an `Opened`, and its name in the list.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from api import SessionInfo, WorkPlace
@@ -19,6 +19,7 @@ from sessions.model import Activity, Blocker, Lifecycle
 from sessions.work_directory import DEFAULT_PROJECT
 
 _IN_A_ROW = 5
+_MOST_LISTED = 5
 _WORDS = {
     Lifecycle.QUEUED: "waiting",
     Lifecycle.PARKED: "asleep",
@@ -180,6 +181,40 @@ def _waiting(opened: Opened) -> Part:
     return Part(lines)
 
 
+def _left_running(opened: Opened) -> Part:
+    """What Claude's tools started and left; the session keeps its process for it."""
+    left = opened.info.left_running
+    if not left:
+        return Part()
+    can_end = Action.PROMPT in opened.may
+    buttons = (opened.button(Verb.END_LEFT_RUNNING, "End it"),) if can_end else ()
+    return Part([f"Left running: {_some(each.command for each in left)}"], buttons)
+
+
+def _promised(opened: Opened) -> Part:
+    """What Claude will do by itself, each with its next time."""
+    promised = opened.info.promised
+    if not promised:
+        return Part()
+    is_live = opened.info.lifecycle is Lifecycle.LIVE
+    when = (f" {moment(each.next_ms)}" if each.next_ms and is_live else " when woken" for each in promised)
+    lines = [f"- {_quoted(each.prompt)}{at}" for each, at in zip(promised, when, strict=True)][:_MOST_LISTED]
+    return Part(["Planned:", *lines, *_and_more(len(promised))])
+
+
+def _some(words: Iterable[str]) -> str:
+    named = [_quoted(each) for each in words]
+    return " · ".join([*named[:_MOST_LISTED], *_and_more(len(named))])
+
+
+def _quoted(words: str) -> str:
+    return f"“{escape_inline(one_line(words, 80), 160)}”"
+
+
+def _and_more(count: int) -> list[str]:
+    return [f"and {count - _MOST_LISTED} more"] if count > _MOST_LISTED else []
+
+
 def _project(opened: Opened) -> Part:
     info, place = opened.info, opened.place
     name = escape_inline(info.project or info.work_directory_name, 80) or "its own directory"
@@ -222,6 +257,8 @@ SECTIONS: tuple[Section, ...] = (
     _context,
     _cost,
     _waiting,
+    _left_running,
+    _promised,
     _project,
     _trust,
     _people,

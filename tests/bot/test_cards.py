@@ -41,6 +41,7 @@ from sessions.model import (
     Choice,
     Decision,
     Deny,
+    LeftProcess,
     Lifecycle,
     Limit,
     LimitState,
@@ -50,6 +51,7 @@ from sessions.model import (
     Question,
     QuestionBody,
     RevisePlan,
+    Schedule,
     SessionId,
     Suggestion,
     ToolCall,
@@ -199,6 +201,23 @@ async def test_nobody_is_offered_a_button_that_would_refuse_them() -> None:
     assert labels(Action.VIEW) == ["Export"]
     assert labels(*Action, lifecycle=Lifecycle.ENDED) == ["Branch", "Export"]
     assert labels(*Action, message_count=0) == ["Model", "Export"]
+    left = (LeftProcess(7, "npm run dev"),)
+    assert labels(*Action, left_running=left) == ["Model", "End it", "Branch", "Export"]
+    assert labels(Action.VIEW, left_running=left) == ["Export"]
+
+
+async def test_what_runs_and_is_promised_besides_turns_is_listed_with_its_time() -> None:
+    left = tuple(LeftProcess(n, f"server {n} `*") for n in range(7))
+    promised = (Schedule("a", "look at the build\n@everyone", next_ms=1_800_000_000_000),)
+    session = info(lifecycle=Lifecycle.LIVE, left_running=left, promised=promised)
+    (_, text) = opened_card(Opened(session)).texts
+    assert "Left running: “server 0 \\`\\*” · " in text
+    assert "and 2 more" in text
+    assert "- “look at the build @" in text
+    assert "@everyone" not in text
+    assert "<t:1800000000:R>" in text
+    asleep = msgspec.structs.replace(session, lifecycle=Lifecycle.PARKED)
+    assert "when woken" in opened_card(Opened(asleep)).texts[1]
 
 
 async def test_every_status_card_is_within_discords_limits() -> None:

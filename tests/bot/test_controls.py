@@ -10,6 +10,7 @@ import pytest
 
 from api import Core, GetFile, SessionPage, Share
 from api.access import Actor
+from backends.directory import MARKER
 from bot.bodies import Body, Button, Card, Control, File, Plain, Verb
 from bot.discord_bodies import message_kwargs
 from bot.errors import Refused
@@ -136,6 +137,24 @@ async def test_the_status_line_opens_for_whoever_clicks_after_a_restart_too(
     parts = [walk(each.reply.components) if each.reply else () for each in opened.values()]
     offered = [{part["label"] for part in each if "label" in part} for each in parts]
     assert offered == [{"Model", "Branch", "Export"}, {"Export"}, set()]
+
+
+async def test_what_a_tool_left_running_is_ended_by_a_click(ways: Ways) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    assert session.run is not None
+    # What a tool starts carries the marker, and leads a process session of its own.
+    marker = {MARKER: f"{session.id}/{session.run.number}"}
+    server = await asyncio.create_subprocess_exec("sleep", "600", env=marker, start_new_session=True)
+    await session.run.note_left_running()
+    line = await post(ways, thread, status_card(info_of(session.snapshot)))
+    opened = await ways.town.ann.click(line, "⋯").settled()
+    assert "Left running: “sleep 600”" in opened.text
+    assert opened.reply is not None
+    ended = await ways.town.ann.click(opened.reply, "End it").settled()
+    async with asyncio.timeout(DEADLINE_S):
+        assert await server.wait() == -15
+    assert "Left running" not in ended.text
+    assert session.snapshot.left_running == ()
 
 
 # --- asks -------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from api import Core
 from api.access import Action, Actor
 from bot.actors import AccessPolicy
 from bot.rows import Place
-from bot.scopes import SessionScope
+from bot.scopes import SessionScope, ThreadTalk
 from sessions.errors import NotAllowed
 from storage import Database
 
@@ -41,6 +41,7 @@ class FaceOptions:
     """
 
     scope: SessionScope = SessionScope.THREAD
+    thread_talk: ThreadTalk = ThreadTalk.ALL
     models: tuple[str, ...] = ("default", "opus", "sonnet", "haiku")
     file_hosts: frozenset[str] = DISCORD_FILE_HOSTS
     max_file_bytes: int = 25 * 2**20

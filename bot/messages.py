@@ -20,7 +20,10 @@ _MAX_QUOTE = 4_000
 
 
 class MessageBody(msgspec.Struct, frozen=True):
-    """What acting on a message needs. `role_ids` is None where Discord did not say (read back from history)."""
+    """What acting on a message needs. `role_ids` is None where Discord did not say (read back from history).
+
+    `reply_to_other`: it replies to a message of somebody else, who is no bot.
+    """
 
     guild_id: int
     message_id: int
@@ -30,6 +33,8 @@ class MessageBody(msgspec.Struct, frozen=True):
     mentions_bot: bool = False
     reply_to: int | None = None
     reply_to_bot: bool = False
+    reply_to_other: bool = False
+    author_name: str = ""
     quoted: str = ""
     forwarded: str = ""
 
@@ -63,6 +68,8 @@ def message_row(message: discord.Message, bot_id: int) -> InboxRow | None:
         mentions_bot=any(user.id == bot_id for user in message.mentions),
         reply_to=message.reference.message_id if message.reference is not None and not is_forward else None,
         reply_to_bot=resolved is not None and resolved.author.id == bot_id,
+        reply_to_other=resolved is not None and not resolved.author.bot and resolved.author.id != author.id,
+        author_name=author.display_name,
         quoted=resolved.content[:_MAX_QUOTE] if resolved is not None and resolved.author.id != bot_id else "",
         forwarded="\n\n".join(each.content for each in message.message_snapshots if each.content)[:_MAX_QUOTE],
     )

@@ -21,8 +21,9 @@ from api import (
     SessionInfo,
     WithdrawQueued,
 )
-from api.access import Actor, Role
+from api.access import Action, Actor, Role
 from bot.actors import VIEWER
+from bot.asides import Asides, asides_in, is_aside
 from bot.attachments import fetch_files, with_files
 from bot.delivery_rows import is_being_opened
 from bot.errors import CONNECTION_BROKEN, sentence_for
@@ -34,7 +35,7 @@ from bot.messages import MessageBody, origin_of, said
 from bot.opening import Opener, Spot, Wish
 from bot.refusal_audit import RefusalAudit
 from bot.rows import Place, find_post, load_place, places_in
-from bot.scopes import SessionScope
+from bot.scopes import SessionScope, ThreadTalk
 from bot.session_lookup import session_place
 from bot.wording import duration
 from bot.words_for_asks import WordsForAsks
@@ -50,6 +51,7 @@ NO_WORDS = "Claude gets text and files only; stickers and polls stay here."
 HAS_IT_ALREADY = (
     "-# Claude has this prompt already, as it was before the edit. To change something, write a new message."
 )
+ONLY_MENTIONS = "-# Claude answers here when you mention me or reply to me; the rest goes along with that."
 SENT = "sent already"
 _MOST_TOLD = 10_000
 _MAY_PASS = (discord.DiscordServerError, discord.RateLimited, *CONNECTION_BROKEN)
@@ -71,6 +73,7 @@ class PromptHandler:
         self._client = client
         self._opener = opener
         self._members = members
+        self._asides = Asides(face.db)
         self._words_for_asks = WordsForAsks(face)
         self._told: dict[tuple[int, int, str], None] = {}
 
@@ -114,6 +117,8 @@ class PromptHandler:
             if info is not None and info.lifecycle is Lifecycle.ENDED:
                 await self._tell_once(row, "This session has ended. Start a new one with /claude.")
                 return "ended"
+            if info is not None and is_aside(body, self._face.options.thread_talk):
+                return await self._aside(row, body, actor, info)
             if info is not None and body.is_empty:
                 await self._tell_once(row, NO_WORDS)
                 return "empty"
@@ -161,18 +166,28 @@ class PromptHandler:
                 return ""
             store = partial(self._face.core.put_file, actor)
             fetched = await fetch_files(store, info.id, body.message_id, body.files, self._face.options)
+            meanwhile, asides = await self._asides.before(info.id, body.message_id)
             wish = SendMessage(
                 session_id=info.id,
-                content=with_files(self._said(body), fetched.files),
+                content=with_files(self._said(body) + meanwhile, fetched.files),
                 origin=origin_of(body.message_id),
                 attachments=fetched.files,
             )
             await self._face.core.perform(actor, wish)
+            await self._asides.drop(info.id, *asides)
         except NotAllowed as error:
             await self._tell_once(row, str(error))
             return str(error)
         if fetched.troubles:
             await self._answer(row, "\n".join(("The prompt went to Claude without this:", *fetched.troubles)))
+        return ""
+
+    async def _aside(self, row: InboxRow, body: MessageBody, actor: Actor, info: SessionInfo) -> str:
+        """Keep what is for other people, from those whose words Claude may be given."""
+        if body.content and await self._face.core.may(actor, Action.PROMPT, info.id):
+            await self._asides.keep(info.id, body)
+            if self._face.options.thread_talk is ThreadTalk.MENTION:
+                await self._tell_once(row, ONLY_MENTIONS)
         return ""
 
     def _said(self, body: MessageBody) -> str:
@@ -183,8 +198,10 @@ class PromptHandler:
     async def _edited(self, row: InboxRow, body: MessageBody) -> str:
         turn = await self._turn_of(origin_of(body.message_id))
         if turn is None:
+            if (place := await session_place(self._face, row.channel_id, row.author_id)) is not None:
+                await self._asides.edit(place.session_id, body)
             return "no prompt"
-        content = with_files(self._said(body), turn.attachments)
+        content = with_files(self._said(body) + asides_in(turn.prompt), turn.attachments)
         if content == turn.prompt:
             return "nothing changed"
         actor = await self._members.actor(row.author_id, body.guild_id, body.role_ids)
@@ -197,6 +214,8 @@ class PromptHandler:
     async def _deleted(self, row: InboxRow) -> str:
         turn = await self._turn_of(origin_of(int(row.body["message_id"])))
         if turn is None:
+            if (place := await session_place(self._face, row.channel_id, row.author_id)) is not None:
+                await self._asides.drop(place.session_id, str(row.body["message_id"]))
             return "no prompt"
         actor = await self._members.actor(row.author_id, int(row.body["guild_id"]))
         return await self._change_queue(

@@ -1,4 +1,7 @@
-"""What a session in Discord belongs to. Imports nothing of Discord: the settings use it too."""
+"""What a session in Discord belongs to, and which messages in its thread are prompts.
+
+Imports nothing of Discord: the settings use it too.
+"""
 
 from enum import StrEnum
 
@@ -9,3 +12,10 @@ class SessionScope(StrEnum):
     THREAD = "thread"
     CHANNEL = "channel"
     USER = "user"
+
+
+class ThreadTalk(StrEnum):
+    """Which messages in a session's thread are prompts: all that are not for somebody else, or mentions."""
+
+    ALL = "all"
+    MENTION = "mention"

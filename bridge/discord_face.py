@@ -72,6 +72,7 @@ def _face(core: OpenCore, view: View) -> Face:
         now_ms=core.manager.now_ms,
         options=FaceOptions(
             scope=core.settings.session_scope,
+            thread_talk=core.settings.thread_talk,
             models=_models(core.settings),
             # The library's own address of Discord's files: a test may have pointed it elsewhere.
             file_hosts=DISCORD_FILE_HOSTS | {urlsplit(discord.Asset.BASE).netloc},

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from bot.scopes import SessionScope
+from bot.scopes import SessionScope, ThreadTalk
 from bridge.settings_choices import BackendChoice, CutTurns, LogFormat, LogLevel
 from bridge.settings_values import (
     Reader,
@@ -89,6 +89,10 @@ class Settings:
     session_scope: SessionScope = _setting(
         choice(SessionScope), "thread", write="thread, channel or user",
         does="What a Discord session belongs to.",
+    )
+    thread_talk: ThreadTalk = _setting(
+        choice(ThreadTalk), "all", write="all or mention",
+        does="Which messages in a session's thread are prompts: all but those for other people, or mentions.",
     )
     workspace_root: Path = _setting(
         location, "workspaces", write="a directory",

@@ -1,0 +1,84 @@
+"""What people say to each other in a session's thread: no prompt, but it goes along with the next one."""
+
+import re
+
+import msgspec
+
+from bot.messages import MessageBody
+from bot.rows import load_fact, store_fact, store_in_fact
+from bot.scopes import ThreadTalk
+from storage import Database
+
+_MOST_CHARS = 8_000
+_MOST = 20
+_HEADING = "Said meanwhile in this thread, not to you:"
+_BLOCK = re.compile(rf"\n\n{_HEADING}(?:\n>[^\n]*)+")
+_CALLS_SOMEBODY = re.compile(r"\s*<@!?\d+>")
+
+
+class Aside(msgspec.Struct, frozen=True):
+    """One message that was not for Claude."""
+
+    author: str
+    text: str
+
+
+def is_aside(body: MessageBody, talk: ThreadTalk) -> bool:
+    """Whether a message in a session's thread is for other people.
+
+    Naming the bot, or replying to it, makes a prompt of anything. Without that, a message that begins with
+    somebody's mention or replies to somebody else is for them; with `ThreadTalk.MENTION` everything is.
+    """
+    if body.mentions_bot or body.reply_to_bot:
+        return False
+    return talk is ThreadTalk.MENTION or body.reply_to_other or bool(_CALLS_SOMEBODY.match(body.content))
+
+
+class Asides:
+    """The asides of each session since its last prompt."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def keep(self, session_id: str, body: MessageBody) -> None:
+        """Remember the message; an edit takes the place of what it said before."""
+        aside = msgspec.json.encode(Aside(body.author_name, body.content[:_MOST_CHARS])).decode()
+        await self._db.write([store_in_fact(_fact(session_id), str(body.message_id), aside)])
+
+    async def edit(self, session_id: str, body: MessageBody) -> None:
+        """Take over what the message says now, if it is an aside that no prompt has taken along."""
+        if str(body.message_id) in await self._load(session_id):
+            await self.keep(session_id, body)
+
+    async def drop(self, session_id: str, *message_ids: str) -> None:
+        """Forget asides: they were deleted, or went along with a prompt."""
+        kept = await self._load(session_id)
+        left = {key: aside for key, aside in kept.items() if key not in message_ids}
+        if left != kept:
+            await self._db.write([store_fact(_fact(session_id), msgspec.json.encode(left).decode())])
+
+    async def before(self, session_id: str, message_id: int) -> tuple[str, tuple[str, ...]]:
+        """The newest asides before a prompt as text to put behind it, and the ids of all of them."""
+        kept = await self._load(session_id)
+        earlier = sorted((key for key in kept if int(key) < message_id), key=int)
+        text = ""
+        for key in reversed(earlier[-_MOST:]):
+            said = "".join(f"\n> {line}" for line in f"{kept[key].author}: {kept[key].text}".split("\n"))
+            if len(text) + len(said) > _MOST_CHARS:
+                break
+            text = said + text
+        return (f"\n\n{_HEADING}{text}" if text else ""), tuple(earlier)
+
+    async def _load(self, session_id: str) -> dict[str, Aside]:
+        stored = await load_fact(self._db, _fact(session_id))
+        return msgspec.json.decode(stored, type=dict[str, Aside]) if stored else {}
+
+
+def asides_in(prompt: str) -> str:
+    """What `before` has put behind a prompt; empty if there was nothing."""
+    found = _BLOCK.search(prompt)
+    return found[0] if found else ""
+
+
+def _fact(session_id: str) -> str:
+    return f"asides:{session_id}"

@@ -13,6 +13,7 @@ from api.access import Action, Actor, authorize
 from bot.attachments import IncomingFile, fetch_files, with_files
 from bot.bodies import Plain
 from bot.entry import Reply, external_id
+from bot.errors import Refused
 from bot.face import Face
 from bot.inbox_rows import describe_inbox_row
 from bot.markdown.cards import escape_inline, shortened
@@ -97,6 +98,8 @@ class Asker:
         here = await session_place(self._face, asked.channel_id, asked.user_id)
         if here is not None and here.kind is SessionScope.THREAD:
             info = await self._face.core.perform(actor, GetSession(session_id=here.session_id))
+            if info.lifecycle is not Lifecycle.ENDED and asked.project:
+                raise Refused("This thread has a session with its project. Name another one outside of it.")
             if info.lifecycle is not Lifecycle.ENDED:
                 return here, info
         # Made here, for the core would make it from the prompt with the list of its files.

@@ -13,6 +13,7 @@ import discord
 from api import Branch, CreateSession, GetOrCreateSession, GetSession, SessionInfo
 from api.access import Action, Actor, authorize
 from bot.actors import VIEWER, core_id
+from bot.channel_defaults import load_defaults
 from bot.delivery_rows import forget_posts_elsewhere
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
@@ -61,6 +62,7 @@ class Opener:
 
     async def open(self, actor: Actor, spot: Spot, wish: Wish) -> tuple[Place, SessionInfo]:
         """A new session, or the one that is there already, shown in its thread or channel."""
+        wish = await self._with_defaults(spot, wish)
         scope = self._face.options.scope
         if scope is SessionScope.THREAD or spot.private:
             async with self.thread(actor, spot, wish.name) as thread_id:
@@ -91,6 +93,7 @@ class Opener:
         """A new session even where one is; the channel's earlier one stays reachable by its id."""
         if self._face.options.scope is SessionScope.THREAD or spot.private:
             return await self.open(actor, spot, wish)
+        wish = await self._with_defaults(spot, wish)
         where = core_id(spot.channel_id)
         info = await self._face.core.perform(
             actor,
@@ -99,6 +102,21 @@ class Opener:
             ),
         )
         return await self.place(info, spot.guild_id, spot.channel_id, self._face.options.scope), info
+
+    async def channel_of(self, channel_id: int) -> int:
+        """The channel itself, or the one that a thread belongs to."""
+        channel = await self._threads.channel(channel_id)
+        return channel.parent_id if isinstance(channel, discord.Thread) else channel.id
+
+    async def _with_defaults(self, spot: Spot, wish: Wish) -> Wish:
+        """The wish, with what the channel has set for what it leaves open."""
+        defaults = await load_defaults(self._face.db, await self.channel_of(spot.channel_id))
+        return replace(
+            wish,
+            project=wish.project or defaults.project,
+            model=wish.model or defaults.model,
+            mode=wish.mode or defaults.mode,
+        )
 
     async def open_branch(
         self, actor: Actor, spot: Spot, session_id: str, turn_id: str | None, name: str

@@ -10,6 +10,7 @@ from discord.ext import commands
 from bot.asking import asked_by
 from bot.attachments import incoming
 from bot.bodies import Control, Verb
+from bot.cogs import choices
 from bot.entry import reply_to
 from bot.modals import Question, dialog
 from bot.rows import insert_control
@@ -32,15 +33,21 @@ class AskCommands(commands.Cog):
         client.tree.add_command(self._menu)
 
     @app_commands.command(name="claude", description="Ask Claude; outside of a session this opens one.")
-    @app_commands.describe(prompt="What Claude shall do", file="A file or picture that belongs to it")
+    @app_commands.describe(
+        prompt="What Claude shall do",
+        file="A file or picture that belongs to it",
+        project="The directory that a new session works in",
+    )
+    @app_commands.autocomplete(project=choices.projects)
     async def claude(
         self,
         interaction: Interaction,
         prompt: app_commands.Range[str, 1, 6000],
         file: discord.Attachment | None = None,
+        project: str | None = None,
     ) -> None:
         reply = reply_to(interaction)
-        asked = asked_by(reply, prompt)
+        asked = msgspec.structs.replace(asked_by(reply, prompt), project=project or "")
         if file is not None:
             asked = msgspec.structs.replace(asked, files=incoming([file]))
         await self._client.asker.ask(reply, asked)

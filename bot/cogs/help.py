@@ -20,6 +20,7 @@ _INTRODUCTION = (
     "**How to talk to Claude**\n"
     "Use {claude} in a channel, or mention me: a thread opens, and every message there goes to Claude, with"
     " its files. What you write while Claude works waits in line; edit or delete the message to change it."
+    " Begin with somebody's mention, or reply to them, to talk aside."
     " The buttons under an answer work at any time, on old messages too."
 )
 _MOST = 3_900

@@ -106,7 +106,7 @@ class Opener:
     async def channel_of(self, channel_id: int) -> int:
         """The channel itself, or the one that a thread belongs to."""
         channel = await self._threads.channel(channel_id)
-        return channel.parent_id if isinstance(channel, discord.Thread) else channel.id
+        return channel.parent_id if isinstance(channel, discord.Thread) else channel_id
 
     async def _with_defaults(self, spot: Spot, wish: Wish) -> Wish:
         """The wish, with what the channel has set for what it leaves open."""

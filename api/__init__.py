@@ -23,7 +23,17 @@ from api.administering import (
     UsageRow,
 )
 from api.command import Command, Nothing, SessionCommand
-from api.core import AnyCommand, AnySessionCommand, AnySessionlessCommand, AnyWish, Core
+from api.core import (
+    AnyCommand,
+    AnySessionCommand,
+    AnySessionlessCommand,
+    AnyWish,
+    Begun,
+    Changes,
+    Core,
+    FeedOfAll,
+    Position,
+)
 from api.files import FilesCommand, GetFile, PutFile
 from api.finding import (
     FindingCommand,
@@ -128,7 +138,9 @@ __all__ = [
     "Asks",
     "AuditEntry",
     "AuditPage",
+    "Begun",
     "Branch",
+    "Changes",
     "Clear",
     "ClearAll",
     "ClearReport",
@@ -143,6 +155,7 @@ __all__ = [
     "EventPage",
     "ExportSession",
     "ExportedFile",
+    "FeedOfAll",
     "FilesChanged",
     "FilesCommand",
     "FindSession",
@@ -174,6 +187,7 @@ __all__ = [
     "Pin",
     "PlacedBlock",
     "PlanRetention",
+    "Position",
     "ProjectTrust",
     "ProjectTrusts",
     "PromptingCommand",

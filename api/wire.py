@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from api import AnyCommand, GetFile, PutFile
+from api import AnyCommand, FeedOfAll, GetFile, Position, PutFile
 from api.access import Action, Actor
 from sessions.errors import SessionError
 from sessions.events import Feed
@@ -75,6 +75,14 @@ class Follow(msgspec.Struct, frozen=True, tag="follow", kw_only=True):
     actor: Actor | None = None
 
 
+class FollowAll(msgspec.Struct, frozen=True, tag="follow_all", kw_only=True):
+    """Send what happens in all sessions that the actor may view, until `Cancel` or the connection ends."""
+
+    id: int
+    after: Position | None = None
+    actor: Actor | None = None
+
+
 class Following(msgspec.Struct, frozen=True, tag="following", kw_only=True):
     """Who the actor of the `Follow` with this id is now: the answer to `WhoFollows`."""
 
@@ -88,7 +96,7 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel", kw_only=True):
     id: int
 
 
-Request = Perform | May | Put | Get | Piece | Follow | Following | Cancel
+Request = Perform | May | Put | Get | Piece | Follow | FollowAll | Following | Cancel
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -112,6 +120,13 @@ class Happened(msgspec.Struct, frozen=True, tag="happened"):
     feed: Feed
 
 
+class HappenedSomewhere(msgspec.Struct, frozen=True, tag="happened_somewhere"):
+    """What a `FollowAll` brings."""
+
+    id: int
+    feed: FeedOfAll
+
+
 class WhoFollows(msgspec.Struct, frozen=True, tag="who_follows"):
     """The `Follow` with this id goes on once its client has answered with `Following`."""
 
@@ -127,7 +142,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     facts: dict[str, Any] = {}
 
 
-Response = Hello | Reply | Piece | Happened | WhoFollows | Failed
+Response = Hello | Reply | Piece | Happened | HappenedSomewhere | WhoFollows | Failed
 
 requests = msgspec.json.Decoder(Request)
 responses = msgspec.json.Decoder(Response)

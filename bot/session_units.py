@@ -8,23 +8,21 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from api import Core, GetSession, SessionInfo
-from bot.actors import VIEWER
+from api import Core, SessionInfo
 from bot.bodies import PostWish
 from bot.cards import context_notice
 from bot.posting import Posts, SessionGone
 from bot.pump import Unit
 from bot.render import AskAhead, Setting, TurnFace, ask_wish, render_queued, render_turn
 from bot.rows import Place, load_posts
+from bot.session_reader import SessionReader
 from bot.status_card import status_card
 from bot.subjects import CONTEXT_SUBJECT, STATUS_SUBJECT, UnitKind, parse_subject, subject_of
 from bot.traffic import Urgency
 from bot.turn_store import TurnStore
-from sessions.bus import Bus
 from sessions.clock import Clock
 from sessions.errors import SessionNotFound, TurnNotFound
-from sessions.model import Activity, AskId, Blocker, Lifecycle, TurnId
-from sessions.rows import load_ask, load_turn
+from sessions.model import Activity, Blocker, Lifecycle, TurnId
 from storage import Database
 
 _OLD_STATUS_EVERY_S = 60.0
@@ -54,7 +52,6 @@ class Around:
     """What every shown session works with. `mark` and `type_` reach the pump of a channel."""
 
     core: Core
-    bus: Bus
     db: Database
     clock: Clock
     options: ViewOptions
@@ -72,6 +69,7 @@ class SessionUnits:
         self._info: SessionInfo | None = None
         self._changes = 0
         self._place = place
+        self._reader = SessionReader(around.core, place.session_id)
         self._around = around
         self._turns = turns
         self._cleaned = cleaned
@@ -109,7 +107,7 @@ class SessionUnits:
         if self._info is not None:
             return self._info
         changes = self._changes
-        info = await self._around.core.perform(VIEWER, GetSession(session_id=self._place.session_id))
+        info = await self._reader.info()
         # What changed while we asked may be missing in the answer.
         if changes == self._changes:
             self._info = info
@@ -150,7 +148,7 @@ class SessionUnits:
             case UnitKind.QUEUED:
                 return await self._queued(key)
             case UnitKind.ASK:
-                stored = await load_ask(self._around.db, AskId(key))
+                stored = await self._reader.ask(key)
                 return [ask_wish(stored, None, self._setting(await self.session()))] if stored else []
             case UnitKind.STATUS:
                 return await self._status(unit)
@@ -199,14 +197,14 @@ class SessionUnits:
         info = await self.session()
         if turn_id not in info.queued_turns:
             return []
-        turn = await load_turn(self._around.db, TurnId(turn_id))
+        turn = await self._reader.turn_row(turn_id)
         ahead = info.queued_turns.index(TurnId(turn_id)) + (info.running_turn is not None)
         asked = await self._ask_ahead(info)
         return [render_queued(turn, ahead, _why_it_waits(info), self._setting(info), asked)]
 
     async def _ask_ahead(self, info: SessionInfo) -> AskAhead | None:
         """The oldest open ask, with the address of its card."""
-        stored = await load_ask(self._around.db, info.open_asks[0]) if info.open_asks else None
+        stored = await self._reader.ask(info.open_asks[0]) if info.open_asks else None
         if stored is None:
             return None
         place, subject = self._place, subject_of(UnitKind.ASK, stored.ask.id)

@@ -1,21 +1,21 @@
 """One session in its channel: which events change which posts.
 
-Events come live from the bus, or are read back after a start or a gap; both go through `_happen`. It only marks
-units; what they show is read and rendered when the pump has time for them.
+Events come live from the core, or are read back after a start or a gap; both go through `_happen`. It only
+marks units; what they show is read and rendered when the pump has time for them.
 """
 
 from api.words.notices import waiting_text
 from bot.cards import notice
 from bot.delivery_rows import unconfirmed_subjects
 from bot.rows import Place, load_posts, note_shown
+from bot.session_reader import SessionReader
 from bot.session_units import Around, SessionUnits
 from bot.subjects import CONTEXT_SUBJECT, STATUS_SUBJECT, UnitKind, parse_subject, subject_of
 from bot.traffic import Urgency
 from bot.trust_card import trust_question
 from bot.turn_store import TurnStore
 from sessions import events as e
-from sessions.model import Activity, AskId, Blocker, Lifecycle, SessionId, TurnId, TurnStatus
-from sessions.rows import load_ask, load_events, load_turn
+from sessions.model import Activity, Blocker, Lifecycle, SessionId, TurnStatus
 from sessions.topics import Topic
 
 _PAGE = 200
@@ -30,7 +30,8 @@ class ShownSession:
         self.session_id = SessionId(place.session_id)
         self._around = around
         self._noted = place.shown_event
-        self._turns = TurnStore(around.db, around.bus, self.session_id)
+        self._reader = SessionReader(around.core, place.session_id)
+        self._turns = TurnStore(around.db, self._reader)
         self._units = SessionUnits(place, around, self._turns, self._note_shown)
         self._missed = True
         self._catching_up = False
@@ -50,7 +51,7 @@ class ShownSession:
     # --- taking in --------------------------------------------------------------------------------------
 
     def take(self, item: e.Feed) -> bool:
-        """Take in what the bus brings; False if something is missing before it: then `catch_up`."""
+        """Take in what the core tells; False if something is missing before it: then `catch_up`."""
         if self._missed:
             if isinstance(item, e.Numbered):
                 self._newest = max(self._newest, item.number)
@@ -71,7 +72,7 @@ class ShownSession:
         return True
 
     def miss(self) -> None:
-        """The bus could not keep everything for us."""
+        """The core could not keep everything for us."""
         self._missed = True
 
     def give_up(self) -> None:
@@ -101,7 +102,7 @@ class ShownSession:
         self._mark(STATUS_SUBJECT, Urgency.STATUS)  # it may have been shown while the core went on
 
     async def _read_back(self) -> None:
-        """Take in what is stored, as far as the core is: what is newer comes by the bus, with the core's state.
+        """Take in what is stored, as far as the core is: what is newer comes live, with the core's state.
 
         All of it: a turn that is shown before events that are not taken in yet would stand before theirs.
         """
@@ -110,7 +111,7 @@ class ShownSession:
             last = max(self._newest, info.last_event)
             if last <= self.seen:
                 return
-            while page := await load_events(self._around.db, self.session_id, after=self.seen, limit=_PAGE):
+            while page := await self._reader.events(self.seen, _PAGE):
                 for event in page:
                     if event.number <= last:
                         self.seen = event.number
@@ -150,7 +151,7 @@ class ShownSession:
 
     async def show_alternative(self, root: str) -> None:
         """Another alternative of the group was chosen."""
-        group = await self._turns.group_of(await load_turn(self._around.db, TurnId(root)))
+        group = await self._turns.group_of(await self._reader.turn_row(root))
         self._mark(subject_of(UnitKind.TURN, group[-1].id), Urgency.PROMPT)
 
     # --- events -----------------------------------------------------------------------------------------
@@ -274,7 +275,7 @@ class ShownSession:
     async def _unit_name(self, subject: str) -> str:
         """The unit that has the posts of `subject`: an ask's card is among the posts of its turn."""
         kind, key = parse_subject(subject)
-        stored = await load_ask(self._around.db, AskId(key)) if kind is UnitKind.ASK else None
+        stored = await self._reader.ask(key) if kind is UnitKind.ASK else None
         turn_id = stored.ask.turn_id if stored is not None else None
         return subject_of(UnitKind.TURN, turn_id) if turn_id is not None else subject
 
@@ -290,9 +291,9 @@ class ShownSession:
         """Show the answers to the same prompt anew; `one` is any of their turns."""
 
         async def mark() -> None:
-            first = await load_turn(self._around.db, TurnId(one))
+            first = await self._reader.turn_row(one)
             if first.alternative_of is not None:
-                first = await load_turn(self._around.db, first.alternative_of)
+                first = await self._reader.turn_row(first.alternative_of)
             for turn in await self._turns.group_of(first):
                 if turn.status is not TurnStatus.QUEUED:
                     self._mark(subject_of(UnitKind.TURN, turn.id), Urgency.FINAL)

@@ -11,11 +11,10 @@ import msgspec
 
 from bot.render import TurnFace
 from bot.rows import load_fact
+from bot.session_reader import SessionReader
 from bot.turn_flow import TurnFlow
-from sessions.bus import Bus
 from sessions.events import BlockAdded, PartialText
-from sessions.model import AskId, AskStatus, SessionId, TurnId, TurnKind, TurnStatus
-from sessions.rows import load_ask, load_asks, load_blocks, load_turn, load_turns
+from sessions.model import AskStatus, TurnKind, TurnStatus
 from sessions.stored import StoredAsk, StoredTurn
 from storage import Database
 
@@ -44,30 +43,32 @@ async def load_picked(db: Database, ask_id: str) -> dict[str, list[str]]:
 
 @dataclass(slots=True)
 class _Held:
-    """A turn in memory. `stale` and `missed` say what must be read again: the row, the blocks."""
+    """A turn in memory. `stale` and `missed` say what must be read again: the row and asks, the blocks.
+
+    `pending` is text that came while the blocks were being read.
+    """
 
     row: StoredTurn | None = None
     flow: TurnFlow | None = None
     stale: bool = True
     missed: bool = True
     asks: dict[str, StoredAsk] = field(default_factory=dict)
-    stale_asks: set[str] = field(default_factory=set)
+    pending: list[PartialText] | None = None
     waiting: str = ""
 
 
 class TurnStore:
     """What is known of a session's turns, for rendering."""
 
-    def __init__(self, db: Database, bus: Bus, session_id: SessionId) -> None:
+    def __init__(self, db: Database, reader: SessionReader) -> None:
         self._db = db
-        self._bus = bus
-        self._session_id = session_id
+        self._reader = reader
         self._held: dict[str, _Held] = {}
         self._asks: dict[str, str] = {}  # ask → turn
 
     async def load_asks(self) -> None:
         """Learn which asks there are, and of which turns."""
-        for stored in await load_asks(self._db, self._session_id):
+        for stored in await self._reader.asks():
             if stored.ask.turn_id is not None:
                 self._asks[stored.ask.id] = stored.ask.turn_id
 
@@ -77,8 +78,7 @@ class TurnStore:
         """Keep the turn in memory; nothing of it is read yet."""
         held = self._held.get(turn_id)
         if held is None:
-            stale_asks = {ask for ask, turn in self._asks.items() if turn == turn_id}
-            held = self._held[turn_id] = _Held(stale_asks=stale_asks)
+            held = self._held[turn_id] = _Held()
         return held
 
     def let_go(self, turn_id: str) -> None:
@@ -98,7 +98,6 @@ class TurnStore:
         """Events may have been missed: read everything again."""
         for held in self._held.values():
             held.stale = held.missed = True
-            held.stale_asks.update(held.asks)
 
     def add_block(self, event: BlockAdded) -> None:
         """Add a block if it is the next one; else all are read again when the turn is asked for."""
@@ -112,11 +111,10 @@ class TurnStore:
     def grow(self, piece: PartialText) -> None:
         """Add text that is being written; what is missing before it is asked for."""
         held = self.hold(piece.turn_id)
-        if held.flow is None or held.missed:
-            return  # comes with the blocks
-        if not held.flow.grow(piece):
-            held.flow.drop_open()
-            self._join_open_text(piece.turn_id, held.flow)
+        if held.pending is not None:
+            held.pending.append(piece)
+        elif held.flow is not None and not held.missed and not held.flow.grow(piece):
+            held.missed = True  # else it comes with the blocks
 
     def ask_changed(self, ask_id: str, turn_id: str | None) -> str | None:
         """An ask was opened, decided or withdrawn; return its turn, if it has one."""
@@ -124,7 +122,7 @@ class TurnStore:
             self._asks[ask_id] = turn_id
         known = self._asks.get(ask_id)
         if known is not None:
-            self.hold(known).stale_asks.add(ask_id)
+            self.hold(known).stale = True
         return known
 
     def set_waiting(self, turn_id: str, sentence: str) -> bool:
@@ -143,7 +141,7 @@ class TurnStore:
 
     async def latest_over(self) -> Sequence[str]:
         """The turns with the last two answers, newest first."""
-        near = await load_turns(self._db, self._session_id, limit=_ALTERNATIVES_AMONG)
+        near = await self._reader.last_turns(_ALTERNATIVES_AMONG)
         return [each.id for each in near if _face_is_over(each) and each.status is not TurnStatus.WITHDRAWN][:2]
 
     # --- faces ------------------------------------------------------------------------------------------
@@ -151,7 +149,7 @@ class TurnStore:
     async def face(self, turn_id: str, work_directory: str) -> TurnFace:
         """The turn as it is to be shown now. Raises `TurnNotFound`."""
         held = self.hold(turn_id)
-        await self._refresh(TurnId(turn_id), held, work_directory)
+        await self._refresh(turn_id, held, work_directory)
         assert held.row is not None
         assert held.flow is not None
         picked = {
@@ -166,36 +164,30 @@ class TurnStore:
             return face
         return await self._among_alternatives(face, work_directory)
 
-    async def _refresh(self, turn_id: TurnId, held: _Held, work_directory: str) -> None:
+    async def _refresh(self, turn_id: str, held: _Held, work_directory: str) -> None:
         while held.stale or held.missed or held.row is None or held.flow is None:
             missed = held.missed or held.flow is None
             held.stale = held.missed = False
             if missed:
-                held.flow = None  # a block that comes meanwhile would be added to what is thrown away
-            held.row = await load_turn(self._db, turn_id)
-            if missed:
-                blocks = await load_blocks(self._db, turn_id)
-                flow = TurnFlow(work_directory)
-                for block in blocks:
-                    flow.add(block)
-                if not held.missed:
-                    self._join_open_text(turn_id, flow)
-                held.flow = flow
-        for ask_id in tuple(held.stale_asks):
-            held.stale_asks.discard(ask_id)
-            stored = await load_ask(self._db, AskId(ask_id))
-            if stored is not None:
-                held.asks[ask_id] = stored
-
-    def _join_open_text(self, turn_id: str, flow: TurnFlow) -> None:
-        for whole in self._bus.partials(self._session_id):
-            if whole.turn_id == turn_id:
-                flow.grow(whole)
+                # A block that comes meanwhile would be added to what is thrown away; text waits.
+                held.flow, held.pending = None, []
+            try:
+                view = await self._reader.turn(turn_id, with_blocks=missed)
+                held.row, held.asks = view.turn, {stored.ask.id: stored for stored in view.asks}
+                if missed:
+                    held.flow = TurnFlow(work_directory)
+                    for block in view.contents:
+                        held.flow.add(block)
+                    for piece in (*view.growing, *(held.pending or ())):
+                        held.missed = held.missed or not held.flow.grow(piece)
+            finally:
+                if missed:
+                    held.pending = None
 
     async def group_of(self, turn: StoredTurn) -> list[StoredTurn]:
         """The alternatives of an answer in order, itself among them; alone if there are none."""
         root = turn.alternative_of or turn.id
-        near = await load_turns(self._db, self._session_id, limit=_ALTERNATIVES_AMONG)
+        near = await self._reader.last_turns(_ALTERNATIVES_AMONG)
         group = [each for each in near if root in (each.id, each.alternative_of)]
         group = [each for each in group if each.status is not TurnStatus.WITHDRAWN]
         return sorted(group, key=lambda each: each.number) if turn.id in {each.id for each in group} else [turn]
@@ -213,7 +205,7 @@ class TurnStore:
         if row is None or row.id == face.turn.id:
             return replace(face, alternatives=ids)
         flow = TurnFlow(work_directory)
-        for block in await load_blocks(self._db, row.id):
+        for block in (await self._reader.turn(row.id)).contents:
             flow.add(block)
         return TurnFace(row, flow, alternatives=ids, posts_of=face.turn.id)
 

@@ -17,14 +17,15 @@ For the other half of the face (commands, clicks, inbox):
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from functools import partial
 from types import TracebackType
 from typing import Self
 
 import discord
 
-from api import Core, GetSession
+from api import Begun, Core, FeedOfAll, GetSession
+from api.access import unchanging
 from bot.actors import VIEWER
 from bot.pace import Pace, Paces
 from bot.posting import Posting
@@ -35,7 +36,6 @@ from bot.shown_session import ShownSession
 from bot.traffic import LoopTimer, Traffic, Urgency
 from bot.transport import DiscordTransport
 from bot.turn_store import chosen_fact, picked_fact
-from sessions.bus import Bus, Subscription
 from sessions.clock import Clock, SystemClock
 from sessions.errors import SessionNotFound
 from sessions.events import Feed
@@ -60,7 +60,6 @@ class View:
         self,
         client: discord.Client,
         core: Core,
-        bus: Bus,
         db: Database,
         *,
         options: ViewOptions | None = None,
@@ -69,7 +68,6 @@ class View:
         clock, options = clock or SystemClock(), options or ViewOptions()
         self._tell_closed = partial(client.dispatch, "channel_closed")
         self._core = core
-        self._bus = bus
         self._db = db
         transport = DiscordTransport(client)
         self._posting = Posting(db, transport, clock)
@@ -77,7 +75,7 @@ class View:
         self._traffic = Traffic(self._timer)
         pace = Pace(options.edit_interval_s, options.first_edits_s, options.typing_interval_s)
         self._paces = Paces(pace, self._traffic, transport.window)
-        self._around = Around(core, bus, db, clock, options, self._mark, self._type, self._spawn)
+        self._around = Around(core, db, clock, options, self._mark, self._type, self._spawn)
         self._sessions: dict[str, ShownSession] = {}
         self._nowhere: dict[str, None] = {}  # sessions without a place
         self._moves = 0
@@ -87,14 +85,15 @@ class View:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._gate = asyncio.Semaphore(_AT_ONCE)
-        self._subscription: Subscription | None = None
+        self._feed: AsyncGenerator[FeedOfAll, None] | None = None
         self._closing = False
         self._started = False
 
     async def __aenter__(self) -> Self:
         """Listen to the core, and bring every place up to date that fell behind (in the background)."""
-        self._subscription = self._bus.subscribe(None)
-        self._spawn("view: listening", self._listen(self._subscription))
+        self._feed = self._core.follow_all(unchanging(VIEWER), None)
+        await anext(self._feed)  # from here on nothing is missed
+        self._spawn("view: listening", self._listen(self._feed))
         self._spawn("view: places behind", self._bring_up_all())
         return self
 
@@ -103,12 +102,12 @@ class View:
     ) -> None:
         """Stop; what is not sent yet is sent by the next start."""
         self._closing = True
-        if self._subscription is not None:
-            self._bus.unsubscribe(self._subscription)
         tasks = [*self._tasks, *self._running.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._feed is not None:
+            await self._feed.aclose()
 
     async def show(self, place: Place) -> None:
         """Show the session of `place` (whose row is stored) from now on; returns at once."""
@@ -163,14 +162,14 @@ class View:
 
     # --- sessions ---------------------------------------------------------------------------------------
 
-    async def _listen(self, subscription: Subscription) -> None:
-        while True:
-            items = await subscription.take()
-            if not items:
+    async def _listen(self, feed: AsyncGenerator[FeedOfAll, None]) -> None:
+        async for change in feed:
+            if isinstance(change, Begun):  # it could not keep everything for us
                 for session in list(self._sessions.values()):
                     session.miss()
                     self._begin(session.session_id)
-            for item in items:
+                continue
+            for item in change.items:
                 self._hear(item)
 
     def _hear(self, item: Feed) -> None:

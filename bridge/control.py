@@ -146,9 +146,11 @@ class _Connection:
                 # Nothing else of this connection is read while a file cannot be stored faster.
                 if (pieces := self._pieces.get(request.id)) is not None:
                     await pieces.put(request.data)
-            case wire.Follow() if len(self._follows) >= _AT_ONCE or request.id in self._follows:
+            case wire.Follow() | wire.FollowAll() if (
+                len(self._follows) >= _AT_ONCE or request.id in self._follows
+            ):
                 await self._refuse(request.id, "This connection follows too many sessions.")
-            case wire.Follow():
+            case wire.Follow() | wire.FollowAll():
                 task = tasks.create_task(self._follow(request), name="control subscription")
                 self._follows[request.id] = task
                 task.add_done_callback(lambda _: self._follows.pop(request.id, None))
@@ -160,6 +162,9 @@ class _Connection:
                     follow.cancel()
             case _:
                 assert_never(request)
+
+    def _can_follow(self, request_id: int) -> bool:
+        return len(self._follows) < _AT_ONCE and request_id not in self._follows
 
     async def _perform(self, request: wire.Perform | wire.May) -> None:
         try:
@@ -207,16 +212,28 @@ class _Connection:
         command: Command[Any] = request.command
         return await self._core.perform(actor, command)
 
-    async def _follow(self, request: wire.Follow) -> None:
-        feed = self._core.follow(self._source(request), request.session_id, request.after)
+    async def _follow(self, request: wire.Follow | wire.FollowAll) -> None:
         try:
-            async with aclosing(feed):
-                async for item in feed:
-                    await self._answers.put(wire.Happened(request.id, item))
+            async with aclosing(self._happening(request)) as messages:
+                async for message in messages:
+                    await self._answers.put(message)
         except Exception as error:
             await self._answers.put(_failed(request.id, error))
 
-    def _source(self, request: wire.Follow) -> ActorSource:
+    async def _happening(
+        self, request: wire.Follow | wire.FollowAll
+    ) -> AsyncGenerator[wire.Happened | wire.HappenedSomewhere, None]:
+        who = self._source(request)
+        if isinstance(request, wire.Follow):
+            async with aclosing(self._core.follow(who, request.session_id, request.after)) as feed:
+                async for item in feed:
+                    yield wire.Happened(request.id, item)
+        else:
+            async with aclosing(self._core.follow_all(who, request.after)) as changes:
+                async for change in changes:
+                    yield wire.HappenedSomewhere(request.id, change)
+
+    def _source(self, request: wire.Follow | wire.FollowAll) -> ActorSource:
         """Who follows: first whom the request names, later whom the client then says."""
         if request.actor is None:
             return unchanging(self._actor)

@@ -9,7 +9,7 @@ from typing import TypeVar, assert_never, cast
 
 import msgspec
 
-from api import AnyCommand, Command, GetFile, PutFile, wire
+from api import AnyCommand, Command, FeedOfAll, GetFile, Position, PutFile, wire
 from api.access import Action, Actor, ActorSource
 from bridge import control_socket
 from bridge.background_task import running
@@ -97,21 +97,35 @@ class ControlClient:
 
     async def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
         """See `api.Core.follow`. On a connection of its own, so that a slow reader delays nothing else."""
+        request = wire.Follow(id=1, session_id=session_id, after=after, actor=await who())
+        async with aclosing(self._followed(request, who)) as happened:
+            async for response in happened:
+                if isinstance(response, wire.Happened):
+                    yield response.feed
+
+    async def follow_all(self, who: ActorSource, after: Position | None) -> AsyncGenerator[FeedOfAll, None]:
+        """See `api.Core.follow_all`. On a connection of its own."""
+        request = wire.FollowAll(id=1, after=after, actor=await who())
+        async with aclosing(self._followed(request, who)) as happened:
+            async for response in happened:
+                if isinstance(response, wire.HappenedSomewhere):
+                    yield response.feed
+
+    async def _followed(
+        self, request: wire.Follow | wire.FollowAll, who: ActorSource
+    ) -> AsyncGenerator[wire.Response, None]:
+        """What comes of `request`; the other side is told who follows whenever it asks."""
         async with _connected_line(self._data_dir) as line:
-            await line.send(wire.Follow(id=1, session_id=session_id, after=after, actor=await who()))
+            await line.send(request)
             async with aclosing(line.responses()) as responses:
                 async for response in responses:
                     match response:
-                        case wire.Happened():
-                            yield response.feed
                         case wire.WhoFollows():
-                            await line.send(wire.Following(id=1, actor=await who()))
+                            await line.send(wire.Following(id=request.id, actor=await who()))
                         case wire.Failed():
                             raise wire.rebuilt(response)
-                        case wire.Hello() | wire.Reply() | wire.Piece():
-                            continue
                         case _:
-                            assert_never(response)
+                            yield response
         raise _lost()
 
     async def _read(self) -> None:
@@ -127,7 +141,7 @@ class ControlClient:
                     answer.set_exception(_lost())
 
     def _hand_over(self, response: wire.Response) -> None:
-        if isinstance(response, wire.Hello | wire.Happened | wire.WhoFollows | wire.Piece):
+        if not isinstance(response, wire.Reply | wire.Failed):
             return
         answer = self._waiting.get(response.id)
         if answer is None or answer.done():

@@ -52,7 +52,7 @@ async def connection(
     def make_face(client: discord.Client) -> Face:
         admin_id = min(settings.admin_user_ids, default=None)
         options = ViewOptions(default_model=settings.claude_model, admin_id=admin_id)
-        views.append(View(client, core.service, core.manager.bus, core.database, options=options))
+        views.append(View(client, core.service, core.database, options=options))
         return _face(core, views[0])
 
     client = BridgeClient(make_face, budget.spend, guild_ready_timeout=guild_ready_timeout)

@@ -1,4 +1,4 @@
-"""The everyday events of all sessions in the log: what the bus tells, as ids, kinds and figures.
+"""The everyday events of all sessions in the log: what the core tells, as ids, kinds and figures.
 
 Never words: no prompt, title, reason, path or tool output. What goes wrong in our own code is logged where it
 happens; this is what went on. How often the same line may come is `log_rates.py`.
@@ -6,20 +6,23 @@ happens; this is what went on. How often the same line may come is `log_rates.py
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from operator import attrgetter
 
 import msgspec
 
+from api import Begun, Core, FeedOfAll
+from api.access import Actor, Role, unchanging
 from bridge.background_task import running
 from sessions import events as e
-from sessions.bus import Bus, Subscription
 from sessions.events import Feed, Numbered
 from sessions.model import TurnStatus
 
 log = logging.getLogger(__name__)
+
+_LOG = Actor("bridge:log", "bridge", Role.ADMIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +54,24 @@ _LINES: Mapping[type[msgspec.Struct], _Line] = {
 
 
 @asynccontextmanager
-async def logging_events(bus: Bus) -> AsyncIterator[None]:
-    """Log the everyday events that `bus` tells of, inside the block."""
-    subscription = bus.subscribe(None)
-    async with running(_log_all(subscription), "event log"):
-        try:
-            yield
-        finally:
-            await asyncio.sleep(0)  # what came last is taken now
-            bus.unsubscribe(subscription)
+async def logging_events(core: Core) -> AsyncIterator[None]:
+    """Log the everyday events that `core` tells of, inside the block."""
+    feed = core.follow_all(unchanging(_LOG), None)
+    async with aclosing(feed):
+        await anext(feed)  # from here on nothing is missed
+        async with running(_log_all(feed), "event log"):
+            try:
+                yield
+            finally:
+                await asyncio.sleep(0)  # what came last is taken now
 
 
-async def _log_all(subscription: Subscription) -> None:
-    while True:
-        items = await subscription.take()
-        if not items:
+async def _log_all(feed: AsyncGenerator[FeedOfAll, None]) -> None:
+    async for change in feed:
+        if isinstance(change, Begun):
             log.warning("events came faster than they were logged")
-        for item in items:
+            continue
+        for item in change.items:
             _log(item)
 
 

@@ -146,16 +146,16 @@ async def _start_core(
         Conversations(child, kept.data_dir / "transcripts"),
         _policy(kept),
     )
+    budget = Budget(settings.user_turns_per_hour, settings.user_dollars_per_day)
+    service = SessionService(ServiceParts(manager, budget, settings.secrets))
     # Entered before the manager and left after it: how sessions are found again and left is logged too.
-    await stack.enter_async_context(logging_events(manager.bus))
+    await stack.enter_async_context(logging_events(service))
     await stack.enter_async_context(manager)
     if not settings.enable_persistence:
         stack.push_async_callback(manager.shutdown, stop_hosts=True)
     with _without_collections():
         await manager.initialize()
     await stack.enter_async_context(running(backend.keep_terminals(), "terminals"))
-    budget = Budget(settings.user_turns_per_hour, settings.user_dollars_per_day)
-    service = SessionService(ServiceParts(manager, budget, settings.secrets))
     return OpenCore(service, manager, database, settings)
 
 

@@ -14,6 +14,7 @@ from api.access import Action, Actor, ActorSource, Role, authorize, may
 from service.administering import administer
 from service.finding import find
 from service.following import follow_session
+from service.following_all import follow_all
 from service.making import make
 from service.managing import manage
 from service.parts import ServiceParts
@@ -59,6 +60,10 @@ class SessionService:
     def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
         """See `api.Core.follow`."""
         return follow_session(self._parts, who, session_id, after)
+
+    def follow_all(self, who: ActorSource, after: c.Position | None) -> AsyncGenerator[c.FeedOfAll, None]:
+        """See `api.Core.follow_all`."""
+        return follow_all(self._parts, who, after)
 
     async def put_file(self, actor: Actor, wish: c.PutFile, content: AsyncIterable[bytes]) -> Attachment:
         """See `api.Core.put_file`."""

@@ -5,12 +5,14 @@ and nobody tells the face when Discord takes a role away.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Protocol
 
 from api.access import Action, ActorSource, Role, authorize
 from service.parts import ServiceParts
 from service.session_info import session_facts
+from sessions.bus import Subscription
 from sessions.errors import NotAllowed
 from sessions.events import Feed, Numbered, SharesChanged
 
@@ -24,22 +26,26 @@ class Permit:
         self._session_id = session_id
         self._known = 0
         self._due = 0.0
+        self._asking = asyncio.Lock()
 
     @property
     def left_s(self) -> float:
         """For how long it holds; 0 or less when it must be renewed."""
         return self._due - asyncio.get_running_loop().time()
 
-    async def renew(self) -> None:
+    async def renew(self, *, if_due: bool = False) -> None:
         """Ask who it is, and whether they may. Raises `NotAllowed`, `SessionNotFound`, and what `who` does."""
-        begun = asyncio.get_running_loop().time()
-        actor = await self._who()
-        if actor.role is Role.NOBODY:
-            raise NotAllowed(Action.VIEW)  # before it is looked for: nobody learns which sessions there are
-        session = await self._parts.manager.get_session(self._session_id)
-        self._known = session.snapshot.next_event - 1
-        authorize(actor, Action.VIEW, await session_facts(session))
-        self._due = begun + self._parts.ask_again_s
+        async with self._asking:
+            if if_due and self.left_s > 0:
+                return
+            begun = asyncio.get_running_loop().time()
+            actor = await self._who()
+            if actor.role is Role.NOBODY:
+                raise NotAllowed(Action.VIEW)  # before it is looked for: nobody learns which sessions there are
+            session = await self._parts.manager.get_session(self._session_id)
+            self._known = session.snapshot.next_event - 1
+            authorize(actor, Action.VIEW, await session_facts(session))
+            self._due = begun + self._parts.ask_again_s
 
     async def hold_for(self, item: Feed) -> None:
         """Renew it before `item` is handed out, if it has run out or `item` changes who may view."""
@@ -48,7 +54,7 @@ class Permit:
             case Numbered(event=SharesChanged(), number=number) if number > self._known:
                 await self.renew()
             case _ if self.left_s <= 0:
-                await self.renew()
+                await self.renew(if_due=True)
             case _:
                 return
 
@@ -59,35 +65,40 @@ async def follow_session(
     """See `api.Core.follow`."""
     permit = Permit(parts, who, session_id)
     await permit.renew()
-    session = await parts.manager.get_session(session_id)
-    feed = parts.manager.bus.batches(session.id, after)
-    async with aclosing(feed), aclosing(_while_permitted(feed, permit)) as batches:
-        async for batch in batches:
+    bus, session = parts.manager.bus, await parts.manager.get_session(session_id)
+    subscription = bus.subscribe(session.id)
+    feed = bus.batches(session.id, after, subscription)
+    async with aclosing(feed), renewed(permit, subscription):
+        async for batch in feed:
             for item in batch:
                 await permit.hold_for(item)
                 yield item
 
 
-async def _while_permitted(
-    feed: AsyncGenerator[Sequence[Feed], None], permit: Permit
-) -> AsyncGenerator[Sequence[Feed], None]:
-    """The batches of `feed`; the permit is renewed also while nothing comes."""
-    coming: asyncio.Task[Sequence[Feed]] | None = None
+class Renewable(Protocol):
+    """What must be renewed in time."""
+
+    @property
+    def left_s(self) -> float: ...
+
+    async def renew(self, *, if_due: bool = False) -> None: ...
+
+
+@asynccontextmanager
+async def renewed(permit: Renewable, subscription: Subscription) -> AsyncIterator[None]:
+    """Renew `permit` in time inside the block, whatever happens. What it raises ends `subscription`."""
+
+    async def keep() -> None:
+        try:
+            while True:
+                await asyncio.sleep(max(0.0, permit.left_s))
+                await permit.renew(if_due=True)
+        except Exception as error:
+            subscription.fail(error)
+
+    keeping = asyncio.create_task(keep(), name="permit")
     try:
-        while True:
-            # Kept across renewals: a step of the feed that is cancelled ends the whole feed.
-            coming = coming or asyncio.create_task(_next(feed), name="followed batch")
-            done, _ = await asyncio.wait([coming], timeout=max(0.0, permit.left_s))
-            if not done:
-                await permit.renew()
-                continue
-            batch, coming = coming.result(), None
-            yield batch
+        yield
     finally:
-        if coming is not None:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
-
-
-async def _next(feed: AsyncGenerator[Sequence[Feed], None]) -> Sequence[Feed]:
-    return await anext(feed)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)

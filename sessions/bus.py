@@ -5,35 +5,52 @@ falls behind its bounded queue loses nothing: it is sent back to the store. Noth
 """
 
 import asyncio
+import itertools
+import uuid
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 
-from sessions.events import Feed, PartialText, TurnEnded
+from sessions.events import Feed, Numbered, PartialText, TurnEnded
 from sessions.model import SessionId, TurnId
 from sessions.rows import load_events
 from storage import Database
 
 QUEUE_LENGTH = 2_000
+RECENT = 10_000
+"""Events of all sessions whose places are remembered, for subscribers that come back."""
 PAGE = 200
 
 PartialReader = Callable[[SessionId], Sequence[PartialText]]
 
 
 class Subscription:
-    """The live end of the stream for one subscriber. `lagged` says that something had to be dropped."""
+    """The live end of the stream for one subscriber, from `position` on. `lagged`: something was dropped."""
 
-    def __init__(self, session_id: SessionId | None) -> None:
+    def __init__(self, session_id: SessionId | None, position: int) -> None:
         self.session_id = session_id
+        self.position = position
         self.lagged = False
         self._items: deque[Feed] = deque()
         self._ready = asyncio.Event()
+        self._error: Exception | None = None
+
+    def lag(self) -> None:
+        """Drop what is queued: the subscriber is to read the store again."""
+        self._items.clear()
+        self.lagged = True
+        self._ready.set()
+
+    def fail(self, error: Exception) -> None:
+        """End the subscription: `take` raises `error` from here on."""
+        self._error = error
+        self._ready.set()
 
     def offer(self, items: Sequence[Feed]) -> None:
         """Queue `items`, or note that the subscriber lags."""
         if len(self._items) + len(items) > QUEUE_LENGTH:
-            self._items.clear()
-            self.lagged = True
+            self.lag()
         else:
             self._items.extend(items)
         self._ready.set()
@@ -41,6 +58,8 @@ class Subscription:
     async def take(self) -> list[Feed]:
         """Wait for items; an empty list means that the subscriber lagged and must read the store again."""
         await self._ready.wait()
+        if self._error is not None:
+            raise self._error
         self._ready.clear()
         if self.lagged:
             self.lagged = False
@@ -59,11 +78,19 @@ class Bus:
         self._partials = partials
         self._of_one: dict[SessionId, set[Subscription]] = {}
         self._of_all: set[Subscription] = set()
+        # Positions count the events of all sessions since the start: of another start they mean nothing.
+        self.run = uuid.uuid4().hex
+        self._position = 0
+        self._recent: deque[tuple[SessionId, int]] = deque(maxlen=RECENT)
 
     def publish(self, session_id: SessionId, items: Sequence[Feed]) -> None:
         """Hand `items` of one session to its subscribers. Call it after the commit, in order."""
         if not items:
             return
+        for item in items:
+            if isinstance(item, Numbered):
+                self._position += 1
+                self._recent.append((session_id, item.number))
         for subscription in self._of_one.get(session_id, ()):
             subscription.offer(items)
         for subscription in self._of_all:
@@ -75,7 +102,7 @@ class Bus:
 
     def subscribe(self, session_id: SessionId | None) -> Subscription:
         """Listen to one session, or to all. Give it back to `unsubscribe`."""
-        subscription = Subscription(session_id)
+        subscription = Subscription(session_id, self._position)
         if session_id is None:
             self._of_all.add(subscription)
         else:
@@ -103,9 +130,11 @@ class Bus:
                 for item in batch:
                     yield item
 
-    async def batches(self, session_id: SessionId, after: int) -> AsyncGenerator[Sequence[Feed], None]:
-        """What `follow` yields, as much at once as there is: waiting costs once a batch, not once an item."""
-        subscription = self.subscribe(session_id)
+    async def batches(
+        self, session_id: SessionId, after: int, subscription: Subscription | None = None
+    ) -> AsyncGenerator[Sequence[Feed], None]:
+        """What `follow` yields, as much at once as there is. `subscription` is given where it may be ended."""
+        subscription = subscription or self.subscribe(session_id)
         seams = _PartialSeams()
         try:
             while True:
@@ -133,6 +162,62 @@ class Bus:
                         yield batch
         finally:
             self.unsubscribe(subscription)
+
+    async def follow_all(self, after: int | None, subscription: Subscription) -> AsyncGenerator["Batch", None]:
+        """What happens in all sessions after position `after`, as it comes; never ends by itself.
+
+        A batch that `begins` has no items: what was before it is not told. Nobody asked for it, it is too long
+        ago, or the subscriber fell behind. Growing text comes as it grows, without its beginning.
+        """
+        position = subscription.position
+        try:
+            missed = self._missed(after, position)
+            if missed is None:
+                yield Batch(position, begins=True)
+            else:
+                async for batch in self._read_back(missed, after or 0, position):
+                    yield batch
+            while True:
+                items = await subscription.take()
+                if items:
+                    position += sum(isinstance(item, Numbered) for item in items)
+                    yield Batch(position, items)
+                else:
+                    position = self._position
+                    yield Batch(position, begins=True)
+        finally:
+            self.unsubscribe(subscription)
+
+    def _missed(self, after: int | None, until: int) -> dict[SessionId, tuple[int, int]] | None:
+        """First and last event of each session between two positions; None if that is not known any more."""
+        oldest = self._position - len(self._recent)
+        if after is None or not oldest <= after <= until:
+            return None
+        missed: dict[SessionId, tuple[int, int]] = {}
+        for session_id, number in itertools.islice(self._recent, after - oldest, until - oldest):
+            first, _ = missed.get(session_id, (number, number))
+            missed[session_id] = (first, number)
+        return missed
+
+    async def _read_back(
+        self, missed: Mapping[SessionId, tuple[int, int]], after: int, position: int
+    ) -> AsyncGenerator["Batch", None]:
+        """Events out of the store. Only the last batch has the new position: who is cut before begins again."""
+        for session_id, (first, last) in missed.items():
+            number = first - 1
+            while number < last and (page := await load_events(self._db, session_id, after=number, limit=PAGE)):
+                yield Batch(after, [each for each in page if each.number <= last])
+                number = page[-1].number
+        yield Batch(position)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some of what happened in all sessions, up to `position`."""
+
+    position: int
+    items: Sequence[Feed] = ()
+    begins: bool = False
 
 
 class _PartialSeams:

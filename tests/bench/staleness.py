@@ -266,7 +266,7 @@ async def of_real_cli(directory: Path, *, rate: int = 6, seconds: float = 12) ->
         parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
         async with running_core(directory / "core", parts) as core, logged_in(fake) as client:
             keep_to_buckets(client)
-            async with View(client, core.service, core.manager.bus, core.db) as view:
+            async with View(client, core.service, core.db) as view:
                 return Staleness.of([await _cli_stream(fake, core, view, rate, seconds)])
 
 

@@ -48,7 +48,7 @@ async def latencies(directory: Path, load: Load) -> list[Figure]:
         fake_discord(FakeDiscord(Settings(latency_s=LATENCY_S))) as fake,
         attached(directory, STREAMS) as manager,
         logged_in(fake) as client,
-        View(client, SessionService(ServiceParts(manager)), manager.bus, manager.db) as view,
+        View(client, SessionService(ServiceParts(manager)), manager.db) as view,
     ):
         await show_all(view, manager, fake)
         with wishes_to(wished):

@@ -66,5 +66,5 @@ async def watched(fake: FakeDiscord, core: Stage, options: ViewOptions = FAST) -
     """A view on `core`, through a client of its own."""
     async with logged_in(fake) as client:
         keep_to_buckets(client)
-        async with View(client, core, core.bus, core.db, options=options, clock=core.clock) as view:
+        async with View(client, core, core.db, options=options, clock=core.clock) as view:
             yield view

@@ -11,12 +11,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from api import Command, GetFile, GetSession, PutFile
+from api import (
+    Asks,
+    Begun,
+    Changes,
+    Command,
+    FeedOfAll,
+    GetFile,
+    GetSession,
+    Position,
+    PutFile,
+    ReadAsk,
+    ReadAsks,
+    ReadEvents,
+    ReadTurn,
+    ReadTurns,
+    SessionCommand,
+)
 from api.access import Action, Actor, ActorSource
 from bot.rows import Place, insert_place, load_place
 from bot.scopes import SessionScope
 from bridge.schema import schema
 from service.session_info import info_of
+from service.transcript import event_page, turn_page, turn_view
 from sessions import events as e
 from sessions.bus import Bus
 from sessions.clock import SystemClock
@@ -37,7 +54,7 @@ from sessions.model import (
     TurnKind,
     TurnStatus,
 )
-from sessions.rows import load_snapshot
+from sessions.rows import load_ask, load_asks, load_snapshot
 from sessions.state import Snapshot
 from storage import Database
 
@@ -163,7 +180,9 @@ class Stage:
     def __init__(self, db: Database, clock: Clock) -> None:
         self.db = db
         self.clock = clock
-        self.bus = Bus(db, lambda session_id: self.sessions[session_id].partials())
+        self.bus = Bus(
+            db, lambda session_id: self.sessions[session_id].partials() if session_id in self.sessions else ()
+        )
         self.sessions: dict[str, Actors] = {}
 
     async def session(
@@ -220,11 +239,38 @@ class Stage:
     # --- Core -------------------------------------------------------------------------------------------
 
     async def perform(self, _: Actor, command: Command[Any]) -> Any:
-        assert isinstance(command, GetSession)
+        assert isinstance(command, SessionCommand)
         actors = self.sessions.get(command.session_id)
-        if actors is None:
+        if isinstance(command, GetSession) and actors is None:
             raise SessionNotFound(command.session_id)
-        return info_of(actors.snapshot)
+        return await self._read(SessionId(command.session_id), actors, command)
+
+    async def _read(self, session_id: SessionId, actors: Actors | None, command: Command[Any]) -> Any:
+        """What the service does for reading commands, without a session behind it."""
+        match command:
+            case GetSession():
+                assert actors is not None
+                return info_of(actors.snapshot)
+            case ReadTurn():
+                return await turn_view(self.db, self.bus, session_id, command)
+            case ReadTurns():
+                return await turn_page(self.db, self.bus, session_id, command)
+            case ReadEvents():
+                return await event_page(self.db, session_id, command)
+            case ReadAsks():
+                return Asks(tuple(await load_asks(self.db, session_id)))
+            case ReadAsk():
+                stored = await load_ask(self.db, AskId(command.ask_id))
+                if stored is None:
+                    raise SessionNotFound(command.ask_id)
+                return stored
+            case _:
+                raise NotImplementedError(command)
+
+    async def follow_all(self, who: ActorSource, after: Position | None) -> AsyncGenerator[FeedOfAll, None]:
+        async for batch in self.bus.follow_all(None, self.bus.subscribe(None)):
+            as_of = Position(self.bus.run, batch.position)
+            yield Begun(as_of) if batch.begins else Changes(as_of, tuple(batch.items))
 
     async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
         return True

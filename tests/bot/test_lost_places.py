@@ -23,7 +23,7 @@ async def all_of_it(fake: FakeDiscord, core: RunningCore, town: Town) -> AsyncIt
     views: list[View] = []
 
     def make_view(client: BridgeClient) -> View:
-        views.append(View(client, core.service, core.manager.bus, core.db, options=FAST))
+        views.append(View(client, core.service, core.db, options=FAST))
         return views[0]
 
     async with ways_in(fake, core, town, make_view=make_view) as ways, views[0]:

@@ -116,7 +116,7 @@ async def test_what_happened_in_between_comes_in_its_order(patient: FakeDiscord,
 
 async def test_a_view_that_is_never_entered_keeps_nothing(patient: FakeDiscord, tmp_path: Path) -> None:
     async with stage(tmp_path) as core, logged_in(patient) as client:
-        View(client, core, core.bus, core.db)
+        View(client, core, core.db)
         assert not core.bus._of_all
 
 
@@ -510,7 +510,7 @@ async def test_a_place_that_is_stored_while_the_session_is_looked_for_is_shown(
             await r.thread.wait_for_message(ANSWER)
 
 
-@pytest.mark.parametrize("cut", ["bot.view.load_place", "bot.shown_session.load_events"])
+@pytest.mark.parametrize("cut", ["bot.view.load_place", "bot.session_reader.SessionReader.events"])
 async def test_a_session_that_is_brought_elsewhere_while_it_is_read_back_is_shown_there_alone(
     patient: FakeDiscord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: str
 ) -> None:

@@ -44,7 +44,7 @@ class Show:
 async def watching(fake: FakeDiscord, core: RunningCore, options: ViewOptions = FAST) -> AsyncIterator[View]:
     async with (
         logged_in(fake) as client,
-        View(client, core.service, core.manager.bus, core.db, options=options) as view,
+        View(client, core.service, core.db, options=options) as view,
     ):
         yield view
 

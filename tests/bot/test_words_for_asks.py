@@ -34,7 +34,7 @@ async def seen(fake: FakeDiscord, core: RunningCore, town: Town) -> AsyncIterato
 
     def make_view(client: BridgeClient) -> View:
         options = ViewOptions(queue_post_after_s=0.0)
-        views.append(View(client, core.service, core.manager.bus, core.db, options=options))
+        views.append(View(client, core.service, core.db, options=options))
         return views[0]
 
     async with ways_in(fake, core, town, make_view=make_view) as ways, views[0]:

@@ -22,7 +22,7 @@ async def main(directory: Path, channel_id: int, owner_id: int, text: str) -> No
         await client.login("fake-token")
         known = await core.db.read_one("SELECT id FROM sessions")
         session = await core.again(str(known[0])) if known is not None else None
-        async with View(client, core, core.bus, core.db, options=FAST) as view:
+        async with View(client, core, core.db, options=FAST) as view:
             if session is None:
                 session = await core.session(channel_id, owner_id)
                 await view.show(await core.place(session.id))

@@ -32,7 +32,7 @@ async def test_the_life_of_a_session_is_told_by_ids_without_a_word(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with running_core(tmp_path) as core, logging_events(core.manager.bus):
+    async with running_core(tmp_path) as core, logging_events(core.service):
         session = await core.session()
         await core.say(session, "demo:bash touch SENTINEL demo:text SENTINEL")
         asked = await reached(session, lambda snapshot: bool(snapshot.asks))

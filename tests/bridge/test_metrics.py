@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 import pytest
 from aiohttp import ClientSession
 
-from api import Command, GetFile, PutFile, ReadStatistics, Statistics, Totals, UsageRow
+from api import Command, FeedOfAll, GetFile, Position, PutFile, ReadStatistics, Statistics, Totals, UsageRow
 from api.access import Action, Actor, ActorSource
 from bridge.metrics import CONTENT_TYPE, exposition, keep_file, serving
 from sessions.errors import SessionError
@@ -52,6 +52,9 @@ class Figures:
         raise NotImplementedError
 
     def get_file(self, actor: Actor, wish: GetFile) -> AsyncGenerator[bytes, None]:
+        raise NotImplementedError
+
+    def follow_all(self, who: ActorSource, after: Position | None) -> AsyncGenerator[FeedOfAll, None]:
         raise NotImplementedError
 
     def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:

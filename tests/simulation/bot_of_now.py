@@ -86,9 +86,7 @@ class BotOfNow:
         )
 
     def _face(self, client: discord.Client, database: Database) -> Face:
-        self.view = View(
-            client, self.service, self.manager.bus, database, options=ViewOptions(), clock=self.clock
-        )
+        self.view = View(client, self.service, database, options=ViewOptions(), clock=self.clock)
 
         return Face(
             core=self.service,

@@ -69,7 +69,10 @@ class ListProjects(Command[Names], frozen=True, tag="list_projects"):
 
 
 class FoundConversation(msgspec.Struct, frozen=True):
-    """A conversation that was begun outside the bridge."""
+    """A conversation that was begun outside the bridge.
+
+    `directory_is_gone`: it can go on in another project only.
+    """
 
     conversation_id: str
     title: str
@@ -77,6 +80,7 @@ class FoundConversation(msgspec.Struct, frozen=True):
     directory_name: str
     size_bytes: int
     updated_ms: int
+    directory_is_gone: bool = False
 
 
 class FoundConversations(msgspec.Struct, frozen=True):

@@ -55,6 +55,7 @@ class ImportSession(Command[SessionInfo], frozen=True, tag="import_session", kw_
 class AdoptConversation(Command[SessionInfo], frozen=True, tag="adopt_conversation", kw_only=True):
     """A session of the actor's that takes a conversation over; it must lie in the workspace.
 
+    With `project` it goes on there: for one whose directory was renamed, or lies elsewhere.
     Raises `SessionNotFound` if there is none to take, `WorkDirectoryRefused`, `PlaceTaken`.
     """
 
@@ -63,6 +64,7 @@ class AdoptConversation(Command[SessionInfo], frozen=True, tag="adopt_conversati
     channel_id: str
     conversation_id: str
     key: str = ""
+    project: str = ""
 
 
 MakingCommand = CreateSession | GetOrCreateSession | ImportSession | AdoptConversation

@@ -57,6 +57,17 @@ class Rename(SessionCommand[SessionInfo], frozen=True, tag="rename", kw_only=Tru
     title: str
 
 
+class MoveSession(SessionCommand[SessionInfo], frozen=True, tag="move_session", kw_only=True):
+    """Let the session work in another project from its next prompt on; its conversation is kept.
+
+    Claude is told once that paths have changed. Raises `WorkDirectoryRefused`, `IllegalMove` while a turn runs.
+    """
+
+    action = Action.MANAGE
+    reply = SessionInfo
+    project: str
+
+
 class Pin(SessionCommand[SessionInfo], frozen=True, tag="pin", kw_only=True):
     """Put the session first in lists and keep it from being archived, or take the pin away."""
 
@@ -126,6 +137,7 @@ ManagingCommand = (
     | SetModel
     | SetMode
     | Rename
+    | MoveSession
     | Pin
     | EndLeftRunning
     | Share

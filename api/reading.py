@@ -13,7 +13,6 @@ from sessions.model import (
     ExportFormat,
     LeftProcess,
     Lifecycle,
-    Limit,
     PermissionMode,
     Schedule,
     SessionId,
@@ -22,12 +21,14 @@ from sessions.model import (
     TurnId,
 )
 from sessions.stored import StoredAsk, StoredTurn
+from sessions.troubles import Limit
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
     """A session as faces show it. `place_in_line` counts sessions that get a process first.
 
-    `limit` is the usage limit that blocks it, `other_model` one that works meanwhile, empty if none does.
+    `project_is_gone`: its directory was not there at the last start. `limit` is the usage limit that blocks it,
+    `other_model` one that works meanwhile, empty if none does.
     `list_price_usd` is the part of `cost_usd` that no API key paid: it is no bill. `left_running` is what
     Claude's tools started and left; `EndLeftRunning` ends it. `promised` is what Claude will do by itself while
     it has a process, each with its next time.
@@ -68,6 +69,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     promised: tuple[Schedule, ...] = ()
     terminal_hint: str = ""
     place_in_line: int | None = None
+    project_is_gone: bool = False
     limit: Limit | None = None
     other_model: str = ""
 

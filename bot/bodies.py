@@ -20,6 +20,7 @@ class Verb(StrEnum):
     BRANCH = "branch"
     MODEL = "model"
     USE_MODEL = "use_model"
+    MOVE = "move"
     TRY_NOW = "try_now"
     EXPORT = "export"
     FILES = "files"

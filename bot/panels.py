@@ -79,6 +79,20 @@ def model_panel(info: SessionInfo, models: Sequence[str]) -> Card:
     return Card((f"The model is {model_words(info.model)}.",), (choice,))
 
 
+def project_panel(info: SessionInfo, projects: Sequence[str]) -> Card:
+    """The choice of the project that a session goes on in."""
+    options = tuple(Option(one_line(name, 100), name) for name in projects if len(name) <= 100)[:25]
+    gone = "Its directory is not there any more. " if info.project_is_gone else ""
+    if not options:
+        return Card(
+            (f"{gone}There is no project to go on in. Make a directory for one, or use `/session move`.",)
+        )
+    choice = Select(Control(Verb.MOVE, info.id, "", "set"), "Choose a project", options)
+    return Card(
+        (f"{gone}The session goes on in the project that you choose; its conversation is kept.",), (choice,)
+    )
+
+
 def queue_card(info: SessionInfo, turns: Sequence[StoredTurn]) -> Card:
     """The prompts that wait, with a Cancel for each of the first five."""
     if not turns:

@@ -70,6 +70,8 @@ def _context_share(info: SessionInfo) -> float:
 
 def _what_blocks(info: SessionInfo) -> tuple[Row, ...]:
     """The one button for what keeps somebody from going on; none as long as all goes well."""
+    if info.project_is_gone and info.lifecycle is Lifecycle.FAILED:
+        return ((Button(Control(Verb.MOVE, info.id), "Move to another project"),),)
     match info.blocker:
         case Blocker.USAGE_LIMIT:
             return ((Button(Control(Verb.MODEL, info.id), "Other model"),),)
@@ -220,7 +222,9 @@ def _project(opened: Opened) -> Part:
     name = escape_inline(info.project or info.work_directory_name, 80) or "its own directory"
     branch = f" · branch {escape_inline(place.branch, 60)}" if place.branch else ""
     commit = [f"-# Last commit: {escape_inline(place.commit, 90)}"] if place.commit else []
-    return Part([f"Project: {name}{branch}", *commit])
+    can_move = Action.MANAGE in opened.may and info.lifecycle in (Lifecycle.PARKED, Lifecycle.FAILED)
+    buttons = (opened.button(Verb.MOVE, "Move"),) if can_move else ()
+    return Part([f"Project: {name}{branch}", *commit], buttons)
 
 
 def _trust(opened: Opened) -> Part:

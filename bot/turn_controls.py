@@ -10,6 +10,8 @@ from api import (
     FilesChanged,
     GetSession,
     Interrupt,
+    ListProjects,
+    MoveSession,
     ReadTurn,
     ReadTurns,
     Regenerate,
@@ -29,7 +31,7 @@ from bot.face import Face
 from bot.markdown.cards import escape_inline
 from bot.opening import Opener, Spot
 from bot.outgoing_files import written_files
-from bot.panels import details_file, model_panel
+from bot.panels import details_file, model_panel, project_panel
 from bot.rows import Place, insert_controls, load_fact, load_place
 from bot.turn_store import chosen_fact
 from bot.wording import counted, model_words, size
@@ -67,6 +69,8 @@ class TurnControls:
                 await self.branch(reply, session_id, turn_id or None)
             case Verb.MODEL:
                 await self._model(reply, session_id, values)
+            case Verb.MOVE:
+                await self._move(reply, session_id, values)
             case Verb.USE_MODEL:
                 await self._model(reply, session_id, (control.detail,))
             case Verb.TRY_NOW:
@@ -235,6 +239,21 @@ class TurnControls:
         await reply.will_update()
         changed = await self._face.core.perform(reply.actor, SetModel(session_id=session_id, model=values[0]))
         await reply.update(Card((f"The model is {model_words(changed.model)} from the next turn on.",)))
+
+    async def _move(self, reply: Reply, session_id: str, values: tuple[str, ...]) -> None:
+        if not values:
+            await self._face.check(reply.actor, Action.MANAGE, session_id)
+            info = await self._face.core.perform(reply.actor, GetSession(session_id=session_id))
+            projects = (await self._face.core.perform(reply.actor, ListProjects())).names
+            body = project_panel(info, projects)
+            await self._face.db.write(insert_controls(body))
+            await reply.say(body)
+            return
+        await reply.will_update()
+        moved = await self._face.core.perform(
+            reply.actor, MoveSession(session_id=session_id, project=values[0])
+        )
+        await reply.update(Card((f"The session goes on in {escape_inline(moved.project, 80)}.",)))
 
     async def _files(self, reply: Reply, session_id: str, turn_id: str) -> None:
         await self._face.check(reply.actor, Action.PROMPT, session_id)

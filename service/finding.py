@@ -62,4 +62,5 @@ def _found(conversation: StoredConversation) -> c.FoundConversation:
         directory_name=Path(conversation.cwd).name,
         size_bytes=conversation.size_bytes,
         updated_ms=conversation.updated_at_ms,
+        directory_is_gone=not Path(conversation.cwd).is_dir(),
     )

@@ -29,7 +29,7 @@ async def _made(manager: SessionManager, actor: Actor, command: c.MakingCommand)
             wish = NewSession(actor.user_id, command.channel_id, key=command.key, project=command.project)
             return await manager.maker.from_archive(command.data, wish)
         case c.AdoptConversation():
-            wish = NewSession(actor.user_id, command.channel_id, key=command.key)
+            wish = NewSession(actor.user_id, command.channel_id, key=command.key, project=command.project)
             return await manager.maker.adopt(command.conversation_id, wish)
         case _:
             assert_never(command)

@@ -1,5 +1,6 @@
 """Carries out the commands of `api/managing.py`."""
 
+import asyncio
 from typing import assert_never
 
 import api as c
@@ -12,6 +13,7 @@ from sessions.manager import SessionManager
 from sessions.model import TurnId
 from sessions.session import Session
 from sessions.session_maker import NewSession
+from sessions.work_directory import open_project
 
 
 async def manage(parts: ServiceParts, session: Session, actor: Actor, command: c.ManagingCommand) -> object:
@@ -29,6 +31,10 @@ async def manage(parts: ServiceParts, session: Session, actor: Actor, command: c
             return session_info(manager, session)
         case c.Rename():
             await session.rename(command.title)
+            return session_info(manager, session)
+        case c.MoveSession():
+            directory = await asyncio.to_thread(open_project, command.project, manager.policy.workspace_root)
+            await session.move(command.project, str(directory))
             return session_info(manager, session)
         case c.Pin():
             async with session.change() as draft:

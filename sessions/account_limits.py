@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from sessions import events as e
-from sessions.model import Activity, Blocker, Limit, LimitState, LimitWindow, Payer, TurnStatus
+from sessions.model import Activity, Blocker, Payer, TurnStatus
 from sessions.state import Snapshot
 from sessions.topics import Topic
+from sessions.troubles import Limit, LimitState, LimitWindow
 from sessions.usage_limits import blocks
 
 UNKNOWN_MS = 15 * 60 * 1000

@@ -69,7 +69,9 @@ class Driver(Protocol):
         """What a printed line means; never raises."""
         ...
 
-    def prompt(self, prompt_uuid: str, text: str, kind: TurnKind, images: Sequence[ImageFile]) -> bytes:
+    def prompt(
+        self, prompt_uuid: str, text: str, kind: TurnKind, images: Sequence[ImageFile], note: str = ""
+    ) -> bytes:
         """A prompt (user text, no expansion) or one of Claude's own commands (`/name arguments`).
 
         Raises `BadLaunch` for a command that must not be sent.

@@ -116,12 +116,13 @@ class LimitReached(SessionError):
 
 
 class WorkDirectoryRefused(SessionError):
-    """The work directory does not exist or lies outside the workspace."""
+    """The work directory does not exist (`is_gone`) or lies outside the workspace."""
 
-    def __init__(self, name: str, reason: str) -> None:
+    def __init__(self, name: str, reason: str, *, is_gone: bool = False) -> None:
         super().__init__(f"The project “{name}” cannot be used: {reason}.")
         self.name = name
         self.reason = reason
+        self.is_gone = is_gone
 
 
 class FileRefused(SessionError):

@@ -15,9 +15,7 @@ from sessions.model import (
     Block,
     Blocker,
     Decision,
-    Failure,
     Lifecycle,
-    Limit,
     Payer,
     PermissionMode,
     SessionId,
@@ -34,6 +32,7 @@ from sessions.process_events import HostStarted as HostStarted  # noqa: PLC0414 
 from sessions.process_events import LeftRunningChanged as LeftRunningChanged  # noqa: PLC0414 (handed on)
 from sessions.process_events import SchedulesChanged as SchedulesChanged  # noqa: PLC0414 (handed on)
 from sessions.topics import Topic
+from sessions.troubles import Failure, Limit
 
 
 class SessionCreated(msgspec.Struct, frozen=True, tag="session_created"):
@@ -99,6 +98,14 @@ class ConversationChanged(msgspec.Struct, frozen=True, tag="conversation_changed
 
     conversation_id: str
     cause: str
+
+
+class Moved(msgspec.Struct, frozen=True, tag="moved"):
+    """The session works in another directory from here on; its history names files below `moved_from`."""
+
+    project: str
+    work_directory: str
+    moved_from: str
 
 
 class TurnQueued(msgspec.Struct, frozen=True, tag="turn_queued"):
@@ -363,6 +370,7 @@ Event = (
     | HostEnded
     | Branched
     | ConversationChanged
+    | Moved
     | TurnQueued
     | Imported
     | TurnElsewhere

@@ -5,8 +5,9 @@ The sentences are in `api/words/failures.py`.
 
 from sessions.claude.api_message import Told, cleaned, told_by
 from sessions.claude.lines import ApiRetry, AssistantBlocks, StatusChanged, TextBlock, TurnResult
-from sessions.model import Blocker, Failure, FailureKind, Payer, Retry, TurnKind
+from sessions.model import Blocker, Payer, TurnKind
 from sessions.state import RunningTurn, Snapshot
+from sessions.troubles import Failure, FailureKind, Retry
 
 _K = FailureKind
 

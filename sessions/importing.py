@@ -58,9 +58,16 @@ async def fill_from_archive(session: SessionPort, created: e.SessionCreated, arc
 
 
 async def fill_from_transcript(
-    session: SessionPort, created: e.SessionCreated, conversation_id: str, turns: list[ReadTurn]
+    session: SessionPort,
+    created: e.SessionCreated,
+    conversation_id: str,
+    turns: list[ReadTurn],
+    came_from: str = "",
 ) -> None:
-    """Write what `turns` tell of a conversation begun elsewhere into the new `session`, which takes it over."""
+    """Write what `turns` tell of a conversation begun elsewhere into the new `session`, which takes it over.
+
+    `came_from` is the directory that it was in, if it goes on in another one.
+    """
     at_ms = session.around.clock.now_ms()
     stored = [
         ArchivedTurn(_stored(session.id, conversation_id, number, turn, at_ms), _blocks(turn))
@@ -69,6 +76,8 @@ async def fill_from_transcript(
     async with session.change(new_session=True) as draft:
         draft.add(created)
         draft.add(e.ConversationChanged(conversation_id, "adopt"))
+        if came_from:
+            draft.add(e.Moved(created.project, created.work_directory, came_from))
         last_prompts = (turn.prompt_uuid for turn in reversed(turns) if turn.prompt_uuid)
         _add_turns(draft, "transcript", stored, next(last_prompts, ""))
 

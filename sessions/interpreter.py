@@ -19,10 +19,6 @@ from sessions.model import (
     AskId,
     Block,
     Blocker,
-    Failure,
-    FailureKind,
-    Limit,
-    LimitState,
     Note,
     Payer,
     PermissionMode,
@@ -35,6 +31,7 @@ from sessions.model import (
 )
 from sessions.state import RunningTurn, Snapshot
 from sessions.topics import Topic
+from sessions.troubles import Failure, FailureKind, Limit, LimitState
 from sessions.usage_limits import limit_of
 
 

@@ -60,38 +60,6 @@ class Blocker(StrEnum):
     NO_PROGRESS = "no_progress"
 
 
-class LimitWindow(StrEnum):
-    """Which of an account's limits; the values are the CLI's names."""
-
-    FIVE_HOUR = "five_hour"
-    WEEKLY = "seven_day"
-    EXTRA = "overage"
-    OTHER = "other"
-
-
-class LimitState(StrEnum):
-    """How a limit stands."""
-
-    OPEN = "open"
-    NEAR = "near"
-    REACHED = "reached"
-    EXTRA_USAGE = "extra_usage"
-    """Reached, and the request was served: extra usage is spent."""
-
-
-class Limit(msgspec.Struct, frozen=True):
-    """A usage limit of the account. `family` is the family of models that it is for, empty if for all.
-
-    `until_ms` is when it opens again, or when a new window begins; `share` is how much of it is used, 0 to 1.
-    """
-
-    window: LimitWindow
-    state: LimitState
-    family: str = ""
-    until_ms: int | None = None
-    share: float | None = None
-
-
 class Payer(StrEnum):
     """How a turn is paid for, as far as the CLI tells."""
 
@@ -99,66 +67,6 @@ class Payer(StrEnum):
     """With an API key: its dollars are billed."""
     LOGIN = "login"
     """A subscription; or a gateway or cloud that bills by prices of its own. Dollars are list prices."""
-
-
-class FailureKind(StrEnum):
-    """Why Claude did not finish a turn. Each is a `Topic` too; the words are in `api/words/failures.py`."""
-
-    LOGIN = "login"
-    FORBIDDEN = "forbidden"
-    """Refused with 403: by the API, or by a proxy on the way."""
-    ORGANIZATION = "organization"
-    """The organization allows no subscription in Claude Code."""
-    ORGANIZATION_DISABLED = "organization_disabled"
-    ACCOUNT_ON_HOLD = "account_on_hold"
-    VERIFICATION = "verification"
-    CLOUD_LOGIN = "cloud_login"
-    BILLING = "billing"
-    SPENDING_LIMIT = "spending_limit"
-    """The organization's own limit on what its API key may spend."""
-    USAGE_LIMIT = "usage_limit_reached"
-    RATE_LIMITED = "rate_limited"
-    OVERLOADED = "overloaded"
-    SERVER_ERROR = "server_error"
-    CONNECTION = "connection"
-    MODEL_UNKNOWN = "model_unknown"
-    CONTEXT_FULL = "context_full"
-    TOO_LARGE = "too_large"
-    FILE_REFUSED = "file_refused"
-    """A picture or document in the conversation cannot be read."""
-    CONTENT_FILTERED = "content_filtered"
-    OUTPUT_LIMIT = "output_limit"
-    TURN_LIMIT = "turn_limit"
-    BUDGET = "claude_budget"
-    NOT_COMPACTED = "not_compacted"
-    REFUSED = "refused"
-    """The API calls the request wrong (400, or another status that we do not know)."""
-    STUCK = "stuck"
-    """The API has refused several turns in a row: the conversation itself is what it refuses."""
-    UNKNOWN = "turn_failed"
-
-
-class Retry(msgspec.Struct, frozen=True):
-    """A request is tried again in `pause_s` seconds, as try `attempt` of `attempts`."""
-
-    attempt: int
-    attempts: int
-    pause_s: int
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """What went wrong at Claude's side. `reported` is the CLI's own kind, `detail` the API's message, cleaned.
-
-    `uses_key`: an API key pays, so nobody has to log in. `last_good` is the last turn that was done, or empty.
-    """
-
-    kind: FailureKind
-    status: int | None = None
-    reported: str = ""
-    detail: str = ""
-    uses_key: bool = False
-    last_good: str = ""
-    retry: Retry | None = None
 
 
 class TurnKind(StrEnum):

@@ -33,9 +33,10 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """There never was a program; `why` is a sentence."""
+    """There never was a program; `why` is a sentence, told under `topic`."""
 
     why: str
+    topic: Topic = Topic.START_FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ def _notice(end: ProcessEnd, wished: Departure | None) -> Sequence[e.Noticed]:
         case Exited() if end.trouble:
             return (e.Noticed(Topic.PROCESS_ENDED, end.trouble),)
         case NotStarted() if wished is None:
-            return (e.Noticed(Topic.START_FAILED, end.why),)
+            return (e.Noticed(end.topic, end.why),)
         case Outlived():
             return (e.Noticed(Topic.PROCESS_STUCK, _sentence(end)),)
         case Broken():

@@ -42,7 +42,11 @@ async def launch_and_stay(session: Session) -> bool:
         return True
     try:
         host = await until_stored(partial(_launch, session, number, continues=continues))
-    except (ClaudeError, ClaudeUnavailable, WorkDirectoryRefused) as error:
+    except WorkDirectoryRefused as error:
+        topic = Topic.PROJECT_GONE if error.is_gone else Topic.START_FAILED
+        await until_stored(partial(session.record_end, NotStarted(str(error), topic)))
+        return False
+    except (ClaudeError, ClaudeUnavailable) as error:
         await until_stored(partial(session.record_end, NotStarted(str(error))))
         return False
     except LaunchRefused as error:

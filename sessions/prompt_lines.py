@@ -8,6 +8,7 @@ from pathlib import Path
 from sessions import rows
 from sessions.driver import ImageFile
 from sessions.model import Attachment, TurnId
+from sessions.moving import note_of_move
 from sessions.session_port import SessionPort
 
 IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
@@ -18,7 +19,8 @@ async def prompt_line(session: SessionPort, turn_id: TurnId) -> bytes:
     turn = await rows.load_turn(session.around.db, turn_id)
     root = Path(session.snapshot.work_directory)
     images = await asyncio.to_thread(_read_images, root, turn.attachments)
-    return session.around.driver.prompt(turn.prompt_uuid, turn.prompt, turn.kind, images)
+    note = note_of_move(session.snapshot.moved_from, session.snapshot.work_directory)
+    return session.around.driver.prompt(turn.prompt_uuid, turn.prompt, turn.kind, images, note)
 
 
 def _read_images(root: Path, attachments: Sequence[Attachment]) -> list[ImageFile]:

@@ -388,6 +388,22 @@ class Session:
             if draft.snapshot.mode is not mode:
                 draft.add(e.ModeChanged(mode))
 
+    async def move(self, project: str, work_directory: str) -> None:
+        """Work in another directory from the next process on; the conversation is kept, and what waits goes on.
+
+        Raises `IllegalMove` while a turn runs, or if the session has ended.
+        """
+        self.refuse_if_ended("Moving")
+        if self.snapshot.running is not None:
+            raise IllegalMove("Moving", "busy")
+        await self.park("it moves to another project")
+        async with self.change() as draft:
+            if draft.snapshot.holds_slot:
+                raise IllegalMove("Moving", "busy")
+            if draft.snapshot.work_directory != work_directory:
+                draft.add(e.Moved(project, work_directory, draft.snapshot.work_directory))
+        self.want_process()
+
     async def rename(self, title: str) -> None:
         """Name the session; a name that a person gave stays."""
         async with self.change() as draft:

@@ -113,12 +113,16 @@ class SessionMaker:
         if conversation_id not in free:
             raise SessionNotFound(conversation_id)
         conversation = free[conversation_id]
-        directory = check_work_directory(Path(conversation.cwd), self._around.workspace_root)
+        if wish.project:
+            directory = Path(await self._project(wish))
+        else:
+            directory = check_work_directory(Path(conversation.cwd), self._around.workspace_root)
         turns = await asyncio.to_thread(self._around.conversations.turns_after, conversation_id, directory)
         titled = replace(wish, title=wish.title or conversation.title or conversation.first_prompt)
         created = self._created(titled, str(directory))
         async with self._making(wish) as session:
-            await fill_from_transcript(session, created, conversation_id, turns)
+            came_from = conversation.cwd if wish.project and conversation.cwd != str(directory) else ""
+            await fill_from_transcript(session, created, conversation_id, turns, came_from)
         return session
 
     @asynccontextmanager

@@ -11,10 +11,8 @@ from sessions.model import (
     Activity,
     AskId,
     Blocker,
-    Failure,
     LeftProcess,
     Lifecycle,
-    Limit,
     Payer,
     PermissionMode,
     Schedule,
@@ -24,6 +22,7 @@ from sessions.model import (
     TurnId,
     TurnKind,
 )
+from sessions.troubles import Failure, Limit
 
 HOLDS_SLOT = frozenset({Lifecycle.STARTING, Lifecycle.LIVE, Lifecycle.STOPPING})
 
@@ -118,6 +117,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     limit: Limit | None = None
     limit_until_ms: int = 0
     extra_usage_until_ms: int | None = 0
+    moved_from: tuple[str, ...] = ()
+    project_is_gone: bool = False
     refused_turns: int = 0
     last_good_turn: str = ""
     created_ms: int = 0

@@ -6,17 +6,11 @@ from msgspec.structs import replace
 
 from sessions import events as e
 from sessions.errors import IllegalMove
-from sessions.model import (
-    Activity,
-    FailureKind,
-    Lifecycle,
-    TurnId,
-    TurnKind,
-    TurnStatus,
-)
+from sessions.model import Activity, Lifecycle, TurnId, TurnKind, TurnStatus
 from sessions.process_events import ProcessEvent
 from sessions.snapshot import HOLDS_SLOT, OpenAsk, QueuedTurn, RunningTurn, Snapshot
 from sessions.topics import Topic
+from sessions.troubles import FailureKind
 
 __all__ = ["LEGAL_MOVES", "OpenAsk", "QueuedTurn", "RunningTurn", "Snapshot", "apply"]
 
@@ -61,6 +55,14 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return replace(numbered, fork_conversation=event.conversation_id, fork_uuid=event.last_uuid)
         case e.ConversationChanged():
             return _conversation_changed(numbered, event)
+        case e.Moved():
+            return replace(
+                numbered,
+                project=event.project,
+                work_directory=event.work_directory,
+                moved_from=(*snapshot.moved_from, event.moved_from),
+                project_is_gone=False,
+            )
         case e.TurnQueued():
             return _queued(numbered, event)
         case e.Imported():
@@ -295,6 +297,8 @@ def _noticed(snapshot: Snapshot, event: e.Noticed) -> Snapshot:
     match event.topic:
         case Topic.USAGE_LIMIT:
             return replace(snapshot, limit_until_ms=event.until_ms or snapshot.limit_until_ms)
+        case Topic.PROJECT_GONE:
+            return replace(snapshot, project_is_gone=True)
         case Topic.EXTRA_USAGE:
             return replace(snapshot, extra_usage_until_ms=event.until_ms)
         case _:
@@ -306,6 +310,8 @@ def _outcome_noted(snapshot: Snapshot, event: e.TurnEnded) -> Snapshot:
     current = snapshot.current
     if current is None or current.turn_id != event.turn_id:
         return snapshot
+    if current.kind is TurnKind.PROMPT and event.status is not TurnStatus.CUT:
+        snapshot = replace(snapshot, moved_from=())  # the prompt told Claude of it
     if event.status is TurnStatus.DONE and current.kind is not TurnKind.COMMAND:
         return replace(snapshot, refused_turns=0, last_good_turn=event.turn_id)
     if event.failure is not None and event.failure.kind in (FailureKind.REFUSED, FailureKind.STUCK):

@@ -10,7 +10,6 @@ from sessions.model import (
     AskStatus,
     Attachment,
     Decision,
-    Failure,
     Payer,
     Rule,
     RuleScope,
@@ -21,6 +20,7 @@ from sessions.model import (
     TurnKind,
     TurnStatus,
 )
+from sessions.troubles import Failure
 
 
 class StoredTurn(msgspec.Struct, frozen=True):

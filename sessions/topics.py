@@ -42,6 +42,7 @@ class Topic(StrEnum):
     DISK = "disk"
     MEMORY = "memory"
     START_FAILED = "start_failed"
+    PROJECT_GONE = "project_gone"
     PROCESS_ENDED = "process_ended"
     PROCESS_STUCK = "process_stuck"
     CRASH_LOOP = "crash_loop"

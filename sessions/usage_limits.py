@@ -6,7 +6,7 @@ The sentences are in `api/words/limits.py`.
 import re
 
 from sessions.claude.lines import RateLimit
-from sessions.model import Limit, LimitState, LimitWindow
+from sessions.troubles import Limit, LimitState, LimitWindow
 
 # Weekly limits whose name goes on, but not with a family of models.
 _NO_FAMILY = frozenset({"overage", "oauth", "apps", "cowork"})

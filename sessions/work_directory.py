@@ -31,7 +31,7 @@ def check_work_directory(directory: Path, workspace_root: Path) -> Path:
     try:
         resolved = directory.resolve(strict=True)
     except (OSError, RuntimeError):
-        raise WorkDirectoryRefused(name, "it does not exist") from None
+        raise WorkDirectoryRefused(name, "it does not exist", is_gone=True) from None
     if not is_clean(str(resolved)):
         raise WorkDirectoryRefused(name, "its name is not UTF-8 text")
     if not resolved.is_relative_to(root):

@@ -6,7 +6,7 @@ CLI (`sessions/failures.py`). The API's own message is shown, cleaned and cut, w
 
 from typing import Protocol
 
-from sessions.model import Failure, FailureKind
+from sessions.troubles import Failure, FailureKind
 
 _K = FailureKind
 

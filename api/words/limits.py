@@ -1,6 +1,6 @@
 """What people read of an account's usage limits. Faces add the times, in the reader's own zone."""
 
-from sessions.model import Limit, LimitState, LimitWindow
+from sessions.troubles import Limit, LimitState, LimitWindow
 
 _WINDOWS = {
     LimitWindow.FIVE_HOUR: "five-hour limit",

@@ -78,6 +78,9 @@ NOTICES: Mapping[Topic, NoticeWords] = {
     ),
     Topic.MEMORY: NoticeWords("Memory is short", next_step="Queued prompts wait until there is memory again."),
     Topic.START_FAILED: NoticeWords("Claude could not be started"),
+    Topic.PROJECT_GONE: NoticeWords(
+        "The project is gone", next_step="Move the session to another project; its conversation is kept."
+    ),
     Topic.PROCESS_ENDED: NoticeWords(
         "Claude's process ended",
         next_step="The conversation is kept: send a prompt, or press Continue on the last answer.",

@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from api import HandOver, Pin, Rename, Share
+from api import HandOver, MoveSession, Pin, Rename, Share
 from api.access import Action, authorize
 from bot.actors import core_id
 from bot.bodies import Card, Control, Verb
@@ -105,6 +105,20 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         info = await meant(self._face, reply)
         changed = await self._face.core.perform(reply.actor, Rename(session_id=info.id, title=title))
         await reply.say(f"The session is called “{escape_inline(changed.title, 90)}”.")
+
+    @app_commands.command(description="Go on in another project, with the same conversation.")
+    @app_commands.describe(
+        project="The directory that Claude works in from now on", session=choices.WHICH_SESSION
+    )
+    @app_commands.autocomplete(project=choices.projects, session=choices.sessions)
+    async def move(self, interaction: Interaction, project: str, session: str | None = None) -> None:
+        reply = reply_to(interaction)
+        info = await meant(self._face, reply, session)
+        await reply.think()
+        moved = await self._face.core.perform(reply.actor, MoveSession(session_id=info.id, project=project))
+        await reply.say(
+            f"The session goes on in {escape_inline(moved.project, 80)}; Claude learns it with the next prompt."
+        )
 
     @app_commands.command(description="Show the session first in lists, and never archive it.")
     @app_commands.describe(session=choices.WHICH_SESSION, remove="Take the pin away")

@@ -34,12 +34,13 @@ class Image:
     data: bytes
 
 
-def user_message(uuid: str, text: str, images: Sequence[Image] = ()) -> bytes:
+def user_message(uuid: str, text: str, images: Sequence[Image] = (), note: str = "") -> bytes:
     """A prompt of a person. It is text to the CLI: `@path` reads nothing and `/name` runs nothing in it.
 
-    The CLI drops a `uuid` that it has done. It never joins the turn that runs, but waits for its end.
+    `note` is text of ours that Claude reads before it. The CLI drops a `uuid` that it has done. It never joins
+    the turn that runs, but waits for its end.
     """
-    return _user(uuid, _content(text, images), client_composed=True)
+    return _user(uuid, _content(text, images, note), client_composed=True)
 
 
 def command_message(uuid: str, name: str, arguments: str = "") -> bytes:
@@ -55,8 +56,8 @@ def command_message(uuid: str, name: str, arguments: str = "") -> bytes:
     return _user(uuid, f"/{name} {arguments}".rstrip(), client_composed=False)
 
 
-def _content(text: str, images: Sequence[Image]) -> str | list[dict[str, Any]]:
-    if not images:
+def _content(text: str, images: Sequence[Image], note: str) -> str | list[dict[str, Any]]:
+    if not images and not note:
         return text
     parts: list[dict[str, Any]] = [
         {
@@ -69,8 +70,9 @@ def _content(text: str, images: Sequence[Image]) -> str | list[dict[str, Any]]:
         }
         for image in images
     ]
-    # The API refuses an empty text block.
-    return [*parts, {"type": "text", "text": text}] if text else parts
+    # The API refuses an empty text block. What the CLI shows of a prompt is its last one.
+    texts = [{"type": "text", "text": each} for each in (note, text) if each]
+    return [*texts[:-1], *parts, *texts[-1:]]
 
 
 def _user(uuid: str, content: str | list[dict[str, Any]], *, client_composed: bool) -> bytes:

@@ -81,12 +81,14 @@ class StreamDriver:
     def parse(self, line: bytes) -> CliLine:
         return parse(line)
 
-    def prompt(self, prompt_uuid: str, text: str, kind: TurnKind, images: Sequence[ImageFile]) -> bytes:
+    def prompt(
+        self, prompt_uuid: str, text: str, kind: TurnKind, images: Sequence[ImageFile], note: str = ""
+    ) -> bytes:
         if kind is TurnKind.COMMAND:
             name, _, arguments = text.removeprefix("/").partition(" ")
             return control.command_message(prompt_uuid, name, arguments)
         pictures = [control.Image(each.media_type, each.data) for each in images]
-        return control.user_message(prompt_uuid, text, pictures)
+        return control.user_message(prompt_uuid, text, pictures, note)
 
     def initialize(self, request_id: str) -> bytes:
         return control.initialize(request_id)

@@ -85,7 +85,8 @@ def line_of(row: Json) -> TranscriptLine:
             return _tagged(uuid, text_of(row, "content")) or UserMessage(uuid, "", synthetic=True)
     if results := tool_results(row):
         return ToolResults(results)
-    text = flattened(message.get("content"))
+    # A note that we put before the prompt is Claude's to read, not the person's.
+    text = _OUR_NOTE.sub("", flattened(message.get("content")))
     if flag_of(row, "isMeta") or flag_of(row, "isCompactSummary"):
         return UserMessage(uuid, text, synthetic=True)
     if _is_typed(row):
@@ -126,6 +127,7 @@ def _assistant(uuid: str, row: Json, message: Json) -> AssistantBlocks:
 
 # --- rows that only look like prompts ----------------------------------------------------------------------
 
+_OUR_NOTE = re.compile(r"\A<bridge-note>[^<]*</bridge-note>\n?")
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _INTERRUPTED = ("[Request interrupted by user]", "[Request interrupted by user for tool use]")
 _OUTPUTS = ("local-command-stdout", "local-command-stderr", "bash-stdout", "bash-stderr")

@@ -19,7 +19,6 @@ from sessions.model import (
     Attachment,
     Block,
     Decision,
-    Failure,
     Payer,
     SessionId,
     ShareLevel,
@@ -31,6 +30,7 @@ from sessions.model import (
 from sessions.rows.older_versions import modern_event, modern_snapshot
 from sessions.state import Snapshot, apply
 from sessions.stored import StoredAsk, StoredHost, StoredInput, StoredTurn
+from sessions.troubles import Failure
 from storage import Database, StatementRefused
 
 log = logging.getLogger(__name__)

@@ -29,6 +29,7 @@ _REQUIRED: dict[str, Any] = {
     "after": 0,
     "ordinal": 0,
     "origin": "an origin",
+    "project": "default",
     "path": "a.txt",
     "rule_id": 7,
     "trust": Trust.CLOSED,

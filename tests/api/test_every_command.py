@@ -39,7 +39,18 @@ LEAST = {
     },
     "approve": {"answer_ask"},
     "owner": {
-        *("set_model", "set_mode", "rename", "pin", "share", "park", "hand_over", "clear", "restore_session"),
+        *(
+            "set_model",
+            "set_mode",
+            "rename",
+            "move_session",
+            "pin",
+            "share",
+            "park",
+            "hand_over",
+            "clear",
+            "restore_session",
+        ),
         *("take_back_permission", "decide_trust"),
     },
     "admin": {

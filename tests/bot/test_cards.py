@@ -43,9 +43,6 @@ from sessions.model import (
     Deny,
     LeftProcess,
     Lifecycle,
-    Limit,
-    LimitState,
-    LimitWindow,
     PermissionBody,
     PlanBody,
     Question,
@@ -60,6 +57,7 @@ from sessions.model import (
 from sessions.state import Snapshot
 from sessions.stored import StoredAsk
 from sessions.topics import Topic
+from sessions.troubles import Limit, LimitState, LimitWindow
 
 SESSION = SessionId("00000000-0000-4000-8000-000000000000")
 texts = st.one_of(

@@ -10,9 +10,10 @@ import pytest
 import api as c
 from api.words.failures import ended_because, good_turn_to_branch_from
 from api.words.limits import limit_name
-from sessions.model import Blocker, FailureKind, LimitWindow, TurnStatus
+from sessions.model import Blocker, TurnStatus
 from sessions.session import Session
 from sessions.stored import StoredTurn
+from sessions.troubles import FailureKind, LimitWindow
 from tests.fakes.cli_home import make_cli_home
 from tests.fakes.failing_api import FailingApi, Refused, api_error
 from tests.sessions.running_core import CoreParts, RunningCore, idle, running_core

@@ -5,7 +5,7 @@ serve: our launch line excludes the project's settings, to which it writes, and 
 process.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -105,11 +105,6 @@ def _place(path: str, work_directory: str) -> str:
 def opens_more(rule: Rule, work_directory: str) -> bool:
     """Whether the rule opens anything: the CLI also suggests directories that lie in the work directory."""
     return rule.kind is not RuleKind.DIRECTORY or not PurePath(rule.value).is_relative_to(work_directory)
-
-
-def values_of(rules: Iterable[Rule], kind: RuleKind) -> list[str]:
-    """The values of the rules of one kind, each once, in their order."""
-    return list(dict.fromkeys(rule.value for rule in rules if rule.kind is kind))
 
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:

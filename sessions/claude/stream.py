@@ -1,6 +1,6 @@
 """The `stream` driver: stream-json and the control protocol over the host's two logs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
@@ -35,7 +35,6 @@ from sessions.model import (
     RuleKind,
     TurnKind,
 )
-from sessions.permission_rules import values_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,3 +190,8 @@ def _answer_plan(request_id: str, body: PlanBody, decision: Decision) -> bytes:
             return answers.revise_plan(ask, note)
         case _:
             raise WrongAnswer("plan")
+
+
+def values_of(rules: Iterable[Rule], kind: RuleKind) -> list[str]:
+    """The values of the rules of one kind, each once, in their order."""
+    return list(dict.fromkeys(rule.value for rule in rules if rule.kind is kind))

@@ -46,11 +46,12 @@ from sessions.claude.lines import (
 from sessions.claude.locate import LoggedIn, NotLoggedIn, locate, login_status
 from sessions.claude.parse import parse
 from sessions.claude.registry import open_conversations
+from sessions.claude.stream import values_of
 from sessions.claude.transcript import Remains, find_transcript, remains
 from sessions.claude.transcript_rows import rows
 from sessions.content import ask_body
 from sessions.model import AllowSession, RuleKind
-from sessions.permission_rules import rules_given, values_of
+from sessions.permission_rules import rules_given
 from tests.fakes.cli_home import CliHome, Line, StreamCli, is_state
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(240)]

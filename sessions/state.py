@@ -11,6 +11,7 @@ from sessions.process_events import ProcessEvent
 from sessions.snapshot import HOLDS_SLOT, OpenAsk, QueuedTurn, RunningTurn, Snapshot
 from sessions.topics import Topic
 from sessions.troubles import FailureKind
+from sessions.turn_events import TurnEvent
 
 __all__ = ["LEGAL_MOVES", "OpenAsk", "QueuedTurn", "RunningTurn", "Snapshot", "apply"]
 
@@ -34,6 +35,10 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
     is_ours = isinstance(event, e.ContextMeasured | e.LeftRunningChanged)
     last_activity_ms = snapshot.last_activity_ms if is_ours else at_ms
     numbered = replace(snapshot, next_event=snapshot.next_event + 1, last_activity_ms=last_activity_ms)
+    if isinstance(event, ProcessEvent):
+        return _process_changed(numbered, event)
+    if isinstance(event, TurnEvent):
+        return _turn_changed(numbered, event, at_ms)
     match event:
         case e.SessionCreated():
             return _created(numbered, event, at_ms)
@@ -43,14 +48,6 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return _restored(numbered, event)
         case e.ActivityChanged():
             return replace(numbered, activity=event.new, blocker=event.blocker, limit=event.limit)
-        case (
-            e.HostStarted()
-            | e.HostEnded()
-            | e.BackgroundTasksChanged()
-            | e.LeftRunningChanged()
-            | e.SchedulesChanged()
-        ):
-            return _process_changed(numbered, event)
         case e.Branched():
             return replace(numbered, fork_conversation=event.conversation_id, fork_uuid=event.last_uuid)
         case e.ConversationChanged():
@@ -63,8 +60,6 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
                 moved_from=(*snapshot.moved_from, event.moved_from),
                 project_is_gone=False,
             )
-        case e.TurnQueued():
-            return _queued(numbered, event)
         case e.Imported():
             return replace(
                 numbered,
@@ -74,41 +69,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
                 list_price_usd=snapshot.list_price_usd + event.list_price_usd,
                 last_prompt_uuid=event.last_prompt_uuid,
             )
-        case e.TurnElsewhere():
-            return replace(
-                numbered,
-                last_turn=event.turn_id,
-                next_turn=event.number + 1,
-                message_count=snapshot.message_count + (event.kind is not TurnKind.BACKGROUND),
-                last_prompt_uuid=event.prompt_uuid or snapshot.last_prompt_uuid,
-                last_uuid=event.last_uuid or snapshot.last_uuid,
-            )
-        case e.TurnRequeued():
-            again = QueuedTurn(
-                event.turn_id, event.prompt_uuid, event.kind, event.author_id, None, event.next_ordinal
-            )
-            return replace(numbered, queue=(again, *snapshot.queue))
-        case e.TurnEdited() | e.SharesChanged():
+        case e.SharesChanged():
             return numbered
-        case e.TurnMovedToFront():
-            chosen = [turn for turn in snapshot.queue if turn.turn_id == event.turn_id]
-            others = [turn for turn in snapshot.queue if turn.turn_id != event.turn_id]
-            return replace(numbered, queue=(*chosen, *others))
-        case e.TurnWithdrawn():
-            return replace(numbered, queue=_without(snapshot.queue, event.turn_id))
-        case e.TurnSent():
-            return replace(_sent(numbered, event, at_ms), last_turn=event.turn_id)
-        case e.TurnStarted() | e.TurnContinued():
-            return _started(numbered, event, at_ms)
-        case e.BackgroundTurnStarted():
-            running = RunningTurn(event.turn_id, "", TurnKind.BACKGROUND, started_ms=at_ms)
-            return replace(numbered, running=running, next_turn=event.number + 1, last_turn=event.turn_id)
-        case e.BlockAdded():
-            return _block_added(numbered, event, at_ms)
-        case e.RequestFailed():
-            return _request_failed(numbered, event)
-        case e.TurnEnded():
-            return _turn_ended(numbered, event)
         case e.PayerChanged():
             return replace(numbered, payer=event.payer)
         case e.CostCarriedOver():
@@ -210,6 +172,49 @@ def _conversation_changed(snapshot: Snapshot, event: e.ConversationChanged) -> S
         refused_turns=0,
         last_prompt_uuid="" if event.cause == "new" else snapshot.last_prompt_uuid,
     )
+
+
+def _turn_changed(snapshot: Snapshot, event: TurnEvent, at_ms: int) -> Snapshot:
+    match event:
+        case e.TurnQueued():
+            return _queued(snapshot, event)
+        case e.TurnElsewhere():
+            return replace(
+                snapshot,
+                last_turn=event.turn_id,
+                next_turn=event.number + 1,
+                message_count=snapshot.message_count + (event.kind is not TurnKind.BACKGROUND),
+                last_prompt_uuid=event.prompt_uuid or snapshot.last_prompt_uuid,
+                last_uuid=event.last_uuid or snapshot.last_uuid,
+            )
+        case e.TurnRequeued():
+            again = QueuedTurn(
+                event.turn_id, event.prompt_uuid, event.kind, event.author_id, None, event.next_ordinal
+            )
+            return replace(snapshot, queue=(again, *snapshot.queue))
+        case e.TurnEdited():
+            return snapshot
+        case e.TurnMovedToFront():
+            chosen = [turn for turn in snapshot.queue if turn.turn_id == event.turn_id]
+            others = [turn for turn in snapshot.queue if turn.turn_id != event.turn_id]
+            return replace(snapshot, queue=(*chosen, *others))
+        case e.TurnWithdrawn():
+            return replace(snapshot, queue=_without(snapshot.queue, event.turn_id))
+        case e.TurnSent():
+            return replace(_sent(snapshot, event, at_ms), last_turn=event.turn_id)
+        case e.TurnStarted() | e.TurnContinued():
+            return _started(snapshot, event, at_ms)
+        case e.BackgroundTurnStarted():
+            running = RunningTurn(event.turn_id, "", TurnKind.BACKGROUND, started_ms=at_ms)
+            return replace(snapshot, running=running, next_turn=event.number + 1, last_turn=event.turn_id)
+        case e.BlockAdded():
+            return _block_added(snapshot, event, at_ms)
+        case e.RequestFailed():
+            return _request_failed(snapshot, event)
+        case e.TurnEnded():
+            return _turn_ended(snapshot, event)
+        case _:
+            assert_never(event)
 
 
 def _queued(snapshot: Snapshot, event: e.TurnQueued) -> Snapshot:

@@ -1,0 +1,168 @@
+"""Events about turns: how a prompt comes in, what becomes of it, and what Claude adds to it."""
+
+import msgspec
+
+from sessions.model import (
+    Attachment,
+    Block,
+    Payer,
+    TokenUsage,
+    TurnId,
+    TurnKind,
+    TurnStatus,
+)
+from sessions.troubles import Failure
+
+
+class TurnQueued(msgspec.Struct, frozen=True, tag="turn_queued"):
+    """A prompt is accepted. `origin` is the face's key for it, `rewind_to` the prompt that it replaces."""
+
+    turn_id: TurnId
+    number: int
+    kind: TurnKind
+    author_id: str
+    prompt: str
+    prompt_uuid: str
+    origin: str
+    attachments: tuple[Attachment, ...] = ()
+    alternative_of: TurnId | None = None
+    rewind_to: str | None = None
+    front: bool = False
+
+
+class TurnElsewhere(msgspec.Struct, frozen=True, tag="turn_elsewhere"):
+    """A turn that happened in a terminal while the session was handed over; its blocks follow."""
+
+    turn_id: TurnId
+    number: int
+    prompt: str
+    prompt_uuid: str
+    last_uuid: str
+    kind: TurnKind = TurnKind.ELSEWHERE
+    status: TurnStatus = TurnStatus.DONE
+
+
+class TurnRequeued(msgspec.Struct, frozen=True, tag="turn_requeued"):
+    """A turn that was cut is to go on: it is the next to be sent, under its old uuid, after its old blocks.
+
+    `origin` is the face's key for the wish that it goes on.
+    """
+
+    turn_id: TurnId
+    kind: TurnKind
+    author_id: str
+    prompt_uuid: str
+    next_ordinal: int
+    origin: str = ""
+
+
+class TurnEdited(msgspec.Struct, frozen=True, tag="turn_edited"):
+    """A prompt that waits has another text."""
+
+    turn_id: TurnId
+    prompt: str
+
+
+class TurnMovedToFront(msgspec.Struct, frozen=True, tag="turn_moved_to_front"):
+    """A prompt that waits is the next."""
+
+    turn_id: TurnId
+
+
+class TurnWithdrawn(msgspec.Struct, frozen=True, tag="turn_withdrawn"):
+    """A prompt that waited is no longer wanted. `by` is an actor, or a sentence."""
+
+    turn_id: TurnId
+    by: str
+
+
+class TurnSent(msgspec.Struct, frozen=True, tag="turn_sent"):
+    """The prompt is in the input log of host `host` (or will be: its row is written with this event)."""
+
+    turn_id: TurnId
+    host: int
+
+
+class TurnStarted(msgspec.Struct, frozen=True, tag="turn_started"):
+    """The CLI works on the prompt."""
+
+    turn_id: TurnId
+
+
+class BackgroundTurnStarted(msgspec.Struct, frozen=True, tag="background_turn_started"):
+    """Claude began a turn that nobody asked for, because background work reported."""
+
+    turn_id: TurnId
+    number: int
+
+
+class BlockAdded(msgspec.Struct, frozen=True, tag="block_added"):
+    """A whole block of a turn; `uuid` is its row in the main thread of Claude's transcript, or empty.
+
+    Blocks stand in the order of their ordinals. One that was read back later may have `before`: it stands
+    before the block with that ordinal, behind others that do. In the stored body `block` is left out: it is in
+    the `blocks` row.
+    """
+
+    turn_id: TurnId
+    ordinal: int
+    block: Block
+    uuid: str = ""
+    before: int | None = None
+
+
+class RequestFailed(msgspec.Struct, frozen=True, tag="request_failed"):
+    """Claude's service, or the CLI, reported an error in the running turn; its end says what came of it."""
+
+    turn_id: TurnId
+    failure: Failure
+
+
+class TurnEnded(msgspec.Struct, frozen=True, tag="turn_ended"):
+    """A turn is over. Costs are this turn's own; `model` is the session's when it ended.
+
+    Where it was not simply done, `failure` says what went wrong at Claude's side, or `reason` is a sentence.
+    """
+
+    turn_id: TurnId
+    status: TurnStatus
+    reason: str = ""
+    cost_usd: float = 0.0
+    process_cost_usd: float = 0.0
+    usage: TokenUsage = TokenUsage()
+    duration_ms: int = 0
+    first_text_ms: int | None = None
+    last_uuid: str = ""
+    context_window: int | None = None
+    payer: Payer = Payer.KEY
+    failure: Failure | None = None
+    model: str = ""
+
+    @property
+    def list_price_usd(self) -> float:
+        """The cost, if it is a list price that nobody is billed."""
+        return self.cost_usd if self.payer is Payer.LOGIN else 0.0
+
+
+class TurnContinued(msgspec.Struct, frozen=True, tag="turn_continued"):
+    """A turn that was cut runs again; `how` is a sentence."""
+
+    turn_id: TurnId
+    how: str
+
+
+TurnEvent = (
+    TurnQueued
+    | TurnElsewhere
+    | TurnRequeued
+    | TurnEdited
+    | TurnMovedToFront
+    | TurnWithdrawn
+    | TurnSent
+    | TurnStarted
+    | BackgroundTurnStarted
+    | BlockAdded
+    | RequestFailed
+    | TurnEnded
+    | TurnContinued
+)

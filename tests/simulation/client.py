@@ -199,6 +199,9 @@ class _Http:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        # What discord.py has learned of Discord's buckets: here they never run out.
+        self._bucket_hashes: dict[str, str] = {}
+        self._buckets: dict[str, Any] = {}
 
     async def send_typing(self, channel_id: int) -> None:
         await self._wire.call("typing", lambda: self._wire.room(channel_id))

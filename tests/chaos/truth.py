@@ -151,6 +151,7 @@ def _said_by_tool(result: c.ToolResult) -> dict[str, Any]:
         "tool_use_id": result.tool_use_id,
         "text": text,
         "is_error": result.is_error,
+        "pictures": result.images,
         "parent": result.parent,
     }
 

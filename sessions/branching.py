@@ -61,10 +61,10 @@ async def begin_branch(session: Session, created: e.SessionCreated, begin: Branc
     """Write the new, empty `session` as a branch; its first prompt goes on after `begin`."""
     conversations = session.around.conversations
     cut = str(uuid.uuid4()) if begin.standing is Standing.DROPPED else ""
-    if cut:
-        work_directory = Path(begin.parent.snapshot.work_directory)
-        await asyncio.to_thread(conversations.cut_copy, begin.conversation_id, work_directory, begin.uuid, cut)
+    parent_id, work_directory = begin.conversation_id, Path(begin.parent.snapshot.work_directory)
     try:
+        if cut:
+            await asyncio.to_thread(conversations.cut_copy, parent_id, work_directory, begin.uuid, cut)
         async with session.change(new_session=True) as draft:
             draft.add(created)
             draft.add(e.Branched(begin.parent.id, begin.turn_id, begin.conversation_id, begin.uuid))

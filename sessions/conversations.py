@@ -5,7 +5,7 @@ I/O and blocks: call it in a thread.
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -145,7 +145,7 @@ class Conversations:
         return self._config / "projects" / name / f"{conversation_id}.jsonl"
 
     def write_copy(
-        self, conversation_id: str, lines: Sequence[str], files: Mapping[str, bytes] | None = None
+        self, conversation_id: str, lines: Iterable[str], files: Mapping[str, bytes] | None = None
     ) -> None:
         """Keep a transcript that came from a file; waking gives it to Claude."""
         self._copies.write(conversation_id, lines, files)
@@ -175,7 +175,7 @@ class Conversations:
         """
         path = self.transcript(conversation_id, work_directory)
         if path is not None:
-            self._copies.write(new_id, list(_renamed_rows(path, uuid, new_id)))
+            self._copies.write(new_id, _renamed_rows(path, uuid, new_id))
 
     # --- reading ----------------------------------------------------------------------------------------
 

@@ -176,7 +176,7 @@ def _write_transcripts(
     for kept in archive.conversations:
         old, new = kept.conversation_id, renamed[kept.conversation_id]
         beside = json.dumps(str(conversations.own_place(new, work_directory).with_suffix("")))[1:-1]
-        lines = [_with_id(line, old, new, beside) for line in kept.lines]
+        lines = (_with_id(line, old, new, beside) for line in kept.lines)
         conversations.write_copy(new, lines, {file.name: file.data for file in kept.files})
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from sessions import events as e
 from sessions import rows
 from sessions.archive import read_archive
+from sessions.archive_trial import refuse_costly
 from sessions.branching import begin_branch, find_branch_begin
 from sessions.claude.launch import is_model_name
 from sessions.claude.transcript import StoredConversation
@@ -90,6 +91,7 @@ class SessionMaker:
 
     async def from_archive(self, data: bytes, wish: NewSession) -> Session:
         """A session of an exported file. Raises `ImportRefused`, `WorkDirectoryRefused`, `PlaceTaken`."""
+        await refuse_costly(data)
         archive = await asyncio.to_thread(read_archive, data)
         work_directory = await self._project(wish)
         model = wish.model or (archive.model if is_model_name(archive.model) else "")

@@ -7,7 +7,7 @@ has the same two parts. Everything here is file I/O and blocks: call it in a thr
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from sessions.claude.errors import TranscriptMissing
@@ -73,7 +73,7 @@ class TranscriptCopies:
         return True
 
     def write(
-        self, conversation_id: str, lines: Sequence[str], files: Mapping[str, bytes] | None = None
+        self, conversation_id: str, lines: Iterable[str], files: Mapping[str, bytes] | None = None
     ) -> None:
         """Make a copy from `lines` and the files beside it, named as `files_beside` does."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)

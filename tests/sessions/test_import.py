@@ -5,7 +5,8 @@ import errno
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+import tracemalloc
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from bridge.demo.model import DemoModel
 from service.exporting import build_archive
 from service.quotas import Budget, check_budget
 from sessions.archive import MAX_ARCHIVE_BYTES, SessionArchive, read_archive, write_archive
+from sessions.archive_trial import HARMLESS_BYTES
 from sessions.errors import ImportRefused, LimitReached, WorkDirectoryRefused
 from sessions.model import AllowSession, ExportFormat, Lifecycle, ToolCall
 from sessions.session_maker import NewSession
@@ -318,7 +320,7 @@ async def test_an_import_that_the_disk_does_not_take_leaves_nothing(tmp_path: Pa
         write_copy = core.manager._around.conversations.write_copy
         written: list[str] = []
 
-        def full(conversation_id: str, lines: Sequence[str], files: Mapping[str, bytes] | None = None) -> None:
+        def full(conversation_id: str, lines: Iterable[str], files: Mapping[str, bytes] | None = None) -> None:
             if written:
                 raise OSError(errno.ENOSPC, "No space left on device")
             written.append(conversation_id)
@@ -421,3 +423,41 @@ def test_the_good_file_is_good(good: bytes) -> None:
     assert write_archive(archive) == good
     assert len(archive.asks) == 1
     assert any(isinstance(block, ToolCall) for each in archive.turns for block in each.blocks)
+
+
+def _tiny_lines(body: Json) -> None:
+    body["conversations"][0]["lines"] = ["{}"] * 500_000
+
+
+def _tiny_lists(body: Json) -> None:
+    blocks = [block for turn in body["turns"] for block in turn["blocks"]]
+    call = next(block for block in blocks if block["type"] == "tool_call")
+    call["input"] = {"a": [[]] * 3_000_000}
+
+
+@pytest.mark.parametrize("change", [_tiny_lines, _tiny_lists])
+async def test_a_file_of_tiny_parts_is_refused_before_it_costs_many_times_its_size(
+    change: Callable[[Json], None], tmp_path: Path
+) -> None:
+    data = changed(seeds.archive(), change)
+    assert len(data) > HARMLESS_BYTES
+    async with running_core(tmp_path) as core:
+        tracemalloc.start()
+        try:
+            assert "far more parts" in await refused(core, data)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 3 * len(data)
+
+
+async def test_a_large_file_is_read_or_refused_as_a_small_one_is(tmp_path: Path) -> None:
+    def many(body: Json) -> None:
+        lines = body["conversations"][0]["lines"]
+        body["conversations"][0]["lines"] = lines * (2 * HARMLESS_BYTES // len(str(lines)) + 1)
+
+    data = changed(seeds.archive(), many)
+    assert len(data) > HARMLESS_BYTES
+    async with running_core(tmp_path) as core:
+        assert await refused(core, data + b"x") == await refused(core, seeds.archive() + b"x")
+        await core.do(c.ImportSession(channel_id="d", data=data))

@@ -95,9 +95,10 @@ class BridgeClient(commands.Bot):
         self._closing = False
 
     async def setup_hook(self) -> None:
-        from bot.cogs import add_cogs
+        from bot.cogs.all_commands import add_cogs
+        from bot.cogs.parts import CommandParts
 
-        await add_cogs(self)
+        await add_cogs(self, CommandParts(self.face, self.opener, self.asker, self.controls.turns))
 
     # --- tasks and the end ------------------------------------------------------------------------------
 

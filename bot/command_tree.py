@@ -1,28 +1,37 @@
 """The tree of commands: all come in through `Entry`, and whatever goes wrong with one is answered there."""
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from discord import app_commands
 
-from bot.entry import Interaction
+from bot.entry import Entry, Interaction
 from bot.errors import Refused
-
-if TYPE_CHECKING:
-    from bot.client import BridgeClient  # noqa: F401 (it is in the quoted type below)
 
 _COMMANDS_CHANGED = (
     "The commands have changed. Reload Discord (Ctrl+R; on a phone, close the app) and use the command again."
 )
 
 
-class Tree(app_commands.CommandTree["BridgeClient"]):
-    """The commands; every one comes in through `Entry`."""
+class Door(Protocol):
+    """The client, as its tree of commands sees it."""
+
+    entry: Entry
+
+    async def admit(self, interaction: Interaction) -> bool:
+        """Whether the command is to be carried out; answers those that are not."""
+        ...
+
+
+class Tree(app_commands.CommandTree[Any]):
+    """The commands; every one comes in through `Entry`. Its client is a `Door`."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
-        return await self.client.admit(interaction)
+        door: Door = self.client
+        return await door.admit(interaction)
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError, /) -> None:
-        await self.client.entry.settle(interaction, _cause(error))
+        door: Door = self.client
+        await door.entry.settle(interaction, _cause(error))
 
 
 def _cause(error: app_commands.AppCommandError) -> BaseException:

@@ -1,6 +1,6 @@
 """`/admin …`: for those in ADMIN_USER_IDS; the core refuses everybody else."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import discord
 from discord import app_commands
@@ -9,13 +9,11 @@ from discord.ext import commands
 from api import ListProjects, ListTrust, ReadAudit, ReadStatistics
 from api.access import Action, authorize
 from bot.bodies import Control, Verb
+from bot.cogs.parts import CommandParts
 from bot.command_sync import sync_commands
 from bot.entry import Reply, reply_to
 from bot.panel_controls import list_body, stored
 from bot.panels import CLEAR_ALL, ListState, audit_card, confirm, projects_card, statistics_card
-
-if TYPE_CHECKING:
-    from bot.client import BridgeClient
 
 Interaction = discord.Interaction[Any]
 
@@ -23,9 +21,9 @@ Interaction = discord.Interaction[Any]
 class AdminCommands(commands.GroupCog, group_name="admin", group_description="For admins of the bridge"):
     """The group `/admin`."""
 
-    def __init__(self, client: "BridgeClient") -> None:
-        self._client = client
-        self._face = client.face
+    def __init__(self, parts: CommandParts) -> None:
+        self._parts = parts
+        self._face = parts.face
 
     def _reply(self, interaction: Interaction) -> Reply:
         """The reply to an admin. Raises `NotAllowed` for others."""
@@ -73,7 +71,7 @@ class AdminCommands(commands.GroupCog, group_name="admin", group_description="Fo
         reply = self._reply(interaction)
         await reply.think()
         guild_id = interaction.guild_id or 0
-        await sync_commands(self._client, self._face.db, guild_id, even_if_equal=True)
+        await sync_commands(interaction.client, self._face.db, guild_id, even_if_equal=True)
         await reply.say(
             "The commands are registered. Reload Discord (Ctrl+R; on a phone, close the app) to see changes."
         )

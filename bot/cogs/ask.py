@@ -1,6 +1,6 @@
 """`/claude`, and "Ask Claude about this" in a message's menu."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 import msgspec
@@ -11,12 +11,10 @@ from bot.asking import asked_by
 from bot.attachments import incoming
 from bot.bodies import Control, Verb
 from bot.cogs import choices
+from bot.cogs.parts import CommandParts
 from bot.entry import reply_to
 from bot.modals import Question, dialog
 from bot.rows import insert_control
-
-if TYPE_CHECKING:
-    from bot.client import BridgeClient
 
 Interaction = discord.Interaction[Any]
 _ABOUT = Question(
@@ -27,10 +25,10 @@ _ABOUT = Question(
 class AskCommands(commands.Cog):
     """The shortest ways to Claude."""
 
-    def __init__(self, client: "BridgeClient") -> None:
-        self._client = client
+    def __init__(self, parts: CommandParts, tree: app_commands.CommandTree[Any]) -> None:
+        self._parts = parts
         self._menu = app_commands.ContextMenu(name="Ask Claude about this", callback=self._about)
-        client.tree.add_command(self._menu)
+        tree.add_command(self._menu)
 
     @app_commands.command(name="claude", description="Ask Claude; outside of a session this opens one.")
     @app_commands.describe(
@@ -50,9 +48,9 @@ class AskCommands(commands.Cog):
         asked = msgspec.structs.replace(asked_by(reply, prompt), project=project or "")
         if file is not None:
             asked = msgspec.structs.replace(asked, files=incoming([file]))
-        await self._client.asker.ask(reply, asked)
+        await self._parts.asker.ask(reply, asked)
 
     async def _about(self, interaction: Interaction, message: discord.Message) -> None:
         control = Control(Verb.ASK_ABOUT, "", f"{message.channel.id}:{message.id}")
-        await self._client.face.db.write([insert_control(control)])
+        await self._parts.face.db.write([insert_control(control)])
         await reply_to(interaction).open_dialog(dialog(control, _ABOUT))

@@ -1,6 +1,6 @@
 """`/channel …`: what new sessions of a channel begin with. A thread stands for its channel."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -12,14 +12,12 @@ from api.access import Action, authorize
 from bot.bodies import Card
 from bot.channel_defaults import ChannelDefaults, load_defaults, store_defaults
 from bot.cogs import choices
+from bot.cogs.parts import CommandParts
 from bot.entry import Reply, reply_to
 from bot.errors import Refused
 from bot.markdown.cards import escape_inline
 from bot.wording import MODES, model_words
 from sessions.model import PermissionMode
-
-if TYPE_CHECKING:
-    from bot.client import BridgeClient
 
 Interaction = discord.Interaction[Any]
 _FOR_ALL = [each for each in choices.MODES if each.value != PermissionMode.BYPASS]
@@ -31,9 +29,9 @@ class ChannelCommands(
 ):
     """The group `/channel`."""
 
-    def __init__(self, client: "BridgeClient") -> None:
-        self._client = client
-        self._face = client.face
+    def __init__(self, parts: CommandParts) -> None:
+        self._parts = parts
+        self._face = parts.face
 
     @app_commands.command(description="What new sessions in this channel begin with.")
     async def show(self, interaction: Interaction) -> None:
@@ -77,7 +75,7 @@ class ChannelCommands(
         await self._say(reply, defaults)
 
     async def _channel_id(self, reply: Reply) -> int:
-        return await self._client.opener.channel_of(reply.interaction.channel_id or 0)
+        return await self._parts.opener.channel_of(reply.interaction.channel_id or 0)
 
     async def _say(self, reply: Reply, defaults: ChannelDefaults) -> None:
         mode = MODES[defaults.mode] if defaults.mode is not None else "works as the settings say"

@@ -1,6 +1,6 @@
 """`/files …`: files of a session, and sessions as files."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -12,6 +12,7 @@ from bot.actors import core_id
 from bot.attachments import FileRefused, fetch_data, incoming
 from bot.bodies import Plain
 from bot.cogs import choices
+from bot.cogs.parts import CommandParts
 from bot.entry import reply_to
 from bot.errors import Refused
 from bot.markdown.cards import escape_inline
@@ -22,9 +23,6 @@ from bot.session_lookup import meant
 from bot.turn_controls import file_limit
 from sessions.model import ExportFormat
 
-if TYPE_CHECKING:
-    from bot.client import BridgeClient
-
 Interaction = discord.Interaction[Any]
 
 
@@ -33,9 +31,9 @@ class FilesCommands(
 ):
     """The group `/files`."""
 
-    def __init__(self, client: "BridgeClient") -> None:
-        self._client = client
-        self._face = client.face
+    def __init__(self, parts: CommandParts) -> None:
+        self._parts = parts
+        self._face = parts.face
 
     @app_commands.command(description="A file of the session's directory.")
     @app_commands.describe(path="Its path in the directory, for example src/app.py")
@@ -55,7 +53,7 @@ class FilesCommands(
     ) -> None:
         reply = reply_to(interaction)
         info = await meant(self._face, reply, session)
-        await self._client.controls.turns.export(reply, ExportSession(session_id=info.id, format=form))
+        await self._parts.turns.export(reply, ExportSession(session_id=info.id, format=form))
 
     @app_commands.command(name="import", description="Bring an exported session (JSON) back, in a new thread.")
     @app_commands.describe(file="What /files export gave as JSON", project="The directory to work in")
@@ -71,10 +69,10 @@ class FilesCommands(
         except FileRefused as error:
             raise Refused(f"The file {error}") from error
         spot = Spot(interaction.guild_id or 0, interaction.channel_id or 0, reply.message_id)
-        async with self._client.opener.thread(reply.actor, spot, "Imported session") as channel_id:
+        async with self._parts.opener.thread(reply.actor, spot, "Imported session") as channel_id:
             where = core_id(channel_id)
             wish = ImportSession(channel_id=where, data=data, key=where, project=project or "")
             info = await self._face.core.perform(reply.actor, wish)
-        await self._client.opener.place(info, spot.guild_id, channel_id, SessionScope.THREAD)
+        await self._parts.opener.place(info, spot.guild_id, channel_id, SessionScope.THREAD)
         title = escape_inline(info.title, 80) or "The session"
         await reply.say(f"“{title}” is back in <#{channel_id}>.", ephemeral=False)

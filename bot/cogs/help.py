@@ -1,7 +1,7 @@
 """`/help`: made from the commands themselves, so that it never names one that is not there."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -9,11 +9,9 @@ from discord.ext import commands
 
 from api.access import Role
 from bot.bodies import Card
+from bot.cogs.parts import CommandParts
 from bot.command_sync import load_command_ids
 from bot.entry import reply_to
-
-if TYPE_CHECKING:
-    from bot.client import BridgeClient
 
 Interaction = discord.Interaction[Any]
 _INTRODUCTION = (
@@ -29,15 +27,16 @@ _MOST = 3_900
 class HelpCommand(commands.Cog):
     """`/help`."""
 
-    def __init__(self, client: "BridgeClient") -> None:
-        self._client = client
+    def __init__(self, parts: CommandParts, tree: app_commands.CommandTree[Any]) -> None:
+        self._tree = tree
+        self._parts = parts
 
     @app_commands.command(description="How to talk to Claude, and every command.")
     async def help(self, interaction: Interaction) -> None:
         reply = reply_to(interaction)
-        ids = await load_command_ids(self._client.face.db, interaction.guild_id or 0)
+        ids = await load_command_ids(self._parts.face.db, interaction.guild_id or 0)
         shows_admin = reply.actor.role is Role.ADMIN
-        lines = list(help_lines(self._client.tree, ids, shows_admin=shows_admin))
+        lines = list(help_lines(self._tree, ids, shows_admin=shows_admin))
         introduction = _INTRODUCTION.format(claude=mention("claude", ids))
         await reply.say(Card((introduction, "\n".join(lines)[: _MOST - len(introduction)])))
 

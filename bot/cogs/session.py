@@ -1,6 +1,6 @@
 """`/session …`: everything about one session; without the option `session`, the one of this thread is meant."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -11,6 +11,7 @@ from api.access import Action, authorize
 from bot.actors import core_id
 from bot.bodies import Card, Control, Verb
 from bot.cogs import choices
+from bot.cogs.parts import CommandParts
 from bot.entry import reply_to
 from bot.markdown.cards import code_block, escape_inline
 from bot.opening import Spot, Wish
@@ -20,9 +21,6 @@ from bot.rows import load_place
 from bot.scopes import SessionScope
 from bot.session_lookup import meant
 from sessions.model import ShareLevel
-
-if TYPE_CHECKING:
-    from bot.client import BridgeClient
 
 Interaction = discord.Interaction[Any]
 
@@ -36,9 +34,9 @@ _MAY = {
 class SessionCommands(commands.GroupCog, group_name="session", group_description="Sessions with Claude"):
     """The group `/session`."""
 
-    def __init__(self, client: "BridgeClient") -> None:
-        self._client = client
-        self._face = client.face
+    def __init__(self, parts: CommandParts) -> None:
+        self._parts = parts
+        self._face = parts.face
 
     @app_commands.command(description="Start a session in a thread of its own.")
     @app_commands.describe(
@@ -62,9 +60,9 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         wish = Wish(title or "New session", title or "", project or "", model or "")
         anchor = None if private else reply.message_id
         spot = Spot(interaction.guild_id or 0, interaction.channel_id or 0, anchor, private)
-        place, _ = await self._client.opener.open_anew(reply.actor, spot, wish)
+        place, _ = await self._parts.opener.open_anew(reply.actor, spot, wish)
         if place.kind is SessionScope.THREAD:
-            await self._client.opener.bring_in(reply.actor, place.channel_id)
+            await self._parts.opener.bring_in(reply.actor, place.channel_id)
         await reply.say(f"The session is open in <#{place.channel_id}>: write there.", ephemeral=private)
 
     @app_commands.command(name="list", description="Sessions that you may see, last used first.")
@@ -89,14 +87,14 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         reply = reply_to(interaction)
         info = await meant(self._face, reply, session)
         place = await load_place(self._face.db, info.id)
-        if place is not None and await self._client.opener.is_shown_well(place):
+        if place is not None and await self._parts.opener.is_shown_well(place):
             await reply.say(f"The session is in <#{place.channel_id}>; a message there wakes it.")
             return
         await self._face.check(reply.actor, Action.MANAGE, info.id)
         await reply.think(ephemeral=False)
         spot = Spot(interaction.guild_id or 0, interaction.channel_id or 0, reply.message_id)
-        channel_id = await self._client.opener.thread_at(reply.actor, spot, info.title)
-        await self._client.opener.place(info, spot.guild_id, channel_id, SessionScope.THREAD)
+        channel_id = await self._parts.opener.thread_at(reply.actor, spot, info.title)
+        await self._parts.opener.place(info, spot.guild_id, channel_id, SessionScope.THREAD)
         await reply.say(f"The session goes on in <#{channel_id}>.", ephemeral=False)
 
     @app_commands.command(description="Give the session another title.")

@@ -1,6 +1,6 @@
 """`/settings …`: how Claude works in the session of this thread."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -9,6 +9,7 @@ from discord.ext import commands
 from api import SetMode, SetModel
 from api.access import Action
 from bot.cogs import choices
+from bot.cogs.parts import CommandParts
 from bot.entry import reply_to
 from bot.panel_controls import permissions_body, stored
 from bot.panels import model_panel
@@ -17,18 +18,15 @@ from bot.trust_controls import decided, trust_body
 from bot.wording import MODES, model_words
 from sessions.model import PermissionMode, Trust
 
-if TYPE_CHECKING:
-    from bot.client import BridgeClient
-
 Interaction = discord.Interaction[Any]
 
 
 class SettingsCommands(commands.GroupCog, group_name="settings", group_description="How Claude works here"):
     """The group `/settings`."""
 
-    def __init__(self, client: "BridgeClient") -> None:
-        self._client = client
-        self._face = client.face
+    def __init__(self, parts: CommandParts) -> None:
+        self._parts = parts
+        self._face = parts.face
 
     @app_commands.command(description="Choose Claude's model, from the next turn on.")
     @app_commands.describe(model="The model's name")

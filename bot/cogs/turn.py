@@ -1,6 +1,6 @@
 """`/turn …`: what Claude does in the session of this thread, and what waits."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -8,6 +8,7 @@ from discord.ext import commands
 
 from api import Continue, ReadTurn, ReadTurns, RunCommand, SessionInfo
 from bot.cogs import choices
+from bot.cogs.parts import CommandParts
 from bot.entry import Reply, reply_to
 from bot.errors import Refused
 from bot.markdown.cards import escape_inline
@@ -15,23 +16,20 @@ from bot.panel_controls import stored
 from bot.panels import queue_card
 from bot.session_lookup import meant
 
-if TYPE_CHECKING:
-    from bot.client import BridgeClient
-
 Interaction = discord.Interaction[Any]
 
 
 class TurnCommands(commands.GroupCog, group_name="turn", group_description="What Claude does, and what waits"):
     """The group `/turn`."""
 
-    def __init__(self, client: "BridgeClient") -> None:
-        self._client = client
-        self._face = client.face
+    def __init__(self, parts: CommandParts) -> None:
+        self._parts = parts
+        self._face = parts.face
 
     @app_commands.command(description="Stop what Claude is doing now; all that was said is kept.")
     async def stop(self, interaction: Interaction) -> None:
         reply = reply_to(interaction)
-        await self._client.controls.turns.stop(reply, (await meant(self._face, reply)).id)
+        await self._parts.turns.stop(reply, (await meant(self._face, reply)).id)
 
     @app_commands.command(name="continue", description="Let Claude go on.")
     async def continue_(self, interaction: Interaction) -> None:
@@ -44,7 +42,7 @@ class TurnCommands(commands.GroupCog, group_name="turn", group_description="What
     async def regenerate(self, interaction: Interaction) -> None:
         reply = reply_to(interaction)
         info = await meant(self._face, reply)
-        await self._client.controls.turns.regenerate(reply, info.id, "", keep_files=False)
+        await self._parts.turns.regenerate(reply, info.id, "", keep_files=False)
 
     @app_commands.command(description="Go on in a new thread from a turn; this session stays as it is.")
     @app_commands.describe(turn="The turn's number; without it, the last one")
@@ -52,7 +50,7 @@ class TurnCommands(commands.GroupCog, group_name="turn", group_description="What
         reply = reply_to(interaction)
         info = await meant(self._face, reply)
         turn_id = await self._turn_id(reply, info, turn) if turn is not None else None
-        await self._client.controls.turns.branch(reply, info.id, turn_id)
+        await self._parts.turns.branch(reply, info.id, turn_id)
 
     async def _turn_id(self, reply: Reply, info: SessionInfo, number: int) -> str:
         wish = ReadTurns(session_id=info.id, before=number + 1, limit=1)

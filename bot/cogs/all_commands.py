@@ -1,0 +1,25 @@
+"""Every command of the bot. Each other file is one group; all of them come in through `entry.py`."""
+
+from discord.ext import commands
+
+from bot.cogs.parts import CommandParts
+
+
+async def add_cogs(bot: commands.Bot, parts: CommandParts) -> None:
+    """Add every command to the tree of `bot`."""
+    from bot.cogs.admin import AdminCommands
+    from bot.cogs.ask import AskCommands
+    from bot.cogs.channel import ChannelCommands
+    from bot.cogs.files import FilesCommands
+    from bot.cogs.help import HelpCommand
+    from bot.cogs.session import SessionCommands
+    from bot.cogs.settings import SettingsCommands
+    from bot.cogs.turn import TurnCommands
+
+    groups = (SessionCommands, TurnCommands, SettingsCommands, FilesCommands, ChannelCommands, AdminCommands)
+    for cog in (
+        AskCommands(parts, bot.tree),
+        HelpCommand(parts, bot.tree),
+        *(group(parts) for group in groups),
+    ):
+        await bot.add_cog(cog)

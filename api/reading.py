@@ -13,6 +13,7 @@ from sessions.model import (
     ExportFormat,
     LeftProcess,
     Lifecycle,
+    McpServer,
     PermissionMode,
     Schedule,
     SessionId,
@@ -55,6 +56,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     open_asks: tuple[AskId, ...]
     background_tasks: int
     commands: tuple[str, ...]
+    mcp_servers: tuple[McpServer, ...]
     cost_usd: float
     context_used: int
     context_window: int

@@ -233,6 +233,11 @@ def _trust(opened: Opened) -> Part:
     return Part([f"Of the project: {TRUST_WORDS[info.trust]}"], wanted)
 
 
+def _servers(opened: Opened) -> Part:
+    servers = [f"{escape_inline(each.name, 40)} ({each.state})" for each in opened.info.mcp_servers]
+    return Part([f"MCP servers: {', '.join(servers[:10])}"] if servers else [])
+
+
 def _people(opened: Opened) -> Part:
     info = opened.info
     times = f"started {moment(info.created_ms)} · last active {moment(info.last_activity_ms)}"
@@ -265,6 +270,7 @@ SECTIONS: tuple[Section, ...] = (
     _promised,
     _project,
     _trust,
+    _servers,
     _people,
     _terminal,
     _elsewhere,

@@ -112,6 +112,17 @@ def _question(question: c.Question) -> Question:
     return Question(question.text, question.header, choices, question.multi_select)
 
 
+def declined_words(line: c.ControlRequested) -> str:
+    """What an MCP server asked a person for, and that it was declined: no face can show its form."""
+    keys = ("mcp_server_name", "message")
+    server, message = (" ".join(str(line.body.get(key) or "").split()) for key in keys)
+    asked = f": “{message[:300]}”" if message else ""
+    return (
+        f"The MCP server {server or 'of this session'} asked for input{asked}. It was declined, because that "
+        "cannot be answered here. Use the server in a terminal, or tell Claude what it needs."
+    )
+
+
 def _suggestion_words(suggestion: c.PermissionSuggestion) -> str:
     """What "always" would mean, for a person."""
     body = suggestion.body

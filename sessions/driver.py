@@ -122,6 +122,10 @@ class Driver(Protocol):
         """The answer to an ask. Raises `WrongAnswer` if the decision does not fit its kind."""
         ...
 
+    def decline_elicitation(self, request_id: str) -> bytes:
+        """The answer to an MCP server that asks the person for input: they decline."""
+        ...
+
     def refuse_request(self, request_id: str, reason: str) -> bytes:
         """The answer to a control request of the CLI that we do not serve, so that it does not wait."""
         ...

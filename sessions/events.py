@@ -14,6 +14,7 @@ from sessions.model import (
     Blocker,
     Decision,
     Lifecycle,
+    McpServer,
     Payer,
     PermissionMode,
     SessionId,
@@ -221,6 +222,12 @@ class PinChanged(msgspec.Struct, frozen=True, tag="pin_changed"):
     pinned: bool
 
 
+class ServersListed(msgspec.Struct, frozen=True, tag="servers_listed"):
+    """The MCP servers of the process, with their states: all of them, not the difference."""
+
+    servers: tuple[McpServer, ...]
+
+
 class CommandsListed(msgspec.Struct, frozen=True, tag="commands_listed"):
     """Claude's own slash commands that this conversation offers now."""
 
@@ -257,6 +264,10 @@ Event = (
     | TitleChanged
     | SharesChanged
     | PinChanged
+    | BackgroundTasksChanged
+    | LeftRunningChanged
+    | SchedulesChanged
+    | ServersListed
     | CommandsListed
     | ContextMeasured
 )

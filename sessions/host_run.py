@@ -16,6 +16,7 @@ from sessions import events as e
 from sessions import rows
 from sessions.claude import lines as c
 from sessions.claude.control import initialize_reply
+from sessions.content import declined_words
 from sessions.control_requests import ControlRequests
 from sessions.draft import Draft, InputLedger
 from sessions.gaps import Watched, close_gaps
@@ -30,6 +31,7 @@ from sessions.prompt_sender import SHORTAGE_RETRY_S, PromptSender
 from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost, StoredInput
 from sessions.session_port import SessionPort
+from sessions.topics import Topic
 from storage import Statement
 
 log = logging.getLogger(__name__)
@@ -255,6 +257,9 @@ class HostRun:
             case c.HookMoved(event="SessionStart"):
                 change = self._start_hooks.discard if line.is_over else self._start_hooks.add
                 change(line.hook_id)
+            case c.ControlRequested(subtype=c.ELICITATION) if line.request_id:
+                draft.send(line.request_id, self.session.around.driver.decline_elicitation(line.request_id))
+                draft.add(e.Noticed(Topic.SERVER_ASKS, declined_words(line)))
             case c.ControlRequested() if line.request_id:
                 refusal = self.session.around.driver.refuse_request(line.request_id, "not served here")
                 draft.send(line.request_id, refusal)

@@ -19,6 +19,7 @@ from sessions.model import (
     AskId,
     Block,
     Blocker,
+    McpServer,
     Note,
     Payer,
     PermissionMode,
@@ -121,6 +122,19 @@ def _initialized(snapshot: Snapshot, line: c.Initialized) -> Iterator[e.Event]:
         yield e.PayerChanged(payer)
     if line.slash_commands and line.slash_commands != snapshot.commands:
         yield e.CommandsListed(line.slash_commands)
+    yield from _servers_listed(snapshot, line)
+
+
+def _servers_listed(snapshot: Snapshot, line: c.Initialized) -> Iterator[e.Event]:
+    servers = tuple(McpServer(name, state) for name, state in line.servers)
+    if servers == snapshot.mcp_servers:
+        return
+    yield e.ServersListed(servers)
+    failed_before = {each.name for each in snapshot.mcp_servers if each.state == c.SERVER_FAILED}
+    for each in servers:
+        if each.state == c.SERVER_FAILED and each.name not in failed_before:
+            sentence = f"The MCP server {each.name} could not be started, so Claude works without it."
+            yield e.Noticed(Topic.SERVER_FAILED, sentence)
 
 
 def _status_changed(snapshot: Snapshot, line: c.StatusChanged) -> Iterator[e.Event]:

@@ -157,6 +157,13 @@ class Value(msgspec.Struct, frozen=True):
     """Base of the values that are stored or sent as JSON."""
 
 
+class McpServer(Value, frozen=True):
+    """An MCP server of a session's Claude; `state` is the CLI's word: pending, connected, failed …"""
+
+    name: str
+    state: str
+
+
 class Attachment(Value, frozen=True):
     """A file that came with a prompt: `path` relative to the work directory."""
 

@@ -13,6 +13,7 @@ from sessions.model import (
     Blocker,
     LeftProcess,
     Lifecycle,
+    McpServer,
     Payer,
     PermissionMode,
     Schedule,
@@ -102,6 +103,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     left_running: tuple[LeftProcess, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     commands: tuple[str, ...] = ()
+    mcp_servers: tuple[McpServer, ...] = ()
     last_turn: TurnId | None = None
     last_prompt_uuid: str = ""
     last_uuid: str = ""

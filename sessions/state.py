@@ -92,6 +92,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return replace(numbered, title=event.title)
         case e.PinChanged():
             return replace(numbered, pinned=event.pinned)
+        case e.ServersListed():
+            return replace(numbered, mcp_servers=event.servers)
         case e.CommandsListed():
             return replace(numbered, commands=event.commands)
         case e.ContextMeasured():

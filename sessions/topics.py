@@ -56,6 +56,8 @@ class Topic(StrEnum):
     SCHEDULES_WAIT = "schedules_wait"
     LEFT_RUNNING_ENDED = "left_running_ended"
     TRUST_WANTED = "trust_wanted"
+    SERVER_FAILED = "server_failed"
+    SERVER_ASKS = "server_asks"
     GAP = "gap"
     FILES_NOT_IMPORTED = "files_not_imported"
     OTHER = "other"

@@ -99,6 +99,8 @@ NOTICES: Mapping[Topic, NoticeWords] = {
     Topic.TRUST_WANTED: _mild(
         "This project brings more than text", "An admin decides what of it counts: /settings trust."
     ),
+    Topic.SERVER_FAILED: _mild("An MCP server did not start", "Try it on the machine: claude mcp list."),
+    Topic.SERVER_ASKS: _mild("An MCP server asked for something"),
     Topic.GAP: _mild("A gap was filled"),
     Topic.FILES_NOT_IMPORTED: _mild("Files were left behind"),
     Topic.OTHER: NoticeWords("Notice"),

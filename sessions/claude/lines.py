@@ -66,12 +66,20 @@ class OtherBlock:
 ContentBlock = TextBlock | ThinkingBlock | ToolUseBlock | OtherBlock
 
 
+ELICITATION = "elicitation"
+"""Subtype of the request by which an MCP server asks the person for input."""
+SERVER_FAILED = "failed"
+"""The CLI's word for an MCP server that it could not start."""
+
 # --- lines ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Initialized:
-    """`system/init`, repeated at every turn. `api_key_source` is `none` when no API key pays: a login does."""
+    """`system/init`, repeated at every turn. `api_key_source` is `none` when no API key pays: a login does.
+
+    `servers`: the MCP servers, each with its state in the CLI's word (pending, connected, failed …).
+    """
 
     conversation_id: str
     cwd: str
@@ -82,6 +90,7 @@ class Initialized:
     cli_version: str
     capabilities: tuple[str, ...]
     api_key_source: str = ""
+    servers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,9 @@ def _init(body: Json) -> CliLine:
         cli_version=text_of(body, "claude_code_version"),
         capabilities=texts_of(body, "capabilities"),
         api_key_source=text_of(body, "apiKeySource"),
+        servers=tuple(
+            (text_of(server, "name"), text_of(server, "status")) for server in objects_of(body, "mcp_servers")
+        ),
     )
 
 

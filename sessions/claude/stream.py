@@ -131,6 +131,10 @@ class StreamDriver:
             case _:
                 assert_never(ask.body)
 
+    def decline_elicitation(self, request_id: str) -> bytes:
+        response = {"subtype": "success", "request_id": request_id, "response": {"action": "decline"}}
+        return control.encoded({"type": "control_response", "response": response})
+
     def refuse_request(self, request_id: str, reason: str) -> bytes:
         response = {"subtype": "error", "request_id": request_id, "error": reason}
         return control.encoded({"type": "control_response", "response": response})

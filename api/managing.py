@@ -28,6 +28,18 @@ class Branch(SessionCommand[SessionInfo], frozen=True, tag="branch", kw_only=Tru
     title: str = ""
 
 
+class GoOnFrom(SessionCommand[SessionInfo], frozen=True, tag="go_on_from", kw_only=True):
+    """Let the next prompt follow this answer, one of several to the last prompt; the others stay readable.
+
+    Raises `IllegalMove` while a turn runs or waits, or if another prompt came since; `TurnNotFound`,
+    `ConversationGone`.
+    """
+
+    action = Action.PROMPT
+    reply = SessionInfo
+    turn_id: str
+
+
 class SetModel(SessionCommand[SessionInfo], frozen=True, tag="set_model", kw_only=True):
     """Use a model from the next turn on.
 
@@ -134,6 +146,8 @@ class RestoreSession(SessionCommand[SessionInfo], frozen=True, tag="restore_sess
 
 ManagingCommand = (
     Branch
+    | GoOnFrom
+    | GoOnFrom
     | SetModel
     | SetMode
     | Rename

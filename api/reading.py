@@ -52,6 +52,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     standing: Standing
     running_turn: TurnId | None
     last_turn: TurnId | None
+    goes_on_from: TurnId | None
     queued_turns: tuple[TurnId, ...]
     open_asks: tuple[AskId, ...]
     background_tasks: int

@@ -16,8 +16,9 @@ from sessions.stored import StoredTurn
 class Answer:
     """An answer as its buttons see it. `turn` is the one in view, `posts_of` the one whose posts show it.
 
-    `alternatives` are the answers to the same prompt in order, if there are several. `is_last`: the next prompt
-    comes after this answer. `session_has_ended`: nothing comes after it.
+    `alternatives` are the answers to the same prompt in order, if there are several. `followed` is the one that
+    the next prompt follows; the last of them if it is empty. `is_last`: the next prompt comes after these
+    answers. `session_has_ended`: nothing comes after them.
     """
 
     turn: StoredTurn
@@ -25,8 +26,14 @@ class Answer:
     files: int = 0
     has_calls: bool = False
     alternatives: Sequence[str] = ()
+    followed: str = ""
     is_last: bool = True
     session_has_ended: bool = False
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the next prompt comes after the answer in view."""
+        return self.turn.id == (self.followed or self.posts_of)
 
     def button(self, verb: Verb, label: str, style: Style = Style.SECONDARY) -> Button:
         return Button(Control(verb, self.turn.session_id, self.turn.id), label, style)
@@ -47,8 +54,8 @@ def opened_answer(answer: Answer) -> Card:
 
 def all_rows(answer: Answer) -> tuple[Row, ...]:
     """Every button that makes sense for the answer."""
-    rows = (_out_of_trouble(answer), _on_the_conversation(answer), _on_the_answer(answer))
-    return tuple(row for row in rows if row)
+    rows = (_out_of_trouble, _on_the_conversation, _on_alternatives, _on_the_answer)
+    return tuple(row for make in rows if (row := make(answer)))
 
 
 def _out_of_trouble(answer: Answer) -> tuple[Button, ...]:
@@ -77,8 +84,15 @@ def _on_the_conversation(answer: Answer) -> tuple[Button, ...]:
     return tuple(row)
 
 
-def _on_the_answer(answer: Answer) -> tuple[Button, ...]:
+def _on_alternatives(answer: Answer) -> tuple[Button, ...]:
     row = list(_flips(answer))
+    if row and answer.is_last and not answer.session_has_ended and not answer.is_followed:
+        row.append(answer.button(Verb.GO_ON_FROM, "Go on from this one"))
+    return tuple(row)
+
+
+def _on_the_answer(answer: Answer) -> tuple[Button, ...]:
+    row: list[Button] = []
     if answer.files:
         row.append(answer.button(Verb.FILES, f"Files ({answer.files})"))
     if answer.has_calls:

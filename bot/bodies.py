@@ -26,6 +26,7 @@ class Verb(StrEnum):
     FILES = "files"
     ALTERNATIVE = "alt"
     DETAILS = "details"
+    GO_ON_FROM = "go_on_from"
     CANCEL_QUEUED = "cancel"
     SEND_NOW = "now"
     ALLOW = "allow"

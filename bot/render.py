@@ -46,6 +46,7 @@ class Setting:
     ping_after_s: float = 30.0
     last_turn: str = ""
     has_ended: bool = False
+    goes_on_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +247,8 @@ def _facts(face: TurnFace, setting: Setting, took: str) -> list[str]:
     if face.turn.kind is TurnKind.ELSEWHERE:
         return ["Done in the terminal"]
     facts = [f"Done in {took}"]
+    if face.turn.id == setting.goes_on_from:
+        facts.append("the next prompt follows this answer")
     if face.turn.cost_usd > 0:
         facts.append(money(face.turn.cost_usd) + price_mark(face.turn.cost_usd, face.turn.list_price_usd))
     if setting.default_model and setting.default_model not in setting.model:
@@ -269,6 +272,7 @@ def _buttons(face: TurnFace, setting: Setting) -> tuple[Row, ...]:
             files=len(face.flow.paths),
             has_calls=face.flow.calls > 0,
             alternatives=face.alternatives,
+            followed=setting.goes_on_from,
             is_last=setting.last_turn in ("", posts_of),
             session_has_ended=setting.has_ended,
         )

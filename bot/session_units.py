@@ -170,6 +170,7 @@ class SessionUnits:
             self._around.options.ping_after_s,
             info.last_turn or "",
             info.lifecycle is Lifecycle.ENDED,
+            info.goes_on_from or "",
         )
 
     async def _load_posts(self, unit: Unit, subject: str) -> None:

@@ -169,7 +169,7 @@ class ShownSession:
                 self._notice_happens(event, numbered.number)
             case e.ActivityChanged() | e.LifecycleChanged():
                 self._state_happens(event)
-            case e.SessionRestored():
+            case e.SessionRestored() | e.WentOnFrom():
                 self._mark_last_answers()
             case e.ContextMeasured():
                 self._mark(CONTEXT_SUBJECT, Urgency.STATUS)

@@ -9,6 +9,7 @@ from api import (
     ExportSession,
     FilesChanged,
     GetSession,
+    GoOnFrom,
     Interrupt,
     ListProjects,
     MoveSession,
@@ -88,6 +89,8 @@ class TurnControls:
             case Verb.DETAILS:
                 turn = await perform(reply.actor, ReadTurn(session_id=session_id, turn_id=turn_id))
                 await reply.say(Plain("What Claude did in this turn:", files=(details_file(turn),)))
+            case Verb.GO_ON_FROM:
+                await perform(reply.actor, GoOnFrom(session_id=session_id, turn_id=turn_id))
             case Verb.OPEN_ANSWER:
                 body = opened_answer(await self._answer(reply, session_id, turn_id))
                 await self._face.db.write(insert_controls(body))
@@ -172,6 +175,7 @@ class TurnControls:
             files=len(set(_writes(shown))),
             has_calls=any(isinstance(block, ToolCall) for block in shown.contents),
             alternatives=tuple(each.turn.id for each in group),
+            followed=info.goes_on_from or "",
             is_last=info.last_turn in (None, turn_id),
             session_has_ended=info.lifecycle is Lifecycle.ENDED,
         )

@@ -8,6 +8,7 @@ from api.access import Action, Actor, authorize
 from service.modes import check_mode, mode_for
 from service.parts import ServiceParts
 from service.session_info import session_info
+from sessions.branching import go_on_from
 from sessions.events import PinChanged, SharesChanged
 from sessions.manager import SessionManager
 from sessions.model import TurnId
@@ -22,6 +23,9 @@ async def manage(parts: ServiceParts, session: Session, actor: Actor, command: c
     match command:
         case c.Branch():
             return session_info(manager, await _branch(manager, session, actor, command))
+        case c.GoOnFrom():
+            await go_on_from(session, TurnId(command.turn_id))
+            return session_info(manager, session)
         case c.SetModel():
             await session.set_model(command.model)
             return session_info(manager, session)

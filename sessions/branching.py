@@ -13,12 +13,15 @@ from sessions import events as e
 from sessions import rows
 from sessions.conversations import Standing
 from sessions.dependencies import Dependencies
-from sessions.errors import ConversationGone
-from sessions.model import TurnId
+from sessions.errors import ConversationGone, IllegalMove
+from sessions.model import TurnId, TurnStatus
 from sessions.rule_keeping import take_rules_along
 from sessions.session import Session
+from sessions.snapshot import Snapshot
 from sessions.stored import StoredTurn
 from sessions.topics import Topic
+
+_ANSWERS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +79,39 @@ async def begin_branch(session: Session, created: e.SessionCreated, begin: Branc
     finally:
         if cut and session.snapshot.next_event == 1:
             conversations.remove_copy(cut)
+
+
+async def go_on_from(session: Session, turn_id: TurnId) -> None:
+    """Let the next prompt follow this turn, one of several answers to the last prompt.
+
+    Claude's own rewind only drops answers. So the process is parked, and wakes in a copy that ends here.
+    Raises `IllegalMove`, `TurnNotFound`, `ConversationGone`.
+    """
+    what, around = "Going on from this answer", session.around
+    session.refuse_if_ended(what)
+    turn = await rows.find_branch_turn(around.db, session.id, turn_id)
+    newest = (await rows.load_turns(around.db, session.id, limit=_ANSWERS)) or [turn]
+    begun = next(each for each in newest if each.status is not TurnStatus.WITHDRAWN)
+    if _question(turn) != _question(begun):
+        raise IllegalMove(what, "past it")
+    _refuse_if_busy(what, session.snapshot)
+    begin = await find_branch_begin(around, session, turn)
+    await session.park("the next prompt follows another answer")
+    cut, work_directory = str(uuid.uuid4()), Path(session.snapshot.work_directory)
+    await asyncio.to_thread(
+        around.conversations.cut_copy, begin.conversation_id, work_directory, begin.uuid, cut
+    )
+    is_done = False
+    try:
+        async with session.change() as draft:
+            _refuse_if_busy(what, draft.snapshot)
+            draft.add(e.WentOnFrom(turn.id, cut, turn.prompt_uuid, begin.uuid))
+        is_done = True
+    finally:
+        if not is_done:
+            around.conversations.remove_copy(cut)
+
+
+def _refuse_if_busy(what: str, snapshot: Snapshot) -> None:
+    if snapshot.current is not None or snapshot.queue:
+        raise IllegalMove(what, "busy")

@@ -111,6 +111,15 @@ class ConversationChanged(msgspec.Struct, frozen=True, tag="conversation_changed
     cause: str
 
 
+class WentOnFrom(msgspec.Struct, frozen=True, tag="went_on_from"):
+    """The next prompt follows this turn, one of several answers to the last prompt."""
+
+    turn_id: TurnId
+    conversation_id: str
+    prompt_uuid: str
+    last_uuid: str
+
+
 class Moved(msgspec.Struct, frozen=True, tag="moved"):
     """The session works in another directory from here on; its history names files below `moved_from`."""
 
@@ -250,6 +259,7 @@ Event = (
     | ActivityChanged
     | Branched
     | ConversationChanged
+    | WentOnFrom
     | Moved
     | Imported
     | PayerChanged

@@ -100,12 +100,14 @@ class PromptQueue:
         last = next((turn for turn in prompts if turn.status is not TurnStatus.WITHDRAWN), None)
         if last is None:
             raise TurnNotFound("")
+        chosen = self._session.snapshot.goes_on_from
+        followed = next((turn for turn in turns if turn.id == chosen), last)
         again = Prompt(
             last.kind,
             last.prompt,
             last.attachments,
             replaces=last.alternative_of or last.id,
-            rewind_to=last.prompt_uuid,
+            rewind_to=followed.prompt_uuid,
         )
         return await self.add(again, sender)
 

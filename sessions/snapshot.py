@@ -105,6 +105,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     commands: tuple[str, ...] = ()
     mcp_servers: tuple[McpServer, ...] = ()
     last_turn: TurnId | None = None
+    goes_on_from: TurnId | None = None
     last_prompt_uuid: str = ""
     last_uuid: str = ""
     process_cost_usd: float = 0.0

@@ -52,6 +52,15 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return replace(numbered, fork_conversation=event.conversation_id, fork_uuid=event.last_uuid)
         case e.ConversationChanged():
             return _conversation_changed(numbered, event)
+        case e.WentOnFrom():
+            return replace(
+                numbered,
+                conversation_id=event.conversation_id,
+                conversation_begun=True,
+                last_prompt_uuid=event.prompt_uuid,
+                last_uuid=event.last_uuid,
+                goes_on_from=event.turn_id,
+            )
         case e.Moved():
             return replace(
                 numbered,
@@ -184,6 +193,7 @@ def _turn_changed(snapshot: Snapshot, event: TurnEvent, at_ms: int) -> Snapshot:
             return replace(
                 snapshot,
                 last_turn=event.turn_id,
+                goes_on_from=None,
                 next_turn=event.number + 1,
                 message_count=snapshot.message_count + (event.kind is not TurnKind.BACKGROUND),
                 last_prompt_uuid=event.prompt_uuid or snapshot.last_prompt_uuid,
@@ -203,12 +213,13 @@ def _turn_changed(snapshot: Snapshot, event: TurnEvent, at_ms: int) -> Snapshot:
         case e.TurnWithdrawn():
             return replace(snapshot, queue=_without(snapshot.queue, event.turn_id))
         case e.TurnSent():
-            return replace(_sent(snapshot, event, at_ms), last_turn=event.turn_id)
+            return replace(_sent(snapshot, event, at_ms), last_turn=event.turn_id, goes_on_from=None)
         case e.TurnStarted() | e.TurnContinued():
             return _started(snapshot, event, at_ms)
         case e.BackgroundTurnStarted():
             running = RunningTurn(event.turn_id, "", TurnKind.BACKGROUND, started_ms=at_ms)
-            return replace(snapshot, running=running, next_turn=event.number + 1, last_turn=event.turn_id)
+            begun = replace(snapshot, last_turn=event.turn_id, goes_on_from=None)
+            return replace(begun, running=running, next_turn=event.number + 1)
         case e.BlockAdded():
             return _block_added(snapshot, event, at_ms)
         case e.RequestFailed():

@@ -94,11 +94,19 @@ class RowTree:
             uuid = here.before if is_lost else here.parent
 
     def _beside(self, line: list[Place]) -> Iterator[Place]:
-        """The parallel calls of the messages in `line`, and the results of those calls."""
+        """The parallel calls of the messages in `line`, and the results of those calls.
+
+        A call hangs on the call before it. Rows of another answer can have the same message id, if the service
+        answers an equal request equally: they hang on another prompt and are left out.
+        """
         known = {each.uuid for each in line}
         messages = {each.message_id for each in line if each.message_id}
         others = [each for each in self.places.values() if each.uuid not in known]
-        calls = [each for each in others if each.message_id in messages]
+        calls: list[Place] = []
+        for each in others:
+            if each.message_id in messages and each.parent in known:
+                known.add(each.uuid)
+                calls.append(each)
         yield from calls
         answered = {answer for each in line for answer in each.answers}
         asked = {each.uuid for each in (*line, *calls) if each.message_id}

@@ -28,12 +28,17 @@ def answer(kind: TurnKind = TurnKind.PROMPT, **facts: object) -> Answer:
     return Answer(**{"turn": turn, "posts_of": "b", **facts})  # type: ignore[arg-type]  # the fields by name
 
 
+ALL = ["Continue", "Regenerate", "Branch", "Model", "Export"]
 OFFERED = [
-    (answer(), ["Continue", "Regenerate", "Branch", "Model", "Export"]),
+    (answer(), ALL),
     (answer(TurnKind.BACKGROUND), ["Continue", "Branch", "Model", "Export"]),
     (answer(session_has_ended=True), ["Branch", "Export"]),
     (answer(is_last=False), ["Branch", "Export"]),
     (answer(is_last=False, files=2, has_calls=True), ["Branch", "Export", "Files (2)", "Details"]),
+    (answer(alternatives=("a", "b")), [*ALL, "‹", "2/2", "›"]),
+    (answer(alternatives=("a", "b"), followed="a"), [*ALL, "‹", "2/2", "›", "Go on from this one"]),
+    (answer(alternatives=("b", "c"), posts_of="c"), [*ALL, "‹", "1/2", "›", "Go on from this one"]),
+    (answer(alternatives=("b", "c"), posts_of="c", followed="b"), [*ALL, "‹", "1/2", "›"]),
     (answer(is_last=False, alternatives=("a", "b")), ["Branch", "Export", "‹", "2/2", "›"]),
 ]
 

@@ -242,6 +242,9 @@ def _turns_backwards(newest_first: Iterator[TranscriptRow], known: Container[str
             case Interrupted():
                 status = TurnStatus.INTERRUPTED
                 continue
+            case AssistantBlocks(error=str()):
+                status = TurnStatus.FAILED
+                continue
             case UserMessage(text=text, synthetic=False):
                 kind, prompt = TurnKind.ELSEWHERE, text
             case OwnCommand(text=text):

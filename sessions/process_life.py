@@ -15,7 +15,9 @@ from sessions import events as e
 from sessions import rows
 from sessions.between_turns import keep_transcript
 from sessions.claude.errors import ClaudeError
+from sessions.claude.start_refusals import StartRefusal, last_words, start_refusal
 from sessions.claude.transcript import Remains
+from sessions.conversations import Standing
 from sessions.driver import ConversationStart, Fork
 from sessions.ended_hosts import remove_ended_hosts
 from sessions.errors import ClaudeUnavailable, WorkDirectoryRefused
@@ -32,6 +34,9 @@ from sessions.trusting import prepare as prepare_trust
 from sessions.work_directory import check_work_directory
 
 log = logging.getLogger(__name__)
+
+_KILLED = 128
+"""Exit codes from here on say that a signal ended the process."""
 
 
 async def launch_and_stay(session: Session) -> bool:
@@ -100,7 +105,7 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
     around, snapshot = session.around, session.snapshot
     work_directory = check_work_directory(Path(snapshot.work_directory), around.workspace_root)
     await _refuse_if_open_elsewhere(session)
-    resume = await _prepare_conversation(session, work_directory)
+    resume = await _prepare_conversation(session, work_directory) or await _cut_branch(session, work_directory)
     fork = None if resume else await _prepare_fork(session, work_directory)
     if resume or fork is not None:
         await _carry_cost_over(session, fork.conversation_id if fork else snapshot.conversation_id)
@@ -162,6 +167,23 @@ async def _prepare_conversation(session: Session, work_directory: Path) -> bool:
             draft.add(e.Noticed(Topic.CONVERSATION_LOST, sentence))
         draft.add(e.ConversationChanged(str(uuid.uuid4()), "new"))
     return False
+
+
+async def _cut_branch(session: Session, work_directory: Path) -> bool:
+    """Cut the branch out of its parent's transcript if the parent has since left the path that it goes on from.
+
+    The CLI's own fork finds only rows on the path that it would resume itself.
+    """
+    snapshot, conversations = session.snapshot, session.around.conversations
+    parent, uuid = snapshot.fork_conversation, snapshot.fork_uuid
+    if not parent or not uuid:
+        return False
+    point = await asyncio.to_thread(conversations.branch_point, parent, work_directory, [uuid])
+    if point is None or point.standing is not Standing.DROPPED:
+        return False
+    own = snapshot.conversation_id
+    await asyncio.to_thread(conversations.cut_copy, parent, work_directory, uuid, own)
+    return await asyncio.to_thread(conversations.put_back, own, work_directory)
 
 
 async def _prepare_fork(session: Session, work_directory: Path) -> Fork | None:
@@ -271,4 +293,23 @@ def _trouble_of(run: HostRun, ended: HostExit) -> str:
         log.warning("claude ended", extra={"session": run.session.id, "code": ended.code})
     started = run.session.snapshot.lifecycle is not Lifecycle.STARTING
     how = "an unknown exit code" if ended.code is None else f"exit code {ended.code}"
-    return f"Claude's process ended by itself ({how})." if started else f"Claude could not be started ({how})."
+    what = "Claude's process ended by itself" if started else "Claude could not be started"
+    return f"{what} ({how}){_why_it_ended(ended)}"
+
+
+_HELPS = {
+    StartRefusal.MESSAGE_GONE: "the turn that it was to go on from is gone. Branch from another turn",
+    StartRefusal.CONVERSATION_GONE: "Claude's record of the conversation is gone. Start a new session",
+    StartRefusal.CONVERSATION_TAKEN: "another process has this conversation. Close it, then send a prompt",
+    StartRefusal.DIRECTORY_GONE: "its directory is gone. Move the session to another project",
+    StartRefusal.BYPASS_AS_ROOT: "it may not skip permissions as root. Choose another mode",
+}
+
+
+def _why_it_ended(ended: HostExit) -> str:
+    """The rest of the sentence: the cause and what helps, if the CLI told one before it ended."""
+    if ended.code is None or not 0 < ended.code < _KILLED:
+        return "."
+    refusal = start_refusal(ended.stderr_tail)
+    said = _HELPS[refusal] if refusal is not None else last_words(ended.stderr_tail)
+    return f": {said}." if said else "."

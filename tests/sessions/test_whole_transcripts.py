@@ -11,7 +11,7 @@ import pytest
 import api as c
 from bridge.demo.model import DemoModel
 from sessions.claude import control
-from sessions.model import ExportFormat, Text, ToolCall, ToolOutput, TurnKind, TurnStatus
+from sessions.model import ExportFormat, Lifecycle, Text, ToolCall, ToolOutput, TurnKind, TurnStatus
 from sessions.session import Session
 from tests.fakes.cli_home import CliHome, StreamCli, make_cli_home
 from tests.sessions.running_core import CoreParts, RunningCore, idle, reached, running_core
@@ -163,3 +163,37 @@ async def test_long_outputs_and_subagents_go_with_copies_exports_and_imports(cor
     assert (where / "tool-results" / output.name).read_bytes() == output.read_bytes()
     conversations.remove_copy(new)
     assert not conversations.copy(new).with_suffix("").exists()
+
+
+async def test_a_branch_goes_on_from_an_answer_that_its_parent_drops_before_it_begins(
+    core: RunningCore,
+) -> None:
+    session = await core.session()
+    await core.ask(session, "demo:text first")
+    dropped = await core.ask(session, "demo:text dropped")
+    info = await core.do(c.Branch(session_id=session.id, channel_id="b", turn_id=dropped))
+    await core.do(c.Regenerate(session_id=session.id, origin="again"))
+    await idle(session)
+    branch = await core.manager.get_session(info.id)
+    assert await core.status(await core.ask(branch, "demo:text leaf")) is TurnStatus.DONE
+
+
+async def test_a_session_that_cannot_start_says_why_and_what_helps(core: RunningCore) -> None:
+    session = await core.session()
+    turn_id = await core.ask(session, "demo:text first")
+    info = await core.do(c.Branch(session_id=session.id, channel_id="b", turn_id=turn_id))
+    # Its parent's transcript is another one by the time that it begins.
+    path = core.manager._around.conversations.transcript(
+        session.snapshot.conversation_id, Path(session.snapshot.work_directory)
+    )
+    assert path is not None
+    await session.park("test")
+    rows = path.read_text().replace(session.snapshot.last_uuid, str(uuid.uuid4()))
+    path.write_text(rows)
+    branch = await core.manager.get_session(info.id)
+    await core.say(branch, "demo:text leaf")
+    failed = await reached(branch, lambda snapshot: snapshot.lifecycle is Lifecycle.FAILED)
+    assert failed.reason == (
+        "Claude could not be started (exit code 1): the turn that it was to go on from is gone. "
+        "Branch from another turn."
+    )

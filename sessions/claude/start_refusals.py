@@ -1,0 +1,36 @@
+"""Why the CLI ended by itself, from its error output: the refusals that somebody can do something about."""
+
+import re
+from enum import StrEnum
+
+from sessions.claude.api_message import cleaned
+
+
+class StartRefusal(StrEnum):
+    """What the CLI says before it ends with an exit code of its own."""
+
+    MESSAGE_GONE = "message_gone"
+    CONVERSATION_GONE = "conversation_gone"
+    CONVERSATION_TAKEN = "conversation_taken"
+    DIRECTORY_GONE = "directory_gone"
+    BYPASS_AS_ROOT = "bypass_as_root"
+
+
+_SAID = {
+    StartRefusal.MESSAGE_GONE: re.compile(r"No message found with message\.uuid"),
+    StartRefusal.CONVERSATION_GONE: re.compile(r"No conversation found with session ID"),
+    StartRefusal.CONVERSATION_TAKEN: re.compile(r"Session ID \S{1,60} is already in use"),
+    StartRefusal.DIRECTORY_GONE: re.compile(r"current directory no longer exists"),
+    StartRefusal.BYPASS_AS_ROOT: re.compile(r"--dangerously-skip-permissions cannot be used with root"),
+}
+
+
+def start_refusal(stderr: str) -> StartRefusal | None:
+    """The refusal that `stderr` tells of; None if it tells of none that we know."""
+    return next((refusal for refusal, said in _SAID.items() if said.search(stderr)), None)
+
+
+def last_words(stderr: str) -> str:
+    """The last line of `stderr`, fit for people who may see the session; empty if there is none."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    return cleaned(lines[-1]).rstrip(".") if lines else ""

@@ -5,7 +5,7 @@ to it (`input.ndjson`) and what it printed (`output.ndjson`). The host outlives 
 looks at it through this port. Nothing here knows what the lines mean: no Claude, no Discord, no SQLite.
 """
 
-from collections.abc import AsyncIterator, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -177,7 +177,7 @@ class Host(Protocol):
 
         Idempotent: a line that is already whole is left alone. Raises `LogCut` if the log ends before
         `line.start`, `InputNotWritten` if it cannot be written now. Callers must not overlap; the log is
-        never truncated.
+        never truncated. A frozen host is thawed first.
         """
         ...
 
@@ -209,8 +209,8 @@ class Host(Protocol):
     async def feed_from(self, offset: int) -> None:
         """Replace a dead follower: feed the program from byte `offset` of the input log on.
 
-        Ends an old follower that still lives first: there are never two. Raises `LaunchFailed` if none can be
-        started now (no process to be had, say): the program lives on, and it may be tried again.
+        Ends an old follower that still lives first: there are never two. Thaws the host. Raises `LaunchFailed`
+        if none can be started now (no process to be had, say): the program lives on, and it may be tried again.
         """
         ...
 
@@ -218,7 +218,20 @@ class Host(Protocol):
         """End the whole tree: TERM, after `grace_s` KILL; children with process groups of their own included.
 
         Returns when nothing of it runs. Raises `Unkillable` after another `grace_s`. Does nothing if it ended.
+        Thaws the host first: a frozen program would not hear the TERM.
         """
+        ...
+
+    async def freeze(self, if_still: Callable[[], bool]) -> bool:
+        """Stop the program where it stands, so that it uses no CPU time; True if it is frozen then.
+
+        False, and nothing is done, if it has ended or has started anything that lives: that may wait for it.
+        Also if `if_still`, asked in the last moment, says no. It stays frozen when this process ends.
+        """
+        ...
+
+    def thaw(self) -> None:
+        """Let a frozen program run on. Does nothing to one that runs or has ended."""
         ...
 
     async def wait(self) -> HostExit:

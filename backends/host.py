@@ -6,6 +6,7 @@ It holds no state of its own that another process could not read from the host's
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ from backends.input_log import append_missing
 from backends.left_running import left_running
 from backends.log_watch import LogWatch
 from backends.output_log import read_lines
-from backends.stopping import end_left_running, end_tree, kill_now
+from backends.stopping import HostTree, end_left_running, end_tree, kill_now
 from machine import ProcessId, ProcessRow
 
 # How long the shell may take to write the exit code once the program is dead, before it counts as hung.
@@ -81,6 +82,8 @@ class LocalHost:
         self._program = pids.program if (pids := directory.pids()) else None
         # Asked while it lives: once all of the host is dead, nothing tells what served it.
         self._session = _session_of(self._program) if self._program is not None else None
+        # The process that had this host before us may have frozen it.
+        self._may_be_frozen = True
 
     @property
     def ref(self) -> HostRef:
@@ -101,6 +104,8 @@ class LocalHost:
         return Launched(record.argv, Path(record.cwd), record.title)
 
     async def send(self, line: InputLine) -> None:
+        # Before the line: if this process dies in between, no line waits for a program that is frozen.
+        self.thaw()
         append_missing(self._directory.input_log, line)
 
     def input_size(self) -> int:
@@ -133,9 +138,11 @@ class LocalHost:
             if (pids := self._directory.pids()) is not None:
                 await self._end_followers(pids)
             if self.alive():
+                self.thaw()
                 await self._start_follower(offset)
 
     async def kill(self, grace_s: float) -> None:
+        self.thaw()
         await end_tree(self._directory, self._watches.deaths, grace_s)
         await self._terminal.close()
 
@@ -165,6 +172,24 @@ class LocalHost:
 
     async def end_left_running(self, grace_s: float) -> None:
         await end_left_running(self._directory, self._session, self._watches.deaths, grace_s)
+
+    async def freeze(self, if_still: Callable[[], bool]) -> bool:
+        pids = self._directory.pids()
+        if pids is None or not self.alive():
+            return False
+        # Looks at the environment of every process of the machine.
+        living = await asyncio.to_thread(HostTree(self._directory).living)
+        if living - {pids.shell, pids.program, pids.follower} or not self.alive() or not if_still():
+            return False
+        # Only the program: shell and follower wait without using time, and the shell writes how it ended.
+        self._may_be_frozen = True
+        machine.this().send_signal(pids.program, signal.SIGSTOP)
+        return True
+
+    def thaw(self) -> None:
+        if self._may_be_frozen and self._program is not None:
+            machine.this().send_signal(self._program, signal.SIGCONT)
+        self._may_be_frozen = False
 
     def terminal_hint(self) -> str:
         return self._terminal.hint()

@@ -27,6 +27,7 @@ from bridge.settings_values import (
     variables,
     whole,
     words,
+    zero_is_none,
 )
 from sessions.model import PermissionMode
 from sessions.trust import UserServers, WhoTrusts
@@ -109,6 +110,10 @@ class Settings:
     default_timeout: float = _setting(
         number(above=0), "300", write="seconds",
         does="Seconds without activity until a session is parked; it wakes on the next prompt.",
+    )
+    freeze_after: float | None = _setting(
+        zero_is_none(number(above=0)), "20", write="seconds",
+        does="Seconds without activity until an idle Claude is frozen; its next prompt thaws it. 0: never.",
     )
     no_progress_timeout: float = _setting(
         number(above=0), "900", write="seconds",

@@ -47,6 +47,11 @@ class Secret:
         return self._value
 
 
+def zero_is_none(read: Reader) -> Reader:
+    """The same reader, but 0 says that there is no such value: an empty one would say the default."""
+    return lambda value: None if value.strip() == "0" else read(value)
+
+
 def optional(read: Reader) -> Reader:
     """A reader of what `read` reads; nothing written is None."""
     return lambda value: read(value) if value else None

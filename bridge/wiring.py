@@ -236,7 +236,9 @@ def _policy(settings: Settings) -> Policy:
         workspace_root=settings.workspace_root,
         resources=MachineReserve(settings.data_dir, settings.min_free_memory, settings.min_free_disk),
         limits=Limits(settings.max_sessions, settings.max_sessions_per_user),
-        patience=Patience(start_s=settings.start_timeout, idle_s=settings.default_timeout),
+        patience=Patience(
+            start_s=settings.start_timeout, idle_s=settings.default_timeout, freeze_s=settings.freeze_after
+        ),
         vigilance=Vigilance(
             no_progress_s=settings.no_progress_timeout,
             ask_timeout_s=settings.ask_timeout,

@@ -18,6 +18,7 @@ _TAIL_OPTIONS = "-s 0.05"
 
 _PROC = Path("/proc")
 _MEMINFO = _PROC / "meminfo"
+_PRESSURE = _PROC / "pressure/memory"
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _NS_PER_S = 1_000_000_000
 # An exec takes 0.1 ms, and longer on a busy machine; who looks blocks meanwhile.
@@ -167,6 +168,16 @@ class LinuxMachine:
         for line in text.splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
+        return None
+
+    def memory_pressure(self) -> float | None:
+        # PSI: kernels from 4.20 on, where it is not switched off. "some avg10=0.00 avg60=…"
+        with suppress(OSError, ValueError):
+            for line in _PRESSURE.read_text().splitlines():
+                kind, *facts = line.split()
+                shares = dict(fact.split("=", 1) for fact in facts)
+                if kind == "some" and "avg10" in shares:
+                    return float(shares["avg10"])
         return None
 
     def path_of(self, descriptor: int) -> Path:

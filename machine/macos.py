@@ -136,6 +136,9 @@ class MacMachine:
             return None
         return int(page[1]) * sum(map(int, counts.values()))
 
+    def memory_pressure(self) -> float | None:
+        return None
+
     def path_of(self, descriptor: int) -> Path:
         path = fcntl.fcntl(descriptor, _F_GETPATH, bytes(_MAXPATHLEN))
         return Path(os.fsdecode(path.partition(b"\0")[0]))

@@ -115,6 +115,10 @@ class Machine(Protocol):
         """Bytes that can be had without swapping; None where the system does not say."""
         ...
 
+    def memory_pressure(self) -> float | None:
+        """Percent of the last ten seconds in which something waited for memory; None where nobody says."""
+        ...
+
     def path_of(self, descriptor: int) -> Path:
         """The path, without links, of an open file. Raises `OSError`."""
         ...

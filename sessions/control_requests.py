@@ -36,6 +36,11 @@ class ControlRequests:
         self._interrupts = 0
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return bool(self._waiting)
+
+    @property
     def interrupting(self) -> bool:
         """Whether the CLI has been told to stop, or is about to be, and has not said yet that it does."""
         return self._interrupts > 0

@@ -16,12 +16,16 @@ from storage import Database
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long the session waits, in seconds: for a start, for an answer, for an end, before it is parked."""
+    """How long the session waits, in seconds: for a start, for an answer, for an end, before it is parked.
+
+    After `freeze_s` without activity its process is frozen; None is never.
+    """
 
     start_s: float = 120.0
     request_s: float = 30.0
     stop_s: float = 5.0
     idle_s: float = 300.0
+    freeze_s: float | None = 20.0
 
 
 @dataclass(frozen=True, slots=True)

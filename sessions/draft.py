@@ -98,6 +98,11 @@ class InputLedger:
         """The first unsent line is in the log."""
         self._unsent.pop(0)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a line was reserved that is not acknowledged yet."""
+        return bool(self._open)
+
     def is_on_its_way(self, token: str) -> bool:
         """Whether a line with this token was sent and is not acknowledged yet."""
         return any(each.token == token for each in self._open)

@@ -234,6 +234,7 @@ class HostRun:
         self._read_to = end
         self._applied = max(self._applied, end)
         self.last_output = self.session.around.clock.monotonic()
+        self.sender.wake()  # the change was published before: a new silence begins only now
         crash_point("lines-applied")
         self._publish_partials()
 

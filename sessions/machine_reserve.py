@@ -6,10 +6,13 @@ from pathlib import Path
 
 import machine
 
+# Of ten seconds, one in which some program stood still for want of memory: people notice that.
+_PRESSED_PERCENT = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class MachineReserve:
-    """The reserve, in bytes, and the directory whose disk counts. Both methods block briefly."""
+    """The reserve, in bytes, and the directory whose disk counts. All methods block briefly."""
 
     directory: Path
     min_free_memory: int = 0
@@ -24,6 +27,11 @@ class MachineReserve:
             f"The machine has {_megabytes(free)} of memory left and keeps {_megabytes(self.min_free_memory)} "
             "free, so Claude is not started now. It starts when there is room."
         )
+
+    def needs_memory(self) -> bool:
+        """Whether idle processes should go: the reserve is touched, or programs wait for memory."""
+        pressure = machine.this().memory_pressure()
+        return bool(self.memory_shortage()) or (pressure is not None and pressure >= _PRESSED_PERCENT)
 
     def disk_shortage(self) -> str:
         """A sentence when less disk space is free than the reserve, else an empty string."""

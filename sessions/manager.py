@@ -25,6 +25,7 @@ from sessions.driver import Driver
 from sessions.errors import SessionError
 from sessions.loaded_sessions import LoadedSessions
 from sessions.machine_reserve import MachineReserve
+from sessions.memory_relief import MemoryRelief
 from sessions.model import PermissionMode, SessionId
 from sessions.parking import may_be_parked
 from sessions.process_keeper import ProcessKeeper
@@ -113,8 +114,9 @@ class SessionManager:
         )
         self.maker = SessionMaker(self._loaded, self._around, policy.default_model, policy.default_mode)
         self.retention = Retention(self._around, policy.retention, self.get_session, self._loaded.forget)
+        relief = MemoryRelief(policy.resources, self._clock, self.loaded)
         self._supervisor = Supervisor(
-            policy.vigilance, self.loaded, self.keeper.is_place_wanted, self.retention.apply
+            policy.vigilance, self.loaded, self.keeper.is_place_wanted, self.retention.apply, relief.look
         )
 
     async def __aenter__(self) -> Self:

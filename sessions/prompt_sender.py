@@ -1,10 +1,11 @@
-"""Feeding one live CLI: takes the steps between two turns when it is idle, parks it after a long silence."""
+"""Feeding one live CLI: the steps between two turns when it is idle; in a silence freezing, then parking it."""
 
 import asyncio
 import logging
 from typing import Protocol
 
 from sessions.between_turns import FedHost, Feeding, held_until_ms, take_steps
+from sessions.freezing import Freezing, QuietHost
 from sessions.leaving import Departure
 from sessions.model import Blocker, Lifecycle
 from sessions.parking import may_be_parked
@@ -20,11 +21,8 @@ _SHORTEST_PAUSE_S = 0.05
 _STORAGE_RETRY_S = 1.0
 
 
-class SilentHost(FedHost, Protocol):
-    """`last_output` is when the CLI last printed something, by the steady clock."""
-
-    @property
-    def last_output(self) -> float: ...
+class SilentHost(FedHost, QuietHost, Protocol):
+    """What feeding and freezing see of the host."""
 
 
 class PromptSender:
@@ -35,6 +33,7 @@ class PromptSender:
         self._session = host.session
         self._around = host.session.around
         self._feeding = Feeding(host)
+        self._freezing = Freezing(host)
         self._awake = asyncio.Event()
 
     def wake(self) -> None:
@@ -57,7 +56,7 @@ class PromptSender:
         self._feeding.turn_ended()
 
     async def run(self) -> None:
-        """Send the next prompt whenever Claude is idle; park after a long silence. Never returns by itself."""
+        """Send the next prompt whenever Claude is idle; in a silence freeze, then park. Never returns."""
         while True:
             try:
                 await take_steps(self._feeding)
@@ -69,7 +68,10 @@ class PromptSender:
                 async with asyncio.timeout(pause_s):
                     await self._awake.wait()
             except TimeoutError:
-                if self._is_forgotten():
+                due_s = self._freezing.due_in_s()
+                if due_s is not None and due_s <= 0:
+                    await self._freezing.freeze()
+                elif self._is_forgotten():
                     await until_stored(self._park)
             self._awake.clear()
 
@@ -80,7 +82,7 @@ class PromptSender:
         await self._host.leaving.leave(departure, if_still=may_be_parked)
 
     def _pause(self) -> float | None:
-        """Seconds until something is due without an event: free disk, the end of a usage limit, parking."""
+        """Seconds until something is due without an event: disk, the end of a limit, freezing, parking."""
         snapshot = self._session.snapshot
         if self._feeding.said_shortage:
             return SHORTAGE_RETRY_S
@@ -89,7 +91,8 @@ class PromptSender:
             return max(_SHORTEST_PAUSE_S, left_s)
         if not may_be_parked(snapshot):
             return None
-        return max(_SHORTEST_PAUSE_S, self._around.patience.idle_s - self._silent_s())
+        park_in_s, freeze_in_s = self._around.patience.idle_s - self._silent_s(), self._freezing.due_in_s()
+        return max(_SHORTEST_PAUSE_S, park_in_s if freeze_in_s is None else min(park_in_s, freeze_in_s))
 
     def _silent_s(self) -> float:
         return self._around.clock.monotonic() - self._host.last_output

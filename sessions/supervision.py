@@ -41,7 +41,7 @@ class Vigilance:
 class Supervisor:
     """Goes round all sessions that have a process; `is_wanted`: somebody waits for the session's place.
 
-    `daily` is done a minute after the start and then once a day.
+    `each_round` is done once in every round, `daily` a minute after the start and then once a day.
     """
 
     def __init__(
@@ -50,12 +50,14 @@ class Supervisor:
         sessions: Callable[[], Sequence[Session]],
         is_wanted: Callable[[Session], bool],
         daily: Callable[[], Awaitable[object]],
+        each_round: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._vigilance = vigilance
         self._sessions = sessions
         self._is_wanted = is_wanted
         self._asked_again: dict[str, float] = {}
         self._cpu_s: dict[str, float] = {}
+        self._each_round = each_round
         self._daily = daily
         self._reminded: set[AskId] = set()
         self._first_seen: dict[AskId, tuple[float, float]] = {}
@@ -86,6 +88,11 @@ class Supervisor:
                 except Exception:
                     log.exception("supervision failed", extra={"session": session.id})
             self._forget_closed_asks()
+            try:
+                if self._each_round is not None:
+                    await self._each_round()
+            except Exception:
+                log.exception("work of the round failed")
 
     async def _look_after(self, session: Session) -> None:
         snapshot = session.snapshot

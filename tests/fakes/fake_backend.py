@@ -57,9 +57,11 @@ class FakeProcess:
     has_follower: bool = True
     unkillable: bool = False
     left: list[LeftRunning] = field(default_factory=list)
+    frozen: bool = False
     _waiting: list["asyncio.Future[None]"] = field(default_factory=list)
 
     def print(self, data: bytes) -> None:
+        assert not self.frozen, "it was frozen while it had something to do"
         if self.exit is None:
             self.output += data
             self.tell()
@@ -75,7 +77,7 @@ class FakeProcess:
         asyncio.get_running_loop().call_soon(self._feed)
 
     def _feed(self) -> None:
-        while self.exit is None and self.has_follower and self.program is not None:
+        while self.exit is None and self.has_follower and self.program is not None and not self.frozen:
             newline = self.input.find(b"\n", self.fed)
             if newline < 0:
                 return
@@ -147,6 +149,7 @@ class FakeHost:
         size = len(self.process.input)
         if size < line.start:
             raise LogCut(Path("input.ndjson"), expected=line.start, actual=size)
+        self.thaw()
         self.process.input += line.data[size - line.start :]
         self.process.feed_soon()
 
@@ -180,9 +183,10 @@ class FakeHost:
         if offset > len(self.process.input):
             raise LogCut(Path("input.ndjson"), expected=offset, actual=len(self.process.input))
         self.process.fed, self.process.has_follower = offset, True
-        self.process.feed_soon()
+        self.thaw()
 
     async def kill(self, grace_s: float) -> None:
+        self.thaw()
         if self.process.unkillable:
             raise Unkillable([4711])
         self.process.left.clear()
@@ -201,6 +205,14 @@ class FakeHost:
 
     def usage(self) -> HostUsage:
         return HostUsage(0, 0.0, 0) if self.process.exit is not None else HostUsage(1 << 20, 0.1, 3)
+
+    async def freeze(self, if_still: Callable[[], bool]) -> bool:
+        self.process.frozen = self.process.exit is None and if_still()
+        return self.process.frozen
+
+    def thaw(self) -> None:
+        self.process.frozen = False
+        self.process.feed_soon()
 
     def terminal_hint(self) -> str:
         return ""

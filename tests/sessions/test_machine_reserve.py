@@ -6,8 +6,10 @@ import pytest
 
 import machine
 from sessions.machine_reserve import MachineReserve
-from sessions.model import TurnStatus
-from tests.sessions.running_core import idle, reached, running_core, until
+from sessions.memory_relief import MemoryRelief
+from sessions.model import Lifecycle, TurnStatus
+from tests.sessions.running_core import CoreParts, idle, reached, running_core, until
+from tests.sessions.test_supervision import HandClock
 
 MEMINFO = "MemTotal:       100 kB\nMemAvailable:    2048 kB\nSwapFree: 9 kB\n"
 
@@ -33,6 +35,65 @@ def test_a_system_that_does_not_say_is_never_short(meminfo: Path, tmp_path: Path
     meminfo.unlink()
     assert machine.this().free_memory() is None
     assert MachineReserve(tmp_path, min_free_memory=2**60).memory_shortage() == ""
+
+
+@pytest.fixture
+def pressure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file in the place of the system's; there is none at first."""
+    path = tmp_path / "pressure"
+    monkeypatch.setattr("machine.linux._PRESSURE", path)
+    return path
+
+
+PRESSED = "some avg10=12.50 avg60=1.00 avg300=0.00 total=9\nfull avg10=3.00 avg60=0.00 avg300=0.00 total=1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "needs"),
+    [
+        (PRESSED, True),
+        (PRESSED.replace("12.50", "10.00"), True),
+        (PRESSED.replace("12.50", "9.99"), False),
+        (PRESSED.replace("some", "all"), False),
+        ("some avg10=much", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_programs_that_wait_for_memory_press(
+    text: str | None, needs: bool, pressure: Path, tmp_path: Path
+) -> None:
+    if text is not None:
+        pressure.write_text(text)
+    assert MachineReserve(tmp_path).needs_memory() is needs
+    assert MachineReserve(tmp_path, min_free_memory=2**60).needs_memory()
+
+
+async def test_under_pressure_the_longest_idle_session_is_parked_and_then_the_next(
+    pressure: Path, tmp_path: Path
+) -> None:
+    clock = HandClock()
+    async with running_core(tmp_path / "core", CoreParts(clock=clock)) as core:
+        relief = MemoryRelief(MachineReserve(tmp_path), clock, core.manager.loaded)
+        sessions = []
+        for _ in range(3):
+            sessions.append(await core.session())
+            await core.ask(sessions[-1], "demo:text hi")
+            clock.seconds += 15
+        await core.say(sessions[0], "demo:gate g")
+        await reached(sessions[0], lambda snapshot: snapshot.running is not None)
+        parked = []
+        for text in ("", PRESSED, PRESSED, PRESSED):
+            pressure.write_text(text)
+            await relief.look()
+            parked.append([each.snapshot.lifecycle is Lifecycle.PARKED for each in sessions])
+        nothing, second = [False, False, False], [False, True, False]
+        assert parked == [nothing, second, second, second], "one works, one was used 15 s ago"
+        clock.seconds += 5
+        await relief.look()
+        assert sessions[2].snapshot.lifecycle is Lifecycle.PARKED
+        assert "memory" in sessions[2].snapshot.reason
+        assert sessions[0].snapshot.running is not None
 
 
 @pytest.mark.parametrize(("reserve", "short"), [(0, False), (2**60, True)])

@@ -193,7 +193,12 @@ async def test_an_idle_session_is_never_stuck(tmp_path: Path, stuck: Stuck) -> N
 
 
 async def test_daily_work_is_done_although_it_fails_and_a_broken_session_stops_no_round(tmp_path: Path) -> None:
-    done, looked = asyncio.Event(), asyncio.Event()
+    done, looked, rounds = asyncio.Event(), asyncio.Event(), 0
+
+    async def each_round() -> None:
+        nonlocal rounds
+        rounds += 1
+        raise RuntimeError("broken")
 
     async def daily() -> None:
         done.set()
@@ -219,10 +224,12 @@ async def test_daily_work_is_done_although_it_fails_and_a_broken_session_stops_n
         lambda: sessions,  # type: ignore[arg-type, return-value]  # as much of a session as is looked at
         lambda _: False,
         daily,
+        each_round,
     )
     task = asyncio.create_task(supervisor.run())
     async with asyncio.timeout(DEADLINE_S):
         await asyncio.gather(done.wait(), looked.wait())
+        await until(lambda: rounds > 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -30,6 +30,7 @@ class SimulatedHost(FakeHost):
         size = len(process.input)
         if size < line.start:
             raise LogCut(_INPUT, expected=line.start, actual=size)
+        self.thaw()
         missing = line.data[size - line.start :]
         is_full = self._life.world.faults.disk_is_full
         if missing and chance.random() < (0.6 if is_full else 0.2):

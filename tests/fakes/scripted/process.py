@@ -393,7 +393,12 @@ class ScriptedCli:
             reply.cut()
 
     def begin(self) -> None:
-        facts = {"tools": TOOLS, "mcp_servers": [], "slash_commands": ["compact"], "apiKeySource": "none"}
+        facts = {
+            "tools": TOOLS,
+            "mcp_servers": [],
+            "slash_commands": ["compact"],
+            "apiKeySource": "ANTHROPIC_API_KEY",
+        }
         self.say(
             "init",
             cwd=os.getcwd(),

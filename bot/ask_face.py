@@ -7,11 +7,15 @@ from typing import Any, assert_never
 
 import msgspec
 
+from api.words.asks import note_of
 from bot.bodies import Button, Control, File, Style, Verb
 from bot.markdown.cards import code_block, diff_block, escape_inline
 from bot.tool_lines import short_path
-from sessions.model import PermissionBody, PlanBody, Question, QuestionBody
+from sessions.model import Answer, PermissionBody, PlanBody, Question, QuestionBody
 from sessions.stored import StoredAsk
+
+MOST_WORDS = 300
+"""Characters of what Claude or the CLI says of a call; what is longer is cut, and whole in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +40,32 @@ def whole_ask(ask: StoredAsk) -> File:
     body = ask.ask.body
     match body:
         case PermissionBody():
-            text, language = what_of(body)
+            text, language = what_of(body, whole=True)
             name = {"bash": "command.sh", "diff": "change.diff", "json": "input.json"}.get(
                 language, "input.txt"
             )
+            said = [body.description, body.reason, *(each.words for each in body.suggestions)]
+            if cut := [words for words in said if len(words) > MOST_WORDS]:
+                comment = "# " if language == "bash" else ""
+                text = "".join(f"{comment}{' '.join(words.split())}\n" for words in cut) + "\n" + text
         case QuestionBody():
             name, text = "questions.txt", "\n\n".join(_question_text(each) for each in body.questions)
+            if isinstance(ask.decision, Answer):
+                text += "".join(f"\n\n→ {asked}\n{said}" for asked, said in ask.decision.answers.items())
         case PlanBody():
             name, text = "plan.md", body.plan
         case _:
             assert_never(body)
+    if ask.decision is not None and (note := note_of(ask.decision)):
+        text += f"\n\nNote: {note}"
     return File(name, text.encode(errors="replace"), "Everything that Claude asks about")
 
 
-def what_of(body: PermissionBody, work_directory: str = "") -> tuple[str, str]:
-    """What the tool would do, in full, and the language to show it in."""
+def what_of(body: PermissionBody, work_directory: str = "", *, whole: bool = False) -> tuple[str, str]:
+    """What the tool would do, in full, and the language to show it in.
+
+    A path is shown as seen from the work directory; with `whole`, as the tool gets it.
+    """
     given = body.input
     command = given.get("command")
     if isinstance(command, str):
@@ -58,7 +73,7 @@ def what_of(body: PermissionBody, work_directory: str = "") -> tuple[str, str]:
     path = next(
         (given[name] for name in ("file_path", "notebook_path") if isinstance(given.get(name), str)), ""
     )
-    path = short_path(path, work_directory)
+    path = path if whole or not path else body.place or short_path(path, work_directory)
     edits = given.get("edits")
     if isinstance(edits, list):
         parts = [_diff(each) for each in edits if isinstance(each, Mapping)]
@@ -79,14 +94,15 @@ def shown_code(text: str, language: str, limit: int) -> str:
     return diff_block(text, limit) if language == "diff" else code_block(text, language, limit)
 
 
-def is_cut(text: str, limit: int) -> bool:
-    """Whether `shown_code` may leave something of it out."""
-    return len(text) > limit - 40
+def is_cut(text: str, language: str, limit: int) -> bool:
+    """Whether `shown_code` leaves something of it out."""
+    # What nobody sees is spelled in it, so the length alone does not tell.
+    return shown_code(text, language, limit) != shown_code(text, language, 8 * len(text) + 200)
 
 
 def described(body: PermissionBody) -> str:
     """What Claude says of the call, to stand behind the tool's name."""
-    words = escape_inline(body.description, 200)
+    words = escape_inline(body.description, MOST_WORDS)
     return f" · {words}" if words else ""
 
 

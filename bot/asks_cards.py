@@ -9,11 +9,11 @@ from typing import assert_never
 
 from api.words.asks import answer_label, offered
 from api.words.tools import tool_label
-from bot.ask_face import AskFace, described, is_cut, shown_code, what_of, whole_ask
+from bot.ask_face import MOST_WORDS, AskFace, described, is_cut, shown_code, what_of, whole_ask
 from bot.asks_decided import closed_card
 from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
-from bot.markdown.answer import split_answer
-from bot.markdown.cards import escape_inline, one_line
+from bot.markdown.answer import fitted
+from bot.markdown.cards import escape_inline, is_shortened, one_line, told_apart
 from sessions.model import (
     Allow,
     AllowAlways,
@@ -21,6 +21,7 @@ from sessions.model import (
     Answer,
     ApprovePlan,
     AskStatus,
+    Choice,
     Deny,
     PermissionBody,
     PlanBody,
@@ -34,10 +35,15 @@ __all__ = ["ask_card", "whole_ask"]
 ASKING = 0xF0B232
 MOST_CODE = 1_500
 """Characters of a command or diff on a card; a phone shows about a screen of it."""
-MOST_PLAN = 2_800
+MOST_PLAN = 3_800
+"""Characters of a plan on a card, beside its heading."""
+_ALL_QUESTIONS = 3_600
 _MOST_QUESTIONS = 4
 _MOST_ALWAYS = 3
 _MOST_BUTTONS = 5
+_MOST_LABEL = 76
+_MOST_OPTION = 100
+_MOST_OPTIONS = 25
 OWN_WORDS = "Own words"
 
 
@@ -63,7 +69,15 @@ def ask_card(face: AskFace) -> Card:
 def _permission(face: AskFace, body: PermissionBody) -> Card:
     what, language = what_of(body, face.work_directory)
     shown = shown_code(what, language, MOST_CODE)
-    cut = is_cut(what, MOST_CODE)
+    always = [each for each in offered(body) if isinstance(each, AllowAlways)]
+    labels = told_apart([answer_label(each, body) for each in always], 76)
+    said = [body.description, body.reason, *(label for label in labels if label.endswith("…"))]
+    cut = (
+        is_cut(what, language, MOST_CODE)
+        or len(always) > _MOST_ALWAYS
+        or body.place.startswith("…")
+        or any(is_shortened(words, MOST_WORDS) or words.endswith("…") for words in said)
+    )
     texts = [
         f"<@{face.owner_id}> **Claude asks for permission**",
         f"**{escape_inline(tool_label(body.tool_name), 80)}**{described(body)}",
@@ -76,12 +90,13 @@ def _permission(face: AskFace, body: PermissionBody) -> Card:
             face.button(Verb.ALLOW_SESSION, answer_label(AllowSession())),
         )
     ]
-    always = tuple(
-        face.button(Verb.ALLOW_ALWAYS, one_line(answer_label(each, body), 76), detail=str(each.suggestion))
-        for each in [each for each in offered(body) if isinstance(each, AllowAlways)][:_MOST_ALWAYS]
-    )
     if always:
-        rows.append(always)
+        rows.append(
+            tuple(
+                face.button(Verb.ALLOW_ALWAYS, label, detail=str(each.suggestion))
+                for each, label in list(zip(always, labels, strict=True))[:_MOST_ALWAYS]
+            )
+        )
     rows.append(
         (
             face.button(Verb.DENY, answer_label(Deny()), Style.DANGER),
@@ -95,9 +110,9 @@ def _permission(face: AskFace, body: PermissionBody) -> Card:
 def _reasons(body: PermissionBody) -> list[str]:
     parts = []
     if body.reason:
-        parts.append(f"-# Why it asks: {escape_inline(body.reason, 300)}")
-    if body.blocked_path:
-        parts.append(f"-# Outside of what it may touch: {escape_inline(body.blocked_path, 200)}")
+        parts.append(f"-# Why it asks: {escape_inline(body.reason, MOST_WORDS)}")
+    if body.is_outside:
+        parts.append(f"-# Outside of the project: {escape_inline(body.place, 200)}")
     return ["\n".join(parts)] if parts else []
 
 
@@ -109,8 +124,12 @@ def _questions(face: AskFace, body: QuestionBody) -> Card:
     shown = body.questions[:_MOST_QUESTIONS]
     texts = [f"<@{face.owner_id}> **Claude wants to know**"]
     rows: list[Row] = []
+    cut = len(body.questions) > _MOST_QUESTIONS
     for number, question in enumerate(shown):
-        texts.append(_question_words(question, chosen_words(face.picked, number)))
+        room = _ALL_QUESTIONS // len(shown)
+        asked, is_part = _question_words(question, chosen_words(face.picked, number), room)
+        texts.append(asked)
+        cut = cut or is_part
         if is_one_click(body):
             rows.append(_answers(face, question))
         elif question.choices:
@@ -121,7 +140,6 @@ def _questions(face: AskFace, body: QuestionBody) -> Card:
         for number in range(len(shown))
     )
     skip = face.button(Verb.DENY_NOTE, "Do not answer")
-    cut = sum(map(len, texts)) > 3_000 or len(body.questions) > _MOST_QUESTIONS
     more = (face.button(Verb.SHOW_ALL, "Show all"),) if cut else ()
     if several:
         rows += [words, (*_submit(face, body), skip, *more)]
@@ -159,33 +177,39 @@ def _submit(face: AskFace, body: QuestionBody) -> tuple[Button, ...]:
 
 
 def _answers(face: AskFace, question: Question) -> tuple[Button, ...]:
+    labels = told_apart([each.label for each in question.choices], _MOST_LABEL)
     return tuple(
-        face.button(Verb.CHOOSE_ONE, one_line(each.label, 76) or f"Answer {number + 1}", detail=str(number))
-        for number, each in enumerate(question.choices)
+        face.button(Verb.CHOOSE_ONE, label or f"Answer {number + 1}", detail=str(number))
+        for number, label in enumerate(labels)
     )
 
 
-def _question_words(question: Question, picked: Sequence[str]) -> str:
-    lines = [f"**{escape_inline(question.header, 60)}**" if question.header else ""]
-    lines.append(escape_inline(question.text, 500))
-    lines += [
-        f"- {escape_inline(each.label, 80)}: {escape_inline(each.description, 150)}"
-        for each in question.choices[:10]
-        if each.description
-    ]
-    if picked:
-        lines.append(f"-# Chosen: {escape_inline(', '.join(picked), 200)}")
-    return "\n".join(line for line in lines if line)
+def _question_words(question: Question, picked: Sequence[str], room: int) -> tuple[str, bool]:
+    """The question, and whether something of it is cut. Choices that say more than a control are listed."""
+    parts = [f"**{escape_inline(question.header, 60)}**" if question.header else "", question.text]
+    if any(each.description or len(each.label) > _MOST_LABEL for each in question.choices):
+        parts.append("\n".join(map(_choice_words, question.choices)))
+    chosen = f"\n-# Chosen: {escape_inline(', '.join(picked), 200)}" if picked else ""
+    words, is_part = fitted("\n".join(part for part in parts if part), room - len(chosen) - 2)
+    more = "\n-# …" if is_part else ""
+    is_part = is_part or len(question.choices) > _MOST_OPTIONS or is_shortened(", ".join(picked), 200)
+    return f"{words}{more}{chosen}".lstrip("\n"), is_part
+
+
+def _choice_words(choice: Choice) -> str:
+    label = escape_inline(choice.label, 1_000)
+    description = choice.description.strip().replace("\n", "\n  ")
+    return f"- **{label}**: {description}" if description else f"- **{label}**"
 
 
 def _choices(face: AskFace, number: int, question: Question, picked: Sequence[str]) -> Select:
-    chosen = [n for n, each in enumerate(question.choices[:25]) if each.label in picked]
+    choices = question.choices[:_MOST_OPTIONS]
+    chosen = [n for n, each in enumerate(choices) if each.label in picked]
     chosen = chosen if question.multi_select else chosen[:1]
+    labels = told_apart([each.label for each in choices], _MOST_OPTION)
     options = tuple(
-        Option(
-            one_line(each.label, 100) or f"Answer {n + 1}", str(n), one_line(each.description, 100), n in chosen
-        )
-        for n, each in enumerate(question.choices[:25])
+        Option(labels[n] or f"Answer {n + 1}", str(n), one_line(each.description, _MOST_OPTION), n in chosen)
+        for n, each in enumerate(choices)
     )
     placeholder = one_line(question.header or question.text, 100)
     return Select(
@@ -200,13 +224,12 @@ def _choices(face: AskFace, number: int, question: Question, picked: Sequence[st
 
 
 def _plan(face: AskFace, body: PlanBody) -> Card:
-    whole = "\n".join(split_answer(body.plan, finished=True))
+    plan, is_part = fitted(body.plan, MOST_PLAN)
     files: tuple[File, ...] = ()
-    if len(whole) > MOST_PLAN:
-        first = split_answer(body.plan, finished=True)[0]
-        whole = f"{first}\n-# The whole plan is in the file."
+    if is_part:
+        plan += "\n-# The whole plan is in the file."
         files = (whole_ask(face.ask),)
-    texts = (f"<@{face.owner_id}> **Claude has a plan**", whole or "-# (The plan is empty.)")
+    texts = (f"<@{face.owner_id}> **Claude has a plan**", plan or "-# (The plan is empty.)")
     rows = (
         (
             face.button(Verb.APPROVE_PLAN, answer_label(ApprovePlan()), Style.SUCCESS),

@@ -1,13 +1,14 @@
 """Asks that need no answer any more: what was decided, by whom and when. Pure; no buttons but to read more."""
 
+import re
 from typing import assert_never
 
 from api.words.asks import answer_label, decided_words, note_of
 from api.words.tools import tool_label
-from bot.ask_face import AskFace, described, is_cut, shown_code, what_of
+from bot.ask_face import MOST_WORDS, AskFace, described, is_cut, shown_code, what_of
 from bot.bodies import Card, Row, Verb
-from bot.markdown.answer import split_answer
-from bot.markdown.cards import escape_inline
+from bot.markdown.answer import fitted
+from bot.markdown.cards import escape_inline, is_shortened
 from bot.wording import moment, person
 from sessions.model import (
     AllowAlways,
@@ -28,6 +29,9 @@ DECIDED = 0x4E5058
 ALLOWED = 0x248046
 DENIED = 0xDA373C
 _DECIDED_CODE = 500
+_ASKED = 400
+_MOST_QUESTIONS = 4
+_SEVERAL = re.compile(r"[\n*_`]")  # more than a line of plain words: bold around it would not hold
 
 
 def ask_mark(ask: StoredAsk) -> str:
@@ -53,33 +57,44 @@ def closed_card(face: AskFace) -> Card:
     """The card of an ask that was decided or withdrawn."""
     stored = face.ask
     body = stored.ask.body
+    show_all: tuple[Row, ...] = ((face.button(Verb.SHOW_ALL, "Show all"),),)
+    note_is_cut = stored.decision is not None and is_shortened(note_of(stored.decision), MOST_WORDS)
     match body:
         case PermissionBody():
             what, language = what_of(body, face.work_directory)
             name = escape_inline(tool_label(body.tool_name), 80)
             about = f"**{name}**{described(body)}\n{shown_code(what, language, _DECIDED_CODE)}"
             rows: tuple[Row, ...] = ()
-            if is_cut(what, _DECIDED_CODE):
-                rows = ((face.button(Verb.SHOW_ALL, "Show all"),),)
+            if (
+                is_cut(what, language, _DECIDED_CODE)
+                or is_shortened(body.description, MOST_WORDS)
+                or note_is_cut
+            ):
+                rows = show_all
         case QuestionBody():
-            about = _answered(body, stored.decision)
-            rows = ()
+            about, is_part = _answered(body, stored.decision)
+            rows = show_all if is_part or note_is_cut else ()
         case PlanBody():
-            about = "\n".join(split_answer(body.plan, finished=True, limit=1_000)[:1])
+            about, _ = fitted(body.plan, 1_000)
             rows = ((face.button(Verb.SHOW_ALL, "Show the plan"),),)
         case _:
             assert_never(body)
     return Card((f"{about}\n{_verdict(stored)}",), rows, accent=_accent(stored.decision))
 
 
-def _answered(body: QuestionBody, decision: Decision | None) -> str:
+def _answered(body: QuestionBody, decision: Decision | None) -> tuple[str, bool]:
+    """The questions with their answers, and whether something of them is cut."""
     answers = decision.answers if isinstance(decision, Answer) else {}
     lines = []
-    for question in body.questions[:10]:
-        lines.append(f"**{escape_inline(question.text, 300)}**")
+    is_part = len(body.questions) > _MOST_QUESTIONS
+    for question in body.questions[:_MOST_QUESTIONS]:
+        asked, is_cut_off = fitted(question.text, _ASKED)
+        is_part = is_part or is_cut_off
+        lines.append(f"**{asked}**" if asked and not _SEVERAL.search(asked) else asked)
         if question.text in answers:
-            lines.append(f"→ {escape_inline(answers[question.text], 300)}")
-    return "\n".join(lines)
+            lines.append(f"→ {escape_inline(answers[question.text], MOST_WORDS)}")
+            is_part = is_part or is_shortened(answers[question.text], MOST_WORDS)
+    return "\n".join(lines), is_part
 
 
 def _verdict(stored: StoredAsk) -> str:
@@ -94,7 +109,7 @@ def _verdict(stored: StoredAsk) -> str:
 
 def _more_words(decision: Decision, stored: StoredAsk) -> str:
     """What the answer says beyond its name: the note, or what is allowed from now on."""
-    if note := escape_inline(note_of(decision), 300):
+    if note := escape_inline(note_of(decision), MOST_WORDS):
         return f" with the note “{note}”"
     match decision:
         case AllowAlways():

@@ -200,8 +200,8 @@ def _ask(ask: Ask) -> RenderableType:
             parts: list[RenderableType] = [head, Padding(_input(body.input), (0, 0, 0, 4))]
             if body.reason:
                 parts.append(Styled(f"    {one_line(body.reason, 200)}", "yellow"))
-            if body.blocked_path:
-                parts.append(Styled(f"    It reaches {one_line(body.blocked_path, 200)}", "yellow"))
+            if body.is_outside:
+                parts.append(Styled(f"    Outside of the project: {one_line(body.place, 200)}", "yellow"))
             return Padding(Group(*parts), (1, 0, 0, 0))
         case QuestionBody() as body:
             lines = [

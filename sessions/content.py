@@ -19,6 +19,7 @@ from sessions.model import (
     ToolCall,
     ToolOutput,
 )
+from sessions.work_directory import is_inside, seen_from
 
 MAX_OUTPUT_CHARS = 100_000
 """A tool's output is kept up to here; the rest is in Claude's transcript."""
@@ -80,21 +81,11 @@ class _Numbers(dict[str, Any]):
         return 0
 
 
-def ask_body(line: c.AskLine) -> AskBody:
-    """Our form of what the CLI asks."""
+def ask_body(line: c.AskLine, work_directory: str) -> AskBody:
+    """Our form of what the CLI asks of a session in `work_directory`."""
     match line:
         case c.PermissionAsked():
-            return PermissionBody(
-                tool_name=line.tool_name,
-                tool_use_id=line.tool_use_id,
-                input=dict(line.input),
-                description=line.description,
-                reason=line.reason,
-                blocked_path=line.blocked_path,
-                suggestions=tuple(
-                    Suggestion(dict(each.body), _suggestion_words(each)) for each in line.suggestions
-                ),
-            )
+            return _permission(line, work_directory)
         case c.QuestionAsked():
             return QuestionBody(
                 tool_use_id=line.tool_use_id,
@@ -105,6 +96,34 @@ def ask_body(line: c.AskLine) -> AskBody:
             return PlanBody(tool_use_id=line.tool_use_id, plan=line.plan, input=dict(line.input))
         case _:
             assert_never(line)
+
+
+def _permission(line: c.PermissionAsked, work_directory: str) -> PermissionBody:
+    named = [line.input.get(name) for name in ("file_path", "notebook_path", "path")]
+    paths = [path for path in (*named, line.blocked_path) if isinstance(path, str) and path]
+    outside = [path for path in paths if not is_inside(work_directory, path)]
+
+    def from_inside(words: str) -> str:
+        # Rules spell an absolute path with two slashes.
+        return (
+            words.replace(f"/{work_directory}/", "").replace(f"{work_directory}/", "")
+            if work_directory
+            else words
+        )
+
+    return PermissionBody(
+        tool_name=line.tool_name,
+        tool_use_id=line.tool_use_id,
+        input=dict(line.input),
+        description=from_inside(line.description),
+        reason=from_inside(line.reason),
+        blocked_path=line.blocked_path,
+        suggestions=tuple(
+            Suggestion(dict(each.body), from_inside(_suggestion_words(each))) for each in line.suggestions
+        ),
+        place=seen_from(work_directory, [*outside, *paths][0]) if paths else "",
+        is_outside=bool(outside),
+    )
 
 
 def _question(question: c.Question) -> Question:

@@ -342,7 +342,7 @@ def open_ask(snapshot: Snapshot, line: c.AskLine, moment: Moment) -> Iterator[e.
             host=moment.host,
             request_id=line.request_id,
             opened_ms=moment.at_ms,
-            body=ask_body(line),
+            body=ask_body(line, snapshot.work_directory),
         )
     )
     if snapshot.activity is not Activity.ASKING:

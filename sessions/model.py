@@ -281,7 +281,11 @@ class Suggestion(Value, frozen=True):
 
 
 class PermissionBody(msgspec.Struct, frozen=True, tag="permission"):
-    """May this tool run with this input?"""
+    """May this tool run with this input?
+
+    `place` is the file that it is about, as seen from the work directory. `is_outside` says that it, or the
+    path that the CLI stopped at, lies elsewhere: `blocked_path` comes for whatever the mode does not allow.
+    """
 
     tool_name: str
     tool_use_id: str
@@ -290,6 +294,8 @@ class PermissionBody(msgspec.Struct, frozen=True, tag="permission"):
     reason: str = ""
     blocked_path: str = ""
     suggestions: tuple[Suggestion, ...] = ()
+    place: str = ""
+    is_outside: bool = False
 
 
 class Choice(Value, frozen=True):

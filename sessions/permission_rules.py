@@ -21,6 +21,7 @@ from sessions.model import (
     RuleScope,
     Suggestion,
 )
+from sessions.work_directory import seen_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +83,15 @@ def rule_text(tool_name: str, content: str) -> str:
 def rule_words(rule: Rule, work_directory: str) -> str:
     """The rule for a person: no path of the machine, only places below or beside the work directory."""
     if rule.kind is RuleKind.DIRECTORY:
-        return f"read and write in {_place(rule.value, work_directory)}"
+        return f"read and write in {seen_from(work_directory, rule.value)}"
     tool, _, content = rule.value.partition("(")
     content = content.removesuffix(")")
     if not content:
         return f"use {tool}, whatever for"
     plain = content.replace("\\(", "(").replace("\\)", ")").replace("\\\\", "\\")
     if plain.startswith("//"):
-        plain = _place(plain[1:], work_directory)
+        plain = seen_from(work_directory, plain[1:])
     return f"{tool}: {plain}"
-
-
-def _place(path: str, work_directory: str) -> str:
-    """`path` as seen from the work directory; of one outside only the last two names."""
-    place = PurePath(path)
-    if place.is_relative_to(work_directory):
-        inside = place.relative_to(work_directory)
-        return str(inside) if inside.parts else "the work directory"
-    return f"…/{'/'.join(place.parts[-2:])}" if len(place.parts) > 3 else path
 
 
 def opens_more(rule: Rule, work_directory: str) -> bool:

@@ -1,7 +1,7 @@
 """Where a session may run: existing directories under the workspace root, with no link that leads out."""
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from sessions.errors import WorkDirectoryRefused
 from texts.os_text import clean, is_clean
@@ -41,6 +41,26 @@ def check_work_directory(directory: Path, workspace_root: Path) -> Path:
     if not os.access(resolved, os.R_OK | os.X_OK):
         raise WorkDirectoryRefused(name, "it cannot be read")
     return resolved
+
+
+def is_inside(work_directory: str, path: str) -> bool:
+    """Whether `path`, absolute or seen from the work directory, leads into it. Links are not followed.
+
+    Everything does as long as the work directory is not known.
+    """
+    if not work_directory:
+        return True
+    place = PurePath(os.path.normpath(PurePath(work_directory) / path))
+    return place.is_relative_to(os.path.normpath(work_directory))
+
+
+def seen_from(work_directory: str, path: str) -> str:
+    """`path` for a person: as seen from the work directory; of one outside only the last two names."""
+    place = PurePath(os.path.normpath(PurePath(work_directory) / path))
+    if work_directory and is_inside(work_directory, path):
+        below = place.relative_to(os.path.normpath(work_directory))
+        return str(below) if below.parts else "the work directory"
+    return f"…/{'/'.join(place.parts[-2:])}" if len(place.parts) > 3 else str(place)
 
 
 def list_projects(workspace_root: Path, *, limit: int = 200) -> list[str]:

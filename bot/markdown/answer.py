@@ -13,16 +13,16 @@ from bot.markdown.scanner import Scanner
 
 LIMIT = 1900  # code points of a body; Discord takes 2000
 _LEAST_LIMIT = 100
-_MOST_LIMIT = 2000
+_MOST_LIMIT = 4000  # of a card; a post has 2000
 
 
 class AnswerSplitter:
     """The posts of one answer while it grows. Costs the new text, not the whole, at every call."""
 
     def __init__(self, *, limit: int = LIMIT) -> None:
-        """Begin an empty answer; raise `ValueError` for a `limit` outside 100 to 2000 code points."""
+        """Begin an empty answer; raise `ValueError` for a `limit` outside 100 to 4000 code points."""
         if not _LEAST_LIMIT <= limit <= _MOST_LIMIT:
-            raise ValueError(f"a post has {_LEAST_LIMIT} to {_MOST_LIMIT} characters, not {limit}")
+            raise ValueError(f"a text has {_LEAST_LIMIT} to {_MOST_LIMIT} characters, not {limit}")
         self._packer = Packer(limit)
         self._scanner = Scanner(self._packer)
         self._cleaner = Cleaner()
@@ -111,3 +111,9 @@ def split_answer(text: str, *, finished: bool, limit: int = LIMIT) -> Sequence[s
     splitter = AnswerSplitter(limit=limit)
     splitter.feed(text)
     return tuple(post.body for post in splitter.posts(finished=finished))
+
+
+def fitted(text: str, room: int) -> tuple[str, bool]:
+    """Return as much of Claude's Markdown `text` as fits `room`, and whether something is left out."""
+    bodies = split_answer(text, finished=True, limit=room)
+    return (bodies[0] if bodies else ""), len(bodies) > 1

@@ -5,6 +5,7 @@ Leaves Claude's answers to `answer`, and the cards themselves to the view.
 """
 
 import re
+from collections.abc import Sequence
 
 from bot.markdown.cleaning import clean
 from bot.markdown.graphemes import cut_before
@@ -44,6 +45,11 @@ def shortened(text: str, limit: int) -> str:
     return text[: cut_before(text, limit - 1)].rstrip() + _ELLIPSIS if limit > 1 else _ELLIPSIS
 
 
+def is_shortened(text: str, limit: int) -> bool:
+    """Say whether `escape_inline` leaves something of `text` out."""
+    return len(escape_inline(text, 8 * len(text) + 1)) > limit
+
+
 def escape_inline(text: str, limit: int) -> str:
     """Return `text` as one line for Markdown, at most `limit` code points: no formatting, mention, link or
     new line.
@@ -56,6 +62,25 @@ def escape_inline(text: str, limit: int) -> str:
         line = shortened(line, len(line) - max(1, (len(escaped) - limit) // 2)) if len(line) > 1 else ""
         escaped = _escaped(line)
     return escaped
+
+
+def told_apart(texts: Sequence[str], limit: int) -> list[str]:
+    """Return each of `texts` as one line of at most `limit` code points, so that no two look the same.
+
+    Where the beginnings are the same up to the cut, the beginning is left out instead. `limit` is at least 20.
+    """
+    whole = [one_line(text, 10_000) for text in texts]
+    cut = [shortened(text, limit) for text in whole]
+    shown: list[str] = []
+    for number, text in enumerate(whole):
+        alike = [other for other, its in zip(whole, cut, strict=True) if its == cut[number]]
+        line = cut[number]
+        if len(alike) > 1:
+            signs = enumerate(zip(*alike, strict=False))
+            differ = next((at for at, each in signs if len(set(each)) > 1), limit)
+            line = shortened(_ELLIPSIS + text[max(0, differ - limit // 4) :].lstrip(), limit)
+        shown.append(line if line not in shown else shortened(f"{number + 1}. {line}", limit))
+    return shown
 
 
 def code_block(text: str, language: str, limit: int) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from bot.markdown.graphemes import cut_before
-from bot.markdown.marks import Halves, cut, shown
+from bot.markdown.marks import ATOM, Halves, cut, shown
 
 _CLOSE = "\n```"
 _BLANK = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u061c"
@@ -202,7 +202,9 @@ class Packer:
         row, room = self._rows[-1], self._room()
         self._rows.pop()
         if room >= self.limit // 8:
-            self._rows.append(replace(row, text=_cut_row(row, room).head))
+            halves = _cut_row(row, room)
+            if (halves.head + halves.tail).count(ATOM) == row.text.count(ATOM):  # not inside a link
+                self._rows.append(replace(row, text=halves.head))
 
 
 def is_visible(text: str) -> bool:

@@ -251,7 +251,7 @@ def test_nothing_to_see_is_no_post() -> None:
     assert all(body.strip("\u200b") for body in split_answer("\u200b" * 5000 + "b", finished=True, limit=200))
 
 
-@pytest.mark.parametrize("limit", [0, 99, 2001])
+@pytest.mark.parametrize("limit", [0, 99, 4001])
 def test_a_limit_that_discord_or_a_fence_cannot_keep_is_refused(limit: int) -> None:
     with pytest.raises(ValueError, match=str(limit)):
         AnswerSplitter(limit=limit)

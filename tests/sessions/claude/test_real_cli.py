@@ -50,7 +50,7 @@ from sessions.claude.stream import values_of
 from sessions.claude.transcript import Remains, find_transcript, remains
 from sessions.claude.transcript_rows import rows
 from sessions.content import ask_body
-from sessions.model import AllowSession, RuleKind
+from sessions.model import AllowSession, PermissionBody, RuleKind
 from sessions.permission_rules import rules_given
 from tests.fakes.cli_home import CliHome, Line, StreamCli, is_state
 
@@ -159,7 +159,7 @@ async def test_a_rule_that_we_make_covers_the_command_that_was_asked_for(home: C
     async with Talk(home, Fresh(new_id())) as cli:
         ask = await cli.ask_of(f"demo:bash {command}")
         assert isinstance(ask, PermissionAsked)
-        body = ask_body(ask)
+        body = ask_body(ask, "")
         given = rules_given(body, AllowSession())
         assert given is not None
         allow = values_of(given.rules, RuleKind.ALLOW)
@@ -176,6 +176,19 @@ async def test_a_rule_that_we_make_covers_the_command_that_was_asked_for(home: C
 
 def asked_permissions(cli: Talk) -> list[CliLine]:
     return [line for line in cli.parsed() if isinstance(line, PermissionAsked)]
+
+
+async def test_a_file_of_the_project_is_not_outside_although_the_cli_names_it_as_blocked(home: CliHome) -> None:
+    async with Talk(home, Fresh(new_id())) as cli:
+        for path, is_outside in ((home.work / "a.txt", False), (home.work.parent / "a.txt", True)):
+            ask = await cli.ask_of(f"demo:write {path} x")
+            assert isinstance(ask, PermissionAsked)
+            body = ask_body(ask, str(home.work.resolve()))
+            assert isinstance(body, PermissionBody)
+            assert body.is_outside is is_outside
+            assert (body.place == "a.txt") is not is_outside
+            await cli.send(answers.deny(ask.request_id, "no"))
+            await cli.idle()
 
 
 async def test_questions_and_plans_are_answered(home: CliHome) -> None:

@@ -1,0 +1,150 @@
+"""Every command and control of the bot stands in a table of whom it obeys: a new one cannot be forgotten."""
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+from discord import AppCommandOptionType as OptionKind
+from discord import app_commands
+
+from api import Share
+from api.access import Action
+from bot.actors import core_id
+from bot.bodies import Button, Control, Plain, Verb
+from bot.discord_bodies import message_kwargs
+from bot.entry import NOT_YOURS
+from bot.rows import insert_controls
+from sessions.model import ShareLevel
+from sessions.session import Session
+from tests.api.every_command import ALL
+from tests.bot.ways import ADMIN, Ways, core, fake, town, ways
+from tests.fakes.discord_server import Person
+from tests.sessions.running_core import DEADLINE_S
+
+__all__ = ["core", "fake", "town", "ways"]
+
+# What somebody needs at the least, in the thread of a session of somebody else's.
+COMMANDS = {
+    "a role": {"help", "session start", "session list", "files import", "channel show"},
+    "view": {
+        "session resume",  # of one that is shown well, it only says where
+        *("session info", "files export", "turn queue", "settings permissions", "settings trust"),
+    },
+    "prompt": {
+        *("claude", "turn stop", "turn continue", "turn regenerate", "turn branch", "turn command"),
+        "files get",
+    },
+    "owner": {
+        *("session rename", "session move", "session pin", "session share"),
+        *("session handover", "session clear", "settings model", "settings mode"),
+    },
+    "admin": {
+        *("admin stats", "admin sessions", "admin projects", "admin clear-all", "admin audit", "admin sync"),
+        *("channel project", "channel model", "channel mode"),
+    },
+}
+MENUS = {"Ask Claude about this"}  # needs a role; `test_access.py` goes through it
+# Controls of messages. Those of ephemeral cards and dialogs come from a card that somebody was shown.
+CONTROLS = {
+    "view": {Verb.EXPORT, Verb.DETAILS, Verb.SHOW_ALL, Verb.MORE, Verb.OPEN_ANSWER},
+    "prompt": {
+        *(Verb.STOP, Verb.CONTINUE, Verb.REGENERATE, Verb.BRANCH, Verb.MOVE, Verb.TRY_NOW, Verb.FILES),
+        *(Verb.ALTERNATIVE, Verb.CANCEL_QUEUED, Verb.SEND_NOW, Verb.REWIND_FILES, Verb.END_LEFT_RUNNING),
+    },
+    "approve": {
+        *(Verb.ALLOW, Verb.ALLOW_SESSION, Verb.ALLOW_ALWAYS, Verb.DENY, Verb.DENY_NOTE, Verb.CHOOSE),
+        *(Verb.CHOOSE_ONE, Verb.CHOOSE_TEXT, Verb.SUBMIT_ANSWERS, Verb.ANSWER_WITH_PROMPT, Verb.APPROVE_PLAN),
+        *(Verb.APPROVE_EDITS, Verb.REVISE_PLAN),
+    },
+    "owner": {Verb.MODEL, Verb.USE_MODEL, Verb.TAKE_BACK, Verb.TRUST},
+    "admin": {Verb.HOLD_FOR_ALL},
+    "its card": {Verb.PAGE, Verb.CONFIRM, Verb.ASK_ABOUT},
+}
+HAS = {
+    "mel": set[str](),
+    "bob": {"a role"},
+    "sam": {"a role", "view", "prompt"},
+    "ann": {"a role", "view", "prompt", "approve", "owner"},
+}
+REFUSED = re.compile("ou may not|no session of this id")
+
+
+def every_command(ways: Ways) -> list[app_commands.Command[Any, Any, Any]]:
+    walked = ways.client.tree.walk_commands()
+    return [each for each in walked if isinstance(each, app_commands.Command)]
+
+
+async def test_the_tables_have_every_command_and_control(ways: Ways) -> None:
+    commands = {each.qualified_name for each in every_command(ways)}
+    assert set().union(*COMMANDS.values()) == commands
+    assert sum(map(len, COMMANDS.values())) == len(commands)
+    menus = ways.client.tree.get_commands(guild=None, type=None)
+    assert {each.name for each in menus if isinstance(each, app_commands.ContextMenu)} == MENUS
+    assert set().union(*CONTROLS.values()) == set(Verb)
+    assert sum(map(len, CONTROLS.values())) == len(Verb)
+
+
+async def the_person(ways: Ways, session: Session, who: str) -> Person:
+    """Somebody of the town; sam is somebody with whom the session is shared for prompts."""
+    if who != "sam":
+        return getattr(ways.town, who)  # type: ignore[no-any-return]  # by name
+    sam = ways.fake.member("sam", ways.town.users)
+    share = Share(session_id=session.id, grantee=core_id(sam.id), level=ShareLevel.PROMPT)
+    await ways.core.do(share, ADMIN)
+    return sam
+
+
+@pytest.mark.parametrize("who", HAS)
+async def test_a_command_obeys_whom_the_table_says(ways: Ways, who: str) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    person = await the_person(ways, session, who)
+    obeyed: set[str] = set()
+    # What ends the session comes last.
+    for command in sorted(every_command(ways), key=lambda each: each.qualified_name == "session clear"):
+        given = {each.name: _value(ways, session, each) for each in command.parameters if each.required}
+        outcome = await person.slash(thread, command.qualified_name, **given).settled()
+        assert outcome.text, command.qualified_name
+        if who == "mel":
+            assert outcome.text == NOT_YOURS
+        if not REFUSED.search(outcome.text):
+            obeyed.add(command.qualified_name)
+    assert obeyed == set().union(*(COMMANDS.get(right, set()) for right in HAS[who]))
+
+
+def _value(ways: Ways, session: Session, option: app_commands.Parameter) -> Any:
+    """Something that the option takes."""
+    if option.name == "session":
+        return session.id
+    if option.choices:
+        return option.choices[0].value
+    match option.type:
+        case OptionKind.string:
+            return "x" * int(option.min_value or 1)
+        case OptionKind.integer | OptionKind.number:
+            return int(option.min_value or 1)
+        case OptionKind.boolean:
+            return True
+        case OptionKind.attachment:
+            return ("a.json", b"{}")
+        case _:
+            return ways.town.vic
+
+
+@pytest.mark.parametrize(("who", "may"), [("bob", set()), ("sam", {Action.VIEW, Action.PROMPT})])
+async def test_no_control_does_for_somebody_what_they_may_not(ways: Ways, who: str, may: set[Action]) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    person = await the_person(ways, session, who)
+    turn = (await ways.turns(session))[0].turn
+    for verb in Verb:
+        body = Plain("a panel", ((Button(Control(verb, session.id, turn.id, turn.id), "Press"),),))
+        await ways.core.db.write(insert_controls(body))
+        await ways.client.get_partial_messageable(thread.id).send(**message_kwargs(body))
+        await person.click(thread.from_bot[-1], "Press").acknowledged()
+    async with asyncio.timeout(DEADLINE_S):
+        while await ways.core.db.read("SELECT 1 FROM inbox WHERE status = 'new'"):  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(0.01)
+    done = "SELECT DISTINCT action FROM audit WHERE allowed AND actor = ? AND session_id = ?"
+    tags = {str(row[0]) for row in await ways.core.db.read(done, (core_id(person.id), session.id))}
+    needed = {kind.action for kind in ALL if kind.__struct_config__.tag in tags}
+    assert needed <= may

@@ -137,7 +137,7 @@ class TurnControls:
         await reply.say(f"Branched into <#{made.channel_id}>. This session stays as it is.", ephemeral=False)
         origin = reply.interaction.message
         here = place.channel_id if place is not None else spot.channel_id
-        link = origin.jump_url if origin is not None else f"<#{here}>"
+        link = origin.jump_url if origin is not None and not origin.flags.ephemeral else f"<#{here}>"
         with suppress(discord.HTTPException, *CONNECTION_BROKEN):
             await self._client.get_partial_messageable(made.channel_id).send(
                 f"-# “{escape_inline(branch.title or name, 80)}” goes on from {link}.", silent=True

@@ -102,10 +102,12 @@ class Bot:
         return await general.wait_for_thread(lambda each: each.id not in known, DEADLINE_S)
 
     async def answered(self, thread: Place, text: str) -> Message:
-        """The finished answer that has `text`: it is there, with its buttons."""
-        return await thread.wait_for_message(
-            lambda one: text in one.text and has_button(one, "Continue"), DEADLINE_S
-        )
+        """The finished answer that has `text`: with its buttons, or the one that opens them."""
+
+        def is_over(one: Message) -> bool:
+            return text in one.text and any(has_button(one, label) for label in ("Continue", "⋯"))
+
+        return await thread.wait_for_message(is_over, DEADLINE_S)
 
     async def gate(self, name: str) -> None:
         """Wait until Claude waits at the gate."""

@@ -119,14 +119,15 @@ async def test_every_button_of_an_answer_does_what_it_says(bot: Bot) -> None:
     assert "haiku" in models.text
 
     await ann.click(answer, "Continue")
-    await thread.wait_for(lambda place: len([m for m in place.from_bot if has_button(m, "Continue")]) == 2)
-    last = [m for m in thread.from_bot if has_button(m, "Continue")][-1]
+    await thread.wait_for(lambda _: has_button(answer, "⋯"))
+    last = await thread.wait_for_message(lambda one: one.id > answer.id and has_button(one, "Continue"))
     await ann.click(last, "Regenerate")
     flipped = await thread.wait_for_message(button("2/2"))
     await ann.click(flipped, "‹")
     await thread.wait_for_message(button("1/2"))
 
-    outcome = await ann.click(answer, "Branch").settled()
+    opened = await ann.click(answer, "⋯").settled()
+    outcome = await ann.click(shown(opened), "Branch").settled()
     branch = await bot.fake.general.wait_for_thread(lambda each: f"<#{each.id}>" in outcome.text)
     await branch.wait_for_message("goes on from")
     ann.send(branch, "demo:text In the branch")
@@ -214,7 +215,7 @@ async def test_every_command_does_what_it_says(bot: Bot) -> None:
     known = {each.id for each in general.threads}
     await ann.slash(general, "files import", file=("session.json", data)).settled()
     again = await general.wait_for_thread(lambda each: each.id not in known)
-    await again.wait_for_message("Other work")
+    await again.wait_for_message("○ asleep")
     assert "Processes:" in (await boss.slash(general, "admin stats").settled()).text
     assert "may not" in (await ann.slash(general, "admin stats").settled()).text
     assert "side" in (await boss.slash(general, "admin projects").settled()).text
@@ -239,7 +240,8 @@ async def test_what_was_written_while_the_bot_was_away_is_answered_at_its_next_s
     await bot.start()
     await bot.answered(thread, "DEMO: Three")
     await bot.answered(thread, "DEMO: Two")
-    await bot.ann.click(old, "Branch").settled()
+    opened = await bot.ann.click(old, "⋯").settled()
+    assert "Branched into" in (await bot.ann.click(shown(opened), "Branch").settled()).text
 
 
 @pytest.mark.parametrize(

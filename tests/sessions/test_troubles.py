@@ -76,7 +76,8 @@ async def test_a_cli_that_ends_at_its_start_is_a_state_with_a_sentence(place: Pl
         session = await make(manager)
         await send(session, "demo:text one")
         failed = await seen(session, lambda snapshot: snapshot.lifecycle is Lifecycle.FAILED)
-        assert failed.reason == "Claude could not be started (exit code 3)."
+        said = "scripted: ends at its start with code 3"
+        assert failed.reason == f"Claude could not be started (exit code 3): {said}."
         await send(session, "demo:text two")
         await rest(session)
         assert [said for *_, said in await turns(session)] == ["DEMO: one", "DEMO: two"]

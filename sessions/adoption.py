@@ -104,5 +104,5 @@ def _spent_before(session: Session, host: Host) -> float:
 
 def _run(session: Session, host: Host) -> HostRun:
     run = HostRun(session, host, StoredHost(host.number, host.ref, "live", 0, 0), ())
-    session.join(run)
+    session.process.join(run)
     return run

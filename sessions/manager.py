@@ -154,7 +154,7 @@ class SessionManager:
             await asyncio.gather(*parked, return_exceptions=True)
         await self.keeper.close()
         for session in self._loaded.with_process():
-            session.let_go()
+            session.process.let_go()
         await self._backend.close()
 
     def now_ms(self) -> int:

@@ -231,7 +231,7 @@ class ProcessKeeper:
         self._starts.pop(session.id, None)
         times = f"{STARTS_PER_MINUTE} times in a minute"
         sentence = f"Claude's process ended {times}; send a prompt to try again."
-        await until_stored(partial(session.record_end, Broken(Topic.CRASH_LOOP, sentence)))
+        await until_stored(partial(session.process.record_end, Broken(Topic.CRASH_LOOP, sentence)))
 
     # --- the boundary -----------------------------------------------------------------------------------
 
@@ -245,7 +245,7 @@ class ProcessKeeper:
                 await self._record_breakdown(session, incident)
             except Exception:
                 log.exception("not recorded", extra={"session": session.id, "incident": incident})
-                session.let_go()
+                session.process.let_go()
 
     async def _record_breakdown(self, session: Session, incident: str) -> None:
         sentence = f"This session broke down (incident {incident}); send a prompt to try again."
@@ -254,7 +254,7 @@ class ProcessKeeper:
             await self._end_process(session)
         except Unkillable as error:
             end = Outlived(error.pids)
-        await until_stored(partial(session.record_end, end))
+        await until_stored(partial(session.process.record_end, end))
 
     async def _end_process(self, session: Session) -> None:
         """End what runs for the session, found again or not: its next prompt starts another process."""

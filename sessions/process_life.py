@@ -24,7 +24,7 @@ from sessions.errors import ClaudeUnavailable, WorkDirectoryRefused
 from sessions.host_run import HostRun
 from sessions.importing import read_what_was_said_elsewhere
 from sessions.model import Lifecycle
-from sessions.process_end import Exited, NotStarted, Outlived
+from sessions.process_end import Exited, NotStarted, Outlived, ProcessEnd
 from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost
 from sessions.rule_keeping import tell_new_process
@@ -49,30 +49,34 @@ async def launch_and_stay(session: Session) -> bool:
         host = await until_stored(partial(_launch, session, number, continues=continues))
     except WorkDirectoryRefused as error:
         topic = Topic.PROJECT_GONE if error.is_gone else Topic.START_FAILED
-        await until_stored(partial(session.record_end, NotStarted(str(error), topic)))
+        await _record_end(session, NotStarted(str(error), topic))
         return False
     except (ClaudeError, ClaudeUnavailable) as error:
-        await until_stored(partial(session.record_end, NotStarted(str(error))))
+        await _record_end(session, NotStarted(str(error)))
         return False
     except LaunchRefused as error:
         log.warning("launch refused", extra={"session": session.id, "why": error.reason})
-        await until_stored(partial(session.record_end, NotStarted(f"Claude was not started: {error.reason}.")))
+        await _record_end(session, NotStarted(f"Claude was not started: {error.reason}."))
         return False
     except BackendError:
         log.exception("launch failed", extra={"session": session.id})
         sentence = "Claude's process could not be started on this machine."
-        await until_stored(partial(session.record_end, NotStarted(sentence)))
+        await _record_end(session, NotStarted(sentence))
         return False
     await until_stored(partial(_record_launch, session, number, host))
     run = HostRun(session, host, StoredHost(number, host.ref, "live", 0, 0), ())
-    session.join(run)
+    session.process.join(run)
     try:
         if run.leaving.departure is not None:
             await host.kill(session.around.patience.stop_s)
     except Unkillable as error:
-        await until_stored(partial(session.record_end, Outlived(error.pids)))
+        await _record_end(session, Outlived(error.pids))
         return False
     return await stay(session, run)
+
+
+async def _record_end(session: Session, end: ProcessEnd) -> None:
+    await until_stored(partial(session.process.record_end, end))
 
 
 async def _record_start(session: Session, *, continues: bool) -> int | None:
@@ -223,18 +227,18 @@ async def stay(session: Session, run: HostRun) -> bool:
         log.error("log cut", extra={"session": session.id, "known": error.expected, "found": error.actual})  # noqa: TRY400 (facts suffice)
         ended = await _end_by_force(session, run)
     except Unkillable as error:
-        await until_stored(partial(session.record_end, Outlived(error.pids)))
+        await _record_end(session, Outlived(error.pids))
         return False
     try:
         # A program that was killed leaves what its tools run. The next one would run it again, beside it.
         await run.leaving.end_all(session.around.patience.stop_s)
     except Unkillable as error:
-        await until_stored(partial(session.record_end, Outlived(error.pids)))
+        await _record_end(session, Outlived(error.pids))
         return False
     # Claude writes its last rows as it ends: a session that is parked has them in our copy.
     await keep_transcript(session)
     trouble, as_asked = run.trouble or _trouble_of(run, ended), run.leaving.departure is not None
-    await until_stored(partial(session.record_end, Exited(run.number, ended.code, trouble, run.leaving.left)))
+    await _record_end(session, Exited(run.number, ended.code, trouble, run.leaving.left))
     if not trouble:  # else its stderr stays for an admin to read, until the next end or the daily round
         await remove_ended_hosts(session)
     return as_asked

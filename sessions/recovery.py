@@ -84,13 +84,13 @@ async def _restore(
         async with session.change() as draft:
             draft.extra.append(rows.host_launched(session.id, stored.number, stored.ref))
     run = HostRun(session, host, stored, inputs)
-    session.join(run)
+    session.process.join(run)
     keeper.rejoin(session, run)
 
 
 async def _record_lost_host(keeper: ProcessKeeper, session: Session, what: str) -> None:
     """The host left nothing: the conversation goes on from Claude's own transcript."""
-    await session.record_end(Lost(what))
+    await session.process.record_end(Lost(what))
     snapshot = session.snapshot
     if snapshot.lifecycle is Lifecycle.PARKED and (snapshot.queue or snapshot.current):
         keeper.wants_process(session)

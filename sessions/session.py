@@ -31,13 +31,7 @@ from sessions.errors import (
 )
 from sessions.events import PartialText
 from sessions.host_run import HostRun
-from sessions.leaving import (
-    Departure,
-    leaves_without_process,
-    must_be_stored,
-    record_departure,
-    stored_departure,
-)
+from sessions.leaving import Departure
 from sessions.model import (
     Ask,
     AskId,
@@ -50,7 +44,7 @@ from sessions.model import (
     TurnKind,
 )
 from sessions.permission_rules import rules_given
-from sessions.process_end import Exited, NoProcess, ProcessEnd, events_at_end
+from sessions.process_link import ProcessLink
 from sessions.prompt_queue import OWN_WAY, Placed, Prompt, PromptQueue, Sender, check_prompt
 from sessions.retry_until_stored import to_the_end
 from sessions.rows import load_ask, load_turn
@@ -78,7 +72,7 @@ class Session:
         self.snapshot = snapshot
         self.around = around
         self._owner = owner
-        self.run: HostRun | None = None
+        self.process = ProcessLink(self)
         self._lock = asyncio.Lock()
         self._news = asyncio.Condition()
         self.prompts = PromptQueue(self)
@@ -86,6 +80,11 @@ class Session:
     @property
     def id(self) -> SessionId:
         return self.snapshot.id
+
+    @property
+    def run(self) -> HostRun | None:
+        """The process of now, if there is one."""
+        return self.process.run
 
     @property
     def last_activity(self) -> int:
@@ -274,7 +273,7 @@ class Session:
 
         With `keep_turn` a running turn goes on when the session gets a process again.
         """
-        await self._leave(Departure(Lifecycle.PARKED, cause, keeps_turn=keep_turn))
+        await self.process.leave(Departure(Lifecycle.PARKED, cause, keeps_turn=keep_turn))
 
     async def park_if(self, may: Callable[[Snapshot], bool], cause: str) -> None:
         """Park the session if its state, when its turn to change comes, still is one in which it `may` be."""
@@ -306,7 +305,7 @@ class Session:
             raise IllegalMove("Handing over", "busy")
         if not snapshot.conversation_begun:
             raise IllegalMove("Handing over", "without a conversation")
-        await self._leave(Departure(Lifecycle.PARKED, "handed over to a terminal", hands_over=True))
+        await self.process.leave(Departure(Lifecycle.PARKED, "handed over to a terminal", hands_over=True))
         await asyncio.to_thread(
             self.around.conversations.put_back, snapshot.conversation_id, Path(snapshot.work_directory)
         )
@@ -314,60 +313,11 @@ class Session:
 
     async def end(self, cause: str) -> None:
         """End the process and the session; prompts that wait are withdrawn with it, in the same change."""
-        await self._leave(Departure(Lifecycle.ENDED, cause))
+        await self.process.leave(Departure(Lifecycle.ENDED, cause))
 
     async def end_at_once(self, cause: str, grace_s: float) -> None:
         """The same without asking Claude's process first. Raises as `Leaving.leave`."""
-        departure = Departure(Lifecycle.ENDED, cause)
-        if self.run is not None:
-            await self.run.leaving.end_at_once(departure, grace_s)
-        await self._leave(departure)
-
-    async def _leave(self, departure: Departure) -> None:
-        if self.run is not None:
-            await self.run.leaving.leave(departure)
-            return
-        async with self.change() as draft:
-            if self._process() is not None:
-                pass  # it was launched or found while we waited for our turn
-            elif must_be_stored(draft.snapshot, departure):
-                # Its process is being launched or found again: who does that ends it as soon as it is there.
-                record_departure(draft, departure)
-            elif leaves_without_process(draft.snapshot, departure):
-                draft.add_all(events_at_end(draft.snapshot, NoProcess(), departure, takes_up_cut_turns=False))
-        run = self._process()
-        if run is not None and run.leaving.departure is None:
-            await run.leaving.leave(departure)
-            return
-        await self.until(lambda snapshot: snapshot.lifecycle is not Lifecycle.STOPPING)
-        if departure.ends and self.snapshot.lifecycle is not Lifecycle.ENDED:
-            await self._leave(departure)
-
-    def join(self, run: HostRun) -> None:
-        """The session has this process from now on, until `record_end`."""
-        self.run = run
-
-    async def record_end(self, end: ProcessEnd) -> None:
-        """Record that the process is over, or that there is none where one was expected."""
-        run = self.run
-        if isinstance(end, Exited) and (run is None or run.number != end.number):
-            return  # it was recorded already, and another one may have begun since
-        async with self.change() as draft:
-            wished = run.leaving.departure if run is not None else stored_departure(draft.snapshot)
-            continues = self.around.continue_cut_turns
-            draft.add_all(events_at_end(draft.snapshot, end, wished, takes_up_cut_turns=continues))
-            self.run = None
-        if run is not None:
-            run.close()
-
-    def let_go(self) -> None:
-        """Nobody stays with the process any more. Whoever waits for its end would wait for ever."""
-        if self.run is not None:
-            self.run.leaving.is_over()
-
-    def _process(self) -> HostRun | None:
-        """As it is now: the type checker believes that nothing changes while we wait."""
-        return self.run
+        await self.process.end_at_once(Departure(Lifecycle.ENDED, cause), grace_s)
 
     async def set_model(self, model: str) -> None:
         """Use `model` from the next turn on. Raises `ModelRefused`, `ClaudeUnavailable` if the CLI says no."""

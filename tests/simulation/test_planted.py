@@ -26,6 +26,7 @@ from sessions.leaving import Departure, Leaving
 from sessions.live_text import LiveText
 from sessions.model import Allow, Ask, Decision, Deny, Lifecycle
 from sessions.output_lines import ReadLine
+from sessions.process_link import ProcessLink
 from sessions.session import Session
 from storage import StorageError
 from tests.simulation.runs import run_seeds
@@ -131,15 +132,16 @@ def a_park_that_cannot_be_stored_is_half_done(patch: pytest.MonkeyPatch) -> None
 
 
 def a_process_is_forgotten_when_parked_before_it_is_found(patch: pytest.MonkeyPatch) -> None:
-    leave = Session._leave
+    leave = ProcessLink.leave
 
-    async def hasty(self: Session, departure: Departure) -> None:
-        if self.run is None and self.snapshot.lifecycle is Lifecycle.LIVE:
-            async with self.change() as draft:
+    async def hasty(self: ProcessLink, departure: Departure) -> None:
+        session = self._session
+        if self.run is None and session.snapshot.lifecycle is Lifecycle.LIVE:
+            async with session.change() as draft:
                 draft.add(LifecycleChanged(Lifecycle.LIVE, departure.leads_to, departure.cause))
         await leave(self, departure)
 
-    patch.setattr(Session, "_leave", hasty)
+    patch.setattr(ProcessLink, "leave", hasty)
 
 
 def prompts_are_queued_without_asking_for_a_process(patch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from bot.markdown.answer import fitted
 from bot.markdown.cards import escape_inline, is_shortened
 from bot.wording import moment, person
 from sessions.model import (
+    TIMEOUT_ACTOR,
     AllowAlways,
     Answer,
     ApprovePlan,
@@ -23,7 +24,6 @@ from sessions.model import (
     RevisePlan,
 )
 from sessions.stored import StoredAsk
-from sessions.supervision import TIMEOUT_ACTOR
 
 DECIDED = 0x4E5058
 ALLOWED = 0x248046

@@ -104,6 +104,10 @@ class AskStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+TIMEOUT_ACTOR = "timeout"
+"""Who answers an ask that nobody answered in time."""
+
+
 class ShareLevel(StrEnum):
     """What a session is shared for; each includes the ones before it."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sessions import events as e
 from sessions.errors import SessionError
-from sessions.model import Activity, AskId, Blocker, Deny, Lifecycle
+from sessions.model import TIMEOUT_ACTOR, Activity, AskId, Blocker, Deny, Lifecycle
 from sessions.parking import may_be_given_up
 from sessions.session import Session
 from sessions.state import OpenAsk
@@ -18,7 +18,6 @@ from sessions.topics import Topic
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_ACTOR = "timeout"
 _DAY_S = 86_400.0
 _QUIET_CPU_S = 0.05
 _ANSWERED_WITHIN_S = 5.0

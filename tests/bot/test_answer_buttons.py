@@ -7,6 +7,7 @@ import pytest
 from bot.answer_buttons import Answer, all_rows, answer_rows, opened_answer
 from bot.bodies import Plain, Select
 from sessions.model import TurnId, TurnKind, TurnStatus
+from sessions.troubles import Failure, FailureKind
 from tests.bot.room import patient, room
 from tests.bot.test_controls import post
 from tests.bot.test_turn_flow import stored
@@ -41,6 +42,20 @@ OFFERED = [
     (answer(alternatives=("b", "c"), posts_of="c", followed="b"), [*ALL, "‹", "1/2", "›"]),
     (answer(is_last=False, alternatives=("a", "b")), ["Branch", "Export", "‹", "2/2", "›"]),
 ]
+
+
+def test_an_answer_that_the_service_refuses_offers_a_branch_from_before_the_trouble() -> None:
+    for kind, helps in (
+        (FailureKind.STUCK, True),
+        (FailureKind.REFUSED, True),
+        (FailureKind.OVERLOADED, False),
+    ):
+        failure = Failure(kind, 400, last_good="good")
+        turn = stored(TurnStatus.FAILED, id=TurnId("b"), failure=failure)
+        first, *_ = all_rows(Answer(turn, "b"))
+        assert isinstance(first, tuple)
+        assert (first[0].label == "Branch from the last good turn") is helps
+        assert (first[0].control.subject == "good") is helps
 
 
 @pytest.mark.parametrize(("facts", "offered"), OFFERED)

@@ -405,3 +405,25 @@ async def test_a_session_without_a_place_takes_nobodys_thread(ways: Ways) -> Non
     made = next(each for each in ways.fake.general.threads if each.id != thread.id)
     assert f"<#{made.id}>" in outcome.text
     assert (await ways.session_in(thread)).id == session.id
+
+
+async def test_a_session_whose_project_is_gone_is_moved_from_its_card_and_by_a_command(ways: Ways) -> None:
+    ann, workspaces = ways.town.ann, ways.core.directory / "workspaces"
+    thread, session = await ways.started(ann, "demo:text one")
+    await session.park("test")
+    Path(session.snapshot.work_directory).rename(workspaces / "renamed")
+    (workspaces / "other").mkdir()
+    ann.send(thread, "demo:text two")
+    await reached(session, lambda snapshot: snapshot.lifecycle is Lifecycle.FAILED)
+    card = status_card(info_of(session.snapshot))
+    message = await post(ways, thread, card)
+    panel = await ann.click(message, "Move to another project").settled()
+    assert "not there any more" in panel.text
+    assert panel.reply is not None
+    moved = await ann.select(panel.reply, None, "renamed").settled()
+    assert "goes on in renamed" in moved.text
+    await idle(session)
+    assert await ways.prompts(session) == ["demo:text one", "demo:text two"]
+    moved = await ann.slash(thread, "session move", project="other").settled()
+    assert "goes on in other" in moved.text
+    assert session.snapshot.work_directory == str((workspaces / "other").resolve())

@@ -259,7 +259,7 @@ class ProcessKeeper:
     async def _end_process(self, session: Session) -> None:
         """End what runs for the session, found again or not: its next prompt starts another process."""
         if session.run is not None:
-            await session.run.host.kill(self._stop_s)
+            await session.run.leaving.end_all(self._stop_s)
         elif session.snapshot.holds_slot:
             backend = session.around.backend
             with suppress(HostGone):

@@ -68,7 +68,7 @@ async def launch_and_stay(session: Session) -> bool:
     session.process.join(run)
     try:
         if run.leaving.departure is not None:
-            await host.kill(session.around.patience.stop_s)
+            await run.leaving.end_all(session.around.patience.stop_s)
     except Unkillable as error:
         await _record_end(session, Outlived(error.pids))
         return False
@@ -272,7 +272,7 @@ async def _serve(session: Session, run: HostRun) -> None:
             run.trouble = _silent_start(run, session.around.patience.start_s)
         else:
             run.trouble = "Claude's process no longer answered; it was ended."
-        await run.host.kill(session.around.patience.stop_s)
+        await run.leaving.end_all(session.around.patience.stop_s)
         return
     await until_stored(run.take_up_cut_turn)
     await run.sender.run()
@@ -286,7 +286,7 @@ def _silent_start(run: HostRun, start_s: float) -> str:
 
 
 async def _end_by_force(session: Session, run: HostRun) -> HostExit:
-    await run.host.kill(session.around.patience.stop_s)
+    await run.leaving.end_all(session.around.patience.stop_s)
     return await run.host.wait()
 
 

@@ -13,7 +13,7 @@ from texts.unseen import spelled
 
 _ELLIPSIS = "…"
 _NO_PING = "\u200b"
-_SIGNS = re.compile(r"([\\*_~|`\[\]()<>#]|:(?=[\w+\-]{1,64}:))")
+_SIGNS = re.compile(r"[\\*_~|`\[\]()<>#:](?:(?<!:)|(?=[\w+\-]{1,64}:))")
 _BLOCK_START = re.compile(r"\A(\d{0,9})([-+.)])")
 _ADDRESS = re.compile(r"(?i)\b(https?|ftp|discord)://|\bwww\.")
 _EVERYONE = re.compile(r"@(?=everyone|here)|@(?=[!&]?\d)")
@@ -112,7 +112,7 @@ def todo_line(done: int, total: int, current: str, *, limit: int = 150) -> str:
 
 
 def _escaped(line: str) -> str:
-    line = _BLOCK_START.sub(r"\1\\\2", _SIGNS.sub(r"\\\1", line))
+    line = _BLOCK_START.sub(r"\1\\\2", _SIGNS.sub(r"\\\g<0>", line))
     line = _ADDRESS.sub(lambda found: re.sub("[:.]", lambda sign: sign[0] + _NO_PING, found[0]), line)
     return _EVERYONE.sub("@" + _NO_PING, line)
 

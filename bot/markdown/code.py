@@ -34,7 +34,7 @@ class CodeText:
 
 def dedented(line: str, indent: int) -> str:
     """Return `line` without up to `indent` columns of leading space."""
-    space = len(line) - len(line.lstrip(" \t"))
-    if not indent or not space:
+    if not indent or not line[:1].isspace():
         return line
+    space = len(line) - len(line.lstrip(" \t"))
     return line[:space].expandtabs(4)[indent:] + line[space:]

@@ -23,7 +23,7 @@ class Comment:
 
     def take(self, line: str) -> Sequence[str] | None:
         """Take `line` if it belongs to a comment, else return None; return the lines to read in its place."""
-        if not self._lines and not line.lstrip(" ").startswith("<!--"):
+        if not self._lines and not ("<!--" in line and line.lstrip(" ").startswith("<!--")):
             return None
         self._lines.append(line)
         if "-->" in line:

@@ -100,18 +100,20 @@ def unquoted(line: str) -> tuple[bool, str]:
 def read(line: str) -> Line:
     """Say what kind of line `line` is; the signs of a quote are off already."""
     bare = line.lstrip(" \t")
+    indent = _columns(line[: len(line) - len(bare)]) if bare != line else 0
     if bare[:1] == "<" and (details := _DETAILS.match(bare)):
         bare = bare[details.end() :]
     if not bare:
         return Blank()
-    indent = _columns(line[: len(line) - len(line.lstrip(" \t"))])
-    if len(line) <= LONGEST:
+    first = bare[0]
+    if len(line) <= LONGEST and first in "`~#|-*_$\\":
         special = _special(bare, indent)
         if special is not None:
             return special
-    item = _ITEM.match(line)
-    if item is not None:
-        return _item(item, line, indent)
+    if first in "-*+" or first.isdecimal():
+        item = _ITEM.match(line)
+        if item is not None:
+            return _item(item, line, indent)
     return Text(indent, bare)
 
 
@@ -166,6 +168,8 @@ def alert(content: str) -> str:
 def ends_fence(line: str, run: str) -> bool:
     """Say whether `line` ends the fence that `run` began."""
     text = line.strip(" \t")
+    if text[:1] != run[0]:
+        return False
     if run == FORMULA_END:
         return text == run
     return len(line) <= LONGEST and len(text) >= len(run) and not text.strip(run[0])

@@ -75,7 +75,10 @@ class Scanner:
     def line(self, line: str) -> None:
         """Read a whole line, or the beginning of one that `takes` has said yes to."""
         instead = self._comment.take(line) if self._fence is None else None
-        for each in (line,) if instead is None else instead:
+        if instead is None:
+            self._read(line)
+            return
+        for each in instead:
             self._read(each)
 
     def _read(self, line: str) -> None:

@@ -9,7 +9,7 @@ from bot.markdown import links
 from bot.markdown.marks import ATOM, CODE, CODE2, STAR, UNDERSCORE, apart, closing, plain
 from bot.markdown.references import USE_IN_MARKED, Target, normal
 
-_SIGNS = re.compile(r"[\\*_~|`\[\]<>#]|:(?=[\w+\-]{1,64}:)")
+_SIGNS = re.compile(r"[\\*_~|`\[\]<>#:](?:(?<!:)|(?=[\w+\-]{1,64}:))")
 _FENCE_LIKE = re.compile("`{3,}")
 _TICKS = re.compile("`+")
 _ITALIC = re.compile(

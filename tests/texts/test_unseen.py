@@ -1,0 +1,37 @@
+"""What nobody sees is removed or spelled; what letters and emoji are made of stays."""
+
+import pytest
+
+from texts.unseen import as_seen, spelled, without_unseen
+
+WALES = "🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
+HIDDEN = {
+    "right to left": "\u202e",
+    "an isolate": "\u2066",
+    "a mark of direction": "\u200f",
+    "an Arabic mark": "\u061c",
+    "a space of no width": "\u200b",
+    "a joiner of words": "\u2060",
+    "a byte order mark": "\ufeff",
+    "a soft hyphen": "\u00ad",
+    "an annotation": "\ufff9",
+    "a tag": "\U000e0041",
+}
+
+
+@pytest.mark.parametrize("sign", HIDDEN.values(), ids=HIDDEN.keys())
+def test_what_nobody_sees_is_removed_or_spelled(sign: str) -> None:
+    assert without_unseen(f"a{sign}b") == as_seen(f"a{sign}b") == "ab"
+    assert spelled(f"a{sign}b") == f"a\\u{ord(sign):04x}b"
+
+
+@pytest.mark.parametrize(
+    "text", ["می\u200cخواهم", "क्\u200dष", "👩\u200d👩\u200d👧", "❤\ufe0f", WALES, "a\tb\nc"]
+)
+def test_what_is_seen_stays(text: str) -> None:
+    assert without_unseen(text) == as_seen(text) == text
+
+
+def test_controls_go_from_files_and_are_spelled_for_whoever_decides() -> None:
+    assert as_seen("a\x1b[1mb\r\nc\rd\x9be\x00") == "a[1mb\nc\nde"
+    assert spelled("a\x1b\r\u2028\U000e0100\ud800") == r"a\u001b\u000d\u2028\ue0100\ud800"

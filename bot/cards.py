@@ -3,13 +3,17 @@
 A colour never says anything that words do not say too. Each notice says what happened and what comes next.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from api import SessionInfo
 from api.words.notices import NOTICES, Tone, notice_text
 from api.words.states import State, state_of
 from bot.bodies import Button, Card, Control, PostWish, Style, Verb
 from bot.markdown.cards import escape_inline
-from bot.subjects import CONTEXT_SUBJECT, UnitKind, subject_of
+from bot.subjects import UnitKind, subject_of
 from bot.wording import counted, moment, sentence, tokens
+from sessions import events as e
 from sessions.events import Noticed
 from sessions.topics import Topic
 
@@ -87,8 +91,19 @@ def notice(event: Noticed, number: int, owner_id: int) -> PostWish | None:
     return PostWish(subject, 0, Card(("\n".join(lines),), accent=accent), ping=owner_id if urgent else None)
 
 
-def context_notice(info: SessionInfo) -> PostWish | None:
-    """The post that says that the context is nearly full; None while there is room."""
+# --- cards that follow the session's state --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCard:
+    """A post of its own, there while `render` gives a card. `events` are those that may change it."""
+
+    events: tuple[type[e.Event], ...]
+    render: Callable[[SessionInfo], Card | None]
+
+
+def context_card(info: SessionInfo) -> Card | None:
+    """Says that the context is nearly full; None while there is room."""
     if info.context_window <= 0 or info.context_used < NEARLY_FULL * info.context_window:
         return None
     text = (
@@ -97,4 +112,10 @@ def context_notice(info: SessionInfo) -> PostWish | None:
         "-# `/turn command compact` does it now; a new session begins with an empty context."
     )
     branch = Button(Control(Verb.BRANCH, info.id), "Branch", Style.SECONDARY)
-    return PostWish(CONTEXT_SUBJECT, 0, Card((text,), ((branch,),), accent=WAITING))
+    return Card((text,), ((branch,),), accent=WAITING)
+
+
+SESSION_CARDS = {
+    subject_of(UnitKind.NOTICE, "context"): SessionCard((e.ContextMeasured,), context_card),
+}
+"""By the subject of their posts. A new card is its function and a line here."""

@@ -10,14 +10,14 @@ from typing import assert_never
 
 from api import Core, SessionInfo
 from bot.bodies import PostWish
-from bot.cards import context_notice
+from bot.cards import SESSION_CARDS
 from bot.posting import Posts, SessionGone
 from bot.pump import Unit
 from bot.render import AskAhead, Setting, TurnFace, ask_wish, render_queued, render_turn
 from bot.rows import Place, load_posts
 from bot.session_reader import SessionReader
 from bot.status_card import status_card
-from bot.subjects import CONTEXT_SUBJECT, STATUS_SUBJECT, UnitKind, parse_subject, subject_of
+from bot.subjects import STATUS_SUBJECT, UnitKind, parse_subject, subject_of
 from bot.traffic import Urgency
 from bot.turn_store import TurnStore
 from sessions.clock import Clock
@@ -152,9 +152,9 @@ class SessionUnits:
                 return [ask_wish(stored, None, self._setting(await self.session()))] if stored else []
             case UnitKind.STATUS:
                 return await self._status(unit)
-            case UnitKind.NOTICE if name == CONTEXT_SUBJECT:
-                wish = context_notice(await self.session())
-                return [wish] if wish is not None else []
+            case UnitKind.NOTICE if name in SESSION_CARDS:
+                card = SESSION_CARDS[name].render(await self.session())
+                return [PostWish(name, 0, card)] if card is not None else []
             case UnitKind.NOTICE:
                 return [self._notices[name]] if name in self._notices else []
             case _:

@@ -5,12 +5,12 @@ marks units; what they show is read and rendered when the pump has time for them
 """
 
 from api.words.notices import waiting_text
-from bot.cards import notice
+from bot.cards import SESSION_CARDS, notice
 from bot.delivery_rows import unconfirmed_subjects
 from bot.rows import Place, load_posts, note_shown
 from bot.session_reader import SessionReader
 from bot.session_units import Around, SessionUnits
-from bot.subjects import CONTEXT_SUBJECT, STATUS_SUBJECT, UnitKind, parse_subject, subject_of
+from bot.subjects import STATUS_SUBJECT, UnitKind, parse_subject, subject_of
 from bot.traffic import Urgency
 from bot.trust_card import trust_question
 from bot.turn_store import TurnStore
@@ -171,8 +171,6 @@ class ShownSession:
                 self._state_happens(event)
             case e.SessionRestored() | e.WentOnFrom():
                 self._mark_last_answers()
-            case e.ContextMeasured():
-                self._mark(CONTEXT_SUBJECT, Urgency.STATUS)
             case (
                 e.TurnQueued()
                 | e.TurnElsewhere()
@@ -190,6 +188,9 @@ class ShownSession:
             case _:
                 pass
         self._units.session_changed()
+        for subject, card in SESSION_CARDS.items():
+            if isinstance(event, card.events):
+                self._mark(subject, Urgency.STATUS)
         self._mark(STATUS_SUBJECT, Urgency.STATUS)
         self._type()
 
@@ -284,7 +285,7 @@ class ShownSession:
         kind, key = parse_subject(name)
         if kind is UnitKind.TURN:
             self._turns.mark_stale(key)
-        if kind is not UnitKind.NOTICE or name == CONTEXT_SUBJECT:  # the event of a notice is read back
+        if kind is not UnitKind.NOTICE or name in SESSION_CARDS:  # the event of a notice is read back
             self._mark(name, Urgency.FINAL)
 
     def _mark_alternatives(self, one: str) -> None:

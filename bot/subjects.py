@@ -28,4 +28,3 @@ def parse_subject(subject: str) -> tuple[UnitKind, str]:
 
 
 STATUS_SUBJECT = subject_of(UnitKind.STATUS)
-CONTEXT_SUBJECT = subject_of(UnitKind.NOTICE, "context")

@@ -19,7 +19,7 @@ from bot import wording
 from bot.ask_face import AskFace, whole_ask
 from bot.asks_cards import ask_card
 from bot.bodies import Body, Button, Card, Control, File, Option, Plain, Row, Select, Verb
-from bot.cards import context_bar, context_notice, notice
+from bot.cards import context_bar, context_card, notice
 from bot.discord_bodies import MAX_CARD_CHARS, MAX_LABEL, MAX_OPTION, edit_kwargs, message_kwargs, view_of
 from bot.status_card import Opened, opened_card, status_card, status_line
 from bot.tool_lines import CALL_CHARS, RESULT_CHARS, call_line, result_mark
@@ -372,7 +372,7 @@ async def test_every_status_card_is_within_discords_limits() -> None:
         everything = frozenset(Action)
         assert_within_limits(opened_card(Opened(session, WorkPlace(words, words), 1, words, everything)))
         full = info(context_used=used, context_window=200_000)
-        wish = context_notice(full)
+        wish = context_card(full)
         assert (wish is not None) == (used >= 160_000)
         assert "%" in context_bar(full)
 

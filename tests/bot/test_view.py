@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 import bot
-from api import Command
+from api import Command, SessionInfo
 from api.access import Actor
 from bot import transport
+from bot.bodies import Card
+from bot.cards import SESSION_CARDS, SessionCard
 from bot.delivery_rows import forget_posts_elsewhere
 from bot.rows import Place, insert_place, load_place, load_posts, places_behind
 from bot.shown_session import ShownSession
@@ -560,3 +562,22 @@ async def test_a_request_that_is_never_answered_is_tried_again(
         await held.reached.wait()
         await r.settled()
         assert r.posts == [ANSWER + CLOSING]
+
+
+async def test_a_card_is_a_function_and_a_line(
+    patient: FakeDiscord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is posted when one of its events makes it one, follows the session, and goes when there is none."""
+
+    def pinned(info: SessionInfo) -> Card | None:
+        return Card((f"{info.title} is pinned",)) if info.pinned else None
+
+    monkeypatch.setitem(SESSION_CARDS, "notice:pinned", SessionCard((e.PinChanged, e.TitleChanged), pinned))
+    async with room(patient, tmp_path) as r:
+        await r.session.happen(e.PinChanged(True))
+        card = await r.thread.wait_for_message("is pinned")
+        await r.session.happen(e.TitleChanged("Another", by_person=True))
+        await r.thread.wait_for_message(lambda one: one.id == card.id and "Another is pinned" in one.text)
+        await r.session.happen(e.PinChanged(False))
+        await r.settled()
+        assert card.id not in {one.id for one in r.thread.messages}

@@ -21,11 +21,9 @@ def left_running(directory: HostDirectory, session: int | None) -> list[LeftRunn
 
     `session` is the host's own process session, None if nobody saw it alive.
     """
-    found = processes_left_running(directory, session)
-    table = machine.this().read_table()
-    pids = {each.pid for each in found}
+    left = _left(directory, session)
     tops = sorted(
-        (row for each in found if (row := table.get(each.pid)) is not None and row.parent not in pids),
+        (row for row in left.values() if row.parent not in left),
         key=lambda row: (len(row.process.start), row.process.start, row.process.pid),
     )
     shown = [(row.process, machine.this().command_of(row.process.pid)) for row in tops]
@@ -34,15 +32,22 @@ def left_running(directory: HostDirectory, session: int | None) -> list[LeftRunn
 
 def processes_left_running(directory: HostDirectory, session: int | None) -> set[ProcessId]:
     """All of them, their children included."""
+    return {row.process for row in _left(directory, session).values()}
+
+
+def _left(directory: HostDirectory, session: int | None) -> dict[int, ProcessRow]:
     pids = directory.pids()
     marked = machine.this().carrying(MARKER, directory.key)
-    followers = machine.this().writing_to(directory.fifo)
     table = machine.this().read_table()
-    living = processes.tree(table, marked | _own(pids))
-    rows = {each.pid: table[each.pid] for each in living}
-    own = {each.pid for each in _own(pids) if each in living} | {each.pid for each in followers}
+    rows = {each.pid: table[each.pid] for each in processes.tree(table, marked | _own(pids))}
+    own = {each.pid for each in _own(pids) if each.pid in rows and rows[each.pid].process == each}
     serving = _serving(rows, session, own)
-    return {row.process for pid, row in rows.items() if pid not in own | serving}
+    left = {pid: row for pid, row in rows.items() if pid not in own | serving}
+    if left:
+        # A follower that is being replaced is not recorded yet. Mostly nothing is left, and nobody has to look.
+        followers = machine.this().writing_to(directory.fifo)
+        left = {pid: row for pid, row in left.items() if row.process not in followers}
+    return left
 
 
 def _serving(rows: Mapping[int, ProcessRow], session: int | None, own: set[int]) -> set[int]:

@@ -14,7 +14,6 @@ from sessions.model import (
     Blocker,
     Decision,
     Lifecycle,
-    McpServer,
     Payer,
     PermissionMode,
     SessionId,
@@ -28,6 +27,7 @@ from sessions.process_events import HostStarted as HostStarted
 from sessions.process_events import LeftRunningChanged as LeftRunningChanged
 from sessions.process_events import ProcessEvent
 from sessions.process_events import SchedulesChanged as SchedulesChanged
+from sessions.process_events import ServersListed as ServersListed
 from sessions.topics import Topic
 from sessions.troubles import Failure, Limit
 from sessions.turn_events import BackgroundTurnStarted as BackgroundTurnStarted
@@ -231,12 +231,6 @@ class PinChanged(msgspec.Struct, frozen=True, tag="pin_changed"):
     pinned: bool
 
 
-class ServersListed(msgspec.Struct, frozen=True, tag="servers_listed"):
-    """The MCP servers of the process, with their states: all of them, not the difference."""
-
-    servers: tuple[McpServer, ...]
-
-
 class CommandsListed(msgspec.Struct, frozen=True, tag="commands_listed"):
     """Claude's own slash commands that this conversation offers now."""
 
@@ -274,10 +268,6 @@ Event = (
     | TitleChanged
     | SharesChanged
     | PinChanged
-    | BackgroundTasksChanged
-    | LeftRunningChanged
-    | SchedulesChanged
-    | ServersListed
     | CommandsListed
     | ContextMeasured
 )

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from sessions.model import LeftProcess, Schedule
+from sessions.model import LeftProcess, McpServer, Schedule
 
 
 class HostStarted(msgspec.Struct, frozen=True, tag="host_started"):
@@ -38,4 +38,12 @@ class SchedulesChanged(msgspec.Struct, frozen=True, tag="schedules_changed"):
     schedules: tuple[Schedule, ...]
 
 
-ProcessEvent = HostStarted | HostEnded | BackgroundTasksChanged | LeftRunningChanged | SchedulesChanged
+class ServersListed(msgspec.Struct, frozen=True, tag="servers_listed"):
+    """The MCP servers of the process, with their states: all of them, not the difference."""
+
+    servers: tuple[McpServer, ...]
+
+
+ProcessEvent = (
+    HostStarted | HostEnded | BackgroundTasksChanged | LeftRunningChanged | SchedulesChanged | ServersListed
+)

@@ -101,8 +101,6 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return replace(numbered, title=event.title)
         case e.PinChanged():
             return replace(numbered, pinned=event.pinned)
-        case e.ServersListed():
-            return replace(numbered, mcp_servers=event.servers)
         case e.CommandsListed():
             return replace(numbered, commands=event.commands)
         case e.ContextMeasured():
@@ -171,6 +169,8 @@ def _process_changed(snapshot: Snapshot, event: ProcessEvent) -> Snapshot:
             return replace(snapshot, schedules=event.schedules)
         case e.LeftRunningChanged():
             return replace(snapshot, left_running=event.processes)
+        case e.ServersListed():
+            return replace(snapshot, mcp_servers=event.servers)
         case _:
             assert_never(event)
 

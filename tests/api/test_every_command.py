@@ -35,7 +35,7 @@ LEAST = {
     "prompt": {
         *("send_message", "run_command", "continue", "regenerate", "edit_queued", "withdraw_queued"),
         *("move_to_front", "send_now", "try_now", "interrupt", "rewind_files", "branch", "end_left_running"),
-        *("put_file", "get_file"),
+        *("put_file", "get_file", "go_on_from"),
     },
     "approve": {"answer_ask"},
     "owner": {

@@ -224,6 +224,7 @@ class HostRun:
             raise
         self.inputs.acknowledge(arrived)
         self._has_read(lines[-1].end)
+        self.sender.wake()  # the change was published before: the silence begins only now
         self._log_strange([each.line for each in lines])
         for line, _, _ in lines:
             if isinstance(line, c.ControlSucceeded | c.ControlFailed):
@@ -234,7 +235,6 @@ class HostRun:
         self._read_to = end
         self._applied = max(self._applied, end)
         self.last_output = self.session.around.clock.monotonic()
-        self.sender.wake()  # the change was published before: a new silence begins only now
         crash_point("lines-applied")
         self._publish_partials()
 

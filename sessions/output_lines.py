@@ -5,7 +5,6 @@ anything is done with them: what many writing sessions cost is mostly what is do
 """
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
 from typing import NamedTuple
 
 from backends.base import OutputLine
@@ -25,20 +24,32 @@ def read_batch(
 ) -> list[ReadLine]:
     """The lines of `batch`, whose first one begins at byte `begins_at`."""
     found: list[ReadLine] = []
-    for _, run in groupby([(parse(line.data), line.end) for line in batch], _run):
-        lines = list(run)
-        line, end = lines[-1]
-        if isinstance(line, BlockDelta) and len(lines) > 1:
-            text = "".join([piece.text for piece, _ in lines if isinstance(piece, BlockDelta)])
-            line = BlockDelta(line.index, line.kind, text, line.parent)
+    run: list[BlockDelta] = []  # pieces of one block that wait to be joined
+    end = begins_at
+    for each in batch:
+        line = parse(each.data)
+        if run and not (isinstance(line, BlockDelta) and _is_of_block(line, run[0])):
+            found.append(ReadLine(_joined(run), begins_at, end))
+            begins_at, run = end, []
+        end = each.end
+        if isinstance(line, BlockDelta):
+            run.append(line)
+            continue
         found.append(ReadLine(line, begins_at, end))
         if isinstance(line, Unrecognized):
-            found.extend(ReadLine(each, begins_at, end) for each in line.recovered)
+            found.extend(ReadLine(recovered, begins_at, end) for recovered in line.recovered)
         begins_at = end
+    if run:
+        found.append(ReadLine(_joined(run), begins_at, end))
     return found
 
 
-def _run(parsed: tuple[CliLine, int]) -> object:
-    """What lines that belong together have in common: pieces their block, any other line its place."""
-    line, end = parsed
-    return (line.index, line.kind, line.parent) if isinstance(line, BlockDelta) else end
+def _is_of_block(line: BlockDelta, other: BlockDelta) -> bool:
+    return line.index == other.index and line.kind == other.kind and line.parent == other.parent
+
+
+def _joined(run: Sequence[BlockDelta]) -> BlockDelta:
+    first = run[0]
+    if len(run) == 1:
+        return first
+    return BlockDelta(first.index, first.kind, "".join([piece.text for piece in run]), first.parent)

@@ -42,19 +42,20 @@ _STAMPS = frozenset({"session_id", "request_id", "response"})
 _DELTA_START = b'{"type":"stream_event","event":{"type":"content_block_delta",'
 
 
-class _Delta(msgspec.Struct):
+# Of strings and numbers only, and gone at once: nothing for the collector to look after.
+class _Delta(msgspec.Struct, gc=False):
     type: str
     text: str = ""
     thinking: str = ""
     partial_json: str = ""
 
 
-class _DeltaEvent(msgspec.Struct):
+class _DeltaEvent(msgspec.Struct, gc=False):
     index: int
     delta: _Delta
 
 
-class _DeltaLine(msgspec.Struct):
+class _DeltaLine(msgspec.Struct, gc=False):
     event: _DeltaEvent
     parent_tool_use_id: str | None = None
 

@@ -56,6 +56,8 @@ class World:
             "MAX_SESSIONS": "250",
             "MAX_SESSIONS_PER_USER": "250",
             "MIN_FREE_MEMORY": "0M",
+            # Frozen as often as not when something is killed.
+            "FREEZE_AFTER": "0.3",
             "MIN_FREE_DISK": "0M",
             "LOG_FORMAT": "json",
             **settings,

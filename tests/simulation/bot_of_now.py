@@ -80,7 +80,7 @@ class BotOfNow:
                 workspace_root=world.root / "workspaces",
                 resources=SimulatedResources(lambda: world.faults.disk_is_full),
                 limits=Limits(world.plan.places, 3),
-                patience=Patience(idle_s=world.plan.idle_s),
+                patience=Patience(idle_s=world.plan.idle_s, freeze_s=world.plan.idle_s / 8),
             ),
             self.clock,
         )

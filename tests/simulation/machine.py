@@ -53,5 +53,8 @@ class SimulatedResources(MachineReserve):
     def memory_shortage(self) -> str:
         return ""
 
+    def needs_memory(self) -> bool:
+        return False
+
     def disk_shortage(self) -> str:
         return "The disk is full in the simulation." if self._is_short() else ""  # type: ignore[attr-defined]  # set above

@@ -63,6 +63,9 @@ def _chosen(names: Sequence[str] | None, soak_minutes: float | None) -> Mapping[
     return chosen
 
 
+_BY_HAND = "\n## Measured by hand\n"
+
+
 def page(figures: Sequence[Figure]) -> str:
     """docs/benchmarks.md."""
     versions = ", ".join(
@@ -77,6 +80,8 @@ def page(figures: Sequence[Figure]) -> str:
     kernel = f"{platform.system()} {platform.release().partition('-')[0]}"  # without its builder's name
     machine = f"{os.cpu_count()} cores ({platform.machine()}), {kernel}, {versions}"
     load = f"load average {os.getloadavg()[2]:.1f}"  # of the last 15 minutes, our own included
+    # What people have measured otherwise stands behind the table, and stays.
+    by_hand = "".join(PAGE.read_text(encoding="utf-8").partition(_BY_HAND)[1:])
     measured = f"Measured {datetime.now(UTC):%Y-%m-%d} on {machine}; {load}."
     return f"""\
 # Benchmarks
@@ -89,7 +94,7 @@ it; the gate asserts it (`tests/bench/test_ratios.py`). Figures without a floor 
 whether they are met here. What is measured, and how, is said in `tests/bench/`.
 
 {table(figures)}
-"""
+{by_hand}"""
 
 
 def said(*argv: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -61,10 +62,6 @@ async def upgrade(root: Path, kills: int) -> None:
         assert len(os.listdir(made.data / "backups")) >= 1  # noqa: PTH208  the names are not needed
 
 
-# What takes the last migration back. A new migration has to bring its own.
-_UNDO = ("ALTER TABLE turns DROP COLUMN failure",)
-
-
 def _back_to(made: World, old: int) -> None:
     """Take the last migration back, so that the next bot meets what the version before would have left."""
     with closing(sqlite3.connect(made.data / "sessions.db", isolation_level=None)) as connection:
@@ -73,10 +70,27 @@ def _back_to(made: World, old: int) -> None:
         with closing(sqlite3.connect(":memory:")) as before:
             for step in schema()[:-1]:
                 before.executescript(step.sql)
-            for statement in _UNDO:
+            for statement in _undo(connection, before):
                 connection.execute(statement)
             assert _objects(connection) == _objects(before)
         connection.execute(f"PRAGMA user_version = {old}")
+
+
+def _undo(connection: sqlite3.Connection, before: sqlite3.Connection) -> Iterator[str]:
+    """The statements that take the last migration back if it only added; another has to bring its own.
+
+    `before` has the schema before it.
+    """
+    query = "SELECT name, type FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
+    now, then = dict(connection.execute(query)), dict(before.execute(query))
+    for kind in ("trigger", "index", "table"):
+        yield from (f"DROP {kind} {name}" for name in now if now[name] == kind and name not in then)
+    for table in (name for name in then if then[name] == "table"):
+        has, had = (
+            {column for _, column, *_ in each.execute(f"PRAGMA table_info({table})")}
+            for each in (connection, before)
+        )
+        yield from (f"ALTER TABLE {table} DROP COLUMN {column}" for column in has - had)
 
 
 def _objects(connection: sqlite3.Connection) -> set[str]:

@@ -9,15 +9,15 @@ import logging
 import os
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, assert_never
 
 import msgspec
 
-from api import Command, Core, Nothing, wire
-from api.access import Actor, ActorSource, unchanging
+from api import Command, Core, NoteRefusal, Nothing, wire
+from api.access import Actor, ActorSource, Role, unchanging
 from bridge import control_socket
 from sessions.errors import CoreLost, SessionError
 from storage import StorageError
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _QUEUED_ANSWERS = 64
 _AT_ONCE = 32
 _PIECES_HELD = 4
+_DOOR = "use_the_control_socket"
 
 
 class ControlServer:
@@ -58,12 +59,27 @@ class ControlServer:
         if not control_socket.peer_is_owner(writer.get_extra_info("socket")):
             writer.close()
             return
+        if host := await self._host_of(writer):
+            await self._turn_away(host, writer)
+            return
         connection = _Connection(self._core, self._actor, reader, writer)
         # A task of ours: the one that asyncio started here reports its cancellation as an error.
         task = asyncio.create_task(connection.run(), name="control connection")
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
         await asyncio.wait([task])
+        writer.close()
+
+    async def _host_of(self, writer: asyncio.StreamWriter) -> str:
+        connection = writer.get_extra_info("socket")
+        return await asyncio.to_thread(control_socket.host_of_peer, connection, self._data_dir)
+
+    async def _turn_away(self, host: str, writer: asyncio.StreamWriter) -> None:
+        """Something that Claude started wants to act as a person: no, and that is written down."""
+        log.warning("connection from within a session refused", extra={"session": host.partition("/")[0]})
+        actor = Actor(f"host:{host}", "control", Role.NOBODY)
+        with suppress(SessionError, StorageError):
+            await self._core.perform(actor, NoteRefusal(door=_DOOR))
         writer.close()
 
 

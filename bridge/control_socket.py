@@ -15,12 +15,14 @@ from pathlib import Path
 
 import machine
 from api.access import Actor, Role
+from backends.directory import MARKER
 from machine.port import Connected
 from sessions.errors import CoreLost
 
 _NAME = "control.sock"
 _LONGEST_ADDRESS = 103  # macOS; Linux takes 107
 _BACKLOG = 64
+_LONGEST_DESCENT = 64
 _ALWAYS_SHORT = "/tmp"  # noqa: S108 - the link is in a directory of its own there, mode 0700
 
 
@@ -85,6 +87,26 @@ def _address(path: Path) -> Iterator[str]:
 def peer_is_owner(connection: Connected) -> bool:
     """Whether the other end runs as this user or root. Raises `OSError` if the system does not say."""
     return machine.this().peer_uid(connection) in (0, os.getuid())
+
+
+def host_of_peer(connection: Connected, data_dir: Path) -> str:
+    """The host of `data_dir` that the process at the other end comes from, `<session>/<number>`; empty if none.
+
+    Claude's tools run as the same user, so the uid says nothing of them. What they start carries the host's
+    marker, or has a parent that does. A process that cleans its environment and lets its parents die gets by:
+    this is a hurdle, a sandbox is the wall.
+    """
+    this, pid = machine.this(), machine.this().peer_pid(connection)
+    for _ in range(_LONGEST_DESCENT):
+        if pid is None or pid <= 1:
+            return ""
+        host = this.variable_of(pid, MARKER)
+        # The marker of another bridge is no matter of ours: people develop this one with Claude.
+        if host and (data_dir / "run" / host).is_dir():
+            return host
+        row = this.read_process(pid)
+        pid = row.parent if row is not None else None
+    return ""
 
 
 def local_actor() -> Actor:

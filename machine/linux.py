@@ -187,6 +187,17 @@ class LinuxMachine:
         _, uid, _ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
         return int(uid)
 
+    def peer_pid(self, connection: Connected) -> int | None:
+        pid, *_ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        return int(pid) or None  # 0: it lives in a pid namespace that we cannot see
+
+    def variable_of(self, pid: int, variable: str) -> str:
+        start = f"{variable}=".encode()
+        with suppress(OSError):
+            shown = (each for each in _environment(pid).split(b"\0") if each.startswith(start))
+            return os.fsdecode(next(shown, b"").removeprefix(start))
+        return ""
+
 
 def _pids() -> Iterator[int]:
     return (int(name) for name in os.listdir(_PROC) if name.isdigit())  # noqa: PTH208 - names are all it needs

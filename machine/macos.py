@@ -27,6 +27,8 @@ _COLUMNS = "pid=,ppid=,stat=,time=,lstart="
 _UNCOUNTED = 4  # columns before `lstart`, which is five words
 _START_WORDS = 5
 
+_LOCAL_PEERPID = 2  # sys/un.h
+_PID = struct.Struct("i")
 _SOL_LOCAL, _LOCAL_PEERCRED = 0, 1
 _XUCRED = struct.Struct("=2Ihxx16I")  # version, uid, groups, then the groups
 _F_GETPATH = 50
@@ -148,6 +150,13 @@ class MacMachine:
         if version != 0:
             raise OSError("the system describes the peer in a way that is not known")
         return int(uid)
+
+    def peer_pid(self, connection: Connected) -> int | None:
+        (pid,) = _PID.unpack(connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID, _PID.size))
+        return int(pid) or None
+
+    def variable_of(self, pid: int, variable: str) -> str:  # noqa: ARG002 - as the port has it
+        return ""  # the environment of others is hidden; `carrying` finds hosts by their arguments
 
     def _lives(self, process: ProcessId) -> bool:
         row = self.read_process(process.pid)

@@ -126,3 +126,11 @@ class Machine(Protocol):
     def peer_uid(self, connection: Connected) -> int:
         """Whose process is at the other end of a unix socket. Raises `OSError`."""
         ...
+
+    def peer_pid(self, connection: Connected) -> int | None:
+        """The process that made the connection at the other end; None if the system does not say."""
+        ...
+
+    def variable_of(self, pid: int, variable: str) -> str:
+        """The value of a variable with which `pid` was started; empty if it has none or hides it."""
+        ...

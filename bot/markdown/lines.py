@@ -162,7 +162,8 @@ def alert(content: str) -> str:
     if found is None:
         return ""
     kind = found[1].lower()
-    return f"{_ALERT_SIGNS[kind]} {found[2].strip() or kind.capitalize()}"
+    title = found[2].strip()
+    return f"{_ALERT_SIGNS[kind]} {kind.capitalize()}" + (f": {title}" if title else "")
 
 
 def ends_fence(line: str, run: str) -> bool:

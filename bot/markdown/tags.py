@@ -26,6 +26,7 @@ CODE_TAGS = frozenset({"kbd", "code", "samp", "tt", "var"})
 MARK_TAGS = {
     "b": "b", "strong": "b", "summary": "b", "i": "i", "em": "i", "s": "s", "del": "s", "strike": "s", "u": "u",
     "ins": "u", "mark": "u", "small": "u", "big": "u", "font": "u", "center": "u", "abbr": "u",
+    "span": "u", "p": "u",
 }  # fmt: skip
 """Tags that stand for a mark, by which `emphasis` pairs them; `u` for those that nothing of Discord's shows."""
 _AROUND = CODE_TAGS | {"a", "sup", "sub"}

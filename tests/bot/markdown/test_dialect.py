@@ -61,7 +61,7 @@ FINISHED = {
         "<b>a</b> <em>b</em> <strong><i>c</i></strong> <del>d</del>",
         "**a** *b* ***c*** ~~d~~",
     ),
-    "tags that show nothing": ("<u>a</u> <small>b</small> <b>c", "a b <b>c"),
+    "tags that show nothing": ('<u>a</u> <p align="x">b</p> <b>c', "a b <b>c"),
     "raised and lowered": ("H<sub>2</sub>O x<sup>2n</sup> y<sup>Q</sup>", "H₂O x²ⁿ y^Q"),
     "links in tags": ('<a href="https://x.y?a=1&amp;b=2">l</a>', "[l](https://x.y?a=1&b=2)"),
     "fake links in tags": ('<a href="https://evil.example">good.de</a>', "good.de (https://evil.example)"),
@@ -87,7 +87,7 @@ FINISHED = {
     "pipes in prose": ("use a | b here\nand c", "use a | b here\nand c"),
     "alerts": (
         "> [!WARNING]\n> Mind *this*\n\n> [!note] My title\n> x",
-        "> **⚠️ Warning**\n> Mind *this*\n\n> **ℹ️ My title**\n> x",
+        "> **⚠️ Warning**\n> Mind *this*\n\n> **ℹ️ Note: My title**\n> x",
     ),
     "badges": ("[![build](https://img.x/a.svg)](https://ci.x/r)", "[build](https://ci.x/r)"),
     "formulas": (

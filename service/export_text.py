@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
@@ -20,6 +22,7 @@ from api.words.failures import ended_because
 from service.raw_html import without_html
 from sessions.archive import ArchivedTurn, SessionArchive
 from sessions.model import Block, Note, Other, Text, Thinking, ToolCall, ToolOutput, TurnKind, TurnStatus
+from texts.hosts import host_of, names_another_host
 from texts.unseen import as_seen
 
 Redact = Callable[[str], str]
@@ -132,6 +135,7 @@ def to_html(archive: SessionArchive, redact: Redact) -> str:
     renderer = MarkdownIt("commonmark", {"html": False, "linkify": False, "highlight": _highlighted})
     renderer.enable("table")
     renderer.disable("image")
+    renderer.core.ruler.push("hosts", _show_hidden_hosts)
     turns = "\n".join(_turn_html(each, renderer, shown) for each in archive.turns)
     title = html.escape(shown(_line(archive.title)) or "Session")
     policy = "default-src 'none'; style-src 'unsafe-inline'"
@@ -143,6 +147,24 @@ def to_html(archive: SessionArchive, redact: Redact) -> str:
         f'<header><h1>{title}</h1><p class="dim">{html.escape(_summary(archive))}</p></header>'
         f"<main>{turns}</main></body></html>\n"
     )
+
+
+def _show_hidden_hosts(state: StateCore) -> None:
+    """Put the host of a link behind its label, where that names another one."""
+    for token in state.tokens:
+        shown: list[Token] = []
+        opened = 0
+        for child in token.children or ():
+            shown.append(child)
+            if child.type == "link_open":
+                opened = len(shown)
+            elif child.type == "link_close" and shown[opened - 1].type == "link_open":
+                address = str(shown[opened - 1].attrs.get("href", ""))
+                label = "".join(each.content for each in shown[opened:])
+                if names_another_host(label, address):
+                    shown.append(Token("text", "", 0, content=f" ({host_of(address) or address})"))
+        if token.children:
+            token.children = shown
 
 
 def _turn_html(each: ArchivedTurn, renderer: MarkdownIt, redact: Redact) -> str:

@@ -4,12 +4,10 @@ Answers for recognising; leaves to `inline` how they are written for Discord.
 """
 
 import re
-import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from bot.markdown.tags import decoded
+from texts.hosts import names_another_host
 
 _TARGET = 900  # characters
 _LABEL = r"(?:[^\[\]\\\n]|\\[^\n]|\[[^\[\]\n]{0,300}\]){0,300}+"  # a longer bracket is text
@@ -34,50 +32,6 @@ _ANGLE_BEGUN = re.compile(
 )
 _ADDRESS = re.compile(r"https?://[^\s<>`\u0000-\u001f]{0,900}")
 _TRAILING = "*_~|.,:;\"')]!?\\"
-_HOST_LIKE = re.compile(r"[\w.-]+")
-_NAMES_NO_HOST = re.compile(r"(?!(?i:.*localhost))[A-Za-z0-9 ,'()_+*`-]*")
-_MARKS = re.compile(r"[\\*_~|`\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
-# What browsers take for a dot in a host's name, and what looks like one.
-_DOTS = str.maketrans(dict.fromkeys("\u3002\uff61\uff0e\u2024\ua4f8\u06d4\u0701\u0702", "."))
-# Endings of files that are no top-level domains: `Node.js` is no host.
-_FILE_ENDINGS = frozenset(
-    (
-        *(
-            "js",
-            "jsx",
-            "ts",
-            "tsx",
-            "json",
-            "yaml",
-            "yml",
-            "toml",
-            "txt",
-            "html",
-            "css",
-            "cpp",
-            "hpp",
-            "java",
-            "go",
-        ),
-        *(
-            "rb",
-            "lock",
-            "ini",
-            "cfg",
-            "xml",
-            "csv",
-            "svg",
-            "png",
-            "jpg",
-            "jpeg",
-            "gif",
-            "pdf",
-            "ipynb",
-            "sql",
-            "log",
-        ),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,43 +56,7 @@ class Masked:
         """Say whether Discord shows it as a link that leads where its label says."""
         if not self.is_address() or not self.label.strip():
             return False
-        if "@" not in self.target and _NAMES_NO_HOST.fullmatch(self.label):
-            return True
-        target = _host_of(self.target.strip("<>"))
-        return bool(target) and all(host == target for host in hosts_named(self.label))
-
-
-def hosts_named(label: str) -> Iterator[str]:
-    """Yield what a reader may take for the name of a host in `label`, as browsers write it, without `www.`.
-
-    In any script, and whatever marks stand around or in it.
-    """
-    visible = unicodedata.normalize("NFKC", _MARKS.sub("", decoded(label).translate(_DOTS))).translate(_DOTS)
-    for word in _HOST_LIKE.findall(visible):
-        name, _, ending = word.strip(".-").rpartition(".")
-        is_number = name.replace(".", "").isdecimal() and ending.isdecimal() and name.count(".") == 2
-        is_name = len(ending) > 1 and not ending.isdecimal() and ending.lower() not in _FILE_ENDINGS
-        if word.lower() == "localhost" or (name and (is_number or is_name)):
-            yield _ascii_host(word.strip(".-"))
-    if "://" in visible and not _HOST_LIKE.search(visible.partition("://")[2]):
-        yield ""  # an address without a host that we can read
-
-
-def _host_of(address: str) -> str:
-    """Return the host that `address` leads to; "" for none, or if a user's name before it could deceive."""
-    try:
-        parts = urlsplit(address)
-        return _ascii_host(parts.hostname or "") if "@" not in parts.netloc else ""
-    except ValueError:
-        return ""
-
-
-def _ascii_host(host: str) -> str:
-    host = unicodedata.normalize("NFKC", host).casefold().removeprefix("www.").rstrip(".")
-    try:
-        return host.encode("idna").decode()
-    except UnicodeError:
-        return host
+        return not names_another_host(self.label, self.target.strip("<>"))
 
 
 def masked_at(text: str, at: int) -> Masked | None:

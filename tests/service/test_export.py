@@ -192,6 +192,17 @@ def test_markdown_keeps_code_and_addresses_as_they_are(text: str) -> None:
     assert f"\n\n{text}\n\n" in to_markdown(archive(Text(text)), plain)
 
 
+@pytest.mark.parametrize(
+    "label", ["paypal.de", "**paypal.de**", "`paypal.de`", "пример.рф", "例え。テスト", "go to paypal.de"]
+)
+def test_a_page_shows_where_a_link_leads_whose_label_names_another_host(label: str) -> None:
+    page = Page(
+        to_html(archive(Text(f"[{label}](https://evil.example/x) [docs](https://docs.example)")), plain)
+    )
+    assert "(evil.example)" in page.text
+    assert "(docs.example)" not in page.text
+
+
 @pytest.mark.parametrize("write", [to_markdown, to_html])
 def test_exports_show_nothing_that_nobody_sees(write: object) -> None:
     assert callable(write)

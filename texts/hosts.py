@@ -1,0 +1,64 @@
+"""Whether the label of a link hides where it leads: whether a reader finds the name of another host in it."""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+_HOST_LIKE = re.compile(r"[\w.-]+")
+_NAMES_NO_HOST = re.compile(r"(?!(?i:.*localhost))[A-Za-z0-9 ,'()_+*`-]*")
+_MARKS = re.compile(r"[\\*_~|`\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
+_ENTITY = re.compile(r"&#?\w{1,31};")
+# What browsers take for a dot in a host's name, and what looks like one.
+_DOTS = str.maketrans(dict.fromkeys("\u3002\uff61\uff0e\u2024\ua4f8\u06d4\u0701\u0702", "."))
+# Endings of files that are no top-level domains: `Node.js` is no host.
+_FILE_ENDINGS = frozenset(
+    {
+        "js", "jsx", "ts", "tsx", "json", "yaml", "yml", "toml", "txt", "html", "css", "cpp", "hpp", "java",
+        "go", "rb", "lock", "ini", "cfg", "xml", "csv", "svg", "png", "jpg", "jpeg", "gif", "pdf", "ipynb",
+        "sql", "log",
+    }
+)  # fmt: skip
+
+
+def names_another_host(label: str, address: str) -> bool:
+    """Say whether a reader may take `label` for a host that `address` does not lead to.
+
+    In any script, and whatever marks stand around or in the name. An address with a user's name before its host
+    deceives by itself.
+    """
+    if "@" not in address and _NAMES_NO_HOST.fullmatch(label):
+        return False
+    target = host_of(address)
+    return not target or any(host != target for host in _hosts_named(label))
+
+
+def host_of(address: str) -> str:
+    """Return the host that `address` leads to, as browsers write it, without `www.`; "" if nobody can tell."""
+    try:
+        parts = urlsplit(address)
+        return _ascii_host(parts.hostname or "") if "@" not in parts.netloc else ""
+    except ValueError:
+        return ""
+
+
+def _hosts_named(label: str) -> Iterator[str]:
+    read = _ENTITY.sub(lambda entity: html.unescape(entity[0]), label)
+    visible = unicodedata.normalize("NFKC", _MARKS.sub("", read.translate(_DOTS))).translate(_DOTS)
+    for word in _HOST_LIKE.findall(visible):
+        name, _, ending = word.strip(".-").rpartition(".")
+        is_number = name.replace(".", "").isdecimal() and ending.isdecimal() and name.count(".") == 2
+        is_name = len(ending) > 1 and not ending.isdecimal() and ending.lower() not in _FILE_ENDINGS
+        if word.lower() == "localhost" or (name and (is_number or is_name)):
+            yield _ascii_host(word.strip(".-"))
+    if "://" in visible and not _HOST_LIKE.search(visible.partition("://")[2]):
+        yield ""  # an address without a host that anybody can read
+
+
+def _ascii_host(host: str) -> str:
+    host = unicodedata.normalize("NFKC", host).casefold().removeprefix("www.").rstrip(".")
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return host

@@ -57,7 +57,9 @@ class AccountLimits:
     def blocking(self, snapshot: Snapshot, now_ms: int) -> Limit | None:
         """The limit that keeps the session's model from answering now, the one that lasts longest first."""
         # Who pays is known from the first turn on; before it, all are taken to have the login of the others.
-        if snapshot.conversation_begun and snapshot.payer is not Payer.LOGIN:
+        # A session that has met the limit itself is held back, whoever is said to pay.
+        is_another = snapshot.conversation_begun and snapshot.payer is not Payer.LOGIN
+        if is_another and snapshot.limit is None:
             return None
         return self.blocking_model(snapshot.model, now_ms)
 

@@ -93,6 +93,19 @@ class WithdrawQueued(SessionCommand[Nothing], frozen=True, tag="withdraw_queued"
     turn_id: str
 
 
+class JoinQueued(SessionCommand[Accepted], frozen=True, tag="join_queued", kw_only=True):
+    """Make one prompt of waiting ones of the same author, in the order of the queue.
+
+    It is the next one if one of them was, else the last.
+    The same `origin` again is the same prompt. Raises `IllegalMove` once one of them is sent, `PromptRefused`.
+    """
+
+    action = Action.PROMPT
+    reply = Accepted
+    turn_ids: tuple[str, ...]
+    origin: str
+
+
 class MoveToFront(SessionCommand[Nothing], frozen=True, tag="move_to_front", kw_only=True):
     """Let a waiting prompt be the next. Raises `IllegalMove` once it is sent."""
 
@@ -151,6 +164,7 @@ PromptingCommand = (
     | Regenerate
     | EditQueued
     | WithdrawQueued
+    | JoinQueued
     | MoveToFront
     | SendNow
     | TryNow

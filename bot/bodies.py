@@ -29,6 +29,7 @@ class Verb(StrEnum):
     GO_ON_FROM = "go_on_from"
     CANCEL_QUEUED = "cancel"
     SEND_NOW = "now"
+    JOIN_QUEUED = "join"
     ALLOW = "allow"
     ALLOW_SESSION = "allow_session"
     ALLOW_ALWAYS = "allow_always"

@@ -4,7 +4,7 @@ Answers for what stands above and below Claude's words: where a prompt came from
 and the buttons. Leaves the words themselves to `turn_flow.py` and the asks among them to `asks_cards.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -23,6 +23,8 @@ from sessions.model import AskStatus, PermissionBody, PlanBody, QuestionBody, Tu
 from sessions.stored import StoredAsk, StoredTurn
 
 MOST_CHARS = 2_000
+MOST_LINES_IN_QUEUE = 10
+_ROW = 5
 _TAIL_CHARS = 95
 _OVER = frozenset(
     {TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT, TurnStatus.WITHDRAWN}
@@ -291,24 +293,54 @@ class AskAhead:
 
 
 def render_queued(
-    turn: StoredTurn, ahead: int, waiting: str, setting: Setting, ask: AskAhead | None = None
+    turns: Sequence[StoredTurn], ahead: int, waiting: str, setting: Setting, ask: AskAhead | None = None
 ) -> PostWish:
-    """The small post of a prompt that waits: `ahead` prompts of the session come first."""
+    """The small post of the prompts that somebody sent in a row: `ahead` prompts of the session come first."""
     place = {0: "next", 1: "1 prompt comes first"}.get(ahead, f"{ahead} prompts come first")
     why = f" {escape_inline(waiting, 200)}" if waiting else ""
-    prompt = escape_inline(shortened(turn.prompt, 200), 90)
-    quoted = f"\n> {prompt}" if prompt else ""
-    subject = subject_of(UnitKind.QUEUED, turn.id)
-    row = [Button(Control(Verb.CANCEL_QUEUED, setting.session_id, turn.id), "Cancel")]
-    if ahead:
-        row.append(Button(Control(Verb.SEND_NOW, setting.session_id, turn.id), "Send now"))
+    first, answers = turns[0], list[Button]()
     if ask is not None:
         card = f"[its card]({ask.url})" if ask.url else "its card"
         why += f" Claude waits for an answer to {card}."
         if words := _answer_words(ask.ask):
-            answer = Control(Verb.ANSWER_WITH_PROMPT, setting.session_id, ask.ask.ask.id, turn.id)
-            row.insert(0, Button(answer, words))
-    return PostWish(subject, 0, Plain(f"-# Queued: {place}.{why}{quoted}", (tuple(row),)))
+            answer = Control(Verb.ANSWER_WITH_PROMPT, setting.session_id, ask.ask.ask.id, first.id)
+            answers.append(Button(answer, words))
+    now = [_button(Verb.SEND_NOW, first, setting, "Send now")] if ahead else []
+    content = "\n".join((f"-# Queued: {place}.{why}", *_quoted(turns)))
+    rows = _queue_rows(turns, answers, now, setting)
+    return PostWish(subject_of(UnitKind.QUEUED, first.id), 0, Plain(content, rows))
+
+
+def _quoted(turns: Sequence[StoredTurn]) -> Iterator[str]:
+    """The beginning of each prompt; with its number if there are several."""
+    for number, turn in enumerate(turns[:MOST_LINES_IN_QUEUE], 1):
+        prompt = escape_inline(shortened(turn.prompt, 200), 90)
+        if len(turns) > 1:
+            yield f"> **{number}** {prompt or '(files)'}"
+        elif prompt:
+            yield f"> {prompt}"
+    if len(turns) > MOST_LINES_IN_QUEUE:
+        yield f"> … and {len(turns) - MOST_LINES_IN_QUEUE} more"
+
+
+def _queue_rows(
+    turns: Sequence[StoredTurn], answers: Sequence[Button], now: Sequence[Button], setting: Setting
+) -> tuple[Row, ...]:
+    """A way to cancel each of `turns`, and to send several as one."""
+    if len(turns) == 1:
+        return ((*answers, _button(Verb.CANCEL_QUEUED, turns[0], setting, "Cancel"), *now),)
+    cancels = [
+        _button(Verb.CANCEL_QUEUED, turn, setting, f"Cancel {number}")
+        for number, turn in enumerate(turns[:MOST_LINES_IN_QUEUE], 1)
+    ]
+    rows = [tuple(cancels[start : start + _ROW]) for start in range(0, len(cancels), _ROW)]
+    all_of_them = ",".join(turn.id for turn in turns)
+    join = Control(Verb.JOIN_QUEUED, setting.session_id, turns[0].id, all_of_them)
+    return (*rows, (*answers, Button(join, "Send as one"), *now))
+
+
+def _button(verb: Verb, turn: StoredTurn, setting: Setting, label: str) -> Button:
+    return Button(Control(verb, setting.session_id, turn.id), label)
 
 
 def _answer_words(ask: StoredAsk) -> str:

@@ -6,6 +6,7 @@ mark which unit.
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import assert_never
 
 from api import Core, SessionInfo
@@ -22,7 +23,8 @@ from bot.traffic import Urgency
 from bot.turn_store import TurnStore
 from sessions.clock import Clock
 from sessions.errors import SessionNotFound, TurnNotFound
-from sessions.model import Activity, Blocker, Lifecycle, TurnId
+from sessions.model import Activity, Blocker, Lifecycle, TurnKind
+from sessions.stored import StoredTurn
 from storage import Database
 
 _OLD_STATUS_EVERY_S = 60.0
@@ -75,6 +77,7 @@ class SessionUnits:
         self._cleaned = cleaned
         self._units: dict[str, Unit] = {}
         self._notices: dict[str, PostWish] = {}
+        self._queue_of: tuple[SessionInfo | None, Sequence[StoredTurn]] = None, ()
 
     @property
     def all_shown(self) -> bool:
@@ -92,6 +95,15 @@ class SessionUnits:
             number = 0 if name == STATUS_SUBJECT else number
             self._units[name] = Unit(name, number, posts, self._renderer(name), self._cleaner(name))
         return self._units[name]
+
+    def is_held(self, name: str) -> bool:
+        """Whether there is a unit of this name now: what is shown and over has none."""
+        return name in self._units
+
+    def has_posts(self, name: str) -> bool:
+        """Whether the unit of this name has posts, as far as is known."""
+        unit = self._units.get(name)
+        return unit is not None and bool(unit.posts.rows)
 
     def waits_already(self, name: str, urgency: Urgency) -> bool:
         """Whether the unit of this name waits to be sent and is at least so urgent."""
@@ -198,10 +210,20 @@ class SessionUnits:
         info = await self.session()
         if turn_id not in info.queued_turns:
             return []
-        turn = await self._reader.turn_row(turn_id)
-        ahead = info.queued_turns.index(TurnId(turn_id)) + (info.running_turn is not None)
+        row = sent_in_a_row(await self._queue(info), turn_id)
+        if row[0].id != turn_id:
+            return []  # it stands in the post of the first
+        ahead = info.queued_turns.index(row[0].id) + (info.running_turn is not None)
         asked = await self._ask_ahead(info)
-        return [render_queued(turn, ahead, _why_it_waits(info), self._setting(info), asked)]
+        return [render_queued(row, ahead, _why_it_waits(info), self._setting(info), asked)]
+
+    async def _queue(self, info: SessionInfo) -> Sequence[StoredTurn]:
+        """The waiting prompts of `info`, read once for it: each of them asks for all."""
+        known, turns = self._queue_of
+        if known is not info:
+            turns = [await self._reader.turn_row(each) for each in info.queued_turns]
+            self._queue_of = info, turns
+        return turns
 
     async def _ask_ahead(self, info: SessionInfo) -> AskAhead | None:
         """The oldest open ask, with the address of its card."""
@@ -244,6 +266,21 @@ class SessionUnits:
                 self._units.pop(name, None)
             case _:
                 pass
+
+
+def sent_in_a_row(queue: Sequence[StoredTurn], turn_id: str) -> Sequence[StoredTurn]:
+    """The prompts around `turn_id` that one person sent with nobody's and nothing else between them."""
+    for _, group in groupby(queue, key=_joins_with):
+        row = list(group)
+        if any(turn.id == turn_id for turn in row):
+            return row
+    raise TurnNotFound(turn_id)
+
+
+def _joins_with(turn: StoredTurn) -> tuple[str, str]:
+    """Prompts with the same value can be joined; what is no plain prompt stays alone."""
+    plain = turn.kind is TurnKind.PROMPT and turn.alternative_of is None
+    return turn.author_id, "" if plain else turn.id
 
 
 def is_working(info: SessionInfo) -> bool:

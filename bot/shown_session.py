@@ -37,6 +37,7 @@ class ShownSession:
         self._catching_up = False
         self._given_up = False
         self._newest = 0
+        self._queued: dict[str, None] = {}
 
     @property
     def is_quiet(self) -> bool:
@@ -127,6 +128,7 @@ class ShownSession:
             if info.activity is Activity.BLOCKED:
                 self._turns.set_waiting(info.running_turn, info.reason)
             self._mark(subject_of(UnitKind.TURN, info.running_turn), Urgency.FINAL)
+        self._queued = dict.fromkeys(info.queued_turns)
         for turn_id in info.queued_turns:
             self._mark_queued(turn_id)
         self._type()
@@ -137,11 +139,17 @@ class ShownSession:
         async def mark() -> None:
             for turn_id in await self._turns.latest_over():
                 subject = subject_of(UnitKind.TURN, turn_id)
-                if await load_posts(self._around.db, self.session_id, self.place.channel_id, subject):
+                # Its first post may be on its way just now, and show buttons of a last answer.
+                shown = self._units.is_held(subject) or await self._has_posts(subject)
+                if shown:
                     self._mark(subject, Urgency.STATUS)
 
         if not self._catching_up:
             self._around.spawn(f"answers of {self.session_id}", mark())
+
+    async def _has_posts(self, subject: str) -> bool:
+        place = self.place
+        return bool(await load_posts(self._around.db, self.session_id, place.channel_id, subject))
 
     def refresh(self) -> None:
         """Render what may have changed without an event."""
@@ -199,12 +207,13 @@ class ShownSession:
         turn_id: str = getattr(event, "turn_id", "")
         self._turns.mark_stale(turn_id)
         self._turns.set_waiting(turn_id, "")
-        for each in self._units.keys(UnitKind.QUEUED):
-            self._mark_queued(each)
         if isinstance(event, e.TurnQueued | e.TurnRequeued):
-            self._mark_queued(turn_id)
-        else:
+            self._queued[turn_id] = None
+        elif not isinstance(event, e.TurnEdited | e.TurnMovedToFront):
+            self._queued.pop(turn_id, None)
             self._mark(subject_of(UnitKind.QUEUED, turn_id), Urgency.FINAL)  # a post of it may have to go
+        for each in self._queued:
+            self._mark_queued(each)
         # What is queued has no posts of its own yet: they stand where its turn begins, after what comes first.
         if isinstance(event, e.TurnSent | e.TurnStarted | e.BackgroundTurnStarted):
             # The first words make a better post than "Claude is working…", if they come soon.
@@ -226,7 +235,7 @@ class ShownSession:
         else:
             ask_id, turn = event.ask_id, None
         turn_id = self._turns.ask_changed(ask_id, turn)
-        for each in self._units.keys(UnitKind.QUEUED):
+        for each in self._queued:
             self._mark_queued(each)
         self._mark(
             subject_of(UnitKind.TURN, turn_id) if turn_id is not None else subject_of(UnitKind.ASK, ask_id),
@@ -245,7 +254,7 @@ class ShownSession:
         if isinstance(event, e.LifecycleChanged):
             if event.new is Lifecycle.ENDED:
                 self._mark_last_answers()
-            for turn_id in self._units.keys(UnitKind.QUEUED):
+            for turn_id in self._queued:
                 self._mark_queued(turn_id)
             return
         waits = event.new is Activity.BLOCKED and event.blocker is not Blocker.NO_PROGRESS
@@ -270,8 +279,10 @@ class ShownSession:
         self._around.mark(self.place.channel_id, self._units.unit(name, self.seen), urgency, after_s)
 
     def _mark_queued(self, turn_id: str) -> None:
+        name = subject_of(UnitKind.QUEUED, turn_id)
         # A prompt that is sent at once needs no post.
-        self._mark(subject_of(UnitKind.QUEUED, turn_id), Urgency.FINAL, self._around.options.queue_post_after_s)
+        after_s = 0.0 if self._units.has_posts(name) else self._around.options.queue_post_after_s
+        self._mark(name, Urgency.FINAL, after_s)
 
     async def _unit_name(self, subject: str) -> str:
         """The unit that has the posts of `subject`: an ask's card is among the posts of its turn."""

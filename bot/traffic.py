@@ -6,13 +6,14 @@ Answers for how fast everything together may go. Leaves to discord.py the limits
 import asyncio
 import heapq
 from collections import deque
+from collections.abc import Sequence
 from enum import IntEnum
 from itertools import count
 from typing import Protocol
 
 STREAMS_AT_FULL_PACE = 35
 """With more streams at once each gets slower."""
-_MOST = 40
+_MOST = 45
 _WITHIN_S = 1.1  # a little more than the second, for what the network does to the distances
 
 
@@ -24,6 +25,10 @@ class Urgency(IntEnum):
     STREAM = 2
     STATUS = 3
     TYPING = 4
+
+
+_SHARES = {Urgency.STATUS: 12, Urgency.TYPING: 12}
+"""Of these at most so many at once: when many sessions begin together, their words come first."""
 
 
 class Timer(Protocol):
@@ -57,7 +62,8 @@ class Traffic:
         self.streaming: set[int] = set()
         self._timer = timer
         self._most = most
-        self._times: deque[float] = deque()
+        self._times: deque[tuple[float, Urgency]] = deque()
+        self._for_urgent = most // 8
         self._waiting: list[tuple[Urgency, int]] = []
         self._numbers = count()
         self._news = asyncio.Event()
@@ -73,21 +79,31 @@ class Traffic:
         try:
             while (pause := self._pause(mine)) > 0:
                 await self._timer.wait(self._news, pause)
-            self._times.append(self._timer.now())
+            self._times.append((self._timer.now(), urgency))
         finally:
             self._waiting.remove(mine)
             heapq.heapify(self._waiting)
 
     def _pause(self, mine: tuple[Urgency, int]) -> float:
         """How long to wait before looking again; 0 if the request may be made now."""
-        now = self._timer.now()
-        while self._times and self._times[0] <= now - _WITHIN_S:
+        now, urgency = self._timer.now(), mine[0]
+        while self._times and self._times[0][0] <= now - _WITHIN_S:
             self._times.popleft()
-        ahead = sum(other < mine for other in self._waiting)
-        free = self._most - len(self._times)
-        if ahead < free:
-            return 0.0
-        if not self._times:
-            return 0.01  # those ahead are about to go
-        behind = min(ahead - free, len(self._times) - 1)
-        return max(0.001, self._times[behind] + _WITHIN_S - now)
+        most = self._most - (self._for_urgent if urgency >= Urgency.STREAM else 0)
+        ahead = [other[0] for other in self._waiting if other < mine]
+        pause = _until_free([at for at, _ in self._times], most, len(ahead), now)
+        if (share := _SHARES.get(urgency)) is not None:
+            of_its_kind = [at for at, kind in self._times if kind is urgency]
+            pause = max(pause, _until_free(of_its_kind, share, ahead.count(urgency), now))
+        return pause
+
+
+def _until_free(times: Sequence[float], most: int, ahead: int, now: float) -> float:
+    """How long until `times` leave room for one more than those `ahead`; at most `most` count."""
+    free = most - len(times)
+    if ahead < free:
+        return 0.0
+    if not times:
+        return 0.01  # those ahead are about to go
+    behind = min(ahead - free, len(times) - 1)
+    return max(0.001, times[behind] + _WITHIN_S - now)

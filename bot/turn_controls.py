@@ -11,6 +11,7 @@ from api import (
     GetSession,
     GoOnFrom,
     Interrupt,
+    JoinQueued,
     ListProjects,
     MoveSession,
     ReadTurn,
@@ -97,6 +98,10 @@ class TurnControls:
                 await reply.say(body)
             case Verb.CANCEL_QUEUED:
                 await perform(reply.actor, WithdrawQueued(session_id=session_id, turn_id=turn_id))
+            case Verb.JOIN_QUEUED:
+                turn_ids = tuple(control.detail.split(","))
+                wish = JoinQueued(session_id=session_id, turn_ids=turn_ids, origin=reply.origin)
+                await perform(reply.actor, wish)
             case Verb.SEND_NOW:
                 await perform(reply.actor, SendNow(session_id=session_id, turn_id=turn_id))
             case _:

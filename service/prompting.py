@@ -28,6 +28,11 @@ async def talk(parts: ServiceParts, session: Session, actor: Actor, command: c.P
             await session.prompts.edit(TurnId(command.turn_id), command.content)
         case c.WithdrawQueued():
             await session.prompts.withdraw(TurnId(command.turn_id), by=actor.user_id)
+        case c.JoinQueued():
+            turn_ids = [TurnId(each) for each in command.turn_ids]
+            sender = Sender(actor.user_id, command.origin)
+            placed = await session.prompts.join(turn_ids, sender)
+            return c.Accepted(placed.turn_id, placed.place)
         case c.MoveToFront():
             await session.prompts.move_to_front(TurnId(command.turn_id))
         case c.SendNow():

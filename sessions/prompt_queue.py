@@ -5,7 +5,7 @@ A prompt is a turn from the moment it is queued. `prompt_sender.py` hands the fi
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sessions import events as e
@@ -13,8 +13,9 @@ from sessions.draft import Draft
 from sessions.errors import IllegalMove, PromptRefused, TurnNotFound
 from sessions.importing import read_what_was_said_elsewhere
 from sessions.model import Attachment, TurnId, TurnKind, TurnStatus
-from sessions.rows import count_blocks, find_requeued_turn, find_turn_by_origin, load_turns
+from sessions.rows import count_blocks, find_requeued_turn, find_turn_by_origin, load_turn, load_turns
 from sessions.session_port import SessionPort
+from sessions.stored import StoredTurn
 from sessions.title import title_from
 
 PROMPT_NAMESPACE = uuid.UUID("5f0c9f0e-6f3b-5e0a-9d0b-0d7f1c2a4b61")
@@ -161,6 +162,29 @@ class PromptQueue:
             self._refuse_if_sent(turn_id, "Withdrawing a prompt")
             draft.add(e.TurnWithdrawn(turn_id, by))
 
+    async def join(self, turn_ids: Sequence[TurnId], sender: Sender) -> Placed:
+        """Make one prompt of waiting ones, of the author who wrote them; `sender` is who wants that.
+
+        It is the next one if one of them was, else the last. The same origin again is the same prompt.
+        Raises `IllegalMove` once one of them is sent, `PromptRefused`.
+        """
+        async with self._session.change() as draft:
+            if (known := await find_turn_by_origin(self._db, sender.origin)) is not None:
+                return self._place_of(known.id)
+            for turn_id in turn_ids:
+                self._refuse_if_sent(turn_id, "Joining prompts")
+            queue = draft.snapshot.queue
+            turns = [await load_turn(self._db, each.turn_id) for each in queue if each.turn_id in turn_ids]
+            joined = _joined(turns, front=bool(queue) and queue[0].turn_id in turn_ids)
+            for turn in turns:
+                draft.add(e.TurnWithdrawn(turn.id, sender.author_id))
+            # A turn of its own: an edit of one of the messages changes what was withdrawn, and so nothing.
+            turn_id = TurnId(str(uuid.uuid5(PROMPT_NAMESPACE, f"turn {sender.origin}")))
+            author = replace(sender, author_id=turns[0].author_id)
+            draft.add(_queued(draft, turn_id, joined, author))
+        self._session.want_process()
+        return self._place_of(turn_id)
+
     async def move_to_front(self, turn_id: TurnId) -> None:
         """Let a waiting prompt be the next. Raises `IllegalMove` once it is sent."""
         async with self._session.change() as draft:
@@ -170,6 +194,20 @@ class PromptQueue:
     def _refuse_if_sent(self, turn_id: TurnId, what: str) -> None:
         if all(turn.turn_id != turn_id for turn in self._session.snapshot.queue):
             raise IllegalMove(what, "already working on it")
+
+
+def _joined(turns: Sequence[StoredTurn], *, front: bool) -> Prompt:
+    """One prompt that says what `turns` say. Raises `PromptRefused`."""
+    if len(turns) < 2:
+        raise PromptRefused("There is nothing to join: at least two prompts have to wait.")
+    if len({turn.author_id for turn in turns}) > 1:
+        raise PromptRefused("Only prompts of one person can be joined.")
+    if any(turn.kind is not TurnKind.PROMPT or turn.alternative_of is not None for turn in turns):
+        raise PromptRefused("A command, or an answer that is asked for again, cannot be joined with others.")
+    content = "\n\n".join(turn.prompt for turn in turns if turn.prompt.strip())
+    attachments = tuple(each for turn in turns for each in turn.attachments)
+    check_prompt(content, attachments)
+    return Prompt(TurnKind.PROMPT, content, attachments, front=front)
 
 
 def check_prompt(content: str, attachments: Sequence[Attachment]) -> None:

@@ -36,6 +36,7 @@ _REQUIRED: dict[str, Any] = {
     "session_id": "01890000-0000-7000-8000-000000000001",
     "title": "A title",
     "turn_id": "no-such-turn",
+    "turn_ids": ("no-such-turn", "nor-this-one"),
 }
 
 

@@ -34,6 +34,7 @@ LEAST = {
     "user": {"create_session", "get_or_create_session", "import_session", "list_projects"},
     "prompt": {
         *("send_message", "run_command", "continue", "regenerate", "edit_queued", "withdraw_queued"),
+        "join_queued",
         *("move_to_front", "send_now", "try_now", "interrupt", "rewind_files", "branch", "end_left_running"),
         *("put_file", "get_file", "go_on_from"),
     },

@@ -122,13 +122,13 @@ def _ratios(name: str, ours: Staleness, floor: Staleness) -> list[Figure]:
 
 
 def _waits(count: int) -> Figure:
-    return Figure("requests that waited in discord.py", count, "", at_most=0)
+    return Figure("requests that waited in discord.py or were refused", count, "", at_most=0)
 
 
 async def beside_floor(
     directory: Path, threads: int, rate: float, seconds: float, *, floors: int | None = None
 ) -> tuple[Staleness, Staleness, int]:
-    """Ours in `threads` threads and the floor in as many others, and how many requests waited for a bucket."""
+    """Ours in `threads` threads, the floor in as many others, and how many requests waited or were refused."""
     directory.mkdir(parents=True)
     async with (
         fake_discord(FakeDiscord(Settings(latency_s=LATENCY_S))) as fake,
@@ -145,7 +145,8 @@ async def beside_floor(
                 *(_floor(thread, message, rate, seconds) for thread, message in places),
             )
     ours, theirs = found[:threads], found[threads:]
-    return Staleness.of(ours), Staleness.of(theirs or ours), len(waits)
+    refused = [one for one in fake.requests if one.status == 429]
+    return Staleness.of(ours), Staleness.of(theirs or ours), len(waits) + len(refused)
 
 
 @contextmanager

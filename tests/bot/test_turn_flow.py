@@ -145,7 +145,7 @@ def test_every_post_is_within_discords_limits(
         assert len(wish.body.rows) <= 5
         keys = [part.control.key for row in wish.body.rows if not isinstance(row, Select) for part in row]
         assert len(set(keys)) == len(keys)
-    queued = render_queued(turn, 2, reason, SETTING).body
+    queued = render_queued([turn] * 12, 2, reason, SETTING).body
     assert isinstance(queued, Plain)
     assert len(queued.content) <= MAX_CONTENT
 

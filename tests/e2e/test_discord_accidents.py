@@ -115,7 +115,7 @@ async def queued_prompts(bot: Bot, accident: Accident) -> Place:
     first = new_gate()
     thread = await bot.claude(f"demo:gate {first}\ndemo:text One")
     await bot.gate(first)
-    await thread.wait_for_message(lambda one: one.text.startswith("> "))  # or the next prompt comes before it
+    await thread.wait_for_message("Claude is working")  # or the next prompt comes before it
     bot.ann.send(thread, "demo:text Two")
     await thread.wait_for_message(lambda one: "Queued" in one.text and "Two" in one.text)
     if accident is nothing:
@@ -189,7 +189,11 @@ async def test_after_a_kill_the_channel_reads_as_if_nothing_had_happened(
 
 
 async def settled(bot: Bot, thread: Place) -> None:
-    """Wait until the thread says that Claude is done: the status card comes last."""
-    await thread.wait_for(lambda place: any("ready" in one.text.lower() for one in place.from_bot) or None)
+    """Wait until the thread says that Claude is done, and only the last answer has its row of buttons.
+
+    The status card and buttons that go wait for a place among Discord's edits, 5 s at most.
+    """
+    await thread.wait_for(lambda place: any("ready" in one.text and " %" in one.text for one in place.from_bot))
+    await thread.wait_for(lambda place: sum(has_button(one, "Continue") for one in place.from_bot) < 2)
     assert bot.process is not None
     assert not [one for one in thread.from_bot if has_button(one, "Stop")]

@@ -119,6 +119,32 @@ async def test_prompts_run_one_after_the_other_each_with_its_own_answer(manager:
     assert (session.snapshot.title, session.message_count) == ("demo:text 0", 5)
 
 
+async def test_waiting_prompts_of_one_person_become_one_once(place: Place, manager: SessionManager) -> None:
+    session = await make(manager)
+    await send(session, "demo:gate one", "demo:text two", "demo:text three", "demo:text four")
+    await place.at_gate("one")
+    two, three, four = (turn.turn_id for turn in session.snapshot.queue)
+    foreign = await session.send_message("demo:text five", sender=Sender("discord:2", "of another"))
+    wish = Sender("discord:2", "joined")
+    for refused in ([two], [two, foreign.turn_id]):
+        with pytest.raises(PromptRefused):
+            await session.prompts.join(refused, wish)
+    joined = [await session.prompts.join([three, two], wish) for _ in range(2)]
+    assert joined[0] == joined[1]
+    with pytest.raises(IllegalMove):
+        await session.prompts.join([two, four], Sender(USER, "too late"))
+    place.open_gate("one")
+    await rest(session)
+    done = [turn for turn in await rows.load_turns(manager.db, session.id) if turn.status == "done"]
+    done.sort(key=lambda turn: turn.started_ms or 0)
+    assert [turn.prompt for turn in done[1:]] == [
+        "demo:text two\n\ndemo:text three",
+        "demo:text four",
+        "demo:text five",
+    ]
+    assert [turn.author_id for turn in done[1:]] == [USER, USER, "discord:2"]
+
+
 async def test_the_queue_can_be_changed_until_a_prompt_is_sent(place: Place, manager: SessionManager) -> None:
     session = await make(manager)
     await send(session, "demo:gate one", "demo:text two", "demo:text three", "demo:text four")

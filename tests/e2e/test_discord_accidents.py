@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(300)]
 
 # What differs between two runs without meaning anything: durations, costs, times, whether a post was edited.
 _NOISE = [
+    (re.compile(r" · \d{1,3} %"), ""),  # measured after the turn, and shown at the card's next place
     (re.compile(r"\d{1,9}(\.\d{1,9})? s\b"), "N s"),
     (re.compile(r"\$\d+\.\d+"), "$N"),
     (re.compile(r"<t:\d+(:\w)?>"), "<t>"),
@@ -193,7 +194,7 @@ async def settled(bot: Bot, thread: Place) -> None:
 
     The status card and buttons that go wait for a place among Discord's edits, 5 s at most.
     """
-    await thread.wait_for(lambda place: any("ready" in one.text and " %" in one.text for one in place.from_bot))
+    await thread.wait_for(lambda place: any("ready" in one.text for one in place.from_bot))
     await thread.wait_for(lambda place: sum(has_button(one, "Continue") for one in place.from_bot) < 2)
     assert bot.process is not None
     assert not [one for one in thread.from_bot if has_button(one, "Stop")]

@@ -50,7 +50,14 @@ CONTROLS = {
     "view": {Verb.EXPORT, Verb.DETAILS, Verb.SHOW_ALL, Verb.MORE, Verb.OPEN_ANSWER},
     "prompt": {
         *(Verb.STOP, Verb.CONTINUE, Verb.REGENERATE, Verb.BRANCH, Verb.MOVE, Verb.TRY_NOW, Verb.FILES),
-        *(Verb.ALTERNATIVE, Verb.GO_ON_FROM, Verb.CANCEL_QUEUED, Verb.SEND_NOW, Verb.REWIND_FILES),
+        *(
+            Verb.ALTERNATIVE,
+            Verb.GO_ON_FROM,
+            Verb.CANCEL_QUEUED,
+            Verb.SEND_NOW,
+            Verb.JOIN_QUEUED,
+            Verb.REWIND_FILES,
+        ),
         Verb.END_LEFT_RUNNING,
     },
     "approve": {

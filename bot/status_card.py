@@ -45,7 +45,7 @@ def status_line(info: SessionInfo) -> str:
         _state_word(info),
         _word(model_name(info.model).partition(" ")[0]),
         _word(info.project if info.project != DEFAULT_PROJECT else ""),
-        f"{_context_share(info):.0%}".replace("%", " %") if info.context_used and info.context_window else "",
+        _percent(info),
         money(paid_usd) if paid_usd >= 0.00005 else "",
     )
     return f"{'●' if info.lifecycle is Lifecycle.LIVE else '○'} {' · '.join(fact for fact in facts if fact)}"
@@ -64,8 +64,10 @@ def _word(name: str) -> str:
     return escape_inline("-".join(one_line(name, 24).split()), 24)
 
 
-def _context_share(info: SessionInfo) -> float:
-    return min(1.0, info.context_used / info.context_window)
+def _percent(info: SessionInfo) -> str:
+    """How much of the context is used; empty while that is less than it takes to show."""
+    share = min(1.0, info.context_used / info.context_window) if info.context_window else 0.0
+    return f"{share:.0%}".replace("%", " %") if share >= 0.005 else ""
 
 
 def _what_blocks(info: SessionInfo) -> tuple[Row, ...]:

@@ -31,6 +31,7 @@ from bridge.settings_choices import CutTurns
 from service import Budget, ServiceParts, SessionService
 from sessions.claude.launch import child_environment
 from sessions.claude.stream import StreamDriver, StreamOptions
+from sessions.claude.transcript import config_directory
 from sessions.conversations import Conversations
 from sessions.dependencies import Patience
 from sessions.machine_reserve import MachineReserve
@@ -234,6 +235,7 @@ def _policy(settings: Settings) -> Policy:
     return Policy(
         run_directory=settings.data_dir / "run",
         workspace_root=settings.workspace_root,
+        private_places=_private_places(settings),
         resources=MachineReserve(settings.data_dir, settings.min_free_memory, settings.min_free_disk),
         limits=Limits(settings.max_sessions, settings.max_sessions_per_user),
         patience=Patience(
@@ -256,6 +258,12 @@ def _policy(settings: Settings) -> Policy:
         continue_cut_turns=settings.resume_cut_turns is CutTurns.CONTINUE,
         trust=TrustPolicy(settings.trust_projects, settings.mcp_servers, _is_admin(settings)),
     )
+
+
+def _private_places(settings: Settings) -> tuple[Path, ...]:
+    """What no work directory may hold: our data, settings and code, Claude's configuration, the user's home."""
+    own = (settings.data_dir, settings.database_path, Path(".env").absolute(), Path(__file__).parents[1])
+    return (*own, config_directory(os.environ), Path.home())
 
 
 def _is_admin(settings: Settings) -> Callable[[str], bool]:

@@ -37,7 +37,9 @@ async def manage(parts: ServiceParts, session: Session, actor: Actor, command: c
             await session.rename(command.title)
             return session_info(manager, session)
         case c.MoveSession():
-            directory = await asyncio.to_thread(open_project, command.project, manager.policy.workspace_root)
+            directory = await asyncio.to_thread(
+                open_project, command.project, manager.policy.workspace_root, manager.policy.private_places
+            )
             await session.move(command.project, str(directory))
             return session_info(manager, session)
         case c.Pin():

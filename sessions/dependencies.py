@@ -41,6 +41,7 @@ class Dependencies:
     resources: MachineReserve
     run_directory: Path
     workspace_root: Path
+    private_places: tuple[Path, ...]
     patience: Patience
     continue_cut_turns: bool
     trust: TrustPolicy

@@ -61,6 +61,7 @@ class Policy:
     retention: RetentionRules = field(default_factory=RetentionRules)
     default_model: str = ""
     default_mode: PermissionMode = PermissionMode.DEFAULT
+    private_places: tuple[Path, ...] = ()
     continue_cut_turns: bool = True
     trust: TrustPolicy = field(default_factory=TrustPolicy)
 
@@ -107,6 +108,7 @@ class SessionManager:
             resources=policy.resources,
             run_directory=policy.run_directory,
             workspace_root=policy.workspace_root,
+            private_places=policy.private_places,
             patience=policy.patience,
             continue_cut_turns=policy.continue_cut_turns,
             trust=policy.trust,

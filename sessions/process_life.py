@@ -107,7 +107,9 @@ async def _record_launch(session: Session, number: int, host: Host) -> None:
 
 async def _launch(session: Session, number: int, *, continues: bool) -> Host:
     around, snapshot = session.around, session.snapshot
-    work_directory = check_work_directory(Path(snapshot.work_directory), around.workspace_root)
+    work_directory = check_work_directory(
+        Path(snapshot.work_directory), around.workspace_root, around.private_places
+    )
     await _refuse_if_open_elsewhere(session)
     resume = await _prepare_conversation(session, work_directory) or await _cut_branch(session, work_directory)
     fork = None if resume else await _prepare_fork(session, work_directory)

@@ -118,7 +118,9 @@ class SessionMaker:
         if wish.project:
             directory = Path(await self._project(wish))
         else:
-            directory = check_work_directory(Path(conversation.cwd), self._around.workspace_root)
+            directory = check_work_directory(
+                Path(conversation.cwd), self._around.workspace_root, self._around.private_places
+            )
         turns = await asyncio.to_thread(self._around.conversations.turns_after, conversation_id, directory)
         titled = replace(wish, title=wish.title or conversation.title or conversation.first_prompt)
         created = self._created(titled, str(directory))
@@ -139,7 +141,9 @@ class SessionMaker:
                 raise
 
     async def _project(self, wish: NewSession) -> str:
-        directory = await asyncio.to_thread(open_project, wish.project, self._around.workspace_root)
+        directory = await asyncio.to_thread(
+            open_project, wish.project, self._around.workspace_root, self._around.private_places
+        )
         return str(directory)
 
     def _created(self, wish: NewSession, work_directory: str) -> e.SessionCreated:

@@ -1,6 +1,7 @@
 """Where a session may run: existing directories under the workspace root, with no link that leads out."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from sessions.errors import WorkDirectoryRefused
@@ -9,23 +10,27 @@ from texts.os_text import clean, is_clean
 DEFAULT_PROJECT = "default"
 
 
-def open_project(project: str, workspace_root: Path) -> Path:
+def open_project(project: str, workspace_root: Path, private: Sequence[Path] = ()) -> Path:
     """The directory of `project` (a path below the root; empty: the default one, made when missing).
 
-    Raises `WorkDirectoryRefused`; the sentence names the project, never a path.
+    Raises `WorkDirectoryRefused` as `check_work_directory` does; the sentence names the project, never a path.
     """
     if not project:
         default = workspace_root / DEFAULT_PROJECT
         workspace_root.mkdir(mode=0o700, parents=True, exist_ok=True)
         default.mkdir(mode=0o700, exist_ok=True)
-        return check_work_directory(default, workspace_root)
+        return check_work_directory(default, workspace_root, private)
     if "\0" in project:
         raise WorkDirectoryRefused("?", "its name has a character that no directory can have")
-    return check_work_directory(workspace_root / project, workspace_root)
+    return check_work_directory(workspace_root / project, workspace_root, private)
 
 
-def check_work_directory(directory: Path, workspace_root: Path) -> Path:
-    """`directory` resolved, if it is one below the root. Raises `WorkDirectoryRefused`."""
+def check_work_directory(directory: Path, workspace_root: Path, private: Sequence[Path] = ()) -> Path:
+    """`directory` resolved, if it lies below the root and holds none of the `private` places.
+
+    Whoever may prompt in a directory may read all that lies in it. So the root itself, which holds every
+    project, is refused, and so is a directory with our own files in it. Raises `WorkDirectoryRefused`.
+    """
     name = clean(directory.name) or "?"
     root = workspace_root.resolve()
     try:
@@ -36,6 +41,10 @@ def check_work_directory(directory: Path, workspace_root: Path) -> Path:
         raise WorkDirectoryRefused(name, "its name is not UTF-8 text")
     if not resolved.is_relative_to(root):
         raise WorkDirectoryRefused(name, "it lies outside the workspace")
+    if resolved == root:
+        raise WorkDirectoryRefused(name, "it is the workspace itself; name a directory in it")
+    if any(place.resolve().is_relative_to(resolved) for place in private):
+        raise WorkDirectoryRefused(name, "it holds files of the bridge, of Claude or of a home")
     if not resolved.is_dir():
         raise WorkDirectoryRefused(name, "it is not a directory")
     if not os.access(resolved, os.R_OK | os.X_OK):

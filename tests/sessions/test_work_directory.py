@@ -27,3 +27,29 @@ def test_a_session_runs_in_no_directory_whose_name_is_no_text(tmp_path: Path, pr
     with pytest.raises(WorkDirectoryRefused, match="its name is not UTF-8 text") as refused:
         open_project(project, tmp_path)
     assert str(refused.value).encode()
+
+
+@pytest.mark.parametrize(
+    ("project", "reason"),
+    [
+        (".", "it is the workspace itself"),
+        ("./", "it is the workspace itself"),
+        ("a/..", "it is the workspace itself"),
+        ("to_root", "it is the workspace itself"),
+        ("..", "it lies outside the workspace"),
+        ("holds", "it holds files of the bridge"),
+        ("holds/data", "it holds files of the bridge"),
+        ("to_holder", "it holds files of the bridge"),
+    ],
+)
+def test_a_session_runs_in_no_directory_that_holds_more_than_a_project(
+    tmp_path: Path, project: str, reason: str
+) -> None:
+    root, private = tmp_path / "w", tmp_path / "w" / "holds" / "data"
+    private.mkdir(parents=True)
+    (root / "a").mkdir()
+    (root / "to_root").symlink_to(root)
+    (root / "to_holder").symlink_to(root / "holds")
+    with pytest.raises(WorkDirectoryRefused, match=reason):
+        open_project(project, root, (private,))
+    assert open_project("a", root, (private,)) == root / "a"

@@ -48,6 +48,11 @@ class TurnFlow:
         self._steps: dict[str, int] = {}
         self._known: dict[str, int] = {}  # characters of each open block
 
+    @property
+    def has_open_text(self) -> bool:
+        """Whether there is text that is not whole yet."""
+        return bool(self._known)
+
     # --- feeding ----------------------------------------------------------------------------------------
 
     def add(self, block: Block) -> None:

@@ -107,6 +107,9 @@ class TurnStore:
             held.missed = True
         elif event.ordinal == held.flow.blocks:
             held.flow.add(event.block)
+        elif held.flow.has_open_text:
+            # It was read already, when text that it grew from still came: that stands there a second time.
+            held.missed = True
 
     def grow(self, piece: PartialText) -> None:
         """Add text that is being written; what is missing before it is asked for."""

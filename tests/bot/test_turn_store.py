@@ -108,3 +108,19 @@ async def test_text_that_grows_while_its_turn_is_read_is_shown_without_a_hole(tm
         turns.grow(PartialText(SESSION, 0, TURN, "m/0", "text", 7, "!"))  # " w" got lost on the way
         text.append(" w!")
         assert words(await turns.face(TURN, "w")) == "Hello w!"
+
+
+async def test_text_that_grew_while_its_whole_block_was_read_is_shown_once(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "sessions.db", schema()) as db:
+        await db.write(MADE)
+        whole = BlockAdded(TURN, 0, Text("Hello"))
+        await db.write(list(project_event(SESSION, whole, 1)))  # stored, and not told of yet
+
+        async def it_grows() -> None:
+            turns.grow(PartialText(SESSION, 0, TURN, "m/0", "text", 0, "Hello"))
+
+        turns = TurnStore(db, BusyReader(Stage(db, Clock()), it_grows))
+        await turns.face(TURN, "w")
+        turns.add_block(whole)
+        turns._reader = SessionReader(Stage(db, Clock()), SESSION)
+        assert words(await turns.face(TURN, "w")) == "Hello"

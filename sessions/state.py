@@ -91,20 +91,36 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             return replace(numbered, asks=tuple(ask for ask in snapshot.asks if ask.id != event.ask_id))
         case e.Noticed():
             return _noticed(numbered, event)
+        case _:
+            return _chosen(numbered, event)
+
+
+def _chosen(
+    snapshot: Snapshot,
+    event: e.TrustChanged
+    | e.ModelChanged
+    | e.ModeChanged
+    | e.TitleChanged
+    | e.PinChanged
+    | e.CommandsListed
+    | e.ContextMeasured,
+) -> Snapshot:
+    """What people chose for the session, or the CLI told of it: a field or two each."""
+    match event:
         case e.TrustChanged():
-            return replace(numbered, trust=event.trust, trust_wanted=event.wanted)
+            return replace(snapshot, trust=event.trust, trust_wanted=event.wanted)
         case e.ModelChanged():
-            return replace(numbered, model=event.model)
+            return replace(snapshot, model=event.model)
         case e.ModeChanged():
-            return replace(numbered, mode=event.mode)
+            return replace(snapshot, mode=event.mode)
         case e.TitleChanged():
-            return replace(numbered, title=event.title)
+            return replace(snapshot, title=event.title)
         case e.PinChanged():
-            return replace(numbered, pinned=event.pinned)
+            return replace(snapshot, pinned=event.pinned)
         case e.CommandsListed():
-            return replace(numbered, commands=event.commands)
+            return replace(snapshot, commands=event.commands)
         case e.ContextMeasured():
-            return replace(numbered, context_used=event.used_tokens, context_window=event.window_tokens)
+            return replace(snapshot, context_used=event.used_tokens, context_window=event.window_tokens)
         case _:
             assert_never(event)
 

@@ -10,9 +10,28 @@ stream-json`, and the lines recorded in `tests/sessions/claude/samples`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
+from sessions.claude.control_lines import ELICITATION as ELICITATION
+from sessions.claude.control_lines import AnswerEchoed as AnswerEchoed
+from sessions.claude.control_lines import AskCancelled as AskCancelled
+from sessions.claude.control_lines import AskLine as AskLine
+from sessions.claude.control_lines import ControlFailed as ControlFailed
+from sessions.claude.control_lines import ControlRequested as ControlRequested
+from sessions.claude.control_lines import ControlSucceeded as ControlSucceeded
+from sessions.claude.control_lines import PermissionAsked as PermissionAsked
+from sessions.claude.control_lines import PermissionSuggestion as PermissionSuggestion
+from sessions.claude.control_lines import PlanAsked as PlanAsked
+from sessions.claude.control_lines import Question as Question
+from sessions.claude.control_lines import QuestionAsked as QuestionAsked
+from sessions.claude.control_lines import QuestionOption as QuestionOption
+from sessions.claude.stream_lines import BlockDelta as BlockDelta
+from sessions.claude.stream_lines import BlockStarted as BlockStarted
+from sessions.claude.stream_lines import BlockStopped as BlockStopped
+from sessions.claude.stream_lines import MessageStarted as MessageStarted
+from sessions.claude.stream_lines import MessageStopped as MessageStopped
+from sessions.claude.stream_lines import MessageUsage as MessageUsage
+from sessions.claude.stream_lines import Usage as Usage
 
 
 class CliState(StrEnum):
@@ -21,16 +40,6 @@ class CliState(StrEnum):
     RUNNING = "running"
     REQUIRES_ACTION = "requires_action"
     IDLE = "idle"
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Token counts of one API message or of a whole turn."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
 
 
 # --- blocks of an assistant message ---------------------------------------------------------------------
@@ -66,8 +75,6 @@ class OtherBlock:
 ContentBlock = TextBlock | ThinkingBlock | ToolUseBlock | OtherBlock
 
 
-ELICITATION = "elicitation"
-"""Subtype of the request by which an MCP server asks the person for input."""
 SERVER_FAILED = "failed"
 """The CLI's word for an MCP server that it could not start."""
 
@@ -143,65 +150,6 @@ class StatusChanged:
     permission_mode: str | None = None
     compact_result: str | None = None
     compact_error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class MessageStarted:
-    """A new API message streams. All partial text of this `parent` shown before is void.
-
-    `prompt_uuid`: the prompt that it answers; the first message of a turn says it.
-    """
-
-    message_id: str
-    model: str
-    parent: str | None = None
-    prompt_uuid: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BlockStarted:
-    """`kind` is text, thinking, tool_use or whatever comes; `tool_name` and `tool_use_id` for tool_use."""
-
-    index: int
-    kind: str
-    tool_name: str = ""
-    tool_use_id: str = ""
-    parent: str | None = None
-
-
-class BlockDelta(msgspec.Struct, frozen=True, gc=False):
-    """A piece of the block at `index`. `kind`: text, thinking, input_json; signatures come as `other`."""
-
-    # Nearly all lines are these, and a frozen dataclass takes ten times as long to make.
-
-    index: int
-    kind: Literal["text", "thinking", "input_json", "other"]
-    text: str
-    parent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BlockStopped:
-    index: int
-    parent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MessageUsage:
-    """`message_delta`: the message's final stop reason and usage (count it once per message id)."""
-
-    message_id: str
-    stop_reason: str | None
-    usage: Usage
-    parent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MessageStopped:
-    """`abandoned_from`: the blocks from this index on will never be complete (connection lost, interrupted)."""
-
-    parent: str | None = None
-    abandoned_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,114 +306,6 @@ class ConversationReset:
 @dataclass(frozen=True, slots=True)
 class TitleChanged:
     title: str
-
-
-@dataclass(frozen=True, slots=True)
-class PermissionSuggestion:
-    """One thing that "always" could mean; `body` goes back unchanged in `updatedPermissions`."""
-
-    kind: str
-    body: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class PermissionAsked:
-    """`can_use_tool` for an ordinary tool: Claude waits until it is answered, with no time limit.
-
-    `agent_id` is set when a subagent asks.
-    """
-
-    request_id: str
-    tool_use_id: str
-    tool_name: str
-    input: Mapping[str, Any]
-    description: str = ""
-    reason: str = ""
-    blocked_path: str = ""
-    suggestions: tuple[PermissionSuggestion, ...] = ()
-    parent: str | None = None
-    agent_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionOption:
-    label: str
-    description: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    text: str
-    header: str
-    options: tuple[QuestionOption, ...]
-    multi_select: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionAsked:
-    """AskUserQuestion. `input` goes back with the answers added."""
-
-    request_id: str
-    tool_use_id: str
-    questions: tuple[Question, ...]
-    input: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class PlanAsked:
-    """ExitPlanMode. `plan` may be empty when no plan file was written."""
-
-    request_id: str
-    tool_use_id: str
-    plan: str
-    input: Mapping[str, Any]
-
-
-AskLine = PermissionAsked | QuestionAsked | PlanAsked
-
-
-@dataclass(frozen=True, slots=True)
-class AskCancelled:
-    """The CLI no longer waits for the answer to `request_id`."""
-
-    request_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerEchoed:
-    """Our own control response, echoed: the ask `request_id` was answered by somebody on stdin.
-
-    `behavior` is allow or deny, `message` the reason of a denial.
-    """
-
-    request_id: str
-    behavior: str = ""
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ControlRequested:
-    """A control request of the CLI that is no ask (hook_callback, mcp_message …); `body` as it came."""
-
-    request_id: str
-    subtype: str
-    body: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ControlSucceeded:
-    """The answer to a control request of ours. `pending_asks` only for `initialize`."""
-
-    request_id: str
-    response: Mapping[str, Any]
-    pending_asks: tuple[AskLine, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ControlFailed:
-    request_id: str
-    error: str
-    error_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from sessions.model import (
 from sessions.rows.encoding import as_json
 from sessions.rows.writing import delete_share, upsert_share
 from sessions.state import Snapshot
+from sessions.turn_events import TurnEvent
 from storage import Statement
 
 
@@ -82,6 +83,37 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
                 "UPDATE sessions SET key = ?, channel_id = ? WHERE id = ?",
                 (event.key, event.channel_id, session_id),
             )
+        case e.AskOpened():
+            yield _insert_ask(session_id, event.ask)
+        case e.AskDecided():
+            yield Statement(
+                "UPDATE asks SET status = 'decided', decision = ?, decided_by = ?, closed_ms = ?"
+                " WHERE id = ? AND status = 'open'",
+                (as_json(event.decision), event.by, at_ms, event.ask_id),
+            )
+        case e.AskWithdrawn():
+            yield Statement(
+                "UPDATE asks SET status = 'withdrawn', closed_ms = ? WHERE id = ? AND status = 'open'",
+                (at_ms, event.ask_id),
+            )
+        case e.SharesChanged(grantee=grantee, level=None):
+            yield delete_share(session_id, grantee)
+        case e.SharesChanged(grantee=grantee, level=ShareLevel() as level):
+            yield upsert_share(session_id, grantee, level, event.by, at_ms)
+        case e.HostEnded():
+            yield Statement(
+                "UPDATE hosts SET status = 'ended', exit_code = ?, reason = ?, ended_ms = ?"
+                " WHERE session_id = ? AND number = ?",
+                (event.code, event.reason, at_ms, session_id, event.number),
+            )
+        case _:
+            if isinstance(event, TurnEvent):
+                yield from _project_turn(session_id, event, at_ms)
+
+
+def _project_turn(session_id: SessionId, event: TurnEvent, at_ms: int) -> Iterator[Statement]:
+    """The rows of turns and blocks that `event` changes."""
+    match event:
         case e.TurnQueued():
             yield _insert_turn(session_id, event, at_ms)
         case e.BackgroundTurnStarted():
@@ -135,29 +167,6 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
             yield insert_block(event.turn_id, event.ordinal, event.block, event.before)
         case e.TurnEnded():
             yield _end_turn(event, at_ms)
-        case e.AskOpened():
-            yield _insert_ask(session_id, event.ask)
-        case e.AskDecided():
-            yield Statement(
-                "UPDATE asks SET status = 'decided', decision = ?, decided_by = ?, closed_ms = ?"
-                " WHERE id = ? AND status = 'open'",
-                (as_json(event.decision), event.by, at_ms, event.ask_id),
-            )
-        case e.AskWithdrawn():
-            yield Statement(
-                "UPDATE asks SET status = 'withdrawn', closed_ms = ? WHERE id = ? AND status = 'open'",
-                (at_ms, event.ask_id),
-            )
-        case e.SharesChanged(grantee=grantee, level=None):
-            yield delete_share(session_id, grantee)
-        case e.SharesChanged(grantee=grantee, level=ShareLevel() as level):
-            yield upsert_share(session_id, grantee, level, event.by, at_ms)
-        case e.HostEnded():
-            yield Statement(
-                "UPDATE hosts SET status = 'ended', exit_code = ?, reason = ?, ended_ms = ?"
-                " WHERE session_id = ? AND number = ?",
-                (event.code, event.reason, at_ms, session_id, event.number),
-            )
         case _:
             return
 

@@ -1,0 +1,119 @@
+"""Lines of the control protocol: what the CLI asks, and answers to what we asked it.
+
+Format: Claude Code CLI, control protocol over stream-json (version 2.1). `lines.py` hands all of them on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ELICITATION = "elicitation"
+"""Subtype of the request by which an MCP server asks the person for input."""
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionSuggestion:
+    """One thing that "always" could mean; `body` goes back unchanged in `updatedPermissions`."""
+
+    kind: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionAsked:
+    """`can_use_tool` for an ordinary tool: Claude waits until it is answered, with no time limit.
+
+    `agent_id` is set when a subagent asks.
+    """
+
+    request_id: str
+    tool_use_id: str
+    tool_name: str
+    input: Mapping[str, Any]
+    description: str = ""
+    reason: str = ""
+    blocked_path: str = ""
+    suggestions: tuple[PermissionSuggestion, ...] = ()
+    parent: str | None = None
+    agent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionOption:
+    label: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    text: str
+    header: str
+    options: tuple[QuestionOption, ...]
+    multi_select: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAsked:
+    """AskUserQuestion. `input` goes back with the answers added."""
+
+    request_id: str
+    tool_use_id: str
+    questions: tuple[Question, ...]
+    input: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAsked:
+    """ExitPlanMode. `plan` may be empty when no plan file was written."""
+
+    request_id: str
+    tool_use_id: str
+    plan: str
+    input: Mapping[str, Any]
+
+
+AskLine = PermissionAsked | QuestionAsked | PlanAsked
+
+
+@dataclass(frozen=True, slots=True)
+class AskCancelled:
+    """The CLI no longer waits for the answer to `request_id`."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEchoed:
+    """Our own control response, echoed: the ask `request_id` was answered by somebody on stdin.
+
+    `behavior` is allow or deny, `message` the reason of a denial.
+    """
+
+    request_id: str
+    behavior: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRequested:
+    """A control request of the CLI that is no ask (hook_callback, mcp_message …); `body` as it came."""
+
+    request_id: str
+    subtype: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSucceeded:
+    """The answer to a control request of ours. `pending_asks` only for `initialize`."""
+
+    request_id: str
+    response: Mapping[str, Any]
+    pending_asks: tuple[AskLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ControlFailed:
+    request_id: str
+    error: str
+    error_code: str = ""

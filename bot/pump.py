@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _CLOSED_FOR_S = 600.0
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
+_TRY_AGAIN_S = 0.1
 _CHANGES: Mapping[type[Step], Change] = {Create: Change.CREATE, Edit: Change.EDIT}
 
 
@@ -243,7 +244,8 @@ class Pump:
                 return True
             if not self._has_place(unit, steps[0], urgency):
                 return False
-            await self._traffic.take(urgency)
+            if not await self._may_send(unit, urgency):
+                return False
             try:
                 await self._posting.take(steps[0], unit.posts)
             except ThreadArchived:
@@ -254,6 +256,16 @@ class Pump:
             wishes = [self._posting.acceptable(wish) for wish in wishes]
             if self._is_overtaken(unit):
                 return False
+
+    async def _may_send(self, unit: Unit, urgency: Urgency) -> bool:
+        """Wait for one of the bot's requests. A card does not: text of its channel would wait behind it."""
+        if urgency is not Urgency.STATUS:
+            await self._traffic.take(urgency)
+            return True
+        pause = self._traffic.take_now(urgency)
+        if pause:
+            unit.not_before = self._timer.now() + max(pause, _TRY_AGAIN_S)
+        return not pause
 
     def _has_place(self, unit: Unit, step: Step, urgency: Urgency) -> bool:
         """Whether the bucket takes `step` now; else `unit` waits for a place."""
@@ -284,7 +296,10 @@ class Pump:
                 del self._typing[session_id]
 
     async def _type(self) -> None:
-        await self._traffic.take(Urgency.TYPING)
+        # Nobody waits for it: what has words to send goes first.
+        if pause := self._traffic.take_now(Urgency.TYPING):
+            self._type_at = self._timer.now() + max(pause, _TRY_AGAIN_S)
+            return
         self._type_at = self._timer.now() + self._pace.pace.typing_s
         await self._posting.transport.type_(self.channel_id)
 

@@ -27,7 +27,7 @@ class Urgency(IntEnum):
     TYPING = 4
 
 
-_SHARES = {Urgency.STATUS: 12, Urgency.TYPING: 12}
+_SHARES = {Urgency.STATUS: 8, Urgency.TYPING: 8}
 """Of these at most so many at once: when many sessions begin together, their words come first."""
 
 
@@ -83,6 +83,13 @@ class Traffic:
         finally:
             self._waiting.remove(mine)
             heapq.heapify(self._waiting)
+
+    def take_now(self, urgency: Urgency) -> float:
+        """Take a request and return 0 if one may be made now, else the seconds until it may be."""
+        pause = self._pause((urgency, next(self._numbers)))
+        if not pause:
+            self._times.append((self._timer.now(), urgency))
+        return pause
 
     def _pause(self, mine: tuple[Urgency, int]) -> float:
         """How long to wait before looking again; 0 if the request may be made now."""

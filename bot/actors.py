@@ -1,7 +1,7 @@
-"""Who somebody on Discord is to the core: an `Actor` from guild, user and roles, as the settings say.
+"""Turn a person on Discord into an `Actor` of the core: by guild, user and roles, as the settings say.
 
-Names never count. Bots, webhooks, direct messages and foreign guilds are nobody. What an actor may do to which
-session is decided in `api.access`.
+Names never count. Bots, webhooks, direct messages and foreign guilds have the role `NOBODY`. `api.access`
+decides what an actor may do to a session.
 """
 
 from collections.abc import Iterable
@@ -11,12 +11,12 @@ from api.access import Actor, Role
 
 FACE = "discord"
 VIEWER = Actor("bridge:view", FACE, Role.ADMIN)
-"""The face itself: whatever it shows, and what it looks up before it knows who asks."""
+"""The face itself: the actor that reads sessions to show them, and looks up places before the user is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
-    """Who may use the bot: Discord ids, from the settings."""
+    """The Discord ids that the settings allow to use the bot."""
 
     guild_ids: frozenset[int]
     user_ids: frozenset[int] = frozenset()
@@ -25,7 +25,7 @@ class AccessPolicy:
     admin_ids: frozenset[int] = frozenset()
 
     def role_of(self, somebody: "Somebody") -> Role:
-        """The strongest role that the settings give."""
+        """Return the strongest role that the settings give to `somebody`."""
         if somebody.is_bot or somebody.guild_id not in self.guild_ids:
             return Role.NOBODY
         if somebody.user_id in self.admin_ids:
@@ -39,7 +39,7 @@ class AccessPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Somebody:
-    """What Discord itself says of an author or clicker. `guild_id` is None in direct messages."""
+    """An author or clicker as Discord describes them. `guild_id` is None in direct messages."""
 
     user_id: int
     guild_id: int | None
@@ -53,18 +53,18 @@ class Somebody:
 
 
 def core_id(discord_id: int) -> str:
-    """The core's name for a user, role or channel of Discord."""
+    """Return the core's name for a user, role or channel of Discord."""
     return f"{FACE}:{discord_id}"
 
 
 def discord_id(core_name: str) -> int | None:
-    """The user, role or channel of Discord that the core's name stands for; None if it is of another face."""
+    """Return the Discord id of a user, role or channel from the core's name; None for names of other faces."""
     face, _, number = core_name.partition(":")
     return int(number) if face == FACE and number.isdecimal() else None
 
 
 def actor_of(policy: AccessPolicy, somebody: Somebody) -> Actor:
-    """Who `somebody` is to the core."""
+    """Return the core's actor for `somebody`."""
     return Actor(
         user_id=core_id(somebody.user_id),
         face=FACE,

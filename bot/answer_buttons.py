@@ -1,6 +1,6 @@
-"""The buttons under an answer: all of them under the last one, one *⋯* under older ones to open theirs. Pure.
+"""The buttons under an answer. The last answer has all of them; older ones have a *⋯* that opens theirs. Pure.
 
-A button that could only refuse is left out: what concerns the next prompt stands under the last answer alone.
+A button that could only refuse is left out: buttons for the next prompt stand under the last answer alone.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from sessions.stored import StoredTurn
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer as its buttons see it. `turn` is the one in view, `posts_of` the one whose posts show it.
+    """An answer as its buttons see it. `turn` is the turn in view; the posts of turn `posts_of` show it.
 
-    `alternatives` are the answers to the same prompt in order, if there are several. `followed` is the one that
-    the next prompt follows; the last of them if it is empty. `is_last`: the next prompt comes after these
-    answers. `session_has_ended`: nothing comes after them.
+    `alternatives` are the answers to the same prompt in order, if there are several. The next prompt follows
+    the answer `followed`; if that is empty, the last of them. `is_last`: no other prompt follows these answers
+    so far. `session_has_ended`: no prompt can follow them.
     """
 
     turn: StoredTurn
@@ -40,7 +40,7 @@ class Answer:
 
 
 def answer_rows(answer: Answer) -> tuple[Row, ...]:
-    """What stands under the answer in the channel."""
+    """Return the rows of buttons under the answer in the channel."""
     if answer.is_last:
         return all_rows(answer)
     more = Control(Verb.OPEN_ANSWER, answer.turn.session_id, answer.posts_of)
@@ -48,18 +48,18 @@ def answer_rows(answer: Answer) -> tuple[Row, ...]:
 
 
 def opened_answer(answer: Answer) -> Card:
-    """What *⋯* opens, for one person."""
+    """Return the card that *⋯* opens, for one person."""
     return Card(("What can be done with this answer:",), all_rows(answer))
 
 
 def all_rows(answer: Answer) -> tuple[Row, ...]:
-    """Every button that makes sense for the answer."""
+    """Return every button that makes sense for the answer."""
     rows = (_out_of_trouble, _on_the_conversation, _on_alternatives, _on_the_answer)
     return tuple(row for make in rows if (row := make(answer)))
 
 
 def _out_of_trouble(answer: Answer) -> tuple[Button, ...]:
-    """What goes on where this conversation cannot."""
+    """A way on if the turn failed so that this conversation cannot continue."""
     failure = answer.turn.failure
     good = good_turn_to_branch_from(failure) if failure is not None else ""
     if not good:
@@ -101,7 +101,7 @@ def _on_the_answer(answer: Answer) -> tuple[Button, ...]:
 
 
 def _flips(answer: Answer) -> Sequence[Button]:
-    """`‹ 2/3 ›`, where there are alternatives; `detail` is the turn that a click shows."""
+    """Return `‹ 2/3 ›` if there are alternatives; `detail` is the turn that a click shows."""
     turn_id, among = answer.turn.id, answer.alternatives
     if len(among) < 2 or turn_id not in among:
         return ()

@@ -1,7 +1,6 @@
-"""What Discord tells of messages → rows of the inbox: new ones, edits and deletions, live or read back.
+"""Turn messages, edits and deletions from Discord, live or read back, into rows of the inbox.
 
-Answers for what becomes a row and in which order. What rows mean is `prompts.py`, when they are dealt with
-`inbox.py`.
+Answers for which of them become rows, and in which order. `prompts.py` acts on a row; `inbox.py` decides when.
 """
 
 import asyncio
@@ -23,11 +22,11 @@ from storage import StorageError
 log = logging.getLogger(__name__)
 
 _BETWEEN_S = 0.05
-"""Between two looks at queued messages: posts need the most of the 50 requests that Discord takes a second."""
+"""Pause between two reads of queued messages: leaves most of Discord's 50 requests a second to posts."""
 
 
 class Arrivals:
-    """Takes messages in, in the order in which they come. `missed` is told of one that could not be stored."""
+    """Takes messages in, in the order in which they come. Calls `missed` if one could not be stored."""
 
     def __init__(
         self,
@@ -46,7 +45,7 @@ class Arrivals:
         self._taking_in = asyncio.Lock()
 
     async def take(self, message: discord.Message) -> None:
-        """Take in a message that somebody wrote. Raises `StorageError`; it is to be read back then."""
+        """Take in a message that somebody wrote. Raises `StorageError`; the message is then read back later."""
         row = message_row(message, self._bot_id)
         try:
             async with self._taking_in:
@@ -60,7 +59,7 @@ class Arrivals:
             await self._inbox.note_seen(message.guild.id, message.channel.id, message.id)
 
     async def _take(self, row: InboxRow) -> None:
-        """Store the row; not that of a stranger, for anybody may write as much as they like."""
+        """Store the row, unless its author may not use the bot: strangers could fill the database."""
         actor = live_author(self._face, row)
         if actor is not None and actor.role is Role.NOBODY:
             await self._refusal_audit.note(actor)
@@ -69,7 +68,7 @@ class Arrivals:
 
     async def edited(self, message: discord.Message) -> None:
         """Take in an edit, if the message was taken in."""
-        # Without the time of an edit it is only a link's preview that was added.
+        # Discord sends an update without `edited_at` when it adds a link's preview: the text is the same.
         if message.edited_at is None:
             return
         row = message_row(message, self._bot_id)
@@ -93,7 +92,10 @@ class Arrivals:
                 await self._inbox.take(row)
 
     async def look_at_queued(self) -> None:
-        """Messages whose prompts wait may have been edited or deleted meanwhile: Discord does not tell."""
+        """Read every message whose prompt is queued, and take in edits and deletions.
+
+        Discord does not report those that happened while the bot was away.
+        """
         for channel_id, message_id in await queued_messages(self._face.db):
             await asyncio.sleep(_BETWEEN_S)
             try:

@@ -1,4 +1,4 @@
-"""What people say to each other in a session's thread: no prompt, but it goes along with the next one."""
+"""Asides: messages between people in a session's thread. They are no prompts, but go with the next one."""
 
 import re
 
@@ -17,17 +17,17 @@ _CALLS_SOMEBODY = re.compile(r"\s*<@!?\d+>")
 
 
 class Aside(msgspec.Struct, frozen=True):
-    """One message that was not for Claude."""
+    """One message that its author did not address to Claude."""
 
     author: str
     text: str
 
 
 def is_aside(body: MessageBody, talk: ThreadTalk) -> bool:
-    """Whether a message in a session's thread is for other people.
+    """Return whether a message in a session's thread is for other people.
 
-    Naming the bot, or replying to it, makes a prompt of anything. Without that, a message that begins with
-    somebody's mention or replies to somebody else is for them; with `ThreadTalk.MENTION` everything is.
+    A message that names the bot or replies to it is always a prompt. Any other message is an aside if it begins
+    with somebody's mention or replies to somebody else. With `ThreadTalk.MENTION` it always is.
     """
     if body.mentions_bot or body.reply_to_bot:
         return False
@@ -41,24 +41,27 @@ class Asides:
         self._db = db
 
     async def keep(self, session_id: str, body: MessageBody) -> None:
-        """Remember the message; an edit takes the place of what it said before."""
+        """Remember the message. If it is known, its new text replaces the old one."""
         aside = msgspec.json.encode(Aside(body.author_name, body.content[:_MOST_CHARS])).decode()
         await self._db.write([store_in_fact(_fact(session_id), str(body.message_id), aside)])
 
     async def edit(self, session_id: str, body: MessageBody) -> None:
-        """Take over what the message says now, if it is an aside that no prompt has taken along."""
+        """Replace the text of an aside. Does nothing if the message is no aside or went with a prompt."""
         if str(body.message_id) in await self._load(session_id):
             await self.keep(session_id, body)
 
     async def drop(self, session_id: str, *message_ids: str) -> None:
-        """Forget asides: they were deleted, or went along with a prompt."""
+        """Forget asides that were deleted or went along with a prompt."""
         kept = await self._load(session_id)
         left = {key: aside for key, aside in kept.items() if key not in message_ids}
         if left != kept:
             await self._db.write([store_fact(_fact(session_id), msgspec.json.encode(left).decode())])
 
     async def before(self, session_id: str, message_id: int) -> tuple[str, tuple[str, ...]]:
-        """The newest asides before a prompt as text to put behind it, and the ids of all of them."""
+        """Return the newest asides before a prompt as text to append to it, and the ids of all those before it.
+
+        The text has at most 20 asides and about 8,000 characters.
+        """
         kept = await self._load(session_id)
         earlier = sorted((key for key in kept if int(key) < message_id), key=int)
         text = ""
@@ -75,7 +78,7 @@ class Asides:
 
 
 def asides_in(prompt: str) -> str:
-    """What `before` has put behind a prompt; empty if there was nothing."""
+    """Return the text that `before` gave for this prompt; empty if it has none."""
     found = _BLOCK.search(prompt)
     return found[0] if found else ""
 

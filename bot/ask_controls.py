@@ -1,4 +1,4 @@
-"""Controls of ask cards: permissions, questions, plans. The first answer wins; the core knows who was late."""
+"""Controls of ask cards: permissions, questions, plans. The core takes the first answer, and refuses others."""
 
 from contextlib import suppress
 from typing import assert_never
@@ -88,13 +88,13 @@ class AskControls:
         await self._answer(reply, control, decision)
 
     async def _with_prompt(self, reply: Reply, control: Control) -> None:
-        """Answer with the words of a prompt that waits, and take the prompt out of the queue."""
+        """Answer with the text of a queued prompt, and take that prompt out of the queue."""
         stored = await self._check_open(reply, control)
         waiting = ReadTurn(session_id=control.session_id, turn_id=control.detail)
         turn = (await self._face.core.perform(reply.actor, waiting)).turn
         if turn.status is not TurnStatus.QUEUED:
             raise Refused("Claude has these words already.")
-        # The answer first: after a crash in between the words still wait, and anybody can see and cancel them.
+        # Answer first: after a crash in between, the prompt is still queued, and people can see and cancel it.
         await self._answer(reply, control, _saying(turn.prompt, stored.ask.body))
         withdraw = WithdrawQueued(session_id=control.session_id, turn_id=turn.id)
         with suppress(IllegalMove, TurnNotFound):  # it went to Claude just now
@@ -132,7 +132,7 @@ class AskControls:
     async def _pick(
         self, reply: Reply, control: Control, body: QuestionBody, key: str, words: list[str]
     ) -> None:
-        """Remember what was chosen for one question. The ask is answered when the last question is."""
+        """Remember the choice for one question. Once every question has one, answer the ask."""
         chosen = msgspec.json.encode([each for each in words if each]).decode()
         await self._face.db.write([store_in_fact(picked_fact(control.subject), key, chosen)])
         picked = await load_picked(self._face.db, control.subject)
@@ -158,7 +158,7 @@ class AskControls:
         return await self._face.core.perform(reply.actor, wish)
 
     async def _check_open(self, reply: Reply, control: Control) -> StoredAsk:
-        """The ask, if it can still be answered by this actor. Raises `AlreadyDecided`, `NotAllowed`."""
+        """Return the ask. Raises `AlreadyDecided` if it is closed, `NotAllowed` if the actor may not answer."""
         stored = await self._read(reply, control)
         if stored.status is not AskStatus.OPEN:
             raise AlreadyDecided(control.subject, stored.decided_by)
@@ -167,7 +167,7 @@ class AskControls:
 
 
 def _saying(words: str, body: AskBody) -> Decision:
-    """The answer to an ask that consists of words."""
+    """Return the decision that answers an ask with `words`."""
     match body:
         case PermissionBody():
             return Deny(words)
@@ -184,7 +184,7 @@ def _number(control: Control) -> int:
 
 
 def _words(body: QuestionBody, number: int, value: str) -> str:
-    """The label that a select's value stands for: its number, or itself."""
+    """Return the label for a select's value: a value is the choice's number, or the label itself."""
     choices = body.questions[number].choices
     if value.isdecimal() and int(value) < len(choices):
         return choices[int(value)].label

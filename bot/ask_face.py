@@ -1,4 +1,4 @@
-"""An ask as it is to be shown, and what it is about in full: what open and closed cards share. Pure."""
+"""An ask as a card shows it, and its content in full: shared by open and closed cards. Pure."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ from sessions.model import Answer, PermissionBody, PlanBody, Question, QuestionB
 from sessions.stored import StoredAsk
 
 MOST_WORDS = 300
-"""Characters of what Claude or the CLI says of a call; what is longer is cut, and whole in the file."""
+"""Most characters of Claude's or the CLI's words on a call. Cards cut longer ones; the file has them whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class AskFace:
-    """An ask as it is to be shown. `picked`: question number → answers chosen so far.
+    """An ask as a card shows it. `picked`: question number → answers chosen so far.
 
     `work_directory` is a directory's name, to shorten paths.
     """
@@ -36,7 +36,7 @@ class AskFace:
 
 
 def whole_ask(ask: StoredAsk) -> File:
-    """Everything that the ask is about, as a file: what `Show all` gives."""
+    """Return the whole content of the ask as a file, for the button `Show all`."""
     body = ask.ask.body
     match body:
         case PermissionBody():
@@ -62,9 +62,9 @@ def whole_ask(ask: StoredAsk) -> File:
 
 
 def what_of(body: PermissionBody, work_directory: str = "", *, whole: bool = False) -> tuple[str, str]:
-    """What the tool would do, in full, and the language to show it in.
+    """Return the whole text of the tool's input (a command, a diff, JSON), and the language to show it in.
 
-    A path is shown as seen from the work directory; with `whole`, as the tool gets it.
+    Paths are relative to the work directory; with `whole`, they are as the tool gets them.
     """
     given = body.input
     command = given.get("command")
@@ -90,18 +90,18 @@ def what_of(body: PermissionBody, work_directory: str = "", *, whole: bool = Fal
 
 
 def shown_code(text: str, language: str, limit: int) -> str:
-    """`text` in a block of at most `limit` characters."""
+    """Return `text` in a code block of at most `limit` characters."""
     return diff_block(text, limit) if language == "diff" else code_block(text, language, limit)
 
 
 def is_cut(text: str, language: str, limit: int) -> bool:
-    """Whether `shown_code` leaves something of it out."""
-    # What nobody sees is spelled in it, so the length alone does not tell.
+    """Return whether `shown_code` leaves a part of `text` out."""
+    # The block spells invisible characters out and is longer then, so the length of `text` does not tell.
     return shown_code(text, language, limit) != shown_code(text, language, 8 * len(text) + 200)
 
 
 def described(body: PermissionBody) -> str:
-    """What Claude says of the call, to stand behind the tool's name."""
+    """Return Claude's description of the call, to stand behind the tool's name; empty if there is none."""
     words = escape_inline(body.description, MOST_WORDS)
     return f" · {words}" if words else ""
 

@@ -1,7 +1,7 @@
-"""`/claude` and its like: opens a session where it was asked for, sends the prompt, says so.
+"""Commands that ask Claude, such as `/claude`: open a session where needed, send the prompt, reply.
 
-What is to be done is written into the inbox row first, and every step may be repeated; so a start that was cut
-by a crash is finished by the next start of the bot (`cut_interactions.py`).
+The request is stored in the inbox row first, and every step may be repeated. If a crash cuts it, the next start
+of the bot finishes it (`cut_interactions.py`).
 """
 
 from functools import partial
@@ -30,8 +30,8 @@ _MAX_SHOWN = 900
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A prompt that was asked with a command. `origin` is the core's key; `anchor_id` the message that gets
-    the thread; `token` and `application_id` reach the loading message.
+    """A prompt that was asked with a command. `origin` is the core's key. A new thread starts from the message
+    `anchor_id`. `token` and `application_id` are for editing the loading message.
     """
 
     origin: str
@@ -66,7 +66,7 @@ class Asker:
             authorize(reply.actor, Action.CREATE)
 
     async def ask(self, reply: Reply, asked: Asked) -> None:
-        """Do what was asked, and show it where it was asked; who may not is told so before anybody sees it."""
+        """Carry the request out and show it in the channel. Raises `NotAllowed` before anything is shown."""
         await self.check(reply)
         await reply.think(ephemeral=False)
         if asked.anchor_id is None:
@@ -77,7 +77,7 @@ class Asker:
         await reply.say(await self.do(reply.actor, asked), ephemeral=False)
 
     async def do(self, actor: Actor, asked: Asked) -> Plain:
-        """Open the session and send the prompt, once however often it is called; what to say about it."""
+        """Open the session, send the prompt, and return the reply. Repeated calls have no second effect."""
         place, info = await self._session(actor, asked)
         message_id = int(asked.origin.rpartition(":")[2])
         store = partial(self._face.core.put_file, actor)
@@ -94,7 +94,7 @@ class Asker:
         return Plain("\n".join([_said(asked, place), *fetched.troubles])[:2000])
 
     async def _session(self, actor: Actor, asked: Asked) -> tuple[Place, SessionInfo]:
-        """The session of the thread where it was asked, or a new one."""
+        """Return the session of the thread where the prompt was asked, or a new one."""
         here = await session_place(self._face, asked.channel_id, asked.user_id)
         if here is not None and here.kind is SessionScope.THREAD:
             info = await self._face.core.perform(actor, GetSession(session_id=here.session_id))
@@ -102,7 +102,7 @@ class Asker:
                 raise Refused("This thread has a session with its project. Name another one outside of it.")
             if info.lifecycle is not Lifecycle.ENDED:
                 return here, info
-        # Made here, for the core would make it from the prompt with the list of its files.
+        # Made here: the core would make the title from the prompt and its list of files.
         title = asked.title or (title_from(asked.prompt) if asked.files else "")
         wish = Wish(asked.title or asked.prompt, title, asked.project, asked.model)
         spot = Spot(asked.guild_id, asked.channel_id, anchor_id=asked.anchor_id)
@@ -116,7 +116,7 @@ def _said(asked: Asked, place: Place) -> str:
 
 
 def asked_by(reply: Reply, prompt: str) -> Asked:
-    """What the interaction of `reply` asks; add what else the command says with `replace`."""
+    """Return the request of the interaction of `reply`; add the command's other options with `replace`."""
     interaction = reply.interaction
     return Asked(
         origin=reply.origin,

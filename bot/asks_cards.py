@@ -1,7 +1,7 @@
 """The cards of asks: permission, question, plan; open, decided or withdrawn. Pure.
 
-An open card pings the owner and has the buttons; a decided one says who and when, and has none. Whatever Claude
-wrote is in a block of code or escaped. What does not fit is cut, with a button that shows all of it.
+An open card pings the owner and has the buttons; a decided one says who decided it and when. Claude's text is
+in a code block or escaped. Text that does not fit is cut, and a button shows all of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ OWN_WORDS = "Own words"
 
 
 def ask_card(face: AskFace) -> Card:
-    """The card of the ask as it stands."""
+    """Return the card for the ask's present state."""
     body = face.ask.ask.body
     if face.ask.status is not AskStatus.OPEN:
         return closed_card(face)
@@ -120,7 +120,7 @@ def _reasons(body: PermissionBody) -> list[str]:
 
 
 def _questions(face: AskFace, body: QuestionBody) -> Card:
-    """One question with a few answers has a button for each; others have selects."""
+    """A single question with few answers has a button for each answer; other questions have selects."""
     shown = body.questions[:_MOST_QUESTIONS]
     texts = [f"<@{face.owner_id}> **Claude wants to know**"]
     rows: list[Row] = []
@@ -149,23 +149,23 @@ def _questions(face: AskFace, body: QuestionBody) -> Card:
 
 
 def is_one_click(body: QuestionBody) -> bool:
-    """Whether the ask is one question with one answer out of a few: a click on it answers."""
+    """Return whether one click answers the ask: a single question that takes one of a few answers."""
     first = body.questions[0] if len(body.questions) == 1 else None
     return first is not None and not first.multi_select and 0 < len(first.choices) <= _MOST_BUTTONS
 
 
 def needs_submit(body: QuestionBody) -> bool:
-    """Whether somebody has to say that they are done: where a question takes several answers."""
+    """Return whether the card needs a button to submit: a question takes several answers."""
     return any(question.multi_select for question in body.questions)
 
 
 def chosen_words(picked: Mapping[str, Sequence[str]], number: int) -> tuple[str, ...]:
-    """What was chosen so far for a question: its choices, then own words."""
+    """Return the answers chosen so far for a question: its choices, then own words."""
     return (*picked.get(str(number), ()), *picked.get(own_words_key(number), ()))
 
 
 def own_words_key(number: int) -> str:
-    """Under which own words are kept that stand beside choices."""
+    """Return the key in `picked` of own words that are given beside choices."""
     return f"{number}+"
 
 
@@ -185,7 +185,7 @@ def _answers(face: AskFace, question: Question) -> tuple[Button, ...]:
 
 
 def _question_words(question: Question, picked: Sequence[str], room: int) -> tuple[str, bool]:
-    """The question, and whether something of it is cut. Choices that say more than a control are listed."""
+    """Return the question's text, and whether it is cut. Lists choices too long for a control."""
     parts = [f"**{escape_inline(question.header, 60)}**" if question.header else "", question.text]
     if any(each.description or len(each.label) > _MOST_LABEL for each in question.choices):
         parts.append("\n".join(map(_choice_words, question.choices)))

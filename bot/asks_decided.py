@@ -1,4 +1,4 @@
-"""Asks that need no answer any more: what was decided, by whom and when. Pure; no buttons but to read more."""
+"""Cards of closed asks: the decision, by whom and when. Pure. Their only button shows the whole text."""
 
 import re
 from typing import assert_never
@@ -31,11 +31,11 @@ DENIED = 0xDA373C
 _DECIDED_CODE = 500
 _ASKED = 400
 _MOST_QUESTIONS = 4
-_SEVERAL = re.compile(r"[\n*_`]")  # more than a line of plain words: bold around it would not hold
+_SEVERAL = re.compile(r"[\n*_`]")  # several lines, or marks of its own: bold around it would break
 
 
 def ask_mark(ask: StoredAsk) -> str:
-    """What the line of the tool call says of its ask; empty where the tool's result tells more."""
+    """Return the words on the ask in the line of its tool call; empty if the tool's result tells more."""
     if ask.status is AskStatus.OPEN:
         return "waits for you"
     if ask.status is AskStatus.WITHDRAWN:
@@ -54,7 +54,7 @@ def ask_mark(ask: StoredAsk) -> str:
 
 
 def closed_card(face: AskFace) -> Card:
-    """The card of an ask that was decided or withdrawn."""
+    """Return the card of an ask that was decided or withdrawn."""
     stored = face.ask
     body = stored.ask.body
     show_all: tuple[Row, ...] = ((face.button(Verb.SHOW_ALL, "Show all"),),)
@@ -83,7 +83,7 @@ def closed_card(face: AskFace) -> Card:
 
 
 def _answered(body: QuestionBody, decision: Decision | None) -> tuple[str, bool]:
-    """The questions with their answers, and whether something of them is cut."""
+    """Return the questions with their answers, and whether a part of them is cut."""
     answers = decision.answers if isinstance(decision, Answer) else {}
     lines = []
     is_part = len(body.questions) > _MOST_QUESTIONS
@@ -108,7 +108,7 @@ def _verdict(stored: StoredAsk) -> str:
 
 
 def _more_words(decision: Decision, stored: StoredAsk) -> str:
-    """What the answer says beyond its name: the note, or what is allowed from now on."""
+    """Return the details of a decision: its note, or the calls that it allows from now on."""
     if note := escape_inline(note_of(decision), MOST_WORDS):
         return f" with the note “{note}”"
     match decision:

@@ -1,7 +1,7 @@
 """Files that come with a message: fetched at receipt from Discord's hosts only, into the work directory.
 
 They lie under `.attachments/<message id>/`, where Claude's tools can read them; pictures also go to Claude as
-pictures (`Attachment.media_type`). Names are made safe, sizes are bounded, redirects are not followed.
+pictures (`Attachment.media_type`). Names are made safe, sizes are bounded, redirects are refused.
 """
 
 import re
@@ -27,7 +27,7 @@ _MEDIA_TYPE = re.compile(r"[a-z]+/[\w.+-]{1,80}", re.ASCII)
 
 
 class IncomingFile(msgspec.Struct, frozen=True):
-    """A file of a message as Discord describes it."""
+    """A message's file as Discord describes it."""
 
     name: str
     url: str
@@ -37,14 +37,14 @@ class IncomingFile(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What came of the files: those that are there, and a sentence for each that is not."""
+    """The result of a download: the stored files, and a sentence for each file that failed."""
 
     files: tuple[Attachment, ...]
     troubles: tuple[str, ...] = ()
 
 
 class FileRefused(Exception):
-    """One file cannot be fetched; `reason` is the rest of the sentence that begins with its name."""
+    """One file cannot be fetched. `reason` continues a sentence that begins with the file's name."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -52,11 +52,11 @@ class FileRefused(Exception):
 
 
 Store = Callable[[PutFile, AsyncIterable[bytes]], Awaitable[Attachment]]
-"""Stores a file in a session's work directory: `Core.put_file` on behalf of somebody."""
+"""Stores a file in a session's work directory: `Core.put_file` for one actor."""
 
 
 def stored_files(message_id: int, files: Sequence[IncomingFile]) -> tuple[Attachment, ...]:
-    """Where the files of a message lie, or will lie: the same message gives the same names."""
+    """Return where the files of a message lie or will lie. The same message always gives the same names."""
     taken: set[str] = set()
     stored: list[Attachment] = []
     for each in files:
@@ -67,7 +67,7 @@ def stored_files(message_id: int, files: Sequence[IncomingFile]) -> tuple[Attach
 
 
 def with_files(text: str, files: Sequence[Attachment]) -> str:
-    """The prompt `text` with the files named after it, so that Claude knows where they are."""
+    """Return the prompt `text` followed by a list of its files, so that Claude knows where they are."""
     if not files:
         return text
     lines = [f"- {each.path} ({each.media_type or 'unknown type'}, {each.size:,} bytes)" for each in files]
@@ -77,7 +77,7 @@ def with_files(text: str, files: Sequence[Attachment]) -> str:
 async def fetch_files(
     store: Store, session_id: str, message_id: int, files: Sequence[IncomingFile], options: FaceOptions
 ) -> Fetched:
-    """Download `files` into the session. What fails is a sentence in the result; raises `NotAllowed`."""
+    """Download `files` into the session. The result has a sentence for each that fails. Raises `NotAllowed`."""
     if not files:
         return Fetched(())
     there: list[Attachment] = []
@@ -101,7 +101,7 @@ async def fetch_files(
 
 
 async def fetch_data(file: IncomingFile, options: FaceOptions) -> bytes:
-    """The content of one file that is not for the work directory. Raises `FileRefused`."""
+    """Return the content of one file, without storing it. Raises `FileRefused`."""
     timeout = aiohttp.ClientTimeout(total=options.attachment_patience_s)
     async with (
         aiohttp.ClientSession(timeout=timeout, trust_env=False) as http,
@@ -131,19 +131,19 @@ async def _download(
 
 
 def check_address(url: str, hosts: frozenset[str]) -> None:
-    """Raise `FileRefused` unless `url` is one of Discord's file hosts."""
+    """Raise `FileRefused` unless `url` is on one of Discord's file hosts."""
     try:
         parts = urlsplit(url)
         named = f"{parts.hostname}:{parts.port}" if parts.port is not None else str(parts.hostname)
     except ValueError:
-        raise FileRefused("has an address that is none.") from None
+        raise FileRefused("has an invalid address.") from None
     is_ours = named in hosts and (parts.scheme == "https" or parts.port is not None)
     if not is_ours or parts.username is not None or parts.scheme not in ("http", "https"):
         raise FileRefused("does not come from Discord.")
 
 
 def incoming(attachments: Sequence[Any]) -> tuple[IncomingFile, ...]:
-    """The files of a message, from discord.py's attachments."""
+    """Return the files of a message from discord.py's attachments."""
     return tuple(
         IncomingFile(str(each.filename), str(each.url), int(each.size), str(each.content_type or ""))
         for each in attachments

@@ -1,7 +1,7 @@
-"""What a Discord message is to show: plain values, no discord.py, compared by their hash.
+"""The content that a Discord message should show: plain values without discord.py, compared by their hash.
 
-`render.py` and `cards.py` make them, `pump.py` sends them. Texts are final here: within Discord's limits,
-whole in every fence, with nothing that pings but `ping`.
+`render.py` and `cards.py` make them, `pump.py` sends them. Texts are final here: within Discord's limits, every
+fence closed. Nothing in them pings; only `PostWish.ping` does.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import msgspec
 
 
 class Verb(StrEnum):
-    """What a control does; it is in its custom_id, and in the `controls` row."""
+    """The action of a control. Stored in its custom_id and in the `controls` row."""
 
     STOP = "stop"
     CONTINUE = "continue"
@@ -57,7 +57,7 @@ class Verb(StrEnum):
 
 
 class Style(StrEnum):
-    """How a button looks; Discord's names."""
+    """The look of a button, by Discord's names."""
 
     PRIMARY = "primary"
     SECONDARY = "secondary"
@@ -66,14 +66,14 @@ class Style(StrEnum):
 
 
 def control_key(verb: Verb, session_id: str, subject: str, detail: str = "") -> str:
-    """The 12 characters by which a control is found again: the same meaning gives the same key."""
+    """Return the 12 characters that name a control's row. The same meaning gives the same key."""
     meaning = f"{verb}\0{session_id}\0{subject}\0{detail}"
     return hashlib.blake2b(meaning.encode(), digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What a click means: `subject` is a turn, ask or page, `detail` what else the verb needs."""
+    """The meaning of a click. `subject` is a turn, ask or page; `detail` has whatever else the verb needs."""
 
     verb: Verb
     session_id: str
@@ -170,5 +170,5 @@ class PostWish:
 
     @property
     def shown(self) -> str:
-        """The hash of what it shows: equal hashes need no edit."""
+        """The hash of the body. A message with an equal hash needs no edit."""
         return hashlib.blake2b(msgspec.json.encode(self.body), digest_size=16).hexdigest()

@@ -1,6 +1,6 @@
-"""The status card of a session and its notices. Pure: what is known goes in, a card comes out.
+"""Words for a session's state, its notices, and the cards that follow its state. Pure.
 
-A colour never says anything that words do not say too. Each notice says what happened and what comes next.
+Words always repeat the meaning of a colour. Each notice says what happened and what comes next.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ TROUBLED = 0xDA373C
 NEARLY_FULL = 0.8
 _BAR = 10
 
-# What comes next, where it is done with a command or button of Discord's.
+# The next step, if Discord has a command or button for it.
 _NEXT_HERE = {
     Topic.CONTEXT_FULL: "`/turn command compact` makes room; a new session begins with an empty one.",
 }
@@ -35,7 +35,7 @@ _COLOURS = {Tone.MILD: WAITING, Tone.TROUBLE: TROUBLED}
 
 
 def state_words(info: SessionInfo) -> str:
-    """The session's state in words that need no explanation."""
+    """Return the session's state in words that need no explanation."""
     state = state_of(info.lifecycle, info.activity, info.blocker)
     match state:
         case State.QUEUED if info.place_in_line:
@@ -60,7 +60,7 @@ def state_words(info: SessionInfo) -> str:
 
 
 def context_bar(info: SessionInfo) -> str:
-    """`▰▰▰▱▱▱▱▱▱▱ 34 % of 200k`."""
+    """Return the use of the context as `▰▰▰▱▱▱▱▱▱▱ 34 % of 200k`."""
     share = min(1.0, info.context_used / info.context_window) if info.context_window else 0.0
     full = round(share * _BAR)
     return f"{'▰' * full}{'▱' * (_BAR - full)} {share:.0%} of {tokens(info.context_window)}".replace("%", " %")
@@ -70,13 +70,13 @@ def context_bar(info: SessionInfo) -> str:
 
 
 def notice(event: Noticed, number: int, owner_id: int) -> PostWish | None:
-    """The post of a notice, or None where the turn's own posts say it. `number` is the event's."""
+    """Return the post of a notice, or None if the turn's own posts say it. `number` is the event's."""
     words = NOTICES[event.topic]
     if words.said_by_turn:
         return None
     subject = subject_of(UnitKind.NOTICE, number)
     if event.limit is not None:
-        # The same window is told of again and again: one post for it.
+        # The CLI reports the same limit window many times: they share one post.
         subject = subject_of(UnitKind.NOTICE, f"{event.topic}:{event.until_ms or 0}")
     lines = [f"**{words.title}**", sentence(notice_text(event), 500)]
     if event.until_ms is not None:
@@ -96,14 +96,14 @@ def notice(event: Noticed, number: int, owner_id: int) -> PostWish | None:
 
 @dataclass(frozen=True, slots=True)
 class SessionCard:
-    """A post of its own, there while `render` gives a card. `events` are those that may change it."""
+    """A separate post that exists while `render` returns a card. Only `events` may change it."""
 
     events: tuple[type[e.Event], ...]
     render: Callable[[SessionInfo], Card | None]
 
 
 def context_card(info: SessionInfo) -> Card | None:
-    """Says that the context is nearly full; None while there is room."""
+    """Return a card if the context is nearly full; None while there is room."""
     if info.context_window <= 0 or info.context_used < NEARLY_FULL * info.context_window:
         return None
     text = (
@@ -118,4 +118,4 @@ def context_card(info: SessionInfo) -> Card | None:
 SESSION_CARDS = {
     subject_of(UnitKind.NOTICE, "context"): SessionCard((e.ContextMeasured,), context_card),
 }
-"""By the subject of their posts. A new card is its function and a line here."""
+"""The cards by the subject of their posts. To add a card, write its function and a line here."""

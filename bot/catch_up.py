@@ -1,8 +1,8 @@
-"""Reads back what people wrote while the bot was away: per channel, from the last message that was seen on.
+"""Read back the messages that people wrote while the bot was away: per channel, from the last seen message on.
 
-Discord tells with each channel which message is its newest, so a channel without news costs no request. Rows of
-a channel wait (`Inbox.hold`) until it was read back, so that old and new messages keep their order; but not for
-ever. What cannot be read is tried again while the connection lasts, and its mark stays where it is until then.
+Discord lists each channel's newest message, so a channel without news costs no request. Rows of a channel wait
+(`Inbox.hold`) until it is read back, so that old and new messages keep their order; after `HELD_AT_MOST_S` they
+wait no longer. A channel that cannot be read keeps its mark, and is tried again while the connection lasts.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from storage import StorageError
 log = logging.getLogger(__name__)
 
 LAP = 500
-"""Messages of one channel that are read before others have their turn; then the mark moves there."""
+"""Most messages of one channel in a row. Then its mark moves, and other channels have their turn."""
 HELD_AT_MOST_S = 20.0
 PAUSES_S = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
-"""Before each further try of what could not be read; the last one again and again."""
+"""Pauses before each further try of failed jobs; the last one repeats."""
 _AT_ONCE = 4
 _TRY_S = 60.0
 _MAY_PASS = (discord.HTTPException, discord.RateLimited, StorageError, TimeoutError, *CONNECTION_BROKEN)
@@ -39,14 +39,14 @@ Parent = discord.TextChannel | discord.ForumChannel
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Find out what is to be read. `archives`: threads that are archived by now may have news too."""
+    """Find the channels to read. `archives`: archived threads too, for they may have news."""
 
     archives: bool
 
 
 @dataclass(slots=True)
 class _Archive:
-    """Look through a channel's archived threads; `private` are those that we are in."""
+    """Look through a channel's archived threads; `private`: the private ones that the bot is in."""
 
     parent: Parent
     private: bool
@@ -55,7 +55,7 @@ class _Archive:
 
 @dataclass(slots=True)
 class _Reading:
-    """Read a channel from `after` on; that moves as messages are taken."""
+    """Read a channel from `after` on. Each taken message moves `after`."""
 
     channel: Channel
     after: int
@@ -78,15 +78,15 @@ class CatchUp:
         self._nudged = asyncio.Event()
 
     def begin(self) -> None:
-        """A new connection: whatever was written since the marks is to be read. For `run`."""
+        """Have `run` read everything since the marks. Call it at each new connection."""
         self._left = [_Plan(archives=True)]
         self._readings.clear()
         self._last_seen = None
 
     def look_again(self, *, archives: bool = False, now: bool = False) -> None:
-        """Something may have been missed while connected; with `archives` in a thread that is archived by now.
+        """Have `run` look for messages missed while connected; with `archives`, in archived threads too.
 
-        `now`: and what failed is to be tried at once.
+        `now`: also retry failed jobs at once.
         """
         if not any(isinstance(each, _Plan) and each.archives >= archives for each in self._left):
             self._left.append(_Plan(archives))
@@ -94,9 +94,9 @@ class CatchUp:
             self._nudged.set()
 
     async def run(self, tried: Callable[[], Awaitable[None]]) -> None:
-        """Read back until nothing is left; `tried` is awaited when everything was tried once.
+        """Read back until nothing is left. Awaits `tried` once every channel has been tried.
 
-        May be cancelled: what was not read keeps its mark, and the next connection reads on from there.
+        May be cancelled: unread channels keep their marks, and the next connection reads on from there.
         """
         async with asyncio.TaskGroup() as tasks:
             letting_go = tasks.create_task(self._let_go_in_time(), name="rows wait no longer")
@@ -127,7 +127,7 @@ class CatchUp:
     # --- jobs -------------------------------------------------------------------------------------------
 
     async def _round(self) -> None:
-        """Do every job that is left, and what follows from it. What fails is left for the next round."""
+        """Do every job that is left, and its follow-up jobs. Jobs that fail are left for the next round."""
         jobs, self._left = self._left, []
         searched = await self._do_all(jobs)
         if searched:
@@ -141,7 +141,7 @@ class CatchUp:
                 self.look_again()
 
     async def _do_all(self, jobs: Iterable[_Job]) -> bool:
-        """Do `jobs` and what follows from them, several at once; whether an archive was among them."""
+        """Do `jobs` and the jobs that follow, several at once. Return whether one searched an archive."""
         queue: asyncio.Queue[_Job] = asyncio.Queue()
         for job in jobs:
             queue.put_nowait(job)
@@ -171,7 +171,7 @@ class CatchUp:
                 queue.task_done()
 
     def _do(self, job: _Job) -> AsyncIterator[_Job]:
-        """Do `job`; yields what is to be done after it. Raises what the library and the database raise."""
+        """Do `job` and yield its follow-up jobs. Passes errors of the library and the database on."""
         match job:
             case _Plan():
                 return self._plan(job)
@@ -198,7 +198,7 @@ class CatchUp:
                     yield _Archive(forum, False, seen)
 
     async def _news_of(self, channel: Channel, seen: Mapping[int, int]) -> list[_Reading]:
-        """What is to be read of the channel; if there is nothing, it goes on."""
+        """Return the reading that the channel needs. If it has no news, release its rows."""
         if channel.id in self._readings:
             return []
         after = start_of(channel.id, channel.last_message_id, seen, self._last_seen or 0)
@@ -215,7 +215,7 @@ class CatchUp:
         return _Reading(channel, after)
 
     async def _search(self, job: _Archive) -> AsyncIterator[_Job]:
-        """Threads that were written in and archived again while the bot was away."""
+        """Yield a reading for each thread that got messages and was archived again while the bot was away."""
         last_seen = self._last_seen or 0
         since = discord.utils.snowflake_time(last_seen)
         try:
@@ -231,7 +231,7 @@ class CatchUp:
             log.warning("archive is not for us", extra={**_facts(job), "code": error.code})
 
     async def _read(self, job: _Reading) -> AsyncIterator[_Job]:
-        """Take one lap of messages; then it is another channel's turn."""
+        """Take at most `LAP` messages; then other channels have their turn."""
         channel, count, misses = job.channel, 0, self._inbox.misses
         try:
             after = discord.Object(job.after)
@@ -242,7 +242,7 @@ class CatchUp:
         except (discord.Forbidden, discord.NotFound) as error:
             log.warning("channel is not for us", extra={**_facts(job), "code": error.code})
         await self._note(channel, job.after)
-        # What was missed live meanwhile may be of this channel, and newer than the last page.
+        # A message missed live meanwhile may be in this channel, and newer than the last page.
         if count == LAP or misses != self._inbox.misses:
             yield job
             return
@@ -259,10 +259,10 @@ class CatchUp:
 
 
 def start_of(channel_id: int, newest: int | None, seen: Mapping[int, int], last_seen: int) -> int | None:
-    """The message after which to read, or None if nothing can be missing.
+    """Return the id of the message after which to read, or None if nothing can be missing.
 
-    A channel that was never seen is new since then (its id is newer than all that was seen), or is one that
-    the bot could not see: what was said there before is not for it.
+    A channel without a mark is either new (its id is newer than every seen message) and is read from its start,
+    or the bot could not see it before: its old messages were not meant for the bot.
     """
     if newest is None:
         return None

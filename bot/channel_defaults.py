@@ -1,4 +1,4 @@
-"""What new sessions of a channel begin with: project, model and mode, as an admin has set them there."""
+"""A channel's defaults for new sessions: project, model and mode, as an admin has set them."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from storage import Database, Statement
 
 
 class ChannelDefaults(msgspec.Struct, frozen=True):
-    """The wishes of a channel. Empty fields mean the settings' defaults."""
+    """The defaults of a channel. An empty field means the default of the settings."""
 
     project: str = ""
     model: str = ""
@@ -16,13 +16,13 @@ class ChannelDefaults(msgspec.Struct, frozen=True):
 
 
 async def load_defaults(db: Database, channel_id: int) -> ChannelDefaults:
-    """What was set for the channel; nothing for one where nothing was."""
+    """Return the defaults of the channel; all fields are empty if an admin has set none."""
     stored = await load_fact(db, _fact(channel_id))
     return msgspec.json.decode(stored, type=ChannelDefaults) if stored else ChannelDefaults()
 
 
 def store_defaults(channel_id: int, defaults: ChannelDefaults) -> Statement:
-    """Remember `defaults` for sessions that begin in the channel from now on."""
+    """Return the statement that sets `defaults` for new sessions in the channel."""
     return store_fact(_fact(channel_id), msgspec.json.encode(defaults).decode())
 
 

@@ -1,6 +1,6 @@
 """The Discord client: least intents, nobody pinged, our own tasks awaited at the end, foreign guilds left.
 
-Turns what the gateway says into rows of the inbox and interactions; what they mean is decided elsewhere.
+Passes gateway events on as rows of the inbox and as interactions; other modules act on them.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ CLOSE_PATIENCE_S = 5.0
 
 
 def intents() -> discord.Intents:
-    """What we are told of: guilds, messages in them, and their text."""
+    """Return the events that the bot asks for: guilds, messages in them, and their text."""
     wanted = discord.Intents.none()
     wanted.guilds = True
     wanted.guild_messages = True
@@ -49,7 +49,7 @@ def intents() -> discord.Intents:
 class BridgeClient(commands.Bot):
     """One connection to Discord. Make a new one for every start; `close` ends it for good.
 
-    `before_start` is awaited before every session start (IDENTIFY); what it raises ends `connect`.
+    Awaits `before_start` before every IDENTIFY; an error that it raises ends `connect`.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class BridgeClient(commands.Bot):
     # --- tasks and the end ------------------------------------------------------------------------------
 
     def start_task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Run `work` beside everything else; `close` awaits it. What escapes from it is logged."""
+        """Run `work` as a task that `close` awaits. Exceptions that escape from it are logged."""
         task = asyncio.create_task(_logged(work, name), name=name)
         self._own(task)
         return task
@@ -114,7 +114,7 @@ class BridgeClient(commands.Bot):
 
     @contextmanager
     def _under_way(self) -> Iterator[None]:
-        """Have `close` await what the library's task does in here."""
+        """Make `close` wait for the body of this block, which runs in a task of the library."""
         task = asyncio.current_task()
         assert task is not None
         is_ours = task in self._tasks
@@ -126,12 +126,12 @@ class BridgeClient(commands.Bot):
                 self._tasks.discard(task)
 
     async def close(self) -> None:
-        """Take nothing more in, let what is under way end (at most 5 s), then disconnect."""
+        """Stop taking events in, wait at most 5 s for running work, then disconnect."""
         await self.drain()
         await super().close()
 
     async def drain(self) -> None:
-        """Take nothing more in and let what is under way end, at most 5 s. What is left is in the inbox."""
+        """Stop taking events in and wait at most 5 s for running work. Unfinished work stays in the inbox."""
         if self._closing:
             return
         self._closing = True
@@ -152,7 +152,7 @@ class BridgeClient(commands.Bot):
         await super().before_identify_hook(shard_id, initial=initial)
 
     async def on_connect(self) -> None:
-        """A new session with the gateway: what happened before it must be read back."""
+        """Hold the inbox: messages from before this gateway session must be read back first."""
         log.info("Discord connected")
         self.caught_up.clear()
         self._stop_reading()
@@ -172,7 +172,7 @@ class BridgeClient(commands.Bot):
         self._read_on()
 
     async def on_channel_closed(self, channel_id: int, code: int) -> None:
-        """The view could write nothing there."""
+        """Tell the owners of the channel's sessions that the view cannot write there; `code` is Discord's."""
         if not self._closing:
             with self._under_way():
                 await self._lost_places.tell(channel_id, code)
@@ -188,7 +188,7 @@ class BridgeClient(commands.Bot):
         self._read_on()
 
     def _read_on(self) -> None:
-        """Have what is left read back, if that is not under way."""
+        """Start to read back, unless that is running."""
         if not self._closing and (self._reading is None or self._reading.done()):
             self._reading = self.start_task(self.catch_up.run(self._all_tried), "catch-up")
 
@@ -210,7 +210,7 @@ class BridgeClient(commands.Bot):
             await self._settle_in(guild)
 
     async def _settle_in(self, guild: discord.Guild) -> None:
-        """Register the commands there; leave a server that is not ours."""
+        """Register the commands in the guild, or leave a guild that the settings do not allow."""
         try:
             if guild.id not in self.face.access.guild_ids:
                 log.warning("left a server that is not in ALLOWED_GUILD_IDS", extra={"guild": guild.id})
@@ -247,11 +247,11 @@ class BridgeClient(commands.Bot):
     # --- interactions -----------------------------------------------------------------------------------
 
     async def admit(self, interaction: Interaction) -> bool:
-        """Whether a command is to be carried out; answers those that are not."""
+        """Return whether to carry a command out; if not, answer it."""
         if self._closing:
             await self.entry.turn_away(interaction)
             return False
-        # The library's own task carries the command out after this, and nobody else awaits it.
+        # The library carries the command out in this task and does not await it, so `close` must.
         task = asyncio.current_task()
         assert task is not None
         self._own(task)

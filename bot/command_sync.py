@@ -1,6 +1,6 @@
-"""Registers the commands with Discord: per server, and only when they changed.
+"""Register the commands with Discord: per server, and only if they changed.
 
-Discord allows few registrations a day, so what was registered last is remembered by its hash.
+Discord allows few registrations a day, so the last registration is remembered by its hash.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from storage import Database, Statement
 
 
 class _Synced(msgspec.Struct, frozen=True):
-    """What a server has: the hash of the commands, and the id of each by its name."""
+    """A server's last registration: the hash of the commands, and their ids by name."""
 
     hash: str
     ids: dict[str, int]
@@ -24,7 +24,7 @@ class _Synced(msgspec.Struct, frozen=True):
 async def sync_commands(
     client: discord.Client, db: Database, guild_id: int, *, even_if_equal: bool = False
 ) -> bool:
-    """Register the tree's commands in a server if they differ from the last time; whether that was needed.
+    """Register the tree's commands in a server if they changed. Return whether it registered them.
 
     Raises `discord.HTTPException`.
     """
@@ -42,7 +42,7 @@ async def sync_commands(
 
 
 async def load_command_ids(db: Database, guild_id: int) -> dict[str, int]:
-    """Discord's ids of the commands, by name; empty before the first registration."""
+    """Return Discord's ids of the commands, by name; empty before the first registration."""
     known = await _load(db, guild_id)
     return known.ids if known is not None else {}
 

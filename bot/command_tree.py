@@ -1,4 +1,4 @@
-"""The tree of commands: all come in through `Entry`, and whatever goes wrong with one is answered there."""
+"""The tree of commands. `Entry` admits each command, and answers its errors."""
 
 from typing import Any, Protocol
 
@@ -13,17 +13,17 @@ _COMMANDS_CHANGED = (
 
 
 class Door(Protocol):
-    """The client, as its tree of commands sees it."""
+    """The client as its tree of commands sees it."""
 
     entry: Entry
 
     async def admit(self, interaction: Interaction) -> bool:
-        """Whether the command is to be carried out; answers those that are not."""
+        """Return whether to carry the command out; if not, answer it."""
         ...
 
 
 class Tree(app_commands.CommandTree[Any]):
-    """The commands; every one comes in through `Entry`. Its client is a `Door`."""
+    """The commands; `Entry` admits each of them. The tree's client must be a `Door`."""
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
         door: Door = self.client

@@ -1,8 +1,8 @@
-"""Controls: a click, a choice or a dialog's submit → what its row says it means.
+"""Controls: carry out a click, a choice or a submitted dialog as its `controls` row says.
 
 The custom_id carries a verb and a key, the `controls` row the rest; so every control works on old messages,
-after any restart. Who may is decided by the core at the click. Nothing is registered with the library, whose
-registries forget.
+after any restart. The core decides at the click whether the person may do it. Nothing is registered with the
+library, because its registries lose entries.
 """
 
 import re
@@ -52,7 +52,7 @@ _OF_PANELS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use of a control: `values` of a select, `text` of a dialog (None where it was no dialog)."""
+    """One use of a control: `values` of a select, `text` of a dialog (None if it was no dialog)."""
 
     control: Control
     values: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class Use:
 
 
 class Controls:
-    """Carries out what controls mean. Methods raise what `Entry.run` answers; `turns` is for commands too."""
+    """Carries out uses of controls. `Entry.run` answers the errors of its methods. Commands use `turns` too."""
 
     def __init__(self, face: Face, client: discord.Client, opener: Opener, asker: Asker) -> None:
         self._face = face
@@ -71,7 +71,7 @@ class Controls:
         self._about = MessageQuestionControls(client, asker)
 
     async def handle(self, reply: Reply) -> None:
-        """Carry out one use. Raises `ControlGone` if it means nothing any more."""
+        """Carry out one use. Raises `ControlGone` if the control is out of date."""
         use = await self._read(reply.interaction.data or {})
         verb = use.control.verb
         if verb in _OF_ASKS:

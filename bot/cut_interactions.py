@@ -1,6 +1,6 @@
-"""Interactions that a crash cut: a prompt is still sent; of the rest the person is told, if Discord still can.
+"""Interactions that a crash cut: prompts are sent after all, other loading messages say that it was cut.
 
-Discord shows "interaction failed" for what was never acknowledged; only loading messages need an end.
+Discord itself shows "interaction failed" for those never acknowledged; only loading messages need an end.
 """
 
 import logging
@@ -26,7 +26,7 @@ _MAY_PASS = (discord.DiscordServerError, discord.RateLimited, *CONNECTION_BROKEN
 
 
 class CutInteractions:
-    """Deals with interactions whose rows are still open, once, at a start."""
+    """Finishes interactions whose rows are still open after a start."""
 
     def __init__(self, face: Face, client: discord.Client, asker: Asker) -> None:
         self._face = face
@@ -34,7 +34,7 @@ class CutInteractions:
         self._asker = asker
 
     async def run(self, before_ms: int) -> None:
-        """Finish every open interaction that came in before `before_ms`; none keeps another from it."""
+        """Finish every open interaction that came in before `before_ms`. Those that fail at Discord stay open."""
         for row in await open_interactions(self._face.db, before_ms):
             try:
                 note = await self._finish(row)
@@ -65,13 +65,13 @@ class CutInteractions:
         return note
 
     async def _end_loading(self, row: InboxRow, body: Plain) -> None:
-        """Put `body` in the place of the loading message, if there is one and its token still lives."""
+        """Replace the loading message with `body`, if it exists and its token is still valid."""
         token, application_id = row.body.get("token"), row.body.get("application_id")
         if not token or not application_id or self._face.now_ms() - row.received_ms > _TOKEN_LIVES_MS:
             return
         webhook = discord.Webhook.partial(int(application_id), str(token), client=self._client)
         with suppress(discord.HTTPException, *CONNECTION_BROKEN):
-            # Of a control the "original" is the message that it is on, which is the view's.
+            # For a control, "@original" is the post that it stands on. That post is the view's: do not edit it.
             message = await webhook.fetch_message("@original")  # type: ignore[arg-type]  # a route of Discord's
             if message.flags.loading:
                 await message.edit(**edit_kwargs(body))

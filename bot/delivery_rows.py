@@ -1,5 +1,5 @@
-"""More SQL of the Discord face: posts that may not have reached Discord, threads that are being opened, and
-rows that nobody needs now.
+"""SQL of the Discord face on delivery: posts that may not have reached Discord, threads that are being opened,
+and rows that are no longer needed.
 """
 
 from bot.rows import PostRow
@@ -7,7 +7,9 @@ from storage import Database, Statement
 
 
 def note_tried(row: PostRow) -> Statement:
-    """Before its message is confirmed, `shown` holds the fingerprints of what was sent for it, one a word."""
+    """Store the fingerprints of the bodies sent for a post: until its message is confirmed, `shown` holds them,
+    separated by spaces.
+    """
     return Statement(
         "UPDATE posts SET shown = ? WHERE id = ? AND nonce = ? AND message_id IS NULL",
         (row.shown, row.id, row.nonce),
@@ -15,7 +17,7 @@ def note_tried(row: PostRow) -> Statement:
 
 
 async def messages_around(db: Database, row: PostRow) -> tuple[int, frozenset[int]]:
-    """The newest confirmed message of the channel older than `row`, and all confirmed ones after that."""
+    """Return the newest confirmed message of the channel older than `row`, and all confirmed ones after it."""
     found = await db.read_one(
         "SELECT coalesce(max(message_id), 0) FROM posts WHERE channel_id = ? AND id < ?",
         (row.channel_id, row.id),
@@ -28,7 +30,7 @@ async def messages_around(db: Database, row: PostRow) -> tuple[int, frozenset[in
 
 
 async def unconfirmed_subjects(db: Database, session_id: str) -> list[str]:
-    """The subjects of posts that Discord may or may not have, oldest first."""
+    """Return the subjects of posts that Discord may or may not have, oldest first."""
     rows = await db.read(
         "SELECT subject FROM posts WHERE session_id = ? AND message_id IS NULL ORDER BY id", (session_id,)
     )
@@ -36,14 +38,14 @@ async def unconfirmed_subjects(db: Database, session_id: str) -> list[str]:
 
 
 def forget_posts_elsewhere(session_id: str, channel_id: int) -> Statement:
-    """The session is shown in this channel from now on: what it has in others is left as it is there."""
+    """Forget the session's posts in all channels but this one. Their messages stay on Discord as they are."""
     return Statement("DELETE FROM posts WHERE session_id = ? AND channel_id <> ?", (session_id, channel_id))
 
 
 async def is_being_opened(db: Database, thread_id: int) -> bool:
-    """Whether the thread is one that something not dealt with yet opens, so that it has no session so far.
+    """Return whether an open inbox row is opening the thread, so that it has no session so far.
 
-    A thread on a message has the message's id; what a command opens names its message.
+    A thread on a message has the message's id; the row of a command names its loading message.
     """
     row = await db.read_one(
         "SELECT 1 FROM inbox WHERE status = 'new'"
@@ -54,9 +56,9 @@ async def is_being_opened(db: Database, thread_id: int) -> bool:
 
 
 def forget_old_rows(before_ms: int) -> list[Statement]:
-    """Drop what was dealt with before a time, and the controls of sessions that are deleted.
+    """Delete rows closed before a time, and the controls of deleted sessions.
 
-    Messages are known again by their id only as long as Discord may hand them in twice, which is minutes.
+    A closed row only serves to recognise a message that Discord sends twice, which happens within minutes.
     """
     return [
         Statement("DELETE FROM inbox WHERE status <> 'new' AND done_ms < ?", (before_ms,)),

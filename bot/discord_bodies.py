@@ -1,7 +1,7 @@
-"""`Body` → what discord.py wants. View objects made here are never registered with the client.
+"""Convert a `Body` to arguments of discord.py. View objects made here are never registered with the client.
 
-discord.py keeps a view that has something to dispatch, and calls its items at a click. Ours say that they have
-nothing: clicks are read in `controls.py`, on any message and after any restart, and nothing is kept in memory.
+discord.py keeps every dispatchable view in memory and calls its items at a click. These views say that they are
+not dispatchable: `controls.py` handles clicks, on any message and after any restart.
 """
 
 import io
@@ -41,9 +41,9 @@ class _CardLayout(ui.LayoutView):
 
 
 def message_kwargs(body: Body) -> dict[str, Any]:
-    """Arguments for sending `body`: `send`, `response.send_message`, `followup.send`. Use them once.
+    """Return arguments to send `body` with `send`, `response.send_message` or `followup.send`. Use them once.
 
-    Nobody is pinged by them; pass `allowed_mentions` beside them to ping. Needs a running event loop.
+    They ping nobody; override `allowed_mentions` to ping. Needs a running event loop.
     """
     kwargs: dict[str, Any] = {"view": view_of(body), "files": files_of(body)}
     match body:
@@ -58,7 +58,7 @@ def message_kwargs(body: Body) -> dict[str, Any]:
 
 
 def edit_kwargs(body: Body) -> dict[str, Any]:
-    """Arguments for `PartialMessage.edit` so that the message shows `body` and nothing else. Use them once."""
+    """Return arguments for `PartialMessage.edit`: the message then shows only `body`. Use them once."""
     kwargs: dict[str, Any] = {
         "view": view_of(body),
         "attachments": files_of(body),
@@ -68,7 +68,7 @@ def edit_kwargs(body: Body) -> dict[str, Any]:
 
 
 def files_of(body: Body) -> list[discord.File]:
-    """Fresh file objects for one sending."""
+    """Return new file objects: discord.py can send each only once."""
     return [discord.File(io.BytesIO(each.data), each.name, description=_alt(each)) for each in body.files]
 
 
@@ -77,7 +77,7 @@ def _alt(file: File) -> str | None:
 
 
 def view_of(body: Body) -> ui.View | ui.LayoutView | None:
-    """A new view object for `body`; None where there are no controls to show."""
+    """Return a new view object for `body`; None if it is plain and has no controls."""
     match body:
         case Plain():
             return _plain_view(body)

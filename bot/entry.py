@@ -1,4 +1,4 @@
-"""The one entry for every interaction: who is it, is it new, and an answer in time whatever happens.
+"""The one entry for every interaction: check the person, skip repeats, and always answer in time.
 
 Commands come through `Tree`, components and dialogs through `client.on_interaction`; both admit here first.
 The library's own registries of views and dialogs are not used: they lose entries, and a restart empties them.
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 Interaction = discord.Interaction[Any]
 
 ACKNOWLEDGE_AFTER_S = 1.5
-"""Discord gives up after 3 s by its own clock: what is left is for the way there and a busy machine."""
+"""Discord gives up after 3 s by its own clock. The rest is left for the network and a busy machine."""
 STOPPING = "The bot is being restarted. Try again in a minute."
 NOT_YOURS = "You may not use this bot here. Ask an admin to add you or one of your roles."
 _EXTRA = "reply"
@@ -43,9 +43,9 @@ class _Said(Enum):
 
 
 class Reply:
-    """What one interaction is answered with. The first acknowledgement is made once, whoever comes first.
+    """The answer to one interaction. Concurrent callers share it: only the first of them acknowledges.
 
-    Methods raise `discord.HTTPException`. `incident` is the number that a person is told when we fail;
+    Methods raise `discord.HTTPException`. `incident` is the number that a person is told after a defect.
     `message_id` is the loading message's, once there is one.
     """
 
@@ -60,11 +60,11 @@ class Reply:
 
     @property
     def origin(self) -> str:
-        """The core's key of what this interaction asks for: the same one twice is done once."""
+        """The core's key for this interaction's request: the core carries a repeated key out only once."""
         return f"discord:interaction:{self.interaction.id}"
 
     async def say(self, body: Body | str, *, ephemeral: bool = True) -> None:
-        """Answer with `body`; once answered, say it after that."""
+        """Answer with `body`. If there is an answer already, send `body` as a further message."""
         shown = Plain(body) if isinstance(body, str) else body
         async with self._lock:
             match self._said:
@@ -79,7 +79,7 @@ class Reply:
             self._now(_Said.ANSWERED)
 
     async def update(self, body: Body) -> None:
-        """Replace the message that carries the used control; for our own ephemeral panels."""
+        """Replace the message with the used control by `body`. For the bot's ephemeral panels."""
         async with self._lock:
             before = self._said
             if before is _Said.NOTHING:
@@ -92,14 +92,17 @@ class Reply:
         await self.say(body)
 
     async def will_update(self) -> None:
-        """Acknowledge the use of a control on our own panel: `update` follows. Done once."""
+        """Acknowledge the use of a control on a panel; `update` must follow. No effect after another answer."""
         async with self._lock:
             if self._said is _Said.NOTHING:
                 await self.interaction.response.defer()
                 self._now(_Said.UPDATING)
 
     async def think(self, *, ephemeral: bool = True) -> None:
-        """Acknowledge: an answer follows. Whether only the person sees it is fixed here. Done once."""
+        """Acknowledge with a loading message; an answer must follow. No effect after another answer.
+
+        `ephemeral` holds for that answer too: Discord fixes it here.
+        """
         async with self._lock:
             if self._said is _Said.NOTHING:
                 made = await self.interaction.response.defer(ephemeral=ephemeral, thinking=True)
@@ -108,7 +111,7 @@ class Reply:
                 self._now(_Said.THINKING)
 
     async def open_dialog(self, dialog: discord.ui.Modal) -> None:
-        """Show a dialog; only possible as the first answer."""
+        """Show a dialog. Raises `Refused` unless it is the first answer."""
         async with self._lock:
             if self._said is not _Said.NOTHING:
                 raise Refused("That took too long to open; please try again.")
@@ -116,7 +119,7 @@ class Reply:
             self._now(_Said.ANSWERED)
 
     async def end(self) -> None:
-        """Acknowledge silently if nothing was said; take a loading message away."""
+        """Acknowledge if nothing was said so far, and delete a loading message."""
         async with self._lock:
             match self._said:
                 case _Said.NOTHING if self.interaction.type is discord.InteractionType.application_command:
@@ -130,7 +133,7 @@ class Reply:
             self._now(_Said.ANSWERED)
 
     async def fail(self, error: BaseException) -> str:
-        """Say what went wrong, in a sentence; what is not one is logged with the incident's number."""
+        """Tell the person about `error` and return the sentence. Logs a defect under the incident's number."""
         sentence = sentence_for(error)
         if sentence is None:
             log.error("interaction failed", extra={"incident": self.incident}, exc_info=error)
@@ -143,7 +146,7 @@ class Reply:
         return sentence
 
     async def watch(self) -> None:
-        """Acknowledge in time for a handler that takes long; ends with the first acknowledgement."""
+        """Acknowledge in time if the handler takes long. Returns at the first acknowledgement."""
         with suppress(TimeoutError):
             async with asyncio.timeout(ACKNOWLEDGE_AFTER_S):
                 await self._acknowledged.wait()
@@ -157,21 +160,21 @@ class Reply:
 
 
 def reply_to(interaction: Interaction) -> Reply:
-    """The reply of an admitted interaction."""
+    """Return the reply of an admitted interaction."""
     reply = interaction.extras[_EXTRA]
     assert isinstance(reply, Reply)
     return reply
 
 
 def somebody_behind(interaction: Interaction) -> Somebody:
-    """Who uses the command or control, as Discord says."""
+    """Return the person who uses the command or control, as Discord describes them."""
     user = interaction.user
     roles = frozenset(role.id for role in user.roles) if isinstance(user, discord.Member) else frozenset()
     return Somebody(user.id, interaction.guild_id, roles, is_bot=user.bot)
 
 
 class Entry:
-    """Admits interactions. `start_task` starts a task that the client owns."""
+    """Admits interactions and answers them. `start_task` starts a task that the client owns."""
 
     def __init__(self, face: Face, refusal_audit: RefusalAudit, start_task: Callable[[Any, str], Any]) -> None:
         self.face = face
@@ -179,9 +182,9 @@ class Entry:
         self._start_task = start_task
 
     async def admit(self, interaction: Interaction) -> bool:
-        """Whether to go on: the person may use the bot here, and this is the first time it comes.
+        """Return whether to carry the interaction out: the person may use the bot here, and it is no repeat.
 
-        Answers those who may not. Raises nothing: an exception here would reach nobody.
+        Tells people who may not. Raises nothing: nobody would handle an exception here.
         """
         reply = Reply(interaction, actor_of(self.face.access, somebody_behind(interaction)))
         interaction.extras[_EXTRA] = reply
@@ -204,18 +207,18 @@ class Entry:
         return True
 
     async def turn_away(self, interaction: Interaction) -> None:
-        """The bot is about to stop: say so. Nothing of it is kept; raises nothing."""
+        """Answer that the bot is about to stop. Stores nothing; raises nothing."""
         if interaction.type is not discord.InteractionType.autocomplete:
             actor = actor_of(self.face.access, somebody_behind(interaction))
             await Reply(interaction, actor).fail(Refused(STOPPING))
 
     async def close(self, interaction: Interaction, note: str = "") -> None:
-        """The interaction is dealt with; `note` says why it was refused."""
+        """Close the interaction's row; `note` says why it was refused."""
         status = InboxStatus.REFUSED if note else InboxStatus.DONE
         await self.face.db.write([close_inbox_row(external_id(interaction), status, self.face.now_ms(), note)])
 
     async def run(self, interaction: Interaction, handle: Callable[[Reply], Awaitable[None]]) -> None:
-        """Admit `interaction`, let `handle` deal with it, and answer; raises nothing."""
+        """Admit `interaction`, call `handle`, and settle it. Raises nothing."""
         if not await self.admit(interaction):
             return
         reply = reply_to(interaction)
@@ -226,7 +229,7 @@ class Entry:
             await self.settle(interaction, error)
 
     async def settle(self, interaction: Interaction, error: BaseException | None = None) -> None:
-        """End the reply and close the row, after success or `error`; raises nothing."""
+        """End the reply and close the row, after success or `error`. Raises nothing."""
         reply = reply_to(interaction)
         note = ""
         try:
@@ -243,7 +246,7 @@ class Entry:
 
 
 def external_id(interaction: Interaction) -> str:
-    """The interaction's name in the inbox."""
+    """Return the interaction's name in the inbox."""
     return f"interaction:{interaction.id}"
 
 

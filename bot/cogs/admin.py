@@ -26,7 +26,7 @@ class AdminCommands(commands.GroupCog, group_name="admin", group_description="Fo
         self._face = parts.face
 
     def _reply(self, interaction: Interaction) -> Reply:
-        """The reply to an admin. Raises `NotAllowed` for others."""
+        """Return the reply to an admin. Raises `NotAllowed` for others."""
         reply = reply_to(interaction)
         authorize(reply.actor, Action.ADMINISTER)
         return reply

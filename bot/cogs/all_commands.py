@@ -1,4 +1,4 @@
-"""Every command of the bot. Each other file is one group; all of them come in through `entry.py`."""
+"""Every command of the bot. Each other file of this package is one group; all of them go through `entry.py`."""
 
 from discord.ext import commands
 

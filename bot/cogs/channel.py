@@ -1,4 +1,4 @@
-"""`/channel …`: what new sessions of a channel begin with. A thread stands for its channel."""
+"""`/channel …`: a channel's defaults for new sessions. In a thread, its parent channel is meant."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from sessions.model import PermissionMode
 
 Interaction = discord.Interaction[Any]
 _FOR_ALL = [each for each in choices.MODES if each.value != PermissionMode.BYPASS]
-"""Everybody's sessions begin so, and doing everything unasked is for admins."""
+"""Every mode but bypass: a channel's default applies to everybody, and bypass is for admins only."""
 
 
 class ChannelCommands(

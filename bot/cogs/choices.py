@@ -1,6 +1,6 @@
-"""What an option can be: fixed choices, and suggestions while somebody types (sessions, projects, models …).
+"""Values of a command's options: fixed choices, and suggestions while a person types (sessions, projects …).
 
-At most 25, within Discord's lengths, and only of what the person may see. Whatever fails suggests nothing.
+At most 25, within Discord's lengths, and only what the person may see. If a look-up fails, there are none.
 """
 
 import asyncio
@@ -54,14 +54,14 @@ def _projects(interaction: Interaction) -> "RecentProjects":
 
 
 class RecentProjects:
-    """The projects that somebody may choose; remembered for some seconds, for every key asks for them."""
+    """The projects that an actor may choose. Remembered for some seconds: each keystroke asks for them."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._known: dict[Actor, tuple[float, tuple[str, ...]]] = {}
 
     async def names(self, actor: Actor) -> tuple[str, ...]:
-        """Every project's name. Raises `SessionError`."""
+        """Return the name of every project that `actor` may choose. Raises `SessionError`."""
         now = asyncio.get_running_loop().time()
         self._known = {key: each for key, each in self._known.items() if now - each[0] < _REMEMBERED_S}
         if actor not in self._known:
@@ -71,7 +71,7 @@ class RecentProjects:
 
 
 async def sessions(interaction: Interaction, current: str) -> list[Choice]:
-    """Sessions that the person may see, last used first."""
+    """Return the sessions that the person may see, last used first."""
     wish = QuerySessions(text=current, limit=_MOST)
     try:
         page = await _face(interaction).core.perform(reply_to(interaction).actor, wish)
@@ -89,7 +89,7 @@ async def sessions(interaction: Interaction, current: str) -> list[Choice]:
 
 
 async def projects(interaction: Interaction, current: str) -> list[Choice]:
-    """Projects whose name has what was typed."""
+    """Return the projects whose name contains the typed text."""
     try:
         names = await _projects(interaction).names(reply_to(interaction).actor)
     except (SessionError, StorageError):
@@ -98,12 +98,12 @@ async def projects(interaction: Interaction, current: str) -> list[Choice]:
 
 
 async def models(interaction: Interaction, current: str) -> list[Choice]:
-    """The usual models; any other name may be typed."""
+    """Return the usual models; a person may type any other name."""
     return _matching(_face(interaction).options.models, current)
 
 
 async def claude_commands(interaction: Interaction, current: str) -> list[Choice]:
-    """The slash commands that Claude offers in this session."""
+    """Return the slash commands that Claude offers in this session."""
     try:
         info = await session_meant(_face(interaction), reply_to(interaction).actor, interaction.channel_id or 0)
     except (SessionError, FaceError, StorageError):

@@ -1,4 +1,4 @@
-"""`/help`: made from the commands themselves, so that it never names one that is not there."""
+"""`/help`: made from the commands themselves, so that it names only those that exist."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -42,7 +42,7 @@ class HelpCommand(commands.Cog):
 
 
 def help_lines(tree: app_commands.CommandTree[Any], ids: dict[str, int], *, shows_admin: bool) -> Iterator[str]:
-    """A line for each command of the tree, groups opened up."""
+    """Yield a line for each command of the tree, with the groups' commands one by one."""
     for command in sorted(tree.walk_commands(), key=lambda each: each.qualified_name):
         if isinstance(command, app_commands.Group):
             continue
@@ -52,6 +52,6 @@ def help_lines(tree: app_commands.CommandTree[Any], ids: dict[str, int], *, show
 
 
 def mention(name: str, ids: dict[str, int]) -> str:
-    """A command that can be clicked, or its name while Discord's id of it is not known."""
+    """Return a command's clickable mention, or its name while its Discord id is unknown."""
     found = ids.get(name.split(" ", maxsplit=1)[0])
     return f"</{name}:{found}>" if found is not None else f"`/{name}`"

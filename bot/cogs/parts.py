@@ -1,4 +1,4 @@
-"""What commands work with: made once by the client, which knows them all."""
+"""The objects that commands work with. The client makes them once."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from bot.turn_controls import TurnControls
 
 @dataclass(frozen=True, slots=True)
 class CommandParts:
-    """One for all commands. `turns` does for commands what it does for buttons."""
+    """Shared by all commands. `turns` carries out the same actions for commands as for buttons."""
 
     face: Face
     opener: Opener

@@ -1,4 +1,4 @@
-"""`/session …`: everything about one session; without the option `session`, the one of this thread is meant."""
+"""`/session …`: everything about one session. Without the option `session`, it is the one of this thread."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`/turn …`: what Claude does in the session of this thread, and what waits."""
+"""`/turn …`: control the running turn and the queued prompts of this thread's session."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the machine has left: below the reserve no process and no turn is started, and that is said."""
+"""The machine's free memory and disk. Below the reserve no process or turn starts, and people are told so."""
 
 import shutil
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import machine
 
-# Of ten seconds, one in which some program stood still for want of memory: people notice that.
+# People notice it when programs wait for memory during one of the last ten seconds.
 _PRESSED_PERCENT = 10.0
 
 
@@ -19,7 +19,7 @@ class MachineReserve:
     min_free_disk: int = 0
 
     def memory_shortage(self) -> str:
-        """A sentence when less memory is free than the reserve, else an empty string."""
+        """Return a sentence if less memory is free than the reserve, else an empty string."""
         free = machine.this().free_memory()
         if free is None or free >= self.min_free_memory:
             return ""
@@ -29,12 +29,12 @@ class MachineReserve:
         )
 
     def needs_memory(self) -> bool:
-        """Whether idle processes should go: the reserve is touched, or programs wait for memory."""
+        """Whether idle processes should end: free memory is below the reserve, or programs wait for memory."""
         pressure = machine.this().memory_pressure()
         return bool(self.memory_shortage()) or (pressure is not None and pressure >= _PRESSED_PERCENT)
 
     def disk_shortage(self) -> str:
-        """A sentence when less disk space is free than the reserve, else an empty string."""
+        """Return a sentence if less disk space is free than the reserve, else an empty string."""
         free = shutil.disk_usage(self.directory).free
         if free >= self.min_free_disk:
             return ""

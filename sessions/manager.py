@@ -1,4 +1,4 @@
-"""The one place through which sessions are made, found, ended and counted.
+"""Make, find, end and count sessions: everything outside reaches them through here.
 
 `SessionManager` puts the parts together: `session_maker.py` makes sessions, `loaded_sessions.py` has them in
 memory, `process_keeper.py` owns their processes, `recovery.py` finds them again. Leaving the `async with` block
@@ -50,7 +50,7 @@ _NOT_CLEARED = "It could not be ended, or that could not be stored; it may still
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the settings decide for the core."""
+    """The settings that the core works by."""
 
     run_directory: Path
     workspace_root: Path
@@ -68,7 +68,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """What an emergency stop did to one session; `trouble` is a sentence, or empty if it was cleared."""
+    """The result of an emergency stop for one session; `trouble` is a sentence, or empty if it was cleared."""
 
     session_id: SessionId
     had_process: bool
@@ -76,7 +76,7 @@ class Cleared:
 
 
 class SessionManager:
-    """Made after the database is open, entered with `async with`; `initialize` recovers what was there."""
+    """The owner of all sessions. Make it on an open database and enter it; `initialize` recovers sessions."""
 
     def __init__(
         self,
@@ -130,12 +130,12 @@ class SessionManager:
         await self.shutdown()
 
     async def initialize(self) -> None:
-        """Find every session that had a process or waited for one, and go on with it."""
+        """Start supervision and recover every session that had a process or waited for one."""
         self._supervision = asyncio.create_task(self._supervisor.run(), name="supervision")
         await self.restore_sessions()
 
     async def restore_sessions(self) -> None:
-        """Re-attach to what survived; see `recovery.recover`."""
+        """Re-attach to the hosts that survived; see `recovery.recover`."""
         await adopt_strangers(self.db, self._backend, self.keeper, self.get_session, self._loaded.new)
         sessions = await self._loaded.get_readable(await rows.sessions_to_recover(self.db))
         for session in sessions:
@@ -144,7 +144,7 @@ class SessionManager:
         await recover(self.db, self._backend, self.keeper, sessions)
 
     async def shutdown(self, *, stop_hosts: bool = False) -> None:
-        """Take nothing more and let go of all processes; they keep running unless `stop_hosts`."""
+        """Stop supervision and let go of all processes. They keep running; with `stop_hosts` they are ended."""
         if self._supervision is not None:
             self._supervision.cancel()
             await asyncio.gather(self._supervision, return_exceptions=True)
@@ -166,15 +166,15 @@ class SessionManager:
     # --- making and finding -----------------------------------------------------------------------------
 
     async def create_session(self, wish: NewSession) -> Session:
-        """Make a session; see `SessionMaker.create`, `maker` for the other ways in which one comes to be."""
+        """Make a session; see `SessionMaker.create`. `maker` has the other ways to make one."""
         return await self.maker.create(wish)
 
     async def get_or_create_session(self, wish: NewSession) -> Session:
-        """The session of the place `wish.key`, or a new one; see `SessionMaker.get_or_create`."""
+        """Return the session of the place `wish.key`, or a new one; see `SessionMaker.get_or_create`."""
         return await self.maker.get_or_create(wish)
 
     async def get_session(self, session_id: str) -> Session:
-        """The session with this id, loaded if need be. Raises `SessionNotFound`."""
+        """Return the session with this id; load it if it is not in memory. Raises `SessionNotFound`."""
         return await self._loaded.get(session_id)
 
     async def get_user_sessions(self, user_id: str) -> list[Session]:
@@ -186,13 +186,13 @@ class SessionManager:
         return await self._loaded.get_readable(ids)
 
     async def persist_session(self, session_id: str) -> None:
-        """Return when the session's row is stored as it is; every change is stored as it happens anyway."""
+        """Store the session's row as it is now. Rarely needed: each change is stored as it happens."""
         session = await self.get_session(session_id)
         async with session.change() as draft:
             draft.extra.append(rows.update_session(draft.snapshot))
 
     async def memory_bytes(self) -> int:
-        """The memory that all host trees use together; reading it takes milliseconds for each."""
+        """Return the memory that all host trees use together, in bytes. Reading takes milliseconds per host."""
         runs = [each.run for each in self._loaded.with_process() if each.run is not None]
         usages = [await asyncio.to_thread(run.host.usage) for run in runs]
         return sum(usage.memory_bytes for usage in usages)
@@ -202,7 +202,7 @@ class SessionManager:
         return self._loaded.all()
 
     def place_in_line(self, session_id: SessionId) -> int | None:
-        """How many sessions get a process before this one; None when it does not wait for one."""
+        """Return how many sessions get a process before this one; None if it does not wait for one."""
         return self.keeper.slots.place(session_id)
 
     async def tell_rules(self, work_directory: str, *, without: int | None = None) -> None:
@@ -212,7 +212,7 @@ class SessionManager:
                 await tell_rules(session, without=without)
 
     async def renew_processes(self, work_directory: str, cause: str) -> None:
-        """Park the sessions in `work_directory` that rest: their next process gets what holds now."""
+        """Park the idle sessions in `work_directory`, so that their next process gets the present settings."""
         for session in self._loaded.with_process():
             if session.snapshot.work_directory == work_directory and may_be_parked(session.snapshot):
                 await session.park(cause)
@@ -244,7 +244,7 @@ class SessionManager:
     # --- what the parts ask for -------------------------------------------------------------------------
 
     def _wake_senders(self) -> None:
-        """What is known of the account's limits has changed: let every session look again."""
+        """Let every session try its next prompt again: the known usage limits have changed."""
         for session in self.loaded():
             if session.run is not None:
                 session.run.sender.wake()
@@ -253,12 +253,12 @@ class SessionManager:
         return Session(snapshot, self._around, self)
 
     def wants_process(self, session: Session) -> None:
-        """A session has prompts and no process; see `SessionOwner`."""
+        """Let `session` wait for a process; see `SessionOwner`."""
         self._loaded.keep(session)
         self.keeper.wants_process(session)
 
     def changed(self, session: Session) -> None:
-        """A session changed; see `SessionOwner`."""
+        """Note that `session` changed; see `SessionOwner`."""
         self.keeper.changed(session)
 
     def _is_needed(self, session: Session) -> bool:

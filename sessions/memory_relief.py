@@ -1,4 +1,4 @@
-"""Giving memory back when the machine needs it: the session that was idle longest is parked before its time."""
+"""Free memory when the machine runs short: the session idle longest is parked before its time."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -8,12 +8,12 @@ from sessions.machine_reserve import MachineReserve
 from sessions.parking import longest_idle, may_be_parked
 from sessions.session import Session
 
-# Somebody who reads an answer and writes the next prompt keeps the process.
+# A shorter time would take the process from somebody who reads the answer and writes the next prompt.
 _LEAST_IDLE_MS = 20_000
 
 
 class MemoryRelief:
-    """`sessions` gives those that may have a process."""
+    """Parks idle sessions to free memory. `sessions` returns the sessions that may have a process."""
 
     def __init__(
         self, reserve: MachineReserve, clock: Clock, sessions: Callable[[], Sequence[Session]]
@@ -23,7 +23,7 @@ class MemoryRelief:
         self._sessions = sessions
 
     async def look(self) -> None:
-        """Park one session if the machine needs its memory: the next look sees what that has brought."""
+        """Park one session if the machine needs memory. Only one: the next call sees how much that freed."""
         if not await asyncio.to_thread(self._reserve.needs_memory):
             return
         sessions = {each.id: each for each in self._sessions()}

@@ -1,6 +1,6 @@
 """The nouns of a session: ids, closed vocabularies, and the values that are stored and sent as JSON.
 
-Everything here is a frozen value. What may follow what is in `state.py`; how it is stored is in `rows/`.
+Everything here is a frozen value. `state.py` has the legal moves between states, `rows/` the storage.
 Ids of users and channels are opaque strings that the face chooses (`discord:…`, `terminal:…`).
 """
 
@@ -35,7 +35,7 @@ class Lifecycle(StrEnum):
 
 
 class Standing(StrEnum):
-    """The groups of states that people first ask for."""
+    """Three groups of states, as people see them first."""
 
     ACTIVE = "active"
     IDLE = "idle"
@@ -43,7 +43,7 @@ class Standing(StrEnum):
 
 
 class Activity(StrEnum):
-    """What Claude does, while the session is live."""
+    """Claude's activity while the session is live."""
 
     IDLE = "idle"
     WORKING = "working"
@@ -70,8 +70,8 @@ class Payer(StrEnum):
 
 
 class TurnKind(StrEnum):
-    """Where a turn comes from: a prompt, one of Claude's own slash commands, nobody (background work), or a
-    terminal that the session was handed over to.
+    """The origin of a turn: a prompt, one of Claude's own slash commands, background work, or a terminal that
+    the session was handed over to.
     """
 
     PROMPT = "prompt"
@@ -81,7 +81,7 @@ class TurnKind(StrEnum):
 
 
 class TurnStatus(StrEnum):
-    """A turn's way: queued, sent to the CLI, running, then one of the ends.
+    """The state of a turn: queued, sent to the CLI, running, then one of the ends.
 
     `cut` waits for somebody to say whether it goes on.
     """
@@ -97,7 +97,7 @@ class TurnStatus(StrEnum):
 
 
 class AskStatus(StrEnum):
-    """What became of an ask."""
+    """The state of an ask."""
 
     OPEN = "open"
     DECIDED = "decided"
@@ -109,7 +109,7 @@ TIMEOUT_ACTOR = "timeout"
 
 
 class ShareLevel(StrEnum):
-    """What a session is shared for; each includes the ones before it."""
+    """The rights that a share gives; each level includes the ones before it."""
 
     VIEW = "view"
     PROMPT = "prompt"
@@ -117,7 +117,7 @@ class ShareLevel(StrEnum):
 
 
 class Trust(StrEnum):
-    """What of a project counts: nothing, its text, or everything; see `trust.py`."""
+    """How much of a project reaches Claude: nothing, its text, or everything; see `trust.py`."""
 
     CLOSED = "closed"
     INSTRUCTIONS = "instructions"
@@ -125,7 +125,7 @@ class Trust(StrEnum):
 
 
 class RuleKind(StrEnum):
-    """What a permission rule opens: the calls of a tool that it names, or a directory."""
+    """The kind of a permission rule: it allows certain calls of a tool, or a directory."""
 
     ALLOW = "allow"
     DIRECTORY = "directory"
@@ -147,7 +147,7 @@ class ExportFormat(StrEnum):
 
 
 class PermissionMode(StrEnum):
-    """What Claude may do without asking. Source: Claude Code CLI reference, `--permission-mode`."""
+    """Actions that Claude may take without asking. Source: Claude Code CLI reference, `--permission-mode`."""
 
     DEFAULT = "default"
     ACCEPT_EDITS = "acceptEdits"
@@ -185,11 +185,11 @@ class LeftProcess(Value, frozen=True):
 
 
 class Schedule(Value, frozen=True):
-    """Something that Claude has promised to do later, by a prompt to itself.
+    """A prompt that Claude has scheduled for itself.
 
-    `rhythm` says when in words, `cron` for programs; both may be empty. `next_ms` is None while `tool` has been
-    asked for it by `call` and has not answered. A `durable` one is kept by Claude where it works: it fires in
-    any process of the session, the others only in the one that they were made in.
+    `rhythm` tells people when it fires, `cron` tells programs; both may be empty. `next_ms` is None until
+    `tool` has answered `call`, which asked for the schedule. Claude keeps a `durable` one in its directory, and
+    it fires in any process of the session. Others fire only in the process that made them.
     """
 
     id: str
@@ -217,14 +217,14 @@ class TokenUsage(Value, frozen=True):
 
 
 class Text(msgspec.Struct, frozen=True, tag="text"):
-    """What Claude says."""
+    """Text that Claude writes."""
 
     text: str
     parent: str | None = None
 
 
 class Thinking(msgspec.Struct, frozen=True, tag="thinking"):
-    """What Claude thinks aloud."""
+    """Claude's visible thinking."""
 
     text: str
     parent: str | None = None
@@ -240,7 +240,7 @@ class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
 
 
 class ToolOutput(msgspec.Struct, frozen=True, tag="tool_output"):
-    """What a tool gave back; `paths` and `patch` where it changed files, `pictures` counts those in it."""
+    """A tool's result. `paths` and `patch` are set if it changed files; `pictures` counts its pictures."""
 
     tool_use_id: str
     text: str
@@ -252,20 +252,20 @@ class ToolOutput(msgspec.Struct, frozen=True, tag="tool_output"):
 
     @property
     def shown(self) -> str:
-        """What to show of it: the patch, else the text, else that it was pictures."""
+        """The text to show: the patch, else the text, else the number of pictures in words."""
         pictures = f"({self.pictures} picture{'s' if self.pictures > 1 else ''})" if self.pictures else ""
         return self.patch or self.text or pictures
 
 
 class Note(msgspec.Struct, frozen=True, tag="note"):
-    """Something that happened to the turn, in our words: interrupted, compacted, continued after a cut."""
+    """A note of ours on the turn: interrupted, compacted, continued after a cut."""
 
     kind: str
     text: str
 
 
 class Other(msgspec.Struct, frozen=True, tag="other"):
-    """A block of a kind that we do not know, as it came."""
+    """A block of an unknown kind, kept as the CLI sent it."""
 
     kind: str
     body: dict[str, Any]
@@ -278,7 +278,7 @@ Block = Text | Thinking | ToolCall | ToolOutput | Note | Other
 
 
 class Suggestion(Value, frozen=True):
-    """One thing that "always" could mean; `body` goes back to the CLI as it came, `words` is for people."""
+    """A rule that "always" could give. `body` goes back to the CLI unchanged; `words` is for people."""
 
     body: dict[str, Any]
     words: str
@@ -287,8 +287,8 @@ class Suggestion(Value, frozen=True):
 class PermissionBody(msgspec.Struct, frozen=True, tag="permission"):
     """May this tool run with this input?
 
-    `place` is the file that it is about, as seen from the work directory. `is_outside` says that it, or the
-    path that the CLI stopped at, lies elsewhere: `blocked_path` comes for whatever the mode does not allow.
+    `place` is the file as seen from the work directory. `is_outside`: it, or the path that stopped the CLI,
+    lies outside. `blocked_path` alone does not mean that: the CLI sends it for any path that the mode forbids.
     """
 
     tool_name: str
@@ -303,7 +303,7 @@ class PermissionBody(msgspec.Struct, frozen=True, tag="permission"):
 
 
 class Choice(Value, frozen=True):
-    """One of the answers that a question offers."""
+    """One of the answers that a question offers to choose from."""
 
     label: str
     description: str = ""
@@ -319,7 +319,7 @@ class Question(Value, frozen=True):
 
 
 class QuestionBody(msgspec.Struct, frozen=True, tag="question"):
-    """Claude wants to know; every question takes a choice's label or free text."""
+    """Questions from Claude. The answer to each is the label of a choice, or free text."""
 
     tool_use_id: str
     questions: tuple[Question, ...]
@@ -364,7 +364,7 @@ class Allow(msgspec.Struct, frozen=True, tag="allow"):
 
 
 class AllowSession(msgspec.Struct, frozen=True, tag="allow_session"):
-    """Run it, and do not ask for the like again in this session."""
+    """Run it, and do not ask about similar calls again in this session."""
 
 
 class AllowAlways(msgspec.Struct, frozen=True, tag="allow_always"):
@@ -380,7 +380,7 @@ class Deny(msgspec.Struct, frozen=True, tag="deny"):
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
-    """The answers to a question, by question text."""
+    """Answers, by the text of the question."""
 
     answers: dict[str, str]
 

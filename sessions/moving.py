@@ -1,4 +1,4 @@
-"""Taking a session to another project: its directory was renamed, or its work goes on elsewhere.
+"""Move a session to another project, or after a rename of its directory.
 
 The conversation is kept. Its history names files by absolute paths, so Claude is told of the move with the next
 prompt, once.
@@ -10,7 +10,7 @@ NOTE_BEGINS, NOTE_ENDS = "<bridge-note>", "</bridge-note>"
 
 
 def note_of_move(moved_from: Sequence[str], work_directory: str) -> str:
-    """What Claude is told before the first prompt after a move; empty if there was none."""
+    """Return the note that precedes the first prompt after a move; empty if the session was not moved."""
     if not moved_from:
         return ""
     before = ", ".join(moved_from)

@@ -1,7 +1,7 @@
 """A batch of the output log as values: each line parsed, with its place in the log.
 
-Nearly all lines are pieces of a block that Claude writes. Those that follow each other are joined here, before
-anything is done with them: what many writing sessions cost is mostly what is done once a line.
+Nearly all lines are pieces of a block that Claude writes. Consecutive pieces are joined here, before all other
+work: when many sessions write, most of the cost is the work per line.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ class ReadLine(NamedTuple):
 def read_batch(
     parse: Callable[[bytes], CliLine], batch: Sequence[OutputLine], begins_at: int
 ) -> list[ReadLine]:
-    """The lines of `batch`, whose first one begins at byte `begins_at`."""
+    """Return the lines of `batch`, parsed and joined. The first one begins at byte `begins_at` of the log."""
     found: list[ReadLine] = []
     run: list[BlockDelta] = []  # pieces of one block that wait to be joined
     end = begins_at

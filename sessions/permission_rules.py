@@ -1,8 +1,7 @@
-"""Which permission rules a decision gives, and how a rule reads to a person. Pure.
+"""Turn a decision into permission rules, and describe a rule to a person. Pure.
 
-The rules are ours: rows that outlive the process (`rule_keeping.py`). The CLI's own ways of remembering do not
-serve: our launch line excludes the project's settings, to which it writes, and its session rules end with the
-process.
+The rules are our own rows, which outlive the process (`rule_keeping.py`). The CLI cannot keep them: it writes
+rules to the project's settings, which our launch line excludes, and its session rules end with the process.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,14 +25,14 @@ from sessions.work_directory import seen_from
 
 @dataclass(frozen=True, slots=True)
 class GivenRules:
-    """Rules that a decision gives, and where they are to hold."""
+    """The rules that a decision gives, and the scope that they hold in."""
 
     scope: RuleScope
     rules: tuple[Rule, ...]
 
 
 def rules_given(body: AskBody, decision: Decision) -> GivenRules | None:
-    """The rules that `decision` on an ask gives beside its answer; None if it gives none."""
+    """Return the rules that `decision` on an ask gives besides its answer; None if there are no rules in it."""
     if not isinstance(body, PermissionBody):
         return None
     match decision:
@@ -49,7 +48,7 @@ def rules_given(body: AskBody, decision: Decision) -> GivenRules | None:
 
 
 def _for_the_session(body: PermissionBody) -> tuple[Rule, ...]:
-    """All that the CLI suggests. Without a suggestion: this very command, or the tool as a whole."""
+    """All rules that the CLI suggests. Without a suggestion: exactly this command, or the whole tool."""
     suggested = tuple(rule for each in body.suggestions for rule in _rules_of(each))
     if suggested:
         return suggested
@@ -59,7 +58,7 @@ def _for_the_session(body: PermissionBody) -> tuple[Rule, ...]:
 
 
 def _rules_of(suggestion: Suggestion) -> Iterator[Rule]:
-    """The rules in one suggestion of the CLI; a change of the mode is none."""
+    """The rules in one suggestion of the CLI. A suggested change of the mode contains no rule."""
     body = suggestion.body
     match body.get("type"):
         case "addRules" if body.get("behavior", "allow") == "allow":
@@ -73,7 +72,7 @@ def _rules_of(suggestion: Suggestion) -> Iterator[Rule]:
 
 
 def rule_text(tool_name: str, content: str) -> str:
-    """A rule in the CLI's spelling; parentheses and backslashes in `content` are escaped as it expects."""
+    """Return the rule in the CLI's spelling, with parentheses and backslashes in `content` escaped."""
     if not content:
         return tool_name
     escaped = content.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
@@ -81,7 +80,7 @@ def rule_text(tool_name: str, content: str) -> str:
 
 
 def rule_words(rule: Rule, work_directory: str) -> str:
-    """The rule for a person: no path of the machine, only places below or beside the work directory."""
+    """Describe the rule to a person. Paths are shown as seen from the work directory, see `seen_from`."""
     if rule.kind is RuleKind.DIRECTORY:
         return f"read and write in {seen_from(work_directory, rule.value)}"
     tool, _, content = rule.value.partition("(")
@@ -95,7 +94,7 @@ def rule_words(rule: Rule, work_directory: str) -> str:
 
 
 def opens_more(rule: Rule, work_directory: str) -> bool:
-    """Whether the rule opens anything: the CLI also suggests directories that lie in the work directory."""
+    """Whether the rule allows anything new. The CLI also suggests directories inside the work directory."""
     return rule.kind is not RuleKind.DIRECTORY or not PurePath(rule.value).is_relative_to(work_directory)
 
 

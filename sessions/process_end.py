@@ -1,6 +1,6 @@
-"""What the end of a process means for its session: pure, the same for every way in which one can end.
+"""Turn the end of a process into events of its session. Pure, and the same for every kind of end.
 
-The only place where `HostEnded` is made: whatever ends a host without it leaves its logs on the disk for ever.
+`HostEnded` is made only here. A host that ends without this event leaves its logs on the disk for ever.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ _ASK_WITHDRAWN = "Claude's process ended before it was answered."
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The program of host `number` is over. `trouble` is a sentence if it ended otherwise than asked.
+    """The program of host `number` has ended. `trouble` is a sentence if it did not end as requested.
 
-    `left` is what its tools had left running; it was ended, too.
+    `left` holds the processes that its tools had left running. They were ended, too.
     """
 
     number: int
@@ -33,7 +33,7 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """There never was a program; `why` is a sentence, told under `topic`."""
+    """The program could not be started; `why` is a sentence, shown under `topic`."""
 
     why: str
     topic: Topic = Topic.START_FAILED
@@ -41,7 +41,7 @@ class NotStarted:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A host that was there at the last start has left nothing; `what` is a sentence."""
+    """A host known from the last run has disappeared without a trace; `what` is a sentence."""
 
     what: str
 
@@ -63,7 +63,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class NoProcess:
-    """The session had none when it was left."""
+    """The session had no process when it was to leave it."""
 
 
 ProcessEnd = Exited | NotStarted | Lost | Outlived | Broken | NoProcess
@@ -72,10 +72,10 @@ ProcessEnd = Exited | NotStarted | Lost | Outlived | Broken | NoProcess
 def events_at_end(
     snapshot: Snapshot, end: ProcessEnd, wished: Departure | None, *, takes_up_cut_turns: bool
 ) -> list[e.Event]:
-    """What happens to a session in state `snapshot` whose process came to `end`, given what was `wished`.
+    """Return the events for a session in state `snapshot` whose process came to `end`. `wished` is the request.
 
-    `takes_up_cut_turns` is the policy for ends that nobody wished. Nothing happens for the end of a host that
-    was recorded already, nor for a session that has failed or ended.
+    `takes_up_cut_turns` is the policy for ends that nobody requested. Returns no events if the host's end was
+    recorded already, or if the session has failed or ended.
     """
     if _is_settled(snapshot, end):
         return []
@@ -148,8 +148,8 @@ def _lifecycle_after(snapshot: Snapshot, end: ProcessEnd, wished: Departure | No
         case NotStarted():
             return Lifecycle.FAILED
         case Exited():
-            # When nobody saw it end, the machine went down; a cut turn goes on before the CLI has answered, and
-            # may have ended it. Both are tried again: the limit on starts is the end of it.
+            # Without an exit code, the machine went down. A cut turn goes on before the CLI has answered, so it
+            # may have ended the CLI. Both cases start again; the limit on starts ends the repetition.
             tries_again = end.code is None or snapshot.current is not None
             failed_to_start = snapshot.lifecycle is Lifecycle.STARTING and not tries_again
             return Lifecycle.FAILED if failed_to_start else Lifecycle.PARKED

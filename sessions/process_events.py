@@ -1,4 +1,4 @@
-"""Events about a session's process: its begin and end, and what runs or is promised besides turns."""
+"""Events about a session's process: its start and end, its background work and its schedules."""
 
 import msgspec
 
@@ -6,14 +6,14 @@ from sessions.model import LeftProcess, McpServer, Schedule
 
 
 class HostStarted(msgspec.Struct, frozen=True, tag="host_started"):
-    """Host `number` runs the conversation from here on; `continues` says that a cut turn goes on in it."""
+    """Host `number` runs the conversation from now on. With `continues`, a cut turn goes on in it."""
 
     number: int
     continues: bool = False
 
 
 class HostEnded(msgspec.Struct, frozen=True, tag="host_ended"):
-    """Host `number` is over. `code` is None when nobody could note it; `reason` is a sentence, or empty."""
+    """Host `number` has ended. `code` is None if no exit code is recorded; `reason` is a sentence, or empty."""
 
     number: int
     code: int | None
@@ -21,25 +21,25 @@ class HostEnded(msgspec.Struct, frozen=True, tag="host_ended"):
 
 
 class BackgroundTasksChanged(msgspec.Struct, frozen=True, tag="background_tasks_changed"):
-    """The tasks that run in the background now: all of them, not the difference."""
+    """The complete list of background tasks that run now."""
 
     task_ids: tuple[str, ...]
 
 
 class LeftRunningChanged(msgspec.Struct, frozen=True, tag="left_running_changed"):
-    """What Claude's tools have left running besides its own tasks: all of it, not the difference."""
+    """The complete list of processes that Claude's tools left running; background tasks are not among them."""
 
     processes: tuple[LeftProcess, ...]
 
 
 class SchedulesChanged(msgspec.Struct, frozen=True, tag="schedules_changed"):
-    """What Claude has promised to do later, and what it has asked for: all of it, not the difference."""
+    """The complete list of Claude's schedules, requested ones included."""
 
     schedules: tuple[Schedule, ...]
 
 
 class ServersListed(msgspec.Struct, frozen=True, tag="servers_listed"):
-    """The MCP servers of the process, with their states: all of them, not the difference."""
+    """The complete list of the process's MCP servers, with their states."""
 
     servers: tuple[McpServer, ...]
 

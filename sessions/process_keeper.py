@@ -1,7 +1,7 @@
-"""Which sessions have a process: started when there is room, parked to make room, stayed with until the end.
+"""Give processes to sessions: start one when there is room, park one to make room, stay with each to its end.
 
-`ProcessKeeper` owns the tasks that stay with processes. It is the boundary for trouble: what escapes from one
-session's task is recorded as that session's failure and touches no other.
+`ProcessKeeper` owns the tasks that stay with processes. It is also the boundary for errors: an exception from
+one session's task is recorded as that session's failure and affects no other session.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ STARTS_PER_MINUTE = 5
 
 
 class ProcessKeeper:
-    """`loaded` gives every session in memory; a session that waits or has a process must stay in it."""
+    """The owner of all processes. A session that waits for a process or has one must stay in `loaded`."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class ProcessKeeper:
         self._clock = clock
         self._stop_s = stop_s
         self._loaded = loaded
-        # `_starting` lasts until all of a process is over; `_granted` only until the session holds its place.
+        # A session stays in `_starting` until its process is over, in `_granted` only until it holds its place.
         self._starting: set[SessionId] = set()
         self._granted: set[SessionId] = set()
         self._asked_meanwhile: set[SessionId] = set()
@@ -70,26 +70,26 @@ class ProcessKeeper:
         self.grant()
 
     def changed(self, session: Session) -> None:
-        """Something about the session changed: perhaps there is room now."""
+        """Note that the session changed, and look whether there is room for a process now."""
         if session.snapshot.holds_slot:
             self._granted.discard(session.id)
-            self._asked_meanwhile.discard(session.id)  # it was this process that was asked for
+            self._asked_meanwhile.discard(session.id)  # the request was for this very process
         if session.snapshot.lifecycle is Lifecycle.ENDED:
             self.slots.remove(session.id)
         if len(self.slots) and (session.snapshot.is_idle or not session.snapshot.holds_slot):
             self.grant()
 
     def is_starting(self, session_id: SessionId) -> bool:
-        """Whether a process is being started for the session, or the last one is not over yet."""
+        """Whether a process of the session is starting, or the last one has not ended yet."""
         return session_id in self._starting
 
     def is_place_wanted(self, session: Session) -> bool:
-        """Whether somebody waits who would get a process if this session gave its place up."""
+        """Whether another session waits and would get a process if this one gave its place up."""
         snapshots = [each.snapshot for each in self._loaded()]
         return self.slots.would_help(session.snapshot, snapshots, self._granted)
 
     def stop_granting(self) -> None:
-        """Start nothing more, neither for who waits nor for who would go on."""
+        """Start no more processes, neither for waiting sessions nor for those that would go on."""
         self._closing = True
 
     async def close(self) -> None:
@@ -101,7 +101,7 @@ class ProcessKeeper:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def rejoin(self, session: Session, run: HostRun) -> None:
-        """Stay with a host that was found again."""
+        """Stay with a host that recovery has found again."""
         self.spawn(self._rejoin(session, run), session)
 
     def spawn(self, work: Coroutine[Any, Any, None], session: Session) -> asyncio.Task[None]:
@@ -135,7 +135,7 @@ class ProcessKeeper:
                 self.spawn(until_stored(say), sessions[waiting])
 
     def _as_seen(self, snapshot: Snapshot) -> Snapshot:
-        """A session that is being parked already holds its place and cannot be chosen again."""
+        """The holder as `next_step` sees it. A session that is being parked cannot be chosen again."""
         if snapshot.id in self._parking and snapshot.holds_slot:
             return replace(snapshot, lifecycle=Lifecycle.STOPPING)
         return snapshot
@@ -180,7 +180,7 @@ class ProcessKeeper:
             self._after_process(session)
 
     async def _wait_for_memory(self, session: Session) -> None:
-        """Wait until the machine has memory and disk for another process; say each once."""
+        """Wait until memory and disk suffice for another process; tell the session of each shortage once."""
         said: set[Topic] = set()
         while shortage := await asyncio.to_thread(self._shortage):
             topic, sentence = shortage
@@ -194,7 +194,7 @@ class ProcessKeeper:
             draft.add(e.Noticed(topic, sentence))
 
     def _shortage(self) -> tuple[Topic, str] | None:
-        """What there is too little of, with a sentence about it. Blocks briefly."""
+        """The present shortage of the machine, with a sentence about it. Blocks briefly."""
         looks = {Topic.MEMORY: self._resources.memory_shortage, Topic.DISK: self._resources.disk_shortage}
         return next(((topic, sentence) for topic, look in looks.items() if (sentence := look())), None)
 
@@ -208,7 +208,7 @@ class ProcessKeeper:
                 self._after_process(session)
 
     def _after_process(self, session: Session) -> None:
-        """A process is over: take up what it left, and give its place away."""
+        """After the end of a process, go on with the session's work and give the free place away."""
         asked = session.id in self._asked_meanwhile
         self._asked_meanwhile.discard(session.id)
         if self._closing:
@@ -257,7 +257,7 @@ class ProcessKeeper:
         await until_stored(partial(session.process.record_end, end))
 
     async def _end_process(self, session: Session) -> None:
-        """End what runs for the session, found again or not: its next prompt starts another process."""
+        """End the session's process, even one that was not found again. The next prompt starts another one."""
         if session.run is not None:
             await session.run.leaving.end_all(self._stop_s)
         elif session.snapshot.holds_slot:

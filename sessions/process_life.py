@@ -1,7 +1,6 @@
-"""From launch or re-attaching to a recorded end: one process of one session.
+"""One process of one session, from launch or re-attaching to its recorded end.
 
-Whatever goes wrong here ends in a recorded state of this session; nothing is raised but cancellation, which
-leaves the host running.
+An error here becomes a recorded state of this session. Only cancellation is raised; it leaves the host running.
 """
 
 import asyncio
@@ -40,7 +39,7 @@ _KILLED = 128
 
 
 async def launch_and_stay(session: Session) -> bool:
-    """Start a host for `session` and stay with it until its end is recorded; whether it ended as asked."""
+    """Start a host for `session` and stay until its end is recorded. Return whether it ended as requested."""
     continues = session.snapshot.current is not None
     number = await until_stored(partial(_record_start, session, continues=continues))
     if number is None:
@@ -80,7 +79,7 @@ async def _record_end(session: Session, end: ProcessEnd) -> None:
 
 
 async def _record_start(session: Session, *, continues: bool) -> int | None:
-    """Write down that a host is about to be, before it is; its number, or None if the session has ended."""
+    """Store the host before it is launched. Return its number, or None if the session has ended."""
     number = 1 + max(session.snapshot.host, await asyncio.to_thread(_highest_host, session))
     async with session.change() as draft:
         if draft.snapshot.lifecycle is Lifecycle.ENDED:
@@ -94,7 +93,7 @@ async def _record_start(session: Session, *, continues: bool) -> int | None:
 
 
 def _highest_host(session: Session) -> int:
-    """The highest host number that has a directory: a database from a backup may know of fewer."""
+    """The highest host number that has a directory. A database restored from a backup may know fewer hosts."""
     directory = session.around.run_directory / session.id
     names = (entry.name for entry in directory.iterdir()) if directory.is_dir() else ()
     return max((int(name) for name in names if name.isdigit()), default=0)
@@ -141,7 +140,10 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
 
 
 async def _refuse_if_open_elsewhere(session: Session) -> None:
-    """Two processes on one conversation silently lose what the other says: never start a second one."""
+    """Raise `ClaudeUnavailable` if another Claude has the conversation open.
+
+    Two processes on one conversation silently overwrite each other's turns.
+    """
     others = await asyncio.to_thread(
         session.around.conversations.open_elsewhere, session.snapshot.conversation_id, frozenset()
     )
@@ -154,9 +156,9 @@ async def _refuse_if_open_elsewhere(session: Session) -> None:
 
 
 async def _prepare_conversation(session: Session, work_directory: Path) -> bool:
-    """Whether there is a transcript to take up, given back from our copy if Claude has lost it.
+    """Return whether the CLI can resume the conversation. Restores a lost transcript from our copy.
 
-    The file decides, not our row: a process may have ended before it said that it had begun.
+    The file decides, not our row: a process may have ended before it reported that the conversation had begun.
     """
     snapshot, conversations = session.snapshot, session.around.conversations
     found = await asyncio.to_thread(conversations.remains, snapshot.conversation_id, work_directory)
@@ -176,9 +178,9 @@ async def _prepare_conversation(session: Session, work_directory: Path) -> bool:
 
 
 async def _cut_branch(session: Session, work_directory: Path) -> bool:
-    """Cut the branch out of its parent's transcript if the parent has since left the path that it goes on from.
+    """Cut the branch out of its parent's transcript if the parent has since left the branch's path.
 
-    The CLI's own fork finds only rows on the path that it would resume itself.
+    Then the CLI cannot fork: it finds only rows on the path that it would resume itself.
     """
     snapshot, conversations = session.snapshot, session.around.conversations
     parent, uuid = snapshot.fork_conversation, snapshot.fork_uuid
@@ -193,7 +195,7 @@ async def _cut_branch(session: Session, work_directory: Path) -> bool:
 
 
 async def _prepare_fork(session: Session, work_directory: Path) -> Fork | None:
-    """Where a branch that never ran begins; its parent's transcript is given back if Claude has lost it."""
+    """Return the fork point of a branch that never ran. Restores the parent's transcript if Claude lost it."""
     snapshot = session.snapshot
     if not snapshot.fork_conversation:
         return None
@@ -208,9 +210,9 @@ async def _prepare_fork(session: Session, work_directory: Path) -> Fork | None:
 
 
 async def _carry_cost_over(session: Session, conversation_id: str) -> None:
-    """Write down where the CLI's running total begins, before the process is there.
+    """Store the CLI's initial running total of costs before the process starts.
 
-    It counts what earlier processes of this conversation spent (a fork: of its parent) as its own.
+    The CLI includes the costs of earlier processes of this conversation (of the parent, for a fork).
     """
     saved = session.around.conversations.saved_cost_usd
     total = await asyncio.to_thread(saved, conversation_id, Path(session.snapshot.work_directory))
@@ -220,7 +222,7 @@ async def _carry_cost_over(session: Session, conversation_id: str) -> None:
 
 
 async def stay(session: Session, run: HostRun) -> bool:
-    """Read and feed the host until it has ended; record how. Whether it ended as asked."""
+    """Read and feed the host until it has ended, and record the end. Return whether it ended as requested."""
     run.trouble = ""
     try:
         ended = await _stay_until_the_end(session, run)
@@ -232,16 +234,16 @@ async def stay(session: Session, run: HostRun) -> bool:
         await _record_end(session, Outlived(error.pids))
         return False
     try:
-        # A program that was killed leaves what its tools run. The next one would run it again, beside it.
+        # A killed program leaves its tools' processes running, and the next program would start them again.
         await run.leaving.end_all(session.around.patience.stop_s)
     except Unkillable as error:
         await _record_end(session, Outlived(error.pids))
         return False
-    # Claude writes its last rows as it ends: a session that is parked has them in our copy.
+    # Claude writes its last transcript rows as it ends: only now is our copy complete.
     await keep_transcript(session)
     trouble, as_asked = run.trouble or _trouble_of(run, ended), run.leaving.departure is not None
     await _record_end(session, Exited(run.number, ended.code, trouble, run.leaving.left))
-    if not trouble:  # else its stderr stays for an admin to read, until the next end or the daily round
+    if not trouble:  # otherwise stderr stays for an admin to read, until the next end or the daily round
         await remove_ended_hosts(session)
     return as_asked
 
@@ -313,7 +315,7 @@ _HELPS = {
 
 
 def _why_it_ended(ended: HostExit) -> str:
-    """The rest of the sentence: the cause and what helps, if the CLI told one before it ended."""
+    """The rest of the sentence: the cause and a remedy, if the CLI reported one before it ended."""
     if ended.code is None or not 0 < ended.code < _KILLED:
         return "."
     refusal = start_refusal(ended.stderr_tail)

@@ -1,4 +1,4 @@
-"""A session's tie to its process: which one it has, how it leaves it, and the record of its end."""
+"""The link between a session and its process: join a process, leave it, and record its end."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -18,15 +18,15 @@ from sessions.snapshot import Snapshot
 
 
 class TiedSession(SessionPort, Protocol):
-    """The session whose process it is."""
+    """The session that the process belongs to."""
 
     async def until(self, is_so: Callable[[Snapshot], bool]) -> Snapshot:
-        """Wait until the state is as wished, and return it."""
+        """Wait until the state satisfies the condition, and return it."""
         ...
 
 
 class ProcessLink:
-    """The one owner of `run`: None while the session has no process, or its process was not found again yet."""
+    """The one owner of `run`, which is None without a process or before recovery has found the process."""
 
     def __init__(self, session: TiedSession) -> None:
         self._session = session
@@ -34,7 +34,7 @@ class ProcessLink:
 
     @property
     def run(self) -> HostRun | None:
-        """The process of now."""
+        """The current process, if any."""
         return self._run
 
     def join(self, run: HostRun) -> None:
@@ -42,15 +42,15 @@ class ProcessLink:
         self._run = run
 
     def let_go(self) -> None:
-        """Nobody stays with the process any more. Whoever waits for its end would wait for ever."""
+        """Release everybody who waits for the end of the process: this bridge will not see that end."""
         if self._run is not None:
             self._run.leaving.is_over()
 
     async def record_end(self, end: ProcessEnd) -> None:
-        """Record that the process is over, or that there is none where one was expected."""
+        """Record the end of the process, or the absence of an expected one."""
         run = self._run
         if isinstance(end, Exited) and (run is None or run.number != end.number):
-            return  # it was recorded already, and another one may have begun since
+            return  # already recorded; another process may have begun since
         async with self._session.change() as draft:
             wished = run.leaving.departure if run is not None else stored_departure(draft.snapshot)
             continues = self._session.around.continue_cut_turns
@@ -66,9 +66,9 @@ class ProcessLink:
             return
         async with self._session.change() as draft:
             if self.run is not None:
-                pass  # it was launched or found while we waited for our turn
+                pass  # a process was launched or found while this change waited
             elif must_be_stored(draft.snapshot, departure):
-                # Its process is being launched or found again: who does that ends it as soon as it is there.
+                # The process is being launched or found again. That code sees the stored departure and ends it.
                 record_departure(draft, departure)
             elif leaves_without_process(draft.snapshot, departure):
                 draft.add_all(events_at_end(draft.snapshot, NoProcess(), departure, takes_up_cut_turns=False))
@@ -81,7 +81,7 @@ class ProcessLink:
             await self.leave(departure)
 
     async def end_at_once(self, departure: Departure, grace_s: float) -> None:
-        """The same with signals only. Raises as `Leaving.leave`."""
+        """End the process with signals, without asking it first. Raises as `Leaving.leave`."""
         if self._run is not None:
             await self._run.leaving.end_at_once(departure, grace_s)
         await self.leave(departure)

@@ -1,4 +1,4 @@
-"""What Claude has promised to do later, in words for people, once its process is over."""
+"""Tell people what happens to Claude's schedules after the end of its process."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _MOST_CHARACTERS = 80
 
 
 def notices_about_promises(promised: Sequence[Schedule]) -> list[Noticed]:
-    """What becomes of `promised` without the process that they were made in."""
+    """Return notices that say which schedules are lost with the process, and which wait for the next one."""
     lost = [each for each in promised if not each.durable]
     kept = [each for each in promised if each.durable]
     notices = []

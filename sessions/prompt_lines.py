@@ -15,7 +15,7 @@ IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
 async def prompt_line(session: SessionPort, turn_id: TurnId) -> bytes:
-    """The line for the prompt of `turn_id`. A picture that is gone is left out (its name is in the prompt)."""
+    """Return the line for the prompt of `turn_id`. A missing picture is left out; the prompt has its name."""
     turn = await rows.load_turn(session.around.db, turn_id)
     root = Path(session.snapshot.work_directory)
     images = await asyncio.to_thread(_read_images, root, turn.attachments)

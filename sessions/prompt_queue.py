@@ -1,4 +1,4 @@
-"""The prompts of a session that wait: how they come in, change places, and go.
+"""The waiting prompts of a session: add, edit, join, reorder and withdraw them.
 
 A prompt is a turn from the moment it is queued. `prompt_sender.py` hands the first to the idle CLI.
 """
@@ -26,7 +26,7 @@ OWN_WAY = frozenset({"clear", "model", "exit", "resume", "login", "logout", "per
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a prompt ended up: its turn, and how many prompts of this session come before it."""
+    """The place of a prompt: its turn, and how many prompts of this session come before it."""
 
     turn_id: TurnId
     place: int
@@ -34,7 +34,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who hands in a prompt, and the face's key for it: unique for each prompt that is meant."""
+    """The author of a prompt, and the face's key for it. Two prompts with one key count as one."""
 
     author_id: str
     origin: str
@@ -42,7 +42,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is to be queued. `replaces` is the turn whose answer is asked for again, after `rewind_to`."""
+    """A prompt to queue. `replaces` is the turn whose answer is asked for again, after `rewind_to`."""
 
     kind: TurnKind
     content: str
@@ -56,16 +56,16 @@ class QueueOwner(SessionPort, Protocol):
     """The session that the prompts wait for."""
 
     def refuse_if_ended(self, what: str) -> None:
-        """Raise `IllegalMove`, for `what` is not done to a session that has ended or is about to."""
+        """Raise `IllegalMove` if the session has ended or is about to. `what` names the refused action."""
         ...
 
     def want_process(self) -> None:
-        """Ask for a process if prompts wait and there is none."""
+        """Ask for a process if prompts wait and the session has no process."""
         ...
 
 
 class PromptQueue:
-    """The waiting prompts of one session. Whatever changes them goes through `Session.change`."""
+    """The waiting prompts of one session. Every change goes through `Session.change`."""
 
     def __init__(self, session: QueueOwner) -> None:
         self._session = session
@@ -74,7 +74,7 @@ class PromptQueue:
     # --- coming in --------------------------------------------------------------------------------------
 
     async def add(self, prompt: Prompt, sender: Sender) -> Placed:
-        """Queue `prompt`; the same origin again makes no second turn. Raises `IllegalMove` if all is over."""
+        """Queue `prompt`; a repeated origin makes no second turn. Raises `IllegalMove` if the session has ended."""
         session = self._session
         if session.snapshot.handed_over:
             await read_what_was_said_elsewhere(session)
@@ -113,7 +113,7 @@ class PromptQueue:
         return await self.add(again, sender)
 
     async def take_up_cut(self, sender: Sender) -> Placed | None:
-        """Put the last turn back if it was cut; None if it was not. The same origin again is the same wish."""
+        """Queue the last turn again if it was cut, else return None. A repeated origin has no further effect."""
         async with self._session.change() as draft:
             self._session.refuse_if_ended("Going on")
             turn_id = await find_requeued_turn(self._db, self._session.id, sender.origin)
@@ -142,12 +142,12 @@ class PromptQueue:
         ahead = 1 if snapshot.current is not None else 0
         return Placed(turn_id, waiting.index(turn_id) + ahead)
 
-    # --- while they wait --------------------------------------------------------------------------------
+    # --- while prompts wait --------------------------------------------------------------------------------
 
     async def edit(self, turn_id: TurnId, content: str) -> None:
-        """Give a waiting prompt another text. Raises `PromptRefused`, `IllegalMove` once it is sent.
+        """Replace the text of a waiting prompt. Raises `PromptRefused`; `IllegalMove` once the prompt is sent.
 
-        One of Claude's commands is refused: its name and arguments were checked when it was queued.
+        Claude's own commands are refused: their name and arguments were checked when they were queued.
         """
         check_prompt(content, ())
         async with self._session.change() as draft:
@@ -163,10 +163,10 @@ class PromptQueue:
             draft.add(e.TurnWithdrawn(turn_id, by))
 
     async def join(self, turn_ids: Sequence[TurnId], sender: Sender) -> Placed:
-        """Make one prompt of waiting ones, of the author who wrote them; `sender` is who wants that.
+        """Join waiting prompts of one author into one prompt of that author. `sender` is the person who asks.
 
-        It is the next one if one of them was, else the last. The same origin again is the same prompt.
-        Raises `IllegalMove` once one of them is sent, `PromptRefused`.
+        The joined prompt comes next if one of them did, else last. A repeated origin makes no second prompt.
+        Raises `IllegalMove` once one of them is sent; `PromptRefused` if they cannot be joined.
         """
         async with self._session.change() as draft:
             if (known := await find_turn_by_origin(self._db, sender.origin)) is not None:
@@ -178,7 +178,7 @@ class PromptQueue:
             joined = _joined(turns, front=bool(queue) and queue[0].turn_id in turn_ids)
             for turn in turns:
                 draft.add(e.TurnWithdrawn(turn.id, sender.author_id))
-            # A turn of its own: an edit of one of the messages changes what was withdrawn, and so nothing.
+            # A new turn: a later edit of one of the messages then meets a withdrawn turn and changes nothing.
             turn_id = TurnId(str(uuid.uuid5(PROMPT_NAMESPACE, f"turn {sender.origin}")))
             author = replace(sender, author_id=turns[0].author_id)
             draft.add(_queued(draft, turn_id, joined, author))
@@ -186,7 +186,7 @@ class PromptQueue:
         return self._place_of(turn_id)
 
     async def move_to_front(self, turn_id: TurnId) -> None:
-        """Let a waiting prompt be the next. Raises `IllegalMove` once it is sent."""
+        """Move a waiting prompt to the front of the queue. Raises `IllegalMove` once it is sent."""
         async with self._session.change() as draft:
             self._refuse_if_sent(turn_id, "Moving a prompt")
             draft.add(e.TurnMovedToFront(turn_id))
@@ -197,7 +197,7 @@ class PromptQueue:
 
 
 def _joined(turns: Sequence[StoredTurn], *, front: bool) -> Prompt:
-    """One prompt that says what `turns` say. Raises `PromptRefused`."""
+    """The texts and attachments of `turns` as one prompt. Raises `PromptRefused`."""
     if len(turns) < 2:
         raise PromptRefused("There is nothing to join: at least two prompts have to wait.")
     if len({turn.author_id for turn in turns}) > 1:
@@ -211,7 +211,7 @@ def _joined(turns: Sequence[StoredTurn], *, front: bool) -> Prompt:
 
 
 def check_prompt(content: str, attachments: Sequence[Attachment]) -> None:
-    """Raise `PromptRefused` for a prompt that says nothing or is longer than `MAX_PROMPT_CHARS`."""
+    """Raise `PromptRefused` if the prompt is empty or longer than `MAX_PROMPT_CHARS`."""
     if not content.strip() and not attachments:
         raise PromptRefused("The prompt is empty.")
     if len(content) > MAX_PROMPT_CHARS:

@@ -1,4 +1,4 @@
-"""Feeding one live CLI: the steps between two turns when it is idle; in a silence freezing, then parking it."""
+"""Feed one live CLI: take the steps between turns while it is idle; in a long silence freeze, then park it."""
 
 import asyncio
 import logging
@@ -22,11 +22,11 @@ _STORAGE_RETRY_S = 1.0
 
 
 class SilentHost(FedHost, QuietHost, Protocol):
-    """What feeding and freezing see of the host."""
+    """The host, as far as feeding and freezing need it."""
 
 
 class PromptSender:
-    """Looks at the session's state whenever it changes and takes the steps that it calls for."""
+    """Takes the steps that the session's state calls for, each time that the state changes."""
 
     def __init__(self, host: SilentHost) -> None:
         self._host = host
@@ -37,22 +37,22 @@ class PromptSender:
         self._awake = asyncio.Event()
 
     def wake(self) -> None:
-        """Look again whether something is to be sent; while Claude works, nothing is."""
+        """Look again for something to send. Does nothing while Claude works."""
         snapshot = self._session.snapshot
         if snapshot.is_idle or snapshot.blocker is Blocker.USAGE_LIMIT:
             self._awake.set()
 
     def try_now(self) -> None:
-        """Send the next prompt whatever is known of usage limits."""
+        """Send the next prompt even if a usage limit is known to be reached."""
         self._feeding.tries_anyway = True
         self._awake.set()
 
     def tool_ran(self) -> None:
-        """Claude uses a tool: it may leave something running."""
+        """Note that Claude has used a tool, which may leave processes running."""
         self._feeding.tools_ran = True
 
     def turn_ended(self) -> None:
-        """A turn is over: what follows one is due."""
+        """Note the end of a turn: the steps that follow a turn are due."""
         self._feeding.turn_ended()
 
     async def run(self) -> None:
@@ -76,13 +76,13 @@ class PromptSender:
             self._awake.clear()
 
     async def _park(self) -> None:
-        # What a tool started may have come up only after the turn.
+        # A process that a tool started may have come up only after the turn.
         await self._host.note_left_running()
         departure = Departure(Lifecycle.PARKED, "nothing happened for a while")
         await self._host.leaving.leave(departure, if_still=may_be_parked)
 
     def _pause(self) -> float | None:
-        """Seconds until something is due without an event: disk, the end of a limit, freezing, parking."""
+        """Seconds until the next step that no event triggers: disk check, end of a limit, freezing, parking."""
         snapshot = self._session.snapshot
         if self._feeding.said_shortage:
             return SHORTAGE_RETRY_S

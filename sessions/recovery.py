@@ -1,7 +1,7 @@
-"""Finding again what was there: every session that had a process or waited for one when the last owner went.
+"""Recover every session that had a process, or waited for one, when the last owner of the core stopped.
 
-The same functions that live running uses do the work: a host that is found is read from the stored offset, one
-that is gone is recorded as ended. A session that cannot be restored is failed, and stops no other.
+The functions of normal running do the work: a host that still exists is read from the stored offset, a missing
+one is recorded as ended. A session that cannot be restored becomes failed and does not stop the others.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ _END_S = 2.0
 
 
 async def recover(db: Database, backend: Backend, keeper: ProcessKeeper, sessions: Sequence[Session]) -> None:
-    """Re-attach to every host that is known, adopt launches that were cut, and wake what waits.
+    """Re-attach to every known host, adopt interrupted launches, and ask for processes for waiting sessions.
 
-    Returns when all are attached, or after `_ATTACH_S`: who parks or answers a session before that would not
-    find its process.
+    Returns when all are attached, or after `_ATTACH_S`. Earlier, a request to park a session or answer its ask
+    would not find the process.
     """
-    lost = [each for each in sessions if each.run is None]  # the others were adopted a moment ago
+    lost = [each for each in sessions if each.run is None]  # the others were adopted just before
     held = [each for each in lost if each.snapshot.holds_slot]
     waiting = [each for each in lost if not each.snapshot.holds_slot]
     places = [(each.id, each.snapshot.host) for each in held]
@@ -42,9 +42,9 @@ async def recover(db: Database, backend: Backend, keeper: ProcessKeeper, session
     for session, place in zip(held, places, strict=True):
         stored = hosts.get(place)
         if stored is not None and stored.ref is None:
-            # Launched, and the owner died before it was stored where. It may have ended since, its log unread.
+            # The owner died between launch and storing the address. The host may have ended since, its log unread.
             stored = _with_ref(stored, await backend.find(session.id, stored.number))
-        # A disk that is full just now is no reason to give the session up.
+        # Wait while the disk is full: that is no reason to fail the session.
         restore = until_stored(partial(_restore, backend, keeper, session, stored, inputs.get(place, ())))
         restoring.append(keeper.spawn(restore, session))
     for session in waiting:
@@ -89,12 +89,12 @@ async def _restore(
 
 
 async def _record_lost_host(keeper: ProcessKeeper, session: Session, what: str) -> None:
-    """The host left nothing: the conversation goes on from Claude's own transcript."""
+    """Record a host that left no trace. The conversation goes on from Claude's own transcript."""
     await session.process.record_end(Lost(what))
     snapshot = session.snapshot
     if snapshot.lifecycle is Lifecycle.PARKED and (snapshot.queue or snapshot.current):
         keeper.wants_process(session)
-    # Thousands of starts that are cut in launching would leave as many directories for each to look at.
+    # Without this, each interrupted launch would leave a directory that every later start has to look at.
     await remove_ended_hosts(session)
 
 

@@ -74,7 +74,7 @@ class PromptQueue:
     # --- coming in --------------------------------------------------------------------------------------
 
     async def add(self, prompt: Prompt, sender: Sender) -> Placed:
-        """Queue `prompt`; a repeated origin makes no second turn. Raises `IllegalMove` if the session has ended."""
+        """Queue `prompt`; a repeated origin makes no second turn. Raises `IllegalMove` after the end."""
         session = self._session
         if session.snapshot.handed_over:
             await read_what_was_said_elsewhere(session)
@@ -113,7 +113,7 @@ class PromptQueue:
         return await self.add(again, sender)
 
     async def take_up_cut(self, sender: Sender) -> Placed | None:
-        """Queue the last turn again if it was cut, else return None. A repeated origin has no further effect."""
+        """Queue the last turn again if it was cut, else return None. A repeated origin changes nothing."""
         async with self._session.change() as draft:
             self._session.refuse_if_ended("Going on")
             turn_id = await find_requeued_turn(self._db, self._session.id, sender.origin)

@@ -42,7 +42,7 @@ async def recover(db: Database, backend: Backend, keeper: ProcessKeeper, session
     for session, place in zip(held, places, strict=True):
         stored = hosts.get(place)
         if stored is not None and stored.ref is None:
-            # The owner died between launch and storing the address. The host may have ended since, its log unread.
+            # The owner died before it stored the address. Perhaps the host has ended, its log unread.
             stored = _with_ref(stored, await backend.find(session.id, stored.number))
         # Wait while the disk is full: that is no reason to fail the session.
         restore = until_stored(partial(_restore, backend, keeper, session, stored, inputs.get(place, ())))

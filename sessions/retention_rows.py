@@ -1,4 +1,4 @@
-"""The SQL of retention: what is stored of whom, how much it is, and what nobody else needs."""
+"""The SQL of retention: unused and ended sessions, their sizes, and data that only they need."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _SIZE = (
 
 @dataclass(frozen=True, slots=True)
 class StoredOne:
-    """A session as the rules see it. `last_ms` is when it ended, or when something last happened to it."""
+    """A session as the rules see it. `last_ms` is the time of its end or of its last activity."""
 
     id: SessionId
     title: str
@@ -42,7 +42,7 @@ def _stored_one(row: Row) -> StoredOne:
 
 
 async def load_unused(db: Database, before_ms: int) -> list[StoredOne]:
-    """Sessions without a process or pin that nothing happened to since `before_ms`, oldest first."""
+    """Return sessions without process, pin, or activity since `before_ms`, oldest first."""
     found = await db.read(
         f"SELECT {_COLUMNS} FROM sessions WHERE status IN ('parked', 'failed') AND NOT pinned"  # noqa: S608 (the parts are ours)
         " AND last_activity_ms <= ? ORDER BY last_activity_ms, id",
@@ -52,7 +52,7 @@ async def load_unused(db: Database, before_ms: int) -> list[StoredOne]:
 
 
 async def load_ended(db: Database) -> list[StoredOne]:
-    """Every ended session, the one that ended last first."""
+    """Return every ended session, latest end first."""
     found = await db.read(
         f"SELECT {_COLUMNS} FROM sessions WHERE status = 'ended'"  # noqa: S608 (the parts are ours)
         " ORDER BY last_activity_ms DESC, id DESC"
@@ -61,13 +61,13 @@ async def load_ended(db: Database) -> list[StoredOne]:
 
 
 async def load_size(db: Database, session_id: SessionId) -> int:
-    """Characters that the session's rows hold, which is about their bytes."""
+    """Return the number of characters in the session's rows: about their size in bytes."""
     row = await db.read_one(f"SELECT {_SIZE} FROM sessions WHERE id = ?", (session_id,))  # noqa: S608 (ours)
     return int(str(row[0])) if row is not None else 0
 
 
 async def conversations_of(db: Database, session_id: SessionId) -> set[str]:
-    """The conversations of the session that no other session is on."""
+    """Return the session's conversations that no other session uses."""
     found = await db.read(
         "SELECT conversation_id FROM turns WHERE session_id = ?"
         " UNION SELECT conversation_id FROM sessions WHERE id = ?"
@@ -84,7 +84,7 @@ async def conversations_of(db: Database, session_id: SessionId) -> set[str]:
 
 
 async def conversations_to_branch_from(db: Database) -> set[str]:
-    """The conversations that a branch which never ran will begin from. Reads every session's row."""
+    """Return the conversations that branches which never ran will begin from. Reads every session's row."""
     found = await db.read(
         "SELECT DISTINCT data ->> 'fork_conversation' FROM sessions"
         " WHERE data ->> 'fork_conversation' <> '' AND NOT coalesce(data ->> 'conversation_begun', 0)"
@@ -93,12 +93,12 @@ async def conversations_to_branch_from(db: Database) -> set[str]:
 
 
 def delete_session(session_id: SessionId) -> Statement:
-    """The session and everything that belongs to it; what it was audited for stays."""
+    """Delete the session and everything that belongs to it. Its audit rows stay."""
     return Statement("DELETE FROM sessions WHERE id = ?", (session_id,))
 
 
 async def load_hosts_without_address(db: Database, session_id: SessionId) -> set[int]:
-    """Numbers of the session's ended hosts that left nothing, or were never started."""
+    """Return the numbers of the session's ended hosts that left no files, or were never started."""
     found = await db.read(
         "SELECT number FROM hosts WHERE session_id = ? AND status = 'ended' AND address = ''", (session_id,)
     )
@@ -106,7 +106,7 @@ async def load_hosts_without_address(db: Database, session_id: SessionId) -> set
 
 
 async def load_ended_hosts(db: Database, session_id: SessionId) -> list[EndedHost]:
-    """Hosts of the session that have ended and were not removed yet."""
+    """Return the session's ended hosts that are not removed yet."""
     found = await db.read(
         "SELECT number, backend, address FROM hosts"
         " WHERE session_id = ? AND status = 'ended' AND address <> '' ORDER BY number",
@@ -116,13 +116,13 @@ async def load_ended_hosts(db: Database, session_id: SessionId) -> list[EndedHos
 
 
 async def sessions_with_ended_hosts(db: Database) -> list[SessionId]:
-    """Sessions that have hosts to remove. Reads every host's row."""
+    """Return the sessions that have hosts to remove. Reads every host's row."""
     found = await db.read("SELECT DISTINCT session_id FROM hosts WHERE status = 'ended' AND address <> ''")
     return [SessionId(str(row[0])) for row in found]
 
 
 def end_forgotten_hosts(at_ms: int) -> Statement:
-    """Record the end of hosts that are over: a later one has begun, or the session has no process."""
+    """Record the end of hosts whose end was missed: a later one has begun, or the session has no process."""
     return Statement(
         "UPDATE hosts SET status = 'ended', ended_ms = ?, reason = 'Its end was not recorded.'"
         " WHERE status <> 'ended' AND EXISTS (SELECT 1 FROM sessions WHERE id = session_id AND"
@@ -132,7 +132,7 @@ def end_forgotten_hosts(at_ms: int) -> Statement:
 
 
 async def sessions_that_exist(db: Database, among: AbstractSet[SessionId]) -> set[SessionId]:
-    """Those of the sessions that have a row."""
+    """Return the sessions of `among` that have a row."""
     found = await db.read(
         "SELECT sessions.id FROM json_each(?) JOIN sessions ON sessions.id = value",
         (json.dumps(sorted(among)),),
@@ -141,7 +141,7 @@ async def sessions_that_exist(db: Database, among: AbstractSet[SessionId]) -> se
 
 
 def host_removed(session_id: SessionId, number: int) -> Sequence[Statement]:
-    """The host left nothing any more: it has no address, and its inputs are needed by nobody."""
+    """Record that the host's files are removed: clear its address, and delete its inputs."""
     place = (session_id, number)
     return (
         Statement("UPDATE hosts SET address = '' WHERE session_id = ? AND number = ?", place),

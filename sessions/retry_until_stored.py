@@ -1,4 +1,4 @@
-"""Steps that are carried out whatever comes: a caller who gives up, a database that takes nothing now."""
+"""Carry out a step even if its caller is cancelled or the database accepts nothing for a while."""
 
 import asyncio
 import logging
@@ -15,10 +15,10 @@ _PAUSE_S = 1.0
 
 
 async def until_stored(step: Callable[[], Awaitable[T]]) -> T:
-    """Run `step` again and again until the database accepts it; nothing of a refused step is left.
+    """Run `step` until the database accepts it. A refused step leaves nothing behind.
 
-    For what must not be given up: lines of a log that are not applied yet, the end of a host. Waits as long as
-    it takes; cancel it to stop. Raises `ConstraintViolated` and `StatementRefused`: time does not cure these.
+    For steps that must not be given up, such as applying lines of a log or recording the end of a host. Waits
+    without limit; cancel it to stop. Raises `ConstraintViolated` and `StatementRefused`: waiting cures neither.
     """
     while True:
         try:
@@ -31,11 +31,11 @@ async def until_stored(step: Callable[[], Awaitable[T]]) -> T:
 
 
 async def to_the_end(work: Awaitable[T]) -> T:
-    """Await `work` without letting a cancellation cut it, however often; it is raised when all is done."""
+    """Await `work` to its end even if cancelled meanwhile; raise the cancellation afterwards."""
     task = asyncio.ensure_future(work)
     cancelled = await outlast(task)
     if cancelled is None:
         return task.result()
     if not task.cancelled():
-        task.exception()  # seen: who is cancelled has nobody to tell
+        task.exception()  # marks it as retrieved: the caller is cancelled and will not look
     raise cancelled

@@ -1,8 +1,8 @@
 """Keeps permission rules as rows, and tells a session's process which ones hold.
 
-A process learns its rules when it starts, and a running one at once. A rule that is given is stored in the
-change that answers the ask. A rule that is taken back is first told to the processes and then deleted: after a
-crash in between it still stands in the list.
+A process gets its rules when it starts, and changes of them at once. A new rule is stored in the change that
+answers the ask. To take a rule back, the processes are told first and then the row is deleted: after a crash in
+between, the rule still shows in the list and can be taken back again.
 """
 
 import uuid
@@ -27,15 +27,16 @@ class RunningSession(SessionPort, Protocol):
 
 
 async def rules_of(session: SessionPort) -> list[StoredRule]:
-    """The rules that hold in `session`."""
+    """Return the rules that hold in `session`."""
     snapshot = session.snapshot
     return await rows.load_rules(session.around.db, snapshot.id, snapshot.work_directory, snapshot.user_id)
 
 
 async def give_rules(session: SessionPort, draft: Draft, given: GivenRules | None, by: str) -> None:
-    """Put rules that `by` gives with an answer on the draft, and the line that tells the process of them.
+    """Put the rules that `by` gave with an answer on the draft, and the line that tells the process.
 
-    A rule for the project that somebody else than the owner gives holds in this session as well.
+    A project rule holds only in its giver's sessions. If the giver does not own this session, it is stored for
+    this session as well.
     """
     if given is None:
         return
@@ -51,7 +52,7 @@ async def give_rules(session: SessionPort, draft: Draft, given: GivenRules | Non
 
 
 async def take_rules_along(parent: SessionPort, draft: Draft) -> None:
-    """A branch keeps what its parent's Claude need not ask for, and says so."""
+    """Copy the parent's session rules to its branch, with a notice in the branch."""
     count = sum(each.session_id == parent.id for each in await rules_of(parent))
     if count:
         draft.extra.append(rows.copy_session_rules(parent.id, draft.snapshot.id))
@@ -61,7 +62,7 @@ async def take_rules_along(parent: SessionPort, draft: Draft) -> None:
 
 
 async def tell_rules(session: RunningSession, *, without: int | None = None) -> None:
-    """Tell the session's process which rules hold (all but the rule with the id `without`), if it has one."""
+    """Tell the session's process, if any, all rules that hold, except the one with the id `without`."""
     async with session.change() as draft:
         if session.run is not None:
             known = await rules_of(session)
@@ -69,7 +70,7 @@ async def tell_rules(session: RunningSession, *, without: int | None = None) -> 
 
 
 async def tell_new_process(session: SessionPort) -> None:
-    """Tell a process that was started or found again, before it reads the next prompt."""
+    """Tell the rules to a new or recovered process before it reads the next prompt."""
     known = await rules_of(session)
     if known:
         async with session.change() as draft:

@@ -1,8 +1,8 @@
-"""What a face can ask of the core: one value per wish, each with the type of its reply.
+"""The commands that a face can give the core: one class per command, each with the type of its reply.
 
 The same values travel inside the process and, as JSON, over the control socket. `service/` carries
-them out, in files of the same names. Each command names the action that `access.authorize` is asked for.
-`origin` is the face's own key of what a person did: the same one twice is done once.
+them out, in files of the same names. Each command names the action that `access.authorize` checks.
+`origin` is the face's own key for one act of a person: a command repeated with the same key is done once.
 """
 
 from api.administering import (

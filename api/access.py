@@ -1,7 +1,7 @@
-"""Who may do what: one function for every way in, ids only, closed by default.
+"""Access rules: one function decides for every way in, by ids only, closed by default.
 
-A face says who the actor is and which role the settings give; owners share single sessions with a user or a
-role. Names never count, and what a message claims of its sender never comes here.
+A face says who the actor is and which role the settings give. Owners share single sessions with a user or a
+role. Names never count, and neither do claims that a message makes about its sender.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,7 +14,7 @@ from sessions.model import ShareLevel
 
 
 class Role(StrEnum):
-    """What the settings make of an actor. `nobody` is allowed nothing."""
+    """The role that the settings give an actor. `nobody` is allowed nothing."""
 
     ADMIN = "admin"
     USER = "user"
@@ -23,7 +23,7 @@ class Role(StrEnum):
 
 
 class Action(StrEnum):
-    """What an actor wants. The words appear in refusals and in the audit."""
+    """A kind of act that can be allowed or refused. The words appear in refusals and in the audit."""
 
     CREATE = "create_sessions"
     LIST = "list_sessions"
@@ -36,7 +36,7 @@ class Action(StrEnum):
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Somebody at a face. `user_id` and `group_ids` are opaque ids such as `discord:123`."""
+    """A person at a face. `user_id` and `group_ids` are opaque ids such as `discord:123`."""
 
     user_id: str
     face: str
@@ -45,14 +45,14 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 ActorSource = Callable[[], Awaitable[Actor]]
-"""Says who somebody is now, role and groups included: asked again as long as they follow something.
+"""Return the actor as of now, role and groups included. Called repeatedly while the actor follows a stream.
 
-Raises what keeps it from knowing; whoever asks must then take it for a no.
+May raise any error if it cannot tell; the caller must then refuse.
 """
 
 
 def unchanging(actor: Actor) -> ActorSource:
-    """A source for somebody whose role cannot change meanwhile, such as the owner of the machine."""
+    """Return a source for an actor whose role cannot change, such as the owner of the machine."""
 
     async def answer() -> Actor:
         return actor
@@ -61,7 +61,7 @@ def unchanging(actor: Actor) -> ActorSource:
 
 
 class SessionFacts(msgspec.Struct, frozen=True):
-    """What `authorize` has to know of a session: whose it is, and with whom it is shared."""
+    """The facts of a session that `authorize` needs: its owner and its shares."""
 
     owner_id: str
     shares: Mapping[str, ShareLevel] = {}
@@ -75,9 +75,9 @@ _INCLUDED = {
 
 
 def may(actor: Actor, action: Action, session: SessionFacts | None = None) -> bool:
-    """Whether `actor` may do `action`, to `session` where the action is about one."""
+    """Whether `actor` may do `action`; `session` is the session that the action is about, if any."""
     if action is Action.NOTE_REFUSAL:
-        return True  # the actor is who was turned away: the face writes it down for them
+        return True  # whatever the role: the face records a refusal in the name of the refused actor
     match actor.role:
         case Role.ADMIN:
             return True

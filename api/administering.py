@@ -1,4 +1,4 @@
-"""Commands of an admin: the core at a glance, who did what, what retention removes, the emergency stop."""
+"""Commands of an admin: statistics, the audit, retention, the emergency stop."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from sessions.model import SessionId
 
 
 class ClearedSession(msgspec.Struct, frozen=True):
-    """What became of one session; `trouble` is a sentence, or empty when it was cleared."""
+    """The result of clearing one session; `trouble` is a sentence, or empty when it was cleared."""
 
     session_id: SessionId
     had_process: bool
@@ -16,7 +16,7 @@ class ClearedSession(msgspec.Struct, frozen=True):
 
 
 class ClearReport(msgspec.Struct, frozen=True):
-    """What became of each session that was cleared; `trouble` is empty when all went well."""
+    """The result of `ClearAll`, session by session; `trouble` is empty when all went well."""
 
     sessions: tuple[ClearedSession, ...]
 
@@ -24,7 +24,7 @@ class ClearReport(msgspec.Struct, frozen=True):
 class Totals(msgspec.Struct, frozen=True):
     """Sums over turns; times in milliseconds, means over the turns that have them.
 
-    `list_price_usd` is the part of `cost_usd` that no API key paid: it is no bill.
+    `list_price_usd` is the part of `cost_usd` that a login covered instead of an API key: it is not billed.
     """
 
     turns: int = 0
@@ -50,7 +50,7 @@ class UsageRow(msgspec.Struct, frozen=True):
 
 
 class Statistics(msgspec.Struct, frozen=True):
-    """The core at a glance. `memory_bytes` is what all host trees use together."""
+    """Counts and sums over the whole core. `memory_bytes` is the memory of all host trees together."""
 
     by_lifecycle: dict[str, int]
     live_processes: int
@@ -63,7 +63,7 @@ class Statistics(msgspec.Struct, frozen=True):
 
 
 class AuditEntry(msgspec.Struct, frozen=True):
-    """What somebody did, or was refused; `action` is the tag of the command."""
+    """One act that was done or refused, and by whom; `action` is the tag of the command."""
 
     id: int
     at_ms: int
@@ -82,7 +82,7 @@ class AuditPage(msgspec.Struct, frozen=True):
 
 
 class RetentionStep(msgspec.Struct, frozen=True):
-    """A session that a rule archives (`verb` archive: it ends, and can be brought back) or deletes."""
+    """A session that a retention rule archives (`verb` archive: it ends and can be restored) or deletes."""
 
     verb: str
     session_id: SessionId
@@ -94,7 +94,10 @@ class RetentionStep(msgspec.Struct, frozen=True):
 
 
 class RetentionReport(msgspec.Struct, frozen=True):
-    """What the rules remove, or (`applied`) have removed. `steps` lists at most 500; the counts are whole."""
+    """Sessions that the rules would remove or, if `applied`, have removed.
+
+    `steps` lists at most 500 of them; the counts cover all.
+    """
 
     steps: tuple[RetentionStep, ...]
     archived: int
@@ -110,7 +113,7 @@ class ClearAll(Command[ClearReport], frozen=True, tag="clear_all"):
 
 
 class ReadStatistics(Command[Statistics], frozen=True, tag="read_statistics", kw_only=True):
-    """Counts and sums, over all or since a time; `group_by` is day, user, session or empty."""
+    """Return counts and sums, over all time or since a time; `group_by` is day, user, session or empty."""
 
     action = Action.ADMINISTER
     reply = Statistics
@@ -120,7 +123,7 @@ class ReadStatistics(Command[Statistics], frozen=True, tag="read_statistics", kw
 
 
 class ReadAudit(Command[AuditPage], frozen=True, tag="read_audit", kw_only=True):
-    """Who did what, newest first, with ids below `before`."""
+    """Return audit entries with ids below `before`, newest first."""
 
     action = Action.ADMINISTER
     reply = AuditPage
@@ -131,7 +134,7 @@ class ReadAudit(Command[AuditPage], frozen=True, tag="read_audit", kw_only=True)
 
 
 class PlanRetention(Command[RetentionReport], frozen=True, tag="plan_retention"):
-    """What the retention rules would remove now; changes nothing."""
+    """Report the sessions that the retention rules would remove now; change nothing."""
 
     action = Action.ADMINISTER
     reply = RetentionReport
@@ -139,7 +142,7 @@ class PlanRetention(Command[RetentionReport], frozen=True, tag="plan_retention")
 
 
 class ApplyRetention(Command[RetentionReport], frozen=True, tag="apply_retention"):
-    """Archive and delete what is due. What is deleted cannot be brought back."""
+    """Archive and delete the sessions that are due. A deleted session cannot be restored."""
 
     action = Action.ADMINISTER
     reply = RetentionReport

@@ -1,4 +1,4 @@
-"""What every command has: the action that is asked for, and the type of its reply."""
+"""The base of all commands: the action to authorize, and the type of the reply."""
 
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -10,11 +10,11 @@ R = TypeVar("R")
 
 
 class Command(msgspec.Struct, Generic[R], frozen=True):
-    """Base of all wishes.
+    """Base of all commands.
 
-    `action` is what `authorize` is asked for; `reply` is the type that comes back. `audited` says whether the
-    audit gets a row when it is allowed: False for reading, which changes nothing and of which there is much. A
-    refusal is always written down.
+    `authorize` checks `action`; `reply` is the type that comes back. `audited` says whether the audit gets a
+    row when the command is allowed. It is False for reading, which is frequent and changes nothing. Every
+    refusal is recorded.
     """
 
     action: ClassVar[Action]
@@ -23,10 +23,10 @@ class Command(msgspec.Struct, Generic[R], frozen=True):
 
 
 class SessionCommand(Command[R], Generic[R], frozen=True, kw_only=True):
-    """A wish about one session. Raises `SessionNotFound` if there is none of that id."""
+    """A command about one session. Raises `SessionNotFound` if no session has the id."""
 
     session_id: str
 
 
 class Nothing(msgspec.Struct, frozen=True):
-    """Done; there is nothing to say."""
+    """The empty reply: the command was carried out."""

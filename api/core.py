@@ -26,24 +26,24 @@ AnySessionCommand = ReadingCommand | PromptingCommand | ManagingCommand | Permis
 """The commands about one session."""
 AnyCommand = AnySessionlessCommand | AnySessionCommand
 AnyWish = AnyCommand | FilesCommand
-"""Whatever is authorized and written down: commands, and wishes whose content is a stream."""
+"""Everything that is authorized and audited: commands, and file transfers, whose content is a stream."""
 
 
 class Position(msgspec.Struct, frozen=True):
-    """A place in the stream of all sessions; only the core that gave it can go on from there."""
+    """A place in the stream of all sessions; only the core that returned it can continue from there."""
 
     run: str
     number: int
 
 
 class Begun(msgspec.Struct, frozen=True, tag="begun"):
-    """What happened before `as_of` is not told: read the list of sessions now (`QuerySessions`)."""
+    """The start of a stream. It omits earlier changes: read the list of sessions now (`QuerySessions`)."""
 
     as_of: Position
 
 
 class Changes(msgspec.Struct, frozen=True, tag="changes"):
-    """What happened up to `as_of`, in order for each session. `hidden` sessions may be viewed no longer."""
+    """Changes up to `as_of`, in order for each session. The actor may no longer view `hidden` sessions."""
 
     as_of: Position
     items: tuple[Feed, ...]
@@ -54,42 +54,42 @@ FeedOfAll = Begun | Changes
 
 
 class Core(Protocol):
-    """The one interface of the core: `SessionService`, or the control socket's client from afar."""
+    """The interface of the core: implemented by `SessionService` and by the control socket's client."""
 
     async def perform(self, actor: Actor, command: Command[R]) -> R:
-        """Do what `command` wishes on behalf of `actor`.
+        """Carry out `command` on behalf of `actor` and return its reply.
 
         Raises `NotAllowed`, and the `SessionError`s that the command's docstring names.
         """
         ...
 
     async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
-        """Whether `actor` may do `action` to the session, for what no command asks. False if there is none."""
+        """Whether `actor` may do `action` to the session, for acts without a command. False if it is gone."""
         ...
 
     async def put_file(self, actor: Actor, wish: PutFile, content: AsyncIterable[bytes]) -> Attachment:
-        """Store `content` in the session's work directory, as it comes. Raises as `PutFile` says."""
+        """Store `content` in the session's work directory while it arrives. Raises the errors of `PutFile`."""
         ...
 
     def get_file(self, actor: Actor, wish: GetFile) -> AsyncGenerator[bytes, None]:
-        """The content of a file of the session's work directory, in pieces. Raises as `GetFile` says."""
+        """Yield the content of a file of the session's work directory. Raises the errors of `GetFile`."""
         ...
 
     def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
-        """Events of a session numbered above `after`, stored ones first, then live ones; see `Bus.follow`.
+        """Yield a session's events numbered above `after`, stored ones first, then live ones; see `Bus.follow`.
 
-        `who` is asked at the first step, at least once a minute, and whenever the session's shares change. Once
-        they may not view the session, nothing more comes: `NotAllowed`, or `SessionNotFound` if it is gone.
-        Close it (`aclosing`) to stop listening.
+        `who` is called at the first step, at least once a minute, and when the session's shares change. Once
+        the actor may not view the session, the stream raises `NotAllowed`; once the session is deleted,
+        `SessionNotFound`. Close the generator (`aclosing`) to stop listening.
         """
         ...
 
     def follow_all(self, who: ActorSource, after: Position | None) -> AsyncGenerator[FeedOfAll, None]:
-        """What happens from position `after` on in all sessions that the actor may view.
+        """Yield changes after position `after` in all sessions that the actor may view.
 
-        `Begun` comes first without `after`, and whenever the stream cannot go on without a gap: the core was
-        started anew, the follower fell behind, or is somebody else now. Who lists the sessions after `Begun`
-        misses nothing; an event that the list has already is known by its number (`SessionInfo.last_event`).
-        `who` is asked as in `follow`. Raises `NotAllowed` once they may not list sessions.
+        `Begun` comes first if `after` is None, and whenever the stream cannot continue without a gap: the core
+        was restarted, the follower fell behind, or `who` returns a different actor. A caller that lists the
+        sessions after `Begun` misses nothing; `SessionInfo.last_event` tells which events the list already has.
+        `who` is called as in `follow`. Raises `NotAllowed` once the actor may not list sessions.
         """
         ...

@@ -1,15 +1,15 @@
-"""The form that a file's name has when it comes in or goes out: what somebody called it is never a path."""
+"""Safe file names for files that come in or go out: a name that somebody chose is never used as a path."""
 
 import re
 import unicodedata
 
 _MAX_NAME = 100
-_MAX_NAME_BYTES = 200  # file systems take 255, and what is being written has a longer name
+_MAX_NAME_BYTES = 200  # file systems take 255, and a file has a longer name while it is being written
 _UNSAFE = re.compile(r"[^\w.\-+@ ()]")
 
 
 def safe_name(name: str) -> str:
-    """A file name without directories, control characters, leading dots or surprises, at most 100 long."""
+    """Return `name` without directories, leading dots and unsafe characters, at most 100 characters long."""
     plain = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
     return _fitting(_UNSAFE.sub("_", plain).strip(" ._")) or "file"
 

@@ -1,15 +1,15 @@
-"""Files in and out of a session's work directory. The content goes beside the wish, as a stream: see `Core`."""
+"""Files in and out of a session's work directory. The content is a stream beside the command: see `Core`."""
 
 from api.access import Action
 from api.command import Nothing, SessionCommand
 from sessions.model import Attachment
 
 MOST_BYTES = 64 * 2**20
-"""What one file may have, whatever a face allows."""
+"""The largest file, whatever limit a face has of its own."""
 
 
 class PutFile(SessionCommand[Attachment], frozen=True, tag="put_file", kw_only=True):
-    """Store a file as `.attachments/<folder>/<name>`; the same place again replaces it, whole or not at all.
+    """Store a file as `.attachments/<folder>/<name>`; an existing file is replaced whole or not at all.
 
     Raises `FileRefused` for a name that `safe_name` would change, or if it cannot be stored; `FileTooLarge`.
     """
@@ -25,8 +25,8 @@ class PutFile(SessionCommand[Attachment], frozen=True, tag="put_file", kw_only=T
 class GetFile(SessionCommand[Nothing], frozen=True, tag="get_file", kw_only=True):
     """Hand out the file `path`, relative to the work directory or absolute in it.
 
-    Whoever may prompt could let Claude read it; those who only read along have what is in the session.
-    Raises `FileRefused`, with one sentence for whatever is not there or not given out; `FileTooLarge`.
+    Needs the right to prompt: somebody who may prompt could have Claude read the file anyway.
+    Raises `FileTooLarge`, and `FileRefused` with the same sentence for a missing and for a protected file.
     """
 
     action = Action.PROMPT

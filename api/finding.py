@@ -1,4 +1,4 @@
-"""Commands that find: sessions, projects, conversations that no session has."""
+"""Commands that find sessions, projects, and conversations without a session."""
 
 import msgspec
 
@@ -10,14 +10,14 @@ from sessions.stored import StoredTurn
 
 
 class SessionPage(msgspec.Struct, frozen=True):
-    """Sessions in the order that was asked for; `cursor` asks for the next page, or is empty at the end."""
+    """Sessions in the requested order; `cursor` asks for the next page and is empty on the last one."""
 
     sessions: tuple[SessionInfo, ...]
     cursor: str = ""
 
 
 class FindSession(Command[SessionInfo], frozen=True, tag="find_session", kw_only=True):
-    """The session that has not ended at the place `key`. Raises `SessionNotFound`."""
+    """Return the session at the place `key` that has not ended. Raises `SessionNotFound`."""
 
     action = Action.LIST
     reply = SessionInfo
@@ -26,7 +26,7 @@ class FindSession(Command[SessionInfo], frozen=True, tag="find_session", kw_only
 
 
 class FindTurn(Command[StoredTurn], frozen=True, tag="find_turn", kw_only=True):
-    """The turn that the wish `origin` made, in a session that the actor may view. Raises `TurnNotFound`."""
+    """Return the turn that the command with `origin` made, if the actor may view it. Raises `TurnNotFound`."""
 
     action = Action.LIST
     reply = StoredTurn
@@ -35,7 +35,7 @@ class FindTurn(Command[StoredTurn], frozen=True, tag="find_turn", kw_only=True):
 
 
 class QuerySessions(Command[SessionPage], frozen=True, tag="query_sessions", kw_only=True):
-    """Sessions that the actor may view, newest activity first. Empty fields do not narrow."""
+    """Return the sessions that the actor may view, newest activity first. An empty field is not a filter."""
 
     action = Action.LIST
     reply = SessionPage
@@ -61,7 +61,7 @@ class Names(msgspec.Struct, frozen=True):
 
 
 class ListProjects(Command[Names], frozen=True, tag="list_projects"):
-    """The names of the directories in the workspace, sorted."""
+    """Return the names of the directories in the workspace, sorted."""
 
     action = Action.CREATE
     reply = Names
@@ -69,9 +69,9 @@ class ListProjects(Command[Names], frozen=True, tag="list_projects"):
 
 
 class FoundConversation(msgspec.Struct, frozen=True):
-    """A conversation that was begun outside the bridge.
+    """A conversation that began outside the bridge.
 
-    `directory_is_gone`: it can go on in another project only.
+    If `directory_is_gone`, it can continue only in another project.
     """
 
     conversation_id: str
@@ -90,7 +90,7 @@ class FoundConversations(msgspec.Struct, frozen=True):
 
 
 class ListConversations(Command[FoundConversations], frozen=True, tag="list_conversations", kw_only=True):
-    """Conversations on this machine that no session has, last written first."""
+    """Return the conversations on this machine that belong to no session, last written first."""
 
     action = Action.ADMINISTER
     reply = FoundConversations

@@ -1,4 +1,4 @@
-"""Commands that make a session: a new one, or one that goes on from what was elsewhere."""
+"""Commands that make a session: a new one, or one that continues an export or an outside conversation."""
 
 from api.access import Action
 from api.command import Command
@@ -7,7 +7,7 @@ from sessions.model import PermissionMode
 
 
 class CreateSession(Command[SessionInfo], frozen=True, tag="create_session", kw_only=True):
-    """A new session of the actor's. `key` makes it the one of its place (see `GetOrCreateSession`).
+    """Create a session owned by the actor. With `key` it becomes the session of that place.
 
     Raises `WorkDirectoryRefused`, `ModelRefused`, `PlaceTaken`.
     """
@@ -23,9 +23,9 @@ class CreateSession(Command[SessionInfo], frozen=True, tag="create_session", kw_
 
 
 class GetOrCreateSession(Command[SessionInfo], frozen=True, tag="get_or_create_session", kw_only=True):
-    """The session that has not ended at the place `key`, or a new one. Concurrent calls get the same.
+    """Return the session at the place `key` that has not ended, or create it. Concurrent calls get the same.
 
-    Raises `WorkDirectoryRefused`, `ModelRefused`, `NotAllowed` if it is there and not the actor's to view.
+    Raises `WorkDirectoryRefused`, `ModelRefused`, `NotAllowed` if it exists and the actor may not view it.
     """
 
     action = Action.CREATE
@@ -39,7 +39,7 @@ class GetOrCreateSession(Command[SessionInfo], frozen=True, tag="get_or_create_s
 
 
 class ImportSession(Command[SessionInfo], frozen=True, tag="import_session", kw_only=True):
-    """A new session of the actor's that goes on from an exported JSON file.
+    """Create a session owned by the actor that continues an exported JSON file.
 
     Raises `ImportRefused`, `WorkDirectoryRefused`, `PlaceTaken`.
     """
@@ -53,10 +53,11 @@ class ImportSession(Command[SessionInfo], frozen=True, tag="import_session", kw_
 
 
 class AdoptConversation(Command[SessionInfo], frozen=True, tag="adopt_conversation", kw_only=True):
-    """A session of the actor's that takes a conversation over; it must lie in the workspace.
+    """Create a session owned by the actor that takes over a conversation.
 
-    With `project` it goes on there: for one whose directory was renamed, or lies elsewhere.
-    Raises `SessionNotFound` if there is none to take, `WorkDirectoryRefused`, `PlaceTaken`.
+    The conversation's directory must be in the workspace. If it was renamed or is elsewhere, `project` names
+    the project to continue in. Raises `SessionNotFound` if there is no such conversation,
+    `WorkDirectoryRefused`, `PlaceTaken`.
     """
 
     action = Action.ADMINISTER

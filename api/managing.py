@@ -1,4 +1,4 @@
-"""Commands on a session as a whole: how it works, whose it is, whether it goes on, has a process, or ends."""
+"""Commands on a session as a whole: model, mode, title, project, shares, branches, process, end."""
 
 import msgspec
 
@@ -9,13 +9,13 @@ from sessions.model import PermissionMode, ShareLevel
 
 
 class Handover(msgspec.Struct, frozen=True):
-    """The command that takes the conversation up in a terminal on the machine."""
+    """The shell command that continues the conversation in a terminal on the machine."""
 
     command: str
 
 
 class Branch(SessionCommand[SessionInfo], frozen=True, tag="branch", kw_only=True):
-    """A new session of the actor's that goes on from a turn (None: the last one); the parent is untouched.
+    """Create a session owned by the actor that continues from a turn (None: the last); the parent is untouched.
 
     Raises `IllegalMove` if that turn cannot be branched from yet, `TurnNotFound`, `PlaceTaken`.
     """
@@ -29,7 +29,7 @@ class Branch(SessionCommand[SessionInfo], frozen=True, tag="branch", kw_only=Tru
 
 
 class GoOnFrom(SessionCommand[SessionInfo], frozen=True, tag="go_on_from", kw_only=True):
-    """Let the next prompt follow this answer, one of several to the last prompt; the others stay readable.
+    """Make the next prompt follow this answer, if the last prompt has several; the others stay readable.
 
     Raises `IllegalMove` while a turn runs or waits, or if another prompt came since; `TurnNotFound`,
     `ConversationGone`.
@@ -43,7 +43,7 @@ class GoOnFrom(SessionCommand[SessionInfo], frozen=True, tag="go_on_from", kw_on
 class SetModel(SessionCommand[SessionInfo], frozen=True, tag="set_model", kw_only=True):
     """Use a model from the next turn on.
 
-    Raises `ModelRefused`, `IllegalMove` if the session has ended, `ClaudeUnavailable` if the CLI says no.
+    Raises `ModelRefused`, `IllegalMove` if the session has ended, `ClaudeUnavailable` if the CLI refuses.
     """
 
     action = Action.MANAGE
@@ -52,9 +52,11 @@ class SetModel(SessionCommand[SessionInfo], frozen=True, tag="set_model", kw_onl
 
 
 class SetMode(SessionCommand[SessionInfo], frozen=True, tag="set_mode", kw_only=True):
-    """Change what Claude may do without asking; doing everything unasked is for admins (`NotAllowed`).
+    """Set the permission mode, which decides what Claude may do without asking.
 
-    Raises `IllegalMove` if the session has ended, `ClaudeUnavailable` if the CLI says no."""
+    Raises `NotAllowed` if somebody else than an admin chooses the mode that never asks, `IllegalMove` if the
+    session has ended, `ClaudeUnavailable` if the CLI refuses.
+    """
 
     action = Action.MANAGE
     reply = SessionInfo
@@ -62,7 +64,7 @@ class SetMode(SessionCommand[SessionInfo], frozen=True, tag="set_mode", kw_only=
 
 
 class Rename(SessionCommand[SessionInfo], frozen=True, tag="rename", kw_only=True):
-    """Give the session a title that stays."""
+    """Give the session a title that no automatic title replaces."""
 
     action = Action.MANAGE
     reply = SessionInfo
@@ -70,7 +72,7 @@ class Rename(SessionCommand[SessionInfo], frozen=True, tag="rename", kw_only=Tru
 
 
 class MoveSession(SessionCommand[SessionInfo], frozen=True, tag="move_session", kw_only=True):
-    """Let the session work in another project from its next prompt on; its conversation is kept.
+    """Move the session to another project, from its next prompt on; its conversation is kept.
 
     Claude is told once that paths have changed. Raises `WorkDirectoryRefused`, `IllegalMove` while a turn runs.
     """
@@ -81,7 +83,7 @@ class MoveSession(SessionCommand[SessionInfo], frozen=True, tag="move_session", 
 
 
 class Pin(SessionCommand[SessionInfo], frozen=True, tag="pin", kw_only=True):
-    """Put the session first in lists and keep it from being archived, or take the pin away."""
+    """Pin the session, or unpin it. A pinned session comes first in lists and is never archived."""
 
     action = Action.MANAGE
     reply = SessionInfo
@@ -89,9 +91,9 @@ class Pin(SessionCommand[SessionInfo], frozen=True, tag="pin", kw_only=True):
 
 
 class EndLeftRunning(SessionCommand[SessionInfo], frozen=True, tag="end_left_running", kw_only=True):
-    """End what Claude's tools have left running (`SessionInfo.left_running`); Claude's process stays.
+    """End the programs that Claude's tools left running (`SessionInfo.left_running`); Claude's process stays.
 
-    Raises `ClaudeUnavailable` if something of it cannot be ended.
+    Raises `ClaudeUnavailable` if one of them cannot be ended.
     """
 
     action = Action.PROMPT
@@ -99,7 +101,7 @@ class EndLeftRunning(SessionCommand[SessionInfo], frozen=True, tag="end_left_run
 
 
 class Share(SessionCommand[Nothing], frozen=True, tag="share", kw_only=True):
-    """Share with a user or group id, or take the share back (`level` None)."""
+    """Share the session with a user or group id; `level` None takes the share back."""
 
     action = Action.MANAGE
     reply = Nothing
@@ -115,7 +117,7 @@ class Park(SessionCommand[Nothing], frozen=True, tag="park", kw_only=True):
 
 
 class HandOver(SessionCommand[Handover], frozen=True, tag="hand_over", kw_only=True):
-    """Park the session for use in a terminal; the next prompt takes it back. Shows a path of the machine.
+    """Park the session for use in a terminal; the next prompt takes it back. The reply shows a local path.
 
     Raises `IllegalMove` while a turn runs, or before the conversation has begun.
     """
@@ -132,9 +134,10 @@ class Clear(SessionCommand[Nothing], frozen=True, tag="clear", kw_only=True):
 
 
 class RestoreSession(SessionCommand[SessionInfo], frozen=True, tag="restore_session", kw_only=True):
-    """Bring an ended session back, parked; its next prompt wakes it.
+    """Restore an ended session as parked; its next prompt wakes it.
 
-    With `key` None it gets its old place if that is free, else none; `channel_id` empty keeps its channel.
+    With `key` None it gets its old place if that is free, and no place otherwise. An empty `channel_id` keeps
+    its channel.
     Raises `IllegalMove` if it has not ended, `PlaceTaken` if another session holds `key`.
     """
 

@@ -8,9 +8,9 @@ from sessions.model import RuleScope
 
 
 class PermissionRule(msgspec.Struct, frozen=True):
-    """A rule that holds in a session: `words` for people, who gave it and when.
+    """A permission rule that holds in a session: `words` describe it for people.
 
-    `for_all`: a rule of the project that holds in everybody's sessions, not only in those of `given_by`.
+    If `for_all`, it is a project's rule that holds in everybody's sessions, not only in those of `given_by`.
     """
 
     id: int
@@ -28,7 +28,7 @@ class PermissionRules(msgspec.Struct, frozen=True):
 
 
 class ReadPermissions(SessionCommand[PermissionRules], frozen=True, tag="read_permissions", kw_only=True):
-    """The permission rules that hold in the session, its project's included."""
+    """Return the permission rules that hold in the session, including those of its project."""
 
     action = Action.VIEW
     reply = PermissionRules
@@ -47,7 +47,7 @@ class TakeBackPermission(SessionCommand[Nothing], frozen=True, tag="take_back_pe
 
 
 class HoldForAll(SessionCommand[Nothing], frozen=True, tag="hold_for_all", kw_only=True):
-    """Let a rule of the project hold in everybody's sessions there, or again only in those of its giver.
+    """Extend a rule of the project to everybody's sessions there, or limit it again to those of its giver.
 
     Raises `RuleNotFound` if it is not a rule of the session's project.
     """

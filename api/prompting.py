@@ -1,4 +1,4 @@
-"""Commands that talk with Claude: prompts, the queue of them, the running turn, asks."""
+"""Commands that talk with Claude: prompts, the queue, the running turn, asks."""
 
 import msgspec
 
@@ -8,20 +8,20 @@ from sessions.model import Ask, Attachment, Decision, TurnId
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """A prompt was taken: its turn, and how many prompts of the session come first."""
+    """A prompt was accepted: its turn, and how many prompts of the session come first."""
 
     turn_id: TurnId
     place: int
 
 
 class Stopped(msgspec.Struct, frozen=True):
-    """Whether something ran that was interrupted."""
+    """Whether a turn was running and got interrupted."""
 
     was_running: bool
 
 
 class FilesChanged(msgspec.Struct, frozen=True):
-    """Files that were, or would be, put back; `done` says which. `refused` is a sentence if they cannot be."""
+    """Files that were restored if `done`, or would be. `refused` is a sentence if they cannot be restored."""
 
     paths: tuple[str, ...]
     insertions: int
@@ -31,7 +31,7 @@ class FilesChanged(msgspec.Struct, frozen=True):
 
 
 class SendMessage(SessionCommand[Accepted], frozen=True, tag="send_message", kw_only=True):
-    """Queue a prompt. `front` lets it be the next.
+    """Queue a prompt; `front` puts it first.
 
     Raises `PromptRefused`, `IllegalMove` if the session has ended, `LimitReached` if the budget is used up.
     """
@@ -45,9 +45,9 @@ class SendMessage(SessionCommand[Accepted], frozen=True, tag="send_message", kw_
 
 
 class RunCommand(SessionCommand[Accepted], frozen=True, tag="run_command", kw_only=True):
-    """Queue one of Claude's own slash commands, such as `compact`. Raises as `SendMessage`.
+    """Queue one of Claude's own slash commands, such as `compact`. Raises the errors of `SendMessage`.
 
-    `PromptRefused` also stands for one that the conversation does not offer, or that has a way of its own here.
+    Raises `PromptRefused` also if the conversation does not offer it, or if the API has a command for it.
     """
 
     action = Action.PROMPT
@@ -58,7 +58,7 @@ class RunCommand(SessionCommand[Accepted], frozen=True, tag="run_command", kw_on
 
 
 class Continue(SessionCommand[Accepted], frozen=True, tag="continue", kw_only=True):
-    """Let a cut turn go on, or ask Claude to continue. Raises as `SendMessage`."""
+    """Continue a cut turn, or else ask Claude to continue. Raises the errors of `SendMessage`."""
 
     action = Action.PROMPT
     reply = Accepted
@@ -77,7 +77,7 @@ class Regenerate(SessionCommand[Accepted], frozen=True, tag="regenerate", kw_onl
 
 
 class EditQueued(SessionCommand[Nothing], frozen=True, tag="edit_queued", kw_only=True):
-    """Give a waiting prompt another text. Raises `PromptRefused`, `IllegalMove` once it is sent."""
+    """Replace the text of a queued prompt. Raises `PromptRefused`, `IllegalMove` once it is sent."""
 
     action = Action.PROMPT
     reply = Nothing
@@ -86,7 +86,7 @@ class EditQueued(SessionCommand[Nothing], frozen=True, tag="edit_queued", kw_onl
 
 
 class WithdrawQueued(SessionCommand[Nothing], frozen=True, tag="withdraw_queued", kw_only=True):
-    """Take a waiting prompt out of the queue. Raises `IllegalMove` once it is sent."""
+    """Remove a prompt from the queue. Raises `IllegalMove` once it is sent."""
 
     action = Action.PROMPT
     reply = Nothing
@@ -94,10 +94,10 @@ class WithdrawQueued(SessionCommand[Nothing], frozen=True, tag="withdraw_queued"
 
 
 class JoinQueued(SessionCommand[Accepted], frozen=True, tag="join_queued", kw_only=True):
-    """Make one prompt of waiting ones of the same author, in the order of the queue.
+    """Join queued prompts of one author into a single prompt, in the order of the queue.
 
-    It is the next one if one of them was, else the last.
-    The same `origin` again is the same prompt. Raises `IllegalMove` once one of them is sent, `PromptRefused`.
+    If one of them was next, the result is next; otherwise it is last. A repeated `origin` returns the same
+    prompt. Raises `IllegalMove` once one of them is sent, `PromptRefused`.
     """
 
     action = Action.PROMPT
@@ -107,7 +107,7 @@ class JoinQueued(SessionCommand[Accepted], frozen=True, tag="join_queued", kw_on
 
 
 class MoveToFront(SessionCommand[Nothing], frozen=True, tag="move_to_front", kw_only=True):
-    """Let a waiting prompt be the next. Raises `IllegalMove` once it is sent."""
+    """Put a queued prompt first. Raises `IllegalMove` once it is sent."""
 
     action = Action.PROMPT
     reply = Nothing
@@ -115,7 +115,7 @@ class MoveToFront(SessionCommand[Nothing], frozen=True, tag="move_to_front", kw_
 
 
 class SendNow(SessionCommand[Nothing], frozen=True, tag="send_now", kw_only=True):
-    """Interrupt what runs and send a waiting prompt next. Raises `IllegalMove` once it is sent."""
+    """Interrupt the running turn and send a queued prompt next. Raises `IllegalMove` once it is sent."""
 
     action = Action.PROMPT
     reply = Nothing
@@ -123,21 +123,21 @@ class SendNow(SessionCommand[Nothing], frozen=True, tag="send_now", kw_only=True
 
 
 class TryNow(SessionCommand[Nothing], frozen=True, tag="try_now", kw_only=True):
-    """Send the next prompt although a usage limit is said to be reached; no-op for a session that is asleep."""
+    """Send the next prompt although a usage limit was reported; does nothing for a parked session."""
 
     action = Action.PROMPT
     reply = Nothing
 
 
 class Interrupt(SessionCommand[Stopped], frozen=True, tag="interrupt", kw_only=True):
-    """Stop the running turn; process and partial text stay."""
+    """Stop the running turn; its process and the partial text stay."""
 
     action = Action.PROMPT
     reply = Stopped
 
 
 class RewindFiles(SessionCommand[FilesChanged], frozen=True, tag="rewind_files", kw_only=True):
-    """Put back what a turn and all after it changed in files; with `dry_run` only say what that would be.
+    """Undo the file changes of a turn and all later turns; with `dry_run` only report them.
 
     Wakes the session. Raises `TurnNotFound`, `IllegalMove` while a turn runs, `ClaudeUnavailable`.
     """

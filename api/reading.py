@@ -1,4 +1,4 @@
-"""Commands that look at a session: its state, its turns and asks, all of it as a file."""
+"""Commands that read a session: its state, its turns and asks, or all of it as a file."""
 
 import msgspec
 
@@ -26,13 +26,13 @@ from sessions.troubles import Limit
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
-    """A session as faces show it. `place_in_line` counts sessions that get a process first.
+    """A session as faces show it. `place_in_line` is the number of sessions that get a process before it.
 
-    `project_is_gone`: its directory was not there at the last start. `limit` is the usage limit that blocks it,
-    `other_model` one that works meanwhile, empty if none does.
-    `list_price_usd` is the part of `cost_usd` that no API key paid: it is no bill. `left_running` is what
-    Claude's tools started and left; `EndLeftRunning` ends it. `promised` is what Claude will do by itself while
-    it has a process, each with its next time.
+    If `project_is_gone`, its directory was missing at the last start. `limit` is the usage limit that blocks
+    it; `other_model` is a model that the limit does not block, or empty.
+    `list_price_usd` is the part of `cost_usd` that a login covered instead of an API key: it is not billed.
+    `left_running` lists programs that Claude's tools started and left; `EndLeftRunning` ends them. `promised`
+    lists scheduled work, each with its next time; Claude does it only while it has a process.
     """
 
     id: SessionId
@@ -83,9 +83,9 @@ class SessionInfo(msgspec.Struct, frozen=True):
 
 
 class PlacedBlock(msgspec.Struct, frozen=True):
-    """A block of a turn with its ordinal, which its event has too; see `BlockAdded` for `before`.
+    """A block of a turn with its ordinal, which is also in its event; see `BlockAdded` for `before`.
 
-    `left_out` is how many bytes of a tool's body are left out here; `ReadBlock` gives the whole.
+    `left_out` is the number of bytes cut from a tool's body; `ReadBlock` returns the whole block.
     """
 
     ordinal: int
@@ -95,9 +95,9 @@ class PlacedBlock(msgspec.Struct, frozen=True):
 
 
 class TurnView(msgspec.Struct, frozen=True):
-    """A turn with its blocks in the order in which they are shown, and its asks, as of event `as_of`.
+    """A turn with its blocks in the order of display and its asks, as of event `as_of`.
 
-    `growing` is the text that is being written, each block from its beginning; it may be newer than `as_of`.
+    `growing` holds the blocks still being written, each from its beginning; it may be newer than `as_of`.
     """
 
     turn: StoredTurn
@@ -113,9 +113,9 @@ class TurnView(msgspec.Struct, frozen=True):
 
 
 class TurnPage(msgspec.Struct, frozen=True):
-    """Turns, newest first; `before` asks for the next page, or is None at the end.
+    """Turns, newest first; `before` asks for the next page and is None on the last one.
 
-    All of it is of one moment: `Core.follow` after event `as_of` brings what the page lacks, nothing twice.
+    The page shows one moment. `Core.follow` after event `as_of` yields exactly the events that it lacks.
     """
 
     turns: tuple[TurnView, ...]
@@ -124,7 +124,7 @@ class TurnPage(msgspec.Struct, frozen=True):
 
 
 class EventPage(msgspec.Struct, frozen=True):
-    """Events in order; empty at the end."""
+    """Events in order; empty if there are no later ones."""
 
     events: tuple[Numbered, ...]
 
@@ -143,14 +143,14 @@ class ExportedFile(msgspec.Struct, frozen=True):
 
 
 class WorkPlace(msgspec.Struct, frozen=True):
-    """Where Claude works: the branch and the last commit, empty where there are none."""
+    """The git branch and the last commit of a work directory; each is empty if there is none."""
 
     branch: str = ""
     commit: str = ""
 
 
 class GetSession(SessionCommand[SessionInfo], frozen=True, tag="get_session", kw_only=True):
-    """The session as it is now."""
+    """Return the session as it is now."""
 
     action = Action.VIEW
     reply = SessionInfo
@@ -158,7 +158,7 @@ class GetSession(SessionCommand[SessionInfo], frozen=True, tag="get_session", kw
 
 
 class ReadTurns(SessionCommand[TurnPage], frozen=True, tag="read_turns", kw_only=True):
-    """A page of turns, newest first; bodies of tools over 8 kB are cut, and marked."""
+    """Return a page of turns, newest first; tool bodies over 8 kB are cut and marked."""
 
     action = Action.VIEW
     reply = TurnPage
@@ -169,7 +169,7 @@ class ReadTurns(SessionCommand[TurnPage], frozen=True, tag="read_turns", kw_only
 
 
 class ReadTurn(SessionCommand[TurnView], frozen=True, tag="read_turn", kw_only=True):
-    """One turn; with `whole`, no body of a tool is cut. Raises `TurnNotFound`."""
+    """Return one turn; with `whole`, tool bodies are not cut. Raises `TurnNotFound`."""
 
     action = Action.VIEW
     reply = TurnView
@@ -180,7 +180,7 @@ class ReadTurn(SessionCommand[TurnView], frozen=True, tag="read_turn", kw_only=T
 
 
 class ReadBlock(SessionCommand[PlacedBlock], frozen=True, tag="read_block", kw_only=True):
-    """One whole block of a turn. Raises `TurnNotFound` if the session has none there."""
+    """Return one whole block of a turn. Raises `TurnNotFound` if the session has no such block."""
 
     action = Action.VIEW
     reply = PlacedBlock
@@ -190,7 +190,7 @@ class ReadBlock(SessionCommand[PlacedBlock], frozen=True, tag="read_block", kw_o
 
 
 class ReadEvents(SessionCommand[EventPage], frozen=True, tag="read_events", kw_only=True):
-    """Stored events numbered above `after`, oldest first, at most `limit` (500) of them."""
+    """Return at most `limit` (500) stored events numbered above `after`, oldest first."""
 
     action = Action.VIEW
     reply = EventPage
@@ -200,7 +200,7 @@ class ReadEvents(SessionCommand[EventPage], frozen=True, tag="read_events", kw_o
 
 
 class ReadAsks(SessionCommand[Asks], frozen=True, tag="read_asks"):
-    """Every ask of the session and what became of it."""
+    """Return every ask of the session with its outcome."""
 
     action = Action.VIEW
     reply = Asks
@@ -208,7 +208,7 @@ class ReadAsks(SessionCommand[Asks], frozen=True, tag="read_asks"):
 
 
 class ReadAsk(SessionCommand[StoredAsk], frozen=True, tag="read_ask", kw_only=True):
-    """One ask and what became of it. Raises `SessionNotFound` if it is not one of the session."""
+    """Return one ask with its outcome. Raises `SessionNotFound` if it is not an ask of the session."""
 
     action = Action.VIEW
     reply = StoredAsk
@@ -217,7 +217,7 @@ class ReadAsk(SessionCommand[StoredAsk], frozen=True, tag="read_ask", kw_only=Tr
 
 
 class ReadWorkPlace(SessionCommand[WorkPlace], frozen=True, tag="read_work_place", kw_only=True):
-    """What git says of the work directory; empty if it is no repository of its own, or git takes too long."""
+    """Return the git state of the work directory; empty if it is no repository root, or git takes too long."""
 
     action = Action.VIEW
     reply = WorkPlace
@@ -225,7 +225,7 @@ class ReadWorkPlace(SessionCommand[WorkPlace], frozen=True, tag="read_work_place
 
 
 class ExportSession(SessionCommand[ExportedFile], frozen=True, tag="export_session", kw_only=True):
-    """The session as a file: json (lossless), markdown or html (for reading, secrets redacted)."""
+    """Return the session as a file: json (lossless), markdown or html (for reading, secrets redacted)."""
 
     action = Action.VIEW
     reply = ExportedFile

@@ -1,4 +1,4 @@
-"""Commands on what of a project counts: nothing, its text, or everything that it brings."""
+"""Commands on the trust in a project: whether nothing, its text, or everything in it takes effect."""
 
 import msgspec
 
@@ -8,10 +8,10 @@ from sessions.model import Trust
 
 
 class ProjectTrust(msgspec.Struct, frozen=True):
-    """How it stands with a project.
+    """The trust in a project, and what a decision on it is about.
 
-    `trust` holds for the next process. `runs` is what would run or steer, a line each; `left_out` what is read
-    only in a trusted project. `is_wanted`: somebody should decide; `content_hash` names what they decide on.
+    `trust` holds for the next process. `runs` lists what would run or steer, a line each; `left_out` lists what
+    only a trusted project loads. If `is_wanted`, a person should decide; `content_hash` identifies the listing.
     """
 
     project: str
@@ -25,13 +25,13 @@ class ProjectTrust(msgspec.Struct, frozen=True):
 
 
 class ProjectTrusts(msgspec.Struct, frozen=True):
-    """Decisions on projects, the newest first."""
+    """Decisions on projects, newest first."""
 
     projects: tuple[ProjectTrust, ...]
 
 
 class ReadTrust(SessionCommand[ProjectTrust], frozen=True, tag="read_trust", kw_only=True):
-    """How it stands with the session's project, as it is on the disk now."""
+    """Return the trust in the session's project, with its contents as they are on the disk now."""
 
     action = Action.VIEW
     reply = ProjectTrust
@@ -39,10 +39,10 @@ class ReadTrust(SessionCommand[ProjectTrust], frozen=True, tag="read_trust", kw_
 
 
 class DecideTrust(SessionCommand[ProjectTrust], frozen=True, tag="decide_trust", kw_only=True):
-    """Decide what of the session's project counts, in all its sessions, from their next process on.
+    """Set the trust in the session's project, for all its sessions, from their next process on.
 
-    `content_hash`: decide on what was listed under it; empty takes the project as it is now. Raises
-    `NotAllowed` if only an admin may decide, `OfferChanged` if the project brings something else by now.
+    `content_hash` identifies the listing that the person saw; empty means the project as it is now. Raises
+    `NotAllowed` if only an admin may decide, `OfferChanged` if the project's contents have changed since.
     """
 
     action = Action.MANAGE
@@ -52,7 +52,7 @@ class DecideTrust(SessionCommand[ProjectTrust], frozen=True, tag="decide_trust",
 
 
 class ListTrust(Command[ProjectTrusts], frozen=True, tag="list_trust", kw_only=True):
-    """All decisions on projects."""
+    """Return all decisions on projects."""
 
     action = Action.ADMINISTER
     reply = ProjectTrusts

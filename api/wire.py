@@ -1,11 +1,11 @@
-"""What goes over the control socket: newline-delimited JSON, one value a line, in both directions.
+"""The messages of the control socket: newline-delimited JSON, one value a line, in both directions.
 
-The server greets with `Hello`. Then each request carries an id of the client's choosing, and each answer to
-it the same id: one `Reply` or `Failed` to a `Perform`; `Happened` in any number to a `Follow`, until `Failed`.
-A `Put` is followed by `Piece`s, the last one empty; a `Get` brings some; `Reply` or `Failed` ends both.
-Now and then a `Follow` brings `WhoFollows`: nothing more comes until the client has said who it is now.
-Ids are unique among what runs on a connection. Version `PROTOCOL` changes when an old client would not
-understand; additional fields are no such change.
+The server greets with `Hello`. Then each request carries an id of the client's choosing, and each answer
+carries the id of its request. A `Perform` gets one `Reply` or `Failed`. A `Follow` gets any number of
+`Happened`, until `Failed`. The client sends `Piece`s after a `Put`, the last one empty; the server sends
+`Piece`s for a `Get`; `Reply` or `Failed` ends both. Now and then the server sends `WhoFollows` to a `Follow`
+and waits until the client answers with the current actor. Ids are unique among the requests that run on a
+connection. Version `PROTOCOL` changes when an old client would not understand; an added field needs no change.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _CHUNK_BYTES = 1 << 16
 
 
 class Perform(msgspec.Struct, frozen=True, tag="perform", kw_only=True):
-    """Do `command`. Without `actor` it is done for the person at the other end of the socket."""
+    """Carry out `command`. Without `actor` the actor is the person at the other end of the socket."""
 
     id: int
     command: AnyCommand
@@ -35,7 +35,7 @@ class Perform(msgspec.Struct, frozen=True, tag="perform", kw_only=True):
 
 
 class May(msgspec.Struct, frozen=True, tag="may", kw_only=True):
-    """Whether the actor may do `action` to the session: a `Reply` with true or false."""
+    """Ask whether the actor may do `action` to the session; the answer is a `Reply` with true or false."""
 
     id: int
     action: Action
@@ -60,14 +60,14 @@ class Get(msgspec.Struct, frozen=True, tag="get", kw_only=True):
 
 
 class Piece(msgspec.Struct, frozen=True, tag="piece"):
-    """Some of a file's bytes, at most `PIECE_BYTES`; without any at its end."""
+    """A part of a file, at most `PIECE_BYTES` bytes; an empty one ends the file."""
 
     id: int
     data: bytes
 
 
 class Follow(msgspec.Struct, frozen=True, tag="follow", kw_only=True):
-    """Send what happens to a session, from event `after` + 1 on, until `Cancel` or the connection ends."""
+    """Send the events of a session from number `after` + 1 on, until `Cancel` or the connection ends."""
 
     id: int
     session_id: str
@@ -76,7 +76,7 @@ class Follow(msgspec.Struct, frozen=True, tag="follow", kw_only=True):
 
 
 class FollowAll(msgspec.Struct, frozen=True, tag="follow_all", kw_only=True):
-    """Send what happens in all sessions that the actor may view, until `Cancel` or the connection ends."""
+    """Send the changes in all sessions that the actor may view, until `Cancel` or the connection ends."""
 
     id: int
     after: Position | None = None
@@ -84,14 +84,14 @@ class FollowAll(msgspec.Struct, frozen=True, tag="follow_all", kw_only=True):
 
 
 class Following(msgspec.Struct, frozen=True, tag="following", kw_only=True):
-    """Who the actor of the `Follow` with this id is now: the answer to `WhoFollows`."""
+    """The answer to `WhoFollows`: the current actor of the `Follow` with this id."""
 
     id: int
     actor: Actor
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel", kw_only=True):
-    """Stop the `Follow` with this id; nothing is answered, and an id that is not running is no error."""
+    """Stop the `Follow` with this id. Gets no answer; no error if the id is not running."""
 
     id: int
 
@@ -100,7 +100,7 @@ Request = Perform | May | Put | Get | Piece | Follow | FollowAll | Following | C
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
-    """What the server says first: the version that it speaks, and its process."""
+    """The server's greeting: its protocol version and its process id."""
 
     protocol: int
     pid: int
@@ -114,27 +114,27 @@ class Reply(msgspec.Struct, frozen=True, tag="reply"):
 
 
 class Happened(msgspec.Struct, frozen=True, tag="happened"):
-    """Something that a followed session brings."""
+    """One item of a followed session."""
 
     id: int
     feed: Feed
 
 
 class HappenedSomewhere(msgspec.Struct, frozen=True, tag="happened_somewhere"):
-    """What a `FollowAll` brings."""
+    """One item of a `FollowAll`."""
 
     id: int
     feed: FeedOfAll
 
 
 class WhoFollows(msgspec.Struct, frozen=True, tag="who_follows"):
-    """The `Follow` with this id goes on once its client has answered with `Following`."""
+    """The server asks who follows: the `Follow` with this id pauses until the client sends `Following`."""
 
     id: int
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """A refusal: `kind` is the class of the error, `facts` its attributes. An `id` of 0 means: no request."""
+    """An error: `kind` is its class, `facts` its attributes. An `id` of 0 means that it answers no request."""
 
     id: int
     kind: str
@@ -149,16 +149,16 @@ responses = msgspec.json.Decoder(Response)
 
 
 def encoded(message: Request | Response) -> bytes:
-    """`message` as one line, newline included."""
+    """Encode `message` as one line, newline included."""
     return msgspec.json.encode(message) + b"\n"
 
 
 class LineTooLong(Exception):
-    """The other side sends a line that is longer than we take: where it ends is not known."""
+    """The other side sent a line above the limit. Its end is unknown, so nothing after it can be read."""
 
 
 async def lines(reader: asyncio.StreamReader, *, most_bytes: int | None = None) -> AsyncGenerator[bytes, None]:
-    """Whole lines until the connection ends, in whatever way. Raises `LineTooLong` above `most_bytes`."""
+    """Yield whole lines until the connection ends or breaks. Raises `LineTooLong` above `most_bytes`."""
     buffer = bytearray()
     searched = 0
     while chunk := await _read(reader):
@@ -181,15 +181,15 @@ async def _read(reader: asyncio.StreamReader) -> bytes:
 
 
 def failure(request_id: int, error: SessionError) -> Failed:
-    """`error` as an answer to request `request_id`."""
+    """Return `error` as the answer to request `request_id`."""
     return Failed(request_id, type(error).__name__, str(error), dict(vars(error)))
 
 
 def rebuilt(failed: Failed) -> SessionError:
-    """The error that the other side raised; its root class when the kind is not known here."""
+    """Return the error that the other side raised, as a `SessionError` if its kind is unknown here."""
     kinds = {kind.__name__: kind for kind in _kinds(SessionError)}
     kind = kinds.get(failed.kind, SessionError)
-    # Not through `__init__`: the sentence and the facts are ready.
+    # `__init__` is skipped: it would build the sentence anew from arguments that were not sent.
     error = kind.__new__(kind, failed.sentence)
     error.__dict__.update(failed.facts)
     return error

@@ -1,4 +1,4 @@
-"""The core as faces see it: every command of every face is authorized, written down and carried out here."""
+"""The core as faces see it: every command of every face is authorized, audited and carried out here."""
 
 from service.entry import SessionService
 from service.parts import ServiceParts

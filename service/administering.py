@@ -10,7 +10,7 @@ from service.usage_rows import read_audit
 
 
 async def administer(parts: ServiceParts, command: c.AdministeringCommand) -> object:
-    """The reply to `command`. Raises nothing of its own."""
+    """Carry out `command` and return its reply. Raises no errors of its own."""
     manager = parts.manager
     match command:
         case c.ClearAll():

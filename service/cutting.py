@@ -1,4 +1,4 @@
-"""Tools' bodies cut to what a page needs: a transcript must not cost what a build printed. Pure."""
+"""Cuts the bodies of tools for a page, so that reading a transcript does not load a whole build log. Pure."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from msgspec.structs import replace
 from sessions.model import Block, Other, ToolCall, ToolOutput
 
 MOST_BYTES = 8_192
-"""What one tool's body may have on a page."""
+"""The largest body of a tool on a page."""
 
 
 def cut_block(block: Block, most: int = MOST_BYTES) -> tuple[Block, int]:
-    """`block` with at most `most` bytes in its tool's body, and how many are left out."""
+    """Return `block` with at most `most` bytes in its tool's body, and the number of bytes left out."""
     room = _Room(most)
     match block:
         case ToolOutput():
@@ -27,15 +27,15 @@ def cut_block(block: Block, most: int = MOST_BYTES) -> tuple[Block, int]:
 
 
 class _Room:
-    """What may still be taken of one body. Only texts count: names and numbers are few beside them."""
+    """The bytes that one body may still use. Only texts count: names and numbers are small beside them."""
 
     def __init__(self, most: int) -> None:
         self.left_out = 0
         self._left = most
 
     def text(self, text: str) -> str:
-        """As much of `text` as there is room for, cut between characters."""
-        if len(text) <= self._left // 4:  # no character has more bytes
+        """Return as much of `text` as there is room for, cut between characters."""
+        if len(text) <= self._left // 4:  # a character has at most 4 bytes
             self._left -= len(text.encode(errors="surrogatepass"))
             return text
         data = text.encode(errors="surrogatepass")
@@ -45,7 +45,7 @@ class _Room:
         return text if len(taken) == len(data) else taken.decode(errors="ignore")
 
     def value(self, value: Any) -> Any:
-        """The JSON value with its texts cut; its shape stays."""
+        """Return the JSON value with its texts cut and its shape unchanged."""
         match value:
             case str():
                 return self.text(value)

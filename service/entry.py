@@ -1,6 +1,6 @@
-"""The way in for every command: who may, written down, then carried out by the file of its theme.
+"""The way in for every command: authorized and audited here, then carried out by the file of its theme.
 
-The types say that no command is forgotten: each file takes the union of its theme and matches all of it.
+The type checker finds a forgotten command: each file takes the union of its theme and matches all of it.
 """
 
 import logging
@@ -44,10 +44,10 @@ class SessionService:
         self._manager = parts.manager
 
     async def perform(self, actor: Actor, command: c.Command[R]) -> R:
-        """See `api.Core.perform`. What was refused is written down too."""
+        """See `api.Core.perform`. Refusals are audited too."""
         wish = cast("c.AnyCommand", command)
         session = await self._session(actor, wish) if isinstance(wish, c.SessionCommand) else None
-        # Around both: some wishes are refused for what is in them, such as a permission mode.
+        # Around both steps: a command can also be refused for its content, such as a permission mode.
         async with self._refusal_noted(actor, wish, session):
             await self._admit(actor, wish, session)
             if isinstance(wish, c.SessionCommand):
@@ -83,15 +83,15 @@ class SessionService:
             return False
         return may(actor, action, await session_facts(session))
 
-    # --- who may ----------------------------------------------------------------------------------------
+    # --- authorizing ------------------------------------------------------------------------------------
 
     async def _session(self, actor: Actor, command: c.AnySessionCommand | c.FilesCommand) -> Session:
         if actor.role is Role.NOBODY:
-            raise NotAllowed(command.action)  # before it is looked for: nobody learns which sessions there are
+            raise NotAllowed(command.action)  # before the look-up: a refusal must not tell which sessions exist
         return await self._manager.get_session(command.session_id)
 
     async def _work_directory(self, actor: Actor, wish: c.FilesCommand) -> Path:
-        """Where the session of `wish` works, once it is authorized and written down."""
+        """Authorize and audit `wish`, and return the work directory of its session."""
         session = await self._session(actor, wish)
         async with self._refusal_noted(actor, wish, session):
             await self._admit(actor, wish, session)
@@ -101,7 +101,7 @@ class SessionService:
     async def _refusal_noted(
         self, actor: Actor, wish: c.AnyWish, session: Session | None
     ) -> AsyncIterator[None]:
-        """Write down a refusal of `wish` that is raised inside."""
+        """Audit a refusal of `wish` that is raised inside the block."""
         try:
             yield
         except NotAllowed:
@@ -111,7 +111,7 @@ class SessionService:
             raise
 
     async def _admit(self, actor: Actor, command: c.AnyWish, session: Session | None) -> None:
-        # An admin may do everything: no row needs to be read for it.
+        # An admin may do everything, so the session's shares need not be read.
         asks_facts = session is not None and actor.role is not Role.ADMIN
         facts = await session_facts(session) if asks_facts and session is not None else None
         authorize(actor, command.action, facts)

@@ -1,6 +1,7 @@
-"""A session for reading: Markdown, and a single HTML page with no script. Pure: from an archive to text.
+"""A session for reading: Markdown, or a single HTML page without scripts. Pure: from an archive to text.
 
-What Claude and people wrote is text here: in HTML everything is escaped, raw HTML in Markdown included.
+Everything that Claude and people wrote is treated as text. The HTML page escapes all of it, including raw HTML
+in Markdown.
 """
 
 import html
@@ -42,7 +43,7 @@ table { border-collapse: collapse; } td, th { border: 1px solid var(--line); pad
 
 
 def to_markdown(archive: SessionArchive, redact: Redact) -> str:
-    """The session as one Markdown document."""
+    """Return the session as one Markdown document."""
     parts = [f"# {_name(archive.title) or 'Session'}", _summary(archive)]
     for each in archive.turns:
         parts.append(f"## {_heading(each)}")
@@ -126,7 +127,7 @@ def _backtick_runs(text: str) -> Iterator[str]:
 
 
 def to_html(archive: SessionArchive, redact: Redact) -> str:
-    """The session as one HTML page: readable offline, code highlighted, no script, nothing loaded."""
+    """Return the session as one HTML page: readable offline, code highlighted, no scripts, nothing loaded."""
 
     def shown(text: str) -> str:
         return redact(as_seen(text))
@@ -150,7 +151,7 @@ def to_html(archive: SessionArchive, redact: Redact) -> str:
 
 
 def _show_hidden_hosts(state: StateCore) -> None:
-    """Put the host of a link behind its label, where that names another one."""
+    """Add the host of a link after its label if the label names another host."""
     for token in state.tokens:
         shown: list[Token] = []
         opened = 0

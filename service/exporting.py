@@ -1,4 +1,4 @@
-"""Reading a whole session out of the store, for an archive or for people."""
+"""Reads a whole session from the database, for an archive or for people."""
 
 import asyncio
 from pathlib import Path
@@ -27,7 +27,7 @@ SUFFIX = {ExportFormat.JSON: "json", ExportFormat.MARKDOWN: "md", ExportFormat.H
 
 
 async def export_session(session: Session, wanted: ExportFormat, redactor: Redactor) -> bytes:
-    """The session as a file of the wanted format. Works while the session does; only whole blocks are in it."""
+    """Return the session as a file in the wanted format. May run during a turn; only whole blocks are in it."""
     archive = await build_archive(session)
     return await asyncio.to_thread(_rendered, archive, wanted, redactor)
 
@@ -47,7 +47,7 @@ def _rendered(archive: SessionArchive, wanted: ExportFormat, redactor: Redactor)
 
 
 async def build_archive(session: Session) -> SessionArchive:
-    """Everything that is stored of the session, oldest first."""
+    """Return everything that is stored of the session, oldest first."""
     db, snapshot = session.around.db, session.snapshot
     turns: list[ArchivedTurn] = []
     before: int | None = None
@@ -76,7 +76,7 @@ async def build_archive(session: Session) -> SessionArchive:
 
 
 def _sound(turn: StoredTurn) -> StoredTurn:
-    """The turn without a uuid that is none: a damaged transcript can have one, and no import takes it."""
+    """Return the turn without invalid uuids: a damaged transcript can have one, and imports refuse it."""
     prompt, last = (uuid if is_session_id(uuid) else "" for uuid in (turn.prompt_uuid, turn.last_uuid))
     return replace(turn, prompt_uuid=prompt, last_uuid=last)
 

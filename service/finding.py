@@ -18,7 +18,10 @@ from sessions.work_directory import list_projects
 
 
 async def find(parts: ServiceParts, actor: Actor, command: c.FindingCommand) -> object:
-    """The reply to `command`. Raises `SessionNotFound`, `NotAllowed` for a session that is not the actor's."""
+    """Carry out `command` and return its reply.
+
+    Raises `SessionNotFound`, and `NotAllowed` for a session that is not the actor's.
+    """
     manager = parts.manager
     match command:
         case c.FindSession():

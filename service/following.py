@@ -1,7 +1,7 @@
-"""Following a session: its events for as long as whoever follows may view it.
+"""Following a session: yields its events for as long as the actor may view it.
 
-Rights are asked for again when shares change and at least once a minute: an actor's role comes from the face,
-and nobody tells the face when Discord takes a role away.
+The right is checked again when shares change and at least once a minute. An actor's role comes from the face,
+and Discord does not tell the face when it takes a role away.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from sessions.events import Feed, Numbered, SharesChanged
 
 
 class Permit:
-    """Leave to view one session, for a while. `renew` comes first."""
+    """A permit to view one session, valid for a limited time. Call `renew` before anything else."""
 
     def __init__(self, parts: ServiceParts, who: ActorSource, session_id: str) -> None:
         self._parts = parts
@@ -30,26 +30,29 @@ class Permit:
 
     @property
     def left_s(self) -> float:
-        """For how long it holds; 0 or less when it must be renewed."""
+        """Seconds until the permit runs out; 0 or less when it must be renewed."""
         return self._due - asyncio.get_running_loop().time()
 
     async def renew(self, *, if_due: bool = False) -> None:
-        """Ask who it is, and whether they may. Raises `NotAllowed`, `SessionNotFound`, and what `who` does."""
+        """Ask who the actor is and check the right to view.
+
+        Raises `NotAllowed`, `SessionNotFound`, and the errors of `who`.
+        """
         async with self._asking:
             if if_due and self.left_s > 0:
                 return
             begun = asyncio.get_running_loop().time()
             actor = await self._who()
             if actor.role is Role.NOBODY:
-                raise NotAllowed(Action.VIEW)  # before it is looked for: nobody learns which sessions there are
+                raise NotAllowed(Action.VIEW)  # before the look-up: a refusal must not tell what exists
             session = await self._parts.manager.get_session(self._session_id)
             self._known = session.snapshot.next_event - 1
             authorize(actor, Action.VIEW, await session_facts(session))
             self._due = begun + self._parts.ask_again_s
 
     async def hold_for(self, item: Feed) -> None:
-        """Renew it before `item` is handed out, if it has run out or `item` changes who may view."""
-        # The shares as of event `_known` are in it: an old change that is replayed asks nobody again.
+        """Renew the permit before `item` is handed out, if it has run out or `item` changes who may view."""
+        # The permit already covers the shares up to event `_known`: a replayed older change needs no renewal.
         match item:
             case Numbered(event=SharesChanged(), number=number) if number > self._known:
                 await self.renew()
@@ -76,7 +79,7 @@ async def follow_session(
 
 
 class Renewable(Protocol):
-    """What must be renewed in time."""
+    """A permit that must be renewed in time."""
 
     @property
     def left_s(self) -> float: ...
@@ -86,7 +89,7 @@ class Renewable(Protocol):
 
 @asynccontextmanager
 async def renewed(permit: Renewable, subscription: Subscription) -> AsyncIterator[None]:
-    """Renew `permit` in time inside the block, whatever happens. What it raises ends `subscription`."""
+    """Renew `permit` in time inside the block, even if no event comes. Its errors end `subscription`."""
 
     async def keep() -> None:
         try:

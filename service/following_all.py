@@ -1,4 +1,4 @@
-"""Following all sessions that somebody may view: what they may see is asked again as for one session."""
+"""Following all sessions that an actor may view. Rights are checked again as in `following.py`."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -37,7 +37,7 @@ async def follow_all(
 
 
 class Sight:
-    """Which sessions the actor sees. When they have become somebody else, the stream begins anew."""
+    """The sessions that the actor may view. If `who` returns a different actor, the stream begins anew."""
 
     def __init__(self, parts: ServiceParts, who: ActorSource, subscription: Subscription) -> None:
         self._parts = parts
@@ -50,11 +50,11 @@ class Sight:
 
     @property
     def left_s(self) -> float:
-        """For how long it holds; 0 or less when it must be renewed."""
+        """Seconds until it runs out; 0 or less when it must be renewed."""
         return self._due - asyncio.get_running_loop().time()
 
     async def renew(self, *, if_due: bool = False) -> None:
-        """Ask who it is. Raises `NotAllowed`, and what `who` does."""
+        """Ask who the actor is. Raises `NotAllowed`, and the errors of `who`."""
         if if_due and self.left_s > 0:
             return
         async with self._asking:
@@ -69,7 +69,7 @@ class Sight:
             self._due = begun + self._parts.ask_again_s
 
     async def visible(self, items: Sequence[Feed]) -> tuple[Sequence[Feed], tuple[SessionId, ...]]:
-        """Those of `items` that the actor may see, and the sessions that they may not view any longer."""
+        """Return those of `items` that the actor may see, and the sessions that they may no longer view."""
         assert self._actor is not None
         if self._actor.role is Role.ADMIN:
             return items, ()

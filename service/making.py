@@ -13,7 +13,7 @@ from sessions.session_maker import NewSession
 
 
 async def make(parts: ServiceParts, actor: Actor, command: c.MakingCommand) -> c.SessionInfo:
-    """The session that `command` wishes for, and what the command's docstring says it raises."""
+    """Carry out `command` and return its session. Raises the errors that the command's docstring names."""
     return session_info(parts.manager, await _made(parts.manager, actor, command))
 
 

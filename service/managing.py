@@ -18,7 +18,7 @@ from sessions.work_directory import open_project
 
 
 async def manage(parts: ServiceParts, session: Session, actor: Actor, command: c.ManagingCommand) -> object:
-    """The reply to `command`; what it raises is in the command's docstring and in `Session`'s methods."""
+    """Carry out `command` and return its reply. Raises the errors that its docstring and `Session` name."""
     manager = parts.manager
     match command:
         case c.Branch():

@@ -1,4 +1,4 @@
-"""Who may choose which permission mode."""
+"""The rule on permission modes: which actors may choose which mode."""
 
 from api.access import Actor, Role
 from sessions.errors import NotAllowed
@@ -6,12 +6,12 @@ from sessions.model import PermissionMode
 
 
 def check_mode(actor: Actor, mode: PermissionMode | None) -> None:
-    """Only an admin may let Claude do everything without asking. Raises `NotAllowed`."""
+    """Raise `NotAllowed` if `mode` lets Claude do everything without asking and the actor is not an admin."""
     if mode is PermissionMode.BYPASS and actor.role is not Role.ADMIN:
         raise NotAllowed("let_Claude_do_everything_without_asking")
 
 
 def mode_for(actor: Actor, mode: PermissionMode) -> PermissionMode:
-    """The mode that a branch takes over: never more than its new owner may choose."""
+    """Return the mode that a branch takes over: never more than its new owner may choose."""
     takes_over = mode is not PermissionMode.BYPASS or actor.role is Role.ADMIN
     return mode if takes_over else PermissionMode.DEFAULT

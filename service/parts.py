@@ -1,4 +1,4 @@
-"""What the service carries commands out with: the sessions, and the rules that hold above them."""
+"""The parts with which the service carries out commands: the sessions, and the rules above them."""
 
 from dataclasses import dataclass, field
 
@@ -9,9 +9,9 @@ from sessions.manager import SessionManager
 
 @dataclass(frozen=True, slots=True)
 class ServiceParts:
-    """One for all commands. `secrets` are values that no file handed out may contain, such as tokens.
+    """The parts that all commands share. No file handed out may contain one of `secrets`, such as tokens.
 
-    `ask_again_s` is how long who follows a session goes on without being asked again who they are.
+    `ask_again_s` is the longest time in seconds between two checks of an actor who follows a session.
     """
 
     manager: SessionManager

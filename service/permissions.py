@@ -15,7 +15,7 @@ from sessions.stored import StoredRule
 
 
 async def rule(parts: ServiceParts, session: Session, actor: Actor, command: c.PermissionsCommand) -> object:
-    """The reply to `command`. Raises `NotAllowed`, `RuleNotFound` as its docstring says."""
+    """Carry out `command` and return its reply. Raises `NotAllowed`, `RuleNotFound` as its docstring says."""
     match command:
         case c.ReadPermissions():
             return c.PermissionRules(tuple(_shown(session, each) for each in await rules_of(session)))
@@ -46,7 +46,7 @@ async def _take_back(parts: ServiceParts, session: Session, actor: Actor, rule_i
     is_own = stored.scope is RuleScope.SESSION or stored.given_by == actor.user_id
     if not is_own and actor.role is not Role.ADMIN:
         raise NotAllowed(Action.MANAGE)
-    # Told first: after a crash in between, the rule still stands in the list and can be taken back again.
+    # The processes are told first: after a crash in between, the rule is still listed and can be taken back.
     if stored.scope is RuleScope.SESSION:
         await tell_rules(session, without=rule_id)
     else:

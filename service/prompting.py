@@ -18,7 +18,7 @@ _NewPrompt = c.SendMessage | c.RunCommand | c.Continue | c.Regenerate
 
 
 async def talk(parts: ServiceParts, session: Session, actor: Actor, command: c.PromptingCommand) -> object:
-    """The reply to `command`; what it raises is in the command's docstring and in `Session`'s methods."""
+    """Carry out `command` and return its reply. Raises the errors that its docstring and `Session` name."""
     match command:
         case c.SendMessage() | c.RunCommand() | c.Continue() | c.Regenerate():
             await _check_budget(parts, session, actor)
@@ -55,7 +55,7 @@ async def _answer(parts: ServiceParts, session: Session, actor: Actor, command: 
     ask = await session.answer(AskId(command.ask_id), command.decision, by=actor.user_id)
     given = rules_given(ask.body, command.decision)
     if given is not None and given.scope is RuleScope.PROJECT:
-        # The asking session knows already; the others of this project learn it here.
+        # The asking session already has the new rule; the other sessions of the project get it here.
         await parts.manager.tell_rules(session.snapshot.work_directory)
     return ask
 
@@ -76,7 +76,7 @@ async def _queue(session: Session, actor: Actor, command: _NewPrompt) -> Placed:
 
 
 async def _check_budget(parts: ServiceParts, session: Session, actor: Actor) -> None:
-    """Raise `LimitReached` when the actor's budget is used up; say so when it nearly is."""
+    """Raise `LimitReached` if the actor's budget is used up; post a warning if it nearly is."""
     warning = await check_budget(parts.manager.db, parts.budget, actor.user_id, parts.manager.now_ms())
     if warning:
         async with session.change() as draft:

@@ -1,4 +1,4 @@
-"""Budgets per user: turns an hour, dollars a day. Warned at 80 %, refused at 100 % until it opens again."""
+"""Budgets per user: turns an hour, dollars a day. Warns at 80 %, refuses prompts at 100 %."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ WARN_AT = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What one user may use; None is no limit."""
+    """The budget of one user; None means no limit."""
 
     turns_per_hour: int | None = None
     dollars_per_day: float | None = None
@@ -22,18 +22,18 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a user has used within a window: when (in milliseconds) and how much, oldest first."""
+    """A user's usage within a window: pairs of time (in milliseconds) and amount, oldest first."""
 
     entries: Sequence[tuple[int, float]]
     window_ms: int
 
     @property
     def amount(self) -> float:
-        """All of it, rounded to four places."""
+        """The sum, rounded to four places."""
         return round(sum(amount for _, amount in self.entries), 4)
 
     def frees_ms(self, limit: float) -> int:
-        """When so much of it has dropped out of the window that less than `limit` is left."""
+        """Return the time at which so much has left the window that the sum is below `limit`."""
         left = self.amount
         for at_ms, amount in self.entries:
             left = round(left - amount, 4)
@@ -43,9 +43,9 @@ class Used:
 
 
 async def check_budget(db: Database, budget: Budget, user_id: str, now_ms: int) -> str:
-    """A warning sentence, or an empty string. Raises `LimitReached` when a budget is used up.
+    """Return a warning sentence, or an empty string. Raises `LimitReached` if a budget is used up.
 
-    Windows slide: an hour or a day back from now. Costs count when a turn has ended.
+    Windows slide: an hour or a day back from now. Costs count once a turn has ended.
     """
     warnings: list[str] = []
     if budget.turns_per_hour is not None:
@@ -81,7 +81,7 @@ async def _dollars(db: Database, user_id: str, now_ms: int) -> Used:
 
 
 async def _used(db: Database, what: str, which: str, user_id: str, now_ms: int, window_ms: int) -> Used:
-    """What the user's prompts used, and the turns that nobody typed in the user's sessions."""
+    """Return the usage of the user's prompts, and of background turns in the user's sessions."""
     of_author = f"SELECT queued_ms, {what} FROM turns WHERE author_id = ? AND queued_ms > ? AND {which}"  # noqa: S608
     by_itself = (
         f"SELECT queued_ms, {what} FROM turns JOIN sessions ON sessions.id = session_id WHERE author_id = ''"  # noqa: S608

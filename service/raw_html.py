@@ -1,6 +1,6 @@
-"""HTML inside Markdown → text: what a renderer of the exported Markdown would take for a tag is escaped.
+"""Escapes HTML inside Markdown, so that a renderer of the exported Markdown finds no tags.
 
-Answers for one text that somebody wrote. Code stays as it is: no renderer reads tags in it.
+Works on one text that a person or Claude wrote. Code stays as it is: renderers read no tags in it.
 """
 
 import re
@@ -23,13 +23,13 @@ def without_html(text: str) -> str:
     lines = text.split("\n")
     tokens = [token for token in _PARSER.parse(text) if token.type in ("inline", "fence") and token.map]
     for (begin, end, kind), group in groupby(tokens, lambda token: (*(token.map or ()), token.type)):
-        if kind == "inline":  # several of one line are the cells of a table's row
+        if kind == "inline":  # several tokens on one line are the cells of a table's row
             contents = [token.content for token in group]
             lines[begin:end] = _escaped("\n".join(lines[begin:end]), contents).split("\n")
             continue
         (fence,) = group
         if not fence.level and not _closes(lines[end - 1], fence.markup, end - begin):
-            lines[end - 1] += f"\n{fence.markup}"  # else the rest of the document would be code
+            lines[end - 1] += f"\n{fence.markup}"  # an open fence would make the rest of the document code
     return "\n".join(lines)
 
 
@@ -40,10 +40,10 @@ def _closes(line: str, markup: str, count: int) -> bool:
 def _escaped(source: str, contents: Sequence[str]) -> str:
     """Return the lines `source`, whose texts are `contents`, with the tags escaped.
 
-    `source` has the signs of quotes, lists and tables besides. No `<` is among those, so both have the same.
+    `source` also has the marks of quotes, lists and tables. None of these is a `<`: both have the same ones.
     """
     in_code = [each for content in contents for each in _in_code(content)]
-    if source.count("<") != len(in_code):  # the target of a reference holds one, for example
+    if source.count("<") != len(in_code):  # for example, the target of a reference contains one
         return source.replace("<", "&lt;")
     states = iter(in_code)
 
@@ -55,7 +55,7 @@ def _escaped(source: str, contents: Sequence[str]) -> str:
 
 
 def _in_code(content: str) -> list[bool]:
-    """Say of each `<` in the text of a block whether it stands in a code span."""
+    """Return for each `<` in the text of a block whether it is inside a code span."""
     runs: dict[int, list[int]] = {}
     for run in reversed(list(_TICKS.finditer(content))):
         runs.setdefault(len(run[0]), []).append(run.start())
@@ -69,7 +69,7 @@ def _in_code(content: str) -> list[bool]:
             places = runs.get(len(sign[0]), [])
             while places and places[-1] < at:
                 places.pop()
-            if places:  # the next run of as many closes it; a backslash in between escapes nothing
+            if places:  # the next run of equal length closes the span; a backslash inside escapes nothing
                 found += [True] * content.count("<", at, places[-1])
                 at = places[-1] + len(sign[0])
         elif sign[0] == "\\<":

@@ -18,7 +18,10 @@ from texts.redaction import Redactor
 
 
 async def read(parts: ServiceParts, session: Session, command: c.ReadingCommand) -> object:
-    """The reply to `command`. Raises `TurnNotFound`, `SessionNotFound` for what is not the session's."""
+    """Carry out `command` and return its reply.
+
+    Raises `TurnNotFound` or `SessionNotFound` for a turn or ask that does not belong to the session.
+    """
     manager = parts.manager
     match command:
         case c.GetSession():

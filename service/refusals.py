@@ -1,4 +1,4 @@
-"""Carries out the commands of `api/refusals.py`: who was turned away, and no more of it than is useful."""
+"""Carries out the commands of `api/refusals.py`: audits refusals at a face, within a bound."""
 
 import api as c
 from api.access import Actor
@@ -9,7 +9,7 @@ _LONGEST_DOOR = 40
 
 
 async def note_refusal(parts: ServiceParts, actor: Actor, command: c.RefusalsCommand) -> c.Nothing:
-    """A row of the audit, unless the person, or everybody together, has had enough of them."""
+    """Add a row to the audit unless the bound for the person or for everybody is reached."""
     now_ms = parts.manager.now_ms()
     if parts.refusals.takes(actor.user_id, now_ms):
         row = audit_entry(now_ms, actor, command.door[:_LONGEST_DOOR], allowed=False)

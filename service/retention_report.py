@@ -1,4 +1,4 @@
-"""What retention removes, as faces show it."""
+"""The retention report, as faces show it."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from sessions.retention import MAX_SIZED, Due, Removals
 
 
 def retention_report(removals: Removals, *, applied: bool) -> c.RetentionReport:
-    """The report lists the first steps, as many as have their sizes, and counts all."""
+    """Return a report that lists the first steps, those whose sizes are known, and counts all."""
     steps = (*_steps("archive", removals.archived), *_steps("delete", removals.deleted))
     return c.RetentionReport(steps[:MAX_SIZED], len(removals.archived), len(removals.deleted), applied=applied)
 

@@ -20,20 +20,20 @@ _SHARED = [name for name in c.SessionInfo.__struct_fields__ if name not in _MADE
 
 
 async def session_facts(session: Session) -> SessionFacts:
-    """What `authorize` has to know of the session."""
+    """Return the facts of the session that `authorize` needs."""
     shares = await rows.load_shares(session.around.db, session.id)
     return SessionFacts(session.snapshot.user_id, shares)
 
 
 def session_info(manager: SessionManager, session: Session) -> c.SessionInfo:
-    """The session as faces show it: its state, where to look at its process, and its place in line."""
+    """Return the session as faces show it: its state, how to look at its process, and its place in line."""
     hint = session.run.host.terminal_hint() if session.run is not None else ""
     info = info_of(session.snapshot, hint, manager.place_in_line(session.id))
     return replace(info, other_model=_other_model(manager, info))
 
 
 def _other_model(manager: SessionManager, info: c.SessionInfo) -> str:
-    """A model that the limit which blocks the session does not hold for."""
+    """Return a model to which the limit that blocks the session does not apply."""
     if info.limit is None:
         return ""
     now_ms = manager.now_ms()
@@ -42,7 +42,7 @@ def _other_model(manager: SessionManager, info: c.SessionInfo) -> str:
 
 
 def info_of(snapshot: Snapshot, terminal_hint: str = "", place_in_line: int | None = None) -> c.SessionInfo:
-    """What the state alone says."""
+    """Return the session as faces show it, from its snapshot alone."""
     return c.SessionInfo(
         **{name: getattr(snapshot, name) for name in _SHARED},
         running_turn=snapshot.current.turn_id if snapshot.current else None,

@@ -1,4 +1,4 @@
-"""Finding sessions: the list that an actor may see, in pages."""
+"""The list of sessions that an actor may view, in pages."""
 
 import re
 
@@ -17,7 +17,7 @@ _CURSOR = re.compile(r"([01]) ([0-9]{1,15}) (.*)")
 async def list_sessions(
     manager: SessionManager, actor: Actor, query: QuerySessions
 ) -> tuple[list[Session], str]:
-    """A page of the sessions that `actor` may view, and the cursor of the next one; see `QuerySessions`.
+    """Return a page of the sessions that `actor` may view, and the next page's cursor; see `QuerySessions`.
 
     Damaged sessions, and those deleted just now, are left out.
     """
@@ -26,10 +26,11 @@ async def list_sessions(
 
 
 async def read_page(db: Database, actor: Actor, query: QuerySessions) -> tuple[list[SessionId], str]:
-    """A page of session ids for `query`, pinned ones first, and the cursor of the next one (empty at the end).
+    """Return a page of session ids for `query`, pinned ones first, and the next page's cursor (or "").
 
-    Only sessions that are the actor's or shared with it, unless it is an admin. Cursors are made from the last
-    row's time and id, so pages stay right while sessions come and go. A cursor that is none starts anew.
+    An admin gets all sessions, other actors only their own and those shared with them. Cursors are made from
+    the last row's time and id, so pages stay right while sessions come and go. An invalid cursor gives the
+    first page.
     """
     where, params = _conditions(actor, query)
     direction = "ASC" if query.oldest_first else "DESC"

@@ -1,4 +1,4 @@
-"""The core at a glance: what runs and waits now, and sums over what was done."""
+"""Statistics of the core: running and waiting sessions now, and sums over stored turns."""
 
 from api import ReadStatistics, Statistics, Totals
 from service.usage_rows import count_by_lifecycle, read_usage
@@ -6,7 +6,7 @@ from sessions.manager import SessionManager
 
 
 async def read_statistics(manager: SessionManager, wish: ReadStatistics) -> Statistics:
-    """Counts and sums for `wish`. Reads the memory of every host tree, which takes milliseconds for each."""
+    """Return counts and sums for `wish`. Reads the memory of every host tree, some milliseconds for each."""
     totals = await read_usage(manager.db, wish.since_ms, "")
     groups = await read_usage(manager.db, wish.since_ms, wish.group_by) if wish.group_by else []
     loaded = [each.snapshot for each in manager.loaded()]

@@ -1,4 +1,4 @@
-"""Turns of a session as faces read them: one moment, blocks in their places, long bodies of tools cut."""
+"""Turns of a session as faces read them: as of one event, blocks in order, long tool bodies cut."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ _MAX_EVENTS = 500
 
 
 async def turn_page(db: Database, bus: Bus, session_id: SessionId, command: c.ReadTurns) -> c.TurnPage:
-    """The page that `command` asks for."""
+    """Return the page of turns that `command` asks for."""
     limit = max(1, min(command.limit, _MAX_PAGE))
     found = await rows.load_transcript(
         db, session_id, before=command.before, limit=limit, with_blocks=command.with_blocks
@@ -27,20 +27,20 @@ async def turn_page(db: Database, bus: Bus, session_id: SessionId, command: c.Re
 
 
 async def turn_view(db: Database, bus: Bus, session_id: SessionId, command: c.ReadTurn) -> c.TurnView:
-    """The turn that `command` asks for. Raises `TurnNotFound`."""
+    """Return the turn that `command` asks for. Raises `TurnNotFound`."""
     turn_id = TurnId(command.turn_id)
     found = await rows.load_whole_turn(db, session_id, turn_id, with_blocks=command.with_blocks)
     return _view(found.turns[0], found.as_of, bus.partials(session_id), whole=command.whole)
 
 
 async def read_block(db: Database, session_id: SessionId, command: c.ReadBlock) -> c.PlacedBlock:
-    """The block that `command` asks for. Raises `TurnNotFound`."""
+    """Return the block that `command` asks for. Raises `TurnNotFound`."""
     found = await rows.load_block(db, session_id, TurnId(command.turn_id), command.ordinal)
     return _placed(found, whole=True)
 
 
 async def event_page(db: Database, session_id: SessionId, command: c.ReadEvents) -> c.EventPage:
-    """The events that `command` asks for."""
+    """Return the events that `command` asks for."""
     limit = max(1, min(command.limit, _MAX_EVENTS))
     return c.EventPage(tuple(await rows.load_events(db, session_id, after=command.after, limit=limit)))
 

@@ -18,7 +18,7 @@ _RENEWED = "what counts of its project has changed"
 
 
 async def trust(parts: ServiceParts, session: Session, actor: Actor, command: c.TrustingCommand) -> object:
-    """The reply to `command`. Raises what the command's docstring says."""
+    """Carry out `command` and return its reply. Raises the errors that the command's docstring names."""
     match command:
         case c.ReadTrust():
             return await _shown(session)
@@ -29,7 +29,7 @@ async def trust(parts: ServiceParts, session: Session, actor: Actor, command: c.
 
 
 async def list_trust(parts: ServiceParts, command: c.ListTrust) -> c.ProjectTrusts:
-    """All decisions; a project is named as people know it, without the path of the workspace."""
+    """Return all decisions; a project's name omits the path of the workspace."""
     root = parts.manager.policy.workspace_root
     stored = await rows.load_all_trust(parts.manager.db, max(1, min(command.limit, 200)))
     return c.ProjectTrusts(

@@ -1,4 +1,4 @@
-"""Sums over what was done: turns, tokens, dollars, waits; and the audit. Costs are each turn's own."""
+"""SQL for sums over stored turns (tokens, dollars, waits) and for the audit. Costs are stored per turn."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,10 @@ _MAX_GROUPS = 400
 
 
 async def read_usage(db: Database, since_ms: int, group_by: str) -> list[UsageRow]:
-    """Totals since a time by day, user or session (anything else: one group), newest or largest name first."""
+    """Return totals since a time by day, user or session, newest day or last name first.
+
+    Any other `group_by` gives one group.
+    """
     group = _GROUPS.get(group_by, "''")
     rows = await db.read(
         f"SELECT {group} AS grouped, count(*), sum(turns.status = 'failed'), sum(cost_usd),"  # noqa: S608
@@ -76,13 +79,13 @@ def _number(value: SqlValue) -> float:
 
 
 async def count_by_lifecycle(db: Database) -> dict[str, int]:
-    """How many sessions there are in each lifecycle that any is in, ended ones included."""
+    """Return the number of sessions in each lifecycle, `ended` included; empty lifecycles are absent."""
     rows = await db.read("SELECT status, count(*) FROM sessions GROUP BY status")
     return {str(status): int(_number(count)) for status, count in rows}
 
 
 def audit_entry(at_ms: int, actor: Actor, action: str, *, allowed: bool, session_id: str = "") -> Statement:
-    """A row that says who did, or was not allowed to do, what."""
+    """Return the statement for an audit row: the actor, the action, and whether it was allowed."""
     return Statement(
         "INSERT INTO audit (at_ms, actor, face, action, session_id, allowed) VALUES (?, ?, ?, ?, ?, ?)",
         (at_ms, actor.user_id, actor.face, action, session_id, int(allowed)),
@@ -90,7 +93,7 @@ def audit_entry(at_ms: int, actor: Actor, action: str, *, allowed: bool, session
 
 
 async def read_audit(db: Database, session_id: str, before: int | None, limit: int) -> list[AuditEntry]:
-    """Audit rows, newest first; of one session, or of all with an empty id."""
+    """Return audit rows, newest first, of one session; an empty id means all sessions."""
     rows = await db.read(
         "SELECT id, at_ms, actor, face, action, session_id, allowed, detail FROM audit"
         " WHERE id < ? AND (? = '' OR session_id = ?) ORDER BY id DESC LIMIT ?",

@@ -1,6 +1,6 @@
-"""Files of a work directory, in and out. Whoever works there may lay links at any time: none is followed.
+"""Files of a work directory, in and out. Claude's tools may make links there at any time: no link is followed.
 
-Stands here until work directories are a room of their own.
+This module stays here until work directories have a package of their own.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _HIDDEN = (".git",)
 
 
 async def put_file(root: Path, wish: PutFile, content: AsyncIterable[bytes]) -> Attachment:
-    """Store `content` below the work directory `root`. Raises as `PutFile` says, and what `content` raises."""
+    """Store `content` below the work directory `root`. Raises the errors of `PutFile` and of `content`."""
     if safe_name(wish.name) != wish.name or safe_name(wish.folder) != wish.folder:
         raise FileRefused(safe_name(wish.name), "has a name that cannot be stored.")
     most = min(wish.max_bytes, MOST_BYTES)
@@ -42,7 +42,7 @@ async def put_file(root: Path, wish: PutFile, content: AsyncIterable[bytes]) -> 
             size += len(chunk)
             if size > most:
                 raise FileTooLarge(wish.name, most)
-            if part is None:  # not before: content that never comes leaves no directory behind
+            if part is None:  # not earlier: if no content ever comes, no directory must be left behind
                 part = await _in_thread(wish, _Part, root, wish.folder, wish.name, opened)
             await _in_thread(wish, part.write, chunk)
         if part is None:
@@ -59,14 +59,15 @@ async def _in_thread(wish: PutFile, step: Callable[..., T], *arguments: Any) -> 
 
 
 class _Part:
-    """A file that is being written beside its place. Everything is closed, and what is not kept removed, by
-    `opened`. Methods block and raise `OSError`.
+    """A file that is written beside its final place.
+
+    Closing `opened` closes everything and removes a file that was not kept. Methods block and raise `OSError`.
     """
 
     def __init__(self, root: Path, folder: str, name: str, opened: ExitStack) -> None:
         self._name = name
         self._part = f".{name}.part"
-        # Each step is made below the directory that is open already, and goes through no link.
+        # Each directory is opened inside the one before and through no link: a path could be swapped meanwhile.
         directory = os.open(root.resolve(), _DIRECTORY)
         opened.callback(os.close, directory)
         for each in (DIRECTORY, folder):
@@ -86,7 +87,7 @@ class _Part:
             view = view[self._stream.write(view) :]
 
     def keep(self) -> None:
-        """Give the file its name."""
+        """Give the file its final name."""
         os.replace(self._part, self._name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
 
     def _remove(self) -> None:
@@ -98,20 +99,20 @@ class _Part:
 
 
 async def get_file(root: Path, wish: GetFile) -> AsyncGenerator[bytes, None]:
-    """The content of a file of the work directory `root`, in pieces. Raises as `GetFile` says, at the first."""
+    """Yield the content of a file of the work directory `root`. Raises the errors of `GetFile` at once."""
     descriptor = await asyncio.to_thread(_opened, root, wish)
     with os.fdopen(descriptor, "rb", buffering=0) as stream:
         left = min(wish.max_bytes, MOST_BYTES)
-        # It may grow meanwhile: no more is given than was allowed.
+        # The file may grow meanwhile, so reading stops at the size that was checked.
         while left and (piece := await asyncio.to_thread(stream.read, min(left, _CHUNK))):
             left -= len(piece)
             yield piece
 
 
 def _opened(root: Path, wish: GetFile) -> int:
-    """The open file; the caller closes it. Blocks."""
+    """Open the file and return its descriptor; the caller closes it. Blocks."""
     name = PurePosixPath(wish.path).name
-    # One sentence, whatever the reason: nobody is to learn from it what there is elsewhere on the machine.
+    # One sentence for every reason: it must not tell which files exist elsewhere on the machine.
     nothing = FileRefused(name, "is not there, or is not given out.")
     try:
         real = Path(os.path.realpath(root / wish.path))
@@ -120,7 +121,7 @@ def _opened(root: Path, wish: GetFile) -> int:
         descriptor = os.open(real, _TO_READ)
     except (OSError, ValueError):
         raise nothing from None
-    # Asked of the open file: a path may be changed between a check and the opening.
+    # Checked on the open file: a path may change between a check and the opening.
     refusal = None if _given_out(root, machine.this().path_of(descriptor)) else nothing
     refusal = refusal or _unfit(name, os.fstat(descriptor), min(wish.max_bytes, MOST_BYTES))
     if refusal is not None:
@@ -136,7 +137,7 @@ def _unfit(name: str, facts: os.stat_result, most: int) -> FileRefused | None:
 
 
 def _given_out(root: Path, real: Path) -> bool:
-    """Whether `real` (without links) lies in the work directory, and is nothing secret."""
+    """Whether `real` (without links) is in the work directory and is not secret."""
     try:
         inside = real.relative_to(root.resolve())
     except ValueError:

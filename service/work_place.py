@@ -1,4 +1,7 @@
-"""Branch and last commit of a work directory, as git says. Stands here until work directories are a room."""
+"""Branch and last commit of a work directory, from git.
+
+This module stays here until work directories have a package of their own.
+"""
 
 import asyncio
 import os
@@ -11,7 +14,7 @@ _GIT_DEADLINE_S = 2.0
 
 
 async def read_work_place(directory: Path) -> WorkPlace:
-    """Ask git about `directory`, at most two seconds; an empty answer if it is not a repository of its own."""
+    """Ask git about `directory` for at most two seconds; an empty answer if it is not a repository root."""
     try:
         async with asyncio.timeout(_GIT_DEADLINE_S):
             branch = await _git(directory, "symbolic-ref", "-q", "--short", "HEAD")
@@ -22,7 +25,7 @@ async def read_work_place(directory: Path) -> WorkPlace:
 
 
 async def _git(directory: Path, *arguments: str) -> str:
-    # The repository is not ours: nothing of its configuration may run, and no parent's is to be shown.
+    # The repository is not ours: its configuration must run nothing, and a parent's repository is not shown.
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "GIT_CEILING_DIRECTORIES": str(directory.parent),
@@ -47,7 +50,7 @@ async def _git(directory: Path, *arguments: str) -> str:
     try:
         out, _ = await process.communicate()
     except asyncio.CancelledError:
-        with suppress(ProcessLookupError):  # it would be taken for git's, and the cancellation lost
+        with suppress(ProcessLookupError):  # it would hide the cancellation
             process.kill()
         await process.wait()
         raise

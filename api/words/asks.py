@@ -1,4 +1,4 @@
-"""The answers that an ask offers, and what each is called before and after somebody gave it."""
+"""The answers that an ask offers, and the name of each before and after it is given."""
 
 from typing import assert_never
 
@@ -19,7 +19,7 @@ from sessions.model import (
 
 
 def offered(body: AskBody) -> tuple[Decision, ...]:
-    """The answers that need no words, the most permissive first; a question offers its own choices instead."""
+    """Return the answers that need no text, most permissive first; a question has choices of its own."""
     match body:
         case PermissionBody():
             always = (AllowAlways(number) for number in range(len(body.suggestions)))
@@ -33,7 +33,7 @@ def offered(body: AskBody) -> tuple[Decision, ...]:
 
 
 def answer_label(decision: Decision, body: AskBody | None = None) -> str:
-    """What the answer is called on a button or in a list. `body` says what "always" means."""
+    """Return the answer's label for a button or a list. `body` says what "always" means."""
     match decision:
         case Allow():
             return "Allow once"
@@ -54,7 +54,7 @@ def answer_label(decision: Decision, body: AskBody | None = None) -> str:
 
 
 def decided_words(decision: Decision) -> str:
-    """What became of the ask by this answer; its note is left to the face."""
+    """Return the outcome of an ask with this answer, in words; the face shows the answer's note itself."""
     match decision:
         case Allow():
             return "Allowed once"
@@ -75,7 +75,7 @@ def decided_words(decision: Decision) -> str:
 
 
 def note_of(decision: Decision) -> str:
-    """What somebody wrote with the answer for Claude to read; empty if nothing."""
+    """Return the text that a person wrote to Claude with the answer, or an empty string."""
     return decision.note if isinstance(decision, Deny | RevisePlan) else ""
 
 

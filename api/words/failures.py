@@ -1,7 +1,8 @@
-"""What people read when Claude did not finish a turn: what happened, and the next step.
+"""Sentences for people when Claude did not finish a turn: the cause and the next step.
 
 The one place that makes sentences of `Failure`; all faces and exports use it. Kinds and figures come from the
-CLI (`sessions/failures.py`). The API's own message is shown, cleaned and cut, where our words would say less.
+CLI (`sessions/failures.py`). If our words would say less than the API's own message, that message is shown,
+cleaned and cut.
 """
 
 from typing import Protocol
@@ -58,12 +59,12 @@ class Ended(Protocol):
 
 
 def ended_because(turn: Ended) -> str:
-    """Why a turn ended otherwise than done, as a sentence; empty if there is nothing to say."""
+    """Return why a turn did not end as done, as a sentence; empty if there is nothing to say."""
     return turn.reason if turn.failure is None else failure_sentence(turn.failure)
 
 
 def failure_sentence(failure: Failure) -> str:
-    """What happened and what helps, in one or two sentences."""
+    """Return the cause and the remedy in one or two sentences."""
     sentence = _sentence(failure)
     if failure.retry is None:
         return sentence
@@ -73,7 +74,7 @@ def failure_sentence(failure: Failure) -> str:
 
 
 def good_turn_to_branch_from(failure: Failure) -> str:
-    """The turn before the trouble, if a branch from there would help; else empty."""
+    """Return the last turn before the failures if a branch from there helps; else an empty string."""
     return failure.last_good if failure.kind in _CONVERSATION_AT_FAULT else ""
 
 

@@ -1,4 +1,4 @@
-"""What people read of an account's usage limits. Faces add the times, in the reader's own zone."""
+"""Sentences about an account's usage limits. Faces add the times, in the reader's own time zone."""
 
 from sessions.troubles import Limit, LimitState, LimitWindow
 
@@ -11,13 +11,13 @@ _WINDOWS = {
 
 
 def limit_name(limit: Limit) -> str:
-    """The limit's name: `five-hour limit`, `weekly limit of Opus models`."""
+    """Return the limit's name, such as `five-hour limit` or `weekly limit of Opus models`."""
     name = _WINDOWS[limit.window]
     return f"{name} of {limit.family.capitalize()} models" if limit.family else name
 
 
 def limit_sentence(limit: Limit) -> str:
-    """How the limit stands, and what comes of it."""
+    """Return the state of the limit and its consequence, as a sentence."""
     name = limit_name(limit)
     match limit.state:
         case LimitState.REACHED if limit.family:

@@ -1,4 +1,4 @@
-"""What a notice is called, says, and how bad it is: one title and one tone for each topic."""
+"""The words of notices: one title, one tone and possibly a next step for each topic."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sessions.topics import Topic
 
 
 class Tone(StrEnum):
-    """How much a notice asks of people; a face has one colour for each."""
+    """How urgent a notice is; a face has one colour for each."""
 
     MILD = "mild"
     TROUBLE = "trouble"
@@ -19,7 +19,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NoticeWords:
-    """`next_step` is a sentence, or empty. `said_by_turn`: the posts of its turn say the same."""
+    """Title, tone and next step (a sentence or empty). If `said_by_turn`, the turn's posts say it."""
 
     title: str
     tone: Tone = Tone.TROUBLE
@@ -108,14 +108,14 @@ NOTICES: Mapping[Topic, NoticeWords] = {
 
 
 def notice_text(notice: Noticed) -> str:
-    """The notice as a sentence."""
+    """Return the notice as a sentence."""
     if notice.failure is not None:
         return failure_sentence(notice.failure)
     return notice.text if notice.limit is None else limit_sentence(notice.limit)
 
 
 def waiting_text(change: ActivityChanged) -> str:
-    """What a blocked session waits for, as a sentence."""
+    """Return what a blocked session waits for, as a sentence."""
     if change.failure is not None:
         return failure_sentence(change.failure)
     return change.cause if change.limit is None else limit_sentence(change.limit)

@@ -1,4 +1,4 @@
-"""What a session does, in the fewest words: one name for each state that a person can tell apart."""
+"""Short names for a session's state: one for each state that a person can tell apart."""
 
 from enum import StrEnum
 from typing import assert_never
@@ -35,7 +35,7 @@ _OF_BLOCKER = {
 
 
 def state_of(lifecycle: Lifecycle, activity: Activity, blocker: Blocker | None) -> State:
-    """The state of a session; activity and blocker count only while it is live."""
+    """Return the state of a session; activity and blocker count only while it is live."""
     match lifecycle:
         case Lifecycle.QUEUED:
             return State.QUEUED

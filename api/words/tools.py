@@ -1,4 +1,4 @@
-"""A tool call at a glance: the tool's name for people, and the field of its input that tells most."""
+"""A tool call at a glance: the tool's name for people, and the most telling field of its input."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,9 +24,9 @@ _NAMES = {"AskUserQuestion": "Question", "ExitPlanMode": "Plan", "Task": "Agent"
 
 
 def telling_field(name: str, arguments: Mapping[str, Any]) -> str:
-    """The field of the input that tells most of a call of the tool `name`; empty if no field has text.
+    """Return the most telling field of a call's input for the tool `name`; empty if no field has text.
 
-    Inputs are the tools' own, so every field is looked for and none is expected.
+    Each tool defines its own input, so no field is certain to be there.
     """
     known = _TELLS_MOST.get(name)
     if known is not None:
@@ -36,7 +36,7 @@ def telling_field(name: str, arguments: Mapping[str, Any]) -> str:
 
 
 def tool_label(name: str) -> str:
-    """A tool's name for people: `mcp__github__list_issues` is the server's `github list_issues`."""
+    """Return a tool's name for people: `mcp__github__list_issues` becomes `github list_issues`."""
     if name in _NAMES:
         return _NAMES[name]
     parts = name.split("__")

@@ -1,4 +1,4 @@
-"""What each decision on a project means, in words that every face shows."""
+"""The meaning of each decision on a project, in words that every face shows."""
 
 from collections.abc import Mapping
 

@@ -34,7 +34,7 @@ class CutInteractions:
         self._asker = asker
 
     async def run(self, before_ms: int) -> None:
-        """Finish every open interaction that came in before `before_ms`. Those that Discord fails stay open."""
+        """Finish every open interaction older than `before_ms`. One that fails at Discord stays open."""
         for row in await open_interactions(self._face.db, before_ms):
             try:
                 note = await self._finish(row)

@@ -1,4 +1,4 @@
-"""What the Discord face refuses by itself, and the one place where an error becomes a sentence for a person."""
+"""Errors of the Discord face, and the one place where an error becomes a sentence for a person."""
 
 from math import ceil
 
@@ -12,27 +12,27 @@ from storage import StorageError
 
 
 class FaceError(Exception):
-    """Root of what `bot` raises on purpose. Messages are sentences for people."""
+    """Root of the errors that `bot` raises on purpose. Messages are sentences for people."""
 
 
 class Refused(FaceError):
-    """What was asked for cannot be done; the sentence says why and what to do."""
+    """The request cannot be carried out; the sentence says why and what to do."""
 
 
 class ControlGone(FaceError):
-    """The control that was used means nothing (any more)."""
+    """The used control has no meaning, or no longer has one."""
 
     def __init__(self) -> None:
         super().__init__("This is out of date. Use a newer message, or a command: /help lists them.")
 
 
 class DiscordRefused(FaceError):
-    """Discord does not let the bot in, and trying again would not help; the sentence names the next step."""
+    """Discord does not let the bot in, and a retry would not help; the sentence names the next step."""
 
 
 CONNECTION_BROKEN = (aiohttp.ClientError, OSError, discord.RateLimited)
-"""What the library raises beside `HTTPException`: the connection broke (and the request may have been carried
-out), or a limit lasts longer than it waits for."""
+"""Errors of the library beside `HTTPException`: the connection broke (the request may have been carried out),
+or a rate limit lasts longer than the library waits."""
 _NEXT_STEPS = {
     "busy": " Wait until Claude is done, or press Stop.",
     "ended": " Start a new one with /claude.",
@@ -42,7 +42,7 @@ _MISSING_PERMISSION = frozenset({50001, 50013})
 
 
 def sentence_for(error: BaseException) -> str | None:
-    """What a person is told about `error`, or None if it is a defect of ours."""
+    """Return the sentence that tells a person about `error`, or None if it is a defect of ours."""
     match error:
         case AlreadyDecided():
             return _already_decided(error)

@@ -1,4 +1,4 @@
-"""What every way into the Discord face works with: the core, our rows, the view, who may, and the options.
+"""The objects shared by commands, controls and messages: core, database, view, access policy, options.
 
 Holds values only; `bridge/discord_face.py` puts them together.
 """
@@ -19,14 +19,14 @@ DISCORD_FILE_HOSTS = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 
 
 class Shown(Protocol):
-    """The view, as the ways in see it."""
+    """The view as commands, controls and messages see it."""
 
     async def show(self, place: Place) -> None:
         """Show the session of `place` there from now on."""
         ...
 
     def changed(self, session_id: str) -> None:
-        """Something that only the face knows of has changed: show the session anew."""
+        """Show the session anew after a change that only the face knows, for which the core sends no event."""
         ...
 
     async def choose_alternative(self, session_id: str, root_turn: str, turn_id: str) -> None:
@@ -36,8 +36,8 @@ class Shown(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FaceOptions:
-    """What the settings decide. `file_hosts` are the hosts (`name` or `name:port`) that files may come from;
-    files of https hosts only, unless a host is named with its port.
+    """The face's settings. Files may come only from `file_hosts` (`name` or `name:port`), and only over https
+    unless the host is named with its port.
     """
 
     scope: SessionScope = SessionScope.THREAD
@@ -51,7 +51,7 @@ class FaceOptions:
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """The face's surroundings."""
+    """The dependencies of the face."""
 
     core: Core
     db: Database
@@ -61,6 +61,6 @@ class Face:
     options: FaceOptions = field(default_factory=FaceOptions)
 
     async def check(self, actor: Actor, action: Action, session_id: str) -> None:
-        """Raise `NotAllowed` unless `actor` may do `action` to the session: for what no command asks."""
+        """Raise `NotAllowed` unless `actor` may do `action` to the session. For steps that send no command."""
         if not await self.core.may(actor, action, session_id):
             raise NotAllowed(action)

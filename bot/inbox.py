@@ -1,7 +1,7 @@
-"""What comes in as messages: a row first, then dealt with, in order within its channel, exactly once.
+"""The inbox: store each message as a row first, then act on it, in order within its channel, exactly once.
 
-A row is closed after it was acted on; acting on a row again has no second effect (the core knows its origin),
-so a crash between the two costs nothing. What the rows mean is `prompts.py`; interactions have `entry.py`.
+A row is closed after it was acted on. Acting on a row again has no second effect (the core knows its origin),
+so a crash in between costs nothing. `prompts.py` acts on rows; interactions have `entry.py`.
 """
 
 import asyncio
@@ -37,17 +37,17 @@ class Handler(Protocol):
         ...
 
     async def give_up(self, row: InboxRow, error: Exception) -> str:
-        """Say what went wrong where the row came from; returns the note for the row. Raises `TryAgain`."""
+        """Tell the row's author about `error` and return the note for the row. Raises `TryAgain`."""
         ...
 
 
 class TryAgain(Exception):
-    """The row could not be dealt with now, for a reason that may pass."""
+    """The row could not be handled now, for a reason that may pass."""
 
 
 class Standing(Enum):
-    """How far a channel is after a gap. `HELD`: rows wait, the mark of what was seen stays. `GOING`: rows are
-    dealt with, the mark stays, for something may still be unread. `READ`: the mark moves too.
+    """The state of a channel after a gap. `HELD`: rows wait, and the mark of the last seen message stays.
+    `GOING`: rows are handled, but the mark stays: some messages may be unread. `READ`: the mark moves too.
     """
 
     HELD = auto()
@@ -56,7 +56,7 @@ class Standing(Enum):
 
 
 class Inbox:
-    """The rows and one worker per channel that has some. `start_task` starts a task that the client owns."""
+    """The rows, and one worker per channel with open rows. `start_task` starts a task that the client owns."""
 
     def __init__(
         self,
@@ -79,13 +79,13 @@ class Inbox:
     # --- taking in --------------------------------------------------------------------------------------
 
     async def take(self, row: InboxRow) -> None:
-        """Store `row` unless it is known, and have it dealt with in its turn. Raises `StorageError`."""
+        """Store `row` unless it is known, and handle it in its turn. Raises `StorageError`."""
         if await take_in(self._db, row):
             crash_point("message-stored")
             self.wake(row.channel_id)
 
     def miss(self) -> None:
-        """A message could not be stored: no mark moves until everything was read back."""
+        """Note that a message could not be stored: no mark moves until everything is read back."""
         self.misses += 1
         for channel_id, standing in self._standing.items():
             if standing is Standing.READ:
@@ -94,9 +94,9 @@ class Inbox:
             self._others = Standing.GOING
 
     async def note_seen(self, guild_id: int, channel_id: int, message_id: int) -> None:
-        """The message is taken in or not for us: no need to read it back later.
+        """Move the channel's mark to a message that is stored or not for us, so that it is not read back later.
 
-        While something of the channel may be unread, the mark stays: it must not pass that.
+        While the channel may have unread messages, the mark stays: it must not pass them.
         """
         if self._standing.get(channel_id, self._others) is Standing.READ:
             await self._db.write([mark_seen(guild_id, channel_id, message_id)])
@@ -104,24 +104,24 @@ class Inbox:
     # --- reading back -----------------------------------------------------------------------------------
 
     def hold(self) -> None:
-        """A gap began: rows wait, and marks stay, until their channel was read back."""
+        """Note the start of a gap: rows wait and marks stay until their channel is read back."""
         self._standing.clear()
         self._others = Standing.HELD
 
     def expect(self, channel_id: int) -> None:
-        """The channel has something to be read back: its mark stays, and its rows wait if they do by now."""
+        """Note that the channel must be read back: its mark stays. Its rows wait only if they are held now."""
         if self._standing.get(channel_id, self._others) is not Standing.HELD:
             self._standing[channel_id] = Standing.GOING
         else:
             self._standing[channel_id] = Standing.HELD
 
     def release(self, channel_id: int) -> None:
-        """The channel was read back to its end: its rows go on, and its mark moves."""
+        """Note that the channel is read back to its end: its rows are handled, and its mark moves."""
         self._standing[channel_id] = Standing.READ
         self.wake(channel_id)
 
     async def let_go(self) -> None:
-        """Rows have waited long enough for what is still unread: all go on. Raises `StorageError`."""
+        """Handle all held rows, though some channels are still unread. Raises `StorageError`."""
         for channel_id, standing in self._standing.items():
             if standing is Standing.HELD:
                 self._standing[channel_id] = Standing.GOING
@@ -130,7 +130,7 @@ class Inbox:
         await self._wake_waiting()
 
     async def settle(self, unread: Collection[int]) -> None:
-        """Every channel but those that are `unread` was read back. Raises `StorageError`."""
+        """Note that every channel is read back, except those in `unread`. Raises `StorageError`."""
         self._standing = {key: each for key, each in self._standing.items() if key in unread}
         self._others = Standing.READ
         await self._wake_waiting()
@@ -142,7 +142,7 @@ class Inbox:
     # --- dealing with -----------------------------------------------------------------------------------
 
     def wake(self, channel_id: int) -> None:
-        """Have the channel's rows dealt with, if that is not under way or held back."""
+        """Start to handle the channel's rows, unless that is running or the channel is held."""
         if self._standing.get(channel_id, self._others) is Standing.HELD:
             return
         news = self._working.get(channel_id)
@@ -181,7 +181,10 @@ class Inbox:
         await self._db.write([close_inbox_row(row.external, status, self._now_ms(), note)])
 
     async def _acted_on(self, row: InboxRow) -> str:
-        """Act on `row`, however long Discord is in trouble: what nobody could be told of is not given up."""
+        """Act on `row`, and retry for as long as Discord is in trouble.
+
+        A row is given up only once its author has been told.
+        """
         failure: Exception | None = None
         for pause_s in chain(_RETRY_S, repeat(_RETRY_S[-1])):
             try:
@@ -191,7 +194,7 @@ class Inbox:
                 await asyncio.sleep(pause_s)
                 continue
             except (ConstraintViolated, StatementRefused) as error:
-                failure = error  # time does not cure these
+                failure = error  # a retry would fail in the same way
             except StorageError:
                 raise
             except Exception as error:

@@ -1,7 +1,7 @@
-"""The SQL of what came in: the inbox, and how far each channel was read.
+"""The SQL of the inbox, and of the last seen message in each channel.
 
-Tables `inbox` and `seen`: `bridge/migrations/0002_discord.sql`. Statements are returned where the caller puts
-them into a transaction of its own; the rest reads.
+Tables `inbox` and `seen`: `bridge/migrations/0002_discord.sql`. Functions that return a `Statement` leave the
+transaction to the caller.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from storage import Database, Statement
 
 
 class InboxStatus(StrEnum):
-    """What became of a row: not dealt with, acted on, or refused with a note."""
+    """The state of a row: open, acted on, or refused with a note."""
 
     NEW = "new"
     DONE = "done"
@@ -24,7 +24,7 @@ class InboxStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """Something that came from Discord; `external` names it there, `body` is what acting on it needs."""
+    """A message, edit, deletion or interaction. `external` names it on Discord; its handler reads `body`."""
 
     external: str
     kind: str
@@ -35,7 +35,7 @@ class InboxRow:
 
 
 async def take_in(db: Database, row: InboxRow) -> bool:
-    """Store what came in; False if it is there already (Discord sent it twice, or it was read back)."""
+    """Store `row`. Return False if it is there already: Discord sent it twice, or it was read back."""
     outcomes = await db.write(
         [
             Statement(
@@ -56,7 +56,7 @@ async def take_in(db: Database, row: InboxRow) -> bool:
 
 
 def close_inbox_row(external: str, status: InboxStatus, at_ms: int, note: str = "") -> Statement:
-    """The row is dealt with; its body is not needed any more."""
+    """Return the statement that closes a row and drops its body."""
     return Statement(
         "UPDATE inbox SET status = ?, note = ?, done_ms = ?, body = '{}' WHERE external = ?",
         (status, note, at_ms, external),
@@ -64,7 +64,7 @@ def close_inbox_row(external: str, status: InboxStatus, at_ms: int, note: str = 
 
 
 async def open_interactions(db: Database, before_ms: int) -> list[InboxRow]:
-    """The interactions that came in before a time and were not dealt with, oldest first: a crash cut them."""
+    """Return the open interactions from before a time, oldest first: a crash cut them."""
     rows = await db.read(
         "SELECT external, kind, channel_id, author_id, body, received_ms FROM inbox WHERE status = 'new'"
         " AND kind NOT IN ('message', 'edit', 'delete') AND received_ms < ? ORDER BY received_ms, external",
@@ -74,7 +74,7 @@ async def open_interactions(db: Database, before_ms: int) -> list[InboxRow]:
 
 
 def describe_inbox_row(external: str, kind: str, body: dict[str, Any]) -> Statement:
-    """Replace what is known of a row that is not dealt with: acting on it has become clearer."""
+    """Return the statement that replaces kind and body of an open row, once its request is known."""
     return Statement(
         "UPDATE inbox SET kind = ?, body = ? WHERE external = ? AND status = 'new'",
         (kind, msgspec.json.encode(body).decode(), external),
@@ -82,7 +82,7 @@ def describe_inbox_row(external: str, kind: str, body: dict[str, Any]) -> Statem
 
 
 async def next_message_row(db: Database, channel_id: int) -> InboxRow | None:
-    """The oldest message, edit or deletion of a channel that was not dealt with."""
+    """Return the oldest open message, edit or deletion of a channel."""
     row = await db.read_one(
         "SELECT external, kind, channel_id, author_id, body, received_ms FROM inbox WHERE status = 'new'"
         " AND channel_id = ? AND kind IN ('message', 'edit', 'delete') ORDER BY received_ms, rowid LIMIT 1",
@@ -92,7 +92,7 @@ async def next_message_row(db: Database, channel_id: int) -> InboxRow | None:
 
 
 async def queued_messages(db: Database) -> list[tuple[int, int]]:
-    """Channel and id of each message whose prompt still waits to be sent to Claude."""
+    """Return channel and id of each message whose prompt is queued."""
     rows: Sequence[Sequence[Any]] = await db.read(
         "SELECT inbox.channel_id, substr(turns.origin, length('discord:message:') + 1) FROM turns"
         " JOIN inbox ON inbox.external = substr(turns.origin, length('discord:') + 1)"
@@ -102,7 +102,7 @@ async def queued_messages(db: Database) -> list[tuple[int, int]]:
 
 
 async def waiting_channels(db: Database) -> list[int]:
-    """The channels with messages, edits or deletions that were not dealt with."""
+    """Return the channels with open messages, edits or deletions."""
     rows: Sequence[Sequence[Any]] = await db.read(
         "SELECT DISTINCT channel_id FROM inbox WHERE status = 'new' AND kind IN ('message', 'edit', 'delete')"
     )
@@ -110,13 +110,13 @@ async def waiting_channels(db: Database) -> list[int]:
 
 
 async def author_of(db: Database, external: str) -> int | None:
-    """Whose it is, dealt with or not; None if nothing was taken in under this name."""
+    """Return the author's id of a row, open or closed; None if there is no row of this name."""
     row = await db.read_one("SELECT author_id FROM inbox WHERE external = ?", (external,))
     return None if row is None else int(row[0])
 
 
 async def was_noted_of_an_edit(db: Database, message_id: int, note: str) -> bool:
-    """Whether an edit of this message was dealt with and got this note."""
+    """Whether an edit of this message was closed with this note."""
     row = await db.read_one(
         "SELECT 1 FROM inbox WHERE external > ? AND external < ? AND note = ?",
         (f"edit:{message_id}:", f"edit:{message_id};", note),
@@ -129,7 +129,7 @@ def _inbox_row(row: Sequence[Any]) -> InboxRow:
 
 
 def mark_seen(guild_id: int, channel_id: int, message_id: int) -> Statement:
-    """Messages up to this one are taken in; the mark never goes back."""
+    """Return the statement that marks messages up to this one as seen; the mark never moves back."""
     return Statement(
         "INSERT INTO seen (channel_id, guild_id, message_id) VALUES (?, ?, ?) ON CONFLICT (channel_id)"
         " DO UPDATE SET message_id = max(message_id, excluded.message_id)",
@@ -138,6 +138,6 @@ def mark_seen(guild_id: int, channel_id: int, message_id: int) -> Statement:
 
 
 async def load_seen(db: Database) -> dict[int, int]:
-    """The newest message taken in, by channel."""
+    """Return the last seen message of each channel."""
     rows: Sequence[Sequence[Any]] = await db.read("SELECT channel_id, message_id FROM seen")
     return {int(row[0]): int(row[1]) for row in rows}

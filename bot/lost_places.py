@@ -1,6 +1,6 @@
-"""Threads and channels that take nothing any more: deleted, locked, or a permission is missing.
+"""Threads and channels in which the bot can no longer write: deleted, locked, or a permission is missing.
 
-The session goes on there; its owner is told where they read it, once, and what brings it back to light.
+The session itself goes on. Its owner gets one message on how to bring it into another channel.
 """
 
 import hashlib
@@ -31,7 +31,10 @@ class LostPlaces:
         self._client = client
 
     async def tell(self, channel_id: int, code: int) -> None:
-        """Nothing can be written in the channel; `code` is Discord's reason. Raises `StorageError`."""
+        """Tell the owners of the sessions in a channel that takes no messages. `code` is Discord's reason.
+
+        Raises `StorageError`.
+        """
         for place in await places_in(self._face.db, channel_id):
             try:
                 info = await self._face.core.perform(VIEWER, GetSession(session_id=place.session_id))
@@ -46,7 +49,7 @@ class LostPlaces:
                 await self._face.db.write([store_fact(fact, str(channel_id))])
 
     async def _tell_owner(self, place: Place, words: str) -> bool:
-        """Say it to the owner alone, or, where that is not possible, beside the thread."""
+        """Send `words` to the owner in private, or else in the thread's channel. Return whether one worked."""
         nonce = hashlib.blake2b(f"{place.session_id} {words}".encode(), digest_size=12).hexdigest()
         try:
             opened = await self._client.http.start_private_message(place.owner_id)

@@ -1,4 +1,4 @@
-"""Who somebody on Discord is now: Discord is asked for their roles, since nothing tells when those change."""
+"""Look up a member's present roles at Discord: without the members intent, no event reports a change."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ _KNOWN_S = 30.0
 
 
 class Members:
-    """Makes actors of user ids. Methods raise `discord.HTTPException` and what discord.py does offline."""
+    """Makes actors of user ids. Methods raise `discord.HTTPException` and `CONNECTION_BROKEN` errors."""
 
     def __init__(self, client: discord.Client, access: AccessPolicy) -> None:
         self._client = client
@@ -19,9 +19,10 @@ class Members:
         self._known: dict[tuple[int, int], tuple[float, Somebody]] = {}
 
     async def actor(self, user_id: int, guild_id: int, role_ids: tuple[int, ...] | None = None) -> Actor:
-        """Who it is, with `role_ids` where Discord has said them; else asked, and remembered for half a minute.
+        """Return the actor for a user, with `role_ids` if Discord has sent them.
 
-        Somebody may have written much at once.
+        Without `role_ids` the roles are read from Discord and remembered for 30 s: a user may send many
+        messages at once.
         """
         if role_ids is not None:
             return actor_of(self._access, Somebody(user_id, guild_id, frozenset(role_ids)))
@@ -32,7 +33,7 @@ class Members:
         return actor_of(self._access, self._known[guild_id, user_id][1])
 
     def source(self, user_id: int, guild_id: int) -> ActorSource:
-        """Says who it is each time it is asked; nothing is remembered."""
+        """Return a function that reads the user's roles from Discord at each call."""
 
         async def ask() -> Actor:
             return actor_of(self._access, await self._ask(user_id, guild_id))

@@ -20,7 +20,7 @@ class MessageQuestionControls:
         self._asker = asker
 
     async def handle(self, reply: Reply, control: Control, question: str) -> None:
-        """Ask in a thread on the message; its files go along."""
+        """Ask in a thread on the message, with the message's files."""
         channel_id, _, message_id = control.subject.partition(":")
         await self._asker.check(reply)
         await reply.think(ephemeral=False)
@@ -31,7 +31,7 @@ class MessageQuestionControls:
             raise Refused("The message is gone.") from None
         quote = "\n".join(f"> {line}" for line in message.content[:_MAX_QUOTE].split("\n"))
         prompt = f"{question or 'Explain this.'}\n\nA message by {message.author.display_name}:\n{quote}"
-        # Its own origin: the thread is on somebody's message, so nothing there shows the question yet.
+        # Its own origin: the thread is on somebody's message, so no message there shows the question yet.
         origin = f"discord:menu:{reply.interaction.id}"
         asked = msgspec.structs.replace(
             asked_by(reply, prompt), origin=origin, anchor_id=message.id, files=incoming(message.attachments)

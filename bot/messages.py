@@ -1,6 +1,6 @@
-"""A message of Discord as a row of the inbox: what acting on it needs, and whether it is for us at all.
+"""Make an inbox row of a Discord message, and decide whether the message is for the bot.
 
-What rows mean is `prompts.py`.
+`prompts.py` acts on the rows.
 """
 
 import discord
@@ -20,9 +20,9 @@ _MAX_QUOTE = 4_000
 
 
 class MessageBody(msgspec.Struct, frozen=True):
-    """What acting on a message needs. `role_ids` is None where Discord did not say (read back from history).
+    """The body of a message's row. `role_ids` is None if Discord did not send them (read back from history).
 
-    `reply_to_other`: it replies to a message of somebody else, who is no bot.
+    `reply_to_other`: the message replies to another person.
     """
 
     guild_id: int
@@ -40,17 +40,17 @@ class MessageBody(msgspec.Struct, frozen=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing in it that Claude could be given: a sticker or a poll, and no more."""
+        """Whether it has nothing for Claude, for example only a sticker or a poll."""
         return not (self.content or self.files or self.forwarded)
 
 
 def origin_of(message_id: int) -> str:
-    """The core's key of a prompt that came as this message."""
+    """Return the core's key for the prompt of this message."""
     return f"{FACE}:message:{message_id}"
 
 
 def message_row(message: discord.Message, bot_id: int) -> InboxRow | None:
-    """The row for a message of a person in a guild; None for all others."""
+    """Return the row for a person's message in a guild; None for all other messages."""
     if message.guild is None or message.author.bot or message.webhook_id is not None:
         return None
     if message.type not in _PLAIN_TYPES:
@@ -88,12 +88,12 @@ def _forwarded_files(message: discord.Message) -> list[discord.Attachment]:
 
 
 def snowflake_ms(snowflake: int) -> int:
-    """When Discord made the thing with this id, in milliseconds since the epoch."""
+    """Return the time in an id of Discord, in milliseconds since the epoch."""
     return (snowflake >> 22) + discord.utils.DISCORD_EPOCH
 
 
 def live_author(face: Face, row: InboxRow) -> Actor | None:
-    """Who wrote it; None where Discord did not tell the author's roles."""
+    """Return the message's author; None if Discord did not send the author's roles."""
     body = msgspec.convert(row.body, MessageBody)
     if body.role_ids is None:
         return None
@@ -101,7 +101,7 @@ def live_author(face: Face, row: InboxRow) -> Actor | None:
 
 
 async def is_for_us(face: Face, row: InboxRow) -> bool:
-    """Whether the message is in a session's thread, mentions the bot, or replies to it."""
+    """Return whether the message is in a session's thread, mentions the bot, or replies to it."""
     if row.body["guild_id"] not in face.access.guild_ids:
         return False
     if row.body["mentions_bot"] or row.body["reply_to_bot"]:
@@ -112,7 +112,7 @@ async def is_for_us(face: Face, row: InboxRow) -> bool:
 
 
 def said(body: MessageBody, bot_id: int) -> str:
-    """The prompt: what was written without the mention that called us, after what it replies to or forwards."""
+    """Return the prompt: a quoted or forwarded message, then the text without the bot's leading mention."""
     text = body.content
     for form in (f"<@{bot_id}>", f"<@!{bot_id}>"):
         text = text.replace(form, " ", 1) if text.lstrip().startswith(form) else text

@@ -1,7 +1,6 @@
-"""Dialogs with one text field: made here, read back from what Discord sends.
+"""Dialogs with one text field: make them, and read their submits from Discord's payload.
 
-A dialog's custom_id carries the control that it belongs to, and the submit is read from the payload: so one
-that was open while the bot was restarted still works.
+A dialog's custom_id carries its control, so a dialog that was open during a restart of the bot still works.
 """
 
 import re
@@ -22,7 +21,7 @@ _EXPIRES_S = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a dialog asks for. Lengths are Discord's: title 45, label 45, placeholder 100, text 4,000."""
+    """The words of a dialog. Discord's most lengths: title 45, label 45, placeholder 100, text 4,000."""
 
     title: str
     label: str
@@ -33,7 +32,7 @@ class Question:
 
 
 def dialog(control: Control, question: Question) -> ui.Modal:
-    """A dialog whose submit comes back as `control` with the text."""
+    """Return a dialog whose submit comes back as `control` with the text."""
     style = discord.TextStyle.paragraph if question.is_long else discord.TextStyle.short
     field: ui.TextInput[Any] = ui.TextInput(
         custom_id=_FIELD,
@@ -51,13 +50,13 @@ def dialog(control: Control, question: Question) -> ui.Modal:
 
 
 def control_key_of(custom_id: str) -> str | None:
-    """The key of the control that a dialog belongs to; None if it is none of ours."""
+    """Return the key of a dialog's control; None if the dialog is not ours."""
     found = _CUSTOM_ID.fullmatch(custom_id)
     return found["key"] if found else None
 
 
 def submitted_text(data: Any) -> str:
-    """The text that was written into a dialog, from the interaction's data."""
+    """Return the text of a submitted dialog from the interaction's data."""
     for part in _parts(data.get("components", [])):
         if part.get("custom_id") == _FIELD:
             return str(part.get("value", "")).strip()

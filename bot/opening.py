@@ -1,7 +1,7 @@
-"""Where a new session lives: opens its thread, makes the session there, writes the place, shows it.
+"""Open a session: open its thread, create the session there, store its place, show it.
 
-Every step may be repeated: a thread on a message has the message's id, the session is the one of its place, and
-the place is one row. So a start that a crash cut in the middle is finished by doing it again.
+Every step may be repeated: a thread on a message has the message's id, the session's key is its place, and the
+place is one row. So repeating a start that a crash cut finishes it.
 """
 
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ from sessions.model import Lifecycle, PermissionMode
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a session is to be. Empty fields mean the settings' defaults; `name` names its thread."""
+    """The wanted properties of a session. Empty fields mean the defaults; `name` names its thread."""
 
     name: str = ""
     title: str = ""
@@ -39,7 +39,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where it was asked for: `anchor_id` is the message that a thread can be opened on."""
+    """The place of a request. A thread can be opened on the message `anchor_id`."""
 
     guild_id: int
     channel_id: int
@@ -48,7 +48,7 @@ class Spot:
 
 
 def _key(kind: SessionScope, channel_id: str, user_id: str) -> str:
-    """The key of the one session of a place: its thread or channel, or the user in it."""
+    """Return the key of a place's one session: its thread or channel, or the user in it."""
     return f"{channel_id} {user_id}" if kind is SessionScope.USER else channel_id
 
 
@@ -61,7 +61,7 @@ class Opener:
         self._threads = Threads(client, face.db)
 
     async def open(self, actor: Actor, spot: Spot, wish: Wish) -> tuple[Place, SessionInfo]:
-        """A new session, or the one that is there already, shown in its thread or channel."""
+        """Return the session of the place, shown in its thread or channel; creates it if needed."""
         wish = await self._with_defaults(spot, wish)
         scope = self._face.options.scope
         if scope is SessionScope.THREAD or spot.private:
@@ -90,7 +90,7 @@ class Opener:
         return await self.place(info, spot.guild_id, spot.channel_id, kind), info
 
     async def open_anew(self, actor: Actor, spot: Spot, wish: Wish) -> tuple[Place, SessionInfo]:
-        """A new session even where one is; the channel's earlier one stays reachable by its id."""
+        """Create a session even if the channel has one; the earlier one can still be named by its id."""
         if self._face.options.scope is SessionScope.THREAD or spot.private:
             return await self.open(actor, spot, wish)
         wish = await self._with_defaults(spot, wish)
@@ -104,12 +104,12 @@ class Opener:
         return await self.place(info, spot.guild_id, spot.channel_id, self._face.options.scope), info
 
     async def channel_of(self, channel_id: int) -> int:
-        """The channel itself, or the one that a thread belongs to."""
+        """Return the channel of a thread; a channel's own id otherwise."""
         channel = await self._threads.channel(channel_id)
         return channel.parent_id if isinstance(channel, discord.Thread) else channel_id
 
     async def _with_defaults(self, spot: Spot, wish: Wish) -> Wish:
-        """The wish, with what the channel has set for what it leaves open."""
+        """Return the wish with the channel's defaults in its empty fields."""
         defaults = await load_defaults(self._face.db, await self.channel_of(spot.channel_id))
         return replace(
             wish,
@@ -121,7 +121,7 @@ class Opener:
     async def open_branch(
         self, actor: Actor, spot: Spot, session_id: str, turn_id: str | None, name: str
     ) -> tuple[Place, SessionInfo]:
-        """A session that goes on from a turn of another, in a thread of its own."""
+        """Branch a session at a turn into a new session, shown in a thread of its own."""
         async with self.thread(actor, spot, name) as thread_id:
             where = core_id(thread_id)
             wish = Branch(session_id=session_id, channel_id=where, turn_id=turn_id, key=where, title=name)
@@ -129,7 +129,7 @@ class Opener:
             return await self.place(info, spot.guild_id, thread_id, SessionScope.THREAD), info
 
     async def place(self, info: SessionInfo, guild_id: int, channel_id: int, kind: SessionScope) -> Place:
-        """Write down that the session is shown in this channel, and show it."""
+        """Store that the session is shown in this channel, and show it."""
         owner = info.user_id.rpartition(":")[2]
         place = Place(info.id, guild_id, channel_id, kind, int(owner) if owner.isdecimal() else 0)
         now_ms = self._face.now_ms()
@@ -143,21 +143,21 @@ class Opener:
 
     @asynccontextmanager
     async def thread(self, actor: Actor, spot: Spot, name: str) -> AsyncIterator[int]:
-        """`thread_at`; a thread that was made for what the core then refuses is taken away again."""
+        """`thread_at` as a context: if the body raises `SessionError`, a newly made thread is deleted."""
         found = await self._find_thread(actor, spot, name)
         try:
             yield found.id
         except SessionError:
-            if found.is_new:  # what was there before is somebody's
+            if found.is_new:  # an existing thread may belong to somebody
                 with suppress(discord.HTTPException, *CONNECTION_BROKEN):
                     await self._client.http.delete_channel(found.id)
             raise
 
     async def thread_at(self, actor: Actor, spot: Spot, name: str) -> int:
-        """The thread for a session that is wished at `spot`; in a thread that is no session's (any more), this
-        one, and in another's thread one beside it.
+        """Return the thread for a new session at `spot`; opens one if needed.
 
-        Raises `NotAllowed` and `Refused` before anything is made.
+        If `spot` is a thread whose session has ended or that has none, it is that thread; in another session's
+        thread, a new one beside it. Raises `NotAllowed` and `Refused` before anything is made.
         """
         return (await self._find_thread(actor, spot, name)).id
 
@@ -176,7 +176,7 @@ class Opener:
         return found
 
     async def is_shown_well(self, place: Place) -> bool:
-        """Whether the place still takes what is to be shown there."""
+        """Whether Discord still takes messages at the place."""
         return await self._threads.takes_messages(place.channel_id)
 
     async def _is_taken(self, thread_id: int) -> bool:

@@ -1,4 +1,4 @@
-"""Files of a work directory on their way to Discord: checked to lie in it, bounded in size, no secret ones."""
+"""Read files of a work directory for Discord: only from inside it, bounded in size, never secret ones."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
@@ -21,14 +21,14 @@ MAX_FILES = 9
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What can be sent, and a sentence for each file that cannot."""
+    """The files to send, and a sentence for each file that cannot be sent."""
 
     files: tuple[File, ...]
     troubles: tuple[str, ...]
 
 
 async def read_file(core: Core, actor: Actor, wish: GetFile) -> File:
-    """The file that `wish` asks for. Raises `Refused`, in words without a path of the machine; `NotAllowed`."""
+    """Return the file of `wish`. Raises `NotAllowed`, and `Refused` in words without a path of the machine."""
     shown = escape_inline(PurePosixPath(wish.path).name, 80)
     try:
         async with aclosing(core.get_file(actor, wish)) as pieces:
@@ -41,7 +41,7 @@ async def read_file(core: Core, actor: Actor, wish: GetFile) -> File:
 
 
 async def written_files(core: Core, actor: Actor, info: SessionInfo, turn: TurnView, max_bytes: int) -> Bundle:
-    """The files that a turn wrote as they are now, and what it changed as a diff."""
+    """Return the present content of the files that a turn wrote, and its changes as a diff."""
     outputs = [block for block in turn.contents if isinstance(block, ToolOutput) and not block.is_error]
     names = list(dict.fromkeys(path for output in outputs for path in output.paths))
     files: list[File] = []

@@ -1,7 +1,7 @@
-"""Claude's Markdown → the texts of Discord posts.
+"""Split Claude's Markdown into the texts of Discord posts.
 
 Answers for one answer text, whole or still growing. The result depends on the text alone, never on the
-pieces that it came in. Leaves to the view what is posted, when, and with which buttons.
+pieces that it came in. The view decides when to post them, and with which buttons.
 """
 
 from collections.abc import Sequence
@@ -27,14 +27,14 @@ class AnswerSplitter:
         self._scanner = Scanner(self._packer)
         self._cleaner = Cleaner()
         self._pieces: list[str] = []
-        self._beginning = ""  # of a line that goes on, not read yet
-        self._in_line = False  # the beginning of the line is read
+        self._beginning = ""  # start of an unfinished line, not read yet
+        self._in_line = False  # the start of the current line is read already
         self._text = ""
-        self._last: Sequence[Post] | None = None  # what is not sealed, as it was returned last
+        self._last: Sequence[Post] | None = None  # the unsealed posts that were returned last
         self._finished = False
 
     def feed(self, piece: str) -> None:
-        """Add `piece` to the end of the answer; it may be cut anywhere. Does no work but to keep it."""
+        """Add `piece` to the end of the answer; it may be cut anywhere. Only stores it, so it is cheap."""
         if self._finished:
             raise ValueError("the answer is finished")
         self._pieces.append(piece)
@@ -42,9 +42,9 @@ class AnswerSplitter:
     def posts(self, *, finished: bool = False) -> Sequence[Post]:
         """Return the posts of the text so far; all but the last are sealed and stay as they are.
 
-        A growing answer is shown with all marks closed and without a half link or fence at its end; some
-        text at the end may be held back until its line is known. With `finished` nothing is held back, and
-        no piece may follow.
+        A growing answer is shown with all marks closed, and without an incomplete link or fence at its end.
+        Text at the end may be held back until the kind of its line is known. With `finished` nothing is held
+        back, and no piece may follow.
         """
         if self._pieces or self._last is None or finished:
             self._last = self._read_to_end() if finished else self._read_so_far()
@@ -53,7 +53,7 @@ class AnswerSplitter:
     def show(self, text: str, *, finished: bool) -> Sequence[Post]:
         """Return the posts of the whole `text`, which must begin with the text shown before.
 
-        Raises `ValueError` if it does not: then it is another answer, and needs another splitter.
+        Raises `ValueError` otherwise: another answer needs another splitter.
         """
         if not text.startswith(self._text):
             raise ValueError("the text does not go on from the one shown before")
@@ -96,7 +96,7 @@ class AnswerSplitter:
             self._scanner.line(line)
         self._beginning = beginning
         if len(beginning) > 2 * LONGEST and beginning.isspace() and not self._scanner.in_fence:
-            self._beginning = beginning[:LONGEST] + " "  # so much space says as much as more of it
+            self._beginning = beginning[:LONGEST] + " "  # more spaces would change nothing
         if self._scanner.takes(beginning):
             self._scanner.line(beginning)
             self._beginning = ""

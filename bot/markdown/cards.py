@@ -1,6 +1,6 @@
 """Short texts for cards and quiet lines: names, commands, diffs, tool calls, todo lists.
 
-Answers for text that nobody vouches for: it shows as it is and never as formatting, a mention or a second line.
+Answers for untrusted text: it shows as it is and never as formatting, a mention or a second line.
 Leaves Claude's answers to `answer`, and the cards themselves to the view.
 """
 
@@ -30,7 +30,8 @@ def one_line(text: str, limit: int) -> str:
     """Return `text` as one line of at most `limit` code points, cut with an ellipsis; for places without
     Markdown.
 
-    Line ends become spaces; controls, marks that reorder or hide text, and piles of combining marks go.
+    Line ends become spaces. Control characters, marks that reorder or hide text, and piles of combining marks
+    are removed.
     """
     text = _STACKED.sub(r"\1", clean(text))
     return shortened(" ".join(text.split()), limit)
@@ -46,7 +47,7 @@ def shortened(text: str, limit: int) -> str:
 
 
 def is_shortened(text: str, limit: int) -> bool:
-    """Say whether `escape_inline` leaves something of `text` out."""
+    """Say whether `escape_inline` leaves a part of `text` out."""
     return len(escape_inline(text, 8 * len(text) + 1)) > limit
 
 
@@ -54,7 +55,7 @@ def escape_inline(text: str, limit: int) -> str:
     """Return `text` as one line for Markdown, at most `limit` code points: no formatting, mention, link or
     new line.
 
-    For names and titles that nobody vouches for. The result may be empty.
+    For untrusted names and titles. The result may be empty.
     """
     line = one_line(text, limit)
     escaped = _escaped(line)
@@ -67,7 +68,7 @@ def escape_inline(text: str, limit: int) -> str:
 def told_apart(texts: Sequence[str], limit: int) -> list[str]:
     """Return each of `texts` as one line of at most `limit` code points, so that no two look the same.
 
-    Where the beginnings are the same up to the cut, the beginning is left out instead. `limit` is at least 20.
+    Texts that are equal up to the cut lose their beginning instead of their end. `limit` is at least 20.
     """
     whole = [one_line(text, 10_000) for text in texts]
     cut = [shortened(text, limit) for text in whole]
@@ -86,7 +87,7 @@ def told_apart(texts: Sequence[str], limit: int) -> list[str]:
 def code_block(text: str, language: str, limit: int) -> str:
     """Return `text` in a fence, at most `limit` code points, cut with a line that says how much is missing.
 
-    Made for what somebody must approve: characters that reorder or hide text are spelled out, as `\\u202e`.
+    For text that a person must approve: characters that reorder or hide text are spelled out, as `\\u202e`.
     `limit` is at least 100.
     """
     text = spelled(text.replace("\r\n", "\n")).strip("\n")
@@ -97,7 +98,7 @@ def diff_block(patch: str, limit: int) -> str:
     """Return a unified `patch` as a diff that a phone shows, at most `limit` code points; `limit` is at
     least 100.
 
-    Git's lines on modes and object names go; the file names and the changes stay.
+    Git's lines on modes and object names are removed; the file names and the changes stay.
     """
     lines = [line for line in patch.strip("\n").split("\n") if not _DIFF_NOISE.match(line)]
     return code_block("\n".join(lines), "diff", limit)

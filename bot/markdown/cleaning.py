@@ -1,4 +1,4 @@
-"""Take out of a text what no post may carry: terminal escapes, controls, halves of characters, what is unseen.
+"""Remove terminal escapes, control characters, lone surrogates and invisible characters from a text.
 
 Answers for text that arrives in pieces cut anywhere: the result is the same for every way of cutting.
 Leaves all visible text alone, combining marks and joiners included.
@@ -8,7 +8,7 @@ import re
 
 from texts.unseen import UNSEEN, without_unseen
 
-# Bounded, so that a sequence which never ends holds back a bounded text.
+# Bounded: an escape sequence that never ends must not hold back all later text.
 _SEQUENCE = re.compile(
     r"\x1b\[[0-?]{0,64}[ -/]{0,8}[@-~]"
     r"|\x1b[\]PX^_][^\x07\x1b\n\r]{0,512}(?:\x07|\x1b\\)"
@@ -29,7 +29,7 @@ _REPLACEMENT = "\ufffd"
 def clean(text: str) -> str:
     """Return `text` with line ends as `\\n`, surrogate pairs put together.
 
-    Terminal escapes, controls and characters that nobody sees are left out.
+    Terminal escapes, control characters and invisible characters are left out.
 
     Lone surrogates and Unicode's noncharacters become U+FFFD; a tab stays.
     """
@@ -42,13 +42,13 @@ def clean(text: str) -> str:
 
 
 class Cleaner:
-    """`clean` for a text in pieces: holds back an end that only the next piece can explain."""
+    """`clean` for a text in pieces. Holds back an end that may be the start of a sequence."""
 
     def __init__(self) -> None:
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        """Return what of `piece` (and of what was held back) is certain, cleaned."""
+        """Return the held-back text and `piece`, cleaned, without an end that the next piece may change."""
         text = self._held + piece
         self._held = ""
         begun = _BEGUN.search(text, max(0, len(text) - _HOLDABLE))
@@ -58,6 +58,6 @@ class Cleaner:
         return clean(text)
 
     def finish(self) -> str:
-        """Return what was held back: no further piece will come."""
+        """Return the text held back, cleaned; no further piece may follow."""
         held, self._held = self._held, ""
         return clean(held)

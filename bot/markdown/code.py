@@ -1,4 +1,4 @@
-"""Lines of code inside a fence of Discord's, which knows three backticks only."""
+"""Lines of code inside a fence. Discord knows only fences of three backticks."""
 
 import re
 
@@ -7,18 +7,18 @@ _BROKEN = "\u200b"
 
 
 class CodeText:
-    """One line of code that may come in pieces: no three backticks in it stand together."""
+    """One line of code that may come in pieces. Keeps backticks apart: three together would end the fence."""
 
     def __init__(self, ticks: int = 0) -> None:
         """Begin after `ticks` backticks."""
         self._ticks = ticks
 
     def copy(self) -> "CodeText":
-        """Return one that goes on where this one is."""
+        """Return a copy with the same state."""
         return CodeText(self._ticks)
 
     def add(self, text: str) -> str:
-        """Return `text` with something invisible after every second of adjacent backticks."""
+        """Return `text` with an invisible character after every second of adjacent backticks."""
         if "`" not in text:
             self._ticks = 0 if text else self._ticks
             return text

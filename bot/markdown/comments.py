@@ -1,4 +1,4 @@
-"""HTML comments that begin a line: nobody sees them. One that never ends is text, so that nothing gets lost."""
+"""HTML comments that begin a line are hidden. A comment that never ends is text, so that nothing gets lost."""
 
 from collections.abc import Sequence
 
@@ -18,11 +18,11 @@ class Comment:
         return bool(self._lines)
 
     def copy(self) -> "Comment":
-        """Return one that goes on where this one is."""
+        """Return a copy with the same state."""
         return Comment(self._lines)
 
     def take(self, line: str) -> Sequence[str] | None:
-        """Take `line` if it belongs to a comment, else return None; return the lines to read in its place."""
+        """Return None if `line` is in no comment. Else take it, and return the lines to read in its place."""
         if not self._lines and not ("<!--" in line and line.lstrip(" ").startswith("<!--")):
             return None
         self._lines.append(line)
@@ -33,6 +33,6 @@ class Comment:
         return self.give_up() if sum(map(len, self._lines)) > LONGEST else []
 
     def give_up(self) -> Sequence[str]:
-        """Return the lines of what began as a comment: it has no end."""
+        """Return the lines of a comment without an end: they are text."""
         lines, self._lines = self._lines, []
         return lines

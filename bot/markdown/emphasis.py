@@ -1,4 +1,4 @@
-"""Runs of emphasis characters: which can open, which can close, and how what is not matched is written.
+"""Runs of emphasis characters: which can open or close a mark, and how unmatched characters are escaped.
 
 Answers for one run by its neighbours, and for the runs of a paragraph. Leaves finding them to `inline`.
 """
@@ -18,18 +18,18 @@ _MARKS = {
     "b": STRONG,
     "i": STAR,
     "s": STRIKE,
-    "u": "",  # nothing that Discord could show
+    "u": "",  # Discord has no mark for it
 }
-_SHOWN_OPEN = 6  # of marks that nothing has closed yet, so many are shown closed
+_SHOWN_OPEN = 6  # most open marks that a growing text shows closed
 _QUOTES = "\"'"
 _STOPS = ".,;:!?。．，、；：！？…"
 
 
 @dataclass(slots=True)
 class Run:
-    """A run of emphasis characters: `left` of its `count` are not matched (yet).
+    """A run of emphasis characters. `left` of its `count` characters are not matched so far.
 
-    `tag` is the text of an HTML tag that stands for a mark, as `<b>` does; `char` then is what pairs it.
+    `tag` is the text of an HTML tag that stands for a mark, such as `<b>`; `char` then pairs it with its end.
     """
 
     at: int
@@ -45,7 +45,7 @@ class Run:
     tag: str = ""
 
     def spelled(self) -> str:
-        """Return the run with its marks around what of it is text."""
+        """Return the run's unmatched characters as text, with its marks around them."""
         if not self.left:
             return self.before + self.after
         literal = self.tag or (self.char if self.bare else f"\\{self.char}") * self.left
@@ -53,7 +53,7 @@ class Run:
 
 
 class Runs:
-    """The runs of one paragraph: which belong together. `whole` gets the source ranges of those that do."""
+    """The runs of one paragraph, matched in pairs. The source range of each pair is added to `whole`."""
 
     def __init__(self, span: int, whole: list[tuple[int, int]], *, strong: bool) -> None:
         """`span` is how far apart two runs may be; without `strong`, bold marks vanish."""
@@ -73,14 +73,14 @@ class Runs:
             self._open.setdefault(run.char, []).append(run)
 
     def pending(self, end: int) -> list[Run]:
-        """Return the runs, in order, that something after `end` may still close."""
+        """Return the runs, in order, that text after `end` may still close."""
         waiting = [run for runs in self._open.values() for run in runs if end - run.at <= self._span]
         return sorted(waiting, key=lambda run: run.at)
 
     def close(self, pending: Sequence[Run], last: int) -> str:
-        """Make marks of `pending`, so that a growing text shows no loose ones; return what closes them.
+        """Turn `pending` into marks, so that a growing text shows no unmatched one. Return their closing marks.
 
-        `last` is the slot of the last text that can be seen.
+        `last` is the slot of the last visible text.
         """
         ends = ""
         for run in reversed(pending[-_SHOWN_OPEN:]):
@@ -125,16 +125,16 @@ class Runs:
 
 
 def needs_more(before: str, after: str) -> bool:
-    """Say whether the character behind `after` decides, too: a quotation mark alone does not tell its side."""
+    """Say whether the character behind `after` is needed too: a quotation mark alone may open or close."""
     return after in _QUOTES and before.isalnum()
 
 
 def flanks(text: str, start: int, end: int) -> tuple[bool, bool]:
     """Say whether the run `text[start:end]` can open and whether it can close.
 
-    These are CommonMark's flanking rules, but for what nobody means by them. People who write without spaces
-    end a mark after a full stop, `**注意：**请`, and begin one before a bracket: that is text to CommonMark and
-    bold to Discord. Powers, products and the stars of paths are no marks.
+    These are CommonMark's flanking rules with two exceptions. Scripts without spaces end a mark after a full
+    stop, `**注意：**请`, and begin one before a bracket: Discord shows bold, though it is text to CommonMark.
+    Powers, products and the stars of paths are not marks, though CommonMark may read marks there.
     """
     char, count = text[start], end - start
     before = text[start - 1] if start else " "
@@ -163,7 +163,7 @@ def flanks(text: str, start: int, end: int) -> tuple[bool, bool]:
 
 
 def _is_meant(char: str, count: int, letter: str) -> bool:
-    """Whether a run between a sign and `letter` is a mark to its author: `f*(x)` and `_(x` are none."""
+    """Whether a run between a sign and `letter` is meant as a mark. In `f*(x)` and `_(x` it is not."""
     return (char in "*~" and count >= 2) or _is_unspaced(letter)
 
 
@@ -180,7 +180,7 @@ def _ends_something(sign: str, outer: str) -> bool:
 
 
 def _is_unspaced(char: str) -> bool:
-    """Whether `char` is a letter of a script from Thai on: most of those stand without spaces between words."""
+    """Whether `char` is a letter of a script from Thai on: most of them have no spaces between words."""
     return char >= "\u0e00" and char.isalnum()
 
 

@@ -1,12 +1,12 @@
-"""Formulas in a text, in dollars or behind backslashes. Discord shows none, so they stand as code, unchanged.
+"""Formulas in a text, between dollars or behind backslashes. Discord cannot show them, so they become code.
 
-Answers for recognising one. A price is none: a formula in dollars has something in it that only formulas have.
+Answers for recognising one. A formula between dollars needs a sign that prices do not have.
 """
 
 import re
 
 SPAN = 300
-"""Characters of a formula inside a paragraph, at most."""
+"""Most characters of a formula inside a paragraph."""
 _PAIRS = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
 _TELLING = re.compile(r"\\[A-Za-z]|[\^_=<>+*/|{}-]|\A\s*[A-Za-z]'?\s*\Z")
 _TELLING_IN_DOLLARS = re.compile(r"\\[A-Za-z]|[\^_][{\w\\(*+]|\A[A-Za-z]'?\Z|[A-Za-z0-9)]\s?[=<>]\s?[\w\\(-]")
@@ -26,20 +26,20 @@ def formula_end(text: str, at: int) -> int:
 
 
 def may_become_formula(text: str, at: int) -> bool:
-    """Say whether a text that goes on could make a formula of what begins at `at`."""
+    """Say whether further text could turn the text from `at` on into a formula."""
     opening = _opening(text, at)
     begun = text[at + len(opening) :]
     return len(text) - at < SPAN and _PAIRS[opening] not in begun and "\n\n" not in begun
 
 
 def begins_one(text: str, at: int) -> bool:
-    """Say whether what begins at `at` can be told to be a formula before it is closed."""
+    """Say whether the text from `at` on is certainly a formula, though its end is not there yet."""
     opening = _opening(text, at)
     return is_telling(opening, text[at + len(opening) :])
 
 
 def is_telling(opening: str, content: str) -> bool:
-    """Say whether `content` is what people write in formulas, and not in prices or in brackets."""
+    """Say whether `content` has signs of a formula, which prices and bracketed text do not have."""
     if not content.strip() or (opening == "$" and (content[0].isspace() or "\n" in content)):
         return False
     return (_TELLING_IN_DOLLARS if "$" in opening else _TELLING).search(content) is not None

@@ -1,14 +1,14 @@
-"""Where text may be cut and how wide it is, in the units that a reader sees.
+"""Places where text may be cut, and its width, in the units that a reader sees.
 
-Answers with wcwidth: grapheme clusters after UAX #29, monospace columns as a terminal shows them. Leaves to
-others where a cut is wanted.
+Uses wcwidth: grapheme clusters after UAX #29, monospace columns as a terminal shows them. Callers decide where
+they want a cut.
 """
 
 
 def cut_before(text: str, at: int) -> int:
-    """Return the last place at or before `at` where no grapheme cluster is taken apart.
+    """Return the last place at or before `at` that splits no grapheme cluster.
 
-    Returns `at` itself where one cluster reaches from the beginning of `text` past it.
+    Returns `at` itself if one cluster reaches from the beginning of `text` past it.
     """
     if at <= 0 or at >= len(text):
         return at
@@ -23,7 +23,7 @@ def cut_before(text: str, at: int) -> int:
 
 
 def columns(text: str) -> int:
-    """Return how many monospace columns `text` takes: wide characters two, combining ones none.
+    """Return how many monospace columns `text` takes: two for a wide character, zero for a combining one.
 
     `text` has no control characters.
     """

@@ -1,9 +1,9 @@
-"""Claude's inline Markdown → the same in Discord's dialect, for a text that may still be growing.
+"""Convert Claude's inline Markdown to Discord's dialect, for a text that may still be growing.
 
 Answers for code spans, emphasis, links, mentions and escapes within one paragraph. What CommonMark reads as
 plain text is escaped where Discord would read a mark. Leaves lines, lists and fences to `scanner`.
 
-So that a growing text never changes what was settled, nothing reaches further than a fixed span: an opening
+Further text must never change the settled part of a growing text, so every mark has a fixed span: an opening
 mark without its closing one within `SPAN` characters is text, whatever follows.
 """
 
@@ -21,9 +21,9 @@ from bot.markdown.references import Target
 from bot.markdown.seams import gap_before, outermost
 from bot.markdown.spelling import atom, code_span, escaped, link, unmistakable
 
-SPAN = 1200  # characters of source from an opening mark to its closing one; for code to the end of that
+SPAN = 1200  # characters of source from an opening mark to its closing one; of code, its closing one included
 
-# The first character is matched by itself: so the search skips what is text as fast as it can.
+# The first character is matched by itself, so that the search skips plain text fast.
 _TOKEN = re.compile(
     r"[\\`!\[\]<h*_~|:&$]"
     r"(?:(?<=`)`*|(?<=\*)\**|(?<=_)_*|(?<=~)(?:~+|\Z)|(?<=\|)(?:\|+|\Z)|(?<=h)ttps?://"
@@ -33,13 +33,13 @@ _TOKEN = re.compile(
 )
 _TICKS = re.compile("`+")
 _PAIRED = "~|"
-# Around an emoji that its author meant. `app.ts:100:5` and `rows[a:b:c]` are none.
+# The neighbours of an emoji that is meant as one. `app.ts:100:5` and `rows[a:b:c]` have no emoji.
 _BEFORE_EMOJI = "(*_~|>"
 _AFTER_EMOJI = ").,;!?*_~|"
 
 
 class End(Enum):
-    """What follows the text that is rendered."""
+    """The end of the rendered text: final, or more may follow."""
 
     CLOSED = "the paragraph ends here"
     GROWING = "more may come: show what is open as if it were closed, hide what is half there"
@@ -47,9 +47,10 @@ class End(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Inline:
-    """`text` is marked (see `marks`); `settled` is how much of the source no further text can change.
+    """Rendered text. `text` is marked (see `marks`). Further text cannot change the first `settled` characters
+    of the source.
 
-    `whole` are the ranges of the source that hold together: links, code, what is emphasised.
+    `whole` are the source ranges that must not be divided: links, code, emphasised text.
     """
 
     text: str
@@ -59,9 +60,9 @@ class Inline:
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How text is rendered. Without `strong`, bold marks vanish: the whole is bold already.
+    """Options of rendering. Without `strong`, bold marks are removed: the whole text is bold already.
 
-    `targets` are the references that are known; of the others a use is kept (see `references`).
+    `targets` are the known references; uses of unknown ones are kept (see `references`).
     """
 
     strong: bool = True
@@ -80,7 +81,7 @@ def render(text: str, end: End, manner: Manner = USUAL) -> Inline:
 
 
 def on_one_line(text: str, end: End = End.CLOSED, manner: Manner = USUAL) -> str:
-    """Return `text` rendered (marked), for places that have one line only: its breaks are spaces."""
+    """Return `text` rendered (marked) as one line: line breaks become spaces."""
     return render(text, end, manner).text.replace("\n", " ")
 
 
@@ -90,7 +91,7 @@ def bold(text: str, end: End = End.CLOSED) -> str:
 
 
 def heading_text(level: int, text: str, end: End) -> str:
-    """Return a heading (marked). Discord has three levels; below those it is a bold line."""
+    """Return a heading (marked). Discord has three levels; a deeper heading becomes a bold line."""
     if not text.strip("#"):
         return "\\" + "#" * level
     return bold(text, end) if level > 3 else "#" * level + " " + on_one_line(text, end)
@@ -102,10 +103,10 @@ class _Parser:
     end: End
     manner: Manner
     parts: list[str] = field(default_factory=list)
-    whole: list[tuple[int, int]] = field(default_factory=list)  # source ranges that hold together
+    whole: list[tuple[int, int]] = field(default_factory=list)  # source ranges that must not be divided
     runs: Runs = field(init=False)
-    live: int = -1  # where the first thing begins that later text may explain; -1: nothing
-    read: int = 0  # up to where the text is read: what comes after may yet be anything
+    live: int = -1  # start of the first part that later text may change; -1 for none
+    read: int = 0  # end of the read part: the text after it is not known yet
     ticks: dict[int, list[int]] | None = None
 
     def __post_init__(self) -> None:
@@ -126,7 +127,7 @@ class _Parser:
         return self._result()
 
     def _token(self, token: re.Match[str]) -> int:
-        """Take one token; return where to go on, or -1 to show nothing of the rest."""
+        """Take one token; return where to go on, or -1 to hide the rest."""
         match token[0][0]:
             case "*" | "_" | "~" | "|":
                 after = self._emphasis(token)
@@ -134,7 +135,7 @@ class _Parser:
                 after = self._code(token)
             case "[" | "!":
                 after = self._link(token)
-            case "]":  # of no link that we keep whole, so Discord must not find one either
+            case "]":  # not a link that we keep whole: escaped, so that Discord shows no link either
                 self.parts.append("]\\(")
                 after = token.end()
             case "h":
@@ -152,15 +153,15 @@ class _Parser:
         return after
 
     def _keep(self, start: int, end: int, shown: str) -> int:
-        """Show the source from `start` to `end`, which holds together, as `shown`; return where to go on."""
+        """Show the indivisible source from `start` to `end` as `shown`; return where to go on."""
         self.whole.append((start, end))
         self.parts.append(shown)
         return end
 
     def _wait(self, start: int, so_far: str = "") -> bool:
-        """Note that a longer text may explain what begins at `start`.
+        """Note that later text may change the meaning of the text from `start` on.
 
-        Return whether `so_far` is all to be shown of it for now.
+        If the text still grows, show `so_far` in its place, and return True.
         """
         self._alive(start)
         if self.end is End.GROWING:
@@ -193,7 +194,7 @@ class _Parser:
         return self._keep(token.start(), close + count, code_span(self.text[start:close]))
 
     def _closing_ticks(self, opening: re.Match[str]) -> int:
-        """Return where the next run of as many backticks begins, if it ends within the span; else -1."""
+        """Return the place of the next run of equally many backticks if it ends within the span; else -1."""
         if self.ticks is None:
             self.ticks = {}
             for run in reversed(list(_TICKS.finditer(self.text))):
@@ -256,7 +257,7 @@ class _Parser:
             return tag.end
         if tag.name == "br":
             return self._keep(start, tag.end, "\n")
-        if tag.name == "details" and tag.closes:  # `lines` takes those that open
+        if tag.name == "details" and tag.closes:  # `lines` reads the opening tags
             return self._keep(start, tag.end, "")
         if tag.name == "img" and (source := tag.attributes.get("src")):
             leads = links.Masked(tag.attributes.get("alt", ""), source, "", tag.end)
@@ -316,7 +317,7 @@ class _Parser:
         return self._keep(token.start(), token.start() + len(found), atom(found))
 
     def _colon(self, token: re.Match[str]) -> int:
-        """Take the first colon of `:name:`, which Discord shows as an emoji if it knows the name."""
+        """Take the first colon of `:name:`. Discord shows it as an emoji if it knows the name."""
         before = self.text[token.start() - 1] if token.start() else " "
         end = self.text.index(":", token.end()) + 1
         if before.isspace() or before in _BEFORE_EMOJI:
@@ -348,7 +349,7 @@ class _Parser:
         return end
 
     def _follows_address(self, token: re.Match[str]) -> bool:
-        """Say whether Discord reads on into the mark as a part of the address before it."""
+        """Say whether Discord would read the mark as a part of the address before it."""
         start, end = self.whole[-1] if self.whole else (0, 0)
         return end == token.start() and self.text.startswith("http", start)
 
@@ -371,7 +372,7 @@ class _Parser:
         return Inline(text, len(self.text) if self.end is End.CLOSED else self._settled(), self.whole)
 
     def _settled(self) -> int:
-        """Return the last gap between words before which nothing is open, outside all that holds together."""
+        """Return the last gap between words before the first open part, and outside all indivisible ranges."""
         bound = len(self.text) if self.live < 0 else self.live
         outer = outermost(self.whole)
         while True:

@@ -1,15 +1,14 @@
-"""What kind of line a line of Markdown is, judged by itself.
+"""The kinds of Markdown lines, each line judged by itself.
 
-Answers for one line, without its line end; what it means where it stands (in a fence, in a list) is for
-`scanner`.
+Answers for one line without its line end. `scanner` decides its meaning in its place (in a fence, in a list).
 """
 
 import re
 from dataclasses import dataclass
 
-# A fence, heading, rule or table row that is longer is text: after so many characters a line's kind is known.
+# A longer fence, heading, rule or table row is text: after so many characters a line's kind is known.
 LONGEST = 2000
-# A line that is longer is no heading by the line below it, and no head of a table without a pipe before it.
+# A longer line cannot become a heading by the line below it, or a table's head without a leading pipe.
 LONGEST_HEAD = 200
 
 _QUOTE = re.compile(r" {0,3}>(?!>> )[ \t]?(?:>[ \t]?){0,20}")
@@ -20,7 +19,7 @@ _HEADING = re.compile(r"(#{1,6})[ \t]")
 _RULE = re.compile(r"(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})\Z")
 _DELIMITER = re.compile(r"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+\Z")
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]{1,20}\Z")
-# Beginnings of lines that may become anything yet, and of lines that are known only whole.
+# Beginnings of lines of any kind so far, and of lines whose kind only the whole line tells.
 _HALF = re.compile(
     r"(?:\d{1,9}[.)]?)?[-+*_#>|`~=.)\s\[\]xX]*\Z|\||`{3}|~{3}"
     r"|\$\$?\Z|\\\[?\Z|<(?:!-|!?\Z)|\[!?[A-Za-z]{0,12}\]?\Z|\[(?!\^)[^\[\]]{1,100}\]:"
@@ -42,7 +41,7 @@ class Blank:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """The beginning of a fenced code block; `note` is what its info string says besides the language."""
+    """The beginning of a fenced code block; `note` is the rest of its info string after the language."""
 
     run: str
     indent: int
@@ -92,13 +91,13 @@ Line = Blank | Fence | Heading | Rule | TableRow | Item | Text
 
 
 def unquoted(line: str) -> tuple[bool, str]:
-    """Return whether `line` is quoted, and the line without the signs of the quote."""
+    """Return whether `line` is quoted, and the line without its quote signs."""
     quote = _QUOTE.match(line)
     return (True, line[quote.end() :]) if quote else (False, line)
 
 
 def read(line: str) -> Line:
-    """Say what kind of line `line` is; the signs of a quote are off already."""
+    """Return the kind of `line`, which must have no quote signs any more."""
     bare = line.lstrip(" \t")
     indent = _columns(line[: len(line) - len(bare)]) if bare != line else 0
     if bare[:1] == "<" and (details := _DETAILS.match(bare)):
@@ -118,14 +117,12 @@ def read(line: str) -> Line:
 
 
 def is_half(line: str) -> bool:
-    """Say whether the beginning `line` of a longer line tells nothing yet that could be shown."""
+    """Say whether the beginning `line` of a longer line is too short to be shown: its kind is open."""
     return _HALF.match(_content(unquoted(line)[1])) is not None
 
 
 def is_certain(line: str) -> bool:
-    """Say whether the beginning `line` of a longer line is enough to know its kind, and is text from there
-    on.
-    """
+    """Say whether the beginning `line` of a longer line determines its kind, so that the rest is plain text."""
     bare = unquoted(line)[1]
     if len(bare) <= LONGEST_HEAD and _ITEM.match(bare) is None:
         return False
@@ -148,7 +145,7 @@ def is_delimiter(line: str) -> bool:
 def heading_of(text: Text, line: str) -> Heading | None:
     """Return the heading that `line` makes of the line `text` before it.
 
-    A sentence above dashes is no heading, though it is one to CommonMark: people draw a line there.
+    A sentence above dashes is not a heading, though CommonMark makes it one: people mean a rule there.
     """
     found = _UNDERLINE.match(line.lstrip(" "))
     if found is None or (not found[1] and text.text.rstrip().endswith(_SENTENCE_ENDS)):
@@ -157,7 +154,7 @@ def heading_of(text: Text, line: str) -> Heading | None:
 
 
 def alert(content: str) -> str:
-    """Return the words of an alert that `content`, the first line of a quote, begins; "" for none."""
+    """Return the title of the alert that `content`, the first line of a quote, begins; "" for no alert."""
     found = _ALERT.match(content)
     if found is None:
         return ""

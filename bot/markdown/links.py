@@ -1,6 +1,6 @@
-"""Links, mentions and addresses in a text: where they are, whether a cut-off one may still become one.
+"""Recognise links, mentions and addresses in a text, complete ones and beginnings of them.
 
-Answers for recognising; leaves to `inline` how they are written for Discord.
+Leaves their spelling for Discord to `inline`.
 """
 
 import re
@@ -44,16 +44,16 @@ class Masked:
     end: int
 
     def without_image(self) -> "Masked":
-        """Return the link with the words of the picture that is its label: a badge."""
+        """Return the link. If its label is a picture (a badge), the picture's words become the label."""
         image = _MASKED.fullmatch(self.label) if self.label.startswith("![") else None
         return replace(self, label=image["label"] or "image") if image is not None else self
 
     def is_address(self) -> bool:
-        """Say whether the target is one that Discord makes clickable."""
+        """Say whether Discord makes the target clickable."""
         return re.match(r"<?https?://[^\s]", self.target) is not None
 
     def is_honest(self) -> bool:
-        """Say whether Discord shows it as a link that leads where its label says."""
+        """Say whether Discord shows it as a link, and its label does not name another host."""
         if not self.is_address() or not self.label.strip():
             return False
         return not names_another_host(self.label, self.target.strip("<>"))
@@ -68,7 +68,7 @@ def masked_at(text: str, at: int) -> Masked | None:
 
 
 def may_become_masked(text: str, at: int) -> bool:
-    """Say whether a text that goes on could make a masked link of what begins at `at`."""
+    """Say whether further text could turn the text from `at` on into a masked link."""
     return len(text) - at < _LONGEST and _MASKED_BEGUN.match(text, at) is not None
 
 
@@ -79,7 +79,7 @@ def angle_at(text: str, at: int) -> str:
 
 
 def may_become_angle(text: str, at: int) -> bool:
-    """Say whether a text that goes on could make a mention of what begins at `at`."""
+    """Say whether further text could turn the text from `at` on into a mention."""
     return len(text) - at <= 920 and _ANGLE_BEGUN.match(text, at) is not None
 
 

@@ -1,6 +1,6 @@
-"""What Discord gets of an answer that is too long for posts: its beginning, a line with the file, its end.
+"""An answer that is too long for posts: shown as its beginning, a line with the file, and its end.
 
-The end stands in the channel because it holds what Claude asks last; clients preview only the head of a file.
+The end stands in the channel because Claude asks its questions there; clients preview only a file's head.
 The result depends on the text alone. Leaves the splitting to `answer.py`.
 """
 
@@ -13,7 +13,7 @@ from bot.markdown.cleaning import clean
 from bot.markdown.posts import Post
 
 MOST_CHARS = 12_000
-"""Of one answer in posts."""
+"""Most characters of one answer in posts."""
 FILE_NAME = "answer.md"
 _HEAD_CHARS = 9_000
 _END_CHARS = 1_600
@@ -38,14 +38,14 @@ class Rendered:
 
 
 def is_too_long(posts: Sequence[Post], text: str, *, finished: bool) -> bool:
-    """Whether the `posts` of `text` are more than belongs into a channel."""
-    # Of a growing text only sealed posts count: they stay, so the text never becomes short again.
+    """Return whether `text` is too long to be shown whole in `posts`."""
+    # In a growing text only sealed posts count: they stay, so the result never changes back to False.
     counted = posts if finished else posts[:-1]
     return min(len(text), sum(len(post.body) for post in counted)) > MOST_CHARS
 
 
 def head_of(posts: Sequence[Post]) -> tuple[str, ...]:
-    """The bodies of the first `posts`, which stay when an answer outgrows them."""
+    """Return the bodies of the first `posts`, which stay when an answer becomes too long."""
     bodies, chars = [posts[0].body], len(posts[0].body)
     for post in posts[1:]:
         chars += len(post.body)
@@ -56,7 +56,7 @@ def head_of(posts: Sequence[Post]) -> tuple[str, ...]:
 
 
 def render_long(head: Sequence[str], text: str, *, finished: bool) -> Rendered:
-    """The first posts, the line on the file, and the end of `text`."""
+    """Return the first posts, the line on the file, and the end of `text`."""
     end = _end_of(text, finished=finished)
     if not finished:
         so_far = f"{len(text) // 1000 * 1000:,} characters so far"
@@ -76,7 +76,7 @@ def _end_of(text: str, *, finished: bool) -> tuple[str, ...]:
 
 
 def _beginning_of_end(text: str) -> int:
-    """Where the last characters begin, at a paragraph, else a line or word if there is one."""
+    """Return the start of the shown end of `text`: at a paragraph, else at a line or word if there is one."""
     at = max(0, len(text) - _END_CHARS)
     for seam in ("\n\n", "\n", " "):
         found = text.find(seam, at, at + _END_CHARS // 2)
@@ -86,7 +86,7 @@ def _beginning_of_end(text: str) -> int:
 
 
 def _open_fence(text: str) -> str:
-    """The line that opens the fence in which `text` ends; empty if it ends outside of one."""
+    """Return the line that opens the fence in which `text` ends; empty if it ends outside a fence."""
     run = opened = ""
     for found in _FENCE.finditer(text):
         if not run:

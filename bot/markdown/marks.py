@@ -1,9 +1,8 @@
-"""The text of a line with its formatting marked, and how such a line is cut in two.
+"""Lines of text with marked formatting, and how to cut such a line in two.
 
-Rendered inline text carries each formatting mark as one Unicode noncharacter (no text has those after
-cleaning): an opening one with its closing one right after it in code order. So a line can be measured and
-cut without being parsed again, whatever Discord would make of the asterisks that are meant as text. `shown`
-gives what Discord gets.
+Rendered inline text carries each formatting mark as one Unicode noncharacter (cleaned text has none of them).
+The code of a closing mark is the opening one's plus 1. So a line can be measured and cut without parsing it
+again, and an asterisk that is text cannot be mistaken for a mark. `shown` turns the marks into Discord's signs.
 """
 
 import re
@@ -32,9 +31,9 @@ _ESCAPE = re.compile(r"\\([^\w\s])")
 
 @dataclass(frozen=True, slots=True)
 class Halves:
-    """A line cut in two. `closed` ends `head` and `opened` begins `tail` only because of the cut, as shown.
+    """A line cut in two. The cut added `closed` to the end of `head` and `opened` to the start of `tail`.
 
-    `spaced` says that a space stood at the cut; it is in neither half.
+    Both are as shown. `spaced`: a space stood at the cut; neither half has it.
     """
 
     head: str
@@ -45,12 +44,12 @@ class Halves:
 
 
 def closing(mark: str) -> str:
-    """Return the mark that ends what `mark` begins."""
+    """Return the closing mark of the opening `mark`."""
     return chr(ord(mark) + 1)
 
 
 def shown(marked: str) -> str:
-    """Return `marked` as Discord gets it."""
+    """Return `marked` with Discord's signs in place of the marks."""
     if _MARK.search(marked) is None:
         return marked
     return _MARK.sub(lambda mark: _SHOWN[mark[0]], marked)
@@ -62,10 +61,10 @@ def plain(marked: str) -> str:
 
 
 def flattened(marked: str) -> str:
-    """Return `marked` without what Discord, looking for the next mark only, takes for the end of one.
+    """Return `marked` without signs that would end a mark too early: Discord ends a mark at the next such sign.
 
-    That is a mark inside its like, and the sign of a double mark in code inside it: there something invisible
-    parts the two characters.
+    A mark inside a mark of its kind is removed. If code inside a double mark (bold, strike, spoiler) has the
+    mark's sign, an invisible character parts its two characters.
     """
     stack, kept = "", ""
     parts: list[str] = []
@@ -87,7 +86,7 @@ def flattened(marked: str) -> str:
 
 
 def apart(mark: str) -> str:
-    """Return what must stand between `mark` and an underscore after it: Discord ends no strike before one."""
+    """Return the separator between `mark` and an underscore after it: Discord ends no strike there."""
     return "\u200b" if mark == closing(STRIKE) else ""
 
 
@@ -105,7 +104,7 @@ def _parted(code: str, marks: str) -> str:
 
 
 def lines_of(marked: str) -> Sequence[str]:
-    """Return the lines of `marked`; a mark that goes on over a line's end is closed there and opened again."""
+    """Return the lines of `marked`. A mark that spans a line's end is closed there and opened again."""
     parts = marked.split("\n")
     if len(parts) == 1 or _MARK.search(marked) is None:
         return parts
@@ -124,9 +123,9 @@ def cut(marked: str, room: int, *, least: int = 0) -> Halves:
     """Cut `marked` in two, the first part at most `room` characters as shown; both parts are whole lines.
 
     Prefers a space outside all formatting, then one inside (marks are closed and opened again), then any
-    place between two grapheme clusters. What is an atom (link, mention) is cut only where it alone is
-    longer than `room`. More than the first `least` characters go into the first part: what is always put
-    before a line is no part of it. `room` must be at least 8 more than that. The second part may be empty.
+    place between two grapheme clusters. An atom (link, mention) is cut only if it alone is longer than `room`.
+    The first part gets more than `least` characters, so that it is never only the line's prefix. `room` must be
+    at least `least` + 8. The second part may be empty.
     """
     outside = inside = (0, "")
     size, stack, ends = 0, "", 0
@@ -154,7 +153,7 @@ def cut(marked: str, room: int, *, least: int = 0) -> Halves:
 
 
 def _cut_anywhere(marked: str, room: int, least: int) -> Halves:
-    """Cut inside a word, as late as it fits: before an atom, or inside one that stands alone."""
+    """Cut inside a word, as late as it fits: before an atom, or inside an atom that stands alone."""
     size, stack, ends = 0, "", 0
     best = (0, "")
     for part in _PART.finditer(marked):
@@ -180,7 +179,7 @@ def _cut_anywhere(marked: str, room: int, least: int) -> Halves:
 
 
 def _without_marks(marked: str, room: int) -> Halves:
-    """Give up on formatting that does not leave room for a single character."""
+    """Cut the text without its formatting: the marks would leave no room for a single character."""
     text = _MARK.sub("", marked)
     place = _safe(text, room)
     return Halves(text[:place], text[place:], "", "", spaced=False)
@@ -204,13 +203,13 @@ def _halves(marked: str, place: int, stack: str) -> Halves:
 
 
 def _after_mark(stack: str, ends: int, mark: str) -> tuple[str, int]:
-    """Return what is open after `mark`, and how many characters it takes to close that."""
+    """Return the open marks after `mark`, and how many characters their closing signs take."""
     if mark in _SPELLED:
         return stack + mark, ends + len(_SPELLED[mark])
     return stack[:-1], ends - len(_SHOWN[mark])
 
 
 def _beside_mark(marked: str, space: re.Match[str]) -> bool:
-    """Say whether a cut at `space` would leave a mark around nothing, or beside a backtick of the text."""
+    """Say whether a cut at `space` would leave an empty mark, or one beside a backtick of the text."""
     neighbours = marked[space.start() - 1], marked[space.end() : space.end() + 1]
     return any(sign in _SHOWN or sign == "`" for sign in neighbours)

@@ -1,8 +1,8 @@
-"""Rows of rendered text → the bodies of successive posts.
+"""Pack rows of rendered text into the bodies of successive posts.
 
 Answers for where one post ends and the next begins, and for fences that are closed at the end of a post and
-opened again in the next. A post is sealed by the row that does not fit any more, and by nothing that comes
-after it, so a sealed post never changes. Leaves what the rows say to `scanner`.
+opened again in the next. The first row that does not fit seals a post, and no later row changes it. `scanner`
+makes the rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ _BLANK = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u061c"
 
 
 class Seam(IntEnum):
-    """How good a place for the end of a post is before a row."""
+    """How well a post can end before a row."""
 
     NEVER = 0
     POOR = 1  # inside a list's item or a quote, after a heading
@@ -29,8 +29,8 @@ class Seam(IntEnum):
 class Row:
     """One line of an answer. `text` is marked (see `marks`), in a fence as it is.
 
-    `gap` is the number of line ends before it (0: it goes on where the row before was cut), `fence` the
-    number of the fence that it stands in (0: none), `hang` what goes before the rest if the row is cut.
+    `gap` is the number of line ends before it (0: it continues a row that was cut), `fence` the number of its
+    fence (0: none). If the row is cut, `hang` is put before its rest.
     """
 
     text: str
@@ -43,9 +43,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """The text of one post. `joint + body[len(opened):-len(closed)]` of all posts in order is the whole again.
+    """The text of one post. Joining `joint + body[len(opened):-len(closed)]` of all posts gives the whole text.
 
-    `opened` and `closed` are what only the seam put there: a fence or marks that go on, the sign of a quote.
+    The seam added `opened` and `closed`: a fence or marks that continue, the sign of a quote.
     """
 
     body: str
@@ -56,9 +56,7 @@ class Post:
 
 @dataclass(slots=True)
 class Packer:
-    """Takes rows and makes posts of at most `limit` characters; as a `preview` it makes one and drops the
-    rest.
-    """
+    """Packs rows into posts of at most `limit` characters. A `preview` makes one post and drops the rest."""
 
     limit: int
     sealed: list[Post] = field(default_factory=list)
@@ -71,7 +69,7 @@ class Packer:
     _cut: Row | None = None  # the last row, if all of it is sealed
 
     def push(self, row: Row) -> None:
-        """Add a row below those that are there."""
+        """Add a row at the end."""
         if not self._full:
             self._add(row)
             self._fit()
@@ -80,13 +78,13 @@ class Packer:
         """Add marked `text` (without a line end) to the last row."""
         if not self._full and not self._goes_on(text):
             row = self._rows[-1]
-            # Not `replace`, which costs more than all the rest here.
+            # Not `replace`: it would cost more than the rest of this method.
             self._rows[-1] = Row(row.text + text, row.gap, row.seam, row.fence, row.language, row.hang)
             self._sizes[-1] += len(text if row.fence else shown(text))
             self._fit()
 
     def rewrite(self, change: Callable[[str], str]) -> None:
-        """Let `change` rewrite the texts that are not sealed, but no code. A post may get full."""
+        """Apply `change` to the unsealed rows outside of fences. This may fill and seal posts."""
         rows = [row if row.fence else replace(row, text=change(row.text)) for row in self._rows]
         if rows == self._rows or self._full:
             return
@@ -95,17 +93,17 @@ class Packer:
             self.push(row)
 
     def copy(self) -> "Packer":
-        """Return a preview that begins with what is not sealed."""
+        """Return a preview that begins with the unsealed rows."""
         rows, sizes = self._rows.copy(), self._sizes.copy()
         return Packer(self.limit, [], True, rows, sizes, self._joint, self._opened, self._full, self._cut)
 
     def last(self) -> Sequence[Post]:
-        """Return the post that is not sealed yet, if anything can be seen of it."""
+        """Return the unsealed post, or nothing if it has no visible text."""
         post = Post(_body(self._rows), self._joint, self._opened)
         return (post,) if is_visible(post.body) else ()
 
     def _goes_on(self, text: str) -> bool:
-        """Begin the post with `text` if the row that it belongs to is sealed; return whether it was."""
+        """If the last row is sealed, begin the next post with `text`. Return whether it was sealed."""
         if self._cut is None:
             return False
         if text := text.lstrip(" "):
@@ -142,7 +140,7 @@ class Packer:
                 self._seal_inside()
 
     def _best_seam(self) -> int:
-        """Return the index of the row that the next post should begin with; 0 to cut inside the last one."""
+        """Return the index of the row that should begin the next post; 0 to cut inside the last row."""
         last = len(self._rows) - 1
         wishes = ((Seam.PARAGRAPH, self.limit // 2), (Seam.LINE, self.limit // 3), (Seam.POOR, self.limit // 2))
         for wanted, least in wishes:
@@ -197,7 +195,7 @@ class Packer:
             self._add(row)
 
     def _truncate(self) -> None:
-        """Show of the last row what fits, and nothing more."""
+        """Keep the part of the last row that fits, and take no further rows."""
         self._full = True
         row, room = self._rows[-1], self._room()
         self._rows.pop()
@@ -208,7 +206,7 @@ class Packer:
 
 
 def is_visible(text: str) -> bool:
-    """Say whether Discord would take `text` for a message: something in it can be seen."""
+    """Say whether `text` has a visible character. Discord refuses messages without one."""
     return bool(text.strip().strip(_BLANK).strip(_BLANK + " \n\t"))
 
 

@@ -1,7 +1,7 @@
-"""Links by reference: `[label][name]`, `[name][]`, `[name]`, and the lines that say where they lead.
+"""Links by reference: `[label][name]`, `[name][]`, `[name]`, and the lines that define their targets.
 
 Most answers name the target below the text that uses it. So a use is kept as an atom, and is rewritten when the
-target is read, if its post is not sealed by then. A reader sees the atom as it was written if no target comes.
+target is read, unless its post is sealed by then. Without a target, the use stays as it was written.
 """
 
 import re
@@ -19,12 +19,12 @@ _USE_BEGUN = re.compile(rf"\[(?!\^){_NAME}\]\[(?:{_NAME})?\Z")
 USE_IN_MARKED = re.compile(
     f"{ATOM}!?\\[([^{ATOM}{closing(ATOM)}]*?)\\](?:\\[([^{ATOM}{closing(ATOM)}]*?)\\])?{closing(ATOM)}"
 )
-"""A use in marked text: its label, and its name if that is another."""
+"""A use in marked text: its label, and its name if that differs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a reference leads; `title` is as `links.Masked` has it."""
+    """The target of a reference; `title` is as in `links.Masked`."""
 
     address: str
     title: str
@@ -32,7 +32,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A use of a reference: `written` is its second bracket, None for none, `end` the place after it."""
+    """A use of a reference. `written` is its second bracket, if it has one; `end` is the place after it."""
 
     label: str
     name: str
@@ -58,12 +58,12 @@ def use_at(text: str, at: int) -> Use | None:
 
 
 def may_become_use(text: str, at: int) -> bool:
-    """Say whether a text that goes on could make a use in two brackets of what begins at `at`."""
+    """Say whether further text could turn the text from `at` on into a use with two brackets."""
     return _USE_BEGUN.match(text, at) is not None
 
 
 def normal(name: str) -> str:
-    """Return `name` as names are compared."""
+    """Return `name` normalised, for comparing names."""
     return " ".join(name.split()).casefold()
 
 

@@ -1,8 +1,8 @@
-"""Lines of Claude's Markdown → rows of Discord posts.
+"""Turn lines of Claude's Markdown into rows of Discord posts.
 
 Answers for blocks: paragraphs, headings, lists, quotes, fences, tables, and where inline formatting begins
-and ends. A line is read once. Of a paragraph that goes on, everything that no further text can change
-becomes rows at once. Leaves the inside of a paragraph to `inline`, the sizes of posts to `posts`.
+and ends. Each line is read once. The part of an open paragraph that further text cannot change becomes rows
+at once. Leaves the inside of a paragraph to `inline`, the sizes of posts to `posts`.
 """
 
 import re
@@ -24,10 +24,10 @@ from bot.markdown.spelling import atom, escaped, resolved
 from bot.markdown.tables import Table, begins_table
 
 RULE = "———"
-_WINDOW = 2 * SPAN  # characters of a paragraph that are looked at together
-_TABLE_ROWS = 40  # of a longer table so many are laid out together
-_DEPTH = 8  # levels of lists that are told apart
-_LOOKS_LIKE_BLOCK = re.compile(r"#{1,3} |>>> ?|> ")  # to Discord, where it is text to us
+_WINDOW = 2 * SPAN  # characters of a paragraph that are rendered together
+_TABLE_ROWS = 40  # rows of a longer table that are laid out together
+_DEPTH = 8  # levels of lists that are shown apart
+_LOOKS_LIKE_BLOCK = re.compile(r"#{1,3} |>>> ?|> ")  # Discord would read a block here; in Markdown it is text
 
 
 @dataclass(slots=True)
@@ -36,11 +36,11 @@ class Scanner:
 
     packer: Packer
     growing: bool = False
-    _buffer: str | None = None  # the part of the open paragraph that is not settled; None: none is open
+    _buffer: str | None = None  # the unsettled part of the open paragraph; None if no paragraph is open
     _hang: str = ""
     _seam: Seam = Seam.LINE
     _quoted: bool = False
-    _lists: list[int] = field(default_factory=list)  # the indents of the items that are open
+    _lists: list[int] = field(default_factory=list)  # the indents of the open items
     _blank: bool = False
     _after_heading: bool = False
     _fence: Fence | None = None
@@ -51,7 +51,7 @@ class Scanner:
     _indented: bool = False
     _indented_blanks: int = 0
     _table: Table | None = None
-    _head: TableRow | Text | None = None  # a line of which the next one decides what it is
+    _head: TableRow | Text | None = None  # a line whose kind the next line decides
     _pipes: bool = True  # the rows of the table begin with a pipe
     _comment: Comment = field(default_factory=Comment)
     _manner: Manner = USUAL
@@ -62,7 +62,7 @@ class Scanner:
         return self._fence is not None
 
     def copy(self) -> "Scanner":
-        """Return a preview of what is read so far, on a preview of the posts."""
+        """Return a preview with the state so far, on a preview of the posts."""
         return replace(
             self,
             packer=self.packer.copy(),
@@ -73,7 +73,7 @@ class Scanner:
         )
 
     def line(self, line: str) -> None:
-        """Read a whole line, or the beginning of one that `takes` has said yes to."""
+        """Read a whole line, or a beginning for which `takes` has returned True."""
         instead = self._comment.take(line) if self._fence is None else None
         if instead is None:
             self._read(line)
@@ -99,9 +99,7 @@ class Scanner:
             self._block(kind, decided=len(content) > lines.LONGEST_HEAD)
 
     def takes(self, beginning: str) -> bool:
-        """Say whether `line` may have the `beginning` of a line before its end; the rest then goes to
-        `go_on`.
-        """
+        """Say whether `line` may get the `beginning` of an unfinished line. The rest then goes to `go_on`."""
         if self._fence is not None:
             return len(beginning) > lines.LONGEST
         return not self._comment.is_open and lines.is_certain(beginning)
@@ -114,7 +112,7 @@ class Scanner:
             self._grow(text)
 
     def settle(self) -> Sequence[tuple[int, int]]:
-        """Make rows of what no further text can change; return the ranges of the rest that hold together."""
+        """Turn the settled part of the paragraph into rows. Return the indivisible ranges found in it."""
         if not self._buffer:
             return ()
         seen = render(self._buffer, End.GROWING, self._manner)
@@ -124,7 +122,7 @@ class Scanner:
         return seen.whole
 
     def show_tail(self, beginning: str, *, in_line: bool) -> None:
-        """On a preview: read the beginning of a line as far as it can be shown, and close what is open."""
+        """On a preview: read the beginning of a line if it can be shown, and close the open blocks."""
         if in_line:
             self.go_on(beginning)
         elif self._fence is not None:
@@ -152,7 +150,7 @@ class Scanner:
         self._close()
 
     def _block(self, kind: lines.Line, *, decided: bool) -> None:
-        # Unless `decided`, the next line may yet make something else of a text.
+        # Unless `decided`, the next line may still turn a text into a heading or a table.
         match kind:
             case Blank():
                 self._close()
@@ -283,7 +281,7 @@ class Scanner:
         self._quoted = False
 
     def _code_line(self, fence: Fence, line: str) -> bool:
-        """Take one line of a fence; return whether it was one."""
+        """Take one line inside a fence. Return False if the line ended the fence by leaving its quote."""
         if self._fence_quoted:
             quoted, line = lines.unquoted(line)
             if not quoted:
@@ -297,11 +295,11 @@ class Scanner:
 
     def _end_fence(self) -> None:
         if self._fence is not None and not self._fence_rows:
-            self._code(" ", self._fence.language)  # Discord shows a fence only around something
+            self._code(" ", self._fence.language)  # Discord shows no empty fence
         self._fence = None
 
     def _code(self, text: str, language: str = "") -> None:
-        """Push a row of code into the fence that was begun last."""
+        """Push a row of code into the newest fence."""
         gap = 2 if self._blank else 1
         seam = Seam.POOR if self._after_heading else Seam.PARAGRAPH if self._blank else Seam.LINE
         self._code_text = CodeText()
@@ -310,7 +308,7 @@ class Scanner:
         self._blank = self._after_heading = False
 
     def _goes_on_as_code(self, kind: lines.Line, content: str) -> bool:
-        """Take a line of an indented code block."""
+        """Take `content` if it is a line of an indented code block; return whether it is."""
         if self._indented and isinstance(kind, Blank):
             self._indented_blanks += 1
             return True
@@ -329,7 +327,7 @@ class Scanner:
         return True
 
     def _defines(self, content: str) -> bool:
-        """Take a line that says where a reference leads. If a sealed post uses it, the line is shown."""
+        """Take a line that defines a reference's target. If a sealed post uses it, the line is shown."""
         if (defined := definition(content)) is None:
             return False
         name, target = defined
@@ -341,10 +339,10 @@ class Scanner:
             self._push(f"[{escaped(name)}]: {atom(target.address)}")
         return True
 
-    # Lines that the next one decides on; tables
+    # Tables, and lines whose kind the next line decides
 
     def _decides(self, kind: lines.Line, content: str, *, quoted: bool) -> bool:
-        """Take a line that belongs to a table, or that makes a heading of the line before."""
+        """Take a line that belongs to a table, or that turns the line before into a heading."""
         if self._table is not None:
             if isinstance(kind, TableRow) or (not self._pipes and isinstance(kind, Text) and "|" in kind.text):
                 self._table.add(kind.text)

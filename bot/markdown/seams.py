@@ -1,4 +1,4 @@
-"""Where a growing paragraph may be divided: between words, outside all that holds together."""
+"""Places where a growing paragraph may be divided: between words, outside all indivisible ranges."""
 
 import re
 from collections.abc import Sequence
@@ -7,17 +7,17 @@ _STOP = re.compile(r"(?<=\w)[。、，．！？：；]")
 
 
 def gap_before(text: str, bound: int) -> int:
-    """Return the last place before `bound` where a word ends, itself a space or a full stop; -1 for none."""
+    """Return the place of the last space or full stop before `bound` that ends a word; -1 for none."""
     place = max(text.rfind(" ", 0, bound), text.rfind("\n", 0, bound))
     if text.isascii():
         return place
-    # Scripts without spaces: before a full stop or comma, where the sign before cannot be half of a mark.
+    # Scripts without spaces: before a full stop or comma after a letter, which cannot be half of a mark.
     stops = [found.start() for found in _STOP.finditer(text, max(place, 0), bound)]
     return stops[-1] if stops else place
 
 
 def outermost(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the `ranges` that lie in no other, in order."""
+    """Return the `ranges` in order, without those inside another; overlapping ones are joined."""
     outer: list[tuple[int, int]] = []
     for start, stop in sorted(ranges):
         if not outer or start >= outer[-1][1]:

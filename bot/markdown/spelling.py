@@ -1,6 +1,6 @@
-"""How a piece of text is written for Discord: as text without marks, as code, as italic, as a link.
+"""Write a piece of text for Discord: as text without marks, as code, as italic, as a link.
 
-Answers for one piece whose kind is known. Leaves finding the pieces to `inline`.
+The kind of the piece is known here; `inline` finds the pieces.
 """
 
 import re
@@ -19,12 +19,12 @@ _ITALIC = re.compile(
 
 
 def escaped(text: str) -> str:
-    """Return `text` so that Discord shows it as it is: every sign that could be a mark escaped."""
+    """Return `text` with every sign escaped that could be a mark, so that Discord shows it unchanged."""
     return _SIGNS.sub(r"\\\g<0>", text)
 
 
 def code_span(content: str) -> str:
-    """Return a code span that Discord shows as `content`; three backticks would be a fence there."""
+    """Return a code span that Discord shows as `content`. Parts three backticks, which would open a fence."""
     content = _FENCE_LIKE.sub(lambda run: "\u200b".join(run[0]), content.replace("\n", " "))
     runs = {len(run[0]) for run in _TICKS.finditer(content)}
     if {1, 2} <= runs:
@@ -35,12 +35,12 @@ def code_span(content: str) -> str:
 
 
 def atom(text: str) -> str:
-    """Return `text` as a piece that is not cut in two."""
+    """Return `text` as an atom: a piece that is not cut in two."""
     return f"{ATOM}{text}{closing(ATOM)}"
 
 
 def link(label: str, leads: links.Masked) -> str:
-    """Return a link with the rendered `label`. A label that could deceive stands beside its target."""
+    """Return a link with the rendered `label`. A misleading label is written beside its visible target."""
     if leads.is_honest():
         return atom(f"[{label}]({leads.target}{leads.title})")
     target = atom(leads.target) if leads.is_address() else escaped(leads.target)
@@ -62,9 +62,9 @@ def resolved(marked: str, name: str, target: Target) -> str:
 
 
 def unmistakable(marked: str) -> str:
-    """Return `marked` with each italic written with the sign that is not in it.
+    """Return `marked` with `*` for italics that contain `_`, and `_` for those that contain `*`.
 
-    Discord takes any for its end, even one in code.
+    Discord ends italics at the first such sign, even inside code. Italics that contain both become plain text.
     """
     return _ITALIC.sub(_with_other_sign, marked) if STAR in marked or UNDERSCORE in marked else marked
 

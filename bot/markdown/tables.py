@@ -1,6 +1,6 @@
-"""A Markdown table as Discord can show it: aligned in a monospace block, or one record per row.
+"""Lay a Markdown table out for Discord: aligned in a monospace block, or as one record per row.
 
-Answers for the layout of one table, as far as it is known. Leaves inline formatting to `inline`, rows to
+Answers for one table, of which only the first rows may be known. Leaves inline formatting to `inline`, rows to
 `scanner`.
 """
 
@@ -21,7 +21,7 @@ _EMPTY = "—"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a table is shown: aligned `lines`, or `records` of marked lines; `rest` is the table without them."""
+    """The layout of rows: aligned `lines`, or `records` of marked lines. `rest` is the table without them."""
 
     lines: Sequence[str]
     records: Sequence[Sequence[str]]
@@ -30,10 +30,10 @@ class Layout:
 
 @dataclass(slots=True)
 class Table:
-    """A table's head, how its columns are aligned, and the rows that are not shown yet.
+    """A table's head, the alignment of its columns, and the rows that are not laid out yet.
 
-    `headed` says that the head was shown, `records` that rows were shown as records: then the others are, too.
-    `widths` are those of the columns shown.
+    `headed`: the head was laid out. `records`: earlier rows became records, so later ones do too.
+    `widths` are the columns' widths so far.
     """
 
     head: Sequence[str]
@@ -49,11 +49,11 @@ class Table:
         return Table(cells(head), tuple(_alignment(cell) for cell in cells(delimiter)))
 
     def add(self, row: str) -> None:
-        """Add a row below those that are there."""
+        """Add a row at the end."""
         self.rows.append(cells(row))
 
     def layout(self) -> Layout:
-        """Lay out the rows that are there; they need not be all."""
+        """Lay out the rows added so far; more may follow."""
         sources = self.rows if self.headed else [self.head, *self.rows]
         rows = [[plain(on_one_line(cell)) for cell in row] for row in sources]
         widths = self._widths(rows)
@@ -102,7 +102,7 @@ class Table:
 def begins_table(head: TableRow | Text, line: str) -> bool:
     """Say whether `line` is the row of dashes below `head`.
 
-    A head without a pipe before it must have as many cells: else each line with a pipe would be one.
+    A head without a leading pipe must have the same number of cells, or each line with a pipe would be a head.
     """
     if not is_delimiter(line):
         return False
@@ -110,7 +110,7 @@ def begins_table(head: TableRow | Text, line: str) -> bool:
 
 
 def cells(line: str) -> Sequence[str]:
-    """Return the cells of a table's row, trimmed; an escaped pipe is a pipe."""
+    """Return the cells of a table's row, trimmed; an escaped pipe does not end a cell."""
     parts = _PIPE.sub("\\1\0", line.strip().removeprefix("|").replace("\t", " ")).split("\0")
     if len(parts) > 1 and not parts[-1].strip():
         parts.pop()

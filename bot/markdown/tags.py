@@ -1,7 +1,6 @@
-"""HTML that Claude writes into its Markdown: comments, entities, and the tags that stand for a formatting.
+"""Recognise HTML in Claude's Markdown: comments, entities, and tags for formatting.
 
-Answers for recognising; leaves to `inline` how it is written for Discord. Tags that are not known are text:
-people write `Vec<T>` and `<App />` in prose.
+Leaves its spelling for Discord to `inline`. Unknown tags are text: people write `Vec<T>` and `<App />`.
 """
 
 import html
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 
 from bot.markdown.cleaning import clean
 
-_LONGEST = 1_200  # characters of a tag or comment; code of a tag to its end
+_LONGEST = 1_200  # most characters of a tag, a comment, or the content up to a closing tag
 _TAG = re.compile(r"<(/?)([A-Za-z]{1,10})((?:\s[^<>]{0,900})?)/?>")
 _TAG_BEGUN = re.compile(r"<(?:/?[A-Za-z]{0,10}|(?:a|img|br|details)\s[^<>]{0,900})\Z", re.IGNORECASE)
 _ATTRIBUTE = re.compile(
@@ -28,14 +27,14 @@ MARK_TAGS = {
     "ins": "u", "mark": "u", "small": "u", "big": "u", "font": "u", "center": "u", "abbr": "u",
     "span": "u", "p": "u",
 }  # fmt: skip
-"""Tags that stand for a mark, by which `emphasis` pairs them; `u` for those that nothing of Discord's shows."""
+"""Tags for a mark, with the sign by which `emphasis` pairs them; `u` if Discord has no mark for the tag."""
 _AROUND = CODE_TAGS | {"a", "sup", "sub"}
 _KNOWN = _AROUND | MARK_TAGS.keys() | {"img", "br", "details"}
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag of a kind that is known; `end` is the place after it."""
+    """A known tag; `end` is the place after it."""
 
     name: str
     closes: bool
@@ -43,7 +42,7 @@ class Tag:
     end: int
 
     def has_content(self) -> bool:
-        """Whether it is shown together with what stands up to the tag that closes it."""
+        """Whether the tag is shown together with its content, up to its closing tag."""
         return not self.closes and self.name in _AROUND
 
 
@@ -59,7 +58,7 @@ def tag_at(text: str, at: int) -> Tag | None:
 
 
 def may_become_tag(text: str, at: int) -> bool:
-    """Say whether a text that goes on could make a tag or a comment of what begins at `at`."""
+    """Say whether further text could turn the text from `at` on into a tag or a comment."""
     if text.startswith("<!", at):
         return "<!--".startswith(text[at : at + 4]) and len(text) - at < _LONGEST
     return len(text) - at < _LONGEST and _TAG_BEGUN.match(text, at) is not None
@@ -74,12 +73,12 @@ def end_of_comment(text: str, at: int) -> int:
 
 
 def closing_tag(text: str, at: int, name: str) -> int:
-    """Return where the tag that closes `name` begins, if it does so soon after `at`; else -1."""
+    """Return the place of the tag that closes `name`, if it is near enough after `at`; else -1."""
     return text.lower().find(f"</{name}>", at, at + _LONGEST) if at < len(text) else -1
 
 
 def entity_at(text: str, at: int) -> tuple[str, int]:
-    """Return what the entity at `at` stands for, and the place after it; ("", at) for none."""
+    """Return the decoded entity at `at`, and the place after it; ("", at) for none."""
     found = _ENTITY.match(text, at)
     shown = html.unescape(found[0]) if found else ""
     if found is None or shown == found[0]:
@@ -88,23 +87,23 @@ def entity_at(text: str, at: int) -> tuple[str, int]:
 
 
 def decoded(text: str) -> str:
-    """Return `text` with what its entities stand for."""
+    """Return `text` with its entities decoded."""
     return clean(_ENTITY.sub(lambda entity: html.unescape(entity[0]), text)) if "&" in text else text
 
 
 def may_become_entity(text: str, at: int) -> bool:
-    """Say whether a text that goes on could make an entity of what begins at `at`."""
+    """Say whether further text could turn the text from `at` on into an entity."""
     return _ENTITY_BEGUN.match(text, at) is not None
 
 
 def raised(text: str) -> str:
-    """Return `text` as what stands above the line: in signs for that, or after a `^`."""
+    """Return `text` as a superscript: in Unicode's raised signs if all exist, else after a `^`."""
     shown = text.translate(_RAISED)
     return shown if _all_changed(text, shown) else f"^{text}" if len(text) == 1 else f"^({text})"
 
 
 def lowered(text: str) -> str:
-    """Return `text` as what stands below the line: in signs for that, or after a `_`."""
+    """Return `text` as a subscript: in Unicode's lowered signs if all exist, else after a `_`."""
     shown = text.translate(_LOWERED)
     return shown if _all_changed(text, shown) else f"_{text}" if len(text) == 1 else f"_({text})"
 

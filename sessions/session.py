@@ -1,8 +1,8 @@
 """One session: its state, and everything that can be asked of it.
 
 Every change goes through `change`: events are put on a draft, committed in one transaction, then published.
-Its waiting prompts are `prompt_queue.py`, the process behind it `host_run.py`; who may ask is for `service/` to
-know, and whether there is room for a process the manager's.
+`prompt_queue.py` has the waiting prompts and `host_run.py` the process. `service/` checks who may do what, and
+the manager decides whether there is room for a process.
 """
 
 import asyncio
@@ -54,19 +54,19 @@ from sessions.title import title_from
 
 
 class SessionOwner(Protocol):
-    """Who knows all sessions, and which of them have a process."""
+    """The owner of all sessions, which decides which of them have a process."""
 
     def wants_process(self, session: "Session") -> None:
         """Let the session wait for a process; it gets one at once if there is room."""
         ...
 
     def changed(self, session: "Session") -> None:
-        """Something about the session changed, and is stored."""
+        """Note that a change of the session is stored."""
         ...
 
 
 class Session:
-    """One session. Methods may be called from any task of the loop; each is one step or none."""
+    """One session. Any task of the loop may call its methods; each is carried out whole or not at all."""
 
     def __init__(self, snapshot: Snapshot, around: Dependencies, owner: SessionOwner) -> None:
         self.snapshot = snapshot
@@ -83,17 +83,17 @@ class Session:
 
     @property
     def run(self) -> HostRun | None:
-        """The process of now, if there is one."""
+        """The current process, if any."""
         return self.process.run
 
     @property
     def last_activity(self) -> int:
-        """When something last happened, in milliseconds since the epoch."""
+        """The time of the last activity, in milliseconds since the epoch."""
         return self.snapshot.last_activity_ms
 
     @property
     def message_count(self) -> int:
-        """How many prompts the session was given."""
+        """The number of prompts that the session was given."""
         return self.snapshot.message_count
 
     @property
@@ -137,7 +137,7 @@ class Session:
                 run.inputs.commit(reserved)
                 await run.flush()
         finally:
-            # It is stored, whatever became of the lines.
+            # The change is stored even if a line could not be written: its followers must hear of it.
             await self._publish(draft, run)
 
     async def _publish(self, draft: Draft, run: HostRun | None) -> None:
@@ -150,7 +150,7 @@ class Session:
         self._owner.changed(self)
 
     async def until(self, is_so: Callable[[Snapshot], bool]) -> Snapshot:
-        """Wait until the state is as wished, and return it. Returns at once if it is so already."""
+        """Wait until `is_so` holds for the state, and return the state. Returns at once if it holds already."""
         async with self._news:
             await self._news.wait_for(lambda: is_so(self.snapshot))
             return self.snapshot
@@ -160,7 +160,7 @@ class Session:
     async def send_message(
         self, content: str, attachments: Sequence[Attachment] = (), *, sender: Sender, front: bool = False
     ) -> Placed:
-        """Queue a prompt; return its turn and place. The same `sender.origin` again makes no second turn.
+        """Queue a prompt; return its turn and place. A repeated `sender.origin` makes no second turn.
 
         Raises `PromptRefused` for an empty or oversized prompt, `IllegalMove` if the session has ended.
         """
@@ -170,22 +170,22 @@ class Session:
     async def command(self, name: str, arguments: str = "", *, sender: Sender) -> Placed:
         """Queue one of Claude's own slash commands, such as `compact`.
 
-        Raises `PromptRefused` for one that this conversation does not offer or that has a way of its own here,
-        and for arguments that cannot be sent.
+        Raises `PromptRefused` if the conversation does not offer the command, if the bridge has its own way for
+        it, or if the arguments cannot be sent.
         """
         offered = self.snapshot.commands
         if name.split() != [name] or name in OWN_WAY or (offered and name not in offered):
             raise PromptRefused(f"Claude's command /{name} cannot be used here. Choose one that is offered.")
         text = f"/{name} {' '.join(arguments.split())}".rstrip()
         try:
-            # What cannot be sent must not wait: it would be tried at every start, and end each.
+            # Check before queueing: an unsendable prompt would be tried at every start, and end each process.
             self.around.driver.prompt("", text, TurnKind.COMMAND, ())
         except BadLaunch as error:
             raise PromptRefused(f"{error}.") from error
         return await self.prompts.add(Prompt(TurnKind.COMMAND, text), sender)
 
     async def continue_(self, *, sender: Sender) -> Placed:
-        """Let a cut turn go on, or ask Claude to go on. The same origin again is the same wish.
+        """Let a cut turn go on, or ask Claude to go on. A repeated origin has no further effect.
 
         Raises `IllegalMove` if the session has ended.
         """
@@ -200,21 +200,21 @@ class Session:
         return await self.prompts.add_again(sender)
 
     async def send_now(self, turn_id: TurnId) -> None:
-        """Interrupt what runs and send a waiting prompt next. Raises `IllegalMove` once it is sent."""
+        """Interrupt the running turn and send a waiting prompt next. Raises `IllegalMove` once it is sent."""
         await self.prompts.move_to_front(turn_id)
         await self.stop()
 
     # --- the process ------------------------------------------------------------------------------------
 
     def want_process(self) -> None:
-        """Ask the manager for a process if prompts wait and there is none."""
+        """Ask the manager for a process if prompts wait and the session has no process."""
         if self.snapshot.queue and not self.snapshot.holds_slot:
             self._owner.wants_process(self)
 
     async def wake(self) -> HostRun:
         """Give the session a process if it has none, and wait until Claude is ready.
 
-        Raises `ClaudeUnavailable` if it cannot be started or there is no place for it in time.
+        Raises `ClaudeUnavailable` if Claude cannot be started, or if no place is free in time.
         """
         self.refuse_if_ended("Waking")
         if not self.snapshot.holds_slot:
@@ -235,7 +235,7 @@ class Session:
         return self.run
 
     async def rewind_files(self, turn_id: TurnId, *, dry_run: bool) -> FilesRewound | FilesKept:
-        """Put the files back that a turn and all after it changed, or say which; wakes the session.
+        """Undo the file changes of a turn and all later ones; `dry_run` only lists them. Wakes the session.
 
         Raises `IllegalMove` while a turn runs, `ClaudeUnavailable` if Claude cannot do it.
         """
@@ -248,16 +248,16 @@ class Session:
         return await run.control.rewind_files(turn.prompt_uuid, dry_run=dry_run)
 
     def try_now(self) -> bool:
-        """Send the next prompt whatever is known of usage limits. False without a process."""
+        """Send the next prompt even if a usage limit is known to be reached. False without a process."""
         if self.run is None:
             return False
         self.run.sender.try_now()
         return True
 
     async def stop(self) -> bool:
-        """Interrupt the running turn; process and partial text stay. False when nothing ran.
+        """Interrupt the running turn; process and partial text stay. False if no turn ran.
 
-        A prompt that the CLI has and has not begun (background work came first) is taken back as well.
+        A prompt that the CLI has but has not begun (background work came first) is taken back as well.
         """
         run = self.run  # the process may be over before the second request
         if run is None or self.snapshot.current is None:
@@ -276,15 +276,15 @@ class Session:
         await self.process.leave(Departure(Lifecycle.PARKED, cause, keeps_turn=keep_turn))
 
     async def park_if(self, may: Callable[[Snapshot], bool], cause: str) -> None:
-        """Park the session if its state, when its turn to change comes, still is one in which it `may` be."""
+        """Park the session if `may` allows it, now and again just before the change."""
         if self.run is not None and may(self.snapshot):
             await self.run.note_left_running()
             await self.run.leaving.leave(Departure(Lifecycle.PARKED, cause), if_still=may)
 
     async def end_left_running(self) -> None:
-        """End what Claude's tools have left running; Claude's process stays. Nothing happens without one.
+        """End the processes that Claude's tools left running; Claude's own stays. No-op without a process.
 
-        Raises `ClaudeUnavailable` if something of it outlives even SIGKILL.
+        Raises `ClaudeUnavailable` if one of them outlives even SIGKILL.
         """
         if self.run is None:
             return
@@ -296,7 +296,7 @@ class Session:
         await self.run.note_left_running()
 
     async def hand_over(self) -> str:
-        """Park the session and return the command that takes the conversation up in a terminal.
+        """Park the session and return the command that continues the conversation in a terminal.
 
         Raises `IllegalMove` while a turn runs, or before the conversation has begun.
         """
@@ -312,15 +312,15 @@ class Session:
         return f"cd {shlex.quote(snapshot.work_directory)} && claude --resume {snapshot.conversation_id}"
 
     async def end(self, cause: str) -> None:
-        """End the process and the session; prompts that wait are withdrawn with it, in the same change."""
+        """End the process and the session; the same change withdraws the waiting prompts."""
         await self.process.leave(Departure(Lifecycle.ENDED, cause))
 
     async def end_at_once(self, cause: str, grace_s: float) -> None:
-        """The same without asking Claude's process first. Raises as `Leaving.leave`."""
+        """End the session, and its process by signals, without asking it first. Raises as `Leaving.leave`."""
         await self.process.end_at_once(Departure(Lifecycle.ENDED, cause), grace_s)
 
     async def set_model(self, model: str) -> None:
-        """Use `model` from the next turn on. Raises `ModelRefused`, `ClaudeUnavailable` if the CLI says no."""
+        """Use `model` from the next turn on. Raises `ModelRefused`; `ClaudeUnavailable` if the CLI refuses."""
         self.refuse_if_ended("Choosing a model")
         if not is_model_name(model):
             raise ModelRefused(model)
@@ -339,7 +339,7 @@ class Session:
                 draft.add(e.ModeChanged(mode))
 
     async def move(self, project: str, work_directory: str) -> None:
-        """Work in another directory from the next process on; the conversation is kept, and what waits goes on.
+        """Work in another directory from the next process on; conversation and waiting prompts are kept.
 
         Raises `IllegalMove` while a turn runs, or if the session has ended.
         """
@@ -355,7 +355,7 @@ class Session:
         self.want_process()
 
     async def rename(self, title: str) -> None:
-        """Name the session; a name that a person gave stays."""
+        """Name the session. A later automatic title does not replace the name of a person."""
         async with self.change() as draft:
             draft.add(e.TitleChanged(title_from(title), by_person=True))
 
@@ -369,7 +369,7 @@ class Session:
         async with self.change() as draft:
             stored = await load_ask(self.around.db, ask_id)
             is_open = any(ask.id == ask_id for ask in draft.snapshot.asks)
-            # An answer behind an interrupt, or to a process that is to end, would be noted and take no effect.
+            # After an interrupt, or while the process ends, the answer would be stored without any effect.
             stops = draft.snapshot.lifecycle is Lifecycle.STOPPING
             is_heard = self.run is not None and not stops and not self.run.control.interrupting
             if stored is None or not is_open or not is_heard:
@@ -381,6 +381,6 @@ class Session:
         return stored.ask
 
     def refuse_if_ended(self, what: str) -> None:
-        """Raise `IllegalMove`, for `what` is not done to a session that has ended or is about to."""
+        """Raise `IllegalMove` if the session has ended or is about to. `what` names the refused action."""
         if Lifecycle.ENDED in (self.snapshot.lifecycle, self.snapshot.leads_to):
             raise IllegalMove(what, "ended")

@@ -1,6 +1,6 @@
-"""How sessions come to be: new, the one of a place, from a turn of another, from a file or a conversation.
+"""Make sessions: new, for a place, as a branch of another, from an exported file or from a conversation.
 
-Who may is asked before; a session that could not be stored leaves nothing behind.
+Callers check permissions first. A session that could not be stored leaves nothing behind.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from storage import ConstraintViolated, UuidMaker
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """What a session is made of. `key` names the place it belongs to; one session that has not ended has it."""
+    """The facts of a new session. `key` names its place; of the sessions not ended, only one holds a key."""
 
     user_id: str
     channel_id: str
@@ -41,7 +41,7 @@ class NewSession:
 
 
 class SessionMaker:
-    """Makes sessions for `loaded`. The defaults are for a wish that names no model or mode."""
+    """Makes sessions for `loaded`. The defaults apply if a wish names no model or mode."""
 
     def __init__(
         self, loaded: LoadedSessions, around: Dependencies, default_model: str, default_mode: PermissionMode
@@ -60,9 +60,9 @@ class SessionMaker:
         return session
 
     async def get_or_create(self, wish: NewSession) -> Session:
-        """The session that holds `wish.key` and has not ended, or a new one; concurrent calls get the same.
+        """Return the session that holds `wish.key` and has not ended, or make one.
 
-        Without a key it is always a new one.
+        Concurrent calls get the same session. Without a key, each call makes a new one.
         """
         if not wish.key:
             return await self.create(wish)
@@ -76,7 +76,7 @@ class SessionMaker:
                 continue
 
     async def branch(self, parent: Session, turn_id: TurnId | None, wish: NewSession) -> Session:
-        """A new session that goes on from a turn of `parent` (None: the last one); the parent is untouched.
+        """Make a session that goes on from a turn of `parent` (None: the last one). The parent is unchanged.
 
         Raises `IllegalMove` if that turn cannot be branched from yet, `TurnNotFound` if it is not the parent's,
         `ConversationGone` if Claude has no record of it any more, `PlaceTaken`.
@@ -90,7 +90,7 @@ class SessionMaker:
         return session
 
     async def from_archive(self, data: bytes, wish: NewSession) -> Session:
-        """A session of an exported file. Raises `ImportRefused`, `WorkDirectoryRefused`, `PlaceTaken`."""
+        """Make a session of an exported file. Raises `ImportRefused`, `WorkDirectoryRefused`, `PlaceTaken`."""
         await refuse_costly(data)
         archive = await asyncio.to_thread(read_archive, data)
         work_directory = await self._project(wish)
@@ -101,15 +101,16 @@ class SessionMaker:
         return session
 
     async def free_conversations(self) -> list[StoredConversation]:
-        """Claude's conversations on this machine that no session has, last written first."""
+        """Return Claude's conversations on this machine that no session has, last written first."""
         found = await asyncio.to_thread(self._around.conversations.stored)
         taken = await rows.conversations_in_use(self._around.db)
         return [each for each in found if each.conversation_id not in taken]
 
     async def adopt(self, conversation_id: str, wish: NewSession) -> Session:
-        """A session that takes over a conversation begun elsewhere, in the directory that it was begun in.
+        """Make a session of a conversation begun elsewhere. It works in `wish.project`, else where it did.
 
-        Raises `SessionNotFound` if there is none to take, `WorkDirectoryRefused` if it lies elsewhere.
+        Raises `SessionNotFound` if no such conversation is free, `WorkDirectoryRefused` if the directory is not
+        allowed.
         """
         free = {each.conversation_id: each for each in await self.free_conversations()}
         if conversation_id not in free:
@@ -131,7 +132,7 @@ class SessionMaker:
 
     @asynccontextmanager
     async def _making(self, wish: NewSession) -> AsyncIterator[Session]:
-        """An empty session to be filled and stored in the block."""
+        """Yield an empty session that the block fills and stores."""
         with self._loaded.making(SessionId(self._ids.make())) as session:
             try:
                 yield session

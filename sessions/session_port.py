@@ -1,4 +1,4 @@
-"""A session as its parts see it: who it is, its state, what it works with, and the one way to change it.
+"""A session as its parts see it: its id, its state, its dependencies, and the one way to change it.
 
 The parts (queue, host, sender, leaving …) take this instead of `Session`, so that imports point one way only.
 """
@@ -13,7 +13,7 @@ from sessions.state import Snapshot
 
 
 class SessionPort(Protocol):
-    """Read `snapshot` at any time; it changes while you wait. `busy`: a change is under way."""
+    """A session for its parts. `snapshot` may change at each await; `busy` while a change is under way."""
 
     @property
     def id(self) -> SessionId: ...

@@ -1,4 +1,4 @@
-"""Who may have a process: a bounded number in all and per user, given fairly. Pure bookkeeping.
+"""Share out processes fairly: a bounded number in all and per user. Pure bookkeeping.
 
 Slots count processes (`Snapshot.holds_slot` and starts that were granted), never labels. The manager asks
 `next_step` after every change and carries out what it says.
@@ -14,7 +14,7 @@ from sessions.state import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many processes there may be."""
+    """The largest number of processes, in all and per user."""
 
     max_sessions: int = 10
     max_sessions_per_user: int = 3
@@ -29,7 +29,7 @@ class StartOne:
 
 @dataclass(frozen=True, slots=True)
 class ParkOne:
-    """There is none, but this one has been idle longest: park it, and ask again."""
+    """No place is free. Park this session (idle longest), then call `next_step` again."""
 
     session_id: SessionId
     for_session: SessionId
@@ -37,7 +37,7 @@ class ParkOne:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing can be done before something changes."""
+    """No step is possible until something changes."""
 
 
 Step = StartOne | ParkOne | Wait
@@ -53,21 +53,21 @@ class SlotQueue:
         self._turn = 0
 
     def add(self, session_id: SessionId, user_id: str) -> None:
-        """Let the session wait, once."""
+        """Put the session in the queue. No-op if it waits already."""
         if session_id not in self:
             self._waiting.append((session_id, user_id))
 
     def remove(self, session_id: SessionId) -> None:
-        """The session waits no more; no-op if it did not."""
+        """Take the session out of the queue. No-op if it does not wait."""
         self._waiting = [entry for entry in self._waiting if entry[0] != session_id]
 
     def served(self, user_id: str) -> None:
-        """A user got a process: everybody else who waits comes first next time."""
+        """Note that a user got a process: the other waiting users come first next time."""
         self._turn += 1
         self._served[user_id] = self._turn
 
     def order(self) -> list[tuple[SessionId, str]]:
-        """Who waits, next one first: each user's oldest before anybody's second."""
+        """Return the waiting sessions, next one first. Each user's oldest comes before any user's second."""
         rank: dict[str, int] = {}
         keyed: list[tuple[int, int, int, tuple[SessionId, str]]] = []
         for index, entry in enumerate(self._waiting):
@@ -77,7 +77,7 @@ class SlotQueue:
         return [entry for *_, entry in sorted(keyed, key=lambda each: each[:3])]
 
     def place(self, session_id: SessionId) -> int | None:
-        """How many sessions come before this one; None when it does not wait."""
+        """Return how many sessions come before this one; None if it does not wait."""
         ids = [waiting for waiting, _ in self.order()]
         return ids.index(session_id) if session_id in ids else None
 
@@ -88,7 +88,7 @@ class SlotQueue:
         return any(waiting == session_id for waiting, _ in self._waiting)
 
     def would_help(self, holder: Snapshot, loaded: Iterable[Snapshot], starting: Collection[SessionId]) -> bool:
-        """Whether the place of `holder` is one that somebody waits for."""
+        """Whether a waiting session could start if `holder` gave its place up."""
         holders = [each for each in loaded if each.holds_slot or each.id in starting]
         for _, user_id in self._waiting:
             own = sum(each.user_id == user_id for each in holders)
@@ -100,7 +100,7 @@ class SlotQueue:
         return False
 
     def next_step(self, loaded: Iterable[Snapshot], starting: Collection[SessionId]) -> Step:
-        """What to do now, given every session with a process and those whose start was granted."""
+        """Return the next step, given every session with a process and those whose start was granted."""
         holders = [each for each in loaded if each.holds_slot or each.id in starting]
         leaving = [each for each in holders if each.lifecycle is Lifecycle.STOPPING]
         for session_id, user_id in self.order():
@@ -113,7 +113,7 @@ class SlotQueue:
                 return StartOne(session_id)
             freed = next((each for each in candidates if each in leaving), None)
             if freed is not None:
-                leaving.remove(freed)  # its place will do: no need to park another
+                leaving.remove(freed)  # its place suffices: no need to park another session
                 continue
             idle = [each for each in candidates if may_be_parked(each)]
             if idle:

@@ -1,8 +1,8 @@
-"""What a session is right now: all of its state but for the texts (they are in `turns` and `blocks`).
+"""The present state of a session, except for the texts (they are in `turns` and `blocks`).
 
 A `Snapshot` is stored as JSON in `sessions.data`, in the transaction that stores the events that led to it.
-Only `state.apply` makes the next one. `leads_to` and `keeps_turn` are set while a session is stopping only
-(see `LifecycleChanged`); `reason` is words for people.
+Only `state.apply` makes the next one. `leads_to` and `keeps_turn` are set only while a session is stopping (see
+`LifecycleChanged`); `reason` is a text for people.
 """
 
 import msgspec
@@ -42,7 +42,7 @@ class QueuedTurn(msgspec.Struct, frozen=True):
 class RunningTurn(msgspec.Struct, frozen=True):
     """A turn that the CLI has or works on. `prompt_uuid` is empty for a background turn.
 
-    `taken_up`: an earlier host was cut in it, and the CLI may go on with it before it reads the prompt again.
+    `taken_up`: an earlier host ended during the turn, so the CLI may resume it before rereading the prompt.
     """
 
     turn_id: TurnId
@@ -131,12 +131,12 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     @property
     def current(self) -> RunningTurn | None:
-        """The turn that Claude works on, or the one that it has been given and will work on."""
+        """The turn that Claude works on, else the turn that was sent to it."""
         return self.running or self.sent
 
     @property
     def promised(self) -> tuple[Schedule, ...]:
-        """What Claude will do later by itself, as long as its process lives."""
+        """The schedules that Claude carries out by itself, as long as its process lives."""
         return tuple(each for each in self.schedules if each.next_ms is not None)
 
     @property

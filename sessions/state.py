@@ -1,4 +1,4 @@
-"""How an event changes what a session is: pure, the same for live running and replay."""
+"""Apply events to a session's state. Pure, and the same for live running and replay."""
 
 from typing import assert_never
 
@@ -20,9 +20,9 @@ LEGAL_MOVES: dict[Lifecycle, frozenset[Lifecycle]] = {
     _L.QUEUED: frozenset({_L.STARTING, _L.PARKED, _L.ENDED, _L.FAILED}),
     _L.STARTING: frozenset({_L.LIVE, _L.STOPPING, _L.PARKED, _L.ENDED, _L.FAILED}),
     _L.LIVE: frozenset({_L.STOPPING, _L.PARKED, _L.ENDED, _L.FAILED}),
-    # One that is being parked may come to be ended for good: that is stored as a move of its own.
+    # A session that is being parked may be ended meanwhile: that is stored as a separate move.
     _L.STOPPING: frozenset({_L.STOPPING, _L.PARKED, _L.ENDED, _L.FAILED}),
-    # A parked session may be handed over to a terminal: it stays parked, for another reason.
+    # A parked session that is handed over to a terminal stays parked, for another reason.
     _L.PARKED: frozenset({_L.PARKED, _L.QUEUED, _L.STARTING, _L.ENDED, _L.FAILED}),
     _L.FAILED: frozenset({_L.QUEUED, _L.STARTING, _L.PARKED, _L.ENDED}),
     _L.ENDED: frozenset(),
@@ -30,8 +30,8 @@ LEGAL_MOVES: dict[Lifecycle, frozenset[Lifecycle]] = {
 
 
 def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
-    """The snapshot after `event`. Raises `IllegalMove` for a lifecycle move that the table forbids."""
-    # What we look for and ask after a turn is no activity: it must not change who has been idle longest.
+    """Return the snapshot after `event`. Raises `IllegalMove` for a lifecycle move that the table forbids."""
+    # Our own checks after a turn are not activity: they must not change which session is idle longest.
     is_ours = isinstance(event, e.ContextMeasured | e.LeftRunningChanged)
     last_activity_ms = snapshot.last_activity_ms if is_ours else at_ms
     numbered = replace(snapshot, next_event=snapshot.next_event + 1, last_activity_ms=last_activity_ms)
@@ -105,7 +105,7 @@ def _chosen(
     | e.CommandsListed
     | e.ContextMeasured,
 ) -> Snapshot:
-    """What people chose for the session, or the CLI told of it: a field or two each."""
+    """Store a choice of a person or a report of the CLI: one or two fields each."""
     match event:
         case e.TrustChanged():
             return replace(snapshot, trust=event.trust, trust_wanted=event.wanted)
@@ -257,7 +257,7 @@ def _without(queue: tuple[QueuedTurn, ...], turn_id: TurnId) -> tuple[QueuedTurn
 
 
 def _sent(snapshot: Snapshot, event: e.TurnSent, at_ms: int) -> Snapshot:
-    """A turn leaves the queue, or (after a cut) is sent once more to a new host."""
+    """Move a turn out of the queue, or, after a cut, note that a new host gets it once more."""
     for again in (snapshot.running, snapshot.sent):
         if again is not None and again.turn_id == event.turn_id:
             return replace(snapshot, sent=replace(again, host=event.host, taken_up=True), running=None)
@@ -340,7 +340,7 @@ def _noticed(snapshot: Snapshot, event: e.Noticed) -> Snapshot:
 
 
 def _outcome_noted(snapshot: Snapshot, event: e.TurnEnded) -> Snapshot:
-    """Note which turn was the last good one, and how many since then were refused in a row."""
+    """Note the last good turn, and the number of refused turns since then."""
     current = snapshot.current
     if current is None or current.turn_id != event.turn_id:
         return snapshot

@@ -1,4 +1,4 @@
-"""What comes out of the tables: turns, asks, hosts and inputs as they are stored."""
+"""Row values: turns, asks, hosts, inputs, rules and trust as they are stored."""
 
 from dataclasses import dataclass
 
@@ -57,7 +57,7 @@ class StoredTurn(msgspec.Struct, frozen=True):
 
 
 class StoredAsk(msgspec.Struct, frozen=True):
-    """An ask with what became of it."""
+    """An ask with its status and decision."""
 
     ask: Ask
     session_id: SessionId
@@ -69,7 +69,7 @@ class StoredAsk(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class StoredHost:
-    """A host row. `ref` is None while nobody knows whether the launch got that far."""
+    """A host row. `ref` is None until the launch has been stored, even if the host runs already."""
 
     number: int
     ref: HostRef | None
@@ -90,10 +90,10 @@ class StoredInput:
 
 @dataclass(frozen=True, slots=True)
 class StoredRule:
-    """A permission rule: what it opens, where it holds, who gave it and when.
+    """A stored permission rule, with its scope, its giver and the time.
 
-    A rule of a project (`session_id` None) holds in the sessions that `given_by` owns in `work_directory`, with
-    `for_all` in everybody's.
+    A rule of a project (`session_id` None) holds in the sessions that `given_by` owns in `work_directory`; with
+    `for_all`, in the sessions of all users there.
     """
 
     id: int
@@ -108,7 +108,7 @@ class StoredRule:
 
 @dataclass(frozen=True, slots=True)
 class StoredTrust:
-    """What somebody decided on the project in `directory`, for what it brought then (`content_hash`)."""
+    """A decision on the project in `directory`, made for its content at that time (`content_hash`)."""
 
     directory: str
     state: Trust

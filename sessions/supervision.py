@@ -1,6 +1,6 @@
-"""What nobody sends an event for: asks that stay open, and a Claude that works without a sign of life.
+"""Watch for conditions without an event: asks that stay open, and a Claude without a sign of life.
 
-One task for all sessions looks round every few seconds; it decides nothing that the session could decide.
+One task checks all sessions every few seconds. It decides nothing that the session could decide itself.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ _OWN_PROCESSES = 3  # shell, follower and the CLI itself
 
 @dataclass(frozen=True, slots=True)
 class Vigilance:
-    """When to act, in seconds; None is never. After `ask_again_s` in silence Claude is asked how it stands."""
+    """Times in seconds; None means never. After `ask_again_s` of silence Claude is asked for its state."""
 
     round_s: float = 5.0
-    ask_again_s: float = 45.0  # longer than the silences of a tool that runs long: 30 s
+    ask_again_s: float = 45.0  # a long-running tool is silent for up to 30 s
     no_progress_s: float | None = 900.0
     ask_timeout_s: float | None = None
     ask_park_s: float = 3600.0
@@ -38,9 +38,9 @@ class Vigilance:
 
 
 class Supervisor:
-    """Goes round all sessions that have a process; `is_wanted`: somebody waits for the session's place.
+    """Checks all sessions that have a process. `is_wanted` says whether another session waits for the place.
 
-    `each_round` is done once in every round, `daily` a minute after the start and then once a day.
+    `each_round` runs once in every round, `daily` a minute after the start and then once a day.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Supervisor:
         self._first_seen: dict[AskId, tuple[float, float]] = {}
 
     async def run(self) -> None:
-        """Go round until cancelled. A session that breaks here is logged and left alone."""
+        """Check all sessions, round after round, until cancelled. An error of one session is only logged."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._go_round(), name="rounds")
             tasks.create_task(self._do_daily(), name="daily")
@@ -111,7 +111,7 @@ class Supervisor:
             self._cpu_s.pop(session.id, None)
 
     async def _ask_where_it_stands(self, session: Session) -> None:
-        """Once in a silence: the ask, or the end of the turn, may be among the lines that a full disk lost."""
+        """Ask Claude for its state, once per silence. A full disk may have lost an ask or a turn's end."""
         run, now_s = session.run, session.around.clock.monotonic()
         if run is None or session.snapshot.lifecycle is not Lifecycle.LIVE:
             return
@@ -120,7 +120,7 @@ class Supervisor:
         if is_new and now_s - silent_since >= self._vigilance.ask_again_s:
             self._asked_again[session.id] = silent_since
             await run.greet(in_silence_s=_ANSWERED_WITHIN_S)
-            # That it answers us is no sign that it goes on with its work.
+            # Its answer to us does not show that it goes on with its work.
             run.last_output = silent_since
 
     async def _look_after_asks(self, session: Session) -> None:
@@ -140,7 +140,7 @@ class Supervisor:
             await session.park("its place was needed; Claude asks again when it goes on", keep_turn=True)
 
     async def _look_after_place(self, session: Session) -> None:
-        """Give the place up that is kept only for what is left running or promised, when its time has come."""
+        """Park a session that keeps its place only for schedules or processes left running, after its time."""
         run, now_ms = session.run, session.around.clock.now_ms()
         if run is not None and session.snapshot.left_running:
             await run.note_left_running()
@@ -155,7 +155,7 @@ class Supervisor:
                 await session.park_if(may_be_given_up, "what Claude had planned was waited for long enough")
 
     def _open_s(self, session: Session, ask: OpenAsk) -> float:
-        """Seconds that the ask is open. Since we saw it first, by the clock that nobody sets."""
+        """Seconds that the ask is open. From our first look on, the monotonic clock counts."""
         clock = session.around.clock
         before_s = max(0.0, (clock.now_ms() - ask.opened_ms) / 1000)
         age_s, seen_at = self._first_seen.setdefault(ask.id, (before_s, clock.monotonic()))
@@ -167,7 +167,7 @@ class Supervisor:
         self._first_seen = {each: seen for each, seen in self._first_seen.items() if each in still_open}
 
     async def _look_for_progress(self, session: Session) -> None:
-        """Say so when there is no output, no CPU time and no child process for long."""
+        """Tell the session if there was no output, CPU time or child process for a long time."""
         run, limit_s = session.run, self._vigilance.no_progress_s
         if run is None or limit_s is None:
             return

@@ -1,4 +1,4 @@
-"""What a notice of a session is about: stable names for programs, each with one meaning."""
+"""The topics of a session's notices: stable names for programs, each with one meaning."""
 
 from enum import StrEnum
 
@@ -64,6 +64,6 @@ class Topic(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> "Topic | None":
-        """A topic that is stored and not known here: an earlier version's, or a later one's."""
-        # "budget" and "failed" had two meanings each until 2026; which one, only the sentence tells.
+        """Read an unknown stored topic, from an earlier or later version, as OTHER."""
+        # Until 2026 "budget" and "failed" had two meanings each. Only the sentence shows which one is meant.
         return cls.OTHER if isinstance(value, str) else None

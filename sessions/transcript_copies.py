@@ -1,7 +1,7 @@
 """Our copies of Claude's transcripts, each with the files beside it: long outputs of tools, and subagents.
 
-Claude keeps a conversation as `ID.jsonl` and writes what is long or separate into the directory `ID/`. A copy
-has the same two parts. Everything here is file I/O and blocks: call it in a thread.
+Claude keeps a conversation as `ID.jsonl`, with long outputs and subagents in the directory `ID/`. A copy has
+the same two parts. Everything here is file I/O and blocks: call it in a thread.
 """
 
 import os
@@ -19,7 +19,7 @@ _DEEPEST = 4
 
 
 class TranscriptCopies:
-    """Copies in `directory`, by conversation. An id that is no UUID has none."""
+    """The copies in `directory`, by conversation id, which must be a UUID."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -27,13 +27,13 @@ class TranscriptCopies:
         self._copying = threading.Lock()
 
     def path(self, conversation_id: str) -> Path:
-        """Where the copy is or would be. Raises `TranscriptMissing` for an id that is no UUID."""
+        """Return the path of the copy; it may not exist. Raises `TranscriptMissing` if the id is no UUID."""
         if not is_session_id(conversation_id):
             raise TranscriptMissing(conversation_id)
         return self._directory / f"{conversation_id}.jsonl"
 
     def size(self, conversation_id: str) -> int:
-        """Bytes that the copy takes, with the files beside it; 0 if there is none."""
+        """Return the size of the copy in bytes, with the files beside it; 0 if there is no copy."""
         if not is_session_id(conversation_id):
             return 0
         copy = self.path(conversation_id)
@@ -48,7 +48,7 @@ class TranscriptCopies:
             shutil.rmtree(copy.with_suffix(""), ignore_errors=True)
 
     def keep(self, source: Path, conversation_id: str) -> None:
-        """Bring the copy up to date with `source`: append what has grown, or copy anew another file."""
+        """Bring the copy up to date with `source`: append new bytes, or copy it again if it was replaced."""
         with self._copying:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             target = self.path(conversation_id)
@@ -61,9 +61,9 @@ class TranscriptCopies:
         if not kept.exists():
             return False
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # The files beside it come first: a transcript that is there counts as complete.
+        # Files beside it first: as soon as the transcript exists, it counts as complete.
         _copy_beside(kept, target)
-        # A piece of it would be taken for Claude's own, and take the place of our copy.
+        # Rename at the end: a partial file would pass for Claude's own and then overwrite our copy.
         draft = target.with_name(f"{target.name}.tmp")
         try:
             shutil.copyfile(kept, draft)
@@ -75,7 +75,7 @@ class TranscriptCopies:
     def write(
         self, conversation_id: str, lines: Iterable[str], files: Mapping[str, bytes] | None = None
     ) -> None:
-        """Make a copy from `lines` and the files beside it, named as `files_beside` does."""
+        """Make a copy from `lines` and from `files`, which are named as by `files_beside`."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         copy = self.path(conversation_id)
         for name, data in (files or {}).items():
@@ -87,14 +87,14 @@ class TranscriptCopies:
 
 
 def files_beside(transcript: Path) -> dict[str, Path]:
-    """The files that belong to a transcript, by their names relative to its directory; links are left out."""
+    """Return the files beside a transcript, by their names relative to its directory. Links are left out."""
     directory = transcript.with_suffix("")
     found = (path for each in _BESIDE for path in _regular_files(directory / each, _DEEPEST))
     return {str(PurePosixPath(path.relative_to(directory))): path for path in found}
 
 
 def is_name_beside(name: str) -> bool:
-    """Whether `name` is one that `files_beside` gives: a plain path below one of the known directories."""
+    """Whether `name` has the form that `files_beside` returns: a plain path below a known directory."""
     parts = name.split("/")
     plain = all(part not in ("", ".", "..") and "\0" not in part and len(part) < 256 for part in parts)
     return plain and parts[0] in _BESIDE and 2 <= len(parts) <= _DEEPEST
@@ -135,7 +135,7 @@ def _write_private(path: Path, data: bytes) -> None:
 
 
 def _same_beginning(source: Path, target: Path, length: int) -> bool:
-    """Whether the first bytes of both are the same: a transcript only grows, unless it was replaced."""
+    """Whether both begin with the same bytes. A transcript only grows, so if not, it was replaced."""
     probe = min(length, 4096)
     with source.open("rb") as first, target.open("rb") if probe else source.open("rb") as second:
         return first.read(probe) == second.read(probe)

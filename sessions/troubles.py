@@ -1,4 +1,4 @@
-"""What goes wrong at Claude's side, as values: why a turn failed, and which usage limit is reached.
+"""Failures on Claude's side, as values: why a turn failed, and which usage limit is reached.
 
 The sentences are in `api/words/failures.py` and `api/words/limits.py`.
 """
@@ -54,9 +54,9 @@ class Retry(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """What went wrong at Claude's side. `reported` is the CLI's own kind, `detail` the API's message, cleaned.
+    """A failure on Claude's side. `reported` is the CLI's own kind, `detail` the API's message, cleaned.
 
-    `uses_key`: an API key pays, so nobody has to log in. `last_good` is the last turn that was done, or empty.
+    `uses_key`: an API key pays, so nobody has to log in. `last_good` is the last turn that succeeded, or empty.
     """
 
     kind: FailureKind
@@ -69,7 +69,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class LimitWindow(StrEnum):
-    """Which of an account's limits; the values are the CLI's names."""
+    """The time window of an account's limit; the values are the CLI's names."""
 
     FIVE_HOUR = "five_hour"
     WEEKLY = "seven_day"
@@ -78,7 +78,7 @@ class LimitWindow(StrEnum):
 
 
 class LimitState(StrEnum):
-    """How a limit stands."""
+    """The state of a limit."""
 
     OPEN = "open"
     NEAR = "near"
@@ -88,9 +88,9 @@ class LimitState(StrEnum):
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """A usage limit of the account. `family` is the family of models that it is for, empty if for all.
+    """A usage limit of the account. `family` is the model family that it limits; empty for all models.
 
-    `until_ms` is when it opens again, or when a new window begins; `share` is how much of it is used, 0 to 1.
+    `until_ms` is the time when it opens again or a new window begins. `share` is the used part, from 0 to 1.
     """
 
     window: LimitWindow

@@ -1,8 +1,8 @@
-"""Whether a project is trusted, and who may say so. Pure.
+"""Decide whether a project is trusted. Pure.
 
 *Closed*: nothing of the project reaches Claude by itself. *Instructions*: its text is read, nothing of it runs
-or steers. *Trusted*: everything counts, as in `claude` in a terminal. What a project brings is looked at before
-each process starts; what would run is trusted only as it was when somebody saw it listed.
+or steers. *Trusted*: everything counts, as in `claude` in a terminal. The project is read before each process
+starts. Trust covers only the content that a person saw listed: if that changes, somebody must decide again.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from sessions.stored import StoredTrust
 
 
 class WhoTrusts(StrEnum):
-    """`TRUST_PROJECTS`: who decides. `all` trusts every project unasked; `none` trusts none."""
+    """The setting `TRUST_PROJECTS`. `all` trusts every project without asking; `none` trusts no project."""
 
     ASK = "ask"
     OWNER = "owner"
@@ -24,7 +24,7 @@ class WhoTrusts(StrEnum):
 
 
 class UserServers(StrEnum):
-    """`MCP_SERVERS`: in whose sessions the MCP servers of the machine's user run."""
+    """The setting `MCP_SERVERS`: the users in whose sessions the MCP servers of the machine's user run."""
 
     ADMINS = "admins"
     ALL = "all"
@@ -33,7 +33,7 @@ class UserServers(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TrustPolicy:
-    """What the settings say of projects and servers. `is_admin` tells of a user id whether it is an admin's."""
+    """The settings on projects and servers. `is_admin` says whether a user id belongs to an admin."""
 
     who: WhoTrusts = WhoTrusts.ASK
     servers: UserServers = UserServers.ADMINS
@@ -59,7 +59,7 @@ class TrustNow:
 
 
 def trust_now(who: WhoTrusts, stored: StoredTrust | None, offer: ProjectOffer) -> TrustNow:
-    """What holds for a project that brings `offer` now."""
+    """Return the trust in a project that brings `offer` now."""
     if stored is not None and stored.state is Trust.CLOSED:
         return TrustNow(Trust.CLOSED)
     match who:

@@ -20,7 +20,7 @@ _MOST_LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class ProjectTrust:
-    """How it stands with a project now: what it brings, what was decided, what holds."""
+    """A project now: the content that it brings, the stored decision, and the resulting trust."""
 
     offer: ProjectOffer
     stored: StoredTrust | None
@@ -28,7 +28,7 @@ class ProjectTrust:
 
 
 async def look(session: SessionPort) -> ProjectTrust:
-    """Look at the session's project as it is on the disk now."""
+    """Read the session's project from the disk, and return it with the trust that holds now."""
     around, directory = session.around, session.snapshot.work_directory
     offer = await asyncio.to_thread(read_offer, Path(directory))
     stored = await rows.load_trust(around.db, directory)
@@ -36,7 +36,7 @@ async def look(session: SessionPort) -> ProjectTrust:
 
 
 async def prepare(session: SessionPort, work_directory: Path) -> Brought:
-    """What of the project the next process gets. Asks in the session for a decision if one is due."""
+    """Return the part of the project that the next process gets. Asks in the session for a due decision."""
     found = await look(session)
     wanted = found.offer.content_hash if found.now.is_wanted else ""
     async with session.change() as draft:
@@ -57,7 +57,7 @@ async def prepare(session: SessionPort, work_directory: Path) -> Brought:
 
 
 def trust_words(offer: ProjectOffer) -> str:
-    """What the project brings, for the person who decides: each thing that would run or steer, a line each."""
+    """Describe the project to the person who decides, with a line for each thing that would run or steer."""
     lines = [f"- {each}" for each in offer.runs[:_MOST_LINES]]
     if len(offer.runs) > _MOST_LINES:
         lines.append(f"- and {len(offer.runs) - _MOST_LINES} more")

@@ -1,4 +1,4 @@
-"""Events about turns: how a prompt comes in, what becomes of it, and what Claude adds to it."""
+"""Events about turns: a prompt is queued, changed, sent, run and ended, and Claude adds blocks to it."""
 
 import msgspec
 
@@ -43,9 +43,9 @@ class TurnElsewhere(msgspec.Struct, frozen=True, tag="turn_elsewhere"):
 
 
 class TurnRequeued(msgspec.Struct, frozen=True, tag="turn_requeued"):
-    """A turn that was cut is to go on: it is the next to be sent, under its old uuid, after its old blocks.
+    """A cut turn is queued again, as the next to be sent. It keeps its old uuid and its blocks.
 
-    `origin` is the face's key for the wish that it goes on.
+    `origin` is the face's key for the request to go on.
     """
 
     turn_id: TurnId
@@ -57,20 +57,20 @@ class TurnRequeued(msgspec.Struct, frozen=True, tag="turn_requeued"):
 
 
 class TurnEdited(msgspec.Struct, frozen=True, tag="turn_edited"):
-    """A prompt that waits has another text."""
+    """The text of a waiting prompt was replaced."""
 
     turn_id: TurnId
     prompt: str
 
 
 class TurnMovedToFront(msgspec.Struct, frozen=True, tag="turn_moved_to_front"):
-    """A prompt that waits is the next."""
+    """A waiting prompt was moved to the front."""
 
     turn_id: TurnId
 
 
 class TurnWithdrawn(msgspec.Struct, frozen=True, tag="turn_withdrawn"):
-    """A prompt that waited is no longer wanted. `by` is an actor, or a sentence."""
+    """A waiting prompt was withdrawn. `by` is an actor, or a sentence."""
 
     turn_id: TurnId
     by: str
@@ -90,7 +90,7 @@ class TurnStarted(msgspec.Struct, frozen=True, tag="turn_started"):
 
 
 class BackgroundTurnStarted(msgspec.Struct, frozen=True, tag="background_turn_started"):
-    """Claude began a turn that nobody asked for, because background work reported."""
+    """Claude began a turn without a prompt, because background work reported."""
 
     turn_id: TurnId
     number: int
@@ -99,9 +99,9 @@ class BackgroundTurnStarted(msgspec.Struct, frozen=True, tag="background_turn_st
 class BlockAdded(msgspec.Struct, frozen=True, tag="block_added"):
     """A whole block of a turn; `uuid` is its row in the main thread of Claude's transcript, or empty.
 
-    Blocks stand in the order of their ordinals. One that was read back later may have `before`: it stands
-    before the block with that ordinal, behind others that do. In the stored body `block` is left out: it is in
-    the `blocks` row.
+    Blocks are shown in the order of their ordinals. A block that was read back later may have `before`: it is
+    shown directly before the block with that ordinal, after earlier blocks with the same `before`. The stored
+    body leaves `block` out: it is in the `blocks` row.
     """
 
     turn_id: TurnId
@@ -112,16 +112,16 @@ class BlockAdded(msgspec.Struct, frozen=True, tag="block_added"):
 
 
 class RequestFailed(msgspec.Struct, frozen=True, tag="request_failed"):
-    """Claude's service, or the CLI, reported an error in the running turn; its end says what came of it."""
+    """Claude's service, or the CLI, reported an error in the running turn. The turn's end tells the outcome."""
 
     turn_id: TurnId
     failure: Failure
 
 
 class TurnEnded(msgspec.Struct, frozen=True, tag="turn_ended"):
-    """A turn is over. Costs are this turn's own; `model` is the session's when it ended.
+    """A turn has ended. Costs are this turn's own; `model` is the session's model at that time.
 
-    Where it was not simply done, `failure` says what went wrong at Claude's side, or `reason` is a sentence.
+    If it did not succeed, `failure` says what went wrong on Claude's side, or `reason` is a sentence.
     """
 
     turn_id: TurnId
@@ -145,7 +145,7 @@ class TurnEnded(msgspec.Struct, frozen=True, tag="turn_ended"):
 
 
 class TurnContinued(msgspec.Struct, frozen=True, tag="turn_continued"):
-    """A turn that was cut runs again; `how` is a sentence."""
+    """A cut turn runs again; `how` is a sentence."""
 
     turn_id: TurnId
     how: str

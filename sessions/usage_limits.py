@@ -1,4 +1,4 @@
-"""Which limit of an account a line of the CLI tells of, and how it stands: kinds and figures, no sentences.
+"""Read a usage limit and its state from a line of the CLI: kinds and figures, no sentences.
 
 The sentences are in `api/words/limits.py`.
 """
@@ -8,16 +8,16 @@ import re
 from sessions.claude.lines import RateLimit
 from sessions.troubles import Limit, LimitState, LimitWindow
 
-# Weekly limits whose name goes on, but not with a family of models.
+# Weekly limits whose names have a suffix that is not a family of models.
 _NO_FAMILY = frozenset({"overage", "oauth", "apps", "cowork"})
 _WEEKLY_OF = re.compile(r"seven_day_([a-z]+)")
 
 
 def limit_of(line: RateLimit) -> Limit | None:
-    """The limit that `line` tells of; None if it tells of none.
+    """Return the limit that `line` reports; None if it reports no limit of the account.
 
-    A 429 of a busy service is reported as `rejected` too, without a kind and a time: it is no limit of the
-    account. A request that extra usage pays for is served, whatever the limit's own state.
+    The CLI also reports `rejected`, without a kind or a time, for a 429 of a busy service: that is not a limit
+    of the account. If extra usage pays for a request, it is served whatever the limit's own state.
     """
     states = {
         "allowed": LimitState.OPEN,
@@ -39,7 +39,7 @@ def limit_of(line: RateLimit) -> Limit | None:
 
 
 def blocks(limit: Limit, model: str) -> bool:
-    """Whether `limit` keeps `model` from answering, as long as it is not open again."""
+    """Whether `limit` blocks requests to `model` until it opens again."""
     return limit.state is LimitState.REACHED and (not limit.family or limit.family in model.lower())
 
 

@@ -11,7 +11,7 @@ DEFAULT_PROJECT = "default"
 
 
 def open_project(project: str, workspace_root: Path, private: Sequence[Path] = ()) -> Path:
-    """The directory of `project` (a path below the root; empty: the default one, made when missing).
+    """Return the directory of `project`, a path below the root. Empty means the default, made when missing.
 
     Raises `WorkDirectoryRefused` as `check_work_directory` does; the sentence names the project, never a path.
     """
@@ -26,10 +26,10 @@ def open_project(project: str, workspace_root: Path, private: Sequence[Path] = (
 
 
 def check_work_directory(directory: Path, workspace_root: Path, private: Sequence[Path] = ()) -> Path:
-    """`directory` resolved, if it lies below the root and holds none of the `private` places.
+    """Resolve `directory`. Raises `WorkDirectoryRefused` unless it is below the root without `private` places.
 
-    Whoever may prompt in a directory may read all that lies in it. So the root itself, which holds every
-    project, is refused, and so is a directory with our own files in it. Raises `WorkDirectoryRefused`.
+    A person who may prompt in a directory may read everything in it. So the root itself is refused, because it
+    holds every project, and so is a directory with our own files in it.
     """
     name = clean(directory.name) or "?"
     root = workspace_root.resolve()
@@ -53,9 +53,9 @@ def check_work_directory(directory: Path, workspace_root: Path, private: Sequenc
 
 
 def is_inside(work_directory: str, path: str) -> bool:
-    """Whether `path`, absolute or seen from the work directory, leads into it. Links are not followed.
+    """Whether `path`, absolute or relative to the work directory, lies in it. Links are not followed.
 
-    Everything does as long as the work directory is not known.
+    Returns true for every path while the work directory is unknown.
     """
     if not work_directory:
         return True
@@ -64,7 +64,7 @@ def is_inside(work_directory: str, path: str) -> bool:
 
 
 def seen_from(work_directory: str, path: str) -> str:
-    """`path` for a person: as seen from the work directory; of one outside only the last two names."""
+    """Show `path` to a person: relative to the work directory; for a long path outside, its last two names."""
     place = PurePath(os.path.normpath(PurePath(work_directory) / path))
     if work_directory and is_inside(work_directory, path):
         below = place.relative_to(os.path.normpath(work_directory))
@@ -73,9 +73,9 @@ def seen_from(work_directory: str, path: str) -> str:
 
 
 def list_projects(workspace_root: Path, *, limit: int = 200) -> list[str]:
-    """Names of the directories directly below the root, sorted.
+    """Return the names of the directories directly below the root, sorted.
 
-    Hidden ones are left out, and those whose name is not UTF-8 text: nobody can ask for them.
+    Leaves out hidden ones, and names that are not UTF-8 text: nobody could type them.
     """
     if not workspace_root.is_dir():
         return []

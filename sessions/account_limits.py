@@ -1,7 +1,7 @@
-"""What the sessions of one login have learned of its usage limits, so that each asks only for what is open.
+"""The usage limits that one login has reached, shared by all its sessions so that none sends in vain.
 
-A limit belongs to the account, and some to a family of models: whoever meets one tells all. What is known here
-is a guess that the next request corrects: a limit that is asked against anyway is learned anew, or is over.
+A limit belongs to the account, and some limits to a family of models: a session that reaches one informs the
+others. The knowledge is a guess. A request sent in spite of it corrects it: the limit still holds, or is over.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from sessions.troubles import Limit, LimitState, LimitWindow
 from sessions.usage_limits import blocks
 
 UNKNOWN_MS = 15 * 60 * 1000
-"""A limit that does not say when it opens is asked against again after so long."""
+"""A limit without an opening time counts as open again after this long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,13 @@ class _Learned:
 
 @dataclass(slots=True)
 class AccountLimits:
-    """The limits that are reached. `changed` is called whenever what is known has changed."""
+    """The limits reached at present. Calls `changed` whenever a limit is added, altered or forgotten."""
 
     changed: Callable[[], None] = lambda: None
     _reached: dict[tuple[LimitWindow, str], _Learned] = field(default_factory=dict)
 
     def heed(self, events: Sequence[e.Numbered]) -> None:
-        """Learn from what has happened to a session and is stored."""
+        """Learn from a session's stored events."""
         for each in events:
             match each.event:
                 case e.ActivityChanged(limit=Limit(state=LimitState.REACHED) as limit):
@@ -47,7 +47,7 @@ class AccountLimits:
                     pass
 
     def learn(self, limit: Limit, at_ms: int) -> None:
-        """`limit` was reached at `at_ms`."""
+        """Record that `limit` was reached at `at_ms`."""
         known = limit if limit.until_ms is not None else replace(limit, until_ms=at_ms + UNKNOWN_MS)
         before = self._reached.get((limit.window, limit.family))
         self._reached[limit.window, limit.family] = _Learned(known, at_ms)
@@ -55,16 +55,16 @@ class AccountLimits:
             self.changed()
 
     def blocking(self, snapshot: Snapshot, now_ms: int) -> Limit | None:
-        """The limit that keeps the session's model from answering now, the one that lasts longest first."""
-        # Who pays is known from the first turn on; before it, all are taken to have the login of the others.
-        # A session that has met the limit itself is held back, whoever is said to pay.
+        """Return the limit that keeps the session's model from answering now. Of several, the longest."""
+        # The payer is known from the first turn on. Until then, the session is taken to use the shared login.
+        # A session that has reached a limit itself is held back, whatever its payer.
         is_another = snapshot.conversation_begun and snapshot.payer is not Payer.LOGIN
         if is_another and snapshot.limit is None:
             return None
         return self.blocking_model(snapshot.model, now_ms)
 
     def blocking_model(self, model: str, now_ms: int) -> Limit | None:
-        """The limit that keeps `model` from answering now."""
+        """Return the limit that keeps `model` from answering now. Of several, the longest."""
         found = [
             each.limit
             for each in self._reached.values()
@@ -73,7 +73,7 @@ class AccountLimits:
         return max(found, key=lambda limit: limit.until_ms or 0, default=None)
 
     def _served(self, model: str, since_ms: int) -> None:
-        """A turn that began at `since_ms` was served: what was learned before it is over."""
+        """Forget the limits reached before `since_ms`: a turn that began then was served."""
         self._forget(
             [key for key, each in self._reached.items() if each.at_ms < since_ms and blocks(each.limit, model)]
         )
@@ -87,12 +87,12 @@ class AccountLimits:
 
 
 def limit_events(snapshot: Snapshot, limit: Limit | None, now_ms: int) -> list[e.Event]:
-    """What changes for a session between two turns, if `limit` (or none) blocks its model. Pure."""
+    """Return the events for a session between two turns, if `limit` (or no limit) blocks its model. Pure."""
     held = snapshot.blocker is Blocker.USAGE_LIMIT
     if snapshot.current is not None:
         return []
     if limit is None:
-        # What an older version wrote has a time only.
+        # Rows of an older version hold only the time, not the limit.
         waits = held and snapshot.limit is None and now_ms < snapshot.limit_until_ms
         cause = "the usage limit does not hold any more"
         return [e.ActivityChanged(Activity.BLOCKED, Activity.IDLE, cause)] if held and not waits else []

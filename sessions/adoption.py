@@ -1,8 +1,7 @@
-"""Hosts that nobody has written down: a database from a backup, or none, beside processes that still run.
+"""Adopt living hosts without a row, as after the database was lost or restored from a backup.
 
-They are adopted, never killed: the session gets the id that the host was launched for, everything in the output
-log is read, and an admin sees whose it may be. Prompts that are not in the database are not invented; what
-Claude said without one is shown as background work.
+They are never killed. The session gets the id that its host was launched for, the whole output log is read, and
+only an admin sees the session. No prompt is invented: Claude's words without one appear as background work.
 """
 
 import asyncio
@@ -27,7 +26,7 @@ from storage import Database
 log = logging.getLogger(__name__)
 
 NOBODY = "adopted:nobody"
-"""Whose an adopted session is: only admins reach it until they share it."""
+"""The owner of an adopted session: only admins reach it until they share it."""
 
 _ADOPTED = "Claude was found running here; the bridge had no record of it."
 
@@ -96,7 +95,7 @@ def _introduce(draft: Draft, host: Host) -> None:
 
 
 def _spent_before(session: Session, host: Host) -> float:
-    """The costs that the process has counted as its own from its start: while it lives none are saved."""
+    """Return the saved costs that the process counts from. While it lives, the CLI saves no newer ones."""
     launched = host.launched()
     resumed = resumed_conversation_of(launched.argv)
     return session.around.conversations.saved_cost_usd(resumed, launched.cwd) if resumed else 0.0

@@ -1,7 +1,7 @@
-"""A session as one JSON file: everything that was said, asked, answered and spent, and Claude's transcript.
+"""A session as one JSON file: its turns, blocks, asks, answers and costs, and Claude's transcripts.
 
-Lossless: an import makes a session that goes on from it, on another machine too. The format is our own and
-versioned; `read_archive` trusts nothing in a file, and says in a sentence what is wrong with one.
+Lossless: an import makes a session that continues it, on another machine too. The format is our own and
+versioned. `read_archive` trusts nothing in a file and states in one sentence why it refuses one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ class ArchivedFile(msgspec.Struct, frozen=True):
 
 
 class ArchivedConversation(msgspec.Struct, frozen=True):
-    """One of Claude's transcripts, line by line as Claude wrote it; lines that are damaged are left out."""
+    """One of Claude's transcripts, line by line as Claude wrote it, without damaged lines."""
 
     conversation_id: str
     lines: tuple[str, ...]
@@ -46,7 +46,7 @@ class ArchivedConversation(msgspec.Struct, frozen=True):
 
 
 class SessionArchive(msgspec.Struct, frozen=True, kw_only=True):
-    """The file. `conversation_id` names the transcript that the session was on when it was exported."""
+    """The whole file. `conversation_id` names the session's conversation at the time of the export."""
 
     format: str = FORMAT
     version: int = VERSION
@@ -68,7 +68,7 @@ class SessionArchive(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_transcript_line(line: str) -> bool:
-    """Whether a line of a transcript is one; a CLI that was killed, or a full disk, leaves others too."""
+    """Whether `line` is one whole JSON object. A killed CLI or a full disk leaves torn lines in transcripts."""
     return "\n" not in line and isinstance(decode(line.encode())[0], Mapping)
 
 
@@ -82,12 +82,12 @@ _archives = msgspec.json.Decoder(SessionArchive)
 
 
 def write_archive(archive: SessionArchive) -> bytes:
-    """The archive as JSON in UTF-8."""
+    """Return the archive as JSON in UTF-8."""
     return msgspec.json.format(msgspec.json.encode(archive), indent=1)
 
 
 def read_archive(data: bytes) -> SessionArchive:
-    """The archive in `data`, checked. Raises `ImportRefused`; the sentence says what is wrong."""
+    """Return the archive in `data`, checked. Raises `ImportRefused` with a sentence that names the fault."""
     if len(data) > MAX_ARCHIVE_BYTES:
         raise ImportRefused(f"The file is larger than {MAX_ARCHIVE_BYTES // 2**20} MB.")
     head = _head(data)
@@ -113,7 +113,7 @@ def _head(data: bytes) -> _Head:
 
 
 def _check(archive: SessionArchive) -> None:
-    """Refuse ids that could become paths, and what does not belong together."""
+    """Refuse ids that could become paths, parts that contradict each other, and impossible values."""
     ids = [archive.session_id, *(each.conversation_id for each in archive.conversations)]
     ids += [each.turn.id for each in archive.turns]
     may_be_empty = [archive.conversation_id, archive.last_prompt_uuid]
@@ -147,13 +147,13 @@ def _check(archive: SessionArchive) -> None:
 
 
 def _named_turns(archive: SessionArchive) -> Iterator[str | None]:
-    """The turns that others of the archive's parts refer to."""
+    """Yield the id of every turn that another part of the archive refers to."""
     yield from (each.turn.alternative_of for each in archive.turns)
     yield from (stored.ask.turn_id for stored in archive.asks)
 
 
 def _bodies(archive: SessionArchive) -> Iterator[Any]:
-    """Everything in the archive that has the shape that somebody else gave it."""
+    """Yield every value in the archive whose shape the CLI decided, not we."""
     for each in archive.turns:
         for block in each.blocks:
             match block:
@@ -171,7 +171,7 @@ def _bodies(archive: SessionArchive) -> Iterator[Any]:
 
 
 def _amounts(archive: SessionArchive) -> Iterator[float | None]:
-    """Every number of the archive that is stored or shown."""
+    """Yield every number of the archive that is stored or shown."""
     yield from (archive.exported_ms, archive.created_ms, archive.cost_usd)
     for each in archive.turns:
         turn, usage = each.turn, each.turn.usage

@@ -1,8 +1,8 @@
-"""Whether a file can be read as an archive without costing many times its size: tried in a limited process.
+"""Refuse archives that would take many times their size in memory, by a trial in a limited process.
 
-A megabyte of tiny parts is tens of megabytes of objects. Parts that can be counted in the bytes are counted
-first. Then another process reads the file as we would, with a limit on its memory: if it can, so can we.
-Run as a program it is that process: the file on its standard input, its size and the limit as arguments.
+A megabyte of tiny parts becomes tens of megabytes of objects. First, the parts that show in the raw bytes are
+counted. Then a second process with a memory limit reads the file as we would: if it succeeds, so shall we.
+Run as a program, this module is that process: the file on standard input, its size and the limit as arguments.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from sessions.archive import read_archive
 from sessions.errors import ImportRefused
 
 HARMLESS_BYTES = 1 << 20
-"""A file of this size costs little, whatever is in it."""
+"""A file up to this size costs little, whatever its content."""
 MEMORY_FACTOR = 5
-"""So many times its size a file may cost. An export costs 1.5 times its own, one of short lines 3 times."""
+"""A file may take this many times its size in memory. An export takes 1.5 times, one of short lines 3 times."""
 _OWN_BYTES = 96 << 20
 _LEAST_LINE_BYTES = 24
 _DEADLINE_S = 60.0
@@ -30,13 +30,14 @@ _SENTENCE = "The file is damaged: it has far more parts than a session of its si
 
 
 async def refuse_costly(data: bytes) -> None:
-    """Return if `data` can be read in bounded memory. Raises `ImportRefused`, also for what is no archive.
+    """Return if `data` can be read in bounded memory, else raise `ImportRefused`.
 
-    Takes about as long as reading it. Cancelling ends the other process.
+    A file over `HARMLESS_BYTES` that is no archive is refused too. Takes about as long as reading it.
+    Cancelling ends the second process.
     """
     if len(data) <= HARMLESS_BYTES:
         return
-    # Texts of a list follow each other directly: between those of an object there is a colon.
+    # Only texts in a list are separated by a comma alone: in an object, a key and its colon come between.
     if await asyncio.to_thread(_count_texts, data) > len(data) // _LEAST_LINE_BYTES:
         raise ImportRefused(_SENTENCE)
     code, said = await _try(data)
@@ -73,7 +74,7 @@ async def _try(data: bytes) -> tuple[int, str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Read the archive on standard input within the limit; print why it is refused, if it is."""
+    """Read the archive on standard input within the limit. If it is refused, print the reason."""
     size, limit = map(int, arguments)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:

@@ -1,7 +1,7 @@
-"""What is done between two turns of a live CLI: named steps in order, the last of which sends the next prompt.
+"""The steps between two turns of a live CLI, by name and in order; the last one sends the next prompt.
 
-A step says whether the one after it may be taken now; if not, all begins anew at the session's next change.
-Steps that wait find the state changed afterwards: each looks at it again, under the lock where it matters.
+Each step returns whether the next one may follow. If not, the steps start over at the session's next change.
+The state may change while a step waits: each step reads it again afterwards, under the lock where it matters.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ from sessions.topics import Topic
 log = logging.getLogger(__name__)
 
 MAX_LOG_BYTES = 256 * 2**20
-"""A session whose host has printed more is parked at its next idle; the log goes with the host."""
+"""If a host's output log is larger, its session is parked at its next idle: the log goes with the host."""
 
 
 class FedHost(Protocol):
-    """The host that is fed, as the steps see it."""
+    """The parts of a host that the steps use."""
 
     @property
     def session(self) -> SessionPort: ...
@@ -51,15 +51,15 @@ class FedHost(Protocol):
     def leaving(self) -> Leaving: ...
 
     async def note_left_running(self) -> None:
-        """Look what Claude's tools have left running, and record it if it is news."""
+        """Look for processes that Claude's tools left running, and record them if they are new."""
         ...
 
 
 @dataclass(slots=True)
 class Feeding:
-    """What the steps remember of one host from turn to turn.
+    """One host and the facts that the steps remember about it from turn to turn.
 
-    `tries_anyway`: somebody wants the next prompt sent, whatever is known of usage limits.
+    `tries_anyway`: a person wants the next prompt sent in spite of known usage limits.
     """
 
     host: FedHost
@@ -71,17 +71,17 @@ class Feeding:
 
     @property
     def session(self) -> SessionPort:
-        """Whose host it is."""
+        """The session of the host."""
         return self.host.session
 
     def turn_ended(self) -> None:
-        """There is more to copy, and the context is fuller."""
+        """Note the end of a turn: the transcript copy and the measured context are out of date."""
         self.transcript_is_stale = self.context_is_stale = True
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`is_due` is asked right before; `take` returns whether the next step may be taken."""
+    """One step. `is_due` is called right before `take`; `take` returns whether the next step may follow."""
 
     name: str
     is_due: Callable[[Snapshot], bool]
@@ -89,20 +89,20 @@ class Step:
 
 
 async def take_steps(feeding: Feeding) -> None:
-    """Take the steps that are due, in order, up to the first that holds the others back."""
+    """Take the due steps in order, up to the first one that holds the others back."""
     for step in STEPS:
         if step.is_due(feeding.session.snapshot) and not await step.take(feeding):
             return
 
 
 def held_until_ms(snapshot: Snapshot) -> int:
-    """When the limit opens that holds the session back; 0 if nobody knows."""
+    """Return the time when the limit that blocks the session opens again; 0 if unknown."""
     limit = snapshot.limit
     return (limit.until_ms if limit is not None else None) or snapshot.limit_until_ms
 
 
 async def keep_to_limits(feeding: Feeding) -> bool:
-    """Hold back what a usage limit of the account does not serve; go on once it does."""
+    """Block the session while a usage limit of the account is reached, and unblock it afterwards."""
     session = feeding.session
     if _due_to_limits(feeding, session.snapshot, session.around.clock.now_ms()):
         async with session.change() as draft:
@@ -117,7 +117,7 @@ def _due_to_limits(feeding: Feeding, snapshot: Snapshot, now_ms: int) -> list[e.
 
 
 async def keep_transcript(session: SessionPort) -> None:
-    """Bring our copy of the session's transcript up to date; a disk that does not take it is logged."""
+    """Bring our copy of the session's transcript up to date. A disk that fails is logged, not raised."""
     snapshot = session.snapshot
     keep, work_directory = session.around.conversations.keep, Path(snapshot.work_directory)
     try:
@@ -177,7 +177,7 @@ async def _has_room(feeding: Feeding) -> bool:
 
 
 async def _rewind(feeding: Feeding) -> bool:
-    """Rewind the CLI to before the prompt that the next one replaces. If it does not know it, all is well."""
+    """Rewind the CLI to before the prompt that the next one replaces. Unknown to the CLI: nothing to do."""
     session = feeding.session
     turn = session.snapshot.queue[0]
     if turn.rewind_to is None:
@@ -204,7 +204,7 @@ async def _send(feeding: Feeding) -> bool:
     turn = session.snapshot.queue[0]
     async with session.change() as draft:
         first = draft.snapshot.queue[0] if draft.snapshot.queue else None
-        # The prompt may have come in after the first step, which then saw nothing to hold back.
+        # Check the limits again: the prompt may have arrived after the first step found an empty queue.
         draft.add_all(_due_to_limits(feeding, draft.snapshot, draft.at_ms))
         if first == turn and draft.snapshot.is_idle:
             draft.add(e.TurnSent(turn.turn_id, feeding.host.number))

@@ -1,7 +1,7 @@
-"""Where a branch begins in Claude's transcript, and the new session that goes on from there.
+"""Find the row of Claude's transcript where a branch begins, and create the session that continues there.
 
-Claude's own fork finds only rows on the path that it would resume. A turn that Regenerate dropped, or one
-before a compaction, is still in the file: then the branch gets a cut of the file as its conversation.
+Claude's own fork finds only rows on the path that it would resume. Turns that Regenerate dropped and turns
+before a compaction are still in the file: their branch gets a cut of the file as its conversation.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _ANSWERS = 50
 
 @dataclass(frozen=True, slots=True)
 class BranchBegin:
-    """A branch of `parent` at `turn_id` goes on after row `uuid` of `conversation_id`."""
+    """The beginning of a branch of `parent` at `turn_id`: after row `uuid` of `conversation_id`."""
 
     parent: Session
     turn_id: TurnId
@@ -36,9 +36,9 @@ class BranchBegin:
 
 
 async def find_branch_begin(around: Dependencies, parent: Session, turn: StoredTurn) -> BranchBegin:
-    """The last row that Claude has of `turn`; of the turn before it if this one left nothing.
+    """Return the last row that Claude has of `turn`, or of an earlier turn if this one left no row.
 
-    Raises `ConversationGone` if none of them is in the transcript or in our copy of it.
+    Raises `ConversationGone` if neither the transcript nor our copy has a row of any of them.
     """
     work_directory = Path(parent.snapshot.work_directory)
     for each in await rows.load_branch_path(around.db, parent.id, turn.number):
@@ -56,12 +56,12 @@ async def find_branch_begin(around: Dependencies, parent: Session, turn: StoredT
 
 
 def _question(turn: StoredTurn) -> TurnId:
-    """The same for all answers to one prompt."""
+    """Return an id that all answers to one prompt share."""
     return turn.alternative_of or turn.id
 
 
 async def begin_branch(session: Session, created: e.SessionCreated, begin: BranchBegin) -> None:
-    """Write the new, empty `session` as a branch; its first prompt goes on after `begin`."""
+    """Store the new, empty `session` as a branch: its first prompt continues after `begin`."""
     conversations = session.around.conversations
     cut = str(uuid.uuid4()) if begin.standing is Standing.DROPPED else ""
     parent_id, work_directory = begin.conversation_id, Path(begin.parent.snapshot.work_directory)
@@ -82,9 +82,9 @@ async def begin_branch(session: Session, created: e.SessionCreated, begin: Branc
 
 
 async def go_on_from(session: Session, turn_id: TurnId) -> None:
-    """Let the next prompt follow this turn, one of several answers to the last prompt.
+    """Let the next prompt follow `turn_id`, one of several answers to the last prompt.
 
-    Claude's own rewind only drops answers. So the process is parked, and wakes in a copy that ends here.
+    Claude's own rewind can only drop answers. So the session is parked, and wakes in a copy that ends there.
     Raises `IllegalMove`, `TurnNotFound`, `ConversationGone`.
     """
     what, around = "Going on from this answer", session.around

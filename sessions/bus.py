@@ -1,7 +1,7 @@
-"""Where events go after their commit: replay and live are one stream.
+"""The bus that passes on committed events: replay and live are one stream.
 
-`Bus.follow` first reads what is stored after a number, then passes on what is published. A subscriber that
-falls behind its bounded queue loses nothing: it is sent back to the store. Nothing here is durable.
+`Bus.follow` first reads the stored events after a number, then passes on published ones. A subscriber whose
+bounded queue overflows loses nothing: it reads the store again. Nothing here is durable.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from storage import Database
 
 QUEUE_LENGTH = 2_000
 RECENT = 10_000
-"""Events of all sessions whose places are remembered, for subscribers that come back."""
+"""This many events of all sessions keep their position, for subscribers that come back."""
 PAGE = 200
 
 PartialReader = Callable[[SessionId], Sequence[PartialText]]
 
 
 class Subscription:
-    """The live end of the stream for one subscriber, from `position` on. `lagged`: something was dropped."""
+    """The live end of the stream for one subscriber, from `position` on. `lagged`: its queue was dropped."""
 
     def __init__(self, session_id: SessionId | None, position: int) -> None:
         self.session_id = session_id
@@ -37,18 +37,18 @@ class Subscription:
         self._error: Exception | None = None
 
     def lag(self) -> None:
-        """Drop what is queued: the subscriber is to read the store again."""
+        """Drop the queue and make the subscriber read the store again."""
         self._items.clear()
         self.lagged = True
         self._ready.set()
 
     def fail(self, error: Exception) -> None:
-        """End the subscription: `take` raises `error` from here on."""
+        """End the subscription: from now on `take` raises `error`."""
         self._error = error
         self._ready.set()
 
     def offer(self, items: Sequence[Feed]) -> None:
-        """Queue `items`, or note that the subscriber lags."""
+        """Queue `items`. If the queue is full, drop it and mark the subscriber as lagged."""
         if len(self._items) + len(items) > QUEUE_LENGTH:
             self.lag()
         else:
@@ -56,7 +56,10 @@ class Subscription:
         self._ready.set()
 
     async def take(self) -> list[Feed]:
-        """Wait for items; an empty list means that the subscriber lagged and must read the store again."""
+        """Wait for items and return them. An empty list: the subscriber lagged, and must read the store again.
+
+        Raises the error given to `fail`.
+        """
         await self._ready.wait()
         if self._error is not None:
             raise self._error
@@ -71,20 +74,20 @@ class Subscription:
 
 
 class Bus:
-    """Publishes committed events to whoever listens. Publishing never waits."""
+    """Publishes committed events to all subscribers. Publishing never waits."""
 
     def __init__(self, db: Database, partials: PartialReader) -> None:
         self._db = db
         self._partials = partials
         self._of_one: dict[SessionId, set[Subscription]] = {}
         self._of_all: set[Subscription] = set()
-        # Positions count the events of all sessions since the start: of another start they mean nothing.
+        # Positions count the events of all sessions since this start. One of an earlier start is meaningless.
         self.run = uuid.uuid4().hex
         self._position = 0
         self._recent: deque[tuple[SessionId, int]] = deque(maxlen=RECENT)
 
     def publish(self, session_id: SessionId, items: Sequence[Feed]) -> None:
-        """Hand `items` of one session to its subscribers. Call it after the commit, in order."""
+        """Pass `items` of one session to its subscribers. Call it after the commit, in order."""
         if not items:
             return
         for item in items:
@@ -97,11 +100,11 @@ class Bus:
             subscription.offer(items)
 
     def partials(self, session_id: SessionId) -> Sequence[PartialText]:
-        """The text that is being written now, each block from its beginning."""
+        """Return the text that Claude is writing now, each block from its beginning."""
         return self._partials(session_id)
 
     def subscribe(self, session_id: SessionId | None) -> Subscription:
-        """Listen to one session, or to all. Give it back to `unsubscribe`."""
+        """Return a subscription to one session, or to all if it is None. End it with `unsubscribe`."""
         subscription = Subscription(session_id, self._position)
         if session_id is None:
             self._of_all.add(subscription)
@@ -110,7 +113,7 @@ class Bus:
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Stop listening."""
+        """End `subscription`. No error if it has ended."""
         if subscription.session_id is None:
             self._of_all.discard(subscription)
             return
@@ -120,10 +123,10 @@ class Bus:
             self._of_one.pop(subscription.session_id, None)
 
     async def follow(self, session_id: SessionId, after: int) -> AsyncGenerator[Feed, None]:
-        """Every event of the session numbered above `after`, stored and live, then partial text as it grows.
+        """Yield the session's events numbered above `after`, stored and live, and partial text as it grows.
 
-        Never ends by itself. Each number comes once and in order; partial text comes without holes, but may
-        begin anew (`start` 0).
+        Never ends by itself. Each number comes once and in order. Partial text comes without gaps, but may
+        start over (`start` 0).
         """
         async with aclosing(self.batches(session_id, after)) as batches:
             async for batch in batches:
@@ -133,7 +136,7 @@ class Bus:
     async def batches(
         self, session_id: SessionId, after: int, subscription: Subscription | None = None
     ) -> AsyncGenerator[Sequence[Feed], None]:
-        """What `follow` yields, as much at once as there is. `subscription` is given where it may be ended."""
+        """Yield the items of `follow` in batches, all that are ready. Pass a `subscription` to end it early."""
         subscription = subscription or self.subscribe(session_id)
         seams = _PartialSeams()
         try:
@@ -164,10 +167,10 @@ class Bus:
             self.unsubscribe(subscription)
 
     async def follow_all(self, after: int | None, subscription: Subscription) -> AsyncGenerator["Batch", None]:
-        """What happens in all sessions after position `after`, as it comes; never ends by itself.
+        """Yield the events of all sessions after position `after`, as they come; never ends by itself.
 
-        A batch that `begins` has no items: what was before it is not told. Nobody asked for it, it is too long
-        ago, or the subscriber fell behind. Growing text comes as it grows, without its beginning.
+        A batch that `begins` has no items, and the events before it are skipped: `after` was None or too long
+        ago, or the subscriber fell behind. Partial text comes as it grows, without its beginning.
         """
         position = subscription.position
         try:
@@ -189,7 +192,7 @@ class Bus:
             self.unsubscribe(subscription)
 
     def _missed(self, after: int | None, until: int) -> dict[SessionId, tuple[int, int]] | None:
-        """First and last event of each session between two positions; None if that is not known any more."""
+        """Return each session's first and last event between two positions; None if they are forgotten."""
         oldest = self._position - len(self._recent)
         if after is None or not oldest <= after <= until:
             return None
@@ -202,7 +205,10 @@ class Bus:
     async def _read_back(
         self, missed: Mapping[SessionId, tuple[int, int]], after: int, position: int
     ) -> AsyncGenerator["Batch", None]:
-        """Events out of the store. Only the last batch has the new position: who is cut before begins again."""
+        """Yield missed events from the store.
+
+        Only the last batch has the new position: a subscriber that is cut off earlier asks for them all again.
+        """
         for session_id, (first, last) in missed.items():
             number = first - 1
             while number < last and (page := await load_events(self._db, session_id, after=number, limit=PAGE)):
@@ -213,7 +219,7 @@ class Bus:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some of what happened in all sessions, up to `position`."""
+    """A piece of the stream of all sessions, up to `position`. `begins`: earlier events are skipped."""
 
     position: int
     items: Sequence[Feed] = ()
@@ -221,17 +227,17 @@ class Batch:
 
 
 class _PartialSeams:
-    """Joins pieces of growing text so that a subscriber sees each character once, whenever it came."""
+    """Joins pieces of growing text so that a subscriber sees each character once, whenever it joined."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], int] = {}
 
     def forget(self, turn_id: TurnId) -> None:
-        """The turn is over: nothing of it is written any more."""
+        """Forget the blocks of a turn that is over."""
         self._known = {place: known for place, known in self._known.items() if place[0] != turn_id}
 
     def restart(self, whole: PartialText) -> PartialText | None:
-        """What of `whole` (a block's text from its beginning) is not known yet."""
+        """Return the part of `whole` (a block's text from its beginning) that is new, or None."""
         place = (whole.turn_id, whole.key)
         known = self._known.get(place, 0)
         if len(whole.added) <= known:
@@ -240,7 +246,7 @@ class _PartialSeams:
         return _tail(whole, known)
 
     def join(self, item: PartialText, read_wholes: PartialReader) -> list[PartialText]:
-        """`item` trimmed to what is new; where something is missing before it, the whole instead."""
+        """Return the new part of `item`. If text before it is missing, return the whole block's new part."""
         if item.void:
             self._known.clear()
             return [item]
@@ -252,7 +258,7 @@ class _PartialSeams:
         if item.start <= known:
             self._known[place] = end
             return [_tail(item, known - item.start)]
-        # Only here: putting the whole text together costs as much as the text is long.
+        # Read the whole text only in this case: putting it together takes time in proportion to its length.
         wholes = read_wholes(item.session_id)
         fresh = [self.restart(whole) for whole in wholes if (whole.turn_id, whole.key) == place]
         return [each for each in fresh if each is not None]

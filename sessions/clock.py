@@ -1,11 +1,11 @@
-"""The two clocks: wall time for what people read, a steady one for deadlines. Tests put their own here."""
+"""The two clocks: wall time for people, monotonic time for deadlines. Tests pass a clock of their own."""
 
 import time
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the core asks for the time."""
+    """The source of time for the session core."""
 
     def now_ms(self) -> int:
         """Milliseconds since the Unix epoch, UTC; may jump."""

@@ -1,4 +1,4 @@
-"""From the CLI's content to ours: blocks, tool results and the bodies of asks."""
+"""Translate the CLI's content into our values: blocks, tool results and the bodies of asks."""
 
 from collections.abc import Mapping
 from typing import Any, assert_never
@@ -22,11 +22,11 @@ from sessions.model import (
 from sessions.work_directory import is_inside, seen_from
 
 MAX_OUTPUT_CHARS = 100_000
-"""A tool's output is kept up to here; the rest is in Claude's transcript."""
+"""A tool's output is stored up to this length; the rest is in Claude's transcript."""
 
 
 def block_of(block: c.ContentBlock, parent: str | None) -> Block:
-    """Our form of a block that Claude wrote."""
+    """Return our value for a block that Claude wrote."""
     match block:
         case c.TextBlock():
             return Text(block.text, parent)
@@ -41,7 +41,7 @@ def block_of(block: c.ContentBlock, parent: str | None) -> Block:
 
 
 def tool_output(result: c.ToolResult) -> ToolOutput:
-    """A tool's result with the files that it changed."""
+    """Return our value for a tool's result, with the file that the tool changed."""
     text = result.text
     if len(text) > MAX_OUTPUT_CHARS:
         text = f"{text[:MAX_OUTPUT_CHARS]}\n… ({len(result.text) - MAX_OUTPUT_CHARS:,} more characters)"
@@ -58,7 +58,7 @@ def tool_output(result: c.ToolResult) -> ToolOutput:
 
 
 def _changed_file(detail: Mapping[str, Any]) -> tuple[str, str]:
-    """The file that a tool wrote and its patch, where the structured result carries one."""
+    """Return the file that a tool wrote and its patch; both empty if the structured result has no patch."""
     path = detail.get("filePath")
     hunks = detail.get("structuredPatch")
     if not isinstance(path, str) or not isinstance(hunks, list):
@@ -82,7 +82,7 @@ class _Numbers(dict[str, Any]):
 
 
 def ask_body(line: c.AskLine, work_directory: str) -> AskBody:
-    """Our form of what the CLI asks of a session in `work_directory`."""
+    """Return our value for an ask of the CLI; paths in it are seen from `work_directory`."""
     match line:
         case c.PermissionAsked():
             return _permission(line, work_directory)
@@ -132,7 +132,7 @@ def _question(question: c.Question) -> Question:
 
 
 def declined_words(line: c.ControlRequested) -> str:
-    """What an MCP server asked a person for, and that it was declined: no face can show its form."""
+    """Return the notice that an MCP server's request for input was declined: no face can show its form."""
     keys = ("mcp_server_name", "message")
     server, message = (" ".join(str(line.body.get(key) or "").split()) for key in keys)
     asked = f": “{message[:300]}”" if message else ""
@@ -143,7 +143,7 @@ def declined_words(line: c.ControlRequested) -> str:
 
 
 def _suggestion_words(suggestion: c.PermissionSuggestion) -> str:
-    """What "always" would mean, for a person."""
+    """Describe for a person the rule that "always" would add."""
     body = suggestion.body
     where = {"localSettings": "in this project", "userSettings": "everywhere", "session": "in this session"}
     place = where.get(str(body.get("destination")), "from now on")

@@ -1,6 +1,6 @@
 """Requests to a running CLI and their answers: interrupt, model, mode, context, rewinding.
 
-A request is a durable line like any other, but waiting for its answer is not: after a restart nobody waits.
+A request is a durable line like any other, but the wait for its answer is not: a restart ends the wait.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class ControlRequests:
 
     @property
     def interrupting(self) -> bool:
-        """Whether the CLI has been told to stop, or is about to be, and has not said yet that it does."""
+        """Whether an interrupt is on its way to the CLI and not answered yet."""
         return self._interrupts > 0
 
     async def request(
@@ -50,7 +50,7 @@ class ControlRequests:
     ) -> ControlSucceeded:
         """Send a control request and return its answer.
 
-        Raises `ClaudeUnavailable` if the CLI says no, does not answer in time, or ends.
+        Raises `ClaudeUnavailable` if the CLI refuses, does not answer within `timeout_s`, or ends.
         """
         request_id = str(uuid.uuid4())
         reply: _Reply = asyncio.get_running_loop().create_future()
@@ -69,19 +69,19 @@ class ControlRequests:
         return answer
 
     def resolve(self, line: ControlSucceeded | ControlFailed) -> None:
-        """An answer has come and what came before it is recorded."""
+        """Pass an answer to its request. Call it once all lines before the answer are stored."""
         reply = self._waiting.get(line.request_id)
         if reply is not None and not reply.done():
             reply.set_result(line)
 
     def abandon(self) -> None:
-        """The host is over: nobody answers any more."""
+        """Fail all open requests: the host has ended."""
         for request_id, reply in self._waiting.items():
             if not reply.done():
                 reply.set_result(ControlFailed(request_id, "the process ended"))
 
     async def interrupt(self) -> None:
-        """Cut the running turn; the CLI keeps what it has said and stays."""
+        """Interrupt the running turn. The process stays, and Claude keeps its words so far."""
         self._interrupts += 1
         try:
             await self.request(self._driver.interrupt)
@@ -89,31 +89,31 @@ class ControlRequests:
             self._interrupts -= 1
 
     async def cancel_prompt(self, prompt_uuid: str) -> None:
-        """Take back a prompt that the CLI has queued; one that it has begun stays."""
+        """Withdraw a prompt that the CLI has queued. A prompt that it has begun stays."""
         await self.request(lambda request_id: self._driver.cancel_prompt(request_id, prompt_uuid))
 
     async def set_model(self, model: str) -> str:
-        """Switch the model; returns its full name. The CLI may try it with a short call to the API."""
+        """Switch the model and return its full name. The CLI may test it with a short call to the API."""
         answer = await self.request(lambda request_id: self._driver.set_model(request_id, model))
         return str(answer.response.get("model") or model)
 
     async def set_permission_mode(self, mode: PermissionMode) -> None:
-        """Change what Claude may do without asking, from now on."""
+        """Switch the permission mode from now on."""
         await self.request(lambda request_id: self._driver.set_permission_mode(request_id, mode))
 
     async def measure_context(self) -> ContextUsage:
-        """How full the context is."""
+        """Ask the CLI how full the context is, and return its answer."""
         return context_usage(await self.request(self._driver.measure_context))
 
     async def rewind_files(self, prompt_uuid: str, *, dry_run: bool) -> FilesRewound | FilesKept:
-        """Put files back to before the prompt, or only say which."""
+        """Put files back to their state before the prompt. With `dry_run`, only report which ones."""
         answer = await self.request(
             lambda request_id: self._driver.rewind_files(request_id, prompt_uuid, dry_run=dry_run)
         )
         return files_outcome(answer)
 
     async def rewind_conversation(self, prompt_uuid: str, newest_uuid: str) -> Rewound | NotRewound:
-        """Let the CLI forget the prompt and all after it."""
+        """Rewind the conversation to before the prompt. `newest_uuid`: the last prompt given to the CLI."""
         answer = await self.request(
             lambda request_id: self._driver.rewind_conversation(request_id, prompt_uuid, newest_uuid)
         )

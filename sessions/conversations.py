@@ -1,7 +1,7 @@
-"""Claude's transcripts beside our rows: found, copied as they grow, put back, cut, and read back after a gap.
+"""Claude's transcripts and our copies of them: find, copy, restore, cut, and read back after a gap.
 
-Claude deletes its own transcripts after a while; ours stay as long as retention says. Everything here is file
-I/O and blocks: call it in a thread.
+Claude deletes its own transcripts after a while; our copies stay as long as retention says. Every function here
+does file I/O and blocks: call it in a thread.
 """
 
 import re
@@ -42,7 +42,7 @@ from sessions.transcript_copies import TranscriptCopies
 
 @dataclass(frozen=True, slots=True)
 class ReadBlock:
-    """A block out of a transcript, with the uuid of its row."""
+    """A block read from a transcript, with the uuid of its row."""
 
     block: Block
     uuid: str
@@ -50,10 +50,10 @@ class ReadBlock:
 
 @dataclass(frozen=True, slots=True)
 class ReadTurn:
-    """A prompt out of a transcript and what followed it.
+    """A turn read from a transcript: a prompt and the blocks after it.
 
-    `kind` is `elsewhere` for a prompt, `command` for one of Claude's own commands, `background` (without a
-    prompt) for what Claude said when background work had ended. `uuid` is the row that began it.
+    `kind` is `elsewhere` for a prompt, `command` for one of Claude's own commands, and `background` (without a
+    prompt) for Claude's words after background work had ended. `uuid` is the row that began the turn.
     """
 
     uuid: str
@@ -74,16 +74,16 @@ class ReadTurn:
 
 
 class Standing(StrEnum):
-    """Where a row of a transcript stands for a branch that is to go on after it."""
+    """Whether Claude's own fork finds a row of a transcript."""
 
     LIVE = "live"
-    """On the path that Claude would resume: its own fork finds it."""
+    """On the path that Claude would resume: its own fork finds the row."""
     DROPPED = "dropped"
-    """On a path that was left (by Regenerate, say), or before a compaction: only a cut of the file finds it."""
+    """On an abandoned path (after Regenerate, say) or before a compaction: only a cut of the file finds it."""
 
 
 class BranchPoint(NamedTuple):
-    """A row that a branch can go on from."""
+    """A row that a branch can continue after."""
 
     uuid: str
     standing: Standing
@@ -99,55 +99,55 @@ class Conversations:
     # --- files ------------------------------------------------------------------------------------------
 
     def transcript(self, conversation_id: str, work_directory: Path) -> Path | None:
-        """Claude's own transcript of the conversation, if it has one."""
+        """Return the path of Claude's own transcript of the conversation, or None."""
         try:
             return find_transcript(self._config, conversation_id, work_directory)
         except ClaudeError:
             return None
 
     def remains(self, conversation_id: str, work_directory: Path) -> Remains:
-        """What Claude can take up of the conversation, after ours was given back if it had lost its own."""
+        """Return what Claude can resume of the conversation. A transcript that it lost is restored first."""
         self.put_back(conversation_id, work_directory)
         return remains(self._config, conversation_id, work_directory)
 
     def saved_cost_usd(self, conversation_id: str, work_directory: Path) -> float:
-        """The costs that a process which goes on with the conversation counts as its own from the start."""
+        """Return the saved costs that a process resuming the conversation counts as its own."""
         path = self.transcript(conversation_id, work_directory)
         return 0.0 if path is None else saved_cost_usd(path)
 
     def copy(self, conversation_id: str) -> Path:
-        """Where our copy is or would be. Raises `TranscriptMissing` for an id that is no UUID."""
+        """Return the path of our copy, existing or not. Raises `TranscriptMissing` if the id is no UUID."""
         return self._copies.path(conversation_id)
 
     def copied_bytes(self, conversation_id: str) -> int:
-        """The size of our copy; 0 if there is none."""
+        """Return the size of our copy in bytes; 0 without a copy."""
         return self._copies.size(conversation_id)
 
     def remove_copy(self, conversation_id: str) -> None:
-        """Remove our copy, if there is one."""
+        """Remove our copy. No error if it does not exist."""
         self._copies.remove(conversation_id)
 
     def keep(self, conversation_id: str, work_directory: Path) -> None:
-        """Bring our copy up to date: append what has grown, or copy anew if it is another file."""
+        """Bring our copy up to date: append the new rows, or copy everything if it is another file."""
         source = self.transcript(conversation_id, work_directory)
         if source is not None:
             self._copies.keep(source, conversation_id)
 
     def put_back(self, conversation_id: str, work_directory: Path) -> bool:
-        """Give Claude its transcript back from our copy if it has lost it. False when there is no copy."""
+        """Restore Claude's transcript from our copy if Claude has lost it. False if both are missing."""
         if self.transcript(conversation_id, work_directory) is not None:
             return True
         return self._copies.give(conversation_id, self.own_place(conversation_id, work_directory))
 
     def own_place(self, conversation_id: str, work_directory: Path) -> Path:
-        """Where Claude would look first for the transcript of a conversation in `work_directory`."""
+        """Return the path where Claude looks first for the transcript of a conversation in `work_directory`."""
         name = re.sub(r"[^a-zA-Z0-9]", "-", str(work_directory.resolve()))[:200]
         return self._config / "projects" / name / f"{conversation_id}.jsonl"
 
     def write_copy(
         self, conversation_id: str, lines: Iterable[str], files: Mapping[str, bytes] | None = None
     ) -> None:
-        """Keep a transcript that came from a file; waking gives it to Claude."""
+        """Write our copy of an imported transcript. The session gives it to Claude when it wakes."""
         self._copies.write(conversation_id, lines, files)
 
     # --- branches ---------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ class Conversations:
     def branch_point(
         self, conversation_id: str, work_directory: Path, wanted: Sequence[str]
     ) -> BranchPoint | None:
-        """The first of the uuids in `wanted` that the transcript has a row of; None if it has none of them."""
+        """Return the first uuid of `wanted` that has a row in the transcript, or None."""
         if not self.put_back(conversation_id, work_directory):
             return None
         path = self.transcript(conversation_id, work_directory)
@@ -169,9 +169,10 @@ class Conversations:
         return None
 
     def cut_copy(self, conversation_id: str, work_directory: Path, uuid: str, new_id: str) -> None:
-        """Make our copy of a new conversation that ends with row `uuid` of another; waking gives it to Claude.
+        """Write our copy of conversation `new_id`: the rows of another conversation up to row `uuid`.
 
-        Raises `OSError`, `TranscriptMissing` for a `new_id` that is no UUID.
+        The session gives the copy to Claude when it wakes. Raises `OSError`, and `TranscriptMissing` if
+        `new_id` is no UUID.
         """
         path = self.transcript(conversation_id, work_directory)
         if path is not None:
@@ -182,10 +183,10 @@ class Conversations:
     def read_back(
         self, conversation_id: str, work_directory: Path, prompt_uuid: str, known: Container[str] = ()
     ) -> list[ReadBlock]:
-        """What Claude said and did in one turn, oldest first; empty if the transcript does not tell.
+        """Return the blocks of one turn, oldest first; empty if the transcript does not have the turn.
 
-        The turn is the one of the prompt. Without a prompt (background work) it is the newest one that has a
-        row of `known`.
+        The turn is the one of the prompt. Without a prompt (background work), it is the newest turn with a
+        row in `known`.
         """
         path = self.transcript(conversation_id, work_directory)
         if path is None:
@@ -200,22 +201,25 @@ class Conversations:
             if is_ours:
                 return found[::-1]
             if row.begins_turn:
-                found = []  # of a turn that came later
+                found = []  # these blocks belong to a later turn
         return []
 
     def turns_after(
         self, conversation_id: str, work_directory: Path, known: Container[str] = ()
     ) -> list[ReadTurn]:
-        """The turns after the newest row of `known` (prompts, last rows of turns), oldest first; else all."""
+        """Return the turns after the newest row in `known`, oldest first; all turns if no row is known.
+
+        `known` has the uuids of prompts and of the last rows of turns.
+        """
         path = self.transcript(conversation_id, work_directory)
         return [] if path is None else list(_turns_backwards(newest_rows(path), known))[::-1]
 
     def stored(self) -> list[StoredConversation]:
-        """Every conversation that Claude keeps on this machine, last written first."""
+        """Return every conversation that Claude keeps on this machine, last written first."""
         return stored_conversations(self._config)
 
     def open_elsewhere(self, conversation_id: str, own_pids: frozenset[int]) -> list[OpenElsewhere]:
-        """Other living `claude` processes that have this conversation open."""
+        """Return the other living `claude` processes that have this conversation open."""
         return [
             each
             for each in open_conversations(self._config)
@@ -224,7 +228,7 @@ class Conversations:
 
 
 def _renamed_rows(path: Path, uuid: str, new_id: str) -> Iterator[str]:
-    """The rows from the first one to `uuid`, as rows of conversation `new_id`."""
+    """Yield the rows on the path to `uuid`, as rows of conversation `new_id`."""
     with path.open("rb") as file:
         for place in RowTree.read(path).path_to(uuid):
             file.seek(place.start)
@@ -259,7 +263,7 @@ def _turns_backwards(newest_first: Iterator[TranscriptRow], known: Container[str
 
 
 def _blocks_backwards(row: TranscriptRow) -> Iterator[ReadBlock]:
-    """The blocks that a row adds to its turn, last one first."""
+    """Yield the blocks that a row adds to its turn, last one first."""
     match row.line:
         case AssistantBlocks(blocks=blocks, synthetic=False, error=None):
             yield from (ReadBlock(block_of(each, None), row.uuid) for each in reversed(blocks))

@@ -1,4 +1,4 @@
-"""What every session works with: the parts that a manager's sessions share."""
+"""The parts that all sessions of a manager share."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,9 @@ from storage import Database
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long the session waits, in seconds: for a start, for an answer, for an end, before it is parked.
+    """How long a session waits, in seconds: for a start, an answer, an end; and idle, until it is parked.
 
-    After `freeze_s` without activity its process is frozen; None is never.
+    After `freeze_s` without activity its process is frozen; never if `freeze_s` is None.
     """
 
     start_s: float = 120.0
@@ -30,7 +30,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """One for all sessions."""
+    """The shared parts: one instance for all sessions."""
 
     db: Database
     bus: Bus

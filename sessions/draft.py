@@ -1,6 +1,6 @@
-"""A change of a session that is being put together: events on a snapshot, and the lines to send with them.
+"""A change of a session before its commit: events applied to a snapshot, and the lines to send with them.
 
-Nothing of a draft is true until it is committed; a draft that is dropped has changed nothing.
+A draft takes effect only when it is committed. A dropped draft has changed nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from storage import Statement
 
 @dataclass(slots=True)
 class Draft:
-    """Events applied one by one; `snapshot` is the state after the last of them."""
+    """Events, applied one by one. `snapshot` is the state after the last one."""
 
     snapshot: Snapshot
     at_ms: int
@@ -25,22 +25,22 @@ class Draft:
     lines: list[tuple[str, bytes]] = field(default_factory=list)
 
     def add(self, event: Event) -> None:
-        """Apply `event`. Raises `IllegalMove` where the state forbids it."""
+        """Apply `event`. Raises `IllegalMove` if the state forbids it."""
         number = self.snapshot.next_event
         self.snapshot = apply(self.snapshot, event, self.at_ms)
         self.numbered.append(Numbered(self.snapshot.id, number, self.at_ms, event))
 
     def add_all(self, events: Iterable[Event]) -> None:
-        """Apply `events` in order. Raises as `add`; the draft is then to be dropped."""
+        """Apply `events` in order. Raises as `add` does; the draft must be dropped then."""
         for event in events:
             self.add(event)
 
     def withdraw_queue(self, by: str) -> None:
-        """Withdraw every prompt that waits: the session ends."""
+        """Withdraw every queued prompt, because the session ends."""
         self.add_all([TurnWithdrawn(turn.turn_id, by) for turn in self.snapshot.queue])
 
     def send(self, token: str, line: bytes) -> None:
-        """Send `line` to the host once the draft is committed; the log acknowledges it by `token`."""
+        """Send `line` to the host after the commit. The output log acknowledges it by `token`."""
         self.lines.append((token, line))
 
     @property
@@ -49,7 +49,7 @@ class Draft:
         return not (self.numbered or self.extra or self.lines)
 
     def statements(self, *, new_session: bool = False) -> list[Statement]:
-        """Everything to write for the events: their rows, what they project to, the session's row."""
+        """Return all statements of the change: the events' rows, their projections, the session's row."""
         session = self.snapshot
         written: list[Statement] = [rows.insert_session(session)] if new_session else []
         for each in self.numbered:
@@ -61,20 +61,21 @@ class Draft:
 
 
 class InputLedger:
-    """The inputs of one host in order: what was reserved, appended and acknowledged.
+    """The lines for one host in order, and whether each is reserved, appended or acknowledged.
 
-    Offsets are given out before the bytes are in the log, so that a row can say where they belong.
+    A line gets its offset before its bytes are in the log: its row then says where a torn line has to go on.
     """
 
     def __init__(self, stored: Sequence[StoredInput], log_size: int) -> None:
         self._open = [each for each in stored if not each.acknowledged]
         self.next_number = stored[-1].number + 1 if stored else 1
-        # An acknowledged line has lost its bytes, but it is whole in the log; an open one may be cut there.
+        # The row of an acknowledged line no longer holds its bytes, but the log has them all. An open line may
+        # be torn in the log.
         self.end = max(log_size, self._open[-1].line.end if self._open else 0)
         self._unsent = [each for each in self._open if each.line.end > log_size]
 
     def reserve(self, lines: Sequence[tuple[str, bytes]]) -> list[StoredInput]:
-        """The next rows for `lines`; nothing is noted until `commit`."""
+        """Return the next rows for `lines`. The ledger changes only with `commit`."""
         reserved: list[StoredInput] = []
         number, start = self.next_number, self.end
         for token, data in lines:
@@ -83,7 +84,7 @@ class InputLedger:
         return reserved
 
     def commit(self, reserved: Sequence[StoredInput]) -> None:
-        """The rows of `reserved` are stored."""
+        """Note that the rows of `reserved` are stored."""
         if reserved:
             self._open.extend(reserved)
             self._unsent.extend(reserved)
@@ -91,16 +92,16 @@ class InputLedger:
             self.end = reserved[-1].line.end
 
     def unsent(self) -> StoredInput | None:
-        """The first line that is not known to be in the log."""
+        """Return the first line that may be missing in the log, or None."""
         return self._unsent[0] if self._unsent else None
 
     def sent(self) -> None:
-        """The first unsent line is in the log."""
+        """Note that the first unsent line is in the log."""
         self._unsent.pop(0)
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a line was reserved that is not acknowledged yet."""
+        """Whether a committed line is not acknowledged yet."""
         return bool(self._open)
 
     def is_on_its_way(self, token: str) -> bool:
@@ -108,15 +109,15 @@ class InputLedger:
         return any(each.token == token for each in self._open)
 
     def matching(self, token: str) -> list[StoredInput]:
-        """Unacknowledged lines that `token` acknowledges: its own and those before it (read in order)."""
+        """Return the open lines that `token` acknowledges: its own and all before it. The CLI reads in order."""
         newest = max((each.number for each in self._open if each.token == token), default=0)
         return [each for each in self._open if each.number <= newest]
 
     def acknowledge(self, acknowledged: Sequence[StoredInput]) -> None:
-        """The log shows that these have arrived."""
+        """Note that the output log acknowledges these lines."""
         gone = {each.number for each in acknowledged}
         self._open = [each for each in self._open if each.number not in gone]
 
     def replay_offset(self) -> int:
-        """Where a new follower has to begin: at the first line that nothing acknowledges."""
+        """Return the offset where a new follower must begin: the first line without an acknowledgement."""
         return self._open[0].line.start if self._open else self.end

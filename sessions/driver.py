@@ -1,8 +1,8 @@
-"""What the session core needs of a way to talk with the CLI: lines out, lines in, and how to start it.
+"""The port through which the session core talks with the CLI: lines out, lines in, and how to start it.
 
-The `stream` driver (`sessions.claude.stream`) is the only one: stream-json and the control protocol. `parse`
-returns the lines of exactly that protocol, so a driver for the interactive screen does not fit; it would be a
-program of its own between the screen and the two logs. Every method is pure: `host_run.py` moves the bytes.
+The only driver is `stream` (`sessions.claude.stream`): stream-json and the control protocol. `parse` returns
+the lines of exactly that protocol. A driver for the interactive screen therefore does not fit: it would be a
+program of its own between the screen and the two logs. No method moves bytes: `host_run.py` does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from sessions.model import Ask, Decision, PermissionMode, Rule, TurnKind
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a host is to run: the argument vector and the child's whole environment."""
+    """The program that a host runs: the argument vector and the child's whole environment."""
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
@@ -25,7 +25,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Where a new conversation branches off: after `last_uuid` of `conversation_id`."""
+    """The place where a new conversation branches off: after `last_uuid` of `conversation_id`."""
 
     conversation_id: str
     last_uuid: str
@@ -33,10 +33,10 @@ class Fork:
 
 @dataclass(frozen=True, slots=True)
 class ConversationStart:
-    """How a conversation is to be started or taken up again.
+    """How to start or resume a conversation.
 
-    `resume` takes up the transcript, `continues` lets a cut turn go on by itself, `brought` says what of the
-    project counts. `user_servers`: the MCP servers of the machine's user run, too.
+    `resume` continues the transcript, `continues` lets a cut turn go on by itself, `brought` is the part of the
+    project that counts. `user_servers`: the MCP servers of the machine's user run, too.
     """
 
     conversation_id: str
@@ -52,80 +52,80 @@ class ConversationStart:
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A picture that goes to Claude as a picture."""
+    """A picture for Claude, sent as an image and not as text."""
 
     media_type: str
     data: bytes
 
 
 class Driver(Protocol):
-    """Builds what is sent and reads what is printed. Lines end in one newline."""
+    """Builds the lines for the CLI and parses its output. Each built line ends in one newline."""
 
     async def program(self, start: ConversationStart) -> Program:
-        """The launch line. Raises a `ClaudeError` when the CLI is missing, broken or too old."""
+        """Return the program to launch. Raises a `ClaudeError` if the CLI is missing, broken or too old."""
         ...
 
     def parse(self, line: bytes) -> CliLine:
-        """What a printed line means; never raises."""
+        """Return the meaning of a printed line. Never raises."""
         ...
 
     def prompt(
         self, prompt_uuid: str, text: str, kind: TurnKind, images: Sequence[ImageFile], note: str = ""
     ) -> bytes:
-        """A prompt (user text, no expansion) or one of Claude's own commands (`/name arguments`).
+        """Return the line of a prompt (user text, no expansion) or of Claude's own command (`/name arguments`).
 
         Raises `BadLaunch` for a command that must not be sent.
         """
         ...
 
     def initialize(self, request_id: str) -> bytes:
-        """Greets the CLI; its answer lists commands, models, and the asks that nobody has answered."""
+        """Return the line that greets the CLI. Its answer lists commands, models, and the unanswered asks."""
         ...
 
     def interrupt(self, request_id: str) -> bytes:
-        """Cuts the running turn; the process stays."""
+        """Return the line that interrupts the running turn; the process stays."""
         ...
 
     def set_model(self, request_id: str, model: str) -> bytes:
-        """Another model from the next turn on; the answer has its full name."""
+        """Return the line that switches the model from the next turn on. The answer has its full name."""
         ...
 
     def set_permission_mode(self, request_id: str, mode: PermissionMode) -> bytes:
-        """Another permission mode, at once."""
+        """Return the line that switches the permission mode at once."""
         ...
 
     def permission_rules(self, request_id: str, rules: Sequence[Rule]) -> bytes:
-        """All permission rules that hold from now on; rules of earlier such lines end."""
+        """Return the line with all permission rules from now on. It replaces those of earlier such lines."""
         ...
 
     def measure_context(self, request_id: str) -> bytes:
-        """Asks how full the context is."""
+        """Return the line that asks how full the context is."""
         ...
 
     def rewind_conversation(self, request_id: str, prompt_uuid: str, newest_uuid: str) -> bytes:
-        """Forgets the prompt and all after it; `newest_uuid` is the last prompt that the CLI was given."""
+        """Return the line that rewinds to before the prompt. `newest_uuid`: the last prompt sent to the CLI."""
         ...
 
     def rewind_files(self, request_id: str, prompt_uuid: str, *, dry_run: bool) -> bytes:
-        """Puts files back to before the prompt; with `dry_run` only says which."""
+        """Return the line that puts files back to before the prompt; with `dry_run`, it only asks which."""
         ...
 
     def cancel_prompt(self, request_id: str, prompt_uuid: str) -> bytes:
-        """Takes back a prompt that the CLI has queued and not begun."""
+        """Return the line that withdraws a prompt that the CLI has queued and not begun."""
         ...
 
     def end_session(self, request_id: str) -> bytes:
-        """Lets the CLI save what it has and end."""
+        """Return the line that lets the CLI save its state and end."""
         ...
 
     def answer(self, ask: Ask, decision: Decision) -> bytes:
-        """The answer to an ask. Raises `WrongAnswer` if the decision does not fit its kind."""
+        """Return the answer to an ask. Raises `WrongAnswer` if the decision does not fit its kind."""
         ...
 
     def decline_elicitation(self, request_id: str) -> bytes:
-        """The answer to an MCP server that asks the person for input: they decline."""
+        """Return the answer that declines an MCP server's request for input from a person."""
         ...
 
     def refuse_request(self, request_id: str, reason: str) -> bytes:
-        """The answer to a control request of the CLI that we do not serve, so that it does not wait."""
+        """Return the refusal of an unsupported control request of the CLI, so that the CLI does not wait."""
         ...

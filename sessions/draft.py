@@ -109,7 +109,7 @@ class InputLedger:
         return any(each.token == token for each in self._open)
 
     def matching(self, token: str) -> list[StoredInput]:
-        """Return the open lines that `token` acknowledges: its own and all before it. The CLI reads in order."""
+        """Return the open lines that `token` acknowledges: its own and all before it (read in order)."""
         newest = max((each.number for each in self._open if each.token == token), default=0)
         return [each for each in self._open if each.number <= newest]
 

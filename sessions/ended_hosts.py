@@ -1,6 +1,6 @@
-"""A host's directory goes when the host has ended, all of its log is applied, and its transcript is copied.
+"""Remove a host's directory once the host has ended, its log is applied, and its transcript is copied.
 
-A deleted session takes its whole directory with it. `sweep` removes what earlier versions left behind.
+With a deleted session, its whole directory is removed. `sweep` removes the remains of earlier versions.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 
 async def remove_ended_hosts(session: Session) -> None:
-    """Remove what the session's ended hosts left on disk, once Claude's transcript is copied.
+    """Copy Claude's transcript, then remove the directories of the session's ended hosts.
 
-    What fails is logged, and tried again at the next end of a host and by each round of retention.
+    A failure is logged. The next end of a host and each round of retention try again.
     """
     try:
         await _remove(session)
@@ -55,11 +55,11 @@ async def _remove(session: Session) -> None:
 
 
 async def _discard(session: Session, hosts: list[EndedHost]) -> None:
-    """Remove the directories of `hosts` without a look at transcripts."""
+    """Remove the directories of `hosts`, whether or not a transcript is copied."""
     for each in hosts:
         try:
             if not await session.around.backend.remove(each.ref):
-                continue  # it outlived its end
+                continue  # a process of it is still alive, although its end is recorded
         except HostGone:
             pass
         except (OSError, BackendError) as error:
@@ -69,7 +69,7 @@ async def _discard(session: Session, hosts: list[EndedHost]) -> None:
 
 
 async def remove_all(around: Dependencies, session_id: SessionId) -> bool:
-    """Remove everything below the session's run directory; False (and the rest stays) while a host runs."""
+    """Remove everything below the session's run directory. False if a host still runs: the rest then stays."""
     directory = around.run_directory / session_id
     for number in await asyncio.to_thread(_host_numbers, directory):
         ref = await around.backend.find(session_id, number)
@@ -80,10 +80,10 @@ async def remove_all(around: Dependencies, session_id: SessionId) -> bool:
 
 
 async def sweep(around: Dependencies) -> int:
-    """Find what nothing would ever remove: hosts whose end was never recorded, directories without a session.
+    """Clear up hosts whose end was never recorded and directories without a session: nothing else does.
 
-    The former are recorded as ended, so that they go the way of all ended hosts; the latter are removed, unless
-    something runs there. Returns how many directories were removed.
+    Such hosts are recorded as ended, so that they are removed like all ended hosts. Such directories are
+    removed, unless a host runs there. Returns the number of removed directories.
     """
     await around.db.write([end_forgotten_hosts(around.clock.now_ms())])
     present = await asyncio.to_thread(_session_directories, around.run_directory)
@@ -105,7 +105,7 @@ def _session_directories(run: Path) -> set[SessionId]:
 
 
 def _remove_remains(directory: Path, numbers: AbstractSet[int]) -> None:
-    """Remove what was made for hosts whose launch was cut before anything ran: no backend knows them."""
+    """Remove the directories of hosts whose launch was cut before a process ran: no backend knows them."""
     entries = list(directory.iterdir()) if directory.is_dir() else []
     for entry in entries:
         if entry.name.isdigit() and int(entry.name) in numbers:

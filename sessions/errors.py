@@ -1,15 +1,15 @@
-"""What a session refuses, one class per decision that a caller can take.
+"""The errors of a session, one class per decision that a caller can take.
 
-Messages are sentences for people: what happened and what to do. They name no path and no secret.
+Messages are sentences for people: the cause and the next step. They name no path and no secret.
 """
 
 
 class SessionError(Exception):
-    """Root of everything that `sessions` raises on purpose."""
+    """The root of all errors that `sessions` raises on purpose."""
 
 
 class SessionNotFound(SessionError):
-    """No such session, or none that the actor may know of."""
+    """The session does not exist, or the actor may not know of it."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__("There is no such session; it may have been cleared.")
@@ -17,7 +17,7 @@ class SessionNotFound(SessionError):
 
 
 class SessionUnreadable(SessionError):
-    """The stored session is damaged beyond what its events can mend."""
+    """The stored session is damaged, and its events cannot repair it."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__("What is stored of this session is damaged; an admin has to look.")
@@ -25,7 +25,7 @@ class SessionUnreadable(SessionError):
 
 
 class TurnNotFound(SessionError):
-    """No such turn in this session. `turn_id` is empty when any would have done."""
+    """The session has no such turn. `turn_id` is empty if any turn would have done."""
 
     def __init__(self, turn_id: str) -> None:
         super().__init__("There is no such turn in this session.")
@@ -43,7 +43,7 @@ class ConversationGone(SessionError):
 
 
 class RuleNotFound(SessionError):
-    """No such permission rule in this session's project."""
+    """The session's project has no such permission rule."""
 
     def __init__(self, rule_id: int) -> None:
         super().__init__("There is no such permission of this project; it may have been taken back.")
@@ -51,7 +51,7 @@ class RuleNotFound(SessionError):
 
 
 class OfferChanged(SessionError):
-    """The project brings something else than what was listed."""
+    """The project's offer differs from the list that the person has seen."""
 
     def __init__(self) -> None:
         super().__init__("The project has changed since this list was made. Look at the new one, then decide.")
@@ -87,11 +87,11 @@ class SessionHidden(NotAllowed):
 
 
 UNSEEN = (SessionNotFound, SessionHidden)
-"""What to catch where an id that is missing and one that is somebody else's are to be answered alike."""
+"""The errors to catch where a missing id and somebody else's id must get the same answer."""
 
 
 class AlreadyDecided(SessionError):
-    """Somebody else answered the ask first, or it was withdrawn; `by` is empty then."""
+    """Somebody else answered the ask first, or it was withdrawn. `by` is empty if it was withdrawn."""
 
     def __init__(self, ask_id: str, by: str) -> None:
         super().__init__("This has been decided already." if by else "Claude no longer waits for this answer.")
@@ -108,7 +108,7 @@ class WrongAnswer(SessionError):
 
 
 class LimitReached(SessionError):
-    """A quota or limit is used up; `opens_ms` says when it opens again, if that is known."""
+    """A quota or limit is used up. `opens_ms` is the time when it opens again, or None if unknown."""
 
     def __init__(self, sentence: str, *, opens_ms: int | None = None) -> None:
         super().__init__(sentence)
@@ -126,7 +126,7 @@ class WorkDirectoryRefused(SessionError):
 
 
 class FileRefused(SessionError):
-    """One file cannot be taken or given; `reason` is the rest of the sentence that begins with its name."""
+    """One file cannot be accepted or sent. `reason` is the rest of the sentence that begins with its name."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"“{name}” {reason}")
@@ -135,7 +135,7 @@ class FileRefused(SessionError):
 
 
 class FileTooLarge(FileRefused):
-    """The file is larger than is taken or given here; `size` is 0 where only that is known."""
+    """The file is larger than the limit here. `size` is 0 if its exact size is unknown."""
 
     def __init__(self, name: str, max_bytes: int, size: int = 0) -> None:
         super().__init__(name, f"is too large; {max_bytes:,} bytes are possible here.")
@@ -144,7 +144,7 @@ class FileTooLarge(FileRefused):
 
 
 class ModelRefused(SessionError):
-    """What was given is no model's name."""
+    """The given text is not the name of a model."""
 
     def __init__(self, model: str) -> None:
         super().__init__("This is not the name of a model. Try one of those that are offered.")
@@ -156,15 +156,15 @@ class PromptRefused(SessionError):
 
 
 class ClaudeUnavailable(SessionError):
-    """Claude cannot be asked for this now: no answer in time, or an answer that says no."""
+    """Claude cannot do this now: the CLI did not answer in time, refused, or ended."""
 
 
 class ImportRefused(SessionError):
-    """The file is damaged, hostile or of a version that we do not know; nothing was changed."""
+    """The file is damaged, hostile or of an unknown version; nothing was changed."""
 
 
 class CoreLost(SessionError):
     """The connection to the core ended: its process stopped, was killed, or is of another version.
 
-    Nothing of the sessions is lost; what was asked last may have been done or not.
+    The sessions lose nothing. The last command may have been carried out or not.
     """

@@ -1,8 +1,8 @@
-"""What happens to a session, as numbered facts: the one stream that is stored, replayed and shown.
+"""The events of a session, as numbered facts: one stream that is stored, replayed and shown.
 
 A durable event is applied to the snapshot (`state.apply`), written with its rows in one transaction, and
-published after the commit with its number. `PartialText` is the one thing on the bus that is not stored:
-the growing text of a block that is still being written, rebuilt from the host's log after a restart.
+published with its number after the commit. Only `PartialText` is on the bus and never stored: the growing
+text of a block that Claude is still writing. After a restart it is rebuilt from the host's log.
 """
 
 import msgspec
@@ -47,7 +47,7 @@ from sessions.turn_events import TurnWithdrawn as TurnWithdrawn
 
 
 class SessionCreated(msgspec.Struct, frozen=True, tag="session_created"):
-    """The session exists; `key` is unique among sessions that have not ended, or empty."""
+    """The session exists. `key` is unique among sessions that have not ended, or empty."""
 
     user_id: str
     channel_id: str
@@ -60,10 +60,11 @@ class SessionCreated(msgspec.Struct, frozen=True, tag="session_created"):
 
 
 class LifecycleChanged(msgspec.Struct, frozen=True, tag="lifecycle_changed"):
-    """The session went from one lifecycle to another; `cause` is words for people, nothing is read from it.
+    """The session went from one lifecycle to another. `cause` is text for people; no code reads it.
 
-    A move to `stopping` says where it leads, and whether the next process takes up the turn that it cuts.
-    `handed_over`: from here to our next turn the conversation may grow in a terminal.
+    For a move to `stopping`, `leads_to` is the lifecycle after it, and with `keeps_turn` the next process
+    takes up the turn that the move cuts. `handed_over`: until our next turn, the conversation may grow in a
+    terminal.
     """
 
     old: Lifecycle
@@ -75,15 +76,15 @@ class LifecycleChanged(msgspec.Struct, frozen=True, tag="lifecycle_changed"):
 
 
 class SessionRestored(msgspec.Struct, frozen=True, tag="session_restored"):
-    """An ended session is back, parked, at the place `key` (empty: none): the one way out of `ended`."""
+    """An ended session is back, parked, at the place `key` (empty: no place). The only way out of `ended`."""
 
     channel_id: str
     key: str
 
 
 class ActivityChanged(msgspec.Struct, frozen=True, tag="activity_changed"):
-    """What Claude does changed; `blocker` says by what it is held back when it is blocked, `failure`
-    or `limit` why.
+    """Claude's activity changed. If it is blocked, `blocker` is the kind of obstacle, and `failure` or
+    `limit` is the cause.
     """
 
     old: Activity
@@ -95,7 +96,7 @@ class ActivityChanged(msgspec.Struct, frozen=True, tag="activity_changed"):
 
 
 class Branched(msgspec.Struct, frozen=True, tag="branched"):
-    """This session goes on from a turn of another: after `last_uuid` of `conversation_id`."""
+    """This session continues a turn of another session: after `last_uuid` of `conversation_id`."""
 
     parent: SessionId
     parent_turn: TurnId
@@ -104,8 +105,8 @@ class Branched(msgspec.Struct, frozen=True, tag="branched"):
 
 
 class ConversationChanged(msgspec.Struct, frozen=True, tag="conversation_changed"):
-    """The session has another conversation from here on. `cause`: new, cli (it says so), import, adopt,
-    branch (from a row that the CLI's own fork does not find)."""
+    """The session has another conversation from here on. `cause`: new, cli (the CLI reported it), import,
+    adopt, branch (from a row that the CLI's own fork does not find)."""
 
     conversation_id: str
     cause: str
@@ -121,7 +122,7 @@ class WentOnFrom(msgspec.Struct, frozen=True, tag="went_on_from"):
 
 
 class Moved(msgspec.Struct, frozen=True, tag="moved"):
-    """The session works in another directory from here on; its history names files below `moved_from`."""
+    """The session works in another directory from here on. Its history names files below `moved_from`."""
 
     project: str
     work_directory: str
@@ -129,7 +130,7 @@ class Moved(msgspec.Struct, frozen=True, tag="moved"):
 
 
 class Imported(msgspec.Struct, frozen=True, tag="imported"):
-    """Turns came in from a file or from Claude's own transcript; their rows are written beside."""
+    """Turns were imported from a file or from Claude's own transcript. The same commit writes their rows."""
 
     source: str
     turns: int
@@ -141,13 +142,13 @@ class Imported(msgspec.Struct, frozen=True, tag="imported"):
 
 
 class PayerChanged(msgspec.Struct, frozen=True, tag="payer_changed"):
-    """Turns are paid for in another way from here on."""
+    """Another payer pays for the turns from here on."""
 
     payer: Payer
 
 
 class CostCarriedOver(msgspec.Struct, frozen=True, tag="cost_carried_over"):
-    """The CLI's running total stands at this from here on, without a turn: earlier processes spent it."""
+    """The CLI's running total starts at `total_usd`: earlier processes spent it, not a turn of this one."""
 
     total_usd: float
 
@@ -159,7 +160,7 @@ class AskOpened(msgspec.Struct, frozen=True, tag="ask_opened"):
 
 
 class AskDecided(msgspec.Struct, frozen=True, tag="ask_decided"):
-    """Somebody, or a deadline, answered the ask; the answer is sent with this event."""
+    """A person or a deadline answered the ask. The answer is sent with this event."""
 
     ask_id: AskId
     decision: Decision
@@ -167,17 +168,17 @@ class AskDecided(msgspec.Struct, frozen=True, tag="ask_decided"):
 
 
 class AskWithdrawn(msgspec.Struct, frozen=True, tag="ask_withdrawn"):
-    """Nobody needs to answer any more; `cause` is a sentence."""
+    """The ask no longer needs an answer. `cause` is a sentence."""
 
     ask_id: AskId
     cause: str
 
 
 class Noticed(msgspec.Struct, frozen=True, tag="noticed"):
-    """Something that people should know.
+    """A notice for people.
 
-    `text` is a sentence for people; it is empty where `failure` or `limit` says what happened.
-    `about` names what it concerns, for the answers that a face offers: the content hash of a project's offer.
+    `text` is a sentence; it is empty if `failure` or `limit` has the facts. `about` names the subject for the
+    answers that a face offers: the content hash of a project's offer.
     """
 
     topic: Topic
@@ -189,9 +190,9 @@ class Noticed(msgspec.Struct, frozen=True, tag="noticed"):
 
 
 class TrustChanged(msgspec.Struct, frozen=True, tag="trust_changed"):
-    """What of the project counts from this process on.
+    """The trust in the project from this process on.
 
-    `wanted`: somebody should decide on what the project brings; it is the hash of that content, or empty.
+    `wanted`: the content hash of a project's offer that a person should decide on, or empty.
     """
 
     trust: Trust
@@ -211,14 +212,14 @@ class ModeChanged(msgspec.Struct, frozen=True, tag="mode_changed"):
 
 
 class TitleChanged(msgspec.Struct, frozen=True, tag="title_changed"):
-    """The session is called this. `by_person`: somebody chose it; else it was made of the first prompt."""
+    """The session's title changed. With `by_person` a person chose it, else it comes from the first prompt."""
 
     title: str
     by_person: bool
 
 
 class SharesChanged(msgspec.Struct, frozen=True, tag="shares_changed"):
-    """The session is shared with a user or group id for `level` from here on, or no longer (None)."""
+    """A user or group id has share `level` on the session from here on; with None, its share ends."""
 
     grantee: str
     level: ShareLevel | None
@@ -226,7 +227,7 @@ class SharesChanged(msgspec.Struct, frozen=True, tag="shares_changed"):
 
 
 class PinChanged(msgspec.Struct, frozen=True, tag="pin_changed"):
-    """The session is pinned from now on, or no more."""
+    """The session was pinned or unpinned."""
 
     pinned: bool
 
@@ -238,7 +239,7 @@ class CommandsListed(msgspec.Struct, frozen=True, tag="commands_listed"):
 
 
 class ContextMeasured(msgspec.Struct, frozen=True, tag="context_measured"):
-    """How full the context was after a turn, in tokens."""
+    """The size of the context after a turn, in tokens."""
 
     used_tokens: int
     window_tokens: int
@@ -274,7 +275,7 @@ Event = (
 
 
 class Numbered(msgspec.Struct, frozen=True, tag="event"):
-    """A durable event of one session: numbers rise by one and never repeat."""
+    """A durable event of one session. Numbers rise by one and never repeat."""
 
     session_id: SessionId
     number: int
@@ -283,11 +284,11 @@ class Numbered(msgspec.Struct, frozen=True, tag="event"):
 
 
 class PartialText(msgspec.Struct, frozen=True, tag="partial"):
-    """The block that is being written now, after durable event `after`.
+    """New text of a block that Claude is writing now, after durable event `after`.
 
-    `added` goes in at character `start` of block `key`; a `start` of 0 begins it anew. `void` says that all
-    partial text of the turn shown so far is to be dropped (the API call is tried again). `key` names the
-    block within the turn, so that a late joiner can tell whether it has the beginning.
+    `added` goes in at character `start` of block `key`; a `start` of 0 replaces the block's text. With `void`,
+    drop all partial text of the turn shown so far: the CLI repeats the API call. `key` names the block within
+    the turn, so that a late subscriber can tell whether it has the beginning.
     """
 
     session_id: SessionId

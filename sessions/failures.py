@@ -1,4 +1,4 @@
-"""Why Claude did not finish a turn, from the facts of the CLI's lines: kinds and figures, no sentences.
+"""Find from the CLI's lines why Claude did not finish a turn: as kinds and figures, not as sentences.
 
 The sentences are in `api/words/failures.py`.
 """
@@ -16,7 +16,7 @@ _BY_REASON = {
     "max_turns": _K.TURN_LIMIT,
     "budget_exhausted": _K.BUDGET,
 }
-# The CLI's own kinds that say more than the HTTP status. Source: the CLI's schema of `assistant.error`.
+# The CLI's own kinds that are more precise than the HTTP status. Source: the CLI's schema of `assistant.error`.
 _BY_REPORT = {
     "oauth_org_not_allowed": _K.ORGANIZATION,
     "account_on_hold": _K.ACCOUNT_ON_HOLD,
@@ -44,18 +44,18 @@ _BY_STATUS = {
     529: _K.OVERLOADED,
 }
 _STUCK_AFTER = 2
-"""So many turns in a row that are refused, and the conversation itself is what is refused."""
+"""After this many refused turns in a row, the cause is the conversation itself, not the prompt."""
 
 
 def failure_of_error(snapshot: Snapshot, line: AssistantBlocks) -> Failure:
-    """What an assistant line with an error says; the turn's result adds the rest."""
+    """Return the failure that an assistant line reports. The turn's result completes it later."""
     text = "\n".join(block.text for block in line.blocks if isinstance(block, TextBlock))
     kind = _kind(line.error or "", line.api_error_status, "")
     return Failure(kind, line.api_error_status, line.error or "", cleaned(text), _uses_key(snapshot))
 
 
 def failure_of_status(snapshot: Snapshot, line: StatusChanged) -> Failure | None:
-    """What is wrong with a compaction; None if nothing is, or nobody asked for it."""
+    """Return the failure of a compaction; None if it succeeded, or if no command asked for it."""
     current = snapshot.current
     if line.compact_result in (None, "success") or current is None or current.kind is not TurnKind.COMMAND:
         return None
@@ -63,7 +63,7 @@ def failure_of_status(snapshot: Snapshot, line: StatusChanged) -> Failure | None
 
 
 def failure_of_result(snapshot: Snapshot, turn: RunningTurn, line: TurnResult) -> Failure:
-    """Why `turn` failed: its `result` line, and what the CLI reported before it."""
+    """Return the failure of `turn`, from its `result` line and the CLI's earlier reports."""
     reported = turn.failure or Failure(_K.UNKNOWN)
     status = line.api_error_status or reported.status
     kind = _kind(reported.reported, status, line.terminal_reason)
@@ -86,7 +86,7 @@ def failure_of_result(snapshot: Snapshot, turn: RunningTurn, line: TurnResult) -
 
 
 def failure_of_retry(snapshot: Snapshot, retry: ApiRetry) -> Failure:
-    """Why the CLI tries a request again, and when."""
+    """Return why the CLI repeats a request, and when it will."""
     kind = _K.LOGIN if retry.status == 403 else _kind(retry.error, retry.status, "api_error")
     pause = Retry(retry.attempt, retry.max_retries, max(1, round(retry.delay_ms / 1000)))
     return Failure(kind, retry.status, retry.error, uses_key=_uses_key(snapshot), retry=pause)

@@ -1,7 +1,7 @@
-"""When the process of an idle session is frozen: it does nothing then, but is there at once for the next line.
+"""Freeze the process of an idle session, so that it takes no CPU time and still answers at once.
 
-An idle CLI wakes up some ten times a second. Frozen it takes no CPU time and keeps its memory. The host thaws
-it with the next line that it is sent, and before its end, so that nobody who sends has to know.
+An idle CLI wakes up about ten times a second. A frozen one uses no CPU time and keeps its memory. The host
+thaws it by itself, before each line and before its end: a sender need not know that it was frozen.
 """
 
 from typing import Protocol
@@ -15,9 +15,9 @@ from sessions.session_port import SessionPort
 
 
 class QuietHost(Protocol):
-    """The host that may be frozen. `last_output` is when it last printed something, by the steady clock.
+    """A host that may be frozen.
 
-    `log_bytes` is how much of that is read.
+    `last_output` is the monotonic time of its last output. `log_bytes` is how much of its output log is read.
     """
 
     @property
@@ -43,7 +43,7 @@ class QuietHost(Protocol):
 
 
 class Freezing:
-    """Freezes one host once in each silence, `freeze_s` after it began (see `Patience`)."""
+    """Freezes one host once in each silence, `freeze_s` after the silence began (see `Patience`)."""
 
     def __init__(self, host: QuietHost) -> None:
         self._host = host
@@ -51,17 +51,17 @@ class Freezing:
         self._tried_at: int | None = None
 
     def due_in_s(self) -> float | None:
-        """Seconds until it is to be frozen, 0 or less if that is now; None if nothing of that is in sight."""
+        """Return the seconds until the host is due to be frozen; 0 or less: now; None: not planned."""
         host, freeze_s = self._host, self._around.patience.freeze_s
         if freeze_s is None or host.log_bytes == self._tried_at or not may_be_frozen(host.session.snapshot):
             return None
-        # A line that was not read, or not answered, would wait for the next one: look again later.
+        # A frozen CLI would leave an unread or unanswered line waiting for the next one: check again later.
         if host.control.is_waiting or host.inputs.is_waiting or host.leaving.departure is not None:
             return freeze_s
         return freeze_s - (self._around.clock.monotonic() - host.last_output)
 
     async def freeze(self) -> None:
-        """Freeze the host if it still is due; whatever comes of it, the next try is in the next silence."""
+        """Freeze the host if it is still due. Also after a failure, the next try comes in the next silence."""
         read_to = self._host.log_bytes
         await self._host.host.freeze(self._is_due)
         self._tried_at = read_to

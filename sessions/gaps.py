@@ -1,7 +1,7 @@
-"""Output that never reached the log: noticed from the lines that did, filled in from Claude's transcript.
+"""Notice output that never reached the log, and fill it in from Claude's transcript.
 
-On a full disk the CLI goes on and drops lines, or tears them, without a word. What a turn's lines say of each
-other, and its result of all of them, tells that some are missing; the transcript is read only then.
+On a full disk, the CLI goes on and silently drops or tears lines. If a turn's lines contradict each other, or
+its result contradicts them, some are missing. Only then is the transcript read.
 """
 
 import asyncio
@@ -28,13 +28,14 @@ log = logging.getLogger(__name__)
 
 
 UNSEEN = "not all of the turn was seen"
-"""What `Watched.lacks` says when nothing is wrong, but who looks has not looked from the beginning."""
+"""Returned by `Watched.lacks` if nothing is wrong, but the beginning of the turn was not watched."""
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """What the lines of the running turn have said so far, of the main thread: its transcript has no other.
+    """Facts from the lines of the running turn so far. Main thread only: the transcript has no other rows.
 
-    `evidence` says what is wrong, in words for the log. `is_whole` is false when the beginning was not seen.
+    `evidence` is the first contradiction, in words for the log. `is_whole` is false if the turn's beginning was
+    not watched.
     """
 
     is_whole: bool = True
@@ -48,7 +49,7 @@ class Watched(msgspec.Struct, frozen=True):
     last_text: str = ""
 
     def after(self, line: c.CliLine) -> "Watched":
-        """What is known after `line`; a turn's result begins anew, so ask `lacks` before."""
+        """Return the facts after `line`. A turn's result resets them: call `lacks` first."""
         match line:
             case c.Unrecognized(is_torn=True):
                 return self.with_evidence("a line is torn")
@@ -74,7 +75,7 @@ class Watched(msgspec.Struct, frozen=True):
                 return self
 
     def lacks(self, snapshot: Snapshot, line: c.CliLine) -> str:
-        """Why something of the turn that ends with `line` may be missing, in words; empty if nothing is."""
+        """Return why a part of the turn that ends with `line` may be missing, in words; else an empty text."""
         match line:
             case c.TurnResult():
                 ends = turn_of_result(snapshot, line)
@@ -82,7 +83,7 @@ class Watched(msgspec.Struct, frozen=True):
                     return "its beginning was lost"
                 return self._lacks(line) if ends is not None and ends is snapshot.running else ""
             case c.StateChanged(state=c.CliState.IDLE) if snapshot.running and not snapshot.sent:
-                # Claude had done the prompt before a crash, takes it and says nothing; or its result was lost.
+                # Claude did the prompt before a crash and now accepts it silently, or its result was lost.
                 return self.evidence or UNSEEN
             case _:
                 return ""
@@ -102,7 +103,7 @@ class Watched(msgspec.Struct, frozen=True):
         return "" if self.is_whole else UNSEEN
 
     def with_evidence(self, evidence: str) -> "Watched":
-        """The same, but that something is missing; the first evidence is kept."""
+        """Return a copy that holds `evidence`. Earlier evidence is kept instead."""
         return replace(self, evidence=self.evidence or evidence)
 
     def _block_started(self, index: int) -> "Watched":
@@ -110,7 +111,7 @@ class Watched(msgspec.Struct, frozen=True):
         return replace(watched, next_index=index + 1, open_blocks=self.open_blocks | {index})
 
     def _block_stopped(self, index: int) -> "Watched":
-        # The complete block comes before its stop.
+        # The CLI prints the complete block before the block's stop.
         if index not in self.open_blocks:
             watched = self if index < self.next_index else self.with_evidence("a block was left out")
             return replace(watched, next_index=max(self.next_index, index + 1))
@@ -133,7 +134,7 @@ class Watched(msgspec.Struct, frozen=True):
 
 
 class KnownBlock(NamedTuple):
-    """A block that is stored of a turn: its row in the transcript, its ordinal, and before which it stands."""
+    """A stored block: its row in the transcript, its ordinal, and the ordinal that it stands before."""
 
     uuid: str
     ordinal: int
@@ -143,7 +144,7 @@ class KnownBlock(NamedTuple):
 def missing(
     turn_id: TurnId, found: Sequence[ReadBlock], known: Sequence[KnownBlock], next_ordinal: int
 ) -> Iterator[e.BlockAdded]:
-    """The blocks of `found` that are not known, each with its place before the next one that is. Pure."""
+    """Yield the blocks of `found` that are not in `known`, each placed before the next known one. Pure."""
     place_of: dict[str, int] = {}
     for block in reversed(known):
         place_of[block.uuid] = block.ordinal if block.before is None else block.before
@@ -159,9 +160,9 @@ def missing(
 
 
 async def close_gaps(session: SessionPort, draft: Draft, watched: Watched, line: c.CliLine) -> Watched:
-    """Before a turn ends with `line`: add what never reached the log, if something seems to be missing.
+    """If `line` ends a turn and a part seems to be missing, add that part to `draft`.
 
-    Returns what is known after `line`.
+    Call it before `line` itself is applied. Returns the facts after `line`.
     """
     if why := watched.lacks(draft.snapshot, line):
         sent = draft.snapshot.sent
@@ -175,9 +176,9 @@ async def close_gaps(session: SessionPort, draft: Draft, watched: Watched, line:
 
 
 async def fill_in(session: SessionPort, draft: Draft) -> int:
-    """Add to `draft` what the transcript has of the running turn and we have not; return how many blocks.
+    """Add to `draft` the running turn's blocks that only the transcript has; return their number.
 
-    Doing it again adds nothing. Reads the whole transcript in a thread, if it comes to that.
+    A second call adds nothing. May read the whole transcript, in a thread.
     """
     running = draft.snapshot.running
     if running is None:
@@ -193,7 +194,7 @@ async def fill_in(session: SessionPort, draft: Draft) -> int:
             frozenset(each.uuid for each in known),
         )
     except OSError as error:
-        # The turn ends all the same: what is stored of it is better than nothing.
+        # The turn ends all the same: its stored part is better than nothing.
         log.warning("transcript not read", extra={"session": session.id, "why": error.strerror})
         return 0
     added = list(missing(running.turn_id, found, known, running.next_ordinal))
@@ -202,7 +203,7 @@ async def fill_in(session: SessionPort, draft: Draft) -> int:
 
 
 def _notice(blocks: int) -> str:
-    """What was done, for people."""
+    """Describe the repair for people."""
     what = "One part" if blocks == 1 else f"{blocks:,} parts"
     return (
         f"{what} of this answer did not reach the bridge, as happens when a disk is full; "

@@ -1,7 +1,7 @@
-"""One host's life for a session: launched or found again, read until it has ended, all of it recorded.
+"""One host of a session, from its launch or its rediscovery until its recorded end.
 
-`HostRun` moves bytes: it sends what the session commits, reads what the CLI prints, and lets `interpreter.py`
-say what that means. The session decides; the manager says when a host may be started.
+`HostRun` moves bytes: it sends the lines that the session commits and reads the CLI's output. `interpreter.py`
+decides what a line means, the session decides what follows, and the manager decides when a host may start.
 """
 
 import asyncio
@@ -66,29 +66,29 @@ class HostRun:
         self._greeting_id = ""
         self._greets_in_silence = False
         self._silent_turn: TurnId | None = None
-        # What was said before this start of a turn that runs was not seen by us.
+        # If a turn runs already, this start of the bridge has not seen its beginning.
         self.watched = Watched(is_whole=session.snapshot.current is None)
         self.trouble = ""
         self._start_hooks: set[str] = set()
 
     @property
     def runs_start_hook(self) -> bool:
-        """Whether the CLI says that a SessionStart hook has begun and is not over."""
+        """Whether the CLI reported the start of a SessionStart hook and not yet its end."""
         return bool(self._start_hooks)
 
     @property
     def log_bytes(self) -> int:
-        """How much of the output log is read."""
+        """The number of bytes of the output log that are read."""
         return self._read_to
 
     # --- lines to the CLI -------------------------------------------------------------------------------
 
     def input_row(self, reserved: StoredInput) -> Statement:
-        """The row that makes a line durable before it is sent."""
+        """Return the statement that makes a line durable before it is sent."""
         return rows.insert_input(self.session.id, self.number, reserved.number, reserved.line, reserved.token)
 
     async def flush(self) -> None:
-        """Append every stored line that is not in the input log yet; `write_later` tries again what fails."""
+        """Append every stored line that is not in the input log yet. After a failure, `write_later` retries."""
         async with self._flushing:
             while (waiting := self.inputs.unsent()) is not None:
                 try:
@@ -100,7 +100,7 @@ class HostRun:
                 self.inputs.sent()
 
     async def write_later(self) -> None:
-        """Append what the disk did not take, once it does. Never returns by itself."""
+        """Append lines that the disk refused, as soon as it accepts them. Never returns by itself."""
         while True:
             await self._unwritten.wait()
             self._unwritten.clear()
@@ -110,10 +110,10 @@ class HostRun:
     # --- beginning --------------------------------------------------------------------------------------
 
     async def greet(self, *, in_silence_s: float | None = None) -> None:
-        """Learn where the CLI stands; `_greeted` settles it. Raises `ClaudeUnavailable`.
+        """Ask the CLI for its state; `_greeted` applies the answer. Raises `ClaudeUnavailable`.
 
-        The same for a new host, for one that was found again after a restart, and (waiting `in_silence_s` for
-        the answer) for one that has said nothing for long.
+        Serves a new host, one found again after a restart, and one that has been silent for long. The last
+        case waits `in_silence_s` for the answer.
         """
         driver = self.session.around.driver
 
@@ -127,14 +127,14 @@ class HostRun:
         await self.control.request(build, timeout_s=in_silence_s or self.session.around.patience.start_s)
 
     async def _greeted(self, draft: Draft, line: c.ControlSucceeded, moment: Moment) -> None:
-        """Settle asks with the CLI's own list, at the place in the log where it gave it."""
+        """Apply the CLI's list of pending asks, at its place in the log: withdraw and open asks to match it."""
         reply = initialize_reply(line)
         pending = {ask.request_id for ask in reply.pending_asks}
         for ask in draft.snapshot.asks:
             if ask.host != self.number or ask.request_id not in pending:
                 draft.add(e.AskWithdrawn(ask.id, "Claude no longer waits for it."))
         for asked in reply.pending_asks:
-            # The CLI may have made its list before it read an answer that was given meanwhile.
+            # The CLI may have made its list before it read an answer that is on its way.
             if not self.inputs.is_on_its_way(asked.request_id):
                 draft.add_all(list(open_ask(draft.snapshot, asked, moment)))
         if draft.snapshot.lifecycle is Lifecycle.STARTING:
@@ -143,13 +143,13 @@ class HostRun:
             await self._found_idle(draft, moment)
 
     async def _found_idle(self, draft: Draft, moment: Moment) -> None:
-        """End a turn whose end was lost on the way: with its lines it would have ended before this answer."""
+        """End a turn whose last lines were lost. The CLI answers in order and is idle, so the turn is over."""
         running, current = draft.snapshot.running, draft.snapshot.current
         if self._greets_in_silence:
-            # After a standstill of ours that turn may be over in lines that we had not read, and the next sent.
+            # After a standstill of the bridge, unread lines may have ended that turn, and the next one runs.
             if current is None or current.turn_id != self._silent_turn:
                 return
-            # Claude has read the prompt long ago: its lines are read in order, and ours came after it.
+            # The CLI reads lines in order, and the greeting came after the prompt: it has read the prompt.
             if running is None:
                 draft.add(e.TurnStarted(current.turn_id))
         elif running is None or running.host != self.number:
@@ -159,7 +159,7 @@ class HostRun:
         draft.add_all(list(interpret(draft.snapshot, idle, moment)))
 
     async def take_up_cut_turn(self) -> None:
-        """Send the turn that an earlier host left unfinished once more, under its old uuid, to this one."""
+        """Send the turn that an earlier host left unfinished to this host, under its old uuid."""
         async with self.session.change() as draft:
             current = draft.snapshot.current
             if current is not None and current.prompt_uuid and current.host != self.number:
@@ -169,7 +169,10 @@ class HostRun:
     # --- lines from the CLI -----------------------------------------------------------------------------
 
     async def read(self) -> HostExit:
-        """Apply every line of the output log, from where the last owner stopped, until the host has ended."""
+        """Apply every line of the output log until the host has ended, and return its exit.
+
+        Starts where the last owner stopped. Raises `LogCut` if the log does not fit the applied offset.
+        """
         async for batch in self.host.lines(self._replay_from):
             self._refuse_if_cut(batch)
             lines = read_batch(self.session.around.driver.parse, batch, self._read_to)
@@ -182,7 +185,7 @@ class HostRun:
         return await self.host.wait()
 
     def _refuse_if_cut(self, batch: Sequence[OutputLine]) -> None:
-        """Raise `LogCut` if a line lies across the place up to which the log was applied: it is another log."""
+        """Raise `LogCut` if a line spans the offset up to which the log was applied: it is another log then."""
         begins_at = self._read_to
         if begins_at >= self._applied:
             return
@@ -192,7 +195,7 @@ class HostRun:
             begins_at = line.end
 
     def _changes_nothing(self, lines: Sequence[ReadLine]) -> bool:
-        """Whether there is nothing to store: growing text alone, which is most of what is read."""
+        """Whether `lines` have nothing to store: growing text alone, as most lines are."""
         return (
             all(isinstance(line, c.BlockDelta) for line, _, _ in lines)
             and not self.session.busy
@@ -215,7 +218,7 @@ class HostRun:
                     draft.add(e.ActivityChanged(Activity.BLOCKED, Activity.WORKING, cause))
                 for line, begins_at, end in lines:
                     self.live_text.read(line, begins_at)
-                    # Growing text means nothing for the state.
+                    # Growing text does not change the state.
                     if end > self._applied and not isinstance(line, c.BlockDelta):
                         await self._apply_line(draft, line, end, arrived)
                 self._note_progress(draft, arrived, lines[-1].end)
@@ -224,14 +227,14 @@ class HostRun:
             raise
         self.inputs.acknowledge(arrived)
         self._has_read(lines[-1].end)
-        self.sender.wake()  # the change was published before: the silence begins only now
+        self.sender.wake()  # again after the change's own wake: the silence begins only with `_has_read`
         self._log_strange([each.line for each in lines])
         for line, _, _ in lines:
             if isinstance(line, c.ControlSucceeded | c.ControlFailed):
                 self.control.resolve(line)
 
     def _has_read(self, end: int) -> None:
-        """Everything before `end` is applied, and stored if it is to be: show what it adds."""
+        """Note that everything before `end` is applied, and publish the text that it adds."""
         self._read_to = end
         self._applied = max(self._applied, end)
         self.last_output = self.session.around.clock.monotonic()
@@ -239,7 +242,7 @@ class HostRun:
         self._publish_partials()
 
     def _log_strange(self, lines: Sequence[c.CliLine]) -> None:
-        """Log lines that we do not know, in one record: a program gone mad prints thousands."""
+        """Log unknown lines, all in one record: a faulty program prints thousands."""
         reasons = [line.reason for line in lines if isinstance(line, c.Unrecognized)]
         if reasons:
             facts = {"session": self.session.id, "lines": len(reasons), "reason": reasons[0]}
@@ -278,16 +281,16 @@ class HostRun:
             self.sender.tool_ran()
 
     def _arrived(self, token: str) -> list[StoredInput]:
-        """The lines that `token` acknowledges, as far as they are in the log.
+        """Return the lines that `token` acknowledges and that are whole in the input log.
 
-        A process that goes on with a cut turn names that prompt by itself, perhaps before our line is whole.
+        A process that continues a cut turn names its prompt by itself, perhaps before our line is whole.
         """
         found = self.inputs.matching(token)
         size = self.host.input_size() if found else 0
         return [each for each in found if each.line.end <= size]
 
     def _note_progress(self, draft: Draft, arrived: Sequence[StoredInput], end: int) -> None:
-        """Store how far the log is applied with the changes, or alone once much has been read without any."""
+        """Store the applied offset with the changes. Without changes, store it once much has been read."""
         for each in arrived:
             draft.extra.append(rows.acknowledge_input(self.session.id, self.number, each.number))
         replay_from = self.live_text.replay_from(end)
@@ -311,7 +314,7 @@ class HostRun:
             try:
                 await self.host.feed_from(self.inputs.replay_offset())
             except LaunchFailed as error:
-                # The machine has no process left, say. The CLI waits; what is sent meanwhile is in the log.
+                # For example, the machine is out of processes. The CLI waits, and the log keeps the lines sent.
                 log.warning("follower not replaced; trying again", extra={**facts, "why": error.reason})
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_MENDING_PAUSE_S)
@@ -320,7 +323,7 @@ class HostRun:
                 pause_s = _FIRST_MENDING_PAUSE_S
 
     async def note_left_running(self) -> None:
-        """Look what Claude's tools have left running, and record it if it is news."""
+        """Look for processes that Claude's tools left running, and record them if they changed."""
         found = await asyncio.to_thread(self.host.left_running)
         left = tuple(left_process(each) for each in found)
         if left != self.session.snapshot.left_running:
@@ -331,7 +334,7 @@ class HostRun:
     # --- ending -----------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """The end of the host is recorded: take back the text that was growing, and let go of who waits."""
+        """Withdraw partial text and release all waiting callers. Call it once the host's end is recorded."""
         self.live_text.end()
         self._publish_partials()
         self.control.abandon()

@@ -1,7 +1,7 @@
-"""Making a session from a file, from Claude's own transcript, or from what was said in a terminal meanwhile.
+"""Import turns into a session: from a file, from Claude's own transcript, or from a terminal in between.
 
-Everything is checked before anything is written; the rows then come in one transaction, so that a damaged or
-hostile file changes nothing.
+Everything is checked first. Then one transaction writes all rows, so that a damaged or hostile file changes
+nothing.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from sessions.topics import Topic
 from storage import Statement
 
 ENDED = frozenset({TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT})
-"""How a turn is that Claude has worked on and no longer does."""
+"""The states of a turn that Claude has worked on and is done with."""
 
 
 async def fill_from_archive(session: SessionPort, created: e.SessionCreated, archive: SessionArchive) -> None:
@@ -48,7 +48,8 @@ async def fill_from_archive(session: SessionPort, created: e.SessionCreated, arc
             if files := sum(len(each.turn.attachments) for each in ended):
                 draft.add(e.Noticed(Topic.FILES_NOT_IMPORTED, _files_left_behind(files)))
     except BaseException as error:
-        if session.snapshot.next_event == 1:  # who is cancelled while it is stored has a session all the same
+        # A cancelled commit may still have stored the session. Then its copies must stay.
+        if session.snapshot.next_event == 1:
             for each in renamed.values():
                 conversations.remove_copy(each)
         if isinstance(error, OSError):
@@ -64,9 +65,9 @@ async def fill_from_transcript(
     turns: list[ReadTurn],
     came_from: str = "",
 ) -> None:
-    """Write what `turns` tell of a conversation begun elsewhere into the new `session`, which takes it over.
+    """Write the `turns` of a conversation begun elsewhere into the new `session`, which takes it over.
 
-    `came_from` is the directory that it was in, if it goes on in another one.
+    `came_from` is the conversation's earlier directory, if the session continues it in another one.
     """
     at_ms = session.around.clock.now_ms()
     stored = [
@@ -83,9 +84,9 @@ async def fill_from_transcript(
 
 
 async def read_what_was_said_elsewhere(session: SessionPort) -> int:
-    """Add the turns that a terminal made while the session was handed over. Returns how many."""
+    """Add the turns that a terminal made while the session was handed over. Return their number."""
     async with session.change() as draft:
-        # Read within the change: two prompts that come at once would both add what the one has read.
+        # Read inside the change: otherwise two prompts at the same time would both add the same turns.
         turns = await asyncio.to_thread(
             session.around.conversations.turns_after,
             draft.snapshot.conversation_id,
@@ -136,9 +137,9 @@ def _files_left_behind(count: int) -> str:
 def _renamed(
     each: ArchivedTurn, session_id: SessionId, ids: Mapping[TurnId, TurnId], conversations: Mapping[str, str]
 ) -> ArchivedTurn:
-    """The turn under ids of its new session: a file can be imported again, and beside its source.
+    """Return the turn under new ids, so that a file can be imported twice, or beside its source session.
 
-    A turn that had not ended is left out of `ids`: what refers to it refers to nothing.
+    Turns that had not ended are missing in `ids`: references to them become None.
     """
     turn = each.turn
     renamed = replace(
@@ -172,7 +173,7 @@ def _archived_asks(
 def _write_transcripts(
     conversations: Conversations, archive: SessionArchive, renamed: Mapping[str, str], work_directory: Path
 ) -> None:
-    """Put the transcripts where waking finds them, under their new ids, with the files beside them."""
+    """Write our copies of the transcripts under their new ids, with their files, ready for the first wake."""
     for kept in archive.conversations:
         old, new = kept.conversation_id, renamed[kept.conversation_id]
         beside = json.dumps(str(conversations.own_place(new, work_directory).with_suffix("")))[1:-1]
@@ -181,14 +182,14 @@ def _write_transcripts(
 
 
 def _with_id(line: str, old: str, new: str, beside: str) -> str:
-    """The line as it is, but for the name of its conversation and where the files beside it lie."""
+    """Return the line with the new conversation id and the new path of the files beside the transcript."""
     if not is_transcript_line(line):
         raise ImportRefused("The file is damaged: a line of Claude's transcript in it is not one.")
-    # Within a text its quotes are escaped: this finds the field and nothing else.
+    # Quotes inside a JSON text are escaped, so this pattern matches only the field itself.
     line = re.sub(rf'"sessionId"(\s*):(\s*)"{old}"', rf'"sessionId"\1:\2"{new}"', line)
     if f"/{old}/" not in line:
         return line
-    # Claude reads the whole of a long output at the absolute path that its history names.
+    # Claude opens the file of a long output by the absolute path in its history, so the path must be new too.
     old_beside = rf'/[^"\\:|<>]*?/projects/[A-Za-z0-9-]+/{old}(?=/(?:tool-results|subagents)/)'
     return re.sub(old_beside, lambda _: beside, line)
 

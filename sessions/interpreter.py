@@ -1,7 +1,7 @@
-"""What a line of the CLI means for a session: pure, from a snapshot and a line to the events that follow.
+"""Translate a line of the CLI into the session's events. Pure: a snapshot and a line in, events out.
 
-Reading the same line in the same state again gives the same events, ids included: a crash between reading and
-storing changes nothing.
+The same line in the same state gives the same events, ids included. So a crash between reading and storing
+changes nothing.
 """
 
 import uuid
@@ -38,7 +38,7 @@ from sessions.usage_limits import limit_of
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Where and when a line was read: host number, offset after it, time."""
+    """The place and time of a line: host number, offset after the line, time of reading."""
 
     host: int
     offset: int
@@ -46,9 +46,9 @@ class Moment:
 
 
 def interpret(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> Iterator[e.Event]:
-    """The events that `line` means for a session in state `snapshot`.
+    """Yield the events of `line` for a session in state `snapshot`.
 
-    Lines that mean nothing for the state (stream deltas, replies to our requests) yield nothing.
+    Lines without effect on the state (stream deltas, replies to our requests) yield nothing.
     """
     match line:
         case c.Initialized():
@@ -89,7 +89,7 @@ def interpret(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> Iterator[e
 
 
 def _conversation_facts(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> Iterator[e.Event]:
-    """Lines that change what is known of the conversation, not what Claude does."""
+    """Yield the events of lines that change facts about the conversation, not Claude's activity."""
     match line:
         case c.StatusChanged():
             yield from _status_changed(snapshot, line)
@@ -158,9 +158,9 @@ def _state_changed(snapshot: Snapshot, line: c.StateChanged) -> Iterator[e.Event
         c.CliState.IDLE: Activity.IDLE,
     }[line.state]
     if new is Activity.IDLE and snapshot.sent is not None:
-        return  # the prompt is on its way: the CLI was idle before it read it
+        return  # the CLI reported idle before it read the prompt, which is on its way
     if new is Activity.IDLE and snapshot.running is not None:
-        # Taken, yet no result: the CLI knows the prompt from before a crash and does not run it again.
+        # Idle without a result: the CLI knows the prompt from before a crash and does not run it again.
         yield e.TurnEnded(snapshot.running.turn_id, TurnStatus.DONE, last_uuid=snapshot.running.last_uuid)
     keeps_reason = snapshot.activity is Activity.BLOCKED and new is Activity.WORKING
     keeps_reason = keeps_reason or snapshot.blocker is Blocker.USAGE_LIMIT
@@ -183,11 +183,14 @@ def _prompt_moved(snapshot: Snapshot, line: c.PromptLifecycle | c.PromptEchoed) 
 
 
 def _turn_in_hand(snapshot: Snapshot, moment: Moment, prompt_uuid: str | None = None) -> Iterator[e.Event]:
-    """Begin a turn if Claude speaks while none runs: the one that was cut goes on, else a background turn."""
+    """If Claude speaks while no turn runs, start the sent turn or a background turn.
+
+    It is the sent turn if that was cut and goes on, or if the line names its prompt.
+    """
     if snapshot.running is not None:
         return
     sent = snapshot.sent
-    # The line that says that a prompt was read may be lost; its answer says whose it is.
+    # The line that acknowledges a prompt may be lost. The answer still names its prompt.
     if sent is not None and (sent.taken_up or (prompt_uuid and sent.prompt_uuid == prompt_uuid)):
         yield e.TurnStarted(sent.turn_id)
     else:
@@ -195,7 +198,7 @@ def _turn_in_hand(snapshot: Snapshot, moment: Moment, prompt_uuid: str | None = 
 
 
 def _background_turn_id(snapshot: Snapshot, moment: Moment) -> TurnId:
-    # From the place in the log, so that reading the line again after a crash names the same turn.
+    # Derived from the place in the log, so that the line gives the same id when it is read again after a crash.
     return TurnId(str(uuid.uuid5(uuid.UUID(snapshot.id), f"turn {moment.host} {moment.offset}")))
 
 
@@ -208,7 +211,7 @@ class _Added:
 
 
 def _main(uuid: str, parent: str | None) -> str:
-    """The uuid of a row, if it belongs to the main thread: only there a conversation can be cut."""
+    """Return the uuid of a row of the main thread, else an empty text: only there a conversation can be cut."""
     return uuid if parent is None else ""
 
 
@@ -255,7 +258,7 @@ def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iter
     status, failure = _outcome(snapshot, turn, line)
     if failure is not None:
         yield e.Noticed(Topic(failure.kind), failure=failure)
-    # A CLI older than 2.1.277 starts from zero, whatever the transcript has saved.
+    # A CLI older than 2.1.277 counts from zero even if the transcript holds a saved total.
     grew = line.cost_usd - snapshot.process_cost_usd
     cost = grew if grew >= 0 else line.cost_usd
     yield e.TurnEnded(
@@ -280,18 +283,18 @@ def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iter
 
 
 def turn_of_result(snapshot: Snapshot, line: c.TurnResult) -> RunningTurn | None:
-    """The turn that ends with this result: the running one, the one just sent, or none that we know."""
+    """Return the turn that this result ends: the running one, the one just sent, or None if it is unknown."""
     for turn in (snapshot.running, snapshot.sent):
         if turn is not None and turn.prompt_uuid and turn.prompt_uuid in line.prompt_uuids:
             return turn
     running = snapshot.running
     if line.origin and running is not None and running.prompt_uuid:
-        return None  # the end of a background turn, whose place the prompt has taken
+        return None  # the result of a background turn that the prompt's turn has replaced
     return running
 
 
 def _local_text(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> list[_Added]:
-    """The text of a turn that never spoke: Claude's own commands answer in the result only."""
+    """Return the result's text as a block if the turn has no block: Claude's own commands answer only there."""
     silent = turn.next_ordinal == 0 and line.text and not line.is_error
     return [_Added(Text(line.text))] if silent and snapshot.running is turn else []
 
@@ -302,7 +305,7 @@ def _outcome(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> tuple
     if line.is_error:
         return TurnStatus.FAILED, failure_of_result(snapshot, turn, line)
     if turn.failure is not None and turn.failure.kind is FailureKind.NOT_COMPACTED:
-        return TurnStatus.FAILED, turn.failure  # its result calls itself a success
+        return TurnStatus.FAILED, turn.failure  # the CLI reports success even if the compaction failed
     return TurnStatus.DONE, None
 
 
@@ -316,7 +319,7 @@ def _rate_limit(snapshot: Snapshot, line: c.RateLimit) -> Iterator[e.Event]:
             )
             yield _limit_notice(Topic.USAGE_LIMIT, limit)
         case LimitState.EXTRA_USAGE:
-            # Every request tells of it; people are told once in a window.
+            # Every request reports it, but people get one notice per window.
             if limit is not None and limit.until_ms != snapshot.extra_usage_until_ms:
                 yield _limit_notice(Topic.EXTRA_USAGE, limit)
         case LimitState.NEAR:
@@ -330,7 +333,7 @@ def _limit_notice(topic: Topic, limit: Limit | None) -> e.Noticed:
 
 
 def open_ask(snapshot: Snapshot, line: c.AskLine, moment: Moment) -> Iterator[e.Event]:
-    """The ask as an event, unless it is open already (the CLI repeats unanswered ones on re-attaching)."""
+    """Yield the opening of an ask. Nothing if it is open already: the CLI repeats them when we re-attach."""
     ask_id = AskId(str(uuid.uuid5(uuid.UUID(snapshot.id), f"ask {moment.host} {line.request_id}")))
     if any(ask.id == ask_id for ask in snapshot.asks):
         return

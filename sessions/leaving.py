@@ -1,7 +1,7 @@
-"""Leaving a process: where its session goes then, and the steps that end the host.
+"""Leave a process: decide the session's next lifecycle, and end the host step by step.
 
-A wish to leave is in memory first, then stored as the move to `stopping`, with fields that say where it leads.
-A bridge that starts again finishes what is stored. `Leaving` owns both for one host.
+A request to leave is first in memory, then stored as a move to `stopping` that says where it leads. After a
+restart, the bridge finishes a stored move. `Leaving` owns the requests and the stored move of one host.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from storage import StorageError
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """Where a session goes without its process. `cause` is for people only.
+    """The lifecycle that a session gets when it leaves its process. `cause` is for people only.
 
     With `keeps_turn` a running turn is cut, not ended: the next process takes it up. With `hands_over` the
-    conversation may grow in a terminal meanwhile.
+    conversation may grow in a terminal in the meantime.
     """
 
     leads_to: Lifecycle
@@ -41,16 +41,16 @@ class Departure:
 
 
 def stored_departure(snapshot: Snapshot) -> Departure | None:
-    """Where a session goes that is stopping; None if it is not."""
+    """Return the stored departure of a stopping session; None for any other."""
     if snapshot.leads_to is None:
         return None
     return Departure(snapshot.leads_to, snapshot.reason, snapshot.keeps_turn)
 
 
 def must_be_stored(snapshot: Snapshot, departure: Departure) -> bool:
-    """Whether the state does not say yet that the process is to go where `departure` leads.
+    """Whether `departure` still has to be stored for a session with a process.
 
-    One that is stored as being parked may still come to be ended for good, not the other way round.
+    A stored move to `parked` can still become an end. A stored end never becomes a move to `parked`.
     """
     if snapshot.lifecycle in (Lifecycle.STARTING, Lifecycle.LIVE):
         return True
@@ -58,19 +58,19 @@ def must_be_stored(snapshot: Snapshot, departure: Departure) -> bool:
 
 
 def leaves_without_process(snapshot: Snapshot, departure: Departure) -> bool:
-    """Whether a session that has no process is not yet where `departure` leads."""
+    """Whether a session without a process has to change its lifecycle for `departure`."""
     match snapshot.lifecycle:
         case Lifecycle.STOPPING | Lifecycle.ENDED:
             return False
         case Lifecycle.PARKED:
             return departure.ends or (departure.hands_over and not snapshot.queue)
         case _:
-            # Parked, one that waits for a process or failed to get one would be woken by nobody.
+            # Never park a session whose queued prompts wait for a process: nothing would wake it.
             return departure.ends or not snapshot.queue
 
 
 def record_departure(draft: Draft, departure: Departure) -> None:
-    """Put on the draft that the process is to end; an end withdraws the prompts that wait."""
+    """Add the move to `stopping` to the draft. If the session ends, withdraw its queued prompts, too."""
     if must_be_stored(draft.snapshot, departure):
         old = draft.snapshot.lifecycle
         draft.add(
@@ -88,11 +88,11 @@ def record_departure(draft: Draft, departure: Departure) -> None:
 
 
 class _Stays(Exception):
-    """The session is not as it was when somebody wished to park it."""
+    """The session's state has changed since the request to park it, so it stays."""
 
 
 class Leaving:
-    """Whether one host is to end, and ending it. `stays` is called when a wish to leave is given up."""
+    """The requests to end one host, and its end. Calls `stays` when a request is given up."""
 
     def __init__(self, session: SessionPort, host: Host, stays: Callable[[], None]) -> None:
         self._session = session
@@ -107,9 +107,9 @@ class Leaving:
 
     @property
     def departure(self) -> Departure | None:
-        """Where the session goes when the host has ended; None if nobody wished that it ends.
+        """The session's departure when the host has ended; None if nobody asked for its end.
 
-        An end wins over a park, else the newest wish over what is stored.
+        An end wins over a park. Otherwise the newest request wins over the stored move.
         """
         stored = stored_departure(self._session.snapshot)
         known = [*([stored] if stored is not None else []), *self._wishes]
@@ -119,16 +119,16 @@ class Leaving:
     async def leave(
         self, departure: Departure, *, if_still: Callable[[Snapshot], bool] = lambda _: True
     ) -> None:
-        """End the host and wait until that is recorded: a polite request first, then signals, each bounded.
+        """End the host and wait until its end is recorded: a request first, then signals, each bounded.
 
-        It stays if the state no longer is one that `if_still` accepts when the wish is written down. Raises
-        `ClaudeUnavailable` if something outlives even SIGKILL; the session is then failed. Raises
-        `StorageError` if the wish cannot be written down; then it stays, too.
+        The host stays if `if_still` rejects the state at the moment when the request is stored. Raises
+        `ClaudeUnavailable` if a process outlives even SIGKILL; the session is then failed. Raises
+        `StorageError` if the request cannot be stored; then the host stays, too.
         """
         self._wishes.append(departure)
         stop_s = self._session.around.patience.stop_s
         try:
-            # With a log that was cut it cannot be asked, only ended.
+            # A host whose log was cut takes no request: it can only be killed.
             with suppress(TimeoutError, LogCut):
                 async with asyncio.timeout(stop_s):
                     await self._ask_to_leave(departure, if_still)
@@ -144,27 +144,27 @@ class Leaving:
         await self._kill(stop_s)
 
     async def end_at_once(self, departure: Departure, grace_s: float) -> None:
-        """End the host with signals only, and wait until that is recorded. Raises as `leave`."""
+        """End the host with signals only, and wait until its end is recorded. Raises as `leave` does."""
         self._wishes.append(departure)
         await self._kill(grace_s)
 
     async def stuck(self) -> None:
-        """Raise `Unkillable` once somebody found that the host cannot be ended. Never returns."""
+        """Wait until an attempt to end the host fails, then raise `Unkillable`. Never returns."""
         await self._stuck.wait()
         assert self._unkillable is not None
         raise self._unkillable
 
     @property
     def left(self) -> tuple[LeftProcess, ...]:
-        """What Claude's tools had left running and was ended with the host."""
+        """The processes that Claude's tools left running and that were ended with the host."""
         return tuple(self._left.values())
 
     async def end_all(self, grace_s: float) -> None:
-        """End whatever runs of the host, its program alive or not; `left` tells what its tools had left.
+        """End all processes of the host, even if its program has ended. `left` then has those of its tools.
 
         Raises `Unkillable`.
         """
-        # One at a time: who comes second would find what the first has not ended yet, or nothing.
+        # One at a time: a second caller would see only the processes that the first has not ended yet.
         async with self._ending:
             for each in await asyncio.to_thread(self._host.left_running):
                 self._left[each.pid] = left_process(each)
@@ -175,7 +175,7 @@ class Leaving:
         await self._over.wait()
 
     def is_over(self) -> None:
-        """The end of the host is recorded, or nobody stays with it any more: let go of everybody who waits."""
+        """Release all callers that wait. Call it when the host's end is recorded, or its run is given up."""
         self._over.set()
 
     async def _kill(self, grace_s: float) -> None:
@@ -189,7 +189,7 @@ class Leaving:
             raise ClaudeUnavailable(self._session.snapshot.reason)
 
     def _give_up(self, departure: Departure) -> None:
-        """It stays, and goes on with what waits: a process that only waits to be left is sent nothing."""
+        """Drop the request and wake the sender, which sends nothing to a process about to be left."""
         self._wishes.remove(departure)
         self._stays()
 

@@ -1,7 +1,7 @@
-"""The text that Claude is writing right now, as pieces for the bus: never stored, never twice.
+"""The text that Claude is writing right now, as pieces for the bus: never stored, never sent twice.
 
-Lines of the log go in one by one; after a batch, `publish` gives what subscribers do not have yet. The text
-is folded again from the log after a restart.
+Lines of the log go in one by one. After a batch, `publish` returns the text that is new for subscribers. After
+a restart, the text is rebuilt from the log.
 """
 
 from sessions.claude import lines as c
@@ -13,7 +13,7 @@ _SHOWN = {"text", "thinking"}
 
 
 class LiveText:
-    """Follows the main thread's open blocks of one host."""
+    """The open blocks of one host's main thread."""
 
     def __init__(self) -> None:
         self._partial = Partial()
@@ -24,7 +24,7 @@ class LiveText:
         self._void = False
 
     def copy(self) -> "LiveText":
-        """The same state, to go back to if what was read could not be stored."""
+        """Return a copy of the state, to restore if the lines read after it cannot be stored."""
         other = LiveText()
         other._partial, other._message_from = self._partial, self._message_from
         other._in_message = self._in_message
@@ -33,7 +33,7 @@ class LiveText:
         return other
 
     def read(self, line: c.CliLine, begins_at: int) -> None:
-        """Fold `line`, which begins at byte `begins_at` of the log."""
+        """Apply `line`, which begins at byte `begins_at` of the log."""
         match line:
             case c.MessageStarted(parent=None):
                 self._message_from = begins_at
@@ -50,16 +50,16 @@ class LiveText:
         self._partial = fold(self._partial, line)
 
     def end(self) -> None:
-        """The process is over: what it was writing never becomes a block."""
+        """Drop the open blocks: the process has ended and never completes them."""
         self._drop()
         self._partial = Partial()
 
     def replay_from(self, applied: int) -> int:
-        """Where reading must begin again after a restart, so that the open message can be folded anew."""
+        """Return the offset to read from after a restart, so that an open message can be rebuilt."""
         return self._message_from if self._in_message or self._partial.blocks() else applied
 
     def publish(self, session_id: SessionId, turn_id: TurnId | None, after: int) -> list[PartialText]:
-        """What is new since the last call, as additions to the blocks that are open now."""
+        """Return the text that is new since the last call, as additions to the open blocks."""
         pieces: list[PartialText] = []
         if self._void and turn_id is not None:
             pieces.append(PartialText(session_id, after, turn_id, "", "", 0, "", void=True))
@@ -76,7 +76,7 @@ class LiveText:
         return pieces
 
     def whole(self, session_id: SessionId, turn_id: TurnId, after: int) -> list[PartialText]:
-        """The open blocks from their beginnings, for somebody who joins late."""
+        """Return the open blocks from their beginnings, for a subscriber that joins late."""
         return [
             PartialText(session_id, after, turn_id, self._key(block.index), block.kind, 0, block.text)
             for block in self._partial.blocks()
@@ -88,7 +88,7 @@ class LiveText:
         return f"{message.message_id if message else ''}/{index}"
 
     def _drop(self) -> None:
-        """Whatever was shown of open blocks is void."""
+        """Drop the new text, and mark the published text of open blocks as void."""
         self._void = self._void or any(self._key(b.index) in self._shown for b in self._partial.blocks())
         self._added.clear()
         self._shown.clear()

@@ -1,6 +1,6 @@
-"""The sessions in memory: each there once, loaded when somebody asks, let go when nobody needs it.
+"""The sessions in memory: one object per session, loaded on demand and dropped when it is not needed.
 
-A session that waits or has a process stays; the others leave the cache, the longest unused first.
+A session that waits or has a process stays. The others leave the cache, the longest unused first.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _LOOK_EVERY = 64
 
 
 class LoadedSessions:
-    """`make` makes a session of a snapshot; `is_needed` says which ones must stay."""
+    """A cache of sessions. `make` builds a session from a snapshot; `is_needed` keeps one in the cache."""
 
     def __init__(
         self, db: Database, make: Callable[[Snapshot], Session], is_needed: Callable[[Session], bool]
@@ -34,13 +34,13 @@ class LoadedSessions:
         self._make = make
         self._is_needed = is_needed
         self._cached: OrderedDict[SessionId, Session] = OrderedDict()
-        # Whoever still holds a session that left the cache must meet the same object there again.
+        # A caller may still hold a session that left the cache. Loading it again must return the same object.
         self._alive: WeakValueDictionary[SessionId, Session] = WeakValueDictionary()
         self._loading = asyncio.Lock()
         self._most = CACHED_SESSIONS
 
     async def get(self, session_id: str) -> Session:
-        """The session with this id, loaded if need be. Raises `SessionNotFound`."""
+        """Return the session with this id, loading it if needed. Raises `SessionNotFound`."""
         if not is_session_id(session_id):
             raise SessionNotFound(session_id)
         wanted = SessionId(session_id)
@@ -55,9 +55,9 @@ class LoadedSessions:
         return session
 
     async def get_readable(self, session_ids: Sequence[SessionId]) -> list[Session]:
-        """The sessions with these ids, in this order, fetched at once.
+        """Return the sessions with these ids, in this order. One query loads all that are not in memory.
 
-        Damaged ones are left out, and the log names them; so are those that were deleted just now.
+        Damaged sessions are left out and logged. Sessions that no longer exist are left out, too.
         """
         async with self._loading:
             unknown = [each for each in session_ids if each not in self._alive]
@@ -74,27 +74,27 @@ class LoadedSessions:
         return found
 
     def all(self) -> Sequence[Session]:
-        """Those in the cache, least recently used first."""
+        """Return the sessions in the cache, least recently used first."""
         return list(self._cached.values())
 
     def with_process(self) -> Sequence[Session]:
-        """Those in the cache that hold a slot."""
+        """Return the sessions in the cache that hold a slot."""
         return [each for each in self._cached.values() if each.snapshot.holds_slot]
 
     def partials(self, session_id: SessionId) -> Sequence[PartialText]:
-        """The text that the session's Claude is writing now; none if it is not in memory."""
+        """Return the text that Claude is writing in the session now; empty if it is not in memory."""
         session = self._cached.get(session_id)
         return session.partials() if session is not None else ()
 
     def new(self, session_id: SessionId) -> Session:
-        """A session that has no row yet, known before it is stored: nobody makes a second object of it."""
+        """Make a session without a row. The cache holds it before it is stored, so no second object is made."""
         session = self._make(Snapshot(session_id))
         self.keep(session)
         return session
 
     @contextmanager
     def making(self, session_id: SessionId) -> Iterator[Session]:
-        """A new session that is forgotten again if nothing of it was stored."""
+        """Make a new session for the block; if nothing of it was stored, drop it from the cache afterwards."""
         session = self.new(session_id)
         try:
             yield session
@@ -103,7 +103,7 @@ class LoadedSessions:
                 self._cached.pop(session.id, None)
 
     def keep(self, session: Session) -> None:
-        """Put the session at the recent end of the cache, and let go of the longest unused ones."""
+        """Put the session at the recent end of the cache, and drop the longest unused ones if it is full."""
         self._cached[session.id] = self._alive[session.id] = session
         self._cached.move_to_end(session.id)
         if len(self._cached) > self._most:
@@ -115,11 +115,11 @@ class LoadedSessions:
                 break
             if not self._is_needed(old):
                 del self._cached[old.id]
-        # Where nearly all are needed, each further one would have all of them looked at in vain.
+        # If nearly all sessions are needed, do not check them all again for each further one.
         full = len(self._cached) > CACHED_SESSIONS
         self._most = len(self._cached) + _LOOK_EVERY if full else CACHED_SESSIONS
 
     def forget(self, session_id: SessionId) -> None:
-        """The session is deleted: not even its holders lead back to it."""
+        """Drop a deleted session, even if a caller still holds it."""
         self._cached.pop(session_id, None)
         self._alive.pop(session_id, None)

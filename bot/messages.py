@@ -112,7 +112,7 @@ async def is_for_us(face: Face, row: InboxRow) -> bool:
 
 
 def said(body: MessageBody, bot_id: int) -> str:
-    """Return the prompt: a quoted or forwarded message, then the text without the bot's leading mention."""
+    """Return the prompt: a quote or forward, then the text without its leading mention of the bot."""
     text = body.content
     for form in (f"<@{bot_id}>", f"<@!{bot_id}>"):
         text = text.replace(form, " ", 1) if text.lstrip().startswith(form) else text

@@ -1,8 +1,8 @@
-"""When the messages of one channel are edited: planned within the bucket in which Discord counts its edits.
+"""Plan the edits of one channel within the bucket in which Discord counts them.
 
-Answers for how soon growing text is shown again, and for what stays free: the end of an answer and an ask never
-wait for a place. Knows the bucket only by what is left of it. Leaves the sending to `pump.py`, and what all
-channels share to `traffic.py`.
+Answers for how soon growing text is shown again, and for the places kept free: the end of an answer and an ask
+never wait for a place. Knows only what is left of the bucket. Leaves the sending to `pump.py`, and the limit
+that all channels share to `traffic.py`.
 """
 
 from collections.abc import Callable
@@ -16,13 +16,13 @@ _FIRST_EDITS = 2
 _FOR_THE_END = 1
 _FOR_THE_TEXT = 2
 _GOES_ON_S = 5.0
-"""Text that was shown so long ago may still grow."""
+"""Text counts as growing for so long after it was shown."""
 _AFTER_RESET_S = 0.01  # clocks are read before and after the answer travels
 _MOST_KEPT = 1_000
 
 
 class Change(Enum):
-    """What Discord counts in buckets of their own."""
+    """The kinds of change; Discord counts each in a bucket of its own."""
 
     CREATE = "create"
     EDIT = "edit"
@@ -30,7 +30,7 @@ class Change(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What is left of a bucket: `left` requests in the next `resets_in_s` seconds, then all of them again."""
+    """The rest of a bucket: `left` requests in the next `resets_in_s` seconds, then all of them again."""
 
     left: int
     resets_in_s: float
@@ -38,7 +38,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Times in seconds: between two changes of growing text, the first ones of them, and between typing."""
+    """Seconds between two edits of growing text, between its first edits, and between typing signs."""
 
     edit_s: float = 1.25
     first_edits_s: float = 1.0
@@ -46,7 +46,7 @@ class Pace:
 
 
 class ChannelPace:
-    """The pace of one channel, whatever changes there. `window` tells what is left; None: a new window."""
+    """The pace of one channel. `window` returns the rest of a bucket, or None if a new window begins."""
 
     def __init__(self, pace: Pace, traffic: Traffic, window: Callable[[Change], Window | None]) -> None:
         self.pace = pace
@@ -57,20 +57,20 @@ class ChannelPace:
         self._grows_until = float("-inf")
 
     def text_is_shown(self, at: float) -> None:
-        """Growing text was brought up to date; that began at `at`."""
+        """Note that growing text was brought up to date, starting at `at`."""
         rested = at - self._shown_at > 2 * self.pace.edit_s
         self._quick = _FIRST_EDITS if rested else max(0, self._quick - 1)
         self._shown_at, self._grows_until = at, at + _GOES_ON_S
 
     def text_has_ended(self) -> None:
-        """Cards may use its places now, and another text begins at once."""
+        """Note that no text grows now: cards may use its places, and the next text is shown at once."""
         self._shown_at = self._grows_until = float("-inf")
 
     def text_at(self, now: float) -> float:
-        """When growing text may be brought up to date next."""
+        """Return the time when growing text may be brought up to date next."""
         window = self._window(Change.EDIT)
         spare = window.left - _FOR_THE_END if window is not None else None
-        # The first changes come sooner, if enough is left for those after them.
+        # The first edits come sooner, if enough places are left for later ones.
         quick = self._quick > 0 and (spare is None or spare > _FOR_THE_TEXT)
         at = self._shown_at + self._traffic.stretched(self.pace.first_edits_s if quick else self.pace.edit_s)
         if window is None or spare is None:
@@ -80,18 +80,18 @@ class ChannelPace:
             return max(at, reset_at)
         if quick or self._shown_at == float("-inf"):
             return at
-        # What is left is spread over the rest of the window, so that the text never stands still for long.
+        # Spread the remaining places over the window, so that the text never stands still for long.
         return max(at, self._shown_at + (reset_at - self._shown_at) / (spare + 1))
 
     def place_at(self, change: Change, urgency: Urgency, now: float) -> float:
-        """When one more change of this urgency has a place in its bucket; minus infinity if it has one now."""
+        """Return when a change of this urgency has a place in its bucket; minus infinity if it has one now."""
         window = self._window(change)
         if window is None or window.left > (self._kept(urgency, now) if change is Change.EDIT else 0):
             return float("-inf")
         return now + window.resets_in_s + _AFTER_RESET_S
 
     def _kept(self, urgency: Urgency, now: float) -> int:
-        """How many edits stay free for what is more urgent."""
+        """Return how many edits stay free for more urgent ones."""
         if urgency < Urgency.STREAM:
             return 0
         if urgency is Urgency.STREAM or now >= self._grows_until:
@@ -100,7 +100,7 @@ class ChannelPace:
 
 
 class Paces:
-    """The paces of all channels. They outlast the pumps, which rest between two pieces of text."""
+    """The paces of all channels. They outlive the pumps, which end whenever they have nothing to do."""
 
     def __init__(self, pace: Pace, traffic: Traffic, window: Callable[[int, Change], Window | None]) -> None:
         self._pace = pace
@@ -109,7 +109,7 @@ class Paces:
         self._channels: dict[int, ChannelPace] = {}
 
     def of(self, channel_id: int) -> ChannelPace:
-        """The pace of a channel."""
+        """Return the pace of a channel."""
         known = self._channels.pop(channel_id, None)
         if known is None:
             known = ChannelPace(self._pace, self._traffic, partial(self._window, channel_id))

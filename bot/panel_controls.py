@@ -1,4 +1,4 @@
-"""The controls of our own ephemeral cards: pages of lists, and the confirmation of what cannot be undone."""
+"""The controls of ephemeral cards: pages of lists, permissions, and confirmations of irreversible commands."""
 
 import msgspec
 
@@ -75,7 +75,7 @@ class PanelControls:
 
 
 async def opened_body(face: Face, reply: Reply, session_id: str) -> Card:
-    """Everything about the session that the reply's actor may see, with what they may do to it."""
+    """Return the card of a session with everything that the reply's actor may see and do."""
     info = await face.core.perform(reply.actor, GetSession(session_id=session_id))
     shown_at = await load_place(face.db, info.id)
     hint = info.terminal_hint if reply.actor.role is Role.ADMIN else ""
@@ -91,7 +91,7 @@ async def opened_body(face: Face, reply: Reply, session_id: str) -> Card:
 
 
 async def list_body(face: Face, reply: Reply, state: ListState) -> Card:
-    """A page of the session list, for the reply's actor."""
+    """Return a page of the session list, for the reply's actor."""
     page = await face.core.perform(
         reply.actor,
         QuerySessions(
@@ -106,14 +106,14 @@ async def list_body(face: Face, reply: Reply, state: ListState) -> Card:
 
 
 async def permissions_body(face: Face, reply: Reply, session_id: str) -> Body:
-    """The permissions of a session as they are now, for the reply's actor."""
+    """Return the card of a session's present permissions, for the reply's actor."""
     info = await face.core.perform(reply.actor, GetSession(session_id=session_id))
     found = await face.core.perform(reply.actor, ReadPermissions(session_id=session_id))
     return await stored(face, permissions_card(info, found, is_admin=reply.actor.role is Role.ADMIN))
 
 
 async def stored(face: Face, body: Body) -> Body:
-    """`body`, once the rows of its controls are written: before anybody can click on them."""
+    """Store the rows of the controls in `body`, and return `body`. Call it before `body` is sent."""
     if statements := insert_controls(body):
         await face.db.write(statements)
     return body

@@ -31,7 +31,7 @@ _MAX_CURSORS = 40
 
 
 class ListState(msgspec.Struct, frozen=True):
-    """Which page of the session list a card shows: the cursors of the pages before it."""
+    """The page of a session list: the list's filters, and the cursors that led to the page."""
 
     mine: bool = False
     text: str = ""
@@ -39,7 +39,7 @@ class ListState(msgspec.Struct, frozen=True):
 
 
 def session_list(page: SessionPage, state: ListState, places: Mapping[str, int]) -> Card:
-    """A page of sessions; `places` are the channels that show them."""
+    """Return a page of sessions; `places` are the channels that show them."""
     if not page.sessions:
         return Card(("**Sessions**", "There are none. Start one with /claude."))
     lines = [_session_line(each, places.get(each.id)) for each in page.sessions]
@@ -55,7 +55,7 @@ def session_list(page: SessionPage, state: ListState, places: Mapping[str, int])
 
 
 def _page(state: ListState, way: str) -> Control:
-    # Which way is part of the key: two buttons of a message may not share one.
+    # `way` makes the keys differ: two buttons of a message may not share one.
     return Control(Verb.PAGE, "", f"{SESSIONS} {way}", msgspec.json.encode(state).decode())
 
 
@@ -68,19 +68,19 @@ def _session_line(info: SessionInfo, channel_id: int | None) -> str:
 
 
 def short_state(info: SessionInfo) -> str:
-    """What the session does, in the fewest words, for lists; `cards.state_words` has room for more."""
+    """Return the session's state in the fewest words, for lists; `cards.state_words` says more."""
     return state_of(info.lifecycle, info.activity, info.blocker).value
 
 
 def model_panel(info: SessionInfo, models: Sequence[str]) -> Card:
-    """The choice of a session's model."""
+    """Return the card to choose a session's model."""
     options = tuple(Option(one_line(name, 100), name[:100], chosen=name == info.model) for name in models[:25])
     choice = Select(Control(Verb.MODEL, info.id, "", "set"), "Choose a model", options)
     return Card((f"The model is {model_words(info.model)}.",), (choice,))
 
 
 def project_panel(info: SessionInfo, projects: Sequence[str]) -> Card:
-    """The choice of the project that a session goes on in."""
+    """Return the card to choose the project that a session moves to."""
     options = tuple(Option(one_line(name, 100), name) for name in projects if len(name) <= 100)[:25]
     gone = "Its directory is not there any more. " if info.project_is_gone else ""
     if not options:
@@ -94,7 +94,7 @@ def project_panel(info: SessionInfo, projects: Sequence[str]) -> Card:
 
 
 def queue_card(info: SessionInfo, turns: Sequence[StoredTurn]) -> Card:
-    """The prompts that wait, with a Cancel for each of the first five."""
+    """Return the card of the queued prompts, with a Cancel for each of the first five."""
     if not turns:
         return Card(("**Queue**", "Nothing waits."))
     lines = [
@@ -109,12 +109,12 @@ def queue_card(info: SessionInfo, turns: Sequence[StoredTurn]) -> Card:
 
 
 def confirm(words: str, control: Control, label: str) -> Card:
-    """A question before something that cannot be undone."""
+    """Return a card that asks for a confirmation before an irreversible command."""
     return Card((words,), ((Button(control, label, Style.DANGER),),))
 
 
 def statistics_card(statistics: Statistics) -> Card:
-    """The core at a glance."""
+    """Return the card of the core's statistics."""
     total = statistics.totals
     states = " · ".join(f"{name} {count}" for name, count in sorted(statistics.by_lifecycle.items()))
     cost = f"Cost: {_cost(total)}"
@@ -148,7 +148,7 @@ def _group(group: str) -> str:
 
 
 def audit_card(entries: Sequence[AuditEntry]) -> Card:
-    """Who did what, newest first."""
+    """Return the card of the audit's entries, newest first."""
     lines = [
         f"{moment(each.at_ms, 'T')} {person(each.actor)} `{each.action}`"
         f"{'' if each.allowed else ' **refused**'}{f' · …{each.session_id[-6:]}' if each.session_id else ''}"
@@ -158,14 +158,14 @@ def audit_card(entries: Sequence[AuditEntry]) -> Card:
 
 
 def projects_card(names: Names, decided: ProjectTrusts) -> Card:
-    """The projects that sessions can run in, with what was decided on them."""
+    """Return the card of the projects that sessions can run in, with the decisions on their trust."""
     trusts = {each.project: f" · {each.trust}, by {person(each.decided_by)}" for each in decided.projects}
     lines = "\n".join(f"- {escape_inline(name, 80)}{trusts.get(name, '')}" for name in names.names[:40])
     return Card(("**Projects**", lines or "There are none: make a directory in WORKSPACE_ROOT."))
 
 
 def details_file(view: TurnView) -> File:
-    """Everything that happened in a turn, as text."""
+    """Return everything that happened in a turn, as a text file."""
     parts: list[str] = [f"Prompt:\n{view.turn.prompt}"]
     for block in view.contents:
         match block:

@@ -1,4 +1,4 @@
-"""The ephemeral card of `/settings permissions`: what Claude need not ask for here, and who said so. Pure."""
+"""The ephemeral card of `/settings permissions`: the rules that hold here, and who gave them. Pure."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from bot.wording import counted, moment, person
 from sessions.model import RuleScope
 
 _MOST_LISTED = 25
-"""As many as a select of Discord has options."""
+"""A select of Discord has at most so many options."""
 _NOTHING = "Nothing yet. *Allow for session* and *Always* on a question of Claude's add to this list."
 
 
 def permissions_card(info: SessionInfo, found: PermissionRules, *, is_admin: bool) -> Card:
-    """The newest rules, with a choice of those to take back; an admin can let a project's hold for all."""
+    """Return the newest rules a select to take one back. An admin can make a project's rule hold for all."""
     if not found.rules:
         return Card(("**What Claude need not ask for here**", _NOTHING))
     rules = found.rules[-_MOST_LISTED:]

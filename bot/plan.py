@@ -1,4 +1,4 @@
-"""What is wished against what is: the steps that turn the one into the other. Pure."""
+"""Compare wished posts with existing ones: the steps that turn the latter into the former. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ PostKey = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make the message; `row` is there already if that was tried before."""
+    """Make the message. If that was tried before, `row` is its row."""
 
     wish: PostWish
     row: PostRow | None
@@ -19,7 +19,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Let the message show something else."""
+    """Edit the message so that it shows `wish`."""
 
     wish: PostWish
     row: PostRow
@@ -28,7 +28,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Take the message away; it may be gone already."""
+    """Delete the message; it may not exist any longer."""
 
     row: PostRow
 
@@ -37,10 +37,10 @@ Step = Create | Edit | Remove
 
 
 def plan(wishes: Sequence[PostWish], posts: Mapping[PostKey, PostRow], removable: str) -> list[Step]:
-    """The steps in the order to be taken.
+    """Return the steps in the order in which to take them.
 
-    What pings comes as early as the order of the messages allows, then the rest in order. Posts of the subject
-    `removable` that nobody wishes go; those of others stay.
+    Posts that ping come as early as the order of the messages allows, then the others in order. Unwished posts
+    are removed if their subject is `removable`; others stay.
     """
     steps: list[Step] = []
     urgent = 0

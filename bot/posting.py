@@ -1,12 +1,11 @@
-"""Takes one step at a time: the row first, then Discord, then what is so. Nothing is lost, nothing made twice.
+"""Carry out one step at a time: the row first, then Discord, then the result. Nothing is lost or made twice.
 
-Before a message is created its row is there with a nonce, and with the fingerprint of what is about to be sent.
-A retry carries the same nonce and the same body, so Discord answers with the first message. When Discord has
-forgotten the nonce, our own messages after the last known post are read, and the one with that fingerprint is
-taken for it.
+Before a message is created, its row is stored with a nonce and the fingerprint of the body. A retry carries the
+same nonce and the same body, so Discord answers with the first message. When Discord has forgotten the nonce,
+our own messages after the last known post are read, and the one with that fingerprint is adopted.
 
-Before a message is changed its row says that nobody knows what it shows: a change that Discord has taken but
-that was not stored would else be overlooked, when what was shown before it is wished again.
+Before a message is edited, its row says `UNKNOWN`. Otherwise, if a crash hits between the edit and its result,
+the row would still name the old body, and a wish for the old body would look fulfilled.
 """
 
 import logging
@@ -36,18 +35,18 @@ from storage import Database, Statement
 log = logging.getLogger(__name__)
 
 NONCE_KEPT_MS = 120_000
-"""Discord knows a nonce for some minutes; after this time we do not trust it any more."""
+"""Discord remembers a nonce for some minutes; after this time a row's nonce is not trusted."""
 _MOST_KEYS = 20_000
 _COULD_NOT_BE_SHOWN = "-# Discord did not take this part; Export has it."
 
 
 class SessionGone(Exception):
-    """The session was deleted or brought elsewhere: its posts stay as they are, and no more come."""
+    """The session was deleted or moved to another channel: its posts here stay, and no others are made."""
 
 
 @dataclass(slots=True)
 class Posts:
-    """The posts of one unit as they are, by subject and ordinal; changed as steps are taken."""
+    """The existing posts of one unit, by subject and ordinal; each step updates them."""
 
     session_id: str
     channel_id: int
@@ -56,7 +55,7 @@ class Posts:
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """What was first sent for a row by this process, and when."""
+    """The body that this process first sent for a row, and the time."""
 
     wish: PostWish
     at_ms: int
@@ -74,7 +73,10 @@ class Posting:
         self._refused: OrderedDict[str, None] = OrderedDict()
 
     async def take(self, step: Step, posts: Posts) -> None:
-        """Carry out `step`; what is refused is shown otherwise then, or not deleted.
+        """Carry out `step`.
+
+        If Discord refuses the body, `acceptable` gives a short notice in its place from then on. If it refuses
+        a delete, the message stays.
 
         Raises what `Transport` raises, `StorageError`, and `SessionGone`.
         """
@@ -91,7 +93,7 @@ class Posting:
         except BodyRefused as error:
             facts = {"session": posts.session_id, "code": error.code}
             if isinstance(step, Remove):
-                # It would refuse it every time: the message stays, and is none of ours any more.
+                # A retry would be refused too: leave the message there, and forget its row.
                 facts |= {"subject": step.row.subject, "post": step.row.message_id}
                 log.error("Discord refused to delete a post", extra=facts)  # noqa: TRY400 (the facts say it all)
                 await self._forget(step.row, posts)
@@ -100,7 +102,7 @@ class Posting:
             self._refuse(step.wish)
 
     def acceptable(self, wish: PostWish) -> PostWish:
-        """`wish`, or a sentence in its place if Discord has refused it."""
+        """Return `wish`, with a short notice as its body if Discord has refused its own."""
         if wish.shown not in self._refused:
             return wish
         return replace(wish, body=Plain(_COULD_NOT_BE_SHOWN))
@@ -122,7 +124,7 @@ class Posting:
             row = await self._new_row(posts, (wish.subject, wish.ordinal), now_ms)
         earlier = self._tries.get(row.nonce)
         if earlier is not None and now_ms - earlier.at_ms < NONCE_KEPT_MS:
-            wish = earlier.wish  # the same again: Discord then answers with the same message
+            wish = earlier.wish  # the same body again: Discord then answers with the same message
         else:
             row = await self._note_try(row, wish)
             self._tries[row.nonce] = _Try(wish, now_ms)
@@ -145,7 +147,7 @@ class Posting:
         return row
 
     async def _note_try(self, row: PostRow, wish: PostWish) -> PostRow:
-        """Write down what is about to be sent under the row's nonce, beside what was sent before."""
+        """Store the fingerprint of the body about to be sent, beside those sent before under this nonce."""
         tried = dict.fromkeys([*row.shown.split(), fingerprint(wish.body)])
         row = replace(row, shown=" ".join(tried))
         await self._db.write([note_tried(row), *self._new_controls(wish)])
@@ -153,13 +155,13 @@ class Posting:
         return row
 
     async def _find_forgotten(self, row: PostRow, now_ms: int) -> Seen | None:
-        """The message of a row whose nonce is too old to be trusted, if it was made after all."""
+        """Return the message of a row whose nonce is too old to be trusted, if an earlier try made it."""
         tried = self._tries.get(row.nonce)
         began_ms = tried.at_ms if tried is not None else row.created_ms
         return await self._find_lost(row) if now_ms - began_ms >= NONCE_KEPT_MS else None
 
     async def _find_lost(self, row: PostRow) -> Seen | None:
-        """The message of a row that was tried and never confirmed, if it was made after all."""
+        """Return the message of a row that was tried and never confirmed, if a try made it."""
         if not row.shown:
             return None
         after, known = await messages_around(self._db, row)
@@ -170,7 +172,7 @@ class Posting:
         return None
 
     async def _confirm(self, row: PostRow, seen: Seen, wish: PostWish, posts: Posts) -> None:
-        # A message that was there before may show what was tried first: then it is not known, and edited.
+        # An earlier try may have made the message with another body: then it is `UNKNOWN`, and edited next.
         shown = wish.shown if seen.fingerprint == fingerprint(wish.body) else UNKNOWN
         await self._db.write([confirm_post(row, seen.message_id, shown)])
         self._tries.pop(row.nonce, None)
@@ -193,7 +195,7 @@ class Posting:
             await self.transport.edit(step.row.channel_id, step.message_id, step.wish.body)
         except MessageGone:
             await self._db.write([forget_message(step.row)])
-            # Read back, for its new nonce.
+            # Read the row back: `forget_message` gave it a new nonce.
             now_ms = self._clock.now_ms()
             posts.rows[key] = await self._new_row(posts, key, now_ms)
             return
@@ -204,7 +206,7 @@ class Posting:
 
     async def _remove(self, row: PostRow, posts: Posts) -> None:
         message_id = row.message_id
-        if message_id is None:  # perhaps it is there, and only its answer was lost
+        if message_id is None:  # Discord may have made it, and only the answer was lost
             found = await self._find_lost(row)
             message_id = found.message_id if found is not None else None
         if message_id is not None:
@@ -218,7 +220,7 @@ class Posting:
         posts.rows.pop((row.subject, row.ordinal), None)
 
     def _new_controls(self, wish: PostWish) -> list[Statement]:
-        """Rows for the controls of `wish`, if some may be missing."""
+        """Return statements that store the controls of `wish`; none if all are known to be stored."""
         known = all(each.key in self._keys for each in controls_of(wish.body))
         return [] if known else insert_controls(wish.body)
 

@@ -1,6 +1,6 @@
-"""What messages mean: a prompt in a session's thread, a mention or reply elsewhere, an edit, a deletion.
+"""Act on messages: a prompt in a session's thread, a mention or reply elsewhere, an edit, a deletion.
 
-Acts on inbox rows, whose bodies are `MessageBody`; the same row again has no second effect.
+Takes inbox rows, whose bodies are `MessageBody`; the same row again has no second effect.
 """
 
 import hashlib
@@ -78,7 +78,7 @@ class PromptHandler:
         self._told: dict[tuple[int, int, str], None] = {}
 
     async def handle(self, row: InboxRow) -> str:
-        """Act on `row`; the note says why it was refused. Raises `TryAgain` and what `give_up` takes."""
+        """Act on `row`; the note says why it was refused. Raises `TryAgain`, and errors for `give_up`."""
         try:
             match row.kind:
                 case "message":
@@ -127,11 +127,11 @@ class PromptHandler:
             await self._tell_once(row, str(NotAllowed("prompt_this_session")))
             return "not allowed"
         if place is None and await is_being_opened(self._face.db, row.channel_id):
-            raise TryAgain  # what opened the thread comes first
+            raise TryAgain  # the message that opened the thread comes first
         return await self._elsewhere(row, body, actor)
 
     async def _place_for(self, row: InboxRow, body: MessageBody) -> Place | None:
-        """The session that the message belongs to: by what it replies to, or by where it is."""
+        """Return the place of the message's session: by the post that it replies to, or by its channel."""
         if body.reply_to is not None:
             post = await find_post(self._face.db, body.reply_to)
             if post is not None:
@@ -152,7 +152,7 @@ class PromptHandler:
             await self._answer(row, GREETING)
             return "empty"
         spot = Spot(body.guild_id, row.channel_id, anchor_id=body.message_id)
-        # Made here, for the core would make it from the prompt with the list of its files.
+        # Made here: the core would make the title from the prompt and its list of files.
         title = title_from(text) if body.files else ""
         place, info = await self._opener.open(actor, spot, Wish(name=text, title=title))
         if place.kind is SessionScope.THREAD:
@@ -183,7 +183,7 @@ class PromptHandler:
         return ""
 
     async def _aside(self, row: InboxRow, body: MessageBody, actor: Actor, info: SessionInfo) -> str:
-        """Keep what is for other people, from those whose words Claude may be given."""
+        """Keep an aside if its author may prompt the session, for it goes along with the next prompt."""
         if body.content and await self._face.core.may(actor, Action.PROMPT, info.id):
             await self._asides.keep(info.id, body)
             if self._face.options.thread_talk is ThreadTalk.MENTION:
@@ -229,7 +229,7 @@ class PromptHandler:
             return None
 
     async def _change_queue(self, actor: Actor, turn: StoredTurn, wish: Command[Nothing]) -> str:
-        """Change a prompt if it still waits; what Claude has read already stays as it is."""
+        """Change a prompt that is still queued. Return `SENT` if Claude has it already."""
         if turn.status is TurnStatus.WITHDRAWN:
             return "withdrawn"
         if turn.status is not TurnStatus.QUEUED:
@@ -245,7 +245,7 @@ class PromptHandler:
     # --- answering --------------------------------------------------------------------------------------
 
     async def _tell_once(self, row: InboxRow, sentence: str) -> None:
-        """Answer, but not to every message: people may talk in a thread that is not theirs."""
+        """Answer once per author, channel and sentence: people may talk in a thread that is not theirs."""
         told = (row.channel_id, row.author_id, sentence)
         if told not in self._told:
             await self._answer(row, sentence)
@@ -257,7 +257,7 @@ class PromptHandler:
             self._told.pop(next(iter(self._told)))
 
     async def _tell_of_limit(self, row: InboxRow, error: discord.RateLimited) -> None:
-        """Say once for each message how long Discord lets it wait."""
+        """Tell the author, once per message, how long Discord makes it wait."""
         told = (row.channel_id, row.author_id, row.external)
         if row.kind == "message" and told not in self._told:
             self._remember(told)
@@ -265,7 +265,7 @@ class PromptHandler:
             await self._answer(row, f"-# Discord takes no more of that here for {wait}. I go on with it then.")
 
     async def _answer(self, row: InboxRow, sentence: str) -> None:
-        """Reply to the message, silently; the same again is one message. Raises `TryAgain`."""
+        """Reply silently to the message. A repeated reply is the same message. Raises `TryAgain`."""
         message_id = int(row.body["message_id"])
         reference = discord.MessageReference(
             message_id=message_id, channel_id=row.channel_id, fail_if_not_exists=False

@@ -1,9 +1,8 @@
-"""One pump for each channel: what is to be sent there, one request at a time, the latest only.
+"""One pump per channel: sends one request at a time, always with the latest content.
 
-Answers for the order: asks and the end of an answer first, then growing text, the status, typing. What is to be
-sent is asked for when its time has come: nothing piles up. Waits when Discord wants that.
-Leaves to `pace.py` when text and cards are edited, the single step to `posting.py`, and what should be there to
-the units.
+Answers for the order: asks and the end of an answer first, then growing text, the status, typing. A unit is
+rendered only when its turn has come, so nothing piles up. Waits when Discord wants that.
+Leaves the times of edits to `pace.py`, single steps to `posting.py`, and the content to the units.
 """
 
 import asyncio
@@ -32,9 +31,9 @@ _CHANGES: Mapping[type[Step], Change] = {Create: Change.CREATE, Edit: Change.EDI
 class Unit:
     """Posts that are rendered together. `number` is its place in the channel's order.
 
-    `render` gives the posts as they should be now, or raises `SessionGone`; `posts` are those that are there.
-    `every_s` is the time between two rounds of `STATUS`. `waits_for`: the next step is a change that the
-    channel's bucket did not take when its turn came. `grows`: it was shown as text that grows.
+    `render` returns the posts as they should be now, or raises `SessionGone`; `posts` are the existing ones.
+    `every_s` is the time between two rounds of `STATUS`. `waits_for`: the kind of the next step, if the
+    channel's bucket had no place for it. `grows`: the unit was last shown as growing text.
     """
 
     name: str
@@ -52,7 +51,7 @@ class Unit:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells it from the units of other sessions in the channel."""
+        """The session's id and the unit's name: unique in the channel."""
         return self.posts.session_id, self.name
 
     @property
@@ -71,7 +70,7 @@ class Unit:
         self.urgency = urgency if self.urgency is None else min(urgency, self.urgency)
 
     def take_urgency(self) -> Urgency:
-        """How urgent it was; it is not any more."""
+        """Return the urgency, and clear it: the unit no longer waits."""
         urgency, self.urgency, self.waits_for = self.urgency, None, None
         return Urgency.STATUS if urgency is None else urgency
 
@@ -85,7 +84,7 @@ class Pump:
         self.channel_id = channel_id
         self.closed = False
         self.on_closed: Callable[[int, int], None] | None = None
-        """Told of the channel and Discord's code when it turns out that nothing can be written there."""
+        """Called with the channel's id and Discord's code once Discord refuses writes there."""
         self._posting = posting
         self._traffic = traffic
         self._pace = pace
@@ -105,19 +104,19 @@ class Pump:
 
     @property
     def is_settled(self) -> bool:
-        """Whether everything is sent that can be."""
+        """Whether everything is sent, or the channel takes nothing."""
         return not self._units or self.closed
 
     def mark(self, unit: Unit, urgency: Urgency, *, after_s: float = 0.0) -> None:
-        """`unit` shows something else now; send it, in `after_s` seconds if it does not wait already."""
+        """Have `unit` rendered and sent; after `after_s` seconds, unless it waits already."""
         if unit.waits_already(urgency) and unit.key in self._units:
-            return  # growing text is marked at every piece: the pump need not wake for each
+            return  # growing text is marked at every piece; waking the pump for each would cost too much
         now = self._timer.now()
         if unit.urgency is None:
             unit.not_before = now + after_s if after_s else 0.0
         elif not after_s:
             if unit.not_before > now:
-                unit.urgency = None  # what was put off goes along with this
+                unit.urgency = None  # the postponed change is sent along with this one
             unit.not_before = 0.0
         unit.raise_to(urgency)
         self._units[unit.key] = unit
@@ -126,19 +125,19 @@ class Pump:
         self._news.set()
 
     def type_while(self, session_id: str, works: Callable[[], Awaitable[bool]]) -> None:
-        """Let people see Claude typing for this session while `works` says so; it is asked now and again."""
+        """Show Claude typing for this session while `works` returns True; each call asks `works` again."""
         self._typing[session_id] = works
         self._look_at_typing = True
         self._news.set()
 
     def drop(self, session_id: str) -> None:
-        """The session is shown elsewhere: nothing of it is to be sent here any more."""
+        """Send nothing more of the session here: it is shown in another channel."""
         self._typing.pop(session_id, None)
         self._units = {key: unit for key, unit in self._units.items() if key[0] != session_id}
         self._news.set()
 
     def reopen(self) -> None:
-        """Somebody did something in the channel: it may take messages again."""
+        """Try a closed channel again: somebody acted in it, so it may take messages."""
         if self.closed:
             self.closed, self._not_before = False, 0.0
             self._news.set()
@@ -173,7 +172,7 @@ class Pump:
         first = min(due, key=_rank)
         if first.urgency is not Urgency.PROMPT:
             return first
-        # What comes before it in the same session is created before it.
+        # Posts that stand before it in the same session are created before it.
         same = [unit for unit in due if unit.posts.session_id == first.posts.session_id]
         return min((unit for unit in same if unit.urgency in (Urgency.PROMPT, Urgency.FINAL)), key=_order)
 
@@ -201,7 +200,7 @@ class Pump:
     # --- sending ----------------------------------------------------------------------------------------
 
     async def _bring_up(self, unit: Unit) -> None:
-        """Send what `unit` lacks, unless something more urgent comes in between."""
+        """Take the steps that `unit` needs. Stops early if something more urgent comes in between."""
         urgency, began = unit.take_urgency(), self._timer.now()
         done = False
         try:
@@ -251,7 +250,7 @@ class Pump:
             except ThreadArchived:
                 await self._open(unit, [each for each in steps if isinstance(each, Create)])
             if isinstance(steps[0], Create):
-                self._type_at = 0.0  # a new message ends what people see of the typing
+                self._type_at = 0.0  # Discord ends the typing sign at a new message
             taken += 1
             wishes = [self._posting.acceptable(wish) for wish in wishes]
             if self._is_overtaken(unit):
@@ -268,7 +267,7 @@ class Pump:
         return not pause
 
     def _has_place(self, unit: Unit, step: Step, urgency: Urgency) -> bool:
-        """Whether the bucket takes `step` now; else `unit` waits for a place."""
+        """Return whether the bucket has a place for `step` now; if not, `unit` waits for one."""
         change = _CHANGES.get(type(step))
         now = self._timer.now()
         if change is None or self._pace.place_at(change, urgency, now) <= now:
@@ -277,7 +276,7 @@ class Pump:
         return False
 
     async def _open(self, unit: Unit, creates: Sequence[Create]) -> None:
-        """The thread is archived: a new message opens it, and else we ask for it."""
+        """Open the archived thread: a new message does it by itself; without one, unarchive it."""
         if creates:
             await self._posting.take(creates[0], unit.posts)
         else:
@@ -304,7 +303,7 @@ class Pump:
         await self._posting.transport.type_(self.channel_id)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
-        """Do `work`; what goes wrong with it decides when the next is tried."""
+        """Do `work`. An error decides when the next work is tried."""
         try:
             await work
         except TryLater as error:
@@ -341,6 +340,6 @@ def _order(unit: Unit) -> int:
 
 
 def _rank(unit: Unit) -> tuple[float, float, int]:
-    """What goes first; of several growing texts in one channel the one that was shown longest ago."""
+    """Sort key: the smallest goes first. Of several growing texts, it is the one shown longest ago."""
     urgency = Urgency.STATUS if unit.urgency is None else unit.urgency
     return urgency, unit.last_round if urgency is Urgency.STREAM else 0.0, unit.number

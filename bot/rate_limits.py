@@ -1,10 +1,10 @@
-"""How requests keep to Discord's rate limits: by what its answers say is left.
+"""Keep requests within Discord's rate limits, by the counts in its answers.
 
-Replaces discord.py's own way. That refuses a request when the window of its bucket has longer to go than
-`max_ratelimit_timeout`, whatever is left in the window, and the request that takes the last place returns only
-when the window ends. Here a request goes while something is left. When nothing is left it waits for the end of
-the window, or is refused if that is far off.
-Leaves to `traffic.py` what Discord allows over all routes, and to discord.py what to do about a 429.
+Replaces discord.py's own buckets. Those refuse a request if the window ends later than `max_ratelimit_timeout`,
+even if the window has places left; and the request that takes the last place returns only when the window ends.
+Here a request is sent while a place is left. Without one it waits for the end of the window, or is refused if
+that is far off.
+Leaves the limit over all routes to `traffic.py`, and answers with status 429 to discord.py.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ _ROUTES = {
     Change.CREATE: Route("POST", "/channels/{channel_id}/messages", channel_id=0).key,
     Change.EDIT: Route("PATCH", "/channels/{channel_id}/messages/{message_id}", channel_id=0, message_id=0).key,
 }
-"""What discord.py calls the routes; the channel is the other half of a bucket's name."""
+"""discord.py's keys of the routes; the channel's id is the other half of a bucket's name."""
 LONGEST_WAIT_S = 30.0
-"""A request waits so long for a place; if it would take longer, it is refused."""
+"""A request waits at most so long for a place; if it would take longer, it is refused at once."""
 
 
 class Bucket(Ratelimit):
     """One bucket of Discord's, used as `async with bucket: request`.
 
-    `remaining` is how many requests the window still takes, those under way counted. Entering raises
+    `remaining` is how many more requests the window takes, with running ones subtracted. Entering raises
     `discord.RateLimited` if nothing is left and the window ends in more than `longest_wait_s`.
     """
 
@@ -39,7 +39,7 @@ class Bucket(Ratelimit):
         super().__init__(longest_wait_s)
         self._longest_wait_s = longest_wait_s
         self._news = asyncio.Event()
-        self._turn = asyncio.Lock()  # fair: the request that came first goes first
+        self._turn = asyncio.Lock()  # fair: requests go in the order in which they came
 
     async def acquire(self) -> None:
         """Take a place. Raises `discord.RateLimited`."""
@@ -72,9 +72,9 @@ class Bucket(Ratelimit):
             return
 
     def update(self, response: aiohttp.ClientResponse, *, use_clock: bool = False) -> None:
-        """Learn from the headers of an answer."""
+        """Take the counts over from the headers of an answer."""
         super().update(response, use_clock=use_clock)
-        # Discord may not have counted the other requests that are under way.
+        # Discord may not have counted the other running requests yet.
         self.remaining = int(response.headers.get("X-Ratelimit-Remaining", 0)) - (self.outgoing - 1)
 
     async def __aenter__(self) -> Self:
@@ -84,9 +84,9 @@ class Bucket(Ratelimit):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give way to those that wait; unlike discord.py's, never waits itself."""
+        """Wake waiting requests. Unlike discord.py's bucket, it never waits here."""
         self.outgoing -= 1
-        if self.expires is None:  # no answer told of a window
+        if self.expires is None:  # no answer has named a window
             self.reset()  # type: ignore[no-untyped-call]
         self._news.set()
 
@@ -102,14 +102,14 @@ class _BucketsHTTPClient(HTTPClient):
 
 
 def keep_to_buckets(client: discord.Client) -> None:
-    """Let `client` use our buckets. What it has learned so far is forgotten."""
+    """Make `client` use our buckets, and forget those that it has so far."""
     client.http._buckets.clear()  # noqa: SLF001 (discord.py has no other way)
-    # discord.py makes its HTTP client itself and hands it on at once: it can only be changed where it is.
+    # discord.py makes its HTTP client itself and shares it at once, so only its class can be exchanged.
     client.http.__class__ = _BucketsHTTPClient
 
 
 def window_of(client: discord.Client, channel_id: int, change: Change) -> Window | None:
-    """What is left of the bucket that counts such changes in the channel; None if its window has ended."""
+    """Return the rest of the bucket that counts such changes in the channel; None if its window has ended."""
     http = client.http
     bucket_hash = http._bucket_hashes.get(_ROUTES[change])  # noqa: SLF001 (discord.py has no other way)
     bucket = http._buckets.get(f"{bucket_hash}:{channel_id}")  # noqa: SLF001

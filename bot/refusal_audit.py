@@ -1,4 +1,4 @@
-"""Has the core write down who was turned away before it was asked: people who are not in the allow-list."""
+"""Write people outside the allow-list to the audit: they are turned away before the core sees a command."""
 
 import logging
 
@@ -19,7 +19,7 @@ class RefusalAudit:
         self._core = core
 
     async def note(self, actor: Actor) -> None:
-        """`actor` was turned away; raises nothing."""
+        """Write to the audit that `actor` was turned away. Raises nothing."""
         log.warning("stranger turned away", extra={"actor": actor.user_id})
         try:
             await self._core.perform(actor, NoteRefusal(door=DOOR))

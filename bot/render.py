@@ -1,7 +1,7 @@
-"""A turn → the posts that should show it. Pure but for the turn's flow, which it reads.
+"""Render a turn as the posts that should show it. Pure, except that laying out its flow caches posts.
 
-Answers for what stands above and below Claude's words: where a prompt came from, what goes on, how it ended,
-and the buttons. Leaves the words themselves to `turn_flow.py` and the asks among them to `asks_cards.py`.
+Answers for the lines above and below Claude's words: the prompt's source, the present work, the end of the
+turn, and the buttons. Leaves the words themselves to `turn_flow.py` and the asks among them to `asks_cards.py`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,14 +30,14 @@ _OVER = frozenset(
     {TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT, TurnStatus.WITHDRAWN}
 )
 _SHOWN_ALREADY = ("discord:message:", "discord:interaction:")
-"""Origins of prompts that the channel shows: in the message itself, or in the reply to the command."""
+"""Origins of prompts that the channel shows already: as the message itself, or in the reply to the command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the posts of a session have in common. `owner_id` is who is pinged.
+    """Facts shared by all posts of a session. Pings go to `owner_id`.
 
-    `last_turn` is the turn that began last; empty if that is not known.
+    `last_turn` is the turn that began last; empty if it is not known.
     """
 
     session_id: str
@@ -53,10 +53,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class TurnFace:
-    """A turn as it is to be shown. `waiting` is a sentence on what a running turn waits for, or empty.
+    """A turn as its posts show it. `waiting` says why a running turn waits; empty if it does not.
 
-    `alternatives` are the turns of its group in order, if there are several. `posts_of` is the turn whose posts
-    show it: the last of the group. `replaced` turns have been asked again.
+    `alternatives` are the turns of its group in order, if there are several. The posts of turn `posts_of` show
+    it: the last of the group. `replaced`: the prompt was asked again.
     """
 
     turn: StoredTurn
@@ -75,12 +75,12 @@ class TurnFace:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more comes of it."""
+        """Whether the turn has ended."""
         return self.turn.status in _OVER
 
 
 def render_turn(face: TurnFace, setting: Setting) -> list[PostWish]:
-    """The posts of a turn and the cards of its asks, in order."""
+    """Return the posts of a turn and the cards of its asks, in order."""
     if face.turn.status in (TurnStatus.QUEUED, TurnStatus.WITHDRAWN):
         return []
     anchored = {_tool_use(ask): ask_id for ask_id, ask in face.asks.items() if _tool_use(ask)}
@@ -104,7 +104,7 @@ def render_turn(face: TurnFace, setting: Setting) -> list[PostWish]:
 
 
 def _has_line_of_its_own(face: TurnFace) -> bool:
-    """Whether another quiet line stands at the end: a phone shows two of them as one mangled line."""
+    """Whether the turn ends with a quiet line of its own: a phone shows two of them as one mangled line."""
     if face.over:
         return face.replaced or face.turn.status in (TurnStatus.DONE, TurnStatus.INTERRUPTED)
     return not _is_asking(face) and bool(face.waiting or face.flow.todo)
@@ -115,7 +115,7 @@ def _is_asking(face: TurnFace) -> bool:
 
 
 def ask_wish(ask: StoredAsk, face: TurnFace | None, setting: Setting) -> PostWish:
-    """The card of an ask."""
+    """Return the post of an ask's card."""
     picked = face.picked.get(ask.ask.id, {}) if face is not None else {}
     card = ask_card(AskFace(ask, setting.session_id, setting.owner_id, picked, setting.work_directory))
     return PostWish(
@@ -134,7 +134,7 @@ def _tool_use(ask: StoredAsk) -> str:
 
 
 def _heading(face: TurnFace) -> str:
-    """Where the turn comes from, when the channel does not show it."""
+    """Return the line on the prompt or its source; empty if the channel shows the prompt already."""
     turn = face.turn
     prompt = escape_inline(turn.prompt, 200)
     match turn.kind:
@@ -164,7 +164,7 @@ def _headed(heading: str, laid: list[LaidPost | LaidAsk]) -> list[LaidPost | Lai
 
 
 def _running(wishes: list[PostWish], posts: int, face: TurnFace, setting: Setting) -> list[PostWish]:
-    """The posts so far, with what goes on below the last one, and Stop."""
+    """Return the posts so far; the last one also has the state of the work, and Stop."""
     subject = face.subject
     asking = _is_asking(face)
     last_is_post = bool(wishes) and wishes[-1].subject == subject
@@ -182,7 +182,7 @@ def _running(wishes: list[PostWish], posts: int, face: TurnFace, setting: Settin
 
 def _tail(face: TurnFace, *, asking: bool, empty: bool) -> str:
     if asking:
-        # The line of the step that asks says so already.
+        # If there is text, the line of the asking step says so already.
         return "-# Waiting for your answer." if empty else ""
     if face.waiting:
         return f"-# {sentence(face.waiting, _TAIL_CHARS - 3)}"
@@ -196,7 +196,7 @@ def _tail(face: TurnFace, *, asking: bool, empty: bool) -> str:
 
 
 def _ended(wishes: list[PostWish], posts: int, face: TurnFace, setting: Setting) -> list[PostWish]:
-    """The posts, with how it ended and the buttons below the last one; in a post that pings if it took long."""
+    """Return the posts with the closing line and the buttons. After a long turn they are a post that pings."""
     subject = face.subject
     closing = _closing(face, setting)
     rows = _buttons(face, setting)
@@ -222,7 +222,7 @@ def _took_long(face: TurnFace, setting: Setting) -> bool:
 
 
 def took_ms(turn: StoredTurn) -> int:
-    """How long the turn took by the clock on the wall, its asks included."""
+    """Return how long the turn took in milliseconds of wall-clock time, waiting for answers included."""
     if turn.started_ms is None or turn.ended_ms is None:
         return turn.duration_ms
     return max(turn.duration_ms, turn.ended_ms - turn.started_ms)
@@ -286,7 +286,7 @@ def _buttons(face: TurnFace, setting: Setting) -> tuple[Row, ...]:
 
 @dataclass(frozen=True, slots=True)
 class AskAhead:
-    """An open ask that a prompt waits for; `url` leads to its card, or is empty while that is not posted."""
+    """An open ask that a prompt waits for. `url` leads to its card; empty until the card is posted."""
 
     ask: StoredAsk
     url: str
@@ -295,7 +295,7 @@ class AskAhead:
 def render_queued(
     turns: Sequence[StoredTurn], ahead: int, waiting: str, setting: Setting, ask: AskAhead | None = None
 ) -> PostWish:
-    """The small post of the prompts that somebody sent in a row: `ahead` prompts of the session come first."""
+    """Return the small post of the queued prompts that a person sent in a row, behind `ahead` other prompts."""
     place = {0: "next", 1: "1 prompt comes first"}.get(ahead, f"{ahead} prompts come first")
     why = f" {escape_inline(waiting, 200)}" if waiting else ""
     first, answers = turns[0], list[Button]()
@@ -312,7 +312,7 @@ def render_queued(
 
 
 def _quoted(turns: Sequence[StoredTurn]) -> Iterator[str]:
-    """The beginning of each prompt; with its number if there are several."""
+    """Yield the beginning of each prompt; with its number if there are several."""
     for number, turn in enumerate(turns[:MOST_LINES_IN_QUEUE], 1):
         prompt = escape_inline(shortened(turn.prompt, 200), 90)
         if len(turns) > 1:
@@ -326,7 +326,7 @@ def _quoted(turns: Sequence[StoredTurn]) -> Iterator[str]:
 def _queue_rows(
     turns: Sequence[StoredTurn], answers: Sequence[Button], now: Sequence[Button], setting: Setting
 ) -> tuple[Row, ...]:
-    """A way to cancel each of `turns`, and to send several as one."""
+    """Return buttons to cancel each of `turns`, and to send several as one."""
     if len(turns) == 1:
         return ((*answers, _button(Verb.CANCEL_QUEUED, turns[0], setting, "Cancel"), *now),)
     cancels = [
@@ -344,7 +344,7 @@ def _button(verb: Verb, turn: StoredTurn, setting: Setting, label: str) -> Butto
 
 
 def _answer_words(ask: StoredAsk) -> str:
-    """The label of the button that answers with the words of a prompt."""
+    """Return the label of the button that answers the ask with a prompt; empty if a prompt cannot answer it."""
     match ask.ask.body:
         case PermissionBody():
             return "Deny with these words"

@@ -1,7 +1,7 @@
-"""The SQL of the Discord face: places, posts, controls, small facts. What came in is `inbox_rows.py`.
+"""The SQL of the Discord face: places, posts, controls, small facts. `inbox_rows.py` has that of the inbox.
 
-Tables: `bridge/migrations/0002_discord.sql`. Statements are returned where the caller puts them into a
-transaction of its own; the rest reads.
+Tables: `bridge/migrations/0002_discord.sql`. Functions that return a `Statement` leave the transaction to the
+caller.
 """
 
 import secrets
@@ -18,7 +18,7 @@ UNKNOWN = "?"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a session is shown: a thread (every message there is a prompt), a channel, or a user's channel."""
+    """The place of a session; `kind`: a thread of its own, a channel, or a user's session in a channel."""
 
     session_id: str
     guild_id: int
@@ -30,9 +30,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PostRow:
-    """A post that was wished: `message_id` is None until Discord has confirmed it.
+    """A wished post; `message_id` is None until Discord has confirmed it.
 
-    `shown` tells what it shows, `UNKNOWN` if Discord may or may not have taken the last change.
+    `shown` is the hash of its body; `UNKNOWN` if Discord may or may not have taken the last edit. Until the
+    message is confirmed, see `delivery_rows.note_tried`.
     """
 
     id: int
@@ -50,7 +51,7 @@ class PostRow:
 
 
 def insert_place(place: Place, at_ms: int) -> Statement:
-    """The session is shown there from now on; its owner and beginning stay."""
+    """Store that the session is shown there from now on. A known session keeps its owner and `created_ms`."""
     return Statement(
         "INSERT INTO places (session_id, guild_id, channel_id, kind, owner_id, created_ms)"
         " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (session_id) DO UPDATE SET channel_id = excluded.channel_id,"
@@ -60,7 +61,7 @@ def insert_place(place: Place, at_ms: int) -> Statement:
 
 
 def note_shown(session_id: str, channel_id: int, event: int) -> Statement:
-    """Everything of the session up to event `event` is in the channel; nothing if it is shown elsewhere now."""
+    """Store that the channel shows everything up to `event`. No effect if another channel shows the session."""
     return Statement(
         "UPDATE places SET shown_event = max(shown_event, ?) WHERE session_id = ? AND channel_id = ?",
         (event, session_id, channel_id),
@@ -76,13 +77,13 @@ def _place(row: Sequence[Any]) -> Place:
 
 
 async def load_place(db: Database, session_id: str) -> Place | None:
-    """Where the session is shown; None if it has no place."""
+    """Return the session's place; None if it has none."""
     row: Sequence[Any] | None = await db.read_one(f"{_PLACE} WHERE session_id = ?", (session_id,))
     return None if row is None else _place(row)
 
 
 async def places_in(db: Database, channel_id: int) -> list[Place]:
-    """The sessions that are shown in a channel, newest first."""
+    """Return the places of the sessions shown in a channel, newest first."""
     rows: Sequence[Sequence[Any]] = await db.read(
         f"{_PLACE} WHERE channel_id = ? ORDER BY created_ms DESC", (channel_id,)
     )
@@ -90,7 +91,7 @@ async def places_in(db: Database, channel_id: int) -> list[Place]:
 
 
 async def places_behind(db: Database) -> list[Place]:
-    """Sessions with events that Discord does not show yet: what a start has to bring up to date."""
+    """Return the places with events or posts that Discord may not show yet: a start brings them up to date."""
     rows: Sequence[Sequence[Any]] = await db.read(
         f"{_PLACE} WHERE shown_event < (SELECT coalesce(max(number), 0) FROM events"  # noqa: S608
         " WHERE events.session_id = places.session_id)"
@@ -103,7 +104,7 @@ async def places_behind(db: Database) -> list[Place]:
 
 
 def new_nonce() -> str:
-    """A random nonce of 24 characters; Discord takes at most 25."""
+    """Return a random nonce of 24 characters; Discord takes at most 25."""
     return secrets.token_hex(12)
 
 
@@ -113,7 +114,7 @@ _POST = "SELECT id, session_id, channel_id, subject, ordinal, nonce, message_id,
 async def load_posts(
     db: Database, session_id: str, channel_id: int, subject: str | None = None
 ) -> list[PostRow]:
-    """The posts of a session in its channel (of one `subject`), in order; none if it is shown elsewhere."""
+    """Return the posts of a session in the channel (of one `subject`), in order."""
     rows: Sequence[Sequence[Any]] = await db.read(
         f"{_POST} WHERE session_id = ? AND channel_id = ? AND (? IS NULL OR subject = ?) ORDER BY id",
         (session_id, channel_id, subject, subject),
@@ -122,7 +123,7 @@ async def load_posts(
 
 
 async def find_post(db: Database, message_id: int) -> PostRow | None:
-    """The post that a Discord message is."""
+    """Return the post of a Discord message; None if the message is no post."""
     row: Sequence[Any] | None = await db.read_one(f"{_POST} WHERE message_id = ?", (message_id,))
     return None if row is None else PostRow(*row)
 
@@ -130,9 +131,9 @@ async def find_post(db: Database, message_id: int) -> PostRow | None:
 async def insert_post(
     db: Database, session_id: str, channel_id: int, subject: str, ordinal: int, at_ms: int
 ) -> PostRow | None:
-    """The row that must be there before a message is created, so that no message is ever unknown.
+    """Store a post's row and return it; call it before the message is created, so that no message is unknown.
 
-    None if the session is not shown in the channel (any more).
+    Returns None if the session is not shown in the channel.
     """
     outcomes = await db.write(
         [
@@ -150,11 +151,11 @@ async def insert_post(
     return PostRow(*rows[0]) if rows else None
 
 
-# By id and nonce: when a session is brought elsewhere, a new row may get the id of one that is gone.
+# By id and nonce: when a session moves to another channel, a new row may reuse the id of a deleted one.
 
 
 def confirm_post(row: PostRow, message_id: int, shown: str) -> Statement:
-    """Discord has the message, and shows this."""
+    """Store that Discord has the message, and the hash of the body that it shows."""
     return Statement(
         "UPDATE posts SET message_id = ?, shown = ? WHERE id = ? AND nonce = ?",
         (message_id, shown, row.id, row.nonce),
@@ -162,7 +163,7 @@ def confirm_post(row: PostRow, message_id: int, shown: str) -> Statement:
 
 
 def forget_message(row: PostRow) -> Statement:
-    """The message is gone (somebody deleted it): it is made anew under a new nonce."""
+    """Store that somebody deleted the message: the row gets a new nonce for the next one."""
     return Statement(
         "UPDATE posts SET message_id = NULL, shown = '', nonce = ? WHERE id = ? AND nonce = ?",
         (new_nonce(), row.id, row.nonce),
@@ -170,7 +171,7 @@ def forget_message(row: PostRow) -> Statement:
 
 
 def delete_post(row: PostRow) -> Statement:
-    """The message is gone, and nothing of it is expected."""
+    """Delete the row of a post that is no longer wished."""
     return Statement("DELETE FROM posts WHERE id = ? AND nonce = ?", (row.id, row.nonce))
 
 
@@ -178,12 +179,12 @@ def delete_post(row: PostRow) -> Statement:
 
 
 def insert_controls(body: Body) -> list[Statement]:
-    """Rows for every control of `body`; written before the message that carries them."""
+    """Store a row for every control of `body`; write them before the message is sent."""
     return [insert_control(each) for each in controls_of(body)]
 
 
 def insert_control(control: Control) -> Statement:
-    """The row of one control."""
+    """Store the row of one control; no effect if it is there."""
     return Statement(
         "INSERT INTO controls (key, verb, session_id, subject, detail) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
@@ -192,7 +193,7 @@ def insert_control(control: Control) -> Statement:
 
 
 def controls_of(body: Body) -> Iterable[Control]:
-    """Every control in `body`."""
+    """Yield every control in `body`."""
     if isinstance(body, Card) and body.beside is not None:
         yield body.beside.control
     for row in body.rows:
@@ -203,7 +204,7 @@ def controls_of(body: Body) -> Iterable[Control]:
 
 
 async def load_control(db: Database, key: str) -> Control | None:
-    """What a click on the control with this key means."""
+    """Return the control with this key; None if it has no row."""
     row: Sequence[Any] | None = await db.read_one(
         "SELECT verb, session_id, subject, detail FROM controls WHERE key = ?", (key,)
     )
@@ -214,13 +215,13 @@ async def load_control(db: Database, key: str) -> Control | None:
 
 
 async def load_fact(db: Database, name: str) -> str:
-    """A fact that the face wrote down, or an empty string."""
+    """Return a stored fact; an empty string if there is none of this name."""
     row = await db.read_one("SELECT value FROM face_facts WHERE name = ?", (name,))
     return "" if row is None else str(row[0])
 
 
 def store_fact(name: str, value: str) -> Statement:
-    """Remember `value` under `name`, in place of what was there."""
+    """Store `value` under `name`, in place of the earlier value."""
     return Statement(
         "INSERT INTO face_facts (name, value) VALUES (?, ?)"
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -229,7 +230,7 @@ def store_fact(name: str, value: str) -> Statement:
 
 
 def store_in_fact(name: str, key: str, value: str) -> Statement:
-    """Set one key of a fact that is a JSON object, whatever else is written to it at the same time.
+    """Set one key of a fact that is a JSON object. Concurrent writes of other keys are kept.
 
     `key` has only letters, digits and `+`; `value` is JSON.
     """

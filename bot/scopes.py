@@ -1,13 +1,13 @@
-"""What a session in Discord belongs to, and which messages in its thread are prompts.
+"""The scope of a session in Discord, and the messages in its thread that are prompts.
 
-Imports nothing of Discord: the settings use it too.
+Does not import discord.py: the settings use this module too.
 """
 
 from enum import StrEnum
 
 
 class SessionScope(StrEnum):
-    """Its own thread (every message there is a prompt), a channel, or a user in a channel."""
+    """A session belongs to its own thread (messages there are prompts), a channel, or a user in a channel."""
 
     THREAD = "thread"
     CHANNEL = "channel"
@@ -15,7 +15,7 @@ class SessionScope(StrEnum):
 
 
 class ThreadTalk(StrEnum):
-    """Which messages in a session's thread are prompts: all that are not for somebody else, or mentions."""
+    """Prompts in a session's thread: all but those for other people, or only mentions."""
 
     ALL = "all"
     MENTION = "mention"

@@ -1,4 +1,4 @@
-"""Which session is meant at a place: the one of this thread, this channel, or this user in it."""
+"""Find the session that a command means: that of the thread, of the channel, or of the user in it."""
 
 from api import GetSession, SessionInfo
 from api.access import Actor
@@ -16,7 +16,7 @@ NONE_OF_THIS_ID = "There is no session of this id that you may see; it may have 
 
 
 async def session_place(face: Face, channel_id: int, user_id: int) -> Place | None:
-    """The newest place in a channel; where sessions belong to users, the user's own."""
+    """Return the newest place in a channel; if sessions belong to users, the user's own."""
     for place in await places_in(face.db, channel_id):
         if place.kind is not SessionScope.USER or place.owner_id == user_id:
             return place
@@ -24,12 +24,12 @@ async def session_place(face: Face, channel_id: int, user_id: int) -> Place | No
 
 
 async def session_meant(face: Face, actor: Actor, channel_id: int, named: str = "") -> SessionInfo:
-    """The session `named` by its id, or that of the channel. Raises `Refused`, `SessionError`."""
+    """Return the session with the id `named`, or that of the channel. Raises `Refused`, `SessionError`."""
     if named:
         try:
             return await face.core.perform(actor, GetSession(session_id=named))
         except UNSEEN as error:
-            # Nobody learns from the answer whether somebody else has a session of this id.
+            # The same answer for both: it must not tell whether another person has a session of this id.
             raise Refused(NONE_OF_THIS_ID) from error
     user_id = discord_id(actor.user_id) or 0
     last_error: NotAllowed | None = None
@@ -51,5 +51,5 @@ async def session_meant(face: Face, actor: Actor, channel_id: int, named: str = 
 
 
 async def meant(face: Face, reply: Reply, named: str | None = None) -> SessionInfo:
-    """The session that a command means: `named`, or the one where it was used. Raises as `session_meant`."""
+    """Return the session of a command: `named`, or that of its channel. Raises like `session_meant`."""
     return await session_meant(face, reply.actor, reply.interaction.channel_id or 0, named or "")

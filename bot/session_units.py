@@ -1,7 +1,7 @@
 """The units of one session: its turns, queue posts, asks, notices and status, each rendered when the pump asks.
 
-Answers for what each unit shows now and which of its posts are there. Leaves to `shown_session.py` which events
-mark which unit.
+Answers for the content of each unit and its existing posts. `shown_session.py` decides which events mark which
+unit.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -36,7 +36,7 @@ Wishes = Sequence[PostWish]
 
 @dataclass(frozen=True, slots=True)
 class ViewOptions:
-    """How the view behaves; times in seconds. `admin_id` is told when a project waits for a decision."""
+    """Options of the view; times in seconds. `admin_id` is pinged when a project waits for a decision."""
 
     default_model: str = ""
     admin_id: int | None = None
@@ -51,7 +51,7 @@ class ViewOptions:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What every shown session works with. `mark` and `type_` reach the pump of a channel."""
+    """The dependencies of a shown session. `mark` and `type_` reach the pump of a channel."""
 
     core: Core
     db: Database
@@ -63,7 +63,7 @@ class Around:
 
 
 class SessionUnits:
-    """A session's units by name, which is the subject of their posts. `cleaned` is told when one is shown."""
+    """A session's units by name; the name is the subject of their posts. Awaits `cleaned` when one is shown."""
 
     def __init__(
         self, place: Place, around: Around, turns: TurnStore, cleaned: Callable[[], Awaitable[None]]
@@ -85,11 +85,11 @@ class SessionUnits:
         return not any(unit.dirty for unit in self._units.values())
 
     def keys(self, kind: UnitKind) -> list[str]:
-        """The turns (or whatever `kind` is about) that have a unit of this kind now."""
+        """Return the keys of the units of this kind, for example turn ids."""
         return [key for each, key in map(parse_subject, self._units) if each is kind and key]
 
     def unit(self, name: str, number: int) -> Unit:
-        """The unit of this name; a new one stands at `number` in the channel's order."""
+        """Return the unit of this name. A new one stands at `number` in the channel's order."""
         if name not in self._units:
             posts = Posts(self._place.session_id, self._place.channel_id)
             number = 0 if name == STATUS_SUBJECT else number
@@ -97,7 +97,7 @@ class SessionUnits:
         return self._units[name]
 
     def is_held(self, name: str) -> bool:
-        """Whether there is a unit of this name now: what is shown and over has none."""
+        """Whether a unit of this name is in memory: one that is shown and over is not."""
         return name in self._units
 
     def has_posts(self, name: str) -> bool:
@@ -111,16 +111,16 @@ class SessionUnits:
         return unit is not None and unit.waits_already(urgency)
 
     def set_notice(self, wish: PostWish) -> None:
-        """What the unit of the notice shows from now on."""
+        """Set the post of a notice for its next rendering."""
         self._notices[wish.subject] = wish
 
     async def session(self) -> SessionInfo:
-        """The session as it is now. Raises `SessionNotFound`."""
+        """Return the session's present state. Raises `SessionNotFound`."""
         if self._info is not None:
             return self._info
         changes = self._changes
         info = await self._reader.info()
-        # What changed while we asked may be missing in the answer.
+        # A change during the request may be missing in the answer: then do not remember it.
         if changes == self._changes:
             self._info = info
         return info
@@ -133,7 +133,7 @@ class SessionUnits:
             return False
 
     def session_changed(self) -> None:
-        """Ask for the session anew before it is shown next."""
+        """Note that the session changed: its state is read again for the next rendering."""
         self._info = None
         self._changes += 1
 
@@ -201,7 +201,7 @@ class SessionUnits:
         return wishes
 
     def _asks_elsewhere(self, face: TurnFace, wishes: Wishes, info: SessionInfo) -> list[PostWish]:
-        """The asks that have no place among the turn's posts: those of subagents."""
+        """Return the cards of asks that have no place among the turn's posts: those of subagents."""
         there = {wish.subject for wish in wishes}
         missing = [ask for ask_id, ask in face.asks.items() if subject_of(UnitKind.ASK, ask_id) not in there]
         return [ask_wish(ask, face, self._setting(info)) for ask in missing]
@@ -212,13 +212,13 @@ class SessionUnits:
             return []
         row = sent_in_a_row(await self._queue(info), turn_id)
         if row[0].id != turn_id:
-            return []  # it stands in the post of the first
+            return []  # the post of the first prompt in the row shows it
         ahead = info.queued_turns.index(row[0].id) + (info.running_turn is not None)
         asked = await self._ask_ahead(info)
         return [render_queued(row, ahead, _why_it_waits(info), self._setting(info), asked)]
 
     async def _queue(self, info: SessionInfo) -> Sequence[StoredTurn]:
-        """The waiting prompts of `info`, read once for it: each of them asks for all."""
+        """Return the queued prompts of `info`. Read once per `info`: each prompt's post needs all."""
         known, turns = self._queue_of
         if known is not info:
             turns = [await self._reader.turn_row(each) for each in info.queued_turns]
@@ -226,7 +226,7 @@ class SessionUnits:
         return turns
 
     async def _ask_ahead(self, info: SessionInfo) -> AskAhead | None:
-        """The oldest open ask, with the address of its card."""
+        """Return the oldest open ask, with the address of its card."""
         stored = await self._reader.ask(info.open_asks[0]) if info.open_asks else None
         if stored is None:
             return None
@@ -253,7 +253,7 @@ class SessionUnits:
         return clean
 
     def _let_go(self, name: str) -> None:
-        """Keep nothing in memory of what is shown and over."""
+        """Forget a unit that is shown and over."""
         kind, key = parse_subject(name)
         match kind:
             case UnitKind.TURN if self._turns.is_over(key):
@@ -269,7 +269,7 @@ class SessionUnits:
 
 
 def sent_in_a_row(queue: Sequence[StoredTurn], turn_id: str) -> Sequence[StoredTurn]:
-    """The prompts around `turn_id` that one person sent with nobody's and nothing else between them."""
+    """Return the consecutive plain prompts of one person in the queue that `turn_id` belongs to."""
     for _, group in groupby(queue, key=_joins_with):
         row = list(group)
         if any(turn.id == turn_id for turn in row):
@@ -278,17 +278,17 @@ def sent_in_a_row(queue: Sequence[StoredTurn], turn_id: str) -> Sequence[StoredT
 
 
 def _joins_with(turn: StoredTurn) -> tuple[str, str]:
-    """Prompts with the same value can be joined; what is no plain prompt stays alone."""
+    """Grouping key: adjacent prompts with the same key can be joined. Other turns have a key of their own."""
     plain = turn.kind is TurnKind.PROMPT and turn.alternative_of is None
     return turn.author_id, "" if plain else turn.id
 
 
 def is_working(info: SessionInfo) -> bool:
-    """Whether Claude works, or is being started for a prompt, and nobody has to answer or to wait first."""
+    """Whether Claude works or is being started for a prompt, and is not blocked by an ask or a limit."""
     if info.open_asks or info.activity in (Activity.ASKING, Activity.BLOCKED):
         return False
     if info.lifecycle not in (Lifecycle.STARTING, Lifecycle.LIVE):
-        return False  # it waits for a place, or has nothing to do
+        return False  # it waits for a place or has nothing to do
     return info.running_turn is not None or bool(info.queued_turns) or info.activity is Activity.WORKING
 
 

@@ -18,22 +18,22 @@ def allow_once(ask: PermissionAsked) -> bytes:
 
 
 def allow_and_remember(ask: PermissionAsked, suggestions: Sequence[PermissionSuggestion]) -> bytes:
-    """Allow, and let the process keep the given ones of `ask.suggestions` while it lives.
+    """Allow the call, and let the process keep `suggestions` (from `ask.suggestions`) while it lives.
 
-    Never in a file: our launch line excludes the project's settings, and the user's own are not ours to write.
-    With no suggestion it is `allow_once`.
+    They never go to a file: our launch line excludes the project's settings, and the user's own are not ours.
+    Without suggestions, the same as `allow_once`.
     """
     updates = [{**suggestion.body, "destination": "session"} for suggestion in suggestions]
     return _allow(ask.request_id, ask.input, updates)
 
 
 def deny(request_id: str, message: str = DENY_DEFAULT) -> bytes:
-    """Refuse any kind of ask. Claude reads `message` and goes on."""
+    """Deny any kind of ask. Claude reads `message` and goes on."""
     return _answer(request_id, {"behavior": "deny", "message": message.strip() or DENY_DEFAULT})
 
 
 def answer_question(ask: QuestionAsked, answers: Mapping[str, str | Sequence[str]]) -> bytes:
-    """`answers` by the question's text: a label, several labels, or free text."""
+    """Answer the questions. `answers` maps a question's text to a label, several labels, or free text."""
     joined = {text: said if isinstance(said, str) else ", ".join(said) for text, said in answers.items()}
     return _allow(ask.request_id, {**ask.input, "answers": joined})
 
@@ -45,7 +45,7 @@ def approve_plan(ask: PlanAsked, *, accept_edits: bool = False) -> bytes:
 
 
 def revise_plan(ask: PlanAsked, feedback: str) -> bytes:
-    """Claude stays in plan mode and reads `feedback`."""
+    """Send the plan back: Claude stays in plan mode and reads `feedback`."""
     return deny(ask.request_id, feedback.strip() or REVISE_DEFAULT)
 
 

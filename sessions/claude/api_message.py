@@ -1,7 +1,7 @@
-"""The API's own message out of the CLI's words about an error, fit for people who may see the session.
+"""Take the API's own message from the CLI's text about an error, and clean it for people who see the session.
 
-It may name hosts, addresses, accounts, files and keys: what looks like one is left out. For a few errors the
-message is all that tells them apart from a wrong request: they have no code of their own.
+The message may name hosts, addresses, accounts, files and keys: everything that looks like one is left out. A
+few errors have no code of their own: only their message distinguishes them from an invalid request.
 """
 
 import re
@@ -30,7 +30,7 @@ _secrets = Redactor()
 
 
 class Told(StrEnum):
-    """What only the message tells."""
+    """The errors that only the message distinguishes."""
 
     ORGANIZATION_DISABLED = "organization_disabled"
     SPENDING_LIMIT = "spending_limit"
@@ -41,19 +41,19 @@ class Told(StrEnum):
 _TOLD = {
     Told.ORGANIZATION_DISABLED: re.compile(r"organization has been disabled|disabled organization"),
     Told.SPENDING_LIMIT: re.compile(r"reached your specified API usage limits"),
-    # The CLI tells of a limit as an event once, and of each request that meets it in words only.
+    # The CLI reports a limit once as an event. For each later request that meets it, there is only the message.
     Told.USAGE_LIMIT: re.compile(r"^You've hit your "),
     Told.CONTENT_FILTERED: re.compile(r"blocked by content filtering"),
 }
 
 
 def told_by(text: str) -> Told | None:
-    """What the message of a refusal says that neither its status nor its kind does."""
+    """Return the error that only the message of a refusal names, not its status or kind; else None."""
     return next((told for told, words in _TOLD.items() if words.search(text[:4000])), None)
 
 
 def cleaned(text: str) -> str:
-    """`text` in one line, without the CLI's own beginning, at most `MOST_CHARS` characters."""
+    """Return `text` as one line of at most `MOST_CHARS` characters, without the CLI's prefix and secrets."""
     line = " ".join(text[:4000].split())
     line = line[match.end() :] if (match := _HEAD.match(line)) else line
     line = " ".join(_LEFT_OUT.sub("…", _secrets.redact(line).replace(MARK, "…")).split())

@@ -1,8 +1,8 @@
-"""The lines that we send to the CLI, and what its answers to them say.
+"""Build the lines that we send to the CLI, and read its answers to them.
 
-Every builder returns one line of JSON with its newline, whatever text it is given: one broken line would end
-the CLI. Lone surrogates become U+FFFD. `request_id` comes back in `ControlSucceeded` or `ControlFailed`; the
-caller chooses it and stores it with the line. Answers to asks are in `answers.py`.
+Every builder returns one valid line of JSON with its newline for any text: one broken line would end the CLI.
+Lone surrogates become U+FFFD. The caller chooses `request_id` and stores it with the line; it comes back in
+`ControlSucceeded` or `ControlFailed`. Answers to asks are in `answers.py`.
 Format: Claude Code CLI, stream-json input and control protocol (version 2.1).
 """
 
@@ -28,26 +28,27 @@ _WIRE_MODES = {"manual": "default"}
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """`media_type` such as `image/png`; `data` the file's bytes."""
+    """An image in a prompt: `media_type` such as `image/png`, and `data`, the file's bytes."""
 
     media_type: str
     data: bytes
 
 
 def user_message(uuid: str, text: str, images: Sequence[Image] = (), note: str = "") -> bytes:
-    """A prompt of a person. It is text to the CLI: `@path` reads nothing and `/name` runs nothing in it.
+    """Return the line of a person's prompt. The CLI takes it as text: `@path` reads and `/name` runs nothing.
 
-    `note` is text of ours that Claude reads before it. The CLI drops a `uuid` that it has done. It never joins
-    the turn that runs, but waits for its end.
+    `note` is text of ours that Claude reads before the prompt. The CLI drops a `uuid` that it has already done.
+    The prompt never joins the running turn, but waits for its end.
     """
     return _user(uuid, _content(text, images, note), client_composed=True)
 
 
 def command_message(uuid: str, name: str, arguments: str = "") -> bytes:
-    """One of Claude's own slash commands. The caller has checked `name` against those that `Initialized` lists.
+    """Return the line of one of Claude's own slash commands.
 
-    The CLI expands `@path` in such a message without asking, so an `@` in `arguments` is refused.
-    Raises `BadLaunch` for that, and for a name that could be anything but a command's.
+    The caller has checked `name` against the commands that `Initialized` lists. Raises `BadLaunch` for a name
+    that does not have the form of a command's name, and for an `@` in `arguments`: in such a message the CLI
+    expands `@path` without asking.
     """
     if not _COMMAND_NAME.fullmatch(name):
         raise BadLaunch("The name of a command", name)
@@ -70,7 +71,7 @@ def _content(text: str, images: Sequence[Image], note: str) -> str | list[dict[s
         }
         for image in images
     ]
-    # The API refuses an empty text block. What the CLI shows of a prompt is its last one.
+    # The API refuses an empty text block. The CLI shows the last text block of a prompt as its text.
     texts = [{"type": "text", "text": each} for each in (note, text) if each]
     return [*texts[:-1], *parts, *texts[-1:]]
 
@@ -93,17 +94,17 @@ def _user(uuid: str, content: str | list[dict[str, Any]], *, client_composed: bo
 
 
 def initialize(request_id: str) -> bytes:
-    """Ask for the CLI's state, also of one that has long been running; see `InitializeReply`."""
+    """Ask for the CLI's state, at its start or at any later time; see `InitializeReply`."""
     return _request(request_id, "initialize")
 
 
 def interrupt(request_id: str) -> bytes:
-    """Cut what runs; prompts that the CLI has queued stay."""
+    """Interrupt the running turn. Prompts that the CLI has queued stay."""
     return _request(request_id, "interrupt", cancel_queued=False)
 
 
 def set_model(request_id: str, model: str) -> bytes:
-    """The CLI may check the model with a short call to the API, and answers `ControlFailed` if that fails."""
+    """Switch the model. The CLI may check it with a short API call, and answers `ControlFailed` on failure."""
     return _request(request_id, "set_model", model=model)
 
 
@@ -112,9 +113,9 @@ def set_permission_mode(request_id: str, mode: str) -> bytes:
 
 
 def apply_permissions(request_id: str, *, allow: Sequence[str], directories: Sequence[str]) -> bytes:
-    """Permission rules and further directories that hold from now on, instead of those applied before.
+    """Replace the permission rules and further directories of earlier such requests.
 
-    What the launch line's `--settings` deny or allow stays. Measured with 2.1.329; in the binary the request is
+    The rules of the launch line's `--settings` stay. Measured with 2.1.329; in the binary the request is
     `apply_flag_settings`.
     """
     permissions = {"allow": list(allow), "additionalDirectories": list(directories)}
@@ -122,12 +123,12 @@ def apply_permissions(request_id: str, *, allow: Sequence[str], directories: Seq
 
 
 def get_context_usage(request_id: str) -> bytes:
-    """See `ContextUsage`. The summary only: the full form makes some 26 calls to the API."""
+    """Ask how full the context is; see `ContextUsage`. Summary only: the full form makes some 26 API calls."""
     return _request(request_id, "get_context_usage", detail="summary")
 
 
 def rewind_conversation(request_id: str, *, target_uuid: str, last_user_uuid: str) -> bytes:
-    """Forget the prompt `target_uuid` and all after it; see `rewind_outcome`."""
+    """Rewind the conversation to before the prompt `target_uuid`; see `rewind_outcome`."""
     return _request(
         request_id,
         "rewind_conversation",
@@ -137,7 +138,7 @@ def rewind_conversation(request_id: str, *, target_uuid: str, last_user_uuid: st
 
 
 def rewind_files(request_id: str, *, prompt_uuid: str, dry_run: bool) -> bytes:
-    """Put files back to before the prompt `prompt_uuid`, or only say which; see `files_outcome`."""
+    """Put files back to before the prompt `prompt_uuid`. `dry_run`: only list them. See `files_outcome`."""
     return _request(request_id, "rewind_files", user_message_id=prompt_uuid, dry_run=dry_run)
 
 
@@ -147,7 +148,7 @@ def cancel_async_message(request_id: str, prompt_uuid: str) -> bytes:
 
 
 def end_session(request_id: str) -> bytes:
-    """The CLI answers, saves and exits: with 0, or with 1 if its last turn failed or was interrupted."""
+    """Ask the CLI to answer, save and exit: with code 0, or 1 if its last turn failed or was interrupted."""
     return _request(request_id, "end_session")
 
 
@@ -157,7 +158,7 @@ def _request(request_id: str, subtype: str, **fields: Any) -> bytes:
 
 
 def encoded(line: Mapping[str, Any]) -> bytes:
-    """`line` as one line of JSON with its newline; lone surrogates replaced."""
+    """Return `line` as one line of JSON with its newline. Lone surrogates become U+FFFD."""
     try:
         return msgspec.json.encode(line) + b"\n"
     except UnicodeEncodeError:
@@ -169,7 +170,7 @@ def encoded(line: Mapping[str, Any]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ModelOffer:
-    """A model that `set_model` takes: `value` is what to send, `resolved` the full name behind it."""
+    """A model for `set_model`: `value` is the text to send, `resolved` the full name behind it."""
 
     value: str
     resolved: str
@@ -179,7 +180,7 @@ class ModelOffer:
 
 @dataclass(frozen=True, slots=True)
 class CommandOffer:
-    """A slash command of Claude's, a project's or a plugin's; `name` without the slash."""
+    """A slash command of Claude, a project or a plugin; `name` has no slash."""
 
     name: str
     description: str
@@ -188,7 +189,7 @@ class CommandOffer:
 
 @dataclass(frozen=True, slots=True)
 class InitializeReply:
-    """The CLI as it is now. `pending_asks` are all asks that nobody has answered, under their first ids."""
+    """The CLI's present state. `pending_asks` are all unanswered asks, under their first ids."""
 
     pid: int
     state: CliState
@@ -201,7 +202,7 @@ class InitializeReply:
 
 
 def initialize_reply(line: ControlSucceeded) -> InitializeReply:
-    """The answer to `initialize`. A state that is not known counts as running: it holds prompts back."""
+    """Read the answer to `initialize`. An unknown state counts as running, which holds prompts back."""
     body = line.response
     try:
         state = CliState(text_of(body, "session_state"))
@@ -239,7 +240,7 @@ class ContextUsage:
 
 
 def context_usage(line: ControlSucceeded) -> ContextUsage:
-    """What the answer to `measure_context` says."""
+    """Read the answer to `get_context_usage`."""
     return ContextUsage(int_of(line.response, "totalTokens"), int_of(line.response, "maxTokens"))
 
 
@@ -247,7 +248,7 @@ class RewindRefusal(StrEnum):
     """Why a conversation was not rewound."""
 
     TARGET_NOT_FOUND = "target_not_found"
-    """The prompt is not in the conversation, or no longer: what a repeat of a done rewind finds."""
+    """The prompt is not in the conversation, or no longer: so answers the repeat of a rewind that was done."""
     STALE_TARGET = "stale_target"
     UNSEEN_LATER_TURN = "unseen_later_turn"
     """The conversation went on after `last_user_uuid`."""
@@ -260,7 +261,9 @@ class RewindRefusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rewound:
-    """`prompt_text` is the prompt that was forgotten, `preceding_uuid` the last assistant message now."""
+    """The conversation was rewound. `prompt_text` is the removed prompt, `preceding_uuid` the row of the last
+    assistant message now.
+    """
 
     prompt_text: str
     preceding_uuid: str | None
@@ -268,14 +271,14 @@ class Rewound:
 
 @dataclass(frozen=True, slots=True)
 class NotRewound:
-    """Nothing was forgotten; `error` is in the words of the CLI."""
+    """The conversation is unchanged. `error` is in the words of the CLI."""
 
     reason: RewindRefusal
     error: str
 
 
 def rewind_outcome(line: ControlSucceeded) -> Rewound | NotRewound:
-    """What the answer to `rewind_conversation` says."""
+    """Read the answer to `rewind_conversation`."""
     body = line.response
     if flag_of(body, "rewound"):
         return Rewound(text_of(body, "prefillText"), maybe_text(body, "precedingAssistantUuid"))
@@ -288,7 +291,7 @@ def rewind_outcome(line: ControlSucceeded) -> Rewound | NotRewound:
 
 @dataclass(frozen=True, slots=True)
 class FilesRewound:
-    """What was put back, or would be after a dry run; counts are lines."""
+    """The files that were put back, or after a dry run: that would be. The counts are lines."""
 
     paths: tuple[str, ...]
     insertions: int
@@ -297,13 +300,13 @@ class FilesRewound:
 
 @dataclass(frozen=True, slots=True)
 class FilesKept:
-    """Nothing was put back; `error` is in the words of the CLI."""
+    """No file was put back. `error` is in the words of the CLI."""
 
     error: str
 
 
 def files_outcome(line: ControlSucceeded) -> FilesRewound | FilesKept:
-    """What the answer to `rewind_files` says."""
+    """Read the answer to `rewind_files`."""
     body = line.response
     if not flag_of(body, "canRewind"):
         return FilesKept(text_of(body, "error"))

@@ -1,6 +1,6 @@
-"""Lines of the control protocol: what the CLI asks, and answers to what we asked it.
+"""Lines of the control protocol: the CLI's requests, and its answers to our requests.
 
-Format: Claude Code CLI, control protocol over stream-json (version 2.1). `lines.py` hands all of them on.
+Format: Claude Code CLI, control protocol over stream-json (version 2.1). `lines.py` re-exports all of them.
 """
 
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 ELICITATION = "elicitation"
-"""Subtype of the request by which an MCP server asks the person for input."""
+"""The subtype of the request in which an MCP server asks the person for input."""
 
 
 @dataclass(frozen=True, slots=True)
 class PermissionSuggestion:
-    """One thing that "always" could mean; `body` goes back unchanged in `updatedPermissions`."""
+    """One possible meaning of "always". `body` goes back unchanged in `updatedPermissions`."""
 
     kind: str
     body: Mapping[str, Any]
@@ -21,9 +21,9 @@ class PermissionSuggestion:
 
 @dataclass(frozen=True, slots=True)
 class PermissionAsked:
-    """`can_use_tool` for an ordinary tool: Claude waits until it is answered, with no time limit.
+    """`can_use_tool` for an ordinary tool. Claude waits for the answer without a time limit.
 
-    `agent_id` is set when a subagent asks.
+    `agent_id` is set if a subagent asks.
     """
 
     request_id: str
@@ -84,7 +84,7 @@ class AskCancelled:
 
 @dataclass(frozen=True, slots=True)
 class AnswerEchoed:
-    """Our own control response, echoed: the ask `request_id` was answered by somebody on stdin.
+    """The echo of a control response on stdin: the ask `request_id` was answered.
 
     `behavior` is allow or deny, `message` the reason of a denial.
     """
@@ -96,7 +96,7 @@ class AnswerEchoed:
 
 @dataclass(frozen=True, slots=True)
 class ControlRequested:
-    """A control request of the CLI that is no ask (hook_callback, mcp_message …); `body` as it came."""
+    """A control request of the CLI other than an ask (hook_callback, mcp_message …). `body` is unchanged."""
 
     request_id: str
     subtype: str
@@ -105,7 +105,7 @@ class ControlRequested:
 
 @dataclass(frozen=True, slots=True)
 class ControlSucceeded:
-    """The answer to a control request of ours. `pending_asks` only for `initialize`."""
+    """The answer to a control request of ours. Only the one to `initialize` has `pending_asks`."""
 
     request_id: str
     response: Mapping[str, Any]

@@ -1,6 +1,7 @@
-"""When a cron line comes next: minute, hour, day, month, weekday, in the machine's own time.
+"""Compute the next time of a cron line (minute, hour, day, month, weekday) in the machine's own time.
 
-The CLI says when a schedule fires first, and not again after it has fired. Format: crontab(5), without names.
+The CLI reports the first time of a schedule, but no new time after it has fired. Format: crontab(5), without
+names.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ _MOST_DAYS = 4 * 366 + 1  # until the next 29 February
 
 
 def next_run(cron: str, after: datetime) -> datetime | None:
-    """The first minute after `after` that `cron` names; None if it names none, or is no cron line."""
+    """Return the first minute after `after` that `cron` matches; None if none matches or `cron` is invalid."""
     try:
         minutes, hours, days, months, weekdays = _fields(cron)
     except ValueError:
@@ -21,7 +22,7 @@ def next_run(cron: str, after: datetime) -> datetime | None:
     for number in range(_MOST_DAYS):
         date = begin + timedelta(days=number)
         is_day, is_weekday = date.day in days, date.isoweekday() % 7 in {each % 7 for each in weekdays}
-        # Where both are restricted, either will do.
+        # crontab(5): if both day and weekday are restricted, a match of either is enough.
         is_meant = (is_day and is_weekday) if any_day or any_weekday else (is_day or is_weekday)
         if date.month not in months or not is_meant:
             continue
@@ -41,7 +42,7 @@ def _fields(cron: str) -> Sequence[set[int]]:
 
 
 def _numbers(part: str, least: int, most: int) -> set[int]:
-    """What a field names: `*`, `5`, `1-5`, `*/10`, `0-30/5`, and several of these with commas."""
+    """Return the numbers of a field: `*`, `5`, `1-5`, `*/10`, `0-30/5`, or several of these with commas."""
     found: set[int] = set()
     for each in part.split(","):
         span, _, step = each.partition("/")

@@ -1,16 +1,15 @@
-"""What can go wrong with Claude's command line: one class per decision that a caller can take.
+"""The errors of Claude's command line: one class per decision that a caller can take.
 
-Every message is a sentence that a person can act on; it names no path of the machine but the command that
-the operator configured.
+Every message is a sentence that a person can act on. The only path in it is the operator's configured command.
 """
 
 
 class ClaudeError(Exception):
-    """Root of everything that `sessions.claude` raises."""
+    """The root of all errors that `sessions.claude` raises."""
 
 
 class CliMissing(ClaudeError):
-    """There is no `claude` to run. `configured` is the value of CLAUDE_COMMAND that was not found, if any."""
+    """No `claude` was found. `configured` is the value of CLAUDE_COMMAND, or empty if it is not set."""
 
     def __init__(self, configured: str = "") -> None:
         where = (
@@ -23,7 +22,7 @@ class CliMissing(ClaudeError):
 
 
 class CliTooOld(ClaudeError):
-    """The `claude` that was found is older than what the bridge can speak with."""
+    """The `claude` that was found is too old for the bridge."""
 
     def __init__(self, found: str, needed: str) -> None:
         super().__init__(f"Claude Code {found} is too old: {needed} or newer is needed. Run `claude update`.")
@@ -32,7 +31,7 @@ class CliTooOld(ClaudeError):
 
 
 class CliBroken(ClaudeError):
-    """The `claude` that was found does not say its version: it cannot start, hangs, or is something else."""
+    """The `claude` that was found prints no version: it cannot start, hangs, or is another program."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
@@ -42,7 +41,7 @@ class CliBroken(ClaudeError):
 
 
 class NeedsProgram(CliBroken):
-    """The `claude` that was found is a script, and the program that runs it is not on PATH: mostly node."""
+    """The `claude` that was found is a script, and its interpreter (mostly node) is not on PATH."""
 
     def __init__(self, program: str) -> None:
         super().__init__(f"it needs {program}, and {program} is not on the PATH that Claude gets")
@@ -50,7 +49,7 @@ class NeedsProgram(CliBroken):
 
 
 class BadLaunch(ClaudeError):
-    """A launch line was asked for with a value that must not reach a command line."""
+    """A value must not reach the CLI's command line or input."""
 
     def __init__(self, name: str, value: str) -> None:
         super().__init__(f"{name} cannot be {value[:80]!r}")
@@ -59,7 +58,7 @@ class BadLaunch(ClaudeError):
 
 
 class TranscriptMissing(ClaudeError):
-    """Claude keeps no transcript of the conversation (deleted after its retention time, or never begun)."""
+    """Claude has no transcript of the conversation: deleted after its retention time, or never begun."""
 
     def __init__(self, conversation_id: str) -> None:
         super().__init__(f"Claude has no transcript of conversation {conversation_id[:64]} on this machine.")

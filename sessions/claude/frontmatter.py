@@ -1,7 +1,7 @@
-"""The head of a command, agent or skill of Claude Code: what it says of itself, and what it asks for.
+"""Read the head of a command, agent or skill of Claude Code: its description, and the grants that it asks for.
 
 The files are Markdown with YAML between two lines of `---`. Only `key: value` lines of the outermost level are
-read. That is enough to show and to rebuild a file; nothing else of a head is ever passed on.
+read: enough to show a file and to rebuild it. No other part of a head is ever passed on.
 Format: Claude Code documentation, slash commands, subagents and skills.
 """
 
@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _KEPT = ("name", "description", "argument-hint")
-"""Keys that only describe. Every other key is taken as one that grants, runs or steers something."""
+"""The keys that a rebuilt file keeps."""
 _HARMLESS = frozenset({*_KEPT, "version", "author", "license", "title", "tags", "color"})
+"""Keys that only describe. Every other key counts as one that grants, runs or steers something."""
 _KEY = re.compile(r"""["']?([A-Za-z][A-Za-z0-9_-]{0,60})["']?[ \t]*+:(?:[ \t]++(.*))?""")
 _RUNS_INLINE = re.compile(r"!`([^`\n]{0,2000})`")
 _RUNS_FENCED = re.compile(r"^```+!", re.MULTILINE)
@@ -21,7 +22,7 @@ _FILE_SIGN = re.compile(r"(?<![\w`])@(?=[\w./~\"'-])")
 
 @dataclass(frozen=True, slots=True)
 class MarkdownFile:
-    """A file split into its head and its text. `head` has the outermost keys; a value may be empty."""
+    """A file, split into its head and its text. `head` has the outermost keys; a value may be empty."""
 
     head: Mapping[str, str]
     body: str
@@ -33,13 +34,13 @@ class MarkdownFile:
 
     @property
     def commands_run(self) -> list[str]:
-        """The shell commands that Claude Code would run while it reads the text, before anybody is asked."""
+        """The shell commands that Claude Code would run while it reads the text, without asking a person."""
         fenced = ["(a block of commands)"] * len(_RUNS_FENCED.findall(self.body))
         return [*(found.strip() for found in _RUNS_INLINE.findall(self.body)), *fenced]
 
 
 def split(text: str) -> MarkdownFile:
-    """Take a file apart. A head that does not end is text."""
+    """Split a file into its head and its text. A head without an end counts as text."""
     lines = text.removeprefix("\ufeff").split("\n")
     if lines[0].rstrip() != "---":
         return MarkdownFile({}, text)
@@ -65,12 +66,12 @@ def _keys(lines: list[str]) -> dict[str, str]:
 
 
 def harmless(file: MarkdownFile, note: str = "") -> str:
-    """The file rebuilt so that it only says something: no grant, no command, no file read unasked.
+    """Rebuild the file without grants, without commands, and without files that are read unasked.
 
     `note` is put before the text.
     """
     head = [f"{key}: {json.dumps(file.head[key])}" for key in _KEPT if file.head.get(key)]
     body = _RUNS_FENCED.sub("```", file.body)
-    # Without the sign it is text: a command to propose, or a path that Claude may read as it reads any other.
+    # Without its sign, a command or path is plain text. Claude may propose or read it, under the usual rules.
     body = _FILE_SIGN.sub("", re.sub(r"!(?=`)", "", body))
     return "\n".join(["---", *head, "---", *([note, ""] if note else []), body])

@@ -1,9 +1,9 @@
-"""A project's text for Claude without anything that runs: what the mode *instructions only* gives to the CLI.
+"""Rebuild a project's text for Claude without anything that runs, for the mode *instructions only*.
 
-CLAUDE.md, its imports and its rules the CLI reads itself, from the project as an added directory. It refuses
-imports from outside (measured), and memory files that are links out are denied by the launch line. What the CLI
-would read only together with the project's settings is rebuilt here: CLAUDE.local.md as a text for the system
-prompt; commands, agents and skills as a plugin, each reduced to what it says (`frontmatter.harmless`).
+The CLI itself reads CLAUDE.md, its imports and its rules, from the project as an added directory. It refuses
+imports from outside (measured), and the launch line denies memory files that are links out. Some text the CLI
+would read only together with the project's settings. That text is rebuilt here: CLAUDE.local.md as a text for
+the system prompt; commands, agents and skills as a plugin, made harmless first (`frontmatter.harmless`).
 """
 
 import re
@@ -15,21 +15,21 @@ from sessions.claude import frontmatter
 from sessions.claude.project_offer import markdown_files, read_inside
 
 PLUGIN_NAME = "project"
-"""Commands and skills have it before their names: `/project:deploy`."""
+"""The prefix of the names of commands and skills: `/project:deploy`."""
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 _LOCAL_HEADING = "Instructions of this project for its people's own copy (CLAUDE.local.md):"
 
 
 @dataclass(frozen=True, slots=True)
 class Instructions:
-    """Where the rebuilt text lies; None where the project has none of that kind."""
+    """The places of the rebuilt text. None if the project has no text of that kind."""
 
     plugin: Path | None = None
     system_prompt: Path | None = None
 
 
 def write_instructions(project: Path, target: Path) -> Instructions:
-    """Rebuild the text of `project` in `target`, a directory that is made anew. Blocks on the file system."""
+    """Rebuild the text of `project` in `target`, whose old content is removed. Blocks on the file system."""
     shutil.rmtree(target, ignore_errors=True)
     plugin = target / "plugin"
     written = [

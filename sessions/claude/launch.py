@@ -1,8 +1,8 @@
 """The launch line: argv and environment of one `claude` process.
 
-No text of a user ever comes here: a value that is neither one of ours nor a UUID or a model's name is refused.
-What the settings forbid Claude's tools is a help against accidents and clumsy injections, not a wall: a Bash
-command that is allowed to run can open any file that the operating system lets this user open.
+No text of a user gets into it: each value is ours, a UUID or a model's name, and any other value is refused.
+The denials in the settings help against accidents and clumsy injections, but they are no wall: an allowed Bash
+command can open any file that the operating system lets this user open.
 """
 
 import json
@@ -19,9 +19,9 @@ from sessions.claude.instructions import Instructions
 
 PERMISSION_MODES = ("default", "acceptEdits", "plan", "auto", "dontAsk", "bypassPermissions")
 
-# Names that may pass from the bridge's environment to Claude and its tools; `X_*` stands for all that begin so.
-# SSH_AUTH_SOCK is among them because `git push` is everyday work. Keys of other clouds (AWS_*, GOOGLE_*) are
-# not: who runs Claude through one of them adds their names, and knows then that Claude's tools see the values.
+# Names that may pass from the bridge's environment to Claude and its tools; `X_*` stands for all with that
+# prefix. SSH_AUTH_SOCK is included because `git push` is everyday work. Keys of other clouds (AWS_*, GOOGLE_*)
+# are not: an operator who runs Claude through one adds the names, and so decides that Claude's tools see them.
 DEFAULT_CHILD_ENV = (
     "PATH",
     "HOME",
@@ -61,10 +61,10 @@ DEFAULT_CHILD_ENV = (
     "DISABLE_ERROR_REPORTING",
 )
 
-# The first piece of an answer is never held back, so this only sets how smooth the rest flows, and its cost.
+# The CLI never holds back the first piece of an answer. This sets how smoothly the rest flows, and its cost.
 STREAM_HOLD_MS = 100
 
-# Secrets of projects. `.env.example` and its like stay readable: they are made to be read.
+# Secrets of projects. `.env.example` and similar files stay readable: they are made to be read.
 _SECRET_FILES = (
     ".env",
     ".env.local",
@@ -80,16 +80,16 @@ _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}(\[[A-Za-z0-9]{1,16}\])
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A new conversation under an id of our choosing."""
+    """A new conversation under an id that we choose."""
 
     conversation_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on with a conversation.
+    """Continue a conversation.
 
-    `continue_turn`: a turn that was cut by a crash goes on by itself, under its prompt's uuid.
+    `continue_turn`: a turn that a crash has cut goes on by itself, under its prompt's uuid.
     """
 
     conversation_id: str
@@ -115,7 +115,7 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class InstructionsOnly:
-    """The text of `project` is read, with what `write_instructions` rebuilt. `links` are never read."""
+    """Claude reads the text of `project` and the text that `write_instructions` rebuilt, but never `links`."""
 
     project: Path
     rebuilt: Instructions = field(default_factory=Instructions)
@@ -124,10 +124,10 @@ class InstructionsOnly:
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """Everything that `project` brings counts: settings, hooks, servers.
+    """The whole project counts: settings, hooks, servers.
 
-    `allow`: what its shared settings allow. The CLI takes such rules only after its own trust dialog, and in
-    this mode it shows no dialog (measured).
+    `allow`: the allow rules of its shared settings. The CLI itself accepts them only after its trust dialog,
+    and in this mode it shows no dialog (measured).
     """
 
     project: Path
@@ -135,16 +135,16 @@ class Trusted:
 
 
 Brought = Closed | InstructionsOnly | Trusted
-"""What of the project counts."""
+"""The part of the project that counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchLine:
-    """What one `claude` is started with.
+    """The values from which the argv of one `claude` is built.
 
     `command` begins the argv (see `locate`). `private` are the directories that Claude's tools may neither read
-    nor write: DATA_DIR. An empty `model` leaves the choice to the CLI. `user_servers`: the MCP servers of the
-    machine's user run, too.
+    nor write, such as DATA_DIR. An empty `model` leaves the choice to the CLI. `user_servers`: the MCP servers
+    of the machine's user run, too.
     """
 
     command: Sequence[str]
@@ -157,7 +157,7 @@ class LaunchLine:
 
 
 def argv(line: LaunchLine) -> tuple[str, ...]:
-    """The whole argv. Raises `BadLaunch` for an id, model or mode that must not reach a command line."""
+    """Return the whole argv. Raises `BadLaunch` for an id, model or mode that must not reach a command line."""
     return (
         *line.command,
         "-p",
@@ -176,7 +176,7 @@ def argv(line: LaunchLine) -> tuple[str, ...]:
 
 
 def _brought(brought: Brought, *, user_servers: bool) -> tuple[str, ...]:
-    """Which settings and servers count. Only the user's own source never runs anything of the project."""
+    """Return the flags for settings and servers. With the source `user` alone, nothing of the project runs."""
     only_named = () if user_servers else ("--strict-mcp-config",)
     match brought:
         case Closed():
@@ -187,7 +187,7 @@ def _brought(brought: Brought, *, user_servers: bool) -> tuple[str, ...]:
             if rebuilt.plugin is not None:
                 texts += ["--plugin-dir", str(rebuilt.plugin)]
             if rebuilt.system_prompt is not None:
-                # Without the snapshot of the first prompt a changed text counts from the next process on.
+                # No snapshot of the first system prompt, so that the next process uses a changed text.
                 texts += ["--append-system-prompt-file", str(rebuilt.system_prompt)]
                 texts += ["--system-prompt-snapshot", "off"]
             return ("--setting-sources", "user", *only_named, *texts)
@@ -212,7 +212,7 @@ def _settings(line: LaunchLine) -> dict[str, object]:
 
 
 def conversation_of(argv: Sequence[str]) -> str:
-    """The conversation that a process with this argv writes to; empty if it does not say."""
+    """Return the conversation that a process with this argv writes to; empty if the argv names none."""
     for flag in ("--session-id", "--resume"):
         if flag in argv[:-1]:
             return argv[list(argv).index(flag) + 1]
@@ -220,12 +220,15 @@ def conversation_of(argv: Sequence[str]) -> str:
 
 
 def resumed_conversation_of(argv: Sequence[str]) -> str:
-    """The conversation that a process with this argv goes on with or forks; empty if it began a new one."""
+    """Return the conversation that a process with this argv resumes or forks; empty if it began a new one."""
     return argv[list(argv).index("--resume") + 1] if "--resume" in argv[:-1] else ""
 
 
 def cli_mode(mode: str) -> str:
-    """The CLI's name for a permission mode; `default` is `manual` on its command line. Raises `BadLaunch`."""
+    """Return the CLI's name for a permission mode: on its command line `default` is `manual`.
+
+    Raises `BadLaunch` for an unknown mode.
+    """
     if mode not in PERMISSION_MODES:
         raise BadLaunch("The permission mode", mode)
     return "manual" if mode == "default" else mode
@@ -234,9 +237,10 @@ def cli_mode(mode: str) -> str:
 def settings(
     private: Sequence[Path], links: Sequence[Path] = (), allow: Sequence[str] = ()
 ) -> dict[str, object]:
-    """Settings that hold for this process besides the user's own: what Claude's tools may not touch.
+    """Return this process's settings, added to the user's own: the places that Claude's tools may not touch.
 
-    `links` are memory files that lead out of the project; the CLI loads none that it may not read (measured).
+    `links` are memory files that lead out of the project. The CLI does not load a memory file that its rules
+    deny (measured).
     """
     denied = [f"Read(//**/{name})" for name in _SECRET_FILES]
     denied += [f"Edit(//**/{name})" for name in _SECRET_FILES]
@@ -249,10 +253,10 @@ def settings(
 def child_environment(
     parent: Mapping[str, str], names: Sequence[str] = DEFAULT_CHILD_ENV, *, start: Start | None = None
 ) -> dict[str, str]:
-    """The child's whole environment: what `names` lets through of `parent`, and what the protocol needs.
+    """Return the child's whole environment: the variables of `parent` in `names`, and those of the protocol.
 
-    A variable that begins with DISCORD_ never passes, also when it is listed; nor does one of another name
-    that holds the Discord token.
+    A variable that begins with DISCORD_ never passes, even if it is listed. A variable of any name whose value
+    holds the Discord token does not pass either.
     """
     token = parent.get("DISCORD_TOKEN", "")
     allowed = {
@@ -306,7 +310,7 @@ def _model(model: str) -> tuple[str, ...]:
 
 
 def _uuid(value: str) -> str:
-    # UUID() also takes braces, prefixes and other digits, so its own spelling is what is compared.
+    # UUID() also accepts braces, prefixes and other digits, so compare with its canonical spelling.
     with suppress(ValueError):
         if str(UUID(value)) == value.lower():
             return value
@@ -314,5 +318,5 @@ def _uuid(value: str) -> str:
 
 
 def _literal(path: Path) -> str:
-    """`path` for a rule's pattern, which reads gitignore's wild cards."""
+    """Return `path` with gitignore's wildcards escaped, as a rule's pattern interprets them."""
     return re.sub(r"([\\*?\[\]!()])", r"\\\1", str(path))

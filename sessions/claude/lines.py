@@ -1,6 +1,6 @@
-"""What one line of the CLI's output means: a union of frozen types, one per kind.
+"""The meaning of one line of the CLI's output: a union of frozen types, one per kind.
 
-Only `sessions.claude` knows the wire names behind these. `parse.py` makes them, `sessions` matches on them.
+Only `sessions.claude` knows the wire names behind them. `parse.py` makes them, and `sessions` matches on them.
 Unknown kinds become `Unrecognized` and are kept. Source: Claude Code CLI reference, `--output-format
 stream-json`, and the lines recorded in `tests/sessions/claude/samples`.
 
@@ -35,7 +35,7 @@ from sessions.claude.stream_lines import Usage as Usage
 
 
 class CliState(StrEnum):
-    """What `session_state_changed` says."""
+    """The CLI's state, as `session_state_changed` reports it."""
 
     RUNNING = "running"
     REQUIRES_ACTION = "requires_action"
@@ -66,7 +66,7 @@ class ToolUseBlock:
 
 @dataclass(frozen=True, slots=True)
 class OtherBlock:
-    """A content block of a kind that we do not know, kept as it came."""
+    """A content block of an unknown kind, kept unchanged."""
 
     kind: str
     body: Mapping[str, Any]
@@ -83,9 +83,9 @@ SERVER_FAILED = "failed"
 
 @dataclass(frozen=True, slots=True)
 class Initialized:
-    """`system/init`, repeated at every turn. `api_key_source` is `none` when no API key pays: a login does.
+    """`system/init`, repeated at every turn. `api_key_source` is `none` if a login pays instead of an API key.
 
-    `servers`: the MCP servers, each with its state in the CLI's word (pending, connected, failed …).
+    `servers`: the MCP servers, each with the CLI's name for its state (pending, connected, failed …).
     """
 
     conversation_id: str
@@ -115,7 +115,7 @@ class PromptLifecycle:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleFired:
-    """Claude begins a turn that it had scheduled. `is_wakeup`: by `ScheduleWakeup`, else by `CronCreate`."""
+    """Claude begins a scheduled turn: one of `ScheduleWakeup` if `is_wakeup`, else one of `CronCreate`."""
 
     is_wakeup: bool
 
@@ -131,7 +131,7 @@ class PromptEchoed:
 
 @dataclass(frozen=True, slots=True)
 class UserMessage:
-    """A user line that we did not send: the CLI's own (compaction summary, continuation, interruption)."""
+    """A user line of the CLI itself, not of ours: a compaction summary, continuation or interruption."""
 
     uuid: str
     text: str
@@ -141,9 +141,9 @@ class UserMessage:
 
 @dataclass(frozen=True, slots=True)
 class StatusChanged:
-    """`system/status`: requesting, compacting or None; a changed permission mode comes this way too.
+    """`system/status`: requesting, compacting or None. It also reports a changed permission mode.
 
-    `compact_result` is success or failed, `compact_error` why it failed.
+    `compact_result` is success or failed, `compact_error` the cause of a failure.
     """
 
     status: str | None
@@ -154,9 +154,9 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class AssistantBlocks:
-    """A complete block (always one in practice) of an API message; final, unlike the stream before it.
+    """A complete block (always one in practice) of an API message. It is final, unlike the stream before it.
 
-    `aborted`: an interrupt cut it; what is here is kept.
+    `aborted`: an interrupt cut the block; the part in this line is kept.
     """
 
     uuid: str
@@ -173,7 +173,7 @@ class AssistantBlocks:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """One tool's result. `text` is what Claude reads, flattened; `detail` the CLI's structured form."""
+    """One tool's result. `text` is Claude's version, as one text; `detail` is the CLI's structured form."""
 
     uuid: str
     tool_use_id: str
@@ -206,9 +206,9 @@ class ThinkingTokens:
 
 @dataclass(frozen=True, slots=True)
 class TaskChanged:
-    """A task (subagent, background shell): `phase` is started, progress, updated or notification.
+    """News of a task (subagent, background shell). `phase` is started, progress, updated or notification.
 
-    `task_id` of a subagent is the `agent_id` of its asks; `tool_use_id` is the `parent` of its lines.
+    The `task_id` of a subagent is the `agent_id` of its asks; its `tool_use_id` is the `parent` of its lines.
     `summary` comes with the notification.
     """
 
@@ -230,11 +230,11 @@ class BackgroundTasks:
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
-    """`result`. `is_error` tells failure, not `subtype`. `cost_usd` is cumulative for the process.
+    """`result`. A failure shows in `is_error`, not in `subtype`.
 
-    `prompt_uuids` is empty for a turn that nobody asked for; `origin` then says what began it
-    (`task-notification`). `errors` is prose of `error_*` subtypes. `local_command` names the slash command
-    that the CLI did by itself, with no API call. `cost_usd` starts from zero again after `/clear`.
+    `cost_usd` is cumulative for the process; after `/clear` it starts from zero again. `prompt_uuids` is empty
+    for a turn without a prompt; `origin` then names its cause (`task-notification`). `errors` is the text of
+    `error_*` subtypes. `local_command` names a slash command that the CLI did by itself, without an API call.
     """
 
     uuid: str
@@ -258,7 +258,9 @@ class TurnResult:
 
 @dataclass(frozen=True, slots=True)
 class ApiRetry:
-    """The API call failed and is tried again after `delay_ms`; partial text is void if a new message starts."""
+    """The API call failed, and the CLI retries it after `delay_ms`. If a new message starts, partial text is
+    void.
+    """
 
     attempt: int
     max_retries: int
@@ -276,7 +278,7 @@ class ModelFellBack:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """Usage limit of a subscription. `resets_ms` is Unix milliseconds; `uses_extra`: extra usage is spent."""
+    """A subscription's usage limit. `resets_ms` is in Unix milliseconds. `uses_extra`: extra usage is spent."""
 
     status: str
     kind: str
@@ -294,9 +296,9 @@ class Compacted:
 
 @dataclass(frozen=True, slots=True)
 class ConversationReset:
-    """`/clear`: a new conversation begins; `Initialized`, `PromptEchoed`, `TurnResult` then carry its id.
+    """`/clear`: a new conversation begins. `Initialized`, `PromptEchoed` and `TurnResult` then carry its id.
 
-    `reset_id` is the id of this line only: the CLI calls it the new conversation's, and writes to another.
+    `reset_id` occurs only in this line. The CLI calls it the new conversation's id, but writes to another one.
     """
 
     reset_id: str
@@ -310,7 +312,7 @@ class TitleChanged:
 
 @dataclass(frozen=True, slots=True)
 class HookMoved:
-    """A hook for `event` (SessionStart, say) begins, or is over."""
+    """A hook for `event` (such as SessionStart) has begun, or has ended (`is_over`)."""
 
     hook_id: str
     event: str
@@ -319,7 +321,7 @@ class HookMoved:
 
 @dataclass(frozen=True, slots=True)
 class SystemNotice:
-    """A `system` line of a known shape that changes nothing by itself (hook output, permission_denied …)."""
+    """A `system` line of a known kind without effect on the state (hook output, permission_denied …)."""
 
     subtype: str
     text: str
@@ -327,17 +329,17 @@ class SystemNotice:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A line that is known and says nothing to us (keep_alive …)."""
+    """A line of a known kind without use for us (keep_alive …)."""
 
     kind: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unrecognized:
-    """A line of an unknown kind, or one that is not JSON at all; `raw` keeps at most the first 64 KiB.
+    """A line of an unknown kind, or one that is not JSON at all. `raw` keeps at most the first 64 KiB.
 
-    `is_torn`: it is no JSON. `recovered` are the lines that stand whole behind the piece of a torn one, in
-    order: each counts as a line.
+    `is_torn`: the line is not JSON. `recovered` are the complete lines behind the torn piece, in order. Each
+    counts as a line of its own.
     """
 
     raw: bytes = field(repr=False)

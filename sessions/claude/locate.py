@@ -1,6 +1,6 @@
-"""Find the `claude` command, check that it is new enough, and ask it whether somebody is logged in.
+"""Find the `claude` command, check its version, and ask it whether it has a login.
 
-Runs the command only for `--version` and `auth status`, each within a limit; cancelling ends the child too.
+Runs the command only for `--version` and `auth status`, each with a time limit. Cancelling ends the child, too.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _VERSION = re.compile(r"v?((\d{1,9})\.(\d{1,9})\.(\d{1,9}))(?:-[\w.]{1,60})?( \(
 _COLOUR = re.compile(r"\x1b\[[0-9;]{0,20}m")
 _OBJECT_BEGINS = re.compile(r"^[ \t]{0,20}\{", re.MULTILINE)
 _OBJECTS_TRIED = 20
-# What env and the shells say: env: 'node': No such file or directory; sh: 1: node: not found.
+# Messages of env and the shells: env: 'node': No such file or directory; sh: 1: node: not found.
 _NOT_FOUND = re.compile(
     r"(?<![\w.+-])([\w.+-]{1,64})['’]?: (?:command )?(?:not found|No such file or directory)"
 )
@@ -40,7 +40,7 @@ _REAP_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Cli:
-    """A `claude` that works: how to start it, and its version."""
+    """A working `claude`: the command that starts it, and its version."""
 
     command: tuple[str, ...]
     version: str
@@ -48,19 +48,19 @@ class Cli:
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
-    """`method` as the CLI names it: api_key, oauth_token, claude.ai, third_party …"""
+    """Claude has a login. `method` is the CLI's name for it: api_key, oauth_token, claude.ai, third_party …"""
 
     method: str
 
 
 @dataclass(frozen=True, slots=True)
 class NotLoggedIn:
-    """Nobody is logged in on this machine, and no key is set."""
+    """Claude has no login in this environment, and no key is set."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoginUnknown:
-    """The CLI did not say; `reason` is a sentence."""
+    """The CLI did not report whether it has a login. `reason` is a sentence."""
 
     reason: str
 
@@ -69,10 +69,10 @@ Login = LoggedIn | NotLoggedIn | LoginUnknown
 
 
 def find_command(configured: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The command that starts Claude: `configured` (CLAUDE_COMMAND), or what is found.
+    """Return the command that starts Claude: `configured` (CLAUDE_COMMAND), or the first one found.
 
-    Looked through are PATH, the place of Claude's own installer (which a service manager's PATH lacks), and the
-    `cli` extra. `configured` is split as a shell would, and knows `~` and `$HOME`. Raises `CliMissing`.
+    The search covers PATH, the directory of Claude's own installer (missing in a service manager's PATH), and
+    the `cli` extra. `configured` is split like a shell command; `~` and `$HOME` work. Raises `CliMissing`.
     """
     path = environment.get("PATH", os.defpath)
     if configured.strip():
@@ -83,7 +83,7 @@ def find_command(configured: str, environment: Mapping[str, str]) -> tuple[str, 
         program = shutil.which(os.path.expanduser(first), path=path)  # noqa: PTH111  keeps a bare name bare
         if program is None:
             raise CliMissing(configured)
-        # Sessions run in directories of their own, where a relative path would name something else.
+        # Sessions run in other directories, where a relative path would name another file.
         return (str(Path(program).absolute()), *rest)
     installed = Path(environment.get("HOME") or os.sep, ".local", "bin")
     program = shutil.which("claude", path=path) or shutil.which("claude", path=str(installed)) or _bundled()
@@ -93,7 +93,7 @@ def find_command(configured: str, environment: Mapping[str, str]) -> tuple[str, 
 
 
 def typed_name(command: Sequence[str]) -> str:
-    """What a person types at a shell in this directory to run `command`: a bare name where PATH has it."""
+    """Return the shell command for a person in this directory to run `command`: a bare name if PATH has it."""
     program = Path(command[0])
     beside = Path(sys.prefix) / "bin" / program.name
     if program.name == "claude" and shutil.which("claude"):
@@ -106,9 +106,9 @@ def typed_name(command: Sequence[str]) -> str:
 
 
 async def locate(configured: str, environment: Mapping[str, str], *, limit_s: float = 20.0) -> Cli:
-    """The `claude` to use, checked. `environment` is the child's; `limit_s` bounds `--version`.
+    """Find and check the `claude` to use. `environment` is the child's; `limit_s` bounds `--version`.
 
-    Raises `CliMissing`, `CliBroken` (it hangs, fails or says no version), `NeedsProgram` or `CliTooOld`.
+    Raises `CliMissing`, `CliBroken` (it hangs, fails or prints no version), `NeedsProgram` or `CliTooOld`.
     """
     command = find_command(configured, environment)
     try:
@@ -132,9 +132,9 @@ async def locate(configured: str, environment: Mapping[str, str], *, limit_s: fl
 
 
 def _said_version(output: str) -> re.Match[str] | None:
-    """Claude's version in the output of `--version`.
+    """Return the match of Claude's version in the output of `--version`, or None.
 
-    It is a line of its own. A wrapper may say other versions before, node's for example.
+    The version is a line of its own. A wrapper may print other versions before it, such as node's.
     """
     lines = [_COLOUR.sub("", line).strip() for line in output.splitlines()]
     found = [match for match in map(_VERSION.fullmatch, lines) if match]
@@ -142,7 +142,7 @@ def _said_version(output: str) -> re.Match[str] | None:
 
 
 def _interpreter(script: Path) -> str:
-    """The program that the first line of `script` names; empty if it is no script."""
+    """Return the program that the first line of `script` names; empty if the file is not a script."""
     with suppress(OSError), script.open("rb") as file:
         first_line = decoded(file.read(256).partition(b"\n")[0])
         if words := first_line.removeprefix("#!").split():
@@ -153,9 +153,9 @@ def _interpreter(script: Path) -> str:
 async def login_status(
     command: Sequence[str], environment: Mapping[str, str], *, limit_s: float = 20.0
 ) -> Login:
-    """Whether Claude has a login in `environment`, as `claude auth status` says. Never raises for what it says.
+    """Ask `claude auth status` whether Claude has a login in `environment`. No output of it raises an error.
 
-    Works offline: a login that the vendor has since withdrawn still counts as one.
+    Works offline: a login that the vendor has withdrawn since still counts.
     """
     try:
         async with awake_timeout(limit_s):
@@ -164,7 +164,7 @@ async def login_status(
         return LoginUnknown(f"`claude auth status` said nothing for {limit_s:.0f} seconds.")
     except OSError as error:
         return LoginUnknown(f"`claude auth status` cannot be started ({error.strerror or error}).")
-    # A wrapper may say something before it, and a brace of its own.
+    # A wrapper may print text before the answer, even with a brace of its own.
     for start in islice(_OBJECT_BEGINS.finditer(ran.stdout), _OBJECTS_TRIED):
         said, _ = decode(ran.stdout[start.start() :].encode())
         if isinstance(said, Mapping) and isinstance(said.get("loggedIn"), bool):
@@ -198,15 +198,15 @@ async def _run(argv: Sequence[str], environment: Mapping[str, str]) -> _Ran:
             # The whole group: CLAUDE_COMMAND may be a script, and its child would keep running.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            # asyncio calls a process ended only when its pipe is read to the end, and a child that left the
-            # group may still hold it: then it is not waited for.
+            # asyncio reports a process as ended only once its pipes are read to the end. A child that left the
+            # group may still hold one: then stop waiting.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_REAP_S):
                     await process.communicate()
 
 
 async def _read_some(stream: asyncio.StreamReader) -> bytes:
-    """Read to the end, and keep the first `_MAX_OUTPUT_BYTES`."""
+    """Read the stream to its end, and return its first `_MAX_OUTPUT_BYTES`."""
     output = b""
     while piece := await stream.read(_MAX_OUTPUT_BYTES):
         output += piece[: _MAX_OUTPUT_BYTES - len(output)]
@@ -214,7 +214,7 @@ async def _read_some(stream: asyncio.StreamReader) -> bytes:
 
 
 def _bundled() -> str | None:
-    # Found, not imported: importing the package costs half a second and 60 MB.
+    # Only find the package: importing it costs half a second and 60 MB.
     try:
         spec = importlib.util.find_spec("claude_agent_sdk")
     except (ImportError, ValueError):

@@ -1,11 +1,10 @@
-"""One line of the CLI's output to one `CliLine`.
+"""Parse one line of the CLI's output into one `CliLine`.
 
-Pure, and total: whatever the bytes, an answer comes and nothing is raised. A kind that is not known is kept as
-`Unrecognized`; a field that is not known is ignored, one that is missing or of a wrong type counts as empty.
-Nearly all lines are deltas of a streamed block, so those have a decoder of their own.
+Pure and total: any bytes give a result, and no error is raised. A line of an unknown kind is kept as
+`Unrecognized`. An unknown field is ignored; a field that is missing or of a wrong type counts as empty.
+Nearly all lines are deltas of a streamed block, so deltas have a decoder of their own.
 
-What the lines look like: Claude Code CLI reference, `--output-format stream-json`, and
-`tests/sessions/claude/samples`.
+Format: Claude Code CLI reference, `--output-format stream-json`, and `tests/sessions/claude/samples`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -36,13 +35,13 @@ from sessions.claude.wire import (
 )
 
 MAX_RAW_BYTES = 64 * 1024
-# Every line has one of these beside its type.
+# Every line of the CLI has one of these fields beside its type. A nested object can have a type, too.
 _STAMPS = frozenset({"session_id", "request_id", "response"})
 
 _DELTA_START = b'{"type":"stream_event","event":{"type":"content_block_delta",'
 
 
-# Of strings and numbers only, and gone at once: nothing for the collector to look after.
+# Only strings and numbers, and short-lived: without `gc=False` the collector would track them in vain.
 class _Delta(msgspec.Struct, gc=False):
     type: str
     text: str = ""
@@ -64,12 +63,12 @@ _delta_decoder = msgspec.json.Decoder(_DeltaLine)
 
 
 def parse(line: bytes) -> CliLine:
-    """What `line` (one line, with or without its newline) means. Never raises; costs about 2 µs for a delta."""
+    """Return the meaning of `line`, with or without its newline. Never raises; a delta takes about 2 µs."""
     if line.startswith(_DELTA_START):
         try:
             found = _delta_decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass  # a lone surrogate, or another shape than today's: the careful way below copes with both
+            pass  # a lone surrogate, or a new shape of the line: the slower way below can read both
         else:
             return _delta(found)
     value, trouble = decode(line)
@@ -81,7 +80,10 @@ def parse(line: bytes) -> CliLine:
 
 
 def _recovered(line: bytes) -> Iterator[CliLine]:
-    """The lines that a torn one has run into. What nests within a line is none, whatever it says of itself."""
+    """Yield the complete lines behind a torn one.
+
+    An object nested inside a line is not a line of its own, even if it looks like one.
+    """
     for body in whole_objects(line):
         if body.keys() & _STAMPS and (found := _by_type(body)) is not None:
             yield found
@@ -119,7 +121,7 @@ def _tool_progress(body: Json) -> CliLine:
     tool_use_id = text_of(body, "tool_use_id")
     parent = maybe_text(body, "parent_tool_use_id")
     if flag_of(body, "heartbeat") and parent and tool_use_id.startswith(f"{parent}-"):
-        # A heartbeat has an id of its own under the running tool; that tool is what it tells of.
+        # A heartbeat has an id of its own, with the running tool as its parent. It reports on that tool.
         tool_use_id, parent = parent, None
     return ToolProgress(tool_use_id, text_of(body, "tool_name"), float_of(body, "elapsed_time_seconds"), parent)
 

@@ -1,6 +1,6 @@
-"""Control lines: what the CLI asks of us, and what it answers to what we asked.
+"""Parse control lines: the CLI's requests to us, and its answers to our requests.
 
-Called by `parse`; answers None for a line whose kind it does not know.
+Called by `parse`. Returns None for a line of an unknown kind.
 """
 
 from sessions.claude.lines import (
@@ -22,7 +22,7 @@ from sessions.claude.wire import Json, flag_of, maybe_text, object_of, objects_o
 
 
 def request(body: Json) -> CliLine:
-    """An ask of the CLI, or another of its control requests."""
+    """Return the CLI's ask, or another of its control requests."""
     asked = object_of(body, "request")
     if text_of(asked, "subtype") == "can_use_tool":
         return _ask(text_of(body, "request_id"), asked)
@@ -30,12 +30,12 @@ def request(body: Json) -> CliLine:
 
 
 def cancelled(body: Json) -> CliLine:
-    """The CLI no longer waits for an answer."""
+    """Return the ask that the CLI no longer waits for."""
     return AskCancelled(text_of(body, "request_id"))
 
 
 def response(body: Json) -> CliLine | None:
-    """The answer to one of our control requests, or the echo of our answer to an ask; None if it is neither."""
+    """Return the answer to a control request of ours, or the echo of our answer to an ask; else None."""
     outer = object_of(body, "response")
     request_id = text_of(outer, "request_id")
     inner = object_of(outer, "response")
@@ -43,7 +43,7 @@ def response(body: Json) -> CliLine | None:
         case "error":
             return ControlFailed(request_id, text_of(outer, "error"), text_of(outer, "error_code"))
         case "success" if text_of(inner, "behavior") in ("allow", "deny"):
-            # No answer of the CLI to us has a `behavior`; answers to its own asks come back as an echo.
+            # Only the echo of our answer to an ask has a `behavior`; the CLI's answers to us have none.
             return AnswerEchoed(request_id, text_of(inner, "behavior"), text_of(inner, "message"))
         case "success":
             return ControlSucceeded(request_id, inner, _pending(outer))

@@ -1,4 +1,4 @@
-"""`rate_limit_event`: how a subscription's usage limits stand.
+"""Parse `rate_limit_event`, the state of a subscription's usage limits.
 
 Called by `parse`.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from sessions.claude.lines import RateLimit
 from sessions.claude.wire import Json, flag_of, maybe_float, object_of, text_of
 
-_LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999: what is beyond cannot be shown
+_LAST_MS = 253_402_300_799_999  # the last millisecond of the year 9999: later times cannot be shown
 _LEAST_MS = 100_000_000_000  # as seconds the year 5138, as milliseconds 1973
 
 
@@ -26,7 +26,10 @@ def rate_limit(body: Json) -> RateLimit:
 
 
 def time_ms(body: Mapping[str, Any], key: str) -> int | None:
-    """The time at `key` in Unix milliseconds: it may be seconds, milliseconds, or ISO text (UTC by default)."""
+    """Return the time at `key` in Unix milliseconds, or None.
+
+    Accepts seconds, milliseconds, or ISO text (UTC by default).
+    """
     value = body.get(key)
     number = maybe_float(body, key)
     if isinstance(value, str):

@@ -1,6 +1,6 @@
-"""The lines that carry the conversation: streamed pieces, complete messages, tool results, a turn's end.
+"""Parse the lines of the conversation: streamed pieces, complete messages, tool results, a turn's end.
 
-Called by `parse`; a reader answers None for a line whose kind it does not know.
+Called by `parse`. A reader returns None for a line of an unknown kind.
 """
 
 from collections.abc import Callable, Mapping
@@ -112,7 +112,7 @@ def result(body: Json) -> CliLine:
 
 
 def content_blocks(message: Json) -> tuple[ContentBlock, ...]:
-    """The blocks of an assistant message, from the stream or from a transcript."""
+    """Return the blocks of an assistant message, from the stream or from a transcript."""
     content = message.get("content")
     if isinstance(content, str):
         return (TextBlock(content),)
@@ -120,11 +120,11 @@ def content_blocks(message: Json) -> tuple[ContentBlock, ...]:
 
 
 def tool_results(body: Json) -> tuple[ToolResult, ...]:
-    """The tool results that a user line carries, from the stream or from a transcript."""
+    """Return the tool results in a user line, from the stream or from a transcript."""
     found = [
         b for b in objects_of(object_of(body, "message"), "content") if text_of(b, "type") == "tool_result"
     ]
-    # The structured form belongs to the line, so it is only certain whose it is when there is one result.
+    # The structured form belongs to the whole line. Only a line with one result shows which result it is for.
     detail = maybe_object(body, "tool_use_result") or maybe_object(body, "toolUseResult")
     return tuple(
         ToolResult(
@@ -141,7 +141,7 @@ def tool_results(body: Json) -> tuple[ToolResult, ...]:
 
 
 def flattened(content: Any) -> str:
-    """The text of a message's or a tool result's content: a string, or a list of parts joined by newlines."""
+    """Return the text of a message's or tool result's content; the parts of a list are joined by newlines."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list | tuple):
@@ -215,7 +215,7 @@ def _usage(usage: Json) -> Usage:
 
 
 def _context_window(body: Json) -> int | None:
-    """The context window of the model that did most of the work: small helper models are listed too."""
+    """Return the context window of the model that read most tokens: small helper models are listed, too."""
     per_model = object_of(body, "modelUsage")
     entries = [object_of(per_model, model) for model in per_model]
     main = max(entries, key=_tokens_read, default=None)

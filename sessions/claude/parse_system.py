@@ -1,6 +1,6 @@
-"""`system` lines: one `type`, many subtypes.
+"""Parse `system` lines: one `type`, many subtypes.
 
-Called by `parse`; answers None for a subtype that is not known.
+Called by `parse`. Returns None for an unknown subtype.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ from sessions.claude.lines import (
 )
 from sessions.claude.wire import Json, int_of, maybe_int, maybe_text, object_of, objects_of, text_of, texts_of
 
-# Known, worth keeping as text, and nothing to act on.
+# Known subtypes that are kept as text and have no effect on the state.
 _NOTICES = frozenset(
     {
         "away_summary",

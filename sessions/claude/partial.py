@@ -1,8 +1,8 @@
-"""What is visible so far of the API messages that stream right now: a pure fold over lines.
+"""The visible part of the API messages that stream right now, as a pure fold over lines.
 
-Only what is not final yet is here. A complete block (`AssistantBlocks`) takes the place of the streamed one, so
-it leaves the fold, and the caller has it from the line itself. Nothing of this is stored: after a restart it is
-folded again from the saved offset of the output log, which lies before the first line that is not final.
+It holds only blocks that are not final yet. A complete block (`AssistantBlocks`) replaces the streamed one: the
+fold drops it, and the caller takes it from the line itself. Nothing here is stored. After a restart, the lines
+are folded again from the saved offset of the output log, which lies before the first line that is not final.
 """
 
 from collections.abc import Mapping
@@ -28,17 +28,17 @@ from sessions.claude.lines import (
     TurnResult,
 )
 
-# Four of these are made for each piece of text that arrives: frozen dataclasses take ten times as long to make.
+# Structs, because each piece of text makes four of these: frozen dataclasses take ten times as long to make.
 
 
 class Pieces(msgspec.Struct, frozen=True):
-    """A text that grows at its end. Appending n characters copies O(n log n) in all; old values stay."""
+    """An immutable text that grows at its end. Appending n characters copies O(n log n) characters in all."""
 
     parts: tuple[str, ...] = ()
 
     def appended(self, text: str) -> "Pieces":
-        # A part is merged into its neighbour once it has grown as long: so parts halve in length from first to
-        # last, and there are few of them.
+        # A part no longer than the text after it is merged with it. So the parts shrink from first to last, and
+        # there are few of them.
         parts = self.parts
         while parts and len(parts[-1]) <= len(text):
             text = parts[-1] + text
@@ -53,7 +53,7 @@ class Pieces(msgspec.Struct, frozen=True):
 
 
 class OpenBlock(msgspec.Struct, frozen=True):
-    """A block that streams; `kind` as in `BlockStarted`. The text of a tool call is its input as JSON."""
+    """A streaming block. `kind` is as in `BlockStarted`. The text of a tool call is its input as JSON."""
 
     index: int
     kind: str
@@ -63,12 +63,12 @@ class OpenBlock(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """All of it so far; joined anew at each call, so ask once per rendering."""
+        """The whole text so far. Each access joins the pieces again, so read it once per rendering."""
         return str(self.pieces)
 
 
 class OpenMessage(msgspec.Struct, frozen=True):
-    """An API message that streams: its blocks that are not final, in order."""
+    """A streaming API message, with its blocks that are not final, in order."""
 
     message_id: str
     model: str
@@ -76,18 +76,18 @@ class OpenMessage(msgspec.Struct, frozen=True):
 
 
 class Partial(msgspec.Struct, frozen=True):
-    """The open messages by `parent`: None is the main thread, else the tool-use id of a subagent."""
+    """The open messages by `parent`: None for the main thread, else the tool-use id of a subagent."""
 
     messages: Mapping[str | None, OpenMessage] = msgspec.field(default_factory=dict)
 
     def blocks(self, parent: str | None = None) -> tuple[OpenBlock, ...]:
-        """The open blocks of one thread, in order; empty when nothing streams there."""
+        """Return the open blocks of one thread, in order; empty if nothing streams there."""
         message = self.messages.get(parent)
         return () if message is None else message.blocks
 
 
 def fold(partial: Partial, line: CliLine) -> Partial:
-    """What is visible after `line`; `partial` itself when the line changes nothing of it."""
+    """Return the visible part after `line`; `partial` itself if the line does not change it."""
     match line:
         case BlockDelta():
             return _delta(partial, line)
@@ -108,7 +108,7 @@ def fold(partial: Partial, line: CliLine) -> Partial:
 
 
 def _delta(partial: Partial, line: BlockDelta) -> Partial:
-    # One of these for each piece of text: so no `replace`, which costs more than all the rest.
+    # Runs for each piece of text. No `replace` here: it would take longer than the rest of the function.
     message = partial.messages.get(line.parent)
     if message is None or not line.text:
         return partial
@@ -149,7 +149,7 @@ def _stopped(partial: Partial, line: MessageStopped) -> Partial:
 
 
 def _minus_first(blocks: tuple[OpenBlock, ...], kind: str) -> tuple[OpenBlock, ...]:
-    """`blocks` without the earliest one of this kind: the line of a complete block does not say its index."""
+    """Return `blocks` without the earliest one of this kind: the line of a complete block has no index."""
     for at, block in enumerate(blocks):
         if block.kind.removeprefix("redacted_") == kind:
             return blocks[:at] + blocks[at + 1 :]

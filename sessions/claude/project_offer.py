@@ -1,6 +1,6 @@
-"""What a project brings for Claude Code: text that is read, and what would run or steer.
+"""List a project's offer for Claude Code: the parts that would run or steer, and the text that is left out.
 
-Only reads, and only files that lie in the project: links out of it are not followed. Blocks on the file system.
+Only reads, and only files inside the project: links out of it are not followed. Blocks on the file system.
 Format: Claude Code documentation, settings, hooks, MCP, slash commands, subagents and skills.
 """
 
@@ -22,17 +22,17 @@ _SETTINGS = ("settings.json", "settings.local.json")
 _SERVERS = ".mcp.json"
 _MEMORY = ("CLAUDE.md", "CLAUDE.local.md", ".claude/CLAUDE.md")
 _IGNORED_DIRECTORIES = frozenset({".git", "node_modules", ".venv", "venv", "__pycache__", "target", "dist"})
-# Keys of settings that change nothing but how a terminal looks.
+# Settings that neither run nor steer anything: most change only the look of a terminal.
 _HARMLESS_SETTINGS = frozenset({"$schema", "theme", "spinnerTipsEnabled", "outputStyle", "cleanupPeriodDays"})
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectOffer:
-    """What a project brings.
+    """The offer of one project.
 
-    `runs`: what would run or steer, a sentence each, with its commands. `content_hash`: of all files that these
-    come from, empty if there are none. `left_out`: what Claude reads only in a trusted project. `links`: memory
-    files that are links out of the project.
+    `runs`: one line per part that would run or steer, with its commands. `content_hash`: the hash of all files
+    of these parts, empty if `runs` is empty. `left_out`: files that Claude reads only in a trusted project.
+    `links`: memory files that are links out of the project.
     """
 
     runs: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class ProjectOffer:
 
 
 def read_offer(project: Path) -> ProjectOffer:
-    """Look at `project`, an existing directory. What cannot be read is listed as such, never passed over."""
+    """Read the offer of `project`, an existing directory. An invalid file is listed as such, never skipped."""
     seen = hashlib.sha256()
     runs: list[str] = []
     for source, words in _sources(project):
@@ -57,7 +57,7 @@ def read_offer(project: Path) -> ProjectOffer:
 
 
 def allowed_rules(project: Path) -> tuple[str, ...]:
-    """The permission rules by which the project's shared settings allow something."""
+    """Return the allow rules in the project's shared settings."""
     raw = read_inside(project / ".claude" / _SETTINGS[0], project)
     permissions = (_object(raw) or {}).get("permissions") if raw is not None else None
     allow = permissions.get("allow") if isinstance(permissions, Mapping) else None
@@ -65,7 +65,7 @@ def allowed_rules(project: Path) -> tuple[str, ...]:
 
 
 def _sources(project: Path) -> Iterator[tuple[bytes, list[str]]]:
-    """The raw content of everything that runs or steers, with words for each."""
+    """Yield the raw content of each file that runs or steers something, with its lines for people."""
     for name in _SETTINGS:
         if (raw := read_inside(project / ".claude" / name, project)) is not None:
             yield raw, _settings_words(name, raw)
@@ -141,7 +141,7 @@ def _markdown_words(name: str, raw: bytes) -> list[str]:
 
 
 def _nested(project: Path) -> Iterator[str]:
-    """Memory files in subdirectories: Claude Code reads them only together with the project's settings."""
+    """Yield memory files in subdirectories: Claude Code reads them only with the project's settings."""
     for looked, (where, directories, files) in enumerate(os.walk(project)):
         directories[:] = sorted(each for each in directories if each not in _IGNORED_DIRECTORIES)[:MAX_FILES]
         place = Path(where)
@@ -152,7 +152,7 @@ def _nested(project: Path) -> Iterator[str]:
 
 
 def markdown_files(directory: Path, project: Path, *, links_too: bool = False) -> list[Path]:
-    """The Markdown files below `directory`, sorted, at most `MAX_FILES`; links out only with `links_too`."""
+    """Return at most `MAX_FILES` Markdown files below `directory`, sorted; links out only with `links_too`."""
     found: list[Path] = []
     for where, directories, files in os.walk(directory):
         directories.sort()
@@ -166,7 +166,7 @@ def markdown_files(directory: Path, project: Path, *, links_too: bool = False) -
 
 
 def read_inside(path: Path, project: Path) -> bytes | None:
-    """The file's first `MAX_FILE_BYTES`; None if there is none, or it leads out of the project."""
+    """Return the file's first `MAX_FILE_BYTES`; None if it is missing, unreadable or outside the project."""
     try:
         if not path.resolve(strict=True).is_relative_to(project.resolve()) or not path.is_file():
             return None

@@ -1,6 +1,6 @@
-"""Who has which conversation open: the CLI's own register of living processes, `sessions/<pid>.json`.
+"""Read the CLI's own register of living processes and their conversations, `sessions/<pid>.json`.
 
-Two processes may resume one conversation without a warning, and then one of them loses what the other says.
+Two processes can resume one conversation without a warning. Then one of them loses the other's messages.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from sessions.claude.wire import decode, int_of, text_of
 
 @dataclass(frozen=True, slots=True)
 class OpenElsewhere:
-    """A `claude` that lives and has the conversation open. `entrypoint`: cli (a terminal), sdk-cli …"""
+    """A living `claude` that has the conversation open. `entrypoint`: cli (a terminal), sdk-cli …"""
 
     pid: int
     conversation_id: str
@@ -22,10 +22,10 @@ class OpenElsewhere:
 
 
 def open_conversations(config: Path) -> list[OpenElsewhere]:
-    """The living CLIs that use this configuration directory, ours included: the caller knows its own pids.
+    """Return the living CLIs that use this configuration directory, including ours: the caller knows its pids.
 
-    An entry is believed only if its process lives and has the start time that the entry says; a CLI that was
-    killed leaves its entry behind.
+    An entry counts only if its process lives and has the entry's start time, because a killed CLI leaves its
+    entry behind.
     """
     found = []
     for path in sorted((config / "sessions").glob("*.json")):
@@ -46,9 +46,9 @@ def open_conversations(config: Path) -> list[OpenElsewhere]:
 
 
 def _lives(pid: int, started: str) -> bool:
-    """Whether process `pid` lives and, where the CLI spells starts as the machine does, began at `started`."""
+    """Whether process `pid` lives and began at `started`. Only Linux compares the start: see below."""
     row = machine.this().read_process(pid) if pid > 0 else None
     if row is None or row.zombie:
         return False
-    # Clock ticks since boot on Linux; elsewhere nobody has seen yet what the CLI writes.
+    # On Linux both are clock ticks since boot. The CLI's format on other systems is not known yet.
     return row.process.start == started or not row.process.start.isdigit()

@@ -1,8 +1,8 @@
-"""The tree that the rows of a transcript form, and the path to one of them.
+"""The tree of a transcript's rows, and the path to one of them.
 
 A transcript is one append-only file of JSON rows. Each row names its parent. A cut or a regenerated answer
-leaves a branch behind, and the newest leaf is what the CLI would resume. A rewind is a row that names the leaf
-to go back to. The CLI writes it up to a second late: if it is killed before, the dropped answer is back.
+leaves a branch behind, and the CLI resumes at the newest leaf. A rewind is a row that names the leaf to return
+to. The CLI writes that row up to a second late: if it is killed before, the dropped answer is back.
 
 Parallel tool calls are branches too: each call of a message hangs on the call before it, each result on its own
 call, and the next answer on the result that came last. All of them belong to the path, as the CLI reads it.
@@ -17,15 +17,15 @@ from pathlib import Path
 from sessions.claude.wire import Json, decode, flag_of, maybe_text, object_of, objects_of, text_of
 
 LOCAL_COMMAND = "local_command"
-"""Subtype of a `system` row with one of the CLI's own commands, or with what that printed."""
+"""The subtype of a `system` row with one of the CLI's own commands, or with such a command's output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """A row in the file, its parent, and the row before it in the file.
 
-    `is_shown`: it is part of what was said and done. `is_root`: Claude reads nothing before it. `message_id` is
-    set for what Claude said, `answers` (ids of tool calls) and `call` (the row of that call) for tool results.
+    `is_shown`: the row is a message or a command. `is_root`: Claude reads no row before it. `message_id` is set
+    for Claude's messages, `answers` (ids of tool calls) and `call` (the row of that call) for tool results.
     """
 
     uuid: str
@@ -49,7 +49,7 @@ class RowTree:
 
     @classmethod
     def read(cls, path: Path) -> "RowTree":
-        """The tree of the file at `path`; damaged rows are left out. Raises `OSError`."""
+        """Return the tree of the file at `path`. Damaged rows are left out. Raises `OSError`."""
         tree = cls()
         before: str | None = None
         with path.open("rb") as file:
@@ -62,9 +62,9 @@ class RowTree:
         return tree
 
     def path_to(self, uuid: str | None, *, beyond_compaction: bool = True) -> list[Place]:
-        """The rows from the first one to `uuid`, oldest first; empty if there is no such row.
+        """Return the rows from the first one to `uuid`, oldest first; empty if `uuid` is unknown.
 
-        Without `beyond_compaction` they begin at the last compaction, as what Claude itself resumes does.
+        Without `beyond_compaction`, the path begins at the last compaction, as when Claude itself resumes.
         """
         line = list(self._ancestors(uuid, beyond_compaction=beyond_compaction))[::-1]
         return _in_order(line, self._beside(line))
@@ -89,15 +89,15 @@ class RowTree:
             yield here
             if here.is_root and not beyond_compaction:
                 return
-            # A parent that a full disk or a kill has swallowed: what was written before it is the next best.
+            # A full disk or a kill can lose the parent. Then use the row before this one in the file.
             is_lost = here.parent is not None and here.parent not in self.places
             uuid = here.before if is_lost else here.parent
 
     def _beside(self, line: list[Place]) -> Iterator[Place]:
-        """The parallel calls of the messages in `line`, and the results of those calls.
+        """Yield the parallel calls of the messages in `line`, and the results of those calls.
 
-        A call hangs on the call before it. Rows of another answer can have the same message id, if the service
-        answers an equal request equally: they hang on another prompt and are left out.
+        A call's parent is the call before it. Rows of another answer can have the same message id, if the
+        service answers an equal request equally. Their parent is another prompt, so they are left out.
         """
         known = {each.uuid for each in line}
         messages = {each.message_id for each in line if each.message_id}
@@ -117,7 +117,7 @@ class RowTree:
 
 
 def _place(uuid: str, row: Json, start: int, length: int, before: str | None) -> Place:
-    # A compaction begins a new root; its row says what came before it.
+    # A compaction begins a new root. Its row names the row before it as `logicalParentUuid`.
     parent = maybe_text(row, "parentUuid") or maybe_text(row, "logicalParentUuid")
     kind, message = text_of(row, "type"), object_of(row, "message")
     answers = frozenset(_answered(message)) if kind == "user" else frozenset[str]()
@@ -147,7 +147,7 @@ def is_message(row: Json) -> bool:
 
 
 def _in_order(line: list[Place], beside: Iterable[Place]) -> list[Place]:
-    """`line` in its order, and each of `beside` where it was written."""
+    """Return `line` in its own order, with each place of `beside` inserted where it stands in the file."""
     ordered: list[tuple[int, Place]] = []
     reached = 0
     for place in line:

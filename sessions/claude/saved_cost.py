@@ -1,8 +1,8 @@
-"""The running total of costs that a transcript keeps, and with which the CLI's own total begins.
+"""Read the running total of costs in a transcript: the CLI's own total starts from it.
 
-The CLI writes a `cost-state` row when it ends in good order and at `/clear`. A process that resumes or forks
-the conversation counts on from the last such row in the file, on whatever branch it stands (measured with
-2.1.329, also behind 20 MB of later rows). Killed processes write none.
+The CLI writes a `cost-state` row at `/clear` and when it ends normally. A process that resumes or forks the
+conversation counts from the last such row in the file, on any branch (measured with 2.1.329, also behind 20 MB
+of later rows). A killed process does not write the row.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,10 @@ _KIND = "cost-state"
 
 
 def saved_cost_usd(transcript: Path) -> float:
-    """The dollars in the last `cost-state` row; 0 if there is none. Reads from the end; raises `OSError`."""
+    """Return the dollars in the last `cost-state` row; 0 without such a row. Raises `OSError`.
+
+    Reads the file from its end.
+    """
     for line in _lines_from_the_end(transcript):
         if _KIND.encode() not in line:
             continue
@@ -28,7 +31,7 @@ def saved_cost_usd(transcript: Path) -> float:
 def _lines_from_the_end(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         start = file.seek(0, 2)
-        pieces: list[bytes] = []  # of a line whose beginning is not read yet, last piece first
+        pieces: list[bytes] = []  # of the line whose beginning is not read yet, last piece first
         while start > 0:
             size = min(_CHUNK_BYTES, start)
             start = file.seek(start - size)

@@ -1,7 +1,7 @@
-"""What Claude has promised to do later, by CronCreate, CronDelete, CronList and ScheduleWakeup. Pure.
+"""Track Claude's schedules from its calls of CronCreate, CronDelete, CronList and ScheduleWakeup. Pure.
 
-The prompt of a schedule stands in the tool's input, its time in the result, so it is kept from call to result;
-until then it has no time and promises nothing. The CLI tells of a firing, not which schedule fired.
+A schedule's prompt is in the tool's input and its time in the result, so the call is kept until its result.
+Until then the schedule has no time. The CLI reports that a schedule fired, but not which one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from sessions.model import Schedule
 Schedules = tuple[Schedule, ...]
 
 WAKEUP = "wakeup"
-"""The id of the one wake-up that a conversation can have: the next replaces it."""
+"""The id of a conversation's only wake-up: a new one replaces it."""
 
 _CREATE, _DELETE, _LIST, _WAKEUP = "CronCreate", "CronDelete", "CronList", "ScheduleWakeup"
 _NAMES = frozenset({_CREATE, _DELETE, _LIST, _WAKEUP})
@@ -26,13 +26,13 @@ _MINUTE_MS = 60_000
 
 
 def after_calls(known: Schedules, calls: Iterable[ToolUseBlock]) -> Schedules:
-    """`known`, and what Claude has just asked for."""
+    """Return `known` with Claude's new calls, still without a time."""
     asked = [_asked(each) for each in calls if each.name in _NAMES]
     return (*known, *asked)
 
 
 def after_results(known: Schedules, results: Iterable[ToolResult], at_ms: int) -> Schedules:
-    """`known` once the CLI has answered what Claude asked for."""
+    """Return `known` after the CLI's results of such calls."""
     for result in results:
         call = next((each for each in known if each.call == result.tool_use_id), None)
         if call is None:
@@ -44,13 +44,13 @@ def after_results(known: Schedules, results: Iterable[ToolResult], at_ms: int) -
 
 
 def after_firing(known: Schedules, fired: ScheduleFired, at_ms: int) -> Schedules:
-    """`known` after one of them has fired: gone, or with its next time."""
+    """Return `known` after a schedule fired: it is removed, or has its next time."""
     if fired.is_wakeup:
         return tuple(each for each in known if each.id != WAKEUP)
     due = [each for each in known if each.next_ms is not None and each.id != WAKEUP]
     if not due:
         return known
-    # The CLI does not say which: the one whose time has come.
+    # The CLI does not say which one fired, so take the one whose time comes first.
     first = min(due, key=lambda each: each.next_ms or 0)
     again = replace(first, next_ms=_next_ms(first, at_ms)) if first.recurring else None
     return tuple(each for each in (again if each is first else each for each in known) if each is not None)
@@ -59,7 +59,7 @@ def after_firing(known: Schedules, fired: ScheduleFired, at_ms: int) -> Schedule
 def _asked(call: ToolUseBlock) -> Schedule:
     body = call.input
     prompt = text_of(body, "prompt") or text_of(body, "reason")
-    # `CronDelete` names what goes; its call is dropped with the answer.
+    # The input of `CronDelete` names the schedule to remove. The call itself is dropped with its result.
     named = text_of(body, "id") if call.name == _DELETE else WAKEUP if call.name == _WAKEUP else ""
     return Schedule(id=named, prompt=prompt, cron=text_of(body, "cron"), tool=call.name, call=call.tool_use_id)
 
@@ -94,7 +94,7 @@ def _created(call: Schedule, detail: Mapping[str, Any], at_ms: int) -> Schedule:
 
 
 def _listed(others: Schedules, detail: Mapping[str, Any], at_ms: int) -> Schedules:
-    """All that there is, in the CLI's own words; what is asked for, and the wake-up, are not in its list."""
+    """Return all schedules, from the CLI's own list. Open calls and the wake-up are kept: it omits them."""
     known = {each.id: each.made_ms for each in others}
     kept = tuple(each for each in others if each.call or each.id == WAKEUP)
     jobs = (
@@ -105,7 +105,7 @@ def _listed(others: Schedules, detail: Mapping[str, Any], at_ms: int) -> Schedul
             rhythm=text_of(job, "humanSchedule"),
             next_ms=_time(job),
             recurring=flag_of(job, "recurring"),
-            # What is not written to a file says so; `true` is left out.
+            # The CLI writes only `false`, for a schedule that is in no file; it leaves `true` out.
             durable=job.get("durable") is not False,
             made_ms=known.get(text_of(job, "id"), at_ms),
             tool=_CREATE,
@@ -121,7 +121,7 @@ def _time(body: Mapping[str, Any]) -> int | None:
 
 
 def _next_ms(schedule: Schedule, at_ms: int) -> int | None:
-    """The next time, with the same seconds: the CLI spreads the schedules of many over the minute."""
+    """Return the next time, with the same seconds: the CLI spreads schedules over the minute."""
     last_ms = max(schedule.next_ms or 0, at_ms)
     seconds_ms = (schedule.next_ms or 0) % _MINUTE_MS
     found = next_run(schedule.cron, datetime.fromtimestamp(last_ms / 1000))  # noqa: DTZ006 (the machine's own time)

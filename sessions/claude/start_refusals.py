@@ -1,4 +1,4 @@
-"""Why the CLI ended by itself, from its error output: the refusals that somebody can do something about."""
+"""Find in the CLI's error output why it ended by itself: the refusals that a person can act on."""
 
 import re
 from enum import StrEnum
@@ -7,7 +7,7 @@ from sessions.claude.api_message import cleaned
 
 
 class StartRefusal(StrEnum):
-    """What the CLI says before it ends with an exit code of its own."""
+    """The reason that the CLI prints before it ends by itself."""
 
     MESSAGE_GONE = "message_gone"
     CONVERSATION_GONE = "conversation_gone"
@@ -26,11 +26,11 @@ _SAID = {
 
 
 def start_refusal(stderr: str) -> StartRefusal | None:
-    """The refusal that `stderr` tells of; None if it tells of none that we know."""
+    """Return the refusal in `stderr`; None if it has no known one."""
     return next((refusal for refusal, said in _SAID.items() if said.search(stderr)), None)
 
 
 def last_words(stderr: str) -> str:
-    """The last line of `stderr`, fit for people who may see the session; empty if there is none."""
+    """Return the last line of `stderr`, cleaned for people who see the session; empty if there is no line."""
     lines = [line for line in stderr.splitlines() if line.strip()]
     return cleaned(lines[-1]).rstrip(".") if lines else ""

@@ -39,10 +39,10 @@ from sessions.model import (
 
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
-    """What the driver needs to know of this installation.
+    """The facts of this installation that the driver needs.
 
-    `environment` is the bridge's own, of which `child_names` may pass; `overrides` go in as they are (the
-    demo model's address). `private` are directories that Claude's tools may not touch.
+    `environment` is the bridge's own; only `child_names` pass to the child. `overrides` are added unchanged,
+    such as the demo model's address. `private` are directories that Claude's tools may not touch.
     """
 
     configured_command: str
@@ -53,7 +53,7 @@ class StreamOptions:
 
 
 class StreamDriver:
-    """Implements `sessions.driver.Driver`. The CLI is looked for once, and again only after a failure."""
+    """Implements `sessions.driver.Driver`. Locates the CLI once, and again after a failure or if it is gone."""
 
     def __init__(self, options: StreamOptions) -> None:
         self._options = options
@@ -165,7 +165,7 @@ def _answer_permission(request_id: str, body: PermissionBody, decision: Decision
             return answers.allow_once(ask)
         case AllowAlways(number) if 0 <= number < len(ask.suggestions):
             suggestion = ask.suggestions[number]
-            # Rules are rows of ours and have a line of their own: only a mode goes with the answer.
+            # Rules are our own rows and are sent in a line of their own, so only a mode goes with the answer.
             kept = [suggestion] if suggestion.kind == "setMode" else []
             return answers.allow_and_remember(ask, kept)
         case Deny(note):
@@ -197,5 +197,5 @@ def _answer_plan(request_id: str, body: PlanBody, decision: Decision) -> bytes:
 
 
 def values_of(rules: Iterable[Rule], kind: RuleKind) -> list[str]:
-    """The values of the rules of one kind, each once, in their order."""
+    """Return the values of the rules of one kind, each once, in their order."""
     return list(dict.fromkeys(rule.value for rule in rules if rule.kind is kind))

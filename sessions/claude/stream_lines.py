@@ -1,6 +1,6 @@
-"""Lines of a message that is being streamed: its blocks begin, grow and end.
+"""Lines of a streaming message: its blocks begin, grow and end.
 
-Format: Claude Code CLI, `--include-partial-messages`; events of the Messages API. `lines.py` hands them all on.
+Format: Claude Code CLI, `--include-partial-messages`; events of the Messages API. `lines.py` re-exports them.
 """
 
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class MessageStarted:
-    """A new API message streams. All partial text of this `parent` shown before is void.
+    """A new API message begins. All partial text of this `parent` shown before is void.
 
-    `prompt_uuid`: the prompt that it answers; the first message of a turn says it.
+    `prompt_uuid`: the prompt that the message answers. Only the first message of a turn has it.
     """
 
     message_id: str
@@ -34,7 +34,7 @@ class MessageStarted:
 
 @dataclass(frozen=True, slots=True)
 class BlockStarted:
-    """`kind` is text, thinking, tool_use or whatever comes; `tool_name` and `tool_use_id` for tool_use."""
+    """A block begins. `kind` is text, thinking, tool_use or an unknown one; tool_use has the `tool_` fields."""
 
     index: int
     kind: str
@@ -46,7 +46,7 @@ class BlockStarted:
 class BlockDelta(msgspec.Struct, frozen=True, gc=False):
     """A piece of the block at `index`. `kind`: text, thinking, input_json; signatures come as `other`."""
 
-    # Nearly all lines are these, and a frozen dataclass takes ten times as long to make.
+    # A Struct, because nearly all lines are deltas, and a frozen dataclass takes ten times as long to make.
 
     index: int
     kind: Literal["text", "thinking", "input_json", "other"]
@@ -62,7 +62,7 @@ class BlockStopped:
 
 @dataclass(frozen=True, slots=True)
 class MessageUsage:
-    """`message_delta`: the message's final stop reason and usage (count it once per message id)."""
+    """`message_delta`: the message's final stop reason and usage. Count the usage once per message id."""
 
     message_id: str
     stop_reason: str | None
@@ -72,7 +72,9 @@ class MessageUsage:
 
 @dataclass(frozen=True, slots=True)
 class MessageStopped:
-    """`abandoned_from`: the blocks from this index on will never be complete (connection lost, interrupted)."""
+    """The message ended. `abandoned_from`: the blocks from this index on stay incomplete (connection lost,
+    interrupted).
+    """
 
     parent: str | None = None
     abandoned_from: int | None = None

@@ -1,7 +1,7 @@
-"""Lines that ran into each other: on a full disk a line is cut off anywhere, and the next one follows at once.
+"""Recover lines that follow a torn one: on a full disk a line is cut anywhere, and the next follows directly.
 
-What was cut is lost; the whole lines behind it are not. Quotes within JSON texts are escaped, so that `{"` is
-always where an object begins, and only a whole line reaches from there to the end.
+The torn line is lost, but the complete lines behind it are not. Quotes inside JSON texts are escaped. So `{"`
+always begins an object, and only a complete line reaches from there to the end.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _decoder = msgspec.json.Decoder(msgspec.Raw)
 
 
 def whole_objects(line: bytes) -> list[Json]:
-    """The JSON objects that stand whole at the end of a line that is none, in order; mostly there are none."""
+    """Return the complete JSON objects at the end of an invalid line, in order; mostly an empty list."""
     found: list[Json] = []
     end = len(line)
     while (start := _last_object(line, end)) >= 0:
@@ -28,7 +28,7 @@ def whole_objects(line: bytes) -> list[Json]:
 
 
 def _last_object(line: bytes, end: int) -> int:
-    """Where the object begins that ends at `end`; -1 if none does. Looks from the end on, at so many places."""
+    """Return the start of the object that ends at `end`, or -1. Tries `_MOST_TRIED` places at most."""
     view, start = memoryview(line)[:end], end
     if not line[:end].endswith(b"}"):
         return -1

@@ -1,6 +1,6 @@
-"""Claude's own transcripts: where they are, how much is in them, and a list of all.
+"""Find and list Claude's own transcripts, and check how much is in them.
 
-What they say is in `transcript_rows.py`. Plain file I/O, safe while a CLI writes; call it in a thread.
+`transcript_rows.py` reads their rows. Plain file I/O, safe while a CLI writes; call it in a thread.
 """
 
 import re
@@ -22,7 +22,7 @@ _EDGE_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class StoredConversation:
-    """A conversation that has a transcript on this machine. `title` is empty if nobody gave it one."""
+    """A conversation with a transcript on this machine. `title` is empty if no person gave it a title."""
 
     conversation_id: str
     path: Path
@@ -34,15 +34,15 @@ class StoredConversation:
 
 
 def config_directory(environment: Mapping[str, str]) -> Path:
-    """Where a CLI with this environment keeps its files."""
+    """Return the directory where a CLI with this environment keeps its files."""
     given = environment.get("CLAUDE_CONFIG_DIR")
     return Path(given) if given else Path(environment.get("HOME") or Path.home()) / ".claude"
 
 
 def find_transcript(config: Path, conversation_id: str, cwd: Path | None = None) -> Path:
-    """The transcript's file. With `cwd` it is looked for there first; it may lie under another directory.
+    """Return the path of the transcript. The place for `cwd` is searched first, then those of all directories.
 
-    Raises `TranscriptMissing`, and `BadLaunch` for an id that is no UUID.
+    Raises `TranscriptMissing`, and `BadLaunch` if the id is no UUID.
     """
     try:
         name = f"{UUID(conversation_id)}.jsonl"
@@ -59,18 +59,18 @@ def find_transcript(config: Path, conversation_id: str, cwd: Path | None = None)
 
 
 class Remains(StrEnum):
-    """What is on disk of a conversation, and so how it can go on after its process was killed."""
+    """The part of a conversation that is on disk. It decides how to continue after a kill."""
 
     MESSAGES = "messages"
     """`Resume` works."""
     NOTHING = "nothing"
-    """Killed within some 100 ms of its first prompt: `Resume` is refused, `Fresh` under the same id works."""
+    """Killed within some 100 ms of its first prompt. `Resume` is refused; `Fresh` under the same id works."""
     NO_MESSAGES = "no_messages"
-    """Named, then killed as early: the CLI refuses to resume it and calls the id taken. Take a new id."""
+    """Named, then killed as early. The CLI refuses to resume it and calls the id taken: use a new id."""
 
 
 def remains(config: Path, conversation_id: str, cwd: Path | None = None) -> Remains:
-    """How much of a conversation is on disk; to be asked before it is resumed. Raises `BadLaunch`."""
+    """Return how much of a conversation is on disk. Call it before resuming. Raises `BadLaunch`, `OSError`."""
     try:
         path = find_transcript(config, conversation_id, cwd)
     except TranscriptMissing:
@@ -84,7 +84,7 @@ def remains(config: Path, conversation_id: str, cwd: Path | None = None) -> Rema
 
 
 def stored_conversations(config: Path) -> list[StoredConversation]:
-    """Every conversation in the CLI's directory, last written first. Reads the two ends of each file only."""
+    """Return all conversations in the CLI's directory, last written first. Reads only the ends of each file."""
     found = (_stored(path) for path in (config / "projects").glob("*/*.jsonl"))
     return sorted((one for one in found if one is not None), key=lambda one: one.updated_at_ms, reverse=True)
 
@@ -97,7 +97,7 @@ def _project_directories(projects: Path, cwd: Path) -> Iterator[Path]:
     if len(name) <= _LONGEST_NAME:
         yield projects / name
     else:
-        # What follows the cut is a hash of the CLI's own; the conversation's id tells which of these it is.
+        # The CLI appends its own hash to a cut name. The conversation's id finds the right one of these.
         yield from projects.glob(f"{name[:_LONGEST_NAME]}-*")
 
 
@@ -127,7 +127,7 @@ def _stored(path: Path) -> StoredConversation | None:
 
 
 def _edges(path: Path, size: int) -> tuple[list[Json], list[Json]]:
-    """The whole rows of the file's first and last part; a row that the cut goes through is left out."""
+    """Return the complete rows of the file's first and last part. Rows cut at the edge are left out."""
     with path.open("rb") as file:
         head = file.read(_EDGE_BYTES)
         file.seek(max(len(head), size - _EDGE_BYTES))

@@ -1,7 +1,7 @@
-"""What the rows of a transcript say, as the types that the stream has, and a few that only a transcript has.
+"""Translate the rows of a transcript into the types of the stream, and a few that only a transcript has.
 
-In a transcript people's prompts, the CLI's own commands with what they printed, and reports of background work
-are all rows of type `user`; tags in their text tell them apart.
+In a transcript, people's prompts, the CLI's own commands and their output, and reports of background work are
+all rows of type `user`. Tags in their text distinguish them.
 """
 
 import re
@@ -17,7 +17,7 @@ from sessions.claude.wire import Json, decode, flag_of, maybe_int, maybe_text, o
 
 @dataclass(frozen=True, slots=True)
 class OwnCommand:
-    """A command that a person gave to the CLI itself, as it was typed: `/model opus`, or `! ls` for a shell."""
+    """A person's command to the CLI itself, as typed: `/model opus`, or `! ls` for a shell."""
 
     uuid: str
     text: str
@@ -25,7 +25,7 @@ class OwnCommand:
 
 @dataclass(frozen=True, slots=True)
 class CommandOutput:
-    """What one of the CLI's own commands printed, without colours."""
+    """The output of one of the CLI's own commands, without colours."""
 
     uuid: str
     text: str
@@ -33,7 +33,7 @@ class CommandOutput:
 
 @dataclass(frozen=True, slots=True)
 class BackgroundReport:
-    """Background work has ended; Claude answers by itself."""
+    """A report that background work has ended. Claude answers it without a prompt."""
 
     uuid: str
     text: str
@@ -41,7 +41,7 @@ class BackgroundReport:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """Somebody interrupted the turn here."""
+    """A person interrupted the turn here."""
 
     uuid: str
 
@@ -53,10 +53,10 @@ TranscriptLine = (
 
 @dataclass(frozen=True, slots=True)
 class TranscriptRow:
-    """One row of the conversation. `at` is the CLI's ISO time in UTC; `line` what the stream said of it.
+    """One row of the conversation. `at` is the CLI's ISO time in UTC, `line` the row as a type of the stream.
 
-    A prompt is a `UserMessage` here, ours too: its uuid is the prompt's. `begins_turn`: a prompt, a command, or
-    the report of background work that Claude answers by itself.
+    Any prompt, including ours, is a `UserMessage` here with the prompt's uuid. `begins_turn`: the row is a
+    prompt, a command, or a report of background work that Claude answers without a prompt.
     """
 
     uuid: str
@@ -66,17 +66,17 @@ class TranscriptRow:
 
 
 def rows(path: Path) -> Iterator[TranscriptRow]:
-    """The path to the newest leaf, oldest first, each row read from the file when it is asked for."""
+    """Yield the rows on the path to the newest leaf, oldest first. Each row is read from the file on demand."""
     yield from _read(path, _shown(path))
 
 
 def newest_rows(path: Path) -> Iterator[TranscriptRow]:
-    """The same, newest first."""
+    """Yield the rows of `rows`, newest first."""
     yield from _read(path, _shown(path)[::-1])
 
 
 def line_of(row: Json) -> TranscriptLine:
-    """What a row says; the row is a message or one of the CLI's own commands."""
+    """Return the meaning of a row, which is a message or one of the CLI's own commands."""
     message, uuid = object_of(row, "message"), text_of(row, "uuid")
     match text_of(row, "type"):
         case "assistant":
@@ -85,7 +85,7 @@ def line_of(row: Json) -> TranscriptLine:
             return _tagged(uuid, text_of(row, "content")) or UserMessage(uuid, "", synthetic=True)
     if results := tool_results(row):
         return ToolResults(results)
-    # A note that we put before the prompt is Claude's to read, not the person's.
+    # We put a note for Claude before some prompts. It is no part of the person's text.
     text = _OUR_NOTE.sub("", flattened(message.get("content")))
     if flag_of(row, "isMeta") or flag_of(row, "isCompactSummary"):
         return UserMessage(uuid, text, synthetic=True)
@@ -134,12 +134,12 @@ _OUTPUTS = ("local-command-stdout", "local-command-stderr", "bash-stdout", "bash
 
 
 def _is_typed(row: Json) -> bool:
-    """Whether the CLI says that a person wrote it: then tags in it are the person's own."""
+    """Whether a person typed the row, according to the CLI: then its tags are part of the person's text."""
     return text_of(row, "promptSource") not in ("", "system")
 
 
 def _tagged(uuid: str, text: str) -> TranscriptLine | None:
-    """The meaning of a text by the tag that it begins with; None if it has no tag that we know."""
+    """Return the meaning of a text from its first tag; None without a known tag."""
     if text in _INTERRUPTED:
         return Interrupted(uuid)
     opening = re.match(r"<([a-z-]+)>", text)
@@ -163,7 +163,7 @@ def _tagged(uuid: str, text: str) -> TranscriptLine | None:
 
 
 def _inside(text: str, tag: str) -> str:
-    """What stands between the first `<tag>` and the last `</tag>`; a cut text may lack its end."""
+    """Return the text between the first `<tag>` and the last `</tag>`; to the end if a cut lost the latter."""
     _, opening, rest = text.partition(f"<{tag}>")
     inner, closing, _ = rest.rpartition(f"</{tag}>")
     return (inner if closing else rest).strip() if opening else ""

@@ -1,9 +1,8 @@
-"""Bytes to JSON, and JSON to values of a known type, without ever raising.
+"""Decode bytes to JSON, and JSON to values of a known type, without ever raising.
 
-What the CLI prints is not ours: a line may hold lone surrogates (a JavaScript string that was cut inside an
-emoji), nest thousands deep, or be no JSON at all, and a field may be missing or of another type than last
-week. So decoding answers None where it cannot, and each getter answers its default. A number beyond what
-anything is counted in counts as missing.
+We do not control the CLI's output: a line may hold lone surrogates (a JavaScript string that was cut inside an
+emoji), nest thousands deep, or be no JSON at all. A field may be missing, or of another type than last week. So
+decoding returns None on failure, and each getter returns its default. A number beyond 2^53 counts as missing.
 """
 
 import json
@@ -17,19 +16,19 @@ import msgspec
 Json = Mapping[str, Any]
 
 _EMPTY: Json = {}
-# JavaScript counts exactly up to here: what is larger is no count, time or amount, and fits into no column.
+# JavaScript counts exactly up to here. A larger number is no count, time or amount.
 _LARGEST = 2**53
-# What is read is written again within other values, and shown: a value at the edge of what Python can read is
-# beyond the edge there.
+# Values are later written inside other values, which nests them deeper. So the limit here is far below the
+# depth that Python can read.
 _DEEPEST = 200
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _decoder = msgspec.json.Decoder()
 
 
 def decode(line: bytes) -> tuple[Any, str]:
-    """The JSON value of `line` and "", or None and the reason why there is none.
+    """Return the JSON value of `line` and "", or None and the reason of the failure.
 
-    Lone surrogates and bytes that are not UTF-8 become U+FFFD, numbers that no float holds become null.
+    Lone surrogates and bytes that are not UTF-8 become U+FFFD. Numbers that do not fit a float become None.
     """
     try:
         value, trouble = _decoder.decode(line), ""
@@ -52,7 +51,7 @@ def _decoded_patiently(line: bytes) -> tuple[Any, str]:
 
 
 def is_too_deep(value: Any) -> bool:
-    """Whether objects and lists in `value` nest deeper than we take over from anybody."""
+    """Whether objects and lists in `value` nest deeper than we accept."""
     level = [value] if isinstance(value, Mapping | list) else []
     for _ in range(_DEEPEST):
         inner = (each.values() if isinstance(each, Mapping) else each for each in level)
@@ -63,15 +62,15 @@ def is_too_deep(value: Any) -> bool:
 
 
 def _finite(number: str) -> float | None:
-    """The number, or None for what can be read and never written again: NaN, Infinity, 1e999."""
+    """Return the number, or None for NaN, Infinity and 1e999, which JSON cannot write again."""
     value = float(number)
     return value if math.isfinite(value) else None
 
 
 def without_surrogates(value: Any) -> Any:
-    """`value` with every lone surrogate in its strings and keys replaced, so that it can be encoded.
+    """Return `value` with every lone surrogate in its strings and keys replaced, so that it can be encoded.
 
-    Raises `RecursionError` when it nests too deep.
+    Raises `RecursionError` if it nests too deep.
     """
     if isinstance(value, str):
         return _SURROGATE.sub("\ufffd", value)
@@ -83,25 +82,25 @@ def without_surrogates(value: Any) -> Any:
 
 
 def text_of(body: Json, key: str, default: str = "") -> str:
-    """The text at `key`, or `default` if there is none or something else."""
+    """Return the text at `key`, or `default` if the value is missing or no text."""
     value = body.get(key)
     return value if isinstance(value, str) else default
 
 
 def maybe_text(body: Json, key: str) -> str | None:
-    """The text at `key`, if it is one."""
+    """Return the text at `key`, or None if the value is missing or no text."""
     value = body.get(key)
     return value if isinstance(value, str) else None
 
 
 def int_of(body: Json, key: str, default: int = 0) -> int:
-    """The number at `key` as a whole one, or `default`."""
+    """Return the number at `key` as an integer, or `default`."""
     value = maybe_int(body, key)
     return default if value is None else value
 
 
 def maybe_int(body: Json, key: str) -> int | None:
-    """The number at `key` as a whole one, if it is one that fits."""
+    """Return the number at `key` as an integer, or None if it is no number or too large."""
     number = maybe_float(body, key)
     if number is None:
         return None
@@ -110,17 +109,17 @@ def maybe_int(body: Json, key: str) -> int | None:
 
 
 def float_of(body: Json, key: str, default: float = 0.0) -> float:
-    """The number at `key`, or `default`."""
+    """Return the number at `key`, or `default`."""
     value = maybe_float(body, key)
     return default if value is None else value
 
 
 def maybe_float(body: Json, key: str) -> float | None:
-    """The number at `key`, if it is a finite one that fits."""
+    """Return the number at `key`, or None if it is no number, not finite or too large."""
     value = body.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    # Compared as it is: a float rounds, and cannot hold the largest; NaN is not smaller either.
+    # Compare before converting: a float rounds, and a huge integer overflows it. NaN fails the comparison.
     return float(value) if -_LARGEST <= value <= _LARGEST else None
 
 
@@ -130,24 +129,24 @@ def flag_of(body: Json, key: str) -> bool:
 
 
 def object_of(body: Json, key: str) -> Json:
-    """The object at `key`, or an empty one."""
+    """Return the object at `key`, or an empty one."""
     value = body.get(key)
     return value if isinstance(value, Mapping) else _EMPTY
 
 
 def maybe_object(body: Json, key: str) -> Json | None:
-    """The object at `key`, if it is one."""
+    """Return the object at `key`, or None if the value is missing or no object."""
     value = body.get(key)
     return value if isinstance(value, Mapping) else None
 
 
 def objects_of(body: Json, key: str) -> list[Json]:
-    """The objects in the list at `key`; what else is in it is left out."""
+    """Return the objects in the list at `key`. Other items are left out."""
     value = body.get(key)
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
 
 
 def texts_of(body: Json, key: str) -> tuple[str, ...]:
-    """The strings in the list at `key`; what else is in it is left out."""
+    """Return the strings in the list at `key`. Other items are left out."""
     value = body.get(key)
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list | tuple) else ()

@@ -1,7 +1,7 @@
-"""Copies of the database file: made whole and checked, found again, and old ones removed.
+"""Copies of the database file: make and check them, find them, remove old ones.
 
-A copy is `backups/<file name>.<UTC time>.v<schema version>` beside the database, mode 0600. Who calls for one,
-and when, is up to others: `migrations` does before each step.
+A copy is `backups/<file name>.<UTC time>.v<schema version>` beside the database, mode 0600. Callers decide when
+to make one; `migrations` does so before an upgrade.
 """
 
 import os
@@ -21,27 +21,27 @@ _TIME = "%Y%m%dT%H%M%S%fZ"
 
 
 def backup_directory(path: Path) -> Path:
-    """Where the copies of the database at `path` are."""
+    """Return the directory of the copies of the database at `path`."""
     return path.parent / "backups"
 
 
 def backups(path: Path) -> Sequence[Path]:
-    """All copies of the database at `path`, newest first."""
-    # Strictly: a copy in the making has a .tmp, and SQLite keeps a journal beside that.
+    """Return all copies of the database at `path`, newest first."""
+    # Match the whole name: an unfinished copy ends in .tmp, and SQLite keeps a journal beside it.
     name = re.compile(re.escape(path.name) + r"\.\d{8}T\d{12}Z\.v\d+")
     found = backup_directory(path).glob(f"{path.name}.*.v*")
     return sorted((copy for copy in found if name.fullmatch(copy.name)), reverse=True)
 
 
 def backup_time(copy: Path) -> datetime:
-    """When the copy was made (UTC), as its name says."""
+    """Return the time (UTC) at which the copy was made, taken from its name."""
     return datetime.strptime(copy.name.split(".")[-2], _TIME).replace(tzinfo=UTC)
 
 
 def make_backup(connection: sqlite3.Connection, path: Path, *, keep: int = KEEP_BACKUPS) -> Path:
-    """Copy the database behind `connection` as it is now, also while others use it; keep the `keep` newest.
+    """Copy the database behind `connection`, even while it is in use. Keep only the `keep` newest copies.
 
-    The copy has its name only once it is whole and on the disk. Raises `sqlite3.Error` or `OSError`.
+    The copy gets its final name once it is complete and on the disk. Raises `sqlite3.Error` or `OSError`.
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     now = datetime.now(UTC).strftime(_TIME)
@@ -62,14 +62,14 @@ def make_backup(connection: sqlite3.Connection, path: Path, *, keep: int = KEEP_
 
 
 def damage(connection: sqlite3.Connection, *, thorough: bool) -> str | None:
-    """What is wrong with the file behind `connection`, or None. `thorough` compares indexes with tables too."""
+    """Return a description of the file's damage, or None. `thorough` compares indexes with tables too."""
     check = "integrity_check" if thorough else "quick_check"
     found = connection.execute(f"PRAGMA {check}(1)").fetchone()[0]
     return None if found == "ok" else str(found)
 
 
 def newest_good_backup(path: Path, known_version: int) -> Path | None:
-    """The newest copy that passes a thorough check and has no newer schema than `known_version`."""
+    """Return the newest copy that passes a thorough check and whose schema is at most `known_version`."""
     return next((copy for copy in backups(path) if _is_good(copy, known_version)), None)
 
 

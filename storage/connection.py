@@ -1,6 +1,6 @@
-"""SQLite connections: what is asked of one, and those with a thread each, made the way that is needed here.
+"""SQLite connections: the protocol, and the implementation with a thread for each connection.
 
-Answers for pragmas, URIs and file modes. What is run on a connection is up to `writer` and `readers`.
+Answers for pragmas, URIs and file modes. `writer` and `readers` decide which statements a connection runs.
 """
 
 import sqlite3
@@ -15,11 +15,11 @@ import aiosqlite
 
 Synchronous = Literal["NORMAL", "FULL"]
 SqlValue = str | int | float | bytes | None
-# What a column holds is known to whoever wrote the query, not to the type checker.
+# The author of a query knows the types of its columns; the type checker cannot.
 Row = tuple[Any, ...]
 T = TypeVar("T")
 
-# Within one attempt; `writer` decides how often to try. Queries wait as long, so it is short.
+# For one attempt; `writer` decides how often to try. Short, because queries wait meanwhile.
 BUSY_TIMEOUT_S = 0.02
 READ_BUSY_TIMEOUT_S = 5.0
 # The WAL file is cut back to this size when it is reset.
@@ -27,7 +27,7 @@ WAL_KEEP_BYTES = 16 * 1024 * 1024
 
 
 class Connection(Protocol):
-    """What the writer and the readers need of a connection; it runs one action after the other."""
+    """A connection as the writer and the readers need it. It runs one action after the other."""
 
     async def run(self, action: Callable[[sqlite3.Connection], T]) -> T:
         """What `action` returns or raises. Cancelling the await does not stop it; later calls wait for it."""
@@ -42,7 +42,7 @@ class Connection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """How one database is reached: the connection that writes, open, and a way to open others that read."""
+    """The connections of one database: the open one that writes, and a function that opens reading ones."""
 
     path: Path
     writer: Connection
@@ -64,7 +64,7 @@ class ThreadedConnection(aiosqlite.Connection):
 
 
 def writing(path: Path, synchronous: Synchronous) -> ThreadedConnection:
-    """The one connection that writes and checkpoints, not opened yet (`await` it)."""
+    """Return the one connection that writes and checkpoints. Await it to open it."""
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
@@ -81,14 +81,14 @@ def writing(path: Path, synchronous: Synchronous) -> ThreadedConnection:
 
 
 async def reading(path: Path) -> Connection:
-    """A connection that cannot write. The file must exist."""
+    """Open a connection that cannot write. The file must exist."""
     return await ThreadedConnection(lambda: connect_read_only(path), iter_chunk_size=64)  # type: ignore[return-value]  # aiosqlite: awaiting gives the connection itself
 
 
 def connect_read_only(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
-    """A plain connection that cannot write. Raises `sqlite3.OperationalError` if there is no file.
+    """Open a plain connection that cannot write. Raises `sqlite3.OperationalError` if the file is missing.
 
-    `immutable`: the file has no WAL file and nobody changes it; then none is made beside it either.
+    `immutable`: the file has no WAL file and nobody changes it. Then SQLite makes no WAL file either.
     """
     uri = f"file:{quote(str(path.absolute()))}?mode=ro{'&immutable=1' if immutable else ''}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=READ_BUSY_TIMEOUT_S)

@@ -1,7 +1,7 @@
 """The database: one file, one connection that writes, a few that read. Knows no table.
 
 Answers for opening (with repair and migrations), writing, reading, keeping the WAL file small, and closing in
-order. What the rows mean is up to the packages above, each in rows of its own.
+order. The packages above know what the rows mean; each has its own SQL.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from storage.writer import AnyStatement, Outcome, Writer
 
 _READERS = 3
 _BUSY_DEADLINE_S = 60.0
-# SQLite copies the WAL file back by itself every 4 MB, but starts it afresh only while nobody reads.
+# SQLite copies the WAL file back by itself every 4 MB, but restarts it only while no query runs.
 _WAL_LIMIT_BYTES = 32 * 1024 * 1024
 _CHECKPOINT_PAUSE_S = 1.0
 _NOTHING_TO_DO = Prepared(None, ())
 
 
 class Database:
-    """The open database. Made by `open`; all methods may be called from any task of one event loop."""
+    """The open database; make it with `open`. Any task of one event loop may call its methods."""
 
     def __init__(self, connections: Connections, prepared: Prepared, busy_deadline_s: float) -> None:
         path, connection = connections.path, connections.writer
@@ -51,7 +51,7 @@ class Database:
         synchronous: Synchronous = "NORMAL",
         busy_deadline_s: float = _BUSY_DEADLINE_S,
     ) -> AsyncIterator["Database"]:
-        """Open, repair and migrate the database at `path`; on leaving, write what waits and close.
+        """Open, repair and migrate the database at `path`; on leaving, write the waiting statements and close.
 
         The caller holds the data directory's lock. `NORMAL` survives the death of any process; `FULL` also
         keeps the last commits through a loss of power. A write waits up to `busy_deadline_s` for a foreign
@@ -76,7 +76,7 @@ class Database:
         *,
         busy_deadline_s: float = _BUSY_DEADLINE_S,
     ) -> AsyncIterator["Database"]:
-        """Serve a database that is prepared already; on leaving, write what waits and close `connections`."""
+        """Serve a prepared database; on leaving, write the waiting statements and close `connections`."""
         database = cls(connections, prepared, busy_deadline_s)
         task = asyncio.create_task(database._writer.run(), name="storage writer")
         try:
@@ -91,7 +91,7 @@ class Database:
 
     @property
     def recovery(self) -> Recovery | None:
-        """What was done at the opening about a damaged file; None if it was sound."""
+        """The repair of a damaged file at the opening; None if the file was sound."""
         return self._prepared.recovery
 
     @property
@@ -103,9 +103,10 @@ class Database:
         """Run `statements` in one transaction, all or nothing; return one outcome each once it is committed.
 
         Sets of several callers share one commit; if it fails, each is tried alone. Runs in the order of the
-        calls. While 1,024 calls wait, further ones wait for a place. Cancelling the await leaves the set whole:
-        in, or (when it had no place yet) out. Raises `DatabaseBusy`, `DatabaseFull`, `DatabaseCorrupt`,
-        `DatabaseReadOnly`, `DatabaseUnavailable`, `ConstraintViolated`, `StatementRefused`, `DatabaseClosed`.
+        calls. While 1,024 calls wait, further ones wait for a place. Cancelling never splits a set: before it
+        has a place nothing is written, afterwards all of it. Raises `DatabaseBusy`, `DatabaseFull`,
+        `DatabaseCorrupt`, `DatabaseReadOnly`, `DatabaseUnavailable`, `ConstraintViolated`,
+        `StatementRefused`, `DatabaseClosed`.
         """
         try:
             return await self._writer.write(statements)
@@ -114,9 +115,9 @@ class Database:
             raise
 
     async def read(self, sql: str, params: Sequence[SqlValue] = ()) -> Sequence[Row]:
-        """All rows of a query; it sees every write that was committed before the call.
+        """Return all rows of a query. It sees every write that was committed before the call.
 
-        Meant for a page of rows: they are fetched whole. Cancelling interrupts the query. Raises as `write`.
+        Meant for a page of rows: all are fetched at once. Cancelling interrupts the query. Raises as `write`.
         """
         try:
             await self._writer.between_groups()
@@ -126,7 +127,7 @@ class Database:
             raise
 
     async def read_together(self, queries: Sequence[Query]) -> Sequence[Sequence[Row]]:
-        """The rows of several queries, all of one moment: no write comes between them. Otherwise as `read`."""
+        """Return the rows of several queries as of one moment: no write comes between. Otherwise as `read`."""
         try:
             await self._writer.between_groups()
             return await self._readers.read_together(queries)
@@ -135,31 +136,31 @@ class Database:
             raise
 
     async def read_one(self, sql: str, params: Sequence[SqlValue] = ()) -> Row | None:
-        """The first row of a query, or None."""
+        """Return the first row of a query, or None."""
         rows = await self.read(sql, params)
         return rows[0] if rows else None
 
     async def back_up(self) -> Path:
-        """Make a copy of the whole file as it is now, while it is in use; return it. Raises `StorageError`."""
+        """Copy the whole file while it is in use; return the copy's path. Raises `StorageError`."""
         try:
             return await self._readers.run(lambda connection: make_backup(connection, self._path))
         except OSError as error:
             raise StorageError(f"The copy could not be made: {error.strerror}.") from error
 
     async def _shorten_wal(self) -> None:
-        """Start the WAL file afresh once it is large; overlapping readers keep SQLite from doing so itself."""
+        """Restart a large WAL file. SQLite cannot do so by itself while readers overlap."""
         try:
             size = self._wal.stat().st_size
-        except OSError:  # there is none, or the disk is in trouble: that is for the next write to tell
+        except OSError:  # no WAL file, or a disk error, which the next write reports
             return
         if size < self._wal_limit:
             return
         async with self._readers.paused(_CHECKPOINT_PAUSE_S) as quiet:
             if quiet:
-                # Trouble here, too, is for the next write: it has a caller.
+                # The next write reports an error of this kind, too: it has a caller to tell.
                 with suppress(sqlite3.Error):
                     await self._connection.run(_checkpoint)
-        # A query that takes long is left alone; the next try comes when as much again was written.
+        # Do not interrupt a long query: try again after as many bytes more.
         self._wal_limit = _WAL_LIMIT_BYTES if quiet else size + _WAL_LIMIT_BYTES
 
     async def _close(self, writer: asyncio.Task[None]) -> None:
@@ -167,7 +168,7 @@ class Database:
         try:
             await writer
         finally:
-            # The writing connection closes last: it is the one that may empty the WAL file.
+            # The writing connection closes last: only it can empty the WAL file.
             await self._readers.close()
             await self._connection.close()
 
@@ -177,7 +178,7 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
 
 
 async def _to_the_end(task: asyncio.Task[None]) -> None:
-    """Wait for `task` also when cancelled meanwhile, so that no commit is cut off its callers; then say so."""
+    """Wait for `task` even if cancelled, so that callers learn of their commits; then pass the cancel on."""
     cancelled = await outlast(task)
     task.result()
     if cancelled is not None:

@@ -1,4 +1,4 @@
-"""What storage raises: one class per decision that a caller can take, and SQLite's codes mapped onto them.
+"""The errors of storage: one class per decision that a caller can take, and SQLite's codes mapped onto them.
 
 Messages are sentences for the person who runs the bridge; they name the database file, never its directory.
 """
@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 class StorageError(Exception):
-    """Root of everything that storage raises."""
+    """Root of all storage errors."""
 
 
 class DatabaseBusy(StorageError):
-    """Another process kept the database locked for longer than we wait. Trying again later may work."""
+    """Another process kept the database locked for longer than we wait. A later try may succeed."""
 
 
 class DatabaseFull(StorageError):
@@ -36,7 +36,7 @@ class DatabaseClosed(StorageError):
 
 
 class ConstraintViolated(StorageError):
-    """A table's constraint said no. `constraint` is SQLite's name for it: `SQLITE_CONSTRAINT_UNIQUE` …"""
+    """A constraint of a table refused the row. `constraint` is SQLite's name: `SQLITE_CONSTRAINT_UNIQUE` …"""
 
     def __init__(self, sentence: str, *, constraint: str) -> None:
         super().__init__(sentence)
@@ -44,11 +44,11 @@ class ConstraintViolated(StorageError):
 
 
 class StatementRefused(StorageError):
-    """SQLite does not take the statement or a value in it: a mistake of the caller."""
+    """SQLite refuses the statement or a value in it: a bug of the caller."""
 
 
 class MigrationFailed(StorageError):
-    """A migration did not go through; the database is as it was before it."""
+    """A migration failed. The database is as it was before it."""
 
     def __init__(self, number: int, name: str, reason: str) -> None:
         super().__init__(
@@ -60,7 +60,7 @@ class MigrationFailed(StorageError):
 
 
 class DatabaseTooNew(StorageError):
-    """The file was made by a newer version of the program; going back is refused."""
+    """A newer version of the program made the file. Going back to an older version is refused."""
 
     def __init__(self, path: Path, *, found: int, known: int) -> None:
         super().__init__(
@@ -103,7 +103,7 @@ _BY_PRIMARY_CODE: dict[int, tuple[type[StorageError], str]] = {
 
 
 def translate(error: Exception) -> StorageError:
-    """The storage error that stands for `error`; callers raise it `from` the original."""
+    """Return the storage error for `error`. Callers raise it `from` the original."""
     if isinstance(error, StorageError):
         return error
     code = getattr(error, "sqlite_errorcode", None)

@@ -6,16 +6,16 @@ from pathlib import Path
 
 
 def make_directory(path: Path) -> None:
-    """Make `path` with its parents, mode 0700; one that exists keeps its mode. Raises `OSError`."""
+    """Make `path` with its parents, mode 0700. An existing directory keeps its mode. Raises `OSError`."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def make_file(path: Path) -> None:
-    """Make an empty file unless there is one, mode 0600 in both cases. Raises `OSError`."""
+    """Make an empty file unless it exists. Its mode is 0600 in both cases. Raises `OSError`."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         if os.fstat(descriptor).st_mode & 0o177:
-            # A file that somebody else owns and shares with us is theirs to close.
+            # Only its owner may change a file's mode: leave a file of another user as it is.
             with suppress(PermissionError):
                 os.fchmod(descriptor, 0o600)
     finally:

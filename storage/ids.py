@@ -6,17 +6,17 @@ import time
 
 
 class UuidMaker:
-    """Makes UUIDv7 strings, lower case, each greater than the one before, also when the clock steps back."""
+    """Makes lower-case UUIDv7 strings, each greater than the one before, even if the clock steps back."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0
 
     def make(self) -> str:
-        """A new id: 48 bits of Unix milliseconds, then 74 random bits."""
+        """Return a new id: 48 bits of Unix milliseconds, then 74 random bits."""
         random_bits = int.from_bytes(os.urandom(10), "big")
         with self._lock:
-            # Time and randomness as one number without version and variant: +1 keeps the order.
+            # Time and random bits are one number here, without version and variant, so that +1 keeps the order.
             number = max((time.time_ns() // 1_000_000) << 74 | random_bits >> 6, self._last + 1)
             self._last = number
         value = (

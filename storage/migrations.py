@@ -1,7 +1,7 @@
-"""Migrations: numbered SQL files, each applied in one transaction, with a copy of the file before it.
+"""Migrations: numbered SQL files, each applied in one transaction, after a copy of the database file.
 
-`PRAGMA user_version` is the number of the last one applied. Going back is refused. Killed in the middle, the
-file is as before or after a migration, never between: SQLite rolls the transaction back.
+`PRAGMA user_version` is the number of the last migration applied. Going back is refused. After a kill the file
+is as before or after a migration, never between: SQLite rolls the transaction back.
 """
 
 import re
@@ -28,7 +28,7 @@ class Migration:
 
 
 def load_migrations(directory: Traversable | Path) -> tuple[Migration, ...]:
-    """The migrations in `directory`: 0001_x.sql, 0002_y.sql … Raises `ValueError` if one is missing."""
+    """Return the migrations in `directory`: 0001_x.sql, 0002_y.sql … Raises `ValueError` if one is missing."""
     files = sorted(
         (file for file in directory.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
     )
@@ -44,26 +44,26 @@ def load_migrations(directory: Traversable | Path) -> tuple[Migration, ...]:
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
-    """The number of the last migration applied; 0 for a new file."""
+    """Return the number of the last migration applied; 0 for a new file."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def pending(path: Path, version: int, migrations: Sequence[Migration]) -> Sequence[Migration]:
-    """The migrations that a file of schema `version` still needs. Raises `DatabaseTooNew`."""
+    """Return the migrations that a file of schema `version` still needs. Raises `DatabaseTooNew`."""
     if version > len(migrations):
         raise DatabaseTooNew(path, found=version, known=len(migrations))
     return migrations[version:]
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> Sequence[Migration]:
-    """Apply what is missing and return it. `connection` is in autocommit mode and used by nobody else.
+    """Apply the missing migrations and return them. `connection` is in autocommit mode, for this call alone.
 
-    Raises `DatabaseTooNew`, `MigrationFailed`, or the storage error that stands for a full or busy disk.
+    Raises `DatabaseTooNew`, `MigrationFailed`, or the storage error for a full or busy disk.
     """
     found = schema_version(connection)
     steps = pending(path, found, migrations)
     if steps and found > 0:
-        # One for the whole upgrade: one for each step would push older copies out of the few that are kept.
+        # One copy for the whole upgrade: only a few are kept, and one per step would push older ones out.
         make_backup(connection, path)
     for step in steps:
         try:
@@ -77,7 +77,7 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mig
 
 
 def _apply(connection: sqlite3.Connection, step: Migration) -> None:
-    # Tables are rebuilt by dropping and renaming; with enforcement on, that would delete their children.
+    # Migrations rebuild tables by dropping and renaming. With enforcement on, a drop deletes child rows.
     connection.execute("PRAGMA foreign_keys = OFF")
     try:
         connection.executescript(f"BEGIN IMMEDIATE;\n{step.sql}\n;")

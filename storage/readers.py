@@ -1,7 +1,7 @@
 """Reading: a few read-only connections, lent for one query each.
 
-A query is fetched whole and its cursor closed before the connection goes back, so that no reader holds on to
-an old state and keeps the writer from emptying the WAL file.
+All rows are fetched and the cursor is closed before the connection goes back. Otherwise a reader would hold on
+to an old state and keep the writer from emptying the WAL file.
 """
 
 import asyncio
@@ -29,17 +29,17 @@ class Readers:
         self._closed = False
 
     async def read(self, sql: str, params: Sequence[SqlValue]) -> Sequence[Row]:
-        """All rows of one query. Cancelling interrupts the query."""
+        """Return all rows of one query. Cancelling interrupts the query."""
         return await self.run(lambda connection: _fetch_all(connection, sql, params))
 
     async def read_together(self, queries: Sequence[Query]) -> Sequence[Sequence[Row]]:
-        """All rows of each of the queries, in one transaction. Cancelling interrupts the one that runs."""
+        """Return all rows of each query, in one transaction. Cancelling interrupts the running query."""
         return await self.run(lambda connection: _fetch_together(connection, queries))
 
     async def run(self, action: Callable[[sqlite3.Connection], T]) -> T:
-        """What `action` returns on one of the connections; it must leave no cursor open.
+        """Run `action` on one of the connections and return its result. It must leave no cursor open.
 
-        Raises storage errors, and `OSError` as it comes: files are the action's own business.
+        SQLite's errors become storage errors. An `OSError` is passed on: the action handles its own files.
         """
         async with self._lent:
             if self._closed:
@@ -55,12 +55,12 @@ class Readers:
             except Exception as error:
                 raise translate(error) from error
             finally:
-                # Later users of the connection queue behind what may still run in its thread.
+                # A cancelled action may still run in the connection's thread; later ones queue behind it.
                 self._idle.append(connection)
 
     @asynccontextmanager
     async def paused(self, deadline_s: float) -> AsyncIterator[bool]:
-        """Hold back new queries and wait for running ones; yields False if some run after `deadline_s`."""
+        """Hold back new queries and wait for running ones; yield False if some still run after `deadline_s`."""
         held = 0
         try:
             try:
@@ -100,7 +100,7 @@ def _fetch_together(connection: sqlite3.Connection, queries: Sequence[Query]) ->
     try:
         return [_fetch_all(connection, sql, params) for sql, params in queries]
     finally:
-        # An open transaction would hold on to this state for whoever gets the connection next.
+        # An open transaction would show this old state to the next user of the connection.
         connection.execute("ROLLBACK").close()
 
 

@@ -1,7 +1,7 @@
-"""Getting a database file ready to be opened: permissions, damage, the copy that replaces it, schema.
+"""Prepare a database file for opening: check permissions and damage, restore a copy, migrate the schema.
 
-A damaged file is never deleted: it is renamed, the newest good copy takes its place, and the caller is told in
-data what happened. All of this blocks; `Database.open` runs it in a thread.
+A damaged file is never deleted. It is renamed, the newest good copy takes its place, and a `Recovery` tells the
+caller what happened. All of this blocks; `Database.open` runs it in a thread.
 """
 
 import os
@@ -18,14 +18,14 @@ from storage.errors import DatabaseCorrupt, DatabaseReadOnly, DatabaseUnavailabl
 from storage.files import make_directory, make_file
 from storage.migrations import Migration, migrate, pending, schema_version
 
-# A larger file is read through only after it was suspected: a start must not cost more the more is stored.
+# A larger file is checked only after an error, so that starting does not slow down as the file grows.
 CHECKED_AT_OPEN_BYTES = 16 * 1024 * 1024
 _LOCK_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was done about a damaged file: where it is now, and the copy that replaced it, if there was one."""
+    """The repair of a damaged file: its new place, and the copy that replaced it, if any."""
 
     damage: str
     set_aside: Path
@@ -33,7 +33,7 @@ class Recovery:
 
     @property
     def sentence(self) -> str:
-        """What happened, for a person."""
+        """The repair in words for a person."""
         kept = f"The database was damaged; the damaged file is kept as {self.set_aside.name}."
         if self.restored_from is None:
             return f"{kept} There was no good copy to restore, so a new, empty one was made."
@@ -45,7 +45,7 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What `prepare` had to do."""
+    """The work that `prepare` did: a repair, if any, and migrations."""
 
     recovery: Recovery | None
     applied: Sequence[Migration]
@@ -53,7 +53,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What opening the database would do: `pending` migrations; `damage` in SQLite's words, or None."""
+    """The work that opening the database would do. `damage` is in SQLite's words, or None."""
 
     exists: bool
     version: int
@@ -62,7 +62,7 @@ class Inspection:
 
 
 def prepare(path: Path, migrations: Sequence[Migration]) -> Prepared:
-    """Make or repair and migrate the database at `path`; afterwards it is in WAL mode and up to date.
+    """Make the database at `path`, or repair and migrate it. Afterwards it is in WAL mode and up to date.
 
     Raises `DatabaseReadOnly`, `DatabaseUnavailable`, `DatabaseBusy`, `DatabaseFull`, `DatabaseTooNew`,
     `MigrationFailed`. Nobody else may use the file meanwhile.
@@ -103,7 +103,7 @@ def inspect(path: Path, migrations: Sequence[Migration]) -> Inspection:
 
 
 def mark_suspect(path: Path) -> None:
-    """Have the next `prepare` read the whole file through, however large it is."""
+    """Make the next `prepare` check the whole file, even a large one."""
     with suppress(OSError):
         make_file(_suspect_mark(path))
 

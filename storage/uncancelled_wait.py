@@ -1,13 +1,13 @@
-"""Waiting that no cancellation cuts: a statement that SQLite has is not undone by who stops waiting for it."""
+"""Wait that ignores cancellation: cancelling does not undo a statement that SQLite already has."""
 
 import asyncio
 from typing import Any
 
 
 async def outlast(task: "asyncio.Future[Any]") -> asyncio.CancelledError | None:
-    """Wait until `task` is done, however often the caller is cancelled meanwhile; return the last cancellation.
+    """Wait until `task` is done, even if cancelled meanwhile; return the last cancellation.
 
-    It is for the caller to raise, once they have seen to what became of `task`.
+    The caller must raise it, after handling the result of `task`.
     """
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

@@ -1,8 +1,8 @@
-"""The writer task: everything that changes the database goes through it, one transaction for all who wait.
+"""The writer task: every change of the database goes through it, in one transaction for all waiting callers.
 
-A connection shared by tasks is one transaction for all of them, so nobody else may use this one. Callers hand
-in whole sets of statements; the task takes all that wait, runs them in one transaction, and tells each caller.
-If that fails, each set gets a transaction of its own: one bad caller never hurts a neighbour.
+Tasks that share a connection also share its transaction, so only this task uses the writing one. Callers hand
+in whole sets of statements; the task runs all waiting sets in one transaction, and tells each caller. If that
+fails, each set gets a transaction of its own, so that a bad set fails alone.
 """
 
 import asyncio
@@ -18,18 +18,18 @@ from faults import crash_point
 from storage.connection import Connection, Row, SqlValue
 from storage.errors import DatabaseBusy, DatabaseClosed, StorageError, translate
 
-# Calls of `write` that may wait; when all places are taken, further callers wait for a place.
+# The number of calls of `write` in the queue. When it is full, further callers wait for a place.
 MAX_WAITING = 1024
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 1.0
-# How long a query waits for the transaction that runs.
+# The longest time that a query waits for a running transaction.
 _PATIENCE_S = 0.02
 _CLOSED = "The database is closed; nothing was written."
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One SQL statement. `fetch`: its rows are wanted (RETURNING, SELECT)."""
+    """One SQL statement. `fetch`: return its rows (RETURNING, SELECT)."""
 
     sql: str
     params: tuple[SqlValue, ...] = ()
@@ -49,7 +49,7 @@ AnyStatement = Statement | BulkStatement
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a statement did: how many rows it changed (-1 for a SELECT), and the rows that it gave."""
+    """The result of a statement: the number of changed rows (-1 for a SELECT), and the returned rows."""
 
     rowcount: int
     rows: tuple[Row, ...]
@@ -84,7 +84,7 @@ class Writer:
     async def write(self, statements: Sequence[AnyStatement]) -> Sequence[Outcome]:
         """Run `statements` in one transaction, all or nothing; return one outcome each once it is committed.
 
-        Cancelling before a place in the queue is found writes nothing; cancelled later, it is still written.
+        If cancelled before it has a place in the queue, nothing is written; later, the set is still written.
         """
         if not statements:
             return ()
@@ -101,7 +101,7 @@ class Writer:
         return await entry.done
 
     async def run(self) -> None:
-        """Write until `close` was called and nothing waits. Never raises but when cancelled."""
+        """Write until `close` was called and the queue is empty. Raises only when cancelled."""
         try:
             while self._waiting or not self._closed:
                 await self._work.wait()
@@ -116,8 +116,8 @@ class Writer:
     async def between_groups(self) -> None:
         """Return when no transaction runs, or after 20 ms.
 
-        Queries begin here: SQLite gives the GIL away at every row, so that a transaction beside busy queries
-        takes four times as long as one after them (measured).
+        Queries wait here first. SQLite releases the GIL at every row, so a transaction takes four times as long
+        while queries run beside it (measured).
         """
         if self._idle.is_set():
             return
@@ -126,7 +126,7 @@ class Writer:
                 await self._idle.wait()
 
     def close(self) -> None:
-        """Take nothing more; what waits is still written."""
+        """Accept no further calls. Waiting ones are still written."""
         self._closed = True
         self._work.set()
 
@@ -142,7 +142,7 @@ class Writer:
         return group
 
     async def _settle(self, group: Sequence[_Entry]) -> None:
-        """Run `group` in one transaction, or each alone if that fails, and tell everybody."""
+        """Run `group` in one transaction, or each set alone if that fails, and tell every caller."""
         statements = [statement for entry in group for statement in entry.statements]
         try:
             outcomes = await self._transact(statements)
@@ -182,8 +182,8 @@ class Writer:
 
 
 def transact(connection: sqlite3.Connection, statements: Sequence[AnyStatement]) -> Sequence[Outcome]:
-    """Run `statements` in one transaction on an idle connection; on any error nothing of it stays."""
-    if connection.in_transaction:  # the last rollback failed together with the disk
+    """Run `statements` in one transaction on an idle connection. After an error none of them has an effect."""
+    if connection.in_transaction:  # the last rollback failed because of a disk error
         connection.execute("ROLLBACK")
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -1,4 +1,4 @@
-"""The SQL of `sessions`: how events become rows, and how rows become values again.
+"""The SQL of `sessions`: events become rows, and rows become values again.
 
 Tables: `bridge/migrations/0001_sessions.sql`.
 """

@@ -1,4 +1,4 @@
-"""How values are written into columns."""
+"""The JSON encoding of values in columns."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ import msgspec
 
 
 def as_json(value: Any) -> str:
-    """Any value of ours as compact JSON."""
+    """Return any value of ours as compact JSON."""
     return msgspec.json.encode(value).decode()

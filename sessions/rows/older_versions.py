@@ -1,6 +1,6 @@
-"""Rows that an older version wrote, understood as this one would have written them.
+"""Convert rows of older versions to the present form.
 
-Until ADR 24 a move to `stopping` said only in its words where it leads, and a hand-over was one of these words.
+Until ADR 24, only the words of a move to `stopping` said where it leads; a hand-over was one of these words.
 """
 
 from msgspec.structs import replace
@@ -15,7 +15,7 @@ _HANDED_OVER = "handed over to a terminal"
 
 
 def modern_snapshot(snapshot: Snapshot) -> Snapshot:
-    """`snapshot` with the fields that an older version has left to its reason."""
+    """Return `snapshot` with the fields that older versions expressed only in its reason."""
     if snapshot.lifecycle is Lifecycle.STOPPING and snapshot.leads_to is None:
         snapshot = replace(snapshot, leads_to=_leads_to(snapshot.reason))
     parked = snapshot.lifecycle in (Lifecycle.STOPPING, Lifecycle.PARKED)
@@ -25,7 +25,7 @@ def modern_snapshot(snapshot: Snapshot) -> Snapshot:
 
 
 def modern_event(event: e.Event) -> e.Event:
-    """`event` with the fields that an older version has left to its cause."""
+    """Return `event` with the fields that older versions expressed only in its cause."""
     if not isinstance(event, e.LifecycleChanged):
         return event
     if event.new is Lifecycle.STOPPING and event.leads_to is None:

@@ -7,7 +7,7 @@ from sessions.stored import StoredRule
 from storage import Database, Statement
 
 _COLUMNS = "id, scope, session_id, work_directory, kind, value, given_by, for_all, given_ms"
-# A project's rule holds in the sessions of the person who gave it, or, if an admin says so, in all.
+# A project's rule holds in the sessions of its giver or, if an admin says so, in all.
 _HOLDS = (
     "(scope = 'session' AND session_id = ?)"
     " OR (scope = 'project' AND work_directory = ? AND (for_all OR given_by = ?))"
@@ -17,7 +17,7 @@ _HOLDS = (
 async def load_rules(
     db: Database, session_id: SessionId, work_directory: str, owner_id: str
 ) -> list[StoredRule]:
-    """The rules that hold in a session, in the order in which they were given."""
+    """Return the rules that hold in a session, oldest first."""
     rows = await db.read(
         f"SELECT {_COLUMNS} FROM permission_rules WHERE {_HOLDS} ORDER BY id",  # noqa: S608 (constants)
         (session_id, work_directory, owner_id),
@@ -40,7 +40,7 @@ async def load_rules(
 def insert_session_rules(
     session_id: SessionId, work_directory: str, rules: Sequence[Rule], by: str, at_ms: int
 ) -> list[Statement]:
-    """Rules of one session; a rule that it has already is not doubled."""
+    """Insert rules of one session. A rule that it has already is not inserted again."""
     return [
         Statement(
             "INSERT INTO permission_rules (scope, session_id, work_directory, kind, value, given_by, given_ms)"
@@ -52,7 +52,7 @@ def insert_session_rules(
 
 
 def insert_project_rules(work_directory: str, rules: Sequence[Rule], by: str, at_ms: int) -> list[Statement]:
-    """Rules of a project that hold in the sessions of `by`."""
+    """Insert rules of a project. They hold in the sessions of `by`."""
     return [
         Statement(
             "INSERT INTO permission_rules (scope, work_directory, kind, value, given_by, given_ms)"
@@ -64,7 +64,7 @@ def insert_project_rules(work_directory: str, rules: Sequence[Rule], by: str, at
 
 
 def copy_session_rules(parent: SessionId, child: SessionId) -> Statement:
-    """The rules of a session for its branch."""
+    """Copy the rules of a session to its branch."""
     return Statement(
         "INSERT INTO permission_rules (scope, session_id, work_directory, kind, value, given_by, given_ms)"
         " SELECT scope, ?, work_directory, kind, value, given_by, given_ms FROM permission_rules"

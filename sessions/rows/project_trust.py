@@ -8,13 +8,13 @@ _COLUMNS = "directory, state, content_hash, decided_by, decided_ms"
 
 
 async def load_trust(db: Database, directory: str) -> StoredTrust | None:
-    """What was decided on the project in `directory`; None if nothing was."""
+    """Return the decision on the project in `directory`; None before any decision."""
     row = await db.read_one(f"SELECT {_COLUMNS} FROM project_trust WHERE directory = ?", (directory,))  # noqa: S608
     return _trust(row) if row is not None else None
 
 
 async def load_all_trust(db: Database, limit: int) -> list[StoredTrust]:
-    """All decisions, the newest first."""
+    """Return all decisions, newest first."""
     found = await db.read(
         f"SELECT {_COLUMNS} FROM project_trust ORDER BY decided_ms DESC LIMIT ?",  # noqa: S608 (constants)
         (limit,),
@@ -23,7 +23,7 @@ async def load_all_trust(db: Database, limit: int) -> list[StoredTrust]:
 
 
 def upsert_trust(trust: StoredTrust) -> Statement:
-    """Keep the decision; it replaces an earlier one on the same project."""
+    """Store the decision. It replaces an earlier one on the same project."""
     return Statement(
         f"INSERT INTO project_trust ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)"  # noqa: S608 (constants)
         " ON CONFLICT (directory) DO UPDATE SET state = excluded.state, content_hash = excluded.content_hash,"

@@ -1,4 +1,4 @@
-"""How events become rows: pure, and written in the transaction that stores the event."""
+"""Turn events into statements. Pure; the transaction that stores the event runs them."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ from storage import Statement
 
 
 def insert_session(snapshot: Snapshot) -> Statement:
-    """The new session's row; fails on the unique index when its key is taken."""
+    """Insert the new session's row. Fails on the unique index if its key is taken."""
     return Statement(
         "INSERT INTO sessions (id, user_id, channel_id, status, model, created_at, updated_at, data, key,"
         " title, project, work_directory, conversation_id, last_activity_ms)"
@@ -45,7 +45,7 @@ def insert_session(snapshot: Snapshot) -> Statement:
 
 
 def update_session(snapshot: Snapshot) -> Statement:
-    """The session's row as `snapshot` says; `last_activity_ms` never goes back."""
+    """Update the session's row to `snapshot`. `last_activity_ms` never goes back."""
     return Statement(
         "UPDATE sessions SET status = ?, model = ?, updated_at = ?, data = ?, title = ?, work_directory = ?,"
         " conversation_id = ?, last_activity_ms = max(last_activity_ms, ?) WHERE id = ?",
@@ -64,7 +64,7 @@ def update_session(snapshot: Snapshot) -> Statement:
 
 
 def insert_event(session_id: SessionId, number: int, at_ms: int, event: e.Event) -> Statement:
-    """The event's own row. A block's content is left to its `blocks` row."""
+    """Insert the event's own row. A block's content goes into its `blocks` row only."""
     body = msgspec.to_builtins(event)
     if isinstance(event, e.BlockAdded):
         body["block"] = {"type": "note", "kind": "stored", "text": ""}
@@ -75,10 +75,10 @@ def insert_event(session_id: SessionId, number: int, at_ms: int, event: e.Event)
 
 
 def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator[Statement]:
-    """The rows that `event` changes besides its own and the session's."""
+    """Yield the statements for the rows that `event` changes, besides its own and the session's."""
     match event:
         case e.SessionRestored():
-            # Before the status: while the session counts as ended, its key is nobody's.
+            # Before the status changes: the unique index ignores the keys of ended sessions.
             yield Statement(
                 "UPDATE sessions SET key = ?, channel_id = ? WHERE id = ?",
                 (event.key, event.channel_id, session_id),
@@ -112,7 +112,7 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
 
 
 def _project_turn(session_id: SessionId, event: TurnEvent, at_ms: int) -> Iterator[Statement]:
-    """The rows of turns and blocks that `event` changes."""
+    """Yield the statements for the turns and blocks that `event` changes."""
     match event:
         case e.TurnQueued():
             yield _insert_turn(session_id, event, at_ms)
@@ -219,7 +219,7 @@ def _end_turn(event: e.TurnEnded, at_ms: int) -> Statement:
 def _insert_ask(session_id: SessionId, ask: Ask) -> Statement:
     body = msgspec.to_builtins(ask.body)
     return Statement(
-        # Asked once more after it was closed, it is open again: Claude waits for the answer.
+        # If Claude asks a closed ask again, it waits for an answer: the ask is open again.
         "INSERT INTO asks (id, session_id, turn_id, host, request_id, kind, body, status, opened_ms)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?) ON CONFLICT (id) DO UPDATE SET turn_id = excluded.turn_id,"
         " kind = excluded.kind, body = excluded.body, status = 'open', decision = '', decided_by = '',"
@@ -238,7 +238,7 @@ def _insert_ask(session_id: SessionId, ask: Ask) -> Statement:
 
 
 def insert_block(turn_id: TurnId, ordinal: int, block: Block, before: int | None = None) -> Statement:
-    """One block of a turn; for `before` see `BlockAdded`."""
+    """Insert one block of a turn. For `before` see `BlockAdded`."""
     body = msgspec.to_builtins(block)
     return Statement(
         "INSERT INTO blocks (turn_id, ordinal, kind, body, before) VALUES (?, ?, ?, ?, ?)",

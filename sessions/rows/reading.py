@@ -1,4 +1,4 @@
-"""Rows that become values again. Lists come in pages; nothing here reads a whole history at once."""
+"""Read rows as values. Long lists come in pages: a session's whole history is never read at once."""
 
 import json
 import logging
@@ -58,13 +58,13 @@ ASK_COLUMNS = (
 
 
 def block_of(body: str) -> Block:
-    """A block out of its column."""
+    """Decode a block from its column."""
     block: Block = _blocks.decode(body)
     return block
 
 
 def turn_of(row: Sequence[Any]) -> StoredTurn:
-    """A turn out of its `TURN_COLUMNS`."""
+    """Make a turn from its `TURN_COLUMNS`."""
     return StoredTurn(
         id=TurnId(row[0]),
         session_id=SessionId(row[1]),
@@ -93,7 +93,7 @@ def turn_of(row: Sequence[Any]) -> StoredTurn:
 
 
 async def load_snapshot(db: Database, session_id: SessionId) -> Snapshot | None:
-    """The stored snapshot; if it cannot be read, what its events lead to. Raises `SessionUnreadable`."""
+    """Return the stored snapshot, or rebuild an unreadable one from its events. Raises `SessionUnreadable`."""
     row = await db.read_one("SELECT data FROM sessions WHERE id = ?", (session_id,))
     if row is None:
         return None
@@ -105,7 +105,7 @@ async def load_snapshot(db: Database, session_id: SessionId) -> Snapshot | None:
 
 
 async def load_snapshots(db: Database, session_ids: Sequence[SessionId]) -> list[Snapshot]:
-    """Those of the stored snapshots that can be read, in no order; the others are left to `load_snapshot`."""
+    """Return the readable ones of the stored snapshots, in no order. `load_snapshot` handles the others."""
     rows = await db.read(
         "SELECT data FROM json_each(?) JOIN sessions ON sessions.id = value", (json.dumps(session_ids),)
     )
@@ -130,13 +130,13 @@ async def _from_events(db: Database, session_id: SessionId) -> Snapshot:
 
 
 async def find_by_key(db: Database, key: str) -> SessionId | None:
-    """The session that has not ended and holds `key`."""
+    """Return the id of the session that holds `key` and has not ended, if any."""
     row = await db.read_one("SELECT id FROM sessions WHERE key = ? AND status <> 'ended'", (key,))
     return None if row is None else SessionId(str(row[0]))
 
 
 async def sessions_to_recover(db: Database) -> list[SessionId]:
-    """Sessions that had, or waited for, a process when the last owner went away; oldest activity first."""
+    """Return the sessions that had or awaited a process when the last owner stopped, oldest activity first."""
     rows = await db.read(
         "SELECT id FROM sessions WHERE status IN ('queued', 'starting', 'live', 'stopping') OR id IN"
         " (SELECT session_id FROM turns WHERE status IN ('queued', 'sent', 'running'))"
@@ -146,7 +146,7 @@ async def sessions_to_recover(db: Database) -> list[SessionId]:
 
 
 async def sessions_of_user(db: Database, user_id: str, limit: int) -> list[SessionId]:
-    """The user's own sessions that have not ended, newest activity first."""
+    """Return the user's own sessions that have not ended, newest activity first."""
     rows = await db.read(
         "SELECT id FROM sessions WHERE user_id = ? AND status <> 'ended'"
         " ORDER BY last_activity_ms DESC, id DESC LIMIT ?",
@@ -156,19 +156,19 @@ async def sessions_of_user(db: Database, user_id: str, limit: int) -> list[Sessi
 
 
 async def conversations_in_use(db: Database) -> set[str]:
-    """The conversations that a session has, ended ones included."""
+    """Return the conversations of all sessions, ended ones included."""
     rows = await db.read("SELECT conversation_id FROM sessions WHERE conversation_id <> ''")
     return {str(row[0]) for row in rows}
 
 
 async def load_shares(db: Database, session_id: SessionId) -> dict[str, ShareLevel]:
-    """With whom the session is shared, and for what."""
+    """Return the session's shares: each grantee with its level."""
     rows = await db.read("SELECT grantee, level FROM shares WHERE session_id = ?", (session_id,))
     return {str(grantee): ShareLevel(str(level)) for grantee, level in rows}
 
 
 async def load_turn(db: Database, turn_id: TurnId) -> StoredTurn:
-    """Raises `TurnNotFound`."""
+    """Return the turn. Raises `TurnNotFound`."""
     row = await db.read_one(f"SELECT {TURN_COLUMNS} FROM turns WHERE id = ?", (turn_id,))  # noqa: S608
     if row is None:
         raise TurnNotFound(turn_id)
@@ -176,7 +176,7 @@ async def load_turn(db: Database, turn_id: TurnId) -> StoredTurn:
 
 
 async def find_branch_turn(db: Database, session_id: SessionId, turn_id: TurnId | None) -> StoredTurn:
-    """The turn to branch from: the named one of this session, or the newest that Claude has ended.
+    """Return the turn to branch from: the named one of this session, or the newest that Claude has ended.
 
     Raises `TurnNotFound`.
     """
@@ -191,7 +191,7 @@ async def find_branch_turn(db: Database, session_id: SessionId, turn_id: TurnId 
 
 
 async def find_requeued_turn(db: Database, session_id: SessionId, origin: str) -> TurnId | None:
-    """The turn that the wish `origin` let go on. Reads all events of the session: for wishes that are rare."""
+    """Return the turn that the request `origin` let go on. Slow: reads all events of the session."""
     row = await db.read_one(
         "SELECT body ->> 'turn_id' FROM events WHERE session_id = ? AND kind = 'turn_requeued'"
         " AND body ->> 'origin' = ?",
@@ -201,7 +201,7 @@ async def find_requeued_turn(db: Database, session_id: SessionId, origin: str) -
 
 
 async def find_turn_by_origin(db: Database, origin: str) -> StoredTurn | None:
-    """The turn that the wish `origin` made, in whatever session; None if it made none."""
+    """Return the turn that the request `origin` made in any session; None if it made no turn."""
     row = await db.read_one(f"SELECT {TURN_COLUMNS} FROM turns WHERE origin = ?", (origin,))  # noqa: S608
     return None if row is None else turn_of(row)
 
@@ -209,7 +209,7 @@ async def find_turn_by_origin(db: Database, origin: str) -> StoredTurn | None:
 async def load_turns(
     db: Database, session_id: SessionId, *, before: int | None = None, limit: int = 50
 ) -> list[StoredTurn]:
-    """A page of turns, newest first: those with a number below `before`."""
+    """Return a page of turns with numbers below `before`, newest first."""
     rows = await db.read(
         f"SELECT {TURN_COLUMNS} FROM turns WHERE session_id = ? AND number < ?"  # noqa: S608
         " ORDER BY number DESC LIMIT ?",
@@ -219,7 +219,7 @@ async def load_turns(
 
 
 async def load_blocks(db: Database, turn_id: TurnId) -> list[Block]:
-    """The blocks of the turn in the order in which they are to be shown."""
+    """Return the blocks of the turn in the order of display."""
     rows = await db.read(
         "SELECT body FROM blocks WHERE turn_id = ? ORDER BY coalesce(before, ordinal), before IS NULL, ordinal",
         (turn_id,),
@@ -230,7 +230,7 @@ async def load_blocks(db: Database, turn_id: TurnId) -> list[Block]:
 async def load_block_places(
     db: Database, session_id: SessionId, turn_id: TurnId
 ) -> list[tuple[str, int, int | None]]:
-    """Uuid, ordinal and `before` of each block of the turn that has a row in Claude's transcript."""
+    """Return uuid, ordinal and `before` of each block of the turn that has a row in Claude's transcript."""
     rows = await db.read(
         "SELECT body ->> 'uuid', body ->> 'ordinal', body ->> 'before' FROM events WHERE session_id = ?"
         " AND kind = 'block_added' AND body ->> 'turn_id' = ? AND body ->> 'uuid' <> '' ORDER BY number",
@@ -240,13 +240,13 @@ async def load_block_places(
 
 
 async def load_turn_uuids(db: Database, session_id: SessionId) -> frozenset[str]:
-    """The uuids in Claude's transcript at which the session's turns begin and end. Reads all its turns."""
+    """Return the transcript uuids at which the session's turns begin and end. Reads all its turns."""
     rows = await db.read("SELECT prompt_uuid, last_uuid FROM turns WHERE session_id = ?", (session_id,))
     return frozenset(str(uuid) for row in rows for uuid in row if uuid)
 
 
 async def load_branch_path(db: Database, session_id: SessionId, number: int) -> list[StoredTurn]:
-    """The turn `number` of the session and some before it, newest first."""
+    """Return turn `number` of the session and up to 19 earlier ones, newest first."""
     rows = await db.read(
         f"SELECT {TURN_COLUMNS} FROM turns WHERE session_id = ? AND number <= ?"  # noqa: S608
         " ORDER BY number DESC LIMIT 20",
@@ -256,13 +256,13 @@ async def load_branch_path(db: Database, session_id: SessionId, number: int) -> 
 
 
 async def count_blocks(db: Database, turn_id: TurnId) -> int:
-    """The ordinal that the turn's next block gets."""
+    """Return the ordinal of the turn's next block."""
     row = await db.read_one("SELECT coalesce(max(ordinal) + 1, 0) FROM blocks WHERE turn_id = ?", (turn_id,))
     return int(str(row[0])) if row is not None else 0
 
 
 async def load_ask(db: Database, ask_id: AskId) -> StoredAsk | None:
-    """The ask with what became of it, also long after it was decided; None if there is none."""
+    """Return the ask with its status and decision, also long after the decision; None if it does not exist."""
     row = await db.read_one(
         f"SELECT {ASK_COLUMNS} FROM asks WHERE id = ?",  # noqa: S608
         (ask_id,),
@@ -271,7 +271,7 @@ async def load_ask(db: Database, ask_id: AskId) -> StoredAsk | None:
 
 
 def ask_of(row: Sequence[Any]) -> StoredAsk:
-    """An ask out of its `ASK_COLUMNS`."""
+    """Make an ask from its `ASK_COLUMNS`."""
     ask = Ask(
         id=AskId(row[0]),
         turn_id=row[1],
@@ -291,7 +291,7 @@ def ask_of(row: Sequence[Any]) -> StoredAsk:
 
 
 async def load_asks(db: Database, session_id: SessionId) -> list[StoredAsk]:
-    """Every ask of the session, oldest first."""
+    """Return every ask of the session, oldest first."""
     rows = await db.read(
         f"SELECT {ASK_COLUMNS} FROM asks WHERE session_id = ? ORDER BY opened_ms, id",  # noqa: S608
         (session_id,),
@@ -323,7 +323,7 @@ Place = tuple[SessionId, int]
 
 
 async def load_hosts(db: Database, places: Sequence[Place]) -> dict[Place, StoredHost]:
-    """What is recorded of hosts, ended ones included; the `ref` of one is None until it was launched."""
+    """Return the rows of hosts, ended ones included. The `ref` is None until the launch is stored."""
     rows = await db.read(
         "SELECT session_id, number, backend, address, status, applied, replay_from FROM json_each(?) AS place"
         " JOIN hosts ON session_id = place.value ->> 0 AND number = place.value ->> 1",
@@ -338,15 +338,15 @@ def _host(row: Sequence[Any]) -> StoredHost:
 
 
 async def hosts_not_ended(db: Database) -> set[HostRef]:
-    """Where the hosts are whose end is not recorded; those that have not said so yet are left out."""
+    """Return the addresses of hosts without a recorded end. Hosts without a stored address are left out."""
     rows = await db.read("SELECT backend, address FROM hosts WHERE status <> 'ended' AND address <> ''")
     return {HostRef(str(backend), str(address)) for backend, address in rows}
 
 
 async def load_inputs(db: Database, places: Sequence[Place]) -> dict[Place, list[StoredInput]]:
-    """For each of the hosts that has any: the inputs that are not acknowledged, and the last one, in order.
+    """Return each host's unacknowledged inputs and its last input, in order. Hosts without inputs are left out.
 
-    An acknowledged one has lost its bytes but not its place.
+    The row of an acknowledged input keeps its offset but not its bytes.
     """
     rows = await db.read(
         "SELECT session_id, host, inputs.number, start, line, token, acknowledged FROM json_each(?) AS place"

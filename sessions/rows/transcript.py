@@ -1,4 +1,4 @@
-"""A transcript as of one moment: turns, their blocks and asks, and the number of the last event before it."""
+"""A transcript as of one moment: turns with blocks and asks, and the number of the last event in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from storage.readers import Query
 
 @dataclass(frozen=True, slots=True)
 class StoredBlock:
-    """A block in its place: it stands before the block with ordinal `before`, if that is set."""
+    """A block with its place: if `before` is set, it is shown before the block with that ordinal."""
 
     ordinal: int
     before: int | None
@@ -22,7 +22,7 @@ class StoredBlock:
 
 @dataclass(frozen=True, slots=True)
 class WholeTurn:
-    """A turn with its blocks in the order in which they are shown, and its asks, oldest first."""
+    """A turn with its blocks in the order of display, and its asks, oldest first."""
 
     turn: StoredTurn
     blocks: tuple[StoredBlock, ...]
@@ -40,7 +40,7 @@ class Transcript:
 async def load_transcript(
     db: Database, session_id: SessionId, *, before: int | None, limit: int, with_blocks: bool = True
 ) -> Transcript:
-    """A page of turns, newest first: those with a number below `before`."""
+    """Return a page of turns with numbers below `before`, newest first."""
     chosen = "session_id = ? AND number < ? ORDER BY number DESC LIMIT ?"
     given = (session_id, before if before is not None else 1 << 62, limit)
     return await _load(db, session_id, chosen, given, with_blocks=with_blocks)
@@ -49,7 +49,7 @@ async def load_transcript(
 async def load_whole_turn(
     db: Database, session_id: SessionId, turn_id: TurnId, *, with_blocks: bool = True
 ) -> Transcript:
-    """One turn of the session. Raises `TurnNotFound`."""
+    """Return one turn of the session. Raises `TurnNotFound`."""
     found = await _load(
         db, session_id, "session_id = ? AND id = ?", (session_id, turn_id), with_blocks=with_blocks
     )
@@ -59,7 +59,7 @@ async def load_whole_turn(
 
 
 async def load_block(db: Database, session_id: SessionId, turn_id: TurnId, ordinal: int) -> StoredBlock:
-    """One block of the session. Raises `TurnNotFound`."""
+    """Return one block of the session. Raises `TurnNotFound`."""
     row = await db.read_one(
         "SELECT blocks.turn_id, ordinal, before, body FROM blocks JOIN turns ON turns.id = blocks.turn_id"
         " WHERE session_id = ? AND blocks.turn_id = ? AND ordinal = ?",
@@ -73,7 +73,7 @@ async def load_block(db: Database, session_id: SessionId, turn_id: TurnId, ordin
 async def _load(
     db: Database, session_id: SessionId, chosen: str, given: Sequence[SqlValue], *, with_blocks: bool
 ) -> Transcript:
-    # The parts of the SQL are ours, values are bound.
+    # Safe formatting: the parts of the SQL are our own, and all values are bound.
     turn_ids = f"SELECT id FROM turns WHERE {chosen}"  # noqa: S608
     queries: list[Query] = [
         ("SELECT coalesce(max(number), 0) FROM events WHERE session_id = ?", (session_id,)),

@@ -1,4 +1,4 @@
-"""Statements for what is no event: imported turns, hosts, inputs, shares."""
+"""Statements that no event causes: for imported turns, hosts, inputs and shares."""
 
 import msgspec
 
@@ -13,7 +13,7 @@ from storage import Statement
 
 
 def insert_stored_turn(turn: StoredTurn) -> Statement:
-    """A turn as it came out of an archive."""
+    """Insert a turn from an archive."""
     return Statement(
         "INSERT INTO turns (id, session_id, number, kind, status, author_id, prompt_uuid, prompt, attachments,"
         " conversation_id, last_uuid, alternative_of, reason, cost_usd, input_tokens, output_tokens,"
@@ -51,7 +51,7 @@ def insert_stored_turn(turn: StoredTurn) -> Statement:
 
 
 def insert_stored_ask(stored: StoredAsk) -> Statement:
-    """A decided or withdrawn ask as it came out of an archive."""
+    """Insert a decided or withdrawn ask from an archive."""
     body = msgspec.to_builtins(stored.ask.body)
     return Statement(
         "INSERT INTO asks (id, session_id, turn_id, host, request_id, kind, body, status, decision, decided_by,"
@@ -74,7 +74,7 @@ def insert_stored_ask(stored: StoredAsk) -> Statement:
 
 
 def insert_host(session_id: SessionId, number: int, at_ms: int) -> Statement:
-    """The row that must be there before a host is launched, so that no launch is ever unknown."""
+    """Insert a host's row. It must be stored before the launch, so that every launch is known."""
     return Statement(
         "INSERT INTO hosts (session_id, number, status, launched_ms) VALUES (?, ?, 'launching', ?)",
         (session_id, number, at_ms),
@@ -82,7 +82,7 @@ def insert_host(session_id: SessionId, number: int, at_ms: int) -> Statement:
 
 
 def host_launched(session_id: SessionId, number: int, ref: HostRef) -> Statement:
-    """The host runs, and this is where it is found again."""
+    """Record that the host runs, with the address for finding it again."""
     return Statement(
         "UPDATE hosts SET status = 'live', backend = ?, address = ? WHERE session_id = ? AND number = ?",
         (ref.backend, ref.address, session_id, number),
@@ -90,7 +90,7 @@ def host_launched(session_id: SessionId, number: int, ref: HostRef) -> Statement
 
 
 def host_applied(session_id: SessionId, number: int, applied: int, replay_from: int) -> Statement:
-    """All of the output log before `applied` is in the database; a new reader begins at `replay_from`."""
+    """Record that the output log is applied up to `applied`. A new reader begins at `replay_from`."""
     return Statement(
         "UPDATE hosts SET applied = ?, replay_from = ? WHERE session_id = ? AND number = ?",
         (applied, replay_from, session_id, number),
@@ -98,7 +98,7 @@ def host_applied(session_id: SessionId, number: int, applied: int, replay_from: 
 
 
 def insert_input(session_id: SessionId, host: int, number: int, line: InputLine, token: str) -> Statement:
-    """The line that is to be appended to the input log; it is there before the bytes are."""
+    """Insert a line for the input log. The row must be stored before the bytes are appended."""
     return Statement(
         "INSERT INTO inputs (session_id, host, number, start, line, token) VALUES (?, ?, ?, ?, ?, ?)",
         (session_id, host, number, line.start, line.data, token),
@@ -106,7 +106,7 @@ def insert_input(session_id: SessionId, host: int, number: int, line: InputLine,
 
 
 def acknowledge_input(session_id: SessionId, host: int, number: int) -> Statement:
-    """The line has arrived: it need not be kept (a follower is never replaced from before it)."""
+    """Record that the CLI has the line, and drop its bytes: a new follower never starts before it."""
     return Statement(
         "UPDATE inputs SET acknowledged = 1, line = x'' WHERE session_id = ? AND host = ? AND number = ?",
         (session_id, host, number),
@@ -116,7 +116,7 @@ def acknowledge_input(session_id: SessionId, host: int, number: int) -> Statemen
 def upsert_share(
     session_id: SessionId, grantee: str, level: ShareLevel, granted_by: str, at_ms: int
 ) -> Statement:
-    """Share the session with a user or group, or change for what."""
+    """Share the session with a user or group, or change the level of the share."""
     return Statement(
         "INSERT INTO shares (session_id, grantee, level, granted_by, granted_ms) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (session_id, grantee) DO UPDATE SET level = excluded.level,"
@@ -126,5 +126,5 @@ def upsert_share(
 
 
 def delete_share(session_id: SessionId, grantee: str) -> Statement:
-    """Take the share back; no-op if there is none."""
+    """Delete the share. No error if it does not exist."""
     return Statement("DELETE FROM shares WHERE session_id = ? AND grantee = ?", (session_id, grantee))

@@ -9,20 +9,20 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments` (the process's own by default); return the exit code."""
-    # What a start makes is modules and classes, which stay: to look through them again and again for garbage
-    # is a tenth of its CPU time.
+    # A start makes modules and classes, which stay. Searching them for garbage again and again takes a tenth of
+    # its CPU time.
     gc.set_threshold(10_000)
     from bridge.cli import run
 
     for stream in (sys.stdout, sys.stderr):
-        # Whatever the locale and the names of files are, no sentence of ours ends in a traceback.
+        # Without this, a file name that the locale cannot encode turns a message into a traceback.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
         code = run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read along has enough. What is still buffered must not fail again at the exit.
+        # The reader closed the pipe. Buffered text must not fail once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code

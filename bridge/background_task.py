@@ -1,4 +1,4 @@
-"""Work that goes on beside a block and ends with it."""
+"""A task that runs beside a block and ends with it."""
 
 import asyncio
 import logging
@@ -11,20 +11,20 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Run `work` beside the block; it ends with it. What escapes from it is logged and ends nothing else."""
+    """Run `work` beside the block and end it with the block. Its errors are logged and end nothing else."""
     task = asyncio.create_task(logged(work, name), name=name)
     try:
-        # A task that is cancelled before its first step leaves `work` never awaited, which Python warns of.
+        # Let the task begin: if it is cancelled before its first step, Python warns of a `work` never awaited.
         await asyncio.sleep(0)
         yield
     finally:
         task.cancel()
-        # Not `await task`: its cancellation could not be told from one of ours.
+        # Not `await task`: that raises `CancelledError` both if the task and if this caller is cancelled.
         await asyncio.wait([task])
 
 
 async def logged(work: Coroutine[Any, Any, None], name: str) -> None:
-    """Do `work`; what escapes from it is logged and ends nothing else."""
+    """Do `work`; log an error instead of raising it."""
     try:
         await work
     except Exception:

@@ -28,7 +28,7 @@ EVERY = timedelta(days=1)
 
 _SUMS = "SHA256SUMS"
 _SUM_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
-# Clocks jump and machines sleep: whether a copy is due is looked at, not waited for.
+# Clocks jump and machines sleep, so one long sleep could miss its time: check every `_LOOK_S` seconds instead.
 _LOOK_S = 600.0
 _RETRY_S = 3600.0
 _CHUNK_BYTES = 1 << 20
@@ -40,7 +40,7 @@ class BackupRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A copy of the database, by its file. `sha256` is None when nobody wrote it down (made at an upgrade)."""
+    """The file of a copy. `sha256` is None if the hash was not recorded (copies made at an upgrade)."""
 
     path: Path
     made: datetime
@@ -59,7 +59,7 @@ def back_up_file(database: Path) -> Copy:
     if not database.exists():
         raise BackupRefused("There is no database yet, so there is nothing to copy.")
     _demand_room(database)
-    # Without a WAL file nobody has it open: then none is to be made beside it.
+    # Without a WAL file no process has the database open; reading it must not create one.
     immutable = not database.with_name(f"{database.name}-wal").exists()
     with closing(connect_read_only(database, immutable=immutable)) as connection:
         path = make_backup(connection, database)
@@ -67,16 +67,16 @@ def back_up_file(database: Path) -> Copy:
 
 
 async def back_up(database: Database) -> Copy:
-    """The same for the database that this process owns."""
+    """Copy, test and hash the database that this process owns."""
     await asyncio.to_thread(_demand_room, database.path)
     path = await database.back_up()
     return await asyncio.to_thread(tested, path, database.path)
 
 
 def tested(path: Path, database: Path) -> Copy:
-    """Restore the copy at `path` into a scratch file, check that one, and write the hash down. Blocks.
+    """Restore the copy at `path` into a scratch file, check that file, and record the hash. Blocks.
 
-    A copy that fails is removed. Raises `BackupRefused`, and `DatabaseTooNew` for one of a newer version.
+    A copy that fails is removed. Raises `BackupRefused`, and `DatabaseTooNew` for a copy of a newer version.
     """
     digest = sha256(path)
     with tempfile.TemporaryDirectory(prefix=".restore-test-", dir=path.parent) as scratch:
@@ -96,7 +96,7 @@ def tested(path: Path, database: Path) -> Copy:
 
 
 async def daily_backups(database: Database, *, every: timedelta = EVERY, look_s: float = _LOOK_S) -> None:
-    """Make a copy whenever the newest is older than `every`; never returns. Trouble is logged, no more."""
+    """Make a copy whenever the newest is older than `every`; never returns. A failure is only logged."""
     while True:
         pause = look_s
         if is_due(database.path, datetime.now(UTC), every):
@@ -110,7 +110,7 @@ async def daily_backups(database: Database, *, every: timedelta = EVERY, look_s:
 
 
 def is_due(database: Path, now: datetime, every: timedelta = EVERY) -> bool:
-    """Whether the newest copy is older than `every`; one from the future, of a clock that was wrong, is too."""
+    """Whether the newest copy is older than `every`, or dated in the future because a clock was wrong."""
     newest = next(iter(backups(database)), None)
     return newest is None or not timedelta(0) <= now - backup_time(newest) < every
 
@@ -119,7 +119,7 @@ def is_due(database: Path, now: datetime, every: timedelta = EVERY) -> bool:
 
 
 def copies(database: Path) -> Sequence[Copy]:
-    """All copies, newest first."""
+    """Return all copies, newest first."""
     sums = _sums(database)
     return [
         Copy(path, backup_time(path), path.stat().st_size, sums.get(path.name)) for path in backups(database)
@@ -127,7 +127,7 @@ def copies(database: Path) -> Sequence[Copy]:
 
 
 def check(copy: Copy) -> None:
-    """Read the whole copy through. Raises `BackupRefused` if it is not what was made, or damaged; blocks."""
+    """Read the whole copy. Raises `BackupRefused` if its hash differs or it is damaged. Blocks."""
     if copy.sha256 is not None and sha256(copy.path) != copy.sha256:
         raise BackupRefused(f"{copy.path.name} is not what was written then: its hash differs. Take another.")
     if (damage := inspect(copy.path, schema()).damage) is not None:
@@ -135,7 +135,7 @@ def check(copy: Copy) -> None:
 
 
 def restore(copy: Copy, database: Path) -> Path | None:
-    """Put `copy` in the place of the database; return where the present file is kept, None if there was none.
+    """Replace the database by `copy`; return where the present file is kept, or None if there was none.
 
     The caller owns the data directory. Raises `BackupRefused`, `StorageError`, `OSError`; blocks.
     """
@@ -153,7 +153,7 @@ def restore(copy: Copy, database: Path) -> Path | None:
 
 
 def sha256(path: Path) -> str:
-    """The file's hash as hexadecimal digits."""
+    """Return the file's hash as hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK_BYTES):
@@ -170,14 +170,14 @@ def _sums(database: Path) -> Mapping[str, str]:
 
 
 def _write_sums(database: Path, sums: Mapping[str, str]) -> None:
-    """Write the hashes of the copies that are still there."""
+    """Write the hashes of the copies that still exist."""
     present = {path.name for path in backups(database)}
     lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items()) if name in present]
     write_whole(backup_directory(database) / _SUMS, "".join(lines))
 
 
 def _demand_room(source: Path) -> None:
-    """A copy and its test need the size of the file twice."""
+    """Raise `BackupRefused` unless the disk has room for a copy and its test: twice the size of the file."""
     needed = 2 * source.stat().st_size
     free = shutil.disk_usage(source.parent).free
     if free < needed:

@@ -1,6 +1,6 @@
-"""The command line: what can be typed, and which function carries it out. Imports little: `--help` is quick.
+"""The command line: parses arguments and calls the function of each command. Imports little: `--help` is quick.
 
-Exit codes: 0 all went well, 1 Claude or the bridge failed, 2 bad usage or settings.
+Exit codes: 0 success, 1 Claude or the bridge failed, 2 bad usage or settings.
 """
 
 import argparse
@@ -51,11 +51,11 @@ _MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermission
 
 
 def parse(arguments: Sequence[str]) -> Invocation:
-    """What the command line asks for. Ends the program (`SystemExit`, code 0 or 2) for help and bad usage."""
+    """Parse the command line. Ends the program (`SystemExit`, code 0 or 2) for help and bad usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
     for name, value in vars(options).items():
-        # Not a path: that names a file, whatever its bytes are.
+        # Paths are left as they are: any bytes can name a file.
         if isinstance(value, str):
             setattr(options, name, clean(value))
     match options.command:
@@ -79,7 +79,7 @@ def parse(arguments: Sequence[str]) -> Invocation:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out what `arguments` ask for; return the exit code."""
+    """Carry out the command in `arguments`; return the exit code."""
     invocation = parse(arguments)
     match invocation:
         case Watch():
@@ -144,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, does: str, details: str
 ) -> argparse.ArgumentParser:
-    """A command whose own `--help` says what it does, too, and `details`."""
+    """Add a command. Its own `--help` repeats `does` and adds `details`."""
     return commands.add_parser(
         name,
         help=does,
@@ -155,7 +155,7 @@ def _add(
 
 
 def _add_demo(command: argparse.ArgumentParser, does: str) -> None:
-    # Without a default of its own: it would undo a `--demo` that stands before the command.
+    # No default here: it would overwrite a `--demo` typed before the command.
     command.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help=does)
 
 
@@ -171,7 +171,7 @@ def _add_chat(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 class _ShowVersion(argparse.Action):
-    """`--version`. Looks the version up only when it is asked for: that takes longer than all other parsing."""
+    """`--version`. Looks the version up only on request: the look-up takes longer than all other parsing."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import PackageNotFoundError, version

@@ -1,4 +1,4 @@
-"""What every command of the program needs: settings, the right data directory, a core, signals, exit codes."""
+"""Shared parts of the program's commands: settings, the right data directory, a core, signals, exit codes."""
 
 import asyncio
 import os
@@ -27,12 +27,12 @@ _USAGE_ERRORS = (SessionNotFound, WorkDirectoryRefused, PromptRefused)
 
 
 def say_on_stderr(sentence: str) -> None:
-    """Tell the person at the terminal; stdout is for what was asked for."""
+    """Print a message for the person at the terminal; stdout is kept for the requested output."""
     print(sentence, file=sys.stderr, flush=True)
 
 
 def finish(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
-    """Read the settings and run `work` with them; its exit code, or the one that its error stands for.
+    """Read the settings and run `work` with them; return its exit code, or the exit code for its error.
 
     SIGTERM and SIGHUP cancel `work`; hosts keep running.
     """
@@ -71,17 +71,17 @@ async def _cancelled_by_signals(work: Coroutine[Any, Any, int]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the terminal's sessions are: the settings to use, and whether the demo model answers there."""
+    """The place of the terminal's sessions: the settings to use, and whether the demo model answers there."""
 
     settings: Settings
     demo: bool
 
 
 async def choose_place(settings: Settings, *, demo: bool, say: Say) -> Place:
-    """The real Claude or the demo.
+    """Choose between the real Claude and the demo.
 
-    The demo if it is asked for; or if nobody is logged in to Claude, there is no bot, and no bridge runs. A
-    configured bot is never the demo.
+    The demo is chosen on request, or if nobody is logged in to Claude, no bot is configured and no bridge runs.
+    A configured bot never uses the demo.
     """
     if not demo:
         spoken_for = settings.discord_token is not None or current_owner(settings.data_dir) is not None
@@ -91,7 +91,7 @@ async def choose_place(settings: Settings, *, demo: bool, say: Say) -> Place:
 
 
 def demo_or_not(settings: Settings, *, demo: bool) -> Settings:
-    """The settings to use; the demo has a data directory of its own in DATA_DIR, so that nothing ever mixes."""
+    """Return the settings to use; the demo has its own data directory in DATA_DIR, so that nothing mixes."""
     if not demo:
         return settings
     directory = settings.data_dir / "demo"
@@ -99,7 +99,7 @@ def demo_or_not(settings: Settings, *, demo: bool) -> Settings:
 
 
 async def _needs_login(settings: Settings, say: Say) -> bool:
-    """Whether Claude has no login, and `say` why that matters. False also when nobody can tell."""
+    """Whether Claude has no login; if so, `say` the consequence. False also if this cannot be found out."""
     from sessions.claude.launch import child_environment
     from sessions.claude.locate import NotLoggedIn, find_command, login_status, typed_name
 
@@ -121,9 +121,9 @@ async def _needs_login(settings: Settings, say: Say) -> bool:
 
 @asynccontextmanager
 async def reached_core(place: Place, say: Say) -> AsyncIterator[Core]:
-    """The core of `place`: of the process that owns the data directory, or else opened (and served) here.
+    """Reach the core of `place` in the process that owns the data directory, or else open and serve it here.
 
-    Raises what `open_core` does, `AlreadyOwned` too if the owner does not answer in time; and `AnotherVersion`.
+    Raises `AnotherVersion` and the errors of `open_core`; `AlreadyOwned` also if the owner does not answer.
     """
     async with AsyncExitStack() as stack:
         yield await _reach(place, say, stack)
@@ -140,7 +140,7 @@ async def _reach(place: Place, say: Say, stack: AsyncExitStack) -> Core:
                 return await _open(place, say, stack)
             return await stack.enter_async_context(connected(place.settings.data_dir))
         except AlreadyOwned:
-            pass  # somebody was quicker: join them
+            pass  # another process was quicker: join it
         except AnotherVersion:
             raise
         except CoreLost:
@@ -157,7 +157,7 @@ async def _open(place: Place, say: Say, stack: AsyncExitStack) -> Core:
 
 
 def _stop_if_pointless(owner: Owner | None, deadline: float) -> None:
-    """Raise `AlreadyOwned` unless the owner may only be starting or ending."""
+    """Raise `AlreadyOwned` unless the owner may just be starting or ending."""
     waits = owner is not None and owner.kind != OwnerKind.SCRIPT
     if not waits or asyncio.get_running_loop().time() >= deadline:
         raise AlreadyOwned(owner)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bridge.wiring import OpenCore
 
 Face = Callable[["OpenCore"], Awaitable[None]]
-"""Something that people use the core through; runs until it is cancelled."""
+"""A face on the core; runs until it is cancelled."""
 
 _WITHOUT_DISCORD = """\
 There is no Discord token, so this is the terminal. For Discord, the file .env needs three lines:
@@ -27,7 +27,7 @@ DISCORD_TOKEN, ALLOWED_GUILD_IDS and ALLOWED_USER_IDS.
 
 
 def run_bridge(invocation: Run) -> int:
-    """Run until a signal comes, or the person at the terminal leaves; return the exit code."""
+    """Run until a signal arrives or the person at the terminal leaves; return the exit code."""
     return finish(partial(_run, invocation))
 
 
@@ -51,9 +51,9 @@ async def _run(invocation: Run, settings: Settings) -> int:
 async def run_with(settings: Settings, faces: Sequence[Face]) -> int:
     """Own the data directory and run `faces` on its core until cancelled (by a signal) or one of them fails.
 
-    Raises `AlreadyOwned` within a second if another process has it.
+    Raises `AlreadyOwned` within a second if another process owns it.
     """
-    # Before the imports that take time: a second bot is to say so at once.
+    # Before the slow imports, so that a second bot fails at once.
     if (owner := current_owner(settings.data_dir)) is not None:
         raise AlreadyOwned(owner)
     from bridge.wiring import CoreOptions, open_core
@@ -67,7 +67,7 @@ async def run_with(settings: Settings, faces: Sequence[Face]) -> int:
     except asyncio.CancelledError:
         pass  # the ordinary way to end
     except ExceptionGroup as failed:
-        # One face is one cause: what ends the program is its error, not the group around it.
+        # One face fails for one cause: raise its own error, not the group around it.
         raise failed.exceptions[0] from None
     return OK
 

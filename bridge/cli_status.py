@@ -21,7 +21,7 @@ _KINDS = {"bot": "The bridge", "chat": "A chat", "script": "A script"}
 
 
 def show_status(invocation: ShowStatus) -> int:
-    """Print it; the exit code is 1 if nothing runs."""
+    """Print the status; return exit code 1 if nothing runs."""
     return finish(partial(_show, invocation))
 
 
@@ -34,7 +34,7 @@ async def _show(invocation: ShowStatus, settings: Settings) -> int:
             async with connected(data_dir) as core:
                 page = await core.perform(local_actor(), QuerySessions(limit=_SHOWN))
         except CoreLost as lost:
-            # It is only starting, or ends just now: what is known of the owner is still true.
+            # The owner is starting or ending: its recorded facts still hold.
             trouble = str(lost)
     if invocation.as_json:
         print(_as_json(owner, page, trouble))

@@ -1,7 +1,7 @@
 """The control socket's server: other processes of the same user reach the core through it.
 
-Carries out what `api/wire.py` describes. A client that reads slowly delays only itself: what it is owed
-waits in a bounded queue, a session that it follows waits in the store, and its requests are not read meanwhile.
+Implements the protocol of `api/wire.py`. A client that reads slowly delays only itself: its answers wait in a
+bounded queue, the events of a session that it follows wait in the database, and its requests stay unread.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class ControlServer:
             await self._turn_away(host, writer)
             return
         connection = _Connection(self._core, self._actor, reader, writer)
-        # A task of ours: the one that asyncio started here reports its cancellation as an error.
+        # A separate task: the one that asyncio starts for a connection reports its cancellation as an error.
         task = asyncio.create_task(connection.run(), name="control connection")
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
@@ -75,7 +75,7 @@ class ControlServer:
         return await asyncio.to_thread(control_socket.host_of_peer, connection, self._data_dir)
 
     async def _turn_away(self, host: str, writer: asyncio.StreamWriter) -> None:
-        """Something that Claude started wants to act as a person: no, and that is written down."""
+        """Refuse and audit a connection from a process that Claude started: it must not act as a person."""
         log.warning("connection from within a session refused", extra={"session": host.partition("/")[0]})
         actor = Actor(f"host:{host}", "control", Role.NOBODY)
         with suppress(SessionError, StorageError):
@@ -101,7 +101,7 @@ class _Connection:
         self._free = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self) -> None:
-        """Serve until the client is gone; what it has asked for is still done."""
+        """Serve until the client is gone; its open requests are still carried out."""
         await self._answers.put(wire.Hello(wire.PROTOCOL, os.getpid()))
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -120,7 +120,7 @@ class _Connection:
             log.exception("control connection broke")
 
     async def _take_all(self, tasks: asyncio.TaskGroup) -> None:
-        """Requests until the connection ends. After one that is too long nothing is read."""
+        """Read requests until the connection ends. Nothing is read after a request that is too long."""
         try:
             async with aclosing(wire.lines(self._reader, most_bytes=wire.MAX_LINE_BYTES)) as lines:
                 async for line in lines:
@@ -159,7 +159,7 @@ class _Connection:
                 self._pieces[request.id] = asyncio.Queue(_PIECES_HELD)
                 tasks.create_task(self._transfer(request), name="control file")
             case wire.Piece():
-                # Nothing else of this connection is read while a file cannot be stored faster.
+                # This wait stops all reading on this connection until the file's pieces are stored.
                 if (pieces := self._pieces.get(request.id)) is not None:
                     await pieces.put(request.data)
             case wire.Follow() | wire.FollowAll() if (
@@ -208,14 +208,14 @@ class _Connection:
             answer = _failed(request.id, error)
         finally:
             self._free.release()
-            # Whoever waits to put the next piece is let go on.
+            # Empty the queue, so that the reader that waits to add a piece can go on.
             left = self._pieces.pop(request.id)
             while not left.empty():
                 left.get_nowait()
         await self._answers.put(answer)
 
     async def _content(self, pieces: asyncio.Queue[bytes]) -> AsyncGenerator[bytes, None]:
-        """The file that a client sends. Raises `CoreLost` if it ends before the file does."""
+        """Yield the file that a client sends. Raises `CoreLost` if the connection ends first."""
         while piece := await pieces.get():
             yield piece
         if self._gone:
@@ -250,7 +250,7 @@ class _Connection:
                     yield wire.HappenedSomewhere(request.id, change)
 
     def _source(self, request: wire.Follow | wire.FollowAll) -> ActorSource:
-        """Who follows: first whom the request names, later whom the client then says."""
+        """Return the source of the following actor: the request names it first, later the client's answers."""
         if request.actor is None:
             return unchanging(self._actor)
         named: list[Actor] = [request.actor]
@@ -258,7 +258,7 @@ class _Connection:
         async def ask() -> Actor:
             if named:
                 return named.pop()
-            # No deadline: a client that reads slowly finds the question late, and is sent nothing until then.
+            # No deadline: a slow client reads the question late, and gets no events before it has answered.
             answer: asyncio.Future[Actor] = asyncio.get_running_loop().create_future()
             self._who[request.id] = answer
             try:
@@ -278,7 +278,7 @@ class _OnlyId(msgspec.Struct):
 
 
 def _id_of(line: bytes) -> int:
-    """The id of a request that is otherwise no request; 0 if it has none."""
+    """Return the id of an invalid request; 0 if it has none."""
     try:
         return msgspec.json.decode(line, type=_OnlyId).id
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

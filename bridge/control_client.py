@@ -1,4 +1,4 @@
-"""The core from afar: `api.Core` over the control socket of the process that owns the data directory."""
+"""A client of the core: `api.Core` over the control socket of the process that owns the data directory."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ _GREETING_S = 10.0
 
 
 class AnotherVersion(CoreLost):
-    """The bridge that runs does not speak our protocol: only restarting it helps."""
+    """The running bridge has another protocol version: only a restart of it helps."""
 
     def __init__(self) -> None:
         super().__init__("The bridge that runs is of another version. Restart it, then try again.")
@@ -71,7 +71,7 @@ class ControlClient:
                     for begin in range(0, len(data), wire.PIECE_BYTES):
                         await line.send(wire.Piece(1, data[begin : begin + wire.PIECE_BYTES]))
                     if answered.done():
-                        break  # it was refused: no more of it is wanted
+                        break  # the file was refused: the rest is not needed
                 else:
                     await line.send(wire.Piece(1, b""))
                 return msgspec.json.decode(await answered, type=wish.reply)
@@ -114,7 +114,7 @@ class ControlClient:
     async def _followed(
         self, request: wire.Follow | wire.FollowAll, who: ActorSource
     ) -> AsyncGenerator[wire.Response, None]:
-        """What comes of `request`; the other side is told who follows whenever it asks."""
+        """Yield the answers to `request`, and tell the server who follows whenever it asks."""
         async with _connected_line(self._data_dir) as line:
             await line.send(request)
             async with aclosing(line.responses()) as responses:
@@ -129,7 +129,7 @@ class ControlClient:
         raise _lost()
 
     async def _read(self) -> None:
-        """Hand answers to those who wait for them, until the connection ends."""
+        """Hand answers to the calls that wait for them, until the connection ends."""
         try:
             async with aclosing(self._line.responses()) as responses:
                 async for response in responses:
@@ -170,7 +170,7 @@ async def _answer(line: "_Line") -> msgspec.Raw:
 
 @asynccontextmanager
 async def connected(data_dir: Path) -> AsyncIterator[ControlClient]:
-    """A client of the process that owns `data_dir`, inside the block. Raises `CoreLost` if none answers."""
+    """Yield a client of the process that owns `data_dir`. Raises `CoreLost` if no process answers."""
     async with _connected_line(data_dir) as line:
         client = ControlClient(data_dir, line)
         async with running(client._read(), "control client"):  # noqa: SLF001  its maker
@@ -178,7 +178,7 @@ async def connected(data_dir: Path) -> AsyncIterator[ControlClient]:
 
 
 class _Line:
-    """A connection as messages."""
+    """A connection that carries messages."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -195,13 +195,13 @@ class _Line:
             raise _lost() from error
 
     async def responses(self) -> AsyncGenerator[wire.Response, None]:
-        """Messages until the connection ends. May be called again: nothing that was read is kept back."""
+        """Yield messages until the connection ends. May be called again: no message that was read is lost."""
         async with aclosing(wire.lines(self._reader)) as lines:
             async for line in lines:
                 yield wire.responses.decode(line)
 
     async def greeting(self) -> None:
-        """Read the other side's greeting. Raises `AnotherVersion`, and `CoreLost` if there is none."""
+        """Read the other side's greeting. Raises `AnotherVersion`, and `CoreLost` if no greeting comes."""
         try:
             async with asyncio.timeout(_GREETING_S):
                 hello = wire.responses.decode(await self._reader.readline())

@@ -1,8 +1,7 @@
-"""The control socket's file: where it is, how to get at it under a long path, and who is at its other end.
+"""The control socket's file: its path, access to it under a long path, and the identity of the other end.
 
 A unix socket's address holds 107 bytes, on macOS 103. A file with a longer path is reached through a link with
-a short name, which is gone again at once: any DATA_DIR and any TMPDIR will do, and the socket lies where it
-belongs.
+a short name, which is removed again at once. So any DATA_DIR and any TMPDIR work.
 """
 
 import os
@@ -46,19 +45,19 @@ def listen(data_dir: Path) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        why = error.strerror or error  # an address that is too long has no number, and so no text of the system
+        why = error.strerror or error  # the error for a too long address has no errno, and so no strerror
         raise SocketRefused(f"The control socket cannot be made in DATA_DIR: {why}.") from error
     return listener
 
 
 def remove(data_dir: Path) -> None:
-    """Remove the socket's file; it may be gone."""
+    """Delete the socket's file. No error if it no longer exists."""
     with suppress(OSError):
         (data_dir / "run" / _NAME).unlink()
 
 
 def connect(data_dir: Path) -> socket.socket:
-    """A connection to the owner of `data_dir`. Raises `CoreLost` when nobody listens."""
+    """Connect to the owner of `data_dir`. Raises `CoreLost` if no process listens."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with _address(data_dir / "run" / _NAME) as address:
@@ -72,7 +71,7 @@ def connect(data_dir: Path) -> socket.socket:
 
 @contextmanager
 def _address(path: Path) -> Iterator[str]:
-    """An address of `path` that is short enough, inside the block."""
+    """Yield an address of `path` that is short enough; it is valid inside the block."""
     if len(os.fsencode(path)) <= _LONGEST_ADDRESS:
         yield str(path)
         return
@@ -85,23 +84,23 @@ def _address(path: Path) -> Iterator[str]:
 
 
 def peer_is_owner(connection: Connected) -> bool:
-    """Whether the other end runs as this user or root. Raises `OSError` if the system does not say."""
+    """Whether the other end runs as this user or root. Raises `OSError` if the system cannot tell."""
     return machine.this().peer_uid(connection) in (0, os.getuid())
 
 
 def host_of_peer(connection: Connected, data_dir: Path) -> str:
-    """The host of `data_dir` that the process at the other end comes from, `<session>/<number>`; empty if none.
+    """Return the host in `data_dir`, `<session>/<number>`, that started the peer process; empty if none did.
 
-    Claude's tools run as the same user, so the uid says nothing of them. What they start carries the host's
-    marker, or has a parent that does. A process that cleans its environment and lets its parents die gets by:
-    this is a hurdle, a sandbox is the wall.
+    Claude's tools run as the same user, so the uid tells nothing. Their processes carry the host's marker
+    or have a parent that does. A process that cleans its environment and outlives its parents is not detected:
+    this check is a hurdle, only a sandbox is a wall.
     """
     this, pid = machine.this(), machine.this().peer_pid(connection)
     for _ in range(_LONGEST_DESCENT):
         if pid is None or pid <= 1:
             return ""
         host = this.variable_of(pid, MARKER)
-        # The marker of another bridge is no matter of ours: people develop this one with Claude.
+        # The marker of another bridge does not count: developers run this bridge from inside Claude.
         if host and (data_dir / "run" / host).is_dir():
             return host
         row = this.read_process(pid)
@@ -110,7 +109,7 @@ def host_of_peer(connection: Connected, data_dir: Path) -> str:
 
 
 def local_actor() -> Actor:
-    """Who sits at this machine's terminal: an admin, because whoever has the uid has the files anyway."""
+    """Return the actor at this machine's terminal: an admin, because this uid can read all files anyway."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

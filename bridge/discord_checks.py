@@ -1,4 +1,4 @@
-"""Checks of what Discord has to grant: the token, the intent, the servers, the permissions, the people."""
+"""Checks on the Discord side: the token, the intent, the servers, the permissions, the people."""
 
 import asyncio
 from collections.abc import Collection
@@ -46,7 +46,7 @@ class DiscordReport:
 
 
 async def check_discord(settings: Settings, api: str = API) -> DiscordReport:
-    """Check all that the settings say about Discord."""
+    """Check everything in the settings that concerns Discord."""
     if settings.discord_token is None:
         sentence = "There is no DISCORD_TOKEN, so the bridge is only in the terminal."
         return DiscordReport((skipped("discord", sentence, f"For Discord, run: {typed_bridge()} init"),))
@@ -67,7 +67,7 @@ async def check_discord(settings: Settings, api: str = API) -> DiscordReport:
 
 
 async def check_token(rest: DiscordRest, token: str) -> tuple[Finding, Bot | None]:
-    """Whether Discord knows the token, and whose it is."""
+    """Whether Discord knows the token, and the bot that it belongs to."""
     if not token.isascii() or not token.isprintable() or " " in token:
         remedy = "Copy it again: one word, without quotes and without “Bot” before it."
         return failed("token", "DISCORD_TOKEN holds characters that no token has.", remedy), None
@@ -84,7 +84,7 @@ async def check_token(rest: DiscordRest, token: str) -> tuple[Finding, Bot | Non
 
 
 def check_intent(bot: Bot) -> Finding:
-    """Whether the bot may read what people write."""
+    """Whether the bot may read people's messages."""
     if bot.application.reads_messages:
         return ok("intent", "The Message Content intent is on.")
     return failed(
@@ -105,7 +105,7 @@ def check_public(bot: Bot) -> Finding:
 async def check_guild(
     rest: DiscordRest, bot: Bot, guild_id: str, settings: Settings | None = None
 ) -> list[Finding]:
-    """Whether the bot is in the server and may do there what it must; with `settings`, who may use it there."""
+    """Whether the bot is in the server with the permissions it needs; with `settings`, also its users there."""
     try:
         guild = await rest.guild(guild_id)
         member = await rest.member(guild_id, bot.user.id)

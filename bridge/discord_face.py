@@ -21,16 +21,16 @@ _KEEP_DEALT_WITH_MS = 30 * 24 * 3600 * 1000
 
 
 class DiscordEnded(SessionError):
-    """The bot is not let in, and trying again would not help; the sentence says what to do."""
+    """Discord refuses the bot for good; the sentence says what to do."""
 
 
 async def run_discord(core: OpenCore) -> None:
-    """Show the core in Discord until cancelled. Raises `DiscordEnded` when Discord does not let the bot in.
+    """Show the core in Discord until cancelled. Raises `DiscordEnded` if Discord refuses the bot.
 
     The settings must be complete (`missing_for_discord`).
     """
     cap_reconnect_backoff()
-    # Otherwise each start warns that voice will not work.
+    # discord.py would warn at each start that voice does not work.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     await core.database.write(forget_old_rows(core.manager.now_ms() - _KEEP_DEALT_WITH_MS))
     budget = StartBudget(core.database, core.manager.now_ms)
@@ -44,7 +44,7 @@ async def run_discord(core: OpenCore) -> None:
 async def connection(
     core: OpenCore, budget: StartBudget, *, guild_ready_timeout: float = 2.0
 ) -> AsyncIterator[BridgeClient]:
-    """A client that is logged in, with its view; leaving it lets what is under way end, then closes it."""
+    """Yield a logged-in client with its view; on leaving, let running work end, then close the client."""
     settings = core.settings
     assert settings.discord_token is not None
     views: list[View] = []
@@ -74,14 +74,14 @@ def _face(core: OpenCore, view: View) -> Face:
             scope=core.settings.session_scope,
             thread_talk=core.settings.thread_talk,
             models=_models(core.settings),
-            # The library's own address of Discord's files: a test may have pointed it elsewhere.
+            # discord.py's own address of Discord's files, which tests redirect.
             file_hosts=DISCORD_FILE_HOSTS | {urlsplit(discord.Asset.BASE).netloc},
         ),
     )
 
 
 def access_policy(settings: Settings) -> AccessPolicy:
-    """Who may use the bot, as the settings say."""
+    """Return the access rules of the settings: the users and roles that may use the bot."""
     return AccessPolicy(
         guild_ids=settings.allowed_guild_ids,
         user_ids=settings.allowed_user_ids,

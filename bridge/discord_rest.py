@@ -1,6 +1,6 @@
-"""The few questions that set-up asks Discord, before any bot runs: who am I, where am I, what may I.
+"""The few requests that set-up sends to Discord before a bot runs: the bot's account, servers and permissions.
 
-Only reads, and only over REST. The running bot talks to Discord through discord.py.
+It only reads, and only over REST. The running bot talks to Discord through discord.py.
 """
 
 from collections.abc import AsyncIterator
@@ -19,11 +19,11 @@ T = TypeVar("T")
 
 
 class DiscordTrouble(Exception):
-    """Root of what questions to Discord raise; the message is a sentence."""
+    """Root of the errors of requests to Discord; the message is a sentence."""
 
 
 class DiscordRefused(DiscordTrouble):
-    """Discord answered, and said no."""
+    """Discord answered with a refusal."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"Discord refuses this (HTTP {status}).")
@@ -31,17 +31,17 @@ class DiscordRefused(DiscordTrouble):
 
     @property
     def token_is_wrong(self) -> bool:
-        """Whether Discord does not know the token."""
+        """Whether Discord rejected the token."""
         return self.status == 401
 
     @property
     def is_absent(self) -> bool:
-        """Whether the thing is not there, or not for this bot: Discord does not tell them apart."""
+        """Whether the object does not exist or is hidden from this bot: Discord does not tell them apart."""
         return self.status in (403, 404)
 
 
 class DiscordUnreachable(DiscordTrouble):
-    """No answer, or none that makes sense."""
+    """Discord did not answer, or the answer makes no sense."""
 
 
 class User(msgspec.Struct, frozen=True):
@@ -85,13 +85,13 @@ class Guild(msgspec.Struct, frozen=True):
 
 
 class Member(msgspec.Struct, frozen=True):
-    """Somebody in a server: the ids of the roles."""
+    """A member of a server, with the ids of their roles."""
 
     roles: tuple[str, ...] = ()
 
 
 class DiscordRest:
-    """Questions as one bot. Each raises `DiscordRefused` or `DiscordUnreachable`."""
+    """Requests as one bot. Each raises `DiscordRefused` or `DiscordUnreachable`."""
 
     def __init__(self, http: ClientSession, token: str, api: str) -> None:
         self._http = http
@@ -99,23 +99,23 @@ class DiscordRest:
         self._api = api
 
     async def me(self) -> User:
-        """The bot itself."""
+        """Return the bot's own account."""
         return await self._get("/users/@me", User)
 
     async def application(self) -> Application:
-        """The application behind the bot."""
+        """Return the application behind the bot."""
         return await self._get("/applications/@me", Application)
 
     async def guilds(self) -> tuple[Guild, ...]:
-        """The servers that the bot is in, without their roles (the first 200)."""
+        """Return the first 200 servers that the bot is in, without their roles."""
         return await self._get("/users/@me/guilds", tuple[Guild, ...])
 
     async def guild(self, guild_id: str) -> Guild:
-        """A server that the bot is in; `is_absent` of the error tells that it is not."""
+        """Return a server that the bot is in. If it is not in it, the error has `is_absent`."""
         return await self._get(f"/guilds/{guild_id}", Guild)
 
     async def member(self, guild_id: str, user_id: str) -> Member:
-        """Somebody in the server; `is_absent` of the error tells that nobody has the id."""
+        """Return a member of the server. If nobody there has the id, the error has `is_absent`."""
         return await self._get(f"/guilds/{guild_id}/members/{user_id}", Member)
 
     async def _get(self, path: str, kind: type[T]) -> T:

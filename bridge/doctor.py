@@ -1,6 +1,6 @@
-"""`doctor`: everything that can be wrong, checked, each line with what to do. Leaves nothing behind.
+"""`doctor`: checks everything that can be wrong and prints a remedy for each finding. Leaves nothing behind.
 
-The same checks, one at a time, are what `init` asks with.
+`init` uses the same checks, one at a time.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from bridge.settings_loading import load_settings
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All findings; `healthy` if none failed. `invite` is the bot's link, if its token is good."""
+    """All findings; `healthy` unless one failed. `invite` is the bot's invite link if its token is good."""
 
     healthy: bool
     findings: tuple[Finding, ...]
@@ -43,9 +43,9 @@ class Report(msgspec.Struct, frozen=True):
 def doctor(
     *, as_json: bool = False, only_live: bool = False, env_file: Path = Path(".env"), api: str = API
 ) -> int:
-    """Check and print; the exit code is 0 (warnings included), 1 if something failed, 2 for wrong settings.
+    """Check and print; return 0 (warnings included), 1 if a check failed, 2 for wrong settings.
 
-    `only_live` asks only whether a bridge runs and answers, for health checks: not running is a failure then.
+    `only_live` is for health checks: it checks only that a bridge runs and answers, and fails if none runs.
     """
     try:
         settings = load_settings(env_file)
@@ -62,7 +62,7 @@ def doctor(
 
 
 async def examine(settings: Settings, env_file: Path, api: str = API) -> Report:
-    """Run all checks, those that wait for others at the same time."""
+    """Run all checks; those that wait for other programs run at the same time."""
     prefix, claude, discord, database, running = await asyncio.gather(
         check_prefix(settings),
         check_claude(settings.claude_command, settings.child_env),

@@ -1,4 +1,4 @@
-"""The file `.env`: values put into its text, the rest left as it is; written whole, for its user only."""
+"""The file `.env`: sets values in its text and keeps the rest; writes it in one step, for its user only."""
 
 import io
 import os
@@ -17,16 +17,16 @@ _SINGLE_QUOTED = re.compile(r"[^=]*=[^\S\r\n]*'")
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """What the file says: values by name, and the numbers of lines that say nothing."""
+    """The content of the file: values by name, and the numbers of lines that cannot be read."""
 
     values: Mapping[str, str]
     unreadable: tuple[int, ...] = ()
 
 
 def read_lines(path: Path) -> Lines:
-    """What the file says; nothing if there is none. Raises `OSError`, `UnicodeDecodeError`.
+    """Read the file; a missing file has no values. Raises `OSError`, `UnicodeDecodeError`.
 
-    `${NAME}` stands for a variable, of this file before those of the environment; not within single quotes.
+    `${NAME}` stands for a variable, first of this file, then of the environment; single quotes prevent that.
     """
     values: dict[str, str] = {}
     unreadable = []
@@ -39,9 +39,9 @@ def read_lines(path: Path) -> Lines:
 
 
 def read_text(path: Path) -> str:
-    """The file's text, each sign as it is there; empty if there is no file. Raises as `read_lines` does."""
+    """Return the file's text unchanged; empty if there is no file. Raises the errors of `read_lines`."""
     try:
-        # Without translation of line ends: within quotes, they are a part of the value.
+        # Line ends are not translated: inside quotes they are part of the value.
         with path.open(encoding="utf-8", newline="") as file:
             return file.read()
     except FileNotFoundError:
@@ -49,14 +49,14 @@ def read_text(path: Path) -> str:
 
 
 def with_values(text: str, values: Mapping[str, str]) -> str:
-    """`text` with each of `values` set: in the line that sets it, or that shows its default, or at the end."""
+    """Return `text` with each of `values` set: in the line that sets it or shows its default, or at the end."""
     waiting = dict(values)
     pieces: list[str] = []
     for binding in _bindings(text):
         original = binding.original.string
         name = (binding.key or "").upper()
         if name in values:
-            # The last line of a name counts; all of them say the same afterwards.
+            # The last line of a name counts, so all of them get the new value.
             before = original[: len(original) - len(original.lstrip())]
             pieces.append(f"{before}{_line(name, values[name])}")
             waiting.pop(name, None)

@@ -1,7 +1,7 @@
-"""The everyday events of all sessions in the log: what the core tells, as ids, kinds and figures.
+"""Logs the everyday events of all sessions, as ids, kinds and figures.
 
-Never words: no prompt, title, reason, path or tool output. What goes wrong in our own code is logged where it
-happens; this is what went on. How often the same line may come is `log_rates.py`.
+The log never holds words: no prompt, title, reason, path or tool output. Errors in our own code are logged
+where they happen. `log_rates.py` bounds how often the same line appears.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _LOG = Actor("bridge:log", "bridge", Role.ADMIN)
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """How an event is logged: its name, and which of its facts go with it, as attributes of the event."""
+    """How an event is logged: its name, and the attributes of the event that are logged with it."""
 
     name: str
     facts: Sequence[str] = ()
@@ -55,15 +55,15 @@ _LINES: Mapping[type[msgspec.Struct], _Line] = {
 
 @asynccontextmanager
 async def logging_events(core: Core) -> AsyncIterator[None]:
-    """Log the everyday events that `core` tells of, inside the block."""
+    """Log the everyday events of `core` inside the block."""
     feed = core.follow_all(unchanging(_LOG), None)
     async with aclosing(feed):
-        await anext(feed)  # from here on nothing is missed
+        await anext(feed)  # the stream has begun: it misses no event from here on
         async with running(_log_all(feed), "event log"):
             try:
                 yield
             finally:
-                await asyncio.sleep(0)  # what came last is taken now
+                await asyncio.sleep(0)  # let the task log the last events
 
 
 async def _log_all(feed: AsyncGenerator[FeedOfAll, None]) -> None:
@@ -88,7 +88,7 @@ def _log(item: Feed) -> None:
         return
     facts = {fact.replace(".", "_"): attrgetter(fact)(event) for fact in line.facts}
     if isinstance(event, e.TurnEnded) and event.failure is not None:
-        # Not the API's message: it may repeat words of the prompt.
+        # The API's message is left out: it may repeat words of the prompt.
         failure = event.failure
         facts |= {"failure": failure.kind, "api_status": failure.status, "reported": failure.reported}
     failed = isinstance(event, e.TurnEnded) and event.status in {TurnStatus.FAILED, TurnStatus.CUT}

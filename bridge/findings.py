@@ -1,4 +1,4 @@
-"""What a check has found: good, worth a look, or broken; each with what to do. And how findings are shown."""
+"""The result of a check: good, worth a look, or broken, with a remedy; and how results are shown."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -16,7 +16,7 @@ class Level(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One check: its name, how it went, a sentence on what is, and one on what to do about it."""
+    """One check: its name, its result, a sentence on the facts, and one on the remedy."""
 
     name: str
     level: Level
@@ -29,27 +29,27 @@ _COLOURS = {Level.OK: "32", Level.WARNING: "33", Level.FAILED: "31", Level.SKIPP
 
 
 def ok(name: str, sentence: str) -> Finding:
-    """A finding with nothing to do."""
+    """A finding that needs no remedy."""
     return Finding(name, Level.OK, sentence)
 
 
 def warning(name: str, sentence: str, remedy: str) -> Finding:
-    """A finding that stops nothing; `remedy` is what to do."""
+    """A finding that does not stop the bridge; `remedy` says what to do."""
     return Finding(name, Level.WARNING, sentence, remedy)
 
 
 def failed(name: str, sentence: str, remedy: str) -> Finding:
-    """A finding without which it does not work; `remedy` is what to do."""
+    """A finding that keeps the bridge from working; `remedy` says what to do."""
     return Finding(name, Level.FAILED, sentence, remedy)
 
 
 def skipped(name: str, sentence: str, remedy: str = "") -> Finding:
-    """What was not looked at, and why."""
+    """A check that was not made, and the reason."""
     return Finding(name, Level.SKIPPED, sentence, remedy)
 
 
 def as_text(findings: Sequence[Finding], *, colours: bool = False) -> str:
-    """One line a finding, and under it what to do."""
+    """Return the findings as text: one line each, with the remedy below."""
     width = max((len(each.name) for each in findings), default=0)
     lines: list[str] = []
     for each in findings:

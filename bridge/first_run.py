@@ -32,18 +32,18 @@ _ID = re.compile(r"[0-9]{15,20}")
 
 
 class Asker(Protocol):
-    """Somebody who answers. Each call blocks; `EOFError` when there is nobody any more."""
+    """The person who answers. Each call blocks and raises `EOFError` once the person is gone."""
 
     def say(self, text: str) -> None:
-        """Show a line or more."""
+        """Show one or more lines."""
         ...
 
     def ask(self, question: str) -> str:
-        """What was typed, without white space around it; empty for just Enter."""
+        """Return the typed line without surrounding white space; empty for just Enter."""
         ...
 
     def ask_secret(self, question: str) -> str:
-        """The same, without showing what is typed."""
+        """Like `ask`, without showing the typed text."""
         ...
 
 
@@ -113,7 +113,7 @@ def _yes(asker: Asker, question: str) -> bool:
 
 @dataclass(slots=True)
 class _Interview:
-    """The questions, in order. `answers` are the values to write; what is not in it stays as it is."""
+    """The questions, in order. `answers` holds the values to write; all other settings stay as they are."""
 
     asker: Asker
     present: dict[str, str]
@@ -224,7 +224,7 @@ class _Interview:
         while True:
             written = self.asker.ask(f"{question} [{kept}]") or kept
             try:
-                # Read as the settings will read it: what is written means the same directory there.
+                # Resolved like the settings do it, so that the written value means the same directory.
                 path = location(written)
             except ValueError as error:
                 self._show([failed(setting, f"{setting} {error}.", "Write a directory.")])

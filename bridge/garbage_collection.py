@@ -1,7 +1,7 @@
-"""How often Python looks for garbage in a process that runs for months with many live sessions.
+"""Makes garbage collections rare in a process that runs for months with many live sessions.
 
-Its full collections hold everything up: with a thousand live sessions for 0.2 s each (measured), and nearly all
-that they look at is what the start has made and what stays.
+A full collection stops everything: for 0.2 s with a thousand live sessions (measured). Nearly all objects that
+it searches were made by the start and stay.
 """
 
 import gc
@@ -13,7 +13,7 @@ _YOUNG_OBJECTS = 10_000
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
-    """Inside the block, leave alone what is there now, and look after 10,000 new objects instead of 700."""
+    """Inside the block, exempt all present objects and collect after 10,000 new objects instead of 700."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, *before[1:])

@@ -1,4 +1,4 @@
-"""The link that invites the bot into a server, with the permissions that it needs and no other."""
+"""The link that invites the bot into a server, with exactly the permissions that it needs."""
 
 from collections.abc import Mapping
 from urllib.parse import urlencode
@@ -13,13 +13,13 @@ NEEDED: Mapping[str, int] = {
     "Create Private Threads": 1 << 36,
     "Send Messages in Threads": 1 << 38,
 }
-"""What the bot needs, by the names that Discord's client shows; docs/operation.md says what for."""
+"""The permissions that the bot needs, by their names in Discord's client. Reasons: docs/operation.md."""
 
 ADMINISTRATOR = 1 << 3
 
 
 def invite_link(application_id: str) -> str:
-    """The page on which somebody who manages a server lets the bot in. Format: OAuth2 authorization URL."""
+    """Return the page on which a server's manager adds the bot. Format: OAuth2 authorization URL."""
     query = {
         "client_id": application_id,
         "scope": "bot applications.commands",
@@ -29,7 +29,7 @@ def invite_link(application_id: str) -> str:
 
 
 def lacking(permissions: int) -> tuple[str, ...]:
-    """The names of what is needed and not among the bits `permissions`."""
+    """Return the names of the needed permissions that the bits `permissions` lack."""
     if permissions & ADMINISTRATOR:
         return ()
     return tuple(name for name, bit in NEEDED.items() if not permissions & bit)

@@ -1,4 +1,4 @@
-"""What the command line can ask for, as values, and the exit codes that answer it."""
+"""The commands of the command line as values, and the exit codes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """Talk to Claude in this terminal. An empty `session` is the one of last time, or a new one."""
+    """Talk to Claude in this terminal. An empty `session` means the last one, or a new one."""
 
     session: str = ""
     demo: bool = False
@@ -35,14 +35,14 @@ class ChatOnce:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Show what a host says, from its directory."""
+    """Show a host's conversation from its directory."""
 
     directory: Path
 
 
 @dataclass(frozen=True, slots=True)
 class ShowStatus:
-    """Say what runs on this data directory."""
+    """Show whether a bridge runs on this data directory, and its sessions."""
 
     demo: bool
     as_json: bool
@@ -50,7 +50,7 @@ class ShowStatus:
 
 @dataclass(frozen=True, slots=True)
 class Init:
-    """Ask for what a bot needs, and write `.env`."""
+    """Ask for the settings that a bot needs, and write `.env`."""
 
 
 @dataclass(frozen=True, slots=True)

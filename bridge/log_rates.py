@@ -1,4 +1,4 @@
-"""How often the same thing may be logged: a storm of it must fill no disk and hide nothing else."""
+"""Bounds how often the same thing is logged, so that a storm of it fills no disk and hides nothing else."""
 
 import logging
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 A_MINUTE = 120
-"""Records of one kind that are logged in a minute."""
+"""The most records of one kind that are logged in a minute."""
 
 _WINDOW_S = 60.0
 _KINDS = 1_000
@@ -22,9 +22,9 @@ class _Count:
 
 
 class RateBound(logging.Filter):
-    """Leaves out records of a kind (logger and event) beyond `a_minute`; the next that is logged says how many.
+    """Drops records of a kind (logger and event) above `a_minute`; the next logged one says how many.
 
-    Errors count like all others: the first ones say what is wrong.
+    Errors are bounded too: the first ones tell what is wrong.
     """
 
     def __init__(self, a_minute: int = A_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +35,7 @@ class RateBound(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         now = self._clock()
-        # Without its arguments: they change from one record of a kind to the next.
+        # The arguments are left out: they differ between records of one kind.
         kind = (record.name, str(record.msg))
         count = self._counts.get(kind)
         left_out = 0
@@ -53,6 +53,6 @@ class RateBound(logging.Filter):
         return True
 
     def _forget_old(self, now: float) -> None:
-        """Keep what the current windows say; of a thousand kinds in one window, nothing."""
+        """Forget kinds whose window is over; if a thousand kinds are in the current window, forget them all."""
         kept = {kind: count for kind, count in self._counts.items() if now - count.since < _WINDOW_S}
         self._counts = kept if len(kept) < _KINDS else {}

@@ -1,7 +1,7 @@
-"""Logging: what goes to stderr and to `<data>/logs/bridge.log`, in which form, and what never does.
+"""Logging: which records go to stderr and to `<data>/logs/bridge.log`, and in which form.
 
-Records carry ids, never prompts or secrets; what looks like a secret is removed all the same. The fields of a
-record are what its `extra` names. What libraries log comes out the same way.
+Records carry ids, never prompts or secrets; text that looks like a secret is removed all the same. A record's
+fields are the names in its `extra`. Records of libraries are handled the same way.
 """
 
 import json
@@ -21,12 +21,12 @@ from texts.redaction import Redactor
 FILE_BYTES = 10 * 1024 * 1024
 FILES_KEPT = 5
 _OURS = "claude-bridge"
-# What every record has; the rest of its attributes are the fields that `extra` gave it.
+# Attributes that every record has; all others are fields from `extra`.
 _NO_FIELD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _COLOURS = {logging.DEBUG: 36, logging.INFO: 32, logging.WARNING: 33, logging.ERROR: 31, logging.CRITICAL: 31}
 _EVENT_WIDTH = 30
 
-# Their DEBUG records hold whole messages, Discord's gateway its token, tmux's commands titles of sessions.
+# DEBUG records of these hold whole messages, the bot's token (Discord's gateway) or session titles (tmux).
 _NEVER_DEBUG = (
     *("discord.http", "discord.gateway", "discord.client", "discord.webhook"),
     *("aiosqlite", "asyncio", "libtmux"),
@@ -48,9 +48,9 @@ class LogPlan:
 
 
 def set_up_logging(plan: LogPlan) -> None:
-    """Route all records of this process as `plan` says.
+    """Route all records of this process as `plan` says, in place of an earlier set-up.
 
-    Replaces an earlier set-up. The file is always JSON, one object a line, mode 0600, turned over at 10 MiB.
+    The file is always JSON, one object a line, mode 0600, rotated at 10 MiB.
     """
     redactor = Redactor(plan.secrets)
     root = logging.getLogger()
@@ -79,7 +79,7 @@ def take_down_logging() -> None:
 
 
 class _RotatingFile(logging.handlers.RotatingFileHandler):
-    """A log file that only its owner may read, also after it was turned over."""
+    """A log file that only its owner may read, also after a rotation."""
 
     def _open(self):  # type: ignore[no-untyped-def]  # the type of the base is private to the standard library
         stream = super()._open()
@@ -103,7 +103,7 @@ def _is_pretty(chosen: LogFormat) -> bool:
 
 
 class _Lines(logging.Formatter):
-    """Makes a text of a record, then removes secrets: whatever a value was, there it is text."""
+    """Formats a record as text, then removes secrets: values of any type are text by then."""
 
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""Checks of this machine: directories, database, disk, memory, what holds sessions, Claude, a running bridge.
+"""Checks of this machine: directories, database, disk, memory, backend, Claude, a running bridge.
 
-Each looks and leaves nothing behind. What a check needs for longer than a moment runs beside the event loop.
+A check leaves nothing behind. Work that takes longer than a moment runs beside the event loop.
 """
 
 import asyncio
@@ -37,12 +37,12 @@ _ANSWER_S = 10.0
 
 
 def check_directory(name: str, setting: str, path: Path, *, private: bool = False) -> Finding:
-    """Whether `path`, or else the nearest directory above that is there, may be written."""
+    """Whether `path`, or the nearest existing directory above it, can be written."""
     there = next(each for each in (path, *path.parents) if mode_of(each))
     if not there.is_dir():
         return failed(name, f"{path} cannot be a directory: {there} is a file.", f"Set another {setting}.")
     try:
-        # Tried, because modes do not say all: root may do everything, and some file systems take nothing.
+        # Write for real: mode bits do not restrict root, and some file systems refuse all writes.
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
@@ -56,7 +56,7 @@ def check_directory(name: str, setting: str, path: Path, *, private: bool = Fals
 
 
 def check_data_directory(path: Path) -> Finding:
-    """Whether DATA_DIR may be written, is private, and takes what hosts are made of: FIFOs and sockets."""
+    """Whether DATA_DIR can be written, is private, and supports FIFOs and sockets, which hosts need."""
     found = check_directory("data", "DATA_DIR", path, private=True)
     if found.level is Level.FAILED:
         return found
@@ -77,7 +77,7 @@ def check_data_directory(path: Path) -> Finding:
 
 
 def check_metrics_file(path: Path | None) -> list[Finding]:
-    """Whether figures can be written to METRICS_FILE; empty without one."""
+    """Whether figures can be written to METRICS_FILE; no finding if it is not set."""
     if path is None:
         return []
     if not path.parent.is_dir():
@@ -88,7 +88,7 @@ def check_metrics_file(path: Path | None) -> list[Finding]:
 
 
 def check_env_file(path: Path) -> Finding:
-    """Whether only its user can read the file with the token."""
+    """Whether only this user can read the file with the token."""
     if not path.exists():
         return skipped("settings", f"There is no {path.name}; only variables and defaults count.")
     if path.stat().st_mode & 0o077:
@@ -97,7 +97,7 @@ def check_env_file(path: Path) -> Finding:
 
 
 async def check_database(settings: Settings) -> Finding:
-    """Whether the database file is sound and of a schema that this version knows."""
+    """Whether the database file is sound and has a schema that this version knows."""
     try:
         found = await asyncio.to_thread(inspect, settings.database_path, schema())
     except (StorageError, OSError) as error:
@@ -125,7 +125,7 @@ def check_resources(settings: Settings) -> Finding:
 
 
 def check_backend(settings: Settings) -> Finding:
-    """Whether what shall hold sessions is there."""
+    """Whether the backend of the settings is available."""
     found = shutil.which("tmux")
     if settings.backend is BackendChoice.PTY:
         return ok("backend", "Sessions run on PTYs, as BACKEND says.")
@@ -139,7 +139,7 @@ def check_backend(settings: Settings) -> Finding:
 
 
 async def check_prefix(settings: Settings) -> list[Finding]:
-    """Whether a process starts through HOST_PREFIX, tried with one that ends at once; empty without one."""
+    """Whether a process starts through HOST_PREFIX: tries one that ends at once. No finding if it is unset."""
     if not settings.host_prefix:
         return []
     remedy = "Correct HOST_PREFIX; docs/operation.md says what it is for. Without it, sessions start directly."
@@ -166,7 +166,7 @@ async def check_prefix(settings: Settings) -> list[Finding]:
 
 
 async def check_claude(configured: str, child_env: Sequence[str]) -> list[Finding]:
-    """Whether there is a Claude that works, and a login for it; the arguments are two of the settings."""
+    """Whether a working Claude is installed and logged in; the arguments are two of the settings."""
     environment = child_environment(os.environ, child_env)
     try:
         cli = await locate(configured, environment)
@@ -187,13 +187,13 @@ async def check_claude(configured: str, child_env: Sequence[str]) -> list[Findin
 
 
 def how_to_log_in(command: Sequence[str]) -> str:
-    """What a person at a shell types so that `command` has a login."""
+    """Return the sentence that tells a person how to log `command` in."""
     typed = typed_name(command)
     return f"Run `{typed} auth login`, or set ANTHROPIC_API_KEY; without a browser: `{typed} setup-token`."
 
 
 async def check_running(settings: Settings) -> Finding:
-    """Whether a bridge runs on the data directory, and answers."""
+    """Whether a bridge runs on the data directory and answers."""
     try:
         owner = current_owner(settings.data_dir)
     except OwnershipError as error:

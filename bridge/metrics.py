@@ -29,25 +29,25 @@ EVERY_S = 30.0
 _PREFIX = "claude_bridge"
 _STARTED = time.time()
 _LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
-"""Names that a request may use for this machine; another means that a web page was led here."""
+"""Host names that a request may use. Any other means that a web page was redirected here (DNS rebinding)."""
 
 
 def exposition(figures: Statistics, started: float = _STARTED) -> str:
-    """`figures` as OpenMetrics text; `started` is the bridge's start, in seconds since 1970. Pure."""
+    """Return `figures` as OpenMetrics text; `started` is the bridge's start in seconds since 1970. Pure."""
     return "".join(f"{line}\n" for line in _lines(figures, started)) + "# EOF\n"
 
 
 async def read_exposition(core: Core) -> str:
-    """The figures of now. Takes milliseconds for each living process; raises `SessionError`, `StorageError`."""
+    """Read the current figures; takes milliseconds per live process. Raises `SessionError`, `StorageError`."""
     return exposition(await core.perform(local_actor(), ReadStatistics()))
 
 
 async def keep_file(core: Core, path: Path, every_s: float = EVERY_S) -> None:
-    """Write the figures to `path` again and again, in one step each; never returns. Trouble is logged."""
+    """Write the figures to `path` again and again, each time in one step. Never returns; logs failures."""
     while True:
         try:
             text = await read_exposition(core)
-            # Others may read it: a collector runs as another user.
+            # Readable for other users: a collector runs as one of them.
             await asyncio.to_thread(write_whole, path, text, mode=0o644)
         except (OSError, SessionError, StorageError) as error:
             log.warning("metrics not written", extra={"why": str(error)})
@@ -90,7 +90,7 @@ def _lines(figures: Statistics, started: float) -> Iterator[str]:
     yield from _one("waiting", "Sessions that wait for a place.", figures.waiting)
     yield from _one("open_asks", "Questions of Claude that wait for an answer.", figures.open_asks)
     yield from _one("host_memory_bytes", "Memory of all process trees.", figures.memory_bytes, unit="bytes")
-    # Sums over what is kept: they fall when retention deletes sessions, so they are gauges and no counters.
+    # Sums over stored turns fall when retention deletes sessions, so they are gauges, not counters.
     turns = {"failed": totals.failed_turns, "other": totals.turns - totals.failed_turns}
     yield from _gauge("stored_turns", "Turns that are kept.", turns, "outcome")
     tokens = {

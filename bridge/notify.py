@@ -1,4 +1,4 @@
-"""Telling a service manager how we are: ready, alive, ending. Does nothing where none asks.
+"""Tells a service manager that the bridge is ready, alive or ending. Does nothing without a service manager.
 
 Format: `sd_notify(3)`, a datagram of NAME=value lines to the unix socket that NOTIFY_SOCKET names.
 """
@@ -11,7 +11,7 @@ from contextlib import suppress
 
 
 def notify(*states: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """Send `states`, for example `READY=1`; whether somebody was told. Never raises, never waits."""
+    """Send `states`, for example `READY=1`; return whether they were sent. Never raises, never waits."""
     address = environment.get("NOTIFY_SOCKET", "")
     if not address:
         return False
@@ -25,7 +25,7 @@ def notify(*states: str, environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def watchdog_s(environment: Mapping[str, str] = os.environ) -> float | None:
-    """Within how many seconds the manager wants a sign of life of this process; None if it wants none."""
+    """Return the seconds within which the manager expects a sign of life, or None if it expects none."""
     usec, pid = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", "")
     if not usec.isdigit() or int(usec) == 0 or pid not in ("", str(os.getpid())):
         return None
@@ -33,9 +33,9 @@ def watchdog_s(environment: Mapping[str, str] = os.environ) -> float | None:
 
 
 async def tell_service_manager(environment: Mapping[str, str] = os.environ) -> None:
-    """Say that we are ready, then show signs of life until cancelled, then say that we end.
+    """Report ready, then signs of life until cancelled, then the end.
 
-    The signs come from the event loop: one that hangs shows none, and is restarted.
+    The signs come from the event loop: if it hangs, they stop and the manager restarts the bridge.
     """
     notify("READY=1", f"MAINPID={os.getpid()}", environment=environment)
     limit_s = watchdog_s(environment)

@@ -1,7 +1,7 @@
-"""Who owns the data directory: one process at a time, by a lock that the kernel gives back when it dies.
+"""Ownership of the data directory: one process at a time, by a lock that the kernel releases when it dies.
 
-The lock is an `flock` on `<data>/run/owner.lock`; what the file says (one line of JSON: pid, kind, since) is
-only for telling others who holds it. The owner opens the database and the control socket; nobody else does.
+The lock is an `flock` on `<data>/run/owner.lock`; the file's content (one line of JSON: pid, kind, since) only
+tells others who holds it. Only the owner opens the database and the control socket.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ _LONGEST_NOTE = 1024
 
 
 class OwnerKind(StrEnum):
-    """What kind of process owns the data directory."""
+    """The kind of process that owns the data directory."""
 
     BOT = "bot"
     CHAT = "chat"
@@ -28,7 +28,7 @@ class OwnerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The process that holds the lock. `kind` is a free word when a newer version wrote it."""
+    """The process that holds the lock. `kind` may be an unknown word if a newer version wrote it."""
 
     pid: int
     kind: str
@@ -36,7 +36,7 @@ class Owner:
 
 
 class OwnershipError(Exception):
-    """Root of what claiming a data directory raises."""
+    """Root of the errors of claiming a data directory."""
 
 
 class AlreadyOwned(OwnershipError):
@@ -60,13 +60,13 @@ class DataDirectoryRefused(OwnershipError):
 
 
 def lock_path(data_dir: Path) -> Path:
-    """Where the lock of `data_dir` is."""
+    """Return the path of the lock of `data_dir`."""
     return data_dir / "run" / "owner.lock"
 
 
 @contextmanager
 def owning(data_dir: Path, kind: OwnerKind) -> Iterator[Owner]:
-    """Own `data_dir` inside the block; makes it, and `run` in it, mode 0700. Says no within 0.2 s.
+    """Own `data_dir` inside the block; make it and `run` in it, mode 0700. Fails within 0.2 s.
 
     Children do not inherit the lock over `exec`; a `fork` alone would. Raises `AlreadyOwned` and
     `DataDirectoryRefused`.
@@ -79,14 +79,14 @@ def owning(data_dir: Path, kind: OwnerKind) -> Iterator[Owner]:
         try:
             yield owner
         finally:
-            # The file stays: removing it would let two processes lock two files of the same name.
+            # The file stays: if it were removed, two processes could lock two files of the same name.
             os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
 
 def current_owner(data_dir: Path) -> Owner | None:
-    """Who owns `data_dir` now; None if nobody does, or not yet said so. Changes nothing.
+    """Return the owner of `data_dir`; None if there is none or it has not signed yet. Changes nothing.
 
     An owner whose note cannot be read has pid 0.
     """
@@ -97,10 +97,10 @@ def current_owner(data_dir: Path) -> Owner | None:
     except OSError as error:
         raise DataDirectoryRefused(data_dir, str(error.strerror)) from error
     try:
-        # Nobody signed, so nobody owns; without this, many who look could keep a new owner out.
+        # An unsigned lock has no owner. Return before locking: many readers could keep a new owner out.
         if os.fstat(descriptor).st_size == 0:
             return None
-        # Shared, so that two who look at the same time do not take each other for the owner.
+        # A shared lock, so that two readers do not take each other for the owner.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _read(descriptor) or Owner(0, "unknown", datetime.now(UTC))
@@ -123,7 +123,7 @@ def _open(data_dir: Path) -> int:
 
 
 def _lock(descriptor: int) -> None:
-    # Whoever looks at the note of a dead owner holds the lock for microseconds; a new owner needs some to sign.
+    # Retry: a reader of a dead owner's note holds the lock for microseconds; a new owner needs time to sign.
     for pause_s in (0.02, 0.05, 0.1, None):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

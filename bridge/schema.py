@@ -1,4 +1,4 @@
-"""Which migrations the database has: the SQL files of `bridge/migrations`."""
+"""The migrations of the database: the SQL files of `bridge/migrations`."""
 
 from importlib.resources import files
 
@@ -6,5 +6,5 @@ from storage import Migration, load_migrations
 
 
 def schema() -> tuple[Migration, ...]:
-    """All migrations, in order."""
+    """Return all migrations, in order."""
     return load_migrations(files("bridge") / "migrations")

@@ -1,4 +1,4 @@
-"""What the scripts share: the core of the bridge that runs, or one of their own, and asking before they act."""
+"""Shared parts of the scripts: reach the running bridge's core or open one, and ask before acting."""
 
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -22,7 +22,7 @@ EXIT_CODES = "exit codes: 0 done, 1 something went wrong, 2 bad usage or setting
 
 
 def script_parser(name: str, description: str, details: str) -> ArgumentParser:
-    """A parser with the options that every script has: `--help` with `details`, and `--demo`."""
+    """Return a parser with the options of every script: `--help` with `details`, and `--demo`."""
     parser = ArgumentParser(
         prog=name,
         description=description,
@@ -35,9 +35,9 @@ def script_parser(name: str, description: str, details: str) -> ArgumentParser:
 
 @asynccontextmanager
 async def script_core(settings: Settings, *, demo: bool) -> AsyncIterator[Core]:
-    """The core of the process that owns the data directory, or else one opened here, inside the block.
+    """Yield the core of the process that owns the data directory, or else one opened here.
 
-    `settings` are the real ones, also for the demo. Raises `CoreLost` and what `open_core` does.
+    `settings` are the real ones, also for the demo. Raises `CoreLost` and the errors of `open_core`.
     """
     place = demo_or_not(settings, demo=demo)
     if current_owner(place.data_dir) is not None:
@@ -52,7 +52,7 @@ async def script_core(settings: Settings, *, demo: bool) -> AsyncIterator[Core]:
 
 
 def confirmed(question: str, *, yes: bool) -> bool:
-    """Whether to go on: `yes` says so, or the person at the terminal does."""
+    """Whether to go on: if `yes`, or if the person at the terminal agrees."""
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -67,7 +67,7 @@ def confirmed(question: str, *, yes: bool) -> bool:
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """Show on a terminal that `what` goes on, while the block takes its time."""
+    """Show on a terminal that `what` is in progress while the block runs."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield
@@ -78,7 +78,7 @@ def working(what: str) -> Iterator[None]:
 
 @contextmanager
 def growing(what: str, directory: Path, total_bytes: int) -> Iterator[None]:
-    """Show on a terminal how far `what` is, inside the block: `directory` grows by `total_bytes`."""
+    """Show the progress of `what` on a terminal inside the block: `directory` grows by `total_bytes`."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield
@@ -104,6 +104,6 @@ def growing(what: str, directory: Path, total_bytes: int) -> Iterator[None]:
 def _bytes_in(directory: Path) -> int:
     total = 0
     for path in directory.rglob("*"):
-        with suppress(OSError):  # gone meanwhile
+        with suppress(OSError):  # the file was deleted meanwhile
             total += path.stat().st_size
     return total

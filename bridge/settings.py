@@ -1,8 +1,8 @@
-"""The settings as a table: what each is called, does and may be. `bridge/settings_loading.py` reads them.
+"""The table of settings: name, effect and allowed values of each. `bridge/settings_loading.py` reads them.
 
-Every setting is a field of `Settings`; its name in capitals is the variable's name. What a person reads about
-it, in `.env.example` and in errors, stands beside it. Claude's own variables (ANTHROPIC_API_KEY …) are not
-settings: `CHILD_ENV` says which of them pass.
+Every setting is a field of `Settings`; its name in capitals is the variable's name. Its text for people, in
+`.env.example` and in errors, is beside it. Claude's own variables (ANTHROPIC_API_KEY …) are not settings:
+`CHILD_ENV` names those that pass to Claude.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ IDS = "ids of 15 to 20 digits, divided by commas or spaces (in Discord: develope
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a person reads about a setting, and how its text is read. `default` is such a text."""
+    """A setting's text for people, and how its value is read. `default` is a value as text."""
 
     read: Reader
     default: str
@@ -51,7 +51,7 @@ def _setting(read: Reader, default: str, *, write: str, does: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All settings. Durations are seconds, sizes bytes, paths absolute; None and empty mean: not set."""
+    """All settings. Durations are in seconds, sizes in bytes, paths absolute; None or empty means not set."""
 
     # fmt: off
     discord_token: Secret | None = _setting(
@@ -81,23 +81,23 @@ class Settings:
 
     trust_projects: WhoTrusts = _setting(
         choice(WhoTrusts), "ask", write="ask, owner, all or none",
-        does="Who may let a project's hooks, servers and settings count: an admin (ask), or its owner, too.",
+        does="People who may trust a project's hooks, servers and settings: an admin (ask), or its owner, too.",
     )
     mcp_servers: UserServers = _setting(
         choice(UserServers), "admins", write="admins, all or none",
-        does="In whose sessions the MCP servers of this machine's user run: an admin's, all, or none.",
+        does="Sessions in which the MCP servers of this machine's user run: an admin's, all, or none.",
     )
     session_scope: SessionScope = _setting(
         choice(SessionScope), "thread", write="thread, channel or user",
-        does="What a Discord session belongs to.",
+        does="The place of a Discord session: one session for each thread, channel or user.",
     )
     thread_talk: ThreadTalk = _setting(
         choice(ThreadTalk), "all", write="all or mention",
-        does="Which messages in a session's thread are prompts: all but those for other people, or mentions.",
+        does="Messages in a session's thread that are prompts: all but those for other people, or mentions.",
     )
     workspace_root: Path = _setting(
         location, "workspaces", write="a directory",
-        does="The directory that projects lie in; sessions run nowhere else.",
+        does="The directory that holds the projects; sessions run nowhere else.",
     )
     max_sessions: int = _setting(
         whole(at_least=1), "10", write="a whole number from 1 on",
@@ -105,7 +105,7 @@ class Settings:
     )
     max_sessions_per_user: int = _setting(
         whole(at_least=1), "3", write="a whole number from 1 on",
-        does="The same, for one user.",
+        does="Claude processes alive at once in the sessions of one user.",
     )
     default_timeout: float = _setting(
         number(above=0), "300", write="seconds",
@@ -153,21 +153,21 @@ class Settings:
     )
     resume_cut_turns: CutTurns = _setting(
         choice(CutTurns), "continue", write="continue or offer",
-        does="A turn that a crash or reboot cut goes on by itself, or is offered to its author.",
+        does="Whether a turn that a crash or reboot cut goes on by itself, or is offered to its author.",
     )
 
     backend: BackendChoice = _setting(
         choice(BackendChoice), "auto", write="auto, tmux or pty",
-        does="What holds Claude's processes; auto takes tmux, or pty where tmux does not work.",
+        does="The way to run Claude's processes; auto takes tmux, or pty if tmux does not work.",
     )
     host_prefix: tuple[str, ...] = _setting(
         words, "", write="a command with its options",
-        does="A command that each Claude process is started through, for a scope of its own:"
+        does="A command that starts each Claude process, for a scope of its own:"
         " docs/operation.md.",
     )
     claude_command: str = _setting(
         text, "", write="a program's name or path",
-        does="The claude program, if it is not to be looked for on PATH.",
+        does="The claude program. Empty: it is looked for on PATH.",
     )
     claude_model: str = _setting(
         text, "", write="a model's name",
@@ -175,18 +175,18 @@ class Settings:
     )
     permission_mode: PermissionMode = _setting(
         choice(PermissionMode), "default", write=", ".join(PermissionMode),
-        does="What Claude may do without asking, in new sessions.",
+        does="The permission mode of new sessions: it decides what Claude may do without asking.",
     )
     child_env: tuple[str, ...] = _setting(
         variables, "default", write="names, divided by commas or spaces",
-        does="Variables that pass to Claude and its tools; X_* stands for all that begin so."
+        does="Variables that pass to Claude and its tools; X_* stands for all that begin with X_."
         " The word default stands for a list of harmless ones and ANTHROPIC_* (sessions/claude/launch.py):"
         " default AWS_* adds to it.",
     )
 
     data_dir: Path = _setting(
         location, "data", write="a directory",
-        does="Everything that the bridge keeps; only its user may read it.",
+        does="The directory for all data of the bridge; only its user may read it.",
     )
     database_path: Path = _setting(
         location, "data/sessions.db", write="a file's path",
@@ -198,11 +198,11 @@ class Settings:
     )
     retention_days: int = _setting(
         whole(at_least=0), "30", write="a whole number from 0 on",
-        does="Days that a cleared session can still be brought back.",
+        does="Days during which a cleared session can be brought back.",
     )
     retention_sessions: int | None = _setting(
         optional(whole(at_least=0)), "", write="a whole number from 0 on, or nothing",
-        does="Cleared sessions that are kept at most; the oldest go first. Empty: any number.",
+        does="The most cleared sessions that are kept; the oldest go first. Empty: any number.",
     )
     retention_size: int | None = _setting(
         optional(size), "", write="a size with its unit, for example 512M or 2G, or nothing",
@@ -232,7 +232,7 @@ class Settings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The values that must never be seen anywhere."""
+        """The values that must never appear in a log or a file."""
         return (self.discord_token.reveal(),) if self.discord_token else ()
 
 

@@ -12,7 +12,7 @@ class BackendChoice(StrEnum):
 
 
 class CutTurns(StrEnum):
-    """What happens with a turn that a crash or reboot cut."""
+    """The treatment of a turn that was cut by a crash or reboot."""
 
     CONTINUE = "continue"
     OFFER = "offer"

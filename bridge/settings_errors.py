@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong: the variable's name, what is wrong (follows the name), and what to do."""
+    """One wrong setting: the variable's name, the fault (a phrase that follows the name), and the remedy."""
 
     name: str
     trouble: str
@@ -15,13 +15,13 @@ class Problem:
 
     @property
     def sentence(self) -> str:
-        """All of it, for a person."""
+        """Everything as one sentence for a person."""
         where = f" (.env.example, line {self.line})" if self.line else ""
         return f"{self.name} {self.trouble}. {self.remedy}.{where}"
 
 
 class SettingsWrong(Exception):
-    """The settings cannot be used; the message lists everything wrong, one line each."""
+    """The settings cannot be used; the message lists every fault, one line each."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         lines = "\n".join(f"  - {problem.sentence}" for problem in problems)

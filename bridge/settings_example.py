@@ -1,4 +1,4 @@
-"""The text of `.env.example`, made from the settings, so that neither can say what the other does not.
+"""The text of `.env.example`, generated from the settings, so that both always agree.
 
 To renew it after a change: `.venv/bin/python -m bridge.settings_example > .env.example`.
 """
@@ -17,12 +17,12 @@ _HEAD = """\
 
 
 def example_text() -> str:
-    """The whole `.env.example`. A setting with a default is commented out, one without waits for its value."""
+    """Return the text of `.env.example`. A setting with a default is commented out; others have no value."""
     return "\n".join(_lines()) + "\n"
 
 
 def line_numbers() -> Mapping[str, int]:
-    """The line of each setting in `.env.example`, counted from 1, by the name of its field."""
+    """Return the line number of each setting in `.env.example`, from 1, by the name of its field."""
     starts = {f"{name.upper()}=": name for name in SETTINGS}
     return {
         starts[start]: number

@@ -1,4 +1,4 @@
-"""Reads the settings once from the environment and `.env`, checks them together, and lists everything wrong."""
+"""Reads the settings once from the environment and `.env`, checks them together, and lists every fault."""
 
 import difflib
 import os
@@ -15,13 +15,13 @@ from bridge.settings_values import mode_of
 
 
 def load_settings(env_file: Path = Path(".env")) -> Settings:
-    """The settings of this process; variables come before lines of `env_file`, and empty counts as unset.
+    """Load the settings. Variables come before lines of `env_file`; an empty value counts as unset.
 
-    Relative paths begin at the working directory. Raises `SettingsWrong`, which lists everything wrong.
+    Relative paths begin at the working directory. Raises `SettingsWrong`, which lists every fault.
     """
     lines = _read(env_file)
     written = {name.lower(): value for name, value in lines.values.items() if value}
-    # Capitals last: they come before the same name in other letters.
+    # Names in capitals come last, so that they win over the same name in other letters.
     for name in sorted(os.environ, reverse=True):
         if os.environ[name]:
             written[name.lower()] = os.environ[name]
@@ -29,9 +29,9 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
 
 
 def settings_from(written: Mapping[str, str], problems: Sequence[Problem] = ()) -> Settings:
-    """The settings that `written` says, by the names of the fields; other names in it are ignored.
+    """Return the settings from `written`, by the names of the fields; other names are ignored.
 
-    Raises `SettingsWrong` with `problems` and everything else that is wrong.
+    Raises `SettingsWrong` with `problems` and every other fault.
     """
     found: dict[str, Any] = {}
     problems = list(problems)
@@ -51,7 +51,7 @@ def settings_from(written: Mapping[str, str], problems: Sequence[Problem] = ()) 
 
 
 def missing_for_discord(settings: Settings) -> tuple[Problem, ...]:
-    """What keeps the Discord face from starting: it is closed to everybody until somebody is named."""
+    """Return the settings that the Discord face still needs: it stays closed until somebody is allowed."""
     missing: list[Problem] = []
     if settings.discord_token is None:
         missing.append(_at("discord_token", "is not set", "Write the bot's token"))
@@ -75,7 +75,7 @@ def _read(env_file: Path) -> Lines:
 
 
 def _wrong_lines(lines: Lines) -> list[Problem]:
-    """Lines of `.env` that say nothing, and names in it that are almost a setting's."""
+    """Return lines of `.env` that cannot be read, and names that are almost a setting's name."""
     known = {name.upper(): name for name in SETTINGS}
     problems = [
         Problem(f"Line {number} of .env", "cannot be read", "Write NAME=value, or # before a comment")
@@ -97,11 +97,11 @@ def _contradictions(settings: Settings) -> list[Problem]:
     if stat.S_ISDIR(mode_of(settings.database_path)):
         found.append(_at("database_path", "is a directory", "Write a file's path"))
     if settings.workspace_root.is_relative_to(settings.data_dir):
-        # Claude may read and write nothing below DATA_DIR.
+        # Claude may neither read nor write below DATA_DIR.
         found.append(_at("workspace_root", "lies in DATA_DIR", "Write a directory outside of it"))
     return found
 
 
 def _at(name: str, trouble: str, remedy: str) -> Problem:
-    """A problem with one setting, with its line in `.env.example`."""
+    """Return a problem with one setting, with its line in `.env.example`."""
     return Problem(name.upper(), trouble, remedy, line_numbers()[name])

@@ -1,7 +1,7 @@
-"""How the values of settings are written: numbers, lists of ids and names, sizes with units, paths.
+"""Readers for the values of settings: numbers, lists of ids and names, sizes with units, paths.
 
-Each reader turns a text that a person wrote into a value of the program. Its `ValueError` says what is wrong,
-in words that follow the setting's name.
+Each reader turns text that a person wrote into a value. Its `ValueError` names the fault, in words that follow
+the setting's name.
 """
 
 import math
@@ -26,7 +26,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
 
 
 class Secret:
-    """A value that no text about it shows. No dataclass: whatever walks over fields would show it."""
+    """A value that `repr` and logs never show. Not a dataclass: code that walks over fields would show it."""
 
     __slots__ = ("_value",)
 
@@ -43,34 +43,34 @@ class Secret:
         return "Secret()"
 
     def reveal(self) -> str:
-        """The value itself, for the one place that needs it."""
+        """Return the value itself, for the one place that needs it."""
         return self._value
 
 
 def zero_is_none(read: Reader) -> Reader:
-    """The same reader, but 0 says that there is no such value: an empty one would say the default."""
+    """Return a reader that reads 0 as None; an empty text cannot mean None, because it means the default."""
     return lambda value: None if value.strip() == "0" else read(value)
 
 
 def optional(read: Reader) -> Reader:
-    """A reader of what `read` reads; nothing written is None."""
+    """Return a reader like `read` that returns None for an empty text."""
     return lambda value: read(value) if value else None
 
 
 def text(value: str) -> str:
-    """The text without white space around it."""
+    """Return the text without white space around it."""
     if not is_clean(value):
         raise ValueError("is not UTF-8 text")
     return value.strip()
 
 
 def secret(value: str) -> Secret:
-    """A text that must never be seen."""
+    """Return the text as a `Secret`."""
     return Secret(text(value))
 
 
 def boolean(value: str) -> bool:
-    """True or false, in the words that are usual for it."""
+    """Read true or false, in the usual words."""
     word = text(value).lower()
     if word not in _TRUE | _FALSE:
         raise ValueError(f"is {_shown(value)}, which is neither true nor false")
@@ -78,7 +78,7 @@ def boolean(value: str) -> bool:
 
 
 def whole(*, at_least: int, at_most: int | None = None) -> Reader:
-    """A reader of whole numbers within bounds."""
+    """Return a reader of whole numbers within bounds."""
 
     def read(value: str) -> int:
         try:
@@ -95,7 +95,7 @@ def whole(*, at_least: int, at_most: int | None = None) -> Reader:
 
 
 def number(*, above: float) -> Reader:
-    """A reader of numbers with or without a fraction, above a bound."""
+    """Return a reader of numbers, with or without a fraction, above a bound."""
 
     def read(value: str) -> float:
         try:
@@ -112,7 +112,7 @@ def number(*, above: float) -> Reader:
 
 
 def choice(kind: type[StrEnum]) -> Reader:
-    """A reader of the values of `kind`, in capitals or not."""
+    """Return a reader of the values of `kind`, in capitals or not."""
     choices = {each.value.lower(): each for each in kind}
 
     def read(value: str) -> StrEnum:
@@ -125,7 +125,7 @@ def choice(kind: type[StrEnum]) -> Reader:
 
 
 def discord_ids(value: str) -> frozenset[int]:
-    """Ids, divided by commas or white space."""
+    """Read ids, divided by commas or white space."""
     for name in _split(value):
         if not re.fullmatch(r"[0-9]{15,20}", name):
             raise ValueError(f"holds {_shown(name)}, which is no Discord id")
@@ -133,7 +133,7 @@ def discord_ids(value: str) -> frozenset[int]:
 
 
 def variables(value: str) -> tuple[str, ...]:
-    """Names of variables, `X_*` for all that begin so, `default` for a list of harmless ones."""
+    """Read names of variables; `X_*` means all that begin with `X_`, `default` a list of harmless ones."""
     found: list[str] = []
     for name in _split(value):
         if name == "default":
@@ -148,7 +148,7 @@ def variables(value: str) -> tuple[str, ...]:
 
 
 def size(value: str) -> int:
-    """Bytes, written with a unit: 512M, 2 GiB."""
+    """Read a size with a unit, such as 512M or 2 GiB, and return bytes."""
     match = _SIZE.fullmatch(value.strip())
     if match is None:
         raise ValueError(f"is {_shown(value)}, which is no size with a unit")
@@ -156,7 +156,7 @@ def size(value: str) -> int:
 
 
 def words(value: str) -> tuple[str, ...]:
-    """A command with its options, divided as a shell divides them."""
+    """Read a command with its options, divided as a shell divides them."""
     try:
         return tuple(shlex.split(value))
     except ValueError as error:
@@ -164,7 +164,7 @@ def words(value: str) -> tuple[str, ...]:
 
 
 def location(value: str) -> Path:
-    """An absolute path; a relative one begins at the working directory, `~` is a home."""
+    """Read a path and return it absolute; a relative one begins at the working directory, `~` is a home."""
     try:
         path = Path(text(value)).expanduser().resolve()
     except RuntimeError as error:
@@ -172,13 +172,13 @@ def location(value: str) -> Path:
     except (ValueError, OSError) as error:  # a NUL byte, a loop of links
         raise ValueError(f"is {_shown(value)}, which is no path") from error
     if not is_clean(str(path)):
-        # Paths are kept in the database and in JSON.
+        # Paths are stored in the database and in JSON, which hold only UTF-8.
         raise ValueError("leads to a directory whose name is not UTF-8 text")
     return path
 
 
 def mode_of(path: Path) -> int:
-    """What there is at `path`, as `stat.S_ISDIR` reads it; 0 if nothing is, or it may not be looked at."""
+    """Return the mode of the file at `path`, for `stat.S_ISDIR`; 0 if it is missing or not accessible."""
     try:
         return path.stat().st_mode
     except OSError:

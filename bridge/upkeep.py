@@ -1,6 +1,6 @@
-"""What a running bridge does beside its faces: signs of life, a copy of the database a day, figures.
+"""Background work of a running bridge: signs of life, a daily copy of the database, figures.
 
-A face like the others to `cli_run.run_with`. Nothing that goes wrong in here ends the bridge.
+`cli_run.run_with` runs it like a face. No error in here ends the bridge.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 async def keep_up(core: "OpenCore") -> None:
-    """Do all of it until cancelled."""
+    """Do all background work until cancelled."""
     settings = core.settings
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         tasks.create_task(logged(tell_service_manager(), "service manager"))

@@ -1,7 +1,7 @@
 """Puts the core together: lock, database, backend, driver, sessions, control socket; and takes it down again.
 
-`open_core` is the only place that knows which parts there are. Leaving it lets go of everything and leaves
-Claude's processes running. Which face is shown on top is up to `cli_*.py`.
+`open_core` is the only place that knows all parts. Leaving it releases everything and leaves Claude's processes
+running. The modules `cli_*.py` choose the face on top.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ _DESCRIPTORS = 16_384
 
 @dataclass(frozen=True, slots=True)
 class CoreOptions:
-    """How a process opens the core. `say` gets sentences for people, for example that tmux is missing."""
+    """Options for opening the core. `say` gets sentences for people, for example that tmux is missing."""
 
     kind: OwnerKind
     demo: bool = False
@@ -61,7 +61,7 @@ class CoreOptions:
 
 @dataclass(frozen=True, slots=True)
 class OpenCore:
-    """The core while it is open: what faces use, and what the bot's own rows need."""
+    """The open core: the parts that faces use, and those that the bot's own rows need."""
 
     service: SessionService
     manager: SessionManager
@@ -105,11 +105,11 @@ async def open_core(settings: Settings, options: CoreOptions) -> AsyncIterator[O
 
 
 def _allow_many_files() -> None:
-    """Each host takes a few descriptors to be watched; the usual soft limit of 1,024 ends at some hundreds."""
+    """Raise the limit of open files: each watched host takes a few, so 1,024 suffice for some hundreds only."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):  # macOS allows less than it says
+        with suppress(OSError, ValueError):  # macOS allows less than the hard limit that it reports
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
@@ -149,7 +149,7 @@ async def _start_core(
     )
     budget = Budget(settings.user_turns_per_hour, settings.user_dollars_per_day)
     service = SessionService(ServiceParts(manager, budget, settings.secrets))
-    # Entered before the manager and left after it: how sessions are found again and left is logged too.
+    # Entered before the manager and left after it, so that the log covers the manager's start and end.
     await stack.enter_async_context(logging_events(service))
     await stack.enter_async_context(manager)
     if not settings.enable_persistence:
@@ -162,7 +162,7 @@ async def _start_core(
 
 @contextmanager
 def _without_collections() -> Iterator[None]:
-    """Collect no garbage meanwhile: what is found again stays, and is a tenth of a start to look through."""
+    """Collect no garbage during recovery: its objects stay, and searching them takes a tenth of a start."""
     collected = gc.isenabled()
     gc.disable()
     try:
@@ -176,13 +176,13 @@ def _without_collections() -> Iterator[None]:
 
 
 def _temporary(settings: Settings) -> Settings:
-    """The same with everything below a directory that no other run shares."""
+    """Return the settings with everything below a directory that no other run shares."""
     directory = settings.data_dir / "temporary"
     return replace(settings, data_dir=directory, database_path=directory / "sessions.db")
 
 
 async def _end_left_overs(settings: Settings, options: CoreOptions) -> None:
-    """End and remove what a run without persistence left when it was killed, whatever is set now."""
+    """End processes and remove files that a killed run without persistence left, whatever is set now."""
     temporary = _temporary(settings)
     if temporary.data_dir.exists():
         backend = _backend(temporary, options)
@@ -194,7 +194,7 @@ async def _end_left_overs(settings: Settings, options: CoreOptions) -> None:
 
 
 def _for_this_run(settings: Settings, options: CoreOptions, stack: AsyncExitStack) -> Settings:
-    """Settings whose database, hosts and transcripts go when `stack` is left; said at once."""
+    """Return settings whose database, hosts and transcripts are removed when `stack` is left, and say so."""
     temporary = _temporary(settings)
     make_private(temporary.data_dir)
     stack.callback(shutil.rmtree, temporary.data_dir, ignore_errors=True)
@@ -205,7 +205,7 @@ def _for_this_run(settings: Settings, options: CoreOptions, stack: AsyncExitStac
 
 
 async def _park_idle(manager: SessionManager) -> None:
-    """End processes that have nothing to do: after a chat, nobody would be there to park them for hours."""
+    """End idle processes after a chat: without an owner, nothing would park them for hours."""
     parks = [each.park_if(may_be_parked, "the chat was closed") for each in manager.loaded()]
     for result in await asyncio.gather(*parks, return_exceptions=True):
         if isinstance(result, Exception):
@@ -227,7 +227,7 @@ def _backend(settings: Settings, options: CoreOptions) -> Backends:
 
 
 def _wrappers(settings: Settings) -> Sequence[LaunchWrapper]:
-    """What changes each launch, outermost last."""
+    """Return the wrappers of each launch, outermost last."""
     return (in_shell_prefix(settings.host_prefix),) if settings.host_prefix else ()
 
 
@@ -261,26 +261,26 @@ def _policy(settings: Settings) -> Policy:
 
 
 def _private_places(settings: Settings) -> tuple[Path, ...]:
-    """What no work directory may hold: our data, settings and code, Claude's configuration, the user's home."""
+    """Return the paths that no work directory may hold: our data, settings, code, Claude's settings, home."""
     own = (settings.data_dir, settings.database_path, Path(".env").absolute(), Path(__file__).parents[1])
     return (*own, config_directory(os.environ), Path.home())
 
 
 def _is_admin(settings: Settings) -> Callable[[str], bool]:
-    """Whether an owner's id is an admin's: one of the settings, or the user of this machine's terminal."""
+    """Whether an owner's id is an admin's: an admin of the settings, or the user of this machine's terminal."""
     admins = {f"discord:{each}" for each in settings.admin_user_ids} | {local_actor().user_id}
     return admins.__contains__
 
 
 def tmux_socket_name(data_dir: Path) -> str:
-    """The tmux socket of a data directory: short, the same at every start, its own."""
+    """Return the name of the data directory's own tmux socket: short, and the same at every start."""
     return f"claude-bridge-{hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:8]}"
 
 
 def watch_command() -> tuple[str, ...]:
-    """What a terminal runs to show a host; the host's directory is appended.
+    """Return the command that shows a host in a terminal; the caller appends the host's directory.
 
-    It is started from other directories with other variables, so it is told where our packages are.
+    It runs in other directories with other variables, so it names the place of our packages.
     """
     packages = Path(__file__).parents[1]
     return ("/usr/bin/env", f"PYTHONPATH={packages}", sys.executable, "-m", "bridge", "watch")
@@ -295,5 +295,5 @@ def _child_names(settings: Settings, options: CoreOptions) -> tuple[str, ...]:
 
 
 def _outermost(settings: Settings, options: CoreOptions) -> Path:
-    """The directory that Claude's tools may not touch: the whole DATA_DIR, also from within the demo's."""
+    """Return the directory that Claude's tools may not touch: the whole DATA_DIR, also for the demo in it."""
     return settings.data_dir.parent if options.demo else settings.data_dir

@@ -94,7 +94,7 @@ def limit_events(snapshot: Snapshot, limit: Limit | None, now_ms: int) -> list[e
     if limit is None:
         # Rows of an older version hold only the time, not the limit.
         waits = held and snapshot.limit is None and now_ms < snapshot.limit_until_ms
-        cause = "the usage limit does not hold any more"
+        cause = "the usage limit is over"
         return [e.ActivityChanged(Activity.BLOCKED, Activity.IDLE, cause)] if held and not waits else []
     if held and snapshot.limit == limit:
         return []

@@ -100,7 +100,7 @@ def read_archive(data: bytes) -> SessionArchive:
     try:
         archive = _archives.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ImportRefused("The file is damaged: a part of it is not as an export writes it.") from error
+        raise ImportRefused("The file is damaged: a part of it does not have the form of an export.") from error
     _check(archive)
     return archive
 
@@ -109,7 +109,7 @@ def _head(data: bytes) -> _Head:
     try:
         return _heads.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ImportRefused("The file is no JSON export, or it is cut off.") from error
+        raise ImportRefused("The file is not a JSON export, or it is cut off.") from error
 
 
 def _check(archive: SessionArchive) -> None:
@@ -120,30 +120,30 @@ def _check(archive: SessionArchive) -> None:
     for each in archive.turns:
         may_be_empty += [each.turn.conversation_id, each.turn.prompt_uuid, each.turn.last_uuid]
     if not all(map(is_session_id, (*ids, *filter(None, may_be_empty)))):
-        raise ImportRefused("The file is damaged: an id in it is not one.")
+        raise ImportRefused("The file is damaged: it has an invalid id.")
     if len(archive.turns) > MAX_TURNS:
         raise ImportRefused(f"The session has more than {MAX_TURNS:,} turns.")
     if len({each.turn.id for each in archive.turns}) < len(archive.turns):
-        raise ImportRefused("The file is damaged: two of its turns have one id.")
+        raise ImportRefused("The file is damaged: two of its turns have the same id.")
     if len({each.conversation_id for each in archive.conversations}) < len(archive.conversations):
-        raise ImportRefused("The file is damaged: two of its transcripts have one id.")
+        raise ImportRefused("The file is damaged: two of its transcripts have the same id.")
     if not all(is_name_beside(file.name) for each in archive.conversations for file in each.files):
-        raise ImportRefused("The file is damaged: a name in it is not that of a file of Claude's.")
+        raise ImportRefused("The file is damaged: it has a file name that Claude does not use.")
     if len({stored.ask.id for stored in archive.asks}) < len(archive.asks):
-        raise ImportRefused("The file is damaged: two of its asks have one id.")
+        raise ImportRefused("The file is damaged: two of its asks have the same id.")
     numbers = [each.turn.number for each in archive.turns]
     if numbers != sorted(set(numbers)):
         raise ImportRefused("The file is damaged: its turns are out of order.")
     if not all(1 <= number <= _MAX_NUMBER for number in numbers):
-        raise ImportRefused("The file is damaged: a turn in it has no number that a turn can have.")
+        raise ImportRefused("The file is damaged: a turn has an invalid number.")
     known = {each.turn.id for each in archive.turns}
     if not {name for name in _named_turns(archive) if name} <= known:
         raise ImportRefused("The file is damaged: it names a turn that is not in it.")
     if any(is_too_deep(body) for body in _bodies(archive)):
-        raise ImportRefused("The file is damaged: a part of it nests deeper than anything that Claude does.")
+        raise ImportRefused("The file is damaged: a part of it is nested too deeply.")
     for amount in _amounts(archive):
         if amount is not None and not 0 <= amount <= _MAX_AMOUNT:  # NaN is neither
-            raise ImportRefused("The file is damaged: an amount or a time in it is none that can be.")
+            raise ImportRefused("The file is damaged: it has an impossible amount or time.")
 
 
 def _named_turns(archive: SessionArchive) -> Iterator[str | None]:

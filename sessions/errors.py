@@ -20,7 +20,7 @@ class SessionUnreadable(SessionError):
     """The stored session is damaged, and its events cannot repair it."""
 
     def __init__(self, session_id: str) -> None:
-        super().__init__("What is stored of this session is damaged; an admin has to look.")
+        super().__init__("The stored data of this session is damaged; an admin has to repair it.")
         self.session_id = session_id
 
 

@@ -184,7 +184,7 @@ def _write_transcripts(
 def _with_id(line: str, old: str, new: str, beside: str) -> str:
     """Return the line with the new conversation id and the new path of the files beside the transcript."""
     if not is_transcript_line(line):
-        raise ImportRefused("The file is damaged: a line of Claude's transcript in it is not one.")
+        raise ImportRefused("The file is damaged: a line of Claude's transcript is invalid.")
     # Quotes inside a JSON text are escaped, so this pattern matches only the field itself.
     line = re.sub(rf'"sessionId"(\s*):(\s*)"{old}"', rf'"sessionId"\1:\2"{new}"', line)
     if f"/{old}/" not in line:

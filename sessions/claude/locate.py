@@ -169,7 +169,7 @@ async def login_status(
         said, _ = decode(ran.stdout[start.start() :].encode())
         if isinstance(said, Mapping) and isinstance(said.get("loggedIn"), bool):
             return LoggedIn(text_of(said, "authMethod")) if flag_of(said, "loggedIn") else NotLoggedIn()
-    return LoginUnknown(f"`claude auth status` ended with code {ran.code} and said nothing that we know.")
+    return LoginUnknown(f"`claude auth status` ended with code {ran.code} and gave no known answer.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ async def begin_branch(session: Session, created: e.SessionCreated, begin: Branc
             draft.add(e.Noticed(Topic.SHARED_DIRECTORY, words))
             await take_rules_along(begin.parent, draft)
     finally:
+        # Number 1 is still free, so the session was not stored and nothing refers to the copy.
         if cut and session.snapshot.next_event == 1:
             conversations.remove_copy(cut)
 

@@ -223,12 +223,14 @@ class HostRun:
                         await self._apply_line(draft, line, end, arrived)
                 self._note_progress(draft, arrived, lines[-1].end)
         except BaseException:
+            # `until_stored` applies the same lines again, and they must not count twice.
             self.live_text, self.watched = live_text_was, watched_was
             raise
         self.inputs.acknowledge(arrived)
         self._has_read(lines[-1].end)
         self.sender.wake()  # again after the change's own wake: the silence begins only with `_has_read`
         self._log_strange([each.line for each in lines])
+        # Only after the commit: a caller that has its answer finds the state that goes with it.
         for line, _, _ in lines:
             if isinstance(line, c.ControlSucceeded | c.ControlFailed):
                 self.control.resolve(line)

@@ -182,6 +182,7 @@ class Leaving:
         try:
             await self.end_all(grace_s)
         except Unkillable as error:
+            # `stuck` raises it where the host is read, so that an end is recorded and the wait below returns.
             self._unkillable = error
             self._stuck.set()
         await self._over.wait()

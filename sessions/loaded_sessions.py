@@ -44,6 +44,7 @@ class LoadedSessions:
         if not is_session_id(session_id):
             raise SessionNotFound(session_id)
         wanted = SessionId(session_id)
+        # One load at a time: two at once would make two objects of one session.
         async with self._loading:
             session = self._cached.get(wanted) or self._alive.get(wanted)
             if session is None:

@@ -83,6 +83,7 @@ def _user(uuid: str, content: str | list[dict[str, Any]], *, client_composed: bo
         "message": {"role": "user", "content": content},
         "parent_tool_use_id": None,
         "session_id": "",
+        # With the CLI's default, a prompt sent during a turn can be folded into it, without its own result.
         "priority": "later",
     }
     if client_composed:
@@ -233,7 +234,7 @@ def initialize_reply(line: ControlSucceeded) -> InitializeReply:
 
 @dataclass(frozen=True, slots=True)
 class ContextUsage:
-    """How full the context is."""
+    """The fill of the context, in tokens."""
 
     used_tokens: int
     max_tokens: int
@@ -245,7 +246,7 @@ def context_usage(line: ControlSucceeded) -> ContextUsage:
 
 
 class RewindRefusal(StrEnum):
-    """Why a conversation was not rewound."""
+    """The reason why a conversation was not rewound."""
 
     TARGET_NOT_FOUND = "target_not_found"
     """The prompt is not in the conversation, or no longer: so answers the repeat of a rewind that was done."""

@@ -38,6 +38,7 @@ MAX_RAW_BYTES = 64 * 1024
 # Every line of the CLI has one of these fields beside its type. A nested object can have a type, too.
 _STAMPS = frozenset({"session_id", "request_id", "response"})
 
+# The CLI prints deltas with their keys in this order. In another order they are still read, only slower.
 _DELTA_START = b'{"type":"stream_event","event":{"type":"content_block_delta",'
 
 

@@ -34,6 +34,7 @@ def decode(line: bytes) -> tuple[Any, str]:
         value, trouble = _decoder.decode(line), ""
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value, trouble = _decoded_patiently(line)
+    # Counting brackets is cheap, and walking the value is not: a line with few brackets cannot nest too deep.
     brackets = line.count(b"{") + line.count(b"[")
     if brackets > _DEEPEST and is_too_deep(value):
         return None, "nested too deep"

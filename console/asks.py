@@ -1,4 +1,4 @@
-"""Answering an ask at the keyboard: which options there are, and what a key or a typed line decides. Pure."""
+"""Answering an ask at the keyboard: its options, and the decision that a key or a typed line makes. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -45,7 +45,7 @@ class AskForm:
 
     @property
     def question(self) -> Question | None:
-        """The question that is to be answered now, if the ask is one of questions."""
+        """The question to answer now, if the ask consists of questions."""
         body = self.ask.body
         if isinstance(body, QuestionBody) and self.question_number < len(body.questions):
             return body.questions[self.question_number]
@@ -53,7 +53,7 @@ class AskForm:
 
     @property
     def options(self) -> tuple[Option, ...]:
-        """What can be chosen by its number, the first is 1."""
+        """The options to choose from; the first has the number 1."""
         body = self.ask.body
         match body:
             case PermissionBody():
@@ -70,16 +70,16 @@ class AskForm:
 
     @property
     def takes_many(self) -> bool:
-        """Whether options are ticked first and confirmed with Enter."""
+        """Whether several options can be ticked and then confirmed with Enter."""
         return self.question is not None and self.question.multi_select
 
     def moved(self, step: int) -> "AskForm":
-        """The form with the cursor `step` options further down, round at the ends."""
+        """Return the form with the cursor `step` options further down; it wraps around at both ends."""
         count = len(self.options)
         return replace(self, cursor=(self.cursor + step) % count if count else 0)
 
     def pressed(self, number: int) -> "AskForm | Decision":
-        """What the digit `number` does: chooses that option, or ticks it where many may be."""
+        """Choose the option with the digit `number`, or tick it if several may be chosen."""
         index = number - 1
         if not 0 <= index < len(self.options):
             return self
@@ -88,7 +88,7 @@ class AskForm:
         return replace(self, cursor=index).entered("")
 
     def entered(self, text: str) -> "AskForm | Decision":
-        """What Enter does with `text` in the input line; without text it takes the option under the cursor."""
+        """Answer with `text` from the input line; without text, take the option under the cursor."""
         text = text.strip()
         match self.ask.body:
             case PermissionBody() as body:

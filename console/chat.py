@@ -1,7 +1,7 @@
 """The terminal face: follows one session at a time and carries out what people type.
 
-It holds no state of its own but what is on the screen: quit it, kill it, open it twice; the session goes on,
-and what was said meanwhile is shown once. If the core's process ends, the face finds or opens the next one.
+Its only state is the screen. If it is quit, killed or opened twice, the session goes on, and the text that came
+meanwhile is shown once. If the core's process ends, the face finds or opens the next one.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ Reach = Callable[[Say], AbstractAsyncContextManager[c.Core]]
 async def run_chat(reach: Reach, actor: Actor, state_directory: Path, wish: ChatWish) -> int:
     """Show the screen until the person leaves; return the exit code.
 
-    Raises what `reach` raises on the way to the first core, and `SessionNotFound` for `wish.session_id`.
+    Raises the errors of `reach` for the first core, and `SessionNotFound` for `wish.session_id`.
     """
     screen = Screen(is_demo=wish.is_demo)
     chat = _Chat(actor, ShownStore(state_directory), wish, screen)
@@ -44,7 +44,7 @@ async def run_chat(reach: Reach, actor: Actor, state_directory: Path, wish: Chat
                     await chat.begin(core, stack)
                     tries_left = _RECONNECTS
                     await chat.serve(core)
-                    # The screen goes first: closing the core takes a moment.
+                    # Close the screen first: closing the core takes a moment.
                     await stack.aclose()
                     return 0
             except CoreLost as lost:
@@ -56,7 +56,7 @@ async def run_chat(reach: Reach, actor: Actor, state_directory: Path, wish: Chat
 
 
 class _Chat:
-    """One terminal: its screen, what is followed on it, and who does what is typed there."""
+    """One terminal: its screen, the follower of its session, and the object that carries out typed input."""
 
     def __init__(self, actor: Actor, store: ShownStore, wish: ChatWish, screen: Screen) -> None:
         self._is_demo = wish.is_demo
@@ -78,7 +78,7 @@ class _Chat:
         tasks = [
             asyncio.create_task(self._follower.run(core), name="chat follow"),
             asyncio.create_task(self._servant.run(core), name="chat wishes"),
-            # Apart from the other wishes: it must not wait for one that takes long.
+            # A task of its own: an interrupt must not wait for a slow command.
             asyncio.create_task(self._servant.interrupt_when_asked(core), name="chat interrupts"),
         ]
         try:

@@ -1,4 +1,4 @@
-"""What a line that begins with a slash means. Pure; `typed_input.py` carries it out."""
+"""Parses lines that begin with a slash. Pure; `typed_input.py` carries the commands out."""
 
 import re
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class ListSessions:
 
 @dataclass(frozen=True, slots=True)
 class SwitchTo:
-    """`target`: a number of the list that `/sessions` printed last, or a session's id or its beginning."""
+    """Open another session. `target` is a number from the last `/sessions` list, or the beginning of an id."""
 
     target: str
 
@@ -49,7 +49,7 @@ Said = Callable[[Any], str]
 
 @dataclass(frozen=True, slots=True)
 class ListPermissions:
-    """Print what Claude need not ask for, with numbers."""
+    """Print the permission rules with numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class TakeBack:
 class OfSession:
     """A command of the API on the open session. `make` gets the session's id and an origin.
 
-    `said` makes the line that is printed when it is done from the reply; empty prints nothing.
+    `said` turns the reply into the line to print; an empty line is not printed.
     """
 
     make: Callable[[str, str], c.SessionCommand[Any]]
@@ -72,7 +72,7 @@ class OfSession:
 
 @dataclass(frozen=True, slots=True)
 class NotUnderstood:
-    """What was typed is no command; `sentence` says what to type."""
+    """The line is not a valid command; `sentence` says what to type."""
 
     sentence: str
 
@@ -110,7 +110,7 @@ _SLASH = re.compile(r"/([a-z][\w:-]*)(?:\s+(.*))?", re.DOTALL)
 
 
 def parse_slash(line: str) -> SlashCommand | None:
-    """The command in `line`, or None if it is a prompt (a path such as `/etc/hosts` is one)."""
+    """Return the command in `line`, or None if it is a prompt (a path such as `/etc/hosts` is a prompt)."""
     match = _SLASH.fullmatch(line.strip())
     if match is None:
         return None
@@ -137,7 +137,7 @@ def parse_slash(line: str) -> SlashCommand | None:
 
 
 def _of_session(name: str, rest: str) -> OfSession | NotUnderstood:
-    """What we do not know is one of Claude's own commands, or refused by the core."""
+    """Parse a command of the API. An unknown word goes on as Claude's own command; the core may refuse it."""
     match name:
         case "rename":
             return _needs(
@@ -204,7 +204,7 @@ def _permissions(rest: str) -> SlashCommand:
 
 
 def hints(typed: str) -> list[str]:
-    """The commands that what was typed so far may become; empty if it is no command."""
+    """Return the commands that begin with the typed text; empty if it is not a command."""
     if not typed.startswith("/") or any(sign.isspace() for sign in typed):
         return []
     return [usage for usage in GUIDE if usage.startswith(typed)]

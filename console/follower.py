@@ -1,6 +1,6 @@
-"""What the terminal shows: the open session, followed event by event, until another one is opened.
+"""Follows the open session event by event and shows it, until another one is opened.
 
-Decides when something is printed and when only the part below it is drawn anew; what is printed, `fold` says.
+Decides when to print and when only to redraw the part below; `fold` decides what is printed.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _FEED_ITEMS = 500
 
 
 class Follower:
-    """Shows one session at a time. `session_id` is the open one, or empty; `view` is None until it is there."""
+    """Shows one session at a time. `session_id` is the open one or empty; `view` is None until it is loaded."""
 
     def __init__(self, actor: Actor, store: ShownStore, screen: Screen) -> None:
         self.session_id = ""
@@ -43,7 +43,7 @@ class Follower:
         self._switched.set()
 
     async def run(self, core: c.Core) -> None:
-        """Follow the open session, whichever that is. Raises `CoreLost`."""
+        """Follow the open session, also after a switch to another one. Raises `CoreLost`."""
         while True:
             self._switched.clear()
             switched = asyncio.create_task(self._switched.wait(), name="chat switch")
@@ -73,7 +73,7 @@ class Follower:
         except SessionError as error:
             await self._refused(error)
         except ExceptionGroup as group:
-            # One of two tasks: the first error is the cause.
+            # The first error is the cause: it ended the other task.
             await self._refused(group.exceptions[0])
 
     async def _refused(self, error: Exception) -> None:
@@ -83,7 +83,7 @@ class Follower:
         await asyncio.Event().wait()
 
     async def _opened(self, info: c.SessionInfo) -> View:
-        """The view to go on with; prints what session this is, and what is open in it."""
+        """Return the view to continue with; print the session's name and its running prompt and open asks."""
         known = self._store.load(info.id)
         view = known or view_of(info, max(0, info.last_event - _HISTORY_EVENTS))
         columns = self._screen.columns
@@ -105,7 +105,7 @@ class Follower:
                 await items.put(item)
 
     async def _drain(self, items: asyncio.Queue[Feed]) -> None:
-        """Show what comes, as much at once as has come."""
+        """Show events as they come; all that have arrived are shown at once."""
         while True:
             batch = [await items.get()]
             while not items.empty():

@@ -1,6 +1,6 @@
-"""What is shown below the printed text and changes: text that grows, running tools, the queue, options, state.
+"""The changing part below the printed text: growing text, running tools, the queue, options, state.
 
-Pure: values to prompt_toolkit's (style, text) pairs. The style names are those of `STYLE`.
+Pure: turns values into prompt_toolkit's (style, text) pairs. The style names are those of `STYLE`.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ _SHOWN_QUEUE = 4
 
 @dataclass(frozen=True, slots=True)
 class Growing:
-    """The text of a block that is being written; `kind` is text or thinking."""
+    """The text of a growing block; `kind` is text or thinking."""
 
     key: str
     kind: str
@@ -46,7 +46,7 @@ class Growing:
 
 
 def grown(blocks: tuple[Growing, ...], piece: PartialText) -> tuple[Growing, ...]:
-    """The growing blocks after `piece`."""
+    """Return the growing blocks after `piece`."""
     if piece.void:
         return ()
     known = {block.key: block for block in blocks}
@@ -56,7 +56,7 @@ def grown(blocks: tuple[Growing, ...], piece: PartialText) -> tuple[Growing, ...
 
 
 def without_first(blocks: tuple[Growing, ...], kind: str) -> tuple[Growing, ...]:
-    """The growing blocks once the oldest of this kind is complete."""
+    """Return the growing blocks without the oldest of this kind, which is complete."""
     for index, block in enumerate(blocks):
         if block.kind == kind:
             return blocks[:index] + blocks[index + 1 :]
@@ -64,7 +64,7 @@ def without_first(blocks: tuple[Growing, ...], kind: str) -> tuple[Growing, ...]
 
 
 def activity_lines(view: View, blocks: Sequence[Growing], size: tuple[int, int], tick: int) -> Fragments:
-    """Growing text, running tools and waiting prompts, on a terminal of `size` (columns, rows)."""
+    """Draw growing text, running tools and queued prompts on a terminal of `size` (columns, rows)."""
     columns, rows = size
     fragments: Fragments = []
     budget = max(3, rows // 2 - 2)
@@ -96,8 +96,8 @@ def _queue_lines(view: View, columns: int) -> Fragments:
 
 
 def _last_lines(text: str, width: int, count: int) -> list[str]:
-    """The last lines of `text`, wrapped hard at `width` columns."""
-    # No more than can be shown is looked at: the text may be megabytes, and this runs several times a second.
+    """Return the last lines of `text`, wrapped hard at `width` columns."""
+    # Cut to the visible size first: the text may be megabytes, and this runs several times a second.
     tail = clean(text[-(width * count) :])
     lines = [piece for line in tail.split("\n") for piece in _wrapped(line, width)]
     return lines[-count:]
@@ -115,7 +115,7 @@ def _wrapped(line: str, width: int) -> list[str]:
 
 
 def option_lines(form: AskForm, columns: int) -> Fragments:
-    """The options of an ask, one line each, and what the keys do."""
+    """Draw the options of an ask, one line each, and the help for the keys."""
     fragments: Fragments = []
     question = form.question
     if question is not None:
@@ -137,7 +137,7 @@ def option_lines(form: AskForm, columns: int) -> Fragments:
 
 
 def status_line(view: View | None, typed: str, now_ms: int, *, is_demo: bool) -> Fragments:
-    """The last line of the screen."""
+    """Draw the last line of the screen."""
     if found := hints(typed):
         return [("class:dim", "  ".join(found))]
     fragments: Fragments = [("class:demo", " DEMO "), ("", " ")] if is_demo else []

@@ -1,7 +1,7 @@
-"""One turn without a screen: the answer on stdout, the session's id and what people should know on stderr.
+"""One turn without a screen: the answer on stdout, the session's id and remarks on stderr.
 
-The prompt is durable once it is taken: if the core's process ends meanwhile, the turn goes on, and it is
-followed through the next core. Nobody is here to answer asks, so what Claude asks for is refused, and said.
+An accepted prompt is durable. If the core's process ends meanwhile, the turn goes on and is followed through
+the next core. Nobody can answer asks here, so each is refused and reported.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ _REFUSAL = "Nobody is here to answer. Go on without it, or say what you would ne
 
 @dataclass(frozen=True, slots=True)
 class OnePrompt:
-    """What is to be asked, and where: a new session without a `session_id`."""
+    """The prompt and its session; an empty `session_id` means a new session."""
 
     prompt: str
     session_id: str = ""
@@ -60,7 +60,7 @@ Reach = Callable[[], AbstractAsyncContextManager[c.Core]]
 
 
 async def run_once(reach: Reach, actor: Actor, wish: OnePrompt) -> int:
-    """Carry `wish` out and return the exit code. Raises the `SessionError`s of the commands that it needs."""
+    """Carry out `wish` and return the exit code. Raises the `SessionError`s of its commands."""
     run = _OnceRun(actor, wish)
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, run.interrupted.set)
     for tries_left in reversed(range(_RECONNECTS)):
@@ -74,7 +74,7 @@ async def run_once(reach: Reach, actor: Actor, wish: OnePrompt) -> int:
 
 
 class _Report(msgspec.Struct, frozen=True):
-    """What `--json` prints."""
+    """The JSON object that `--json` prints."""
 
     session_id: str
     turn_id: str
@@ -87,7 +87,7 @@ class _Report(msgspec.Struct, frozen=True):
 
 @dataclass
 class _OnceRun:
-    """What is known so far; it outlives the connection to one core."""
+    """The state of the run; it outlives the connection to one core."""
 
     actor: Actor
     wish: OnePrompt
@@ -100,12 +100,12 @@ class _OnceRun:
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def attempt(self, core: c.Core) -> int:
-        """Send the prompt, unless it was, and follow its turn to the end."""
+        """Send the prompt unless it was sent already, and follow its turn to the end."""
         if not self.session_id:
             info = await self._session(core)
             self.session_id, self.seen = info.id, info.last_event
             print(info.id, file=sys.stderr, flush=True)
-        # The same origin again is the same turn.
+        # After a lost connection the prompt is sent again: the same origin gives the same turn.
         send = c.SendMessage(session_id=self.session_id, content=self.wish.prompt, origin=self.origin)
         self.turn_id = (await core.perform(self.actor, send)).turn_id
         interrupting = asyncio.create_task(self._interrupt_on_signal(core), name="interrupt")
@@ -136,7 +136,7 @@ class _OnceRun:
             await core.perform(self.actor, c.Interrupt(session_id=self.session_id))
 
     async def _follow(self, core: c.Core) -> e.TurnEnded:
-        """Show the turn as it goes; return its end, once Claude is idle again."""
+        """Show the turn while it runs; return its end once Claude is idle again."""
         ended: e.TurnEnded | None = None
         async with aclosing(core.follow(unchanging(self.actor), self.session_id, self.seen)) as feed:
             async for item in feed:
@@ -160,7 +160,7 @@ class _OnceRun:
             case e.TurnWithdrawn(turn_id=self.turn_id):
                 return e.TurnEnded(self.turn_id, TurnStatus.WITHDRAWN, "The prompt was withdrawn.")
             case e.LifecycleChanged(new=Lifecycle.FAILED, cause=cause):
-                # The prompt still waits: take it back, or a later start would run it.
+                # The prompt is still queued: withdraw it, or a later start would run it.
                 withdraw = c.WithdrawQueued(session_id=self.session_id, turn_id=self.turn_id)
                 with suppress(SessionError):
                     await core.perform(self.actor, withdraw)
@@ -217,7 +217,7 @@ class _OnceRun:
 
 
 async def _settle(feed: AsyncGenerator[e.Feed, None]) -> None:
-    """Wait, not for long, until Claude is idle: then its process can be parked at once."""
+    """Wait briefly until Claude is idle, so that its process can be parked at once."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_SETTLE_S):
             async for item in feed:
@@ -248,5 +248,5 @@ def _wanted(ask: Ask) -> str:
 
 
 def _encodable(text: str) -> str:
-    """`text` without lone surrogates, which no encoding can carry."""
+    """Replace lone surrogates in `text`: UTF-8 cannot encode them."""
     return text.encode("utf-8", "replace").decode()

@@ -1,6 +1,6 @@
-"""What a terminal shows of one host: the CLI's lines as readable text that only ever grows. Pure.
+"""Turns a host's output lines into readable text for a pane; the text is only ever appended to. Pure.
 
-For panes that people look at; answering and prompting happens in a face.
+People only read panes; they answer and prompt in a face.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _DIM, _BOLD, _RED, _GREEN, _YELLOW, _CYAN, _OFF = (
 
 
 class Pane:
-    """Turns lines into pieces of text to print. Remembers what is open."""
+    """Turns lines into pieces of text to print. Remembers open blocks and unfinished lines."""
 
     def __init__(self) -> None:
         self._tools: dict[str, str] = {}
@@ -24,7 +24,7 @@ class Pane:
         self._at_line_start = True
 
     def show(self, line: c.CliLine) -> str:
-        """What `line` adds to the screen; often nothing."""
+        """Return the text that `line` adds to the screen; often empty."""
         return "".join(self._pieces(line))
 
     def _pieces(self, line: c.CliLine) -> Iterator[str]:
@@ -118,7 +118,7 @@ class Pane:
         return self._whole(f"{_DIM}  · {words}{_OFF}\n")
 
     def _whole(self, text: str) -> str:
-        """`text`, after a line end if the line before it is still open."""
+        """Return `text`, preceded by a line end if the last line is unfinished."""
         before = "" if self._at_line_start else "\n"
         self._at_line_start = not text or text.endswith("\n")
         return before + text

@@ -1,4 +1,4 @@
-"""What is printed on the terminal, once and for good: a value for each thing. `render.py` draws it."""
+"""The things that are printed once on the terminal: a class for each kind. `render.py` draws them."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class OpenTool(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class PromptShown:
-    """What somebody asked."""
+    """A person's prompt."""
 
     text: str
 
@@ -40,7 +40,7 @@ class ThoughtShown:
 
 @dataclass(frozen=True, slots=True)
 class ToolShown:
-    """A tool call that is over; `succeeded` is None when its result was never seen."""
+    """A finished tool call; `succeeded` is None if its result was never seen."""
 
     tool: OpenTool
     succeeded: bool | None
@@ -66,7 +66,7 @@ class AskShown:
 
 @dataclass(frozen=True, slots=True)
 class AskSettled:
-    """`decision` is None when the ask was withdrawn; `cause` says why."""
+    """A closed ask. `decision` is None if it was withdrawn; `cause` says why."""
 
     ask: Ask
     decision: Decision | None
@@ -76,7 +76,7 @@ class AskSettled:
 
 @dataclass(frozen=True, slots=True)
 class TurnOver:
-    """How a turn ended."""
+    """The end of a turn."""
 
     ended: e.TurnEnded
 

@@ -1,6 +1,6 @@
-"""What is printed for good, as text with ANSI styles: from values to a string. Pure.
+"""Draws printed things as text with ANSI styles. Pure.
 
-All that Claude, tools or people wrote goes through `text.clean`: only the styles here reach the terminal.
+Text from Claude, tools and people goes through `text.clean`: only the styles made here reach the terminal.
 """
 
 import io
@@ -60,12 +60,12 @@ _THOUGHT_LINES = 3
 
 
 def render(items: Sequence[Shown], width: int) -> str:
-    """`items` as they are printed on a terminal of `width` columns."""
+    """Return `items` as text for a terminal of `width` columns."""
     return "".join(_printed(_item(item), width) for item in items)
 
 
 def render_sessions(sessions: Sequence[SessionInfo], current: str, width: int) -> str:
-    """The numbered list that `/sessions` prints."""
+    """Return the numbered list that `/sessions` prints."""
     if not sessions:
         return _printed(Styled("There are no sessions yet.", "dim"), width)
     lines = []
@@ -80,7 +80,7 @@ def render_sessions(sessions: Sequence[SessionInfo], current: str, width: int) -
 
 
 def render_permissions(rules: Sequence[PermissionRule], width: int) -> str:
-    """The numbered list that `/permissions` prints."""
+    """Return the numbered list that `/permissions` prints."""
     if not rules:
         return _printed(Styled("Claude asks for everything that its mode does not allow.", "dim"), width)
     lines = []
@@ -94,7 +94,7 @@ def render_permissions(rules: Sequence[PermissionRule], width: int) -> str:
 
 
 def render_guide(guide: Mapping[str, str], width: int) -> str:
-    """The list that `/help` prints."""
+    """Return the list that `/help` prints."""
     longest = max(map(len, guide))
     lines = [Styled.assemble((f"  {usage:<{longest}}  ", "cyan"), does) for usage, does in guide.items()]
     more = "Enter sends, Alt-Enter begins a new line. Claude's own commands work too, /compact for example."
@@ -102,18 +102,18 @@ def render_guide(guide: Mapping[str, str], width: int) -> str:
 
 
 def render_line(text: str, style: str, width: int) -> str:
-    """One remark of ours."""
+    """Return a remark of the bridge as a line."""
     return _printed(Styled(clean(text), style), width)
 
 
 def state_words(info: SessionInfo) -> str:
-    """A session's state in a word or two."""
+    """Return a session's state in a few words."""
     return info.activity.value if info.lifecycle.value == "live" else info.lifecycle.value
 
 
 def _printed(what: RenderableType, width: int) -> str:
     out = io.StringIO()
-    # One column less: a line that fills the last one makes some terminals begin another.
+    # One column less: a line that fills the last column makes some terminals start a new line.
     console = Console(
         file=out,
         force_terminal=True,
@@ -128,12 +128,13 @@ def _printed(what: RenderableType, width: int) -> str:
 
 
 def _unfilled(line: str) -> str:
-    """Return `line` without the spaces at its end, which Rich puts there up to the width: they would be copied
-    along. What switches styles stays.
+    """Return `line` without the spaces with which Rich fills it, because people would copy them along.
+
+    Style switches stay.
     """
     parts = _STYLES.split(line)
     for at in range(len(parts) - 1, -1, -1):
-        if not at % 2:  # between two switches
+        if not at % 2:  # even parts are text, odd ones are style switches
             parts[at] = parts[at].rstrip(" ")
             if parts[at]:
                 break
@@ -216,7 +217,7 @@ def _ask(ask: Ask) -> RenderableType:
 
 
 def _input(arguments: Mapping[str, Any]) -> RenderableType:
-    """A tool's whole input, as far as it fits: who allows something has to see it."""
+    """Return a tool's input, as much as fits: a person who allows a call must see it."""
     lines: list[Styled] = []
     for name, value in arguments.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -278,7 +279,7 @@ _END_WORDS = {
 
 
 class _PlainHeading(Heading):
-    """Headings at the left margin; Rich centres them and boxes the first level."""
+    """A heading at the left margin; Rich would centre it and box the first level."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         self.text.justify = "left"
@@ -291,7 +292,7 @@ class _ChatMarkdown(Markdown):
 
 
 def _markdown(text: str) -> RenderableType:
-    """Claude's Markdown with its own line breaks kept; very long text as it is, its middle left out."""
+    """Draw Claude's Markdown with its line breaks; very long text stays unformatted, without its middle."""
     text = clean(text).strip("\n")
     if len(text) > _LONGEST_TEXT:
         half = _LONGEST_TEXT // 2
@@ -299,7 +300,7 @@ def _markdown(text: str) -> RenderableType:
         text = f"{text[:half]}\n\n… {left_out:,} characters are not shown here …\n\n{text[-half:]}"
     if len(text) > _LONGEST_MARKDOWN:
         return Styled(text)
-    # Links show their address: what a link says and where it leads are both Claude's choice.
+    # Links show their address: Claude chooses both the label and the target, so the label proves nothing.
     markdown = _ChatMarkdown(text, code_theme="ansi_dark", hyperlinks=False)
     for token in markdown.parsed:
         for child in token.children or ():

@@ -1,8 +1,7 @@
 """The terminal: prints above, a few lines that change below, and the keys. Knows no core.
 
-What people do comes out of `wishes`, and Ctrl-C while Claude works out of `interrupted`; what there is to see
-goes in through `show` and `print`. Text that was printed is the terminal's own from then on: it can be
-scrolled, copied, and is still there after leaving.
+People's input comes out of `wishes`, and Ctrl-C while Claude works out of `interrupted`; output goes in through
+`show` and `print`. Printed text belongs to the terminal: people can scroll and copy it, also after leaving.
 """
 
 import asyncio
@@ -47,7 +46,7 @@ _WISHES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A line, or several, that the person has sent off."""
+    """One or more lines that the person has sent."""
 
     text: str
 
@@ -62,14 +61,14 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The person wants to leave, or the terminal is gone."""
+    """The person wants to leave, or the terminal was closed."""
 
 
 Wish = Typed | Decided | Left
 
 
 class Screen:
-    """Draws while it is entered. `print` and `say` may be used before: it is shown then."""
+    """Draws while it is entered. Text given to `print` and `say` before is shown on entry."""
 
     def __init__(self, *, is_demo: bool) -> None:
         self.wishes: asyncio.Queue[Wish] = asyncio.Queue(_WISHES)
@@ -107,27 +106,27 @@ class Screen:
 
     @property
     def columns(self) -> int:
-        """The width of the terminal now."""
+        """The present width of the terminal."""
         return self._app.output.get_size().columns
 
     def show(self, view: View | None, growing: tuple[Growing, ...] = ()) -> None:
-        """Draw this from now on."""
+        """Draw this view from now on."""
         self._view = view
         self._growing = growing
         self._open_form(view.asks[0] if view is not None and view.asks else None)
         self._app.invalidate()
 
     def remark(self, sentence: str) -> None:
-        """Print a remark of ours soon."""
+        """Queue a remark of the bridge for printing."""
         self.say(render_line(f"· {sentence}", "dim", self.columns))
 
     async def print(self, text: str) -> None:
-        """Print `text` (ANSI styles, whole lines) above what changes; returns when it is on the terminal."""
+        """Print `text` (ANSI styles, whole lines) above the changing part; return when that is done."""
         self.say(text)
         await self._flush()
 
     def say(self, text: str) -> None:
-        """Print `text` soon."""
+        """Queue `text` for printing."""
         if text:
             self._said.append(text)
 
@@ -160,7 +159,7 @@ class Screen:
                 self._app.invalidate()
 
     def _open_form(self, ask: Ask | None) -> None:
-        """Let the keys answer `ask`; what was being typed waits meanwhile."""
+        """Let the keys answer `ask`; keep the unfinished input until then."""
         if ask is None and self._form is not None:
             self._form = None
             self._buffer.text = self._draft
@@ -176,7 +175,7 @@ class Screen:
     def _make_app(self) -> Application[None]:
         output = create_output()
         if isinstance(output, Vt100_Output):
-            # We need not know where the cursor is, and a terminal that cannot tell would get a warning.
+            # The cursor position is not needed, and prompt_toolkit warns if a terminal cannot report it.
             output.enable_cpr = False
         asks = Condition(lambda: self._form is not None)
         input_line = Window(
@@ -290,6 +289,6 @@ class Screen:
             self._wish(Left())
 
     def _wish(self, wish: Wish) -> None:
-        # Full only if somebody holds a key down while the core does not answer.
+        # The queue is full only if somebody holds a key down while the core does not answer: drop the input.
         with suppress(asyncio.QueueFull):
             self.wishes.put_nowait(wish)

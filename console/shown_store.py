@@ -1,7 +1,7 @@
-"""Remembers, across restarts and kills, what this terminal has shown of each session and which one was open.
+"""Remembers, across restarts and kills, what this terminal has shown of each session, and the open session.
 
-One small JSON file a session below `<data>/console`, replaced as a whole: killed between showing and writing,
-the last piece is shown again; nothing is ever left out.
+It keeps one small JSON file per session below `<data>/console` and replaces it as a whole. After a kill between
+showing and writing, the last piece is shown again; nothing is ever left out.
 """
 
 import os
@@ -17,13 +17,13 @@ _views = msgspec.json.Decoder(View)
 
 
 class ShownStore:
-    """The files in `directory`, which is made when something is written (mode 0700, files 0600)."""
+    """The files in `directory`, which the first write makes (mode 0700, files 0600)."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def load(self, session_id: str) -> View | None:
-        """What was shown last of the session; None if nothing was, or by another version."""
+        """Return the view shown last of the session; None if there is none, or another version wrote it."""
         try:
             view = _views.decode(self._path(session_id).read_bytes())
         except (OSError, ValueError, msgspec.DecodeError):
@@ -31,12 +31,12 @@ class ShownStore:
         return view if view.session_id == session_id else None
 
     def save(self, view: View) -> None:
-        """Remember `view`. A disk that is full is no reason to stop a conversation."""
+        """Store `view`. Errors such as a full disk are ignored: they must not stop a conversation."""
         with suppress(OSError):
             self._write(self._path(view.session_id), msgspec.json.encode(view))
 
     def current(self) -> str:
-        """The session that was open last; empty if there was none."""
+        """Return the session that was open last; empty if there was none."""
         with suppress(OSError, UnicodeDecodeError):
             known = (self._directory / "current").read_text("ascii").strip()
             if is_session_id(known):
@@ -44,7 +44,7 @@ class ShownStore:
         return ""
 
     def set_current(self, session_id: str) -> None:
-        """Open this session next time; empty for none."""
+        """Store the session to open next time; empty for none."""
         with suppress(OSError):
             self._write(self._directory / "current", session_id.encode())
 

@@ -1,4 +1,4 @@
-"""Making text safe to print: what Claude, tools and other people wrote must not drive the terminal."""
+"""Makes text safe to print: text from Claude, tools and other people must not control the terminal."""
 
 import re
 
@@ -18,7 +18,7 @@ _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """`text` with line ends as newlines, without control sequences, controls and what nobody sees.
+    """Return `text` with newlines as line ends, without control sequences, controls and invisible characters.
 
     Tabs stay.
     """
@@ -28,6 +28,6 @@ def clean(text: str) -> str:
 
 
 def one_line(text: str, width: int) -> str:
-    """`text` cleaned, on one line of at most `width` characters."""
+    """Return the cleaned `text` on one line of at most `width` characters."""
     line = " ".join(clean(text).split())
     return line if len(line) <= width else f"{line[: max(0, width - 1)].rstrip()}…"

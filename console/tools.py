@@ -1,4 +1,4 @@
-"""A tool call in a few words: what a person wants to know of it at a glance. Pure."""
+"""A tool call in a few words, to read at a glance. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,19 +8,19 @@ from console.text import one_line
 
 
 def tool_words(name: str, arguments: Mapping[str, Any], width: int) -> str:
-    """What the call is about, on one line of at most `width` characters; may be empty."""
+    """Return the most telling part of the input, on one line of at most `width` characters; may be empty."""
     value = str(arguments.get(telling_field(name, arguments), ""))
     # Cut first: a tool may be given a whole file.
     return one_line(value[: 4 * width], width)
 
 
 def tool_name(name: str) -> str:
-    """The name as people know it."""
+    """Return the tool's name for people."""
     return one_line(tool_label(name), 60)
 
 
 def output_words(text: str, width: int) -> str:
-    """A tool's output at a glance: its first line, and how many more there are."""
+    """Return a tool's output at a glance: its first line and the number of further lines."""
     lines = [line for line in text.splitlines() if line.strip()] if len(text) < 200_000 else [text[:200], "…"]
     if not lines:
         return ""

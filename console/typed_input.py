@@ -1,4 +1,4 @@
-"""Carries out what the person types: prompts, decisions, commands, and which session is open."""
+"""Carries out the person's input: prompts, decisions, commands, and the choice of the open session."""
 
 import uuid
 from collections.abc import Coroutine, Sequence
@@ -22,7 +22,7 @@ _LISTED = 20
 
 @dataclass(frozen=True, slots=True)
 class ChatWish:
-    """What the command line asked for. Without a `session_id`: the session of last time, or a new one."""
+    """The wish from the command line. Without a `session_id` it means the last session, or a new one."""
 
     session_id: str = ""
     project: str = ""
@@ -33,7 +33,7 @@ class ChatWish:
 
 
 class TypedInput:
-    """Does one wish after the other, for the session that `follower` shows."""
+    """Carries out input in order, for the session that `follower` shows."""
 
     def __init__(
         self, actor: Actor, store: ShownStore, wish: ChatWish, screen: Screen, follower: Follower
@@ -48,9 +48,9 @@ class TypedInput:
         self._unconfirmed: tuple[str, str] | None = None  # a prompt and its origin
 
     async def run(self, core: c.Core) -> None:
-        """Carry out wishes in order until the person leaves. Raises `CoreLost`.
+        """Carry out input in order until the person leaves. Raises `CoreLost`.
 
-        A prompt that the core before this one did not confirm comes first.
+        A prompt that the previous core did not confirm comes first.
         """
         if self._unconfirmed is not None:
             await self._try(self._send(core, *self._unconfirmed))
@@ -72,7 +72,7 @@ class TypedInput:
                     assert_never(wish)
 
     async def interrupt_when_asked(self, core: c.Core) -> None:
-        """Interrupt Claude whenever the person wants that; never returns. Raises `CoreLost`."""
+        """Interrupt Claude whenever the person asks for it; never returns. Raises `CoreLost`."""
         while True:
             await self._screen.interrupted.wait()
             self._screen.interrupted.clear()
@@ -80,7 +80,7 @@ class TypedInput:
                 await self._try(self._interrupt(core))
 
     async def _try(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do `work`; a refusal is a sentence for the person. Raises `CoreLost`."""
+        """Do `work`; show a refusal to the person as a sentence. Raises `CoreLost`."""
         try:
             await work
         except CoreLost:
@@ -99,7 +99,7 @@ class TypedInput:
         await self._send(core, *self._unconfirmed)
 
     async def _send(self, core: c.Core, text: str, origin: str) -> None:
-        """Send a prompt; the same origin again is the same turn."""
+        """Send a prompt; a repeated origin gives the same turn."""
         try:
             session_id = await self._some_session(core)
             await core.perform(self._actor, c.SendMessage(session_id=session_id, content=text, origin=origin))
@@ -152,7 +152,7 @@ class TypedInput:
         await self._list_permissions(core, session_id)
 
     async def first_session(self, core: c.Core) -> str:
-        """The session to begin with; empty: one is made for the first prompt. Raises `SessionNotFound`."""
+        """Return the session to open first, or "": the first prompt creates one. Raises `SessionNotFound`."""
         wish = self._wish
         if wish.session_id:
             info = await core.perform(self._actor, c.GetSession(session_id=wish.session_id))
@@ -167,7 +167,7 @@ class TypedInput:
         return ""
 
     async def _some_session(self, core: c.Core) -> str:
-        """The open session; a new one if there is none, so that opening and leaving leaves nothing behind."""
+        """Return the open session, or create one. So late, because an unused chat must leave no session."""
         if not self._follower.session_id:
             self._follower.open(await self._create(core, self._wish.project))
         return self._follower.session_id

@@ -1,7 +1,7 @@
-"""What the terminal knows of a session, and what each event adds to the screen. Pure.
+"""The terminal's view of a session, and the text that each event adds to the screen. Pure.
 
-`View` is kept in a file (`shown_store.py`) with the number of the last event that was shown, so that a terminal
-that was killed goes on where it stopped: with the tools that still ran, the prompts that waited, the open asks.
+`View` is kept in a file (`shown_store.py`) with the number of the last event shown. So a killed terminal
+continues where it stopped, with its running tools, queued prompts and open asks.
 """
 
 from typing import assert_never
@@ -82,12 +82,12 @@ class View(msgspec.Struct, frozen=True):
 
     @property
     def is_busy(self) -> bool:
-        """Whether there is something that an interrupt would stop."""
+        """Whether an interrupt would stop something."""
         return self.running is not None or any(prompt.sent for prompt in self.waiting)
 
 
 def view_of(info: SessionInfo, after: int) -> View:
-    """The view with which to begin at event `after`, for a session that this terminal has not shown yet."""
+    """Return the first view, at event `after`, of a session that this terminal has not shown yet."""
     return View(
         session_id=info.id,
         number=after,
@@ -101,11 +101,11 @@ def view_of(info: SessionInfo, after: int) -> View:
 
 
 def fold(view: View, numbered: e.Numbered) -> tuple[View, list[Shown]]:
-    """The view after an event, and what the event adds to the screen."""
+    """Return the view after an event, and the things that the event adds to the screen."""
     changed, shown = _fold_turn(replace(view, number=numbered.number), numbered)
     fresh: list[Shown] = []
     for item in shown:
-        # The same trouble arrives as a notice, a turn's end and a state: it is said once.
+        # One failure arrives as a notice, a turn's end and a state, but is shown once.
         sentence = _sentence(item)
         if sentence and sentence == changed.last_sentence and not isinstance(item, TurnOver):
             continue

@@ -1,6 +1,6 @@
-"""`watch DIR`: show a host's conversation, live, from its directory. Needs no bridge; changes nothing.
+"""`watch DIR`: shows a host's conversation, live, from its directory. Needs no bridge; changes nothing.
 
-Reads the output log as it grows until the host has ended. Runs while somebody looks, so it may poll.
+Reads the output log as it grows until the host has ended. It polls, because it runs only while somebody looks.
 """
 
 import sys
@@ -38,7 +38,7 @@ def watch(directory: Path, out: TextIO) -> int:
 
 
 def _lines(log: Path, exited: Path, out: TextIO) -> Iterator[bytes]:
-    """Whole lines, from near the end of a long log on, until `exited` exists and all is read."""
+    """Yield whole lines, from near the end of a long log, until `exited` exists and everything is read."""
     rest = b""
     with log.open("rb") as stream:
         size = log.stat().st_size

@@ -1,4 +1,4 @@
-"""Draw channels of the bot as people see them, from snapshots of the tests; without names README.md's picture.
+"""Draw channels as people see them, from snapshots of the tests; without names, draw README.md's picture.
 
 The names are those of the files in `tests/bot/snapshots/`.
 """
@@ -22,7 +22,7 @@ SANS = "'gg sans','Noto Sans','DejaVu Sans',Helvetica,Arial,sans-serif"
 MONO = "'DejaVu Sans Mono',Menlo,Consolas,monospace"
 BACK, CARD, EDGE, CODE, BUTTON = "#313338", "#2b2d31", "#5865f2", "#1e1f22", "#4e5058"
 TEXT, DIM, BRIGHT = "#dbdee1", "#949ba4", "#f2f3f5"
-# What a snapshot says in words and Discord shows otherwise: zero-width characters, escapes.
+# Characters that snapshots contain and Discord does not show: zero-width characters, escapes.
 UNSEEN = re.compile("[\u200b\u2060]|\\\\(?=[_*`~|>#-])")
 
 
@@ -44,7 +44,7 @@ class Canvas:
 
 
 def picture(snapshots: Sequence[str]) -> str:
-    """The SVG of these channels, side by side."""
+    """Return these channels side by side as SVG."""
     columns = [Canvas(number * WIDTH) for number in range(len(snapshots))]
     for canvas, snapshot in zip(columns, snapshots, strict=True):
         _draw(snapshot.splitlines(), canvas)
@@ -64,7 +64,7 @@ def _draw(lines: Sequence[str], canvas: Canvas) -> None:
     body: list[str] = []
     for line in [*lines[1:], "end:"]:
         if line.startswith("  notifies: "):
-            continue  # heard, not seen
+            continue  # a notification is not visible in the channel
         if line.startswith("  ") or not line:
             body.append(line[2:])
         else:
@@ -76,7 +76,7 @@ def _draw(lines: Sequence[str], canvas: Canvas) -> None:
 
 
 def _draw_body(body: Sequence[str], canvas: Canvas) -> None:
-    """One post: text, and cards between two `+--`."""
+    """Draw one post: text, and cards between two lines `+--`."""
     inside, text = False, list[str]()
     for line in [*body, ""]:
         if line != "+--":
@@ -95,7 +95,7 @@ def _draw_card(lines: Sequence[str], canvas: Canvas) -> None:
     canvas.y, bottom = top, canvas.y + 4
     canvas.box(0, WIDTH - 2 * PAD, bottom - top, CARD)
     canvas.box(0, 4, bottom - top, EDGE)
-    # Both lie under what is written on them.
+    # Move both backgrounds below the text: SVG draws later shapes on top.
     canvas.shapes[below:] = canvas.shapes[-2:] + canvas.shapes[below:-2]
     canvas.y = bottom + 8
 
@@ -148,7 +148,7 @@ def _draw_buttons(labels: Sequence[str], canvas: Canvas, indent: int) -> None:
 
 
 def _spans(words: str) -> str:
-    """Bold and inline code as SVG spans."""
+    """Return the text with bold and inline code as SVG spans."""
     return "".join(_span(part) for part in re.split(r"(\*\*.+?\*\*|`[^`]+`)", words))
 
 

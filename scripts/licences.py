@@ -41,7 +41,7 @@ def _rows() -> Iterator[tuple[str, str, str]]:
         classifiers = [each for each in about.get_all("Classifier") or () if each.startswith("License ::")]
         named = ", ".join(each.rpartition(" :: ")[2] for each in classifiers)
         stated = [*(about.get_all("License-Expression") or ()), *(about.get_all("License") or ())]
-        # Some put the whole text there, and some build tools the word UNKNOWN.
+        # Some packages put the whole licence text there, and some build tools write UNKNOWN.
         short = [
             each for each in stated if 0 < len(each) <= _LONGEST and "\n" not in each and each != "UNKNOWN"
         ]

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _sessions(run: Path) -> dict[str, Path]:
-    """The newest host's directory of each session that has one, last started first."""
+    """Return the newest host directory of each session that has one, last started first."""
     newest: dict[str, Path] = {}
     for log in run.glob("*/*/output.ndjson"):
         host = log.parent

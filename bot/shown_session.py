@@ -1,7 +1,7 @@
-"""One session in its channel: which events change which posts.
+"""One session in its channel: decide which events change which posts.
 
-Events come live from the core, or are read back after a start or a gap; both go through `_happen`. It only
-marks units; what they show is read and rendered when the pump has time for them.
+Events come live from the core, or are read back after a start or a gap; both go through `_happen`. This module
+only marks units. Their content is read and rendered when the pump has time for them.
 """
 
 from api.words.notices import waiting_text
@@ -22,7 +22,7 @@ _PAGE = 200
 
 
 class ShownSession:
-    """What of a session is in its channel. `seen` is the last event that was taken in."""
+    """A session as its channel shows it. `seen` is the number of the last event taken in."""
 
     def __init__(self, place: Place, around: Around) -> None:
         self.place = place
@@ -41,18 +41,18 @@ class ShownSession:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether all that was taken in is shown, so that it may be forgotten."""
+        """Whether every event taken in is shown, so that the session may leave memory."""
         return not self._missed and self._units.all_shown
 
     @property
     def is_behind(self) -> bool:
-        """Whether events are still to be read back."""
+        """Whether events must be read back."""
         return self._missed
 
     # --- taking in --------------------------------------------------------------------------------------
 
     def take(self, item: e.Feed) -> bool:
-        """Take in what the core tells; False if something is missing before it: then `catch_up`."""
+        """Take in an item of the core's feed. Return False if earlier ones are missing: then `catch_up`."""
         if self._missed:
             if isinstance(item, e.Numbered):
                 self._newest = max(self._newest, item.number)
@@ -73,16 +73,16 @@ class ShownSession:
         return True
 
     def miss(self) -> None:
-        """The core could not keep everything for us."""
+        """Note that the core dropped events for this follower: they must be read back."""
         self._missed = True
 
     def give_up(self) -> None:
-        """The session is gone or shown elsewhere: there is nothing to show, whatever is still being read."""
+        """Show nothing more: the session was deleted or is shown elsewhere. Running reads have no effect."""
         self._missed = False
         self._given_up = True
 
     async def catch_up(self) -> None:
-        """Read back the events that were not taken in, and go on live. Raises `SessionNotFound`."""
+        """Read the missing events back, then go on live. Raises `SessionNotFound`."""
         if self._catching_up:
             return
         self._catching_up = True
@@ -100,12 +100,12 @@ class ShownSession:
             self._catching_up = False
         await self._mark_what_goes_on()
         self._mark_last_answers()
-        self._mark(STATUS_SUBJECT, Urgency.STATUS)  # it may have been shown while the core went on
+        self._mark(STATUS_SUBJECT, Urgency.STATUS)  # it may have been shown before the newest events
 
     async def _read_back(self) -> None:
-        """Take in what is stored, as far as the core is: what is newer comes live, with the core's state.
+        """Take in all stored events up to the core's last one; newer events come live.
 
-        All of it: a turn that is shown before events that are not taken in yet would stand before theirs.
+        It must be all of them: otherwise a newer turn would be posted before the posts of missing events.
         """
         while True:
             info = await self._units.session()
@@ -119,7 +119,7 @@ class ShownSession:
                         self._happen(event)
                 if self.seen >= last:
                     break
-            # More may have happened since; or it was deleted, and there is nothing to wait for.
+            # Read the session again: newer events may be there, or it was deleted and no event will come.
             self._units.session_changed()
 
     async def _mark_what_goes_on(self) -> None:
@@ -134,12 +134,12 @@ class ShownSession:
         self._type()
 
     def _mark_last_answers(self) -> None:
-        """Show their buttons anew: only the last answer has a row of them. What has no post here gets none."""
+        """Show the buttons of the last answers anew: only the last has all of them. Unposted turns get none."""
 
         async def mark() -> None:
             for turn_id in await self._turns.latest_over():
                 subject = subject_of(UnitKind.TURN, turn_id)
-                # Its first post may be on its way just now, and show buttons of a last answer.
+                # A held turn may be posted just now, with the buttons of a last answer.
                 shown = self._units.is_held(subject) or await self._has_posts(subject)
                 if shown:
                     self._mark(subject, Urgency.STATUS)
@@ -152,13 +152,13 @@ class ShownSession:
         return bool(await load_posts(self._around.db, self.session_id, place.channel_id, subject))
 
     def refresh(self) -> None:
-        """Render what may have changed without an event."""
+        """Render again the posts that may have changed without an event."""
         for turn_id in self._turns.with_open_asks():
             self._mark(subject_of(UnitKind.TURN, turn_id), Urgency.PROMPT)
         self._mark(STATUS_SUBJECT, Urgency.STATUS)
 
     async def show_alternative(self, root: str) -> None:
-        """Another alternative of the group was chosen."""
+        """Show the group of `root` again: another alternative was chosen."""
         group = await self._turns.group_of(await self._reader.turn_row(root))
         self._mark(subject_of(UnitKind.TURN, group[-1].id), Urgency.PROMPT)
 
@@ -203,7 +203,7 @@ class ShownSession:
         self._type()
 
     def _turn_happens(self, event: e.Event) -> None:
-        """A turn moved on: its own posts, and the places of all that wait."""
+        """Mark the posts of a turn that moved on, and those of all queued prompts: their places change."""
         turn_id: str = getattr(event, "turn_id", "")
         self._turns.mark_stale(turn_id)
         self._turns.set_waiting(turn_id, "")
@@ -211,10 +211,10 @@ class ShownSession:
             self._queued[turn_id] = None
         elif not isinstance(event, e.TurnEdited | e.TurnMovedToFront):
             self._queued.pop(turn_id, None)
-            self._mark(subject_of(UnitKind.QUEUED, turn_id), Urgency.FINAL)  # a post of it may have to go
+            self._mark(subject_of(UnitKind.QUEUED, turn_id), Urgency.FINAL)  # its queue post may go
         for each in self._queued:
             self._mark_queued(each)
-        # What is queued has no posts of its own yet: they stand where its turn begins, after what comes first.
+        # A queued turn gets no posts of its own: they must come after the posts of earlier turns.
         if isinstance(event, e.TurnSent | e.TurnStarted | e.BackgroundTurnStarted):
             # The first words make a better post than "Claude is working…", if they come soon.
             self._mark(
@@ -226,7 +226,7 @@ class ShownSession:
             self._mark_alternatives(event.alternative_of)
         if isinstance(event, e.TurnSent | e.BackgroundTurnStarted | e.TurnElsewhere):
             self._mark_last_answers()
-        if isinstance(event, e.TurnWithdrawn):  # the answer that was asked for again is the last one again
+        if isinstance(event, e.TurnWithdrawn):  # the earlier alternative is the last answer again
             self._mark_alternatives(turn_id)
 
     def _ask_happens(self, event: e.AskOpened | e.AskDecided | e.AskWithdrawn) -> None:
@@ -266,7 +266,7 @@ class ShownSession:
     # --- marking ----------------------------------------------------------------------------------------
 
     def _type(self) -> None:
-        """Claude may have begun to work, or have stopped: let people see it typing while it does."""
+        """Have the pump check whether Claude works, and show it typing while it does."""
         if not self._given_up:
             self._around.type_(self.place.channel_id, self.session_id, self._units.claude_works)
 
@@ -280,12 +280,12 @@ class ShownSession:
 
     def _mark_queued(self, turn_id: str) -> None:
         name = subject_of(UnitKind.QUEUED, turn_id)
-        # A prompt that is sent at once needs no post.
+        # Delayed: a prompt that goes to Claude at once needs no queue post.
         after_s = 0.0 if self._units.has_posts(name) else self._around.options.queue_post_after_s
         self._mark(name, Urgency.FINAL, after_s)
 
     async def _unit_name(self, subject: str) -> str:
-        """The unit that has the posts of `subject`: an ask's card is among the posts of its turn."""
+        """Return the name of the unit with the posts of `subject`: an ask's card belongs to its turn's unit."""
         kind, key = parse_subject(subject)
         stored = await self._reader.ask(key) if kind is UnitKind.ASK else None
         turn_id = stored.ask.turn_id if stored is not None else None
@@ -296,11 +296,11 @@ class ShownSession:
         kind, key = parse_subject(name)
         if kind is UnitKind.TURN:
             self._turns.mark_stale(key)
-        if kind is not UnitKind.NOTICE or name in SESSION_CARDS:  # the event of a notice is read back
+        if kind is not UnitKind.NOTICE or name in SESSION_CARDS:  # a notice is marked by its event
             self._mark(name, Urgency.FINAL)
 
     def _mark_alternatives(self, one: str) -> None:
-        """Show the answers to the same prompt anew; `one` is any of their turns."""
+        """Show all answers to the same prompt anew; `one` is any of their turns."""
 
         async def mark() -> None:
             first = await self._reader.turn_row(one)
@@ -313,7 +313,7 @@ class ShownSession:
         self._around.spawn(f"alternatives of {one}", mark())
 
     async def _note_shown(self) -> None:
-        """Write down up to where all is shown."""
+        """Store the last event up to which everything is shown."""
         if self.is_quiet and self.seen > self._noted:
             self._noted = self.seen
             await self._around.db.write([note_shown(self.session_id, self.place.channel_id, self.seen)])

@@ -1,6 +1,6 @@
-"""The status of a session: one line in its channel, and everything about it for whoever opens the line. Pure.
+"""The status of a session: one line in its channel, and a card with everything for a person who opens it. Pure.
 
-The opened card is made of `SECTIONS`: a new one is a function that gets an `Opened`, and its name in the list.
+The opened card consists of `SECTIONS`. To add one, write a function that takes an `Opened`, and list it there.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -33,13 +33,13 @@ _WORDS = {
 
 
 def status_card(info: SessionInfo) -> Card:
-    """The card at the head of a session's channel: one line of at most six words, and a button for the rest."""
+    """Return the card at the head of a session's channel: one short line, and a button that opens the rest."""
     more = Button(Control(Verb.MORE, info.id), "⋯")
     return Card((status_line(info),), _what_blocks(info), accent=_accent(info), beside=more)
 
 
 def status_line(info: SessionInfo) -> str:
-    """`● ready · opus · shop · 12 % · $0.03`; what is not known, or costs nothing, is left out."""
+    """Return `● ready · opus · shop · 12 % · $0.03`. Leaves out unknown facts and a cost of zero."""
     paid_usd = info.cost_usd - info.list_price_usd
     facts = (
         _state_word(info),
@@ -60,18 +60,18 @@ def _state_word(info: SessionInfo) -> str:
 
 
 def _word(name: str) -> str:
-    """A name as one word."""
+    """Return a name as one word."""
     return escape_inline("-".join(one_line(name, 24).split()), 24)
 
 
 def _percent(info: SessionInfo) -> str:
-    """How much of the context is used; empty while that is less than it takes to show."""
+    """Return the used share of the context in percent; empty while it rounds to 0 %."""
     share = min(1.0, info.context_used / info.context_window) if info.context_window else 0.0
     return f"{share:.0%}".replace("%", " %") if share >= 0.005 else ""
 
 
 def _what_blocks(info: SessionInfo) -> tuple[Row, ...]:
-    """The one button for what keeps somebody from going on; none as long as all goes well."""
+    """Return the one button that removes the session's block; none if it is not blocked."""
     if info.project_is_gone and info.lifecycle is Lifecycle.FAILED:
         return ((Button(Control(Verb.MOVE, info.id), "Move to another project"),),)
     match info.blocker:
@@ -97,9 +97,9 @@ def _accent(info: SessionInfo) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session as somebody opens it. `may` are the actions that they may do to it.
+    """A session as one person opens it. `may` are the actions that the person may do to it.
 
-    `terminal_hint` is empty for those who may not see paths of the machine.
+    `terminal_hint` is empty for people who may not see paths of the machine.
     """
 
     info: SessionInfo
@@ -114,7 +114,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one section shows: lines, and buttons that the person may use."""
+    """The content of one section: lines, and buttons that the person may use."""
 
     lines: Sequence[str] = ()
     buttons: tuple[Button, ...] = ()
@@ -124,7 +124,7 @@ Section = Callable[[Opened], Part]
 
 
 def opened_card(opened: Opened) -> Card:
-    """Everything about the session, for one person."""
+    """Return the card with everything about the session, for one person."""
     parts = [section(opened) for section in SECTIONS]
     lines = [line for part in parts for line in part.lines]
     buttons = [button for part in parts for button in part.buttons]
@@ -152,7 +152,7 @@ def _model(opened: Opened) -> Part:
 
 
 def _limit(opened: Opened) -> Part:
-    """Which usage limit blocks the session, and what can be done."""
+    """The usage limit that blocks the session, and the ways out."""
     info, buttons = opened.info, []
     if info.limit is None:
         return Part()
@@ -186,7 +186,7 @@ def _waiting(opened: Opened) -> Part:
 
 
 def _left_running(opened: Opened) -> Part:
-    """What Claude's tools started and left; the session keeps its process for it."""
+    """Processes that Claude's tools left running; the session keeps its host for them."""
     left = opened.info.left_running
     if not left:
         return Part()
@@ -196,7 +196,7 @@ def _left_running(opened: Opened) -> Part:
 
 
 def _promised(opened: Opened) -> Part:
-    """What Claude will do by itself, each with its next time."""
+    """Prompts that Claude has planned, each with its next time."""
     promised = opened.info.promised
     if not promised:
         return Part()

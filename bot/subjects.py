@@ -1,13 +1,14 @@
-"""Names of what posts are about: a kind and a key, written `turn:<id>`.
+"""Subjects of posts: a kind and a key, written `turn:<id>`.
 
-They stand in the `posts` table, so the words stay as they are. A unit of the view has the name of its posts.
+The `posts` table stores them, so their words must not change. A unit of the view is named by the subject of its
+posts.
 """
 
 from enum import StrEnum
 
 
 class UnitKind(StrEnum):
-    """What a post can be about. The key of a turn, queued prompt or ask is its id; the status has none."""
+    """The kinds of subjects. The key of a turn, queued prompt or ask is its id; the status has no key."""
 
     STATUS = "status"
     TURN = "turn"
@@ -17,12 +18,12 @@ class UnitKind(StrEnum):
 
 
 def subject_of(kind: UnitKind, key: str | int = "") -> str:
-    """The subject of this kind and key."""
+    """Return the subject of this kind and key."""
     return f"{kind}:{key}" if key != "" else kind.value
 
 
 def parse_subject(subject: str) -> tuple[UnitKind, str]:
-    """Kind and key of a subject. Raises `ValueError` for a kind that is not known."""
+    """Return kind and key of a subject. Raises `ValueError` for an unknown kind."""
     kind, _, key = subject.partition(":")
     return UnitKind(kind), key
 

@@ -1,8 +1,8 @@
-"""Keeps the bot connected: starts it, starts it again when it breaks, and never so often that Discord minds.
+"""Keep the bot connected: start it, and start it again after a failure, within Discord's limits.
 
 Discord allows 1,000 session starts (IDENTIFY) a day and resets the token of a bot that uses them up. So every
-start is written down, starts that follow one another closely wait longer and longer, also across restarts of
-the process, and a reserve is never touched. What cannot get better by itself ends with a sentence.
+start is stored, starts in close succession wait longer and longer, also across restarts of the process, and a
+reserve is never touched. An error that a retry cannot cure ends the bot with a sentence.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 RESERVE = 50
 MAX_DELAY_S = 300.0
 MAX_RECONNECT_S = 20.0
-"""After any outage of Discord people see the bot again within this time; starts have their own budget."""
+"""Longest pause before a reconnect: the bot is back soon after an outage. Starts have their own budget."""
 _FREE_STARTS = 5
 _PATIENCE_S = 30.0
 _WINDOW_MS = 3_600_000
@@ -62,7 +62,7 @@ def cap_reconnect_backoff() -> None:
 
 
 def permanent_refusal(error: BaseException) -> DiscordRefused | None:
-    """The sentence for an error that trying again does not cure; None for all others."""
+    """Return the error to end with if a retry cannot cure `error`; None for all others."""
     match error:
         case discord.LoginFailure():
             return DiscordRefused(_PERMANENT_CLOSES[4004])
@@ -75,7 +75,7 @@ def permanent_refusal(error: BaseException) -> DiscordRefused | None:
 
 
 def start_delay_s(starts_ms: list[int], now_ms: int) -> float:
-    """How long the next session start has to wait, after those before it."""
+    """Return the seconds that the next session start has to wait after `starts_ms`."""
     recent = sum(1 for each in starts_ms if 0 <= now_ms - each < _WINDOW_MS)
     if recent < _FREE_STARTS:
         return 0.0
@@ -91,11 +91,11 @@ class StartBudget:
         self._now_ms = now_ms
 
     async def delay_s(self) -> float:
-        """Seconds until the next start may happen."""
+        """Return the seconds until the next start may happen."""
         return start_delay_s(await self._starts(), self._now_ms())
 
     async def spend(self) -> None:
-        """Write a start down; call it before the start. Raises `TooManyStarts` if it has to wait for long."""
+        """Store a start; call it before the start. Raises `TooManyStarts` if it must wait for over 30 s."""
         if await self.delay_s() > _PATIENCE_S:
             raise TooManyStarts
         starts = [*await self._starts(), self._now_ms()][-_KEPT:]
@@ -108,18 +108,18 @@ class StartBudget:
 
 
 class TooManyStarts(Exception):
-    """The gateway wants one session start after another; the supervisor waits, and connects again."""
+    """The gateway wants one session start after another. The supervisor waits, then connects again."""
 
 
 class Pace:
-    """Slows down connections that follow one another closely: the library resumes without any pause."""
+    """Slows down connections in close succession, because the library resumes without any pause."""
 
     def __init__(self, time: Callable[[], float]) -> None:
         self._time = time
         self._last: list[float] = []
 
     def next_pause_s(self) -> float:
-        """Seconds to wait before the connection that begins now."""
+        """Count a connection, and return the seconds to wait before it."""
         now = self._time()
         self._last = [each for each in self._last if now - each < _PACE_WINDOW_S + _PACE_MAX_S]
         self._last.append(now)
@@ -128,7 +128,7 @@ class Pace:
 
 
 class Connections:
-    """The connections of one client to the gateway, each of which waits as `Pace` says."""
+    """The connections of one client to the gateway; `Pace` delays each."""
 
     def __init__(self, client: discord.Client) -> None:
         self._pace = Pace(asyncio.get_running_loop().time)
@@ -145,7 +145,7 @@ class Connections:
         return self._last
 
     async def drop(self) -> None:
-        """Close the last one: the library forgets a connection whose session start was refused by us."""
+        """Close the last connection: the library leaves it open when we refuse its session start."""
         if self._last is not None:
             await self._last.close()
 
@@ -154,7 +154,7 @@ Making = Callable[[], AbstractAsyncContextManager[discord.Client]]
 
 
 class Supervisor:
-    """Runs one client after the other. `make` gives a client that is logged in; leaving it closes it."""
+    """Runs one client after the other. `make` is a context that logs a client in and closes it at the end."""
 
     def __init__(self, make: Making, budget: StartBudget) -> None:
         self._make = make
@@ -162,7 +162,7 @@ class Supervisor:
         self._failures = 0
 
     async def run(self) -> None:
-        """Stay connected until cancelled. Raises `DiscordRefused` when trying again would not help."""
+        """Stay connected until cancelled. Raises `DiscordRefused` if a retry would not help."""
         while True:
             try:
                 await self._connect_once()
@@ -179,7 +179,7 @@ class Supervisor:
                 await self._pause(min(MAX_RECONNECT_S, 2.0 ** min(self._failures - 1, 10)), "connection failed")
 
     def _log(self, error: Exception) -> None:
-        # Without a network this comes every 20 seconds: where the library gave up says nothing to anybody.
+        # Without a network this is logged every 20 s: a traceback into the library would help nobody.
         if isinstance(error, aiohttp.ClientError | OSError):
             log.warning("Discord cannot be reached", extra={"why": f"{type(error).__name__}: {error}"})
         else:
@@ -189,7 +189,7 @@ class Supervisor:
         async with self._make() as client:
             connections = Connections(client)
             while True:
-                # Only the gateway has to wait: meanwhile the client shows what happens, over REST.
+                # Only the gateway has to wait: meanwhile the view goes on over REST.
                 await self._pause(await self._budget.delay_s(), "session starts follow closely")
                 await _check_reserve(client)
                 try:
@@ -219,7 +219,7 @@ async def _check_reserve(client: discord.Client) -> None:
 
 @asynccontextmanager
 async def logged_in(client: discord.Client, token: str) -> AsyncIterator[discord.Client]:
-    """`client` logged in, its REST usable; closed at the end."""
+    """Log `client` in, so that its REST calls work; close it at the end."""
     async with client:
         await client.login(token)
         yield client

@@ -1,7 +1,7 @@
-"""Makes threads in whatever kind of channel there is: on a message, private, or as a post of a forum.
+"""Make threads in any kind of channel: on a message, private, or as a post of a forum.
 
-What cannot be made is refused in a sentence before anything is there. Whose session lives in a thread is
-`opening.py`.
+A channel that cannot have the thread is refused in a sentence before anything is made. `opening.py` gives
+threads to sessions.
 """
 
 import re
@@ -32,14 +32,14 @@ GuildChannel = discord.abc.GuildChannel | discord.Thread
 
 @dataclass(frozen=True, slots=True)
 class ThreadFound:
-    """A thread that a session can be shown in; `is_new` if it was made just now, for that."""
+    """A thread for a session; `is_new` if it was made just now for it."""
 
     id: int
     is_new: bool
 
 
 def thread_name(text: str) -> str:
-    """A thread's name from a title or prompt: one line, no mentions, never empty."""
+    """Return a thread's name from a title or prompt: one line, no mentions, never empty."""
     words = " ".join(_MENTION.sub(" ", text).split())
     if len(words) > _NAME_CHARS:
         words = words[: _NAME_CHARS - 1].rstrip() + "…"
@@ -54,14 +54,14 @@ class Threads:
         self._db = db
 
     async def channel(self, channel_id: int) -> GuildChannel:
-        """The channel or thread with this id, in a server."""
+        """Return the channel or thread with this id. Raises `Refused` for a direct message."""
         channel = self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
         if isinstance(channel, discord.abc.GuildChannel | discord.Thread):
             return channel
         raise Refused("Sessions live in servers, not in direct messages.")
 
     async def takes_messages(self, channel_id: int) -> bool:
-        """Whether the channel is there and can be written in, as far as Discord tells before one tries."""
+        """Whether the channel exists and the bot may write in it, as far as its permissions tell."""
         try:
             channel = await self.channel(channel_id)
         except (discord.NotFound, discord.Forbidden):
@@ -74,9 +74,9 @@ class Threads:
     async def open(
         self, parent: GuildChannel, name: str, *, anchor_id: int | None, private: bool
     ) -> ThreadFound:
-        """A thread in `parent`, on the message `anchor_id` if there is one.
+        """Open a thread in `parent`, on the message `anchor_id` if there is one.
 
-        The same again gives the same thread only where it is on a message.
+        A repeated call returns the same thread only if it is on a message.
         """
         match parent:
             case discord.ForumChannel() if not private:
@@ -93,7 +93,7 @@ class Threads:
     async def _public(self, parent: discord.TextChannel, name: str, anchor_id: int | None) -> ThreadFound:
         if anchor_id is None:
             anchor_id = (await parent.send(_heading(name), silent=True)).id
-        # From here on people may write in it; what they say before its session is there must be read back.
+        # Mark it first: people may write in it at once, and messages before its session must be read back.
         await self._begin_reading(parent, anchor_id)
         try:
             with _translated():
@@ -119,7 +119,7 @@ class Threads:
         return int(made["id"])
 
     async def _post(self, forum: discord.ForumChannel, name: str) -> int:
-        """A post of a forum; its first message only names it."""
+        """Make a post in a forum; its first message is only its name."""
         tags: list[discord.ForumTag] = []
         if forum.flags.require_tag:
             manages = forum.permissions_for(forum.guild.me).manage_threads

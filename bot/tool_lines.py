@@ -1,6 +1,6 @@
-"""One quiet line for each thing that Claude does between its words: tools, thinking, progress.
+"""Quiet lines for Claude's steps between its texts: tool calls, thinking, progress.
 
-Pure. Inputs are the tools' own, so every field is looked for and none is expected.
+Pure. Tools define their inputs, so any field may be missing or of another type.
 """
 
 import re
@@ -13,10 +13,10 @@ from bot.wording import counted
 from sessions.model import Thinking, ToolCall, ToolOutput
 
 CALL_CHARS = 80
-"""How long a line is without its result."""
+"""Most characters of a line without its result."""
 RESULT_CHARS = 32
 EARLIER_CHARS = 32
-"""What `after_earlier` adds at most."""
+"""Most characters that `after_earlier` adds."""
 TODO_TOOL = "TodoWrite"
 _NAME_CHARS = 32
 _QUOTED = ("Grep", "WebSearch", "ToolSearch")
@@ -24,7 +24,7 @@ _PATHS = frozenset({"file_path", "notebook_path", "path"})
 
 
 def short_path(path: str, work_directory: str) -> str:
-    """`path` below the work directory with that `work_directory` name, or its last two parts."""
+    """Return `path` relative to the work directory of that name; else its last parts if it is long."""
     _, found, below = path.partition(f"/{work_directory}/") if work_directory else ("", "", "")
     if found and below:
         return below
@@ -33,7 +33,7 @@ def short_path(path: str, work_directory: str) -> str:
 
 
 def summary(call: ToolCall, work_directory: str = "") -> str:
-    """What the call is about, in one raw line."""
+    """Return the subject of a call as one line, not escaped."""
     field = telling_field(call.name, call.input)
     text = _text(call.input, field)
     if field in _PATHS:
@@ -43,16 +43,16 @@ def summary(call: ToolCall, work_directory: str = "") -> str:
 
 
 def call_line(call: ToolCall, work_directory: str = "") -> str:
-    """The line of a call, without its result; at most `CALL_CHARS`."""
+    """Return the line of a call without its result; at most `CALL_CHARS`."""
     name = escape_inline(tool_label(call.name), _NAME_CHARS)
     about = escape_inline(summary(call, work_directory), CALL_CHARS - len(name) - 4)
     return f"-# {name} {about}".rstrip()
 
 
 def result_mark(call: ToolCall, output: ToolOutput | None, steps: int, *, over: bool) -> str:
-    """What became of the call; at most `RESULT_CHARS`.
+    """Return the result of a call in a few words; at most `RESULT_CHARS`.
 
-    `steps` counts what a subagent did; `over` says that no more comes.
+    `steps` counts the steps of a subagent; `over`: the turn has ended.
     """
     done = f"{counted(steps, 'step')}" if steps else ""
     if output is None:
@@ -90,20 +90,20 @@ def _result(call: ToolCall, output: ToolOutput) -> str:
 
 
 def patch_size(patch: str) -> tuple[int, int]:
-    """How many lines a patch adds and removes."""
+    """Return how many lines a patch adds and removes."""
     lines = patch.split("\n")
     return sum(line.startswith("+") for line in lines), sum(line.startswith("-") for line in lines)
 
 
 def thinking_line(block: Thinking) -> str:
-    """A whole thought as one line."""
+    """Return a complete thought as one line."""
     first = next((line for line in block.text.split("\n") if line.strip(" *#`")), "")
     shown = escape_inline(first.strip(" *#"), CALL_CHARS - len("-# Thought: "))
     return f"-# Thought: {shown}" if shown else "-# Thought for a while"
 
 
 def after_earlier(line: str, earlier: int, failed: int) -> str:
-    """The line of a step that comes after others of its group: `-# 3 steps, 1 failed, then Bash pytest`."""
+    """Return the line of a step after others of its group: `-# 3 steps, 1 failed, then Bash pytest`."""
     if not earlier:
         return line
     troubles = f", {failed} failed" if failed else ""
@@ -111,7 +111,7 @@ def after_earlier(line: str, earlier: int, failed: int) -> str:
 
 
 def todo_state(call: ToolCall) -> tuple[int, int, str] | None:
-    """Done, all and the current one of a todo list; None if it is none."""
+    """Return the done count, the total and the current item of a todo list; None if the input has no list."""
     todos = call.input.get("todos")
     if not isinstance(todos, list) or not todos:
         return None

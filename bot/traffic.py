@@ -1,6 +1,6 @@
-"""What all pumps share: Discord takes at most 50 requests a second from one bot, whatever the channel.
+"""The limit that all pumps share: Discord takes at most 50 requests a second from one bot over all channels.
 
-Answers for how fast everything together may go. Leaves to discord.py the limits of single routes.
+Answers for the total rate. `rate_limits.py` keeps the limits of single routes.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ from itertools import count
 from typing import Protocol
 
 STREAMS_AT_FULL_PACE = 35
-"""With more streams at once each gets slower."""
+"""With more streams at once, each becomes slower."""
 _MOST = 45
-_WITHIN_S = 1.1  # a little more than the second, for what the network does to the distances
+_WITHIN_S = 1.1  # more than a second: the network may bring requests closer together
 
 
 class Urgency(IntEnum):
-    """What goes first: an ask or what a click wants, the end of something, growing text, status, typing."""
+    """The order of requests: an ask or a click's result, the end of a turn, growing text, status, typing."""
 
     PROMPT = 0
     FINAL = 1
@@ -28,16 +28,16 @@ class Urgency(IntEnum):
 
 
 _SHARES = {Urgency.STATUS: 8, Urgency.TYPING: 8}
-"""Of these at most so many at once: when many sessions begin together, their words come first."""
+"""Most requests of these kinds in a window: when many sessions begin together, their texts come first."""
 
 
 class Timer(Protocol):
-    """Time as the pumps see it; tests put their own here."""
+    """The clock of the pumps; tests use their own."""
 
     def now(self) -> float: ...
 
     async def wait(self, news: asyncio.Event, seconds: float | None) -> None:
-        """Return when `news` is set or after `seconds`."""
+        """Return once `news` is set, or after `seconds`; None waits without end."""
         ...
 
 
@@ -56,7 +56,7 @@ class LoopTimer:
 
 
 class Traffic:
-    """The bot's requests over all channels. `streaming` are the channels in which text grows right now."""
+    """The bot's requests over all channels. `streaming` are the channels with growing text."""
 
     def __init__(self, timer: Timer, *, most: int = _MOST) -> None:
         self.streaming: set[int] = set()
@@ -69,11 +69,11 @@ class Traffic:
         self._news = asyncio.Event()
 
     def stretched(self, seconds: float) -> float:
-        """`seconds`, longer when many channels share the bot's requests."""
+        """Return `seconds`, prolonged if many channels share the bot's requests."""
         return seconds * max(1.0, len(self.streaming) / STREAMS_AT_FULL_PACE)
 
     async def take(self, urgency: Urgency) -> None:
-        """Wait until one more request may be made; of those that wait the most urgent goes first."""
+        """Wait until one more request may be made. The most urgent waiting request goes first."""
         mine = (urgency, next(self._numbers))
         heapq.heappush(self._waiting, mine)
         try:
@@ -92,7 +92,7 @@ class Traffic:
         return pause
 
     def _pause(self, mine: tuple[Urgency, int]) -> float:
-        """How long to wait before looking again; 0 if the request may be made now."""
+        """Return the seconds to wait before the next look; 0 if the request may be made now."""
         now, urgency = self._timer.now(), mine[0]
         while self._times and self._times[0][0] <= now - _WITHIN_S:
             self._times.popleft()
@@ -106,11 +106,11 @@ class Traffic:
 
 
 def _until_free(times: Sequence[float], most: int, ahead: int, now: float) -> float:
-    """How long until `times` leave room for one more than those `ahead`; at most `most` count."""
+    """Return the seconds until a window of `most` requests has room behind the `ahead` waiting ones."""
     free = most - len(times)
     if ahead < free:
         return 0.0
     if not times:
-        return 0.01  # those ahead are about to go
+        return 0.01  # the requests ahead are sent at any moment
     behind = min(ahead - free, len(times) - 1)
     return max(0.001, times[behind] + _WITHIN_S - now)

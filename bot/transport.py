@@ -1,6 +1,6 @@
-"""Messages to and from Discord through discord.py, and its failures in the kinds that the pump tells apart.
+"""Messages to and from Discord through discord.py, and its errors as the kinds that the pump distinguishes.
 
-Channels and messages are addressed by id alone, so that nothing needs a cache. Sends carry the caller's nonce.
+Channels and messages are addressed by id alone, so that no cache is needed. Sends carry the caller's nonce.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ _CLOSED = frozenset({_UNKNOWN_CHANNEL, _MISSING_ACCESS, _MISSING_PERMISSIONS})
 _BANNED_WAIT_S = 60.0
 _MOST_HISTORY = 500
 _PATIENCE_S = 60.0
-"""For one request with the library's own tries and waits, which take at most half of it."""
+"""Deadline of one request, the library's own retries and waits included; those take at most half of it."""
 
 
 class PostingError(Exception):
-    """Root of what can go wrong between us and Discord."""
+    """Root of the errors between the bot and Discord."""
 
 
 class MessageGone(PostingError):
@@ -44,7 +44,7 @@ class ThreadArchived(PostingError):
 
 
 class ChannelClosed(PostingError):
-    """We may not write there, or it is gone: nothing more is to be tried for now."""
+    """The channel was deleted or the bot may not write there. Do not retry for now."""
 
     def __init__(self, channel_id: int, code: int) -> None:
         super().__init__(f"Channel {channel_id} cannot be written to (code {code}).")
@@ -71,33 +71,33 @@ class TryLater(PostingError):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A message of ours as Discord has it."""
+    """A message of the bot as Discord has it."""
 
     message_id: int
     fingerprint: str
 
 
 class Transport(Protocol):
-    """What the pump needs of Discord. Every method raises `PostingError`s."""
+    """Discord as the pump sees it. Every method raises `PostingError`."""
 
     async def create(self, channel_id: int, body: Body, *, nonce: str, ping: int | None) -> Seen:
-        """Send a message; for some minutes the same `nonce` makes no second one. `ping` is who is notified."""
+        """Send a message. For some minutes the same `nonce` makes no second one. Notifies only `ping`."""
         ...
 
     async def edit(self, channel_id: int, message_id: int, body: Body) -> None:
-        """Let a message show `body`; nobody is notified."""
+        """Edit a message to show `body`. Notifies nobody."""
         ...
 
     async def delete(self, channel_id: int, message_id: int) -> None:
-        """Take a message away; one that is gone is none."""
+        """Delete a message. No error if it no longer exists."""
         ...
 
     async def own_messages(self, channel_id: int, after: int) -> Sequence[Seen]:
-        """Our messages after `after`, oldest first."""
+        """Return the bot's messages after the message id `after`, oldest first."""
         ...
 
     async def type_(self, channel_id: int) -> None:
-        """Show that somebody types, for about ten seconds."""
+        """Show the typing sign for about ten seconds."""
         ...
 
     async def unarchive(self, channel_id: int) -> None:
@@ -105,12 +105,12 @@ class Transport(Protocol):
         ...
 
     def window(self, channel_id: int, change: Change) -> Window | None:
-        """What Discord still takes of such changes in the channel; None: a new window."""
+        """Return the rest of the bucket for such changes in the channel; None if a new window begins."""
         ...
 
 
 def fingerprint(body: Body) -> str:
-    """What a message that shows `body` can be recognised by: its text without white space, and its controls."""
+    """Return a hash to recognise a message with `body`: of its text without white space and its controls."""
     text = body.content if isinstance(body, Plain) else "".join(body.texts)
     return _fingerprint(text, [each.custom_id for each in controls_of(body)])
 
@@ -127,7 +127,7 @@ class DiscordTransport:
         self._client = client
 
     async def create(self, channel_id: int, body: Body, *, nonce: str, ping: int | None) -> Seen:
-        """Post `body`; notifies nobody, or only the user `ping` if the body mentions them."""
+        """Post `body`. Notifies nobody, or only the user `ping` if the body mentions them."""
         kwargs = message_kwargs(body)
         if ping is not None:
             who = discord.Object(ping)
@@ -144,7 +144,7 @@ class DiscordTransport:
             await channel.get_partial_message(message_id).edit(**edit_kwargs(body))
 
     async def delete(self, channel_id: int, message_id: int) -> None:
-        """Delete an own message; one that is gone already is fine."""
+        """Delete an own message. No error if it no longer exists."""
         try:
             async with _translated(channel_id):
                 channel = self._client.get_partial_messageable(channel_id)
@@ -153,7 +153,7 @@ class DiscordTransport:
             return
 
     async def own_messages(self, channel_id: int, after: int) -> Sequence[Seen]:
-        """Our own messages after the message id `after`, oldest first."""
+        """Return the bot's messages after the message id `after`, oldest first; at most 500."""
         user = self._client.user
         async with _translated(channel_id):
             channel = self._client.get_partial_messageable(channel_id)
@@ -197,7 +197,7 @@ def _walk(part: object, texts: list[str], custom_ids: list[str]) -> None:
 
 @asynccontextmanager
 async def _translated(channel_id: int) -> AsyncIterator[None]:
-    """discord.py's exceptions as ours; what takes too long has failed, for the library waits for ever."""
+    """Translate discord.py's exceptions to `PostingError`. Bounded in time: the library may wait for ever."""
     try:
         async with asyncio.timeout(_PATIENCE_S):
             yield
@@ -215,7 +215,7 @@ def _translate(channel_id: int, error: discord.HTTPException) -> PostingError:
     if error.code == _ARCHIVED:
         return ThreadArchived()
     if error.status == 429:
-        # Without `Via` it is Cloudflare that speaks, and we are banned; else the library gave up its tries.
+        # Without `Via` the answer is Cloudflare's, and we are banned; else the library gave up its retries.
         return TryLater("rate limit", 0.0 if error.response.headers.get("Via") else _BANNED_WAIT_S)
     if error.status >= 500:
         return TryLater(f"status {error.status}")

@@ -1,4 +1,4 @@
-"""Cards on what of a project counts: the question when it brings more than text, and what was decided. Pure."""
+"""Cards on a project's trust: the question if it brings more than text, and the present decision. Pure."""
 
 from api import ProjectTrust, SessionInfo
 from api.words.trust import TRUST_WORDS
@@ -16,7 +16,7 @@ _MOST_CHARS = 3_300
 
 
 def trust_question(event: Noticed, number: int, session_id: str, admin_id: int | None) -> PostWish:
-    """The post that asks for a decision on what the project brings. It notifies one admin, once."""
+    """Return the post that asks for a decision on the project's trust. Its creation pings one admin."""
     lines = [escape_inline(line, 220) for line in event.text.split("\n")]
     ping = f"<@{admin_id}> " if admin_id is not None else ""
     title = f"{ping}**This project brings more than text**"
@@ -42,7 +42,7 @@ def _buttons(session_id: str, content_hash: str) -> tuple[Button, ...]:
 
 
 def trust_card(info: SessionInfo, found: ProjectTrust) -> Card:
-    """How it stands with the session's project, with a button for each other decision."""
+    """Return the card of the present trust in the session's project, with a button for each other decision."""
     lines = [f"The project {escape_inline(found.project, 80)} is {TRUST_WORDS[found.trust]}."]
     if found.decided_by:
         lines.append(f"-# Decided by {person(found.decided_by)} {moment(found.decided_ms)}")

@@ -1,4 +1,4 @@
-"""Decisions on what of a project counts, as clicks and as `/settings trust`."""
+"""Decisions on a project's trust, by clicks and by `/settings trust`."""
 
 from api import DecideTrust, GetSession, ReadTrust
 from api.words.trust import TRUST_WORDS
@@ -19,7 +19,7 @@ class TrustControls:
         self._face = face
 
     async def handle(self, reply: Reply, control: Control) -> None:
-        """Carry out one click: the control's subject is the decision, its detail what it is for."""
+        """Carry out one click: the control's subject is the decision, its detail the content's hash."""
         if not control.subject:
             await reply.say(await trust_body(self._face, reply, control.session_id))
             return
@@ -32,14 +32,14 @@ class TrustControls:
 
 
 async def decided(face: Face, reply: Reply, session_id: str, trust: Trust, content_hash: str = "") -> str:
-    """Decide, and say what holds now."""
+    """Decide on the project's trust, and return the sentence on the result."""
     wish = DecideTrust(session_id=session_id, trust=trust, content_hash=content_hash)
     found = await face.core.perform(reply.actor, wish)
     return f"The project is {TRUST_WORDS[found.trust]}. It holds from Claude's next start on."
 
 
 async def trust_body(face: Face, reply: Reply, session_id: str) -> Body:
-    """How it stands with the session's project now."""
+    """Return the card of the present trust in the session's project."""
     info = await face.core.perform(reply.actor, GetSession(session_id=session_id))
     found = await face.core.perform(reply.actor, ReadTrust(session_id=session_id))
     return await stored(face, trust_card(info, found))

@@ -47,7 +47,7 @@ _RECENT = 50
 
 
 class TurnControls:
-    """See `controls.Controls`; commands with the same meaning call the public methods."""
+    """See `controls.Controls`. Commands with the same effect call the public methods."""
 
     def __init__(self, face: Face, client: discord.Client, opener: Opener) -> None:
         self._face = face
@@ -84,7 +84,7 @@ class TurnControls:
             case Verb.FILES:
                 await self._files(reply, session_id, turn_id)
             case Verb.ALTERNATIVE:
-                # Everybody in the thread sees the other answer then.
+                # Needs the right to prompt: it changes the answer that everybody in the thread sees.
                 await self._face.check(reply.actor, Action.PROMPT, session_id)
                 await self._face.view.choose_alternative(session_id, turn_id, control.detail)
             case Verb.DETAILS:
@@ -110,7 +110,7 @@ class TurnControls:
     # --- what commands do too ---------------------------------------------------------------------------
 
     async def stop(self, reply: Reply, session_id: str) -> None:
-        """Interrupt what runs and say what was kept."""
+        """Interrupt the running turn, and answer with what was kept."""
         stopped = await self._face.core.perform(reply.actor, Interrupt(session_id=session_id))
         if not stopped.was_running:
             await reply.say("Nothing was running.")
@@ -118,7 +118,7 @@ class TurnControls:
         await reply.say("Stopped. What Claude has said and done so far is kept; the session stays ready.")
 
     async def regenerate(self, reply: Reply, session_id: str, turn_id: str, *, keep_files: bool) -> None:
-        """Ask again; where files would have changed back, ask first what is to become of them."""
+        """Ask the last prompt again. If its answer changed files, first offer to put them back or keep them."""
         last = await self._last_prompt(reply, session_id)
         if turn_id and turn_id not in (last.turn.id, last.turn.alternative_of):
             raise Refused("Only the last answer can be asked again. For an earlier one, use Branch there.")
@@ -130,7 +130,7 @@ class TurnControls:
         await self._face.core.perform(reply.actor, Regenerate(session_id=session_id, origin=reply.origin))
 
     async def branch(self, reply: Reply, session_id: str, turn_id: str | None) -> None:
-        """Open a thread with a session that goes on from a turn, and link both ways."""
+        """Branch the session at a turn into a new thread, and link the two threads."""
         await self._face.check(reply.actor, Action.PROMPT, session_id)
         await reply.think(ephemeral=False)
         info = await self._face.core.perform(reply.actor, GetSession(session_id=session_id))
@@ -149,7 +149,7 @@ class TurnControls:
             )
 
     async def export(self, reply: Reply, wish: ExportSession) -> None:
-        """Give the session out as a file, to the person only."""
+        """Answer with the session as a file, which only the person sees."""
         await reply.think()
         file = await self._face.core.perform(reply.actor, wish)
         limit = file_limit(reply)
@@ -163,7 +163,7 @@ class TurnControls:
     # --- the parts --------------------------------------------------------------------------------------
 
     async def _answer(self, reply: Reply, session_id: str, turn_id: str) -> Answer:
-        """The answer that the posts of a turn show, as it is now."""
+        """Return the present answer that the posts of a turn show."""
         perform = self._face.core.perform
         info = await perform(reply.actor, GetSession(session_id=session_id))
         newest = await perform(reply.actor, ReadTurn(session_id=session_id, turn_id=turn_id))
@@ -225,7 +225,7 @@ class TurnControls:
         await reply.say(f"{counted(len(changed.paths), 'file')} put back; Claude is asked again.")
 
     async def _beside(self, place: Place | None, reply: Reply) -> Spot:
-        """Where a branch's thread is opened: in the channel that the session's thread belongs to."""
+        """Return the spot for a branch's thread: the channel of the session's thread."""
         guild_id = reply.interaction.guild_id or 0
         here = reply.interaction.channel_id or 0
         channel_id = place.channel_id if place is not None else here
@@ -277,7 +277,7 @@ class TurnControls:
 
 
 def file_limit(reply: Reply) -> int:
-    """Bytes that Discord takes in one message here."""
+    """Return how many bytes of files Discord takes in one message here."""
     return reply.interaction.filesize_limit or DEFAULT_FILE_LIMIT
 
 

@@ -1,8 +1,8 @@
-"""One turn as it grows: its blocks and the text that is being written, laid out over posts.
+"""Lay a growing turn out over posts: its blocks, and the text that is being written.
 
-Answers for what stands in which post and in what order; a post of Claude's text that is full never changes
-again. The result depends on blocks, open text and asks alone, not on when they came, so that a restart lays out
-the same. Feeding is cheap and laying out is not: feed at every event, lay out when something is to be sent.
+Answers for the content and order of the posts; a full post of Claude's text never changes again. The result
+depends on blocks, open text and asks alone, not on their times, so that a restart gives the same layout.
+Feeding is cheap, laying out is expensive: feed at every event, lay out only before sending.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,9 +27,9 @@ from sessions.model import Block, Note, Other, Text, Thinking, ToolCall, ToolOut
 __all__ = ["LaidAsk", "LaidPost", "TurnFlow"]
 
 _GROUP_ROOM = CALL_CHARS + RESULT_CHARS + EARLIER_CHARS + 4
-"""Room of a group of quiet lines: a phone shows several of them as one mangled line, so one stands for all."""
+"""Room for a group of steps, shown as one quiet line: a phone shows several of them as one mangled line."""
 _SHARED_ROOM = 1_000
-"""Text begins in a post that has at least this much room; else in the next one."""
+"""Text begins in the current post if it has at least this much room; else in the next one."""
 _NOTE_CHARS = 110
 
 
@@ -50,13 +50,13 @@ class TurnFlow:
 
     @property
     def has_open_text(self) -> bool:
-        """Whether there is text that is not whole yet."""
+        """Whether a text or thought is still being written."""
         return bool(self._known)
 
     # --- feeding ----------------------------------------------------------------------------------------
 
     def add(self, block: Block) -> None:
-        """Append a whole block; it takes the place of the open text that it grew from."""
+        """Append a complete block; it replaces the open text that it grew from."""
         self.blocks += 1
         match block:
             case Text(parent=None):
@@ -75,7 +75,7 @@ class TurnFlow:
                 kind = escape_inline(block.kind, 40)
                 self._segments.append(LinePart(f"-# Something of a kind that cannot be shown here ({kind})"))
             case _:
-                pass  # what subagents say stays with them
+                pass  # texts and thoughts of subagents are not shown
 
     def _add_text(self, text: str) -> None:
         place = next((n for n, each in enumerate(self._segments) if _is_open_text(each)), None)
@@ -113,7 +113,7 @@ class TurnFlow:
         self._segments.append(LinePart(call_line(call, self._work_directory), call))
 
     def grow(self, piece: PartialText) -> bool:
-        """Add to the text that is being written; False if something is missing before the piece."""
+        """Add a piece of partial text. Return False if text before the piece is missing."""
         if piece.void:
             self.drop_open()
             return True
@@ -141,7 +141,7 @@ class TurnFlow:
         self._segments = [each for each in self._segments if getattr(each, "open_key", "") != key]
 
     def drop_open(self) -> None:
-        """Forget all text that is not whole."""
+        """Forget all open text."""
         self._known.clear()
         self._segments = [each for each in self._segments if not getattr(each, "open_key", "")]
 
@@ -155,9 +155,9 @@ class TurnFlow:
         over: bool,
         without_last_step: bool = False,
     ) -> Sequence[Laid]:
-        """The posts in order; `over` says that nothing more comes.
+        """Return the posts in order; `over`: the turn has ended.
 
-        `asks` is tool use → ask, `marks` is tool use → what to say of it in place of its result.
+        `asks` maps tool uses to asks, `marks` maps tool uses to words in place of their results.
         `without_last_step` leaves out the line of steps at the end: another quiet line takes its place.
         """
         marks = marks or {}
@@ -192,14 +192,14 @@ class TurnFlow:
     def _put_group(
         self, sheet: Sheet, group: Sequence[LinePart | ThoughtPart], marks: Mapping[str, str], *, over: bool
     ) -> None:
-        """One line for the group: its last step, and how many came before."""
+        """Put one line for the group: its last step, and the count of earlier ones."""
         if not group:
             return
         if LIMIT - sheet.used < _GROUP_ROOM:
             sheet.turn_over()
         failed = sum(self._has_failed(each) for each in group[:-1])
         line = after_earlier(self._line(group[-1], marks, over=over), len(group) - 1, failed)
-        # What steps to come may add is counted from the beginning: what follows must not move when they come.
+        # Reserve room for later steps from the start: text after the group must not move when they come.
         sheet.put(line, _GROUP_ROOM)
 
     def _has_failed(self, line: LinePart | ThoughtPart) -> bool:
@@ -227,5 +227,5 @@ def _id_of(line: LinePart | ThoughtPart) -> str:
 
 
 def _is_step(line: LinePart | ThoughtPart) -> bool:
-    """Whether the line tells of a step, not of something to remember."""
+    """Whether the line shows a step of Claude's, not a note or a complete thought."""
     return isinstance(line, ThoughtPart) or line.call is not None

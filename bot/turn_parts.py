@@ -1,6 +1,6 @@
 """The parts of a turn that is being laid out: texts, quiet lines, thoughts; and the posts that they fill.
 
-A text knows how it is split over posts; what stands where, and in what order, is `turn_flow.py`.
+A text splits itself over posts; `turn_flow.py` decides the order of the parts.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _AT_ONCE_CHARS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class LaidPost:
-    """One post of the turn: its text, and the file that goes with it."""
+    """One post of the turn: its text and its files."""
 
     text: str
     files: tuple[File, ...] = ()
@@ -25,7 +25,7 @@ class LaidPost:
 
 @dataclass(frozen=True, slots=True)
 class LaidAsk:
-    """Here stands the card of an ask."""
+    """The place of an ask's card among the posts."""
 
     ask_id: str
 
@@ -35,23 +35,23 @@ Laid = LaidPost | LaidAsk
 
 @dataclass(slots=True)
 class TextPart:
-    """A text block. `open_key` is the key of the partial text that it grows from; empty once it is whole."""
+    """A text block. `open_key` is the key of the partial text that it grows from; empty once it is complete."""
 
     pieces: list[str]
     open_key: str = ""
     text: str = ""
     limit: int = 0
     splitter: AnswerSplitter | None = None
-    head: tuple[str, ...] = ()  # its first posts, once it is certain that it is too long for posts alone
+    head: tuple[str, ...] = ()  # its first posts, once it is too long to be shown whole in posts
     laid: tuple[LaidPost, ...] = ()
 
     @property
     def is_whole(self) -> bool:
-        """Whether no more is written to it."""
+        """Whether the text is complete."""
         return not self.open_key
 
     def posts(self, limit: int) -> tuple[LaidPost, ...]:
-        """The bodies at `limit` characters a post; reads what came since the last call."""
+        """Return the posts at `limit` characters each. Reads only the text that came since the last call."""
         fresh = "".join(self.pieces)
         self.pieces.clear()
         self.text += fresh
@@ -71,7 +71,7 @@ class TextPart:
         return self.laid
 
     def _split(self, splitter: AnswerSplitter, fresh: str) -> Sequence[Post]:
-        """Read `fresh`, but no more of it than is needed to know that the text is too long."""
+        """Read `fresh` in pieces, and stop as soon as the text is too long to be shown whole."""
         posts: Sequence[Post] = ()
         for start in range(0, len(fresh) or 1, _AT_ONCE_CHARS):
             splitter.feed(fresh[start : start + _AT_ONCE_CHARS])
@@ -93,7 +93,7 @@ def _lay(shown: Rendered) -> tuple[LaidPost, ...]:
 
 @dataclass(slots=True)
 class LinePart:
-    """A quiet line: a call with its result to come, or words."""
+    """A quiet line: a call, or other words. A call's result is added at the layout."""
 
     words: str
     call: ToolCall | None = None
@@ -111,7 +111,7 @@ Part = TextPart | LinePart | ThoughtPart
 
 @dataclass(slots=True)
 class Sheet:
-    """The posts while they are filled."""
+    """The posts that are being filled."""
 
     laid: list[Laid] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
@@ -119,7 +119,7 @@ class Sheet:
     files: tuple[File, ...] = ()
 
     def put(self, text: str, size: int) -> None:
-        """Add a line or more to the post; `size` is the room that it may need later."""
+        """Add text to the post; `size` is the room that it may need later."""
         self.parts.append(text)
         self.used += size + 1
 

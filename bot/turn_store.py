@@ -1,6 +1,6 @@
-"""The turns of one session that are being shown: read from the store when needed, grown by events meanwhile.
+"""The turns of one session that the view shows: read from the core when needed, kept current by events.
 
-Answers for a `TurnFace` that is right at the moment it is asked for. A turn is held while it runs or is marked,
+Answers for a `TurnFace` that is correct at the moment of the call. A turn is held while it runs or is marked,
 and let go when it is over and shown.
 """
 
@@ -19,11 +19,11 @@ from sessions.stored import StoredAsk, StoredTurn
 from storage import Database
 
 _ALTERNATIVES_AMONG = 50
-"""Alternatives of an answer are among the last so many turns: only the last answer can be asked again."""
+"""Alternatives are among the last so many turns, since only the last prompt can be asked again."""
 
 
 def picked_fact(ask_id: str) -> str:
-    """The name of the `face_facts` row with the choices made so far on a question card.
+    """Return the name of the `face_facts` row with the choices made so far on a question card.
 
     Its value is JSON: question number → list of answers in words, for example `{"0": ["Blue"]}`.
     """
@@ -31,21 +31,21 @@ def picked_fact(ask_id: str) -> str:
 
 
 def chosen_fact(root_turn: str) -> str:
-    """The name of the `face_facts` row with the alternative that is shown: its value is a turn id."""
+    """Return the name of the `face_facts` row with the shown alternative; its value is a turn id."""
     return f"alternative:{root_turn}"
 
 
 async def load_picked(db: Database, ask_id: str) -> dict[str, list[str]]:
-    """The choices made so far on a question card; see `picked_fact`."""
+    """Return the choices made so far on a question card; see `picked_fact`."""
     stored = await load_fact(db, picked_fact(ask_id))
     return msgspec.json.decode(stored, type=dict[str, list[str]]) if stored else {}
 
 
 @dataclass(slots=True)
 class _Held:
-    """A turn in memory. `stale` and `missed` say what must be read again: the row and asks, the blocks.
+    """A turn in memory. `stale`: its row and asks must be read again; `missed`: its blocks too.
 
-    `pending` is text that came while the blocks were being read.
+    `pending` is the text that came while the blocks were being read.
     """
 
     row: StoredTurn | None = None
@@ -58,7 +58,7 @@ class _Held:
 
 
 class TurnStore:
-    """What is known of a session's turns, for rendering."""
+    """A session's turns in memory, for rendering."""
 
     def __init__(self, db: Database, reader: SessionReader) -> None:
         self._db = db
@@ -67,7 +67,7 @@ class TurnStore:
         self._asks: dict[str, str] = {}  # ask → turn
 
     async def load_asks(self) -> None:
-        """Learn which asks there are, and of which turns."""
+        """Read the session's asks, to know the turn of each."""
         for stored in await self._reader.asks():
             if stored.ask.turn_id is not None:
                 self._asks[stored.ask.id] = stored.ask.turn_id
@@ -75,14 +75,14 @@ class TurnStore:
     # --- events -----------------------------------------------------------------------------------------
 
     def hold(self, turn_id: str) -> _Held:
-        """Keep the turn in memory; nothing of it is read yet."""
+        """Hold the turn in memory and return it. Reads nothing."""
         held = self._held.get(turn_id)
         if held is None:
             held = self._held[turn_id] = _Held()
         return held
 
     def let_go(self, turn_id: str) -> None:
-        """Forget the turn; it is read again when it is asked for."""
+        """Forget the turn; it is read again when needed."""
         self._held.pop(turn_id, None)
 
     def is_over(self, turn_id: str) -> bool:
@@ -91,16 +91,16 @@ class TurnStore:
         return held is not None and held.row is not None and not held.stale and _face_is_over(held.row)
 
     def mark_stale(self, turn_id: str) -> None:
-        """The turn's row has changed."""
+        """Note that the turn's row has changed."""
         self.hold(turn_id).stale = True
 
     def mark_all_missed(self) -> None:
-        """Events may have been missed: read everything again."""
+        """Have every held turn read again, since events may have been missed."""
         for held in self._held.values():
             held.stale = held.missed = True
 
     def add_block(self, event: BlockAdded) -> None:
-        """Add a block if it is the next one; else all are read again when the turn is asked for."""
+        """Add a block if it is the next one; else all blocks are read again when the turn is needed."""
         held = self.hold(event.turn_id)
         stands_earlier = event.before is not None
         if held.flow is None or held.missed or stands_earlier or event.ordinal > held.flow.blocks:
@@ -108,19 +108,19 @@ class TurnStore:
         elif event.ordinal == held.flow.blocks:
             held.flow.add(event.block)
         elif held.flow.has_open_text:
-            # It was read already, when text that it grew from still came: that stands there a second time.
+            # The block was read before its partial text came: that text would be shown a second time.
             held.missed = True
 
     def grow(self, piece: PartialText) -> None:
-        """Add text that is being written; what is missing before it is asked for."""
+        """Add a piece of partial text. If text before it is missing, the blocks are read again when needed."""
         held = self.hold(piece.turn_id)
         if held.pending is not None:
             held.pending.append(piece)
         elif held.flow is not None and not held.missed and not held.flow.grow(piece):
-            held.missed = True  # else it comes with the blocks
+            held.missed = True  # a turn that is not read yet gets the text with its blocks
 
     def ask_changed(self, ask_id: str, turn_id: str | None) -> str | None:
-        """An ask was opened, decided or withdrawn; return its turn, if it has one."""
+        """Note that an ask was opened, decided or withdrawn. Return its turn, if it has one."""
         if turn_id is not None:
             self._asks[ask_id] = turn_id
         known = self._asks.get(ask_id)
@@ -129,13 +129,13 @@ class TurnStore:
         return known
 
     def set_waiting(self, turn_id: str, sentence: str) -> bool:
-        """Note in words what the running turn waits for, empty when it goes on; return whether that is new."""
+        """Set the sentence on why the turn waits, empty if it does not. Return whether it changed."""
         held = self.hold(turn_id)
         before, held.waiting = held.waiting, sentence
         return before != sentence
 
     def with_open_asks(self) -> list[str]:
-        """The turns held that wait for an answer."""
+        """Return the held turns with an open ask."""
         return [
             turn_id
             for turn_id, held in self._held.items()
@@ -143,14 +143,14 @@ class TurnStore:
         ]
 
     async def latest_over(self) -> Sequence[str]:
-        """The turns with the last two answers, newest first."""
+        """Return the turns of the last two answers, newest first."""
         near = await self._reader.last_turns(_ALTERNATIVES_AMONG)
         return [each.id for each in near if _face_is_over(each) and each.status is not TurnStatus.WITHDRAWN][:2]
 
     # --- faces ------------------------------------------------------------------------------------------
 
     async def face(self, turn_id: str, work_directory: str) -> TurnFace:
-        """The turn as it is to be shown now. Raises `TurnNotFound`."""
+        """Return the turn as its posts should show it now. Raises `TurnNotFound`."""
         held = self.hold(turn_id)
         await self._refresh(turn_id, held, work_directory)
         assert held.row is not None
@@ -172,7 +172,7 @@ class TurnStore:
             missed = held.missed or held.flow is None
             held.stale = held.missed = False
             if missed:
-                # A block that comes meanwhile would be added to what is thrown away; text waits.
+                # Without a flow, a block that comes meanwhile sets `missed` again; text waits in `pending`.
                 held.flow, held.pending = None, []
             try:
                 view = await self._reader.turn(turn_id, with_blocks=missed)
@@ -188,7 +188,7 @@ class TurnStore:
                     held.pending = None
 
     async def group_of(self, turn: StoredTurn) -> list[StoredTurn]:
-        """The alternatives of an answer in order, itself among them; alone if there are none."""
+        """Return the alternatives of an answer in order, itself included; alone if there are no others."""
         root = turn.alternative_of or turn.id
         near = await self._reader.last_turns(_ALTERNATIVES_AMONG)
         group = [each for each in near if root in (each.id, each.alternative_of)]
@@ -196,7 +196,7 @@ class TurnStore:
         return sorted(group, key=lambda each: each.number) if turn.id in {each.id for each in group} else [turn]
 
     async def _among_alternatives(self, face: TurnFace, work_directory: str) -> TurnFace:
-        """A turn that was asked again says so; the last of its group shows the alternative that was chosen."""
+        """Mark a turn that was asked again as replaced. The last of its group shows the chosen alternative."""
         group = await self.group_of(face.turn)
         if len(group) < 2:
             return face

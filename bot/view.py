@@ -1,18 +1,18 @@
-"""The view: brings each session's channel to what it should show, and keeps it there.
+"""The view: brings each session's channel up to date, and keeps it so.
 
-Answers for which posts a session has and when they are brought up to date. What a post says is in `render.py`
-and `cards.py`, how it gets to Discord in `pump.py`. There is one path: events of the core mark what changed,
-live or read back after a start, and what is marked is rendered, compared with the posts, and sent.
+Answers for the posts of a session and the times of their updates. `render.py` and `cards.py` make the content,
+`pump.py` sends it. There is one path: events of the core, live or read back after a start, mark units. A marked
+unit is rendered, compared with its posts, and sent.
 
 For the other half of the face (commands, clicks, inbox):
 - After creating a session: write its `places` row, then `await view.show(place)`. Nothing else is needed:
   status card, queue posts, answers, ask cards and notices come by themselves.
-- A click that changes the core needs no call here; the events of the core do it. A click that changes what the
-  face remembers (`choices`, see `picked_fact`) calls `view.changed(session_id)`.
+- A click that changes the core needs no call here: the core sends events. A click that changes a fact of the
+  face (see `picked_fact`) calls `view.changed(session_id)`.
 - Interactions acknowledge with a bare `defer()`; messages of the view are edited by the view only.
-- `discord_bodies.message_kwargs(body)` gives what `send`, `response.send_message` or `followup.send` need to
-  show a `Body`, without registering a view object.
-- A channel that takes nothing any more is told of as the client's event `channel_closed`.
+- `discord_bodies.message_kwargs(body)` gives the arguments of `send`, `response.send_message` or
+  `followup.send` for a `Body`, without registering a view object.
+- If Discord refuses writes in a channel, the client gets the event `channel_closed`.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ _AGAIN_S = 5.0
 
 
 class View:
-    """Shows sessions in Discord from `__aenter__` to `__aexit__`; enter it when the client is logged in."""
+    """Shows sessions in Discord while its context is open; enter it with a logged-in client."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class View:
         self._started = False
 
     async def __aenter__(self) -> Self:
-        """Listen to the core, and bring every place up to date that fell behind (in the background)."""
+        """Follow the core, and start to bring outdated places up to date in the background."""
         self._feed = self._core.follow_all(unchanging(VIEWER), None)
         await anext(self._feed)  # from here on nothing is missed
         self._spawn("view: listening", self._listen(self._feed))
@@ -100,7 +100,7 @@ class View:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop; what is not sent yet is sent by the next start."""
+        """Stop. The next start sends everything that is not sent yet."""
         self._closing = True
         tasks = [*self._tasks, *self._running.values()]
         for task in tasks:
@@ -110,7 +110,7 @@ class View:
             await self._feed.aclose()
 
     async def show(self, place: Place) -> None:
-        """Show the session of `place` (whose row is stored) from now on; returns at once."""
+        """Show the session of `place` from now on; returns at once. Store the row of `place` first."""
         self._moves += 1
         self._nowhere.pop(place.session_id, None)
         held = self._sessions.get(place.session_id)
@@ -125,7 +125,7 @@ class View:
         self._begin(place.session_id)
 
     def changed(self, session_id: str) -> None:
-        """Something that no event tells of has changed: render the session's posts again."""
+        """Render the session's posts again, after a change for which the core sends no event."""
         session = self._sessions.get(session_id)
         if session is not None:
             session.refresh()
@@ -133,7 +133,7 @@ class View:
             self._begin(session_id)
 
     async def choose_alternative(self, session_id: str, root_turn: str, turn_id: str) -> None:
-        """Show the alternative `turn_id` in the posts of the last answer of its group; stored."""
+        """Store the choice of alternative `turn_id`, and show it in the posts of its group's last answer."""
         await self._db.write([store_fact(chosen_fact(root_turn), turn_id)])
         session = await self._held(session_id)
         if session is not None:
@@ -141,7 +141,7 @@ class View:
 
     async def settled(self, session_id: str | None = None) -> None:
         """Wait until everything that should be in Discord is there, for one session or for all."""
-        await asyncio.sleep(0.01)  # for what was published just now to be taken in
+        await asyncio.sleep(0.01)  # lets events published just now be taken in
         while not await self._is_settled(session_id):  # noqa: ASYNC110  # many things lead there, and none of them alone
             await asyncio.sleep(0.01)
 
@@ -164,7 +164,7 @@ class View:
 
     async def _listen(self, feed: AsyncGenerator[FeedOfAll, None]) -> None:
         async for change in feed:
-            if isinstance(change, Begun):  # it could not keep everything for us
+            if isinstance(change, Begun):  # the feed dropped events
                 for session in list(self._sessions.values()):
                     session.miss()
                     self._begin(session.session_id)
@@ -173,7 +173,7 @@ class View:
                 self._hear(item)
 
     def _hear(self, item: Feed) -> None:
-        """Hand `item` to its session; what breaks there reads back, and no other session goes unheard."""
+        """Hand `item` to its session. If that fails, this session is read back; others are not affected."""
         session_id = item.session_id
         held = self._sessions.get(session_id)
         if held is None:
@@ -202,7 +202,7 @@ class View:
     def _begin(self, session_id: str) -> None:
         """Load the session if it is not held, and read back what it missed."""
         if session_id in self._loading:
-            self._again.add(session_id)  # what is being read now may be from before the place was stored
+            self._again.add(session_id)  # the running load may have read too early
         if session_id in self._loading or self._closing:
             return
         self._loading.add(session_id)
@@ -213,7 +213,7 @@ class View:
             while True:
                 if await self._is_brought_up(session_id):
                     return
-                # Outside of the gate: what cannot be read keeps no other session from being shown.
+                # Outside the gate: a session that cannot be read must not block the others.
                 await asyncio.sleep(_AGAIN_S)
         finally:
             self._loading.discard(session_id)
@@ -222,7 +222,7 @@ class View:
                 self._begin(session_id)
 
     async def _is_brought_up(self, session_id: str) -> bool:
-        """Read back what the session missed; False if that is to be tried again: no later event may come."""
+        """Read the missing events back. Return False on failure: retry then, for no later event may come."""
         async with self._gate:
             try:
                 session = await self._held(session_id)
@@ -234,12 +234,12 @@ class View:
         return True
 
     async def _held(self, session_id: str) -> ShownSession | None:
-        """The session, held from now on; None if it has no place."""
+        """Return the session, held from now on; None if it has no place."""
         while (held := self._sessions.get(session_id)) is None:
             moves = self._moves
             place = await load_place(self._db, session_id)
             if moves != self._moves:
-                continue  # it may have been brought elsewhere since this was read
+                continue  # the session may have moved since the place was read
             if place is None:
                 self._nowhere[session_id] = None
                 while len(self._nowhere) > _MOST_NOWHERE:
@@ -284,7 +284,7 @@ class View:
         return self._pumps[channel_id]
 
     def _keep_running(self, pump: Pump) -> None:
-        """A pump has a task while it has something to do, and none in between."""
+        """Give the pump a task if it has work and no task yet."""
         channel_id = pump.channel_id
         if self._closing or channel_id in self._running or pump.is_idle:
             return
@@ -308,7 +308,7 @@ class View:
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """A task of the view ends in a line of the log, never in another's end."""
+        """Log a failed task of the view; the others go on."""
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a task of the view failed", exc_info=error, extra={"task_name": task.get_name()})

@@ -1,4 +1,4 @@
-"""How amounts, times and people are written in posts and cards. Pure; short enough for a phone."""
+"""Words for amounts, times and people in posts and cards. Pure; short enough for a phone."""
 
 import re
 
@@ -13,12 +13,12 @@ MODES = {
     PermissionMode.AUTO: "decides by itself what needs asking",
     PermissionMode.BYPASS: "asks nothing at all",
 }
-"""What Claude does in each mode, to stand behind its name."""
+"""Claude's behaviour in each mode, to stand behind "Claude"."""
 _DISCORD_USER = re.compile(r"discord:(\d{1,20})")
 
 
 def duration(ms: int) -> str:
-    """`0.8 s`, `12 s`, `2 min 10 s`, `1 h 5 min`."""
+    """Return a duration as `0.8 s`, `12 s`, `2 min 10 s` or `1 h 5 min`."""
     seconds = ms / 1000
     if seconds < 9.95:
         return f"{seconds:.1f} s"
@@ -33,12 +33,12 @@ def duration(ms: int) -> str:
 
 
 def money(usd: float) -> str:
-    """`$0.0031` below a cent, else `$0.12`."""
+    """Return an amount as `$0.0031` below a cent, else as `$0.12`."""
     return f"${usd:.4f}" if 0 < usd < 0.01 else f"${usd:,.2f}"
 
 
 def tokens(count: int) -> str:
-    """`950`, `48k`, `1.2M`."""
+    """Return a count of tokens as `950`, `48k` or `1.2M`."""
     if count < 1_000:
         return str(count)
     if count < 999_500:
@@ -47,7 +47,7 @@ def tokens(count: int) -> str:
 
 
 def counted(count: int, word: str) -> str:
-    """`1 line`, `120 lines`, `3 matches`, `2 replies`."""
+    """Return a count with its noun: `1 line`, `120 lines`, `3 matches`, `2 replies`."""
     if count == 1:
         return f"1 {word}"
     if word.endswith("y"):
@@ -56,7 +56,7 @@ def counted(count: int, word: str) -> str:
 
 
 def size(count: int) -> str:
-    """`12 bytes`, `340 kB`, `26.2 MB`."""
+    """Return a count of bytes as `12 bytes`, `340 kB` or `26.2 MB`."""
     if count < 1_000:
         return counted(count, "byte")
     if count < 999_500:
@@ -65,12 +65,12 @@ def size(count: int) -> str:
 
 
 def moment(at_ms: int, style: str = "R") -> str:
-    """A time that every reader sees in their own zone; Discord's timestamp format."""
+    """Return a time in Discord's timestamp format, which every reader sees in their own time zone."""
     return f"<t:{at_ms // 1000}:{style}>"
 
 
 def person(user_id: str) -> str:
-    """Who, as a mention that pings nobody by itself; `discord:<id>` or another face's id."""
+    """Return a user as a Discord mention, or in words for another face. It pings nobody by itself."""
     if found := _DISCORD_USER.fullmatch(user_id):
         return f"<@{found[1]}>"
     face, _, name = user_id.partition(":")
@@ -80,17 +80,17 @@ def person(user_id: str) -> str:
 
 
 def sentence(text: str, limit: int) -> str:
-    """A sentence of the core's, in which only code is formatted."""
+    """Return a sentence of the core's, escaped except for its code."""
     return escape_inline(text, limit).replace("\\`", "`")
 
 
 def model_words(model: str) -> str:
-    """A session's model for a sentence; empty stands for the one that Claude chooses by itself."""
+    """Return a session's model for a sentence; an empty `model` is Claude's default."""
     return model_name(model) or "Claude’s default"
 
 
 def model_name(model: str) -> str:
-    """`claude-opus-4-5-20251101` → `opus 4.5`; other names as they are."""
+    """Return `opus 4.5` for `claude-opus-4-5-20251101`; other names unchanged, escaped."""
     found = re.fullmatch(r"claude-([a-z]+)-(\d{1,2})(?:-(\d{1,2}))?(?:-\d{8})?(\[\w+\])?", model)
     if found is None:
         return escape_inline(model, 60)

@@ -1,4 +1,4 @@
-"""Words that somebody writes while a question of Claude's is open: they are its answer, not the next prompt."""
+"""Take a message as the answer to Claude's open question instead of as the next prompt."""
 
 from api import AnswerAsk, ReadAsk, SessionInfo
 from api.access import Action, Actor
@@ -20,10 +20,10 @@ class WordsForAsks:
         self._face = face
 
     async def take(self, actor: Actor, info: SessionInfo, body: MessageBody, words: str) -> bool:
-        """Whether the message is the answer to the session's one open question; the same message again too.
+        """Answer the session's one open question with the message. Return whether it was taken as an answer.
 
-        A message that was read back after an outage never is, nor one that is older than the question's card:
-        its author has not seen the question.
+        A repeated message gives the same result. A message that was read back after an outage, or that is older
+        than the question's card, is never an answer: its author has not seen the question.
         """
         note = f"answer:{body.message_id}"
         noted = await load_fact(self._face.db, note)
@@ -35,7 +35,7 @@ class WordsForAsks:
         picked = await load_picked(self._face.db, stored.ask.id)
         text = ", ".join((*chosen_words(picked, 0), words))
         decision = Answer({stored.ask.body.questions[0].text: text})
-        # Noted first: after a crash the message would be a prompt, since its question is open no more.
+        # Noted first: after a crash the question may be closed, and the same message would become a prompt.
         await self._face.db.write([store_fact(note, stored.ask.id)])
         try:
             wish = AnswerAsk(session_id=info.id, ask_id=stored.ask.id, decision=decision)
@@ -45,7 +45,7 @@ class WordsForAsks:
         return True
 
     async def _question(self, actor: Actor, info: SessionInfo, body: MessageBody) -> StoredAsk | None:
-        """The question that the message may answer, if it is the only open ask and asks one thing."""
+        """Return the question that the message may answer: the only open ask, with a single question."""
         was_read_back = body.role_ids is None
         if len(info.open_asks) != 1 or was_read_back or body.files or body.forwarded:
             return None
@@ -68,7 +68,7 @@ class WordsForAsks:
 
 
 def _was_answered_with(stored: StoredAsk, actor: Actor, words: str) -> bool:
-    """Whether `actor` has answered it so: the message comes a second time."""
+    """Return whether `actor` has given this answer already: then the message came a second time."""
     decision = stored.decision
     is_it = isinstance(decision, Answer) and any(each.endswith(words) for each in decision.answers.values())
     return is_it and stored.decided_by == actor.user_id

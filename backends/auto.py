@@ -1,4 +1,4 @@
-"""Choosing a backend, and speaking to hosts of either: a reference is attached by the backend that made it."""
+"""Choose a backend, and use the hosts of both: each reference is attached by the backend that made it."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ Setting = Literal["auto", "tmux", "pty"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendOptions:
-    """Where hosts live and how people look at them.
+    """The hosts' place on the disk, and the way to show them to people.
 
-    `run` holds the hosts' directories; `watch` shows one, its directory is appended; `environment` is ours, of
-    which terminals get a few harmless variables; `wrappers` change each launch, in order (`wrappers.py`).
+    `run` holds the hosts' directories. `watch` is the command that shows a host; the host's directory is
+    appended. `environment` is ours; terminals get a few harmless variables of it. `wrappers` change each
+    launch, in order (`wrappers.py`).
     """
 
     run: Path
@@ -31,7 +32,7 @@ class BackendOptions:
 
 
 class Backends:
-    """The port's `Backend` over both: launches by the first of `order` that can, attaches by the maker."""
+    """The port's `Backend` over both: the first of `order` that can launches, the maker of a host attaches."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class Backends:
 
     @property
     def name(self) -> str:
-        """The backend that is tried first."""
+        """The name of the backend that is tried first."""
         return self._order[0].name
 
     async def launch(self, spec: LaunchSpec) -> Host:
@@ -105,9 +106,9 @@ class Backends:
 def choose_backend(
     setting: Setting, options: BackendOptions, *, on_fallback: Callable[[str], None]
 ) -> Backends:
-    """The backend that BACKEND asks for. `auto` is tmux, and PTY for what tmux cannot launch.
+    """Return the backend for the setting BACKEND. `auto` is tmux, with PTY for hosts that tmux cannot launch.
 
-    `on_fallback` gets one sentence, once, when that happens first.
+    `on_fallback` gets one sentence at the first fallback.
     """
     order: Sequence[Literal["tmux", "pty"]]
     match setting:

@@ -1,8 +1,8 @@
-"""The backend port: how a host is made, found, fed, read and ended.
+"""The backend port: make, find, feed, read and end a host.
 
-A host is the process tree that runs one program for one session, with two append-only logs: what was sent
-to it (`input.ndjson`) and what it printed (`output.ndjson`). The host outlives the bridge; the bridge only
-looks at it through this port. Nothing here knows what the lines mean: no Claude, no Discord, no SQLite.
+A host is the process tree that runs one program for one session, with two append-only logs: the lines sent
+to it (`input.ndjson`) and the lines that it printed (`output.ndjson`). The host outlives the bridge, which only
+looks at it through this port. Nothing here knows the meaning of a line: no Claude, no Discord, no SQLite.
 """
 
 from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
@@ -14,7 +14,7 @@ import msgspec
 
 
 class BackendError(Exception):
-    """Root of everything that a backend raises."""
+    """Root of all errors of a backend."""
 
 
 class LaunchFailed(BackendError):
@@ -31,13 +31,13 @@ class LaunchRefused(LaunchFailed):
 
 
 class TerminalUnavailable(LaunchFailed):
-    """The backend cannot make a place to look (no tmux, or it fails): another backend may still launch."""
+    """The backend cannot make a terminal (tmux is missing or fails). Another backend may still launch."""
 
 
 class InputNotWritten(BackendError):
-    """The input log took only a part of a line, or nothing: send the same line again later.
+    """The input log took only a part of a line, or nothing. Send the same line again later.
 
-    The disk is full, say, or this process has no file descriptor left.
+    For example, the disk is full or this process has no file descriptor left.
     """
 
     def __init__(self, path: Path, *, reason: str) -> None:
@@ -47,11 +47,11 @@ class InputNotWritten(BackendError):
 
 
 class HostGone(BackendError):
-    """The host that a reference names does not exist any more and left no directory."""
+    """The host that a reference names no longer exists, and its directory is gone."""
 
 
 class LogCut(BackendError):
-    """A log is shorter than what is known of it: somebody cut or removed the file."""
+    """A log is shorter than the part known before: somebody cut or removed the file."""
 
     def __init__(self, path: Path, *, expected: int, actual: int) -> None:
         super().__init__(f"{path.name} holds {actual} bytes where {expected} were known")
@@ -70,7 +70,7 @@ class Unkillable(BackendError):
 
 @dataclass(frozen=True, slots=True)
 class HostRef:
-    """Where a host lives. `address` is JSON that only the backend named `backend` reads."""
+    """The address of a host. `address` is JSON that only the backend named `backend` reads."""
 
     backend: str
     address: str
@@ -78,12 +78,12 @@ class HostRef:
 
 @dataclass(frozen=True, slots=True)
 class LaunchSpec:
-    """What to run, and where its logs go.
+    """The program to run, and the place of its logs.
 
-    `directory` is the host's own directory (`<run>/<session>/<number>`); it is made by `launch`, mode 0700,
-    and must not exist before. `environment` is the whole environment of the child, not an addition to ours.
-    `title` is shown to people who look at the terminal. `shell_prefix` comes before the host's shell, and so
-    around all of the host. `wrappers.py` says who else may change a spec before it is launched.
+    `directory` is the host's own directory (`<run>/<session>/<number>`). `launch` makes it, mode 0700; it must
+    not exist before. `environment` is the complete environment of the child. `title` is shown to people who
+    look at the terminal. `shell_prefix` is put before the host's shell, and so around the whole host. Wrappers
+    may change a spec before it is launched (`wrappers.py`).
     """
 
     session_id: str
@@ -118,7 +118,7 @@ class OutputLine(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class HostUsage:
-    """What the host's process tree uses: proportional set size in bytes, CPU seconds, number of processes."""
+    """Use of the host's process tree: proportional set size in bytes, CPU seconds, number of processes."""
 
     memory_bytes: int
     cpu_s: float
@@ -135,7 +135,7 @@ class LeftRunning(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class HostExit:
-    """How the host ended: the program's exit code (negative: a signal), or None when nobody saw it end."""
+    """The end of a host: the program's exit code (negative: a signal), or None if it was not recorded."""
 
     code: int | None
     stderr_tail: str
@@ -143,7 +143,7 @@ class HostExit:
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """What a host was started with, as far as its directory tells: never a value of the environment."""
+    """The facts of a host's launch, as far as its directory has them; never values of the environment."""
 
     argv: tuple[str, ...]
     cwd: Path
@@ -151,11 +151,11 @@ class Launched:
 
 
 class Host(Protocol):
-    """One host, alive or ended. All methods may be called again after a crash of the caller."""
+    """One host, alive or ended. Every method may be called again after the caller has crashed."""
 
     @property
     def ref(self) -> HostRef:
-        """The address to store: `attach(ref)` gives this host again, also in another process."""
+        """The address to store: `attach(ref)` returns this host again, even in another process."""
         ...
 
     @property
@@ -169,13 +169,13 @@ class Host(Protocol):
         ...
 
     def launched(self) -> Launched:
-        """What it was started with; empty fields where the directory does not tell."""
+        """Return the facts of the launch. Fields that the directory does not have are empty."""
         ...
 
     async def send(self, line: InputLine) -> None:
         """Append `line` to the input log, or the part of it that is missing there.
 
-        Idempotent: a line that is already whole is left alone. Raises `LogCut` if the log ends before
+        Idempotent: a line that is already complete is not written again. Raises `LogCut` if the log ends before
         `line.start`, `InputNotWritten` if it cannot be written now. Callers must not overlap; the log is
         never truncated. A frozen host is thawed first.
         """
@@ -188,10 +188,10 @@ class Host(Protocol):
     def lines(self, offset: int) -> AsyncIterator[Sequence[OutputLine]]:
         """Yield the whole lines from byte `offset` on in batches, oldest first; then wait for more.
 
-        The first line after a silence comes at once, what follows at most every 50 ms. A batch is never
-        empty and holds about 1 MiB or one line, whichever is more. Ends when the host has ended and all is
-        read; a torn last line is not yielded. Raises `LogCut` if no line ends at `offset`.
-        Cancelling it loses nothing: read again from the last `line.end`.
+        The first line after a silence comes at once, later ones at most every 50 ms. A batch is never empty; it
+        holds about 1 MiB, or one line if that is longer. Ends when the host has ended and all is read; a torn
+        last line is not yielded. Raises `LogCut` if no line ends at `offset`. Cancelling loses nothing: read
+        again from the last `line.end`.
         """
         ...
 
@@ -200,7 +200,7 @@ class Host(Protocol):
         ...
 
     async def follower_died(self) -> None:
-        """Return when the process that feeds the input log to the program has died while the program runs.
+        """Return when the follower, which feeds the input log to the program, has died while the program runs.
 
         Never returns while both live, nor after the program has ended.
         """
@@ -209,55 +209,55 @@ class Host(Protocol):
     async def feed_from(self, offset: int) -> None:
         """Replace a dead follower: feed the program from byte `offset` of the input log on.
 
-        Ends an old follower that still lives first: there are never two. Thaws the host. Raises `LaunchFailed`
-        if none can be started now (no process to be had, say): the program lives on, and it may be tried again.
+        First ends an old follower that still lives: two must never run. Thaws the host. Raises `LaunchFailed`
+        if no follower can be started now (no process left, say). Then the program lives on; try again later.
         """
         ...
 
     async def kill(self, grace_s: float) -> None:
         """End the whole tree: TERM, after `grace_s` KILL; children with process groups of their own included.
 
-        Returns when nothing of it runs. Raises `Unkillable` after another `grace_s`. Does nothing if it ended.
-        Thaws the host first: a frozen program would not hear the TERM.
+        Returns when none of its processes runs. Raises `Unkillable` after another `grace_s`. No-op on an ended
+        host. Thaws the host first: a frozen program does not get the TERM.
         """
         ...
 
     async def freeze(self, if_still: Callable[[], bool]) -> bool:
-        """Stop the program where it stands, so that it uses no CPU time; True if it is frozen then.
+        """Suspend the program, so that it uses no CPU time. Return whether it is frozen now.
 
-        False, and nothing is done, if it has ended or has started anything that lives: that may wait for it.
-        Also if `if_still`, asked in the last moment, says no. It stays frozen when this process ends.
+        Returns False and does nothing if the program has ended, if a process that it started is alive (which
+        may wait for it), or if `if_still`, called last, returns False. It stays frozen when this process ends.
         """
         ...
 
     def thaw(self) -> None:
-        """Let a frozen program run on. Does nothing to one that runs or has ended."""
+        """Let a frozen program run on. No-op if it runs or has ended."""
         ...
 
     async def wait(self) -> HostExit:
-        """Wait until the program has ended, by itself or not."""
+        """Wait until the program has ended for any reason, and return how."""
         ...
 
     def usage(self) -> HostUsage:
-        """What the tree uses now; zeros once it has ended."""
+        """Return the present resources of the process tree; zeros once it has ended."""
         ...
 
     def left_running(self) -> Sequence[LeftRunning]:
-        """What the program's tools started and left running, oldest first, also after the program's end.
+        """Return the processes that the program's tools left running, oldest first, even after its end.
 
-        What the program itself speaks with (servers on its pipes) is not among them. Blocks briefly.
+        Servers that the program talks to over pipes are not among them. Blocks briefly.
         """
         ...
 
     async def end_left_running(self, grace_s: float) -> None:
-        """End what `left_running` tells of, and its children: TERM, after `grace_s` KILL. The program stays.
+        """End the processes of `left_running` and their children: TERM, after `grace_s` KILL.
 
-        Raises `Unkillable` after another `grace_s`.
+        The program itself stays. Raises `Unkillable` after another `grace_s`.
         """
         ...
 
     def terminal_hint(self) -> str:
-        """The command that shows this host's terminal to a person, or an empty string."""
+        """Return the command that shows this host's terminal to a person, or an empty string."""
         ...
 
 
@@ -266,38 +266,38 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """`tmux` or `pty`; what `HostRef.backend` says."""
+        """`tmux` or `pty`, as in `HostRef.backend`."""
         ...
 
     async def launch(self, spec: LaunchSpec) -> Host:
         """Start `spec.argv` detached from this process and return its host.
 
         On return the program has been started or has failed by itself (see `Host.wait`). Raises
-        `LaunchFailed` when the host could not be made (no directory, no work directory, no such program),
-        `TerminalUnavailable` when only the place to look could not. After either nothing of it is left.
+        `LaunchFailed` if the host could not be made (no directory, no work directory, no such program),
+        `TerminalUnavailable` if only the terminal could not. After either, nothing of the host is left.
         """
         ...
 
     async def attach(self, ref: HostRef) -> Host:
-        """The host behind `ref`, alive or ended. Raises `HostGone` if its directory is gone."""
+        """Return the host of `ref`, alive or ended. Raises `HostGone` if its directory is gone."""
         ...
 
     async def remove(self, ref: HostRef) -> bool:
-        """Remove what an ended host left, its logs included; False (and nothing removed) while it runs.
+        """Remove the files of an ended host, its logs included. Return False and remove nothing while it runs.
 
-        Does nothing if it is gone already. Raises `HostGone` for an address that is none of this backend's.
+        No-op if they are gone already. Raises `HostGone` for an address that this backend did not make.
         """
         ...
 
     async def survivors(self, besides: Container[HostRef] = ()) -> Sequence[HostRef]:
-        """Every host of this backend whose program is alive, found without any record but its directory.
+        """Return every host of this backend whose program is alive, found by the directories alone.
 
-        Those in `besides` are left out, and not looked at.
+        Hosts in `besides` are left out and not examined.
         """
         ...
 
     async def find(self, session_id: str, number: int) -> HostRef | None:
-        """The host that was started for a session under this number, alive or ended; None if none was."""
+        """Return the session's host with this number, alive or ended; None if it was never started."""
         ...
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Telling when a process dies that is not our child: by one descriptor a process, or by polling without."""
+"""Watch for the death of processes that are not our children: by a descriptor for each, else by polling."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ _POLL_S = 0.1
 
 @dataclass(slots=True)
 class _Watched:
-    """A process that somebody waits for; `descriptor` is None while it is polled."""
+    """A watched process; `descriptor` is None while it is polled."""
 
     descriptor: DeathDescriptor | None
     callbacks: set[Callable[[], None]] = field(default_factory=set)
@@ -28,7 +28,7 @@ class DeathWatch:
         self._poll: asyncio.TimerHandle | None = None
 
     def when_dead(self, process: ProcessId, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call `callback` once, soon after `process` has died, at once if it has. Returns how to cancel it."""
+        """Call `callback` once `process` is dead, at once if it is already. Return a function to cancel."""
         watched = self._watched.get(process)
         if watched is None:
             watched = self._watch(process)
@@ -53,7 +53,7 @@ class DeathWatch:
             await self.died(process)
 
     def close(self) -> None:
-        """Stop watching; no callback comes any more."""
+        """Stop watching. No callback is called afterwards."""
         for process in list(self._watched):
             self._forget(process)
         if self._poll is not None:
@@ -66,7 +66,7 @@ class DeathWatch:
             try:
                 descriptor = machine.this().open_death_descriptor(process)
             except OSError:
-                # No such call here, or no descriptor left: polling needs one for a moment only.
+                # The system lacks the call, or no descriptor is left: polling needs one only for a moment.
                 return self._watch_by_polling(process)
             if descriptor is None:
                 return None
@@ -112,7 +112,7 @@ class DeathWatch:
 
 
 def _is_known_dead(process: ProcessId) -> bool:
-    """Whether it is dead; not while there is no descriptor left to look with."""
+    """Whether the process is certainly dead. False if no descriptor is left to look with."""
     try:
         return not processes.is_alive(process)
     except OSError:

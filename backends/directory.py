@@ -1,11 +1,11 @@
-"""A host's directory: which file stands where, and what the small ones say.
+"""A host's directory: its files, and the contents of the small ones.
 
     launch.json     what was started: never a value of the environment
     in              the FIFO that is the program's stdin
     input.ndjson    every line sent, output.ndjson every line printed, stderr.log the rest
     pid             `boot ID`, then `shell|program|follower PID START`, a line each; replaced by rename.
                     START is `gone` for a program that ended before it could be asked for
-    title           what the tmux window is called, if there is one
+    title           the name of the tmux window, if there is one
     exit            the program's exit code as the shell counts (128 + signal), written by rename
 
 The logs themselves are read and written by `output_log.py` and `input_log.py`; `host.sh` writes `pid`, `exit`.
@@ -25,7 +25,7 @@ import machine
 from backends.base import HostExit, LaunchSpec
 from machine import ProcessId
 
-# An environment variable of everything that a host runs: what lost its parent is found by it.
+# All processes of a host have this environment variable, so those that lost their parent are still found.
 MARKER = "CLAUDE_BRIDGE_HOST"
 
 _SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -49,7 +49,7 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class HostPids:
-    """Who runs a host. Of another run of the machine, nobody is."""
+    """The processes that run a host. Pids from before a reboot do not count."""
 
     shell: ProcessId
     program: ProcessId
@@ -71,7 +71,7 @@ class HostDirectory:
             raise ValueError("a session id is a lower-case UUID")
         if self.number < 1:
             raise ValueError("hosts are numbered from 1")
-        # Asked for again and again when a thousand hosts are attached to.
+        # Cached: attaching to a thousand hosts reads it again and again.
         object.__setattr__(self, "path", self.run / self.session_id / str(self.number))
 
     @property
@@ -96,7 +96,7 @@ class HostDirectory:
         return self.path / "stderr.log"
 
     def make(self, spec: LaunchSpec, backend: str) -> None:
-        """Make the directory with empty logs, FIFO and `launch.json`. Raises `OSError`, also if it exists."""
+        """Make the directory with empty logs, FIFO and `launch.json`. Raises `OSError`, even if it exists."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.mkdir(mode=0o700)
         try:
@@ -122,20 +122,20 @@ class HostDirectory:
             raise
 
     def remove(self) -> None:
-        """Remove what `make` made, and the session's directory if this was all."""
+        """Remove the directory, and the session's directory if that is empty then."""
         shutil.rmtree(self.path, ignore_errors=True)
         with suppress(OSError):
             self.path.parent.rmdir()
 
     def launch_record(self) -> LaunchRecord | None:
-        """What was started here, or None if nothing (complete) was."""
+        """Return the launch record, or None if the launch was not completed."""
         try:
             return msgspec.json.decode((self.path / "launch.json").read_bytes(), type=LaunchRecord)
         except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
     def pids(self) -> HostPids | None:
-        """Who runs the host, or None before the shell said so, and after a reboot."""
+        """Return the host's processes; None before the shell has recorded them, and after a reboot."""
         try:
             lines = (self.path / "pid").read_text("ascii", "replace").split("\n")
         except FileNotFoundError:
@@ -152,20 +152,20 @@ class HostDirectory:
         return HostPids(shell, program, follower)
 
     def was_started(self) -> bool:
-        """Whether its shell has said who runs it, in this run of the machine or an earlier one."""
+        """Whether the host's shell has recorded its processes, before or after the last reboot."""
         return (self.path / "pid").exists()
 
     def exit_code(self) -> int | None:
-        """How the program ended, signals as negative numbers; None while it runs or if nobody saw it end."""
+        """Return the program's exit code, negative for a signal; None while it runs or if none is recorded."""
         try:
             code = int((self.path / "exit").read_text("ascii"))
         except (FileNotFoundError, ValueError):
             return None
-        # A shell cannot tell death by signal 15 from an exit with 143; by custom they mean the same.
+        # A shell does not distinguish death by signal 15 from exit code 143; by custom they mean the same.
         return 128 - code if _FIRST_SIGNAL_CODE <= code <= _LAST_SIGNAL_CODE else code
 
     def exit(self) -> HostExit:
-        """How the program ended, with the last 4 KiB that it wrote to stderr."""
+        """Return the end of the program, with the last 4 KiB that it wrote to stderr."""
         tail = b""
         with suppress(FileNotFoundError), self.stderr_log.open("rb") as file:
             file.seek(max(file.seek(0, os.SEEK_END) - _STDERR_TAIL_BYTES, 0))
@@ -174,9 +174,9 @@ class HostDirectory:
 
 
 def host_directories(run: Path) -> Iterator[HostDirectory]:
-    """Every host's directory below `run`, whatever its state; what is named otherwise is skipped."""
+    """Yield every host's directory below `run`, in any state. Entries with other names are skipped."""
     try:
-        with os.scandir(run) as entries:  # a thousand paths cost more than all else here
+        with os.scandir(run) as entries:  # faster than a thousand `Path` objects
             sessions = sorted(
                 each.name for each in entries if _SESSION_ID.fullmatch(each.name) and each.is_dir()
             )
@@ -186,7 +186,7 @@ def host_directories(run: Path) -> Iterator[HostDirectory]:
         try:
             with os.scandir(run / session) as entries:
                 numbers = sorted(int(each.name) for each in entries if _HOST_NUMBER.fullmatch(each.name))
-        except FileNotFoundError:  # its last host was removed while the caller looked at another's
+        except FileNotFoundError:  # removed meanwhile, together with its last host
             continue
         for number in numbers:
             yield HostDirectory(run, session, number)

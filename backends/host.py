@@ -1,4 +1,4 @@
-"""A host on this machine, as the port wants it: what both backends hand out.
+"""The port's `Host` on this machine, for both backends.
 
 It holds no state of its own that another process could not read from the host's directory. Making hosts is
 `local.py`; ending their trees is `stopping.py`.
@@ -34,7 +34,7 @@ from backends.output_log import read_lines
 from backends.stopping import HostTree, end_left_running, end_tree, kill_now
 from machine import ProcessId, ProcessRow
 
-# How long the shell may take to write the exit code once the program is dead, before it counts as hung.
+# The shell counts as hung if it takes longer to write the exit code after the program's death.
 _EXIT_WRITTEN_S = 5.0
 _TABLE_AGE_S = 0.5
 _FOLLOWER_START_S = 10.0
@@ -42,7 +42,7 @@ _FOLLOWER_START_S = 10.0
 
 @dataclass(slots=True)
 class Watches:
-    """What all hosts of this process share: the watchers of logs and of deaths, and a process table."""
+    """Shared by all hosts of this process: the watchers of logs and of deaths, and a process table."""
 
     logs: LogWatch = field(default_factory=LogWatch)
     deaths: DeathWatch = field(default_factory=DeathWatch)
@@ -50,7 +50,7 @@ class Watches:
     _table_read_at: float = -_TABLE_AGE_S
 
     def process_table(self) -> Mapping[int, ProcessRow]:
-        """The process table, at most half a second old: asking for fifty hosts reads it once."""
+        """Return the process table, at most half a second old, so that fifty hosts share one reading."""
         now = time.monotonic()
         if now - self._table_read_at >= _TABLE_AGE_S:
             self._table, self._table_read_at = machine.this().read_table(), now
@@ -64,7 +64,7 @@ class Watches:
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """The place to look at one host: how to show it to a person, and how to take it away."""
+    """The terminal of one host: the command that shows it to a person, and a function that closes it."""
 
     hint: Callable[[], str]
     close: Callable[[], Awaitable[None]]
@@ -80,9 +80,9 @@ class LocalHost:
         self._terminal = terminal
         self._feeding = asyncio.Lock()
         self._program = pids.program if (pids := directory.pids()) else None
-        # Asked while it lives: once all of the host is dead, nothing tells what served it.
+        # Read while the program lives: after the host's death its process session cannot be found out.
         self._session = _session_of(self._program) if self._program is not None else None
-        # The process that had this host before us may have frozen it.
+        # An earlier bridge process may have frozen the host.
         self._may_be_frozen = True
 
     @property
@@ -104,7 +104,7 @@ class LocalHost:
         return Launched(record.argv, Path(record.cwd), record.title)
 
     async def send(self, line: InputLine) -> None:
-        # Before the line: if this process dies in between, no line waits for a program that is frozen.
+        # Thaw first: if this process dies in between, no line is left waiting for a frozen program.
         self.thaw()
         append_missing(self._directory.input_log, line)
 
@@ -123,7 +123,7 @@ class LocalHost:
     async def follower_died(self) -> None:
         while (pids := self._directory.pids()) and self.alive():
             await self._watches.deaths.died(pids.follower)
-            # Whoever replaces the follower ends the old one first: that is no death to report.
+            # A replacement ends the old follower first. Do not report that death.
             async with self._feeding:
                 replaced = self._directory.pids()
             if replaced and replaced.follower == pids.follower and self.alive():
@@ -177,11 +177,11 @@ class LocalHost:
         pids = self._directory.pids()
         if pids is None or not self.alive():
             return False
-        # Looks at the environment of every process of the machine.
+        # In a thread: this reads the environment of every process on the machine.
         living = await asyncio.to_thread(HostTree(self._directory).living)
         if living - {pids.shell, pids.program, pids.follower} or not self.alive() or not if_still():
             return False
-        # Only the program: shell and follower wait without using time, and the shell writes how it ended.
+        # Stop only the program: shell and follower use no CPU time, and the shell must record the exit code.
         self._may_be_frozen = True
         machine.this().send_signal(pids.program, signal.SIGSTOP)
         return True
@@ -195,13 +195,13 @@ class LocalHost:
         return self._terminal.hint()
 
     def _when_ended(self, ended: Callable[[], None]) -> Callable[[], None]:
-        """Call `ended` when the program is dead: what it printed is in the log by then."""
+        """Call `ended` when the program is dead. By then all of its output is in the log."""
         if self._program is None:
             return asyncio.get_running_loop().call_soon(ended).cancel
         return self._watches.deaths.when_dead(self._program, ended)
 
     async def _shell_ended(self, pids: HostPids) -> None:
-        """Wait until the shell has written how the program ended, or cannot any more."""
+        """Wait until the shell has written the exit code. A hung shell is killed."""
         try:
             async with asyncio.timeout(_EXIT_WRITTEN_S):
                 await self._watches.deaths.died(pids.shell)
@@ -209,16 +209,16 @@ class LocalHost:
             await kill_now({pids.shell}, self._watches.deaths)
 
     async def _end_followers(self, pids: HostPids) -> None:
-        """End whatever feeds the FIFO, recorded or not: two followers would mix their lines.
+        """End every process that feeds the FIFO, recorded or not: two followers would mix their lines.
 
-        A follower that is ending has closed the FIFO before it is dead: the recorded one is waited for anyway.
+        A dying follower closes the FIFO before it is dead, so wait for the recorded one in any case.
         """
         followers = machine.this().writing_to(self._directory.fifo)
         await kill_now(followers | {pids.follower}, self._watches.deaths)
 
     async def _start_follower(self, offset: int) -> None:
         try:
-            # Not blocking: the program may have died just now, and nobody else reads.
+            # Non-blocking: if the program has just died, no process reads the FIFO and opening would hang.
             fifo = os.open(self._directory.fifo, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise LaunchFailed("the follower", reason=str(error)) from error
@@ -230,7 +230,7 @@ class LocalHost:
             async with asyncio.timeout(_FOLLOWER_START_S):
                 await spawn.start(script, cwd=self._directory.path, environment=environment, stdout=fifo)
         except TimeoutError as error:
-            # What is left of it holds the FIFO, and is ended before the next one is started.
+            # Its remaining processes hold the FIFO, so the next call finds and ends them first.
             reason = f"its shell did not come up in {_FOLLOWER_START_S:.0f} s"
             raise LaunchFailed("the follower", reason=reason) from error
         except (spawn.NotStarted, OSError) as error:

@@ -1,8 +1,8 @@
-"""Appending to the input log so that a line stands there exactly once, whatever dies in between.
+"""Append lines to the input log so that each is there exactly once, even after a crash in between.
 
-Each line has its place (`start`) before it is written: what already stands there is never written again, and
-nothing is ever cut off. The kernel keeps what was appended when the process dies, so nothing is synced here:
-only a power cut could lose it, and that ends the host as well.
+Each line has its place (`start`) before it is written. Bytes that are there already are never written again,
+and nothing is ever cut off. There is no sync: the kernel keeps the appended bytes when the process dies. Only a
+power cut could lose them, and that ends the host as well.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""What tools started and left running: a dev server, a loop behind `nohup`, a test run.
+"""Find the processes that tools started and left running: a dev server, a loop behind `nohup`, a test run.
 
-Tools start in process sessions of their own, and everything carries the host's marker. What runs in the host's
-own session, such as a server that the program speaks with over pipes, serves the program and is not left over;
-nor is what it started. Where the system hides environments (macOS), what lost its parent is not found.
+Tools run in process sessions of their own, and all processes carry the host's marker. Processes in the host's
+own session, such as a server that the program talks to over pipes, serve the program: they and their children
+do not count. On macOS, which hides environments, processes that lost their parent are not found.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ _MOST_CHARACTERS = 1000
 
 
 def left_running(directory: HostDirectory, session: int | None) -> list[LeftRunning]:
-    """Those that nothing else left over has started, oldest first. Reads the process table: blocks briefly.
+    """Return the topmost processes left running, oldest first. Reads the process table: blocks briefly.
 
-    `session` is the host's own process session, None if nobody saw it alive.
+    `session` is the host's own process session; None if the host was never seen alive.
     """
     left = _left(directory, session)
     tops = sorted(
@@ -31,7 +31,7 @@ def left_running(directory: HostDirectory, session: int | None) -> list[LeftRunn
 
 
 def processes_left_running(directory: HostDirectory, session: int | None) -> set[ProcessId]:
-    """All of them, their children included."""
+    """Return all processes left running, their children included."""
     return {row.process for row in _left(directory, session).values()}
 
 
@@ -44,14 +44,14 @@ def _left(directory: HostDirectory, session: int | None) -> dict[int, ProcessRow
     serving = _serving(rows, session, own)
     left = {pid: row for pid, row in rows.items() if pid not in own | serving}
     if left:
-        # A follower that is being replaced is not recorded yet. Mostly nothing is left, and nobody has to look.
+        # A new follower may not be recorded yet. Looked for only here, because usually nothing is left.
         followers = machine.this().writing_to(directory.fifo)
         left = {pid: row for pid, row in left.items() if row.process not in followers}
     return left
 
 
 def _serving(rows: Mapping[int, ProcessRow], session: int | None, own: set[int]) -> set[int]:
-    """What runs in the host's own session, and below it."""
+    """The processes in the host's own process session, and all their descendants."""
     serving = {pid for pid, row in rows.items() if row.session == session and pid not in own}
     while more := {pid for pid, row in rows.items() if pid not in serving | own and row.parent in serving}:
         serving |= more

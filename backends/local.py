@@ -1,7 +1,7 @@
-"""Making and finding hosts on this machine: all of a backend but the terminal.
+"""Make and find hosts on this machine: a whole backend, except for the terminal.
 
-`tmux.py` and `pty.py` add who holds the terminal; the host itself is the same below both, so that either can
-take over what the other left.
+`tmux.py` and `pty.py` add the terminal. The host itself is the same below both, so that each can take over the
+hosts of the other.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ _POLL_S = 0.02
 
 
 class Terminals(Protocol):
-    """Who holds the terminals of a backend's hosts."""
+    """The terminals of a backend's hosts."""
 
     async def open(self, directory: HostDirectory, title: str) -> Terminal:
-        """Make the place to look at a new host. Raises `TerminalUnavailable`."""
+        """Make the terminal of a new host. Raises `TerminalUnavailable`."""
         ...
 
     async def find(self, directory: HostDirectory) -> Terminal:
-        """The place to look at a host that was made earlier, perhaps by another process. Never fails."""
+        """Return the terminal of a host that was made earlier, perhaps by another process. Never fails."""
         ...
 
     async def close(self) -> None:
@@ -111,13 +111,13 @@ class LocalBackend:
         return self._ref(directory) if directory.was_started() else None
 
     async def living(self) -> list[HostDirectory]:
-        """The directories of all hosts of this backend whose program is alive."""
+        """Return the directories of all hosts of this backend whose program is alive."""
         return await self._living_of(host_directories(self._run))
 
     async def _living_of(self, directories: Iterable[HostDirectory]) -> list[HostDirectory]:
         ours = [each for each in directories if self._is_ours(each)]
         if not all(each.was_started() for each in ours):
-            # Most that were not are left of launches that were cut: one look at the machine tells for all.
+            # Most others remain from interrupted launches: one look at the process table checks all of them.
             shown = machine.this().values_of(MARKER)
             for directory in ours:
                 if directory.key in shown:
@@ -125,7 +125,7 @@ class LocalBackend:
         return [each for each in ours if (pids := each.pids()) and processes.is_alive(pids.program)]
 
     def directory_of(self, ref: HostRef) -> HostDirectory:
-        """Where the host behind `ref` lives, if it exists. Raises `HostGone` for what is no address of ours."""
+        """Return the directory of `ref`, if it exists. Raises `HostGone` for an address that is not ours."""
         try:
             address = msgspec.json.decode(ref.address, type=_Address)
             return HostDirectory(self._run, address.session, address.number)
@@ -137,7 +137,7 @@ class LocalBackend:
         self._watches.close()
 
     def _checked(self, spec: LaunchSpec) -> HostDirectory:
-        """Where `spec` wants its host. Raises `LaunchFailed` for what cannot be started as it is."""
+        """Return the directory that `spec` names. Raises `LaunchFailed` if the spec cannot be started."""
         if not spec.argv:
             raise LaunchFailed("nothing", reason="the command is empty")
         program = spec.argv[0]
@@ -168,7 +168,7 @@ class LocalBackend:
             raise LaunchFailed(spec.argv[0], reason=str(error)) from error
 
     async def _undo(self, directory: HostDirectory, terminal: Terminal | None) -> None:
-        """Leave nothing of a launch that failed or was cancelled."""
+        """Remove all traces of a launch that failed or was cancelled."""
         await end_tree(directory, self._watches.deaths, _KILL_S)
         if terminal is not None:
             await terminal.close()
@@ -179,7 +179,7 @@ class LocalBackend:
         return record is not None and record.backend == self._name
 
     async def _settled(self, directory: HostDirectory) -> None:
-        """Wait, bounded, until a host that was being started when its starter died has recorded its pids."""
+        """Wait, bounded, for the pids of a host whose starter died during the launch."""
         if directory.was_started() or not machine.this().carrying(MARKER, directory.key):
             return
         try:

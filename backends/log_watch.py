@@ -1,11 +1,10 @@
-"""Telling when append-only logs have grown: one watcher for all logs of a process.
+"""Watch append-only logs for growth: one watcher for all logs of a process.
 
-A silent log costs nothing: one one-shot inotify watch, no descriptor of ours but its own, no timer. Its first
-growth is told at once. From then on it is polled every 50 ms, until it was silent for two polls; then the
+A silent log costs almost nothing: a one-shot inotify watch and its own descriptor, no timer. Its reader learns
+of the first growth at once. From then on the log is polled every 50 ms until two polls find nothing; then the
 watch is set again. All logs share one inotify instance (a user has 128 of them) and one timer. The polls are
-spread over it, and the round gets longer where more than 125 logs are busy, so that a thousand neither hold
-the loop up nor fill it. Where no inotify is to be had, every log stays polled. What the bytes mean, and where
-lines end, is `output_log.py`.
+spread over the round, which gets longer if more than 125 logs are busy, so that a thousand logs neither block
+nor fill the loop. Without inotify, every log stays polled. `output_log.py` splits the bytes into lines.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 _SILENT_POLLS = 2
 
-# What a poll reads: a reader that gets as much reads on by itself.
+# The most that a poll reads: a reader that gets that much reads on by itself.
 POLL_BYTES = 65_536
 
 
@@ -37,20 +36,20 @@ class FollowedLog:
         self._grown: asyncio.Future[bytes] | None = None
         self._ended = False
         self.watched = False  # polled, or waited for by inotify
-        self.silent_polls = _SILENT_POLLS  # a log just opened is silent until it grows
+        self.silent_polls = _SILENT_POLLS  # a newly opened log counts as silent until it grows
 
     def read(self, position: int, max_bytes: int) -> bytes:
-        """What the log holds from `position` on, at most `max_bytes`. Raises `LogCut` if it ends before."""
+        """Return at most `max_bytes` of the log from `position` on. Raises `LogCut` if it ends before."""
         chunk = os.pread(self._descriptor, max_bytes, position)
         if not chunk:
             status = os.fstat(self._descriptor)
-            size = status.st_size if status.st_nlink else 0  # a removed file holds what nobody can find again
+            size = status.st_size if status.st_nlink else 0  # nobody can open a removed file again
             if size < position or not status.st_nlink:
                 raise LogCut(self.path, expected=position, actual=size)
         return chunk
 
     async def grown(self, position: int) -> bytes:
-        """Wait for bytes from `position` on and return some, at most `POLL_BYTES`; none when the log has ended.
+        """Wait for bytes from `position` on; return at most `POLL_BYTES`, or no bytes at the end of the log.
 
         Raises `LogCut`.
         """
@@ -66,18 +65,18 @@ class FollowedLog:
             self._grown = None
 
     def close(self) -> None:
-        """Give the descriptor back; nothing can be read any more."""
+        """Close the descriptor. Reading is impossible afterwards."""
         os.close(self._descriptor)
 
     def end(self) -> None:
-        """Nobody writes to the log any more: its reader may stop at its end."""
+        """Note that the log is complete: its reader may stop at the end."""
         self._ended = True
         self.look()
 
     def look(self) -> bool:
-        """Give the reader what is new, or that the log was cut; false if there is nothing to give."""
+        """Give the reader new bytes, or the error that the log was cut. False if there is nothing to give."""
         if self._grown is None or self._grown.done():
-            return True  # the reader is busy: there is no saying that its log is silent
+            return True  # the reader is busy, so the log does not count as silent
         try:
             chunk = self.read(self._position, POLL_BYTES)
         except LogCut as cut:
@@ -101,7 +100,7 @@ class LogWatch:
         self._timer: asyncio.TimerHandle | None = None
 
     def follow(self, path: Path) -> FollowedLog:
-        """Open `path` for one reader, who gives it back to `leave`. Raises `FileNotFoundError`."""
+        """Open `path` for one reader, which must pass it to `leave` later. Raises `FileNotFoundError`."""
         return FollowedLog(self, path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
 
     def leave(self, log: FollowedLog) -> None:
@@ -111,7 +110,7 @@ class LogWatch:
         log.close()
 
     def add(self, log: FollowedLog) -> None:
-        """Look at `log` when it grows: at the next poll, or at once if it is silent."""
+        """Watch `log` for growth, which is found at the next poll, or at once if the log is silent."""
         log.watched = True
         if log.silent_polls < _SILENT_POLLS or not self._arm(log):
             self._poll(log)
@@ -122,7 +121,7 @@ class LogWatch:
         return self._timer is not None
 
     def close(self) -> None:
-        """Stop waking anybody."""
+        """Stop waking readers."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -159,7 +158,7 @@ class LogWatch:
     # --- inotify ------------------------------------------------------------------------------------------
 
     def _arm(self, log: FollowedLog) -> bool:
-        """Be told of the next write to `log`; False if that cannot be had."""
+        """Set a watch for the next write to `log`. False if that is impossible or the log has grown already."""
         inotify = self._open_inotify()
         if inotify is None:
             return False
@@ -167,11 +166,11 @@ class LogWatch:
 
         try:
             watch = inotify.add_watch(log.path, Mask.MODIFY | Mask.DELETE_SELF | Mask.ATTRIB | Mask.ONESHOT)
-        except OSError:  # no watch left for this user, or the file is gone: polling finds out
+        except OSError:  # the user has no watch left, or the file is gone: polling shows which
             return False
         self._armed.setdefault(watch, set()).add(log)
         self._watch_of[log] = watch
-        # What was written before the watch was set would be told by nobody.
+        # No event comes for bytes that were written before the watch was set.
         if log.look():
             self._disarm(log)
             return False
@@ -195,7 +194,7 @@ class LogWatch:
                 from asyncinotify import Inotify
 
                 self._inotify = Inotify()
-            except (ImportError, OSError):  # another system, or none of the user's instances is left
+            except (ImportError, OSError):  # another system, or the user has no instance left
                 self._use_inotify = False
                 return None
             os.set_blocking(self._inotify.fd, False)  # the library asks for it and does not get it
@@ -212,7 +211,7 @@ class LogWatch:
                     self._tell(event.watch)
 
     def _tell(self, watch: "Watch") -> None:
-        """The silence of every log behind `watch` is over: wake it at once, and poll it from now on."""
+        """Wake the reader of every log behind `watch` at once, and poll these logs from now on."""
         for log in self._armed.pop(watch, ()):
             del self._watch_of[log]
             log.silent_polls = 0

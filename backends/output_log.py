@@ -1,7 +1,7 @@
-"""Reading the output log: whole lines in batches, from a byte offset on, while it grows.
+"""Read the output log: whole lines in batches, from a byte offset on, while it grows.
 
-Lines end at b"\\n" and nowhere else (U+2028 is text), and are as long as they are: a reader with a line
-limit fails on Claude's. When to look is `log_watch.py`; what a line means is nobody's business here.
+Lines end at b"\\n" and nowhere else (U+2028 is text), and have no length limit: a reader with one fails on
+Claude's lines. `log_watch.py` decides when to look. The meaning of a line does not matter here.
 """
 
 import asyncio
@@ -15,14 +15,14 @@ MAX_READ_BYTES = 1 << 20
 
 
 class LineSplitter:
-    """Cuts a stream of bytes into lines, in whatever chunks it comes. Linear in the bytes."""
+    """Splits a stream of bytes, in chunks of any size, into lines. Linear in the number of bytes."""
 
     def __init__(self, offset: int) -> None:
         self._end = offset
         self._torn: list[bytes] = []
 
     def feed(self, chunk: bytes) -> list[OutputLine]:
-        """The lines that `chunk` completes; a torn last line waits for the next chunk."""
+        """Return the lines that `chunk` completes. An incomplete last line waits for the next chunk."""
         head, *rest = chunk.split(b"\n")
         self._torn.append(head)
         if not rest:
@@ -42,7 +42,7 @@ async def read_lines(
 ) -> AsyncIterator[Sequence[OutputLine]]:
     """Yield the whole lines of the log `path` from `offset` on, as `Host.lines` says.
 
-    `when_ended` takes what to call when nobody writes to the log any more, and returns how to cancel that.
+    `when_ended` takes a function to call when the log is complete, and returns a function that cancels this.
     """
     try:
         log = watch.follow(path)
@@ -54,7 +54,7 @@ async def read_lines(
     splitter = LineSplitter(offset)
     position = offset
     try:
-        # A log that was cut and written on may be long enough again: then a line hardly ends there.
+        # A log that was cut and then grew may be long enough again. But then no line is likely to end here.
         if offset > 0 and log.read(offset - 1, 1) != b"\n":
             raise LogCut(path, expected=offset, actual=path.stat().st_size)
         chunk = log.read(position, MAX_READ_BYTES)
@@ -63,7 +63,7 @@ async def read_lines(
             if batch := splitter.feed(chunk):
                 yield batch
             if len(chunk) >= POLL_BYTES:
-                await asyncio.sleep(0)  # a long backlog must not hold up the others
+                await asyncio.sleep(0)  # a long backlog must not block the other tasks
                 chunk = log.read(position, MAX_READ_BYTES)
                 continue
             chunk = await log.grown(position)

@@ -1,4 +1,4 @@
-"""Whose turn it is to be looked at, so that looking at many neither holds the loop up nor fills it.
+"""Spread polls over time, so that polling many members neither blocks nor fills the event loop.
 
 A round has slots of 10 ms. It has five of them, 50 ms in all, and more only where 25 members a slot are not
 enough: 500 are looked at every 200 ms, a thousand every 400 ms.
@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 
 class PollRound(Generic[T]):
-    """Members in slots, each in one, and the slot that comes next."""
+    """Members, each in one slot, and the number of the next slot."""
 
     def __init__(self) -> None:
         self._slots: list[set[T]] = [set() for _ in range(FEWEST_SLOTS)]
         self._next = 0
 
     def add(self, member: T) -> None:
-        """Put `member` where it comes next, or where there is room."""
+        """Put `member` into the next slot, or into another one if that is full."""
         slot = self._slots[self._next]
         if len(slot) >= MEMBERS_AT_ONCE:
             slot = min(self._slots, key=len)
@@ -37,11 +37,11 @@ class PollRound(Generic[T]):
             slot.discard(member)
 
     def due(self) -> Sequence[T]:
-        """Whose turn it is."""
+        """Return the members of the current slot."""
         return tuple(self._slots[self._next])
 
     def advance(self) -> float | None:
-        """Go to the next slot with a member; seconds until its turn, None if there is no member at all."""
+        """Go to the next slot with a member. Return the seconds until its turn; None without members."""
         self._shorten()
         count = len(self._slots)
         for step in range(1, count + 1):

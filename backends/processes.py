@@ -1,6 +1,6 @@
-"""Processes as hosts need them: whether one lives, and what belongs to a tree.
+"""Processes as hosts need them: whether one lives, and which ones belong to a tree.
 
-What the system knows of them is `machine`; waiting for a death is `deaths.py`, ending a tree `stopping.py`.
+`machine` asks the system, `deaths.py` waits for a death, `stopping.py` ends a tree.
 """
 
 import os
@@ -21,16 +21,16 @@ def tree(
     roots: Iterable[ProcessId],
     earlier: Mapping[int, ProcessId | None] | None = None,
 ) -> set[ProcessId]:
-    """The living of `roots`, everything below them, and everything in their process sessions.
+    """Return the living processes of `roots`, all below them, and all in their process sessions.
 
-    A child whose parent died keeps its session, so it is found as long as one of its session is a root or
-    below one; or by `earlier`, as `sessions_of` gave it at an earlier look, even when all of them are dead.
-    This process and its session are never part of it.
+    A child whose parent died keeps its process session. So it is found if a process of that session is a root
+    or below one. It is also found by `earlier`, an earlier result of `sessions_of`, even if those are all dead.
+    The result never contains this process or its session.
     """
     own_session = os.getsid(0)
     others = {pid: row for pid, row in table.items() if pid != os.getpid()}
     known = {root.pid for root in roots if root.pid in others and others[root.pid].process == root}
-    # The number of a session is no pid again while one of it lives: a new leader means that it has ended.
+    # While a member lives, the system does not reuse the session's number as a pid. A new leader means its end.
     lasting = {
         number
         for number, leader in (earlier or {}).items()
@@ -50,6 +50,6 @@ def tree(
 
 
 def sessions_of(table: Mapping[int, ProcessRow], members: Iterable[ProcessId]) -> dict[int, ProcessId | None]:
-    """The process sessions of `members`, who are in `table`, each with its leader if that one lives."""
+    """Return the process sessions of `members`, all in `table`, each with its leader if that is alive."""
     numbers = {table[member.pid].session for member in members} - {0}
     return {number: table[number].process if number in table else None for number in numbers}

@@ -1,7 +1,7 @@
-"""The PTY backend: the same hosts where there is no tmux, with a terminal only while somebody looks.
+"""The PTY backend: hosts without tmux, with a terminal only while somebody looks.
 
 A PTY lives in the process that opened it, so it can hold nothing that must outlive the bridge: the host is
-detached as under tmux, and `open_terminal` runs the watch command on a PTY for whoever wants to show one.
+detached as under tmux, and `open_terminal` runs the watch command on a PTY for a caller that shows one.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 65_536
 
-# The watch command needs a screen and a language, and none of the bridge's secrets.
+# The watch command needs a terminal type and a locale. It must not get the bridge's secrets.
 _VARIABLES = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TZ", "USER")
 
 
 class PtyTerminal:
-    """The watch command of one host on a PTY. Keys are not passed on: it is a place to look."""
+    """The watch command of one host on a PTY. For looking only: keys are not passed on."""
 
     def __init__(self, process: "PtyProcess", deaths: DeathWatch) -> None:
         self._process = process
@@ -43,7 +43,7 @@ class PtyTerminal:
         os.set_blocking(process.fd, False)
 
     async def read(self) -> bytes:
-        """What the screen got since the last call, waiting for some; empty once the watch command has ended."""
+        """Wait for new output and return it; empty once the watch command has ended."""
         while not self._process.closed:
             try:
                 return os.read(self._process.fd, _CHUNK_BYTES)
@@ -85,7 +85,7 @@ class PtyTerminal:
 
 
 class _Screens:
-    """The terminals of the PTY backend: none but those that somebody opened in this process."""
+    """The terminals of the PTY backend: only those that were opened in this process."""
 
     def __init__(self, watch: Sequence[str]) -> None:
         self.watch = tuple(watch)
@@ -141,7 +141,7 @@ class PtyBackend(LocalBackend):
         known = {name: self._environment[name] for name in _VARIABLES if name in self._environment}
         try:
             with warnings.catch_warnings():
-                # Python warns of forking beside threads; the child does nothing but exec.
+                # Python warns about forking with threads. It is safe here: the child only calls exec.
                 warnings.simplefilter("ignore", DeprecationWarning)
                 process = PtyProcess.spawn(
                     [*self._screens.watch, str(directory.path)],

@@ -1,7 +1,7 @@
-"""Starting `host.sh` so that it is nobody's child: twice forked, in a process session of its own.
+"""Start `host.sh` detached from this process: forked twice, in a process session of its own.
 
-The environment goes with `execve` and nowhere else: no file, no argument, no tmux server ever holds a value of
-it. If this process dies before the start, nothing was started; if it dies after it, the host runs complete.
+The environment is passed by `execve` only: no file, argument or tmux server ever holds a value of it. If this
+process dies before the start, nothing was started; if it dies after it, the host runs complete.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ _READY = b"ready\n"
 
 
 class NotStarted(Exception):
-    """The script did not come up. `str()` is why, in its own words; something of it may still run."""
+    """The script did not come up. `str()` is its own reason. Processes of it may still run."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostScript:
-    """One call of `host.sh`: its mode, the host's directory, and what follows the common arguments.
+    """One call of `host.sh`: its mode, the host's directory, and the arguments after the common ones.
 
     `prefix` is a command that runs the rest of its command line, for a service manager's scope.
     """
@@ -39,7 +39,7 @@ class HostScript:
     def argv(self) -> list[str]:
         system = machine.this()
         tail, tail_options = system.tail()
-        # The first says whose it is where a process shows its arguments and hides its environment.
+        # The marker comes first as an argument, too: macOS shows arguments but hides environments.
         place = [f"{MARKER}={self.directory.key}", str(self.directory.path), system.boot_id()]
         tools = [system.start_source(), _tool("mv"), _tool(tail), tail_options]
         return [*self.prefix, _SHELL, str(_SCRIPT), self.mode, *place, *tools, *self.arguments]
@@ -55,7 +55,7 @@ async def start(
     said, says = os.pipe()
     try:
         try:
-            # The first shell is the session's leader and ends at once: what it leaves can never get a terminal.
+            # The first shell leads the session and ends at once: no process without a leader gets a terminal.
             leader = subprocess.Popen(  # noqa: ASYNC220 - 0.3 ms; asyncio's takes 1.1 and a watcher
                 [_SHELL, "-c", '"$@" &', _SHELL, *script.argv()],
                 cwd=cwd,
@@ -70,7 +70,7 @@ async def start(
         try:
             answer = await _read_to_end(said)
         finally:
-            # Its work is done, or given up: waiting for one that hangs would hold up everybody.
+            # Kill it, whether it is done or not: waiting for a hung one would block everybody.
             leader.kill()
             leader.wait()
     finally:
@@ -80,7 +80,7 @@ async def start(
 
 
 async def _read_to_end(descriptor: int) -> bytes:
-    """All that comes through a pipe until everybody closed it or `ready` came."""
+    """Read a pipe until all writers have closed it, or until `ready` has come."""
     loop = asyncio.get_running_loop()
     os.set_blocking(descriptor, False)
     answer = b""
@@ -99,7 +99,7 @@ async def _read_to_end(descriptor: int) -> bytes:
 
 
 def _tool(name: str) -> str:
-    """The absolute path of a standard tool, by its name or path: the child's own PATH may lack it."""
+    """Return the absolute path of a standard tool: the child's own PATH may lack it."""
     found = shutil.which(name) or shutil.which(name, path=os.defpath)
     if found is None:
         raise NotStarted(f"{name} is not installed")

@@ -1,4 +1,4 @@
-"""Ending a host's whole tree: what the program started may have groups, sessions and parents of its own."""
+"""End a host's whole tree, even processes with other process groups, sessions and parents."""
 
 import asyncio
 import signal
@@ -14,18 +14,19 @@ from backends.directory import MARKER, HostDirectory
 from backends.left_running import processes_left_running
 from machine import ProcessId, ProcessRow
 
-# How long the shell may take to write the exit code and to end the follower once the program is dead.
+# The shell's time, after the program's death, to write the exit code and to end the follower.
 _SHELL_END_S = 2.0
 
-# SIGKILL is not instant: the kernel needs time to take a big process down, however little the caller gives.
+# A lower limit for the caller's time: the kernel needs a while to end a big process even on SIGKILL.
 _LEAST_KILL_S = 2.0
 
 
 @dataclass(slots=True)
 class HostTree:
-    """All processes of one host, found anew at each look; who was seen is not lost by losing its parent.
+    """All processes of one host, looked up anew each time.
 
-    Nor is who was never seen: a shell that is killed may have begun a child since the last look.
+    A process that was seen before stays known even if it loses its parent. A process that was never seen is
+    found by its process session, for example if a shell started it just before it was killed.
     """
 
     directory: HostDirectory
@@ -34,7 +35,7 @@ class HostTree:
     _table: dict[int, ProcessRow] = field(default_factory=dict)
 
     def living(self) -> set[ProcessId]:
-        """Everything of the host that runs now."""
+        """Return all running processes of the host."""
         marked = machine.this().carrying(MARKER, self.directory.key)
         followers = machine.this().writing_to(self.directory.fifo)
         roots = self._seen | marked | followers | self._recorded()
@@ -44,14 +45,17 @@ class HostTree:
         return set(self._seen)
 
     def of_program(self) -> set[ProcessId]:
-        """What runs of the host without its shell, what that runs, and its follower: they end by themselves."""
+        """Return the host's processes except its shell, the shell's own children and the follower.
+
+        Those end by themselves.
+        """
         living, pids = self.living(), self.directory.pids()
         followers = machine.this().writing_to(self.directory.fifo)
         if pids is None:
             return living - followers
         own = {pids.shell, pids.follower}
         if pids.shell in living:
-            # The `mv` by which it gives the exit code its name, for one: without that, the code would be lost.
+            # Among these is the `mv` that gives the exit code its name: killing it would lose the code.
             own |= {each for each in living if self._table[each.pid].parent == pids.shell.pid}
         return living - followers - (own - {pids.program})
 
@@ -61,15 +65,15 @@ class HostTree:
 
 
 async def end_tree(directory: HostDirectory, deaths: DeathWatch, grace_s: float) -> None:
-    """TERM, KILL after `grace_s`, while the shell may end by itself.
+    """End the tree: TERM, after `grace_s` KILL. The shell may end by itself meanwhile.
 
-    Raises `Unkillable` for what lives after another `grace_s`, at least 2 s.
+    Raises `Unkillable` for processes that live after another `grace_s` (at least 2 s).
     """
     tree = HostTree(directory)
     kill_s = max(grace_s, _LEAST_KILL_S)
     if not await _signalled_to_death(tree.of_program, signal.SIGTERM, deaths, grace_s):
         await _signalled_to_death(tree.of_program, signal.SIGKILL, deaths, kill_s)
-    # The shell writes the exit code before it ends: killing it at once would lose that.
+    # Let the shell end by itself: killing it at once would lose the exit code that it writes.
     try:
         async with asyncio.timeout(_SHELL_END_S):
             await deaths.all_died(tree.living())
@@ -84,7 +88,7 @@ async def end_tree(directory: HostDirectory, deaths: DeathWatch, grace_s: float)
 async def end_left_running(
     directory: HostDirectory, session: int | None, deaths: DeathWatch, grace_s: float
 ) -> None:
-    """TERM, KILL after `grace_s`, for what tools left running. Raises `Unkillable` as `end_tree` does."""
+    """End processes that tools left running: TERM, after `grace_s` KILL. Raises as `end_tree`."""
     find = partial(processes_left_running, directory, session)
     kill_s = max(grace_s, _LEAST_KILL_S)
     if await _signalled_to_death(find, signal.SIGTERM, deaths, grace_s):
@@ -94,7 +98,7 @@ async def end_left_running(
 
 
 async def kill_now(these: Iterable[ProcessId], deaths: DeathWatch) -> None:
-    """SIGKILL exactly `these` and return when they are dead."""
+    """Send SIGKILL to exactly `these` and return when they are dead."""
     condemned = set(these)
     for process in condemned:
         machine.this().send_signal(process, signal.SIGKILL)
@@ -104,7 +108,7 @@ async def kill_now(these: Iterable[ProcessId], deaths: DeathWatch) -> None:
 async def _signalled_to_death(
     living: Callable[[], set[ProcessId]], number: signal.Signals, deaths: DeathWatch, within_s: float
 ) -> bool:
-    """Signal each that `living` finds, once, also those that come later; whether none is left in time."""
+    """Signal each process of `living` once, late ones included. Return whether all died in time."""
     signalled: set[ProcessId] = set()
     try:
         async with asyncio.timeout(within_s):

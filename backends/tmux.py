@@ -1,7 +1,7 @@
 """The tmux backend: hosts whose terminal is a window of a tmux server of the bridge's own.
 
-The server carries no data and no host: it may be killed at any time, and its windows are made again. It may
-hang as well: then nobody waits for it for long.
+The server carries no data and no host. If it is killed, its windows are made again. If it hangs, callers wait
+only briefly.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from backends.tmux_server import NewWindow, TmuxServer
 
 _TITLE_LENGTH = 40
 _RETRY_S = 5.0
-# A server that dies at once, again and again, must not keep the machine busy.
+# A pause, so that a server that keeps dying at once does not keep the machine busy.
 _SERVER_GONE_S = 0.5
 
 
@@ -26,7 +26,7 @@ FindLiving = Callable[[], Awaitable[Sequence[HostDirectory]]]
 
 
 class _Windows:
-    """The terminals of the tmux backend: which window shows which host."""
+    """The terminals of the tmux backend: the window of each host."""
 
     def __init__(self, server: TmuxServer) -> None:
         self.server = server
@@ -47,17 +47,17 @@ class _Windows:
         return self._terminal(_key(directory))
 
     async def restore(self, find_living: FindLiving) -> Sequence[HostDirectory]:
-        """Make the missing windows of the living and remove those of nobody; return who lives.
+        """Make missing windows of living hosts, remove windows without a host, and return the living hosts.
 
         Raises `TerminalUnavailable`.
         """
         async with self._making:
-            # Looked for in here: whoever ends from now on closes its window after this.
+            # Look while holding the lock: a host that ends from now on closes its window after this.
             living = await find_living()
             self._ids = await self.server.list_windows()
             self.known = True
             wanted = {_key(directory): directory for directory in living}
-            # A host that is just being launched has its window and is not alive yet.
+            # A host in the middle of its launch has a window but is not alive yet: keep held windows.
             stale = [key for key in self._ids if key not in wanted and key not in self._held]
             if stale:
                 await self.server.kill_windows([self._ids.pop(key) for key in stale])
@@ -67,7 +67,7 @@ class _Windows:
             return living
 
     async def close(self) -> None:
-        """Nothing to let go of: the windows are the tmux server's, and stay."""
+        """Do nothing: the windows belong to the tmux server, and stay."""
 
     def _terminal(self, key: str) -> Terminal:
         self._held.add(key)
@@ -107,7 +107,7 @@ class TmuxBackend(LocalBackend):
     async def attach(self, ref: HostRef) -> LocalHost:
         host = await super().attach(ref)
         if not self._windows.known:
-            # Once for all that are attached after a start: a tmux call for each would add up.
+            # One call for all hosts that are attached after a start: one for each would take too long.
             self._windows.known = True
             with suppress(TerminalUnavailable):
                 await self.ensure_terminals()
@@ -121,7 +121,7 @@ class TmuxBackend(LocalBackend):
         await self._windows.restore(self.living)
 
     async def keep_terminals(self) -> None:
-        """Run `ensure_terminals` now and whenever the server dies or hung; never returns.
+        """Run `ensure_terminals` now, and again whenever the server has died or hung; never returns.
 
         The caller owns the task.
         """
@@ -132,7 +132,7 @@ class TmuxBackend(LocalBackend):
             try:
                 living = await self._windows.restore(self.living)
             except TerminalUnavailable:
-                await asyncio.sleep(_RETRY_S)  # tmux may be installed one day; looking for it starts no process
+                await asyncio.sleep(_RETRY_S)  # tmux may be installed later; looking for it starts no process
                 continue
             server = self._windows.server.process()
             if server is None and not living:
@@ -152,16 +152,16 @@ def _key(directory: HostDirectory) -> str:
 
 
 def _window(directory: HostDirectory, title: str) -> NewWindow:
-    """The window to make; its pane finds the title in the host's directory."""
+    """The window to make. Its pane reads the title from the host's directory."""
     path = directory.path / "title"
-    with suppress(OSError):  # the window goes by its key then
+    with suppress(OSError):  # then the window has only its key
         path.touch(mode=0o600)
         path.write_text(f"{_short(title)}\n", encoding="utf-8")
     return NewWindow(_key(directory), directory.path)
 
 
 def _short(title: str) -> str:
-    """A window's name: one short line that a terminal only shows."""
+    """The name of a window: one short line without control characters."""
     line = " ".join("".join(sign if sign.isprintable() else " " for sign in title).split())
     return line[:_TITLE_LENGTH] or "session"
 

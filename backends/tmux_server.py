@@ -1,4 +1,4 @@
-"""The tmux server of the bridge: its commands, and nothing of what a host is.
+"""The bridge's own tmux server and its commands. Knows no hosts.
 
 One server on a socket of our own, one tmux session, one window a host. Every command line is a list of
 arguments; nothing is formatted into a string that tmux or a shell would read again. libtmux runs the commands;
@@ -28,13 +28,13 @@ SESSION = "bridge"
 _PANE_SCRIPT = Path(__file__).with_name("pane.sh")
 _NO_CONFIG = "/dev/null"
 _RETRY_S = 0.2
-# A server that is stopped or hangs takes commands and never answers. No session waits for it any longer.
+# A stopped or hung server takes commands and never answers. Sessions wait no longer than this.
 _ANSWER_S = 5.0
 # tmux takes a command line of 16 KiB in one message.
 _MAX_COMMAND_BYTES = 12_000
 _WINDOW_FORMAT = "#{pid},#{window_id}"
 
-# All that a server may know of our environment: it hands its own on to every pane for as long as it lives.
+# The only variables that a server may get: it passes its environment on to every pane as long as it lives.
 _SERVER_VARIABLES = (
     "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "SHELL", "TERM", "TMUX_TMPDIR", "TZ", "USER",
 )  # fmt: skip
@@ -42,7 +42,7 @@ _SERVER_VARIABLES = (
 _LOOK = "respawn-pane -k -e CLAUDE_BRIDGE_LOOK=1"
 _LOOK_AWAY = "respawn-pane -k"
 _SETTINGS: Sequence[Sequence[str]] = (
-    # A client that attaches must not bring its environment in either.
+    # An attaching client must not bring its environment in either.
     ("set-option", "-g", "update-environment", ""),
     ("set-option", "-g", "history-limit", "10000"),
     ("set-option", "-wg", "allow-rename", "on"),
@@ -57,9 +57,9 @@ _SETTINGS: Sequence[Sequence[str]] = (
 
 @dataclass(frozen=True, slots=True)
 class NewWindow:
-    """A window to make: `key` finds it again, `directory` is what `watch` shows.
+    """A window to make. `key` identifies it, and `watch` shows `directory`.
 
-    Its name for people is not here: arguments of a process are for everybody to see. The pane sets it.
+    The pane sets the window's name itself: in an argument, every user of the machine could read it.
     """
 
     key: str
@@ -73,7 +73,7 @@ _Answer = tuple[int, list[str], str]
 class TmuxServer:
     """Commands to one tmux server. Each method starts one tmux process, or two if there is no server yet.
 
-    Each ends within seconds. While a command is unanswered, no other is begun: they raise at once.
+    Each ends within seconds. While a command is unanswered, further ones raise at once.
     """
 
     def __init__(self, socket_name: str, watch: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -95,16 +95,16 @@ class TmuxServer:
         return ids
 
     async def kill_windows(self, ids: Sequence[str]) -> None:
-        """Remove windows; one that is gone already, or a server that is, is no error.
+        """Remove windows. No error if a window, or the server, no longer exists.
 
         Raises `TerminalUnavailable`.
         """
         await self._run([["kill-window", "-t", window] for window in ids])
 
     async def list_windows(self) -> dict[str, str]:
-        """Window ids by key; empty if there is no server. Raises `TerminalUnavailable`."""
+        """Return window ids by key; empty without a server. Raises `TerminalUnavailable`."""
         if not self._socket().exists():
-            # Without a server at all, as at most starts: neither libtmux nor a process is needed to know that.
+            # At most starts no server runs. Checking the socket shows that without libtmux or a process.
             self._pid = None
             return {}
         format_ = f"{_WINDOW_FORMAT} #{{@host}}"
@@ -114,17 +114,17 @@ class TmuxServer:
         return {key: self._noted(window) for window, key in windows if key}
 
     def process(self) -> ProcessId | None:
-        """The server that the last `make_windows` or `list_windows` met, or None if that has died."""
+        """Return the server that the last `make_windows` or `list_windows` met, or None if it has died."""
         row = machine.this().read_process(self._pid) if self._pid else None
         return row.process if row and not row.zombie else None
 
     def attach_command(self, window: str | None) -> str:
-        """What a person types to see a window."""
+        """Return the command that a person types to see a window."""
         target = f" -t '={SESSION}:{window}'" if window else ""
         return f"tmux -L {self.socket_name} attach{target}"
 
     def _socket(self) -> Path:
-        """Where tmux has the server's socket: its manual, `-L`. The client runs with our environment."""
+        """The path of the server's socket (tmux manual, `-L`). The client runs with our environment."""
         return Path(os.environ.get("TMUX_TMPDIR") or "/tmp", f"tmux-{os.getuid()}", self.socket_name)  # noqa: S108
 
     async def _make_batch(self, commands: list[list[list[str]]]) -> list[str]:
@@ -140,13 +140,11 @@ class TmuxServer:
             if code == 0:
                 return [self._noted(line) for line in lines]
             if retry:
-                await asyncio.sleep(
-                    _RETRY_S
-                )  # a server that was just killed still holds its socket for a moment
+                await asyncio.sleep(_RETRY_S)  # a killed server still holds its socket for a moment
         raise TerminalUnavailable("tmux", reason=why or f"exit code {code}")
 
     def _window_commands(self, command: str, window: NewWindow) -> list[list[str]]:
-        """Make a window under its key, and note the key in it."""
+        """The commands that make a window under its key and store the key in it."""
         target = f"={SESSION}:={window.key}"
         pane = ["/bin/sh", str(_PANE_SCRIPT), str(window.directory), *self._watch]
         return [
@@ -155,7 +153,7 @@ class TmuxServer:
         ]
 
     def _noted(self, line: str) -> str:
-        """The window's id in a line of `_WINDOW_FORMAT`; the server's pid in it is remembered."""
+        """Return the window's id from a line of `_WINDOW_FORMAT`. Remembers the server's pid in it."""
         pid, _, window = line.partition(",")
         self._pid = int(pid)
         return window
@@ -165,7 +163,7 @@ class TmuxServer:
         return await self._ask(self._run_client, commands)
 
     async def _ask(self, run: Callable[[list[str]], _Answer], commands: Sequence[Sequence[str]]) -> _Answer:
-        """What `run` says of `commands`. Raises `TerminalUnavailable`, also if it says nothing in time."""
+        """Return the answer of `run` to `commands`. Raises `TerminalUnavailable`, also if it takes too long."""
         async with self._asking:
             if not self._unanswered:
                 answer = _in_own_thread(run, _joined(commands))
@@ -183,7 +181,7 @@ class TmuxServer:
     def _answered_late(self, answer: "asyncio.Future[_Answer]") -> None:
         self._unanswered = False
         self.in_doubt.set()
-        answer.exception()  # seen: nobody waits for it any more
+        answer.exception()  # marks it as retrieved: nobody waits for it now
 
     def _run_client(self, arguments: list[str]) -> _Answer:
         import libtmux
@@ -214,9 +212,9 @@ class TmuxServer:
 
 
 def _in_own_thread(run: Callable[[list[str]], _Answer], arguments: list[str]) -> "asyncio.Future[_Answer]":
-    """What `run` will say, in a thread that nobody else needs and that does not hold up the end of the process.
+    """Run a command in a daemon thread of its own, which may hang without blocking others or our exit.
 
-    A client of a server that hangs cannot be made to end: the server holds its pipes, even if it is killed.
+    The client of a hung server cannot be ended: the server holds its pipes, even after the client is killed.
     """
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[_Answer] = loop.create_future()
@@ -233,13 +231,13 @@ def _in_own_thread(run: Callable[[list[str]], _Answer], arguments: list[str]) ->
 
     try:
         threading.Thread(target=work, name="tmux", daemon=True).start()
-    except RuntimeError as error:  # the machine has none left
+    except RuntimeError as error:  # the machine has no thread left
         raise TerminalUnavailable("tmux", reason=str(error)) from error
     return answer
 
 
 def _joined(commands: Sequence[Sequence[str]]) -> list[str]:
-    """One tmux command line of many commands."""
+    """Join many commands to one tmux command line."""
     line: list[str] = []
     for command in commands:
         line += [*([";"] if line else []), *(_literal(argument) for argument in command)]
@@ -247,12 +245,12 @@ def _joined(commands: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _literal(argument: str) -> str:
-    """`argument` so that tmux does not take a semicolon at its end for the end of the command."""
+    """Escape a semicolon at the end of `argument`: tmux would take it for the end of the command."""
     return argument[:-1] + "\\;" if argument.endswith(";") else argument
 
 
 def _batches(windows: Sequence[list[list[str]]]) -> list[list[list[list[str]]]]:
-    """Windows' commands in groups that each fit into one message to the server."""
+    """Yield the windows' commands in groups, each small enough for one message to the server."""
     groups: list[list[list[list[str]]]] = []
     room = 0
     for window in windows:

@@ -1,9 +1,9 @@
-"""Wrappers: what changes how a host is started without changing what it runs; a sandbox is one.
+"""Wrappers change the launch of a host but not its program; a sandbox is an example.
 
-A wrapper is a function from one `LaunchSpec` to the next, and does nothing else: it makes no file and starts
-nothing. It may put words before `argv` (they end up around the program only) or into `shell_prefix` (around the
-whole host), and change the environment. It keeps `argv` as the end of its own, so that a host that is found
-again still tells which conversation it runs; who the host is, and where it lives, is not its to change.
+A wrapper is a function from one `LaunchSpec` to the next. It makes no file and starts no process. It may put
+words before `argv` (they wrap the program only) or into `shell_prefix` (they wrap the whole host), and change
+the environment. The old `argv` must be the end of the new one, so that a recovered host still shows its
+conversation. A wrapper must not change the host's session, number or directory.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ LaunchWrapper = Callable[[LaunchSpec], LaunchSpec]
 
 
 def wrapped(spec: LaunchSpec, wrappers: Sequence[LaunchWrapper]) -> LaunchSpec:
-    """`spec` after every wrapper, in order. Raises `LaunchFailed` if one refuses or breaks the contract."""
+    """Return `spec` after every wrapper, in order. Raises `LaunchFailed` if one refuses or breaks a rule."""
     given = spec
     for wrap in wrappers:
         spec = wrap(spec)

@@ -84,7 +84,7 @@ def _sources(project: Path) -> Iterator[tuple[bytes, list[str]]]:
 def _settings_words(name: str, raw: bytes) -> list[str]:
     body = _object(raw)
     if body is None:
-        return [f"{name} cannot be read; what it sets is not known"]
+        return [f"{name} cannot be read, so its settings are unknown"]
     words: list[str] = []
     for key, value in body.items():
         match key:
@@ -120,7 +120,7 @@ def _server_words(raw: bytes) -> list[str]:
     body = _object(raw)
     servers = body.get("mcpServers") if body is not None else None
     if not isinstance(servers, Mapping):
-        return [f"{_SERVERS} cannot be read; which servers it starts is not known"]
+        return [f"{_SERVERS} cannot be read, so its servers are unknown"]
     words = []
     for name, server in servers.items():
         if not isinstance(server, Mapping):

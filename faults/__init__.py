@@ -1,8 +1,8 @@
 """Named places at which a test can end the process at once, as SIGKILL or a power cut would.
 
-Every package may call `crash_point` before and after its durable steps. It does nothing unless the
-environment variable CLAUDE_BRIDGE_CRASH_AT said `name` or `name:nth` when the process first passed a point:
-then the process ends, without any clean-up, at the nth pass (default 1) of that point.
+Every package may call `crash_point` before and after its durable steps. Normally it does nothing. If the
+environment variable CLAUDE_BRIDGE_CRASH_AT said `name` or `name:nth` when the process first passed any point,
+the process ends, without any clean-up, at the nth pass (default 1) of the named point.
 """
 
 import os
@@ -13,7 +13,7 @@ EXIT_CODE = 137  # what a shell shows for SIGKILL
 
 
 class _Armed:
-    """The one point that this process is to die at, and how many passes are left until then."""
+    """The one point at which this process is to end, and the number of passes until then."""
 
     def __init__(self, wish: str) -> None:
         name, _, nth = wish.partition(":")

@@ -1,7 +1,8 @@
-"""What only the operating system knows, and what differs between Linux and macOS: all of it stands here.
+"""The operating system behind one port, with all differences between Linux and macOS.
 
-`port.py` says what is asked, `linux.py` and `macos.py` answer. Nobody else reads `/proc` or asks which system
-this is; `backends/host.sh` is told by `start_source` and `tail`. Knows no host, no session.
+`port.py` declares the questions, `linux.py` and `macos.py` answer them. No other package reads `/proc` or
+checks which system this is. `backends/host.sh` gets its differences from `start_source` and `tail`. Knows no
+host, no session.
 """
 
 import platform
@@ -14,7 +15,7 @@ __all__ = ["DeathDescriptor", "Machine", "ProcessId", "ProcessRow", "this"]
 
 @cache
 def this() -> Machine:
-    """The machine that we run on."""
+    """Return the machine that we run on."""
     if platform.system() == "Darwin":
         from machine.macos import MacMachine
 

@@ -12,9 +12,9 @@ _LATE_S = 0.5
 async def awake_timeout(limit_s: float) -> AsyncIterator[None]:
     """`asyncio.timeout` that does not count a standstill of this process (SIGSTOP, a sleeping machine).
 
-    After a standstill the answer may lie there unread while every ordinary deadline has passed. So the limit is
-    counted in slices of at most a second, however late they end; a last one that ends late is given another, in
-    which what lies there is read. Raises `TimeoutError`.
+    After a standstill every ordinary deadline has passed, although the answer may have arrived unread. So the
+    limit is counted in slices of at most a second, even if they end late. If the last one ends late, another
+    slice follows, in which a waiting answer is read. Raises `TimeoutError`.
     """
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(None) as timeout:

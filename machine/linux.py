@@ -13,7 +13,7 @@ from pathlib import Path
 
 from machine.port import Connected, DeathDescriptor, ProcessId, ProcessRow
 
-# GNU tail follows by inotify; a user has only 128 instances, and where none is left it polls this often.
+# GNU tail follows by inotify. A user has only 128 instances; if none is left, tail polls this often.
 _TAIL_OPTIONS = "-s 0.05"
 
 _PROC = Path("/proc")
@@ -21,7 +21,7 @@ _MEMINFO = _PROC / "meminfo"
 _PRESSURE = _PROC / "pressure/memory"
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _NS_PER_S = 1_000_000_000
-# An exec takes 0.1 ms, and longer on a busy machine; who looks blocks meanwhile.
+# An exec takes 0.1 ms, longer on a busy machine. The reader of an environment blocks meanwhile.
 _EXEC_TRIES = 50
 _EXEC_PAUSE_S = 0.002
 _UCRED = struct.Struct("3i")  # pid, uid, gid
@@ -63,7 +63,7 @@ class LinuxMachine:
                 stat = file.read()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        # The command's name may hold anything, ") " included: fields are counted from its last one.
+        # The command's name may contain any characters, even ") ": count fields from the last ") ".
         fields = stat.rpartition(b") ")[2].split()
         return ProcessRow(
             ProcessId(pid, fields[19].decode()),
@@ -79,7 +79,7 @@ class LinuxMachine:
         return {row.process.pid: row for row in rows if row is not None and not row.zombie}
 
     def carrying(self, variable: str, value: str) -> set[ProcessId]:
-        # What we start shows it in its environment, and that is never hidden from the same user here.
+        # Our processes have it in their environment, which Linux never hides from the same user.
         wanted = f"{variable}={value}".encode()
         found = set()
         for pid in _pids():
@@ -124,7 +124,7 @@ class LinuxMachine:
         return sum(_proportional_bytes(pid) for pid in pids)
 
     def cpu_s(self, row: ProcessRow) -> float:
-        # Ticks miss work in short pieces and run time misses threads that have ended: the larger one is taken.
+        # Ticks miss short pieces of work, and run time misses threads that have ended: take the larger one.
         run_time_ns = 0
         with suppress(OSError):
             for task in Path(f"/proc/{row.process.pid}/task").iterdir():
@@ -171,7 +171,7 @@ class LinuxMachine:
         return None
 
     def memory_pressure(self) -> float | None:
-        # PSI: kernels from 4.20 on, where it is not switched off. "some avg10=0.00 avg60=…"
+        # PSI exists from kernel 4.20 on, unless it is switched off. Format: "some avg10=0.00 avg60=…"
         with suppress(OSError, ValueError):
             for line in _PRESSURE.read_text().splitlines():
                 kind, *facts = line.split()
@@ -189,7 +189,7 @@ class LinuxMachine:
 
     def peer_pid(self, connection: Connected) -> int | None:
         pid, *_ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-        return int(pid) or None  # 0: it lives in a pid namespace that we cannot see
+        return int(pid) or None  # 0: the process is in a pid namespace that we cannot see
 
     def variable_of(self, pid: int, variable: str) -> str:
         start = f"{variable}=".encode()
@@ -204,11 +204,11 @@ def _pids() -> Iterator[int]:
 
 
 def _environment(pid: int) -> bytes:
-    """The environment that `pid` was started with; empty for the kernel's own. Raises `OSError`."""
+    """Return the environment that `pid` was started with; empty for kernel threads. Raises `OSError`."""
     environment = _read_environment(pid)
     tries = _EXEC_TRIES
     while not environment and tries and _has_program(pid):
-        if _has_arguments(pid):  # the exec is over by now, or it really has no variables
+        if _has_arguments(pid):  # the exec is over now, or the environment really is empty
             return _read_environment(pid)
         time.sleep(_EXEC_PAUSE_S)
         environment = _read_environment(pid)
@@ -229,7 +229,7 @@ def _has_program(pid: int) -> bool:
 
 
 def _has_arguments(pid: int) -> bool:
-    """Always, but for a moment of its exec: then the kernel shows neither arguments nor variables yet."""
+    """Whether the kernel shows arguments. In a short moment of an exec it shows neither them nor variables."""
     return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
 
 

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from machine.port import Connected, DeathDescriptor, ProcessId, ProcessRow
 
-# Never the user's PATH: what is called `ps` or `tail` there may be of another make.
+# Never use the user's PATH: its `ps` or `tail` may be another implementation.
 _TOOLS = ("/bin", "/usr/bin", "/usr/sbin", "/sbin")
 
 _COLUMNS = "pid=,ppid=,stat=,time=,lstart="
@@ -54,7 +54,7 @@ class MacMachine:
         return self._boot_id
 
     def tail(self) -> tuple[str, str]:
-        # The system's own waits by kqueue, and knows no option for how often to look.
+        # The system's `tail` waits by kqueue and has no option for a polling interval.
         return self._tool("tail"), ""
 
     def start_source(self) -> str:
@@ -70,7 +70,7 @@ class MacMachine:
     def carrying(self, variable: str, value: str) -> set[ProcessId]:
         wanted = f"{variable}={value}"
         pid, found = 0, set()
-        # Arguments and environment of one process; a line break within them is a line break here.
+        # Arguments and environment of one process. A line break in them continues on the next line.
         for line in self._run("ps", "-axEwwo", "pid=,command=").splitlines():
             first, *words = line.split() or [""]
             if first.isdigit():
@@ -92,7 +92,7 @@ class MacMachine:
         return self._living({int(pid) for pid in re.findall(r"^p(\d+)$", listed, re.MULTILINE)})
 
     def memory_bytes(self, pids: Collection[int]) -> int:
-        # Resident pages: those that are shared count in each process.
+        # Resident memory: shared pages count for each process.
         if not pids:
             return 0
         kibibytes = self._run("ps", "-o", "rss=", "-p", ",".join(map(str, sorted(pids))))
@@ -118,14 +118,14 @@ class MacMachine:
         except OSError:
             queue.close()
             raise
-        # Asked after the queue listens: who dies between the two is told by it.
+        # Check after registering: the queue reports a death in between.
         if self._lives(process):
             return queue
         queue.close()
         return None
 
     def send_signal(self, process: ProcessId, number: signal.Signals) -> None:
-        # macOS cannot signal anything but a pid: between look and signal it would have to be given away anew.
+        # macOS signals pids only. To hit a wrong process, the pid must be reused between check and signal.
         if self._lives(process):
             with suppress(ProcessLookupError):
                 os.kill(process.pid, number)
@@ -156,7 +156,7 @@ class MacMachine:
         return int(pid) or None
 
     def variable_of(self, pid: int, variable: str) -> str:  # noqa: ARG002 - as the port has it
-        return ""  # the environment of others is hidden; `carrying` finds hosts by their arguments
+        return ""  # macOS hides the environment of other processes; `carrying` finds hosts by their arguments
 
     def _lives(self, process: ProcessId) -> bool:
         row = self.read_process(process.pid)
@@ -175,7 +175,7 @@ class MacMachine:
                 yield _row(*words[:_UNCOUNTED], start="_".join(words[_UNCOUNTED:]))
 
     def _run(self, tool: str, *arguments: str) -> str:
-        """What a command of the system prints; nothing if it fails. Raises `OSError` if there is none."""
+        """Return the output of a system command, even of a failed one. Raises `OSError` if it is missing."""
         done = subprocess.run(
             [self._tool(tool), *arguments],
             env={"LC_ALL": "C", "TZ": "UTC0"},
@@ -196,7 +196,7 @@ class MacMachine:
 def _row(pid: str, parent: str, state: str, time: str, *, start: str) -> ProcessRow:
     try:
         session = os.getsid(int(pid))
-    except OSError:  # gone meanwhile, or not ours to know
+    except OSError:  # the process has ended, or we may not know
         session = 0
     return ProcessRow(
         ProcessId(int(pid), start),
@@ -208,7 +208,7 @@ def _row(pid: str, parent: str, state: str, time: str, *, start: str) -> Process
 
 
 def _seconds(time: str) -> float:
-    """`12:03.45` (minutes without end), as macOS writes it; hours and days are understood too."""
+    """Parse `12:03.45` (minutes may exceed 59), as macOS writes it. Hours and days are understood, too."""
     days, _, clock = time.rpartition("-")
     seconds = 0.0
     for part in clock.split(":"):

@@ -1,4 +1,4 @@
-"""What a person types at a shell in this directory to run this program."""
+"""The command that a person types at a shell in this directory to run this program."""
 
 import os
 import shlex
@@ -10,7 +10,7 @@ _NAME = "claude-bridge"
 
 
 def typed_bridge() -> str:
-    """The bare name where PATH has this very installation, else its shortest path."""
+    """Return the bare name if PATH finds this very installation, else its shortest path."""
     beside = Path(sys.prefix) / "bin" / _NAME
     found = shutil.which(_NAME)
     if not beside.exists() or (found is not None and beside.samefile(found)):

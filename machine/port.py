@@ -1,7 +1,7 @@
-"""What we ask of an operating system: processes, their identity and ends, memory, who is at a socket's end.
+"""The port to the operating system: processes, their identity and ends, memory, and the peer of a socket.
 
-A process is known by its pid and start together. How a start is spelled differs between systems; it is compared
-as text, and `backends/host.sh` spells it the same way.
+Pid and start together identify a process. The spelling of a start differs between systems; it is compared as
+text, and `backends/host.sh` spells it the same way.
 """
 
 import signal
@@ -13,7 +13,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class ProcessId:
-    """One process for all time since boot: a pid is used again, a pid with its start time is not."""
+    """One process, unique since boot: the system reuses pids, but not a pid with the same start time."""
 
     pid: int
     start: str
@@ -21,8 +21,8 @@ class ProcessId:
 
 @dataclass(frozen=True, slots=True)
 class ProcessRow:
-    """A line of the process table. `cpu_s` is what the process used itself, as far as the table tells;
-    `children_cpu_s` what those used that it has waited for, 0 where the system does not say.
+    """A line of the process table. `cpu_s` is the process's own CPU time, as far as the table has it.
+    `children_cpu_s` is the CPU time of children that it has waited for; 0 if the system does not tell.
     """
 
     process: ProcessId
@@ -42,95 +42,95 @@ class DeathDescriptor(Protocol):
 
 
 class Connected(Protocol):
-    """A connected unix socket, as far as its peer is asked for."""
+    """A connected unix socket, as far as questions about its peer need it."""
 
     def getsockopt(self, level: int, name: int, size: int, /) -> bytes: ...
 
 
 class Machine(Protocol):
-    """The operating system. Nothing here waits; what starts a command of the system blocks for its run."""
+    """The operating system. No method waits, but one that starts a system command blocks until it is done."""
 
     def boot_id(self) -> str:
-        """The name of this run of the machine; pids of another run mean nothing."""
+        """Return the id of the present boot. Pids from another boot mean nothing."""
         ...
 
     def tail(self) -> tuple[str, str]:
-        """The `tail` that follows an input log, with the options that it needs, one word each or none.
+        """Return the `tail` program that follows an input log, and its options (one word, or empty).
 
-        The program is a path or a name to be found.
+        The program is a path, or a name to look up.
         """
         ...
 
     def start_source(self) -> str:
-        """Where `backends/host.sh` learns when a process started: the path of `ps`, or nothing for `/proc`."""
+        """Return where `backends/host.sh` reads a process's start: the path of `ps`, or empty for `/proc`."""
         ...
 
     def read_process(self, pid: int) -> ProcessRow | None:
-        """The table's line for `pid`, zombies included, or None if there is no such process."""
+        """Return the table's line for `pid`, even of a zombie; None if there is no such process."""
         ...
 
     def read_table(self) -> dict[int, ProcessRow]:
-        """Every process that is no zombie, by pid."""
+        """Return every process by pid, except zombies."""
         ...
 
     def carrying(self, variable: str, value: str) -> set[ProcessId]:
-        """Every living process that shows `variable=value`, in its environment or as an argument; not ours.
+        """Return every living process with `variable=value` in its environment or arguments, except this one.
 
-        A value holds no white space. Some systems hide the environment of some programs.
+        The value must not contain white space. Some systems hide the environment of some programs.
         """
         ...
 
     def command_of(self, pid: int) -> str:
-        """The command line of a process, its words divided by spaces; empty if there is none, or it is gone."""
+        """Return a process's command line, words joined by spaces; empty if it has none or is gone."""
         ...
 
     def values_of(self, variable: str) -> set[str]:
-        """What living processes show for `variable`, as `carrying` says, in one look at all of them."""
+        """Return all values of `variable` in living processes, as in `carrying`, by one look at all of them."""
         ...
 
     def writing_to(self, path: Path) -> set[ProcessId]:
-        """Every living process whose stdout is the file `path`."""
+        """Return every living process whose stdout is the file `path`."""
         ...
 
     def memory_bytes(self, pids: Collection[int]) -> int:
-        """What these processes hold together: shared pages once (PSS) where the system can tell."""
+        """Return the memory of these processes together. Shared pages count once (PSS) where possible."""
         ...
 
     def cpu_s(self, row: ProcessRow) -> float:
-        """CPU seconds of the process and of the children that it has waited for, as exact as there is."""
+        """Return the CPU seconds of the process and of children that it has waited for, as exactly as known."""
         ...
 
     def open_death_descriptor(self, process: ProcessId) -> DeathDescriptor | None:
-        """What tells of the death of `process`, or None if it is dead already.
+        """Return a descriptor that reports the death of `process`; None if it is dead already.
 
-        Raises `OSError` where the system has none to give: then look again and again.
+        Raises `OSError` if the system has no descriptor to give. Then the caller must poll.
         """
         ...
 
     def send_signal(self, process: ProcessId, number: signal.Signals) -> None:
-        """Signal exactly this process, not one that got its pid later. Nothing happens if it is dead."""
+        """Signal exactly this process, never one that got its pid later. No-op if it is dead."""
         ...
 
     def free_memory(self) -> int | None:
-        """Bytes that can be had without swapping; None where the system does not say."""
+        """Return the bytes available without swapping; None if the system does not tell."""
         ...
 
     def memory_pressure(self) -> float | None:
-        """Percent of the last ten seconds in which something waited for memory; None where nobody says."""
+        """Return the percentage of the last ten seconds with a wait for memory; None if unknown."""
         ...
 
     def path_of(self, descriptor: int) -> Path:
-        """The path, without links, of an open file. Raises `OSError`."""
+        """Return the path, without links, of an open file. Raises `OSError`."""
         ...
 
     def peer_uid(self, connection: Connected) -> int:
-        """Whose process is at the other end of a unix socket. Raises `OSError`."""
+        """Return the user id of the process at the other end of a unix socket. Raises `OSError`."""
         ...
 
     def peer_pid(self, connection: Connected) -> int | None:
-        """The process that made the connection at the other end; None if the system does not say."""
+        """Return the pid at the other end of the connection; None if the system does not tell."""
         ...
 
     def variable_of(self, pid: int, variable: str) -> str:
-        """The value of a variable with which `pid` was started; empty if it has none or hides it."""
+        """Return the value of a variable that `pid` was started with; empty if it has none or hides it."""
         ...

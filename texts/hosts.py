@@ -1,4 +1,4 @@
-"""Whether the label of a link hides where it leads: whether a reader finds the name of another host in it."""
+"""Detect deceptive links: the label shows a host that the address does not lead to."""
 
 import html
 import re
@@ -10,9 +10,9 @@ _HOST_LIKE = re.compile(r"[\w.-]+")
 _NAMES_NO_HOST = re.compile(r"(?!(?i:.*localhost))[A-Za-z0-9 ,'()_+*`-]*")
 _MARKS = re.compile(r"[\\*_~|`\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
 _ENTITY = re.compile(r"&#?\w{1,31};")
-# What browsers take for a dot in a host's name, and what looks like one.
+# Characters that browsers read as a dot in a host's name, and characters that look like one.
 _DOTS = str.maketrans(dict.fromkeys("\u3002\uff61\uff0e\u2024\ua4f8\u06d4\u0701\u0702", "."))
-# Endings of files that are no top-level domains: `Node.js` is no host.
+# File endings that are not top-level domains: `Node.js` is not a host.
 _FILE_ENDINGS = frozenset(
     {
         "js", "jsx", "ts", "tsx", "json", "yaml", "yml", "toml", "txt", "html", "css", "cpp", "hpp", "java",
@@ -23,10 +23,10 @@ _FILE_ENDINGS = frozenset(
 
 
 def names_another_host(label: str, address: str) -> bool:
-    """Say whether a reader may take `label` for a host that `address` does not lead to.
+    """Return whether a reader may take `label` for a host that `address` does not lead to.
 
-    In any script, and whatever marks stand around or in the name. An address with a user's name before its host
-    deceives by itself.
+    Finds names in any script, with any marks around or in them. An address with a user name before its host
+    counts as deceptive by itself.
     """
     if "@" not in address and _NAMES_NO_HOST.fullmatch(label):
         return False
@@ -35,7 +35,7 @@ def names_another_host(label: str, address: str) -> bool:
 
 
 def host_of(address: str) -> str:
-    """Return the host that `address` leads to, as browsers write it, without `www.`; "" if nobody can tell."""
+    """Return the host that `address` leads to, as browsers write it, without `www.`; "" if it is unclear."""
     try:
         parts = urlsplit(address)
         return _ascii_host(parts.hostname or "") if "@" not in parts.netloc else ""
@@ -53,7 +53,7 @@ def _hosts_named(label: str) -> Iterator[str]:
         if word.lower() == "localhost" or (name and (is_number or is_name)):
             yield _ascii_host(word.strip(".-"))
     if "://" in visible and not _HOST_LIKE.search(visible.partition("://")[2]):
-        yield ""  # an address without a host that anybody can read
+        yield ""  # an address whose host is unreadable
 
 
 def _ascii_host(host: str) -> str:

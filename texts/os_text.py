@@ -1,8 +1,8 @@
-"""Text from the operating system: arguments, names of files, what is typed or piped in.
+"""Text from the operating system: arguments, file names, typed and piped input.
 
-Python gives bytes that are not UTF-8 as lone surrogates. Those can be handed back to the system, and nowhere
-else: they fit into no JSON, no database and no message. Text that goes there is cleaned as soon as it comes in,
-as text from Claude's CLI is; a path that is opened is not.
+Python decodes bytes that are not UTF-8 as lone surrogates. Only the system takes those back: JSON, the database
+and messages refuse them. So text for these is cleaned as soon as it comes in, like text from Claude's CLI. A
+path that will be opened must not be cleaned.
 """
 
 import re
@@ -11,15 +11,15 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    """The text with each byte that was not UTF-8 as U+FFFD."""
+    """Return the text with U+FFFD for each byte that was not UTF-8."""
     return _SURROGATE.sub("\ufffd", text)
 
 
 def is_clean(text: str) -> bool:
-    """Whether the text fits wherever text goes."""
+    """Whether the text contains no lone surrogates, so that JSON and the database accept it."""
     return _SURROGATE.search(text) is None
 
 
 def decoded(data: bytes) -> str:
-    """`data` as text: UTF-8, and U+FFFD for what is not."""
+    """Decode `data` as UTF-8, with U+FFFD for invalid bytes."""
     return data.decode("utf-8", "replace")

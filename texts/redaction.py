@@ -1,6 +1,6 @@
-"""Takes secrets out of what leaves the bridge for people's eyes: known values first, then known shapes.
+"""Remove secrets from texts that people see outside the bridge: first known values, then known shapes.
 
-The one list of shapes: exports and logs both use it.
+This is the only list of shapes: exports and logs both use it.
 """
 
 import json
@@ -21,13 +21,13 @@ _SHAPES = re.compile(
     r"|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,}|hf_[A-Za-z0-9]{30,}"  # npm, PyPI, Hugging Face
     r"|[A-Za-z0-9_-]{23,28}\.[A-Za-z0-9_-]{6,7}\.[A-Za-z0-9_-]{27,}"  # Discord
     r"|(?<=/api/webhooks/)\d{1,20}/[A-Za-z0-9_-]{20,}"  # Discord's webhooks
-    # A JSON Web Token begins nowhere inside a word: else each place in a long word would search the rest of it.
+    # A JSON Web Token must not begin inside a word: else each place in a long word would search its rest.
     r"|(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
-    # A key that is cut off ends with the text or string that it stands in: the rest of a JSON line stays JSON.
+    # A key without its end line is redacted to the end of its text or string, so that a JSON line stays JSON.
     r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:[\s\S]{0,8000}?-----END [A-Z ]{0,40}KEY-----|[^\"'<>]*)"
 )
-# Every repetition is bounded: a tool's output can be megabytes of anything.
-# Values of telling names (plural tokens are counts), in code, in the environment, in JSON, in JSON in JSON.
+# Every repetition is bounded, because a tool's output can be megabytes of anything.
+# Values of names like PASSWORD (plural TOKENS are counts) in code, environments, JSON, and JSON within JSON.
 _ASSIGNED = re.compile(
     r"(?i)\b([A-Z0-9_]{0,60}(?:PASSWORD|PASSWD|SECRET|TOKEN(?!S)|API_?KEY|PRIVATE_?KEY)[A-Z0-9_]{0,60}(?:\\?[\"'])?"
     r"\s{0,9}[=:]\s{0,9})(?!(?:\\?[\"'])?\[redacted)(?:(\\?[\"'])[^\"'\\\n]{6,}\2|[^\s\"'`,;]{6,})"
@@ -43,8 +43,8 @@ _SHORTEST = 6
 class Redactor:
     """Marks secrets in texts. `known` are values that must never be seen, such as the bot's token.
 
-    A known value is found as it is and as JSON spells it. One of fewer than six characters would be found in
-    any text, and is not looked for.
+    A known value is found as it is and in JSON's spelling. Values of fewer than six characters are ignored:
+    they would be found in any text.
     """
 
     def __init__(self, known: Iterable[str] = ()) -> None:
@@ -54,7 +54,7 @@ class Redactor:
         self._known = re.compile("|".join(map(re.escape, values))) if values else None
 
     def redact(self, text: str) -> str:
-        """`text` with every secret that is recognized replaced by a mark."""
+        """Return `text` with every recognized secret replaced by a mark."""
         if self._known is not None:
             text = self._known.sub(MARK, text)
         text = _SHAPES.sub(MARK, text)

@@ -1,6 +1,7 @@
-"""Characters that nobody sees and that make a text look like another one: they turn it around, or hide in it.
+"""Invisible characters that make a text look like another one: they reverse its direction or hide in it.
 
-The one list for all faces and for exports. Joiners and variation selectors stay: scripts and emoji need them.
+This is the only list, for all faces and for exports. Joiners and variation selectors are not in it: scripts and
+emoji need them.
 """
 
 import re
@@ -23,15 +24,15 @@ _TO_SPELL = re.compile(
 
 
 def without_unseen(text: str) -> str:
-    """Return `text` without the characters that nobody sees."""
+    """Return `text` without invisible characters."""
     return text if text.isascii() else _UNSEEN.sub(r"\1", text)
 
 
 def as_seen(text: str) -> str:
-    """Return `text` without those and without control characters, its line ends as `\\n`; for files to read."""
+    """Return `text` without invisible and control characters, with `\\n` as line end; for files to read."""
     return _UNSEEN_OR_CONTROL.sub(r"\1", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def spelled(text: str) -> str:
-    """Return `text` with what nobody sees spelled as `\\u202e`: for what somebody is asked to approve."""
+    """Return `text` with invisible characters spelled like `\\u202e`: for texts that somebody must approve."""
     return _TO_SPELL.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)

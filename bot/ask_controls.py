@@ -41,7 +41,7 @@ _REVISE = Asked("Revise the plan", "What shall be different?", "Claude reads thi
 
 
 class AskControls:
-    """See `controls.Controls`."""
+    """Carries out uses of ask cards' controls; see `controls.Controls`."""
 
     def __init__(self, face: Face) -> None:
         self._face = face

@@ -100,7 +100,7 @@ def _answered(body: QuestionBody, decision: Decision | None) -> tuple[str, bool]
 def _verdict(stored: StoredAsk) -> str:
     at = f" {moment(stored.closed_ms)}" if stored.closed_ms is not None else ""
     if stored.decision is None:
-        return f"-# No answer is needed any more{at}."
+        return f"-# No longer needs an answer{at}."
     if stored.decided_by == TIMEOUT_ACTOR:
         return f"**Denied**: nobody answered in time{at}."
     by = f"by {person(stored.decided_by)}{at}."

@@ -67,6 +67,7 @@ class BridgeClient(commands.Bot):
             allowed_mentions=discord.AllowedMentions.none(),
             max_ratelimit_timeout=LONGEST_WAIT_S,
             guild_ready_timeout=guild_ready_timeout,
+            # No caches of messages or members: posts are addressed by id, roles are read when needed.
             max_messages=None,
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
@@ -167,7 +168,7 @@ class BridgeClient(commands.Bot):
 
     async def on_resumed(self) -> None:
         log.info("Discord resumed")
-        # Discord has replayed the gap; looking again costs nothing where it did.
+        # Discord has replayed the gap. Looking again costs no request in channels without missed messages.
         self.catch_up.look_again(now=True)
         self._read_on()
 

@@ -41,6 +41,6 @@ def _cause(error: app_commands.AppCommandError) -> BaseException:
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             return Refused(_COMMANDS_CHANGED)
         case app_commands.TransformerError():
-            return Refused(f"“{error.value}” is not something that this option takes.")
+            return Refused(f"“{error.value}” is not a value of this option.")
         case _:
             return error

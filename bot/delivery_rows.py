@@ -45,7 +45,7 @@ def forget_posts_elsewhere(session_id: str, channel_id: int) -> Statement:
 async def is_being_opened(db: Database, thread_id: int) -> bool:
     """Return whether an open inbox row is opening the thread, so that it has no session so far.
 
-    A thread on a message has the message's id; the row of a command names its loading message.
+    A thread on a message has the message's id; the row of a command names the message in `anchor_id`.
     """
     row = await db.read_one(
         "SELECT 1 FROM inbox WHERE status = 'new'"
@@ -58,7 +58,7 @@ async def is_being_opened(db: Database, thread_id: int) -> bool:
 def forget_old_rows(before_ms: int) -> list[Statement]:
     """Delete rows closed before a time, and the controls of deleted sessions.
 
-    A closed row only serves to recognise a message that Discord sends twice, which happens within minutes.
+    A closed row lets the bot recognise a message that Discord sends twice. That happens within minutes.
     """
     return [
         Statement("DELETE FROM inbox WHERE status <> 'new' AND done_ms < ?", (before_ms,)),

@@ -14,7 +14,9 @@ from bot.traffic import Traffic, Urgency
 
 _FIRST_EDITS = 2
 _FOR_THE_END = 1
+"""Edits of each window that stay free for the end of an answer and for asks."""
 _FOR_THE_TEXT = 2
+"""Further edits that stay free for text while it grows."""
 _GOES_ON_S = 5.0
 """Text counts as growing for so long after it was shown."""
 _AFTER_RESET_S = 0.01  # clocks are read before and after the answer travels
@@ -113,7 +115,7 @@ class Paces:
         known = self._channels.pop(channel_id, None)
         if known is None:
             known = ChannelPace(self._pace, self._traffic, partial(self._window, channel_id))
-        self._channels[channel_id] = known  # the one used last stands last
+        self._channels[channel_id] = known  # last used last: the first one is dropped
         if len(self._channels) > _MOST_KEPT:
             del self._channels[next(iter(self._channels))]
         return known

@@ -27,7 +27,7 @@ from bot.wording import counted
 
 
 class PanelControls:
-    """See `controls.Controls`."""
+    """Carries out uses of ephemeral cards' controls; see `controls.Controls`."""
 
     def __init__(self, face: Face) -> None:
         self._face = face

@@ -85,7 +85,7 @@ def project_panel(info: SessionInfo, projects: Sequence[str]) -> Card:
     gone = "Its directory is not there any more. " if info.project_is_gone else ""
     if not options:
         return Card(
-            (f"{gone}There is no project to go on in. Make a directory for one, or use `/session move`.",)
+            (f"{gone}There is no project to move to. Make a directory for one, or use `/session move`.",)
         )
     choice = Select(Control(Verb.MOVE, info.id, "", "set"), "Choose a project", options)
     return Card(

@@ -21,7 +21,7 @@ def permissions_card(info: SessionInfo, found: PermissionRules, *, is_admin: boo
     lines = [_line(number, rule) for number, rule in enumerate(rules, 1)]
     if len(found.rules) > len(rules):
         older = counted(len(found.rules) - len(rules), "older one")
-        lines.append(f"-# {older} can be seen once these are gone.")
+        lines.append(f"-# And {older}: take some of these back to see more.")
     rows: list[Row] = [_choice(info, Verb.TAKE_BACK, "Take back …", rules)]
     of_project = [rule for rule in rules if rule.scope is RuleScope.PROJECT and not rule.for_all]
     if is_admin and of_project:

@@ -51,7 +51,9 @@ NO_WORDS = "Claude gets text and files only; stickers and polls stay here."
 HAS_IT_ALREADY = (
     "-# Claude has this prompt already, as it was before the edit. To change something, write a new message."
 )
-ONLY_MENTIONS = "-# Claude answers here when you mention me or reply to me; the rest goes along with that."
+ONLY_MENTIONS = (
+    "-# Claude answers here when you mention me or reply to me. It reads your other messages with that prompt."
+)
 SENT = "sent already"
 _MOST_TOLD = 10_000
 _MAY_PASS = (discord.DiscordServerError, discord.RateLimited, *CONNECTION_BROKEN)
@@ -237,7 +239,7 @@ class PromptHandler:
         try:
             await self._face.core.perform(actor, wish)
         except (IllegalMove, TurnNotFound):
-            return SENT  # just now
+            return SENT  # it was sent just now
         except (PromptRefused, NotAllowed) as error:
             return str(error)
         return ""

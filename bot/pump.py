@@ -21,6 +21,7 @@ from storage import StorageError
 log = logging.getLogger(__name__)
 
 _CLOSED_FOR_S = 600.0
+"""A channel that refuses writes is tried again after so long."""
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 _TRY_AGAIN_S = 0.1
@@ -295,7 +296,7 @@ class Pump:
                 del self._typing[session_id]
 
     async def _type(self) -> None:
-        # Nobody waits for it: what has words to send goes first.
+        # Nobody waits for the typing sign: requests with text go first.
         if pause := self._traffic.take_now(Urgency.TYPING):
             self._type_at = self._timer.now() + max(pause, _TRY_AGAIN_S)
             return

@@ -18,7 +18,7 @@ from storage import Database
 
 NO_THREADS = "This kind of channel has no threads for sessions. Use a text channel or a forum."
 NO_PRIVATE = "This channel has no private threads. Use a text channel for that."
-NO_TAG = "Every post of this forum needs a tag, and there is none that I may set. Use a text channel."
+NO_TAG = "Posts in this forum need a tag, and I may set none of its tags. Use a text channel."
 TOO_MANY = "This server has too many active threads; archive some and try again."
 _HAS_THREAD_ALREADY = 160004
 _MAX_THREADS = 160006

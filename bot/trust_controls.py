@@ -13,7 +13,7 @@ _LATER = "Nothing is decided: only the project's text is read. `/settings trust`
 
 
 class TrustControls:
-    """See `controls.Controls`."""
+    """Carries out clicks on trust cards; see `controls.Controls`."""
 
     def __init__(self, face: Face) -> None:
         self._face = face

@@ -47,7 +47,7 @@ _RECENT = 50
 
 
 class TurnControls:
-    """See `controls.Controls`. Commands with the same effect call the public methods."""
+    """Carries out uses of turns' controls; see `controls.Controls`. Commands call the public methods."""
 
     def __init__(self, face: Face, client: discord.Client, opener: Opener) -> None:
         self._face = face
@@ -107,7 +107,7 @@ class TurnControls:
             case _:
                 raise Refused("This control has no meaning here.")
 
-    # --- what commands do too ---------------------------------------------------------------------------
+    # --- shared with commands ---------------------------------------------------------------------------
 
     async def stop(self, reply: Reply, session_id: str) -> None:
         """Interrupt the running turn, and answer with what was kept."""
@@ -205,7 +205,7 @@ class TurnControls:
         put_back = Control(Verb.REWIND_FILES, session_id, turn_id, _PUT_BACK)
         words = (
             f"The last answer changed {counted(len(changed.paths), 'file')}"
-            f" (+{changed.insertions} −{changed.deletions}). What shall become of them?"
+            f" (+{changed.insertions} −{changed.deletions}). Put them back or keep them?"
         )
         rows = ((Button(put_back, "Put back, ask again", Style.DANGER), Button(keep, "Keep, ask again")),)
         body = Card((words,), rows)
@@ -215,7 +215,7 @@ class TurnControls:
     async def _put_back(self, reply: Reply, control: Control) -> None:
         last = await self._last_prompt(reply, control.session_id)
         if last.turn.id != control.subject:
-            raise Refused("Something else was asked since; nothing was changed.")
+            raise Refused("Another prompt came since then; nothing was changed.")
         wish = RewindFiles(session_id=control.session_id, turn_id=control.subject, dry_run=False)
         changed = await self._face.core.perform(reply.actor, wish)
         if changed.refused:

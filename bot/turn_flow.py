@@ -73,7 +73,7 @@ class TurnFlow:
                 self._segments.append(LinePart(f"-# {escape_inline(block.text, _NOTE_CHARS)}"))
             case Other():
                 kind = escape_inline(block.kind, 40)
-                self._segments.append(LinePart(f"-# Something of a kind that cannot be shown here ({kind})"))
+                self._segments.append(LinePart(f"-# Something that cannot be shown here ({kind})"))
             case _:
                 pass  # texts and thoughts of subagents are not shown
 

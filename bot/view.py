@@ -142,7 +142,7 @@ class View:
     async def settled(self, session_id: str | None = None) -> None:
         """Wait until everything that should be in Discord is there, for one session or for all."""
         await asyncio.sleep(0.01)  # lets events published just now be taken in
-        while not await self._is_settled(session_id):  # noqa: ASYNC110  # many things lead there, and none of them alone
+        while not await self._is_settled(session_id):  # noqa: ASYNC110  # no single event marks the end of all work
             await asyncio.sleep(0.01)
 
     async def _is_settled(self, session_id: str | None) -> bool:

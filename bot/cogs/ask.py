@@ -23,7 +23,7 @@ _ABOUT = Question(
 
 
 class AskCommands(commands.Cog):
-    """The shortest ways to Claude."""
+    """`/claude`, and the entry in a message's menu."""
 
     def __init__(self, parts: CommandParts, tree: app_commands.CommandTree[Any]) -> None:
         self._parts = parts

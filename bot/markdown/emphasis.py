@@ -101,6 +101,7 @@ class Runs:
         while closer.left and openers and closer.at - openers[-1].at <= self._span:
             opener = openers[-1]
             either = (opener.opens and opener.closes) or (closer.opens and closer.closes)
+            # CommonMark's rule of three: it keeps `*a**b*` from pairing its outer and inner stars.
             if either and (opener.count + closer.count) % 3 == 0 and closer.count % 3:
                 return
             used = 2 if opener.left >= 2 and closer.left >= 2 else 1

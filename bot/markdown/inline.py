@@ -1,7 +1,7 @@
 """Convert Claude's inline Markdown to Discord's dialect, for a text that may still be growing.
 
-Answers for code spans, emphasis, links, mentions and escapes within one paragraph. What CommonMark reads as
-plain text is escaped where Discord would read a mark. Leaves lines, lists and fences to `scanner`.
+Answers for code spans, emphasis, links, mentions and escapes within one paragraph. Text that is plain to
+CommonMark is escaped where Discord would read a mark. Leaves lines, lists and fences to `scanner`.
 
 Further text must never change the settled part of a growing text, so every mark has a fixed span: an opening
 mark without its closing one within `SPAN` characters is text, whatever follows.

@@ -97,7 +97,7 @@ def unquoted(line: str) -> tuple[bool, str]:
 
 
 def read(line: str) -> Line:
-    """Return the kind of `line`, which must have no quote signs any more."""
+    """Return the kind of `line`. Pass the line without its quote signs."""
     bare = line.lstrip(" \t")
     indent = _columns(line[: len(line) - len(bare)]) if bare != line else 0
     if bare[:1] == "<" and (details := _DETAILS.match(bare)):

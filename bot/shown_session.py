@@ -99,8 +99,9 @@ class ShownSession:
         finally:
             self._catching_up = False
         await self._mark_what_goes_on()
-        self._mark_last_answers()
-        self._mark(STATUS_SUBJECT, Urgency.STATUS)  # it may have been shown before the newest events
+        # Several turns may have ended since: the answer that had the row may be any of those near.
+        self._mark_last_answers(everywhere=True)
+        self._mark(STATUS_SUBJECT, Urgency.STATUS)  # it may have been shown while the core went on
 
     async def _read_back(self) -> None:
         """Take in all stored events up to the core's last one; newer events come live.
@@ -133,11 +134,15 @@ class ShownSession:
             self._mark_queued(turn_id)
         self._type()
 
-    def _mark_last_answers(self) -> None:
-        """Show the buttons of the last answers anew: only the last has all of them. Unposted turns get none."""
+    def _mark_last_answers(self, *, everywhere: bool = False) -> None:
+        """Show their buttons anew: only the last answer has a row of them. What has no post here gets none.
+
+        While events come one by one, the last two answers are enough; `everywhere` takes all that are near.
+        """
 
         async def mark() -> None:
-            for turn_id in await self._turns.latest_over():
+            latest = await self._turns.latest_over() if everywhere else await self._turns.latest_over(2)
+            for turn_id in latest:
                 subject = subject_of(UnitKind.TURN, turn_id)
                 # A held turn may be posted just now, with the buttons of a last answer.
                 shown = self._units.is_held(subject) or await self._has_posts(subject)

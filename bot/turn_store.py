@@ -142,10 +142,12 @@ class TurnStore:
             if any(ask.status is AskStatus.OPEN for ask in held.asks.values())
         ]
 
-    async def latest_over(self) -> Sequence[str]:
-        """Return the turns of the last two answers, newest first."""
+    async def latest_over(self, most: int = _ALTERNATIVES_AMONG) -> Sequence[str]:
+        """The turns with the last answers, newest first, at most `most`."""
         near = await self._reader.last_turns(_ALTERNATIVES_AMONG)
-        return [each.id for each in near if _face_is_over(each) and each.status is not TurnStatus.WITHDRAWN][:2]
+        return [each.id for each in near if _face_is_over(each) and each.status is not TurnStatus.WITHDRAWN][
+            :most
+        ]
 
     # --- faces ------------------------------------------------------------------------------------------
 

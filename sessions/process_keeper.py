@@ -119,7 +119,7 @@ class ProcessKeeper:
         """Start and park processes until nothing more can be done."""
         sessions = {each.id: each for each in self._loaded()}
         while not self._closing:
-            snapshots = [self._as_seen(each.snapshot) for each in sessions.values()]
+            snapshots = [self._as_seen(each) for each in sessions.values()]
             step = self.slots.next_step(snapshots, self._granted)
             match step:
                 case StartOne(session_id):
@@ -134,9 +134,15 @@ class ProcessKeeper:
                 say = partial(self._say_that_it_waits, sessions[waiting])
                 self.spawn(until_stored(say), sessions[waiting])
 
-    def _as_seen(self, snapshot: Snapshot) -> Snapshot:
-        """The holder as `next_step` sees it. A session that is being parked cannot be chosen again."""
-        if snapshot.id in self._parking and snapshot.holds_slot:
+    def _as_seen(self, session: Session) -> Snapshot:
+        """A session that gives its place back anyway cannot be chosen to be parked.
+
+        It is being parked already, or its process is over and that is being recorded: to choose it would change
+        nothing, again and again, until the record is stored.
+        """
+        snapshot = session.snapshot
+        is_over = snapshot.lifecycle is Lifecycle.LIVE and session.run is None
+        if is_over or (snapshot.id in self._parking and snapshot.holds_slot):
             return replace(snapshot, lifecycle=Lifecycle.STOPPING)
         return snapshot
 

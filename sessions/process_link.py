@@ -15,6 +15,7 @@ from sessions.model import Lifecycle
 from sessions.process_end import Exited, NoProcess, ProcessEnd, events_at_end
 from sessions.session_port import SessionPort
 from sessions.snapshot import Snapshot
+from storage import StorageError
 
 
 class TiedSession(SessionPort, Protocol):
@@ -50,12 +51,18 @@ class ProcessLink:
         """Record the end of the process, or the absence of an expected one."""
         run = self._run
         if isinstance(end, Exited) and (run is None or run.number != end.number):
-            return  # already recorded; another process may have begun since
-        async with self._session.change() as draft:
-            wished = run.leaving.departure if run is not None else stored_departure(draft.snapshot)
-            continues = self._session.around.continue_cut_turns
-            draft.add_all(events_at_end(draft.snapshot, end, wished, takes_up_cut_turns=continues))
-            self._run = None
+            return  # it was recorded already, and another one may have begun since
+        try:
+            async with self._session.change() as draft:
+                wished = run.leaving.departure if run is not None else stored_departure(draft.snapshot)
+                continues = self._session.around.continue_cut_turns
+                draft.add_all(events_at_end(draft.snapshot, end, wished, takes_up_cut_turns=continues))
+                # Before the commit: no line of this change may go to a process that is over.
+                self._run = None
+        except StorageError:
+            # Nothing was stored. Without the process the next try would take the end for recorded.
+            self._run = run
+            raise
         if run is not None:
             run.close()
 

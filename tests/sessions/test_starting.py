@@ -300,6 +300,32 @@ async def test_a_disk_that_is_full_at_the_start_after_a_reboot_fails_no_session(
     assert await statuses(here, again) == [("gate x", "done")]
 
 
+async def test_an_end_that_the_database_refuses_at_first_is_recorded_and_the_next_prompt_runs(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await here.session()
+    await send(session, "one")
+    await idle(session)
+    write, refused = here.db.write, 0
+
+    async def full_once(statements: Sequence[AnyStatement]) -> Sequence[Outcome]:
+        nonlocal refused
+        if refused == 0 and any("UPDATE hosts SET status = 'ended'" in each.sql for each in statements):
+            refused += 1
+            raise DatabaseFull("The disk is full; nothing was written.")
+        return await write(statements)
+
+    monkeypatch.setattr(here.db, "write", full_once)
+    monkeypatch.setattr(retry_until_stored, "_PAUSE_S", 0.0)
+    assert session.run is not None
+    await session.run.host.kill(0)
+    await session.until(lambda snapshot: not snapshot.holds_slot)
+    assert refused == 1
+    await send(session, "two")
+    await idle(session)
+    assert await statuses(here, session) == [("one", "done"), ("two", "done")]
+
+
 async def test_a_session_that_breaks_down_before_its_process_is_found_again_leaves_none_running(
     here: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,7 +67,7 @@ class NewWindow:
 
 
 _Answer = tuple[int, list[str], str]
-"""How a tmux command went: exit code, lines, complaint."""
+"""The result of a tmux command: exit code, output lines, error lines."""
 
 
 class TmuxServer:
@@ -85,7 +85,7 @@ class TmuxServer:
         self._asking = asyncio.Lock()
         self._unanswered = False
         self.in_doubt = asyncio.Event()
-        """Set when a command was given up, or answered after that: windows may not be as was wished."""
+        """Set when a command times out, and again at its late answer: windows may differ from those known."""
 
     async def make_windows(self, windows: Sequence[NewWindow]) -> list[str]:
         """Make `windows`, and the server if there is none; return their ids. Raises `TerminalUnavailable`."""

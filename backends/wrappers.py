@@ -12,7 +12,7 @@ from dataclasses import replace
 from backends.base import LaunchFailed, LaunchSpec
 
 LaunchWrapper = Callable[[LaunchSpec], LaunchSpec]
-"""May raise `LaunchRefused`: then nothing is started, and people read its reason."""
+"""A wrapper may raise `LaunchRefused`: then nothing is started, and people read the reason."""
 
 
 def wrapped(spec: LaunchSpec, wrappers: Sequence[LaunchWrapper]) -> LaunchSpec:

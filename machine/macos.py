@@ -2,7 +2,7 @@
 
 A look at one process or at all costs a run of `ps`. Formats: ps(1), lsof(8) under "Output for other programs",
 vm_stat(1), kqueue(2), and `struct xucred` of <sys/ucred.h>. A process's start is the column `lstart` of `ps` in
-the C locale and UTC, its blanks as underscores: to the second, and absolute, whoever sets the clock.
+the C locale and UTC, its blanks as underscores: to the second, and absolute, even if somebody sets the clock.
 """
 
 import fcntl

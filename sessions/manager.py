@@ -220,11 +220,12 @@ class SessionManager:
     # --- ending -----------------------------------------------------------------------------------------
 
     async def clear_session(self, session_id: str) -> None:
-        """End the process and the session; what was said stays stored until retention removes it."""
+        """End the process and the session. The conversation stays stored until retention removes it."""
         await (await self.get_session(session_id)).end(_CLEARED)
 
     async def clear_all_sessions(self) -> list[Cleared]:
-        """Emergency: end every process within 10 seconds, whatever it is doing, and clear its session."""
+        """Emergency stop: end every process within 10 seconds, even during a turn, and clear its session."""
+        # Empty the queue first: a place that becomes free must not start a waiting session.
         for session in self.loaded():
             self.keeper.slots.remove(session.id)
         busy = [each for each in self.loaded() if each.snapshot.holds_slot or each.snapshot.queue]

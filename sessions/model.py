@@ -61,12 +61,12 @@ class Blocker(StrEnum):
 
 
 class Payer(StrEnum):
-    """How a turn is paid for, as far as the CLI tells."""
+    """The payer of a turn, as far as the CLI tells."""
 
     KEY = "key"
-    """With an API key: its dollars are billed."""
+    """An API key pays: its dollars are billed."""
     LOGIN = "login"
-    """A subscription; or a gateway or cloud that bills by prices of its own. Dollars are list prices."""
+    """A subscription, gateway or cloud pays, with prices of its own. Dollars are only list prices."""
 
 
 class TurnKind(StrEnum):
@@ -105,7 +105,7 @@ class AskStatus(StrEnum):
 
 
 TIMEOUT_ACTOR = "timeout"
-"""Who answers an ask that nobody answered in time."""
+"""The actor of the automatic answer to an ask that was not answered in time."""
 
 
 class ShareLevel(StrEnum):
@@ -132,7 +132,7 @@ class RuleKind(StrEnum):
 
 
 class RuleScope(StrEnum):
-    """Where a permission rule holds: in one session, or in the sessions of a project."""
+    """The scope of a permission rule: one session, or the sessions of a project."""
 
     SESSION = "session"
     PROJECT = "project"
@@ -303,7 +303,7 @@ class PermissionBody(msgspec.Struct, frozen=True, tag="permission"):
 
 
 class Choice(Value, frozen=True):
-    """One of the answers that a question offers to choose from."""
+    """A choice that a question offers."""
 
     label: str
     description: str = ""

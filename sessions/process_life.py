@@ -35,7 +35,7 @@ from sessions.work_directory import check_work_directory
 log = logging.getLogger(__name__)
 
 _KILLED = 128
-"""Exit codes from here on say that a signal ended the process."""
+"""The lowest exit code that means death by a signal."""
 
 
 async def launch_and_stay(session: Session) -> bool:

@@ -21,7 +21,7 @@ from sessions.title import title_from
 PROMPT_NAMESPACE = uuid.UUID("5f0c9f0e-6f3b-5e0a-9d0b-0d7f1c2a4b61")
 MAX_PROMPT_CHARS = 1_000_000
 OWN_WAY = frozenset({"clear", "model", "exit", "resume", "login", "logout", "permissions"})
-"""Commands of Claude's that would go past the session: they have a command of ours, or none."""
+"""Claude's commands that would bypass the session. Refused: people use a command of ours, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)

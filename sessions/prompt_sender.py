@@ -15,7 +15,7 @@ from storage import StorageError
 log = logging.getLogger(__name__)
 
 SHORTAGE_RETRY_S = 5.0
-"""How often a session that waits for free disk or memory looks again."""
+"""The pause between two looks of a session that waits for free disk or memory, in seconds."""
 
 _SHORTEST_PAUSE_S = 0.05
 _STORAGE_RETRY_S = 1.0

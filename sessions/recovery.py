@@ -55,7 +55,7 @@ async def recover(db: Database, backend: Backend, keeper: ProcessKeeper, session
 
 
 async def end_survivors(backend: Backend) -> int:
-    """End every living host of `backend`, whoever launched it; return how many there were."""
+    """End every living host of `backend`, even of another bridge process; return how many there were."""
     survivors = await backend.survivors()
     for ref in survivors:
         try:

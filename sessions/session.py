@@ -1,4 +1,4 @@
-"""One session: its state, and everything that can be asked of it.
+"""One session: its state, and every command to it.
 
 Every change goes through `change`: events are put on a draft, committed in one transaction, then published.
 `prompt_queue.py` has the waiting prompts and `host_run.py` the process. `service/` checks who may do what, and
@@ -102,7 +102,7 @@ class Session:
         return self._lock.locked()
 
     def partials(self) -> Sequence[PartialText]:
-        """The text that is being written now, from its beginning."""
+        """Return the text that Claude is writing now, from its beginning."""
         current = self.snapshot.running
         if self.run is None or current is None:
             return ()
@@ -126,6 +126,7 @@ class Session:
         run = self.run
         reserved = run.inputs.reserve(draft.lines) if run is not None and draft.lines else []
         statements = draft.statements(new_session=new_session)
+        # One transaction for the change and its lines: after a crash, the next bridge appends missing lines.
         if run is not None:
             statements += [run.input_row(each) for each in reserved]
         crash_point("session-before-commit")

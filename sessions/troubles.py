@@ -39,7 +39,7 @@ class FailureKind(StrEnum):
     BUDGET = "claude_budget"
     NOT_COMPACTED = "not_compacted"
     REFUSED = "refused"
-    """The API calls the request wrong (400, or another status that we do not know)."""
+    """The API rejects the request as invalid (400, or another status that we do not know)."""
     STUCK = "stuck"
     """The API has refused several turns in a row: the conversation itself is what it refuses."""
     UNKNOWN = "turn_failed"

@@ -1,4 +1,4 @@
-"""Where a session may run: existing directories under the workspace root, with no link that leads out."""
+"""The allowed work directories: existing ones under the workspace root, without links that lead out."""
 
 import os
 from collections.abc import Sequence

@@ -30,7 +30,7 @@ class Connection(Protocol):
     """A connection as the writer and the readers need it. It runs one action after the other."""
 
     async def run(self, action: Callable[[sqlite3.Connection], T]) -> T:
-        """What `action` returns or raises. Cancelling the await does not stop it; later calls wait for it."""
+        """Run `action` and return its result. Cancelling does not stop it, and later calls wait for it."""
         ...
 
     def interrupt_now(self) -> None:
@@ -53,7 +53,7 @@ class ThreadedConnection(aiosqlite.Connection):
     """An aiosqlite connection that runs a whole function in its thread: one hop for many statements."""
 
     async def run(self, action: Callable[[sqlite3.Connection], T]) -> T:
-        """What `action` returns or raises. Cancelling the await does not stop it; later calls wait for it."""
+        """Run `action` and return its result. Cancelling does not stop it, and later calls wait for it."""
         result: T = await self._execute(action, self._conn)  # type: ignore[no-untyped-call]  # aiosqlite
         return result
 
@@ -69,6 +69,7 @@ def writing(path: Path, synchronous: Synchronous) -> ThreadedConnection:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
         try:
+            # SQLite keeps this setting per connection, not in the file.
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
             connection.execute(f"PRAGMA journal_size_limit = {WAL_KEEP_BYTES}")

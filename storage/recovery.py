@@ -152,6 +152,7 @@ def _check_and_migrate(path: Path, migrations: Sequence[Migration]) -> Sequence[
 def _set_aside(path: Path, reason: str, known_version: int, *, may_restore: bool) -> Recovery:
     try:
         aside = path.with_name(f"{path.name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
+        # The database file last: after a crash in between, no new database may meet the old WAL file.
         for suffix in ("-wal", "-shm", ""):
             part = path.with_name(path.name + suffix)
             if part.exists():

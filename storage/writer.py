@@ -147,6 +147,7 @@ class Writer:
         try:
             outcomes = await self._transact(statements)
         except DatabaseBusy as error:
+            # No second try for each set alone: all of them would wait for the same lock.
             _fail(group, error)
         except StorageError as error:
             if len(group) == 1:
@@ -185,6 +186,7 @@ def transact(connection: sqlite3.Connection, statements: Sequence[AnyStatement])
     """Run `statements` in one transaction on an idle connection. After an error none of them has an effect."""
     if connection.in_transaction:  # the last rollback failed because of a disk error
         connection.execute("ROLLBACK")
+    # IMMEDIATE takes the write lock now: a later upgrade from a read lock can fail without waiting.
     connection.execute("BEGIN IMMEDIATE")
     try:
         outcomes = [_execute(connection, statement) for statement in statements]

@@ -67,7 +67,7 @@ class Arrivals:
             await self._inbox.take(row)
 
     async def edited(self, message: discord.Message) -> None:
-        """Take in an edit, if the message was taken in."""
+        """Take an edit in, if the message has a row."""
         # Discord sends an update without `edited_at` when it adds a link's preview: the text is the same.
         if message.edited_at is None:
             return
@@ -82,7 +82,7 @@ class Arrivals:
                 await self._inbox.take(replace(row, external=external, kind="edit", received_ms=at_ms))
 
     async def deleted(self, guild_id: int, channel_id: int, message_id: int) -> None:
-        """Take in a deletion, if the message was taken in."""
+        """Take a deletion in, if the message has a row."""
         at_ms = max(self._face.now_ms(), snowflake_ms(message_id) + 1)
         body = {"guild_id": guild_id, "message_id": message_id}
         async with self._taking_in:

@@ -139,7 +139,7 @@ class Inbox:
         for channel_id in await waiting_channels(self._db):
             self.wake(channel_id)
 
-    # --- dealing with -----------------------------------------------------------------------------------
+    # --- acting on rows ---------------------------------------------------------------------------------
 
     def wake(self, channel_id: int) -> None:
         """Start to handle the channel's rows, unless that is running or the channel is held."""

@@ -44,6 +44,6 @@ class Members:
         try:
             member = await self._client.http.get_member(guild_id, user_id)
         except discord.NotFound:
-            return Somebody(user_id, None)  # has left, so in no guild
+            return Somebody(user_id, None)  # the user has left the guild
         roles = frozenset(int(each) for each in member["roles"])
         return Somebody(user_id, guild_id, roles, is_bot=bool(member["user"].get("bot")))

@@ -19,7 +19,7 @@ _FOR_THE_TEXT = 2
 """Further edits that stay free for text while it grows."""
 _GOES_ON_S = 5.0
 """Text counts as growing for so long after it was shown."""
-_AFTER_RESET_S = 0.01  # clocks are read before and after the answer travels
+_AFTER_RESET_S = 0.01  # the window's end is known only to within the time that an answer travels
 _MOST_KEPT = 1_000
 
 

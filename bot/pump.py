@@ -77,7 +77,7 @@ class Unit:
 
 
 class Pump:
-    """Sends for one channel while `run` runs."""
+    """Sends the posts of one channel while `run` runs."""
 
     def __init__(
         self, channel_id: int, posting: Posting, traffic: Traffic, pace: ChannelPace, timer: Timer
@@ -258,7 +258,10 @@ class Pump:
                 return False
 
     async def _may_send(self, unit: Unit, urgency: Urgency) -> bool:
-        """Wait for one of the bot's requests. A card does not: text of its channel would wait behind it."""
+        """Take one of the bot's requests, and wait for it if necessary. Return whether it was taken.
+
+        A status card does not wait, since its channel's text would wait behind it: it is tried again later.
+        """
         if urgency is not Urgency.STATUS:
             await self._traffic.take(urgency)
             return True

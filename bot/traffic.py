@@ -85,7 +85,7 @@ class Traffic:
             heapq.heapify(self._waiting)
 
     def take_now(self, urgency: Urgency) -> float:
-        """Take a request and return 0 if one may be made now, else the seconds until it may be."""
+        """Take a request and return 0 if one may be made now; else return the seconds until the next try."""
         pause = self._pause((urgency, next(self._numbers)))
         if not pause:
             self._times.append((self._timer.now(), urgency))

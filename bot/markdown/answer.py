@@ -13,7 +13,7 @@ from bot.markdown.scanner import Scanner
 
 LIMIT = 1900  # code points of a body; Discord takes 2000
 _LEAST_LIMIT = 100
-_MOST_LIMIT = 4000  # of a card; a post has 2000
+_MOST_LIMIT = 4000  # code points of a card; a message has 2000
 
 
 class AnswerSplitter:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from bot.markdown.tags import decoded
 from texts.hosts import names_another_host
 
-_TARGET = 900  # characters
+_TARGET = 900  # most characters of a target
 _LABEL = r"(?:[^\[\]\\\n]|\\[^\n]|\[[^\[\]\n]{0,300}\]){0,300}+"  # a longer bracket is text
 _MASKED = re.compile(
     rf"!?\[(?P<label>{_LABEL})\]"
@@ -20,7 +20,7 @@ _MASKED_BEGUN = re.compile(
     rf"!?\[{_LABEL}(?:\\|\[[^\[\]\n]{{0,300}})?\Z"  # in the label
     rf"|!?\[{_LABEL}\](?:\([^\n]*)?\Z"
 )
-_LONGEST = 1200  # of a whole link
+_LONGEST = 1200  # most characters of a whole link
 _ANGLE = re.compile(
     r"<(?:https?://[^\s<>]{1,900}|@[!&]?\d{1,20}|#\d{1,20}|a?:\w{1,32}:\d{1,20}|t:-?\d{1,13}(?::[tTdDfFRsS])?"
     r"|/[^\n<>:]{1,100}:\d{1,20}|id:\w{1,20})>"

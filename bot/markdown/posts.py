@@ -62,7 +62,7 @@ class Packer:
     sealed: list[Post] = field(default_factory=list)
     preview: bool = False
     _rows: list[Row] = field(default_factory=list)
-    _sizes: list[int] = field(default_factory=list)  # of the body with the rows up to this one, its fence open
+    _sizes: list[int] = field(default_factory=list)  # body size up to each row, without its fence's end
     _joint: str = ""
     _opened: str = ""
     _full: bool = False
@@ -206,7 +206,7 @@ class Packer:
 
 
 def is_visible(text: str) -> bool:
-    """Say whether `text` has a visible character. Discord refuses messages without one."""
+    """Say whether `text` has a visible character: Discord refuses a message without one."""
     return bool(text.strip().strip(_BLANK).strip(_BLANK + " \n\t"))
 
 

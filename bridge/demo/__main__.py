@@ -1,8 +1,8 @@
-"""`python -m bridge.demo`: serves the demo model for one directory until nobody needs it any more.
+"""`python -m bridge.demo`: serves the demo model for one directory as long as it is needed.
 
-Started by `process.ensure_demo`, by hand only for a look. Holds the directory's lock: a second one ends at
-once. Ends by itself when no request came for a while and no CLI of the directory is alive, or when the
-directory was removed.
+`process.ensure_demo` starts it; people start it only to try it out. It holds the directory's lock, so a second
+one ends at once. It ends by itself if the directory was removed, or if no request came for a while and no CLI
+of the directory is alive.
 """
 
 import argparse
@@ -59,7 +59,7 @@ async def _serve(options: argparse.Namespace, lock: int) -> None:
 
 
 async def _open(stack: AsyncExitStack, identity: str, last_port: int | None) -> DemoModel:
-    """The demo on the port that it had last, or on a new one if it had none or somebody else has that now."""
+    """Start the demo on its last port, or on a new one if it had none or another program uses that port now."""
     ports = secrets.SystemRandom().sample(LASTING_PORTS, _TRIES)
     for port in ports if last_port is None else [last_port, *ports]:
         with suppress(OSError):
@@ -68,12 +68,12 @@ async def _open(stack: AsyncExitStack, identity: str, last_port: int | None) -> 
 
 
 async def _until_unneeded(demo: DemoModel, options: argparse.Namespace, lock: int) -> None:
-    """Return after a signal, when the directory is gone, or once it was idle long enough and no CLI lives."""
+    """Return after a signal, if the directory is gone, or once it was idle long enough and no CLI is alive."""
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     looks_unneeded = 0
-    # More than one look: the CLI rewrites its register now and then, and half an entry is none.
+    # Look more than once: a CLI that is just rewriting its register seems to be missing from it.
     while looks_unneeded < _LOOKS_UNNEEDED:
         in_use = demo.unused_s < options.idle_exit
         needed = in_use or open_conversations(options.directory / "claude")
@@ -87,7 +87,7 @@ async def _until_unneeded(demo: DemoModel, options: argparse.Namespace, lock: in
 
 
 def _holds(path: Path, lock: int) -> bool:
-    """Whether the lock file that we hold is still the one at `path`: a removed directory is nobody's."""
+    """Whether the lock file that we hold is still the one at `path`; if not, the directory was removed."""
     try:
         return os.path.samestat(path.stat(), os.fstat(lock))
     except OSError:

@@ -1,4 +1,4 @@
-"""Turns what a directive means into a call of one of the CLI's tools, with its input. Pure."""
+"""Turns a directive into a call of one of the CLI's tools, with its input. Pure."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from bridge.demo.script import Call
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the request tells about where the tools run. `plan_file` is empty outside of plan mode."""
+    """Facts from the request about the place where tools run. `plan_file` is empty outside of plan mode."""
 
     cwd: str
     plan_file: str
@@ -22,7 +22,7 @@ _Input = dict[str, Any]
 
 
 def tool_call(call: Call, around: Dependencies) -> tuple[str, Mapping[str, Any]]:
-    """The name of the tool and its input. Relative paths are taken from the work directory."""
+    """Return the name of the tool and its input. Relative paths begin at the work directory."""
     if call.verb == "tool":
         return call.arguments[0] or "Bash", _json_object(call.arguments[1])
     if call.verb == "todo" and "TodoWrite" not in around.tools:

@@ -1,7 +1,7 @@
-"""Reads a Messages API request: which prompt runs, how far its turn is, what the tools said. Pure.
+"""Reads a Messages API request: the running prompt, the progress of its turn, the tools' results. Pure.
 
-The demo keeps no conversation of its own: everything is read from the request, so that it can be restarted
-in the middle of a turn.
+The demo stores no conversation: it reads everything from the request, so that it can be restarted in the
+middle of a turn.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ToolAnswer:
-    """What one tool call of the turn's last message gave."""
+    """The result of one tool call of the turn's last message."""
 
     tool: str
     text: str
@@ -22,12 +22,13 @@ class ToolAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """One request, understood.
+    """The parsed form of one request.
 
-    `prompt` is the text of the newest prompt, empty if there is none. `calls_done` counts the assistant
-    messages with tool calls since then, `broken` the answers since then that were cut and continued.
-    `answers` are the results that came last. `tools` are the names that may be called at once, `deferred`
-    those that must be loaded first. `key` is equal for retries of the same step and differs otherwise.
+    `prompt` is the text of the newest prompt, or empty. Counted since that prompt, `calls_done` is the number
+    of assistant messages with tool calls, `broken` the number of answers that were cut and continued.
+    `answers` are the newest results.
+    `tools` are the names that may be called at once, `deferred` those that must be
+    loaded first. `key` is equal for retries of the same step and differs otherwise.
     """
 
     model: str
@@ -52,7 +53,7 @@ class _Block:
     body: Mapping[str, Any]
 
 
-# What is not closed is taken up to the end of the text: else each further opening would search all of the rest.
+# An unclosed reminder runs to the end of the text; otherwise each further opening tag would search the rest.
 _REMINDER = re.compile(r"<system-reminder>.*?(?:(</system-reminder>)|\Z)", re.DOTALL)
 _NOTIFICATION = re.compile(r"<task-notification>.*?(?:(</task-notification>)|\Z)", re.DOTALL)
 _CWD = re.compile(r"Primary working directory: ([^\n]+)")
@@ -60,7 +61,7 @@ _WORD = re.compile(r"[^\s\"'`]+")
 _PLANS = "/plans/"
 # The CLI's hidden prompt after a stream that broke. From 2.1.332 on it stands inside a reminder.
 _RESUMPTION = re.compile(r"\s*(?:<system-reminder>\s*)?Your response above was cut off mid-stream\. Resume")
-# Texts that the CLI puts into user messages by itself and that are no prompt.
+# The CLI itself puts these texts into user messages; they are not prompts.
 _NOT_A_PROMPT = (
     "[Request interrupted by user",
     "<local-command-",
@@ -75,7 +76,7 @@ _NOT_A_PROMPT = (
 
 
 def read_conversation(body: Mapping[str, Any]) -> Conversation:
-    """Understand a request body. Raises `KeyError`, `TypeError` or `ValueError` for one that is none."""
+    """Parse a request body. Raises `KeyError`, `TypeError` or `ValueError` if it is invalid."""
     blocks = list(_blocks(body["messages"]))
     at, prompt = _newest_prompt(blocks)
     since = blocks[at + 1 :]
@@ -108,9 +109,9 @@ def _blocks(messages: list[Mapping[str, Any]]) -> Iterator[_Block]:
 
 
 def _newest_prompt(blocks: list[_Block]) -> tuple[int, str]:
-    """Where the newest prompt is and what it says; (-1, "") if there is none.
+    """Return the index and the text of the newest prompt; (-1, "") if there is none.
 
-    A background task's notification is one too, unless it came along with tool results or a real prompt.
+    A background task's notification counts as a prompt unless it came with tool results or a real prompt.
     """
     answered = {block.index for block in blocks if block.body.get("type") == "tool_result"}
     at = next((n for n in reversed(range(len(blocks))) if _prompt_text(blocks[n])), -1)
@@ -124,7 +125,7 @@ def _newest_prompt(blocks: list[_Block]) -> tuple[int, str]:
 
 
 def _raw_text(block: _Block) -> str:
-    """The text of a user's block; empty for all other blocks."""
+    """Return the text of a user's block; empty for all other blocks."""
     return str(block.body["text"]) if block.role == "user" and block.body.get("type") == "text" else ""
 
 
@@ -143,7 +144,7 @@ def _last_answers(since: list[_Block]) -> Iterator[ToolAnswer]:
 
 
 def flatten(content: object) -> str:
-    """All text in a `content` field: a string, or a list of blocks with text or content of their own."""
+    """Return all text in a `content` field: a string, or a list of blocks with text or content of their own."""
     if isinstance(content, list):
         return "\n".join(
             str(part["text"]) if "text" in part else flatten(part.get("content")) for part in content
@@ -157,7 +158,7 @@ def _last(find: Callable[[str], list[str]], body: Mapping[str, Any]) -> str:
 
 
 def _plan_files(text: str) -> list[str]:
-    """The absolute paths in `text` that lead to a Markdown file below a directory `plans`."""
+    """Yield the absolute paths in `text` that lead to a Markdown file below a directory `plans`."""
     paths = []
     for word in _WORD.findall(text) if _PLANS in text else ():
         start = word.find("/")

@@ -1,4 +1,4 @@
-"""Keeps the demo model running beside a core: it ends by itself when nobody used it for a while."""
+"""Keeps the demo model running beside a core; without this it ends when it was not used for a while."""
 
 import asyncio
 import logging
@@ -12,16 +12,16 @@ from bridge.demo.process import DemoError, demo_environment, ensure_demo
 log = logging.getLogger(__name__)
 
 NOT_IN_DEMO = ("ANTHROPIC", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CONFIG_DIR")
-"""Beginnings of names: keys and addresses of the real Claude. The demo's take their place."""
+"""Prefixes of variables with the keys and addresses of the real Claude; the demo sets its own instead."""
 
 _CHECK_S = 30.0
-# Claude keeps plans beside its settings, which for the demo is in DATA_DIR, where its tools may write nothing.
+# By default Claude keeps plans beside its settings, for the demo in DATA_DIR, where its tools may not write.
 _PREFERENCES = '{"plansDirectory": ".claude/plans"}\n'
 
 
 @asynccontextmanager
 async def kept_demo(directory: Path) -> AsyncIterator[Mapping[str, str]]:
-    """The variables with which Claude asks the demo model in `directory`; it runs as long as the block does.
+    """Yield the variables that make Claude use the demo model in `directory`; keep it running inside the block.
 
     Raises `DemoError` if it cannot be started.
     """
@@ -35,7 +35,7 @@ async def kept_demo(directory: Path) -> AsyncIterator[Mapping[str, str]]:
 
 
 async def _keep(directory: Path) -> None:
-    """Start the model again whenever it has ended."""
+    """Restart the model whenever it has ended."""
     while True:
         await asyncio.sleep(_CHECK_S)
         try:

@@ -1,7 +1,7 @@
 """The demo model: a stub of the Messages API on 127.0.0.1, for people without an account and for tests.
 
-It answers from scripts in the prompt (`script.py`) and holds no conversation: it can be restarted in the
-middle of a turn. In memory are only the gates, what was asked, and how often a scripted error has happened.
+It answers from scripts in the prompt (`script.py`) and stores no conversation, so it can be restarted in the
+middle of a turn. It remembers only the gates, the requests, and the counts of scripted errors.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from bridge.demo.wire import PING, Frame, error_body, stream_frames, whole_body
 _MAX_BODY = 256 * 1024 * 1024
 _PING_EVERY_S = 5.0
 _KEPT_REQUESTS = 1000
-# A client that finds the connection cut before it has read the headers reports no part of the answer.
+# Wait before a cut: a client that has not yet read the headers would report no part of the answer.
 _BEFORE_BREAK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class SeenRequest:
-    """One request that arrived: `body` is the parsed JSON, None when there is none."""
+    """One request that arrived: `body` is the parsed JSON, or None without a body."""
 
     method: str
     path: str
@@ -37,7 +37,7 @@ class SeenRequest:
 
 
 class _GateState:
-    """A gate is reached when a stream waits at it, and stays open once it was released."""
+    """A gate: reached when a stream waits at it, and open from its release on."""
 
     def __init__(self) -> None:
         self.reached = asyncio.Event()
@@ -92,12 +92,12 @@ class DemoModel:
 
     @property
     def port(self) -> int:
-        """The port that it listens on, once entered."""
+        """The port on which the model listens, once entered."""
         return self._port
 
     @property
     def base_url(self) -> str:
-        """What `ANTHROPIC_BASE_URL` must be."""
+        """The value for `ANTHROPIC_BASE_URL`."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
@@ -106,11 +106,11 @@ class DemoModel:
         return 0.0 if self._streams else time.monotonic() - self._last_used
 
     def release(self, gate: str) -> None:
-        """Let streams pass `demo:gate <gate>`, those that wait there and those to come."""
+        """Let streams pass `demo:gate <gate>`, both waiting and later ones."""
         self._gate(gate).released.set()
 
     def hold(self, gate: str) -> None:
-        """Close a gate that was released; gates are closed at first."""
+        """Close a released gate. Gates are closed at first."""
         self._gates[gate] = _GateState()
 
     async def reached(self, gate: str) -> None:
@@ -124,7 +124,7 @@ class DemoModel:
 
     @property
     def prompts(self) -> list[str]:
-        """The newest prompt of each request for a message, oldest request first."""
+        """Return the newest prompt of each request for a message, oldest request first."""
         bodies = [seen.body for seen in self.requests if seen.path == "/v1/messages" and seen.body]
         return [read_conversation(body).prompt for body in bodies]
 
@@ -229,6 +229,6 @@ def _refuse(refusal: Refusal) -> web.Response:
 
 
 def _cut_connection(request: web.Request) -> None:
-    # Not `abort`: what was written before the cut must arrive.
+    # Not `abort`: it would drop data that was written before the cut.
     if request.transport is not None:
         request.transport.close()

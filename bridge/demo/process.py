@@ -1,4 +1,4 @@
-"""The demo model as a small process of its own: found again, started when needed, the same port for good.
+"""The demo model as a process of its own: found again or started when needed, always on the same port.
 
 Sessions outlive the bridge, so the model that their CLIs talk to must outlive it too. Its directory holds
 `demo.json` (port and identity, mode 0600), a lock that the running process holds, its log, and `claude/`,
@@ -18,11 +18,11 @@ from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-# Says what it is; the CLI wants a key, the demo does not look at it.
+# The CLI requires a key; the demo does not check it.
 DEMO_API_KEY = "demo-model-needs-no-key"
 IDLE_EXIT_S = 1800.0
 LASTING_PORTS = range(20_000, 32_000)
-"""Linux and macOS give none of these to connections: who comes back to one after a while finds it free."""
+"""Linux and macOS give none of these ports to connections, so a restarted demo finds its old port free."""
 _START_TIMEOUT_S = 30.0
 _HEALTH_TIMEOUT_S = 10.0
 
@@ -33,7 +33,7 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DemoEndpoint:
-    """Where a running demo model is, and what a CLI needs to use it."""
+    """The address of a running demo model, and the values that a CLI needs to use it."""
 
     base_url: str
     api_key: str
@@ -42,7 +42,7 @@ class DemoEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class DemoRecord:
-    """What `demo.json` keeps: the port stays the same, so that living CLIs find a restarted demo."""
+    """The content of `demo.json`. The port stays the same, so that live CLIs find a restarted demo."""
 
     port: int
     identity: str
@@ -75,7 +75,7 @@ async def _running_demo(directory: Path, idle_exit_s: float) -> DemoRecord:
 
 
 def demo_environment(endpoint: DemoEndpoint) -> dict[str, str]:
-    """The variables that make a CLI use the demo model and connect to nothing else."""
+    """Return the variables that make a CLI use the demo model and connect to nothing else."""
     return {
         "ANTHROPIC_BASE_URL": endpoint.base_url,
         "ANTHROPIC_API_KEY": endpoint.api_key,
@@ -101,7 +101,7 @@ def seed_config(directory: Path) -> Path:
 
 
 def load_record(directory: Path) -> DemoRecord | None:
-    """What the last demo process of `directory` wrote, or None if there is nothing that can be read."""
+    """Return the record of the last demo process of `directory`, or None if it is missing or unreadable."""
     try:
         content = json.loads((directory / "demo.json").read_text())
         return DemoRecord(int(content["port"]), str(content["identity"]))
@@ -123,7 +123,7 @@ def _write_private(path: Path, text: str) -> None:
 
 @asynccontextmanager
 async def _start_lock(directory: Path) -> AsyncIterator[None]:
-    """One starter at a time. Waiting polls, because a blocking `flock` cannot be cancelled."""
+    """Let one process start the demo at a time. Waiting polls: a blocking `flock` cannot be cancelled."""
     descriptor = os.open(directory / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         while True:
@@ -138,7 +138,7 @@ async def _start_lock(directory: Path) -> AsyncIterator[None]:
 
 
 async def _answers(record: DemoRecord) -> bool:
-    """Whether the process behind `record` is there, and not a stranger on its port."""
+    """Whether the process of `record` answers on its port, and not another program."""
     try:
         async with (
             ClientSession(timeout=ClientTimeout(total=_HEALTH_TIMEOUT_S)) as client,
@@ -151,12 +151,12 @@ async def _answers(record: DemoRecord) -> bool:
 
 
 async def _start(directory: Path, idle_exit_s: float) -> None:
-    """Start the process as nobody's child; it says `ready` on a pipe once it serves."""
+    """Start the process detached from this one; it writes `ready` to a pipe once it serves."""
     reading, writing = os.pipe()
     log = os.open(directory / "demo.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     argv = [sys.executable, "-m", "bridge.demo", "--directory", str(directory.resolve())]
     try:
-        # The shell leaves it to init at once: it is no zombie of ours later, and no transport of ours kills it.
+        # The shell hands it to init at once, so it cannot become our zombie, and asyncio does not kill it.
         shell = await asyncio.create_subprocess_exec(
             *("/bin/sh", "-c", '"$@" &', "sh", *argv),
             *("--idle-exit", str(idle_exit_s), "--ready-fd", str(writing)),
@@ -180,7 +180,7 @@ async def _start(directory: Path, idle_exit_s: float) -> None:
 
 
 async def _read_all(descriptor: int) -> bytes:
-    """All that comes out of a pipe until its last writer has closed it."""
+    """Read a pipe until its last writer has closed it."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     pipe = os.fdopen(descriptor, "rb", buffering=0)

@@ -1,7 +1,7 @@
-"""Decides what the demo answers to one request: a script's next message, or a canned answer. Pure.
+"""Decides the demo's answer to one request: a script's next message, or a canned answer. Pure.
 
-A turn's script is cut into messages: each ends with its tool calls, the last with text. Which one is due
-follows from the conversation alone; only how often a scripted error has already happened is told from outside.
+A turn's script is cut into messages: each ends with its tool calls, the last with text. The conversation alone
+tells which message is due. Only the counts of scripted errors come from outside.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ class CallPiece:
 
 @dataclass(frozen=True, slots=True)
 class BlockEnd:
-    """What follows begins a new block."""
+    """The end of a block: the next piece begins a new one."""
 
 
 Piece = TextPiece | ThinkingPiece | CallPiece | BlockEnd | Pace | Gate | Break
@@ -68,7 +68,7 @@ Piece = TextPiece | ThinkingPiece | CallPiece | BlockEnd | Pace | Gate | Break
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An answer to stream. `ident` tells this attempt from all others; asking again gives it again."""
+    """An answer to stream. `ident` identifies the attempt; a repeated request gets the same `ident`."""
 
     ident: str
     model: str
@@ -112,7 +112,7 @@ DEMO: the conversation was read.
 
 
 def next_reply(conversation: Conversation, *, failures: int) -> Message | Refusal:
-    """What to answer. `failures` says how often this very step has failed by script already."""
+    """Return the answer. `failures` is the number of scripted failures of this step so far."""
     attempt = f"{conversation.key} {conversation.broken} {failures}"
     ident = hashlib.sha256(attempt.encode("utf-8", "replace")).hexdigest()[:20]
     steps = _due_steps(conversation)
@@ -142,7 +142,7 @@ def _still_fails(times: int, failures: int) -> bool:
 
 
 def _due_steps(conversation: Conversation) -> Sequence[Step]:
-    """The steps of the message that is due now."""
+    """Return the steps of the message that is due now."""
     if conversation.output_schema is not None:
         return [Say(json.dumps(_example(conversation.output_schema, "answer")))]
     if "Your task is to create a detailed summary" in conversation.prompt:
@@ -161,7 +161,7 @@ def _due_steps(conversation: Conversation) -> Sequence[Step]:
 
 
 def _messages(script: Sequence[Step]) -> list[list[Step]]:
-    """Cut a script after its tool calls. Pace reaches over the cut."""
+    """Cut a script after its tool calls. A pace stays in force across a cut."""
     messages: list[list[Step]] = [[]]
     pace = Pace(0)
     for number, step in enumerate(script):
@@ -175,7 +175,7 @@ def _messages(script: Sequence[Step]) -> list[list[Step]]:
 
 
 def _after_breaks(due: Sequence[Step], broken: int) -> Sequence[Step]:
-    """What is left of a message that was broken by SSE errors and is being continued."""
+    """Return the rest of a message that was broken by SSE errors and is continued."""
     breaks = [n for n, step in enumerate(due) if isinstance(step, Break) and step.how == "sse-error"]
     if not broken or not breaks:
         return due
@@ -276,7 +276,7 @@ def _greeting(prompt: str) -> str:
 
 
 def _example(schema: Mapping[str, Any], name: str) -> object:
-    """A small value that fits a JSON schema, as far as structured side requests go."""
+    """Return a small value that fits a JSON schema; covers the schemas of the CLI's side requests."""
     if "enum" in schema:
         return schema["enum"][0]
     match schema.get("type"):

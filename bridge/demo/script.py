@@ -1,4 +1,4 @@
-"""The demo model's directive language: what a prompt may ask the demo to do. Pure: text in, steps out.
+"""The demo model's directive language, in which a prompt scripts the demo. Pure: text in, steps out.
 
 A directive is `demo:WORD` at the start of the prompt or after white space; its argument runs to the next
 directive or the end of the line. An argument in braces, `{…}`, may hold line ends and further directives
@@ -39,28 +39,28 @@ demo:error WHAT [after=S] [times=N]
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Say this."""
+    """Say a text."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """So many numbered lines."""
+    """Write `count` numbered lines."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Big:
-    """So many megabytes in one block."""
+    """Write `megabytes` megabytes of text in one block."""
 
     megabytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Think:
-    """Think this."""
+    """Think a text."""
 
     text: str
 
@@ -98,7 +98,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call. `verb` names what is meant; `arguments` are not yet the tool's input."""
+    """A tool call. `verb` is the directive's word; `arguments` are not yet the tool's input."""
 
     verb: str
     arguments: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """The call before and the call after go into one message."""
+    """Put the previous and the next call into one message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A word that is no directive: the answer says so."""
+    """A word that is not a directive; the answer says so."""
 
     word: str
 
@@ -151,12 +151,12 @@ Step = (
 )
 
 _DIRECTIVE = re.compile(r"(?:(?<=\s)|^)demo:([a-z][a-z-]*)")
-# Each run of space is looked at once, from its beginning.
+# Possessive quantifiers and lookbehinds: each run of space is scanned once, so matching takes linear time.
 _STOP = re.compile(r"(?<!\s)\s++demo:[a-z]|(?<![ \t])[ \t]*+\r?\n|(?<!\s)\s*+\Z")
 
 
 def parse_script(prompt: str) -> tuple[Step, ...]:
-    """The steps that `prompt` asks for, in order; empty when it has no directive."""
+    """Return the steps that `prompt` asks for, in order; empty if it has no directive."""
     return tuple(step for word, argument in _directives(prompt) for step in _steps(word, argument))
 
 
@@ -168,7 +168,7 @@ def _directives(prompt: str) -> Iterator[tuple[str, str]]:
 
 
 def _argument_end(text: str, start: int) -> int:
-    """Where the argument that begins at `start` ends; a `{…}` after white space is skipped as a whole."""
+    """Return the end of the argument that begins at `start`; skips a `{…}` after white space as a whole."""
     position = start
     while position < len(text):
         if text[position] == "{" and text[position - 1].isspace() and (end := _closing_brace(text, position)):
@@ -181,7 +181,7 @@ def _argument_end(text: str, start: int) -> int:
 
 
 def _closing_brace(text: str, start: int) -> int:
-    """The position after the brace that closes the one at `start`, or 0 if none does."""
+    """Return the position after the brace that closes the one at `start`, or 0 if it is never closed."""
     depth = 0
     for brace in re.compile(r"[{}]").finditer(text, start):
         depth += 1 if brace[0] == "{" else -1
@@ -201,7 +201,7 @@ def _steps(word: str, argument: str) -> tuple[Step, ...]:
         return (_SIMPLE[word](_bare(argument)),)
     if word in ("write", "tool"):
         first, _, rest = argument.partition(" ")
-        # A JSON object keeps its braces: only `write` has a text that may be quoted with them.
+        # A JSON object keeps its braces; only the text of `write` may be quoted with braces.
         return (Call(word, (first, _bare(rest.strip()) if word == "write" else rest.strip())),)
     if word == "edit":
         path, _, rest = argument.partition(" ")

@@ -25,9 +25,9 @@ PING = Frame(b'event: ping\ndata: {"type": "ping"}\n\n')
 
 
 def stream_frames(message: Message) -> Iterator[Frame | Pace | Gate | Break]:
-    """The events of `message` in order, and between them what the script does to the stream.
+    """Yield the events of `message` in order, and between them the script's pauses, gates and breaks.
 
-    After a `Break` the consumer must end the stream; a `sse-error` has sent its event already.
+    After a `Break` the consumer must end the stream; for an `sse-error` its event is already sent.
     """
     yield _event("message_start", message={**_head(message), "content": [], "stop_reason": None})
     index = -1
@@ -62,7 +62,7 @@ def _broken(piece: Break) -> Iterator[Frame | Break]:
 
 
 def whole_body(message: Message) -> dict[str, Any]:
-    """The answer to a request that does not stream."""
+    """Return the answer to a request without streaming."""
     content: list[dict[str, Any]] = []
     for piece in message.pieces:
         match piece:
@@ -84,7 +84,7 @@ def whole_body(message: Message) -> dict[str, Any]:
 
 
 def error_body(refusal: Refusal) -> dict[str, Any]:
-    """The JSON body of an HTTP error."""
+    """Return the JSON body of an HTTP error."""
     return {"type": "error", "error": {"type": refusal.kind, "message": refusal.text}}
 
 
@@ -92,7 +92,7 @@ _SIGNATURE = "REVNTw=="
 
 
 def _event(kind: str, **facts: object) -> Frame:
-    # Escaped to ASCII: lone surrogates have no UTF-8.
+    # `json.dumps` escapes to ASCII: lone surrogates cannot be encoded as UTF-8.
     data = json.dumps({"type": kind, **facts})
     return Frame(f"event: {kind}\ndata: {data}\n\n".encode("ascii"), kind == "content_block_delta")
 
@@ -111,7 +111,7 @@ def _head(message: Message) -> dict[str, Any]:
 
 
 def _output_tokens(message: Message) -> int:
-    """About four characters to a token."""
+    """Estimate the number of tokens: about four characters each."""
     said = (piece.deltas for piece in message.pieces if isinstance(piece, TextPiece | ThinkingPiece))
     return sum(map(len, chain.from_iterable(said))) // 4 + 1
 

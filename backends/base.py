@@ -31,7 +31,7 @@ class LaunchRefused(LaunchFailed):
 
 
 class TerminalUnavailable(LaunchFailed):
-    """The backend cannot make a terminal (tmux is missing or fails). Another backend may still launch."""
+    """The backend cannot make a terminal (tmux is missing, say). Another backend may still launch the host."""
 
 
 class InputNotWritten(BackendError):

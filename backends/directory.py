@@ -1,10 +1,10 @@
 """A host's directory: its files, and the contents of the small ones.
 
-    launch.json     what was started: never a value of the environment
+    launch.json     the launch: command, directory, names of variables, never their values
     in              the FIFO that is the program's stdin
     input.ndjson    every line sent, output.ndjson every line printed, stderr.log the rest
     pid             `boot ID`, then `shell|program|follower PID START`, a line each; replaced by rename.
-                    START is `gone` for a program that ended before it could be asked for
+                    START is `gone` for a program that ended before its start was read
     title           the name of the tmux window, if there is one
     exit            the program's exit code as the shell counts (128 + signal), written by rename
 

@@ -1,7 +1,7 @@
 """Spread polls over time, so that polling many members neither blocks nor fills the event loop.
 
-A round has slots of 10 ms. It has five of them, 50 ms in all, and more only where 25 members a slot are not
-enough: 500 are looked at every 200 ms, a thousand every 400 ms.
+A round has five slots of 10 ms, 50 ms in all. It gets more slots if 25 members in each are not enough: 500
+members are polled every 200 ms, a thousand every 400 ms.
 """
 
 import math
@@ -52,7 +52,7 @@ class PollRound(Generic[T]):
         return None
 
     def _shorten(self) -> None:
-        """Spread the members over fewer slots once these are not half full."""
+        """Spread the members over fewer slots if these are less than half full."""
         count = len(self._slots)
         if count == FEWEST_SLOTS or 2 * sum(map(len, self._slots)) >= count * MEMBERS_AT_ONCE:
             return

@@ -129,7 +129,7 @@ class PtyBackend(LocalBackend):
         super().__init__("pty", run, self._screens, self._watches)
 
     async def open_terminal(self, host: LocalHost, *, rows: int = 40, columns: int = 120) -> PtyTerminal:
-        """Show `host` on a new PTY until it is closed, the host is, or the backend is.
+        """Show `host` on a new PTY until the PTY, the host or the backend is closed.
 
         Raises `TerminalUnavailable` if there is no watch command, no PTY, or it cannot be run.
         """

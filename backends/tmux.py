@@ -1,4 +1,4 @@
-"""The tmux backend: hosts whose terminal is a window of a tmux server of the bridge's own.
+"""The tmux backend: the terminal of a host is a window of the bridge's own tmux server.
 
 The server carries no data and no host. If it is killed, its windows are made again. If it hangs, callers wait
 only briefly.
@@ -87,7 +87,7 @@ class TmuxBackend(LocalBackend):
     """Hosts below `run`, with windows on the tmux socket `socket_name`.
 
     While somebody looks at a window, it runs `watch` with the host's directory as last argument. The server
-    gets a short list of harmless variables out of `environment` and nothing else.
+    gets only a short list of harmless variables from `environment`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Deadlines that count only the time in which this process could have noticed an answer."""
+"""Deadlines that count only the time in which this process could run."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

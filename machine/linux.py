@@ -1,4 +1,4 @@
-"""Linux: everything out of `/proc`, deaths by pidfd. Format: proc_pid_stat(5)."""
+"""Linux: reads everything from `/proc`, learns of deaths by pidfd. Format: proc_pid_stat(5)."""
 
 import os
 import signal

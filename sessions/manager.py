@@ -178,11 +178,11 @@ class SessionManager:
         return await self._loaded.get(session_id)
 
     async def get_user_sessions(self, user_id: str) -> list[Session]:
-        """The user's own sessions that have not ended, newest activity first; at most a hundred."""
+        """Return the user's own sessions that have not ended, newest activity first; at most a hundred."""
         return await self.get_readable(await rows.sessions_of_user(self.db, user_id, _MAX_OF_USER))
 
     async def get_readable(self, ids: Sequence[SessionId]) -> list[Session]:
-        """The sessions with these ids, in this order. Damaged and just deleted ones are left out and logged."""
+        """Return the sessions with these ids, in this order. Leave out and log damaged or just deleted ones."""
         return await self._loaded.get_readable(ids)
 
     async def persist_session(self, session_id: str) -> None:
@@ -206,7 +206,7 @@ class SessionManager:
         return self.keeper.slots.place(session_id)
 
     async def tell_rules(self, work_directory: str, *, without: int | None = None) -> None:
-        """Tell every running process in `work_directory` which permission rules hold; see `rule_keeping`."""
+        """Tell every running process in `work_directory` its present permission rules; see `rule_keeping`."""
         for session in self._loaded.with_process():
             if session.snapshot.work_directory == work_directory:
                 await tell_rules(session, without=without)

@@ -1,4 +1,4 @@
-"""A batch of the output log as values: each line parsed, with its place in the log.
+"""Parse a batch of the output log: each line becomes a value with its place in the log.
 
 Nearly all lines are pieces of a block that Claude writes. Consecutive pieces are joined here, before all other
 work: when many sessions write, most of the cost is the work per line.

@@ -93,7 +93,7 @@ class ProcessKeeper:
         self._closing = True
 
     async def close(self) -> None:
-        """Let go of every process; they keep running."""
+        """Let go of all processes. They keep running."""
         self._closing = True
         tasks = list(self._tasks)
         for task in tasks:

@@ -67,7 +67,7 @@ class ProcessLink:
             run.close()
 
     async def leave(self, departure: Departure) -> None:
-        """Go where `departure` leads, with or without a process. Raises as `Leaving.leave`."""
+        """Carry `departure` out, with or without a process. Raises as `Leaving.leave`."""
         if self._run is not None:
             await self._run.leaving.leave(departure)
             return

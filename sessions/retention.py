@@ -116,7 +116,7 @@ class Retention:
         return Removals(tuple(archived), tuple(deleted))
 
     async def restore(self, session: Session, *, channel_id: str, key: str | None) -> None:
-        """Bring an ended session back, parked; its next prompt wakes it.
+        """Restore an ended session as a parked one. Its next prompt wakes it.
 
         With `key` None it gets its old place if that is free, else no place. Raises `IllegalMove` if it has
         not ended, `PlaceTaken` if another session holds `key`, `SessionNotFound` if it was just deleted.

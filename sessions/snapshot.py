@@ -69,7 +69,7 @@ class OpenAsk(msgspec.Struct, frozen=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """One session's state. `next_event` and `next_turn` are the numbers that come next; `last_turn` began last.
 
-    `process_cost_usd` is where the CLI's running total stands. `list_price_usd` is the part of `cost_usd` that
+    `process_cost_usd` is the CLI's present running total. `list_price_usd` is the part of `cost_usd` that
     no API key paid.
     """
 

@@ -52,7 +52,7 @@ class StoredTurn(msgspec.Struct, frozen=True):
 
     @property
     def list_price_usd(self) -> float:
-        """The cost, if it is a list price that nobody is billed."""
+        """The cost, if it is only a list price that is not billed."""
         return self.cost_usd if self.payer is Payer.LOGIN else 0.0
 
 

@@ -52,7 +52,7 @@ class TrustPolicy:
 
 @dataclass(frozen=True, slots=True)
 class TrustNow:
-    """The state that a process starts with, and whether somebody should decide on what the project brings."""
+    """The trust that a process starts with, and whether a person should decide on the project's content."""
 
     state: Trust
     is_wanted: bool = False

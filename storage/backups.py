@@ -74,7 +74,7 @@ def newest_good_backup(path: Path, known_version: int) -> Path | None:
 
 
 def restore_backup(copy: Path, path: Path) -> None:
-    """Put `copy` in the place of the database at `path`, which must not exist (nor its WAL file)."""
+    """Copy `copy` to `path`. No database and no WAL file may exist there."""
     partial = path.with_name(f"{path.name}.restoring")
     partial.unlink(missing_ok=True)
     make_file(partial)

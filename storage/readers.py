@@ -1,4 +1,4 @@
-"""Reading: a few read-only connections, lent for one query each.
+"""A pool of a few read-only connections, each lent for one query at a time.
 
 All rows are fetched and the cursor is closed before the connection goes back. Otherwise a reader would hold on
 to an old state and keep the writer from emptying the WAL file.

@@ -300,7 +300,7 @@ async def load_asks(db: Database, session_id: SessionId) -> list[StoredAsk]:
 
 
 async def load_events(db: Database, session_id: SessionId, *, after: int, limit: int = 200) -> list[e.Numbered]:
-    """A page of events in order, from the first one numbered above `after`, blocks filled in."""
+    """Return a page of events in order, from the first one numbered above `after`, with their blocks."""
     rows = await db.read(
         "SELECT events.number, events.at_ms, events.body, blocks.body FROM events"
         " LEFT JOIN blocks ON events.kind = 'block_added'"

@@ -31,7 +31,7 @@ class WholeTurn:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Turns as they were after event `as_of` and before the next one."""
+    """Turns in their state after event number `as_of`."""
 
     turns: tuple[WholeTurn, ...]
     as_of: int

@@ -129,7 +129,7 @@ def copies(database: Path) -> Sequence[Copy]:
 def check(copy: Copy) -> None:
     """Read the whole copy. Raises `BackupRefused` if its hash differs or it is damaged. Blocks."""
     if copy.sha256 is not None and sha256(copy.path) != copy.sha256:
-        raise BackupRefused(f"{copy.path.name} is not what was written then: its hash differs. Take another.")
+        raise BackupRefused(f"{copy.path.name} has changed since it was made: its hash differs. Take another.")
     if (damage := inspect(copy.path, schema()).damage) is not None:
         raise BackupRefused(f"{copy.path.name} is damaged ({damage}). Take another.")
 

@@ -22,28 +22,28 @@ _RUN = """\
 exit codes: 0 it was stopped, 1 the bridge failed, 2 bad usage or settings
 """
 _CHAT = """\
-Without --session it goes on with the session of last time, or begins one. It joins a bridge that runs; leaving
-it stops nothing. With --once nobody answers Claude's questions: what it asks for is refused, and said.
+Without --session it continues the last session, or begins one. It joins a running bridge; leaving it stops
+nothing. With --once nobody can answer Claude's questions, so each is refused and reported.
 
 exit codes: 0 done, 1 Claude failed, 2 bad usage or settings
 """
 _WATCH = """\
-Needs no bridge, and changes nothing; ends when Claude's process does, or with Ctrl-C. To look at a session by
-its id: scripts/watch.py
+Needs no bridge and changes nothing. Ends with Claude's process or with Ctrl-C. To watch a session by its id,
+use scripts/watch.py
 """
 _STATUS = """\
-The terminal on the demo model is another bridge, with its own sessions: --demo shows it.
+The terminal on the demo model is a separate bridge with its own sessions; --demo shows that one.
 
 exit codes: 0 it runs, 1 nothing runs, 2 wrong settings
 """
 _INIT = """\
-Is run in a terminal, in the directory where the bridge starts. Nothing is written before the last answer, and
-an existing .env is changed only after a yes; what is not asked for stays as it is.
+Run it in a terminal, in the directory where the bridge starts. It writes nothing before the last answer and
+changes an existing .env only after a yes. It keeps all other settings.
 
 exit codes: 0 .env is written or stays as it is, 1 left early or something failed, 2 no terminal
 """
 _DOCTOR = """\
-It leaves nothing behind.
+The checks leave nothing behind.
 
 exit codes: 0 all is well (warnings included), 1 a check failed, 2 wrong settings
 """

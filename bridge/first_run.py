@@ -209,7 +209,7 @@ class _Interview:
         owner = bot.application.owner
         suggested = owner.id if owner is not None and bot.application.team is None else ""
         self.asker.say(
-            "Who may use the bot? Whoever may, can do on this machine what this user can do.\n"
+            "Who may use the bot? These people can do everything on this machine that this user can do.\n"
             "In Discord: Settings, Advanced, Developer Mode; then right click on a person, Copy User ID."
         )
         if suggested and owner is not None:

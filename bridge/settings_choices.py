@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class BackendChoice(StrEnum):
-    """Which backend holds new hosts; `auto` takes tmux and falls back to PTY."""
+    """The backend of new hosts; `auto` takes tmux and falls back to PTY."""
 
     AUTO = "auto"
     TMUX = "tmux"

@@ -17,9 +17,10 @@ from sessions.errors import SessionNotFound, WorkDirectoryRefused
 OK, BAD_USAGE = 0, 2
 
 DETAILS = """\
-Without CONVERSATION it lists those that no session has, last written first. With one, a session is made that
-goes on from it; its directory has to lie in WORKSPACE_ROOT, or --project names another one. Close it in the
-terminal first: two at once would write the same transcript. Then: claude-bridge chat --session ID
+Without CONVERSATION it lists the conversations that belong to no session, last written first. With one, it
+makes a session that continues it. The conversation's directory must be in WORKSPACE_ROOT, or --project names a
+project to continue in. First close the conversation in the terminal: two programs would write the same
+transcript. Afterwards: claude-bridge chat --session ID
 """
 
 

@@ -13,8 +13,8 @@ from bridge.settings import Settings
 OK, FAILED = 0, 1
 
 DETAILS = """\
-Goes through the bridge if one runs, and does it itself if none does. Cleared sessions can be brought back until
-the retention rules delete them; what Claude was doing is cut. The bridge itself keeps running.
+If a bridge runs, it does the work; otherwise the script does. Running turns are cut. Cleared sessions can be
+brought back until the retention rules delete them. The bridge itself keeps running.
 """
 
 

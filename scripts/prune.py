@@ -15,7 +15,7 @@ OK, FAILED = 0, 1
 
 DETAILS = """\
 The rules are settings (RETENTION_DAYS and those after it in .env.example). A running bridge applies them by
-itself; this is for looking, and for not waiting. It goes through the bridge if one runs.
+itself; use this script to look first, or to apply them at once. If a bridge runs, it does the work.
 
 archive  the session ends and leaves the lists; it can be brought back
 delete   the session, its turns and its transcript's copy are removed for good

@@ -15,11 +15,11 @@ OK, FAILED = 0, 1
 
 DETAILS = """\
 COPY is the name of a file in the directory backups beside the database, or newest. scripts/backup_db.py --list
-shows them. The copy is checked against its hash and read through first. The present file is renamed to
-sessions.db.before-restore-…, so that nothing is lost; what happened after the copy is only in there.
+shows them. The copy is checked against its hash and read completely first. The present file is renamed to
+sessions.db.before-restore-…, so that nothing is lost; only that file holds the changes made after the copy.
 
-Claude's processes go on meanwhile. At the next start the bridge reads from their logs what the copy does not
-know yet. A copy of an older version is brought up to date at the next start.
+Claude's processes go on meanwhile. At the next start the bridge reads from their logs everything that the copy
+lacks. A copy of an older version is brought up to date at the next start.
 """
 
 

@@ -13,9 +13,9 @@ from console.watch import watch
 OK, FAILED, BAD_USAGE = 0, 1, 2
 
 DETAILS = """\
-SESSION is a session's id, or how it begins or ends; claude-bridge status shows ids. Without one, the sessions
-that have a log are listed. Shown is the session's newest process, from near the end of what it said on; it ends
-when that process does, or with Ctrl-C. Earlier turns are in the bridge: claude-bridge chat --session ID
+SESSION is a session's id, or its beginning or end; claude-bridge status shows ids. Without one, it lists the
+sessions that have a log. It shows the session's newest process, from near the end of its log, and ends with
+that process or with Ctrl-C. For earlier turns: claude-bridge chat --session ID
 """
 
 

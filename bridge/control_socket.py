@@ -30,7 +30,7 @@ class SocketRefused(Exception):
 
 
 def listen(data_dir: Path) -> socket.socket:
-    """A listening socket at `<data>/run/control.sock`, mode 0600. The caller owns `data_dir`.
+    """Return a listening socket at `<data>/run/control.sock`, mode 0600. The caller owns `data_dir`.
 
     A file that an earlier owner left is replaced. Raises `SocketRefused`.
     """

@@ -155,10 +155,14 @@ class Posting:
         return row
 
     async def _find_forgotten(self, row: PostRow, now_ms: int) -> Seen | None:
-        """Return the message of a row whose nonce is too old to be trusted, if an earlier try made it."""
+        """Return the message that an earlier try made for `row`, if Discord may have forgotten its nonce.
+
+        A row that an earlier run of the bot tried is always looked up: this machine's clock cannot tell for
+        sure how long ago that was by Discord's.
+        """
         tried = self._tries.get(row.nonce)
-        began_ms = tried.at_ms if tried is not None else row.created_ms
-        return await self._find_lost(row) if now_ms - began_ms >= NONCE_KEPT_MS else None
+        is_trusted = tried is not None and now_ms - tried.at_ms < NONCE_KEPT_MS
+        return None if is_trusted else await self._find_lost(row)
 
     async def _find_lost(self, row: PostRow) -> Seen | None:
         """Return the message of a row that was tried and never confirmed, if a try made it."""

@@ -46,7 +46,9 @@ async def transcript_holds(core: RunningCore, data: bytes) -> bool:
     """Let the file be Claude's transcript, and take its conversation over; whether there was one to take."""
     conversation = str(uuid4())
     data = data.replace(CONVERSATION.encode(), conversation.encode())
-    data = data.replace(WORK.encode(), str(core.directory / "workspaces").encode())
+    project = core.directory / "workspaces" / "project"
+    project.mkdir(parents=True, exist_ok=True)
+    data = data.replace(WORK.encode(), str(project).encode())
     path = core.claude / "projects" / "-work" / f"{conversation}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)

@@ -47,9 +47,10 @@ async def turns(core: RunningCore, session_id: str) -> list[c.TurnView]:
 
 def steps(turn: c.TurnView) -> list[str]:
     """The calls and results of a turn in order, each by what it did."""
-    names = {block.tool_use_id: str(block.input) for block in turn.blocks if isinstance(block, ToolCall)}
+    blocks = [placed.block for placed in turn.blocks]
+    names = {block.tool_use_id: str(block.input) for block in blocks if isinstance(block, ToolCall)}
     found: list[str] = []
-    for block in turn.blocks:
+    for block in blocks:
         match block:
             case ToolCall():
                 found.append(f"call {block.name}")
@@ -96,7 +97,8 @@ async def test_what_was_done_in_a_terminal_is_taken_back_whole_and_as_what_it_is
         "result a",
         "result b",
     ]
-    assert [block for block in context.blocks if isinstance(block, Text) and "Context" in block.text]
+    said = [placed.block for placed in context.blocks]
+    assert [block for block in said if isinstance(block, Text) and "Context" in block.text]
     assert "\x1b" not in str(context.blocks)
 
 

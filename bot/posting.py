@@ -1,8 +1,9 @@
 """Carry out one step at a time: the row first, then Discord, then the result. Nothing is lost or made twice.
 
 Before a message is created, its row is stored with a nonce and the fingerprint of the body. A retry carries the
-same nonce and the same body, so Discord answers with the first message. When Discord has forgotten the nonce,
-our own messages after the last known post are read, and the one with that fingerprint is adopted.
+same nonce and the same body, so Discord answers with the first message. When Discord may have forgotten the
+nonce, and always after a restart, our own messages after the last known post are read, and the one with that
+fingerprint is adopted.
 
 Before a message is edited, its row says `UNKNOWN`. Otherwise, if a crash hits between the edit and its result,
 the row would still name the old body, and a wish for the old body would look fulfilled.

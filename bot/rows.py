@@ -44,7 +44,6 @@ class PostRow:
     nonce: str
     message_id: int | None
     shown: str
-    created_ms: int
 
 
 # --- places ---------------------------------------------------------------------------------------------
@@ -108,7 +107,7 @@ def new_nonce() -> str:
     return secrets.token_hex(12)
 
 
-_POST = "SELECT id, session_id, channel_id, subject, ordinal, nonce, message_id, shown, created_ms FROM posts"
+_POST = "SELECT id, session_id, channel_id, subject, ordinal, nonce, message_id, shown FROM posts"
 
 
 async def load_posts(
@@ -141,7 +140,7 @@ async def insert_post(
                 "INSERT INTO posts (session_id, channel_id, subject, ordinal, nonce, created_ms)"
                 " SELECT session_id, channel_id, ?, ?, ?, ? FROM places WHERE session_id = ? AND channel_id = ?"
                 " ON CONFLICT (session_id, subject, ordinal) DO UPDATE SET channel_id = excluded.channel_id"
-                " RETURNING id, session_id, channel_id, subject, ordinal, nonce, message_id, shown, created_ms",
+                " RETURNING id, session_id, channel_id, subject, ordinal, nonce, message_id, shown",
                 (subject, ordinal, new_nonce(), at_ms, session_id, channel_id),
                 fetch=True,
             )

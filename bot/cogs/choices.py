@@ -1,6 +1,6 @@
 """Values of a command's options: fixed choices, and suggestions while a person types (sessions, projects …).
 
-At most 25, within Discord's lengths, and only what the person may see. If a look-up fails, there are none.
+At most 25, within Discord's lengths, and only what the person may see. A look-up that fails suggests nothing.
 """
 
 import asyncio

@@ -300,7 +300,6 @@ def test_the_plan_is_the_difference(wished: str, there: str, expected: list[str]
             "n",
             None if text == "?" else n + 1,
             PostWish("turn:1", n, Plain(text)).shown,
-            0,
         )
         for n, text in enumerate(there)
     }

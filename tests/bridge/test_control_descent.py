@@ -1,4 +1,4 @@
-"""What Claude's tools start gets no connection to the control socket: nobody answers his own asks."""
+"""The control socket refuses processes that Claude's tools start, so that no script answers Claude's asks."""
 
 import asyncio
 import sys
@@ -27,7 +27,7 @@ def script(tmp_path: Path) -> Path:
 
 
 async def said_by_tool(core: RunningCore, command: str) -> str:
-    """What `command` prints when Claude runs it, once it is allowed."""
+    """Let Claude run `command`, allow it, and return its output."""
     session = await core.session()
     turn = await core.say(session, f"demo:bash {command}")
     asking = await reached(session, lambda snapshot: bool(snapshot.asks))

@@ -16,6 +16,7 @@ from typing import Any
 import api as c
 from api.access import Actor, Role
 from backends.auto import BackendOptions, Backends, choose_backend
+from bridge.demo.model import DemoModel
 from service import Budget, ServiceParts, SessionService
 from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.clock import Clock
@@ -33,7 +34,7 @@ from sessions.session_maker import NewSession
 from sessions.state import Snapshot
 from sessions.supervision import Vigilance
 from storage import Database, load_migrations
-from tests.fakes.cli_home import install_scripted_cli
+from tests.fakes.cli_home import install_scripted_cli, make_cli_home
 
 DEADLINE_S = 40.0
 ADMIN = Actor("admin", "test", Role.ADMIN)
@@ -145,6 +146,15 @@ async def running_core(
             last = _backend(directory)
             await end_survivors(last)
             await last.close()
+
+
+@asynccontextmanager
+async def real_cli_core(directory: Path, demo: DemoModel, **changes: Any) -> AsyncIterator[RunningCore]:
+    """A core whose Claude is the real CLI, asking `demo`; `changes` go to its `Policy`."""
+    home = make_cli_home(directory, demo.base_url)
+    parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
+    async with running_core(directory / "core", parts, **changes) as core:
+        yield core
 
 
 def _backend(directory: Path) -> Backends:

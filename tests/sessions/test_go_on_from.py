@@ -12,19 +12,15 @@ from bridge.demo.model import DemoModel
 from sessions.errors import IllegalMove, NotAllowed
 from sessions.model import TurnStatus
 from sessions.session import Session
-from tests.fakes.cli_home import make_cli_home
-from tests.sessions.running_core import CoreParts, RunningCore, idle, running_core
+from tests.sessions.running_core import RunningCore, idle, real_cli_core
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
 async def core(tmp_path: Path) -> AsyncIterator[RunningCore]:
-    async with DemoModel() as demo:
-        home = make_cli_home(tmp_path, demo.base_url)
-        parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
-        async with running_core(tmp_path / "core", parts) as core:
-            yield core
+    async with DemoModel() as demo, real_cli_core(tmp_path, demo) as core:
+        yield core
 
 
 async def again(core: RunningCore, session: Session, origin: str) -> c.TurnView:

@@ -1,7 +1,6 @@
 """A yes stays a yes: rules are ours, survive every process, and are taken back at once."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -28,8 +27,14 @@ from sessions.model import (
 )
 from sessions.permission_rules import GivenRules, rule_words, rules_given
 from sessions.session import Session
-from tests.fakes.cli_home import make_cli_home
-from tests.sessions.running_core import CoreParts, RunningCore, idle, is_idle, reached, running_core
+from tests.sessions.running_core import (
+    RunningCore,
+    idle,
+    is_idle,
+    reached,
+    real_cli_core,
+    running_core,
+)
 
 ANN, BOB = (Actor(name, "test", Role.USER) for name in ("ann", "bob"))
 WORK = "/home/ann/workspaces/shop"
@@ -96,14 +101,6 @@ def test_a_rule_reads_without_a_path_of_the_machine(rule: Rule, words: str) -> N
     assert rule_words(rule, WORK) == words
 
 
-@asynccontextmanager
-async def real_core(tmp_path: Path, demo: DemoModel) -> AsyncIterator[RunningCore]:
-    home = make_cli_home(tmp_path / "cli", demo.base_url)
-    parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
-    async with running_core(tmp_path / "core", parts) as core:
-        yield core
-
-
 @pytest.fixture
 async def demo() -> AsyncIterator[DemoModel]:
     async with DemoModel() as model:
@@ -141,7 +138,7 @@ async def test_what_was_allowed_for_the_session_is_asked_once_whatever_happens_t
     tmp_path: Path, demo: DemoModel
 ) -> None:
     prompt = "demo:bash touch made"
-    async with real_core(tmp_path, demo) as core:
+    async with real_cli_core(tmp_path, demo) as core:
         session = await core.session()
         await allow(session, prompt, AllowSession(), core)
         assert not await asks_again(core, session, prompt)
@@ -151,7 +148,7 @@ async def test_what_was_allowed_for_the_session_is_asked_once_whatever_happens_t
         await kill_claude(session)
         assert not await asks_again(core, session, prompt)
         known = session.id
-    async with real_core(tmp_path, demo) as core:  # the next bot finds the process
+    async with real_cli_core(tmp_path, demo) as core:  # the next bot finds the process
         session = await core.manager.get_session(known)
         assert not await asks_again(core, session, prompt)
 
@@ -184,7 +181,7 @@ async def test_always_in_this_project_holds_in_the_givers_sessions_and_for_all_i
     tmp_path: Path, demo: DemoModel
 ) -> None:
     prompt = "demo:bash touch made"
-    async with real_core(tmp_path, demo) as core:
+    async with real_cli_core(tmp_path, demo) as core:
         first, second, bobs = await core.session(), await core.session(), await core.session("bob")
         for session in (second, bobs):
             await core.ask(session, "demo:text there")

@@ -14,7 +14,7 @@ from sessions.claude import control
 from sessions.model import ExportFormat, Lifecycle, Text, ToolCall, ToolOutput, TurnKind, TurnStatus
 from sessions.session import Session
 from tests.fakes.cli_home import CliHome, StreamCli, make_cli_home
-from tests.sessions.running_core import CoreParts, RunningCore, idle, reached, running_core
+from tests.sessions.running_core import RunningCore, idle, reached, real_cli_core
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(180)]
 
@@ -26,11 +26,8 @@ PARALLEL = "demo:bash echo a demo:and demo:bash echo b demo:and demo:read a.png 
 
 @pytest.fixture
 async def core(tmp_path: Path) -> AsyncIterator[RunningCore]:
-    async with DemoModel() as demo:
-        home = make_cli_home(tmp_path, demo.base_url)
-        parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
-        async with running_core(tmp_path / "core", parts) as core:
-            yield core
+    async with DemoModel() as demo, real_cli_core(tmp_path, demo) as core:
+        yield core
 
 
 def home_of(core: RunningCore, session: Session, tmp_path: Path) -> CliHome:

@@ -62,6 +62,6 @@ def number(text: str, default: int) -> int:
 
 
 def rule_content(rule: str) -> str:
-    """What a permission rule such as `Bash(touch a *)` covers: the beginning of a command, or a tool's name."""
+    """Return what a rule such as `Bash(touch a *)` is compared by: a beginning of a command, or the tool."""
     _, _, content = rule.partition("(")
     return content.removesuffix(")").removesuffix("*").strip() if content else rule

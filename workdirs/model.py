@@ -1,0 +1,83 @@
+"""The values of work directories: paths, entries of a tree, caps, snapshots."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+FilePath = NewType("FilePath", bytes)
+"""A path below the work directory: parts joined by `/`, any bytes but NUL. `paths.is_storable` says which."""
+ObjectId = NewType("ObjectId", str)
+"""The id of a git object: 40 hexadecimal digits."""
+
+EMPTY_TREE = ObjectId("4b825dc642cb6eb9a060e54bf8d69288fbee4904")
+
+
+class EntryMode(StrEnum):
+    """What git knows of a file's type and mode."""
+
+    FILE = "100644"
+    EXECUTABLE = "100755"
+    LINK = "120000"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file or link of a tree."""
+
+    mode: EntryMode
+    blob: ObjectId
+
+
+Tree = Mapping[FilePath, Entry]
+"""All files and links of a tree by their paths."""
+
+
+class WhyUncovered(StrEnum):
+    """Why a checkpoint has no content for a path, or not the content that the file has now."""
+
+    SPECIAL = "special"  # a FIFO, a socket or a device
+    TOO_LARGE = "too_large"
+    UNREADABLE = "unreadable"
+    RESERVED_NAME = "reserved_name"  # `.GIT` and other names that git would take for its own
+    TOO_DEEP = "too_deep"  # a path longer than the system takes, or too many nested repositories
+    TOO_MANY = "too_many"  # beyond the number of files that is allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered:
+    """A path that a checkpoint names but does not hold. A restore never deletes or overwrites it."""
+
+    path: FilePath
+    why: WhyUncovered
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How much one checkpoint, and all of a project, may hold."""
+
+    max_file_bytes: int = 10 * 1024 * 1024
+    max_files: int = 200_000
+    max_store_bytes: int = 5 * 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A work tree as it was stored: one commit without parents, kept alive by one ref."""
+
+    commit: ObjectId
+    tree: ObjectId
+    ref: str
+    files: int
+    stored_bytes: int = 0
+    """Bytes of the files that were new to the store."""
+    uncovered: Sequence[Uncovered] = ()
+    moving: Sequence[FilePath] = ()
+    """Files that changed while they were read. They are stored as last read."""
+    modes: Mapping[FilePath, int] = field(default_factory=dict)
+    """Permission bits other than 0644 and 0755, which git does not keep."""
+    nested: Sequence[FilePath] = ()
+    """Repositories inside the work tree. Their files are covered, their `.git` never is."""
+    is_partial: bool = False
+    """Whether git warned of something that is not understood: the tree may lack files."""

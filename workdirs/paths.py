@@ -1,0 +1,145 @@
+"""Paths below a work directory as bytes, and ways to open them that no link can lead outside.
+
+Files appear, vanish and turn into links while we look: every step goes by a directory's descriptor with
+`O_NOFOLLOW`, never by a whole path.
+"""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from workdirs.errors import UnsafePath
+from workdirs.model import FilePath
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# HFS+ ignores these in names, so that `.g\u200cit` is `.git` there (the list of git's utf8.c).
+_IGNORED_BY_HFS = tuple(
+    chr(point).encode()
+    for point in (*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF)
+)
+
+
+def is_storable(path: bytes) -> bool:
+    """Whether `path` is relative, normal, and has no part that git or a file system takes for `.git`."""
+    # Two quick looks settle nearly all paths: no part is special without a `.` or a `~`.
+    if not path or path.startswith(b"/") or path.endswith(b"/") or b"//" in path or b"\0" in path:
+        return False
+    if b"." not in path and b"~" not in path:
+        return True
+    return not any(_is_special(part) for part in path.split(b"/"))
+
+
+def check(path: bytes) -> FilePath:
+    """Return `path`. Raises `UnsafePath` unless it `is_storable`."""
+    if not is_storable(path):
+        raise UnsafePath(path)
+    return FilePath(path)
+
+
+def _is_special(part: bytes) -> bool:
+    if part in (b".", b".."):
+        return True
+    if part[:1] not in (b".", b"g", b"G", b"\xe2", b"\xef"):
+        return False
+    plain = part.lower()
+    if not plain.isascii():
+        for ignored in _IGNORED_BY_HFS:
+            plain = plain.replace(ignored, b"")
+    # Windows drops trailing blanks and dots, and takes what follows a colon for a stream of the file.
+    plain = plain.split(b":", 1)[0].rstrip(b" .")
+    return plain in (b".git", b"git~1")
+
+
+class WorkTree:
+    """A directory opened once. Its methods take paths below it and follow no link. Use it in a `with`.
+
+    Raises `OSError` as the system does: `ELOOP` or `ENOTDIR` where a link or a file stands for a directory.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        self.descriptor = os.open(directory, _DIRECTORY & ~os.O_NOFOLLOW)
+        self._opened: tuple[bytes, int] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all descriptors."""
+        self._forget()
+        os.close(self.descriptor)
+
+    def parent(self, path: FilePath, *, create: bool = False) -> tuple[int, bytes]:
+        """Return the descriptor of the directory that `path` lies in, and its last name.
+
+        The descriptor is good until the next call. `create` makes missing directories.
+        """
+        directory, _, name = path.rpartition(b"/")
+        if not directory:
+            return self.descriptor, name
+        # Paths come sorted, so that the last directory is nearly always the next one, too.
+        if self._opened is None or self._opened[0] != directory or create:
+            self._forget()
+            self._opened = (directory, self._walk(directory, create=create))
+        return self._opened[1], name
+
+    def stat(self, path: FilePath) -> os.stat_result | None:
+        """Return what lies at `path`, a link as such; `None` if nothing does or a parent is no directory."""
+        try:
+            directory, name = self.parent(path)
+            return os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if is_link_in_the_way(error):
+                return None
+            raise
+
+    def open_file(self, path: FilePath) -> int:
+        """Open a file for reading; a FIFO does not block. Raises `OSError` for a link."""
+        directory, name = self.parent(path)
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+
+    def read_link(self, path: FilePath) -> bytes:
+        """Return where the link at `path` points, as its bytes."""
+        directory, name = self.parent(path)
+        return os.readlink(name, dir_fd=directory)
+
+    def _walk(self, directory: bytes, *, create: bool) -> int:
+        opened = os.dup(self.descriptor)
+        for part in directory.split(b"/"):
+            try:
+                below = _open_directory(part, opened, create=create)
+            finally:
+                os.close(opened)
+            opened = below
+        return opened
+
+    def _forget(self) -> None:
+        if self._opened is not None:
+            os.close(self._opened[1])
+            self._opened = None
+
+
+def is_link_in_the_way(error: OSError) -> bool:
+    """Whether a link stands where a directory is needed."""
+    return error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
+
+
+def is_plain_directory(found: os.stat_result | None) -> bool:
+    """Whether there is a directory, not a link to one."""
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def _open_directory(name: bytes, parent: int, *, create: bool) -> int:
+    if create:
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o777, dir_fd=parent)
+    return os.open(name, _DIRECTORY, dir_fd=parent)

@@ -1,0 +1,127 @@
+"""The values of a sandbox: its mechanism, what a program may reach inside, its network and its limits.
+
+Nothing here looks at the file system. `Access` belongs to one launch; `Policy` belongs to the installation and
+holds for every launch.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+_Each = TypeVar("_Each")
+
+
+class Mechanism(StrEnum):
+    """The way in which a sandbox is made. `none`: the program runs as any program of this user."""
+
+    BWRAP = "bwrap"
+    LANDLOCK = "landlock"
+    NONE = "none"
+
+
+class Network(StrEnum):
+    """The part of the network that a program reaches.
+
+    `open`: everything that this machine reaches. `listed`: the model and the hosts of a list, through a proxy.
+    `model`: the model alone, through the same proxy.
+    """
+
+    OPEN = "open"
+    LISTED = "listed"
+    MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A directory that the program gets in place of another one.
+
+    `source` is the real directory, which exists at the launch; inside it stands at `target`. A mechanism that
+    cannot move directories (Landlock) grants `source` in its own place, and replaces `target` by `source` in
+    the values of the environment.
+    """
+
+    target: Path
+    source: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The paths that a program may reach besides those of the system. All are absolute; missing ones count not.
+
+    `read`: readable and executable. `write`: writable, too. `kept`: below a path of `write`, and read-only all
+    the same. `own`: see `Own`; writable. `private`: an empty writable directory in memory, for this one program
+    (a mechanism without such directories hides them). A deeper path wins over the one that holds it.
+    """
+
+    read: tuple[Path, ...] = ()
+    write: tuple[Path, ...] = ()
+    kept: tuple[Path, ...] = ()
+    own: tuple[Own, ...] = ()
+    private: tuple[Path, ...] = ()
+
+    def __or__(self, other: "Access") -> "Access":
+        """Return everything that either allows, this one's paths first."""
+        return Access(
+            read=_joined(self.read, other.read),
+            write=_joined(self.write, other.write),
+            kept=_joined(self.kept, other.kept),
+            own=_joined(self.own, other.own),
+            private=_joined(self.private, other.private),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits inside one sandbox: processes, and bytes of its directory for temporary files."""
+
+    processes: int = 512
+    tmp_bytes: int = 512 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The system's part of what is inside, read-only, as this machine has it.
+
+    `directories` are real directories and files (`/usr`, `/etc`, the target of `/etc/resolv.conf`). `links` are
+    symbolic links of the root directory with their targets as written (`/bin` → `usr/bin`).
+    """
+
+    directories: tuple[Path, ...] = ()
+    links: tuple[tuple[Path, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The sandbox of this installation.
+
+    `program` is the mechanism's program (bwrap's path), or None. `state` is the directory for what sandboxes
+    keep: one directory a project. `home` is the home that programs see; its content is the project's own.
+    `access` is what the settings add. `hidden` are private places: inside they are missing or empty even where
+    `system` or `access` would show them, but for deeper paths that a launch names. `seccomp_filter` is the file
+    with the system call filter, or None. `proxy` is the unix socket of the proxy for `listed` and `model`.
+    """
+
+    mechanism: Mechanism
+    network: Network = Network.OPEN
+    limits: Limits = field(default_factory=Limits)
+    program: Path | None = None
+    state: Path
+    home: Path
+    system: System = field(default_factory=System)
+    access: Access = field(default_factory=Access)
+    hidden: tuple[Path, ...] = ()
+    seccomp_filter: Path | None = None
+    proxy: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """The sandbox that a process runs in, as `launch.json` records it and people read it."""
+
+    mechanism: Mechanism = Mechanism.NONE
+    network: Network = Network.OPEN
+
+
+def _joined(first: tuple[_Each, ...], second: tuple[_Each, ...]) -> tuple[_Each, ...]:
+    return tuple(dict.fromkeys((*first, *second)))

@@ -54,6 +54,37 @@ class QuerySessions(Command[SessionPage], frozen=True, tag="query_sessions", kw_
     cursor: str = ""
 
 
+class LastEvents(msgspec.Struct, frozen=True):
+    """The number of the last event of each session; 0 for a session without events."""
+
+    numbers: dict[str, int]
+
+
+class ReadLastEvents(Command[LastEvents], frozen=True, tag="read_last_events", kw_only=True):
+    """Return the last event numbers of the given sessions. Deleted sessions, and those that the actor may not
+    view, are missing in the reply.
+    """
+
+    action = Action.LIST
+    reply = LastEvents
+    audited = False
+    session_ids: tuple[str, ...]
+
+
+class QueuedTurns(msgspec.Struct, frozen=True):
+    """Turns whose prompts are queued, oldest first."""
+
+    turns: tuple[StoredTurn, ...]
+
+
+class ListQueuedTurns(Command[QueuedTurns], frozen=True, tag="list_queued_turns", kw_only=True):
+    """Return the queued turns of all sessions that the actor may view."""
+
+    action = Action.LIST
+    reply = QueuedTurns
+    audited = False
+
+
 class Names(msgspec.Struct, frozen=True):
     """Names to choose from."""
 
@@ -98,5 +129,7 @@ class ListConversations(Command[FoundConversations], frozen=True, tag="list_conv
     limit: int = 50
 
 
-FindingCommand = FindSession | FindTurn | QuerySessions | ListProjects | ListConversations
+FindingCommand = (
+    FindSession | FindTurn | QuerySessions | ReadLastEvents | ListQueuedTurns | ListProjects | ListConversations
+)
 """The commands of this file."""

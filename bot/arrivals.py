@@ -14,9 +14,10 @@ from api.access import Role
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox import Inbox
-from bot.inbox_rows import InboxRow, author_of, queued_messages
+from bot.inbox_rows import InboxRow, author_of
 from bot.messages import is_for_us, live_author, message_row, snowflake_ms
 from bot.refusal_audit import RefusalAudit
+from bot.rows_and_core import queued_messages
 from storage import StorageError
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ class Arrivals:
 
         Discord does not report those that happened while the bot was away.
         """
-        for channel_id, message_id in await queued_messages(self._face.db):
+        async for channel_id, message_id in queued_messages(self._face.core, self._face.db):
             await asyncio.sleep(_BETWEEN_S)
             try:
                 guild_id = await self._guild_of(channel_id)

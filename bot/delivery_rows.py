@@ -2,6 +2,8 @@
 and rows that are no longer needed.
 """
 
+from collections.abc import Iterable
+
 from bot.rows import PostRow
 from storage import Database, Statement
 
@@ -55,14 +57,29 @@ async def is_being_opened(db: Database, thread_id: int) -> bool:
     return row is not None
 
 
-def forget_old_rows(before_ms: int) -> list[Statement]:
-    """Delete rows closed before a time, and the controls of deleted sessions.
+async def unconfirmed_sessions(db: Database) -> set[str]:
+    """Return the sessions with posts that Discord may or may not have."""
+    rows = await db.read("SELECT DISTINCT session_id FROM posts WHERE message_id IS NULL")
+    return {str(each[0]) for each in rows}
+
+
+def forget_closed_rows(before_ms: int) -> Statement:
+    """Delete inbox rows closed before a time.
 
     A closed row lets the bot recognise a message that Discord sends twice. That happens within minutes.
     """
-    return [
-        Statement("DELETE FROM inbox WHERE status <> 'new' AND done_ms < ?", (before_ms,)),
-        Statement(
-            "DELETE FROM controls WHERE session_id <> '' AND session_id NOT IN (SELECT id FROM sessions)"
-        ),
-    ]
+    return Statement("DELETE FROM inbox WHERE status <> 'new' AND done_ms < ?", (before_ms,))
+
+
+async def page_of_sessions_with_controls(db: Database, after: str, limit: int) -> list[str]:
+    """Return the next `limit` session ids of controls, sorted, after `after`; "" begins."""
+    rows = await db.read(
+        "SELECT DISTINCT session_id FROM controls WHERE session_id > ? ORDER BY session_id LIMIT ?",
+        (after, limit),
+    )
+    return [str(each[0]) for each in rows]
+
+
+def forget_controls_of(session_ids: Iterable[str]) -> list[Statement]:
+    """Delete the controls of these sessions."""
+    return [Statement("DELETE FROM controls WHERE session_id = ?", (each,)) for each in session_ids]

@@ -91,16 +91,6 @@ async def next_message_row(db: Database, channel_id: int) -> InboxRow | None:
     return None if row is None else _inbox_row(row)
 
 
-async def queued_messages(db: Database) -> list[tuple[int, int]]:
-    """Return channel and id of each message whose prompt is queued."""
-    rows: Sequence[Sequence[Any]] = await db.read(
-        "SELECT inbox.channel_id, substr(turns.origin, length('discord:message:') + 1) FROM turns"
-        " JOIN inbox ON inbox.external = substr(turns.origin, length('discord:') + 1)"
-        " WHERE turns.status = 'queued' AND turns.origin LIKE 'discord:message:%'"
-    )
-    return [(int(row[0]), int(row[1])) for row in rows]
-
-
 async def waiting_channels(db: Database) -> list[int]:
     """Return the channels with open messages, edits or deletions."""
     rows: Sequence[Sequence[Any]] = await db.read(
@@ -112,6 +102,12 @@ async def waiting_channels(db: Database) -> list[int]:
 async def author_of(db: Database, external: str) -> int | None:
     """Return the author's id of a row, open or closed; None if there is no row of this name."""
     row = await db.read_one("SELECT author_id FROM inbox WHERE external = ?", (external,))
+    return None if row is None else int(row[0])
+
+
+async def channel_of(db: Database, external: str) -> int | None:
+    """Return the channel of a row, open or closed; None if there is no row of this name."""
+    row = await db.read_one("SELECT channel_id FROM inbox WHERE external = ?", (external,))
     return None if row is None else int(row[0])
 
 

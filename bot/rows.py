@@ -89,12 +89,10 @@ async def places_in(db: Database, channel_id: int) -> list[Place]:
     return [_place(row) for row in rows]
 
 
-async def places_behind(db: Database) -> list[Place]:
-    """Return the places with events or posts that Discord may not show yet: a start brings them up to date."""
+async def page_of_places(db: Database, after: str, limit: int) -> list[Place]:
+    """Return the next `limit` places, sorted by session id, after session `after`; "" begins."""
     rows: Sequence[Sequence[Any]] = await db.read(
-        f"{_PLACE} WHERE shown_event < (SELECT coalesce(max(number), 0) FROM events"  # noqa: S608
-        " WHERE events.session_id = places.session_id)"
-        " OR session_id IN (SELECT session_id FROM posts WHERE message_id IS NULL)"
+        f"{_PLACE} WHERE session_id > ? ORDER BY session_id LIMIT ?", (after, limit)
     )
     return [_place(row) for row in rows]
 

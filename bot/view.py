@@ -30,7 +30,8 @@ from bot.actors import VIEWER
 from bot.pace import Pace, Paces
 from bot.posting import Posting
 from bot.pump import Pump, Unit
-from bot.rows import Place, load_place, places_behind, store_fact
+from bot.rows import Place, load_place, store_fact
+from bot.rows_and_core import sessions_behind
 from bot.session_units import Around, ViewOptions
 from bot.shown_session import ShownSession
 from bot.traffic import LoopTimer, Traffic, Urgency
@@ -94,7 +95,7 @@ class View:
         self._feed = self._core.follow_all(unchanging(VIEWER), None)
         await anext(self._feed)  # from here on nothing is missed
         self._spawn("view: listening", self._listen(self._feed))
-        self._spawn("view: places behind", self._bring_up_all())
+        self._spawn("view: sessions behind", self._bring_up_all())
         return self
 
     async def __aexit__(
@@ -192,11 +193,11 @@ class View:
     async def _bring_up_all(self) -> None:
         while not self._started:
             try:
-                for place in await places_behind(self._db):
-                    self._begin(place.session_id)
+                for session_id in await sessions_behind(self._core, self._db):
+                    self._begin(session_id)
                 self._started = True
             except StorageError:
-                log.exception("places behind not read")
+                log.exception("sessions behind not read")
                 await asyncio.sleep(_AGAIN_S)
 
     def _begin(self, session_id: str) -> None:

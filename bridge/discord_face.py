@@ -8,9 +8,9 @@ import discord
 
 from bot.actors import AccessPolicy
 from bot.client import BridgeClient
-from bot.delivery_rows import forget_old_rows
 from bot.errors import DiscordRefused
 from bot.face import DISCORD_FILE_HOSTS, Face, FaceOptions
+from bot.rows_and_core import forget_old_rows
 from bot.supervisor import StartBudget, Supervisor, cap_reconnect_backoff, logged_in
 from bot.view import View, ViewOptions
 from bridge.settings import Settings
@@ -32,7 +32,7 @@ async def run_discord(core: OpenCore) -> None:
     cap_reconnect_backoff()
     # discord.py would warn at each start that voice does not work.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
-    await core.database.write(forget_old_rows(core.manager.now_ms() - _KEEP_DEALT_WITH_MS))
+    await forget_old_rows(core.service, core.database, core.manager.now_ms() - _KEEP_DEALT_WITH_MS)
     budget = StartBudget(core.database, core.manager.now_ms)
     try:
         await Supervisor(lambda: connection(core, budget), budget).run()

@@ -8,7 +8,7 @@ import api as c
 from api.access import Action, Actor, authorize
 from service.parts import ServiceParts
 from service.session_info import session_facts, session_info
-from service.session_list import list_sessions
+from service.session_list import last_events, list_sessions, queued_turns
 from sessions import rows
 from sessions.claude.transcript import StoredConversation
 from sessions.errors import SessionNotFound, TurnNotFound
@@ -31,6 +31,10 @@ async def find(parts: ServiceParts, actor: Actor, command: c.FindingCommand) -> 
         case c.QuerySessions():
             sessions, cursor = await list_sessions(manager, actor, command)
             return c.SessionPage(tuple(session_info(manager, each) for each in sessions), cursor)
+        case c.ReadLastEvents():
+            return c.LastEvents(await last_events(manager.db, actor, command.session_ids))
+        case c.ListQueuedTurns():
+            return c.QueuedTurns(tuple(await queued_turns(manager.db, actor)))
         case c.ListProjects():
             return c.Names(tuple(await asyncio.to_thread(list_projects, manager.policy.workspace_root)))
         case c.ListConversations():

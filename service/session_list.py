@@ -1,12 +1,17 @@
-"""The list of sessions that an actor may view, in pages."""
+"""The sessions that an actor may view: a list in pages, their last events, their queued turns."""
 
 import re
+from collections.abc import Sequence
+
+import msgspec
 
 from api import QuerySessions
 from api.access import Actor, Role
 from sessions.manager import SessionManager
 from sessions.model import Lifecycle, SessionId
+from sessions.rows.reading import TURN_COLUMNS, turn_of
 from sessions.session import Session
+from sessions.stored import StoredTurn
 from storage import Database, SqlValue
 
 _MAX_PAGE = 100
@@ -49,14 +54,41 @@ async def read_page(db: Database, actor: Actor, query: QuerySessions) -> tuple[l
     return ids, cursor
 
 
+async def last_events(db: Database, actor: Actor, session_ids: Sequence[str]) -> dict[str, int]:
+    """Return the last event number of each given session that exists and that `actor` may view."""
+    visible, params = _visible(actor)
+    rows = await db.read(
+        "SELECT id, coalesce((SELECT max(number) FROM events WHERE session_id = sessions.id), 0) FROM sessions"  # noqa: S608
+        f" WHERE id IN (SELECT value FROM json_each(?)) AND {visible}",
+        (msgspec.json.encode(session_ids).decode(), *params),
+    )
+    return {str(row[0]): int(str(row[1])) for row in rows}
+
+
+async def queued_turns(db: Database, actor: Actor) -> list[StoredTurn]:
+    """Return the queued turns of all sessions that `actor` may view, oldest first."""
+    visible, params = _visible(actor)
+    rows = await db.read(
+        f"SELECT {TURN_COLUMNS} FROM turns WHERE status = 'queued'"  # noqa: S608
+        f" AND session_id IN (SELECT id FROM sessions WHERE {visible}) ORDER BY queued_ms, number",
+        params,
+    )
+    return [turn_of(row) for row in rows]
+
+
+def _visible(actor: Actor) -> tuple[str, list[SqlValue]]:
+    """Return a condition on rows of `sessions` that holds for those that `actor` may view, and its values."""
+    if actor.role is Role.ADMIN:
+        return "1 = 1", []
+    grantees = (actor.user_id, *actor.group_ids)
+    marks = ", ".join("?" for _ in grantees)
+    condition = f"(user_id = ? OR id IN (SELECT session_id FROM shares WHERE grantee IN ({marks})))"  # noqa: S608
+    return condition, [actor.user_id, *grantees]
+
+
 def _conditions(actor: Actor, query: QuerySessions) -> tuple[list[str], list[SqlValue]]:
-    where: list[str] = ["1 = 1"]
-    params: list[SqlValue] = []
-    if actor.role is not Role.ADMIN:
-        grantees = (actor.user_id, *actor.group_ids)
-        marks = ", ".join("?" for _ in grantees)
-        where.append(f"(user_id = ? OR id IN (SELECT session_id FROM shares WHERE grantee IN ({marks})))")  # noqa: S608
-        params += [actor.user_id, *grantees]
+    visible, params = _visible(actor)
+    where = [visible]
     if not query.include_ended and query.lifecycle is not Lifecycle.ENDED:
         where.append("status <> 'ended'")
     exact = {

@@ -34,6 +34,7 @@ _REQUIRED: dict[str, Any] = {
     "rule_id": 7,
     "trust": Trust.CLOSED,
     "session_id": "01890000-0000-7000-8000-000000000001",
+    "session_ids": ("01890000-0000-7000-8000-000000000001",),
     "title": "A title",
     "turn_id": "no-such-turn",
     "turn_ids": ("no-such-turn", "nor-this-one"),

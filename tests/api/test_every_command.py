@@ -16,7 +16,7 @@ OWNER = "discord:1"
 RANKS = ["nobody", "viewer", "viewer, shared", "user", "view", "prompt", "approve", "owner", "admin"]
 LEAST = {
     "nobody": {"note_refusal"},
-    "viewer": {"find_session", "find_turn", "query_sessions"},
+    "viewer": {"find_session", "find_turn", "query_sessions", "read_last_events", "list_queued_turns"},
     "viewer, shared": {
         *(
             "get_session",

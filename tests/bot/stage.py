@@ -19,20 +19,24 @@ from api import (
     FeedOfAll,
     GetFile,
     GetSession,
+    LastEvents,
     Position,
     PutFile,
     ReadAsk,
     ReadAsks,
     ReadEvents,
+    ReadLastEvents,
     ReadTurn,
     ReadTurns,
     SessionCommand,
 )
 from api.access import Action, Actor, ActorSource
+from bot.actors import VIEWER
 from bot.rows import Place, insert_place, load_place
 from bot.scopes import SessionScope
 from bridge.schema import schema
 from service.session_info import info_of
+from service.session_list import last_events
 from service.transcript import event_page, turn_page, turn_view
 from sessions import events as e
 from sessions.bus import Bus
@@ -239,6 +243,8 @@ class Stage:
     # --- Core -------------------------------------------------------------------------------------------
 
     async def perform(self, _: Actor, command: Command[Any]) -> Any:
+        if isinstance(command, ReadLastEvents):
+            return LastEvents(await last_events(self.db, VIEWER, command.session_ids))
         assert isinstance(command, SessionCommand)
         actors = self.sessions.get(command.session_id)
         if isinstance(command, GetSession) and actors is None:

@@ -3,8 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from api import ReadLastEvents
+from bot.actors import VIEWER
 from bot.bodies import Control, Verb
-from bot.delivery_rows import forget_old_rows, forget_posts_elsewhere, note_tried
+from bot.delivery_rows import forget_posts_elsewhere, note_tried
 from bot.inbox_rows import InboxRow, InboxStatus, close_inbox_row, open_interactions, take_in
 from bot.rows import (
     confirm_post,
@@ -17,28 +21,39 @@ from bot.rows import (
     load_posts,
     note_shown,
 )
+from bot.rows_and_core import forget_old_rows, sessions_behind
 from bridge.schema import schema
-from storage import Database, Statement
+from storage import Database
 from tests.bot.stage import stage
 
 
 async def test_old_rows_go_and_needed_ones_stay(tmp_path: Path) -> None:
-    async with Database.open(tmp_path / "sessions.db", schema()) as db:
+    async with stage(tmp_path) as core:
+        db = core.db
         for name in ("old", "new", "waiting"):
             await take_in(db, InboxRow(name, "message", 1, 2, {}, 0))
         await db.write([close_inbox_row("old", InboxStatus.DONE, 10)])
         await db.write([close_inbox_row("new", InboxStatus.DONE, 20)])
-        session = (
-            "INSERT INTO sessions (id, user_id, channel_id, status, model, created_at, updated_at, data)"
-            " VALUES ('kept', '', '', 'parked', '', 0, 0, '{}')"
-        )
-        await db.write([Statement(session)])
-        kept, page, lost = Control(Verb.STOP, "kept"), Control(Verb.PAGE, ""), Control(Verb.STOP, "deleted")
+        session = await core.session(1, 7)
+        kept, page, lost = Control(Verb.STOP, session.id), Control(Verb.PAGE, ""), Control(Verb.STOP, "deleted")
         await db.write([insert_control(each) for each in (kept, page, lost)])
-        await db.write(forget_old_rows(15))
+        await forget_old_rows(core, db, 15)
         left = await db.read("SELECT external FROM inbox ORDER BY external")
         assert list(left) == [("new",), ("waiting",)]
         assert [await load_control(db, each.key) for each in (kept, page, lost)] == [kept, page, None]
+
+
+@pytest.mark.parametrize("page", [1, 2, 1000])
+async def test_a_start_finds_the_sessions_with_something_that_discord_may_not_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr("bot.rows_and_core._PAGE", page)
+    async with stage(tmp_path) as core:
+        shown, newer, unconfirmed = [(await core.session(n, 7)).id for n in range(3)]
+        last = (await core.perform(VIEWER, ReadLastEvents(session_ids=(shown, unconfirmed)))).numbers
+        await core.db.write([note_shown(shown, 0, last[shown]), note_shown(unconfirmed, 2, last[unconfirmed])])
+        await insert_post(core.db, unconfirmed, 2, "status", 0, 0)
+        assert set(await sessions_behind(core, core.db)) == {newer, unconfirmed}
 
 
 async def test_a_cut_interaction_is_found_behind_any_number_of_messages(tmp_path: Path) -> None:

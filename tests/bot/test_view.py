@@ -16,14 +16,15 @@ from bot import transport
 from bot.bodies import Card
 from bot.cards import SESSION_CARDS, SessionCard
 from bot.delivery_rows import forget_posts_elsewhere
-from bot.rows import Place, insert_place, load_place, load_posts, places_behind
+from bot.rows import insert_place, load_place, load_posts
+from bot.rows_and_core import sessions_behind
 from bot.shown_session import ShownSession
 from bot.view import View, ViewOptions
 from sessions import events as e
 from sessions.draft import Draft
 from sessions.model import Activity, Allow, PermissionBody, Text, ToolCall
 from sessions.topics import Topic
-from storage import Database, DatabaseBusy, Statement
+from storage import DatabaseBusy, Statement
 from tests.bot.room import FAST, Room, room, watched
 from tests.bot.room import patient as patient  # noqa: PLC0414
 from tests.bot.stage import stage
@@ -145,12 +146,12 @@ async def test_a_start_goes_on_once_the_database_is_free(
         await r.view.__aexit__(None, None, None)
         await answer(r)
 
-        async def busy(_: Database) -> list[Place]:
-            monkeypatch.setattr("bot.view.places_behind", places_behind)
+        async def busy(*_: object) -> list[str]:
+            monkeypatch.setattr("bot.view.sessions_behind", sessions_behind)
             raise DatabaseBusy("The database is busy.")
 
         monkeypatch.setattr("bot.view._AGAIN_S", 0.0)
-        monkeypatch.setattr("bot.view.places_behind", busy)
+        monkeypatch.setattr("bot.view.sessions_behind", busy)
         async with watched(patient, r.stage) as view:
             await view.settled()
             assert r.posts == [ANSWER + CLOSING]

@@ -9,7 +9,7 @@ import pytest
 
 from api import QuerySessions
 from api.access import Actor, Role
-from service.session_list import read_page
+from service.session_list import last_events, queued_turns, read_page
 from sessions.model import Lifecycle, SessionId, ShareLevel
 from sessions.rows import insert_session, upsert_share
 from sessions.state import Snapshot
@@ -97,6 +97,16 @@ async def test_only_ones_own_and_what_is_shared_is_seen(db: Database) -> None:
             upsert_share(session_id(4), "others", ShareLevel.APPROVE, "ben", 0),
         ]
     )
+    queued = (
+        "INSERT INTO turns (id, session_id, number, kind, status, author_id, prompt, queued_ms)"
+        " SELECT id, id, 1, 'prompt', 'queued', 'ben', '', 0 FROM sessions"
+    )
+    await db.write([Statement(queued)])
+    everybody = {actor: await numbers(db, actor) for actor in (ANN, ADMIN, Actor("eve", "test", Role.USER))}
+    for actor, found in everybody.items():
+        asked = [*map(session_id, range(1, 6)), "no such session"]
+        assert await last_events(db, actor, asked) == {session_id(number): 0 for number in found}
+        assert {turn.session_id for turn in await queued_turns(db, actor)} == set(map(session_id, found))
     assert await numbers(db, ANN) == [3, 2, 1]
     assert await numbers(db, ANN, user_id="ben") == [3, 2]
     assert await numbers(db, Actor("eve", "test", Role.USER)) == []

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.actors import AccessPolicy
-from bot.delivery_rows import forget_old_rows
 from bot.face import Face
+from bot.rows_and_core import forget_old_rows
 from bot.view import View, ViewOptions
 from service import ServiceParts, SessionService
 from sessions.dependencies import Patience
@@ -54,7 +54,7 @@ class BotOfNow:
             self.manager = await stack.enter_async_context(self._core(database))
             await self.manager.initialize()
             self.service = SessionService(ServiceParts(self.manager))
-            await database.write(forget_old_rows(self.manager.now_ms() - _KEEP_MS))
+            await forget_old_rows(self.service, database, self.manager.now_ms() - _KEEP_MS)
             self.client = SimulatedClient(life, world.chat, lambda client: self._face(client, database))
             await stack.enter_async_context(self.view)
             stack.push_async_callback(self.client.drain)

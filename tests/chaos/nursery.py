@@ -124,11 +124,15 @@ class Nursery:
         await self._reading
 
     async def start(self, **wish: Any) -> int:
-        """Fork a bot; return its pid."""
+        """Fork a bot; return its pid. Fails if the nursery itself has died, as by an error in an import."""
         assert self._process is not None
         assert self._process.stdin is not None
+        assert self._reading is not None
         self._process.stdin.write(json.dumps(wish).encode() + b"\n")
-        return await self._pids.get()
+        pid = asyncio.ensure_future(self._pids.get())
+        await asyncio.wait({pid, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+        assert pid.done(), "the nursery has ended; its stderr says why"
+        return pid.result()
 
     def end_of(self, pid: int) -> asyncio.Future[int]:
         """The exit code of a bot, once it is dead and buried."""

@@ -10,6 +10,7 @@ _KEPT_OF_FORWARDED = (
     "type", "content", "mentions", "mention_roles", "attachments", "embeds", "timestamp", "edited_timestamp",
     "flags", "components",
 )  # fmt: skip
+_STICKERS = "sticker_items"
 _HIDDEN: Json = {"content": "", "embeds": [], "attachments": [], "components": []}
 
 
@@ -24,6 +25,8 @@ def rest(world: World, channel: Channel, message: Message, *, with_nonce: bool =
 def dispatched(world: World, channel: Channel, message: Message) -> Json:
     """As MESSAGE_CREATE and MESSAGE_UPDATE carry it: with guild, member and nonce."""
     body = rest(world, channel, message, with_nonce=message.edited is None)
+    if world.leaves_out_replied_to and body.get("referenced_message") is not None:
+        del body["referenced_message"]
     body["channel_type"] = int(channel.type)
     guild = world.guild_of(channel)
     if guild is not None:
@@ -80,12 +83,13 @@ def _alone(world: World, channel: Channel, message: Message) -> Json:
     if thread is not None and thread.thread is not None and thread.parent_id == channel.id:
         body["thread"] = payloads.channel(thread, world.bot.id)
     if message.stickers:
-        body["sticker_items"] = [
-            {"id": str(message.id), "name": each, "format_type": 1} for each in message.stickers
-        ]
+        body[_STICKERS] = [{"id": str(message.id), "name": each, "format_type": 1} for each in message.stickers]
+    if message.poll is not None:
+        body["poll"] = payloads.poll(message.poll, world.bot.id)
     if message.forwarded is not None:
         whole = _alone(world, channel, message.forwarded)
-        body["message_snapshots"] = [{"message": {key: whole[key] for key in _KEPT_OF_FORWARDED}}]
+        kept = [*_KEPT_OF_FORWARDED, *([_STICKERS] if _STICKERS in whole else [])]
+        body["message_snapshots"] = [{"message": {key: whole[key] for key in kept}}]
     _add_reference(world, message, body)
     return body
 

@@ -38,6 +38,8 @@ class MessageFlag(IntFlag):
     EPHEMERAL = 1 << 6
     LOADING = 1 << 7
     SUPPRESS_NOTIFICATIONS = 1 << 12
+    IS_VOICE_MESSAGE = 1 << 13
+    HAS_SNAPSHOT = 1 << 14
     IS_COMPONENTS_V2 = 1 << 15
 
 
@@ -60,6 +62,8 @@ class Role:
     name: str
     permissions: int = 0
     mentionable: bool = False
+    # The bot that this role came with: Discord manages it, and gives it that bot's name.
+    bot_id: int | None = None
 
 
 @dataclass(slots=True)
@@ -137,6 +141,18 @@ class Attachment:
     content_type: str
     description: str | None = None
     ephemeral: bool = False
+    voice_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """A poll and its votes: the ids of those who chose each answer."""
+
+    question: str
+    answers: tuple[str, ...]
+    votes: tuple[tuple[int, ...], ...] = ()
+    multiple: bool = False
+    ends: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +187,10 @@ class Message:
     mention_everyone: bool = False
     reactions: dict[str, list[int]] = field(default_factory=dict)
     interaction: Json | None = None
-    # The message that this one forwards, as it was then; and names of stickers.
+    # The message that this one forwards, as it was then; names of stickers; a poll.
     forwarded: Message | None = None
     stickers: tuple[str, ...] = ()
+    poll: Poll | None = None
     ephemeral_to: int | None = None
     deleted: bool = False
     pings: list[Ping] = field(default_factory=list)

@@ -14,6 +14,7 @@ from .model import (
     Json,
     Member,
     Message,
+    Poll,
     Role,
     ThreadState,
     User,
@@ -67,7 +68,7 @@ def member(of: Member, *, with_user: bool = True) -> Json:
 
 
 def role(of: Role, position: int) -> Json:
-    return {
+    body: Json = {
         "id": str(of.id),
         "name": of.name,
         "permissions": str(of.permissions),
@@ -75,12 +76,15 @@ def role(of: Role, position: int) -> Json:
         "color": 0,
         "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
         "hoist": False,
-        "managed": False,
+        "managed": of.bot_id is not None,
         "mentionable": of.mentionable,
         "icon": None,
         "unicode_emoji": None,
         "flags": 0,
     }
+    if of.bot_id is not None:
+        body["tags"] = {"bot_id": str(of.bot_id)}
+    return body
 
 
 def channel(of: Channel, viewer: int | None = None) -> Json:
@@ -174,7 +178,27 @@ def attachment(of: Attachment, cdn: str) -> Json:
         body["description"] = of.description
     if of.ephemeral:
         body["ephemeral"] = True
+    if of.voice_s is not None:
+        body.update(duration_secs=of.voice_s, waveform="AAAA")
     return body
+
+
+def poll(of: Poll, viewer: int) -> Json:
+    counts = [
+        {"id": number, "count": len(voters), "me_voted": viewer in voters}
+        for number, voters in enumerate(of.votes, 1)
+        if voters
+    ]
+    return {
+        "question": {"text": of.question},
+        "answers": [
+            {"answer_id": number, "poll_media": {"text": answer}} for number, answer in enumerate(of.answers, 1)
+        ],
+        "expiry": timestamp(of.ends),
+        "allow_multiselect": of.multiple,
+        "layout_type": 1,
+        "results": {"answer_counts": counts, "is_finalized": False},
+    }
 
 
 def command(of: Command, application_id: int) -> Json:

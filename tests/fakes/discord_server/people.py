@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from . import errors, options, places, posting
+from . import errors, limits, options, places, posting
 from .components import SELECTS, Part
 from .interactions import Interaction, Kind
 from .mentions import MESSAGE_DEFAULT, Allowed
-from .model import Attachment, Channel, Guild, Json, Member, Message, Role, User, walk
+from .model import Attachment, Channel, Guild, Json, Member, Message, MessageFlag, Poll, Role, User, walk
 from .options import NotOffered
 from .outcome import Attempt, Outcome
 from .payloads import member as member_payload
@@ -70,34 +71,81 @@ class Person:
         files: Files | None = None,
         reply_to: Message | None = None,
         ping_reply: bool = True,
+        embeds: Sequence[Json] = (),
+        components: Sequence[Json] = (),
+        stickers: tuple[str, ...] = (),
     ) -> Message:
-        """Post a message with files (name to bytes), at most 2000 characters as without Nitro."""
-        channel = place.model
-        needed = Permission.SEND_MESSAGES if channel.thread is None else Permission.SEND_MESSAGES_IN_THREADS
-        self._site.world.demand(channel, self.id, needed)
-        if channel.thread is not None and channel.thread.locked:
-            self._site.world.demand(channel, self.id, Permission.MANAGE_THREADS)
-        if len(text) > 2000:
-            raise errors.invalid_form([errors.too_long(("content",), 2000)])
+        """Post a message with files (name to bytes), at most 2000 characters as without Nitro.
+
+        Only bots have `embeds` and `components` of their own.
+        """
+        if (embeds or components) and not self.user.bot:
+            raise NotOffered("people cannot make embeds or components")
+        if len(files or {}) > 10:
+            raise NotOffered("a message has at most ten files")
+        flags = MessageFlag.IS_COMPONENTS_V2 if components else 0
+        limits.check_message(
+            {"content": text, "embeds": [*embeds], "components": [*components], "flags": flags}, files=0
+        )
         draft = Draft(
             author=self.user,
             content=text,
-            attachments=[self._attachment(channel, name, data) for name, data in (files or {}).items()],
+            embeds=[*embeds],
+            components=[*components],
+            attachments=[self._attachment(place.model, name, data) for name, data in (files or {}).items()],
+            flags=int(flags),
+            stickers=stickers,
             reply_to=reply_to,
             allowed=MESSAGE_DEFAULT if ping_reply else _NO_REPLY_PING,
         )
-        if channel.thread is not None:
-            channel.thread.members.setdefault(self.id, self._site.clock.now())
-        return posting.post(self._site.world, channel, draft)
+        return self._post(place.model, draft)
 
     def forward(self, message: Message, place: Place) -> Message:
-        """Forward a message into a place: a new one without text, with a copy of what the other said."""
-        draft = Draft(author=self.user, forwards=message)
-        return posting.post(self._site.world, place.model, draft)
+        """Forward a message into a place: a new one without text, with a copy of what the other said.
+
+        Discord's client does not offer it for polls.
+        """
+        if message.poll is not None:
+            raise NotOffered("a poll cannot be forwarded")
+        return self._post(place.model, Draft(author=self.user, forwards=message))
 
     def stick(self, place: Place, sticker: str) -> Message:
         """Post a sticker and nothing else."""
-        return posting.post(self._site.world, place.model, Draft(author=self.user, stickers=(sticker,)))
+        return self._post(place.model, Draft(author=self.user, stickers=(sticker,)))
+
+    def ask_all(self, place: Place, question: str, answers: Sequence[str]) -> Message:
+        """Post a poll: a question of at most 300 characters, 1 to 10 answers of at most 55."""
+        if not (
+            1 <= len(question) <= 300 and 1 <= len(answers) <= 10 and all(0 < len(a) <= 55 for a in answers)
+        ):
+            raise NotOffered("no such poll")
+        votes = tuple(() for _ in answers)
+        poll = Poll(question, tuple(answers), votes, ends=self._site.clock.now() + 86_400)
+        return self._post(place.model, Draft(author=self.user, poll=poll))
+
+    def vote(self, message: Message, answer: str) -> None:
+        """Vote in a poll."""
+        assert message.poll is not None
+        number = message.poll.answers.index(answer)
+        votes = list(message.poll.votes)
+        votes[number] = (*votes[number], self.id)
+        message.poll = replace(message.poll, votes=tuple(votes))
+
+    def speak(self, place: Place, data: bytes = b"OggS") -> Message:
+        """Post a voice message, as phones record it."""
+        voice = self._attachment(place.model, "voice-message.ogg", data)
+        voice.content_type, voice.voice_s = "audio/ogg", 1.5
+        flags = int(MessageFlag.IS_VOICE_MESSAGE)
+        return self._post(place.model, Draft(author=self.user, attachments=[voice], flags=flags))
+
+    def post(self, forum: Place, title: str, text: str, *, files: Files | None = None) -> Place:
+        """Make a post in a forum: a thread whose first message has its id."""
+        self._site.world.demand(forum.model, self.id, Permission.SEND_MESSAGES)
+        plan = ThreadPlan(name=title, by=self.user)
+        thread = places.open_thread(self._site.world, forum.model, plan)
+        attachments = [self._attachment(thread, name, data) for name, data in (files or {}).items()]
+        self._post(thread, Draft(author=self.user, content=text, attachments=attachments, message_id=thread.id))
+        return Place(self._site, thread)
 
     def edit(self, message: Message, text: str) -> None:
         """Change the text of an own message."""
@@ -263,6 +311,15 @@ class Person:
         channel = self._site.world.channel(message.channel_id)
         self._site.world.demand(channel, self.id)
         return channel
+
+    def _post(self, channel: Channel, draft: Draft) -> Message:
+        needed = Permission.SEND_MESSAGES if channel.thread is None else Permission.SEND_MESSAGES_IN_THREADS
+        self._site.world.demand(channel, self.id, needed)
+        if channel.thread is not None and channel.thread.locked:
+            self._site.world.demand(channel, self.id, Permission.MANAGE_THREADS)
+        if channel.thread is not None:
+            channel.thread.members.setdefault(self.id, self._site.clock.now())
+        return posting.post(self._site.world, channel, draft)
 
     def _attachment(self, channel: Channel, name: str, data: bytes) -> Attachment:
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -16,6 +16,7 @@ from .model import (
     MessageFlag,
     MessageType,
     Ping,
+    Poll,
     Revision,
     User,
     text_displays,
@@ -40,6 +41,7 @@ class Draft:
     reply_to: Message | None = None
     forwards: Message | None = None
     stickers: tuple[str, ...] = ()
+    poll: Poll | None = None
     interaction: Json | None = None
     ephemeral_to: int | None = None
     message_id: int | None = None
@@ -73,12 +75,14 @@ def post(world: World, channel: Channel, draft: Draft) -> Message:
         type=draft.type,
         nonce=draft.nonce,
         interaction=draft.interaction,
-        forwarded=copy.copy(draft.forwards),
+        forwarded=_as_it_is(draft.forwards),
         stickers=draft.stickers,
+        poll=draft.poll,
         ephemeral_to=draft.ephemeral_to,
     )
     if draft.forwards is not None:
         message.reference = {**_reference(draft.forwards, channel), "type": 1}
+        message.flags |= MessageFlag.HAS_SNAPSHOT
     if draft.reply_to is not None:
         message.type = MessageType.REPLY if draft.type is MessageType.DEFAULT else draft.type
         message.reference = _reference(draft.reply_to, channel)
@@ -213,6 +217,13 @@ def _mention(
         if user_id != message.author.id:
             message.pings.append(Ping(message.id, channel.id, user_id, via, silent))
     world.pings.extend(message.pings)
+
+
+def _as_it_is(forwarded: Message | None) -> Message | None:
+    """The message to keep a snapshot of. Discord passes a forward of a forward on as its original."""
+    while forwarded is not None and forwarded.forwarded is not None:
+        forwarded = forwarded.forwarded
+    return copy.copy(forwarded)
 
 
 def _reference(to: Message, channel: Channel) -> Json:

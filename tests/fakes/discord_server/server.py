@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -14,13 +14,13 @@ from aiohttp import web
 
 from tests.fakes.discord_redirect import URL_VARIABLE
 
-from . import places, posting, rest_account, rest_channels, rest_interactions, rest_messages
+from . import limits, places, posting, rest_account, rest_channels, rest_interactions, rest_messages
 from .clock import Clock
 from .commands import Commands
 from .faults import Faults
 from .gateway import Gateway
 from .interactions import Interactions
-from .model import ChannelType, Guild, Message, Ping, Role, User
+from .model import ChannelType, Guild, Json, Message, Ping, Role, User
 from .oracle import Oracle
 from .people import Person
 from .permissions import Permission
@@ -208,11 +208,12 @@ class FakeDiscord:
         del guild.members[self.bot.id]
         self.site.world.announce(Event("GUILD_DELETE", {"id": str(guild.id)}))
 
-    def webhook(self, place: Place, name: str, text: str) -> Message:
-        """A message from a webhook that is not the bot's."""
+    def webhook(self, place: Place, name: str, text: str = "", *, embeds: Sequence[Json] = ()) -> Message:
+        """A message from a webhook that is not the bot's, as CI and monitoring send them."""
+        limits.check_message({"content": text, "embeds": [*embeds]}, files=0)
         author = self.site.world.create_user(name)
         author.webhook = True
-        return posting.post(self.site.world, place.model, Draft(author=author, content=text))
+        return posting.post(self.site.world, place.model, Draft(author=author, content=text, embeds=[*embeds]))
 
     # Time and trouble
 

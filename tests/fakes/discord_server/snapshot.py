@@ -85,6 +85,12 @@ def _body(world: World, channel: Channel, message: Message) -> Iterator[str]:
     yield from _components(message.components, readable)
     for attachment in message.attachments:
         yield f"file: {attachment.filename} ({len(attachment.data)} bytes)"
+    for sticker in message.stickers:
+        yield f"sticker: {sticker}"
+    if message.poll is not None:
+        yield f"poll: {message.poll.question} ({', '.join(message.poll.answers)})"
+    if message.forwarded is not None:
+        yield from (f"forwarded: {line}" for line in _body(world, channel, message.forwarded))
     for emoji, users in message.reactions.items():
         names = ", ".join(world.users[user].name for user in users)
         yield f"reaction: {emoji} {names}"

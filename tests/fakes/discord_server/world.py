@@ -76,6 +76,8 @@ class World:
         self.channels: dict[int, Channel] = {}
         self.files: dict[int, Attachment] = {}
         self.pings: list[Ping] = []
+        # Discord may not look a reply's message up for the gateway; the field is missing then.
+        self.leaves_out_replied_to = False
         self._last_id = 0
         self._listeners: list[Callable[[Event], None]] = []
         self._waiting: list[tuple[Callable[[], object], asyncio.Future[object]]] = []
@@ -104,7 +106,7 @@ class World:
         """A guild with `owner` and the bot in it; the bot's rights come from a role of its own."""
         guild = Guild(self.next_id(), name, owner.id)
         guild.roles[guild.id] = Role(guild.id, guild.id, "@everyone", int(EVERYONE_DEFAULT))
-        bot_role = Role(self.next_id(), guild.id, self.bot.name, bot_permissions)
+        bot_role = Role(self.next_id(), guild.id, self.bot.name, bot_permissions, bot_id=self.bot.id)
         guild.roles[bot_role.id] = bot_role
         self.guilds[guild.id] = guild
         guild.members[owner.id] = Member(owner, self.clock.now())

@@ -1,0 +1,225 @@
+"""Find how a project is tested, checked and built, from the manifests in its directory.
+
+The commands are ours: fixed forms with at most one task name in them, and that name has the form of a name. The
+text of a script is never shown, because it may be anything that somebody wrote into a repository.
+"""
+
+import json
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_MOST_BYTES = 128 * 1024
+_MOST_COMMANDS = 12
+_MOST_OF_A_PURPOSE = 3
+_TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+_PURPOSES = {
+    "test": re.compile(r"(?:unit[-_]?)?tests?(?:[:._-][a-z0-9:._-]{1,30})?|check|spec"),
+    "lint": re.compile(
+        r"(?:lint|typecheck|type-check|types|mypy|format|fmt|style)(?:[:._-][a-z0-9:._-]{1,30})?"
+    ),
+    "build": re.compile(r"(?:build|compile|dist)(?:[:._-][a-z0-9:._-]{1,30})?"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCommand:
+    """A command of a project. `purpose` is test, lint or build; `source` the manifest that it comes from."""
+
+    purpose: str
+    command: str
+    source: str
+
+
+class Manifests:
+    """The files directly in one directory. A link, a special file or a large file counts as absent."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def has(self, name: str) -> bool:
+        """Whether a regular file of this name is there."""
+        try:
+            return stat.S_ISREG((self._directory / name).lstat().st_mode)
+        except OSError:
+            return False
+
+    def first(self, *names: str) -> str:
+        """Return the first of `names` that is there, or an empty text."""
+        return next((name for name in names if self.has(name)), "")
+
+    def text(self, name: str) -> str:
+        """Return the text of a file; empty if it is absent, too large, or not UTF-8."""
+        try:
+            descriptor = os.open(self._directory / name, _TO_READ)
+        except OSError:
+            return ""
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return ""
+            content = os.read(descriptor, _MOST_BYTES + 1)
+            return content.decode() if len(content) <= _MOST_BYTES else ""
+        except (OSError, UnicodeDecodeError):
+            return ""
+        finally:
+            os.close(descriptor)
+
+    def json(self, name: str) -> Mapping[str, Any]:
+        """Return the object in a JSON file; empty if there is none."""
+        return _table(json.loads, self.text(name))
+
+    def toml(self, name: str) -> Mapping[str, Any]:
+        """Return the table in a TOML file; empty if there is none."""
+        return _table(tomllib.loads, self.text(name))
+
+
+def _table(load: Callable[[str], Any], text: str) -> Mapping[str, Any]:
+    if not text:
+        return {}
+    try:
+        loaded = load(text)
+    except (ValueError, RecursionError):
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def find_commands(files: Manifests) -> tuple[FoundCommand, ...]:
+    """Return the commands in the order test, lint, build; at most three of each purpose, none twice."""
+    found: dict[str, FoundCommand] = {}
+    for reader in _READERS:
+        for each in reader(files):
+            found.setdefault(each.command, each)
+    chosen: list[FoundCommand] = []
+    for purpose in _PURPOSES:
+        chosen += [each for each in found.values() if each.purpose == purpose][:_MOST_OF_A_PURPOSE]
+    return tuple(chosen[:_MOST_COMMANDS])
+
+
+def _tasks(names: object, prefix: str, source: str) -> Iterator[FoundCommand]:
+    """Yield the tasks whose names say that they test, lint or build; the plainest names first."""
+    if not isinstance(names, dict | list | tuple):
+        return
+    words = sorted({name for name in names if isinstance(name, str)}, key=lambda name: (len(name), name))
+    for name in words:
+        for purpose, form in _PURPOSES.items():
+            if form.fullmatch(name):
+                yield FoundCommand(purpose, f"{prefix} {name}", source)
+
+
+def _at(table: object, *path: str) -> object:
+    for name in path:
+        table = table.get(name) if isinstance(table, dict) else None
+    return table
+
+
+def _makefile(files: Manifests) -> Iterator[FoundCommand]:
+    source = files.first("Makefile", "GNUmakefile", "makefile")
+    targets = (
+        re.findall(r"^([A-Za-z0-9_.:-]{1,40})[ \t]*::?(?!=)", files.text(source), re.MULTILINE)
+        if source
+        else []
+    )
+    yield from _tasks([each.rstrip(":") for each in targets], "make", source)
+
+
+def _justfile(files: Manifests) -> Iterator[FoundCommand]:
+    source = files.first("justfile", "Justfile", ".justfile")
+    recipes = re.findall(
+        r"^@?([A-Za-z0-9_-]{1,40})(?:[ \t][^:\n]{0,200})?:(?!=)", files.text(source), re.MULTILINE
+    )
+    yield from _tasks(recipes if source else [], "just", source)
+
+
+def _taskfile(files: Manifests) -> Iterator[FoundCommand]:
+    source = files.first("Taskfile.yml", "Taskfile.yaml")
+    yield from _tasks(
+        re.findall(r"^  ([a-z0-9:_-]{1,40}):", files.text(source), re.MULTILINE) if source else [],
+        "task",
+        source,
+    )
+
+
+def _node(files: Manifests) -> Iterator[FoundCommand]:
+    locks = {
+        "pnpm-lock.yaml": "pnpm run",
+        "yarn.lock": "yarn run",
+        "bun.lockb": "bun run",
+        "bun.lock": "bun run",
+    }
+    runner = next((run for lock, run in locks.items() if files.has(lock)), "npm run")
+    yield from _tasks(_at(files.json("package.json"), "scripts"), runner, "package.json")
+    yield from _tasks(_at(files.json("deno.json"), "tasks"), "deno task", "deno.json")
+
+
+def _python(files: Manifests) -> Iterator[FoundCommand]:
+    project = files.toml("pyproject.toml")
+    locks = {"uv.lock": "uv run ", "poetry.lock": "poetry run ", "pdm.lock": "pdm run "}
+    run = next((prefix for lock, prefix in locks.items() if files.has(lock)), "")
+    for path, prefix in (
+        (("tool", "poe", "tasks"), f"{run}poe"),
+        (("tool", "taskipy", "tasks"), f"{run}task"),
+        (("tool", "pdm", "scripts"), "pdm run"),
+        (("tool", "hatch", "envs", "default", "scripts"), "hatch run"),
+    ):
+        yield from _tasks(_at(project, *path), prefix, "pyproject.toml")
+    for tool, purpose, command in (
+        ("pytest", "test", "pytest"),
+        ("ruff", "lint", "ruff check"),
+        ("mypy", "lint", "mypy ."),
+        ("pyright", "lint", "pyright"),
+    ):
+        if isinstance(_at(project, "tool", tool), dict):
+            yield FoundCommand(purpose, run + command, "pyproject.toml")
+    yield from _if_there(files, ("pytest.ini", "test", run + "pytest"), ("tox.ini", "test", "tox"))
+    yield from _if_there(files, ("noxfile.py", "test", "nox"), ("ruff.toml", "lint", run + "ruff check"))
+    yield from _if_there(files, ("mypy.ini", "lint", run + "mypy ."))
+    if isinstance(project.get("build-system"), dict):
+        yield FoundCommand("build", "uv build" if run.startswith("uv") else "python -m build", "pyproject.toml")
+
+
+def _others(files: Manifests) -> Iterator[FoundCommand]:
+    yield from _tasks(_at(files.json("composer.json"), "scripts"), "composer run", "composer.json")
+    gradle = "./gradlew" if files.has("gradlew") else "gradle"
+    maven = "./mvnw" if files.has("mvnw") else "mvn"
+    yield from _if_there(
+        files,
+        ("Cargo.toml", "test", "cargo test"),
+        ("Cargo.toml", "lint", "cargo clippy"),
+        ("Cargo.toml", "build", "cargo build"),
+        ("go.mod", "test", "go test ./..."),
+        ("go.mod", "lint", "go vet ./..."),
+        ("go.mod", "build", "go build ./..."),
+        (".golangci.yml", "lint", "golangci-lint run"),
+        ("build.gradle", "test", f"{gradle} test"),
+        ("build.gradle", "build", f"{gradle} build"),
+        ("build.gradle.kts", "test", f"{gradle} test"),
+        ("build.gradle.kts", "build", f"{gradle} build"),
+        ("pom.xml", "test", f"{maven} test"),
+        ("pom.xml", "build", f"{maven} package"),
+        ("mix.exs", "test", "mix test"),
+        (".rspec", "test", "bundle exec rspec"),
+        ("CMakeLists.txt", "build", "cmake -B build && cmake --build build"),
+        (".pre-commit-config.yaml", "lint", "pre-commit run --all-files"),
+    )
+
+
+def _if_there(files: Manifests, *known: tuple[str, str, str]) -> Iterator[FoundCommand]:
+    for name, purpose, command in known:
+        if files.has(name):
+            yield FoundCommand(purpose, command, name)
+
+
+_READERS: tuple[Callable[[Manifests], Iterator[FoundCommand]], ...] = (
+    _makefile,
+    _justfile,
+    _taskfile,
+    _node,
+    _python,
+    _others,
+)

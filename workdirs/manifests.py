@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _MOST_BYTES = 128 * 1024
+_MOST_DOTS = 200
 _MOST_COMMANDS = 12
 _MOST_OF_A_PURPOSE = 3
 _TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -76,7 +77,11 @@ class Manifests:
 
     def toml(self, name: str) -> Mapping[str, Any]:
         """Return the table in a TOML file; empty if there is none."""
-        return _table(tomllib.loads, self.text(name))
+        text = self.text(name)
+        # `tomllib` takes a time that grows with the square of a key's parts: a minute for one long line.
+        if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
+            return {}
+        return _table(tomllib.loads, text)
 
 
 def _table(load: Callable[[str], Any], text: str) -> Mapping[str, Any]:

@@ -62,6 +62,7 @@ _PYPROJECT = "[build-system]\nrequires = []\n[tool.pytest.ini_options]\n[tool.ru
         ({"package.json": b'{"scripts":{"test":"\xff"}}'}, []),
         ({"pyproject.toml": "a = " + "[" * 50_000}, []),
         ({"pyproject.toml": "[tool]\npytest = 1\n"}, []),
+        ({"pyproject.toml": "a" + ".a" * 60_000 + " = 1\n"}, []),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

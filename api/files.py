@@ -26,13 +26,15 @@ class GetFile(SessionCommand[Nothing], frozen=True, tag="get_file", kw_only=True
     """Hand out the file `path`, relative to the work directory or absolute in it.
 
     Needs the right to prompt: somebody who may prompt could have Claude read the file anyway.
-    Raises `FileTooLarge`, and `FileRefused` with the same sentence for a missing and for a protected file.
+    Raises `FileTooLarge`, and `FileRefused` with the same sentence for a missing file, a protected one, and one
+    that has not changed since `changed_since_ms`.
     """
 
     action = Action.PROMPT
     reply = Nothing
     path: str
     max_bytes: int = MOST_BYTES
+    changed_since_ms: int = 0
 
 
 FilesCommand = PutFile | GetFile

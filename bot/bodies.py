@@ -5,7 +5,7 @@ fence closed. Nothing in them pings; only `PostWish.ping` does.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import msgspec
@@ -161,14 +161,21 @@ Body = Plain | Card
 
 @dataclass(frozen=True, slots=True)
 class PostWish:
-    """One message that should be in the channel. `ping` is the one user that its creation notifies."""
+    """One message that should be in the channel. `ping` is the one user that its creation notifies.
+
+    A message that is made `once` is not edited afterwards, whatever its body says at a later rendering.
+    """
 
     subject: str
     ordinal: int
     body: Body
     ping: int | None = None
+    once: bool = False
 
     @property
     def shown(self) -> str:
         """The hash of the body. A message with an equal hash needs no edit."""
-        return hashlib.blake2b(msgspec.json.encode(self.body), digest_size=16).hexdigest()
+        body = self.body
+        if self.once and body.files:  # megabytes that are never compared
+            body = replace(body, files=tuple(replace(each, data=b"") for each in body.files))
+        return hashlib.blake2b(msgspec.json.encode(body), digest_size=16).hexdigest()

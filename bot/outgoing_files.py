@@ -1,22 +1,30 @@
-"""Read files of a work directory for Discord: only from inside it, bounded in size, never secret ones."""
+"""Read files of a work directory for Discord: only from inside it, bounded in size, never secret ones.
+
+Pictures of a turn go to the channel by themselves, other files when somebody asks for them.
+"""
 
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from api import Core, GetFile, SessionInfo, TurnView
 from api.access import Actor
 from api.file_names import safe_name
-from bot.bodies import File
+from bot.bodies import File, Plain
 from bot.errors import Refused
 from bot.markdown.cards import escape_inline
+from bot.pictures import TurnPictures, picture_kind
 from bot.tool_lines import short_path
-from bot.wording import size
-from sessions.errors import FileRefused, FileTooLarge
-from sessions.model import ToolOutput
+from bot.wording import counted, size
+from sessions.errors import FileRefused, FileTooLarge, NotAllowed
+from sessions.model import Block, ToolOutput
+from sessions.stored import StoredTurn
 
 MAX_FILES = 9
+MAX_PICTURES = 4
+_PICTURE_BYTES = 8 * 2**20
+_ALL_PICTURES_BYTES = 20 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,7 @@ async def read_file(core: Core, actor: Actor, wish: GetFile) -> File:
 async def written_files(core: Core, actor: Actor, info: SessionInfo, turn: TurnView, max_bytes: int) -> Bundle:
     """Return the present content of the files that a turn wrote, and its changes as a diff."""
     outputs = [block for block in turn.contents if isinstance(block, ToolOutput) and not block.is_error]
-    names = list(dict.fromkeys(path for output in outputs for path in output.paths))
+    names = files_of(turn.contents, info.work_directory_name)
     files: list[File] = []
     troubles: list[str] = []
     room = max_bytes
@@ -61,6 +69,55 @@ async def written_files(core: Core, actor: Actor, info: SessionInfo, turn: TurnV
     if len(names) > MAX_FILES:
         troubles.append(f"{len(names) - MAX_FILES} more files are left out; /files get gives each.")
     return Bundle(tuple(files), tuple(troubles))
+
+
+def files_of(contents: Iterable[Block], work_directory: str) -> list[str]:
+    """Return the paths of the files that a turn wrote, and of its pictures; each once."""
+    pictures, paths = TurnPictures(work_directory), dict[str, str]()
+    for block in contents:
+        pictures.add(block)
+        if isinstance(block, ToolOutput) and not block.is_error:
+            paths.update({short_path(path, work_directory): path for path in block.paths})
+    for path in pictures.sure:
+        paths.setdefault(short_path(path.removeprefix("./"), work_directory), path)
+    return list(paths.values())
+
+
+async def pictures_of(core: Core, actor: Actor, turn: StoredTurn, pictures: TurnPictures) -> Plain | None:
+    """Return the post with the pictures of a turn, at most four; None if it has none that can be shown."""
+    files: list[File] = []
+    contents, left, room = set[bytes](), 0, _ALL_PICTURES_BYTES
+    sure = dict.fromkeys(pictures.sure, 0)
+    for path, changed_since in (sure | dict.fromkeys(pictures.named, turn.started_ms or 0)).items():
+        wish = GetFile(
+            session_id=turn.session_id, path=path, max_bytes=_PICTURE_BYTES, changed_since_ms=changed_since
+        )
+        try:
+            file = await read_file(core, actor, wish)
+        except (Refused, NotAllowed):
+            continue  # not there, not in the project, or too large: the answer names it anyway
+        kind = picture_kind(file.data)
+        if not kind or file.data in contents:
+            continue
+        if len(files) == MAX_PICTURES or len(file.data) > room:
+            left += path in sure
+            continue
+        contents.add(file.data)
+        room -= len(file.data)
+        named = replace(file, name=_with_ending(file.name, kind), description=f"Picture {file.name}")
+        files.append(_renamed(named, {each.name for each in files}))
+    if not files:
+        return None
+    names = " · ".join(escape_inline(each.name, 60) for each in files)
+    more = f" · {counted(left, 'more picture')} in *Files*" if left else ""
+    return Plain(f"-# {names}{more}", files=tuple(files))
+
+
+def _with_ending(name: str, kind: str) -> str:
+    """Return `name` with an ending that makes Discord show a picture of this kind."""
+    stem, _, ending = name.rpartition(".")
+    same = {"jpeg": "jpg"}.get(ending.lower(), ending.lower()) == kind
+    return name if same and stem else f"{stem or name}.{kind}"
 
 
 def _diff(work_directory: str, outputs: Sequence[ToolOutput]) -> bytes:

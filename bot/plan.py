@@ -49,7 +49,7 @@ def plan(wishes: Sequence[PostWish], posts: Mapping[PostKey, PostRow], removable
         if row is None or row.message_id is None:
             steps.append(Create(wish, row))
             urgent = len(steps) if wish.ping is not None else urgent
-        elif row.shown != wish.shown:
+        elif not wish.once and row.shown != wish.shown:
             steps.append(Edit(wish, row, row.message_id))
     first = [each for each in steps[:urgent] if isinstance(each, Create)]
     rest = [each for each in steps[:urgent] if not isinstance(each, Create)] + steps[urgent:]

@@ -271,7 +271,7 @@ def _buttons(face: TurnFace, setting: Setting) -> tuple[Row, ...]:
         Answer(
             turn=face.turn,
             posts_of=posts_of,
-            files=len(face.flow.paths),
+            files=len(face.flow.files),
             has_calls=face.flow.calls > 0,
             alternatives=face.alternatives,
             followed=setting.goes_on_from,

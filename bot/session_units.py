@@ -10,8 +10,10 @@ from itertools import groupby
 from typing import assert_never
 
 from api import Core, SessionInfo
-from bot.bodies import PostWish
+from bot.actors import VIEWER
+from bot.bodies import Plain, PostWish
 from bot.cards import SESSION_CARDS
+from bot.outgoing_files import pictures_of
 from bot.posting import Posts, SessionGone
 from bot.pump import Unit
 from bot.render import AskAhead, Setting, TurnFace, ask_wish, render_queued, render_turn
@@ -164,6 +166,8 @@ class SessionUnits:
                 return [ask_wish(stored, None, self._setting(await self.session()))] if stored else []
             case UnitKind.STATUS:
                 return await self._status(unit)
+            case UnitKind.PICTURES:
+                return await self._pictures(key, unit)
             case UnitKind.NOTICE if name in SESSION_CARDS:
                 card = SESSION_CARDS[name].render(await self.session())
                 return [PostWish(name, 0, card)] if card is not None else []
@@ -199,6 +203,16 @@ class SessionUnits:
         for subject in dict.fromkeys(wish.subject for wish in wishes):
             await self._load_posts(unit, subject)
         return wishes
+
+    async def _pictures(self, turn_id: str, unit: Unit) -> Wishes:
+        """Return the post with a turn's pictures: made once, as the files are when the turn ends."""
+        row = unit.posts.rows.get((unit.name, 0))
+        if row is not None and row.message_id is not None:
+            return [PostWish(unit.name, 0, Plain(""), once=True)]
+        info = await self.session()
+        face = await self._turns.face(turn_id, info.work_directory_name)
+        post = await pictures_of(self._around.core, VIEWER, face.turn, face.flow.pictures)
+        return [PostWish(unit.name, 0, post, once=True)] if post is not None else []
 
     def _asks_elsewhere(self, face: TurnFace, wishes: Wishes, info: SessionInfo) -> list[PostWish]:
         """Return the cards of asks that have no place among the turn's posts: those of subagents."""
@@ -259,6 +273,10 @@ class SessionUnits:
             case UnitKind.TURN if self._turns.is_over(key):
                 self._turns.let_go(key)
                 self._units.pop(name, None)
+            case UnitKind.PICTURES:
+                self._units.pop(name, None)
+                if self._turns.is_over(key) and subject_of(UnitKind.TURN, key) not in self._units:
+                    self._turns.let_go(key)
             case UnitKind.ASK | UnitKind.NOTICE:
                 self._notices.pop(name, None)
                 self._units.pop(name, None)

@@ -227,6 +227,8 @@ class ShownSession:
             )
         elif not isinstance(event, e.TurnQueued | e.TurnEdited | e.TurnMovedToFront):
             self._mark(subject_of(UnitKind.TURN, turn_id), Urgency.FINAL)
+        if isinstance(event, e.TurnEnded) and self._turns.may_have_pictures(turn_id):
+            self._mark(subject_of(UnitKind.PICTURES, turn_id), Urgency.FINAL)
         if isinstance(event, e.TurnQueued) and event.alternative_of is not None:
             self._mark_alternatives(event.alternative_of)
         if isinstance(event, e.TurnSent | e.BackgroundTurnStarted | e.TurnElsewhere):

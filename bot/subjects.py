@@ -8,13 +8,14 @@ from enum import StrEnum
 
 
 class UnitKind(StrEnum):
-    """The kinds of subjects. The key of a turn, queued prompt or ask is its id; the status has no key."""
+    """The kinds of subjects. The key of a turn, of its pictures, a queued prompt or an ask is its id."""
 
     STATUS = "status"
     TURN = "turn"
     QUEUED = "queued"
     ASK = "ask"
     NOTICE = "notice"
+    PICTURES = "pictures"
 
 
 def subject_of(kind: UnitKind, key: str | int = "") -> str:

@@ -20,7 +20,13 @@ EARLIER_CHARS = 32
 TODO_TOOL = "TodoWrite"
 _NAME_CHARS = 32
 _QUOTED = ("Grep", "WebSearch", "ToolSearch")
+_PICTURE = re.compile(r"\.(?:png|jpe?g|gif|webp)\Z", re.IGNORECASE)
 _PATHS = frozenset({"file_path", "notebook_path", "path"})
+
+
+def is_picture_name(path: str) -> bool:
+    """Return whether a file of this name is a picture that people can be shown."""
+    return _PICTURE.search(path) is not None
 
 
 def short_path(path: str, work_directory: str) -> str:
@@ -78,8 +84,10 @@ def _result(call: ToolCall, output: ToolOutput) -> str:
     if output.pictures and not lines:
         return counted(output.pictures, "picture")
     match call.name:
+        case "Read" if is_picture_name(_text(call.input, "file_path")):
+            return counted(max(output.pictures, 1), "picture")
         case "Read":
-            return counted(lines, "line")
+            return counted(lines, "line") if lines else "empty"
         case "Grep" | "Glob":
             nothing = output.text.startswith("No ") or not lines
             return "nothing found" if nothing else counted(lines, "line")

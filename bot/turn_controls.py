@@ -32,7 +32,7 @@ from bot.errors import CONNECTION_BROKEN, Refused
 from bot.face import Face
 from bot.markdown.cards import escape_inline
 from bot.opening import Opener, Spot
-from bot.outgoing_files import written_files
+from bot.outgoing_files import files_of, written_files
 from bot.panels import details_file, model_panel, project_panel
 from bot.rows import Place, insert_controls, load_fact, load_place
 from bot.turn_store import chosen_fact
@@ -177,7 +177,7 @@ class TurnControls:
         return Answer(
             turn=shown.turn,
             posts_of=turn_id,
-            files=len(set(_writes(shown))),
+            files=len(files_of(shown.contents, info.work_directory_name)),
             has_calls=any(isinstance(block, ToolCall) for block in shown.contents),
             alternatives=tuple(each.turn.id for each in group),
             followed=info.goes_on_from or "",
@@ -272,7 +272,7 @@ class TurnControls:
         await reply.think()
         bundle = await written_files(core, reply.actor, info, turn, file_limit(reply))
         if not bundle.files:
-            raise Refused("\n".join(bundle.troubles) or "This turn wrote no files.")
+            raise Refused("\n".join(bundle.troubles) or "This turn has no files.")
         await reply.say(Plain("\n".join(("Files of this turn:", *bundle.troubles))[:2000], files=bundle.files))
 
 

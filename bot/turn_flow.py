@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.markdown.answer import LIMIT
 from bot.markdown.cards import escape_inline
+from bot.pictures import TurnPictures
 from bot.tool_lines import (
     CALL_CHARS,
     EARLIER_CHARS,
@@ -17,6 +18,7 @@ from bot.tool_lines import (
     after_earlier,
     call_line,
     result_mark,
+    short_path,
     thinking_line,
     todo_state,
 )
@@ -41,6 +43,7 @@ class TurnFlow:
         self.todo: tuple[int, int, str] | None = None
         self.calls = 0
         self.blocks = 0
+        self.pictures = TurnPictures(work_directory)
         self._work_directory = work_directory
         self._segments: list[Part] = []
         self._outputs: dict[str, ToolOutput] = {}
@@ -53,11 +56,19 @@ class TurnFlow:
         """Whether a text or thought is still being written."""
         return bool(self._known)
 
+    @property
+    def files(self) -> Sequence[str]:
+        """The short paths of the files that the turn wrote, and of its pictures."""
+        pictures = (short_path(path.removeprefix("./"), self._work_directory) for path in self.pictures.sure)
+        written = (short_path(path, self._work_directory) for path in self.paths)
+        return list(dict.fromkeys((*written, *pictures)))
+
     # --- feeding ----------------------------------------------------------------------------------------
 
     def add(self, block: Block) -> None:
         """Append a complete block; it replaces the open text that it grew from."""
         self.blocks += 1
+        self.pictures.add(block)
         match block:
             case Text(parent=None):
                 self._add_text(block.text)

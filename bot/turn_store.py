@@ -90,6 +90,13 @@ class TurnStore:
         held = self._held.get(turn_id)
         return held is not None and held.row is not None and not held.stale and _face_is_over(held.row)
 
+    def may_have_pictures(self, turn_id: str) -> bool:
+        """Whether the turn names pictures, as far as is known. True if its blocks are not read."""
+        held = self._held.get(turn_id)
+        if held is None or held.flow is None or held.missed:
+            return True
+        return bool(held.flow.pictures.sure or held.flow.pictures.named)
+
     def mark_stale(self, turn_id: str) -> None:
         """Note that the turn's row has changed."""
         self.hold(turn_id).stale = True

@@ -122,8 +122,10 @@ def _opened(root: Path, wish: GetFile) -> int:
     except (OSError, ValueError):
         raise nothing from None
     # Checked on the open file: a path may change between a check and the opening.
-    refusal = None if _given_out(root, machine.this().path_of(descriptor)) else nothing
-    refusal = refusal or _unfit(name, os.fstat(descriptor), min(wish.max_bytes, MOST_BYTES))
+    facts = os.fstat(descriptor)
+    is_old = facts.st_mtime_ns < wish.changed_since_ms * 1_000_000
+    refusal = nothing if is_old or not _given_out(root, machine.this().path_of(descriptor)) else None
+    refusal = refusal or _unfit(name, facts, min(wish.max_bytes, MOST_BYTES))
     if refusal is not None:
         os.close(descriptor)
         raise refusal

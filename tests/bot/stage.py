@@ -38,6 +38,7 @@ from bridge.schema import schema
 from service.session_info import info_of
 from service.session_list import last_events
 from service.transcript import event_page, turn_page, turn_view
+from service.work_files import get_file
 from sessions import events as e
 from sessions.bus import Bus
 from sessions.clock import SystemClock
@@ -188,6 +189,8 @@ class Stage:
             db, lambda session_id: self.sessions[session_id].partials() if session_id in self.sessions else ()
         )
         self.sessions: dict[str, Actors] = {}
+        self.files = Path("/nonexistent/workspaces/shop")
+        """The directory that every session's files are read from."""
 
     async def session(
         self, channel_id: int, owner_id: int, *, guild_id: int = 1, title: str = "Fix the login"
@@ -285,7 +288,7 @@ class Stage:
         raise NotImplementedError
 
     def get_file(self, actor: Actor, wish: GetFile) -> AsyncGenerator[bytes, None]:
-        raise NotImplementedError
+        return get_file(self.files, wish)
 
     async def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[e.Feed, None]:
         """Not used by the view."""

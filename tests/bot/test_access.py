@@ -91,8 +91,8 @@ async def take_file(scene: Scene, person: Person) -> bool:
 
 async def take_files(scene: Scene, person: Person) -> bool:
     outcome = await person.click(scene.panel, "Files").settled()
-    assert ("wrote no files" in outcome.text) != ("ou may not" in outcome.text), outcome.text
-    return "wrote no files" in outcome.text
+    assert ("has no files" in outcome.text) != ("ou may not" in outcome.text), outcome.text
+    return "has no files" in outcome.text
 
 
 async def read_details(scene: Scene, person: Person) -> bool:

@@ -1,0 +1,150 @@
+"""Pictures of a turn: shown once under its answer, only real pictures from inside the project, at most four."""
+
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from sessions.model import Block, Text, ToolCall, ToolOutput
+from storage import Statement
+from tests.bot.room import Room, room, watched
+from tests.bot.room import patient as patient  # noqa: PLC0414
+from tests.fakes.discord_server import FakeDiscord
+
+
+def png(shade: int) -> bytes:
+    """A picture of one point, different for each shade."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes([0, shade]))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def used(
+    name: str, output: str = "", *, paths: tuple[str, ...] = (), pictures: int = 0, **given: str
+) -> list[Block]:
+    number = f"t{name}{sorted(given.items())}{paths}"
+    return [ToolCall(number, name, dict(given)), ToolOutput(number, output, paths=paths, pictures=pictures)]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project `shop` with pictures, things that only look like pictures, and a link out."""
+    root = tmp_path / "workspaces" / "shop"
+    (root / "out dir").mkdir(parents=True)
+    (root / ".git").mkdir()
+    for number, name in enumerate(
+        ("a.png", "b.png", "c.png", "d.png", "e.png", "out dir/plot 1.png", ".git/x.png")
+    ):
+        (root / name).write_bytes(png(number))
+    (root / "photo.png").write_bytes(b"\xff\xd8\xff\xe0 a JPEG with the wrong ending")
+    (root / "copy.png").write_bytes(png(0))
+    (root / "words.png").write_text("no picture")
+    (tmp_path / "secret.png").write_bytes(png(99))
+    (root / "link.png").symlink_to(tmp_path / "secret.png")
+    (root / "huge.png").write_bytes(png(7) + b"\0" * 9_000_000)
+    (root / "old.png").write_bytes(png(50))
+    os.utime(root / "old.png", (1_000_000, 1_000_000))
+    return root
+
+
+def pictures(r: Room) -> list[tuple[str, list[str]]]:
+    """The posts with files: their text, and the names of the files."""
+    found = [(m.text, [each.filename for each in m.attachments]) for m in r.thread.from_bot]
+    return [(text, names) for text, names in found if names]
+
+
+SHOWN: dict[str, tuple[Sequence[Block], list[str]]] = {
+    "linked": ([Text("See ![chart](a.png) and [another](./b.png).")], ["a.png", "b.png"]),
+    "linked with blanks, title or as HTML": (
+        [Text('![x](<out dir/plot 1.png> "Plot")\n![y](out%20dir/plot%201.png)\n<img alt="z" src="c.png">')],
+        ["plot 1.png", "c.png"],
+    ),
+    "linked by reference": ([Text("![chart][one]\n\n[one]: a.png")], ["a.png"]),
+    "in code or on the web": (
+        [Text("`![x](a.png)`\n```\n![x](b.png)\n```\n![x](https://example.org/c.png)")],
+        [],
+    ),
+    "written": (used("Write", file_path="/srv/workspaces/shop/a.png", paths=("a.png",)), ["a.png"]),
+    "read": (used("Read", file_path="b.png", pictures=1), ["b.png"]),
+    "made by a command": (
+        [
+            *used("Bash", "saved c.png, old.png and /etc/d.png", command="python plot.py"),
+            Text("The chart is `d.png`."),
+        ],
+        ["c.png", "d.png"],
+    ),
+    "only listed": (used("Glob", "a.png\nb.png", pattern="*.png"), []),
+    "the same picture twice": ([Text("![x](a.png) ![x](copy.png) ![x](./a.png)")], ["a.png"]),
+    "not there, no picture, outside, hidden, too large": (
+        [
+            Text(
+                "![1](none.png) ![2](words.png) ![3](../../secret.png) ![4](link.png) ![5](.git/x.png)"
+                " ![6](huge.png) ![7](/etc/passwd.png) ![8](file:///etc/hostname.png)"
+            )
+        ],
+        [],
+    ),
+    "the ending is that of the content": ([Text("![x](photo.png)")], ["photo.jpg"]),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+async def test_pictures_of_a_turn_are_shown_below_its_answer(
+    patient: FakeDiscord, tmp_path: Path, project: Path, name: str
+) -> None:
+    blocks, expected = SHOWN[name]
+    async with room(patient, tmp_path) as r:
+        r.stage.files = project
+        await r.session.prompt("Draw")
+        for made in ("c.png", "d.png"):
+            (project / made).write_bytes((project / made).read_bytes())
+        await r.session.add(*blocks)
+        await r.session.end()
+        await r.settled()
+        assert [names for _, names in pictures(r)] == ([expected] if expected else [])
+
+
+async def test_at_most_four_are_shown_and_the_rest_is_named(
+    patient: FakeDiscord, tmp_path: Path, project: Path
+) -> None:
+    async with room(patient, tmp_path) as r:
+        r.stage.files = project
+        await r.session.prompt("Draw")
+        await r.session.add(Text(" ".join(f"![{n}]({n}.png)" for n in "abcde")))
+        await r.session.end()
+        await r.settled()
+        ((text, names),) = pictures(r)
+        assert names == ["a.png", "b.png", "c.png", "d.png"]
+        assert text.endswith("1 more picture in *Files*")
+        assert "Files (5)" in r.thread.snapshot()
+
+
+async def test_pictures_are_posted_once_and_stay_as_they_were(
+    patient: FakeDiscord, tmp_path: Path, project: Path
+) -> None:
+    async with room(patient, tmp_path) as r:
+        r.stage.files = project
+        await r.session.prompt("Draw")
+        await r.session.add(Text("![x](a.png)"))
+        await r.session.end()
+        await r.settled()
+        (project / "a.png").write_bytes(png(200))
+        await r.session.prompt("And now?")
+        await r.session.add(Text("Nothing to draw."))
+        await r.session.end()
+        await r.settled()
+        before = [message.id for message in r.thread.from_bot]
+        await r.view.__aexit__(None, None, None)
+        # As if the bot had been killed before it noted what it had shown.
+        await r.stage.db.write([Statement("UPDATE places SET shown_event = 0")])
+        async with watched(patient, r.stage) as view:
+            await view.settled(r.session.id)
+        assert [message.id for message in r.thread.from_bot] == before
+        assert [message.attachments[0].data for message in r.thread.from_bot if message.attachments] == [png(0)]

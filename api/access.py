@@ -36,12 +36,17 @@ class Action(StrEnum):
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """A person at a face. `user_id` and `group_ids` are opaque ids such as `discord:123`."""
+    """A person at a face. `user_id` and `group_ids` are opaque ids such as `discord:123`.
+
+    `through` is the id of the process's owner that spoke for this person, such as `terminal:ann`, if another
+    process named the person over the control socket; else empty. The audit and cards show it.
+    """
 
     user_id: str
     face: str
     role: Role
     group_ids: tuple[str, ...] = ()
+    through: str = ""
 
 
 ActorSource = Callable[[], Awaitable[Actor]]

@@ -1,11 +1,13 @@
 """The messages of the control socket: newline-delimited JSON, one value a line, in both directions.
 
-The server greets with `Hello`. Then each request carries an id of the client's choosing, and each answer
-carries the id of its request. A `Perform` gets one `Reply` or `Failed`. A `Follow` gets any number of
+The server greets with `Hello`. The client's first line is `Enter` with a key; the server answers `Entered`, or
+`Failed` and the end of the connection. Then each request carries an id of the client's choosing, and each
+answer carries the id of its request. A `Perform` gets one `Reply` or `Failed`. A `Follow` gets any number of
 `Happened`, until `Failed`. The client sends `Piece`s after a `Put`, the last one empty; the server sends
-`Piece`s for a `Get`; `Reply` or `Failed` ends both. Now and then the server sends `WhoFollows` to a `Follow`
-and waits until the client answers with the current actor. Ids are unique among the requests that run on a
-connection. Version `PROTOCOL` changes when an old client would not understand; an added field needs no change.
+`Piece`s for a `Get`; `Reply` or `Failed` ends both. Ids are unique among the requests that run on a connection.
+
+A request may name the person that it is made for, by `Named`: never with a role, which the server works out.
+Version `PROTOCOL` changes when an old client would not understand; an added field needs no change.
 """
 
 import asyncio
@@ -15,23 +17,38 @@ from typing import Any
 import msgspec
 
 from api import AnyCommand, FeedOfAll, GetFile, Position, PutFile
-from api.access import Action, Actor
+from api.access import Action
 from sessions.errors import SessionError
 from sessions.events import Feed
 
-PROTOCOL = 2
+PROTOCOL = 3
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """A prompt of a million characters fits, whatever they are."""
 PIECE_BYTES = 1 << 18
+MAX_ENTER_BYTES = 1024
+"""The longest first line, its newline included."""
 _CHUNK_BYTES = 1 << 16
 
 
+class Enter(msgspec.Struct, frozen=True, tag="enter"):
+    """The first line of a client: the content of the key file of its kind."""
+
+    key: str
+
+
+class Named(msgspec.Struct, frozen=True):
+    """The person that a request is made for: an id and a face. The server adds role and groups."""
+
+    user_id: str
+    face: str
+
+
 class Perform(msgspec.Struct, frozen=True, tag="perform", kw_only=True):
-    """Carry out `command`. Without `actor` the actor is the person at the other end of the socket."""
+    """Carry out `command`. Without `actor` it is the person at the other end of the socket."""
 
     id: int
     command: AnyCommand
-    actor: Actor | None = None
+    actor: Named | None = None
 
 
 class May(msgspec.Struct, frozen=True, tag="may", kw_only=True):
@@ -40,7 +57,7 @@ class May(msgspec.Struct, frozen=True, tag="may", kw_only=True):
     id: int
     action: Action
     session_id: str
-    actor: Actor | None = None
+    actor: Named | None = None
 
 
 class Put(msgspec.Struct, frozen=True, tag="put", kw_only=True):
@@ -48,7 +65,7 @@ class Put(msgspec.Struct, frozen=True, tag="put", kw_only=True):
 
     id: int
     wish: PutFile
-    actor: Actor | None = None
+    actor: Named | None = None
 
 
 class Get(msgspec.Struct, frozen=True, tag="get", kw_only=True):
@@ -56,7 +73,7 @@ class Get(msgspec.Struct, frozen=True, tag="get", kw_only=True):
 
     id: int
     wish: GetFile
-    actor: Actor | None = None
+    actor: Named | None = None
 
 
 class Piece(msgspec.Struct, frozen=True, tag="piece"):
@@ -72,7 +89,7 @@ class Follow(msgspec.Struct, frozen=True, tag="follow", kw_only=True):
     id: int
     session_id: str
     after: int
-    actor: Actor | None = None
+    actor: Named | None = None
 
 
 class FollowAll(msgspec.Struct, frozen=True, tag="follow_all", kw_only=True):
@@ -80,14 +97,7 @@ class FollowAll(msgspec.Struct, frozen=True, tag="follow_all", kw_only=True):
 
     id: int
     after: Position | None = None
-    actor: Actor | None = None
-
-
-class Following(msgspec.Struct, frozen=True, tag="following", kw_only=True):
-    """The answer to `WhoFollows`: the current actor of the `Follow` with this id."""
-
-    id: int
-    actor: Actor
+    actor: Named | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel", kw_only=True):
@@ -96,7 +106,7 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel", kw_only=True):
     id: int
 
 
-Request = Perform | May | Put | Get | Piece | Follow | FollowAll | Following | Cancel
+Request = Perform | May | Put | Get | Piece | Follow | FollowAll | Cancel
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -104,6 +114,10 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
 
     protocol: int
     pid: int
+
+
+class Entered(msgspec.Struct, frozen=True, tag="entered"):
+    """The key is right: requests are served from now on."""
 
 
 class Reply(msgspec.Struct, frozen=True, tag="reply"):
@@ -127,12 +141,6 @@ class HappenedSomewhere(msgspec.Struct, frozen=True, tag="happened_somewhere"):
     feed: FeedOfAll
 
 
-class WhoFollows(msgspec.Struct, frozen=True, tag="who_follows"):
-    """The server asks who follows: the `Follow` with this id pauses until the client sends `Following`."""
-
-    id: int
-
-
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """An error: `kind` is its class, `facts` its attributes. An `id` of 0 means that it answers no request."""
 
@@ -142,13 +150,14 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     facts: dict[str, Any] = {}
 
 
-Response = Hello | Reply | Piece | Happened | HappenedSomewhere | WhoFollows | Failed
+Response = Hello | Entered | Reply | Piece | Happened | HappenedSomewhere | Failed
 
+first_line = msgspec.json.Decoder(Enter)
 requests = msgspec.json.Decoder(Request)
 responses = msgspec.json.Decoder(Response)
 
 
-def encoded(message: Request | Response) -> bytes:
+def encoded(message: Enter | Request | Response) -> bytes:
     """Encode `message` as one line, newline included."""
     return msgspec.json.encode(message) + b"\n"
 

@@ -103,7 +103,8 @@ def _verdict(stored: StoredAsk) -> str:
         return f"-# No longer needs an answer{at}."
     if stored.decided_by == TIMEOUT_ACTOR:
         return f"**Denied**: nobody answered in time{at}."
-    by = f"by {person(stored.decided_by)}{at}."
+    through = f"{escape_inline(stored.decided_through, MOST_WORDS)} as " if stored.decided_through else ""
+    by = f"by {through}{person(stored.decided_by)}{at}."
     return f"**{decided_words(stored.decision)}**{_more_words(stored.decision, stored)} {by}"
 
 

@@ -150,11 +150,15 @@ def _group(group: str) -> str:
 def audit_card(entries: Sequence[AuditEntry]) -> Card:
     """Return the card of the audit's entries, newest first."""
     lines = [
-        f"{moment(each.at_ms, 'T')} {person(each.actor)} `{each.action}`"
+        f"{moment(each.at_ms, 'T')} {_through(each.detail)}{person(each.actor)} `{each.action}`"
         f"{'' if each.allowed else ' **refused**'}{f' · …{each.session_id[-6:]}' if each.session_id else ''}"
         for each in entries
     ]
     return Card(("**Audit**", "\n".join(lines)[:3800] or "Nothing was done yet."))
+
+
+def _through(detail: str) -> str:
+    return f"{escape_inline(detail, 80)} as " if detail else ""
 
 
 def projects_card(names: Names, decided: ProjectTrusts) -> Card:

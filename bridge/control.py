@@ -6,19 +6,21 @@ bounded queue, the events of a session that it follows wait in the database, and
 
 import asyncio
 import logging
-import os
 import uuid
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
-from api import Command, Core, NoteRefusal, Nothing, wire
-from api.access import Actor, ActorSource, Role, unchanging
+from api import Command, Core, Nothing, wire
+from api.access import Actor, Role
 from bridge import control_socket
+from bridge.control_entrance import Entrance, Peer
+from bridge.control_keys import ControlKeys, make_keys, remove_keys
 from sessions.errors import CoreLost, SessionError
 from storage import StorageError
 
@@ -27,21 +29,35 @@ log = logging.getLogger(__name__)
 _QUEUED_ANSWERS = 64
 _AT_ONCE = 32
 _PIECES_HELD = 4
-_DOOR = "use_the_control_socket"
+
+
+ActorNamed = Callable[[wire.Named], Awaitable[Actor]]
+"""Return the actor of a person that a client names, with the present role. Raises `SessionError` if unknown."""
+
+
+async def nobody_else(named: wire.Named) -> Actor:
+    """Return the person `named` without any right."""
+    return Actor(named.user_id, named.face, Role.NOBODY)
 
 
 class ControlServer:
-    """Serves `core` on the socket of `data_dir` while it is entered. Raises `SocketRefused` on entry."""
+    """Serves `core` on the socket of `data_dir` while it is entered. Raises `SocketRefused` on entry.
 
-    def __init__(self, core: Core, data_dir: Path) -> None:
+    `actor_named` gives the role of the people that the web process speaks for.
+    """
+
+    def __init__(self, core: Core, data_dir: Path, actor_named: ActorNamed = nobody_else) -> None:
         self._core = core
         self._data_dir = data_dir
-        self._actor = control_socket.local_actor()
+        self._actor_named = actor_named
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
+        # Before the socket listens: a client that is connected then finds the present keys.
+        keys = _made_keys(self._data_dir)
         listener = control_socket.listen(self._data_dir)
+        self._entrance = Entrance(self._core, self._data_dir, keys)
         self._server = await asyncio.start_unix_server(self._serve, sock=listener)
         return self
 
@@ -51,73 +67,71 @@ class ControlServer:
         assert self._server is not None
         self._server.close()
         control_socket.remove(self._data_dir)
+        remove_keys(self._data_dir)
         for task in self._connections:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not control_socket.peer_is_owner(writer.get_extra_info("socket")):
-            writer.close()
-            return
-        if host := await self._host_of(writer):
-            await self._turn_away(host, writer)
-            return
-        connection = _Connection(self._core, self._actor, reader, writer)
         # A separate task: the one that asyncio starts for a connection reports its cancellation as an error.
-        task = asyncio.create_task(connection.run(), name="control connection")
+        task = asyncio.create_task(self._serve_peer(reader, writer), name="control connection")
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
         await asyncio.wait([task])
         writer.close()
 
-    async def _host_of(self, writer: asyncio.StreamWriter) -> str:
-        connection = writer.get_extra_info("socket")
-        return await asyncio.to_thread(control_socket.host_of_peer, connection, self._data_dir)
+    async def _serve_peer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if (peer := await self._entrance.admit(reader, writer)) is not None:
+                await _Connection(self._core, peer, self._actor_named, reader, writer).run()
+        except Exception:
+            log.exception("control connection broke")
 
-    async def _turn_away(self, host: str, writer: asyncio.StreamWriter) -> None:
-        """Refuse and audit a connection from a process that Claude started: it must not act as a person."""
-        log.warning("connection from within a session refused", extra={"session": host.partition("/")[0]})
-        actor = Actor(f"host:{host}", "control", Role.NOBODY)
-        with suppress(SessionError, StorageError):
-            await self._core.perform(actor, NoteRefusal(door=_DOOR))
-        writer.close()
+
+def _made_keys(data_dir: Path) -> ControlKeys:
+    try:
+        return make_keys(data_dir)
+    except OSError as error:
+        why = error.strerror or error
+        raise control_socket.SocketRefused(f"The control socket's key cannot be written: {why}.") from error
 
 
 class _Connection:
     """One client."""
 
     def __init__(
-        self, core: Core, actor: Actor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        core: Core,
+        peer: Peer,
+        actor_named: ActorNamed,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         self._core = core
-        self._actor = actor
+        self._peer = peer
+        self._actor_named = actor_named
         self._reader = reader
         self._writer = writer
         self._answers: asyncio.Queue[wire.Response] = asyncio.Queue(_QUEUED_ANSWERS)
         self._follows: dict[int, asyncio.Task[None]] = {}
         self._pieces: dict[int, asyncio.Queue[bytes]] = {}
-        self._who: dict[int, asyncio.Future[Actor]] = {}
         self._gone = False
         self._free = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self) -> None:
         """Serve until the client is gone; its open requests are still carried out."""
-        await self._answers.put(wire.Hello(wire.PROTOCOL, os.getpid()))
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                writing = tasks.create_task(self._write(), name="control answers")
-                await self._take_all(tasks)
-                self._gone = True
-                for pieces in list(self._pieces.values()):
-                    await pieces.put(b"")
-                for follow in self._follows.values():
-                    follow.cancel()
-                for _ in range(_AT_ONCE):
-                    await self._free.acquire()
-                await self._answers.join()
-                writing.cancel()
-        except Exception:
-            log.exception("control connection broke")
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(self._write(), name="control answers")
+            await self._take_all(tasks)
+            self._gone = True
+            for pieces in list(self._pieces.values()):
+                await pieces.put(b"")
+            for follow in self._follows.values():
+                follow.cancel()
+            for _ in range(_AT_ONCE):
+                await self._free.acquire()
+            await self._answers.join()
+            writing.cancel()
 
     async def _take_all(self, tasks: asyncio.TaskGroup) -> None:
         """Read requests until the connection ends. Nothing is read after a request that is too long."""
@@ -170,17 +184,11 @@ class _Connection:
                 task = tasks.create_task(self._follow(request), name="control subscription")
                 self._follows[request.id] = task
                 task.add_done_callback(lambda _: self._follows.pop(request.id, None))
-            case wire.Following():
-                if (asked := self._who.get(request.id)) is not None and not asked.done():
-                    asked.set_result(request.actor)
             case wire.Cancel():
                 if follow := self._follows.get(request.id):
                     follow.cancel()
             case _:
                 assert_never(request)
-
-    def _can_follow(self, request_id: int) -> bool:
-        return len(self._follows) < _AT_ONCE and request_id not in self._follows
 
     async def _perform(self, request: wire.Perform | wire.May) -> None:
         try:
@@ -193,8 +201,8 @@ class _Connection:
         await self._answers.put(answer)
 
     async def _transfer(self, request: wire.Put | wire.Get) -> None:
-        actor = request.actor or self._actor
         try:
+            actor = await self._actor(request.actor)
             if isinstance(request, wire.Put):
                 content = self._content(self._pieces[request.id])
                 done: object = await self._core.put_file(actor, request.wish, content)
@@ -222,7 +230,7 @@ class _Connection:
             raise CoreLost("The file did not come whole.")
 
     async def _done(self, request: wire.Perform | wire.May) -> object:
-        actor = request.actor or self._actor
+        actor = await self._actor(request.actor)
         if isinstance(request, wire.May):
             return await self._core.may(actor, request.action, request.session_id)
         command: Command[Any] = request.command
@@ -239,7 +247,9 @@ class _Connection:
     async def _happening(
         self, request: wire.Follow | wire.FollowAll
     ) -> AsyncGenerator[wire.Happened | wire.HappenedSomewhere, None]:
-        who = self._source(request)
+        async def who() -> Actor:
+            return await self._actor(request.actor)
+
         if isinstance(request, wire.Follow):
             async with aclosing(self._core.follow(who, request.session_id, request.after)) as feed:
                 async for item in feed:
@@ -249,25 +259,15 @@ class _Connection:
                 async for change in changes:
                     yield wire.HappenedSomewhere(request.id, change)
 
-    def _source(self, request: wire.Follow | wire.FollowAll) -> ActorSource:
-        """Return the source of the following actor: the request names it first, later the client's answers."""
-        if request.actor is None:
-            return unchanging(self._actor)
-        named: list[Actor] = [request.actor]
-
-        async def ask() -> Actor:
-            if named:
-                return named.pop()
-            # No deadline: a slow client reads the question late, and gets no events before it has answered.
-            answer: asyncio.Future[Actor] = asyncio.get_running_loop().create_future()
-            self._who[request.id] = answer
-            try:
-                await self._answers.put(wire.WhoFollows(request.id))
-                return await answer
-            finally:
-                self._who.pop(request.id, None)
-
-        return ask
+    async def _actor(self, named: wire.Named | None) -> Actor:
+        """Return the actor of a request. A person whom this client may not name has no rights."""
+        own = self._peer.actor
+        if named is None:
+            return own
+        if named.user_id == own.user_id:
+            return replace(own, face=named.face)
+        actor = await (self._actor_named if self._peer.may_name else nobody_else)(named)
+        return replace(actor, through=own.user_id)
 
     async def _refuse(self, request_id: int, sentence: str) -> None:
         await self._answers.put(wire.Failed(request_id, SessionError.__name__, sentence))

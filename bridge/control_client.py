@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar, assert_never, cast
@@ -13,6 +13,7 @@ from api import AnyCommand, Command, FeedOfAll, GetFile, Position, PutFile, wire
 from api.access import Action, Actor, ActorSource
 from bridge import control_socket
 from bridge.background_task import running
+from bridge.control_keys import KeyKind, read_key
 from sessions.errors import CoreLost, SessionError
 from sessions.events import Feed
 from sessions.model import Attachment
@@ -32,8 +33,9 @@ class AnotherVersion(CoreLost):
 class ControlClient:
     """Implements `api.Core`. Made by `connected`. Every method may raise `CoreLost` as well."""
 
-    def __init__(self, data_dir: Path, line: "_Line") -> None:
+    def __init__(self, data_dir: Path, key: KeyKind, line: "_Line") -> None:
         self._data_dir = data_dir
+        self._key = key
         self._line = line
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[msgspec.Raw]] = {}
@@ -42,12 +44,12 @@ class ControlClient:
     async def perform(self, actor: Actor, command: Command[R]) -> R:
         """See `api.Core.perform`."""
         wish = cast("AnyCommand", command)
-        body = await self._asked(wire.Perform(id=next(self._ids), command=wish, actor=actor))
+        body = await self._asked(wire.Perform(id=next(self._ids), command=wish, actor=_named(actor)))
         return cast("R", msgspec.json.decode(body, type=command.reply))
 
     async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
         """See `api.Core.may`."""
-        request = wire.May(id=next(self._ids), action=action, session_id=session_id, actor=actor)
+        request = wire.May(id=next(self._ids), action=action, session_id=session_id, actor=_named(actor))
         return msgspec.json.decode(await self._asked(request), type=bool)
 
     async def _asked(self, request: wire.Perform | wire.May) -> msgspec.Raw:
@@ -63,8 +65,8 @@ class ControlClient:
 
     async def put_file(self, actor: Actor, wish: PutFile, content: AsyncIterable[bytes]) -> Attachment:
         """See `api.Core.put_file`. On a connection of its own: a file delays nothing else."""
-        async with _connected_line(self._data_dir) as line:
-            await line.send(wire.Put(id=1, wish=wish, actor=actor))
+        async with _connected_line(self._data_dir, self._key) as line:
+            await line.send(wire.Put(id=1, wish=wish, actor=_named(actor)))
             answered = asyncio.create_task(_answer(line), name="control file")
             try:
                 async for data in content:
@@ -80,8 +82,8 @@ class ControlClient:
 
     async def get_file(self, actor: Actor, wish: GetFile) -> AsyncGenerator[bytes, None]:
         """See `api.Core.get_file`. On a connection of its own."""
-        async with _connected_line(self._data_dir) as line:
-            await line.send(wire.Get(id=1, wish=wish, actor=actor))
+        async with _connected_line(self._data_dir, self._key) as line:
+            await line.send(wire.Get(id=1, wish=wish, actor=_named(actor)))
             async with aclosing(line.responses()) as responses:
                 async for response in responses:
                     match response:
@@ -97,35 +99,29 @@ class ControlClient:
 
     async def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
         """See `api.Core.follow`. On a connection of its own, so that a slow reader delays nothing else."""
-        request = wire.Follow(id=1, session_id=session_id, after=after, actor=await who())
-        async with aclosing(self._followed(request, who)) as happened:
+        request = wire.Follow(id=1, session_id=session_id, after=after, actor=_named(await who()))
+        async with aclosing(self._followed(request)) as happened:
             async for response in happened:
                 if isinstance(response, wire.Happened):
                     yield response.feed
 
     async def follow_all(self, who: ActorSource, after: Position | None) -> AsyncGenerator[FeedOfAll, None]:
         """See `api.Core.follow_all`. On a connection of its own."""
-        request = wire.FollowAll(id=1, after=after, actor=await who())
-        async with aclosing(self._followed(request, who)) as happened:
+        request = wire.FollowAll(id=1, after=after, actor=_named(await who()))
+        async with aclosing(self._followed(request)) as happened:
             async for response in happened:
                 if isinstance(response, wire.HappenedSomewhere):
                     yield response.feed
 
-    async def _followed(
-        self, request: wire.Follow | wire.FollowAll, who: ActorSource
-    ) -> AsyncGenerator[wire.Response, None]:
-        """Yield the answers to `request`, and tell the server who follows whenever it asks."""
-        async with _connected_line(self._data_dir) as line:
+    async def _followed(self, request: wire.Follow | wire.FollowAll) -> AsyncGenerator[wire.Response, None]:
+        """Yield the answers to `request`."""
+        async with _connected_line(self._data_dir, self._key) as line:
             await line.send(request)
             async with aclosing(line.responses()) as responses:
                 async for response in responses:
-                    match response:
-                        case wire.WhoFollows():
-                            await line.send(wire.Following(id=request.id, actor=await who()))
-                        case wire.Failed():
-                            raise wire.rebuilt(response)
-                        case _:
-                            yield response
+                    if isinstance(response, wire.Failed):
+                        raise wire.rebuilt(response)
+                    yield response
         raise _lost()
 
     async def _read(self) -> None:
@@ -169,10 +165,13 @@ async def _answer(line: "_Line") -> msgspec.Raw:
 
 
 @asynccontextmanager
-async def connected(data_dir: Path) -> AsyncIterator[ControlClient]:
-    """Yield a client of the process that owns `data_dir`. Raises `CoreLost` if no process answers."""
-    async with _connected_line(data_dir) as line:
-        client = ControlClient(data_dir, line)
+async def connected(data_dir: Path, key: KeyKind = KeyKind.TERMINAL) -> AsyncIterator[ControlClient]:
+    """Yield a client of the process that owns `data_dir`.
+
+    Raises `CoreLost` if no process answers, or if this one cannot show the key that it asks for.
+    """
+    async with _connected_line(data_dir, key) as line:
+        client = ControlClient(data_dir, key, line)
         async with running(client._read(), "control client"):  # noqa: SLF001  its maker
             yield client
 
@@ -184,7 +183,7 @@ class _Line:
         self._reader = reader
         self._writer = writer
 
-    async def send(self, request: wire.Request) -> None:
+    async def send(self, request: wire.Enter | wire.Request) -> None:
         line = wire.encoded(request)
         if len(line) > wire.MAX_LINE_BYTES:
             raise SessionError("The request is too long.")
@@ -200,28 +199,49 @@ class _Line:
             async for line in lines:
                 yield wire.responses.decode(line)
 
-    async def greeting(self) -> None:
-        """Read the other side's greeting. Raises `AnotherVersion`, and `CoreLost` if no greeting comes."""
-        try:
-            async with asyncio.timeout(_GREETING_S):
-                hello = wire.responses.decode(await self._reader.readline())
-        except (TimeoutError, ConnectionError, ValueError, msgspec.DecodeError) as error:
-            raise _lost() from error
+    async def enter(self, read_key: Callable[[], str]) -> None:
+        """Read the greeting, then show the key. Raises `AnotherVersion`, and `CoreLost` if either fails."""
+        hello = await self._next()
         if not isinstance(hello, wire.Hello) or hello.protocol != wire.PROTOCOL:
             raise AnotherVersion
+        try:
+            # Only now: the key belongs to the process that greeted, an earlier one had another.
+            key = read_key()
+        except OSError as error:
+            raise CoreLost("The bridge's key cannot be read. Use the account that runs the bridge.") from error
+        await self.send(wire.Enter(key))
+        match await self._next():
+            case wire.Entered():
+                return
+            case wire.Failed() as failed:
+                raise wire.rebuilt(failed)
+            case _:
+                raise AnotherVersion
+
+    async def _next(self) -> wire.Response:
+        try:
+            async with asyncio.timeout(_GREETING_S):
+                response: wire.Response = wire.responses.decode(await self._reader.readline())
+        except (TimeoutError, ConnectionError, ValueError, msgspec.DecodeError) as error:
+            raise _lost() from error
+        return response
 
 
 @asynccontextmanager
-async def _connected_line(data_dir: Path) -> AsyncIterator[_Line]:
+async def _connected_line(data_dir: Path, key: KeyKind) -> AsyncIterator[_Line]:
     reader, writer = await asyncio.open_unix_connection(sock=control_socket.connect(data_dir))
     try:
         line = _Line(reader, writer)
-        await line.greeting()
+        await line.enter(lambda: read_key(data_dir, key))
         yield line
     finally:
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
+
+
+def _named(actor: Actor) -> wire.Named:
+    return wire.Named(actor.user_id, actor.face)
 
 
 def _lost() -> CoreLost:

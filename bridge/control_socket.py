@@ -108,10 +108,19 @@ def host_of_peer(connection: Connected, data_dir: Path) -> str:
     return ""
 
 
+def peer_actor(connection: Connected) -> Actor:
+    """Return the actor at the other end: an admin, because its uid can read all files anyway."""
+    return _terminal_actor(machine.this().peer_uid(connection))
+
+
 def local_actor() -> Actor:
     """Return the actor at this machine's terminal: an admin, because this uid can read all files anyway."""
+    return _terminal_actor(os.getuid())
+
+
+def _terminal_actor(uid: int) -> Actor:
     try:
-        name = pwd.getpwuid(os.getuid()).pw_name
+        name = pwd.getpwuid(uid).pw_name
     except KeyError:
-        name = str(os.getuid())
+        name = str(uid)
     return Actor(user_id=f"terminal:{name}", face="terminal", role=Role.ADMIN)

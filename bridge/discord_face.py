@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 
 import discord
 
-from bot.actors import AccessPolicy
 from bot.client import BridgeClient
 from bot.errors import DiscordRefused
 from bot.face import DISCORD_FILE_HOSTS, Face, FaceOptions
 from bot.rows_and_core import forget_old_rows
 from bot.supervisor import StartBudget, Supervisor, cap_reconnect_backoff, logged_in
 from bot.view import View, ViewOptions
+from bridge.discord_access import access_policy
 from bridge.settings import Settings
 from bridge.wiring import OpenCore
 from sessions.errors import SessionError
@@ -77,17 +77,6 @@ def _face(core: OpenCore, view: View) -> Face:
             # discord.py's own address of Discord's files, which tests redirect.
             file_hosts=DISCORD_FILE_HOSTS | {urlsplit(discord.Asset.BASE).netloc},
         ),
-    )
-
-
-def access_policy(settings: Settings) -> AccessPolicy:
-    """Return the access rules of the settings: the users and roles that may use the bot."""
-    return AccessPolicy(
-        guild_ids=settings.allowed_guild_ids,
-        user_ids=settings.allowed_user_ids,
-        role_ids=settings.allowed_role_ids,
-        viewer_role_ids=settings.viewer_role_ids,
-        admin_ids=settings.admin_user_ids,
     )
 
 

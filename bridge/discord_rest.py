@@ -49,6 +49,7 @@ class User(msgspec.Struct, frozen=True):
 
     id: str
     username: str = ""
+    bot: bool = False
 
 
 class Application(msgspec.Struct, frozen=True):
@@ -88,6 +89,7 @@ class Member(msgspec.Struct, frozen=True):
     """A member of a server, with the ids of their roles."""
 
     roles: tuple[str, ...] = ()
+    user: User | None = None
 
 
 class DiscordRest:

@@ -22,6 +22,7 @@ from backends.wrappers import LaunchWrapper, in_shell_prefix
 from bridge.background_task import running
 from bridge.control import ControlServer
 from bridge.control_socket import local_actor
+from bridge.discord_access import NamedPeople
 from bridge.event_log import logging_events
 from bridge.logs import LogPlan, set_up_logging
 from bridge.ownership import DataDirectoryRefused, OwnerKind, owning
@@ -95,7 +96,8 @@ async def open_core(settings: Settings, options: CoreOptions) -> AsyncIterator[O
 
                 overrides = await stack.enter_async_context(kept_demo(settings.data_dir / "model"))
             opened = await _start_core(settings, options, overrides, stack)
-            await stack.enter_async_context(ControlServer(opened.service, settings.data_dir))
+            named = NamedPeople(settings).actor
+            await stack.enter_async_context(ControlServer(opened.service, settings.data_dir, named))
             attached = sum(1 for each in opened.manager.loaded() if each.run is not None)
             log.info("open", extra={"kind": options.kind.value, "demo": options.demo, "attached": attached})
             yield opened

@@ -52,7 +52,8 @@ async def talk(parts: ServiceParts, session: Session, actor: Actor, command: c.P
 
 
 async def _answer(parts: ServiceParts, session: Session, actor: Actor, command: c.AnswerAsk) -> Ask:
-    ask = await session.answer(AskId(command.ask_id), command.decision, by=actor.user_id)
+    ask_id = AskId(command.ask_id)
+    ask = await session.answer(ask_id, command.decision, by=actor.user_id, through=actor.through)
     given = rules_given(ask.body, command.decision)
     if given is not None and given.scope is RuleScope.PROJECT:
         # The asking session already has the new rule; the other sessions of the project get it here.

@@ -85,10 +85,15 @@ async def count_by_lifecycle(db: Database) -> dict[str, int]:
 
 
 def audit_entry(at_ms: int, actor: Actor, action: str, *, allowed: bool, session_id: str = "") -> Statement:
-    """Return the statement for an audit row: the actor, the action, and whether it was allowed."""
+    """Return the statement for an audit row: the actor, the action, and whether it was allowed.
+
+    The detail of a row says whose process spoke for the actor, if one did (`Actor.through`).
+    """
+    detail = f"by {actor.through}" if actor.through else ""
     return Statement(
-        "INSERT INTO audit (at_ms, actor, face, action, session_id, allowed) VALUES (?, ?, ?, ?, ?, ?)",
-        (at_ms, actor.user_id, actor.face, action, session_id, int(allowed)),
+        "INSERT INTO audit (at_ms, actor, face, action, session_id, allowed, detail)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (at_ms, actor.user_id, actor.face, action, session_id, int(allowed), detail),
     )
 
 

@@ -160,11 +160,15 @@ class AskOpened(msgspec.Struct, frozen=True, tag="ask_opened"):
 
 
 class AskDecided(msgspec.Struct, frozen=True, tag="ask_decided"):
-    """A person or a deadline answered the ask. The answer is sent with this event."""
+    """A person or a deadline answered the ask. The answer is sent with this event.
+
+    `through` is the user whose process spoke for the person over the control socket; empty if none did.
+    """
 
     ask_id: AskId
     decision: Decision
     by: str
+    through: str = ""
 
 
 class AskWithdrawn(msgspec.Struct, frozen=True, tag="ask_withdrawn"):

@@ -21,7 +21,7 @@ from sessions.draft import Draft
 from sessions.errors import ImportRefused
 from sessions.model import AskId, AskStatus, Block, SessionId, TokenUsage, TurnId, TurnKind, TurnStatus
 from sessions.session_port import SessionPort
-from sessions.stored import StoredAsk, StoredTurn
+from sessions.stored import StoredTurn
 from sessions.topics import Topic
 from storage import Statement
 
@@ -166,7 +166,7 @@ def _archived_asks(
         status = AskStatus.WITHDRAWN if stored.status is AskStatus.OPEN else stored.status
         closed_ms = stored.closed_ms if stored.closed_ms is not None else archive.exported_ms
         yield rows.insert_stored_ask(
-            StoredAsk(ask, session_id, status, stored.decision, stored.decided_by, closed_ms)
+            replace(stored, ask=ask, session_id=session_id, status=status, closed_ms=closed_ms)
         )
 
 

@@ -362,8 +362,8 @@ class Session:
 
     # --- asks -------------------------------------------------------------------------------------------
 
-    async def answer(self, ask_id: AskId, decision: Decision, *, by: str) -> Ask:
-        """Answer an ask; the first answer wins.
+    async def answer(self, ask_id: AskId, decision: Decision, *, by: str, through: str = "") -> Ask:
+        """Answer an ask; the first answer wins. `through`: see `AskDecided.through`.
 
         Raises `AlreadyDecided` if it is no longer open, `WrongAnswer` if the decision does not fit its kind.
         """
@@ -376,7 +376,7 @@ class Session:
             if stored is None or not is_open or not is_heard:
                 raise AlreadyDecided(ask_id, stored.decided_by if stored else "")
             line = self.around.driver.answer(stored.ask, decision)
-            draft.add(e.AskDecided(ask_id, decision, by))
+            draft.add(e.AskDecided(ask_id, decision, by, through))
             draft.send(stored.ask.request_id, line)
             await give_rules(self, draft, rules_given(stored.ask.body, decision), by)
         return stored.ask

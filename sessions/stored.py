@@ -57,7 +57,7 @@ class StoredTurn(msgspec.Struct, frozen=True):
 
 
 class StoredAsk(msgspec.Struct, frozen=True):
-    """An ask with its status and decision."""
+    """An ask with its status and decision. `decided_through`: see `AskDecided.through`."""
 
     ask: Ask
     session_id: SessionId
@@ -65,6 +65,7 @@ class StoredAsk(msgspec.Struct, frozen=True):
     decision: Decision | None
     decided_by: str
     closed_ms: int | None
+    decided_through: str = ""
 
 
 @dataclass(frozen=True, slots=True)

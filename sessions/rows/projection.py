@@ -87,9 +87,9 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
             yield _insert_ask(session_id, event.ask)
         case e.AskDecided():
             yield Statement(
-                "UPDATE asks SET status = 'decided', decision = ?, decided_by = ?, closed_ms = ?"
-                " WHERE id = ? AND status = 'open'",
-                (as_json(event.decision), event.by, at_ms, event.ask_id),
+                "UPDATE asks SET status = 'decided', decision = ?, decided_by = ?, decided_through = ?,"
+                " closed_ms = ? WHERE id = ? AND status = 'open'",
+                (as_json(event.decision), event.by, event.through, at_ms, event.ask_id),
             )
         case e.AskWithdrawn():
             yield Statement(

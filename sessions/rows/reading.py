@@ -53,7 +53,8 @@ TURN_COLUMNS = (
 
 
 ASK_COLUMNS = (
-    "id, turn_id, host, request_id, opened_ms, body, session_id, status, decision, decided_by, closed_ms"
+    "id, turn_id, host, request_id, opened_ms, body, session_id, status, decision, decided_by, closed_ms,"
+    " decided_through"
 )
 
 
@@ -287,6 +288,7 @@ def ask_of(row: Sequence[Any]) -> StoredAsk:
         decision=_decisions.decode(row[8]) if row[8] else None,
         decided_by=row[9],
         closed_ms=row[10],
+        decided_through=row[11],
     )
 
 

@@ -55,7 +55,7 @@ def insert_stored_ask(stored: StoredAsk) -> Statement:
     body = msgspec.to_builtins(stored.ask.body)
     return Statement(
         "INSERT INTO asks (id, session_id, turn_id, host, request_id, kind, body, status, decision, decided_by,"
-        " opened_ms, closed_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " opened_ms, closed_ms, decided_through) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             stored.ask.id,
             stored.session_id,
@@ -69,6 +69,7 @@ def insert_stored_ask(stored: StoredAsk) -> Statement:
             stored.decided_by,
             stored.ask.opened_ms,
             stored.closed_ms,
+            stored.decided_through,
         ),
     )
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from statistics import mean
 
 from api import CreateSession, SendMessage
-from api.access import Actor, Role, unchanging
+from api.access import unchanging
 from backends.auto import BackendOptions, choose_backend
 from backends.directory import host_directories
 from bridge.control_client import ControlClient, connected
+from bridge.control_socket import local_actor
 from bridge.demo.model import DemoModel
 from sessions.events import Numbered, TurnEnded, TurnStarted
 from sessions.recovery import end_survivors
@@ -26,7 +27,7 @@ from tests.fakes.discord_server import FakeDiscord
 
 SYNTHETIC_CLI = Path(__file__).with_name("synthetic_cli.sh")
 REAL, SCRIPTED = (1, 10), 50
-_ADMIN = Actor("terminal:bench", "terminal", Role.ADMIN)
+_ADMIN = local_actor()
 _DEADLINE_S = 120
 
 

@@ -238,6 +238,13 @@ async def test_nothing_on_a_card_is_cut_without_show_all(body: AskBody, decision
     assert whole_ask(ask).data
 
 
+async def test_an_answer_over_the_control_socket_says_whose_process_sent_it() -> None:
+    ask = stored(PermissionBody("Bash", "", {"command": "ls"}), "decided", Allow(), "discord:1")
+    through = replace(ask, decided_through="terminal:ann")
+    assert "by terminal:ann as <@1>" in str(ask_card(AskFace(through, SESSION, 1)).texts)
+    assert "terminal" not in str(ask_card(AskFace(ask, SESSION, 1)).texts)
+
+
 async def test_what_fits_a_card_has_no_show_all() -> None:
     question = Question("Which **one**?", "Way", (Choice("a", "the *first*"), Choice("b")))
     for body in (

@@ -14,10 +14,11 @@ import pytest
 
 import api as c
 from api import wire
-from api.access import Action, Actor, ActorSource, Role, unchanging
+from api.access import Action, Actor, ActorSource, unchanging
 from bridge import control_socket
 from bridge.control import ControlServer
 from bridge.control_client import ControlClient, connected
+from bridge.control_keys import KeyKind, read_key
 from sessions import errors
 from sessions import events as e
 from sessions.model import Attachment, SessionId, TurnId
@@ -25,7 +26,7 @@ from sessions.topics import Topic
 from storage import DatabaseFull
 
 R = TypeVar("R")
-ME = Actor("terminal:me", "terminal", Role.ADMIN)
+ME = control_socket.local_actor()
 SESSION = SessionId("01890000-0000-7000-8000-000000000001")
 DEADLINE_S = 30
 
@@ -136,6 +137,8 @@ async def raw(core: FakeCore, data_dir: Path) -> AsyncIterator[RawLine]:
     reader, writer = await asyncio.open_unix_connection(sock=control_socket.connect(data_dir))
     line = RawLine(reader, writer)
     assert await line.answer() == {"type": "hello", "protocol": wire.PROTOCOL, "pid": os.getpid()}
+    await line.send(wire.encoded(wire.Enter(read_key(data_dir, KeyKind.TERMINAL))).strip())
+    assert await line.answer() == {"type": "entered"}
     yield line
     writer.close()
 

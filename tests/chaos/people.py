@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from api import AnswerAsk, Command, GetOrCreateSession, Park, SendMessage
-from api.access import Actor, Role, unchanging
+from api.access import unchanging
 from bridge.control_client import ControlClient, connected
+from bridge.control_socket import local_actor
 from sessions.errors import AlreadyDecided, CoreLost, SessionError
 from sessions.events import AskOpened, Feed, Noticed, Numbered, TurnEnded
 from sessions.model import (
@@ -91,10 +92,6 @@ class Person:
         self._after = 0
         self._news = asyncio.Condition()
         self._client: ControlClient | None = None
-
-    @property
-    def actor(self) -> Actor:
-        return Actor(f"terminal:{self.name}", "terminal", Role.ADMIN)
 
     @property
     def open_turns(self) -> list[str]:
@@ -192,7 +189,7 @@ class Person:
             await self._world.up.wait()
             try:
                 async with connected(self._world.data) as client:
-                    return await client.perform(self.actor, command)
+                    return await client.perform(local_actor(), command)
             except CoreLost:
                 await asyncio.sleep(0.01)
             except AlreadyDecided:
@@ -216,7 +213,7 @@ class Person:
                 await asyncio.sleep(0.01)
 
     def _feed(self, client: ControlClient) -> Any:
-        return client.follow(unchanging(self.actor), self.session_id, self._after)
+        return client.follow(unchanging(local_actor()), self.session_id, self._after)
 
     async def _see(self, item: Feed, tasks: asyncio.TaskGroup) -> None:
         if not isinstance(item, Numbered):

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from api.access import Actor, Role
 from backends.directory import HostDirectory, HostPids, host_directories
 from bridge.control_client import ControlClient, connected
+from bridge.control_socket import local_actor
 from bridge.wiring import tmux_socket_name
 from sessions.errors import CoreLost
 from tests.chaos.history import read_history
@@ -24,7 +24,7 @@ from tests.chaos.rules import Violation
 from tests.fakes.cli_home import install_scripted_cli
 
 READY_S = 60.0
-BOSS = Actor("terminal:boss", "terminal", Role.ADMIN)
+BOSS = local_actor()
 
 
 class World:

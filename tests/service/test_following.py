@@ -11,6 +11,7 @@ import api as c
 from api.access import Actor, Role, unchanging
 from bridge.control import ControlServer
 from bridge.control_client import connected
+from bridge.control_keys import KeyKind
 from service import ServiceParts, SessionService
 from sessions.errors import UNSEEN, NotAllowed, SessionHidden, SessionNotFound
 from sessions.events import Feed, Numbered, SharesChanged, TitleChanged
@@ -36,6 +37,16 @@ class Somebody:
         return self.actor
 
 
+PEOPLE: dict[str, Somebody] = {}
+"""The people whose roles the far end of the socket works out, by id."""
+
+
+@pytest.fixture(autouse=True)
+def people() -> None:
+    PEOPLE.clear()
+    PEOPLE.update({each.user_id: Somebody(each) for each in (OWNER, OTHER)})
+
+
 @asynccontextmanager
 async def one_core(here: House, door: str, parts: ServiceParts) -> AsyncIterator[c.Core]:
     """The service itself, or the same from the other end of the control socket."""
@@ -44,7 +55,8 @@ async def one_core(here: House, door: str, parts: ServiceParts) -> AsyncIterator
         yield service
         return
     (here.root / "run").mkdir(exist_ok=True)
-    async with ControlServer(service, here.root), connected(here.root) as client:
+    server = ControlServer(service, here.root, lambda named: PEOPLE[named.user_id].now())
+    async with server, connected(here.root, KeyKind.WEB) as client:
         yield client
 
 
@@ -91,7 +103,7 @@ async def test_a_share_that_is_taken_back_ends_the_stream_before_the_next_event(
 async def test_a_role_that_is_gone_ends_the_stream_even_while_nothing_happens(here: House, door: str) -> None:
     async with one_core(here, door, ServiceParts(here.manager, ask_again_s=0.02)) as core:
         session_id = await shared(core, "discord:role:9")
-        somebody = Somebody(OTHER)
+        somebody = PEOPLE[OTHER.user_id]
         async with aclosing(core.follow(somebody.now, session_id, 0)) as feed:
             coming = asyncio.create_task(titles_until_refused(feed))
             await somebody.was_asked.wait()

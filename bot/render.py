@@ -88,8 +88,9 @@ def render_turn(face: TurnFace, setting: Setting) -> list[PostWish]:
     laid = list(
         face.flow.lay_out(anchored, marks=marks, over=face.over, without_last_step=_has_line_of_its_own(face))
     )
-    if heading := _heading(face):
-        laid = _headed(heading, laid)
+    for heading in (_context(face), _heading(face)):
+        if heading:
+            laid = _headed(heading, laid)
     subject = face.subject
     wishes: list[PostWish] = []
     posts = 0
@@ -151,6 +152,11 @@ def _heading(face: TurnFace) -> str:
     if turn.origin.startswith(_SHOWN_ALREADY) or not prompt:
         return ""
     return f"> {prompt}"
+
+
+def _context(face: TurnFace) -> str:
+    """Return the line on what Claude read before the prompt; empty if it read nothing else."""
+    return f"-# {escape_inline(face.turn.context, 200)}" if face.turn.context else ""
 
 
 def _headed(heading: str, laid: list[LaidPost | LaidAsk]) -> list[LaidPost | LaidAsk]:

@@ -151,6 +151,10 @@ class Settings:
         optional(number(above=0)), "", write="a number above 0, or nothing",
         does="US dollars that one user's turns may cost in 24 hours. Empty: any sum.",
     )
+    project_survey: bool = _setting(
+        boolean, "true", write="true or false",
+        does="Whether the first prompt of a session tells Claude how the project is tested and built.",
+    )
     resume_cut_turns: CutTurns = _setting(
         choice(CutTurns), "continue", write="continue or offer",
         does="Whether a turn that a crash or reboot cut goes on by itself, or is offered to its author.",

@@ -259,6 +259,7 @@ def _policy(settings: Settings) -> Policy:
         default_mode=settings.permission_mode,
         continue_cut_turns=settings.resume_cut_turns is CutTurns.CONTINUE,
         trust=TrustPolicy(settings.trust_projects, settings.mcp_servers, _is_admin(settings)),
+        surveys=settings.project_survey,
     )
 
 

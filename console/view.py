@@ -140,7 +140,8 @@ def _fold_turn(view: View, numbered: e.Numbered) -> tuple[View, list[Shown]]:
         case e.TurnWithdrawn():
             return replace(view, waiting=_without(view, event.turn_id)), []
         case e.TurnSent():
-            return replace(view, waiting=_changed(view, event.turn_id, sent=True)), []
+            told: list[Shown] = [NoticeShown(event.context)] if event.context else []
+            return replace(view, waiting=_changed(view, event.turn_id, sent=True)), told
         case e.TurnStarted():
             return _started(view, event.turn_id, numbered.at_ms)
         case e.BackgroundTurnStarted():

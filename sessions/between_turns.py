@@ -16,6 +16,7 @@ from faults import crash_point
 from sessions import events as e
 from sessions.account_limits import limit_events
 from sessions.claude.control import NotRewound, RewindRefusal
+from sessions.context import keep_context, make_context
 from sessions.control_requests import ControlRequests
 from sessions.errors import ClaudeUnavailable
 from sessions.leaving import Departure, Leaving
@@ -202,13 +203,15 @@ async def _rewind(feeding: Feeding) -> bool:
 async def _send(feeding: Feeding) -> bool:
     session = feeding.session
     turn = session.snapshot.queue[0]
+    context = await make_context(session, turn)
     async with session.change() as draft:
         first = draft.snapshot.queue[0] if draft.snapshot.queue else None
         # Check the limits again: the prompt may have arrived after the first step found an empty queue.
         draft.add_all(_due_to_limits(feeding, draft.snapshot, draft.at_ms))
         if first == turn and draft.snapshot.is_idle:
-            draft.add(e.TurnSent(turn.turn_id, feeding.host.number))
-            draft.send(turn.prompt_uuid, await prompt_line(session, turn.turn_id))
+            draft.add(e.TurnSent(turn.turn_id, feeding.host.number, context.shown if context else ""))
+            draft.extra += keep_context(context)
+            draft.send(turn.prompt_uuid, await prompt_line(session, turn.turn_id, context))
             feeding.tries_anyway = False
     crash_point("prompt-sent")
     return True

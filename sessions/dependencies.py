@@ -46,3 +46,4 @@ class Dependencies:
     continue_cut_turns: bool
     trust: TrustPolicy
     limits: AccountLimits
+    surveys: bool

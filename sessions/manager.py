@@ -64,6 +64,7 @@ class Policy:
     private_places: tuple[Path, ...] = ()
     continue_cut_turns: bool = True
     trust: TrustPolicy = field(default_factory=TrustPolicy)
+    surveys: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class SessionManager:
             continue_cut_turns=policy.continue_cut_turns,
             trust=policy.trust,
             limits=self.limits,
+            surveys=policy.surveys,
         )
         self.maker = SessionMaker(self._loaded, self._around, policy.default_model, policy.default_mode)
         self.retention = Retention(self._around, policy.retention, self.get_session, self._loaded.forget)

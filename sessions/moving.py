@@ -6,8 +6,6 @@ prompt, once.
 
 from collections.abc import Sequence
 
-NOTE_BEGINS, NOTE_ENDS = "<bridge-note>", "</bridge-note>"
-
 
 def note_of_move(moved_from: Sequence[str], work_directory: str) -> str:
     """Return the note that precedes the first prompt after a move; empty if the session was not moved."""
@@ -15,6 +13,6 @@ def note_of_move(moved_from: Sequence[str], work_directory: str) -> str:
         return ""
     before = ", ".join(moved_from)
     return (
-        f"{NOTE_BEGINS}The project's directory is now {work_directory}. Earlier in this conversation it was "
-        f"{before}: read absolute paths from before this point as paths below the new directory.{NOTE_ENDS}"
+        f"The project's directory is now {work_directory}. Earlier in this conversation it was "
+        f"{before}: read absolute paths from before this point as paths below the new directory."
     )

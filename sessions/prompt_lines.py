@@ -1,4 +1,4 @@
-"""The line that hands a stored prompt to the CLI, its pictures included."""
+"""The line that hands a stored prompt to the CLI, its pictures and its context included."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,17 +10,32 @@ from sessions.driver import ImageFile
 from sessions.model import Attachment, TurnId
 from sessions.moving import note_of_move
 from sessions.session_port import SessionPort
+from sessions.stored import StoredContext
 
 IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
-async def prompt_line(session: SessionPort, turn_id: TurnId) -> bytes:
-    """Return the line for the prompt of `turn_id`. A missing picture is left out; the prompt has its name."""
+NOTE_BEGINS, NOTE_ENDS = "<bridge-note>", "</bridge-note>"
+
+
+async def prompt_line(session: SessionPort, turn_id: TurnId, context: StoredContext | None = None) -> bytes:
+    """Return the line for the prompt of `turn_id`. A missing picture is left out; the prompt has its name.
+
+    `context` precedes the prompt; by default the stored one of the turn.
+    """
     turn = await rows.load_turn(session.around.db, turn_id)
     root = Path(session.snapshot.work_directory)
     images = await asyncio.to_thread(_read_images, root, turn.attachments)
-    note = note_of_move(session.snapshot.moved_from, session.snapshot.work_directory)
+    moved = note_of_move(session.snapshot.moved_from, session.snapshot.work_directory)
+    known = context or await rows.load_context(session.around.db, turn_id)
+    note = _note([moved, known.text if known is not None else ""])
     return session.around.driver.prompt(turn.prompt_uuid, turn.prompt, turn.kind, images, note)
+
+
+def _note(parts: Sequence[str]) -> str:
+    """Join our texts to one note, which nothing in them can end."""
+    text = "\n\n".join(part for part in parts if part)
+    return f"{NOTE_BEGINS}{text.replace('</bridge-note', '</ bridge-note')}{NOTE_ENDS}" if text else ""
 
 
 def _read_images(root: Path, attachments: Sequence[Attachment]) -> list[ImageFile]:

@@ -1,6 +1,7 @@
-"""Row values: turns, asks, hosts, inputs, rules and trust as they are stored."""
+"""Row values: turns, contexts, asks, hosts, inputs, rules and trust as they are stored."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import msgspec
 
@@ -24,7 +25,7 @@ from sessions.troubles import Failure
 
 
 class StoredTurn(msgspec.Struct, frozen=True):
-    """A turn as it is stored, without its blocks."""
+    """A turn as it is stored, without its blocks. `context` tells people what else Claude read before it."""
 
     id: TurnId
     session_id: SessionId
@@ -49,11 +50,30 @@ class StoredTurn(msgspec.Struct, frozen=True):
     origin: str = ""
     payer: Payer = Payer.KEY
     failure: Failure | None = None
+    context: str = ""
 
     @property
     def list_price_usd(self) -> float:
         """The cost, if it is only a list price that is not billed."""
         return self.cost_usd if self.payer is Payer.LOGIN else 0.0
+
+
+class ContextKind(StrEnum):
+    """The kinds of context before a prompt: facts on the project, or changes since Claude's last turn."""
+
+    SURVEY = "survey"
+    CHANGES = "changes"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredContext:
+    """The text that Claude read before the prompt of a turn, and the line on it that people see."""
+
+    turn_id: TurnId
+    kind: ContextKind
+    text: str
+    shown: str
+    made_ms: int
 
 
 class StoredAsk(msgspec.Struct, frozen=True):

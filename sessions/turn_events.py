@@ -77,10 +77,14 @@ class TurnWithdrawn(msgspec.Struct, frozen=True, tag="turn_withdrawn"):
 
 
 class TurnSent(msgspec.Struct, frozen=True, tag="turn_sent"):
-    """The prompt is in the input log of host `host` (or will be: its row is written with this event)."""
+    """The prompt is in the input log of host `host` (or will be: its row is written with this event).
+
+    `context` tells people of the context that precedes it; empty if there is none, or if it was sent before.
+    """
 
     turn_id: TurnId
     host: int
+    context: str = ""
 
 
 class TurnStarted(msgspec.Struct, frozen=True, tag="turn_started"):

@@ -127,7 +127,7 @@ def _assistant(uuid: str, row: Json, message: Json) -> AssistantBlocks:
 
 # --- rows that only look like prompts ----------------------------------------------------------------------
 
-_OUR_NOTE = re.compile(r"\A<bridge-note>[^<]*</bridge-note>\n?")
+_OUR_NOTE = re.compile(r"\A<bridge-note>.*?</bridge-note>\n?", re.DOTALL)
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _INTERRUPTED = ("[Request interrupted by user]", "[Request interrupted by user for tool use]")
 _OUTPUTS = ("local-command-stdout", "local-command-stderr", "bash-stdout", "bash-stderr")

@@ -3,6 +3,7 @@
 Tables: `bridge/migrations/0001_sessions.sql`.
 """
 
+from sessions.rows.contexts import insert_context, load_context, titles_in_directory
 from sessions.rows.permission_rules import (
     copy_session_rules,
     delete_rule,
@@ -82,6 +83,7 @@ __all__ = [
     "host_launched",
     "hosts_not_ended",
     "insert_block",
+    "insert_context",
     "insert_event",
     "insert_host",
     "insert_input",
@@ -97,6 +99,7 @@ __all__ = [
     "load_block_places",
     "load_blocks",
     "load_branch_path",
+    "load_context",
     "load_events",
     "load_hosts",
     "load_inputs",
@@ -113,6 +116,7 @@ __all__ = [
     "project_event",
     "sessions_of_user",
     "sessions_to_recover",
+    "titles_in_directory",
     "update_rule_for_all",
     "update_session",
     "upsert_share",

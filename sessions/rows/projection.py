@@ -155,8 +155,9 @@ def _project_turn(session_id: SessionId, event: TurnEvent, at_ms: int) -> Iterat
         case e.TurnSent():
             yield Statement(
                 "UPDATE turns SET status = 'sent', started_ms = coalesce(started_ms, ?),"
-                " conversation_id = (SELECT conversation_id FROM sessions WHERE id = ?) WHERE id = ?",
-                (at_ms, session_id, event.turn_id),
+                " conversation_id = (SELECT conversation_id FROM sessions WHERE id = ?),"
+                " context = CASE ? WHEN '' THEN context ELSE ? END WHERE id = ?",
+                (at_ms, session_id, event.context, event.context, event.turn_id),
             )
         case e.TurnStarted() | e.TurnContinued():
             yield Statement(

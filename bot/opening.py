@@ -17,8 +17,9 @@ from bot.channel_defaults import load_defaults
 from bot.delivery_rows import forget_posts_elsewhere
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
+from bot.history import history_of, store_history
 from bot.inbox_rows import mark_seen
-from bot.rows import Place, insert_place, places_in
+from bot.rows import Place, insert_place, load_place, places_in
 from bot.scopes import SessionScope
 from bot.threads import ThreadFound, Threads
 from faults import crash_point
@@ -134,6 +135,10 @@ class Opener:
         place = Place(info.id, guild_id, channel_id, kind, int(owner) if owner.isdecimal() else 0)
         now_ms = self._face.now_ms()
         statements = [insert_place(place, now_ms), forget_posts_elsewhere(info.id, channel_id)]
+        known = await load_place(self._face.db, info.id)
+        if known is None or known.channel_id != channel_id:
+            history = await history_of(self._face.core, info, channel_id)
+            statements += store_history(info, history) if history is not None else []
         if kind is SessionScope.THREAD:
             statements.append(mark_seen(guild_id, channel_id, channel_id))
         await self._face.db.write(statements)

@@ -15,6 +15,7 @@ from bot.ask_face import AskFace
 from bot.asks_cards import ask_card
 from bot.asks_decided import ask_mark
 from bot.bodies import Button, Control, Plain, PostWish, Row, Style, Verb
+from bot.history import History
 from bot.markdown.cards import escape_inline, shortened, todo_line
 from bot.subjects import UnitKind, subject_of
 from bot.turn_flow import LaidAsk, LaidPost, TurnFlow
@@ -29,6 +30,7 @@ _TAIL_CHARS = 95
 _OVER = frozenset(
     {TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT, TurnStatus.WITHDRAWN}
 )
+_NO_HISTORY = History(0)
 _SHOWN_ALREADY = ("discord:message:", "discord:interaction:")
 """Origins of prompts that the channel shows already: as the message itself, or in the reply to the command."""
 
@@ -37,7 +39,7 @@ _SHOWN_ALREADY = ("discord:message:", "discord:interaction:")
 class Setting:
     """Facts shared by all posts of a session. Pings go to `owner_id`.
 
-    `last_turn` is the turn that began last; empty if it is not known.
+    `last_turn` is the turn that began last; empty if it is not known. `history` is what came from elsewhere.
     """
 
     session_id: str
@@ -49,6 +51,7 @@ class Setting:
     last_turn: str = ""
     has_ended: bool = False
     goes_on_from: str = ""
+    history: History = _NO_HISTORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,8 @@ def render_turn(face: TurnFace, setting: Setting) -> list[PostWish]:
     laid = list(
         face.flow.lay_out(anchored, marks=marks, over=face.over, without_last_step=_has_line_of_its_own(face))
     )
-    for heading in (_context(face), _heading(face)):
+    is_brought = face.turn.id in setting.history.quoted
+    for heading in (_context(face), _heading(face, is_brought=is_brought)):
         if heading:
             laid = _headed(heading, laid)
     subject = face.subject
@@ -134,7 +138,7 @@ def _tool_use(ask: StoredAsk) -> str:
 # --- above ----------------------------------------------------------------------------------------------
 
 
-def _heading(face: TurnFace) -> str:
+def _heading(face: TurnFace, *, is_brought: bool) -> str:
     """Return the line on the prompt or its source; empty if the channel shows the prompt already."""
     turn = face.turn
     prompt = escape_inline(turn.prompt, 200)
@@ -147,9 +151,9 @@ def _heading(face: TurnFace) -> str:
             return f"-# Claude's command {prompt}"
         case _:
             pass
-    if turn.alternative_of is not None:
+    if turn.alternative_of is not None and not is_brought:
         return "-# Asked again"
-    if turn.origin.startswith(_SHOWN_ALREADY) or not prompt:
+    if (turn.origin.startswith(_SHOWN_ALREADY) and not is_brought) or not prompt:
         return ""
     return f"> {prompt}"
 
@@ -224,7 +228,9 @@ def _fits(body: object, closing: str) -> bool:
 
 
 def _took_long(face: TurnFace, setting: Setting) -> bool:
-    return face.turn.kind is not TurnKind.ELSEWHERE and took_ms(face.turn) > setting.ping_after_s * 1000
+    if face.turn.kind is TurnKind.ELSEWHERE or face.turn.id in setting.history.turns:
+        return False  # its owner saw it end
+    return took_ms(face.turn) > setting.ping_after_s * 1000
 
 
 def took_ms(turn: StoredTurn) -> int:

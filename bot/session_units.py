@@ -13,6 +13,7 @@ from api import Core, SessionInfo
 from bot.actors import VIEWER
 from bot.bodies import Plain, PostWish
 from bot.cards import SESSION_CARDS
+from bot.history import History, history_post
 from bot.outgoing_files import pictures_of
 from bot.posting import Posts, SessionGone
 from bot.pump import Unit
@@ -79,6 +80,8 @@ class SessionUnits:
         self._cleaned = cleaned
         self._units: dict[str, Unit] = {}
         self._notices: dict[str, PostWish] = {}
+        self.history = History(place.channel_id)
+        """What the session brought along into this channel; set it before anything is rendered."""
         self._queue_of: tuple[SessionInfo | None, Sequence[StoredTurn]] = None, ()
 
     @property
@@ -168,6 +171,9 @@ class SessionUnits:
                 return await self._status(unit)
             case UnitKind.PICTURES:
                 return await self._pictures(key, unit)
+            case UnitKind.HISTORY:
+                post = await history_post(self._around.core, self._place.session_id, self.history)
+                return [PostWish(name, 0, post, once=True)] if post is not None else []
             case UnitKind.NOTICE if name in SESSION_CARDS:
                 card = SESSION_CARDS[name].render(await self.session())
                 return [PostWish(name, 0, card)] if card is not None else []
@@ -187,6 +193,7 @@ class SessionUnits:
             info.last_turn or "",
             info.lifecycle is Lifecycle.ENDED,
             info.goes_on_from or "",
+            self.history,
         )
 
     async def _load_posts(self, unit: Unit, subject: str) -> None:
@@ -277,7 +284,7 @@ class SessionUnits:
                 self._units.pop(name, None)
                 if self._turns.is_over(key) and subject_of(UnitKind.TURN, key) not in self._units:
                     self._turns.let_go(key)
-            case UnitKind.ASK | UnitKind.NOTICE:
+            case UnitKind.ASK | UnitKind.NOTICE | UnitKind.HISTORY:
                 self._notices.pop(name, None)
                 self._units.pop(name, None)
             case UnitKind.QUEUED if name in self._units and not self._units[name].posts.rows:

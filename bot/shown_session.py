@@ -7,6 +7,7 @@ only marks units. Their content is read and rendered when the pump has time for 
 from api.words.notices import waiting_text
 from bot.cards import SESSION_CARDS, notice
 from bot.delivery_rows import unconfirmed_subjects
+from bot.history import load_history
 from bot.rows import Place, load_posts, note_shown
 from bot.session_reader import SessionReader
 from bot.session_units import Around, SessionUnits
@@ -92,6 +93,7 @@ class ShownSession:
             self._units.session_changed()
             await self._units.session()
             self._mark(STATUS_SUBJECT, Urgency.FINAL)
+            await self._mark_history()
             for subject in await unconfirmed_subjects(self._around.db, self.session_id):
                 await self._mark_subject(subject)
             await self._read_back()
@@ -102,6 +104,16 @@ class ShownSession:
         # Several turns may have ended since: the answer that had the row may be any of those near.
         self._mark_last_answers(everywhere=True)
         self._mark(STATUS_SUBJECT, Urgency.STATUS)  # it may have been shown while the core went on
+
+    async def _mark_history(self) -> None:
+        """Mark the turns that the session brought along, unless the channel has their posts."""
+        history = self._units.history = await load_history(
+            self._around.db, self.session_id, self.place.channel_id
+        )
+        subjects = [subject_of(UnitKind.TURN, turn_id) for turn_id in history.turns]
+        for subject in [subject_of(UnitKind.HISTORY), *subjects] if subjects else []:
+            if not await self._has_posts(subject):
+                self._mark(subject, Urgency.FINAL)
 
     async def _read_back(self) -> None:
         """Take in all stored events up to the core's last one; newer events come live.
@@ -281,6 +293,9 @@ class ShownSession:
         if self._given_up:
             return
         kind, key = parse_subject(name)
+        is_of_turn = kind in (UnitKind.TURN, UnitKind.PICTURES)
+        if is_of_turn and self._units.history.leaves_out(key, self.seen):
+            return
         if kind is UnitKind.TURN:
             self._turns.hold(key)
         self._around.mark(self.place.channel_id, self._units.unit(name, self.seen), urgency, after_s)

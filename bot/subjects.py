@@ -8,7 +8,8 @@ from enum import StrEnum
 
 
 class UnitKind(StrEnum):
-    """The kinds of subjects. The key of a turn, of its pictures, a queued prompt or an ask is its id."""
+    """The kinds of subjects. Status and history have no key; that of a turn, its pictures, a queued
+    prompt or an ask is its id."""
 
     STATUS = "status"
     TURN = "turn"
@@ -16,6 +17,7 @@ class UnitKind(StrEnum):
     ASK = "ask"
     NOTICE = "notice"
     PICTURES = "pictures"
+    HISTORY = "history"
 
 
 def subject_of(kind: UnitKind, key: str | int = "") -> str:

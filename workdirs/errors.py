@@ -3,6 +3,8 @@
 Messages are sentences for people. They name files by their path below the work directory, never a host path.
 """
 
+from enum import StrEnum
+
 
 class WorkdirError(Exception):
     """Root of all errors of this package."""
@@ -54,6 +56,43 @@ class UnsafePath(WorkdirError):
     def __init__(self, path: bytes) -> None:
         super().__init__(f"the path {path!r} must not be written")
         self.path = path
+
+
+class StoreMissing(WorkdirError):
+    """The store has no such checkpoint any more."""
+
+    def __init__(self, commit: str) -> None:
+        super().__init__(f"the files of checkpoint {commit[:12] or '?'} are no longer stored")
+        self.commit = commit
+
+
+class StoreDamaged(WorkdirError):
+    """Content of a checkpoint is missing or wrong. Nothing of it was written out."""
+
+    def __init__(self, path: bytes) -> None:
+        name = path.decode(errors="replace")
+        super().__init__(f"the stored content of {name!r} is damaged; nothing was changed in the directory")
+        self.path = path
+
+
+class WhyNoCheckpoint(StrEnum):
+    """Why a checkpoint was not taken."""
+
+    NO_GIT = "no_git"
+    TOO_SLOW = "too_slow"
+    TOO_MANY_FILES = "too_many_files"
+    STORE_FULL = "store_full"
+    DISK_FULL = "disk_full"
+    GONE = "gone"
+    FAILED = "failed"
+
+
+class CheckpointFailed(WorkdirError):
+    """No checkpoint was taken. The message is a sentence for people; `why` is for decisions."""
+
+    def __init__(self, why: WhyNoCheckpoint, sentence: str) -> None:
+        super().__init__(sentence)
+        self.why = why
 
 
 class DirectoryRefused(WorkdirError):

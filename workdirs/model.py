@@ -41,7 +41,6 @@ class WhyUncovered(StrEnum):
     UNREADABLE = "unreadable"
     RESERVED_NAME = "reserved_name"  # `.GIT` and other names that git would take for its own
     TOO_DEEP = "too_deep"  # a path longer than the system takes, or too many nested repositories
-    TOO_MANY = "too_many"  # beyond the number of files that is allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +62,32 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a checkpoint says beside its tree. It is kept in the commit, so that the commit is enough."""
+
+    files: int = 0
+    usual: Mapping[str, int] = field(default_factory=dict)
+    """Permission bits of most files, by `EntryMode`: git keeps one bit only."""
+    modes: Mapping[FilePath, int] = field(default_factory=dict)
+    """Permission bits of the other files."""
+    uncovered: Sequence[Uncovered] = ()
+    moving: Sequence[FilePath] = ()
+    """Files that changed while they were read. They are stored as last read."""
+    nested: Sequence[FilePath] = ()
+    """Repositories inside the work tree. Their files are covered, their `.git` never is."""
+    is_partial: bool = False
+    """Whether git warned of something that is not understood: the tree may lack files."""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A work tree as it was stored: one commit without parents, kept alive by one ref."""
 
     commit: ObjectId
     tree: ObjectId
     ref: str
-    files: int
+    coverage: Coverage
     stored_bytes: int = 0
     """Bytes of the files that were new to the store."""
-    uncovered: Sequence[Uncovered] = ()
-    moving: Sequence[FilePath] = ()
-    """Files that changed while they were read. They are stored as last read."""
-    modes: Mapping[FilePath, int] = field(default_factory=dict)
-    """Permission bits other than 0644 and 0755, which git does not keep."""
-    nested: Sequence[FilePath] = ()
-    """Repositories inside the work tree. Their files are covered, their `.git` never is."""
-    is_partial: bool = False
-    """Whether git warned of something that is not understood: the tree may lack files."""
+    is_new: bool = True
+    """False if nothing changed: commit and ref are those of the snapshot before."""

@@ -1,0 +1,64 @@
+"""Writes a checkpoint's `Coverage` as the message of its commit, and reads it back. The format is JSON."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from workdirs.model import Coverage, EntryMode, FilePath, Uncovered, WhyUncovered
+
+_VERSION = 1
+
+
+def to_message(coverage: Coverage) -> str:
+    """Return `coverage` as text; equal texts mean equal coverage. Sizes are left out: they change often."""
+    message = {
+        "version": _VERSION,
+        "files": coverage.files,
+        "usual": dict(sorted(coverage.usual.items())),
+        "modes": {os.fsdecode(path): mode for path, mode in sorted(coverage.modes.items())},
+        "uncovered": sorted((os.fsdecode(each.path), each.why.value) for each in coverage.uncovered),
+        "moving": sorted(os.fsdecode(path) for path in coverage.moving),
+        "nested": sorted(os.fsdecode(path) for path in coverage.nested),
+        "partial": coverage.is_partial,
+    }
+    # ASCII only: a name of invalid UTF-8 is a lone surrogate, which the escapes carry.
+    return json.dumps(message, ensure_ascii=True)
+
+
+def from_message(text: str) -> Coverage:
+    """Read what `to_message` wrote. Raises `ValueError` for anything else."""
+    message: Any = json.loads(text)
+    if not isinstance(message, dict) or message.get("version") != _VERSION:
+        raise ValueError("not the message of a checkpoint")
+    return Coverage(
+        files=message["files"],
+        usual=message["usual"],
+        modes={_path(path): mode for path, mode in message["modes"].items()},
+        uncovered=[Uncovered(_path(path), WhyUncovered(why)) for path, why in message["uncovered"]],
+        moving=[_path(path) for path in message["moving"]],
+        nested=[_path(path) for path in message["nested"]],
+        is_partial=message["partial"],
+    )
+
+
+def permissions(files: Iterable[tuple[FilePath, EntryMode, int]]) -> tuple[dict[str, int], dict[FilePath, int]]:
+    """Return the most frequent permission bits by mode, and the files that have others."""
+    listed = [(path, mode, bits & 0o777) for path, mode, bits in files if mode is not EntryMode.LINK]
+    usual = {
+        mode.value: Counter(bits for _, each, bits in listed if each is mode).most_common(1)[0][0]
+        for mode in {mode for _, mode, _ in listed}
+    }
+    return usual, {path: bits for path, mode, bits in listed if usual[mode.value] != bits}
+
+
+def bits_of(path: FilePath, mode: EntryMode, coverage: Coverage) -> int:
+    """Return the permission bits that `path` had at the checkpoint."""
+    usual: Mapping[str, int] = coverage.usual
+    default = 0o755 if mode is EntryMode.EXECUTABLE else 0o644
+    return coverage.modes.get(path, usual.get(mode.value, default))
+
+
+def _path(text: str) -> FilePath:
+    return FilePath(os.fsencode(text))

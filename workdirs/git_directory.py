@@ -1,0 +1,60 @@
+"""Finds the git directory of a work tree by reading files. Starts no process, follows no configuration."""
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+_MAX_POINTER_BYTES = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class GitDirectory:
+    """Where the repository of a work tree lies. The two differ in a linked worktree."""
+
+    git_dir: Path
+    """HEAD and the index are here."""
+    common_dir: Path
+    """Objects, refs and `info/exclude` are here."""
+
+    @property
+    def index(self) -> Path:
+        """The index file; it need not exist."""
+        return self.git_dir / "index"
+
+    @property
+    def exclude(self) -> Path | None:
+        """The file of ignore rules that belongs to the repository, if it is a plain file."""
+        path = self.common_dir / "info" / "exclude"
+        return path if _is_plain_file(path) else None
+
+
+def find_git_directory(work_tree: Path) -> GitDirectory | None:
+    """Return the repository whose root is `work_tree`, or `None`. Repositories further up do not count."""
+    found = work_tree / ".git"
+    if found.is_dir():
+        return GitDirectory(found, _common_dir(found))
+    pointed = _read_pointer(found)
+    if not pointed.startswith("gitdir:"):
+        return None
+    git_dir = work_tree / pointed.removeprefix("gitdir:").strip()
+    return GitDirectory(git_dir, _common_dir(git_dir)) if git_dir.is_dir() else None
+
+
+def _common_dir(git_dir: Path) -> Path:
+    pointed = _read_pointer(git_dir / "commondir")
+    return git_dir / pointed if pointed else git_dir
+
+
+def _read_pointer(path: Path) -> str:
+    if not _is_plain_file(path):
+        return ""
+    with path.open("rb") as file:
+        return os.fsdecode(file.read(_MAX_POINTER_BYTES)).strip()
+
+
+def _is_plain_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.stat().st_mode)  # opening a FIFO would block
+    except OSError:
+        return False

@@ -1,0 +1,132 @@
+"""Lists the files of a work tree as git would take them: all that no rule ignores. Opens none of them.
+
+git lists with our own repository and an index that does not exist, so that no configuration of the user's
+counts. Repositories inside the work tree are listed like it. Files that the user's index knows are
+listed even if a rule ignores them.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from workdirs.errors import WorkdirError
+from workdirs.git import GitCall, Kind, run
+from workdirs.git_directory import GitDirectory, find_git_directory
+from workdirs.model import FilePath, Uncovered, WhyUncovered
+from workdirs.paths import is_storable
+
+TEMPORARY = ".claude-bridge-restoring-"
+"""How the names of files begin that a restore is writing. No checkpoint takes them in."""
+_MAX_NESTED = 64
+_MAX_OUTPUT = 256 * 1024 * 1024
+_DENIED = re.compile(r"warning: could not open directory '(.+)/': Permission denied")
+IndexKeys = dict[bytes, tuple[int, int, int]]
+"""Nested repository (empty: the work tree itself) -> the state of its index file when it was read last."""
+
+
+@dataclass(slots=True)
+class Listing:
+    """The files of a work tree, and what is known of the rest."""
+
+    paths: list[FilePath] = field(default_factory=list)
+    nested: list[FilePath] = field(default_factory=list)
+    uncovered: list[Uncovered] = field(default_factory=list)
+    unreadable: list[bytes] = field(default_factory=list)
+    """Directories that were not looked into, each with a `/` at its end: not seen is not deleted."""
+    index_keys: IndexKeys = field(default_factory=dict)
+    is_partial: bool = False
+
+
+def list_files(store_git_dir: Path, work_tree: Path, seen_indexes: IndexKeys, deadline_s: float) -> Listing:
+    """List `work_tree`. An index in the state that `seen_indexes` names is not read again.
+
+    Raises `GitTimedOut`, `GitFailed`, `GitMissing`.
+    """
+    listing = Listing()
+    waiting = [b""]
+    while waiting:
+        root = waiting.pop()
+        place = work_tree / os.fsdecode(root)
+        repository = find_git_directory(place)
+        for path in _others(store_git_dir, place, root, repository, deadline_s, listing):
+            if not path.endswith(b"/"):
+                listing.paths.append(FilePath(path))
+            elif len(listing.nested) < _MAX_NESTED and is_storable(path[:-1]):
+                listing.nested.append(FilePath(path[:-1]))
+                waiting.append(path)
+            else:
+                listing.uncovered.append(Uncovered(FilePath(path[:-1]), WhyUncovered.TOO_DEEP))
+                listing.unreadable.append(path)
+        if repository is not None:
+            _add_index(repository, root, seen_indexes, listing, deadline_s)
+    return listing
+
+
+def _others(
+    store_git_dir: Path,
+    place: Path,
+    root: bytes,
+    repository: GitDirectory | None,
+    deadline_s: float,
+    listing: Listing,
+) -> Iterator[bytes]:
+    arguments = ["ls-files", "--others", "--exclude-standard", "-z", f"--exclude={TEMPORARY}*"]
+    if repository is not None and repository.exclude is not None:
+        arguments.append(f"--exclude-from={os.fspath(repository.exclude)}")
+    answer = run(
+        GitCall(
+            Kind.OURS,
+            store_git_dir,
+            tuple(arguments),
+            work_tree=place,
+            cwd=place,
+            index=store_git_dir / "no-index",
+            deadline_s=deadline_s,
+            max_output=_MAX_OUTPUT,
+        )
+    )
+    for line in os.fsdecode(answer.err).splitlines():
+        denied = _DENIED.fullmatch(line)
+        if denied is None:
+            listing.is_partial = True  # a warning that nobody understood may mean anything
+            continue
+        directory = root + os.fsencode(denied[1])
+        listing.unreadable.append(directory + b"/")
+        listing.uncovered.append(Uncovered(FilePath(directory), WhyUncovered.UNREADABLE))
+    for path in answer.out.split(b"\0"):
+        if path:
+            yield root + path
+
+
+def _add_index(
+    repository: GitDirectory, root: bytes, seen: IndexKeys, listing: Listing, deadline_s: float
+) -> None:
+    """Add the files that the user's index knows: they count although a rule ignores them."""
+    try:
+        found = repository.index.stat()
+    except OSError:
+        return
+    key = (found.st_mtime_ns, found.st_size, found.st_ino)
+    if seen.get(root) == key:
+        listing.index_keys[root] = key  # its files are known from the last time
+        return
+    try:
+        # Their configuration is not needed to read an index, except where it is split or sparse.
+        call = GitCall(
+            Kind.THEIRS,
+            repository.git_dir,
+            ("ls-files", "-z"),
+            deadline_s=deadline_s,
+            max_output=_MAX_OUTPUT,
+        )
+        answer = run(call)
+    except WorkdirError:
+        listing.is_partial = True  # a damaged index: its files are covered unless a rule ignores them
+        return
+    listing.index_keys[root] = key
+    known = set(listing.paths)
+    for path in answer.out.split(b"\0"):
+        if path and (whole := FilePath(root + path)) not in known:
+            listing.paths.append(whole)

@@ -97,6 +97,8 @@ class GitCall:
     """More places to read objects from."""
     stdin: bytes = b""
     variables: Mapping[str, str] = field(default_factory=dict)
+    settings: tuple[tuple[str, str], ...] = ()
+    """Settings of git for this call only."""
     deadline_s: float = 30.0
     max_output: int = 64 * MEGABYTE
 
@@ -154,7 +156,10 @@ def argv(call: GitCall) -> list[str | bytes]:
     program = which("git")
     if program is None:
         raise GitMissing
-    line: list[str | bytes] = [program, "--no-pager", *_FLAGS, f"--git-dir={os.fspath(call.git_dir)}"]
+    line: list[str | bytes] = [program, "--no-pager", *_FLAGS]
+    for name, value in call.settings:
+        line.extend(("-c", f"{name}={value}"))
+    line.append(f"--git-dir={os.fspath(call.git_dir)}")
     if call.work_tree is not None:
         line.append(f"--work-tree={os.fspath(call.work_tree)}")
     return [*line, *call.arguments]

@@ -1,0 +1,167 @@
+"""Carries out the steps of a restore, each by a directory's descriptor, so that no link leads it outside.
+
+A file is written under a temporary name and renamed, so that a reader sees the old one or the new one whole.
+Every step first compares the file with how the safety checkpoint saw it: if it changed since, it is left alone.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from faults import crash_point
+from workdirs.file_reading import known_as
+from workdirs.listing import TEMPORARY
+from workdirs.model import EntryMode, FilePath, ObjectId
+from workdirs.paths import WorkTree, check, is_link_in_the_way
+from workdirs.plan import Delete, Left, SetMode, Step, WhyLeft, Write
+from workdirs.stat_cache import Known
+
+Contents = Callable[[list[tuple[FilePath, ObjectId]]], Iterator[tuple[FilePath, bytes]]]
+
+
+@dataclass(slots=True)
+class Applied:
+    """What was done, and what was left because it changed in the meantime."""
+
+    done: list[Step] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+
+
+class Applier:
+    """Applies steps to one work tree. `seen` is how the safety checkpoint saw each file."""
+
+    def __init__(self, tree: WorkTree, seen: Mapping[bytes, Known], token: str) -> None:
+        self._tree = tree
+        self._seen = seen
+        self._token = token
+        self._applied = Applied()
+
+    def apply(self, steps: tuple[Step, ...], contents: Contents) -> Applied:
+        """Delete, write and set modes, in this order. Raises `StoreDamaged` before anything is changed.
+
+        Raises `OSError` if the disk is full or not writable: the steps so far stay done.
+        """
+        deletes = [step for step in steps if isinstance(step, Delete)]
+        writes = [step for step in steps if isinstance(step, Write)]
+        wanted = [(check(step.path), step.entry.blob) for step in writes]
+        for _ in contents(wanted):
+            pass  # reading all of it first finds damage before the first change
+        # Deletions first, the deepest names first: a file may come where a directory was.
+        for delete in sorted(deletes, key=lambda step: step.path, reverse=True):
+            self._take(delete, self._delete(delete.path))
+        self._remove_empty(deletes, writes)
+        for write, (_, data) in zip(writes, contents(wanted), strict=True):
+            self._take(write, self._write(write, data))
+        for step in steps:
+            if isinstance(step, SetMode):
+                self._take(step, self._set_mode(step))
+        return self._applied
+
+    def _take(self, step: Step, why: WhyLeft | None) -> None:
+        if why is None:
+            self._applied.done.append(step)
+        else:
+            self._applied.left.append(Left(step.path, why))
+        crash_point("restore.step")
+
+    def _delete(self, path: FilePath) -> WhyLeft | None:
+        if not self._is_as_seen(path):
+            return WhyLeft.CHANGED_MEANWHILE
+        directory, name = self._tree.parent(path)
+        os.unlink(name, dir_fd=directory)
+        return None
+
+    def _write(self, step: Write, data: bytes) -> WhyLeft | None:
+        if not self._is_as_seen(step.path):
+            found = self._tree.stat(step.path)
+            if found is None or not stat.S_ISDIR(found.st_mode):
+                return WhyLeft.CHANGED_MEANWHILE
+        try:
+            directory, name = self._tree.parent(step.path, create=True)
+        except OSError as error:
+            if is_link_in_the_way(error):
+                return WhyLeft.IN_THE_WAY
+            raise
+        temporary = f"{TEMPORARY}{self._token}".encode()
+        _write_temporary(directory, temporary, step, data)
+        try:
+            return _put_in_place(directory, temporary, name)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=directory)
+
+    def _set_mode(self, step: SetMode) -> WhyLeft | None:
+        if not self._is_as_seen(step.path):
+            return WhyLeft.CHANGED_MEANWHILE
+        try:
+            descriptor = self._tree.open_file(step.path)
+        except OSError:
+            return WhyLeft.UNCOVERED
+        try:
+            os.fchmod(descriptor, step.bits)
+        finally:
+            os.close(descriptor)
+        return None
+
+    def _is_as_seen(self, path: FilePath) -> bool:
+        found, seen = self._tree.stat(path), self._seen.get(path)
+        if found is None or seen is None:
+            return found is None and seen is None
+        return known_as(found, seen.blob) == seen
+
+    def _remove_empty(self, deletes: list[Delete], writes: list[Write]) -> None:
+        """Remove directories that the deletions emptied, unless a file comes back into them."""
+        needed = {above for write in writes for above in _above(write.path)}
+        emptied = {above for delete in deletes for above in _above(delete.path)} - needed
+        for directory in sorted(emptied, key=len, reverse=True):
+            with suppress(OSError):  # not empty, or gone
+                parent, name = self._tree.parent(FilePath(directory))
+                os.rmdir(name, dir_fd=parent)
+
+
+def remove_temporaries(tree: WorkTree, paths: list[FilePath], token: str) -> None:
+    """Delete what a killed restore left beside `paths`."""
+    temporary = f"{TEMPORARY}{token}".encode()
+    for directory in sorted({path.rpartition(b"/")[0] for path in paths}):
+        place = FilePath(directory + b"/" + temporary if directory else temporary)
+        with suppress(OSError):
+            parent, name = tree.parent(place)
+            os.unlink(name, dir_fd=parent)
+
+
+def _above(path: bytes) -> Iterator[bytes]:
+    while path := path.rpartition(b"/")[0]:
+        yield path
+
+
+def _write_temporary(directory: int, temporary: bytes, step: Write, data: bytes) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=directory)
+    match step.entry.mode:
+        case EntryMode.LINK:
+            os.symlink(data, temporary, dir_fd=directory)
+        case EntryMode.FILE | EntryMode.EXECUTABLE:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                left = memoryview(data)
+                while left:
+                    left = left[file.write(left) :]
+                os.fchmod(descriptor, step.bits)
+        case _:
+            assert_never(step.entry.mode)
+
+
+def _put_in_place(directory: int, temporary: bytes, name: bytes) -> WhyLeft | None:
+    try:
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except IsADirectoryError:
+        try:
+            os.rmdir(name, dir_fd=directory)
+        except OSError:
+            return WhyLeft.IN_THE_WAY  # ignored files are in it
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    return None

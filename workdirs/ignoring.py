@@ -1,0 +1,70 @@
+"""Says which paths the ignore rules of a checkpoint cover: its own `.gitignore` files, as they were then."""
+
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from workdirs.git import run
+from workdirs.git_directory import find_git_directory
+from workdirs.model import Entry, EntryMode, FilePath
+from workdirs.paths import WorkTree
+from workdirs.store import Store
+
+_NAME = b".gitignore"
+
+
+def ignored_by(
+    store: Store,
+    tree: Mapping[FilePath, Entry],
+    nested: Collection[FilePath],
+    paths: Collection[FilePath],
+    work_tree: Path,
+) -> set[FilePath]:
+    """Return those of `paths` that the rules in `tree` ignore.
+
+    Rules of the outer repository end at a nested one. `info/exclude` of the work tree counts as it is now: no
+    checkpoint holds it. Raises `GitFailed`, `StoreDamaged`.
+    """
+    if not paths:
+        return set()
+    rules = [
+        (path, entry.blob)
+        for path, entry in tree.items()
+        if path.rpartition(b"/")[2] == _NAME and entry.mode is not EntryMode.LINK
+    ]
+    roots = sorted(nested, key=len, reverse=True)
+    by_root: dict[bytes, list[bytes]] = defaultdict(list)
+    for path in paths:
+        root = next((each + b"/" for each in roots if path.startswith(each + b"/")), b"")
+        by_root[root].append(path[len(root) :])
+    found: set[FilePath] = set()
+    with tempfile.TemporaryDirectory(dir=store.directory, prefix="rules-") as directory:
+        with WorkTree(directory) as skeleton:
+            for path, data in store.blobs(rules):
+                _write_rule(skeleton, path, data)
+        for root, names in by_root.items():
+            place = Path(directory) / os.fsdecode(root)
+            place.mkdir(parents=True, exist_ok=True)
+            exclude = find_git_directory(work_tree / os.fsdecode(root))
+            rule_file = exclude.exclude if exclude is not None else None
+            found.update(FilePath(root + name) for name in _check(store, place, names, rule_file))
+    return found
+
+
+def _check(store: Store, place: Path, names: list[bytes], exclude: Path | None) -> list[bytes]:
+    call = store.call("check-ignore", "--no-index", "-z", "--stdin", stdin=b"\0".join(names) + b"\0")
+    if exclude is not None:
+        # check-ignore has no option for one more file of rules; this setting is one.
+        call = replace(call, settings=(("core.excludesFile", os.fspath(exclude)),))
+    answer = run(replace(call, work_tree=place, cwd=place), codes=(0, 1))
+    return [name for name in answer.out.split(b"\0") if name]
+
+
+def _write_rule(skeleton: WorkTree, path: FilePath, data: bytes) -> None:
+    directory, name = skeleton.parent(path, create=True)
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=directory)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)

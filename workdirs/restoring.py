@@ -1,0 +1,118 @@
+"""Puts a work tree back to a checkpoint: look up, plan, apply, verify. Blocks; callers use a thread.
+
+The steps of one restore: a safety snapshot of now, `look_up` and `plan_restore`, `apply_restore`, another
+snapshot, `differing`. A restore that was killed is run again from a new snapshot. It then writes only the paths
+that are still as the safety snapshot saw them.
+"""
+
+import os
+import stat
+from collections.abc import Collection
+from pathlib import Path
+
+from workdirs.apply import Applied, Applier, remove_temporaries
+from workdirs.ignoring import ignored_by
+from workdirs.model import FilePath, ObjectId
+from workdirs.paths import WorkTree
+from workdirs.plan import Differences, Looked, RestorePlan, clashing_names
+from workdirs.stat_cache import load
+from workdirs.store import Store
+
+
+def look_up(store: Store, work_tree: Path, now: ObjectId, target: ObjectId) -> Looked:
+    """Look up what a plan needs, in the store and in the directory. Changes nothing.
+
+    Raises `StoreMissing`, `StoreDamaged`, `GitFailed`.
+    """
+    differences = store.differences(now, target)
+    coverage_now, coverage_target = store.coverage(now), store.coverage(target)
+    deleted = [path for path, (_, new) in differences.items() if new is None]
+    created = [path for path, (old, new) in differences.items() if old is None and new is not None]
+    ignored: set[FilePath] = set()
+    if deleted:
+        nested = {*coverage_now.nested, *coverage_target.nested}
+        ignored = ignored_by(store, store.tree(target), nested, deleted, work_tree)
+    with WorkTree(work_tree) as tree:
+        in_the_way = {path for path in created if _is_blocked(tree, path, set(deleted) - ignored)}
+        clashing = _clashing(tree, store, target)
+    return Looked(differences, coverage_now, coverage_target, ignored, in_the_way, clashing)
+
+
+def apply_restore(store: Store, work_tree: Path, cache: str, plan: RestorePlan, token: str) -> Applied:
+    """Carry out `plan`. The cache must be of the snapshot that the plan starts from.
+
+    Raises `StoreDamaged` before anything is changed; `OSError` in the middle if the disk refuses.
+    """
+    seen = load(store.cache(cache)).files
+    with WorkTree(work_tree) as tree:
+        return Applier(tree, seen, token).apply(plan.steps, store.blobs)
+
+
+def sweep_restore(work_tree: Path, paths: list[FilePath], token: str) -> None:
+    """Delete the temporary files of a restore that was killed."""
+    with WorkTree(work_tree) as tree:
+        remove_temporaries(tree, paths, token)
+
+
+def differing(
+    store: Store, plan: RestorePlan, applied: Applied, after: ObjectId, target: ObjectId
+) -> list[FilePath]:
+    """Return the paths that were restored and yet are not as in the target."""
+    differences: Differences = store.differences(after, target)
+    left = {each.path for each in applied.left}
+    return [step.path for step in plan.steps if step.path in differences and step.path not in left]
+
+
+def still_as_before(differences: Differences, before: Differences) -> set[FilePath]:
+    """Return the paths that a killed restore has still to do.
+
+    `before` is from the safety snapshot to the target, `differences` from now to the target. A path that is
+    neither as before nor as in the target was changed by somebody else.
+    """
+    return {path for path, pair in differences.items() if before.get(path) == pair}
+
+
+def _is_blocked(tree: WorkTree, path: FilePath, deleted: Collection[FilePath]) -> bool:
+    """Whether something stands at `path`, or instead of a directory above it, that will not be deleted."""
+    above = b""
+    for part in path.split(b"/")[:-1]:
+        above = above + b"/" + part if above else part
+        found = tree.stat(FilePath(above))
+        if found is None:
+            return False
+        if not stat.S_ISDIR(found.st_mode):
+            return above not in deleted
+    found = tree.stat(path)
+    if found is None:
+        return False
+    if not stat.S_ISDIR(found.st_mode):
+        return True
+    return not _holds_only(tree, path, deleted)
+
+
+def _holds_only(tree: WorkTree, directory: bytes, deleted: Collection[FilePath]) -> bool:
+    parent, name = tree.parent(FilePath(directory))
+    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    try:
+        entries = [
+            (os.fsencode(each.name), each.is_dir(follow_symlinks=False)) for each in os.scandir(descriptor)
+        ]
+    finally:
+        os.close(descriptor)
+    for entry, is_directory in entries:
+        path = FilePath(directory + b"/" + entry)
+        if not (_holds_only(tree, path, deleted) if is_directory else path in deleted):
+            return False
+    return True
+
+
+def _clashing(tree: WorkTree, store: Store, target: ObjectId) -> set[FilePath]:
+    """Return the names of the target that are one here. Only a file system that ignores case has any."""
+    for name in os.listdir(tree.descriptor):  # noqa: PTH208 - by the descriptor
+        other = name.swapcase()
+        if other != name:
+            here, there = tree.stat(FilePath(os.fsencode(name))), tree.stat(FilePath(os.fsencode(other)))
+            if here is not None and there is not None and os.path.samestat(here, there):
+                return clashing_names(store.tree(target).keys())
+            return set()
+    return set()

@@ -15,6 +15,7 @@ from bot.face import Face
 from bot.modals import Question as Asked
 from bot.modals import dialog
 from bot.rows import store_in_fact
+from bot.server_ask_controls import ServerAskControls
 from bot.turn_store import load_picked, picked_fact
 from faults import crash_point
 from sessions.errors import AlreadyDecided, IllegalMove, TurnNotFound
@@ -28,6 +29,9 @@ from sessions.model import (
     AskStatus,
     Decision,
     Deny,
+    FillForm,
+    FormBody,
+    LinkBody,
     PermissionBody,
     PlanBody,
     QuestionBody,
@@ -45,6 +49,7 @@ class AskControls:
 
     def __init__(self, face: Face) -> None:
         self._face = face
+        self.of_servers = ServerAskControls(face, self._answer, self._check_open)
 
     async def handle(self, reply: Reply, control: Control, values: tuple[str, ...], text: str | None) -> None:
         """Carry out one use of an ask's control."""
@@ -175,6 +180,10 @@ def _saying(words: str, body: AskBody) -> Decision:
             return RevisePlan(words)
         case QuestionBody():
             return Answer({question.text: words for question in body.questions})
+        case FormBody(fields=(field,)):
+            return FillForm({field.name: (words,)})
+        case FormBody() | LinkBody():
+            raise Refused("These words cannot answer this. Use the buttons of the card.")
         case _:
             assert_never(body)
 

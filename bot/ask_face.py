@@ -7,11 +7,11 @@ from typing import Any, assert_never
 
 import msgspec
 
-from api.words.asks import note_of
+from api.words.asks import note_of, request_text
 from bot.bodies import Button, Control, File, Style, Verb
 from bot.markdown.cards import code_block, diff_block, escape_inline
 from bot.tool_lines import short_path
-from sessions.model import Answer, PermissionBody, PlanBody, Question, QuestionBody
+from sessions.model import Answer, FormBody, LinkBody, PermissionBody, PlanBody, Question, QuestionBody
 from sessions.stored import StoredAsk
 
 MOST_WORDS = 300
@@ -54,6 +54,8 @@ def whole_ask(ask: StoredAsk) -> File:
                 text += "".join(f"\n\n→ {asked}\n{said}" for asked, said in ask.decision.answers.items())
         case PlanBody():
             name, text = "plan.md", body.plan
+        case FormBody() | LinkBody():
+            name, text = "request.txt", request_text(body, ask.decision)
         case _:
             assert_never(body)
     if ask.decision is not None and (note := note_of(ask.decision)):

@@ -1,4 +1,4 @@
-"""The cards of asks: permission, question, plan; open, decided or withdrawn. Pure.
+"""The cards of asks: permission, question, plan; open, decided or withdrawn. Pure. `server_asks` has others.
 
 An open card pings the owner and has the buttons; a decided one says who decided it and when. Claude's text is
 in a code block or escaped. Text that does not fit is cut, and a button shows all of it.
@@ -14,6 +14,7 @@ from bot.asks_decided import closed_card
 from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
 from bot.markdown.answer import fitted
 from bot.markdown.cards import escape_inline, is_shortened, one_line, told_apart
+from bot.server_asks import server_card
 from sessions.model import (
     Allow,
     AllowAlways,
@@ -23,6 +24,8 @@ from sessions.model import (
     AskStatus,
     Choice,
     Deny,
+    FormBody,
+    LinkBody,
     PermissionBody,
     PlanBody,
     Question,
@@ -59,6 +62,8 @@ def ask_card(face: AskFace) -> Card:
             return _questions(face, body)
         case PlanBody():
             return _plan(face, body)
+        case FormBody() | LinkBody():
+            return server_card(face, body)
         case _:
             assert_never(body)
 

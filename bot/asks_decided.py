@@ -9,6 +9,7 @@ from bot.ask_face import MOST_WORDS, AskFace, described, is_cut, shown_code, wha
 from bot.bodies import Card, Row, Verb
 from bot.markdown.answer import fitted
 from bot.markdown.cards import escape_inline, is_shortened
+from bot.server_asks import answered_words
 from bot.wording import moment, person
 from sessions.model import (
     TIMEOUT_ACTOR,
@@ -18,8 +19,13 @@ from sessions.model import (
     AskStatus,
     Decision,
     Deny,
+    FillForm,
+    FollowLink,
+    FormBody,
+    LinkBody,
     PermissionBody,
     PlanBody,
+    Postpone,
     QuestionBody,
     RevisePlan,
 )
@@ -43,8 +49,10 @@ def ask_mark(ask: StoredAsk) -> str:
     match ask.decision:
         case Deny():
             return "denied"
-        case Answer():
+        case Answer() | FillForm() | FollowLink():
             return "answered"
+        case Postpone():
+            return "not answered"
         case ApprovePlan():
             return "approved"
         case RevisePlan():
@@ -77,6 +85,8 @@ def closed_card(face: AskFace) -> Card:
         case PlanBody():
             about, _ = fitted(body.plan, 1_000)
             rows = ((face.button(Verb.SHOW_ALL, "Show the plan"),),)
+        case FormBody() | LinkBody():
+            about, rows = answered_words(body, stored.decision), show_all
         case _:
             assert_never(body)
     return Card((f"{about}\n{_verdict(stored)}",), rows, accent=_accent(stored.decision))
@@ -123,7 +133,7 @@ def _more_words(decision: Decision, stored: StoredAsk) -> str:
 
 def _accent(decision: Decision | None) -> int:
     match decision:
-        case None:
+        case None | Postpone():
             return DECIDED
         case Deny() | RevisePlan():
             return DENIED

@@ -44,6 +44,10 @@ class Verb(StrEnum):
     APPROVE_PLAN = "approve"
     APPROVE_EDITS = "approve_edits"
     REVISE_PLAN = "revise"
+    FILL_FORM = "fill_form"
+    SEND_FORM = "send_form"
+    FOLLOW_LINK = "follow_link"
+    POSTPONE = "postpone"
     REWIND_FILES = "rewind"
     MORE = "more"
     OPEN_ANSWER = "open_answer"
@@ -101,6 +105,14 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkButton:
+    """A button that opens `url` in the person's browser. Discord does not report its use."""
+
+    url: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Option:
     """One of the options of a select."""
 
@@ -121,7 +133,7 @@ class Select:
     disabled: bool = False
 
 
-Row = tuple[Button, ...] | Select
+Row = tuple[Button | LinkButton, ...] | Select
 
 
 @dataclass(frozen=True, slots=True)

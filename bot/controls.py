@@ -6,6 +6,7 @@ library, because its registries lose entries.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from bot.entry import Reply
 from bot.errors import ControlGone
 from bot.face import Face
 from bot.message_question import MessageQuestionControls
-from bot.modals import control_key_of, submitted_text
+from bot.modals import control_key_of, submitted_fields, submitted_text
 from bot.opening import Opener
 from bot.panel_controls import PanelControls
 from bot.rows import load_control
@@ -45,6 +46,7 @@ _OF_ASKS = frozenset(
         Verb.REVISE_PLAN,
     }
 )
+_OF_SERVERS = frozenset({Verb.FILL_FORM, Verb.SEND_FORM, Verb.FOLLOW_LINK, Verb.POSTPONE})
 _OF_PANELS = frozenset(
     {Verb.MORE, Verb.PAGE, Verb.CONFIRM, Verb.TAKE_BACK, Verb.HOLD_FOR_ALL, Verb.END_LEFT_RUNNING}
 )
@@ -52,11 +54,12 @@ _OF_PANELS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use of a control: `values` of a select, `text` of a dialog (None if it was no dialog)."""
+    """One use of a control: `values` of a select, `text` and `fields` of a dialog (None without a dialog)."""
 
     control: Control
     values: tuple[str, ...] = ()
     text: str | None = None
+    fields: Mapping[str, tuple[str, ...]] | None = None
 
 
 class Controls:
@@ -76,6 +79,8 @@ class Controls:
         verb = use.control.verb
         if verb in _OF_ASKS:
             await self._asks.handle(reply, use.control, use.values, use.text)
+        elif verb in _OF_SERVERS:
+            await self._asks.of_servers.handle(reply, use.control, use.fields)
         elif verb in _OF_PANELS:
             await self._panels.handle(reply, use.control, use.values)
         elif verb is Verb.TRUST:
@@ -93,4 +98,5 @@ class Controls:
         if control is None:
             raise ControlGone
         text = None if found else submitted_text(data)
-        return Use(control, tuple(str(each) for each in data.get("values", ())), text)
+        fields = None if found else submitted_fields(data)
+        return Use(control, tuple(str(each) for each in data.get("values", ())), text, fields)

@@ -10,7 +10,7 @@ from typing import Any, assert_never
 import discord
 from discord import ui
 
-from bot.bodies import Body, Button, Card, File, Plain, Row, Select, Style
+from bot.bodies import Body, Button, Card, File, LinkButton, Plain, Row, Select, Style
 
 _STYLES = {
     Style.PRIMARY: discord.ButtonStyle.primary,
@@ -121,7 +121,9 @@ def _items(row: Row) -> list[Any]:
     return [_button(each) for each in row[:5]]
 
 
-def _button(button: Button) -> ui.Button[Any]:
+def _button(button: Button | LinkButton) -> ui.Button[Any]:
+    if isinstance(button, LinkButton):
+        return ui.Button(label=button.label[:MAX_LABEL] or "…", url=button.url)
     return ui.Button(
         label=button.label[:MAX_LABEL] or "…",
         style=_STYLES[button.style],

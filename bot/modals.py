@@ -1,11 +1,11 @@
-"""Dialogs with one text field: make them, and read their submits from Discord's payload.
+"""Dialogs: make them, and read their submits from Discord's payload. Most have one text field.
 
 A dialog's custom_id carries its control, so a dialog that was open during a restart of the bot still works.
 """
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,10 +42,16 @@ def dialog(control: Control, question: Question) -> ui.Modal:
         required=question.is_required,
         max_length=4000 if question.is_long else 200,
     )
+    return modal(control, question.title, [ui.Label(text=question.label[:45], component=field)])
+
+
+def modal(control: Control, title: str, parts: Sequence[ui.Item[Any]]) -> ui.Modal:
+    """Return a dialog of one to five parts whose submit comes back as `control`."""
     # Unique for every opening: the library forgets the first of two that share an id.
     custom_id = f"v1m:{control.verb}:{control.key}:{secrets.token_hex(6)}"
-    made = ui.Modal(title=question.title[:45], custom_id=custom_id, timeout=_EXPIRES_S)
-    made.add_item(ui.Label(text=question.label[:45], component=field))
+    made = ui.Modal(title=title[:45], custom_id=custom_id, timeout=_EXPIRES_S)
+    for part in parts:
+        made.add_item(part)
     return made
 
 
@@ -61,6 +67,16 @@ def submitted_text(data: Any) -> str:
         if part.get("custom_id") == _FIELD:
             return str(part.get("value", "")).strip()
     return ""
+
+
+def submitted_fields(data: Any) -> dict[str, tuple[str, ...]]:
+    """Return the input of a submitted dialog: each part's custom_id, with its text or its chosen values."""
+    found = {}
+    for part in _parts(data.get("components", [])):
+        if name := str(part.get("custom_id", "")):
+            chosen = part.get("values", [part.get("value", "")])
+            found[name] = tuple(str(each) for each in chosen or ())
+    return found
 
 
 def _parts(components: Any) -> Iterator[dict[str, Any]]:

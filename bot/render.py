@@ -20,7 +20,16 @@ from bot.markdown.cards import escape_inline, shortened, todo_line
 from bot.subjects import UnitKind, subject_of
 from bot.turn_flow import LaidAsk, LaidPost, TurnFlow
 from bot.wording import counted, duration, model_name, money, sentence
-from sessions.model import AskStatus, PermissionBody, PlanBody, QuestionBody, TurnKind, TurnStatus
+from sessions.model import (
+    AskStatus,
+    FormBody,
+    LinkBody,
+    PermissionBody,
+    PlanBody,
+    QuestionBody,
+    TurnKind,
+    TurnStatus,
+)
 from sessions.stored import StoredAsk, StoredTurn
 
 MOST_CHARS = 2_000
@@ -132,7 +141,9 @@ def ask_wish(ask: StoredAsk, face: TurnFace | None, setting: Setting) -> PostWis
 
 
 def _tool_use(ask: StoredAsk) -> str:
-    return ask.ask.body.tool_use_id
+    """Return the call that asks; empty for an MCP server's request, which names none."""
+    body = ask.ask.body
+    return "" if isinstance(body, FormBody | LinkBody) else body.tool_use_id
 
 
 # --- above ----------------------------------------------------------------------------------------------
@@ -364,7 +375,9 @@ def _answer_words(ask: StoredAsk) -> str:
             return "Revise with these words"
         case QuestionBody(questions=(_,)):
             return "Answer with these words"
-        case QuestionBody():
+        case QuestionBody() | LinkBody():
             return ""
+        case FormBody(fields=fields):
+            return "Answer with these words" if len(fields) == 1 else ""
         case _:
             assert_never(ask.ask.body)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.bodies import Body, Card, Control, Select, Verb
+from bot.bodies import Body, Button, Card, Control, Select, Verb
 from bot.scopes import SessionScope
 from storage import Database, Statement
 
@@ -197,7 +197,7 @@ def controls_of(body: Body) -> Iterable[Control]:
         if isinstance(row, Select):
             yield row.control
         else:
-            yield from (button.control for button in row)
+            yield from (button.control for button in row if isinstance(button, Button))
 
 
 async def load_control(db: Database, key: str) -> Control | None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from api.words.asks import answer_label, offered
+from sessions.errors import FormRefused
+from sessions.forms import field_value
 from sessions.model import (
     Allow,
     Answer,
@@ -12,6 +14,11 @@ from sessions.model import (
     Ask,
     Decision,
     Deny,
+    FieldKind,
+    FillForm,
+    FormBody,
+    FormField,
+    LinkBody,
     PermissionBody,
     PlanBody,
     Question,
@@ -35,13 +42,19 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class AskForm:
-    """An ask while it is being answered: the option under the cursor, ticked options, answers given so far."""
+    """An ask while it is being answered: the option under the cursor, ticked options, answers given so far.
+
+    A form begins with the decision to fill it in (`question_number` 0); its fields follow. `trouble` says why
+    the last input was not taken.
+    """
 
     ask: Ask
     cursor: int = 0
     ticked: frozenset[int] = frozenset()
     question_number: int = 0
     answers: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    trouble: str = ""
 
     @property
     def question(self) -> Question | None:
@@ -50,6 +63,34 @@ class AskForm:
         if isinstance(body, QuestionBody) and self.question_number < len(body.questions):
             return body.questions[self.question_number]
         return None
+
+    @property
+    def asked(self) -> FormField | None:
+        """The form's field to fill in now; None in another ask, or before the form is begun."""
+        body = self.ask.body
+        return (
+            body.fields[self.question_number - 1]
+            if isinstance(body, FormBody) and self.question_number
+            else None
+        )
+
+    @property
+    def title(self) -> str:
+        """The question or field to answer now; empty if the ask is a single decision."""
+        if self.question is not None:
+            return self.question.text
+        if self.asked is None:
+            return ""
+        described = f": {self.asked.description}" if self.asked.description else ""
+        return f"{self.asked.title}{described} ({_expected(self.asked)})"
+
+    @property
+    def keys(self) -> str:
+        """How the keys answer."""
+        if self.asked is not None and not self.asked.choices:
+            return "type it, then Enter"
+        keys = "digits tick, Enter confirms" if self.takes_many else "a digit or Enter chooses, ↑↓ move"
+        return f"{keys}, or type an answer of your own" if self.question is not None else keys
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -65,12 +106,18 @@ class AskForm:
             case QuestionBody():
                 choices = self.question.choices if self.question else ()
                 return tuple(Option(choice.label, choice.description) for choice in choices)
+            case FormBody() if self.asked is not None:
+                return _field_options(self.asked)
+            case FormBody() | LinkBody():
+                return tuple(Option(answer_label(each, body)) for each in offered(body))
             case _:
                 assert_never(body)
 
     @property
     def takes_many(self) -> bool:
         """Whether several options can be ticked and then confirmed with Enter."""
+        if self.asked is not None:
+            return self.asked.kind is FieldKind.CHOICES
         return self.question is not None and self.question.multi_select
 
     def moved(self, step: int) -> "AskForm":
@@ -97,6 +144,8 @@ class AskForm:
                 return _typed_plan(text) if text else _chosen(self.cursor, body)
             case QuestionBody() as body:
                 return self._answered(text, body)
+            case FormBody() | LinkBody() as body:
+                return self._decided(text, body) if self.asked is None else self._filled(text, self.asked)
 
     def _answered(self, text: str, body: QuestionBody) -> "AskForm | Decision":
         question = self.question
@@ -109,11 +158,74 @@ class AskForm:
         following = AskForm(self.ask, question_number=self.question_number + 1, answers=answers)
         return following if following.question_number < len(body.questions) else Answer(answers)
 
+    def _decided(self, text: str, body: FormBody | LinkBody) -> "AskForm | Decision":
+        """Begin to fill the form in, or decide."""
+        word = text.lower()
+        choices = offered(body)
+        if word in _NO:
+            return Deny()
+        if word and word not in _YES:
+            return replace(self, trouble="Choose one of these; the fields come next.")
+        decision = choices[0] if word else choices[self.cursor]
+        begins = isinstance(decision, FillForm) and isinstance(body, FormBody) and body.fields
+        return _at_field(AskForm(self.ask), 1) if begins else decision
+
+    def _filled(self, text: str, asked: FormField) -> "AskForm | Decision":
+        """Take the input for one field; keep asking for it until the server would accept it."""
+        body = self.ask.body
+        assert isinstance(body, FormBody)
+        given = (text,) if text else self._chosen_values(asked)
+        if asked.kind is FieldKind.CHOICES and text:
+            given = tuple(part.strip() for part in text.split(",") if part.strip())
+        try:
+            field_value(asked, given)
+        except FormRefused as error:
+            return replace(self, trouble=str(error))
+        values = {**self.values, asked.name: given}
+        if self.question_number == len(body.fields):
+            return FillForm(values)
+        return _at_field(replace(self, values=values), self.question_number + 1)
+
+    def _chosen_values(self, asked: FormField) -> tuple[str, ...]:
+        """Return the values for Enter without text: the ticked ones, the one at the cursor, or the default."""
+        values = [choice.value for choice in asked.choices]
+        if self.takes_many:
+            return tuple(values[index] for index in sorted(self.ticked))
+        return tuple(values[self.cursor : self.cursor + 1]) if values else asked.default
+
     def _chosen_labels(self) -> str:
         labels = [option.label for option in self.options]
         if self.takes_many:
             return ", ".join(labels[index] for index in sorted(self.ticked))
         return labels[self.cursor] if self.cursor < len(labels) else ""
+
+
+def _at_field(form: AskForm, number: int) -> AskForm:
+    """Return the form at field `number`, with the cursor and the ticks on its default."""
+    moved = replace(form, question_number=number, cursor=0, ticked=frozenset(), trouble="")
+    asked = moved.asked
+    values = [choice.value for choice in asked.choices] if asked is not None else []
+    at = [values.index(each) for each in (asked.default if asked is not None else ()) if each in values]
+    return replace(moved, cursor=at[0] if at else 0, ticked=frozenset(at) if moved.takes_many else frozenset())
+
+
+def _field_options(asked: FormField) -> tuple[Option, ...]:
+    options = tuple(Option(choice.label) for choice in asked.choices)
+    may_be_empty = options and not asked.is_required and asked.kind is not FieldKind.CHOICES
+    return (*options, Option("Leave it out")) if may_be_empty else options
+
+
+def _expected(asked: FormField) -> str:
+    """Return the field's kind, whether it may stay empty, and its default, in words."""
+    kinds = {FieldKind.NUMBER: "a number", FieldKind.INTEGER: "a whole number", FieldKind.CHOICES: "several"}
+    parts = [kinds[asked.kind]] if asked.kind in kinds else []
+    if asked.default and not asked.choices:
+        parts.append(f"Enter takes {asked.default[0]}")
+    elif asked.is_required or asked.choices:
+        parts.append("required" if asked.is_required else "optional")
+    else:
+        parts.append("Enter leaves it out")
+    return ", ".join(parts)
 
 
 def _typed_permission(text: str) -> Decision:

@@ -117,9 +117,10 @@ def _wrapped(line: str, width: int) -> list[str]:
 def option_lines(form: AskForm, columns: int) -> Fragments:
     """Draw the options of an ask, one line each, and the help for the keys."""
     fragments: Fragments = []
-    question = form.question
-    if question is not None:
-        fragments.append(("class:title", f"  {one_line(question.text, columns - 4)}\n"))
+    if form.title:
+        fragments.append(("class:title", f"  {one_line(form.title, columns - 4)}\n"))
+    if form.trouble:
+        fragments.append(("class:trouble", f"  {one_line(form.trouble, columns - 4)}\n"))
     for index, option in enumerate(form.options):
         at_cursor = index == form.cursor
         mark = "❯" if at_cursor else " "
@@ -130,9 +131,7 @@ def option_lines(form: AskForm, columns: int) -> Fragments:
             room = max(10, columns - len(label) - 14)
             fragments.append(("class:dim", f"  {one_line(option.description, room)}"))
         fragments.append(("", "\n"))
-    keys = "digits tick, Enter confirms" if form.takes_many else "a digit or Enter chooses, ↑↓ move"
-    own = "" if question is None else ", or type an answer of your own"
-    fragments.append(("class:dim", f"   {keys}{own}"))
+    fragments.append(("class:dim", f"   {form.keys}"))
     return fragments
 
 

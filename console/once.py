@@ -17,6 +17,7 @@ import msgspec
 
 import api as c
 from api.access import Actor, unchanging
+from api.words.asks import asking_words
 from api.words.failures import ended_because
 from api.words.notices import notice_text
 from console.text import clean
@@ -27,7 +28,9 @@ from sessions.model import (
     Activity,
     Ask,
     Deny,
+    FormBody,
     Lifecycle,
+    LinkBody,
     PermissionBody,
     PermissionMode,
     PlanBody,
@@ -243,6 +246,8 @@ def _wanted(ask: Ask) -> str:
             return "; ".join(question.text for question in ask.body.questions)
         case PlanBody():
             return "a plan"
+        case FormBody() | LinkBody():
+            return f"{asking_words(ask.body)}: {ask.body.message}"
         case _:
             assert_never(ask.body)
 

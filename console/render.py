@@ -17,7 +17,7 @@ from rich.theme import Theme
 
 from api import PermissionRule, SessionInfo
 from api.prices import price_mark
-from api.words.asks import decided_words, note_of
+from api.words.asks import FORM_WARNING, asking_words, decided_words, note_of
 from api.words.failures import ended_because
 from console.printed import (
     AskSettled,
@@ -38,8 +38,12 @@ from sessions.model import (
     Ask,
     Decision,
     Deny,
+    FillForm,
+    FormBody,
+    LinkBody,
     PermissionBody,
     PlanBody,
+    Postpone,
     QuestionBody,
     RevisePlan,
     RuleScope,
@@ -212,8 +216,21 @@ def _ask(ask: Ask) -> RenderableType:
         case PlanBody() as body:
             head = Styled.assemble(("? ", "bold yellow"), ("Claude has a plan:", "bold"))
             return Padding(Group(head, Padding(_markdown(body.plan), (1, 0, 0, 2))), (1, 0, 0, 0))
+        case FormBody() | LinkBody() as body:
+            return _server_ask(body)
         case _:
             assert_never(ask.body)
+
+
+def _server_ask(body: FormBody | LinkBody) -> RenderableType:
+    head = Styled.assemble(("? ", "bold yellow"), (one_line(asking_words(body), 200), "bold"))
+    lines = [Styled(f"    {line}") for line in clean(body.message).splitlines()[:_INPUT_LINES]]
+    if isinstance(body, LinkBody):
+        # Spelled out in full: the address decides where a person's login goes.
+        lines.append(Styled(f"    {spelled(' '.join(body.url.split()))}", "yellow"))
+    elif body.fields:
+        lines.append(Styled(f"    {FORM_WARNING}", "dim"))
+    return Padding(Group(head, *lines), (1, 0, 0, 0))
 
 
 def _input(arguments: Mapping[str, Any]) -> RenderableType:
@@ -241,6 +258,11 @@ def _settled(settled: AskSettled) -> RenderableType:
 def _decision(decision: Decision) -> tuple[str, str, str]:
     if isinstance(decision, Answer):
         return "✓", "green", "; ".join(one_line(answer, 200) for answer in decision.answers.values())
+    if isinstance(decision, FillForm) and decision.values:
+        given = ", ".join(f"{name}: {', '.join(values)}" for name, values in decision.values.items() if values)
+        return "✓", "green", one_line(given, 400)
+    if isinstance(decision, Postpone):
+        return "–", "yellow", decided_words(decision).lower()
     words, note = decided_words(decision).lower(), note_of(decision)
     if isinstance(decision, ApprovePlan) and decision.accept_edits:
         words += ", edits too"

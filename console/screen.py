@@ -227,7 +227,8 @@ class Screen:
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
-        choosing = Condition(lambda: self._form is not None and not self._buffer.text)
+        # Where nothing can be chosen, digits and spaces are typed.
+        choosing = Condition(lambda: bool(self._form and self._form.options) and not self._buffer.text)
 
         keys.add("enter")(lambda _: self._enter())
         keys.add("escape", "enter")(lambda event: event.current_buffer.insert_text("\n"))

@@ -11,7 +11,18 @@ import msgspec
 
 from sessions.claude.wire import decode, is_too_deep
 from sessions.errors import ImportRefused
-from sessions.model import Block, Other, PermissionBody, PermissionMode, ToolCall, is_session_id
+from sessions.model import (
+    Block,
+    FormBody,
+    LinkBody,
+    Other,
+    PermissionBody,
+    PermissionMode,
+    PlanBody,
+    QuestionBody,
+    ToolCall,
+    is_session_id,
+)
 from sessions.stored import StoredAsk, StoredTurn
 from sessions.transcript_copies import is_name_beside
 
@@ -164,10 +175,14 @@ def _bodies(archive: SessionArchive) -> Iterator[Any]:
                 case _:
                     pass
     for stored in archive.asks:
-        body = stored.ask.body
-        yield body.input
-        if isinstance(body, PermissionBody):
-            yield from (each.body for each in body.suggestions)
+        match stored.ask.body:
+            case PermissionBody() as body:
+                yield body.input
+                yield from (each.body for each in body.suggestions)
+            case QuestionBody() | PlanBody() as body:
+                yield body.input
+            case FormBody() | LinkBody():
+                pass
 
 
 def _amounts(archive: SessionArchive) -> Iterator[float | None]:
@@ -180,3 +195,6 @@ def _amounts(archive: SessionArchive) -> Iterator[float | None]:
         yield from (usage.cache_read_tokens, usage.cache_write_tokens)
     for stored in archive.asks:
         yield from (stored.ask.host, stored.ask.opened_ms, stored.closed_ms)
+        if isinstance(stored.ask.body, FormBody):
+            for each_field in stored.ask.body.fields:
+                yield from (each_field.least, each_field.most)

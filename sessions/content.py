@@ -8,6 +8,8 @@ from sessions.model import (
     AskBody,
     Block,
     Choice,
+    FormBody,
+    LinkBody,
     Other,
     PermissionBody,
     PlanBody,
@@ -94,6 +96,10 @@ def ask_body(line: c.AskLine, work_directory: str) -> AskBody:
             )
         case c.PlanAsked():
             return PlanBody(tool_use_id=line.tool_use_id, plan=line.plan, input=dict(line.input))
+        case c.FormAsked():
+            return FormBody(line.server, line.message, line.fields)
+        case c.LinkAsked():
+            return LinkBody(line.server, line.message, line.url)
         case _:
             assert_never(line)
 
@@ -132,13 +138,13 @@ def _question(question: c.Question) -> Question:
 
 
 def declined_words(line: c.ControlRequested) -> str:
-    """Return the notice that an MCP server's request for input was declined: no face can show its form."""
+    """Return the notice that an MCP server's request for input was declined: no face can ask for such input."""
     keys = ("mcp_server_name", "message")
     server, message = (" ".join(str(line.body.get(key) or "").split()) for key in keys)
     asked = f": “{message[:300]}”" if message else ""
     return (
-        f"The MCP server {server or 'of this session'} asked for input{asked}. It was declined, because that "
-        "cannot be answered here. Use the server in a terminal, or tell Claude what it needs."
+        f"The MCP server {server or 'of this session'} asked for input{asked}. It was declined, because "
+        "this kind of input cannot be given here. Use the server in a terminal, or tell Claude what it needs."
     )
 
 

@@ -119,7 +119,9 @@ class Driver(Protocol):
         ...
 
     def answer(self, ask: Ask, decision: Decision) -> bytes:
-        """Return the answer to an ask. Raises `WrongAnswer` if the decision does not fit its kind."""
+        """Return the answer to an ask. Raises `WrongAnswer` if the decision does not fit its kind,
+        `FormRefused` if a form is not filled in as the server wants it.
+        """
         ...
 
     def decline_elicitation(self, request_id: str) -> bytes:

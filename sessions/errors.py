@@ -107,6 +107,15 @@ class WrongAnswer(SessionError):
         self.kind = kind
 
 
+class FormRefused(SessionError):
+    """A form cannot be sent as it is filled in. `reason` goes on with the sentence that begins with `field`."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"“{field}” {reason}.")
+        self.field = field
+        self.reason = reason
+
+
 class LimitReached(SessionError):
     """A quota or limit is used up. `opens_ms` is the time when it opens again, or None if unknown."""
 

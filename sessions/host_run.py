@@ -131,7 +131,9 @@ class HostRun:
         reply = initialize_reply(line)
         pending = {ask.request_id for ask in reply.pending_asks}
         for ask in draft.snapshot.asks:
-            if ask.host != self.number or ask.request_id not in pending:
+            is_unlisted = ask.of_server and not reply.lists_forms
+            may_wait = is_unlisted and reply.state is not c.CliState.IDLE
+            if ask.host != self.number or (ask.request_id not in pending and not may_wait):
                 draft.add(e.AskWithdrawn(ask.id, "Claude no longer waits for it."))
         for asked in reply.pending_asks:
             # The CLI may have made its list before it read an answer that is on its way.

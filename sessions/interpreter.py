@@ -80,7 +80,7 @@ def interpret(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> Iterator[e
             yield e.Noticed(Topic(failure.kind), failure=failure)
         case c.RateLimit():
             yield from _rate_limit(snapshot, line)
-        case c.PermissionAsked() | c.QuestionAsked() | c.PlanAsked():
+        case c.PermissionAsked() | c.QuestionAsked() | c.PlanAsked() | c.FormAsked() | c.LinkAsked():
             yield from open_ask(snapshot, line, moment)
         case c.AskCancelled() | c.AnswerEchoed():
             yield from _ask_closed(snapshot, line)

@@ -6,13 +6,38 @@ Ids of users and channels are opaque strings that the face chooses (`discord:…
 
 import re
 from enum import StrEnum
-from typing import Any, NewType
+from typing import Any
 
 import msgspec
 
-SessionId = NewType("SessionId", str)
-TurnId = NewType("TurnId", str)
-AskId = NewType("AskId", str)
+from sessions.asks import Allow as Allow
+from sessions.asks import AllowAlways as AllowAlways
+from sessions.asks import AllowSession as AllowSession
+from sessions.asks import Answer as Answer
+from sessions.asks import ApprovePlan as ApprovePlan
+from sessions.asks import Ask as Ask
+from sessions.asks import AskBody as AskBody
+from sessions.asks import Choice as Choice
+from sessions.asks import Decision as Decision
+from sessions.asks import Deny as Deny
+from sessions.asks import PermissionBody as PermissionBody
+from sessions.asks import PlanBody as PlanBody
+from sessions.asks import Question as Question
+from sessions.asks import QuestionBody as QuestionBody
+from sessions.asks import RevisePlan as RevisePlan
+from sessions.asks import Suggestion as Suggestion
+from sessions.forms import FieldChoice as FieldChoice
+from sessions.forms import FieldKind as FieldKind
+from sessions.forms import FillForm as FillForm
+from sessions.forms import FollowLink as FollowLink
+from sessions.forms import FormBody as FormBody
+from sessions.forms import FormField as FormField
+from sessions.forms import LinkBody as LinkBody
+from sessions.forms import Postpone as Postpone
+from sessions.ids import AskId as AskId
+from sessions.ids import SessionId as SessionId
+from sessions.ids import TurnId as TurnId
+from sessions.ids import Value as Value
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -157,10 +182,6 @@ class PermissionMode(StrEnum):
     BYPASS = "bypassPermissions"
 
 
-class Value(msgspec.Struct, frozen=True):
-    """Base of the values that are stored or sent as JSON."""
-
-
 class McpServer(Value, frozen=True):
     """An MCP server of a session's Claude; `state` is the CLI's word: pending, connected, failed …"""
 
@@ -274,80 +295,6 @@ class Other(msgspec.Struct, frozen=True, tag="other"):
 Block = Text | Thinking | ToolCall | ToolOutput | Note | Other
 
 
-# --- asks -----------------------------------------------------------------------------------------------
-
-
-class Suggestion(Value, frozen=True):
-    """A rule that "always" could give. `body` goes back to the CLI unchanged; `words` is for people."""
-
-    body: dict[str, Any]
-    words: str
-
-
-class PermissionBody(msgspec.Struct, frozen=True, tag="permission"):
-    """May this tool run with this input?
-
-    `place` is the file as seen from the work directory. `is_outside`: it, or the path that stopped the CLI,
-    lies outside. `blocked_path` alone does not mean that: the CLI sends it for any path that the mode forbids.
-    """
-
-    tool_name: str
-    tool_use_id: str
-    input: dict[str, Any]
-    description: str = ""
-    reason: str = ""
-    blocked_path: str = ""
-    suggestions: tuple[Suggestion, ...] = ()
-    place: str = ""
-    is_outside: bool = False
-
-
-class Choice(Value, frozen=True):
-    """A choice that a question offers."""
-
-    label: str
-    description: str = ""
-
-
-class Question(Value, frozen=True):
-    """One question; with `multi_select` several choices may be taken."""
-
-    text: str
-    header: str
-    choices: tuple[Choice, ...]
-    multi_select: bool = False
-
-
-class QuestionBody(msgspec.Struct, frozen=True, tag="question"):
-    """Questions from Claude. The answer to each is the label of a choice, or free text."""
-
-    tool_use_id: str
-    questions: tuple[Question, ...]
-    input: dict[str, Any]
-
-
-class PlanBody(msgspec.Struct, frozen=True, tag="plan"):
-    """Shall Claude go on with this plan?"""
-
-    tool_use_id: str
-    plan: str
-    input: dict[str, Any]
-
-
-AskBody = PermissionBody | QuestionBody | PlanBody
-
-
-class Ask(Value, frozen=True):
-    """A question that Claude waits on. `request_id` is the CLI's name for it on host `host`."""
-
-    id: AskId
-    turn_id: TurnId | None
-    host: int
-    request_id: str
-    opened_ms: int
-    body: AskBody
-
-
 class Rule(Value, frozen=True):
     """A permission that somebody gave: Claude need not ask for what it covers.
 
@@ -357,44 +304,3 @@ class Rule(Value, frozen=True):
 
     kind: RuleKind
     value: str
-
-
-class Allow(msgspec.Struct, frozen=True, tag="allow"):
-    """Run it this once."""
-
-
-class AllowSession(msgspec.Struct, frozen=True, tag="allow_session"):
-    """Run it, and do not ask about similar calls again in this session."""
-
-
-class AllowAlways(msgspec.Struct, frozen=True, tag="allow_always"):
-    """Run it, and keep the CLI's suggestion number `suggestion` as a rule; see `permission_rules`."""
-
-    suggestion: int = 0
-
-
-class Deny(msgspec.Struct, frozen=True, tag="deny"):
-    """Do not run it; Claude reads `note` and goes on."""
-
-    note: str = ""
-
-
-class Answer(msgspec.Struct, frozen=True, tag="answer"):
-    """Answers, by the text of the question."""
-
-    answers: dict[str, str]
-
-
-class ApprovePlan(msgspec.Struct, frozen=True, tag="approve_plan"):
-    """Go on with the plan; with `accept_edits`, edits need no ask from here on."""
-
-    accept_edits: bool = False
-
-
-class RevisePlan(msgspec.Struct, frozen=True, tag="revise_plan"):
-    """Not yet: Claude reads `note` and plans again."""
-
-    note: str
-
-
-Decision = Allow | AllowSession | AllowAlways | Deny | Answer | ApprovePlan | RevisePlan

@@ -365,7 +365,8 @@ class Session:
     async def answer(self, ask_id: AskId, decision: Decision, *, by: str, through: str = "") -> Ask:
         """Answer an ask; the first answer wins. `through`: see `AskDecided.through`.
 
-        Raises `AlreadyDecided` if it is no longer open, `WrongAnswer` if the decision does not fit its kind.
+        Raises `AlreadyDecided` if it is no longer open, `WrongAnswer` if the decision does not fit its kind,
+        `FormRefused` if a form is not filled in as the server wants it.
         """
         async with self.change() as draft:
             stored = await load_ask(self.around.db, ask_id)

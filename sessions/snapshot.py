@@ -58,12 +58,13 @@ class RunningTurn(msgspec.Struct, frozen=True):
 
 
 class OpenAsk(msgspec.Struct, frozen=True):
-    """An unanswered ask; its body is in the `asks` row."""
+    """An unanswered ask; its body is in the `asks` row. `of_server`: an MCP server asks, not Claude."""
 
     id: AskId
     request_id: str
     host: int
     opened_ms: int
+    of_server: bool = False
 
 
 class Snapshot(msgspec.Struct, frozen=True):

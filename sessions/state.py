@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from sessions import events as e
 from sessions.errors import IllegalMove
-from sessions.model import Activity, Lifecycle, TurnId, TurnKind, TurnStatus
+from sessions.model import Activity, FormBody, Lifecycle, LinkBody, TurnId, TurnKind, TurnStatus
 from sessions.process_events import ProcessEvent
 from sessions.snapshot import HOLDS_SLOT, OpenAsk, QueuedTurn, RunningTurn, Snapshot
 from sessions.topics import Topic
@@ -85,7 +85,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
         case e.CostCarriedOver():
             return replace(numbered, process_cost_usd=event.total_usd)
         case e.AskOpened():
-            ask = OpenAsk(event.ask.id, event.ask.request_id, event.ask.host, event.ask.opened_ms)
+            opened, of_server = event.ask, isinstance(event.ask.body, FormBody | LinkBody)
+            ask = OpenAsk(opened.id, opened.request_id, opened.host, opened.opened_ms, of_server)
             return replace(numbered, asks=(*snapshot.asks, ask))
         case e.AskDecided() | e.AskWithdrawn():
             return replace(numbered, asks=tuple(ask for ask in snapshot.asks if ask.id != event.ask_id))

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 from sessions import events as e
 from sessions.errors import SessionError
-from sessions.model import TIMEOUT_ACTOR, Activity, AskId, Blocker, Deny, Lifecycle
+from sessions.model import (
+    TIMEOUT_ACTOR,
+    Activity,
+    AskId,
+    Blocker,
+    Deny,
+    Lifecycle,
+    Postpone,
+)
 from sessions.parking import may_be_given_up
 from sessions.session import Session
 from sessions.state import OpenAsk
@@ -129,7 +137,8 @@ class Supervisor:
             open_s = self._open_s(session, ask)
             if timeout_s is not None and open_s >= timeout_s:
                 note = f"Nobody answered within {_minutes(timeout_s)}."
-                await session.answer(ask.id, Deny(note), by=TIMEOUT_ACTOR)
+                late = Postpone() if ask.of_server else Deny(note)
+                await session.answer(ask.id, late, by=TIMEOUT_ACTOR)
             elif timeout_s is not None and open_s >= timeout_s / 2 and ask.id not in self._reminded:
                 self._reminded.add(ask.id)
                 async with session.change() as draft:

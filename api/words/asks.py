@@ -11,8 +11,13 @@ from sessions.model import (
     AskBody,
     Decision,
     Deny,
+    FillForm,
+    FollowLink,
+    FormBody,
+    LinkBody,
     PermissionBody,
     PlanBody,
+    Postpone,
     QuestionBody,
     RevisePlan,
 )
@@ -28,6 +33,10 @@ def offered(body: AskBody) -> tuple[Decision, ...]:
             return (ApprovePlan(accept_edits=True), ApprovePlan())
         case QuestionBody():
             return ()
+        case FormBody():
+            return (FillForm(), Deny(), Postpone())
+        case LinkBody():
+            return (FollowLink(), Deny(), Postpone())
         case _:
             assert_never(body)
 
@@ -41,6 +50,8 @@ def answer_label(decision: Decision, body: AskBody | None = None) -> str:
             return "Allow for session"
         case AllowAlways():
             return _suggestion(decision, body) or "Always"
+        case Deny() if isinstance(body, FormBody | LinkBody):
+            return "Decline"
         case Deny():
             return "Deny with note" if decision.note else "Deny"
         case ApprovePlan():
@@ -49,6 +60,12 @@ def answer_label(decision: Decision, body: AskBody | None = None) -> str:
             return "Revise"
         case Answer():
             return "Submit"
+        case FillForm():
+            return "Confirm" if isinstance(body, FormBody) and not body.fields else "Fill in"
+        case FollowLink():
+            return "I opened it"
+        case Postpone():
+            return "Not now"
         case _:
             assert_never(decision)
 
@@ -68,10 +85,48 @@ def decided_words(decision: Decision) -> str:
             return "Approved"
         case RevisePlan():
             return "Sent back"
-        case Answer():
+        case Answer() | FillForm():
             return "Answered"
+        case FollowLink():
+            return "Opened"
+        case Postpone():
+            return "Not answered"
         case _:
             assert_never(decision)
+
+
+def asking_words(body: FormBody | LinkBody) -> str:
+    """Return the heading of an MCP server's request; the server chose its own name."""
+    wish = "asks for input" if isinstance(body, FormBody) else "asks you to open a page"
+    return f"The MCP server {body.server or 'of this session'} {wish}"
+
+
+FORM_WARNING = "The input goes to this server and is kept in the session. Do not enter passwords."
+
+
+def filled_lines(body: FormBody, decision: FillForm) -> list[tuple[str, str]]:
+    """Return each field with input: its title, and what was given, as people read it."""
+    lines = []
+    for each in body.fields:
+        labels = {choice.value: choice.label for choice in each.choices}
+        given = [labels.get(value, value) for value in decision.values.get(each.name, ()) if value]
+        if given:
+            lines.append((each.title, ", ".join(given)))
+    return lines
+
+
+def request_text(body: FormBody | LinkBody, decision: Decision | None) -> str:
+    """Return everything that the server asks for, as plain text."""
+    lines = [asking_words(body), "", body.message, ""]
+    if isinstance(body, LinkBody):
+        lines.append(body.url)
+    else:
+        for each in body.fields:
+            lines.append(f"- {each.title}{' (required)' if each.is_required else ''}: {each.description}")
+            lines += [f"    {choice.label}" for choice in each.choices]
+        if isinstance(decision, FillForm):
+            lines += ["", *(f"→ {title}: {text}" for title, text in filled_lines(body, decision))]
+    return "\n".join(lines)
 
 
 def note_of(decision: Decision) -> str:

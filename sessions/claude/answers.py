@@ -49,6 +49,21 @@ def revise_plan(ask: PlanAsked, feedback: str) -> bytes:
     return deny(ask.request_id, feedback.strip() or REVISE_DEFAULT)
 
 
+def accept(request_id: str, content: Mapping[str, Any] | None = None) -> bytes:
+    """Give an MCP server the input that it asked for; without `content`, agree to open its page."""
+    return _answer(request_id, {"action": "accept", **({"content": content} if content is not None else {})})
+
+
+def decline(request_id: str) -> bytes:
+    """Refuse an MCP server the input that it asked for."""
+    return _answer(request_id, {"action": "decline"})
+
+
+def postpone(request_id: str) -> bytes:
+    """Close an MCP server's request for input without a decision."""
+    return _answer(request_id, {"action": "cancel"})
+
+
 def _allow(
     request_id: str, updated_input: Mapping[str, Any], updates: Sequence[Mapping[str, Any]] = ()
 ) -> bytes:

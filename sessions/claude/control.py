@@ -190,7 +190,10 @@ class CommandOffer:
 
 @dataclass(frozen=True, slots=True)
 class InitializeReply:
-    """The CLI's present state. `pending_asks` are all unanswered asks, under their first ids."""
+    """The CLI's present state. `pending_asks` are all unanswered asks, under their first ids.
+
+    Without `lists_forms`, forms and links that still wait are not among them.
+    """
 
     pid: int
     state: CliState
@@ -200,6 +203,7 @@ class InitializeReply:
     commands: tuple[CommandOffer, ...]
     capabilities: tuple[str, ...]
     pending_asks: tuple[AskLine, ...]
+    lists_forms: bool
 
 
 def initialize_reply(line: ControlSucceeded) -> InitializeReply:
@@ -229,6 +233,7 @@ def initialize_reply(line: ControlSucceeded) -> InitializeReply:
         ),
         capabilities=texts_of(body, "capabilities"),
         pending_asks=line.pending_asks,
+        lists_forms=line.lists_forms,
     )
 
 

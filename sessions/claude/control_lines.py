@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sessions.forms import FormField
+
 ELICITATION = "elicitation"
 """The subtype of the request in which an MCP server asks the person for input."""
 
@@ -72,7 +74,27 @@ class PlanAsked:
     input: Mapping[str, Any]
 
 
-AskLine = PermissionAsked | QuestionAsked | PlanAsked
+@dataclass(frozen=True, slots=True)
+class FormAsked:
+    """An MCP server asks the person to fill in a form."""
+
+    request_id: str
+    server: str
+    message: str
+    fields: tuple[FormField, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkAsked:
+    """An MCP server asks the person to open a page."""
+
+    request_id: str
+    server: str
+    message: str
+    url: str
+
+
+AskLine = PermissionAsked | QuestionAsked | PlanAsked | FormAsked | LinkAsked
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +108,8 @@ class AskCancelled:
 class AnswerEchoed:
     """The echo of a control response on stdin: the ask `request_id` was answered.
 
-    `behavior` is allow or deny, `message` the reason of a denial.
+    `behavior` is allow or deny, `message` the reason of a denial. For a form or a link, `behavior` is accept,
+    decline or cancel.
     """
 
     request_id: str
@@ -105,11 +128,15 @@ class ControlRequested:
 
 @dataclass(frozen=True, slots=True)
 class ControlSucceeded:
-    """The answer to a control request of ours. Only the one to `initialize` has `pending_asks`."""
+    """The answer to a control request of ours. Only the one to `initialize` has `pending_asks`.
+
+    `lists_forms`: forms and links are among them. If not, an open one may still wait.
+    """
 
     request_id: str
     response: Mapping[str, Any]
     pending_asks: tuple[AskLine, ...] = ()
+    lists_forms: bool = False
 
 
 @dataclass(frozen=True, slots=True)

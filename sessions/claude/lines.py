@@ -19,6 +19,8 @@ from sessions.claude.control_lines import AskLine as AskLine
 from sessions.claude.control_lines import ControlFailed as ControlFailed
 from sessions.claude.control_lines import ControlRequested as ControlRequested
 from sessions.claude.control_lines import ControlSucceeded as ControlSucceeded
+from sessions.claude.control_lines import FormAsked as FormAsked
+from sessions.claude.control_lines import LinkAsked as LinkAsked
 from sessions.claude.control_lines import PermissionAsked as PermissionAsked
 from sessions.claude.control_lines import PermissionSuggestion as PermissionSuggestion
 from sessions.claude.control_lines import PlanAsked as PlanAsked
@@ -378,6 +380,8 @@ CliLine = (
     | PermissionAsked
     | QuestionAsked
     | PlanAsked
+    | FormAsked
+    | LinkAsked
     | AskCancelled
     | AnswerEchoed
     | ControlRequested

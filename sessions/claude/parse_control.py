@@ -3,7 +3,11 @@
 Called by `parse`. Returns None for a line of an unknown kind.
 """
 
+from collections.abc import Iterator
+
+from sessions.claude.elicitation import elicitation
 from sessions.claude.lines import (
+    ELICITATION,
     AnswerEchoed,
     AskCancelled,
     AskLine,
@@ -20,13 +24,18 @@ from sessions.claude.lines import (
 )
 from sessions.claude.wire import Json, flag_of, maybe_text, object_of, objects_of, text_of
 
+_FORMS = "pending_elicitation_requests"
+"""In the CLI's schema, but 2.1.332 does not send it from a session of ours."""
+
 
 def request(body: Json) -> CliLine:
     """Return the CLI's ask, or another of its control requests."""
     asked = object_of(body, "request")
-    if text_of(asked, "subtype") == "can_use_tool":
-        return _ask(text_of(body, "request_id"), asked)
-    return ControlRequested(text_of(body, "request_id"), text_of(asked, "subtype"), asked)
+    request_id, subtype = text_of(body, "request_id"), text_of(asked, "subtype")
+    if subtype == "can_use_tool":
+        return _ask(request_id, asked)
+    wanted = elicitation(request_id, asked) if subtype == ELICITATION and request_id else None
+    return wanted or ControlRequested(request_id, subtype, asked)
 
 
 def cancelled(body: Json) -> CliLine:
@@ -45,14 +54,20 @@ def response(body: Json) -> CliLine | None:
         case "success" if text_of(inner, "behavior") in ("allow", "deny"):
             # Only the echo of our answer to an ask has a `behavior`; the CLI's answers to us have none.
             return AnswerEchoed(request_id, text_of(inner, "behavior"), text_of(inner, "message"))
+        case "success" if text_of(inner, "action") in ("accept", "decline", "cancel"):
+            return AnswerEchoed(request_id, text_of(inner, "action"))
         case "success":
-            return ControlSucceeded(request_id, inner, _pending(outer))
+            return ControlSucceeded(request_id, inner, tuple(_pending(outer)), _FORMS in outer)
     return None
 
 
-def _pending(outer: Json) -> tuple[AskLine, ...]:
-    waiting = objects_of(outer, "pending_permission_requests")
-    return tuple(_ask(text_of(line, "request_id"), object_of(line, "request")) for line in waiting)
+def _pending(outer: Json) -> Iterator[AskLine]:
+    for line in objects_of(outer, "pending_permission_requests"):
+        yield _ask(text_of(line, "request_id"), object_of(line, "request"))
+    for line in objects_of(outer, _FORMS):
+        asked = elicitation(text_of(line, "request_id"), object_of(line, "request"))
+        if asked is not None:
+            yield asked
 
 
 def _ask(request_id: str, asked: Json) -> AskLine:

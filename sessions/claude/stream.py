@@ -17,6 +17,7 @@ from sessions.claude.locate import Cli, locate
 from sessions.claude.parse import parse
 from sessions.driver import ConversationStart, ImageFile, Program
 from sessions.errors import WrongAnswer
+from sessions.forms import filled
 from sessions.model import (
     Allow,
     AllowAlways,
@@ -26,9 +27,14 @@ from sessions.model import (
     Ask,
     Decision,
     Deny,
+    FillForm,
+    FollowLink,
+    FormBody,
+    LinkBody,
     PermissionBody,
     PermissionMode,
     PlanBody,
+    Postpone,
     QuestionBody,
     RevisePlan,
     Rule,
@@ -128,12 +134,13 @@ class StreamDriver:
                 return _answer_question(ask.request_id, ask.body, decision)
             case PlanBody():
                 return _answer_plan(ask.request_id, ask.body, decision)
+            case FormBody() | LinkBody():
+                return _answer_server(ask.request_id, ask.body, decision)
             case _:
                 assert_never(ask.body)
 
     def decline_elicitation(self, request_id: str) -> bytes:
-        response = {"subtype": "success", "request_id": request_id, "response": {"action": "decline"}}
-        return control.encoded({"type": "control_response", "response": response})
+        return answers.decline(request_id)
 
     def refuse_request(self, request_id: str, reason: str) -> bytes:
         response = {"subtype": "error", "request_id": request_id, "error": reason}
@@ -194,6 +201,20 @@ def _answer_plan(request_id: str, body: PlanBody, decision: Decision) -> bytes:
             return answers.revise_plan(ask, note)
         case _:
             raise WrongAnswer("plan")
+
+
+def _answer_server(request_id: str, body: FormBody | LinkBody, decision: Decision) -> bytes:
+    match decision:
+        case FillForm(values) if isinstance(body, FormBody):
+            return answers.accept(request_id, filled(body, values))
+        case FollowLink() if isinstance(body, LinkBody):
+            return answers.accept(request_id)
+        case Deny():
+            return answers.decline(request_id)
+        case Postpone():
+            return answers.postpone(request_id)
+        case _:
+            raise WrongAnswer("form" if isinstance(body, FormBody) else "link")
 
 
 def values_of(rules: Iterable[Rule], kind: RuleKind) -> list[str]:

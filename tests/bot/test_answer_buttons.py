@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.answer_buttons import Answer, all_rows, answer_rows, opened_answer
-from bot.bodies import Plain, Select
+from bot.bodies import Button, Plain, Select
 from sessions.model import TurnId, TurnKind, TurnStatus
 from sessions.troubles import Failure, FailureKind
 from tests.bot.room import patient, room
@@ -54,6 +54,7 @@ def test_an_answer_that_the_service_refuses_offers_a_branch_from_before_the_trou
         turn = stored(TurnStatus.FAILED, id=TurnId("b"), failure=failure)
         first, *_ = all_rows(Answer(turn, "b"))
         assert isinstance(first, tuple)
+        assert isinstance(first[0], Button)
         assert (first[0].label == "Branch from the last good turn") is helps
         assert (first[0].control.subject == "good") is helps
 

@@ -41,10 +41,17 @@ from sessions.model import (
     Choice,
     Decision,
     Deny,
+    FieldChoice,
+    FieldKind,
+    FillForm,
+    FormBody,
+    FormField,
     LeftProcess,
     Lifecycle,
+    LinkBody,
     PermissionBody,
     PlanBody,
+    Postpone,
     Question,
     QuestionBody,
     RevisePlan,
@@ -80,10 +87,21 @@ permissions = st.builds(
     texts,
     st.lists(st.builds(Suggestion, st.just({}), texts), max_size=6).map(tuple),
 )
+fields = st.builds(
+    FormField,
+    name=texts,
+    kind=st.sampled_from(FieldKind),
+    title=texts,
+    description=texts,
+    choices=st.lists(st.builds(FieldChoice, texts, texts), max_size=30).map(tuple),
+    default=st.lists(texts, max_size=2).map(tuple),
+)
 bodies = st.one_of(
     permissions,
     st.builds(QuestionBody, texts, st.lists(questions, min_size=1, max_size=6).map(tuple), st.just({})),
     st.builds(PlanBody, texts, texts, st.just({})),
+    st.builds(FormBody, texts, texts, st.lists(fields, max_size=30).map(tuple)),
+    st.builds(LinkBody, texts, texts, st.one_of(texts, st.just("https://a.example/" + "x" * 600))),
 )
 decisions = st.one_of(
     st.none(),
@@ -93,6 +111,8 @@ decisions = st.one_of(
     st.builds(Answer, st.dictionaries(texts, texts, max_size=3)),
     st.just(ApprovePlan(accept_edits=True)),
     st.builds(RevisePlan, texts),
+    st.builds(FillForm, st.dictionaries(texts, st.tuples(texts), max_size=3)),
+    st.just(Postpone()),
 )
 
 

@@ -197,6 +197,7 @@ def every_error() -> list[errors.SessionError]:
         errors.NotAllowed(Action.MANAGE),
         errors.AlreadyDecided("a", "discord:1"),
         errors.WrongAnswer("plan"),
+        errors.FormRefused("Code", "is required"),
         errors.LimitReached("Used up.", opens_ms=5),
         errors.WorkDirectoryRefused("x", "it does not exist"),
     ]

@@ -26,8 +26,11 @@ from sessions.model import (
     Ask,
     Decision,
     Deny,
+    FormBody,
+    LinkBody,
     PermissionBody,
     PlanBody,
+    Postpone,
     QuestionBody,
     TurnStatus,
 )
@@ -244,6 +247,8 @@ class Person:
                 return self._shuffled(ways[0], ways[1])
             case PlanBody():
                 return self._shuffled(ApprovePlan(), Deny("not now"))
+            case FormBody() | LinkBody():
+                return self._shuffled(Deny(), Postpone())
 
     def _shuffled(self, one: Decision, other: Decision) -> tuple[Decision, Decision]:
         return (one, other) if self._rng.random() < 0.7 else (other, one)

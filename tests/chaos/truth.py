@@ -115,7 +115,7 @@ class _Reader:
         self._truth.blocks.append(LoggedBlock(uuid, canonical(said), self._prompt))
 
     def _ask(self, line: c.AskLine) -> None:
-        ask = LoggedAsk(self._host.number, line.request_id, line.tool_use_id)
+        ask = LoggedAsk(self._host.number, line.request_id, getattr(line, "tool_use_id", ""))
         if ask not in self._truth.asks:
             self._truth.asks.append(ask)
 

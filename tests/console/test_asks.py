@@ -16,8 +16,16 @@ from sessions.model import (
     AskId,
     Choice,
     Deny,
+    FieldChoice,
+    FieldKind,
+    FillForm,
+    FollowLink,
+    FormBody,
+    FormField,
+    LinkBody,
     PermissionBody,
     PlanBody,
+    Postpone,
     Question,
     QuestionBody,
     RevisePlan,
@@ -92,3 +100,53 @@ def test_many_options_are_ticked_and_confirmed() -> None:
     assert isinstance(unticked, AskForm)
     assert unticked.entered("") == Answer({"Which?": "Back"})
     assert begin.entered("") is begin
+
+
+def field(kind: FieldKind, **facts: Any) -> FormField:
+    return FormField(facts.pop("name", "a"), kind, "A", **facts)
+
+
+RG = (FieldChoice("r", "Red"), FieldChoice("g", "Green"))
+YES_NO = (FieldChoice("true", "Yes"), FieldChoice("false", "No"))
+
+
+@pytest.mark.parametrize(
+    ("body", "keys", "decision"),
+    [
+        (LinkBody("s", "m", "https://a.example/"), [1], FollowLink()),
+        (LinkBody("s", "m", "https://a.example/"), ["no"], Deny()),
+        (FormBody("s", "m"), [""], FillForm()),
+        (FormBody("s", "m", (field(FieldKind.TEXT),)), [2], Deny()),
+        (FormBody("s", "m", (field(FieldKind.TEXT),)), [3], Postpone()),
+        (FormBody("s", "m", (field(FieldKind.INTEGER),)), ["yes", "x", "5"], FillForm({"a": ("5",)})),
+        (FormBody("s", "m", (field(FieldKind.TEXT, default=("d",)),)), [1, ""], FillForm({"a": ("d",)})),
+        (FormBody("s", "m", (field(FieldKind.TEXT),)), [1, ""], FillForm({"a": ()})),
+        (FormBody("s", "m", (field(FieldKind.CHOICE, choices=RG),)), [1, 3], FillForm({"a": ()})),
+        (
+            FormBody("s", "m", (field(FieldKind.YES_NO, choices=YES_NO, default=("false",)),)),
+            [1, ""],
+            FillForm({"a": ("false",)}),
+        ),
+        (
+            FormBody("s", "m", (field(FieldKind.CHOICES, choices=RG), field(FieldKind.TEXT, name="b"))),
+            [1, 2, 1, "", "x"],
+            FillForm({"a": ("r", "g"), "b": ("x",)}),
+        ),
+    ],
+)
+def test_a_servers_request_is_answered_field_by_field(body: AskBody, keys: list[Any], decision: object) -> None:
+    now: Any = form(body)
+    for key in keys:
+        assert isinstance(now, AskForm)
+        now = now.pressed(key) if isinstance(key, int) else now.entered(key)
+    assert now == decision
+
+
+def test_a_field_that_the_server_would_refuse_is_asked_again_and_says_why() -> None:
+    begun = form(FormBody("s", "m", (field(FieldKind.INTEGER, is_required=True, most=9),))).pressed(1)
+    assert isinstance(begun, AskForm)
+    for typed, trouble in (("", "“A” is required."), ("x", "must be a number"), ("10", "at most 9")):
+        refused = begun.entered(typed)
+        assert isinstance(refused, AskForm)
+        assert trouble in refused.trouble
+    assert begun.title == "A (a whole number, required)"

@@ -1,5 +1,7 @@
 """An MCP server on stdin and stdout whose one tool asks the person for input, and tells what came back.
 
+The tool's input is what it asks for: the parameters of `elicitation/create`.
+
 Format: Model Context Protocol, stdio transport, `elicitation/create`.
 """
 
@@ -19,11 +21,10 @@ def main() -> None:
             facts = {"capabilities": {"tools": {}}, "serverInfo": {"name": "asking", "version": "1"}}
             reply(ident, {"protocolVersion": message["params"]["protocolVersion"], **facts})
         elif method == "tools/list":
-            reply(ident, {"tools": [{"name": "ask", "inputSchema": {"type": "object", "properties": {}}}]})
+            reply(ident, {"tools": [{"name": "ask", "inputSchema": {"type": "object"}}]})
         elif method == "tools/call":
             waiting = ident
-            schema = {"type": "object", "properties": {"code": {"type": "string"}}}
-            params = {"message": "Which code?", "requestedSchema": schema}
+            params = message["params"].get("arguments") or {}
             send({"jsonrpc": "2.0", "id": "asked", "method": "elicitation/create", "params": params})
         elif ident == "asked":
             answer = json.dumps(message.get("result") or message.get("error"))

@@ -236,7 +236,7 @@ class ScriptedCli:
                 facts.update(
                     current_permission_mode=self.mode, session_state=self.state, claude_code_version=VERSION
                 )
-                self.respond(ident, facts, pending_permission_requests=list(self.asks.values()))
+                self.respond(ident, facts, pending_permission_requests=self.listed_asks())
             case "interrupt":
                 self.cancel_asks()
                 self.respond(ident, {"still_queued": [line["uuid"] for line in self.queue]})
@@ -315,6 +315,10 @@ class ScriptedCli:
         self.cancel_asks()
         if self.turn is not None:
             self.advance(Interrupted())
+
+    def listed_asks(self) -> list[Row]:
+        """The open asks that the real CLI lists: those of MCP servers are not among them."""
+        return [ask for ask in self.asks.values() if ask["request"]["subtype"] == "can_use_tool"]
 
     def cancel_asks(self) -> None:
         for request_id in list(self.asks):

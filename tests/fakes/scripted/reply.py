@@ -1,7 +1,7 @@
 """What one prompt makes the scripted CLI print: API messages of blocks, tool calls between them, a result."""
 
 # pathlib would be a good part of the start-up time
-# ruff: noqa: PTH109, PTH118, PTH123
+# ruff: noqa: PTH123
 
 import json
 import os
@@ -15,6 +15,7 @@ from tests.fakes.scripted.faults import at_gate, fault
 from tests.fakes.scripted.words import (
     ERRORS,
     HARMLESS,
+    SERVER_TOOL,
     Interrupted,
     Row,
     Turn,
@@ -23,6 +24,7 @@ from tests.fakes.scripted.words import (
     now,
     number,
     parse,
+    tool_input,
     write_all,
 )
 
@@ -63,6 +65,7 @@ class Reply:
                 "demo:read",
                 "demo:write",
                 "demo:ask-question",
+                "demo:elicit",
                 "demo:plan",
             ):
                 yield from self.call(word, argument)
@@ -221,7 +224,11 @@ class Reply:
             request_id = self.ask(name, body, call_id)
             yield (lambda: request_id in self.cli.answers), False
             answer = self.cli.answers.pop(request_id)
-        if answer.get("behavior") == "allow":
+        if word == "demo:elicit":
+            request_id = self.request({"subtype": "elicitation", **json.loads(argument)})
+            yield (lambda: request_id in self.cli.answers), False
+            text, is_error = f"the person said {json.dumps(self.cli.answers.pop(request_id))}", False
+        elif answer.get("behavior") == "allow":
             self.remember(answer)
             text, is_error = yield from self.execute(word, answer.get("updatedInput") or body, call_id)
         else:
@@ -239,7 +246,7 @@ class Reply:
     def must_ask(self, name: str, body: Row) -> bool:
         if name in ("AskUserQuestion", "ExitPlanMode"):
             return True
-        if name == "Read" or self.cli.mode == "bypassPermissions":
+        if name in ("Read", SERVER_TOOL) or self.cli.mode == "bypassPermissions":
             return False
         if name == "Write":
             return self.cli.mode != "acceptEdits" and "Write" not in self.cli.allowed
@@ -248,7 +255,6 @@ class Reply:
         return not ruled and command.split(maxsplit=1)[0] not in HARMLESS
 
     def ask(self, name: str, body: Row, call_id: str) -> str:
-        request_id = new_uuid()
         rule = {"toolName": name, **({"ruleContent": f"{body['command']} *"} if name == "Bash" else {})}
         suggestions = [
             {"type": "addRules", "rules": [rule], "behavior": "allow", "destination": "localSettings"}
@@ -257,6 +263,10 @@ class Reply:
         request: Row = {"subtype": "can_use_tool", **facts, "permission_suggestions": suggestions}
         if name == "AskUserQuestion":
             request["requires_user_interaction"] = True
+        return self.request(request)
+
+    def request(self, request: Row) -> str:
+        request_id = new_uuid()
         self.cli.asks[request_id] = {"type": "control_request", "request_id": request_id, "request": request}
         self.cli.set_state("requires_action")
         write_all(json.dumps(self.cli.asks[request_id]).encode() + b"\n")
@@ -372,29 +382,3 @@ class Reply:
         }
         self.cli.line("rate_limit_event", rate_limit_info=info)
         self.give_up("rate_limit", 429, "You have hit your usage limit.")
-
-
-def tool_input(word: str, argument: str) -> tuple[str, Row]:
-    first, _, rest = argument.partition(" ")
-    match word:
-        case "demo:bash":
-            return "Bash", {"command": argument or "echo DEMO", "description": "Run a DEMO command"}
-        case "demo:background":
-            return "Bash", {"command": argument or "true", "description": "Run", "run_in_background": True}
-        case "demo:read":
-            return "Read", {"file_path": os.path.join(os.getcwd(), first)}
-        case "demo:write":
-            return "Write", {"file_path": os.path.join(os.getcwd(), first), "content": rest or "DEMO\n"}
-        case "demo:ask-question" if argument.startswith("["):
-            return "AskUserQuestion", {"questions": json.loads(argument)}
-        case "demo:ask-question":
-            options = [{"label": label, "description": f"The way {label}"} for label in ("Left", "Right")]
-            question = {
-                "question": argument or "Which way?",
-                "header": "DEMO",
-                "options": options,
-                "multiSelect": False,
-            }
-            return "AskUserQuestion", {"questions": [question]}
-        case _:
-            return "ExitPlanMode", {"plan": f"# DEMO plan\n\n{argument}\n"}

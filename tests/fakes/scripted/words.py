@@ -1,6 +1,7 @@
 """What all parts of the scripted CLI use: constants, directives, bytes on stdout, the end with a sentence."""
 
 import errno
+import json
 import os
 import re
 import sys
@@ -17,6 +18,7 @@ Step = tuple[str, str]
 
 VERSION = "2.1.332"
 MODEL = "claude-opus-5-5"
+SERVER_TOOL = "mcp__asking__ask"
 HARMLESS = {"cat", "date", "echo", "false", "ls", "pwd", "sleep", "true", "until"}
 TOOLS = ["AskUserQuestion", "Bash", "Edit", "EnterPlanMode", "ExitPlanMode", "Read", "Task", "Write"]
 ERRORS = {401: "authentication_failed", 429: "rate_limit", 500: "server_error", 529: "overloaded"}
@@ -65,3 +67,35 @@ def rule_content(rule: str) -> str:
     """Return what a rule such as `Bash(touch a *)` is compared by: a beginning of a command, or the tool."""
     _, _, content = rule.partition("(")
     return content.removesuffix(")").removesuffix("*").strip() if content else rule
+
+
+def _in_work_directory(name: str) -> str:
+    return os.path.join(os.getcwd(), name)  # noqa: PTH109, PTH118 (pathlib is slow to load)
+
+
+def tool_input(word: str, argument: str) -> tuple[str, Row]:
+    first, _, rest = argument.partition(" ")
+    match word:
+        case "demo:bash":
+            return "Bash", {"command": argument or "echo DEMO", "description": "Run a DEMO command"}
+        case "demo:background":
+            return "Bash", {"command": argument or "true", "description": "Run", "run_in_background": True}
+        case "demo:read":
+            return "Read", {"file_path": _in_work_directory(first)}
+        case "demo:write":
+            return "Write", {"file_path": _in_work_directory(first), "content": rest or "DEMO\n"}
+        case "demo:ask-question" if argument.startswith("["):
+            return "AskUserQuestion", {"questions": json.loads(argument)}
+        case "demo:ask-question":
+            options = [{"label": label, "description": f"The way {label}"} for label in ("Left", "Right")]
+            question = {
+                "question": argument or "Which way?",
+                "header": "DEMO",
+                "options": options,
+                "multiSelect": False,
+            }
+            return "AskUserQuestion", {"questions": [question]}
+        case "demo:elicit":
+            return SERVER_TOOL, {}
+        case _:
+            return "ExitPlanMode", {"plan": f"# DEMO plan\n\n{argument}\n"}

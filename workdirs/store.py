@@ -17,7 +17,7 @@ from pathlib import Path
 from storage.files import make_directory
 from workdirs.coverage import from_message
 from workdirs.errors import CheckpointFailed, GitFailed, StoreDamaged, StoreMissing, WhyNoCheckpoint
-from workdirs.git import GitCall, Kind, run, start
+from workdirs.git import MEGABYTE, GitCall, Kind, run, start
 from workdirs.model import Coverage, Entry, EntryMode, FilePath, ObjectId
 
 REFS = "refs/checkpoints/"
@@ -45,9 +45,13 @@ class Store:
         """The stat cache of the work directory of that name."""
         return self.directory / "caches" / name
 
-    def call(self, *arguments: str, stdin: bytes = b"", deadline_s: float = 30.0) -> GitCall:
+    def call(
+        self, *arguments: str, stdin: bytes = b"", deadline_s: float = 30.0, max_output: int = 64 * MEGABYTE
+    ) -> GitCall:
         """Return a call of git about this store."""
-        return GitCall(Kind.OURS, self.git_dir, arguments, stdin=stdin, deadline_s=deadline_s)
+        return GitCall(
+            Kind.OURS, self.git_dir, arguments, stdin=stdin, deadline_s=deadline_s, max_output=max_output
+        )
 
     def prepare(self) -> None:
         """Make the repository if it is missing. Raises `GitMissing`, `GitFailed`, `OSError`."""

@@ -33,6 +33,8 @@ class FilesChanged(msgspec.Struct, frozen=True):
 class SendMessage(SessionCommand[Accepted], frozen=True, tag="send_message", kw_only=True):
     """Queue a prompt; `front` puts it first.
 
+    A session without a title gets one from `title`, else from `content`.
+
     Raises `PromptRefused`, `IllegalMove` if the session has ended, `LimitReached` if the budget is used up.
     """
 
@@ -42,6 +44,7 @@ class SendMessage(SessionCommand[Accepted], frozen=True, tag="send_message", kw_
     origin: str
     attachments: tuple[Attachment, ...] = ()
     front: bool = False
+    title: str = ""
 
 
 class RunCommand(SessionCommand[Accepted], frozen=True, tag="run_command", kw_only=True):

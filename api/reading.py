@@ -18,6 +18,7 @@ from sessions.model import (
     Schedule,
     SessionId,
     Standing,
+    TitleSource,
     Trust,
     TurnId,
 )
@@ -73,6 +74,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     terminal_hint: str = ""
     place_in_line: int | None = None
     project_is_gone: bool = False
+    titled_by: TitleSource | None = None
     limit: Limit | None = None
     other_model: str = ""
 

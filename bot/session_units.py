@@ -22,6 +22,7 @@ from bot.rows import Place, load_posts
 from bot.session_reader import SessionReader
 from bot.status_card import status_card
 from bot.subjects import STATUS_SUBJECT, UnitKind, parse_subject, subject_of
+from bot.thread_names import ThreadNames
 from bot.traffic import Urgency
 from bot.turn_store import TurnStore
 from sessions.clock import Clock
@@ -63,6 +64,7 @@ class Around:
     mark: Callable[[int, Unit, Urgency, float], None]
     type_: Callable[[int, str, Callable[[], Awaitable[bool]]], None]
     spawn: Callable[[str, Coroutine[None, None, None]], None]
+    names: ThreadNames
 
 
 class SessionUnits:

@@ -101,6 +101,7 @@ class ShownSession:
         finally:
             self._catching_up = False
         await self._mark_what_goes_on()
+        self._follow_title()
         # Several turns may have ended since: the answer that had the row may be any of those near.
         self._mark_last_answers(everywhere=True)
         self._mark(STATUS_SUBJECT, Urgency.STATUS)  # it may have been shown while the core went on
@@ -145,6 +146,11 @@ class ShownSession:
         for turn_id in info.queued_turns:
             self._mark_queued(turn_id)
         self._type()
+
+    def _follow_title(self) -> None:
+        if not self._catching_up:
+            follow = self._around.names.follow(self.place, self._reader.info)
+            self._around.spawn(f"name of {self.session_id}", follow)
 
     def _mark_last_answers(self, *, everywhere: bool = False) -> None:
         """Show their buttons anew: only the last answer has a row of them. What has no post here gets none.
@@ -194,6 +200,8 @@ class ShownSession:
                 self._notice_happens(event, numbered.number)
             case e.ActivityChanged() | e.LifecycleChanged():
                 self._state_happens(event)
+            case e.TitleChanged():
+                self._follow_title()
             case e.SessionRestored() | e.WentOnFrom():
                 self._mark_last_answers()
             case (

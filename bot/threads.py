@@ -14,6 +14,7 @@ import discord
 
 from bot.errors import Refused
 from bot.inbox_rows import mark_seen
+from bot.rows import store_fact
 from storage import Database
 
 NO_THREADS = "This kind of channel has no threads for sessions. Use a text channel or a forum."
@@ -44,6 +45,11 @@ def thread_name(text: str) -> str:
     if len(words) > _NAME_CHARS:
         words = words[: _NAME_CHARS - 1].rstrip() + "…"
     return words or "Session"
+
+
+def given_name_fact(thread_id: int) -> str:
+    """Return the name of the `face_facts` row with the name that the bot gave a thread last."""
+    return f"thread name:{thread_id}"
 
 
 class Threads:
@@ -94,7 +100,7 @@ class Threads:
         if anchor_id is None:
             anchor_id = (await parent.send(_heading(name), silent=True)).id
         # Mark it first: people may write in it at once, and messages before its session must be read back.
-        await self._begin_reading(parent, anchor_id)
+        await self._begin(parent, anchor_id, name)
         try:
             with _translated():
                 await self._client.http.start_thread_with_message(
@@ -115,7 +121,7 @@ class Threads:
                 type=discord.ChannelType.private_thread.value,
                 invitable=False,
             )
-        await self._begin_reading(parent, int(made["id"]))
+        await self._begin(parent, int(made["id"]), name)
         return int(made["id"])
 
     async def _post(self, forum: discord.ForumChannel, name: str) -> int:
@@ -134,11 +140,13 @@ class Threads:
                 auto_archive_duration=_ARCHIVE_AFTER_MIN,
                 silent=True,
             )
-        await self._begin_reading(forum, made.thread.id)
+        await self._begin(forum, made.thread.id, name)
         return made.thread.id
 
-    async def _begin_reading(self, parent: Parent, thread_id: int) -> None:
-        await self._db.write([mark_seen(parent.guild.id, thread_id, thread_id)])
+    async def _begin(self, parent: Parent, thread_id: int, name: str) -> None:
+        """Have the thread's messages read from its beginning, and remember its name as the bot's."""
+        given = store_fact(given_name_fact(thread_id), thread_name(name))
+        await self._db.write([mark_seen(parent.guild.id, thread_id, thread_id), given])
 
 
 def _heading(name: str) -> str:

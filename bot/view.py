@@ -34,6 +34,7 @@ from bot.rows import Place, load_place, store_fact
 from bot.rows_and_core import sessions_behind
 from bot.session_units import Around, ViewOptions
 from bot.shown_session import ShownSession
+from bot.thread_names import ThreadNames
 from bot.traffic import LoopTimer, Traffic, Urgency
 from bot.transport import DiscordTransport
 from bot.turn_store import chosen_fact, picked_fact
@@ -76,7 +77,8 @@ class View:
         self._traffic = Traffic(self._timer)
         pace = Pace(options.edit_interval_s, options.first_edits_s, options.typing_interval_s)
         self._paces = Paces(pace, self._traffic, transport.window)
-        self._around = Around(core, db, clock, options, self._mark, self._type, self._spawn)
+        names = ThreadNames(client, db)
+        self._around = Around(core, db, clock, options, self._mark, self._type, self._spawn, names)
         self._sessions: dict[str, ShownSession] = {}
         self._nowhere: dict[str, None] = {}  # sessions without a place
         self._moves = 0

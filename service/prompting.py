@@ -64,8 +64,14 @@ async def _answer(parts: ServiceParts, session: Session, actor: Actor, command: 
 async def _queue(session: Session, actor: Actor, command: _NewPrompt) -> Placed:
     sender = Sender(actor.user_id, command.origin)
     match command:
-        case c.SendMessage(content=content, attachments=attachments, front=front):
-            return await session.send_message(content, attachments, sender=sender, front=front)
+        case c.SendMessage():
+            return await session.send_message(
+                command.content,
+                command.attachments,
+                sender=sender,
+                front=command.front,
+                title=command.title,
+            )
         case c.RunCommand():
             return await session.command(command.name, command.arguments, sender=sender)
         case c.Continue():

@@ -18,6 +18,7 @@ from sessions.model import (
     PermissionMode,
     SessionId,
     ShareLevel,
+    TitleSource,
     Trust,
     TurnId,
 )
@@ -216,10 +217,18 @@ class ModeChanged(msgspec.Struct, frozen=True, tag="mode_changed"):
 
 
 class TitleChanged(msgspec.Struct, frozen=True, tag="title_changed"):
-    """The session's title changed. With `by_person` a person chose it, else it comes from the first prompt."""
+    """The session's title changed: a person or Claude chose it, else it comes from the first prompt."""
 
     title: str
     by_person: bool
+    by_claude: bool = False
+
+    @property
+    def source(self) -> TitleSource:
+        """The origin of the title."""
+        if self.by_person:
+            return TitleSource.PERSON
+        return TitleSource.CLAUDE if self.by_claude else TitleSource.PROMPT
 
 
 class SharesChanged(msgspec.Struct, frozen=True, tag="shares_changed"):

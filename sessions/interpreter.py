@@ -25,12 +25,14 @@ from sessions.model import (
     PermissionMode,
     Schedule,
     Text,
+    TitleSource,
     TokenUsage,
     TurnId,
     TurnKind,
     TurnStatus,
 )
 from sessions.state import RunningTurn, Snapshot
+from sessions.title import title_from
 from sessions.topics import Topic
 from sessions.troubles import Failure, FailureKind, Limit, LimitState
 from sessions.usage_limits import limit_of
@@ -96,6 +98,9 @@ def _conversation_facts(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> 
         case c.ConversationReset():
             yield e.Noticed(Topic.CLEARED, "The conversation was cleared; a new one begins.")
             yield e.CostCarriedOver(0.0)
+        case c.TitleChanged():
+            if snapshot.titled_by is TitleSource.PROMPT and (title := title_from(line.title)):
+                yield e.TitleChanged(title, by_person=False, by_claude=True)
         case c.BackgroundTasks():
             if set(line.task_ids) != set(snapshot.background_tasks):
                 yield e.BackgroundTasksChanged(line.task_ids)

@@ -141,6 +141,14 @@ class ShareLevel(StrEnum):
     APPROVE = "approve"
 
 
+class TitleSource(StrEnum):
+    """The origin of a session's title. Claude's title replaces one made of a prompt, never a person's."""
+
+    PROMPT = "prompt"
+    CLAUDE = "claude"
+    PERSON = "person"
+
+
 class Trust(StrEnum):
     """How much of a project reaches Claude: nothing, its text, or everything; see `trust.py`."""
 

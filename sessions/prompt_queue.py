@@ -42,7 +42,10 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt to queue. `replaces` is the turn whose answer is asked for again, after `rewind_to`."""
+    """A prompt to queue. `replaces` is the turn whose answer is asked for again, after `rewind_to`.
+
+    A session without a title gets one from `title`, else from `content`.
+    """
 
     kind: TurnKind
     content: str
@@ -50,6 +53,7 @@ class Prompt:
     front: bool = False
     replaces: TurnId | None = None
     rewind_to: str | None = None
+    title: str = ""
 
 
 class QueueOwner(SessionPort, Protocol):
@@ -86,7 +90,7 @@ class PromptQueue:
             turn_id = TurnId(str(uuid.uuid5(PROMPT_NAMESPACE, f"turn {sender.origin}")))
             draft.add(_queued(draft, turn_id, prompt, sender))
             if not draft.snapshot.title and prompt.kind is TurnKind.PROMPT:
-                draft.add(e.TitleChanged(title_from(prompt.content), by_person=False))
+                draft.add(e.TitleChanged(title_from(prompt.title or prompt.content), by_person=False))
         session.want_process()
         return self._place_of(turn_id)
 

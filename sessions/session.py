@@ -159,14 +159,23 @@ class Session:
     # --- prompts ----------------------------------------------------------------------------------------
 
     async def send_message(
-        self, content: str, attachments: Sequence[Attachment] = (), *, sender: Sender, front: bool = False
+        self,
+        content: str,
+        attachments: Sequence[Attachment] = (),
+        *,
+        sender: Sender,
+        front: bool = False,
+        title: str = "",
     ) -> Placed:
         """Queue a prompt; return its turn and place. A repeated `sender.origin` makes no second turn.
+
+        A session without a title gets one from `title`, else from `content`.
 
         Raises `PromptRefused` for an empty or oversized prompt, `IllegalMove` if the session has ended.
         """
         check_prompt(content, attachments)
-        return await self.prompts.add(Prompt(TurnKind.PROMPT, content, tuple(attachments), front=front), sender)
+        prompt = Prompt(TurnKind.PROMPT, content, tuple(attachments), front=front, title=title)
+        return await self.prompts.add(prompt, sender)
 
     async def command(self, name: str, arguments: str = "", *, sender: Sender) -> Placed:
         """Queue one of Claude's own slash commands, such as `compact`.

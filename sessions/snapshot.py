@@ -19,6 +19,7 @@ from sessions.model import (
     Schedule,
     SessionId,
     Standing,
+    TitleSource,
     Trust,
     TurnId,
     TurnKind,
@@ -129,6 +130,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     last_activity_ms: int = 0
     trust: Trust = Trust.INSTRUCTIONS
     trust_wanted: str = ""
+    titled_by: TitleSource | None = None
 
     @property
     def current(self) -> RunningTurn | None:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from sessions import events as e
 from sessions.errors import IllegalMove
-from sessions.model import Activity, FormBody, Lifecycle, LinkBody, TurnId, TurnKind, TurnStatus
+from sessions.model import Activity, FormBody, Lifecycle, LinkBody, TitleSource, TurnId, TurnKind, TurnStatus
 from sessions.process_events import ProcessEvent
 from sessions.snapshot import HOLDS_SLOT, OpenAsk, QueuedTurn, RunningTurn, Snapshot
 from sessions.topics import Topic
@@ -115,7 +115,7 @@ def _chosen(
         case e.ModeChanged():
             return replace(snapshot, mode=event.mode)
         case e.TitleChanged():
-            return replace(snapshot, title=event.title)
+            return replace(snapshot, title=event.title, titled_by=event.source)
         case e.PinChanged():
             return replace(snapshot, pinned=event.pinned)
         case e.CommandsListed():
@@ -133,6 +133,7 @@ def _created(snapshot: Snapshot, event: e.SessionCreated, at_ms: int) -> Snapsho
         channel_id=event.channel_id,
         key=event.key,
         title=event.title,
+        titled_by=TitleSource.PERSON if event.title else None,
         project=event.project,
         work_directory=event.work_directory,
         model=event.model,

@@ -22,7 +22,7 @@ _EDGE_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class StoredConversation:
-    """A conversation with a transcript on this machine. `title` is empty if no person gave it a title."""
+    """A conversation with a transcript on this machine. `title` is a person's, else Claude's, else empty."""
 
     conversation_id: str
     path: Path
@@ -114,12 +114,14 @@ def _stored(path: Path) -> StoredConversation | None:
     said = (line_of(row) for row in head if text_of(row, "type") == "user")
     prompts = (line.text for line in said if isinstance(line, UserMessage) and not line.synthetic)
     first_prompt = next((text for text in prompts if text), "")
-    titles = [text_of(row, "customTitle") for row in (*head, *tail) if text_of(row, "type") == "custom-title"]
+    edges = (*head, *tail)
+    by_person = [text_of(row, "customTitle") for row in edges if text_of(row, "type") == "custom-title"]
+    by_claude = [text_of(row, "aiTitle") for row in edges if text_of(row, "type") == "ai-title"]
     return StoredConversation(
         conversation_id=conversation_id,
         path=path,
         cwd=next((cwd for row in head if (cwd := text_of(row, "cwd"))), ""),
-        title=titles[-1] if titles else "",
+        title=next((title for title in (*reversed(by_person), *reversed(by_claude)) if title), ""),
         first_prompt=first_prompt[:500],
         size_bytes=status.st_size,
         updated_at_ms=status.st_mtime_ns // 1_000_000,

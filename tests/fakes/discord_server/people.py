@@ -160,6 +160,10 @@ class Person:
             self._site.world.demand(channel, self.id, Permission.MANAGE_MESSAGES)
         posting.delete(self._site.world, channel, message)
 
+    def rename(self, place: Place, name: str) -> None:
+        """Give a thread or channel another name."""
+        places.rename(self._site.world, place.model, name, self.user)
+
     def react(self, message: Message, emoji: str) -> None:
         posting.react(self._site.world, self._channel(message), message, self.user, emoji)
 

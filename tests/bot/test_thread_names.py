@@ -1,0 +1,79 @@
+"""A thread's name follows the title that Claude or a person gave the session, within Discord's limit."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.client import BridgeClient
+from bot.view import View
+from sessions.claude.lines import TitleChanged
+from sessions.interpreter import Moment, interpret
+from sessions.session import Session
+from tests.bot.room import FAST
+from tests.bot.ways import Town, Ways, core, fake, town, ways_in
+from tests.fakes.discord_server import FakeDiscord
+from tests.sessions.running_core import RunningCore
+
+__all__ = ["core", "fake", "town"]
+
+
+@pytest.fixture
+async def named(fake: FakeDiscord, core: RunningCore, town: Town) -> AsyncIterator[Ways]:
+    """The face with its view: it follows titles."""
+    views: list[View] = []
+
+    def make_view(client: BridgeClient) -> View:
+        views.append(View(client, core.service, core.db, options=FAST))
+        return views[0]
+
+    async with ways_in(fake, core, town, make_view=make_view) as running, views[0]:
+        yield running
+
+
+async def titled(session: Session, title: str) -> None:
+    """Claude gives the session a title."""
+    async with session.change() as draft:
+        line = TitleChanged(title)
+        draft.add_all(interpret(draft.snapshot, line, Moment(1, 1, 1)))
+
+
+async def test_claudes_title_replaces_a_made_one_once(named: Ways) -> None:
+    thread, session = await named.started(named.town.ann, "demo:text please look at the login page, it is slow")
+    assert thread.name.startswith("demo:text please")
+    await titled(session, "Slow login page")
+    await thread.wait_for(lambda place: place.name == "Slow login page" or None)
+    await titled(session, "Another title")
+    assert session.snapshot.title == "Slow login page"
+
+
+async def test_a_name_that_a_person_gave_stays(named: Ways) -> None:
+    thread, session = await named.started(named.town.ann, "demo:text one")
+    await named.town.ann.slash(thread, "session rename", title="Mine").settled()
+    await thread.wait_for(lambda place: place.name == "Mine" or None)
+    await titled(session, "Claude's")
+    assert session.snapshot.title == "Mine"
+    other, second = await named.started(named.town.ann, "demo:text two")
+    named.town.ann.rename(other, "Ours")
+    await titled(second, "Claude's")
+    await named.town.ann.slash(other, "session rename", title="Mine too").settled()
+    assert (second.snapshot.title, other.name) == ("Mine too", "Ours")
+
+
+async def test_a_session_that_began_without_words_is_named_after_the_first_prompt(named: Ways) -> None:
+    await named.town.ann.slash(named.fake.general, "session start").settled()
+    thread = await named.fake.general.wait_for_thread()
+    assert thread.name == "New session"
+    named.town.ann.send(thread, "demo:text hello")
+    await thread.wait_for(lambda place: place.name == "demo:text hello" or None)
+
+
+async def test_a_third_rename_within_ten_minutes_waits(named: Ways) -> None:
+    thread, session = await named.started(named.town.ann, "demo:text one")
+    for title in ("One", "Two", "Three", "Four"):
+        await named.town.ann.slash(thread, "session rename", title=title).settled()
+    await thread.wait_for(lambda place: place.name in ("Two", "Three", "Four") or None)
+    assert session.snapshot.title == "Four"
+    tried = [
+        each for each in named.fake.requests if each.method == "PATCH" and each.path.endswith(f"/{thread.id}")
+    ]
+    assert len(tried) <= 3

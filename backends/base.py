@@ -6,11 +6,13 @@ looks at it through this port. Nothing here knows the meaning of a line: no Clau
 """
 
 from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
+
+from backends.sandbox.model import Access, Enclosure
 
 
 class BackendError(Exception):
@@ -83,7 +85,8 @@ class LaunchSpec:
     `directory` is the host's own directory (`<run>/<session>/<number>`). `launch` makes it, mode 0700; it must
     not exist before. `environment` is the complete environment of the child. `title` is shown to people who
     look at the terminal. `shell_prefix` is put before the host's shell, and so around the whole host. Wrappers
-    may change a spec before it is launched (`wrappers.py`).
+    may change a spec before it is launched (`wrappers.py`). `access` is what the program needs in a sandbox;
+    the wrapper that makes one sets `enclosure`.
     """
 
     session_id: str
@@ -94,6 +97,8 @@ class LaunchSpec:
     environment: Mapping[str, str]
     title: str = ""
     shell_prefix: tuple[str, ...] = ()
+    access: Access = field(default_factory=Access)
+    enclosure: Enclosure = field(default_factory=Enclosure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from sessions.live_text import LiveText
 from sessions.model import Activity, Blocker, Lifecycle, ToolCall, TurnId
 from sessions.output_lines import ReadLine, read_batch
 from sessions.prompt_lines import prompt_line
-from sessions.prompt_sender import SHORTAGE_RETRY_S, PromptSender
+from sessions.prompt_sender import PromptSender
 from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost, StoredInput
 from sessions.session_port import SessionPort
@@ -104,7 +104,7 @@ class HostRun:
         while True:
             await self._unwritten.wait()
             self._unwritten.clear()
-            await asyncio.sleep(SHORTAGE_RETRY_S)
+            await asyncio.sleep(self.session.around.resources.look_again_s)
             await self.flush()
 
     # --- beginning --------------------------------------------------------------------------------------

@@ -12,11 +12,15 @@ _PRESSED_PERCENT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class MachineReserve:
-    """The reserve, in bytes, and the directory whose disk counts. All methods block briefly."""
+    """The reserve, in bytes, and the directory whose disk counts. All methods block briefly.
+
+    During a shortage, whoever waits looks again every `look_again_s` seconds: no event says that room came.
+    """
 
     directory: Path
     min_free_memory: int = 0
     min_free_disk: int = 0
+    look_again_s: float = 5.0
 
     def memory_shortage(self) -> str:
         """Return a sentence if less memory is free than the reserve, else an empty string."""

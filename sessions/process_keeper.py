@@ -24,7 +24,6 @@ from sessions.model import Lifecycle, SessionId
 from sessions.parking import may_be_parked
 from sessions.process_end import Broken, Outlived, ProcessEnd
 from sessions.process_life import launch_and_stay, stay
-from sessions.prompt_sender import SHORTAGE_RETRY_S
 from sessions.retry_until_stored import until_stored
 from sessions.session import Session
 from sessions.slots import Limits, ParkOne, SlotQueue, StartOne, Wait
@@ -193,7 +192,7 @@ class ProcessKeeper:
             if topic not in said:
                 said.add(topic)
                 await until_stored(partial(self._notice, session, topic, sentence))
-            await asyncio.sleep(SHORTAGE_RETRY_S)
+            await asyncio.sleep(self._resources.look_again_s)
 
     async def _notice(self, session: Session, topic: Topic, sentence: str) -> None:
         async with session.change() as draft:

@@ -14,9 +14,6 @@ from storage import StorageError
 
 log = logging.getLogger(__name__)
 
-SHORTAGE_RETRY_S = 5.0
-"""The pause between two looks of a session that waits for free disk or memory, in seconds."""
-
 _SHORTEST_PAUSE_S = 0.05
 _STORAGE_RETRY_S = 1.0
 
@@ -85,7 +82,7 @@ class PromptSender:
         """Seconds until the next step that no event triggers: disk check, end of a limit, freezing, parking."""
         snapshot = self._session.snapshot
         if self._feeding.said_shortage:
-            return SHORTAGE_RETRY_S
+            return self._around.resources.look_again_s
         if snapshot.blocker is Blocker.USAGE_LIMIT and (until_ms := held_until_ms(snapshot)):
             left_s = (until_ms - self._around.clock.now_ms()) / 1000
             return max(_SHORTEST_PAUSE_S, left_s)

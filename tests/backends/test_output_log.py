@@ -153,13 +153,14 @@ async def test_a_line_written_just_before_the_watch_is_set_is_read(
     watch.close()
 
 
-async def test_no_line_is_lost_between_a_fast_writer_and_many_silences(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [40, pytest.param(2000, marks=[pytest.mark.soak])])
+async def test_no_line_is_lost_between_a_fast_writer_and_many_silences(tmp_path: Path, count: int) -> None:
     """Bursts with pauses around two polls hit the moment in which the watch is set again."""
     script = (
         "import sys, time, random\n"
         "r = random.Random(7)\n"
         "f = open(sys.argv[1], 'ab', buffering=0)\n"
-        "for n in range(150):\n"
+        f"for n in range({count}):\n"
         "    f.write(b'%d\\n' % n)\n"
         "    time.sleep(r.choice([0, 0, 0.09, 0.1, 0.11]))\n"
     )
@@ -168,9 +169,9 @@ async def test_no_line_is_lost_between_a_fast_writer_and_many_silences(tmp_path:
     log.write(b"")
     reading = asyncio.create_task(log.read())
     writer = await asyncio.create_subprocess_exec(sys.executable, "-c", script, str(log.path))
-    async with asyncio.timeout(100):
-        seen = [(await log.lines.get()).data for _ in range(150)]
-    assert seen == [b"%d" % number for number in range(150)]
+    async with asyncio.timeout(20 + count):
+        seen = [(await log.lines.get()).data for _ in range(count)]
+    assert seen == [b"%d" % number for number in range(count)]
     await writer.wait()
     reading.cancel()
     watch.close()

@@ -9,14 +9,16 @@ started, so that what the bridge removes once it is applied can still be judged.
 import os
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from backends.base import LaunchSpec
 from backends.directory import HostDirectory
-from bridge import cli_run
+from bridge import cli_run, wiring
 from bridge.cli_core import finish
 from bridge.cli_run import Face, run_with
 from bridge.settings import Settings
+from sessions.machine_reserve import MachineReserve
 
 URL_VARIABLE = "FAKE_DISCORD_URL"
 """Where the fake Discord is, if the bot is to have one; the same name as in `tests/fakes/discord_server`."""
@@ -39,9 +41,15 @@ def keep_logs(keep: Path) -> None:
     HostDirectory.make = make_and_link  # type: ignore[method-assign]  # the one seam that sees every launch
 
 
+def look_at_the_disk_every(seconds: float) -> None:
+    """Have sessions that wait for room on the disk look this often."""
+    vars(wiring)["MachineReserve"] = partial(MachineReserve, look_again_s=seconds)
+
+
 def run(keep: Path) -> int:
     """Be the bridge until a signal comes; return its exit code."""
     keep_logs(keep)
+    look_at_the_disk_every(float(os.environ.get("CHAOS_LOOK_S", "5")))
     faces: list[Face] = []
     if URL_VARIABLE in os.environ:
         from tests.chaos.haste import make_haste

@@ -151,7 +151,7 @@ class House:
             Policy(
                 self.root / "run",
                 self.root / "workspaces",
-                MachineReserve(self.root),
+                MachineReserve(self.root, look_again_s=0.01),
                 limits=self.limits,
                 patience=self.patience,
                 vigilance=Vigilance(round_s=3600),

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import sessions.host_run
 from backends.base import InputLine, InputNotWritten
 from sessions import rows
 from tests.fakes.fake_backend import FakeHost, FakeProcess
@@ -62,10 +61,7 @@ def assert_whole(here: House) -> None:
         assert all(json.loads(line) for line in process.input.splitlines())
 
 
-async def test_a_line_that_the_disk_refused_is_written_once_it_takes_it(
-    here: House, fill: Fill, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sessions.host_run, "SHORTAGE_RETRY_S", 0.01)
+async def test_a_line_that_the_disk_refused_is_written_once_it_takes_it(here: House, fill: Fill) -> None:
     session = await here.session()
     disk = fill(b"hello", 1)
     await send(session, "hello")

@@ -106,8 +106,7 @@ def test_the_disk_is_short_below_the_reserve(reserve: int, short: bool, tmp_path
 async def test_a_prompt_waits_for_memory_says_so_once_and_goes_on(
     meminfo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessions.process_keeper.SHORTAGE_RETRY_S", 0.02)
-    short = MachineReserve(tmp_path, min_free_memory=4 * 2**20)
+    short = MachineReserve(tmp_path, min_free_memory=4 * 2**20, look_again_s=0.02)
     async with running_core(tmp_path / "core", resources=short) as core:
         session = await core.session()
         turn_id = await core.say(session, "demo:text hi")
@@ -132,10 +131,10 @@ async def test_a_prompt_waits_for_memory_says_so_once_and_goes_on(
 async def test_a_prompt_waits_for_disk_in_a_live_session_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sessions.prompt_sender.SHORTAGE_RETRY_S", 0.02)
     shortage = [""]
     monkeypatch.setattr(MachineReserve, "disk_shortage", lambda _: shortage[0])
-    async with running_core(tmp_path / "core") as core:
+    impatient = MachineReserve(tmp_path, look_again_s=0.02)
+    async with running_core(tmp_path / "core", resources=impatient) as core:
         session = await core.session()
         await core.ask(session, "demo:text first")
         shortage[0] = "The disk is full."

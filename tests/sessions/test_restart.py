@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,7 @@ async def test_a_session_that_was_stopping_is_stopped_by_the_next_bridge(place: 
         await seen(session, lambda snapshot: snapshot.lifecycle is Lifecycle.STOPPING)
     clearing.cancel()
     await asyncio.gather(clearing, return_exceptions=True)
+    place.patience = replace(place.patience, stop_s=0.2)  # its Claude ignores requests and SIGTERM
     async with place.bridge() as manager:
         session = await manager.get_session(session.id)
         await seen(session, lambda snapshot: snapshot.lifecycle is Lifecycle.ENDED)
@@ -190,6 +192,7 @@ async def test_a_session_that_was_cleared_while_it_was_parked_is_ended_by_the_ne
     for task in (parking, clearing):
         task.cancel()
     await asyncio.gather(parking, clearing, return_exceptions=True)
+    place.patience = replace(place.patience, stop_s=0.2)
     async with place.bridge() as manager:
         session = await manager.get_session(session.id)
         await seen(session, lambda snapshot: snapshot.lifecycle is Lifecycle.ENDED)

@@ -49,6 +49,7 @@ class SimulatedResources(MachineReserve):
 
     def __init__(self, is_short: Callable[[], bool]) -> None:
         object.__setattr__(self, "_is_short", is_short)
+        object.__setattr__(self, "look_again_s", 5.0)
 
     def memory_shortage(self) -> str:
         return ""

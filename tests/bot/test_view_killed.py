@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.bot.room import patient as patient  # noqa: PLC0414
+from tests.fakes.discord_redirect import URL_VARIABLE
 from tests.fakes.discord_server import FakeDiscord, Place
+from tests.nursery import fork_program
 
 TEXT = "\n\n".join(f"Paragraph {n} of the words that Claude says." for n in range(60))
 KILLED = 137
@@ -25,11 +27,11 @@ POINTS = [
 
 async def run(fake: FakeDiscord, directory: Path, thread: Place, owner: int, crash_at: str = "") -> int:
     """Run the process to its end; return its exit code."""
-    argv, added = fake.command_line("tests.bot.view_process", str(directory), str(thread.id), str(owner), TEXT)
-    environment = {**os.environ, **added, "CLAUDE_BRIDGE_CRASH_AT": crash_at}
-    process = await asyncio.create_subprocess_exec(*argv, env=environment)
+    environment = {**os.environ, URL_VARIABLE: fake.url, "CLAUDE_BRIDGE_CRASH_AT": crash_at}
+    arguments = (str(directory), str(thread.id), str(owner), TEXT)
+    process = await fork_program("tests.bot.view_process", *arguments, environment=environment)
     async with asyncio.timeout(DEADLINE_S):
-        return await process.wait()
+        return await process.ended
 
 
 def age(database: Path, seconds: int) -> None:

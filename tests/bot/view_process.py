@@ -1,10 +1,10 @@
-"""A process that shows one session, for tests that kill it: `view_process DIRECTORY CHANNEL OWNER TEXT`.
+"""A program that shows one session, for tests that kill it.
 
 The first run plays a turn with an ask; what a run finds of it is not played again. It ends when all is shown.
 """
 
 import asyncio
-import sys
+import os
 from pathlib import Path
 
 import discord
@@ -13,6 +13,7 @@ from bot.view import View
 from sessions.model import Allow, PermissionBody, Text, ToolCall, ToolOutput, TurnStatus
 from tests.bot.room import FAST
 from tests.bot.stage import Actors, Stage, stage
+from tests.fakes.discord_redirect import URL_VARIABLE, point_discord_py_at
 
 COMMAND = {"command": "make test"}
 
@@ -53,5 +54,7 @@ async def play(core: Stage, session: Actors, view: View, text: str) -> None:
     await session.end()
 
 
-if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]))
+def run(directory: str, channel_id: str, owner_id: str, text: str) -> None:
+    """For the nursery: show the session in the fake Discord that the environment names."""
+    point_discord_py_at(os.environ[URL_VARIABLE])
+    asyncio.run(main(Path(directory), int(channel_id), int(owner_id), text))

@@ -20,6 +20,8 @@ from bridge.cli_run import Face, run_with
 from bridge.settings import Settings
 from sessions.machine_reserve import MachineReserve
 
+IMPORTED_LATE = ("bridge.wiring", "bridge.discord_face", "bot.cogs", "tests.chaos.haste")
+"""For the nursery: what the program imports only once it runs."""
 URL_VARIABLE = "FAKE_DISCORD_URL"
 """Where the fake Discord is, if the bot is to have one; the same name as in `tests/fakes/discord_server`."""
 
@@ -46,9 +48,9 @@ def look_at_the_disk_every(seconds: float) -> None:
     vars(wiring)["MachineReserve"] = partial(MachineReserve, look_again_s=seconds)
 
 
-def run(keep: Path) -> int:
+def run(keep: str) -> int:
     """Be the bridge until a signal comes; return its exit code."""
-    keep_logs(keep)
+    keep_logs(Path(keep))
     look_at_the_disk_every(float(os.environ.get("CHAOS_LOOK_S", "5")))
     faces: list[Face] = []
     if URL_VARIABLE in os.environ:
@@ -67,4 +69,4 @@ def run(keep: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(Path(sys.argv[1])))
+    sys.exit(run(sys.argv[1]))

@@ -199,7 +199,7 @@ async def test_after_a_reboot_every_conversation_goes_on_and_no_prompt_runs_twic
             for person in crowd.people:
                 await until(lambda person=person: len(person.ended) >= 1)  # type: ignore[misc]  # a bound default
             await made.kill_bot()
-            made.take_down()
+            await made.take_down()
             shutil.rmtree(made.run)
             open_gate(made, "g")
             await made.start_bot()

@@ -19,9 +19,9 @@ from bridge.wiring import tmux_socket_name
 from sessions.errors import CoreLost
 from tests.chaos.history import read_history
 from tests.chaos.leftovers import processes_of
-from tests.chaos.nursery import Nursery
 from tests.chaos.rules import Violation
 from tests.fakes.cli_home import install_scripted_cli
+from tests.nursery import Program, fork_program
 
 READY_S = 60.0
 BOSS = local_actor()
@@ -30,7 +30,7 @@ BOSS = local_actor()
 class World:
     """Everything below `root`; made with `world`."""
 
-    def __init__(self, root: Path, nursery: Nursery, settings: Mapping[str, str]) -> None:
+    def __init__(self, root: Path, settings: Mapping[str, str]) -> None:
         self.root = root
         self.data = root / "data"
         self.run = self.data / "run"
@@ -40,7 +40,7 @@ class World:
         self.pid = 0
         self.up = asyncio.Event()
         self.starts = 0
-        self._nursery = nursery
+        self._programs: dict[int, Program] = {}
         for path in (self.keep, self.home, self.gates, root / "workspaces", root / "bin"):
             path.mkdir(parents=True, exist_ok=True)
         claude = install_scripted_cli(root / "bin")
@@ -77,20 +77,23 @@ class World:
         if crash_at:
             environment["CLAUDE_BRIDGE_CRASH_AT"] = crash_at
         self.starts += 1
-        self.pid = await self._nursery.start(
+        program = await fork_program(
+            "tests.chaos.bot_process",
+            str(self.keep),
             environment=environment,
-            keep=str(self.keep),
-            log=str(self.root / "bot.log"),
-            cwd=str(self.root),
-            exec=exec_it,
+            cwd=self.root,
+            output=self.root / "bot.log",
+            exec_it=exec_it,
         )
+        self._programs[program.pid] = program
+        self.pid = program.pid
         is_up = not wait or await self.ready()
         assert is_up or crash_at or "LD_PRELOAD" in environment, f"the bot died{self.sentences()}"
         return is_up
 
     async def ready(self) -> bool:
         """Wait until the bot answers (True) or has died (False)."""
-        end = self._nursery.end_of(self.pid)
+        end = self.end()
         async with asyncio.timeout(READY_S):
             while not end.done():
                 with suppress(CoreLost):
@@ -102,18 +105,18 @@ class World:
 
     async def until_hit(self, mark: Path) -> None:
         """Wait until a fault has left its mark, or the bot has died."""
-        end = self._nursery.end_of(self.pid)
+        end = self.end()
         async with asyncio.timeout(READY_S):
             while not end.done() and not mark.exists():  # noqa: ASYNC110  files send no event
                 await asyncio.sleep(0.01)
 
-    def end(self) -> asyncio.Future[int]:
+    def end(self) -> asyncio.Task[int]:
         """Done once the bot is dead."""
-        return self._nursery.end_of(self.pid)
+        return self._programs[self.pid].ended
 
     async def death(self) -> int:
         """Wait until the bot is dead; return how it ended."""
-        code = await asyncio.shield(self._nursery.end_of(self.pid))
+        code = await asyncio.shield(self.end())
         self.up.clear()
         return code
 
@@ -180,7 +183,7 @@ class World:
         lines = self.log().splitlines()
         return "\n".join(["", *(line[:2000] for line in lines if '"level": "info"' not in line)][-20:])
 
-    def take_down(self) -> None:
+    async def take_down(self) -> None:
         """End every process of this world, whatever state it is in."""
         for _ in range(50):
             left = processes_of(self.root)
@@ -192,19 +195,17 @@ class World:
         self.tmux("kill-server")
         sockets = Path(os.environ.get("TMUX_TMPDIR", "/tmp")) / f"tmux-{os.getuid()}"
         (sockets / tmux_socket_name(self.data)).unlink(missing_ok=True)
+        await asyncio.gather(*(each.ended for each in self._programs.values()))
 
 
 @asynccontextmanager
 async def world(root: Path, **settings: str) -> AsyncIterator[World]:
     """A world below `root` without a bot yet; removed at the end, unless CHAOS_KEEP says to look into it."""
     root.mkdir(exist_ok=True)
-    nursery = Nursery()
-    await nursery.open()
-    made = World(root, nursery, settings)
+    made = World(root, settings)
     try:
         yield made
     finally:
-        made.take_down()
-        await nursery.close()
+        await made.take_down()
         if not os.environ.get("CHAOS_KEEP"):
             shutil.rmtree(root, ignore_errors=True)

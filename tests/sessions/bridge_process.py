@@ -1,10 +1,9 @@
 """A bridge in a process of its own, to be killed: hands in prompts to one session and stays.
 
-Started as `python -m tests.sessions.bridge_process ROOT KEY PROMPT …`; prints `ready`, then the session's id.
+Forked by the nursery; prints the session's id.
 """
 
 import asyncio
-import sys
 from pathlib import Path
 
 from sessions.model import Allow
@@ -31,5 +30,6 @@ async def main(root: Path, key: str, prompts: list[str]) -> None:
                 await session.answer(ask.id, Allow(), by=USER)
 
 
-if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))
+def run(root: str, key: str, *prompts: str) -> None:
+    """For the nursery."""
+    asyncio.run(main(Path(root), key, list(prompts)))

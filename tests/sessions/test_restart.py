@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +18,10 @@ from sessions.prompt_queue import Sender
 from sessions.session import Session
 from sessions.session_maker import NewSession
 from sessions.state import Snapshot
+from tests.nursery import Program, fork_program
 from tests.sessions.agreement import check_events
 from tests.sessions.scripted import DEADLINE_S, USER, Place, open_ask, rest, seen, send, turns
 
-REPOSITORY = Path(__file__).parents[2]
 KEY = "place"
 PROMPTS = ["demo:text one", "demo:bash touch made; echo done", "demo:text three"]
 
@@ -34,13 +33,12 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     await place.take_down()
 
 
-async def bridge_process(place: Place, *prompts: str, crash_at: str = "") -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tests.sessions.bridge_process", str(place.root), KEY, *prompts),
-        cwd=REPOSITORY,
-        env={**os.environ, VARIABLE: crash_at},
-        stdout=asyncio.subprocess.PIPE,
+async def bridge_process(place: Place, *prompts: str, crash_at: str = "") -> Program:
+    return await fork_program(
+        "tests.sessions.bridge_process",
+        *(str(place.root), KEY, *prompts),
+        environment={**os.environ, VARIABLE: crash_at},
+        output=place.root / "bridge.out",
     )
 
 
@@ -93,9 +91,9 @@ async def test_a_crash_at_any_durable_step_loses_nothing_and_does_nothing_twice(
 ) -> None:
     bridge = await bridge_process(place, *PROMPTS, crash_at=point)
     async with asyncio.timeout(DEADLINE_S):
-        await bridge.communicate()
+        code = await bridge.ended
     sure = int(point.partition(":")[2] or 1) <= SURE
-    assert bridge.returncode == EXIT_CODE or not sure, "the point was not reached"
+    assert code == EXIT_CODE or not sure, "the point was not reached"
     async with place.bridge() as manager:
         session = await found_again(manager)
         await finish(session)
@@ -105,12 +103,10 @@ async def test_a_crash_at_any_durable_step_loses_nothing_and_does_nothing_twice(
 async def killed_while(place: Place, prompt: str, gate: str) -> str:
     """A bridge that is killed while its session waits at a gate; the session's id."""
     bridge = await bridge_process(place, prompt, "demo:text next")
-    assert bridge.stdout is not None
-    session_id = (await bridge.stdout.readline()).decode().strip()
     await place.at_gate(gate)
-    bridge.send_signal(signal.SIGKILL)
-    await bridge.communicate()
-    return session_id
+    os.kill(bridge.pid, signal.SIGKILL)
+    await bridge.ended
+    return (place.root / "bridge.out").read_text().splitlines()[0]
 
 
 GATED = "demo:text before demo:gate g demo:text after"
@@ -201,7 +197,7 @@ async def test_a_session_that_was_cleared_while_it_was_parked_is_ended_by_the_ne
 async def test_prompts_that_no_process_had_seen_are_answered_after_a_restart(place: Place) -> None:
     bridge = await bridge_process(place, *PROMPTS, crash_at="session-after-commit:2")
     async with asyncio.timeout(DEADLINE_S):
-        await bridge.communicate()
+        await bridge.ended
     async with place.bridge() as manager:
         session = await found_again(manager)
         await seen(session, lambda snapshot: snapshot.is_idle and not snapshot.queue)

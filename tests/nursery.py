@@ -1,0 +1,174 @@
+"""One process per test worker that imports modules once and forks programs from them, in milliseconds.
+
+`fork_program` runs `run(*arguments)` of a module in a new process, as `python -m` would, without the half
+second of CPU that its imports cost. A module may name in `IMPORTED_LATE` the modules that it imports only while
+it runs. The nursery starts with the first program and ends with the test worker.
+"""
+
+import asyncio
+import atexit
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_REPOSITORY = Path(__file__).parents[1]
+_LONGEST_REQUEST = 1 << 17
+_SOFTWARE_ERROR = 70
+_nursery: tuple[socket.socket, "subprocess.Popen[bytes]"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A running program. `ended` is its exit code, negative for a signal, once it is dead and buried."""
+
+    pid: int
+    ended: asyncio.Task[int]
+
+
+async def fork_program(
+    module: str,
+    *arguments: str,
+    environment: Mapping[str, str],
+    cwd: Path = _REPOSITORY,
+    output: Path | None = None,
+    exec_it: bool = False,
+) -> Program:
+    """Run `module.run(*arguments)` in a new process; stdout and stderr go to `output`, or to pytest's.
+
+    `environment` is the whole environment. With `exec_it` the program begins anew, as a preloaded library
+    needs. Fails if the nursery has died, as by an error in an import.
+    """
+    told, tells = os.pipe()
+    shown = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if output else os.dup(2)
+    wish = {
+        "module": module,
+        "arguments": arguments,
+        "environment": dict(environment),
+        "cwd": str(cwd),
+        "exec": exec_it,
+    }
+    socket.send_fds(_opened(), [json.dumps(wish).encode()], [tells, shown])
+    os.close(tells)
+    os.close(shown)
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(told, "rb", buffering=0)
+    )
+    pid = await reader.readline()
+    assert pid, "the nursery has ended; its stderr says why"
+    return Program(int(pid), asyncio.create_task(_end(reader, transport), name=f"end of {module}"))
+
+
+async def _end(reader: asyncio.StreamReader, transport: asyncio.ReadTransport) -> int:
+    try:
+        return int(await reader.readline())
+    finally:
+        transport.close()
+
+
+def _opened() -> socket.socket:
+    """The socket to this process's nursery, which is started if there is none."""
+    global _nursery  # noqa: PLW0603  # one for all tests of the worker
+    if _nursery is None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # Nothing of a test is in its environment: who looks for what a test left running does not find it.
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(_REPOSITORY)}
+        command = [sys.executable, "-m", "tests.nursery"]
+        process = subprocess.Popen(command, cwd=_REPOSITORY, env=environment, stdin=theirs.fileno())
+        theirs.close()
+        _nursery = ours, process
+        atexit.register(_close)
+    return _nursery[0]
+
+
+def _close() -> None:
+    assert _nursery is not None
+    _nursery[0].close()
+    _nursery[1].wait()
+
+
+# --- in the nursery -----------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Serve until the socket on stdin is closed. No threads here: a fork copies only the one that forks."""
+    wishes = socket.socket(fileno=0)
+    waking, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    os.set_blocking(waking, False)
+    signal.set_wakeup_fd(wakes)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    children: dict[int, int] = {}
+    while True:
+        ready, _, _ = select.select([wishes.fileno(), waking], [], [])
+        if waking in ready:
+            with suppress(BlockingIOError):
+                os.read(waking, 512)
+            _bury(children)
+        if wishes.fileno() in ready:
+            data, descriptors, _, _ = socket.recv_fds(wishes, _LONGEST_REQUEST, 2)
+            if not data:
+                return
+            tells, shown = descriptors
+            _start(json.loads(data), tells, shown, children)
+
+
+def _start(wish: dict[str, Any], tells: int, output: int, children: dict[int, int]) -> None:
+    # Before the fork, so that the next program finds everything imported.
+    module = importlib.import_module(wish["module"])
+    for name in getattr(module, "IMPORTED_LATE", ()):
+        importlib.import_module(name)
+    pid = os.fork()
+    if pid:
+        os.close(output)
+        children[pid] = tells
+        os.write(tells, b"%d\n" % pid)
+        return
+    code = _SOFTWARE_ERROR
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.closerange(3, 256)
+        os.environ.clear()
+        os.environ.update(wish["environment"])
+        os.chdir(wish["cwd"])
+        if wish["exec"]:
+            os.environ["PYTHONPATH"] = str(_REPOSITORY)
+            os.execv(sys.executable, [sys.executable, "-m", wish["module"], *wish["arguments"]])
+        code = module.run(*wish["arguments"]) or 0
+    except BaseException:
+        # The frames below are the nursery's: nothing may return to them.
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _bury(children: dict[int, int]) -> None:
+    while children:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        tells = children.pop(pid)
+        with suppress(BrokenPipeError):  # the test is over
+            os.write(tells, b"%d\n" % os.waitstatus_to_exitcode(status))
+        os.close(tells)
+
+
+if __name__ == "__main__":
+    main()

@@ -34,6 +34,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     `list_price_usd` is the part of `cost_usd` that a login covered instead of an API key: it is not billed.
     `left_running` lists programs that Claude's tools started and left; `EndLeftRunning` ends them. `promised`
     lists scheduled work, each with its next time; Claude does it only while it has a process.
+    `prompted_by_several`: its owner lets others prompt it; only `GetSession` tells.
     """
 
     id: SessionId
@@ -77,6 +78,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     titled_by: TitleSource | None = None
     limit: Limit | None = None
     other_model: str = ""
+    prompted_by_several: bool = False
 
     @property
     def list_mark(self) -> str:

@@ -31,7 +31,12 @@ def is_aside(body: MessageBody, talk: ThreadTalk) -> bool:
     """
     if body.mentions_bot or body.reply_to_bot:
         return False
-    return talk is ThreadTalk.MENTION or body.reply_to_other or bool(_CALLS_SOMEBODY.match(body.content))
+    return talk is ThreadTalk.MENTION or body.reply_to_other or _calls_somebody(body)
+
+
+def _calls_somebody(body: MessageBody) -> bool:
+    # The text of an unknown user, and of a row of an earlier version, begins with the mention itself.
+    return body.calls_other or bool(_CALLS_SOMEBODY.match(body.content))
 
 
 class Asides:

@@ -6,6 +6,7 @@ of the bot finishes it (`cut_interactions.py`).
 
 from functools import partial
 
+import discord
 import msgspec
 
 from api import GetSession, SendMessage, SessionInfo
@@ -18,6 +19,8 @@ from bot.face import Face
 from bot.inbox_rows import describe_inbox_row
 from bot.markdown.cards import escape_inline, shortened
 from bot.opening import Opener, Spot, Wish
+from bot.prompt_making import PromptMaker
+from bot.readable_names import names_of_guild, readable
 from bot.rows import Place
 from bot.scopes import SessionScope
 from bot.session_lookup import session_place
@@ -47,14 +50,17 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     project: str = ""
     model: str = ""
+    user_name: str = ""
 
 
 class Asker:
     """Sends prompts that were asked with a command. Methods raise `SessionError`, `discord.HTTPException`."""
 
-    def __init__(self, face: Face, opener: Opener) -> None:
+    def __init__(self, face: Face, client: discord.Client, opener: Opener, maker: PromptMaker) -> None:
         self._face = face
+        self._client = client
         self._opener = opener
+        self._maker = maker
 
     async def check(self, reply: Reply) -> None:
         """Raise `NotAllowed` unless the reply's actor may ask where they are."""
@@ -78,13 +84,17 @@ class Asker:
 
     async def do(self, actor: Actor, asked: Asked) -> Plain:
         """Open the session, send the prompt, and return the reply. Repeated calls have no second effect."""
+        names = names_of_guild(self._client, asked.guild_id)
+        prompt = await self._maker.named(readable(asked.prompt, names), asked.guild_id)
+        asked = msgspec.structs.replace(asked, prompt=prompt)
         place, info = await self._session(actor, asked)
+        speaker = await self._maker.speaker(actor, info.id, asked.user_name)
         message_id = int(asked.origin.rpartition(":")[2])
         store = partial(self._face.core.put_file, actor)
         fetched = await fetch_files(store, info.id, message_id, asked.files, self._face.options)
         wish = SendMessage(
             session_id=info.id,
-            content=with_files(asked.prompt, fetched.files),
+            content=with_files(speaker + asked.prompt, fetched.files),
             origin=asked.origin,
             attachments=fetched.files,
         )
@@ -121,6 +131,7 @@ def asked_by(reply: Reply, prompt: str) -> Asked:
     return Asked(
         origin=reply.origin,
         user_id=interaction.user.id,
+        user_name=interaction.user.display_name,
         role_ids=tuple(int(each.rpartition(":")[2]) for each in reply.actor.group_ids),
         guild_id=interaction.guild_id or 0,
         channel_id=interaction.channel_id or 0,

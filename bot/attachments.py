@@ -68,10 +68,15 @@ def stored_files(message_id: int, files: Sequence[IncomingFile]) -> tuple[Attach
 
 def with_files(text: str, files: Sequence[Attachment]) -> str:
     """Return the prompt `text` followed by a list of its files, so that Claude knows where they are."""
+    return (text + files_list(files)).lstrip()
+
+
+def files_list(files: Sequence[Attachment]) -> str:
+    """Return the list of files that stands below a prompt; empty without files."""
     if not files:
-        return text
+        return ""
     lines = [f"- {each.path} ({each.media_type or 'unknown type'}, {each.size:,} bytes)" for each in files]
-    return "\n".join([text, "", "Attached files:", *lines]).lstrip()
+    return "\n".join(["", "", "Attached files:", *lines])
 
 
 async def fetch_files(

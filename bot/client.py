@@ -27,7 +27,8 @@ from bot.inbox import Inbox
 from bot.lost_places import LostPlaces
 from bot.members import Members
 from bot.opening import Opener
-from bot.prompts import PromptHandler
+from bot.prompt_making import PromptMaker
+from bot.prompts import PromptHandler, PromptParts
 from bot.rate_limits import LONGEST_WAIT_S, keep_to_buckets
 from bot.refusal_audit import RefusalAudit
 from storage import StorageError
@@ -77,11 +78,12 @@ class BridgeClient(commands.Bot):
         self.refusal_audit = RefusalAudit(face.core)
         self.entry = Entry(face, self.refusal_audit, self.start_task)
         self.opener = Opener(face, self)
-        self.asker = Asker(face, self.opener)
+        self.members = Members(self, face.access)
+        maker = PromptMaker(face, self, self.members)
+        self.asker = Asker(face, self, self.opener, maker)
         self.projects = RecentProjects(face.core)
         self.controls = Controls(face, self, self.opener, self.asker)
-        self.members = Members(self, face.access)
-        prompts = PromptHandler(face, self, self.opener, self.members, self.refusal_audit)
+        prompts = PromptHandler(PromptParts(face, self, self.opener, self.members, maker), self.refusal_audit)
         self.inbox = Inbox(face.db, prompts, self.start_task, face.now_ms)
         self.arrivals = Arrivals(face, self, self.inbox, self.refusal_audit, self._missed)
         self.catch_up = CatchUp(face, self, self.inbox, self.arrivals.take)

@@ -63,12 +63,18 @@ async def unconfirmed_sessions(db: Database) -> set[str]:
     return {str(each[0]) for each in rows}
 
 
-def forget_closed_rows(before_ms: int) -> Statement:
-    """Delete inbox rows closed before a time.
+def forget_closed_rows(before_ms: int) -> list[Statement]:
+    """Delete inbox rows closed before a time, and the parts of their prompts (`prompt_making.Parts`).
 
     A closed row lets the bot recognise a message that Discord sends twice. That happens within minutes.
     """
-    return Statement("DELETE FROM inbox WHERE status <> 'new' AND done_ms < ?", (before_ms,))
+    return [
+        Statement("DELETE FROM inbox WHERE status <> 'new' AND done_ms < ?", (before_ms,)),
+        Statement(
+            "DELETE FROM face_facts WHERE name GLOB 'prompt:*' AND NOT EXISTS (SELECT 1 FROM inbox"
+            " WHERE external = 'message:' || substr(name, length('prompt:') + 1))"
+        ),
+    ]
 
 
 async def page_of_sessions_with_controls(db: Database, after: str, limit: int) -> list[str]:

@@ -37,7 +37,8 @@ class Shown(Protocol):
 @dataclass(frozen=True, slots=True)
 class FaceOptions:
     """The face's settings. Files may come only from `file_hosts` (`name` or `name:port`), and only over https
-    unless the host is named with its port.
+    unless the host is named with its port. `thread_context` is the number of messages of a thread that go along
+    when somebody mentions the bot there. Files without words wait `words_patience_s` for them.
     """
 
     scope: SessionScope = SessionScope.THREAD
@@ -47,6 +48,8 @@ class FaceOptions:
     max_file_bytes: int = 25 * 2**20
     max_files_bytes: int = 50 * 2**20
     attachment_patience_s: float = 60.0
+    thread_context: int = 20
+    words_patience_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,44 @@ async def next_message_row(db: Database, channel_id: int) -> InboxRow | None:
     return None if row is None else _inbox_row(row)
 
 
+_ALONE = (
+    "json_extract(body, '$.content') = '' AND json_extract(body, '$.reply_to') IS NULL"
+    " AND (json_array_length(body, '$.files') > 0 OR json_extract(body, '$.forwarded') <> '')"
+)
+"""An open message with files or a forward and without words."""
+
+
+async def waits_for_words(db: Database, row: InboxRow, patience_ms: int) -> bool:
+    """Whether files of the same author wait in the channel for the words in `row`."""
+    found = await db.read_one(
+        "SELECT 1 FROM inbox WHERE status = 'new' AND kind = 'message' AND channel_id = ? AND author_id = ?"  # noqa: S608
+        f" AND received_ms BETWEEN ? AND ? AND {_ALONE}",
+        (row.channel_id, row.author_id, row.received_ms - patience_ms, row.received_ms),
+    )
+    return found is not None
+
+
+async def next_of_author(db: Database, row: InboxRow, patience_ms: int) -> InboxRow | None:
+    """Return the next open message of the same author in the channel, at most `patience_ms` after `row`."""
+    found = await db.read_one(
+        "SELECT external, kind, channel_id, author_id, body, received_ms FROM inbox WHERE status = 'new'"
+        " AND kind = 'message' AND channel_id = ? AND author_id = ? AND external <> ?"
+        " AND received_ms BETWEEN ? AND ? ORDER BY received_ms, rowid LIMIT 1",
+        (row.channel_id, row.author_id, row.external, row.received_ms, row.received_ms + patience_ms),
+    )
+    return None if found is None else _inbox_row(found)
+
+
+async def last_prompt_in(db: Database, row: InboxRow) -> int | None:
+    """Return the id of the last message of the channel, before the one of `row`, that was a prompt."""
+    found = await db.read_one(
+        "SELECT max(CAST(substr(external, length('message:') + 1) AS INTEGER)) FROM inbox"
+        " WHERE kind = 'message' AND status = 'done' AND channel_id = ? AND received_ms < ?",
+        (row.channel_id, row.received_ms),
+    )
+    return int(found[0]) if found is not None and found[0] is not None else None
+
+
 async def waiting_channels(db: Database) -> list[int]:
     """Return the channels with open messages, edits or deletions."""
     rows: Sequence[Sequence[Any]] = await db.read(

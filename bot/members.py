@@ -1,6 +1,8 @@
 """Look up a member's present roles at Discord: without the members intent, no event reports a change."""
 
 import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
 
 import discord
 
@@ -8,10 +10,11 @@ from api.access import Actor, ActorSource
 from bot.actors import AccessPolicy, Somebody, actor_of
 
 _KNOWN_S = 30.0
+_MOST_NAMES = 10
 
 
 class Members:
-    """Makes actors of user ids. Methods raise `discord.HTTPException` and `CONNECTION_BROKEN` errors."""
+    """Makes actors of user ids, and finds names. Methods raise `discord.HTTPException`, `CONNECTION_BROKEN`."""
 
     def __init__(self, client: discord.Client, access: AccessPolicy) -> None:
         self._client = client
@@ -31,6 +34,16 @@ class Members:
         if (guild_id, user_id) not in self._known:
             self._known[guild_id, user_id] = (now, await self._ask(user_id, guild_id))
         return actor_of(self._access, self._known[guild_id, user_id][1])
+
+    async def names(self, user_ids: Iterable[int], guild_id: int) -> dict[int, str]:
+        """Return the names of these users in the server, at most ten; users who have left it have none."""
+        found: dict[int, str] = {}
+        for user_id in list(user_ids)[:_MOST_NAMES]:
+            with suppress(discord.NotFound):
+                member = await self._client.http.get_member(guild_id, user_id)
+                user = member["user"]
+                found[user_id] = member.get("nick") or user.get("global_name") or user["username"]
+        return found
 
     def source(self, user_id: int, guild_id: int) -> ActorSource:
         """Return a function that reads the user's roles from Discord at each call."""

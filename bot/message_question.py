@@ -4,12 +4,11 @@ import discord
 import msgspec
 
 from bot.asking import Asker, asked_by
-from bot.attachments import incoming
 from bot.bodies import Control
 from bot.entry import Reply
 from bot.errors import Refused
-
-_MAX_QUOTE = 6_000
+from bot.message_words import pointed, quote
+from sessions.title import title_from
 
 
 class MessageQuestionControls:
@@ -29,11 +28,16 @@ class MessageQuestionControls:
             message = await channel.fetch_message(int(message_id))
         except discord.NotFound:
             raise Refused("The message is gone.") from None
-        quote = "\n".join(f"> {line}" for line in message.content[:_MAX_QUOTE].split("\n"))
-        prompt = f"{question or 'Explain this.'}\n\nA message by {message.author.display_name}:\n{quote}"
+        about = pointed(message)
+        question = question or "Explain this."
+        prompt = f"{question}\n\nA message by {about.author}:\n{quote(about.text)}"
         # Its own origin: the thread is on somebody's message, so no message there shows the question yet.
         origin = f"discord:menu:{reply.interaction.id}"
         asked = msgspec.structs.replace(
-            asked_by(reply, prompt), origin=origin, anchor_id=message.id, files=incoming(message.attachments)
+            asked_by(reply, prompt),
+            origin=origin,
+            anchor_id=message.id,
+            files=about.files,
+            title=title_from(question),
         )
         await self._asker.ask(reply, asked)

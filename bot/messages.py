@@ -11,18 +11,25 @@ from bot.actors import FACE, Somebody, actor_of
 from bot.attachments import IncomingFile, incoming
 from bot.delivery_rows import is_being_opened
 from bot.face import Face
-from bot.inbox_rows import InboxRow
+from bot.inbox_rows import InboxRow, waits_for_words
+from bot.message_words import Pointed, files_of, own_extras, pointed, quote, snapshot_text
+from bot.readable_names import names_in, readable, roles_in
 from bot.rows import places_in
 from bot.scopes import SessionScope
+from texts.unseen import without_unseen
 
 _PLAIN_TYPES = (discord.MessageType.default, discord.MessageType.reply)
-_MAX_QUOTE = 4_000
+LOOK = "Look at this."
 
 
 class MessageBody(msgspec.Struct, frozen=True):
     """The body of a message's row. `role_ids` is None if Discord did not send them (read back from history).
 
-    `reply_to_other`: the message replies to another person.
+    `content` has names instead of ids, and no mention of the bot at its beginning; it is empty if nobody would
+    see anything in it. `replied` is the message that
+    it replies to; None if Discord did not send it, or if it `reply_is_gone`. `reply_to_other`: it replies to
+    another person. `calls_other`: it begins with somebody else's mention. `joined` are earlier messages whose
+    files go with this one. `extras` are its stickers and poll: no prompt without words.
     """
 
     guild_id: int
@@ -35,8 +42,19 @@ class MessageBody(msgspec.Struct, frozen=True):
     reply_to_bot: bool = False
     reply_to_other: bool = False
     author_name: str = ""
-    quoted: str = ""
+    quoted: str = ""  # in rows of earlier versions: the words of `replied`
     forwarded: str = ""
+    replied: Pointed | None = None
+    reply_is_gone: bool = False
+    calls_other: bool = False
+    extras: str = ""
+    is_voice: bool = False
+    joined: tuple[int, ...] = ()
+
+    @property
+    def points_at_message(self) -> bool:
+        """Whether it replies to a message."""
+        return self.reply_to is not None
 
     @property
     def is_empty(self) -> bool:
@@ -55,36 +73,67 @@ def message_row(message: discord.Message, bot_id: int) -> InboxRow | None:
         return None
     if message.type not in _PLAIN_TYPES:
         return None
-    replied = message.reference.resolved if message.reference is not None else None
-    resolved = replied if isinstance(replied, discord.Message) else None
-    is_forward = bool(message.message_snapshots)
-    author = message.author
+    author, names = message.author, names_in(message)
+    own_role = message.guild.self_role
+    own = [f"<@{bot_id}>", f"<@!{bot_id}>", *([f"<@&{own_role.id}>"] if own_role is not None else [])]
+    words = _without_leading(message.content, own)
+    forwards = [snapshot_text(each, message.guild) for each in message.message_snapshots]
     body = MessageBody(
         guild_id=message.guild.id,
         message_id=message.id,
-        content=message.content,
-        files=incoming([*message.attachments, *_forwarded_files(message)]),
+        content=readable(words, names) if without_unseen(words).strip() else "",
+        files=incoming(files_of(message)),
         role_ids=tuple(role.id for role in author.roles) if isinstance(author, discord.Member) else None,
-        mentions_bot=any(user.id == bot_id for user in message.mentions),
-        reply_to=message.reference.message_id if message.reference is not None and not is_forward else None,
-        reply_to_bot=resolved is not None and resolved.author.id == bot_id,
-        reply_to_other=resolved is not None and not resolved.author.bot and resolved.author.id != author.id,
+        mentions_bot=_mentions(message, bot_id, own_role),
         author_name=author.display_name,
-        quoted=resolved.content[:_MAX_QUOTE] if resolved is not None and resolved.author.id != bot_id else "",
-        forwarded="\n\n".join(each.content for each in message.message_snapshots if each.content)[:_MAX_QUOTE],
+        forwarded="\n\n".join(forwards),
+        calls_other=words.lstrip().startswith("<@") and not words.lstrip().startswith("<@&"),
+        extras=own_extras(message),
+        is_voice=message.flags.voice,
     )
     return InboxRow(
         external=f"message:{message.id}",
         kind="message",
         channel_id=message.channel.id,
         author_id=author.id,
-        body=msgspec.to_builtins(body),
+        body=msgspec.to_builtins(_with_reply(body, message, bot_id)),
         received_ms=snowflake_ms(message.id),
     )
 
 
-def _forwarded_files(message: discord.Message) -> list[discord.Attachment]:
-    return [file for snapshot in message.message_snapshots for file in snapshot.attachments]
+def _with_reply(body: MessageBody, message: discord.Message, bot_id: int) -> MessageBody:
+    """Return `body` with the message that `message` replies to. A forward has a reference too, but no reply."""
+    reference = message.reference
+    if reference is None or message.message_snapshots:
+        return body
+    replied = reference.resolved
+    found = replied if isinstance(replied, discord.Message) else None
+    return msgspec.structs.replace(
+        body,
+        reply_to=reference.message_id,
+        reply_to_bot=found is not None and found.author.id == bot_id,
+        reply_to_other=found is not None and not found.author.bot and found.author.id != message.author.id,
+        replied=pointed(found) if found is not None else None,
+        reply_is_gone=isinstance(replied, discord.DeletedReferencedMessage),
+    )
+
+
+def _mentions(message: discord.Message, bot_id: int, own_role: discord.Role | None) -> bool:
+    """Whether the bot is mentioned, itself or by its own role, which phones offer under the same name."""
+    if any(user.id == bot_id for user in message.mentions):
+        return True
+    # By the text: Discord lists only roles that the author may notify, and that is not one of them.
+    return own_role is not None and own_role.id in roles_in(message.content)
+
+
+def _without_leading(text: str, mentions: list[str]) -> str:
+    """Return `text` without the mentions that it begins with."""
+    while True:
+        text = text.lstrip()
+        leading = next((each for each in mentions if text.startswith(each)), None)
+        if leading is None:
+            return text.strip()
+        text = text.removeprefix(leading)
 
 
 def snowflake_ms(snowflake: int) -> int:
@@ -101,28 +150,27 @@ def live_author(face: Face, row: InboxRow) -> Actor | None:
 
 
 async def is_for_us(face: Face, row: InboxRow) -> bool:
-    """Return whether the message is in a session's thread, mentions the bot, or replies to it."""
+    """Return whether the message is in a session's thread, mentions the bot, or replies to it.
+
+    The words that the same author writes just after files that were for us are for us too.
+    """
     if row.body["guild_id"] not in face.access.guild_ids:
         return False
     if row.body["mentions_bot"] or row.body["reply_to_bot"]:
         return True
     if any(place.kind is SessionScope.THREAD for place in await places_in(face.db, row.channel_id)):
         return True
-    return await is_being_opened(face.db, row.channel_id)
+    if await is_being_opened(face.db, row.channel_id):
+        return True
+    return await waits_for_words(face.db, row, round(face.options.words_patience_s * 1000))
 
 
-def said(body: MessageBody, bot_id: int) -> str:
-    """Return the prompt: a quote or forward, then the text without its leading mention of the bot."""
-    text = body.content
-    for form in (f"<@{bot_id}>", f"<@!{bot_id}>"):
-        text = text.replace(form, " ", 1) if text.lstrip().startswith(form) else text
-    parts = [text.strip()]
-    if body.forwarded:
-        parts.insert(0, f"A forwarded message:\n{_quote(body.forwarded)}")
-    elif body.quoted and parts[0]:
-        parts.insert(0, _quote(body.quoted))
-    return "\n\n".join(part for part in parts if part)
-
-
-def _quote(text: str) -> str:
-    return "\n".join(f"> {line}" for line in text.split("\n"))
+def prompt_words(body: MessageBody) -> str:
+    """Return the part of the prompt that an edit of the message replaces: forwarded and own words."""
+    forwarded = f"A forwarded message:\n{quote(body.forwarded)}" if body.forwarded else ""
+    words = body.content
+    if words and body.extras:
+        words = f"{words}\n{body.extras}"
+    if not words and not body.files and body.points_at_message:
+        words = LOOK
+    return "\n\n".join(part for part in (forwarded, words) if part)

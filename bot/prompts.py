@@ -5,6 +5,7 @@ Takes inbox rows, whose bodies are `MessageBody`; the same row again has no seco
 
 import hashlib
 import logging
+from dataclasses import dataclass
 from functools import partial
 from math import ceil
 
@@ -23,16 +24,17 @@ from api import (
 )
 from api.access import Action, Actor, Role
 from bot.actors import VIEWER
-from bot.asides import Asides, asides_in, is_aside
-from bot.attachments import fetch_files, with_files
+from bot.asides import Asides, is_aside
+from bot.attachments import fetch_files, files_list
 from bot.delivery_rows import is_being_opened
 from bot.errors import CONNECTION_BROKEN, sentence_for
 from bot.face import Face
 from bot.inbox import TryAgain
 from bot.inbox_rows import InboxRow, was_noted_of_an_edit
 from bot.members import Members
-from bot.messages import MessageBody, origin_of, said
+from bot.messages import MessageBody, origin_of, prompt_words
 from bot.opening import Opener, Spot, Wish
+from bot.prompt_making import Parts, PromptMaker
 from bot.refusal_audit import RefusalAudit
 from bot.rows import Place, find_post, load_place, places_in
 from bot.scopes import SessionScope, ThreadTalk
@@ -47,7 +49,7 @@ from sessions.title import title_from
 log = logging.getLogger(__name__)
 
 GREETING = "What shall I do? Write it after the mention, or use /claude."
-NO_WORDS = "Claude gets text and files only; stickers and polls stay here."
+NO_WORDS = "Stickers and polls alone are no prompt. Reply to one with a few words, and Claude reads both."
 HAS_IT_ALREADY = (
     "-# Claude has this prompt already, as it was before the edit. To change something, write a new message."
 )
@@ -59,24 +61,29 @@ _MOST_TOLD = 10_000
 _MAY_PASS = (discord.DiscordServerError, discord.RateLimited, *CONNECTION_BROKEN)
 
 
+@dataclass(frozen=True, slots=True)
+class PromptParts:
+    """The objects with which messages become prompts."""
+
+    face: Face
+    client: discord.Client
+    opener: Opener
+    members: Members
+    maker: PromptMaker
+
+
 class PromptHandler:
     """Acts on messages, edits and deletions; see `inbox.Handler`."""
 
-    def __init__(
-        self,
-        face: Face,
-        client: discord.Client,
-        opener: Opener,
-        members: Members,
-        refusal_audit: RefusalAudit,
-    ) -> None:
-        self._face = face
+    def __init__(self, parts: PromptParts, refusal_audit: RefusalAudit) -> None:
+        self._face = parts.face
+        self._client = parts.client
+        self._opener = parts.opener
+        self._members = parts.members
+        self._maker = parts.maker
+        self._asides = Asides(parts.face.db)
         self._refusal_audit = refusal_audit
-        self._client = client
-        self._opener = opener
-        self._members = members
-        self._asides = Asides(face.db)
-        self._words_for_asks = WordsForAsks(face)
+        self._words_for_asks = WordsForAsks(parts.face)
         self._told: dict[tuple[int, int, str], None] = {}
 
     async def handle(self, row: InboxRow) -> str:
@@ -113,6 +120,7 @@ class PromptHandler:
         if actor.role is Role.NOBODY:
             await self._refusal_audit.note(actor)
             return "nobody"
+        body = await self._maker.named_body(body)
         place = await self._place_for(row, body)
         if place is not None and place.kind is SessionScope.THREAD:
             info = await self._viewed(actor, place)
@@ -121,14 +129,16 @@ class PromptHandler:
                 return "ended"
             if info is not None and is_aside(body, self._face.options.thread_talk):
                 return await self._aside(row, body, actor, info)
-            if info is not None and body.is_empty:
+            if info is not None and body.is_empty and not (body.points_at_message and body.mentions_bot):
                 await self._tell_once(row, NO_WORDS)
                 return "empty"
             if info is not None:
                 return await self._prompt(row, body, actor, info)
             await self._tell_once(row, str(NotAllowed("prompt_this_session")))
             return "not allowed"
-        if place is None and await is_being_opened(self._face.db, row.channel_id):
+        # The first message of a forum post has the post's id, and does not wait for itself.
+        begins_thread = body.message_id == row.channel_id
+        if place is None and not begins_thread and await is_being_opened(self._face.db, row.channel_id):
             raise TryAgain  # the message that opened the thread comes first
         return await self._elsewhere(row, body, actor)
 
@@ -149,29 +159,35 @@ class PromptHandler:
             return None
 
     async def _elsewhere(self, row: InboxRow, body: MessageBody, actor: Actor) -> str:
-        text = self._said(body)
-        if not text and not body.files:
-            await self._answer(row, GREETING)
+        if not prompt_words(body) and not body.files:
+            await self._answer(row, NO_WORDS if body.extras else GREETING)
             return "empty"
         spot = Spot(body.guild_id, row.channel_id, anchor_id=body.message_id)
-        # Made here: the core would make the title from the prompt and its list of files.
-        title = title_from(text) if body.files else ""
-        place, info = await self._opener.open(actor, spot, Wish(name=text, title=title))
+        # Made of the author's own words: the core would take the whole prompt, with its quotes and files.
+        words = body.content or prompt_words(body)
+        place, info = await self._opener.open(actor, spot, Wish(name=words, title=title_from(words)))
         if place.kind is SessionScope.THREAD:
             await self._opener.bring_in(actor, place.channel_id)
-        return await self._prompt(row, body, actor, info)
+        return await self._prompt(row, body, actor, info, in_thread=True)
 
-    async def _prompt(self, row: InboxRow, body: MessageBody, actor: Actor, info: SessionInfo) -> str:
-        words = self._said(msgspec.structs.replace(body, quoted=""))
+    async def _prompt(
+        self, row: InboxRow, body: MessageBody, actor: Actor, info: SessionInfo, *, in_thread: bool = False
+    ) -> str:
+        """Send the message as a prompt. `in_thread`: with what people said before in its thread."""
         try:
-            if words and await self._words_for_asks.take(actor, info, body, words):
+            if body.content and await self._words_for_asks.take(actor, info, body, body.content):
                 return ""
+            said = await self._maker.looked_up(row, body, info, in_thread=in_thread)
             store = partial(self._face.core.put_file, actor)
-            fetched = await fetch_files(store, info.id, body.message_id, body.files, self._face.options)
+            fetched = await fetch_files(store, info.id, body.message_id, said.files, self._face.options)
             meanwhile, asides = await self._asides.before(info.id, body.message_id)
+            before = said.before + await self._maker.speaker(actor, info.id, body.author_name)
+            parts = await self._maker.keep(
+                body.message_id, Parts(before, meanwhile + files_list(fetched.files))
+            )
             wish = SendMessage(
                 session_id=info.id,
-                content=with_files(self._said(body) + meanwhile, fetched.files),
+                content=parts.around(prompt_words(body)),
                 origin=origin_of(body.message_id),
                 attachments=fetched.files,
             )
@@ -192,18 +208,15 @@ class PromptHandler:
                 await self._tell_once(row, ONLY_MENTIONS)
         return ""
 
-    def _said(self, body: MessageBody) -> str:
-        return said(body, self._client.user.id if self._client.user is not None else 0)
-
     # --- the queue --------------------------------------------------------------------------------------
 
     async def _edited(self, row: InboxRow, body: MessageBody) -> str:
         turn = await self._turn_of(origin_of(body.message_id))
         if turn is None:
             if (place := await session_place(self._face, row.channel_id, row.author_id)) is not None:
-                await self._asides.edit(place.session_id, body)
+                await self._asides.edit(place.session_id, await self._maker.named_body(body))
             return "no prompt"
-        content = with_files(self._said(body) + asides_in(turn.prompt), turn.attachments)
+        content = await self._maker.edited(body, turn)
         if content == turn.prompt:
             return "nothing changed"
         actor = await self._members.actor(row.author_id, body.guild_id, body.role_ids)

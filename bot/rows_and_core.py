@@ -45,7 +45,7 @@ async def queued_messages(core: Core, db: Database) -> AsyncIterator[tuple[int, 
 
 async def forget_old_rows(core: Core, db: Database, before_ms: int) -> None:
     """Delete inbox rows closed before a time, and the controls of deleted sessions."""
-    await db.write([forget_closed_rows(before_ms)])
+    await db.write(forget_closed_rows(before_ms))
     after = ""
     while page := await page_of_sessions_with_controls(db, after, _PAGE):
         after = page[-1]

@@ -73,6 +73,7 @@ def _face(core: OpenCore, view: View) -> Face:
         options=FaceOptions(
             scope=core.settings.session_scope,
             thread_talk=core.settings.thread_talk,
+            thread_context=core.settings.thread_context,
             models=_models(core.settings),
             # discord.py's own address of Discord's files, which tests redirect.
             file_hosts=DISCORD_FILE_HOSTS | {urlsplit(discord.Asset.BASE).netloc},

@@ -95,6 +95,10 @@ class Settings:
         choice(ThreadTalk), "all", write="all or mention",
         does="Messages in a session's thread that are prompts: all but those for other people, or mentions.",
     )
+    thread_context: int = _setting(
+        whole(at_least=0, at_most=100), "20", write="a whole number from 0 to 100",
+        does="Messages of a thread that Claude reads when somebody mentions the bot there; 0 for none.",
+    )
     workspace_root: Path = _setting(
         location, "workspaces", write="a directory",
         does="The directory that holds the projects; sessions run nowhere else.",

@@ -3,15 +3,17 @@
 from pathlib import Path
 from typing import assert_never
 
+from msgspec.structs import replace
+
 import api as c
 from service.exporting import SUFFIX, export_session
 from service.parts import ServiceParts
-from service.session_info import session_info
+from service.session_info import session_facts, session_info
 from service.transcript import event_page, read_block, turn_page, turn_view
 from service.work_place import read_work_place
 from sessions import rows
 from sessions.errors import SessionNotFound
-from sessions.model import AskId
+from sessions.model import AskId, ShareLevel
 from sessions.session import Session
 from sessions.stored import StoredAsk
 from texts.redaction import Redactor
@@ -25,7 +27,9 @@ async def read(parts: ServiceParts, session: Session, command: c.ReadingCommand)
     manager = parts.manager
     match command:
         case c.GetSession():
-            return session_info(manager, session)
+            shares = (await session_facts(session)).shares.values()
+            several = any(level in (ShareLevel.PROMPT, ShareLevel.APPROVE) for level in shares)
+            return replace(session_info(manager, session), prompted_by_several=several)
         case c.ReadTurns():
             return await turn_page(manager.db, manager.bus, session.id, command)
         case c.ReadTurn():

@@ -11,7 +11,7 @@ from sessions.state import Snapshot
 
 _MADE = {
     *("running_turn", "queued_turns", "open_asks", "background_tasks", "last_event", "work_directory_name"),
-    *("terminal_hint", "place_in_line", "other_model"),
+    *("terminal_hint", "place_in_line", "other_model", "prompted_by_several"),
 }
 _FAMILIES = ("opus", "sonnet", "haiku")
 """Names that Claude takes for the newest model of a family, the ablest first."""

@@ -90,10 +90,11 @@ async def test_an_aside_goes_along_with_the_next_prompt_once(ways: Ways) -> None
     ways.town.mel.send(thread, f"{ways.town.ann.mention} I may not be here")
     await ways.dealt_with()
     assert (await ways.prompts(session))[-1] == (
-        f"demo:text I asked{MEANWHILE}bob: {ways.town.ann.mention} is that right?"
+        f"ann writes:\ndemo:text I asked{MEANWHILE}bob: @ann is that right?"
     )
-    assert await next_prompt(ways, session, thread, "demo:text more") == f"demo:text more{MEANWHILE}bob: nearly"
-    assert await next_prompt(ways, session, thread, "demo:text last") == "demo:text last"
+    more = await next_prompt(ways, session, thread, "demo:text more")
+    assert more == f"ann writes:\ndemo:text more{MEANWHILE}bob: nearly"
+    assert await next_prompt(ways, session, thread, "demo:text last") == "ann writes:\ndemo:text last"
 
 
 async def test_an_aside_that_was_edited_or_deleted_goes_along_as_it_is_now(ways: Ways) -> None:
@@ -107,4 +108,4 @@ async def test_an_aside_that_was_edited_or_deleted_goes_along_as_it_is_now(ways:
         while len(await ways.core.db.read(dealt_with)) < 2:  # noqa: ASYNC110 (there is no event)
             await asyncio.sleep(0.01)
     prompt = await next_prompt(ways, session, thread, "demo:text go")
-    assert prompt == f"demo:text go{MEANWHILE}bob: {ways.town.ann.mention} is this right?"
+    assert prompt == f"ann writes:\ndemo:text go{MEANWHILE}bob: @ann is this right?"

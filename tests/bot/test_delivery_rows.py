@@ -18,8 +18,10 @@ from bot.rows import (
     insert_place,
     insert_post,
     load_control,
+    load_fact,
     load_posts,
     note_shown,
+    store_fact,
 )
 from bot.rows_and_core import forget_old_rows, sessions_behind
 from bridge.schema import schema
@@ -30,16 +32,18 @@ from tests.bot.stage import stage
 async def test_old_rows_go_and_needed_ones_stay(tmp_path: Path) -> None:
     async with stage(tmp_path) as core:
         db = core.db
-        for name in ("old", "new", "waiting"):
+        for number, name in enumerate(("message:1", "message:2", "message:3"), 1):
             await take_in(db, InboxRow(name, "message", 1, 2, {}, 0))
-        await db.write([close_inbox_row("old", InboxStatus.DONE, 10)])
-        await db.write([close_inbox_row("new", InboxStatus.DONE, 20)])
+            await db.write([store_fact(f"prompt:{number}", "{}")])
+        await db.write([close_inbox_row("message:1", InboxStatus.DONE, 10)])
+        await db.write([close_inbox_row("message:2", InboxStatus.DONE, 20)])
         session = await core.session(1, 7)
         kept, page, lost = Control(Verb.STOP, session.id), Control(Verb.PAGE, ""), Control(Verb.STOP, "deleted")
         await db.write([insert_control(each) for each in (kept, page, lost)])
         await forget_old_rows(core, db, 15)
         left = await db.read("SELECT external FROM inbox ORDER BY external")
-        assert list(left) == [("new",), ("waiting",)]
+        assert list(left) == [("message:2",), ("message:3",)]
+        assert [await load_fact(db, f"prompt:{number}") for number in (1, 2, 3)] == ["", "{}", "{}"]
         assert [await load_control(db, each.key) for each in (kept, page, lost)] == [kept, page, None]
 
 

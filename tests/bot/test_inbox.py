@@ -77,7 +77,7 @@ async def test_a_mention_in_reply_to_a_person_takes_their_words_along(ways: Ways
     thread = await ways.fake.general.wait_for_thread(lambda each: each.id == message.id)
     session = await ways.session_in(thread)
     await ways.dealt_with()
-    assert await ways.prompts(session) == ["> the build\n> is red\n\nwhy?"]
+    assert await ways.prompts(session) == ["A message by mel:\n> the build\n> is red\n\nwhy?"]
 
 
 async def test_a_mention_without_words_is_answered_with_how_to_ask(ways: Ways) -> None:
@@ -92,7 +92,7 @@ async def test_a_forwarded_message_is_a_prompt_that_quotes_it_with_its_files(way
     sent = ways.town.ann.forward(said, thread)
     await reached(session, lambda snapshot: snapshot.message_count == 2)
     listed = f"- .attachments/{sent.id}/log.txt (text/plain, 4 bytes)"
-    quote = "A forwarded message:\n> the build\n> is red"
+    quote = "A forwarded message:\n> the build\n> is red\n> \n> (files: log.txt)"
     assert (await ways.prompts(session))[1] == f"{quote}\n\nAttached files:\n{listed}"
 
 
@@ -100,7 +100,7 @@ async def test_who_posts_a_sticker_is_told_once_that_it_goes_nowhere(ways: Ways)
     thread, session = await ways.started(ways.town.ann, "demo:text first")
     for _ in range(3):
         ways.town.ann.stick(thread, "wave")
-    await thread.wait_for_message("text and files only")
+    await thread.wait_for_message("alone are no prompt")
     await ways.dealt_with()
     assert len(thread.from_bot) == 1
     assert len(await ways.prompts(session)) == 1
@@ -163,7 +163,8 @@ async def test_whatever_people_write_arrives_whole_and_pings_nobody(ways: Ways, 
     thread, session = await ways.started(ways.town.ann, text[:1500])
     ways.town.ann.send(thread, text)
     await reached(session, lambda snapshot: snapshot.message_count == 2)
-    assert await ways.prompts(session) == [text[:1500], text.strip()]
+    shown = text.replace("<@&1>", "@unknown-role").replace("<@1>", "@unknown-user")
+    assert await ways.prompts(session) == [shown[:1500], shown.strip()]
     said = await ways.town.ann.slash(thread, "session info").settled()
     assert "Owner:" in said.text
     assert ways.fake.bot_pings == []

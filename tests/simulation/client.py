@@ -90,13 +90,19 @@ class _Messageable:
         return wire.message(await wire.call("fetch", lambda: wire.post(self.id, message_id)))
 
     async def history(
-        self, *, limit: int | None = 100, after: Any = None, oldest_first: bool | None = None
+        self,
+        *,
+        limit: int | None = 100,
+        before: Any = None,
+        after: Any = None,
+        oldest_first: bool | None = None,
     ) -> AsyncIterator[Any]:
         wire = self._wire
 
         def read() -> list[Post]:
             posts = wire.room(self.id).posts
-            return [posts[each] for each in sorted(posts) if after is None or each > after.id]
+            newer = [each for each in sorted(posts) if after is None or each > after.id]
+            return [posts[each] for each in newer if before is None or each < before.id]
 
         found = await wire.call("history", read)
         ordered = found if oldest_first or (oldest_first is None and after is not None) else found[::-1]
@@ -149,7 +155,10 @@ def message_of(post: Post, state: Any) -> discord.Message:
         "edited_timestamp": edited,
         "mentions": mentions,
     }
-    guild = SimpleNamespace(id=GUILD, get_member=lambda _: None)
+    nothing: Callable[[int], None] = lambda _: None  # noqa: E731
+    guild = SimpleNamespace(
+        id=GUILD, get_member=nothing, get_role=nothing, get_channel_or_thread=nothing, self_role=None
+    )
     channel: Any = SimpleNamespace(id=post.channel_id, guild=guild)
     return discord.Message(state=state, channel=channel, data=data)
 
@@ -180,7 +189,7 @@ class _Text(discord.TextChannel):
 class _Thread(discord.Thread):
     def __init__(self, wire: Wire, guild: Any, room: Room) -> None:
         self.id, self.guild, self.last_message_id = room.id, guild, room.last_id
-        self.parent_id = room.parent_id or 0
+        self.name, self.parent_id = "Thread", room.parent_id or 0
         self._type = discord.ChannelType.public_thread
         self._reach, self._wire, self._room = _Messageable(wire, room.id), wire, room
 

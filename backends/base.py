@@ -153,6 +153,7 @@ class Launched:
     argv: tuple[str, ...]
     cwd: Path
     title: str
+    enclosure: Enclosure = field(default_factory=Enclosure)
 
 
 class Host(Protocol):

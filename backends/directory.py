@@ -3,7 +3,8 @@
     launch.json     the launch: command, directory, names of variables, never their values
     in              the FIFO that is the program's stdin
     input.ndjson    every line sent, output.ndjson every line printed, stderr.log the rest
-    pid             `boot ID`, then `shell|program|follower PID START`, a line each; replaced by rename.
+    sandbox         only with bwrap: a FIFO at the start, on which it tells the pid of its process 1
+    pid             `boot ID`, then `shell|program|follower|sandbox PID START`, a line each; replaced by rename.
                     START is `gone` for a program that ended before its start was read
     title           the name of the tmux window, if there is one
     exit            the program's exit code as the shell counts (128 + signal), written by rename
@@ -14,7 +15,7 @@ The logs themselves are read and written by `output_log.py` and `input_log.py`; 
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ import msgspec
 
 import machine
 from backends.base import HostExit, LaunchSpec
+from backends.sandbox.model import Enclosure, Mechanism, Network
 from machine import ProcessId
 
 # All processes of a host have this environment variable, so those that lost their parent are still found.
@@ -36,7 +38,7 @@ _LAST_SIGNAL_CODE = 192
 
 
 class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """`launch.json`. `environment` holds names only."""
+    """`launch.json`. `environment` holds names only; `sandbox` and `network` are the words of `Enclosure`."""
 
     session_id: str
     number: int
@@ -45,15 +47,33 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
     cwd: str
     environment: tuple[str, ...]
     title: str = ""
+    sandbox: str = "none"
+    network: str = "open"
+
+    @property
+    def enclosure(self) -> Enclosure:
+        """The sandbox. A word of a later version counts as the default."""
+        mechanism = Mechanism(self.sandbox) if self.sandbox in list(Mechanism) else Mechanism.NONE
+        return Enclosure(mechanism, Network(self.network) if self.network in list(Network) else Network.OPEN)
 
 
 @dataclass(frozen=True, slots=True)
 class HostPids:
-    """The processes that run a host. Pids from before a reboot do not count."""
+    """The processes that run a host. Pids from before a reboot do not count.
+
+    `sandbox` is the process 1 of a bwrap sandbox: everything inside ends with it. `program` is then bwrap
+    itself, which waits outside for the program inside.
+    """
 
     shell: ProcessId
     program: ProcessId
     follower: ProcessId
+    sandbox: ProcessId | None = None
+
+    @property
+    def own(self) -> set[ProcessId]:
+        """All of them."""
+        return {self.shell, self.program, self.follower} | ({self.sandbox} if self.sandbox else set())
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +115,10 @@ class HostDirectory:
     def stderr_log(self) -> Path:
         return self.path / "stderr.log"
 
+    @property
+    def sandbox_fifo(self) -> Path:
+        return self.path / "sandbox"
+
     def make(self, spec: LaunchSpec, backend: str) -> None:
         """Make the directory with empty logs, FIFO and `launch.json`. Raises `OSError`, even if it exists."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -108,10 +132,14 @@ class HostDirectory:
                 cwd=str(spec.cwd),
                 environment=tuple(sorted(spec.environment)),
                 title=spec.title,
+                sandbox=spec.enclosure.mechanism.value,
+                network=spec.enclosure.network.value,
             )
             for log in (self.input_log, self.output_log, self.stderr_log):
                 log.touch(mode=0o600)
             os.mkfifo(self.fifo, mode=0o600)
+            if spec.enclosure.mechanism is Mechanism.BWRAP:
+                os.mkfifo(self.sandbox_fifo, mode=0o600)
             # The record comes last: a directory that has one is complete.
             draft = self.path / "launch.json.tmp"
             draft.touch(mode=0o600)
@@ -144,12 +172,11 @@ class HostDirectory:
         try:
             if words["boot"] != [machine.this().boot_id()]:
                 return None
-            shell, program, follower = (
-                ProcessId(int(words[role][0]), words[role][1]) for role in ("shell", "program", "follower")
-            )
+            shell, program, follower = (_process(words[role]) for role in ("shell", "program", "follower"))
+            sandbox = _process(words["sandbox"]) if "sandbox" in words else None
         except (KeyError, IndexError, ValueError):
             return None
-        return HostPids(shell, program, follower)
+        return HostPids(shell, program, follower, sandbox)
 
     def was_started(self) -> bool:
         """Whether the host's shell has recorded its processes, before or after the last reboot."""
@@ -171,6 +198,10 @@ class HostDirectory:
             file.seek(max(file.seek(0, os.SEEK_END) - _STDERR_TAIL_BYTES, 0))
             tail = file.read()
         return HostExit(self.exit_code(), tail.decode("utf-8", "replace"))
+
+
+def _process(words: Sequence[str]) -> ProcessId:
+    return ProcessId(int(words[0]), words[1])
 
 
 def host_directories(run: Path) -> Iterator[HostDirectory]:

@@ -79,9 +79,11 @@ class LocalHost:
         self._watches = watches
         self._terminal = terminal
         self._feeding = asyncio.Lock()
-        self._program = pids.program if (pids := directory.pids()) else None
+        pids = directory.pids()
+        self._program = pids.program if pids else None
+        self._sandbox = pids.sandbox if pids else None
         # Read while the program lives: after the host's death its process session cannot be found out.
-        self._session = _session_of(self._program) if self._program is not None else None
+        self._session = _session_of(pids) if pids else None
         # An earlier bridge process may have frozen the host.
         self._may_be_frozen = True
 
@@ -101,7 +103,7 @@ class LocalHost:
         record = self._directory.launch_record()
         if record is None:
             return Launched((), Path(), "")
-        return Launched(record.argv, Path(record.cwd), record.title)
+        return Launched(record.argv, Path(record.cwd), record.title, record.enclosure)
 
     async def send(self, line: InputLine) -> None:
         # Thaw first: if this process dies in between, no line is left waiting for a frozen program.
@@ -118,7 +120,7 @@ class LocalHost:
         return read_lines(self._watches.logs, self._directory.output_log, offset, self._when_ended)
 
     def alive(self) -> bool:
-        return self._program is not None and processes.is_alive(self._program)
+        return self._program is not None and program_runs(self._program, self._sandbox)
 
     async def follower_died(self) -> None:
         while (pids := self._directory.pids()) and self.alive():
@@ -150,6 +152,8 @@ class LocalHost:
         pids = self._directory.pids()
         if pids is not None:
             await self._watches.deaths.died(pids.program)
+            if self._inside() is not None:
+                await kill_now({self._sandbox} if self._sandbox else (), self._watches.deaths)
             await self._shell_ended(pids)
             await self._end_followers(pids)
         await self._terminal.close()
@@ -160,7 +164,7 @@ class LocalHost:
         if pids is None or not self.alive():
             return HostUsage(memory_bytes=0, cpu_s=0.0, processes=0)
         table = self._watches.process_table()
-        members = processes.tree(table, (pids.shell, pids.program, pids.follower))
+        members = processes.tree(table, pids.own)
         return HostUsage(
             memory_bytes=machine.this().memory_bytes([member.pid for member in members]),
             cpu_s=sum(machine.this().cpu_s(table[member.pid]) for member in members),
@@ -179,16 +183,17 @@ class LocalHost:
             return False
         # In a thread: this reads the environment of every process on the machine.
         living = await asyncio.to_thread(HostTree(self._directory).living)
-        if living - {pids.shell, pids.program, pids.follower} or not self.alive() or not if_still():
+        program = self._inside() if pids.sandbox else pids.program
+        if program is None or living - pids.own - {program} or not self.alive() or not if_still():
             return False
-        # Stop only the program: shell and follower use no CPU time, and the shell must record the exit code.
+        # Stop only the program: the others use no CPU time, and the shell must record the exit code.
         self._may_be_frozen = True
-        machine.this().send_signal(pids.program, signal.SIGSTOP)
+        machine.this().send_signal(program, signal.SIGSTOP)
         return True
 
     def thaw(self) -> None:
-        if self._may_be_frozen and self._program is not None:
-            machine.this().send_signal(self._program, signal.SIGCONT)
+        if self._may_be_frozen and (program := self._inside() if self._sandbox else self._program):
+            machine.this().send_signal(program, signal.SIGCONT)
         self._may_be_frozen = False
 
     def terminal_hint(self) -> str:
@@ -198,7 +203,32 @@ class LocalHost:
         """Call `ended` when the program is dead. By then all of its output is in the log."""
         if self._program is None:
             return asyncio.get_running_loop().call_soon(ended).cancel
-        return self._watches.deaths.when_dead(self._program, ended)
+        if self._sandbox is None:
+            return self._watches.deaths.when_dead(self._program, ended)
+        watched: list[Callable[[], None]] = []
+
+        def bwrap_ended() -> None:
+            # A killed bwrap leaves the program behind: it must not print after the log was read to its end.
+            inside = self._inside()
+            if inside is None or self._sandbox is None:
+                ended()
+                return
+            machine.this().send_signal(self._sandbox, signal.SIGKILL)
+            watched.append(self._watches.deaths.when_dead(inside, ended))
+
+        watched.append(self._watches.deaths.when_dead(self._program, bwrap_ended))
+
+        def cancel() -> None:
+            for each in watched:
+                each()
+
+        return cancel
+
+    def _inside(self) -> ProcessId | None:
+        """Return the living program inside the sandbox; None without a sandbox."""
+        if self._sandbox is None or not processes.is_alive(self._sandbox):
+            return None
+        return processes.program_inside(self._sandbox, machine.this().read_table())
 
     async def _shell_ended(self, pids: HostPids) -> None:
         """Wait until the shell has written the exit code. A hung shell is killed."""
@@ -239,6 +269,18 @@ class LocalHost:
             os.close(fifo)
 
 
-def _session_of(program: ProcessId) -> int | None:
-    row = machine.this().read_process(program.pid)
-    return row.session if row is not None and row.process == program else None
+def program_runs(program: ProcessId, sandbox: ProcessId | None) -> bool:
+    """Whether a host's program runs, even if the bwrap around it was killed."""
+    if processes.is_alive(program):
+        return True
+    if sandbox is None or not processes.is_alive(sandbox):
+        return False
+    return processes.program_inside(sandbox, machine.this().read_table()) is not None
+
+
+def _session_of(pids: HostPids) -> int | None:
+    """Return the process session of the program. In a sandbox, the sandbox's process 1 leads it."""
+    if pids.sandbox is not None:
+        return pids.sandbox.pid
+    row = machine.this().read_process(pids.program.pid)
+    return row.session if row is not None and row.process == pids.program else None

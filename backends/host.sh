@@ -32,6 +32,17 @@ start_of() {
     start=${20}
 }
 
+# Sets `sandbox` to the pid of a sandbox's process 1, which bwrap tells as JSON; empty if bwrap made none.
+# Reads to the end: bwrap must not write to a pipe without a reader.
+sandbox_of() {
+    sandbox=
+    while read -r line; do
+        case $line in
+        *'"child-pid":'*) sandbox=${line##*: }; sandbox=${sandbox%,} ;;
+        esac
+    done <"$1"
+}
+
 # The starter may be dead already: then a SIGPIPE ends the subshell only.
 say_ready() {
     (echo ready >&4)
@@ -49,9 +60,17 @@ run() {
     # shellcheck disable=SC2086
     "$tail" $tail_options -c +1 -f "$directory/input.ndjson" >"$directory/in" 2>/dev/null 3>&- 4>&- &
     follower=$!
-    "$@" <&3 >>"$directory/output.ndjson" 3>&- 4>&- &
-    program=$!
+    sandbox=
+    if [ -p "$directory/sandbox" ]; then
+        "$@" <&3 >>"$directory/output.ndjson" 3>&- 4>&- 5>"$directory/sandbox" &
+        program=$!
+        sandbox_of "$directory/sandbox"
+    else
+        "$@" <&3 >>"$directory/output.ndjson" 3>&- 4>&- &
+        program=$!
+    fi
     exec 3>&-
+    [ -z "$sandbox" ] || { start_of "$sandbox"; sandbox_start=$start; }
     start_of "$program"; program_start=$start
     start_of "$follower"; follower_start=$start
     start_of $$
@@ -62,6 +81,7 @@ run() {
         echo "shell $$ $start"
         echo "program $program $program_start"
         echo "follower $follower $follower_start"
+        [ -z "$sandbox" ] || echo "sandbox $sandbox $sandbox_start"
     } >"$directory/pid.tmp" && "$mv" "$directory/pid.tmp" "$directory/pid" || exit 1
     say_ready
     # What follows would only add the shell's own remarks ("Terminated") to what the program said.

@@ -19,7 +19,7 @@ _MOST_CHARACTERS = 1000
 def left_running(directory: HostDirectory, session: int | None) -> list[LeftRunning]:
     """Return the topmost processes left running, oldest first. Reads the process table: blocks briefly.
 
-    `session` is the host's own process session; None if the host was never seen alive.
+    `session` is the program's own process session; None if the host was never seen alive.
     """
     left = _left(directory, session)
     tops = sorted(
@@ -39,8 +39,9 @@ def _left(directory: HostDirectory, session: int | None) -> dict[int, ProcessRow
     pids = directory.pids()
     marked = machine.this().carrying(MARKER, directory.key)
     table = machine.this().read_table()
-    rows = {each.pid: table[each.pid] for each in processes.tree(table, marked | _own(pids))}
-    own = {each.pid for each in _own(pids) if each.pid in rows and rows[each.pid].process == each}
+    own_ids = _own(pids, table)
+    rows = {each.pid: table[each.pid] for each in processes.tree(table, marked | own_ids)}
+    own = {each.pid for each in own_ids if each.pid in rows and rows[each.pid].process == each}
     serving = _serving(rows, session, own)
     left = {pid: row for pid, row in rows.items() if pid not in own | serving}
     if left:
@@ -58,5 +59,8 @@ def _serving(rows: Mapping[int, ProcessRow], session: int | None, own: set[int])
     return serving
 
 
-def _own(pids: HostPids | None) -> set[ProcessId]:
-    return {pids.shell, pids.program, pids.follower} if pids is not None else set()
+def _own(pids: HostPids | None, table: Mapping[int, ProcessRow]) -> set[ProcessId]:
+    if pids is None:
+        return set()
+    inside = processes.program_inside(pids.sandbox, table) if pids.sandbox else None
+    return pids.own | ({inside} if inside else set())

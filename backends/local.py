@@ -14,10 +14,10 @@ from typing import Protocol
 import msgspec
 
 import machine
-from backends import processes, spawn
+from backends import spawn
 from backends.base import HostGone, HostRef, LaunchFailed, LaunchSpec
 from backends.directory import MARKER, HostDirectory, host_directories
-from backends.host import LocalHost, Terminal, Watches
+from backends.host import LocalHost, Terminal, Watches, program_runs
 from backends.stopping import end_tree
 from faults import crash_point
 
@@ -91,7 +91,7 @@ class LocalBackend:
     async def remove(self, ref: HostRef) -> bool:
         directory = self.directory_of(ref)
         pids = directory.pids()
-        if pids is not None and processes.is_alive(pids.program):
+        if pids is not None and program_runs(pids.program, pids.sandbox):
             return False
         directory.remove()
         return True
@@ -122,7 +122,7 @@ class LocalBackend:
             for directory in ours:
                 if directory.key in shown:
                     await self._settled(directory)
-        return [each for each in ours if (pids := each.pids()) and processes.is_alive(pids.program)]
+        return [each for each in ours if (pids := each.pids()) and program_runs(pids.program, pids.sandbox)]
 
     def directory_of(self, ref: HostRef) -> HostDirectory:
         """Return the directory of `ref`, if it exists. Raises `HostGone` for an address that is not ours."""

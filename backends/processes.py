@@ -9,11 +9,27 @@ from collections.abc import Iterable, Mapping
 import machine
 from machine import ProcessId, ProcessRow
 
+# Process 1 inside waits for all the others.
+_PROGRAM_INSIDE = 2
+
 
 def is_alive(process: ProcessId) -> bool:
     """Whether exactly this process still runs. A zombie does not."""
     row = machine.this().read_process(process.pid)
     return row is not None and row.process == process and not row.zombie
+
+
+def program_inside(sandbox: ProcessId, table: Mapping[int, ProcessRow]) -> ProcessId | None:
+    """Return the living program that a sandbox was made for; None if it has ended.
+
+    `sandbox` is the sandbox's process 1. The program is always the second process in it, and its child.
+    """
+    if sandbox.pid not in table or table[sandbox.pid].process != sandbox:
+        return None
+    children = (row.process for row in table.values() if row.parent == sandbox.pid)
+    return next(
+        (child for child in children if machine.this().innermost_pid(child.pid) == _PROGRAM_INSIDE), None
+    )
 
 
 def tree(

@@ -47,7 +47,8 @@ class HostTree:
     def of_program(self) -> set[ProcessId]:
         """Return the host's processes except its shell, the shell's own children and the follower.
 
-        Those end by themselves.
+        Those end by themselves. So do bwrap and its process 1, once everything inside has ended; a bwrap that
+        ended first would leave Claude running and an exit code that is not Claude's.
         """
         living, pids = self.living(), self.directory.pids()
         followers = machine.this().writing_to(self.directory.fifo)
@@ -57,11 +58,17 @@ class HostTree:
         if pids.shell in living:
             # Among these is the `mv` that gives the exit code its name: killing it would lose the code.
             own |= {each for each in living if self._table[each.pid].parent == pids.shell.pid}
-        return living - followers - (own - {pids.program})
+        around = {pids.program, pids.sandbox} if pids.sandbox in living else set()
+        return living - followers - (own - {pids.program}) - around
+
+    def sandbox(self) -> set[ProcessId]:
+        """Return the living process 1 of the host's sandbox, as a set. Everything inside dies with it."""
+        pids = self.directory.pids()
+        return {pids.sandbox} & self.living() if pids and pids.sandbox else set()
 
     def _recorded(self) -> set[ProcessId]:
         pids = self.directory.pids()
-        return {pids.shell, pids.program, pids.follower} if pids else set()
+        return pids.own if pids else set()
 
 
 async def end_tree(directory: HostDirectory, deaths: DeathWatch, grace_s: float) -> None:
@@ -72,6 +79,8 @@ async def end_tree(directory: HostDirectory, deaths: DeathWatch, grace_s: float)
     tree = HostTree(directory)
     kill_s = max(grace_s, _LEAST_KILL_S)
     if not await _signalled_to_death(tree.of_program, signal.SIGTERM, deaths, grace_s):
+        # The sandbox first: nothing inside can start more processes than are killed.
+        await kill_now(tree.sandbox(), deaths)
         await _signalled_to_death(tree.of_program, signal.SIGKILL, deaths, kill_s)
     # Let the shell end by itself: killing it at once would lose the exit code that it writes.
     try:

@@ -10,15 +10,18 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from backends.sandbox.model import Network
 from bot.scopes import SessionScope, ThreadTalk
-from bridge.settings_choices import BackendChoice, CutTurns, LogFormat, LogLevel
+from bridge.settings_choices import BackendChoice, CutTurns, LogFormat, LogLevel, SandboxChoice, ToolsChoice
 from bridge.settings_values import (
     Reader,
     Secret,
     boolean,
     choice,
     discord_ids,
+    hosts,
     location,
+    locations,
     number,
     optional,
     secret,
@@ -29,6 +32,7 @@ from bridge.settings_values import (
     words,
     zero_is_none,
 )
+from sessions.claude.sandbox_access import KEPT_DEFAULT
 from sessions.model import PermissionMode
 from sessions.trust import UserServers, WhoTrusts
 
@@ -172,6 +176,47 @@ class Settings:
         words, "", write="a command with its options",
         does="A command that starts each Claude process, for a scope of its own:"
         " docs/operation.md.",
+    )
+    sandbox: SandboxChoice = _setting(
+        choice(SandboxChoice), "off", write="auto, required, bwrap, landlock or off",
+        does="The sandbox around each Claude: the best that works, else none (auto); the best that works, else"
+        " no Claude starts (required); or the one that is named. docs/sandbox.md.",
+    )
+    sandbox_network: Network = _setting(
+        choice(Network), "open", write="open, listed or model",
+        does="The network in a sandbox: all; the model and the listed hosts; or the model alone.",
+    )
+    sandbox_hosts: tuple[str, ...] = _setting(
+        hosts, "", write="names of hosts, divided by commas or spaces; .example.org stands for all below it",
+        does="Further hosts for SANDBOX_NETWORK=listed. Package registries and git hosts are always listed.",
+    )
+    sandbox_read: tuple[Path, ...] = _setting(
+        locations, "~/.gitconfig ~/.config/git", write="paths, divided as a shell divides words, or none",
+        does="Files and directories outside of the project that Claude may read in a sandbox.",
+    )
+    sandbox_write: tuple[Path, ...] = _setting(
+        locations, "", write="paths, divided as a shell divides words, or nothing",
+        does="Files and directories outside of the project that Claude may write in a sandbox.",
+    )
+    sandbox_keep: tuple[str, ...] = _setting(
+        words, " ".join(KEPT_DEFAULT), write="paths in a project, divided by spaces, or none",
+        does="Existing files of a project that stay read-only in a sandbox, because they run programs outside.",
+    )
+    sandbox_tools: ToolsChoice = _setting(
+        choice(ToolsChoice), "auto", write="auto or off",
+        does="Whether programs of PATH below the home directory (nvm, pyenv, cargo, uv …) are in a sandbox.",
+    )
+    sandbox_ssh_agent: bool = _setting(
+        boolean, "false", write="true or false",
+        does="Whether a sandbox has the ssh agent. Claude can then use its keys, but not read them.",
+    )
+    sandbox_processes: int = _setting(
+        whole(at_least=16), "512", write="a whole number from 16 on",
+        does="Processes at once in one sandbox.",
+    )
+    sandbox_tmp: int = _setting(
+        size, "512M", write="a size with its unit, for example 512M or 2G",
+        does="Space of /tmp in one sandbox. It is memory.",
     )
     claude_command: str = _setting(
         text, "", write="a program's name or path",

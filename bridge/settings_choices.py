@@ -11,6 +11,23 @@ class BackendChoice(StrEnum):
     PTY = "pty"
 
 
+class SandboxChoice(StrEnum):
+    """The sandbox of new processes. `auto` and `required` take the best mechanism that works."""
+
+    AUTO = "auto"
+    REQUIRED = "required"
+    BWRAP = "bwrap"
+    LANDLOCK = "landlock"
+    OFF = "off"
+
+
+class ToolsChoice(StrEnum):
+    """Whether a sandbox has the programs of PATH below the home directory."""
+
+    AUTO = "auto"
+    OFF = "off"
+
+
 class CutTurns(StrEnum):
     """The treatment of a turn that was cut by a crash or reboot."""
 

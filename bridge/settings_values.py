@@ -22,6 +22,7 @@ _TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
 _FALSE = frozenset({"false", "no", "off", "0", "f", "n"})
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:I?B)?", re.IGNORECASE)
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_HOST = re.compile(r"\.?(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,9}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
 
 
@@ -175,6 +176,26 @@ def location(value: str) -> Path:
         # Paths are stored in the database and in JSON, which hold only UTF-8.
         raise ValueError("leads to a directory whose name is not UTF-8 text")
     return path
+
+
+def locations(value: str) -> tuple[Path, ...]:
+    """Read paths, divided as a shell divides words. The word `none` alone means no path. Keeps links."""
+    given = words(value)
+    return () if given == ("none",) else tuple(map(_place, given))
+
+
+def _place(value: str) -> Path:
+    location(value)
+    return Path.cwd() / Path(text(value)).expanduser()
+
+
+def hosts(value: str) -> tuple[str, ...]:
+    """Read names of hosts; one that begins with a dot stands for all names below it."""
+    found = tuple(dict.fromkeys(name.lower() for name in _split(value)))
+    for name in found:
+        if not _HOST.fullmatch(name):
+            raise ValueError(f"holds {_shown(name)}, which is no host's name")
+    return found
 
 
 def mode_of(path: Path) -> int:

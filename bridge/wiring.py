@@ -26,6 +26,7 @@ from bridge.discord_access import NamedPeople
 from bridge.event_log import logging_events
 from bridge.logs import LogPlan, set_up_logging
 from bridge.ownership import DataDirectoryRefused, OwnerKind, owning
+from bridge.sandboxing import Sandboxing, arrange, hidden_places
 from bridge.schema import schema
 from bridge.settings import Settings
 from bridge.settings_choices import CutTurns
@@ -132,7 +133,8 @@ async def _start_core(
     database = await stack.enter_async_context(Database.open(kept.database_path, schema()))
     if database.recovery is not None:
         options.say(database.recovery.sentence)
-    backend = _backend(kept, options)
+    sandboxing = await asyncio.to_thread(arrange, kept, (*hidden_places(kept), _outermost(settings, options)))
+    backend = _backend(kept, options, _wrappers(kept, sandboxing))
     child = {**child_environment(os.environ, _child_names(settings, options)), **overrides}
     manager = SessionManager(
         database,
@@ -144,6 +146,7 @@ async def _start_core(
                 child_names=_child_names(settings, options),
                 overrides=overrides,
                 private=[_outermost(settings, options)],
+                sandbox=sandboxing.options,
             )
         ),
         Conversations(child, kept.data_dir / "transcripts"),
@@ -187,7 +190,7 @@ async def _end_left_overs(settings: Settings, options: CoreOptions) -> None:
     """End processes and remove files that a killed run without persistence left, whatever is set now."""
     temporary = _temporary(settings)
     if temporary.data_dir.exists():
-        backend = _backend(temporary, options)
+        backend = _backend(temporary, options, ())
         try:
             await end_survivors(backend)
         finally:
@@ -214,7 +217,7 @@ async def _park_idle(manager: SessionManager) -> None:
             log.warning("not parked", extra={"why": str(result)})
 
 
-def _backend(settings: Settings, options: CoreOptions) -> Backends:
+def _backend(settings: Settings, options: CoreOptions, wrappers: Sequence[LaunchWrapper]) -> Backends:
     return choose_backend(
         settings.backend.value,
         BackendOptions(
@@ -222,15 +225,16 @@ def _backend(settings: Settings, options: CoreOptions) -> Backends:
             socket_name=tmux_socket_name(settings.data_dir),
             watch=watch_command(),
             environment=dict(os.environ),
-            wrappers=_wrappers(settings),
+            wrappers=wrappers,
         ),
         on_fallback=options.say,
     )
 
 
-def _wrappers(settings: Settings) -> Sequence[LaunchWrapper]:
+def _wrappers(settings: Settings, sandboxing: Sandboxing) -> Sequence[LaunchWrapper]:
     """Return the wrappers of each launch, outermost last."""
-    return (in_shell_prefix(settings.host_prefix),) if settings.host_prefix else ()
+    sandbox = () if sandboxing.wrapper is None else (sandboxing.wrapper,)
+    return (*sandbox, in_shell_prefix(settings.host_prefix)) if settings.host_prefix else sandbox
 
 
 def _policy(settings: Settings) -> Policy:

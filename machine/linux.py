@@ -1,6 +1,7 @@
 """Linux: reads everything from `/proc`, learns of deaths by pidfd. Format: proc_pid_stat(5)."""
 
 import os
+import re
 import signal
 import socket
 import struct
@@ -51,6 +52,10 @@ class LinuxMachine:
     def boot_id(self) -> str:
         return _boot_id()
 
+    def kernel_version(self) -> tuple[int, int]:
+        major, minor, *_ = (*map(int, re.findall(r"\d+", os.uname().release)), 0, 0)
+        return major, minor
+
     def tail(self) -> tuple[str, str]:
         return "tail", _TAIL_OPTIONS
 
@@ -90,6 +95,13 @@ class LinuxMachine:
                     if row is not None and not row.zombie and pid != os.getpid():
                         found.add(row.process)
         return found
+
+    def innermost_pid(self, pid: int) -> int:
+        with suppress(OSError):
+            for line in Path(f"/proc/{pid}/status").read_bytes().splitlines():
+                if line.startswith(b"NSpid:"):
+                    return int(line.split()[-1])
+        return pid
 
     def command_of(self, pid: int) -> str:
         try:

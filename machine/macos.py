@@ -7,6 +7,7 @@ the C locale and UTC, its blanks as underscores: to the second, and absolute, ev
 
 import fcntl
 import os
+import platform
 import re
 import select
 import signal
@@ -53,6 +54,10 @@ class MacMachine:
         self._boot_id = self._boot_id or self._run("sysctl", "-n", "kern.bootsessionuuid").strip()
         return self._boot_id
 
+    def kernel_version(self) -> tuple[int, int]:
+        major, minor, *_ = (*map(int, re.findall(r"\d+", platform.release())), 0, 0)
+        return major, minor
+
     def tail(self) -> tuple[str, str]:
         # The system's `tail` waits by kqueue and has no option for a polling interval.
         return self._tool("tail"), ""
@@ -78,6 +83,9 @@ class MacMachine:
             if wanted in (first, *words):
                 found.add(pid)
         return self._living(found - {os.getpid()})
+
+    def innermost_pid(self, pid: int) -> int:
+        return pid  # macOS has no pid namespaces
 
     def command_of(self, pid: int) -> str:
         return self._run("ps", "-wwo", "command=", "-p", str(pid)).strip()

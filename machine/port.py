@@ -54,6 +54,10 @@ class Machine(Protocol):
         """Return the id of the present boot. Pids from another boot mean nothing."""
         ...
 
+    def kernel_version(self) -> tuple[int, int]:
+        """Return the first two numbers of the kernel's version."""
+        ...
+
     def tail(self) -> tuple[str, str]:
         """Return the `tail` program that follows an input log, and its options (one word, or empty).
 
@@ -78,6 +82,10 @@ class Machine(Protocol):
 
         The value must not contain white space. Some systems hide the environment of some programs.
         """
+        ...
+
+    def innermost_pid(self, pid: int) -> int:
+        """Return the pid that the process has in its own pid namespace; `pid` itself if it has no other."""
         ...
 
     def command_of(self, pid: int) -> str:

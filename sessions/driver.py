@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from backends.sandbox.model import Access
 from sessions.claude.launch import Brought, Closed
 from sessions.claude.lines import CliLine
 from sessions.model import Ask, Decision, PermissionMode, Rule, TurnKind
@@ -17,10 +18,14 @@ from sessions.model import Ask, Decision, PermissionMode, Rule, TurnKind
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The program that a host runs: the argument vector and the child's whole environment."""
+    """The program that a host runs: the argument vector and the child's whole environment.
+
+    `access` is what it needs in a sandbox.
+    """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
+    access: Access = field(default_factory=Access)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,8 @@ class ConversationStart:
     """How to start or resume a conversation.
 
     `resume` continues the transcript, `continues` lets a cut turn go on by itself, `brought` is the part of the
-    project that counts. `user_servers`: the MCP servers of the machine's user run, too.
+    project that counts. `user_servers`: the MCP servers of the machine's user run, too. In a sandbox, the
+    process reaches the paths of `readable` and `writable` besides its own.
     """
 
     conversation_id: str
@@ -48,6 +54,8 @@ class ConversationStart:
     continues: bool = False
     brought: Brought = field(default_factory=Closed)
     user_servers: bool = False
+    readable: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

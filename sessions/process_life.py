@@ -30,7 +30,7 @@ from sessions.rule_keeping import tell_new_process
 from sessions.session import Session
 from sessions.topics import Topic
 from sessions.trusting import prepare as prepare_trust
-from sessions.work_directory import check_work_directory
+from sessions.work_directory import check_work_directory, shared_git_directory
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +125,8 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
         continues=continues,
         brought=brought,
         user_servers=around.trust.user_servers_for(snapshot.user_id),
+        readable=(around.run_directory / session.id / "uploads",),
+        writable=await asyncio.to_thread(shared_git_directory, work_directory),
     )
     program = await around.driver.program(start)
     spec = LaunchSpec(
@@ -135,6 +137,7 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
         cwd=work_directory,
         environment=program.environment,
         title=snapshot.title,
+        access=program.access,
     )
     return await around.backend.launch(spec)
 

@@ -8,6 +8,7 @@ from sessions.errors import WorkDirectoryRefused
 from texts.os_text import clean, is_clean
 
 DEFAULT_PROJECT = "default"
+_LONGEST_POINTER = 4096
 
 
 def open_project(project: str, workspace_root: Path, private: Sequence[Path] = ()) -> Path:
@@ -50,6 +51,26 @@ def check_work_directory(directory: Path, workspace_root: Path, private: Sequenc
     if not os.access(resolved, os.R_OK | os.X_OK):
         raise WorkDirectoryRefused(name, "it cannot be read")
     return resolved
+
+
+def shared_git_directory(directory: Path) -> tuple[Path, ...]:
+    """Return the repository that `directory` is a work tree of, as a tuple; empty if it has none elsewhere.
+
+    A program in the directory can write any path into the file `.git`. So it counts only if the repository
+    names this work tree, too. Reads at most two small files.
+    """
+    link = directory / ".git"
+    try:
+        if link.is_symlink() or not link.is_file():
+            return ()
+        words = link.read_text("utf-8", "replace")[:_LONGEST_POINTER].strip()
+        tree = (directory / words.removeprefix("gitdir:").strip()).resolve(strict=True)
+        named_back = (tree / "gitdir").read_text("utf-8", "replace")[:_LONGEST_POINTER].strip()
+        common = (tree / (tree / "commondir").read_text("utf-8", "replace").strip()).resolve(strict=True)
+        same = Path(named_back).resolve(strict=True) == link.resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):
+        return ()
+    return (common,) if same and tree.parent == common / "worktrees" else ()
 
 
 def is_inside(work_directory: str, path: str) -> bool:

@@ -73,9 +73,12 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits inside one sandbox: processes, and bytes of its directory for temporary files."""
+    """Limits inside one sandbox: bytes of each directory in memory, and processes.
 
-    processes: int = 512
+    `processes` is None where the system counts processes of a user outside of the sandbox, too.
+    """
+
+    processes: int | None = 512
     tmp_bytes: int = 512 * 1024 * 1024
 
 
@@ -95,19 +98,16 @@ class System:
 class Policy:
     """The sandbox of this installation.
 
-    `program` is the mechanism's program (bwrap's path), or None. `state` is the directory for what sandboxes
-    keep: one directory a project. `home` is the home that programs see; its content is the project's own.
-    `access` is what the settings add. `hidden` are private places: inside they are missing or empty even where
-    `system` or `access` would show them, but for deeper paths that a launch names. `seccomp_filter` is the file
-    with the system call filter, or None. `proxy` is the unix socket of the proxy for `listed` and `model`.
+    `program` is the mechanism's program (bwrap's path), or None. `access` is what the settings add. `hidden`
+    are private places: inside they are missing or empty even where `system` or `access` would show them, but
+    for deeper paths that a launch names. `seccomp_filter` is the file with the system call filter, or None.
+    `proxy` is the unix socket of the proxy for `listed` and `model`.
     """
 
     mechanism: Mechanism
     network: Network = Network.OPEN
     limits: Limits = field(default_factory=Limits)
     program: Path | None = None
-    state: Path
-    home: Path
     system: System = field(default_factory=System)
     access: Access = field(default_factory=Access)
     hidden: tuple[Path, ...] = ()

@@ -144,7 +144,7 @@ class LaunchLine:
 
     `command` begins the argv (see `locate`). `private` are the directories that Claude's tools may neither read
     nor write, such as DATA_DIR. An empty `model` leaves the choice to the CLI. `user_servers`: the MCP servers
-    of the machine's user run, too.
+    of the machine's user run, too. `sandboxed`: the process runs in a sandbox of ours.
     """
 
     command: Sequence[str]
@@ -154,6 +154,7 @@ class LaunchLine:
     permission_mode: str = "default"
     brought: Brought = field(default_factory=Closed)
     user_servers: bool = False
+    sandboxed: bool = False
 
 
 def argv(line: LaunchLine) -> tuple[str, ...]:
@@ -170,7 +171,7 @@ def argv(line: LaunchLine) -> tuple[str, ...]:
         *_conversation(line.start),
         *_model(line.model),
         *("--permission-mode", cli_mode(line.permission_mode)),
-        *("--settings", json.dumps(_settings(line), separators=(",", ":"))),
+        *("--settings", json.dumps(_settings(line) | _no_sandbox_inside(line), separators=(",", ":"))),
         *_brought(line.brought, user_servers=line.user_servers),
     )
 
@@ -197,6 +198,11 @@ def _brought(brought: Brought, *, user_servers: bool) -> tuple[str, ...]:
             return ("--setting-sources", "user,project,local", *only_named, *named)
         case _:
             assert_never(brought)
+
+
+def _no_sandbox_inside(line: LaunchLine) -> dict[str, object]:
+    # Claude Code's own sandbox needs user namespaces. Ours forbids them: every Bash call would fail.
+    return {"sandbox": {"enabled": False}} if line.sandboxed else {}
 
 
 def _settings(line: LaunchLine) -> dict[str, object]:

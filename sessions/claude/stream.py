@@ -1,5 +1,6 @@
 """The `stream` driver: stream-json and the control protocol over the host's two logs."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from sessions.claude.lines import (
 )
 from sessions.claude.locate import Cli, locate
 from sessions.claude.parse import parse
+from sessions.claude.sandbox_access import Asked, SandboxOptions, prepare, without_agent
 from sessions.driver import ConversationStart, ImageFile, Program
 from sessions.errors import WrongAnswer
 from sessions.forms import filled
@@ -48,7 +50,8 @@ class StreamOptions:
     """The facts of this installation that the driver needs.
 
     `environment` is the bridge's own; only `child_names` pass to the child. `overrides` are added unchanged,
-    such as the demo model's address. `private` are directories that Claude's tools may not touch.
+    such as the demo model's address. `private` are directories that Claude's tools may not touch. `sandbox` is
+    None where processes run without one.
     """
 
     configured_command: str
@@ -56,6 +59,7 @@ class StreamOptions:
     child_names: Sequence[str] = launch.DEFAULT_CHILD_ENV
     overrides: Mapping[str, str] = field(default_factory=dict)
     private: Sequence[Path] = ()
+    sandbox: SandboxOptions | None = None
 
 
 class StreamDriver:
@@ -80,8 +84,22 @@ class StreamDriver:
             permission_mode=start.mode,
             brought=start.brought,
             user_servers=start.user_servers,
+            sandboxed=options.sandbox is not None,
         )
-        return Program(launch.argv(line), environment)
+        if options.sandbox is None:
+            return Program(launch.argv(line), environment)
+        asked = Asked(
+            command=self._cli.command,
+            environment=environment,
+            start=begins,
+            work_directory=start.work_directory,
+            brought=start.brought,
+            user_servers=start.user_servers,
+            readable=start.readable,
+            writable=start.writable,
+        )
+        access = await asyncio.to_thread(prepare, options.sandbox, asked)
+        return Program(launch.argv(line), without_agent(options.sandbox, environment), access)
 
     def parse(self, line: bytes) -> CliLine:
         return parse(line)

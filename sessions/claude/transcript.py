@@ -58,6 +58,25 @@ def find_transcript(config: Path, conversation_id: str, cwd: Path | None = None)
     raise TranscriptMissing(conversation_id)
 
 
+def project_directory(config: Path, cwd: Path) -> Path:
+    """Return the directory in which a CLI that runs in `cwd` writes its transcripts."""
+    name = re.sub(r"[^a-zA-Z0-9]", "-", str(cwd.resolve()))
+    return config / "projects" / (name if len(name) <= _LONGEST_NAME else _cut_name(name, str(cwd.resolve())))
+
+
+def _cut_name(name: str, cwd: str) -> str:
+    """Return a long name as the CLI cuts it: with a hash of the path, h·31 + c in 32 bits, in base 36."""
+    number = 0
+    for unit in memoryview(cwd.encode("utf-16-le")).cast("H"):
+        number = (number * 31 + unit) & 0xFFFFFFFF
+    number = abs(number - (1 << 32) if number >= 1 << 31 else number)
+    digits = ""
+    while number or not digits:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return f"{name[:_LONGEST_NAME]}-{digits}"
+
+
 class Remains(StrEnum):
     """The part of a conversation that is on disk. It decides how to continue after a kill."""
 

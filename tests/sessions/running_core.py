@@ -6,7 +6,7 @@ outermost block is left is ended.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -16,8 +16,10 @@ from typing import Any
 import api as c
 from api.access import Actor, Role
 from backends.auto import BackendOptions, Backends, choose_backend
+from backends.wrappers import LaunchWrapper
 from bridge.demo.model import DemoModel
 from service import Budget, ServiceParts, SessionService
+from sessions.claude.sandbox_access import SandboxOptions
 from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.clock import Clock
 from sessions.conversations import Conversations
@@ -106,6 +108,8 @@ class CoreParts:
     clock: Clock | None = None
     budget: Budget = field(default_factory=Budget)
     secrets: tuple[str, ...] = ()
+    wrappers: Sequence[LaunchWrapper] = ()
+    sandbox: SandboxOptions | None = None
 
 
 def policy(directory: Path, **changes: Any) -> Policy:
@@ -130,9 +134,14 @@ async def running_core(
     claude = parts.claude or directory / "config"
     command = parts.command or install_scripted_cli(directory)
     child = {"CLAUDE_CONFIG_DIR": str(claude), **(parts.environment or {})}
-    backend = _backend(directory)
+    backend = _backend(directory, parts.wrappers)
     driver = StreamDriver(
-        StreamOptions(str(command), {"PATH": os.environ["PATH"], "HOME": str(directory)}, overrides=child)
+        StreamOptions(
+            str(command),
+            {"PATH": os.environ["PATH"], "HOME": str(directory)},
+            overrides=child,
+            sandbox=parts.sandbox,
+        )
     )
     conversations = Conversations(child, directory / "transcripts")
     async with Database.open(directory / "sessions.db", MIGRATIONS) as db:
@@ -157,8 +166,10 @@ async def real_cli_core(directory: Path, demo: DemoModel, **changes: Any) -> Asy
         yield core
 
 
-def _backend(directory: Path) -> Backends:
-    options = BackendOptions(run=directory / "run", socket_name="not-used", watch=("cat",), environment={})
+def _backend(directory: Path, wrappers: Sequence[LaunchWrapper] = ()) -> Backends:
+    options = BackendOptions(
+        run=directory / "run", socket_name="not-used", watch=("cat",), environment={}, wrappers=wrappers
+    )
     return choose_backend("pty", options, on_fallback=print)
 
 

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.skipif(NEWEST == 0, reason="this kernel has no Landlock
 
 def policy(tmp_path: Path, **changes: object) -> Policy:
     system = System(tuple(map(Path, ("/usr", "/bin", "/lib", "/lib64", "/etc"))))
-    plain = Policy(mechanism=Mechanism.LANDLOCK, state=tmp_path / "state", home=Path("/root"), system=system)
+    plain = Policy(mechanism=Mechanism.LANDLOCK, system=system)
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 

@@ -1,0 +1,171 @@
+"""A sandbox by bubblewrap: puts `bwrap` with its options before a program.
+
+Inside there are the system's directories (read-only), a `/proc`, `/dev`, `/tmp`, `/run` and `/var` of its own,
+and what the launch and the settings name. Everything else does not exist. The host's shell, its follower and
+the logs stay outside. `--die-with-parent` is never used: Claude outlives the shell and the bridge.
+
+The host's shell opens descriptor 5 (`host.sh`): there bwrap tells the pid of the sandbox's process 1. It stays
+outside of the sandbox. Format of the options: bwrap(1).
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from pathlib import Path
+
+from backends.base import LaunchSpec
+from backends.sandbox.model import Access, Enclosure, Mechanism, Network, Policy
+from backends.wrappers import LaunchWrapper
+
+_INFO = "5"
+_FILTER = "6"
+_VAR_BYTES = 64 * 1024 * 1024
+
+ISOLATION = (
+    "--unshare-user",
+    "--unshare-pid",
+    "--unshare-ipc",
+    "--unshare-uts",
+    "--unshare-cgroup-try",
+    "--disable-userns",
+    *("--cap-drop", "ALL"),
+    "--new-session",
+)
+
+
+class _Kind(IntEnum):
+    """How a path is shown. Of two at one place, the higher one wins."""
+
+    HIDDEN = 0
+    SYSTEM = 1
+    READ = 2
+    WRITE = 3
+    KEPT = 4
+    OWN = 5
+    PRIVATE = 6
+
+
+_REAL = frozenset({_Kind.SYSTEM, _Kind.READ, _Kind.WRITE, _Kind.KEPT})
+"""These kinds show what lies below a directory as it is outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mount:
+    """One path inside, and the path outside that stands there (for `PRIVATE` and `HIDDEN` of no meaning)."""
+
+    kind: _Kind
+    target: Path
+    source: Path
+
+
+def in_bwrap(policy: Policy) -> LaunchWrapper:
+    """Return the wrapper that runs each program in a sandbox of `policy`. Looks at the paths, changes none."""
+
+    def wrap(spec: LaunchSpec) -> LaunchSpec:
+        words = command(policy, spec.access, spec.cwd)
+        environment = {**spec.environment, "TMPDIR": "/tmp"}  # noqa: S108 - its own /tmp
+        enclosure = Enclosure(Mechanism.BWRAP, policy.network)
+        return replace(spec, argv=(*words, *spec.argv), environment=environment, enclosure=enclosure)
+
+    return wrap
+
+
+def command(policy: Policy, access: Access, cwd: Path, *, info: bool = True) -> tuple[str, ...]:
+    """Return the words before a program. `info`: tell the pid of process 1 on descriptor 5."""
+    size = str(policy.limits.tmp_bytes)
+    shown = mounts(policy, access)
+    emptied = [str(each.target) for each in shown if each.kind is _Kind.HIDDEN and each.target.is_dir()]
+    return (
+        *_with_filter(policy),
+        str(policy.program),
+        *ISOLATION,
+        *(("--unshare-net",) if policy.network is not Network.OPEN else ()),
+        *(("--info-fd", _INFO) if info else ()),
+        *(("--seccomp", _FILTER) if policy.seccomp_filter is not None else ()),
+        *("--proc", "/proc", "--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm"),  # noqa: S108
+        *("--size", size, "--tmpfs", "/tmp"),  # noqa: S108
+        *("--size", str(_VAR_BYTES), "--tmpfs", "/run"),
+        *("--size", size, "--tmpfs", "/var", "--perms", "1777", "--dir", "/var/tmp"),  # noqa: S108
+        *_links(policy.system.links),
+        *(word for mount in shown for word in _words(mount, size)),
+        # A write outside of the named places fails, instead of getting lost with the sandbox.
+        *(word for path in (*emptied, "/") for word in ("--remount-ro", path)),
+        *("--chdir", str(cwd), "--"),
+        *_limited(policy.limits.processes),
+    )
+
+
+def mounts(policy: Policy, access: Access) -> list[_Mount]:
+    """Return what stands where inside, each directory before what lies below it. Leaves out missing sources."""
+    everything = policy.access | access
+    found = [_Mount(_Kind.SYSTEM, each, each) for each in policy.system.directories]
+    found += [_Mount(_Kind.READ, each, each) for each in everything.read]
+    found += [_Mount(_Kind.WRITE, each, each) for each in everything.write]
+    found += [_Mount(_Kind.KEPT, each, each) for each in everything.kept if _is_plain(each, everything.write)]
+    found += [_Mount(_Kind.OWN, each.target, each.source) for each in everything.own]
+    found += [_Mount(_Kind.PRIVATE, each, each) for each in everything.private]
+    found = [each for each in found if each.kind is _Kind.PRIVATE or each.source.exists()]
+    shown = {each.target: each for each in sorted(found, key=lambda mount: mount.kind)}
+    for path in policy.hidden:
+        if path not in shown and path.exists() and _holder(path, shown) in _REAL:
+            shown[path] = _Mount(_Kind.HIDDEN, path, path)
+    return sorted(shown.values(), key=lambda mount: (len(mount.target.parts), mount.target))
+
+
+def _holder(path: Path, shown: dict[Path, _Mount]) -> _Kind | None:
+    """Return how the nearest directory above `path` is shown; None if nothing above it is."""
+    return next((shown[parent].kind for parent in path.parents if parent in shown), None)
+
+
+def _is_plain(path: Path, above: Sequence[Path]) -> bool:
+    """Whether no part of `path` below a directory of `above` is a link.
+
+    A program inside can make links there. Mounting through one would show or touch what it points to.
+    """
+    root = next((each for each in above if path.is_relative_to(each)), path.parent)
+    parts = [path, *path.parents]
+    for part in parts[: parts.index(root)]:
+        try:
+            if stat.S_ISLNK(part.lstat().st_mode):
+                return False
+        except OSError:
+            return False
+    return True
+
+
+def _words(mount: _Mount, size: str) -> Iterator[str]:
+    source, target = str(mount.source), str(mount.target)
+    match mount.kind:
+        case _Kind.SYSTEM | _Kind.READ | _Kind.KEPT:
+            yield from ("--ro-bind", source, target)
+        case _Kind.WRITE | _Kind.OWN:
+            yield from ("--bind", source, target)
+        case _Kind.PRIVATE:
+            yield from ("--size", size, "--tmpfs", target)
+        case _Kind.HIDDEN if mount.target.is_dir():
+            yield from ("--tmpfs", target)
+        case _Kind.HIDDEN:
+            yield from ("--ro-bind", os.devnull, target)
+
+
+def _links(links: Sequence[tuple[Path, str]]) -> Iterator[str]:
+    for path, points_to in links:
+        yield from ("--symlink", points_to, str(path))
+
+
+def _with_filter(policy: Policy) -> tuple[str, ...]:
+    """Return the words that open the filter's file as descriptor 6 for the rest of the command line."""
+    if policy.seccomp_filter is None:
+        return ()
+    return ("/bin/sh", "-c", f'exec {_FILTER}<"$0" && exec "$@"', str(policy.seccomp_filter))
+
+
+def _limited(processes: int | None) -> tuple[str, ...]:
+    """Return the words that set the limit of processes inside; bwrap has no option for it."""
+    if processes is None:
+        return ()
+    # Shells disagree about the letter.
+    script = 'ulimit -u "$0" 2>/dev/null || ulimit -p "$0" 2>/dev/null; exec "$@"'
+    return ("/bin/sh", "-c", script, str(processes))

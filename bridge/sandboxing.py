@@ -1,0 +1,107 @@
+"""Choose the sandbox of this start by the settings: which mechanism works here, and the policy for it.
+
+Each mechanism is tried once, with the flags that Claude gets later. `auto` goes on without a sandbox if none
+works; every other choice refuses each launch in words, and never falls back.
+"""
+
+import hashlib
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from backends.base import LaunchRefused, LaunchSpec
+from backends.sandbox.bwrap import in_bwrap
+from backends.sandbox.model import Access, Limits, Mechanism, Policy
+from backends.sandbox.probe import Probed, find_bwrap, limit_counts_inside, probe_bwrap
+from backends.sandbox.seccomp import filter_program
+from backends.sandbox.system import system_secrets, this_system
+from backends.wrappers import LaunchWrapper
+from bridge.sandbox_tools import tools_below
+from bridge.settings import Settings
+from bridge.settings_choices import SandboxChoice, ToolsChoice
+from sessions.claude.sandbox_access import SandboxOptions
+from sessions.claude.transcript import config_directory
+
+_NONE_WORKS = "no sandbox works on this machine, and SANDBOX={choice} demands one. `doctor` tells the reason"
+
+
+@dataclass(frozen=True, slots=True)
+class Sandboxing:
+    """The sandbox of this start. `wrapper` is None, and so is `options`, if processes run without one.
+
+    `bwrap` is what the trial of bubblewrap said; None if it was not tried. `refuses`: no process starts.
+    """
+
+    policy: Policy
+    wrapper: LaunchWrapper | None = None
+    options: SandboxOptions | None = None
+    bwrap: Probed | None = None
+    refuses: bool = False
+
+
+def arrange(settings: Settings, private: Sequence[Path]) -> Sandboxing:
+    """Try the mechanisms of the setting SANDBOX. Blocks for a moment. No sandbox shows the places `private`."""
+    choice = settings.sandbox
+    policy = policy_of(settings, private)
+    if choice is SandboxChoice.OFF:
+        return Sandboxing(policy)
+    options = SandboxOptions(
+        state=settings.data_dir / "sandbox",
+        kept=() if settings.sandbox_keep == ("none",) else settings.sandbox_keep,
+        ssh_agent=settings.sandbox_ssh_agent,
+    )
+    bwrap = None
+    if choice is not SandboxChoice.LANDLOCK:
+        found = replace(policy, mechanism=Mechanism.BWRAP, program=find_bwrap())
+        found = replace(found, seccomp_filter=_write_filter(options.state))
+        bwrap = probe_bwrap(found)
+        if bwrap.refusal is None:
+            return Sandboxing(found, in_bwrap(found), options, bwrap)
+    if choice is SandboxChoice.AUTO:
+        return Sandboxing(policy, bwrap=bwrap)
+    return Sandboxing(policy, _refusing(choice), options, bwrap, refuses=True)
+
+
+def _write_filter(directory: Path) -> Path | None:
+    """Write the system call filter for bwrap, and return its path; None for a machine without a table."""
+    program = filter_program(platform.machine(), forbid_unix_sockets=False)
+    if program is None:
+        return None
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # A new name for each content: a bridge that runs meanwhile keeps its own.
+    path = directory / f"filter-{hashlib.sha256(program).hexdigest()[:12]}.bpf"
+    if not path.exists():
+        draft = path.with_suffix(f".{os.getpid()}.tmp")
+        draft.write_bytes(program)
+        draft.rename(path)
+    return path
+
+
+def policy_of(settings: Settings, private: Sequence[Path]) -> Policy:
+    """Return the policy of the settings, without a mechanism."""
+    tools: tuple[Path, ...] = ()
+    if settings.sandbox_tools is ToolsChoice.AUTO:
+        tools = tools_below(Path.home(), os.environ.get("PATH", ""))
+    return Policy(
+        mechanism=Mechanism.NONE,
+        network=settings.sandbox_network,
+        limits=Limits(settings.sandbox_processes if limit_counts_inside() else None, settings.sandbox_tmp),
+        system=this_system(),
+        access=Access(read=(*settings.sandbox_read, *tools), write=settings.sandbox_write),
+        hidden=(*private, *system_secrets()),
+    )
+
+
+def hidden_places(settings: Settings) -> tuple[Path, ...]:
+    """Return the places that no sandbox shows, but for what a launch names in them."""
+    own = (settings.data_dir, settings.database_path, Path(".env").absolute(), settings.workspace_root)
+    return (*own, config_directory(os.environ), Path.home())
+
+
+def _refusing(choice: SandboxChoice) -> LaunchWrapper:
+    def refuse(spec: LaunchSpec) -> LaunchSpec:
+        raise LaunchRefused(spec.argv[0], reason=_NONE_WORKS.format(choice=choice.value))
+
+    return refuse

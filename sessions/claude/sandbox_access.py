@@ -1,0 +1,169 @@
+"""Say what one `claude` process needs inside a sandbox, and prepare the directories that it gets for its own.
+
+HOME and Claude's configuration directory are a project's own inside: what `npm`, `pip` or Claude keep there
+lasts, and no project reads another's. Of the real configuration, the transcripts of this project are writable;
+settings, commands, agents, skills and plugins are readable; the rest is missing. Blocks on the file system.
+
+Programs inside can write to the prepared directories and plant links there. So files are put there only by a
+rename of a file from beside them.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from backends.sandbox.model import Access, Own
+from sessions.claude.errors import ClaudeError
+from sessions.claude.launch import Brought, Closed, Fork, Fresh, InstructionsOnly, Resume, Start, Trusted
+from sessions.claude.transcript import config_directory, find_transcript, project_directory
+from sessions.claude.wire import decode
+
+KEPT_DEFAULT = (".claude/settings.json", ".claude/settings.local.json", ".mcp.json", ".git/hooks")
+"""Files of a work directory that run programs outside, as soon as somebody uses it in a terminal."""
+
+_READABLE = (
+    "settings.json",
+    "CLAUDE.md",
+    "rules",
+    "commands",
+    "agents",
+    "skills",
+    "plugins",
+    "hooks",
+    "output-styles",
+)
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS")
+_AGENT = "SSH_AUTH_SOCK"
+_STATE_FILE = ".claude.json"
+_CREDENTIALS = ".credentials.json"
+# Other projects' names, histories and servers, with their secrets.
+_NOT_SEEDED = ("projects", "githubRepoPaths")
+_SERVERS = "mcpServers"
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxOptions:
+    """The facts of this installation. `state` holds a directory for each project.
+
+    `kept` are paths, relative to a work directory, that stay read-only. `ssh_agent`: the agent's socket is
+    inside.
+    """
+
+    state: Path
+    kept: Sequence[str] = KEPT_DEFAULT
+    ssh_agent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One launch. `readable` and `writable` are further paths that the session needs."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    start: Start
+    work_directory: Path
+    brought: Brought = Closed()  # noqa: RUF009 - has no state
+    user_servers: bool = False
+    readable: Sequence[Path] = ()
+    writable: Sequence[Path] = ()
+
+
+def state_directory(state: Path, work_directory: Path) -> Path:
+    """Return the directory below `state` for what the sandboxes of one project keep."""
+    name = re.sub(r"[^a-zA-Z0-9]+", "-", work_directory.name)[:40]
+    return state / f"{name}-{hashlib.sha256(os.fsencode(work_directory)).hexdigest()[:12]}"
+
+
+def prepare(options: SandboxOptions, asked: Asked) -> Access:
+    """Make the process's own directories and return everything that it needs. Raises `OSError`."""
+    environment = asked.environment
+    config = config_directory(environment)
+    home = Path(environment.get("HOME") or Path.home())
+    place = state_directory(options.state, asked.work_directory)
+    own_home, own_config = place / "home", place / "claude"
+    transcripts = project_directory(config, asked.work_directory)
+    for directory in (own_home, own_config, transcripts):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    in_config = (config / _STATE_FILE).exists() or "CLAUDE_CONFIG_DIR" in environment
+    real, inside = (config, own_config) if in_config else (home, own_home)
+    _seed(real / _STATE_FILE, inside / _STATE_FILE, place, with_servers=asked.user_servers)
+    kept = [asked.work_directory / name for name in options.kept]
+    kept += [each / "hooks" for each in asked.writable if ".git/hooks" in options.kept]
+    agent = [Path(environment[_AGENT])] if options.ssh_agent and environment.get(_AGENT) else []
+    return Access(
+        read=(
+            *_program(asked.command),
+            *(config / name for name in _READABLE),
+            *_rebuilt(asked.brought),
+            *(Path(value) for name in _CERTIFICATES if (value := environment.get(name))),
+            *agent,
+            *asked.readable,
+        ),
+        write=(asked.work_directory, transcripts, *_elsewhere(config, asked), *asked.writable),
+        kept=tuple(kept),
+        own=(Own(home, own_home), Own(config, own_config)),
+        private=(config / "sessions",),
+    ) | _credentials(config)
+
+
+def without_agent(options: SandboxOptions, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without the name of a socket that is not inside."""
+    return {name: value for name, value in environment.items() if options.ssh_agent or name != _AGENT}
+
+
+def _program(command: Sequence[str]) -> list[Path]:
+    """Return the files of the program: where it is called, where it lies, and its package if it is node's."""
+    found: list[Path] = []
+    for path in (Path(word) for word in command if word.startswith("/")):
+        real = path.resolve()
+        found += [path, real]
+        if "node_modules" in real.parts:
+            # node_modules/NAME or node_modules/@SCOPE/NAME
+            at = len(real.parts) - real.parts[::-1].index("node_modules")
+            found.append(Path(*real.parts[: at + (2 if real.parts[at].startswith("@") else 1)]))
+    return found
+
+
+def _rebuilt(brought: Brought) -> list[Path]:
+    match brought:
+        case InstructionsOnly(rebuilt=rebuilt):
+            return [each for each in (rebuilt.plugin, rebuilt.system_prompt) if each is not None]
+        case Closed() | Trusted():
+            return []
+
+
+def _elsewhere(config: Path, asked: Asked) -> list[Path]:
+    """Return the transcript that the process goes on from, if it lies with another directory's transcripts."""
+    match asked.start:
+        case Fresh():
+            return []
+        case Resume(conversation_id=conversation_id) | Fork(parent_id=conversation_id):
+            with suppress(ClaudeError):
+                path = find_transcript(config, conversation_id, asked.work_directory)
+                if path.parent != project_directory(config, asked.work_directory):
+                    return [path, path.with_suffix("")]
+            return []
+
+
+def _credentials(config: Path) -> Access:
+    return Access(write=(config / _CREDENTIALS,))
+
+
+def _seed(source: Path, target: Path, place: Path, *, with_servers: bool) -> None:
+    """Copy Claude's state file without other projects', and without the user's servers if they do not run."""
+    try:
+        body, _ = decode(source.read_bytes())
+    except OSError:
+        return
+    if not isinstance(body, Mapping):
+        return
+    left_out = {*_NOT_SEEDED, *(() if with_servers else (_SERVERS,))}
+    draft = place / f"seed.{os.getpid()}.tmp"
+    draft.write_text(json.dumps({key: value for key, value in body.items() if key not in left_out}))
+    draft.chmod(0o600)
+    draft.replace(target)

@@ -1,0 +1,236 @@
+"""The life of a session whose Claude, the real CLI, runs in bubblewrap: each process is killed in turn.
+
+At no moment do two Claudes run on one conversation, and after the end of a session no process of it is left.
+"""
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+import api as c
+import machine
+from backends import processes
+from backends.directory import MARKER, HostDirectory, HostPids
+from backends.sandbox.model import Mechanism
+from bridge.demo.model import DemoModel
+from machine import ProcessId
+from sessions.model import Allow, ToolOutput, TurnStatus
+from sessions.session import Session
+from tests.sandbox.world import sandboxed_core
+from tests.sessions.running_core import RunningCore, idle, reached, until
+
+pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(240)]
+
+SAMPLE_S = 0.01
+END_S = 5.0
+
+
+def pids_of(core: RunningCore, session: Session) -> HostPids:
+    pids = HostDirectory(core.run, session.id, session.snapshot.host).pids()
+    assert pids is not None
+    assert pids.sandbox is not None
+    return pids
+
+
+def claude_of(core: RunningCore, session: Session) -> ProcessId:
+    sandbox = pids_of(core, session).sandbox
+    assert sandbox is not None
+    inside = processes.program_inside(sandbox, machine.this().read_table())
+    assert inside is not None
+    return inside
+
+
+VICTIMS: dict[str, Callable[[RunningCore, Session], ProcessId]] = {
+    "shell": lambda core, session: pids_of(core, session).shell,
+    "follower": lambda core, session: pids_of(core, session).follower,
+    "bwrap": lambda core, session: pids_of(core, session).program,
+    "process 1 inside": lambda core, session: pids_of(core, session).sandbox or pids_of(core, session).program,
+    "claude": claude_of,
+}
+OUTLIVED = frozenset({"shell", "follower"})
+"""Claude goes on when one of these dies."""
+
+
+@dataclass
+class Census:
+    """Counts, every 10 ms, how many Claudes run on each conversation; keeps the highest counts."""
+
+    conversations: list[str] = field(default_factory=list)
+    most: dict[str, int] = field(default_factory=dict)
+    samples: int = 0
+
+    def look(self) -> None:
+        running: dict[str, int] = {}
+        for name in os.listdir("/proc"):  # noqa: PTH208 - every 10 ms
+            if not name.isdigit():
+                continue
+            with suppress(OSError):
+                words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")
+                if not words[0].endswith(b"/claude"):
+                    continue
+                # A child that Claude has just forked still shows Claude's own words.
+                if machine.this().innermost_pid(int(name)) != 2:
+                    continue
+                for conversation in self.conversations:
+                    if conversation.encode() in words:
+                        running[conversation] = running.get(conversation, 0) + 1
+        for conversation, count in running.items():
+            self.most[conversation] = max(count, self.most.get(conversation, 0))
+        self.samples += 1
+
+
+@contextmanager
+def census(conversations: list[str]) -> Iterator[Census]:
+    taken, over = Census(conversations), threading.Event()
+
+    def sample() -> None:
+        while not over.wait(SAMPLE_S):
+            taken.look()
+
+    thread = threading.Thread(target=sample, name="census")
+    thread.start()
+    try:
+        yield taken
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.fixture
+async def demo() -> AsyncIterator[DemoModel]:
+    async with DemoModel() as running:
+        yield running
+
+
+async def outputs(core: RunningCore, session: Session) -> list[str]:
+    """What the tools of the session printed, oldest first."""
+    turns = reversed((await core.do(c.ReadTurns(session_id=session.id))).turns)
+    return [each.block.shown for turn in turns for each in turn.blocks if isinstance(each.block, ToolOutput)]
+
+
+async def allowed(session: Session) -> None:
+    """Allow all that the session asks until it is idle."""
+    while True:
+        snapshot = await reached(session, lambda now: bool(now.asks) or (now.is_idle and not now.queue))
+        if not snapshot.asks:
+            return
+        await session.answer(snapshot.asks[0].id, Allow(), by="ann")
+
+
+async def gone(core: RunningCore, session: Session) -> float:
+    """Clear the session, and return how long its last process lived after that."""
+    number = session.snapshot.host
+    await core.do(c.Clear(session_id=session.id))
+    ended = time.monotonic()
+    for each in range(1, number + 1):
+        await until(lambda each=each: not machine.this().carrying(MARKER, f"{session.id}/{each}"))  # type: ignore[misc]
+    return time.monotonic() - ended
+
+
+async def test_each_process_is_killed_at_idle_in_a_turn_and_at_an_open_ask(
+    tmp_path: Path, demo: DemoModel
+) -> None:
+    async with sandboxed_core(tmp_path, demo) as core:
+        sessions = {name: await core.session(name, name) for name in VICTIMS}
+        for name, session in sessions.items():
+            await core.ask(session, "demo:text there", user=name)
+        assert await core.do(c.GetSession(session_id=session.id))
+        with census([session.snapshot.conversation_id for session in sessions.values()]) as taken:
+            for phase in (at_idle, in_a_turn, at_an_ask):
+                await asyncio.gather(*(phase(core, demo, name, each) for name, each in sessions.items()))
+        assert taken.samples > 100
+        assert set(taken.most.values()) == {1}, "two Claudes ran on one conversation"
+        assert max([await gone(core, session) for session in sessions.values()]) < END_S
+
+
+def kill(core: RunningCore, name: str, session: Session) -> None:
+    os.kill(VICTIMS[name](core, session).pid, signal.SIGKILL)
+
+
+async def at_idle(core: RunningCore, demo: DemoModel, name: str, session: Session) -> None:
+    number = session.snapshot.host
+    kill(core, name, session)
+    if name not in OUTLIVED:
+        await reached(session, lambda now: not now.holds_slot or now.host != number)
+    turn = await core.ask(session, "demo:text again", user=name)
+    assert await core.status(turn) is TurnStatus.DONE
+    assert (session.snapshot.host == number) is (name in OUTLIVED), name
+
+
+async def in_a_turn(core: RunningCore, demo: DemoModel, name: str, session: Session) -> None:
+    gate = name.replace(" ", "-")
+    await with_a_shell(session, name)
+    turn = await core.say(session, f"demo:text before demo:gate {gate} demo:text after", user=name)
+    await demo.reached(gate)
+    number = session.snapshot.host
+    kill(core, name, session)
+    if name not in OUTLIVED:
+        await reached(session, lambda now: not now.holds_slot or now.host != number)
+    demo.release(gate)
+    await idle(session)
+    assert await core.status(turn) is TurnStatus.DONE, name
+
+
+async def at_an_ask(core: RunningCore, demo: DemoModel, name: str, session: Session) -> None:
+    await with_a_shell(session, name)
+    await core.say(session, "demo:bash touch made && echo MADE", user=name)
+    (ask,) = (await reached(session, lambda now: bool(now.asks))).asks
+    number = session.snapshot.host
+    kill(core, name, session)
+    if name in OUTLIVED:
+        await session.answer(ask.id, Allow(), by="ann")
+        await idle(session)
+        assert session.snapshot.host == number
+    else:
+        await reached(session, lambda now: not now.holds_slot or now.host != number)
+        await allowed(session)
+    assert any("MADE" in each for each in await outputs(core, session)), name
+
+
+async def with_a_shell(session: Session, name: str) -> None:
+    """Give the session a new host if the last phase killed the shell of this one."""
+    if name == "shell":
+        await session.park("the shell is gone")
+
+
+async def test_park_wake_freeze_and_what_hides_ends(tmp_path: Path, demo: DemoModel) -> None:
+    async with sandboxed_core(tmp_path, demo) as core:
+        session = await core.session()
+        await core.ask(session, "demo:text there")
+        run = session.run
+        assert run is not None
+        assert run.host.launched().enclosure.mechanism is Mechanism.BWRAP
+        claude = claude_of(core, session)
+        assert run.host.usage().processes >= 5, "bwrap, its process 1 and Claude count"
+        assert run.host.left_running() == []
+
+        assert await run.host.freeze(lambda: True)
+        await until(lambda: state_of(claude) == "T")
+        await core.ask(session, "demo:text thawed")
+        assert state_of(claude) != "T"
+
+        # Without the marker, in a session of its own, and with no parent but the sandbox's process 1.
+        hidden = "env -i setsid sh -c 'sleep 300 & echo $! > hidden' </dev/null >/dev/null 2>&1"
+        await core.say(session, f"demo:bash {hidden} demo:text left")
+        await allowed(session)
+        work = Path(session.snapshot.work_directory)
+        await until((work / "hidden").exists)
+        assert [each.command.split()[0] for each in run.host.left_running()] == ["sleep"]
+        sandbox = pids_of(core, session).sandbox
+        await session.park("test")
+        assert sandbox is not None
+        assert not processes.is_alive(sandbox)
+        await core.ask(session, "demo:text awake")
+        assert session.snapshot.host == 2
+
+
+def state_of(process: ProcessId) -> str:
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()[0]

@@ -97,3 +97,27 @@ class CheckpointFailed(WorkdirError):
 
 class DirectoryRefused(WorkdirError):
     """Checkpoints of this directory are refused; the message says why and names no path."""
+
+
+class BadBranchName(WorkdirError):
+    """The name of a branch can stand neither in a path nor in a ref."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("the name of a branch has letters from a to z, digits and single dashes, at most 50")
+        self.name = name
+
+
+class PlaceTaken(WorkdirError):
+    """Something lies where the directory of the branch should be."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"a branch of the name {name} exists already; choose another name")
+        self.name = name
+
+
+class RemovalFailed(WorkdirError):
+    """The directory of a branch was not removed; `reason` says why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"the directory {name} was not removed: {reason}")
+        self.name = name

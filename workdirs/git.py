@@ -61,6 +61,7 @@ _SAFE_IN_THEIRS: Mapping[str, tuple[str, ...]] = {
     "rev-list": (),
     "rev-parse": (),
     "symbolic-ref": (),
+    "update-index": ("--no-split-index",),
     "update-ref": (),
     "worktree": ("--no-checkout", "list", "remove", "prune", "lock", "unlock"),
     "write-tree": (),

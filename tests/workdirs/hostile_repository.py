@@ -1,0 +1,51 @@
+"""A repository whose configuration names a program wherever git lets it. Each leaves a mark when it runs."""
+
+import os
+from pathlib import Path
+
+from tests.workdirs.desk import Desk
+
+_HOOKS = (
+    *("pre-commit", "post-commit", "post-checkout", "post-merge", "post-index-change", "pre-merge-commit"),
+    *("reference-transaction", "post-rewrite", "prepare-commit-msg", "commit-msg", "pre-auto-gc"),
+)
+
+
+def make_hostile(desk: Desk, root: Path) -> Path:
+    """Add the configuration to the repository at `root`. Return the file that every program would write to."""
+    marks = desk.home / "ran"
+    program = desk.home / "program.sh"
+    program.write_text(f'#!/bin/sh\necho "$0 $*" >>{marks}\ncat\n')
+    program.chmod(0o755)
+    for name in _HOOKS:
+        hook = root / ".git" / "hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\necho {name} >>{marks}\n")
+        hook.chmod(0o755)
+    for key, value in {
+        "core.fsmonitor": os.fspath(program),
+        "core.hooksPath": os.fspath(root / ".git" / "hooks"),
+        "core.editor": os.fspath(program),
+        "core.pager": os.fspath(program),
+        "core.sshCommand": os.fspath(program),
+        "core.askPass": os.fspath(program),
+        "filter.evil.clean": f"{program} clean",
+        "filter.evil.smudge": f"{program} smudge",
+        "filter.served.process": f"{program} process",
+        "filter.served.required": "false",
+        "diff.evil.textconv": os.fspath(program),
+        "diff.evil.command": os.fspath(program),
+        "diff.external": os.fspath(program),
+        "merge.evil.driver": f"{program} driver %O %A %B",
+        "merge.default": "evil",
+        "gpg.program": os.fspath(program),
+        "commit.gpgSign": "true",
+        "log.showSignature": "true",
+        "credential.helper": f"!{program}",
+        "alias.status": f"!{program}",
+    }.items():
+        desk.git("config", key, value, cwd=root)
+    (root / ".gitattributes").write_text(
+        "*.f filter=evil diff=evil merge=evil\n*.p filter=served\n*.m merge=evil\n* merge=evil\n"
+    )
+    return marks

@@ -1,0 +1,236 @@
+"""The directory of a branch: the parent's exact state, no program of the repository, no loss on removal."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.workdirs.desk import Desk
+from tests.workdirs.hostile_repository import make_hostile
+from workdirs.directories import (
+    DirectoryWish,
+    MadeDirectory,
+    branch_name,
+    check_branch_name,
+    make_branch_directory,
+    remove_branch_directory,
+)
+from workdirs.errors import BadBranchName, PlaceTaken, RemovalFailed
+from workdirs.repository import open_repository, read_state
+
+
+def _branch(desk: Desk, name: str = "try", parent: Path | None = None) -> MadeDirectory:
+    place = desk.home / ".branches" / "work" / name
+    return make_branch_directory(
+        DirectoryWish(parent or desk.root, place, name, desk.store, desk.take().commit)
+    )
+
+
+def _status(desk: Desk, root: Path) -> str:
+    return desk.git("status", "--porcelain=v2", "--untracked-files=all", cwd=root)
+
+
+def _commit(desk: Desk, message: str = "one", root: Path | None = None) -> str:
+    desk.git("add", "-A", cwd=root)
+    desk.git("commit", "-q", "--allow-empty", "-m", message, cwd=root)
+    return desk.git("rev-parse", "HEAD", cwd=root).strip()
+
+
+def _dirty(desk: Desk) -> str:
+    """Make a repository with a change of every kind. Return its HEAD."""
+    desk.git("init", "-q")
+    for name in ("staged", "edited", "both", "deleted", "gone", "renamed", "mode", "crlf.txt", "dir/in"):
+        desk.write(name, f"{name}\n" * 20)
+    desk.write(".gitignore", "ignored\n*.log\n")
+    desk.write(".gitattributes", "*.txt text=auto\n")
+    desk.root.joinpath("link").symlink_to("edited")
+    head = _commit(desk)
+    desk.write("staged", "new\n")
+    desk.git("add", "staged")
+    desk.write("both", "first\n")
+    desk.git("add", "both")
+    desk.write("both", "second\n")
+    desk.write("edited", "edited\n")
+    desk.git("rm", "-q", "deleted")
+    (desk.root / "gone").unlink()
+    desk.git("mv", "renamed", "renamed-to")
+    desk.write("mode", "mode\n" * 20, 0o755)
+    desk.write("crlf.txt", "crlf.txt\r\n" * 20)
+    desk.write('untracked \n"name"', "u")
+    desk.write(b"\xff\xfe", "bytes")
+    desk.write("added-later", "x")
+    desk.git("add", "--intent-to-add", "added-later")
+    desk.write("ignored", "secret")
+    desk.write("key", "private", 0o600)
+    desk.write("sub/x", "in a nested repository")
+    return head
+
+
+def test_a_branch_has_the_status_and_files_of_its_parent_whose_index_stays_as_it_is(desk: Desk) -> None:
+    head = _dirty(desk)
+    desk.git("init", "-q", cwd=desk.write("nested/file", "n").parent)
+    before, status = (desk.root / ".git" / "index").read_bytes(), _status(desk, desk.root)
+    made = _branch(desk)
+    assert (desk.root / ".git" / "index").read_bytes() == before
+    assert (made.branch, made.base, made.left_out) == ("bridge/try", head, ())
+    # A nested repository of the parent is plain files here: git lists them one by one.
+    assert _status(desk, made.place).replace("? nested/file\n", "? nested/\n") == status
+    files = desk.show()
+    del files[b"ignored"]
+    assert desk.show(made.place) == files
+    assert desk.git("rev-parse", "HEAD", cwd=made.place).strip() == head
+    assert desk.git("symbolic-ref", "HEAD", cwd=made.place).strip() == "refs/heads/bridge/try"
+    _commit(desk, "in the branch", made.place)
+    assert desk.git("rev-parse", "HEAD").strip() == head
+    desk.sound()
+
+
+@pytest.mark.parametrize("state", ["none", "unborn", "merging", "bare", "linked", "forged"])
+def test_where_git_cannot_branch_the_directory_is_a_plain_copy(desk: Desk, state: str) -> None:
+    desk.write("f", "content")
+    desk.write("private", "p", 0o600)
+    match state:
+        case "unborn":
+            desk.git("init", "-q")
+        case "merging":
+            desk.git("init", "-q")
+            _commit(desk)
+            desk.git("checkout", "-q", "-b", "other")
+            desk.write("f", "other")
+            _commit(desk)
+            desk.git("checkout", "-q", "main")
+            desk.write("f", "ours")
+            _commit(desk)
+            with pytest.raises(Exception, match="merge"):
+                desk.git("merge", "-q", "other")
+        case "bare":
+            desk.git("init", "-q", "--bare")
+        case "linked" | "forged":
+            other = desk.home / "other"
+            other.mkdir()
+            desk.git("init", "-q", cwd=other)
+            _commit(desk, root=other)
+            if state == "linked":
+                (desk.root / ".git").symlink_to(other / ".git")
+            else:
+                (desk.root / ".git").write_text(f"gitdir: {other / '.git'}\n")
+        case _:
+            pass
+    made = _branch(desk)
+    assert (made.branch, made.base) == ("", None)
+    assert not (made.place / ".git").exists()
+    shown = desk.show()
+    shown.pop(b".git", None)
+    assert desk.show(made.place) == shown
+
+
+def test_a_branch_of_a_branch_is_a_work_tree_of_the_same_repository(desk: Desk) -> None:
+    _dirty(desk)
+    first = _branch(desk)
+    repository = open_repository(first.place)
+    assert repository is not None
+    assert read_state(repository).branch == "bridge/try"
+    second = make_branch_directory(
+        DirectoryWish(first.place, first.place.with_name("two"), "two", desk.store, desk.take().commit)
+    )
+    assert _status(desk, second.place) == _status(desk, first.place)
+
+
+def test_a_detached_head_a_branch_called_bridge_and_taken_names(desk: Desk) -> None:
+    desk.git("init", "-q")
+    desk.write("f")
+    head = _commit(desk)
+    desk.git("checkout", "-q", "--detach")
+    assert _branch(desk, "a").branch == "bridge/a"
+    with pytest.raises(PlaceTaken):
+        _branch(desk, "a")
+    desk.git("branch", "bridge/b")
+    assert _branch(desk, "b").branch == "bridge/b-2"
+    for name in ("bridge/a", "bridge/b", "bridge/b-2"):
+        desk.git("update-ref", "-d", f"refs/heads/{name}")
+    desk.git("branch", "bridge")
+    made = _branch(desk, "c")
+    assert (made.branch, made.base) == ("bridge-c", head)
+
+
+def test_files_over_the_cap_of_checkpoints_are_copied_up_to_a_cap_of_their_own(desk: Desk) -> None:
+    desk.caps = type(desk.caps)(max_file_bytes=100)
+    desk.git("init", "-q")
+    desk.write("big", "b" * 1_000)
+    _commit(desk)
+    desk.write("dir/bigger", "c" * 5_000)
+    os.mkfifo(desk.root / "pipe")
+    made = _branch(desk)
+    assert _status(desk, made.place) == _status(desk, desk.root)
+    assert (made.place / "dir" / "bigger").read_text() == "c" * 5_000
+    place = made.place.with_name("small")
+    wish = DirectoryWish(desk.root, place, "small", desk.store, desk.take().commit, most_copied_bytes=2_000)
+    assert b"dir/bigger" in make_branch_directory(wish).left_out
+    assert (place / "big").exists()
+
+
+def test_no_program_of_a_hostile_repository_runs(desk: Desk) -> None:
+    desk.git("init", "-q")
+    desk.write("a.f", "one\n")
+    desk.write("a.p", "two\n")
+    _commit(desk)
+    nested = desk.write("nested/x.f", "n").parent
+    desk.git("init", "-q", cwd=nested)
+    marks = make_hostile(desk, desk.root)
+    make_hostile(desk, nested)
+    desk.write("a.f", "changed\n")
+    desk.write("b.p", "new\n")
+    made = _branch(desk)
+    assert made.branch
+    assert (made.place / "a.f").read_text() == "changed\n"
+    remove_branch_directory(desk.root, made.place, archive_ref="refs/bridge/archive/1")
+    assert not made.place.exists()
+    assert not marks.exists(), marks.read_text()
+
+
+def test_removal_keeps_commits_that_nothing_else_reaches_and_can_be_repeated(desk: Desk) -> None:
+    _dirty(desk)
+    kept, plain = _branch(desk, "kept"), _branch(desk, "plain")
+    commit = _commit(desk, "only here", kept.place)
+    for made in (kept, plain):
+        for _ in range(2):
+            remove_branch_directory(desk.root, made.place, archive_ref=f"refs/bridge/archive/{made.place.name}")
+        assert not made.place.exists()
+    refs = desk.git("for-each-ref", "--format=%(refname) %(objectname)").splitlines()
+    assert f"refs/bridge/archive/kept {commit}" in refs
+    assert not [ref for ref in refs if "archive/plain" in ref or "heads/bridge" in ref]
+
+
+def test_removal_never_deletes_a_work_tree_that_its_repository_does_not_know(desk: Desk) -> None:
+    _dirty(desk)
+    made = _branch(desk)
+    (desk.root / ".git").rename(desk.home / "moved")
+    with pytest.raises(RemovalFailed):
+        remove_branch_directory(desk.root, made.place)
+    assert (made.place / "edited").exists()
+
+
+def test_a_failure_in_the_middle_leaves_nothing(desk: Desk) -> None:
+    _dirty(desk)
+    refs = desk.git("for-each-ref")
+    place = desk.home / ".branches" / "work" / "try"
+    missing = type(desk.take().commit)("0" * 40)
+    with pytest.raises(Exception, match="stored"):
+        make_branch_directory(DirectoryWish(desk.root, place, "try", desk.store, missing))
+    assert not place.exists()
+    assert desk.git("for-each-ref") == refs
+    assert len(desk.git("worktree", "list").splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["", "..", "a/b", "-x", "x-", "a b", "ä", "x" * 60, "a\nb", "a.lock", "@{", "~"]
+)
+def test_hostile_names_are_refused(name: str) -> None:
+    with pytest.raises(BadBranchName):
+        check_branch_name(name)
+    check_branch_name(branch_name(name))
+
+
+def test_names_are_made_of_titles() -> None:
+    assert branch_name("Fix the Build: (part 2)!") == "fix-the-build-part-2"
+    assert branch_name("修复") == "work"

@@ -1,0 +1,274 @@
+"""Make and remove the directory of a branch: a work tree that begins with its parent's exact state.
+
+In a repository it is a linked work tree with a git branch of its own: staged, unstaged, deleted and untracked
+files are as in the parent, and `git status` says the same. Elsewhere it is a plain copy. The files come from a
+checkpoint in our own store, so that no program of the repository runs.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from faults import crash_point
+from storage.files import make_directory
+from workdirs.copying import copy_file
+from workdirs.coverage import bits_of
+from workdirs.errors import BadBranchName, GitFailed, PlaceTaken, RemovalFailed
+from workdirs.git import run
+from workdirs.model import Coverage, EntryMode, FilePath, ObjectId, WhyUncovered
+from workdirs.paths import WorkTree
+from workdirs.repository import Repository, open_repository, read_state
+from workdirs.store import Store
+
+MOST_COPIED_BYTES = 512 * 1024 * 1024
+_WRITE_DEADLINE_S = 300.0
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+_MOST_NAME = 40
+# A checkpoint checks names itself, and stricter. git must not refuse a whole tree for one that Linux allows.
+_ANY_NAME = {
+    "GIT_CONFIG_COUNT": "2",
+    "GIT_CONFIG_KEY_0": "core.protectNTFS",
+    "GIT_CONFIG_VALUE_0": "false",
+    "GIT_CONFIG_KEY_1": "core.protectHFS",
+    "GIT_CONFIG_VALUE_1": "false",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryWish:
+    """A directory to make at `place`, with the files of `snapshot`, a checkpoint of `parent` taken just now."""
+
+    parent: Path
+    place: Path
+    name: str
+    store: Store
+    snapshot: ObjectId
+    most_copied_bytes: int = MOST_COPIED_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class MadeDirectory:
+    """A directory that was made. Without `branch` it is a plain copy; `base` is the commit that it began at.
+
+    `left_out` are files that the parent has and this directory lacks.
+    """
+
+    place: Path
+    branch: str = ""
+    base: ObjectId | None = None
+    left_out: tuple[FilePath, ...] = ()
+
+
+def branch_name(title: str) -> str:
+    """Return a name for a branch made of the ASCII letters and digits of `title`; `work` if it has none."""
+    text = "".join(each if each in _NAME_CHARACTERS else "-" for each in title.lower())
+    words = "-".join(part for part in text.split("-") if part)
+    return words[:_MOST_NAME].strip("-") or "work"
+
+
+def check_branch_name(name: str) -> None:
+    """Raise `BadBranchName` unless `name` can be a part of a path and of a ref as it stands."""
+    plain = 0 < len(name) <= _MOST_NAME + 10 and _NAME_CHARACTERS.issuperset(name)
+    if not plain or name.startswith("-") or name.endswith("-"):
+        raise BadBranchName(name)
+
+
+def make_branch_directory(wish: DirectoryWish) -> MadeDirectory:
+    """Make the directory. Blocks. On an error nothing of it is left.
+
+    Raises `BadBranchName`, `PlaceTaken` if something lies at the place, `GitFailed`, `StoreMissing`, `OSError`.
+    """
+    check_branch_name(wish.name)
+    if os.path.lexists(wish.place):
+        raise PlaceTaken(wish.name)
+    _make_parents(wish.place)
+    repository = open_repository(wish.parent)
+    if repository is not None and (state := read_state(repository)).can_branch and state.head is not None:
+        return _linked(wish, repository, state.head)
+    return _copied(wish)
+
+
+def find_left_over(parent: Path, place: Path) -> bool:
+    """Whether a making that was killed has left something at `place`. `remove_branch_directory` clears it."""
+    repository = open_repository(parent)
+    registered = repository is not None and any(path == place for path, _ in _work_trees(repository))
+    return registered or os.path.lexists(place)
+
+
+def remove_branch_directory(parent: Path, place: Path, *, archive_ref: str = "") -> None:
+    """Remove the directory of a branch; what it held must be in a checkpoint. Blocks.
+
+    Its commits are kept under `archive_ref` unless another ref reaches them. Its git branch goes only then, and
+    only if it was ours. A second call after a crash finishes the work. Raises `RemovalFailed`.
+    """
+    repository = open_repository(parent)
+    branch = _branch_at(repository, place) if repository is not None else None
+    if repository is not None and branch is not None:
+        _unlink(repository, place, branch, archive_ref)
+    elif place.is_dir() and not place.is_symlink():
+        if (place / ".git").is_file():
+            # A work tree whose repository does not know it: removing it by hand could lose commits.
+            raise RemovalFailed(place.name, "its repository does not list it any more")
+        try:
+            shutil.rmtree(place)
+        except OSError as error:
+            raise RemovalFailed(place.name, error.strerror or "the system refused") from error
+
+
+# --- making ---------------------------------------------------------------------------------------------
+
+
+def _make_parents(place: Path) -> None:
+    """Make the two directories above `place`, real ones: the workspace is writable for Claude's tools."""
+    for directory in (place.parent.parent, place.parent):
+        make_directory(directory)
+        if directory.is_symlink():
+            raise PlaceTaken(directory.name)
+
+
+def _linked(wish: DirectoryWish, repository: Repository, head: ObjectId) -> MadeDirectory:
+    branch = _free_branch(repository, wish.name)
+    place = os.fspath(wish.place)
+    try:
+        run(repository.call("worktree", "add", "--no-checkout", "-q", "-b", branch, place, head))
+        crash_point("branch.work_tree_added")
+        left_out = _fill(wish)
+        _copy_index(repository, wish.place)
+    except BaseException:
+        with suppress(GitFailed):
+            _drop(repository, wish.place, branch, head)
+        raise
+    return MadeDirectory(wish.place, branch, head, left_out)
+
+
+def _copied(wish: DirectoryWish) -> MadeDirectory:
+    wish.place.mkdir(mode=0o700)
+    try:
+        return MadeDirectory(wish.place, left_out=_fill(wish))
+    except BaseException:
+        shutil.rmtree(wish.place, ignore_errors=True)
+        raise
+
+
+def _free_branch(repository: Repository, name: str) -> str:
+    """Return `bridge/<name>`, with a number if it is taken; `bridge-<name>` if a branch is called `bridge`."""
+    taken = set(
+        run(repository.call("for-each-ref", "--format=%(refname:short)", "refs/heads")).text.splitlines()
+    )
+    prefix = "bridge-" if "bridge" in taken else "bridge/"
+    names = (prefix + name if number == 1 else f"{prefix}{name}-{number}" for number in range(1, 1000))
+    for each in names:
+        if each not in taken and not any(other.startswith(f"{each}/") for other in taken):
+            return each
+    raise PlaceTaken(name)
+
+
+def _fill(wish: DirectoryWish) -> tuple[FilePath, ...]:
+    """Write the files of the checkpoint, and copy those that it names but does not hold."""
+    store = wish.store
+    coverage = store.coverage(wish.snapshot)
+    index = store.directory / f"writing-{wish.place.name}.index"
+    try:
+        call = store.call("read-tree", "--reset", "-u", wish.snapshot, deadline_s=_WRITE_DEADLINE_S)
+        run(replace(call, work_tree=wish.place, index=index, variables=_ANY_NAME))
+    finally:
+        for left in (index, index.with_name(f"{index.name}.lock")):
+            left.unlink(missing_ok=True)
+    _set_modes(wish, coverage)
+    return tuple(_copy_uncovered(wish, coverage))
+
+
+def _set_modes(wish: DirectoryWish, coverage: Coverage) -> None:
+    """Set the permission bits that git does not keep, where they are stricter than what git wrote."""
+    usual_is_private = any(not bits & 0o044 for bits in coverage.usual.values())
+    if not usual_is_private and not coverage.modes:
+        return
+    tree = wish.store.tree(wish.snapshot)
+    wanted = tree.items() if usual_is_private else ((p, tree[p]) for p in coverage.modes if p in tree)
+    with WorkTree(wish.place) as work_tree:
+        for path, entry in wanted:
+            if entry.mode is not EntryMode.LINK:
+                directory, name = work_tree.parent(path)
+                os.chmod(name, bits_of(path, entry.mode, coverage), dir_fd=directory)
+
+
+def _copy_uncovered(wish: DirectoryWish, coverage: Coverage) -> Iterator[FilePath]:
+    """Copy large files straight from the parent, up to the cap. Yield the paths that stay away."""
+    left = wish.most_copied_bytes
+    with WorkTree(wish.parent) as source, WorkTree(wish.place) as target:
+        for each in coverage.uncovered:
+            size = copy_file(source, target, each.path, left) if each.why is WhyUncovered.TOO_LARGE else None
+            if size is None:
+                yield each.path
+            else:
+                left -= size
+
+
+def _copy_index(repository: Repository, place: Path) -> None:
+    """Give the new work tree its parent's index: what is staged there is staged here.
+
+    The stat data in it belongs to other files, so git compares contents at its first look.
+    """
+    source = repository.git_dir / "index"
+    linked = open_repository(place)
+    if linked is None or not source.is_file():
+        return
+    copy = linked.git_dir / "index.of-parent"
+    shutil.copyfile(source, copy)
+    # These parts of an index refer to files beside it, or to what a daemon saw in the other directory.
+    flat = ("--no-split-index", "--no-untracked-cache", "--no-fsmonitor")
+    run(repository.call("update-index", *flat, index=copy))
+    copy.replace(linked.git_dir / "index")
+
+
+# --- removing -------------------------------------------------------------------------------------------
+
+
+def _work_trees(repository: Repository) -> Iterator[tuple[Path, str]]:
+    """Yield the linked work trees with their branches; the branch is empty if HEAD is detached."""
+    listed = run(repository.call("worktree", "list", "--porcelain", "-z")).out
+    for record in listed.split(b"\0\0"):
+        fields = dict(line.partition(b" ")[::2] for line in record.split(b"\0") if line)
+        if b"worktree" in fields:
+            yield Path(os.fsdecode(fields[b"worktree"])), os.fsdecode(fields.get(b"branch", b""))
+
+
+def _branch_at(repository: Repository, place: Path) -> str | None:
+    """Return the full ref that is checked out at `place`; None if no work tree is registered there."""
+    return next((branch for path, branch in _work_trees(repository) if path == place), None)
+
+
+def _unlink(repository: Repository, place: Path, branch: str, archive_ref: str) -> None:
+    head = _tip(repository, branch) if branch else None
+    is_ours = branch.removeprefix("refs/heads/").startswith(("bridge/", "bridge-"))
+    try:
+        if head and is_ours and archive_ref and not _is_reached_elsewhere(repository, head, branch):
+            run(repository.call("update-ref", archive_ref, head))
+        _remove_work_tree(repository, place)
+        if head and is_ours:
+            run(repository.call("update-ref", "-d", branch, head))
+    except GitFailed as error:
+        raise RemovalFailed(place.name, "git refused to remove it") from error
+
+
+def _remove_work_tree(repository: Repository, place: Path) -> None:
+    # Without --force git looks for changes first, through the repository's filters. A checkpoint has them all.
+    run(repository.call("worktree", "remove", "--force", "--force", os.fspath(place)))
+
+
+def _drop(repository: Repository, place: Path, branch: str, head: ObjectId) -> None:
+    _remove_work_tree(repository, place)
+    run(repository.call("update-ref", "-d", f"refs/heads/{branch}", head))
+
+
+def _tip(repository: Repository, ref: str) -> str:
+    return run(repository.call("rev-parse", "-q", "--verify", f"{ref}^{{commit}}"), codes=(0, 1)).text
+
+
+def _is_reached_elsewhere(repository: Repository, commit: str, branch: str) -> bool:
+    """Whether a branch, tag or remote branch other than `branch` reaches the commit."""
+    listed = run(repository.call("for-each-ref", f"--contains={commit}", "--format=%(refname)")).text
+    return any(ref != branch for ref in listed.splitlines())

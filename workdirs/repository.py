@@ -1,0 +1,113 @@
+"""The user's repository at the root of a work tree: what it is and which state it is in.
+
+Only calls that were measured to run none of the repository's programs are made; see `workdirs/git.py`.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from workdirs.errors import GitFailed
+from workdirs.git import GitCall, Kind, run
+from workdirs.git_directory import find_git_directory
+from workdirs.model import ObjectId
+
+
+class Operation(StrEnum):
+    """An operation of git that was begun and not ended. Until it is, the index belongs to it."""
+
+    MERGE = "merge"
+    REBASE = "rebase"
+    CHERRY_PICK = "cherry-pick"
+    REVERT = "revert"
+
+
+_MARKS = {
+    "MERGE_HEAD": Operation.MERGE,
+    "rebase-merge": Operation.REBASE,
+    "rebase-apply": Operation.REBASE,
+    "CHERRY_PICK_HEAD": Operation.CHERRY_PICK,
+    "REVERT_HEAD": Operation.REVERT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A user's repository. `git_dir` belongs to the work tree, `common_dir` to all its linked work trees."""
+
+    work_tree: Path
+    git_dir: Path
+    common_dir: Path
+
+    def call(
+        self,
+        *arguments: str | bytes,
+        stdin: bytes = b"",
+        index: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> GitCall:
+        """Return a call of git about this repository."""
+        return GitCall(
+            Kind.THEIRS, self.git_dir, arguments, index=index, stdin=stdin, variables=variables or {}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryState:
+    """The state of a repository. `head` is None before its first commit; `branch` is empty if HEAD is detached.
+
+    `is_locked`: another git has `index.lock`, or one that was killed has left it.
+    """
+
+    head: ObjectId | None = None
+    branch: str = ""
+    operation: Operation | None = None
+    is_locked: bool = False
+
+    @property
+    def can_branch(self) -> bool:
+        """Whether a linked work tree can begin here with the same state."""
+        return self.head is not None and self.operation is None
+
+
+def open_repository(work_tree: Path) -> Repository | None:
+    """Return the repository whose root is `work_tree`; None if there is none, or if it cannot be trusted.
+
+    A `.git` that is a link is not followed. A `.git` file may name any directory, also another project's
+    repository. So it counts only if that repository has a linked work tree registered at this place.
+    """
+    mark = work_tree / ".git"
+    if mark.is_symlink():
+        return None
+    found = find_git_directory(work_tree)
+    if found is None:
+        return None
+    if mark.is_file() and not _is_registered(found.git_dir, mark):
+        return None
+    return Repository(work_tree, found.git_dir.resolve(), found.common_dir.resolve())
+
+
+def read_state(repository: Repository) -> RepositoryState:
+    """Return the state of the repository. Blocks for a few milliseconds; a broken one looks like a new one."""
+    try:
+        head = run(repository.call("rev-parse", "-q", "--verify", "HEAD^{commit}"), codes=(0, 1)).text
+        branch = run(repository.call("symbolic-ref", "-q", "HEAD"), codes=(0, 1)).text
+    except GitFailed:
+        return RepositoryState()
+    operation = next((each for name, each in _MARKS.items() if (repository.git_dir / name).exists()), None)
+    return RepositoryState(
+        head=ObjectId(head) if head else None,
+        branch=branch.removeprefix("refs/heads/"),
+        operation=operation,
+        is_locked=(repository.git_dir / "index.lock").exists(),
+    )
+
+
+def _is_registered(git_dir: Path, mark: Path) -> bool:
+    try:
+        registered = (git_dir / "gitdir").read_bytes()[:8192].strip()
+        return Path(os.fsdecode(registered)).resolve() == mark.resolve()
+    except (OSError, ValueError):
+        return False

@@ -26,6 +26,7 @@ from bridge.machine_checks import (
     check_prefix,
     check_resources,
     check_running,
+    check_sandbox,
 )
 from bridge.settings import Settings
 from bridge.settings_errors import Problem, SettingsWrong
@@ -63,12 +64,13 @@ def doctor(
 
 async def examine(settings: Settings, env_file: Path, api: str = API) -> Report:
     """Run all checks; those that wait for other programs run at the same time."""
-    prefix, claude, discord, database, running = await asyncio.gather(
+    prefix, claude, discord, database, running, sandbox = await asyncio.gather(
         check_prefix(settings),
         check_claude(settings.claude_command, settings.child_env),
         check_discord(settings, api),
         check_database(settings),
         check_running(settings),
+        check_sandbox(settings),
     )
     findings = [
         check_env_file(env_file),
@@ -78,6 +80,7 @@ async def examine(settings: Settings, env_file: Path, api: str = API) -> Report:
         database,
         check_resources(settings),
         check_backend(settings),
+        *sandbox,
         *prefix,
         *claude,
         *discord.findings,

@@ -16,6 +16,8 @@ from bridge.control_client import connected
 from bridge.control_socket import SocketRefused, listen, local_actor
 from bridge.findings import Finding, Level, failed, ok, skipped, warning
 from bridge.ownership import OwnershipError, current_owner
+from bridge.sandbox_words import sandbox_findings
+from bridge.sandboxing import arrange, hidden_places
 from bridge.schema import schema
 from bridge.settings import Settings
 from bridge.settings_choices import BackendChoice
@@ -163,6 +165,13 @@ async def check_prefix(settings: Settings) -> list[Finding]:
             failed("prefix", f"HOST_PREFIX starts nothing: {said or f'code {process.returncode}'}.", remedy)
         ]
     return [ok("prefix", "Sessions start through HOST_PREFIX.")]
+
+
+async def check_sandbox(settings: Settings) -> list[Finding]:
+    """Whether the sandbox of the settings works here: tries each mechanism once."""
+    with tempfile.TemporaryDirectory() as place:
+        found = await asyncio.to_thread(arrange, settings, hidden_places(settings), Path(place))
+    return sandbox_findings(found)
 
 
 async def check_claude(configured: str, child_env: Sequence[str]) -> list[Finding]:

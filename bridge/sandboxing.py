@@ -1,7 +1,7 @@
 """Choose the sandbox of this start by the settings: which mechanism works here, and the policy for it.
 
 Each mechanism is tried once, with the flags that Claude gets later. `auto` goes on without a sandbox if none
-works; every other choice refuses each launch in words, and never falls back.
+works. Every other choice refuses each launch in words, and so does a limited network: neither falls back.
 """
 
 import hashlib
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from backends.base import LaunchRefused, LaunchSpec
 from backends.sandbox.bwrap import in_bwrap
-from backends.sandbox.model import Access, Limits, Mechanism, Policy
+from backends.sandbox.landlock import Unavailable, in_landlock, landlock_abi
+from backends.sandbox.model import Access, Enclosure, Limits, Mechanism, Network, Policy
 from backends.sandbox.probe import Probed, find_bwrap, limit_counts_inside, probe_bwrap
 from backends.sandbox.seccomp import filter_program
 from backends.sandbox.system import system_secrets, this_system
@@ -24,25 +25,41 @@ from bridge.settings_choices import SandboxChoice, ToolsChoice
 from sessions.claude.sandbox_access import SandboxOptions
 from sessions.claude.transcript import config_directory
 
-_NONE_WORKS = "no sandbox works on this machine, and SANDBOX={choice} demands one. `doctor` tells the reason"
+
+@dataclass(frozen=True, slots=True)
+class LandlockFound:
+    """The version of Landlock in this kernel, 0 if there is none; then `why` is the reason in words."""
+
+    abi: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sandboxing:
-    """The sandbox of this start. `wrapper` is None, and so is `options`, if processes run without one.
+    """The sandbox of this start. Without `wrapper` and `options`, processes run without one.
 
-    `bwrap` is what the trial of bubblewrap said; None if it was not tried. `refuses`: no process starts.
+    `bwrap` and `landlock` are the results of the trials; None for a mechanism that was not tried. `refuses`: no
+    process starts, because the settings demand a sandbox and none works.
     """
 
     policy: Policy
     wrapper: LaunchWrapper | None = None
     options: SandboxOptions | None = None
     bwrap: Probed | None = None
+    landlock: LandlockFound | None = None
     refuses: bool = False
 
+    @property
+    def enclosure(self) -> Enclosure:
+        """The sandbox that new processes get."""
+        return Enclosure(self.policy.mechanism, self.policy.network)
 
-def arrange(settings: Settings, private: Sequence[Path]) -> Sandboxing:
-    """Try the mechanisms of the setting SANDBOX. Blocks for a moment. No sandbox shows the places `private`."""
+
+def arrange(settings: Settings, private: Sequence[Path], place: Path) -> Sandboxing:
+    """Try the mechanisms of the setting SANDBOX. Blocks for a moment.
+
+    No sandbox shows the places `private`. The system call filter is written to the directory `place`.
+    """
     choice = settings.sandbox
     policy = policy_of(settings, private)
     if choice is SandboxChoice.OFF:
@@ -52,16 +69,29 @@ def arrange(settings: Settings, private: Sequence[Path]) -> Sandboxing:
         kept=() if settings.sandbox_keep == ("none",) else settings.sandbox_keep,
         ssh_agent=settings.sandbox_ssh_agent,
     )
-    bwrap = None
+    bwrap = landlock = None
     if choice is not SandboxChoice.LANDLOCK:
         found = replace(policy, mechanism=Mechanism.BWRAP, program=find_bwrap())
-        found = replace(found, seccomp_filter=_write_filter(options.state))
+        found = replace(found, seccomp_filter=_write_filter(place))
         bwrap = probe_bwrap(found)
         if bwrap.refusal is None:
             return Sandboxing(found, in_bwrap(found), options, bwrap)
-    if choice is SandboxChoice.AUTO:
-        return Sandboxing(policy, bwrap=bwrap)
-    return Sandboxing(policy, _refusing(choice), options, bwrap, refuses=True)
+    if choice is not SandboxChoice.BWRAP:
+        landlock = _look_for_landlock()
+        found = replace(policy, mechanism=Mechanism.LANDLOCK)
+        # Landlock cannot limit the network. `auto` does without, and says so.
+        if landlock.abi and (policy.network is Network.OPEN or choice is SandboxChoice.LANDLOCK):
+            return Sandboxing(found, in_landlock(found, landlock.abi), options, bwrap, landlock)
+    if choice is SandboxChoice.AUTO and policy.network is Network.OPEN:
+        return Sandboxing(policy, None, None, bwrap, landlock)
+    return Sandboxing(policy, _refusing(settings), options, bwrap, landlock, refuses=True)
+
+
+def _look_for_landlock() -> LandlockFound:
+    try:
+        return LandlockFound(landlock_abi())
+    except Unavailable as error:
+        return LandlockFound(why=str(error))
 
 
 def _write_filter(directory: Path) -> Path | None:
@@ -100,8 +130,13 @@ def hidden_places(settings: Settings) -> tuple[Path, ...]:
     return (*own, config_directory(os.environ), Path.home())
 
 
-def _refusing(choice: SandboxChoice) -> LaunchWrapper:
+def _refusing(settings: Settings) -> LaunchWrapper:
+    demand = f"SANDBOX={settings.sandbox.value}"
+    if settings.sandbox_network is not Network.OPEN:
+        demand += f" with SANDBOX_NETWORK={settings.sandbox_network.value}"
+    reason = f"{demand} demands a sandbox, and none works on this machine. `doctor` tells why"
+
     def refuse(spec: LaunchSpec) -> LaunchSpec:
-        raise LaunchRefused(spec.argv[0], reason=_NONE_WORKS.format(choice=choice.value))
+        raise LaunchRefused(spec.argv[0], reason=reason)
 
     return refuse

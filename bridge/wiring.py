@@ -26,6 +26,7 @@ from bridge.discord_access import NamedPeople
 from bridge.event_log import logging_events
 from bridge.logs import LogPlan, set_up_logging
 from bridge.ownership import DataDirectoryRefused, OwnerKind, owning
+from bridge.sandbox_words import sentence_at_start
 from bridge.sandboxing import Sandboxing, arrange, hidden_places
 from bridge.schema import schema
 from bridge.settings import Settings
@@ -133,7 +134,10 @@ async def _start_core(
     database = await stack.enter_async_context(Database.open(kept.database_path, schema()))
     if database.recovery is not None:
         options.say(database.recovery.sentence)
-    sandboxing = await asyncio.to_thread(arrange, kept, (*hidden_places(kept), _outermost(settings, options)))
+    hidden = (*hidden_places(kept), _outermost(settings, options))
+    sandboxing = await asyncio.to_thread(arrange, kept, hidden, kept.data_dir / "sandbox")
+    if said := sentence_at_start(sandboxing, kept.data_dir / "sandbox"):
+        options.say(said)
     backend = _backend(kept, options, _wrappers(kept, sandboxing))
     child = {**child_environment(os.environ, _child_names(settings, options)), **overrides}
     manager = SessionManager(

@@ -23,7 +23,8 @@ def settings_for(directory: Path, **written: str) -> Settings:
 
 def sandboxing_for(directory: Path, **written: str) -> Sandboxing:
     settings = settings_for(directory, **written)
-    return arrange(settings, (settings.data_dir, directory / "home", directory / "claude"))
+    private = (settings.data_dir, directory / "home", directory / "claude")
+    return arrange(settings, private, settings.data_dir / "sandbox")
 
 
 @asynccontextmanager

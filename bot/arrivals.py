@@ -5,7 +5,7 @@ Answers for which of them become rows, and in which order. `prompts.py` acts on 
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import discord
@@ -15,9 +15,11 @@ from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox import Inbox
 from bot.inbox_rows import InboxRow, author_of
-from bot.messages import is_for_us, live_author, message_row, snowflake_ms
+from bot.messages import is_for_us, is_soon, live_author, message_row, snowflake_ms
 from bot.refusal_audit import RefusalAudit
+from bot.rows import new_nonce
 from bot.rows_and_core import queued_messages
+from bot.talk_rows import forget_talk, last_talk, note_talk
 from storage import StorageError
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ class Arrivals:
         self._missed = missed
         # The library starts a task for each event, in order; the lock keeps that order while rows are written.
         self._taking_in = asyncio.Lock()
+        self._connection = new_nonce()
 
     async def take(self, message: discord.Message) -> None:
         """Take in a message that somebody wrote. Raises `StorageError`; the message is then read back later."""
@@ -52,6 +55,8 @@ class Arrivals:
             async with self._taking_in:
                 if row is not None and await is_for_us(self._face, row):
                     await self._take(row)
+                elif row is not None:
+                    await self._note_talk(row)
         except StorageError:
             self._inbox.miss()
             self._missed()
@@ -67,8 +72,15 @@ class Arrivals:
         else:
             await self._inbox.take(row)
 
+    async def _note_talk(self, row: InboxRow) -> None:
+        """Remember a live message that is not for us: an edit may add a mention, even while the bot is away."""
+        actor = live_author(self._face, row)
+        if actor is not None and actor.role is not Role.NOBODY:
+            message_id = int(row.body["message_id"])
+            await self._face.db.write(note_talk(self._connection, row.channel_id, message_id))
+
     async def edited(self, message: discord.Message) -> None:
-        """Take an edit in, if the message has a row."""
+        """Take an edit in, if the message has a row, or if the edit adds a mention soon enough."""
         # Discord sends an update without `edited_at` when it adds a link's preview: the text is the same.
         if message.edited_at is None:
             return
@@ -81,6 +93,10 @@ class Arrivals:
         async with self._taking_in:
             if await author_of(self._face.db, row.external) is not None:
                 await self._inbox.take(replace(row, external=external, kind="edit", received_ms=at_ms))
+            elif row.body["mentions_bot"] and row.body["guild_id"] in self._face.access.guild_ids:
+                edit = replace(row, received_ms=at_ms)
+                if is_soon(edit):
+                    await self._take(edit)
 
     async def deleted(self, guild_id: int, channel_id: int, message_id: int) -> None:
         """Take a deletion in, if the message has a row."""
@@ -92,12 +108,22 @@ class Arrivals:
                 row = InboxRow(f"delete:{message_id}", "delete", channel_id, author_id, body, at_ms)
                 await self._inbox.take(row)
 
-    async def look_at_queued(self) -> None:
-        """Read every message whose prompt is queued, and take in edits and deletions.
+    def connected(self) -> None:
+        """Note a new connection: Discord did not report edits from before it."""
+        self._connection = new_nonce()
+
+    async def look_at_edited(self) -> None:
+        """Read the messages whose prompt is queued, and people's last talk; take in edits and deletions.
 
         Discord does not report those that happened while the bot was away.
         """
-        async for channel_id, message_id in queued_messages(self._face.core, self._face.db):
+        queued = [each async for each in queued_messages(self._face.core, self._face.db)]
+        talk = await last_talk(self._face.db, self._connection)
+        await self._look_at([*queued, *talk])
+        await self._face.db.write([forget_talk(self._connection)])
+
+    async def _look_at(self, messages: Sequence[tuple[int, int]]) -> None:
+        for channel_id, message_id in messages:
             await asyncio.sleep(_BETWEEN_S)
             try:
                 guild_id = await self._guild_of(channel_id)

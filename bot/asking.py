@@ -26,7 +26,6 @@ from bot.scopes import SessionScope
 from bot.session_lookup import session_place
 from faults import crash_point
 from sessions.model import Lifecycle
-from sessions.title import title_from
 
 ASKED = "asked"
 _MAX_SHOWN = 900
@@ -34,7 +33,8 @@ _MAX_SHOWN = 900
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A prompt that was asked with a command. `origin` is the core's key. A new thread starts from the message
-    `anchor_id`. `token` and `application_id` are for editing the loading message.
+    `anchor_id`. `words` are the author's own, if the prompt has others too. `token`, `application_id` are for
+    editing the loading message.
     """
 
     origin: str
@@ -48,6 +48,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     anchor_id: int | None = None
     files: tuple[IncomingFile, ...] = ()
     title: str = ""
+    words: str = ""
     project: str = ""
     model: str = ""
     user_name: str = ""
@@ -97,6 +98,7 @@ class Asker:
             content=with_files(speaker + asked.prompt, fetched.files),
             origin=asked.origin,
             attachments=fetched.files,
+            title=asked.words or asked.prompt,
         )
         await self._face.core.perform(actor, wish)
         if place.kind is SessionScope.THREAD and place.channel_id != asked.channel_id:
@@ -112,9 +114,7 @@ class Asker:
                 raise Refused("This thread has a session with its project. Name another one outside of it.")
             if info.lifecycle is not Lifecycle.ENDED:
                 return here, info
-        # Made here: the core would make the title from the prompt and its list of files.
-        title = asked.title or (title_from(asked.prompt) if asked.files else "")
-        wish = Wish(asked.title or asked.prompt, title, asked.project, asked.model)
+        wish = Wish(asked.title or asked.words or asked.prompt, asked.title, asked.project, asked.model)
         spot = Spot(asked.guild_id, asked.channel_id, anchor_id=asked.anchor_id)
         return await self._opener.open(actor, spot, wish)
 

@@ -160,6 +160,7 @@ class BridgeClient(commands.Bot):
         self.caught_up.clear()
         self._stop_reading()
         self.inbox.hold()
+        self.arrivals.connected()
 
     async def on_ready(self) -> None:
         self._stop_reading()
@@ -202,9 +203,9 @@ class BridgeClient(commands.Bot):
 
     async def _all_tried(self) -> None:
         try:
-            await self.arrivals.look_at_queued()
+            await self.arrivals.look_at_edited()
         except StorageError:
-            log.exception("queued messages not looked at")
+            log.exception("edited messages not looked at")
         assert self._settled_in is not None
         self._settled_in.add_done_callback(lambda _: self.caught_up.set())
 

@@ -8,7 +8,6 @@ from bot.bodies import Control
 from bot.entry import Reply
 from bot.errors import Refused
 from bot.message_words import pointed, quote
-from sessions.title import title_from
 
 
 class MessageQuestionControls:
@@ -38,6 +37,6 @@ class MessageQuestionControls:
             origin=origin,
             anchor_id=message.id,
             files=about.files,
-            title=title_from(question),
+            words=question,
         )
         await self._asker.ask(reply, asked)

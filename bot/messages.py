@@ -20,6 +20,8 @@ from texts.unseen import without_unseen
 
 _PLAIN_TYPES = (discord.MessageType.default, discord.MessageType.reply)
 LOOK = "Look at this."
+MENTION_LATER_MS = 5 * 60_000
+"""An edit that adds a mention of the bot counts if it comes this soon after the message."""
 
 
 class MessageBody(msgspec.Struct, frozen=True):
@@ -134,6 +136,11 @@ def _without_leading(text: str, mentions: list[str]) -> str:
         if leading is None:
             return text.strip()
         text = text.removeprefix(leading)
+
+
+def is_soon(row: InboxRow) -> bool:
+    """Whether the edit in `row` came so soon after its message that a mention added by it counts."""
+    return row.received_ms - snowflake_ms(int(row.body["message_id"])) <= MENTION_LATER_MS
 
 
 def snowflake_ms(snowflake: int) -> int:

@@ -32,7 +32,7 @@ from bot.face import Face
 from bot.inbox import TryAgain
 from bot.inbox_rows import InboxRow, was_noted_of_an_edit
 from bot.members import Members
-from bot.messages import MessageBody, origin_of, prompt_words
+from bot.messages import MessageBody, is_soon, origin_of, prompt_words
 from bot.opening import Opener, Spot, Wish
 from bot.prompt_making import Parts, PromptMaker
 from bot.refusal_audit import RefusalAudit
@@ -44,7 +44,6 @@ from bot.words_for_asks import WordsForAsks
 from sessions.errors import IllegalMove, NotAllowed, PromptRefused, SessionNotFound, TurnNotFound
 from sessions.model import Lifecycle, TurnStatus
 from sessions.stored import StoredTurn
-from sessions.title import title_from
 
 log = logging.getLogger(__name__)
 
@@ -163,9 +162,7 @@ class PromptHandler:
             await self._answer(row, NO_WORDS if body.extras else GREETING)
             return "empty"
         spot = Spot(body.guild_id, row.channel_id, anchor_id=body.message_id)
-        # Made of the author's own words: the core would take the whole prompt, with its quotes and files.
-        words = body.content or prompt_words(body)
-        place, info = await self._opener.open(actor, spot, Wish(name=words, title=title_from(words)))
+        place, info = await self._opener.open(actor, spot, Wish(name=body.content or prompt_words(body)))
         if place.kind is SessionScope.THREAD:
             await self._opener.bring_in(actor, place.channel_id)
         return await self._prompt(row, body, actor, info, in_thread=True)
@@ -190,6 +187,8 @@ class PromptHandler:
                 content=parts.around(prompt_words(body)),
                 origin=origin_of(body.message_id),
                 attachments=fetched.files,
+                # Of the author's own words: a quote or a list of files names nothing.
+                title=body.content or prompt_words(body),
             )
             await self._face.core.perform(actor, wish)
             await self._asides.drop(info.id, *asides)
@@ -212,6 +211,8 @@ class PromptHandler:
 
     async def _edited(self, row: InboxRow, body: MessageBody) -> str:
         turn = await self._turn_of(origin_of(body.message_id))
+        if turn is None and body.mentions_bot and is_soon(row):
+            return await self._message(row, body)
         if turn is None:
             if (place := await session_place(self._face, row.channel_id, row.author_id)) is not None:
                 await self._asides.edit(place.session_id, await self._maker.named_body(body))

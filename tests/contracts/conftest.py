@@ -26,15 +26,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         tables.add(table)
 
 
+@pytest.fixture(scope="session")
+def mac(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The commands of macOS, and a PATH that has only them."""
+    place = tmp_path_factory.mktemp("mac")
+    tools = darwin.make_tools(place / "tools")
+    return tools, darwin.make_path(place / "path", tools)
+
+
 @pytest.fixture(params=["tmux", "pty", MACOS])
-def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """Which backend, on which machine."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == MACOS:
-            place = tmp_path_factory.mktemp("mac")
-            tools = darwin.make_tools(place / "tools")
+            tools, path = request.getfixturevalue("mac")
             darwin.become_mac(tools, patch)
-            patch.setenv("PATH", darwin.make_path(place / "path", tools))
+            patch.setenv("PATH", path)
             with darwin.without_proc():
                 yield request.param
         else:

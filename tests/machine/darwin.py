@@ -47,6 +47,11 @@ _PS = (
     + r"""
 import getopt, os, sys, time
 
+# Tests call it hundreds of times: it reads each file once.
+tick = os.sysconf("SC_CLK_TCK")
+with open("/proc/stat") as file:
+    boot = next(int(line.split()[1]) for line in file if line.startswith("btime"))
+
 def read(pid, name):
     try:
         with open(f"/proc/{pid}/{name}", "rb") as file:
@@ -54,11 +59,9 @@ def read(pid, name):
     except OSError:
         return b""
 
-def shown(pid, column):
-    stat = read(pid, "stat").rpartition(b") ")[2].split()
+def shown(pid, stat, column):
     if not stat:
         return None
-    tick = os.sysconf("SC_CLK_TCK")
     if column == "pid":
         return f"{pid:5}"
     if column == "ppid":
@@ -69,8 +72,6 @@ def shown(pid, column):
         seconds = (int(stat[11]) + int(stat[12])) / tick
         return f"{int(seconds // 60):3}:{seconds % 60:05.2f}"
     if column == "lstart":
-        with open("/proc/stat") as file:
-            boot = next(int(line.split()[1]) for line in file if line.startswith("btime"))
         return time.strftime("%a %b %e %H:%M:%S %Y", time.localtime(boot + int(stat[19]) // tick))
     if column == "rss":
         return f"{int(read(pid, 'statm').split()[1]) * os.sysconf('SC_PAGE_SIZE') // 1024:6}"
@@ -88,7 +89,8 @@ if not pids:
     pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
 count = 0
 for pid in pids:
-    cells = [shown(pid, column[:-1]) for column in columns]
+    stat = read(pid, "stat").rpartition(b") ")[2].split()
+    cells = [shown(pid, stat, column[:-1]) for column in columns]
     if None not in cells:
         print(*cells)
         count += 1

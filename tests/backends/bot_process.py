@@ -32,6 +32,11 @@ async def main(run: Path, socket_name: str, action: str, name: str, *rest: str) 
     await asyncio.get_running_loop().create_future()
 
 
-if __name__ == "__main__":
+def run(directory: str, *arguments: str) -> None:
+    """For the nursery, and below for a terminal of its own."""
     follow_parent()
-    asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))
+    asyncio.run(main(Path(directory), *arguments))
+
+
+if __name__ == "__main__":
+    run(*sys.argv[1:])

@@ -19,6 +19,7 @@ from backends.local import LocalBackend
 from backends.pty import PtyBackend
 from backends.tmux import TmuxBackend
 from machine import ProcessId
+from tests.nursery import Program, fork_program
 
 REPOSITORY = Path(__file__).parents[2]
 WATCH = ("/bin/sh", "-c", 'echo "LOOKING AT $0"; exec sleep 1000')
@@ -33,6 +34,7 @@ class Kit:
         self.cwd = directory / "work"
         self.cwd.mkdir()
         self.socket_name = f"bridge-test-{uuid.uuid4().hex[:12]}"
+        self.bot_output = directory / "bot.out"
         self._backends: list[LocalBackend] = []
 
     def tmux(self, watch: Sequence[str] = WATCH) -> TmuxBackend:
@@ -78,16 +80,19 @@ class Kit:
         """Launch a host whose program is a shell script."""
         return await backend.launch(self.spec("/bin/sh", "-c", script, environment=environment, title=title))
 
-    def bot(self, *arguments: str, crash_at: str = "") -> "subprocess.Popen[str]":
-        """A process that does what the bridge does, to be killed. See `bot_process.py`."""
-        return subprocess.Popen(
-            self.bot_command(*arguments),
-            cwd=REPOSITORY,
-            env={**os.environ, "CLAUDE_BRIDGE_CRASH_AT": crash_at},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+    async def bot(self, *arguments: str, crash_at: str = "") -> Program:
+        """A process that does what the bridge does, to be killed; `bot_process.py` prints to `bot_output`."""
+        return await fork_program(
+            "tests.backends.bot_process",
+            *(str(self.run), self.socket_name, *arguments),
+            environment={**os.environ, "CLAUDE_BRIDGE_CRASH_AT": crash_at},
+            output=self.bot_output,
         )
+
+    def bot_said(self) -> str:
+        """The whole lines that processes of `bot` have printed."""
+        text = self.bot_output.read_text()
+        return text[: text.rfind("\n") + 1]
 
     def bot_command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "tests.backends.bot_process", str(self.run), self.socket_name, *arguments]

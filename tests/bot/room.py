@@ -1,10 +1,13 @@
 """A thread with a session in it, and the view that shows it, for one test."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import discord.http
 import pytest
 
 from bot.rate_limits import keep_to_buckets
@@ -22,9 +25,24 @@ FAST = ViewOptions(
 )
 
 
+class _BriefSleeps:
+    """The module `asyncio`, but sleeps take a twentieth of their time."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 20)
+
+
 @pytest.fixture
-async def patient() -> AsyncIterator[FakeDiscord]:
-    """A fake Discord without rate limits, for tests that are about something else."""
+async def patient(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeDiscord]:
+    """A fake Discord without rate limits, for tests that are about something else.
+
+    After a failure, discord.py and the pump try again soon: discord.py would wait 1, 3, 5, … seconds.
+    """
+    monkeypatch.setattr(discord.http, "asyncio", _BriefSleeps())
+    monkeypatch.setattr("bot.pump._FIRST_WAIT_S", 0.05)
     async with fake_discord(FakeDiscord(rates=RateSettings(enabled=False))) as running:
         yield running
 

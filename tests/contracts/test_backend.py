@@ -540,7 +540,10 @@ async def test_a_reference_to_nothing_is_a_gone_host(backend: LocalBackend, addr
         await backend.attach(HostRef(backend.name, address))
 
 
-async def test_a_pid_of_another_run_of_the_machine_is_not_believed(kit: Kit, backend: LocalBackend) -> None:
+async def test_a_pid_of_another_run_of_the_machine_is_not_believed(
+    kit: Kit, backend: LocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backends.host._EXIT_WRITTEN_S", 0.1)  # a shell that lives writes no exit code here
     host = await kit.shell(backend, "cat")
     file = directory_of(kit, host).path / "pid"
     text = file.read_text()
@@ -561,12 +564,11 @@ async def test_a_pid_of_another_run_of_the_machine_is_not_believed(kit: Kit, bac
 async def test_sigkill_of_the_launching_process_leaves_the_host_alive_and_readable(
     kit: Kit, backend: LocalBackend
 ) -> None:
-    bot = kit.bot("launch", backend.name, str(uuid.uuid4()), str(kit.cwd))
-    assert bot.stdout is not None
-    address = bot.stdout.readline().strip()
-    bot.send_signal(signal.SIGKILL)
-    bot.communicate()
-    host = await backend.attach(HostRef(backend.name, address))
+    bot = await kit.bot("launch", backend.name, str(uuid.uuid4()), str(kit.cwd))
+    await until(lambda: bool(kit.bot_said()))
+    os.kill(bot.pid, signal.SIGKILL)
+    await bot.ended
+    host = await backend.attach(HostRef(backend.name, kit.bot_said().strip()))
     assert host.alive()
     await send_text(host, "after")
     assert [line.data for line in await read_lines(host, 1)] == [b"after"]
@@ -580,9 +582,9 @@ async def test_a_launch_cut_anywhere_leaves_a_whole_host_or_none(
     kit: Kit, backend: LocalBackend, point: str, survivors: int
 ) -> None:
     session = str(uuid.uuid4())
-    bot = kit.bot("launch", backend.name, session, str(kit.cwd), crash_at=point)
-    bot.communicate(timeout=60)
-    assert bot.returncode == 137
+    bot = await kit.bot("launch", backend.name, session, str(kit.cwd), crash_at=point)
+    async with asyncio.timeout(DEADLINE_S):
+        assert await bot.ended == 137
     found = await backend.survivors()
     assert len(found) == survivors
     assert await backend.find(session, 1) == (found[0] if found else None)
@@ -602,9 +604,9 @@ async def test_a_line_cut_by_a_crash_is_completed_by_the_next_process(
 ) -> None:
     host = await kit.shell(backend, "cat")
     await send_text(host, "first")
-    bot = kit.bot("send", backend.name, host.ref.address, "6", "the second line", crash_at=point)
-    bot.communicate(timeout=60)
-    assert bot.returncode == 137
+    bot = await kit.bot("send", backend.name, host.ref.address, "6", "the second line", crash_at=point)
+    async with asyncio.timeout(DEADLINE_S):
+        assert await bot.ended == 137
     await host.send(InputLine(6, b"the second line\n"))
     assert [line.data for line in await read_lines(host, 2)] == [b"first", b"the second line"]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.e2e.conftest import OpenTerminal
 from tests.e2e.house import House, until
@@ -51,14 +52,22 @@ def kill_only_follower(house: House, program: int) -> None:
     os.kill(house.host_pid("follower"), signal.SIGKILL)
 
 
-ACCIDENTS = [
-    pytest.param("auto", kill_program, id="program"),
-    pytest.param("auto", kill_tmux_too, id="program and tmux"),
-    pytest.param("auto", kill_follower_too, id="program and follower"),
-    pytest.param("auto", kill_only_follower, id="follower"),
-    pytest.param("pty", kill_program, id="program, pty"),
-    pytest.param("pty", kill_follower_too, id="program and follower, pty"),
-]
+ACCIDENTS: dict[str, tuple[str, Accident]] = {
+    "program": ("auto", kill_program),
+    "program and tmux": ("auto", kill_tmux_too),
+    "program and follower": ("auto", kill_follower_too),
+    "follower": ("auto", kill_only_follower),
+    "program, pty": ("pty", kill_program),
+    "program and follower, pty": ("pty", kill_follower_too),
+}
+
+
+def accidents(*in_the_gate: str) -> list[ParameterSet]:
+    """Every accident; those that the gate does not run are left to the soak."""
+    return [
+        pytest.param(*accident, id=name, marks=() if name in in_the_gate else pytest.mark.soak)
+        for name, accident in ACCIDENTS.items()
+    ]
 
 
 def finished(house: House, process: "subprocess.Popen[str]") -> str:
@@ -73,7 +82,7 @@ def finished(house: House, process: "subprocess.Popen[str]") -> str:
     return out
 
 
-@pytest.mark.parametrize(("backend", "accident"), ACCIDENTS)
+@pytest.mark.parametrize(("backend", "accident"), accidents(*ACCIDENTS))
 def test_streamed_answer_goes_on(house: House, backend: str, accident: Accident) -> None:
     gate = uuid.uuid4().hex
     house.environment["BACKEND"] = backend
@@ -90,7 +99,9 @@ def test_streamed_answer_goes_on(house: House, backend: str, accident: Accident)
     assert "Bash answered: end" in out
 
 
-@pytest.mark.parametrize(("backend", "accident"), ACCIDENTS)
+@pytest.mark.parametrize(
+    ("backend", "accident"), accidents("program and tmux", "follower", "program and follower, pty")
+)
 def test_running_tool_goes_on(house: House, backend: str, accident: Accident) -> None:
     house.environment["BACKEND"] = backend
     house.project.mkdir(parents=True)
@@ -111,7 +122,7 @@ def test_running_tool_goes_on(house: House, backend: str, accident: Accident) ->
     assert out == "DEMO: before\n\nDEMO: Bash answered: done\n\nafter\n"
 
 
-@pytest.mark.parametrize(("backend", "accident"), ACCIDENTS)
+@pytest.mark.parametrize(("backend", "accident"), accidents("program and follower", "follower", "program, pty"))
 def test_open_ask_is_answerable_afterwards_and_the_answer_takes_effect(
     house: House, open_terminal: OpenTerminal, backend: str, accident: Accident
 ) -> None:

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import assert_never
 
 from faults import crash_point
@@ -51,26 +52,30 @@ class Applier:
             pass  # reading all of it first finds damage before the first change
         # Deletions first, the deepest names first: a file may come where a directory was.
         for delete in sorted(deletes, key=lambda step: step.path, reverse=True):
-            self._take(delete, self._delete(delete.path))
+            self._take(delete, partial(self._delete, delete))
         self._remove_empty(deletes, writes)
         for write, (_, data) in zip(writes, contents(wanted), strict=True):
-            self._take(write, self._write(write, data))
+            self._take(write, partial(self._write, write, data))
         for step in steps:
             if isinstance(step, SetMode):
-                self._take(step, self._set_mode(step))
+                self._take(step, partial(self._set_mode, step))
         return self._applied
 
-    def _take(self, step: Step, why: WhyLeft | None) -> None:
+    def _take(self, step: Step, act: Callable[[], WhyLeft | None]) -> None:
+        try:
+            why = act()
+        except PermissionError:
+            why = WhyLeft.NOT_WRITABLE
         if why is None:
             self._applied.done.append(step)
         else:
             self._applied.left.append(Left(step.path, why))
         crash_point("restore.step")
 
-    def _delete(self, path: FilePath) -> WhyLeft | None:
-        if not self._is_as_seen(path):
+    def _delete(self, step: Delete) -> WhyLeft | None:
+        if not self._is_as_seen(step.path):
             return WhyLeft.CHANGED_MEANWHILE
-        directory, name = self._tree.parent(path)
+        directory, name = self._tree.parent(step.path)
         os.unlink(name, dir_fd=directory)
         return None
 
@@ -160,8 +165,21 @@ def _put_in_place(directory: int, temporary: bytes, name: bytes) -> WhyLeft | No
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     except IsADirectoryError:
         try:
-            os.rmdir(name, dir_fd=directory)
+            _remove_empty_directories(directory, name)
         except OSError:
             return WhyLeft.IN_THE_WAY  # ignored files are in it
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     return None
+
+
+def _remove_empty_directories(parent: int, name: bytes) -> None:
+    """Remove a directory that holds only directories, as a killed restore leaves it. Else raises `OSError`."""
+    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        with os.scandir(descriptor) as entries:
+            below = [os.fsencode(each.name) for each in entries]
+        for each in below:
+            _remove_empty_directories(descriptor, each)
+    finally:
+        os.close(descriptor)
+    os.rmdir(name, dir_fd=parent)

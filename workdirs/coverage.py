@@ -3,12 +3,14 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from workdirs.model import Coverage, EntryMode, FilePath, Uncovered, WhyUncovered
 
 _VERSION = 1
+_MANY = 200
+_DEFAULT_BITS = {EntryMode.FILE: 0o644, EntryMode.EXECUTABLE: 0o755}
 
 
 def to_message(coverage: Coverage) -> str:
@@ -44,20 +46,23 @@ def from_message(text: str) -> Coverage:
 
 
 def permissions(files: Iterable[tuple[FilePath, EntryMode, int]]) -> tuple[dict[str, int], dict[FilePath, int]]:
-    """Return the most frequent permission bits by mode, and the files that have others."""
+    """Return the usual permission bits by mode, and the files that have others.
+
+    0644 and 0755 are usual, unless most of many files have other bits: then somebody has another umask.
+    """
     listed = [(path, mode, bits & 0o777) for path, mode, bits in files if mode is not EntryMode.LINK]
-    usual = {
-        mode.value: Counter(bits for _, each, bits in listed if each is mode).most_common(1)[0][0]
-        for mode in {mode for _, mode, _ in listed}
-    }
+    usual = {}
+    for mode, default in _DEFAULT_BITS.items():
+        counted = Counter(bits for _, each, bits in listed if each is mode)
+        bits, count = counted.most_common(1)[0] if counted else (default, 0)
+        usual[mode.value] = bits if count >= _MANY else default
     return usual, {path: bits for path, mode, bits in listed if usual[mode.value] != bits}
 
 
 def bits_of(path: FilePath, mode: EntryMode, coverage: Coverage) -> int:
     """Return the permission bits that `path` had at the checkpoint."""
-    usual: Mapping[str, int] = coverage.usual
-    default = 0o755 if mode is EntryMode.EXECUTABLE else 0o644
-    return coverage.modes.get(path, usual.get(mode.value, default))
+    usual = coverage.usual.get(mode.value, _DEFAULT_BITS.get(mode, 0o644))
+    return coverage.modes.get(path, usual)
 
 
 def _path(text: str) -> FilePath:

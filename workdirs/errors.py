@@ -95,6 +95,27 @@ class CheckpointFailed(WorkdirError):
         self.why = why
 
 
+class CheckpointGone(WorkdirError):
+    """There is no such checkpoint, or its files were removed by age."""
+
+    def __init__(self) -> None:
+        super().__init__("this checkpoint is no longer kept")
+
+
+class PlanChanged(WorkdirError):
+    """The files changed since the preview: the restore would do something else than people saw."""
+
+    def __init__(self) -> None:
+        super().__init__("files changed since the preview; nothing was restored, look at it again")
+
+
+class RestoreFailed(WorkdirError):
+    """Files could not be written. Those before the failure are restored; the safety checkpoint has all."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the restore stopped: {reason}")
+
+
 class DirectoryRefused(WorkdirError):
     """Checkpoints of this directory are refused; the message says why and names no path."""
 

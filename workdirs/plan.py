@@ -18,6 +18,7 @@ class WhyLeft(StrEnum):
     IN_THE_WAY = "in_the_way"  # something stands there that no checkpoint holds
     UNCOVERED = "uncovered"  # one of the two checkpoints does not hold it
     CHANGED_MEANWHILE = "changed_meanwhile"  # it is not as the safety checkpoint saw it
+    NOT_WRITABLE = "not_writable"  # the system refuses to write there
     CLASHES = "clashes"  # two names of the target are one name on this file system
 
 

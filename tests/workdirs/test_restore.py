@@ -182,6 +182,21 @@ def test_a_directory_that_became_a_link_leads_nothing_outside(desk: Desk) -> Non
     assert [(path.name, path.read_text()) for path in outside.iterdir()] == [("a", "outside")]
 
 
+def test_a_directory_that_may_not_be_written_to_is_left_and_the_rest_is_restored(plain_desk: Desk) -> None:
+    desk = plain_desk
+    for path in ("closed/a", "open/a"):
+        desk.write(path, "old")
+    target = desk.take()
+    for path in ("closed/a", "open/a"):
+        desk.write(path, "new")
+    (desk.root / "closed").chmod(0o555)
+    plan = desk.plan(desk.take(), target)
+    applied = apply_restore(desk.store, desk.root, "main", plan, "t")
+    (desk.root / "closed").chmod(0o755)
+    assert applied.left == [Left(_name("closed/a"), WhyLeft.NOT_WRITABLE)]
+    assert (desk.root / "open" / "a").read_text() == "old"
+
+
 def test_only_the_scope_is_touched(desk: Desk) -> None:
     for path in ("mine", "yours"):
         desk.write(path, "old")

@@ -5,9 +5,7 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,23 +13,6 @@ from tests.workdirs.desk import Desk, paths
 from workdirs.errors import CheckpointFailed, WhyNoCheckpoint
 from workdirs.model import Caps, FilePath, Uncovered, WhyUncovered
 from workdirs.taking import take, take_in_process
-
-_NOBODY = 65534
-
-
-@pytest.fixture
-def plain_desk(tmp_path: Path) -> Iterator[Desk]:
-    """A desk of somebody who may not read everything."""
-    if os.geteuid() != 0:
-        yield Desk(tmp_path)
-        return
-    with TemporaryDirectory() as directory:
-        os.chown(directory, _NOBODY, _NOBODY)
-        os.seteuid(_NOBODY)
-        try:
-            yield Desk(Path(directory))
-        finally:
-            os.seteuid(0)
 
 
 def test_a_tree_has_the_id_that_git_gives_it(desk: Desk) -> None:

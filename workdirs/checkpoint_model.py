@@ -1,0 +1,108 @@
+"""The values of checkpoints and restores as they are kept in rows."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import NewType
+
+from workdirs.model import FilePath, ObjectId
+from workdirs.plan import Left, RestorePlan
+
+CheckpointId = NewType("CheckpointId", str)
+RestoreId = NewType("RestoreId", str)
+
+
+class Reason(StrEnum):
+    """Why a checkpoint was taken."""
+
+    BEFORE_PROMPT = "before_prompt"
+    TURN_END = "turn_end"
+    INTERVAL = "interval"
+    ASK = "ask"
+    MANUAL = "manual"
+    BEFORE_RESTORE = "before_restore"
+    AFTER_RESTORE = "after_restore"
+    BEFORE_MERGE = "before_merge"
+    BEFORE_REMOVAL = "before_removal"
+    PARKING = "parking"
+    HAND_OVER = "hand_over"
+    INTERRUPT = "interrupt"
+    BRANCH_POINT = "branch_point"
+    COMPARE = "compare"
+
+
+class Cause(StrEnum):
+    """What changed a file, where that is known."""
+
+    TURN = "turn"
+    RESTORE = "restore"
+    MERGE = "merge"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A work directory, and the project whose store has its checkpoints. A branch uses that of its parent."""
+
+    directory: Path
+    project: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is written down with a checkpoint. `late_after_s`: a checkpoint that takes longer is marked late."""
+
+    owner: str
+    anchor: str
+    reason: Reason
+    label: str = ""
+    late_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint that was taken."""
+
+    id: CheckpointId
+    directory: str
+    owner: str
+    anchor: str
+    reason: Reason
+    label: str
+    ref: str
+    commit: ObjectId
+    tree: ObjectId
+    files: int
+    uncovered: int
+    moving: int
+    is_partial: bool
+    is_late: bool
+    is_pinned: bool
+    made_ms: int
+
+
+Scope = Collection[FilePath] | None
+"""The paths that a restore may touch; `None` is everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a restore would do now. `digest` names the plan: a restore is refused if it became another one."""
+
+    target: Checkpoint
+    safety: Checkpoint
+    plan: RestorePlan
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A restore that ended. `differing` are paths that are not as in the target although they were written."""
+
+    id: RestoreId
+    target: Checkpoint
+    safety: Checkpoint
+    after: Checkpoint
+    paths: tuple[FilePath, ...]
+    left: tuple[Left, ...]
+    differing: tuple[FilePath, ...]

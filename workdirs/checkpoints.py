@@ -1,0 +1,189 @@
+"""Takes, lists, compares and removes checkpoints: the engine with its rows. Restores are in `restores.py`.
+
+Row before act, status after. One lock a work directory: no checkpoint falls into the middle of a restore.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from storage import Database, UuidMaker
+from workdirs import rows
+from workdirs.changes import PathChange
+from workdirs.checkpoint_model import Cause, Checkpoint, CheckpointId, Note, Place
+from workdirs.checkpoint_retention import RetentionAges, due_for_removal
+from workdirs.compare import compare, unified_diff
+from workdirs.errors import CheckpointFailed, CheckpointGone, DirectoryRefused, WhyNoCheckpoint
+from workdirs.model import Caps, FilePath, Snapshot
+from workdirs.snapshot import SnapshotWish
+from workdirs.store import Store
+from workdirs.taking import take
+
+log = logging.getLogger(__name__)
+
+_MOST_OF_A_DIRECTORY = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRules:
+    """Where checkpoints lie, how much they may take, how long they stay.
+
+    `private` are places that no work directory may hold: a home, the data directory, the workspace root.
+    """
+
+    root: Path
+    caps: Caps
+    ages: RetentionAges
+    private: tuple[Path, ...] = ()
+    deadline_s: float = 120.0
+
+
+class Checkpoints:
+    """The checkpoints of all work directories."""
+
+    def __init__(self, db: Database, rules: CheckpointRules, now_ms: Callable[[], int]) -> None:
+        self.db = db
+        self.rules = rules
+        self.now_ms = now_ms
+        self.ids = UuidMaker()
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def take(self, place: Place, note: Note) -> Checkpoint:
+        """Take a checkpoint of the directory. Raises `CheckpointFailed`, `DirectoryRefused`."""
+        async with self.locked(place.directory):
+            return await self.take_locked(place, note)
+
+    async def take_locked(self, place: Place, note: Note) -> Checkpoint:
+        """Take a checkpoint; the caller holds the directory's lock. Raises as `take` does."""
+        began_ms = self.now_ms()
+        directory = await self._known(place)
+        newest = await rows.load_newest(self.db, directory.path)
+        new = CheckpointId(self.ids.make())
+        await self.db.write([rows.insert_checkpoint(new, directory.path, note, began_ms)])
+        wish = SnapshotWish(
+            store=self.rules.root / directory.store,
+            work_tree=place.directory,
+            cache=directory.cache,
+            checkpoint=new,
+            previous=newest.commit if newest is not None else "",
+            now_s=began_ms // 1000,
+            caps=self.rules.caps,
+            deadline_s=self.rules.deadline_s,
+        )
+        try:
+            snapshot = await self._take_with_room(wish, directory.path)
+        except CheckpointFailed as error:
+            await self.db.write([rows.checkpoint_failed(new, str(error))])
+            raise
+        took_ms = max(0, self.now_ms() - began_ms)
+        is_late = note.late_after_s is not None and took_ms > note.late_after_s * 1000
+        await self.db.write([rows.checkpoint_taken(new, snapshot, took_ms, is_late=is_late)])
+        return await self.load(new)
+
+    async def load(self, checkpoint_id: str) -> Checkpoint:
+        """Return a checkpoint. Raises `CheckpointGone`."""
+        found = await rows.load_checkpoint(self.db, checkpoint_id)
+        if found is None:
+            raise CheckpointGone
+        return found
+
+    async def compare(self, old: Checkpoint, new: Checkpoint) -> list[PathChange]:
+        """Return the files in which two checkpoints of one project differ. Raises `StoreMissing`."""
+        store = await self.store_of(new)
+        return await asyncio.to_thread(compare, store, old.commit, new.commit)
+
+    async def diff(
+        self, old: Checkpoint, new: Checkpoint, paths: Sequence[FilePath] = (), *, max_bytes: int = 1_000_000
+    ) -> str | None:
+        """Return the changes as text; `None` if they exceed `max_bytes`. Raises `StoreMissing`."""
+        store = await self.store_of(new)
+        return await asyncio.to_thread(unified_diff, store, old.commit, new.commit, paths, max_bytes=max_bytes)
+
+    async def record_changes(self, old: Checkpoint, new: Checkpoint, cause: Cause) -> list[PathChange]:
+        """Store that `new.owner` made the changes between the two, and return them."""
+        changes = await self.compare(old, new)
+        await self.db.write(rows.insert_changes(new, cause, changes))
+        return changes
+
+    async def pin(self, checkpoint: Checkpoint, *, pinned: bool = True) -> None:
+        """Keep a checkpoint whatever its age, or no longer."""
+        await self.db.write([rows.pin(checkpoint.id, pinned=pinned)])
+
+    async def store_of(self, checkpoint: Checkpoint) -> Store:
+        """Return the store that has the checkpoint's files. Raises `CheckpointGone`."""
+        directory = await rows.load_directory(self.db, checkpoint.directory)
+        if directory is None:
+            raise CheckpointGone
+        return Store(self.rules.root / directory.store)
+
+    async def recover(self) -> None:
+        """Note which checkpoints were cut by the end of the last process; for the start."""
+        await self.db.write([rows.fail_cut_checkpoints()])
+
+    async def tidy(self) -> int:
+        """Remove old checkpoints and pack the stores; return how many were removed."""
+        removed = 0
+        for directory in await rows.load_directories(self.db):
+            async with self.locked(Path(directory.path)):
+                removed += await self._tidy(directory)
+        return removed
+
+    @asynccontextmanager
+    async def locked(self, directory: Path) -> AsyncIterator[None]:
+        """Hold the lock of a work directory: its files are not to be looked at or changed by others of us."""
+        async with self._locks.setdefault(str(directory), asyncio.Lock()):
+            yield
+
+    async def _take_with_room(self, wish: SnapshotWish, directory: str) -> Snapshot:
+        try:
+            return await take(wish)
+        except CheckpointFailed as error:
+            known = await rows.load_directory(self.db, directory)
+            if error.why is not WhyNoCheckpoint.STORE_FULL or known is None:
+                raise
+        await self._tidy(known, always_pack=True)
+        return await take(wish)
+
+    async def _known(self, place: Place) -> rows.StoredDirectory:
+        path = str(place.directory)
+        known = await rows.load_directory(self.db, path)
+        if known is not None:
+            return known
+        for private in self.rules.private:
+            if private.is_relative_to(place.directory):
+                raise DirectoryRefused(
+                    "no checkpoints here: the directory holds a home, the workspace or files of the bridge"
+                )
+        new = rows.StoredDirectory(path, str(place.project), _short(str(place.project)), _short(path))
+        await self.db.write([rows.insert_directory(new, self.now_ms())])
+        return new
+
+    async def _tidy(self, directory: rows.StoredDirectory, *, always_pack: bool = False) -> int:
+        found = await rows.load_checkpoints(self.db, directory=directory.path, limit=_MOST_OF_A_DIRECTORY)
+        gone = due_for_removal(found, self.rules.ages, self.now_ms())
+        ids = [each.id for each in gone]
+        if ids:
+            await self.db.write([*rows.delete_restores_of(ids), rows.delete_checkpoints(ids)])
+        refs = sorted({each.ref for each in gone})
+        unused = sorted(set(refs) - await rows.load_used_refs(self.db, refs))
+        store = Store(self.rules.root / directory.store)
+        if store.git_dir.is_dir():
+            await asyncio.to_thread(_shrink, store, unused, always_pack=always_pack)
+        return len(gone)
+
+
+def _shrink(store: Store, unused: list[str], *, always_pack: bool) -> None:
+    with store.locked():
+        store.sweep()
+        if unused:
+            store.delete_refs(unused)
+        if always_pack or unused or store.needs_packing():
+            store.pack()
+
+
+def _short(path: str) -> str:
+    return sha256(path.encode()).hexdigest()[:24]

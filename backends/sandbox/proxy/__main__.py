@@ -1,0 +1,139 @@
+"""`python -m backends.sandbox.proxy`: serves the doors of all projects of one directory while it is needed.
+
+`process.ensure_proxy` starts it. It holds the directory's lock, so a second one ends at once. It ends by itself
+if the directory was removed, or if nothing came through a door or from the bridge for a day.
+"""
+
+import argparse
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from backends.sandbox.proxy.server import Door, listening
+from backends.sandbox.proxy.state import ProxyPlaces, load_lists
+
+IDLE_EXIT_S = 24 * 3600.0
+_LOOK_S = 5.0
+_MOST_FOLLOWERS = 32
+_QUEUED = 1024
+
+
+class ProxyProcess:
+    """The doors of all projects, and the socket over which the bridge speaks with this process."""
+
+    def __init__(self, places: ProxyPlaces) -> None:
+        self._places = places
+        self._doors: dict[str, Door] = {}
+        self._wanted: list[tuple[str, str]] = []
+        self._followers: set[asyncio.Queue[tuple[str, str]]] = set()
+        self._reloading = asyncio.Lock()
+        self.last_used = asyncio.get_running_loop().time()
+
+    async def reload(self) -> None:
+        """Read all lists again; open the doors that are new."""
+        async with self._reloading:
+            for key, hosts in load_lists(self._places):
+                if (door := self._doors.get(key)) is not None:
+                    door.hosts = hosts
+                    continue
+                self._doors[key] = Door(self._places.door(key), hosts, partial(self._want, key))
+                await self._doors[key].open()
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a connection is open."""
+        return bool(self._followers) or any(door.is_used for door in self._doors.values())
+
+    def _want(self, key: str, name: str) -> None:
+        self._wanted.append((key, name))
+        for queue in self._followers:
+            if not queue.full():  # a bridge that does not read connects again, and gets all
+                queue.put_nowait((key, name))
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the bridge: one word a line."""
+        self.last_used = asyncio.get_running_loop().time()
+        with suppress(ConnectionError, ValueError, asyncio.CancelledError):
+            while word := (await reader.readline()).strip():
+                match word:
+                    case b"reload":
+                        await self.reload()
+                        writer.write(b"done\n")
+                    case b"follow" if len(self._followers) < _MOST_FOLLOWERS:
+                        await self._tell(writer)
+                    case _:
+                        break
+                await writer.drain()
+        writer.close()
+
+    async def _tell(self, writer: asyncio.StreamWriter) -> None:
+        """Send what was wanted, then what will be, until the bridge goes away."""
+        queue: asyncio.Queue[tuple[str, str]] = asyncio.Queue(_QUEUED)
+        for each in self._wanted:
+            writer.write(json.dumps(each).encode() + b"\n")
+        self._followers.add(queue)
+        try:
+            while True:
+                await writer.drain()
+                writer.write(json.dumps(await queue.get()).encode() + b"\n")
+        finally:
+            self._followers.discard(queue)
+
+
+def main() -> int:
+    """Serve. Returns 0 after an orderly end, 3 when another process serves this directory."""
+    parser = argparse.ArgumentParser(prog="python -m backends.sandbox.proxy")
+    parser.add_argument("--directory", type=Path, required=True, help="where its lists, doors and lock are")
+    parser.add_argument("--idle-exit", type=float, default=IDLE_EXIT_S, metavar="SECONDS")
+    parser.add_argument("--ready-fd", type=int, help="a descriptor that is told `ready` and closed")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    lock = os.open(options.directory / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("another process serves this directory already", file=sys.stderr)  # noqa: T201
+        return 3
+    asyncio.run(_serve(options, lock))
+    return 0
+
+
+async def _serve(options: argparse.Namespace, lock: int) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    places = ProxyPlaces(options.directory)
+    proxy = ProxyProcess(places)
+    await proxy.reload()
+    await asyncio.start_unix_server(proxy.serve, sock=listening(places.control))
+    if options.ready_fd is not None:
+        os.write(options.ready_fd, b"ready")
+        os.close(options.ready_fd)
+    while not stopped.is_set() and _holds(options.directory / "serve.lock", lock):
+        if proxy.is_used:
+            proxy.last_used = loop.time()
+        elif loop.time() - proxy.last_used >= options.idle_exit:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(_LOOK_S, options.idle_exit)):
+                await stopped.wait()
+
+
+def _holds(path: Path, lock: int) -> bool:
+    """Whether the lock file that we hold is still the one at `path`; if not, the directory was removed."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(lock))
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

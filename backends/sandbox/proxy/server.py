@@ -1,0 +1,179 @@
+"""The proxy's server: a door for each project passes on the connections that the project's list allows.
+
+A door is a unix socket in a directory of its own, which a sandbox shows inside. Names are resolved here, and
+the checked address itself is connected to: a second answer of a resolver has no effect.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from backends.sandbox.proxy.hosts import HostList, Target, host_name, is_public
+from backends.sandbox.proxy.request import END, ESTABLISHED, MOST_BYTES, Refusal, parse_request, target_of
+from backends.sandbox.proxy.tunnel import Streams, tunnel
+
+log = logging.getLogger(__name__)
+
+PROXY_SOCKET, MODEL_SOCKET = "proxy.sock", "model.sock"
+_HEAD_S, _CONNECT_S, _IDLE_S = 10.0, 15.0, 3600.0
+_MOST_AT_ONCE = 256
+_MOST_WANTED = 200
+_BACKLOG = 128
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Return the addresses of a name. Raises `OSError`."""
+
+
+async def resolved(host: str, port: int) -> Sequence[str]:
+    """Return the addresses of a host as the system resolves it. Raises `OSError`."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class Door:
+    """The way out of one project's sandboxes, open while entered; `hosts` may be replaced at any time.
+
+    `wanted` is called once for each name that was refused because it is not listed.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        hosts: HostList,
+        wanted: Callable[[str], None],
+        resolve: Resolve = resolved,
+    ) -> None:
+        self.hosts = hosts
+        self._directory = directory
+        self._wanted = wanted
+        self._resolve = resolve
+        self._told: set[str] = set()
+        self._servers: list[asyncio.Server] = []
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Listen. Replaces the sockets of an earlier process."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, serve in ((PROXY_SOCKET, self._proxied), (MODEL_SOCKET, self._to_model)):
+            listener = listening(self._directory / name)
+            self._servers.append(
+                await asyncio.start_unix_server(self._serving(serve), sock=listener, limit=MOST_BYTES)
+            )
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a connection is open."""
+        return bool(self._connections)
+
+    async def close(self) -> None:
+        """Stop listening and cut what runs."""
+        for server in self._servers:
+            server.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def _serving(
+        self, serve: Callable[[Streams], Awaitable[None]]
+    ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+        async def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if len(self._connections) >= _MOST_AT_ONCE:
+                writer.write(Refusal(503, "This sandbox has too many connections.").response())
+                writer.close()
+                return
+            task = asyncio.ensure_future(serve((reader, writer)))
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+            try:
+                await asyncio.wait([task])
+            finally:
+                writer.close()
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("connection broke", exc_info=error)
+
+        return start
+
+    async def _proxied(self, client: Streams) -> None:
+        reader, writer = client
+        try:
+            async with asyncio.timeout(_HEAD_S):
+                head = await reader.readuntil(END)
+            server = await self._connected(*parse_request(head))
+        except Refusal as refusal:
+            with suppress(OSError):
+                writer.write(refusal.response())
+                await writer.drain()
+            return
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            return
+        writer.write(ESTABLISHED)
+        await tunnel(client, server, idle_s=_IDLE_S)
+
+    async def _to_model(self, client: Streams) -> None:
+        """Connect to the model as it is, without a request: for a model that speaks plain HTTP."""
+        model = self.hosts.model
+        if model is None:
+            return
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_CONNECT_S):
+                server = await asyncio.open_connection(model.host, model.port)
+            await tunnel(client, server, idle_s=_IDLE_S)
+
+    async def _connected(self, host: str, port: int) -> Streams:
+        """Connect to the host that a request names. Raises `Refusal`."""
+        model = self.hosts.model
+        if model is not None and (_spelled(host), port) == (_spelled(model.host), model.port):
+            return await self._reached(model, [model.host])
+        target = target_of(host, port)
+        if not self.hosts.has(target.host):
+            self._tell(target.host)
+            raise Refusal(403, f"{target.host} is not among the hosts that this project may reach.")
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                addresses = await self._resolve(target.host, target.port)
+        except (OSError, TimeoutError, UnicodeError) as error:
+            raise Refusal(502, f"{target.host} cannot be found.") from error
+        public = [each for each in addresses if is_public(each)]
+        if not public:
+            raise Refusal(403, f"{target.host} is an address of this machine or its network.")
+        return await self._reached(target, public)
+
+    async def _reached(self, target: Target, addresses: Sequence[str]) -> Streams:
+        for address in addresses:
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_CONNECT_S / len(addresses)):
+                    return await asyncio.open_connection(address, target.port)
+        raise Refusal(502, f"{target.host} does not answer.")
+
+    def _tell(self, name: str) -> None:
+        # Bounded: a program inside can make up names without end.
+        if name not in self._told and len(self._told) < _MOST_WANTED:
+            self._told.add(name)
+            self._wanted(name)
+
+
+def _spelled(host: str) -> str:
+    return host_name(host) or host.lower().strip("[]")
+
+
+def listening(path: Path) -> socket.socket:
+    """Return a socket that listens at `path`, mode 0600, in place of an older one; the path may be long."""
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.unlink(missing_ok=True)
+        # The address of a unix socket holds 107 bytes; this one is short however long the path is.
+        made.bind(f"/proc/self/fd/{directory}/{path.name}")
+        path.chmod(0o600)
+        made.listen(_BACKLOG)
+        made.setblocking(False)
+    except OSError:
+        made.close()
+        raise
+    finally:
+        os.close(directory)
+    return made

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from backends.base import LaunchSpec
 from backends.sandbox.model import Access, Enclosure, Mechanism, Network, Policy
+from backends.sandbox.proxy.inside import WayOut, way_out
+from backends.sandbox.proxy.state import ProxyPlaces
 from backends.wrappers import LaunchWrapper
 
 _INFO = "5"
@@ -64,19 +66,37 @@ def in_bwrap(policy: Policy) -> LaunchWrapper:
     """Return the wrapper that runs each program in a sandbox of `policy`. Looks at the paths, changes none."""
 
     def wrap(spec: LaunchSpec) -> LaunchSpec:
-        words = command(policy, spec.access, spec.cwd)
-        environment = {**spec.environment, "TMPDIR": "/tmp"}  # noqa: S108 - its own /tmp
+        out = _way_out(policy, spec)
+        words = command(policy, spec.access, spec.cwd, shown=out.shown)
+        environment = {**out.environment, "TMPDIR": "/tmp"}  # noqa: S108 - its own /tmp
         enclosure = Enclosure(Mechanism.BWRAP, policy.network)
-        return replace(spec, argv=(*words, *spec.argv), environment=environment, enclosure=enclosure)
+        argv = (*words, *out.words, *spec.argv)
+        return replace(spec, argv=argv, environment=environment, enclosure=enclosure)
 
     return wrap
 
 
-def command(policy: Policy, access: Access, cwd: Path, *, info: bool = True) -> tuple[str, ...]:
-    """Return the words before a program. `info`: tell the pid of process 1 on descriptor 5."""
+def _way_out(policy: Policy, spec: LaunchSpec) -> WayOut:
+    if policy.network is Network.OPEN or policy.proxy is None:
+        return WayOut(environment=spec.environment)
+    return way_out(ProxyPlaces(policy.proxy), spec.cwd, spec.environment)
+
+
+def command(
+    policy: Policy,
+    access: Access,
+    cwd: Path,
+    *,
+    shown: Sequence[tuple[Path, Path]] = (),
+    info: bool = True,
+) -> tuple[str, ...]:
+    """Return the words before a program. `info`: tell the pid of process 1 on descriptor 5.
+
+    `shown` are more paths outside, each with its place inside: read-only, whatever else stands there.
+    """
     size = str(policy.limits.tmp_bytes)
-    shown = mounts(policy, access)
-    emptied = [str(each.target) for each in shown if each.kind is _Kind.HIDDEN and each.target.is_dir()]
+    mounted = mounts(policy, access)
+    emptied = [str(each.target) for each in mounted if each.kind is _Kind.HIDDEN and each.target.is_dir()]
     return (
         *_with_filter(policy),
         str(policy.program),
@@ -89,7 +109,8 @@ def command(policy: Policy, access: Access, cwd: Path, *, info: bool = True) -> 
         *("--size", str(_VAR_BYTES), "--tmpfs", "/run"),
         *("--size", size, "--tmpfs", "/var", "--perms", "1777", "--dir", "/var/tmp"),  # noqa: S108
         *_links(policy.system.links),
-        *(word for mount in shown for word in _words(mount, size)),
+        *(word for mount in mounted for word in _words(mount, size)),
+        *(word for path, target in shown for word in ("--ro-bind", str(path), str(target))),
         # A write outside of the named places fails, instead of getting lost with the sandbox.
         *(word for path in (*emptied, "/") for word in ("--remount-ro", path)),
         *("--chdir", str(cwd), "--"),

@@ -101,7 +101,7 @@ class Policy:
     `program` is the mechanism's program (bwrap's path), or None. `access` is what the settings add. `hidden`
     are private places: inside they are missing or empty even where `system` or `access` would show them, but
     for deeper paths that a launch names. `seccomp_filter` is the file with the system call filter, or None.
-    `proxy` is the unix socket of the proxy for `listed` and `model`.
+    `proxy` is the directory of the proxy for `listed` and `model` (`proxy/state.py`).
     """
 
     mechanism: Mechanism

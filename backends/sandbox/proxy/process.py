@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -54,7 +54,7 @@ async def ensure_proxy(places: ProxyPlaces) -> None:
         raise ProxyUnavailable("the proxy of sandboxes did not start in time") from error
 
 
-async def wanted(places: ProxyPlaces) -> AsyncIterator[tuple[str, str]]:
+async def wanted(places: ProxyPlaces) -> AsyncGenerator[tuple[str, str], None]:
     """Yield keys of projects with names that were refused: those of the proxy's life so far, then new ones.
 
     Ends when the proxy ends. Raises `OSError` if none runs.

@@ -169,7 +169,7 @@ class Relay:
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except (OSError, ValueError, IndexError) as reason:
+    except (OSError, ValueError, IndexError, OverflowError) as reason:
         sys.stderr.write(f"relay: {reason}\n")
         sys.stderr.flush()
         os._exit(_NOT_LISTENING)

@@ -14,24 +14,28 @@ from pathlib import Path
 
 from backends.sandbox.proxy.hosts import HostList, Target, host_name, is_public
 from backends.sandbox.proxy.request import END, ESTABLISHED, MOST_BYTES, Refusal, parse_request, target_of
+from backends.sandbox.proxy.state import MODEL_SOCKET, PROXY_SOCKET
 from backends.sandbox.proxy.tunnel import Streams, tunnel
 
 log = logging.getLogger(__name__)
 
-PROXY_SOCKET, MODEL_SOCKET = "proxy.sock", "model.sock"
 _HEAD_S, _CONNECT_S, _IDLE_S = 10.0, 15.0, 3600.0
 _MOST_AT_ONCE = 256
 _MOST_WANTED = 200
 _BACKLOG = 128
 
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Return the addresses of a name. Raises `OSError`."""
 
+class Internet:
+    """The way to other machines. Its methods raise `OSError`."""
 
-async def resolved(host: str, port: int) -> Sequence[str]:
-    """Return the addresses of a host as the system resolves it. Raises `OSError`."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    async def addresses(self, name: str, port: int) -> Sequence[str]:
+        """Return the addresses of a name as the system resolves it."""
+        found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+    async def connect(self, host: str, port: int) -> Streams:
+        """Connect to an address, or to the model's host."""
+        return await asyncio.open_connection(host, port)
 
 
 class Door:
@@ -45,12 +49,12 @@ class Door:
         directory: Path,
         hosts: HostList,
         wanted: Callable[[str], None],
-        resolve: Resolve = resolved,
+        internet: Internet | None = None,
     ) -> None:
         self.hosts = hosts
         self._directory = directory
         self._wanted = wanted
-        self._resolve = resolve
+        self._internet = internet or Internet()
         self._told: set[str] = set()
         self._servers: list[asyncio.Server] = []
         self._connections: set[asyncio.Task[None]] = set()
@@ -82,7 +86,6 @@ class Door:
     ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
         async def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             if len(self._connections) >= _MOST_AT_ONCE:
-                writer.write(Refusal(503, "This sandbox has too many connections.").response())
                 writer.close()
                 return
             task = asyncio.ensure_future(serve((reader, writer)))
@@ -120,7 +123,7 @@ class Door:
             return
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(_CONNECT_S):
-                server = await asyncio.open_connection(model.host, model.port)
+                server = await self._internet.connect(model.host, model.port)
             await tunnel(client, server, idle_s=_IDLE_S)
 
     async def _connected(self, host: str, port: int) -> Streams:
@@ -134,7 +137,7 @@ class Door:
             raise Refusal(403, f"{target.host} is not among the hosts that this project may reach.")
         try:
             async with asyncio.timeout(_CONNECT_S):
-                addresses = await self._resolve(target.host, target.port)
+                addresses = await self._internet.addresses(target.host, target.port)
         except (OSError, TimeoutError, UnicodeError) as error:
             raise Refusal(502, f"{target.host} cannot be found.") from error
         public = [each for each in addresses if is_public(each)]
@@ -146,7 +149,7 @@ class Door:
         for address in addresses:
             with suppress(OSError, TimeoutError):
                 async with asyncio.timeout(_CONNECT_S / len(addresses)):
-                    return await asyncio.open_connection(address, target.port)
+                    return await self._internet.connect(address, target.port)
         raise Refusal(502, f"{target.host} does not answer.")
 
     def _tell(self, name: str) -> None:

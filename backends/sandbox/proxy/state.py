@@ -18,6 +18,9 @@ from pathlib import Path
 
 from backends.sandbox.proxy.hosts import HostList, Target
 
+PROXY_SOCKET, MODEL_SOCKET = "proxy.sock", "model.sock"
+"""The sockets in a door: for CONNECT requests, and straight to a model that speaks plain HTTP."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProxyPlaces:

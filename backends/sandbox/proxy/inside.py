@@ -1,0 +1,64 @@
+"""The way out of a sandbox with a limited network: what stands inside, and what the program is told. Pure.
+
+Inside, a relay listens on the sandbox's own loopback and passes connections to the project's door. A model that
+speaks plain HTTP, such as a gateway on this machine, gets a port of its own: proxies are for https here.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from backends.sandbox.proxy.hosts import Target
+from backends.sandbox.proxy.state import MODEL_SOCKET, PROXY_SOCKET, ProxyPlaces, key_of
+
+_RELAY = Path(__file__).with_name("relay.py")
+_DOOR_INSIDE, _RELAY_INSIDE = Path("/run/network"), Path("/run/relay.py")
+_PORTS = (3128, 3129)
+_BASE_URL, _VENDOR = "ANTHROPIC_BASE_URL", Target("api.anthropic.com", 443)
+_LOOPBACK = "127.0.0.1"
+_NOT_PROXIED = "127.0.0.1,localhost,::1"
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """`words` go before the program; `shown` are paths outside with their places inside, read-only."""
+
+    environment: Mapping[str, str]
+    words: tuple[str, ...] = ()
+    shown: tuple[tuple[Path, Path], ...] = ()
+
+
+def model_of(environment: Mapping[str, str]) -> Target:
+    """Return the address of the model that a CLI with this environment asks."""
+    url = urlsplit(environment.get(_BASE_URL, ""))
+    if not url.hostname:
+        return _VENDOR
+    return Target(url.hostname, url.port or (80 if url.scheme == "http" else 443))
+
+
+def way_out(places: ProxyPlaces, work_directory: Path, environment: Mapping[str, str]) -> WayOut:
+    """Return what a program with `environment` needs to reach the network through its project's door."""
+    python, model = Path(sys.executable).resolve(), model_of(environment)
+    ports = {}
+    told = {}
+    if environment.get(_BASE_URL, "").startswith("http://"):
+        ports[model.port] = MODEL_SOCKET
+        told[_BASE_URL] = f"http://{_LOOPBACK}:{model.port}{urlsplit(environment[_BASE_URL]).path}"
+    port = next(each for each in _PORTS if each not in ports)
+    ports[port] = PROXY_SOCKET
+    address = f"http://{_LOOPBACK}:{port}"
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        told |= {name: address, name.lower(): address}
+    told |= {"NO_PROXY": _NOT_PROXIED, "no_proxy": _NOT_PROXIED}
+    doors = (f"{number}={_DOOR_INSIDE / name}" for number, name in ports.items())
+    return WayOut(
+        words=(str(python), "-I", "-S", str(_RELAY_INSIDE), *doors, "--"),
+        shown=(
+            (places.door(key_of(work_directory)), _DOOR_INSIDE),
+            (_RELAY, _RELAY_INSIDE),
+            (Path(sys.base_prefix), Path(sys.base_prefix)),
+        ),
+        environment={**environment, **told},
+    )

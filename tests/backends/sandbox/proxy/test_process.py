@@ -1,0 +1,225 @@
+"""The proxy as a process, with real sandboxes: found again, replaced when it was killed, gone with its data."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, suppress
+from pathlib import Path
+
+import pytest
+
+from backends.base import LaunchSpec
+from backends.sandbox.bwrap import in_bwrap
+from backends.sandbox.model import Access, Limits, Mechanism, Network, Policy
+from backends.sandbox.probe import find_bwrap, limit_counts_inside
+from backends.sandbox.proxy.hosts import HostList, Target
+from backends.sandbox.proxy.process import ProxyUnavailable, ensure_proxy, open_door, wanted
+from backends.sandbox.proxy.state import ProxyPlaces, key_of
+from backends.sandbox.system import this_system
+
+DEADLINE_S = 30
+pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="needs bubblewrap")
+
+
+class Model:
+    """A server on loopback that answers like a model: the only one that a sandbox may reach."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.asked = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                self.asked += 1
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        writer.close()
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[Model]:
+    made = Model()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield made
+
+
+def pid_of(places: ProxyPlaces) -> int:
+    """The process that holds the lock of the proxy."""
+    inode = (places.root / "serve.lock").stat().st_ino
+    (line,) = [each for each in Path("/proc/locks").read_text().splitlines() if f":{inode} " in each]
+    return int(line.split()[4])
+
+
+@pytest.fixture
+async def places(tmp_path: Path) -> AsyncIterator[ProxyPlaces]:
+    made = ProxyPlaces(tmp_path / ("long" * 40) / "proxy")
+    yield made
+    with suppress(ValueError, OSError):
+        os.kill(pid_of(made), signal.SIGKILL)
+
+
+def sandboxed(tmp_path: Path, places: ProxyPlaces, model: Model, *argv: str) -> LaunchSpec:
+    policy = Policy(
+        mechanism=Mechanism.BWRAP,
+        network=Network.LISTED,
+        limits=Limits(512 if limit_counts_inside() else None),
+        program=find_bwrap(),
+        system=this_system(),
+        proxy=places.root,
+    )
+    work = tmp_path / "work"
+    work.mkdir(exist_ok=True)
+    environment = {"PATH": os.defpath, "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{model.port}"}
+    access = Access(read=(Path(sys.base_prefix),), write=(work,))
+    return in_bwrap(policy)(LaunchSpec("s", 1, tmp_path / "run", argv, work, environment, access=access))
+
+
+async def started(spec: LaunchSpec) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        "sh",
+        "-c",
+        'exec "$@" 5>/dev/null',
+        "sh",
+        *spec.argv,
+        env=dict(spec.environment),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+
+
+ASKING = """
+import http.client, json, os, sys, urllib.parse
+where = urllib.parse.urlsplit(os.environ["ANTHROPIC_BASE_URL"])
+for line in sys.stdin:
+    try:
+        host = line.strip()
+        if host == "model":
+            asked = http.client.HTTPConnection(where.hostname, where.port, timeout=20)
+        elif host.startswith("direct "):
+            asked = http.client.HTTPConnection(host.split()[1], where.port, timeout=2)
+        else:
+            proxy = urllib.parse.urlsplit(os.environ["HTTPS_PROXY"])
+            asked = http.client.HTTPConnection(proxy.hostname, proxy.port, timeout=20)
+            asked.set_tunnel(host, 443)
+        asked.request("GET", "/")
+        print(json.dumps(asked.getresponse().read().decode()), flush=True)
+    except OSError as error:
+        print(json.dumps(f"{type(error).__name__}: {error}"), flush=True)
+"""
+
+
+class Inside:
+    """A program in a sandbox that asks what it is told to."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def ask(self, host: str) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{host}\n".encode())
+        async with asyncio.timeout(DEADLINE_S):
+            return str(json.loads(await self._process.stdout.readline()))
+
+
+@pytest.fixture
+async def inside(tmp_path: Path, places: ProxyPlaces, model: Model) -> AsyncIterator[Inside]:
+    hosts = HostList(("listed.invalid",), Target("127.0.0.1", model.port))
+    await open_door(places, tmp_path / "work", hosts)
+    python = str(Path(sys.executable).resolve())
+    process = await started(sandboxed(tmp_path, places, model, python, "-I", "-c", ASKING))
+    yield Inside(process)
+    assert process.stdin is not None
+    process.stdin.close()
+    async with asyncio.timeout(DEADLINE_S):  # the relay ends with the program, or bwrap would wait for it
+        assert await process.wait() == 0
+
+
+async def test_only_the_model_and_listed_names_are_reached_from_inside(
+    inside: Inside, model: Model, places: ProxyPlaces, tmp_path: Path
+) -> None:
+    assert await inside.ask("model") == "hello"
+    assert "403" in await inside.ask("other.example")
+    assert "502" in await inside.ask("listed.invalid")  # listed, but no such name
+    assert "403" in await inside.ask("127.0.0.1")
+    for address in ("10.0.0.1", "169.254.169.254"):
+        assert "Error" in await inside.ask(f"direct {address}")
+    assert model.asked == 1
+
+    key = key_of(tmp_path / "work")
+    async with asyncio.timeout(DEADLINE_S), aclosing(wanted(places)) as names:
+        assert await anext(names) == (key, "other.example")
+        assert "403" in await inside.ask("another.example")
+        assert await anext(names) == (key, "another.example")
+
+    # What somebody allows holds at once, in sandboxes that run.
+    await open_door(places, tmp_path / "work", HostList(("other.example.invalid",), Target("127.0.0.1", 1)))
+    assert "502" in await inside.ask("other.example.invalid")
+
+
+async def test_a_killed_proxy_is_replaced_and_running_sandboxes_reach_the_new_one(
+    inside: Inside, model: Model, places: ProxyPlaces
+) -> None:
+    first = pid_of(places)
+    await ensure_proxy(places)
+    assert pid_of(places) == first, "found again"
+    os.kill(first, signal.SIGKILL)
+    assert await inside.ask("model") != "hello"
+    await asyncio.gather(*(ensure_proxy(places) for _ in range(5)))
+    assert pid_of(places) != first
+    assert await inside.ask("model") == "hello"
+    assert "403" in await inside.ask("other.example")
+
+
+async def test_a_project_has_its_own_list(tmp_path: Path, places: ProxyPlaces) -> None:
+    one = await open_door(places, tmp_path / "one", HostList(("one.invalid",)))
+    two = await open_door(places, tmp_path / "two", HostList(("two.invalid",)))
+
+    async def status(door: Path, host: str) -> bytes:
+        directory = os.open(door, os.O_PATH)
+        reader, writer = await asyncio.open_unix_connection(f"/proc/self/fd/{directory}/proxy.sock")
+        os.close(directory)
+        writer.write(f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode())
+        said = await reader.read()
+        writer.close()
+        return said.split()[1]
+
+    seen = [await status(door, host) for door in (one, two) for host in ("one.invalid", "two.invalid")]
+    assert seen == [b"502", b"403", b"403", b"502"]
+
+
+async def test_it_goes_when_its_directory_goes_and_says_why_it_cannot_start(
+    places: ProxyPlaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ensure_proxy(places)
+    pid = os.pidfd_open(pid_of(places))
+    shutil.rmtree(places.root)
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(pid, ended.set)
+    async with asyncio.timeout(DEADLINE_S):
+        await ended.wait()
+    asyncio.get_running_loop().remove_reader(pid)
+    os.close(pid)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ProxyUnavailable, match="ended at its start"):
+        await ensure_proxy(places)
+
+
+def relayed(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    relay = Path(__file__).parents[4] / "backends" / "sandbox" / "proxy" / "relay.py"
+    argv = [sys.executable, "-I", "-S", str(relay), *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+
+
+def test_the_relay_hands_on_the_code_and_words_of_the_program() -> None:
+    done = relayed(["0=/nowhere", "--", "sh", "-c", "echo said; exit 7"])
+    assert (done.returncode, done.stdout) == (7, "said\n")
+    done = relayed(["70000=/nowhere", "--", "echo", "ran"])
+    assert (done.returncode, done.stdout) == (125, "")

@@ -1,6 +1,6 @@
-"""The buttons under an answer. The last answer has all of them; older ones have a *⋯* that opens theirs. Pure.
+"""The buttons under an answer. The last answer has one row, since phones stack more; *⋯* opens all.
 
-A button that could only refuse is left out: buttons for the next prompt stand under the last answer alone.
+Pure. A button that could only refuse is left out: those for the next prompt stand under the last answer alone.
 """
 
 from collections.abc import Sequence
@@ -41,10 +41,20 @@ class Answer:
 
 def answer_rows(answer: Answer) -> tuple[Row, ...]:
     """Return the rows of buttons under the answer in the channel."""
-    if answer.is_last:
-        return all_rows(answer)
-    more = Control(Verb.OPEN_ANSWER, answer.turn.session_id, answer.posts_of)
-    return ((Button(more, "⋯"),),)
+    more = Button(Control(Verb.OPEN_ANSWER, answer.turn.session_id, answer.posts_of), "⋯")
+    if not answer.is_last:
+        return ((more,),)
+    rows = (_out_of_trouble(answer), (*_most_used(answer), more), _on_alternatives(answer))
+    return tuple(row for row in rows if row)
+
+
+def _most_used(answer: Answer) -> tuple[Button, ...]:
+    """Return the buttons that stand in the channel. After a complete answer, people go on by writing."""
+    wanted = {Verb.REGENERATE, Verb.FILES}
+    if answer.turn.status is not TurnStatus.DONE:
+        wanted.add(Verb.CONTINUE)
+    both = (*_on_the_conversation(answer), *_on_the_answer(answer))
+    return tuple(button for button in both if button.control.verb in wanted)
 
 
 def opened_answer(answer: Answer) -> Card:

@@ -172,6 +172,12 @@ async def is_for_us(face: Face, row: InboxRow) -> bool:
     return await waits_for_words(face.db, row, round(face.options.words_patience_s * 1000))
 
 
+def name_words(body: MessageBody) -> str:
+    """Return the words that name a session: the author's own, else those that they forward, else the files."""
+    names = ", ".join(each.name for each in body.files)
+    return body.content or body.forwarded or names or prompt_words(body)
+
+
 def prompt_words(body: MessageBody) -> str:
     """Return the part of the prompt that an edit of the message replaces: forwarded and own words."""
     forwarded = f"A forwarded message:\n{quote(body.forwarded)}" if body.forwarded else ""

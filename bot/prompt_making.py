@@ -126,7 +126,8 @@ class PromptMaker:
             return _GONE, ()
         if post is not None:
             kind, key = parse_subject(post.subject)
-            if kind is UnitKind.TURN and (turn := await self._turn(post.session_id, key)) is not None:
+            is_of_turn = kind in (UnitKind.TURN, UnitKind.PICTURES)
+            if is_of_turn and (turn := await self._turn(post.session_id, key)) is not None:
                 return _answer(turn, replied), ()
         by = f"A message by {replied.author}" if replied.author else "A message"
         return f"{by}:\n{quote(replied.text)}", replied.files

@@ -32,7 +32,7 @@ from bot.face import Face
 from bot.inbox import TryAgain
 from bot.inbox_rows import InboxRow, was_noted_of_an_edit
 from bot.members import Members
-from bot.messages import MessageBody, is_soon, origin_of, prompt_words
+from bot.messages import MessageBody, is_soon, name_words, origin_of, prompt_words
 from bot.opening import Opener, Spot, Wish
 from bot.prompt_making import Parts, PromptMaker
 from bot.refusal_audit import RefusalAudit
@@ -162,7 +162,7 @@ class PromptHandler:
             await self._answer(row, NO_WORDS if body.extras else GREETING)
             return "empty"
         spot = Spot(body.guild_id, row.channel_id, anchor_id=body.message_id)
-        place, info = await self._opener.open(actor, spot, Wish(name=body.content or prompt_words(body)))
+        place, info = await self._opener.open(actor, spot, Wish(name=name_words(body)))
         if place.kind is SessionScope.THREAD:
             await self._opener.bring_in(actor, place.channel_id)
         return await self._prompt(row, body, actor, info, in_thread=True)
@@ -187,8 +187,7 @@ class PromptHandler:
                 content=parts.around(prompt_words(body)),
                 origin=origin_of(body.message_id),
                 attachments=fetched.files,
-                # Of the author's own words: a quote or a list of files names nothing.
-                title=body.content or prompt_words(body),
+                title=name_words(body),
             )
             await self._face.core.perform(actor, wish)
             await self._asides.drop(info.id, *asides)

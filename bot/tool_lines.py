@@ -48,6 +48,11 @@ def summary(call: ToolCall, work_directory: str = "") -> str:
     return f'"{text}"' if text and call.name in _QUOTED else text
 
 
+def tool_line(call: ToolCall) -> str:
+    """Return the line of a call that names only its tool."""
+    return f"-# {escape_inline(tool_label(call.name), _NAME_CHARS)}"
+
+
 def call_line(call: ToolCall, work_directory: str = "") -> str:
     """Return the line of a call without its result; at most `CALL_CHARS`."""
     name = escape_inline(tool_label(call.name), _NAME_CHARS)

@@ -5,7 +5,8 @@ depends on blocks, open text and asks alone, not on their times, so that a resta
 Feeding is cheap, laying out is expensive: feed at every event, lay out only before sending.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 from bot.markdown.answer import LIMIT
 from bot.markdown.cards import escape_inline
@@ -21,6 +22,7 @@ from bot.tool_lines import (
     short_path,
     thinking_line,
     todo_state,
+    tool_line,
 )
 from bot.turn_parts import Laid, LaidAsk, LaidPost, LinePart, Part, Sheet, TextPart, ThoughtPart
 from sessions.events import PartialText
@@ -171,23 +173,23 @@ class TurnFlow:
         `asks` maps tool uses to asks, `marks` maps tool uses to words in place of their results.
         `without_last_step` leaves out the line of steps at the end: another quiet line takes its place.
         """
-        marks = marks or {}
+        lines = partial(self._line, marks=marks or {}, carded=asks.keys(), over=over)
         sheet = Sheet()
         group: list[LinePart | ThoughtPart] = []
         for segment in self._segments:
             if isinstance(segment, TextPart):
-                self._put_group(sheet, group, marks, over=over)
+                self._put_group(sheet, group, lines)
                 group = []
                 self._put_text(sheet, segment)
                 continue
             group.append(segment)
             if (ask_id := asks.get(_id_of(segment))) is not None:
-                self._put_group(sheet, group, marks, over=over)
+                self._put_group(sheet, group, lines)
                 group = []
                 sheet.turn_over()
                 sheet.laid.append(LaidAsk(ask_id))
         if not (without_last_step and group and _is_step(group[-1])):
-            self._put_group(sheet, group, marks, over=over)
+            self._put_group(sheet, group, lines)
         sheet.turn_over()
         return sheet.laid
 
@@ -201,7 +203,10 @@ class TurnFlow:
             sheet.files += post.files
 
     def _put_group(
-        self, sheet: Sheet, group: Sequence[LinePart | ThoughtPart], marks: Mapping[str, str], *, over: bool
+        self,
+        sheet: Sheet,
+        group: Sequence[LinePart | ThoughtPart],
+        line_of: Callable[[LinePart | ThoughtPart], str],
     ) -> None:
         """Put one line for the group: its last step, and the count of earlier ones."""
         if not group:
@@ -209,7 +214,7 @@ class TurnFlow:
         if LIMIT - sheet.used < _GROUP_ROOM:
             sheet.turn_over()
         failed = sum(self._has_failed(each) for each in group[:-1])
-        line = after_earlier(self._line(group[-1], marks, over=over), len(group) - 1, failed)
+        line = after_earlier(line_of(group[-1]), len(group) - 1, failed)
         # Reserve room for later steps from the start: text after the group must not move when they come.
         sheet.put(line, _GROUP_ROOM)
 
@@ -217,16 +222,20 @@ class TurnFlow:
         output = self._outputs.get(_id_of(line))
         return output is not None and output.is_error
 
-    def _line(self, line: LinePart | ThoughtPart, marks: Mapping[str, str], *, over: bool) -> str:
+    def _line(
+        self, line: LinePart | ThoughtPart, *, marks: Mapping[str, str], carded: Collection[str], over: bool
+    ) -> str:
+        """Return the line of a step. If it has a card (`carded`), the card shows what the step is about."""
         if isinstance(line, ThoughtPart):
             return "-# Thinking…"
         call = line.call
         if call is None:
             return line.words
+        words = tool_line(call) if call.tool_use_id in carded else line.words
         if call.tool_use_id in marks:
-            return f"{line.words} · {marks[call.tool_use_id]}"
+            return f"{words} · {marks[call.tool_use_id]}"
         output = self._outputs.get(call.tool_use_id)
-        return f"{line.words} · {result_mark(call, output, self._steps.get(call.tool_use_id, 0), over=over)}"
+        return f"{words} · {result_mark(call, output, self._steps.get(call.tool_use_id, 0), over=over)}"
 
 
 def _is_open_text(segment: Part) -> bool:

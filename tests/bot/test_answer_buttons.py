@@ -62,7 +62,16 @@ def test_an_answer_that_the_service_refuses_offers_a_branch_from_before_the_trou
 @pytest.mark.parametrize(("facts", "offered"), OFFERED)
 def test_an_answer_offers_what_makes_sense_for_it(facts: Answer, offered: list[str]) -> None:
     assert labels(all_rows(facts)) == labels(opened_answer(facts).rows) == offered
-    assert labels(answer_rows(facts)) == (offered if facts.is_last else ["⋯"])
+    in_channel = ("Regenerate", "Files", "‹", "›", "1/", "2/", "Go on")
+    expected = [label for label in offered if label.startswith(in_channel)]
+    assert [each for each in labels(answer_rows(facts)) if each != "⋯"] == (expected if facts.is_last else [])
+    assert labels(answer_rows(facts)).count("⋯") == 1
+
+
+@pytest.mark.parametrize("status", [TurnStatus.CUT, TurnStatus.INTERRUPTED, TurnStatus.FAILED])
+def test_an_answer_that_is_not_complete_offers_to_continue(status: TurnStatus) -> None:
+    turn = stored(status, id=TurnId("b"))
+    assert labels(answer_rows(Answer(turn, "b", files=1))) == ["Continue", "Regenerate", "Files (1)", "⋯"]
 
 
 def shown(message: Message) -> list[str]:
@@ -78,7 +87,7 @@ async def test_only_the_last_answer_has_a_row_of_buttons(patient: FakeDiscord, t
             await r.session.end()
             await r.settled()
         offered = [shown(each) for each in r.thread.from_bot[1:]]
-        assert offered == [["⋯"], ["⋯"], ["Continue", "Regenerate", "Branch", "Model", "Export"]]
+        assert offered == [["⋯"], ["⋯"], ["Regenerate", "⋯"]]
 
 
 async def test_an_older_answer_opens_its_buttons_after_a_restart_too(

@@ -8,11 +8,12 @@ from bot.client import BridgeClient
 from bot.view import View
 from sessions.claude.lines import TitleChanged
 from sessions.interpreter import Moment, interpret
+from sessions.model import TitleSource
 from sessions.session import Session
 from tests.bot.room import FAST
 from tests.bot.ways import Town, Ways, core, fake, town, ways_in
 from tests.fakes.discord_server import FakeDiscord
-from tests.sessions.running_core import RunningCore
+from tests.sessions.running_core import RunningCore, reached
 
 __all__ = ["core", "fake", "town"]
 
@@ -77,3 +78,23 @@ async def test_a_third_rename_within_ten_minutes_waits(named: Ways) -> None:
         each for each in named.fake.requests if each.method == "PATCH" and each.path.endswith(f"/{thread.id}")
     ]
     assert len(tried) <= 3
+
+
+@pytest.mark.parametrize(
+    ("words", "files", "replied", "name"),
+    [
+        ("Why is it red?", {}, "CI failed on main", "Why is it red?"),
+        ("Read this", {"log.txt": b"x"}, "", "Read this"),
+        ("", {"plan.md": b"x"}, "", "plan.md"),
+        ("**Fix**   `the`\nbuild", {}, "", "**Fix** `the` build"),
+    ],
+)
+async def test_a_thread_is_named_after_what_its_author_asked(
+    named: Ways, words: str, files: dict[str, bytes], replied: str, name: str
+) -> None:
+    before = named.town.bob.send(named.fake.general, replied) if replied else None
+    named.town.ann.send(named.fake.general, f"{named.fake.bot.mention} {words}", files=files, reply_to=before)
+    thread = await named.fake.general.wait_for_thread()
+    session = await named.session_in(thread)
+    await reached(session, lambda snapshot: bool(snapshot.title))
+    assert (thread.name, session.snapshot.title, session.snapshot.titled_by) == (name, name, TitleSource.PROMPT)

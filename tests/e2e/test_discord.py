@@ -110,17 +110,18 @@ async def test_every_button_of_an_answer_does_what_it_says(bot: Bot) -> None:
     files = await ann.click(answer, "Files (1)").settled()
     assert files.ephemeral
     assert {each.filename: each.data for each in attached(files)}["out.txt"] == b"some words"
-    export = await ann.click(answer, "Export").settled()
+    more = shown(await ann.click(answer, "⋯").settled())
+    export = await ann.click(more, "Export").settled()
     assert b"Written" in attached(export)[0].data
 
-    panel = await ann.click(answer, "Model").settled()
+    panel = await ann.click(more, "Model").settled()
     await ann.select(shown(panel), None, "haiku").settled()
     models = await ann.slash(thread, "session info").settled()
     assert "haiku" in models.text
 
-    await ann.click(answer, "Continue")
-    await thread.wait_for(lambda _: has_button(answer, "⋯"))
-    last = await thread.wait_for_message(lambda one: one.id > answer.id and has_button(one, "Continue"))
+    await ann.click(more, "Continue")
+    await thread.wait_for(lambda _: not has_button(answer, "Regenerate") or None)
+    last = await thread.wait_for_message(lambda one: one.id > answer.id and has_button(one, "Regenerate"))
     await ann.click(last, "Regenerate")
     flipped = await thread.wait_for_message(button("2/2"))
     await ann.click(flipped, "‹")

@@ -208,6 +208,7 @@ class ShownSession:
                 e.TurnQueued()
                 | e.TurnElsewhere()
                 | e.TurnRequeued()
+                | e.TurnHeldBack()
                 | e.TurnEdited()
                 | e.TurnMovedToFront()
                 | e.TurnWithdrawn()
@@ -232,7 +233,7 @@ class ShownSession:
         turn_id: str = getattr(event, "turn_id", "")
         self._turns.mark_stale(turn_id)
         self._turns.set_waiting(turn_id, "")
-        if isinstance(event, e.TurnQueued | e.TurnRequeued):
+        if isinstance(event, e.TurnQueued | e.TurnRequeued | e.TurnHeldBack):
             self._queued[turn_id] = None
         elif not isinstance(event, e.TurnEdited | e.TurnMovedToFront):
             self._queued.pop(turn_id, None)

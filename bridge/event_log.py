@@ -42,6 +42,7 @@ _LINES: Mapping[type[msgspec.Struct], _Line] = {
     e.Branched: _Line("session branched", ("parent", "parent_turn")),
     e.Imported: _Line("turns imported", ("turns",)),
     e.TurnQueued: _Line("turn queued", ("turn_id", "kind", "author_id")),
+    e.TurnHeldBack: _Line("turn held back by a usage limit", ("turn_id",)),
     e.TurnStarted: _Line("turn started", ("turn_id",)),
     e.TurnEnded: _Line("turn ended", ("turn_id", "status", "duration_ms", "cost_usd")),
     e.TurnWithdrawn: _Line("turn withdrawn", ("turn_id", "by")),

@@ -162,11 +162,12 @@ class _OnceRun:
                 return event
             case e.TurnWithdrawn(turn_id=self.turn_id):
                 return e.TurnEnded(self.turn_id, TurnStatus.WITHDRAWN, "The prompt was withdrawn.")
+            case e.TurnHeldBack(turn_id=self.turn_id):
+                # Nobody is here to wait for hours.
+                await self._withdraw(core)
+                return e.TurnEnded(self.turn_id, TurnStatus.FAILED, "A usage limit of the account is reached.")
             case e.LifecycleChanged(new=Lifecycle.FAILED, cause=cause):
-                # The prompt is still queued: withdraw it, or a later start would run it.
-                withdraw = c.WithdrawQueued(session_id=self.session_id, turn_id=self.turn_id)
-                with suppress(SessionError):
-                    await core.perform(self.actor, withdraw)
+                await self._withdraw(core)
                 return e.TurnEnded(self.turn_id, TurnStatus.CUT, cause)
             case e.LifecycleChanged(new=Lifecycle.QUEUED, cause=cause):
                 self._say(f"Waiting: {cause}.")
@@ -177,6 +178,12 @@ class _OnceRun:
             case _:
                 pass
         return None
+
+    async def _withdraw(self, core: c.Core) -> None:
+        """Withdraw the prompt, which is queued again; a later start would run it."""
+        withdraw = c.WithdrawQueued(session_id=self.session_id, turn_id=self.turn_id)
+        with suppress(SessionError):
+            await core.perform(self.actor, withdraw)
 
     async def _refuse(self, core: c.Core, ask: Ask) -> None:
         if ask.turn_id != self.turn_id:

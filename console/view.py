@@ -50,11 +50,15 @@ _WORDS = 120
 
 
 class WaitingPrompt(msgspec.Struct, frozen=True):
-    """A prompt that Claude has not begun: `sent` is False while it is in the queue."""
+    """A prompt that Claude has not begun: `sent` is False while it is in the queue.
+
+    `was_shown`: it was begun before, and a usage limit refused it.
+    """
 
     turn_id: TurnId
     text: str
     sent: bool = False
+    was_shown: bool = False
 
 
 class View(msgspec.Struct, frozen=True):
@@ -147,6 +151,9 @@ def _fold_turn(view: View, numbered: e.Numbered) -> tuple[View, list[Shown]]:
         case e.BackgroundTurnStarted():
             begun = replace(view, running=event.turn_id, running_since_ms=numbered.at_ms)
             return begun, [NoticeShown("Claude goes on by itself: background work has reported.")]
+        case e.TurnHeldBack():
+            again = WaitingPrompt(event.turn_id, view.last_prompt, was_shown=True)
+            return replace(view, waiting=(again, *_without(view, event.turn_id)), running=None), []
         case e.TurnElsewhere():
             return view, [NoticeShown("This was said in another terminal:"), PromptShown(event.prompt)]
         case e.BlockAdded():
@@ -202,7 +209,8 @@ def _without(view: View, turn_id: TurnId) -> tuple[WaitingPrompt, ...]:
 
 
 def _started(view: View, turn_id: TurnId, at_ms: int) -> tuple[View, list[Shown]]:
-    prompts = [each.text for each in view.waiting if each.turn_id == turn_id]
+    begins = [each for each in view.waiting if each.turn_id == turn_id]
+    prompts = [each.text for each in begins if not each.was_shown]
     begun = replace(
         view,
         waiting=_without(view, turn_id),

@@ -19,6 +19,8 @@ from sessions.usage_limits import blocks
 UNKNOWN_MS = 15 * 60 * 1000
 """A limit without an opening time counts as open again after this long."""
 
+_SHORTEST_MS = 60 * 1000
+
 
 @dataclass(frozen=True, slots=True)
 class _Learned:
@@ -38,7 +40,7 @@ class AccountLimits:
         for each in events:
             match each.event:
                 case e.ActivityChanged(limit=Limit(state=LimitState.REACHED) as limit):
-                    self.learn(limit, each.at_ms)
+                    self.learn(_ahead(limit, each.at_ms), each.at_ms)
                 case e.Noticed(limit=Limit(state=LimitState.EXTRA_USAGE) as limit):
                     self._forget([(limit.window, limit.family)])
                 case e.TurnEnded(status=TurnStatus.DONE, payer=Payer.LOGIN, model=model, duration_ms=took_ms):
@@ -84,6 +86,12 @@ class AccountLimits:
             del self._reached[key]
         if known:
             self.changed()
+
+
+def _ahead(limit: Limit, at_ms: int) -> Limit:
+    """Return `limit` with a time after `at_ms`: by a clock that differs, a limit met now seems over already."""
+    is_past = limit.until_ms is not None and limit.until_ms <= at_ms
+    return replace(limit, until_ms=at_ms + _SHORTEST_MS) if is_past else limit
 
 
 def limit_events(snapshot: Snapshot, limit: Limit | None, now_ms: int) -> list[e.Event]:

@@ -178,15 +178,17 @@ async def _has_room(feeding: Feeding) -> bool:
 
 
 async def _rewind(feeding: Feeding) -> bool:
-    """Rewind the CLI to before the prompt that the next one replaces. Unknown to the CLI: nothing to do."""
+    """Rewind the CLI to before the prompt that the next one replaces. Unknown to the CLI: nothing to do.
+
+    Also to before a prompt that a usage limit refused, else Claude would read it twice.
+    """
     session = feeding.session
     turn = session.snapshot.queue[0]
-    if turn.rewind_to is None:
+    target = turn.rewind_to or session.snapshot.unanswered
+    if not target:
         return True
     try:
-        outcome = await feeding.host.control.rewind_conversation(
-            turn.rewind_to, session.snapshot.last_prompt_uuid
-        )
+        outcome = await feeding.host.control.rewind_conversation(target, session.snapshot.last_prompt_uuid)
     except ClaudeUnavailable as error:
         refused = str(error)
     else:
@@ -194,6 +196,8 @@ async def _rewind(feeding: Feeding) -> bool:
             return True
         log.warning("rewind refused", extra={"session": session.id, "reason": outcome.reason})
         refused = "Claude could not take the last answer back."
+    if turn.rewind_to is None:
+        return True
     async with session.change() as draft:
         if any(each.turn_id == turn.turn_id for each in draft.snapshot.queue):
             draft.add(e.TurnEnded(turn.turn_id, TurnStatus.FAILED, reason=refused))

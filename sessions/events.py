@@ -39,6 +39,7 @@ from sessions.turn_events import TurnEdited as TurnEdited
 from sessions.turn_events import TurnElsewhere as TurnElsewhere
 from sessions.turn_events import TurnEnded as TurnEnded
 from sessions.turn_events import TurnEvent
+from sessions.turn_events import TurnHeldBack as TurnHeldBack
 from sessions.turn_events import TurnMovedToFront as TurnMovedToFront
 from sessions.turn_events import TurnQueued as TurnQueued
 from sessions.turn_events import TurnRequeued as TurnRequeued

@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from sessions import events as e
 from sessions.claude import lines as c
 from sessions.claude.scheduling import after_calls, after_firing, after_results
@@ -35,7 +37,10 @@ from sessions.state import RunningTurn, Snapshot
 from sessions.title import title_from
 from sessions.topics import Topic
 from sessions.troubles import Failure, FailureKind, Limit, LimitState
-from sessions.usage_limits import limit_of
+from sessions.usage_limits import limit_met, limit_of
+
+GO_ON = "Continue."
+"""The prompt that lets Claude go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +208,12 @@ def _turn_in_hand(snapshot: Snapshot, moment: Moment, prompt_uuid: str | None = 
 
 
 def _background_turn_id(snapshot: Snapshot, moment: Moment) -> TurnId:
+    return TurnId(_uuid_at(snapshot, "turn", moment))
+
+
+def _uuid_at(snapshot: Snapshot, what: str, moment: Moment) -> str:
     # Derived from the place in the log, so that the line gives the same id when it is read again after a crash.
-    return TurnId(str(uuid.uuid5(uuid.UUID(snapshot.id), f"turn {moment.host} {moment.offset}")))
+    return str(uuid.uuid5(uuid.UUID(snapshot.id), f"{what} {moment.host} {moment.offset}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +270,16 @@ def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iter
     if turn is snapshot.running:
         yield from _add_blocks(snapshot, _local_text(snapshot, turn, line), moment)
     status, failure = _outcome(snapshot, turn, line)
+    is_limit = failure is not None and failure.kind is FailureKind.USAGE_LIMIT and bool(turn.prompt_uuid)
+    limit = limit_met(snapshot, moment.at_ms) if is_limit else None
+    waits = limit is not None
+    if waits and snapshot.limit is None:
+        yield from _limit_reached(snapshot, limit)
+    if waits and turn.next_ordinal == 0:
+        yield e.TurnHeldBack(turn.turn_id, _uuid_at(snapshot, "prompt", moment))
+        return
     if failure is not None:
+        failure = replace(failure, goes_on=waits)
         yield e.Noticed(Topic(failure.kind), failure=failure)
     # A CLI older than 2.1.277 counts from zero even if the transcript holds a saved total.
     grew = line.cost_usd - snapshot.process_cost_usd
@@ -284,6 +302,22 @@ def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iter
         context_window=line.context_window,
         payer=snapshot.payer,
         model=snapshot.model,
+    )
+    if waits:
+        yield _going_on(snapshot, turn, moment)
+
+
+def _going_on(snapshot: Snapshot, turn: RunningTurn, moment: Moment) -> e.TurnQueued:
+    """Queue the prompt that lets Claude go on, because a usage limit cut its work."""
+    return e.TurnQueued(
+        turn_id=TurnId(_uuid_at(snapshot, "going on", moment)),
+        number=snapshot.next_turn,
+        kind=TurnKind.PROMPT,
+        author_id=turn.author_id,
+        prompt=GO_ON,
+        prompt_uuid=_uuid_at(snapshot, "prompt", moment),
+        origin=f"limit:{turn.turn_id}",
+        front=True,
     )
 
 
@@ -318,11 +352,7 @@ def _rate_limit(snapshot: Snapshot, line: c.RateLimit) -> Iterator[e.Event]:
     limit = limit_of(line)
     match limit.state if limit is not None else None:
         case LimitState.REACHED:
-            cause = "a usage limit is reached"
-            yield e.ActivityChanged(
-                snapshot.activity, Activity.BLOCKED, cause, Blocker.USAGE_LIMIT, limit=limit
-            )
-            yield _limit_notice(Topic.USAGE_LIMIT, limit)
+            yield from _limit_reached(snapshot, limit)
         case LimitState.EXTRA_USAGE:
             # Every request reports it, but people get one notice per window.
             if limit is not None and limit.until_ms != snapshot.extra_usage_until_ms:
@@ -331,6 +361,12 @@ def _rate_limit(snapshot: Snapshot, line: c.RateLimit) -> Iterator[e.Event]:
             yield _limit_notice(Topic.USAGE_WARNING, limit)
         case LimitState.OPEN | None:
             pass
+
+
+def _limit_reached(snapshot: Snapshot, limit: Limit | None) -> Iterator[e.Event]:
+    cause = "a usage limit is reached"
+    yield e.ActivityChanged(snapshot.activity, Activity.BLOCKED, cause, Blocker.USAGE_LIMIT, limit=limit)
+    yield _limit_notice(Topic.USAGE_LIMIT, limit)
 
 
 def _limit_notice(topic: Topic, limit: Limit | None) -> e.Noticed:

@@ -31,6 +31,7 @@ from sessions.errors import (
 )
 from sessions.events import PartialText
 from sessions.host_run import HostRun
+from sessions.interpreter import GO_ON
 from sessions.leaving import Departure
 from sessions.model import (
     Ask,
@@ -200,7 +201,7 @@ class Session:
         Raises `IllegalMove` if the session has ended.
         """
         placed = await self.prompts.take_up_cut(sender)
-        return placed or await self.send_message("Continue.", sender=sender)
+        return placed or await self.send_message(GO_ON, sender=sender)
 
     async def regenerate(self, *, sender: Sender) -> Placed:
         """Drop the last answer and ask again; the dropped answer stays readable as an alternative.

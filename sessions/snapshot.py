@@ -56,6 +56,7 @@ class RunningTurn(msgspec.Struct, frozen=True):
     host: int = 0
     taken_up: bool = False
     failure: Failure | None = None
+    author_id: str = ""
 
 
 class OpenAsk(msgspec.Struct, frozen=True):
@@ -71,6 +72,8 @@ class OpenAsk(msgspec.Struct, frozen=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """One session's state. `next_event` and `next_turn` are the numbers that come next; `last_turn` began last.
 
+    `told_limit` is the last limit that the process met: the CLI tells a limit only once.
+    `unanswered` is a prompt in the CLI's conversation that waits again: the CLI is rewound to before it.
     `process_cost_usd` is the CLI's present running total. `list_price_usd` is the part of `cost_usd` that
     no API key paid.
     """
@@ -109,6 +112,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     last_turn: TurnId | None = None
     goes_on_from: TurnId | None = None
     last_prompt_uuid: str = ""
+    unanswered: str = ""
     last_uuid: str = ""
     process_cost_usd: float = 0.0
     cost_usd: float = 0.0
@@ -120,6 +124,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     next_event: int = 1
     next_turn: int = 1
     limit: Limit | None = None
+    told_limit: Limit | None = None
     limit_until_ms: int = 0
     extra_usage_until_ms: int | None = 0
     moved_from: tuple[str, ...] = ()

@@ -47,7 +47,9 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
         case e.SessionRestored():
             return _restored(numbered, event)
         case e.ActivityChanged():
-            return replace(numbered, activity=event.new, blocker=event.blocker, limit=event.limit)
+            told = event.limit or numbered.told_limit
+            moved = replace(numbered, activity=event.new, blocker=event.blocker)
+            return replace(moved, limit=event.limit, told_limit=told)
         case e.Branched():
             return replace(numbered, fork_conversation=event.conversation_id, fork_uuid=event.last_uuid)
         case e.ConversationChanged():
@@ -176,7 +178,8 @@ def _process_changed(snapshot: Snapshot, event: ProcessEvent) -> Snapshot:
             fresh = replace(
                 snapshot, host=event.number, process_cost_usd=0.0, background_tasks=(), left_running=()
             )
-            return replace(fresh, activity=Activity.IDLE, blocker=None, limit=None, limit_until_ms=0)
+            fresh = replace(fresh, told_limit=None, limit_until_ms=0)
+            return replace(fresh, activity=Activity.IDLE, blocker=None, limit=None)
         case e.HostEnded():
             at_rest = replace(snapshot, activity=Activity.IDLE, blocker=None, limit=None)
             kept = tuple(each for each in snapshot.schedules if each.durable)
@@ -199,6 +202,7 @@ def _conversation_changed(snapshot: Snapshot, event: e.ConversationChanged) -> S
         conversation_id=event.conversation_id,
         conversation_begun=event.cause != "new",
         refused_turns=0,
+        unanswered="",
         last_prompt_uuid="" if event.cause == "new" else snapshot.last_prompt_uuid,
     )
 
@@ -222,6 +226,8 @@ def _turn_changed(snapshot: Snapshot, event: TurnEvent, at_ms: int) -> Snapshot:
                 event.turn_id, event.prompt_uuid, event.kind, event.author_id, None, event.next_ordinal
             )
             return replace(snapshot, queue=(again, *snapshot.queue))
+        case e.TurnHeldBack():
+            return _held_back(snapshot, event)
         case e.TurnEdited():
             return snapshot
         case e.TurnMovedToFront():
@@ -254,6 +260,15 @@ def _queued(snapshot: Snapshot, event: e.TurnQueued) -> Snapshot:
     return replace(snapshot, queue=queue, next_turn=event.number + 1, message_count=snapshot.message_count + 1)
 
 
+def _held_back(snapshot: Snapshot, event: e.TurnHeldBack) -> Snapshot:
+    turn = snapshot.current
+    if turn is None or turn.turn_id != event.turn_id:
+        return snapshot
+    again = QueuedTurn(turn.turn_id, event.prompt_uuid, turn.kind, turn.author_id)
+    waits = replace(snapshot, queue=(again, *snapshot.queue), unanswered=turn.prompt_uuid)
+    return replace(waits, running=None, sent=None)
+
+
 def _without(queue: tuple[QueuedTurn, ...], turn_id: TurnId) -> tuple[QueuedTurn, ...]:
     return tuple(turn for turn in queue if turn.turn_id != turn_id)
 
@@ -264,10 +279,12 @@ def _sent(snapshot: Snapshot, event: e.TurnSent, at_ms: int) -> Snapshot:
         if again is not None and again.turn_id == event.turn_id:
             return replace(snapshot, sent=replace(again, host=event.host, taken_up=True), running=None)
     turn = next(turn for turn in snapshot.queue if turn.turn_id == event.turn_id)
+    sent = RunningTurn(turn.turn_id, turn.prompt_uuid, turn.kind, turn.next_ordinal, at_ms, host=event.host)
     return replace(
         snapshot,
         queue=_without(snapshot.queue, event.turn_id),
-        sent=RunningTurn(turn.turn_id, turn.prompt_uuid, turn.kind, turn.next_ordinal, at_ms, host=event.host),
+        sent=replace(sent, author_id=turn.author_id),
+        unanswered="",
         activity=Activity.WORKING,
         blocker=None,
         limit=None,

@@ -57,6 +57,7 @@ class Failure(msgspec.Struct, frozen=True):
     """A failure on Claude's side. `reported` is the CLI's own kind, `detail` the API's message, cleaned.
 
     `uses_key`: an API key pays, so nobody has to log in. `last_good` is the last turn that succeeded, or empty.
+    `goes_on`: a prompt that lets Claude go on waits until the usage limit opens.
     """
 
     kind: FailureKind
@@ -65,6 +66,7 @@ class Failure(msgspec.Struct, frozen=True):
     detail: str = ""
     uses_key: bool = False
     last_good: str = ""
+    goes_on: bool = False
     retry: Retry | None = None
 
 

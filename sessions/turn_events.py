@@ -56,6 +56,16 @@ class TurnRequeued(msgspec.Struct, frozen=True, tag="turn_requeued"):
     origin: str = ""
 
 
+class TurnHeldBack(msgspec.Struct, frozen=True, tag="turn_held_back"):
+    """A usage limit refused a sent prompt before Claude answered: it waits as the next, under a new uuid.
+
+    The CLI has the prompt under its old uuid, and is rewound to before it when the next prompt is sent.
+    """
+
+    turn_id: TurnId
+    prompt_uuid: str
+
+
 class TurnEdited(msgspec.Struct, frozen=True, tag="turn_edited"):
     """The text of a waiting prompt was replaced."""
 
@@ -159,6 +169,7 @@ TurnEvent = (
     TurnQueued
     | TurnElsewhere
     | TurnRequeued
+    | TurnHeldBack
     | TurnEdited
     | TurnMovedToFront
     | TurnWithdrawn

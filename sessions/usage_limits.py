@@ -6,6 +6,7 @@ The sentences are in `api/words/limits.py`.
 import re
 
 from sessions.claude.lines import RateLimit
+from sessions.snapshot import Snapshot
 from sessions.troubles import Limit, LimitState, LimitWindow
 
 # Weekly limits whose names have a suffix that is not a family of models.
@@ -41,6 +42,15 @@ def limit_of(line: RateLimit) -> Limit | None:
 def blocks(limit: Limit, model: str) -> bool:
     """Whether `limit` blocks requests to `model` until it opens again."""
     return limit.state is LimitState.REACHED and (not limit.family or limit.family in model.lower())
+
+
+def limit_met(snapshot: Snapshot, at_ms: int) -> Limit | None:
+    """Return the limit that has just refused a request; None if no limit that blocks the model is known."""
+    if snapshot.limit is not None:
+        return snapshot.limit if blocks(snapshot.limit, snapshot.model) else None
+    told = snapshot.told_limit
+    is_closed = told is not None and (told.until_ms is None or told.until_ms > at_ms)
+    return told if told is not None and is_closed and blocks(told, snapshot.model) else None
 
 
 def _window(kind: str) -> LimitWindow:

@@ -89,6 +89,10 @@ def _sentence(failure: Failure) -> str:
             whom = "Ask whoever runs the network or the organization."
             login = "If the login was withdrawn, run `claude auth login` on the machine."
             return f"{what} {whom}" if failure.uses_key else f"{what} {whom} {login}"
+        case _K.USAGE_LIMIT if failure.goes_on:
+            return (
+                "A usage limit of the account is reached. Claude goes on when it opens, or with another model."
+            )
         case _K.REFUSED:
             return f"Claude's service refused the request{status}{said} Try again, in other words if need be."
         case _K.SPENDING_LIMIT:

@@ -146,6 +146,11 @@ def _project_turn(session_id: SessionId, event: TurnEvent, at_ms: int) -> Iterat
                 "UPDATE turns SET status = 'queued', ended_ms = NULL, reason = '' WHERE id = ?",
                 (event.turn_id,),
             )
+        case e.TurnHeldBack():
+            yield Statement(
+                "UPDATE turns SET status = 'queued', prompt_uuid = ?, started_ms = NULL WHERE id = ?",
+                (event.prompt_uuid, event.turn_id),
+            )
         case e.TurnEdited():
             yield Statement("UPDATE turns SET prompt = ? WHERE id = ?", (event.prompt, event.turn_id))
         case e.TurnWithdrawn():

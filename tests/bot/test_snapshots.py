@@ -29,6 +29,7 @@ from sessions.model import (
     TurnStatus,
 )
 from sessions.topics import Topic
+from sessions.troubles import Limit, LimitState, LimitWindow
 from tests.bot.room import Room, room
 from tests.bot.room import patient as patient  # noqa: PLC0414
 from tests.fakes.discord_server import FakeDiscord
@@ -244,6 +245,24 @@ async def prompts_that_wait(r: Room) -> None:
     await s.queue("Four")
     await r.settled()
     await s.happen(e.TurnWithdrawn(second, "discord:1"))
+
+
+@scenario
+async def a_prompt_that_meets_a_usage_limit(r: Room) -> None:
+    s = r.session
+    turn = await s.prompt("One")
+    await r.settled()
+    limit = Limit(LimitWindow.WEEKLY, LimitState.REACHED, "opus", 1_700_000_000_000)
+    await s.happen(
+        e.ActivityChanged(Activity.WORKING, Activity.BLOCKED, "a limit", Blocker.USAGE_LIMIT, limit=limit),
+        e.Noticed(Topic.USAGE_LIMIT, until_ms=limit.until_ms, limit=limit),
+        e.TurnHeldBack(turn, "another uuid"),
+    )
+    await r.settled()
+    await s.happen(e.ActivityChanged(Activity.BLOCKED, Activity.IDLE, "the usage limit is over"))
+    await s.happen(e.TurnSent(turn, 1), e.TurnStarted(turn))
+    await s.add(Text("Here it is."))
+    await s.end()
 
 
 @scenario

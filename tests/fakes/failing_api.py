@@ -1,7 +1,8 @@
 """The Messages API as it is when something is wrong: the demo model, and in front of it what a test sets.
 
 `FailingApi` forwards to the demo model. `answer` is what it answers instead to every request for a message,
-`headers` what it adds to the demo's own answers (how full a limit is, say).
+`headers` what it adds to the demo's own answers (how full a limit is, say). `served` has the messages of each
+request that it passed on.
 """
 
 from collections.abc import Mapping
@@ -37,6 +38,7 @@ class FailingApi:
         self.refuse_models: Mapping[str, Refused] = {}
         self.headers: Mapping[str, str] = {}
         self.refused = 0
+        self.served: list[Any] = []
         self._runner: web.AppRunner | None = None
         self._client: ClientSession | None = None
         self._port = 0
@@ -67,11 +69,12 @@ class FailingApi:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         if request.path == "/v1/messages":
-            asked = str((await request.json()).get("model"))
-            refusal = self.answer or self.refuse_models.get(asked)
+            asked = await request.json()
+            refusal = self.answer or self.refuse_models.get(str(asked.get("model")))
             if refusal is not None:
                 self.refused += 1
                 return _response(refusal)
+            self.served.append(asked.get("messages"))
         return await self._forward(request, body)
 
     async def _forward(self, request: web.Request, body: bytes) -> web.StreamResponse:

@@ -321,7 +321,7 @@ class MemoryCli:
 
     def _answer(self, line: Row) -> Turn:
         ident, content = line["uuid"], line["message"]["content"]
-        text = content if isinstance(content, str) else content[0]["text"]
+        text = content if isinstance(content, str) else content[-1]["text"]
         self.running = ident
         self.claude.started.append(text)
         self.set_state("running")

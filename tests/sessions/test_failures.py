@@ -1,5 +1,7 @@
 """Each error of the Messages API, through the real CLI: its kind, its sentence, and what can be done."""
 
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,13 +12,14 @@ import pytest
 import api as c
 from api.words.failures import ended_because, good_turn_to_branch_from
 from api.words.limits import limit_name
-from sessions.model import Blocker, TurnStatus
+from sessions.claude.registry import open_conversations
+from sessions.model import Allow, Blocker, TurnStatus
 from sessions.session import Session
 from sessions.stored import StoredTurn
 from sessions.troubles import FailureKind, LimitWindow
 from tests.fakes.cli_home import make_cli_home
 from tests.fakes.failing_api import FailingApi, Refused, api_error
-from tests.sessions.running_core import CoreParts, RunningCore, idle, running_core
+from tests.sessions.running_core import CoreParts, RunningCore, idle, running_core, until
 from tests.sessions.running_core import reached as state
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(240)]
@@ -199,11 +202,9 @@ async def test_a_limit_of_one_model_blocks_that_model_alone_in_all_sessions(
             await core.do(c.SetModel(session_id=each.id, model=OPUS))
             assert (await turn_of(core, each)).status is TurnStatus.DONE
         api.refuse_models = {OPUS: reached("seven_day_opus")}
-        met = await core.say(first, "demo:text hi")
+        met = await core.say(first, "demo:text met")
         await state(first, lambda snapshot: snapshot.current is None and snapshot.limit is not None)
-        failed = (await core.do(c.ReadTurn(session_id=first.id, turn_id=met))).turn
-        assert failed.failure is not None
-        assert failed.failure.kind is K.USAGE_LIMIT
+        assert await core.status(met) is TurnStatus.QUEUED
 
         refused = api.refused
         waiting = await core.say(second, "demo:text waits")
@@ -221,18 +222,72 @@ async def test_a_limit_of_one_model_blocks_that_model_alone_in_all_sessions(
         assert await core.status(waiting) is TurnStatus.DONE
 
         # Somebody tries anyway: refused again it stays reached, and served it is over for all.
-        tried = await core.say(first, "demo:text tried")
+        refused = api.refused
         await core.do(c.TryNow(session_id=first.id))
-        await state(first, lambda snapshot: snapshot.current is None and not snapshot.queue)
-        again = (await core.do(c.ReadTurn(session_id=first.id, turn_id=tried))).turn
-        assert again.failure is not None
-        assert again.failure.kind is K.USAGE_LIMIT
-        served = await core.say(first, "demo:text served")
-        await state(first, lambda snapshot: snapshot.blocker is Blocker.USAGE_LIMIT and bool(snapshot.queue))
+        await until(lambda: api.refused > refused)
+        await state(first, lambda snapshot: snapshot.current is None and bool(snapshot.queue))
+        assert await core.status(met) is TurnStatus.QUEUED
         api.refuse_models = {}
         await core.do(c.TryNow(session_id=first.id))
         await idle(first)
-        assert await core.status(served) is TurnStatus.DONE
+        assert await core.status(met) is TurnStatus.DONE
+        assert str(api.served[-1]).count("demo:text met") == 1, "Claude reads the prompt once"
         await core.do(c.SetModel(session_id=second.id, model=OPUS))
         assert (await turn_of(core, second)).status is TurnStatus.DONE
         assert (await core.do(c.GetSession(session_id=second.id))).limit is None
+
+
+@pytest.mark.parametrize("meanwhile", ["another model", "parked", "killed", "withdrawn"])
+async def test_a_prompt_that_meets_a_limit_waits_and_claude_reads_it_once(
+    api: FailingApi, tmp_path: Path, meanwhile: str
+) -> None:
+    async with core_with(api, tmp_path, CLAUDE_CODE_OAUTH_TOKEN="sk-ant-oat01-demo") as core:
+        session = await core.session()
+        await core.do(c.SetModel(session_id=session.id, model=OPUS))
+        assert (await turn_of(core, session)).status is TurnStatus.DONE
+        api.refuse_models = {OPUS: reached("seven_day_opus")}
+        met = await core.say(session, "demo:text met")
+        held = await state(session, lambda each: each.current is None and bool(each.queue))
+        assert held.queue[0].turn_id == met
+        match meanwhile:
+            case "another model":
+                await core.do(c.SetModel(session_id=session.id, model="sonnet"))
+            case "withdrawn":
+                await core.do(c.WithdrawQueued(session_id=session.id, turn_id=met))
+                api.refuse_models = {}
+                await core.say(session, "demo:text next")
+                await core.do(c.TryNow(session_id=session.id))
+            case _:
+                api.refuse_models = {}
+                if meanwhile == "killed":
+                    (cli,) = open_conversations(core.claude)
+                    os.kill(cli.pid, signal.SIGKILL)
+                    await state(session, lambda each: each.host > held.host or each.current is not None)
+                else:
+                    await session.park("a test")
+                    session.want_process()
+                await core.do(c.TryNow(session_id=session.id))
+        await idle(session)
+        is_withdrawn = meanwhile == "withdrawn"
+        assert await core.status(met) is (TurnStatus.WITHDRAWN if is_withdrawn else TurnStatus.DONE)
+        assert str(api.served[-1]).count("demo:text met") == (0 if is_withdrawn else 1)
+        assert "turn_failed" not in await core.notices(session)
+
+
+async def test_a_turn_that_a_limit_cuts_goes_on_when_it_opens(api: FailingApi, tmp_path: Path) -> None:
+    async with core_with(api, tmp_path, CLAUDE_CODE_OAUTH_TOKEN="sk-ant-oat01-demo") as core:
+        session = await core.session()
+        cut = await core.say(session, "demo:bash touch x")
+        asking = await state(session, lambda each: bool(each.asks))
+        api.answer = reached("five_hour")
+        await session.answer(asking.asks[0].id, Allow(), by="ann")
+        await state(session, lambda each: each.current is None and bool(each.queue))
+        turn = (await core.do(c.ReadTurn(session_id=session.id, turn_id=cut))).turn
+        assert turn.status is TurnStatus.FAILED
+        assert ended_because(turn).endswith("Claude goes on when it opens, or with another model.")
+        api.answer = None
+        await core.do(c.TryNow(session_id=session.id))
+        await idle(session)
+        newest, _ = (await core.do(c.ReadTurns(session_id=session.id, limit=9))).turns
+        assert (newest.turn.prompt, newest.turn.status) == ("Continue.", TurnStatus.DONE)
+        assert newest.turn.author_id == "ann"

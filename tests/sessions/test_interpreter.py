@@ -247,9 +247,32 @@ def test_a_usage_limit_blocks_until_its_time_and_outlasts_idle() -> None:
     rejected = c.RateLimit("rejected", "five_hour", 2_000_000, 1.0)
     failed = result("a", is_error=True, terminal_reason="api_error", api_error_status=429)
     draft = play(WORKS, rejected, failed, IDLE)
-    assert ended(draft) == [("a", "failed")]
+    assert ended(draft) == []
+    (waits,) = draft.snapshot.queue
+    assert (waits.turn_id, draft.snapshot.unanswered) == ("a", "uuid a")
+    assert waits.prompt_uuid not in ("", "uuid a"), "the CLI takes a prompt that it has had for done"
     assert (draft.snapshot.blocker, draft.snapshot.limit_until_ms) == (Blocker.USAGE_LIMIT, 2_000_000)
     assert not draft.snapshot.is_idle
+
+
+def test_a_turn_that_a_usage_limit_cuts_ends_and_a_prompt_to_go_on_waits_first() -> None:
+    rejected = c.RateLimit("rejected", "five_hour", 2_000_000, 1.0)
+    failed = result("a", is_error=True, terminal_reason="api_error", api_error_status=429)
+    draft = play(WORKS, said("half"), rejected, failed, IDLE)
+    assert ended(draft) == [("a", "failed")]
+    (queued,) = [each.event for each in draft.numbered if isinstance(each.event, e.TurnQueued)]
+    assert (queued.prompt, queued.origin, queued.front) == ("Continue.", "limit:a", True)
+    assert [each.turn_id for each in draft.snapshot.queue] == [queued.turn_id]
+
+
+@pytest.mark.parametrize("kind", ["seven_day_opus", ""])
+def test_a_limit_that_does_not_hold_for_the_model_lets_the_turn_fail(kind: str) -> None:
+    """Else the prompt would be sent again and again."""
+    limit = c.RateLimit("rejected", kind, None, 1.0)
+    failed = result("a", is_error=True, terminal_reason="api_error", api_error_status=429)
+    draft = play(WORKS, limit, failed, IDLE)
+    assert ended(draft) == [("a", "failed")]
+    assert draft.snapshot.queue == ()
 
 
 def test_a_usage_warning_blocks_nothing() -> None:

@@ -206,7 +206,7 @@ async def test_a_usage_limit_holds_the_queue_back_until_it_opens(place: Place) -
         session = await make(manager)
         await send(session, "cli:usage-limit", "demo:text later")
         await seen(session, lambda snapshot: snapshot.blocker is Blocker.USAGE_LIMIT and not snapshot.current)
-        assert [status for _, status, _ in await turns(session)] == ["failed", "queued"]
+        assert [status for _, status, _ in await turns(session)] == ["queued", "queued"]
         assert session.snapshot.limit_until_ms > manager.now_ms()
 
 

@@ -101,6 +101,8 @@ GUIDE = {
     "/new [PROJECT]": "begin a new session, in a directory of WORKSPACE_ROOT",
     "/rename TITLE": "give the session a name",
     "/pin": "show the session first in lists and never archive it; /unpin takes that back",
+    "/try": "send the next prompt although a usage limit is reached",
+    "/move PROJECT": "work in another directory of WORKSPACE_ROOT; the conversation is kept",
     "/continue": "let a turn go on that was cut",
     "/retry": "drop the last answer and ask again",
     "/help": "show this",
@@ -156,6 +158,15 @@ def _of_session(name: str, rest: str) -> OfSession | NotUnderstood:
             pinned = name == "pin"
             done = "The session is pinned now." if pinned else "The pin is gone."
             return OfSession(lambda id_, _: c.Pin(session_id=id_, pinned=pinned), lambda _: done)
+        case "try":
+            return OfSession(lambda id_, _: c.TryNow(session_id=id_), lambda _: "The next prompt is sent now.")
+        case "move":
+            return _needs(
+                rest,
+                "Say where: /move PROJECT.",
+                lambda id_, _: c.MoveSession(session_id=id_, project=rest),
+                lambda info: f"The session works in {info.project} now.",
+            )
         case "continue":
             return OfSession(lambda id_, origin: c.Continue(session_id=id_, origin=origin))
         case "retry":

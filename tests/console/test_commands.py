@@ -43,6 +43,8 @@ def test_a_slash_line_means_what_help_says(line: str, meaning: s.SlashCommand | 
         ("/unpin", c.Pin(session_id="id", pinned=False)),
         ("/continue", c.Continue(session_id="id", origin="o")),
         ("/retry", c.Regenerate(session_id="id", origin="o")),
+        ("/try", c.TryNow(session_id="id")),
+        ("/move other shop", c.MoveSession(session_id="id", project="other shop")),
         (
             "/compact keep\nthe plan",
             c.RunCommand(session_id="id", name="compact", arguments="keep\nthe plan", origin="o"),

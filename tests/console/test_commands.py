@@ -64,7 +64,8 @@ def test_what_lacks_something_is_answered_with_a_sentence(line: str) -> None:
 
 
 def test_hints_are_the_commands_that_may_be_meant() -> None:
-    assert s.hints("/mo") == ["/model NAME", next(usage for usage in s.GUIDE if usage.startswith("/mode "))]
+    modes = next(usage for usage in s.GUIDE if usage.startswith("/mode "))
+    assert s.hints("/mo") == ["/model NAME", modes, "/move PROJECT"]
     assert s.hints("/model opus") == s.hints("words") == []
 
 

@@ -24,6 +24,7 @@ from bot.readable_names import names_of_guild, readable
 from bot.rows import Place
 from bot.scopes import SessionScope
 from bot.session_lookup import session_place
+from bot.unseen_files import about_files
 from faults import crash_point
 from sessions.model import Lifecycle
 
@@ -103,7 +104,7 @@ class Asker:
         await self._face.core.perform(actor, wish)
         if place.kind is SessionScope.THREAD and place.channel_id != asked.channel_id:
             await self._opener.bring_in(actor, place.channel_id)
-        return Plain("\n".join([_said(asked, place), *fetched.troubles])[:2000])
+        return Plain("\n".join([_said(asked, place), *fetched.troubles, *about_files(fetched.files)])[:2000])
 
     async def _session(self, actor: Actor, asked: Asked) -> tuple[Place, SessionInfo]:
         """Return the session of the thread where the prompt was asked, or a new one."""

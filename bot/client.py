@@ -138,6 +138,7 @@ class BridgeClient(commands.Bot):
         if self._closing:
             return
         self._closing = True
+        self.inbox.rest()
         self._stop_reading()
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_PATIENCE_S):

@@ -7,6 +7,7 @@ so a crash in between costs nothing. `prompts.py` acts on rows; interactions hav
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
 from enum import Enum, auto
 from itertools import chain, repeat
 from typing import Any, Protocol
@@ -33,7 +34,7 @@ class Handler(Protocol):
     """Acts on rows. Returns a note if the row was refused, or an empty string."""
 
     async def handle(self, row: InboxRow) -> str:
-        """Act on `row`; the same one again has no second effect. Raises `TryAgain`."""
+        """Act on `row`; the same one again has no second effect. Raises `TryAgain`, `NotYet`."""
         ...
 
     async def give_up(self, row: InboxRow, error: Exception) -> str:
@@ -43,6 +44,14 @@ class Handler(Protocol):
 
 class TryAgain(Exception):
     """The row could not be handled now, for a reason that may pass."""
+
+
+class NotYet(Exception):
+    """The row waits for what its author writes next, at most `seconds`; it stays the channel's next one."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 class Standing(Enum):
@@ -73,6 +82,7 @@ class Inbox:
         self._standing: dict[int, Standing] = {}
         self._others = Standing.HELD
         self.misses = 0
+        self._resting = False
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -139,6 +149,12 @@ class Inbox:
         for channel_id in await waiting_channels(self._db):
             self.wake(channel_id)
 
+    def rest(self) -> None:
+        """Wait no longer for what authors write next: the client closes."""
+        self._resting = True
+        for news in self._working.values():
+            news.set()
+
     # --- acting on rows ---------------------------------------------------------------------------------
 
     def wake(self, channel_id: int) -> None:
@@ -164,6 +180,12 @@ class Inbox:
                         await self._deal_with(row)
                     elif not news.is_set():
                         return
+                except NotYet as wait:
+                    if self._resting:
+                        return  # the row stays; the next start takes it up
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(wait.seconds):
+                            await news.wait()
                 except DatabaseClosed:
                     return  # the rows stay; the next start takes them up
                 except StorageError:
@@ -190,6 +212,8 @@ class Inbox:
             try:
                 if failure is None:
                     return await self._handler.handle(row)
+            except NotYet:
+                raise
             except TryAgain:
                 await asyncio.sleep(pause_s)
                 continue

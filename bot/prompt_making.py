@@ -33,13 +33,15 @@ _MOST_OF_PROMPT = 80
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """The parts of a prompt before and after the words of its message."""
+    """The parts of a prompt around the words of its message. `pasted` is the text of its only file."""
 
     before: str = ""
     after: str = ""
+    pasted: str = ""
 
     def around(self, words: str) -> str:
         """Return the whole prompt."""
+        words = "\n\n".join(part for part in (words, self.pasted) if part)
         return f"{self.before}{words}{self.after}".strip()
 
 

@@ -25,12 +25,13 @@ from api import (
 from api.access import Action, Actor, Role
 from bot.actors import VIEWER
 from bot.asides import Asides, is_aside
-from bot.attachments import fetch_files, files_list
+from bot.attachments import fetch_files, files_list, stored_files
 from bot.delivery_rows import is_being_opened
 from bot.errors import CONNECTION_BROKEN, sentence_for
 from bot.face import Face
 from bot.inbox import TryAgain
 from bot.inbox_rows import InboxRow, was_noted_of_an_edit
+from bot.lone_files import IN_FILE, LoneFiles
 from bot.members import Members
 from bot.messages import MessageBody, is_soon, name_words, origin_of, prompt_words
 from bot.opening import Opener, Spot, Wish
@@ -39,6 +40,7 @@ from bot.refusal_audit import RefusalAudit
 from bot.rows import Place, find_post, load_place, places_in
 from bot.scopes import SessionScope, ThreadTalk
 from bot.session_lookup import session_place
+from bot.unseen_files import about_files, has_use
 from bot.wording import duration
 from bot.words_for_asks import WordsForAsks
 from sessions.errors import IllegalMove, NotAllowed, PromptRefused, SessionNotFound, TurnNotFound
@@ -49,6 +51,7 @@ log = logging.getLogger(__name__)
 
 GREETING = "What shall I do? Write it after the mention, or use /claude."
 NO_WORDS = "Stickers and polls alone are no prompt. Reply to one with a few words, and Claude reads both."
+NO_VOICE = "Claude cannot listen to voice messages. Write it instead."
 HAS_IT_ALREADY = (
     "-# Claude has this prompt already, as it was before the edit. To change something, write a new message."
 )
@@ -83,6 +86,7 @@ class PromptHandler:
         self._asides = Asides(parts.face.db)
         self._refusal_audit = refusal_audit
         self._words_for_asks = WordsForAsks(parts.face)
+        self._lone_files = LoneFiles(parts.face)
         self._told: dict[tuple[int, int, str], None] = {}
 
     async def handle(self, row: InboxRow) -> str:
@@ -128,9 +132,14 @@ class PromptHandler:
                 return "ended"
             if info is not None and is_aside(body, self._face.options.thread_talk):
                 return await self._aside(row, body, actor, info)
+            if info is not None and body.is_voice and not body.content:
+                await self._tell_once(row, NO_VOICE)
+                return "voice"
             if info is not None and body.is_empty and not (body.points_at_message and body.mentions_bot):
                 await self._tell_once(row, NO_WORDS)
                 return "empty"
+            if info is not None and await self._lone_files.join(row, body):
+                return ""
             if info is not None:
                 return await self._prompt(row, body, actor, info)
             await self._tell_once(row, str(NotAllowed("prompt_this_session")))
@@ -158,11 +167,21 @@ class PromptHandler:
             return None
 
     async def _elsewhere(self, row: InboxRow, body: MessageBody, actor: Actor) -> str:
+        if body.is_voice and not body.content:
+            await self._tell_once(row, NO_VOICE)
+            return "voice"
         if not prompt_words(body) and not body.files:
             await self._answer(row, NO_WORDS if body.extras else GREETING)
             return "empty"
+        if await self._lone_files.join(row, body):
+            return ""
+        pasted = await self._lone_files.pasted(body)
+        coming = stored_files(body.message_id, body.files)
+        if not prompt_words(body) and coming and not any(map(has_use, coming)):
+            await self._answer(row, "\n".join(about_files(coming)))
+            return "nothing of use"
         spot = Spot(body.guild_id, row.channel_id, anchor_id=body.message_id)
-        place, info = await self._opener.open(actor, spot, Wish(name=name_words(body)))
+        place, info = await self._opener.open(actor, spot, Wish(name=pasted or name_words(body)))
         if place.kind is SessionScope.THREAD:
             await self._opener.bring_in(actor, place.channel_id)
         return await self._prompt(row, body, actor, info, in_thread=True)
@@ -172,30 +191,37 @@ class PromptHandler:
     ) -> str:
         """Send the message as a prompt. `in_thread`: with what people said before in its thread."""
         try:
-            if body.content and await self._words_for_asks.take(actor, info, body, body.content):
+            pasted = await self._lone_files.pasted(body)
+            if pasted and pasted is not IN_FILE:
+                body = msgspec.structs.replace(body, files=())
+            answer = body.content or pasted
+            if answer and await self._words_for_asks.take(actor, info, body, answer):
                 return ""
             said = await self._maker.looked_up(row, body, info, in_thread=in_thread)
             store = partial(self._face.core.put_file, actor)
             fetched = await fetch_files(store, info.id, body.message_id, said.files, self._face.options)
             meanwhile, asides = await self._asides.before(info.id, body.message_id)
+            about = [*fetched.troubles, *about_files(fetched.files)]
+            if about and not prompt_words(body) and not pasted and not any(map(has_use, fetched.files)):
+                await self._answer(row, "\n".join(about))
+                return "nothing of use"
             before = said.before + await self._maker.speaker(actor, info.id, body.author_name)
-            parts = await self._maker.keep(
-                body.message_id, Parts(before, meanwhile + files_list(fetched.files))
-            )
+            parts = Parts(before, meanwhile + files_list(fetched.files), pasted)
+            parts = await self._maker.keep(body.message_id, parts)
             wish = SendMessage(
                 session_id=info.id,
                 content=parts.around(prompt_words(body)),
                 origin=origin_of(body.message_id),
                 attachments=fetched.files,
-                title=name_words(body),
+                title=pasted or name_words(body),
             )
             await self._face.core.perform(actor, wish)
             await self._asides.drop(info.id, *asides)
         except NotAllowed as error:
             await self._tell_once(row, str(error))
             return str(error)
-        if fetched.troubles:
-            await self._answer(row, "\n".join(("The prompt went to Claude without this:", *fetched.troubles)))
+        if about:
+            await self._answer(row, "\n".join(("The prompt went to Claude. About its files:", *about)))
         return ""
 
     async def _aside(self, row: InboxRow, body: MessageBody, actor: Actor, info: SessionInfo) -> str:

@@ -9,11 +9,9 @@ from sessions import rows
 from sessions.driver import ImageFile
 from sessions.model import Attachment, TurnId
 from sessions.moving import note_of_move
+from sessions.pictures import is_seen
 from sessions.session_port import SessionPort
 from sessions.stored import StoredContext
-
-IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-
 
 NOTE_BEGINS, NOTE_ENDS = "<bridge-note>", "</bridge-note>"
 
@@ -41,7 +39,7 @@ def _note(parts: Sequence[str]) -> str:
 def _read_images(root: Path, attachments: Sequence[Attachment]) -> list[ImageFile]:
     images: list[ImageFile] = []
     for each in attachments:
-        if each.media_type in IMAGE_TYPES:
+        if is_seen(each):
             with suppress(OSError):
                 images.append(ImageFile(each.media_type, (root / each.path).read_bytes()))
     return images

@@ -116,7 +116,9 @@ class Ways:
 
 
 def options(fake: FakeDiscord, scope: str = "thread") -> FaceOptions:
-    return FaceOptions(scope=SessionScope(scope), file_hosts=frozenset({urlsplit(fake.url).netloc}))
+    return FaceOptions(
+        scope=SessionScope(scope), file_hosts=frozenset({urlsplit(fake.url).netloc}), words_patience_s=0.3
+    )
 
 
 @asynccontextmanager

@@ -142,3 +142,36 @@ class RemovalFailed(WorkdirError):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"the directory {name} was not removed: {reason}")
         self.name = name
+
+
+class BranchGone(WorkdirError):
+    """A branch of a merge does not exist any more."""
+
+    def __init__(self, ref: str) -> None:
+        name = ref.removeprefix("refs/heads/")
+        super().__init__(f"the branch {name} does not exist any more")
+        self.ref = ref
+
+
+class MergeImpossible(WorkdirError):
+    """The two branches cannot be merged; the message says why."""
+
+
+class MergeBlocked(WorkdirError):
+    """The merge cannot land now; the message says why. Nothing was changed."""
+
+
+class RefMoved(WorkdirError):
+    """The target moved between the preview and the merge: a new preview is needed. Nothing was changed."""
+
+    def __init__(self, ref: str) -> None:
+        name = ref.removeprefix("refs/heads/")
+        super().__init__(f"{name} has moved since the preview; look at the merge again")
+        self.ref = ref
+
+
+class CommitRefused(WorkdirError):
+    """Changes of a branch were not committed by us; `reason` says why. Claude or a person can do it there."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the changes were not committed: {reason}; ask Claude to commit them in the branch")

@@ -51,6 +51,8 @@ class Kind(Enum):
 # Subcommand -> arguments of which one must be there. Empty: always safe.
 _SAFE_IN_THEIRS: Mapping[str, tuple[str, ...]] = {
     "cat-file": (),
+    "check-attr": ("--cached",),
+    "config": ("--get-regexp",),
     "commit-tree": (),
     "for-each-ref": (),
     "log": ("--no-show-signature",),
@@ -61,7 +63,7 @@ _SAFE_IN_THEIRS: Mapping[str, tuple[str, ...]] = {
     "rev-list": (),
     "rev-parse": (),
     "symbolic-ref": (),
-    "update-index": ("--no-split-index",),
+    "update-index": ("--no-split-index", "--index-info"),
     "update-ref": (),
     "worktree": ("--no-checkout", "list", "remove", "prune", "lock", "unlock"),
     "write-tree": (),

@@ -1,0 +1,325 @@
+"""Merge of a branch: preview, compare-and-swap, files of a checkout, undo; nothing of the repository runs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.workdirs.desk import Desk
+from tests.workdirs.hostile_repository import make_hostile
+from workdirs.changes import ChangeKind
+from workdirs.committing import commit_all, has_uncommitted
+from workdirs.directories import DirectoryWish, make_branch_directory, remove_branch_directory
+from workdirs.errors import BranchGone, CommitRefused, MergeBlocked, MergeImpossible, RefMoved
+from workdirs.landing import Blocked, Landing, WhyBlocked, blocked_by, bring_along, move_ref
+from workdirs.merge_output import ConflictKind
+from workdirs.merge_room import MergeRoom, Signature
+from workdirs.merging import MergeWish, Strategy, preview_merge, subjects, write_merge
+from workdirs.model import FilePath, ObjectId
+from workdirs.repository import open_repository
+from workdirs.snapshot import take_snapshot
+
+_MAIN, _TOPIC = "refs/heads/main", "refs/heads/bridge/try"
+
+
+class Pair:
+    """A repository with `main` checked out at `desk.root`, and a branch of it in a directory of its own."""
+
+    def __init__(self, desk: Desk, **files: str) -> None:
+        self.desk = desk
+        desk.git("init", "-q")
+        for name, text in (files or {"a": "1\n2\n3\n", "b": "b\n"}).items():
+            desk.write(name, text)
+        self.commit(desk.root, "base")
+        self.child = desk.home / ".branches" / "work" / "try"
+        desk.store.prepare()
+        wish = DirectoryWish(desk.root, self.child, "try", desk.store, desk.take().commit)
+        assert make_branch_directory(wish).branch == "bridge/try"
+        repository = open_repository(desk.root)
+        assert repository is not None
+        self.trial = MergeRoom(desk.store, repository)
+        self.room = replace(self.trial, lands=True)
+
+    def commit(self, root: Path, message: str, **files: str) -> ObjectId:
+        for name, text in files.items():
+            (root / name).write_text(text)
+        self.desk.git("add", "-A", cwd=root)
+        self.desk.git("commit", "-q", "--allow-empty", "-m", message, cwd=root)
+        return ObjectId(self.desk.git("rev-parse", "HEAD", cwd=root).strip())
+
+    def wish(self, strategy: Strategy = Strategy.SQUASH, last: ObjectId | None = None) -> MergeWish:
+        return MergeWish(_MAIN, _TOPIC, strategy, "all of it", 1_700_000_000, last)
+
+    def prepare(self, wish: MergeWish) -> Landing:
+        seen = preview_merge(self.trial, wish)
+        return Landing(wish.target, seen.target, write_merge(self.room, wish, seen.target, seen.source))
+
+    def land(self, wish: MergeWish) -> Landing:
+        landing = self.prepare(wish)
+        assert blocked_by(self.room, landing) == []
+        move_ref(self.room, landing)
+        assert bring_along(self.room, landing, "t") == []
+        return landing
+
+    def take(self) -> ObjectId:
+        """Take a snapshot of the branch's directory."""
+        return take_snapshot(replace(self.desk.wish(), cache="child", work_tree=self.child)).commit
+
+    def status(self) -> str:
+        return self.desk.git("status", "--porcelain")
+
+
+@pytest.fixture
+def pair(desk: Desk) -> Pair:
+    return Pair(desk)
+
+
+@pytest.mark.parametrize("strategy", list(Strategy))
+def test_each_strategy_lands_in_a_clean_checkout_and_is_undone(pair: Pair, strategy: Strategy) -> None:
+    desk = pair.desk
+    base = pair.commit(desk.root, "elsewhere", c="c\n")
+    pair.commit(pair.child, "first", a="one\n2\n3\n")
+    (pair.child / "b").unlink()
+    (pair.child / "run").write_text("x")
+    (pair.child / "run").chmod(0o755)
+    source = pair.commit(pair.child, "second")
+    seen = preview_merge(pair.trial, pair.wish(strategy))
+    assert [(each.path, each.kind) for each in seen.files] == [
+        (b"a", ChangeKind.CHANGED),
+        (b"b", ChangeKind.DELETED),
+        (b"run", ChangeKind.CREATED),
+    ]
+    assert (seen.files[0].added, seen.files[0].removed) == (1, 1)
+    assert subjects(pair.trial, seen.target, seen.source) == ["first", "second"]
+    landing = pair.land(pair.wish(strategy))
+    assert pair.status() == ""
+    assert ((desk.root / "a").read_text(), (desk.root / "b").exists()) == ("one\n2\n3\n", False)
+    assert (desk.root / "run").stat().st_mode & 0o111
+    parents = desk.git("log", "-1", "--format=%P").split()
+    assert (
+        parents
+        == {
+            Strategy.SQUASH: [base],
+            Strategy.MERGE: [base, source],
+            Strategy.REBASE: [desk.git("rev-parse", "HEAD~1").strip()],
+        }[strategy]
+    )
+    assert (
+        desk.git("rev-list", "--count", "HEAD").strip()
+        == {"squash": "3", "merge": "5", "rebase": "4"}[strategy]
+    )
+    desk.git("fsck", "--strict")
+    back = landing.back
+    assert blocked_by(pair.room, back) == []
+    move_ref(pair.room, back)
+    bring_along(pair.room, back, "t")
+    assert (pair.status(), (desk.root / "b").read_text()) == ("", "b\n")
+    assert desk.git("rev-parse", "HEAD").strip() == base
+
+
+def test_squashed_worked_on_and_squashed_again_on_the_same_lines_is_clean(pair: Pair) -> None:
+    first = pair.commit(pair.child, "first", a="one\n2\n3\n")
+    pair.land(pair.wish())
+    pair.commit(pair.desk.root, "meanwhile", c="c\n")
+    second = pair.commit(pair.child, "second", a="uno\n2\n3\n")
+    assert preview_merge(pair.trial, pair.wish()).conflicts, "without the last merge it conflicts with itself"
+    pair.land(pair.wish(last=first))
+    assert (pair.desk.root / "a").read_text() == "uno\n2\n3\n"
+    assert preview_merge(pair.trial, pair.wish(last=second)).files == ()
+
+
+def test_a_conflict_is_seen_before_anything_happens(pair: Pair) -> None:
+    pair.commit(pair.desk.root, "ours", a="ours\n2\n3\n")
+    pair.commit(pair.child, "theirs", a="theirs\n2\n3\n", b="fine\n")
+    refs = pair.desk.git("for-each-ref")
+    for strategy in Strategy:
+        seen = preview_merge(pair.trial, pair.wish(strategy))
+        assert [each.kind for each in seen.conflicts] == [ConflictKind.CONTENTS]
+        assert seen.conflicted == (b"a",)
+        with pytest.raises(MergeImpossible):
+            write_merge(pair.room, pair.wish(strategy), seen.target, seen.source)
+    assert pair.desk.git("for-each-ref") == refs
+    assert pair.status() == ""
+
+
+@pytest.mark.parametrize(
+    ("disturb", "blocked"),
+    [
+        (lambda root: (root / "a").write_text("mine\n"), [Blocked(FilePath(b"a"), WhyBlocked.CHANGED)]),
+        (lambda root: (root / "a").unlink(), [Blocked(FilePath(b"a"), WhyBlocked.CHANGED)]),
+        (lambda root: (root / "a").chmod(0o755), [Blocked(FilePath(b"a"), WhyBlocked.CHANGED)]),
+        (
+            lambda root: (root / "new").write_text("untracked"),
+            [Blocked(FilePath(b"new"), WhyBlocked.IN_THE_WAY)],
+        ),
+        (lambda root: (root / "new").mkdir(), [Blocked(FilePath(b"new"), WhyBlocked.IN_THE_WAY)]),
+        (lambda root: (root / "new").symlink_to("/"), [Blocked(FilePath(b"new"), WhyBlocked.IN_THE_WAY)]),
+        (lambda root: (root / "b").write_text("elsewhere\n"), []),
+        (lambda root: (root / "other").write_text("untracked"), []),
+    ],
+)
+def test_a_checkout_that_is_not_clean_where_it_matters_is_left_alone(
+    pair: Pair, disturb: Callable[[Path], object], blocked: list[Blocked]
+) -> None:
+    root = pair.desk.root
+    pair.commit(pair.child, "theirs", a="theirs\n2\n3\n", new="new\n")
+    disturb(root)
+    before = pair.desk.show(), pair.desk.git("for-each-ref", "refs/heads")
+    landing = pair.prepare(pair.wish())
+    assert blocked_by(pair.room, landing) == blocked
+    assert (pair.desk.show(), pair.desk.git("for-each-ref", "refs/heads")) == before
+    if not blocked:
+        status = pair.status()
+        pair.land(pair.wish())
+        assert pair.status() == status, "an edit elsewhere is still there"
+        assert (root / "new").read_text() == "new\n"
+
+
+def test_staged_ignored_and_locked_files_block(pair: Pair) -> None:
+    desk, root = pair.desk, pair.desk.root
+    pair.commit(pair.child, "theirs", a="theirs\n2\n3\n", secret="from the branch\n")
+    desk.write(".git/info/exclude", "secret\n")
+    desk.write("secret", "mine")
+    landing = pair.prepare(pair.wish())
+    assert blocked_by(pair.room, landing) == [Blocked(FilePath(b"secret"), WhyBlocked.IN_THE_WAY)]
+    (root / "secret").unlink()
+    desk.write("a", "staged\n")
+    desk.git("add", "a")
+    desk.write("a", "1\n2\n3\n")
+    assert blocked_by(pair.room, landing) == [Blocked(FilePath(b"a"), WhyBlocked.STAGED)]
+    desk.git("reset", "-q")
+    (root / ".git" / "index.lock").touch()
+    with pytest.raises(MergeBlocked, match=r"index\.lock"):
+        blocked_by(pair.room, landing)
+
+
+def test_of_two_that_land_at_once_one_is_told(pair: Pair) -> None:
+    pair.commit(pair.child, "theirs", a="theirs\n2\n3\n")
+    one, two = pair.prepare(pair.wish(Strategy.SQUASH)), pair.prepare(pair.wish(Strategy.MERGE))
+    move_ref(pair.room, one)
+    with pytest.raises(RefMoved):
+        move_ref(pair.room, two)
+    assert pair.desk.git("rev-parse", "main").strip() == one.new
+    bring_along(pair.room, one, "t")
+    pair.commit(pair.desk.root, "worked on")
+    with pytest.raises(RefMoved):
+        move_ref(pair.room, one.back)
+
+
+def test_a_landing_cut_after_the_ref_is_finished_and_may_be_repeated(pair: Pair) -> None:
+    pair.commit(pair.child, "theirs", a="theirs\n2\n3\n", new="n\n")
+    landing = pair.prepare(pair.wish())
+    move_ref(pair.room, landing)
+    (pair.desk.root / "a").write_text("theirs\n2\n3\n")  # half of the files came along
+    for _ in range(2):
+        assert bring_along(pair.room, landing, "t") == []
+        assert pair.status() == ""
+
+
+def test_a_file_edited_in_the_last_moment_is_left_alone(pair: Pair) -> None:
+    pair.commit(pair.child, "theirs", a="theirs\n2\n3\n", new="n\n")
+    landing = pair.prepare(pair.wish())
+    move_ref(pair.room, landing)
+    (pair.desk.root / "a").write_text("mine\n")
+    assert bring_along(pair.room, landing, "t") == [b"a"]
+    assert (pair.desk.root / "a").read_text() == "mine\n"
+
+
+def test_a_target_that_nobody_has_checked_out_moves_alone(pair: Pair) -> None:
+    pair.desk.git("checkout", "-q", "-b", "other")
+    pair.commit(pair.child, "theirs", a="theirs\n2\n3\n")
+    before = pair.desk.show()
+    pair.land(pair.wish())
+    assert pair.desk.show() == before
+    assert pair.desk.git("show", "main:a") == "theirs\n2\n3\n"
+
+
+def test_branches_that_are_gone_or_have_nothing_in_common(pair: Pair) -> None:
+    with pytest.raises(BranchGone):
+        preview_merge(pair.trial, replace(pair.wish(), source="refs/heads/nothing"))
+    pair.desk.git("checkout", "-q", "--orphan", "island")
+    pair.commit(pair.desk.root, "alone")
+    with pytest.raises(MergeImpossible):
+        preview_merge(pair.trial, replace(pair.wish(), target="refs/heads/island"))
+    assert preview_merge(pair.trial, pair.wish()).files == ()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "config", "name"),
+    [
+        ("*.psd filter=lfs\n", {}, "x.psd"),
+        ("*.c ident\n", {}, "x.c"),
+        ("*.txt eol=crlf\n", {}, "x.txt"),
+        ("* text=auto\n", {"core.eol": "crlf"}, "x"),
+        ("", {"core.autocrlf": "true"}, "x"),
+    ],
+)
+def test_files_that_git_would_convert_block_the_checkout(
+    desk: Desk, attributes: str, config: dict[str, str], name: str
+) -> None:
+    pair = Pair(desk, **{".gitattributes": attributes, "plain": "p\n"})
+    for key, value in config.items():
+        desk.git("config", key, value)
+    pair.commit(pair.child, "theirs", **{name: "text\n"})
+    landing = pair.prepare(pair.wish())
+    assert blocked_by(pair.room, landing) == [Blocked(FilePath(name.encode()), WhyBlocked.FILTERED)]
+
+
+def test_what_the_branch_has_not_committed_becomes_a_commit(pair: Pair) -> None:
+    desk = pair.desk
+    child = open_repository(pair.child)
+    assert child is not None
+    room = replace(pair.room, repository=child)
+    assert not has_uncommitted(room, pair.take())
+    (pair.child / "a").write_text("edited\n")
+    (pair.child / "b").unlink()
+    (pair.child / "new dir").mkdir()
+    (pair.child / "new dir" / "n").write_text("new\n")
+    snapshot = pair.take()
+    assert has_uncommitted(room, snapshot)
+    commit = commit_all(room, snapshot, "by the bridge", Signature("Ann <x>\n", "a@b", 1_700_000_000))
+    assert desk.git("status", "--porcelain", cwd=pair.child) == ""
+    assert desk.git("log", "-1", "--format=%H %an %s", _TOPIC).strip() == f"{commit} Ann x by the bridge"
+    assert commit_all(room, pair.take(), "again", Signature()) == commit
+    desk.git("fsck", "--strict")
+    pair.land(pair.wish())
+    assert (desk.root / "new dir" / "n").read_text() == "new\n"
+
+
+@pytest.mark.parametrize("why", ["filter", "crlf", "nested", "detached"])
+def test_a_commit_is_refused_where_git_might_store_other_bytes(desk: Desk, why: str) -> None:
+    pair = Pair(desk, **{".gitattributes": "*.f filter=x\n* text=auto\n", "plain": "p\n"})
+    child = open_repository(pair.child)
+    assert child is not None
+    (pair.child / "plain").write_text("edited\n")
+    match why:
+        case "filter":
+            (pair.child / "x.f").write_text("x")
+        case "crlf":
+            (pair.child / "plain").write_bytes(b"a\r\nb\r\n")
+        case "nested":
+            desk.git("init", "-q", "sub", cwd=pair.child)
+            (pair.child / "sub" / "f").write_text("x")
+        case _:
+            desk.git("checkout", "-q", "--detach", cwd=pair.child)
+    before = desk.git("for-each-ref")
+    with pytest.raises(CommitRefused):
+        commit_all(replace(pair.room, repository=child), pair.take(), "no", Signature())
+    assert desk.git("for-each-ref") == before
+
+
+def test_no_program_of_a_hostile_repository_runs(pair: Pair) -> None:
+    desk = pair.desk
+    marks = make_hostile(desk, desk.root)
+    # Committed without git's own commands: those would run what is configured.
+    room = replace(pair.room, repository=open_repository(pair.child) or pair.room.repository)
+    (pair.child / "a").write_text("theirs\n2\n3\n")
+    commit_all(room, pair.take(), "theirs", Signature())
+    for strategy in Strategy:
+        assert preview_merge(pair.trial, pair.wish(strategy)).files
+    landing = pair.land(pair.wish(Strategy.MERGE))
+    move_ref(pair.room, landing.back)
+    bring_along(pair.room, landing.back, "t")
+    remove_branch_directory(desk.root, pair.child, archive_ref="refs/bridge/archive/1")
+    assert not marks.exists(), marks.read_text()

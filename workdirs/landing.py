@@ -1,0 +1,268 @@
+"""Land a merge: move the ref by compare-and-swap, and bring the files of a checkout along that has it.
+
+The ref moves first: of two that land at once, one wins and the other is told. Then the checkout, if there is
+one, gets the changed files. A crash in between is finished by `bring_along`, which may be repeated. The files
+are written by us and not by git, so that no filter or hook of the repository runs.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from faults import crash_point
+from workdirs.apply import Applier, remove_temporaries
+from workdirs.conversions import find_conversions
+from workdirs.errors import GitFailed, MergeBlocked, RefMoved
+from workdirs.file_reading import Content, NotThere, blob_id, known_as, read_file
+from workdirs.git import run
+from workdirs.merge_room import MergeRoom
+from workdirs.model import Entry, EntryMode, FilePath, ObjectId
+from workdirs.paths import WorkTree, check
+from workdirs.plan import Delete, Step, Write
+from workdirs.repository import Repository, open_repository, read_state
+from workdirs.stat_cache import Known
+
+_MOST_BYTES = 1 << 30
+_BATCH = 32
+_ZERO = "0" * 40
+
+
+class WhyBlocked(StrEnum):
+    """Why a path of the merge keeps it from a checkout."""
+
+    CHANGED = "changed"  # the file has changes that no commit has
+    STAGED = "staged"
+    IN_THE_WAY = "in_the_way"  # a file lies there that git does not know, ignored ones included
+    FILTERED = "filtered"  # it would go through a program or a conversion of the repository
+    SUBMODULE = "submodule"
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A path of the merge that is not clean where the target is checked out."""
+
+    path: FilePath
+    why: WhyBlocked
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """The move of the full ref `target` from commit `old` to commit `new`. Undo is the move back."""
+
+    target: str
+    old: ObjectId
+    new: ObjectId
+
+    @property
+    def back(self) -> "Landing":
+        """The move back."""
+        return Landing(self.target, self.new, self.old)
+
+
+def find_checkout(room: MergeRoom, target: str) -> Repository | None:
+    """Return the work tree that has `target` checked out, or None."""
+    listed = run(room.repository.call("worktree", "list", "--porcelain", "-z")).out
+    for record in listed.split(b"\0\0"):
+        lines = record.split(b"\0")
+        if b"branch " + os.fsencode(target) in lines and lines[0].startswith(b"worktree "):
+            return open_repository(Path(os.fsdecode(lines[0].removeprefix(b"worktree "))))
+    return None
+
+
+def blocked_by(room: MergeRoom, landing: Landing) -> list[Blocked]:
+    """Return the paths that keep the move from landing, sorted; none if the target is checked out nowhere.
+
+    Raises `MergeBlocked` if the checkout is in the middle of an operation, or locked by another git.
+    """
+    checkout = find_checkout(room, landing.target)
+    if checkout is None:
+        return []
+    state = read_state(checkout)
+    if state.operation is not None:
+        raise MergeBlocked(f"a {state.operation} is not finished in the target's directory")
+    if state.is_locked:
+        raise MergeBlocked("another git works in the target's directory (index.lock exists)")
+    changes = _changes(room, landing)
+    converted = find_conversions(checkout, changes)
+    filtered = converted.programs | converted.to_crlf
+    index = _index(checkout)
+    with WorkTree(checkout.work_tree) as tree:
+        found = (_blocked(tree, path, old, index, filtered) for path, (old, _) in changes.items())
+        return sorted((each for each in found if each is not None), key=lambda each: each.path)
+
+
+def move_ref(room: MergeRoom, landing: Landing) -> None:
+    """Move the ref. Raises `RefMoved` unless it is still at `landing.old`."""
+    move_ref_of(room, landing.target, landing.new, landing.old)
+    crash_point("merge.ref_moved")
+
+
+def move_ref_of(room: MergeRoom, ref: str, new: ObjectId, old: ObjectId) -> None:
+    """Move any ref from `old` to `new`. Raises `RefMoved` if it is elsewhere, or locked by another git."""
+    try:
+        run(room.repository.call("update-ref", ref, new, old))
+    except GitFailed as error:
+        raise RefMoved(ref) from error
+
+
+def bring_along(room: MergeRoom, landing: Landing, token: str) -> list[FilePath]:
+    """Write the changed files into the checkout of the target. Return those left alone: they changed meanwhile.
+
+    The ref has moved already. A repeat after a crash goes on where it was cut.
+    """
+    checkout = find_checkout(room, landing.target)
+    if checkout is None:
+        return []
+    changes = _changes(room, landing)
+    with WorkTree(checkout.work_tree) as tree:
+        remove_temporaries(tree, list(changes), token)
+        seen, steps, left = _steps(tree, changes)
+        applied = Applier(tree, seen, token).apply(tuple(steps), lambda wanted: _contents(room, wanted))
+    left += [each.path for each in applied.left]
+    _update_index(checkout, changes, set(left))
+    return sorted(left)
+
+
+# --- what changes ---------------------------------------------------------------------------------------
+
+Changes = Mapping[FilePath, tuple[Entry | None, Entry | None]]
+
+
+def _changes(room: MergeRoom, landing: Landing) -> Changes:
+    options = ("-r", "-z", "--raw", "--no-renames", "--full-index", "--no-ext-diff")
+    answer = room.run("diff-tree", *options, f"{landing.old}^{{tree}}", f"{landing.new}^{{tree}}")
+    fields = answer.out.split(b"\0")
+    changes: dict[FilePath, tuple[Entry | None, Entry | None]] = {}
+    for head, path in zip(fields[0::2], fields[1::2], strict=False):
+        old_mode, new_mode, old_blob, new_blob, _ = head[1:].decode().split(" ")
+        if "160000" in (old_mode, new_mode):
+            raise MergeBlocked("it changes a submodule, which only git itself can land")
+        changes[check(path)] = (_entry(old_mode, old_blob), _entry(new_mode, new_blob))
+    return changes
+
+
+def _entry(mode: str, blob: str) -> Entry | None:
+    return None if mode == "000000" else Entry(EntryMode(mode), ObjectId(blob))
+
+
+def _contents(room: MergeRoom, wanted: Sequence[tuple[FilePath, ObjectId]]) -> Iterator[tuple[FilePath, bytes]]:
+    for begin in range(0, len(wanted), _BATCH):
+        batch = wanted[begin : begin + _BATCH]
+        answer = room.run("cat-file", "--batch", stdin=b"".join(b"%s\n" % blob.encode() for _, blob in batch))
+        position = 0
+        for path, blob in batch:
+            head, _, _ = answer.out[position : position + 200].partition(b"\n")
+            size = int(head.split()[2]) if head.split()[1:2] == [b"blob"] else -1
+            start = position + len(head) + 1
+            data = answer.out[start : start + size]
+            if size < 0 or blob_id(data).hex() != blob:
+                raise MergeBlocked("the repository is damaged: an object is not what its id says")
+            yield path, data
+            position = start + size + 1
+
+
+# --- what is in the way ---------------------------------------------------------------------------------
+
+
+def _blocked(
+    tree: WorkTree,
+    path: FilePath,
+    old: Entry | None,
+    index: Mapping[bytes, Entry | None],
+    filtered: frozenset[bytes],
+) -> Blocked | None:
+    if path in filtered:
+        return Blocked(path, WhyBlocked.FILTERED)
+    if index.get(path) != old:
+        return Blocked(path, WhyBlocked.STAGED)
+    now = _now(tree, path)
+    if now == old:
+        return None
+    return Blocked(path, WhyBlocked.IN_THE_WAY if old is None else WhyBlocked.CHANGED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    """Something lies there that is no file or link that can be read."""
+
+
+def _now(tree: WorkTree, path: FilePath) -> Entry | _Unknown | None:
+    reading = read_file(tree, path, _MOST_BYTES, patient=False)
+    match reading:
+        case Content(known=known):
+            return Entry(_mode(known.mode), ObjectId(known.blob.hex()))
+        case NotThere():
+            return _Unknown() if _is_there(tree, path) else None
+        case _:
+            return _Unknown()
+
+
+def _is_there(tree: WorkTree, path: FilePath) -> bool:
+    """Whether a directory lies at `path`, or a file at one of its parents: both keep a new file away."""
+    if tree.stat(path) is not None:
+        return True
+    parent = path
+    while parent := FilePath(parent.rpartition(b"/")[0]):
+        found = tree.stat(parent)
+        if found is not None:
+            return not stat.S_ISDIR(found.st_mode)
+    return False
+
+
+def _mode(mode: int) -> EntryMode:
+    if stat.S_ISLNK(mode):
+        return EntryMode.LINK
+    return EntryMode.EXECUTABLE if mode & 0o100 else EntryMode.FILE
+
+
+def _index(checkout: Repository) -> dict[bytes, Entry | None]:
+    """Return the entries of the index; None for an entry that is in conflict or a submodule."""
+    entries: dict[bytes, Entry | None] = {}
+    for line in run(checkout.call("ls-files", "-s", "-z")).out.split(b"\0"):
+        head, _, path = line.partition(b"\t")
+        if path:
+            mode, blob, stage = head.decode().split(" ")
+            is_plain = stage == "0" and mode != "160000"
+            entries[path] = Entry(EntryMode(mode), ObjectId(blob)) if is_plain else None
+    return entries
+
+
+# --- bringing files along -------------------------------------------------------------------------------
+
+
+def _steps(tree: WorkTree, changes: Changes) -> tuple[dict[bytes, Known], list[Step], list[FilePath]]:
+    """Return how each file looks, the steps still to do, and the paths that are neither old nor new."""
+    seen: dict[bytes, Known] = {}
+    steps: list[Step] = []
+    left: list[FilePath] = []
+    for path, (old, new) in changes.items():
+        now = _now(tree, path)
+        if now == new:
+            continue
+        if now != old:
+            left.append(path)
+            continue
+        found = tree.stat(path)
+        if found is not None and isinstance(now, Entry):
+            seen[path] = known_as(found, bytes.fromhex(now.blob))
+        if new is None:
+            steps.append(Delete(path))
+        else:
+            bits = 0o755 if new.mode is EntryMode.EXECUTABLE else 0o644
+            steps.append(Write(path, new, bits, is_new=old is None))
+    return seen, steps, left
+
+
+def _update_index(checkout: Repository, changes: Changes, left: set[FilePath]) -> None:
+    """Put the new entries into the checkout's index; other entries, staged ones included, stay."""
+    lines = []
+    for path, (_, new) in changes.items():
+        if path in left:
+            continue
+        mode, blob = (new.mode.value, new.blob) if new is not None else ("0", _ZERO)
+        lines.append(f"{mode} {blob}\t".encode() + path + b"\0")
+    if lines:
+        run(checkout.call("update-index", "-z", "--index-info", stdin=b"".join(lines)))

@@ -10,20 +10,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import assert_never
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
-from markdown_it.token import Token
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
-from pygments.util import ClassNotFound
-
 from api.prices import price_mark
 from api.words.failures import ended_because
 from service.raw_html import without_html
 from sessions.archive import ArchivedTurn, SessionArchive
 from sessions.model import Block, Note, Other, Text, Thinking, ToolCall, ToolOutput, TurnKind, TurnStatus
-from texts.hosts import host_of, names_another_host
+from texts.markdown_html import MarkdownHtml, code_colours, highlighted
 from texts.unseen import as_seen
 
 Redact = Callable[[str], str]
@@ -38,7 +30,7 @@ header { border-bottom: 1px solid var(--line); margin-bottom: 2rem; }
 pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); font-size: .85rem; }
 details { border: 1px solid var(--line); border-radius: .4rem; padding: .3rem .8rem; margin: .5rem 0; }
 table { border-collapse: collapse; } td, th { border: 1px solid var(--line); padding: .3rem .6rem; }
-.note { font-style: italic; }
+.note { font-style: italic; } .right { text-align: right; } .center { text-align: center; }
 """
 
 
@@ -132,11 +124,7 @@ def to_html(archive: SessionArchive, redact: Redact) -> str:
     def shown(text: str) -> str:
         return redact(as_seen(text))
 
-    colours = HtmlFormatter().get_style_defs(".code")  # type: ignore[no-untyped-call]  # the stubs leave it out
-    renderer = MarkdownIt("commonmark", {"html": False, "linkify": False, "highlight": _highlighted})
-    renderer.enable("table")
-    renderer.disable("image")
-    renderer.core.ruler.push("hosts", _show_hidden_hosts)
+    renderer = MarkdownHtml()
     turns = "\n".join(_turn_html(each, renderer, shown) for each in archive.turns)
     title = html.escape(shown(_line(archive.title)) or "Session")
     policy = "default-src 'none'; style-src 'unsafe-inline'"
@@ -144,31 +132,13 @@ def to_html(archive: SessionArchive, redact: Redact) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{_STYLE}{colours}</style></head><body>"
+        f"<title>{title}</title><style>{_STYLE}{code_colours()}</style></head><body>"
         f'<header><h1>{title}</h1><p class="dim">{html.escape(_summary(archive))}</p></header>'
         f"<main>{turns}</main></body></html>\n"
     )
 
 
-def _show_hidden_hosts(state: StateCore) -> None:
-    """Add the host of a link after its label if the label names another host."""
-    for token in state.tokens:
-        shown: list[Token] = []
-        opened = 0
-        for child in token.children or ():
-            shown.append(child)
-            if child.type == "link_open":
-                opened = len(shown)
-            elif child.type == "link_close" and shown[opened - 1].type == "link_open":
-                address = str(shown[opened - 1].attrs.get("href", ""))
-                label = "".join(each.content for each in shown[opened:])
-                if names_another_host(label, address):
-                    shown.append(Token("text", "", 0, content=f" ({host_of(address) or address})"))
-        if token.children:
-            token.children = shown
-
-
-def _turn_html(each: ArchivedTurn, renderer: MarkdownIt, redact: Redact) -> str:
+def _turn_html(each: ArchivedTurn, renderer: MarkdownHtml, redact: Redact) -> str:
     prompt = ""
     if each.turn.prompt:
         prompt = f'<div class="prompt">{html.escape(redact(each.turn.prompt))}</div>'
@@ -179,37 +149,29 @@ def _turn_html(each: ArchivedTurn, renderer: MarkdownIt, redact: Redact) -> str:
     )
 
 
-def _block_html(block: Block, renderer: MarkdownIt, redact: Redact) -> str:
+def _block_html(block: Block, renderer: MarkdownHtml, redact: Redact) -> str:
     match block:
         case Text():
-            return str(renderer.render(redact(block.text)))
+            return renderer.render(redact(block.text))
         case Thinking():
-            return _details("Thinking", str(renderer.render(redact(block.text)))) if block.text else ""
+            return _details("Thinking", renderer.render(redact(block.text))) if block.text else ""
         case ToolCall():
-            return _details(redact(block.name), _highlighted(redact(_tool_input(block)), "json", ""))
+            return _details(redact(block.name), highlighted(redact(_tool_input(block)), "json"))
         case ToolOutput():
             shown = redact(_cut(block.shown))
             label = "Failed" if block.is_error else "Result"
-            return _details(label, _highlighted(shown, "diff" if block.patch else "text", ""))
+            return _details(label, highlighted(shown, "diff" if block.patch else "text"))
         case Note():
             return f'<p class="note">{html.escape(redact(block.text))}</p>'
         case Other():
             shown = redact(json.dumps(block.body, ensure_ascii=False, indent=1))
-            return _details(redact(block.kind), _highlighted(shown, "json", ""))
+            return _details(redact(block.kind), highlighted(shown, "json"))
         case _:
             assert_never(block)
 
 
 def _details(label: str, body: str) -> str:
     return f"<details><summary>{html.escape(label)}</summary>{body}</details>"
-
-
-def _highlighted(code: str, language: str, _attributes: str) -> str:
-    try:
-        lexer = get_lexer_by_name(language or "text")
-    except ClassNotFound:
-        lexer = get_lexer_by_name("text")
-    return f'<pre class="code">{highlight(code, lexer, HtmlFormatter(nowrap=True))}</pre>'
 
 
 def _tool_input(block: ToolCall) -> str:

@@ -51,6 +51,7 @@ from api.finding import (
     ReadLastEvents,
     SessionPage,
 )
+from api.linking import LinkingCommand, LoginLink, MakeLoginLink
 from api.making import (
     AdoptConversation,
     CreateSession,
@@ -181,10 +182,13 @@ __all__ = [
     "Interrupt",
     "JoinQueued",
     "LastEvents",
+    "LinkingCommand",
     "ListConversations",
     "ListProjects",
     "ListQueuedTurns",
     "ListTrust",
+    "LoginLink",
+    "MakeLoginLink",
     "MakingCommand",
     "ManagingCommand",
     "MoveSession",

@@ -32,6 +32,7 @@ class Action(StrEnum):
     APPROVE = "answer_for_this_session"
     MANAGE = "manage_this_session"
     ADMINISTER = "administer_the_bridge"
+    LOG_IN = "log_in_to_the_web_face"
     NOTE_REFUSAL = "note_a_refusal"
 
 
@@ -89,9 +90,11 @@ def may(actor: Actor, action: Action, session: SessionFacts | None = None) -> bo
         case Role.NOBODY:
             return False
         case Role.VIEWER:
-            return action is Action.LIST or (action is Action.VIEW and _shared(actor, action, session))
+            if action in (Action.LIST, Action.LOG_IN):
+                return True
+            return action is Action.VIEW and _shared(actor, action, session)
         case Role.USER:
-            if action in (Action.CREATE, Action.LIST):
+            if action in (Action.CREATE, Action.LIST, Action.LOG_IN):
                 return True
             if action is Action.ADMINISTER or session is None:
                 return False

@@ -10,6 +10,7 @@ from api.administering import AdministeringCommand
 from api.command import Command, R
 from api.files import FilesCommand, GetFile, PutFile
 from api.finding import FindingCommand
+from api.linking import LinkingCommand
 from api.making import MakingCommand
 from api.managing import ManagingCommand
 from api.permissions import PermissionsCommand
@@ -20,7 +21,9 @@ from api.trusting import ListTrust, TrustingCommand
 from sessions.events import Feed
 from sessions.model import Attachment, SessionId
 
-AnySessionlessCommand = FindingCommand | MakingCommand | AdministeringCommand | RefusalsCommand | ListTrust
+AnySessionlessCommand = (
+    FindingCommand | MakingCommand | AdministeringCommand | RefusalsCommand | LinkingCommand | ListTrust
+)
 """The commands that are not about one session."""
 AnySessionCommand = ReadingCommand | PromptingCommand | ManagingCommand | PermissionsCommand | TrustingCommand
 """The commands about one session."""

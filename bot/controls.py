@@ -48,7 +48,7 @@ _OF_ASKS = frozenset(
 )
 _OF_SERVERS = frozenset({Verb.FILL_FORM, Verb.SEND_FORM, Verb.FOLLOW_LINK, Verb.POSTPONE})
 _OF_PANELS = frozenset(
-    {Verb.MORE, Verb.PAGE, Verb.CONFIRM, Verb.TAKE_BACK, Verb.HOLD_FOR_ALL, Verb.END_LEFT_RUNNING}
+    {Verb.MORE, Verb.PAGE, Verb.CONFIRM, Verb.TAKE_BACK, Verb.HOLD_FOR_ALL, Verb.END_LEFT_RUNNING, Verb.BROWSER}
 )
 
 

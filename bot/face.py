@@ -39,6 +39,7 @@ class FaceOptions:
     """The face's settings. Files may come only from `file_hosts` (`name` or `name:port`), and only over https
     unless the host is named with its port. `thread_context` is the number of messages of a thread that go along
     when somebody mentions the bot there. Files without words wait `words_patience_s` for them.
+    `has_dashboard`: the web face runs beside this one.
     """
 
     scope: SessionScope = SessionScope.THREAD
@@ -50,6 +51,7 @@ class FaceOptions:
     attachment_patience_s: float = 60.0
     thread_context: int = 20
     words_patience_s: float = 5.0
+    has_dashboard: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from bot.panels import CLEAR, CLEAR_ALL, PAGE_SIZE, SESSIONS, ListState, session
 from bot.permissions_card import permissions_card
 from bot.rows import insert_controls, load_place
 from bot.status_card import Opened, opened_card
+from bot.web_link import web_link
 from bot.wording import counted
 
 
@@ -48,6 +49,8 @@ class PanelControls:
                 await reply.update(Card(("The session has ended. What was said stays readable.",)))
             case Verb.CONFIRM if control.subject == CLEAR_ALL:
                 await self._clear_all(reply)
+            case Verb.BROWSER:
+                await reply.say(await web_link(self._face, reply.actor, control.session_id))
             case Verb.END_LEFT_RUNNING:
                 await reply.will_update()
                 await self._face.core.perform(reply.actor, EndLeftRunning(session_id=control.session_id))
@@ -85,6 +88,7 @@ async def opened_body(face: Face, reply: Reply, session_id: str) -> Card:
             place=await face.core.perform(reply.actor, ReadWorkPlace(session_id=info.id)),
             channel_id=shown_at.channel_id if shown_at else None,
             terminal_hint=code_block(hint, "", 300) if hint else "",
+            has_dashboard=face.options.has_dashboard,
             may=frozenset([each for each in Action if await face.core.may(reply.actor, each, info.id)]),
         )
     )

@@ -99,7 +99,8 @@ def _accent(info: SessionInfo) -> int:
 class Opened:
     """A session as one person opens it. `may` are the actions that the person may do to it.
 
-    `terminal_hint` is empty for people who may not see paths of the machine.
+    `terminal_hint` is empty for people who may not see paths of the machine. `has_dashboard`: a browser can
+    show the session.
     """
 
     info: SessionInfo
@@ -107,6 +108,7 @@ class Opened:
     channel_id: int | None = None
     terminal_hint: str = ""
     may: frozenset[Action] = frozenset()
+    has_dashboard: bool = False
 
     def button(self, verb: Verb, label: str) -> Button:
         return Button(Control(verb, self.info.id), label)
@@ -257,6 +259,8 @@ def _elsewhere(opened: Opened) -> Part:
         buttons.append(opened.button(Verb.BRANCH, "Branch"))
     if Action.VIEW in opened.may:
         buttons.append(opened.button(Verb.EXPORT, "Export"))
+        if opened.has_dashboard:
+            buttons.append(opened.button(Verb.BROWSER, "In the browser"))
     return Part(buttons=tuple(buttons))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
-from bridge.invocation import Chat, ChatOnce, Doctor, Init, Invocation, Run, ShowStatus, Watch
+from bridge.invocation import Chat, ChatOnce, Doctor, Init, Invocation, Run, ShowStatus, Watch, Web
 from texts.os_text import clean
 
 _EPILOG = """\
@@ -20,6 +20,12 @@ exit codes: 0 all went well, 1 Claude or the bridge failed, 2 bad usage or setti
 """
 _RUN = """\
 exit codes: 0 it was stopped, 1 the bridge failed, 2 bad usage or settings
+"""
+_WEB = """\
+Joins a running bridge with WEB_PORT set. Without a running bridge it serves the dashboard itself, until Ctrl-C.
+The link logs in one browser, once, within five minutes.
+
+exit codes: 0 done, 1 the bridge failed, 2 bad usage or settings
 """
 _CHAT = """\
 Without --session it continues the last session, or begins one. It joins a running bridge; leaving it stops
@@ -61,6 +67,8 @@ def parse(arguments: Sequence[str]) -> Invocation:
     match options.command:
         case None | "run":
             return Run(options.demo)
+        case "web":
+            return Web(options.demo)
         case "watch":
             return Watch(options.directory)
         case "status":
@@ -90,6 +98,10 @@ def run(arguments: Sequence[str]) -> int:
             from bridge.cli_run import run_bridge
 
             return run_bridge(invocation)
+        case Web():
+            from bridge.cli_web import web
+
+            return web(invocation)
         case Chat():
             from bridge.cli_chat import chat
 
@@ -129,6 +141,10 @@ def _parser() -> argparse.ArgumentParser:
         "in this terminal, on the built-in demo model",
     )
     _add_chat(commands)
+    _add_demo(
+        _add(commands, "web", "open the dashboard in a browser: prints a link that logs in", _WEB),
+        "of the demo",
+    )
     watch = _add(commands, "watch", "show what the Claude of a host directory says and does, live", _WATCH)
     watch.add_argument("directory", type=Path, metavar="DIR", help="DATA_DIR/run/SESSION/NUMBER")
     status = _add(commands, "status", "say whether the bridge runs, and which sessions there are", _STATUS)

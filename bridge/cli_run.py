@@ -23,7 +23,7 @@ Face = Callable[["OpenCore"], Awaitable[None]]
 _WITHOUT_DISCORD = """\
 There is no Discord token, so this is the terminal. For Discord, the file .env needs three lines:
 DISCORD_TOKEN, ALLOWED_GUILD_IDS and ALLOWED_USER_IDS.
-`{typed} init` asks for them and checks them."""
+`{typed} init` asks for them and checks them. In a browser instead: `{typed} web`."""
 
 
 def run_bridge(invocation: Run) -> int:
@@ -45,10 +45,11 @@ async def _run(invocation: Run, settings: Settings) -> int:
             say_on_stderr(f"  - {problem.sentence}")
         say_on_stderr(f"`{typed_bridge()} init` asks for them, and checks the answers.")
         return BAD_USAGE
-    return await run_with(settings, [_discord, keep_up])
+    faces = [_discord, keep_up] if settings.web_port is None else [_discord, _web, keep_up]
+    return await run_with(settings, faces)
 
 
-async def run_with(settings: Settings, faces: Sequence[Face]) -> int:
+async def run_with(settings: Settings, faces: Sequence[Face], *, demo: bool = False) -> int:
     """Own the data directory and run `faces` on its core until cancelled (by a signal) or one of them fails.
 
     Raises `AlreadyOwned` within a second if another process owns it.
@@ -59,7 +60,10 @@ async def run_with(settings: Settings, faces: Sequence[Face]) -> int:
     from bridge.wiring import CoreOptions, open_core
 
     try:
-        async with open_core(settings, CoreOptions(OwnerKind.BOT)) as core, asyncio.TaskGroup() as tasks:
+        async with (
+            open_core(settings, CoreOptions(OwnerKind.BOT, demo=demo)) as core,
+            asyncio.TaskGroup() as tasks,
+        ):
             for face in faces:
                 tasks.create_task(_as_coroutine(face, core), name="face")
             with rare_collections():
@@ -74,6 +78,12 @@ async def run_with(settings: Settings, faces: Sequence[Face]) -> int:
 
 async def _as_coroutine(face: Face, core: "OpenCore") -> None:
     await face(core)
+
+
+async def _web(core: "OpenCore") -> None:
+    from bridge.web_face import run_web
+
+    await run_web(core)
 
 
 async def _discord(core: "OpenCore") -> None:

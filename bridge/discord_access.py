@@ -41,8 +41,8 @@ class NamedPeople:
         self._api = api
         self._known: dict[int, tuple[float, Actor]] = {}
 
-    async def actor(self, named: wire.Named) -> Actor:
-        """Return the actor with the present role; what Discord said counts for 30 s.
+    async def actor(self, named: wire.Named, *, fresh: bool = False) -> Actor:
+        """Return the actor with the present role; what Discord said counts for 30 s, or not at all if `fresh`.
 
         A person with several servers has the role of the one where it is strongest. Ids of other kinds have
         none. Raises `SessionError` if Discord does not answer: nobody knows the role then.
@@ -53,6 +53,8 @@ class NamedPeople:
         user_id = discord_id(named.user_id)
         if user_id is None or named.user_id != core_id(user_id):
             return Actor(named.user_id, named.face, Role.NOBODY)
+        if fresh:
+            self._known.pop(user_id, None)
         found = await self._person(user_id)
         return Actor(named.user_id, named.face, found.role, found.group_ids)
 

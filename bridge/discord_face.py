@@ -75,6 +75,7 @@ def _face(core: OpenCore, view: View) -> Face:
             thread_talk=core.settings.thread_talk,
             thread_context=core.settings.thread_context,
             models=_models(core.settings),
+            has_dashboard=core.settings.web_port is not None,
             # discord.py's own address of Discord's files, which tests redirect.
             file_hosts=DISCORD_FILE_HOSTS | {urlsplit(discord.Asset.BASE).netloc},
         ),

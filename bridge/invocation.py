@@ -61,4 +61,11 @@ class Doctor:
     only_live: bool
 
 
-Invocation = Run | Chat | ChatOnce | Watch | ShowStatus | Init | Doctor
+@dataclass(frozen=True, slots=True)
+class Web:
+    """Print a link that logs a browser in; without a running bridge, serve the dashboard first."""
+
+    demo: bool
+
+
+Invocation = Web | Run | Chat | ChatOnce | Watch | ShowStatus | Init | Doctor

@@ -28,6 +28,7 @@ from bridge.settings_values import (
     size,
     text,
     variables,
+    web_address,
     whole,
     words,
     zero_is_none,
@@ -280,6 +281,18 @@ class Settings:
     metrics_port: int | None = _setting(
         optional(whole(at_least=1, at_most=65535)), "", write="a whole number from 1 to 65535, or nothing",
         does="A port of 127.0.0.1 at which the bot serves the same figures, path /metrics.",
+    )
+    web_port: int | None = _setting(
+        optional(whole(at_least=1, at_most=65535)), "", write="a whole number from 1 to 65535, or nothing",
+        does="The port of the dashboard and API for a browser, for example 8765. Empty: there is none.",
+    )
+    web_host: str = _setting(
+        text, "127.0.0.1", write="an address of this machine",
+        does="The address that the dashboard listens on. Another than 127.0.0.1 needs WEB_URL.",
+    )
+    web_url: str = _setting(
+        optional(web_address), "", write="an https address, or nothing",
+        does="The dashboard's address from outside, if a proxy stands before it; its path may be one, too.",
     )
     # fmt: on
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sessions.claude.launch import DEFAULT_CHILD_ENV
 from texts.os_text import is_clean
@@ -212,3 +213,14 @@ def _split(value: str) -> list[str]:
 
 def _shown(value: str) -> str:
     return f"“{value if len(value) <= _LONGEST_SHOWN else f'{value[:_LONGEST_SHOWN]}…'}”"
+
+
+def web_address(value: str) -> str:
+    """Read an https address, or an http one of this machine, without query; return it without a last slash."""
+    parts = urlsplit(text(value))
+    local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+        raise ValueError(f"is {_shown(value)}, which is no https address")
+    if not parts.hostname or parts.username is not None or parts.query or parts.fragment:
+        raise ValueError(f"is {_shown(value)}, which is more or less than scheme, host, port and path")
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"

@@ -31,7 +31,7 @@ from bridge.sandboxing import Sandboxing, arrange, hidden_places
 from bridge.schema import schema
 from bridge.settings import Settings
 from bridge.settings_choices import CutTurns
-from service import Budget, ServiceParts, SessionService
+from service import Budget, LoginLinks, ServiceParts, SessionService
 from sessions.claude.launch import child_environment
 from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.claude.transcript import config_directory
@@ -67,6 +67,7 @@ class OpenCore:
     """The open core: the parts that faces use, and those that the bot's own rows need."""
 
     service: SessionService
+    links: LoginLinks
     manager: SessionManager
     database: Database
     settings: Settings
@@ -157,7 +158,8 @@ async def _start_core(
         _policy(kept),
     )
     budget = Budget(settings.user_turns_per_hour, settings.user_dollars_per_day)
-    service = SessionService(ServiceParts(manager, budget, settings.secrets))
+    links = LoginLinks()
+    service = SessionService(ServiceParts(manager, budget, settings.secrets, links=links))
     # Entered before the manager and left after it, so that the log covers the manager's start and end.
     await stack.enter_async_context(logging_events(service))
     await stack.enter_async_context(manager)
@@ -166,7 +168,7 @@ async def _start_core(
     with _without_collections():
         await manager.initialize()
     await stack.enter_async_context(running(backend.keep_terminals(), "terminals"))
-    return OpenCore(service, manager, database, settings)
+    return OpenCore(service, links, manager, database, settings)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from service.administering import administer
 from service.finding import find
 from service.following import follow_session
 from service.following_all import follow_all
+from service.linking import link
 from service.making import make
 from service.managing import manage
 from service.parts import ServiceParts
@@ -133,6 +134,8 @@ class SessionService:
             return await list_trust(self._parts, command)
         if isinstance(command, c.MakingCommand):
             return await make(self._parts, actor, command)
+        if isinstance(command, c.LinkingCommand):
+            return await link(self._parts.links, actor, command)
         if isinstance(command, c.RefusalsCommand):
             return await note_refusal(self._parts, actor, command)
         return await administer(self._parts, command)

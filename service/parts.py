@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from service.linking import LoginLinks
 from service.quotas import Budget
 from service.refusal_bound import RefusalBound
 from sessions.manager import SessionManager
@@ -18,4 +19,5 @@ class ServiceParts:
     budget: Budget = field(default_factory=Budget)
     secrets: tuple[str, ...] = ()
     refusals: RefusalBound = field(default_factory=RefusalBound)
+    links: LoginLinks = field(default_factory=LoginLinks)
     ask_again_s: float = 50.0

@@ -177,3 +177,10 @@ class CoreLost(SessionError):
 
     The sessions lose nothing. The last command may have been carried out or not.
     """
+
+
+class WebOff(SessionError):
+    """The bridge has no web face."""
+
+    def __init__(self) -> None:
+        super().__init__("The web face is off. Set WEB_PORT in .env and start the bridge again.")

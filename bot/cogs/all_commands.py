@@ -15,11 +15,13 @@ async def add_cogs(bot: commands.Bot, parts: CommandParts) -> None:
     from bot.cogs.session import SessionCommands
     from bot.cogs.settings import SettingsCommands
     from bot.cogs.turn import TurnCommands
+    from bot.cogs.web import WebCommand
 
     groups = (SessionCommands, TurnCommands, SettingsCommands, FilesCommands, ChannelCommands, AdminCommands)
     for cog in (
         AskCommands(parts, bot.tree),
         HelpCommand(parts, bot.tree),
+        WebCommand(parts),
         *(group(parts) for group in groups),
     ):
         await bot.add_cog(cog)

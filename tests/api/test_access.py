@@ -26,7 +26,7 @@ RELATIONS: dict[str, tuple[str, SessionFacts]] = {
 ALL = set(Action)
 NOTED = {Action.NOTE_REFUSAL}
 """Whoever it is: that they were turned away is written down for them."""
-ALWAYS = {Action.CREATE, Action.LIST} | NOTED
+ALWAYS = {Action.CREATE, Action.LIST, Action.LOG_IN} | NOTED
 OWN = ALL - {Action.ADMINISTER}
 SHARED = {
     "view": {Action.VIEW},
@@ -43,7 +43,7 @@ def allowed(role: Role, relation: str) -> set[Action]:
         case Role.USER:
             return OWN if relation == "owner" else ALWAYS | share
         case Role.VIEWER:
-            return {Action.LIST} | NOTED | (share & {Action.VIEW})
+            return {Action.LIST, Action.LOG_IN} | NOTED | (share & {Action.VIEW})
         case Role.NOBODY:
             return NOTED
 
@@ -59,7 +59,12 @@ def test_a_role_may_do_exactly_what_its_relation_to_the_session_gives(role: Role
 def test_without_a_session_only_what_needs_none_is_allowed(role: Role) -> None:
     actor = Actor(OWNER, "discord", role)
     without = {action for action in Action if may(actor, action)}
-    expected = {Role.ADMIN: ALL, Role.USER: ALWAYS, Role.VIEWER: {Action.LIST} | NOTED, Role.NOBODY: NOTED}
+    expected = {
+        Role.ADMIN: ALL,
+        Role.USER: ALWAYS,
+        Role.VIEWER: {Action.LIST, Action.LOG_IN} | NOTED,
+        Role.NOBODY: NOTED,
+    }
     assert without == expected[role]
 
 

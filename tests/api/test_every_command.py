@@ -16,7 +16,14 @@ OWNER = "discord:1"
 RANKS = ["nobody", "viewer", "viewer, shared", "user", "view", "prompt", "approve", "owner", "admin"]
 LEAST = {
     "nobody": {"note_refusal"},
-    "viewer": {"find_session", "find_turn", "query_sessions", "read_last_events", "list_queued_turns"},
+    "viewer": {
+        "find_session",
+        "find_turn",
+        "query_sessions",
+        "read_last_events",
+        "list_queued_turns",
+        "make_login_link",
+    },
     "viewer, shared": {
         *(
             "get_session",
@@ -94,7 +101,7 @@ def test_a_command_is_given_by_whom_the_table_says_and_by_nobody_below(kind: typ
         outranks = RANKS.index(rank) >= RANKS.index(least)
         # A viewer stays one, whatever is shared with them; a session that is not theirs is nobody's.
         if rank == "viewer, shared":
-            outranks = kind.action in (Action.LIST, Action.VIEW, Action.NOTE_REFUSAL)
+            outranks = kind.action in (Action.LIST, Action.LOG_IN, Action.VIEW, Action.NOTE_REFUSAL)
         if rank == "user" and is_about_one:
             outranks = False
         assert may(actor, kind.action, facts if is_about_one else None) is outranks, rank

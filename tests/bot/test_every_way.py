@@ -27,7 +27,7 @@ __all__ = ["core", "fake", "town", "ways"]
 
 # What somebody needs at the least, in the thread of a session of somebody else's.
 COMMANDS = {
-    "a role": {"help", "session start", "session list", "files import", "channel show"},
+    "a role": {"help", "web", "session start", "session list", "files import", "channel show"},
     "view": {
         "session resume",  # of one that is shown well, it only says where
         *("session info", "files export", "turn queue", "settings permissions", "settings trust"),
@@ -48,7 +48,7 @@ COMMANDS = {
 MENUS = {"Ask Claude about this"}  # needs a role; `test_access.py` goes through it
 # Controls of messages. Those of ephemeral cards and dialogs come from a card that somebody was shown.
 CONTROLS = {
-    "view": {Verb.EXPORT, Verb.DETAILS, Verb.SHOW_ALL, Verb.MORE, Verb.OPEN_ANSWER},
+    "view": {Verb.EXPORT, Verb.DETAILS, Verb.SHOW_ALL, Verb.MORE, Verb.OPEN_ANSWER, Verb.BROWSER},
     "prompt": {
         *(Verb.STOP, Verb.CONTINUE, Verb.REGENERATE, Verb.BRANCH, Verb.MOVE, Verb.TRY_NOW, Verb.FILES),
         *(
@@ -65,6 +65,7 @@ CONTROLS = {
         *(Verb.ALLOW, Verb.ALLOW_SESSION, Verb.ALLOW_ALWAYS, Verb.DENY, Verb.DENY_NOTE, Verb.CHOOSE),
         *(Verb.CHOOSE_ONE, Verb.CHOOSE_TEXT, Verb.SUBMIT_ANSWERS, Verb.ANSWER_WITH_PROMPT, Verb.APPROVE_PLAN),
         *(Verb.APPROVE_EDITS, Verb.REVISE_PLAN),
+        *(Verb.FILL_FORM, Verb.SEND_FORM, Verb.FOLLOW_LINK, Verb.POSTPONE),
     },
     "owner": {Verb.MODEL, Verb.USE_MODEL, Verb.TAKE_BACK, Verb.TRUST},
     "admin": {Verb.HOLD_FOR_ALL},

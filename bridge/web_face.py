@@ -1,0 +1,81 @@
+"""The web face on an open core: its options from the settings, who people are, the links that log in."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import quote, urlsplit
+
+import api as c
+from api import wire
+from api.access import Actor
+from bridge.discord_access import NamedPeople
+from bridge.settings import Settings
+from bridge.wiring import OpenCore
+from sessions.errors import SessionError
+from sessions.model import is_session_id
+from web.doors import CODE_MS, Doors
+from web.parts import WebOptions, WebParts
+from web.principals import FACE
+from web.server import serving
+
+DEFAULT_PORT = 8765
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+class WebRefused(SessionError):
+    """The web face cannot be served; the sentence says what to do."""
+
+
+async def run_web(core: OpenCore) -> None:
+    """Serve the web face until cancelled. Raises `WebRefused`."""
+    async with web_face(core):
+        await asyncio.get_running_loop().create_future()
+
+
+@asynccontextmanager
+async def web_face(core: OpenCore) -> AsyncIterator[WebParts]:
+    """Serve the web face inside the block. Raises `WebRefused` if the port is taken or the address too open."""
+    options = web_options(core.settings)
+    people = NamedPeople(core.settings)
+
+    async def lookup(user_id: str, fresh: bool) -> Actor:
+        return await people.actor(wire.Named(user_id, FACE), fresh=fresh)
+
+    def make(served: WebOptions) -> WebParts:
+        return WebParts(core.service, Doors(core.database, core.manager.now_ms), lookup, served)
+
+    try:
+        async with serving(make, options) as parts:
+
+            async def link(user_id: str, session_id: str) -> c.LoginLink:
+                code = await parts.doors.make_code(user_id)
+                place = quote(f"{parts.options.base_path}/chat/{session_id}", safe="")
+                next_page = f"?next={place}" if is_session_id(session_id) else ""
+                # In the fragment: browsers never send it, and previews of a link cannot spend it.
+                url = f"{parts.options.address}/login{next_page}#{code}"
+                return c.LoginLink(url, core.manager.now_ms() + CODE_MS)
+
+            core.links.maker = link
+            try:
+                yield parts
+            finally:
+                core.links.maker = None
+    except OSError as error:
+        raise WebRefused(
+            f"The dashboard's port {options.port} cannot be used: {error.strerror}. Set another WEB_PORT."
+        ) from error
+
+
+def web_options(settings: Settings) -> WebOptions:
+    """Return the options of the web face. Raises `WebRefused` for an address that everybody could reach."""
+    if settings.web_host not in _LOCAL and not settings.web_url:
+        raise WebRefused(
+            "WEB_HOST opens the dashboard to other machines, without encryption. Set WEB_URL to the https "
+            "address of a proxy before it, or leave WEB_HOST at 127.0.0.1."
+        )
+    return WebOptions(
+        port=settings.web_port or DEFAULT_PORT,
+        host=settings.web_host,
+        url=settings.web_url or "",
+        base_path=urlsplit(settings.web_url or "").path.rstrip("/"),
+    )

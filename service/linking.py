@@ -1,0 +1,28 @@
+"""Carries out the commands of `api/linking.py`: the web face makes the links, if it runs."""
+
+from collections.abc import Awaitable, Callable
+
+import api as c
+from api.access import Actor
+from sessions.errors import WebOff
+
+LinkMaker = Callable[[str, str], Awaitable[c.LoginLink]]
+"""Return a login link for a user id that leads to a session, or to the list if its id is empty."""
+
+
+class LoginLinks:
+    """The place where a running web face leaves its `LinkMaker`."""
+
+    def __init__(self) -> None:
+        self.maker: LinkMaker | None = None
+
+    async def make(self, user_id: str, session_id: str) -> c.LoginLink:
+        """Return a link for `user_id`, to a session or the list. Raises `WebOff` while no web face runs."""
+        if self.maker is None:
+            raise WebOff
+        return await self.maker(user_id, session_id)
+
+
+async def link(links: LoginLinks, actor: Actor, command: c.LinkingCommand) -> c.LoginLink:
+    """Return a login link for the actor. Raises `WebOff`."""
+    return await links.make(actor.user_id, command.session_id)

@@ -1,0 +1,107 @@
+"""The web face in the program: settings that open it too far, the link, a taken port, nothing without it."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from api import MakeLoginLink
+from api.access import Actor, Role
+from bridge.control_socket import local_actor
+from bridge.ownership import OwnerKind
+from bridge.settings import Settings
+from bridge.settings_errors import SettingsWrong
+from bridge.settings_loading import settings_from
+from bridge.web_face import WebRefused, web_face, web_options
+from bridge.wiring import CoreOptions, open_core
+from sessions.errors import NotAllowed, WebOff
+from tests.test_project import PROJECT
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.chdir(tmp_path)
+    return replace(settings_from({}), data_dir=tmp_path / "data", database_path=tmp_path / "data" / "s.db")
+
+
+async def test_a_link_logs_in_and_is_made_only_while_the_face_runs(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    async with open_core(replace(settings, web_port=port), CoreOptions(OwnerKind.SCRIPT)) as core:
+        with pytest.raises(WebOff):
+            await core.service.perform(local_actor(), MakeLoginLink())
+        session = "01890000-0000-7000-8000-000000000001"
+        async with web_face(core), aiohttp.ClientSession() as http:
+            link = await core.service.perform(local_actor(), MakeLoginLink(session_id=session))
+            address, _, code = link.url.partition("#")
+            assert address == f"http://127.0.0.1:{port}/login?next=%2Fchat%2F{session}"
+            body = {"code": code, "confirmed": True}
+            origin = {"Origin": f"http://127.0.0.1:{port}"}
+            async with http.post(f"http://127.0.0.1:{port}/api/logins", json=body, headers=origin) as answer:
+                assert (await answer.json())["userId"] == local_actor().user_id
+            with pytest.raises(NotAllowed):
+                await core.service.perform(Actor("discord:1", "discord", Role.NOBODY), MakeLoginLink())
+            with pytest.raises(WebRefused, match="WEB_PORT"):
+                async with web_face(core):
+                    pass
+        with pytest.raises(WebOff):
+            await core.service.perform(local_actor(), MakeLoginLink())
+
+
+def test_an_address_that_everybody_could_reach_is_refused(settings: Settings) -> None:
+    with pytest.raises(WebRefused, match="WEB_URL"):
+        web_options(replace(settings, web_host="0.0.0.0"))
+    options = web_options(replace(settings, web_host="0.0.0.0", web_url="https://claude.example.org/at/home"))
+    assert (options.address, options.base_path) == ("https://claude.example.org/at/home", "/at/home")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://claude.example.org",
+        "claude.example.org",
+        "https://",
+        "https://a@b.example",
+        "https://b.example/?x=1",
+    ],
+)
+def test_an_address_without_encryption_is_no_setting(url: str) -> None:
+    with pytest.raises(SettingsWrong, match="WEB_URL"):
+        settings_from({"web_url": url})
+
+
+def test_without_the_setting_nothing_of_the_web_face_is_loaded() -> None:
+    code = (
+        "import sys, bridge.cli_run, bridge.wiring; print([m for m in sys.modules if m.split('.')[0] == 'web'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+async def test_the_command_serves_and_a_second_one_joins(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "WEB_PORT": str(port)}
+    command = (sys.executable, "-m", "bridge", "web", "--demo")
+    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.DEVNULL}
+    # Run from the project, kept elsewhere.
+    environment |= {"PYTHONPATH": str(PROJECT)}
+    first = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, env=environment, **pipes)  # type: ignore[arg-type]
+    try:
+        assert first.stdout is not None
+        async with asyncio.timeout(60):
+            link = (await first.stdout.readline()).decode()
+            assert link.startswith(f"http://127.0.0.1:{port}/login#")
+            second = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, env=environment, **pipes)  # type: ignore[arg-type]
+            said, _ = await second.communicate()
+        assert second.returncode == 0
+        assert said.decode().startswith(f"http://127.0.0.1:{port}/login#")
+        assert said.decode() != link
+    finally:
+        first.terminate()
+        await first.wait()

@@ -1,0 +1,1 @@
+"""The web face on a real core, over real HTTP and WebSocket on loopback."""

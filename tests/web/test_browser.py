@@ -1,0 +1,135 @@
+"""The web face in a real browser, used as on a phone: log in, prompt, answer, read on after a break.
+
+Runs Debian's Chromium; skipped with a word where there is none, and a failure in the gate (CI=true).
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.sessions.running_core import DEADLINE_S
+from tests.web.web_world import OWNER, WebWorld
+
+if TYPE_CHECKING:
+    from playwright.async_api import BrowserContext, Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None and not os.environ.get("CI"), reason="there is no Chromium: apt install chromium"
+    ),
+]
+
+
+@asynccontextmanager
+async def phone() -> AsyncIterator["BrowserContext"]:
+    """A phone's browser, 390 px wide."""
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        context = await browser.new_context(
+            viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True
+        )
+        context.set_default_timeout(DEADLINE_S * 1000)
+        try:
+            yield context
+        finally:
+            await browser.close()
+
+
+async def logged_in(world: WebWorld, context: "BrowserContext") -> "Page":
+    """Open a login link and confirm it; return the page with the list."""
+    page = await context.new_page()
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.troubles = troubles  # type: ignore[attr-defined]
+    code = await world.parts.doors.make_code(OWNER)
+    await page.goto(f"{world.parts.options.address}/login#{code}")
+    await page.click("#confirm:not([hidden])")
+    await page.wait_for_selector("#new")
+    return page
+
+
+@pytest.mark.timeout(180)
+async def test_a_person_on_a_phone(world: WebWorld) -> None:
+    async with phone() as context:
+        page = await logged_in(world, context)
+        assert "#" not in page.url
+        await page.fill("#prompt", "demo:text **bold** demo:block demo:bash touch phone.txt demo:text all done")
+        await page.click("#new button.first")
+        await page.click(".ask.open button:has-text('Allow once')")
+        await page.wait_for_selector("text=all done")
+        assert await page.inner_text(".ask.closed .outcome") == f"Allowed once by {OWNER}."
+        assert await page.locator(".block strong").first.inner_text() == "bold"
+        await page.wait_for_selector("#status.ready, #status.asleep")
+        # Nothing is wider than the phone, and every button can be hit.
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        heights = await page.eval_on_selector_all(
+            "button", "all => all.map(b => b.getBoundingClientRect().height)"
+        )
+        assert all(height >= 44 for height in heights if height)
+        # The connection breaks; what is said meanwhile is there afterwards, once.
+        await context.set_offline(True)
+        session = page.url.rpartition("/")[2]
+        ann = await world.browser(OWNER)
+        await ann.done("POST", f"/api/sessions/{session}/messages", {"content": "demo:text said meanwhile"})
+        await world.settled(ann, session)
+        await context.set_offline(False)
+        await page.wait_for_selector(".block >> text=said meanwhile")
+        assert await page.locator(".block >> text=said meanwhile").count() == 1
+        shown = await page.inner_text("#turns")
+        await page.reload()
+        await page.wait_for_selector(".block >> text=said meanwhile")
+        assert await page.inner_text("#turns") == shown
+        ours = [each for each in page.troubles if "ERR_INTERNET_DISCONNECTED" not in each]  # type: ignore[attr-defined]
+        assert ours == []
+
+
+@pytest.mark.timeout(180)
+async def test_an_answer_given_elsewhere_closes_the_card_within_a_second(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann, "demo:bash touch x")
+    ask = await world.asked(session)
+    async with phone() as context:
+        page = await logged_in(world, context)
+        await page.click(f"a[href$='/chat/{session}']")
+        await page.wait_for_selector(".ask.open")
+        body = {"decision": {"type": "deny", "note": "not now"}}
+        begun = asyncio.get_running_loop().time()
+        await ann.done("POST", f"/api/sessions/{session}/asks/{ask}/decision", body)
+        await page.wait_for_selector(".ask.closed")
+        assert asyncio.get_running_loop().time() - begun < 5  # a second on a quiet machine
+        assert "Denied by" in await page.inner_text(".ask.closed .outcome")
+
+
+@pytest.mark.timeout(180)
+async def test_hostile_html_runs_nowhere(world: WebWorld) -> None:
+    """Even if a piece of HTML got past the server, the page's policy stops its scripts."""
+    async with phone() as context:
+        page = await logged_in(world, context)
+        done = await page.evaluate(
+            """() => {
+              try { document.body.innerHTML = "<img src=x onerror='window.hit = 1'>"; return "taken"; }
+              catch (error) { return error.name; }
+            }"""
+        )
+        assert done == "TypeError"
+        assert await page.evaluate("window.hit === undefined")

@@ -1,0 +1,233 @@
+"""The live stream: a page that was cut off anywhere shows the same as one that never was."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from sessions.events import PartialText
+from sessions.model import Lifecycle, SessionId, TurnId
+from tests.sessions.running_core import DEADLINE_S
+from tests.web.page_model import Page
+from tests.web.web_world import OWNER, Browser, WebWorld
+from web.live.frames import Change, Grow, Remove, Settle
+from web.live.growing import GrowingText
+from web.rendering import Renderer
+
+_STORY = (
+    "demo:thinking first I think demo:text some words demo:block demo:long 12 demo:bash touch made.txt "
+    "demo:text done"
+)
+_ANSWER = (
+    """# Answer
+
+Some *words*, and a list:
+
+- one
+- two
+
+  with a second paragraph
+- three
+
+```python
+def empty_lines():
+
+    return "in a fence"
+```
+
+| a | b |
+|---|--:|
+| 1 | 2 |
+
+> a quote
+
+1. first
+2. second
+
+Setext
+======
+
+The end, with `code` and [a link](https://example.org).
+"""
+    * 6
+)
+
+
+@dataclass
+class Reader:
+    """A tab: its page and the last event that it has."""
+
+    browser: Browser
+    session: str
+    page: Page
+    after: int
+
+    async def read(self, *, frames: int | None = None, until: int | None = None) -> int:
+        """Connect, apply at most `frames` frames or until event `until` is there; return how many came."""
+        count = 0
+        self.page.forget_growing()
+        async with asyncio.timeout(DEADLINE_S), self.browser.socket() as socket:
+            assert (await socket.receive_json())["type"] == "hello"
+            await socket.send_json({"type": "sub", "sub": "s", "session": self.session, "after": self.after})
+            while (frames is None or count < frames) and (until is None or self.after < until):
+                frame = await socket.receive_json()
+                if frame["type"] == "event":
+                    count += 1
+                    self._take(frame)
+        return count
+
+    def _take(self, frame: dict[str, Any]) -> None:
+        for change in frame["changes"]:
+            self.page.apply(change)
+        if frame["n"] is not None:
+            self.after = frame["n"]
+
+
+async def reader(browser: Browser, session: str) -> Reader:
+    html = await browser.done("GET", f"/chat/{session}")
+    page = Page(html)
+    place = page.root.find("turns")
+    assert place is not None
+    after = int(html.partition('data-after="')[2].partition('"')[0])
+    return Reader(browser, session, page, after)
+
+
+async def told(world: WebWorld, ann: Browser, session: str) -> int:
+    """Let the story happen; return its last event."""
+    await ann.done("POST", f"/api/sessions/{session}/messages", {"content": _STORY})
+    ask = await world.asked(session)
+    await ann.done("POST", f"/api/sessions/{session}/asks/{ask}/decision", {"decision": {"type": "allow"}})
+    await world.settled(ann, session)
+    # A parked session has no events to come, such as a late measure of the context.
+    await ann.done("POST", f"/api/sessions/{session}/park")
+    async with asyncio.timeout(DEADLINE_S):
+        loaded = await world.core.manager.get_session(session)
+        snapshot = await loaded.until(lambda snapshot: snapshot.lifecycle is Lifecycle.PARKED)
+    return snapshot.next_event - 1
+
+
+async def test_a_page_cut_off_at_every_frame_is_the_same_page(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann)
+    whole = await reader(ann, session)
+    cut = [await reader(await world.browser(OWNER), session) for _ in range(8)]
+    telling = asyncio.create_task(told(world, ann, session))
+    pieces = (_follow(each, telling, number + 1) for number, each in enumerate(cut))
+    await asyncio.gather(_follow(whole, telling, None), *pieces)
+    fresh = await reader(ann, session)
+    for each in (*cut, fresh):
+        assert each.page.shown("turns") == whole.page.shown("turns")
+        assert each.page.shown("status") == whole.page.shown("status")
+    assert "growing" not in whole.page.shown("turns")
+    assert whole.page.shown("turns").count("DEMO line 12 of 12") == 1
+
+
+async def _follow(tab: Reader, telling: "asyncio.Task[int]", frames: int | None) -> None:
+    """Follow the story to its end; with `frames`, break the connection after so many, again and again."""
+    while not telling.done():
+        reading = asyncio.create_task(tab.read(frames=frames))
+        await asyncio.wait([reading, telling], return_when=asyncio.FIRST_COMPLETED)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    while tab.after < telling.result():
+        await tab.read(frames=frames, until=telling.result())
+
+
+@pytest.mark.parametrize("size", [1, 7, 40, 4_000])
+async def test_growing_text_settles_into_the_same_html(size: int) -> None:
+    """In pieces of any size, the settled parts together are the HTML of the whole."""
+    renderer = Renderer()
+    growing = GrowingText(renderer)
+    html, tail, wire = "", "", 0
+    for start in range(0, len(_ANSWER), size):
+        growing.take(
+            PartialText(SessionId("s"), 1, TurnId("t"), "0", "text", start, _ANSWER[start : start + size])
+        )
+        for change in await growing.changes():
+            match change:
+                case Grow():
+                    tail = change.text if change.fresh else tail + change.text
+                    wire += len(change.text)
+                case Settle():
+                    html, tail = html + change.html, change.tail
+                    wire += len(change.html)
+                case _:
+                    pytest.fail(str(change))
+    assert html + await renderer.markdown(tail) == await renderer.markdown(_ANSWER)
+    assert html or size > len(_ANSWER)
+    assert wire < 8 * len(_ANSWER)
+    renderer.close()
+
+
+async def test_text_that_is_repeated_or_void_begins_anew() -> None:
+    renderer = Renderer()
+    growing = GrowingText(renderer)
+
+    def piece(start: int, added: str, *, void: bool = False) -> list[Change]:
+        return growing.take(PartialText(SessionId("s"), 1, TurnId("t"), "0", "text", start, added, void))
+
+    piece(0, "one")
+    await growing.changes()
+    piece(3, " two")
+    assert await growing.changes() == [Grow("g-t-0", "bs-t", "text", " two")]
+    piece(0, "one two three")
+    assert await growing.changes() == [Grow("g-t-0", "bs-t", "text", "one two three", fresh=True)]
+    assert piece(0, "", void=True) == [Remove("g-t-0")]
+    assert await growing.changes() == []
+    renderer.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"type": "sub"}',
+        '{"type": "delete_everything"}',
+        '{"type": "sub", "sub": 7}',
+        "\x00",
+        "x" * 70_000,
+    ],
+)
+async def test_a_wrong_message_closes_the_socket(world: WebWorld, text: str) -> None:
+    ann = await world.browser(OWNER)
+    async with ann.socket() as socket:
+        await socket.receive_json()
+        await socket.send_str(text)
+        async with asyncio.timeout(DEADLINE_S):
+            while not (await socket.receive()).type.name.startswith("CLOS"):
+                pass
+
+
+async def test_too_many_subscriptions_are_refused(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann)
+    async with asyncio.timeout(DEADLINE_S), ann.socket() as socket:
+        await socket.receive_json()
+        for number in range(65):
+            await socket.send_json({"type": "sub", "sub": str(number), "session": session, "after": 10_000})
+        while True:
+            frame = await socket.receive_json()
+            if frame["type"] == "closed":
+                break
+    assert frame == {"type": "closed", "sub": "64", "why": "too_many"}
+
+
+async def test_the_list_shows_what_needs_somebody_first(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    quiet = await world.session_of(ann, "demo:text hello")
+    await world.settled(ann, quiet)
+    async with asyncio.timeout(DEADLINE_S), ann.socket() as socket:
+        await socket.receive_json()
+        await socket.send_json({"type": "sub", "sub": "l"})
+        first = await socket.receive_json()
+        assert quiet in json.dumps(first)
+        asking = await world.session_of(ann, "demo:bash touch a")
+        await world.asked(asking)
+        while True:
+            html = (await socket.receive_json())["changes"][0]["html"]
+            if "waits for your answer" in html:
+                break
+    assert html.index("Needs you") < html.index(asking) < html.index("Today") < html.index(quiet)

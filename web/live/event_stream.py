@@ -1,0 +1,84 @@
+"""Server-sent events for scripts: the core's events of a session, as JSON, with `Last-Event-ID` to go on.
+
+Source: HTML standard, section 9.2. `curl -N` is enough to follow a session.
+"""
+
+import asyncio
+from contextlib import aclosing
+
+import msgspec
+from aiohttp import web
+
+import api as c
+from api.access import Actor
+from sessions.events import Numbered
+from web.problems import Refused
+from web.routing import Call
+
+_BEAT_S = 20.0
+
+
+class EventQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """`after` is the last event that you have; the header `Last-Event-ID` goes before it."""
+
+    after: int = 0
+
+
+async def events(call: Call) -> web.StreamResponse:
+    """Follow a session as server-sent events.
+
+    An `event` is a stored event with its number as id, a `partial` is text that grows.
+    """
+    query: EventQuery = call.query
+    last = call.request.headers.get("Last-Event-ID", "")
+    after = int(last) if last.isdecimal() and len(last) < 16 else query.after
+    # Asked for before the answer begins: a refusal must still be able to be one.
+    await call.perform(c.GetSession(session_id=call.session_id))
+    response = web.StreamResponse(headers={"X-Accel-Buffering": "no"})
+    response.content_type = "text/event-stream"
+    ended = call.parts.doors.watch(call.principal)
+    try:
+        await response.prepare(call.request)
+        await _send_until(ended, call, after, response)
+    finally:
+        call.parts.doors.unwatch(call.principal, ended)
+    return response
+
+
+async def _send_until(ended: asyncio.Event, call: Call, after: int, response: web.StreamResponse) -> None:
+    sending = asyncio.create_task(_send(call, after, response, ended), name="web event stream")
+    over = asyncio.create_task(ended.wait(), name="web login watch")
+    try:
+        await asyncio.wait([sending, over], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (sending, over):
+            task.cancel()
+        await asyncio.gather(sending, over, return_exceptions=True)
+
+
+async def _send(call: Call, after: int, response: web.StreamResponse, ended: asyncio.Event) -> None:
+    lock = asyncio.Lock()
+
+    async def who() -> Actor:
+        if ended.is_set():
+            raise Refused(401, "login_needed", "Log in first.")
+        return await call.parts.lookup(call.principal.user_id, False)
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(_BEAT_S)
+            async with lock:
+                await response.write(b": beat\n\n")
+
+    beating = asyncio.create_task(beat(), name="web beat")
+    try:
+        async with aclosing(call.parts.core.follow(who, call.session_id, after)) as feed:
+            async for item in feed:
+                head = (
+                    f"id: {item.number}\nevent: event\n" if isinstance(item, Numbered) else "event: partial\n"
+                )
+                async with lock:
+                    await response.write(head.encode() + b"data: " + msgspec.json.encode(item) + b"\n\n")
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)

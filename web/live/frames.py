@@ -1,0 +1,117 @@
+"""The messages of the live stream, JSON in both directions: see `docs/web.md`.
+
+The browser subscribes and the server sends; commands never go over the socket. A frame with `n` is a whole
+step: who has applied it may come back with `after = n` and misses nothing.
+"""
+
+import msgspec
+
+PROTOCOL = 1
+
+
+class Put(msgspec.Struct, frozen=True, tag="put"):
+    """Put an element in: it replaces the one with its id, or goes into `parent` before the element `before`.
+
+    With `once` an element that is there stays as it is.
+    """
+
+    id: str
+    html: str
+    parent: str = ""
+    before: str = ""
+    once: bool = False
+
+
+class Grow(msgspec.Struct, frozen=True, tag="grow"):
+    """Claude is writing a block: add `text` at its end. With `fresh` the element begins anew."""
+
+    id: str
+    parent: str
+    kind: str
+    text: str
+    fresh: bool = False
+
+
+class Settle(msgspec.Struct, frozen=True, tag="settle"):
+    """The first part of a growing block is final: add `html` to it, and let `tail` be the text after it."""
+
+    id: str
+    html: str
+    tail: str
+
+
+class Remove(msgspec.Struct, frozen=True, tag="remove"):
+    """Take an element out."""
+
+    id: str
+
+
+class Children(msgspec.Struct, frozen=True, tag="children"):
+    """Let the element have these children, in this order; one with the same id and HTML stays as it is."""
+
+    id: str
+    html: str
+
+
+Change = Put | Grow | Settle | Remove | Children
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """The greeting. A tab that was served by another `run` of the bridge may load itself anew."""
+
+    protocol: int
+    run: str
+    beat_s: float
+
+
+class Step(msgspec.Struct, frozen=True, tag="event"):
+    """Changes up to event `n` of the session of subscription `sub`; `n` is None while only text grows."""
+
+    sub: str
+    changes: tuple[Change, ...]
+    n: int | None = None
+
+
+class Lagged(msgspec.Struct, frozen=True, tag="lagged"):
+    """Too much is missing: the page has to be read anew."""
+
+    sub: str
+
+
+class Closed(msgspec.Struct, frozen=True, tag="closed"):
+    """The subscription has ended. `why` is a code: not_allowed, gone, failed."""
+
+    sub: str
+    why: str
+
+
+class Beat(msgspec.Struct, frozen=True, tag="beat"):
+    """A sign of life. Who misses it connects anew."""
+
+    t: int
+
+
+Frame = Hello | Step | Lagged | Closed | Beat
+
+
+class Subscribe(msgspec.Struct, frozen=True, tag="sub"):
+    """Follow a session after event `after`, or with an empty `session` the list of sessions."""
+
+    sub: str
+    session: str = ""
+    after: int = 0
+
+
+class Unsubscribe(msgspec.Struct, frozen=True, tag="unsub"):
+    """End a subscription."""
+
+    sub: str
+
+
+class Ping(msgspec.Struct, frozen=True, tag="ping"):
+    """Ask for a sign of life."""
+
+
+Wish = Subscribe | Unsubscribe | Ping
+
+wishes = msgspec.json.Decoder(Wish)

@@ -1,0 +1,81 @@
+"""Text that Claude is writing: its settled part as HTML, each piece rendered once, the rest as plain text."""
+
+from dataclasses import dataclass, field
+from html import escape
+
+from sessions.events import PartialText
+from texts.unseen import as_seen
+from web.live.frames import Change, Grow, Remove, Settle
+from web.rendering import Renderer
+
+
+@dataclass(slots=True)
+class _Growing:
+    turn_id: str
+    kind: str
+    text: str = ""
+    settled: int = 0
+    sent: int = 0
+
+
+@dataclass(slots=True)
+class GrowingText:
+    """The blocks of one session that are being written, as one browser has them."""
+
+    renderer: Renderer
+    _blocks: dict[str, _Growing] = field(default_factory=dict)
+
+    def take(self, piece: PartialText) -> list[Change]:
+        """Note a piece of text; return the changes that drop repeated text. `changes` returns the others."""
+        dropped: list[Change] = []
+        if piece.void:
+            return self.end_turn(piece.turn_id)
+        name = element_id(piece.turn_id, piece.key)
+        known = self._blocks.get(name)
+        if known is None or piece.start < known.sent:
+            known = self._blocks[name] = _Growing(piece.turn_id, piece.kind)
+        known.text = known.text[: piece.start] + piece.added
+        return dropped
+
+    async def changes(self) -> list[Change]:
+        """Return what the browser lacks of all growing blocks."""
+        found: list[Change] = []
+        for name, block in self._blocks.items():
+            if len(block.text) == block.sent:
+                continue
+            fresh, added = block.sent == 0, block.text[block.sent :]
+            found.append(Grow(name, f"bs-{escape(block.turn_id)}", block.kind, as_seen(added), fresh))
+            block.sent = len(block.text)
+            # Only an empty line can settle a block, so nothing is parsed for the pieces in between.
+            if "\n" in added:
+                found += await self._settle(name, block)
+        return found
+
+    async def _settle(self, name: str, block: _Growing) -> list[Change]:
+        tail = block.text[block.settled :]
+        count = await self.renderer.settled(tail)
+        if not count:
+            return []
+        html = await self.renderer.markdown(tail[:count])
+        block.settled += count
+        return [Settle(name, html, as_seen(tail[count:]))]
+
+    def end_block(self, turn_id: str, kind: str) -> list[Change]:
+        """Return the change that takes out the oldest growing block of this kind: it is whole now."""
+        for name, block in self._blocks.items():
+            if block.turn_id == turn_id and block.kind == kind:
+                del self._blocks[name]
+                return [Remove(name)]
+        return []
+
+    def end_turn(self, turn_id: str) -> list[Change]:
+        """Return the changes that take out all growing blocks of a turn."""
+        names = [name for name, block in self._blocks.items() if block.turn_id == turn_id]
+        for name in names:
+            del self._blocks[name]
+        return [Remove(name) for name in names]
+
+
+def element_id(turn_id: str, key: str) -> str:
+    """Return the id of a growing block's element."""
+    return f"g-{escape(turn_id)}-{escape(key, quote=True)}"

@@ -1,0 +1,220 @@
+"""One session's events as changes of its page.
+
+Blocks come from the events. Everything else (a turn's head and foot, asks, the status line) is rendered from
+the rows as they are now: a change that is sent twice shows the same.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from html import escape
+
+import api as c
+from api.access import Action, Actor, ActorSource
+from sessions import events as e
+from sessions.errors import SessionNotFound, TurnNotFound
+from sessions.events import Feed, Numbered, PartialText
+from sessions.model import AskBody, AskStatus, FormBody, LinkBody, PlanBody, QuestionBody, Text, Thinking
+from sessions.stored import StoredAsk
+from web.live.frames import Change, Put, Remove, Step
+from web.live.growing import GrowingText
+from web.pages import asks, fragments
+from web.pages.fragments import Rights
+from web.parts import WebParts
+from web.rendering import Renderer
+
+_READ_AHEAD = 500
+_GATHER_S = 0.02
+"""Pieces that come within this time go into one frame: a person sees no difference, the wire does."""
+
+
+async def rights_of(parts: WebParts, actor: Actor, session_id: str) -> Rights:
+    """Return what `actor` may do in the session."""
+    may = parts.core.may
+    return Rights(
+        prompt=await may(actor, Action.PROMPT, session_id),
+        approve=await may(actor, Action.APPROVE, session_id),
+        manage=await may(actor, Action.MANAGE, session_id),
+    )
+
+
+async def rendered_block(renderer: Renderer, turn_id: str, placed: c.PlacedBlock) -> str:
+    """Return a block's HTML."""
+    body = placed.block
+    shown = await renderer.markdown(body.text) if isinstance(body, Text | Thinking) else ""
+    return fragments.block(turn_id, placed, shown)
+
+
+async def rendered_ask(renderer: Renderer, stored: StoredAsk, rights: Rights) -> str:
+    """Return an ask's HTML."""
+    texts = _texts_of(stored.ask.body)
+    rendered = {text: await renderer.markdown(text) for text in texts}
+    return asks.ask(stored, rendered, rights)
+
+
+def _texts_of(body: AskBody) -> Sequence[str]:
+    match body:
+        case PlanBody():
+            return (body.plan,)
+        case FormBody() | LinkBody():
+            return (body.message,)
+        case QuestionBody():
+            return tuple(question.text for question in body.questions)
+        case _:
+            return ()
+
+
+@dataclass(slots=True)
+class _Touched:
+    """What a batch of events touched beside blocks."""
+
+    turns: dict[str, None] = field(default_factory=dict)
+    asks: dict[str, None] = field(default_factory=dict)
+    info: bool = False
+
+
+async def session_steps(
+    parts: WebParts, who: ActorSource, sub: str, session_id: str, after: int
+) -> AsyncGenerator[Step, None]:
+    """Yield the changes of a session's page after event `after`, for ever.
+
+    Raises the errors of `Core.follow`: `NotAllowed` once the reader may not view the session any more.
+    """
+    changes = _Changes(parts, who, session_id)
+    async with _gathered(parts, who, session_id, after) as batches, aclosing(batches):
+        async for batch in batches:
+            step = await changes.of(batch)
+            numbers = [item.number for item in batch if isinstance(item, Numbered)]
+            if step or numbers:
+                yield Step(sub, tuple(step), numbers[-1] if numbers else None)
+
+
+@asynccontextmanager
+async def _gathered(
+    parts: WebParts, who: ActorSource, session_id: str, after: int
+) -> AsyncIterator[AsyncGenerator[list[Feed], None]]:
+    """Yield a stream of batches of what came meanwhile."""
+    items: asyncio.Queue[Feed] = asyncio.Queue(_READ_AHEAD)
+
+    async def read() -> None:
+        async with aclosing(parts.core.follow(who, session_id, after)) as feed:
+            async for item in feed:
+                await items.put(item)
+
+    reading = asyncio.create_task(read(), name="web feed")
+
+    async def batches() -> AsyncGenerator[list[Feed], None]:
+        while True:
+            first = asyncio.create_task(items.get())
+            await asyncio.wait([first, reading], return_when=asyncio.FIRST_COMPLETED)
+            if not first.done():
+                first.cancel()
+                reading.result()
+                return
+            batch = [first.result()]
+            await asyncio.sleep(_GATHER_S)
+            while not items.empty() and len(batch) < _READ_AHEAD:
+                batch.append(items.get_nowait())
+            yield batch
+
+    try:
+        yield batches()
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+class _Changes:
+    """Turns batches of events into changes, for one reader."""
+
+    def __init__(self, parts: WebParts, who: ActorSource, session_id: str) -> None:
+        self._parts = parts
+        self._who = who
+        self._session_id = session_id
+        self._growing = GrowingText(parts.renderer)
+
+    async def of(self, batch: Sequence[Feed]) -> list[Change]:
+        """Return the changes for `batch`, in order."""
+        found: list[Change] = []
+        touched = _Touched()
+        for item in batch:
+            if isinstance(item, PartialText):
+                found += self._growing.take(item)
+            else:
+                found += await self._of_event(item, touched)
+        framed = await self._of_touched(touched) if touched.turns or touched.asks or touched.info else []
+        # Frames of new turns first: blocks and growing text go into them.
+        return [*framed, *found, *await self._growing.changes()]
+
+    async def _of_event(self, item: Numbered, touched: _Touched) -> list[Change]:
+        event = item.event
+        match event:
+            case e.BlockAdded():
+                placed = c.PlacedBlock(event.ordinal, event.block, event.before)
+                before = "" if event.before is None else fragments.block_id(event.turn_id, event.before)
+                html = await rendered_block(self._parts.renderer, event.turn_id, placed)
+                name = fragments.block_id(event.turn_id, event.ordinal)
+                put = Put(name, html, f"bs-{escape(event.turn_id)}", before)
+                return [*self._whole(event), put]
+            case e.AskOpened():
+                touched.asks[event.ask.id] = None
+            case e.AskDecided() | e.AskWithdrawn():
+                touched.asks[event.ask_id] = None
+            case e.Noticed():
+                return [Put(f"n-{item.number}", fragments.notice(item.number, event), "notices")]
+            case e.TurnEnded():
+                touched.turns[event.turn_id] = None
+                touched.info = True
+                return self._growing.end_turn(event.turn_id)
+            case e.RequestFailed():
+                return []
+            case _ if (turn_id := getattr(event, "turn_id", None)) is not None:
+                touched.turns[turn_id] = None
+        touched.info = True
+        return []
+
+    def _whole(self, event: e.BlockAdded) -> list[Change]:
+        match event.block:
+            case Text(parent=None):
+                return self._growing.end_block(event.turn_id, "text")
+            case Thinking(parent=None):
+                return self._growing.end_block(event.turn_id, "thinking")
+            case _:
+                return []
+
+    async def _of_touched(self, touched: _Touched) -> list[Change]:
+        actor = await self._who()
+        rights = await rights_of(self._parts, actor, self._session_id)
+        info = await self._parts.core.perform(actor, c.GetSession(session_id=self._session_id))
+        found: list[Change] = [Put("status", fragments.status(info, rights))]
+        found.append(Put("title", f'<h1 id="title">{fragments.text_of(info.title or "Session")}</h1>'))
+        for turn_id in touched.turns:
+            found += await self._of_turn(actor, turn_id, rights)
+        for ask_id in touched.asks:
+            found += await self._of_ask(actor, ask_id, rights)
+        return found
+
+    async def _of_turn(self, actor: Actor, turn_id: str, rights: Rights) -> list[Change]:
+        command = c.ReadTurn(session_id=self._session_id, turn_id=turn_id, with_blocks=False)
+        with suppress(TurnNotFound):
+            turn = (await self._parts.core.perform(actor, command)).turn
+            name = escape(turn.id)
+            return [
+                Put(f"t-{name}", fragments.turn_frame(turn), "turns", once=True),
+                Put(f"th-{name}", fragments.turn_head(turn, rights)),
+                Put(f"tf-{name}", fragments.turn_foot(turn, rights)),
+            ]
+        return []
+
+    async def _of_ask(self, actor: Actor, ask_id: str, rights: Rights) -> list[Change]:
+        command = c.ReadAsk(session_id=self._session_id, ask_id=ask_id)
+        with suppress(SessionNotFound):
+            stored = await self._parts.core.perform(actor, command)
+            if stored.status is AskStatus.WITHDRAWN:
+                return [Remove(f"a-{escape(ask_id)}")]
+            html = await rendered_ask(self._parts.renderer, stored, rights)
+            turn_id = stored.ask.turn_id
+            parent = f"as-{escape(turn_id)}" if turn_id else "asks"
+            return [Put(f"a-{escape(ask_id)}", html, parent)]
+        return []

@@ -1,0 +1,101 @@
+"""The OpenAPI 3.1 document, made from the table of routes and the types that they take and return.
+
+Source: OpenAPI Specification 3.1.0. Its schemas are JSON Schema 2020-12, which msgspec generates.
+"""
+
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from web.problems import CONTENT_TYPE, Problem
+from web.routing import Route
+
+_REF = "#/components/schemas/{name}"
+_KEY_HEADER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 200},
+    "description": "The sender's name for this act. The same act sent again is carried out once.",
+}
+
+
+def document(routes: Iterable[Route]) -> dict[str, Any]:
+    """Return the document for `routes`. Pure."""
+    shown = [route for route in routes if route.in_document]
+    kinds = [kind for route in shown for kind in (route.body, route.query, route.reply) if kind is not None]
+    schemas, components = msgspec.json.schema_components([*kinds, Problem], ref_template=_REF)
+    by_kind = {id(kind): schema for kind, schema in zip(kinds, schemas, strict=False)}
+    paths: dict[str, Any] = {}
+    for route in shown:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_kind, components)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Claude-Discord Bridge",
+            "version": "1",
+            "description": "Sessions of Claude Code that outlive the bridge. Errors: problem+json, RFC 9457.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": "bridge"},
+            },
+        },
+    }
+
+
+def _operation(route: Route, by_kind: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
+    said = inspect.getdoc(route.handler) or ""
+    summary, _, more = said.partition("\n\n")
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": " ".join(summary.split()),
+        "parameters": _parameters(route, by_kind, components),
+        "responses": {
+            str(route.status): _response(route, by_kind),
+            "default": {
+                "description": "The request was refused or failed.",
+                "content": {CONTENT_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}},
+            },
+        },
+    }
+    if more:
+        operation["description"] = " ".join(more.split())
+    if route.body is not None:
+        schema = by_kind[id(route.body)]
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if route.scope is not None:
+        operation["security"] = [{"token": []}, {"cookie": []}]
+        operation["x-scope"] = route.scope.value
+    else:
+        operation["security"] = []
+    return operation
+
+
+def _parameters(route: Route, by_kind: dict[int, Any], components: dict[str, Any]) -> Sequence[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.places
+    ]
+    if route.query is not None:
+        name = by_kind[id(route.query)]["$ref"].rpartition("/")[2]
+        schema = components[name]
+        found += [
+            {"name": each, "in": "query", "required": each in schema.get("required", ()), "schema": kind}
+            for each, kind in schema["properties"].items()
+        ]
+    if route.method != "GET" and route.scope is not None:
+        found.append(_KEY_HEADER)
+    return found
+
+
+def _response(route: Route, by_kind: dict[int, Any]) -> dict[str, Any]:
+    if route.reply is None:
+        schema: dict[str, Any] = {}
+    else:
+        schema = by_kind[id(route.reply)]
+    return {"description": "Done.", "content": {route.media_type: {"schema": schema}}}

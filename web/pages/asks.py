@@ -1,0 +1,207 @@
+"""An ask on a session's page: the question, and its answers as buttons and fields. Pure."""
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any, assert_never
+
+import msgspec
+
+from api.words.asks import (
+    FORM_WARNING,
+    answer_label,
+    asking_words,
+    decided_words,
+    filled_lines,
+    note_of,
+    offered,
+)
+from api.words.tools import telling_field, tool_label
+from sessions.model import (
+    Ask,
+    AskStatus,
+    FieldKind,
+    FillForm,
+    FormBody,
+    FormField,
+    LinkBody,
+    PermissionBody,
+    PlanBody,
+    Question,
+    QuestionBody,
+)
+from sessions.stored import StoredAsk
+from texts.hosts import host_of
+from texts.unseen import spelled
+from web.pages.fragments import Rights, author_name, fold, pretty, text_of
+
+
+def ask(stored: StoredAsk, rendered: Mapping[str, str], rights: Rights) -> str:
+    """Return an ask: its question and its answers as buttons or, once it is closed, the outcome.
+
+    `rendered` has the HTML of the plan or of each question, by its text.
+    """
+    ask_id = escape(stored.ask.id)
+    heading, body = _ask_body(stored.ask, rendered)
+    if stored.status is AskStatus.OPEN:
+        form = (
+            _ask_form(stored.ask) if rights.approve else '<p class="dim">Somebody else has to answer this.</p>'
+        )
+        kind = "ask open"
+    else:
+        form = f'<p class="outcome">{text_of(outcome(stored))}</p>'
+        kind = "ask closed"
+        body = fold(heading, body) if body else ""
+    return (
+        f'<section class="{kind}" id="a-{ask_id}" aria-labelledby="ah-{ask_id}">'
+        f'<h2 id="ah-{ask_id}">{text_of(heading)}</h2>{body}{form}</section>'
+    )
+
+
+def outcome(stored: StoredAsk) -> str:
+    """Return how an ask was closed, by whom, as a sentence."""
+    if stored.decision is None:
+        return "This no longer needs an answer."
+    words = decided_words(stored.decision)
+    who = author_name(stored.decided_by)
+    note = note_of(stored.decision)
+    body = stored.ask.body
+    if isinstance(body, FormBody) and isinstance(stored.decision, FillForm):
+        note = " · ".join(f"{title} → {text}" for title, text in filled_lines(body, stored.decision))
+    return f"{words} by {who}{f': {note}' if note else '.'}"
+
+
+def _ask_body(body_of: Ask, rendered: Mapping[str, str]) -> tuple[str, str]:
+    body = body_of.body
+    match body:
+        case PermissionBody():
+            heading = f"May Claude use {tool_label(body.tool_name)}?"
+            field = telling_field(body.tool_name, body.input)
+            # Spelled: what somebody approves must not hide anything.
+            told = spelled(str(body.input.get(field, ""))) if field else ""
+            parts = [f'<pre class="code">{escape(told)}</pre>'] if told else []
+            if body.description:
+                parts.append(f"<p>{text_of(body.description)}</p>")
+            if body.is_outside:
+                parts.append('<p class="warn">This lies outside of the project.</p>')
+            parts.append(
+                fold("Everything that it sends", f"<pre class=code>{escape(spelled(pretty(body.input)))}</pre>")
+            )
+            return heading, "".join(parts)
+        case PlanBody():
+            return "Shall Claude go on with this plan?", rendered.get(body.plan, text_of(body.plan))
+        case FormBody():
+            return asking_words(body), rendered.get(body.message, text_of(body.message))
+        case LinkBody():
+            address = f"<p><code>{escape(spelled(body.url))}</code></p>"
+            return asking_words(body), rendered.get(body.message, text_of(body.message)) + address
+        case QuestionBody():
+            shown = "".join(rendered.get(each.text, text_of(each.text)) for each in body.questions)
+            return "Claude asks", shown
+        case _:
+            assert_never(body)
+
+
+def _ask_form(each: Ask) -> str:
+    if isinstance(each.body, QuestionBody):
+        return _questions(each, each.body.questions)
+    if isinstance(each.body, FormBody):
+        return _form(each, each.body)
+    buttons = "".join(
+        f'<button type="button" class="{_weight(number)}" data-decision="{_json(decision)}">'
+        f"{text_of(answer_label(decision, each.body))}</button>"
+        for number, decision in enumerate(offered(each.body))
+    )
+    if isinstance(each.body, LinkBody):
+        return _link(each, each.body, buttons)
+    if isinstance(each.body, PlanBody):
+        note = "What should change?"
+        revise = '<button type="button" data-note="revise_plan">Revise</button>'
+    else:
+        note = "Deny with words for Claude"
+        revise = '<button type="button" data-note="deny">Deny with these words</button>'
+    return (
+        f'<div class="row answers" data-ask="{escape(each.id)}">{buttons}</div>'
+        f'<div class="row own" data-ask="{escape(each.id)}">'
+        f'<input type="text" aria-label="{note}" placeholder="{note}">{revise}</div>'
+    )
+
+
+def _questions(each: Ask, questions: Iterable[Question]) -> str:
+    fields = []
+    for number, question in enumerate(questions):
+        kind = "checkbox" if question.multi_select else "radio"
+        choices = "".join(
+            f'<label><input type="{kind}" name="q{number}" value="{escape(choice.label, quote=True)}"> '
+            f"{text_of(choice.label)}"
+            f"{f' <small>{text_of(choice.description)}</small>' if choice.description else ''}</label>"
+            for choice in question.choices
+        )
+        fields.append(
+            f'<fieldset data-question="{escape(question.text, quote=True)}">'
+            f"<legend>{text_of(question.header or question.text)}</legend>{choices}"
+            f'<label>In your own words <input type="text" name="own{number}"></label></fieldset>'
+        )
+    return (
+        f'<form class="questions" data-ask="{escape(each.id)}">{"".join(fields)}'
+        '<button class="first">Answer</button></form>'
+    )
+
+
+def _form(each: Ask, body: FormBody) -> str:
+    """Return the fields that an MCP server asks for; their values are sent as text and checked by the core."""
+    fields = "".join(_field(field) for field in body.fields)
+    others = "".join(
+        f'<button type="button" data-decision="{_json(decision)}">'
+        f"{text_of(answer_label(decision, body))}</button>"
+        for decision in offered(body)[1:]
+    )
+    return (
+        f'<form class="form" data-ask="{escape(each.id)}">{fields}<p class="dim">{text_of(FORM_WARNING)}</p>'
+        f'<div class="row"><button class="first">{text_of(answer_label(FillForm(), body))}</button>'
+        f"{others}</div></form>"
+    )
+
+
+def _field(field: FormField) -> str:
+    name = escape(field.name, quote=True)
+    needed = " required" if field.is_required else ""
+    about = f" <small>{text_of(field.description)}</small>" if field.description else ""
+    match field.kind:
+        case FieldKind.TEXT | FieldKind.NUMBER | FieldKind.INTEGER:
+            value = escape(field.default[0] if field.default else "", quote=True)
+            mode = "" if field.kind is FieldKind.TEXT else ' inputmode="decimal"'
+            inside = f'<input type="text" name="{name}" value="{value}"{mode}{needed}>'
+            return (
+                f'<fieldset data-field="{name}"><label>{text_of(field.title)}{about}{inside}</label></fieldset>'
+            )
+        case FieldKind.YES_NO | FieldKind.CHOICE | FieldKind.CHOICES:
+            kind = "checkbox" if field.kind is FieldKind.CHOICES else "radio"
+            choices = "".join(
+                f'<label><input type="{kind}" name="{name}" value="{escape(choice.value, quote=True)}"'
+                f"{' checked' if choice.value in field.default else ''}> {text_of(choice.label)}</label>"
+                for choice in field.choices
+            )
+            legend = f"<legend>{text_of(field.title)}</legend>"
+            return f'<fieldset data-field="{name}">{legend}{about}{choices}</fieldset>'
+        case _:
+            assert_never(field.kind)
+
+
+def _link(each: Ask, body: LinkBody, buttons: str) -> str:
+    address = escape(body.url, quote=True)
+    can_open = body.url.startswith(("https://", "http://"))
+    opens = (
+        f'<a class="button" href="{address}" target="_blank" rel="noopener noreferrer">'
+        f"Open {text_of(host_of(body.url) or 'the page')}</a>"
+        if can_open
+        else ""
+    )
+    return f'<div class="row answers" data-ask="{escape(each.id)}">{opens}{buttons}</div>'
+
+
+def _weight(number: int) -> str:
+    return "first" if number == 0 else ""
+
+
+def _json(value: Any) -> str:
+    return escape(msgspec.json.encode(value).decode(), quote=True)

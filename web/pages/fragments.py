@@ -1,0 +1,252 @@
+"""The pieces of a session's page: a turn's head and foot, its blocks, the status. Each has an id of its own.
+
+Pure: text that Claude or a person wrote is escaped here, or comes as HTML that `Renderer` made.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import assert_never
+
+from api import PlacedBlock, SessionInfo
+from api.prices import price_mark
+from api.words.failures import ended_because
+from api.words.notices import NOTICES, notice_text
+from api.words.states import State, state_of
+from api.words.tools import telling_field, tool_label
+from sessions.events import Noticed
+from sessions.model import (
+    Block,
+    Note,
+    Other,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolOutput,
+    TurnKind,
+    TurnStatus,
+)
+from sessions.stored import StoredTurn
+from texts.unseen import as_seen
+
+_LONGEST_LINE = 100
+_KIND_MARKS: Mapping[State, str] = {
+    State.QUEUED: "◌",
+    State.STARTING: "●",
+    State.READY: "○",
+    State.WORKING: "●",
+    State.ASKING: "?",
+    State.ASLEEP: "○",
+    State.STOPPING: "◌",
+    State.ENDED: "■",
+}
+_TURN_WORDS: Mapping[TurnStatus, str] = {
+    TurnStatus.QUEUED: "waits",
+    TurnStatus.SENT: "sent",
+    TurnStatus.RUNNING: "running",
+    TurnStatus.DONE: "",
+    TurnStatus.FAILED: "failed",
+    TurnStatus.INTERRUPTED: "stopped",
+    TurnStatus.CUT: "cut",
+    TurnStatus.WITHDRAWN: "withdrawn",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What the reader may do in this session: a page shows only buttons that work."""
+
+    prompt: bool = False
+    approve: bool = False
+    manage: bool = False
+
+
+def text_of(value: str) -> str:
+    """Return `value` as HTML text, without invisible characters."""
+    return escape(as_seen(value), quote=True)
+
+
+def one_line(value: str, most: int = _LONGEST_LINE) -> str:
+    """Return `value` in one line of at most `most` characters, not escaped."""
+    line = " ".join(as_seen(value).split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+# --- turns ------------------------------------------------------------------------------------------------
+
+
+def turn_frame(turn: StoredTurn) -> str:
+    """Return a turn's article without blocks."""
+    turn_id = escape(turn.id)
+    return (
+        f'<article class="turn" id="t-{turn_id}" aria-labelledby="th-{turn_id}">'
+        f'<header id="th-{turn_id}"></header><div class="blocks" id="bs-{turn_id}"></div>'
+        f'<div class="asks" id="as-{turn_id}"></div>'
+        f'<footer id="tf-{turn_id}"></footer></article>'
+    )
+
+
+def turn_head(turn: StoredTurn, rights: Rights) -> str:
+    """Return a turn's head: the prompt, and what can be done while it waits."""
+    turn_id = escape(turn.id)
+    if turn.kind is TurnKind.BACKGROUND:
+        words = '<h2 class="by">Background work</h2>'
+    else:
+        again = " · asked again" if turn.alternative_of else ""
+        author = text_of(author_name(turn.author_id))
+        words = f'<h2 class="by">{author}{again}</h2><div class="prompt">{text_of(turn.prompt)}</div>'
+        words += "".join(f'<p class="file">📎 {text_of(each.name)}</p>' for each in turn.attachments)
+    if turn.status is TurnStatus.QUEUED and rights.prompt:
+        queue = f"queue/{turn_id}"
+        words += (
+            '<div class="row">'
+            f"{_act('Next', 'POST', f'{queue}/front')}{_act('Send now', 'POST', f'{queue}/now')}"
+            f"{_act('Withdraw', 'DELETE', queue)}</div>"
+        )
+    return f'<header id="th-{turn_id}" class="{turn.status.value}">{words}</header>'
+
+
+def turn_foot(turn: StoredTurn, rights: Rights) -> str:
+    """Return a turn's foot: its state, time and cost, and the acts on an answer."""
+    words = [_TURN_WORDS[turn.status]]
+    if reason := ended_because(turn):
+        words.append(reason)
+    if turn.duration_ms:
+        words.append(duration(turn.duration_ms))
+    if turn.cost_usd:
+        words.append(f"${turn.cost_usd:.2f}{price_mark(turn.cost_usd, turn.list_price_usd)}")
+    said = " · ".join(text_of(word) for word in words if word)
+    acts = ""
+    is_over = turn.status in (TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT)
+    if rights.prompt and is_over:
+        # The style sheet shows these on the last turn only, so a new turn changes nothing of the older ones.
+        last = ""
+        if turn.status in (TurnStatus.CUT, TurnStatus.INTERRUPTED, TurnStatus.FAILED):
+            last += _act("Continue", "POST", "continue")
+        acts += f'<span class="of-last">{last}{_act("Ask again", "POST", "regenerate")}</span>'
+    if rights.prompt and is_over:
+        body = json.dumps({"turnId": turn.id})
+        acts += _act("Branch", "POST", "branch", body)
+    row = f'<div class="row quiet">{acts}</div>' if acts else ""
+    mark = ' <span class="dots" aria-hidden="true"></span>' if turn.status is TurnStatus.RUNNING else ""
+    return f'<footer id="tf-{escape(turn.id)}"><span class="dim">{said}</span>{mark}{row}</footer>'
+
+
+def author_name(user_id: str) -> str:
+    """Return a short name of a user id for people."""
+    face, _, name = user_id.partition(":")
+    return name if face == "terminal" and name else user_id or "Claude"
+
+
+def duration(ms: int) -> str:
+    """Return a duration for people."""
+    seconds = ms / 1000
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+# --- blocks -----------------------------------------------------------------------------------------------
+
+
+def block(turn_id: str, placed: PlacedBlock, rendered: str) -> str:
+    """Return a block; `rendered` is the HTML of its Markdown, for text and thinking."""
+    kind, inside = _inside(placed.block, rendered, placed.left_out)
+    nested = " nested" if getattr(placed.block, "parent", None) else ""
+    return f'<div class="block {kind}{nested}" id="{block_id(turn_id, placed.ordinal)}">{inside}</div>'
+
+
+def block_id(turn_id: str, ordinal: int) -> str:
+    """Return the id of a block's element."""
+    return f"b-{escape(turn_id)}-{ordinal}"
+
+
+def _inside(body: Block, rendered: str, left_out: int) -> tuple[str, str]:
+    match body:
+        case Text():
+            return "text", rendered
+        case Thinking():
+            return "thinking", fold("Thinking", rendered) if body.text else ""
+        case ToolCall():
+            field = telling_field(body.name, body.input)
+            told = one_line(str(body.input.get(field, ""))) if field else ""
+            label = f"<b>{text_of(tool_label(body.name))}</b> <code>{text_of(told)}</code>"
+            return "call", fold(label, _code(pretty(body.input), left_out), is_html=True)
+        case ToolOutput():
+            return "output failed" if body.is_error else "output", _output(body, left_out)
+        case Note():
+            return "note", f"<p>{text_of(body.text)}</p>"
+        case Other():
+            return "other", fold(body.kind, _code(pretty(body.body), left_out))
+        case _:
+            assert_never(body)
+
+
+def _output(body: ToolOutput, left_out: int) -> str:
+    if body.patch:
+        names = ", ".join(body.paths) or "files"
+        return fold(f"Changed {one_line(names)}", _diff(body.patch))
+    lines = body.shown.count("\n") + 1 if body.shown else 0
+    label = f"{'Failed' if body.is_error else 'Result'} · {lines} line{'' if lines == 1 else 's'}"
+    return fold(label, _code(body.shown, left_out)) if body.shown else f'<p class="dim">{label}</p>'
+
+
+def _diff(patch: str) -> str:
+    rows = []
+    for line in as_seen(patch).split("\n"):
+        kind = {"+": "added", "-": "removed", "@": "place"}.get(line[:1], "")
+        rows.append(f'<span class="{kind}">{escape(line)}</span>' if kind else escape(line))
+    return f'<pre class="code diff">{chr(10).join(rows)}</pre>'
+
+
+def fold(label: str, body: str, *, is_html: bool = False) -> str:
+    """Return `body` (HTML) behind a label that opens it; `label` is text unless `is_html`."""
+    return f"<details><summary>{label if is_html else text_of(label)}</summary>{body}</details>"
+
+
+def _code(text: str, left_out: int = 0) -> str:
+    more = f'<p class="dim">… and {left_out:,} bytes more</p>' if left_out else ""
+    return f'<pre class="code">{text_of(text)}</pre>{more}'
+
+
+def pretty(value: object) -> str:
+    """Return a value as JSON with line ends, not escaped."""
+    return json.dumps(value, ensure_ascii=False, indent=1)
+
+
+# --- the session ------------------------------------------------------------------------------------------
+
+
+def status(info: SessionInfo, rights: Rights) -> str:
+    """Return the line on the session's state, with the one act that fits it."""
+    state = state_of(info.lifecycle, info.activity, info.blocker)
+    facts = [f"{_KIND_MARKS.get(state, '!')} {state.value}"]
+    if info.model:
+        facts.append(info.model)
+    facts.append(info.project or info.work_directory_name)
+    if info.context_window and info.context_used:
+        facts.append(f"{info.context_used * 100 // info.context_window} % of the context")
+    if info.cost_usd:
+        facts.append(f"${info.cost_usd:.2f}{price_mark(info.cost_usd, info.list_price_usd)}")
+    act = ""
+    if info.running_turn and rights.prompt:
+        act = _act("Stop", "POST", "interrupt")
+    elif state is State.USAGE_LIMIT and rights.prompt:
+        act = _act("Try now", "POST", "try-now")
+    kind = "needs" if info.open_asks else state.name.lower()
+    words = " ".join(f"<span>{text_of(fact)}</span>" for fact in facts if fact)
+    return f'<div id="status" class="{kind}" role="status"><p>{words}</p>{act}</div>'
+
+
+def notice(number: int, noticed: Noticed) -> str:
+    """Return a notice."""
+    words = NOTICES[noticed.topic]
+    parts = (words.title, notice_text(noticed), words.next_step)
+    said = " · ".join(text_of(one_line(part, 400)) for part in parts if part)
+    return f'<p class="notice" id="n-{number}">{said}</p>'
+
+
+def _act(label: str, method: str, path: str, body: str = "") -> str:
+    """Return a button that sends a request to a route of the session."""
+    sends = f' data-body="{escape(body, quote=True)}"' if body else ""
+    where = escape(path, quote=True)
+    return f'<button type="button" data-act="{method}" data-path="{where}"{sends}>{label}</button>'

@@ -1,0 +1,34 @@
+"""The frame of every page: head, navigation, style and script."""
+
+from html import escape
+
+from texts.unseen import as_seen
+from web.parts import WebOptions
+from web.static_files import StaticFiles
+
+FILES = StaticFiles()
+
+
+def page(options: WebOptions, title: str, body: str, *, user: str = "", kind: str = "") -> str:
+    """Return a whole page. `body` is HTML; `user` is the reader's name, empty before the login."""
+    base = escape(options.base_path, quote=True)
+    menu = (
+        f'<nav aria-label="Pages"><a href="{base}/">Sessions</a><a href="{base}/doors">Logins</a>'
+        f'<span class="dim">{escape(user)}</span></nav>'
+        if user
+        else ""
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1, '
+        'interactive-widget=resizes-content">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(as_seen(title))}</title>"
+        f'<link rel="icon" href="{base}{FILES.path("icon.svg")}" type="image/svg+xml">'
+        f'<link rel="stylesheet" href="{base}{FILES.path("app.css")}">'
+        f'<script type="module" src="{base}{FILES.path("app.js")}"></script></head>'
+        f'<body class="{kind}" data-base="{base}">'
+        '<a class="skip" href="#main">To the content</a>'
+        f'<header class="top"><a class="name" href="{base}/">Claude Bridge</a>{menu}</header>'
+        f'<main id="main">{body}</main><div id="toast" role="alert"></div></body></html>\n'
+    )

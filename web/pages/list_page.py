@@ -1,0 +1,113 @@
+"""The page of all sessions: first those that need an answer, then those that run, then the rest by day."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from html import escape
+
+import api as c
+from api.access import Action, Actor, may
+from api.words.states import State, state_of
+from web.pages import fragments
+from web.pages.layout import page
+from web.parts import WebParts
+
+_SHOWN = 100
+_RUNS = (State.QUEUED, State.STARTING, State.WORKING, State.RETRYING, State.STOPPING)
+
+
+async def list_page(parts: WebParts, actor: Actor, now_ms: int, text: str) -> str:
+    """Return the page; with `text` only sessions whose title or prompts contain it."""
+    base = escape(parts.options.base_path, quote=True)
+    groups = await listed(parts, actor, now_ms, text)
+    new = await _new(parts, actor, base) if may(actor, Action.CREATE) else ""
+    search = (
+        '<form class="search" role="search" method="get"><label class="hidden" for="text">Search</label>'
+        '<input id="text" name="text" type="search" placeholder="Search" '
+        f'value="{fragments.text_of(text)}"></form>'
+    )
+    live = "" if text else " data-list"
+    body = f'<h1>Sessions</h1>{new}{search}<div id="sessions"{live}>{groups}</div>'
+    return page(parts.options, "Sessions", body, user=fragments.author_name(actor.user_id))
+
+
+async def listed(parts: WebParts, actor: Actor, now_ms: int, text: str = "") -> str:
+    """Return the groups of sessions."""
+    found = await parts.core.perform(actor, c.QuerySessions(text=text, limit=_SHOWN))
+    base = escape(parts.options.base_path, quote=True)
+    if not found.sessions:
+        words = (
+            "Nothing is found." if text else "There is no session yet. Begin one: write what Claude shall do."
+        )
+        return f'<section id="g-none"><p class="dim">{words}</p></section>'
+    groups: dict[str, list[str]] = {}
+    needs = [info for info in found.sessions if info.open_asks]
+    runs = [info for info in found.sessions if not info.open_asks and _state(info) in _RUNS]
+    seen = {info.id for info in (*needs, *runs)}
+    for heading, infos in (("Needs you", needs), ("Runs", runs)):
+        for info in infos:
+            groups.setdefault(heading, []).append(_row(info, base, now_ms))
+    for info in found.sessions:
+        if info.id not in seen:
+            groups.setdefault(_day(info, now_ms), []).append(_row(info, base, now_ms))
+    return "".join(_group(number, heading, rows) for number, (heading, rows) in enumerate(groups.items()))
+
+
+def _group(number: int, heading: str, rows: Iterable[str]) -> str:
+    return (
+        f'<section id="g-{number}" aria-labelledby="gh-{number}"><h2 id="gh-{number}">{escape(heading)}</h2>'
+        f'<ul class="sessions">{"".join(rows)}</ul></section>'
+    )
+
+
+def _row(info: c.SessionInfo, base: str, now_ms: int) -> str:
+    state = _state(info)
+    facts = [info.project or info.work_directory_name, info.model, _ago(now_ms - info.last_activity_ms)]
+    words = " · ".join(fragments.text_of(fact) for fact in facts if fact)
+    kind = "needs" if info.open_asks else state.name.lower()
+    name = fragments.text_of(info.list_mark + (fragments.one_line(info.title, 80) or "Session"))
+    said = "waits for your answer" if info.open_asks else state.value
+    return (
+        f'<li id="s-{escape(info.id)}" class="{kind}"><a href="{base}/chat/{escape(info.id)}">{name}</a>'
+        f'<p><span class="state">{text(said)}</span> <span class="dim">{words}</span></p></li>'
+    )
+
+
+def text(value: str) -> str:
+    """Return `value` as HTML text."""
+    return fragments.text_of(value)
+
+
+def _state(info: c.SessionInfo) -> State:
+    return state_of(info.lifecycle, info.activity, info.blocker)
+
+
+def _day(info: c.SessionInfo, now_ms: int) -> str:
+    then = datetime.fromtimestamp(info.last_activity_ms / 1000, UTC).astimezone().date()
+    today = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone().date()
+    if then == today:
+        return "Today"
+    return "Yesterday" if then == today - timedelta(days=1) else then.strftime("%A, %-d %B %Y")
+
+
+def _ago(ms: int) -> str:
+    minutes = max(0, ms) // 60_000
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    return f"{minutes // 60} h ago" if minutes < 24 * 60 else f"{minutes // (24 * 60)} d ago"
+
+
+async def _new(parts: WebParts, actor: Actor, base: str) -> str:
+    projects = (await parts.core.perform(actor, c.ListProjects())).names
+    options = "".join(f"<option>{fragments.text_of(name)}</option>" for name in projects)
+    choice = (
+        '<label>Project <select name="project"><option value="">New directory</option>'
+        f"{options}</select></label>"
+    )
+    return (
+        f'<form class="composer" id="new" method="post" action="{base}/new">'
+        '<label class="hidden" for="prompt">Prompt</label>'
+        '<textarea id="prompt" name="prompt" rows="2" placeholder="What shall Claude do?" required></textarea>'
+        f'<div class="row">{choice}<button class="first">Begin</button></div></form>'
+    )

@@ -1,0 +1,114 @@
+"""The page of one session: its turns, asks, status and the field for the next prompt."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import api as c
+from api.access import Actor
+from sessions.model import AskStatus
+from web.live.session_feed import rendered_ask, rendered_block, rights_of
+from web.pages import fragments
+from web.pages.fragments import Rights
+from web.pages.layout import page
+from web.parts import WebParts
+
+_TURNS = 30
+
+
+async def session_page(parts: WebParts, actor: Actor, session_id: str, before: int | None) -> str:
+    """Return the page of a session, with its newest turns or those before turn number `before`.
+
+    Raises the errors of `GetSession`.
+    """
+    info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
+    read = c.ReadTurns(session_id=session_id, before=before, limit=_TURNS)
+    turns = await parts.core.perform(actor, read)
+    rights = await rights_of(parts, actor, session_id)
+    shown = [await _turn(parts, each, rights) for each in reversed(turns.turns)]
+    base = escape(parts.options.base_path, quote=True)
+    older = ""
+    if turns.before is not None:
+        older = f'<p class="older"><a href="?before={turns.before}">Earlier turns</a></p>'
+    is_newest = before is None
+    live = f' data-session="{escape(session_id)}" data-after="{turns.as_of}"' if is_newest else ""
+    body = (
+        f'<div class="session"{live}>'
+        f'<div class="head">{title(info)}{fragments.status(info, rights)}{_more(info, rights, base)}</div>'
+        f'{older}<div id="turns" role="log" aria-label="Conversation">{"".join(shown)}</div>'
+        f'<div id="asks"></div><div id="notices"></div>'
+        f"{_composer(info, rights, base) if is_newest else _newest(info, base)}</div>"
+    )
+    return page(parts.options, info.title or "Session", body, user=fragments.author_name(actor.user_id))
+
+
+def title(info: c.SessionInfo) -> str:
+    """Return the session's title."""
+    return f'<h1 id="title">{fragments.text_of(info.title or "Session")}</h1>'
+
+
+async def _turn(parts: WebParts, view: c.TurnView, rights: Rights) -> str:
+    turn = view.turn
+    blocks = [await rendered_block(parts.renderer, turn.id, each) for each in view.blocks]
+    asks = [await rendered_ask(parts.renderer, each, rights) for each in view.asks if _is_shown(each.status)]
+    name = escape(turn.id)
+    foot = fragments.turn_foot(turn, rights)
+    return (
+        f'<article class="turn" id="t-{name}" aria-labelledby="th-{name}">{fragments.turn_head(turn, rights)}'
+        f'<div class="blocks" id="bs-{name}">{"".join(blocks)}</div>'
+        f'<div class="asks" id="as-{name}">{"".join(asks)}</div>{foot}</article>'
+    )
+
+
+def _is_shown(status: AskStatus) -> bool:
+    return status is not AskStatus.WITHDRAWN
+
+
+def _composer(info: c.SessionInfo, rights: Rights, base: str) -> str:
+    if not rights.prompt:
+        return '<p class="dim composer">You may read along here.</p>'
+    # Without scripts the form itself sends the prompt; its key makes a second send of the page harmless.
+    return (
+        f'<form class="composer" id="composer" method="post" action="{base}/chat/{escape(info.id)}/send">'
+        f'<input type="hidden" name="key" value="{secrets.token_urlsafe(16)}">'
+        '<label class="hidden" for="prompt">Prompt</label>'
+        '<textarea id="prompt" name="prompt" rows="1" placeholder="Write to Claude" required></textarea>'
+        '<button class="first">Send</button></form>'
+    )
+
+
+def _newest(info: c.SessionInfo, base: str) -> str:
+    return f'<p class="older"><a href="{base}/chat/{escape(info.id)}">To the newest turns</a></p>'
+
+
+def _more(info: c.SessionInfo, rights: Rights, base: str) -> str:
+    export = f"{base}/api/sessions/{escape(info.id)}/export?format="
+    links = "".join(
+        f'<a href="{export}{each}">{label}</a>'
+        for each, label in (("markdown", "Markdown"), ("html", "HTML"), ("json", "JSON"))
+    )
+    rows = [("Export", links), *_facts(info).items()]
+    listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
+    acts = ""
+    if rights.manage:
+        acts = (
+            '<div class="row"><button type="button" data-act="POST" data-path="park">Put to sleep</button>'
+            '<button type="button" data-act="DELETE" data-path="" data-sure="End this session?">End</button>'
+            "</div>"
+        )
+    return f'<details class="more"><summary>More</summary><dl>{listed}</dl>{acts}</details>'
+
+
+def _facts(info: c.SessionInfo) -> Mapping[str, str]:
+    facts: Sequence[tuple[str, str]] = (
+        ("Model", info.model or "Claude's default"),
+        ("Mode", info.mode.value),
+        ("Project", info.project or info.work_directory_name),
+        ("Trust", info.trust.value),
+        ("Owner", fragments.author_name(info.user_id)),
+        ("Servers", ", ".join(f"{each.name} ({each.state})" for each in info.mcp_servers)),
+        ("Planned", ", ".join(each.rhythm or each.prompt for each in info.promised)),
+        ("Left running", ", ".join(each.command for each in info.left_running)),
+        ("Id", info.id),
+    )
+    return {name: fragments.text_of(value) for name, value in facts if value}

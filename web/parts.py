@@ -1,0 +1,68 @@
+"""The parts of the web face that every request uses, and its options."""
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from api import Core
+from web.doors import Doors
+from web.principals import ActorLookup
+from web.rates import Rates
+from web.rendering import Renderer
+
+
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """Where the web face is reached.
+
+    `port` is the port that it listens on; `url` is the address from outside, if a proxy stands before it;
+    `base_path` is the path below which everything lies, without a slash at its end.
+    """
+
+    port: int
+    host: str = "127.0.0.1"
+    url: str = ""
+    base_path: str = ""
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach it over https."""
+        return urlsplit(self.url).scheme == "https"
+
+    @property
+    def address(self) -> str:
+        """The address for people, without a slash at its end."""
+        if self.url:
+            return self.url.rstrip("/")
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "localhost") else self.host  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{self.base_path}"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The values of the Host header that a request may have. Any other is a rebound name."""
+        names = {f"{name}:{self.port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+        return frozenset({urlsplit(self.url).netloc.lower()} if self.url else names)
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The values of the Origin header that a request may have."""
+        scheme = urlsplit(self.url).scheme if self.url else "http"
+        return frozenset(f"{scheme}://{host}" for host in self.hosts)
+
+    @property
+    def cookie(self) -> str:
+        """The name of the login's cookie; `__Host-` makes browsers refuse it from another host or over http."""
+        return "__Host-bridge" if self.is_secure else f"bridge-{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """What the handlers use. `lookup` tells who a user id is now; `commands` and `logins` count requests."""
+
+    core: Core
+    doors: Doors
+    lookup: ActorLookup
+    options: WebOptions
+    renderer: Renderer = field(default_factory=Renderer)
+    commands: Rates = field(default_factory=lambda: Rates(60, 60.0))
+    logins: Rates = field(default_factory=lambda: Rates(10, 60.0))
+    all_logins: Rates = field(default_factory=lambda: Rates(60, 60.0))

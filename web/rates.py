@@ -1,0 +1,31 @@
+"""Limits of requests: at most so many in a sliding time, for each key."""
+
+import time
+from collections import deque
+
+
+class Rates:
+    """Allows `most` acts in `within_s` seconds for each key."""
+
+    def __init__(self, most: int, within_s: float) -> None:
+        self._most = most
+        self._within_s = within_s
+        self._acts: dict[str, deque[float]] = {}
+
+    def wait_s(self, key: str) -> float:
+        """Count an act of `key` and return 0, or, if it is one too many, return the seconds to wait."""
+        now = time.monotonic()
+        self._forget(now)
+        acts = self._acts.setdefault(key, deque())
+        if len(acts) >= self._most:
+            return max(acts[0] + self._within_s - now, 0.001)
+        acts.append(now)
+        return 0.0
+
+    def _forget(self, now: float) -> None:
+        # All keys: a stranger who changes the key with each request must not fill the memory.
+        for key in [key for key, acts in self._acts.items() if now - acts[-1] > self._within_s]:
+            del self._acts[key]
+        for acts in self._acts.values():
+            while acts and now - acts[0] > self._within_s:
+                acts.popleft()

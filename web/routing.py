@@ -1,0 +1,156 @@
+"""Routes as values: handler, needs and reply of each. The OpenAPI document is made from them."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import hdrs, web
+
+from api import Command, Nothing
+from api.access import Actor
+from web import guard
+from web.parts import WebParts
+from web.principals import DoorKind, Principal, Scope
+from web.problems import Refused
+
+R = TypeVar("R")
+
+MOST_BODY_BYTES = 4 * 2**20
+"""A prompt of a million characters fits, whatever they are."""
+FRESH_MS = 12 * 3_600_000
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of a known sender: the decoded body and query, and the core in the sender's name."""
+
+    request: web.Request
+    parts: WebParts
+    principal: Principal
+    actor: Actor
+    body: Any = None
+    query: Any = None
+
+    def place(self, name: str) -> str:
+        """Return the part of the path at `{name}`."""
+        return self.request.match_info[name]
+
+    @property
+    def session_id(self) -> str:
+        """The session in the path."""
+        return self.place("session_id")
+
+    @property
+    def origin(self) -> str:
+        """The sender's name for this act, from `Idempotency-Key`: the same act sent again is carried out once.
+
+        Raises `Refused` if the header is missing or no printable ASCII of at most 200 characters.
+        """
+        key = self.request.headers.get("Idempotency-Key", "")
+        if not _KEY.fullmatch(key):
+            raise Refused(
+                400,
+                "idempotency_key_needed",
+                "Send the header Idempotency-Key: a text of your own for this act, and the same on each try.",
+            )
+        return f"web:{self.actor.user_id}:{key}"
+
+    def check_fresh(self, needed: bool = True) -> None:
+        """Refuse a weighty act of a browser that logged in long ago. Raises `Refused`.
+
+        A cookie that somebody else got hold of shall not be worth as much as the person.
+        """
+        age_ms = self.parts.doors.now_ms() - self.principal.since_ms
+        if needed and self.principal.kind is DoorKind.LOGIN and age_ms > FRESH_MS:
+            raise Refused(403, "fresh_login_needed", "Log in anew for this: your login is older than 12 hours.")
+
+    async def perform(self, command: Command[R]) -> R:
+        """Carry out `command` in the sender's name. Raises the errors of the command."""
+        return await self.parts.core.perform(self.actor, command)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A way in. `body` and `query` are the types of what it takes, `reply` of what it returns, as JSON.
+
+    Without a `scope` anybody may call it: the handler then gets the request and the parts. A handler may return
+    a response of its own instead; `media_type` then names its type.
+    """
+
+    method: str
+    path: str
+    handler: Callable[..., Awaitable[Any]]
+    scope: Scope | None = Scope.READ
+    body: Any = None
+    query: Any = None
+    reply: Any = Nothing
+    status: int = 200
+    media_type: str = "application/json"
+    in_document: bool = True
+
+    @property
+    def name(self) -> str:
+        """The operation's name in the OpenAPI document."""
+        return self.handler.__name__
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The names in the path."""
+        return tuple(_PLACE.findall(self.path))
+
+
+def add(app: web.Application, route: Route, parts: WebParts) -> None:
+    """Serve `route`."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if route.scope is None:
+            if guard.changes_something(request):
+                guard.check_origin(parts.options, request, None)
+            done = await route.handler(request, parts)
+        else:
+            done = await route.handler(await _call(route, request, parts))
+        return done if isinstance(done, web.StreamResponse) else _json(done, route.status)
+
+    app.router.add_route(route.method, f"{parts.options.base_path}{route.path}", answer)
+
+
+async def _call(route: Route, request: web.Request, parts: WebParts) -> Call:
+    assert route.scope is not None
+    principal = await guard.sender_of(parts, request)
+    changes = guard.changes_something(request)
+    if changes or request.headers.get(hdrs.UPGRADE):
+        guard.check_origin(parts.options, request, principal)
+    if not principal.scope.includes(route.scope):
+        raise Refused(403, "scope_needed", f"This token may not do this: it needs the scope {route.scope}.")
+    if changes:
+        guard.check_pace(parts, principal)
+    actor = await guard.actor_of(parts, principal, fresh=changes)
+    body = await read_body(request, route.body) if route.body is not None else None
+    query = _query(request, route.query) if route.query is not None else None
+    return Call(request, parts, principal, actor, body, query)
+
+
+async def read_body(request: web.Request, kind: Any) -> Any:
+    """Return the request's JSON body as a `kind`. Raises `Refused`."""
+    if request.content_type != "application/json":
+        # A form of another page can send any other type without asking first.
+        raise Refused(415, "json_needed", "Send the body as application/json.")
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(400, "wrong_body", f"The body cannot be understood: {error}.") from None
+
+
+def _query(request: web.Request, kind: Any) -> Any:
+    try:
+        return msgspec.convert(dict(request.query), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Refused(400, "wrong_query", f"The query cannot be understood: {error}.") from None
+
+
+def _json(value: object, status: int) -> web.Response:
+    return web.Response(status=status, body=msgspec.json.encode(value), content_type="application/json")

@@ -1,0 +1,52 @@
+"""The server: one aiohttp application with all routes, inside the caller's event loop."""
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from aiohttp import web
+
+from web import guard
+from web.pages.layout import FILES
+from web.parts import WebOptions, WebParts
+from web.routing import MOST_BODY_BYTES, add
+from web.table import ROUTES
+
+_SHUTDOWN_S = 1.0
+_BACKLOG = 128
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises `OSError` if the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+
+
+def application(parts: WebParts) -> web.Application:
+    """Return the application."""
+    app = web.Application(middlewares=[guard.guarding(parts.options)], client_max_size=MOST_BODY_BYTES)
+    app[guard.OPTIONS] = parts.options
+    app.on_response_prepare.append(guard.set_headers)
+    for route in ROUTES:
+        add(app, route, parts)
+    FILES.add(app, parts.options.base_path)
+    return app
+
+
+@asynccontextmanager
+async def serving(make: Callable[[WebOptions], WebParts], options: WebOptions) -> AsyncIterator[WebParts]:
+    """Serve inside the block; yield the parts, whose options have the real port (`port` 0 takes any).
+
+    Raises `OSError` if the port is taken. Leaving closes all sockets within a second.
+    """
+    sock = listening(options.host, options.port)
+    parts = make(replace(options, port=sock.getsockname()[1]))
+    runner = web.AppRunner(application(parts), access_log=None, shutdown_timeout=_SHUTDOWN_S)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, sock).start()
+        yield parts
+    finally:
+        await runner.cleanup()
+        parts.renderer.close()

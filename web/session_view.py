@@ -1,0 +1,150 @@
+"""A session as the API shows it: the field names of the owner's document, beside the core's exact values."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from api import SessionInfo, TurnPage, TurnView
+from api.words.states import state_of
+from sessions.model import Lifecycle, Text, ToolCall, TurnStatus
+
+
+class SessionStatus(StrEnum):
+    """A session's state in three words; `lifecycle` has the exact one."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+
+
+_STATUS: Mapping[Lifecycle, SessionStatus] = {
+    Lifecycle.QUEUED: SessionStatus.ACTIVE,
+    Lifecycle.STARTING: SessionStatus.ACTIVE,
+    Lifecycle.LIVE: SessionStatus.ACTIVE,
+    Lifecycle.STOPPING: SessionStatus.ACTIVE,
+    Lifecycle.PARKED: SessionStatus.PAUSED,
+    Lifecycle.FAILED: SessionStatus.PAUSED,
+    Lifecycle.ENDED: SessionStatus.COMPLETED,
+}
+
+
+class Progress(msgspec.Struct, frozen=True, rename="camel"):
+    """Steps done of Claude's own list of steps. `estimated_time_remaining` is None: nothing is guessed."""
+
+    total_steps: int = 0
+    completed_steps: int = 0
+    current_step_id: str = ""
+    estimated_time_remaining: float | None = None
+    stage_progress: float | None = None
+
+
+class Said(msgspec.Struct, frozen=True, rename="camel"):
+    """One side of a turn: `role` is user or assistant."""
+
+    role: str
+    content: str
+    turn_id: str
+    at: str | None = None
+
+
+class SessionView(msgspec.Struct, frozen=True, rename="camel"):
+    """A session. Times are ISO 8601 in UTC.
+
+    `conversation_history` holds the newest turns, oldest first; `before` asks for older ones. `core` has all
+    values of the core.
+    """
+
+    id: str
+    user_id: str
+    workflow_id: str | None
+    status: SessionStatus
+    lifecycle: Lifecycle
+    state: str
+    title: str
+    project: str
+    current_agent: str
+    current_step: str
+    created_at: str
+    last_active: str
+    user_inputs: int
+    agent_outputs: int
+    conversation_history: tuple[Said, ...]
+    before: int | None
+    progress: Progress
+    core: SessionInfo
+
+
+class SessionList(msgspec.Struct, frozen=True, rename="camel"):
+    """Sessions, newest activity first; `cursor` asks for the next page and is empty on the last one."""
+
+    sessions: tuple[SessionView, ...]
+    cursor: str = ""
+
+
+def session_view(info: SessionInfo, page: TurnPage | None = None) -> SessionView:
+    """Return the session as the API shows it; without `page` it has no history. Pure."""
+    turns = tuple(reversed(page.turns)) if page is not None else ()
+    progress = progress_of(turns)
+    return SessionView(
+        id=info.id,
+        user_id=info.user_id,
+        workflow_id=None,
+        status=_STATUS[info.lifecycle],
+        lifecycle=info.lifecycle,
+        state=state_of(info.lifecycle, info.activity, info.blocker).value,
+        title=info.title,
+        project=info.project,
+        current_agent=info.model or "claude",
+        current_step=progress.current_step_id,
+        created_at=iso(info.created_ms),
+        last_active=iso(info.last_activity_ms),
+        user_inputs=info.message_count,
+        agent_outputs=sum(each.turn.status is TurnStatus.DONE for each in turns),
+        conversation_history=tuple(said for turn in turns for said in _said(turn)),
+        before=page.before if page is not None else None,
+        progress=progress,
+        core=info,
+    )
+
+
+def progress_of(turns: Iterable[TurnView]) -> Progress:
+    """Return the state of the last list of steps that Claude wrote in `turns`, oldest turn first."""
+    found = Progress()
+    for turn in turns:
+        for block in turn.contents:
+            if isinstance(block, ToolCall) and (read := _steps(block.input.get("todos"))) is not None:
+                found = read
+    return found
+
+
+def _steps(todos: object) -> Progress | None:
+    if not isinstance(todos, list) or not todos:
+        return None
+    steps = [each for each in todos if isinstance(each, Mapping)]
+    done = sum(each.get("status") == "completed" for each in steps)
+    now: Mapping[str, Any] = next((each for each in steps if each.get("status") == "in_progress"), {})
+    return Progress(
+        total_steps=len(steps),
+        completed_steps=done,
+        current_step_id=str(now.get("activeForm") or now.get("content") or ""),
+        stage_progress=done / len(steps) if steps else None,
+    )
+
+
+def _said(turn: TurnView) -> Sequence[Said]:
+    stored = turn.turn
+    said: list[Said] = []
+    if stored.prompt:
+        said.append(Said("user", stored.prompt, stored.id, iso(stored.queued_ms)))
+    text = "\n\n".join(block.text for block in turn.contents if isinstance(block, Text) and not block.parent)
+    if text:
+        said.append(Said("assistant", text, stored.id, iso(stored.ended_ms) if stored.ended_ms else None))
+    return said
+
+
+def iso(at_ms: int) -> str:
+    """Return a time as ISO 8601 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

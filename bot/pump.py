@@ -242,15 +242,16 @@ class Pump:
             steps = plan(wishes, unit.posts.rows, unit.name)
             if not steps or taken > 2 * len(wishes) + 20:
                 return True
-            if not self._has_place(unit, steps[0], urgency):
+            step = self._next_step(unit, steps, urgency)
+            if step is None:
                 return False
             if not await self._may_send(unit, urgency):
                 return False
             try:
-                await self._posting.take(steps[0], unit.posts)
+                await self._posting.take(step, unit.posts)
             except ThreadArchived:
                 await self._open(unit, [each for each in steps if isinstance(each, Create)])
-            if isinstance(steps[0], Create):
+            if isinstance(step, Create):
                 self._type_at = 0.0  # Discord ends the typing sign at a new message
             taken += 1
             wishes = [self._posting.acceptable(wish) for wish in wishes]
@@ -269,6 +270,14 @@ class Pump:
         if pause:
             unit.not_before = self._timer.now() + max(pause, _TRY_AGAIN_S)
         return not pause
+
+    def _next_step(self, unit: Unit, steps: Sequence[Step], urgency: Urgency) -> Step | None:
+        """Return the next step for which the channel's bucket has a place; if there is none, `unit` waits.
+
+        If edits have to wait, posts are made before them: otherwise those of a later turn would come first.
+        """
+        made = [each for each in steps[1:] if isinstance(each, Create)][:1]
+        return next((each for each in (steps[0], *made) if self._has_place(unit, each, urgency)), None)
 
     def _has_place(self, unit: Unit, step: Step, urgency: Urgency) -> bool:
         """Return whether the bucket has a place for `step` now; if not, `unit` waits for one."""

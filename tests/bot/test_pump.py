@@ -274,6 +274,17 @@ async def test_what_comes_before_an_ask_in_its_session_is_made_before_it(bench: 
     assert [text for _, _, text in bench.discord.log] == ["end of the answer", "may it?"]
 
 
+async def test_posts_stand_in_order_even_while_edits_have_to_wait(bench: Bench) -> None:
+    bench.wish("first", "asks", urgency=Urgency.FINAL)
+    await bench.until(0.1)
+    bench.discord.windows[Change.EDIT] = (bench.timer.at, MOST)
+    bench.wish("first", "asked", "goes on", urgency=Urgency.FINAL)
+    bench.wish("second", "a later answer", urgency=Urgency.FINAL)
+    await bench.until(20)
+    assert [text for _, text in bench.sent("create")] == ["asks", "goes on", "a later answer"]
+    assert [text for _, text in bench.sent("edit")] == ["asked"]
+
+
 async def test_equal_text_is_not_sent_again(bench: Bench) -> None:
     for n in range(10):
         bench.wish("turn", "same", urgency=Urgency.STREAM)

@@ -23,14 +23,15 @@ from sessions.model import (
     TurnId,
 )
 from sessions.stored import StoredAsk, StoredTurn
-from sessions.troubles import Limit
+from sessions.troubles import Limit, LimitShare
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
     """A session as faces show it. `place_in_line` is the number of sessions that get a process before it.
 
     If `project_is_gone`, its directory was missing at the last start. `limit` is the usage limit that blocks
-    it; `other_model` is a model that the limit does not block, or empty.
+    it; `other_model` is a model that the limit does not block, or empty. `limit_shares` tells how much of the
+    account's limits is used.
     `list_price_usd` is the part of `cost_usd` that a login covered instead of an API key: it is not billed.
     `left_running` lists programs that Claude's tools started and left; `EndLeftRunning` ends them. `promised`
     lists scheduled work, each with its next time; Claude does it only while it has a process.
@@ -77,6 +78,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     project_is_gone: bool = False
     titled_by: TitleSource | None = None
     limit: Limit | None = None
+    limit_shares: tuple[LimitShare, ...] = ()
     other_model: str = ""
     prompted_by_several: bool = False
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from api.prices import price_mark
 from api.words.failures import ended_because
 from bot.answer_buttons import Answer, answer_rows
 from bot.ask_face import AskFace
@@ -274,8 +273,9 @@ def _facts(face: TurnFace, setting: Setting, took: str) -> list[str]:
     facts = [f"Done in {took}"]
     if face.turn.id == setting.goes_on_from:
         facts.append("the next prompt follows this answer")
-    if face.turn.cost_usd > 0:
-        facts.append(money(face.turn.cost_usd) + price_mark(face.turn.cost_usd, face.turn.list_price_usd))
+    paid_usd = face.turn.cost_usd - face.turn.list_price_usd
+    if paid_usd >= 0.00005:  # a subscription's part is a list price: the status line has the limit instead
+        facts.append(money(paid_usd))
     if setting.default_model and setting.default_model not in setting.model:
         facts.append(model_name(setting.model))
     if face.flow.paths:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from api import SessionInfo, WorkPlace
 from api.access import Action
 from api.prices import price_mark
-from api.words.limits import limit_name
+from api.words.limits import limit_name, share_words
 from api.words.trust import TRUST_WORDS
 from bot.bodies import Button, Card, Control, Row, Style, Verb
 from bot.cards import QUIET, TROUBLED, WAITING, WORKING, context_bar, state_words
@@ -39,7 +39,10 @@ def status_card(info: SessionInfo) -> Card:
 
 
 def status_line(info: SessionInfo) -> str:
-    """Return `● ready · opus · shop · 12 % · $0.03`. Leaves out unknown facts and a cost of zero."""
+    """Return `● ready · opus · shop · 12 % · $0.03`. Leaves out unknown facts and a cost of zero.
+
+    Where a subscription pays, the used part of its limit stands instead of dollars.
+    """
     paid_usd = info.cost_usd - info.list_price_usd
     facts = (
         _state_word(info),
@@ -47,6 +50,7 @@ def status_line(info: SessionInfo) -> str:
         _word(info.project if info.project != DEFAULT_PROJECT else ""),
         _percent(info),
         money(paid_usd) if paid_usd >= 0.00005 else "",
+        share_words(info.limit_shares),
     )
     return f"{'●' if info.lifecycle is Lifecycle.LIVE else '○'} {' · '.join(fact for fact in facts if fact)}"
 
@@ -175,7 +179,11 @@ def _context(opened: Opened) -> Part:
 def _cost(opened: Opened) -> Part:
     info = opened.info
     price = money(info.cost_usd) + price_mark(info.cost_usd, info.list_price_usd)
-    return Part([f"Cost: {price} · {counted(info.message_count, 'prompt')}"])
+    limits = [
+        f"Used: {share_words([each])}{f' · new window {moment(each.until_ms)}' if each.until_ms else ''}"
+        for each in info.limit_shares
+    ]
+    return Part([f"Cost: {price} · {counted(info.message_count, 'prompt')}", *limits])
 
 
 def _waiting(opened: Opened) -> Part:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from prompt_toolkit.utils import get_cwidth
 
-from api.prices import price_mark
+from api.words.limits import share_words
 from api.words.states import State, state_of
 from console.asks import AskForm
 from console.commands import hints
@@ -150,8 +150,10 @@ def status_line(view: View | None, typed: str, now_ms: int, *, is_demo: bool) ->
         facts.append(f"mode {view.mode}")
     if view.context_window and view.context_used:
         facts.append(f"context {view.context_used * 100 // view.context_window} %")
-    if view.cost_usd:
-        facts.append(f"${view.cost_usd:.2f}{price_mark(view.cost_usd, view.list_price_usd)}")
+    if view.cost_usd - view.list_price_usd >= 0.005:
+        facts.append(f"${view.cost_usd - view.list_price_usd:.2f}")
+    if share := share_words(view.limit_shares):
+        facts.append(share)
     return [*fragments, *(("class:dim", f" · {fact}") for fact in facts)]
 
 

@@ -44,6 +44,7 @@ from sessions.model import (
     TurnId,
     TurnStatus,
 )
+from sessions.troubles import LimitShare
 
 _KEPT_PROMPT_CHARS = 4_000
 _WORDS = 120
@@ -80,6 +81,7 @@ class View(msgspec.Struct, frozen=True):
     asks: tuple[Ask, ...] = ()
     cost_usd: float = 0.0
     list_price_usd: float = 0.0
+    limit_shares: tuple[LimitShare, ...] = ()
     context_used: int = 0
     context_window: int = 0
     last_sentence: str = ""
@@ -186,6 +188,8 @@ def _fold_state(view: View, event: e.Event) -> tuple[View, list[Shown]]:
             return replace(view, activity=event.new, blocker=event.blocker), []
         case e.Noticed():
             return view, [NoticeShown(notice_text(event), is_trouble=NOTICES[event.topic].tone is Tone.TROUBLE)]
+        case e.LimitSharesTold():
+            return replace(view, limit_shares=event.shares), []
         case e.TrustChanged():
             return replace(view), []
         case e.ModelChanged():

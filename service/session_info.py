@@ -29,7 +29,10 @@ def session_info(manager: SessionManager, session: Session) -> c.SessionInfo:
     """Return the session as faces show it: its state, how to look at its process, and its place in line."""
     hint = session.run.host.terminal_hint() if session.run is not None else ""
     info = info_of(session.snapshot, hint, manager.place_in_line(session.id))
-    return replace(info, other_model=_other_model(manager, info))
+    # A window that has ended says nothing about the one that began.
+    now_ms = manager.now_ms()
+    shares = tuple(each for each in info.limit_shares if each.until_ms is None or each.until_ms > now_ms)
+    return replace(info, other_model=_other_model(manager, info), limit_shares=shares)
 
 
 def _other_model(manager: SessionManager, info: c.SessionInfo) -> str:

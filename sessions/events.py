@@ -26,6 +26,7 @@ from sessions.process_events import BackgroundTasksChanged as BackgroundTasksCha
 from sessions.process_events import HostEnded as HostEnded
 from sessions.process_events import HostStarted as HostStarted
 from sessions.process_events import LeftRunningChanged as LeftRunningChanged
+from sessions.process_events import LimitSharesTold as LimitSharesTold
 from sessions.process_events import ProcessEvent
 from sessions.process_events import SchedulesChanged as SchedulesChanged
 from sessions.process_events import ServersListed as ServersListed

@@ -15,6 +15,7 @@ from sessions.claude import lines as c
 from sessions.claude.scheduling import after_calls, after_firing, after_results
 from sessions.content import ask_body, block_of, tool_output
 from sessions.failures import failure_of_error, failure_of_result, failure_of_retry, failure_of_status
+from sessions.limit_events import limit_reached, rate_limit_events
 from sessions.model import (
     Activity,
     Ask,
@@ -36,8 +37,8 @@ from sessions.model import (
 from sessions.state import RunningTurn, Snapshot
 from sessions.title import title_from
 from sessions.topics import Topic
-from sessions.troubles import Failure, FailureKind, Limit, LimitState
-from sessions.usage_limits import limit_met, limit_of
+from sessions.troubles import Failure, FailureKind
+from sessions.usage_limits import limit_met
 
 GO_ON = "Continue."
 """The prompt that lets Claude go on."""
@@ -86,7 +87,7 @@ def interpret(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> Iterator[e
             yield e.ActivityChanged(snapshot.activity, Activity.BLOCKED, cause, blocker, failure)
             yield e.Noticed(Topic(failure.kind), failure=failure)
         case c.RateLimit():
-            yield from _rate_limit(snapshot, line)
+            yield from rate_limit_events(snapshot, line)
         case c.PermissionAsked() | c.QuestionAsked() | c.PlanAsked() | c.FormAsked() | c.LinkAsked():
             yield from open_ask(snapshot, line, moment)
         case c.AskCancelled() | c.AnswerEchoed():
@@ -274,7 +275,7 @@ def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iter
     limit = limit_met(snapshot, moment.at_ms) if is_limit else None
     waits = limit is not None
     if waits and snapshot.limit is None:
-        yield from _limit_reached(snapshot, limit)
+        yield from limit_reached(snapshot, limit)
     if waits and turn.next_ordinal == 0:
         yield e.TurnHeldBack(turn.turn_id, _uuid_at(snapshot, "prompt", moment))
         return
@@ -346,31 +347,6 @@ def _outcome(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> tuple
     if turn.failure is not None and turn.failure.kind is FailureKind.NOT_COMPACTED:
         return TurnStatus.FAILED, turn.failure  # the CLI reports success even if the compaction failed
     return TurnStatus.DONE, None
-
-
-def _rate_limit(snapshot: Snapshot, line: c.RateLimit) -> Iterator[e.Event]:
-    limit = limit_of(line)
-    match limit.state if limit is not None else None:
-        case LimitState.REACHED:
-            yield from _limit_reached(snapshot, limit)
-        case LimitState.EXTRA_USAGE:
-            # Every request reports it, but people get one notice per window.
-            if limit is not None and limit.until_ms != snapshot.extra_usage_until_ms:
-                yield _limit_notice(Topic.EXTRA_USAGE, limit)
-        case LimitState.NEAR:
-            yield _limit_notice(Topic.USAGE_WARNING, limit)
-        case LimitState.OPEN | None:
-            pass
-
-
-def _limit_reached(snapshot: Snapshot, limit: Limit | None) -> Iterator[e.Event]:
-    cause = "a usage limit is reached"
-    yield e.ActivityChanged(snapshot.activity, Activity.BLOCKED, cause, Blocker.USAGE_LIMIT, limit=limit)
-    yield _limit_notice(Topic.USAGE_LIMIT, limit)
-
-
-def _limit_notice(topic: Topic, limit: Limit | None) -> e.Noticed:
-    return e.Noticed(topic, until_ms=limit.until_ms if limit is not None else None, limit=limit)
 
 
 def open_ask(snapshot: Snapshot, line: c.AskLine, moment: Moment) -> Iterator[e.Event]:

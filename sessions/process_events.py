@@ -3,6 +3,7 @@
 import msgspec
 
 from sessions.model import LeftProcess, McpServer, Schedule
+from sessions.troubles import LimitShare
 
 
 class HostStarted(msgspec.Struct, frozen=True, tag="host_started"):
@@ -44,6 +45,18 @@ class ServersListed(msgspec.Struct, frozen=True, tag="servers_listed"):
     servers: tuple[McpServer, ...]
 
 
+class LimitSharesTold(msgspec.Struct, frozen=True, tag="limit_shares_told"):
+    """How much of the account's usage limits is used, after the request that reported it."""
+
+    shares: tuple[LimitShare, ...]
+
+
 ProcessEvent = (
-    HostStarted | HostEnded | BackgroundTasksChanged | LeftRunningChanged | SchedulesChanged | ServersListed
+    HostStarted
+    | HostEnded
+    | BackgroundTasksChanged
+    | LeftRunningChanged
+    | SchedulesChanged
+    | ServersListed
+    | LimitSharesTold
 )

@@ -24,7 +24,7 @@ from sessions.model import (
     TurnId,
     TurnKind,
 )
-from sessions.troubles import Failure, Limit
+from sessions.troubles import Failure, Limit, LimitShare
 
 HOLDS_SLOT = frozenset({Lifecycle.STARTING, Lifecycle.LIVE, Lifecycle.STOPPING})
 
@@ -126,6 +126,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     limit: Limit | None = None
     told_limit: Limit | None = None
     limit_until_ms: int = 0
+    limit_shares: tuple[LimitShare, ...] = ()
     extra_usage_until_ms: int | None = 0
     moved_from: tuple[str, ...] = ()
     project_is_gone: bool = False

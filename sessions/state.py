@@ -192,6 +192,8 @@ def _process_changed(snapshot: Snapshot, event: ProcessEvent) -> Snapshot:
             return replace(snapshot, left_running=event.processes)
         case e.ServersListed():
             return replace(snapshot, mcp_servers=event.servers)
+        case e.LimitSharesTold():
+            return replace(snapshot, limit_shares=event.shares)
         case _:
             assert_never(event)
 

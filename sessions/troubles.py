@@ -100,3 +100,11 @@ class Limit(msgspec.Struct, frozen=True):
     family: str = ""
     until_ms: int | None = None
     share: float | None = None
+
+
+class LimitShare(msgspec.Struct, frozen=True):
+    """The used part of one of the account's limits, from 0 to 1 in hundredths, until a new window begins."""
+
+    window: LimitWindow
+    share: float
+    until_ms: int | None = None

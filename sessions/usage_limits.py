@@ -7,7 +7,7 @@ import re
 
 from sessions.claude.lines import RateLimit
 from sessions.snapshot import Snapshot
-from sessions.troubles import Limit, LimitState, LimitWindow
+from sessions.troubles import Limit, LimitShare, LimitState, LimitWindow
 
 # Weekly limits whose names have a suffix that is not a family of models.
 _NO_FAMILY = frozenset({"overage", "oauth", "apps", "cowork"})
@@ -36,6 +36,14 @@ def limit_of(line: RateLimit) -> Limit | None:
         state=state,
         until_ms=line.resets_ms,
         share=line.utilization,
+    )
+
+
+def shares_of(line: RateLimit) -> tuple[LimitShare, ...]:
+    """Return how much of each limit is used, in hundredths, as far as `line` says."""
+    return tuple(
+        LimitShare(_window(kind), round(min(1.0, max(0.0, used)), 2), resets_ms)
+        for kind, used, resets_ms in line.windows
     )
 
 

@@ -1,6 +1,8 @@
 """Sentences about an account's usage limits. Faces add the times, in the reader's own time zone."""
 
-from sessions.troubles import Limit, LimitState, LimitWindow
+from collections.abc import Sequence
+
+from sessions.troubles import Limit, LimitShare, LimitState, LimitWindow
 
 _WINDOWS = {
     LimitWindow.FIVE_HOUR: "five-hour limit",
@@ -14,6 +16,12 @@ def limit_name(limit: Limit) -> str:
     """Return the limit's name, such as `five-hour limit` or `weekly limit of Opus models`."""
     name = _WINDOWS[limit.window]
     return f"{name} of {limit.family.capitalize()} models" if limit.family else name
+
+
+def share_words(shares: Sequence[LimitShare]) -> str:
+    """Return the used part of the fullest limit, such as `42 % of the weekly limit`; empty if none is known."""
+    fullest = max(shares, key=lambda each: each.share, default=None)
+    return f"{f'{fullest.share:.0%}'.replace('%', ' %')} of the {_WINDOWS[fullest.window]}" if fullest else ""
 
 
 def limit_sentence(limit: Limit) -> str:

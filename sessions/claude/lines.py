@@ -280,13 +280,17 @@ class ModelFellBack:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """A subscription's usage limit. `resets_ms` is in Unix milliseconds. `uses_extra`: extra usage is spent."""
+    """A subscription's usage limit. `resets_ms` is in Unix milliseconds. `uses_extra`: extra usage is spent.
+
+    `windows`: for each known limit its kind, its used part and its `resets_ms`.
+    """
 
     status: str
     kind: str
     resets_ms: int | None
     utilization: float | None
     uses_extra: bool = False
+    windows: tuple[tuple[str, float, int | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Called by `parse`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +22,16 @@ def rate_limit(body: Json) -> RateLimit:
         resets_ms=time_ms(info, "resetsAt"),
         utilization=maybe_float(info, "utilization"),
         uses_extra=flag_of(info, "isUsingOverage"),
+        windows=tuple(_windows(object_of(info, "unifiedWindows"))),
     )
+
+
+def _windows(told: Json) -> Iterator[tuple[str, float, int | None]]:
+    for kind in told:
+        window = object_of(told, kind)
+        used = maybe_float(window, "utilization")
+        if used is not None:
+            yield kind, used, time_ms(window, "resetsAt")
 
 
 def time_ms(body: Mapping[str, Any], key: str) -> int | None:

@@ -11,7 +11,8 @@ import pytest
 
 import api as c
 from api.words.failures import ended_because, good_turn_to_branch_from
-from api.words.limits import limit_name
+from api.words.limits import limit_name, share_words
+from bot.status_card import status_line
 from sessions.claude.registry import open_conversations
 from sessions.model import Allow, Blocker, TurnStatus
 from sessions.session import Session
@@ -291,3 +292,20 @@ async def test_a_turn_that_a_limit_cuts_goes_on_when_it_opens(api: FailingApi, t
         newest, _ = (await core.do(c.ReadTurns(session_id=session.id, limit=9))).turns
         assert (newest.turn.prompt, newest.turn.status) == ("Continue.", TurnStatus.DONE)
         assert newest.turn.author_id == "ann"
+
+
+async def test_a_subscription_is_told_how_much_of_its_limits_is_used_instead_of_dollars(
+    api: FailingApi, tmp_path: Path
+) -> None:
+    async with core_with(api, tmp_path, CLAUDE_CODE_OAUTH_TOKEN="sk-ant-oat01-demo") as core:
+        session = await core.session()
+        for used, words in (("0.124", "12 % of the five-hour limit"), ("0.03", "7 % of the weekly limit")):
+            windows = {"5h_utilization": used, "7d_utilization": "0.07"}
+            at = str(int(time.time()) + 3600)
+            api.headers = unified("allowed", "five_hour", **windows, **{"5h_reset": at, "7d_reset": at})
+            turn = await turn_of(core, session)
+            assert turn.cost_usd == turn.list_price_usd > 0
+            info = await core.do(c.GetSession(session_id=session.id))
+            assert share_words(info.limit_shares) == words
+            assert status_line(info).endswith(words)
+            assert "$" not in status_line(info)

@@ -76,6 +76,7 @@ from api.managing import (
     SetModel,
     Share,
 )
+from api.network import DecideSite, NetworkCommand, ReadSites, Site, Sites
 from api.permissions import (
     HoldForAll,
     PermissionRule,
@@ -157,6 +158,7 @@ __all__ = [
     "Continue",
     "Core",
     "CreateSession",
+    "DecideSite",
     "DecideTrust",
     "EditQueued",
     "EndLeftRunning",
@@ -194,6 +196,7 @@ __all__ = [
     "MoveSession",
     "MoveToFront",
     "Names",
+    "NetworkCommand",
     "NoteRefusal",
     "Nothing",
     "Park",
@@ -217,6 +220,7 @@ __all__ = [
     "ReadEvents",
     "ReadLastEvents",
     "ReadPermissions",
+    "ReadSites",
     "ReadStatistics",
     "ReadTrust",
     "ReadTurn",
@@ -239,6 +243,8 @@ __all__ = [
     "SetMode",
     "SetModel",
     "Share",
+    "Site",
+    "Sites",
     "Statistics",
     "Stopped",
     "TakeBackPermission",

@@ -13,6 +13,7 @@ from api.finding import FindingCommand
 from api.linking import LinkingCommand
 from api.making import MakingCommand
 from api.managing import ManagingCommand
+from api.network import NetworkCommand
 from api.permissions import PermissionsCommand
 from api.prompting import PromptingCommand
 from api.reading import ReadingCommand
@@ -25,7 +26,9 @@ AnySessionlessCommand = (
     FindingCommand | MakingCommand | AdministeringCommand | RefusalsCommand | LinkingCommand | ListTrust
 )
 """The commands that are not about one session."""
-AnySessionCommand = ReadingCommand | PromptingCommand | ManagingCommand | PermissionsCommand | TrustingCommand
+AnySessionCommand = (
+    ReadingCommand | PromptingCommand | ManagingCommand | PermissionsCommand | TrustingCommand | NetworkCommand
+)
 """The commands about one session."""
 AnyCommand = AnySessionlessCommand | AnySessionCommand
 AnyWish = AnyCommand | FilesCommand

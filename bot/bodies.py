@@ -55,6 +55,7 @@ class Verb(StrEnum):
     CONFIRM = "confirm"
     TAKE_BACK = "take_back"
     TRUST = "trust"
+    SITE = "site"
     HOLD_FOR_ALL = "hold_for_all"
     ASK_ABOUT = "ask_about"
     END_LEFT_RUNNING = "end_left_running"

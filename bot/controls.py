@@ -23,6 +23,7 @@ from bot.modals import control_key_of, submitted_fields, submitted_text
 from bot.opening import Opener
 from bot.panel_controls import PanelControls
 from bot.rows import load_control
+from bot.site_controls import SiteControls
 from bot.trust_controls import TrustControls
 from bot.turn_controls import TurnControls
 
@@ -71,6 +72,7 @@ class Controls:
         self.turns = TurnControls(face, client, opener)
         self._panels = PanelControls(face)
         self._trust = TrustControls(face)
+        self._sites = SiteControls(face)
         self._about = MessageQuestionControls(client, asker)
 
     async def handle(self, reply: Reply) -> None:
@@ -85,6 +87,8 @@ class Controls:
             await self._panels.handle(reply, use.control, use.values)
         elif verb is Verb.TRUST:
             await self._trust.handle(reply, use.control)
+        elif verb is Verb.SITE:
+            await self._sites.handle(reply, use.control)
         elif verb is Verb.ASK_ABOUT:
             await self._about.handle(reply, use.control, use.text or "")
         else:

@@ -11,6 +11,7 @@ from bot.history import load_history
 from bot.rows import Place, load_posts, note_shown
 from bot.session_reader import SessionReader
 from bot.session_units import Around, SessionUnits
+from bot.site_card import site_question
 from bot.subjects import STATUS_SUBJECT, UnitKind, parse_subject, subject_of
 from bot.traffic import Urgency
 from bot.trust_card import trust_question
@@ -274,6 +275,8 @@ class ShownSession:
         wish = notice(event, number, self.place.owner_id)
         if event.topic is Topic.TRUST_WANTED:
             wish = trust_question(event, number, self.session_id, self._around.options.admin_id)
+        if event.topic is Topic.SITE_WANTED:
+            wish = site_question(event, number, self.session_id)
         if wish is not None:
             self._units.set_notice(wish)
             self._mark(wish.subject, Urgency.FINAL)

@@ -61,7 +61,7 @@ def arrange(settings: Settings, private: Sequence[Path], place: Path) -> Sandbox
     No sandbox shows the places `private`. The system call filter is written to the directory `place`.
     """
     choice = settings.sandbox
-    policy = policy_of(settings, private)
+    policy = policy_of(settings, private, place)
     if choice is SandboxChoice.OFF:
         return Sandboxing(policy)
     options = SandboxOptions(
@@ -109,14 +109,15 @@ def _write_filter(directory: Path) -> Path | None:
     return path
 
 
-def policy_of(settings: Settings, private: Sequence[Path]) -> Policy:
-    """Return the policy of the settings, without a mechanism."""
+def policy_of(settings: Settings, private: Sequence[Path], place: Path) -> Policy:
+    """Return the policy of the settings, without a mechanism; `place` holds the files of sandboxes."""
     tools: tuple[Path, ...] = ()
     if settings.sandbox_tools is ToolsChoice.AUTO:
         tools = tools_below(Path.home(), os.environ.get("PATH", ""))
     return Policy(
         mechanism=Mechanism.NONE,
         network=settings.sandbox_network,
+        proxy=place / "proxy" if settings.sandbox_network is not Network.OPEN else None,
         limits=Limits(settings.sandbox_processes if limit_counts_inside() else None, settings.sandbox_tmp),
         system=this_system(),
         access=Access(read=(*settings.sandbox_read, *tools), write=settings.sandbox_write),

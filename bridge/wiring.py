@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backends.auto import BackendOptions, Backends, choose_backend
 from backends.wrappers import LaunchWrapper, in_shell_prefix
@@ -46,6 +47,9 @@ from sessions.slots import Limits
 from sessions.supervision import Vigilance
 from sessions.trust import TrustPolicy
 from storage import Database
+
+if TYPE_CHECKING:
+    from bridge.sandbox_network import SandboxNetwork
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +145,10 @@ async def _start_core(
         options.say(said)
     backend = _backend(kept, options, _wrappers(kept, sandboxing))
     child = {**child_environment(os.environ, _child_names(settings, options)), **overrides}
+    network = _limited_network(sandboxing, kept, database, child)
+    sandbox = sandboxing.options
+    if sandbox is not None and network is not None:
+        sandbox = replace(sandbox, open_network=network.open)
     manager = SessionManager(
         database,
         backend,
@@ -151,7 +159,7 @@ async def _start_core(
                 child_names=_child_names(settings, options),
                 overrides=overrides,
                 private=[_outermost(settings, options)],
-                sandbox=sandboxing.options,
+                sandbox=sandbox,
             )
         ),
         Conversations(child, kept.data_dir / "transcripts"),
@@ -159,7 +167,8 @@ async def _start_core(
     )
     budget = Budget(settings.user_turns_per_hour, settings.user_dollars_per_day)
     links = LoginLinks()
-    service = SessionService(ServiceParts(manager, budget, settings.secrets, links=links))
+    parts = ServiceParts(manager, budget, settings.secrets, links=links)
+    service = SessionService(parts if network is None else replace(parts, sites_changed=network.changed))
     # Entered before the manager and left after it, so that the log covers the manager's start and end.
     await stack.enter_async_context(logging_events(service))
     await stack.enter_async_context(manager)
@@ -168,7 +177,23 @@ async def _start_core(
     with _without_collections():
         await manager.initialize()
     await stack.enter_async_context(running(backend.keep_terminals(), "terminals"))
+    if network is not None:
+        await stack.enter_async_context(network.kept(manager))
     return OpenCore(service, links, manager, database, settings)
+
+
+def _limited_network(
+    sandboxing: Sandboxing, settings: Settings, database: Database, child: Mapping[str, str]
+) -> "SandboxNetwork | None":
+    """Return the network of sandboxes if the settings limit it. `child` is Claude's environment."""
+    if sandboxing.options is None or sandboxing.policy.proxy is None:
+        return None
+    from backends.sandbox.proxy.inside import model_of
+    from backends.sandbox.proxy.state import ProxyPlaces
+    from bridge.sandbox_network import NetworkRules, SandboxNetwork
+
+    rules = NetworkRules(settings.sandbox_network, settings.sandbox_hosts, model_of(child))
+    return SandboxNetwork(database, ProxyPlaces(sandboxing.policy.proxy), rules)
 
 
 @contextmanager

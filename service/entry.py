@@ -18,6 +18,7 @@ from service.following_all import follow_all
 from service.linking import link
 from service.making import make
 from service.managing import manage
+from service.network import network
 from service.parts import ServiceParts
 from service.permissions import rule
 from service.prompting import talk
@@ -143,6 +144,8 @@ class SessionService:
     async def _do_with(self, session: Session, actor: Actor, command: c.AnySessionCommand) -> object:
         if isinstance(command, c.ReadingCommand):
             return await read(self._parts, session, command)
+        if isinstance(command, c.NetworkCommand):
+            return await network(self._parts, session, actor, command)
         if isinstance(command, c.TrustingCommand):
             return await trust(self._parts, session, actor, command)
         if isinstance(command, c.PermissionsCommand):

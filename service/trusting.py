@@ -67,12 +67,17 @@ async def _shown(session: Session) -> c.ProjectTrust:
     )
 
 
-async def _decide(
-    parts: ServiceParts, session: Session, actor: Actor, command: c.DecideTrust
-) -> c.ProjectTrust:
+def refuse_unless_may_decide(parts: ServiceParts, session: Session, actor: Actor) -> None:
+    """Raise `NotAllowed` unless `actor` may decide on what the session's project may do (TRUST_PROJECTS)."""
     owner_may = parts.manager.policy.trust.who is WhoTrusts.OWNER and actor.user_id == session.snapshot.user_id
     if actor.role is not Role.ADMIN and not owner_may:
         raise NotAllowed(_DECIDING)
+
+
+async def _decide(
+    parts: ServiceParts, session: Session, actor: Actor, command: c.DecideTrust
+) -> c.ProjectTrust:
+    refuse_unless_may_decide(parts, session, actor)
     found = await look(session)
     if command.content_hash and command.content_hash != found.offer.content_hash:
         raise OfferChanged

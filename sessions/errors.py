@@ -42,6 +42,10 @@ class ConversationGone(SessionError):
         )
 
 
+class SiteUnknown(SessionError):
+    """No sandbox of the project wanted this host."""
+
+
 class RuleNotFound(SessionError):
     """The session's project has no such permission rule."""
 

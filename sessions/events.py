@@ -185,7 +185,7 @@ class Noticed(msgspec.Struct, frozen=True, tag="noticed"):
     """A notice for people.
 
     `text` is a sentence; it is empty if `failure` or `limit` has the facts. `about` names the subject for the
-    answers that a face offers: the content hash of a project's offer.
+    answers that a face offers: the content hash of a project's offer, the name of a wanted host.
     """
 
     topic: Topic

@@ -157,6 +157,14 @@ class Trust(StrEnum):
     TRUSTED = "trusted"
 
 
+class SiteState(StrEnum):
+    """The decision on a host of the internet that a sandbox wanted; `wanted` means that there is none yet."""
+
+    WANTED = "wanted"
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+
+
 class RuleKind(StrEnum):
     """The kind of a permission rule: it allows certain calls of a tool, or a directory."""
 

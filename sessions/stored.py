@@ -15,6 +15,7 @@ from sessions.model import (
     Rule,
     RuleScope,
     SessionId,
+    SiteState,
     TokenUsage,
     Trust,
     TurnId,
@@ -125,6 +126,17 @@ class StoredRule:
     given_by: str
     for_all: bool
     given_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSite:
+    """A host of the internet that sandboxes of the project in `directory` wanted; when, or when decided."""
+
+    directory: str
+    name: str
+    state: SiteState
+    decided_by: str
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class Topic(StrEnum):
     SCHEDULES_WAIT = "schedules_wait"
     LEFT_RUNNING_ENDED = "left_running_ended"
     TRUST_WANTED = "trust_wanted"
+    SITE_WANTED = "site_wanted"
     SERVER_FAILED = "server_failed"
     SERVER_ASKS = "server_asks"
     GAP = "gap"

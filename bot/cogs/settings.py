@@ -14,6 +14,7 @@ from bot.entry import reply_to
 from bot.panel_controls import permissions_body, stored
 from bot.panels import model_panel
 from bot.session_lookup import meant
+from bot.site_controls import sites_body
 from bot.trust_controls import decided, trust_body
 from bot.wording import MODES, model_words
 from sessions.model import PermissionMode, Trust
@@ -56,6 +57,12 @@ class SettingsCommands(commands.GroupCog, group_name="settings", group_descripti
         reply = reply_to(interaction)
         info = await meant(self._face, reply)
         await reply.say(await permissions_body(self._face, reply, info.id))
+
+    @app_commands.command(description="The hosts that Claude's sandbox wanted here: allow or refuse them.")
+    async def network(self, interaction: Interaction) -> None:
+        reply = reply_to(interaction)
+        info = await meant(self._face, reply)
+        await reply.say(await sites_body(self._face, reply, info.id))
 
     @app_commands.command(description="What of this project counts: nothing, its text, or all that it brings.")
     @app_commands.describe(trust="Decide; without it you see what the project brings")

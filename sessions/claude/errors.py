@@ -57,6 +57,15 @@ class BadLaunch(ClaudeError):
         self.value = value
 
 
+class NetworkUnavailable(ClaudeError):
+    """The proxy of sandboxes cannot be started, so a sandbox would have no network."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Claude was not started: the proxy for SANDBOX_NETWORK does not run. The bridge’s log says why."
+        )
+
+
 class TranscriptMissing(ClaudeError):
     """Claude has no transcript of the conversation: deleted after its retention time, or never begun."""
 

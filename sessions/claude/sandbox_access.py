@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,12 +51,13 @@ class SandboxOptions:
     """The facts of this installation. `state` holds a directory for each project.
 
     `kept` are paths, relative to a work directory, that stay read-only. `ssh_agent`: the agent's socket is
-    inside.
+    inside. `open_network` lets the next sandbox of a work directory reach what it may; it raises `ClaudeError`.
     """
 
     state: Path
     kept: Sequence[str] = KEPT_DEFAULT
     ssh_agent: bool = False
+    open_network: Callable[[Path], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

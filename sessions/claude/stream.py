@@ -99,6 +99,8 @@ class StreamDriver:
             writable=start.writable,
         )
         access = await asyncio.to_thread(prepare, options.sandbox, asked)
+        if options.sandbox.open_network is not None:
+            await options.sandbox.open_network(start.work_directory)
         return Program(launch.argv(line), without_agent(options.sandbox, environment), access)
 
     def parse(self, line: bytes) -> CliLine:

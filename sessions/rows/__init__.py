@@ -12,6 +12,7 @@ from sessions.rows.permission_rules import (
     load_rules,
     update_rule_for_all,
 )
+from sessions.rows.project_sites import load_sites, load_work_directories, upsert_site
 from sessions.rows.project_trust import load_all_trust, load_trust, upsert_trust
 from sessions.rows.projection import (
     insert_block,
@@ -105,6 +106,7 @@ __all__ = [
     "load_inputs",
     "load_rules",
     "load_shares",
+    "load_sites",
     "load_snapshot",
     "load_snapshots",
     "load_transcript",
@@ -113,6 +115,7 @@ __all__ = [
     "load_turn_uuids",
     "load_turns",
     "load_whole_turn",
+    "load_work_directories",
     "project_event",
     "sessions_of_user",
     "sessions_to_recover",
@@ -120,5 +123,6 @@ __all__ = [
     "update_rule_for_all",
     "update_session",
     "upsert_share",
+    "upsert_site",
     "upsert_trust",
 ]

@@ -27,6 +27,7 @@ _REQUIRED: dict[str, Any] = {
     "model": "opus",
     "name": "compact",
     "after": 0,
+    "allow": True,
     "ordinal": 0,
     "origin": "an origin",
     "project": "default",

@@ -36,7 +36,7 @@ LEAST = {
             "read_work_place",
             "read_permissions",
         ),
-        *("export_session", "read_trust"),
+        *("export_session", "read_trust", "read_sites"),
     },
     "user": {"create_session", "get_or_create_session", "import_session", "list_projects"},
     "prompt": {
@@ -59,7 +59,7 @@ LEAST = {
             "clear",
             "restore_session",
         ),
-        *("take_back_permission", "decide_trust"),
+        *("take_back_permission", "decide_trust", "decide_site"),
     },
     "admin": {
         *("clear_all", "read_statistics", "read_audit", "plan_retention", "apply_retention"),

@@ -30,7 +30,14 @@ COMMANDS = {
     "a role": {"help", "web", "session start", "session list", "files import", "channel show"},
     "view": {
         "session resume",  # of one that is shown well, it only says where
-        *("session info", "files export", "turn queue", "settings permissions", "settings trust"),
+        *(
+            "session info",
+            "files export",
+            "turn queue",
+            "settings permissions",
+            "settings trust",
+            "settings network",
+        ),
     },
     "prompt": {
         *("claude", "turn stop", "turn continue", "turn regenerate", "turn branch", "turn command"),
@@ -67,7 +74,7 @@ CONTROLS = {
         *(Verb.APPROVE_EDITS, Verb.REVISE_PLAN),
         *(Verb.FILL_FORM, Verb.SEND_FORM, Verb.FOLLOW_LINK, Verb.POSTPONE),
     },
-    "owner": {Verb.MODEL, Verb.USE_MODEL, Verb.TAKE_BACK, Verb.TRUST},
+    "owner": {Verb.MODEL, Verb.USE_MODEL, Verb.TAKE_BACK, Verb.TRUST, Verb.SITE},
     "admin": {Verb.HOLD_FOR_ALL},
     "its card": {Verb.PAGE, Verb.CONFIRM, Verb.ASK_ABOUT},
 }

@@ -1,0 +1,117 @@
+"""The limited network of sandboxes: the hosts of each project, and the proxy that keeps to them.
+
+The proxy runs on its own (`backends/sandbox/proxy`). Here its lists are written, it is restarted when it has
+ended, and the names that it refused reach a session.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backends.sandbox.model import Network
+from backends.sandbox.proxy.hosts import HostList, Target
+from backends.sandbox.proxy.process import ProxyUnavailable, ensure_proxy, open_door, wanted
+from backends.sandbox.proxy.state import ProxyPlaces, key_of
+from bridge.background_task import running
+from sessions import rows
+from sessions.claude.errors import NetworkUnavailable
+from sessions.errors import SessionError
+from sessions.manager import SessionManager
+from sessions.model import SiteState
+from sessions.sites import want_site
+from storage import Database, StorageError
+
+log = logging.getLogger(__name__)
+
+LOGIN = ("api.anthropic.com", "console.anthropic.com", "platform.claude.com", "claude.ai")
+"""The vendor's model, and the hosts at which Claude renews its login."""
+GIT = (
+    *("github.com", ".github.com", ".githubusercontent.com", "gitlab.com", ".gitlab.com"),
+    *("bitbucket.org", ".bitbucket.org", "codeberg.org", "git.sr.ht"),
+)
+"""Git hosts that `listed` always has. Package registries are asked about, or named by SANDBOX_HOSTS."""
+
+_AGAIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRules:
+    """The settings: how much of the network, the hosts of SANDBOX_HOSTS, and the address of the model."""
+
+    network: Network
+    hosts: Sequence[str]
+    model: Target
+
+
+@dataclass(slots=True)
+class SandboxNetwork:
+    """Opens the network of a project to its sandboxes, as far as the settings and people's decisions allow."""
+
+    db: Database
+    places: ProxyPlaces
+    rules: NetworkRules
+    _directories: dict[str, str] = field(default_factory=dict)
+
+    async def open(self, work_directory: Path) -> None:
+        """Let the next sandbox of a project reach what it may. Raises `NetworkUnavailable`."""
+        try:
+            await self._open(str(work_directory))
+        except (ProxyUnavailable, OSError) as error:
+            log.exception("no network for sandboxes")
+            raise NetworkUnavailable from error
+
+    async def changed(self, directory: str) -> None:
+        """Let running sandboxes of a project reach what people decided. An error is logged: it holds later."""
+        try:
+            await self._open(directory)
+        except (ProxyUnavailable, OSError):
+            log.exception("a decision on a host holds from the next start only")
+
+    async def _open(self, directory: str) -> None:
+        self._directories[key_of(Path(directory))] = directory
+        names = [*LOGIN]
+        if self.rules.network is Network.LISTED:
+            known = await rows.load_sites(self.db, directory)
+            allowed = [each.name for each in known if each.state is SiteState.ALLOWED]
+            names += [*GIT, *self.rules.hosts, *allowed]
+        await open_door(self.places, Path(directory), HostList(names, self.rules.model))
+
+    @asynccontextmanager
+    async def kept(self, manager: SessionManager) -> AsyncIterator[None]:
+        """Keep the proxy running inside the block, and ask about the names that it refuses."""
+        async with running(self._keep(manager), "network of sandboxes"):
+            yield
+
+    async def _keep(self, manager: SessionManager) -> None:
+        while True:
+            with suppress(OSError):
+                try:
+                    # At once: sandboxes that outlived the last bridge may need it.
+                    await ensure_proxy(self.places)
+                    await self._ask(manager)
+                except ProxyUnavailable as error:
+                    log.warning("proxy not running", extra={"why": str(error)})
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _ask(self, manager: SessionManager) -> None:
+        """Ask about refused names until the proxy ends."""
+        async with aclosing(wanted(self.places)) as names:
+            async for key, name in names:
+                if self.rules.network is not Network.LISTED:
+                    continue
+                try:
+                    if (directory := await self._directory(key)) is not None:
+                        await want_site(manager, directory, name)
+                except (SessionError, StorageError):
+                    log.exception("not asked about a host")
+
+    async def _directory(self, key: str) -> str | None:
+        """Return the work directory of a project from its name in the proxy."""
+        if key not in self._directories:
+            # A sandbox that outlived the last bridge.
+            known = await rows.load_work_directories(self.db)
+            self._directories |= {key_of(Path(each)): each for each in known}
+        return self._directories.get(key)

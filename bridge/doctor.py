@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ from bridge.machine_checks import (
 from bridge.settings import Settings
 from bridge.settings_errors import Problem, SettingsWrong
 from bridge.settings_loading import load_settings
+from bridge.user_servers import servers_findings
+from sessions.claude.launch import child_environment
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -83,6 +86,7 @@ async def examine(settings: Settings, env_file: Path, api: str = API) -> Report:
         *sandbox,
         *prefix,
         *claude,
+        *servers_findings(child_environment(os.environ, settings.child_env), settings.mcp_servers),
         *discord.findings,
         running,
     ]

@@ -215,7 +215,15 @@ class _Interview:
         if suggested and owner is not None:
             self.asker.say(f"  {owner.id}  {owner.username}, who owns the application")
         kept = self.present.get("ALLOWED_USER_IDS", "") or suggested
-        self.answers["ALLOWED_USER_IDS"] = ",".join(self._ids("Ids of people", kept))
+        ids = self._ids("Ids of people", kept)
+        self.answers["ALLOWED_USER_IDS"] = ",".join(ids)
+        self._admins(suggested if suggested in ids else ids[0])
+
+    def _admins(self, person: str) -> None:
+        """Make the person who sets the bridge up an admin, unless somebody is one already."""
+        if not self.present.get("ADMIN_USER_IDS"):
+            self.answers["ADMIN_USER_IDS"] = person
+            self.asker.say(f"{person} is an admin, who sees all sessions. ADMIN_USER_IDS names others.")
 
     # --- this machine -----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import assert_never
 from backends.sandbox.model import Mechanism, Network, Policy
 from backends.sandbox.probe import Probed, Refusal
 from bridge.findings import Finding, failed, ok, skipped, warning
+from bridge.said_once import is_news
 from bridge.sandboxing import Sandboxing
 
 _NAME = "sandbox"
@@ -74,15 +75,7 @@ def sentence_at_start(found: Sandboxing, state: Path) -> str:
         sentence = FIRST_START
     elif found.bwrap is not None and not found.refuses:
         sentence = sandbox_findings(found)[0].sentence
-    said = state / "said"
-    try:
-        if not sentence or said.read_text() == sentence:
-            return ""
-    except OSError:
-        pass
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    said.write_text(sentence)
-    return sentence
+    return sentence if is_news(sentence, state / "said") else ""
 
 
 def refusal_words(bwrap: Probed | None) -> tuple[str, str] | None:

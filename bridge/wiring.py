@@ -27,11 +27,13 @@ from bridge.discord_access import NamedPeople
 from bridge.event_log import logging_events
 from bridge.logs import LogPlan, set_up_logging
 from bridge.ownership import DataDirectoryRefused, OwnerKind, owning
+from bridge.said_once import is_news
 from bridge.sandbox_words import sentence_at_start
 from bridge.sandboxing import Sandboxing, arrange, hidden_places
 from bridge.schema import schema
 from bridge.settings import Settings
 from bridge.settings_choices import CutTurns
+from bridge.user_servers import servers_sentence, user_servers
 from service import Budget, LoginLinks, ServiceParts, SessionService
 from sessions.claude.launch import child_environment
 from sessions.claude.stream import StreamDriver, StreamOptions
@@ -149,6 +151,9 @@ async def _start_core(
     sandbox = sandboxing.options
     if sandbox is not None and network is not None:
         sandbox = replace(sandbox, open_network=network.open)
+    servers = servers_sentence(await asyncio.to_thread(user_servers, child), settings.mcp_servers)
+    if is_news(servers, kept.data_dir / "said" / "servers"):
+        options.say(servers)
     manager = SessionManager(
         database,
         backend,

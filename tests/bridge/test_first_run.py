@@ -57,6 +57,7 @@ async def test_five_answers_make_a_file_that_starts_a_bot(discord: FakeDiscord, 
         "DISCORD_TOKEN": discord.token,
         "ALLOWED_GUILD_IDS": str(discord.home.id),
         "ALLOWED_USER_IDS": str(owner),
+        "ADMIN_USER_IDS": str(owner),
         "DATA_DIR": "data-here",
     }
     assert place.stat().st_mode & 0o777 == 0o600
@@ -72,7 +73,8 @@ async def test_a_wrong_answer_is_asked_again_with_what_to_do(discord: FakeDiscor
     assert "Reset Token" in script.text
     assert script.text.count("Ids are numbers") == 2
     assert "cannot be a directory" in script.text
-    assert read_lines(place).values["ALLOWED_USER_IDS"] == str(discord.admin.id)
+    written = read_lines(place).values
+    assert written["ALLOWED_USER_IDS"] == written["ADMIN_USER_IDS"] == str(discord.admin.id)
 
 
 async def test_the_intent_is_checked_again_until_it_is_on(
@@ -196,11 +198,13 @@ async def test_an_existing_file_is_left_alone_without_a_yes(
 async def test_changing_keeps_what_was_not_asked_for_and_offers_what_was_there(
     discord: FakeDiscord, place: Path
 ) -> None:
-    place.write_text(f"# mine\nMAX_SESSIONS=4\nDISCORD_TOKEN={discord.token}\nDATA_DIR=old\n")
+    place.write_text(
+        f"# mine\nMAX_SESSIONS=4\nDISCORD_TOKEN={discord.token}\nDATA_DIR=old\nADMIN_USER_IDS={10**17}\n"
+    )
     code, _ = await run(discord, place, "yes", "", "", "", "", "")
     assert code == 0
     assert place.read_text().startswith(
-        f"# mine\nMAX_SESSIONS=4\nDISCORD_TOKEN={discord.token}\nDATA_DIR=old\n"
+        f"# mine\nMAX_SESSIONS=4\nDISCORD_TOKEN={discord.token}\nDATA_DIR=old\nADMIN_USER_IDS={10**17}\n"
     )
 
 

@@ -1,5 +1,6 @@
 """A tool call at a glance: the tool's name for people, and the most telling field of its input."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,17 @@ def telling_field(name: str, arguments: Mapping[str, Any]) -> str:
         return known if _is_text(arguments, known) else ""
     likely = next((field for field in _LIKELY if _is_text(arguments, field)), "")
     return likely or next((field for field in arguments if _is_text(arguments, field)), "")
+
+
+def relative(text: str, work_directory: str) -> str:
+    """Return `text` with every path below the work directory of that name made relative to it.
+
+    People who follow from elsewhere need not know where the machine keeps its projects.
+    """
+    if not work_directory or "/" not in text:
+        return text
+    name = re.escape(work_directory)
+    return re.sub(rf"(?<![\w.:/])(?:/[^\s/\"'`<>|:]+){{0,24}}/{name}(?:/|(?![\w./-]))", "", text)
 
 
 def tool_label(name: str) -> str:

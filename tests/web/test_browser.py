@@ -121,6 +121,70 @@ async def test_an_answer_given_elsewhere_closes_the_card_within_a_second(world: 
 
 
 @pytest.mark.timeout(180)
+async def test_every_page_is_open_to_everybody(world: WebWorld) -> None:
+    """Axe finds no barrier on any page, light or dark; nothing scrolls sideways at 320 px."""
+    from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # no stubs
+
+    ann = await world.browser(OWNER)
+    asking = await world.session_of(ann, "demo:text *words* demo:bash touch x")
+    await world.asked(asking)
+    planning = await world.session_of(ann, "demo:plan a plan")
+    await world.asked(planning)
+    async with phone() as context:
+        page = await logged_in(world, context)
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            for path in ("/", f"/chat/{asking}", f"/chat/{planning}", "/doors", "/login"):
+                await page.goto(f"{world.parts.options.address}{path}")
+                await page.wait_for_load_state()
+                found = await Axe().run(page)
+                assert found.violations_count == 0, found.generate_report()
+        await page.set_viewport_size({"width": 320, "height": 600})
+        for path in ("/", f"/chat/{asking}", f"/chat/{planning}", "/doors", "/login"):
+            await page.goto(f"{world.parts.options.address}{path}")
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+@pytest.mark.timeout(180)
+async def test_the_keyboard_alone_leads_from_the_list_to_an_answer(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann, "demo:bash touch x")
+    await world.asked(session)
+    async with phone() as context:
+        page = await logged_in(world, context)
+        await page.wait_for_selector(f"a[href$='/chat/{session}']")
+        await _tab_to(page, f"a[href$='/chat/{session}']")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(".ask.open")
+        await _tab_to(page, ".ask.open button.first")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(".ask.closed")
+        await _tab_to(page, "#prompt")
+        await page.keyboard.type("demo:text by keyboard")
+        await _tab_to(page, "#composer button")
+        await page.keyboard.press("Enter")
+        await page.wait_for_selector(".block >> text=by keyboard")
+
+
+async def _tab_to(page: "Page", wanted: str) -> None:
+    for _ in range(60):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("wanted => document.activeElement.matches(wanted)", wanted):
+            return
+    pytest.fail(f"the keyboard does not reach {wanted}")
+
+
+@pytest.mark.timeout(180)
+async def test_the_first_visit_is_light(world: WebWorld) -> None:
+    async with phone() as context:
+        page = await logged_in(world, context)
+        sizes = await page.evaluate(
+            "performance.getEntries().filter(e => e.encodedBodySize).map(e => [e.name, e.encodedBodySize])"
+        )
+        assert sum(size for _, size in sizes) <= 60_000, sizes
+
+
+@pytest.mark.timeout(180)
 async def test_hostile_html_runs_nowhere(world: WebWorld) -> None:
     """Even if a piece of HTML got past the server, the page's policy stops its scripts."""
     async with phone() as context:

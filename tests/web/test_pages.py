@@ -1,5 +1,7 @@
 """Pages: readable without scripts, and nothing that Claude or a person wrote becomes a tag or a script."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.web.page_model import Element, parsed
@@ -77,6 +79,30 @@ async def test_hostile_asks_stay_text(world: WebWorld) -> None:
         check(parsed(page))
         assert "&lt;script&gt;" in page
         assert "\u202e" not in page
+
+
+async def test_places_of_the_machine_stay_there(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann)
+    place = (await world.core.manager.get_session(session)).snapshot.work_directory
+    prompt = f"demo:write {place}/deep/notes.md words demo:bash touch {place}/x"
+    await ann.done("POST", f"/api/sessions/{session}/messages", {"content": prompt})
+    await world.asked(session)
+    page = await ann.done("GET", f"/chat/{session}")
+    turns = parsed(page).find("turns")
+    assert turns is not None
+    for element in _all(turns):
+        if "prompt" not in (element.attrs.get("class") or "") and "text" not in (
+            element.attrs.get("class") or ""
+        ):
+            assert not any(place in part for part in element.parts if isinstance(part, str)), element
+
+
+def _all(element: Element) -> Iterator[Element]:
+    yield element
+    for part in element.parts:
+        if isinstance(part, Element):
+            yield from _all(part)
 
 
 async def test_a_reader_without_scripts_reads_and_prompts(world: WebWorld) -> None:

@@ -20,7 +20,7 @@ from sessions.stored import StoredAsk
 from web.live.frames import Change, Put, Remove, Step
 from web.live.growing import GrowingText
 from web.pages import asks, fragments
-from web.pages.fragments import Rights
+from web.pages.fragments import Reader
 from web.parts import WebParts
 from web.rendering import Renderer
 
@@ -29,28 +29,29 @@ _GATHER_S = 0.02
 """Pieces that come within this time go into one frame: a person sees no difference, the wire does."""
 
 
-async def rights_of(parts: WebParts, actor: Actor, session_id: str) -> Rights:
-    """Return what `actor` may do in the session."""
-    may = parts.core.may
-    return Rights(
+async def reader_of(parts: WebParts, actor: Actor, info: c.SessionInfo) -> Reader:
+    """Return `actor` as a reader of the session."""
+    may, session_id = parts.core.may, info.id
+    return Reader(
         prompt=await may(actor, Action.PROMPT, session_id),
         approve=await may(actor, Action.APPROVE, session_id),
         manage=await may(actor, Action.MANAGE, session_id),
+        directory=info.work_directory_name,
     )
 
 
-async def rendered_block(renderer: Renderer, turn_id: str, placed: c.PlacedBlock) -> str:
-    """Return a block's HTML."""
+async def rendered_block(renderer: Renderer, turn_id: str, placed: c.PlacedBlock, directory: str) -> str:
+    """Return a block's HTML; paths are shown relative to the work directory of this name."""
     body = placed.block
     shown = await renderer.markdown(body.text) if isinstance(body, Text | Thinking) else ""
-    return fragments.block(turn_id, placed, shown)
+    return fragments.block(turn_id, placed, shown, directory)
 
 
-async def rendered_ask(renderer: Renderer, stored: StoredAsk, rights: Rights) -> str:
+async def rendered_ask(renderer: Renderer, stored: StoredAsk, reader: Reader) -> str:
     """Return an ask's HTML."""
     texts = _texts_of(stored.ask.body)
     rendered = {text: await renderer.markdown(text) for text in texts}
-    return asks.ask(stored, rendered, rights)
+    return asks.ask(stored, rendered, reader)
 
 
 def _texts_of(body: AskBody) -> Sequence[str]:
@@ -133,6 +134,7 @@ class _Changes:
         self._who = who
         self._session_id = session_id
         self._growing = GrowingText(parts.renderer)
+        self._directory = ""
 
     async def of(self, batch: Sequence[Feed]) -> list[Change]:
         """Return the changes for `batch`, in order."""
@@ -153,7 +155,8 @@ class _Changes:
             case e.BlockAdded():
                 placed = c.PlacedBlock(event.ordinal, event.block, event.before)
                 before = "" if event.before is None else fragments.block_id(event.turn_id, event.before)
-                html = await rendered_block(self._parts.renderer, event.turn_id, placed)
+                directory = await self._directory_name()
+                html = await rendered_block(self._parts.renderer, event.turn_id, placed, directory)
                 name = fragments.block_id(event.turn_id, event.ordinal)
                 put = Put(name, html, f"bs-{escape(event.turn_id)}", before)
                 return [*self._whole(event), put]
@@ -174,6 +177,13 @@ class _Changes:
         touched.info = True
         return []
 
+    async def _directory_name(self) -> str:
+        if not self._directory:
+            command = c.GetSession(session_id=self._session_id)
+            info = await self._parts.core.perform(await self._who(), command)
+            self._directory = info.work_directory_name
+        return self._directory
+
     def _whole(self, event: e.BlockAdded) -> list[Change]:
         match event.block:
             case Text(parent=None):
@@ -185,35 +195,36 @@ class _Changes:
 
     async def _of_touched(self, touched: _Touched) -> list[Change]:
         actor = await self._who()
-        rights = await rights_of(self._parts, actor, self._session_id)
         info = await self._parts.core.perform(actor, c.GetSession(session_id=self._session_id))
-        found: list[Change] = [Put("status", fragments.status(info, rights))]
+        reader = await reader_of(self._parts, actor, info)
+        self._directory = reader.directory
+        found: list[Change] = [Put("status", fragments.status(info, reader))]
         found.append(Put("title", f'<h1 id="title">{fragments.text_of(info.title or "Session")}</h1>'))
         for turn_id in touched.turns:
-            found += await self._of_turn(actor, turn_id, rights)
+            found += await self._of_turn(actor, turn_id, reader)
         for ask_id in touched.asks:
-            found += await self._of_ask(actor, ask_id, rights)
+            found += await self._of_ask(actor, ask_id, reader)
         return found
 
-    async def _of_turn(self, actor: Actor, turn_id: str, rights: Rights) -> list[Change]:
+    async def _of_turn(self, actor: Actor, turn_id: str, reader: Reader) -> list[Change]:
         command = c.ReadTurn(session_id=self._session_id, turn_id=turn_id, with_blocks=False)
         with suppress(TurnNotFound):
             turn = (await self._parts.core.perform(actor, command)).turn
             name = escape(turn.id)
             return [
                 Put(f"t-{name}", fragments.turn_frame(turn), "turns", once=True),
-                Put(f"th-{name}", fragments.turn_head(turn, rights)),
-                Put(f"tf-{name}", fragments.turn_foot(turn, rights)),
+                Put(f"th-{name}", fragments.turn_head(turn, reader)),
+                Put(f"tf-{name}", fragments.turn_foot(turn, reader)),
             ]
         return []
 
-    async def _of_ask(self, actor: Actor, ask_id: str, rights: Rights) -> list[Change]:
+    async def _of_ask(self, actor: Actor, ask_id: str, reader: Reader) -> list[Change]:
         command = c.ReadAsk(session_id=self._session_id, ask_id=ask_id)
         with suppress(SessionNotFound):
             stored = await self._parts.core.perform(actor, command)
             if stored.status is AskStatus.WITHDRAWN:
                 return [Remove(f"a-{escape(ask_id)}")]
-            html = await rendered_ask(self._parts.renderer, stored, rights)
+            html = await rendered_ask(self._parts.renderer, stored, reader)
             turn_id = stored.ask.turn_id
             parent = f"as-{escape(turn_id)}" if turn_id else "asks"
             return [Put(f"a-{escape(ask_id)}", html, parent)]

@@ -15,7 +15,7 @@ from api.words.asks import (
     note_of,
     offered,
 )
-from api.words.tools import telling_field, tool_label
+from api.words.tools import relative, telling_field, tool_label
 from sessions.model import (
     Ask,
     AskStatus,
@@ -32,19 +32,19 @@ from sessions.model import (
 from sessions.stored import StoredAsk
 from texts.hosts import host_of
 from texts.unseen import spelled
-from web.pages.fragments import Rights, author_name, fold, pretty, text_of
+from web.pages.fragments import Reader, author_name, fold, pretty, text_of
 
 
-def ask(stored: StoredAsk, rendered: Mapping[str, str], rights: Rights) -> str:
+def ask(stored: StoredAsk, rendered: Mapping[str, str], reader: Reader) -> str:
     """Return an ask: its question and its answers as buttons or, once it is closed, the outcome.
 
     `rendered` has the HTML of the plan or of each question, by its text.
     """
     ask_id = escape(stored.ask.id)
-    heading, body = _ask_body(stored.ask, rendered)
+    heading, body = _ask_body(stored.ask, rendered, reader.directory)
     if stored.status is AskStatus.OPEN:
         form = (
-            _ask_form(stored.ask) if rights.approve else '<p class="dim">Somebody else has to answer this.</p>'
+            _ask_form(stored.ask) if reader.approve else '<p class="dim">Somebody else has to answer this.</p>'
         )
         kind = "ask open"
     else:
@@ -70,21 +70,24 @@ def outcome(stored: StoredAsk) -> str:
     return f"{words} by {who}{f': {note}' if note else '.'}"
 
 
-def _ask_body(body_of: Ask, rendered: Mapping[str, str]) -> tuple[str, str]:
+def _ask_body(body_of: Ask, rendered: Mapping[str, str], directory: str) -> tuple[str, str]:
     body = body_of.body
     match body:
         case PermissionBody():
             heading = f"May Claude use {tool_label(body.tool_name)}?"
             field = telling_field(body.tool_name, body.input)
             # Spelled: what somebody approves must not hide anything.
-            told = spelled(str(body.input.get(field, ""))) if field else ""
+            told = spelled(relative(str(body.input.get(field, "")), directory)) if field else ""
             parts = [f'<pre class="code">{escape(told)}</pre>'] if told else []
             if body.description:
                 parts.append(f"<p>{text_of(body.description)}</p>")
             if body.is_outside:
                 parts.append('<p class="warn">This lies outside of the project.</p>')
             parts.append(
-                fold("Everything that it sends", f"<pre class=code>{escape(spelled(pretty(body.input)))}</pre>")
+                fold(
+                    "Everything that it sends",
+                    f"<pre class=code>{escape(spelled(relative(pretty(body.input), directory)))}</pre>",
+                )
             )
             return heading, "".join(parts)
         case PlanBody():

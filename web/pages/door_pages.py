@@ -50,10 +50,26 @@ _SCOPES = {
 def _login(login: Login, principal: Principal) -> str:
     mine = " · this browser" if login.id == principal.id else ""
     return (
-        f"<li><p>{fragments.text_of(fragments.one_line(login.browser, 60) or 'A browser')}"
+        f"<li><p>{fragments.text_of(browser_name(login.browser))}"
         f'<span class="dim"> · since {_day(login.made_ms)}{mine}</span></p>'
         f'<button type="button" data-end="logins/{escape(login.id)}">Log out</button></li>'
     )
+
+
+def browser_name(described: str) -> str:
+    """Return a browser's name for people from its own description (the header `User-Agent`)."""
+    programs = (
+        ("Firefox/", "Firefox"),
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    )
+    systems = (("Android", "Android"), ("iPhone", "an iPhone"), ("iPad", "an iPad"), ("Mac OS", "a Mac"))
+    more = (("Windows", "Windows"), ("Linux", "Linux"))
+    program = next((name for mark, name in programs if mark in described), "A browser")
+    system = next((name for mark, name in (*systems, *more) if mark in described), "")
+    return f"{program} on {system}" if system else program
 
 
 def _token(token: Token) -> str:

@@ -14,10 +14,9 @@ from api.prices import price_mark
 from api.words.failures import ended_because
 from api.words.notices import NOTICES, notice_text
 from api.words.states import State, state_of
-from api.words.tools import telling_field, tool_label
+from api.words.tools import relative, telling_field, tool_label
 from sessions.events import Noticed
 from sessions.model import (
-    Block,
     Note,
     Other,
     Text,
@@ -54,12 +53,16 @@ _TURN_WORDS: Mapping[TurnStatus, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rights:
-    """What the reader may do in this session: a page shows only buttons that work."""
+class Reader:
+    """The reader of a session: what they may do, since a page shows only buttons that work.
+
+    `directory` is the name of the session's work directory; paths are shown relative to it.
+    """
 
     prompt: bool = False
     approve: bool = False
     manage: bool = False
+    directory: str = ""
 
 
 def text_of(value: str) -> str:
@@ -87,7 +90,7 @@ def turn_frame(turn: StoredTurn) -> str:
     )
 
 
-def turn_head(turn: StoredTurn, rights: Rights) -> str:
+def turn_head(turn: StoredTurn, reader: Reader) -> str:
     """Return a turn's head: the prompt, and what can be done while it waits."""
     turn_id = escape(turn.id)
     if turn.kind is TurnKind.BACKGROUND:
@@ -97,7 +100,7 @@ def turn_head(turn: StoredTurn, rights: Rights) -> str:
         author = text_of(author_name(turn.author_id))
         words = f'<h2 class="by">{author}{again}</h2><div class="prompt">{text_of(turn.prompt)}</div>'
         words += "".join(f'<p class="file">📎 {text_of(each.name)}</p>' for each in turn.attachments)
-    if turn.status is TurnStatus.QUEUED and rights.prompt:
+    if turn.status is TurnStatus.QUEUED and reader.prompt:
         queue = f"queue/{turn_id}"
         words += (
             '<div class="row">'
@@ -107,7 +110,7 @@ def turn_head(turn: StoredTurn, rights: Rights) -> str:
     return f'<header id="th-{turn_id}" class="{turn.status.value}">{words}</header>'
 
 
-def turn_foot(turn: StoredTurn, rights: Rights) -> str:
+def turn_foot(turn: StoredTurn, reader: Reader) -> str:
     """Return a turn's foot: its state, time and cost, and the acts on an answer."""
     words = [_TURN_WORDS[turn.status]]
     if reason := ended_because(turn):
@@ -119,13 +122,13 @@ def turn_foot(turn: StoredTurn, rights: Rights) -> str:
     said = " · ".join(text_of(word) for word in words if word)
     acts = ""
     is_over = turn.status in (TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT)
-    if rights.prompt and is_over:
+    if reader.prompt and is_over:
         # The style sheet shows these on the last turn only, so a new turn changes nothing of the older ones.
         last = ""
         if turn.status in (TurnStatus.CUT, TurnStatus.INTERRUPTED, TurnStatus.FAILED):
             last += _act("Continue", "POST", "continue")
         acts += f'<span class="of-last">{last}{_act("Ask again", "POST", "regenerate")}</span>'
-    if rights.prompt and is_over:
+    if reader.prompt and is_over:
         body = json.dumps({"turnId": turn.id})
         acts += _act("Branch", "POST", "branch", body)
     row = f'<div class="row quiet">{acts}</div>' if acts else ""
@@ -148,9 +151,12 @@ def duration(ms: int) -> str:
 # --- blocks -----------------------------------------------------------------------------------------------
 
 
-def block(turn_id: str, placed: PlacedBlock, rendered: str) -> str:
-    """Return a block; `rendered` is the HTML of its Markdown, for text and thinking."""
-    kind, inside = _inside(placed.block, rendered, placed.left_out)
+def block(turn_id: str, placed: PlacedBlock, rendered: str, directory: str = "") -> str:
+    """Return a block; `rendered` is the HTML of its Markdown, for text and thinking.
+
+    In tools, paths are shown relative to the work directory of the name `directory`.
+    """
+    kind, inside = _inside(placed, rendered, directory)
     nested = " nested" if getattr(placed.block, "parent", None) else ""
     return f'<div class="block {kind}{nested}" id="{block_id(turn_id, placed.ordinal)}">{inside}</div>'
 
@@ -160,7 +166,8 @@ def block_id(turn_id: str, ordinal: int) -> str:
     return f"b-{escape(turn_id)}-{ordinal}"
 
 
-def _inside(body: Block, rendered: str, left_out: int) -> tuple[str, str]:
+def _inside(placed: PlacedBlock, rendered: str, directory: str) -> tuple[str, str]:
+    body, left_out = placed.block, placed.left_out
     match body:
         case Text():
             return "text", rendered
@@ -168,11 +175,11 @@ def _inside(body: Block, rendered: str, left_out: int) -> tuple[str, str]:
             return "thinking", fold("Thinking", rendered) if body.text else ""
         case ToolCall():
             field = telling_field(body.name, body.input)
-            told = one_line(str(body.input.get(field, ""))) if field else ""
+            told = one_line(relative(str(body.input.get(field, "")), directory)) if field else ""
             label = f"<b>{text_of(tool_label(body.name))}</b> <code>{text_of(told)}</code>"
-            return "call", fold(label, _code(pretty(body.input), left_out), is_html=True)
+            return "call", fold(label, _code(relative(pretty(body.input), directory), left_out), is_html=True)
         case ToolOutput():
-            return "output failed" if body.is_error else "output", _output(body, left_out)
+            return "output failed" if body.is_error else "output", _output(body, left_out, directory)
         case Note():
             return "note", f"<p>{text_of(body.text)}</p>"
         case Other():
@@ -181,13 +188,14 @@ def _inside(body: Block, rendered: str, left_out: int) -> tuple[str, str]:
             assert_never(body)
 
 
-def _output(body: ToolOutput, left_out: int) -> str:
+def _output(body: ToolOutput, left_out: int, directory: str) -> str:
     if body.patch:
-        names = ", ".join(body.paths) or "files"
-        return fold(f"Changed {one_line(names)}", _diff(body.patch))
-    lines = body.shown.count("\n") + 1 if body.shown else 0
+        names = ", ".join(relative(path, directory) for path in body.paths) or "files"
+        return fold(f"Changed {one_line(names)}", _diff(relative(body.patch, directory)))
+    shown = relative(body.shown, directory)
+    lines = shown.count("\n") + 1 if shown else 0
     label = f"{'Failed' if body.is_error else 'Result'} · {lines} line{'' if lines == 1 else 's'}"
-    return fold(label, _code(body.shown, left_out)) if body.shown else f'<p class="dim">{label}</p>'
+    return fold(label, _code(shown, left_out)) if shown else f'<p class="dim">{label}</p>'
 
 
 def _diff(patch: str) -> str:
@@ -216,7 +224,7 @@ def pretty(value: object) -> str:
 # --- the session ------------------------------------------------------------------------------------------
 
 
-def status(info: SessionInfo, rights: Rights) -> str:
+def status(info: SessionInfo, reader: Reader) -> str:
     """Return the line on the session's state, with the one act that fits it."""
     state = state_of(info.lifecycle, info.activity, info.blocker)
     facts = [f"{_KIND_MARKS.get(state, '!')} {state.value}"]
@@ -228,9 +236,9 @@ def status(info: SessionInfo, rights: Rights) -> str:
     if info.cost_usd:
         facts.append(f"${info.cost_usd:.2f}{price_mark(info.cost_usd, info.list_price_usd)}")
     act = ""
-    if info.running_turn and rights.prompt:
+    if info.running_turn and reader.prompt:
         act = _act("Stop", "POST", "interrupt")
-    elif state is State.USAGE_LIMIT and rights.prompt:
+    elif state is State.USAGE_LIMIT and reader.prompt:
         act = _act("Try now", "POST", "try-now")
     kind = "needs" if info.open_asks else state.name.lower()
     words = " ".join(f"<span>{text_of(fact)}</span>" for fact in facts if fact)

@@ -7,9 +7,9 @@ from html import escape
 import api as c
 from api.access import Actor
 from sessions.model import AskStatus
-from web.live.session_feed import rendered_ask, rendered_block, rights_of
+from web.live.session_feed import reader_of, rendered_ask, rendered_block
 from web.pages import fragments
-from web.pages.fragments import Rights
+from web.pages.fragments import Reader
 from web.pages.layout import page
 from web.parts import WebParts
 
@@ -24,8 +24,8 @@ async def session_page(parts: WebParts, actor: Actor, session_id: str, before: i
     info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
     read = c.ReadTurns(session_id=session_id, before=before, limit=_TURNS)
     turns = await parts.core.perform(actor, read)
-    rights = await rights_of(parts, actor, session_id)
-    shown = [await _turn(parts, each, rights) for each in reversed(turns.turns)]
+    reader = await reader_of(parts, actor, info)
+    shown = [await _turn(parts, each, reader) for each in reversed(turns.turns)]
     base = escape(parts.options.base_path, quote=True)
     older = ""
     if turns.before is not None:
@@ -34,10 +34,10 @@ async def session_page(parts: WebParts, actor: Actor, session_id: str, before: i
     live = f' data-session="{escape(session_id)}" data-after="{turns.as_of}"' if is_newest else ""
     body = (
         f'<div class="session"{live}>'
-        f'<div class="head">{title(info)}{fragments.status(info, rights)}{_more(info, rights, base)}</div>'
+        f'<div class="head">{title(info)}{fragments.status(info, reader)}{_more(info, reader, base)}</div>'
         f'{older}<div id="turns" role="log" aria-label="Conversation">{"".join(shown)}</div>'
         f'<div id="asks"></div><div id="notices"></div>'
-        f"{_composer(info, rights, base) if is_newest else _newest(info, base)}</div>"
+        f"{_composer(info, reader, base) if is_newest else _newest(info, base)}</div>"
     )
     return page(parts.options, info.title or "Session", body, user=fragments.author_name(actor.user_id))
 
@@ -47,14 +47,14 @@ def title(info: c.SessionInfo) -> str:
     return f'<h1 id="title">{fragments.text_of(info.title or "Session")}</h1>'
 
 
-async def _turn(parts: WebParts, view: c.TurnView, rights: Rights) -> str:
+async def _turn(parts: WebParts, view: c.TurnView, reader: Reader) -> str:
     turn = view.turn
-    blocks = [await rendered_block(parts.renderer, turn.id, each) for each in view.blocks]
-    asks = [await rendered_ask(parts.renderer, each, rights) for each in view.asks if _is_shown(each.status)]
+    blocks = [await rendered_block(parts.renderer, turn.id, each, reader.directory) for each in view.blocks]
+    asks = [await rendered_ask(parts.renderer, each, reader) for each in view.asks if _is_shown(each.status)]
     name = escape(turn.id)
-    foot = fragments.turn_foot(turn, rights)
+    foot = fragments.turn_foot(turn, reader)
     return (
-        f'<article class="turn" id="t-{name}" aria-labelledby="th-{name}">{fragments.turn_head(turn, rights)}'
+        f'<article class="turn" id="t-{name}" aria-labelledby="th-{name}">{fragments.turn_head(turn, reader)}'
         f'<div class="blocks" id="bs-{name}">{"".join(blocks)}</div>'
         f'<div class="asks" id="as-{name}">{"".join(asks)}</div>{foot}</article>'
     )
@@ -64,8 +64,8 @@ def _is_shown(status: AskStatus) -> bool:
     return status is not AskStatus.WITHDRAWN
 
 
-def _composer(info: c.SessionInfo, rights: Rights, base: str) -> str:
-    if not rights.prompt:
+def _composer(info: c.SessionInfo, reader: Reader, base: str) -> str:
+    if not reader.prompt:
         return '<p class="dim composer">You may read along here.</p>'
     # Without scripts the form itself sends the prompt; its key makes a second send of the page harmless.
     return (
@@ -81,7 +81,7 @@ def _newest(info: c.SessionInfo, base: str) -> str:
     return f'<p class="older"><a href="{base}/chat/{escape(info.id)}">To the newest turns</a></p>'
 
 
-def _more(info: c.SessionInfo, rights: Rights, base: str) -> str:
+def _more(info: c.SessionInfo, reader: Reader, base: str) -> str:
     export = f"{base}/api/sessions/{escape(info.id)}/export?format="
     links = "".join(
         f'<a href="{export}{each}">{label}</a>'
@@ -90,7 +90,7 @@ def _more(info: c.SessionInfo, rights: Rights, base: str) -> str:
     rows = [("Export", links), *_facts(info).items()]
     listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
     acts = ""
-    if rights.manage:
+    if reader.manage:
         acts = (
             '<div class="row"><button type="button" data-act="POST" data-path="park">Put to sleep</button>'
             '<button type="button" data-act="DELETE" data-path="" data-sure="End this session?">End</button>'

@@ -96,7 +96,7 @@ function apply(change) {
 }
 
 function applyAll(changes) {
-  const down = window.innerHeight + window.scrollY > document.body.scrollHeight - 120;
+  const down = session && window.innerHeight + window.scrollY > document.body.scrollHeight - 120;
   for (const change of changes) apply(change);
   // Only who is at the end is taken along; who reads further up stays there.
   if (down) window.scrollTo(0, document.body.scrollHeight);

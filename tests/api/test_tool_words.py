@@ -1,0 +1,24 @@
+"""Tools in words: paths are shown relative to the session's directory."""
+
+import pytest
+
+from api.words.tools import relative
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/home/ann/projects/shop/src/a.ts", "src/a.ts"),
+        ("cat /home/ann/projects/shop/a.ts > /tmp/x", "cat a.ts > /tmp/x"),
+        ('{"file_path": "/home/ann/projects/shop/a.ts"}', '{"file_path": "a.ts"}'),
+        ("/home/ann/projects/shop", ""),
+        ("/home/ann/projects/shop-2/a.ts", "/home/ann/projects/shop-2/a.ts"),
+        ("/home/ann/projects/myshop/a.ts", "/home/ann/projects/myshop/a.ts"),
+        ("src/shop/a.ts", "src/shop/a.ts"),
+        ("https://example.org/shop/a", "https://example.org/shop/a"),
+        ("no path", "no path"),
+    ],
+)
+def test_a_path_is_relative_to_the_work_directory(text: str, shown: str) -> None:
+    assert relative(text, "shop") == shown
+    assert relative(text, "") == text

@@ -226,6 +226,19 @@ def store_fact(name: str, value: str) -> Statement:
     )
 
 
+def delete_fact(name: str) -> Statement:
+    """Delete a fact; no effect if there is none of this name."""
+    return Statement("DELETE FROM face_facts WHERE name = ?", (name,))
+
+
+async def facts_of(db: Database, prefix: str) -> dict[str, str]:
+    """Return the facts whose names begin with `prefix`."""
+    rows = await db.read(
+        "SELECT name, value FROM face_facts WHERE substr(name, 1, ?) = ?", (len(prefix), prefix)
+    )
+    return {str(name): str(value) for name, value in rows}
+
+
 def store_in_fact(name: str, key: str, value: str) -> Statement:
     """Set one key of a fact that is a JSON object. Concurrent writes of other keys are kept.
 

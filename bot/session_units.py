@@ -25,6 +25,7 @@ from bot.subjects import STATUS_SUBJECT, UnitKind, parse_subject, subject_of
 from bot.thread_names import ThreadNames
 from bot.traffic import Urgency
 from bot.turn_store import TurnStore
+from bot.wait_marks import WaitMarks
 from sessions.clock import Clock
 from sessions.errors import SessionNotFound, TurnNotFound
 from sessions.model import Activity, Blocker, Lifecycle, TurnKind
@@ -50,6 +51,7 @@ class ViewOptions:
     typing_interval_s: float = 7.5
     ping_after_s: float = 30.0
     queue_post_after_s: float = 1.0
+    signs_waiting: bool = False
     status_every_s: float = 5.0
 
 
@@ -65,6 +67,7 @@ class Around:
     type_: Callable[[int, str, Callable[[], Awaitable[bool]]], None]
     spawn: Callable[[str, Coroutine[None, None, None]], None]
     names: ThreadNames
+    waits: WaitMarks
 
 
 class SessionUnits:
@@ -165,6 +168,7 @@ class SessionUnits:
             case UnitKind.TURN:
                 return await self._turn(key, unit)
             case UnitKind.QUEUED:
+                self.sign_waiting()
                 return await self._queued(key)
             case UnitKind.ASK:
                 stored = await self._reader.ask(key)
@@ -239,6 +243,15 @@ class SessionUnits:
         ahead = info.queued_turns.index(row[0].id) + (info.running_turn is not None)
         asked = await self._ask_ahead(info)
         return [render_queued(row, ahead, _why_it_waits(info), self._setting(info), asked)]
+
+    def sign_waiting(self) -> None:
+        """Bring the signs on waiting messages up to date."""
+        follow = self._around.waits.follow(self._place, self._waiting)
+        self._around.spawn(f"signs of {self._place.session_id}", follow)
+
+    async def _waiting(self) -> list[StoredTurn]:
+        """Return the queued prompts. Raises `SessionNotFound`."""
+        return list(await self._queue(await self.session()))
 
     async def _queue(self, info: SessionInfo) -> Sequence[StoredTurn]:
         """Return the queued prompts of `info`. Read once per `info`: each prompt's post needs all."""

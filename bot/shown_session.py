@@ -144,6 +144,7 @@ class ShownSession:
                 self._turns.set_waiting(info.running_turn, info.reason)
             self._mark(subject_of(UnitKind.TURN, info.running_turn), Urgency.FINAL)
         self._queued = dict.fromkeys(info.queued_turns)
+        self._units.sign_waiting()
         for turn_id in info.queued_turns:
             self._mark_queued(turn_id)
         self._type()

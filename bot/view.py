@@ -38,6 +38,7 @@ from bot.thread_names import ThreadNames
 from bot.traffic import LoopTimer, Traffic, Urgency
 from bot.transport import DiscordTransport
 from bot.turn_store import chosen_fact, picked_fact
+from bot.wait_marks import WaitMarks
 from sessions.clock import Clock, SystemClock
 from sessions.errors import SessionNotFound
 from sessions.events import Feed
@@ -78,7 +79,8 @@ class View:
         pace = Pace(options.edit_interval_s, options.first_edits_s, options.typing_interval_s)
         self._paces = Paces(pace, self._traffic, transport.window)
         names = ThreadNames(client, db)
-        self._around = Around(core, db, clock, options, self._mark, self._type, self._spawn, names)
+        waits = WaitMarks(client, db, self._traffic, is_on=options.signs_waiting)
+        self._around = Around(core, db, clock, options, self._mark, self._type, self._spawn, names, waits)
         self._sessions: dict[str, ShownSession] = {}
         self._nowhere: dict[str, None] = {}  # sessions without a place
         self._moves = 0

@@ -51,7 +51,9 @@ async def connection(
 
     def make_face(client: discord.Client) -> Face:
         admin_id = min(settings.admin_user_ids, default=None)
-        options = ViewOptions(default_model=settings.claude_model, admin_id=admin_id)
+        options = ViewOptions(
+            default_model=settings.claude_model, admin_id=admin_id, signs_waiting=settings.sign_waiting
+        )
         views.append(View(client, core.service, core.database, options=options))
         return _face(core, views[0])
 

@@ -100,6 +100,10 @@ class Settings:
         choice(ThreadTalk), "all", write="all or mention",
         does="Messages in a session's thread that are prompts: all but those for other people, or mentions.",
     )
+    sign_waiting: bool = _setting(
+        boolean, "true", write="true or false",
+        does="Whether the bot puts ⏳ on a message whose prompt waits, until the prompt starts.",
+    )
     thread_context: int = _setting(
         whole(at_least=0, at_most=100), "20", write="a whole number from 0 to 100",
         does="Messages of a thread that Claude reads when somebody mentions the bot there; 0 for none.",

@@ -183,7 +183,7 @@ class Settings:
         " docs/operation.md.",
     )
     sandbox: SandboxChoice = _setting(
-        choice(SandboxChoice), "off", write="auto, required, bwrap, landlock or off",
+        choice(SandboxChoice), "auto", write="auto, required, bwrap, landlock or off",
         does="The sandbox around each Claude: the best that works, else none (auto); the best that works, else"
         " no Claude starts (required); or the one that is named. docs/sandbox.md.",
     )

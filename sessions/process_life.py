@@ -147,9 +147,12 @@ async def _refuse_if_open_elsewhere(session: Session) -> None:
 
     Two processes on one conversation silently overwrite each other's turns.
     """
-    others = await asyncio.to_thread(
-        session.around.conversations.open_elsewhere, session.snapshot.conversation_id, frozenset()
-    )
+    conversation_id = session.snapshot.conversation_id
+    others = await asyncio.to_thread(session.around.conversations.open_elsewhere, conversation_id, frozenset())
+    if not others and await rows.has_process_elsewhere(session.around.db, session.id, conversation_id):
+        raise ClaudeUnavailable(
+            "This conversation is open in another session. Park that one, then send a prompt."
+        )
     if others:
         pids = ", ".join(str(each.pid) for each in others)
         raise ClaudeUnavailable(
@@ -313,6 +316,8 @@ _HELPS = {
     StartRefusal.CONVERSATION_GONE: "Claude's record of the conversation is gone. Start a new session",
     StartRefusal.CONVERSATION_TAKEN: "another process has this conversation. Close it, then send a prompt",
     StartRefusal.DIRECTORY_GONE: "its directory is gone. Move the session to another project",
+    StartRefusal.NOT_INSIDE: "its program does not start in the sandbox. SANDBOX_READ must name what it needs",
+    StartRefusal.NO_SANDBOX: "its sandbox could not be made. An admin finds the reason with `doctor`",
     StartRefusal.BYPASS_AS_ROOT: "it may not skip permissions as root. Choose another mode",
 }
 

@@ -23,6 +23,8 @@ from backends.wrappers import LaunchWrapper
 
 _INFO = "5"
 _FILTER = "6"
+# Directories for temporary files; outside of /tmp they do not exist inside.
+_PLACES = ("TMPDIR", "CLAUDE_CODE_TMPDIR")
 _VAR_BYTES = 64 * 1024 * 1024
 
 ISOLATION = (
@@ -68,7 +70,8 @@ def in_bwrap(policy: Policy) -> LaunchWrapper:
     def wrap(spec: LaunchSpec) -> LaunchSpec:
         out = _way_out(policy, spec)
         words = command(policy, spec.access, spec.cwd, shown=out.shown)
-        environment = {**out.environment, "TMPDIR": "/tmp"}  # noqa: S108 - its own /tmp
+        environment = {name: value for name, value in out.environment.items() if name not in _PLACES}
+        environment["TMPDIR"] = "/tmp"  # noqa: S108 - its own /tmp
         enclosure = Enclosure(Mechanism.BWRAP, policy.network)
         argv = (*words, *out.words, *spec.argv)
         return replace(spec, argv=argv, environment=environment, enclosure=enclosure)

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -164,7 +165,8 @@ def _seed(source: Path, target: Path, place: Path, *, with_servers: bool) -> Non
     if not isinstance(body, Mapping):
         return
     left_out = {*_NOT_SEEDED, *(() if with_servers else (_SERVERS,))}
-    draft = place / f"seed.{os.getpid()}.tmp"
-    draft.write_text(json.dumps({key: value for key, value in body.items() if key not in left_out}))
-    draft.chmod(0o600)
-    draft.replace(target)
+    # Two sessions of a project may start at once.
+    number, draft = tempfile.mkstemp(dir=place, prefix="seed.")
+    with os.fdopen(number, "w") as file:
+        json.dump({key: value for key, value in body.items() if key not in left_out}, file)
+    Path(draft).replace(target)

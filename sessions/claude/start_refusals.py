@@ -7,13 +7,15 @@ from sessions.claude.api_message import cleaned
 
 
 class StartRefusal(StrEnum):
-    """The reason that the CLI prints before it ends by itself."""
+    """The reason that the CLI, or the sandbox around it, prints before it ends by itself."""
 
     MESSAGE_GONE = "message_gone"
     CONVERSATION_GONE = "conversation_gone"
     CONVERSATION_TAKEN = "conversation_taken"
     DIRECTORY_GONE = "directory_gone"
     BYPASS_AS_ROOT = "bypass_as_root"
+    NOT_INSIDE = "not_inside"
+    NO_SANDBOX = "no_sandbox"
 
 
 _SAID = {
@@ -21,6 +23,8 @@ _SAID = {
     StartRefusal.CONVERSATION_GONE: re.compile(r"No conversation found with session ID"),
     StartRefusal.CONVERSATION_TAKEN: re.compile(r"Session ID \S{1,60} is already in use"),
     StartRefusal.DIRECTORY_GONE: re.compile(r"current directory no longer exists"),
+    StartRefusal.NOT_INSIDE: re.compile(r"bwrap: execvp|\$@: not found|exec: \S{1,200}: not found"),
+    StartRefusal.NO_SANDBOX: re.compile(r"^bwrap: ", re.MULTILINE),
     StartRefusal.BYPASS_AS_ROOT: re.compile(r"--dangerously-skip-permissions cannot be used with root"),
 }
 

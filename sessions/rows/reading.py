@@ -346,6 +346,19 @@ async def hosts_not_ended(db: Database) -> set[HostRef]:
     return {HostRef(str(backend), str(address)) for backend, address in rows}
 
 
+async def has_process_elsewhere(db: Database, session_id: SessionId, conversation_id: str) -> bool:
+    """Whether another session runs a process on the conversation.
+
+    Claude's own register does not tell: each sandbox has one of its own.
+    """
+    rows = await db.read(
+        "SELECT 1 FROM sessions JOIN hosts ON hosts.session_id = sessions.id AND hosts.status <> 'ended'"
+        " WHERE conversation_id = ? AND sessions.id <> ? LIMIT 1",
+        (conversation_id, session_id),
+    )
+    return bool(rows)
+
+
 async def load_inputs(db: Database, places: Sequence[Place]) -> dict[Place, list[StoredInput]]:
     """Return each host's unacknowledged inputs and its last input, in order. Hosts without inputs are left out.
 

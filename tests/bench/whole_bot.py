@@ -39,6 +39,7 @@ async def starting_bot(directory: Path, fake: FakeDiscord, settings: Mapping[str
         URL_VARIABLE: fake.url,
         "DATA_DIR": str(directory),
         "WORKSPACE_ROOT": str(directory.parent / "workspaces"),
+        "SANDBOX": "off",
         "DISCORD_TOKEN": fake.token,
         "ALLOWED_GUILD_IDS": str(fake.home.id),
         "ALLOWED_USER_IDS": str(fake.member("ann").id),

@@ -18,6 +18,7 @@ def clean_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in list(os.environ):
         if name.startswith(_FROM_OUTSIDE):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("SANDBOX", "off")
     programs = tmp_path / "bin"
     programs.mkdir()
     install_scripted_cli(programs)

@@ -49,6 +49,12 @@ def host_prefix(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", UNITS)
+def test_nothing_in_a_unit_keeps_bubblewrap_from_making_a_proc(name: str) -> None:
+    covering = {"ProtectKernelTunables", "ProtectKernelLogs", "ProtectProc", "ProcSubset", "RestrictNamespaces"}
+    assert covering & {key.removeprefix("Service.") for key in unit(name)} == set()
+
+
+@pytest.mark.parametrize("name", UNITS)
 def test_the_bridge_tells_that_it_is_ready_and_alive_and_is_restarted_with_growing_pauses(name: str) -> None:
     service = unit(name)
     for key, value in {

@@ -34,6 +34,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.setenv("CHILD_ENV", "default CLAUDE_CONFIG_DIR")
     monkeypatch.setenv("BACKEND", "pty")
+    monkeypatch.setenv("SANDBOX", "off")
     monkeypatch.setenv("MIN_FREE_MEMORY", "0M")
     monkeypatch.setenv("MIN_FREE_DISK", "0M")
     monkeypatch.setenv("ENABLE_PERSISTENCE", "false")

@@ -27,7 +27,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         monkeypatch.delenv(name.upper(), raising=False)
     data_dir = tmp_path / "data"
     paths = {"data_dir": data_dir, "database_path": data_dir / "s.db", "workspace_root": tmp_path / "ws"}
-    return settings_from({name: str(path) for name, path in paths.items()})
+    return settings_from({**{name: str(path) for name, path in paths.items()}, "sandbox": "off"})
 
 
 def test_the_tmux_socket_is_short_and_belongs_to_its_data_directory(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ class World:
             "TMPDIR": str(root),
             "DATA_DIR": str(self.data),
             "WORKSPACE_ROOT": str(root / "workspaces"),
+            "SANDBOX": "off",
             "CLAUDE_COMMAND": str(claude),
             "BACKEND": "tmux",
             "MAX_SESSIONS": "250",

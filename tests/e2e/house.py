@@ -68,6 +68,7 @@ class House:
             "PYTHONPATH": str(REPOSITORY),
             "DATA_DIR": str(self.data),
             "WORKSPACE_ROOT": str(self.workspace),
+            "SANDBOX": "off",
             "MIN_FREE_MEMORY": "0M",
             "MIN_FREE_DISK": "0M",
             "CHILD_ENV": "default",

@@ -237,7 +237,7 @@ def test_nobody_else_reads_proc_or_asks_which_system_this_is() -> None:
     asks = re.compile(r"""["'(]/proc\b|sys\.platform|platform\.system|os\.uname|SO_PEERCRED|pidfd""")
     askers = {str(path.relative_to(PROJECT)) for path in sources() if asks.search(path.read_text())}
     # A sandbox's own /proc and system calls: Linux alone has them, and nothing is asked there.
-    sandbox = {f"backends/sandbox/{each}.py" for each in ("bwrap", "landlock", "seccomp")}
+    sandbox = {f"backends/sandbox/{each}.py" for each in ("bwrap", "landlock", "seccomp", "proxy/process")}
     assert askers == {"machine/__init__.py", "machine/linux.py", *sandbox}
 
 

@@ -12,7 +12,7 @@ from bot.tool_lines import is_picture_name, short_path
 from sessions.model import Block, Text, ToolCall, ToolOutput
 
 _CODE = re.compile(
-    r"^ {0,3}(`{3,}|~{3,})[^\n]*\n.*?(?:^ {0,3}\1[`~]*[ \t]*$|\Z)|`[^`\n]*`", re.MULTILINE | re.DOTALL
+    r"^ {0,3}(`{3,}+|~{3,}+)[^\n]*+\n.*?(?:^ {0,3}\1[`~]*[ \t]*$|\Z)|`[^`\n]*`", re.MULTILINE | re.DOTALL
 )
 _REFERENCE = re.compile(r"^ {0,3}\[[^\[\]\n]{1,100}\]:[ \t]{0,20}(<[^<>\n]{1,900}>|\S{1,900})", re.MULTILINE)
 _TAG = re.compile(

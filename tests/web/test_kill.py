@@ -1,0 +1,130 @@
+"""The bridge is killed in the middle of an answer: the page goes on, with nothing lost and nothing twice."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.test_project import PROJECT
+from tests.web.page_model import Page
+from tests.web.web_world import Browser
+
+_KILLS = 3
+_START_S = 60.0
+
+
+class Bridge:
+    """`claude-bridge web --demo` on a directory of its own, started and killed by the test."""
+
+    def __init__(self, directory: Path, port: int) -> None:
+        self._directory = directory
+        self.port = port
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> str:
+        """Start it; return the link that it prints once it answers."""
+        environment = {
+            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+            "HOME": str(self._directory),
+            "PYTHONPATH": str(PROJECT),
+            "WEB_PORT": str(self.port),
+        }
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bridge", "web", "--demo"),
+            cwd=self._directory,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert self._process.stdout is not None
+        async with asyncio.timeout(_START_S):
+            return (await self._process.stdout.readline()).decode().strip()
+
+    async def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    async def stop(self, session: str, browser: Browser) -> None:
+        """End everything: the session, the bridge, and what outlived it."""
+        assert self._process is not None
+        await browser.done("DELETE", f"/api/sessions/{session}")
+        self._process.send_signal(signal.SIGTERM)
+        await self._process.wait()
+        for pid in _demo_models(self._directory):
+            os.kill(pid, signal.SIGTERM)
+
+
+def _demo_models(directory: Path) -> Sequence[int]:
+    """Return the processes of the demo model that serve this directory."""
+    found = []
+    for each in Path("/proc").iterdir():
+        if each.name.isdecimal():
+            try:
+                words = (each / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if str(directory).encode() in words:
+                found.append(int(each.name))
+    return found
+
+
+@pytest.mark.real_cli
+@pytest.mark.timeout(300)
+async def test_a_killed_bridge_loses_nothing_of_a_page(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    bridge = Bridge(tmp_path, port)
+    code = (await bridge.start()).partition("#")[2]
+    address = f"http://127.0.0.1:{port}"
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        ann = Browser(http, address, address)
+        await ann.done("POST", "/api/logins", {"code": code, "confirmed": True})
+        wish = {"prompt": "demo:slow 25 demo:long 120 demo:block demo:long 120 demo:text the end"}
+        session = (await ann.done("POST", "/api/sessions", wish))["id"]
+        html = await ann.done("GET", f"/chat/{session}")
+        page, after = Page(html), int(html.partition('data-after="')[2].partition('"')[0])
+        for _ in range(_KILLS):
+            after = await _read(ann, page, session, after, grows=6)
+            await bridge.kill()
+            await bridge.start()
+        after = await _read(ann, page, session, after, until="the end")
+        fresh = Page(await ann.done("GET", f"/chat/{session}"))
+        shown = page.shown("turns")
+        assert shown == fresh.shown("turns")
+        for number in range(1, 121):
+            ends = (f"DEMO line {number} of 120{end}" for end in ("\n", "<"))
+            assert sum(map(shown.count, ends)) == 2
+        await bridge.stop(session, ann)
+
+
+async def _read(
+    browser: Browser, page: Page, session: str, after: int, *, grows: int = 0, until: str = ""
+) -> int:
+    """Follow until so many pieces have come, or until the turn ended with a text; return the place."""
+    page.forget_growing()
+    async with asyncio.timeout(120), browser.socket() as live:
+        assert (await live.receive_json())["type"] == "hello"
+        await live.send_json({"type": "sub", "sub": "s", "session": session, "after": after})
+        came = 0
+        while True:
+            frame = await live.receive_json()
+            if frame["type"] != "event":
+                continue
+            for change in frame["changes"]:
+                page.apply(change)
+                came += change["type"] == "grow"
+            after = frame["n"] if frame["n"] is not None else after
+            if (grows and came >= grows) or (until and until in page.shown("turns") and _is_over(page)):
+                return after
+
+
+def _is_over(page: Page) -> bool:
+    shown = page.shown("turns")
+    return "growing" not in shown and "running" not in shown

@@ -7,6 +7,7 @@ import msgspec
 
 from api.access import Action, Actor, ActorSource
 from api.administering import AdministeringCommand
+from api.checkpointing import CheckpointingCommand
 from api.command import Command, R
 from api.files import FilesCommand, GetFile, PutFile
 from api.finding import FindingCommand
@@ -27,7 +28,13 @@ AnySessionlessCommand = (
 )
 """The commands that are not about one session."""
 AnySessionCommand = (
-    ReadingCommand | PromptingCommand | ManagingCommand | PermissionsCommand | TrustingCommand | NetworkCommand
+    ReadingCommand
+    | PromptingCommand
+    | ManagingCommand
+    | PermissionsCommand
+    | TrustingCommand
+    | NetworkCommand
+    | CheckpointingCommand
 )
 """The commands about one session."""
 AnyCommand = AnySessionlessCommand | AnySessionCommand

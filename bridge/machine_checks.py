@@ -29,6 +29,7 @@ from sessions.claude.locate import LoggedIn, LoginUnknown, NotLoggedIn, locate, 
 from sessions.errors import SessionError
 from sessions.machine_reserve import MachineReserve
 from storage import StorageError, inspect
+from workdirs.git import installed_version
 
 INSTALL_CLAUDE = (
     "Install Claude Code so that `claude` is on PATH, or set CLAUDE_COMMAND, "
@@ -36,6 +37,8 @@ INSTALL_CLAUDE = (
 )
 
 _ANSWER_S = 10.0
+_OLDEST_GIT = (2, 38)
+_OLDEST_WORDS = "2.38"
 
 
 def check_directory(name: str, setting: str, path: Path, *, private: bool = False) -> Finding:
@@ -172,6 +175,20 @@ async def check_sandbox(settings: Settings) -> list[Finding]:
     with tempfile.TemporaryDirectory() as place:
         found = await asyncio.to_thread(arrange, settings, hidden_places(settings), Path(place))
     return sandbox_findings(found)
+
+
+async def check_git(settings: Settings) -> Finding:
+    """Whether git can keep checkpoints."""
+    if not settings.checkpoints:
+        return skipped("checkpoints", "They are switched off: CHECKPOINTS=false.")
+    version = await installed_version()
+    remedy = f"Install git {_OLDEST_WORDS} or newer."
+    if version is None:
+        return warning("checkpoints", "There is no git here, so files cannot be kept and put back.", remedy)
+    shown = ".".join(map(str, version))
+    if version < _OLDEST_GIT:
+        return warning("checkpoints", f"git {shown} is too old to merge branches.", remedy)
+    return ok("checkpoints", f"git {shown} keeps the files of projects.")
 
 
 async def check_claude(configured: str, child_env: Sequence[str]) -> list[Finding]:

@@ -168,6 +168,31 @@ class Settings:
         boolean, "true", write="true or false",
         does="Whether the first prompt of a session tells Claude how the project is tested and built.",
     )
+    checkpoints: bool = _setting(
+        boolean, "true", write="true or false",
+        does="Whether the files of a project are kept before each prompt and after each turn, to be put back"
+        " later. Needs git.",
+    )
+    checkpoint_wait: float = _setting(
+        number(above=0), "2", write="seconds",
+        does="Seconds that a prompt waits for its checkpoint at most.",
+    )
+    checkpoint_interval: float = _setting(
+        number(above=0), "1800", write="seconds",
+        does="Seconds between checkpoints during a long turn, or in a directory that is too large for more.",
+    )
+    checkpoint_max_file: int = _setting(
+        size, "10M", write="a size with its unit, for example 512M or 2G",
+        does="Larger files are in no checkpoint; a restore leaves them alone.",
+    )
+    checkpoint_max_files: int = _setting(
+        whole(at_least=1), "200000", write="a whole number from 1 on",
+        does="A directory with more files has no checkpoints.",
+    )
+    checkpoint_max_store: int = _setting(
+        size, "5G", write="a size with its unit, for example 512M or 2G",
+        does="The disk space of all checkpoints of one project.",
+    )
     resume_cut_turns: CutTurns = _setting(
         choice(CutTurns), "continue", write="continue or offer",
         does="Whether a turn that a crash or reboot cut goes on by itself, or is offered to its author.",

@@ -35,6 +35,7 @@ from bridge.settings import Settings
 from bridge.settings_choices import CutTurns
 from bridge.user_servers import servers_sentence, user_servers
 from service import Budget, LoginLinks, ServiceParts, SessionService
+from sessions.checkpointing import CheckpointPolicy
 from sessions.claude.launch import child_environment
 from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.claude.transcript import config_directory
@@ -49,6 +50,9 @@ from sessions.slots import Limits
 from sessions.supervision import Vigilance
 from sessions.trust import TrustPolicy
 from storage import Database
+from workdirs.checkpoint_retention import RetentionAges
+from workdirs.checkpoints import CheckpointRules
+from workdirs.model import Caps
 
 if TYPE_CHECKING:
     from bridge.sandbox_network import SandboxNetwork
@@ -300,7 +304,19 @@ def _policy(settings: Settings) -> Policy:
         continue_cut_turns=settings.resume_cut_turns is CutTurns.CONTINUE,
         trust=TrustPolicy(settings.trust_projects, settings.mcp_servers, _is_admin(settings)),
         surveys=settings.project_survey,
+        checkpoints=_checkpoints(settings) if settings.checkpoints else None,
     )
+
+
+def _checkpoints(settings: Settings) -> CheckpointPolicy:
+    caps = Caps(
+        max_file_bytes=settings.checkpoint_max_file,
+        max_files=settings.checkpoint_max_files,
+        max_store_bytes=settings.checkpoint_max_store,
+    )
+    private = (*_private_places(settings), settings.workspace_root)
+    rules = CheckpointRules(settings.data_dir / "checkpoints", caps, RetentionAges(), private)
+    return CheckpointPolicy(rules, settings.checkpoint_wait, settings.checkpoint_interval)
 
 
 def _private_places(settings: Settings) -> tuple[Path, ...]:

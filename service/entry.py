@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 import api as c
 from api.access import Action, Actor, ActorSource, Role, authorize, may
 from service.administering import administer
+from service.checkpointing import checkpoint
 from service.finding import find
 from service.following import follow_session
 from service.following_all import follow_all
@@ -148,6 +149,8 @@ class SessionService:
             return await network(self._parts, session, actor, command)
         if isinstance(command, c.TrustingCommand):
             return await trust(self._parts, session, actor, command)
+        if isinstance(command, c.CheckpointingCommand):
+            return await checkpoint(self._parts, session, command)
         if isinstance(command, c.PermissionsCommand):
             return await rule(self._parts, session, actor, command)
         if isinstance(command, c.PromptingCommand):

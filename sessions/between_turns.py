@@ -67,6 +67,7 @@ class Feeding:
     transcript_is_stale: bool = False
     tools_ran: bool = False
     context_is_stale: bool = False
+    files_are_stale: bool = False
     said_shortage: bool = False
     tries_anyway: bool = False
 
@@ -76,8 +77,8 @@ class Feeding:
         return self.host.session
 
     def turn_ended(self) -> None:
-        """Note the end of a turn: the transcript copy and the measured context are out of date."""
-        self.transcript_is_stale = self.context_is_stale = True
+        """Note the end of a turn: transcript copy, measured context and checkpoint are out of date."""
+        self.transcript_is_stale = self.context_is_stale = self.files_are_stale = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,23 @@ async def _copy_transcript(feeding: Feeding) -> bool:
     return True
 
 
+async def _keep_files(feeding: Feeding) -> bool:
+    """Take the checkpoint of a turn's end."""
+    checkpoints, snapshot = feeding.session.around.checkpoints, feeding.session.snapshot
+    if feeding.files_are_stale and checkpoints is not None and snapshot.last_turn is not None:
+        feeding.files_are_stale = False
+        await checkpoints.after_turn(feeding.session, snapshot.last_turn)
+    return True
+
+
+async def _keep_files_before(feeding: Feeding) -> bool:
+    """Take the checkpoint of a prompt that is about to leave."""
+    checkpoints, queue = feeding.session.around.checkpoints, feeding.session.snapshot.queue
+    if checkpoints is not None and queue:
+        await checkpoints.before_prompt(feeding.session, queue[0].turn_id)
+    return True
+
+
 async def _measure_context(feeding: Feeding) -> bool:
     if not feeding.context_is_stale:
         return True
@@ -206,6 +224,8 @@ async def _rewind(feeding: Feeding) -> bool:
 
 async def _send(feeding: Feeding) -> bool:
     session = feeding.session
+    if not session.snapshot.queue:  # the prompt was withdrawn while its checkpoint was taken
+        return True
     turn = session.snapshot.queue[0]
     context = await make_context(session, turn)
     async with session.change() as draft:
@@ -238,9 +258,11 @@ STEPS: tuple[Step, ...] = (
     Step("rest", _always, _is_at_rest),
     Step("full log", loses_nothing, _park_if_log_is_full),
     Step("transcript", _nothing_waits, _copy_transcript),
+    Step("checkpoint of a turn", _always, _keep_files),
     Step("context", _nothing_waits, _measure_context),
     Step("left running", is_done_with_turns, _look_for_left_running),
     Step("disk", _a_prompt_waits, _has_room),
+    Step("checkpoint of a prompt", _a_prompt_waits, _keep_files_before),
     Step("rewind", _a_prompt_waits, _rewind),
     Step("send", _a_prompt_waits, _send),
 )

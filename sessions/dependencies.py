@@ -6,6 +6,7 @@ from pathlib import Path
 from backends.base import Backend
 from sessions.account_limits import AccountLimits
 from sessions.bus import Bus
+from sessions.checkpointing import SessionCheckpoints
 from sessions.clock import Clock
 from sessions.conversations import Conversations
 from sessions.driver import Driver
@@ -47,3 +48,4 @@ class Dependencies:
     trust: TrustPolicy
     limits: AccountLimits
     surveys: bool
+    checkpoints: SessionCheckpoints | None

@@ -168,6 +168,20 @@ class PromptRefused(SessionError):
     """The prompt is empty, too long, or carries something that cannot be sent."""
 
 
+class CheckpointRefused(SessionError):
+    """A checkpoint or a restore is not possible; the sentence says why. Nothing was changed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason[:1].upper()}{reason[1:]}.")
+
+
+class PreviewOutdated(SessionError):
+    """Files changed since the preview of a restore. Nothing was restored."""
+
+    def __init__(self) -> None:
+        super().__init__("Files changed since this preview, so nothing was restored. Look at a new preview.")
+
+
 class ClaudeUnavailable(SessionError):
     """Claude cannot do this now: the CLI did not answer in time, refused, or ended."""
 

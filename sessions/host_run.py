@@ -14,6 +14,7 @@ from backends.base import Host, HostExit, InputNotWritten, LaunchFailed, LogCut,
 from faults import crash_point
 from sessions import events as e
 from sessions import rows
+from sessions.asks import PermissionBody
 from sessions.claude import lines as c
 from sessions.claude.control import initialize_reply
 from sessions.content import declined_words
@@ -33,6 +34,7 @@ from sessions.rows import StoredHost, StoredInput
 from sessions.session_port import SessionPort
 from sessions.topics import Topic
 from storage import Statement
+from workdirs.checkpoint_model import Reason
 
 log = logging.getLogger(__name__)
 
@@ -281,6 +283,9 @@ class HostRun:
         draft.add_all(happened)
         if any(isinstance(event, e.TurnEnded) for event in happened):
             self.sender.turn_ended()
+        checkpoints = self.session.around.checkpoints
+        if checkpoints is not None and any(_asks_for_tool(event) for event in happened):
+            checkpoints.soon(self.session, Reason.ASK)
         if any(isinstance(event, e.BlockAdded) and isinstance(event.block, ToolCall) for event in happened):
             self.sender.tool_ran()
 
@@ -343,3 +348,8 @@ class HostRun:
         self._publish_partials()
         self.control.abandon()
         self.leaving.is_over()
+
+
+def _asks_for_tool(event: e.Event) -> bool:
+    """Whether Claude asks for a tool: it may change files once it is allowed."""
+    return isinstance(event, e.AskOpened) and isinstance(event.ask.body, PermissionBody)

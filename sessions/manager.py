@@ -14,10 +14,12 @@ from types import TracebackType
 from typing import Self
 
 from backends.base import Backend, BackendError
+from sessions import events as e
 from sessions import rows
 from sessions.account_limits import AccountLimits
 from sessions.adoption import adopt_strangers
 from sessions.bus import Bus
+from sessions.checkpointing import CheckpointPolicy, SessionCheckpoints
 from sessions.clock import Clock, SystemClock
 from sessions.conversations import Conversations
 from sessions.dependencies import Dependencies, Patience
@@ -30,6 +32,7 @@ from sessions.model import PermissionMode, SessionId
 from sessions.parking import may_be_parked
 from sessions.process_keeper import ProcessKeeper
 from sessions.recovery import recover
+from sessions.restoring import restored_words
 from sessions.retention import Retention, RetentionRules
 from sessions.rule_keeping import tell_rules
 from sessions.session import Session
@@ -37,8 +40,10 @@ from sessions.session_maker import NewSession, SessionMaker
 from sessions.slots import Limits
 from sessions.state import Snapshot
 from sessions.supervision import Supervisor, Vigilance
+from sessions.topics import Topic
 from sessions.trust import TrustPolicy
 from storage import Database, StorageError
+from workdirs.checkpoint_model import Restored
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +70,7 @@ class Policy:
     continue_cut_turns: bool = True
     trust: TrustPolicy = field(default_factory=TrustPolicy)
     surveys: bool = True
+    checkpoints: CheckpointPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,8 @@ class SessionManager:
         )
         self.limits = AccountLimits(self._wake_senders)
         self._supervision: asyncio.Task[None] | None = None
+        self._intervals: asyncio.Task[None] | None = None
+        self.checkpoints = _checkpoints(db, policy, self._clock)
         self._around = Dependencies(
             db=db,
             bus=self.bus,
@@ -115,6 +123,7 @@ class SessionManager:
             trust=policy.trust,
             limits=self.limits,
             surveys=policy.surveys,
+            checkpoints=self.checkpoints,
         )
         self.maker = SessionMaker(self._loaded, self._around, policy.default_model, policy.default_mode)
         self.retention = Retention(self._around, policy.retention, self.get_session, self._loaded.forget)
@@ -134,6 +143,11 @@ class SessionManager:
     async def initialize(self) -> None:
         """Start supervision and recover every session that had a process or waited for one."""
         self._supervision = asyncio.create_task(self._supervisor.run(), name="supervision")
+        if self.checkpoints is not None:
+            # Before any prompt can leave: Claude must not work in files that are half restored.
+            for restored in await self.checkpoints.recover():
+                await self._tell_restored(restored)
+            self._intervals = asyncio.create_task(self.checkpoints.run(self.loaded), name="checkpoints")
         await self.restore_sessions()
 
     async def restore_sessions(self) -> None:
@@ -147,9 +161,12 @@ class SessionManager:
 
     async def shutdown(self, *, stop_hosts: bool = False) -> None:
         """Stop supervision and let go of all processes. They keep running; with `stop_hosts` they are ended."""
-        if self._supervision is not None:
-            self._supervision.cancel()
-            await asyncio.gather(self._supervision, return_exceptions=True)
+        for task in (self._supervision, self._intervals):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        if self.checkpoints is not None:
+            await self.checkpoints.close()
         if stop_hosts:
             self.keeper.stop_granting()
             parked = (
@@ -246,6 +263,15 @@ class SessionManager:
 
     # --- what the parts ask for -------------------------------------------------------------------------
 
+    async def _tell_restored(self, restored: Restored) -> None:
+        """Say in the session that a restore which the last process began is finished."""
+        try:
+            session = await self.get_session(restored.safety.owner)
+        except SessionError:
+            return  # it was deleted meanwhile
+        async with session.change() as draft:
+            draft.add(e.Noticed(Topic.RESTORED, f"After the restart: {restored_words(restored)}"))
+
     def _wake_senders(self) -> None:
         """Let every session try its next prompt again: the known usage limits have changed."""
         for session in self.loaded():
@@ -271,3 +297,9 @@ class SessionManager:
             snapshot.queue or snapshot.current or session.id in keeper.slots or keeper.is_starting(session.id)
         )
         return bool(waits) or snapshot.holds_slot or session.run is not None or session.busy
+
+
+def _checkpoints(db: Database, policy: Policy, clock: Clock) -> SessionCheckpoints | None:
+    if policy.checkpoints is None:
+        return None
+    return SessionCheckpoints(db, policy.checkpoints, policy.workspace_root, clock.now_ms, clock.monotonic)

@@ -52,6 +52,7 @@ from sessions.rows import load_ask, load_turn
 from sessions.rule_keeping import give_rules
 from sessions.state import Snapshot
 from sessions.title import title_from
+from workdirs.checkpoint_model import Reason
 
 
 class SessionOwner(Protocol):
@@ -273,6 +274,8 @@ class Session:
         run = self.run  # the process may be over before the second request
         if run is None or self.snapshot.current is None:
             return False
+        if self.around.checkpoints is not None:
+            self.around.checkpoints.soon(self, Reason.INTERRUPT)
         waiting = self.snapshot.sent
         if waiting is not None:
             await run.control.cancel_prompt(waiting.prompt_uuid)
@@ -316,6 +319,8 @@ class Session:
             raise IllegalMove("Handing over", "busy")
         if not snapshot.conversation_begun:
             raise IllegalMove("Handing over", "without a conversation")
+        if self.around.checkpoints is not None:
+            self.around.checkpoints.soon(self, Reason.HAND_OVER)
         await self.process.leave(Departure(Lifecycle.PARKED, "handed over to a terminal", hands_over=True))
         await asyncio.to_thread(
             self.around.conversations.put_back, snapshot.conversation_id, Path(snapshot.work_directory)

@@ -61,6 +61,8 @@ class Topic(StrEnum):
     SERVER_ASKS = "server_asks"
     GAP = "gap"
     FILES_NOT_IMPORTED = "files_not_imported"
+    CHECKPOINTS = "checkpoints"
+    RESTORED = "restored"
     OTHER = "other"
 
     @classmethod

@@ -14,7 +14,7 @@ from pathlib import Path
 from storage import Database, UuidMaker
 from workdirs import rows
 from workdirs.changes import PathChange
-from workdirs.checkpoint_model import Cause, Checkpoint, CheckpointId, Note, Place
+from workdirs.checkpoint_model import Cause, Checkpoint, CheckpointId, Note, Place, Reason
 from workdirs.checkpoint_retention import RetentionAges, due_for_removal
 from workdirs.compare import compare, unified_diff
 from workdirs.errors import CheckpointFailed, CheckpointGone, DirectoryRefused, WhyNoCheckpoint
@@ -56,6 +56,18 @@ class Checkpoints:
         """Take a checkpoint of the directory. Raises `CheckpointFailed`, `DirectoryRefused`."""
         async with self.locked(place.directory):
             return await self.take_locked(place, note)
+
+    async def take_turn_end(self, place: Place, note: Note) -> Checkpoint:
+        """Take the checkpoint of a turn's end, and record what changed since its beginning. Raises as `take`.
+
+        A late checkpoint of the beginning may hold changes of the turn. Then nothing is recorded.
+        """
+        async with self.locked(place.directory):
+            after = await self.take_locked(place, note)
+            before = await rows.load_anchored(self.db, note.owner, note.anchor, Reason.BEFORE_PROMPT)
+            if before is not None and not before.is_late:
+                await self.record_changes(before, after, Cause.TURN)
+            return after
 
     async def take_locked(self, place: Place, note: Note) -> Checkpoint:
         """Take a checkpoint; the caller holds the directory's lock. Raises as `take` does."""

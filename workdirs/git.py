@@ -10,18 +10,21 @@ limit of output. It is killed if it exceeds one of them, or if its caller is can
 
 import asyncio
 import os
+import re
 import selectors
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from shutil import which
 from typing import IO
 
-from workdirs.errors import GitFailed, GitMissing, GitMisused, GitSaidTooMuch, GitTimedOut
+from workdirs.errors import GitFailed, GitMissing, GitMisused, GitSaidTooMuch, GitTimedOut, WorkdirError
 
 MEGABYTE = 1024 * 1024
 # `core.fsmonitor` is off for our own repositories as well: git starts itself inside nested ones.
@@ -39,6 +42,10 @@ _FLAGS = (
 )
 _STDERR_KEPT = 64 * 1024
 _CHUNK = 256 * 1024
+_STOP_PAUSE_S = 0.2
+
+STOP: ContextVar[threading.Event | None] = ContextVar("STOP", default=None)
+"""Set in a thread's context, it ends the calls of `run` there: nobody can cancel a thread."""
 
 
 class Kind(Enum):
@@ -199,6 +206,16 @@ def start(call: GitCall) -> subprocess.Popen[bytes]:
         raise GitMissing from error
 
 
+async def installed_version() -> tuple[int, ...] | None:
+    """Return the version of the git on PATH, such as (2, 39, 5); None without git, or if it does not answer."""
+    try:
+        answer = await ask(GitCall(Kind.OURS, Path(os.devnull), ("version",), deadline_s=10.0))
+    except (WorkdirError, OSError):
+        return None
+    found = re.search(r"\d+(?:\.\d+)+", answer.text)
+    return tuple(int(part) for part in found[0].split(".")) if found else None
+
+
 async def ask(call: GitCall, *, codes: tuple[int, ...] = (0,)) -> Answer:
     """Run git without blocking the event loop. Kills it if cancelled. Raises what `run` raises."""
     try:
@@ -245,6 +262,7 @@ def _exchange(process: subprocess.Popen[bytes], call: GitCall) -> tuple[bytes, b
     assert process.stdout is not None
     assert process.stderr is not None
     deadline = time.monotonic() + call.deadline_s
+    stop = STOP.get()
     out, err = bytearray(), bytearray()
     left = memoryview(call.stdin)
     with selectors.DefaultSelector() as selector:
@@ -256,8 +274,9 @@ def _exchange(process: subprocess.Popen[bytes], call: GitCall) -> tuple[bytes, b
             os.set_blocking(pipe.fileno(), False)
             selector.register(pipe, events)
         while selector.get_map():
-            ready = selector.select(max(0.0, deadline - time.monotonic()))
-            if not ready and time.monotonic() >= deadline:
+            left_s = max(0.0, deadline - time.monotonic())
+            ready = selector.select(left_s if stop is None else min(left_s, _STOP_PAUSE_S))
+            if (stop is not None and stop.is_set()) or (not ready and time.monotonic() >= deadline):
                 raise GitTimedOut(call.command, call.deadline_s)
             for key, _ in ready:
                 if key.fileobj is process.stdin:

@@ -6,12 +6,14 @@ The process is niced, keeps its memory to itself, and can be killed while a file
 import asyncio
 import os
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from workdirs.errors import CheckpointFailed, WhyNoCheckpoint
+from workdirs.git import STOP
 from workdirs.model import Snapshot
 from workdirs.snapshot import SnapshotWish, take_snapshot
 from workdirs.snapshot_process import Failed, Taken, decode_answer, encode_wish
@@ -25,9 +27,17 @@ _GRACE_S = 5.0
 
 async def take(wish: SnapshotWish) -> Snapshot:
     """Take a snapshot as `take_snapshot` does. Raises `CheckpointFailed`, also past `wish.deadline_s`."""
-    if _is_small(wish):
+    return await (_take_in_thread(wish) if _is_small(wish) else take_in_process(wish))
+
+
+async def _take_in_thread(wish: SnapshotWish) -> Snapshot:
+    stop = threading.Event()
+    token = STOP.set(stop)
+    try:
         return await asyncio.to_thread(take_snapshot, wish)
-    return await take_in_process(wish)
+    finally:
+        stop.set()  # if cancelled, the thread is still there, and perhaps git hangs
+        STOP.reset(token)
 
 
 async def take_in_process(wish: SnapshotWish) -> Snapshot:

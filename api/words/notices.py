@@ -104,6 +104,8 @@ NOTICES: Mapping[Topic, NoticeWords] = {
     Topic.SERVER_ASKS: _mild("An MCP server asked for something"),
     Topic.GAP: _mild("A gap was filled"),
     Topic.FILES_NOT_IMPORTED: _mild("Files were left behind"),
+    Topic.CHECKPOINTS: _mild("Checkpoints"),
+    Topic.RESTORED: _mild("Files were put back"),
     Topic.OTHER: NoticeWords("Notice"),
 }
 

@@ -3,7 +3,7 @@
 Tables: `bridge/migrations/0001_sessions.sql`.
 """
 
-from sessions.rows.contexts import insert_context, load_context, titles_in_directory
+from sessions.rows.contexts import count_in_directory, insert_context, load_context, titles_in_directory
 from sessions.rows.permission_rules import (
     copy_session_rules,
     delete_rule,
@@ -75,6 +75,7 @@ __all__ = [
     "conversations_in_use",
     "copy_session_rules",
     "count_blocks",
+    "count_in_directory",
     "delete_rule",
     "delete_share",
     "find_branch_turn",

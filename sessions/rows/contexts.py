@@ -22,6 +22,15 @@ async def load_context(db: Database, turn_id: TurnId) -> StoredContext | None:
     return StoredContext(turn_id, ContextKind(str(row[0])), str(row[1]), str(row[2]), int(str(row[3])))
 
 
+async def count_in_directory(db: Database, work_directory: str, *, but: SessionId) -> int:
+    """Return how many other sessions, of anybody, have the directory and have not ended."""
+    row = await db.read_one(
+        "SELECT count(*) FROM sessions WHERE work_directory = ? AND status <> 'ended' AND id <> ?",
+        (work_directory, but),
+    )
+    return int(str(row[0])) if row is not None else 0
+
+
 async def titles_in_directory(
     db: Database, work_directory: str, *, user_id: str, but: SessionId, limit: int
 ) -> list[str]:

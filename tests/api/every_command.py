@@ -6,6 +6,7 @@ import msgspec
 
 import api as c
 from sessions.model import Allow, PermissionMode, ShareLevel, Trust
+from sessions.restoring import RestoreScope
 
 ALL: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnyCommand), *get_args(c.FilesCommand))
 OF_ONE_SESSION: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnySessionCommand), *get_args(c.FilesCommand))
@@ -14,10 +15,12 @@ _REQUIRED: dict[str, Any] = {
     "arguments": "",
     "ask_id": "no-such-ask",
     "channel_id": "c",
+    "checkpoint_id": "no-such-checkpoint",
     "content": "hello",
     "conversation_id": "01890000-0000-7000-8000-00000000000c",
     "data": b"{}",
     "decision": Allow(),
+    "digest": "0123456789abcdef",
     "door": "use_the_bot",
     "folder": "7",
     "grantee": "discord:7",
@@ -33,6 +36,7 @@ _REQUIRED: dict[str, Any] = {
     "project": "default",
     "path": "a.txt",
     "rule_id": 7,
+    "scope": RestoreScope.EVERYTHING,
     "trust": Trust.CLOSED,
     "session_id": "01890000-0000-7000-8000-000000000001",
     "session_ids": ("01890000-0000-7000-8000-000000000001",),

@@ -36,16 +36,17 @@ LEAST = {
             "read_work_place",
             "read_permissions",
         ),
-        *("export_session", "read_trust", "read_sites"),
+        *("export_session", "read_trust", "read_sites", "list_checkpoints", "compare_checkpoints"),
+        *("read_turn_changes", "preview_restore"),
     },
     "user": {"create_session", "get_or_create_session", "import_session", "list_projects"},
     "prompt": {
         *("send_message", "run_command", "continue", "regenerate", "edit_queued", "withdraw_queued"),
         "join_queued",
         *("move_to_front", "send_now", "try_now", "interrupt", "rewind_files", "branch", "end_left_running"),
-        *("put_file", "get_file", "go_on_from"),
+        *("put_file", "get_file", "go_on_from", "take_checkpoint"),
     },
-    "approve": {"answer_ask"},
+    "approve": {"answer_ask", "restore_files", "undo_restore"},
     "owner": {
         *(
             "set_model",

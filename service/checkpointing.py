@@ -1,0 +1,183 @@
+"""Carries out the commands of `api/checkpointing.py`."""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+import api as c
+from api.checkpointing import MOST_LISTED, MOST_PATHS
+from service.parts import ServiceParts
+from sessions.checkpointing import SessionCheckpoints
+from sessions.errors import CheckpointRefused
+from sessions.restoring import checkpoints_of, preview_restore, restore_files, undo_restore
+from sessions.session import Session
+from texts.os_text import decoded
+from workdirs import rows
+from workdirs.changes import PathChange
+from workdirs.checkpoint_model import Checkpoint, Note, Reason, Restored
+from workdirs.errors import WorkdirError
+from workdirs.plan import Delete, Left, SetMode, Step, Write
+
+_MOST_DIFF_BYTES = 900_000
+_MOST_LABEL = 100
+
+
+async def checkpoint(parts: ServiceParts, session: Session, command: c.CheckpointingCommand) -> object:
+    """Carry out `command` and return its reply. Raises the errors that its docstring names."""
+    checkpoints = checkpoints_of(session)
+    try:
+        match command:
+            case c.TakeCheckpoint():
+                return await _take(session, checkpoints, command)
+            case c.ListCheckpoints():
+                return await _list(session, checkpoints, command)
+            case c.CompareCheckpoints():
+                return await _compare(session, checkpoints, command)
+            case c.ReadTurnChanges():
+                return await _of_turn(session, checkpoints, command)
+            case c.PreviewRestore():
+                return await _preview(session, checkpoints, command)
+            case c.RestoreFiles():
+                others = parts.manager.loaded()
+                done = await restore_files(
+                    session, others, command.checkpoint_id, command.scope, command.digest
+                )
+                return _result(done)
+            case c.UndoRestore():
+                return _result(await undo_restore(session, parts.manager.loaded()))
+            case _:
+                assert_never(command)
+    except WorkdirError as error:
+        raise CheckpointRefused(str(error)) from error
+
+
+async def _take(
+    session: Session, checkpoints: SessionCheckpoints, command: c.TakeCheckpoint
+) -> c.CheckpointInfo:
+    label = " ".join(command.label.split())[:_MOST_LABEL]
+    taken = await checkpoints.take(session, Reason.MANUAL, label)
+    await checkpoints.engine.pin(taken)
+    return _info(taken)
+
+
+async def _list(
+    session: Session, checkpoints: SessionCheckpoints, command: c.ListCheckpoints
+) -> c.CheckpointPage:
+    limit = max(1, min(command.limit, MOST_LISTED))
+    found = await rows.load_checkpoints(
+        checkpoints.engine.db, owner=session.id, before=command.cursor, limit=limit + 1
+    )
+    cursor = found[limit - 1].id if len(found) > limit else ""
+    return c.CheckpointPage(tuple(_info(each) for each in found[:limit]), cursor)
+
+
+async def _compare(
+    session: Session, checkpoints: SessionCheckpoints, command: c.CompareCheckpoints
+) -> c.Comparison:
+    old = await _of_session(session, checkpoints, command.checkpoint_id)
+    if command.with_id:
+        new = await _of_session(session, checkpoints, command.with_id)
+    else:
+        note = Note(session.id, session.snapshot.last_turn or "", Reason.COMPARE)
+        new = await checkpoints.engine.take(checkpoints.place(session), note)
+    return await _comparison(checkpoints, old, new, with_diff=command.with_diff)
+
+
+async def _of_turn(
+    session: Session, checkpoints: SessionCheckpoints, command: c.ReadTurnChanges
+) -> c.Comparison:
+    database = checkpoints.engine.db
+    before = await rows.load_anchored(database, session.id, command.turn_id, Reason.BEFORE_PROMPT)
+    after = await rows.load_anchored(database, session.id, command.turn_id, Reason.TURN_END)
+    if before is None or after is None:
+        raise CheckpointRefused("there are no checkpoints around this turn")
+    return await _comparison(checkpoints, before, after, with_diff=command.with_diff)
+
+
+async def _preview(
+    session: Session, checkpoints: SessionCheckpoints, command: c.PreviewRestore
+) -> c.RestorePreview:
+    await _of_session(session, checkpoints, command.checkpoint_id)
+    found = await preview_restore(session, command.checkpoint_id, command.scope)
+    preview, plan = found.preview, found.preview.plan
+    target = preview.target
+    known = await rows.load_known_changes(checkpoints.engine.db, target.directory, target.id)
+    authors = {each.path: each.owner for each in known}
+    steps = [
+        c.RestoreStep(decoded(step.path), _kind(step), authors.get(step.path, ""))
+        for step in plan.steps[:MOST_PATHS]
+    ]
+    kinds = [_kind(step) for step in plan.steps]
+    return c.RestorePreview(
+        checkpoint=_info(target),
+        scope=found.scope,
+        digest=preview.digest,
+        creates=kinds.count(c.StepKind.CREATE),
+        changes=kinds.count(c.StepKind.CHANGE),
+        deletes=kinds.count(c.StepKind.DELETE),
+        kept=len(plan.left),
+        steps=tuple(steps),
+        left=_left(plan.left),
+    )
+
+
+async def _comparison(
+    checkpoints: SessionCheckpoints, old: Checkpoint, new: Checkpoint, *, with_diff: bool
+) -> c.Comparison:
+    changes = await checkpoints.engine.compare(old, new)
+    diff: str | None = ""
+    if with_diff:
+        diff = await checkpoints.engine.diff(old, new, max_bytes=_MOST_DIFF_BYTES)
+    return c.Comparison(tuple(_change(each) for each in changes[:MOST_PATHS]), len(changes), diff)
+
+
+async def _of_session(session: Session, checkpoints: SessionCheckpoints, checkpoint_id: str) -> Checkpoint:
+    """Return a checkpoint of this session. Those of others may hold files that its people may not see."""
+    found = await checkpoints.engine.load(checkpoint_id)
+    if found.owner != session.id:
+        raise CheckpointRefused("this session has no such checkpoint")
+    return found
+
+
+def _info(each: Checkpoint) -> c.CheckpointInfo:
+    return c.CheckpointInfo(
+        id=each.id,
+        reason=each.reason,
+        label=each.label,
+        turn_id=each.anchor,
+        made_ms=each.made_ms,
+        files=each.files,
+        uncovered=each.uncovered,
+        moving=each.moving,
+        is_late=each.is_late,
+        is_partial=each.is_partial,
+    )
+
+
+def _change(each: PathChange) -> c.FileChange:
+    return c.FileChange(decoded(each.path), each.kind, each.added, each.removed)
+
+
+def _kind(step: Step) -> c.StepKind:
+    match step:
+        case Write(is_new=True):
+            return c.StepKind.CREATE
+        case Write() | SetMode():
+            return c.StepKind.CHANGE
+        case Delete():
+            return c.StepKind.DELETE
+        case _:
+            assert_never(step)
+
+
+def _left(left: Sequence[Left]) -> tuple[c.LeftFile, ...]:
+    return tuple(c.LeftFile(decoded(each.path), each.why) for each in left[:MOST_PATHS])
+
+
+def _result(done: Restored) -> c.RestoreResult:
+    return c.RestoreResult(
+        checkpoint=_info(done.target),
+        safety=_info(done.safety),
+        restored=len(done.paths),
+        left=_left(done.left),
+        differing=tuple(decoded(path) for path in done.differing[:MOST_PATHS]),
+    )

@@ -1,0 +1,235 @@
+"""Takes the checkpoints of sessions at their moments: before each prompt, after each turn, in long turns.
+
+A prompt waits for its checkpoint at most `wait_s`. After three late ones in a directory, automatic ones come
+only once in `interval_s`, and one notice says so. Nothing here fails a turn: trouble becomes a notice, once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sessions import events as e
+from sessions.draft import Draft
+from sessions.errors import CheckpointRefused
+from sessions.model import SessionId, TurnId
+from sessions.snapshot import Snapshot
+from sessions.topics import Topic
+from storage import Database, StorageError
+from workdirs import rows
+from workdirs.changes import PathChange
+from workdirs.checkpoint_model import Checkpoint, Note, Place, Reason, Restored
+from workdirs.checkpoints import CheckpointRules, Checkpoints
+from workdirs.errors import WorkdirError
+from workdirs.restores import Restores
+
+log = logging.getLogger(__name__)
+
+BRANCHES = ".branches"
+"""Directories of branches lie in `WORKSPACE_ROOT/.branches/<project>/<name>` and share the project's store."""
+_Work = Coroutine[Any, Any, Checkpoint | None]
+_LATE_TOO_OFTEN = 3
+_ROUND_S = 60.0
+_TIDY_S = 86_400.0
+_BACKGROUND_ENDS_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointPolicy:
+    """How sessions take checkpoints. Seconds."""
+
+    rules: CheckpointRules
+    wait_s: float = 2.0
+    interval_s: float = 1800.0
+
+
+class CheckpointedSession(Protocol):
+    """A session as checkpoints see it."""
+
+    @property
+    def id(self) -> SessionId: ...
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    def change(self, *, new_session: bool = False) -> AbstractAsyncContextManager[Draft]:
+        """See `SessionPort.change`."""
+        ...
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is remembered of a work directory until the process ends."""
+
+    late_in_a_row: int = 0
+    is_slow: bool = False
+    said_trouble: bool = False
+    last_s: float | None = None
+
+
+class SessionCheckpoints:
+    """The checkpoints of all sessions. `run` is its task for intervals; `close` ends what is still running."""
+
+    def __init__(
+        self,
+        db: Database,
+        policy: CheckpointPolicy,
+        workspace_root: Path,
+        now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.engine = Checkpoints(db, policy.rules, now_ms)
+        self.restores = Restores(self.engine)
+        self._policy = policy
+        self._workspace_root = workspace_root
+        self._monotonic = monotonic
+        self._known: dict[str, _Known] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._soon: dict[str, asyncio.Task[Any]] = {}
+
+    async def recover(self) -> list[Restored]:
+        """Finish what the end of the last process cut; return the restores that were finished."""
+        await self.engine.recover()
+        return await self.restores.finish_cut()
+
+    async def run(self, loaded: Callable[[], Sequence[CheckpointedSession]]) -> None:
+        """Take checkpoints of long turns, and remove old ones once a day. Never returns by itself."""
+        tidied_s = self._monotonic()
+        while True:
+            await asyncio.sleep(min(_ROUND_S, self._policy.interval_s))
+            for session in loaded():
+                if session.snapshot.current is not None and self._is_interval_over(self._of(session)):
+                    await self._try(session, Reason.INTERVAL, _turn_of(session))
+            if self._monotonic() - tidied_s > _TIDY_S:
+                tidied_s = self._monotonic()
+                try:
+                    await self.engine.tidy()
+                except (WorkdirError, StorageError, OSError) as error:
+                    log.warning("checkpoints not tidied", extra={"error": type(error).__name__})
+
+    async def close(self) -> None:
+        """End the checkpoints that still run; each is recorded as cut at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_BACKGROUND_ENDS_S)
+
+    # --- moments ----------------------------------------------------------------------------------------
+
+    async def before_prompt(self, session: CheckpointedSession, turn_id: TurnId) -> None:
+        """Take the checkpoint of a prompt that is about to leave. Returns after `wait_s` at the latest."""
+        if self._is_wanted(session):
+            await self._bounded(session, self._try(session, Reason.BEFORE_PROMPT, turn_id))
+
+    async def after_turn(self, session: CheckpointedSession, turn_id: TurnId) -> None:
+        """Take the checkpoint of a turn's end, and record what the turn changed. Returns after `wait_s`."""
+        if self._is_wanted(session):
+            await self._bounded(session, self._try(session, Reason.TURN_END, turn_id))
+
+    def soon(self, session: CheckpointedSession, reason: Reason) -> None:
+        """Begin a checkpoint and do not wait for it. Nothing if one of the session is on its way."""
+        running = self._soon.get(session.id)
+        if (running is None or running.done()) and self._is_wanted(session):
+            self._soon[session.id] = self._start(self._try(session, reason, _turn_of(session)))
+
+    async def take(self, session: CheckpointedSession, reason: Reason, label: str = "") -> Checkpoint:
+        """Take a checkpoint because somebody asks for it. Raises `CheckpointRefused`."""
+        note = Note(session.id, _turn_of(session), reason, label)
+        try:
+            return await self.engine.take(self.place(session), note)
+        except WorkdirError as error:
+            raise CheckpointRefused(_sentence(error)) from error
+
+    def place(self, session: CheckpointedSession) -> Place:
+        """Return the session's work directory and the project that it belongs to."""
+        directory = Path(session.snapshot.work_directory)
+        root = self._workspace_root.resolve()
+        branches = root / BRANCHES
+        if directory.is_relative_to(branches):
+            parts = directory.relative_to(branches).parts
+            if len(parts) > 1:
+                return Place(directory, root / parts[0])
+        return Place(directory, directory)
+
+    async def changes_of(self, session: CheckpointedSession, turn_id: TurnId) -> list[PathChange] | None:
+        """Return what a turn changed, Bash's changes included; None if it has no checkpoints."""
+        end = await rows.load_anchored(self.engine.db, session.id, turn_id, Reason.TURN_END)
+        return None if end is None else await rows.load_changes(self.engine.db, end.id)
+
+    # --- carrying out -----------------------------------------------------------------------------------
+
+    async def _bounded(self, session: CheckpointedSession, work: _Work) -> None:
+        """Wait for `work` up to `wait_s`; then it goes on by itself."""
+        task = self._start(work)
+        await asyncio.wait([task], timeout=self._policy.wait_s)
+        known = self._of(session)
+        if task.done():
+            known.late_in_a_row = 0
+            return
+        known.late_in_a_row += 1
+        if known.late_in_a_row >= _LATE_TOO_OFTEN and not known.is_slow:
+            known.is_slow = True
+            minutes = max(1, round(self._policy.interval_s / 60))
+            words = (
+                f"Looking at all files takes longer than {self._policy.wait_s:g} seconds here. From now on"
+                f" there is an automatic checkpoint every {minutes} minutes only."
+            )
+            await self._notice(session, words)
+
+    async def _try(self, session: CheckpointedSession, reason: Reason, turn_id: str) -> Checkpoint | None:
+        """Take a checkpoint; log and tell trouble once, so that no turn fails by it."""
+        known = self._of(session)
+        known.last_s = self._monotonic()
+        late_after_s = self._policy.wait_s if reason is Reason.BEFORE_PROMPT else None
+        note = Note(session.id, turn_id, reason, late_after_s=late_after_s)
+        try:
+            take = self.engine.take_turn_end if reason is Reason.TURN_END else self.engine.take
+            taken = await take(self.place(session), note)
+        except (WorkdirError, StorageError) as error:
+            log.warning("no checkpoint", extra={"session": session.id, "why": type(error).__name__})
+            if not known.said_trouble:
+                known.said_trouble = True
+                await self._notice(session, f"There is no checkpoint: {_sentence(error)}.")
+            return None
+        known.said_trouble = False
+        return taken
+
+    async def _notice(self, session: CheckpointedSession, words: str) -> None:
+        try:
+            async with session.change() as draft:
+                draft.add(e.Noticed(Topic.CHECKPOINTS, words))
+        except StorageError:
+            log.warning("notice of checkpoints not stored", extra={"session": session.id})
+
+    def _start(self, work: _Work) -> "asyncio.Task[Checkpoint | None]":
+        task = asyncio.create_task(work, name="checkpoint")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[Checkpoint | None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("checkpoint broke", exc_info=error)
+
+    def _is_wanted(self, session: CheckpointedSession) -> bool:
+        known = self._of(session)
+        return bool(session.snapshot.work_directory) and (not known.is_slow or self._is_interval_over(known))
+
+    def _is_interval_over(self, known: _Known) -> bool:
+        return known.last_s is None or self._monotonic() - known.last_s >= self._policy.interval_s
+
+    def _of(self, session: CheckpointedSession) -> _Known:
+        return self._known.setdefault(session.snapshot.work_directory, _Known())
+
+
+def _turn_of(session: CheckpointedSession) -> str:
+    current = session.snapshot.current
+    return (current.turn_id if current is not None else session.snapshot.last_turn) or ""
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, WorkdirError) else "it could not be stored"

@@ -6,7 +6,7 @@ import msgspec
 
 from api.access import Action
 from api.command import SessionCommand
-from sessions.restoring import RestoreScope
+from sessions.restore_scope import RestoreScope
 from workdirs.changes import ChangeKind
 from workdirs.checkpoint_model import Reason
 from workdirs.plan import WhyLeft

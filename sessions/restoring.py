@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from sessions import events as e
 from sessions import rows as session_rows
 from sessions.checkpointing import SessionCheckpoints
 from sessions.errors import CheckpointRefused, IllegalMove, PreviewOutdated
 from sessions.parking import may_be_parked
+from sessions.restore_scope import RestoreScope
 from sessions.session import Session
 from sessions.session_port import SessionPort
 from sessions.topics import Topic
@@ -18,14 +18,6 @@ from workdirs.errors import PlanChanged, WorkdirError
 from workdirs.restores import RestoreWish
 
 _WHAT = "Restoring files"
-
-
-class RestoreScope(StrEnum):
-    """Which files a restore may touch. `auto`: the session's own if others work in the directory, else all."""
-
-    AUTO = "auto"
-    SESSION = "session"
-    EVERYTHING = "everything"
 
 
 @dataclass(frozen=True, slots=True)

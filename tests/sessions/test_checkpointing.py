@@ -14,7 +14,7 @@ from bridge.demo.model import DemoModel
 from sessions.checkpointing import CheckpointPolicy
 from sessions.errors import CheckpointRefused, IllegalMove, PreviewOutdated
 from sessions.model import Allow, PermissionMode, ShareLevel
-from sessions.restoring import RestoreScope
+from sessions.restore_scope import RestoreScope
 from sessions.session import Session
 from storage import Statement
 from tests.sessions.running_core import (

@@ -12,8 +12,12 @@ help: ## show this list
 run: setup claude ## set up what is missing and start the bridge
 	@$(BIN)/python -m bridge
 
+# More workers than cores: many tests wait for processes. Compiled once here, the sources are not compiled again
+# by each worker and each process that a test starts, wherever the environment forbids to keep bytecode.
+test: export PYTHONDONTWRITEBYTECODE =
 test: setup-dev ## set up what is missing and run all tests
-	$(BIN)/python -m pytest -n 3 --dist worksteal -q $(PYTEST_FLAGS)
+	@$(BIN)/python -m compileall -q -j 0 -x '/\.venv/|/test_' .
+	$(BIN)/python -m pytest -n 4 --dist worksteal -q $(PYTEST_FLAGS)
 
 check: lint types floors test ## what the gate runs: lint, types, import floors, tests
 

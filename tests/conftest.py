@@ -2,4 +2,8 @@
 
 import os
 
+from tests.order import pytest_collection_modifyitems
+
+__all__ = ["pytest_collection_modifyitems"]
+
 os.environ.setdefault("SANDBOX", "off")

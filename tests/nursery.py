@@ -1,8 +1,8 @@
 """One process per test worker that imports modules once and forks programs from them, in milliseconds.
 
-`fork_program` runs `run(*arguments)` of a module in a new process, as `python -m` would, without the half
-second of CPU that its imports cost. A module may name in `IMPORTED_LATE` the modules that it imports only while
-it runs. The nursery starts with the first program and ends with the test worker.
+`fork_program` and `BlockingProgram` run `run(*arguments)` of a module in a new process, as `python -m` would,
+without the half second of CPU that its imports cost. A module may name in `IMPORTED_LATE` the modules that it
+imports only while it runs. The nursery starts with the first program and ends with the test worker.
 """
 
 import asyncio
@@ -16,16 +16,32 @@ import socket
 import subprocess
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 _REPOSITORY = Path(__file__).parents[1]
 _LONGEST_REQUEST = 1 << 17
 _SOFTWARE_ERROR = 70
 _nursery: tuple[socket.socket, "subprocess.Popen[bytes]"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a program starts: `module.run(*arguments)`, with `environment` as its whole environment.
+
+    stdout and stderr go to `output`, or to pytest's. With `exec_it` the program begins anew, as a preloaded
+    library needs.
+    """
+
+    module: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    cwd: Path = _REPOSITORY
+    output: Path | None = None
+    exec_it: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,45 +52,65 @@ class Program:
     ended: asyncio.Task[int]
 
 
-async def fork_program(
-    module: str,
-    *arguments: str,
-    environment: Mapping[str, str],
-    cwd: Path = _REPOSITORY,
-    output: Path | None = None,
-    exec_it: bool = False,
-) -> Program:
-    """Run `module.run(*arguments)` in a new process; stdout and stderr go to `output`, or to pytest's.
-
-    `environment` is the whole environment. With `exec_it` the program begins anew, as a preloaded library
-    needs. Fails if the nursery has died, as by an error in an import.
-    """
-    told, tells = os.pipe()
-    shown = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if output else os.dup(2)
-    wish = {
-        "module": module,
-        "arguments": arguments,
-        "environment": dict(environment),
-        "cwd": str(cwd),
-        "exec": exec_it,
-    }
-    socket.send_fds(_opened(), [json.dumps(wish).encode()], [tells, shown])
-    os.close(tells)
-    os.close(shown)
+async def fork_program(module: str, *arguments: str, **how: Any) -> Program:
+    """Run `module.run(*arguments)` in a new process; `how` are the other fields of `Start`."""
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(told, "rb", buffering=0)
+        lambda: asyncio.StreamReaderProtocol(reader), _ask_for(Start(module, arguments, **how))
     )
-    pid = await reader.readline()
-    assert pid, "the nursery has ended; its stderr says why"
-    return Program(int(pid), asyncio.create_task(_end(reader, transport), name=f"end of {module}"))
+    pid = _number(await reader.readline())
+    return Program(pid, asyncio.create_task(_end(reader, transport), name=f"end of {module}"))
 
 
 async def _end(reader: asyncio.StreamReader, transport: asyncio.ReadTransport) -> int:
     try:
-        return int(await reader.readline())
+        return _number(await reader.readline())
     finally:
         transport.close()
+
+
+class BlockingProgram:
+    """A running program, for tests that are not asynchronous. Close it."""
+
+    def __init__(self, start: Start) -> None:
+        self._told = _ask_for(start)
+        self.pid = _number(self._told.readline())
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it runs."""
+        return self.wait(0)
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait until it has ended, at most so long; return as `poll` does."""
+        if self._code is None and select.select([self._told], [], [], seconds)[0]:
+            self._code = _number(self._told.readline())
+        return self._code
+
+    def close(self) -> None:
+        self._told.close()
+
+
+def _ask_for(start: Start) -> BinaryIO:
+    """Ask the nursery for a program; return where it tells the program's pid, then its exit code."""
+    told, tells = os.pipe()
+    shown = os.open(start.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if start.output else os.dup(2)
+    wish = {
+        "module": start.module,
+        "arguments": start.arguments,
+        "environment": dict(start.environment),
+        "cwd": str(start.cwd),
+        "exec": start.exec_it,
+    }
+    socket.send_fds(_opened(), [json.dumps(wish).encode()], [tells, shown])
+    os.close(tells)
+    os.close(shown)
+    return os.fdopen(told, "rb", buffering=0)
+
+
+def _number(line: bytes) -> int:
+    assert line, "the nursery has ended, as by an error in an import; its stderr says why"
+    return int(line)
 
 
 def _opened() -> socket.socket:

@@ -13,5 +13,10 @@ async def say_that_it_is_open(core: OpenCore) -> None:
     await asyncio.Event().wait()
 
 
+def run() -> int:
+    """For the nursery, and below for a process that tests do not keep."""
+    return finish(lambda settings: run_with(settings, [say_that_it_is_open]))
+
+
 if __name__ == "__main__":
-    sys.exit(finish(lambda settings: run_with(settings, [say_that_it_is_open])))
+    sys.exit(run())

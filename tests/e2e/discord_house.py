@@ -1,4 +1,4 @@
-"""The whole program as a Discord bot: `python -m bridge` in a process of its own, against the fake Discord.
+"""The whole program as a Discord bot: `claude-bridge` in a process of its own, against the fake Discord.
 
 The fake outlives the bot: tests kill the bot and start it again, and read the channel.
 """
@@ -11,7 +11,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.e2e.house import DEADLINE_S, House
+from tests.fakes.discord_redirect import URL_VARIABLE
 from tests.fakes.discord_server import FakeDiscord, Message, Person, Place
+from tests.nursery import Program, fork_program
 
 
 class Bot:
@@ -23,9 +25,8 @@ class Bot:
         self.boss = fake.member("boss")
         self.ann = fake.member("ann")
         self.mel = fake.member("mel")
-        self.process: asyncio.subprocess.Process | None = None
-        self.log = b""
-        self._reading: asyncio.Task[None] | None = None
+        self.process: Program | None = None
+        self._output = house.root / "bot.out"
 
     async def start(self, **variables: str) -> None:
         """Start the bot and wait until it listens."""
@@ -39,37 +40,27 @@ class Bot:
         await self._launch(variables)
         process, self.process = self.process, None
         assert process is not None
-        assert self._reading is not None
         async with asyncio.timeout(DEADLINE_S):
-            code = await process.wait()
-            await self._reading
-        return code, self.log.decode()
+            return await process.ended, self.log
 
     async def _launch(self, variables: Mapping[str, str]) -> None:
-        argv, added = self.fake.command_line("bridge")
         environment = {
             **self.house.environment,
-            **added,
+            URL_VARIABLE: self.fake.url,
             "DISCORD_TOKEN": self.fake.token,
             "ALLOWED_GUILD_IDS": str(self.fake.home.id),
             "ALLOWED_USER_IDS": str(self.ann.id),
             "ADMIN_USER_IDS": str(self.boss.id),
             **variables,
         }
-        self.process = await asyncio.create_subprocess_exec(
-            *argv,
-            cwd=self.house.root,
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+        self.process = await fork_program(
+            "tests.e2e.bot_process", environment=environment, cwd=self.house.root, output=self._output
         )
-        self._reading = asyncio.create_task(self._read(self.process), name="the bot's log")
 
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        while chunk := await process.stdout.read(1 << 16):
-            self.log += chunk
+    @property
+    def log(self) -> str:
+        """All that the bots of this house have printed."""
+        return self._output.read_text(errors="replace") if self._output.exists() else ""
 
     async def kill(self) -> None:
         """SIGKILL: no clean-up of any kind."""
@@ -82,12 +73,10 @@ class Bot:
     async def _end(self, number: signal.Signals) -> int:
         process, self.process = self.process, None
         assert process is not None
-        if process.returncode is None:
+        if not process.ended.done():
             os.kill(process.pid, number)
         async with asyncio.timeout(DEADLINE_S):
-            code = await process.wait()
-            assert self._reading is not None
-            await self._reading
+            code = await process.ended
         await self.fake.until_gone(DEADLINE_S)
         return code
 
@@ -140,7 +129,7 @@ async def bot_in(house: House, fake: FakeDiscord) -> AsyncIterator[Bot]:
         yield bot
     finally:
         # What pytest shows when the test fails.
-        print(bot.log.decode(errors="replace")[-8000:])
+        print(bot.log[-8000:])
         for place in (fake.general, *fake.threads()):
             print(place.snapshot())
         if bot.process is not None:

@@ -22,6 +22,7 @@ from typing import Any
 
 from bridge.demo.process import DEMO_API_KEY, LASTING_PORTS, DemoEndpoint, demo_environment, seed_config
 from bridge.wiring import tmux_socket_name
+from tests.nursery import BlockingProgram, Start
 
 REPOSITORY = Path(__file__).parents[2]
 DEADLINE_S = 60.0
@@ -107,18 +108,23 @@ class House:
         )
 
     @contextlib.contextmanager
-    def core(self, **variables: str) -> Iterator["subprocess.Popen[str]"]:
+    def core(self, **variables: str) -> Iterator[BlockingProgram]:
         """The program as the owner of the data directory, with no face but the control socket."""
-        process = self._popen([sys.executable, "-m", "tests.e2e.core_process"], variables)
-        assert process.stdout is not None
-        try:
-            line = process.stdout.readline()
-            assert line == "open\n", process.communicate()[1]
-            yield process
-        finally:
-            if process.poll() is None:
-                process.terminate()
-            process.communicate(timeout=DEADLINE_S)
+        output = self.root / "core.out"
+        output.unlink(missing_ok=True)
+        environment = {**self.environment, **variables}
+        process = BlockingProgram(
+            Start("tests.e2e.core_process", (), environment, cwd=self.root, output=output)
+        )
+        with contextlib.closing(process):
+            try:
+                until(lambda: "open\n" in output.read_text() or process.poll() is not None)
+                assert process.poll() is None, output.read_text()
+                yield process
+            finally:
+                if process.poll() is None:
+                    os.kill(process.pid, signal.SIGTERM)
+                assert process.wait(DEADLINE_S) is not None
 
     def once(self, prompt: str, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         return self.run("chat", "--once", prompt, *arguments, **variables)
@@ -218,7 +224,9 @@ class House:
                 continue
             with contextlib.suppress(OSError):
                 command = (entry / "cmdline").read_bytes()
-                if os.fsencode(self.root) in command + b"\0" + (entry / "environ").read_bytes():
+                # A program of the nursery has the nursery's command line and environment.
+                where = os.fsencode((entry / "cwd").readlink())
+                if os.fsencode(self.root) in b"\0".join((command, where, (entry / "environ").read_bytes())):
                     found[int(entry.name)] = command.replace(b"\0", b" ").decode("utf-8", "replace")
         return found
 

@@ -56,6 +56,8 @@ async def kill_and_start(bot: Bot) -> None:
 
 @pytest.fixture
 async def bot(house: House, fake: FakeDiscord) -> AsyncIterator[Bot]:
+    # Without the survey: the second session would be told of the first, and say so.
+    house.environment["PROJECT_SURVEY"] = "false"
     async with bot_in(house, fake) as bot:
         await bot.start()
         yield bot

@@ -94,7 +94,7 @@ async def test_a_run_leaves_its_words_only_where_they_belong(bot: Bot, words: Pl
     assert list((house.data / "backups").iterdir())
     assert open_to_others(house.data) == []
     logs = "".join(path.read_text() for path in (house.data / "logs").iterdir())
-    assert lines_with(logs + bot.log.decode(), words.all().values()) == []
+    assert lines_with(logs + bot.log, words.all().values()) == []
     for event in ("Discord connected", "session created", "host started", "ask decided", "turn ended",
                   "stranger turned away"):  # fmt: skip
         assert f'"event": "{event}"' in logs, event

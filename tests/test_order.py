@@ -1,0 +1,43 @@
+"""The order of the tests for several workers keeps every test, and lets each worker begin with slow ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import pytest
+
+from tests.order import dealt
+
+
+@dataclass(frozen=True)
+class Named:
+    nodeid: str
+
+
+@pytest.mark.parametrize("workers", [2, 3, 4, 7])
+@pytest.mark.parametrize(("slow", "quick"), [(0, 10), (5, 100), (40, 100), (90, 3)])
+def test_every_test_is_dealt_once_and_each_hand_begins_with_slow_ones(
+    workers: int, slow: int, quick: int
+) -> None:
+    items = [Named(f"tests/api/test_{n}.py::test") for n in range(quick)]
+    items += [Named(f"tests/chaos/test_{n}.py::test") for n in range(slow)]
+    ordered = dealt(cast("list[pytest.Item]", items), workers)
+    assert sorted(each.nodeid for each in ordered) == sorted(each.nodeid for each in items)
+    if quick >= 10:
+        hands = cut(ordered, workers)
+        shares = [sum("chaos" in each.nodeid for each in hand) for hand in hands]
+        assert max(shares) - min(shares) <= 1
+        assert all(
+            "chaos" in each.nodeid for hand, share in zip(hands, shares, strict=True) for each in hand[:share]
+        )
+
+
+def cut(ordered: Sequence[pytest.Item], workers: int) -> list[list[pytest.Item]]:
+    """The list as pytest-xdist cuts it."""
+    left = list(ordered)
+    hands = []
+    for number in range(workers):
+        size = len(left) // (workers - number)
+        hands.append(left[:size])
+        del left[:size]
+    return hands

@@ -96,6 +96,7 @@ GUIDE = {
     "/mode MODE": f"what needs no permission: {', '.join(PermissionMode)}",
     "/permissions [back N]": "what Claude need not ask for; take the one with number N back",
     "/trust [STATE]": f"what of the project counts, or decide: {', '.join(Trust)}",
+    "/network [allow|refuse HOST]": "hosts that Claude's sandbox wanted; decide on one",
     "/sessions": "list the sessions",
     "/switch N": "go to another session, by its number in the list or its id",
     "/new [PROJECT]": "begin a new session, in a directory of WORKSPACE_ROOT",
@@ -134,6 +135,8 @@ def parse_slash(line: str) -> SlashCommand | None:
             return _permissions(rest)
         case "trust":
             return _trust(rest)
+        case "network":
+            return _network(rest)
         case _:
             return _of_session(name, rest)
 
@@ -205,6 +208,22 @@ def _trust_lines(found: c.ProjectTrust) -> str:
     if found.runs:
         lines += ["It brings:", *(f"- {each}" for each in found.runs)]
     return "\n".join(lines)
+
+
+def _network(rest: str) -> OfSession | NotUnderstood:
+    if not rest:
+        return OfSession(lambda id_, _: c.ReadSites(session_id=id_), _site_lines)
+    word, _, name = rest.partition(" ")
+    allow = {"allow": True, "refuse": False}.get(word)
+    if allow is None or not name.strip():
+        return NotUnderstood("Say which: /network allow example.org, or /network refuse example.org.")
+    return OfSession(lambda id_, _: c.DecideSite(session_id=id_, name=name.strip(), allow=allow), _site_lines)
+
+
+def _site_lines(found: c.Sites) -> str:
+    if not found.sites:
+        return "No host was refused in this project so far."
+    return "\n".join(f"{each.name}: {each.state.value}" for each in found.sites)
 
 
 def _permissions(rest: str) -> SlashCommand:

@@ -44,6 +44,9 @@ def test_a_slash_line_means_what_help_says(line: str, meaning: s.SlashCommand | 
         ("/continue", c.Continue(session_id="id", origin="o")),
         ("/retry", c.Regenerate(session_id="id", origin="o")),
         ("/try", c.TryNow(session_id="id")),
+        ("/network", c.ReadSites(session_id="id")),
+        ("/network allow a.org", c.DecideSite(session_id="id", name="a.org", allow=True)),
+        ("/network refuse a.org", c.DecideSite(session_id="id", name="a.org", allow=False)),
         ("/move other shop", c.MoveSession(session_id="id", project="other shop")),
         (
             "/compact keep\nthe plan",

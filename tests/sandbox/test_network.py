@@ -1,76 +1,34 @@
 """Claude, the real CLI, in a sandbox that reaches only the model and listed hosts, through our proxy."""
 
 import os
+import shutil
 import signal
-import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import api as c
-from backends.sandbox.model import Network
-from backends.sandbox.proxy.inside import model_of
-from backends.sandbox.proxy.process import ensure_proxy
 from backends.sandbox.proxy.state import ProxyPlaces
+from bridge.cli_core import demo_or_not
+from bridge.control_socket import local_actor
 from bridge.demo.model import DemoModel
-from bridge.sandbox_network import NetworkRules, SandboxNetwork
-from sessions.model import Allow, SiteState, ToolOutput, TurnStatus
+from bridge.ownership import OwnerKind
+from bridge.settings_loading import settings_from
+from bridge.wiring import CoreOptions, open_core
+from sessions.model import Allow, Lifecycle, SiteState, ToolOutput, TurnStatus
 from sessions.session import Session
-from tests.fakes.cli_home import make_cli_home
-from tests.sandbox.world import sandboxing_for
-from tests.sessions.running_core import CoreParts, RunningCore, idle, reached, running_core
+from tests.fakes.cli_home import cli_binary
+from tests.sandbox.world import end_proxy, proxy_pid, sandboxed_core
+from tests.sessions.running_core import RunningCore, idle, reached
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(240)]
-
-
-def pid_of(places: ProxyPlaces) -> int:
-    """The process that holds the lock of the proxy."""
-    inode = (places.root / "serve.lock").stat().st_ino
-    (line,) = [each for each in Path("/proc/locks").read_text().splitlines() if f":{inode} " in each]
-    return int(line.split()[4])
 
 
 @pytest.fixture
 async def demo() -> AsyncIterator[DemoModel]:
     async with DemoModel() as running:
         yield running
-
-
-@asynccontextmanager
-async def core_with(
-    network: Network, directory: Path, demo: DemoModel
-) -> AsyncIterator[tuple[RunningCore, SandboxNetwork]]:
-    home = make_cli_home(directory, demo.base_url)
-    arranged = sandboxing_for(directory, sandbox="bwrap", sandbox_network=network.value)
-    assert arranged.options is not None
-    assert arranged.wrapper is not None
-    assert arranged.policy.proxy is not None
-    places, made = ProxyPlaces(arranged.policy.proxy), list[SandboxNetwork]()
-
-    async def open_network(work_directory: Path) -> None:
-        await made[0].open(work_directory)
-
-    environment = {**home.environment, "PATH": os.environ["PATH"]}
-    parts = CoreParts(
-        command=home.binary,
-        claude=home.config,
-        environment=environment,
-        wrappers=(arranged.wrapper,),
-        sandbox=replace(arranged.options, open_network=open_network),
-    )
-    rules = NetworkRules(network, (), model_of(environment))
-    try:
-        async with running_core(directory / "core", parts, workspace_root=directory / "workspaces") as core:
-            made.append(SandboxNetwork(core.db, places, rules))
-            object.__setattr__(core.service._parts, "sites_changed", made[0].changed)
-            async with made[0].kept(core.manager):
-                yield core, made[0]
-    finally:
-        with suppress(ValueError, OSError):
-            os.kill(pid_of(places), signal.SIGKILL)
 
 
 async def printed(core: RunningCore, session: Session, command: str) -> str:
@@ -90,7 +48,7 @@ TRY = "curl -sS -m 20 -o /dev/null https://{host}/ 2>&1"
 async def test_a_host_that_is_not_listed_is_asked_about_and_reached_once_it_is_allowed(
     tmp_path: Path, demo: DemoModel
 ) -> None:
-    async with core_with(Network.LISTED, tmp_path, demo) as (core, _):
+    async with sandboxed_core(tmp_path, demo, sandbox_network="listed") as core:
         session = await core.session()
         turn = await core.ask(session, "demo:text through the door")
         assert await core.status(turn) is TurnStatus.DONE
@@ -107,23 +65,65 @@ async def test_a_host_that_is_not_listed_is_asked_about_and_reached_once_it_is_a
         assert (site.name, site.state) == ("new.invalid", SiteState.ALLOWED)
 
 
-async def test_the_model_alone(tmp_path: Path, demo: DemoModel) -> None:
-    async with core_with(Network.MODEL, tmp_path, demo) as (core, network):
+async def test_a_proxy_that_is_killed_in_a_turn_is_replaced_and_the_turn_goes_on(
+    tmp_path: Path, demo: DemoModel
+) -> None:
+    async with sandboxed_core(tmp_path, demo, sandbox_network="model") as core:
         session = await core.session()
         turn = await core.ask(session, "demo:text there")
         assert await core.status(turn) is TurnStatus.DONE
         assert "403" in await printed(core, session, TRY.format(host="github.com"))
-        assert await core.notices(session) == []
-
-        # A proxy that is killed in a turn is replaced, and the CLI asks its model again.
-        gate = "held"
-        turn = await core.say(session, f"demo:text before demo:gate {gate} demo:text after")
-        await demo.reached(gate)
-        os.kill(pid_of(network.places), signal.SIGKILL)
-        began = time.monotonic()
-        await ensure_proxy(network.places)
-        demo.release(gate)
+        assert await core.notices(session) == [], "without a list nobody is asked"
+        turn = await core.say(session, "demo:text before demo:gate held demo:text after")
+        await demo.reached("held")
+        os.kill(proxy_pid(ProxyPlaces(core.directory / "sandbox" / "proxy")), signal.SIGKILL)
+        demo.release("held")
         await idle(session)
         assert await core.status(turn) is TurnStatus.DONE
-        print(f"recovered after {time.monotonic() - began:.1f} s")
-        assert session.snapshot.host == 1
+        assert session.snapshot.host == 1, "the same process"
+
+
+async def test_the_whole_bridge_limits_the_network_and_sandboxes_outlive_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [each for each in os.environ if each.startswith(("ANTHROPIC", "CLAUDE"))]:
+        monkeypatch.delenv(name)
+    (tmp_path / "workspaces").mkdir()
+    real = settings_from(
+        {
+            "data_dir": str(tmp_path / "data"),
+            "workspace_root": str(tmp_path / "workspaces"),
+            "sandbox": "bwrap",
+            "sandbox_network": "model",
+            "claude_command": str(cli_binary()),
+            "sandbox_tools": "off",
+            "min_free_memory": "0M",
+            "min_free_disk": "0M",
+            "backend": "pty",
+        }
+    )
+    settings = demo_or_not(real, demo=True)
+    options = CoreOptions(OwnerKind.BOT, demo=True, logs_on_stderr=False, say=lambda _: None)
+    me, places = local_actor(), ProxyPlaces(settings.data_dir / "sandbox" / "proxy")
+    try:
+        async with open_core(settings, options) as opened:
+            made = await opened.service.perform(me, c.CreateSession(channel_id="c"))
+            prompt = c.SendMessage(session_id=made.id, content="demo:text one", origin="1")
+            await opened.service.perform(me, prompt)
+            session = await opened.manager.get_session(made.id)
+            await idle(session)
+            info = await opened.service.perform(me, c.GetSession(session_id=made.id))
+            assert info.lifecycle is Lifecycle.LIVE
+        end_proxy(places)
+        async with open_core(settings, options) as opened:
+            session = await opened.manager.get_session(made.id)
+            prompt = c.SendMessage(session_id=made.id, content="demo:text two", origin="2")
+            await opened.service.perform(me, prompt)
+            await idle(session)
+            turns = (await opened.service.perform(me, c.ReadTurns(session_id=made.id))).turns
+            assert [each.turn.status for each in turns] == [TurnStatus.DONE] * 2
+            assert session.snapshot.host == 1
+            await opened.service.perform(me, c.Clear(session_id=made.id))
+    finally:
+        end_proxy(places)
+        shutil.rmtree(tmp_path / "data")  # the demo model ends when its directory is gone

@@ -10,14 +10,14 @@ from sessions.model import Trust
 class ProjectTrust(msgspec.Struct, frozen=True):
     """The trust in a project, and what a decision on it is about.
 
-    `trust` holds for the next process. `runs` lists what would run or steer, a line each; `left_out` lists what
-    only a trusted project loads. If `is_wanted`, a person should decide; `content_hash` identifies the listing.
+    `trust` holds for the next process. `runs` lists what would run or steer, a line each; `nested` are
+    the CLAUDE.md of subdirectories. If `is_wanted`, a person should decide; `content_hash` names the listing.
     """
 
     project: str
     trust: Trust
     runs: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
+    nested: tuple[str, ...] = ()
     content_hash: str = ""
     is_wanted: bool = False
     decided_by: str = ""

@@ -50,8 +50,9 @@ def trust_card(info: SessionInfo, found: ProjectTrust) -> Card:
         lines += ["It brings:", *(f"- {escape_inline(each, 220)}" for each in found.runs[:_MOST_LISTED])]
         if len(found.runs) > _MOST_LISTED:
             lines.append(f"- and {len(found.runs) - _MOST_LISTED} more")
-    if found.left_out:
-        lines.append(f"-# Read only when it is trusted: {escape_inline(', '.join(found.left_out), 300)}")
+    if found.nested and found.trust is Trust.INSTRUCTIONS:
+        named = escape_inline(", ".join(found.nested), 300)
+        lines.append(f"-# Claude is told to read these when it works there: {named}")
     others = [state for state in (Trust.TRUSTED, Trust.INSTRUCTIONS, Trust.CLOSED) if state is not found.trust]
     labels = {Trust.TRUSTED: "Trust", Trust.INSTRUCTIONS: "Instructions only", Trust.CLOSED: "Close"}
     row: Row = tuple(

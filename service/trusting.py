@@ -59,7 +59,7 @@ async def _shown(session: Session) -> c.ProjectTrust:
         project=session.snapshot.project or Path(session.snapshot.work_directory).name,
         trust=found.now.state,
         runs=found.offer.runs,
-        left_out=found.offer.left_out,
+        nested=found.offer.nested,
         content_hash=found.offer.content_hash,
         is_wanted=found.now.is_wanted,
         decided_by=stored.decided_by if stored else "",

@@ -52,7 +52,7 @@ async def prepare(session: SessionPort, work_directory: Path) -> Brought:
             return Trusted(work_directory, await asyncio.to_thread(allowed_rules, work_directory))
         case Trust.INSTRUCTIONS:
             target = session.around.run_directory / session.id / "instructions"
-            rebuilt = await asyncio.to_thread(write_instructions, work_directory, target)
+            rebuilt = await asyncio.to_thread(write_instructions, work_directory, target, found.offer.nested)
             return InstructionsOnly(work_directory, rebuilt, found.offer.links)
 
 
@@ -61,6 +61,5 @@ def trust_words(offer: ProjectOffer) -> str:
     lines = [f"- {each}" for each in offer.runs[:_MOST_LINES]]
     if len(offer.runs) > _MOST_LINES:
         lines.append(f"- and {len(offer.runs) - _MOST_LINES} more")
-    left_out = f"\nRead only when it is trusted: {', '.join(offer.left_out[:5])}." if offer.left_out else ""
     head = "Until somebody decides, only the project's text is read. It also brings:"
-    return "\n".join([head, *lines]) + left_out
+    return "\n".join([head, *lines])

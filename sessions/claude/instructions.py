@@ -2,12 +2,14 @@
 
 The CLI itself reads CLAUDE.md, its imports and its rules, from the project as an added directory. It refuses
 imports from outside (measured), and the launch line denies memory files that are links out. Some text the CLI
-would read only together with the project's settings. That text is rebuilt here: CLAUDE.local.md as a text for
-the system prompt; commands, agents and skills as a plugin, made harmless first (`frontmatter.harmless`).
+would read only together with the project's settings. That text is rebuilt here: CLAUDE.local.md and AGENTS.md
+as a text for the system prompt, which also names the CLAUDE.md of subdirectories; commands, agents and skills
+as a plugin, made harmless first (`frontmatter.harmless`).
 """
 
 import re
 import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,13 @@ PLUGIN_NAME = "project"
 """The prefix of the names of commands and skills: `/project:deploy`."""
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 _LOCAL_HEADING = "Instructions of this project for its people's own copy (CLAUDE.local.md):"
+_AGENTS_HEADING = "Instructions of this project (AGENTS.md):"
+_NESTED_HEADING = (
+    "Some directories of this project have instructions of their own. Read the file of a directory before you "
+    "work in it or below it:"
+)
+_MOST_NESTED = 50
+_LONGEST_PATH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +37,11 @@ class Instructions:
     system_prompt: Path | None = None
 
 
-def write_instructions(project: Path, target: Path) -> Instructions:
-    """Rebuild the text of `project` in `target`, whose old content is removed. Blocks on the file system."""
+def write_instructions(project: Path, target: Path, nested: Sequence[str] = ()) -> Instructions:
+    """Rebuild the text of `project` in `target`, whose old content is removed. Blocks on the file system.
+
+    `nested` are the project's CLAUDE.md in subdirectories, relative to it: Claude is told to read them.
+    """
     shutil.rmtree(target, ignore_errors=True)
     plugin = target / "plugin"
     written = [
@@ -39,11 +51,22 @@ def write_instructions(project: Path, target: Path) -> Instructions:
     ]
     if written:
         _write(plugin / ".claude-plugin" / "plugin.json", f'{{"name": "{PLUGIN_NAME}"}}\n')
-    local = read_inside(project / "CLAUDE.local.md", project)
-    prompt = target / "local.md" if local and local.strip() else None
-    if prompt is not None and local is not None:
-        _write(prompt, f"{_LOCAL_HEADING}\n\n{local.decode('utf-8', 'replace')}")
-    return Instructions(plugin if written else None, prompt)
+    prompt = "\n\n".join(_system_prompt(project, nested))
+    path = _write(target / "prompt.md", prompt) if prompt else None
+    return Instructions(plugin if written else None, path)
+
+
+def _system_prompt(project: Path, nested: Sequence[str]) -> Iterator[str]:
+    # The CLI reads AGENTS.md, where there is no CLAUDE.md, only with the project's settings (measured).
+    has_memory = any((project / name).exists() for name in ("CLAUDE.md", ".claude/CLAUDE.md"))
+    others = [] if has_memory else [("AGENTS.md", _AGENTS_HEADING)]
+    for name, heading in (*others, ("CLAUDE.local.md", _LOCAL_HEADING)):
+        text = (read_inside(project / name, project) or b"").decode("utf-8", "replace")
+        if text.strip():
+            yield f"{heading}\n\n{text}"
+    named = [each for each in nested if each.isprintable() and len(each) <= _LONGEST_PATH][:_MOST_NESTED]
+    if named:
+        yield "\n".join([_NESTED_HEADING, *(f"- {each}" for each in named)])
 
 
 def _rebuilt(project: Path, kind: str) -> list[tuple[Path, str]]:

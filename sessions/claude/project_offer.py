@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from sessions.claude import frontmatter
+from texts.os_text import clean
+from texts.redaction import Redactor
 
 MAX_FILES = 200
 MAX_FILE_BYTES = 256 * 1024
@@ -24,6 +26,7 @@ _MEMORY = ("CLAUDE.md", "CLAUDE.local.md", ".claude/CLAUDE.md")
 _IGNORED_DIRECTORIES = frozenset({".git", "node_modules", ".venv", "venv", "__pycache__", "target", "dist"})
 # Settings that neither run nor steer anything: most change only the look of a terminal.
 _HARMLESS_SETTINGS = frozenset({"$schema", "theme", "spinnerTipsEnabled", "outputStyle", "cleanupPeriodDays"})
+_REDACTOR = Redactor()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +34,13 @@ class ProjectOffer:
     """The offer of one project.
 
     `runs`: one line per part that would run or steer, with its commands. `content_hash`: the hash of all files
-    of these parts, empty if `runs` is empty. `left_out`: files that Claude reads only in a trusted project.
+    of these parts, empty if `runs` is empty. `nested`: CLAUDE.md in subdirectories.
     `links`: memory files that are links out of the project.
     """
 
     runs: tuple[str, ...] = ()
     content_hash: str = ""
-    left_out: tuple[str, ...] = ()
+    nested: tuple[str, ...] = ()
     links: tuple[Path, ...] = ()
 
 
@@ -79,6 +82,18 @@ def _sources(project: Path) -> Iterator[tuple[bytes, list[str]]]:
             words = _markdown_words(f"{kind}/{path.relative_to(project / '.claude' / kind)}", raw)
             if words:
                 yield raw, words
+    yield from _plugins(project)
+
+
+def _plugins(project: Path) -> Iterator[tuple[bytes, list[str]]]:
+    """Yield the parts of skills that are plugins: once trusted, their hooks and servers may run."""
+    for manifest in sorted((project / ".claude" / "skills").glob("*/.claude-plugin/plugin.json"))[:MAX_FILES]:
+        plugin = manifest.parent.parent
+        yield read_inside(manifest, project) or b"", [f"The skill {plugin.name} is a plugin"]
+        if (raw := read_inside(plugin / "hooks" / "hooks.json", project)) is not None:
+            yield raw, _hook_words((_object(raw) or {}).get("hooks"))
+        if (raw := read_inside(plugin / _SERVERS, project)) is not None:
+            yield raw, _server_words(raw)
 
 
 def _settings_words(name: str, raw: bytes) -> list[str]:
@@ -91,7 +106,7 @@ def _settings_words(name: str, raw: bytes) -> list[str]:
             case "hooks":
                 words += _hook_words(value)
             case "env" if isinstance(value, Mapping):
-                words.append(f"Sets for Claude and its tools: {', '.join(map(str, value))}")
+                words += [f"Sets for Claude and its tools: {name}={given}" for name, given in value.items()]
             case "permissions" if isinstance(value, Mapping):
                 words += [f"Permissions, {rule}: {_listed(rules)}" for rule, rules in value.items()]
             case "statusLine" | "fileSuggestion" if isinstance(value, Mapping):
@@ -126,7 +141,8 @@ def _server_words(raw: bytes) -> list[str]:
         if not isinstance(server, Mapping):
             words.append(f"MCP server {name} that cannot be read")
         elif "url" in server:
-            words.append(f"MCP server {name} connects to {server['url']}")
+            helper = f", and runs `{server['headersHelper']}`" if server.get("headersHelper") else ""
+            words.append(f"MCP server {name} connects to {server['url']}{helper}")
         else:
             arguments = server.get("args")
             line = [str(server.get("command")), *map(str, arguments if isinstance(arguments, list) else ())]
@@ -141,12 +157,13 @@ def _markdown_words(name: str, raw: bytes) -> list[str]:
 
 
 def _nested(project: Path) -> Iterator[str]:
-    """Yield memory files in subdirectories: Claude Code reads them only with the project's settings."""
+    """Yield CLAUDE.md in subdirectories. The CLI reads them by itself only with the project's settings."""
     for looked, (where, directories, files) in enumerate(os.walk(project)):
         directories[:] = sorted(each for each in directories if each not in _IGNORED_DIRECTORIES)[:MAX_FILES]
         place = Path(where)
-        if place not in (project, project / ".claude") and "CLAUDE.md" in files:
-            yield f"{(place / 'CLAUDE.md').relative_to(project)}"
+        path, is_top = place / "CLAUDE.md", place in (project, project / ".claude")
+        if not is_top and "CLAUDE.md" in files and not _leads_out(path, project):
+            yield clean(str(path.relative_to(project)))
         if looked >= 10 * MAX_FILES:
             return
 
@@ -196,5 +213,5 @@ def _listed(value: Any) -> str:
 
 
 def _short(words: str) -> str:
-    line = " ".join(words.split())
+    line = _REDACTOR.redact(" ".join(clean(words).split()))
     return line if len(line) <= _MAX_CHARS else f"{line[: _MAX_CHARS - 1]}…"

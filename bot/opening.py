@@ -17,6 +17,7 @@ from bot.channel_defaults import load_defaults
 from bot.delivery_rows import forget_posts_elsewhere
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
+from bot.hints import claim_hint
 from bot.history import history_of, store_history
 from bot.inbox_rows import mark_seen
 from bot.rows import Place, insert_place, load_place, places_in
@@ -60,6 +61,7 @@ class Opener:
         self._face = face
         self._client = client
         self._threads = Threads(client, face.db)
+        self._parents: dict[int, int] = {}  # thread → its channel, until its session's place is stored
 
     async def open(self, actor: Actor, spot: Spot, wish: Wish) -> tuple[Place, SessionInfo]:
         """Return the session of the place, shown in its thread or channel; creates it if needed."""
@@ -139,6 +141,8 @@ class Opener:
         if known is None or known.channel_id != channel_id:
             history = await history_of(self._face.core, info, channel_id)
             statements += store_history(info, history) if history is not None else []
+            parent_id = self._parents.pop(channel_id, channel_id)
+            statements += claim_hint(info.id, parent_id, self._face.options.thread_talk)
         if kind is SessionScope.THREAD:
             statements.append(mark_seen(guild_id, channel_id, channel_id))
         await self._face.db.write(statements)
@@ -172,10 +176,12 @@ class Opener:
         anchor_id, private = spot.anchor_id, spot.private
         if isinstance(place, discord.Thread):
             if not private and not await self._is_taken(place.id):
+                self._parents[place.id] = place.parent_id
                 return ThreadFound(place.id, is_new=False)
             anchor_id, private = None, private or place.is_private()
             place = await self._threads.channel(place.parent_id)
         found = await self._threads.open(place, name, anchor_id=anchor_id, private=private)
+        self._parents[found.id] = place.id
         if private:
             await self.bring_in(actor, found.id)
         return found

@@ -226,6 +226,11 @@ def store_fact(name: str, value: str) -> Statement:
     )
 
 
+def muted_fact(session_id: str) -> str:
+    """Return the name of the fact that the owner of a session wants no pings in it."""
+    return f"muted:{session_id}"
+
+
 def delete_fact(name: str) -> Statement:
     """Delete a fact; no effect if there is none of this name."""
     return Statement("DELETE FROM face_facts WHERE name = ?", (name,))

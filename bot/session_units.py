@@ -5,7 +5,7 @@ unit.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import assert_never
 
@@ -13,12 +13,13 @@ from api import Core, SessionInfo
 from bot.actors import VIEWER
 from bot.bodies import Plain, PostWish
 from bot.cards import SESSION_CARDS
+from bot.hints import hint_post
 from bot.history import History, history_post
 from bot.outgoing_files import pictures_of
 from bot.posting import Posts, SessionGone
 from bot.pump import Unit
 from bot.render import AskAhead, Setting, TurnFace, ask_wish, render_queued, render_turn
-from bot.rows import Place, load_posts
+from bot.rows import Place, load_fact, load_posts, muted_fact
 from bot.session_reader import SessionReader
 from bot.status_card import status_card
 from bot.subjects import STATUS_SUBJECT, UnitKind, parse_subject, subject_of
@@ -156,11 +157,20 @@ class SessionUnits:
                 return []
             await self._load_posts(unit, name)
             try:
-                return await self._render(name, unit)
+                return await self._without_muted_pings(await self._render(name, unit))
             except (SessionNotFound, TurnNotFound) as error:
                 raise SessionGone from error
 
         return render
+
+    async def _without_muted_pings(self, wishes: Wishes) -> Wishes:
+        """Return `wishes` without pings of the owner, if the owner muted the session."""
+        owner_id = self._place.owner_id
+        if not any(wish.ping == owner_id for wish in wishes):
+            return wishes
+        if not await load_fact(self._around.db, muted_fact(self._place.session_id)):
+            return wishes
+        return [replace(wish, ping=None) if wish.ping == owner_id else wish for wish in wishes]
 
     async def _render(self, name: str, unit: Unit) -> Wishes:
         kind, key = parse_subject(name)
@@ -177,6 +187,9 @@ class SessionUnits:
                 return await self._status(unit)
             case UnitKind.PICTURES:
                 return await self._pictures(key, unit)
+            case UnitKind.HINT:
+                hint = await hint_post(self._around.db, self._place.session_id)
+                return [PostWish(name, 0, hint, once=True)] if hint is not None else []
             case UnitKind.HISTORY:
                 post = await history_post(self._around.core, self._place.session_id, self.history)
                 return [PostWish(name, 0, post, once=True)] if post is not None else []
@@ -299,7 +312,7 @@ class SessionUnits:
                 self._units.pop(name, None)
                 if self._turns.is_over(key) and subject_of(UnitKind.TURN, key) not in self._units:
                     self._turns.let_go(key)
-            case UnitKind.ASK | UnitKind.NOTICE | UnitKind.HISTORY:
+            case UnitKind.ASK | UnitKind.NOTICE | UnitKind.HISTORY | UnitKind.HINT:
                 self._notices.pop(name, None)
                 self._units.pop(name, None)
             case UnitKind.QUEUED if name in self._units and not self._units[name].posts.rows:

@@ -7,6 +7,7 @@ only marks units. Their content is read and rendered when the pump has time for 
 from api.words.notices import waiting_text
 from bot.cards import SESSION_CARDS, notice
 from bot.delivery_rows import unconfirmed_subjects
+from bot.hints import hint_post
 from bot.history import load_history
 from bot.rows import Place, load_posts, note_shown
 from bot.session_reader import SessionReader
@@ -94,6 +95,7 @@ class ShownSession:
             self._units.session_changed()
             await self._units.session()
             self._mark(STATUS_SUBJECT, Urgency.FINAL)
+            await self._mark_hint()
             await self._mark_history()
             for subject in await unconfirmed_subjects(self._around.db, self.session_id):
                 await self._mark_subject(subject)
@@ -106,6 +108,12 @@ class ShownSession:
         # Several turns may have ended since: the answer that had the row may be any of those near.
         self._mark_last_answers(everywhere=True)
         self._mark(STATUS_SUBJECT, Urgency.STATUS)  # it may have been shown while the core went on
+
+    async def _mark_hint(self) -> None:
+        subject = subject_of(UnitKind.HINT)
+        shows = await hint_post(self._around.db, self.session_id) is not None
+        if shows and not await self._has_posts(subject):
+            self._mark(subject, Urgency.FINAL)
 
     async def _mark_history(self) -> None:
         """Mark the turns that the session brought along, unless the channel has their posts."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class UnitKind(StrEnum):
-    """The kinds of subjects. Status and history have no key; that of a turn, its pictures, a queued
+    """The kinds of subjects. Status, history and hint have no key; that of a turn, its pictures, a queued
     prompt or an ask is its id."""
 
     STATUS = "status"
@@ -18,6 +18,7 @@ class UnitKind(StrEnum):
     NOTICE = "notice"
     PICTURES = "pictures"
     HISTORY = "history"
+    HINT = "hint"
 
 
 def subject_of(kind: UnitKind, key: str | int = "") -> str:

@@ -1,5 +1,6 @@
-"""`/help`: made from the commands themselves, so that it names only those that exist."""
+"""`/help`: what people ask in words, and the commands, made from the commands themselves."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,16 +13,43 @@ from bot.bodies import Card
 from bot.cogs.parts import CommandParts
 from bot.command_sync import load_command_ids
 from bot.entry import reply_to
+from bot.scopes import ThreadTalk
 
 Interaction = discord.Interaction[Any]
-_INTRODUCTION = (
-    "**How to talk to Claude**\n"
-    "Use {claude} in a channel, or mention me: a thread opens, and every message there goes to Claude, with"
-    " its files. What you write while Claude works waits in line; edit or delete the message to change it."
-    " Begin with somebody's mention, or reply to them, to talk aside."
-    " The buttons under an answer work at any time, on old messages too."
-)
+_TOPICS = {
+    "Ask": "Mention me or use {claude}: a thread opens, and every message there goes to Claude.",
+    "Talk aside": "{aside}",
+    "Change your mind": (
+        "While a message waits (⏳), edit or delete it. *Stop* and {turn stop} end what Claude is doing."
+    ),
+    "Files": (
+        "Attach them to your message. *Files* under an answer and {files get} give files back; pictures show by"
+        " themselves."
+    ),
+    "What Claude may do": (
+        "It asks before it changes something. {settings mode} changes that, {settings permissions} takes back"
+        " what was allowed."
+    ),
+    "Trust a project": (
+        "Claude reads its text at once. What it would run (hooks, servers) waits until somebody trusts it:"
+        " {settings trust}."
+    ),
+    "Sandbox": "Whether Claude's commands run in a sandbox is set on the machine (`SANDBOX`); ask its admin.",
+    "Find a session": "{session list} lists them, {session resume} brings one here.",
+    "Fewer pings": "{session mute} ends them for you in a session that is yours.",
+    "Later": "Buttons work at any time, on old messages too; *⋯* opens all of them.",
+}
+_ASIDE = {
+    ThreadTalk.ALL: (
+        "Begin with somebody's mention, or reply to them. Claude does not answer, and reads it with the next"
+        " message."
+    ),
+    ThreadTalk.MENTION: (
+        "Claude answers messages that mention me or reply to me, and reads the others with them."
+    ),
+}
 _MOST = 3_900
+_NAMED = re.compile(r"\{([a-z ]+)\}")
 
 
 class HelpCommand(commands.Cog):
@@ -35,20 +63,31 @@ class HelpCommand(commands.Cog):
     async def help(self, interaction: Interaction) -> None:
         reply = reply_to(interaction)
         ids = await load_command_ids(self._parts.face.db, interaction.guild_id or 0)
-        shows_admin = reply.actor.role is Role.ADMIN
-        lines = list(help_lines(self._tree, ids, shows_admin=shows_admin))
-        introduction = _INTRODUCTION.format(claude=mention("claude", ids))
-        await reply.say(Card((introduction, "\n".join(lines)[: _MOST - len(introduction)])))
+        topics = "\n".join(topic_lines(self._parts.face.options.thread_talk, ids))
+        commands = "\n".join(command_lines(self._tree, ids, shows_admin=reply.actor.role is Role.ADMIN))
+        await reply.say(Card((topics, f"**Commands**\n{commands}"[: _MOST - len(topics)])))
 
 
-def help_lines(tree: app_commands.CommandTree[Any], ids: dict[str, int], *, shows_admin: bool) -> Iterator[str]:
-    """Yield a line for each command of the tree, with the groups' commands one by one."""
+def topic_lines(talk: ThreadTalk, ids: dict[str, int]) -> Iterator[str]:
+    """Yield a line for each question that people have, with clickable commands."""
+    for topic, words in _TOPICS.items():
+        said = words.replace("{aside}", _ASIDE[talk])
+        yield f"**{topic}** · " + _NAMED.sub(lambda found: mention(found[1], ids), said)
+
+
+def command_lines(
+    tree: app_commands.CommandTree[Any], ids: dict[str, int], *, shows_admin: bool
+) -> Iterator[str]:
+    """Yield a line for each group of commands, and one for those without a group."""
+    groups: dict[str, list[str]] = {}
     for command in sorted(tree.walk_commands(), key=lambda each: each.qualified_name):
         if isinstance(command, app_commands.Group):
             continue
-        if command.qualified_name.startswith("admin ") and not shows_admin:
-            continue
-        yield f"{mention(command.qualified_name, ids)} {command.description}"
+        group = command.qualified_name.partition(" ")[0] if " " in command.qualified_name else ""
+        if group != "admin" or shows_admin:
+            groups.setdefault(group, []).append(mention(command.qualified_name, ids))
+    for group in sorted(groups):
+        yield " ".join(groups[group])
 
 
 def mention(name: str, ids: dict[str, int]) -> str:

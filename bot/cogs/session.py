@@ -13,11 +13,12 @@ from bot.bodies import Card, Control, Verb
 from bot.cogs import choices
 from bot.cogs.parts import CommandParts
 from bot.entry import reply_to
+from bot.errors import Refused
 from bot.markdown.cards import code_block, escape_inline
 from bot.opening import Spot, Wish
 from bot.panel_controls import list_body, opened_body, stored
 from bot.panels import CLEAR, ListState, confirm
-from bot.rows import load_place
+from bot.rows import delete_fact, load_place, muted_fact, store_fact
 from bot.scopes import SessionScope
 from bot.session_lookup import meant
 from sessions.model import ShareLevel
@@ -128,6 +129,20 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         await reply.say(
             "The pin is gone." if remove else "The session is pinned: first in lists, never archived."
         )
+
+    @app_commands.command(description="No pings for the owner in this session.")
+    @app_commands.describe(session=choices.WHICH_SESSION, remove="Let it ping again")
+    @app_commands.autocomplete(session=choices.sessions)
+    async def mute(self, interaction: Interaction, session: str | None = None, remove: bool = False) -> None:
+        reply = reply_to(interaction)
+        info = await meant(self._face, reply, session)
+        await self._face.check(reply.actor, Action.MANAGE, info.id)
+        if reply.actor.user_id != info.user_id:
+            raise Refused("Only the owner of a session is pinged in it, so only they can mute it.")
+        fact = muted_fact(info.id)
+        await self._face.db.write([delete_fact(fact) if remove else store_fact(fact, "1")])
+        words = "The session pings you no more; cards come without a sound."
+        await reply.say("The session pings you again." if remove else words)
 
     @app_commands.command(description="Share the session with somebody or with a role.")
     @app_commands.describe(who="A member or a role", level="What they may do")

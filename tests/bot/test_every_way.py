@@ -44,7 +44,7 @@ COMMANDS = {
         "files get",
     },
     "owner": {
-        *("session rename", "session move", "session pin", "session share"),
+        *("session rename", "session move", "session pin", "session share", "session mute"),
         *("session handover", "session clear", "settings model", "settings mode"),
     },
     "admin": {

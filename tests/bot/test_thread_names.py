@@ -85,7 +85,7 @@ async def test_a_third_rename_within_ten_minutes_waits(named: Ways) -> None:
     [
         ("Why is it red?", {}, "CI failed on main", "Why is it red?"),
         ("Read this", {"log.txt": b"x"}, "", "Read this"),
-        ("", {"plan.md": b"x"}, "", "plan.md"),
+        ("", {"plan.pdf": b"%PDF-1.4"}, "", "plan.pdf"),
         ("**Fix**   `the`\nbuild", {}, "", "**Fix** `the` build"),
     ],
 )

@@ -17,7 +17,9 @@ from functools import partial
 from pathlib import Path
 
 from backends.sandbox.proxy.server import Door, listening
-from backends.sandbox.proxy.state import ProxyPlaces, load_lists
+from backends.sandbox.proxy.state import ProxyPlaces, is_key, keys_in_use, load_list
+
+log = logging.getLogger(__name__)
 
 IDLE_EXIT_S = 24 * 3600.0
 _LOOK_S = 5.0
@@ -32,19 +34,23 @@ class ProxyProcess:
         self._places = places
         self._doors: dict[str, Door] = {}
         self._wanted: list[tuple[str, str]] = []
-        self._followers: set[asyncio.Queue[tuple[str, str]]] = set()
-        self._reloading = asyncio.Lock()
+        self._followers: set[asyncio.Queue[tuple[str, str] | None]] = set()
+        self._opening = asyncio.Lock()
         self.last_used = asyncio.get_running_loop().time()
 
-    async def reload(self) -> None:
-        """Read all lists again; open the doors that are new."""
-        async with self._reloading:
-            for key, hosts in load_lists(self._places):
-                if (door := self._doors.get(key)) is not None:
-                    door.hosts = hosts
-                    continue
-                self._doors[key] = Door(self._places.door(key), hosts, partial(self._want, key))
-                await self._doors[key].open()
+    async def open(self, key: str) -> None:
+        """Read the list of a project again; open its door if it is new or gone. Raises `OSError`."""
+        hosts = load_list(self._places, key)
+        async with self._opening:
+            door = self._doors.get(key)
+            if door is not None and not door.is_there:
+                await self._doors.pop(key).close()
+                door = None
+            if door is None:
+                door = Door(self._places.door(key), hosts, partial(self._want, key))
+                await door.open()
+                self._doors[key] = door
+            door.hosts = hosts
 
     @property
     def is_used(self) -> bool:
@@ -53,38 +59,49 @@ class ProxyProcess:
 
     def _want(self, key: str, name: str) -> None:
         self._wanted.append((key, name))
-        for queue in self._followers:
-            if not queue.full():  # a bridge that does not read connects again, and gets all
+        for queue in list(self._followers):
+            if queue.qsize() < _QUEUED:
                 queue.put_nowait((key, name))
+            else:  # the bridge does not read: it connects again later, and gets all
+                self._followers.discard(queue)
+                queue.put_nowait(None)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the bridge: one word a line."""
+        """Answer the bridge, line by line."""
         self.last_used = asyncio.get_running_loop().time()
-        with suppress(ConnectionError, ValueError, asyncio.CancelledError):
-            while word := (await reader.readline()).strip():
-                match word:
-                    case b"reload":
-                        await self.reload()
-                        writer.write(b"done\n")
-                    case b"follow" if len(self._followers) < _MOST_FOLLOWERS:
-                        await self._tell(writer)
-                    case _:
-                        break
-                await writer.drain()
-        writer.close()
-
-    async def _tell(self, writer: asyncio.StreamWriter) -> None:
-        """Send what was wanted, then what will be, until the bridge goes away."""
-        queue: asyncio.Queue[tuple[str, str]] = asyncio.Queue(_QUEUED)
-        for each in self._wanted:
-            writer.write(json.dumps(each).encode() + b"\n")
-        self._followers.add(queue)
         try:
-            while True:
+            while words := (await reader.readline()).split():
+                match words:
+                    case [b"open", key] if is_key(key.decode("ascii", "replace")):
+                        await self.open(key.decode())
+                        writer.write(b"done\n")
+                        await writer.drain()
+                    case [b"follow"] if len(self._followers) < _MOST_FOLLOWERS:
+                        await self._tell(reader, writer)
+                    case _:
+                        return
+        except (ConnectionError, ValueError):
+            pass
+        except OSError:
+            log.exception("a door cannot be opened")
+        finally:
+            writer.close()
+
+    async def _tell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Send what was wanted, then what will be, until the bridge goes away."""
+        queue: asyncio.Queue[tuple[str, str] | None] = asyncio.Queue()
+        for each in self._wanted:
+            queue.put_nowait(each)
+        self._followers.add(queue)
+        gone = asyncio.create_task(reader.read(1), name="the bridge goes away")
+        gone.add_done_callback(lambda _: queue.put_nowait(None))
+        try:
+            while (told := await queue.get()) is not None:
+                writer.write(json.dumps(told).encode() + b"\n")
                 await writer.drain()
-                writer.write(json.dumps(await queue.get()).encode() + b"\n")
         finally:
             self._followers.discard(queue)
+            gone.cancel()
 
 
 def main() -> int:
@@ -112,7 +129,8 @@ async def _serve(options: argparse.Namespace, lock: int) -> None:
         loop.add_signal_handler(number, stopped.set)
     places = ProxyPlaces(options.directory)
     proxy = ProxyProcess(places)
-    await proxy.reload()
+    for key in keys_in_use(places):
+        await proxy.open(key)
     await asyncio.start_unix_server(proxy.serve, sock=listening(places.control))
     if options.ready_fd is not None:
         os.write(options.ready_fd, b"ready")

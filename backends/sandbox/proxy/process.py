@@ -33,10 +33,14 @@ async def open_door(places: ProxyPlaces, work_directory: Path, hosts: HostList) 
     `ProxyUnavailable`.
     """
     key = key_of(work_directory)
-    changed = await asyncio.to_thread(save_list, places, key, hosts)
+    await asyncio.to_thread(save_list, places, key, hosts)
     await ensure_proxy(places)
-    if changed:
-        await _said(places, b"reload")
+    try:
+        await _open(places, key)
+    except ProxyUnavailable:
+        # It ended just now. A new one opens the doors of all lists.
+        await ensure_proxy(places)
+        await _open(places, key)
     return places.door(key)
 
 
@@ -69,18 +73,18 @@ async def wanted(places: ProxyPlaces) -> AsyncGenerator[tuple[str, str], None]:
         writer.close()
 
 
-async def _said(places: ProxyPlaces, word: bytes) -> None:
-    """Have the proxy carry out `word`. Raises `ProxyUnavailable`."""
+async def _open(places: ProxyPlaces, key: str) -> None:
+    """Have the proxy read the list of a project again and open its door. Raises `ProxyUnavailable`."""
     try:
         async with asyncio.timeout(_ANSWER_S):
             reader, writer = await _connection(places)
-            writer.write(word + b"\n")
+            writer.write(f"open {key}\n".encode())
             answer = await reader.readline()
             writer.close()
     except (OSError, TimeoutError) as error:
         raise ProxyUnavailable("the proxy of sandboxes does not answer") from error
     if answer != b"done\n":
-        raise ProxyUnavailable("the proxy of sandboxes does not do what it is told")
+        raise ProxyUnavailable("the proxy of sandboxes cannot open a door: its log says why")
 
 
 async def _connection(places: ProxyPlaces) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

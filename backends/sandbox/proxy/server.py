@@ -69,6 +69,11 @@ class Door:
             )
 
     @property
+    def is_there(self) -> bool:
+        """Whether its sockets are still in the directory."""
+        return all((self._directory / name).exists() for name in (PROXY_SOCKET, MODEL_SOCKET))
+
+    @property
     def is_used(self) -> bool:
         """Whether a connection is open."""
         return bool(self._connections)

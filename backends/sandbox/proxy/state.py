@@ -2,7 +2,7 @@
 
     proxy/lists/KEY.json    the hosts of one project, written by the bridge in one step
     proxy/doors/KEY/        the sockets of that project; a sandbox shows this directory, and no other
-    proxy/control.sock      for the bridge: is it alive, read the lists again, tell what was wanted
+    proxy/control.sock      for the bridge: open a door, tell what was wanted
 
 The doors are directories: a proxy that is started again puts new sockets into them, and running sandboxes see
 those.
@@ -11,13 +11,17 @@ those.
 import hashlib
 import json
 import os
+import re
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from backends.sandbox.proxy.hosts import HostList, Target
 
+_KEPT_S = 60 * 24 * 3600.0
 PROXY_SOCKET, MODEL_SOCKET = "proxy.sock", "model.sock"
 """The sockets in a door: for CONNECT requests, and straight to a model that speaks plain HTTP."""
 
@@ -48,34 +52,44 @@ def key_of(work_directory: Path) -> str:
     return hashlib.sha256(os.fsencode(work_directory)).hexdigest()[:24]
 
 
-def save_list(places: ProxyPlaces, key: str, hosts: HostList) -> bool:
-    """Store the list of a project in one step. Return False if it is stored already."""
+def is_key(text: str) -> bool:
+    """Whether `text` is a name that `key_of` makes."""
+    return re.fullmatch(r"[0-9a-f]{24}", text) is not None
+
+
+def save_list(places: ProxyPlaces, key: str, hosts: HostList) -> None:
+    """Store the list of a project in one step."""
     model = [hosts.model.host, hosts.model.port] if hosts.model is not None else None
     text = json.dumps({"names": sorted(set(hosts.names)), "model": model})
-    path = places.lists / f"{key}.json"
     places.lists.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        if path.read_text() == text:
-            return False
-    except OSError:
-        pass
-    draft = path.with_name(f".{secrets.token_hex(4)}.tmp")
+    draft = places.lists / f".{secrets.token_hex(4)}.tmp"
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
-    draft.replace(path)
-    return True
+    draft.replace(_path(places, key))
 
 
-def load_lists(places: ProxyPlaces) -> Iterator[tuple[str, HostList]]:
-    """Yield the projects with their lists. One that cannot be read allows nothing."""
-    for path in sorted(places.lists.glob("[0-9a-f]*.json")):
-        yield path.stem, _read(path)
-
-
-def _read(path: Path) -> HostList:
+def load_list(places: ProxyPlaces, key: str) -> HostList:
+    """Return the list of a project. One that cannot be read allows nothing."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(_path(places, key).read_text())
         model = Target(str(content["model"][0]), int(content["model"][1])) if content["model"] else None
         return HostList(tuple(map(str, content["names"])), model)
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return HostList()
+
+
+def keys_in_use(places: ProxyPlaces) -> Iterator[str]:
+    """Yield the projects that were opened in the last two months. Lists and doors of others are removed."""
+    oldest = time.time() - _KEPT_S
+    for path in sorted(places.lists.glob("*.json")):
+        if not is_key(path.stem):
+            continue
+        if path.stat().st_mtime >= oldest:
+            yield path.stem
+        else:
+            shutil.rmtree(places.door(path.stem), ignore_errors=True)
+            path.unlink(missing_ok=True)
+
+
+def _path(places: ProxyPlaces, key: str) -> Path:
+    return places.lists / f"{key}.json"

@@ -17,9 +17,10 @@ from backends.base import LaunchSpec
 from backends.sandbox.bwrap import in_bwrap
 from backends.sandbox.model import Access, Limits, Mechanism, Network, Policy
 from backends.sandbox.probe import find_bwrap, limit_counts_inside
+from backends.sandbox.proxy import process
 from backends.sandbox.proxy.hosts import HostList, Target
 from backends.sandbox.proxy.process import ProxyUnavailable, ensure_proxy, open_door, wanted
-from backends.sandbox.proxy.state import ProxyPlaces, key_of
+from backends.sandbox.proxy.state import ProxyPlaces, is_key, key_of, keys_in_use, load_list, save_list
 from backends.sandbox.system import this_system
 
 DEADLINE_S = 30
@@ -195,6 +196,28 @@ async def test_a_project_has_its_own_list(tmp_path: Path, places: ProxyPlaces) -
     assert seen == [b"502", b"403", b"403", b"502"]
 
 
+async def test_a_door_that_somebody_removed_is_made_again_and_bridges_come_and_go(
+    tmp_path: Path, places: ProxyPlaces
+) -> None:
+    door = await open_door(places, tmp_path / "one", HostList(("one.invalid",)))
+    shutil.rmtree(door)
+    await open_door(places, tmp_path / "one", HostList(("one.invalid",)))
+    assert (door / "proxy.sock").is_socket()
+    for _ in range(40):  # each as a bridge that was killed
+        reader, writer = await asyncio.open_unix_connection(sock=process._connected(places))
+        writer.write(b"follow\n")
+        writer.close()
+        await reader.read()
+    directory = os.open(door, os.O_PATH)
+    reader, writer = await asyncio.open_unix_connection(f"/proc/self/fd/{directory}/proxy.sock")
+    os.close(directory)
+    writer.write(b"CONNECT other.example:443 HTTP/1.1\r\n\r\n")
+    assert b"403" in await reader.read()
+    writer.close()
+    async with asyncio.timeout(DEADLINE_S), aclosing(wanted(places)) as names:
+        assert await anext(names) == (key_of(tmp_path / "one"), "other.example")
+
+
 async def test_it_goes_when_its_directory_goes_and_says_why_it_cannot_start(
     places: ProxyPlaces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,3 +246,19 @@ def test_the_relay_hands_on_the_code_and_words_of_the_program() -> None:
     assert (done.returncode, done.stdout) == (7, "said\n")
     done = relayed(["70000=/nowhere", "--", "echo", "ran"])
     assert (done.returncode, done.stdout) == (125, "")
+
+
+def test_projects_that_nobody_opens_any_more_are_forgotten(tmp_path: Path) -> None:
+    places = ProxyPlaces(tmp_path)
+    keys = [key_of(Path(each)) for each in ("/old", "/new", "/broken")]
+    for key in keys:
+        save_list(places, key, HostList(("a.org",), Target("m", 1)))
+        places.door(key).mkdir(parents=True)
+    (places.lists / f"{keys[2]}.json").write_text("{")
+    (places.lists / "x.json").touch()
+    os.utime(places.lists / f"{keys[0]}.json", (0, 0))
+    assert set(keys_in_use(places)) == set(keys[1:])
+    assert not places.door(keys[0]).exists()
+    assert load_list(places, keys[1]) == HostList(("a.org",), Target("m", 1))
+    assert load_list(places, keys[2]) == HostList() == load_list(places, keys[0])
+    assert not any(map(is_key, ("", "../" * 8, keys[0].upper(), keys[0] + "0", keys[0] + "\n")))

@@ -16,6 +16,7 @@ _BY_REASON = {
     "max_turns": _K.TURN_LIMIT,
     "budget_exhausted": _K.BUDGET,
 }
+_BY_HOOK = {"hook_stopped": _K.HOOK, "tool_deferred": _K.DEFERRED}
 # The CLI's own kinds that are more precise than the HTTP status. Source: the CLI's schema of `assistant.error`.
 _BY_REPORT = {
     "oauth_org_not_allowed": _K.ORGANIZATION,
@@ -83,6 +84,14 @@ def failure_of_result(snapshot: Snapshot, turn: RunningTurn, line: TurnResult) -
         _uses_key(snapshot),
         last_good=snapshot.last_good_turn,
     )
+
+
+def failure_of_hook(turn: RunningTurn, line: TurnResult) -> Failure | None:
+    """Return how a hook ended `turn`, which the CLI reports as a success; None if no hook did."""
+    if turn.failure is not None and turn.failure.kind is _K.HOOK:
+        return turn.failure
+    kind = _BY_HOOK.get(line.terminal_reason)
+    return Failure(kind) if kind is not None else None
 
 
 def failure_of_retry(snapshot: Snapshot, retry: ApiRetry) -> Failure:

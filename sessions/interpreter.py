@@ -12,9 +12,17 @@ from msgspec.structs import replace
 
 from sessions import events as e
 from sessions.claude import lines as c
+from sessions.claude.api_message import cleaned
 from sessions.claude.scheduling import after_calls, after_firing, after_results
+from sessions.cli_notices import said_by_cli
 from sessions.content import ask_body, block_of, tool_output
-from sessions.failures import failure_of_error, failure_of_result, failure_of_retry, failure_of_status
+from sessions.failures import (
+    failure_of_error,
+    failure_of_hook,
+    failure_of_result,
+    failure_of_retry,
+    failure_of_status,
+)
 from sessions.limit_events import limit_reached, rate_limit_events
 from sessions.model import (
     Activity,
@@ -118,6 +126,10 @@ def _conversation_facts(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> 
             words = f"Compacted from {line.tokens_before:,} to {line.tokens_after:,} tokens."
             yield from _add_blocks(snapshot, [_Added(Note("compacted", words))], moment)
             yield e.ContextMeasured(line.tokens_after, snapshot.context_window)
+        case c.SystemNotice(is_shown=True, stops=False, text=text) if text and snapshot.running is not None:
+            yield from _add_blocks(snapshot, [_Added(Note("hook", cleaned(text)))], moment)
+        case c.SystemNotice():
+            yield from said_by_cli(snapshot, line)
         case _:
             return
 
@@ -335,7 +347,7 @@ def turn_of_result(snapshot: Snapshot, line: c.TurnResult) -> RunningTurn | None
 
 def _local_text(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> list[_Added]:
     """Return the result's text as a block if the turn has no block: Claude's own commands answer only there."""
-    silent = turn.next_ordinal == 0 and line.text and not line.is_error
+    silent = turn.next_ordinal == 0 and line.text and not line.is_error and failure_of_hook(turn, line) is None
     return [_Added(Text(line.text))] if silent and snapshot.running is turn else []
 
 
@@ -346,6 +358,8 @@ def _outcome(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> tuple
         return TurnStatus.FAILED, failure_of_result(snapshot, turn, line)
     if turn.failure is not None and turn.failure.kind is FailureKind.NOT_COMPACTED:
         return TurnStatus.FAILED, turn.failure  # the CLI reports success even if the compaction failed
+    if (stopped := failure_of_hook(turn, line)) is not None:
+        return TurnStatus.FAILED, stopped
     return TurnStatus.DONE, None
 
 

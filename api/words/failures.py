@@ -34,6 +34,7 @@ _SENTENCES = {
     _K.CONTENT_FILTERED: "The answer was held back by Claude's content filter. Ask in other words.",
     _K.USAGE_LIMIT: "A usage limit of the account is reached. Send this again when it opens.",
     _K.RATE_LIMITED: "Claude takes no more requests for the moment; try again in a minute.",
+    _K.DEFERRED: "A hook put a tool call off. Send a prompt to go on, or change the hook.",
     _K.OVERLOADED: "Claude is overloaded right now; try again in a moment.",
     _K.SERVER_ERROR: "Claude's service had an error; try again in a moment.",
     _K.CONNECTION: "The connection to Claude's service broke; try again in a moment.",
@@ -104,6 +105,8 @@ def _sentence(failure: Failure) -> str:
         case _K.FILE_REFUSED:
             what = f"Claude cannot take a picture or file of this conversation{said}"
             return f"{what} Send another, or go on without."
+        case _K.HOOK:
+            return f"A hook stopped this{said} Change the prompt or the hook, and send it again."
         case _K.NOT_COMPACTED:
             return f"The conversation was not compacted{said} Nothing of it is lost; try again."
         case _K.UNKNOWN:

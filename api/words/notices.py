@@ -52,6 +52,9 @@ NOTICES: Mapping[Topic, NoticeWords] = {
     Topic.CONTENT_FILTERED: _of_turn("The answer was held back"),
     Topic.OUTPUT_LIMIT: _of_turn("The answer was too long"),
     Topic.NOT_COMPACTED: _of_turn("Not compacted"),
+    Topic.HOOK: _of_turn("A hook stopped this"),
+    Topic.DEFERRED: _of_turn("A hook put this off"),
+    Topic.WRITES_LOST: NoticeWords("Claude could not save everything", next_step="Make room on the disk."),
     Topic.REFUSED: _of_turn("The request was refused"),
     Topic.STUCK: NoticeWords("The conversation is refused"),
     Topic.LOGIN: NoticeWords(

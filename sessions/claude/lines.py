@@ -327,10 +327,12 @@ class HookMoved:
 
 @dataclass(frozen=True, slots=True)
 class SystemNotice:
-    """A `system` line of a known kind without effect on the state (hook output, permission_denied …)."""
+    """A `system` line of a known kind (hook output, permission_denied …). `is_shown`: meant for the person."""
 
     subtype: str
     text: str
+    is_shown: bool = False
+    stops: bool = False
 
 
 @dataclass(frozen=True, slots=True)

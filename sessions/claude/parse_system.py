@@ -3,6 +3,7 @@
 Called by `parse`. Returns None for an unknown subtype.
 """
 
+import re
 from collections.abc import Callable, Mapping
 
 from sessions.claude.lines import (
@@ -21,7 +22,17 @@ from sessions.claude.lines import (
     ThinkingTokens,
     TitleChanged,
 )
-from sessions.claude.wire import Json, int_of, maybe_int, maybe_text, object_of, objects_of, text_of, texts_of
+from sessions.claude.wire import (
+    Json,
+    flag_of,
+    int_of,
+    maybe_int,
+    maybe_text,
+    object_of,
+    objects_of,
+    text_of,
+    texts_of,
+)
 
 # Known subtypes that are kept as text and have no effect on the state.
 _NOTICES = frozenset(
@@ -35,7 +46,6 @@ _NOTICES = frozenset(
         "hook_progress",
         "hook_response",
         "hook_started",
-        "informational",
         "inherited_asks_settled",
         "instruction_size_warning",
         "late_allow_not_run",
@@ -63,6 +73,10 @@ _NOTICES = frozenset(
         "worker_shutting_down",
     }
 )
+# What stands before the words of a hook; its path is nobody's business.
+_FROM_HOOK = re.compile(
+    r"\A(?:\w{1,40} operation blocked by hook:|Operation stopped by hook:)?\s*(?:\[[^\]\n]{1,400}\]:)?\s*"
+)
 _STATES = {state.value: state for state in CliState}
 _NOTICE_TEXTS = (
     "content",
@@ -82,10 +96,20 @@ def system(body: Json) -> CliLine | None:
     reader = _READERS.get(subtype)
     if reader is not None:
         return reader(body)
+    if subtype == "informational":
+        return _informational(body)
     if subtype in _NOTICES:
         texts = (text_of(body, key) for key in _NOTICE_TEXTS)
         return SystemNotice(subtype, next((text for text in texts if text), ""))
     return None
+
+
+def _informational(body: Json) -> CliLine:
+    """Return what a hook says to the person, or why one stopped the turn, in its own words."""
+    text = text_of(body, "content").partition("\n\nOriginal prompt:")[0]
+    said = _FROM_HOOK.sub("", text).strip()
+    is_shown = text_of(body, "level") in ("notice", "suggestion", "warning")
+    return SystemNotice("informational", said, is_shown, flag_of(body, "prevent_continuation"))
 
 
 def _init(body: Json) -> CliLine:

@@ -10,6 +10,7 @@ from typing import Protocol
 from api import Core
 from api.access import Action, Actor
 from bot.actors import AccessPolicy
+from bot.checks import Examine, no_checks
 from bot.rows import Place
 from bot.scopes import SessionScope, ThreadTalk
 from sessions.errors import NotAllowed
@@ -64,6 +65,7 @@ class Face:
     access: AccessPolicy
     now_ms: Callable[[], int]
     options: FaceOptions = field(default_factory=FaceOptions)
+    examine: Examine = no_checks
 
     async def check(self, actor: Actor, action: Action, session_id: str) -> None:
         """Raise `NotAllowed` unless `actor` may do `action` to the session. For steps that send no command."""

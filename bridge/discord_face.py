@@ -1,11 +1,15 @@
 """The Discord face on an open core: values from the settings, the view, the client, and their supervisor."""
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import discord
 
+from bot.checks import Check, Mark
 from bot.client import BridgeClient
 from bot.errors import DiscordRefused
 from bot.face import DISCORD_FILE_HOSTS, Face, FaceOptions
@@ -17,6 +21,7 @@ from bridge.settings import Settings
 from bridge.wiring import OpenCore
 from sessions.errors import SessionError
 
+_PATH = re.compile(r"(?<![\w/.:~])/(?:[^\s/:,;()\"']+/)+([^\s/:,;()\"']*)")
 _KEEP_DEALT_WITH_MS = 30 * 24 * 3600 * 1000
 
 
@@ -65,8 +70,30 @@ async def connection(
             await client.drain()
 
 
+async def _examine(settings: Settings) -> Sequence[Check]:
+    """Run the checks of `doctor`, and return them without paths of the machine."""
+    from bridge.doctor import examine
+
+    # discord.py's address of Discord, which tests redirect.
+    report = await examine(settings, Path(".env"), discord.http.Route.BASE)
+    named = {settings.data_dir: "DATA_DIR", settings.workspace_root: "WORKSPACE_ROOT", Path.home(): "~"}
+    words = {str(path): name for path, name in named.items()}
+    return [
+        Check(each.name, Mark(each.level.value), _bare(each.sentence, words), _bare(each.remedy, words))
+        for each in report.findings
+    ]
+
+
+def _bare(sentence: str, named: Mapping[str, str]) -> str:
+    """Return `sentence` with names in place of known directories, and of other paths their last part."""
+    for path in sorted(named, key=len, reverse=True):
+        sentence = sentence.replace(path, named[path])
+    return _PATH.sub(r"…/\1", sentence)
+
+
 def _face(core: OpenCore, view: View) -> Face:
     return Face(
+        examine=partial(_examine, core.settings),
         core=core.service,
         db=core.database,
         view=view,

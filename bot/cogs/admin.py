@@ -9,6 +9,7 @@ from discord.ext import commands
 from api import ListProjects, ListTrust, ReadAudit, ReadStatistics
 from api.access import Action, authorize
 from bot.bodies import Control, Verb
+from bot.checks import checks_card
 from bot.cogs.parts import CommandParts
 from bot.command_sync import sync_commands
 from bot.entry import Reply, reply_to
@@ -65,6 +66,12 @@ class AdminCommands(commands.GroupCog, group_name="admin", group_description="Fo
         reply = self._reply(interaction)
         page = await self._face.core.perform(reply.actor, ReadAudit(limit=40))
         await reply.say(audit_card(page.entries))
+
+    @app_commands.command(description="Check the machine, Claude and Discord, and say what to do.")
+    async def doctor(self, interaction: Interaction) -> None:
+        reply = self._reply(interaction)
+        await reply.think()
+        await reply.say(checks_card(await self._face.examine()))
 
     @app_commands.command(description="Register the commands with Discord anew.")
     async def sync(self, interaction: Interaction) -> None:

@@ -48,7 +48,15 @@ COMMANDS = {
         *("session handover", "session clear", "settings model", "settings mode"),
     },
     "admin": {
-        *("admin stats", "admin sessions", "admin projects", "admin clear-all", "admin audit", "admin sync"),
+        *(
+            "admin stats",
+            "admin sessions",
+            "admin projects",
+            "admin clear-all",
+            "admin audit",
+            "admin sync",
+            "admin doctor",
+        ),
         *("channel project", "channel model", "channel mode"),
     },
 }

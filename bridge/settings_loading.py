@@ -12,6 +12,7 @@ from bridge.settings import IDS, SETTINGS, Settings
 from bridge.settings_errors import Problem, SettingsWrong
 from bridge.settings_example import line_numbers
 from bridge.settings_values import mode_of
+from sessions.claude.transcript import config_directory
 
 
 def load_settings(env_file: Path = Path(".env")) -> Settings:
@@ -99,6 +100,28 @@ def _contradictions(settings: Settings) -> list[Problem]:
     if settings.workspace_root.is_relative_to(settings.data_dir):
         # Claude may neither read nor write below DATA_DIR.
         found.append(_at("workspace_root", "lies in DATA_DIR", "Write a directory outside of it"))
+    found += _opened_private_places(settings)
+    return found
+
+
+def _opened_private_places(settings: Settings) -> list[Problem]:
+    """Return paths of SANDBOX_READ and SANDBOX_WRITE that would show a private place in every sandbox."""
+    home = Path.home()
+    config = config_directory(os.environ)
+    private = (settings.data_dir, settings.database_path, Path(".env").absolute(), config, home)
+    keys = (home / ".ssh", home / ".gnupg", home / ".aws")
+    found = []
+    for name in ("sandbox_read", "sandbox_write"):
+        for path in map(Path.resolve, getattr(settings, name)):
+            held = next((each for each in (*private, *keys) if each.resolve().is_relative_to(path)), None)
+            inside = next(
+                (each for each in (settings.data_dir, config) if path.is_relative_to(each.resolve())), None
+            )
+            if held is not None or inside is not None:
+                trouble = (
+                    f"names {path}, which holds {held}" if held else f"names {path}, which lies in {inside}"
+                )
+                found.append(_at(name, trouble, "Name only what Claude needs, never a private place"))
     return found
 
 

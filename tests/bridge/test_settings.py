@@ -122,6 +122,13 @@ def test_the_environment_comes_before_the_file_and_empty_counts_as_unset(
         ("CHILD_ENV=A=B", "holds “A=B”, which is no variable's name."),
         ("WORKSPACE_ROOT=data/projects", "lies in DATA_DIR."),
         ("DATA_DIR=~nobody-of-that-name/x", "there is no such home directory"),
+        ("SANDBOX_NETWORK=closed", "is “closed”, which is not a choice. Write open, listed or model."),
+        ("SANDBOX_HOSTS=http://example.org", "holds “http://example.org”, which is no host's name."),
+        ("SANDBOX_READ=~", "which holds "),
+        ("SANDBOX_READ=/", "which holds "),
+        ("SANDBOX_READ=/usr/share ~/.ssh", ".ssh. Name only what Claude needs"),
+        ("SANDBOX_WRITE=data/logs", "which lies in "),
+        ("SANDBOX_WRITE=.", "which holds "),
         ("MAX_SESION=4", "MAX_SESSIONS is written MAX_SESION in .env. Correct its name there."),
     ],
 )

@@ -35,7 +35,8 @@ class SessionInfo(msgspec.Struct, frozen=True):
     `list_price_usd` is the part of `cost_usd` that a login covered instead of an API key: it is not billed.
     `left_running` lists programs that Claude's tools started and left; `EndLeftRunning` ends them. `promised`
     lists scheduled work, each with its next time; Claude does it only while it has a process.
-    `prompted_by_several`: its owner lets others prompt it; only `GetSession` tells.
+    `prompted_by_several`: its owner lets others prompt it; only `GetSession` tells. `sandbox` (bwrap, landlock,
+    none) and `network` (open, listed, model) are those of its process; empty without a process.
     """
 
     id: SessionId
@@ -81,6 +82,8 @@ class SessionInfo(msgspec.Struct, frozen=True):
     limit_shares: tuple[LimitShare, ...] = ()
     other_model: str = ""
     prompted_by_several: bool = False
+    sandbox: str = ""
+    network: str = ""
 
     @property
     def list_mark(self) -> str:

@@ -10,6 +10,7 @@ from api import SessionInfo, WorkPlace
 from api.access import Action
 from api.prices import price_mark
 from api.words.limits import limit_name, share_words
+from api.words.sandbox import sandbox_words
 from api.words.trust import TRUST_WORDS
 from bot.bodies import Button, Card, Control, Row, Style, Verb
 from bot.cards import QUIET, TROUBLED, WAITING, WORKING, context_bar, state_words
@@ -157,6 +158,11 @@ def _model(opened: Opened) -> Part:
     return Part([f"Model: {model_words(info.model)} · {MODES[info.mode]}"], buttons)
 
 
+def _sandbox(opened: Opened) -> Part:
+    words = sandbox_words(opened.info.sandbox, opened.info.network)
+    return Part([f"Reach: {words}"] if words else [])
+
+
 def _limit(opened: Opened) -> Part:
     """The usage limit that blocks the session, and the ways out."""
     info, buttons = opened.info, []
@@ -284,6 +290,7 @@ SECTIONS: tuple[Section, ...] = (
     _promised,
     _project,
     _trust,
+    _sandbox,
     _servers,
     _people,
     _terminal,

@@ -14,7 +14,7 @@ from pathlib import Path
 from backends.base import LaunchRefused, LaunchSpec
 from backends.sandbox.bwrap import in_bwrap
 from backends.sandbox.landlock import Unavailable, in_landlock, landlock_abi
-from backends.sandbox.model import Access, Enclosure, Limits, Mechanism, Network, Policy
+from backends.sandbox.model import Access, Limits, Mechanism, Network, Policy
 from backends.sandbox.probe import Probed, find_bwrap, limit_counts_inside, probe_bwrap
 from backends.sandbox.seccomp import filter_program
 from backends.sandbox.system import system_secrets, this_system
@@ -50,9 +50,9 @@ class Sandboxing:
     refuses: bool = False
 
     @property
-    def enclosure(self) -> Enclosure:
-        """The sandbox that new processes get."""
-        return Enclosure(self.policy.mechanism, self.policy.network)
+    def is_confined(self) -> bool:
+        """Whether new processes run in bubblewrap with a limited network."""
+        return self.policy.mechanism is Mechanism.BWRAP and self.policy.network is not Network.OPEN
 
 
 def arrange(settings: Settings, private: Sequence[Path], place: Path) -> Sandboxing:

@@ -33,6 +33,7 @@ from bridge.settings_values import (
     words,
     zero_is_none,
 )
+from sessions.bypass import BypassFor
 from sessions.claude.sandbox_access import KEPT_DEFAULT
 from sessions.model import PermissionMode
 from sessions.trust import UserServers, WhoTrusts
@@ -211,6 +212,11 @@ class Settings:
         choice(SandboxChoice), "auto", write="auto, required, bwrap, landlock or off",
         does="The sandbox around each Claude: the best that works, else none (auto); the best that works, else"
         " no Claude starts (required); or the one that is named. docs/sandbox.md.",
+    )
+    bypass_for: BypassFor = _setting(
+        choice(BypassFor), "admins", write="admins, sandboxed or none",
+        does="People who may let Claude do everything without asking: admins; everybody, but only in bubblewrap"
+        " with a limited network (sandboxed); or nobody.",
     )
     sandbox_network: Network = _setting(
         choice(Network), "open", write="open, listed or model",

@@ -35,6 +35,7 @@ from bridge.settings import Settings
 from bridge.settings_choices import CutTurns
 from bridge.user_servers import servers_sentence, user_servers
 from service import Budget, LoginLinks, ServiceParts, SessionService
+from sessions.bypass import BypassRule
 from sessions.checkpointing import CheckpointPolicy
 from sessions.claude.launch import child_environment
 from sessions.claude.stream import StreamDriver, StreamOptions
@@ -172,7 +173,7 @@ async def _start_core(
             )
         ),
         Conversations(child, kept.data_dir / "transcripts"),
-        _policy(kept),
+        _policy(kept, sandboxing),
     )
     budget = Budget(settings.user_turns_per_hour, settings.user_dollars_per_day)
     links = LoginLinks()
@@ -277,7 +278,7 @@ def _wrappers(settings: Settings, sandboxing: Sandboxing) -> Sequence[LaunchWrap
     return (*sandbox, in_shell_prefix(settings.host_prefix)) if settings.host_prefix else sandbox
 
 
-def _policy(settings: Settings) -> Policy:
+def _policy(settings: Settings, sandboxing: Sandboxing) -> Policy:
     return Policy(
         run_directory=settings.data_dir / "run",
         workspace_root=settings.workspace_root,
@@ -303,6 +304,7 @@ def _policy(settings: Settings) -> Policy:
         default_mode=settings.permission_mode,
         continue_cut_turns=settings.resume_cut_turns is CutTurns.CONTINUE,
         trust=TrustPolicy(settings.trust_projects, settings.mcp_servers, _is_admin(settings)),
+        bypass=BypassRule(settings.bypass_for, sandboxing.is_confined, _is_admin(settings)),
         surveys=settings.project_survey,
         checkpoints=_checkpoints(settings) if settings.checkpoints else None,
     )

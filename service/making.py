@@ -20,9 +20,9 @@ async def make(parts: ServiceParts, actor: Actor, command: c.MakingCommand) -> c
 async def _made(manager: SessionManager, actor: Actor, command: c.MakingCommand) -> Session:
     match command:
         case c.CreateSession():
-            return await manager.create_session(_wish(actor, command))
+            return await manager.create_session(_wish(manager, actor, command))
         case c.GetOrCreateSession():
-            session = await manager.get_or_create_session(_wish(actor, command))
+            session = await manager.get_or_create_session(_wish(manager, actor, command))
             authorize(actor, Action.VIEW, await session_facts(session))
             return session
         case c.ImportSession():
@@ -35,8 +35,8 @@ async def _made(manager: SessionManager, actor: Actor, command: c.MakingCommand)
             assert_never(command)
 
 
-def _wish(actor: Actor, command: c.CreateSession | c.GetOrCreateSession) -> NewSession:
-    check_mode(actor, command.mode)
+def _wish(manager: SessionManager, actor: Actor, command: c.CreateSession | c.GetOrCreateSession) -> NewSession:
+    check_mode(actor, command.mode, manager.policy.bypass)
     return NewSession(
         user_id=actor.user_id,
         channel_id=command.channel_id,

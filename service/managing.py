@@ -30,7 +30,7 @@ async def manage(parts: ServiceParts, session: Session, actor: Actor, command: c
             await session.set_model(command.model)
             return session_info(manager, session)
         case c.SetMode():
-            check_mode(actor, command.mode)
+            check_mode(actor, command.mode, manager.policy.bypass)
             await session.set_permission_mode(command.mode)
             return session_info(manager, session)
         case c.Rename():
@@ -74,7 +74,7 @@ async def _branch(manager: SessionManager, parent: Session, actor: Actor, comman
         title=command.title,
         project=parent.snapshot.project,
         model=parent.snapshot.model,
-        mode=mode_for(actor, parent.snapshot.mode),
+        mode=mode_for(actor, parent.snapshot.mode, manager.policy.bypass),
     )
     turn_id = TurnId(command.turn_id) if command.turn_id is not None else None
     return await manager.maker.branch(parent, turn_id, wish)

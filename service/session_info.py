@@ -11,7 +11,7 @@ from sessions.state import Snapshot
 
 _MADE = {
     *("running_turn", "queued_turns", "open_asks", "background_tasks", "last_event", "work_directory_name"),
-    *("terminal_hint", "place_in_line", "other_model", "prompted_by_several"),
+    *("terminal_hint", "place_in_line", "other_model", "prompted_by_several", "sandbox", "network"),
 }
 _FAMILIES = ("opus", "sonnet", "haiku")
 """Names that Claude takes for the newest model of a family, the ablest first."""
@@ -32,7 +32,11 @@ def session_info(manager: SessionManager, session: Session) -> c.SessionInfo:
     # A window that has ended says nothing about the one that began.
     now_ms = manager.now_ms()
     shares = tuple(each for each in info.limit_shares if each.until_ms is None or each.until_ms > now_ms)
-    return replace(info, other_model=_other_model(manager, info), limit_shares=shares)
+    info = replace(info, other_model=_other_model(manager, info), limit_shares=shares)
+    if session.run is None:
+        return info
+    around = session.run.enclosure
+    return replace(info, sandbox=around.mechanism.value, network=around.network.value)
 
 
 def _other_model(manager: SessionManager, info: c.SessionInfo) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from backends.base import Backend
 from sessions.account_limits import AccountLimits
 from sessions.bus import Bus
+from sessions.bypass import BypassRule
 from sessions.checkpointing import SessionCheckpoints
 from sessions.clock import Clock
 from sessions.conversations import Conversations
@@ -46,6 +47,7 @@ class Dependencies:
     patience: Patience
     continue_cut_turns: bool
     trust: TrustPolicy
+    bypass: BypassRule
     limits: AccountLimits
     surveys: bool
     checkpoints: SessionCheckpoints | None

@@ -53,6 +53,7 @@ class HostRun:
         self.session = session
         self.host = host
         self.number = stored.number
+        self.enclosure = host.launched().enclosure
         self.inputs = InputLedger(inputs, host.input_size())
         self.live_text = LiveText()
         self.last_output = session.around.clock.monotonic()

@@ -19,6 +19,7 @@ from sessions import rows
 from sessions.account_limits import AccountLimits
 from sessions.adoption import adopt_strangers
 from sessions.bus import Bus
+from sessions.bypass import BypassRule
 from sessions.checkpointing import CheckpointPolicy, SessionCheckpoints
 from sessions.clock import Clock, SystemClock
 from sessions.conversations import Conversations
@@ -69,6 +70,7 @@ class Policy:
     private_places: tuple[Path, ...] = ()
     continue_cut_turns: bool = True
     trust: TrustPolicy = field(default_factory=TrustPolicy)
+    bypass: BypassRule = field(default_factory=BypassRule)
     surveys: bool = True
     checkpoints: CheckpointPolicy | None = None
 
@@ -121,6 +123,7 @@ class SessionManager:
             patience=policy.patience,
             continue_cut_turns=policy.continue_cut_turns,
             trust=policy.trust,
+            bypass=policy.bypass,
             limits=self.limits,
             surveys=policy.surveys,
             checkpoints=self.checkpoints,

@@ -22,7 +22,7 @@ from sessions.ended_hosts import remove_ended_hosts
 from sessions.errors import ClaudeUnavailable, WorkDirectoryRefused
 from sessions.host_run import HostRun
 from sessions.importing import read_what_was_said_elsewhere
-from sessions.model import Lifecycle
+from sessions.model import Lifecycle, PermissionMode
 from sessions.process_end import Exited, NotStarted, Outlived, ProcessEnd
 from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost
@@ -33,6 +33,8 @@ from sessions.trusting import prepare as prepare_trust
 from sessions.work_directory import check_work_directory, shared_git_directory
 
 log = logging.getLogger(__name__)
+
+_MODE_LOWERED = "Claude asks before it acts: the session's owner may not let it do everything any more."
 
 _KILLED = 128
 """The lowest exit code that means death by a signal."""
@@ -121,7 +123,7 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
         resume=resume,
         fork=fork,
         model=snapshot.model,
-        mode=snapshot.mode,
+        mode=await _mode(session),
         continues=continues,
         brought=brought,
         user_servers=around.trust.user_servers_for(snapshot.user_id),
@@ -140,6 +142,17 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
         access=program.access,
     )
     return await around.backend.launch(spec)
+
+
+async def _mode(session: Session) -> PermissionMode:
+    """Return the permission mode to start with. Lowers the session's mode if its owner may not have it now."""
+    snapshot = session.snapshot
+    mode = session.around.bypass.mode_at_launch(snapshot.user_id, snapshot.mode)
+    if mode is not snapshot.mode:
+        async with session.change() as draft:
+            draft.add(e.ModeChanged(mode))
+            draft.add(e.Noticed(Topic.MODE_LOWERED, _MODE_LOWERED))
+    return mode
 
 
 async def _refuse_if_open_elsewhere(session: Session) -> None:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from api.words.notices import NOTICES
+from api.words.sandbox import sandbox_words
 from api.words.states import State, state_of
 from api.words.tools import telling_field, tool_label
 from sessions.events import Event, Noticed
@@ -49,3 +50,18 @@ def test_the_field_that_tells_most_is_one_that_has_text(
 def test_a_servers_tool_is_called_by_server_and_tool() -> None:
     assert tool_label("mcp__github__list__issues") == "github list__issues"
     assert (tool_label("mcp__"), tool_label("Task")) == ("mcp__", "Agent")
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "network", "words"),
+    [
+        ("bwrap", "open", "sandboxed · network open"),
+        ("bwrap", "listed", "sandboxed · network listed"),
+        ("landlock", "open", "sandboxed, files only · network open"),
+        ("bwrap", "of a later version", "sandboxed"),
+        ("none", "open", "no sandbox"),
+        ("", "", ""),
+    ],
+)
+def test_the_sandbox_of_a_process_is_said_in_words(sandbox: str, network: str, words: str) -> None:
+    assert sandbox_words(sandbox, network) == words

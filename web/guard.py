@@ -4,7 +4,7 @@ Sources: OWASP cheat sheets on CSRF and session management; Fetch Metadata (W3C)
 published hole of a program of this kind: see docs/web.md.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
@@ -46,10 +46,20 @@ def guarding(options: WebOptions) -> Middleware:
             if refused is not None and refused.problem.code == "login_needed" and wants_page(request):
                 where = f"{options.base_path}/login?next={quote(request.path_qs, safe='')}"
                 return web.Response(status=302, headers={hdrs.LOCATION: where})
-            response = answer(problem_of(error), refused.headers if refused is not None else None)
+            response = answer(problem_of(error), _headers_of(error))
         return response
 
     return guarded
+
+
+def _headers_of(error: Exception) -> Mapping[str, str]:
+    match error:
+        case Refused():
+            return error.headers
+        case web.HTTPMethodNotAllowed():
+            return {hdrs.ALLOW: error.headers[hdrs.ALLOW]}
+        case _:
+            return {}
 
 
 async def set_headers(request: web.Request, response: web.StreamResponse) -> None:

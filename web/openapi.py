@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 
 from web.problems import CONTENT_TYPE, Problem
-from web.routing import Route
+from web.routing import KEY, Route
 
 _REF = "#/components/schemas/{name}"
 _KEY_HEADER = {
     "name": "Idempotency-Key",
     "in": "header",
-    "required": False,
-    "schema": {"type": "string", "maxLength": 200},
+    "required": True,
+    "schema": {"type": "string", "pattern": f"^{KEY.pattern}$"},
     "description": "The sender's name for this act. The same act sent again is carried out once.",
 }
 
@@ -98,4 +98,4 @@ def _response(route: Route, by_kind: dict[int, Any]) -> dict[str, Any]:
         schema: dict[str, Any] = {}
     else:
         schema = by_kind[id(route.reply)]
-    return {"description": "Done.", "content": {route.media_type: {"schema": schema}}}
+    return {"description": "Done.", "content": {kind: {"schema": schema} for kind in route.media_types}}

@@ -27,6 +27,7 @@ _STATUS: Mapping[type[Exception], int] = {
     se.AlreadyDecided: 409,
     se.IllegalMove: 409,
     se.PlaceTaken: 409,
+    se.OfferChanged: 409,
     se.CoreLost: 503,
     se.ClaudeUnavailable: 503,
 }
@@ -61,7 +62,7 @@ def problem_of(error: Exception) -> Problem:
             return Problem(404, "session_not_found", "There is no such session, or it is not yours to see.")
         case se.SessionError():
             kinds = (each for each in type(error).__mro__ if each in _STATUS)
-            return Problem(_STATUS.get(next(kinds, se.SessionError), 400), _code(type(error)), str(error))
+            return Problem(_STATUS.get(next(kinds, se.SessionError), 422), _code(type(error)), str(error))
         case StorageError():
             return Problem(503, _code(type(error)), str(error))
         case web.HTTPException():

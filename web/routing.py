@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import hdrs, web
@@ -20,7 +20,13 @@ R = TypeVar("R")
 MOST_BODY_BYTES = 4 * 2**20
 """A prompt of a million characters fits, whatever they are."""
 FRESH_MS = 12 * 3_600_000
-_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+KEY = re.compile(r"[!-~]{1,200}")
+"""The header `Idempotency-Key`: printable ASCII without spaces."""
+Most = Annotated[int, msgspec.Meta(ge=1, le=100)]
+"""The length of a page."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""A number that JSON carries exactly."""
+Words = Annotated[str, msgspec.Meta(min_length=1)]
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -46,18 +52,8 @@ class Call:
 
     @property
     def origin(self) -> str:
-        """The sender's name for this act, from `Idempotency-Key`: the same act sent again is carried out once.
-
-        Raises `Refused` if the header is missing or no printable ASCII of at most 200 characters.
-        """
-        key = self.request.headers.get("Idempotency-Key", "")
-        if not _KEY.fullmatch(key):
-            raise Refused(
-                400,
-                "idempotency_key_needed",
-                "Send the header Idempotency-Key: a text of your own for this act, and the same on each try.",
-            )
-        return f"web:{self.actor.user_id}:{key}"
+        """The sender's name for this act, from `Idempotency-Key`: the same act sent again is done once."""
+        return f"web:{self.actor.user_id}:{self.request.headers['Idempotency-Key']}"
 
     def check_fresh(self, needed: bool = True) -> None:
         """Refuse a weighty act of a browser that logged in long ago. Raises `Refused`.
@@ -78,7 +74,7 @@ class Route:
     """A way in. `body` and `query` are the types of what it takes, `reply` of what it returns, as JSON.
 
     Without a `scope` anybody may call it: the handler then gets the request and the parts. A handler may return
-    a response of its own instead; `media_type` then names its type.
+    a response of its own instead; `media_types` then names its types.
     """
 
     method: str
@@ -89,7 +85,7 @@ class Route:
     query: Any = None
     reply: Any = Nothing
     status: int = 200
-    media_type: str = "application/json"
+    media_types: tuple[str, ...] = ("application/json",)
     in_document: bool = True
 
     @property
@@ -128,6 +124,11 @@ async def _call(route: Route, request: web.Request, parts: WebParts) -> Call:
         raise Refused(403, "scope_needed", f"This token may not do this: it needs the scope {route.scope}.")
     if changes:
         guard.check_pace(parts, principal)
+        if route.in_document and not KEY.fullmatch(request.headers.get("Idempotency-Key", "")):
+            words = (
+                "Send the header Idempotency-Key: a text of your own for this act, and the same on each try."
+            )
+            raise Refused(400, "idempotency_key_needed", words)
     actor = await guard.actor_of(parts, principal, fresh=changes)
     body = await read_body(request, route.body) if route.body is not None else None
     query = _query(request, route.query) if route.query is not None else None

@@ -1,5 +1,6 @@
 """The server: one aiohttp application with all routes, inside the caller's event loop."""
 
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -42,7 +43,10 @@ async def serving(make: Callable[[WebOptions], WebParts], options: WebOptions) -
     """
     sock = listening(options.host, options.port)
     parts = make(replace(options, port=sock.getsockname()[1]))
-    runner = web.AppRunner(application(parts), access_log=None, shutdown_timeout=_SHUTDOWN_S)
+    # What fails in a handler is logged by the guard. The rest is broken HTTP, which anybody can send.
+    quiet = logging.getLogger("web.http")
+    quiet.setLevel(logging.CRITICAL)
+    runner = web.AppRunner(application(parts), access_log=None, logger=quiet, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     try:
         await web.SockSite(runner, sock).start()

@@ -1,6 +1,7 @@
 """The API as a program uses it: create, prompt, approve, follow, export; and as a hostile one does."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -112,6 +113,34 @@ async def test_the_queue_is_edited_moved_and_withdrawn(world: WebWorld) -> None:
     said = [each["content"] for each in view["conversationHistory"] if each["role"] == "assistant"]
     assert any("changed" in each for each in said)
     assert not any("two" in each for each in said)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "code"),
+    [
+        ("POST", "messages", {"content": "  "}, "prompt_refused"),
+        ("PATCH", "", {"model": "no model!"}, "model_refused"),
+        ("PATCH", "", {"project": "../.."}, "work_directory_refused"),
+        ("GET", "files?path=../x", None, "file_refused"),
+    ],
+)
+async def test_what_the_core_refuses_is_said_as_its_own(
+    world: WebWorld, method: str, path: str, body: Any, code: str
+) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann)
+    status, answer = await ann.send(method, f"/api/sessions/{session}/{path}".rstrip("/"), body)
+    assert (status, answer["code"]) == (422, code)
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=101", "limit=x", "before=-1", "before=99999999999999999999", "more=1"]
+)
+async def test_a_wrong_query_gets_a_sentence(world: WebWorld, query: str) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann)
+    status, answer = await ann.send("GET", f"/api/sessions/{session}/turns?{query}")
+    assert (status, answer["code"]) == (400, "wrong_query")
 
 
 @pytest.mark.parametrize(

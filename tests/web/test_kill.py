@@ -17,6 +17,7 @@ from tests.web.web_world import Browser
 
 _KILLS = 3
 _START_S = 60.0
+_ENDS = "the last words"
 
 
 class Bridge:
@@ -86,15 +87,18 @@ async def test_a_killed_bridge_loses_nothing_of_a_page(tmp_path: Path) -> None:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
         ann = Browser(http, address, address)
         await ann.done("POST", "/api/logins", {"code": code, "confirmed": True})
-        wish = {"prompt": "demo:slow 25 demo:long 120 demo:block demo:long 120 demo:text the end"}
+        wish = {"prompt": f"demo:slow 40 demo:long 120 demo:block demo:long 120 demo:text {_ENDS}"}
         session = (await ann.done("POST", "/api/sessions", wish))["id"]
         html = await ann.done("GET", f"/chat/{session}")
         page, after = Page(html), int(html.partition('data-after="')[2].partition('"')[0])
+        in_the_middle = 0
         for _ in range(_KILLS):
             after = await _read(ann, page, session, after, grows=6)
+            in_the_middle += not _is_over(page)
             await bridge.kill()
             await bridge.start()
-        after = await _read(ann, page, session, after, until="the end")
+        assert in_the_middle
+        after = await _read(ann, page, session, after)
         fresh = Page(await ann.done("GET", f"/chat/{session}"))
         shown = page.shown("turns")
         assert shown == fresh.shown("turns")
@@ -104,16 +108,14 @@ async def test_a_killed_bridge_loses_nothing_of_a_page(tmp_path: Path) -> None:
         await bridge.stop(session, ann)
 
 
-async def _read(
-    browser: Browser, page: Page, session: str, after: int, *, grows: int = 0, until: str = ""
-) -> int:
-    """Follow until so many pieces have come, or until the turn ended with a text; return the place."""
+async def _read(browser: Browser, page: Page, session: str, after: int, *, grows: int = 0) -> int:
+    """Follow until so many pieces of text have come, or the turn is over; return the place."""
     page.forget_growing()
     async with asyncio.timeout(120), browser.socket() as live:
         assert (await live.receive_json())["type"] == "hello"
         await live.send_json({"type": "sub", "sub": "s", "session": session, "after": after})
         came = 0
-        while True:
+        while not (grows and came >= grows) and not (_ENDS in page.shown("turns") and _is_over(page)):
             frame = await live.receive_json()
             if frame["type"] != "event":
                 continue
@@ -121,8 +123,8 @@ async def _read(
                 page.apply(change)
                 came += change["type"] == "grow"
             after = frame["n"] if frame["n"] is not None else after
-            if (grows and came >= grows) or (until and until in page.shown("turns") and _is_over(page)):
-                return after
+    # On a busy machine the answer may end before so many pieces came.
+    return after
 
 
 def _is_over(page: Page) -> bool:

@@ -6,13 +6,13 @@ import msgspec
 
 import api as c
 from web.principals import Scope
-from web.routing import Call, Route
+from web.routing import Call, Count, Most, Route
 
 
 class StatisticsQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """Since when, in milliseconds since 1970, and by what: day, user, session or nothing."""
 
-    since_ms: int = 0
+    since_ms: Count = 0
     group_by: str = ""
 
 
@@ -20,8 +20,8 @@ class AuditQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     """`before` asks for entries older than that id."""
 
     session_id: str = ""
-    before: int | None = None
-    limit: int = 50
+    before: Count | None = None
+    limit: Most = 50
 
 
 async def read_statistics(call: Call) -> c.Statistics:

@@ -8,7 +8,7 @@ import api as c
 from sessions.model import AllowAlways, Ask, Decision
 from sessions.stored import StoredAsk
 from web.principals import Scope
-from web.routing import Call, Route
+from web.routing import Call, Route, Words
 
 
 class NewDecision(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -20,7 +20,7 @@ class NewDecision(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 class Approval(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """The answer to an ask of the session in the path."""
 
-    ask_id: str
+    ask_id: Words
     decision: Decision
 
 

@@ -11,7 +11,7 @@ from web.doors import LONGEST_MS
 from web.parts import WebParts
 from web.principals import DoorKind, Login, Scope, Token
 from web.problems import Refused
-from web.routing import Call, Route, read_body
+from web.routing import Call, Route, Words, read_body
 
 _LONGEST_CODE = 200
 
@@ -33,7 +33,7 @@ class LoginOffer(msgspec.Struct, frozen=True, rename="camel"):
 class NewTokenWish(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """A token's name for people, the most that it allows, and for how many days (1 to 365)."""
 
-    name: str
+    name: Words
     scope: Scope = Scope.READ
     days: int = 90
 

@@ -1,5 +1,6 @@
 """Routes on files: attachments in, files of the project and exports out."""
 
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from aiohttp import web
 import api as c
 from sessions.model import Attachment, ExportFormat
 from web.principals import Scope
-from web.routing import Call, Route
+from web.routing import Call, Route, Words
 
 _PIECE_BYTES = 1 << 16
 _MOST_UPLOAD = 25 * 2**20
@@ -24,7 +25,7 @@ _EXPORTS = {
 class FileQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """`path` is relative to the work directory."""
 
-    path: str
+    path: Words
 
 
 class ExportQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -37,7 +38,7 @@ async def put_attachment(call: Call) -> Attachment:
     """Store a file for a prompt. The body is the file; send the answer in `attachments` of a message."""
     wish = c.PutFile(
         session_id=call.session_id,
-        folder=call.origin.rpartition(":")[2][:32] or "web",
+        folder=hashlib.sha256(call.origin.encode()).hexdigest()[:16],
         name=call.place("name"),
         media_type=call.request.content_type,
         max_bytes=_MOST_UPLOAD,
@@ -84,6 +85,13 @@ _ONE = "/api/sessions/{session_id}"
 _BYTES = "application/octet-stream"
 ROUTES: Sequence[Route] = (
     Route("PUT", f"{_ONE}/attachments/{{name}}", put_attachment, Scope.OPERATE, reply=Attachment, status=201),
-    Route("GET", f"{_ONE}/files", get_file, Scope.OPERATE, query=FileQuery, reply=None, media_type=_BYTES),
-    Route("GET", f"{_ONE}/export", export_session, query=ExportQuery, reply=None, media_type=_BYTES),
+    Route("GET", f"{_ONE}/files", get_file, Scope.OPERATE, query=FileQuery, reply=None, media_types=(_BYTES,)),
+    Route(
+        "GET",
+        f"{_ONE}/export",
+        export_session,
+        query=ExportQuery,
+        reply=None,
+        media_types=tuple(_EXPORTS.values()),
+    ),
 )

@@ -17,7 +17,7 @@ from web.pages.session_page import session_page
 from web.parts import WebParts
 from web.principals import Scope
 from web.problems import Refused
-from web.routing import Call, Route
+from web.routing import Call, Count, Route
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
@@ -31,7 +31,7 @@ class ListQuery(msgspec.Struct, frozen=True):
 class PlaceQuery(msgspec.Struct, frozen=True):
     """`before` asks for turns older than that number."""
 
-    before: int | None = None
+    before: Count | None = None
 
 
 async def show_list(call: Call) -> web.Response:
@@ -106,26 +106,26 @@ async def show_document(_request: web.Request, _parts: WebParts) -> web.Response
 
 _HTML = "text/html"
 ROUTES: Sequence[Route] = (
-    Route("GET", "/", show_list, query=ListQuery, reply=None, media_type=_HTML, in_document=False),
+    Route("GET", "/", show_list, query=ListQuery, reply=None, media_types=(_HTML,), in_document=False),
     Route(
         "GET",
         "/chat/{session_id}",
         show_session,
         query=PlaceQuery,
         reply=None,
-        media_type=_HTML,
+        media_types=(_HTML,),
         in_document=False,
     ),
-    Route("GET", "/doors", show_doors, reply=None, media_type=_HTML, in_document=False),
-    Route("GET", "/login", show_login, None, reply=None, media_type=_HTML, in_document=False),
-    Route("POST", "/new", begin_by_form, Scope.OPERATE, reply=None, media_type=_HTML, in_document=False),
+    Route("GET", "/doors", show_doors, reply=None, media_types=(_HTML,), in_document=False),
+    Route("GET", "/login", show_login, None, reply=None, media_types=(_HTML,), in_document=False),
+    Route("POST", "/new", begin_by_form, Scope.OPERATE, reply=None, media_types=(_HTML,), in_document=False),
     Route(
         "POST",
         "/chat/{session_id}/send",
         send_by_form,
         Scope.OPERATE,
         reply=None,
-        media_type=_HTML,
+        media_types=(_HTML,),
         in_document=False,
     ),
     Route("GET", "/api/openapi.json", show_document, None, reply=None),
@@ -136,6 +136,6 @@ ROUTES: Sequence[Route] = (
         events,
         query=EventQuery,
         reply=None,
-        media_type="text/event-stream",
+        media_types=("text/event-stream",),
     ),
 )

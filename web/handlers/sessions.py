@@ -10,7 +10,7 @@ from api.access import Role
 from sessions.model import Lifecycle, PermissionMode
 from web.principals import Scope
 from web.problems import Refused
-from web.routing import Call, Route
+from web.routing import Call, Count, Most, Route, Words
 from web.session_view import SessionList, SessionView, session_view
 
 _TURNS_SHOWN = 20
@@ -33,15 +33,15 @@ class SessionQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     project: str = ""
     text: str = ""
     include_ended: bool = False
-    limit: int = 20
+    limit: Most = 20
     cursor: str = ""
 
 
 class HistoryQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """`before` asks for turns older than that number; with `all` the history is whole."""
 
-    before: int | None = None
-    limit: int = _TURNS_SHOWN
+    before: Count | None = None
+    limit: Most = _TURNS_SHOWN
     all: bool = False
 
 
@@ -49,7 +49,7 @@ class SessionChange(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
     """New values; a field that is left out stays as it is."""
 
     title: str | None = None
-    model: str | None = None
+    model: Words | None = None
     mode: PermissionMode | None = None
     pinned: bool | None = None
     project: str | None = None

@@ -7,21 +7,21 @@ import msgspec
 import api as c
 from sessions.model import Attachment
 from web.principals import Scope
-from web.routing import Call, Route
+from web.routing import Call, Count, Most, Route, Words
 from web.session_view import SessionView, session_view
 
 
 class PageQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """`before` asks for turns older than that number."""
 
-    before: int | None = None
-    limit: int = 20
+    before: Count | None = None
+    limit: Most = 20
 
 
 class NewMessage(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """A prompt; with `front` it is the next one. `attachments` were stored before, see `put_attachment`."""
 
-    content: str
+    content: Words
     front: bool = False
     attachments: tuple[Attachment, ...] = ()
 
@@ -29,13 +29,13 @@ class NewMessage(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
 class NewText(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """The new text of a waiting prompt."""
 
-    content: str
+    content: Words
 
 
 class ClaudeCommand(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """One of Claude's own slash commands, without the slash."""
 
-    name: str
+    name: Words
     arguments: str = ""
 
 

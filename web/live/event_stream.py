@@ -13,7 +13,7 @@ import api as c
 from api.access import Actor
 from sessions.events import Numbered
 from web.problems import Refused
-from web.routing import Call
+from web.routing import Call, Count
 
 _BEAT_S = 20.0
 
@@ -21,7 +21,7 @@ _BEAT_S = 20.0
 class EventQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """`after` is the last event that you have; the header `Last-Event-ID` goes before it."""
 
-    after: int = 0
+    after: Count = 0
 
 
 async def events(call: Call) -> web.StreamResponse:

@@ -39,6 +39,7 @@ REACHED = {
     "off": ALL - OF_ROOT,
     # The network of the machine, with its abstract sockets; address space.
     "bwrap": {13, 14, 15, 30},
+    "bwrap with the model alone": {30},
     # Besides the network: numbers of processes, no limits, a process that hides from the end.
     "landlock": {13, 14, 30, 32, 33},
 }
@@ -179,7 +180,12 @@ async def test_each_try_ends_as_the_table_says_and_nothing_outside_differs(
 async def tried(outside: Outside, demo: DemoModel, sandbox: str) -> set[int]:
     root = outside.root
     python = Path(sys.base_prefix)
-    async with sandboxed_core(root, demo, sandbox=sandbox, sandbox_read=shlex.quote(str(python))) as core:
+    network = "model" if "model" in sandbox else "open"
+    mechanism = sandbox.partition(" ")[0]
+    reading = shlex.quote(str(python))
+    async with sandboxed_core(
+        root, demo, sandbox=mechanism, sandbox_network=network, sandbox_read=reading
+    ) as core:
         session = await core.session()
         work = Path(session.snapshot.work_directory)
         await core.ask(session, "demo:text there")

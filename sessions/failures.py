@@ -40,6 +40,13 @@ _BY_STATUS = {
     402: _K.BILLING,
     403: _K.FORBIDDEN,
     404: _K.MODEL_UNKNOWN,
+    # A proxy wants a login, or a law forbids the page; the API itself has neither.
+    407: _K.FORBIDDEN,
+    451: _K.FORBIDDEN,
+    # Passing states of the service, though their numbers blame the request.
+    408: _K.SERVER_ERROR,
+    409: _K.SERVER_ERROR,
+    425: _K.SERVER_ERROR,
     413: _K.TOO_LARGE,
     429: _K.RATE_LIMITED,
     529: _K.OVERLOADED,
@@ -112,6 +119,8 @@ def _kind(reported: str, status: int | None, terminal_reason: str) -> FailureKin
         is_login = reported == "authentication_failed"
         lost = _K.CONNECTION if terminal_reason == "api_error" else _K.UNKNOWN
         return _K.LOGIN if is_login else lost
+    if 300 <= status < 400:
+        return _K.FORBIDDEN  # the API never redirects: a login page of the network stands before it
     return _BY_STATUS.get(status, _K.SERVER_ERROR if status >= 500 else _K.REFUSED)
 
 

@@ -38,7 +38,10 @@ _SENTENCES = {
     _K.OVERLOADED: "Claude is overloaded right now; try again in a moment.",
     _K.SERVER_ERROR: "Claude's service had an error; try again in a moment.",
     _K.CONNECTION: "The connection to Claude's service broke; try again in a moment.",
-    _K.MODEL_UNKNOWN: "This model is not known or not open to this account; choose another.",
+    _K.MODEL_UNKNOWN: (
+        "This model is not known or not open to this account; choose another. "
+        "If none works, an admin has to check the address of Claude's service."
+    ),
     _K.CONTEXT_FULL: (
         "The conversation no longer fits into the model's context. Compact it, or start a new one."
     ),

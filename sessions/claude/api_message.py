@@ -11,6 +11,8 @@ from texts.redaction import MARK, Redactor
 
 MOST_CHARS = 200
 
+# Says only that there is no message.
+_EMPTY = re.compile(r"\Astatus code \(no body\)\.?")
 _HEAD = re.compile(
     r"(?:Error during compaction: )?(?:Failed to authenticate\. )?"
     r"(?:API Error:?(?: Request rejected)?[ ·:]*+(?:\(?\d{3}\)?)?[ ·:]*+)?"
@@ -40,7 +42,7 @@ class Told(StrEnum):
 
 _TOLD = {
     Told.ORGANIZATION_DISABLED: re.compile(r"organization has been disabled|disabled organization"),
-    Told.SPENDING_LIMIT: re.compile(r"reached your specified API usage limits"),
+    Told.SPENDING_LIMIT: re.compile(r"reached your specified (?:\w{1,20} )?API usage limits"),
     # The CLI reports a limit once as an event. For each later request that meets it, there is only the message.
     Told.USAGE_LIMIT: re.compile(r"^You've hit your "),
     Told.CONTENT_FILTERED: re.compile(r"blocked by content filtering"),
@@ -56,5 +58,6 @@ def cleaned(text: str) -> str:
     """Return `text` as one line of at most `MOST_CHARS` characters, without the CLI's prefix and secrets."""
     line = " ".join(text[:4000].split())
     line = line[match.end() :] if (match := _HEAD.match(line)) else line
+    line = _EMPTY.sub("", line)
     line = " ".join(_LEFT_OUT.sub("…", _secrets.redact(line).replace(MARK, "…")).split())
     return line if len(line) <= MOST_CHARS else f"{line[: MOST_CHARS - 1].rstrip()}…"

@@ -57,6 +57,12 @@ WITH_KEY: list[tuple[Refused, FailureKind, str]] = [
     ),
     (Refused(403, PAGE), K.FORBIDDEN, "a proxy on the way to it, refused the request (403): Forbidden."),
     (api_error(404, "not_found_error", "model: claude-foo"), K.MODEL_UNKNOWN, "choose another"),
+    (Refused(302, "moved"), K.FORBIDDEN, "a proxy on the way to it, refused the request (302)"),
+    (Refused(403, ""), K.FORBIDDEN, "refused the request (403). Ask whoever"),
+    (Refused(404, "<html><title>404</title></html>"), K.MODEL_UNKNOWN, "the address of Claude's service"),
+    (Refused(407, "<html><title>Login</title></html>"), K.FORBIDDEN, "a proxy on the way to it"),
+    (api_error(409, "conflict", "again"), K.SERVER_ERROR, "try again in a moment"),
+    (api_error(400, BAD, SPENT.replace(" API", " workspace API")), K.SPENDING_LIMIT, "An admin can raise it"),
     (api_error(413, "request_too_large", "Request exceeds the maximum size"), K.TOO_LARGE, "too large"),
     (
         api_error(418, "teapot", "key sk-ant-x1 of /home/ann/x at 10.1.2.3"),

@@ -1,5 +1,7 @@
 """Commands of an admin: statistics, the audit, retention, the emergency stop."""
 
+from enum import StrEnum
+
 import msgspec
 
 from api.access import Action
@@ -42,6 +44,14 @@ class Totals(msgspec.Struct, frozen=True):
     list_price_usd: float = 0.0
 
 
+class GroupBy(StrEnum):
+    """The property of a turn that its totals are grouped by."""
+
+    DAY = "day"
+    USER = "user"
+    SESSION = "session"
+
+
 class UsageRow(msgspec.Struct, frozen=True):
     """Totals of one group: a day (`2026-01-31`), a user or a session."""
 
@@ -81,10 +91,17 @@ class AuditPage(msgspec.Struct, frozen=True):
     entries: tuple[AuditEntry, ...]
 
 
-class RetentionStep(msgspec.Struct, frozen=True):
-    """A session that a retention rule archives (`verb` archive: it ends and can be restored) or deletes."""
+class RetentionVerb(StrEnum):
+    """The act of a retention rule on a session. An archived session has ended and can be restored."""
 
-    verb: str
+    ARCHIVE = "archive"
+    DELETE = "delete"
+
+
+class RetentionStep(msgspec.Struct, frozen=True):
+    """A session that a retention rule archives or deletes."""
+
+    verb: RetentionVerb
     session_id: SessionId
     title: str
     user_id: str
@@ -113,13 +130,13 @@ class ClearAll(Command[ClearReport], frozen=True, tag="clear_all"):
 
 
 class ReadStatistics(Command[Statistics], frozen=True, tag="read_statistics", kw_only=True):
-    """Return counts and sums, over all time or since a time; `group_by` is day, user, session or empty."""
+    """Return counts and sums, over all time or since a time; without `group_by` there are no groups."""
 
     action = Action.ADMINISTER
     reply = Statistics
     audited = False
     since_ms: int = 0
-    group_by: str = ""
+    group_by: GroupBy | None = None
 
 
 class ReadAudit(Command[AuditPage], frozen=True, tag="read_audit", kw_only=True):

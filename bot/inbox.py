@@ -54,7 +54,7 @@ class NotYet(Exception):
         self.seconds = seconds
 
 
-class Standing(Enum):
+class ReadBack(Enum):
     """The state of a channel after a gap. `HELD`: rows wait, and the mark of the last seen message stays.
     `GOING`: rows are handled, but the mark stays: some messages may be unread. `READ`: the mark moves too.
     """
@@ -79,8 +79,8 @@ class Inbox:
         self._start_task = start_task
         self._now_ms = now_ms
         self._working: dict[int, asyncio.Event] = {}
-        self._standing: dict[int, Standing] = {}
-        self._others = Standing.HELD
+        self._read_back: dict[int, ReadBack] = {}
+        self._others = ReadBack.HELD
         self.misses = 0
         self._resting = False
         self.idle = asyncio.Event()
@@ -97,52 +97,52 @@ class Inbox:
     def miss(self) -> None:
         """Note that a message could not be stored: no mark moves until everything is read back."""
         self.misses += 1
-        for channel_id, standing in self._standing.items():
-            if standing is Standing.READ:
-                self._standing[channel_id] = Standing.GOING
-        if self._others is Standing.READ:
-            self._others = Standing.GOING
+        for channel_id, state in self._read_back.items():
+            if state is ReadBack.READ:
+                self._read_back[channel_id] = ReadBack.GOING
+        if self._others is ReadBack.READ:
+            self._others = ReadBack.GOING
 
     async def note_seen(self, guild_id: int, channel_id: int, message_id: int) -> None:
         """Move the channel's mark to a message that is stored or not for us, so that it is not read back later.
 
         While the channel may have unread messages, the mark stays: it must not pass them.
         """
-        if self._standing.get(channel_id, self._others) is Standing.READ:
+        if self._read_back.get(channel_id, self._others) is ReadBack.READ:
             await self._db.write([mark_seen(guild_id, channel_id, message_id)])
 
     # --- reading back -----------------------------------------------------------------------------------
 
     def hold(self) -> None:
         """Note the start of a gap: rows wait and marks stay until their channel is read back."""
-        self._standing.clear()
-        self._others = Standing.HELD
+        self._read_back.clear()
+        self._others = ReadBack.HELD
 
     def expect(self, channel_id: int) -> None:
         """Note that the channel must be read back: its mark stays. Its rows wait only if they are held now."""
-        if self._standing.get(channel_id, self._others) is not Standing.HELD:
-            self._standing[channel_id] = Standing.GOING
+        if self._read_back.get(channel_id, self._others) is not ReadBack.HELD:
+            self._read_back[channel_id] = ReadBack.GOING
         else:
-            self._standing[channel_id] = Standing.HELD
+            self._read_back[channel_id] = ReadBack.HELD
 
     def release(self, channel_id: int) -> None:
         """Note that the channel is read back to its end: its rows are handled, and its mark moves."""
-        self._standing[channel_id] = Standing.READ
+        self._read_back[channel_id] = ReadBack.READ
         self.wake(channel_id)
 
     async def let_go(self) -> None:
         """Handle all held rows, though some channels are still unread. Raises `StorageError`."""
-        for channel_id, standing in self._standing.items():
-            if standing is Standing.HELD:
-                self._standing[channel_id] = Standing.GOING
-        if self._others is Standing.HELD:
-            self._others = Standing.GOING
+        for channel_id, state in self._read_back.items():
+            if state is ReadBack.HELD:
+                self._read_back[channel_id] = ReadBack.GOING
+        if self._others is ReadBack.HELD:
+            self._others = ReadBack.GOING
         await self._wake_waiting()
 
     async def settle(self, unread: Collection[int]) -> None:
         """Note that every channel is read back, except those in `unread`. Raises `StorageError`."""
-        self._standing = {key: each for key, each in self._standing.items() if key in unread}
-        self._others = Standing.READ
+        self._read_back = {key: each for key, each in self._read_back.items() if key in unread}
+        self._others = ReadBack.READ
         await self._wake_waiting()
 
     async def _wake_waiting(self) -> None:
@@ -159,7 +159,7 @@ class Inbox:
 
     def wake(self, channel_id: int) -> None:
         """Start to handle the channel's rows, unless that is running or the channel is held."""
-        if self._standing.get(channel_id, self._others) is Standing.HELD:
+        if self._read_back.get(channel_id, self._others) is ReadBack.HELD:
             return
         news = self._working.get(channel_id)
         if news is not None:

@@ -7,7 +7,7 @@ from sessions.manager import SessionManager
 
 async def read_statistics(manager: SessionManager, wish: ReadStatistics) -> Statistics:
     """Return counts and sums for `wish`. Reads the memory of every host tree, some milliseconds for each."""
-    totals = await read_usage(manager.db, wish.since_ms, "")
+    totals = await read_usage(manager.db, wish.since_ms, None)
     groups = await read_usage(manager.db, wish.since_ms, wish.group_by) if wish.group_by else []
     loaded = [each.snapshot for each in manager.loaded()]
     return Statistics(

@@ -2,25 +2,25 @@
 
 from collections.abc import Sequence
 
-from api import AuditEntry, Totals, UsageRow
+from api import AuditEntry, GroupBy, Totals, UsageRow
 from api.access import Actor
 from storage import Database, SqlValue, Statement
 
 _GROUPS = {
-    "day": "date(turns.queued_ms / 1000, 'unixepoch')",
-    "user": "turns.author_id",
-    "session": "turns.session_id",
-    "": "''",
+    GroupBy.DAY: "date(turns.queued_ms / 1000, 'unixepoch')",
+    GroupBy.USER: "turns.author_id",
+    GroupBy.SESSION: "turns.session_id",
+    None: "''",
 }
 _MAX_GROUPS = 400
 
 
-async def read_usage(db: Database, since_ms: int, group_by: str) -> list[UsageRow]:
+async def read_usage(db: Database, since_ms: int, group_by: GroupBy | None) -> list[UsageRow]:
     """Return totals since a time by day, user or session, newest day or last name first.
 
-    Any other `group_by` gives one group.
+    Without `group_by` there is one group.
     """
-    group = _GROUPS.get(group_by, "''")
+    group = _GROUPS[group_by]
     rows = await db.read(
         f"SELECT {group} AS grouped, count(*), sum(turns.status = 'failed'), sum(cost_usd),"  # noqa: S608
         " sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens),"

@@ -17,8 +17,8 @@ from sessions.errors import SessionNotFound, SessionUnreadable
 from sessions.host_run import HostRun
 from sessions.model import Lifecycle, PermissionMode, SessionId
 from sessions.process_keeper import ProcessKeeper
-from sessions.rows import StoredHost
 from sessions.session import Session
+from sessions.stored import HostStatus, StoredHost
 from sessions.title import title_from
 from sessions.topics import Topic
 from storage import Database
@@ -102,6 +102,6 @@ def _spent_before(session: Session, host: Host) -> float:
 
 
 def _run(session: Session, host: Host) -> HostRun:
-    run = HostRun(session, host, StoredHost(host.number, host.ref, "live", 0, 0), ())
+    run = HostRun(session, host, StoredHost(host.number, host.ref, HostStatus.LIVE, 0, 0), ())
     session.process.join(run)
     return run

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sessions import events as e
 from sessions import rows
-from sessions.conversations import Standing
+from sessions.conversations import RowPath
 from sessions.dependencies import Dependencies
 from sessions.errors import ConversationGone, IllegalMove
 from sessions.model import TurnId, TurnStatus
@@ -32,7 +32,7 @@ class BranchBegin:
     turn_id: TurnId
     conversation_id: str
     uuid: str
-    standing: Standing
+    path: RowPath
 
 
 async def find_branch_begin(around: Dependencies, parent: Session, turn: StoredTurn) -> BranchBegin:
@@ -51,7 +51,7 @@ async def find_branch_begin(around: Dependencies, parent: Session, turn: StoredT
             around.conversations.branch_point, each.conversation_id, work_directory, [w for w in wanted if w]
         )
         if found is not None:
-            return BranchBegin(parent, turn.id, each.conversation_id, found.uuid, found.standing)
+            return BranchBegin(parent, turn.id, each.conversation_id, found.uuid, found.path)
     raise ConversationGone
 
 
@@ -63,7 +63,7 @@ def _question(turn: StoredTurn) -> TurnId:
 async def begin_branch(session: Session, created: e.SessionCreated, begin: BranchBegin) -> None:
     """Store the new, empty `session` as a branch: its first prompt continues after `begin`."""
     conversations = session.around.conversations
-    cut = str(uuid.uuid4()) if begin.standing is Standing.DROPPED else ""
+    cut = str(uuid.uuid4()) if begin.path is RowPath.DROPPED else ""
     parent_id, work_directory = begin.conversation_id, Path(begin.parent.snapshot.work_directory)
     try:
         if cut:

@@ -73,8 +73,8 @@ class ReadTurn:
         return self.blocks[-1].uuid if self.blocks else self.uuid
 
 
-class Standing(StrEnum):
-    """Whether Claude's own fork finds a row of a transcript."""
+class RowPath(StrEnum):
+    """The path of a transcript that a row lies on: it tells whether Claude's own fork finds the row."""
 
     LIVE = "live"
     """On the path that Claude would resume: its own fork finds the row."""
@@ -86,7 +86,7 @@ class BranchPoint(NamedTuple):
     """A row that a branch can continue after."""
 
     uuid: str
-    standing: Standing
+    path: RowPath
 
 
 class Conversations:
@@ -165,7 +165,7 @@ class Conversations:
         live = {place.uuid for place in tree.path_to(tree.newest, beyond_compaction=False)}
         for uuid in wanted:
             if uuid in tree.places:
-                return BranchPoint(uuid, Standing.LIVE if uuid in live else Standing.DROPPED)
+                return BranchPoint(uuid, RowPath.LIVE if uuid in live else RowPath.DROPPED)
         return None
 
     def cut_copy(self, conversation_id: str, work_directory: Path, uuid: str, new_id: str) -> None:

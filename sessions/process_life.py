@@ -16,7 +16,7 @@ from sessions.between_turns import keep_transcript
 from sessions.claude.errors import ClaudeError
 from sessions.claude.start_refusals import StartRefusal, last_words, start_refusal
 from sessions.claude.transcript import Remains
-from sessions.conversations import Standing
+from sessions.conversations import RowPath
 from sessions.driver import ConversationStart, Fork
 from sessions.ended_hosts import remove_ended_hosts
 from sessions.errors import ClaudeUnavailable, WorkDirectoryRefused
@@ -25,9 +25,9 @@ from sessions.importing import read_what_was_said_elsewhere
 from sessions.model import Lifecycle, PermissionMode
 from sessions.process_end import Exited, NotStarted, Outlived, ProcessEnd
 from sessions.retry_until_stored import until_stored
-from sessions.rows import StoredHost
 from sessions.rule_keeping import tell_new_process
 from sessions.session import Session
+from sessions.stored import HostStatus, StoredHost
 from sessions.topics import Topic
 from sessions.trusting import prepare as prepare_trust
 from sessions.work_directory import check_work_directory, shared_git_directory
@@ -65,7 +65,7 @@ async def launch_and_stay(session: Session) -> bool:
         await _record_end(session, NotStarted(sentence))
         return False
     await until_stored(partial(_record_launch, session, number, host))
-    run = HostRun(session, host, StoredHost(number, host.ref, "live", 0, 0), ())
+    run = HostRun(session, host, StoredHost(number, host.ref, HostStatus.LIVE, 0, 0), ())
     session.process.join(run)
     try:
         if run.leaving.departure is not None:
@@ -206,7 +206,7 @@ async def _cut_branch(session: Session, work_directory: Path) -> bool:
     if not parent or not uuid:
         return False
     point = await asyncio.to_thread(conversations.branch_point, parent, work_directory, [uuid])
-    if point is None or point.standing is not Standing.DROPPED:
+    if point is None or point.path is not RowPath.DROPPED:
         return False
     own = snapshot.conversation_id
     await asyncio.to_thread(conversations.cut_copy, parent, work_directory, uuid, own)

@@ -17,8 +17,9 @@ from sessions.model import Lifecycle
 from sessions.process_end import Lost
 from sessions.process_keeper import ProcessKeeper
 from sessions.retry_until_stored import until_stored
-from sessions.rows import StoredHost, StoredInput
+from sessions.rows import StoredInput
 from sessions.session import Session
+from sessions.stored import HostStatus, StoredHost
 from storage import Database
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ async def _restore(
     except HostGone:
         await _record_lost_host(keeper, session, "Claude's process and its log are gone.")
         return
-    if stored.status != "live":
+    if stored.status is not HostStatus.LIVE:
         async with session.change() as draft:
             draft.extra.append(rows.host_launched(session.id, stored.number, stored.ref))
     run = HostRun(session, host, stored, inputs)

@@ -89,13 +89,21 @@ class StoredAsk(msgspec.Struct, frozen=True):
     decided_through: str = ""
 
 
+class HostStatus(StrEnum):
+    """The state of a host's row: stored before the launch, launched, ended."""
+
+    LAUNCHING = "launching"
+    LIVE = "live"
+    ENDED = "ended"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredHost:
     """A host row. `ref` is None until the launch has been stored, even if the host runs already."""
 
     number: int
     ref: HostRef | None
-    status: str
+    status: HostStatus
     applied: int
     replay_from: int
 

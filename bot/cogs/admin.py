@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from api import ListProjects, ListTrust, ReadAudit, ReadStatistics
+from api import GroupBy, ListProjects, ListTrust, ReadAudit, ReadStatistics
 from api.access import Action, authorize
 from bot.bodies import Control, Verb
 from bot.checks import checks_card
@@ -38,7 +38,7 @@ class AdminCommands(commands.GroupCog, group_name="admin", group_description="Fo
         self, interaction: Interaction, by: Literal["day", "user", "session"] | None = None
     ) -> None:
         reply = self._reply(interaction)
-        statistics = await self._face.core.perform(reply.actor, ReadStatistics(group_by=by or ""))
+        statistics = await self._face.core.perform(reply.actor, ReadStatistics(group_by=by and GroupBy(by)))
         await reply.say(statistics_card(statistics))
 
     @app_commands.command(description="Everybody's sessions.")

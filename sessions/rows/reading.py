@@ -29,7 +29,7 @@ from sessions.model import (
 )
 from sessions.rows.older_versions import modern_event, modern_snapshot
 from sessions.state import Snapshot, apply
-from sessions.stored import StoredAsk, StoredHost, StoredInput, StoredTurn
+from sessions.stored import HostStatus, StoredAsk, StoredHost, StoredInput, StoredTurn
 from sessions.troubles import Failure
 from storage import Database, StatementRefused
 
@@ -337,7 +337,8 @@ async def load_hosts(db: Database, places: Sequence[Place]) -> dict[Place, Store
 
 def _host(row: Sequence[Any]) -> StoredHost:
     number, backend, address, status, applied, replay_from = row
-    return StoredHost(number, HostRef(backend, address) if address else None, status, applied, replay_from)
+    ref = HostRef(backend, address) if address else None
+    return StoredHost(number, ref, HostStatus(status), applied, replay_from)
 
 
 async def hosts_not_ended(db: Database) -> set[HostRef]:

@@ -20,7 +20,7 @@ from backends.base import LaunchSpec
 from sessions.claude.locate import Cli
 from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.claude.transcript import Remains
-from sessions.conversations import BranchPoint, Conversations, ReadBlock, ReadTurn, Standing
+from sessions.conversations import BranchPoint, Conversations, ReadBlock, ReadTurn, RowPath
 from sessions.model import Text
 
 Row = dict[str, Any]
@@ -434,7 +434,7 @@ class MemoryConversations(Conversations):
         conversation = self._claude.conversations.get(conversation_id)
         there = {each.uuid for each in conversation.messages} if conversation is not None else set()
         found = next((uuid for uuid in wanted if uuid in there), None)
-        return BranchPoint(found, Standing.LIVE) if found is not None else None
+        return BranchPoint(found, RowPath.LIVE) if found is not None else None
 
     def turns_after(
         self, conversation_id: str, work_directory: Path, known: Container[str] = ()

@@ -94,15 +94,14 @@ async def turn(
 @pytest.mark.parametrize(
     ("group", "expected"),
     [
-        ("", {"": (3, 3.5)}),
-        ("nothing that is known", {"": (3, 3.5)}),
-        ("user", {"ann": (2, 1.5), "ben": (1, 2.0)}),
-        ("day", {"1970-01-02": (2, 3.0), "1970-01-03": (1, 0.5)}),
-        ("session", {SESSION: (3, 3.5)}),
+        (None, {"": (3, 3.5)}),
+        (c.GroupBy.USER, {"ann": (2, 1.5), "ben": (1, 2.0)}),
+        (c.GroupBy.DAY, {"1970-01-02": (2, 3.0), "1970-01-03": (1, 0.5)}),
+        (c.GroupBy.SESSION, {SESSION: (3, 3.5)}),
     ],
 )
 async def test_totals_by_group_leave_out_what_was_withdrawn(
-    group: str, expected: dict[str, tuple[int, float]], db: Database
+    group: c.GroupBy | None, expected: dict[str, tuple[int, float]], db: Database
 ) -> None:
     await turn(db, 1, "ann", 1, 1.0)
     await turn(db, 2, "ben", 1, 2.0, "failed")
@@ -111,12 +110,12 @@ async def test_totals_by_group_leave_out_what_was_withdrawn(
     usage = await read_usage(db, 0, group)
     assert {row.group: (row.totals.turns, row.totals.cost_usd) for row in usage} == expected
     assert sum(row.totals.failed_turns for row in usage) == 1
-    assert [row.totals.turns for row in await read_usage(db, 2 * DAY_MS, "")] == [1]
+    assert [row.totals.turns for row in await read_usage(db, 2 * DAY_MS, None)] == [1]
 
 
 async def test_nothing_yet_is_zero(tmp_path: Path) -> None:
     async with running_core(tmp_path) as core:
-        statistics = await core.do(c.ReadStatistics(group_by="day"))
+        statistics = await core.do(c.ReadStatistics(group_by=c.GroupBy.DAY))
         assert (statistics.totals, statistics.groups, statistics.live_processes) == (c.Totals(), (), 0)
 
 
@@ -131,7 +130,7 @@ async def test_a_session_at_work_shows_in_the_statistics(tmp_path: Path) -> None
         assert statistics.memory_bytes > 2**20
         await core.do(c.AnswerAsk(session_id=session.id, ask_id=asked.asks[0].id, decision=AllowSession()))
         await idle(session)
-        statistics = await core.do(c.ReadStatistics(group_by="user"))
+        statistics = await core.do(c.ReadStatistics(group_by=c.GroupBy.USER))
         totals = statistics.totals
         assert (totals.turns, totals.tool_calls, totals.asks, totals.failed_turns) == (2, 1, 1, 0)
         assert totals.cost_usd == pytest.approx(session.snapshot.cost_usd)

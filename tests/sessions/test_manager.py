@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api import QuerySessions, ReadStatistics
+from api import GroupBy, QuerySessions, ReadStatistics
 from api.access import Actor, Role
 from service.session_list import list_sessions
 from service.statistics import read_statistics
@@ -119,7 +119,7 @@ async def test_statistics_count_processes_and_turns(here: House) -> None:
     session = await here.session()
     await session.send_message("one", sender=Sender(USER, "one"))
     await session.until(lambda snapshot: snapshot.is_idle and not snapshot.queue)
-    statistics = await read_statistics(here.manager, ReadStatistics(group_by="user"))
+    statistics = await read_statistics(here.manager, ReadStatistics(group_by=GroupBy.USER))
     assert (statistics.live_processes, statistics.waiting, statistics.open_asks) == (1, 0, 0)
     assert statistics.by_lifecycle == {"live": 1}
     assert statistics.totals.turns == 1

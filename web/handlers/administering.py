@@ -13,7 +13,7 @@ class StatisticsQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknow
     """Since when, in milliseconds since 1970, and by what: day, user, session or nothing."""
 
     since_ms: Count = 0
-    group_by: str = ""
+    group_by: c.GroupBy | None = None
 
 
 class AuditQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

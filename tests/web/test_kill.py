@@ -115,7 +115,7 @@ async def _read(browser: Browser, page: Page, session: str, after: int, *, grows
         assert (await live.receive_json())["type"] == "hello"
         await live.send_json({"type": "sub", "sub": "s", "session": session, "after": after})
         came = 0
-        while not (grows and came >= grows) and not (_ENDS in page.shown("turns") and _is_over(page)):
+        while not (grows and came >= grows) and not _is_over(page):
             frame = await live.receive_json()
             if frame["type"] != "event":
                 continue
@@ -128,5 +128,6 @@ async def _read(browser: Browser, page: Page, session: str, after: int, *, grows
 
 
 def _is_over(page: Page) -> bool:
+    """Whether the answer's last words are there, beside those of the prompt, and nothing grows any more."""
     shown = page.shown("turns")
-    return "growing" not in shown and "running" not in shown
+    return shown.count(_ENDS) == 2 and "growing" not in shown and "running" not in shown

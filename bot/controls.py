@@ -15,6 +15,7 @@ import discord
 from bot.ask_controls import AskControls
 from bot.asking import Asker
 from bot.bodies import Control, Verb
+from bot.checkpoint_controls import CheckpointControls
 from bot.entry import Reply
 from bot.errors import ControlGone
 from bot.face import Face
@@ -72,6 +73,7 @@ class Controls:
         self.turns = TurnControls(face, client, opener)
         self._panels = PanelControls(face)
         self._trust = TrustControls(face)
+        self._checkpoints = CheckpointControls(face)
         self._sites = SiteControls(face)
         self._about = MessageQuestionControls(client, asker)
 
@@ -89,6 +91,8 @@ class Controls:
             await self._trust.handle(reply, use.control)
         elif verb is Verb.SITE:
             await self._sites.handle(reply, use.control)
+        elif verb is Verb.CHECKPOINT:
+            await self._checkpoints.handle(reply, use.control, use.values)
         elif verb is Verb.ASK_ABOUT:
             await self._about.handle(reply, use.control, use.text or "")
         else:

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import api as c
+from api.words.checkpoints import about, result_words
 from api.words.trust import TRUST_WORDS
 from sessions.model import PermissionMode, Trust
+from sessions.restore_scope import RestoreScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,31 @@ class TakeBack:
     number: int
 
 
+class CheckpointAct(StrEnum):
+    """What `/checkpoint` does with one checkpoint."""
+
+    SHOW = "show"
+    COMPARE = "compare"
+    RESTORE = "restore"
+
+
+@dataclass(frozen=True, slots=True)
+class ListCheckpoints:
+    """Print the checkpoints with numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class WithCheckpoint:
+    """Do something with the checkpoint of this number in the list; `scope` is for a restore.
+
+    The first `restore` shows what would change, the second one does it.
+    """
+
+    act: CheckpointAct
+    number: int
+    scope: RestoreScope = RestoreScope.AUTO
+
+
 @dataclass(frozen=True, slots=True)
 class OfSession:
     """A command of the API on the open session. `make` gets the session's id and an origin.
@@ -86,6 +114,8 @@ SlashCommand = (
     | NewSession
     | ListPermissions
     | TakeBack
+    | ListCheckpoints
+    | WithCheckpoint
     | OfSession
     | NotUnderstood
 )
@@ -97,6 +127,11 @@ GUIDE = {
     "/permissions [back N]": "what Claude need not ask for; take the one with number N back",
     "/trust [STATE]": f"what of the project counts, or decide: {', '.join(Trust)}",
     "/network [allow|refuse HOST]": "hosts that Claude's sandbox wanted; decide on one",
+    "/checkpoint take [LABEL]": "keep the files as they are now; each prompt and each turn does that by itself",
+    "/checkpoint list": "list the checkpoints with their numbers",
+    "/checkpoint show|compare N": "what changed up to checkpoint N, or since then",
+    "/checkpoint restore N [all]": "put the files back to checkpoint N; all: also files that others changed",
+    "/checkpoint undo": "undo the last restore",
     "/sessions": "list the sessions",
     "/switch N": "go to another session, by its number in the list or its id",
     "/new [PROJECT]": "begin a new session, in a directory of WORKSPACE_ROOT",
@@ -133,6 +168,8 @@ def parse_slash(line: str) -> SlashCommand | None:
             return NewSession(rest)
         case "permissions":
             return _permissions(rest)
+        case "checkpoint":
+            return _checkpoint(rest)
         case "trust":
             return _trust(rest)
         case "network":
@@ -231,6 +268,29 @@ def _permissions(rest: str) -> SlashCommand:
         return ListPermissions()
     found = re.fullmatch(r"back\s+([0-9]{1,6})", rest)
     return TakeBack(int(found[1])) if found else NotUnderstood("Say which: /permissions back 2, for example.")
+
+
+_CHECKPOINTS = "Say what: /checkpoint list, take, show 2, compare 2, restore 2, or undo."
+_WITH_CHECKPOINT = re.compile(r"(show|compare|restore)\s+([0-9]{1,6})(\s+all)?")
+
+
+def _checkpoint(rest: str) -> SlashCommand:
+    word, _, label = rest.partition(" ")
+    match word:
+        case "list":
+            return ListCheckpoints()
+        case "take":
+            return OfSession(
+                lambda id_, _: c.TakeCheckpoint(session_id=id_, label=label.strip()),
+                lambda taken: f"Kept: {about(taken)}.",
+            )
+        case "undo":
+            return OfSession(lambda id_, _: c.UndoRestore(session_id=id_), result_words)
+    found = _WITH_CHECKPOINT.fullmatch(rest)
+    if found is None or (found[3] and found[1] != CheckpointAct.RESTORE):
+        return NotUnderstood(_CHECKPOINTS)
+    scope = RestoreScope.EVERYTHING if found[3] else RestoreScope.AUTO
+    return WithCheckpoint(CheckpointAct(found[1]), int(found[2]), scope)
 
 
 def hints(typed: str) -> list[str]:

@@ -10,6 +10,7 @@ import api as c
 from api.access import Actor
 from console import commands as slash
 from console import render
+from console.checkpoints import TypedCheckpoints
 from console.follower import Follower
 from console.screen import Decided, Left, Screen, Typed
 from console.shown_store import ShownStore
@@ -45,6 +46,7 @@ class TypedInput:
         self._follower = follower
         self._listed: Sequence[str] = ()
         self._permissions: Sequence[int] = ()
+        self._checkpoints = TypedCheckpoints(actor, screen)
         self._unconfirmed: tuple[str, str] | None = None  # a prompt and its origin
 
     async def run(self, core: c.Core) -> None:
@@ -131,6 +133,8 @@ class TypedInput:
                 await self._list_permissions(core, await self._some_session(core))
             case slash.TakeBack(number=number):
                 await self._take_back(core, await self._some_session(core), number)
+            case slash.ListCheckpoints() | slash.WithCheckpoint():
+                await self._checkpoints.do(core, await self._some_session(core), command)
             case slash.OfSession(make=make, said=said):
                 wish = make(await self._some_session(core), f"terminal:{uuid.uuid4()}")
                 if sentence := said(await core.perform(self._actor, wish)):

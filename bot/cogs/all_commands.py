@@ -10,6 +10,7 @@ async def add_cogs(bot: commands.Bot, parts: CommandParts) -> None:
     from bot.cogs.admin import AdminCommands
     from bot.cogs.ask import AskCommands
     from bot.cogs.channel import ChannelCommands
+    from bot.cogs.checkpoint import CheckpointCommands
     from bot.cogs.files import FilesCommands
     from bot.cogs.help import HelpCommand
     from bot.cogs.session import SessionCommands
@@ -17,7 +18,15 @@ async def add_cogs(bot: commands.Bot, parts: CommandParts) -> None:
     from bot.cogs.turn import TurnCommands
     from bot.cogs.web import WebCommand
 
-    groups = (SessionCommands, TurnCommands, SettingsCommands, FilesCommands, ChannelCommands, AdminCommands)
+    groups = (
+        SessionCommands,
+        TurnCommands,
+        CheckpointCommands,
+        SettingsCommands,
+        FilesCommands,
+        ChannelCommands,
+        AdminCommands,
+    )
     for cog in (
         AskCommands(parts, bot.tree),
         HelpCommand(parts, bot.tree),

@@ -9,8 +9,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from api import Core, ListProjects, QuerySessions
+from api import Core, ListCheckpoints, ListProjects, QuerySessions
 from api.access import Actor
+from api.words.checkpoints import about
 from bot.entry import reply_to
 from bot.errors import FaceError
 from bot.face import Face
@@ -109,6 +110,18 @@ async def claude_commands(interaction: Interaction, current: str) -> list[Choice
     except (SessionError, FaceError, StorageError):
         return []
     return _matching(info.commands, current)
+
+
+async def checkpoints(interaction: Interaction, current: str) -> list[Choice]:
+    """Return the newest checkpoints of this thread's session."""
+    face, actor = _face(interaction), reply_to(interaction).actor
+    try:
+        info = await session_meant(face, actor, interaction.channel_id or 0)
+        page = await face.core.perform(actor, ListCheckpoints(session_id=info.id, limit=50))
+    except (SessionError, FaceError, StorageError):
+        return []
+    named = [Choice(name=one_line(about(each), 100), value=each.id) for each in page.checkpoints]
+    return [each for each in named if current.casefold() in each.name.casefold()][:_MOST]
 
 
 def _matching(names: tuple[str, ...], current: str) -> list[Choice]:

@@ -38,11 +38,13 @@ COMMANDS = {
             "settings trust",
             "settings network",
         ),
+        *("checkpoint list", "checkpoint show", "checkpoint compare"),
     },
     "prompt": {
         *("claude", "turn stop", "turn continue", "turn regenerate", "turn branch", "turn command"),
-        "files get",
+        *("files get", "checkpoint take"),
     },
+    "approve": {"checkpoint restore", "checkpoint undo"},
     "owner": {
         *("session rename", "session move", "session pin", "session share", "session mute"),
         *("session handover", "session clear", "settings model", "settings mode"),
@@ -84,7 +86,7 @@ CONTROLS = {
     },
     "owner": {Verb.MODEL, Verb.USE_MODEL, Verb.TAKE_BACK, Verb.TRUST, Verb.SITE},
     "admin": {Verb.HOLD_FOR_ALL},
-    "its card": {Verb.PAGE, Verb.CONFIRM, Verb.ASK_ABOUT},
+    "its card": {Verb.PAGE, Verb.CONFIRM, Verb.ASK_ABOUT, Verb.CHECKPOINT},
 }
 HAS = {
     "mel": set[str](),

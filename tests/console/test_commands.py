@@ -7,6 +7,7 @@ import pytest
 import api as c
 from console import commands as s
 from sessions.model import PermissionMode
+from sessions.restore_scope import RestoreScope
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,12 @@ from sessions.model import PermissionMode
         ("/new  shop/api ", s.NewSession("shop/api")),
         ("/permissions", s.ListPermissions()),
         ("/permissions back 2", s.TakeBack(2)),
+        ("/checkpoint list", s.ListCheckpoints()),
+        ("/checkpoint show 2", s.WithCheckpoint(s.CheckpointAct.SHOW, 2)),
+        (
+            "/checkpoint restore 3 all",
+            s.WithCheckpoint(s.CheckpointAct.RESTORE, 3, RestoreScope.EVERYTHING),
+        ),
         ("/etc/hosts is odd", None),
         ("/", None),
         ("// a comment", None),
@@ -40,6 +47,8 @@ def test_a_slash_line_means_what_help_says(line: str, meaning: s.SlashCommand | 
         ("/model opus", c.SetModel(session_id="id", model="opus")),
         ("/mode ACCEPTEDITS", c.SetMode(session_id="id", mode=PermissionMode.ACCEPT_EDITS)),
         ("/pin", c.Pin(session_id="id")),
+        ("/checkpoint take  my label", c.TakeCheckpoint(session_id="id", label="my label")),
+        ("/checkpoint undo", c.UndoRestore(session_id="id")),
         ("/unpin", c.Pin(session_id="id", pinned=False)),
         ("/continue", c.Continue(session_id="id", origin="o")),
         ("/retry", c.Regenerate(session_id="id", origin="o")),
@@ -61,7 +70,19 @@ def test_a_slash_line_on_the_session_is_a_command_of_the_api(line: str, wish: c.
     assert meaning.make("id", "o") == wish
 
 
-@pytest.mark.parametrize("line", ["/switch", "/rename", "/model", "/mode", "/mode wild", "/permissions x"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/switch",
+        "/rename",
+        "/model",
+        "/mode",
+        "/mode wild",
+        "/permissions x",
+        "/checkpoint",
+        "/checkpoint show 2 all",
+    ],
+)
 def test_what_lacks_something_is_answered_with_a_sentence(line: str) -> None:
     assert isinstance(s.parse_slash(line), s.NotUnderstood)
 

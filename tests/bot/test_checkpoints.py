@@ -1,0 +1,105 @@
+"""Checkpoints in Discord: listed, opened, compared, restored after a preview, and undone."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from api import CheckpointInfo, LeftFile, RestorePreview, RestoreStep, StepKind
+from bot.checkpoint_cards import preview_card
+from sessions.restore_scope import RestoreScope
+from tests.bot.ways import Ways, fake, town, ways
+from tests.sessions.running_core import RunningCore, running_core
+from tests.sessions.test_checkpointing import end_taken, policy_in
+from workdirs.checkpoint_model import Reason
+from workdirs.plan import WhyLeft
+
+__all__ = ["fake", "town", "ways"]
+
+
+@pytest.fixture
+async def core(tmp_path: Path) -> AsyncIterator[RunningCore]:
+    async with running_core(tmp_path / "core", checkpoints=policy_in(tmp_path)) as running:
+        yield running
+
+
+async def test_a_person_lists_compares_restores_and_undoes(ways: Ways) -> None:
+    ann = ways.town.ann
+    work = ways.core.directory / "workspaces" / "default"
+    work.mkdir(parents=True)
+    (work / "a.txt").write_text("one\n")
+    thread, session = await ways.started(ann, "demo:text hello")
+    await end_taken(ways.core, session)
+    taken = await ann.slash(thread, "checkpoint take", label="good *state*").settled()
+    assert "1 file kept as “good \\*state\\*”" in taken.text
+    (work / "a.txt").write_text("two\n")
+    (work / "b.txt").write_text("made\n")
+    listed = await ann.slash(thread, "checkpoint list").settled()
+    for words in ("before a prompt · 1 file", "after a turn", "taken by hand", "good"):
+        assert words in listed.text
+    assert listed.reply is not None
+    opened = await ann.select(listed.reply, "Open one", "taken by hand · 1 file · “good *state*”").settled()
+    assert opened.reply is not None
+    compared = await ann.click(opened.reply, "Compare with now").settled()
+    assert "~ a.txt +1 −1" in compared.text
+    assert "+ b.txt +1 −0" in compared.text
+    preview = await ann.click(opened.reply, "Restore …").settled()
+    assert "change 1, delete 1" in preview.text
+    assert preview.reply is not None
+    done = await ann.click(preview.reply, "Restore").settled()
+    assert "2 files put back." in done.text
+    assert ((work / "a.txt").read_text(), (work / "b.txt").exists()) == ("one\n", False)
+    assert done.reply is not None
+    undone = await ann.click(done.reply, "Undo").settled()
+    assert "2 files put back." in undone.text
+    assert ((work / "a.txt").read_text(), (work / "b.txt").exists()) == ("two\n", True)
+    nothing = await ann.slash(thread, "checkpoint undo").settled()
+    assert "no restore of this session that can be undone" in nothing.text
+
+
+async def test_a_preview_that_is_out_of_date_restores_nothing(ways: Ways) -> None:
+    ann = ways.town.ann
+    thread, session = await ways.started(ann, "demo:text hello")
+    work = Path(session.snapshot.work_directory)
+    await end_taken(ways.core, session)
+    (work / "a.txt").write_text("one\n")
+    preview = await ann.slash(thread, "checkpoint restore").settled()
+    assert "delete 1" in preview.text
+    (work / "b.txt").write_text("made since\n")
+    assert preview.reply is not None
+    refused = await ann.click(preview.reply, "Restore").settled()
+    assert "Files changed since this preview" in refused.text
+    assert (work / "a.txt").exists()
+
+
+async def test_names_are_suggested_and_text_of_files_is_shown_as_text(ways: Ways) -> None:
+    ann = ways.town.ann
+    thread, session = await ways.started(ann, "demo:text hello")
+    await end_taken(ways.core, session)
+    (Path(session.snapshot.work_directory) / "@everyone **x**").write_text("x")
+    suggested = await ann.autocomplete(thread, "checkpoint compare", "checkpoint", "turn").settled()
+    assert [each["name"] for each in suggested.choices] == ["after a turn · 0 files"]
+    compared = await ann.slash(thread, "checkpoint compare", checkpoint=suggested.choices[0]["value"]).settled()
+    assert "\\*\\*x" in compared.text
+
+
+def test_a_preview_says_what_stays_and_whose_change_it_would_undo() -> None:
+    preview = RestorePreview(
+        checkpoint=CheckpointInfo("c", Reason.MANUAL, "", "t", 1_700_000_000_000, 3),
+        scope=RestoreScope.EVERYTHING,
+        digest="d",
+        creates=0,
+        changes=1,
+        deletes=0,
+        kept=2,
+        steps=(RestoreStep("a.txt", StepKind.CHANGE, "another"),),
+        left=(LeftFile(".env", WhyLeft.IGNORED), LeftFile("big.bin", WhyLeft.UNCOVERED)),
+    )
+    text = "\n".join(preview_card("mine", preview).texts)
+    for words in (
+        "change 1 (all files of the directory)",
+        "a.txt · another session changed it",
+        "ignore rules cover it",
+        "no checkpoint holds it",
+    ):
+        assert words in text

@@ -129,7 +129,9 @@ class Threads:
         tags: list[discord.ForumTag] = []
         if forum.flags.require_tag:
             manages = forum.permissions_for(forum.guild.me).manage_threads
-            tags = [tag for tag in forum.available_tags if manages or not tag.moderated][:1]
+            # A tag for everybody first: "solved" and its like are for moderators.
+            tags = sorted(forum.available_tags, key=lambda tag: tag.moderated)[:1]
+            tags = [tag for tag in tags if manages or not tag.moderated]
             if not tags:
                 raise Refused(NO_TAG)
         with _translated():

@@ -1,11 +1,11 @@
 """Threads for sessions: on messages, private ones, posts of forums; what is refused before any is there."""
 
-import discord
 import pytest
 
 from bot.threads import NO_PRIVATE, NO_TAG, NO_THREADS, thread_name
 from tests.bot.ways import Ways, core, fake, town, ways
 from tests.fakes.discord_server import Place
+from tests.fakes.discord_server.model import ChannelType
 from tests.sessions.running_core import idle, reached
 
 __all__ = ["core", "fake", "town", "ways"]
@@ -85,20 +85,45 @@ async def test_what_a_forum_cannot_have_is_refused_before_anything_is_made(
     assert [each.id for each in forum.threads] == [made.id]
 
 
+@pytest.mark.parametrize("kind", [ChannelType.VOICE, ChannelType.STAGE])
+@pytest.mark.parametrize("by_command", [True, False])
 async def test_a_channel_without_threads_says_so_before_anything_is_made(
-    ways: Ways, monkeypatch: pytest.MonkeyPatch
+    ways: Ways, kind: ChannelType, *, by_command: bool
 ) -> None:
-    voice = object.__new__(discord.VoiceChannel)
-    threads = ways.client.opener._threads
-
-    async def channel(_: int) -> discord.VoiceChannel:
-        return voice
-
-    monkeypatch.setattr(threads, "channel", channel)
-    outcome = await ways.town.ann.slash(ways.fake.general, "claude", prompt="demo:text hello").settled()
-    assert outcome.text == NO_THREADS
+    voice = ways.fake.channel_of(kind, "talk")
+    if by_command:
+        outcome = await ways.town.ann.slash(voice, "claude", prompt="demo:text hello").settled()
+        assert outcome.text == NO_THREADS
+    else:
+        ways.town.ann.send(voice, f"{ways.fake.bot.mention} demo:text hello")
+        assert (await voice.wait_for_message(NO_THREADS)).author.bot
     assert ways.fake.threads() == []
     assert await ways.core.db.read("SELECT 1 FROM sessions") == []
+
+
+async def test_announcements_have_public_threads_only(ways: Ways) -> None:
+    news, ann = ways.fake.channel_of(ChannelType.ANNOUNCEMENT, "news"), ways.town.ann
+    outcome = await ann.slash(news, "session start", private=True).settled()
+    assert outcome.text == NO_PRIVATE
+    ann.send(news, f"{ways.fake.bot.mention} demo:text hello")
+    thread = await news.wait_for_thread()
+    session = await ways.session_in(thread)
+    ann.send(thread, "demo:text more")
+    await reached(session, lambda snapshot: snapshot.message_count == 2)
+    assert thread.model.type is ChannelType.ANNOUNCEMENT_THREAD
+    started = await ann.slash(news, "session start", title="By command").settled()
+    assert "is open in" in started.text
+    assert len(news.threads) == 2
+
+
+async def test_tags_that_only_moderators_may_set_are_left_alone(ways: Ways) -> None:
+    forum = ways.fake.forum("help", tags=("solved", "question"), moderated=("solved",), requires_tag=True)
+    made = await post_in(ways, forum)
+    await ways.town.ann.slash(made, "claude", prompt="demo:text hello").settled()
+    await ways.town.bob.slash(made, "session start", title="Another").settled()
+    other = next(each for each in forum.threads if each.id != made.id)
+    assert other.model.thread is not None
+    assert other.model.thread.applied_tags == [int(forum.model.tags[1]["id"])]
 
 
 async def test_a_session_that_is_refused_leaves_no_thread_behind(ways: Ways) -> None:

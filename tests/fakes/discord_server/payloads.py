@@ -120,6 +120,8 @@ def channel(of: Channel, viewer: int | None = None) -> Json:
             default_sort_order=None,
             default_forum_layout=0,
         )
+    if of.type in (ChannelType.VOICE, ChannelType.STAGE):
+        body.update(bitrate=64_000, user_limit=0, rtc_region=None, video_quality_mode=1)
     return body
 
 

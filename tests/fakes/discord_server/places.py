@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from . import errors, payloads
@@ -39,13 +40,20 @@ def create_channel(
     name: str,
     kind: ChannelType = ChannelType.TEXT,
     *,
-    tags: tuple[str, ...] = (),
+    tags: Mapping[str, bool] | None = None,
     requires_tag: bool = False,
 ) -> Channel:
+    """Make a channel. `tags` are those of a forum, each with whether only moderators may set it."""
     made = Channel(world.next_id(), kind, name, guild_id=guild.id, requires_tag=requires_tag)
     made.tags = [
-        {"id": str(world.next_id()), "name": tag, "moderated": False, "emoji_id": None, "emoji_name": None}
-        for tag in tags
+        {
+            "id": str(world.next_id()),
+            "name": tag,
+            "moderated": is_moderated,
+            "emoji_id": None,
+            "emoji_name": None,
+        }
+        for tag, is_moderated in (tags or {}).items()
     ]
     world.channels[made.id] = made
     world.announce_in(made, Event("CHANNEL_CREATE", payloads.channel(made), Intent.GUILDS))
@@ -61,7 +69,7 @@ def set_overwrite(world: World, channel: Channel, overwrite: Overwrite) -> None:
 
 
 def open_thread(world: World, parent: Channel, plan: ThreadPlan, on: Message | None = None) -> Channel:
-    """Make the thread; one on a message has the message's id. Raises 160004, 160006."""
+    """Make the thread; one on a message has the message's id. Raises 50024, 160004, 160006."""
     guild = world.guild_of(parent)
     assert guild is not None
     if on is not None and on.id in world.channels:
@@ -72,6 +80,12 @@ def open_thread(world: World, parent: Channel, plan: ThreadPlan, on: Message | N
     if len(active) >= guild.max_active_threads:
         raise errors.too_many_threads()
     kind = ChannelType.PRIVATE_THREAD if plan.private else ChannelType.PUBLIC_THREAD
+    if parent.type is ChannelType.ANNOUNCEMENT:
+        kind = ChannelType.ANNOUNCEMENT_THREAD
+    # Voice and stage channels have a chat without threads; announcements have public threads only.
+    has_none = parent.type in (ChannelType.VOICE, ChannelType.STAGE)
+    if has_none or (plan.private and parent.type is not ChannelType.TEXT):
+        raise errors.wrong_channel_type()
     thread = Channel(
         id=on.id if on is not None else world.next_id(),
         type=kind,
@@ -102,7 +116,7 @@ def _tell_of_thread(
         on.flags |= MessageFlag.HAS_THREAD
         announce_update(world, parent, on)
         post(world, thread, Draft(author=on.author, type=MessageType.THREAD_STARTER, reply_to=on))
-    elif not plan.private and parent.type is ChannelType.TEXT:
+    elif not plan.private and parent.type in (ChannelType.TEXT, ChannelType.ANNOUNCEMENT):
         created = post(world, parent, Draft(author=plan.by, content=plan.name, type=MessageType.THREAD_CREATED))
         created.reference = {"type": 0, "channel_id": str(thread.id), "guild_id": str(thread.guild_id)}
 

@@ -178,11 +178,27 @@ class FakeDiscord:
         """A new text channel in `guild` (Home)."""
         return Place(self.site, places.create_channel(self.site.world, guild or self.home, name))
 
-    def forum(self, name: str, *, tags: tuple[str, ...] = (), requires_tag: bool = False) -> Place:
-        """A new forum in Home."""
+    def channel_of(self, kind: ChannelType, name: str) -> Place:
+        """A new voice, stage or announcement channel in Home."""
+        return Place(self.site, places.create_channel(self.site.world, self.home, name, kind))
+
+    def forum(
+        self,
+        name: str,
+        *,
+        tags: tuple[str, ...] = (),
+        moderated: tuple[str, ...] = (),
+        requires_tag: bool = False,
+    ) -> Place:
+        """A new forum in Home. Only moderators may set the tags in `moderated`."""
         kind = ChannelType.FORUM
         made = places.create_channel(
-            self.site.world, self.home, name, kind, tags=tags, requires_tag=requires_tag
+            self.site.world,
+            self.home,
+            name,
+            kind,
+            tags={tag: tag in moderated for tag in tags},
+            requires_tag=requires_tag,
         )
         return Place(self.site, made)
 

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import cycles, hosts, memory, polling, real_cli, staleness, start, store, stream, view
+from tests.bench import cycles, hosts, memory, polling, real_cli, sandbox, staleness, start, store, stream, view
 from tests.bench.figures import Figure, table, verdict
 from tests.fakes.cli_home import cli_binary
 
@@ -29,6 +29,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 Part = Callable[[Path, bool], Awaitable[list[Figure]]]
 PARTS: Mapping[str, Part] = {
     "turns": lambda directory, short: real_cli.measure(directory, short=short),
+    "sandbox": lambda directory, short: sandbox.measure(directory, short=short),
     "stream": lambda directory, short: stream.measure(directory, short=short),
     "many": lambda directory, short: stream.measure_many(directory, short=short),
     "view": lambda directory, short: view.measure(directory, short=short),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ async def test_git_pip_and_npm_work_inside_and_caches_last_over_a_park(tmp_path:
     identity.parent.mkdir()
     identity.write_text("[user]\n\tname = Ann\n\temail = ann@example.org\n")
     python = Path(sys.base_prefix)
-    words = {
+    words: dict[str, Any] = {
         "sandbox_read": shlex.join((str(identity), str(python))),
         "sandbox_write": shlex.quote(str(remote)),
     }

@@ -1,0 +1,108 @@
+"""The sandbox on the real CLI: a cold turn, ten Bash calls and waking, inside against without, in turns.
+
+Cold runs are judged by CPU time, which other work on the machine moves least; waking by time, the best of some
+rounds on both sides, as in `real_cli.py`.
+"""
+
+import asyncio
+import sys
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import machine
+from backends.directory import HostDirectory
+from backends.sandbox import bwrap
+from bridge.demo.model import DemoModel
+from sessions.claude.launch import Fresh
+from sessions.claude.sandbox_access import Asked, SandboxOptions, prepare
+from sessions.session import Session
+from tests.bench.figures import Figure
+from tests.bench.real_cli import PROMPT, in_turns, turn
+from tests.fakes.cli_home import CliHome, make_cli_home
+from tests.sandbox.world import sandboxed_core, sandboxing_for
+from tests.sessions.running_core import RunningCore
+
+CALLS = " ".join(f"demo:bash echo {number}" for number in range(10))
+WITHOUT = "without a sandbox"
+
+
+async def measure(directory: Path, *, short: bool) -> list[Figure]:
+    """Ratios of time, and the memory that bubblewrap takes for one process."""
+    rounds = 2 if short else 10
+    async with DemoModel() as demo:
+        home = make_cli_home(directory / "cold", demo.base_url)
+        inside, bare = Cold(home, directory / "cold", is_inside=True), Cold(home, directory, is_inside=False)
+        ways: list[Callable[[], Awaitable[float]]] = [lambda: inside.run(PROMPT), lambda: bare.run(PROMPT)]
+        ways += [lambda: inside.run(CALLS), lambda: bare.run(CALLS)]
+        cold, cold_bare, calls, calls_bare = await in_turns(ways, rounds)
+        woken: dict[str, list[float]] = {}
+        async with (
+            sandboxed_core(directory / "in", demo) as core_in,
+            sandboxed_core(directory / "out", demo, sandbox="off") as core_out,
+            sandboxed_core(directory / "model", demo, sandbox_network="model") as core_model,
+        ):
+            cores = {"in": core_in, "out": core_out, "model": core_model}
+            sessions = {name: await core.session() for name, core in cores.items()}
+            for name, core in cores.items():
+                await core.ask(sessions[name], PROMPT)
+            own_bytes = _own_bytes(core_in, sessions["in"])
+            for _ in range(rounds):
+                for name, core in cores.items():
+                    await sessions[name].park("bench")
+                    woken.setdefault(name, []).append(await turn(core, sessions[name]))
+    return [
+        _figure("CPU time of a cold turn in bubblewrap", cold, cold_bare, 1.10),
+        _figure("CPU time of ten Bash calls in bubblewrap", calls, calls_bare, 1.05),
+        _figure("waking in bubblewrap", woken["in"], woken["out"], 1.10),
+        _figure("waking with no network but the model", woken["model"], woken["out"], 1.10),
+        Figure("memory of bubblewrap's own processes", own_bytes / 2**20, "MiB", at_most=1.0),
+    ]
+
+
+def _figure(name: str, ours: list[float], floor: list[float], at_most: float) -> Figure:
+    return Figure(name, min(ours) * 1000, "ms", min(floor) * 1000, WITHOUT, at_most=at_most)
+
+
+def _own_bytes(core: RunningCore, session: Session) -> int:
+    pids = HostDirectory(core.run, session.id, session.snapshot.host).pids()
+    assert pids is not None
+    assert pids.sandbox is not None
+    return machine.this().memory_bytes([pids.program.pid, pids.sandbox.pid])
+
+
+class Cold:
+    """`claude -p` for one prompt, in the sandbox that the product makes or without."""
+
+    def __init__(self, home: CliHome, directory: Path, *, is_inside: bool) -> None:
+        self._home = home
+        self._policy = sandboxing_for(directory, sandbox="bwrap").policy if is_inside else None
+        self._options = SandboxOptions(state=directory / "state")
+
+    async def run(self, prompt: str) -> float:
+        """Return the CPU seconds of one run and of all that it leaves."""
+        flags = ("-p", prompt, "--session-id", str(uuid.uuid4()), "--allowedTools", "Bash")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", str(Path(__file__).with_name("cpu_of.py"))),
+            *self._words(),
+            self._home.binary,
+            *flags,
+            cwd=self._home.work,
+            env=dict(self._home.environment),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0
+        return float(said)
+
+    def _words(self) -> tuple[str, ...]:
+        if self._policy is None:
+            return ()
+        asked = Asked(
+            command=[str(self._home.binary)],
+            environment=self._home.environment,
+            start=Fresh(str(uuid.uuid4())),
+            work_directory=self._home.work,
+        )
+        return bwrap.command(self._policy, prepare(self._options, asked), self._home.work, info=False)

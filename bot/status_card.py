@@ -10,12 +10,13 @@ from api import SessionInfo, WorkPlace
 from api.access import Action
 from api.prices import price_mark
 from api.words.limits import limit_name, share_words
+from api.words.modes import MODES
 from api.words.sandbox import sandbox_words
 from api.words.trust import TRUST_WORDS
 from bot.bodies import Button, Card, Control, Row, Style, Verb
 from bot.cards import QUIET, TROUBLED, WAITING, WORKING, context_bar, state_words
 from bot.markdown.cards import escape_inline, one_line
-from bot.wording import MODES, counted, model_name, model_words, moment, money, person
+from bot.wording import counted, model_name, model_words, moment, money, person
 from sessions.model import Activity, Blocker, Lifecycle
 from sessions.work_directory import DEFAULT_PROJECT
 

@@ -3,16 +3,7 @@
 import re
 
 from bot.markdown.cards import escape_inline
-from sessions.model import PermissionMode
 
-MODES = {
-    PermissionMode.DEFAULT: "asks before it changes things",
-    PermissionMode.ACCEPT_EDITS: "edits files without asking",
-    PermissionMode.PLAN: "plans only",
-    PermissionMode.DONT_ASK: "does only what is allowed already",
-    PermissionMode.AUTO: "decides by itself what needs asking",
-    PermissionMode.BYPASS: "asks nothing at all",
-}
 """Claude's behaviour in each mode, to stand behind "Claude"."""
 _DISCORD_USER = re.compile(r"discord:(\d{1,20})")
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from api import ListProjects
 from api.access import Action, authorize
+from api.words.modes import MODES
 from bot.bodies import Card
 from bot.channel_defaults import ChannelDefaults, load_defaults, store_defaults
 from bot.cogs import choices
@@ -16,7 +17,7 @@ from bot.cogs.parts import CommandParts
 from bot.entry import Reply, reply_to
 from bot.errors import Refused
 from bot.markdown.cards import escape_inline
-from bot.wording import MODES, model_words
+from bot.wording import model_words
 from sessions.model import PermissionMode
 
 Interaction = discord.Interaction[Any]

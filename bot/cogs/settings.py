@@ -8,6 +8,7 @@ from discord.ext import commands
 
 from api import SetMode, SetModel
 from api.access import Action
+from api.words.modes import MODES
 from bot.cogs import choices
 from bot.cogs.parts import CommandParts
 from bot.entry import reply_to
@@ -16,7 +17,7 @@ from bot.panels import model_panel
 from bot.session_lookup import meant
 from bot.site_controls import sites_body
 from bot.trust_controls import decided, trust_body
-from bot.wording import MODES, model_words
+from bot.wording import model_words
 from sessions.model import PermissionMode, Trust
 
 Interaction = discord.Interaction[Any]

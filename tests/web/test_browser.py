@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from api.access import Role
 from tests.sessions.running_core import DEADLINE_S
 from tests.web.web_world import OWNER, WebWorld
 
@@ -104,6 +105,33 @@ async def test_a_person_on_a_phone(world: WebWorld) -> None:
 
 
 @pytest.mark.timeout(180)
+async def test_files_go_along_and_settings_change(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann, "demo:text hello")
+    await world.settled(ann, session)
+    async with phone() as context:
+        page = await logged_in(world, context)
+        await page.click(f"a[href$='/chat/{session}']")
+        file = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"some notes"}
+        await page.set_input_files("#attach", [file, {**file, "buffer": b"more"}])  # type: ignore[arg-type]
+        assert await page.inner_text("#files") == "notes.txt\n×\n1-notes.txt\n×"
+        await page.click("#files li:nth-child(2) button")
+        await page.fill("#prompt", "demo:text I read them")
+        await page.click("#composer button.first")
+        await page.wait_for_selector(".file:has-text('notes.txt')")
+        await page.wait_for_selector(".block >> text=I read them")
+        assert await page.inner_text("#files") == ""
+        await page.click(".more summary")
+        await page.fill("[data-changes=title] input", "A new title")
+        await page.click("[data-changes=title] button")
+        await page.wait_for_selector("h1:has-text('A new title')")
+        await page.select_option("[name=mode]", "plan")
+        await page.click("[data-changes=mode] button")
+        await page.wait_for_selector("#toast:has-text('Changed.')")
+    assert (await ann.done("GET", f"/api/sessions/{session}"))["core"]["mode"] == "plan"
+
+
+@pytest.mark.timeout(180)
 async def test_an_answer_given_elsewhere_closes_the_card_within_a_second(world: WebWorld) -> None:
     ann = await world.browser(OWNER)
     session = await world.session_of(ann, "demo:bash touch x")
@@ -126,6 +154,7 @@ async def test_every_page_is_open_to_everybody(world: WebWorld) -> None:
     from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # no stubs
 
     ann = await world.browser(OWNER)
+    world.roles[OWNER] = Role.ADMIN
     asking = await world.session_of(ann, "demo:text *words* demo:bash touch x")
     await world.asked(asking)
     planning = await world.session_of(ann, "demo:plan a plan")
@@ -134,7 +163,7 @@ async def test_every_page_is_open_to_everybody(world: WebWorld) -> None:
         page = await logged_in(world, context)
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
-            for path in ("/", f"/chat/{asking}", f"/chat/{planning}", "/doors", "/login"):
+            for path in ("/", f"/chat/{asking}", f"/chat/{planning}", "/doors", "/admin", "/login"):
                 await page.goto(f"{world.parts.options.address}{path}")
                 await page.wait_for_load_state()
                 found = await Axe().run(page)

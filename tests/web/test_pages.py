@@ -5,19 +5,20 @@ from collections.abc import Iterator
 import pytest
 
 from tests.web.page_model import Element, parsed
-from tests.web.web_world import OWNER, WebWorld
+from tests.web.web_world import ADMIN, OWNER, WebWorld
 
-_TAGS = frozenset(
-    "html head meta title link script body a header nav span main div h1 h2 h3 h4 h5 h6 p form label input "  # noqa: SIM905
-    "textarea button select option section ul ol li article footer details summary pre code b em strong s dl "
-    "dt dd small blockquote table thead tbody tr th td hr br fieldset legend root noscript".split()
-)
-_ATTRS = frozenset(
-    "lang charset name content rel href type src class id data-base data-session data-after data-list for "  # noqa: SIM905
-    "method action value placeholder rows required aria-label aria-labelledby aria-hidden role data-act "
-    "data-path data-body data-ask data-decision data-note data-question data-sure data-end hidden maxlength "
-    "selected start".split()
-)
+_TAG_WORDS = """
+html head meta title link script body a header nav span main div h1 h2 h3 h4 h5 h6 p form label input
+textarea button select option section ul ol li article footer details summary pre code b em strong s dl
+dt dd small blockquote table thead tbody tr th td hr br fieldset legend root noscript progress
+"""
+_ATTR_WORDS = """
+lang charset name content rel href type src class id data-base data-session data-after data-list for
+method action value placeholder rows required aria-label aria-labelledby aria-hidden role data-act
+data-path data-body data-ask data-decision data-note data-question data-sure data-end data-all
+data-changes hidden maxlength selected start scope max multiple
+"""
+_TAGS, _ATTRS = frozenset(_TAG_WORDS.split()), frozenset(_ATTR_WORDS.split())
 _HOSTILE = (
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
@@ -56,11 +57,11 @@ def check(element: Element) -> None:
 
 @pytest.mark.parametrize("text", _HOSTILE)
 async def test_hostile_text_stays_text(world: WebWorld, text: str) -> None:
-    ann = await world.browser(OWNER)
+    ann = await world.browser(ADMIN)
     session = await world.session_of(ann, f"demo:text {text}")
     await world.settled(ann, session)
     await ann.done("PATCH", f"/api/sessions/{session}", {"title": text})
-    for path in (f"/chat/{session}", "/", f"/?text={text[:3]}", "/doors", "/login"):
+    for path in (f"/chat/{session}", "/", f"/?text={text[:3]}", "/doors", "/admin", "/login"):
         status, page = await ann.send("GET", path)
         assert status == 200
         check(parsed(page))

@@ -11,6 +11,7 @@ import api as c
 from web.live.event_stream import EventQuery, events
 from web.live.socket import live
 from web.openapi import document
+from web.pages.admin_page import admin_page
 from web.pages.door_pages import doors_page, login_page
 from web.pages.list_page import list_page
 from web.pages.session_page import session_page
@@ -48,6 +49,11 @@ async def show_session(call: Call) -> web.Response:
 async def show_doors(call: Call) -> web.Response:
     """Show your logins and tokens."""
     return _page(await doors_page(call.parts, call.actor, call.principal))
+
+
+async def show_admin(call: Call) -> web.Response:
+    """Show figures, costs and the audit."""
+    return _page(await admin_page(call.parts, call.actor))
 
 
 async def show_login(_request: web.Request, parts: WebParts) -> web.Response:
@@ -117,6 +123,7 @@ ROUTES: Sequence[Route] = (
         in_document=False,
     ),
     Route("GET", "/doors", show_doors, reply=None, media_types=(_HTML,), in_document=False),
+    Route("GET", "/admin", show_admin, Scope.ADMIN, reply=None, media_types=(_HTML,), in_document=False),
     Route("GET", "/login", show_login, None, reply=None, media_types=(_HTML,), in_document=False),
     Route("POST", "/new", begin_by_form, Scope.OPERATE, reply=None, media_types=(_HTML,), in_document=False),
     Route(

@@ -36,7 +36,7 @@ async def doors_page(parts: WebParts, actor: Actor, principal: Principal) -> str
         '<button class="first">Make a token</button></form>'
         '<p id="secret" class="secret" role="status" hidden></p></section>'
     )
-    return page(parts.options, "Logins and tokens", body, user=fragments.author_name(actor.user_id))
+    return page(parts.options, "Logins and tokens", body, reader=actor)
 
 
 _SCOPES = {

@@ -2,6 +2,7 @@
 
 from html import escape
 
+from api.access import Actor, Role
 from texts.unseen import as_seen
 from web.parts import WebOptions
 from web.static_files import StaticFiles
@@ -9,13 +10,14 @@ from web.static_files import StaticFiles
 FILES = StaticFiles()
 
 
-def page(options: WebOptions, title: str, body: str, *, user: str = "", kind: str = "") -> str:
-    """Return a whole page. `body` is HTML; `user` is the reader's name, empty before the login."""
+def page(options: WebOptions, title: str, body: str, *, reader: Actor | None = None, kind: str = "") -> str:
+    """Return a whole page. `body` is HTML; there is no `reader` before the login."""
     base = escape(options.base_path, quote=True)
+    is_admin = reader is not None and reader.role is Role.ADMIN
+    bridge = f'<a href="{base}/admin">Bridge</a>' if is_admin else ""
     menu = (
-        f'<nav aria-label="Pages"><a href="{base}/">Sessions</a><a href="{base}/doors">Logins</a>'
-        f'<span class="dim">{escape(user)}</span></nav>'
-        if user
+        f'<nav aria-label="Pages"><a href="{base}/">Sessions</a><a href="{base}/doors">Logins</a>{bridge}</nav>'
+        if reader is not None
         else ""
     )
     return (

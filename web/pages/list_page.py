@@ -27,7 +27,7 @@ async def list_page(parts: WebParts, actor: Actor, now_ms: int, text: str) -> st
     )
     live = "" if text else " data-list"
     body = f'<h1>Sessions</h1>{new}{search}<div id="sessions"{live}>{groups}</div>'
-    return page(parts.options, "Sessions", body, user=fragments.author_name(actor.user_id))
+    return page(parts.options, "Sessions", body, reader=actor)
 
 
 async def listed(parts: WebParts, actor: Actor, now_ms: int, text: str = "") -> str:

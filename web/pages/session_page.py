@@ -6,7 +6,8 @@ from html import escape
 
 import api as c
 from api.access import Actor
-from sessions.model import AskStatus
+from api.words.modes import MODES
+from sessions.model import AskStatus, PermissionMode
 from web.live.session_feed import reader_of, rendered_ask, rendered_block
 from web.pages import fragments
 from web.pages.fragments import Reader
@@ -39,7 +40,7 @@ async def session_page(parts: WebParts, actor: Actor, session_id: str, before: i
         f'<div id="asks"></div><div id="notices"></div>'
         f"{_composer(info, reader, base) if is_newest else _newest(info, base)}</div>"
     )
-    return page(parts.options, info.title or "Session", body, user=fragments.author_name(actor.user_id))
+    return page(parts.options, info.title or "Session", body, reader=actor)
 
 
 def title(info: c.SessionInfo) -> str:
@@ -72,8 +73,11 @@ def _composer(info: c.SessionInfo, reader: Reader, base: str) -> str:
         f'<form class="composer" id="composer" method="post" action="{base}/chat/{escape(info.id)}/send">'
         f'<input type="hidden" name="key" value="{secrets.token_urlsafe(16)}">'
         '<label class="hidden" for="prompt">Prompt</label>'
+        '<ul id="files" aria-label="Files"></ul><div class="line">'
+        '<label class="attach"><span class="hidden">Add files</span><span aria-hidden="true">+</span>'
+        '<input type="file" id="attach" multiple></label>'
         '<textarea id="prompt" name="prompt" rows="1" placeholder="Write to Claude" required></textarea>'
-        '<button class="first">Send</button></form>'
+        '<button class="first">Send</button></div></form>'
     )
 
 
@@ -91,7 +95,17 @@ def _more(info: c.SessionInfo, reader: Reader, base: str) -> str:
     listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
     acts = ""
     if reader.manage:
+        modes = "".join(_mode_option(mode, is_set=mode is info.mode) for mode in PermissionMode)
         acts = (
+            '<form class="row change" data-changes="title"><label>Title '
+            f'<input name="title" value="{fragments.text_of(info.title)}" maxlength="200" required></label>'
+            "<button>Rename</button></form>"
+            '<form class="row change" data-changes="model"><label>Model '
+            f'<input name="model" value="{fragments.text_of(info.model)}" required></label>'
+            "<button>Use</button></form>"
+            '<form class="row change" data-changes="mode"><label>Mode '
+            f'<select name="mode">{modes}</select></label>'
+            "<button>Set</button></form>"
             '<div class="row"><button type="button" data-act="POST" data-path="park">Put to sleep</button>'
             '<button type="button" data-act="DELETE" data-path="" data-sure="End this session?">End</button>'
             "</div>"
@@ -99,10 +113,15 @@ def _more(info: c.SessionInfo, reader: Reader, base: str) -> str:
     return f'<details class="more"><summary>More</summary><dl>{listed}</dl>{acts}</details>'
 
 
+def _mode_option(mode: PermissionMode, *, is_set: bool) -> str:
+    selected = " selected" if is_set else ""
+    return f'<option value="{mode.value}"{selected}>Claude {MODES[mode]}</option>'
+
+
 def _facts(info: c.SessionInfo) -> Mapping[str, str]:
     facts: Sequence[tuple[str, str]] = (
         ("Model", info.model or "Claude's default"),
-        ("Mode", info.mode.value),
+        ("Mode", f"Claude {MODES[info.mode]}"),
         ("Project", info.project or info.work_directory_name),
         ("Trust", info.trust.value),
         ("Owner", fragments.author_name(info.user_id)),

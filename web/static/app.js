@@ -221,7 +221,7 @@ function decide(ask, button, decision) {
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button");
   if (!button) return;
-  const { act, path, body, sure, decision, note, end } = button.dataset;
+  const { act, path, body, sure, decision, note, end, all } = button.dataset;
   const ask = button.closest("[data-ask]")?.dataset.ask;
   if (sure && !confirm(sure)) return;
   if (decision) await decide(ask, button, JSON.parse(decision));
@@ -236,6 +236,7 @@ document.addEventListener("click", async (event) => {
     if (done && path === "branch") location.href = `${base}/chat/${done.id}`;
     if (done && act === "DELETE" && path === "") location.href = `${base}/`;
   }
+  if (all && await doing(button, () => send("POST", all))) location.reload();
   if (end) { if (await doing(button, () => send("DELETE", end))) location.reload(); }
 });
 
@@ -249,9 +250,15 @@ document.addEventListener("submit", async (event) => {
     const field = form.elements.prompt;
     const text = field.value;
     const key = form.dataset.key ??= newKey();
-    const done = await doing(button, () => send("POST", ofSession("messages"), JSON.stringify({ content: text }), key));
+    const done = await doing(button, async () => {
+      const attachments = await stored(key);
+      return send("POST", ofSession("messages"), JSON.stringify({ content: text, attachments }), key);
+    });
     // The words stay until they have arrived; the key too, so that a second try is no second prompt.
-    if (done) { field.value = ""; delete form.dataset.key; fit(field); }
+    if (done) { field.value = ""; delete form.dataset.key; chosen.length = 0; listFiles(); fit(field); }
+  } else if (form.matches(".change")) {
+    const name = form.dataset.changes;
+    if (await doing(button, () => send("PATCH", ofSession(""), JSON.stringify({ [name]: data.get(name) })))) toast("Changed.");
   } else if (form.id === "new") {
     const key = form.dataset.key ??= newKey();
     const wish = { prompt: data.get("prompt"), project: data.get("project") };
@@ -283,6 +290,53 @@ document.addEventListener("submit", async (event) => {
     await decide(form.dataset.ask, button, { type: "answer", answers });
   }
 });
+
+// --- files of the next prompt: chosen, photographed, pasted or dropped -----------------------------------
+
+const chosen = [];
+
+function add(files) {
+  for (const file of files) {
+    if (file.size > 25 * 2 ** 20) { toast(`${file.name} is larger than 25 MB.`); continue; }
+    // Pasted pictures are all called the same.
+    const twins = chosen.filter((each) => each.name === file.name).length;
+    chosen.push({ file, name: twins ? `${twins}-${file.name}` : file.name });
+  }
+  listFiles();
+}
+
+function listFiles() {
+  byId("files")?.replaceChildren(...chosen.map(({ name }, index) => {
+    const item = document.createElement("li");
+    const away = document.createElement("button");
+    away.type = "button";
+    away.setAttribute("aria-label", `Leave ${name} out`);
+    away.append("×");
+    away.addEventListener("click", () => { chosen.splice(index, 1); listFiles(); });
+    item.append(name, away);
+    return item;
+  }));
+}
+
+async function stored(key) {
+  const done = [];
+  for (const { file, name } of chosen) {
+    const headers = { "Idempotency-Key": key, "Content-Type": file.type || "application/octet-stream" };
+    const address = `${base}/api/${ofSession(`attachments/${encodeURIComponent(name)}`)}`;
+    const response = await fetch(address, { method: "PUT", headers, body: file });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(answer.title);
+    done.push(answer);
+  }
+  return done;
+}
+
+if (byId("attach")) {
+  byId("attach").addEventListener("change", ({ target }) => { add(target.files); target.value = ""; });
+  document.addEventListener("paste", ({ clipboardData }) => add(clipboardData.files));
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", (event) => { event.preventDefault(); add(event.dataTransfer.files); });
+}
 
 function fit(field) {
   field.style.height = "auto";

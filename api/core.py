@@ -81,7 +81,7 @@ class Core(Protocol):
         ...
 
     async def put_file(self, actor: Actor, wish: PutFile, content: AsyncIterable[bytes]) -> Attachment:
-        """Store `content` in the session's work directory while it arrives. Raises the errors of `PutFile`."""
+        """Store `content` as an upload of the session while it arrives. Raises the errors of `PutFile`."""
         ...
 
     def get_file(self, actor: Actor, wish: GetFile) -> AsyncGenerator[bytes, None]:

@@ -5,13 +5,18 @@ import unicodedata
 
 _MAX_NAME = 100
 _MAX_NAME_BYTES = 200  # file systems take 255, and a file has a longer name while it is being written
+_INSTRUCTIONS = frozenset({"claude.md", "claude.local.md", "agents.md"})
 _UNSAFE = re.compile(r"[^\w.\-+@ ()]")
 
 
 def safe_name(name: str) -> str:
-    """Return `name` without directories, leading dots and unsafe characters, at most 100 characters long."""
+    """Return `name` without directories, leading dots and unsafe characters, at most 100 characters long.
+
+    A name under which Claude would take a file for instructions gets a harmless ending.
+    """
     plain = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
-    return _fitting(_UNSAFE.sub("_", plain).strip(" ._")) or "file"
+    safe = _fitting(_UNSAFE.sub("_", plain).strip(" ._")) or "file"
+    return f"{safe}.txt" if safe.lower() in _INSTRUCTIONS else safe
 
 
 def _fitting(name: str) -> str:

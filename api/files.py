@@ -1,4 +1,4 @@
-"""Files in and out of a session's work directory. The content is a stream beside the command: see `Core`."""
+"""Uploads into a session, and files out of it. The content is a stream beside the command: see `Core`."""
 
 from api.access import Action
 from api.command import Nothing, SessionCommand
@@ -9,7 +9,7 @@ MOST_BYTES = 64 * 2**20
 
 
 class PutFile(SessionCommand[Attachment], frozen=True, tag="put_file", kw_only=True):
-    """Store a file as `.attachments/<folder>/<name>`; an existing file is replaced whole or not at all.
+    """Store an upload `<folder>/<name>` outside of the project. An existing one is replaced whole or not.
 
     Raises `FileRefused` for a name that `safe_name` would change, or if it cannot be stored; `FileTooLarge`.
     """
@@ -23,7 +23,7 @@ class PutFile(SessionCommand[Attachment], frozen=True, tag="put_file", kw_only=T
 
 
 class GetFile(SessionCommand[Nothing], frozen=True, tag="get_file", kw_only=True):
-    """Hand out the file `path`, relative to the work directory or absolute in it.
+    """Hand out the file `path`, relative to the work directory or absolute in it. `uploads/…` names an upload.
 
     Needs the right to prompt: somebody who may prompt could have Claude read the file anyway.
     Raises `FileTooLarge`, and `FileRefused` with the same sentence for a missing file, a protected one, and one

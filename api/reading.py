@@ -234,11 +234,15 @@ class ReadWorkPlace(SessionCommand[WorkPlace], frozen=True, tag="read_work_place
 
 
 class ExportSession(SessionCommand[ExportedFile], frozen=True, tag="export_session", kw_only=True):
-    """Return the session as a file: json (lossless), markdown or html (for reading, secrets redacted)."""
+    """Return the session as a file: json (lossless), markdown or html (for reading, secrets redacted).
+
+    `with_uploads`: the files of its prompts are in the JSON.
+    """
 
     action = Action.VIEW
     reply = ExportedFile
     format: ExportFormat = ExportFormat.MARKDOWN
+    with_uploads: bool = True
 
 
 ReadingCommand = (

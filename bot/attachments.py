@@ -1,6 +1,6 @@
-"""Files that come with a message: fetched at receipt from Discord's hosts only, into the work directory.
+"""Files that come with a message: fetched at receipt from Discord's hosts only, into the session's uploads.
 
-They lie under `.attachments/<message id>/`, where Claude's tools can read them; pictures also go to Claude as
+They lie under `uploads/<message id>/`, where Claude's tools can read them; pictures also go to Claude as
 pictures (`Attachment.media_type`). Names are made safe, sizes are bounded, redirects are refused.
 """
 
@@ -21,7 +21,7 @@ from bot.wording import size
 from sessions.errors import FileRefused as CoreRefused
 from sessions.model import Attachment
 
-DIRECTORY = ".attachments"
+DIRECTORY = "uploads"
 _CHUNK = 1 << 16
 _MEDIA_TYPE = re.compile(r"[a-z]+/[\w.+-]{1,80}", re.ASCII)
 
@@ -52,7 +52,7 @@ class FileRefused(Exception):
 
 
 Store = Callable[[PutFile, AsyncIterable[bytes]], Awaitable[Attachment]]
-"""Stores a file in a session's work directory: `Core.put_file` for one actor."""
+"""Stores an upload of a session: `Core.put_file` for one actor."""
 
 
 def stored_files(message_id: int, files: Sequence[IncomingFile]) -> tuple[Attachment, ...]:

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import discord
+from msgspec.structs import replace
 
 from api import (
     Continue,
@@ -38,7 +39,7 @@ from bot.rows import Place, insert_controls, load_fact, load_place
 from bot.turn_store import chosen_fact
 from bot.wording import counted, model_words, size
 from sessions.errors import ClaudeUnavailable
-from sessions.model import Lifecycle, ToolCall, TurnKind, TurnStatus
+from sessions.model import ExportFormat, Lifecycle, ToolCall, TurnKind, TurnStatus
 
 _KEEP = "keep"
 _PUT_BACK = "put back"
@@ -152,13 +153,16 @@ class TurnControls:
         """Answer with the session as a file, which only the person sees."""
         await reply.think()
         file = await self._face.core.perform(reply.actor, wish)
-        limit = file_limit(reply)
+        limit, words = file_limit(reply), "The session as a file:"
+        if len(file.data) > limit and wish.format is ExportFormat.JSON:
+            file = await self._face.core.perform(reply.actor, replace(wish, with_uploads=False))
+            words = "The session as a file. The files of its prompts are not in it: too large for Discord."
         if len(file.data) > limit:
             raise Refused(
                 f"The export is too large for Discord ({size(len(file.data))}, at most {size(limit)})."
                 " An admin can make it on the machine."
             )
-        await reply.say(Plain("The session as a file:", files=(File(file.name, file.data, "The session"),)))
+        await reply.say(Plain(words, files=(File(file.name, file.data, "The session"),)))
 
     # --- the parts --------------------------------------------------------------------------------------
 

@@ -3,10 +3,10 @@
 The type checker finds a forgotten command: each file takes the union of its theme and matches all of it.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from pathlib import Path
 from typing import TypeVar, cast
 
 import api as c
@@ -28,7 +28,7 @@ from service.refusals import note_refusal
 from service.session_info import session_facts
 from service.trusting import list_trust, trust
 from service.usage_rows import audit_entry
-from service.work_files import get_file, put_file
+from service.work_files import file_place, get_file, put_upload
 from sessions.errors import NotAllowed, SessionNotFound
 from sessions.events import Feed
 from sessions.model import Attachment
@@ -70,11 +70,13 @@ class SessionService:
 
     async def put_file(self, actor: Actor, wish: c.PutFile, content: AsyncIterable[bytes]) -> Attachment:
         """See `api.Core.put_file`."""
-        return await put_file(await self._work_directory(actor, wish), wish, content)
+        return await put_upload(await self._session_of_file(actor, wish), wish, content)
 
     async def get_file(self, actor: Actor, wish: c.GetFile) -> AsyncGenerator[bytes, None]:
         """See `api.Core.get_file`."""
-        async with aclosing(get_file(await self._work_directory(actor, wish), wish)) as pieces:
+        session = await self._session_of_file(actor, wish)
+        root, wish = await asyncio.to_thread(file_place, session, wish)
+        async with aclosing(get_file(root, wish)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -93,12 +95,12 @@ class SessionService:
             raise NotAllowed(command.action)  # before the look-up: a refusal must not tell which sessions exist
         return await self._manager.get_session(command.session_id)
 
-    async def _work_directory(self, actor: Actor, wish: c.FilesCommand) -> Path:
-        """Authorize and audit `wish`, and return the work directory of its session."""
+    async def _session_of_file(self, actor: Actor, wish: c.FilesCommand) -> Session:
+        """Authorize and audit `wish`, and return its session."""
         session = await self._session(actor, wish)
         async with self._refusal_noted(actor, wish, session):
             await self._admit(actor, wish, session)
-        return Path(session.snapshot.work_directory)
+        return session
 
     @asynccontextmanager
     async def _refusal_noted(

@@ -18,6 +18,7 @@ from sessions.model import ExportFormat, is_session_id
 from sessions.session import Session
 from sessions.stored import StoredTurn
 from sessions.transcript_copies import files_beside
+from sessions.uploads import read_uploads, uploads_of
 from texts.redaction import Redactor
 
 _PAGE = 200
@@ -26,9 +27,14 @@ _PAGE = 200
 SUFFIX = {ExportFormat.JSON: "json", ExportFormat.MARKDOWN: "md", ExportFormat.HTML: "html"}
 
 
-async def export_session(session: Session, wanted: ExportFormat, redactor: Redactor) -> bytes:
-    """Return the session as a file in the wanted format. May run during a turn; only whole blocks are in it."""
-    archive = await build_archive(session)
+async def export_session(
+    session: Session, wanted: ExportFormat, redactor: Redactor, *, with_uploads: bool = True
+) -> bytes:
+    """Return the session as a file in the wanted format. May run during a turn; only whole blocks are in it.
+
+    The files of its prompts are only in JSON, and only `with_uploads`.
+    """
+    archive = await build_archive(session, with_uploads=with_uploads and wanted is ExportFormat.JSON)
     return await asyncio.to_thread(_rendered, archive, wanted, redactor)
 
 
@@ -46,7 +52,7 @@ def _rendered(archive: SessionArchive, wanted: ExportFormat, redactor: Redactor)
             return to_html(archive, redactor.redact).encode()
 
 
-async def build_archive(session: Session) -> SessionArchive:
+async def build_archive(session: Session, *, with_uploads: bool = False) -> SessionArchive:
     """Return everything that is stored of the session, oldest first."""
     db, snapshot = session.around.db, session.snapshot
     turns: list[ArchivedTurn] = []
@@ -72,7 +78,13 @@ async def build_archive(session: Session) -> SessionArchive:
         turns=tuple(reversed(turns)),
         asks=tuple(await rows.load_asks(db, session.id)),
         conversations=await asyncio.to_thread(_transcripts, session, names),
+        uploads=await asyncio.to_thread(_uploads, session) if with_uploads else (),
     )
+
+
+def _uploads(session: Session) -> tuple[ArchivedFile, ...]:
+    found = read_uploads(uploads_of(session.around.run_directory, session.id))
+    return tuple(ArchivedFile(name, data) for name, data in found.items())
 
 
 def _sound(turn: StoredTurn) -> StoredTurn:

@@ -46,7 +46,7 @@ async def read(parts: ServiceParts, session: Session, command: c.ReadingCommand)
             return await read_work_place(Path(session.snapshot.work_directory))
         case c.ExportSession():
             redactor = Redactor(parts.secrets)
-            data = await export_session(session, command.format, redactor)
+            data = await export_session(session, command.format, redactor, with_uploads=command.with_uploads)
             return c.ExportedFile(f"session-{session.id}.{SUFFIX[command.format]}", data)
         case _:
             assert_never(command)

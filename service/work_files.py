@@ -1,4 +1,4 @@
-"""Files of a work directory, in and out. Claude's tools may make links there at any time: no link is followed.
+"""Uploads, and files of a work directory. No link is followed: Claude's tools may make links at any time.
 
 This module stays here until work directories have a package of their own.
 """
@@ -8,18 +8,24 @@ import os
 import stat
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 import machine
 from api.file_names import safe_name
 from api.files import MOST_BYTES, GetFile, PutFile
 from sessions.errors import FileRefused, FileTooLarge
 from sessions.model import Attachment
+from sessions.session import Session
+from sessions.uploads import DIRECTORY, make_uploads, uploads_of
 
 T = TypeVar("T")
 
-DIRECTORY = ".attachments"
+IN_PROJECT = ".attachments"
+"""Where earlier versions put uploads, and where a process from then still looks for them."""
 _CHUNK = 1 << 18
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -30,8 +36,33 @@ _HIDDEN = (".git",)
 # --- in -------------------------------------------------------------------------------------------------
 
 
-async def put_file(root: Path, wish: PutFile, content: AsyncIterable[bytes]) -> Attachment:
-    """Store `content` below the work directory `root`. Raises the errors of `PutFile` and of `content`."""
+@dataclass(frozen=True, slots=True)
+class UploadPlace:
+    """Uploads lie below `directory` in `root`, which exists. The modes are of what is made there."""
+
+    root: Path
+    directory: str
+    directory_mode: int = 0o700
+    file_mode: int = 0o600
+
+
+def upload_place(session: Session) -> UploadPlace:
+    """Return the place for a session's uploads. Raises `OSError`."""
+    uploads = uploads_of(session.around.run_directory, session.id)
+    if session.run is not None and not uploads.is_dir():
+        # The process is from an earlier version: its rules deny this directory, which each launch makes.
+        return UploadPlace(Path(session.snapshot.work_directory), IN_PROJECT, 0o755, 0o644)
+    make_uploads(uploads)
+    return UploadPlace(uploads.parent, uploads.name)
+
+
+async def put_upload(session: Session, wish: PutFile, content: AsyncIterable[bytes]) -> Attachment:
+    """Store `content` as an upload of the session. Raises the errors of `PutFile` and of `content`."""
+    return await put_file(await _in_thread(wish, upload_place, session), wish, content)
+
+
+async def put_file(place: UploadPlace, wish: PutFile, content: AsyncIterable[bytes]) -> Attachment:
+    """Store `content` as an upload. Raises the errors of `PutFile` and of `content`."""
     if safe_name(wish.name) != wish.name or safe_name(wish.folder) != wish.folder:
         raise FileRefused(safe_name(wish.name), "has a name that cannot be stored.")
     most = min(wish.max_bytes, MOST_BYTES)
@@ -43,12 +74,12 @@ async def put_file(root: Path, wish: PutFile, content: AsyncIterable[bytes]) -> 
             if size > most:
                 raise FileTooLarge(wish.name, most)
             if part is None:  # not earlier: if no content ever comes, no directory must be left behind
-                part = await _in_thread(wish, _Part, root, wish.folder, wish.name, opened)
+                part = await _in_thread(wish, _Part, place, wish, opened)
             await _in_thread(wish, part.write, chunk)
         if part is None:
-            part = await _in_thread(wish, _Part, root, wish.folder, wish.name, opened)
+            part = await _in_thread(wish, _Part, place, wish, opened)
         await _in_thread(wish, part.keep)
-    return Attachment(f"{DIRECTORY}/{wish.folder}/{wish.name}", wish.name, wish.media_type, size)
+    return Attachment(f"{place.directory}/{wish.folder}/{wish.name}", wish.name, wish.media_type, size)
 
 
 async def _in_thread(wish: PutFile, step: Callable[..., T], *arguments: Any) -> T:
@@ -64,20 +95,20 @@ class _Part:
     Closing `opened` closes everything and removes a file that was not kept. Methods block and raise `OSError`.
     """
 
-    def __init__(self, root: Path, folder: str, name: str, opened: ExitStack) -> None:
-        self._name = name
-        self._part = f".{name}.part"
+    def __init__(self, place: UploadPlace, wish: PutFile, opened: ExitStack) -> None:
+        self._name = wish.name
+        self._part = f".{wish.name}.part"
         # Each directory is opened inside the one before and through no link: a path could be swapped meanwhile.
-        directory = os.open(root.resolve(), _DIRECTORY)
+        directory = os.open(place.root.resolve(), _DIRECTORY)
         opened.callback(os.close, directory)
-        for each in (DIRECTORY, folder):
+        for each in (place.directory, wish.folder):
             with suppress(FileExistsError):
-                os.mkdir(each, 0o755, dir_fd=directory)
+                os.mkdir(each, place.directory_mode, dir_fd=directory)
             directory = os.open(each, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
             opened.callback(os.close, directory)
         self._directory = directory
         self._remove()
-        descriptor = os.open(self._part, _NEW_FILE, 0o644, dir_fd=directory)
+        descriptor = os.open(self._part, _NEW_FILE, place.file_mode, dir_fd=directory)
         opened.callback(self._remove)
         self._stream = opened.enter_context(os.fdopen(descriptor, "wb", buffering=0))
 
@@ -98,8 +129,18 @@ class _Part:
 # --- out ------------------------------------------------------------------------------------------------
 
 
+def file_place(session: Session, wish: GetFile) -> tuple[Path, GetFile]:
+    """Return the directory that holds the wished file, and the wish as seen from there. Blocks."""
+    work_directory = Path(session.snapshot.work_directory)
+    uploads = uploads_of(session.around.run_directory, session.id)
+    first, _, rest = wish.path.partition("/")
+    if first == DIRECTORY and rest and not (work_directory / first).exists() and uploads.is_dir():
+        return uploads, replace(wish, path=rest)
+    return work_directory, wish
+
+
 async def get_file(root: Path, wish: GetFile) -> AsyncGenerator[bytes, None]:
-    """Yield the content of a file of the work directory `root`. Raises the errors of `GetFile` at once."""
+    """Yield the content of a file below `root`, a work directory. Raises the errors of `GetFile` at once."""
     descriptor = await asyncio.to_thread(_opened, root, wish)
     with os.fdopen(descriptor, "rb", buffering=0) as stream:
         left = min(wish.max_bytes, MOST_BYTES)

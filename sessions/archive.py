@@ -25,6 +25,7 @@ from sessions.model import (
 )
 from sessions.stored import StoredAsk, StoredTurn
 from sessions.transcript_copies import is_name_beside
+from sessions.uploads import is_upload_name
 
 FORMAT = "claude-bridge-session"
 VERSION = 1
@@ -42,7 +43,7 @@ class ArchivedTurn(msgspec.Struct, frozen=True):
 
 
 class ArchivedFile(msgspec.Struct, frozen=True):
-    """A file beside a transcript: the whole output of a tool, or a subagent. In JSON `data` is Base64."""
+    """A file beside a transcript (a tool's output, a subagent), or an upload. In JSON `data` is Base64."""
 
     name: str
     data: bytes
@@ -57,7 +58,10 @@ class ArchivedConversation(msgspec.Struct, frozen=True):
 
 
 class SessionArchive(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole file. `conversation_id` names the session's conversation at the time of the export."""
+    """The whole file. `conversation_id` names the session's conversation at the time of the export.
+
+    `uploads` are files that came with prompts, by their names below the session's directory of uploads.
+    """
 
     format: str = FORMAT
     version: int = VERSION
@@ -76,6 +80,7 @@ class SessionArchive(msgspec.Struct, frozen=True, kw_only=True):
     turns: tuple[ArchivedTurn, ...]
     asks: tuple[StoredAsk, ...]
     conversations: tuple[ArchivedConversation, ...]
+    uploads: tuple[ArchivedFile, ...] = ()
 
 
 def is_transcript_line(line: str) -> bool:
@@ -140,6 +145,9 @@ def _check(archive: SessionArchive) -> None:
         raise ImportRefused("The file is damaged: two of its transcripts have the same id.")
     if not all(is_name_beside(file.name) for each in archive.conversations for file in each.files):
         raise ImportRefused("The file is damaged: it has a file name that Claude does not use.")
+    names = [file.name for file in archive.uploads]
+    if not all(map(is_upload_name, names)) or len(set(names)) < len(names):
+        raise ImportRefused("The file is damaged: a file that came with a prompt has a name that cannot be.")
     if len({stored.ask.id for stored in archive.asks}) < len(archive.asks):
         raise ImportRefused("The file is damaged: two of its asks have the same id.")
     numbers = [each.turn.number for each in archive.turns]

@@ -5,6 +5,8 @@ before a compaction are still in the file: their branch gets a cut of the file a
 """
 
 import asyncio
+import logging
+import shutil
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,9 @@ from sessions.session import Session
 from sessions.snapshot import Snapshot
 from sessions.stored import StoredTurn
 from sessions.topics import Topic
+from sessions.uploads import copy_uploads, uploads_of
+
+log = logging.getLogger(__name__)
 
 _ANSWERS = 50
 
@@ -68,6 +73,7 @@ async def begin_branch(session: Session, created: e.SessionCreated, begin: Branc
     try:
         if cut:
             await asyncio.to_thread(conversations.cut_copy, parent_id, work_directory, begin.uuid, cut)
+        await _take_uploads_along(begin.parent, session)
         async with session.change(new_session=True) as draft:
             draft.add(created)
             draft.add(e.Branched(begin.parent.id, begin.turn_id, begin.conversation_id, begin.uuid))
@@ -80,6 +86,15 @@ async def begin_branch(session: Session, created: e.SessionCreated, begin: Branc
         # Number 1 is still free, so the session was not stored and nothing refers to the copy.
         if cut and session.snapshot.next_event == 1:
             conversations.remove_copy(cut)
+
+
+async def _take_uploads_along(parent: Session, branch: Session) -> None:
+    # Before the branch is stored: a directory without a session is swept, a branch without its files stays so.
+    run = parent.around.run_directory
+    try:
+        await asyncio.to_thread(copy_uploads, uploads_of(run, parent.id), uploads_of(run, branch.id))
+    except (OSError, shutil.Error):
+        log.exception("uploads not taken along", extra={"session": branch.id})
 
 
 async def go_on_from(session: Session, turn_id: TurnId) -> None:

@@ -42,7 +42,7 @@ class ConversationStart:
 
     `resume` continues the transcript, `continues` lets a cut turn go on by itself, `brought` is the part of the
     project that counts. `user_servers`: the MCP servers of the machine's user run, too. In a sandbox, the
-    process reaches the paths of `readable` and `writable` besides its own.
+    process reaches the paths of `readable` and `writable` besides its own. `uploads` has its prompts' files.
     """
 
     conversation_id: str
@@ -56,6 +56,7 @@ class ConversationStart:
     user_servers: bool = False
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
+    uploads: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

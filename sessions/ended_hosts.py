@@ -12,7 +12,7 @@ from pathlib import Path
 from backends.base import BackendError, HostGone
 from sessions.claude.errors import ClaudeError
 from sessions.dependencies import Dependencies
-from sessions.model import SessionId, is_session_id
+from sessions.model import Lifecycle, SessionId, is_session_id
 from sessions.retention_rows import (
     EndedHost,
     end_forgotten_hosts,
@@ -22,9 +22,12 @@ from sessions.retention_rows import (
     sessions_that_exist,
 )
 from sessions.session import Session
+from sessions.uploads import remove_if_empty, uploads_of
 from storage import StorageError
 
 log = logging.getLogger(__name__)
+
+_WITHOUT_PROCESS = (Lifecycle.ENDED, Lifecycle.PARKED, Lifecycle.FAILED)
 
 
 async def remove_ended_hosts(session: Session) -> None:
@@ -34,6 +37,9 @@ async def remove_ended_hosts(session: Session) -> None:
     """
     try:
         await _remove(session)
+        # In one step with the look at the state: a launch makes the directory after it is recorded as begun.
+        if session.snapshot.lifecycle in _WITHOUT_PROCESS:
+            remove_if_empty(uploads_of(session.around.run_directory, session.id))
     except (StorageError, OSError):
         log.exception("ended hosts not removed", extra={"session": session.id})
 

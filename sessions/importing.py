@@ -7,6 +7,7 @@ nothing.
 import asyncio
 import json
 import re
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from sessions.model import AskId, AskStatus, Block, SessionId, TokenUsage, TurnI
 from sessions.session_port import SessionPort
 from sessions.stored import StoredTurn
 from sessions.topics import Topic
+from sessions.uploads import DIRECTORY, uploads_of, write_uploads
 from storage import Statement
 
 ENDED = frozenset({TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT})
@@ -36,25 +38,31 @@ async def fill_from_archive(session: SessionPort, created: e.SessionCreated, arc
     ended = [each for each in archive.turns if each.turn.status in ENDED]
     ids = {each.turn.id: TurnId(_new_id(session.id, each.turn.id)) for each in ended}
     turns = [_renamed(each, session.id, ids, renamed) for each in ended]
+    uploads = uploads_of(session.around.run_directory, session.id)
     try:
         work_directory = Path(created.work_directory)
         await asyncio.to_thread(_write_transcripts, conversations, archive, renamed, work_directory)
+        uploaded = {file.name: file.data for file in archive.uploads}
+        await asyncio.to_thread(write_uploads, uploads, uploaded)
         async with session.change(new_session=True) as draft:
             draft.add(created)
             if archive.conversation_id in renamed:
                 draft.add(e.ConversationChanged(renamed[archive.conversation_id], "import"))
             _add_turns(draft, "file", turns, archive.last_prompt_uuid)
             draft.extra.extend(_archived_asks(session.id, archive, ids))
-            if files := sum(len(each.turn.attachments) for each in ended):
+            known = {f"{DIRECTORY}/{file.name}" for file in archive.uploads}
+            attached = [file.path for each in ended for file in each.turn.attachments]
+            if files := sum(path not in known for path in attached):
                 draft.add(e.Noticed(Topic.FILES_NOT_IMPORTED, _files_left_behind(files)))
     except BaseException as error:
         # A cancelled commit may still have stored the session. Then its copies must stay.
         if session.snapshot.next_event == 1:
             for each in renamed.values():
                 conversations.remove_copy(each)
+            await asyncio.to_thread(shutil.rmtree, uploads.parent, ignore_errors=True)
         if isinstance(error, OSError):
             why = error.strerror or type(error).__name__
-            raise ImportRefused(f"Claude's transcript could not be written to the disk: {why}.") from error
+            raise ImportRefused(f"The session could not be written to the disk: {why}.") from error
         raise
 
 

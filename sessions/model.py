@@ -206,7 +206,7 @@ class McpServer(Value, frozen=True):
 
 
 class Attachment(Value, frozen=True):
-    """A file that came with a prompt: `path` relative to the work directory."""
+    """A file that came with a prompt. `path` is for Claude and people; see `uploads.path_of`."""
 
     path: str
     name: str

@@ -30,6 +30,7 @@ from sessions.session import Session
 from sessions.stored import HostStatus, StoredHost
 from sessions.topics import Topic
 from sessions.trusting import prepare as prepare_trust
+from sessions.uploads import make_uploads, uploads_of
 from sessions.work_directory import check_work_directory, shared_git_directory
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,8 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
     if resume or fork is not None:
         await _carry_cost_over(session, fork.conversation_id if fork else snapshot.conversation_id)
     brought = await prepare_trust(session, work_directory)
+    uploads = uploads_of(around.run_directory, session.id)
+    await asyncio.to_thread(make_uploads, uploads)
     start = ConversationStart(
         conversation_id=session.snapshot.conversation_id,
         work_directory=work_directory,
@@ -127,8 +130,9 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
         continues=continues,
         brought=brought,
         user_servers=around.trust.user_servers_for(snapshot.user_id),
-        readable=(around.run_directory / session.id / "uploads",),
+        readable=(uploads,),
         writable=await asyncio.to_thread(shared_git_directory, work_directory),
+        uploads=uploads,
     )
     program = await around.driver.program(start)
     spec = LaunchSpec(

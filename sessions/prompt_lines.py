@@ -1,7 +1,7 @@
 """The line that hands a stored prompt to the CLI, its pictures and its context included."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from sessions.moving import note_of_move
 from sessions.pictures import is_seen
 from sessions.session_port import SessionPort
 from sessions.stored import StoredContext
+from sessions.uploads import note_of_uploads, path_of, uploads_of
 
 NOTE_BEGINS, NOTE_ENDS = "<bridge-note>", "</bridge-note>"
 
@@ -22,11 +23,14 @@ async def prompt_line(session: SessionPort, turn_id: TurnId, context: StoredCont
     `context` precedes the prompt; by default the stored one of the turn.
     """
     turn = await rows.load_turn(session.around.db, turn_id)
-    root = Path(session.snapshot.work_directory)
-    images = await asyncio.to_thread(_read_images, root, turn.attachments)
+    uploads = uploads_of(session.around.run_directory, session.id)
+    work_directory = Path(session.snapshot.work_directory)
+    paths = {each: path_of(each, uploads, work_directory) for each in turn.attachments if is_seen(each)}
+    images = await asyncio.to_thread(_read_images, paths)
+    uploaded = await asyncio.to_thread(note_of_uploads, uploads)
     moved = note_of_move(session.snapshot.moved_from, session.snapshot.work_directory)
     known = context or await rows.load_context(session.around.db, turn_id)
-    note = _note([moved, known.text if known is not None else ""])
+    note = _note([moved, uploaded, known.text if known is not None else ""])
     return session.around.driver.prompt(turn.prompt_uuid, turn.prompt, turn.kind, images, note)
 
 
@@ -36,10 +40,9 @@ def _note(parts: Sequence[str]) -> str:
     return f"{NOTE_BEGINS}{text.replace('</bridge-note', '</ bridge-note')}{NOTE_ENDS}" if text else ""
 
 
-def _read_images(root: Path, attachments: Sequence[Attachment]) -> list[ImageFile]:
+def _read_images(paths: Mapping[Attachment, Path]) -> list[ImageFile]:
     images: list[ImageFile] = []
-    for each in attachments:
-        if is_seen(each):
-            with suppress(OSError):
-                images.append(ImageFile(each.media_type, (root / each.path).read_bytes()))
+    for file, path in paths.items():
+        with suppress(OSError):
+            images.append(ImageFile(file.media_type, path.read_bytes()))
     return images

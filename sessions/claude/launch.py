@@ -74,6 +74,9 @@ _SECRET_FILES = (
     ".env.staging",
     ".env.test",
 )
+_TOLD_APART = 16
+"""So many first characters of a session's id name no other session."""
+_NOT_IN_CLASS = "!-/[\\]^"
 _NEVER = re.compile(r"DISCORD_.*", re.IGNORECASE)
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}(\[[A-Za-z0-9]{1,16}\])?")
 
@@ -144,7 +147,8 @@ class LaunchLine:
 
     `command` begins the argv (see `locate`). `private` are the directories that Claude's tools may neither read
     nor write, such as DATA_DIR. An empty `model` leaves the choice to the CLI. `user_servers`: the MCP servers
-    of the machine's user run, too. `sandboxed`: the process runs in a sandbox of ours.
+    of the machine's user run, too. `sandboxed`: the process runs in a sandbox of ours. `uploads` has the files
+    that came with prompts: Claude may read them, although they lie in a private directory.
     """
 
     command: Sequence[str]
@@ -155,6 +159,7 @@ class LaunchLine:
     brought: Brought = field(default_factory=Closed)
     user_servers: bool = False
     sandboxed: bool = False
+    uploads: Path | None = None
 
 
 def argv(line: LaunchLine) -> tuple[str, ...]:
@@ -173,6 +178,7 @@ def argv(line: LaunchLine) -> tuple[str, ...]:
         *("--permission-mode", cli_mode(line.permission_mode)),
         *("--settings", json.dumps(_settings(line) | _no_sandbox_inside(line), separators=(",", ":"))),
         *_brought(line.brought, user_servers=line.user_servers),
+        *(("--add-dir", str(line.uploads)) if line.uploads is not None else ()),
     )
 
 
@@ -208,11 +214,11 @@ def _no_sandbox_inside(line: LaunchLine) -> dict[str, object]:
 def _settings(line: LaunchLine) -> dict[str, object]:
     match line.brought:
         case Closed():
-            return settings(line.private)
+            return settings(line.private, uploads=line.uploads)
         case InstructionsOnly(links=links):
-            return settings(line.private, links)
+            return settings(line.private, links, uploads=line.uploads)
         case Trusted(allow=allow):
-            return settings(line.private, allow=allow)
+            return settings(line.private, allow=allow, uploads=line.uploads)
         case _:
             assert_never(line.brought)
 
@@ -241,9 +247,14 @@ def cli_mode(mode: str) -> str:
 
 
 def settings(
-    private: Sequence[Path], links: Sequence[Path] = (), allow: Sequence[str] = ()
+    private: Sequence[Path],
+    links: Sequence[Path] = (),
+    allow: Sequence[str] = (),
+    uploads: Path | None = None,
 ) -> dict[str, object]:
     """Return this process's settings, added to the user's own: the places that Claude's tools may not touch.
+
+    Claude may read `uploads` and everything below it, but not write there.
 
     `links` are memory files that lead out of the project. The CLI does not load a memory file that its rules
     deny (measured).
@@ -251,9 +262,55 @@ def settings(
     denied = [f"Read(//**/{name})" for name in _SECRET_FILES]
     denied += [f"Edit(//**/{name})" for name in _SECRET_FILES]
     for directory in sorted({path for given in private for path in (given.absolute(), given.resolve())}):
-        denied += [f"Read(/{_literal(directory)}/**)", f"Edit(/{_literal(directory)}/**)"]
+        readable = [path for path in _names_of(uploads) if path.is_relative_to(directory)]
+        denied += [f"Read(/{each})" for each in _all_but(directory, readable[0] if readable else None)]
+        denied += [f"Edit(/{_literal(directory)}/**)"]
     denied += [f"Read(/{_literal(link)})" for link in links]
     return {"permissions": {"deny": denied, **({"allow": list(allow)} if allow else {})}}
+
+
+def _names_of(path: Path | None) -> tuple[Path, ...]:
+    return (path.absolute(), path.resolve()) if path is not None else ()
+
+
+def _all_but(directory: Path, kept: Path | None) -> list[str]:
+    """Return patterns that match everything below `directory` but `kept` and its content.
+
+    A rule cannot take a part of another one back, so the patterns list all other names: those that differ in
+    the first character, in the second, and so on, and those that go on. The first characters of a session's
+    id tell it from all others.
+    """
+    if kept is None:
+        return [f"{_literal(directory)}/**"]
+    patterns: list[str] = []
+    begin = _literal(directory)
+    for name in kept.relative_to(directory).parts:
+        told = name[:_TOLD_APART]
+        for place, sign in enumerate(told):
+            patterns += [f"{begin}/{_literal(told[:place])}{other}*" for other in _all_signs_but(sign)]
+        if told != name:
+            begin = f"{begin}/{_literal(told)}*"
+            continue
+        patterns += [f"{begin}/{_literal(told[:place])}" for place in range(1, len(told))]
+        patterns.append(f"{begin}/{_literal(told)}?*")
+        begin = f"{begin}/{_literal(told)}"
+    return patterns
+
+
+def _all_signs_but(sign: str) -> list[str]:
+    """Return patterns of one character that match all others, whatever their case: the CLI ignores case.
+
+    The CLI's patterns have classes, but no negated ones (measured).
+    """
+    left_out = sorted({sign.lower(), sign.upper(), *_NOT_IN_CLASS})
+    ranges, first = "", " "
+    for each in left_out:
+        last = chr(ord(each) - 1)
+        ranges += "" if last < first else first if last == first else f"{first}-{last}"
+        first = chr(ord(each) + 1)
+    # No pattern for a backslash: the CLI takes an escaped one for any name. No name of ours has one.
+    others = [f"\\{each}" for each in _NOT_IN_CLASS if each not in ("/", "\\", sign)]
+    return [f"[{ranges}{first}-\uffff]", *others]
 
 
 def child_environment(
@@ -323,6 +380,6 @@ def _uuid(value: str) -> str:
     raise BadLaunch("The conversation's or message's id", value)
 
 
-def _literal(path: Path) -> str:
+def _literal(path: Path | str) -> str:
     """Return `path` with gitignore's wildcards escaped, as a rule's pattern interprets them."""
     return re.sub(r"([\\*?\[\]!()])", r"\\\1", str(path))

@@ -85,6 +85,7 @@ class StreamDriver:
             brought=start.brought,
             user_servers=start.user_servers,
             sandboxed=options.sandbox is not None,
+            uploads=start.uploads,
         )
         if options.sandbox is None:
             return Program(launch.argv(line), environment)

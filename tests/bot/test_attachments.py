@@ -20,8 +20,9 @@ from bot.attachments import (
     with_files,
 )
 from bot.face import DISCORD_FILE_HOSTS, FaceOptions
-from service.work_files import put_file
+from service.work_files import UploadPlace, put_file
 from sessions.model import Attachment
+from sessions.uploads import uploads_of
 from tests.bot.ways import Town, Ways, core, fake, options, town, ways
 from tests.fakes.discord_server import FakeDiscord
 from tests.sessions.running_core import reached
@@ -57,7 +58,7 @@ def test_a_name_becomes_a_plain_file_name(name: str, safe: str) -> None:
 def test_files_of_one_message_get_different_names() -> None:
     files = [IncomingFile(name, "", 1) for name in ("a.txt", "b/a.txt", "a.txt", "a", "a")]
     paths = [each.path for each in stored_files(7, files)]
-    assert paths == [f".attachments/7/{name}" for name in ("a.txt", "a-2.txt", "a-3.txt", "a", "a-2")]
+    assert paths == [f"uploads/7/{name}" for name in ("a.txt", "a-2.txt", "a-3.txt", "a", "a-2")]
 
 
 @pytest.mark.parametrize(
@@ -85,21 +86,24 @@ def test_only_discords_own_hosts_are_asked(url: str, *, is_ours: bool) -> None:
 
 
 def test_the_prompt_names_the_files() -> None:
-    files = (Attachment(".attachments/7/a.txt", "a.txt", "text/plain", 1200),)
-    expected = "look\n\nAttached files:\n- .attachments/7/a.txt (text/plain, 1,200 bytes)"
+    files = (Attachment("uploads/7/a.txt", "a.txt", "text/plain", 1200),)
+    expected = "look\n\nAttached files:\n- uploads/7/a.txt (text/plain, 1,200 bytes)"
     assert with_files("look", files) == expected
     assert with_files("", files).startswith("Attached files:")
     assert with_files("look", ()) == "look"
 
 
-async def test_files_of_a_message_are_in_the_work_directory_and_pictures_go_as_pictures(ways: Ways) -> None:
+async def test_files_of_a_message_lie_with_the_session_and_pictures_go_as_pictures(ways: Ways) -> None:
     thread, session = await ways.started(ways.town.ann, "demo:text first")
     sent = ways.town.ann.send(thread, "look", files={"a.png": PICTURE, "b.txt": b"text"})
     await reached(session, lambda snapshot: snapshot.message_count == 2)
     turn = (await ways.turns(session))[-1].turn
-    directory = Path(session.snapshot.work_directory) / ".attachments" / str(sent.id)
+    directory = uploads_of(session.around.run_directory, session.id) / str(sent.id)
     stored = {path.name: path.read_bytes() for path in directory.iterdir()}
     assert stored == {"a.png": PICTURE, "b.txt": b"text"}
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (directory, *directory.iterdir())}
+    assert modes == {str(sent.id): 0o700, "a.png": 0o600, "b.txt": 0o600}
+    assert list(Path(session.snapshot.work_directory).rglob("*a.png")) == []
     assert [each.media_type for each in turn.attachments] == ["image/png", "text/plain"]
     assert "look\n\nAttached files:" in turn.prompt
 
@@ -120,11 +124,12 @@ async def test_what_cannot_be_taken_is_said_and_the_prompt_goes_on(ways: Ways) -
     await thread.wait_for_message("“gone.txt” could not be fetched")
     await reached(session, lambda snapshot: snapshot.message_count == 2)
     assert (await ways.prompts(session))[-1] == "look"
-    assert not (Path(session.snapshot.work_directory) / ".attachments" / str(sent.id)).exists()
+    assert not (uploads_of(session.around.run_directory, session.id) / str(sent.id)).exists()
 
 
 def into(root: Path) -> Store:
-    return partial(put_file, root)
+    root.mkdir(exist_ok=True)
+    return partial(put_file, UploadPlace(root, "uploads"))
 
 
 def small(fake: FakeDiscord) -> FaceOptions:
@@ -146,14 +151,14 @@ async def test_sizes_are_bounded_whatever_discord_claims(fake: FakeDiscord, town
     fetched = await fetch_files(into(tmp_path), "s", 1, files, small(fake))
     assert [each.name for each in fetched.files] == ["a"]
     assert ["too large" in each for each in fetched.troubles] == [True, True]
-    assert [path.name for path in (tmp_path / ".attachments" / "1").iterdir()] == ["a"]
+    assert [path.name for path in (tmp_path / "uploads" / "1").iterdir()] == ["a"]
 
 
 async def test_no_link_in_the_work_directory_leads_out(fake: FakeDiscord, town: Town, tmp_path: Path) -> None:
     work, outside = tmp_path / "work", tmp_path / "outside"
     work.mkdir()
     outside.mkdir()
-    (work / ".attachments").symlink_to(outside)
+    (work / "uploads").symlink_to(outside)
     fetched = await fetch_files(into(work), "s", 1, await serve(fake, town, {"a": b"1"}), small(fake))
     assert "could not be stored" in fetched.troubles[0]
     assert list(outside.rglob("*")) == []
@@ -172,7 +177,7 @@ async def test_a_link_that_is_laid_between_two_steps_leads_nowhere(
         """As if a process of the session had been waiting for just this."""
         with contextlib.suppress(FileNotFoundError):
             real(*given, **more)
-        laid = work / ".attachments"
+        laid = work / "uploads"
         if laid.is_dir() and not laid.is_symlink():
             laid.rename(tmp_path / "before")
             laid.symlink_to(outside)

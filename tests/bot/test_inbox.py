@@ -91,7 +91,7 @@ async def test_a_forwarded_message_is_a_prompt_that_quotes_it_with_its_files(way
     said = ways.town.mel.send(ways.fake.general, "the build\nis red", files={"log.txt": b"boom"})
     sent = ways.town.ann.forward(said, thread)
     await reached(session, lambda snapshot: snapshot.message_count == 2)
-    listed = f"- .attachments/{sent.id}/log.txt (text/plain, 4 bytes)"
+    listed = f"- uploads/{sent.id}/log.txt (text/plain, 4 bytes)"
     quote = "A forwarded message:\n> the build\n> is red\n> \n> (files: log.txt)"
     assert (await ways.prompts(session))[1] == f"{quote}\n\nAttached files:\n{listed}"
 
@@ -223,7 +223,7 @@ async def test_an_edit_keeps_what_is_known_of_the_files(ways: Ways) -> None:
     ways.town.ann.send(thread, "demo:text next")
     await reached(session, lambda snapshot: len(snapshot.queue) == 2)
     await ways.dealt_with()
-    listed = f"- .attachments/{edited.id}/a.txt (text/plain, 4 bytes)"
+    listed = f"- uploads/{edited.id}/a.txt (text/plain, 4 bytes)"
     assert (await ways.prompts(session))[1] == f"demo:text right\n\nAttached files:\n{listed}"
     open_gate(ways)
     await idle(session)

@@ -11,6 +11,7 @@ from api.access import Actor, Role
 from service import ServiceParts, SessionService
 from sessions.errors import FileRefused, FileTooLarge, NotAllowed, SessionHidden
 from sessions.model import Attachment, SessionId, ShareLevel
+from sessions.uploads import uploads_of
 from tests.sessions.kit import House
 
 OWNER = Actor("discord:1", "discord", Role.USER)
@@ -40,8 +41,13 @@ async def root_of(here: House, session_id: str) -> Path:
     return Path((await here.manager.get_session(session_id)).snapshot.work_directory)
 
 
+async def uploads_in(here: House, session_id: str) -> Path:
+    session = await here.manager.get_session(session_id)
+    return uploads_of(session.around.run_directory, session.id)
+
+
 def kept(root: Path) -> list[str]:
-    return sorted(path.name for path in (root / ".attachments").rglob("*") if path.is_file())
+    return sorted(path.name for path in root.rglob("*") if path.is_file())
 
 
 async def read(service: SessionService, actor: Actor, wish: c.GetFile) -> bytes:
@@ -53,12 +59,12 @@ async def test_a_file_comes_in_and_goes_out_again(here: House, service: SessionS
     session_id = await shared(service)
     wish = c.PutFile(session_id=session_id, folder="7", name="a.txt", media_type="text/plain")
     stored = await service.put_file(OWNER, wish, data(b"12", b"345"))
-    assert stored == Attachment(".attachments/7/a.txt", "a.txt", "text/plain", 5)
+    assert stored == Attachment("uploads/7/a.txt", "a.txt", "text/plain", 5)
     assert await read(service, OWNER, c.GetFile(session_id=session_id, path=stored.path)) == b"12345"
     await service.put_file(OWNER, wish, data(b"new"))
     assert await read(service, OWNER, c.GetFile(session_id=session_id, path=stored.path)) == b"new"
     await service.put_file(OWNER, c.PutFile(session_id=session_id, folder="7", name="empty"), data())
-    assert kept(await root_of(here, session_id)) == ["a.txt", "empty"]
+    assert kept(await uploads_in(here, session_id)) == ["a.txt", "empty"]
 
 
 @pytest.mark.parametrize(
@@ -80,9 +86,9 @@ async def test_what_does_not_come_whole_leaves_the_old_file_and_nothing_else(
     await service.put_file(OWNER, wish, data(b"old"))
     with pytest.raises(raised):
         await service.put_file(OWNER, wish, data(*pieces, then=then))
-    root = await root_of(here, session_id)
+    root = await uploads_in(here, session_id)
     assert kept(root) == ["a"]
-    assert (root / ".attachments/7/a").read_bytes() == b"old"
+    assert (root / "7/a").read_bytes() == b"old"
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,7 @@ async def test_a_host_leaves_nothing_once_it_has_ended_and_its_transcript_is_cop
         assert copies(core) == {session.snapshot.conversation_id}
         await core.ask(session, "demo:text again")
         assert session.snapshot.host == 2
-        assert [path.name for path in (core.run / session.id).iterdir()] == ["2"]
+        assert sorted(path.name for path in (core.run / session.id).iterdir()) == ["2", "uploads"]
 
 
 async def test_a_long_log_parks_the_session_at_its_next_idle_and_the_queue_goes_on(

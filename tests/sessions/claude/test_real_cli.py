@@ -63,10 +63,17 @@ class Talk(StreamCli):
     """A CLI that is started by our launch line and read with our parser."""
 
     def __init__(
-        self, home: CliHome, start: Start, *, private: tuple[Path, ...] = (), mode: str = "default"
+        self,
+        home: CliHome,
+        start: Start,
+        *,
+        private: tuple[Path, ...] = (),
+        mode: str = "default",
+        uploads: Path | None = None,
     ) -> None:
         super().__init__(home)
-        self._argv = list(argv(LaunchLine((str(home.binary),), start, private, permission_mode=mode)))
+        line = LaunchLine((str(home.binary),), start, private, permission_mode=mode, uploads=uploads)
+        self._argv = list(argv(line))
 
     def parsed(self) -> list[CliLine]:
         return [_parsed(line) for line in self.lines]
@@ -457,6 +464,39 @@ async def test_tools_cannot_read_secrets_nor_touch_the_private_directory(home: C
         assert "EXAMPLE" in cli.last_tool_text()
     assert [path.name for path in private.iterdir()] == ["log.txt"]
     assert (private / "log.txt").read_text() == "SENTINEL\n"
+
+
+async def test_tools_read_the_uploads_of_their_session_and_nothing_else_in_the_private_directory(
+    home: CliHome, private: Path
+) -> None:
+    own, other = new_id(), new_id()
+    uploads = private / "run" / own / "uploads"
+    files = ("1/a.txt", "2/CLAUDE.md")
+    hidden = [
+        *(f"run/{own}/{name}" for name in ("1/input.ndjson", "uploadsX/a.txt", "upload", "launch.json", ".x")),
+        *(f"run/{name}" for name in ("control.key", "ru", f"{other}/uploads/1/a.txt", f"{other}/1/x", ".k")),
+        *("sessions.log", "log.txt", "r", "runs/x", "rux/x", "transcripts/x.jsonl", ".hidden"),
+    ]
+    for path in [*(uploads / name for name in files), *(private / name for name in hidden)]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("SENTINEL\n" if path.is_relative_to(uploads) is False else "UPLOADED\n")
+    async with Talk(home, Fresh(new_id()), private=(private,), uploads=uploads) as cli:
+        for prompt in (
+            *(tool("Read", file_path=str(private / name)) for name in hidden),
+            *(tool("Read", file_path=f"{home.work}/door/{name}") for name in hidden),
+            tool("Write", file_path=str(uploads / "1/new.txt"), content="x"),
+            tool("Edit", file_path=str(uploads / "1/a.txt"), old_string="UPLOADED", new_string="x"),
+            tool("Bash", command=f"cat '{private}/sessions.log'", description="a test"),
+        ):
+            await cli.prompt(prompt)
+            assert "denied" in cli.last_tool_text() or "deny" in cli.last_tool_text(), prompt
+        await cli.prompt(tool("Read", file_path=str(uploads / "1/a.txt")))
+        assert "UPLOADED" in cli.last_tool_text()
+        await cli.prompt(tool("Bash", command=f"cat '{uploads}/1/a.txt'", description="a test"))
+        assert "UPLOADED" in cli.last_tool_text()
+        assert [line for line in cli.parsed() if isinstance(line, PermissionAsked)] == []
+        assert "SENTINEL" not in str([line for line in cli.parsed() if isinstance(line, ToolResults)])
+    assert (uploads / "1/a.txt").read_text() == "UPLOADED\n"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,10 @@ from pathlib import Path
 
 def make_directory(path: Path) -> None:
     """Make `path` with its parents, mode 0700. An existing directory keeps its mode. Raises `OSError`."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # One by one: `mkdir(parents=True)` gives the mode to the last one only.
+    for each in (*reversed(path.parents), path):
+        if not each.is_dir():
+            each.mkdir(mode=0o700, exist_ok=True)
 
 
 def make_file(path: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 
-from storage.files import make_directory
+from storage.files import make_directory, make_file
 from workdirs.coverage import from_message
 from workdirs.errors import CheckpointFailed, GitFailed, StoreDamaged, StoreMissing, WhyNoCheckpoint
 from workdirs.git import MEGABYTE, GitCall, Kind, run, start
@@ -58,10 +58,12 @@ class Store:
         if (self.git_dir / "info" / "attributes").exists():
             return
         make_directory(self.directory)
-        # No template: that would be hooks of the machine.
-        run(self.call("init", "-q", "--bare", "--template=", "--initial-branch=none"))
-        (self.git_dir / "info").mkdir(exist_ok=True)
-        (self.git_dir / "info" / "attributes").write_text(_ATTRIBUTES, encoding="utf-8")
+        # No template: that would be hooks of the machine. Shared with nobody: the files of projects lie here.
+        run(self.call("init", "-q", "--bare", "--template=", "--initial-branch=none", "--shared=0600"))
+        make_directory(self.git_dir / "info")
+        attributes = self.git_dir / "info" / "attributes"
+        make_file(attributes)
+        attributes.write_text(_ATTRIBUTES, encoding="utf-8")
 
     @contextmanager
     def locked(self, deadline_s: float = 60.0) -> Iterator[None]:

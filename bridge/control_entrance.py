@@ -50,7 +50,13 @@ class Entrance:
         connection = writer.get_extra_info("socket")
         if not control_socket.peer_is_owner(connection):
             return None
-        if host := await asyncio.to_thread(control_socket.host_of_peer, connection, self._data_dir):
+        try:
+            host = await asyncio.to_thread(control_socket.host_of_peer, connection, self._data_dir)
+        except control_socket.PeerGone:
+            if await self._is_held(reader):
+                await self._note(Actor("terminal:gone", "control", Role.NOBODY))
+            return None
+        if host:
             log.warning("connection from within a session refused", extra={"session": host.partition("/")[0]})
             await self._note(Actor(f"host:{host}", "control", Role.NOBODY))
             return None
@@ -64,6 +70,16 @@ class Entrance:
             return None
         writer.write(wire.encoded(wire.Entered()))
         return Peer(peer, may_name=kind is KeyKind.WEB)
+
+    async def _is_held(self, reader: asyncio.StreamReader) -> bool:
+        """Whether somebody still has the other end, so that the client did not just give up."""
+        try:
+            async with asyncio.timeout(self._first_line_s):
+                return bool(await reader.read(1))
+        except TimeoutError:
+            return True
+        except ConnectionError:
+            return False
 
     async def _key(self, reader: asyncio.StreamReader) -> KeyKind | None:
         """Return the kind of the key in the first line; None if it is wrong, too long or late."""

@@ -88,14 +88,21 @@ def peer_is_owner(connection: Connected) -> bool:
     return machine.this().peer_uid(connection) in (0, os.getuid())
 
 
+class PeerGone(Exception):
+    """The process that connected has ended, so nobody can tell where it came from."""
+
+
 def host_of_peer(connection: Connected, data_dir: Path) -> str:
     """Return the host in `data_dir`, `<session>/<number>`, that started the peer process; empty if none did.
 
     Claude's tools run as the same user, so the uid tells nothing. Their processes carry the host's marker
     or have a parent that does. A process that cleans its environment and outlives its parents is not detected:
-    this check is a hurdle, only a sandbox is a wall.
+    this check is a hurdle, only a sandbox is a wall. Raises `PeerGone`: a child can hold the connection then.
     """
     this, pid = machine.this(), machine.this().peer_pid(connection)
+    peer = this.read_process(pid) if pid is not None and pid > 1 else None
+    if pid is not None and pid > 1 and (peer is None or peer.zombie):
+        raise PeerGone
     for _ in range(_LONGEST_DESCENT):
         if pid is None or pid <= 1:
             return ""

@@ -1,12 +1,15 @@
 """The control socket refuses processes that Claude's tools start, so that no script answers Claude's asks."""
 
 import asyncio
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import api as c
+from bridge import control_entrance
 from bridge.control import ControlServer
 from sessions.model import Allow, ToolOutput
 from tests.sessions.running_core import RunningCore, idle, reached, running_core, until
@@ -117,3 +120,42 @@ def tell(place: Path, words: str) -> None:
     draft = place / "going"
     draft.write_text(words)
     draft.rename(place / "go")
+
+
+FORKING = """
+import os, socket, sys, time
+peer = socket.socket(socket.AF_UNIX)
+peer.connect(sys.argv[1])
+if os.fork():
+    os._exit(0)  # the process that connected is gone before anybody looks at it
+peer.sendall(b"x")
+try:
+    print("greeted" if peer.recv(100) else "closed", flush=True)
+except ConnectionError:
+    print("closed", flush=True)
+"""
+
+
+async def test_a_process_that_connects_and_is_gone_is_not_taken_for_a_person(tmp_path: Path) -> None:
+    (tmp_path / "core" / "run").mkdir(parents=True)
+    script = tmp_path / "forks.py"
+    script.write_text(FORKING)
+    async with running_core(tmp_path / "core") as core:
+        looks = asyncio.Event()
+        entrance = control_entrance.Entrance.admit
+
+        async def later(self: Any, *streams: Any) -> Any:
+            await looks.wait()
+            return await entrance(self, *streams)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(control_entrance.Entrance, "admit", later)
+            async with ControlServer(core.service, core.directory):
+                words = [sys.executable, str(script), str(core.run / "control.sock")]
+                with subprocess.Popen(words, stdout=subprocess.PIPE) as process:  # noqa: ASYNC220
+                    await asyncio.to_thread(process.wait)
+                    looks.set()
+                    said, _ = await asyncio.to_thread(process.communicate)
+        (entry,) = (await core.do(c.ReadAudit(limit=1))).entries
+    assert said == b"closed\n"
+    assert (entry.action, entry.allowed) == ("use_the_control_socket", False)

@@ -18,6 +18,7 @@ from bot.markdown.cleaning import clean
 from bot.markdown.emphasis import Run, Runs, flanks, is_bare, needs_more
 from bot.markdown.marks import STRONG, closing, flattened
 from bot.markdown.references import Target
+from bot.markdown.reserved_names import may_become_reserved_name, reserved_name
 from bot.markdown.seams import gap_before, outermost
 from bot.markdown.spelling import atom, code_span, escaped, link, unmistakable
 
@@ -257,7 +258,8 @@ class _Parser:
             return tag.end
         if tag.name == "br":
             return self._keep(start, tag.end, "\n")
-        if tag.name == "details" and tag.closes:  # `lines` reads the opening tags
+        # `lines` reads the opening tags at the beginning of a line.
+        if tag.name == "details" and (tag.closes or tags.closing_tag(text, tag.end, "details") >= 0):
             return self._keep(start, tag.end, "")
         if tag.name == "img" and (source := tag.attributes.get("src")):
             leads = links.Masked(tag.attributes.get("alt", ""), source, "", tag.end)
@@ -337,6 +339,11 @@ class _Parser:
         if count == 1 and char in _PAIRED:
             self.parts.append(char)
             return end
+        if char == "_" and count == 2 and not (start and text[start - 1].isalnum()):
+            if (name := reserved_name(text, start)) is not None:
+                return self._keep(start, name, escaped(text[start:name]))
+            if may_become_reserved_name(text, start) and self._wait(start):
+                return -1
         before = text[start - 1] if start else " "
         after = text[end] if end < len(text) else " "
         if end + 1 == len(text) and needs_more(before, after) and self._wait(start):

@@ -159,7 +159,7 @@ def alert(content: str) -> str:
     if found is None:
         return ""
     kind = found[1].lower()
-    title = found[2].strip()
+    title = found[2].lstrip("+-").strip()
     return f"{_ALERT_SIGNS[kind]} {kind.capitalize()}" + (f": {title}" if title else "")
 
 

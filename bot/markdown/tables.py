@@ -16,6 +16,7 @@ from bot.markdown.marks import plain
 WIDEST = 42  # columns of a monospace block that a phone shows without scrolling
 _BETWEEN = "  "
 _PIPE = re.compile(r"(?<!\\)((?:\\\\)*)\|")
+_CODE = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]{1,200}\1(?!`)")
 _EMPTY = "—"
 
 
@@ -50,7 +51,7 @@ class Table:
 
     def add(self, row: str) -> None:
         """Add a row at the end."""
-        self.rows.append(cells(row))
+        self.rows.append(_cells_of_row(row, len(self.head)))
 
     def layout(self) -> Layout:
         """Lay out the rows added so far; more may follow."""
@@ -115,6 +116,15 @@ def cells(line: str) -> Sequence[str]:
     if len(parts) > 1 and not parts[-1].strip():
         parts.pop()
     return [part.strip().replace("\\|", "|") for part in parts]
+
+
+def _cells_of_row(line: str, count: int) -> Sequence[str]:
+    """Return the cells of a row. If pipes in code make too many cells, they do not end a cell."""
+    found = cells(line)
+    if len(found) <= count or "`" not in line:
+        return found
+    joined = cells(_CODE.sub(lambda code: _PIPE.sub(r"\1\|", code[0]), line))
+    return joined if len(joined) == count else found
 
 
 def _alignment(cell: str) -> str:

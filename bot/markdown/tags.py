@@ -6,12 +6,15 @@ Leaves its spelling for Discord to `inline`. Unknown tags are text: people write
 import html
 import re
 from dataclasses import dataclass
+from html.entities import html5
 
 from bot.markdown.cleaning import clean
 
 _LONGEST = 1_200  # most characters of a tag, a comment, or the content up to a closing tag
 _TAG = re.compile(r"<(/?)([A-Za-z]{1,10})((?:\s[^<>]{0,900})?)/?>")
-_TAG_BEGUN = re.compile(r"<(?:/?[A-Za-z]{0,10}|(?:a|img|br|details)\s[^<>]{0,900})\Z", re.IGNORECASE)
+_TAG_BEGUN = re.compile(
+    r"<(?:/?[A-Za-z]{0,10}|(?:a|img|br|details|p|div|span|font)\s[^<>]{0,900})\Z", re.IGNORECASE
+)
 _ATTRIBUTE = re.compile(
     r"([a-z-]{1,30})\s{0,3}=\s{0,3}(?:\"([^\"]{0,900})\"|'([^']{0,900})'|([^\s\"'>]{1,900}))"
 )
@@ -25,7 +28,7 @@ CODE_TAGS = frozenset({"kbd", "code", "samp", "tt", "var"})
 MARK_TAGS = {
     "b": "b", "strong": "b", "summary": "b", "i": "i", "em": "i", "s": "s", "del": "s", "strike": "s", "u": "u",
     "ins": "u", "mark": "u", "small": "u", "big": "u", "font": "u", "center": "u", "abbr": "u",
-    "span": "u", "p": "u",
+    "span": "u", "p": "u", "div": "u", "section": "u", "figure": "u", "figcaption": "u",
 }  # fmt: skip
 """Tags for a mark, with the sign by which `emphasis` pairs them; `u` if Discord has no mark for the tag."""
 _AROUND = CODE_TAGS | {"a", "sup", "sub"}
@@ -80,7 +83,7 @@ def closing_tag(text: str, at: int, name: str) -> int:
 def entity_at(text: str, at: int) -> tuple[str, int]:
     """Return the decoded entity at `at`, and the place after it; ("", at) for none."""
     found = _ENTITY.match(text, at)
-    shown = html.unescape(found[0]) if found else ""
+    shown = _unescaped(found) if found else ""
     if found is None or shown == found[0]:
         return "", at
     return clean(shown).replace("\n", " "), found.end()
@@ -88,7 +91,13 @@ def entity_at(text: str, at: int) -> tuple[str, int]:
 
 def decoded(text: str) -> str:
     """Return `text` with its entities decoded."""
-    return clean(_ENTITY.sub(lambda entity: html.unescape(entity[0]), text)) if "&" in text else text
+    return clean(_ENTITY.sub(_unescaped, text)) if "&" in text else text
+
+
+def _unescaped(entity: re.Match[str]) -> str:
+    # `html.unescape` also decodes beginnings of names: `&notify;` would become `¬ify;`.
+    is_known = entity[0][1] == "#" or entity[0][1:] in html5
+    return html.unescape(entity[0]) if is_known else entity[0]
 
 
 def may_become_entity(text: str, at: int) -> bool:

@@ -7,7 +7,25 @@ from bot.markdown.answer import split_answer
 FINISHED = {
     "headings": ("# A\n## B ##\n### C", "# A\n## B\n### C"),
     "deep headings are bold": ("#### Deep **one**", "**Deep one**"),
-    "underscored bold": ("__bold__ and __init__.py", "**bold** and **init**.py"),
+    "underscored bold": ("__bold__ and __Also this__.", "**bold** and **Also this**."),
+    "names between underscores": (
+        "__init__.py, pkg/__main__, __name__, __my_thing__.py and __bold__.",
+        "\\_\\_init\\_\\_.py, pkg/\\_\\_main\\_\\_, \\_\\_name\\_\\_, \\_\\_my\\_thing\\_\\_.py and **bold**.",
+    ),
+    "half names of entities": ("&notify; &copy; &lt", "&notify; © &lt"),
+    "blocks of HTML": (
+        '<div align="center">\n<figure>Hello</figure>\n</div>\n\nUse a <div> here.',
+        "Hello\n\n\nUse a <div> here.",
+    ),
+    "details in a line": (
+        "<details><summary>A</summary>b<details><summary>C</summary>d</details></details>",
+        "**A**b**C**d",
+    ),
+    "a folded alert": ("> [!tip]- Try it\n> now", "> **💡 Tip: Try it**\n> now"),
+    "a pipe in code in a table": (
+        "| a | b |\n|---|---|\n| `x|y` | z |\n| ``p || q`` | r |",
+        "```\na       b\n------  -\nx|y     z\np || q  r\n```",
+    ),
     "names keep their underscores": ("snake_case and _private", "snake_case and \\_private"),
     "products are no emphasis": ("2*3 and 4*5 and 6 * 7", "2\\*3 and 4\\*5 and 6 * 7"),
     "powers are no bold": ("x**2 + y**2 and 2**n", "x\\*\\*2 + y\\*\\*2 and 2\\*\\*n"),
@@ -99,7 +117,7 @@ FINISHED = {
         "```latex\n\\sum_{i} x_i\n```\nand\n```latex\nx^2\n```\nend",
     ),
     "prices": ("$5 and $10, $A and $B_C", "$5 and $10, $A and $B_C"),
-    "html is text": ("<div>*x*</div>", "<div>*x*</div>"),
+    "html is text": ("<App>*x*</App>", "<App>*x*</App>"),
     "lists": ("* a\n    * b\n+ c\n2) d", "- a\n  - b\n- c\n2. d"),
     "tasks": ("- [ ] a\n- [x] b", "- ☐ a\n- ☑ b"),
     "rules": ("a\n\n---\n\nb\n***", "a\n\n———\n\nb\n———"),

@@ -7,8 +7,10 @@ import msgspec
 
 from api.access import Action, Actor, ActorSource
 from api.administering import AdministeringCommand
+from api.branching import BranchingCommand
 from api.checkpointing import CheckpointingCommand
 from api.command import Command, R
+from api.context import ContextCommand
 from api.files import FilesCommand, GetFile, PutFile
 from api.finding import FindingCommand
 from api.linking import LinkingCommand
@@ -35,6 +37,8 @@ AnySessionCommand = (
     | TrustingCommand
     | NetworkCommand
     | CheckpointingCommand
+    | BranchingCommand
+    | ContextCommand
 )
 """The commands about one session."""
 AnyCommand = AnySessionlessCommand | AnySessionCommand

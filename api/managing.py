@@ -17,7 +17,9 @@ class Handover(msgspec.Struct, frozen=True):
 class Branch(SessionCommand[SessionInfo], frozen=True, tag="branch", kw_only=True):
     """Create a session owned by the actor that continues from a turn (None: the last); the parent is untouched.
 
-    Raises `IllegalMove` if that turn cannot be branched from yet, `TurnNotFound`, `PlaceTaken`.
+    With `own_copy` it gets a copy of the files as they are now, else it shares its parent's directory. Where
+    checkpoints are off, it always shares. Raises `IllegalMove` if that turn cannot be branched from yet,
+    `TurnNotFound`, `PlaceTaken`, `BranchRefused` if the files cannot be copied.
     """
 
     action = Action.PROMPT
@@ -26,6 +28,7 @@ class Branch(SessionCommand[SessionInfo], frozen=True, tag="branch", kw_only=Tru
     turn_id: str | None = None
     key: str = ""
     title: str = ""
+    own_copy: bool = True
 
 
 class GoOnFrom(SessionCommand[SessionInfo], frozen=True, tag="go_on_from", kw_only=True):

@@ -35,6 +35,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     `list_price_usd` is the part of `cost_usd` that a login covered instead of an API key: it is not billed.
     `left_running` lists programs that Claude's tools started and left; `EndLeftRunning` ends them. `promised`
     lists scheduled work, each with its next time; Claude does it only while it has a process.
+    `has_own_copy`: it is a branch with files of its own.
     `prompted_by_several`: its owner lets others prompt it; only `GetSession` tells. `sandbox` (bwrap, landlock,
     none) and `network` (open, listed, model) are those of its process; empty without a process.
     """
@@ -81,6 +82,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     limit: Limit | None = None
     limit_shares: tuple[LimitShare, ...] = ()
     other_model: str = ""
+    has_own_copy: bool = False
     prompted_by_several: bool = False
     sandbox: str = ""
     network: str = ""

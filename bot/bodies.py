@@ -61,6 +61,11 @@ class Verb(StrEnum):
     END_LEFT_RUNNING = "end_left_running"
     CHECKPOINT = "checkpoint"
     BROWSER = "browser"
+    PREVIEW_MERGE = "preview_merge"
+    MERGE_BRANCH = "merge_branch"
+    UNDO_MERGE = "undo_merge"
+    RESOLVE_MERGE = "resolve_merge"
+    REMOVE_BRANCH = "remove_branch"
 
 
 class Style(StrEnum):

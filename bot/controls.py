@@ -15,6 +15,7 @@ import discord
 from bot.ask_controls import AskControls
 from bot.asking import Asker
 from bot.bodies import Control, Verb
+from bot.branch_controls import BranchControls
 from bot.checkpoint_controls import CheckpointControls
 from bot.entry import Reply
 from bot.errors import ControlGone
@@ -49,6 +50,9 @@ _OF_ASKS = frozenset(
     }
 )
 _OF_SERVERS = frozenset({Verb.FILL_FORM, Verb.SEND_FORM, Verb.FOLLOW_LINK, Verb.POSTPONE})
+_OF_BRANCHES = frozenset(
+    {Verb.PREVIEW_MERGE, Verb.MERGE_BRANCH, Verb.UNDO_MERGE, Verb.RESOLVE_MERGE, Verb.REMOVE_BRANCH}
+)
 _OF_PANELS = frozenset(
     {Verb.MORE, Verb.PAGE, Verb.CONFIRM, Verb.TAKE_BACK, Verb.HOLD_FOR_ALL, Verb.END_LEFT_RUNNING, Verb.BROWSER}
 )
@@ -75,6 +79,7 @@ class Controls:
         self._trust = TrustControls(face)
         self._checkpoints = CheckpointControls(face)
         self._sites = SiteControls(face)
+        self._branches = BranchControls(face)
         self._about = MessageQuestionControls(client, asker)
 
     async def handle(self, reply: Reply) -> None:
@@ -87,6 +92,8 @@ class Controls:
             await self._asks.of_servers.handle(reply, use.control, use.fields)
         elif verb in _OF_PANELS:
             await self._panels.handle(reply, use.control, use.values)
+        elif verb in _OF_BRANCHES:
+            await self._branches.handle(reply, use.control)
         elif verb is Verb.TRUST:
             await self._trust.handle(reply, use.control)
         elif verb is Verb.SITE:

@@ -40,6 +40,15 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class BranchWish:
+    """The branch to open: after a turn of a session (None: the last), with a copy of the files or without."""
+
+    session_id: str
+    turn_id: str | None
+    own_copy: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Spot:
     """The place of a request. A thread can be opened on the message `anchor_id`."""
 
@@ -122,12 +131,19 @@ class Opener:
         )
 
     async def open_branch(
-        self, actor: Actor, spot: Spot, session_id: str, turn_id: str | None, name: str
+        self, actor: Actor, spot: Spot, branch: BranchWish, name: str
     ) -> tuple[Place, SessionInfo]:
         """Branch a session at a turn into a new session, shown in a thread of its own."""
         async with self.thread(actor, spot, name) as thread_id:
             where = core_id(thread_id)
-            wish = Branch(session_id=session_id, channel_id=where, turn_id=turn_id, key=where, title=name)
+            wish = Branch(
+                session_id=branch.session_id,
+                channel_id=where,
+                turn_id=branch.turn_id,
+                key=where,
+                title=name,
+                own_copy=branch.own_copy,
+            )
             info = await self._face.core.perform(actor, wish)
             return await self.place(info, spot.guild_id, thread_id, SessionScope.THREAD), info
 

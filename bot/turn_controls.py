@@ -32,7 +32,7 @@ from bot.entry import Reply
 from bot.errors import CONNECTION_BROKEN, Refused
 from bot.face import Face
 from bot.markdown.cards import escape_inline
-from bot.opening import Opener, Spot
+from bot.opening import BranchWish, Opener, Spot
 from bot.outgoing_files import files_of, written_files
 from bot.panels import details_file, model_panel, project_panel
 from bot.rows import Place, insert_controls, load_fact, load_place
@@ -130,7 +130,9 @@ class TurnControls:
                 return
         await self._face.core.perform(reply.actor, Regenerate(session_id=session_id, origin=reply.origin))
 
-    async def branch(self, reply: Reply, session_id: str, turn_id: str | None) -> None:
+    async def branch(
+        self, reply: Reply, session_id: str, turn_id: str | None, *, own_copy: bool = True
+    ) -> None:
         """Branch the session at a turn into a new thread, and link the two threads."""
         await self._face.check(reply.actor, Action.PROMPT, session_id)
         await reply.think(ephemeral=False)
@@ -138,9 +140,13 @@ class TurnControls:
         place = await load_place(self._face.db, session_id)
         spot = await self._beside(place, reply)
         name = f"{info.title or 'Session'} (branch)"
-        made, branch = await self._opener.open_branch(reply.actor, spot, info.id, turn_id, name)
+        wish = BranchWish(info.id, turn_id, own_copy=own_copy)
+        made, branch = await self._opener.open_branch(reply.actor, spot, wish, name)
         await self._opener.bring_in(reply.actor, made.channel_id)
-        await reply.say(f"Branched into <#{made.channel_id}>. This session stays as it is.", ephemeral=False)
+        files = " with its own copy of the files" if branch.has_own_copy and own_copy else ""
+        await reply.say(
+            f"Branched into <#{made.channel_id}>{files}. This session stays as it is.", ephemeral=False
+        )
         origin = reply.interaction.message
         here = place.channel_id if place is not None else spot.channel_id
         link = origin.jump_url if origin is not None and not origin.flags.ephemeral else f"<#{here}>"

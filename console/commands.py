@@ -7,10 +7,12 @@ from enum import StrEnum
 from typing import Any
 
 import api as c
+from api.words.branches import branch_line, changes_lines, merge_words, preview_lines
 from api.words.checkpoints import about, result_words
 from api.words.trust import TRUST_WORDS
 from sessions.model import PermissionMode, Trust
 from sessions.restore_scope import RestoreScope
+from workdirs.merging import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,12 @@ GUIDE = {
     "/pin": "show the session first in lists and never archive it; /unpin takes that back",
     "/try": "send the next prompt although a usage limit is reached",
     "/move PROJECT": "work in another directory of WORKSPACE_ROOT; the conversation is kept",
+    "/changes [on|off]": "what Claude was told of changed files; stop or start telling it",
+    "/branches": "list the branches of the session that have files of their own",
+    "/compare": "the files that this branch changed since it began",
+    "/merge [HOW]": f"show what merging this branch would do: {', '.join(Strategy)}",
+    "/merge HOW CODE": "merge it as it was shown; /unmerge takes that back",
+    "/remove-branch": "end this branch and remove its directory; a checkpoint keeps its files",
     "/continue": "let a turn go on that was cut",
     "/retry": "drop the last answer and ask again",
     "/help": "show this",
@@ -207,6 +215,10 @@ def _of_session(name: str, rest: str) -> OfSession | NotUnderstood:
                 lambda id_, _: c.MoveSession(session_id=id_, project=rest),
                 lambda info: f"The session works in {info.project} now.",
             )
+        case "changes":
+            return _changes(rest)
+        case "branches" | "compare" | "merge" | "unmerge" | "remove-branch":
+            return _of_branch(name, rest.split())
         case "continue":
             return OfSession(lambda id_, origin: c.Continue(session_id=id_, origin=origin))
         case "retry":
@@ -230,6 +242,54 @@ def _mode(word: str) -> OfSession | NotUnderstood:
     return OfSession(
         lambda id_, _: c.SetMode(session_id=id_, mode=mode), lambda info: f"The mode is {info.mode} now."
     )
+
+
+def _changes(word: str) -> OfSession | NotUnderstood:
+    if word in ("on", "off"):
+        on = word == "on"
+        done = "Prompts tell Claude what changed." if on else "Claude is told nothing about changes."
+        return OfSession(lambda id_, _: c.SwitchChanges(session_id=id_, on=on), lambda _: done)
+    if word:
+        return NotUnderstood("Say /changes, /changes on or /changes off.")
+    return OfSession(
+        lambda id_, _: c.ShowChanges(session_id=id_), lambda found: found.text or "There was nothing to tell."
+    )
+
+
+def _of_branch(name: str, words: list[str]) -> OfSession | NotUnderstood:
+    match name, words:
+        case "branches", []:
+            return OfSession(lambda id_, _: c.ListBranches(session_id=id_, with_changes=True), _branch_lines)
+        case "compare", []:
+            return OfSession(
+                lambda id_, _: c.CompareBranch(session_id=id_),
+                lambda changes: "\n".join(changes_lines(changes)),
+            )
+        case "unmerge", []:
+            return OfSession(lambda id_, _: c.UndoMerge(session_id=id_), merge_words)
+        case "remove-branch", []:
+            return OfSession(lambda id_, _: c.RemoveBranch(session_id=id_), lambda _: "The branch is removed.")
+        case "merge", [*given] if len(given) <= 2 and set(given[:1]) <= set(Strategy):
+            how = Strategy(given[0]) if given else Strategy.SQUASH
+            if len(given) < 2:
+                return OfSession(lambda id_, _: c.PreviewMerge(session_id=id_, strategy=how), _merge_lines)
+            code = given[1]
+            return OfSession(
+                lambda id_, _: c.MergeBranch(session_id=id_, strategy=how, digest=code), merge_words
+            )
+        case _:
+            return NotUnderstood(f"Say it like this: /merge {Strategy.SQUASH}, for example.")
+
+
+def _branch_lines(found: c.Branches) -> str:
+    return "\n".join(map(branch_line, found.branches)) or "No branch of this session has files of its own."
+
+
+def _merge_lines(preview: c.MergePreview) -> str:
+    lines = preview_lines(preview)
+    if preview.can_land:
+        lines.append(f"To merge it like this: /merge {preview.strategy} {preview.digest}")
+    return "\n".join(lines)
 
 
 def _trust(word: str) -> OfSession | NotUnderstood:

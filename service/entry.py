@@ -12,7 +12,9 @@ from typing import TypeVar, cast
 import api as c
 from api.access import Action, Actor, ActorSource, Role, authorize, may
 from service.administering import administer
+from service.branching import branch
 from service.checkpointing import checkpoint
+from service.context import context
 from service.finding import find
 from service.following import follow_session
 from service.following_all import follow_all
@@ -153,6 +155,10 @@ class SessionService:
             return await trust(self._parts, session, actor, command)
         if isinstance(command, c.CheckpointingCommand):
             return await checkpoint(self._parts, session, command)
+        if isinstance(command, c.BranchingCommand):
+            return await branch(self._parts, session, actor, command)
+        if isinstance(command, c.ContextCommand):
+            return await context(session, command)
         if isinstance(command, c.PermissionsCommand):
             return await rule(self._parts, session, actor, command)
         if isinstance(command, c.PromptingCommand):

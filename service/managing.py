@@ -77,7 +77,7 @@ async def _branch(manager: SessionManager, parent: Session, actor: Actor, comman
         mode=mode_for(actor, parent.snapshot.mode, manager.policy.bypass),
     )
     turn_id = TurnId(command.turn_id) if command.turn_id is not None else None
-    return await manager.maker.branch(parent, turn_id, wish)
+    return await manager.maker.branch(parent, turn_id, wish, own_copy=command.own_copy)
 
 
 async def _share(session: Session, actor: Actor, command: c.Share) -> None:

@@ -12,6 +12,7 @@ from sessions.state import Snapshot
 _MADE = {
     *("running_turn", "queued_turns", "open_asks", "background_tasks", "last_event", "work_directory_name"),
     *("terminal_hint", "place_in_line", "other_model", "prompted_by_several", "sandbox", "network"),
+    "has_own_copy",
 }
 _FAMILIES = ("opus", "sonnet", "haiku")
 """Names that Claude takes for the newest model of a family, the ablest first."""
@@ -60,4 +61,5 @@ def info_of(snapshot: Snapshot, terminal_hint: str = "", place_in_line: int | No
         work_directory_name=snapshot.work_directory.rpartition("/")[2],
         terminal_hint=terminal_hint,
         place_in_line=place_in_line,
+        has_own_copy=bool(snapshot.keeps_out_of),
     )

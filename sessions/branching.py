@@ -15,8 +15,10 @@ from sessions import events as e
 from sessions import rows
 from sessions.conversations import RowPath
 from sessions.dependencies import Dependencies
+from sessions.draft import Draft
 from sessions.errors import ConversationGone, IllegalMove
 from sessions.model import TurnId, TurnStatus
+from sessions.own_copies import OwnCopy
 from sessions.rule_keeping import take_rules_along
 from sessions.session import Session
 from sessions.snapshot import Snapshot
@@ -65,8 +67,13 @@ def _question(turn: StoredTurn) -> TurnId:
     return turn.alternative_of or turn.id
 
 
-async def begin_branch(session: Session, created: e.SessionCreated, begin: BranchBegin) -> None:
-    """Store the new, empty `session` as a branch: its first prompt continues after `begin`."""
+async def begin_branch(
+    session: Session, created: e.SessionCreated, begin: BranchBegin, copy: OwnCopy | None = None
+) -> None:
+    """Store the new, empty `session` as a branch: its first prompt continues after `begin`.
+
+    `copy` is its own copy of the files; without one it works in its parent's directory.
+    """
     conversations = session.around.conversations
     cut = str(uuid.uuid4()) if begin.path is RowPath.DROPPED else ""
     parent_id, work_directory = begin.conversation_id, Path(begin.parent.snapshot.work_directory)
@@ -79,8 +86,10 @@ async def begin_branch(session: Session, created: e.SessionCreated, begin: Branc
             draft.add(e.Branched(begin.parent.id, begin.turn_id, begin.conversation_id, begin.uuid))
             if cut:
                 draft.add(e.ConversationChanged(cut, "branch"))
-            words = "This branch works in the same directory as the session it came from."
-            draft.add(e.Noticed(Topic.SHARED_DIRECTORY, words))
+            if copy is not None:
+                copy.put_on(draft)
+            else:
+                _share_directory(begin.parent.snapshot, draft)
             await take_rules_along(begin.parent, draft)
     finally:
         # Number 1 is still free, so the session was not stored and nothing refers to the copy.
@@ -95,6 +104,13 @@ async def _take_uploads_along(parent: Session, branch: Session) -> None:
         await asyncio.to_thread(copy_uploads, uploads_of(run, parent.id), uploads_of(run, branch.id))
     except (OSError, shutil.Error):
         log.exception("uploads not taken along", extra={"session": branch.id})
+
+
+def _share_directory(parent: Snapshot, draft: Draft) -> None:
+    if parent.keeps_out_of:
+        draft.add(e.OwnCopyMade(parent.work_directory, "", parent.keeps_out_of))
+    words = "This branch works in the same directory as the session it came from."
+    draft.add(e.Noticed(Topic.SHARED_DIRECTORY, words))
 
 
 async def go_on_from(session: Session, turn_id: TurnId) -> None:

@@ -1,7 +1,8 @@
 """Make the context that precedes a prompt: text of ours that Claude reads first.
 
 The first prompt of a conversation gets facts on the project that Claude cannot see cheaply. There is no map of
-the code: see `docs/adr/0049-no-map-of-the-code.md`. A context is stored with its turn, so that a prompt that is
+the code: see `docs/adr/0049-no-map-of-the-code.md`. A later prompt gets the changes of the files since Claude's
+last turn. A context is stored with its turn, so that a prompt that is
 sent again to another process has the same.
 """
 
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sessions import rows
+from sessions.context_changes import changes_since_last_turn
 from sessions.model import TurnId, TurnKind
 from sessions.session_port import SessionPort
 from sessions.snapshot import QueuedTurn
@@ -25,18 +27,19 @@ _SURVEY_HEAD = "The bridge found this about the project. It is a hint, not an or
 
 async def make_context(session: SessionPort, turn: QueuedTurn) -> StoredContext | None:
     """Return the context of the waiting prompt `turn`, the stored one if there is one. None: it has none."""
-    if turn.kind is not TurnKind.PROMPT or not session.around.surveys:
+    snapshot = session.snapshot
+    if turn.kind is not TurnKind.PROMPT or not snapshot.tells_changes:
         return None
     stored = await _stored(session, turn)
-    if stored is not None:
+    if stored is not None or turn.rewind_to is not None:
         return stored
-    snapshot = session.snapshot
+    kind, shown = ContextKind.SURVEY, _SURVEYED
     if snapshot.conversation_begun or snapshot.fork_conversation:
-        return None
-    text = await _survey(session)
-    if not text:
-        return None
-    return StoredContext(turn.turn_id, ContextKind.SURVEY, text, _SURVEYED, session.around.clock.now_ms())
+        kind = ContextKind.CHANGES
+        text, shown = await changes_since_last_turn(session, turn.turn_id)
+    else:
+        text = await _survey(session) if session.around.surveys else ""
+    return StoredContext(turn.turn_id, kind, text, shown, session.around.clock.now_ms()) if text else None
 
 
 def keep_context(context: StoredContext | None) -> list[Statement]:

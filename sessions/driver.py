@@ -43,6 +43,7 @@ class ConversationStart:
     `resume` continues the transcript, `continues` lets a cut turn go on by itself, `brought` is the part of the
     project that counts. `user_servers`: the MCP servers of the machine's user run, too. In a sandbox, the
     process reaches the paths of `readable` and `writable` besides its own. `uploads` has its prompts' files.
+    Claude's tools may not touch the directories of `keeps_out_of`.
     """
 
     conversation_id: str
@@ -57,6 +58,7 @@ class ConversationStart:
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
     uploads: Path | None = None
+    keeps_out_of: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,22 @@ class ModelRefused(SessionError):
         self.model = model
 
 
+class BranchRefused(SessionError):
+    """Something with a branch's own files is not possible; the sentence says why. Nothing was changed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason[:1].upper()}{reason[1:]}.")
+
+
+class MergeOutdated(SessionError):
+    """The branch or its target changed since the preview of a merge. Nothing was merged."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The branch or its target changed since this preview. Look at the new one, then merge."
+        )
+
+
 class PromptRefused(SessionError):
     """The prompt is empty, too long, or carries something that cannot be sent."""
 

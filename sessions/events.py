@@ -132,6 +132,18 @@ class Moved(msgspec.Struct, frozen=True, tag="moved"):
     moved_from: str
 
 
+class OwnCopyMade(msgspec.Struct, frozen=True, tag="own_copy_made"):
+    """This branch has files of its own. Its history names files below `parent_directory`, which is not its own.
+
+    Claude's tools may not touch the directories of `keeps_out_of`. `parent_directory` is empty for a branch
+    that shares the directory of such a branch.
+    """
+
+    work_directory: str
+    parent_directory: str
+    keeps_out_of: tuple[str, ...]
+
+
 class Imported(msgspec.Struct, frozen=True, tag="imported"):
     """Turns were imported from a file or from Claude's own transcript. The same commit writes their rows."""
 
@@ -247,6 +259,12 @@ class PinChanged(msgspec.Struct, frozen=True, tag="pin_changed"):
     pinned: bool
 
 
+class ChangesSwitched(msgspec.Struct, frozen=True, tag="changes_switched"):
+    """Whether prompts tell Claude what changed in the files; from the next prompt on."""
+
+    on: bool
+
+
 class CommandsListed(msgspec.Struct, frozen=True, tag="commands_listed"):
     """Claude's own slash commands that this conversation offers now."""
 
@@ -271,6 +289,7 @@ Event = (
     | ConversationChanged
     | WentOnFrom
     | Moved
+    | OwnCopyMade
     | Imported
     | PayerChanged
     | CostCarriedOver
@@ -284,6 +303,7 @@ Event = (
     | TitleChanged
     | SharesChanged
     | PinChanged
+    | ChangesSwitched
     | CommandsListed
     | ContextMeasured
 )

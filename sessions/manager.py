@@ -29,7 +29,9 @@ from sessions.errors import SessionError
 from sessions.loaded_sessions import LoadedSessions
 from sessions.machine_reserve import MachineReserve
 from sessions.memory_relief import MemoryRelief
+from sessions.merging import finish_cut_merges
 from sessions.model import PermissionMode, SessionId
+from sessions.own_copies import finish_cut_branches
 from sessions.parking import may_be_parked
 from sessions.process_keeper import ProcessKeeper
 from sessions.recovery import recover
@@ -150,6 +152,8 @@ class SessionManager:
             # Before any prompt can leave: Claude must not work in files that are half restored.
             for restored in await self.checkpoints.recover():
                 await self._tell_restored(restored)
+            await finish_cut_branches(self.db)
+            await finish_cut_merges(self.db, self.checkpoints)
             self._intervals = asyncio.create_task(self.checkpoints.run(self.loaded), name="checkpoints")
         await self.restore_sessions()
 

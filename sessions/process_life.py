@@ -131,6 +131,7 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
         brought=brought,
         user_servers=around.trust.user_servers_for(snapshot.user_id),
         readable=(uploads,),
+        keeps_out_of=tuple(map(Path, snapshot.keeps_out_of)),
         writable=await asyncio.to_thread(shared_git_directory, work_directory),
         uploads=uploads,
     )

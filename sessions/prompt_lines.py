@@ -23,12 +23,13 @@ async def prompt_line(session: SessionPort, turn_id: TurnId, context: StoredCont
     `context` precedes the prompt; by default the stored one of the turn.
     """
     turn = await rows.load_turn(session.around.db, turn_id)
+    snapshot = session.snapshot
     uploads = uploads_of(session.around.run_directory, session.id)
-    work_directory = Path(session.snapshot.work_directory)
+    work_directory = Path(snapshot.work_directory)
     paths = {each: path_of(each, uploads, work_directory) for each in turn.attachments if is_seen(each)}
     images = await asyncio.to_thread(_read_images, paths)
     uploaded = await asyncio.to_thread(note_of_uploads, uploads)
-    moved = note_of_move(session.snapshot.moved_from, session.snapshot.work_directory)
+    moved = note_of_move(snapshot.moved_from, snapshot.work_directory, snapshot.keeps_out_of)
     known = context or await rows.load_context(session.around.db, turn_id)
     note = _note([moved, uploaded, known.text if known is not None else ""])
     return session.around.driver.prompt(turn.prompt_uuid, turn.prompt, turn.kind, images, note)

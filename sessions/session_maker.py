@@ -21,6 +21,7 @@ from sessions.errors import IllegalMove, ModelRefused, PlaceTaken, SessionNotFou
 from sessions.importing import ENDED, fill_from_archive, fill_from_transcript
 from sessions.loaded_sessions import LoadedSessions
 from sessions.model import PermissionMode, SessionId, TurnId
+from sessions.own_copies import drop_own_copy, make_own_copy
 from sessions.session import Session
 from sessions.title import title_from
 from sessions.work_directory import check_work_directory, open_project
@@ -75,18 +76,32 @@ class SessionMaker:
             except PlaceTaken:
                 continue
 
-    async def branch(self, parent: Session, turn_id: TurnId | None, wish: NewSession) -> Session:
+    async def branch(
+        self, parent: Session, turn_id: TurnId | None, wish: NewSession, *, own_copy: bool = False
+    ) -> Session:
         """Make a session that goes on from a turn of `parent` (None: the last one). The parent is unchanged.
 
+        With `own_copy` it gets a copy of the files as they are now, if checkpoints are on.
+
         Raises `IllegalMove` if that turn cannot be branched from yet, `TurnNotFound` if it is not the parent's,
-        `ConversationGone` if Claude has no record of it any more, `PlaceTaken`.
+        `ConversationGone` if Claude has no record of it any more, `PlaceTaken`, `BranchRefused` if the files
+        cannot be copied.
         """
         turn = await rows.find_branch_turn(self._around.db, parent.id, turn_id)
         if turn.status not in ENDED:
             raise IllegalMove("Branching from this turn", "not that far")
         begin = await find_branch_begin(self._around, parent, turn)
         async with self._making(wish) as session:
-            await begin_branch(session, self._created(wish, parent.snapshot.work_directory), begin)
+            copies = own_copy and self._around.checkpoints is not None
+            title = wish.title or parent.snapshot.title
+            copy = await make_own_copy(parent, session.id, title) if copies else None
+            directory = copy.branch.directory if copy is not None else parent.snapshot.work_directory
+            try:
+                await begin_branch(session, self._created(wish, directory), begin, copy)
+            except BaseException:
+                if copy is not None and session.snapshot.next_event == 1:
+                    await drop_own_copy(self._around, copy.branch)
+                raise
         return session
 
     async def from_archive(self, data: bytes, wish: NewSession) -> Session:

@@ -75,7 +75,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     `told_limit` is the last limit that the process met: the CLI tells a limit only once.
     `unanswered` is a prompt in the CLI's conversation that waits again: the CLI is rewound to before it.
     `process_cost_usd` is the CLI's present running total. `list_price_usd` is the part of `cost_usd` that
-    no API key paid.
+    no API key paid. Claude's tools may not touch the directories of `keeps_out_of`: they are other sessions'.
     """
 
     id: SessionId
@@ -129,6 +129,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     limit_shares: tuple[LimitShare, ...] = ()
     extra_usage_until_ms: int | None = 0
     moved_from: tuple[str, ...] = ()
+    keeps_out_of: tuple[str, ...] = ()
+    tells_changes: bool = True
     project_is_gone: bool = False
     refused_turns: int = 0
     last_good_turn: str = ""

@@ -1,5 +1,6 @@
 """Apply events to a session's state. Pure, and the same for live running and replay."""
 
+from pathlib import PurePath
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -69,7 +70,17 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
                 project=event.project,
                 work_directory=event.work_directory,
                 moved_from=(*snapshot.moved_from, event.moved_from),
+                keeps_out_of=tuple(
+                    each for each in snapshot.keeps_out_of if not _lies_in(event.work_directory, each)
+                ),
                 project_is_gone=False,
+            )
+        case e.OwnCopyMade():
+            return replace(
+                numbered,
+                work_directory=event.work_directory,
+                moved_from=(event.parent_directory,) if event.parent_directory else (),
+                keeps_out_of=event.keeps_out_of,
             )
         case e.Imported():
             return replace(
@@ -105,6 +116,7 @@ def _chosen(
     | e.ModeChanged
     | e.TitleChanged
     | e.PinChanged
+    | e.ChangesSwitched
     | e.CommandsListed
     | e.ContextMeasured,
 ) -> Snapshot:
@@ -120,6 +132,8 @@ def _chosen(
             return replace(snapshot, title=event.title, titled_by=event.source)
         case e.PinChanged():
             return replace(snapshot, pinned=event.pinned)
+        case e.ChangesSwitched():
+            return replace(snapshot, tells_changes=event.on)
         case e.CommandsListed():
             return replace(snapshot, commands=event.commands)
         case e.ContextMeasured():
@@ -142,6 +156,10 @@ def _created(snapshot: Snapshot, event: e.SessionCreated, at_ms: int) -> Snapsho
         mode=event.mode,
         created_ms=at_ms,
     )
+
+
+def _lies_in(path: str, directory: str) -> bool:
+    return PurePath(path).is_relative_to(directory)
 
 
 def _moved(snapshot: Snapshot, event: e.LifecycleChanged) -> Snapshot:

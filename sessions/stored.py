@@ -77,6 +77,62 @@ class StoredContext:
     made_ms: int
 
 
+class BranchStatus(StrEnum):
+    """The state of a branch with files of its own."""
+
+    MAKING = "making"
+    MADE = "made"
+    REMOVING = "removing"
+    REMOVED = "removed"
+
+
+class MergeStatus(StrEnum):
+    """The state of a merge."""
+
+    LANDING = "landing"
+    LANDED = "landed"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBranch:
+    """A session with files of its own. `git_branch` and `target` are full refs; empty: it cannot be merged.
+
+    `checkpoint` has its files as they were at the beginning, `last_merged` its commit at the last squash.
+    """
+
+    session_id: SessionId
+    parent_id: SessionId
+    name: str
+    directory: str
+    parent_directory: str
+    git_branch: str
+    target: str
+    checkpoint: str
+    last_merged: str
+    status: BranchStatus
+    made_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMerge:
+    """A merge: `target` goes from `old_commit` to `new_commit`. `merged_before`: `last_merged` until then."""
+
+    id: str
+    session_id: SessionId
+    target: str
+    strategy: str
+    old_commit: str
+    new_commit: str
+    source_commit: str
+    merged_before: str
+    by_user: str
+    status: MergeStatus
+    began_ms: int
+
+
 class StoredAsk(msgspec.Struct, frozen=True):
     """An ask with its status and decision. `decided_through`: see `AskDecided.through`."""
 

@@ -52,6 +52,7 @@ class Topic(StrEnum):
     BROKEN = "broken"
     ADOPTED = "adopted"
     SHARED_DIRECTORY = "shared_directory"
+    OWN_COPY = "own_copy"
     ASK_REMINDER = "ask_reminder"
     NO_PROGRESS = "no_progress"
     PERMISSIONS = "permissions"

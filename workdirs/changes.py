@@ -4,7 +4,7 @@ A cause is named only if it is known: a turn, a restore and a merge leave record
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
@@ -60,6 +60,11 @@ class PathChange:
     added: int | None = None
     removed: int | None = None
     author: Author = NotKnown()
+
+
+def with_author(change: PathChange, author: Author) -> PathChange:
+    """Return `change` with its author."""
+    return replace(change, author=author)
 
 
 def changes_text(changes: Sequence[PathChange], diffs: Mapping[bytes, str] | None = None) -> str:

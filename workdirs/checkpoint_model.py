@@ -24,6 +24,7 @@ class Reason(StrEnum):
     BEFORE_RESTORE = "before_restore"
     AFTER_RESTORE = "after_restore"
     BEFORE_MERGE = "before_merge"
+    AFTER_MERGE = "after_merge"
     BEFORE_REMOVAL = "before_removal"
     PARKING = "parking"
     HAND_OVER = "hand_over"

@@ -43,11 +43,12 @@ class MergeWish:
 class MergePreview:
     """What a merge would do to the commits of that moment.
 
-    With `conflicts` it cannot land. Without `files` there is nothing to merge.
+    With `conflicts` it cannot land. Without `files` there is nothing to merge. `result` is the resulting tree.
     """
 
     target: ObjectId
     source: ObjectId
+    result: ObjectId
     files: tuple[PathChange, ...]
     conflicts: tuple[Conflict, ...] = ()
     conflicted: tuple[bytes, ...] = ()
@@ -67,16 +68,17 @@ class _Result:
         return bool(self.conflicts or self.conflicted)
 
 
-def preview_merge(room: MergeRoom, wish: MergeWish) -> MergePreview:
+def preview_merge(room: MergeRoom, wish: MergeWish, source: ObjectId | None = None) -> MergePreview:
     """Return what the merge would do. Changes nothing in the repository. Blocks.
 
-    Raises `BranchGone`, `MergeImpossible` if git cannot merge the two at all.
+    `source` is a commit that the source branch does not have yet. Raises `BranchGone`, `MergeImpossible` if git
+    cannot merge the two at all.
     """
-    target, source = tips(room, wish)
+    target, tip = tips(room, wish)
+    source = source or tip
     result = _merge(room, wish, target, source)
-    return MergePreview(
-        target, source, tuple(changed_files(room, target, result.tree)), result.conflicts, result.conflicted
-    )
+    files = tuple(changed_files(room, target, result.tree))
+    return MergePreview(target, source, result.tree, files, result.conflicts, result.conflicted)
 
 
 def write_merge(room: MergeRoom, wish: MergeWish, target: ObjectId, source: ObjectId) -> ObjectId:

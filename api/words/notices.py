@@ -92,6 +92,7 @@ NOTICES: Mapping[Topic, NoticeWords] = {
     Topic.CRASH_LOOP: NoticeWords("Claude keeps failing to start", next_step="The conversation is kept."),
     Topic.BROKEN: NoticeWords("This session broke down", next_step="The conversation is kept."),
     Topic.ADOPTED: _mild("A process of Claude's was found again"),
+    Topic.OWN_COPY: _mild("Own copy of the files"),
     Topic.SHARED_DIRECTORY: _mild("Two sessions, one directory", "Both can change the same files."),
     Topic.ASK_REMINDER: _mild("Claude still waits"),
     Topic.NO_PROGRESS: NoticeWords("No sign of life", next_step="Stop is on the last post."),

@@ -9,6 +9,8 @@ async def add_cogs(bot: commands.Bot, parts: CommandParts) -> None:
     """Add every command to the tree of `bot`."""
     from bot.cogs.admin import AdminCommands
     from bot.cogs.ask import AskCommands
+    from bot.cogs.branch import BranchCommands
+    from bot.cogs.changes import ChangesCommands
     from bot.cogs.channel import ChannelCommands
     from bot.cogs.checkpoint import CheckpointCommands
     from bot.cogs.files import FilesCommands
@@ -21,6 +23,8 @@ async def add_cogs(bot: commands.Bot, parts: CommandParts) -> None:
     groups = (
         SessionCommands,
         TurnCommands,
+        BranchCommands,
+        ChangesCommands,
         CheckpointCommands,
         SettingsCommands,
         FilesCommands,

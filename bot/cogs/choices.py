@@ -37,6 +37,10 @@ LEVELS = [
     Choice(name="prompt and answer asks", value="approve"),
     Choice(name="take the share back", value="none"),
 ]
+FILES = [
+    Choice(name="its own copy of the files", value="own"),
+    Choice(name="the same directory as this session", value="same"),
+]
 WHICH_SESSION = "Which session; without it, the one of this thread"
 _MOST = 25
 _REMEMBERED_S = 5.0

@@ -11,12 +11,21 @@ from bot.cogs import choices
 from bot.cogs.parts import CommandParts
 from bot.entry import Reply, reply_to
 from bot.errors import Refused
+from bot.face import Face
 from bot.markdown.cards import escape_inline
 from bot.panel_controls import stored
 from bot.panels import queue_card
 from bot.session_lookup import meant
 
 Interaction = discord.Interaction[Any]
+
+
+async def turn_of_number(face: Face, reply: Reply, info: SessionInfo, number: int) -> str:
+    """Return the id of the session's turn with this number. Raises `Refused` if there is none."""
+    page = await face.core.perform(reply.actor, ReadTurns(session_id=info.id, before=number + 1, limit=1))
+    if not page.turns or page.turns[0].turn.number != number:
+        raise Refused(f"There is no turn {number} in this session.")
+    return page.turns[0].turn.id
 
 
 class TurnCommands(commands.GroupCog, group_name="turn", group_description="What Claude does, and what waits"):
@@ -45,19 +54,18 @@ class TurnCommands(commands.GroupCog, group_name="turn", group_description="What
         await self._parts.turns.regenerate(reply, info.id, "", keep_files=False)
 
     @app_commands.command(description="Go on in a new thread from a turn; this session stays as it is.")
-    @app_commands.describe(turn="The turn's number; without it, the last one")
-    async def branch(self, interaction: Interaction, turn: app_commands.Range[int, 1] | None = None) -> None:
+    @app_commands.describe(turn="The turn's number; without it, the last one", files="Where it works")
+    @app_commands.choices(files=choices.FILES)
+    async def branch(
+        self,
+        interaction: Interaction,
+        turn: app_commands.Range[int, 1] | None = None,
+        files: str | None = None,
+    ) -> None:
         reply = reply_to(interaction)
         info = await meant(self._face, reply)
-        turn_id = await self._turn_id(reply, info, turn) if turn is not None else None
-        await self._parts.turns.branch(reply, info.id, turn_id)
-
-    async def _turn_id(self, reply: Reply, info: SessionInfo, number: int) -> str:
-        wish = ReadTurns(session_id=info.id, before=number + 1, limit=1)
-        page = await self._face.core.perform(reply.actor, wish)
-        if not page.turns or page.turns[0].turn.number != number:
-            raise Refused(f"There is no turn {number} in this session.")
-        return page.turns[0].turn.id
+        turn_id = await turn_of_number(self._face, reply, info, turn) if turn is not None else None
+        await self._parts.turns.branch(reply, info.id, turn_id, own_copy=files != "same")
 
     @app_commands.command(description="Run one of Claude's own commands, such as compact.")
     @app_commands.describe(name="The command, without the slash", arguments="What belongs to it")

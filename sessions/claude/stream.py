@@ -79,7 +79,7 @@ class StreamDriver:
         line = launch.LaunchLine(
             command=self._cli.command,
             start=begins,
-            private=options.private,
+            private=(*options.private, *start.keeps_out_of),
             model=start.model,
             permission_mode=start.mode,
             brought=start.brought,

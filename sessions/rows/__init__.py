@@ -3,7 +3,29 @@
 Tables: `bridge/migrations/0001_sessions.sql`.
 """
 
-from sessions.rows.contexts import count_in_directory, insert_context, load_context, titles_in_directory
+from sessions.rows.branches import (
+    branch_made,
+    delete_branch,
+    insert_branch,
+    insert_merge,
+    load_branch,
+    load_branches,
+    load_cut_branches,
+    load_cut_merges,
+    load_last_merge,
+    set_branch_status,
+    set_last_merged,
+    set_merge_status,
+)
+from sessions.rows.contexts import (
+    count_in_directory,
+    files_read,
+    insert_context,
+    load_context,
+    load_last_context,
+    title_of,
+    titles_in_directory,
+)
 from sessions.rows.permission_rules import (
     copy_session_rules,
     delete_rule,
@@ -13,7 +35,7 @@ from sessions.rows.permission_rules import (
     update_rule_for_all,
 )
 from sessions.rows.project_sites import load_sites, load_work_directories, upsert_site
-from sessions.rows.project_trust import load_all_trust, load_trust, upsert_trust
+from sessions.rows.project_trust import copy_trust, load_all_trust, load_trust, upsert_trust
 from sessions.rows.projection import (
     insert_block,
     insert_event,
@@ -72,12 +94,16 @@ __all__ = [
     "StoredInput",
     "StoredTurn",
     "acknowledge_input",
+    "branch_made",
     "conversations_in_use",
     "copy_session_rules",
+    "copy_trust",
     "count_blocks",
     "count_in_directory",
+    "delete_branch",
     "delete_rule",
     "delete_share",
+    "files_read",
     "find_branch_turn",
     "find_by_key",
     "find_requeued_turn",
@@ -87,10 +113,12 @@ __all__ = [
     "host_launched",
     "hosts_not_ended",
     "insert_block",
+    "insert_branch",
     "insert_context",
     "insert_event",
     "insert_host",
     "insert_input",
+    "insert_merge",
     "insert_project_rules",
     "insert_session",
     "insert_session_rules",
@@ -102,11 +130,17 @@ __all__ = [
     "load_block",
     "load_block_places",
     "load_blocks",
+    "load_branch",
     "load_branch_path",
+    "load_branches",
     "load_context",
+    "load_cut_branches",
+    "load_cut_merges",
     "load_events",
     "load_hosts",
     "load_inputs",
+    "load_last_context",
+    "load_last_merge",
     "load_rules",
     "load_shares",
     "load_sites",
@@ -122,6 +156,10 @@ __all__ = [
     "project_event",
     "sessions_of_user",
     "sessions_to_recover",
+    "set_branch_status",
+    "set_last_merged",
+    "set_merge_status",
+    "title_of",
     "titles_in_directory",
     "update_rule_for_all",
     "update_session",

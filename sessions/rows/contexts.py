@@ -42,3 +42,29 @@ async def titles_in_directory(
         (work_directory, user_id, but, limit),
     )
     return [str(row[0]) for row in found]
+
+
+async def load_last_context(db: Database, session_id: SessionId) -> StoredContext | None:
+    """Return the context of the session's newest turn that has one."""
+    row = await db.read_one(
+        "SELECT id FROM turns WHERE session_id = ? AND context <> '' ORDER BY number DESC LIMIT 1",
+        (session_id,),
+    )
+    return None if row is None else await load_context(db, TurnId(str(row[0])))
+
+
+async def title_of(db: Database, session_id: SessionId, *, user_id: str) -> str:
+    """Return the title of a session of this user; empty if it is somebody else's."""
+    row = await db.read_one("SELECT title FROM sessions WHERE id = ? AND user_id = ?", (session_id, user_id))
+    return "" if row is None else str(row[0])
+
+
+async def files_read(db: Database, session_id: SessionId) -> list[str]:
+    """Return the paths of the files that Claude's tools were given in the session, each once."""
+    found = await db.read(
+        "SELECT DISTINCT coalesce(body ->> '$.input.file_path', body ->> '$.input.notebook_path') AS path"
+        " FROM blocks JOIN turns ON turns.id = blocks.turn_id"
+        " WHERE session_id = ? AND blocks.kind = 'tool_call' AND path IS NOT NULL LIMIT 2000",
+        (session_id,),
+    )
+    return [str(row[0]) for row in found]

@@ -34,3 +34,13 @@ def upsert_trust(trust: StoredTrust) -> Statement:
 
 def _trust(row: Row) -> StoredTrust:
     return StoredTrust(str(row[0]), Trust(str(row[1])), str(row[2]), str(row[3]), int(str(row[4])))
+
+
+def copy_trust(directory: str, to: str) -> Statement:
+    """Give the directory `to`, a copy of `directory`, the same decision. It holds for the same content only."""
+    return Statement(
+        "INSERT INTO project_trust (directory, state, content_hash, decided_by, decided_ms)"
+        " SELECT ?, state, content_hash, decided_by, decided_ms FROM project_trust WHERE directory = ?"
+        " ON CONFLICT DO NOTHING",
+        (to, directory),
+    )

@@ -7,12 +7,14 @@ import msgspec
 import api as c
 from sessions.model import Allow, PermissionMode, ShareLevel, Trust
 from sessions.restore_scope import RestoreScope
+from workdirs.merging import Strategy
 
 ALL: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnyCommand), *get_args(c.FilesCommand))
 OF_ONE_SESSION: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnySessionCommand), *get_args(c.FilesCommand))
 
 _REQUIRED: dict[str, Any] = {
     "arguments": "",
+    "on": True,
     "ask_id": "no-such-ask",
     "channel_id": "c",
     "checkpoint_id": "no-such-checkpoint",
@@ -40,6 +42,7 @@ _REQUIRED: dict[str, Any] = {
     "trust": Trust.CLOSED,
     "session_id": "01890000-0000-7000-8000-000000000001",
     "session_ids": ("01890000-0000-7000-8000-000000000001",),
+    "strategy": Strategy.SQUASH,
     "title": "A title",
     "turn_id": "no-such-turn",
     "turn_ids": ("no-such-turn", "nor-this-one"),

@@ -37,14 +37,15 @@ LEAST = {
             "read_permissions",
         ),
         *("export_session", "read_trust", "read_sites", "list_checkpoints", "compare_checkpoints"),
-        *("read_turn_changes", "preview_restore"),
+        *("read_turn_changes", "preview_restore", "list_branches", "compare_branch", "preview_merge"),
+        "show_changes",
     },
     "user": {"create_session", "get_or_create_session", "import_session", "list_projects"},
     "prompt": {
         *("send_message", "run_command", "continue", "regenerate", "edit_queued", "withdraw_queued"),
         "join_queued",
         *("move_to_front", "send_now", "try_now", "interrupt", "rewind_files", "branch", "end_left_running"),
-        *("put_file", "get_file", "go_on_from", "take_checkpoint"),
+        *("put_file", "get_file", "go_on_from", "take_checkpoint", "switch_changes"),
     },
     "approve": {"answer_ask", "restore_files", "undo_restore"},
     "owner": {
@@ -61,6 +62,7 @@ LEAST = {
             "restore_session",
         ),
         *("take_back_permission", "decide_trust", "decide_site"),
+        *("merge_branch", "undo_merge", "remove_branch"),
     },
     "admin": {
         *("clear_all", "read_statistics", "read_audit", "plan_retention", "apply_retention"),

@@ -39,10 +39,11 @@ COMMANDS = {
             "settings network",
         ),
         *("checkpoint list", "checkpoint show", "checkpoint compare"),
+        *("branch list", "branch compare", "branch merge", "branch remove", "changes show"),
     },
     "prompt": {
         *("claude", "turn stop", "turn continue", "turn regenerate", "turn branch", "turn command"),
-        *("files get", "checkpoint take"),
+        *("files get", "checkpoint take", "branch new", "changes off", "changes on"),
     },
     "approve": {"checkpoint restore", "checkpoint undo"},
     "owner": {
@@ -65,7 +66,8 @@ COMMANDS = {
 MENUS = {"Ask Claude about this"}  # needs a role; `test_access.py` goes through it
 # Controls of messages. Those of ephemeral cards and dialogs come from a card that somebody was shown.
 CONTROLS = {
-    "view": {Verb.EXPORT, Verb.DETAILS, Verb.SHOW_ALL, Verb.MORE, Verb.OPEN_ANSWER, Verb.BROWSER},
+    "view": {Verb.EXPORT, Verb.DETAILS, Verb.SHOW_ALL, Verb.MORE, Verb.OPEN_ANSWER, Verb.BROWSER}
+    | {Verb.PREVIEW_MERGE},
     "prompt": {
         *(Verb.STOP, Verb.CONTINUE, Verb.REGENERATE, Verb.BRANCH, Verb.MOVE, Verb.TRY_NOW, Verb.FILES),
         *(
@@ -76,7 +78,7 @@ CONTROLS = {
             Verb.JOIN_QUEUED,
             Verb.REWIND_FILES,
         ),
-        Verb.END_LEFT_RUNNING,
+        *(Verb.END_LEFT_RUNNING, Verb.RESOLVE_MERGE),
     },
     "approve": {
         *(Verb.ALLOW, Verb.ALLOW_SESSION, Verb.ALLOW_ALWAYS, Verb.DENY, Verb.DENY_NOTE, Verb.CHOOSE),
@@ -84,7 +86,10 @@ CONTROLS = {
         *(Verb.APPROVE_EDITS, Verb.REVISE_PLAN),
         *(Verb.FILL_FORM, Verb.SEND_FORM, Verb.FOLLOW_LINK, Verb.POSTPONE),
     },
-    "owner": {Verb.MODEL, Verb.USE_MODEL, Verb.TAKE_BACK, Verb.TRUST, Verb.SITE},
+    "owner": {
+        *(Verb.MODEL, Verb.USE_MODEL, Verb.TAKE_BACK, Verb.TRUST, Verb.SITE),
+        *(Verb.MERGE_BRANCH, Verb.UNDO_MERGE, Verb.REMOVE_BRANCH),
+    },
     "admin": {Verb.HOLD_FOR_ALL},
     "its card": {Verb.PAGE, Verb.CONFIRM, Verb.ASK_ABOUT, Verb.CHECKPOINT},
 }

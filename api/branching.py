@@ -1,0 +1,155 @@
+"""Commands on branches with files of their own: list, compare, merge, undo a merge, remove."""
+
+import msgspec
+
+from api.access import Action
+from api.checkpointing import FileChange
+from api.command import Nothing, SessionCommand
+from sessions.model import SessionId
+from workdirs.landing import WhyBlocked
+from workdirs.merge_output import ConflictKind
+from workdirs.merging import Strategy
+
+
+class BranchInfo(msgspec.Struct, frozen=True):
+    """A branch of a session. `changed` counts its files that differ from its beginning; None if not known.
+
+    `git_branch` is empty for a plain copy, which cannot be merged.
+    """
+
+    session_id: SessionId
+    channel_id: str
+    title: str
+    name: str
+    git_branch: str
+    target: str
+    cost_usd: float
+    list_price_usd: float
+    turns: int
+    has_ended: bool
+    changed: int | None = None
+    added: int = 0
+    removed: int = 0
+
+
+class Branches(msgspec.Struct, frozen=True):
+    """Branches, newest first."""
+
+    branches: tuple[BranchInfo, ...]
+
+
+class BranchChanges(msgspec.Struct, frozen=True):
+    """The files of a branch that differ from its beginning. `more` were left out."""
+
+    files: tuple[FileChange, ...]
+    more: int = 0
+
+
+class MergeConflict(msgspec.Struct, frozen=True):
+    """A conflict, and git's words on it."""
+
+    path: str
+    kind: ConflictKind
+    words: str
+
+
+class BlockedFile(msgspec.Struct, frozen=True):
+    """A file that is not clean where the target is checked out."""
+
+    path: str
+    why: WhyBlocked
+
+
+class MergePreview(msgspec.Struct, frozen=True):
+    """What a merge would do now. `digest` names it for `MergeBranch`.
+
+    It can land without `conflicts` and `blocked`; without `files` there is nothing to merge. If
+    `has_uncommitted`, the uncommitted changes of the branch are committed first. `subjects` are first lines of
+    its commits.
+    """
+
+    branch: str
+    target: str
+    strategy: Strategy
+    files: tuple[FileChange, ...]
+    conflicts: tuple[MergeConflict, ...]
+    blocked: tuple[BlockedFile, ...]
+    subjects: tuple[str, ...]
+    has_uncommitted: bool
+    digest: str
+    more: int = 0
+
+    @property
+    def can_land(self) -> bool:
+        """Whether `MergeBranch` would succeed as things are."""
+        return bool(self.files) and not self.conflicts and not self.blocked
+
+
+class MergeResult(msgspec.Struct, frozen=True):
+    """A merge that landed or was undone. `left` are files that somebody changed in the last moment."""
+
+    target: str
+    files: int
+    left: tuple[str, ...] = ()
+
+
+class ListBranches(SessionCommand[Branches], frozen=True, tag="list_branches", kw_only=True):
+    """Return the session's branches with files of their own; with `with_changes` also how much each changed.
+
+    Sessions that the actor may not view are left out.
+    """
+
+    action = Action.VIEW
+    reply = Branches
+    audited = False
+    with_changes: bool = False
+
+
+class CompareBranch(SessionCommand[BranchChanges], frozen=True, tag="compare_branch", kw_only=True):
+    """Return the files of a branch that differ from its beginning. Raises `BranchRefused`."""
+
+    action = Action.VIEW
+    reply = BranchChanges
+    audited = False
+
+
+class PreviewMerge(SessionCommand[MergePreview], frozen=True, tag="preview_merge", kw_only=True):
+    """Return what merging the branch into the git branch that it began at would do. Raises `BranchRefused`."""
+
+    action = Action.VIEW
+    reply = MergePreview
+    audited = False
+    strategy: Strategy = Strategy.SQUASH
+
+
+class MergeBranch(SessionCommand[MergeResult], frozen=True, tag="merge_branch", kw_only=True):
+    """Merge the branch as it was previewed. `digest` comes from the preview.
+
+    Raises `MergeOutdated` if the branch or its target changed since, `BranchRefused` if it cannot land.
+    """
+
+    action = Action.MANAGE
+    reply = MergeResult
+    strategy: Strategy
+    digest: str
+
+
+class UndoMerge(SessionCommand[MergeResult], frozen=True, tag="undo_merge", kw_only=True):
+    """Take the branch's last merge back. Raises `BranchRefused`, also if somebody committed since."""
+
+    action = Action.MANAGE
+    reply = MergeResult
+
+
+class RemoveBranch(SessionCommand[Nothing], frozen=True, tag="remove_branch", kw_only=True):
+    """End the session of a branch and remove its directory. A checkpoint keeps the files, a ref the commits.
+
+    Raises `BranchRefused`, `CheckpointRefused` if no checkpoint can be taken: then nothing is removed.
+    """
+
+    action = Action.MANAGE
+    reply = Nothing
+
+
+BranchingCommand = ListBranches | CompareBranch | PreviewMerge | MergeBranch | UndoMerge | RemoveBranch
+"""The commands of this file."""

@@ -1,0 +1,80 @@
+"""Cards on branches: the list, the changes of one, the preview of a merge. Pure."""
+
+from api import BranchChanges, Branches, BranchInfo, MergePreview, SessionInfo
+from api.branching import MergeResult
+from api.prices import price_mark
+from api.words.branches import branch_line, changes_lines, merge_words, preview_lines
+from bot.bodies import Button, Card, Control, Row, Style, Verb
+from bot.cards import QUIET, WAITING
+from bot.markdown.cards import escape_inline
+from bot.wording import money
+from workdirs.merging import Strategy
+
+_MOST_CHARS = 3_500
+_MOST_BRANCHES = 20
+_LABELS = {Strategy.SQUASH: "Squash", Strategy.MERGE: "Merge commit", Strategy.REBASE: "Rebase"}
+
+
+def branches_card(branches: Branches) -> Card:
+    """Return the card that lists a session's branches."""
+    if not branches.branches:
+        return Card(("No branch of this session has files of its own. `/branch new` makes one.",), accent=QUIET)
+    lines = ["**Branches with files of their own**"]
+    lines += [_line(each) for each in branches.branches[:_MOST_BRANCHES]]
+    lines.append("-# In the thread of a branch: `/branch compare`, `/branch merge`, `/branch remove`.")
+    return Card(("\n".join(lines)[:_MOST_CHARS],), accent=QUIET)
+
+
+def _line(branch: BranchInfo) -> str:
+    channel = branch.channel_id.rpartition(":")[2]
+    link = f" <#{channel}>" if channel.isdecimal() and not branch.has_ended else ""
+    cost = ""
+    if branch.cost_usd > 0:
+        cost = f", {money(branch.cost_usd)}{price_mark(branch.cost_usd, branch.list_price_usd)}"
+    return f"- {escape_inline(branch_line(branch), 200)}{cost}{link}"
+
+
+def changes_card(changes: BranchChanges) -> Card:
+    """Return the card on the files that a branch changed."""
+    lines = ["**Changed since this branch began**", *(_escaped(line) for line in changes_lines(changes))]
+    return Card(("\n".join(lines)[:_MOST_CHARS],), accent=QUIET)
+
+
+def merge_card(session_id: str, preview: MergePreview) -> Card:
+    """Return the card on what a merge would do, with the button that does it if it can land."""
+    lines = ["**Merge**", *(_escaped(line) for line in preview_lines(preview))]
+    others = tuple(
+        Button(Control(Verb.PREVIEW_MERGE, session_id, each), _LABELS[each])
+        for each in Strategy
+        if each is not preview.strategy
+    )
+    first: tuple[Button, ...] = ()
+    if preview.can_land:
+        control = Control(Verb.MERGE_BRANCH, session_id, preview.strategy, preview.digest)
+        first = (Button(control, f"Merge ({_LABELS[preview.strategy].lower()})", Style.SUCCESS),)
+    elif preview.conflicts:
+        control = Control(Verb.RESOLVE_MERGE, session_id, preview.strategy)
+        first = (Button(control, "Ask Claude to resolve", Style.PRIMARY),)
+    rows: tuple[Row, ...] = ((*first, *others),)
+    return Card(("\n".join(lines)[:_MOST_CHARS],), rows, accent=QUIET if preview.can_land else WAITING)
+
+
+def merged_card(session_id: str, result: MergeResult) -> Card:
+    """Return the card after a merge, with the button that takes it back."""
+    undo = Button(Control(Verb.UNDO_MERGE, session_id), "Undo")
+    return Card((f"Merged: {_escaped(merge_words(result))}",), ((undo,),), accent=QUIET)
+
+
+def removal_card(info: SessionInfo) -> Card:
+    """Return the card that asks whether a branch is to be removed."""
+    text = (
+        "**Remove this branch?** Its session ends and its directory goes. Its files stay in a checkpoint, and"
+        " its commits under a ref of the repository."
+    )
+    remove = Button(Control(Verb.REMOVE_BRANCH, info.id), "Remove the branch", Style.DANGER)
+    return Card((text,), ((remove,),), accent=WAITING)
+
+
+def _escaped(line: str) -> str:
+    mark = "- " if line.startswith("- ") else ""
+    return mark + escape_inline(line.removeprefix(mark), 220)

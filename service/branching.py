@@ -1,0 +1,123 @@
+"""Carries out the commands of `api/branching.py`."""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+import api as c
+from api.access import Action, Actor, may
+from service.parts import ServiceParts
+from service.session_info import session_facts
+from sessions import merging, own_copies, rows
+from sessions.errors import BranchRefused, CheckpointRefused, SessionError
+from sessions.manager import SessionManager
+from sessions.model import Lifecycle
+from sessions.session import Session
+from workdirs.changes import PathChange
+from workdirs.checkpoint_model import Reason
+from workdirs.errors import WorkdirError
+from workdirs.quoting import quoted
+
+_MOST_FILES = 200
+_REMOVED = "its branch was removed"
+
+
+async def branch(parts: ServiceParts, session: Session, actor: Actor, command: c.BranchingCommand) -> object:
+    """Carry out `command` and return its reply. Raises the errors that the command's docstring names."""
+    match command:
+        case c.ListBranches():
+            return c.Branches(await _listed(parts.manager, session, actor, with_changes=command.with_changes))
+        case c.CompareBranch():
+            changes = await _changes(session)
+            return c.BranchChanges(_files(changes), max(0, len(changes) - _MOST_FILES))
+        case c.PreviewMerge():
+            return _preview(await merging.preview(session, command.strategy))
+        case c.MergeBranch():
+            merged = await merging.merge(session, command.strategy, command.digest, by=actor.user_id)
+            return _result(merged)
+        case c.UndoMerge():
+            return _result(await merging.undo(session))
+        case c.RemoveBranch():
+            await own_copies.branch_of(session)
+            if session.snapshot.lifecycle is not Lifecycle.ENDED:
+                await session.end(_REMOVED)
+            await own_copies.remove_own_copy(session)
+            return c.Nothing()
+        case _:
+            assert_never(command)
+
+
+async def _listed(
+    manager: SessionManager, parent: Session, actor: Actor, *, with_changes: bool
+) -> tuple[c.BranchInfo, ...]:
+    found = []
+    for each in await rows.load_branches(manager.db, parent.id):
+        try:
+            session = await manager.get_session(each.session_id)
+        except SessionError:
+            continue  # deleted by retention, or damaged
+        if not may(actor, Action.VIEW, await session_facts(session)):
+            continue
+        snapshot = session.snapshot
+        changes: Sequence[PathChange] | None = None
+        if with_changes:
+            try:
+                changes = await _changes(session)
+            except (BranchRefused, CheckpointRefused):
+                changes = None
+        found.append(
+            c.BranchInfo(
+                session_id=session.id,
+                channel_id=snapshot.channel_id,
+                title=snapshot.title,
+                name=each.name,
+                git_branch=each.git_branch.removeprefix("refs/heads/"),
+                target=each.target.removeprefix("refs/heads/"),
+                cost_usd=snapshot.cost_usd,
+                list_price_usd=snapshot.list_price_usd,
+                turns=snapshot.next_turn - 1,
+                has_ended=snapshot.lifecycle is Lifecycle.ENDED,
+                changed=None if changes is None else len(changes),
+                added=sum(change.added or 0 for change in changes or ()),
+                removed=sum(change.removed or 0 for change in changes or ()),
+            )
+        )
+    return tuple(found)
+
+
+async def _changes(session: Session) -> list[PathChange]:
+    """Return what the branch changed since its beginning. Raises `BranchRefused`, `CheckpointRefused`."""
+    row, checkpoints = await own_copies.branch_of(session), own_copies.checkpoints_of(session)
+    now = await checkpoints.take(session, Reason.COMPARE)
+    try:
+        return await checkpoints.engine.compare(await checkpoints.engine.load(row.checkpoint), now)
+    except WorkdirError as error:
+        raise CheckpointRefused(str(error)) from error
+
+
+def _preview(seen: merging.MergeSeen) -> c.MergePreview:
+    named = [
+        c.MergeConflict(quoted(each.paths[0]), each.kind, each.words) for each in seen.conflicts if each.paths
+    ]
+    return c.MergePreview(
+        branch=seen.branch,
+        target=seen.target,
+        strategy=seen.strategy,
+        files=_files(seen.files),
+        conflicts=tuple(named),
+        blocked=tuple(c.BlockedFile(quoted(each.path), each.why) for each in seen.blocked),
+        subjects=seen.subjects,
+        has_uncommitted=seen.has_uncommitted,
+        digest=seen.digest,
+        more=max(0, len(seen.files) - _MOST_FILES),
+    )
+
+
+def _files(changes: Sequence[PathChange]) -> tuple[c.FileChange, ...]:
+    return tuple(
+        c.FileChange(quoted(each.path), each.kind, each.added, each.removed) for each in changes[:_MOST_FILES]
+    )
+
+
+def _result(merged: merging.Merged) -> c.MergeResult:
+    left = tuple(quoted(path) for path in merged.left)
+    return c.MergeResult(merged.target.removeprefix("refs/heads/"), merged.files, left)

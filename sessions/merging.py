@@ -1,0 +1,306 @@
+"""Merge a branch's commits into the git branch that it began at: preview, merge, undo.
+
+The row comes before the ref moves. After a crash the ref says whether the merge is finished or never was.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from faults import crash_point
+from sessions import rows
+from sessions.checkpointing import SessionCheckpoints
+from sessions.errors import BranchRefused, MergeOutdated
+from sessions.own_copies import branch_of, checkpoints_of
+from sessions.session import Session
+from sessions.stored import MergeStatus, StoredBranch, StoredMerge
+from storage import Database, Statement, UuidMaker
+from workdirs.changes import PathChange
+from workdirs.checkpoint_model import Cause, Checkpoint, Note, Place, Reason
+from workdirs.committing import commit_all, has_uncommitted
+from workdirs.errors import GitFailed, RefMoved, WorkdirError
+from workdirs.landing import Blocked, Landing, blocked_by, bring_along, move_ref
+from workdirs.merge_output import Conflict
+from workdirs.merge_room import MergeRoom, Signature
+from workdirs.merging import MergeWish, Strategy, preview_merge, subjects, write_merge
+from workdirs.model import FilePath, ObjectId
+from workdirs.repository import Repository, open_repository
+from workdirs.store import Store
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_ids = UuidMaker()
+
+
+@dataclass(frozen=True, slots=True)
+class MergeSeen:
+    """A preview for people. `digest` names it: a merge is refused if it would be another one.
+
+    `blocked` are files that are not clean where the target is checked out; with them or with `conflicts` it
+    cannot land. `has_uncommitted`: what the branch has not committed is committed first.
+    """
+
+    branch: str
+    target: str
+    strategy: Strategy
+    files: tuple[PathChange, ...]
+    conflicts: tuple[Conflict, ...]
+    conflicted: tuple[bytes, ...]
+    blocked: tuple[Blocked, ...]
+    subjects: tuple[str, ...]
+    has_uncommitted: bool
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A merge that landed. `left` are files of the target's directory that changed in the last moment."""
+
+    target: str
+    files: int
+    left: tuple[FilePath, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """All that one merge works with. `point` is a checkpoint of the branch's directory, taken just now."""
+
+    branch: StoredBranch
+    store: Store
+    parent: Repository
+    child: Repository
+    point: Checkpoint
+    now_s: int
+
+    def room(self, *, lands: bool = False, child: bool = False) -> MergeRoom:
+        return MergeRoom(self.store, self.child if child else self.parent, lands=lands)
+
+    def wish(self, strategy: Strategy) -> MergeWish:
+        last = ObjectId(self.branch.last_merged) if self.branch.last_merged else None
+        message = f"Merge the branch {self.branch.git_branch.removeprefix('refs/heads/')}\n"
+        return MergeWish(self.branch.target, self.branch.git_branch, strategy, message, self.now_s, last)
+
+
+async def preview(session: Session, strategy: Strategy) -> MergeSeen:
+    """Return what merging the branch would do now. Changes nothing. Raises `BranchRefused`."""
+    bench = await _bench(session, Reason.COMPARE)
+    return await _in_thread(_preview, bench, strategy)
+
+
+async def merge(session: Session, strategy: Strategy, digest: str, *, by: str) -> Merged:
+    """Carry out the merge that was previewed as `digest`.
+
+    Raises `MergeOutdated` if it would be another one now, `BranchRefused` if it cannot land.
+    """
+    bench = await _bench(session, Reason.BEFORE_MERGE)
+    checkpoints, database = checkpoints_of(session), session.around.db
+    parent = Place(Path(bench.branch.parent_directory), checkpoints.place(session).project)
+    async with checkpoints.engine.locked(parent.directory):
+        seen = await _in_thread(_preview, bench, strategy)
+        if seen.digest != digest:
+            raise MergeOutdated
+        if seen.conflicts or seen.conflicted or seen.blocked:
+            raise BranchRefused("it has conflicts, or files are in its way; look at the preview")
+        if not seen.files:
+            raise BranchRefused("there is nothing to merge")
+        before = await _checkpoint(checkpoints, parent, session, Reason.BEFORE_MERGE)
+        landing, source = await _in_thread(_written, bench, strategy)
+        row = StoredMerge(
+            id=_ids.make(),
+            session_id=session.id,
+            target=landing.target,
+            strategy=strategy,
+            old_commit=landing.old,
+            new_commit=landing.new,
+            source_commit=source,
+            merged_before=bench.branch.last_merged,
+            by_user=by,
+            status=MergeStatus.LANDING,
+            began_ms=session.around.clock.now_ms(),
+        )
+        await database.write([rows.insert_merge(row)])
+        crash_point("merge.row_stored")
+        left = await _land(database, bench.room(lands=True), landing, row, session.around.clock.now_ms())
+        after = await _checkpoint(checkpoints, parent, session, Reason.AFTER_MERGE)
+        if before is not None and after is not None:
+            await checkpoints.engine.record_changes(before, after, Cause.MERGE)
+    return Merged(landing.target, len(seen.files), tuple(left))
+
+
+async def undo(session: Session) -> Merged:
+    """Move the target back to before the branch's last merge.
+
+    Raises `BranchRefused` if there is none, if somebody committed since, or if files are in the way.
+    """
+    bench = await _bench(session, Reason.BEFORE_MERGE)
+    database, checkpoints = session.around.db, checkpoints_of(session)
+    row = await rows.load_last_merge(database, session.id)
+    if row is None:
+        raise BranchRefused("no merge of this branch can be undone")
+    room = bench.room(lands=True)
+    back = _landing(row).back
+    async with checkpoints.engine.locked(Path(bench.branch.parent_directory)):
+        blocked = await _in_thread(blocked_by, room, back)
+        if blocked:
+            raise BranchRefused(f"{len(blocked)} files of it have changes that no commit has")
+        now_ms = session.around.clock.now_ms()
+        await database.write([rows.set_merge_status(row.id, MergeStatus.UNDOING, now_ms)])
+        left = await _undo(database, room, back, row, now_ms)
+    return Merged(row.target, 0, tuple(left))
+
+
+async def finish_cut_merges(db: Database, checkpoints: SessionCheckpoints) -> None:
+    """Finish merges and undos whose ref has moved, and note the others as not done; for the start."""
+    for row in await rows.load_cut_merges(db):
+        branch = await rows.load_branch(db, row.session_id)
+        parent = await asyncio.to_thread(open_repository, Path(branch.parent_directory)) if branch else None
+        if branch is None or parent is None:
+            continue
+        point = await checkpoints.engine.load(branch.checkpoint)
+        room = MergeRoom(await checkpoints.engine.store_of(point), parent, lands=True)
+        landing, now_ms = _landing(row), checkpoints.engine.now_ms()
+        wanted = landing if row.status is MergeStatus.LANDING else landing.back
+        try:
+            has_moved = await asyncio.to_thread(room.tip, row.target) == wanted.new
+            if has_moved:
+                await asyncio.to_thread(bring_along, room, wanted, row.id)
+        except (WorkdirError, OSError) as error:
+            log.warning("merge not finished", extra={"session": row.session_id, "why": type(error).__name__})
+            continue
+        if row.status is MergeStatus.LANDING:
+            await db.write(_landed(row, now_ms) if has_moved else [_status(row, MergeStatus.FAILED, now_ms)])
+        else:
+            await db.write(_undone(row, now_ms) if has_moved else [_status(row, MergeStatus.LANDED, now_ms)])
+
+
+# --- steps ----------------------------------------------------------------------------------------------
+
+
+async def _bench(session: Session, reason: Reason) -> _Bench:
+    branch, checkpoints = await branch_of(session), checkpoints_of(session)
+    if not branch.git_branch:
+        raise BranchRefused("its files are a plain copy without git, which cannot be merged")
+    if not branch.target:
+        raise BranchRefused("it began while no git branch was checked out, so it has no target")
+    point = await checkpoints.take(session, reason)
+    parent = await asyncio.to_thread(open_repository, Path(branch.parent_directory))
+    child = await asyncio.to_thread(open_repository, Path(branch.directory))
+    if parent is None or child is None:
+        raise BranchRefused("the repository of the branch is gone")
+    now_s = session.around.clock.now_ms() // 1000
+    return _Bench(branch, await checkpoints.engine.store_of(point), parent, child, point, now_s)
+
+
+async def _in_thread(step: Callable[P, T], *arguments: P.args, **more: P.kwargs) -> T:
+    """Run a blocking step. Its errors become `BranchRefused`, in the words of the step."""
+    try:
+        return await asyncio.to_thread(step, *arguments, **more)
+    except GitFailed as error:
+        log.warning("git failed", extra={"command": error.command, "code": error.code})
+        raise BranchRefused("git refused; the log says why") from error
+    except RefMoved as error:
+        raise MergeOutdated from error
+    except (WorkdirError, OSError) as error:
+        raise BranchRefused(str(error) if isinstance(error, WorkdirError) else "the disk refused") from error
+
+
+def _preview(bench: _Bench, strategy: Strategy) -> MergeSeen:
+    trial, wish = bench.room(), bench.wish(strategy)
+    source = trial.tip(wish.source)
+    uncommitted = has_uncommitted(bench.room(child=True), bench.point.commit)
+    if uncommitted and source is not None:
+        # A commit in our own store, so that the preview shows what the branch has not committed, too.
+        tree = trial.run("rev-parse", "--verify", f"{bench.point.commit}^{{tree}}").text
+        source = trial.commit(tree, (source,), "preview", Signature(at_s=bench.now_s))
+    seen = preview_merge(trial, wish, source)
+    blocked: list[Blocked] = []
+    if not seen.conflicts and seen.files:
+        blocked = blocked_by(trial, Landing(wish.target, seen.target, seen.result))
+    facts = (seen.target, bench.point.tree, trial.tip(wish.source) or "", strategy, bench.branch.last_merged)
+    return MergeSeen(
+        branch=wish.source.removeprefix("refs/heads/"),
+        target=wish.target.removeprefix("refs/heads/"),
+        strategy=strategy,
+        files=seen.files,
+        conflicts=seen.conflicts,
+        conflicted=seen.conflicted,
+        blocked=tuple(blocked),
+        subjects=tuple(subjects(trial, seen.target, seen.source)),
+        has_uncommitted=uncommitted,
+        digest=sha256("\0".join(facts).encode()).hexdigest()[:16],
+    )
+
+
+def _written(bench: _Bench, strategy: Strategy) -> tuple[Landing, ObjectId]:
+    """Commit what the branch has not committed, and write the merge; the target's ref has not moved yet."""
+    child = bench.room(lands=True, child=True)
+    head = child.tip("HEAD")
+    signature = bench.room().author_of(head or "HEAD", bench.now_s)
+    words = f"Work in progress of {bench.branch.git_branch.removeprefix('refs/heads/')}\n"
+    source = commit_all(child, bench.point.commit, words, signature)
+    room, wish = bench.room(lands=True), bench.wish(strategy)
+    target = room.tip(wish.target)
+    if target is None:
+        raise BranchRefused("its target does not exist any more")
+    return Landing(wish.target, target, write_merge(room, wish, target, source)), source
+
+
+async def _land(
+    db: Database, room: MergeRoom, landing: Landing, row: StoredMerge, now_ms: int
+) -> list[FilePath]:
+    try:
+        await _in_thread(move_ref, room, landing)
+    except (MergeOutdated, BranchRefused):
+        await db.write([_status(row, MergeStatus.FAILED, now_ms)])
+        raise
+    left = await _in_thread(bring_along, room, landing, row.id)
+    await db.write(_landed(row, now_ms))
+    return left
+
+
+async def _undo(db: Database, room: MergeRoom, back: Landing, row: StoredMerge, now_ms: int) -> list[FilePath]:
+    try:
+        await _in_thread(move_ref, room, back)
+    except (MergeOutdated, BranchRefused) as error:
+        await db.write([_status(row, MergeStatus.LANDED, now_ms)])
+        raise BranchRefused("somebody committed to the target since") from error
+    left = await _in_thread(bring_along, room, back, row.id)
+    await db.write(_undone(row, now_ms))
+    return left
+
+
+async def _checkpoint(
+    checkpoints: SessionCheckpoints, place: Place, session: Session, reason: Reason
+) -> Checkpoint | None:
+    """Take a checkpoint of the target's directory, whose lock is held; None if that fails."""
+    try:
+        note = Note(session.id, session.snapshot.last_turn or "", reason, "merge")
+        return await checkpoints.engine.take_locked(place, note)
+    except WorkdirError:
+        return None
+
+
+def _landing(row: StoredMerge) -> Landing:
+    return Landing(row.target, ObjectId(row.old_commit), ObjectId(row.new_commit))
+
+
+def _status(row: StoredMerge, status: MergeStatus, now_ms: int) -> Statement:
+    return rows.set_merge_status(row.id, status, now_ms)
+
+
+def _landed(row: StoredMerge, now_ms: int) -> list[Statement]:
+    return [
+        _status(row, MergeStatus.LANDED, now_ms),
+        rows.set_last_merged(row.session_id, row.source_commit),
+    ]
+
+
+def _undone(row: StoredMerge, now_ms: int) -> list[Statement]:
+    return [_status(row, MergeStatus.UNDONE, now_ms), rows.set_last_merged(row.session_id, row.merged_before)]

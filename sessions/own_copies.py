@@ -1,0 +1,211 @@
+"""Branches with files of their own: make their directories, remove them, and finish what a crash cut.
+
+The row comes before the directory, and the session after it. So a start knows every directory that was begun.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from faults import crash_point
+from sessions import events as e
+from sessions import rows
+from sessions.checkpointing import BRANCHES, SessionCheckpoints
+from sessions.dependencies import Dependencies
+from sessions.draft import Draft
+from sessions.errors import BranchRefused, CheckpointRefused, IllegalMove
+from sessions.model import SessionId
+from sessions.session import Session
+from sessions.session_port import SessionPort
+from sessions.stored import BranchStatus, StoredBranch
+from sessions.topics import Topic
+from storage import Database
+from workdirs.checkpoint_model import Note, Place, Reason
+from workdirs.directories import (
+    DirectoryWish,
+    MadeDirectory,
+    branch_name,
+    find_left_over,
+    make_branch_directory,
+    remove_branch_directory,
+)
+from workdirs.errors import WorkdirError
+from workdirs.quoting import quoted
+from workdirs.repository import open_repository, read_state
+
+log = logging.getLogger(__name__)
+
+_MOST_OF_A_NAME = 100
+_MOST_NAMED = 5
+_ARCHIVE = "refs/bridge/archive/"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCopy:
+    """The directory of a new branch, with what the session's first change has to store."""
+
+    branch: StoredBranch
+    made: MadeDirectory
+    keeps_out_of: tuple[str, ...]
+
+    def put_on(self, draft: Draft) -> None:
+        """Put the copy on the draft that creates the session."""
+        branch = self.branch
+        draft.add(e.OwnCopyMade(branch.directory, branch.parent_directory, self.keeps_out_of))
+        draft.extra.append(rows.copy_trust(branch.parent_directory, branch.directory))
+        words = f"This branch has its own copy of the files{_on(self.made.branch)}."
+        if self.made.left_out:
+            named = ", ".join(quoted(path, 60) for path in self.made.left_out[:_MOST_NAMED])
+            words += f" Not copied: {len(self.made.left_out)} files ({named})."
+        draft.add(e.Noticed(Topic.OWN_COPY, words))
+        draft.extra.append(rows.branch_made(branch.session_id, branch.git_branch, branch.target))
+
+
+async def make_own_copy(parent: Session, session_id: SessionId, title: str) -> OwnCopy:
+    """Make a directory with the files of `parent` as they are now, for the session `session_id` to come.
+
+    Raises `BranchRefused` if that is not possible; then nothing is left.
+    """
+    checkpoints = checkpoints_of(parent)
+    place = checkpoints.place(parent)
+    async with checkpoints.engine.locked(place.directory):
+        try:
+            note = Note(parent.id, parent.snapshot.last_turn or "", Reason.BRANCH_POINT, title)
+            point = await checkpoints.engine.take_locked(place, note)
+            await checkpoints.engine.pin(point)
+            branch = StoredBranch(
+                session_id=session_id,
+                parent_id=parent.id,
+                name=branch_name(title.removesuffix("(branch)")),
+                directory="",
+                parent_directory=str(place.directory),
+                git_branch="",
+                target="",
+                checkpoint=point.id,
+                last_merged="",
+                status=BranchStatus.MAKING,
+                made_ms=parent.around.clock.now_ms(),
+            )
+            branch = await asyncio.to_thread(_placed, parent.around.workspace_root, place, branch)
+            await parent.around.db.write([rows.insert_branch(branch)])
+            crash_point("branch.row_stored")
+            wish = DirectoryWish(
+                place.directory,
+                Path(branch.directory),
+                Path(branch.directory).name,
+                await checkpoints.engine.store_of(point),
+                point.commit,
+            )
+            made = await asyncio.to_thread(make_branch_directory, wish)
+            target = await asyncio.to_thread(_target, place.directory) if made.branch else ""
+        except (WorkdirError, OSError) as error:
+            await parent.around.db.write([rows.delete_branch(session_id)])
+            reason = str(error) if isinstance(error, WorkdirError) else "the disk refused"
+            raise BranchRefused(reason) from error
+    git_branch = f"refs/heads/{made.branch}" if made.branch else ""
+    keeps_out_of = (*parent.snapshot.keeps_out_of, str(place.directory))
+    return OwnCopy(replace(branch, git_branch=git_branch, target=target), made, keeps_out_of)
+
+
+async def drop_own_copy(around: Dependencies, branch: StoredBranch) -> None:
+    """Remove a directory whose session was not stored, and its row."""
+    try:
+        await asyncio.to_thread(remove_branch_directory, Path(branch.parent_directory), Path(branch.directory))
+        await around.db.write([rows.delete_branch(branch.session_id)])
+    except (WorkdirError, OSError):
+        log.warning("branch not cleared", extra={"session": branch.session_id})
+
+
+async def remove_own_copy(session: Session) -> StoredBranch:
+    """Remove the directory of an ended branch. Its files stay in a checkpoint, its commits under a ref.
+
+    Raises `IllegalMove` unless the session has ended, `BranchRefused`, `CheckpointRefused`.
+    """
+    if session.snapshot.holds_slot or session.run is not None:
+        raise IllegalMove("Removing the branch", session.snapshot.lifecycle)
+    branch = await branch_of(session)
+    checkpoints = checkpoints_of(session)
+    place = checkpoints.place(session)
+    async with checkpoints.engine.locked(place.directory):
+        if place.directory.is_dir():
+            note = Note(session.id, session.snapshot.last_turn or "", Reason.BEFORE_REMOVAL, branch.name)
+            try:
+                await checkpoints.engine.pin(await checkpoints.engine.take_locked(place, note))
+            except WorkdirError as error:
+                raise CheckpointRefused(str(error)) from error
+        await session.around.db.write([rows.set_branch_status(session.id, BranchStatus.REMOVING)])
+        await _removed(session.around.db, branch)
+    return branch
+
+
+async def branch_of(session: SessionPort) -> StoredBranch:
+    """Return the row of a session's own copy. Raises `BranchRefused` if it has none."""
+    branch = await rows.load_branch(session.around.db, session.id)
+    if branch is None or branch.status is not BranchStatus.MADE:
+        raise BranchRefused("this session has no copy of the files of its own")
+    return branch
+
+
+async def finish_cut_branches(db: Database) -> None:
+    """Clear directories whose session was never stored, and finish removals; for the start."""
+    for branch in await rows.load_cut_branches(db):
+        place = Path(branch.directory)
+        try:
+            if branch.status is BranchStatus.REMOVING:
+                await _removed(db, branch)
+            elif await rows.load_snapshot(db, branch.session_id) is None:
+                if await asyncio.to_thread(find_left_over, Path(branch.parent_directory), place):
+                    await asyncio.to_thread(remove_branch_directory, Path(branch.parent_directory), place)
+                await db.write([rows.delete_branch(branch.session_id)])
+        except (WorkdirError, BranchRefused, OSError) as error:
+            log.warning("branch not finished", extra={"session": branch.session_id, "why": str(error)})
+
+
+def checkpoints_of(session: SessionPort) -> SessionCheckpoints:
+    """Return the checkpoints of the core. Raises `BranchRefused` if they are off."""
+    if session.around.checkpoints is None:
+        raise BranchRefused("checkpoints are off, and a copy of the files is made from one")
+    return session.around.checkpoints
+
+
+async def _removed(db: Database, branch: StoredBranch) -> None:
+    try:
+        await asyncio.to_thread(
+            lambda: remove_branch_directory(
+                Path(branch.parent_directory),
+                Path(branch.directory),
+                archive_ref=f"{_ARCHIVE}{branch.session_id}",
+            )
+        )
+    except WorkdirError as error:
+        raise BranchRefused(str(error)) from error
+    await db.write([rows.set_branch_status(branch.session_id, BranchStatus.REMOVED)])
+
+
+def _placed(workspace_root: Path, place: Place, branch: StoredBranch) -> StoredBranch:
+    """Return the branch with a free place in the hidden directory of branches, and a name to match."""
+    root = workspace_root.resolve()
+    project = place.project
+    inside = project.relative_to(root).as_posix() if project.is_relative_to(root) else project.name
+    above = root / BRANCHES / inside.replace("/", "~")
+    for number in range(1, _MOST_OF_A_NAME):
+        name = branch.name if number == 1 else f"{branch.name}-{number}"
+        directory = above / name
+        with suppress(OSError):
+            directory.lstat()
+            continue
+        return replace(branch, name=name, directory=str(directory))
+    raise BranchRefused("too many branches have this name; choose another title")
+
+
+def _target(directory: Path) -> str:
+    """Return the full ref that is checked out in `directory`; empty if HEAD is detached."""
+    repository = open_repository(directory)
+    name = read_state(repository).branch if repository is not None else ""
+    return f"refs/heads/{name}" if name else ""
+
+
+def _on(branch: str) -> str:
+    return f", on the git branch {branch}" if branch else ""

@@ -1,0 +1,97 @@
+"""Branches with files of their own, in Discord: made by a button, merged by cards, removed."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sessions.model import Lifecycle
+from sessions.session import Session
+from tests.bot.ways import Town, Ways, fake, ways_in
+from tests.fakes.discord_server import FakeDiscord, Place
+from tests.sessions.running_core import idle, running_core
+from tests.sessions.test_own_copies import checkpoints, git
+
+__all__ = ["fake"]
+
+
+@pytest.fixture
+async def ways(fake: FakeDiscord, tmp_path: Path) -> AsyncIterator[Ways]:
+    async with (
+        running_core(tmp_path / "core", checkpoints=checkpoints(tmp_path)) as core,
+        ways_in(fake, core, Town(fake)) as running,
+    ):
+        yield running
+
+
+async def branched(ways: Ways) -> tuple[Path, Place, Session]:
+    """A session in a repository, and its branch with a thread of its own."""
+    root = ways.core.directory / "workspaces" / "default"
+    root.mkdir(parents=True)
+    git(root, "init", "-q")
+    (root / "a").write_text("1\n2\n3\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "base")
+    thread, _ = await ways.started(ways.town.ann, "demo:text first")
+    made = await ways.town.ann.slash(thread, "branch new").settled()
+    assert "with its own copy of the files" in made.text
+    place = await ways.fake.general.wait_for_thread(lambda each: each.id != thread.id)
+    return root, place, await ways.session_in(place)
+
+
+async def test_a_branch_is_compared_merged_undone_and_removed_from_its_thread(ways: Ways) -> None:
+    ann = ways.town.ann
+    root, thread, branch = await branched(ways)
+    copy = Path(branch.snapshot.work_directory)
+    assert copy.is_relative_to(root.parent / ".branches")
+    (copy / "a").write_text("`one` **two**\n2\n3\n")
+    assert "a changed +1 −1" in (await ann.slash(thread, "branch compare").settled()).text
+    shown = await ann.slash(thread, "branch merge").settled()
+    assert "committed first" in shown.text
+    assert shown.reply is not None
+    merged = await ann.click(shown.reply, "Merge (squash)").settled()
+    assert "main has it now" in merged.text
+    assert (root / "a").read_text().startswith("`one`")
+    again = await ann.click(shown.reply, "Merge (squash)").settled()
+    assert "changed since this preview" in again.text
+    assert merged.reply is not None
+    undone = await ann.click(merged.reply, "Undo").settled()
+    assert "as before the merge" in undone.text
+    assert (root / "a").read_text() == "1\n2\n3\n"
+    asked = await ann.slash(thread, "branch remove").settled()
+    assert asked.reply is not None
+    assert "removed" in (await ann.click(asked.reply, "Remove the branch").settled()).text
+    assert branch.snapshot.lifecycle is Lifecycle.ENDED
+    assert not copy.exists()
+
+
+async def test_conflicts_go_to_claude_in_the_branch(ways: Ways) -> None:
+    ann = ways.town.ann
+    root, thread, branch = await branched(ways)
+    (Path(branch.snapshot.work_directory) / "a").write_text("theirs\n2\n3\n")
+    (root / "a").write_text("ours\n2\n3\n")
+    git(root, "commit", "-q", "-a", "-m", "ours")
+    shown = await ann.slash(thread, "branch merge").settled()
+    assert "a: contents" in shown.text
+    assert shown.reply is not None
+    asked = await ann.click(shown.reply, "Ask Claude to resolve").settled()
+    assert "Claude is asked" in asked.text
+    await idle(branch)
+    (prompt,) = await ways.prompts(branch)
+    assert "git merge main" in prompt
+    assert "- a: contents" in prompt
+
+
+async def test_the_parent_lists_its_branches_and_another_may_share_its_directory(ways: Ways) -> None:
+    ann = ways.town.ann
+    root, _, branch = await branched(ways)
+    parent_thread = min(ways.fake.general.threads, key=lambda each: each.id)
+    (Path(branch.snapshot.work_directory) / "b").write_text("b\n")
+    listed = await ann.slash(parent_thread, "branch list").settled()
+    assert "1 file +1 −0" in listed.text
+    known = {each.id for each in ways.fake.general.threads}
+    await ann.slash(parent_thread, "turn branch", files="same").settled()
+    place = await ways.fake.general.wait_for_thread(lambda each: each.id not in known)
+    assert (await ways.session_in(place)).snapshot.work_directory == str(root)
+    refused = await ann.slash(parent_thread, "branch merge").settled()
+    assert "no copy of the files of its own" in refused.text

@@ -1,0 +1,279 @@
+"""Branches with files of their own: made, told to Claude, compared, merged, undone, removed, recovered."""
+
+import re
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+import api as c
+from api.access import Actor, Role
+from bridge.demo.model import DemoModel
+from sessions import rows
+from sessions.checkpointing import CheckpointPolicy
+from sessions.errors import BranchRefused, MergeOutdated, NotAllowed
+from sessions.model import Lifecycle, ShareLevel, Trust
+from sessions.session import Session
+from sessions.stored import BranchStatus, StoredTrust
+from storage import Statement
+from tests.fakes.cli_home import make_cli_home
+from tests.sessions.running_core import CoreParts, RunningCore, running_core
+from workdirs.checkpoint_retention import RetentionAges
+from workdirs.checkpoints import CheckpointRules
+from workdirs.merging import Strategy
+from workdirs.model import Caps
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def checkpoints(directory: Path) -> CheckpointPolicy:
+    return CheckpointPolicy(CheckpointRules(directory / "checkpoints", Caps(), RetentionAges()), wait_s=20)
+
+
+def git(root: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=A", "-c", "user.email=a@b", "-c", "init.defaultBranch=main")
+    done = subprocess.run(["git", *identity, *arguments], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+class Work:
+    """A session in a repository, and what tests do there."""
+
+    def __init__(self, core: RunningCore) -> None:
+        self.core = core
+        self.root = core.directory / "workspaces" / "default"
+        self.root.mkdir(parents=True, exist_ok=True)
+
+    def repository(self) -> None:
+        git(self.root, "init", "-q")
+        (self.root / "a").write_text("1\n2\n3\n")
+        (self.root / ".gitignore").write_text(".attachments\n")
+        git(self.root, "add", "-A")
+        git(self.root, "commit", "-q", "-m", "base")
+
+    async def branch(self, parent: Session, title: str = "Try it") -> Session:
+        info = await self.core.do(c.Branch(session_id=parent.id, channel_id="b", title=title))
+        assert info.has_own_copy
+        return await self.core.manager.get_session(info.id)
+
+    async def preview(self, branch: Session, strategy: Strategy = Strategy.SQUASH) -> c.MergePreview:
+        seen: c.MergePreview = await self.core.do(c.PreviewMerge(session_id=branch.id, strategy=strategy))
+        return seen
+
+    async def merge(self, branch: Session) -> c.MergeResult:
+        seen = await self.preview(branch)
+        command = c.MergeBranch(session_id=branch.id, strategy=seen.strategy, digest=seen.digest)
+        merged: c.MergeResult = await self.core.do(command)
+        return merged
+
+
+@pytest.fixture
+async def work(tmp_path: Path) -> AsyncIterator[Work]:
+    async with running_core(tmp_path / "core", checkpoints=checkpoints(tmp_path)) as core:
+        yield Work(core)
+
+
+@pytest.mark.real_cli
+async def test_claude_works_in_the_copy_and_may_not_touch_the_parents_files(tmp_path: Path) -> None:
+    async with DemoModel() as demo:
+        home = make_cli_home(tmp_path, demo.base_url)
+        parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
+        async with running_core(tmp_path / "core", parts, checkpoints=checkpoints(tmp_path)) as core:
+            work = Work(core)
+            work.repository()
+            (work.root / "untracked").write_text("u")
+            parent = await core.session()
+            await core.ask(parent, "demo:text one")
+            branch = await work.branch(parent)
+            copy = Path(branch.snapshot.work_directory)
+            assert copy == core.directory / "workspaces" / ".branches" / "default" / "try-it"
+            assert git(copy, "status", "--porcelain") == git(work.root, "status", "--porcelain")
+            await core.ask(branch, "demo:bash pwd; cat untracked")
+            bodies = [seen.body for seen in demo.requests if seen.path == "/v1/messages" and seen.body]
+            (note,) = re.findall(r"<bridge-note>.*?</bridge-note>", str(bodies[-1]["messages"]))
+            assert str(copy) in note
+            assert str(work.root) in note
+            shown = await core.do(c.ReadTurns(session_id=branch.id, limit=1))
+            assert str(copy) in str(shown.turns[0].blocks)
+            settings = (core.run / branch.id / "1" / "launch.json").read_text()
+            assert f"Edit(/{work.root}/**)" in settings
+            assert f"Read(/{work.root}/**)" in settings
+
+
+async def test_a_branch_is_merged_undone_and_merged_again(work: Work) -> None:
+    work.repository()
+    core, root = work.core, work.root
+    parent = await core.session()
+    await core.ask(parent, "demo:text one")
+    branch = await work.branch(parent)
+    copy = Path(branch.snapshot.work_directory)
+    with pytest.raises(BranchRefused, match="nothing to merge"):
+        await work.merge(branch)
+    (copy / "a").write_text("one\n2\n3\n")
+    (copy / "new").write_text("new\n")
+    seen = await work.preview(branch)
+    assert (seen.branch, seen.target, seen.has_uncommitted, seen.can_land) == (
+        "bridge/try-it",
+        "main",
+        True,
+        True,
+    )
+    assert [(each.path, each.added, each.removed) for each in seen.files] == [("a", 1, 1), ("new", 1, 0)]
+    assert git(copy, "log", "--format=%s") == "base\n", "a preview commits nothing"
+    assert (await work.merge(branch)).target == "main"
+    assert ((root / "a").read_text(), git(root, "status", "--porcelain")) == ("one\n2\n3\n", "")
+    (listed,) = (await core.do(c.ListBranches(session_id=parent.id, with_changes=True))).branches
+    assert (listed.session_id, listed.changed, listed.added, listed.removed) == (branch.id, 2, 2, 1)
+    await core.do(c.UndoMerge(session_id=branch.id))
+    assert ((root / "a").read_text(), (root / "new").exists()) == ("1\n2\n3\n", False)
+    with pytest.raises(BranchRefused, match="No merge"):
+        await core.do(c.UndoMerge(session_id=branch.id))
+    await work.merge(branch)
+    (copy / "a").write_text("uno\n2\n3\n")
+    await work.merge(branch)
+    assert git(root, "log", "--format=%s") == "Merge the branch bridge/try-it\n" * 2 + "base\n"
+
+
+async def test_a_merge_that_became_another_one_or_is_in_the_way_is_refused(work: Work) -> None:
+    work.repository()
+    core, root = work.core, work.root
+    parent = await core.session()
+    await core.ask(parent, "demo:text one")
+    branch = await work.branch(parent)
+    copy = Path(branch.snapshot.work_directory)
+    (copy / "a").write_text("theirs\n2\n3\n")
+    seen = await work.preview(branch)
+    land = c.MergeBranch(session_id=branch.id, strategy=seen.strategy, digest=seen.digest)
+    (root / "a").write_text("mine\n")
+    blocked = await work.preview(branch)
+    assert [(each.path, each.why) for each in blocked.blocked] == [("a", "changed")]
+    with pytest.raises(BranchRefused):
+        await core.do(land)
+    git(root, "commit", "-q", "-a", "-m", "mine")
+    with pytest.raises(MergeOutdated):
+        await core.do(land)
+    conflicted = await work.preview(branch)
+    assert [(each.path, each.kind) for each in conflicted.conflicts] == [("a", "contents")]
+    with pytest.raises(BranchRefused):
+        await core.do(c.MergeBranch(session_id=branch.id, strategy=seen.strategy, digest=conflicted.digest))
+    assert git(root, "status", "--porcelain") == ""
+
+
+async def test_a_copy_without_git_can_be_compared_but_not_merged(work: Work) -> None:
+    (work.root / "a").write_text("a\n")
+    parent = await work.core.session()
+    await work.core.ask(parent, "demo:text one")
+    branch = await work.branch(parent)
+    (Path(branch.snapshot.work_directory) / "a").write_text("b\n")
+    changes = await work.core.do(c.CompareBranch(session_id=branch.id))
+    assert [(each.path, each.added, each.removed) for each in changes.files] == [("a", 1, 1)]
+    with pytest.raises(BranchRefused, match="without git"):
+        await work.preview(branch)
+    with pytest.raises(BranchRefused):
+        await work.core.do(c.CompareBranch(session_id=parent.id))
+
+
+async def test_removing_ends_the_session_and_keeps_files_and_commits(work: Work) -> None:
+    work.repository()
+    core = work.core
+    parent = await core.session()
+    await core.ask(parent, "demo:text one")
+    branch = await work.branch(parent)
+    copy = Path(branch.snapshot.work_directory)
+    (copy / "kept").write_text("only here")
+    git(copy, "add", "kept")
+    git(copy, "commit", "-q", "-m", "only here")
+    await core.ask(branch, "demo:text two")
+    await core.do(c.RemoveBranch(session_id=branch.id))
+    assert branch.snapshot.lifecycle is Lifecycle.ENDED
+    assert not copy.exists()
+    refs = git(work.root, "for-each-ref", "--format=%(refname)")
+    assert f"refs/bridge/archive/{branch.id}" in refs
+    assert "bridge/try-it" not in refs
+    kept = await core.do(c.ListCheckpoints(session_id=branch.id))
+    assert kept.checkpoints[0].reason == "before_removal"
+    assert (await core.do(c.ListBranches(session_id=parent.id))).branches == ()
+    with pytest.raises(BranchRefused):
+        await core.do(c.RemoveBranch(session_id=branch.id))
+
+
+async def test_owners_merge_and_remove_and_others_only_look(work: Work) -> None:
+    work.repository()
+    core, eve = work.core, Actor("eve", "test", Role.USER)
+    parent = await core.session("eve")
+    await core.ask(parent, "demo:text one")
+    branch = await work.branch(parent)
+    await core.do(c.Share(session_id=branch.id, grantee="eve", level=ShareLevel.APPROVE))
+    await core.do(c.PreviewMerge(session_id=branch.id), eve)
+    for command in (
+        c.MergeBranch(session_id=branch.id, strategy=Strategy.SQUASH, digest="x"),
+        c.UndoMerge(session_id=branch.id),
+        c.RemoveBranch(session_id=branch.id),
+    ):
+        with pytest.raises(NotAllowed):
+            await core.do(command, eve)
+    await core.do(c.Share(session_id=branch.id, grantee="eve", level=None))
+    assert (await core.do(c.ListBranches(session_id=parent.id), eve)).branches == ()
+
+
+async def test_a_branch_has_the_trust_of_its_parent_and_branches_of_it_keep_out_of_both(work: Work) -> None:
+    (work.root / "a").write_text("a\n")
+    core = work.core
+    parent = await core.session()
+    await core.ask(parent, "demo:text one")
+    trust = StoredTrust(str(work.root), Trust.TRUSTED, "hash", "ann", 1)
+    await core.db.write([rows.upsert_trust(trust)])
+    branch = await work.branch(parent)
+    copied = await rows.load_trust(core.db, branch.snapshot.work_directory)
+    assert copied is not None
+    assert (copied.state, copied.content_hash) == (Trust.TRUSTED, "hash")
+    await core.ask(branch, "demo:text two")
+    second = await work.branch(branch)
+    assert second.snapshot.keeps_out_of == (str(work.root), branch.snapshot.work_directory)
+    assert second.snapshot.work_directory.endswith("/.branches/default/try-it-2")
+    info = await core.do(c.Branch(session_id=branch.id, channel_id="s", own_copy=False))
+    shared = await core.manager.get_session(info.id)
+    assert shared.snapshot.work_directory == branch.snapshot.work_directory
+    assert shared.snapshot.keeps_out_of == branch.snapshot.keeps_out_of
+    assert ".branches" not in (await core.do(c.ListProjects())).names
+
+
+async def test_a_making_or_a_merge_that_was_cut_is_cleared_or_finished_at_the_start(
+    tmp_path: Path,
+) -> None:
+    home, policy = tmp_path / "core", checkpoints(tmp_path)
+    async with running_core(home, checkpoints=policy) as core:
+        work = Work(core)
+        work.repository()
+        parent = await core.session()
+        await core.ask(parent, "demo:text one")
+        branch = await work.branch(parent)
+        copy = Path(branch.snapshot.work_directory)
+        (copy / "a").write_text("theirs\n2\n3\n")
+        await work.merge(branch)
+        # As if the process had ended in the middle: the ref has moved, the files have not come along.
+        await core.db.write([Statement("UPDATE merges SET status = 'landing'")])
+        (work.root / "a").write_text("1\n2\n3\n")
+        known = await rows.load_branch(core.db, branch.id)
+        assert known is not None
+        orphan = copy.with_name("orphan")
+        git(work.root, "worktree", "add", "-q", "-b", "bridge/orphan", str(orphan))
+        await core.db.write(
+            [
+                Statement(
+                    "INSERT INTO branches SELECT '01890000-0000-7000-8000-00000000000f', parent_id, 'orphan',"
+                    " ?, parent_directory, '', '', checkpoint, '', 'making', 1 FROM branches LIMIT 1",
+                    (str(orphan),),
+                )
+            ]
+        )
+    async with running_core(home, checkpoints=policy) as core:
+        assert (work.root / "a").read_text() == "theirs\n2\n3\n"
+        assert git(work.root, "status", "--porcelain") == ""
+        (row,) = await core.db.read("SELECT status FROM merges")
+        assert row[0] == "landed"
+        assert not orphan.exists()
+        assert "bridge/orphan" not in git(work.root, "for-each-ref")
+        left = await core.db.read("SELECT name, status FROM branches")
+        assert [tuple(each) for each in left] == [("try-it", BranchStatus.MADE)]

@@ -42,8 +42,9 @@ async def test_every_way_of_asking_is_answered_in_its_thread(bot: Bot) -> None:
 
     sent = ann.send(thread, "demo:text Got it", files={"b.txt": b"hidden words"})
     await bot.answered(thread, "Got it")
-    stored = bot.house.project / ".attachments" / str(sent.id) / "b.txt"
+    [stored] = (bot.house.data / "run").glob(f"*/uploads/{sent.id}/b.txt")
     assert stored.read_bytes() == b"hidden words"
+    assert list(bot.house.project.rglob("b.txt")) == []
 
     mention = ann.send(fake.general, f"{fake.bot.mention} demo:text By mention")
     by_mention = await fake.general.wait_for_thread(lambda each: each.id == mention.id)

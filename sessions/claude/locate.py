@@ -77,10 +77,11 @@ def find_command(configured: str, environment: Mapping[str, str]) -> tuple[str, 
     path = environment.get("PATH", os.defpath)
     if configured.strip():
         try:
-            first, *rest = map(os.path.expandvars, shlex.split(configured))
+            # os.path keeps a bare name bare, which pathlib does not.
+            first, *rest = (os.path.expanduser(os.path.expandvars(each)) for each in shlex.split(configured))  # noqa: PTH111
         except ValueError as error:
             raise CliMissing(configured) from error
-        program = shutil.which(os.path.expanduser(first), path=path)  # noqa: PTH111  keeps a bare name bare
+        program = shutil.which(first, path=path)
         if program is None:
             raise CliMissing(configured)
         # Sessions run in other directories, where a relative path would name another file.

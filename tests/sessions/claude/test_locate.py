@@ -140,14 +140,14 @@ esac"""
     assert await login_status((program,), ENVIRONMENT) == LoggedIn("claude.ai")
 
 
-@pytest.mark.parametrize("configured", ["$HOME/my/claude --x", "${HOME}/my/claude --x", "~/my/claude --x"])
+@pytest.mark.parametrize("configured", ["$HOME/my/claude ~/x", "${HOME}/my/claude $HOME/x", "~/my/claude ~/x"])
 def test_the_home_directory_may_be_written_as_at_a_shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: str
 ) -> None:
     (tmp_path / "my").mkdir()
     program = script(tmp_path / "my" / "claude", "true")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert find_command(configured, ENVIRONMENT) == (program, "--x")
+    assert find_command(configured, ENVIRONMENT) == (program, f"{tmp_path}/x")
 
 
 async def test_a_file_that_is_no_program_is_broken(tmp_path: Path) -> None:

@@ -16,16 +16,15 @@ from backends.base import Unkillable
 from faults import crash_point
 from machine.awake_timeout import awake_timeout
 from sessions import events as e
+from sessions.choosing import choose_mode, choose_model
 from sessions.claude.control import FilesKept, FilesRewound
 from sessions.claude.errors import BadLaunch
-from sessions.claude.launch import is_model_name
 from sessions.dependencies import Dependencies
 from sessions.draft import Draft
 from sessions.errors import (
     AlreadyDecided,
     ClaudeUnavailable,
     IllegalMove,
-    ModelRefused,
     PromptRefused,
     TurnNotFound,
 )
@@ -338,21 +337,13 @@ class Session:
     async def set_model(self, model: str) -> None:
         """Use `model` from the next turn on. Raises `ModelRefused`; `ClaudeUnavailable` if the CLI refuses."""
         self.refuse_if_ended("Choosing a model")
-        if not is_model_name(model):
-            raise ModelRefused(model)
-        resolved = await self.run.control.set_model(model) if self.run is not None else model
-        async with self.change() as draft:
-            if draft.snapshot.model != resolved:
-                draft.add(e.ModelChanged(resolved))
+        await choose_model(self, model)
 
     async def set_permission_mode(self, mode: PermissionMode) -> None:
-        """Change what Claude may do without asking. Raises `ClaudeUnavailable` if the CLI refuses it."""
+        """Change what Claude may do without asking. Raises as `choose_mode` does."""
         self.refuse_if_ended("Choosing a mode")
-        if self.run is not None:
-            await self.run.control.set_permission_mode(mode)
-        async with self.change() as draft:
-            if draft.snapshot.mode is not mode:
-                draft.add(e.ModeChanged(mode))
+        await choose_mode(self, mode)
+        self.want_process()
 
     async def move(self, project: str, work_directory: str) -> None:
         """Work in another directory from the next process on; conversation and waiting prompts are kept.

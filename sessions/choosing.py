@@ -1,0 +1,56 @@
+"""Choose the model and the permission mode of a session, while its process lives or without one."""
+
+from typing import Protocol
+
+from sessions import events as e
+from sessions.claude.launch import is_model_name
+from sessions.control_requests import ControlRequests
+from sessions.errors import IllegalMove, ModelRefused
+from sessions.model import PermissionMode
+from sessions.session_port import SessionPort
+
+
+class ControlledHost(Protocol):
+    """The host, as far as a choice needs it."""
+
+    @property
+    def control(self) -> ControlRequests: ...
+
+
+class ChoosingSession(SessionPort, Protocol):
+    """The session that the choice is for."""
+
+    @property
+    def run(self) -> ControlledHost | None: ...
+
+    async def park(self, cause: str, *, keep_turn: bool = False) -> None:
+        """End the process and keep the conversation."""
+        ...
+
+
+async def choose_model(session: ChoosingSession, model: str) -> None:
+    """Use `model` from the next turn on. Raises `ModelRefused`; `ClaudeUnavailable` if the CLI refuses."""
+    if not is_model_name(model):
+        raise ModelRefused(model)
+    resolved = await session.run.control.set_model(model) if session.run is not None else model
+    async with session.change() as draft:
+        if draft.snapshot.model != resolved:
+            draft.add(e.ModelChanged(resolved))
+
+
+async def choose_mode(session: ChoosingSession, mode: PermissionMode) -> None:
+    """Change what Claude may do without asking. Raises `ClaudeUnavailable` if the CLI refuses it.
+
+    A process takes `bypassPermissions` only at its start: an idle session is parked for it. Raises
+    `IllegalMove` while a turn runs.
+    """
+    is_bypass = mode is PermissionMode.BYPASS and session.snapshot.mode is not mode
+    if is_bypass and session.snapshot.current is not None:
+        raise IllegalMove("Choosing a mode that asks nothing", "busy")
+    if is_bypass:
+        await session.park("it starts anew in the chosen mode")
+    elif session.run is not None:
+        await session.run.control.set_permission_mode(mode)
+    async with session.change() as draft:
+        if draft.snapshot.mode is not mode:
+            draft.add(e.ModeChanged(mode))

@@ -62,7 +62,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 class StepKind(StrEnum):
-    """What a restore does to a file."""
+    """The effect of a restore on one file."""
 
     CREATE = "create"
     CHANGE = "change"
@@ -86,7 +86,7 @@ class LeftFile(msgspec.Struct, frozen=True):
 
 
 class RestorePreview(msgspec.Struct, frozen=True):
-    """What a restore would do now. `scope` is the one that applies, never `auto`.
+    """A preview of a restore. `scope` is the one that applies, never `auto`.
 
     `steps` and `left` have at most `MOST_PATHS` each; the numbers count all. `digest` names the plan.
     """

@@ -22,7 +22,7 @@ _NOT_OVER = (TurnStatus.QUEUED, TurnStatus.SENT, TurnStatus.RUNNING)
 
 
 class History(msgspec.Struct, frozen=True):
-    """What the channel `channel_id` shows of the time before the session came there, after event `as_of`.
+    """The posts of channel `channel_id` about the time before the session came there, after event `as_of`.
 
     `turns` are shown as posts, oldest first; `is_all`: there were no others. `unfinished` are turns that were
     running or queued: their posts come as always, with the prompt that the channel did not see.

@@ -87,7 +87,7 @@ class SessionUnits:
         self._units: dict[str, Unit] = {}
         self._notices: dict[str, PostWish] = {}
         self.history = History(place.channel_id)
-        """What the session brought along into this channel; set it before anything is rendered."""
+        """The history that the session brought into this channel; set it before anything is rendered."""
         self._queue_of: tuple[SessionInfo | None, Sequence[StoredTurn]] = None, ()
 
     @property

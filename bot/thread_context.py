@@ -1,4 +1,4 @@
-"""What was said in a thread of people before somebody mentioned the bot there: context of that prompt."""
+"""The messages of a thread before somebody mentioned the bot there: context of that prompt."""
 
 import discord
 

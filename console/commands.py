@@ -65,7 +65,7 @@ class TakeBack:
 
 
 class CheckpointAct(StrEnum):
-    """What `/checkpoint` does with one checkpoint."""
+    """The acts of `/checkpoint` on one checkpoint."""
 
     SHOW = "show"
     COMPARE = "compare"

@@ -10,7 +10,7 @@ from sessions.manager import SessionManager
 
 
 async def _no_sandboxes(directory: str) -> None:
-    """There are no sandboxes with a limited network."""
+    """Do nothing: no sandbox has a limited network."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class CheckpointedSession(Protocol):
 
 @dataclass(slots=True)
 class _Known:
-    """What is remembered of a work directory until the process ends."""
+    """Facts of a work directory that are kept until the process ends."""
 
     late_in_a_row: int = 0
     is_slow: bool = False

@@ -22,7 +22,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class StartOne:
-    """There is room: start a process for this session."""
+    """Start a process for this session: a place is free."""
 
     session_id: SessionId
 

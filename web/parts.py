@@ -56,7 +56,7 @@ class WebOptions:
 
 @dataclass(frozen=True, slots=True)
 class WebParts:
-    """What the handlers use. `lookup` tells who a user id is now; `commands` and `logins` count requests."""
+    """The parts of handlers. `lookup` tells who a user id is now; `commands` and `logins` count requests."""
 
     core: Core
     doors: Doors

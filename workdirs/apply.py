@@ -25,7 +25,7 @@ Contents = Callable[[list[tuple[FilePath, ObjectId]]], Iterator[tuple[FilePath, 
 
 @dataclass(slots=True)
 class Applied:
-    """What was done, and what was left because it changed in the meantime."""
+    """The files that were changed, and those left because they changed in the meantime."""
 
     done: list[Step] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)

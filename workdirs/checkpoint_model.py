@@ -34,7 +34,7 @@ class Reason(StrEnum):
 
 
 class Cause(StrEnum):
-    """What changed a file, where that is known."""
+    """The known causes of a change to a file."""
 
     TURN = "turn"
     RESTORE = "restore"
@@ -51,7 +51,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What is written down with a checkpoint. `late_after_s`: a checkpoint that takes longer is marked late."""
+    """The facts stored with a checkpoint. `late_after_s`: a checkpoint that takes longer is marked late."""
 
     owner: str
     anchor: str
@@ -88,7 +88,7 @@ Scope = Collection[FilePath] | None
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a restore would do now. `digest` names the plan: a restore is refused if it became another one."""
+    """The plan of a restore. `digest` names it: a restore is refused if it became another one."""
 
     target: Checkpoint
     safety: Checkpoint

@@ -96,7 +96,7 @@ class CheckpointFailed(WorkdirError):
 
 
 class CheckpointGone(WorkdirError):
-    """There is no such checkpoint, or its files were removed by age."""
+    """The checkpoint does not exist, or its files were removed by age."""
 
     def __init__(self) -> None:
         super().__init__("this checkpoint is no longer kept")

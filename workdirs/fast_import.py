@@ -74,7 +74,7 @@ class FastImport:
 
 
 class NewCommit:
-    """What a new commit is: a tree that another one becomes by deletions and changes. It has no parent."""
+    """A new commit without a parent: its tree is another tree with deletions and changes."""
 
     def __init__(self, ref: str, message: str, time_s: int, base: ObjectId) -> None:
         self.ref = ref

@@ -49,7 +49,7 @@ STOP: ContextVar[threading.Event | None] = ContextVar("STOP", default=None)
 
 
 class Kind(Enum):
-    """Whose repository a call is about."""
+    """The owner of the repository that a call is about."""
 
     OURS = "ours"
     THEIRS = "theirs"
@@ -120,7 +120,7 @@ class GitCall:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What git printed, and its exit code."""
+    """The output of git, and its exit code."""
 
     code: int
     out: bytes

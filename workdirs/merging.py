@@ -41,7 +41,7 @@ class MergeWish:
 
 @dataclass(frozen=True, slots=True)
 class MergePreview:
-    """What a merge would do to the commits of that moment.
+    """A preview of a merge of the commits of that moment.
 
     With `conflicts` it cannot land. Without `files` there is nothing to merge. `result` is the resulting tree.
     """

@@ -14,7 +14,7 @@ EMPTY_TREE = ObjectId("4b825dc642cb6eb9a060e54bf8d69288fbee4904")
 
 
 class EntryMode(StrEnum):
-    """What git knows of a file's type and mode."""
+    """A file's type and mode, as git knows them."""
 
     FILE = "100644"
     EXECUTABLE = "100755"
@@ -63,7 +63,7 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What a checkpoint says beside its tree. It is kept in the commit, so that the commit is enough."""
+    """The facts of a checkpoint beside its tree. They are kept in the commit, so that the commit is enough."""
 
     files: int = 0
     usual: Mapping[str, int] = field(default_factory=dict)

@@ -73,7 +73,7 @@ class RestorePlan:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What was looked up for a plan."""
+    """The facts that were looked up for a plan."""
 
     differences: Differences
     now: Coverage

@@ -1,4 +1,4 @@
-"""What the tests of hosts share: backends on a run directory of their own, launching, reading, waiting."""
+"""Shared by tests of hosts: backends on a run directory of their own, launching, reading, waiting."""
 
 import asyncio
 import os

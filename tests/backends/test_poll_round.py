@@ -1,4 +1,4 @@
-"""Who is looked at when: often while there are few, never many at once."""
+"""The order of polls: hosts are looked at often while they are few, never many at once."""
 
 import pytest
 

@@ -99,7 +99,7 @@ whether they are met here. What is measured, and how, is said in `tests/bench/`.
 
 
 def said(*argv: str) -> str:
-    """What a program prints, without the newline."""
+    """Return the output of a program, without the newline."""
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
 

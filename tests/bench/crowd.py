@@ -96,7 +96,7 @@ def _make_host(directory: Path, session_id: SessionId, pid: int, *, working: boo
 
 
 def _rows_of(session_id: SessionId, ref: HostRef, work: Path, *, working: bool) -> list[AnyStatement]:
-    """What the core would have written until here."""
+    """Return the rows that the core would have written until here."""
     draft = Draft(Snapshot(session_id), 1_700_000_000_000)
     draft.add_all(
         [

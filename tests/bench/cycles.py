@@ -25,7 +25,7 @@ _COUNTED = {"aiosqlite", "asyncio", "_asyncio", "backends", "machine", "sessions
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What this process holds."""
+    """The objects, tasks and descriptors that this process holds."""
 
     kinds: Counter[str]
     tasks: int
@@ -96,7 +96,7 @@ async def cycle(core: RunningCore) -> None:
 
 
 async def held(core: RunningCore, stays: Session) -> Held:
-    """What is held once all garbage is collected and nothing goes away any more."""
+    """Count after garbage collection, once the numbers stay the same."""
     found, quiet = look(), 0
     while quiet < _QUIET_LOOKS:
         await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""What a figure is, and how a table of them looks.
+"""Figures, and their table.
 
 A ratio compares ours with a floor that is measured in the same run, in turns, so that any machine can judge;
 absolute figures are goals of the table only.
@@ -31,7 +31,7 @@ class Figure:
 
     @property
     def judged(self) -> float:
-        """What the bounds are about."""
+        """The number that the bounds apply to: the ratio, or the value where there is no floor."""
         return self.value / self.floor if self.floor else self.value
 
     @property
@@ -80,7 +80,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def verdict(figures: Sequence[Figure]) -> tuple[str, bool]:
-    """What a run of figures comes to, as sentences, and whether it is good: only ratios are asserted."""
+    """Sum up a run in sentences, and tell whether it is good: only ratios are asserted."""
     missed = [figure for figure in figures if not figure.met]
     wrong = [figure for figure in missed if figure.floor is not None and not figure.is_met(SLACK)]
     sentences = []

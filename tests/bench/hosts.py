@@ -1,4 +1,4 @@
-"""What a host costs: its own memory, and the tmux processes of a session's life."""
+"""The costs of a host: its own memory, and the tmux processes of a session's life."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What the bot, its hosts and Claude's processes hold in memory, at 1, 10 and 50 sessions.
+"""Memory of the bot, its hosts and Claude's processes, at 1, 10 and 50 sessions.
 
 The real CLI takes some 200 MB each, so fifty of them are played by a script of some lines.
 """

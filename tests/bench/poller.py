@@ -1,4 +1,4 @@
-"""What many bots do instead: ask tmux for every pane's screen twice a second.
+"""The way of many bots: ask tmux for every pane's screen twice a second.
 
 `python -m tests.bench.poller SOCKET SECONDS` polls all sessions of that tmux server, and says in JSON what it
 used (`cpu_s`, its tmux clients included) and how old each line with a stamp was when it was first seen (`ms`).
@@ -16,7 +16,7 @@ _STAMP = re.compile(r"<(\d{10,})>")
 
 
 async def tmux(socket_name: str, *words: str) -> str:
-    """What a tmux client prints."""
+    """Run a tmux client, and return its output."""
     client = await asyncio.create_subprocess_exec(
         "tmux", "-L", socket_name, *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )

@@ -76,7 +76,7 @@ async def while_idle(directory: Path, seconds: float) -> list[Figure]:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What a poller and the tmux server that it asks used, and how old lines were when it saw them."""
+    """CPU of a poller and of its tmux server, and the age of lines when the poller saw them."""
 
     cpu_s: float
     ms: Sequence[float]

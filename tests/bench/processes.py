@@ -1,4 +1,4 @@
-"""What processes use, seen from outside; Linux."""
+"""CPU and memory of processes, seen from outside; Linux."""
 
 import os
 import subprocess
@@ -33,5 +33,5 @@ def descendants(pid: int) -> list[int]:
 
 
 def resident_mb(pid: int | str = "self") -> float:
-    """What a process holds in memory."""
+    """Return the memory of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20

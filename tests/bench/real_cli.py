@@ -62,7 +62,7 @@ async def turn(core: RunningCore, session: Session) -> float:
 
 
 class FreshCli:
-    """What most bots do: a new CLI for each message, which resumes the conversation."""
+    """The way of most bots: a new CLI for each message, which resumes the conversation."""
 
     def __init__(self, home: CliHome) -> None:
         self._home = home

@@ -46,7 +46,7 @@ _PIECE = re.compile(r"\bpiece(\d+)\b")
 
 @dataclass
 class Seen:
-    """What was seen of one stream, in seconds. `stands`: how long text stood still though more was there."""
+    """Measurements of one stream, in seconds. `stands`: how long text stood still though more was there."""
 
     arrived: list[float] = field(default_factory=list)
     ages: list[float] = field(default_factory=list)

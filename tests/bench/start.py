@@ -78,7 +78,7 @@ async def _identify_once(directory: Path) -> Start:
 
 
 def _bare_libraries_cpu_s(directory: Path) -> float:
-    """What a process takes that only imports what every Discord bot with a database does."""
+    """Return the CPU seconds of a process that only imports the libraries of every such bot."""
     before = os.times()
     code = "import discord, aiosqlite"
     subprocess.run([sys.executable, "-c", code], cwd=directory, env=environment(), check=True)
@@ -189,7 +189,7 @@ async def fill(directory: Path, count: int) -> None:
 
 
 async def main() -> None:
-    """What the started process does. Imported here: the imports are a part of the start."""
+    """Be the started process. The imports are here because they are a part of the start."""
     from bridge.ownership import OwnerKind
     from bridge.settings_loading import load_settings
     from bridge.wiring import CoreOptions, open_core

@@ -34,7 +34,7 @@ _DEADLINE_S = 120
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the producer writes into each log: see `producer.py`."""
+    """The lines that the producer writes into each log: see `producer.py`."""
 
     lines: int
     silence_s: float = 0.0

@@ -67,7 +67,7 @@ async def latencies(directory: Path, load: Load) -> list[Figure]:
 
 
 async def cpu_of_bot(directory: Path, load: Load) -> Figure:
-    """What the whole bot uses from log to Discord, in a process of its own."""
+    """Measure the whole bot from log to Discord, in a process of its own."""
     data = directory / "data"
     async with crowd(data, STREAMS, working=True), FakeDiscord(Settings(latency_s=LATENCY_S)) as fake:
         owner = fake.member("ann")

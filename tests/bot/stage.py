@@ -255,7 +255,7 @@ class Stage:
         return await self._read(SessionId(command.session_id), actors, command)
 
     async def _read(self, session_id: SessionId, actors: Actors | None, command: Command[Any]) -> Any:
-        """What the service does for reading commands, without a session behind it."""
+        """Carry out reading commands as the service does, without a session behind it."""
         match command:
             case GetSession():
                 assert actors is not None

@@ -1,4 +1,4 @@
-"""Who may do what, by every way into the face: one table, closed by default."""
+"""Permissions by every way into the face: one table, closed by default."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

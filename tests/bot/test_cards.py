@@ -135,7 +135,7 @@ def stored(body: AskBody, status: str = "open", decision: Decision | None = None
 
 
 def assert_within_limits(body: Body) -> None:
-    """What Discord enforces, read off the view that would be sent."""
+    """Check Discord's limits on the view that would be sent."""
     view = view_of(body)
     custom_ids: list[str] = []
     text = 0

@@ -1,4 +1,4 @@
-"""What people wrote while the bot was away is read back: once, in order, with the fewest requests."""
+"""Messages from while the bot was away are read back once, in order, with the fewest requests."""
 
 import asyncio
 from dataclasses import dataclass, field, replace

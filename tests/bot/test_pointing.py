@@ -1,4 +1,4 @@
-"""What a person points at reaches Claude: replies, forwards, the message menu, threads of people, names."""
+"""Things that a person points at reach Claude: replies, forwards, the message menu, threads, names."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What commands, buttons and refusals answer, as people read it: one text for review."""
+"""The answers of commands, buttons and refusals, as people read them: one text for review."""
 
 import re
 from collections.abc import Callable

@@ -57,7 +57,7 @@ class Asked:
         return await post(self.ways, self.thread, await self.card())
 
     async def said(self) -> dict[str, Any]:
-        """What the server was told."""
+        """Return the answers that the server got."""
         await idle(self.session)
         (turn,) = await self.ways.turns(self.session)
         (output,) = [each.text for each in turn.contents if isinstance(each, ToolOutput)]

@@ -1,4 +1,4 @@
-"""What is held of a turn that is shown: the same whether its blocks came one by one or are read anew."""
+"""A shown turn is the same whether its blocks came one by one or are read anew."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path

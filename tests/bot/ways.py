@@ -29,7 +29,7 @@ from tests.sessions.running_core import ADMIN, DEADLINE_S, RunningCore, idle, ru
 
 @dataclass
 class SeenView:
-    """What the view was told."""
+    """A view that remembers its calls."""
 
     shown: list[SessionPlace] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What tests of `init` and `doctor` share: a place without settings, and a Discord."""
+"""Shared by tests of `init` and `doctor`: a place without settings, and a Discord."""
 
 import os
 from collections.abc import AsyncIterator

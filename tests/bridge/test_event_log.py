@@ -1,4 +1,4 @@
-"""What went on, in the log: ids and kinds of the everyday events, never a word, never without bound."""
+"""The log of everyday events: their ids and kinds, never a word, never without bound."""
 
 import logging
 from pathlib import Path

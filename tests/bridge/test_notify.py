@@ -1,4 +1,4 @@
-"""What a service manager is told, on a real socket."""
+"""Messages to the service manager, on a real socket."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What the scripts share: asking first, and showing on a terminal how far a long job is."""
+"""Shared parts of the scripts: they ask first, and show on a terminal how far a long job is."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a start loads: each module costs CPU time and memory at every start, and this bounds them."""
+"""The modules of a start: each costs CPU time and memory at every start, so they are bounded."""
 
 import os
 import subprocess

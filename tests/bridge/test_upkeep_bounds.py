@@ -1,4 +1,4 @@
-"""What goes wrong in the upkeep ends nothing else."""
+"""A failure in the upkeep ends nothing else."""
 
 import asyncio
 from contextlib import suppress

@@ -29,7 +29,7 @@ def violations(history: History, *, at_rest: bool) -> list[Violation]:
 
 
 def broken_rules(history: History, *, at_rest: bool) -> Iterator[Violation]:
-    """What the history itself breaks, whatever is left on the machine."""
+    """Judge the history alone, whatever is left on the machine."""
     for session_id in history.session_ids():
         truth = truth_of(history.hosts.get(session_id, ()))
         yield from judge_blocks(history, session_id, truth)

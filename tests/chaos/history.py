@@ -1,4 +1,4 @@
-"""What is left of a run, read for judging: raw logs, database rows, what people did and saw.
+"""The remains of a run, read for judging: raw logs, database rows, people's notes.
 
 A history is a directory: `data/` (the bridge's own), `logs/<session>/<host>/{input,output}.ndjson` (kept by
 the harness under a second name, since the bridge removes what it has applied), `people.ndjson` (one JSON object
@@ -73,7 +73,7 @@ class History:
         return [row["id"] for row in self.tables["sessions"]]
 
     def did(self, what: str) -> list[Row]:
-        """What people noted under the word `what`, oldest first."""
+        """Return people's notes under the word `what`, oldest first."""
         return [row for row in self.people if row["what"] == what]
 
 

@@ -1,4 +1,4 @@
-"""What Discord shows is what the logs say: every text in its session's thread, once, in order.
+"""Discord shows every text of the logs in its session's thread, once, in order.
 
 `discord.ndjson` has one JSON object a message that exists at the end, oldest first: `thread`, `by_bot`, `text`.
 Posts are laid out for reading, so words are compared, not marks; every text in these runs ends in a digest that

@@ -1,4 +1,4 @@
-"""What a bridge that was stopped with nothing to do may not leave: processes, locks, files, transactions."""
+"""Forbidden remains of a bridge that was stopped at rest: processes, locks, files, transactions."""
 
 import fcntl
 import os

@@ -238,7 +238,7 @@ class Person:
             self._news.notify_all()
 
     def decisions(self, ask: Ask) -> tuple[Decision, Decision]:
-        """What two people click on at the same time."""
+        """Return the choices of two people who click at the same time."""
         match ask.body:
             case PermissionBody():
                 return self._shuffled(Allow(), Deny(f"{self.name} says no"))

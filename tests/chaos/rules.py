@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Rule(StrEnum):
-    """What must hold; one planted fault of each kind is in `test_check.py`."""
+    """The rules; one planted fault of each kind is in `test_check.py`."""
 
     LINE_LOST = "a line of the log was not applied"
     LINE_TWICE = "a line of the log was applied twice"

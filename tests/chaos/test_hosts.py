@@ -60,7 +60,7 @@ async def judged(world: World, crowd: Crowd) -> None:
 
 
 def notices(world: World) -> list[str]:
-    """What the sessions were told, oldest first."""
+    """Return the notices of the sessions, oldest first."""
     with closing(sqlite3.connect(f"file:{world.data / 'sessions.db'}?mode=ro", uri=True)) as connection:
         found = connection.execute(
             "SELECT json_extract(body, '$.text') FROM events WHERE kind = 'noticed' ORDER BY at_ms"

@@ -86,7 +86,7 @@ async def test_a_claude_that_crashes_at_every_start_is_given_up_and_leaves_other
 
 
 def memory_bytes(pid: int) -> int:
-    """What the process holds for itself (private and dirty)."""
+    """Return the memory that the process has for itself (private and dirty)."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Private_Dirty")) * 1024
 

@@ -94,7 +94,7 @@ def _undo(connection: sqlite3.Connection, before: sqlite3.Connection) -> Iterato
 
 
 def _objects(connection: sqlite3.Connection) -> set[str]:
-    """What the schema has, by name, and the columns of its tables with their types."""
+    """Return the schema's objects by name, and the columns of its tables with their types."""
     query = (
         "SELECT schema.name || coalesce('.' || columns.name || ' ' || columns.type, '')"
         " FROM sqlite_schema AS schema LEFT JOIN pragma_table_info(schema.name) AS columns"

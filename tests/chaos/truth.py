@@ -1,4 +1,4 @@
-"""What the raw logs say happened, worked out without the session's own interpreter or state.
+"""The events of the raw logs, worked out without the session's own interpreter or state.
 
 Only `sessions.claude.parse` is shared with the bridge: it says what a line is. What follows from a line is
 decided here a second time, in the simplest way, so that a mistake there is not repeated here.
@@ -63,7 +63,7 @@ class Truth:
 
 
 def truth_of(hosts: Sequence[HostLogs]) -> Truth:
-    """What the logs of a session's hosts, oldest first, say."""
+    """Read the logs of a session's hosts, oldest first."""
     truth = Truth()
     for logs in hosts:
         host = LoggedHost(logs.number)
@@ -121,7 +121,7 @@ class _Reader:
 
 
 def canonical(said: Mapping[str, Any]) -> str:
-    """What a block says, for comparing: fields that are empty or only ours left out."""
+    """Return a block for comparing, without empty fields and those that only we have."""
     kept = {key: value for key, value in said.items() if key not in ("paths", "patch") and value is not None}
     return json.dumps(kept, sort_keys=True)
 

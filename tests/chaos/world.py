@@ -160,7 +160,7 @@ class World:
                 await asyncio.sleep(0.02)
 
     def tmux(self, *words: str) -> str:
-        """What a tmux command prints; empty if it fails."""
+        """Return the output of a tmux command; empty if it fails."""
         name = tmux_socket_name(self.data)
         return subprocess.run(
             ["tmux", "-L", name, *words], capture_output=True, text=True, check=False
@@ -169,7 +169,7 @@ class World:
     # --- the end ----------------------------------------------------------------------------------------
 
     async def violations(self, *, at_rest: bool = True) -> list[Violation]:
-        """What the checker finds, run in a thread."""
+        """Run the checker in a thread, and return its findings."""
         from tests.chaos.check import violations
 
         return await asyncio.to_thread(lambda: violations(read_history(self.root), at_rest=at_rest))
@@ -180,7 +180,7 @@ class World:
         return log.read_text(errors="replace") if log.exists() else ""
 
     def sentences(self) -> str:
-        """What the bots complained of, for the message of a test that failed."""
+        """Return the bots' complaints, for the message of a test that failed."""
         lines = self.log().splitlines()
         return "\n".join(["", *(line[:2000] for line in lines if '"level": "info"' not in line)][-20:])
 

@@ -1,4 +1,4 @@
-"""What keys and typed lines decide."""
+"""Keys and typed lines decide asks."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What panes show: every recorded stream is readable, and what is streamed comes once."""
+"""Panes show every recorded stream readably, and streamed text once."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""What is printed and drawn: words are kept, styles are ours only."""
+"""Printed and drawn text keeps its words; styles are ours only."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What others wrote drives no terminal."""
+"""Foreign text drives no terminal."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What was typed is carried out, whatever becomes of the core meanwhile."""
+"""Typed lines are carried out, whatever becomes of the core meanwhile."""
 
 import asyncio
 from types import SimpleNamespace

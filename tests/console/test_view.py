@@ -1,4 +1,4 @@
-"""What events add to the screen, and what is remembered between them."""
+"""Events add lines to the screen, and the view remembers the rest between them."""
 
 from pathlib import Path
 

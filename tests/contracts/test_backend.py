@@ -96,7 +96,7 @@ async def test_the_host_is_private_and_holds_no_value_of_the_environment(
 
 
 def of_all_processes(name: str) -> dict[int, bytes]:
-    """What `/proc/<pid>/<name>` says for every process that lets us read it."""
+    """Return `/proc/<pid>/<name>` of every process that lets us read it."""
     found = {}
     for file in Path("/proc").glob(f"[0-9]*/{name}"):
         with suppress(OSError):

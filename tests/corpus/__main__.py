@@ -38,7 +38,7 @@ async def search(kind: str, seed: str, first: int, rounds: int) -> int:
 
 
 async def trouble_of(core: RunningCore, given: Input) -> str:
-    """What `given` breaks, in words that are the same for the same mistake; empty if nothing."""
+    """Return the error of `given`, in the same words for the same mistake; empty if there is none."""
     try:
         await judge(core, given, Random(0))
     except Exception as error:  # whatever escapes is what we look for

@@ -34,7 +34,7 @@ class Broken(AssertionError):
 
 @dataclass
 class Played:
-    """What a run led to. `said` holds, for each line, the contents of the blocks that it added."""
+    """The result of a run. `said` holds, for each line, the contents of the blocks that it added."""
 
     start: Snapshot
     draft: Draft

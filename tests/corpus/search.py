@@ -134,7 +134,7 @@ def kept() -> list[Path]:
 
 
 def read(path: Path) -> Input:
-    """What `keep` wrote."""
+    """Read a file that `keep` wrote."""
     data = path.read_bytes()
     if path.suffix == ".archive":
         return Archive(data)

@@ -1,4 +1,4 @@
-"""What mutants are made from: lines that the real CLI printed, a transcript, a file that an export wrote."""
+"""The seeds of mutants: lines that the real CLI printed, a transcript, a file that an export wrote."""
 
 import json
 from collections.abc import Sequence

@@ -163,7 +163,7 @@ class House:
                 return []
 
     def stored_text(self, session_id: str) -> str:
-        """What Claude said in the session, as it is stored."""
+        """Return Claude's text of the session, as it is stored."""
         rows = self.rows(
             "SELECT b.body FROM blocks b JOIN turns t ON t.id = b.turn_id"
             " WHERE t.session_id = ? ORDER BY t.number, b.ordinal",
@@ -178,7 +178,7 @@ class House:
         return [json.loads(line) for line in newest.read_text().splitlines()]
 
     def transcript_text(self) -> str:
-        """What Claude said, as its own transcript has it."""
+        """Return Claude's text, as its own transcript has it."""
         messages = [row["message"]["content"] for row in self.transcript() if row["type"] == "assistant"]
         return "\n\n".join(part["text"] for parts in messages for part in parts if part["type"] == "text")
 
@@ -212,7 +212,7 @@ class House:
         return tmux_socket_name(self.data)
 
     def tmux(self, *arguments: str) -> str:
-        """What a command of the bridge's tmux server prints; empty if it fails."""
+        """Return the output of a command of the bridge's tmux server; empty if it fails."""
         command = ["tmux", "-L", self.tmux_socket(), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 

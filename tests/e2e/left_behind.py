@@ -39,7 +39,7 @@ def files_with(root: Path, words: Collection[str]) -> list[str]:
 
 
 def open_to_others(root: Path) -> list[str]:
-    """What at or below `root` anybody but its owner may touch."""
+    """Return the paths at or below `root` that anybody but its owner may touch."""
     return [
         f"{path}: {path.stat().st_mode:o}" for path in (root, *root.rglob("*")) if path.stat().st_mode & 0o077
     ]

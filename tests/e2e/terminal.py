@@ -40,7 +40,7 @@ class Terminal:
         return self._tmux("capture-pane", "-p", "-J", "-S", "-")
 
     def screen(self) -> str:
-        """What can be seen now."""
+        """Return the screen as it is now."""
         return self._tmux("capture-pane", "-p", "-J")
 
     def type(self, text: str, *keys: str) -> None:

@@ -1,4 +1,4 @@
-"""Whatever dies, nothing is lost and nothing comes twice: the program, tmux, the follower, on both backends."""
+"""The program, tmux or the follower dies, on both backends: nothing is lost and nothing comes twice."""
 
 import os
 import re
@@ -28,7 +28,7 @@ Accident = Callable[[House, int], None]
 def timed(
     run: Callable[[], "subprocess.CompletedProcess[str]"],
 ) -> tuple["subprocess.CompletedProcess[str]", float]:
-    """What `run` gives, and the seconds that it took."""
+    """Return the result of `run`, and the seconds that it took."""
     began = time.monotonic()
     done = run()
     return done, time.monotonic() - began

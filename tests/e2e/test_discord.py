@@ -1,4 +1,4 @@
-"""What a user can do in Discord, each at least once: the whole program, the real CLI, the fake Discord."""
+"""Every act of a user in Discord, at least once: the whole program, the real CLI, the fake Discord."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -63,7 +63,7 @@ async def test_every_way_of_asking_is_answered_in_its_thread(bot: Bot) -> None:
 
 
 async def test_waiting_prompts_can_be_edited_deleted_and_cancelled(bot: Bot) -> None:
-    """What is sent while Claude works waits, with a place and a Cancel; editing and deleting change it."""
+    """A prompt sent while Claude works waits, with a place and a Cancel; editing and deleting change it."""
     ann = bot.ann
     thread = await bot.claude("demo:gate busy\ndemo:text Done with that")
     await bot.gate("busy")

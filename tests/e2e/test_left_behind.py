@@ -1,4 +1,4 @@
-"""What a run of the Discord bot leaves anywhere: planted words, and the places where they must not be."""
+"""Traces of a run of the Discord bot: planted words, and the places where they must not be."""
 
 import asyncio
 import json

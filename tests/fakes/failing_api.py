@@ -45,7 +45,7 @@ class FailingApi:
 
     @property
     def base_url(self) -> str:
-        """What `ANTHROPIC_BASE_URL` must be."""
+        """The value for `ANTHROPIC_BASE_URL`."""
         return f"http://127.0.0.1:{self._port}"
 
     async def __aenter__(self) -> Self:

@@ -30,7 +30,7 @@ Key = tuple[str, int]
 
 
 class Program(Protocol):
-    """What runs in a host. It prints and ends through the functions that it was made with."""
+    """The program of a host. It prints and ends through the functions that it was made with."""
 
     def take(self, line: bytes) -> None:
         """Read one line of input, without its newline."""

@@ -42,7 +42,7 @@ class Message:
 
 @dataclass
 class Conversation:
-    """What a transcript keeps. `done` are the prompts whose turn has ended, `branches` what was rewound."""
+    """A transcript. `done` are the prompts whose turn has ended, `branches` the rewound ones."""
 
     messages: list[Message] = field(default_factory=list)
     branches: list[Message] = field(default_factory=list, kw_only=True)
@@ -63,7 +63,7 @@ class Conversation:
 
 
 class MemoryClaude:
-    """What outlives every process: the conversations, open gates, what has crashed already."""
+    """Things that outlive every process: the conversations, open gates, crashes that have happened."""
 
     def __init__(self) -> None:
         self.conversations: dict[str, Conversation] = {}

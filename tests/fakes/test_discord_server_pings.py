@@ -1,4 +1,4 @@
-"""Who is really notified: the fake's `pings`, for every way to mention and every way to allow it."""
+"""The fake's `pings`: the people notified, for every way to mention and every way to allow it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from machine.awake_timeout import awake_timeout
 
 
 def stand_still(seconds: float) -> None:
-    """What SIGSTOP and a sleeping machine do to an event loop; the standstill itself is the fault."""
+    """Stop the event loop, as SIGSTOP and a sleeping machine do; the standstill itself is the fault."""
     time.sleep(seconds)
 
 

@@ -1,4 +1,4 @@
-"""What `/proc` shows, and what it does not show for a moment."""
+"""Facts that `/proc` shows, and those that it does not show for a moment."""
 
 import subprocess
 import time

@@ -1,4 +1,4 @@
-"""What a person types to run this program: something that a shell in this directory finds."""
+"""The command that a person types to run this program: a shell in this directory finds it."""
 
 import sys
 from pathlib import Path

@@ -111,7 +111,7 @@ async def demo() -> AsyncIterator[DemoModel]:
 
 
 async def outputs(core: RunningCore, session: Session) -> list[str]:
-    """What the tools of the session printed, oldest first."""
+    """Return the output of the session's tools, oldest first."""
     turns = reversed((await core.do(c.ReadTurns(session_id=session.id))).turns)
     return [each.block.shown for turn in turns for each in turn.blocks if isinstance(each.block, ToolOutput)]
 

@@ -32,7 +32,7 @@ async def demo() -> AsyncIterator[DemoModel]:
 
 
 async def printed(core: RunningCore, session: Session, command: str) -> str:
-    """What a command of Claude's Bash prints."""
+    """Run a command in Claude's Bash, and return its output."""
     turn = await core.say(session, f"demo:bash {command}")
     asked = await reached(session, lambda now: bool(now.asks) or (now.is_idle and not now.queue))
     for ask in asked.asks:

@@ -1,4 +1,4 @@
-"""Who follows a session is asked again: what was taken back stops the stream, and nothing comes after it."""
+"""A follower's rights are checked again: once they are taken back, the stream stops and nothing follows."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator

@@ -31,7 +31,7 @@ async def rename(core: c.Core, session_id: str, title: str) -> None:
 
 
 class Stream:
-    """What a follower got: titles in order, what was hidden, how often the list had to be read."""
+    """A follower's record: titles in order, hidden sessions, how often the list had to be read."""
 
     def __init__(self, feed: AsyncGenerator[c.FeedOfAll, None]) -> None:
         self.titles: list[tuple[str, str]] = []

@@ -36,7 +36,7 @@ def result(cost_usd: float, prompt_uuid: str, **facts: Any) -> cli.TurnResult:
 
 
 def turn_costs(*totals: float) -> list[float]:
-    """What each turn of one process costs when the CLI says these running totals."""
+    """Return the cost of each turn of one process for these running totals of the CLI."""
     snapshot = Snapshot(SESSION, lifecycle=Lifecycle.LIVE, host=1)
     costs = []
     for number, total in enumerate(totals, start=1):

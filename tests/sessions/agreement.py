@@ -12,11 +12,11 @@ from tests.sessions.model_session import ModelSession
 
 
 class Divergence(AssertionError):
-    """What is seen is not what the model says."""
+    """The core and the model disagree."""
 
 
 async def difference(house: House, model: ModelSession, ids: Mapping[str, TurnId]) -> str | None:
-    """What of the session in `house` is not as `model` has it, in words; None when all is. `ids` by origin."""
+    """Return a difference of the session in `house` from `model`, in words; None without one. `ids` by origin."""
     session = await house.manager.get_session(model.session_id)
     state = session.snapshot
     live = model.live

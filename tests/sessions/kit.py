@@ -1,4 +1,4 @@
-"""What tests of sessions share: a manager on fakes that dies when told to, a clock, waiting for states."""
+"""Shared by tests of sessions: a manager on fakes that dies when told to, a clock, waiting for states."""
 
 import asyncio
 import time

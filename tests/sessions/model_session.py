@@ -1,4 +1,4 @@
-"""What a session must look like, worked out without any of its code. Pure."""
+"""The expected state of a session, worked out without any of its code. Pure."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ class ModelTurn:
 
 @dataclass
 class ModelSession:
-    """What one session must look like when everything has come to rest."""
+    """The expected state of one session at rest."""
 
     session_id: str
     turns: list[ModelTurn] = field(default_factory=list)

@@ -100,7 +100,7 @@ class RunningCore:
 
 @dataclass(frozen=True, slots=True)
 class CoreParts:
-    """What a test wants otherwise. `command` is the CLI, `claude` its configuration directory."""
+    """The changes of a test. `command` is the CLI, `claude` its configuration directory."""
 
     command: Path | None = None
     claude: Path | None = None

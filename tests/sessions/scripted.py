@@ -54,7 +54,7 @@ class Place:
         return self.root / "workspaces"
 
     def start_faults(self, *faults: str) -> None:
-        """What the next starts of the CLI do wrong, one each; see `tests/fakes/scripted_cli.py`."""
+        """Plan the faults of the next starts of the CLI, one each; see `tests/fakes/scripted_cli.py`."""
         (self.config / "scripted-start").write_text("".join(f"{each}\n" for each in faults))
 
     def open_gate(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What the CLI asks, in our form: places as seen from the work directory, and outside only where they are."""
+"""The CLI's asks in our form: places as seen from the work directory, and outside only where they are."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who may let Claude do everything without asking: when it is chosen, and at each start of a process."""
+"""The right to let Claude do everything without asking is checked when it is chosen, and at each start."""
 
 from pathlib import Path
 

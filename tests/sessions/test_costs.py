@@ -204,7 +204,7 @@ async def test_what_a_subscription_pays_is_marked_as_list_price_wherever_it_is_s
 
 
 async def shown(core: RunningCore, session: Session) -> tuple[float, str, float]:
-    """What is marked: in the session's facts, at the head of its export, in the statistics of everything."""
+    """Return the list price in the session's facts, in the head of its export and in the statistics."""
     info = await core.do(c.GetSession(session_id=session.id))
     file = await core.do(c.ExportSession(session_id=session.id, format=ExportFormat.MARKDOWN))
     head = next(line for line in file.data.decode().splitlines() if " turns · " in line)

@@ -133,7 +133,7 @@ class Stage:
         return session
 
     async def blocks(self, text: bytes) -> list[Block]:
-        """What is stored of the turn once Claude is idle; it is done, and nothing else is there."""
+        """Return the stored blocks of the only turn, once Claude is idle and the turn is done."""
         session = await self.tell(text)
         async with asyncio.timeout(DEADLINE_S):
             await session.until(
@@ -268,7 +268,7 @@ async def test_an_ask_that_was_lost_is_found_out_by_asking(
 
 
 def suspicions(run: Sequence[bytes]) -> list[str]:
-    """What is said at each result of a prompt's turn in a recorded stream."""
+    """Return the complaint at each result of a turn in a recorded stream; empty for a whole turn."""
     watched, found = Watched(), []
     for raw in run:
         line = parse(raw)

@@ -1,4 +1,4 @@
-"""What Claude says of itself when it is asked, and what of it is about something else by then."""
+"""Claude's answer about itself, and the parts of it that are about something else by then."""
 
 import asyncio
 from collections.abc import Sequence

@@ -51,7 +51,7 @@ async def talk(core: RunningCore) -> str:
 
 
 def without_ids(archive: SessionArchive) -> Any:
-    """What must be the same on both sides: all but ids, keys of faces, and when it was exported."""
+    """Return the parts that both sides share: all but ids, keys of faces, and the time of the export."""
     facts = json.loads(write_archive(archive))
     for name in ("exported_ms", "session_id", "conversation_id", "created_ms", "work_directory_name", "model"):
         facts.pop(name)
@@ -382,7 +382,7 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else(
 async def test_a_file_that_is_read_although_it_was_changed_is_imported_or_refused(
     good: bytes, tmp_path: Path
 ) -> None:
-    """Whatever a mutant of the JSON values says: a session, or a sentence and no change."""
+    """A mutant of the JSON values becomes a session, or a sentence and no change."""
     async with running_core(tmp_path) as core:
         for mutant in mutants(json.loads(good)):
             before = await everything(core)

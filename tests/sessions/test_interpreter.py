@@ -1,4 +1,4 @@
-"""What lines mean for a session: hand-made sequences for each rule, and everything that was recorded."""
+"""The meaning of lines for a session: hand-made sequences for each rule, and every recorded stream."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What Claude's tools leave running: it is listed, keeps the place for a while, and ends with the process."""
+"""Processes that Claude's tools leave: they are listed, keep the place for a while, and end with Claude's."""
 
 import asyncio
 import os

@@ -19,7 +19,7 @@ TURN = TurnId("t")
 
 @dataclass
 class Screen:
-    """What a subscriber shows of growing text; pieces must fit, or begin anew."""
+    """The text that a subscriber shows while it grows; pieces must fit, or begin anew."""
 
     shown: dict[str, str] = field(default_factory=dict)
 

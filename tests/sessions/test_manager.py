@@ -1,4 +1,4 @@
-"""What the manager answers about many sessions: whose, which, how many."""
+"""The manager's answers about many sessions: whose, which, how many."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a start and a cache do once for each session must not become once for each pair of them."""
+"""The work of a start and of a cache grows with the sessions, not with pairs of them."""
 
 import uuid
 from functools import partial

@@ -65,7 +65,7 @@ class Asking:
         return turn, await self.core.do(wish_)
 
     async def said(self, turn: TurnId) -> str:
-        """What the server was told."""
+        """Return the answer that the server got."""
         await idle(self.session)
         view = await self.core.do(c.ReadTurn(session_id=self.session.id, turn_id=turn))
         (output,) = [each.block for each in view.blocks if isinstance(each.block, ToolOutput)]

@@ -1,4 +1,4 @@
-"""What Claude promises to do later keeps its process, is listed with its time, and is missed in words."""
+"""Claude's promises keep its process, are listed with their times, and are missed in words."""
 
 import asyncio
 import json

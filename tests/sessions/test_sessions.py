@@ -1,4 +1,4 @@
-"""What a session does for people, on the scripted CLI in real processes."""
+"""Sessions as people use them, on the scripted CLI in real processes."""
 
 import asyncio
 from collections.abc import AsyncIterator

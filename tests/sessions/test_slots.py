@@ -1,4 +1,4 @@
-"""Who gets a process next: bounded in all and per user, fair over users, the longest idle parked first."""
+"""The queue for processes: bounded in all and per user, fair over users, the longest idle parked first."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""What may follow what: the table of legal moves, and that a snapshot is the fold of its events."""
+"""The table of legal moves; and a snapshot is the fold of its events."""
 
 import itertools
 

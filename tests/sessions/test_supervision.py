@@ -111,7 +111,7 @@ async def load_ask_status(core: RunningCore, ask_id: str) -> str:
 
 
 class Stuck:
-    """What a stuck host says of itself; a test changes it."""
+    """The answers of a stuck host; a test changes them."""
 
     usage = HostUsage(memory_bytes=1, cpu_s=1.0, processes=3)
 

@@ -1,4 +1,4 @@
-"""What goes wrong with processes, on the scripted CLI: each a state with a sentence, and nothing lost."""
+"""Faults of processes, on the scripted CLI: each ends in a state with a sentence, and nothing is lost."""
 
 import asyncio
 import errno

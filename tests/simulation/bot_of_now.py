@@ -97,7 +97,7 @@ class BotOfNow:
         )
 
     def unrest(self) -> str:
-        """What is not done yet; empty when nothing is left to do."""
+        """Return the work that is left; empty when there is none."""
         if not self.connected or not self.client.caught_up.is_set():
             return "not caught up"
         if not self.client.inbox.idle.is_set():

@@ -130,7 +130,7 @@ class Chat:
     # --- judging ---------------------------------------------------------------------------------------------
 
     def shown(self) -> dict[int, str]:
-        """What each message of the bot's in a thread shows, its controls included."""
+        """Return each message of the bot's in a thread, its controls included."""
         return {
             post.id: f"{post.text} {[each.get('custom_id') for each in post.parts() if 'custom_id' in each]}"
             for room in self.threads
@@ -138,7 +138,7 @@ class Chat:
         }
 
     def differences(self, before: dict[int, str]) -> Iterator[tuple[int, str | None, str | None]]:
-        """What is shown otherwise than before: message, what it was, what it is."""
+        """Return the messages that changed: message, before, after."""
         after = self.shown()
         for post_id in sorted(before.keys() | after.keys()):
             if before.get(post_id) != after.get(post_id):

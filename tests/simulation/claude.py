@@ -53,7 +53,7 @@ class _Said(Message):
 
 
 class SimulatedClaude(MemoryClaude):
-    """What outlives every process."""
+    """Things that outlive every process."""
 
     def __init__(self, world: "World") -> None:
         super().__init__()

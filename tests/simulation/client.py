@@ -23,7 +23,7 @@ _CALL_S = 0.4
 
 
 def refusal(status: int, code: int) -> discord.HTTPException:
-    """What discord.py raises for a response."""
+    """Return the error that discord.py raises for a response."""
     response: Any = SimpleNamespace(status=status, reason="")
     kind = {403: discord.Forbidden, 404: discord.NotFound}.get(status, discord.HTTPException)
     return kind(response, {"code": code, "message": ""})
@@ -38,7 +38,7 @@ class Wire:
         self.chat = chat
 
     def message(self, post: Post) -> discord.Message:
-        """What discord.py would hand out."""
+        """Return the object that discord.py would hand out."""
         return message_of(post, self._state)
 
     async def call(self, what: str, action: Callable[[], T], detail: object = "") -> T:
@@ -141,7 +141,7 @@ def _facts(more: dict[str, Any]) -> dict[str, Any]:
 
 
 def message_of(post: Post, state: Any) -> discord.Message:
-    """What discord.py makes of a message."""
+    """Return a message as discord.py makes it."""
     edited = (
         datetime.fromtimestamp(post.edited_ms / 1000, UTC).isoformat() if post.edited_ms is not None else None
     )

@@ -74,7 +74,7 @@ class SimulatedConnection:
 
 
 def connections(life: Life, raw: sqlite3.Connection) -> Connections:
-    """What a bot of this life reaches the database by."""
+    """Return the connections of a bot of this life to the database."""
 
     async def connect_reader() -> Connection:
         await life.lasts(_READ_S)

@@ -39,7 +39,7 @@ class Faults:
         return self._is_in(self._world.plan.gateway_away)
 
     def of_database(self, *, writes: bool) -> sqlite3.Error | None:
-        """What SQLite says instead of doing it."""
+        """Return the error that SQLite raises instead of doing it."""
         if writes and self._is_in(self._world.plan.database_locked):
             return _trouble(sqlite3.SQLITE_BUSY, "database is locked")
         if writes and self.disk_is_full and self._world.chance.random() < 0.5:

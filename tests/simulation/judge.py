@@ -1,4 +1,4 @@
-"""What a seed must leave: the rules of `tests/chaos/check.py`, and that Discord shows exactly that."""
+"""The judge of a seed: the rules of `tests/chaos/check.py`, and Discord shows exactly the stored answers."""
 
 import json
 import re

@@ -53,7 +53,7 @@ class Life:
             raise asyncio.CancelledError
 
     async def lasts(self, at_most_s: float) -> None:
-        """What is done now takes a while."""
+        """Sleep for a random part of `at_most_s`, rarely longer: a step takes a while."""
         self.check()
         luck = self.world.chance.random()
         # Most of what can be fast is; sometimes anything takes long.

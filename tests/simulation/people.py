@@ -85,7 +85,7 @@ class People:
             )
 
     def _command(self, room: Room, action: Action) -> None:
-        """What has no control: a slash command, which the library hands over in another way."""
+        """Give a slash command: it has no control, and the library hands it over in another way."""
         actor = Actor(f"discord:{PEOPLE[action.person]}", "discord", Role.ADMIN)
         rows = self._world.database.execute("SELECT session_id FROM places WHERE channel_id = ?", (room.id,))
         found = rows.fetchone()

@@ -1,4 +1,4 @@
-"""What a seed means: how the machine is, who does what when, what breaks. Times are seconds from the start."""
+"""The plan of a seed: the machine, the acts of people, the faults. Times are seconds from the start."""
 
 import random
 from dataclasses import dataclass

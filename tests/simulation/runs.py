@@ -23,7 +23,7 @@ _LOOK_AGAIN = 4
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a seed: broken rules (none if all is well), and every effect in order."""
+    """The outcome of a seed: broken rules (none if all is well), and every effect in order."""
 
     seed: int
     broken: tuple[str, ...]
@@ -116,7 +116,7 @@ class _Defects(logging.Handler):
 
 @contextmanager
 def _defects(world: World) -> Iterator[None]:
-    """What is logged goes to the judge and nowhere else."""
+    """Hand log records to the judge and to nobody else inside the block."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers[:] = [_Defects(world)]

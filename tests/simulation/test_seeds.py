@@ -28,7 +28,7 @@ def seeds(wished: str, default: range) -> range:
 
 
 def complaint(broken: Iterable[Outcome]) -> str:
-    """What to do about seeds that fail."""
+    """Return the commands that replay seeds that fail."""
     lines = [f"python -m tests.simulation {each.seed}   # {each.broken[0][:200]}" for each in broken]
     return "\n".join(["these seeds fail; replay one with:", *lines[:10]])
 

@@ -43,7 +43,7 @@ EXPECTED = (
     aiohttp.ClientError,
     TimeoutError,
 )
-"""What the faults raise, and what the bot makes of it."""
+"""The errors that faults raise, and those that the bot makes of them."""
 
 
 class World:

@@ -1,4 +1,4 @@
-"""Whatever bytes the system gives: cleaned, they fit into JSON and come back the same."""
+"""Any bytes of the system, cleaned, fit into JSON and come back the same."""
 
 import msgspec
 from hypothesis import example, given

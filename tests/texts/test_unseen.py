@@ -1,4 +1,4 @@
-"""What nobody sees is removed or spelled; what letters and emoji are made of stays."""
+"""Invisible characters are removed or spelled; parts of letters and emoji stay."""
 
 import pytest
 

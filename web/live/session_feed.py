@@ -68,7 +68,7 @@ def _texts_of(body: AskBody) -> Sequence[str]:
 
 @dataclass(slots=True)
 class _Touched:
-    """What a batch of events touched beside blocks."""
+    """The parts of a session, beside blocks, that a batch of events touched."""
 
     turns: dict[str, None] = field(default_factory=dict)
     asks: dict[str, None] = field(default_factory=dict)

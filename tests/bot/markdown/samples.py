@@ -87,7 +87,7 @@ _lines = st.one_of(
 )
 
 anything = st.lists(_lines, min_size=1, max_size=25).map("\n".join)
-"""Whatever comes: well-formed, cut off, hostile."""
+"""Texts of every kind: well-formed, cut off, hostile."""
 
 _paragraphs = st.lists(st.sampled_from(_WHOLE_WORDS), min_size=1, max_size=40).map(" ".join)
 well_formed = st.lists(st.one_of(_paragraphs, st.sampled_from(_BLOCKS)), min_size=1, max_size=6).map(

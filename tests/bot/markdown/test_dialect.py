@@ -1,4 +1,4 @@
-"""What each piece of Claude's Markdown becomes in Discord."""
+"""Each piece of Claude's Markdown has its form in Discord."""
 
 import pytest
 

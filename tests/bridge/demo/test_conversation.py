@@ -1,4 +1,4 @@
-"""What the demo understands of a request, where versions of the CLI word it differently."""
+"""The demo understands requests, also where versions of the CLI word them differently."""
 
 import pytest
 

@@ -22,7 +22,7 @@ Dialogue = Callable[[StreamCli], Awaitable[None]]
 
 
 def kind(line: Line) -> str:
-    """What kind of line it is, as far as a reader must tell."""
+    """Return the kind of a line, as far as a reader must tell."""
     match line["type"]:
         case "system":
             facts = [

@@ -1,4 +1,4 @@
-"""What Discord refuses in application commands, as 50035 problems. Figures: command documentation."""
+"""Discord's limits on application commands, as 50035 problems. Figures: command documentation."""
 
 from __future__ import annotations
 

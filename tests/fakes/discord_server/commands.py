@@ -19,7 +19,7 @@ class Commands:
         self._created: dict[int | None, list[float]] = {}
 
     def of(self, guild_id: int | None) -> list[Command]:
-        """What is registered for a guild (None: globally), oldest first."""
+        """Return the commands registered for a guild (None: globally), oldest first."""
         return [one for one in self._by_id.values() if one.guild_id == guild_id]
 
     def get(self, guild_id: int | None, command_id: int) -> Command:

@@ -1,4 +1,4 @@
-"""What Discord refuses in components, as 50035 problems. Figures: Discord's component reference."""
+"""Discord's limits on components, as 50035 problems. Figures: Discord's component reference."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Op(IntEnum):
 
 @dataclass(slots=True)
 class Session:
-    """What a bot may resume: its events since the start, and the connection that hears them now."""
+    """A gateway session that a bot may resume: its events, and the connection that hears them now."""
 
     id: str
     intents: int

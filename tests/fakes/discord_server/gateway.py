@@ -45,7 +45,7 @@ class Gateway:
         return any(one.connection is not None for one in self.sessions.values())
 
     def identifies_left(self) -> int:
-        """What is left of the day's session starts."""
+        """The session starts that are left today."""
         since = self._site.clock.now() - _DAY_S
         used = sum(at > since for at in self.identifies)
         return max(0, self._site.settings.session_starts_per_day - used)

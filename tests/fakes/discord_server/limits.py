@@ -1,4 +1,4 @@
-"""What Discord refuses in a message, thread or modal, as 50035 problems. See also `component_limits`."""
+"""Discord's limits on messages, threads and modals, as 50035 problems. See also `component_limits`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who a message mentions and whom it really notifies. Pure; follows Discord's "Allowed Mentions Object".
+"""Mentions of a message, and the people that it notifies. Pure; follows Discord's "Allowed Mentions Object".
 
 Stricter than Discord in one point: a mention inside code counts as one, so that a checker never misses a ping.
 """
@@ -20,7 +20,7 @@ _KINDS = ("users", "roles", "everyone")
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What may notify: None for a list means every one of that kind in the text."""
+    """The mentions that may notify: None for a list means every one of that kind in the text."""
 
     users: frozenset[int] | None
     roles: frozenset[int] | None
@@ -34,7 +34,7 @@ WEBHOOK_DEFAULT = Allowed(users=None, roles=frozenset(), everyone=False, replied
 
 @dataclass(frozen=True, slots=True)
 class Mentions:
-    """What the text names and is allowed to name; `reasons` tells for each notified user why."""
+    """The allowed mentions of a text; `reasons` tells for each notified user why."""
 
     users: tuple[int, ...]
     roles: tuple[int, ...]
@@ -56,7 +56,7 @@ def read_allowed(body: Json | None, default: Allowed) -> Allowed:
 
 
 def check_allowed(body: Json | None) -> list[Problem]:
-    """What Discord refuses in `allowed_mentions`: unknown kinds, 101 ids, a kind both parsed and listed."""
+    """Problems of `allowed_mentions`: unknown kinds, 101 ids, a kind both parsed and listed."""
     if body is None:
         return []
     problems = []

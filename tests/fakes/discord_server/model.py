@@ -1,4 +1,4 @@
-"""What Discord remembers: users, guilds, channels, messages, commands. Plain records."""
+"""Discord's records: users, guilds, channels, messages, commands."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Overwrite:
 
 @dataclass(slots=True)
 class ThreadState:
-    """What only a thread has; `members` are those who joined it."""
+    """The fields that only a thread has; `members` are those who joined it."""
 
     owner_id: int
     created: float
@@ -219,7 +219,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What a message showed until `until` (the fake's Unix time)."""
+    """A former content of a message, shown until `until` (the fake's Unix time)."""
 
     until: float
     content: str

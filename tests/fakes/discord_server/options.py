@@ -1,4 +1,4 @@
-"""What a person typed and chose, put into the `data` of an interaction as Discord's client does it."""
+"""Typed and chosen options, put into the `data` of an interaction as Discord's client does it."""
 
 from __future__ import annotations
 

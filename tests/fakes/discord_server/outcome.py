@@ -1,4 +1,4 @@
-"""What a person sees after a command, a click or a submit: loading, an answer, a dialog, or a failure."""
+"""The outcome that a person sees of a command, click or submit: loading, an answer, a dialog, a failure."""
 
 from __future__ import annotations
 

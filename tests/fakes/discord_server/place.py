@@ -24,7 +24,7 @@ _SYSTEM = frozenset(
 
 
 class NeverHappened(AssertionError):
-    """What was waited for did not come; the message shows the channel as it is."""
+    """The awaited change did not come; the message shows the channel as it is."""
 
 
 class Place:
@@ -57,7 +57,7 @@ class Place:
 
     @property
     def messages(self) -> list[Message]:
-        """What people wrote and bots posted, oldest first; Discord's own lines and ephemeral ones left out."""
+        """The messages of people and bots, oldest first, without Discord's own lines and ephemeral ones."""
         return [one for one in self.model.messages.values() if one.type not in _SYSTEM]
 
     @property
@@ -71,7 +71,7 @@ class Place:
         return [one for one in self.messages if one.author.id == self._site.world.bot.id]
 
     def ephemeral_for(self, user: User) -> list[Message]:
-        """What only `user` sees here, oldest first."""
+        """The messages that only `user` sees here, oldest first."""
         return [one for one in self.model.ephemeral if one.ephemeral_to == user.id]
 
     @property

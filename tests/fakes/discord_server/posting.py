@@ -49,7 +49,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an edit replaces; None leaves a part as it is."""
+    """The parts that an edit replaces; None leaves a part as it is."""
 
     content: str | None = None
     embeds: list[Json] | None = None

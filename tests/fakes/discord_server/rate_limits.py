@@ -126,7 +126,7 @@ class RateLimits:
         return self._take(f"old|{channel_id}", self.settings.old_edits, scope="user", message=text, code=30046)
 
     def headers(self, key: str, major: str) -> dict[str, str]:
-        """What the answer says of its bucket."""
+        """Return the headers that describe the bucket."""
         if not self.settings.enabled:
             return {}
         bucket = _bucket(key)

@@ -18,7 +18,7 @@ NONCE_REMEMBERED_S = 180.0
 
 @dataclass(slots=True)
 class Settings:
-    """What a test may choose. `intents` are the privileged ones that the portal grants."""
+    """The choices of a test. `intents` are the privileged ones that the portal grants."""
 
     token: str = "fake-token"
     latency_s: float = 0.0
@@ -34,7 +34,7 @@ class Settings:
 
     @property
     def application_flags(self) -> int:
-        """What the portal grants to a bot in few servers, as the application shows it."""
+        """The portal's grants to a bot in few servers, as the application shows them."""
         granted = (
             (self.message_content_intent, 1 << 19),
             (self.members_intent, 1 << 15),

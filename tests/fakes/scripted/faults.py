@@ -1,4 +1,4 @@
-"""What the scripted CLI does wrong when it is asked to, in a turn or at its start."""
+"""Faults of the scripted CLI on request, in a turn or at its start."""
 
 # pathlib would be a good part of the start-up time
 # ruff: noqa: PTH103, PTH110, PTH120, PTH123

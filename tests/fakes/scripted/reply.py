@@ -1,4 +1,4 @@
-"""What one prompt makes the scripted CLI print: API messages of blocks, tool calls between them, a result."""
+"""The scripted CLI's reply to one prompt: API messages of blocks, tool calls between them, a result."""
 
 # pathlib would be a good part of the start-up time
 # ruff: noqa: PTH123
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Reply:
-    """What one prompt makes the CLI print: API messages of blocks, tool calls between them, a result."""
+    """The reply to one prompt: API messages of blocks, tool calls between them, a result."""
 
     def __init__(self, cli: "ScriptedCli", prompt: str, lines: list[Row]) -> None:
         self.cli = cli

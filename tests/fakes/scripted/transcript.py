@@ -62,7 +62,7 @@ class Transcript:
         self.append({"type": "scripted-keep", "rows": rows})
 
     def prompts(self) -> list[Row]:
-        """What somebody asked: not what the CLI asked itself."""
+        """Return the prompts of people, without those of the CLI itself."""
         return [row for row in self.chain if row.get("promptSource") and "origin" not in row]
 
 

@@ -1,4 +1,4 @@
-"""What all parts of the scripted CLI use: constants, directives, bytes on stdout, the end with a sentence."""
+"""Shared parts of the scripted CLI: constants, directives, bytes on stdout, the end with a sentence."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""Whatever text is sent, the CLI gets one line of valid JSON; and its answers are read."""
+"""The CLI gets one line of valid JSON for any text; and its answers are read."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What is visible while a message streams is what the CLI later calls complete, and void text goes."""
+"""The text shown while a message streams is the text that the CLI later calls complete; void text goes."""
 
 import time
 from collections.abc import Iterable

@@ -95,7 +95,7 @@ def _uses_by_name(tree: ast.Module) -> Mapping[str, set[str]]:
 
 
 def _globals_of(path: Path, tree: ast.Module) -> dict[str, object]:
-    """Return the names of the module, imported if it needs them: importing does nothing else in this project."""
+    """Return the names of the module, imported if needed: importing does nothing else in this project."""
     if any(_is_of_re(node) and not _is_constant(node) for node in ast.walk(tree)):
         module = importlib.import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
         return dict(vars(module))

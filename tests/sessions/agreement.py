@@ -16,7 +16,7 @@ class Divergence(AssertionError):
 
 
 async def difference(house: House, model: ModelSession, ids: Mapping[str, TurnId]) -> str | None:
-    """Return a difference of the session in `house` from `model`, in words; None without one. `ids` by origin."""
+    """Return how the session in `house` differs from `model`; None if it does not. `ids` by origin."""
     session = await house.manager.get_session(model.session_id)
     state = session.snapshot
     live = model.live

@@ -31,6 +31,7 @@ from backends.input_log import append_missing
 from backends.left_running import left_running
 from backends.log_watch import LogWatch
 from backends.output_log import read_lines
+from backends.sandbox.model import Network
 from backends.stopping import HostTree, end_left_running, end_tree, kill_now
 from machine import ProcessId, ProcessRow
 
@@ -184,7 +185,7 @@ class LocalHost:
         # In a thread: this reads the environment of every process on the machine.
         living = await asyncio.to_thread(HostTree(self._directory).living)
         program = self._inside() if pids.sandbox else pids.program
-        if program is None or living - pids.own - {program} or not self.alive() or not if_still():
+        if program is None or living - pids.own - self._idle(program) or not self.alive() or not if_still():
             return False
         # Stop only the program: the others use no CPU time, and the shell must record the exit code.
         self._may_be_frozen = True
@@ -229,6 +230,14 @@ class LocalHost:
         if self._sandbox is None or not processes.is_alive(self._sandbox):
             return None
         return processes.program_inside(self._sandbox, machine.this().read_table())
+
+    def _idle(self, program: ProcessId) -> set[ProcessId]:
+        """Return the program, and the relay of its sandbox: it works only for the program."""
+        record = self._directory.launch_record()
+        if record is None or record.enclosure.network is Network.OPEN:
+            return {program}
+        relay = processes.relay_inside(program, machine.this().read_table())
+        return {program, relay} if relay is not None else {program}
 
     async def _shell_ended(self, pids: HostPids) -> None:
         """Wait until the shell has written the exit code. A hung shell is killed."""

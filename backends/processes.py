@@ -10,7 +10,7 @@ import machine
 from machine import ProcessId, ProcessRow
 
 # Process 1 inside waits for all the others.
-_PROGRAM_INSIDE = 2
+_PROGRAM_INSIDE, _RELAY_INSIDE = 2, 3
 
 
 def is_alive(process: ProcessId) -> bool:
@@ -30,6 +30,15 @@ def program_inside(sandbox: ProcessId, table: Mapping[int, ProcessRow]) -> Proce
     return next(
         (child for child in children if machine.this().innermost_pid(child.pid) == _PROGRAM_INSIDE), None
     )
+
+
+def relay_inside(program: ProcessId, table: Mapping[int, ProcessRow]) -> ProcessId | None:
+    """Return the relay of a sandbox with a limited network; None if it has ended.
+
+    `program` is the program inside. It forked the relay before anything else ran there.
+    """
+    children = (row.process for row in table.values() if row.parent == program.pid)
+    return next((child for child in children if machine.this().innermost_pid(child.pid) == _RELAY_INSIDE), None)
 
 
 def tree(

@@ -14,10 +14,12 @@ import _socket
 import os
 import select
 import sys
+import time
 
 _CHUNK = 65536
 _MOST_HELD = 4 * _CHUNK
 _NOT_LISTENING = 125
+_FULL_S = 0.05
 
 
 def main(arguments: list[str]) -> None:
@@ -93,6 +95,8 @@ class Relay:
         try:
             number, _ = listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - `socket` would cost as much as all the rest
         except OSError:
+            # No descriptor is free: the connection waits, and would be reported again at once.
+            time.sleep(_FULL_S)
             return
         inner = _socket.socket(fileno=number)
         inner.setblocking(False)

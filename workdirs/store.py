@@ -109,8 +109,8 @@ class Store:
     def holds(self, ref: str, commit: str) -> bool:
         """Whether `ref` keeps `commit` alive. Reads one file: refs are never packed here."""
         try:
-            return (self.git_dir / ref).read_text(encoding="ascii").strip() == commit != ""
-        except (OSError, ValueError):
+            return (self.git_dir / ref).read_bytes().strip() == commit.encode() != b""
+        except OSError:
             return False
 
     def coverage(self, commit: ObjectId) -> Coverage:

@@ -4,12 +4,12 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 from tests.workdirs.desk import Desk, paths
+from workdirs import file_reading
 from workdirs.errors import CheckpointFailed, WhyNoCheckpoint
 from workdirs.model import Caps, FilePath, Uncovered, WhyUncovered
 from workdirs.taking import take, take_in_process
@@ -25,6 +25,20 @@ def test_a_tree_has_the_id_that_git_gives_it(desk: Desk) -> None:
     desk.git("add", "-A")
     assert desk.git("write-tree").strip() == snapshot.tree
     desk.sound()
+
+
+def test_the_store_is_readable_by_its_owner_only(desk: Desk) -> None:
+    for number in range(150):  # more than fast-import unpacks
+        desk.write(f"f{number}", f"text {number}")
+    desk.take()
+    desk.write("f0", "other")
+    desk.take()
+    with desk.store.locked():
+        desk.store.pack()
+    desk.write("f1", "other")
+    desk.take()
+    open_to_others = [path for path in desk.store.directory.rglob("*") if path.stat().st_mode & 0o077]
+    assert open_to_others == []
 
 
 def test_an_unchanged_tree_makes_no_new_commit_and_a_change_does(desk: Desk) -> None:
@@ -187,31 +201,30 @@ def test_no_state_of_the_users_repository_stops_a_checkpoint(desk: Desk, state: 
     assert paths(desk.take(), desk) == {b"a"}
 
 
-def test_a_file_that_is_appended_to_all_the_time_is_named_as_moving(desk: Desk) -> None:
+def test_a_file_that_is_appended_to_all_the_time_is_named_as_moving(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = desk.write("server.log", "line\n" * 1000)
     for number in range(20):
         desk.write(f"f{number}", f"text {number}")
-    stop = threading.Event()
+    read = file_reading._read_up_to
 
-    def append() -> None:
-        with log.open("ab", buffering=0) as file:
-            while not stop.is_set():
+    def read_while_it_grows(descriptor: int, size: int) -> bytes:
+        data = read(descriptor, size)
+        if os.path.samestat(os.fstat(descriptor), log.stat()):
+            with log.open("ab") as file:
                 file.write(b"another line\n")
-                stop.wait(0.001)
+        return data
 
-    writer = threading.Thread(target=append)
-    writer.start()
-    try:
-        taken = [desk.take() for _ in range(3)]
-    finally:
-        stop.set()
-        writer.join()
-    for snapshot in taken:
+    monkeypatch.setattr(file_reading, "_read_up_to", read_while_it_grows)
+    for snapshot in [desk.take() for _ in range(3)]:
         assert list(snapshot.coverage.moving) == [b"server.log"]
         assert len(paths(snapshot, desk)) == 21
         blob = desk.store.tree(snapshot.commit)[FilePath(b"server.log")].blob
         ((_, data),) = desk.store.blobs([(FilePath(b"server.log"), blob)])
         assert log.read_bytes().startswith(data)
+    monkeypatch.undo()
+    assert desk.take().coverage.moving == []
     desk.sound()
 
 

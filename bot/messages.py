@@ -24,13 +24,17 @@ MENTION_LATER_MS = 5 * 60_000
 """An edit that adds a mention of the bot counts if it comes this soon after the message."""
 
 
+_CALLS = ("<@", "@everyone", "@here")
+"""Beginnings of a message that calls people: somebody, a role, all of them."""
+
+
 class MessageBody(msgspec.Struct, frozen=True):
     """The body of a message's row. `role_ids` is None if Discord did not send them (read back from history).
 
     `content` has names instead of ids, and no mention of the bot at its beginning; it is empty if nobody would
     see anything in it. `replied` is the message that
     it replies to; None if Discord did not send it, or if it `reply_is_gone`. `reply_to_other`: it replies to
-    another person. `calls_other`: it begins with somebody else's mention. `joined` are earlier messages whose
+    another person. `calls_other`: it begins with a mention of other people. `joined` are earlier messages whose
     files go with this one. `extras` are its stickers and poll: no prompt without words.
     """
 
@@ -89,7 +93,7 @@ def message_row(message: discord.Message, bot_id: int) -> InboxRow | None:
         mentions_bot=_mentions(message, bot_id, own_role),
         author_name=author.display_name,
         forwarded="\n\n".join(forwards),
-        calls_other=words.lstrip().startswith("<@") and not words.lstrip().startswith("<@&"),
+        calls_other=words.lstrip().startswith(_CALLS),
         extras=own_extras(message),
         is_voice=message.flags.voice,
     )

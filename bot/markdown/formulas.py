@@ -9,6 +9,7 @@ SPAN = 300
 """Most characters of a formula inside a paragraph."""
 _PAIRS = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
 _TELLING = re.compile(r"\\[A-Za-z]|[\^_=<>+*/|{}-]|\A\s*[A-Za-z]'?\s*\Z")
+_TELLING_IN_BRACKETS = re.compile(r"\\[A-Za-z]|[\^_=<>+*{}]")  # `\[x\]` is a check box, `\[a-b\]` a name
 _TELLING_IN_DOLLARS = re.compile(r"\\[A-Za-z]|[\^_][{\w\\(*+]|\A[A-Za-z]'?\Z|[A-Za-z0-9)]\s?[=<>]\s?[\w\\(-]")
 
 
@@ -42,7 +43,8 @@ def is_telling(opening: str, content: str) -> bool:
     """Say whether `content` has signs of a formula, which prices and bracketed text do not have."""
     if not content.strip() or (opening == "$" and (content[0].isspace() or "\n" in content)):
         return False
-    return (_TELLING_IN_DOLLARS if "$" in opening else _TELLING).search(content) is not None
+    telling = _TELLING_IN_BRACKETS if opening == "\\[" else _TELLING
+    return (_TELLING_IN_DOLLARS if "$" in opening else telling).search(content) is not None
 
 
 def _opening(text: str, at: int) -> str:

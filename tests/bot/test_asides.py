@@ -40,6 +40,14 @@ def to_ann(ways: Ways, thread: Place) -> Message:
     return ways.town.bob.send(thread, f"{ways.town.ann.mention} is that right?")
 
 
+def to_a_role(ways: Ways, thread: Place) -> Message:
+    return ways.town.bob.send(thread, f"<@&{ways.town.users.id}> is that right?")
+
+
+def to_all(ways: Ways, thread: Place) -> Message:
+    return ways.town.bob.send(thread, "@here is that right?")
+
+
 def to_nobody(ways: Ways, thread: Place) -> Message:
     return ways.town.bob.send(thread, "demo:text mine")
 
@@ -56,6 +64,8 @@ def to_both(ways: Ways, thread: Place) -> Message:
     ("talk", "say", "is_prompt"),
     [
         (ThreadTalk.ALL, to_ann, False),
+        (ThreadTalk.ALL, to_a_role, False),
+        (ThreadTalk.ALL, to_all, False),
         (ThreadTalk.ALL, to_nobody, True),
         (ThreadTalk.ALL, to_both, True),
         (ThreadTalk.MENTION, to_nobody, False),

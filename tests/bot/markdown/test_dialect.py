@@ -112,6 +112,10 @@ FINISHED = {
         r"$\alpha_1 * x$, \(a_b*c\), \[\frac{a}{b}\], $$x_1$$",
         r"`$\alpha_1 * x$`, `\(a_b*c\)`, `\[\frac{a}{b}\]`, `$$x_1$$`",
     ),
+    "escaped brackets": (
+        r"- \[x\] done, \[a-b\] and \[ -1, 1 \] but \[ x^2 \]",
+        r"- \[x\] done, \[a-b\] and \[ -1, 1 \] but `\[ x^2 \]`",
+    ),
     "formulas on lines of their own": (
         "$$\n\\sum_{i} x_i\n$$\nand\n\\[\nx^2\n\\]\nend",
         "```latex\n\\sum_{i} x_i\n```\nand\n```latex\nx^2\n```\nend",

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -17,10 +18,12 @@ import pytest
 from ptyprocess import PtyProcess
 
 import machine
+from backends import processes
 from backends.base import HostGone, HostRef, InputLine, LaunchFailed, LaunchSpec, LogCut
 from backends.directory import HostPids
 from backends.host import LocalHost
 from backends.local import LocalBackend
+from machine import ProcessId
 from tests.backends.kit import (
     DEADLINE_S,
     REPOSITORY,
@@ -33,15 +36,27 @@ from tests.backends.kit import (
     send_text,
     until,
 )
-from tests.contracts.conftest import MACOS
+from tests.contracts.conftest import BWRAP, MACOS
 
 MEBIBYTE = 1 << 20
+SANDBOX_PROCESSES = 2
+"""bubblewrap itself, and process 1 inside."""
 
 
 def pids_of(kit: Kit, host: LocalHost) -> HostPids:
     pids = directory_of(kit, host).pids()
     assert pids is not None
     return pids
+
+
+def program_of(kit: Kit, host: LocalHost) -> ProcessId:
+    """The program itself, inside of its sandbox if it has one."""
+    pids = pids_of(kit, host)
+    if pids.sandbox is None:
+        return pids.program
+    inside = processes.program_inside(pids.sandbox, machine.this().read_table())
+    assert inside is not None
+    return inside
 
 
 # --- launching ------------------------------------------------------------------------------------------
@@ -58,14 +73,15 @@ async def test_what_is_sent_is_read_back_through_the_program(kit: Kit, backend: 
 
 
 async def test_the_program_gets_exactly_its_environment_and_work_directory(
-    kit: Kit, backend: LocalBackend
+    way: str, kit: Kit, backend: LocalBackend
 ) -> None:
     host = await kit.shell(
         backend, 'pwd; printf "%s\n" "$GREETING"; env | cut -d= -f1 | sort', environment={"GREETING": "a  b"}
     )
     directory, greeting, *names = [line.data.decode() for line in await read_all(host)]
     assert (directory, greeting) == (str(kit.cwd), "a  b")
-    assert set(names) - {"_", "PWD", "OLDPWD", "SHLVL"} == {"CLAUDE_BRIDGE_HOST", "GREETING", "PATH"}
+    added = {"_", "PWD", "OLDPWD", "SHLVL"} | ({"TMPDIR"} if way == BWRAP else set())
+    assert set(names) - added == {"CLAUDE_BRIDGE_HOST", "GREETING", "PATH"}
 
 
 async def test_hostile_arguments_arrive_as_they_are(kit: Kit, backend: LocalBackend) -> None:
@@ -78,7 +94,7 @@ async def test_hostile_arguments_arrive_as_they_are(kit: Kit, backend: LocalBack
 
 
 async def test_the_host_is_private_and_holds_no_value_of_the_environment(
-    kit: Kit, backend: LocalBackend
+    way: str, kit: Kit, backend: LocalBackend
 ) -> None:
     host = await kit.shell(backend, "cat", environment={"API_KEY": "SENTINEL-VALUE"})
     path = directory_of(kit, host).path
@@ -88,6 +104,7 @@ async def test_the_host_is_private_and_holds_no_value_of_the_environment(
     modes = {file.name: oct(stat.S_IMODE(file.stat().st_mode)) for file in path.iterdir()}
     names = ["in", "input.ndjson", "launch.json", "output.ndjson", "pid", "stderr.log"]
     names += ["title"] if backend.name == "tmux" else []
+    names += ["sandbox"] if way == BWRAP else []
     assert modes == dict.fromkeys(names, "0o600")
     assert "API_KEY" in (path / "launch.json").read_text()
     regular = [file for file in kit.run.rglob("*") if file.is_file()]
@@ -128,9 +145,11 @@ BROKEN: dict[str, tuple[Callable[[LaunchSpec], LaunchSpec], str]] = {
 
 @pytest.mark.parametrize("case", BROKEN)
 async def test_a_launch_that_cannot_work_says_why_and_leaves_nothing(
-    kit: Kit, backend: LocalBackend, case: str
+    way: str, kit: Kit, backend: LocalBackend, case: str
 ) -> None:
     breaking, reason = BROKEN[case]
+    if way == BWRAP and "program" in case:
+        pytest.skip("bwrap is a program that there is; what it finds inside is its exit code")
     with pytest.raises(LaunchFailed) as failed:
         await backend.launch(breaking(kit.spec("cat", session="abcdef00-0000-4000-8000-000000000000")))
     assert reason in str(failed.value)
@@ -325,7 +344,7 @@ async def frozen(kit: Kit, backend: LocalBackend) -> LocalHost:
     await send_text(host, "one")
     await read_lines(host, 1)
     assert await host.freeze(lambda: True)
-    await until(lambda: is_stopped(pids_of(kit, host).program.pid))
+    await until(lambda: is_stopped(program_of(kit, host).pid))
     assert host.alive()
     return host
 
@@ -334,10 +353,10 @@ async def test_a_frozen_program_runs_on_at_the_next_line(kit: Kit, backend: Loca
     host = await frozen(kit, backend)
     await send_text(host, "two")
     assert [line.data for line in await read_lines(host, 2)] == [b"one", b"two"]
-    assert not is_stopped(pids_of(kit, host).program.pid)
+    assert not is_stopped(program_of(kit, host).pid)
     assert await host.freeze(lambda: True)
     host.thaw()
-    await until(lambda: not is_stopped(pids_of(kit, host).program.pid))
+    await until(lambda: not is_stopped(program_of(kit, host).pid))
 
 
 async def test_a_frozen_host_is_found_and_fed_by_a_process_that_did_not_freeze_it(
@@ -368,7 +387,7 @@ async def test_a_frozen_program_ends_as_another_does(
     if number is None:
         await host.kill(30)
     else:
-        os.kill(pids_of(kit, host).program.pid, number)
+        os.kill(program_of(kit, host).pid, number)
     async with asyncio.timeout(DEADLINE_S):
         assert (await host.wait()).code == code
     assert not await host.freeze(lambda: True)
@@ -381,7 +400,7 @@ async def test_a_program_that_got_something_to_do_meanwhile_is_not_frozen(
     await send_text(host, "one")
     await read_lines(host, 1)
     assert not await host.freeze(lambda: False)
-    assert not is_stopped(pids_of(kit, host).program.pid)
+    assert not is_stopped(program_of(kit, host).pid)
 
 
 @pytest.mark.parametrize(
@@ -395,7 +414,7 @@ async def test_a_program_with_processes_of_its_own_is_not_frozen(
     host = await kit.shell(backend, script)
     await read_lines(host, 1)
     assert not await host.freeze(lambda: True)
-    assert not is_stopped(pids_of(kit, host).program.pid)
+    assert not is_stopped(program_of(kit, host).pid)
 
 
 # --- who may die ----------------------------------------------------------------------------------------
@@ -547,10 +566,9 @@ async def test_a_pid_of_another_run_of_the_machine_is_not_believed(
     host = await kit.shell(backend, "cat")
     file = directory_of(kit, host).path / "pid"
     text = file.read_text()
-    pids = pids_of(kit, host)
     for wrong in (
         "boot 00000000-0000-0000-0000-000000000000\n" + text.split("\n", 1)[1],
-        text.replace(f"program {pids.program.pid} {pids.program.start}", f"program {pids.program.pid} 1"),
+        re.sub(r"(?m)^(program|sandbox) (\d+) .*", r"\1 \2 1", text),
         "",
         "boot\nshell x y\n",
     ):
@@ -620,7 +638,7 @@ async def test_a_host_costs_less_than_5_mb_and_usage_sees_its_children(
     host = await kit.shell(backend, "sleep 1000 & sleep 1000 & echo ready; cat")
     await read_lines(host, 1)
     # Shell, follower, program and its three; the shell's own helpers end soon after the launch.
-    await until(lambda: host.usage().processes == 6)
+    await until(lambda: host.usage().processes == (6 if way != BWRAP else 6 + SANDBOX_PROCESSES))
     used = host.usage()
     # macOS counts a shared page in every process, and CPU time in hundredths of a second.
     assert 0 < used.memory_bytes < (30_000_000 if way == MACOS else 5_000_000)
@@ -692,7 +710,7 @@ async def test_what_a_killed_program_leaves_running_is_told_and_ends_with_the_tr
     host = await kit.shell(backend, "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo up; sleep 1000; :' & cat")
     await read_lines(host, 1)
     (found,) = host.left_running()
-    os.kill(pids_of(kit, host).program.pid, signal.SIGKILL)
+    os.kill(program_of(kit, host).pid, signal.SIGKILL)
     assert (await host.wait()).code == -9
     assert list(host.left_running()) == [found]
     await host.kill(0.2)

@@ -29,6 +29,7 @@ from tests.sessions.running_core import RunningCore, idle, reached, until
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(240)]
 
+NETWORKS = pytest.mark.parametrize("network", ["open", pytest.param("model", marks=pytest.mark.soak)])
 SAMPLE_S = 0.01
 END_S = 5.0
 
@@ -135,10 +136,11 @@ async def gone(core: RunningCore, session: Session) -> float:
     return time.monotonic() - ended
 
 
+@NETWORKS
 async def test_each_process_is_killed_at_idle_in_a_turn_and_at_an_open_ask(
-    tmp_path: Path, demo: DemoModel
+    tmp_path: Path, demo: DemoModel, network: str
 ) -> None:
-    async with sandboxed_core(tmp_path, demo) as core:
+    async with sandboxed_core(tmp_path, demo, sandbox_network=network) as core:
         sessions = {name: await core.session(name, name) for name in VICTIMS}
         for name, session in sessions.items():
             await core.ask(session, "demo:text there", user=name)
@@ -201,8 +203,9 @@ async def with_a_shell(session: Session, name: str) -> None:
         await session.park("the shell is gone")
 
 
-async def test_park_wake_freeze_and_what_hides_ends(tmp_path: Path, demo: DemoModel) -> None:
-    async with sandboxed_core(tmp_path, demo) as core:
+@NETWORKS
+async def test_park_wake_freeze_and_what_hides_ends(tmp_path: Path, demo: DemoModel, network: str) -> None:
+    async with sandboxed_core(tmp_path, demo, sandbox_network=network) as core:
         session = await core.session()
         await core.ask(session, "demo:text there")
         run = session.run

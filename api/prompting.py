@@ -140,7 +140,7 @@ class Interrupt(SessionCommand[Stopped], frozen=True, tag="interrupt", kw_only=T
 
 
 class RewindFiles(SessionCommand[FilesChanged], frozen=True, tag="rewind_files", kw_only=True):
-    """Undo the file changes of a turn and all later turns; with `dry_run` only report them.
+    """Put back the files that the session changed in a turn and later; with `dry_run` only report them.
 
     Wakes the session. Raises `TurnNotFound`, `IllegalMove` while a turn runs, `ClaudeUnavailable`.
     """

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from api import Core, GetFile, SessionInfo, TurnView
+from api import Comparison, Core, GetFile, ReadTurnChanges, SessionInfo, TurnView
 from api.access import Actor
 from api.file_names import safe_name
 from bot.bodies import File, Plain
@@ -17,9 +17,10 @@ from bot.markdown.cards import escape_inline
 from bot.pictures import TurnPictures, picture_kind
 from bot.tool_lines import short_path
 from bot.wording import counted, size
-from sessions.errors import FileRefused, FileTooLarge, NotAllowed
+from sessions.errors import CheckpointRefused, FileRefused, FileTooLarge, NotAllowed
 from sessions.model import Block, ToolOutput
 from sessions.stored import StoredTurn
+from workdirs.changes import ChangeKind
 
 MAX_FILES = 9
 MAX_PICTURES = 4
@@ -49,13 +50,24 @@ async def read_file(core: Core, actor: Actor, wish: GetFile) -> File:
 
 
 async def written_files(core: Core, actor: Actor, info: SessionInfo, turn: TurnView, max_bytes: int) -> Bundle:
-    """Return the present content of the files that a turn wrote, and its changes as a diff."""
+    """Return the present content of the files that a turn wrote, and its changes as a diff.
+
+    Changes that no tool reported, as those of Bash, count if there are checkpoints around the turn.
+    """
     outputs = [block for block in turn.contents if isinstance(block, ToolOutput) and not block.is_error]
     names = files_of(turn.contents, info.work_directory_name)
     files: list[File] = []
     troubles: list[str] = []
     room = max_bytes
-    if diff := _diff(info.work_directory_name, outputs):
+    diff = _diff(info.work_directory_name, outputs)
+    if (compared := await _compared(core, actor, info, turn)) is not None:
+        listed = {short_path(name, info.work_directory_name) for name in names}
+        kept = [each for each in compared.changes if each.kind is not ChangeKind.DELETED]
+        names += [each.path for each in kept if each.path not in listed]
+        gone = [escape_inline(each.path, 80) for each in compared.changes if each.kind is ChangeKind.DELETED]
+        troubles += [f"Deleted: {', '.join(gone[:10])}{' …' if len(gone) > 10 else ''}"] if gone else []
+        diff = (compared.diff or "").encode() or diff
+    if diff:
         files.append(File("changes.diff", diff[:room], "What Claude changed"))
         room -= len(files[0].data)
     for name in names[:MAX_FILES]:
@@ -69,6 +81,14 @@ async def written_files(core: Core, actor: Actor, info: SessionInfo, turn: TurnV
     if len(names) > MAX_FILES:
         troubles.append(f"{len(names) - MAX_FILES} more files are left out; /files get gives each.")
     return Bundle(tuple(files), tuple(troubles))
+
+
+async def _compared(core: Core, actor: Actor, info: SessionInfo, turn: TurnView) -> Comparison | None:
+    wish = ReadTurnChanges(session_id=info.id, turn_id=turn.turn.id, with_diff=True)
+    try:
+        return await core.perform(actor, wish)
+    except CheckpointRefused:
+        return None  # no checkpoints around this turn
 
 
 def files_of(contents: Iterable[Block], work_directory: str) -> list[str]:

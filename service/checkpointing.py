@@ -8,6 +8,7 @@ from api.checkpointing import MOST_LISTED, MOST_PATHS
 from service.parts import ServiceParts
 from sessions.checkpointing import SessionCheckpoints
 from sessions.errors import CheckpointRefused
+from sessions.restore_scope import RestoreScope
 from sessions.restoring import checkpoints_of, preview_restore, restore_files, undo_restore
 from sessions.session import Session
 from texts.os_text import decoded
@@ -48,6 +49,31 @@ async def checkpoint(parts: ServiceParts, session: Session, command: c.Checkpoin
                 assert_never(command)
     except WorkdirError as error:
         raise CheckpointRefused(str(error)) from error
+
+
+async def put_turn_back(parts: ServiceParts, session: Session, command: c.RewindFiles) -> c.FilesChanged | None:
+    """Put the session's own files back to before a turn, Bash's changes included; with `dry_run` say which.
+
+    Returns None if there is no checkpoint before the turn. Raises as `restore_files` does.
+    """
+    checkpoints = session.around.checkpoints
+    if checkpoints is None:
+        return None
+    target = await rows.load_anchored(checkpoints.engine.db, session.id, command.turn_id, Reason.BEFORE_PROMPT)
+    if target is None:
+        return None
+    preview = (await preview_restore(session, target.id, RestoreScope.SESSION)).preview
+    paths = {step.path for step in preview.plan.steps}
+    changes = [each for each in await checkpoints.engine.compare(target, preview.safety) if each.path in paths]
+    if not command.dry_run:
+        others = parts.manager.loaded()
+        await restore_files(session, others, target.id, RestoreScope.SESSION, preview.digest)
+    return c.FilesChanged(
+        paths=tuple(sorted(decoded(path) for path in paths)),
+        insertions=sum(each.added or 0 for each in changes),
+        deletions=sum(each.removed or 0 for each in changes),
+        done=not command.dry_run,
+    )
 
 
 async def _take(

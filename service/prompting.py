@@ -4,6 +4,7 @@ from typing import assert_never
 
 import api as c
 from api.access import Actor
+from service.checkpointing import put_turn_back
 from service.parts import ServiceParts
 from service.quotas import check_budget
 from sessions.claude.control import FilesKept, FilesRewound
@@ -44,8 +45,7 @@ async def talk(parts: ServiceParts, session: Session, actor: Actor, command: c.P
         case c.AnswerAsk():
             return await _answer(parts, session, actor, command)
         case c.RewindFiles():
-            outcome = await session.rewind_files(TurnId(command.turn_id), dry_run=command.dry_run)
-            return _files(outcome, command)
+            return await put_turn_back(parts, session, command) or await _rewound(session, command)
         case _:
             assert_never(command)
     return c.Nothing()
@@ -90,7 +90,9 @@ async def _check_budget(parts: ServiceParts, session: Session, actor: Actor) -> 
             draft.add(Noticed(Topic.OUR_BUDGET, warning))
 
 
-def _files(outcome: FilesRewound | FilesKept, command: c.RewindFiles) -> c.FilesChanged:
+async def _rewound(session: Session, command: c.RewindFiles) -> c.FilesChanged:
+    """Let the CLI put its own copies back: it knows no changes of Bash."""
+    outcome = await session.rewind_files(TurnId(command.turn_id), dry_run=command.dry_run)
     match outcome:
         case FilesRewound():
             done = not command.dry_run

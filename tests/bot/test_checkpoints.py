@@ -5,11 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from api import CheckpointInfo, LeftFile, RestorePreview, RestoreStep, StepKind
+from api import (
+    CheckpointInfo,
+    GetSession,
+    LeftFile,
+    ReadTurn,
+    RestorePreview,
+    RestoreStep,
+    RewindFiles,
+    StepKind,
+)
+from bot.actors import core_id
 from bot.checkpoint_cards import preview_card
+from bot.outgoing_files import written_files
 from sessions.restore_scope import RestoreScope
 from tests.bot.ways import Ways, fake, town, ways
-from tests.sessions.running_core import RunningCore, running_core
+from tests.sessions.running_core import ADMIN, RunningCore, idle, reached, running_core
 from tests.sessions.test_checkpointing import end_taken, policy_in
 from workdirs.checkpoint_model import Reason
 from workdirs.plan import WhyLeft
@@ -55,6 +66,30 @@ async def test_a_person_lists_compares_restores_and_undoes(ways: Ways) -> None:
     assert ((work / "a.txt").read_text(), (work / "b.txt").exists()) == ("two\n", True)
     nothing = await ann.slash(thread, "checkpoint undo").settled()
     assert "no restore of this session that can be undone" in nothing.text
+
+
+async def test_files_and_put_back_know_what_no_tool_reported(ways: Ways) -> None:
+    ann = ways.town.ann
+    _, session = await ways.started(ann, "demo:text first")
+    work = Path(session.snapshot.work_directory)
+    (work / "old.txt").write_text("old\n")
+    turn = await ways.core.say(session, "demo:gate open", user=core_id(ann.id))
+    await reached(session, lambda snapshot: snapshot.running is not None)
+    (work / "made.txt").write_text("made by a command\n")
+    (work / "old.txt").unlink()
+    await session.stop()
+    await idle(session)
+    await end_taken(ways.core, session, turn)
+    view = await ways.core.do(ReadTurn(session_id=session.id, turn_id=turn))
+    info = await ways.core.do(GetSession(session_id=session.id))
+    bundle = await written_files(ways.core.service, ADMIN, info, view, 1_000_000)
+    assert [each.name for each in bundle.files] == ["changes.diff", "made.txt"]
+    assert b"+made by a command" in bundle.files[0].data
+    assert bundle.troubles == ("Deleted: old.txt",)
+    changed = await ways.core.do(RewindFiles(session_id=session.id, turn_id=turn))
+    assert (changed.paths, changed.done) == (("made.txt", "old.txt"), False)
+    await ways.core.do(RewindFiles(session_id=session.id, turn_id=turn, dry_run=False))
+    assert [path.name for path in work.iterdir()] == ["old.txt"]
 
 
 async def test_a_preview_that_is_out_of_date_restores_nothing(ways: Ways) -> None:

@@ -48,10 +48,12 @@ async def listed(core: RunningCore, session: Session) -> list[c.CheckpointInfo]:
     return list(reversed(page.checkpoints))
 
 
-async def end_taken(core: RunningCore, session: Session) -> None:
-    """Wait for the checkpoint of the last turn's end. It comes after the session says that it is idle."""
+async def end_taken(core: RunningCore, session: Session, turn: str = "") -> None:
+    """Wait for the checkpoint of a turn's end. It comes after the session says that it is idle."""
     async with asyncio.timeout(DEADLINE_S):
-        while not any(each.reason is Reason.TURN_END for each in await listed(core, session)):  # noqa: ASYNC110
+        while (Reason.TURN_END, turn) not in {  # noqa: ASYNC110
+            (each.reason, turn and each.turn_id) for each in await listed(core, session)
+        }:
             await asyncio.sleep(0.02)  # there is no event
 
 

@@ -27,6 +27,7 @@ from sessions.errors import CoreLost, SessionError
 from sessions.model import (
     Activity,
     Ask,
+    Blocker,
     Deny,
     FormBody,
     Lifecycle,
@@ -100,6 +101,7 @@ class _OnceRun:
     seen: int = 0
     texts: list[str] = field(default_factory=list)
     said: set[str] = field(default_factory=set)
+    is_sent: bool = False
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def attempt(self, core: c.Core) -> int:
@@ -162,10 +164,12 @@ class _OnceRun:
                 return event
             case e.TurnWithdrawn(turn_id=self.turn_id):
                 return e.TurnEnded(self.turn_id, TurnStatus.WITHDRAWN, "The prompt was withdrawn.")
+            case e.TurnSent(turn_id=self.turn_id):
+                self.is_sent = True
             case e.TurnHeldBack(turn_id=self.turn_id):
-                # Nobody is here to wait for hours.
-                await self._withdraw(core)
-                return e.TurnEnded(self.turn_id, TurnStatus.FAILED, "A usage limit of the account is reached.")
+                return await self._give_up(core)
+            case e.ActivityChanged(blocker=Blocker.USAGE_LIMIT) if not self.is_sent:
+                return await self._give_up(core)
             case e.LifecycleChanged(new=Lifecycle.FAILED, cause=cause):
                 await self._withdraw(core)
                 return e.TurnEnded(self.turn_id, TurnStatus.CUT, cause)
@@ -178,6 +182,11 @@ class _OnceRun:
             case _:
                 pass
         return None
+
+    async def _give_up(self, core: c.Core) -> e.TurnEnded:
+        """End because of a usage limit: nobody is here to wait for hours."""
+        await self._withdraw(core)
+        return e.TurnEnded(self.turn_id, TurnStatus.FAILED, "A usage limit of the account is reached.")
 
     async def _withdraw(self, core: c.Core) -> None:
         """Withdraw the prompt, which is queued again; a later start would run it."""

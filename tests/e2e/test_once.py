@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.house import House
+from tests.fakes.cli_home import scripted_command
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(180)]
 ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.MULTILINE)
@@ -160,3 +162,13 @@ def test_tools_of_claude_reach_neither_env_files_nor_the_data_directory(house: H
     assert done.stdout.count("denied by your permission settings") == 3, done.stdout
     assert "sesame" not in done.stdout
     assert not (house.data / "run" / "x.txt").exists()
+
+
+def test_a_usage_limit_ends_it_at_once_and_nothing_runs_later(house: House) -> None:
+    """The scripted CLI meets the limit; the second time it is known already."""
+    command = shlex.join(scripted_command())
+    for prompt in ("cli:usage-limit", "demo:text hi"):
+        done = house.once(prompt, CLAUDE_COMMAND=command)
+        assert done.returncode == 1, done.stderr
+        assert done.stderr.endswith("A usage limit of the account is reached.\n")
+    assert [status for (status,) in house.rows("SELECT status FROM turns")] == ["withdrawn", "withdrawn"]

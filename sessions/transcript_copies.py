@@ -2,20 +2,32 @@
 
 Claude keeps a conversation as `ID.jsonl`, with long outputs and subagents in the directory `ID/`. A copy has
 the same two parts. Everything here is file I/O and blocks: call it in a thread.
+
+Claude's tools can write where Claude keeps its own, and plant links there, so no link below that directory is
+followed: not to read, or a link would bring other files into our copy and back; and not to write.
 """
 
+import errno
 import os
+import secrets
 import shutil
+import stat
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from sessions.claude.errors import TranscriptMissing
 from sessions.model import is_session_id
+from workdirs.model import FilePath
+from workdirs.paths import WorkTree
 
 _CHUNK_BYTES = 1 << 20
 _BESIDE = ("tool-results", "subagents")
 _DEEPEST = 4
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OVERWRITTEN = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class TranscriptCopies:
@@ -64,12 +76,17 @@ class TranscriptCopies:
         # Files beside it first: as soon as the transcript exists, it counts as complete.
         _copy_beside(kept, target)
         # Rename at the end: a partial file would pass for Claude's own and then overwrite our copy.
-        draft = target.with_name(f"{target.name}.tmp")
-        try:
-            shutil.copyfile(kept, draft)
-            draft.rename(target)
-        finally:
-            draft.unlink(missing_ok=True)
+        draft = f"{target.name}.{secrets.token_hex(8)}.tmp"
+        with WorkTree(target.parent) as place:
+            descriptor = os.open(draft, _NEW_FILE, 0o600, dir_fd=place.descriptor)
+            try:
+                with kept.open("rb") as reader, os.fdopen(descriptor, "wb") as writer:
+                    shutil.copyfileobj(reader, writer, _CHUNK_BYTES)
+                os.rename(draft, target.name, src_dir_fd=place.descriptor, dst_dir_fd=place.descriptor)
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    os.unlink(draft, dir_fd=place.descriptor)
+                raise
         return True
 
     def write(
@@ -89,6 +106,8 @@ class TranscriptCopies:
 def files_beside(transcript: Path) -> dict[str, Path]:
     """Return the files beside a transcript, by their names relative to its directory. Links are left out."""
     directory = transcript.with_suffix("")
+    if directory.is_symlink():
+        return {}
     found = (path for each in _BESIDE for path in _regular_files(directory / each, _DEEPEST))
     return {str(PurePosixPath(path.relative_to(directory))): path for path in found}
 
@@ -115,17 +134,37 @@ def _keep_growing(source: Path, target: Path) -> None:
     if have > source.stat().st_size or not _same_beginning(source, target, have):
         have = 0
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if have == 0 else os.O_APPEND)
-    with source.open("rb") as reader, os.fdopen(os.open(target, flags, 0o600), "wb") as writer:
+    with _opened_plainly(source) as reader, os.fdopen(os.open(target, flags, 0o600), "wb") as writer:
         reader.seek(have)
         shutil.copyfileobj(reader, writer, _CHUNK_BYTES)
 
 
 def _copy_beside(source: Path, target: Path) -> None:
     """Copy the files beside `source` that are new or have another size to beside `target`."""
-    for name, path in files_beside(source).items():
-        copy = target.with_suffix("") / name
-        if not copy.exists() or copy.stat().st_size != path.stat().st_size:
-            _write_private(copy, path.read_bytes())
+    names = files_beside(source)
+    if not names:
+        return
+    with WorkTree(source.parent) as read, WorkTree(target.parent) as written:
+        for name in names:
+            there = FilePath(os.fsencode(f"{source.stem}/{name}"))
+            copy = FilePath(os.fsencode(f"{target.stem}/{name}"))
+            found, known = read.stat(there), written.stat(copy)
+            if found is None or (known is not None and known.st_size == found.st_size):
+                continue
+            with os.fdopen(read.open_file(there), "rb") as reader:
+                directory, last = written.parent(copy, create=True)
+                descriptor = os.open(last, _OVERWRITTEN, 0o600, dir_fd=directory)
+                with os.fdopen(descriptor, "wb") as writer:
+                    shutil.copyfileobj(reader, writer, _CHUNK_BYTES)
+
+
+def _opened_plainly(path: Path) -> BinaryIO:
+    """Open a regular file to read it. Raises `OSError` for a link and for any other kind of file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "no regular file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def _write_private(path: Path, data: bytes) -> None:
@@ -137,5 +176,5 @@ def _write_private(path: Path, data: bytes) -> None:
 def _same_beginning(source: Path, target: Path, length: int) -> bool:
     """Whether both begin with the same bytes. A transcript only grows, so if not, it was replaced."""
     probe = min(length, 4096)
-    with source.open("rb") as first, target.open("rb") if probe else source.open("rb") as second:
+    with _opened_plainly(source) as first, target.open("rb") if probe else _opened_plainly(source) as second:
         return first.read(probe) == second.read(probe)

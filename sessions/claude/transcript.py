@@ -4,6 +4,7 @@
 """
 
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -51,10 +52,11 @@ def find_transcript(config: Path, conversation_id: str, cwd: Path | None = None)
     projects = config / "projects"
     if cwd is not None:
         for directory in _project_directories(projects, cwd):
-            if (directory / name).is_file():
+            if _is_plain_file(directory / name):
                 return directory / name
     for path in projects.glob(f"*/{name}"):
-        return path
+        if _is_plain_file(path):
+            return path
     raise TranscriptMissing(conversation_id)
 
 
@@ -75,6 +77,14 @@ def _cut_name(name: str, cwd: str) -> str:
         number, digit = divmod(number, 36)
         digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
     return f"{name[:_LONGEST_NAME]}-{digits}"
+
+
+def _is_plain_file(path: Path) -> bool:
+    """Whether there is a regular file. A link counts not: Claude's tools could make one to a foreign file."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 class Remains(StrEnum):
@@ -104,7 +114,8 @@ def remains(config: Path, conversation_id: str, cwd: Path | None = None) -> Rema
 
 def stored_conversations(config: Path) -> list[StoredConversation]:
     """Return all conversations in the CLI's directory, last written first. Reads only the ends of each file."""
-    found = (_stored(path) for path in (config / "projects").glob("*/*.jsonl"))
+    paths = (path for path in (config / "projects").glob("*/*.jsonl") if _is_plain_file(path))
+    found = (_stored(path) for path in paths)
     return sorted((one for one in found if one is not None), key=lambda one: one.updated_at_ms, reverse=True)
 
 

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: help run test check lint types floors bench soak audit lock clean setup setup-dev claude
+.PHONY: help run test check lint types floors bench soak audit lock clean setup setup-dev claude images
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -55,6 +55,9 @@ $(VENV)/claude.stamp: requirements/cli.txt $(VENV)/run.stamp
 	@ln -sf "$$($(BIN)/python -c 'from sessions.claude.locate import find_command; print(*find_command("", {"PATH": ""}))')" $(BIN)/claude
 	@touch $@
 
+images: setup ## let Claude see HEIC and large pictures (the extra `images`)
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/images.txt
+
 $(UV):
 	@echo "Setting up: a virtual environment in $(VENV) …"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.12 …")'
@@ -76,6 +79,7 @@ lock: | $(UV) ## renew the locks of the dependencies
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/run.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev -c requirements/run.txt -o requirements/dev.txt
 	echo 'claude-agent-sdk' | $(UV) pip compile --quiet --universal --python-version 3.11 --no-deps --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt - -o requirements/cli.txt
+	printf 'pillow\npillow-heif\n' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt - -o requirements/images.txt
 	printf 'hatchling\neditables\n' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/build.txt
 	echo 'uv' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/uv.txt
 

@@ -40,7 +40,7 @@ from bot.refusal_audit import RefusalAudit
 from bot.rows import Place, find_post, load_place, places_in
 from bot.scopes import SessionScope, ThreadTalk
 from bot.session_lookup import session_place
-from bot.unseen_files import about_files, has_use
+from bot.unseen_files import about_files, has_use, may_have_use
 from bot.wording import duration
 from bot.words_for_asks import WordsForAsks
 from sessions.errors import IllegalMove, NotAllowed, PromptRefused, SessionNotFound, TurnNotFound
@@ -177,7 +177,7 @@ class PromptHandler:
             return ""
         pasted = await self._lone_files.pasted(body)
         coming = stored_files(body.message_id, body.files)
-        if not prompt_words(body) and coming and not any(map(has_use, coming)):
+        if not prompt_words(body) and coming and not any(map(may_have_use, coming)):
             await self._answer(row, "\n".join(about_files(coming)))
             return "nothing of use"
         spot = Spot(body.guild_id, row.channel_id, anchor_id=body.message_id)

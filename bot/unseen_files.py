@@ -4,15 +4,17 @@ from collections.abc import Iterable
 
 from bot.wording import size
 from sessions.model import Attachment
-from sessions.pictures import MOST_BYTES, is_seen
-
-_HEIC = (".heic", ".heif")
-_HEIC_TYPES = ("image/heic", "image/heif")
+from sessions.pictures import MOST_BYTES, can_be_fitted, is_heic, is_seen
 
 
 def has_use(file: Attachment) -> bool:
     """Whether the file alone makes a prompt: Claude can see or read it."""
     return not _why_unseen(file)
+
+
+def may_have_use(file: Attachment) -> bool:
+    """Whether the file has a use, or may have one once it is fetched and converted."""
+    return can_be_fitted(file) or has_use(file)
 
 
 def about_files(files: Iterable[Attachment]) -> list[str]:
@@ -26,7 +28,7 @@ def _why_unseen(file: Attachment) -> str:
         return "is sound. Claude cannot listen to it."
     if kind == "video":
         return "is a video. Claude cannot watch it; send pictures of it."
-    if file.media_type in _HEIC_TYPES or file.name.lower().endswith(_HEIC):
+    if is_heic(file):
         return "is a HEIC picture. Claude cannot see it; send it as JPEG or PNG."
     if kind == "image" and file.media_type != "image/svg+xml" and not is_seen(file):
         if file.size > MOST_BYTES:

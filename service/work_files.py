@@ -17,15 +17,14 @@ from msgspec.structs import replace
 import machine
 from api.file_names import safe_name
 from api.files import MOST_BYTES, GetFile, PutFile
+from service.picture_fitting import fit
 from sessions.errors import FileRefused, FileTooLarge
 from sessions.model import Attachment
 from sessions.session import Session
-from sessions.uploads import DIRECTORY, make_uploads, uploads_of
+from sessions.uploads import DIRECTORY, IN_PROJECT, make_uploads, uploads_of
 
 T = TypeVar("T")
 
-IN_PROJECT = ".attachments"
-"""Where earlier versions put uploads, and where a process from then still looks for them."""
 _CHUNK = 1 << 18
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -57,8 +56,10 @@ def upload_place(session: Session) -> UploadPlace:
 
 
 async def put_upload(session: Session, wish: PutFile, content: AsyncIterable[bytes]) -> Attachment:
-    """Store `content` as an upload of the session. Raises the errors of `PutFile` and of `content`."""
-    return await put_file(await _in_thread(wish, upload_place, session), wish, content)
+    """Store an upload of the session, as a picture for Claude if it can be. Raises like `put_file`."""
+    place = await _in_thread(wish, upload_place, session)
+    stored = await put_file(place, wish, content)
+    return await fit(stored, place.root / stored.path)
 
 
 async def put_file(place: UploadPlace, wish: PutFile, content: AsyncIterable[bytes]) -> Attachment:

@@ -41,9 +41,11 @@ def _note(parts: Sequence[str]) -> str:
     return f"{NOTE_BEGINS}{text.replace('</bridge-note', '</ bridge-note')}{NOTE_ENDS}" if text else ""
 
 
-def _read_images(paths: Mapping[Attachment, Path]) -> list[ImageFile]:
+def _read_images(paths: Mapping[Attachment, Path | None]) -> list[ImageFile]:
     images: list[ImageFile] = []
     for file, path in paths.items():
-        with suppress(OSError):
-            images.append(ImageFile(file.media_type, path.read_bytes()))
+        # A tool may have put a link in the place of a file: it must not lead to another file's content.
+        if path is not None and not path.is_symlink():
+            with suppress(OSError):
+                images.append(ImageFile(file.media_type, path.read_bytes()))
     return images

@@ -13,6 +13,8 @@ from pathlib import Path
 from sessions.model import Attachment, SessionId
 
 DIRECTORY = "uploads"
+IN_PROJECT = ".attachments"
+"""Where earlier versions put uploads, and where a process from then still looks for them."""
 MOST_EXPORTED_BYTES = 96 * 2**20
 """An export keeps below the size that an import takes, in Base64 too."""
 
@@ -35,9 +37,11 @@ def remove_if_empty(uploads: Path) -> None:
         uploads.parent.rmdir()
 
 
-def path_of(file: Attachment, uploads: Path, work_directory: Path) -> Path:
-    """Return where the file lies."""
+def path_of(file: Attachment, uploads: Path, work_directory: Path) -> Path | None:
+    """Return where the file lies; None for a path that no upload has, for programs name attachments, too."""
     first, _, rest = file.path.partition("/")
+    if first not in (DIRECTORY, IN_PROJECT) or not is_upload_name(rest):
+        return None
     return uploads / rest if first == DIRECTORY else work_directory / file.path
 
 

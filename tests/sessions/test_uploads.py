@@ -24,6 +24,15 @@ def test_old_and_new_attachments_are_found_where_they_lie() -> None:
         (".attachments/7/a.txt", "/work/.attachments/7/a.txt"),
     ):
         assert path_of(Attachment(path, "a.txt", "", 1), uploads, work) == Path(place)
+    for path in (
+        "/etc/passwd",
+        "src/a.png",
+        "../a.png",
+        "uploads/../../key",
+        ".attachments/../.env",
+        "uploads",
+    ):
+        assert path_of(Attachment(path, "a", "image/png", 1), uploads, work) is None
 
 
 @pytest.mark.parametrize("name", ["a", "../a", "7/../a", "7/.env", "/7/a", "7/a/b", "7/", ".x/a", "7/a\0", ""])

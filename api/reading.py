@@ -15,6 +15,7 @@ from sessions.model import (
     Lifecycle,
     McpServer,
     PermissionMode,
+    Progress,
     Schedule,
     SessionId,
     Standing,
@@ -83,6 +84,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     limit_shares: tuple[LimitShare, ...] = ()
     other_model: str = ""
     has_own_copy: bool = False
+    progress: Progress = Progress()
     prompted_by_several: bool = False
     sandbox: str = ""
     network: str = ""

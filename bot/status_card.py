@@ -146,6 +146,15 @@ def _state(opened: Opened) -> Part:
     return Part([f"State: {state_words(opened.info)}{where}"])
 
 
+def _progress(opened: Opened) -> Part:
+    """Claude's own list of steps."""
+    progress = opened.info.progress
+    if not progress.total:
+        return Part()
+    now = f" · {escape_inline(one_line(progress.current, 90), 160)}" if progress.current else ""
+    return Part([f"Steps: {progress.done} of {progress.total} done{now}"])
+
+
 def _login(opened: Opened) -> Part:
     if opened.info.blocker is not Blocker.AUTH:
         return Part()
@@ -281,6 +290,7 @@ def _elsewhere(opened: Opened) -> Part:
 
 SECTIONS: tuple[Section, ...] = (
     _state,
+    _progress,
     _login,
     _limit,
     _model,

@@ -17,7 +17,6 @@ CALL_CHARS = 80
 RESULT_CHARS = 32
 EARLIER_CHARS = 32
 """Most characters that `after_earlier` adds."""
-TODO_TOOL = "TodoWrite"
 _NAME_CHARS = 32
 _QUOTED = ("Grep", "WebSearch", "ToolSearch")
 _PICTURE = re.compile(r"\.(?:png|jpe?g|gif|webp)\Z", re.IGNORECASE)
@@ -121,18 +120,6 @@ def after_earlier(line: str, earlier: int, failed: int) -> str:
         return line
     troubles = f", {failed} failed" if failed else ""
     return f"-# {counted(earlier, 'step')}{troubles}, then {line.removeprefix('-# ')}"
-
-
-def todo_state(call: ToolCall) -> tuple[int, int, str] | None:
-    """Return the done count, the total and the current item of a todo list; None if the input has no list."""
-    todos = call.input.get("todos")
-    if not isinstance(todos, list) or not todos:
-        return None
-    items = [each for each in todos if isinstance(each, Mapping)]
-    done = sum(each.get("status") == "completed" for each in items)
-    now = next((each for each in items if each.get("status") == "in_progress"), None)
-    words = (_text(now, "activeForm") or _text(now, "content")) if now is not None else ""
-    return done, len(items), words
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:

@@ -15,18 +15,17 @@ from bot.tool_lines import (
     CALL_CHARS,
     EARLIER_CHARS,
     RESULT_CHARS,
-    TODO_TOOL,
     after_earlier,
     call_line,
     result_mark,
     short_path,
     thinking_line,
-    todo_state,
     tool_line,
 )
 from bot.turn_parts import Laid, LaidAsk, LaidPost, LinePart, Part, Sheet, TextPart, ThoughtPart
 from sessions.events import PartialText
 from sessions.model import Block, Note, Other, Text, Thinking, ToolCall, ToolOutput
+from sessions.progress import progress_of
 
 __all__ = ["LaidAsk", "LaidPost", "TurnFlow"]
 
@@ -120,8 +119,8 @@ class TurnFlow:
             self._steps[top] = self._steps.get(top, 0) + 1
             return
         self.calls += 1
-        if call.name == TODO_TOOL and (state := todo_state(call)) is not None:
-            self.todo = state
+        if (progress := progress_of(call)) is not None and progress.total:
+            self.todo = (progress.done, progress.total, progress.current)
             return
         self._segments.append(LinePart(call_line(call, self._work_directory), call))
 

@@ -198,6 +198,14 @@ class PermissionMode(StrEnum):
     BYPASS = "bypassPermissions"
 
 
+class Progress(Value, frozen=True):
+    """Claude's own list of steps: how many there are, how many are done, and the one that it works on."""
+
+    total: int = 0
+    done: int = 0
+    current: str = ""
+
+
 class McpServer(Value, frozen=True):
     """An MCP server of a session's Claude; `state` is the CLI's word: pending, connected, failed …"""
 

@@ -16,6 +16,7 @@ from sessions.model import (
     McpServer,
     Payer,
     PermissionMode,
+    Progress,
     Schedule,
     SessionId,
     Standing,
@@ -139,6 +140,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     trust: Trust = Trust.INSTRUCTIONS
     trust_wanted: str = ""
     titled_by: TitleSource | None = None
+    progress: Progress = Progress()
 
     @property
     def current(self) -> RunningTurn | None:

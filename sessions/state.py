@@ -7,8 +7,19 @@ from msgspec.structs import replace
 
 from sessions import events as e
 from sessions.errors import IllegalMove
-from sessions.model import Activity, FormBody, Lifecycle, LinkBody, TitleSource, TurnId, TurnKind, TurnStatus
+from sessions.model import (
+    Activity,
+    FormBody,
+    Lifecycle,
+    LinkBody,
+    Progress,
+    TitleSource,
+    TurnId,
+    TurnKind,
+    TurnStatus,
+)
 from sessions.process_events import ProcessEvent
+from sessions.progress import progress_of
 from sessions.snapshot import HOLDS_SLOT, OpenAsk, QueuedTurn, RunningTurn, Snapshot
 from sessions.topics import Topic
 from sessions.troubles import FailureKind
@@ -322,6 +333,8 @@ def _started(snapshot: Snapshot, event: e.TurnStarted | e.TurnContinued, at_ms: 
         conversation_begun=True,
         handed_over=False,
         last_prompt_uuid=turn.prompt_uuid or snapshot.last_prompt_uuid,
+        # A list that is done belongs to the turns before.
+        progress=snapshot.progress if snapshot.progress.done < snapshot.progress.total else Progress(),
     )
 
 
@@ -338,7 +351,7 @@ def _block_added(snapshot: Snapshot, event: e.BlockAdded, at_ms: int) -> Snapsho
         first_text_ms=first,
         last_uuid=(event.uuid if event.before is None else "") or running.last_uuid,
     )
-    return replace(snapshot, running=moved)
+    return replace(snapshot, running=moved, progress=progress_of(event.block) or snapshot.progress)
 
 
 def _request_failed(snapshot: Snapshot, event: e.RequestFailed) -> Snapshot:

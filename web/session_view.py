@@ -1,15 +1,14 @@
 """A session as the API shows it: the field names of the owner's document, beside the core's exact values."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 
 from api import SessionInfo, TurnPage, TurnView
 from api.words.states import state_of
-from sessions.model import Lifecycle, Text, ToolCall, TurnStatus
+from sessions.model import Lifecycle, Text, TurnStatus
 
 
 class SessionStatus(StrEnum):
@@ -31,7 +30,7 @@ _STATUS: Mapping[Lifecycle, SessionStatus] = {
 }
 
 
-class Progress(msgspec.Struct, frozen=True, rename="camel"):
+class SessionProgress(msgspec.Struct, frozen=True, rename="camel"):
     """Steps done of Claude's own list of steps. `estimated_time_remaining` is None: nothing is guessed."""
 
     total_steps: int = 0
@@ -73,7 +72,7 @@ class SessionView(msgspec.Struct, frozen=True, rename="camel"):
     agent_outputs: int
     conversation_history: tuple[Said, ...]
     before: int | None
-    progress: Progress
+    progress: SessionProgress
     core: SessionInfo
 
 
@@ -87,7 +86,7 @@ class SessionList(msgspec.Struct, frozen=True, rename="camel"):
 def session_view(info: SessionInfo, page: TurnPage | None = None) -> SessionView:
     """Return the session as the API shows it; without `page` it has no history. Pure."""
     turns = tuple(reversed(page.turns)) if page is not None else ()
-    progress = progress_of(turns)
+    progress = _progress(info)
     return SessionView(
         id=info.id,
         user_id=info.user_id,
@@ -110,28 +109,10 @@ def session_view(info: SessionInfo, page: TurnPage | None = None) -> SessionView
     )
 
 
-def progress_of(turns: Iterable[TurnView]) -> Progress:
-    """Return the state of the last list of steps that Claude wrote in `turns`, oldest turn first."""
-    found = Progress()
-    for turn in turns:
-        for block in turn.contents:
-            if isinstance(block, ToolCall) and (read := _steps(block.input.get("todos"))) is not None:
-                found = read
-    return found
-
-
-def _steps(todos: object) -> Progress | None:
-    if not isinstance(todos, list) or not todos:
-        return None
-    steps = [each for each in todos if isinstance(each, Mapping)]
-    done = sum(each.get("status") == "completed" for each in steps)
-    now: Mapping[str, Any] = next((each for each in steps if each.get("status") == "in_progress"), {})
-    return Progress(
-        total_steps=len(steps),
-        completed_steps=done,
-        current_step_id=str(now.get("activeForm") or now.get("content") or ""),
-        stage_progress=done / len(steps) if steps else None,
-    )
+def _progress(info: SessionInfo) -> SessionProgress:
+    steps = info.progress
+    share = steps.done / steps.total if steps.total else None
+    return SessionProgress(steps.total, steps.done, steps.current, None, share)
 
 
 def _said(turn: TurnView) -> Sequence[Said]:

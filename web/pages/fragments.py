@@ -235,6 +235,8 @@ def status(info: SessionInfo, reader: Reader) -> str:
         facts.append(f"{info.context_used * 100 // info.context_window} % of the context")
     if info.cost_usd:
         facts.append(f"${info.cost_usd:.2f}{price_mark(info.cost_usd, info.list_price_usd)}")
+    if info.progress.total:
+        facts.insert(1, f"step {info.progress.done} of {info.progress.total}")
     act = ""
     if info.running_turn and reader.prompt:
         act = _act("Stop", "POST", "interrupt")

@@ -66,6 +66,9 @@ def _row(info: c.SessionInfo, base: str, now_ms: int) -> str:
     kind = "needs" if info.open_asks else state.name.lower()
     name = fragments.text_of(info.list_mark + (fragments.one_line(info.title, 80) or "Session"))
     said = "waits for your answer" if info.open_asks else state.value
+    if info.progress.total and state in _RUNS:
+        steps = f"{info.progress.done}/{info.progress.total} {fragments.one_line(info.progress.current, 60)}"
+        said += f" · {steps.rstrip()}"
     return (
         f'<li id="s-{escape(info.id)}" class="{kind}"><a href="{base}/chat/{escape(info.id)}">{name}</a>'
         f'<p><span class="state">{text(said)}</span> <span class="dim">{words}</span></p></li>'

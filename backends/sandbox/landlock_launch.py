@@ -13,7 +13,7 @@ import os
 import resource
 import sys
 
-_VARIABLE = "CLAUDE_BRIDGE_LANDLOCK"
+_VARIABLE = b"CLAUDE_BRIDGE_LANDLOCK"
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _BENEATH_PATH = 1
 _SET_NO_NEW_PRIVS, _SET_SECCOMP, _FILTER = 38, 22, 2
@@ -38,7 +38,8 @@ class _Program(ctypes.Structure):
 
 def main() -> None:
     """Restrict this process as the variable says and replace it by the program of the arguments."""
-    asked = marshal.loads(bytes.fromhex(os.environ.pop(_VARIABLE)))  # noqa: S302 - we made it
+    environment = _given_environment()
+    asked = marshal.loads(bytes.fromhex(environment.pop(_VARIABLE).decode()))  # noqa: S302 - we made it
     made = asked["make"]
     if made:
         os.makedirs(made, mode=0o700, exist_ok=True)
@@ -53,7 +54,14 @@ def main() -> None:
         steps = asked["filter"]
         program = _Program(len(steps) // 8, steps)
         _check(_libc.prctl(_SET_SECCOMP, _FILTER, ctypes.byref(program), 0, 0))
-    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
+    os.execvpe(sys.argv[1], sys.argv[1:], environment)  # noqa: S606
+
+
+def _given_environment() -> dict[bytes, bytes]:
+    """Return the environment as it was given: in the locale C, Python itself adds LC_CTYPE to `os.environ`."""
+    with open("/proc/self/environ", "rb") as file:
+        words = file.read().split(b"\0")
+    return {name: value for name, sign, value in (word.partition(b"=") for word in words) if sign}
 
 
 def _restrict(handled: list[int], size: int, rules: list[tuple[str, int, int]]) -> None:

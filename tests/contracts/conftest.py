@@ -9,6 +9,7 @@ import pytest
 
 from backends.local import LocalBackend
 from backends.sandbox.bwrap import in_bwrap
+from backends.sandbox.landlock import in_landlock, landlock_abi
 from backends.sandbox.model import Access, Mechanism, Policy
 from backends.sandbox.probe import find_bwrap
 from backends.sandbox.system import this_system
@@ -16,26 +17,26 @@ from tests.backends.kit import REPOSITORY, Kit
 from tests.machine import darwin
 
 MACOS = "tmux, as on macOS"
-BWRAP = "pty, in bubblewrap"
+BWRAP, LANDLOCK = "pty, in bubblewrap", "pty, under Landlock"
 IN_BWRAP = {
     "test_what_is_sent_is_read_back_through_the_program",
     "test_a_frozen_program_runs_on_at_the_next_line",
     "test_what_a_killed_program_leaves_running_is_told_and_ends_with_the_tree",
     "test_a_host_costs_less_than_5_mb_and_usage_sees_its_children",
 }
-"""These the gate runs in bubblewrap, too; the soak runs all."""
+"""These the gate runs in sandboxes, too; the soak runs all."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before the gate leaves out what is marked `soak`
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """As on macOS, the gate runs the first row of each table: a host takes a second of CPU there.
 
-    In bubblewrap it runs the tests of `IN_BWRAP`.
+    In sandboxes it runs the tests of `IN_BWRAP`.
     """
     tables = set()
     for item in items:
         callspec = getattr(item, "callspec", None)
-        if callspec is not None and callspec.params.get("way") == BWRAP:
+        if callspec is not None and callspec.params.get("way") in (BWRAP, LANDLOCK):
             if item.name.partition("[")[0] not in IN_BWRAP:
                 item.add_marker(pytest.mark.soak)
             continue
@@ -55,7 +56,7 @@ def mac(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return tools, darwin.make_path(place / "path", tools)
 
 
-@pytest.fixture(params=["tmux", "pty", MACOS, BWRAP])
+@pytest.fixture(params=["tmux", "pty", MACOS, BWRAP, LANDLOCK])
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """Which backend, on which machine."""
     with pytest.MonkeyPatch.context() as patch:
@@ -79,8 +80,10 @@ async def kit(way: str, tmp_path: Path) -> AsyncIterator[Kit]:
 @pytest.fixture
 def backend(way: str, kit: Kit) -> LocalBackend:
     made = kit.make(way.split(",", maxsplit=1)[0])
-    if way == BWRAP:
-        plain, wrap = made.launch, in_bwrap(policy_of(kit))
+    if way in (BWRAP, LANDLOCK):
+        policy = policy_of(kit)
+        wrap = in_bwrap(policy) if way == BWRAP else in_landlock(policy, landlock_abi())
+        plain = made.launch
         made.launch = lambda spec: plain(wrap(spec))  # type: ignore[method-assign]
     return made
 

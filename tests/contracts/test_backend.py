@@ -36,7 +36,7 @@ from tests.backends.kit import (
     send_text,
     until,
 )
-from tests.contracts.conftest import BWRAP, MACOS
+from tests.contracts.conftest import BWRAP, LANDLOCK, MACOS
 
 MEBIBYTE = 1 << 20
 SANDBOX_PROCESSES = 2
@@ -80,7 +80,7 @@ async def test_the_program_gets_exactly_its_environment_and_work_directory(
     )
     directory, greeting, *names = [line.data.decode() for line in await read_all(host)]
     assert (directory, greeting) == (str(kit.cwd), "a  b")
-    added = {"_", "PWD", "OLDPWD", "SHLVL"} | ({"TMPDIR"} if way == BWRAP else set())
+    added = {"_", "PWD", "OLDPWD", "SHLVL"} | ({"TMPDIR"} if way in (BWRAP, LANDLOCK) else set())
     assert set(names) - added == {"CLAUDE_BRIDGE_HOST", "GREETING", "PATH"}
 
 
@@ -102,6 +102,8 @@ async def test_the_host_is_private_and_holds_no_value_of_the_environment(
     await send_text(host, "x")
     await read_lines(host, 1)
     modes = {file.name: oct(stat.S_IMODE(file.stat().st_mode)) for file in path.iterdir()}
+    if way == LANDLOCK:
+        assert modes.pop("tmp") == "0o700"
     names = ["in", "input.ndjson", "launch.json", "output.ndjson", "pid", "stderr.log"]
     names += ["title"] if backend.name == "tmux" else []
     names += ["sandbox"] if way == BWRAP else []
@@ -148,7 +150,7 @@ async def test_a_launch_that_cannot_work_says_why_and_leaves_nothing(
     way: str, kit: Kit, backend: LocalBackend, case: str
 ) -> None:
     breaking, reason = BROKEN[case]
-    if way == BWRAP and "program" in case:
+    if way in (BWRAP, LANDLOCK) and "program" in case:
         pytest.skip("bwrap is a program that there is; what it finds inside is its exit code")
     with pytest.raises(LaunchFailed) as failed:
         await backend.launch(breaking(kit.spec("cat", session="abcdef00-0000-4000-8000-000000000000")))

@@ -44,7 +44,14 @@ def main(arguments: list[str]) -> None:
     for listener, _ in doors:
         listener.close()
     program = arguments[at + 1 :]
-    os.execvp(program[0], program)  # noqa: S606
+    os.execvpe(program[0], program, _given_environment())  # noqa: S606
+
+
+def _given_environment() -> dict[bytes, bytes]:
+    """Return the environment as it was given: in the locale C, Python itself adds LC_CTYPE to `os.environ`."""
+    with open("/proc/self/environ", "rb") as file:
+        words = file.read().split(b"\0")
+    return {name: value for name, sign, value in (word.partition(b"=") for word in words) if sign}
 
 
 def _let_go() -> None:

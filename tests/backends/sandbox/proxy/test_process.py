@@ -235,15 +235,18 @@ async def test_it_goes_when_its_directory_goes_and_says_why_it_cannot_start(
         await ensure_proxy(places)
 
 
-def relayed(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def relayed(words: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
     relay = Path(__file__).parents[4] / "backends" / "sandbox" / "proxy" / "relay.py"
     argv = [sys.executable, "-I", "-S", str(relay), *words]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    complete = {"PATH": os.defpath, **environment}
+    return subprocess.run(argv, env=complete, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
 
 
 def test_the_relay_hands_on_the_code_and_words_of_the_program() -> None:
     done = relayed(["0=/nowhere", "--", "sh", "-c", "echo said; exit 7"])
     assert (done.returncode, done.stdout) == (7, "said\n")
+    done = relayed(["0=/nowhere", "--", "env"], ODD="a=b\n=c")
+    assert done.stdout == f"PATH={os.defpath}\nODD=a=b\n=c\n", "Python adds LC_CTYPE of its own"
     done = relayed(["70000=/nowhere", "--", "echo", "ran"])
     assert (done.returncode, done.stdout) == (125, "")
 

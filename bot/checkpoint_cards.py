@@ -26,6 +26,7 @@ COMPARE = "compare"
 PREVIEW = "preview"
 RESTORE = "restore"
 UNDO = "undo"
+BRANCH = "branch"
 PAGE_SIZE = 15
 _MOST_LINES = 20
 _MOST_CHARS = 3_300
@@ -77,8 +78,10 @@ def preview_card(session_id: str, preview: RestorePreview) -> Card:
     other = RestoreScope.EVERYTHING if preview.scope is RestoreScope.SESSION else RestoreScope.SESSION
     label = "All files instead" if other is RestoreScope.EVERYTHING else "Only this session's files"
     switch = Button(Control(Verb.CHECKPOINT, session_id, checkpoint.id, f"{PREVIEW} {other}"), label)
-    act = Control(Verb.CHECKPOINT, session_id, checkpoint.id, f"{RESTORE} {preview.scope} {preview.digest}")
-    row = (Button(act, "Restore", Style.DANGER), switch) if total else (switch,)
+    act = f"{RESTORE} {preview.scope} {preview.digest}"
+    files = Button(Control(Verb.CHECKPOINT, session_id, checkpoint.id, act), "Restore", Style.DANGER)
+    both = Control(Verb.CHECKPOINT, session_id, checkpoint.id, f"{act} {BRANCH}")
+    row = (files, Button(both, "Restore, branch there", Style.DANGER), switch) if total else (switch,)
     return Card(("\n".join(lines)[:_MOST_CHARS],), (row,), accent=WAITING)
 
 
@@ -95,7 +98,12 @@ def _acts(session_id: str, checkpoint_id: str) -> Row:
         return Button(Control(Verb.CHECKPOINT, session_id, checkpoint_id, act), label, style)
 
     preview = f"{PREVIEW} {RestoreScope.AUTO}"
-    return (button(SHOW, "Show"), button(COMPARE, "Compare with now"), button(preview, "Restore …"))
+    return (
+        button(SHOW, "Show"),
+        button(COMPARE, "Compare with now"),
+        button(preview, "Restore …"),
+        button(BRANCH, "Branch there"),
+    )
 
 
 def _clock(checkpoint: CheckpointInfo) -> str:

@@ -5,12 +5,15 @@ from api import (
     CompareCheckpoints,
     ListCheckpoints,
     PreviewRestore,
+    ReadTurn,
     ReadTurnChanges,
+    ReadTurns,
     RestoreFiles,
     UndoRestore,
 )
 from bot.bodies import Body, Card, Control
 from bot.checkpoint_cards import (
+    BRANCH,
     CHOOSE,
     COMPARE,
     OLDER,
@@ -29,15 +32,20 @@ from bot.entry import Reply
 from bot.errors import ControlGone, Refused
 from bot.face import Face
 from bot.panel_controls import stored
+from bot.turn_controls import TurnControls
 from sessions.restore_scope import RestoreScope
 from workdirs.checkpoint_model import Reason
+
+_NO_TURN = "Claude had said nothing before this checkpoint. Restore the files and start a new session."
+_RECENT = 20
 
 
 class CheckpointControls:
     """Carries out clicks on the cards of checkpoints; see `controls.Controls`."""
 
-    def __init__(self, face: Face) -> None:
+    def __init__(self, face: Face, turns: TurnControls) -> None:
         self._face = face
+        self._turns = turns
 
     async def handle(self, reply: Reply, control: Control, values: tuple[str, ...]) -> None:
         """Carry out one click: the control's subject is a checkpoint, its detail the act."""
@@ -58,21 +66,48 @@ class CheckpointControls:
                 await reply.think()
                 body = await preview_body(self._face, reply, session_id, checkpoint_id, RestoreScope(scope))
                 await reply.say(body)
-            case [act, scope, digest] if act == RESTORE:
-                await reply.will_update()
+            case [act, scope, digest, *branch] if act == RESTORE:
                 wish = RestoreFiles(
                     session_id=session_id,
                     checkpoint_id=checkpoint_id,
                     scope=RestoreScope(scope),
                     digest=digest,
                 )
-                done = await self._face.core.perform(reply.actor, wish)
-                await reply.update(await stored(self._face, result_card(session_id, done, is_undo=False)))
+                await self._restore(reply, wish, branches=branch == [BRANCH])
+            case [act] if act == BRANCH:
+                turn_id = await self._turn_at(reply, session_id, checkpoint_id)
+                await self._turns.branch(reply, session_id, turn_id, own_copy=False)
             case [act] if act == UNDO:
                 await reply.will_update()
                 await reply.update(await undone_body(self._face, reply, session_id))
             case _:
                 raise ControlGone
+
+    async def _restore(self, reply: Reply, wish: RestoreFiles, *, branches: bool) -> None:
+        """Restore the files; with `branches` the conversation goes on from there in a thread of its own."""
+        session_id = wish.session_id
+        await reply.will_update()
+        # Before the first file changes: without a turn to go on from, nothing is restored.
+        turn_id = await self._turn_at(reply, session_id, wish.checkpoint_id) if branches else ""
+        done = await self._face.core.perform(reply.actor, wish)
+        await reply.update(await stored(self._face, result_card(session_id, done, is_undo=False)))
+        if branches:
+            await self._turns.branch(reply, session_id, turn_id, own_copy=False)
+
+    async def _turn_at(self, reply: Reply, session_id: str, checkpoint_id: str) -> str:
+        """Return the last turn that Claude had ended at a checkpoint. Raises `Refused` before the first one."""
+        checkpoint = await _find(self._face, reply, session_id, checkpoint_id)
+        if not checkpoint.turn_id:
+            raise Refused(_NO_TURN)
+        if checkpoint.reason is not Reason.BEFORE_PROMPT:
+            return checkpoint.turn_id
+        perform = self._face.core.perform
+        view = await perform(reply.actor, ReadTurn(session_id=session_id, turn_id=checkpoint.turn_id))
+        before = ReadTurns(session_id=session_id, before=view.turn.number, limit=_RECENT)
+        for each in (await perform(reply.actor, before)).turns:
+            if each.turn.last_uuid:
+                return each.turn.id
+        raise Refused(_NO_TURN)
 
 
 async def list_body(face: Face, reply: Reply, session_id: str, cursor: str = "") -> Body:

@@ -77,7 +77,7 @@ class Controls:
         self.turns = TurnControls(face, client, opener)
         self._panels = PanelControls(face)
         self._trust = TrustControls(face)
-        self._checkpoints = CheckpointControls(face)
+        self._checkpoints = CheckpointControls(face, self.turns)
         self._sites = SiteControls(face)
         self._branches = BranchControls(face)
         self._about = MessageQuestionControls(client, asker)

@@ -32,13 +32,14 @@ _MOST_DIFF_BYTES = 4_000
 async def changes_since_last_turn(session: SessionPort, turn_id: TurnId) -> tuple[str, str]:
     """Return the text for Claude and the line for people; both empty if nothing changed or it is not known.
 
-    Compares the checkpoint at the end of the last turn with the one that was taken for this prompt.
+    Compares the checkpoint at the end of the last turn with the one that was taken for this prompt. A branch
+    without a turn of its own goes on from one of its parent: then that one counts.
     """
-    checkpoints, last = session.around.checkpoints, session.snapshot.last_turn
-    if checkpoints is None or last is None:
+    checkpoints = session.around.checkpoints
+    if checkpoints is None or (last := await _last_turn(session)) is None:
         return "", ""
     database = checkpoints.engine.db
-    before = await rows.load_anchored(database, session.id, last, Reason.TURN_END)
+    before = await rows.load_anchored(database, *last, Reason.TURN_END)
     now = await rows.load_anchored(database, session.id, turn_id, Reason.BEFORE_PROMPT)
     if before is None or now is None or before.directory != now.directory or before.tree == now.tree:
         return "", ""
@@ -57,6 +58,12 @@ async def changes_since_last_turn(session: SessionPort, turn_id: TurnId) -> tupl
             "",
             "",
         )  # the checkpoint was removed meanwhile, or the store is damaged: not worth holding a prompt
+
+
+async def _last_turn(session: SessionPort) -> tuple[SessionId, TurnId] | None:
+    """Return the last turn that Claude remembers, and the session that it belongs to."""
+    last = session.snapshot.last_turn
+    return (session.id, last) if last else await session_rows.branch_origin(session.around.db, session.id)
 
 
 def _shown(count: int) -> str:

@@ -18,6 +18,7 @@ from sessions.rows.branches import (
     set_merge_status,
 )
 from sessions.rows.contexts import (
+    branch_origin,
     count_in_directory,
     files_read,
     insert_context,
@@ -95,6 +96,7 @@ __all__ = [
     "StoredTurn",
     "acknowledge_input",
     "branch_made",
+    "branch_origin",
     "conversations_in_use",
     "copy_session_rules",
     "copy_trust",

@@ -53,6 +53,16 @@ async def load_last_context(db: Database, session_id: SessionId) -> StoredContex
     return None if row is None else await load_context(db, TurnId(str(row[0])))
 
 
+async def branch_origin(db: Database, session_id: SessionId) -> tuple[SessionId, TurnId] | None:
+    """Return the session and the turn that a branch goes on from; None if the session is no branch."""
+    row = await db.read_one(
+        "SELECT body ->> 'parent', body ->> 'parent_turn' FROM events"
+        " WHERE session_id = ? AND kind = 'branched' ORDER BY number LIMIT 1",
+        (session_id,),
+    )
+    return None if row is None else (SessionId(str(row[0])), TurnId(str(row[1])))
+
+
 async def title_of(db: Database, session_id: SessionId, *, user_id: str) -> str:
     """Return the title of a session of this user; empty if it is somebody else's."""
     row = await db.read_one("SELECT title FROM sessions WHERE id = ? AND user_id = ?", (session_id, user_id))

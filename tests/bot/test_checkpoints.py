@@ -92,6 +92,30 @@ async def test_files_and_put_back_know_what_no_tool_reported(ways: Ways) -> None
     assert [path.name for path in work.iterdir()] == ["old.txt"]
 
 
+async def test_files_and_conversation_go_back_together_in_a_thread_of_their_own(ways: Ways) -> None:
+    ann = ways.town.ann
+    thread, session = await ways.started(ann, "demo:text first")
+    work = Path(session.snapshot.work_directory)
+    await end_taken(ways.core, session)
+    (work / "a.txt").write_text("made after the first turn\n")
+    second = await ways.core.ask(session, "demo:text second", user=core_id(ann.id))
+    await end_taken(ways.core, session, second)
+    (work / "b.txt").write_text("made after the second turn\n")
+    preview = await ann.slash(thread, "checkpoint restore", files="everything").settled()
+    assert preview.reply is not None
+    known = {each.id for each in ways.fake.general.threads}
+    await ann.click(preview.reply, "Restore, branch there").settled()
+    branch = await ways.session_in(await ways.fake.general.wait_for_thread(lambda each: each.id not in known))
+    assert sorted(path.name for path in work.iterdir()) == ["a.txt"]
+    prompts = [view.turn.prompt for view in await ways.turns(session)]
+    assert prompts[-2:] == ["demo:text first", "demo:text second"]  # the old conversation is whole
+    turn = await ways.core.ask(branch, "demo:text third", user=core_id(ann.id))
+    found = await ways.core.db.read("SELECT text FROM contexts WHERE turn_id = ?", (turn,))
+    # Claude goes on from its first turn, when there was no file yet.
+    assert "a.txt" in str(found[0][0])
+    assert "b.txt" not in str(found[0][0])
+
+
 async def test_a_preview_that_is_out_of_date_restores_nothing(ways: Ways) -> None:
     ann = ways.town.ann
     thread, session = await ways.started(ann, "demo:text hello")

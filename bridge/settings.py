@@ -165,6 +165,10 @@ class Settings:
         optional(number(above=0)), "", write="a number above 0, or nothing",
         does="US dollars that one user's turns may cost in 24 hours. Empty: any sum.",
     )
+    claude_titles: bool = _setting(
+        boolean, "false", write="true or false",
+        does="Whether Claude names each session after its first turn, by one short call to a small model.",
+    )
     project_survey: bool = _setting(
         boolean, "true", write="true or false",
         does="Whether the first prompt of a session tells Claude how the project is tested and built.",

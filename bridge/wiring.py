@@ -306,6 +306,7 @@ def _policy(settings: Settings, sandboxing: Sandboxing) -> Policy:
         trust=TrustPolicy(settings.trust_projects, settings.mcp_servers, _is_admin(settings)),
         bypass=BypassRule(settings.bypass_for, sandboxing.is_confined, _is_admin(settings)),
         surveys=settings.project_survey,
+        asks_for_titles=settings.claude_titles,
         checkpoints=_checkpoints(settings) if settings.checkpoints else None,
     )
 

@@ -20,15 +20,18 @@ from sessions.context import keep_context, make_context
 from sessions.control_requests import ControlRequests
 from sessions.errors import ClaudeUnavailable
 from sessions.leaving import Departure, Leaving
-from sessions.model import Lifecycle, TurnStatus
+from sessions.model import Lifecycle, TitleSource, TurnStatus
 from sessions.parking import is_done_with_turns, loses_nothing
 from sessions.prompt_lines import prompt_line
+from sessions.rows import load_turn
 from sessions.session_port import SessionPort
 from sessions.state import Snapshot
+from sessions.title import title_from
 from sessions.topics import Topic
 
 log = logging.getLogger(__name__)
 
+_TITLE_CHARS = 2_000
 MAX_LOG_BYTES = 256 * 2**20
 """If a host's output log is larger, its session is parked at its next idle: the log goes with the host."""
 
@@ -69,6 +72,7 @@ class Feeding:
     context_is_stale: bool = False
     files_are_stale: bool = False
     said_shortage: bool = False
+    asked_for_title: bool = False
     tries_anyway: bool = False
 
     @property
@@ -177,6 +181,23 @@ async def _measure_context(feeding: Feeding) -> bool:
     return True
 
 
+async def _ask_for_title(feeding: Feeding) -> bool:
+    """Replace a title that was made of the first prompt by Claude's, once. A person's title stays."""
+    session, snapshot = feeding.session, feeding.session.snapshot
+    is_wanted = session.around.asks_for_titles and snapshot.titled_by is TitleSource.PROMPT
+    if not is_wanted or feeding.asked_for_title or snapshot.last_turn is None:
+        return True
+    feeding.asked_for_title = True
+    with suppress(ClaudeUnavailable):
+        turn = await load_turn(session.around.db, snapshot.last_turn)
+        title = title_from(await feeding.host.control.generate_title(turn.prompt[:_TITLE_CHARS]))
+        async with session.change() as draft:
+            # A person may have named the session meanwhile.
+            if title and draft.snapshot.titled_by is TitleSource.PROMPT:
+                draft.add(e.TitleChanged(title, by_person=False, by_claude=True))
+    return True
+
+
 async def _look_for_left_running(feeding: Feeding) -> bool:
     if feeding.tools_ran:
         feeding.tools_ran = False
@@ -260,6 +281,7 @@ STEPS: tuple[Step, ...] = (
     Step("transcript", _nothing_waits, _copy_transcript),
     Step("checkpoint of a turn", _always, _keep_files),
     Step("context", _nothing_waits, _measure_context),
+    Step("title", _nothing_waits, _ask_for_title),
     Step("left running", is_done_with_turns, _look_for_left_running),
     Step("disk", _a_prompt_waits, _has_room),
     Step("checkpoint of a prompt", _a_prompt_waits, _keep_files_before),

@@ -17,6 +17,7 @@ from sessions.claude.control import (
     context_usage,
     files_outcome,
     rewind_outcome,
+    title_of,
 )
 from sessions.claude.lines import ControlFailed, ControlSucceeded
 from sessions.errors import ClaudeUnavailable
@@ -104,6 +105,10 @@ class ControlRequests:
     async def measure_context(self) -> ContextUsage:
         """Ask the CLI how full the context is, and return its answer."""
         return context_usage(await self.request(self._driver.measure_context))
+
+    async def generate_title(self, description: str) -> str:
+        """Ask Claude for a title of the conversation, made of `description`; it may be empty."""
+        return title_of(await self.request(lambda id_: self._driver.generate_title(id_, description)))
 
     async def rewind_files(self, prompt_uuid: str, *, dry_run: bool) -> FilesRewound | FilesKept:
         """Put files back to their state before the prompt. With `dry_run`, only report which ones."""

@@ -50,4 +50,5 @@ class Dependencies:
     bypass: BypassRule
     limits: AccountLimits
     surveys: bool
+    asks_for_titles: bool
     checkpoints: SessionCheckpoints | None

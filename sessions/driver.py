@@ -113,6 +113,10 @@ class Driver(Protocol):
         """Return the line that asks how full the context is."""
         ...
 
+    def generate_title(self, request_id: str, description: str) -> bytes:
+        """Return the request for a title made of `description`."""
+        ...
+
     def rewind_conversation(self, request_id: str, prompt_uuid: str, newest_uuid: str) -> bytes:
         """Return the line that rewinds to before the prompt. `newest_uuid`: the last prompt sent to the CLI."""
         ...

@@ -74,6 +74,7 @@ class Policy:
     trust: TrustPolicy = field(default_factory=TrustPolicy)
     bypass: BypassRule = field(default_factory=BypassRule)
     surveys: bool = True
+    asks_for_titles: bool = False
     checkpoints: CheckpointPolicy | None = None
 
 
@@ -128,6 +129,7 @@ class SessionManager:
             bypass=policy.bypass,
             limits=self.limits,
             surveys=policy.surveys,
+            asks_for_titles=policy.asks_for_titles,
             checkpoints=self.checkpoints,
         )
         self.maker = SessionMaker(self._loaded, self._around, policy.default_model, policy.default_mode)

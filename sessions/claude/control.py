@@ -128,6 +128,19 @@ def get_context_usage(request_id: str) -> bytes:
     return _request(request_id, "get_context_usage", detail="summary")
 
 
+def generate_title(request_id: str, description: str) -> bytes:
+    """Ask for a title made of `description`; see `title_of`. Costs one call to a small model.
+
+    Measured with 2.1.332. It is not written to the transcript: the session keeps its titles.
+    """
+    return _request(request_id, "generate_session_title", description=description, persist=False)
+
+
+def title_of(line: ControlSucceeded) -> str:
+    """Read the answer to `generate_session_title`; empty if the model gave none."""
+    return text_of(line.response, "title")
+
+
 def rewind_conversation(request_id: str, *, target_uuid: str, last_user_uuid: str) -> bytes:
     """Rewind the conversation to before the prompt `target_uuid`; see `rewind_outcome`."""
     return _request(

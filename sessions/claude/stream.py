@@ -135,6 +135,9 @@ class StreamDriver:
     def measure_context(self, request_id: str) -> bytes:
         return control.get_context_usage(request_id)
 
+    def generate_title(self, request_id: str, description: str) -> bytes:
+        return control.generate_title(request_id, description)
+
     def rewind_conversation(self, request_id: str, prompt_uuid: str, newest_uuid: str) -> bytes:
         return control.rewind_conversation(request_id, target_uuid=prompt_uuid, last_user_uuid=newest_uuid)
 

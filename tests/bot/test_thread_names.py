@@ -1,6 +1,7 @@
 """A thread's name follows the title that Claude or a person gave the session, within Discord's limit."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,10 @@ from sessions.interpreter import Moment, interpret
 from sessions.model import TitleSource
 from sessions.session import Session
 from tests.bot.room import FAST
+from tests.bot.test_lost_places import all_of_it
 from tests.bot.ways import Town, Ways, core, fake, town, ways_in
 from tests.fakes.discord_server import FakeDiscord
-from tests.sessions.running_core import RunningCore, reached
+from tests.sessions.running_core import RunningCore, reached, running_core
 
 __all__ = ["core", "fake", "town"]
 
@@ -98,3 +100,21 @@ async def test_a_thread_is_named_after_what_its_author_asked(
     session = await named.session_in(thread)
     await reached(session, lambda snapshot: bool(snapshot.title))
     assert (thread.name, session.snapshot.title, session.snapshot.titled_by) == (name, name, TitleSource.PROMPT)
+
+
+async def test_claude_is_asked_for_a_title_once_if_a_setting_wants_it(
+    fake: FakeDiscord, town: Town, tmp_path: Path
+) -> None:
+    async with (
+        running_core(tmp_path / "core", asks_for_titles=True) as asking,
+        all_of_it(fake, asking, town) as ways,
+    ):
+        thread, session = await ways.started(town.ann, "demo:text look at the login")
+        await thread.wait_for(lambda place: place.name == "About: login" or None)
+        await asking.ask(session, "demo:text and now the logout")
+        assert (session.snapshot.title, session.snapshot.titled_by) == ("About: login", TitleSource.CLAUDE)
+        await ways.town.ann.slash(thread, "session start", title="Mine").settled()
+        other = await fake.general.wait_for_thread(lambda each: each.id != thread.id)
+        named = await ways.session_in(other)
+        await asking.ask(named, "demo:text look at the cache")
+        assert (named.snapshot.title, other.name) == ("Mine", "Mine")

@@ -256,6 +256,8 @@ class ScriptedCli:
                 self.respond(ident, self.rewind(request))
             case "cancel_async_message":
                 self.cancel(ident, request["message_uuid"])
+            case "generate_session_title":
+                self.respond(ident, {"title": f"About: {request['description'].split()[-1]}"})
             case "get_context_usage":
                 self.respond(
                     ident, {"categories": [], "totalTokens": 1000, "maxTokens": 1000000, "percentage": 0}

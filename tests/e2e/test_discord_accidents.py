@@ -25,6 +25,8 @@ _NOISE = [
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "ID"),
     (re.compile(r"[▰▱]{1,20} \d{1,3} % of .*"), "N of N"),
     (re.compile(r"demo:gate \S+"), "demo:gate"),
+    # Only the first session of a channel shows the hint.
+    (re.compile(r"Bridge \[bot, silent\]:\n  -# Write here as you would [^\n]{1,300}\n"), ""),
 ]
 
 

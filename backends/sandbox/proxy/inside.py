@@ -1,7 +1,7 @@
 """The way out of a sandbox with a limited network: what stands inside, and what the program is told. Pure.
 
-Inside, a relay listens on the sandbox's own loopback and passes connections to the project's door. A model that
-speaks plain HTTP, such as a gateway on this machine, gets a port of its own: proxies are for https here.
+Inside, a relay listens on the sandbox's own loopback and passes connections to the project's door. A model on
+this machine, or one that speaks plain HTTP, gets a port of its own: the proxy is for https to other machines.
 """
 
 import sys
@@ -16,9 +16,11 @@ from backends.sandbox.proxy.state import MODEL_SOCKET, PROXY_SOCKET, ProxyPlaces
 _RELAY = Path(__file__).with_name("relay.py")
 _DOOR_INSIDE, _RELAY_INSIDE = Path("/run/network"), Path("/run/relay.py")
 _PORTS = (3128, 3129)
+_FIRST_FREE = 1024
 _BASE_URL, _VENDOR = "ANTHROPIC_BASE_URL", Target("api.anthropic.com", 443)
 _LOOPBACK = "127.0.0.1"
-_NOT_PROXIED = "127.0.0.1,localhost,::1"
+_NOT_PROXIED = (_LOOPBACK, "localhost", "::1")
+"""What runs inside is reached without the proxy, under these names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,22 @@ def model_of(environment: Mapping[str, str]) -> Target:
 def way_out(places: ProxyPlaces, work_directory: Path, environment: Mapping[str, str]) -> WayOut:
     """Return what a program with `environment` needs to reach the network through its project's door."""
     python, model = Path(sys.executable).resolve(), model_of(environment)
+    url = urlsplit(environment.get(_BASE_URL, ""))
     ports = {}
     told = {}
-    if environment.get(_BASE_URL, "").startswith("http://"):
-        ports[model.port] = MODEL_SOCKET
-        told[_BASE_URL] = f"http://{_LOOPBACK}:{model.port}{urlsplit(environment[_BASE_URL]).path}"
+    if url.scheme == "http" or model.host in _NOT_PROXIED:
+        # Without rights no program listens on a lower port.
+        port = model.port if model.port >= _FIRST_FREE else model.port + 10_000
+        ports[port] = MODEL_SOCKET
+        # A certificate names the host, plain HTTP does not.
+        host = _LOOPBACK if url.scheme == "http" else url.hostname
+        told[_BASE_URL] = f"{url.scheme}://{host}:{port}{url.path}"
     port = next(each for each in _PORTS if each not in ports)
     ports[port] = PROXY_SOCKET
     address = f"http://{_LOOPBACK}:{port}"
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         told |= {name: address, name.lower(): address}
-    told |= {"NO_PROXY": _NOT_PROXIED, "no_proxy": _NOT_PROXIED}
+    told |= {"NO_PROXY": ",".join(_NOT_PROXIED), "no_proxy": ",".join(_NOT_PROXIED)}
     doors = (f"{number}={_DOOR_INSIDE / name}" for number, name in ports.items())
     return WayOut(
         words=(str(python), "-I", "-S", str(_RELAY_INSIDE), *doors, "--"),

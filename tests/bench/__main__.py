@@ -21,7 +21,20 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import cycles, hosts, memory, polling, real_cli, sandbox, staleness, start, store, stream, view
+from tests.bench import (
+    cycles,
+    hosts,
+    memory,
+    polling,
+    real_cli,
+    sandbox,
+    staleness,
+    start,
+    store,
+    stream,
+    view,
+    web,
+)
 from tests.bench.figures import Figure, table, verdict
 from tests.fakes.cli_home import cli_binary
 
@@ -33,6 +46,7 @@ PARTS: Mapping[str, Part] = {
     "stream": lambda directory, short: stream.measure(directory, short=short),
     "many": lambda directory, short: stream.measure_many(directory, short=short),
     "view": lambda directory, short: view.measure(directory, short=short),
+    "web": lambda directory, short: web.measure(directory, short=short),
     "staleness": lambda directory, short: staleness.measure(directory, short=short),
     "polling": lambda directory, short: polling.measure(directory, short=short),
     "hosts": lambda directory, _: hosts.measure(directory),

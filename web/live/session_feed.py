@@ -135,6 +135,7 @@ class _Changes:
         self._session_id = session_id
         self._growing = GrowingText(parts.renderer)
         self._directory = ""
+        self._known: tuple[Actor, Reader] | None = None
 
     async def of(self, batch: Sequence[Feed]) -> list[Change]:
         """Return the changes for `batch`, in order."""
@@ -172,10 +173,20 @@ class _Changes:
                 return self._growing.end_turn(event.turn_id)
             case e.RequestFailed():
                 return []
+            case e.SharesChanged():
+                self._known = None
             case _ if (turn_id := getattr(event, "turn_id", None)) is not None:
                 touched.turns[turn_id] = None
         touched.info = True
         return []
+
+    async def _reader_as_of(self, actor: Actor, info: c.SessionInfo) -> Reader:
+        """Return the reader; their rights are looked up again only after something that can change them."""
+        known = self._known
+        if known is None or known[0] != actor or known[1].directory != info.work_directory_name:
+            known = self._known = (actor, await reader_of(self._parts, actor, info))
+        self._directory = info.work_directory_name
+        return known[1]
 
     async def _directory_name(self) -> str:
         if not self._directory:
@@ -196,8 +207,7 @@ class _Changes:
     async def _of_touched(self, touched: _Touched) -> list[Change]:
         actor = await self._who()
         info = await self._parts.core.perform(actor, c.GetSession(session_id=self._session_id))
-        reader = await reader_of(self._parts, actor, info)
-        self._directory = reader.directory
+        reader = await self._reader_as_of(actor, info)
         found: list[Change] = [Put("status", fragments.status(info, reader))]
         found.append(Put("title", f'<h1 id="title">{fragments.text_of(info.title or "Session")}</h1>'))
         for turn_id in touched.turns:

@@ -119,6 +119,16 @@ async def next_of_author(db: Database, row: InboxRow, patience_ms: int) -> Inbox
     return None if found is None else _inbox_row(found)
 
 
+async def later_fate_of(db: Database, message_id: int) -> InboxRow | None:
+    """Return the open deletion of a message, or else its newest open edit."""
+    found = await db.read_one(
+        "SELECT external, kind, channel_id, author_id, body, received_ms FROM inbox WHERE status = 'new'"
+        " AND (external = ? OR (external > ? AND external < ?)) ORDER BY kind, received_ms DESC LIMIT 1",
+        (f"delete:{message_id}", f"edit:{message_id}:", f"edit:{message_id};"),
+    )
+    return None if found is None else _inbox_row(found)
+
+
 async def last_prompt_in(db: Database, row: InboxRow) -> int | None:
     """Return the id of the last message of the channel, before the one of `row`, that was a prompt."""
     found = await db.read_one(

@@ -10,7 +10,7 @@ import msgspec
 from bot.attachments import FileRefused, IncomingFile, fetch_data
 from bot.face import Face
 from bot.inbox import NotYet
-from bot.inbox_rows import InboxRow, describe_inbox_row, next_of_author
+from bot.inbox_rows import InboxRow, describe_inbox_row, later_fate_of, next_of_author
 from bot.messages import MessageBody
 
 MOST_INLINE_BYTES = 64_000
@@ -31,10 +31,17 @@ class LoneFiles:
     async def join(self, row: InboxRow, body: MessageBody) -> bool:
         """Give files without words to their author's next message. Return whether they went there.
 
-        Raises `NotYet` while that message may still come.
+        So do files whose message was deleted meanwhile: nothing is left to do. Raises `NotYet` while words may
+        still come.
         """
         if body.content or body.points_at_message or is_paste(body) or not (body.files or body.forwarded):
             return False
+        fate = await later_fate_of(self._face.db, body.message_id)
+        if fate is not None and fate.kind == "delete":
+            return True
+        if fate is not None and fate.body["content"]:  # the words came by an edit
+            await self._face.db.write([describe_inbox_row(row.external, "message", fate.body)])
+            raise NotYet(0)
         patience_ms = round(self._face.options.words_patience_s * 1000)
         later = await next_of_author(self._face.db, row, patience_ms)
         if later is not None:

@@ -14,7 +14,7 @@ from bot.face import Face
 from bot.inbox_rows import InboxRow, waits_for_words
 from bot.message_words import Pointed, files_of, own_extras, pointed, quote, snapshot_text
 from bot.readable_names import names_in, readable, roles_in
-from bot.rows import places_in
+from bot.rows import find_post, places_in
 from bot.scopes import SessionScope
 from texts.unseen import without_unseen
 
@@ -108,9 +108,9 @@ def message_row(message: discord.Message, bot_id: int) -> InboxRow | None:
 
 
 def _with_reply(body: MessageBody, message: discord.Message, bot_id: int) -> MessageBody:
-    """Return `body` with the message that `message` replies to. A forward has a reference too, but no reply."""
+    """Return `body` with the message that `message` replies to. Forwards have a reference, too."""
     reference = message.reference
-    if reference is None or message.message_snapshots:
+    if reference is None or message.type is not discord.MessageType.reply:
         return body
     replied = reference.resolved
     found = replied if isinstance(replied, discord.Message) else None
@@ -170,6 +170,10 @@ async def is_for_us(face: Face, row: InboxRow) -> bool:
     if row.body["mentions_bot"] or row.body["reply_to_bot"]:
         return True
     if any(place.kind is SessionScope.THREAD for place in await places_in(face.db, row.channel_id)):
+        return True
+    reply_to = row.body["reply_to"]
+    # Discord does not always send the message that is replied to.
+    if reply_to is not None and row.body["replied"] is None and await find_post(face.db, reply_to) is not None:
         return True
     if await is_being_opened(face.db, row.channel_id):
         return True

@@ -184,3 +184,31 @@ async def test_an_edit_of_a_paste_keeps_its_text(ways: Ways) -> None:
     assert (await ways.prompts(session))[1] == "read this:\n\nthe paste"
     open_gate(ways)
     await idle(session)
+
+
+async def test_words_that_an_edit_adds_to_files_that_wait_are_their_words(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with ways_in(fake, core, town, replace(options(fake), words_patience_s=3600)) as ways:
+        thread, session = await ways.started(town.ann, "demo:text first")
+        sent = town.ann.send(thread, files={"a.png": PICTURE})
+        await ways.waiting(1)
+        town.ann.edit(sent, "demo:text look")
+        prompt, files = await last_turn(ways, session, 2)
+        await ways.dealt_with()
+        assert prompt.startswith("demo:text look\n")
+        assert files == ["a.png"]
+        assert len(thread.from_bot) == 0
+
+
+async def test_files_that_are_deleted_while_they_wait_are_no_prompt(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with ways_in(fake, core, town, replace(options(fake), words_patience_s=3600)) as ways:
+        thread, session = await ways.started(town.ann, "demo:text first")
+        sent = town.ann.send(thread, files={"a.png": PICTURE})
+        await ways.waiting(1)
+        town.ann.delete(sent)
+        await ways.dealt_with()
+        town.ann.send(thread, "demo:text next")
+        assert await last_turn(ways, session, 2) == ("demo:text next", [])

@@ -93,6 +93,13 @@ class MergeResult(msgspec.Struct, frozen=True):
     left: tuple[str, ...] = ()
 
 
+class BranchReport(msgspec.Struct, frozen=True):
+    """A draft that tells the parent's Claude of a branch; `parent_id` is the session to send it to."""
+
+    parent_id: SessionId
+    text: str
+
+
 class ListBranches(SessionCommand[Branches], frozen=True, tag="list_branches", kw_only=True):
     """Return the session's branches with files of their own; with `with_changes` also how much each changed.
 
@@ -141,6 +148,17 @@ class UndoMerge(SessionCommand[MergeResult], frozen=True, tag="undo_merge", kw_o
     reply = MergeResult
 
 
+class DraftReport(SessionCommand[BranchReport], frozen=True, tag="draft_report", kw_only=True):
+    """Draft a report on the branch for its parent: prompts, changed files, the last answer, what is open.
+
+    Sends nothing: a person reads it first, and sends it as a prompt. Raises `BranchRefused`.
+    """
+
+    action = Action.VIEW
+    reply = BranchReport
+    audited = False
+
+
 class RemoveBranch(SessionCommand[Nothing], frozen=True, tag="remove_branch", kw_only=True):
     """End the session of a branch and remove its directory. A checkpoint keeps the files, a ref the commits.
 
@@ -151,5 +169,7 @@ class RemoveBranch(SessionCommand[Nothing], frozen=True, tag="remove_branch", kw
     reply = Nothing
 
 
-BranchingCommand = ListBranches | CompareBranch | PreviewMerge | MergeBranch | UndoMerge | RemoveBranch
+BranchingCommand = (
+    ListBranches | CompareBranch | PreviewMerge | MergeBranch | UndoMerge | DraftReport | RemoveBranch
+)
 """The commands of this file."""

@@ -65,6 +65,7 @@ class Verb(StrEnum):
     MERGE_BRANCH = "merge_branch"
     UNDO_MERGE = "undo_merge"
     RESOLVE_MERGE = "resolve_merge"
+    REPORT = "report"
     REMOVE_BRANCH = "remove_branch"
 
 

@@ -6,11 +6,12 @@ from api.prices import price_mark
 from api.words.branches import branch_line, changes_lines, merge_words, preview_lines
 from bot.bodies import Button, Card, Control, Row, Style, Verb
 from bot.cards import QUIET, WAITING
-from bot.markdown.cards import escape_inline
+from bot.markdown.cards import code_block, escape_inline
 from bot.wording import money
 from workdirs.merging import Strategy
 
-_MOST_CHARS = 3_500
+SEND, EDIT, DISCARD = "send", "edit", "discard"
+_MOST_CHARS = 3_600
 _MOST_BRANCHES = 20
 _LABELS = {Strategy.SQUASH: "Squash", Strategy.MERGE: "Merge commit", Strategy.REBASE: "Rebase"}
 
@@ -40,9 +41,15 @@ def changes_card(changes: BranchChanges) -> Card:
     return Card(("\n".join(lines)[:_MOST_CHARS],), accent=QUIET)
 
 
-def merge_card(session_id: str, preview: MergePreview) -> Card:
-    """Return the card on what a merge would do, with the button that does it if it can land."""
-    lines = ["**Merge**", *(_escaped(line) for line in preview_lines(preview))]
+def merge_card(session_id: str, preview: MergePreview, *, outdated: bool = False) -> Card:
+    """Return the card on what a merge would do, with the button that does it if it can land.
+
+    `outdated`: somebody wanted to merge by an earlier preview, and the branch or its target has changed since.
+    """
+    title = (
+        "**Nothing was merged: something changed since that preview. Now it is:**" if outdated else "**Merge**"
+    )
+    lines = [title, *(_escaped(line) for line in preview_lines(preview))]
     others = tuple(
         Button(Control(Verb.PREVIEW_MERGE, session_id, each), _LABELS[each])
         for each in Strategy
@@ -63,6 +70,17 @@ def merged_card(session_id: str, result: MergeResult) -> Card:
     """Return the card after a merge, with the button that takes it back."""
     undo = Button(Control(Verb.UNDO_MERGE, session_id), "Undo")
     return Card((f"Merged: {_escaped(merge_words(result))}",), ((undo,),), accent=QUIET)
+
+
+def report_card(parent_id: str, text: str) -> Card:
+    """Return the card of a report before it is sent to the session `parent_id`."""
+
+    def button(does: str, label: str, style: Style = Style.SECONDARY) -> Button:
+        return Button(Control(Verb.REPORT, parent_id, does, text), label, style)
+
+    buttons = (button(SEND, "Send", Style.SUCCESS), button(EDIT, "Edit"), button(DISCARD, "Discard"))
+    head = "**Report to the session that this branch came from.** Nothing is sent yet."
+    return Card((head, code_block(text, "", _MOST_CHARS)), (buttons,), accent=WAITING)
 
 
 def removal_card(info: SessionInfo) -> Card:

@@ -1,13 +1,16 @@
 """Clicks on cards of branches: preview a merge, merge, undo, ask Claude to resolve, remove."""
 
-from api import GetSession, MergeBranch, PreviewMerge, RemoveBranch, SendMessage, UndoMerge
+from api import DraftReport, GetSession, MergeBranch, PreviewMerge, RemoveBranch, SendMessage, UndoMerge
 from api.words.branches import merge_words, resolving_prompt
+from bot import branch_cards
 from bot.bodies import Body, Card, Control, Verb
 from bot.branch_cards import merge_card, merged_card, removal_card
 from bot.entry import Reply
 from bot.errors import ControlGone, Refused
 from bot.face import Face
+from bot.modals import Question, dialog
 from bot.panel_controls import stored
+from sessions.errors import MergeOutdated
 from workdirs.merging import Strategy
 
 
@@ -17,18 +20,21 @@ class BranchControls:
     def __init__(self, face: Face) -> None:
         self._face = face
 
-    async def handle(self, reply: Reply, control: Control) -> None:
-        """Carry out one click. Its subject is the strategy, its detail the digest of the preview."""
+    async def handle(self, reply: Reply, control: Control, text: str | None) -> None:
+        """Carry out one click. Its subject is the strategy, its detail the digest of the preview.
+
+        `text` is that of a submitted dialog.
+        """
         perform, session_id = self._face.core.perform, control.session_id
+        if control.verb is Verb.REPORT:
+            await self._report(reply, control, text)
+            return
         await reply.think(ephemeral=True)
         match control.verb:
             case Verb.PREVIEW_MERGE:
                 await reply.say(await merge_body(self._face, reply, session_id, _strategy(control)))
             case Verb.MERGE_BRANCH:
-                strategy = _strategy(control)
-                wish = MergeBranch(session_id=session_id, strategy=strategy, digest=control.detail)
-                result = await perform(reply.actor, wish)
-                await reply.say(await stored(self._face, merged_card(session_id, result)))
+                await self._merge(reply, control)
             case Verb.UNDO_MERGE:
                 result = await perform(reply.actor, UndoMerge(session_id=session_id))
                 await reply.say(Card((f"Undone: {merge_words(result)}",)))
@@ -37,6 +43,37 @@ class BranchControls:
             case Verb.REMOVE_BRANCH:
                 await perform(reply.actor, RemoveBranch(session_id=session_id))
                 await reply.say("The branch is removed. Its files stay in a checkpoint.")
+            case _:
+                raise ControlGone
+
+    async def _merge(self, reply: Reply, control: Control) -> None:
+        """Merge as it was previewed. If that is out of date, show the new preview instead."""
+        session_id, strategy = control.session_id, _strategy(control)
+        wish = MergeBranch(session_id=session_id, strategy=strategy, digest=control.detail)
+        try:
+            result = await self._face.core.perform(reply.actor, wish)
+        except MergeOutdated:
+            await reply.say(await merge_body(self._face, reply, session_id, strategy, outdated=True))
+            return
+        await reply.say(await stored(self._face, merged_card(session_id, result)))
+
+    async def _report(self, reply: Reply, control: Control, text: str | None) -> None:
+        """Send, edit or discard a report; the control's session is the parent, its detail the text."""
+        match control.subject:
+            case branch_cards.EDIT if text is None:
+                question = Question("Edit the report", "The report", text=control.detail)
+                await reply.open_dialog(dialog(control, question))
+            case branch_cards.EDIT:
+                await reply.say(
+                    await stored(self._face, branch_cards.report_card(control.session_id, text or ""))
+                )
+            case branch_cards.SEND:
+                await reply.will_update()
+                wish = SendMessage(session_id=control.session_id, content=control.detail, origin=reply.origin)
+                await self._face.core.perform(reply.actor, wish)
+                await reply.update(Card(("The report is sent to the session that this branch came from.",)))
+            case branch_cards.DISCARD:
+                await reply.update(Card(("The report is discarded.",)))
             case _:
                 raise ControlGone
 
@@ -58,10 +95,18 @@ def _strategy(control: Control) -> Strategy:
         raise ControlGone from error
 
 
-async def merge_body(face: Face, reply: Reply, session_id: str, strategy: Strategy) -> Body:
-    """Return the card on what merging the branch would do."""
+async def merge_body(
+    face: Face, reply: Reply, session_id: str, strategy: Strategy, *, outdated: bool = False
+) -> Body:
+    """Return the card on what merging the branch would do; `outdated` if an earlier preview no longer holds."""
     preview = await face.core.perform(reply.actor, PreviewMerge(session_id=session_id, strategy=strategy))
-    return await stored(face, merge_card(session_id, preview))
+    return await stored(face, merge_card(session_id, preview, outdated=outdated))
+
+
+async def report_body(face: Face, reply: Reply, session_id: str) -> Body:
+    """Return the card with the draft of a report on the branch."""
+    report = await face.core.perform(reply.actor, DraftReport(session_id=session_id))
+    return await stored(face, branch_cards.report_card(report.parent_id, report.text))
 
 
 async def removal_body(face: Face, reply: Reply, session_id: str) -> Body:

@@ -51,7 +51,14 @@ _OF_ASKS = frozenset(
 )
 _OF_SERVERS = frozenset({Verb.FILL_FORM, Verb.SEND_FORM, Verb.FOLLOW_LINK, Verb.POSTPONE})
 _OF_BRANCHES = frozenset(
-    {Verb.PREVIEW_MERGE, Verb.MERGE_BRANCH, Verb.UNDO_MERGE, Verb.RESOLVE_MERGE, Verb.REMOVE_BRANCH}
+    {
+        Verb.PREVIEW_MERGE,
+        Verb.MERGE_BRANCH,
+        Verb.UNDO_MERGE,
+        Verb.RESOLVE_MERGE,
+        Verb.REMOVE_BRANCH,
+        Verb.REPORT,
+    }
 )
 _OF_PANELS = frozenset(
     {Verb.MORE, Verb.PAGE, Verb.CONFIRM, Verb.TAKE_BACK, Verb.HOLD_FOR_ALL, Verb.END_LEFT_RUNNING, Verb.BROWSER}
@@ -93,7 +100,7 @@ class Controls:
         elif verb in _OF_PANELS:
             await self._panels.handle(reply, use.control, use.values)
         elif verb in _OF_BRANCHES:
-            await self._branches.handle(reply, use.control)
+            await self._branches.handle(reply, use.control, use.text)
         elif verb is Verb.TRUST:
             await self._trust.handle(reply, use.control)
         elif verb is Verb.SITE:

@@ -146,6 +146,7 @@ GUIDE = {
     "/compare": "the files that this branch changed since it began",
     "/merge [HOW]": f"show what merging this branch would do: {', '.join(Strategy)}",
     "/merge HOW CODE": "merge it as it was shown; /unmerge takes that back",
+    "/report": "a draft that tells the session that this branch came from what was done here",
     "/remove-branch": "end this branch and remove its directory; a checkpoint keeps its files",
     "/continue": "let a turn go on that was cut",
     "/retry": "drop the last answer and ask again",
@@ -217,7 +218,7 @@ def _of_session(name: str, rest: str) -> OfSession | NotUnderstood:
             )
         case "changes":
             return _changes(rest)
-        case "branches" | "compare" | "merge" | "unmerge" | "remove-branch":
+        case "branches" | "compare" | "merge" | "unmerge" | "report" | "remove-branch":
             return _of_branch(name, rest.split())
         case "continue":
             return OfSession(lambda id_, origin: c.Continue(session_id=id_, origin=origin))
@@ -267,6 +268,8 @@ def _of_branch(name: str, words: list[str]) -> OfSession | NotUnderstood:
             )
         case "unmerge", []:
             return OfSession(lambda id_, _: c.UndoMerge(session_id=id_), merge_words)
+        case "report", []:
+            return OfSession(lambda id_, _: c.DraftReport(session_id=id_), lambda draft: draft.text)
         case "remove-branch", []:
             return OfSession(lambda id_, _: c.RemoveBranch(session_id=id_), lambda _: "The branch is removed.")
         case "merge", [*given] if len(given) <= 2 and set(given[:1]) <= set(Strategy):

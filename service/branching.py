@@ -5,6 +5,7 @@ from typing import assert_never
 
 import api as c
 from api.access import Action, Actor, may
+from service.branch_report import MOST_TURNS, draft_report
 from service.parts import ServiceParts
 from service.session_info import session_facts
 from sessions import merging, own_copies, rows
@@ -36,6 +37,8 @@ async def branch(parts: ServiceParts, session: Session, actor: Actor, command: c
             return _result(merged)
         case c.UndoMerge():
             return _result(await merging.undo(session))
+        case c.DraftReport():
+            return await _report(parts.manager, session)
         case c.RemoveBranch():
             await own_copies.branch_of(session)
             if session.snapshot.lifecycle is not Lifecycle.ENDED:
@@ -92,6 +95,14 @@ async def _changes(session: Session) -> list[PathChange]:
         return await checkpoints.engine.compare(await checkpoints.engine.load(row.checkpoint), now)
     except WorkdirError as error:
         raise CheckpointRefused(str(error)) from error
+
+
+async def _report(manager: SessionManager, session: Session) -> c.BranchReport:
+    row, changes = await own_copies.branch_of(session), await _changes(session)
+    transcript = await rows.load_transcript(manager.db, session.id, before=None, limit=MOST_TURNS)
+    listed = c.BranchChanges(_files(changes), max(0, len(changes) - _MOST_FILES))
+    merge = await rows.load_last_merge(manager.db, session.id)
+    return c.BranchReport(row.parent_id, draft_report(session.snapshot, row, transcript.turns, listed, merge))
 
 
 def _preview(seen: merging.MergeSeen) -> c.MergePreview:

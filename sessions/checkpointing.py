@@ -18,6 +18,7 @@ from sessions.errors import CheckpointRefused
 from sessions.model import SessionId, TurnId
 from sessions.snapshot import Snapshot
 from sessions.topics import Topic
+from sessions.work_directory import BRANCHES
 from storage import Database, StorageError
 from workdirs import rows
 from workdirs.changes import PathChange
@@ -28,8 +29,6 @@ from workdirs.restores import Restores
 
 log = logging.getLogger(__name__)
 
-BRANCHES = ".branches"
-"""Directories of branches lie in `WORKSPACE_ROOT/.branches/<project>/<name>` and share the project's store."""
 _Work = Coroutine[Any, Any, Checkpoint | None]
 _LATE_TOO_OFTEN = 3
 _ROUND_S = 60.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from faults import crash_point
 from sessions import events as e
 from sessions import rows
-from sessions.checkpointing import BRANCHES, SessionCheckpoints
+from sessions.checkpointing import SessionCheckpoints
 from sessions.dependencies import Dependencies
 from sessions.draft import Draft
 from sessions.errors import BranchRefused, CheckpointRefused, IllegalMove
@@ -21,6 +21,7 @@ from sessions.session import Session
 from sessions.session_port import SessionPort
 from sessions.stored import BranchStatus, StoredBranch
 from sessions.topics import Topic
+from sessions.work_directory import BRANCHES
 from storage import Database
 from workdirs.checkpoint_model import Note, Place, Reason
 from workdirs.directories import (

@@ -8,6 +8,8 @@ from sessions.errors import WorkDirectoryRefused
 from texts.os_text import clean, is_clean
 
 DEFAULT_PROJECT = "default"
+BRANCHES = ".branches"
+"""Directories of branches lie in `WORKSPACE_ROOT/.branches/<project>/<name>` and share the project's store."""
 _LONGEST_POINTER = 4096
 
 
@@ -44,6 +46,8 @@ def check_work_directory(directory: Path, workspace_root: Path, private: Sequenc
         raise WorkDirectoryRefused(name, "it lies outside the workspace")
     if resolved == root:
         raise WorkDirectoryRefused(name, "it is the workspace itself; name a directory in it")
+    if resolved == root / BRANCHES or resolved.parent == root / BRANCHES:
+        raise WorkDirectoryRefused(name, "it holds the directories of branches")
     if any(place.resolve().is_relative_to(resolved) for place in private):
         raise WorkDirectoryRefused(name, "it holds files of the bridge, of Claude or of a home")
     if not resolved.is_dir():

@@ -8,7 +8,7 @@ from discord.ext import commands
 
 from api import CompareBranch, ListBranches
 from bot.branch_cards import branches_card, changes_card
-from bot.branch_controls import merge_body, removal_body
+from bot.branch_controls import merge_body, removal_body, report_body
 from bot.cogs import choices
 from bot.cogs.parts import CommandParts
 from bot.cogs.turn import turn_of_number
@@ -72,6 +72,13 @@ class BranchCommands(
         info = await meant(self._face, reply)
         await reply.think(ephemeral=True)
         await reply.say(await merge_body(self._face, reply, info.id, Strategy(how)))
+
+    @app_commands.command(description="Tell the session that this branch came from what was done here.")
+    async def report(self, interaction: Interaction) -> None:
+        reply = reply_to(interaction)
+        info = await meant(self._face, reply)
+        await reply.think(ephemeral=True)
+        await reply.say(await report_body(self._face, reply, info.id))
 
     @app_commands.command(description="End this branch and remove its directory; a checkpoint keeps its files.")
     async def remove(self, interaction: Interaction) -> None:

@@ -38,7 +38,7 @@ LEAST = {
         ),
         *("export_session", "read_trust", "read_sites", "list_checkpoints", "compare_checkpoints"),
         *("read_turn_changes", "preview_restore", "list_branches", "compare_branch", "preview_merge"),
-        "show_changes",
+        *("show_changes", "draft_report"),
     },
     "user": {"create_session", "get_or_create_session", "import_session", "list_projects"},
     "prompt": {

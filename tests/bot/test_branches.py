@@ -9,7 +9,7 @@ from sessions.model import Lifecycle
 from sessions.session import Session
 from tests.bot.ways import Town, Ways, fake, ways_in
 from tests.fakes.discord_server import FakeDiscord, Place
-from tests.sessions.running_core import idle, running_core
+from tests.sessions.running_core import idle, reached, running_core
 from tests.sessions.test_own_copies import checkpoints, git
 
 __all__ = ["fake"]
@@ -53,7 +53,8 @@ async def test_a_branch_is_compared_merged_undone_and_removed_from_its_thread(wa
     assert "main has it now" in merged.text
     assert (root / "a").read_text().startswith("`one`")
     again = await ann.click(shown.reply, "Merge (squash)").settled()
-    assert "changed since this preview" in again.text
+    assert "Nothing was merged: something changed since that preview" in again.text
+    assert "There is nothing to merge." in again.text
     assert merged.reply is not None
     undone = await ann.click(merged.reply, "Undo").settled()
     assert "as before the merge" in undone.text
@@ -95,3 +96,29 @@ async def test_the_parent_lists_its_branches_and_another_may_share_its_directory
     assert (await ways.session_in(place)).snapshot.work_directory == str(root)
     refused = await ann.slash(parent_thread, "branch merge").settled()
     assert "no copy of the files of its own" in refused.text
+
+
+async def test_a_report_is_read_edited_and_sent_to_the_parent_as_a_prompt(ways: Ways) -> None:
+    ann = ways.town.ann
+    _, thread, branch = await branched(ways)
+    parent_thread = min(ways.fake.general.threads, key=lambda each: each.id)
+    parent = await ways.session_in(parent_thread)
+    ann.send(thread, "demo:text It works now.")
+    await ways.dealt_with()
+    await reached(branch, lambda snapshot: snapshot.next_turn == 2)
+    await idle(branch)
+    (Path(branch.snapshot.work_directory) / "b").write_text("b\n")
+    shown = await ann.slash(thread, "branch report").settled()
+    for words in ("Nothing of it is merged here", "- turn 1: demo:text It works now.", "- b created +1 −0"):
+        assert words in shown.text
+    assert await ways.prompts(parent) == ["demo:text first"], "nothing is sent before somebody says so"
+    assert shown.reply is not None
+    opened = await ann.click(shown.reply, "Edit").acknowledged()
+    edited = await ann.submit_modal(opened, {"text": "demo:text Short report"}).settled()
+    assert edited.reply is not None
+    sent = await ann.click(edited.reply, "Send").settled()
+    assert "is sent" in sent.text
+    await idle(parent)
+    assert await ways.prompts(parent) == ["demo:text first", "demo:text Short report"]
+    discarded = await ann.click(shown.reply, "Discard").settled()
+    assert "discarded" in discarded.text

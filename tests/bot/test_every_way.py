@@ -40,6 +40,7 @@ COMMANDS = {
         ),
         *("checkpoint list", "checkpoint show", "checkpoint compare"),
         *("branch list", "branch compare", "branch merge", "branch remove", "changes show"),
+        "branch report",
     },
     "prompt": {
         *("claude", "turn stop", "turn continue", "turn regenerate", "turn branch", "turn command"),
@@ -91,7 +92,7 @@ CONTROLS = {
         *(Verb.MERGE_BRANCH, Verb.UNDO_MERGE, Verb.REMOVE_BRANCH),
     },
     "admin": {Verb.HOLD_FOR_ALL},
-    "its card": {Verb.PAGE, Verb.CONFIRM, Verb.ASK_ABOUT, Verb.CHECKPOINT},
+    "its card": {Verb.PAGE, Verb.CONFIRM, Verb.ASK_ABOUT, Verb.CHECKPOINT, Verb.REPORT},
 }
 HAS = {
     "mel": set[str](),

@@ -40,6 +40,8 @@ def test_a_session_runs_in_no_directory_whose_name_is_no_text(tmp_path: Path, pr
         ("holds", "it holds files of the bridge"),
         ("holds/data", "it holds files of the bridge"),
         ("to_holder", "it holds files of the bridge"),
+        (".branches", "it holds the directories of branches"),
+        (".branches/a", "it holds the directories of branches"),
     ],
 )
 def test_a_session_runs_in_no_directory_that_holds_more_than_a_project(
@@ -48,8 +50,10 @@ def test_a_session_runs_in_no_directory_that_holds_more_than_a_project(
     root, private = tmp_path / "w", tmp_path / "w" / "holds" / "data"
     private.mkdir(parents=True)
     (root / "a").mkdir()
+    (root / ".branches" / "a" / "try").mkdir(parents=True)
     (root / "to_root").symlink_to(root)
     (root / "to_holder").symlink_to(root / "holds")
     with pytest.raises(WorkDirectoryRefused, match=reason):
         open_project(project, root, (private,))
     assert open_project("a", root, (private,)) == root / "a"
+    assert open_project(".branches/a/try", root, (private,)) == root / ".branches" / "a" / "try"

@@ -22,7 +22,7 @@ from backends.sandbox.proxy.state import ProxyPlaces, is_key, keys_in_use, load_
 log = logging.getLogger(__name__)
 
 IDLE_EXIT_S = 24 * 3600.0
-_LOOK_S = 5.0
+_LOOK_S = 2.0
 _MOST_FOLLOWERS = 32
 _QUEUED = 1024
 

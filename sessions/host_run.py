@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from backends.base import Host, HostExit, InputNotWritten, LaunchFailed, LogCut, OutputLine
+from backends.sandbox.model import Mechanism
 from faults import crash_point
 from sessions import events as e
 from sessions import rows
@@ -21,11 +22,12 @@ from sessions.content import declined_words
 from sessions.control_requests import ControlRequests
 from sessions.draft import Draft, InputLedger
 from sessions.gaps import Watched, close_gaps
+from sessions.hidden_paths import hidden_path, hidden_words
 from sessions.interpreter import Moment, interpret, open_ask
 from sessions.leaving import Leaving
 from sessions.left_processes import left_process
 from sessions.live_text import LiveText
-from sessions.model import Activity, Blocker, Lifecycle, ToolCall, TurnId
+from sessions.model import Activity, Blocker, Lifecycle, ToolCall, ToolOutput, TurnId
 from sessions.output_lines import ReadLine, read_batch
 from sessions.prompt_lines import prompt_line
 from sessions.prompt_sender import PromptSender
@@ -72,6 +74,7 @@ class HostRun:
         # If a turn runs already, this start of the bridge has not seen its beginning.
         self.watched = Watched(is_whole=session.snapshot.current is None)
         self.trouble = ""
+        self._told_hidden = False
         self._start_hooks: set[str] = set()
 
     @property
@@ -216,6 +219,7 @@ class HostRun:
     async def _apply(self, lines: Sequence[ReadLine]) -> None:
         arrived: list[StoredInput] = []
         live_text_was, watched_was = self.live_text.copy(), self.watched
+        told_was = self._told_hidden
         try:
             async with self.session.change() as draft:
                 if draft.snapshot.blocker is Blocker.NO_PROGRESS:
@@ -230,6 +234,7 @@ class HostRun:
         except BaseException:
             # `until_stored` applies the same lines again, and they must not count twice.
             self.live_text, self.watched = live_text_was, watched_was
+            self._told_hidden = told_was
             raise
         self.inputs.acknowledge(arrived)
         self._has_read(lines[-1].end)
@@ -282,6 +287,7 @@ class HostRun:
             await self._greeted(draft, line, moment)
         happened = list(interpret(draft.snapshot, line, moment))
         draft.add_all(happened)
+        self._tell_hidden(draft, happened)
         if any(isinstance(event, e.TurnEnded) for event in happened):
             self.sender.turn_ended()
         checkpoints = self.session.around.checkpoints
@@ -289,6 +295,19 @@ class HostRun:
             checkpoints.soon(self.session, Reason.ASK)
         if any(isinstance(event, e.BlockAdded) and isinstance(event.block, ToolCall) for event in happened):
             self.sender.tool_ran()
+
+    def _tell_hidden(self, draft: Draft, happened: Sequence[e.Event]) -> None:
+        """Say once for each process that a tool failed on a path which its sandbox hides."""
+        if self._told_hidden or self.enclosure.mechanism is Mechanism.NONE:
+            return
+        places = self.session.around.private_places
+        for event in happened:
+            if isinstance(event, e.BlockAdded) and isinstance(event.block, ToolOutput):
+                found = hidden_path(event.block, self.session.snapshot.work_directory, places)
+                if found is not None:
+                    self._told_hidden = True
+                    draft.add(e.Noticed(Topic.SANDBOX_HIDES, hidden_words(found)))
+                    return
 
     def _arrived(self, token: str) -> list[StoredInput]:
         """Return the lines that `token` acknowledges and that are whole in the input log.

@@ -59,6 +59,7 @@ class Topic(StrEnum):
     SCHEDULES_LOST = "schedules_lost"
     SCHEDULES_WAIT = "schedules_wait"
     LEFT_RUNNING_ENDED = "left_running_ended"
+    SANDBOX_HIDES = "sandbox_hides"
     MODE_LOWERED = "mode_lowered"
     TRUST_WANTED = "trust_wanted"
     SITE_WANTED = "site_wanted"

@@ -237,3 +237,19 @@ async def test_park_wake_freeze_and_what_hides_ends(tmp_path: Path, demo: DemoMo
 
 def state_of(process: ProcessId) -> str:
     return Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()[0]
+
+
+async def test_a_path_that_the_sandbox_hides_is_named_once(
+    tmp_path: Path, demo: DemoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessions.hidden_paths._SYSTEM", ("usr",))  # this test lies below /tmp
+    outside = tmp_path / "notes"
+    outside.mkdir()
+    (outside / "list.txt").touch()
+    async with sandboxed_core(tmp_path, demo) as core:
+        session = await core.session()
+        for _ in range(2):
+            await core.say(session, f"demo:bash cat {outside}/list.txt || true")
+            await reached(session, lambda now: not now.is_idle)
+            await allowed(session)
+        assert (await core.notices(session)).count("sandbox_hides") == 1

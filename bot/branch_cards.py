@@ -13,6 +13,7 @@ from workdirs.merging import Strategy
 SEND, EDIT, DISCARD = "send", "edit", "discard"
 _MOST_CHARS = 3_600
 _MOST_BRANCHES = 20
+_MOST_PICKS = 5
 _LABELS = {Strategy.SQUASH: "Squash", Strategy.MERGE: "Merge commit", Strategy.REBASE: "Rebase"}
 
 
@@ -23,7 +24,12 @@ def branches_card(branches: Branches) -> Card:
     lines = ["**Branches with files of their own**"]
     lines += [_line(each) for each in branches.branches[:_MOST_BRANCHES]]
     lines.append("-# In the thread of a branch: `/branch compare`, `/branch merge`, `/branch remove`.")
-    return Card(("\n".join(lines)[:_MOST_CHARS],), accent=QUIET)
+    can_merge = [each for each in branches.branches if each.git_branch and each.target]
+    picks = tuple(
+        Button(Control(Verb.PREVIEW_MERGE, each.session_id, Strategy.SQUASH), f"Pick {each.name}…")
+        for each in can_merge[:_MOST_PICKS]
+    )
+    return Card(("\n".join(lines)[:_MOST_CHARS],), (picks,) if picks else (), accent=QUIET)
 
 
 def _line(branch: BranchInfo) -> str:

@@ -13,6 +13,7 @@ from bot.cogs import choices
 from bot.cogs.parts import CommandParts
 from bot.cogs.turn import turn_of_number
 from bot.entry import reply_to
+from bot.panel_controls import stored
 from bot.session_lookup import meant
 from workdirs.merging import Strategy
 
@@ -53,7 +54,8 @@ class BranchCommands(
         info = await meant(self._face, reply)
         await reply.think(ephemeral=True)
         wish = ListBranches(session_id=info.id, with_changes=True)
-        await reply.say(branches_card(await self._face.core.perform(reply.actor, wish)))
+        card = branches_card(await self._face.core.perform(reply.actor, wish))
+        await reply.say(await stored(self._face, card))
 
     @app_commands.command(description="The files that this branch changed since it began.")
     async def compare(self, interaction: Interaction) -> None:

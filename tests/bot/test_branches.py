@@ -90,6 +90,9 @@ async def test_the_parent_lists_its_branches_and_another_may_share_its_directory
     (Path(branch.snapshot.work_directory) / "b").write_text("b\n")
     listed = await ann.slash(parent_thread, "branch list").settled()
     assert "1 file +1 −0" in listed.text
+    assert listed.reply is not None
+    picked = await ann.click(listed.reply, "Pick demo-text-first…").settled()
+    assert "b created +1 −0" in picked.text
     known = {each.id for each in ways.fake.general.threads}
     await ann.slash(parent_thread, "turn branch", files="same").settled()
     place = await ways.fake.general.wait_for_thread(lambda each: each.id not in known)

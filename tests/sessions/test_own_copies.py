@@ -1,7 +1,10 @@
 """Branches with files of their own: made, told to Claude, compared, merged, undone, removed, recovered."""
 
+import asyncio
+import os
 import re
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 import api as c
 from api.access import Actor, Role
 from bridge.demo.model import DemoModel
+from faults import EXIT_CODE, VARIABLE
 from sessions import rows
 from sessions.checkpointing import CheckpointPolicy
 from sessions.errors import BranchRefused, MergeOutdated, NotAllowed
@@ -277,3 +281,36 @@ async def test_a_making_or_a_merge_that_was_cut_is_cleared_or_finished_at_the_st
         assert "bridge/orphan" not in git(work.root, "for-each-ref")
         left = await core.db.read("SELECT name, status FROM branches")
         assert [tuple(each) for each in left] == [("try-it", BranchStatus.MADE)]
+
+
+@pytest.mark.parametrize(
+    ("point", "branches", "merges"),
+    [
+        ("branch.row_stored", [], []),
+        ("branch.work_tree_added", [], []),
+        ("merge.row_stored", ["made"], ["failed"]),
+        ("merge.ref_moved", ["made"], ["landed"]),
+    ],
+)
+async def test_a_crash_at_any_step_leaves_all_of_a_branch_or_a_merge_or_nothing(
+    tmp_path: Path, point: str, branches: list[str], merges: list[str]
+) -> None:
+    command = [sys.executable, "-m", "tests.sessions.branching_process", str(tmp_path)]
+    process = await asyncio.create_subprocess_exec(*command, env={**os.environ, VARIABLE: point})
+    assert await process.wait() == EXIT_CODE
+    async with running_core(tmp_path / "core", checkpoints=checkpoints(tmp_path)) as core:
+        work = Work(core)
+        assert [str(row[0]) for row in await core.db.read("SELECT status FROM branches")] == branches
+        assert [str(row[0]) for row in await core.db.read("SELECT status FROM merges")] == merges
+        assert git(work.root, "status", "--porcelain") == ""
+        has_landed = merges == ["landed"]
+        assert (work.root / "a").read_text() == ("theirs\n2\n3\n" if has_landed else "1\n2\n3\n")
+        assert len(git(work.root, "worktree", "list").splitlines()) == 1 + len(branches)
+        assert len(git(work.root, "for-each-ref", "refs/heads").splitlines()) == 1 + len(branches)
+        (newest, *_) = (await core.do(c.QuerySessions())).sessions
+        session = await core.manager.get_session(newest.id)
+        if not branches:
+            assert Path((await work.branch(session)).snapshot.work_directory).name == "try-it"
+        elif not has_landed:
+            await work.merge(session)
+            assert (work.root / "a").read_text() == "theirs\n2\n3\n"

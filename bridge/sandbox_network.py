@@ -48,11 +48,15 @@ class NetworkRules:
 
 @dataclass(slots=True)
 class SandboxNetwork:
-    """Opens the network of a project to its sandboxes, as far as the settings and people's decisions allow."""
+    """Opens the network of a project to its sandboxes, as far as the settings and people's decisions allow.
+
+    `prefix` is HOST_PREFIX: the proxy outlives the bridge's unit as hosts do.
+    """
 
     db: Database
     places: ProxyPlaces
     rules: NetworkRules
+    prefix: Sequence[str] = ()
     _directories: dict[str, str] = field(default_factory=dict)
 
     async def open(self, work_directory: Path) -> None:
@@ -77,7 +81,7 @@ class SandboxNetwork:
             known = await rows.load_sites(self.db, directory)
             allowed = [each.name for each in known if each.state is SiteState.ALLOWED]
             names += [*GIT, *self.rules.hosts, *allowed]
-        await open_door(self.places, Path(directory), HostList(names, self.rules.model))
+        await open_door(self.places, Path(directory), HostList(names, self.rules.model), self.prefix)
 
     @asynccontextmanager
     async def kept(self, manager: SessionManager) -> AsyncIterator[None]:
@@ -90,7 +94,7 @@ class SandboxNetwork:
             with suppress(OSError):
                 try:
                     # At once: sandboxes that outlived the last bridge may need it.
-                    await ensure_proxy(self.places)
+                    await ensure_proxy(self.places, self.prefix)
                     await self._ask(manager)
                 except ProxyUnavailable as error:
                     log.warning("proxy not running", extra={"why": str(error)})

@@ -203,7 +203,8 @@ def _limited_network(
     from bridge.sandbox_network import NetworkRules, SandboxNetwork
 
     rules = NetworkRules(settings.sandbox_network, settings.sandbox_hosts, model_of(child))
-    return SandboxNetwork(database, ProxyPlaces(sandboxing.policy.proxy), rules)
+    places = ProxyPlaces(sandboxing.policy.proxy)
+    return SandboxNetwork(database, places, rules, settings.host_prefix)
 
 
 @contextmanager

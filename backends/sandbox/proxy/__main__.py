@@ -109,7 +109,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m backends.sandbox.proxy")
     parser.add_argument("--directory", type=Path, required=True, help="where its lists, doors and lock are")
     parser.add_argument("--idle-exit", type=float, default=IDLE_EXIT_S, metavar="SECONDS")
-    parser.add_argument("--ready-fd", type=int, help="a descriptor that is told `ready` and closed")
+    parser.add_argument("--ready-on-stdout", action="store_true", help="say `ready` there, once it serves")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     lock = os.open(options.directory / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -132,9 +132,9 @@ async def _serve(options: argparse.Namespace, lock: int) -> None:
     for key in keys_in_use(places):
         await proxy.open(key)
     await asyncio.start_unix_server(proxy.serve, sock=listening(places.control))
-    if options.ready_fd is not None:
-        os.write(options.ready_fd, b"ready")
-        os.close(options.ready_fd)
+    if options.ready_on_stdout:
+        os.write(sys.stdout.fileno(), b"ready")
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # the reader waits for the end
     while not stopped.is_set() and _holds(options.directory / "serve.lock", lock):
         if proxy.is_used:
             proxy.last_used = loop.time()

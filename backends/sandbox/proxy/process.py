@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -26,34 +26,38 @@ class ProxyUnavailable(Exception):
     """The proxy cannot be started; the message says why."""
 
 
-async def open_door(places: ProxyPlaces, work_directory: Path, hosts: HostList) -> Path:
+async def open_door(
+    places: ProxyPlaces, work_directory: Path, hosts: HostList, prefix: Sequence[str] = ()
+) -> Path:
     """Let the sandboxes of a project reach `hosts` and nothing else; start the proxy if it does not run.
 
-    Returns the directory of the door, to be shown inside. Takes milliseconds if the proxy runs. Raises
-    `ProxyUnavailable`.
+    `prefix`: see `ensure_proxy`. Returns the directory of the door, to be shown inside. Takes milliseconds if
+    the proxy runs. Raises `ProxyUnavailable`.
     """
     key = key_of(work_directory)
     await asyncio.to_thread(save_list, places, key, hosts)
-    await ensure_proxy(places)
+    await ensure_proxy(places, prefix)
     try:
         await _open(places, key)
     except ProxyUnavailable:
         # It ended just now. A new one opens the doors of all lists.
-        await ensure_proxy(places)
+        await ensure_proxy(places, prefix)
         await _open(places, key)
     return places.door(key)
 
 
-async def ensure_proxy(places: ProxyPlaces) -> None:
+async def ensure_proxy(places: ProxyPlaces, prefix: Sequence[str] = ()) -> None:
     """Find the proxy of this directory, or start it detached; return when it serves. Raises `ProxyUnavailable`.
 
-    Safe to call at any time and from several processes at once.
+    `prefix` is a command that runs the rest of its command line: a service manager's scope, as for hosts, so
+    that the end of the bridge's own unit does not take the proxy along. Safe to call at any time and from
+    several processes at once.
     """
     places.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         async with asyncio.timeout(_START_S), _start_lock(places):
             if not await asyncio.to_thread(_answers, places):
-                await _start(places)
+                await _start(places, prefix)
     except TimeoutError as error:
         raise ProxyUnavailable("the proxy of sandboxes did not start in time") from error
 
@@ -128,20 +132,19 @@ async def _start_lock(places: ProxyPlaces) -> AsyncIterator[None]:
         os.close(descriptor)
 
 
-async def _start(places: ProxyPlaces) -> None:
-    """Start the process detached from this one; it writes `ready` to a pipe once it serves."""
+async def _start(places: ProxyPlaces, prefix: Sequence[str]) -> None:
+    """Start the process detached from this one; it writes `ready` to its stdout once it serves."""
     reading, writing = os.pipe()
     log = os.open(places.root / "proxy.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     argv = [sys.executable, "-m", "backends.sandbox.proxy", "--directory", str(places.root.absolute())]
     try:
         # The shell hands it to init at once, so it cannot become our zombie, and asyncio does not kill it.
         shell = await asyncio.create_subprocess_exec(
-            *("/bin/sh", "-c", '"$@" &', "sh", *argv, "--ready-fd", str(writing)),
+            *("/bin/sh", "-c", '"$@" &', "sh", *prefix, *argv, "--ready-on-stdout"),
             env={"PATH": os.defpath, "PYTHONPATH": str(_PACKAGES)},
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=log,
+            stdout=writing,
             stderr=log,
-            pass_fds=(writing,),
             start_new_session=True,
         )
     except OSError as error:

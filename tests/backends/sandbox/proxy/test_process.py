@@ -179,6 +179,16 @@ async def test_a_killed_proxy_is_replaced_and_running_sandboxes_reach_the_new_on
     assert "403" in await inside.ask("other.example")
 
 
+async def test_it_is_started_as_hosts_are_in_a_scope_of_its_own(tmp_path: Path, places: ProxyPlaces) -> None:
+    """A stand-in for a service manager: closes what it was not given, as one may."""
+    scope = tmp_path / "scope"
+    scope.write_text('#!/bin/sh\necho "$1" >"$0.ran"; shift; exec "$@" 3>&- 9>&-\n')
+    scope.chmod(0o755)
+    await ensure_proxy(places, (str(scope), "--scope"))
+    assert (tmp_path / "scope.ran").read_text() == "--scope\n"
+    assert pid_of(places)
+
+
 async def test_a_project_has_its_own_list(tmp_path: Path, places: ProxyPlaces) -> None:
     one = await open_door(places, tmp_path / "one", HostList(("one.invalid",)))
     two = await open_door(places, tmp_path / "two", HostList(("two.invalid",)))

@@ -262,7 +262,11 @@ def _trust(opened: Opened) -> Part:
 
 
 def _servers(opened: Opened) -> Part:
-    servers = [f"{escape_inline(each.name, 40)} ({each.state})" for each in opened.info.mcp_servers]
+    servers = [
+        f"{escape_inline(each.name, 40)} ({': '.join(part for part in (each.state, cause) if part)})"
+        for each in opened.info.mcp_servers
+        for cause in (escape_inline(each.cause, 80),)
+    ]
     return Part([f"MCP servers: {', '.join(servers[:10])}"] if servers else [])
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from faults import crash_point
 from sessions import events as e
 from sessions.account_limits import limit_events
@@ -198,6 +200,26 @@ async def _ask_for_title(feeding: Feeding) -> bool:
     return True
 
 
+async def _explain_failed_servers(feeding: Feeding) -> bool:
+    """Ask the CLI why MCP servers failed, and tell it once."""
+    causes: dict[str, str] = {}
+    with suppress(ClaudeUnavailable):
+        causes = await feeding.host.control.server_troubles()
+    async with feeding.session.change() as draft:
+        new = [each.name for each in draft.snapshot.mcp_servers if each.is_unexplained]
+        servers = [
+            replace(each, cause=causes.get(each.name) or "it did not say why") if each.name in new else each
+            for each in draft.snapshot.mcp_servers
+        ]
+        if new:
+            draft.add(e.ServersListed(tuple(servers)))
+        for each in servers:
+            if each.name in new:
+                sentence = f"The MCP server {each.name} failed, so Claude works without it: {each.cause}."
+                draft.add(e.Noticed(Topic.SERVER_FAILED, sentence))
+    return True
+
+
 async def _look_for_left_running(feeding: Feeding) -> bool:
     if feeding.tools_ran:
         feeding.tools_ran = False
@@ -266,6 +288,10 @@ def _always(_: Snapshot) -> bool:
     return True
 
 
+def _a_server_failed(snapshot: Snapshot) -> bool:
+    return any(each.is_unexplained for each in snapshot.mcp_servers)
+
+
 def _nothing_waits(snapshot: Snapshot) -> bool:
     return not snapshot.queue
 
@@ -277,6 +303,7 @@ def _a_prompt_waits(snapshot: Snapshot) -> bool:
 STEPS: tuple[Step, ...] = (
     Step("limit", _always, keep_to_limits),
     Step("rest", _always, _is_at_rest),
+    Step("servers", _a_server_failed, _explain_failed_servers),
     Step("full log", loses_nothing, _park_if_log_is_full),
     Step("transcript", _nothing_waits, _copy_transcript),
     Step("checkpoint of a turn", _always, _keep_files),

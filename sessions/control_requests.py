@@ -17,6 +17,7 @@ from sessions.claude.control import (
     context_usage,
     files_outcome,
     rewind_outcome,
+    server_troubles,
     title_of,
 )
 from sessions.claude.lines import ControlFailed, ControlSucceeded
@@ -101,6 +102,10 @@ class ControlRequests:
     async def set_permission_mode(self, mode: PermissionMode) -> None:
         """Switch the permission mode from now on."""
         await self.request(lambda request_id: self._driver.set_permission_mode(request_id, mode))
+
+    async def server_troubles(self) -> dict[str, str]:
+        """Ask the CLI why MCP servers failed: the cause by the server's name."""
+        return server_troubles(await self.request(self._driver.ask_for_servers))
 
     async def measure_context(self) -> ContextUsage:
         """Ask the CLI how full the context is, and return its answer."""

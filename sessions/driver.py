@@ -109,6 +109,10 @@ class Driver(Protocol):
         """Return the line with all permission rules from now on. It replaces those of earlier such lines."""
         ...
 
+    def ask_for_servers(self, request_id: str) -> bytes:
+        """Return the line that asks for the state of the MCP servers."""
+        ...
+
     def measure_context(self, request_id: str) -> bytes:
         """Return the line that asks how full the context is."""
         ...

@@ -149,15 +149,10 @@ def _initialized(snapshot: Snapshot, line: c.Initialized) -> Iterator[e.Event]:
 
 
 def _servers_listed(snapshot: Snapshot, line: c.Initialized) -> Iterator[e.Event]:
-    servers = tuple(McpServer(name, state) for name, state in line.servers)
-    if servers == snapshot.mcp_servers:
-        return
-    yield e.ServersListed(servers)
-    failed_before = {each.name for each in snapshot.mcp_servers if each.state == c.SERVER_FAILED}
-    for each in servers:
-        if each.state == c.SERVER_FAILED and each.name not in failed_before:
-            sentence = f"The MCP server {each.name} could not be started, so Claude works without it."
-            yield e.Noticed(Topic.SERVER_FAILED, sentence)
+    causes = {(each.name, each.state): each.cause for each in snapshot.mcp_servers}
+    servers = tuple(McpServer(name, state, causes.get((name, state), "")) for name, state in line.servers)
+    if servers != snapshot.mcp_servers:
+        yield e.ServersListed(servers)
 
 
 def _status_changed(snapshot: Snapshot, line: c.StatusChanged) -> Iterator[e.Event]:

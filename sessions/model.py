@@ -207,10 +207,23 @@ class Progress(Value, frozen=True):
 
 
 class McpServer(Value, frozen=True):
-    """An MCP server of a session's Claude; `state` is the CLI's word: pending, connected, failed …"""
+    """An MCP server of a session's Claude; `state` is the CLI's word: pending, connected, failed …
+
+    `cause` says why it failed, once that is known.
+    """
 
     name: str
     state: str
+    cause: str = ""
+
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether it failed and nobody has been told why."""
+        return self.state == SERVER_FAILED and not self.cause
+
+
+SERVER_FAILED = "failed"
+"""The CLI's word for an MCP server that it could not start."""
 
 
 class Attachment(Value, frozen=True):

@@ -6,7 +6,7 @@ schedules are lost. Freezing loses nothing, but a frozen process does nothing ei
 
 from collections.abc import Iterable
 
-from sessions.claude.lines import SERVER_FAILED
+from sessions.model import SERVER_FAILED
 from sessions.snapshot import Snapshot
 
 

@@ -106,7 +106,9 @@ NOTICES: Mapping[Topic, NoticeWords] = {
         "This project brings more than text", "An admin decides what of it counts: /settings trust."
     ),
     Topic.SITE_WANTED: _mild("Claude wanted a host that is not listed", "An admin decides: /settings network."),
-    Topic.SERVER_FAILED: _mild("An MCP server did not start", "Try it on the machine: claude mcp list."),
+    Topic.SERVER_FAILED: _mild(
+        "An MCP server did not start", "A sandbox shows it only what SANDBOX_READ names. See: claude mcp list."
+    ),
     Topic.SERVER_ASKS: _mild("An MCP server asked for something"),
     Topic.GAP: _mild("A gap was filled"),
     Topic.FILES_NOT_IMPORTED: _mild("Files were left behind"),

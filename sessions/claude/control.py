@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from sessions.claude.api_message import cleaned
 from sessions.claude.errors import BadLaunch
 from sessions.claude.lines import AskLine, CliState, ControlSucceeded
 from sessions.claude.wire import flag_of, int_of, maybe_text, objects_of, text_of, texts_of, without_surrogates
@@ -24,6 +25,9 @@ _WIRE_MODES = {"manual": "default"}
 
 
 # --- prompts --------------------------------------------------------------------------------------------
+
+
+_MISSING = re.compile(r"ENOENT.{0,80}spawn '([^'\n]{1,300})'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,26 @@ def apply_permissions(request_id: str, *, allow: Sequence[str], directories: Seq
     """
     permissions = {"allow": list(allow), "additionalDirectories": list(directories)}
     return _request(request_id, "apply_flag_settings", settings={"permissions": permissions})
+
+
+def mcp_status(request_id: str) -> bytes:
+    """Ask for the state of the MCP servers, and why one failed."""
+    return _request(request_id, "mcp_status")
+
+
+def server_troubles(line: ControlSucceeded) -> dict[str, str]:
+    """Read the answer to `mcp_status`: for each server that failed, the cause for people who see the session.
+
+    A program that is not there is named, so that an admin can open it to the sandbox.
+    """
+    causes = {}
+    for server in objects_of(line.response, "mcpServers"):
+        error = text_of(server, "error")
+        missing = _MISSING.search(error)
+        causes[text_of(server, "name")] = (
+            f"its program {missing[1]} is not there" if missing else cleaned(error)
+        )
+    return causes
 
 
 def get_context_usage(request_id: str) -> bytes:

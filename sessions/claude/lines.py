@@ -77,9 +77,6 @@ class OtherBlock:
 ContentBlock = TextBlock | ThinkingBlock | ToolUseBlock | OtherBlock
 
 
-SERVER_FAILED = "failed"
-"""The CLI's word for an MCP server that it could not start."""
-
 # --- lines ----------------------------------------------------------------------------------------------
 
 

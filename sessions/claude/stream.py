@@ -132,6 +132,9 @@ class StreamDriver:
         allow, directories = (values_of(rules, kind) for kind in (RuleKind.ALLOW, RuleKind.DIRECTORY))
         return control.apply_permissions(request_id, allow=allow, directories=directories)
 
+    def ask_for_servers(self, request_id: str) -> bytes:
+        return control.mcp_status(request_id)
+
     def measure_context(self, request_id: str) -> bytes:
         return control.get_context_usage(request_id)
 

@@ -79,6 +79,7 @@ def home_with_servers(directory: Path, demo: DemoModel) -> CliHome:
     servers = {
         "asking": {"command": sys.executable, "args": [str(ASKING)]},
         "broken": {"command": "/no/such/server"},
+        "silent": {"command": "sh", "args": ["-c", "exit 3"]},
     }
     path.write_text(json.dumps({**known, "mcpServers": servers}))
     return home
@@ -143,8 +144,12 @@ async def test_a_servers_request_is_an_ask_over_a_restart_too_and_a_failed_serve
         await idle(session)
         info = await core.do(c.GetSession(session_id=session.id))
         assert not info.open_asks
-        assert set(info.mcp_servers) == {McpServer("asking", "connected"), McpServer("broken", "failed")}
-        assert "server_failed" in await core.notices(session)
+        assert set(info.mcp_servers) == {
+            McpServer("asking", "connected"),
+            McpServer("broken", "failed", "its program /no/such/server is not there"),
+            McpServer("silent", "failed", "Connection closed"),
+        }
+        assert (await core.notices(session)).count("server_failed") == 2
         await servers.asked(FORM)
 
 

@@ -15,6 +15,13 @@ from sessions.model import (
     Blocker,
     Choice,
     Deny,
+    FieldChoice,
+    FieldKind,
+    FillForm,
+    FollowLink,
+    FormBody,
+    FormField,
+    LinkBody,
     Note,
     PermissionBody,
     PlanBody,
@@ -224,6 +231,27 @@ async def a_question_that_waits(r: Room) -> None:
             "t1", (Question("Which colour?", "Colour", (Choice("Red", "Like fire"), Choice("Blue"))),), {}
         )
     )
+
+
+@scenario
+async def an_mcp_server_asks(r: Room) -> None:
+    s = r.session
+    by = f"discord:{r.owner.id}"
+    await s.prompt("Read my mail")
+    login = await s.ask(LinkBody("mail", "Log in to **your** mail.", "https://login.example/auth?x=1"))
+    await r.settled()
+    await s.decide(login, FollowLink(), by=by)
+    fields = (
+        FormField(
+            "box", FieldKind.CHOICE, "Box", "Where it lies", (FieldChoice("i", "Inbox"),), is_required=True
+        ),
+        FormField("days", FieldKind.INTEGER, "Days", most=9, default=("3",)),
+    )
+    first = await s.ask(FormBody("mail", "Which mails?", fields))
+    await r.settled()
+    await s.decide(first, FillForm({"box": ("i",), "days": ("5",)}), by=by)
+    await s.ask(FormBody("mail", "Which others?", fields))
+    await s.ask(LinkBody("mail", "", "https://bank.example@evil.example/"))
 
 
 @scenario

@@ -6,9 +6,8 @@ from api.access import Action
 from api.checkpointing import FileChange
 from api.command import Nothing, SessionCommand
 from sessions.model import SessionId
-from workdirs.landing import WhyBlocked
+from workdirs.merge_choices import Strategy, WhyBlocked
 from workdirs.merge_output import ConflictKind
-from workdirs.merging import Strategy
 
 
 class BranchInfo(msgspec.Struct, frozen=True):

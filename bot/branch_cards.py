@@ -8,7 +8,7 @@ from bot.bodies import Button, Card, Control, Row, Style, Verb
 from bot.cards import QUIET, WAITING
 from bot.markdown.cards import code_block, escape_inline
 from bot.wording import money
-from workdirs.merging import Strategy
+from workdirs.merge_choices import Strategy
 
 SEND, EDIT, DISCARD = "send", "edit", "discard"
 _MOST_CHARS = 3_600

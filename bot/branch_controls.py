@@ -11,7 +11,7 @@ from bot.face import Face
 from bot.modals import Question, dialog
 from bot.panel_controls import stored
 from sessions.errors import MergeOutdated
-from workdirs.merging import Strategy
+from workdirs.merge_choices import Strategy
 
 
 class BranchControls:

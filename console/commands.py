@@ -12,7 +12,7 @@ from api.words.checkpoints import about, result_words
 from api.words.trust import TRUST_WORDS
 from sessions.model import PermissionMode, Trust
 from sessions.restore_scope import RestoreScope
-from workdirs.merging import Strategy
+from workdirs.merge_choices import Strategy
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,10 @@ from workdirs.checkpoint_model import Cause, Checkpoint, Note, Place, Reason
 from workdirs.committing import commit_all, has_uncommitted
 from workdirs.errors import GitFailed, RefMoved, WorkdirError
 from workdirs.landing import Blocked, Landing, blocked_by, bring_along, move_ref
+from workdirs.merge_choices import Strategy
 from workdirs.merge_output import Conflict
 from workdirs.merge_room import MergeRoom, Signature
-from workdirs.merging import MergeWish, Strategy, preview_merge, subjects, write_merge
+from workdirs.merging import MergeWish, preview_merge, subjects, write_merge
 from workdirs.model import FilePath, ObjectId
 from workdirs.repository import Repository, open_repository
 from workdirs.store import Store

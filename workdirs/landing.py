@@ -9,7 +9,6 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from faults import crash_point
@@ -18,6 +17,7 @@ from workdirs.conversions import find_conversions
 from workdirs.errors import GitFailed, MergeBlocked, RefMoved
 from workdirs.file_reading import Content, NotThere, blob_id, known_as, read_file
 from workdirs.git import run
+from workdirs.merge_choices import WhyBlocked
 from workdirs.merge_room import MergeRoom
 from workdirs.model import Entry, EntryMode, FilePath, ObjectId
 from workdirs.paths import WorkTree, check
@@ -28,16 +28,6 @@ from workdirs.stat_cache import Known
 _MOST_BYTES = 1 << 30
 _BATCH = 32
 _ZERO = "0" * 40
-
-
-class WhyBlocked(StrEnum):
-    """Why a path of the merge keeps it from a checkout."""
-
-    CHANGED = "changed"  # the file has changes that no commit has
-    STAGED = "staged"
-    IN_THE_WAY = "in_the_way"  # a file lies there that git does not know, ignored ones included
-    FILTERED = "filtered"  # it would go through a program or a conversion of the repository
-    SUBMODULE = "submodule"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,25 +6,17 @@ files are clean there; see `landing.py`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import assert_never
 
 from workdirs.changes import ChangeKind, PathChange
 from workdirs.errors import BranchGone, GitFailed, MergeImpossible
+from workdirs.merge_choices import Strategy
 from workdirs.merge_output import CleanMerge, Conflict, ConflictedMerge, NothingMerged, parse_merge_output
 from workdirs.merge_room import MergeRoom
 from workdirs.model import ObjectId
 
 _MOST_COMMITS = 200
 _KINDS = {"A": ChangeKind.CREATED, "D": ChangeKind.DELETED}
-
-
-class Strategy(StrEnum):
-    """How the commits of a branch arrive: as one, with a merge commit, or one by one on top of the target."""
-
-    SQUASH = "squash"
-    MERGE = "merge"
-    REBASE = "rebase"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from api.branching import BranchChanges, BranchInfo, MergePreview, MergeResult
 from api.checkpointing import FileChange
-from workdirs.landing import WhyBlocked
+from workdirs.merge_choices import WhyBlocked
 
 MOST_LISTED = 15
 _MOST_IN_PROMPT = 20

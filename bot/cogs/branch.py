@@ -15,7 +15,7 @@ from bot.cogs.turn import turn_of_number
 from bot.entry import reply_to
 from bot.panel_controls import stored
 from bot.session_lookup import meant
-from workdirs.merging import Strategy
+from workdirs.merge_choices import Strategy
 
 Interaction = discord.Interaction[Any]
 _STRATEGIES = [

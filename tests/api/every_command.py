@@ -7,7 +7,7 @@ import msgspec
 import api as c
 from sessions.model import Allow, PermissionMode, ShareLevel, Trust
 from sessions.restore_scope import RestoreScope
-from workdirs.merging import Strategy
+from workdirs.merge_choices import Strategy
 
 ALL: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnyCommand), *get_args(c.FilesCommand))
 OF_ONE_SESSION: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnySessionCommand), *get_args(c.FilesCommand))

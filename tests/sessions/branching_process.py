@@ -7,7 +7,7 @@ from pathlib import Path
 import api as c
 from tests.sessions.running_core import running_core
 from tests.sessions.test_own_copies import Work, checkpoints
-from workdirs.merging import Strategy
+from workdirs.merge_choices import Strategy
 
 
 async def main(home: Path) -> None:

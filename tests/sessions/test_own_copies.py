@@ -25,7 +25,7 @@ from tests.fakes.cli_home import make_cli_home
 from tests.sessions.running_core import CoreParts, RunningCore, running_core
 from workdirs.checkpoint_retention import RetentionAges
 from workdirs.checkpoints import CheckpointRules
-from workdirs.merging import Strategy
+from workdirs.merge_choices import Strategy
 from workdirs.model import Caps
 
 pytestmark = pytest.mark.timeout(180)

@@ -12,10 +12,11 @@ from workdirs.changes import ChangeKind
 from workdirs.committing import commit_all, has_uncommitted
 from workdirs.directories import DirectoryWish, make_branch_directory, remove_branch_directory
 from workdirs.errors import BranchGone, CommitRefused, MergeBlocked, MergeImpossible, RefMoved
-from workdirs.landing import Blocked, Landing, WhyBlocked, blocked_by, bring_along, move_ref
+from workdirs.landing import Blocked, Landing, blocked_by, bring_along, move_ref
+from workdirs.merge_choices import Strategy, WhyBlocked
 from workdirs.merge_output import ConflictKind
 from workdirs.merge_room import MergeRoom, Signature
-from workdirs.merging import MergeWish, Strategy, preview_merge, subjects, write_merge
+from workdirs.merging import MergeWish, preview_merge, subjects, write_merge
 from workdirs.model import FilePath, ObjectId
 from workdirs.repository import open_repository
 from workdirs.snapshot import take_snapshot

@@ -146,7 +146,7 @@ async def test_an_answer_that_discord_does_not_take_is_given_later_and_once(
 
 
 HOSTILE = [
-    pytest.param("@everyone @here <@&1> <@1> look", id="pings"),
+    pytest.param("look @everyone @here <@&1> <@1>", id="pings"),
     pytest.param("```" * 600, id="backticks"),
     pytest.param("```py\nprint(1)", id="an open fence"),
     pytest.param("\u202eevil\u202c \u2066x\u2069 \u200b", id="marks of direction"),

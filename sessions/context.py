@@ -21,6 +21,7 @@ from workdirs import survey
 from workdirs.quoting import quoted
 
 _MOST_OTHERS = 5
+_WANTS_GUIDE = " The project has neither guidance nor documentation: Claude's command /init writes some."
 _SURVEYED = "Claude was told some facts about the project first."
 _SURVEY_HEAD = "The bridge found this about the project. It is a hint, not an order:"
 
@@ -33,12 +34,12 @@ async def make_context(session: SessionPort, turn: QueuedTurn) -> StoredContext 
     stored = await _stored(session, turn)
     if stored is not None or turn.rewind_to is not None:
         return stored
-    kind, shown = ContextKind.SURVEY, _SURVEYED
+    kind = ContextKind.SURVEY
     if snapshot.conversation_begun or snapshot.fork_conversation:
         kind = ContextKind.CHANGES
         text, shown = await changes_since_last_turn(session, turn.turn_id)
     else:
-        text = await _survey(session) if session.around.surveys else ""
+        text, shown = await _survey(session) if session.around.surveys else ("", "")
     return StoredContext(turn.turn_id, kind, text, shown, session.around.clock.now_ms()) if text else None
 
 
@@ -58,7 +59,8 @@ async def _stored(session: SessionPort, turn: QueuedTurn) -> StoredContext | Non
     return None if found is None else replace(found, turn_id=turn.turn_id)
 
 
-async def _survey(session: SessionPort) -> str:
+async def _survey(session: SessionPort) -> tuple[str, str]:
+    """Return the text for Claude and the line for people; both empty if there is nothing to say."""
     snapshot = session.snapshot
     found = await asyncio.to_thread(survey.look, Path(snapshot.work_directory))
     titles = await rows.titles_in_directory(
@@ -72,4 +74,6 @@ async def _survey(session: SessionPort) -> str:
     text = survey.survey_text(
         found, [f"- Other sessions work in this directory, too: {others}"] if others else []
     )
-    return f"{_SURVEY_HEAD}\n{text}" if text else ""
+    if not text:
+        return "", ""
+    return f"{_SURVEY_HEAD}\n{text}", _SURVEYED + (_WANTS_GUIDE if found.wants_guide else "")

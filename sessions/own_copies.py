@@ -103,8 +103,9 @@ async def make_own_copy(parent: Session, session_id: SessionId, title: str) -> O
             target = await asyncio.to_thread(_target, place.directory) if made.branch else ""
         except (WorkdirError, OSError) as error:
             await parent.around.db.write([rows.delete_branch(session_id)])
+            log.warning("no own copy", extra={"session": parent.id, "why": type(error).__name__})
             reason = str(error) if isinstance(error, WorkdirError) else "the disk refused"
-            raise BranchRefused(reason) from error
+            raise BranchRefused(f"{reason}; the branch can share the directory instead") from error
     git_branch = f"refs/heads/{made.branch}" if made.branch else ""
     keeps_out_of = (*parent.snapshot.keeps_out_of, str(place.directory))
     return OwnCopy(replace(branch, git_branch=git_branch, target=target), made, keeps_out_of)

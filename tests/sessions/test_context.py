@@ -59,7 +59,7 @@ async def test_the_first_prompt_carries_the_survey_once_and_people_see_a_line(
         assert _notes(demo) == [note], "later prompts have it in their history only"
         newer, older = (await core.do(c.ReadTurns(session_id=session.id))).turns
         assert (older.turn.id, older.turn.prompt) == (first, "demo:text one")
-        assert older.turn.context
+        assert "/init" in older.turn.context, "there is neither CLAUDE.md nor a README"
         assert not newer.turn.context
 
 

@@ -16,7 +16,7 @@ from sessions.checkpointing import SessionCheckpoints
 from sessions.dependencies import Dependencies
 from sessions.draft import Draft
 from sessions.errors import BranchRefused, CheckpointRefused, IllegalMove
-from sessions.model import SessionId
+from sessions.model import SessionId, Trust
 from sessions.session import Session
 from sessions.session_port import SessionPort
 from sessions.stored import BranchStatus, StoredBranch
@@ -57,6 +57,8 @@ class OwnCopy:
         draft.add(e.OwnCopyMade(branch.directory, branch.parent_directory, self.keeps_out_of))
         draft.extra.append(rows.copy_trust(branch.parent_directory, branch.directory))
         words = f"This branch has its own copy of the files{_on(self.made.branch)}."
+        if self.made.included:
+            words += f" {self.made.included} ignored files came along, as .worktreeinclude says."
         if self.made.left_out:
             named = ", ".join(quoted(path, 60) for path in self.made.left_out[:_MOST_NAMED])
             words += f" Not copied: {len(self.made.left_out)} files ({named})."
@@ -98,6 +100,7 @@ async def make_own_copy(parent: Session, session_id: SessionId, title: str) -> O
                 Path(branch.directory).name,
                 await checkpoints.engine.store_of(point),
                 point.commit,
+                includes=parent.snapshot.trust is Trust.TRUSTED,
             )
             made = await asyncio.to_thread(make_branch_directory, wish)
             target = await asyncio.to_thread(_target, place.directory) if made.branch else ""

@@ -7,9 +7,9 @@ checkpoint in our own store, so that no program of the repository runs.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from faults import crash_point
@@ -18,6 +18,7 @@ from workdirs.copying import copy_file
 from workdirs.coverage import bits_of
 from workdirs.errors import BadBranchName, GitFailed, PlaceTaken, RemovalFailed
 from workdirs.git import run
+from workdirs.including import included_files
 from workdirs.model import Coverage, EntryMode, FilePath, ObjectId, WhyUncovered
 from workdirs.paths import WorkTree
 from workdirs.repository import Repository, open_repository, read_state
@@ -39,7 +40,10 @@ _ANY_NAME = {
 
 @dataclass(frozen=True, slots=True)
 class DirectoryWish:
-    """A directory to make at `place`, with the files of `snapshot`, a checkpoint of `parent` taken just now."""
+    """A directory to make at `place`, with the files of `snapshot`, a checkpoint of `parent` taken just now.
+
+    With `includes`, the ignored files that the project's `.worktreeinclude` names are copied, too.
+    """
 
     parent: Path
     place: Path
@@ -47,6 +51,7 @@ class DirectoryWish:
     store: Store
     snapshot: ObjectId
     most_copied_bytes: int = MOST_COPIED_BYTES
+    includes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,16 @@ class MadeDirectory:
     branch: str = ""
     base: ObjectId | None = None
     left_out: tuple[FilePath, ...] = ()
+    included: int = 0
+
+
+@dataclass(slots=True)
+class _Copies:
+    """What is copied straight from the parent: the paths that stay away, and what may still be copied."""
+
+    left_bytes: int
+    left_out: list[FilePath] = field(default_factory=list)
+    included: int = 0
 
 
 def branch_name(title: str) -> str:
@@ -135,19 +150,20 @@ def _linked(wish: DirectoryWish, repository: Repository, head: ObjectId) -> Made
     try:
         run(repository.call("worktree", "add", "--no-checkout", "-q", "-b", branch, place, head))
         crash_point("branch.work_tree_added")
-        left_out = _fill(wish)
+        copies = _fill(wish)
         _copy_index(repository, wish.place)
     except BaseException:
         with suppress(GitFailed):
             _drop(repository, wish.place, branch, head)
         raise
-    return MadeDirectory(wish.place, branch, head, left_out)
+    return MadeDirectory(wish.place, branch, head, tuple(copies.left_out), copies.included)
 
 
 def _copied(wish: DirectoryWish) -> MadeDirectory:
     wish.place.mkdir(mode=0o700)
     try:
-        return MadeDirectory(wish.place, left_out=_fill(wish))
+        copies = _fill(wish)
+        return MadeDirectory(wish.place, left_out=tuple(copies.left_out), included=copies.included)
     except BaseException:
         shutil.rmtree(wish.place, ignore_errors=True)
         raise
@@ -166,7 +182,7 @@ def _free_branch(repository: Repository, name: str) -> str:
     raise PlaceTaken(name)
 
 
-def _fill(wish: DirectoryWish) -> tuple[FilePath, ...]:
+def _fill(wish: DirectoryWish) -> _Copies:
     """Write the files of the checkpoint, and copy those that it names but does not hold."""
     store = wish.store
     coverage = store.coverage(wish.snapshot)
@@ -178,7 +194,13 @@ def _fill(wish: DirectoryWish) -> tuple[FilePath, ...]:
         for left in (index, index.with_name(f"{index.name}.lock")):
             left.unlink(missing_ok=True)
     _set_modes(wish, coverage)
-    return tuple(_copy_uncovered(wish, coverage))
+    large = [each.path for each in coverage.uncovered if each.why is WhyUncovered.TOO_LARGE]
+    others = [each.path for each in coverage.uncovered if each.why is not WhyUncovered.TOO_LARGE]
+    copies = _Copies(wish.most_copied_bytes, others)
+    _copy(wish, large, copies)
+    if wish.includes:
+        copies.included = _copy(wish, included_files(store, wish.parent), copies)
+    return copies
 
 
 def _set_modes(wish: DirectoryWish, coverage: Coverage) -> None:
@@ -195,16 +217,21 @@ def _set_modes(wish: DirectoryWish, coverage: Coverage) -> None:
                 os.chmod(name, bits_of(path, entry.mode, coverage), dir_fd=directory)
 
 
-def _copy_uncovered(wish: DirectoryWish, coverage: Coverage) -> Iterator[FilePath]:
-    """Copy large files straight from the parent, up to the cap. Yield the paths that stay away."""
-    left = wish.most_copied_bytes
+def _copy(wish: DirectoryWish, paths: Sequence[FilePath], copies: _Copies) -> int:
+    """Copy files straight from the parent, up to the cap, and return how many; links are not copied."""
+    copied = 0
     with WorkTree(wish.parent) as source, WorkTree(wish.place) as target:
-        for each in coverage.uncovered:
-            size = copy_file(source, target, each.path, left) if each.why is WhyUncovered.TOO_LARGE else None
+        for path in paths:
+            try:
+                size = copy_file(source, target, path, copies.left_bytes)
+            except FileExistsError:
+                continue
             if size is None:
-                yield each.path
+                copies.left_out.append(path)
             else:
-                left -= size
+                copied += 1
+                copies.left_bytes -= size
+    return copied
 
 
 def _copy_index(repository: Repository, place: Path) -> None:

@@ -50,11 +50,14 @@ def ignored_by(
             place.mkdir(parents=True, exist_ok=True)
             exclude = find_git_directory(work_tree / os.fsdecode(root))
             rule_file = exclude.exclude if exclude is not None else None
-            found.update(FilePath(root + name) for name in _check(store, place, names, rule_file))
+            found.update(FilePath(root + name) for name in ignored_now(store, place, names, rule_file))
     return found
 
 
-def _check(store: Store, place: Path, names: list[bytes], exclude: Path | None) -> list[bytes]:
+def ignored_now(store: Store, place: Path, names: list[bytes], exclude: Path | None) -> list[bytes]:
+    """Return those of `names` that the `.gitignore` files below `place` or the rules in `exclude` cover."""
+    if not names:
+        return []
     call = store.call("check-ignore", "--no-index", "-z", "--stdin", stdin=b"\0".join(names) + b"\0")
     if exclude is not None:
         # check-ignore has no option for one more file of rules; this setting is one.

@@ -234,3 +234,26 @@ def test_hostile_names_are_refused(name: str) -> None:
 def test_names_are_made_of_titles() -> None:
     assert branch_name("Fix the Build: (part 2)!") == "fix-the-build-part-2"
     assert branch_name("修复") == "work"
+
+
+def test_ignored_files_come_along_if_the_project_names_them_and_is_trusted(desk: Desk) -> None:
+    desk.git("init", "-q")
+    desk.write(".gitignore", "*.local\n/cache/\n.env\n")
+    desk.write(".worktreeinclude", "*.local\ncache/keep*\n/plain\n!no.local\nup\n../outside\n")
+    desk.write("plain", "not ignored")
+    _commit(desk)
+    for name in (".env", "a.local", "deep/b.local", "no.local", "cache/keep1", "cache/other"):
+        desk.write(name, name, 0o600)
+    (desk.root / "link.local").symlink_to("/etc/passwd")
+    desk.git("init", "-q", cwd=desk.write("nested/c").parent)
+    place = desk.home / ".branches" / "work" / "trusted"
+    wish = DirectoryWish(desk.root, place, "trusted", desk.store, desk.take().commit, includes=True)
+    made = make_branch_directory(wish)
+    came = set(desk.show(place))
+    assert {b"a.local", b"deep/b.local", b"cache/keep1", b"plain"} <= came
+    assert not {b".env", b"no.local", b"cache/other", b"link.local"} & came
+    assert made.included == 3
+    assert made.left_out == (b"link.local",)
+    assert (place / "a.local").stat().st_mode & 0o777 == 0o600
+    assert not (_branch(desk, "other").place / "a.local").exists()
+    assert _status(desk, place).replace("? nested/c\n", "? nested/\n") == _status(desk, desk.root)

@@ -167,6 +167,9 @@ class PromptHandler:
             return None
 
     async def _elsewhere(self, row: InboxRow, body: MessageBody, actor: Actor) -> str:
+        replies = body.reply_to is not None and await find_post(self._face.db, body.reply_to) is not None
+        if not (body.mentions_bot or body.reply_to_bot or replies):
+            return "not for us"  # it was taken in as the possible words of files, and was none
         if body.is_voice and not body.content:
             await self._tell_once(row, NO_VOICE)
             return "voice"

@@ -3,9 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from bot.lone_files import IN_FILE, MOST_INLINE_BYTES, decoded
+from bot.attachments import IncomingFile
+from bot.inbox_rows import InboxRow, take_in
+from bot.lone_files import IN_FILE, MOST_INLINE_BYTES, LoneFiles, decoded
+from bot.messages import MessageBody
 from sessions.session import Session
 from tests.bot.test_inbox import busy_session, open_gate
 from tests.bot.ways import Town, Ways, core, fake, options, town, ways, ways_in
@@ -212,3 +216,31 @@ async def test_files_that_are_deleted_while_they_wait_are_no_prompt(
         await ways.dealt_with()
         town.ann.send(thread, "demo:text next")
         assert await last_turn(ways, session, 2) == ("demo:text next", [])
+
+
+async def test_talk_after_files_that_is_for_somebody_else_is_no_prompt(ways: Ways) -> None:
+    sent = ways.town.ann.send(ways.fake.general, ways.fake.bot.mention, files={"a.png": PICTURE})
+    ways.town.ann.send(ways.fake.general, f"{ways.town.bob.mention} did you see?")
+    thread = await ways.fake.general.wait_for_thread(lambda each: each.id == sent.id)
+    prompt, files = await last_turn(ways, await ways.session_in(thread), 1)
+    await ways.dealt_with()
+    assert prompt.startswith("Attached files:")
+    assert files == ["a.png"]
+    assert [each.id for each in ways.fake.general.threads] == [sent.id]
+
+
+async def test_files_that_are_given_twice_go_along_once(ways: Ways) -> None:
+    patient = replace(ways.client.face, options=replace(ways.client.face.options, words_patience_s=3600))
+    files = MessageBody(1, 7, "", (IncomingFile("a.png", "", 1),))
+    words = MessageBody(1, 8, "look")
+    rows = [
+        InboxRow(f"message:{each.message_id}", "message", 5, 6, msgspec.to_builtins(each), each.message_id)
+        for each in (files, words)
+    ]
+    for row in rows:
+        await take_in(ways.core.db, row)
+    for _ in range(2):  # a kill comes after the files were given, and before their row was closed
+        assert await LoneFiles(patient).join(rows[0], files)
+    stored = await ways.core.db.read("SELECT body FROM inbox WHERE external = 'message:8'")
+    joined = msgspec.json.decode(str(stored[0][0]), type=MessageBody)
+    assert ([each.name for each in joined.files], joined.joined, joined.content) == (["a.png"], (7,), "look")

@@ -27,9 +27,11 @@ async def list_steps(parts: WebParts, who: ActorSource, sub: str) -> AsyncGenera
     last = ""
     try:
         while True:
-            waiting = asyncio.create_task(changed.wait())
-            await asyncio.wait([waiting, reading], return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
+            waiting = asyncio.create_task(changed.wait(), name="web list change")
+            try:
+                await asyncio.wait([waiting, reading], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                waiting.cancel()
             if reading.done():
                 reading.result()
                 return

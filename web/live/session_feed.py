@@ -107,10 +107,13 @@ async def _gathered(
 
     async def batches() -> AsyncGenerator[list[Feed], None]:
         while True:
-            first = asyncio.create_task(items.get())
-            await asyncio.wait([first, reading], return_when=asyncio.FIRST_COMPLETED)
+            first = asyncio.create_task(items.get(), name="web feed item")
+            try:
+                await asyncio.wait([first, reading], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if not first.done():
+                    first.cancel()
             if not first.done():
-                first.cancel()
                 reading.result()
                 return
             batch = [first.result()]

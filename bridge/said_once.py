@@ -11,5 +11,6 @@ def is_news(sentence: str, said: Path) -> bool:
     except OSError:
         pass
     said.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    said.touch(mode=0o600)
     said.write_text(sentence)
     return True

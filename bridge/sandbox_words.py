@@ -1,5 +1,6 @@
 """Sentences about the sandbox: findings of `doctor`, and what a start says once."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
@@ -9,10 +10,15 @@ from backends.sandbox.probe import Probed, Refusal
 from bridge.findings import Finding, failed, ok, skipped, warning
 from bridge.said_once import is_news
 from bridge.sandboxing import Sandboxing
+from sessions.claude.sandbox_access import CREDENTIALS
+from sessions.claude.transcript import config_directory
 
 _NAME = "sandbox"
 _DOCUMENT = "docs/sandbox.md"
 _INSTALL = f"Install bubblewrap (for example: apt install bubblewrap). {_DOCUMENT}"
+_LOGIN_REMEDY = (
+    f"Run `claude setup-token` and set CLAUDE_CODE_OAUTH_TOKEN, or set ANTHROPIC_API_KEY. {_INSTALL}"
+)
 _REMEDIES: Mapping[Refusal, tuple[str, str]] = {
     Refusal.MISSING: ("bubblewrap is not installed.", _INSTALL),
     Refusal.APPARMOR: (
@@ -56,6 +62,9 @@ def sandbox_findings(found: Sandboxing) -> list[Finding]:
         case Mechanism.LANDLOCK:
             abi = found.landlock.abi if found.landlock else 0
             sentence = f"Landlock (ABI {abi}): files only; the network is open, processes are not limited."
+            if login_is_a_file(os.environ):
+                sentence += " Claude would renew its login in one project and end it for all others."
+                return [warning(_NAME, sentence, _LOGIN_REMEDY)]
             if refusal is None:
                 return [ok(_NAME, sentence)]
             return [warning(_NAME, f"{sentence} {refusal[0]}", refusal[1])]
@@ -66,6 +75,12 @@ def sandbox_findings(found: Sandboxing) -> list[Finding]:
             return [warning(_NAME, f"{sentence} {_reasons(found)}", refusal[1] if refusal else _INSTALL)]
         case _:
             assert_never(found.policy.mechanism)
+
+
+def login_is_a_file(environment: Mapping[str, str]) -> bool:
+    """Whether Claude's login is the file that it renews, and not a token or a key of the environment."""
+    given = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
+    return not any(map(environment.get, given)) and (config_directory(environment) / CREDENTIALS).exists()
 
 
 def sentence_at_start(found: Sandboxing, state: Path) -> str:

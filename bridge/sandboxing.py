@@ -104,6 +104,7 @@ def _write_filter(directory: Path) -> Path | None:
     path = directory / f"filter-{hashlib.sha256(program).hexdigest()[:12]}.bpf"
     if not path.exists():
         draft = path.with_suffix(f".{os.getpid()}.tmp")
+        draft.touch(mode=0o600)
         draft.write_bytes(program)
         draft.rename(path)
     return path

@@ -27,6 +27,9 @@ from sessions.claude.wire import decode
 KEPT_DEFAULT = (".claude/settings.json", ".claude/settings.local.json", ".mcp.json", ".git/hooks")
 """Files of a work directory that run programs outside, as soon as somebody uses it in a terminal."""
 
+CREDENTIALS = ".credentials.json"
+"""The file in which Claude keeps a login and renews it."""
+
 _READABLE = (
     "settings.json",
     "CLAUDE.md",
@@ -41,7 +44,6 @@ _READABLE = (
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS")
 _AGENT = "SSH_AUTH_SOCK"
 _STATE_FILE = ".claude.json"
-_CREDENTIALS = ".credentials.json"
 # Other projects' names, histories and servers, with their secrets.
 _NOT_SEEDED = ("projects", "githubRepoPaths")
 _SERVERS = "mcpServers"
@@ -89,7 +91,8 @@ def prepare(options: SandboxOptions, asked: Asked) -> Access:
     place = state_directory(options.state, asked.work_directory)
     own_home, own_config = place / "home", place / "claude"
     transcripts = project_directory(config, asked.work_directory)
-    for directory in (own_home, own_config, transcripts):
+    # Each for this user alone: `parents` would make the ones above with the user's own mask.
+    for directory in (options.state, place, own_home, own_config, transcripts):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     in_config = (config / _STATE_FILE).exists() or "CLAUDE_CONFIG_DIR" in environment
     real, inside = (config, own_config) if in_config else (home, own_home)
@@ -153,7 +156,7 @@ def _elsewhere(config: Path, asked: Asked) -> list[Path]:
 
 
 def _credentials(config: Path) -> Access:
-    return Access(write=(config / _CREDENTIALS,))
+    return Access(write=(config / CREDENTIALS,))
 
 
 def _seed(source: Path, target: Path, place: Path, *, with_servers: bool) -> None:

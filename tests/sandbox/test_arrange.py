@@ -17,9 +17,12 @@ from pathlib import Path
 
 import pytest
 
+from backends.sandbox.model import Mechanism, Policy
 from backends.sandbox.probe import find_bwrap, probe_bwrap
 from backends.sandbox.seccomp import filter_program
-from bridge.sandboxing import arrange
+from bridge.findings import Level
+from bridge.sandbox_words import sandbox_findings
+from bridge.sandboxing import LandlockFound, Sandboxing, arrange
 from bridge.settings_loading import settings_from
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
@@ -124,6 +127,22 @@ def test_the_network_is_never_wider_than_the_settings_say(tmp_path: Path) -> Non
         patch.setattr("bridge.sandboxing.find_bwrap", lambda: None)
         found = arrange(settings, (), tmp_path)
     assert found.refuses, "Landlock cannot limit the network"
+
+
+def test_under_landlock_doctor_asks_for_a_login_that_claude_does_not_renew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path))
+    found = Sandboxing(Policy(mechanism=Mechanism.LANDLOCK), landlock=LandlockFound(7))
+    (before,) = sandbox_findings(found)
+    (tmp_path / ".credentials.json").write_text("{}")
+    (after,) = sandbox_findings(found)
+    assert (before.level, after.level) == (Level.OK, Level.WARNING)
+    assert "claude setup-token" in after.remedy
+    monkeypatch.setenv("CLAUDE_CODE_OAUTH_TOKEN", "given")
+    assert sandbox_findings(found) == [before]
 
 
 def test_the_trial_leaves_no_process_and_names_the_version(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from sessions.model import (
 )
 from sessions.work_directory import seen_from
 
+_EDITING = frozenset({"Edit", "MultiEdit", "NotebookEdit", "Write"})
+
 
 @dataclass(frozen=True, slots=True)
 class GivenRules:
@@ -50,6 +52,10 @@ def rules_given(body: AskBody, decision: Decision) -> GivenRules | None:
 def _for_the_session(body: PermissionBody) -> tuple[Rule, ...]:
     """All rules that the CLI suggests. Without a suggestion: exactly this command, or the whole tool."""
     suggested = tuple(rule for each in body.suggestions for rule in _rules_of(each))
+    directories = [rule.value for rule in suggested if rule.kind is RuleKind.DIRECTORY]
+    if directories and body.tool_name in _EDITING and len(directories) == len(suggested):
+        # A granted directory alone opens it for reading: each edit there would be asked for again.
+        return (*suggested, *(Rule(RuleKind.ALLOW, rule_text("Edit", f"/{each}/**")) for each in directories))
     if suggested:
         return suggested
     command = body.input.get("command")

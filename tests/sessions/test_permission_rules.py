@@ -74,6 +74,13 @@ def permission(*suggestions: Suggestion, tool: str = "Bash", **given: object) ->
             AllowSession(),
             (RuleScope.SESSION, Rule(RuleKind.ALLOW, "Bash(touch a; rm b)")),
         ),
+        # A file outside of the project: its directory, and edits in it.
+        (
+            permission(MODE, DIRECTORY, tool="Write"),
+            AllowSession(),
+            (RuleScope.SESSION, DIRECTORY_RULE, Rule(RuleKind.ALLOW, "Edit(//srv/x/**)")),
+        ),
+        (permission(DIRECTORY), AllowSession(), (RuleScope.SESSION, DIRECTORY_RULE)),
         (permission(tool="Write"), AllowSession(), (RuleScope.SESSION, Rule(RuleKind.ALLOW, "Write"))),
         (QuestionBody("toolu", (), {}), Answer({}), None),
     ],

@@ -143,8 +143,8 @@ async def _reach(place: Place, say: Say, stack: AsyncExitStack) -> Core:
             pass  # another process was quicker: join it
         except AnotherVersion:
             raise
-        except CoreLost:
-            _stop_if_pointless(owner, deadline)
+        except CoreLost as lost:
+            _stop_if_pointless(owner, deadline, lost)
         await asyncio.sleep(_JOIN_PAUSE_S)
 
 
@@ -156,8 +156,10 @@ async def _open(place: Place, say: Say, stack: AsyncExitStack) -> Core:
     return opened.service
 
 
-def _stop_if_pointless(owner: Owner | None, deadline: float) -> None:
-    """Raise `AlreadyOwned` unless the owner may just be starting or ending."""
+def _stop_if_pointless(owner: Owner | None, deadline: float, lost: CoreLost) -> None:
+    """Raise an error unless the owner may just be starting or ending: `AlreadyOwned`, or the key's."""
+    from bridge.control_client import KeyUnreadable
+
     waits = owner is not None and owner.kind != OwnerKind.SCRIPT
     if not waits or asyncio.get_running_loop().time() >= deadline:
-        raise AlreadyOwned(owner)
+        raise lost if isinstance(lost, KeyUnreadable) else AlreadyOwned(owner)

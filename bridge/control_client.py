@@ -30,6 +30,13 @@ class AnotherVersion(CoreLost):
         super().__init__("The bridge that runs is of another version. Restart it, then try again.")
 
 
+class KeyUnreadable(CoreLost):
+    """This process cannot read the key that the running bridge asks for."""
+
+    def __init__(self) -> None:
+        super().__init__("The key of the running bridge cannot be read. Use the account that runs the bridge.")
+
+
 class ControlClient:
     """Implements `api.Core`. Made by `connected`. Every method may raise `CoreLost` as well."""
 
@@ -208,7 +215,7 @@ class _Line:
             # Only now: the key belongs to the process that greeted, an earlier one had another.
             key = read_key()
         except OSError as error:
-            raise CoreLost("The bridge's key cannot be read. Use the account that runs the bridge.") from error
+            raise KeyUnreadable from error
         await self.send(wire.Enter(key))
         match await self._next():
             case wire.Entered():

@@ -133,7 +133,7 @@ async def test_keys_are_private_new_at_each_start_and_go_with_the_server(tmp_pat
 
 async def test_a_client_that_cannot_read_the_key_says_so(core: RunningCore) -> None:
     (core.run / KeyKind.TERMINAL.value).unlink()
-    with pytest.raises(CoreLost, match="key cannot be read"):
+    with pytest.raises(CoreLost, match="key of the running bridge cannot be read"):
         async with connected(core.directory):
             pass
 

@@ -101,3 +101,14 @@ async def test_an_owner_that_does_not_answer_in_time_is_named(
     with owning(settings.data_dir, OwnerKind.BOT), pytest.raises(AlreadyOwned, match=f"pid {os.getpid()}"):
         async with reached_core(Place(settings, demo=False), print):
             pass
+
+
+async def test_a_key_that_cannot_be_read_is_named_and_not_taken_for_a_bridge_that_hangs(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli_core, "_JOIN_S", 0.1)
+    async with open_core(settings, CoreOptions(OwnerKind.BOT, say=print)):
+        (settings.data_dir / "run" / "control.key").unlink()
+        with pytest.raises(CoreLost, match="key of the running bridge cannot be read"):
+            async with reached_core(Place(settings, demo=False), print):
+                pass

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import api as c
 from bridge.demo.model import DemoModel
 from sessions.model import Allow, ToolOutput
 from sessions.session import Session
+from sessions.uploads import uploads_of
 from tests.sandbox.world import sandboxed_core
-from tests.sessions.running_core import RunningCore, reached
+from tests.sessions.running_core import ADMIN, RunningCore, reached
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(240)]
 
@@ -89,3 +91,26 @@ async def test_git_pip_and_npm_work_inside_and_caches_last_over_a_park(tmp_path:
         # From the next start on, what git would run outside stays as it is.
         assert "ead-only" in await bash(core, session, "echo evil > .git/hooks/pre-commit || true")
         assert not (tmp_path / "home" / ".local").exists(), "the real home is another one"
+
+
+async def _words() -> AsyncIterator[bytes]:
+    yield b"the uploaded words"
+
+
+@pytest.mark.parametrize("mechanism", ["bwrap", "landlock"])
+async def test_uploads_are_read_inside_and_stay_as_they_are(tmp_path: Path, mechanism: str) -> None:
+    async with DemoModel() as demo, sandboxed_core(tmp_path, demo, sandbox=mechanism) as core:
+        session, other = await core.session(), await core.session()
+        await core.ask(session, "demo:text there")
+        paths = []
+        for each in (session, other):
+            wish = c.PutFile(session_id=each.id, folder="7", name="a.txt", media_type="text/plain")
+            await core.service.put_file(ADMIN, wish, _words())
+            paths.append(uploads_of(core.run, each.id) / "7" / "a.txt")
+        own, foreign = (shlex.quote(str(path)) for path in paths)
+        said = await bash(core, session, f"cat {own}; echo evil >> {own}; cat {foreign}; true")
+        assert said.count("the uploaded words") == 1
+        assert [path.read_bytes() for path in paths] == [b"the uploaded words"] * 2
+        await core.ask(session, f"demo:read {paths[0]}")
+        turn = (await core.do(c.ReadTurns(session_id=session.id))).turns[0]
+        assert "the uploaded words" in str([each.block for each in turn.blocks])

@@ -1,7 +1,9 @@
 """The interactive screen, with the real CLI, drawn by a real terminal (tmux)."""
 
+import json
 import os
 import re
+import shlex
 import signal
 import uuid
 
@@ -10,6 +12,7 @@ import pytest
 from tests.e2e.conftest import OpenTerminal
 from tests.e2e.house import House, until
 from tests.e2e.terminal import Terminal
+from tests.fakes.cli_home import scripted_command
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(180)]
 
@@ -234,3 +237,27 @@ def test_chat_without_a_terminal_says_what_to_do_instead(house: House) -> None:
     done = house.run("chat")
     assert done.returncode == 2
     assert "chat --once" in done.stderr
+
+
+def test_a_form_of_a_server_is_filled_in_at_the_keyboard(house: House, open_terminal: OpenTerminal) -> None:
+    """With the scripted CLI: digits choose where there are choices, and are typed elsewhere."""
+    colour = {"type": "string", "title": "Colour", "enum": ["r", "g"], "enumNames": ["Red", "Green"]}
+    schema = {
+        "properties": {"n": {"type": "integer", "title": "Count", "maximum": 9}, "c": colour},
+        "required": ["n"],
+    }
+    request = json.dumps({"mcp_server_name": "shop", "message": "Which?", "requested_schema": schema})
+    terminal = open_terminal("chat", CLAUDE_COMMAND=shlex.join(scripted_command()))
+    terminal.until("new session")
+    terminal.send(f"demo:elicit {request}")
+    terminal.until(r"\? The MCP server shop asks for input")
+    terminal.until("1. Fill in")
+    terminal.type("1")
+    terminal.until(r"Count \(a whole number, required\)")
+    terminal.send("10")
+    terminal.until("“Count” must be at most 9")
+    terminal.send("3")
+    terminal.until("2. Green")
+    terminal.type("2")
+    terminal.until(r"✓ n: 3, c: g")
+    terminal.until(r'the person said \{"action": "accept", "content": \{"n": 3, "c": "g"\}\}')

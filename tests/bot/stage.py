@@ -189,7 +189,7 @@ class Stage:
             db, lambda session_id: self.sessions[session_id].partials() if session_id in self.sessions else ()
         )
         self.sessions: dict[str, Actors] = {}
-        self.files = Path("/nonexistent/workspaces/shop")
+        self.files = Path(db.path).parent / "shop"
         """The directory that every session's files are read from."""
 
     async def session(

@@ -128,6 +128,22 @@ async def a_prompt_and_its_answer(r: Room) -> None:
 
 
 @scenario
+async def a_picture_below_its_answer(r: Room) -> None:
+    s = r.session
+    r.stage.files.mkdir()
+    for name in ("sales.png", "costs.png"):
+        (r.stage.files / name).write_bytes(b"\x89PNG\r\n\x1a\n" + name.encode())
+    r.owner.send(r.thread, "Draw the sales of the year beside the costs.")
+    await s.prompt("Draw the sales")
+    await s.add(
+        call(1, "Bash", command="python plot.py"),
+        done(1, "saved sales.png\nsaved costs.png"),
+        Text("Sales grew in spring: ![Sales](sales.png)\n\nCosts did not: ![Costs](costs.png)"),
+    )
+    await s.end(duration_ms=9_000)
+
+
+@scenario
 async def somebody_else_goes_on(r: Room) -> None:
     s = r.session
     r.fake.member("bob").send(r.thread, "Yes, and run the tests of the browser side as well.")

@@ -16,6 +16,7 @@ _HEAD = re.compile(r"(?P<name>[^\s\[].*?)(?: \[(?P<marks>[^\]]+)\])?:\Z")
 _BUTTON = re.compile(r"\[(?P<label>(?:[^\[\]]|\[[^\]]*\])+?)\](?P<off> \(off\))?(?=  |\Z)")
 _SELECT = re.compile(r"<(?P<shown>[^:<>]+): .*>\Z")
 _ROW = re.compile(rf"(?:{_BUTTON.pattern.replace('?P<label>', '?:').replace('?P<off>', '?:')}(?:  )?)+\Z")
+_PICTURE = re.compile(r"file: (.+\.(?:png|jpg|gif|webp)) ")
 _BESIDE = re.compile(r"(?P<text>.*?) {4}(?P<button>\[[^\]]+\])\Z")
 
 
@@ -111,6 +112,8 @@ def _special(line: str) -> str:
         return f'<div class="row">{_buttons(line)}</div>'
     if (select := _SELECT.match(line)) is not None and not line.startswith("<time"):
         return f'<div class="select">{html.escape(select["shown"])}<span>⌄</span></div>'
+    if (picture := _PICTURE.match(line)) is not None:
+        return f'<div class="picture">🖼 {html.escape(picture[1])}</div>'
     if line.startswith(("file: ", "file shown: ")):
         return f'<div class="file">📄 {html.escape(line.partition(": ")[2])}</div>'
     if line.startswith("reaction: "):
@@ -167,7 +170,7 @@ def _block(line: str) -> str:
 _TOKENS = re.compile(
     r"(?P<escaped>\\(?P<sign>[\\*_~|`#>\[\]().:<@-]))|(?P<code>`[^`]+`)|\*\*(?P<bold>.+?)\*\*"
     r"|(?<!\w)[*_](?P<italic>[^*_\s][^*_]*?)[*_](?!\w)|~~(?P<gone>.+?)~~|\[(?P<label>[^\]]+)\]\((?P<target>[^)]+)\)"
-    r"|(?P<mention>(?<!\w)[@#][\w-]+)|<time (?P<time>\w)>|(?P<command></[a-z ]+>)"
+    r"|(?P<mention>(?<!\w)[@#][\w-]+)|<time (?P<time>\w)>|(?P<command></[a-z -]+>)"
 )
 
 
@@ -231,7 +234,9 @@ font:500 14px 'Noto Sans','Noto Color Emoji',sans-serif;max-width:100%;overflow-
 button[disabled]{opacity:.5}.beside{display:flex;justify-content:space-between;align-items:center;gap:8px}
 .select{background:#1e1f22;border-radius:4px;padding:9px 12px;margin-top:7px;color:#949ba4;display:flex;
 justify-content:space-between}
+.picture{height:80px;background:#4e5058;border-radius:8px;margin-top:5px;padding:8px 12px}
 .file{background:#2b2d31;border:1px solid #3f4147;border-radius:8px;padding:9px 12px;margin-top:5px;
-overflow-wrap:anywhere}.reaction{display:inline-block;background:#2b2d31;border-radius:8px;padding:2px 8px;
+overflow-wrap:anywhere}
+.reaction{display:inline-block;background:#2b2d31;border-radius:8px;padding:2px 8px;
 margin-top:4px;font-size:14px}
 """

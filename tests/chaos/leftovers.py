@@ -84,8 +84,9 @@ def _is_temporary(path: Path, data: Path) -> bool:
     if path.suffix in (".tmp", ".restoring") or path.name.endswith((".feed.tmp", "control.sock")):
         return True
     within = path.relative_to(data).parts
-    # run/<session>/<host>: its session has no process any more, so its logs have no reader any more.
-    return within[0] == "run" and len(within) == 3 and path.is_dir()
+    # run/<session>/<host>: its session has no process any more, so its logs have no reader any more. Files of
+    # prompts, in run/<session>/uploads, stay as long as the session.
+    return within[0] == "run" and len(within) == 3 and within[2].isdecimal() and path.is_dir()
 
 
 def _judge_database(path: Path) -> Iterator[Violation]:

@@ -418,7 +418,11 @@ class ScriptedCli:
     @staticmethod
     def prompt_text(line: Row) -> str:
         content = line["message"]["content"]
-        return content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
+        if isinstance(content, str):
+            return content
+        # The bridge's notes are not the person's words: a session's title in one may have `demo:` words.
+        texts = [part.get("text", "") for part in content]
+        return "\n".join(text for text in texts if not text.startswith("<bridge-note>"))
 
     # --- the loop -----------------------------------------------------------------------------------------
 

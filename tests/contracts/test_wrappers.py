@@ -8,9 +8,12 @@ import pytest
 
 from backends.auto import BackendOptions, Backends, choose_backend
 from backends.base import LaunchFailed, LaunchRefused, LaunchSpec
+from backends.sandbox.bwrap import in_bwrap
+from backends.sandbox.model import Mechanism
 from backends.wrappers import LaunchWrapper, in_shell_prefix
 from sessions.claude.launch import conversation_of
 from tests.backends.kit import Kit, read_lines
+from tests.contracts.conftest import policy_of
 
 
 def saying(word: str) -> LaunchWrapper:
@@ -44,6 +47,18 @@ async def test_wrappers_run_in_order_around_the_program_and_the_host(kit: Kit, n
     # A host that is found again without a row is adopted by what its argv tells.
     found = await wrapping.attach(host.ref)
     assert conversation_of(found.launched().argv) == "a-conversation"
+    await wrapping.close()
+
+
+async def test_bubblewrap_and_a_scope_around_the_host_combine(kit: Kit) -> None:
+    sandbox, scope = in_bwrap(policy_of(kit)), in_shell_prefix(("/usr/bin/env", "SCOPE=yes"))
+    wrapping = backends(kit, "pty", (sandbox, scope))
+    script = 'echo "$SCOPE $$"; cat'
+    host = await wrapping.launch(kit.spec("/bin/sh", "-c", script, "claude", "--resume", "a-conversation"))
+    assert [line.data for line in await read_lines(host, 1)] == [b"yes 2"], "the second process of its sandbox"
+    found = await wrapping.attach(host.ref)
+    assert conversation_of(found.launched().argv) == "a-conversation"
+    assert found.launched().enclosure.mechanism is Mechanism.BWRAP
     await wrapping.close()
 
 

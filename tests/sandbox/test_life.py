@@ -22,7 +22,7 @@ from backends.directory import MARKER, HostDirectory, HostPids
 from backends.sandbox.model import Mechanism
 from bridge.demo.model import DemoModel
 from machine import ProcessId
-from sessions.model import Allow, ToolOutput, TurnStatus
+from sessions.model import Allow, Lifecycle, ToolOutput, TurnStatus
 from sessions.session import Session
 from tests.sandbox.world import sandboxed_core
 from tests.sessions.running_core import RunningCore, idle, reached, until
@@ -253,3 +253,37 @@ async def test_a_path_that_the_sandbox_hides_is_named_once(
             await reached(session, lambda now: not now.is_idle)
             await allowed(session)
         assert (await core.notices(session)).count("sandbox_hides") == 1
+
+
+async def test_under_landlock_an_ask_survives_the_shell_and_the_session_parks_and_wakes(
+    tmp_path: Path, demo: DemoModel
+) -> None:
+    async with sandboxed_core(tmp_path, demo, sandbox="landlock") as core:
+        session = await core.session()
+        await core.say(session, "demo:bash touch made && echo MADE")
+        (ask,) = (await reached(session, lambda now: bool(now.asks))).asks
+        assert session.run is not None
+        assert session.run.enclosure.mechanism is Mechanism.LANDLOCK
+        pids = HostDirectory(core.run, session.id, 1).pids()
+        assert pids is not None
+        assert pids.sandbox is None
+        os.kill(pids.shell.pid, signal.SIGKILL)
+        await session.answer(ask.id, Allow(), by="ann")
+        await idle(session)
+        assert any("MADE" in each for each in await outputs(core, session))
+        await session.park("test")
+        assert not processes.is_alive(pids.program)
+        turn = await core.ask(session, "demo:text awake")
+        assert await core.status(turn) is TurnStatus.DONE
+
+
+async def test_a_demanded_sandbox_that_does_not_work_is_said_in_the_session(
+    tmp_path: Path, demo: DemoModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.sandboxing.find_bwrap", lambda: None)
+    async with sandboxed_core(tmp_path, demo, sandbox="bwrap") as core:
+        session = await core.session()
+        await core.say(session, "demo:text hi")
+        failed = await reached(session, lambda now: now.lifecycle is Lifecycle.FAILED)
+        assert "SANDBOX=bwrap demands a sandbox, and none works on this machine" in failed.reason
+        assert not list(core.run.glob("*/*/pid"))

@@ -66,6 +66,8 @@ class Applier:
             why = act()
         except PermissionError:
             why = WhyLeft.NOT_WRITABLE
+        except FileNotFoundError:  # somebody removed the directory under our hands
+            why = WhyLeft.CHANGED_MEANWHILE
         if why is None:
             self._applied.done.append(step)
         else:
@@ -91,12 +93,15 @@ class Applier:
                 return WhyLeft.IN_THE_WAY
             raise
         temporary = f"{TEMPORARY}{self._token}".encode()
-        _write_temporary(directory, temporary, step, data)
+        why: WhyLeft | None = WhyLeft.IN_THE_WAY
         try:
-            return _put_in_place(directory, temporary, name)
+            _write_temporary(directory, temporary, step, data)
+            why = _put_in_place(directory, temporary, name)
         finally:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary, dir_fd=directory)
+            if why is not None:  # else the temporary name is the file now
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary, dir_fd=directory)
+        return why
 
     def _set_mode(self, step: SetMode) -> WhyLeft | None:
         if not self._is_as_seen(step.path):
@@ -143,8 +148,6 @@ def _above(path: bytes) -> Iterator[bytes]:
 
 
 def _write_temporary(directory: int, temporary: bytes, step: Write, data: bytes) -> None:
-    with suppress(FileNotFoundError):
-        os.unlink(temporary, dir_fd=directory)
     match step.entry.mode:
         case EntryMode.LINK:
             os.symlink(data, temporary, dir_fd=directory)

@@ -85,7 +85,7 @@ class WorkTree:
         if not directory:
             return self.descriptor, name
         # Paths come sorted, so that the last directory is nearly always the next one, too.
-        if self._opened is None or self._opened[0] != directory or create:
+        if self._opened is None or self._opened[0] != directory:
             self._forget()
             self._opened = (directory, self._walk(directory, create=create))
         return self._opened[1], name

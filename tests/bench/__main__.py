@@ -22,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.bench import (
+    checkpoints,
     cycles,
     hosts,
     memory,
@@ -55,6 +56,7 @@ PARTS: Mapping[str, Part] = {
     "identify": lambda directory, short: start.measure_identify(directory, short=short),
     "live": lambda directory, short: start.measure_live(directory, short=short),
     "store": lambda directory, short: store.measure(directory, short=short),
+    "checkpoints": lambda directory, short: checkpoints.measure(directory, short=short),
     "cycles": lambda directory, short: cycles.measure(directory, short=short),
 }
 

@@ -20,6 +20,8 @@ _TAG = re.compile(
 )
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//")
 _MENTION = re.compile(r"[\w./~+@-]{1,200}\.(?:png|jpe?g|gif|webp)(?![\w/])", re.IGNORECASE)
+_UPLOAD = re.compile(r"(?:^|/)(?:uploads|\.attachments)/\d{5,20}/")
+"""A file that came with a message: the channel shows it already, above the answer."""
 _ONLY_LISTS = frozenset({"Read", "Grep", "Glob", "LS", "ToolSearch", "WebFetch", "WebSearch", "TodoWrite"})
 _MOST_READ = 8_000
 _MOST_NAMES = 40
@@ -103,7 +105,8 @@ class TurnPictures:
             return
         if call.name == "Read":
             path = call.input.get("file_path")
-            self._note(self._used, [path] if isinstance(path, str) and is_picture_name(path) else [])
+            is_shown = isinstance(path, str) and is_picture_name(path) and not _UPLOAD.search(path)
+            self._note(self._used, [str(path)] if is_shown else [])
         elif call.name not in _ONLY_LISTS:
             command = call.input.get("command")
             words = command if isinstance(command, str) else ""

@@ -44,6 +44,8 @@ def project(tmp_path: Path) -> Path:
     ):
         (root / name).write_bytes(png(number))
     (root / "photo.png").write_bytes(b"\xff\xd8\xff\xe0 a JPEG with the wrong ending")
+    (root / "uploads/1576698854617645059").mkdir(parents=True)
+    (root / "uploads/1576698854617645059/mine.png").write_bytes(png(70))
     (root / "copy.png").write_bytes(png(0))
     (root / "words.png").write_text("no picture")
     (tmp_path / "secret.png").write_bytes(png(99))
@@ -73,6 +75,10 @@ SHOWN: dict[str, tuple[Sequence[Block], list[str]]] = {
     ),
     "written": (used("Write", file_path="/srv/workspaces/shop/a.png", paths=("a.png",)), ["a.png"]),
     "read": (used("Read", file_path="b.png", pictures=1), ["b.png"]),
+    "read, but a person posted it here": (
+        used("Read", file_path="uploads/1576698854617645059/mine.png", pictures=1),
+        [],
+    ),
     "made by a command": (
         [
             *used("Bash", "saved c.png, old.png and /etc/d.png", command="python plot.py"),

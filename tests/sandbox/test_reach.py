@@ -1,0 +1,140 @@
+"""What a launch and the settings put into a sandbox: tools below a home, work trees, and no planted link."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from backends.sandbox.bwrap import command, mounts
+from backends.sandbox.model import Access, Mechanism, Own, Policy, System
+from bridge.sandbox_tools import tools_below
+from sessions.claude.launch import Fresh
+from sessions.claude.sandbox_access import Asked, SandboxOptions, prepare, state_directory, without_agent
+from sessions.work_directory import shared_git_directory
+
+
+def git(directory: Path, *words: str) -> None:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b")
+    subprocess.run(["git", "-C", str(directory), *identity, *words], check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    made = tmp_path / "main"
+    made.mkdir()
+    git(made, "init", "-q")
+    git(made, "commit", "-q", "--allow-empty", "-m", "first")
+    git(made, "worktree", "add", "-q", str(tmp_path / "tree"))
+    return made
+
+
+def test_the_repository_of_a_work_tree_counts_only_if_it_names_the_tree(
+    repository: Path, tmp_path: Path
+) -> None:
+    assert shared_git_directory(tmp_path / "tree") == (repository / ".git",)
+    assert shared_git_directory(repository) == ()
+    forged = tmp_path / "forged"
+    forged.mkdir()
+    for pointer in (
+        f"gitdir: {repository}/.git/worktrees/tree",  # it names another tree
+        f"gitdir: {repository}/.git",
+        f"gitdir: {tmp_path}",
+        "gitdir: ../../../../etc",
+        "nonsense",
+    ):
+        (forged / ".git").write_text(pointer)
+        assert shared_git_directory(forged) == (), pointer
+    (forged / ".git").unlink()
+    (forged / ".git").symlink_to(tmp_path / "tree" / ".git")
+    assert shared_git_directory(forged) == ()
+
+
+@pytest.mark.parametrize(
+    ("entry", "shown"),
+    [
+        (".nvm/versions/node/v22/bin", [".nvm/versions"]),
+        (".pyenv/shims", [".pyenv"]),
+        (".cargo/bin", [".cargo/bin", ".rustup"]),
+        (".local/bin", [".local/bin", ".local/share/uv"]),
+        ("go/bin", ["go/bin"]),
+        ("project/.venv/bin", ["project/.venv"]),
+        ("bin", ["bin"]),
+        (".", []),
+        ("missing/bin", []),
+    ],
+)
+def test_tools_are_shown_without_what_lies_beside_them(tmp_path: Path, entry: str, shown: list[str]) -> None:
+    for name in (".nvm/versions/node/v22/bin", ".pyenv/shims", ".cargo/bin", ".rustup", ".local/bin", "go/bin"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in (".local/share/uv", ".local/share/keyrings", "project/.venv/bin", "bin"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "project/.venv/pyvenv.cfg").touch()
+    (tmp_path / ".cargo/credentials.toml").touch()
+    found = tools_below(tmp_path, f"/usr/bin:{tmp_path / entry}:relative")
+    assert [str(each.relative_to(tmp_path)) for each in found] == shown
+
+
+def test_a_kept_path_through_a_planted_link_is_not_mounted(tmp_path: Path) -> None:
+    work, foreign = tmp_path / "work", tmp_path / "foreign"
+    for directory in (work / "hooks", foreign):
+        directory.mkdir(parents=True)
+    (foreign / "settings.json").touch()
+    (work / ".claude").symlink_to(foreign)
+    (work / ".mcp.json").symlink_to(foreign / "settings.json")
+    kept = (work / ".claude/settings.json", work / ".mcp.json", work / "hooks", work / "missing")
+    policy = Policy(mechanism=Mechanism.BWRAP, program=Path("/usr/bin/bwrap"))
+    shown = {each.target for each in mounts(policy, Access(write=(work,), kept=kept))}
+    assert shown == {work, work / "hooks"}
+
+
+def test_a_private_place_in_a_shown_directory_is_empty_but_for_what_the_launch_names(tmp_path: Path) -> None:
+    opt = tmp_path / "opt"
+    for name in ("bridge/data", "bridge/workspaces/mine", "bridge/workspaces/other"):
+        (opt / name).mkdir(parents=True)
+    (opt / "bridge/.env").touch()
+    policy = Policy(
+        mechanism=Mechanism.BWRAP,
+        program=Path("/usr/bin/bwrap"),
+        system=System((opt,)),
+        hidden=(opt / "bridge/data", opt / "bridge/.env", opt / "bridge/workspaces", tmp_path / "elsewhere"),
+    )
+    mine = opt / "bridge/workspaces/mine"
+    words = command(policy, Access(write=(mine,)), mine, info=False)
+    line = " ".join(words)
+    assert f"--tmpfs {opt}/bridge/data" in line
+    assert f"--ro-bind /dev/null {opt}/bridge/.env" in line
+    assert line.index(f"--tmpfs {opt}/bridge/workspaces") < line.index(f"--bind {mine} {mine}")
+    assert "elsewhere" not in line
+    assert "--die-with-parent" not in words
+
+
+def test_each_project_has_a_home_and_a_configuration_of_its_own_without_foreign_servers(tmp_path: Path) -> None:
+    config, home = tmp_path / "claude", tmp_path / "home"
+    config.mkdir()
+    (config / ".claude.json").write_text(
+        '{"userID": "u", "mcpServers": {"mail": {"env": {"KEY": "SECRET"}}}, "projects": {"/other": {}}}'
+    )
+    environment = {"HOME": str(home), "CLAUDE_CONFIG_DIR": str(config), "SSH_AUTH_SOCK": "/run/agent"}
+    options = SandboxOptions(state=tmp_path / "state")
+    places = []
+    for name in ("a/shop", "b/shop"):
+        work = tmp_path / name
+        work.mkdir(parents=True)
+        asked = Asked(
+            command=["/usr/bin/claude"],
+            environment=environment,
+            start=Fresh("11111111-1111-4111-8111-111111111111"),
+            work_directory=work,
+        )
+        access = prepare(options, asked)
+        place = state_directory(options.state, work)
+        assert access.own == (Own(home, place / "home"), Own(config, place / "claude"))
+        seeded = (place / "claude/.claude.json").read_text()
+        assert "userID" in seeded
+        assert "SECRET" not in seeded
+        assert "/other" not in seeded
+        places.append(place)
+    assert len(set(places)) == 2
+    assert "SSH_AUTH_SOCK" not in without_agent(options, environment)
+    with_agent = SandboxOptions(state=tmp_path / "state", ssh_agent=True)
+    assert "SSH_AUTH_SOCK" in without_agent(with_agent, environment)

@@ -98,8 +98,8 @@ class PromptMaker:
         A message that is handled again finds other messages before it, but the prompt is sent already.
         """
         known = await self._parts(message_id)
-        if known is not None:
-            return known
+        if known is not None or parts == Parts():
+            return known or parts
         await self._face.db.write([store_fact(_fact(message_id), msgspec.json.encode(parts).decode())])
         return parts
 

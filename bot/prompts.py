@@ -55,6 +55,9 @@ NO_VOICE = "Claude cannot listen to voice messages. Write it instead."
 HAS_IT_ALREADY = (
     "-# Claude has this prompt already, as it was before the edit. To change something, write a new message."
 )
+WAS_AN_ANSWER = (
+    "-# Claude has this answer already, as it was before the edit. Write a new message to change it."
+)
 ONLY_MENTIONS = (
     "-# Claude answers here when you mention me or reply to me. It reads your other messages with that prompt."
 )
@@ -239,6 +242,10 @@ class PromptHandler:
 
     async def _edited(self, row: InboxRow, body: MessageBody) -> str:
         turn = await self._turn_of(origin_of(body.message_id))
+        if turn is None and await self._words_for_asks.has_taken(body.message_id):
+            if not await was_noted_of_an_edit(self._face.db, body.message_id, SENT):
+                await self._answer(row, WAS_AN_ANSWER)
+            return SENT
         if turn is None and body.mentions_bot and is_soon(row):
             return await self._message(row, body)
         if turn is None:

@@ -44,6 +44,10 @@ class WordsForAsks:
             return False
         return True
 
+    async def has_taken(self, message_id: int) -> bool:
+        """Whether the message was taken as an answer."""
+        return bool(await load_fact(self._face.db, f"answer:{message_id}"))
+
     async def _question(self, actor: Actor, info: SessionInfo, body: MessageBody) -> StoredAsk | None:
         """Return the question that the message may answer: the only open ask, with a single question."""
         was_read_back = body.role_ids is None

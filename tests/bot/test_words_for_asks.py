@@ -87,6 +87,14 @@ async def test_a_message_answers_the_one_open_question_once(
         assert isinstance(handler, PromptHandler)
         await handler.handle(row_of(sent, fake.home.id))
         assert await ways.prompts(asked.session) == [of_questions(*ONE)]
+        # An edit comes too late, and is told once; a mention that it adds makes no prompt of it.
+        town.ann.edit(sent, f"{fake.bot.mention} right on")
+        await asked.thread.wait_for_message("has this answer already")
+        town.ann.edit(sent, "back")
+        await ways.dealt_with()
+        told = [message for message in asked.thread.from_bot if "has this answer already" in message.text]
+        assert len(told) == 1
+        assert await ways.prompts(asked.session) == [of_questions(*ONE)]
 
 
 def row_of(sent: Message, guild_id: int) -> InboxRow:

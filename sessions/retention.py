@@ -21,6 +21,7 @@ from sessions.model import Lifecycle, SessionId
 from sessions.retention_rows import StoredOne
 from sessions.session import Session
 from storage import ConstraintViolated, StorageError
+from workdirs.rows import release
 
 log = logging.getLogger(__name__)
 
@@ -201,6 +202,6 @@ class Retention:
                 return False
             for each in await stored.conversations_of(self._db, session.id) - self._needed:
                 await asyncio.to_thread(self._around.conversations.remove_copy, each)
-            await self._db.write([stored.delete_session(session.id)])
+            await self._db.write([stored.delete_session(session.id), release(session.id)])
         self._forget(session.id)
         return True

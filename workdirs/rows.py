@@ -129,6 +129,11 @@ def pin(checkpoint_id: CheckpointId, *, pinned: bool) -> Statement:
     return Statement("UPDATE checkpoints SET pinned = ? WHERE id = ?", (int(pinned), checkpoint_id))
 
 
+def release(owner: str) -> Statement:
+    """Let the checkpoints of an owner that is deleted go by their age, also those that were kept for good."""
+    return Statement("UPDATE checkpoints SET pinned = 0, label = '' WHERE owner = ?", (owner,))
+
+
 async def load_checkpoint(db: Database, checkpoint_id: str) -> Checkpoint | None:
     """Return a checkpoint that was taken."""
     row = await db.read_one(

@@ -158,6 +158,18 @@ async def test_old_checkpoints_go_and_their_room_is_given_back(desk: Desk, ledge
     await ledger.restore(taken[0].id)
 
 
+async def test_checkpoints_of_a_deleted_session_go_by_their_age(desk: Desk, ledger: Ledger) -> None:
+    desk.write("a")
+    kept, other = await ledger.take(), await ledger.take(owner="s2")
+    for each in (kept, other):
+        await ledger.checkpoints.pin(each)
+    await ledger.take(owner="s2")
+    await ledger.checkpoints.db.write([rows.release("s1")])
+    ledger.time.ms += 100 * DAY_MS
+    assert await ledger.checkpoints.tidy() == 1
+    assert kept.id not in {each.id for each in await rows.load_checkpoints(ledger.checkpoints.db)}
+
+
 async def test_a_full_store_makes_room_of_old_checkpoints_first(desk: Desk, ledger: Ledger) -> None:
     rules = ledger.checkpoints.rules
     ledger.checkpoints.rules = type(rules)(rules.root, Caps(max_store_bytes=200_000), rules.ages)

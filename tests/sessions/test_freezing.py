@@ -30,8 +30,14 @@ from sessions.model import (
 from sessions.parking import may_be_frozen
 from sessions.session import Session
 from sessions.snapshot import QueuedTurn, RunningTurn, Snapshot
-from tests.fakes.cli_home import make_cli_home
-from tests.sessions.running_core import CoreParts, RunningCore, idle, reached, running_core, until
+from tests.sessions.running_core import (
+    RunningCore,
+    idle,
+    reached,
+    real_cli_core,
+    running_core,
+    until,
+)
 
 # Not 0: between two steps of one turn there is silence, too.
 SOON = Patience(start_s=30, request_s=30, stop_s=30, idle_s=3600, freeze_s=0.1)
@@ -159,23 +165,20 @@ def test_only_a_process_that_waits_for_nothing_but_a_line_may_be_frozen(busy: di
 async def test_the_real_cli_takes_no_time_while_it_is_frozen_and_goes_on_as_if_it_had_not_been(
     tmp_path: Path,
 ) -> None:
-    async with DemoModel() as demo:
-        home = make_cli_home(tmp_path, demo.base_url)
-        parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
-        async with running_core(tmp_path / "core", parts, patience=SOON) as core:
-            session = await core.session()
-            turns = [await core.ask(session, "demo:text one")]
-            pid = await frozen(core, session)
-            await until(lambda: has_stopped(pid))  # on a busy machine each thread stops when its turn comes
-            before = switches(pid)
-            await asyncio.sleep(1)  # an idle CLI would have run a dozen times
-            assert switches(pid) == before
-            turns.append(await core.ask(session, "demo:text two demo:todo"))
-            assert await frozen(core, session) == pid
-            await session.park("test")
-            turns.append(await core.ask(session, "demo:text three"))
-            assert [await core.status(each) for each in turns] == ["done"] * 3
-            assert not [line for line in await core.notices(session) if line != "process_ended"]
+    async with DemoModel() as demo, real_cli_core(tmp_path, demo, patience=SOON) as core:
+        session = await core.session()
+        turns = [await core.ask(session, "demo:text one")]
+        pid = await frozen(core, session)
+        await until(lambda: has_stopped(pid))  # on a busy machine each thread stops when its turn comes
+        before = switches(pid)
+        await asyncio.sleep(1)  # an idle CLI would have run a dozen times
+        assert switches(pid) == before
+        turns.append(await core.ask(session, "demo:text two demo:todo"))
+        assert await frozen(core, session) == pid
+        await session.park("test")
+        turns.append(await core.ask(session, "demo:text three"))
+        assert [await core.status(each) for each in turns] == ["done"] * 3
+        assert not [line for line in await core.notices(session) if line != "process_ended"]
 
 
 def has_stopped(pid: int) -> bool:

@@ -10,8 +10,7 @@ import api as c
 from api.words.failures import ended_because
 from bridge.demo.model import DemoModel
 from sessions.model import AllowAlways, Note, TurnStatus
-from tests.fakes.cli_home import make_cli_home
-from tests.sessions.running_core import CoreParts, is_idle, reached, running_core
+from tests.sessions.running_core import is_idle, reached, real_cli_core
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(240)]
 
@@ -43,16 +42,14 @@ HOOKS: list[tuple[str, Any, int, TurnStatus, str]] = [
 
 async def test_a_hook_that_stops_a_turn_or_speaks_is_told(tmp_path: Path) -> None:
     async with DemoModel() as demo:
-        home = make_cli_home(tmp_path / "cli", demo.base_url)
-        parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
         script = tmp_path / "hook.sh"
-        async with running_core(tmp_path / "core", parts) as core:
+        async with real_cli_core(tmp_path, demo) as core:
             for event, printed, code, status, words in HOOKS:
                 text = printed if isinstance(printed, str) else json.dumps(printed)
                 script.write_text(f"#!/bin/sh\necho because >&2\ncat <<'END'\n{text}\nEND\nexit {code}\n")
                 script.chmod(0o755)
                 hook = {"hooks": [{"type": "command", "command": str(script)}]}
-                (home.config / "settings.json").write_text(json.dumps({"hooks": {event: [hook]}}))
+                (core.claude / "settings.json").write_text(json.dumps({"hooks": {event: [hook]}}))
                 session = await core.session(key=f"{event} {text}")
                 turn_id = await core.say(session, "demo:bash date")
                 seen = await reached(session, lambda each: bool(each.asks) or is_idle(each))

@@ -24,9 +24,14 @@ from sessions.session import Session
 from sessions.slots import Limits
 from sessions.supervision import Supervisor, Vigilance
 from sessions.topics import Topic
-from tests.fakes.cli_home import make_cli_home
 from tests.sessions.kit import House, idle, send
-from tests.sessions.running_core import DEADLINE_S, CoreParts, RunningCore, reached, running_core, until
+from tests.sessions.running_core import (
+    DEADLINE_S,
+    RunningCore,
+    reached,
+    real_cli_core,
+    until,
+)
 
 SHELL = (
     "/bin/bash -c source /h/shell-snapshots/s.sh 2>/dev/null || true && eval 'echo '\\''a'\\'' && sleep 9'"
@@ -56,10 +61,8 @@ def test_only_a_shell_of_claudes_is_unwrapped() -> None:
 @asynccontextmanager
 async def with_the_real_cli(directory: Path, idle_s: float) -> AsyncIterator[RunningCore]:
     async with DemoModel() as demo:
-        home = make_cli_home(directory, demo.base_url)
-        parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
         patience = Patience(start_s=30, request_s=30, stop_s=5, idle_s=idle_s)
-        async with running_core(directory / "core", parts, patience=patience) as core:
+        async with real_cli_core(directory, demo, patience=patience) as core:
             yield core
 
 

@@ -13,7 +13,7 @@ from sessions.model import Lifecycle, TurnStatus
 from sessions.session import Session
 from sessions.session_maker import NewSession
 from tests.fakes.cli_home import StreamCli, make_cli_home
-from tests.sessions.running_core import CoreParts, RunningCore, idle, reached, running_core
+from tests.sessions.running_core import RunningCore, idle, reached, real_cli_core
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(180)]
 
@@ -26,9 +26,7 @@ async def demo() -> AsyncIterator[DemoModel]:
 
 @pytest.fixture
 async def core(demo: DemoModel, tmp_path: Path) -> AsyncIterator[RunningCore]:
-    home = make_cli_home(tmp_path, demo.base_url)
-    parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
-    async with running_core(tmp_path / "core", parts) as core:
+    async with real_cli_core(tmp_path, demo) as core:
         (core.directory / "workspaces" / "shop").mkdir(parents=True)
         yield core
 

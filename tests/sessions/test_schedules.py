@@ -24,9 +24,8 @@ from sessions.session import Session
 from sessions.slots import Limits
 from sessions.supervision import Supervisor, Vigilance
 from sessions.topics import Topic
-from tests.fakes.cli_home import make_cli_home
 from tests.sessions.kit import DEADLINE_S, House, idle, send
-from tests.sessions.running_core import CoreParts, RunningCore, reached, running_core
+from tests.sessions.running_core import RunningCore, reached, real_cli_core
 
 MINUTE_MS = 60_000
 
@@ -140,10 +139,8 @@ def test_the_one_whose_time_has_come_has_fired() -> None:
 
 @asynccontextmanager
 async def with_the_real_cli(directory: Path, demo: DemoModel, **policy: object) -> AsyncIterator[RunningCore]:
-    home = make_cli_home(directory, demo.base_url)
-    parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
     patience = Patience(start_s=30, request_s=30, stop_s=5, idle_s=1)
-    async with running_core(directory / "core", parts, patience=patience, **policy) as core:
+    async with real_cli_core(directory, demo, patience=patience, **policy) as core:
         yield core
 
 

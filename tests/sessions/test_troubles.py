@@ -21,8 +21,7 @@ from sessions.session import Session
 from sessions.slots import Limits
 from sessions.supervision import Vigilance
 from tests.backends.kit import kill_process
-from tests.fakes.cli_home import make_cli_home
-from tests.sessions.running_core import CoreParts, reached, running_core
+from tests.sessions.running_core import reached, real_cli_core
 from tests.sessions.scripted import Place, by, make, open_ask, rest, seen, send, turns
 
 
@@ -97,12 +96,10 @@ async def test_a_cli_that_hangs_at_its_start_is_ended(place: Place) -> None:
 @pytest.mark.real_cli
 async def test_a_slow_session_start_hook_is_named_as_the_cause(tmp_path: Path) -> None:
     async with DemoModel() as demo:
-        home = make_cli_home(tmp_path, demo.base_url)
-        hook = {"hooks": [{"type": "command", "command": "sleep 30"}]}
-        (home.config / "settings.json").write_text(json.dumps({"hooks": {"SessionStart": [hook]}}))
-        parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
         patience = Patience(start_s=3, request_s=30, stop_s=2, idle_s=300)
-        async with running_core(tmp_path / "core", parts, patience=patience) as core:
+        async with real_cli_core(tmp_path, demo, patience=patience) as core:
+            hook = {"hooks": [{"type": "command", "command": "sleep 30"}]}
+            (core.claude / "settings.json").write_text(json.dumps({"hooks": {"SessionStart": [hook]}}))
             session = await core.session()
             await core.say(session, "demo:text hi")
             failed = await reached(session, lambda snapshot: snapshot.lifecycle is Lifecycle.FAILED)

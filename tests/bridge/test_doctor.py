@@ -13,7 +13,7 @@ from bridge import machine_checks
 from bridge.doctor import Report, doctor, examine
 from bridge.findings import Finding, Level
 from bridge.invite import NEEDED
-from bridge.machine_checks import check_prefix
+from bridge.machine_checks import check_git, check_prefix
 from bridge.ownership import OwnerKind, owning
 from bridge.settings_loading import load_settings
 from tests.fakes.discord_server import FakeDiscord, payloads
@@ -164,6 +164,29 @@ async def test_what_sessions_start_through_is_tried(clean_place: Path, prefix: s
     findings = await check_prefix(load_settings())
     assert [each.level for each in findings] == ([] if words is None else [Level.FAILED if words else Level.OK])
     assert all((words or "") in each.sentence for each in findings)
+
+
+@pytest.mark.parametrize(
+    ("said", "setting", "level", "words"),
+    [
+        ("git version 2.39.5", "", Level.OK, "git 2.39.5 keeps"),
+        ("git version 2.30.2 (Apple Git-130)", "", Level.WARNING, "git 2.30.2 is too old"),
+        ("", "", Level.WARNING, "There is no git here"),
+        ("git version 2.39.5", "CHECKPOINTS=false", Level.SKIPPED, "switched off"),
+    ],
+)
+async def test_git_that_is_missing_or_old_is_told(
+    clean_place: Path, monkeypatch: pytest.MonkeyPatch, said: str, setting: str, level: Level, words: str
+) -> None:
+    programs = clean_place / "programs"
+    programs.mkdir()
+    if said:
+        (programs / "git").write_text(f"#!/bin/sh\necho '{said}'\n")
+        (programs / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    (clean_place / ".env").write_text(f"{setting}\n")
+    found = await check_git(load_settings())
+    assert (found.level, words in found.sentence) == (level, True)
 
 
 async def test_a_prefix_that_hangs_is_ended(clean_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

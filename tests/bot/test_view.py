@@ -493,7 +493,9 @@ async def test_a_deleted_session_is_left_as_it_is_and_not_tried_again(
             for idle in (True, False):
                 while pump.is_idle is idle:  # noqa: ASYNC110
                     await asyncio.sleep(0.001)
-        assert not [each for each in caplog.records if each.levelname in ("WARNING", "ERROR")]
+        # The library warns of missing voice parts, once a process.
+        ours = [each for each in caplog.records if not each.name.startswith("discord")]
+        assert not [each for each in ours if each.levelname in ("WARNING", "ERROR")]
         assert r.posts[: len(shown)] == shown
 
 

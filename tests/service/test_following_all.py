@@ -14,12 +14,18 @@ from sessions import bus as bus_module
 from sessions.errors import NotAllowed
 from sessions.events import Numbered, TitleChanged
 from sessions.model import SessionId, ShareLevel
-from tests.service.test_following import DOORS, Somebody, one_core
+from tests.service.test_following import DOORS, PEOPLE, Somebody, one_core
 from tests.sessions.kit import DEADLINE_S, House
 
 OWNER = Actor("discord:1", "discord", Role.USER)
 OTHER = Actor("discord:2", "discord", Role.USER)
 ADMIN = Actor("discord:5", "discord", Role.ADMIN)
+
+
+@pytest.fixture(autouse=True)
+def people() -> None:
+    PEOPLE.clear()
+    PEOPLE.update({each.user_id: Somebody(each) for each in (OWNER, OTHER, ADMIN)})
 
 
 async def session(core: c.Core, owner: Actor = OWNER) -> SessionId:

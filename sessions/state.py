@@ -12,18 +12,13 @@ from sessions.model import (
     FormBody,
     Lifecycle,
     LinkBody,
-    Progress,
     TitleSource,
-    TurnId,
-    TurnKind,
-    TurnStatus,
 )
 from sessions.process_events import ProcessEvent
-from sessions.progress import progress_of
 from sessions.snapshot import HOLDS_SLOT, OpenAsk, QueuedTurn, RunningTurn, Snapshot
 from sessions.topics import Topic
-from sessions.troubles import FailureKind
 from sessions.turn_events import TurnEvent
+from sessions.turn_state import turn_changed
 
 __all__ = ["LEGAL_MOVES", "OpenAsk", "QueuedTurn", "RunningTurn", "Snapshot", "apply"]
 
@@ -50,7 +45,7 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
     if isinstance(event, ProcessEvent):
         return _process_changed(numbered, event)
     if isinstance(event, TurnEvent):
-        return _turn_changed(numbered, event, at_ms)
+        return turn_changed(numbered, event, at_ms)
     match event:
         case e.SessionCreated():
             return _created(numbered, event, at_ms)
@@ -238,147 +233,6 @@ def _conversation_changed(snapshot: Snapshot, event: e.ConversationChanged) -> S
     )
 
 
-def _turn_changed(snapshot: Snapshot, event: TurnEvent, at_ms: int) -> Snapshot:
-    match event:
-        case e.TurnQueued():
-            return _queued(snapshot, event)
-        case e.TurnElsewhere():
-            return replace(
-                snapshot,
-                last_turn=event.turn_id,
-                goes_on_from=None,
-                next_turn=event.number + 1,
-                message_count=snapshot.message_count + (event.kind is not TurnKind.BACKGROUND),
-                last_prompt_uuid=event.prompt_uuid or snapshot.last_prompt_uuid,
-                last_uuid=event.last_uuid or snapshot.last_uuid,
-            )
-        case e.TurnRequeued():
-            again = QueuedTurn(
-                event.turn_id, event.prompt_uuid, event.kind, event.author_id, None, event.next_ordinal
-            )
-            return replace(snapshot, queue=(again, *snapshot.queue))
-        case e.TurnHeldBack():
-            return _held_back(snapshot, event)
-        case e.TurnEdited():
-            return snapshot
-        case e.TurnMovedToFront():
-            chosen = [turn for turn in snapshot.queue if turn.turn_id == event.turn_id]
-            others = [turn for turn in snapshot.queue if turn.turn_id != event.turn_id]
-            return replace(snapshot, queue=(*chosen, *others))
-        case e.TurnWithdrawn():
-            return replace(snapshot, queue=_without(snapshot.queue, event.turn_id))
-        case e.TurnSent():
-            return replace(_sent(snapshot, event, at_ms), last_turn=event.turn_id, goes_on_from=None)
-        case e.TurnStarted() | e.TurnContinued():
-            return _started(snapshot, event, at_ms)
-        case e.BackgroundTurnStarted():
-            running = RunningTurn(event.turn_id, "", TurnKind.BACKGROUND, started_ms=at_ms)
-            begun = replace(snapshot, last_turn=event.turn_id, goes_on_from=None)
-            return replace(begun, running=running, next_turn=event.number + 1)
-        case e.BlockAdded():
-            return _block_added(snapshot, event, at_ms)
-        case e.RequestFailed():
-            return _request_failed(snapshot, event)
-        case e.TurnEnded():
-            return _turn_ended(snapshot, event)
-        case _:
-            assert_never(event)
-
-
-def _queued(snapshot: Snapshot, event: e.TurnQueued) -> Snapshot:
-    turn = QueuedTurn(event.turn_id, event.prompt_uuid, event.kind, event.author_id, event.rewind_to)
-    queue = (turn, *snapshot.queue) if event.front else (*snapshot.queue, turn)
-    return replace(snapshot, queue=queue, next_turn=event.number + 1, message_count=snapshot.message_count + 1)
-
-
-def _held_back(snapshot: Snapshot, event: e.TurnHeldBack) -> Snapshot:
-    turn = snapshot.current
-    if turn is None or turn.turn_id != event.turn_id:
-        return snapshot
-    again = QueuedTurn(turn.turn_id, event.prompt_uuid, turn.kind, turn.author_id)
-    waits = replace(snapshot, queue=(again, *snapshot.queue), unanswered=turn.prompt_uuid)
-    return replace(waits, running=None, sent=None)
-
-
-def _without(queue: tuple[QueuedTurn, ...], turn_id: TurnId) -> tuple[QueuedTurn, ...]:
-    return tuple(turn for turn in queue if turn.turn_id != turn_id)
-
-
-def _sent(snapshot: Snapshot, event: e.TurnSent, at_ms: int) -> Snapshot:
-    """Move a turn out of the queue, or, after a cut, note that a new host gets it once more."""
-    for again in (snapshot.running, snapshot.sent):
-        if again is not None and again.turn_id == event.turn_id:
-            return replace(snapshot, sent=replace(again, host=event.host, taken_up=True), running=None)
-    turn = next(turn for turn in snapshot.queue if turn.turn_id == event.turn_id)
-    sent = RunningTurn(turn.turn_id, turn.prompt_uuid, turn.kind, turn.next_ordinal, at_ms, host=event.host)
-    return replace(
-        snapshot,
-        queue=_without(snapshot.queue, event.turn_id),
-        sent=replace(sent, author_id=turn.author_id),
-        unanswered="",
-        activity=Activity.WORKING,
-        blocker=None,
-        limit=None,
-    )
-
-
-def _started(snapshot: Snapshot, event: e.TurnStarted | e.TurnContinued, at_ms: int) -> Snapshot:
-    turn = snapshot.sent or snapshot.running
-    if turn is None or turn.turn_id != event.turn_id:
-        return snapshot
-    return replace(
-        snapshot,
-        sent=None,
-        running=replace(turn, started_ms=turn.started_ms or at_ms),
-        conversation_begun=True,
-        handed_over=False,
-        last_prompt_uuid=turn.prompt_uuid or snapshot.last_prompt_uuid,
-        # A list that is done belongs to the turns before.
-        progress=snapshot.progress if snapshot.progress.done < snapshot.progress.total else Progress(),
-    )
-
-
-def _block_added(snapshot: Snapshot, event: e.BlockAdded, at_ms: int) -> Snapshot:
-    running = snapshot.running
-    if running is None or running.turn_id != event.turn_id:
-        return snapshot
-    first = running.first_text_ms
-    if first is None and running.started_ms:
-        first = max(0, at_ms - running.started_ms)
-    moved = replace(
-        running,
-        next_ordinal=event.ordinal + 1,
-        first_text_ms=first,
-        last_uuid=(event.uuid if event.before is None else "") or running.last_uuid,
-    )
-    return replace(snapshot, running=moved, progress=progress_of(event.block) or snapshot.progress)
-
-
-def _request_failed(snapshot: Snapshot, event: e.RequestFailed) -> Snapshot:
-    running = snapshot.running
-    if running is None or running.turn_id != event.turn_id:
-        return snapshot
-    return replace(snapshot, running=replace(running, failure=event.failure))
-
-
-def _turn_ended(snapshot: Snapshot, event: e.TurnEnded) -> Snapshot:
-    ended = _outcome_noted(snapshot, event)
-    ended = replace(
-        ended,
-        process_cost_usd=event.process_cost_usd or snapshot.process_cost_usd,
-        cost_usd=snapshot.cost_usd + event.cost_usd,
-        list_price_usd=snapshot.list_price_usd + event.list_price_usd,
-        last_uuid=event.last_uuid or snapshot.last_uuid,
-        context_window=event.context_window or snapshot.context_window,
-        queue=_without(snapshot.queue, event.turn_id),
-    )
-    if snapshot.running is not None and snapshot.running.turn_id == event.turn_id:
-        return replace(ended, running=None)
-    if snapshot.sent is not None and snapshot.sent.turn_id == event.turn_id:
-        return replace(ended, sent=None)
-    return ended
-
-
 def _noticed(snapshot: Snapshot, event: e.Noticed) -> Snapshot:
     match event.topic:
         case Topic.USAGE_LIMIT:
@@ -389,17 +243,3 @@ def _noticed(snapshot: Snapshot, event: e.Noticed) -> Snapshot:
             return replace(snapshot, extra_usage_until_ms=event.until_ms)
         case _:
             return snapshot
-
-
-def _outcome_noted(snapshot: Snapshot, event: e.TurnEnded) -> Snapshot:
-    """Note the last good turn, and the number of refused turns since then."""
-    current = snapshot.current
-    if current is None or current.turn_id != event.turn_id:
-        return snapshot
-    if current.kind is TurnKind.PROMPT and event.status is not TurnStatus.CUT:
-        snapshot = replace(snapshot, moved_from=())  # the prompt told Claude of it
-    if event.status is TurnStatus.DONE and current.kind is not TurnKind.COMMAND:
-        return replace(snapshot, refused_turns=0, last_good_turn=event.turn_id)
-    if event.failure is not None and event.failure.kind in (FailureKind.REFUSED, FailureKind.STUCK):
-        return replace(snapshot, refused_turns=snapshot.refused_turns + 1)
-    return snapshot

@@ -236,6 +236,26 @@ async def test_a_killed_restore_is_finished_at_the_next_start(desk: Desk, step: 
         assert wish.target == restored.safety.id
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("step", range(10, 3000, 10))
+async def test_any_step_of_a_large_restore_may_be_the_last(desk: Desk, step: int) -> None:
+    for number in range(3000):
+        desk.write(f"d{number % 40}/f{number}", f"old {number}")
+    before = desk.show()
+    async with open_ledger(desk.home) as ledger:
+        target = await ledger.take()
+    for number in range(3000):
+        if number % 3:
+            desk.write(f"d{number % 40}/f{number}", "new")
+        else:
+            (desk.root / f"d{number % 40}" / f"f{number}").unlink()
+    assert _run_killed(desk.home, target.id, f"restore.step:{step}") == 137
+    async with open_ledger(desk.home) as ledger:
+        (restored,) = await ledger.restores.finish_cut()
+        assert (restored.left, restored.differing) == ((), ())
+    assert desk.show() == before
+
+
 def _run_killed(home: Path, target: str, place: str) -> int:
     done = subprocess.run(
         [sys.executable, "-m", "tests.workdirs.ledger", home, target],

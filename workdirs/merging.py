@@ -12,7 +12,7 @@ from workdirs.changes import ChangeKind, PathChange
 from workdirs.errors import BranchGone, GitFailed, MergeImpossible
 from workdirs.merge_choices import Strategy
 from workdirs.merge_output import CleanMerge, Conflict, ConflictedMerge, NothingMerged, parse_merge_output
-from workdirs.merge_room import MergeRoom
+from workdirs.merge_room import MergeRoom, Signature
 from workdirs.model import ObjectId
 
 _MOST_COMMITS = 200
@@ -124,17 +124,16 @@ def _merge(room: MergeRoom, wish: MergeWish, target: ObjectId, source: ObjectId)
 
 
 def _squash(room: MergeRoom, wish: MergeWish, target: ObjectId, source: ObjectId) -> _Result:
-    signature = room.author_of(source, wish.now_s)
     ours = target
     if wish.last_merged is not None and _is_ancestor(room, wish.last_merged, source):
         # git takes the last squashed commit for the base: what was merged then does not conflict with itself.
-        ours = room.commit(f"{target}^{{tree}}", (wish.last_merged,), "base", signature)
+        ours = room.commit(f"{target}^{{tree}}", (wish.last_merged,), "base", Signature(at_s=wish.now_s))
     merged = _trial(room, ours, source)
     if merged.has_conflicts:
         return merged
     if merged.tree == _tree(room, target):
         return _Result(target, merged.tree)
-    return _Result(room.commit(merged.tree, (target,), wish.message, signature), merged.tree)
+    return _Result(_committed(room, wish, merged.tree, (target,), source), merged.tree)
 
 
 def _with_commit(room: MergeRoom, wish: MergeWish, target: ObjectId, source: ObjectId) -> _Result:
@@ -143,8 +142,7 @@ def _with_commit(room: MergeRoom, wish: MergeWish, target: ObjectId, source: Obj
     merged = _trial(room, target, source)
     if merged.has_conflicts:
         return merged
-    signature = room.author_of(source, wish.now_s)
-    return _Result(room.commit(merged.tree, (target, source), wish.message, signature), merged.tree)
+    return _Result(_committed(room, wish, merged.tree, (target, source), source), merged.tree)
 
 
 def _rebase(room: MergeRoom, wish: MergeWish, target: ObjectId, source: ObjectId) -> _Result:
@@ -154,20 +152,31 @@ def _rebase(room: MergeRoom, wish: MergeWish, target: ObjectId, source: ObjectId
         raise MergeImpossible(f"the branch has more than {_MOST_COMMITS} commits; squash it instead")
     result = _Result(target, _tree(room, target))
     for commit in listed:
-        signature = room.author_of(commit, wish.now_s)
         parents = room.run("rev-list", "--parents", "-n", "1", commit).text.split()[1:]
-        ours = room.commit(result.tree, tuple(parents[:1]), "base", signature)
+        ours = room.commit(result.tree, tuple(parents[:1]), "base", Signature(at_s=wish.now_s))
         picked = _trial(room, ours, ObjectId(commit))
         if picked.has_conflicts:
             return picked
         if picked.tree == result.tree:
             continue  # the target has this change already
-        message = room.run("log", "-1", "--no-show-signature", "--format=%B", commit).out.decode(
-            errors="replace"
-        )
-        tip = room.commit(picked.tree, (result.tip,), message.strip() or "(no message)", signature)
+        tip = _picked(room, wish, commit, picked.tree, result.tip) if room.lands else target
         result = _Result(tip, picked.tree)
     return result
+
+
+def _committed(
+    room: MergeRoom, wish: MergeWish, tree: ObjectId, parents: tuple[ObjectId, ...], source: ObjectId
+) -> ObjectId:
+    """Write the commit of a merge, by the author of `source`. A trial needs none: the target stands for it."""
+    if not room.lands:
+        return parents[0]
+    return room.commit(tree, parents, wish.message, room.author_of(source, wish.now_s))
+
+
+def _picked(room: MergeRoom, wish: MergeWish, commit: str, tree: ObjectId, parent: ObjectId) -> ObjectId:
+    """Write `commit` again on top of `parent`, with its author and message."""
+    told = room.run("log", "-1", "--no-show-signature", "--format=%B", commit).out.decode(errors="replace")
+    return room.commit(tree, (parent,), told.strip() or "(no message)", room.author_of(commit, wish.now_s))
 
 
 def _trial(room: MergeRoom, ours: ObjectId, theirs: ObjectId) -> _Result:

@@ -22,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.bench import (
+    branches,
     checkpoints,
     cycles,
     hosts,
@@ -57,6 +58,7 @@ PARTS: Mapping[str, Part] = {
     "live": lambda directory, short: start.measure_live(directory, short=short),
     "store": lambda directory, short: store.measure(directory, short=short),
     "checkpoints": lambda directory, short: checkpoints.measure(directory, short=short),
+    "branches": lambda directory, short: branches.measure(directory, short=short),
     "cycles": lambda directory, short: cycles.measure(directory, short=short),
 }
 

@@ -1,4 +1,4 @@
--- What a session is, was told, said and asked. Columns in milliseconds end in _ms (UTC, Unix epoch);
+-- Sessions, with their turns, blocks, asks, hosts and events. Columns in milliseconds end in _ms (UTC, Unix epoch);
 -- created_at and updated_at are ISO 8601 in UTC (numbers since 0004_epoch_times.sql). `data` is the snapshot as JSON (sessions/state.py).
 CREATE TABLE sessions (
     id TEXT PRIMARY KEY,
@@ -22,7 +22,7 @@ CREATE INDEX sessions_by_user ON sessions (user_id, last_activity_ms DESC);
 CREATE INDEX sessions_by_channel ON sessions (channel_id, last_activity_ms DESC);
 CREATE INDEX sessions_by_activity ON sessions (last_activity_ms DESC);
 CREATE INDEX sessions_by_conversation ON sessions (conversation_id) WHERE conversation_id <> '';
--- What a start has to look at; stays small whatever is stored.
+-- The sessions that a start looks at: few, however many are stored.
 CREATE INDEX sessions_to_recover ON sessions (status) WHERE status IN ('queued', 'starting', 'live', 'stopping');
 
 CREATE TABLE turns (
@@ -132,7 +132,7 @@ CREATE TABLE shares (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX shares_by_grantee ON shares (grantee);
 
--- Who did what to which session, from which face. Append-only: triggers refuse change.
+-- The acts of people on sessions, with the face that they came from. Append-only: triggers refuse changes.
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY,
     at_ms INTEGER NOT NULL,

@@ -1,4 +1,4 @@
--- What the Discord face remembers: what came in, what it has posted, where sessions live, what buttons mean.
+-- The memory of the Discord face: messages and clicks that came in, posts, places of sessions, meanings of buttons.
 -- Discord's ids are stored as integers.
 
 -- Each message or interaction is a row before it is acted on. `external` is `message:<id>`, `edit:<id>:<time>`,
@@ -23,7 +23,7 @@ CREATE TABLE seen (
     message_id INTEGER NOT NULL
 ) STRICT;
 
--- Where a session is shown. `kind` thread: every message of an allowed user there is a prompt.
+-- The place where a session is shown. `kind` thread: every message of an allowed user there is a prompt.
 CREATE TABLE places (
     session_id TEXT PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,
     guild_id INTEGER NOT NULL,
@@ -35,9 +35,9 @@ CREATE TABLE places (
 ) STRICT;
 CREATE INDEX places_by_channel ON places (channel_id);
 
--- What is in Discord. `subject` says what a post shows (`turn:<id>`, `ask:<id>`, `status`, `notice:<number>`),
--- `ordinal` which of its posts; `message_id` is NULL until Discord has said that it made it; `shown` is the hash
--- of what the message shows.
+-- Our messages in Discord. `subject` names the content (`turn:<id>`, `ask:<id>`, `status`, `notice:<number>`),
+-- `ordinal` counts its posts; `message_id` is NULL until Discord has confirmed the message; `shown` is the hash of
+-- the message's content.
 CREATE TABLE posts (
     id INTEGER PRIMARY KEY,
     session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
@@ -53,7 +53,7 @@ CREATE TABLE posts (
 CREATE INDEX posts_by_message ON posts (message_id) WHERE message_id IS NOT NULL;
 CREATE INDEX posts_unconfirmed ON posts (channel_id) WHERE message_id IS NULL;
 
--- What a control means: its custom_id carries only the key. Rows stay as long as the session, so that buttons
+-- The meanings of controls: a custom_id carries only the key. Rows stay as long as the session, so that buttons
 -- on old messages work after any restart.
 CREATE TABLE controls (
     key TEXT PRIMARY KEY,

@@ -2,8 +2,8 @@
 -- ordinal. NULL: it stands where its ordinal says.
 ALTER TABLE blocks ADD COLUMN before INTEGER;
 
--- Who did what is removed by retention alone, which first writes down how long it is kept: no row that is younger
--- goes, whoever tries. Before, nothing forbade removing rows.
+-- Only retention removes rows of the audit. It first stores how long rows are kept, and a trigger refuses to remove
+-- a younger row. Before, nothing forbade removing rows.
 CREATE TABLE audit_kept (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     -- Unix epoch: rows from this time on are kept

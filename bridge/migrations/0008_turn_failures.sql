@@ -1,3 +1,3 @@
--- What went wrong at Claude's side in a turn that failed: sessions/troubles.py, Failure, as JSON. Empty: nothing did, or
--- the turn is older; its `reason` is a sentence then.
+-- The failure at Claude's side that ended a turn: sessions/troubles.py, Failure, as JSON. Empty without one. Empty for
+-- older turns, too: their `reason` is a sentence.
 ALTER TABLE turns ADD COLUMN failure TEXT NOT NULL DEFAULT '';

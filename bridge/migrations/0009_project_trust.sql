@@ -1,4 +1,4 @@
--- What people decided on projects (work directories): what of them counts, for the content that they saw listed.
+-- People's decisions on projects (work directories): the parts that count, for the content that they saw listed.
 CREATE TABLE project_trust (
     directory TEXT PRIMARY KEY,
     state TEXT NOT NULL CHECK (state IN ('closed', 'instructions', 'trusted')),

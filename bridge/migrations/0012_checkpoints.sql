@@ -33,7 +33,7 @@ CREATE TABLE checkpoints (
 CREATE INDEX checkpoints_by_owner ON checkpoints (owner, id DESC);
 CREATE INDEX checkpoints_by_directory ON checkpoints (directory, id DESC);
 
--- What is known of who changed a file: a turn, a restore or a merge between two checkpoints.
+-- The known causes of changes to files between two checkpoints: a turn, a restore or a merge.
 CREATE TABLE file_changes (
     checkpoint TEXT NOT NULL REFERENCES checkpoints (id) ON DELETE CASCADE,
     path BLOB NOT NULL,

@@ -81,6 +81,7 @@ def arrange(settings: Settings, private: Sequence[Path], place: Path) -> Sandbox
         found = replace(policy, mechanism=Mechanism.LANDLOCK)
         # Landlock cannot limit the network. `auto` does without, and says so.
         if landlock.abi and (policy.network is Network.OPEN or choice is SandboxChoice.LANDLOCK):
+            options = replace(options, mounts=False)
             return Sandboxing(found, in_landlock(found, landlock.abi), options, bwrap, landlock)
     if choice is SandboxChoice.AUTO and policy.network is Network.OPEN:
         return Sandboxing(policy, None, None, bwrap, landlock)

@@ -16,7 +16,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from backends.base import LaunchSpec
-from backends.sandbox.model import Access, Enclosure, Mechanism, Network, Policy
+from backends.sandbox.model import Access, Enclosure, Mechanism, Network, Own, Policy
 from backends.sandbox.proxy.inside import WayOut, way_out
 from backends.sandbox.proxy.state import ProxyPlaces
 from backends.wrappers import LaunchWrapper
@@ -135,12 +135,37 @@ def mounts(policy: Policy, access: Access) -> list[_Mount]:
     for path in policy.hidden:
         if path not in shown and path.exists() and _holder(path, shown) in _REAL:
             shown[path] = _Mount(_Kind.HIDDEN, path, path)
+    for mount in [each for each in shown.values() if each.kind is _Kind.READ]:
+        if _holder(mount.target, shown) in (_Kind.SYSTEM, _Kind.READ):
+            # It is there already. A link there cannot be mounted on; what it points to has to be there, too.
+            del shown[mount.target]
+            real = mount.source.resolve()
+            if real != mount.target and real not in shown and _holder(real, shown) not in _REAL:
+                shown[real] = _Mount(_Kind.READ, real, real)
+    for mount in list(shown.values()):
+        # bwrap would follow the link while it still sees everything outside.
+        if _is_planted(mount.target, everything.own):
+            del shown[mount.target]
     return sorted(shown.values(), key=lambda mount: (len(mount.target.parts), mount.target))
 
 
 def _holder(path: Path, shown: dict[Path, _Mount]) -> _Kind | None:
     """Return how the nearest directory above `path` is shown; None if nothing above it is."""
     return next((shown[parent].kind for parent in path.parents if parent in shown), None)
+
+
+def _is_planted(target: Path, own: Sequence[Own]) -> bool:
+    """Whether a link stands at `target`, or on the way to it, in a directory that programs inside can write."""
+    above = [each for each in own if each.target != target and target.is_relative_to(each.target)]
+    if not above:
+        return False
+    nearest = max(above, key=lambda each: len(each.target.parts))
+    place = nearest.source
+    for part in target.relative_to(nearest.target).parts:
+        place /= part
+        if place.is_symlink():
+            return True
+    return False
 
 
 def _is_plain(path: Path, above: Sequence[Path]) -> bool:

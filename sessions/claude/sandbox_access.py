@@ -54,12 +54,14 @@ class SandboxOptions:
     """The facts of this installation. `state` holds a directory for each project.
 
     `kept` are paths, relative to a work directory, that stay read-only. `ssh_agent`: the agent's socket is
-    inside. `open_network` lets the next sandbox of a work directory reach what it may; it raises `ClaudeError`.
+    inside. `mounts`: paths are mounted into own directories; otherwise links of ours stand there.
+    `open_network` lets the next sandbox of a work directory reach what it may; it raises `ClaudeError`.
     """
 
     state: Path
     kept: Sequence[str] = KEPT_DEFAULT
     ssh_agent: bool = False
+    mounts: bool = True
     open_network: Callable[[Path], Awaitable[None]] | None = None
 
 
@@ -100,9 +102,9 @@ def prepare(options: SandboxOptions, asked: Asked) -> Access:
     kept = [asked.work_directory / name for name in options.kept]
     kept += [each / "hooks" for each in asked.writable if ".git/hooks" in options.kept]
     agent = [Path(environment[_AGENT])] if options.ssh_agent and environment.get(_AGENT) else []
-    return Access(
+    access = Access(
         read=(
-            *_program(asked.command),
+            *program_files(asked.command),
             *(config / name for name in _READABLE),
             *_rebuilt(asked.brought),
             *(Path(value) for name in _CERTIFICATES if (value := environment.get(name))),
@@ -114,6 +116,23 @@ def prepare(options: SandboxOptions, asked: Asked) -> Access:
         own=(Own(home, own_home), Own(config, own_config)),
         private=(config / "sessions",),
     ) | _credentials(config)
+    if options.mounts:
+        _remove_planted_links(access)
+    return access
+
+
+def _remove_planted_links(access: Access) -> None:
+    """Remove links from where something is shown in an own directory. Programs inside could make them."""
+    for target in (*access.read, *access.write, *access.private):
+        above = [each for each in access.own if each.target != target and target.is_relative_to(each.target)]
+        if above:
+            nearest = max(above, key=lambda each: len(each.target.parts))
+            place = nearest.source
+            for part in target.relative_to(nearest.target).parts:
+                place /= part
+                if place.is_symlink():
+                    place.unlink(missing_ok=True)
+                    break
 
 
 def without_agent(options: SandboxOptions, environment: Mapping[str, str]) -> dict[str, str]:
@@ -121,7 +140,7 @@ def without_agent(options: SandboxOptions, environment: Mapping[str, str]) -> di
     return {name: value for name, value in environment.items() if options.ssh_agent or name != _AGENT}
 
 
-def _program(command: Sequence[str]) -> list[Path]:
+def program_files(command: Sequence[str]) -> list[Path]:
     """Return the files of the program: where it is called, where it lies, and its package if it is node's."""
     found: list[Path] = []
     for path in (Path(word) for word in command if word.startswith("/")):

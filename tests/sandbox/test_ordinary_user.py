@@ -17,7 +17,7 @@ from backends.sandbox.seccomp import filter_program
 from backends.sandbox.system import this_system
 
 NOBODY = 65534
-FORKS = "i=0; while [ $i -lt 60 ]; do sleep 20 & i=$((i+1)); done; echo made $i"
+FORKS = "i=0; while [ $i -lt 60 ]; do sleep 4 & i=$((i+1)); done; echo made $i"
 
 
 @pytest.fixture

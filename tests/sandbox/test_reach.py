@@ -1,5 +1,6 @@
 """What a launch and the settings put into a sandbox: tools below a home, work trees, and no planted link."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -7,9 +8,18 @@ import pytest
 
 from backends.sandbox.bwrap import command, mounts
 from backends.sandbox.model import Access, Mechanism, Own, Policy, System
+from backends.sandbox.probe import find_bwrap
+from backends.sandbox.system import this_system
 from bridge.sandbox_tools import tools_below
 from sessions.claude.launch import Fresh
-from sessions.claude.sandbox_access import Asked, SandboxOptions, prepare, state_directory, without_agent
+from sessions.claude.sandbox_access import (
+    Asked,
+    SandboxOptions,
+    prepare,
+    program_files,
+    state_directory,
+    without_agent,
+)
 from sessions.work_directory import shared_git_directory
 
 
@@ -138,3 +148,59 @@ def test_each_project_has_a_home_and_a_configuration_of_its_own_without_foreign_
     assert "SSH_AUTH_SOCK" not in without_agent(options, environment)
     with_agent = SandboxOptions(state=tmp_path / "state", ssh_agent=True)
     assert "SSH_AUTH_SOCK" in without_agent(with_agent, environment)
+
+
+@pytest.mark.parametrize("points", ["absolute", "relative"])
+@pytest.mark.parametrize("is_on_path", [True, False])
+def test_a_program_that_is_a_link_in_a_directory_of_the_path_starts(
+    tmp_path: Path, points: str, *, is_on_path: bool
+) -> None:
+    """As Claude's installer lays it out: `~/.local/bin/claude` points to `~/.local/share/claude/versions/…`."""
+    home, work, own = (tmp_path / name for name in ("home", "work", "own"))
+    versions, programs = home / ".local/share/claude/versions", home / ".local/bin"
+    for directory in (versions, programs, work, own):
+        directory.mkdir(parents=True)
+    shutil.copy("/usr/bin/true", versions / "2.1")
+    program = programs / "claude"
+    program.symlink_to(versions / "2.1" if points == "absolute" else "../share/claude/versions/2.1")
+    tools = Access(read=(programs,) if is_on_path else ())
+    policy = Policy(mechanism=Mechanism.BWRAP, program=find_bwrap(), system=this_system(), access=tools)
+    access = Access(read=tuple(program_files([str(program)])), write=(work,), own=(Own(home, own),))
+    words = command(policy, access, work, info=False)
+    done = subprocess.run([*words, str(program)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_link_planted_in_an_own_directory_is_removed_or_nothing_is_mounted_there(tmp_path: Path) -> None:
+    config, home, work = (tmp_path / name for name in ("claude", "home", "work"))
+    for directory in (config / "commands", home, work):
+        directory.mkdir(parents=True)
+    (home / ".gitconfig").touch()
+    options = SandboxOptions(state=tmp_path / "state")
+    asked = Asked(
+        command=["/usr/bin/claude"],
+        environment={"HOME": str(home), "CLAUDE_CONFIG_DIR": str(config)},
+        start=Fresh("11111111-1111-4111-8111-111111111111"),
+        work_directory=work,
+    )
+    prepare(options, asked)
+    place = state_directory(options.state, work)
+    for planted in (place / "claude/commands", place / "claude/projects", place / "home/.gitconfig"):
+        planted.symlink_to(f"/oldroot{tmp_path}/made")
+    access = prepare(options, asked)
+    assert not (place / "claude/commands").is_symlink()
+    assert not (place / "claude/projects").is_symlink()
+    # The settings name this one: the wrapper only looks.
+    policy = Policy(
+        mechanism=Mechanism.BWRAP,
+        program=find_bwrap(),
+        system=this_system(),
+        access=Access(read=(home / ".gitconfig",)),
+    )
+    shown = {each.target for each in mounts(policy, access)}
+    assert config / "commands" in shown
+    assert home / ".gitconfig" not in shown
+    words = command(policy, access, work, info=False)
+    done = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "made").exists()

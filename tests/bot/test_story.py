@@ -29,6 +29,7 @@ __all__ = ["fake", "town"]
 
 SCENE_S = 60
 DONE = TurnStatus.DONE
+_NOTE = re.compile(r"<bridge-note>.*?</bridge-note>\s*", re.DOTALL)
 _SAID = re.compile(r"demo:(?:text|ask-question|write|gate) ?([^\n]*)")
 
 
@@ -161,7 +162,9 @@ class Story:
             row: dict[str, Any] = json.loads(raw)
             content = row.get("message", {}).get("content", ())
             parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
-            texts = [str(part["text"]) for part in parts if part.get("type") == "text"]
+            # Notes of the bridge to Claude are no part of what people wrote.
+            bare = [_NOTE.sub("", str(part["text"])) for part in parts if part.get("type") == "text"]
+            texts = [text for text in bare if text]
             if row["type"] == "user" and texts:
                 told.append(("\n".join(texts), []))
             elif row["type"] == "assistant":

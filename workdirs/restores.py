@@ -103,10 +103,10 @@ class Restores:
         note = Note(wish.owner, wish.anchor, Reason.BEFORE_RESTORE)
         safety = await self._checkpoints.take_locked(wish.place, note)
         store = await self._checkpoints.store_of(target)
-        plan = await asyncio.to_thread(
+        plan, digest = await asyncio.to_thread(
             _plan, store, wish.place.directory, safety.commit, target.commit, wish.scope
         )
-        return Preview(target, safety, plan, _digest(plan))
+        return Preview(target, safety, plan, digest)
 
     async def _carry_out(self, cut: rows.CutRestore, place: Place, anchor: str, preview: Preview) -> Restored:
         target, plan = preview.target, preview.plan
@@ -174,12 +174,14 @@ class Restores:
         return self._checkpoints.now_ms()
 
 
-def _plan(store: Store, directory: Path, now: ObjectId, target: ObjectId, scope: Scope) -> RestorePlan:
-    return plan_restore(look_up(store, directory, now, target), scope)
-
-
-def _digest(plan: RestorePlan) -> str:
-    return sha256(repr(plan).encode()).hexdigest()[:32]
+def _plan(
+    store: Store, directory: Path, now: ObjectId, target: ObjectId, scope: Scope
+) -> tuple[RestorePlan, str]:
+    looked = look_up(store, directory, now, target)
+    plan = plan_restore(looked, scope)
+    # The plan names only what it writes. Without what it replaces, a later edit of such a file went unnoticed.
+    replaced = [looked.differences.get(step.path, (None, None))[0] for step in plan.steps]
+    return plan, sha256(repr((plan, replaced)).encode()).hexdigest()[:32]
 
 
 def _token(restore: RestoreId) -> str:

@@ -78,6 +78,21 @@ async def test_a_restore_is_refused_if_it_became_another_one_since_the_preview(
     assert await rows.load_cut_restores(ledger.checkpoints.db) == []
 
 
+async def test_a_restore_is_refused_if_a_file_that_it_replaces_was_edited_since_the_preview(
+    desk: Desk, ledger: Ledger
+) -> None:
+    desk.write("a", "old")
+    target = await ledger.take()
+    wish = ledger.wish(target.id)
+    for path in ("a", "b"):  # one is written by the restore, the other one deleted
+        desk.write(path, "seen in the preview")
+        preview = await ledger.restores.preview(wish)
+        desk.write(path, "written since")
+        with pytest.raises(PlanChanged):
+            await ledger.restores.restore(wish, preview.digest)
+        assert (desk.root / path).read_text() == "written since"
+
+
 async def test_a_restore_is_undone_for_what_it_changed_only(desk: Desk, ledger: Ledger) -> None:
     desk.write("a", "old")
     desk.write("key", "x", 0o600)

@@ -49,6 +49,13 @@ class NewSession:
     project: str
 
 
+@dataclass(frozen=True, slots=True)
+class NewBranch:
+    """Go on in a branch of the open session: with its own copy of the files, or in the same directory."""
+
+    own_copy: bool = True
+
+
 Said = Callable[[Any], str]
 
 
@@ -114,6 +121,7 @@ SlashCommand = (
     | ListSessions
     | SwitchTo
     | NewSession
+    | NewBranch
     | ListPermissions
     | TakeBack
     | ListCheckpoints
@@ -142,6 +150,7 @@ GUIDE = {
     "/try": "send the next prompt although a usage limit is reached",
     "/move PROJECT": "work in another directory of WORKSPACE_ROOT; the conversation is kept",
     "/changes [on|off]": "what Claude was told of changed files; stop or start telling it",
+    "/branch new [same]": "go on in a new session with a copy of the files; same: in the same directory",
     "/branches": "list the branches of the session that have files of their own",
     "/compare": "the files that this branch changed since it began",
     "/merge [HOW]": f"show what merging this branch would do: {', '.join(Strategy)}",
@@ -175,6 +184,8 @@ def parse_slash(line: str) -> SlashCommand | None:
             return SwitchTo(rest) if rest else NotUnderstood("Say which: /switch 2, or /switch ID.")
         case "new":
             return NewSession(rest)
+        case "branch":
+            return _branch(rest)
         case "permissions":
             return _permissions(rest)
         case "checkpoint":
@@ -255,6 +266,16 @@ def _changes(word: str) -> OfSession | NotUnderstood:
     return OfSession(
         lambda id_, _: c.ShowChanges(session_id=id_), lambda found: found.text or "There was nothing to tell."
     )
+
+
+def _branch(rest: str) -> NewBranch | NotUnderstood:
+    match rest.split():
+        case ["new"]:
+            return NewBranch()
+        case ["new", "same"]:
+            return NewBranch(own_copy=False)
+        case _:
+            return NotUnderstood("Say it like this: /branch new, or /branch new same. /branches lists them.")
 
 
 def _of_branch(name: str, words: list[str]) -> OfSession | NotUnderstood:

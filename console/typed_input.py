@@ -124,6 +124,8 @@ class TypedInput:
                 await self._switch(core, target)
             case slash.NewSession(project=project):
                 self._follower.open(await self._create(core, project))
+            case slash.NewBranch(own_copy=own_copy):
+                await self._branch(core, own_copy=own_copy)
             case slash.Quit():
                 pass
             case slash.StopTurn():
@@ -182,6 +184,14 @@ class TypedInput:
         info = await core.perform(self._actor, create)
         self._store.set_current(info.id)
         return info.id
+
+    async def _branch(self, core: c.Core, *, own_copy: bool) -> None:
+        """Branch the open session at its last turn, and open the branch."""
+        parent = await self._some_session(core)
+        wish = c.Branch(session_id=parent, channel_id=_CHANNEL, own_copy=own_copy)
+        info = await core.perform(self._actor, wish)
+        self._follower.open(info.id)
+        self._screen.remark(f"This is the branch now. /switch {parent[:13]} goes back.")
 
     async def _list(self, core: c.Core) -> None:
         page = await core.perform(self._actor, c.QuerySessions(limit=_LISTED))

@@ -37,14 +37,16 @@ def telling_field(name: str, arguments: Mapping[str, Any]) -> str:
 
 
 def relative(text: str, work_directory: str) -> str:
-    """Return `text` with every path below the work directory of that name made relative to it.
+    """Return `text` with every path in the work directory of that name made relative to it; itself is `.`.
 
     People who follow from elsewhere need not know where the machine keeps its projects.
     """
     if not work_directory or "/" not in text:
         return text
     name = re.escape(work_directory)
-    return re.sub(rf"(?<![\w.:/])(?:/[^\s/\"'`<>|:]+){{0,24}}/{name}(?:/|(?![\w./-]))", "", text)
+    end = r"(?:(?P<below>/)(?=[^\s\"'`<>|:;,)])|/?(?![\w./-]))"
+    path = rf"(?<![\w.:/])(?:/[^\s/\"'`<>|:]+){{0,24}}/{name}{end}"
+    return re.sub(path, lambda found: "" if found["below"] else ".", text)
 
 
 def tool_label(name: str) -> str:

@@ -21,6 +21,8 @@ from sessions.restore_scope import RestoreScope
         ("/switch 2", s.SwitchTo("2")),
         ("/new", s.NewSession("")),
         ("/new  shop/api ", s.NewSession("shop/api")),
+        ("/branch new", s.NewBranch()),
+        ("/branch new same", s.NewBranch(own_copy=False)),
         ("/permissions", s.ListPermissions()),
         ("/permissions back 2", s.TakeBack(2)),
         ("/checkpoint list", s.ListCheckpoints()),

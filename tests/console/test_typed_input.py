@@ -80,3 +80,20 @@ async def test_a_prompt_that_was_refused_is_not_sent_again() -> None:
     following = FakeCore()
     await run(one, following)
     assert following.sent == []
+
+
+async def test_a_branch_is_opened_at_once_and_the_way_back_is_named() -> None:
+    one, said = servant("/branch new same")
+    opened: list[str] = []
+    one._follower.open = opened.append  # type: ignore[method-assign]
+    one._screen.remark = said.append  # type: ignore[method-assign]
+    asked: list[Any] = []
+
+    async def perform(_: Actor, command: Any) -> Any:
+        asked.append(command)
+        return SimpleNamespace(id="the branch")
+
+    await run(one, cast("Any", SimpleNamespace(perform=perform)))
+    assert asked == [c.Branch(session_id="s", channel_id="terminal:chat", own_copy=False)]
+    assert opened == ["the branch"]
+    assert "/switch s" in said[0]

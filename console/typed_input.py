@@ -15,10 +15,11 @@ from console.follower import Follower
 from console.screen import Decided, Left, Screen, Typed
 from console.shown_store import ShownStore
 from sessions.errors import CoreLost, SessionError, SessionNotFound
-from sessions.model import Lifecycle, PermissionMode
+from sessions.model import Lifecycle, PermissionMode, is_session_id
 
 _CHANNEL = "terminal:chat"
 _LISTED = 20
+_MOST_SEARCHED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,5 +203,13 @@ class TypedInput:
     async def _switch(self, core: c.Core, target: str) -> None:
         if target.isdecimal() and 1 <= int(target) <= len(self._listed):
             target = self._listed[int(target) - 1]
+        elif not is_session_id(target):
+            target = await self._completed(core, target)
         info = await core.perform(self._actor, c.GetSession(session_id=target))
         self._follower.open(info.id)
+
+    async def _completed(self, core: c.Core, beginning: str) -> str:
+        """Return the only id that begins like this, as `/sessions` prints it; else `beginning` itself."""
+        page = await core.perform(self._actor, c.QuerySessions(limit=_MOST_SEARCHED))
+        found = [info.id for info in page.sessions if info.id.startswith(beginning.lower())]
+        return found[0] if len(found) == 1 else beginning

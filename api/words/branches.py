@@ -36,7 +36,9 @@ def preview_lines(preview: MergePreview) -> list[str]:
     """Return the lines on what a merge would do, with what keeps it from landing first."""
     lines = [f"{preview.branch} → {preview.target} ({preview.strategy})"]
     if preview.conflicts:
-        lines.append(f"{len(preview.conflicts)} conflicts; nothing can be merged before they are resolved:")
+        count = len(preview.conflicts)
+        counted = "1 conflict" if count == 1 else f"{count} conflicts"
+        lines.append(f"{counted}; nothing can be merged before that is resolved:")
         lines += [f"- {each.path}: {each.kind}" for each in preview.conflicts[:MOST_LISTED]]
     elif preview.blocked:
         lines.append(f"These files of {preview.target} are in the way, so nothing can be merged yet:")

@@ -77,7 +77,7 @@ def preview_words(preview: RestorePreview) -> str:
     counts = ((preview.creates, "create"), (preview.changes, "change"), (preview.deletes, "delete"))
     acts = ", ".join(f"{act} {count:,}" for count, act in counts if count)
     left = f" {_paths(preview.kept).capitalize()} would stay." if preview.kept else ""
-    return f"This would {acts} ({_SCOPES[preview.scope]}).{left}"
+    return f"This would {acts}. It covers {_SCOPES[preview.scope]}.{left}"
 
 
 def step_lines(preview: RestorePreview, own_session: str) -> Iterator[str]:

@@ -156,7 +156,7 @@ def test_a_preview_says_what_stays_and_whose_change_it_would_undo() -> None:
     )
     text = "\n".join(preview_card("mine", preview).texts)
     for words in (
-        "change 1 (all files of the directory)",
+        "change 1. It covers all files of the directory.",
         "a.txt · another session changed it",
         "ignore rules cover it",
         "no checkpoint holds it",

@@ -97,3 +97,20 @@ async def test_a_branch_is_opened_at_once_and_the_way_back_is_named() -> None:
     assert asked == [c.Branch(session_id="s", channel_id="terminal:chat", own_copy=False)]
     assert opened == ["the branch"]
     assert "/switch s" in said[0]
+
+
+@pytest.mark.parametrize(("typed", "opened"), [("0189-a", "0189-abc"), ("0189", "0189"), ("77", "77")])
+async def test_a_session_is_found_by_the_beginning_of_its_id_if_only_one_has_it(
+    typed: str, opened: str
+) -> None:
+    one, _ = servant(f"/switch {typed}")
+    asked: list[str] = []
+    one._follower.open = asked.append  # type: ignore[method-assign]
+
+    async def perform(_: Actor, command: Any) -> Any:
+        if isinstance(command, c.QuerySessions):
+            return SimpleNamespace(sessions=[SimpleNamespace(id="0189-abc"), SimpleNamespace(id="0189-bcd")])
+        return SimpleNamespace(id=command.session_id)
+
+    await run(one, cast("Any", SimpleNamespace(perform=perform)))
+    assert asked == [opened]

@@ -34,7 +34,10 @@ async def chat_here(invocation: Chat, settings: Settings) -> int:
         greeting=tuple(sentences),
     )
     return await run_chat(
-        lambda say: reached_core(place, say), local_actor(), place.settings.data_dir / "console", wish
+        lambda say: reached_core(place, say, with_web=True),
+        local_actor(),
+        place.settings.data_dir / "console",
+        wish,
     )
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from api import Core
 from bridge.invocation import BAD_USAGE, FAILED
@@ -18,6 +18,9 @@ from bridge.settings_loading import load_settings
 from sessions.claude.errors import CliMissing
 from sessions.errors import CoreLost, PromptRefused, SessionError, SessionNotFound, WorkDirectoryRefused
 from storage import StorageError
+
+if TYPE_CHECKING:
+    from bridge.wiring import OpenCore
 
 Say = Callable[[str], None]
 
@@ -120,16 +123,21 @@ async def _needs_login(settings: Settings, say: Say) -> bool:
 
 
 @asynccontextmanager
-async def reached_core(place: Place, say: Say) -> AsyncIterator[Core]:
+async def reached_core(place: Place, say: Say, *, with_web: bool = False) -> AsyncIterator[Core]:
     """Reach the core of `place` in the process that owns the data directory, or else open and serve it here.
 
+    With `with_web` a core that is opened here has the dashboard, too, if WEB_PORT is set.
     Raises `AnotherVersion` and the errors of `open_core`; `AlreadyOwned` also if the owner does not answer.
     """
     async with AsyncExitStack() as stack:
-        yield await _reach(place, say, stack)
+        core, opened = await _reach(place, say, stack)
+        if with_web and opened is not None and place.settings.web_port is not None:
+            await _serve_web(opened, say, stack)
+        yield core
 
 
-async def _reach(place: Place, say: Say, stack: AsyncExitStack) -> Core:
+async def _reach(place: Place, say: Say, stack: AsyncExitStack) -> "tuple[Core, OpenCore | None]":
+    """Return the core, and what was opened here if no other process had it."""
     from bridge.control_client import AnotherVersion, connected
 
     deadline = asyncio.get_running_loop().time() + _JOIN_S
@@ -137,8 +145,9 @@ async def _reach(place: Place, say: Say, stack: AsyncExitStack) -> Core:
         owner = current_owner(place.settings.data_dir)
         try:
             if owner is None:
-                return await _open(place, say, stack)
-            return await stack.enter_async_context(connected(place.settings.data_dir))
+                opened = await _open(place, say, stack)
+                return opened.service, opened
+            return await stack.enter_async_context(connected(place.settings.data_dir)), None
         except AlreadyOwned:
             pass  # another process was quicker: join it
         except AnotherVersion:
@@ -148,12 +157,21 @@ async def _reach(place: Place, say: Say, stack: AsyncExitStack) -> Core:
         await asyncio.sleep(_JOIN_PAUSE_S)
 
 
-async def _open(place: Place, say: Say, stack: AsyncExitStack) -> Core:
+async def _open(place: Place, say: Say, stack: AsyncExitStack) -> "OpenCore":
     from bridge.wiring import CoreOptions, open_core
 
     options = CoreOptions(OwnerKind.CHAT, demo=place.demo, logs_on_stderr=False, say=say)
-    opened = await stack.enter_async_context(open_core(place.settings, options))
-    return opened.service
+    return await stack.enter_async_context(open_core(place.settings, options))
+
+
+async def _serve_web(opened: "OpenCore", say: Say, stack: AsyncExitStack) -> None:
+    """Serve the dashboard, too. If it cannot be served, `say` why: the terminal works without it."""
+    from bridge.web_face import WebRefused, web_face
+
+    try:
+        await stack.enter_async_context(web_face(opened))
+    except WebRefused as refused:
+        say(str(refused))
 
 
 def _stop_if_pointless(owner: Owner | None, deadline: float, lost: CoreLost) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from api import MakeLoginLink
 from api.access import Actor, Role
+from bridge.cli_core import Place, reached_core
 from bridge.control_socket import local_actor
 from bridge.ownership import OwnerKind
 from bridge.settings import Settings
@@ -51,6 +52,23 @@ async def test_a_link_logs_in_and_is_made_only_while_the_face_runs(settings: Set
                     pass
         with pytest.raises(WebOff):
             await core.service.perform(local_actor(), MakeLoginLink())
+
+
+async def test_a_terminal_serves_the_dashboard_if_its_port_is_set_and_goes_on_if_the_port_is_taken(
+    settings: Settings,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    place = Place(replace(settings, web_port=port), demo=False)
+    said: list[str] = []
+    async with reached_core(place, said.append, with_web=True) as core:
+        link = await core.perform(local_actor(), MakeLoginLink())
+        assert link.url.startswith(f"http://127.0.0.1:{port}/login#")
+    with socket.create_server(("127.0.0.1", port)):
+        async with reached_core(place, said.append, with_web=True) as core:
+            with pytest.raises(WebOff):
+                await core.perform(local_actor(), MakeLoginLink())
+    assert f"port {port} cannot be used" in said[-1]
 
 
 def test_an_address_that_everybody_could_reach_is_refused(settings: Settings) -> None:

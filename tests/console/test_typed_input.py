@@ -38,7 +38,7 @@ def servant(*typed: str) -> tuple[TypedInput, list[str]]:
     wishes: asyncio.Queue[Any] = asyncio.Queue()
     for wish in (*map(Typed, typed), Left()):
         wishes.put_nowait(wish)
-    screen = SimpleNamespace(wishes=wishes, say=said.append, columns=80)
+    screen = SimpleNamespace(wishes=wishes, say=said.append, remark=said.append, columns=80)
     follower = SimpleNamespace(session_id="s")
     return TypedInput(ME, cast("Any", None), ChatWish(), cast("Any", screen), cast("Any", follower)), said
 
@@ -85,8 +85,7 @@ async def test_a_prompt_that_was_refused_is_not_sent_again() -> None:
 async def test_a_branch_is_opened_at_once_and_the_way_back_is_named() -> None:
     one, said = servant("/branch new same")
     opened: list[str] = []
-    one._follower.open = opened.append  # type: ignore[method-assign]
-    one._screen.remark = said.append  # type: ignore[method-assign]
+    one._follower = cast("Any", SimpleNamespace(session_id="s", open=opened.append))
     asked: list[Any] = []
 
     async def perform(_: Actor, command: Any) -> Any:
@@ -105,7 +104,7 @@ async def test_a_session_is_found_by_the_beginning_of_its_id_if_only_one_has_it(
 ) -> None:
     one, _ = servant(f"/switch {typed}")
     asked: list[str] = []
-    one._follower.open = asked.append  # type: ignore[method-assign]
+    one._follower = cast("Any", SimpleNamespace(session_id="s", open=asked.append))
 
     async def perform(_: Actor, command: Any) -> Any:
         if isinstance(command, c.QuerySessions):

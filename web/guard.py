@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from api.access import Actor, Role
+from web.pages.layout import problem_page
 from web.parts import WebOptions, WebParts
 from web.principals import DoorKind, Principal
 from web.problems import Refused, answer, problem_of
@@ -46,7 +47,13 @@ def guarding(options: WebOptions) -> Middleware:
             if refused is not None and refused.problem.code == "login_needed" and wants_page(request):
                 where = f"{options.base_path}/login?next={quote(request.path_qs, safe='')}"
                 return web.Response(status=302, headers={hdrs.LOCATION: where})
-            response = answer(problem_of(error), _headers_of(error))
+            problem = problem_of(error)
+            if wants_page(request):
+                html = problem_page(options, problem.title)
+                return web.Response(
+                    text=html, status=problem.status, content_type="text/html", headers=_headers_of(error)
+                )
+            response = answer(problem, _headers_of(error))
         return response
 
     return guarded
@@ -134,5 +141,5 @@ def changes_something(request: web.Request) -> bool:
 
 
 def wants_page(request: web.Request) -> bool:
-    """Whether a browser asks for a page, so that it is sent to the login instead of getting an error."""
+    """Whether a browser asks for a page, so that a person gets the login or a page instead of JSON."""
     return request.method == hdrs.METH_GET and "text/html" in request.headers.get(hdrs.ACCEPT, "")

@@ -99,6 +99,19 @@ async def test_places_of_the_machine_stay_there(world: WebWorld) -> None:
             assert not any(place in part for part in element.parts if isinstance(part, str)), element
 
 
+@pytest.mark.parametrize("path", ["/chat/nope", "/nowhere"])
+async def test_a_person_reads_a_refusal_as_a_page_and_a_program_as_a_problem(
+    world: WebWorld, path: str
+) -> None:
+    ann = await world.browser(OWNER)
+    status, problem = await ann.send("GET", path)
+    seen = await ann.send("GET", path, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (seen[0], status) == (404, 404)
+    check(parsed(seen[1]))
+    assert problem["title"] in seen[1]
+    assert 'href="/"' in seen[1]
+
+
 def _all(element: Element) -> Iterator[Element]:
     yield element
     for part in element.parts:

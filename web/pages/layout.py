@@ -34,3 +34,9 @@ def page(options: WebOptions, title: str, body: str, *, reader: Actor | None = N
         f'<header class="top"><a class="name" href="{base}/">Claude Bridge</a>{menu}</header>'
         f'<main id="main">{body}</main><div id="toast" role="alert"></div></body></html>\n'
     )
+
+
+def problem_page(options: WebOptions, sentence: str) -> str:
+    """Return the page for a person whose request was refused, with the way back."""
+    back = f'<p><a href="{escape(options.base_path, quote=True)}/">To the sessions</a></p>'
+    return page(options, "Not here", f"<h1>{escape(as_seen(sentence))}</h1>{back}")

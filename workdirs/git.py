@@ -212,7 +212,7 @@ async def installed_version() -> tuple[int, ...] | None:
         answer = await ask(GitCall(Kind.OURS, Path(os.devnull), ("version",), deadline_s=10.0))
     except (WorkdirError, OSError):
         return None
-    found = re.search(r"\d+(?:\.\d+)+", answer.text)
+    found = re.search(r"(?<!\d)\d{1,9}(?:\.\d{1,9})+", answer.text)
     return tuple(int(part) for part in found[0].split(".")) if found else None
 
 

@@ -197,7 +197,7 @@ _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
 @pytest.mark.timeout(300)
-@settings(max_examples=500, deadline=None, derandomize=True, database=None, suppress_health_check=_QUIET)
+@settings(max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=_QUIET)
 @given(_SHORT)
 def test_no_sequence_diverges_from_the_model(
     acts: list[Act],

@@ -1,6 +1,7 @@
 """Restores: preview, apply, verify, undo, and the end of those that were cut. The engine with its rows."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -24,8 +25,16 @@ from workdirs.checkpoint_model import (
 from workdirs.checkpoints import Checkpoints
 from workdirs.errors import CheckpointGone, PlanChanged, RestoreFailed, WorkdirError
 from workdirs.model import ObjectId
-from workdirs.plan import RestorePlan, SetMode, plan_restore
-from workdirs.restoring import apply_restore, differing, look_up, still_as_before, sweep_restore
+from workdirs.plan import RestorePlan, SetMode, Step, plan_restore
+from workdirs.restoring import (
+    already_done,
+    apply_restore,
+    differing,
+    look_up,
+    planned_steps,
+    still_as_before,
+    sweep_restore,
+)
 from workdirs.store import Store
 
 
@@ -108,7 +117,15 @@ class Restores:
         )
         return Preview(target, safety, plan, digest)
 
-    async def _carry_out(self, cut: rows.CutRestore, place: Place, anchor: str, preview: Preview) -> Restored:
+    async def _carry_out(
+        self,
+        cut: rows.CutRestore,
+        place: Place,
+        anchor: str,
+        preview: Preview,
+        earlier: Sequence[Step] = (),
+    ) -> Restored:
+        """Apply the plan and record it, with the `earlier` steps of a process that was killed."""
         target, plan = preview.target, preview.plan
         directory = await rows.load_directory(self._db, target.directory)
         if directory is None:
@@ -118,6 +135,7 @@ class Restores:
             applied = await asyncio.to_thread(
                 apply_restore, store, place.directory, directory.cache, plan, _token(cut.id)
             )
+            applied.done.extend(earlier)
             crash_point("restore.applied")
             note = Note(cut.owner, anchor, Reason.AFTER_RESTORE)
             after = await self._checkpoints.take_locked(place, note)
@@ -166,9 +184,12 @@ class Restores:
             steps = tuple(
                 each for each in preview.plan.steps if isinstance(each, SetMode) or each.path in still
             )
-            rest = replace(preview, plan=replace(preview.plan, steps=steps))
-            restored = await self._carry_out(cut, place, safety.anchor, rest)
-            return replace(restored, safety=safety)
+            planned = await asyncio.to_thread(
+                planned_steps, store, place.directory, safety.commit, target.commit, cut.scope
+            )
+            earlier = already_done(planned, preview.plan.steps, differences)
+            rest = replace(preview, safety=safety, plan=replace(preview.plan, steps=steps))
+            return await self._carry_out(cut, place, safety.anchor, rest, earlier)
 
     def _now(self) -> int:
         return self._checkpoints.now_ms()

@@ -7,14 +7,15 @@ that are still as the safety snapshot saw them.
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from workdirs.apply import Applied, Applier, remove_temporaries
 from workdirs.ignoring import ignored_by
 from workdirs.model import FilePath, ObjectId
 from workdirs.paths import WorkTree
-from workdirs.plan import Differences, Looked, RestorePlan, clashing_names
+from workdirs.plan import Differences, Looked, RestorePlan, SetMode, Step, clashing_names, plan_restore
 from workdirs.stat_cache import load
 from workdirs.store import Store
 
@@ -70,6 +71,26 @@ def still_as_before(differences: Differences, before: Differences) -> set[FilePa
     neither as before nor as in the target was changed by somebody else.
     """
     return {path for path, pair in differences.items() if before.get(path) == pair}
+
+
+def planned_steps(
+    store: Store, work_tree: Path, safety: ObjectId, target: ObjectId, scope: Collection[FilePath] | None
+) -> tuple[Step, ...]:
+    """Return the steps of a killed restore from its safety snapshot to its target.
+
+    Files that it created already must not count as in the way.
+    """
+    looked = look_up(store, work_tree, safety, target)
+    return plan_restore(replace(looked, in_the_way=(), clashing=()), scope).steps
+
+
+def already_done(planned: Sequence[Step], rest: Sequence[Step], differences: Differences) -> list[Step]:
+    """Return the `planned` steps that a killed restore did.
+
+    `rest` and `differences` are from now to the target: what is not in them is done.
+    """
+    modes = {step.path for step in rest if isinstance(step, SetMode)}
+    return [step for step in planned if step.path not in (modes if isinstance(step, SetMode) else differences)]
 
 
 def _is_blocked(tree: WorkTree, path: FilePath, deleted: Collection[FilePath]) -> bool:

@@ -69,7 +69,7 @@ def test_watch_lists_sessions_and_shows_one_by_the_end_of_its_id(house: House) -
     with house.core():
         session = talked(house, "demo:text seen-in-watch")
         assert session in script(house, "watch").stdout
-        house_dir = next((house.data / "run").glob(f"{session}/*"))
+        house_dir = next((house.data / "run").glob(f"{session}/[0-9]*"))
         watched = subprocess.Popen(
             [sys.executable, str(REPOSITORY / "scripts" / "watch.py"), session[-8:]],
             cwd=house.root, env=house.environment, stdout=subprocess.PIPE, text=True,

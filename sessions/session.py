@@ -186,7 +186,7 @@ class Session:
         """
         offered = self.snapshot.commands
         if name.split() != [name] or name in OWN_WAY or (offered and name not in offered):
-            raise PromptRefused(f"Claude's command /{name} cannot be used here. Choose one that is offered.")
+            raise PromptRefused(f"Claude's command /{name} cannot be used here. /help lists the commands.")
         text = f"/{name} {' '.join(arguments.split())}".rstrip()
         try:
             # Check before queueing: an unsendable prompt would be tried at every start, and end each process.

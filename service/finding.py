@@ -56,7 +56,7 @@ async def _find_session(manager: SessionManager, actor: Actor, command: c.FindSe
 async def _find_turn(manager: SessionManager, actor: Actor, command: c.FindTurn) -> StoredTurn:
     turn = await rows.find_turn_by_origin(manager.db, command.origin)
     if turn is None:
-        raise TurnNotFound("")
+        raise TurnNotFound(command.origin)
     authorize(actor, Action.VIEW, await session_facts(await manager.get_session(turn.session_id)))
     return turn
 

@@ -25,10 +25,12 @@ class SessionUnreadable(SessionError):
 
 
 class TurnNotFound(SessionError):
-    """The session has no such turn. `turn_id` is empty if any turn would have done."""
+    """The session has no turn of this id or origin. `turn_id` is empty if any turn would have done."""
 
     def __init__(self, turn_id: str) -> None:
-        super().__init__("There is no such turn in this session.")
+        super().__init__(
+            "There is no such turn in this session." if turn_id else "This session has no turn to use yet."
+        )
         self.turn_id = turn_id
 
 

@@ -56,7 +56,7 @@ async def test_what_cannot_be_branched_from_is_refused_and_leaves_no_session(tmp
     async with running_core(tmp_path) as core:
         parent, other = await core.session(), await core.session()
         foreign = await core.ask(other, "demo:text foreign")
-        with pytest.raises(TurnNotFound):
+        with pytest.raises(TurnNotFound, match="no turn to use yet"):
             await core.do(c.Branch(session_id=parent.id, channel_id="b"))
         with pytest.raises(TurnNotFound):
             await core.do(c.Branch(session_id=parent.id, channel_id="b", turn_id=foreign))

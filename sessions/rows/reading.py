@@ -296,7 +296,7 @@ def ask_of(row: Sequence[Any]) -> StoredAsk:
 async def load_asks(db: Database, session_id: SessionId) -> list[StoredAsk]:
     """Return every ask of the session, oldest first."""
     rows = await db.read(
-        f"SELECT {ASK_COLUMNS} FROM asks WHERE session_id = ? ORDER BY opened_ms, id",  # noqa: S608
+        f"SELECT {ASK_COLUMNS} FROM asks WHERE session_id = ? ORDER BY opened_ms, rowid",  # noqa: S608
         (session_id,),
     )
     return [ask_of(row) for row in rows]

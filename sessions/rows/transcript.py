@@ -78,7 +78,7 @@ async def _load(
     queries: list[Query] = [
         ("SELECT coalesce(max(number), 0) FROM events WHERE session_id = ?", (session_id,)),
         (f"SELECT {TURN_COLUMNS} FROM turns WHERE {chosen}", given),  # noqa: S608
-        (f"SELECT {ASK_COLUMNS} FROM asks WHERE turn_id IN ({turn_ids}) ORDER BY opened_ms, id", given),  # noqa: S608
+        (f"SELECT {ASK_COLUMNS} FROM asks WHERE turn_id IN ({turn_ids}) ORDER BY opened_ms, rowid", given),  # noqa: S608
     ]
     if with_blocks:
         order = "turn_id, coalesce(before, ordinal), before IS NULL, ordinal"

@@ -22,6 +22,7 @@ from bridge.web_face import WebRefused, web_face, web_options
 from bridge.wiring import CoreOptions, open_core
 from sessions.errors import NotAllowed, WebOff
 from tests.test_project import PROJECT
+from tests.web.test_kill import end_programs
 
 
 @pytest.fixture
@@ -123,3 +124,4 @@ async def test_the_command_serves_and_a_second_one_joins(tmp_path: Path) -> None
     finally:
         first.terminate()
         await first.wait()
+        await end_programs(tmp_path)  # the demo model outlives the bridge

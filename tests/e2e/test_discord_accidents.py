@@ -196,8 +196,9 @@ async def test_after_a_kill_the_channel_reads_as_if_nothing_had_happened(
 async def settled(bot: Bot, thread: Place) -> None:
     """Wait until the thread says that Claude is done, and only the last answer has its row of buttons.
 
-    The status card and buttons that go wait for a place among Discord's edits, 5 s at most.
+    The status card, the card of an answered ask and buttons that go wait for a place among Discord's edits.
     """
     await thread.wait_for(lambda place: any("ready" in one.text for one in place.from_bot))
     await thread.wait_for(lambda place: sum(has_button(one, "Continue") for one in place.from_bot) < 2)
     await thread.wait_for(lambda place: not any(has_button(one, "Stop") for one in place.from_bot))
+    await thread.wait_for(lambda place: not any(has_button(one, "Allow once") for one in place.from_bot))

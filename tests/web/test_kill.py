@@ -6,11 +6,13 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from tests.sessions.running_core import until
 from tests.test_project import PROJECT
 from tests.web.page_model import Page
 from tests.web.web_world import Browser
@@ -58,12 +60,19 @@ class Bridge:
         await browser.done("DELETE", f"/api/sessions/{session}")
         self._process.send_signal(signal.SIGTERM)
         await self._process.wait()
-        for pid in _demo_models(self._directory):
+        await end_programs(self._directory)
+
+
+async def end_programs(directory: Path) -> None:
+    """End what outlives a bridge that ran in this directory, and wait until it is gone."""
+    for pid in programs_of(directory):
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
+    await until(lambda: not programs_of(directory))
 
 
-def _demo_models(directory: Path) -> Sequence[int]:
-    """Return the processes of the demo model that serve this directory."""
+def programs_of(directory: Path) -> Sequence[int]:
+    """Return the processes that have this directory in their command line, as the demo model has."""
     found = []
     for each in Path("/proc").iterdir():
         if each.name.isdecimal():

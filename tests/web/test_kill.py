@@ -54,12 +54,11 @@ class Bridge:
         self._process.kill()
         await self._process.wait()
 
-    async def stop(self, session: str, browser: Browser) -> None:
-        """End everything: the session, the bridge, and what outlived it."""
+    async def end(self) -> None:
+        """End the bridge and what outlives it: the demo model, Claude."""
         assert self._process is not None
-        await browser.done("DELETE", f"/api/sessions/{session}")
-        self._process.send_signal(signal.SIGTERM)
-        await self._process.wait()
+        if self._process.returncode is None:
+            await self.kill()
         await end_programs(self._directory)
 
 
@@ -91,7 +90,14 @@ async def test_a_killed_bridge_loses_nothing_of_a_page(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     bridge = Bridge(tmp_path, port)
-    code = (await bridge.start()).partition("#")[2]
+    try:
+        await _killed_and_read(bridge)
+    finally:
+        await bridge.end()
+
+
+async def _killed_and_read(bridge: Bridge) -> None:
+    code, port = (await bridge.start()).partition("#")[2], bridge.port
     address = f"http://127.0.0.1:{port}"
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
         ann = Browser(http, address, address)
@@ -114,7 +120,7 @@ async def test_a_killed_bridge_loses_nothing_of_a_page(tmp_path: Path) -> None:
         for number in range(1, 121):
             ends = (f"DEMO line {number} of 120{end}" for end in ("\n", "<"))
             assert sum(map(shown.count, ends)) == 2
-        await bridge.stop(session, ann)
+        await ann.done("DELETE", f"/api/sessions/{session}")
 
 
 async def _read(browser: Browser, page: Page, session: str, after: int, *, grows: int = 0) -> int:

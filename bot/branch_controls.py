@@ -110,7 +110,7 @@ async def report_body(face: Face, reply: Reply, session_id: str) -> Body:
 
 
 async def removal_body(face: Face, reply: Reply, session_id: str) -> Body:
-    """Return the card that asks whether the branch is to be removed. Raises `Refused` if it is none."""
+    """Return the card that asks whether the branch is to be removed. Raises `Refused` if it is not one."""
     info = await face.core.perform(reply.actor, GetSession(session_id=session_id))
     if not info.has_own_copy:
         raise Refused("This session is no branch with files of its own.")

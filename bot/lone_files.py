@@ -104,7 +104,7 @@ def is_text(file: IncomingFile) -> bool:
 
 
 def decoded(data: bytes) -> str:
-    """Return the text in `data`; empty if it is none."""
+    """Return the text in `data`; empty if `data` is not text."""
     encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         text = data.decode(encoding)

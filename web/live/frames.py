@@ -72,12 +72,6 @@ class Step(msgspec.Struct, frozen=True, tag="event"):
     n: int | None = None
 
 
-class Lagged(msgspec.Struct, frozen=True, tag="lagged"):
-    """Too much is missing: the page has to be read anew."""
-
-    sub: str
-
-
 class Closed(msgspec.Struct, frozen=True, tag="closed"):
     """The subscription has ended. `why` is a code: not_allowed, gone, failed."""
 
@@ -91,7 +85,7 @@ class Beat(msgspec.Struct, frozen=True, tag="beat"):
     t: int
 
 
-Frame = Hello | Step | Lagged | Closed | Beat
+Frame = Hello | Step | Closed | Beat
 
 
 class Subscribe(msgspec.Struct, frozen=True, tag="sub"):

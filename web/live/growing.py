@@ -16,6 +16,7 @@ class _Growing:
     text: str = ""
     settled: int = 0
     sent: int = 0
+    parse_at: int = 0
 
 
 @dataclass(slots=True)
@@ -26,8 +27,7 @@ class GrowingText:
     _blocks: dict[str, _Growing] = field(default_factory=dict)
 
     def take(self, piece: PartialText) -> list[Change]:
-        """Note a piece of text; return the changes that drop repeated text. `changes` returns the others."""
-        dropped: list[Change] = []
+        """Note a piece of text; return the changes that drop void text. `changes` returns the others."""
         if piece.void:
             return self.end_turn(piece.turn_id)
         name = element_id(piece.turn_id, piece.key)
@@ -35,7 +35,7 @@ class GrowingText:
         if known is None or piece.start < known.sent:
             known = self._blocks[name] = _Growing(piece.turn_id, piece.kind)
         known.text = known.text[: piece.start] + piece.added
-        return dropped
+        return []
 
     async def changes(self) -> list[Change]:
         """Return what the browser lacks of all growing blocks."""
@@ -46,14 +46,16 @@ class GrowingText:
             fresh, added = block.sent == 0, block.text[block.sent :]
             found.append(Grow(name, f"bs-{escape(block.turn_id)}", block.kind, as_seen(added), fresh))
             block.sent = len(block.text)
-            # Only an empty line can settle a block, so nothing is parsed for the pieces in between.
-            if "\n" in added:
+            # A block begins on a new line, so nothing is parsed for the pieces in between.
+            if "\n" in added and len(block.text) - block.settled >= block.parse_at:
                 found += await self._settle(name, block)
         return found
 
     async def _settle(self, name: str, block: _Growing) -> list[Change]:
         tail = block.text[block.settled :]
         count = await self.renderer.settled(tail)
+        # A long block (a file in a fence) is not parsed anew for each of its lines: that takes quadratic time.
+        block.parse_at = 0 if count else len(tail) + len(tail) // 4
         if not count:
             return []
         html = await self.renderer.markdown(tail[:count])

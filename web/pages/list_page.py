@@ -71,13 +71,8 @@ def _row(info: c.SessionInfo, base: str, now_ms: int) -> str:
         said += f" · {steps.rstrip()}"
     return (
         f'<li id="s-{escape(info.id)}" class="{kind}"><a href="{base}/chat/{escape(info.id)}">{name}</a>'
-        f'<p><span class="state">{text(said)}</span> <span class="dim">{words}</span></p></li>'
+        f'<p><span class="state">{fragments.text_of(said)}</span> <span class="dim">{words}</span></p></li>'
     )
-
-
-def text(value: str) -> str:
-    """Return `value` as HTML text."""
-    return fragments.text_of(value)
 
 
 def _state(info: c.SessionInfo) -> State:

@@ -135,7 +135,6 @@ function take(frame) {
       applyAll(frame.changes);
       if (frame.sub === "s" && frame.n !== null) after = frame.n;
       break;
-    case "lagged": location.reload(); break;
     case "closed": broken("You may not see this any more, or it is gone."); break;
   }
 }

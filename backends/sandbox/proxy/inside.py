@@ -20,7 +20,7 @@ _FIRST_FREE = 1024
 _BASE_URL, _VENDOR = "ANTHROPIC_BASE_URL", Target("api.anthropic.com", 443)
 _LOOPBACK = "127.0.0.1"
 _NOT_PROXIED = (_LOOPBACK, "localhost", "::1")
-"""What runs inside is reached without the proxy, under these names."""
+"""Programs inside the sandbox are reached under these names, without the proxy."""
 
 
 @dataclass(frozen=True, slots=True)

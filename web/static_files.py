@@ -2,11 +2,13 @@
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 
 from aiohttp import web
 
+_IMPORT = re.compile(rb'"\./([a-z_]+\.js)"')
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -23,12 +25,30 @@ class StaticFiles:
 
     def __init__(self) -> None:
         self._by_name: dict[str, _File] = {}
-        for each in files("web").joinpath("static").iterdir():
-            stem, dot, ending = each.name.rpartition(".")
-            body = each.read_bytes()
-            digest = hashlib.sha256(body).hexdigest()[:16]
-            path = f"/static/{stem}.{digest}{dot}{ending}"
-            self._by_name[each.name] = _File(path, body, gzip.compress(body, mtime=0), _TYPES[dot + ending])
+        self._bodies = {each.name: each.read_bytes() for each in files("web").joinpath("static").iterdir()}
+        for name in self._bodies:
+            self._add(name)
+
+    def _add(self, name: str) -> _File:
+        if name in self._by_name:
+            return self._by_name[name]
+        stem, dot, ending = name.rpartition(".")
+        body = self._bodies[name]
+        if ending == "js":
+            # A module imports others by their names here; browsers need the names with hashes.
+            body = _IMPORT.sub(lambda found: b'"./%s"' % self._file_name(found[1].decode()), body)
+        digest = hashlib.sha256(body).hexdigest()[:16]
+        path = f"/static/{stem}.{digest}{dot}{ending}"
+        added = _File(path, body, gzip.compress(body, mtime=0), _TYPES[dot + ending])
+        self._by_name[name] = added
+        return added
+
+    def _file_name(self, name: str) -> bytes:
+        return self._add(name).path.rpartition("/")[2].encode()
+
+    def names(self, ending: str) -> list[str]:
+        """Return the names of all files with this ending, sorted."""
+        return sorted(name for name in self._by_name if name.endswith(ending))
 
     def path(self, name: str) -> str:
         """Return the path of the file `name`, below the base path."""

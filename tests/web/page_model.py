@@ -1,6 +1,6 @@
 """A page as a tree of elements with ids, and the changes of the live stream applied to it.
 
-The same rules as `web/static/app.js`, which the browser's tests run for real.
+The same rules as `web/static/changes.js`, which the browser's tests run for real.
 """
 
 from dataclasses import dataclass, field

@@ -27,13 +27,20 @@ def page(options: WebOptions, title: str, body: str, *, reader: Actor | None = N
         '<meta name="color-scheme" content="light dark">'
         f"<title>{escape(as_seen(title))}</title>"
         f'<link rel="icon" href="{base}{FILES.path("icon.svg")}" type="image/svg+xml">'
-        f'<link rel="stylesheet" href="{base}{FILES.path("app.css")}">'
+        f"{_styles_and_modules(base)}"
         f'<script type="module" src="{base}{FILES.path("app.js")}"></script></head>'
         f'<body class="{kind}" data-base="{base}">'
         '<a class="skip" href="#main">To the content</a>'
         f'<header class="top"><a class="name" href="{base}/">Claude Bridge</a>{menu}</header>'
         f'<main id="main">{body}</main><div id="toast" role="alert"></div></body></html>\n'
     )
+
+
+def _styles_and_modules(base: str) -> str:
+    styles = "".join(f'<link rel="stylesheet" href="{base}{FILES.path(name)}">' for name in FILES.names(".css"))
+    # Named here, so that the browser need not read one module to learn of the next.
+    others = [name for name in FILES.names(".js") if name != "app.js"]
+    return styles + "".join(f'<link rel="modulepreload" href="{base}{FILES.path(name)}">' for name in others)
 
 
 def problem_page(options: WebOptions, sentence: str) -> str:

@@ -1,0 +1,93 @@
+// Buttons and forms. A button says in its data attributes which request it sends.
+
+import { chosen, listFiles, stored } from "./attachments.js";
+import { base, byId, doing, newKey, ofSession, send, toast } from "./requests.js";
+
+function decide(ask, button, decision) {
+  return doing(button, () => send("POST", ofSession(`asks/${ask}/decision`), JSON.stringify({ decision })));
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  const { act, path, body, sure, decision, note, end, all } = button.dataset;
+  const ask = button.closest("[data-ask]")?.dataset.ask;
+  if (sure && !confirm(sure)) return;
+  if (decision) await decide(ask, button, JSON.parse(decision));
+  if (note) {
+    const words = button.parentElement.querySelector("input").value.trim();
+    if (!words) { toast("Write some words for Claude first."); return; }
+    button.parentElement.querySelector("input").blur();
+    await decide(ask, button, { type: note, note: words });
+  }
+  if (act) {
+    const done = await doing(button, () => send(act, ofSession(path), body));
+    if (done && path === "branch") location.href = `${base}/chat/${done.id}`;
+    if (done && act === "DELETE" && path === "") location.href = `${base}/`;
+  }
+  if (all && await doing(button, () => send("POST", all))) location.reload();
+  if (end) { if (await doing(button, () => send("DELETE", end))) location.reload(); }
+});
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (form.matches(".search")) return;
+  event.preventDefault();
+  const button = form.querySelector("button");
+  const data = new FormData(form);
+  if (form.id === "composer") {
+    const field = form.elements.prompt;
+    const text = field.value;
+    const key = form.dataset.key ??= newKey();
+    const done = await doing(button, async () => {
+      const attachments = await stored(key);
+      return send("POST", ofSession("messages"), JSON.stringify({ content: text, attachments }), key);
+    });
+    // The words stay until they have arrived; the key too, so that a second try is no second prompt.
+    if (done) { field.value = ""; delete form.dataset.key; chosen.length = 0; listFiles(); fit(field); }
+  } else if (form.matches(".change")) {
+    const name = form.dataset.changes;
+    if (await doing(button, () => send("PATCH", ofSession(""), JSON.stringify({ [name]: data.get(name) })))) toast("Changed.");
+  } else if (form.id === "new") {
+    const key = form.dataset.key ??= newKey();
+    const wish = { prompt: data.get("prompt"), project: data.get("project") };
+    const done = await doing(button, () => send("POST", "sessions", JSON.stringify(wish), key));
+    if (done) location.href = `${base}/chat/${done.id}`;
+  } else if (form.id === "token") {
+    const wish = { name: data.get("name"), scope: data.get("scope") };
+    const done = await doing(button, () => send("POST", "tokens", JSON.stringify(wish)));
+    if (done) {
+      byId("secret").hidden = false;
+      byId("secret").textContent = `Copy it now, it is shown this once: ${done.secret}`;
+    }
+  } else if (form.matches(".form")) {
+    const values = {};
+    for (const field of form.querySelectorAll("fieldset")) {
+      values[field.dataset.field] = data.getAll(field.dataset.field).map(String);
+    }
+    document.activeElement.blur();
+    await decide(form.dataset.ask, button, { type: "fill_form", values });
+  } else if (form.matches(".questions")) {
+    const answers = {};
+    form.querySelectorAll("fieldset").forEach((field, number) => {
+      const chosen = data.getAll(`q${number}`);
+      const own = data.get(`own${number}`).trim();
+      if (own) chosen.push(own);
+      if (chosen.length) answers[field.dataset.question] = chosen.join(", ");
+    });
+    document.activeElement.blur();
+    await decide(form.dataset.ask, button, { type: "answer", answers });
+  }
+});
+
+function fit(field) {
+  field.style.height = "auto";
+  field.style.height = `${Math.min(field.scrollHeight + 2, innerHeight * 0.4)}px`;
+}
+
+document.addEventListener("input", (event) => { if (event.target.matches("textarea")) fit(event.target); });
+document.addEventListener("keydown", (event) => {
+  // On a phone Enter is a new line: there is a button.
+  const sends = event.key === "Enter" && !event.shiftKey && !event.isComposing && matchMedia("(pointer: fine)").matches;
+  if (sends && event.target.matches("textarea")) { event.preventDefault(); event.target.form.requestSubmit(); }
+});

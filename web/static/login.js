@@ -1,0 +1,23 @@
+// The login: reads the code from the link's fragment and asks first.
+
+import { base, byId, doing, send } from "./requests.js";
+
+if (byId("login")) {
+  const code = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname + location.search);
+  const next = new URLSearchParams(location.search).get("next") ?? "";
+  const ask = (confirmed) => send("POST", "logins", JSON.stringify({ code, confirmed }));
+  if (code) {
+    doing(null, async () => {
+      const { userId } = await ask(false);
+      byId("who").textContent = `Log in as ${userId.replace(/^terminal:/, "")} in this browser?`;
+      byId("confirm").hidden = false;
+      byId("confirm").focus();
+    });
+    byId("confirm").addEventListener("click", () => doing(byId("confirm"), async () => {
+      await ask(true);
+      // Only a path of this page: an address elsewhere would be an open redirect.
+      location.href = /^\/(?![/\\])/.test(next) && next.startsWith(`${base}/`) ? next : `${base}/`;
+    }));
+  }
+}

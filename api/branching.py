@@ -161,11 +161,13 @@ class DraftReport(SessionCommand[BranchReport], frozen=True, tag="draft_report",
 class RemoveBranch(SessionCommand[Nothing], frozen=True, tag="remove_branch", kw_only=True):
     """End the session of a branch and remove its directory. A checkpoint keeps the files, a ref the commits.
 
-    Raises `BranchRefused`, `CheckpointRefused` if no checkpoint can be taken: then nothing is removed.
+    Raises `BranchUnmerged` if it has work that is merged nowhere, unless `even_unmerged`; `BranchRefused`,
+    `CheckpointRefused` if no checkpoint can be taken. Then nothing is removed.
     """
 
     action = Action.MANAGE
     reply = Nothing
+    even_unmerged: bool = False
 
 
 BranchingCommand = (

@@ -89,6 +89,8 @@ class RestorePreview(msgspec.Struct, frozen=True):
     """A preview of a restore. `scope` is the one that applies, never `auto`.
 
     `steps` and `left` have at most `MOST_PATHS` each; the numbers count all. `digest` names the plan.
+    `head_then` and `head_now` say where HEAD of the repository was and is, as `main at 1a2b3c4`; both are empty
+    if it did not move. A restore leaves it where it is.
     """
 
     checkpoint: CheckpointInfo
@@ -100,6 +102,8 @@ class RestorePreview(msgspec.Struct, frozen=True):
     kept: int
     steps: tuple[RestoreStep, ...]
     left: tuple[LeftFile, ...]
+    head_then: str = ""
+    head_now: str = ""
 
 
 class RestoreResult(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from bot.wording import money
 from workdirs.merge_choices import Strategy
 
 SEND, EDIT, DISCARD = "send", "edit", "discard"
+ALL_THE_SAME = "all the same"
 _MOST_CHARS = 3_600
 _MOST_BRANCHES = 20
 _MOST_PICKS = 5
@@ -93,9 +94,18 @@ def removal_card(info: SessionInfo) -> Card:
     """Return the card that asks whether a branch is to be removed."""
     text = (
         "**Remove this branch?** Its session ends and its directory goes. Its files stay in a checkpoint, and"
-        " its commits under a ref of the repository."
+        " its commits under a ref of the repository. With work that is merged nowhere you are asked again."
     )
     remove = Button(Control(Verb.REMOVE_BRANCH, info.id), "Remove the branch", Style.DANGER)
+    return Card((text,), ((remove,),), accent=WAITING)
+
+
+def unmerged_card(session_id: str, why: str) -> Card:
+    """Return the card after a removal was refused because the branch has work that is merged nowhere."""
+    text = f"**Not removed.** {escape_inline(why, 300)} `/branch merge` merges it."
+    remove = Button(
+        Control(Verb.REMOVE_BRANCH, session_id, ALL_THE_SAME), "Remove it all the same", Style.DANGER
+    )
     return Card((text,), ((remove,),), accent=WAITING)
 
 

@@ -10,7 +10,7 @@ from bot.errors import ControlGone, Refused
 from bot.face import Face
 from bot.modals import Question, dialog
 from bot.panel_controls import stored
-from sessions.errors import MergeOutdated
+from sessions.errors import BranchUnmerged, MergeOutdated
 from workdirs.merge_choices import Strategy
 
 
@@ -41,8 +41,9 @@ class BranchControls:
             case Verb.RESOLVE_MERGE:
                 await self._resolve(reply, session_id, _strategy(control))
             case Verb.REMOVE_BRANCH:
-                await perform(reply.actor, RemoveBranch(session_id=session_id))
-                await reply.say("The branch is removed. Its files stay in a checkpoint.")
+                await self._remove(
+                    reply, session_id, even_unmerged=control.subject == branch_cards.ALL_THE_SAME
+                )
             case _:
                 raise ControlGone
 
@@ -56,6 +57,16 @@ class BranchControls:
             await reply.say(await merge_body(self._face, reply, session_id, strategy, outdated=True))
             return
         await reply.say(await stored(self._face, merged_card(session_id, result)))
+
+    async def _remove(self, reply: Reply, session_id: str, *, even_unmerged: bool) -> None:
+        wish = RemoveBranch(session_id=session_id, even_unmerged=even_unmerged)
+        try:
+            await self._face.core.perform(reply.actor, wish)
+        except BranchUnmerged as error:
+            card = branch_cards.unmerged_card(session_id, str(error))
+            await reply.say(await stored(self._face, card))
+            return
+        await reply.say("The branch is removed. Its files stay in a checkpoint.")
 
     async def _report(self, reply: Reply, control: Control, text: str | None) -> None:
         """Send, edit or discard a report; the control's session is the parent, its detail the text."""

@@ -8,6 +8,7 @@ from api.words.checkpoints import (
     about,
     cautions,
     change_line,
+    head_words,
     left_lines,
     preview_words,
     result_words,
@@ -75,6 +76,8 @@ def preview_card(session_id: str, preview: RestorePreview) -> Card:
     total = preview.creates + preview.changes + preview.deletes
     lines += _listed(step_lines(preview, session_id), total)
     lines += _listed(left_lines(preview.left), preview.kept)
+    if head := head_words(preview):
+        lines.append(f"-# {escape_inline(head, 300)}")
     other = RestoreScope.EVERYTHING if preview.scope is RestoreScope.SESSION else RestoreScope.SESSION
     label = "All files instead" if other is RestoreScope.EVERYTHING else "Only this session's files"
     switch = Button(Control(Verb.CHECKPOINT, session_id, checkpoint.id, f"{PREVIEW} {other}"), label)

@@ -278,8 +278,8 @@ def _facts(face: TurnFace, setting: Setting, took: str) -> list[str]:
         facts.append(money(paid_usd))
     if setting.default_model and setting.default_model not in setting.model:
         facts.append(model_name(setting.model))
-    if face.flow.paths:
-        facts.append(f"{counted(len(face.flow.paths), 'file')} changed")
+    if changed := max(len(face.flow.paths), face.turn.changed_files):
+        facts.append(f"{counted(changed, 'file')} changed")
     if face.flow.todo is not None:
         done, total, _ = face.flow.todo
         facts.append(f"{done} of {total} to-dos")
@@ -294,7 +294,7 @@ def _buttons(face: TurnFace, setting: Setting) -> tuple[Row, ...]:
         Answer(
             turn=face.turn,
             posts_of=posts_of,
-            files=len(face.flow.files),
+            files=max(len(face.flow.files), face.turn.changed_files),
             has_calls=face.flow.calls > 0,
             alternatives=face.alternatives,
             followed=setting.goes_on_from,

@@ -212,6 +212,10 @@ class ShownSession:
                 self._state_happens(event)
             case e.TitleChanged():
                 self._follow_title()
+            case e.TurnFilesCounted():
+                self._turns.mark_stale(event.turn_id)
+                self._mark(subject_of(UnitKind.TURN, event.turn_id), Urgency.STATUS)
+                return
             case e.SessionRestored() | e.WentOnFrom():
                 self._mark_last_answers()
             case (

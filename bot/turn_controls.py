@@ -187,7 +187,7 @@ class TurnControls:
         return Answer(
             turn=shown.turn,
             posts_of=turn_id,
-            files=len(files_of(shown.contents, info.work_directory_name)),
+            files=max(len(files_of(shown.contents, info.work_directory_name)), shown.turn.changed_files),
             has_calls=any(isinstance(block, ToolCall) for block in shown.contents),
             alternatives=tuple(each.turn.id for each in group),
             followed=info.goes_on_from or "",

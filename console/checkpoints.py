@@ -10,9 +10,9 @@ from api.words.checkpoints import (
     about,
     cautions,
     change_line,
+    head_words,
     left_lines,
     preview_words,
-    result_words,
     step_lines,
 )
 from console import commands as slash
@@ -78,7 +78,9 @@ class TypedCheckpoints:
             wish = c.RestoreFiles(
                 session_id=session_id, checkpoint_id=chosen.id, scope=seen.scope, digest=seen.digest
             )
-            self._screen.remark(result_words(await core.perform(self._actor, wish)))
+            # The notice of the restore says how many; it comes to everybody who follows the session.
+            result = await core.perform(self._actor, wish)
+            self._say(_some(left_lines(result.left), len(result.left)))
             return
         ask = c.PreviewRestore(session_id=session_id, checkpoint_id=chosen.id, scope=command.scope)
         preview = await core.perform(self._actor, ask)
@@ -86,6 +88,8 @@ class TypedCheckpoints:
         total = preview.creates + preview.changes + preview.deletes
         lines = [preview_words(preview), *_some(step_lines(preview, session_id), total)]
         lines += _some(left_lines(preview.left), preview.kept)
+        if head := head_words(preview):
+            lines.append(head)
         if preview.steps:
             lines.append(f"Type /checkpoint restore {command.number} once more to do it.")
         self._say(lines)

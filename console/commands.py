@@ -8,7 +8,7 @@ from typing import Any
 
 import api as c
 from api.words.branches import branch_line, changes_lines, merge_words, preview_lines
-from api.words.checkpoints import about, result_words
+from api.words.checkpoints import about, left_lines
 from api.words.trust import TRUST_WORDS
 from sessions.model import PermissionMode, Trust
 from sessions.restore_scope import RestoreScope
@@ -54,6 +54,13 @@ class NewBranch:
     """Go on in a branch of the open session: with its own copy of the files, or in the same directory."""
 
     own_copy: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PickBranch:
+    """Open the branch of this name, and show what merging it would do."""
+
+    name: str
 
 
 Said = Callable[[Any], str]
@@ -122,6 +129,7 @@ SlashCommand = (
     | SwitchTo
     | NewSession
     | NewBranch
+    | PickBranch
     | ListPermissions
     | TakeBack
     | ListCheckpoints
@@ -151,12 +159,13 @@ GUIDE = {
     "/move PROJECT": "work in another directory of WORKSPACE_ROOT; the conversation is kept",
     "/changes [on|off]": "what Claude was told of changed files; stop or start telling it",
     "/branch new [same]": "go on in a new session with a copy of the files; same: in the same directory",
+    "/branch pick NAME": "open a branch of this session and show what merging it would do",
     "/branches": "list the branches of the session that have files of their own",
     "/compare": "the files that this branch changed since it began",
     "/merge [HOW]": f"show what merging this branch would do: {', '.join(Strategy)}",
     "/merge HOW CODE": "merge it as it was shown; /unmerge takes that back",
     "/report": "a draft that tells the session that this branch came from what was done here",
-    "/remove-branch": "end this branch and remove its directory; a checkpoint keeps its files",
+    "/remove-branch [unmerged]": "end this branch, remove its directory; unmerged: also if merged nowhere",
     "/continue": "let a turn go on that was cut",
     "/retry": "drop the last answer and ask again",
     "/help": "show this",
@@ -268,14 +277,29 @@ def _changes(word: str) -> OfSession | NotUnderstood:
     )
 
 
-def _branch(rest: str) -> NewBranch | NotUnderstood:
+_REMOVED = "The branch is removed. Its files stay in a checkpoint."
+
+
+def _branch(rest: str) -> NewBranch | PickBranch | OfSession | NotUnderstood:
     match rest.split():
         case ["new"]:
             return NewBranch()
         case ["new", "same"]:
             return NewBranch(own_copy=False)
+        case ["pick", name]:
+            return PickBranch(name)
+        case ["list"]:
+            return _of_branch("branches", [])
+        case ["undo"]:
+            return _of_branch("unmerge", [])
+        case ["remove", *rest_of_it]:
+            return _of_branch("remove-branch", rest_of_it)
+        case ["compare" | "merge" | "report" as name, *rest_of_it]:
+            return _of_branch(name, rest_of_it)
         case _:
-            return NotUnderstood("Say it like this: /branch new, or /branch new same. /branches lists them.")
+            return NotUnderstood(
+                "Say it like this: /branch new, list, pick NAME, compare, merge, report, remove."
+            )
 
 
 def _of_branch(name: str, words: list[str]) -> OfSession | NotUnderstood:
@@ -292,11 +316,15 @@ def _of_branch(name: str, words: list[str]) -> OfSession | NotUnderstood:
         case "report", []:
             return OfSession(lambda id_, _: c.DraftReport(session_id=id_), lambda draft: draft.text)
         case "remove-branch", []:
-            return OfSession(lambda id_, _: c.RemoveBranch(session_id=id_), lambda _: "The branch is removed.")
+            return OfSession(lambda id_, _: c.RemoveBranch(session_id=id_), lambda _: _REMOVED)
+        case "remove-branch", ["unmerged"]:
+            return OfSession(
+                lambda id_, _: c.RemoveBranch(session_id=id_, even_unmerged=True), lambda _: _REMOVED
+            )
         case "merge", [*given] if len(given) <= 2 and set(given[:1]) <= set(Strategy):
             how = Strategy(given[0]) if given else Strategy.SQUASH
             if len(given) < 2:
-                return OfSession(lambda id_, _: c.PreviewMerge(session_id=id_, strategy=how), _merge_lines)
+                return OfSession(lambda id_, _: c.PreviewMerge(session_id=id_, strategy=how), merge_preview)
             code = given[1]
             return OfSession(
                 lambda id_, _: c.MergeBranch(session_id=id_, strategy=how, digest=code), merge_words
@@ -309,7 +337,8 @@ def _branch_lines(found: c.Branches) -> str:
     return "\n".join(map(branch_line, found.branches)) or "No branch of this session has files of its own."
 
 
-def _merge_lines(preview: c.MergePreview) -> str:
+def merge_preview(preview: c.MergePreview) -> str:
+    """Return the lines on what a merge would do, with the command that does it."""
     lines = preview_lines(preview)
     if preview.can_land:
         lines.append(f"To merge it like this: /merge {preview.strategy} {preview.digest}")
@@ -369,7 +398,10 @@ def _checkpoint(rest: str) -> SlashCommand:
                 lambda taken: f"Kept: {about(taken)}.",
             )
         case "undo":
-            return OfSession(lambda id_, _: c.UndoRestore(session_id=id_), result_words)
+            # The notice of the restore says how many files; here stand only those that were left alone.
+            return OfSession(
+                lambda id_, _: c.UndoRestore(session_id=id_), lambda done: "\n".join(left_lines(done.left))
+            )
     found = _WITH_CHECKPOINT.fullmatch(rest)
     if found is None or (found[3] and found[1] != CheckpointAct.RESTORE):
         return NotUnderstood(_CHECKPOINTS)

@@ -127,6 +127,8 @@ class TypedInput:
                 self._follower.open(await self._create(core, project))
             case slash.NewBranch(own_copy=own_copy):
                 await self._branch(core, own_copy=own_copy)
+            case slash.PickBranch(name=name):
+                await self._pick(core, name)
             case slash.Quit():
                 pass
             case slash.StopTurn():
@@ -193,6 +195,19 @@ class TypedInput:
         info = await core.perform(self._actor, wish)
         self._follower.open(info.id)
         self._screen.remark(f"This is the branch now. /switch {parent[:13]} goes back.")
+
+    async def _pick(self, core: c.Core, name: str) -> None:
+        """Open a branch of the open session, and show what merging it would do."""
+        parent = await self._some_session(core)
+        listed = await core.perform(self._actor, c.ListBranches(session_id=parent))
+        found = next((each for each in listed.branches if each.name == name), None)
+        if found is None:
+            names = ", ".join(each.name for each in listed.branches)
+            self._screen.remark(f"There is no such branch. There are: {names or 'none'}.")
+            return
+        preview = await core.perform(self._actor, c.PreviewMerge(session_id=found.session_id))
+        self._follower.open(found.session_id)
+        self._screen.remark(f"{slash.merge_preview(preview)}\n/switch {parent[:13]} goes back.")
 
     async def _list(self, core: c.Core) -> None:
         page = await core.perform(self._actor, c.QuerySessions(limit=_LISTED))

@@ -41,6 +41,8 @@ async def branch(parts: ServiceParts, session: Session, actor: Actor, command: c
             return await _report(parts.manager, session)
         case c.RemoveBranch():
             await own_copies.branch_of(session)
+            if not command.even_unmerged:
+                await merging.refuse_if_unmerged(session)
             if session.snapshot.lifecycle is not Lifecycle.ENDED:
                 await session.end(_REMOVED)
             await own_copies.remove_own_copy(session)

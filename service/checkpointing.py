@@ -143,7 +143,21 @@ async def _preview(
         kept=len(plan.left),
         steps=tuple(steps),
         left=_left(plan.left),
+        **_heads(target.head, preview.safety.head),
     )
+
+
+def _heads(then: str, now: str) -> dict[str, str]:
+    """Return where HEAD was and is, if that is known and it moved."""
+    if not then or not now or then == now:
+        return {}
+    return {"head_then": _head_words(then), "head_now": _head_words(now)}
+
+
+def _head_words(head: str) -> str:
+    commit, _, ref = head.partition(" ")
+    branch = ref.removeprefix("refs/heads/")
+    return f"{'no branch' if branch in ('', 'HEAD') else branch} at {commit[:7]}"
 
 
 async def _comparison(

@@ -7,7 +7,7 @@ only once in `interval_s`, and one notice says so. Nothing here fails a turn: tr
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,6 +34,7 @@ _LATE_TOO_OFTEN = 3
 _ROUND_S = 60.0
 _TIDY_S = 86_400.0
 _BACKGROUND_ENDS_S = 5.0
+_INTERRUPT_WAITS_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,18 @@ class SessionCheckpoints:
     async def after_turn(self, session: CheckpointedSession, turn_id: TurnId) -> None:
         """Take the checkpoint of a turn's end, and record what the turn changed. Returns after `wait_s`."""
         if self._is_wanted(session):
-            await self._bounded(session, self._try(session, Reason.TURN_END, turn_id))
+            await self._bounded(session, self._take_turn_end(session, turn_id))
+
+    async def before_leaving(self, session: CheckpointedSession, reason: Reason) -> None:
+        """Take the checkpoint before a session is parked or handed over. Returns after `wait_s`."""
+        if self._is_wanted(session):
+            await self._bounded(session, self._try(session, reason, _turn_of(session)))
+
+    async def before_interrupt(self, session: CheckpointedSession) -> None:
+        """Take the checkpoint before Claude is stopped. A person waits, so this returns very soon."""
+        if self._is_wanted(session):
+            task = self._start(self._try(session, Reason.INTERRUPT, _turn_of(session)))
+            await asyncio.wait([task], timeout=min(_INTERRUPT_WAITS_S, self._policy.wait_s))
 
     def soon(self, session: CheckpointedSession, reason: Reason) -> None:
         """Begin a checkpoint and do not wait for it. Nothing if one of the session is on its way."""
@@ -177,6 +189,16 @@ class SessionCheckpoints:
                 f" there is an automatic checkpoint every {minutes} minutes only."
             )
             await self._notice(session, words)
+
+    async def _take_turn_end(self, session: CheckpointedSession, turn_id: TurnId) -> Checkpoint | None:
+        """Take the checkpoint of a turn's end, and tell how many files the turn changed."""
+        taken = await self._try(session, Reason.TURN_END, turn_id)
+        changes = [] if taken is None else await rows.load_changes(self.engine.db, taken.id)
+        if changes:
+            with suppress(StorageError):  # only a number that people see
+                async with session.change() as draft:
+                    draft.add(e.TurnFilesCounted(turn_id, len(changes)))
+        return taken
 
     async def _try(self, session: CheckpointedSession, reason: Reason, turn_id: str) -> Checkpoint | None:
         """Take a checkpoint; log and tell trouble once, so that no turn fails by it."""

@@ -173,6 +173,10 @@ class BranchRefused(SessionError):
         super().__init__(f"{reason[:1].upper()}{reason[1:]}.")
 
 
+class BranchUnmerged(BranchRefused):
+    """The branch has work that is merged nowhere: its removal has to be asked for again, knowing that."""
+
+
 class MergeOutdated(SessionError):
     """The branch or its target changed since the preview of a merge. Nothing was merged."""
 

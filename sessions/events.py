@@ -40,6 +40,7 @@ from sessions.turn_events import TurnEdited as TurnEdited
 from sessions.turn_events import TurnElsewhere as TurnElsewhere
 from sessions.turn_events import TurnEnded as TurnEnded
 from sessions.turn_events import TurnEvent
+from sessions.turn_events import TurnFilesCounted as TurnFilesCounted
 from sessions.turn_events import TurnHeldBack as TurnHeldBack
 from sessions.turn_events import TurnMovedToFront as TurnMovedToFront
 from sessions.turn_events import TurnQueued as TurnQueued

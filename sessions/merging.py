@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 from faults import crash_point
 from sessions import rows
 from sessions.checkpointing import SessionCheckpoints
-from sessions.errors import BranchRefused, MergeOutdated
+from sessions.errors import BranchRefused, BranchUnmerged, MergeOutdated
 from sessions.own_copies import branch_of, checkpoints_of
 from sessions.session import Session
 from sessions.stored import MergeStatus, StoredBranch, StoredMerge
@@ -22,7 +22,8 @@ from storage import Database, Statement, UuidMaker
 from workdirs.changes import PathChange
 from workdirs.checkpoint_model import Cause, Checkpoint, Note, Place, Reason
 from workdirs.committing import commit_all, has_uncommitted
-from workdirs.errors import GitFailed, RefMoved, WorkdirError
+from workdirs.errors import CheckpointGone, GitFailed, RefMoved, WorkdirError
+from workdirs.git import run
 from workdirs.landing import Blocked, Landing, blocked_by, bring_along, move_ref
 from workdirs.merge_choices import Strategy
 from workdirs.merge_output import Conflict
@@ -157,6 +158,29 @@ async def undo(session: Session) -> Merged:
     return Merged(row.target, 0, tuple(left))
 
 
+async def refuse_if_unmerged(session: Session) -> None:
+    """Raise `BranchUnmerged` if the branch has commits that are merged nowhere, or files that no commit has.
+
+    A plain copy counts as unmerged if its files differ from those that it began with. Raises `BranchRefused`,
+    `CheckpointRefused` if that cannot be found out.
+    """
+    branch, checkpoints = await branch_of(session), checkpoints_of(session)
+    if not Path(branch.directory).is_dir():
+        return  # somebody removed it by hand; its commits are archived with it
+    if not branch.git_branch:
+        now = await checkpoints.take(session, Reason.COMPARE)
+        begin = await _beginning(checkpoints, branch)
+        if begin is None or begin.tree != now.tree:
+            raise BranchUnmerged("its files are not those that it began with, and a plain copy merges nowhere")
+        return
+    bench = await _bench(session, Reason.COMPARE, needs_target=False)
+    commits, has_changes = await _in_thread(_unmerged, bench)
+    what = [f"{commits} commit{'' if commits == 1 else 's'} that no other branch has"] if commits else []
+    what += ["changes that no commit has"] if has_changes else []
+    if what:
+        raise BranchUnmerged(f"the branch has {' and '.join(what)}")
+
+
 async def finish_cut_merges(db: Database, checkpoints: SessionCheckpoints) -> None:
     """Finish merges and undos whose ref has moved, and note the others as not done; for the start."""
     for row in await rows.load_cut_merges(db):
@@ -184,11 +208,11 @@ async def finish_cut_merges(db: Database, checkpoints: SessionCheckpoints) -> No
 # --- steps ----------------------------------------------------------------------------------------------
 
 
-async def _bench(session: Session, reason: Reason) -> _Bench:
+async def _bench(session: Session, reason: Reason, *, needs_target: bool = True) -> _Bench:
     branch, checkpoints = await branch_of(session), checkpoints_of(session)
     if not branch.git_branch:
         raise BranchRefused("its files are a plain copy without git, which cannot be merged")
-    if not branch.target:
+    if needs_target and not branch.target:
         raise BranchRefused("it began while no git branch was checked out, so it has no target")
     point = await checkpoints.take(session, reason)
     parent = await asyncio.to_thread(open_repository, Path(branch.parent_directory))
@@ -210,6 +234,22 @@ async def _in_thread(step: Callable[P, T], *arguments: P.args, **more: P.kwargs)
         raise MergeOutdated from error
     except (WorkdirError, OSError) as error:
         raise BranchRefused(str(error) if isinstance(error, WorkdirError) else "the disk refused") from error
+
+
+async def _beginning(checkpoints: SessionCheckpoints, branch: StoredBranch) -> Checkpoint | None:
+    try:
+        return await checkpoints.engine.load(branch.checkpoint)
+    except CheckpointGone:
+        return None
+
+
+def _unmerged(bench: _Bench) -> tuple[int, bool]:
+    """Return the number of commits that no other branch, tag or earlier merge has, and whether it is dirty."""
+    branch = bench.branch
+    known = (branch.last_merged,) if branch.last_merged else ()
+    others = (f"--exclude={branch.git_branch.removeprefix('refs/heads/')}", "--branches", "--tags", "--remotes")
+    call = bench.child.call("rev-list", "--count", branch.git_branch, "--not", *known, *others)
+    return int(run(call).text), has_uncommitted(bench.room(child=True), bench.point.commit)
 
 
 def _preview(bench: _Bench, strategy: Strategy) -> MergeSeen:

@@ -11,6 +11,7 @@ from sessions.model import Blocker, Lifecycle
 from sessions.parking import may_be_parked
 from sessions.retry_until_stored import until_stored
 from storage import StorageError
+from workdirs.checkpoint_model import Reason
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,8 @@ class PromptSender:
     async def _park(self) -> None:
         # A process that a tool started may have come up only after the turn.
         await self._host.note_left_running()
+        if self._around.checkpoints is not None:
+            await self._around.checkpoints.before_leaving(self._session, Reason.PARKING)
         departure = Departure(Lifecycle.PARKED, "nothing happened for a while")
         await self._host.leaving.leave(departure, if_still=may_be_parked)
 

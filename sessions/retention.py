@@ -20,6 +20,7 @@ from sessions.errors import IllegalMove, PlaceTaken, SessionError, SessionNotFou
 from sessions.model import Lifecycle, SessionId
 from sessions.retention_rows import StoredOne
 from sessions.session import Session
+from sessions.stored import BranchStatus
 from storage import ConstraintViolated, StorageError
 from workdirs.rows import release
 
@@ -193,7 +194,16 @@ class Retention:
         return True
 
     async def _delete(self, session: Session) -> bool:
-        """Delete files first, then rows: after a crash in between, the next round finds the session again."""
+        """Delete files first, then rows: after a crash in between, the next round finds the session again.
+
+        A branch with work that is merged nowhere stays, with its directory: it raises `BranchUnmerged`.
+        """
+        branch = await rows.load_branch(self._db, session.id)
+        if branch is not None and branch.status is BranchStatus.MADE and self._around.checkpoints is not None:
+            from sessions import merging, own_copies
+
+            await merging.refuse_if_unmerged(session)
+            await own_copies.remove_own_copy(session)
         async with session.change() as draft:
             if draft.snapshot.lifecycle is not Lifecycle.ENDED:
                 return False

@@ -271,10 +271,13 @@ class Session:
         A prompt that the CLI has but has not begun (background work came first) is taken back as well.
         """
         run = self.run  # the process may be over before the second request
-        if run is None or self.snapshot.current is None:
+        turn = self.snapshot.current
+        if run is None or turn is None:
             return False
         if self.around.checkpoints is not None:
-            self.around.checkpoints.soon(self, Reason.INTERRUPT)
+            await self.around.checkpoints.before_interrupt(self)
+            if self.snapshot.current is None or self.snapshot.current.turn_id != turn.turn_id:
+                return False  # it ended meanwhile, and the next one is not to be stopped
         waiting = self.snapshot.sent
         if waiting is not None:
             await run.control.cancel_prompt(waiting.prompt_uuid)
@@ -286,13 +289,22 @@ class Session:
 
         With `keep_turn` a running turn goes on when the session gets a process again.
         """
+        if self.run is not None and not keep_turn:
+            await self._keep_files(Reason.PARKING)
         await self.process.leave(Departure(Lifecycle.PARKED, cause, keeps_turn=keep_turn))
 
     async def park_if(self, may: Callable[[Snapshot], bool], cause: str) -> None:
         """Park the session if `may` allows it, now and again just before the change."""
         if self.run is not None and may(self.snapshot):
-            await self.run.note_left_running()
-            await self.run.leaving.leave(Departure(Lifecycle.PARKED, cause), if_still=may)
+            run = self.run
+            await run.note_left_running()
+            await self._keep_files(Reason.PARKING)
+            await run.leaving.leave(Departure(Lifecycle.PARKED, cause), if_still=may)
+
+    async def _keep_files(self, reason: Reason) -> None:
+        """Take a checkpoint before the session leaves its process; waits for it a bounded time."""
+        if self.around.checkpoints is not None:
+            await self.around.checkpoints.before_leaving(self, reason)
 
     async def end_left_running(self) -> None:
         """End the processes that Claude's tools left running; Claude's own stays. No-op without a process.
@@ -318,8 +330,7 @@ class Session:
             raise IllegalMove("Handing over", "busy")
         if not snapshot.conversation_begun:
             raise IllegalMove("Handing over", "without a conversation")
-        if self.around.checkpoints is not None:
-            self.around.checkpoints.soon(self, Reason.HAND_OVER)
+        await self._keep_files(Reason.HAND_OVER)
         await self.process.leave(Departure(Lifecycle.PARKED, "handed over to a terminal", hands_over=True))
         await asyncio.to_thread(
             self.around.conversations.put_back, snapshot.conversation_id, Path(snapshot.work_directory)

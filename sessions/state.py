@@ -39,7 +39,7 @@ LEGAL_MOVES: dict[Lifecycle, frozenset[Lifecycle]] = {
 def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
     """Return the snapshot after `event`. Raises `IllegalMove` for a lifecycle move that the table forbids."""
     # Our own checks after a turn are not activity: they must not change which session is idle longest.
-    is_ours = isinstance(event, e.ContextMeasured | e.LeftRunningChanged)
+    is_ours = isinstance(event, e.ContextMeasured | e.LeftRunningChanged | e.TurnFilesCounted)
     last_activity_ms = snapshot.last_activity_ms if is_ours else at_ms
     numbered = replace(snapshot, next_event=snapshot.next_event + 1, last_activity_ms=last_activity_ms)
     if isinstance(event, ProcessEvent):

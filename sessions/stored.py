@@ -26,7 +26,10 @@ from sessions.troubles import Failure
 
 
 class StoredTurn(msgspec.Struct, frozen=True):
-    """A turn as it is stored, without its blocks. `context` tells people what else Claude read before it."""
+    """A turn as it is stored, without its blocks. `context` tells people what else Claude read before it.
+
+    `changed_files` counts the files that its checkpoints saw change; 0 if that is not known.
+    """
 
     id: TurnId
     session_id: SessionId
@@ -52,6 +55,7 @@ class StoredTurn(msgspec.Struct, frozen=True):
     payer: Payer = Payer.KEY
     failure: Failure | None = None
     context: str = ""
+    changed_files: int = 0
 
     @property
     def list_price_usd(self) -> float:

@@ -165,6 +165,13 @@ class TurnContinued(msgspec.Struct, frozen=True, tag="turn_continued"):
     how: str
 
 
+class TurnFilesCounted(msgspec.Struct, frozen=True, tag="turn_files_counted"):
+    """The number of files that a turn changed is known: its checkpoints see what Bash did, too."""
+
+    turn_id: TurnId
+    files: int
+
+
 TurnEvent = (
     TurnQueued
     | TurnElsewhere
@@ -180,4 +187,5 @@ TurnEvent = (
     | RequestFailed
     | TurnEnded
     | TurnContinued
+    | TurnFilesCounted
 )

@@ -34,7 +34,7 @@ def turn_changed(snapshot: Snapshot, event: TurnEvent, at_ms: int) -> Snapshot:
             return replace(snapshot, queue=(again, *snapshot.queue))
         case e.TurnHeldBack():
             return _held_back(snapshot, event)
-        case e.TurnEdited():
+        case e.TurnEdited() | e.TurnFilesCounted():
             return snapshot
         case e.TurnMovedToFront():
             chosen = [turn for turn in snapshot.queue if turn.turn_id == event.turn_id]

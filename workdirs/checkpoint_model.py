@@ -62,7 +62,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint that was taken."""
+    """A checkpoint that was taken. `head` is HEAD of the user's repository then; see `repository.head_of`."""
 
     id: CheckpointId
     directory: str
@@ -80,6 +80,7 @@ class Checkpoint:
     is_late: bool
     is_pinned: bool
     made_ms: int
+    head: str = ""
 
 
 Scope = Collection[FilePath] | None

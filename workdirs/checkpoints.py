@@ -19,6 +19,7 @@ from workdirs.checkpoint_retention import RetentionAges, due_for_removal
 from workdirs.compare import compare, unified_diff
 from workdirs.errors import CheckpointFailed, CheckpointGone, DirectoryRefused, WhyNoCheckpoint
 from workdirs.model import Caps, FilePath, Snapshot
+from workdirs.repository import head_of
 from workdirs.snapshot import SnapshotWish
 from workdirs.store import Store
 from workdirs.taking import take
@@ -88,12 +89,13 @@ class Checkpoints:
         )
         try:
             snapshot = await self._take_with_room(wish, directory.path)
+            head = await asyncio.to_thread(head_of, place.directory)
         except CheckpointFailed as error:
             await self.db.write([rows.checkpoint_failed(new, str(error))])
             raise
         took_ms = max(0, self.now_ms() - began_ms)
         is_late = note.late_after_s is not None and took_ms > note.late_after_s * 1000
-        await self.db.write([rows.checkpoint_taken(new, snapshot, took_ms, is_late=is_late)])
+        await self.db.write([rows.checkpoint_taken(new, snapshot, took_ms, is_late=is_late, head=head)])
         return await self.load(new)
 
     async def load(self, checkpoint_id: str) -> Checkpoint:

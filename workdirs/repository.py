@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from workdirs.errors import GitFailed
+from workdirs.errors import GitFailed, WorkdirError
 from workdirs.git import GitCall, Kind, run
 from workdirs.git_directory import find_git_directory
 from workdirs.model import ObjectId
@@ -103,6 +103,21 @@ def read_state(repository: Repository) -> RepositoryState:
         operation=operation,
         is_locked=(repository.git_dir / "index.lock").exists(),
     )
+
+
+def head_of(work_tree: Path) -> str:
+    """Return HEAD of the repository at `work_tree` as `<commit> <ref>`; the ref is `HEAD` if it is detached.
+
+    Empty without a repository, before its first commit, or if git cannot read it. Blocks for milliseconds.
+    """
+    repository = open_repository(work_tree)
+    if repository is None:
+        return ""
+    try:
+        answer = run(repository.call("rev-parse", "HEAD", "--symbolic-full-name", "HEAD"), codes=(0, 128))
+    except WorkdirError:
+        return ""
+    return " ".join(answer.text.split("\n")) if answer.code == 0 else ""
 
 
 def _is_registered(git_dir: Path, mark: Path) -> bool:

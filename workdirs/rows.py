@@ -20,7 +20,7 @@ from workdirs.model import FilePath, ObjectId, Snapshot
 
 _COLUMNS = (
     "id, directory, owner, anchor, reason, label, ref, commit_id, tree, files, uncovered, moving,"
-    " is_partial, is_late, pinned, made_ms"
+    " is_partial, is_late, pinned, made_ms, head"
 )
 _MOST_CHANGES = 5000
 
@@ -86,13 +86,13 @@ def insert_checkpoint(checkpoint_id: CheckpointId, directory: str, note: Note, n
 
 
 def checkpoint_taken(
-    checkpoint_id: CheckpointId, snapshot: Snapshot, took_ms: int, *, is_late: bool
+    checkpoint_id: CheckpointId, snapshot: Snapshot, took_ms: int, *, is_late: bool, head: str = ""
 ) -> Statement:
     """Store what was taken."""
     coverage = snapshot.coverage
     return Statement(
         "UPDATE checkpoints SET status = 'taken', ref = ?, commit_id = ?, tree = ?, files = ?, uncovered = ?,"
-        " moving = ?, is_partial = ?, stored_bytes = ?, took_ms = ?, is_late = ? WHERE id = ?",
+        " moving = ?, is_partial = ?, stored_bytes = ?, took_ms = ?, is_late = ?, head = ? WHERE id = ?",
         (
             snapshot.ref,
             snapshot.commit,
@@ -104,6 +104,7 @@ def checkpoint_taken(
             snapshot.stored_bytes,
             took_ms,
             int(is_late),
+            head,
             checkpoint_id,
         ),
     )
@@ -333,6 +334,7 @@ def _checkpoint(row: Row) -> Checkpoint:
         is_late=bool(numbers[4]),
         is_pinned=bool(numbers[5]),
         made_ms=numbers[6],
+        head=str(row[16]),
     )
 
 

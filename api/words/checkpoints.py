@@ -17,6 +17,7 @@ REASONS = {
     Reason.BEFORE_RESTORE: "before a restore",
     Reason.AFTER_RESTORE: "after a restore",
     Reason.BEFORE_MERGE: "before a merge",
+    Reason.AFTER_MERGE: "after a merge",
     Reason.BEFORE_REMOVAL: "before a branch was removed",
     Reason.PARKING: "when the session was parked",
     Reason.HAND_OVER: "before it went to a terminal",
@@ -78,6 +79,16 @@ def preview_words(preview: RestorePreview) -> str:
     acts = ", ".join(f"{act} {count:,}" for count, act in counts if count)
     left = f" {_paths(preview.kept).capitalize()} would stay." if preview.kept else ""
     return f"This would {acts}. It covers {_SCOPES[preview.scope]}.{left}"
+
+
+def head_words(preview: RestorePreview) -> str:
+    """Return a sentence if HEAD of the repository moved since the checkpoint; empty if it did not."""
+    if not preview.head_now:
+        return ""
+    return (
+        f"HEAD moved since: from {preview.head_then} to {preview.head_now}. A restore puts files back; commits"
+        " and branches stay."
+    )
 
 
 def step_lines(preview: RestorePreview, own_session: str) -> Iterator[str]:

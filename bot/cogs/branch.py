@@ -13,6 +13,7 @@ from bot.cogs import choices
 from bot.cogs.parts import CommandParts
 from bot.cogs.turn import turn_of_number
 from bot.entry import reply_to
+from bot.errors import Refused
 from bot.panel_controls import stored
 from bot.session_lookup import meant
 from workdirs.merge_choices import Strategy
@@ -56,6 +57,22 @@ class BranchCommands(
         wish = ListBranches(session_id=info.id, with_changes=True)
         card = branches_card(await self._face.core.perform(reply.actor, wish))
         await reply.say(await stored(self._face, card))
+
+    @app_commands.command(
+        description="Choose a branch of this session: see what merging it would do, then merge."
+    )
+    @app_commands.describe(branch="Which branch; /branch list shows them", how="How its commits arrive")
+    @app_commands.autocomplete(branch=choices.branches)
+    @app_commands.choices(how=_STRATEGIES)
+    async def pick(self, interaction: Interaction, branch: str, how: str = Strategy.SQUASH) -> None:
+        reply = reply_to(interaction)
+        info = await meant(self._face, reply)
+        await reply.think(ephemeral=True)
+        listed = await self._face.core.perform(reply.actor, ListBranches(session_id=info.id))
+        named = [each for each in listed.branches if branch in (each.session_id, each.name)]
+        if not named:
+            raise Refused("This session has no such branch. `/branch list` shows those that it has.")
+        await reply.say(await merge_body(self._face, reply, named[0].session_id, Strategy(how)))
 
     @app_commands.command(description="The files that this branch changed since it began.")
     async def compare(self, interaction: Interaction) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from api import Core, ListCheckpoints, ListProjects, QuerySessions
+from api import Core, ListBranches, ListCheckpoints, ListProjects, QuerySessions
 from api.access import Actor
 from api.words.checkpoints import about
 from bot.entry import reply_to
@@ -114,6 +114,21 @@ async def claude_commands(interaction: Interaction, current: str) -> list[Choice
     except (SessionError, FaceError, StorageError):
         return []
     return _matching(info.commands, current)
+
+
+async def branches(interaction: Interaction, current: str) -> list[Choice]:
+    """Return the branches of this thread's session."""
+    face, actor = _face(interaction), reply_to(interaction).actor
+    try:
+        info = await session_meant(face, actor, interaction.channel_id or 0)
+        found = (await face.core.perform(actor, ListBranches(session_id=info.id))).branches
+    except (SessionError, FaceError, StorageError):
+        return []
+    named = [
+        (one_line(f"{each.title or each.name} · {each.git_branch or 'a plain copy'}", 100), each.session_id)
+        for each in found
+    ]
+    return [Choice(name=name, value=id_) for name, id_ in named if current.lower() in name.lower()][:_MOST]
 
 
 async def checkpoints(interaction: Interaction, current: str) -> list[Choice]:

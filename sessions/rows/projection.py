@@ -173,6 +173,8 @@ def _project_turn(session_id: SessionId, event: TurnEvent, at_ms: int) -> Iterat
             yield insert_block(event.turn_id, event.ordinal, event.block, event.before)
         case e.TurnEnded():
             yield _end_turn(event, at_ms)
+        case e.TurnFilesCounted():
+            yield Statement("UPDATE turns SET changed_files = ? WHERE id = ?", (event.files, event.turn_id))
         case _:
             return
 

@@ -48,7 +48,7 @@ TURN_COLUMNS = (
     "id, session_id, number, kind, status, author_id, prompt, prompt_uuid, attachments, conversation_id,"
     " last_uuid, alternative_of, reason, cost_usd, input_tokens, output_tokens, cache_read_tokens,"
     " cache_write_tokens, queued_ms, started_ms, ended_ms, duration_ms, first_text_ms, origin, payer,"
-    " failure, context"
+    " failure, context, changed_files"
 )
 
 
@@ -91,6 +91,7 @@ def turn_of(row: Sequence[Any]) -> StoredTurn:
         payer=Payer(row[24]),
         failure=_failures.decode(row[25]) if row[25] else None,
         context=row[26],
+        changed_files=row[27],
     )
 
 

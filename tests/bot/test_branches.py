@@ -61,7 +61,11 @@ async def test_a_branch_is_compared_merged_undone_and_removed_from_its_thread(wa
     assert (root / "a").read_text() == "1\n2\n3\n"
     asked = await ann.slash(thread, "branch remove").settled()
     assert asked.reply is not None
-    assert "removed" in (await ann.click(asked.reply, "Remove the branch").settled()).text
+    refused = await ann.click(asked.reply, "Remove the branch").settled()
+    assert "Not removed. " in refused.text.replace("*", "")
+    assert copy.exists()
+    assert refused.reply is not None
+    assert "removed" in (await ann.click(refused.reply, "Remove it all the same").settled()).text
     assert branch.snapshot.lifecycle is Lifecycle.ENDED
     assert not copy.exists()
 
@@ -93,6 +97,9 @@ async def test_the_parent_lists_its_branches_and_another_may_share_its_directory
     assert listed.reply is not None
     picked = await ann.click(listed.reply, "Pick demo-text-first…").settled()
     assert "b created +1 −0" in picked.text
+    by_name = await ann.slash(parent_thread, "branch pick", branch="demo-text-first").settled()
+    assert by_name.text == picked.text
+    assert "no such branch" in (await ann.slash(parent_thread, "branch pick", branch="x").settled()).text
     known = {each.id for each in ways.fake.general.threads}
     await ann.slash(parent_thread, "turn branch", files="same").settled()
     place = await ways.fake.general.wait_for_thread(lambda each: each.id not in known)

@@ -39,7 +39,7 @@ COMMANDS = {
             "settings network",
         ),
         *("checkpoint list", "checkpoint show", "checkpoint compare"),
-        *("branch list", "branch compare", "branch merge", "branch remove", "changes show"),
+        *("branch list", "branch pick", "branch compare", "branch merge", "branch remove", "changes show"),
         "branch report",
     },
     "prompt": {

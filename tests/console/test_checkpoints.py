@@ -37,7 +37,9 @@ async def test_a_restore_is_seen_first_and_done_when_typed_again(tmp_path: Path)
         assert "~ a +1 −1" in await run("compare 2")
         assert "change 1" in await run("restore 2")
         assert (work / "a").read_text() == "two\n"
-        assert await run("restore 2") == "1 file put back."
+        assert await run("restore 2") == ""  # the notice says it, to everybody
+        assert await core.notices(session) == ["restored"]
         assert (work / "a").read_text() == "one\n"
-        assert await run("undo") == "1 file put back."
+        assert await run("undo") == ""
+        assert await core.notices(session) == ["restored", "restored"]
         assert (work / "a").read_text() == "two\n"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,14 @@ import pytest
 
 import api as c
 from api.access import Actor, Role
+from api.words.checkpoints import REASONS
 from bridge.demo.model import DemoModel
 from sessions.checkpointing import CheckpointPolicy
 from sessions.errors import CheckpointRefused, IllegalMove, PreviewOutdated
 from sessions.model import Allow, PermissionMode, ShareLevel
+from sessions.parking import may_be_parked
 from sessions.restore_scope import RestoreScope
+from sessions.rows import load_turn
 from sessions.session import Session
 from storage import Statement
 from tests.sessions.running_core import (
@@ -240,6 +244,105 @@ async def test_a_restore_that_the_last_process_began_is_finished_and_told(tmp_pa
         assert (work / "a").read_text() == "old"
         found = await core.manager.get_session(session.id)
         assert (await core.notices(found)).count("restored") == 2
+
+
+async def test_leaving_a_process_and_stopping_claude_take_a_checkpoint_first(core: RunningCore) -> None:
+    session = await core.session()
+    work = Path(session.snapshot.work_directory)
+
+    async def newest() -> tuple[str, int]:
+        page: c.CheckpointPage = await core.do(c.ListCheckpoints(session_id=session.id, limit=1))
+        return page.checkpoints[0].reason.value, page.checkpoints[0].files
+
+    await end_taken(core, session, await core.ask(session, "hello"))
+    (work / "1").touch()
+    await session.park_if(may_be_parked, "a test")
+    assert await newest() == ("parking", 1)
+    await end_taken(core, session, await core.ask(session, "again"))
+    (work / "2").touch()
+    await session.park("a test")
+    assert await newest() == ("parking", 2)
+    await end_taken(core, session, await core.ask(session, "again"))
+    (work / "3").touch()
+    await session.hand_over()
+    assert await newest() == ("hand_over", 3)
+    await core.say(session, "demo:gate open")
+    await reached(session, lambda snapshot: snapshot.running is not None)
+    (work / "4").touch()
+    stopped = asyncio.create_task(session.stop())
+    await reached(session, lambda snapshot: snapshot.running is None)
+    reasons = [(each.reason.value, each.files) for each in await listed(core, session)]
+    assert ("interrupt", 4) in reasons, "it was taken before the turn ended"
+    assert await stopped
+
+
+async def test_a_stop_does_not_wait_for_a_look_that_hangs_nor_hit_the_next_turn(tmp_path: Path) -> None:
+    async with running_core(tmp_path / "core", checkpoints=policy_in(tmp_path, wait_s=0.05)) as core:
+        session = await core.session()
+        fifo = Path(session.snapshot.work_directory) / ".gitignore"
+        os.mkfifo(fifo)
+        await core.say(session, "demo:gate open")
+        await reached(session, lambda snapshot: snapshot.running is not None)
+        assert await session.stop()
+        await idle(session)
+
+
+async def test_people_are_told_how_many_files_a_turn_changed_by_any_way(core: RunningCore) -> None:
+    session = await core.session()
+    work = Path(session.snapshot.work_directory)
+    turn = await core.say(session, "demo:gate open")
+    await reached(session, lambda snapshot: snapshot.running is not None)
+    for name in ("a", "b"):
+        (work / name).touch()  # as Bash does: no tool reports it
+    await session.stop()
+    async with asyncio.timeout(DEADLINE_S):
+        while (await load_turn(core.db, turn)).changed_files != 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # the checkpoint comes after the turn
+    quiet = await core.ask(session, "nothing")
+    await end_taken(core, session, quiet)
+    kinds = "SELECT count(*) FROM events WHERE session_id = ? AND kind = 'turn_files_counted'"
+    assert await core.db.read(kinds, (session.id,)) == [(1,)]
+    states = "SELECT path, state FROM file_states WHERE session_id = ? ORDER BY path"
+    assert await core.db.read(states, (session.id,)) == [(b"a", "present"), (b"b", "present")]
+    prompts = "SELECT turn_id, checkpoint IS NOT NULL FROM prompts WHERE session_id = ? ORDER BY number"
+    assert await core.db.read(prompts, (session.id,)) == [(turn, 1), (quiet, 1)]
+
+
+@pytest.mark.parametrize("move", ["commit", "branch", "detach"])
+async def test_a_preview_says_that_head_moved(core: RunningCore, move: str) -> None:
+    session = await core.session()
+    work = Path(session.snapshot.work_directory)
+
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=A", "-c", "user.email=a@b", "-c", "init.defaultBranch=main")
+        subprocess.run(["git", *identity, *arguments], cwd=work, check=True, capture_output=True)
+
+    async def heads(checkpoint_id: str) -> tuple[str, str]:
+        seen = await core.do(c.PreviewRestore(session_id=session.id, checkpoint_id=checkpoint_id))
+        then, now = seen.head_then, seen.head_now
+        return then.partition(" at ")[0], now.partition(" at ")[0]
+
+    (work / "a").write_text("a")
+    unborn = await core.do(c.TakeCheckpoint(session_id=session.id))
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "one")
+    taken = await core.do(c.TakeCheckpoint(session_id=session.id))
+    (work / "a").write_text("b")
+    assert await heads(taken.id) == ("", "")
+    match move:
+        case "commit":
+            git("commit", "-q", "-a", "--allow-empty", "-m", "two")
+        case "branch":
+            git("checkout", "-q", "-b", "other")
+        case _:
+            git("checkout", "-q", "--detach")
+    now = {"commit": "main", "branch": "other", "detach": "no branch"}[move]
+    assert await heads(taken.id) == ("main", now)
+    assert await heads(unborn.id) == ("", ""), "it is not known where HEAD was"
+
+
+def test_each_reason_has_words() -> None:
+    assert set(REASONS) == set(Reason)
 
 
 async def test_without_checkpoints_their_commands_say_so(tmp_path: Path) -> None:

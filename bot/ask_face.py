@@ -1,6 +1,5 @@
 """An ask as a card shows it, and its content in full: shared by open and closed cards. Pure."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
@@ -110,6 +109,8 @@ def described(body: PermissionBody) -> str:
 
 def _diff(edit: Mapping[str, Any]) -> str:
     old, new = str(edit.get("old_string", "")), str(edit.get("new_string", ""))
+    import difflib  # only here: a start does not need it
+
     lines = list(difflib.unified_diff(old.split("\n"), new.split("\n"), lineterm="", n=2))[2:]
     every = "\n(everywhere in the file)" if edit.get("replace_all") is True else ""
     return "\n".join(line for line in lines if not line.startswith("@@")) + every

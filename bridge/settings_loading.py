@@ -1,6 +1,5 @@
 """Reads the settings once from the environment and `.env`, checks them together, and lists every fault."""
 
-import difflib
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -83,8 +82,11 @@ def _wrong_lines(lines: Lines) -> list[Problem]:
         for number in lines.unreadable
     ]
     for name in lines.values:
-        close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.85)
-        if close and name.upper() not in known:
+        if name.upper() in known:
+            continue
+        import difflib  # a start with right names does not need it
+
+        if close := difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.85):
             problems.append(_at(known[close[0]], f"is written {name} in .env", "Correct its name there"))
     return problems
 

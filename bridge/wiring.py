@@ -51,8 +51,7 @@ from sessions.slots import Limits
 from sessions.supervision import Vigilance
 from sessions.trust import TrustPolicy
 from storage import Database
-from workdirs.checkpoint_retention import RetentionAges
-from workdirs.checkpoints import CheckpointRules
+from workdirs.checkpoint_rules import CheckpointRules, RetentionAges
 from workdirs.model import Caps
 
 if TYPE_CHECKING:

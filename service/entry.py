@@ -11,24 +11,16 @@ from typing import TypeVar, cast
 
 import api as c
 from api.access import Action, Actor, ActorSource, Role, authorize, may
-from service.administering import administer
-from service.branching import branch
-from service.checkpointing import checkpoint
-from service.context import context
 from service.finding import find
 from service.following import follow_session
 from service.following_all import follow_all
-from service.linking import link
 from service.making import make
 from service.managing import manage
-from service.network import network
 from service.parts import ServiceParts
-from service.permissions import rule
 from service.prompting import talk
 from service.reading import read
 from service.refusals import note_refusal
 from service.session_info import session_facts
-from service.trusting import list_trust, trust
 from service.usage_rows import audit_entry
 from service.work_files import file_place, get_file, put_upload
 from sessions.errors import NotAllowed, SessionNotFound
@@ -132,34 +124,53 @@ class SessionService:
         await self._manager.db.write([row])
 
     # --- carrying out -----------------------------------------------------------------------------------
+    # The files of rarely used themes are loaded with their first command: a start would take time and memory.
 
     async def _do(self, actor: Actor, command: c.AnySessionlessCommand) -> object:
         if isinstance(command, c.FindingCommand):
             return await find(self._parts, actor, command)
         if isinstance(command, c.ListTrust):
+            from service.trusting import list_trust
+
             return await list_trust(self._parts, command)
         if isinstance(command, c.MakingCommand):
             return await make(self._parts, actor, command)
         if isinstance(command, c.LinkingCommand):
+            from service.linking import link
+
             return await link(self._parts.links, actor, command)
         if isinstance(command, c.RefusalsCommand):
             return await note_refusal(self._parts, actor, command)
+        from service.administering import administer
+
         return await administer(self._parts, command)
 
     async def _do_with(self, session: Session, actor: Actor, command: c.AnySessionCommand) -> object:
         if isinstance(command, c.ReadingCommand):
             return await read(self._parts, session, command)
         if isinstance(command, c.NetworkCommand):
+            from service.network import network
+
             return await network(self._parts, session, actor, command)
         if isinstance(command, c.TrustingCommand):
+            from service.trusting import trust
+
             return await trust(self._parts, session, actor, command)
         if isinstance(command, c.CheckpointingCommand):
+            from service.checkpointing import checkpoint
+
             return await checkpoint(self._parts, session, command)
         if isinstance(command, c.BranchingCommand):
+            from service.branching import branch
+
             return await branch(self._parts, session, actor, command)
         if isinstance(command, c.ContextCommand):
+            from service.context import context
+
             return await context(session, command)
         if isinstance(command, c.PermissionsCommand):
+            from service.permissions import rule
+
             return await rule(self._parts, session, actor, command)
         if isinstance(command, c.PromptingCommand):
             return await talk(self._parts, session, actor, command)

@@ -8,7 +8,6 @@ from api.access import Action, Actor, authorize
 from service.modes import check_mode, mode_for
 from service.parts import ServiceParts
 from service.session_info import session_info
-from sessions.branching import go_on_from
 from sessions.events import PinChanged, SharesChanged
 from sessions.manager import SessionManager
 from sessions.model import TurnId
@@ -24,6 +23,8 @@ async def manage(parts: ServiceParts, session: Session, actor: Actor, command: c
         case c.Branch():
             return session_info(manager, await _branch(manager, session, actor, command))
         case c.GoOnFrom():
+            from sessions.branching import go_on_from
+
             await go_on_from(session, TurnId(command.turn_id))
             return session_info(manager, session)
         case c.SetModel():

@@ -4,7 +4,6 @@ from typing import assert_never
 
 import api as c
 from api.access import Actor
-from service.checkpointing import put_turn_back
 from service.parts import ServiceParts
 from service.quotas import check_budget
 from sessions.claude.control import FilesKept, FilesRewound
@@ -45,6 +44,8 @@ async def talk(parts: ServiceParts, session: Session, actor: Actor, command: c.P
         case c.AnswerAsk():
             return await _answer(parts, session, actor, command)
         case c.RewindFiles():
+            from service.checkpointing import put_turn_back
+
             return await put_turn_back(parts, session, command) or await _rewound(session, command)
         case _:
             assert_never(command)

@@ -6,11 +6,9 @@ from typing import assert_never
 from msgspec.structs import replace
 
 import api as c
-from service.exporting import SUFFIX, export_session
 from service.parts import ServiceParts
 from service.session_info import session_facts, session_info
 from service.transcript import event_page, read_block, turn_page, turn_view
-from service.work_place import read_work_place
 from sessions import rows
 from sessions.errors import SessionNotFound
 from sessions.model import AskId, ShareLevel
@@ -43,8 +41,12 @@ async def read(parts: ServiceParts, session: Session, command: c.ReadingCommand)
         case c.ReadAsk():
             return await _ask(session, AskId(command.ask_id))
         case c.ReadWorkPlace():
+            from service.work_place import read_work_place
+
             return await read_work_place(Path(session.snapshot.work_directory))
         case c.ExportSession():
+            from service.exporting import SUFFIX, export_session
+
             redactor = Redactor(parts.secrets)
             data = await export_session(session, command.format, redactor, with_uploads=command.with_uploads)
             return c.ExportedFile(f"session-{session.id}.{SUFFIX[command.format]}", data)

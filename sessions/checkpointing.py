@@ -9,8 +9,9 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sessions import events as e
 from sessions.draft import Draft
@@ -23,9 +24,12 @@ from storage import Database, StorageError
 from workdirs import rows
 from workdirs.changes import PathChange
 from workdirs.checkpoint_model import Checkpoint, Note, Place, Reason, Restored
-from workdirs.checkpoints import CheckpointRules, Checkpoints
+from workdirs.checkpoint_rules import CheckpointRules
 from workdirs.errors import WorkdirError
-from workdirs.restores import Restores
+
+if TYPE_CHECKING:
+    from workdirs.checkpoints import Checkpoints
+    from workdirs.restores import Restores
 
 log = logging.getLogger(__name__)
 
@@ -81,19 +85,33 @@ class SessionCheckpoints:
         now_ms: Callable[[], int],
         monotonic: Callable[[], float],
     ) -> None:
-        self.engine = Checkpoints(db, policy.rules, now_ms)
-        self.restores = Restores(self.engine)
+        self._db = db
         self._policy = policy
+        self._now_ms = now_ms
         self._workspace_root = workspace_root
         self._monotonic = monotonic
         self._known: dict[str, _Known] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._soon: dict[str, asyncio.Task[Any]] = {}
 
+    @cached_property
+    def engine(self) -> "Checkpoints":
+        """The engine. Its code is loaded with the first checkpoint, for a start seldom needs it."""
+        from workdirs.checkpoints import Checkpoints
+
+        return Checkpoints(self._db, self._policy.rules, self._now_ms)
+
+    @cached_property
+    def restores(self) -> "Restores":
+        """The restores of the engine."""
+        from workdirs.restores import Restores
+
+        return Restores(self.engine)
+
     async def recover(self) -> list[Restored]:
         """Finish what the end of the last process cut; return the restores that were finished."""
-        await self.engine.recover()
-        return await self.restores.finish_cut()
+        await self._db.write([rows.fail_cut_checkpoints()])
+        return await self.restores.finish_cut() if await rows.load_cut_restores(self._db) else []
 
     async def run(self, loaded: Callable[[], Sequence[CheckpointedSession]]) -> None:
         """Take checkpoints of long turns, and remove old ones once a day. Never returns by itself."""
@@ -167,8 +185,8 @@ class SessionCheckpoints:
 
     async def changes_of(self, session: CheckpointedSession, turn_id: TurnId) -> list[PathChange] | None:
         """Return what a turn changed, Bash's changes included; None if it has no checkpoints."""
-        end = await rows.load_anchored(self.engine.db, session.id, turn_id, Reason.TURN_END)
-        return None if end is None else await rows.load_changes(self.engine.db, end.id)
+        end = await rows.load_anchored(self._db, session.id, turn_id, Reason.TURN_END)
+        return None if end is None else await rows.load_changes(self._db, end.id)
 
     # --- carrying out -----------------------------------------------------------------------------------
 

@@ -11,13 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from sessions import rows
-from sessions.context_changes import changes_since_last_turn
 from sessions.model import TurnId, TurnKind
 from sessions.session_port import SessionPort
 from sessions.snapshot import QueuedTurn
 from sessions.stored import ContextKind, StoredContext
 from storage import Statement
-from workdirs import survey
 from workdirs.quoting import quoted
 
 _MOST_OTHERS = 5
@@ -36,6 +34,8 @@ async def make_context(session: SessionPort, turn: QueuedTurn) -> StoredContext 
         return stored
     kind = ContextKind.SURVEY
     if snapshot.conversation_begun or snapshot.fork_conversation:
+        from sessions.context_changes import changes_since_last_turn
+
         kind = ContextKind.CHANGES
         text, shown = await changes_since_last_turn(session, turn.turn_id)
     else:
@@ -61,6 +61,8 @@ async def _stored(session: SessionPort, turn: QueuedTurn) -> StoredContext | Non
 
 async def _survey(session: SessionPort) -> tuple[str, str]:
     """Return the text for Claude and the line for people; both empty if there is nothing to say."""
+    from workdirs import survey
+
     snapshot = session.snapshot
     found = await asyncio.to_thread(survey.look, Path(snapshot.work_directory))
     titles = await rows.titles_in_directory(

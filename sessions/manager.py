@@ -29,13 +29,10 @@ from sessions.errors import SessionError
 from sessions.loaded_sessions import LoadedSessions
 from sessions.machine_reserve import MachineReserve
 from sessions.memory_relief import MemoryRelief
-from sessions.merging import finish_cut_merges
 from sessions.model import PermissionMode, SessionId
-from sessions.own_copies import finish_cut_branches
 from sessions.parking import may_be_parked
 from sessions.process_keeper import ProcessKeeper
 from sessions.recovery import recover
-from sessions.restoring import restored_words
 from sessions.retention import Retention, RetentionRules
 from sessions.rule_keeping import tell_rules
 from sessions.session import Session
@@ -152,10 +149,7 @@ class SessionManager:
         self._supervision = asyncio.create_task(self._supervisor.run(), name="supervision")
         if self.checkpoints is not None:
             # Before any prompt can leave: Claude must not work in files that are half restored.
-            for restored in await self.checkpoints.recover():
-                await self._tell_restored(restored)
-            await finish_cut_branches(self.db)
-            await finish_cut_merges(self.db, self.checkpoints)
+            await self._finish_cut_work(self.checkpoints)
             self._intervals = asyncio.create_task(self.checkpoints.run(self.loaded), name="checkpoints")
         await self.restore_sessions()
 
@@ -272,8 +266,26 @@ class SessionManager:
 
     # --- what the parts ask for -------------------------------------------------------------------------
 
+    async def _finish_cut_work(self, checkpoints: SessionCheckpoints) -> None:
+        """Finish restores, branches and merges that the end of the last process cut.
+
+        Most starts find none, so the code for it is loaded only if there are some.
+        """
+        for restored in await checkpoints.recover():
+            await self._tell_restored(restored)
+        if await rows.load_cut_branches(self.db):
+            from sessions.own_copies import finish_cut_branches
+
+            await finish_cut_branches(self.db)
+        if await rows.load_cut_merges(self.db):
+            from sessions.merging import finish_cut_merges
+
+            await finish_cut_merges(self.db, checkpoints)
+
     async def _tell_restored(self, restored: Restored) -> None:
         """Say in the session that a restore which the last process began is finished."""
+        from sessions.restoring import restored_words
+
         try:
             session = await self.get_session(restored.safety.owner)
         except SessionError:

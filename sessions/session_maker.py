@@ -1,6 +1,7 @@
 """Make sessions: new, for a place, as a branch of another, from an exported file or from a conversation.
 
-Callers check permissions first. A session that could not be stored leaves nothing behind.
+Callers check permissions first. A session that could not be stored leaves nothing behind. The code of branches
+and archives is loaded with the first one.
 """
 
 import asyncio
@@ -11,9 +12,6 @@ from pathlib import Path
 
 from sessions import events as e
 from sessions import rows
-from sessions.archive import read_archive
-from sessions.archive_trial import refuse_costly
-from sessions.branching import begin_branch, find_branch_begin
 from sessions.claude.launch import is_model_name
 from sessions.claude.transcript import StoredConversation
 from sessions.dependencies import Dependencies
@@ -21,7 +19,6 @@ from sessions.errors import IllegalMove, ModelRefused, PlaceTaken, SessionNotFou
 from sessions.importing import ENDED, fill_from_archive, fill_from_transcript
 from sessions.loaded_sessions import LoadedSessions
 from sessions.model import PermissionMode, SessionId, TurnId
-from sessions.own_copies import drop_own_copy, make_own_copy
 from sessions.session import Session
 from sessions.title import title_from
 from sessions.work_directory import check_work_directory, open_project
@@ -87,6 +84,9 @@ class SessionMaker:
         `ConversationGone` if Claude has no record of it any more, `PlaceTaken`, `BranchRefused` if the files
         cannot be copied.
         """
+        from sessions.branching import begin_branch, find_branch_begin
+        from sessions.own_copies import drop_own_copy, make_own_copy
+
         turn = await rows.find_branch_turn(self._around.db, parent.id, turn_id)
         if turn.status not in ENDED:
             raise IllegalMove("Branching from this turn", "not that far")
@@ -106,6 +106,9 @@ class SessionMaker:
 
     async def from_archive(self, data: bytes, wish: NewSession) -> Session:
         """Make a session of an exported file. Raises `ImportRefused`, `WorkDirectoryRefused`, `PlaceTaken`."""
+        from sessions.archive import read_archive
+        from sessions.archive_trial import refuse_costly
+
         await refuse_costly(data)
         archive = await asyncio.to_thread(read_archive, data)
         work_directory = await self._project(wish)

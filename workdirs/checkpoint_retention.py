@@ -1,22 +1,13 @@
 """Decides which checkpoints go: all stay for days, then ends of turns, then one a day. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from workdirs.checkpoint_model import Checkpoint, Reason
+from workdirs.checkpoint_rules import RetentionAges
 
 _DAY_MS = 86_400_000
 _KEPT_FOR_GOOD = frozenset({Reason.BRANCH_POINT})
 _ENDS = frozenset({Reason.TURN_END, Reason.MANUAL, Reason.AFTER_RESTORE, Reason.BEFORE_RESTORE})
-
-
-@dataclass(frozen=True, slots=True)
-class RetentionAges:
-    """Days: all checkpoints stay for `all_days`, ends of turns for `ends_days`, one a day for `daily_days`."""
-
-    all_days: float = 7
-    ends_days: float = 30
-    daily_days: float = 90
 
 
 def due_for_removal(checkpoints: Sequence[Checkpoint], ages: RetentionAges, now_ms: int) -> list[Checkpoint]:

@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,10 +14,11 @@ from storage import Database, UuidMaker
 from workdirs import rows
 from workdirs.changes import PathChange
 from workdirs.checkpoint_model import Cause, Checkpoint, CheckpointId, Note, Place, Reason
-from workdirs.checkpoint_retention import RetentionAges, due_for_removal
+from workdirs.checkpoint_retention import due_for_removal
+from workdirs.checkpoint_rules import CheckpointRules
 from workdirs.compare import compare, unified_diff
 from workdirs.errors import CheckpointFailed, CheckpointGone, DirectoryRefused, WhyNoCheckpoint
-from workdirs.model import Caps, FilePath, Snapshot
+from workdirs.model import FilePath, Snapshot
 from workdirs.repository import head_of
 from workdirs.snapshot import SnapshotWish
 from workdirs.store import Store
@@ -27,20 +27,6 @@ from workdirs.taking import take
 log = logging.getLogger(__name__)
 
 _MOST_OF_A_DIRECTORY = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointRules:
-    """Where checkpoints lie, how much they may take, how long they stay.
-
-    `private` are places that no work directory may hold: a home, the data directory, the workspace root.
-    """
-
-    root: Path
-    caps: Caps
-    ages: RetentionAges
-    private: tuple[Path, ...] = ()
-    deadline_s: float = 120.0
 
 
 class Checkpoints:
@@ -133,10 +119,6 @@ class Checkpoints:
         if directory is None:
             raise CheckpointGone
         return Store(self.rules.root / directory.store)
-
-    async def recover(self) -> None:
-        """Note which checkpoints were cut by the end of the last process; for the start."""
-        await self.db.write([rows.fail_cut_checkpoints()])
 
     async def tidy(self) -> int:
         """Remove old checkpoints and pack the stores; return how many were removed."""

@@ -31,8 +31,7 @@ from tests.sessions.running_core import (
     running_core,
 )
 from workdirs.checkpoint_model import Reason
-from workdirs.checkpoint_retention import RetentionAges
-from workdirs.checkpoints import CheckpointRules
+from workdirs.checkpoint_rules import CheckpointRules, RetentionAges
 from workdirs.model import Caps
 
 

@@ -25,8 +25,7 @@ from sessions.stored import BranchStatus, StoredTrust
 from storage import Statement
 from tests.fakes.cli_home import make_cli_home
 from tests.sessions.running_core import CoreParts, RunningCore, running_core
-from workdirs.checkpoint_retention import RetentionAges
-from workdirs.checkpoints import CheckpointRules
+from workdirs.checkpoint_rules import CheckpointRules, RetentionAges
 from workdirs.merge_choices import Strategy
 from workdirs.model import Caps
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from bridge.schema import schema
 from storage import Database
 from workdirs.checkpoint_model import Checkpoint, CheckpointId, Note, Place, Reason, Restored, Scope
-from workdirs.checkpoint_retention import RetentionAges
-from workdirs.checkpoints import CheckpointRules, Checkpoints
+from workdirs.checkpoint_rules import CheckpointRules, RetentionAges
+from workdirs.checkpoints import Checkpoints
 from workdirs.model import Caps
 from workdirs.restores import Restores, RestoreWish
 

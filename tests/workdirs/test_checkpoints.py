@@ -13,7 +13,8 @@ from tests.workdirs.desk import Desk
 from tests.workdirs.ledger import DAY_MS, Ledger, open_ledger
 from workdirs import rows
 from workdirs.checkpoint_model import Cause, CheckpointId, Note, Place, Reason
-from workdirs.checkpoint_retention import RetentionAges, due_for_removal
+from workdirs.checkpoint_retention import due_for_removal
+from workdirs.checkpoint_rules import RetentionAges
 from workdirs.errors import CheckpointFailed, CheckpointGone, DirectoryRefused, PlanChanged, StoreDamaged
 from workdirs.model import Caps, FilePath
 from workdirs.plan import WhyLeft
@@ -236,7 +237,7 @@ async def test_a_killed_restore_is_finished_at_the_next_start(desk: Desk, step: 
     assert desk.show() not in (before, target_tree)
     desk.write("changed19" if step < 20 else "unrelated", "by somebody after the kill")
     async with open_ledger(desk.home) as ledger:
-        await ledger.checkpoints.recover()
+        await ledger.checkpoints.db.write([rows.fail_cut_checkpoints()])
         (restored,) = await ledger.restores.finish_cut()
         assert await ledger.restores.finish_cut() == []
         expected = dict(target_tree)

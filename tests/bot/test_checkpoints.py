@@ -70,7 +70,7 @@ async def test_a_person_lists_compares_restores_and_undoes(ways: Ways) -> None:
 
 async def test_files_and_put_back_know_what_no_tool_reported(ways: Ways) -> None:
     ann = ways.town.ann
-    thread, session = await ways.started(ann, "demo:text first")
+    _, session = await ways.started(ann, "demo:text first")
     work = Path(session.snapshot.work_directory)
     (work / "old.txt").write_text("old\n")
     turn = await ways.core.say(session, "demo:gate open", user=core_id(ann.id))
@@ -79,7 +79,7 @@ async def test_files_and_put_back_know_what_no_tool_reported(ways: Ways) -> None
     (work / "old.txt").unlink()
     await session.stop()
     await idle(session)
-    await thread.wait_for(lambda place: "Files (2)" in place.snapshot())  # the checkpoint comes after the turn
+    await end_taken(ways.core, session, turn)
     view = await ways.core.do(ReadTurn(session_id=session.id, turn_id=turn))
     info = await ways.core.do(GetSession(session_id=session.id))
     bundle = await written_files(ways.core.service, ADMIN, info, view, 1_000_000)

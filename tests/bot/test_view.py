@@ -80,6 +80,21 @@ async def test_a_storm_of_faults_ends_in_the_right_channel(patient: FakeDiscord,
         assert r.posts == [f"Answer {n}.{CLOSING}" for n in range(4)]
 
 
+async def test_files_that_bash_changed_are_told_below_the_answer_later(
+    patient: FakeDiscord, tmp_path: Path
+) -> None:
+    async with room(patient, tmp_path / "db") as r:
+        turn = await r.session.prompt("ask")
+        await r.session.add(Text(ANSWER))
+        await r.session.end()
+        await r.settled()
+        assert "Files" not in r.thread.snapshot()
+        await r.session.happen(e.TurnFilesCounted(turn, 2))
+        await r.settled()
+        assert "2 files changed" in r.thread.snapshot()
+        assert "Files (2)" in r.thread.snapshot()
+
+
 async def test_a_start_completes_the_answer_in_its_old_message(patient: FakeDiscord, tmp_path: Path) -> None:
     async with room(patient, tmp_path) as r:
         await r.session.prompt("ask")

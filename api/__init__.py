@@ -170,6 +170,7 @@ from api.reading import (
     WorkPlace,
 )
 from api.refusals import NoteRefusal, RefusalsCommand
+from api.searching import FoundIn, FoundPlace, FoundPlaces, Search, SearchingCommand
 from api.trusting import (
     DecideTrust,
     ListTrust,
@@ -234,6 +235,9 @@ __all__ = [
     "FindingCommand",
     "FoundConversation",
     "FoundConversations",
+    "FoundIn",
+    "FoundPlace",
+    "FoundPlaces",
     "GetFile",
     "GetOrCreateSession",
     "GetSession",
@@ -313,6 +317,8 @@ __all__ = [
     "RetentionVerb",
     "RewindFiles",
     "RunCommand",
+    "Search",
+    "SearchingCommand",
     "SendMessage",
     "SendNow",
     "SessionCommand",

@@ -21,12 +21,19 @@ from api.permissions import PermissionsCommand
 from api.prompting import PromptingCommand
 from api.reading import ReadingCommand
 from api.refusals import RefusalsCommand
+from api.searching import SearchingCommand
 from api.trusting import ListTrust, TrustingCommand
 from sessions.events import Feed
 from sessions.model import Attachment, SessionId
 
 AnySessionlessCommand = (
-    FindingCommand | MakingCommand | AdministeringCommand | RefusalsCommand | LinkingCommand | ListTrust
+    FindingCommand
+    | SearchingCommand
+    | MakingCommand
+    | AdministeringCommand
+    | RefusalsCommand
+    | LinkingCommand
+    | ListTrust
 )
 """The commands that are not about one session."""
 AnySessionCommand = (

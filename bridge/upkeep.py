@@ -14,8 +14,12 @@ from bridge.notify import tell_service_manager
 
 if TYPE_CHECKING:
     from bridge.wiring import OpenCore
+    from storage import Database
 
 log = logging.getLogger(__name__)
+
+_INDEX_EVERY_S = 60.0
+_INDEX_REST_S = 0.05
 
 
 async def keep_up(core: "OpenCore") -> None:
@@ -25,6 +29,7 @@ async def keep_up(core: "OpenCore") -> None:
         tasks.create_task(logged(tell_service_manager(), "service manager"))
         if settings.enable_persistence:
             tasks.create_task(logged(daily_backups(core.database), "daily backups"))
+        tasks.create_task(logged(keep_index(core.database), "search index"))
         if settings.metrics_file is not None or settings.metrics_port is not None:
             from bridge.metrics import keep_file, serving
 
@@ -38,3 +43,16 @@ async def keep_up(core: "OpenCore") -> None:
                         "metrics not served", extra={"port": settings.metrics_port, "why": error.strerror}
                     )
         await asyncio.get_running_loop().create_future()
+
+
+async def keep_index(database: "Database") -> None:
+    """Put new texts into the index of the search each minute, for ever, and old ones once after an upgrade.
+
+    A search does this too for what is new, so a minute is soon enough.
+    """
+    from sessions.rows.search import fill_index
+
+    while True:
+        # With rests in between: the rest of the bridge writes to the same database.
+        await fill_index(database, within_s=float("inf"), pause_s=_INDEX_REST_S)
+        await asyncio.sleep(_INDEX_EVERY_S)

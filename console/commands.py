@@ -36,8 +36,15 @@ class ListSessions:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchFor:
+    """Print the places in conversations that have these words, with numbers for `/switch`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchTo:
-    """Open another session. `target` is a number from the last `/sessions` list, or the beginning of an id."""
+    """Open another session. `target` is a number from the last printed list, or the beginning of an id."""
 
     target: str
 
@@ -126,6 +133,7 @@ SlashCommand = (
     | Quit
     | StopTurn
     | ListSessions
+    | SearchFor
     | SwitchTo
     | NewSession
     | NewBranch
@@ -151,6 +159,7 @@ GUIDE = {
     "/checkpoint restore N [all]": "put the files back to checkpoint N; all: also files that others changed",
     "/checkpoint undo": "undo the last restore",
     "/sessions": "list the sessions",
+    "/search WORDS": "find prompts, answers and tools in all conversations",
     "/switch N": "go to another session, by its number in the list or its id",
     "/new [PROJECT]": "begin a new session, in a directory of WORKSPACE_ROOT",
     "/rename TITLE": "give the session a name",
@@ -189,6 +198,8 @@ def parse_slash(line: str) -> SlashCommand | None:
             return StopTurn()
         case "sessions":
             return ListSessions()
+        case "search":
+            return SearchFor(rest) if rest else NotUnderstood("Say what to look for: /search WORDS.")
         case "switch":
             return SwitchTo(rest) if rest else NotUnderstood("Say which: /switch 2, or /switch ID.")
         case "new":

@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.text import Text as Styled
 from rich.theme import Theme
 
-from api import PermissionRule, SessionInfo
+from api import FoundPlaces, PermissionRule, SessionInfo
 from api.prices import price_mark
 from api.words.asks import FORM_WARNING, asking_words, decided_words, note_of
 from api.words.failures import ended_because
@@ -80,6 +80,23 @@ def render_sessions(sessions: Sequence[SessionInfo], current: str, width: int) -
         line.append(f"  {state_words(info)}", "cyan")
         line.append(f"  {info.id[:13]}", "dim")
         lines.append(line)
+    return _printed(Group(*lines), width)
+
+
+def render_places(found: FoundPlaces, width: int) -> str:
+    """Return the numbered list that `/search` prints, with the words marked."""
+    lines = []
+    for number, place in enumerate(found.places, start=1):
+        title = one_line(place.title, max(20, width - 40)) or "no title"
+        lines.append(Styled(f"{number:>4}  {title}", "bold").append(f"  {place.found_in.value}", "cyan"))
+        excerpt = Styled(f"      {clean(place.excerpt)}", "")
+        for begin, end in place.marks:
+            excerpt.highlight_words([clean(place.excerpt[begin:end])], "reverse")
+        lines.append(excerpt)
+    if not lines:
+        lines.append(Styled("No prompt, answer or tool has all these words.", "dim"))
+    if not found.is_complete:
+        lines.append(Styled("Older sessions are still being read. Search again in a minute.", "dim"))
     return _printed(Group(*lines), width)
 
 

@@ -121,6 +121,8 @@ class TypedInput:
                 self._screen.remark(sentence)
             case slash.ListSessions():
                 await self._list(core)
+            case slash.SearchFor(text=text):
+                await self._search(core, text)
             case slash.SwitchTo(target=target):
                 await self._switch(core, target)
             case slash.NewSession(project=project):
@@ -214,6 +216,11 @@ class TypedInput:
         self._listed = [info.id for info in page.sessions]
         text = render.render_sessions(page.sessions, self._follower.session_id, self._screen.columns)
         self._screen.say(text)
+
+    async def _search(self, core: c.Core, text: str) -> None:
+        found = await core.perform(self._actor, c.Search(text=text, limit=_LISTED))
+        self._listed = [place.session_id for place in found.places]
+        self._screen.say(render.render_places(found, self._screen.columns))
 
     async def _switch(self, core: c.Core, target: str) -> None:
         if target.isdecimal() and 1 <= int(target) <= len(self._listed):

@@ -129,6 +129,10 @@ class SessionService:
     async def _do(self, actor: Actor, command: c.AnySessionlessCommand) -> object:
         if isinstance(command, c.FindingCommand):
             return await find(self._parts, actor, command)
+        if isinstance(command, c.SearchingCommand):
+            from service.searching import search  # loaded when first used: a start has no use for it
+
+            return await search(self._parts, actor, command)
         if isinstance(command, c.ListTrust):
             from service.trusting import list_trust
 

@@ -10,6 +10,8 @@ from api.access import Actor, Role
 from sessions.manager import SessionManager
 from sessions.model import Lifecycle, SessionId
 from sessions.rows.reading import TURN_COLUMNS, turn_of
+from sessions.rows.search import sessions_with
+from sessions.search_words import Words, literal
 from sessions.session import Session
 from sessions.stored import StoredTurn
 from storage import Database, SqlValue
@@ -56,7 +58,7 @@ async def read_page(db: Database, actor: Actor, query: QuerySessions) -> tuple[l
 
 async def last_events(db: Database, actor: Actor, session_ids: Sequence[str]) -> dict[str, int]:
     """Return the last event number of each given session that exists and that `actor` may view."""
-    visible, params = _visible(actor)
+    visible, params = visible_to(actor)
     rows = await db.read(
         "SELECT id, coalesce((SELECT max(number) FROM events WHERE session_id = sessions.id), 0) FROM sessions"  # noqa: S608
         f" WHERE id IN (SELECT value FROM json_each(?)) AND {visible}",
@@ -67,7 +69,7 @@ async def last_events(db: Database, actor: Actor, session_ids: Sequence[str]) ->
 
 async def queued_turns(db: Database, actor: Actor) -> list[StoredTurn]:
     """Return the queued turns of all sessions that `actor` may view, oldest first."""
-    visible, params = _visible(actor)
+    visible, params = visible_to(actor)
     rows = await db.read(
         f"SELECT {TURN_COLUMNS} FROM turns WHERE status = 'queued'"  # noqa: S608
         f" AND session_id IN (SELECT id FROM sessions WHERE {visible}) ORDER BY queued_ms, number",
@@ -76,7 +78,7 @@ async def queued_turns(db: Database, actor: Actor) -> list[StoredTurn]:
     return [turn_of(row) for row in rows]
 
 
-def _visible(actor: Actor) -> tuple[str, list[SqlValue]]:
+def visible_to(actor: Actor) -> tuple[str, list[SqlValue]]:
     """Return a condition on rows of `sessions` that holds for those that `actor` may view, and its values."""
     if actor.role is Role.ADMIN:
         return "1 = 1", []
@@ -87,7 +89,7 @@ def _visible(actor: Actor) -> tuple[str, list[SqlValue]]:
 
 
 def _conditions(actor: Actor, query: QuerySessions) -> tuple[list[str], list[SqlValue]]:
-    visible, params = _visible(actor)
+    visible, params = visible_to(actor)
     where = [visible]
     if not query.include_ended and query.lifecycle is not Lifecycle.ENDED:
         where.append("status <> 'ended'")
@@ -109,13 +111,16 @@ def _conditions(actor: Actor, query: QuerySessions) -> tuple[list[str], list[Sql
         where.append("last_activity_ms <= ?")
         params.append(query.until_ms)
     if query.text:
-        like = f"%{_literal(query.text)}%"
-        where.append(
-            "(title LIKE ? ESCAPE '\\' OR id IN (SELECT session_id FROM turns WHERE prompt LIKE ? ESCAPE '\\'))"
-        )
+        like = f"%{literal(query.text)}%"
+        # Not in the index yet, or too short for it: prompts are few enough to be read.
+        found = [
+            "title LIKE ? ESCAPE '\\'",
+            "id IN (SELECT session_id FROM turns WHERE prompt LIKE ? ESCAPE '\\')",
+        ]
         params += [like, like]
+        if (words := Words.of(query.text)).indexed:
+            having, values = sessions_with(words)
+            found.append(having)
+            params += values
+        where.append(f"({' OR '.join(found)})")
     return where, params
-
-
-def _literal(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -67,7 +67,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         await reply.say(f"The session is open in <#{place.channel_id}>: write there.", ephemeral=private)
 
     @app_commands.command(name="list", description="Sessions that you may see, last used first.")
-    @app_commands.describe(text="Only those with this in the title or a prompt", mine="Only your own")
+    @app_commands.describe(text="Only those with these words in title or conversation", mine="Only your own")
     async def list_(self, interaction: Interaction, text: str | None = None, mine: bool = False) -> None:
         reply = reply_to(interaction)
         body = await list_body(self._face, reply, ListState(mine=mine, text=text or ""))

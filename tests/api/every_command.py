@@ -13,6 +13,7 @@ ALL: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnyCommand), *get_args(c.Fi
 OF_ONE_SESSION: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnySessionCommand), *get_args(c.FilesCommand))
 
 _REQUIRED: dict[str, Any] = {
+    "text": "hello",
     "arguments": "",
     "on": True,
     "ask_id": "no-such-ask",

@@ -20,6 +20,7 @@ LEAST = {
         "find_session",
         "find_turn",
         "query_sessions",
+        "search",
         "read_last_events",
         "list_queued_turns",
         "make_login_link",
@@ -112,7 +113,9 @@ def test_a_command_is_given_by_whom_the_table_says_and_by_nobody_below(kind: typ
 
 @pytest.mark.parametrize("kind", ALL, ids=tag_of)
 def test_a_command_says_whether_it_is_written_down_and_travels_whole(kind: type[c.Command[object]]) -> None:
-    reads = kind.action in (Action.VIEW, Action.LIST) or tag_of(kind).startswith(("read_", "plan_", "list_"))
+    reads = kind.action in (Action.VIEW, Action.LIST) or tag_of(kind).startswith(
+        ("read_", "plan_", "list_", "search")
+    )
     changes = tag_of(kind) == "export_session"
     assert kind.audited is (tag_of(kind) not in UNWRITTEN and (changes or not reads))
     assert wire.requests.decode(msgspec.json.encode(_request(kind))) == _request(kind)

@@ -19,6 +19,7 @@ from sessions.restore_scope import RestoreScope
         ("/stop", s.StopTurn()),
         ("/sessions", s.ListSessions()),
         ("/switch 2", s.SwitchTo("2")),
+        ("/search two words", s.SearchFor("two words")),
         ("/new", s.NewSession("")),
         ("/new  shop/api ", s.NewSession("shop/api")),
         ("/branch new", s.NewBranch()),
@@ -76,6 +77,7 @@ def test_a_slash_line_on_the_session_is_a_command_of_the_api(line: str, wish: c.
     "line",
     [
         "/switch",
+        "/search",
         "/rename",
         "/model",
         "/mode",

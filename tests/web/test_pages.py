@@ -1,22 +1,24 @@
 """Pages: readable without scripts, and nothing that Claude or a person wrote becomes a tag or a script."""
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 
+from storage import Statement
 from tests.web.page_model import Element, parsed
-from tests.web.web_world import ADMIN, OWNER, WebWorld
+from tests.web.web_world import ADMIN, OTHER, OWNER, WebWorld
 
 _TAG_WORDS = """
 html head meta title link script body a header nav span main div h1 h2 h3 h4 h5 h6 p form label input
 textarea button select option section ul ol li article footer details summary pre code b em strong s dl
-dt dd small blockquote table thead tbody tr th td hr br fieldset legend root noscript progress
+dt dd small blockquote table thead tbody tr th td hr br fieldset legend root noscript progress mark
 """
 _ATTR_WORDS = """
 lang charset name content rel href type src class id data-base data-session data-after data-list for
 method action value placeholder rows required aria-label aria-labelledby aria-hidden role data-act
 data-path data-body data-ask data-decision data-note data-question data-sure data-end data-all
-data-changes hidden maxlength selected start scope max multiple
+data-changes hidden maxlength selected start scope max multiple open
 """
 _TAGS, _ATTRS = frozenset(_TAG_WORDS.split()), frozenset(_ATTR_WORDS.split())
 _HOSTILE = (
@@ -66,6 +68,37 @@ async def test_hostile_text_stays_text(world: WebWorld, text: str) -> None:
         assert status == 200
         check(parsed(page))
         assert "\u202e" not in page
+
+
+async def test_a_search_leads_to_the_place_with_the_words_marked(world: WebWorld) -> None:
+    ann, ben = await world.browser(OWNER), await world.browser(OTHER)
+    session = await world.session_of(ann, "demo:text The **token** <b>&amp; ampere</b> here")
+    for number in range(32):
+        await world.core.db.write([_turn(session, number + 2)])
+    await world.settled(ann, session)
+    page = await ann.done("GET", "/?text=token+here")
+    links = [each.attrs["href"] or "" for each in _all(parsed(page)) if each.tag == "a"]
+    (link,) = (each for each in links if "#b-" in each)
+    place, _, element = link.partition("#")
+    opened = await ann.done("GET", place)
+    check(parsed(opened))
+    block = parsed(opened).find(element)
+    assert block is not None
+    marks = [each.parts for each in _all(block) if each.tag == "mark"]
+    assert marks == [["token"], ["here"]]
+    assert "To the newest turns" in opened
+    assert (await ben.send("GET", place))[0] == 404
+    assert "#b-" not in await ben.done("GET", "/?text=token+here")
+    for hostile in ("amp", "<b>", "&lt;"):
+        check(parsed(await ann.done("GET", f"/chat/{session}?at=1&find={quote(hostile)}")))
+
+
+def _turn(session: str, number: int) -> Statement:
+    return Statement(
+        "INSERT INTO turns (id, session_id, number, kind, status, author_id, prompt, queued_ms)"
+        " VALUES (?, ?, ?, 'prompt', 'done', 'ann', 'more', ?)",
+        (f"later-{number}", session, number + 100, number),
+    )
 
 
 async def test_hostile_asks_stay_text(world: WebWorld) -> None:

@@ -8,13 +8,14 @@ import msgspec
 from aiohttp import web
 
 import api as c
+from sessions.search_words import Words
 from web.live.event_stream import EventQuery, events
 from web.live.socket import live
 from web.openapi import document
 from web.pages.admin_page import admin_page
 from web.pages.door_pages import doors_page, login_page
 from web.pages.list_page import list_page
-from web.pages.session_page import session_page
+from web.pages.session_page import PagePlace, session_page
 from web.parts import WebParts
 from web.principals import Scope
 from web.problems import Refused
@@ -24,26 +25,33 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 class ListQuery(msgspec.Struct, frozen=True):
-    """`text` is looked for in titles and prompts."""
+    """`text` is looked for in titles, prompts, answers and tools; `cursor` asks for older places."""
 
     text: str = ""
+    cursor: str = ""
 
 
 class PlaceQuery(msgspec.Struct, frozen=True):
-    """`before` asks for turns older than that number."""
+    """`before` asks for turns older than that number, `at` for those around it; `find` has words to mark."""
 
     before: Count | None = None
+    at: Count | None = None
+    find: str = ""
 
 
 async def show_list(call: Call) -> web.Response:
     """Show the sessions."""
     now_ms = call.parts.doors.now_ms()
-    return _page(await list_page(call.parts, call.actor, now_ms, call.query.text))
+    return _page(await list_page(call.parts, call.actor, now_ms, call.query.text, call.query.cursor))
 
 
 async def show_session(call: Call) -> web.Response:
     """Show one session."""
-    return _page(await session_page(call.parts, call.actor, call.session_id, call.query.before))
+    return _page(await session_page(call.parts, call.actor, call.session_id, _place(call.query)))
+
+
+def _place(query: PlaceQuery) -> PagePlace:
+    return PagePlace(query.before, query.at, Words.of(query.find).pattern)
 
 
 async def show_doors(call: Call) -> web.Response:

@@ -27,12 +27,20 @@ class NewSession(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
 
 
 class SessionQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A filter of the list; an empty field is no filter. `text` is looked for in titles and prompts."""
+    """A filter of the list; an empty field is no filter. `text` is looked for in titles and conversations."""
 
     lifecycle: Lifecycle | None = None
     project: str = ""
     text: str = ""
     include_ended: bool = False
+    limit: Most = 20
+    cursor: str = ""
+
+
+class SearchQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """`text` has the words; words in double quotes stay together."""
+
+    text: str
     limit: Most = 20
     cursor: str = ""
 
@@ -161,6 +169,12 @@ async def park_session(call: Call) -> c.Nothing:
     return await call.perform(c.Park(session_id=call.session_id))
 
 
+async def search(call: Call) -> c.FoundPlaces:
+    """Find prompts, answers and tool calls with all words of a text, newest first."""
+    query: SearchQuery = call.query
+    return await call.perform(c.Search(text=query.text, limit=query.limit, cursor=query.cursor))
+
+
 async def list_projects(call: Call) -> c.Names:
     """List the projects that a session can work in."""
     return await call.perform(c.ListProjects())
@@ -176,5 +190,6 @@ ROUTES: Sequence[Route] = (
     Route("DELETE", _ONE, clear_session, Scope.OPERATE),
     Route("POST", f"{_ONE}/restore", restore_session, Scope.OPERATE, reply=SessionView),
     Route("POST", f"{_ONE}/park", park_session, Scope.OPERATE),
+    Route("GET", "/api/search", search, query=SearchQuery, reply=c.FoundPlaces),
     Route("GET", "/api/projects", list_projects, reply=c.Names),
 )

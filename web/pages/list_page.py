@@ -8,6 +8,7 @@ import api as c
 from api.access import Action, Actor, may
 from api.words.states import State, state_of
 from web.pages import fragments
+from web.pages.found_places import found_places
 from web.pages.layout import page
 from web.parts import WebParts
 
@@ -15,29 +16,30 @@ _SHOWN = 100
 _RUNS = (State.QUEUED, State.STARTING, State.WORKING, State.RETRYING, State.STOPPING)
 
 
-async def list_page(parts: WebParts, actor: Actor, now_ms: int, text: str) -> str:
-    """Return the page; with `text` only sessions whose title or prompts contain it."""
+async def list_page(parts: WebParts, actor: Actor, now_ms: int, text: str, cursor: str) -> str:
+    """Return the page; with `text` the sessions whose title or texts contain it, and the places in them."""
     base = escape(parts.options.base_path, quote=True)
-    groups = await listed(parts, actor, now_ms, text)
-    new = await _new(parts, actor, base) if may(actor, Action.CREATE) else ""
+    groups = await listed(parts, actor, now_ms, text) if not cursor else ""
+    new = await _new(parts, actor, base) if may(actor, Action.CREATE) and not text else ""
     search = (
         '<form class="search" role="search" method="get"><label class="hidden" for="text">Search</label>'
         '<input id="text" name="text" type="search" placeholder="Search" '
         f'value="{fragments.text_of(text)}"></form>'
     )
+    found = await found_places(parts, actor, text, cursor) if text else ""
     live = "" if text else " data-list"
-    body = f'<h1>Sessions</h1>{new}{search}<div id="sessions"{live}>{groups}</div>'
+    body = f'<h1>Sessions</h1>{new}{search}<div id="sessions"{live}>{groups}</div>{found}'
     return page(parts.options, "Sessions", body, reader=actor)
 
 
 async def listed(parts: WebParts, actor: Actor, now_ms: int, text: str = "") -> str:
     """Return the groups of sessions."""
-    found = await parts.core.perform(actor, c.QuerySessions(text=text, limit=_SHOWN))
+    found = await parts.core.perform(actor, c.QuerySessions(text=text, include_ended=bool(text), limit=_SHOWN))
     base = escape(parts.options.base_path, quote=True)
     if not found.sessions:
-        words = (
-            "Nothing is found." if text else "There is no session yet. Begin one: write what Claude shall do."
-        )
+        if text:
+            return ""
+        words = "There is no session yet. Begin one: write what Claude shall do."
         return f'<section id="g-none"><p class="dim">{words}</p></section>'
     groups: dict[str, list[str]] = {}
     needs = [info for info in found.sessions if info.open_asks]

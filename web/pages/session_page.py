@@ -1,7 +1,9 @@
 """The page of one session: its turns, asks, status and the field for the next prompt."""
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import api as c
@@ -10,6 +12,7 @@ from api.words.modes import MODES
 from sessions.model import AskStatus, PermissionMode
 from web.live.session_feed import reader_of, rendered_ask, rendered_block
 from web.pages import fragments
+from web.pages.found_places import marked
 from web.pages.fragments import Reader
 from web.pages.layout import page
 from web.parts import WebParts
@@ -17,16 +20,26 @@ from web.parts import WebParts
 _TURNS = 30
 
 
-async def session_page(parts: WebParts, actor: Actor, session_id: str, before: int | None) -> str:
-    """Return the page of a session, with its newest turns or those before turn number `before`.
+@dataclass(frozen=True, slots=True)
+class PagePlace:
+    """The place in a session that its page shows: the turns before number `before`, or around number `at`.
 
-    Raises the errors of `GetSession`.
+    Without both it shows the newest turns. `find` matches the words to mark.
     """
+
+    before: int | None = None
+    at: int | None = None
+    find: re.Pattern[str] | None = None
+
+
+async def session_page(parts: WebParts, actor: Actor, session_id: str, place: PagePlace) -> str:
+    """Return the page of a session at a place. Raises the errors of `GetSession`."""
     info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
+    before = await _page_end(parts, actor, session_id, place)
     read = c.ReadTurns(session_id=session_id, before=before, limit=_TURNS)
     turns = await parts.core.perform(actor, read)
     reader = await reader_of(parts, actor, info)
-    shown = [await _turn(parts, each, reader) for each in reversed(turns.turns)]
+    shown = [await _turn(parts, each, reader, place.find) for each in reversed(turns.turns)]
     base = escape(parts.options.base_path, quote=True)
     older = ""
     if turns.before is not None:
@@ -48,14 +61,26 @@ def title(info: c.SessionInfo) -> str:
     return f'<h1 id="title">{fragments.text_of(info.title or "Session")}</h1>'
 
 
-async def _turn(parts: WebParts, view: c.TurnView, reader: Reader) -> str:
+async def _page_end(parts: WebParts, actor: Actor, session_id: str, place: PagePlace) -> int | None:
+    """Return the turn number before which the page ends; None if it ends with the newest turn."""
+    if place.at is None:
+        return place.before
+    end = place.at + _TURNS // 3
+    newest = await parts.core.perform(actor, c.ReadTurns(session_id=session_id, limit=1, with_blocks=False))
+    return end if newest.turns and newest.turns[0].turn.number >= end else None
+
+
+async def _turn(parts: WebParts, view: c.TurnView, reader: Reader, find: re.Pattern[str] | None) -> str:
     turn = view.turn
     blocks = [await rendered_block(parts.renderer, turn.id, each, reader.directory) for each in view.blocks]
+    head = fragments.turn_head(turn, reader)
+    if find is not None:
+        head, blocks = marked(head, find), [marked(each, find) for each in blocks]
     asks = [await rendered_ask(parts.renderer, each, reader) for each in view.asks if _is_shown(each.status)]
     name = escape(turn.id)
     foot = fragments.turn_foot(turn, reader)
     return (
-        f'<article class="turn" id="t-{name}" aria-labelledby="th-{name}">{fragments.turn_head(turn, reader)}'
+        f'<article class="turn" id="t-{name}" aria-labelledby="th-{name}">{head}'
         f'<div class="blocks" id="bs-{name}">{"".join(blocks)}</div>'
         f'<div class="asks" id="as-{name}">{"".join(asks)}</div>{foot}</article>'
     )

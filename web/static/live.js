@@ -72,7 +72,8 @@ if (session || list) {
   for (const event of ["pageshow", "online"]) addEventListener(event, look);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
   setInterval(() => { if (heard && Date.now() - heard > 2500 * beat) look(); }, 5000);
-  if (session) window.scrollTo(0, document.body.scrollHeight);
+  // A link to a place has a fragment, which the browser follows.
+  if (session && !location.hash) window.scrollTo(0, document.body.scrollHeight);
 }
 
 function applyAll(changes) {

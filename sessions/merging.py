@@ -259,7 +259,7 @@ def _preview(bench: _Bench, strategy: Strategy) -> MergeSeen:
     if uncommitted and source is not None:
         # A commit in our own store, so that the preview shows what the branch has not committed, too.
         tree = trial.run("rev-parse", "--verify", f"{bench.point.commit}^{{tree}}").text
-        source = trial.commit(tree, (source,), "preview", Signature(at_s=bench.now_s))
+        source = trial.commit(tree, (source,), "Uncommitted changes", Signature(at_s=bench.now_s))
     seen = preview_merge(trial, wish, source)
     blocked: list[Blocked] = []
     if not seen.conflicts and seen.files:

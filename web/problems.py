@@ -28,6 +28,8 @@ _STATUS: Mapping[type[Exception], int] = {
     se.IllegalMove: 409,
     se.PlaceTaken: 409,
     se.OfferChanged: 409,
+    se.PreviewOutdated: 409,
+    se.MergeOutdated: 409,
     se.CoreLost: 503,
     se.ClaudeUnavailable: 503,
 }

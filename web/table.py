@@ -1,15 +1,30 @@
 """The table of all routes."""
 
-from web.handlers import administering, asks, doors, files, pages, sessions, sharing, turns
+from web.handlers import (
+    administering,
+    asks,
+    branches,
+    checkpoints,
+    doors,
+    files,
+    pages,
+    sessions,
+    sharing,
+    turns,
+    work_pages,
+)
 from web.routing import Route
 
 ROUTES: tuple[Route, ...] = (
     *sessions.ROUTES,
     *turns.ROUTES,
     *asks.ROUTES,
+    *checkpoints.ROUTES,
+    *branches.ROUTES,
     *files.ROUTES,
     *sharing.ROUTES,
     *doors.ROUTES,
     *administering.ROUTES,
     *pages.ROUTES,
+    *work_pages.ROUTES,
 )

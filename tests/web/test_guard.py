@@ -14,7 +14,15 @@ from web.table import ROUTES
 
 _OPEN = {"log_in", "health", "show_login", "show_document"}
 """The routes that anybody may call."""
-_PLACES = {"turn_id": "t", "ask_id": "a", "ordinal": "0", "grantee": OTHER, "rule_id": "1", "name": "a.txt"}
+_PLACES = {
+    "turn_id": "t",
+    "ask_id": "a",
+    "ordinal": "0",
+    "grantee": OTHER,
+    "rule_id": "1",
+    "name": "a.txt",
+    "checkpoint_id": "k",
+}
 
 
 def path_of(route: Route, session: str, user: str = OWNER) -> str:

@@ -13,12 +13,15 @@ _TAG_WORDS = """
 html head meta title link script body a header nav span main div h1 h2 h3 h4 h5 h6 p form label input
 textarea button select option section ul ol li article footer details summary pre code b em strong s dl
 dt dd small blockquote table thead tbody tr th td hr br fieldset legend root noscript progress mark
+dt dd small blockquote table thead tbody tr th td hr br fieldset legend root noscript progress time
 """
 _ATTR_WORDS = """
 lang charset name content rel href type src class id data-base data-session data-after data-list for
 method action value placeholder rows required aria-label aria-labelledby aria-hidden role data-act
 data-path data-body data-ask data-decision data-note data-question data-sure data-end data-all
 data-changes hidden maxlength selected start scope max multiple open
+data-changes hidden maxlength selected start scope max multiple aria-current data-of data-then data-said
+data-post data-to data-opens data-path checked datetime colspan open
 """
 _TAGS, _ATTRS = frozenset(_TAG_WORDS.split()), frozenset(_ATTR_WORDS.split())
 _HOSTILE = (

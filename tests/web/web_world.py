@@ -121,11 +121,13 @@ class WebWorld:
 
 
 @asynccontextmanager
-async def web_world(directory: Path, options: WebOptions | None = None) -> AsyncIterator[WebWorld]:
-    """Serve the web face on a core in `directory`."""
+async def web_world(
+    directory: Path, options: WebOptions | None = None, **changes: Any
+) -> AsyncIterator[WebWorld]:
+    """Serve the web face on a core in `directory`; `changes` go to its `Policy`."""
     roles = {OWNER: Role.USER, OTHER: Role.USER, ADMIN: Role.ADMIN}
     async with AsyncExitStack() as stack:
-        core = await stack.enter_async_context(running_core(directory))
+        core = await stack.enter_async_context(running_core(directory, **changes))
 
         async def lookup(user_id: str, fresh: bool) -> Actor:
             return Actor(user_id, FACE, roles.get(user_id, Role.NOBODY))

@@ -40,10 +40,11 @@ class ClaudeCommand(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
 
 class BranchWish(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The turn to branch from; the last one if it is left out."""
+    """The turn to branch from; the last one if it is left out. With `own_copy` it gets files of its own."""
 
     turn_id: str | None = None
     title: str = ""
+    own_copy: bool = True
 
 
 async def read_turns(call: Call) -> c.TurnPage:
@@ -117,6 +118,7 @@ async def branch(call: Call) -> SessionView:
         key=call.origin,
         turn_id=wish.turn_id,
         title=wish.title,
+        own_copy=wish.own_copy,
     )
     return session_view(await call.perform(command))
 

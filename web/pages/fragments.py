@@ -6,6 +6,7 @@ Pure: text that Claude or a person wrote is escaped here, or comes as HTML that 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 from typing import assert_never
 
@@ -140,6 +141,11 @@ def author_name(user_id: str) -> str:
     """Return a short name of a user id for people."""
     face, _, name = user_id.partition(":")
     return name if face == "terminal" and name else user_id or "Claude"
+
+
+def moment(at_ms: int) -> datetime:
+    """Return a time in UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
 def duration(ms: int) -> str:

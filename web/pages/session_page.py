@@ -15,6 +15,7 @@ from web.pages import fragments
 from web.pages.found_places import marked
 from web.pages.fragments import Reader
 from web.pages.layout import page
+from web.pages.work_frame import tabs
 from web.parts import WebParts
 
 _TURNS = 30
@@ -47,8 +48,9 @@ async def session_page(parts: WebParts, actor: Actor, session_id: str, place: Pa
     is_newest = before is None
     live = f' data-session="{escape(session_id)}" data-after="{turns.as_of}"' if is_newest else ""
     body = (
-        f'<div class="session"{live}>'
-        f'<div class="head">{title(info)}{fragments.status(info, reader)}{_more(info, reader, base)}</div>'
+        f'<div class="session" data-of="{escape(session_id)}"{live}>'
+        f'<div class="head">{title(info)}{fragments.status(info, reader)}{_more(info, reader, base)}'
+        f"{tabs(parts.options, info, '')}</div>"
         f'{older}<div id="turns" role="log" aria-label="Conversation">{"".join(shown)}</div>'
         f'<div id="asks"></div><div id="notices"></div>'
         f"{_composer(info, reader, base) if is_newest else _newest(info, base)}</div>"

@@ -1,16 +1,23 @@
 // Buttons and forms. A button says in its data attributes which request it sends.
 
 import { chosen, listFiles, stored } from "./attachments.js";
-import { base, byId, doing, newKey, ofSession, send, toast } from "./requests.js";
+import { base, byId, doing, newKey, ofSession, open, send, toast } from "./requests.js";
 
 function decide(ask, button, decision) {
   return doing(button, () => send("POST", ofSession(`asks/${ask}/decision`), JSON.stringify({ decision })));
 }
 
+// The fields of a form as the body of a request; a box is true or false.
+function wishOf(form) {
+  const wish = {};
+  for (const field of form.elements) if (field.name) wish[field.name] = field.type === "checkbox" ? field.checked : field.value;
+  return wish;
+}
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button");
   if (!button) return;
-  const { act, path, body, sure, decision, note, end, all } = button.dataset;
+  const { act, path, body, sure, decision, note, end, all, then, said } = button.dataset;
   const ask = button.closest("[data-ask]")?.dataset.ask;
   if (sure && !confirm(sure)) return;
   if (decision) await decide(ask, button, JSON.parse(decision));
@@ -22,8 +29,9 @@ document.addEventListener("click", async (event) => {
   }
   if (act) {
     const done = await doing(button, () => send(act, ofSession(path), body));
-    if (done && path === "branch") location.href = `${base}/chat/${done.id}`;
-    if (done && act === "DELETE" && path === "") location.href = `${base}/`;
+    if (done && path === "branch" && act === "POST") open(`/chat/${done.id}`);
+    else if (done && act === "DELETE" && path === "") open("/");
+    else if (done && then) open(then, said);
   }
   if (all && await doing(button, () => send("POST", all))) location.reload();
   if (end) { if (await doing(button, () => send("DELETE", end))) location.reload(); }
@@ -31,7 +39,7 @@ document.addEventListener("click", async (event) => {
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  if (form.matches(".search")) return;
+  if (form.getAttribute("method") === "get") return;
   event.preventDefault();
   const button = form.querySelector("button");
   const data = new FormData(form);
@@ -48,6 +56,11 @@ document.addEventListener("submit", async (event) => {
   } else if (form.matches(".change")) {
     const name = form.dataset.changes;
     if (await doing(button, () => send("PATCH", ofSession(""), JSON.stringify({ [name]: data.get(name) })))) toast("Changed.");
+  } else if (form.dataset.post) {
+    const key = form.dataset.key ??= newKey();
+    const { post, to, opens } = form.dataset;
+    const done = await doing(button, () => send("POST", ofSession(post, to), JSON.stringify(wishOf(form)), key));
+    if (done) open(opens ? `/chat/${to ?? done.id}` : ".", form.dataset.said);
   } else if (form.id === "new") {
     const key = form.dataset.key ??= newKey();
     const wish = { prompt: data.get("prompt"), project: data.get("project") };

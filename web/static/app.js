@@ -3,3 +3,4 @@
 import "./live.js";
 import "./acts.js";
 import "./login.js";
+import "./times.js";

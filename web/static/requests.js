@@ -38,4 +38,17 @@ export async function doing(button, act) {
   }
 }
 
-export const ofSession = (path) => `sessions/${session.dataset.session}${path ? `/${path}` : ""}`;
+const of = document.querySelector("[data-of]")?.dataset.of;
+
+export const ofSession = (path, id = of) => `sessions/${id}${path ? `/${path}` : ""}`;
+
+// Opens a page of ours, or this one anew (`.`); `words` are said there.
+export function open(place, words) {
+  if (words) sessionStorage.setItem("said", words);
+  if (place === ".") location.reload();
+  else location.href = `${base}${place}`;
+}
+
+const said = sessionStorage.getItem("said");
+if (said) { sessionStorage.removeItem("said"); toast(said); }
+

@@ -1,0 +1,130 @@
+"""Checkpoints, restores, branches and merges over the API and on the pages."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sessions.model import ShareLevel
+from tests.sessions.test_own_copies import checkpoints, git
+from tests.web.page_model import parsed
+from tests.web.test_pages import check
+from tests.web.web_world import OTHER, OWNER, Browser, WebWorld, web_world
+
+_HOSTILE = '"><script>alert(1)</script>.txt'
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[WebWorld]:
+    async with web_world(tmp_path / "core", checkpoints=checkpoints(tmp_path)) as made:
+        yield made
+
+
+def repository(world: WebWorld) -> Path:
+    root = world.core.directory / "workspaces" / "default"
+    root.mkdir(parents=True, exist_ok=True)
+    git(root, "init", "-q")
+    (root / "a").write_text("1\n2\n3\n")
+    (root / ".gitignore").write_text(".attachments\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "base")
+    return root
+
+
+async def talked(world: WebWorld, ann: Browser) -> str:
+    session = await world.session_of(ann, "demo:text one")
+    await world.settled(ann, session)
+    return session
+
+
+async def page(browser: Browser, path: str) -> str:
+    """Load a page; it has only tags and attributes of ours."""
+    html: str = await browser.done("GET", path)
+    check(parsed(html))
+    return html
+
+
+async def test_files_are_put_back_and_the_restore_is_undone(world: WebWorld) -> None:
+    root, ann = repository(world), await world.browser(OWNER)
+    session = await talked(world, ann)
+    one, chat = f"/api/sessions/{session}", f"/chat/{session}"
+    taken = await ann.done("POST", f"{one}/checkpoints", {"label": "before <b>"})
+    (root / "a").write_text("1\n2\nthree\n")
+    (root / _HOSTILE.replace("/", "_")).write_text("new")
+    compared = await ann.done("GET", f"{one}/checkpoints/{taken['id']}/comparison?diff=1")
+    assert compared["total"] == 2
+    assert "+three" in compared["diff"]
+    timeline = await page(ann, f"{chat}/checkpoints")
+    assert "before &lt;b&gt;" in timeline
+    assert "demo:text one" in timeline
+    shown = await page(ann, f"{chat}/checkpoints/{taken['id']}")
+    assert "2 files differ" in shown
+    assert '<td class="no">3</td><td class="sign">+</td><td>three</td>' in shown
+    preview = await ann.done("GET", f"{one}/checkpoints/{taken['id']}/restore?scope=everything")
+    assert "Would change" in await page(ann, f"{chat}/checkpoints/{taken['id']}/restore?scope=everything")
+    wish = {"checkpointId": taken["id"], "scope": preview["scope"], "digest": preview["digest"]}
+    (root / "a").write_text("4\n")
+    status, answer = await ann.send("POST", f"{one}/restores", wish)
+    assert (status, answer["code"]) == (409, "preview_outdated")
+    wish["digest"] = (await ann.done("GET", f"{one}/checkpoints/{taken['id']}/restore?scope=everything"))[
+        "digest"
+    ]
+    assert (await ann.done("POST", f"{one}/restores", wish))["restored"] == 2
+    assert (root / "a").read_text() == "1\n2\n3\n"
+    assert 'data-path="restores/undo"' in await page(ann, f"{chat}/checkpoints")
+    await ann.done("POST", f"{one}/restores/undo")
+    assert (root / "a").read_text() == "4\n"
+
+
+async def test_a_branch_is_compared_picked_merged_and_undone(world: WebWorld) -> None:
+    root, ann = repository(world), await world.browser(OWNER)
+    parent = await talked(world, ann)
+    branch = (await ann.done("POST", f"/api/sessions/{parent}/branch", {"title": "<i>another</i> way"}))["id"]
+    shared = await ann.done("POST", f"/api/sessions/{parent}/branch", {"ownCopy": False})
+    assert not shared["core"]["has_own_copy"]
+    copy = Path((await world.core.manager.get_session(branch)).snapshot.work_directory)
+    (copy / "a").write_text("1\nTWO\n3\n")
+    one = f"/api/sessions/{branch}"
+    listed = await page(ann, f"/chat/{parent}/branches")
+    assert "&lt;i&gt;another&lt;/i&gt; way" in listed
+    assert "~ a +1 −1" in listed
+    assert f"/chat/{branch}/merge" in listed
+    assert [each["path"] for each in (await ann.done("GET", f"{one}/branch"))["files"]] == ["a"]
+    preview = await ann.done("GET", f"{one}/merge?strategy=squash")
+    shown = await page(ann, f"/chat/{branch}/merge")
+    assert "Report to the session" in shown
+    assert preview["digest"] in shown
+    bob = await world.browser(OTHER)
+    await world.share(branch, OTHER, ShareLevel.VIEW)
+    assert preview["digest"] not in await page(bob, f"/chat/{branch}/merge")
+    wish = {"strategy": "squash", "digest": preview["digest"]}
+    assert (await ann.done("POST", f"{one}/merges", wish))["files"] == 1
+    assert (root / "a").read_text() == "1\nTWO\n3\n"
+    await ann.done("POST", f"{one}/merges/undo")
+    assert (root / "a").read_text() == "1\n2\n3\n"
+    (root / "a").write_text("1\nzwei\n3\n")
+    git(root, "commit", "-qam", "the other side")
+    status, answer = await ann.send("POST", f"{one}/merges", wish)
+    assert (status, answer["code"]) == (409, "merge_outdated")
+    assert "Ask Claude to resolve" in await page(ann, f"/chat/{branch}/merge")
+    await ann.done("DELETE", f"{one}/branch")
+    assert not copy.exists()
+
+
+async def test_a_session_that_is_no_branch_says_so(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    session = await talked(world, ann)
+    assert "No branch of this session" in await page(ann, f"/chat/{session}/branches")
+    assert 'class="warn"' in await page(ann, f"/chat/{session}/merge")
+
+
+async def test_anothers_checkpoint_is_not_shown(world: WebWorld) -> None:
+    ann, bob = await world.browser(OWNER), await world.browser(OTHER)
+    mine, theirs = await talked(world, ann), await talked(world, bob)
+    taken: Any = await ann.done("POST", f"/api/sessions/{mine}/checkpoints", {})
+    for path in ("comparison", "restore"):
+        status, _ = await bob.send("GET", f"/api/sessions/{theirs}/checkpoints/{taken['id']}/{path}")
+        assert status == 422
+        status, _ = await bob.send("GET", f"/api/sessions/{mine}/checkpoints/{taken['id']}/{path}")
+        assert status == 404

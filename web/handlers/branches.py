@@ -1,0 +1,80 @@
+"""Routes on branches with files of their own: list, compare, merge, undo a merge, report, remove."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+import api as c
+from web.principals import Scope
+from web.routing import Call, Route, Words
+from workdirs.merge_choices import Strategy
+
+
+class BranchesQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """With `changes` each branch tells how much it changed, which takes longer."""
+
+    changes: bool = False
+
+
+class MergeQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The way to merge."""
+
+    strategy: Strategy = Strategy.SQUASH
+
+
+class MergeWish(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A merge as it was previewed: `strategy` and `digest` are those of the preview."""
+
+    strategy: Strategy
+    digest: Words
+
+
+async def list_branches(call: Call) -> c.Branches:
+    """List the branches of a session that have files of their own, newest first."""
+    query: BranchesQuery = call.query
+    return await call.perform(c.ListBranches(session_id=call.session_id, with_changes=query.changes))
+
+
+async def compare_branch(call: Call) -> c.BranchChanges:
+    """Read which files of a branch differ from its beginning."""
+    return await call.perform(c.CompareBranch(session_id=call.session_id))
+
+
+async def preview_merge(call: Call) -> c.MergePreview:
+    """Tell what merging a branch would do now. It changes nothing."""
+    query: MergeQuery = call.query
+    return await call.perform(c.PreviewMerge(session_id=call.session_id, strategy=query.strategy))
+
+
+async def merge_branch(call: Call) -> c.MergeResult:
+    """Merge a branch as a preview said; if it or its target changed since, nothing happens."""
+    wish: MergeWish = call.body
+    command = c.MergeBranch(session_id=call.session_id, strategy=wish.strategy, digest=wish.digest)
+    return await call.perform(command)
+
+
+async def undo_merge(call: Call) -> c.MergeResult:
+    """Take the last merge of a branch back."""
+    return await call.perform(c.UndoMerge(session_id=call.session_id))
+
+
+async def draft_report(call: Call) -> c.BranchReport:
+    """Draft a report on a branch for the session that it came from. It sends nothing."""
+    return await call.perform(c.DraftReport(session_id=call.session_id))
+
+
+async def remove_branch(call: Call) -> c.Nothing:
+    """End the session of a branch and remove its directory; a checkpoint keeps the files."""
+    return await call.perform(c.RemoveBranch(session_id=call.session_id))
+
+
+_ONE = "/api/sessions/{session_id}"
+ROUTES: Sequence[Route] = (
+    Route("GET", f"{_ONE}/branches", list_branches, query=BranchesQuery, reply=c.Branches),
+    Route("GET", f"{_ONE}/branch", compare_branch, reply=c.BranchChanges),
+    Route("DELETE", f"{_ONE}/branch", remove_branch, Scope.OPERATE),
+    Route("GET", f"{_ONE}/branch/report", draft_report, reply=c.BranchReport),
+    Route("GET", f"{_ONE}/merge", preview_merge, query=MergeQuery, reply=c.MergePreview),
+    Route("POST", f"{_ONE}/merges", merge_branch, Scope.OPERATE, MergeWish, reply=c.MergeResult),
+    Route("POST", f"{_ONE}/merges/undo", undo_merge, Scope.OPERATE, reply=c.MergeResult),
+)

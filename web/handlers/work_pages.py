@@ -1,0 +1,84 @@
+"""Routes of a session's pages on its files: checkpoints, restores, branches, merges."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from sessions.restore_scope import RestoreScope
+from web.pages.branch_pages import branches_page, merge_page
+from web.pages.checkpoint_pages import checkpoint_page, restore_page, timeline_page
+from web.routing import Call, Route
+from workdirs.merge_choices import Strategy
+
+_HTML = "text/html"
+
+
+class CursorQuery(msgspec.Struct, frozen=True):
+    """`cursor` continues a list."""
+
+    cursor: str = ""
+
+
+class WithQuery(msgspec.Struct, frozen=True):
+    """The checkpoint to compare with; empty for the files as they are now."""
+
+    with_id: str = msgspec.field(default="", name="with")
+
+
+class ScopeQuery(msgspec.Struct, frozen=True):
+    """The files that a restore covers."""
+
+    scope: RestoreScope = RestoreScope.AUTO
+
+
+class StrategyQuery(msgspec.Struct, frozen=True):
+    """The way to merge."""
+
+    strategy: Strategy = Strategy.SQUASH
+
+
+async def show_checkpoints(call: Call) -> web.Response:
+    """Show a session's checkpoints."""
+    return _page(await timeline_page(call.parts, call.actor, call.session_id, call.query.cursor))
+
+
+async def show_checkpoint(call: Call) -> web.Response:
+    """Show one checkpoint, compared."""
+    checkpoint, other = call.place("checkpoint_id"), call.query.with_id
+    return _page(await checkpoint_page(call.parts, call.actor, call.session_id, checkpoint, other))
+
+
+async def show_restore(call: Call) -> web.Response:
+    """Show the preview of a restore."""
+    checkpoint, scope = call.place("checkpoint_id"), call.query.scope
+    return _page(await restore_page(call.parts, call.actor, call.session_id, checkpoint, scope))
+
+
+async def show_branches(call: Call) -> web.Response:
+    """Show a session's branches."""
+    return _page(await branches_page(call.parts, call.actor, call.session_id))
+
+
+async def show_merge(call: Call) -> web.Response:
+    """Show the preview of a branch's merge."""
+    return _page(await merge_page(call.parts, call.actor, call.session_id, call.query.strategy))
+
+
+def _page(html: str) -> web.Response:
+    return web.Response(text=html, content_type=_HTML)
+
+
+def _shows(path: str, handler: Callable[[Call], Awaitable[web.Response]], query: Any = None) -> Route:
+    where = f"/chat/{{session_id}}{path}"
+    return Route("GET", where, handler, query=query, reply=None, media_types=(_HTML,), in_document=False)
+
+
+ROUTES: Sequence[Route] = (
+    _shows("/checkpoints", show_checkpoints, CursorQuery),
+    _shows("/checkpoints/{checkpoint_id}", show_checkpoint, WithQuery),
+    _shows("/checkpoints/{checkpoint_id}/restore", show_restore, ScopeQuery),
+    _shows("/branches", show_branches),
+    _shows("/merge", show_merge, StrategyQuery),
+)

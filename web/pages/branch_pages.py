@@ -1,0 +1,142 @@
+"""The pages on branches with files of their own: compare them and pick one; merge, undo, report, remove."""
+
+from html import escape
+
+import api as c
+from api.access import Actor
+from api.prices import price_mark
+from api.words.branches import WHY_BLOCKED, branch_line, resolving_prompt
+from api.words.checkpoints import change_line
+from sessions.errors import BranchRefused, CheckpointRefused
+from web.live.session_feed import reader_of
+from web.pages import diff, fragments
+from web.pages.fragments import Reader
+from web.pages.work_frame import act, place_of, work_page
+from web.parts import WebParts
+from workdirs.merge_choices import Strategy
+
+_LABELS = {Strategy.SQUASH: "One commit", Strategy.MERGE: "Merge commit", Strategy.REBASE: "Rebase"}
+_FILES = 40
+
+
+async def branches_page(parts: WebParts, actor: Actor, session_id: str) -> str:
+    """Return the page on a session's branches, each with the files that it changed."""
+    info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
+    reader = await reader_of(parts, actor, info)
+    found = await parts.core.perform(actor, c.ListBranches(session_id=session_id, with_changes=True))
+    cards = [await _card(parts, actor, each) for each in found.branches]
+    new = (
+        '<form class="row" data-post="branch" data-opens="chat"><label>Name '
+        '<input name="title" maxlength="100" placeholder="try another way"></label>'
+        '<label class="tick"><input type="checkbox" name="ownCopy" checked> '
+        "Files of its own</label><button class=first>Branch from the last answer</button></form>"
+        if reader.prompt
+        else ""
+    )
+    none = '<p class="dim">No branch of this session has files of its own yet.</p>'
+    return work_page(
+        parts, actor, info, "/branches", "Branches", f'{new}<div class="cards">{"".join(cards) or none}</div>'
+    )
+
+
+async def _card(parts: WebParts, actor: Actor, each: c.BranchInfo) -> str:
+    base = place_of(parts.options, each.session_id)
+    files = ""
+    if each.changed:
+        try:
+            changes = await parts.core.perform(actor, c.CompareBranch(session_id=each.session_id))
+            lines = [change_line(file) for file in changes.files[:_FILES]]
+            left = changes.more + max(0, len(changes.files) - _FILES)
+            files = diff.listed([*lines, f"and {left} more"] if left else lines)
+        except (BranchRefused, CheckpointRefused) as error:
+            files = f'<p class="dim">{fragments.text_of(str(error))}</p>'
+    can_merge = each.git_branch and each.target
+    pick = f'<a class="button first" href="{base}/merge">Pick this one …</a>' if can_merge else ""
+    cost = f" · ${each.cost_usd:.2f}{price_mark(each.cost_usd, each.list_price_usd)}" if each.cost_usd else ""
+    said = branch_line(each).removeprefix(f"{each.title or each.name}: ")
+    return (
+        f'<section class="card"><h2><a href="{base}">{fragments.text_of(each.title or each.name)}</a></h2>'
+        f'<p class="dim">{fragments.text_of(said)}{cost}</p>{files}<div class="row">{pick}</div></section>'
+    )
+
+
+async def merge_page(parts: WebParts, actor: Actor, session_id: str, strategy: Strategy) -> str:
+    """Return the page that previews the merge of a branch. Raises `BranchRefused` if the session is none."""
+    info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
+    reader = await reader_of(parts, actor, info)
+    try:
+        preview = await parts.core.perform(actor, c.PreviewMerge(session_id=session_id, strategy=strategy))
+        body = _preview(session_id, preview, reader)
+    except BranchRefused as error:
+        body = f'<p class="warn">{fragments.text_of(str(error))}</p>'
+    if info.has_own_copy:
+        body += await _afterwards(parts, actor, info, reader)
+    return work_page(parts, actor, info, "/merge", "Merge", body)
+
+
+def _preview(session_id: str, preview: c.MergePreview, reader: Reader) -> str:
+    choices = "".join(
+        f'<a href="?strategy={each}"{" aria-current=true" if each is preview.strategy else ""}>{label}</a>'
+        for each, label in _LABELS.items()
+    )
+    where = (
+        f"<code>{fragments.text_of(preview.branch)}</code> → <code>{fragments.text_of(preview.target)}</code>"
+    )
+    said = [f'<p class="way">{where}</p><nav class="tabs" aria-label="Way to merge">{choices}</nav>']
+    acts = []
+    if preview.conflicts:
+        said.append('<p class="warn">Nothing can be merged before these conflicts are resolved.</p>')
+        said.append(diff.listed(f"{each.path} · {each.kind}" for each in preview.conflicts))
+        if reader.prompt:
+            wish = {"content": resolving_prompt(preview)}
+            acts.append(
+                act(
+                    "Ask Claude to resolve",
+                    "POST messages",
+                    body=wish,
+                    then=f"/chat/{session_id}",
+                    kind="first",
+                )
+            )
+    elif preview.blocked:
+        said.append('<p class="warn">These files are in the way, so nothing can be merged yet.</p>')
+        said.append(diff.listed(f"{each.path} {WHY_BLOCKED[each.why]}" for each in preview.blocked))
+    elif not preview.files:
+        said.append('<p class="dim">There is nothing to merge.</p>')
+    elif reader.manage:
+        wish = {"strategy": preview.strategy, "digest": preview.digest}
+        acts.append(act("Merge", "POST merges", body=wish, then=".", kind="first"))
+    if acts:
+        said.append(f'<div class="row">{"".join(acts)}</div>')
+    if preview.has_uncommitted and preview.files:
+        said.append('<p class="dim">What the branch has not committed is committed first.</p>')
+    if preview.files:
+        lines = [change_line(each) for each in preview.files]
+        more = [f"and {preview.more} more"] if preview.more else []
+        said.append(f"<h2>Files</h2>{diff.listed([*lines, *more])}")
+    if preview.subjects:
+        said.append(f"<h2>Commits</h2>{diff.listed(preview.subjects)}")
+    return "".join(said)
+
+
+async def _afterwards(parts: WebParts, actor: Actor, info: c.SessionInfo, reader: Reader) -> str:
+    """Return the acts beside a merge: take it back, tell the session that the branch came from, remove it."""
+    said = ""
+    if reader.manage:
+        undo = act("Undo the last merge", "POST merges/undo", then=".")
+        sure = "End this session and remove its directory? Its files stay in a checkpoint."
+        remove = act("Remove the branch", "DELETE branch", then="/", sure=sure, kind="danger")
+        said = f'<div class="row">{undo}{remove}</div>'
+    try:
+        report = await parts.core.perform(actor, c.DraftReport(session_id=info.id))
+    except (BranchRefused, CheckpointRefused):
+        return said
+    if not reader.prompt:
+        return said
+    return (
+        f"{said}<h2>Report to the session that this branch came from</h2>"
+        f'<form class="stack" data-post="messages" data-to="{escape(report.parent_id)}" data-opens="chat">'
+        f'<label class="hidden" for="report">The report</label>'
+        f'<textarea id="report" name="content" rows="8">{fragments.text_of(report.text)}</textarea>'
+        '<div class="row"><button>Send the report</button></div></form>'
+    )

@@ -30,6 +30,7 @@ _STATUS: Mapping[type[Exception], int] = {
     se.OfferChanged: 409,
     se.PreviewOutdated: 409,
     se.MergeOutdated: 409,
+    se.BranchUnmerged: 409,
     se.CoreLost: 503,
     se.ClaudeUnavailable: 503,
 }

@@ -108,7 +108,9 @@ async def test_a_branch_is_compared_picked_merged_and_undone(world: WebWorld) ->
     status, answer = await ann.send("POST", f"{one}/merges", wish)
     assert (status, answer["code"]) == (409, "merge_outdated")
     assert "Ask Claude to resolve" in await page(ann, f"/chat/{branch}/merge")
-    await ann.done("DELETE", f"{one}/branch")
+    status, answer = await ann.send("DELETE", f"{one}/branch")
+    assert (status, answer["code"]) == (409, "branch_unmerged")
+    await ann.done("DELETE", f"{one}/branch?unmerged=1")
     assert not copy.exists()
 
 

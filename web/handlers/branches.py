@@ -29,6 +29,12 @@ class MergeWish(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
     digest: Words
 
 
+class RemovalQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """With `unmerged` a branch is removed although it has work that is merged nowhere."""
+
+    unmerged: bool = False
+
+
 async def list_branches(call: Call) -> c.Branches:
     """List the branches of a session that have files of their own, newest first."""
     query: BranchesQuery = call.query
@@ -64,15 +70,19 @@ async def draft_report(call: Call) -> c.BranchReport:
 
 
 async def remove_branch(call: Call) -> c.Nothing:
-    """End the session of a branch and remove its directory; a checkpoint keeps the files."""
-    return await call.perform(c.RemoveBranch(session_id=call.session_id))
+    """End the session of a branch and remove its directory; a checkpoint keeps the files.
+
+    Refused with `branch_unmerged` if it has work that is merged nowhere.
+    """
+    query: RemovalQuery = call.query
+    return await call.perform(c.RemoveBranch(session_id=call.session_id, even_unmerged=query.unmerged))
 
 
 _ONE = "/api/sessions/{session_id}"
 ROUTES: Sequence[Route] = (
     Route("GET", f"{_ONE}/branches", list_branches, query=BranchesQuery, reply=c.Branches),
     Route("GET", f"{_ONE}/branch", compare_branch, reply=c.BranchChanges),
-    Route("DELETE", f"{_ONE}/branch", remove_branch, Scope.OPERATE),
+    Route("DELETE", f"{_ONE}/branch", remove_branch, Scope.OPERATE, query=RemovalQuery),
     Route("GET", f"{_ONE}/branch/report", draft_report, reply=c.BranchReport),
     Route("GET", f"{_ONE}/merge", preview_merge, query=MergeQuery, reply=c.MergePreview),
     Route("POST", f"{_ONE}/merges", merge_branch, Scope.OPERATE, MergeWish, reply=c.MergeResult),

@@ -124,8 +124,12 @@ async def _afterwards(parts: WebParts, actor: Actor, info: c.SessionInfo, reader
     said = ""
     if reader.manage:
         undo = act("Undo the last merge", "POST merges/undo", then=".")
-        sure = "End this session and remove its directory? Its files stay in a checkpoint."
-        remove = act("Remove the branch", "DELETE branch", then="/", sure=sure, kind="danger")
+        asks = {
+            "sure": "End this session and remove its directory? Its files stay in a checkpoint.",
+            "asks": "branch_unmerged",
+            "anyway": "branch?unmerged=1",
+        }
+        remove = act("Remove the branch", "DELETE branch", then="/", kind="danger", asks=asks)
         said = f'<div class="row">{undo}{remove}</div>'
     try:
         report = await parts.core.perform(actor, c.DraftReport(session_id=info.id))

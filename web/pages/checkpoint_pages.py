@@ -7,7 +7,15 @@ from urllib.parse import urlencode
 
 import api as c
 from api.access import Actor
-from api.words.checkpoints import REASONS, cautions, change_line, left_lines, preview_words, step_lines
+from api.words.checkpoints import (
+    REASONS,
+    cautions,
+    change_line,
+    head_words,
+    left_lines,
+    preview_words,
+    step_lines,
+)
 from sessions.errors import CheckpointRefused, TurnNotFound
 from sessions.restore_scope import RestoreScope
 from web.live.session_feed import reader_of
@@ -161,10 +169,11 @@ async def restore_page(
             0,
             act("Restore", "POST restores", body=wish, then=f"/chat/{session_id}{_PLACE}", kind="danger"),
         )
+    moved = f'<p class="warn">{fragments.text_of(head_words(preview))}</p>' if preview.head_now else ""
     steps = diff.listed(step_lines(preview, session_id))
     left = diff.listed(left_lines(preview.left))
     body = (
-        f"{_about(preview.checkpoint)}<p>{fragments.text_of(preview_words(preview))}</p>"
+        f"{_about(preview.checkpoint)}<p>{fragments.text_of(preview_words(preview))}</p>{moved}"
         f'<div class="row">{"".join(acts)}</div>{f"<h2>Would change</h2>{steps}" if steps else ""}'
         f"{f'<h2>Stays as it is</h2>{left}' if left else ''}"
     )

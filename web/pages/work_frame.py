@@ -1,5 +1,6 @@
 """The frame of a session's pages beside the conversation: its title, and the way to the other pages."""
 
+from collections.abc import Mapping
 from html import escape
 
 import msgspec
@@ -11,6 +12,7 @@ from web.pages.layout import page
 from web.parts import WebOptions, WebParts
 
 _PAGES = (("", "Conversation"), ("/checkpoints", "Checkpoints"), ("/branches", "Branches"))
+NO_ASKS: Mapping[str, str] = {}
 _OF_BRANCH = ("/merge", "Merge")
 
 
@@ -46,14 +48,23 @@ def stamp(at_ms: int) -> str:
     return f'<time datetime="{at.isoformat()}">{at:%d %b %Y %H:%M} UTC</time>'
 
 
-def act(label: str, route: str, *, body: object = None, then: str = "", sure: str = "", kind: str = "") -> str:
+def act(
+    label: str,
+    route: str,
+    *,
+    body: object = None,
+    then: str = "",
+    kind: str = "",
+    asks: Mapping[str, str] = NO_ASKS,
+) -> str:
     """Return a button that sends a request; `route` is a method and a path below the session.
 
-    `body` is sent as JSON. `then` is the page that opens after it, `sure` the question before it.
+    `body` is sent as JSON. `then` is the page that opens after it. `asks`: `sure` is the question before it;
+    a refusal with the code `asks` is a question, too, and yes sends `anyway` instead.
     """
     method, _, path = route.partition(" ")
     sent = "" if body is None else msgspec.json.encode(body).decode()
-    facts = {"act": method, "path": path, "body": sent, "then": then, "sure": sure}
+    facts = {"act": method, "path": path, "body": sent, "then": then, **asks}
     data = "".join(f' data-{name}="{escape(value, quote=True)}"' for name, value in facts.items() if value)
     style = f' class="{kind}"' if kind else ""
     return f'<button type="button"{style}{data}>{fragments.text_of(label)}</button>'

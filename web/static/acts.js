@@ -28,7 +28,11 @@ document.addEventListener("click", async (event) => {
     await decide(ask, button, { type: note, note: words });
   }
   if (act) {
-    const done = await doing(button, () => send(act, ofSession(path), body));
+    const done = await doing(button, () => send(act, ofSession(path), body).catch((error) => {
+      // Some refusals are questions: the same act once more, with a yes.
+      if (error.code !== button.dataset.asks || !confirm(`${error.message} Go on all the same?`)) throw error;
+      return send(act, ofSession(button.dataset.anyway), body);
+    }));
     if (done && path === "branch" && act === "POST") open(`/chat/${done.id}`);
     else if (done && act === "DELETE" && path === "") open("/");
     else if (done && then) open(then, said);

@@ -78,17 +78,17 @@ async def end_tree(directory: HostDirectory, deaths: DeathWatch, grace_s: float)
     """
     tree = HostTree(directory)
     kill_s = max(grace_s, _LEAST_KILL_S)
-    if not await _signalled_to_death(tree.of_program, signal.SIGTERM, deaths, grace_s):
+    if not await signalled_to_death(tree.of_program, signal.SIGTERM, deaths, grace_s):
         # The sandbox first: nothing inside can start more processes than are killed.
         await kill_now(tree.sandbox(), deaths)
-        await _signalled_to_death(tree.of_program, signal.SIGKILL, deaths, kill_s)
+        await signalled_to_death(tree.of_program, signal.SIGKILL, deaths, kill_s)
     # Let the shell end by itself: killing it at once would lose the exit code that it writes.
     try:
         async with asyncio.timeout(_SHELL_END_S):
             await deaths.all_died(tree.living())
     except TimeoutError:
         pass
-    if not await _signalled_to_death(tree.living, signal.SIGKILL, deaths, kill_s):
+    if not await signalled_to_death(tree.living, signal.SIGKILL, deaths, kill_s):
         left = tree.living()
         if left:
             raise Unkillable(sorted(process.pid for process in left))
@@ -100,9 +100,9 @@ async def end_left_running(
     """End processes that tools left running: TERM, after `grace_s` KILL. Raises as `end_tree`."""
     find = partial(processes_left_running, directory, session)
     kill_s = max(grace_s, _LEAST_KILL_S)
-    if await _signalled_to_death(find, signal.SIGTERM, deaths, grace_s):
+    if await signalled_to_death(find, signal.SIGTERM, deaths, grace_s):
         return
-    if not await _signalled_to_death(find, signal.SIGKILL, deaths, kill_s) and (left := find()):
+    if not await signalled_to_death(find, signal.SIGKILL, deaths, kill_s) and (left := find()):
         raise Unkillable(sorted(process.pid for process in left))
 
 
@@ -114,7 +114,7 @@ async def kill_now(these: Iterable[ProcessId], deaths: DeathWatch) -> None:
     await deaths.all_died(condemned)
 
 
-async def _signalled_to_death(
+async def signalled_to_death(
     living: Callable[[], set[ProcessId]], number: signal.Signals, deaths: DeathWatch, within_s: float
 ) -> bool:
     """Signal each process of `living` once, late ones included. Return whether all died in time."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.auto import BackendOptions, Backends, choose_backend
+from backends.commands.runner import Commands
 from backends.wrappers import LaunchWrapper, in_shell_prefix
 from bridge.background_task import running
 from bridge.control import ControlServer
@@ -149,7 +150,8 @@ async def _start_core(
     sandboxing = await asyncio.to_thread(arrange, kept, hidden, kept.data_dir / "sandbox")
     if said := sentence_at_start(sandboxing, kept.data_dir / "sandbox"):
         options.say(said)
-    backend = _backend(kept, options, _wrappers(kept, sandboxing))
+    wrappers = _wrappers(kept, sandboxing)
+    backend = _backend(kept, options, wrappers)
     child = {**child_environment(os.environ, _child_names(settings, options)), **overrides}
     network = _limited_network(sandboxing, kept, database, child)
     sandbox = sandboxing.options
@@ -172,7 +174,7 @@ async def _start_core(
             )
         ),
         Conversations(child, kept.data_dir / "transcripts"),
-        _policy(kept, sandboxing),
+        _policy(kept, sandboxing, Commands(kept.data_dir / "run", wrappers)),
     )
     budget = Budget(settings.user_turns_per_hour, settings.user_dollars_per_day)
     links = LoginLinks()
@@ -278,7 +280,7 @@ def _wrappers(settings: Settings, sandboxing: Sandboxing) -> Sequence[LaunchWrap
     return (*sandbox, in_shell_prefix(settings.host_prefix)) if settings.host_prefix else sandbox
 
 
-def _policy(settings: Settings, sandboxing: Sandboxing) -> Policy:
+def _policy(settings: Settings, sandboxing: Sandboxing, commands: Commands) -> Policy:
     return Policy(
         run_directory=settings.data_dir / "run",
         workspace_root=settings.workspace_root,
@@ -308,6 +310,7 @@ def _policy(settings: Settings, sandboxing: Sandboxing) -> Policy:
         surveys=settings.project_survey,
         asks_for_titles=settings.claude_titles,
         checkpoints=_checkpoints(settings) if settings.checkpoints else None,
+        commands=commands,
     )
 
 

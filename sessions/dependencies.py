@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backends.base import Backend
+from backends.commands.model import CommandRunner
 from sessions.account_limits import AccountLimits
 from sessions.bus import Bus
 from sessions.bypass import BypassRule
@@ -52,3 +53,4 @@ class Dependencies:
     surveys: bool
     asks_for_titles: bool
     checkpoints: SessionCheckpoints | None
+    commands: CommandRunner | None

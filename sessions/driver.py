@@ -62,6 +62,15 @@ class ConversationStart:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandPlace:
+    """The place of a command that runs beside Claude. `readable` and `writable`: as in `ConversationStart`."""
+
+    work_directory: Path
+    readable: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ImageFile:
     """A picture for Claude, sent as an image and not as text."""
 
@@ -74,6 +83,13 @@ class Driver(Protocol):
 
     async def program(self, start: ConversationStart) -> Program:
         """Return the program to launch. Raises a `ClaudeError` if the CLI is missing, broken or too old."""
+        ...
+
+    async def command(self, place: CommandPlace, argv: Sequence[str]) -> Program:
+        """Return `argv` as a program with the environment and the access of Claude's own tools there.
+
+        Prepares the sandbox's directories, and its network. Raises a `ClaudeError`, `OSError`.
+        """
         ...
 
     def parse(self, line: bytes) -> CliLine:

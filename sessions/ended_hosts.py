@@ -81,6 +81,8 @@ async def remove_all(around: Dependencies, session_id: SessionId) -> bool:
         ref = await around.backend.find(session_id, number)
         if ref is not None and not await around.backend.remove(ref):
             return False
+    if around.commands is not None:
+        await around.commands.stop_all(session_id)
     await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
     return True
 

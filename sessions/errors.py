@@ -208,6 +208,14 @@ class ClaudeUnavailable(SessionError):
     """Claude cannot do this now: the CLI did not answer in time, refused, or ended."""
 
 
+class CommandRefused(SessionError):
+    """A shell command beside a session could not be started; nothing of it runs."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The command was not started: {reason}.")
+        self.reason = reason
+
+
 class ImportRefused(SessionError):
     """The file is damaged, hostile or of an unknown version; nothing was changed."""
 

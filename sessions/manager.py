@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from backends.base import Backend, BackendError
+from backends.commands.model import CommandRunner
 from sessions import events as e
 from sessions import rows
 from sessions.account_limits import AccountLimits
@@ -55,7 +56,7 @@ _NOT_CLEARED = "It could not be ended, or that could not be stored; it may still
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The settings that the core works by."""
+    """The settings that the core works by. `commands` runs shell commands beside sessions."""
 
     run_directory: Path
     workspace_root: Path
@@ -73,6 +74,7 @@ class Policy:
     surveys: bool = True
     asks_for_titles: bool = False
     checkpoints: CheckpointPolicy | None = None
+    commands: CommandRunner | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class SessionManager:
             surveys=policy.surveys,
             asks_for_titles=policy.asks_for_titles,
             checkpoints=self.checkpoints,
+            commands=policy.commands,
         )
         self.maker = SessionMaker(self._loaded, self._around, policy.default_model, policy.default_mode)
         self.retention = Retention(self._around, policy.retention, self.get_session, self._loaded.forget)
@@ -151,6 +154,8 @@ class SessionManager:
             # Before any prompt can leave: Claude must not work in files that are half restored.
             await self._finish_cut_work(self.checkpoints)
             self._intervals = asyncio.create_task(self.checkpoints.run(self.loaded), name="checkpoints")
+        if self._around.commands is not None:
+            await self._around.commands.sweep()
         await self.restore_sessions()
 
     async def restore_sessions(self) -> None:
@@ -251,7 +256,10 @@ class SessionManager:
         for session in self.loaded():
             self.keeper.slots.remove(session.id)
         busy = [each for each in self.loaded() if each.snapshot.holds_slot or each.snapshot.queue]
-        return list(await asyncio.gather(*map(self._clear_by_force, busy)))
+        cleared = await asyncio.gather(*map(self._clear_by_force, busy))
+        if self._around.commands is not None:
+            await self._around.commands.stop_all()
+        return list(cleared)
 
     async def _clear_by_force(self, session: Session) -> Cleared:
         run = session.run

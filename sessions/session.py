@@ -340,6 +340,8 @@ class Session:
     async def end(self, cause: str) -> None:
         """End the process and the session; the same change withdraws the waiting prompts."""
         await self.process.leave(Departure(Lifecycle.ENDED, cause))
+        if self.around.commands is not None:
+            await self.around.commands.stop_all(self.id)
 
     async def end_at_once(self, cause: str, grace_s: float) -> None:
         """End the session, and its process by signals, without asking it first. Raises as `Leaving.leave`."""

@@ -21,7 +21,8 @@ from backends.sandbox.proxy.inside import WayOut, way_out
 from backends.sandbox.proxy.state import ProxyPlaces
 from backends.wrappers import LaunchWrapper
 
-_INFO = "5"
+INFO = 5
+"""The descriptor on which bwrap tells the pid of its process 1."""
 _FILTER = "6"
 # Directories for temporary files; outside of /tmp they do not exist inside.
 _PLACES = ("TMPDIR", "CLAUDE_CODE_TMPDIR")
@@ -105,7 +106,7 @@ def command(
         str(policy.program),
         *ISOLATION,
         *(("--unshare-net",) if policy.network is not Network.OPEN else ()),
-        *(("--info-fd", _INFO) if info else ()),
+        *(("--info-fd", str(INFO)) if info else ()),
         *(("--seccomp", _FILTER) if policy.seccomp_filter is not None else ()),
         *("--proc", "/proc", "--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm"),  # noqa: S108
         *("--size", size, "--tmpfs", "/tmp"),  # noqa: S108

@@ -67,11 +67,14 @@ class SandboxOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One launch. `readable` and `writable` are further paths that the session needs."""
+    """One launch. `readable` and `writable` are further paths that the session needs.
+
+    `start` is None for a program that has no conversation.
+    """
 
     command: Sequence[str]
     environment: Mapping[str, str]
-    start: Start
+    start: Start | None
     work_directory: Path
     brought: Brought = Closed()  # noqa: RUF009 - has no state
     user_servers: bool = False
@@ -164,7 +167,7 @@ def _rebuilt(brought: Brought) -> list[Path]:
 def _elsewhere(config: Path, asked: Asked) -> list[Path]:
     """Return the transcript that the process goes on from, if it lies with another directory's transcripts."""
     match asked.start:
-        case Fresh():
+        case None | Fresh():
             return []
         case Resume(conversation_id=conversation_id) | Fork(parent_id=conversation_id):
             with suppress(ClaudeError):

@@ -17,7 +17,7 @@ from sessions.claude.lines import (
 from sessions.claude.locate import Cli, locate
 from sessions.claude.parse import parse
 from sessions.claude.sandbox_access import Asked, SandboxOptions, prepare, without_agent
-from sessions.driver import ConversationStart, ImageFile, Program
+from sessions.driver import CommandPlace, ConversationStart, ImageFile, Program
 from sessions.errors import WrongAnswer
 from sessions.forms import filled
 from sessions.model import (
@@ -99,10 +99,23 @@ class StreamDriver:
             readable=start.readable,
             writable=start.writable,
         )
-        access = await asyncio.to_thread(prepare, options.sandbox, asked)
-        if options.sandbox.open_network is not None:
-            await options.sandbox.open_network(start.work_directory)
-        return Program(launch.argv(line), without_agent(options.sandbox, environment), access)
+        return await _in_sandbox(options.sandbox, asked, launch.argv(line))
+
+    async def command(self, place: CommandPlace, argv: Sequence[str]) -> Program:
+        options = self._options
+        allowed = launch.child_environment(options.environment, options.child_names)
+        environment = {**allowed, **options.overrides}
+        if options.sandbox is None:
+            return Program(tuple(argv), environment)
+        asked = Asked(
+            command=argv,
+            environment=environment,
+            start=None,
+            work_directory=place.work_directory,
+            readable=place.readable,
+            writable=place.writable,
+        )
+        return await _in_sandbox(options.sandbox, asked, tuple(argv))
 
     def parse(self, line: bytes) -> CliLine:
         return parse(line)
@@ -172,6 +185,13 @@ class StreamDriver:
     def refuse_request(self, request_id: str, reason: str) -> bytes:
         response = {"subtype": "error", "request_id": request_id, "error": reason}
         return control.encoded({"type": "control_response", "response": response})
+
+
+async def _in_sandbox(options: SandboxOptions, asked: Asked, argv: tuple[str, ...]) -> Program:
+    access = await asyncio.to_thread(prepare, options, asked)
+    if options.open_network is not None:
+        await options.open_network(asked.work_directory)
+    return Program(argv, without_agent(options, asked.environment), access)
 
 
 def _begin(start: ConversationStart) -> launch.Start:

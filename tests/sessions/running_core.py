@@ -16,6 +16,7 @@ from typing import Any
 import api as c
 from api.access import Actor, Role
 from backends.auto import BackendOptions, Backends, choose_backend
+from backends.commands.runner import Commands
 from backends.wrappers import LaunchWrapper
 from bridge.demo.model import DemoModel
 from service import Budget, ServiceParts, SessionService
@@ -145,7 +146,8 @@ async def running_core(
     )
     conversations = Conversations(child, directory / "transcripts")
     async with Database.open(directory / "sessions.db", MIGRATIONS) as db:
-        manager = SessionManager(db, backend, driver, conversations, policy(directory, **changes), parts.clock)
+        settings = policy(directory, **{"commands": Commands(directory / "run", parts.wrappers), **changes})
+        manager = SessionManager(db, backend, driver, conversations, settings, parts.clock)
         try:
             async with manager:
                 await manager.initialize()

@@ -120,11 +120,15 @@ class RestoreResult(msgspec.Struct, frozen=True):
 
 
 class TakeCheckpoint(SessionCommand[CheckpointInfo], frozen=True, tag="take_checkpoint", kw_only=True):
-    """Take a checkpoint of the session's work directory, and keep it for good. Raises `CheckpointRefused`."""
+    """Take a checkpoint of the session's work directory, and keep it for good. Raises `CheckpointRefused`.
+
+    A `milestone` is counted and listed in the session's folder.
+    """
 
     action = Action.PROMPT
     reply = CheckpointInfo
     label: str = ""
+    milestone: bool = False
 
 
 class ListCheckpoints(SessionCommand[CheckpointPage], frozen=True, tag="list_checkpoints", kw_only=True):

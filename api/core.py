@@ -13,6 +13,7 @@ from api.command import Command, R
 from api.context import ContextCommand
 from api.files import FilesCommand, GetFile, PutFile
 from api.finding import FindingCommand
+from api.folders import FoldersCommand, ListFolders
 from api.linking import LinkingCommand
 from api.making import MakingCommand
 from api.managing import ManagingCommand
@@ -34,6 +35,7 @@ AnySessionlessCommand = (
     | RefusalsCommand
     | LinkingCommand
     | ListTrust
+    | ListFolders
 )
 """The commands that are not about one session."""
 AnySessionCommand = (
@@ -46,6 +48,7 @@ AnySessionCommand = (
     | CheckpointingCommand
     | BranchingCommand
     | ContextCommand
+    | FoldersCommand
 )
 """The commands about one session."""
 AnyCommand = AnySessionlessCommand | AnySessionCommand

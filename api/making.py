@@ -9,6 +9,7 @@ from sessions.model import PermissionMode
 class CreateSession(Command[SessionInfo], frozen=True, tag="create_session", kw_only=True):
     """Create a session owned by the actor. With `key` it becomes the session of that place.
 
+    A `focus` gives it a readable id and a folder (`ReadFolder`), and a title if `title` is empty.
     Raises `WorkDirectoryRefused`, `ModelRefused`, `PlaceTaken`.
     """
 
@@ -20,6 +21,7 @@ class CreateSession(Command[SessionInfo], frozen=True, tag="create_session", kw_
     project: str = ""
     model: str = ""
     mode: PermissionMode | None = None
+    focus: str = ""
 
 
 class GetOrCreateSession(Command[SessionInfo], frozen=True, tag="get_or_create_session", kw_only=True):

@@ -3,13 +3,14 @@
 import io
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 from dotenv.variables import parse_variables
+
+from storage import files
 
 _PLAIN = re.compile(r"[\w./:@%+,~=-]*", re.ASCII)
 _SINGLE_QUOTED = re.compile(r"[^=]*=[^\S\r\n]*'")
@@ -75,18 +76,7 @@ def with_values(text: str, values: Mapping[str, str]) -> str:
 
 def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
     """Replace the file in one step, with its mode from the first byte on. Raises `OSError`."""
-    target = path.resolve()
-    draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(
-            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8", newline=""
-        ) as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    files.write_whole(path.resolve(), text.encode(), mode=mode)
 
 
 def _bindings(text: str) -> list[Binding]:

@@ -187,6 +187,7 @@ async def _start_core(
         stack.push_async_callback(manager.shutdown, stop_hosts=True)
     with _without_collections():
         await manager.initialize()
+    await service.finish_cut_acts()
     await stack.enter_async_context(running(backend.keep_terminals(), "terminals"))
     if network is not None:
         await stack.enter_async_context(network.kept(manager))

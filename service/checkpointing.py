@@ -1,13 +1,14 @@
 """Carries out the commands of `api/checkpointing.py`."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import assert_never
 
 import api as c
 from api.checkpointing import MOST_LISTED, MOST_PATHS
 from service.parts import ServiceParts
 from sessions.checkpointing import SessionCheckpoints
-from sessions.errors import CheckpointRefused
+from sessions.errors import CheckpointRefused, FolderRefused
 from sessions.restore_scope import RestoreScope
 from sessions.restoring import checkpoints_of, preview_restore, restore_files, undo_restore
 from sessions.session import Session
@@ -28,7 +29,7 @@ async def checkpoint(parts: ServiceParts, session: Session, command: c.Checkpoin
     try:
         match command:
             case c.TakeCheckpoint():
-                return await _take(session, checkpoints, command)
+                return await create_checkpoint(parts, session, command)
             case c.ListCheckpoints():
                 return await _list(session, checkpoints, command)
             case c.CompareCheckpoints():
@@ -76,12 +77,20 @@ async def put_turn_back(parts: ServiceParts, session: Session, command: c.Rewind
     )
 
 
-async def _take(
-    session: Session, checkpoints: SessionCheckpoints, command: c.TakeCheckpoint
+async def create_checkpoint(
+    parts: ServiceParts, session: Session, command: c.TakeCheckpoint
 ) -> c.CheckpointInfo:
+    """Take a checkpoint that is kept for good; see `TakeCheckpoint`. The session's folder lists it."""
+    checkpoints = checkpoints_of(session)
     label = " ".join(command.label.split())[:_MOST_LABEL]
-    taken = await checkpoints.take(session, Reason.MANUAL, label)
+    taken = await checkpoints.take(session, Reason.MILESTONE if command.milestone else Reason.MANUAL, label)
     await checkpoints.engine.pin(taken)
+    from service.session_folders import refresh
+    from sessions.rows.folders import load_folder
+
+    if await load_folder(parts.manager.db, session.id) is not None:
+        with suppress(FolderRefused):  # the checkpoint is taken; the next refresh writes the file
+            await refresh(parts, session.id)
     return _info(taken)
 
 

@@ -26,6 +26,7 @@ from service.work_files import file_place, get_file, put_upload
 from sessions.errors import NotAllowed, SessionNotFound
 from sessions.events import Feed
 from sessions.model import Attachment
+from sessions.rows import has_cut_ends
 from sessions.session import Session
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,13 @@ class SessionService:
             return False
         return may(actor, action, await session_facts(session))
 
+    async def finish_cut_acts(self) -> None:
+        """Finish the ends of sessions that the end of the last process cut; for the start."""
+        if await has_cut_ends(self._manager.db):
+            from service.ending import finish_cut_ends
+
+            await finish_cut_ends(self._parts)
+
     # --- authorizing ------------------------------------------------------------------------------------
 
     async def _session(self, actor: Actor, command: c.AnySessionCommand | c.FilesCommand) -> Session:
@@ -137,6 +145,10 @@ class SessionService:
             from service.trusting import list_trust
 
             return await list_trust(self._parts, command)
+        if isinstance(command, c.ListFolders):
+            from service.session_folders import list_active
+
+            return await list_active(self._parts, actor, command)
         if isinstance(command, c.MakingCommand):
             return await make(self._parts, actor, command)
         if isinstance(command, c.LinkingCommand):
@@ -172,6 +184,10 @@ class SessionService:
             from service.context import context
 
             return await context(session, command)
+        if isinstance(command, c.FoldersCommand):
+            from service.session_folders import fold
+
+            return await fold(self._parts, session, actor, command)
         if isinstance(command, c.PermissionsCommand):
             from service.permissions import rule
 

@@ -1,5 +1,7 @@
 """Carries out the commands of `api/making.py`."""
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import assert_never
 
 import api as c
@@ -7,6 +9,7 @@ from api.access import Action, Actor, authorize
 from service.modes import check_mode
 from service.parts import ServiceParts
 from service.session_info import session_facts, session_info
+from sessions.errors import FolderRefused
 from sessions.manager import SessionManager
 from sessions.session import Session
 from sessions.session_maker import NewSession
@@ -14,13 +17,22 @@ from sessions.session_maker import NewSession
 
 async def make(parts: ServiceParts, actor: Actor, command: c.MakingCommand) -> c.SessionInfo:
     """Carry out `command` and return its session. Raises the errors that the command's docstring names."""
-    return session_info(parts.manager, await _made(parts.manager, actor, command))
+    return session_info(parts.manager, await _made(parts, actor, command))
 
 
-async def _made(manager: SessionManager, actor: Actor, command: c.MakingCommand) -> Session:
+async def _made(parts: ServiceParts, actor: Actor, command: c.MakingCommand) -> Session:
+    manager = parts.manager
     match command:
         case c.CreateSession():
-            return await manager.create_session(_wish(manager, actor, command))
+            focus = " ".join(command.focus.split())[: c.MAX_FOCUS]
+            wish = _wish(manager, actor, command)
+            session = await manager.create_session(replace(wish, focus=focus, title=wish.title or focus))
+            if focus:
+                from service.session_folders import refresh
+
+                with suppress(FolderRefused):  # the session is there; the next refresh writes its folder
+                    await refresh(parts, session.id)
+            return session
         case c.GetOrCreateSession():
             session = await manager.get_or_create_session(_wish(manager, actor, command))
             authorize(actor, Action.VIEW, await session_facts(session))

@@ -54,13 +54,18 @@ async def manage(parts: ServiceParts, session: Session, actor: Actor, command: c
             return c.Handover(await session.hand_over())
         case c.RestoreSession():
             await manager.retention.restore(session, channel_id=command.channel_id, key=command.key)
+            from service.folder_reopening import reopen_folder
+
+            await reopen_folder(parts, session)
             return session_info(manager, session)
         case c.Share():
             await _share(session, actor, command)
         case c.Park():
             await session.park("parked on request")
         case c.Clear():
-            await manager.clear_session(session.id)
+            from service.ending import just_end
+
+            await just_end(parts, session, actor)
         case _:
             assert_never(command)
     return c.Nothing()

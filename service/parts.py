@@ -1,5 +1,6 @@
 """The parts with which the service carries out commands: the sessions, and the rules above them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -7,6 +8,31 @@ from service.linking import LoginLinks
 from service.quotas import Budget
 from service.refusal_bound import RefusalBound
 from sessions.manager import SessionManager
+
+AXES = ("Role", "Understanding", "Logic", "Elements", "Mood", "Audience", "Performance")
+"""The axes of RULEMAP."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRules:
+    """`axes` are the names that a score may have.
+
+    `copy_as` is the directory in each project that gets a copy of the folders for people; empty: no copy.
+    """
+
+    axes: tuple[str, ...] = AXES
+    copy_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderLocks:
+    """One lock a session: views are made and written inside it, so an older view never comes last."""
+
+    of_session: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def of(self, session_id: str) -> asyncio.Lock:
+        """Return the lock of a session, or of a project's file by its directory."""
+        return self.of_session.setdefault(session_id, asyncio.Lock())
 
 
 async def _no_sandboxes(directory: str) -> None:
@@ -27,4 +53,6 @@ class ServiceParts:
     refusals: RefusalBound = field(default_factory=RefusalBound)
     links: LoginLinks = field(default_factory=LoginLinks)
     ask_again_s: float = 50.0
+    folder_rules: FolderRules = field(default_factory=FolderRules)
+    folder_locks: FolderLocks = field(default_factory=FolderLocks)
     sites_changed: Callable[[str], Awaitable[None]] = _no_sandboxes

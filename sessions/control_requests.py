@@ -18,6 +18,7 @@ from sessions.claude.control import (
     files_outcome,
     rewind_outcome,
     server_troubles,
+    side_answer,
     title_of,
 )
 from sessions.claude.lines import ControlFailed, ControlSucceeded
@@ -114,6 +115,13 @@ class ControlRequests:
     async def generate_title(self, description: str) -> str:
         """Ask Claude for a title of the conversation, made of `description`; it may be empty."""
         return title_of(await self.request(lambda id_: self._driver.generate_title(id_, description)))
+
+    async def ask_beside(self, question: str, *, timeout_s: float) -> str:
+        """Ask Claude beside the conversation, which stays as it is, and return the answer; it may be empty."""
+        answer = await self.request(
+            lambda request_id: self._driver.ask_beside(request_id, question), timeout_s=timeout_s
+        )
+        return side_answer(answer)
 
     async def rewind_files(self, prompt_uuid: str, *, dry_run: bool) -> FilesRewound | FilesKept:
         """Put files back to their state before the prompt. With `dry_run`, only report which ones."""

@@ -137,6 +137,10 @@ class Driver(Protocol):
         """Return the request for a title made of `description`."""
         ...
 
+    def ask_beside(self, request_id: str, question: str) -> bytes:
+        """Return the line that asks beside the conversation, which stays as it is."""
+        ...
+
     def rewind_conversation(self, request_id: str, prompt_uuid: str, newest_uuid: str) -> bytes:
         """Return the line that rewinds to before the prompt. `newest_uuid`: the last prompt sent to the CLI."""
         ...

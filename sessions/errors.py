@@ -197,6 +197,13 @@ class CheckpointRefused(SessionError):
         super().__init__(f"{reason[:1].upper()}{reason[1:]}.")
 
 
+class FolderRefused(SessionError):
+    """An act on a session's folder or its end is not possible; the sentence says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason[:1].upper()}{reason[1:]}.")
+
+
 class PreviewOutdated(SessionError):
     """Files changed since the preview of a restore. Nothing was restored."""
 

@@ -36,6 +36,8 @@ class NewSession:
     project: str = ""
     model: str = ""
     mode: PermissionMode | None = None
+    focus: str = ""
+    """With a focus, the session's folder is stored in the change that makes the session."""
 
 
 class SessionMaker:
@@ -55,6 +57,10 @@ class SessionMaker:
         work_directory = await self._project(wish)
         async with self._making(wish) as session, session.change(new_session=True) as draft:
             draft.add(self._created(wish, work_directory))
+            if wish.focus:
+                from sessions.folders import new_folder
+
+                draft.extra.append(new_folder(draft.snapshot, wish.focus, draft.at_ms))
         return session
 
     async def get_or_create(self, wish: NewSession) -> Session:

@@ -69,6 +69,7 @@ class Topic(StrEnum):
     FILES_NOT_IMPORTED = "files_not_imported"
     CHECKPOINTS = "checkpoints"
     RESTORED = "restored"
+    END_PROPOSED = "end_proposed"
     OTHER = "other"
 
     @classmethod

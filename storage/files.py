@@ -1,6 +1,7 @@
 """Files and directories that only their owner may read: modes 0600 and 0700, whatever the umask says."""
 
 import os
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,3 +24,16 @@ def make_file(path: Path) -> None:
                 os.fchmod(descriptor, 0o600)
     finally:
         os.close(descriptor)
+
+
+def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Replace the file in one step, with its mode from the first byte on. Raises `OSError`."""
+    draft = path.with_name(f"{path.name[:200]}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

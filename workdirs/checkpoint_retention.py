@@ -7,7 +7,17 @@ from workdirs.checkpoint_rules import RetentionAges
 
 _DAY_MS = 86_400_000
 _KEPT_FOR_GOOD = frozenset({Reason.BRANCH_POINT})
-_ENDS = frozenset({Reason.TURN_END, Reason.MANUAL, Reason.AFTER_RESTORE, Reason.BEFORE_RESTORE})
+_ENDS = frozenset(
+    {
+        Reason.TURN_END,
+        Reason.MANUAL,
+        Reason.MILESTONE,
+        Reason.SESSION_END,
+        Reason.BACKUP,
+        Reason.AFTER_RESTORE,
+        Reason.BEFORE_RESTORE,
+    }
+)
 
 
 def due_for_removal(checkpoints: Sequence[Checkpoint], ages: RetentionAges, now_ms: int) -> list[Checkpoint]:

@@ -114,6 +114,7 @@ NOTICES: Mapping[Topic, NoticeWords] = {
     Topic.FILES_NOT_IMPORTED: _mild("Files were left behind"),
     Topic.CHECKPOINTS: _mild("Checkpoints"),
     Topic.RESTORED: _mild("Files were put back"),
+    Topic.END_PROPOSED: _mild("Claude would end the session", "/session end does it, with this summary."),
     Topic.OTHER: NoticeWords("Notice"),
 }
 

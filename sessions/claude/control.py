@@ -165,6 +165,16 @@ def title_of(line: ControlSucceeded) -> str:
     return text_of(line.response, "title")
 
 
+def side_question(request_id: str, question: str) -> bytes:
+    """Ask beside the conversation, which stays as it is; see `side_answer`. Costs one call with its context."""
+    return _request(request_id, "side_question", question=question)
+
+
+def side_answer(line: ControlSucceeded) -> str:
+    """Read the answer to `side_question`; empty if Claude gave none."""
+    return text_of(line.response, "response")
+
+
 def rewind_conversation(request_id: str, *, target_uuid: str, last_user_uuid: str) -> bytes:
     """Rewind the conversation to before the prompt `target_uuid`; see `rewind_outcome`."""
     return _request(

@@ -154,6 +154,9 @@ class StreamDriver:
     def generate_title(self, request_id: str, description: str) -> bytes:
         return control.generate_title(request_id, description)
 
+    def ask_beside(self, request_id: str, question: str) -> bytes:
+        return control.side_question(request_id, question)
+
     def rewind_conversation(self, request_id: str, prompt_uuid: str, newest_uuid: str) -> bytes:
         return control.rewind_conversation(request_id, target_uuid=prompt_uuid, last_user_uuid=newest_uuid)
 

@@ -95,6 +95,11 @@ def turn_of(row: Sequence[Any]) -> StoredTurn:
     )
 
 
+async def has_cut_ends(db: Database) -> bool:
+    """Whether the end of the last process cut the end of a session; see `rows.folders`."""
+    return await db.read_one("SELECT 1 FROM session_ends WHERE status = 'ending' LIMIT 1") is not None
+
+
 async def load_snapshot(db: Database, session_id: SessionId) -> Snapshot | None:
     """Return the stored snapshot, or rebuild an unreadable one from its events. Raises `SessionUnreadable`."""
     row = await db.read_one("SELECT data FROM sessions WHERE id = ?", (session_id,))

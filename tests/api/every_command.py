@@ -25,6 +25,7 @@ _REQUIRED: dict[str, Any] = {
     "decision": Allow(),
     "digest": "0123456789abcdef",
     "door": "use_the_bot",
+    "focus": "A focus",
     "folder": "7",
     "grantee": "discord:7",
     "key": "key",

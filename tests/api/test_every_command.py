@@ -23,6 +23,7 @@ LEAST = {
         "search",
         "read_last_events",
         "list_queued_turns",
+        "list_folders",
         "make_login_link",
     },
     "viewer, shared": {
@@ -39,7 +40,7 @@ LEAST = {
         ),
         *("export_session", "read_trust", "read_sites", "list_checkpoints", "compare_checkpoints"),
         *("read_turn_changes", "preview_restore", "list_branches", "compare_branch", "preview_merge"),
-        *("show_changes", "draft_report"),
+        *("show_changes", "draft_report", "read_folder", "list_notes", "read_artifacts"),
     },
     "user": {"create_session", "get_or_create_session", "import_session", "list_projects"},
     "prompt": {
@@ -47,6 +48,7 @@ LEAST = {
         "join_queued",
         *("move_to_front", "send_now", "try_now", "interrupt", "rewind_files", "branch", "end_left_running"),
         *("put_file", "get_file", "go_on_from", "take_checkpoint", "switch_changes"),
+        *("add_note", "track_artifacts", "propose_end"),
     },
     "approve": {"answer_ask", "restore_files", "undo_restore"},
     "owner": {
@@ -63,7 +65,7 @@ LEAST = {
             "restore_session",
         ),
         *("take_back_permission", "decide_trust", "decide_site"),
-        *("merge_branch", "undo_merge", "remove_branch"),
+        *("merge_branch", "undo_merge", "remove_branch", "set_focus", "draft_end", "end_session"),
     },
     "admin": {
         *("clear_all", "read_statistics", "read_audit", "plan_retention", "apply_retention"),

@@ -272,6 +272,9 @@ class MemoryCli:
                 self.respond(ident, self._rewind(request["target_message_uuid"]))
             case "get_context_usage":
                 self.respond(ident, {"categories": [], "totalTokens": 1000, "maxTokens": 1000000})
+            case "side_question":
+                answer = "Beside the conversation: a summary."
+                self.respond(ident, {"response": answer, "synthetic": False})
             case "end_session":
                 self.respond(ident, {})
                 self.conversation.saved_cost = self.cost

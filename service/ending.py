@@ -1,0 +1,193 @@
+"""The end of a session with all that belongs to it: draft, proposal, and the end itself.
+
+The end is a row first. Each of its steps can be done again, so a cut end is finished at the next start.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import assert_never
+
+import msgspec
+
+import api as c
+from api.access import Actor
+from faults import crash_point
+from service.folder_facts import FolderFacts, folder_info, folder_on_disk, load_facts
+from service.parts import ServiceParts
+from service.session_folders import ensure_folder, refresh, refresh_tracking
+from service.summary_draft import ask_claude, made_of_rows
+from sessions.errors import CheckpointRefused, ClaudeUnavailable, FolderRefused, SessionError
+from sessions.events import Noticed
+from sessions.model import Lifecycle
+from sessions.rows import folders as rows
+from sessions.session import Session
+from sessions.stored_folders import EndStatus, FolderPlace, StoredEnd
+from sessions.topics import Topic
+from workdirs.checkpoint_model import Reason
+
+log = logging.getLogger(__name__)
+
+CAUSE = "ended"
+PROPOSAL_LASTS_MS = 86_400_000
+
+
+async def end(
+    parts: ServiceParts, session: Session, actor: Actor, command: c.DraftEnd | c.ProposeEnd | c.EndSession
+) -> c.FolderInfo:
+    """Carry out `command`; see `api/folders.py`."""
+    match command:
+        case c.DraftEnd():
+            return await _draft(parts, session)
+        case c.ProposeEnd():
+            return await _propose(parts, session, command)
+        case c.EndSession():
+            return await end_session(parts, session, actor, command)
+        case _:
+            assert_never(command)
+
+
+async def end_session(
+    parts: ServiceParts, session: Session, actor: Actor, command: c.EndSession
+) -> c.FolderInfo:
+    """End the session; see `EndSession`."""
+    score = _checked_score(command.score, parts.folder_rules.axes)
+    session.refuse_if_ended("Ending it")
+    db, now_ms = parts.manager.db, parts.manager.now_ms()
+    if command.proposed_ms is not None and now_ms - command.proposed_ms > PROPOSAL_LASTS_MS:
+        raise FolderRefused("this proposal is older than a day, so nothing was ended; /session end does it now")
+    await ensure_folder(parts, session)
+    known = await rows.load_end(db, session.id)
+    summary = command.summary.strip()[: c.MAX_SUMMARY] or (known.draft if known is not None else "")
+    await db.write([rows.begin_end(session.id, summary, score, actor.user_id, now_ms)])
+    crash_point("end.begun")
+    facts = await _carry_out(parts, session)
+    return folder_info(facts, parts.folder_rules.axes)
+
+
+async def just_end(parts: ServiceParts, session: Session, actor: Actor) -> None:
+    """End the session without summary, score and bundle. Its folder, if it has one, goes to the archive."""
+    if await rows.load_folder(parts.manager.db, session.id) is None:
+        await parts.manager.clear_session(session.id)
+        return
+    now_ms = parts.manager.now_ms()
+    await parts.manager.db.write([rows.begin_end(session.id, "", {}, actor.user_id, now_ms, with_bundle=False)])
+    await _carry_out(parts, session)
+
+
+async def finish_cut_ends(parts: ServiceParts) -> None:
+    """Finish the ends that the end of the last process cut; for the start. Trouble of one is logged."""
+    for cut in await rows.load_cut_ends(parts.manager.db):
+        try:
+            await _carry_out(parts, await parts.manager.get_session(cut.session_id))
+        except (SessionError, OSError) as error:
+            log.warning("end not finished", extra={"session": cut.session_id, "why": type(error).__name__})
+
+
+async def _carry_out(parts: ServiceParts, session: Session) -> FolderFacts:
+    """Do all steps of an end whose row is stored. Each may have been done before."""
+    async with parts.folder_locks.of(f"end {session.id}"):
+        trouble: list[str] = []
+        await _last_checkpoint(session, trouble)
+        crash_point("end.checkpoint")
+        if session.snapshot.lifecycle is not Lifecycle.ENDED:
+            await session.end(CAUSE)
+        crash_point("end.session_ended")
+        facts = await _try_refresh(parts, session, trouble)
+        crash_point("end.written")
+        await _to_archive(parts, session, trouble)
+        crash_point("end.moved")
+        figures: Mapping[str, float] = msgspec.to_builtins(facts.metrics)
+        await parts.manager.db.write(
+            [rows.end_done(session.id, figures, " ".join(trouble), parts.manager.now_ms())]
+        )
+    await refresh_tracking(parts, facts.folder)
+    return await _facts(parts, session)
+
+
+async def _last_checkpoint(session: Session, trouble: list[str]) -> None:
+    """Keep the files as they are at the end. Without checkpoints there is nothing to do."""
+    checkpoints = session.around.checkpoints
+    if checkpoints is None or session.snapshot.lifecycle is Lifecycle.ENDED:
+        return
+    try:
+        taken = await checkpoints.take(session, Reason.SESSION_END)
+    except CheckpointRefused as error:
+        trouble.append(str(error))
+        return
+    await checkpoints.engine.pin(taken)
+
+
+async def _try_refresh(parts: ServiceParts, session: Session, trouble: list[str]) -> FolderFacts:
+    try:
+        return await refresh(parts, session.id)
+    except FolderRefused as error:
+        trouble.append(str(error))
+        return await _facts(parts, session)
+
+
+async def _to_archive(parts: ServiceParts, session: Session, trouble: list[str]) -> None:
+    folder = await ensure_folder(parts, session)
+    async with parts.folder_locks.of(session.id):
+        try:
+            await asyncio.to_thread(lambda: folder_on_disk(parts, folder).moved(is_archived=True))
+        except OSError as error:
+            trouble.append(f"The folder stays where it is: {error.strerror or type(error).__name__}.")
+            return
+        await parts.manager.db.write([rows.set_place(session.id, FolderPlace.ARCHIVE)])
+
+
+async def _facts(parts: ServiceParts, session: Session) -> FolderFacts:
+    folder = await ensure_folder(parts, session)
+    return await load_facts(parts.manager.db, folder, parts.manager.now_ms())
+
+
+# --- draft and proposal -----------------------------------------------------------------------------------
+
+
+async def _draft(parts: ServiceParts, session: Session) -> c.FolderInfo:
+    session.refuse_if_ended("Ending it")
+    await ensure_folder(parts, session)
+    text, by = "", "claude"
+    with suppress(ClaudeUnavailable):
+        text = await ask_claude(session)
+    if not text:
+        text, by = await made_of_rows(parts, session), "bridge"
+    now_ms = parts.manager.now_ms()
+    await parts.manager.db.write([rows.store_draft(session.id, EndStatus.DRAFTED, text, by, now_ms)])
+    with suppress(FolderRefused):  # the draft is stored; the next refresh writes it
+        await refresh(parts, session.id)
+    return folder_info(await _facts(parts, session), parts.folder_rules.axes)
+
+
+async def _propose(parts: ServiceParts, session: Session, command: c.ProposeEnd) -> c.FolderInfo:
+    session.refuse_if_ended("Ending it")
+    await ensure_folder(parts, session)
+    now_ms, text = parts.manager.now_ms(), command.summary.strip()[: c.MAX_SUMMARY]
+    text = text or await made_of_rows(parts, session)
+    stored = rows.store_draft(session.id, EndStatus.PROPOSED, text, "claude", now_ms)
+    async with session.change() as draft:
+        draft.extra.append(stored)
+        draft.add(Noticed(Topic.END_PROPOSED, _first_words(text), about=str(now_ms)))
+    return folder_info(await _facts(parts, session), parts.folder_rules.axes)
+
+
+def _checked_score(score: Mapping[str, int], axes: tuple[str, ...]) -> dict[str, int]:
+    for axis, value in score.items():
+        if axis not in axes:
+            raise FolderRefused(f"a score has these axes: {', '.join(axes)}")
+        if not 0 <= value <= c.MAX_SCORE:
+            raise FolderRefused(f"{axis} has 0 to {c.MAX_SCORE} points")
+    return {axis: score[axis] for axis in axes if axis in score}
+
+
+def _first_words(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= 300 else f"{words[:299].rstrip()}…"
+
+
+def is_open(end_: StoredEnd | None, now_ms: int) -> bool:
+    """Whether a proposal still waits for its answer."""
+    is_proposed = end_ is not None and end_.status is EndStatus.PROPOSED
+    return is_proposed and now_ms - end_.drafted_ms <= PROPOSAL_LASTS_MS if end_ is not None else False

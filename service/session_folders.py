@@ -1,0 +1,268 @@
+"""Carries out the commands of `api/folders.py`: rows first, then the files that show them."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import assert_never
+
+import api as c
+from api.access import Action, Actor, may
+from archives.folder import TRACKING, SessionFolder
+from archives.names import project_directory, slug_of
+from service.folder_facts import (
+    FolderFacts,
+    artifacts_of,
+    folder_info,
+    folder_on_disk,
+    load_facts,
+    projects_directory,
+)
+from service.folder_views import note_text, tracking, views_of
+from service.parts import ServiceParts
+from service.session_info import session_facts
+from sessions.errors import FolderRefused, SessionError
+from sessions.folders import new_folder
+from sessions.rows import folders as rows
+from sessions.session import Session
+from sessions.stored_folders import FolderPlace, StoredArtifact, StoredFolder, StoredNote
+from storage.files import make_directory, write_whole
+from workdirs.changes import ChangeKind
+
+_TITLE_CHARS = 80
+_LISTED_IN_TRACKING = 1_000
+
+
+async def fold(parts: ServiceParts, session: Session, actor: Actor, command: c.FoldersCommand) -> object:
+    """Carry out `command` and return its reply. Raises the errors that its docstring names."""
+    match command:
+        case c.SetFocus():
+            return await start_session(parts, session, command.focus)
+        case c.ReadFolder():
+            return await read_folder(parts, session)
+        case c.AddNote():
+            return await _add_note(parts, session, actor, command)
+        case c.ListNotes():
+            return await _list_notes(parts, session)
+        case c.TrackArtifacts():
+            return await track_artifact(parts, session, command.paths)
+        case c.ReadArtifacts():
+            await take_in_changes(parts, session.id)
+            return artifacts_of(tuple(await rows.load_artifacts(parts.manager.db, session.id)))
+        case c.DraftEnd() | c.ProposeEnd() | c.EndSession():
+            from service.ending import end
+
+            return await end(parts, session, actor, command)
+        case _:
+            assert_never(command)
+
+
+async def start_session(parts: ServiceParts, session: Session, focus: str) -> c.FolderInfo:
+    """Give the session a focus, a readable id and a folder; see `SetFocus`."""
+    words = " ".join(focus.split())[: c.MAX_FOCUS]
+    if not words:
+        raise FolderRefused("a focus needs words: name the work in a few of them")
+    await ensure_folder(parts, session, words)
+    await parts.manager.db.write([rows.set_focus(session.id, words)])
+    return folder_info(await refresh(parts, session.id), parts.folder_rules.axes)
+
+
+async def read_folder(parts: ServiceParts, session: Session) -> c.FolderInfo:
+    """Return the folder of the session; see `ReadFolder`."""
+    folder = await rows.load_folder(parts.manager.db, session.id)
+    if folder is None:
+        return c.FolderInfo(session.id, axes=parts.folder_rules.axes)
+    await take_in_changes(parts, session.id)
+    facts = await load_facts(parts.manager.db, folder, parts.manager.now_ms())
+    return folder_info(facts, parts.folder_rules.axes)
+
+
+async def track_artifact(parts: ServiceParts, session: Session, paths: Sequence[str]) -> c.Artifacts:
+    """Count `paths` among the session's artifacts; see `TrackArtifacts`."""
+    await ensure_folder(parts, session)
+    known = await take_in_changes(parts, session.id)
+    root = Path(session.snapshot.work_directory)
+    named = [await asyncio.to_thread(_checked_path, root, each) for each in paths[: c.MOST_ARTIFACTS]]
+    new = {path: StoredArtifact(path, ChangeKind.CHANGED) for path in named if path not in known}
+    folder = await _folder(parts, session.id)
+    await parts.manager.db.write(rows.store_artifacts(session.id, new, folder.tracked_through))
+    facts = await refresh(parts, session.id)
+    return artifacts_of(facts.artifacts)
+
+
+async def list_active(parts: ServiceParts, actor: Actor, command: c.ListFolders) -> c.FolderList:
+    """Return the folders that the actor may view; see `ListFolders`."""
+    db = parts.manager.db
+    found: list[c.FolderInfo] = []
+    place = FolderPlace.ARCHIVE if command.archived else FolderPlace.ACTIVE
+    directory = project_directory(command.project) if command.project is not None else ""
+    for folder in await rows.load_folders(db, directory=directory, place=place):
+        if len(found) >= max(1, min(command.limit, c.MOST_FOLDERS)):
+            break
+        try:
+            session = await parts.manager.get_session(folder.session_id)
+        except SessionError:
+            continue  # deleted: its bundle is in the list of backups
+        if may(actor, Action.VIEW, await session_facts(session)):
+            facts = await load_facts(db, folder, parts.manager.now_ms())
+            found.append(folder_info(facts, parts.folder_rules.axes))
+    return c.FolderList(tuple(found))
+
+
+# --- rows -------------------------------------------------------------------------------------------------
+
+
+async def ensure_folder(parts: ServiceParts, session: Session, focus: str = "") -> StoredFolder:
+    """Return the session's folder; give it one, named after `focus` or its title, if it has none."""
+    known = await rows.load_folder(parts.manager.db, session.id)
+    if known is not None:
+        return known
+    await parts.manager.db.write([new_folder(session.snapshot, focus, parts.manager.now_ms())])
+    return await _folder(parts, session.id)
+
+
+async def take_in_changes(parts: ServiceParts, session_id: str) -> dict[bytes, StoredArtifact]:
+    """Take the changes of new checkpoints into the artifacts, and return all of them by path."""
+    db = parts.manager.db
+    known = {each.path: each for each in await rows.load_artifacts(db, session_id)}
+    folder = await rows.load_folder(db, session_id)
+    if folder is None:
+        return known
+    async with parts.folder_locks.of(f"artifacts {session_id}"):
+        changes = await rows.load_new_changes(db, session_id, folder.tracked_through)
+        if not changes:
+            return known
+        differing: dict[bytes, StoredArtifact | None] = {}
+        for _, path, kind, added, removed in changes:
+            was = differing[path] if path in differing else known.get(path)
+            differing[path] = became(was, StoredArtifact(path, kind, added, removed))
+        await db.write(rows.store_artifacts(folder.session_id, differing, changes[-1][0]))
+    return {path: each for path, each in {**known, **differing}.items() if each is not None}
+
+
+def became(was: StoredArtifact | None, change: StoredArtifact) -> StoredArtifact | None:
+    """Return the artifact after another change of its file; None if it is as before the session. Pure."""
+    if was is None:
+        return change
+    added, removed = was.added + change.added, was.removed + change.removed
+    match was.kind, change.kind:
+        case ChangeKind.CREATED, ChangeKind.DELETED:
+            return None
+        case ChangeKind.CREATED, _:
+            return StoredArtifact(change.path, ChangeKind.CREATED, added, removed)
+        case ChangeKind.DELETED, ChangeKind.CREATED:
+            return StoredArtifact(change.path, ChangeKind.CHANGED, added, removed)
+        case _:
+            return StoredArtifact(change.path, change.kind, added, removed)
+
+
+async def _folder(parts: ServiceParts, session_id: str) -> StoredFolder:
+    folder = await rows.load_folder(parts.manager.db, session_id)
+    if folder is None:
+        raise FolderRefused("this session has no folder yet: give it a focus")
+    return folder
+
+
+# --- files ------------------------------------------------------------------------------------------------
+
+
+async def refresh(parts: ServiceParts, session_id: str) -> FolderFacts:
+    """Write the files of the session's folder anew from its rows, and return the facts that they show.
+
+    Raises `FolderRefused` if the disk refuses: the rows are kept, and the next refresh writes the files.
+    """
+    await take_in_changes(parts, session_id)
+    async with parts.folder_locks.of(session_id):
+        folder = await _folder(parts, session_id)
+        facts = await load_facts(parts.manager.db, folder, parts.manager.now_ms())
+        await _written(folder_on_disk(parts, folder), facts)
+    await refresh_tracking(parts, folder)
+    return facts
+
+
+async def refresh_tracking(parts: ServiceParts, folder: StoredFolder) -> None:
+    """Write the list of a project's sessions. Raises `FolderRefused`."""
+    async with parts.folder_locks.of(f"tracking {folder.directory}"):
+        db = parts.manager.db
+        found = await rows.load_folders(db, directory=folder.directory, limit=_LISTED_IN_TRACKING)
+        ends = await rows.load_ends(db, folder.directory)
+        data = tracking([(each, ends.get(each.session_id)) for each in found], folder.project)
+        place = projects_directory(parts) / folder.directory / TRACKING
+        try:
+            await asyncio.to_thread(_write_tracking, place, data)
+        except OSError as error:
+            raise _refused(error) from error
+
+
+def _write_tracking(place: Path, data: bytes) -> None:
+    make_directory(place.parent)
+    write_whole(place, data)
+
+
+async def _written(place: SessionFolder, facts: FolderFacts) -> None:
+    try:
+        await asyncio.to_thread(place.write, views_of(facts))
+    except OSError as error:
+        raise _refused(error) from error
+
+
+def _refused(error: OSError) -> FolderRefused:
+    why = error.strerror or type(error).__name__
+    return FolderRefused(
+        f"everything is stored, but its file could not be written ({why}); make room and try again"
+    )
+
+
+# --- notes ------------------------------------------------------------------------------------------------
+
+
+async def _add_note(parts: ServiceParts, session: Session, actor: Actor, command: c.AddNote) -> c.FolderNote:
+    text = command.text.strip()
+    if not text:
+        raise FolderRefused(f"a {command.kind.value} needs words")
+    if len(text) > c.MAX_NOTE:
+        raise FolderRefused(f"a {command.kind.value} has at most {c.MAX_NOTE:,} characters")
+    await ensure_folder(parts, session)
+    db = parts.manager.db
+    if len(await rows.load_notes(db, session.id)) >= c.MAX_NOTES:
+        raise FolderRefused(f"a session has at most {c.MAX_NOTES:,} notes and decisions")
+    title = " ".join((command.title or text.splitlines()[0]).split())[:_TITLE_CHARS]
+    note = StoredNote(session.id, command.kind, title, text, actor.user_id, parts.manager.now_ms())
+    async with parts.folder_locks.of(f"notes {session.id}"):
+        await db.write([rows.insert_note(note)])
+        stored = [each for each in await rows.load_notes(db, session.id) if each.kind is command.kind]
+    newest = max(stored, key=lambda each: each.number)
+    await refresh(parts, session.id)
+    return _shown(newest, None)
+
+
+async def _list_notes(parts: ServiceParts, session: Session) -> c.FolderNotes:
+    folder = await rows.load_folder(parts.manager.db, session.id)
+    if folder is None:
+        return c.FolderNotes(())
+    stored = await rows.load_notes(parts.manager.db, session.id)
+    place = folder_on_disk(parts, folder)
+    names = [f"{each.kind.directory}/{each.file}" for each in stored]
+    edited = await asyncio.to_thread(lambda: list(map(place.read, names)))
+    return c.FolderNotes(tuple(_shown(note, text) for note, text in zip(stored, edited, strict=True)))
+
+
+def _shown(note: StoredNote, file_text: str | None) -> c.FolderNote:
+    is_edited = file_text is not None and file_text != note_text(note)
+    text = file_text if is_edited and file_text is not None else note.text
+    return c.FolderNote(note.kind, note.number, note.title, text, note.author_id, note.made_ms, is_edited)
+
+
+def _checked_path(root: Path, path: str) -> bytes:
+    """Return `path` below the work directory. Raises `FolderRefused` if it leads out or does not exist."""
+    relative = PurePosixPath(path)
+    if relative.is_absolute() and relative.is_relative_to(root):
+        relative = relative.relative_to(root)
+    shown = slug_of(relative.name, "it")
+    if not relative.parts or relative.is_absolute() or ".." in relative.parts or "\0" in path:
+        raise FolderRefused(f"{shown} is not below the work directory")
+    if not (root / relative).resolve().is_relative_to(root.resolve()):
+        raise FolderRefused(f"{shown} leads out of the work directory")
+    if not (root / relative).is_file():
+        raise FolderRefused(f"there is no file {relative.name}")
+    return os.fsencode(str(relative))

@@ -132,6 +132,73 @@ async def test_files_go_along_and_settings_change(world: WebWorld) -> None:
 
 
 @pytest.mark.timeout(180)
+async def test_waiting_prompts_are_edited_ordered_and_withdrawn(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann, "demo:bash touch x")
+    await world.asked(session)
+    for text in ("demo:text first", "demo:text second", "demo:text third"):
+        await ann.done("POST", f"/api/sessions/{session}/messages", {"content": text})
+    async with phone() as context:
+        page = await logged_in(world, context)
+        await page.goto(f"{world.parts.options.address}/chat/{session}")
+        waiting = page.locator("header.queued")
+        await page.wait_for_selector("header.queued >> text=3 in line")
+        await waiting.nth(2).get_by_role("button", name="Next", exact=True).click()
+        await page.wait_for_selector("article:nth-last-child(3) >> text=third")
+        assert await waiting.locator(".in-line").all_inner_texts() == [
+            " · next",
+            " · 2 in line",
+            " · 3 in line",
+        ]
+        await waiting.nth(1).get_by_text("Edit").click()
+        await waiting.nth(1).locator("textarea").fill("demo:text first, but better")
+        # Somebody else sends a prompt: the words that are being written stay.
+        await ann.done("POST", f"/api/sessions/{session}/messages", {"content": "demo:text fourth"})
+        await page.wait_for_selector("header.queued >> text=4 in line")
+        assert await waiting.nth(1).locator("textarea").input_value() == "demo:text first, but better"
+        await waiting.nth(1).get_by_role("button", name="Save").click()
+        await page.wait_for_selector(".prompt >> text=first, but better")
+        await waiting.nth(2).get_by_role("button", name="Withdraw").click()
+        await page.wait_for_selector("header.withdrawn >> text=second")
+        assert await waiting.count() == 3
+        await page.click(".ask.open button.first")
+        await page.wait_for_selector(".block >> text=fourth")
+        await world.settled(ann, session)
+        said = await page.locator(".turn:not(:first-child) .block").all_inner_texts()
+        assert [words.removeprefix("DEMO: ") for words in said] == ["third", "first, but better", "fourth"]
+        await page.reload()
+        assert await page.locator(".turn:not(:first-child) .block").all_inner_texts() == said
+        assert page.troubles == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.timeout(180)
+async def test_the_answer_in_view_is_the_one_that_the_next_prompt_follows(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann, "demo:text an answer")
+    await world.settled(ann, session)
+    async with phone() as context:
+        page, other = await logged_in(world, context), await context.new_page()
+        for each in (page, other):
+            await each.goto(f"{world.parts.options.address}/chat/{session}")
+        first = await page.get_attribute("#turns > .turn", "id")
+        await page.get_by_role("button", name="Ask again").click()
+        await page.wait_for_selector(".pager >> text=2/2")
+        await page.wait_for_selector("#status.ready")
+        assert await page.locator("#turns > .turn:visible").count() == 1
+        await page.click(".turn:visible button[aria-label='The answer before']")
+        await page.wait_for_selector(f"#{first}:visible .pager >> text=1/2")
+        # The other tab follows; so does the core.
+        await other.wait_for_selector(f"#{first}:visible")
+        assert f"t-{(await ann.done('GET', f'/api/sessions/{session}'))['core']['goes_on_from']}" == first
+        await page.reload()
+        await page.wait_for_selector(f"#{first}:visible .pager >> text=1/2")
+        await page.fill("#prompt", "demo:text on from here")
+        await page.click("#composer button.first")
+        await page.wait_for_selector(".block >> text=on from here")
+        assert page.troubles == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.timeout(180)
 async def test_an_answer_given_elsewhere_closes_the_card_within_a_second(world: WebWorld) -> None:
     ann = await world.browser(OWNER)
     session = await world.session_of(ann, "demo:bash touch x")

@@ -21,7 +21,8 @@ method action value placeholder rows required aria-label aria-labelledby aria-hi
 data-path data-body data-ask data-decision data-note data-question data-sure data-end data-all
 data-changes hidden maxlength selected start scope max multiple open
 data-changes hidden maxlength selected start scope max multiple aria-current data-of data-then data-said
-data-asks data-anyway data-post data-to data-opens data-path checked datetime colspan open
+data-asks data-anyway data-group data-on data-queue data-method data-stays
+data-post data-to data-opens data-path checked datetime colspan open
 """
 _TAGS, _ATTRS = frozenset(_TAG_WORDS.split()), frozenset(_ATTR_WORDS.split())
 _HOSTILE = (

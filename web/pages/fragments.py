@@ -42,7 +42,7 @@ _KIND_MARKS: Mapping[State, str] = {
     State.ENDED: "■",
 }
 _TURN_WORDS: Mapping[TurnStatus, str] = {
-    TurnStatus.QUEUED: "waits",
+    TurnStatus.QUEUED: "",  # the head says so
     TurnStatus.SENT: "sent",
     TurnStatus.RUNNING: "running",
     TurnStatus.DONE: "",
@@ -80,11 +80,17 @@ def one_line(value: str, most: int = _LONGEST_LINE) -> str:
 # --- turns ------------------------------------------------------------------------------------------------
 
 
+def turn_start(turn: StoredTurn) -> str:
+    """Return the start tag of a turn's article; answers to one prompt have one group."""
+    turn_id, group = escape(turn.id), escape(turn.alternative_of or turn.id)
+    return f'<article class="turn" id="t-{turn_id}" data-group="{group}" aria-labelledby="th-{turn_id}">'
+
+
 def turn_frame(turn: StoredTurn) -> str:
     """Return a turn's article without blocks."""
     turn_id = escape(turn.id)
     return (
-        f'<article class="turn" id="t-{turn_id}" aria-labelledby="th-{turn_id}">'
+        f"{turn_start(turn)}"
         f'<header id="th-{turn_id}"></header><div class="blocks" id="bs-{turn_id}"></div>'
         f'<div class="asks" id="as-{turn_id}"></div>'
         f'<footer id="tf-{turn_id}"></footer></article>'
@@ -99,16 +105,28 @@ def turn_head(turn: StoredTurn, reader: Reader) -> str:
     else:
         again = " · asked again" if turn.alternative_of else ""
         author = text_of(author_name(turn.author_id))
-        words = f'<h2 class="by">{author}{again}</h2><div class="prompt">{text_of(turn.prompt)}</div>'
+        line = '<span class="in-line"> · waits</span>' if turn.status is TurnStatus.QUEUED else ""
+        words = f'<h2 class="by">{author}{again}{line}</h2><div class="prompt">{text_of(turn.prompt)}</div>'
         words += "".join(f'<p class="file">📎 {text_of(each.name)}</p>' for each in turn.attachments)
     if turn.status is TurnStatus.QUEUED and reader.prompt:
         queue = f"queue/{turn_id}"
         words += (
             '<div class="row">'
             f"{_act('Next', 'POST', f'{queue}/front')}{_act('Send now', 'POST', f'{queue}/now')}"
-            f"{_act('Withdraw', 'DELETE', queue)}</div>"
+            f"{_queued_edit(turn)}{_act('Withdraw', 'DELETE', queue)}</div>"
         )
     return f'<header id="th-{turn_id}" class="{turn.status.value}">{words}</header>'
+
+
+def _queued_edit(turn: StoredTurn) -> str:
+    name = f"edit-{escape(turn.id)}"
+    form = (
+        f'<form class="stack" data-post="queue/{escape(turn.id)}" data-method="PATCH" data-stays="1">'
+        f'<label class="hidden" for="{name}">The prompt</label>'
+        f'<textarea id="{name}" name="content" rows="3" required>{text_of(turn.prompt)}</textarea>'
+        '<div class="row"><button class="first">Save</button></div></form>'
+    )
+    return f'<details class="edit"><summary>Edit</summary>{form}</details>'
 
 
 def turn_foot(turn: StoredTurn, reader: Reader) -> str:
@@ -250,7 +268,10 @@ def status(info: SessionInfo, reader: Reader) -> str:
         act = _act("Try now", "POST", "try-now")
     kind = "needs" if info.open_asks else state.name.lower()
     words = " ".join(f"<span>{text_of(fact)}</span>" for fact in facts if fact)
-    return f'<div id="status" class="{kind}" role="status"><p>{words}</p>{act}</div>'
+    queue = escape(" ".join(info.queued_turns), quote=True)
+    on = escape(info.goes_on_from or "", quote=True)
+    places = f' data-on="{on}" data-queue="{queue}"'
+    return f'<div id="status" class="{kind}" role="status"{places}><p>{words}</p>{act}</div>'
 
 
 def notice(number: int, noticed: Noticed) -> str:

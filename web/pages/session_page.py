@@ -9,7 +9,7 @@ from html import escape
 import api as c
 from api.access import Actor
 from api.words.modes import MODES
-from sessions.model import AskStatus, PermissionMode
+from sessions.model import AskStatus, PermissionMode, TurnStatus
 from web.live.session_feed import reader_of, rendered_ask, rendered_block
 from web.pages import fragments
 from web.pages.found_places import marked
@@ -40,7 +40,7 @@ async def session_page(parts: WebParts, actor: Actor, session_id: str, place: Pa
     read = c.ReadTurns(session_id=session_id, before=before, limit=_TURNS)
     turns = await parts.core.perform(actor, read)
     reader = await reader_of(parts, actor, info)
-    shown = [await _turn(parts, each, reader, place.find) for each in reversed(turns.turns)]
+    shown = [await _turn(parts, each, reader, place.find) for each in _in_order(turns.turns, info.queued_turns)]
     base = escape(parts.options.base_path, quote=True)
     older = ""
     if turns.before is not None:
@@ -72,17 +72,31 @@ async def _page_end(parts: WebParts, actor: Actor, session_id: str, place: PageP
     return end if newest.turns and newest.turns[0].turn.number >= end else None
 
 
+def _in_order(turns: Sequence[c.TurnView], queue: Sequence[str]) -> Sequence[c.TurnView]:
+    """Return turns as they happened; those that wait come last, in the order of the queue."""
+
+    def moment(view: c.TurnView) -> tuple[int, int, int]:
+        turn = view.turn
+        if turn.id in queue:
+            return 1, queue.index(turn.id), 0
+        return 0, turn.started_ms or turn.ended_ms or turn.queued_ms, turn.number
+
+    return sorted(turns, key=moment)
+
+
 async def _turn(parts: WebParts, view: c.TurnView, reader: Reader, find: re.Pattern[str] | None) -> str:
     turn = view.turn
     blocks = [await rendered_block(parts.renderer, turn.id, each, reader.directory) for each in view.blocks]
     head = fragments.turn_head(turn, reader)
     if find is not None:
-        head, blocks = marked(head, find), [marked(each, find) for each in blocks]
+        blocks = [marked(each, find) for each in blocks]
+        if turn.status is not TurnStatus.QUEUED:  # its text stands in a field, too
+            head = marked(head, find)
     asks = [await rendered_ask(parts.renderer, each, reader) for each in view.asks if _is_shown(each.status)]
     name = escape(turn.id)
     foot = fragments.turn_foot(turn, reader)
     return (
-        f'<article class="turn" id="t-{name}" aria-labelledby="th-{name}">{head}'
+        f"{fragments.turn_start(turn)}{head}"
         f'<div class="blocks" id="bs-{name}">{"".join(blocks)}</div>'
         f'<div class="asks" id="as-{name}">{"".join(asks)}</div>{foot}</article>'
     )

@@ -62,9 +62,11 @@ document.addEventListener("submit", async (event) => {
     if (await doing(button, () => send("PATCH", ofSession(""), JSON.stringify({ [name]: data.get(name) })))) toast("Changed.");
   } else if (form.dataset.post) {
     const key = form.dataset.key ??= newKey();
-    const { post, to, opens } = form.dataset;
-    const done = await doing(button, () => send("POST", ofSession(post, to), JSON.stringify(wishOf(form)), key));
-    if (done) open(opens ? `/chat/${to ?? done.id}` : ".", form.dataset.said);
+    const { post, to, opens, method, stays, said } = form.dataset;
+    const done = await doing(button, () => send(method ?? "POST", ofSession(post, to), JSON.stringify(wishOf(form)), key));
+    if (done && stays) { document.activeElement.blur(); form.closest("details").open = false; }
+    else if (done) open(opens ? `/chat/${to ?? done.id}` : ".", said);
+    if (done) delete form.dataset.key;
   } else if (form.id === "new") {
     const key = form.dataset.key ??= newKey();
     const wish = { prompt: data.get("prompt"), project: data.get("project") };

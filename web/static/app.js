@@ -4,3 +4,4 @@ import "./live.js";
 import "./acts.js";
 import "./login.js";
 import "./times.js";
+import "./turns.js";

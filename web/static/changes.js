@@ -22,6 +22,12 @@ function put({ id, html, parent, before, once }) {
       // Somebody types an answer in here: only a closed ask takes that away.
       if (fresh.classList.contains("open")) return;
     }
+    if (old.contains(document.activeElement) && old.querySelector("[data-post]")) {
+      // Somebody edits a waiting prompt. Once it is sent, their words go to the field for the next one.
+      if (fresh.querySelector("[data-post]")) return;
+      const typed = old.querySelector("textarea"), next = byId("prompt");
+      if (next && !next.value && typed.value !== typed.defaultValue) next.value = typed.value;
+    }
     keepOpen(old, fresh);
     old.replaceWith(fresh);
   } else {

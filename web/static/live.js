@@ -2,6 +2,7 @@
 
 import { apply } from "./changes.js";
 import { base, byId, session } from "./requests.js";
+import { arrange } from "./turns.js";
 
 const list = document.querySelector("[data-list]");
 let after = session ? Number(session.dataset.after) : 0;
@@ -79,6 +80,7 @@ if (session || list) {
 function applyAll(changes) {
   const down = session && window.innerHeight + window.scrollY > document.body.scrollHeight - 120;
   for (const change of changes) apply(change);
+  arrange();
   // Only who is at the end is taken along; who reads further up stays there.
   if (down) window.scrollTo(0, document.body.scrollHeight);
 }

@@ -23,6 +23,7 @@ from api.prompting import PromptingCommand
 from api.reading import ReadingCommand
 from api.refusals import RefusalsCommand
 from api.searching import SearchingCommand
+from api.shared_pages import OpenSharedPage, SharedPagesCommand
 from api.trusting import ListTrust, TrustingCommand
 from sessions.events import Feed
 from sessions.model import Attachment, SessionId
@@ -34,6 +35,7 @@ AnySessionlessCommand = (
     | AdministeringCommand
     | RefusalsCommand
     | LinkingCommand
+    | OpenSharedPage
     | ListTrust
     | ListFolders
 )
@@ -49,6 +51,7 @@ AnySessionCommand = (
     | BranchingCommand
     | ContextCommand
     | FoldersCommand
+    | SharedPagesCommand
 )
 """The commands about one session."""
 AnyCommand = AnySessionlessCommand | AnySessionCommand

@@ -55,11 +55,11 @@ async def web_face(core: OpenCore) -> AsyncIterator[WebParts]:
                 url = f"{parts.options.address}/login{next_page}#{code}"
                 return c.LoginLink(url, core.manager.now_ms() + CODE_MS)
 
-            core.links.maker = link
+            core.links.maker, core.links.address = link, parts.options.address
             try:
                 yield parts
             finally:
-                core.links.maker = None
+                core.links.maker, core.links.address = None, ""
     except OSError as error:
         raise WebRefused(
             f"The dashboard's port {options.port} cannot be used: {error.strerror}. Set another WEB_PORT."

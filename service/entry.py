@@ -141,6 +141,10 @@ class SessionService:
             from service.searching import search  # loaded when first used: a start has no use for it
 
             return await search(self._parts, actor, command)
+        if isinstance(command, c.OpenSharedPage):
+            from service.shared_pages import open_page
+
+            return await open_page(self._parts, command)
         if isinstance(command, c.ListTrust):
             from service.trusting import list_trust
 
@@ -194,4 +198,8 @@ class SessionService:
             return await rule(self._parts, session, actor, command)
         if isinstance(command, c.PromptingCommand):
             return await talk(self._parts, session, actor, command)
+        if isinstance(command, c.SharedPagesCommand):
+            from service.shared_pages import share_pages
+
+            return await share_pages(self._parts, session, actor, command)
         return await manage(self._parts, session, actor, command)

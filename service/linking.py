@@ -11,10 +11,11 @@ LinkMaker = Callable[[str, str], Awaitable[c.LoginLink]]
 
 
 class LoginLinks:
-    """The place where a running web face leaves its `LinkMaker`."""
+    """The place where a running web face leaves its `LinkMaker` and its address (empty while none runs)."""
 
     def __init__(self) -> None:
         self.maker: LinkMaker | None = None
+        self.address = ""
 
     async def make(self, user_id: str, session_id: str) -> c.LoginLink:
         """Return a link for `user_id`, to a session or the list. Raises `WebOff` while no web face runs."""

@@ -239,3 +239,17 @@ class WebOff(SessionError):
 
     def __init__(self) -> None:
         super().__init__("The web face is off. Set WEB_PORT in .env and start the bridge again.")
+
+
+class NothingToShare(SessionError):
+    """A page was asked for of a session without turns."""
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing to share yet: the conversation has no turn.")
+
+
+class SharedPageNotFound(SessionError):
+    """No page has this id or address: it is unknown, revoked, expired, or a published draft."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such page. It was taken back, or its time is over.")

@@ -56,7 +56,7 @@ class WebOptions:
 
 @dataclass(frozen=True, slots=True)
 class WebParts:
-    """The parts of handlers. `lookup` tells who a user id is now; `commands` and `logins` count requests."""
+    """The parts of handlers. `lookup` tells who a user id is now; the `Rates` count requests."""
 
     core: Core
     doors: Doors
@@ -64,5 +64,6 @@ class WebParts:
     options: WebOptions
     renderer: Renderer = field(default_factory=Renderer)
     commands: Rates = field(default_factory=lambda: Rates(60, 60.0))
+    openings: Rates = field(default_factory=lambda: Rates(120, 60.0))
     logins: Rates = field(default_factory=lambda: Rates(10, 60.0))
     all_logins: Rates = field(default_factory=lambda: Rates(60, 60.0))

@@ -14,6 +14,8 @@ OF_ONE_SESSION: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnySessionComman
 
 _REQUIRED: dict[str, Any] = {
     "text": "hello",
+    "page_id": "no-such-page",
+    "token": "no-such-token",
     "arguments": "",
     "on": True,
     "ask_id": "no-such-ask",

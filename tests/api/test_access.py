@@ -24,8 +24,8 @@ RELATIONS: dict[str, tuple[str, SessionFacts]] = {
 }
 
 ALL = set(Action)
-NOTED = {Action.NOTE_REFUSAL}
-"""Whoever it is: that they were turned away is written down for them."""
+NOTED = {Action.NOTE_REFUSAL, Action.OPEN_SHARED}
+"""Whoever it is: that they were turned away is written down for them, and an address of a page is a right."""
 ALWAYS = {Action.CREATE, Action.LIST, Action.LOG_IN} | NOTED
 OWN = ALL - {Action.ADMINISTER}
 SHARED = {

@@ -15,7 +15,7 @@ OWNER = "discord:1"
 # Who may give it at the least: everybody below in the list may not, everybody above may.
 RANKS = ["nobody", "viewer", "viewer, shared", "user", "view", "prompt", "approve", "owner", "admin"]
 LEAST = {
-    "nobody": {"note_refusal"},
+    "nobody": {"note_refusal", "open_shared_page"},
     "viewer": {
         "find_session",
         "find_turn",
@@ -66,13 +66,15 @@ LEAST = {
         ),
         *("take_back_permission", "decide_trust", "decide_site"),
         *("merge_branch", "undo_merge", "remove_branch", "set_focus", "draft_end", "end_session"),
+        *("draft_shared_page", "publish_shared_page", "list_shared_pages", "revoke_shared_page"),
     },
     "admin": {
         *("clear_all", "read_statistics", "read_audit", "plan_retention", "apply_retention"),
         *("hold_for_all", "list_conversations", "adopt_conversation", "list_trust"),
     },
 }
-UNWRITTEN = {"note_refusal"}
+FOR_ALL = (Action.NOTE_REFUSAL, Action.OPEN_SHARED)
+UNWRITTEN = {"note_refusal", "open_shared_page"}
 """Commands that are not reading, and write their own row of the audit or none."""
 
 
@@ -107,7 +109,7 @@ def test_a_command_is_given_by_whom_the_table_says_and_by_nobody_below(kind: typ
         outranks = RANKS.index(rank) >= RANKS.index(least)
         # A viewer stays one, whatever is shared with them; a session that is not theirs is nobody's.
         if rank == "viewer, shared":
-            outranks = kind.action in (Action.LIST, Action.LOG_IN, Action.VIEW, Action.NOTE_REFUSAL)
+            outranks = kind.action in (Action.LIST, Action.LOG_IN, Action.VIEW, *FOR_ALL)
         if rank == "user" and is_about_one:
             outranks = False
         assert may(actor, kind.action, facts if is_about_one else None) is outranks, rank

@@ -12,9 +12,11 @@ from web.principals import Scope
 from web.routing import Route
 from web.table import ROUTES
 
-_OPEN = {"log_in", "health", "show_login", "show_document"}
+_OPEN = {"log_in", "health", "show_login", "show_document", "open_shared"}
 """The routes that anybody may call."""
 _PLACES = {
+    "page_id": "p",
+    "token": "t",
     "turn_id": "t",
     "ask_id": "a",
     "ordinal": "0",
@@ -50,13 +52,13 @@ async def rows(world: WebWorld) -> Any:
     """Read what the database holds, but for times of use and the audit."""
 
     async def read() -> list[Any]:
-        tables = ("sessions", "turns", "events", "shares", "asks", "web_tokens", "inputs")
+        tables = ("sessions", "turns", "events", "shares", "asks", "web_tokens", "inputs", "shared_pages")
         return [await world.core.db.read(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
 
     return read
 
 
-async def test_without_a_login_every_route_but_four_is_closed(world: WebWorld) -> None:
+async def test_without_a_login_every_route_but_five_is_closed(world: WebWorld) -> None:
     ann, nobody = await world.browser(OWNER), await world.stranger()
     session = await world.session_of(ann)
     for route in ROUTES:

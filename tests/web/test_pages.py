@@ -7,7 +7,7 @@ import pytest
 
 from storage import Statement
 from tests.web.page_model import Element, parsed
-from tests.web.web_world import ADMIN, OTHER, OWNER, WebWorld
+from tests.web.web_world import ADMIN, OTHER, OWNER, Browser, WebWorld
 
 _TAG_WORDS = """
 html head meta title link script body a header nav span main div h1 h2 h3 h4 h5 h6 p form label input
@@ -23,6 +23,9 @@ data-changes hidden maxlength selected start scope max multiple open
 data-changes hidden maxlength selected start scope max multiple aria-current data-of data-then data-said
 data-asks data-anyway data-group data-on data-queue data-method data-stays
 data-post data-to data-opens data-path checked datetime colspan open
+data-changes hidden maxlength inputmode selected start scope max multiple open
+aria-current data-of data-then data-said
+data-asks data-anyway data-post data-to data-opens data-path checked datetime colspan open
 """
 _TAGS, _ATTRS = frozenset(_TAG_WORDS.split()), frozenset(_ATTR_WORDS.split())
 _HOSTILE = (
@@ -72,6 +75,58 @@ async def test_hostile_text_stays_text(world: WebWorld, text: str) -> None:
         assert status == 200
         check(parsed(page))
         assert "\u202e" not in page
+    draft = await ann.done("POST", f"/api/sessions/{session}/pages", {"tools": True, "thinking": True})
+    page_id = draft["id"]
+    done = await ann.done("POST", f"/api/sessions/{session}/pages/{page_id}/publish", {})
+    status, page = await (await world.stranger()).send("GET", f"/shared/{done['token']}")
+    assert status == 200
+    check(parsed(page))
+    assert "<script" not in page
+
+
+async def test_a_page_is_previewed_published_opened_and_taken_back_without_scripts(world: WebWorld) -> None:
+    ann, ben, reader = await world.browser(OWNER), await world.browser(OTHER), await world.stranger()
+    session = await world.session_of(ann, "demo:text the **answer** of sk-ant-api03-abcdefghijklmnop")
+    await world.settled(ann, session)
+    place = f"/chat/{session}/share"
+    page = await ann.done("GET", place)
+    check(parsed(page))
+    preview = await _form(ann, place, {"tools": "on", "take_out": "answer", "until": "1"})
+    check(parsed(preview))
+    assert "Taken out: 3 secrets, 3 words." in preview
+    hidden_fields = (each.attrs for each in _all(parsed(preview)) if each.attrs.get("type") == "hidden")
+    fields = {each["name"] or "": each["value"] or "" for each in hidden_fields}
+    published = await _form(ann, f"{place}/publish", {**fields, "days": "7"})
+    check(parsed(published))
+    links = (each.attrs.get("href") or "" for each in _all(parsed(published)))
+    (address,) = (link for link in links if "/shared/" in link)
+    async with reader.http.get(address) as answer:
+        text, headers = await answer.text(), answer.headers
+    assert answer.status == 200
+    check(parsed(text))
+    for hidden in ("<script", "<form", "<a ", "sk-ant", "answer", session, OWNER, 'href="/chat'):
+        assert hidden not in text.replace("fallback", ""), hidden
+    assert "[redacted]" in text
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "noindex" in headers["X-Robots-Tag"]
+    assert headers["Cache-Control"] == "no-store"
+    assert "script-src" not in headers["Content-Security-Policy"]
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "opened once" in await ann.done("GET", place)
+    assert (await ben.send("GET", place))[0] == 404
+    (listed,) = (await ann.done("GET", f"/api/sessions/{session}/pages"))["pages"]
+    await ann.done("DELETE", f"/api/sessions/{session}/pages/{listed['id']}")
+    async with reader.http.get(address) as answer:
+        assert answer.status == 404
+        check(parsed(await answer.text()))
+
+
+async def _form(browser: Browser, path: str, fields: dict[str, str]) -> str:
+    """Send a form as a browser without scripts does; return the page that it leads to."""
+    headers = {"Origin": browser.origin, "Sec-Fetch-Site": "same-origin"}
+    async with browser.http.post(f"{browser.address}{path}", data=fields, headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
+        return await answer.text()
 
 
 async def test_a_search_leads_to_the_place_with_the_words_marked(world: WebWorld) -> None:

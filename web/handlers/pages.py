@@ -1,14 +1,13 @@
 """Routes of the pages, and of their forms for a browser without scripts."""
 
-import re
-from collections.abc import Mapping, Sequence
-from urllib.parse import parse_qsl
+from collections.abc import Sequence
 
 import msgspec
 from aiohttp import web
 
 import api as c
 from sessions.search_words import Words
+from web.forms import form_key, read_form
 from web.live.event_stream import EventQuery, events
 from web.live.socket import live
 from web.openapi import document
@@ -18,10 +17,7 @@ from web.pages.list_page import list_page
 from web.pages.session_page import PagePlace, session_page
 from web.parts import WebParts
 from web.principals import Scope
-from web.problems import Refused
 from web.routing import Call, Count, Route
-
-_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 class ListQuery(msgspec.Struct, frozen=True):
@@ -71,8 +67,8 @@ async def show_login(_request: web.Request, parts: WebParts) -> web.Response:
 
 async def begin_by_form(call: Call) -> web.Response:
     """Create a session with its first prompt, and show it."""
-    form = await _form(call.request)
-    origin = f"web:{call.actor.user_id}:{_key(form)}"
+    form = await read_form(call.request)
+    origin = f"web:{call.actor.user_id}:{form_key(form)}"
     command = c.GetOrCreateSession(channel_id="web", key=origin, project=form.get("project", ""))
     info = await call.perform(command)
     await call.perform(c.SendMessage(session_id=info.id, content=form.get("prompt", ""), origin=origin))
@@ -81,26 +77,11 @@ async def begin_by_form(call: Call) -> web.Response:
 
 async def send_by_form(call: Call) -> web.Response:
     """Send a prompt, and show the session."""
-    form = await _form(call.request)
-    origin = f"web:{call.actor.user_id}:{_key(form)}"
+    form = await read_form(call.request)
+    origin = f"web:{call.actor.user_id}:{form_key(form)}"
     message = c.SendMessage(session_id=call.session_id, content=form.get("prompt", ""), origin=origin)
     await call.perform(message)
     return _to(call, f"/chat/{call.session_id}")
-
-
-async def _form(request: web.Request) -> Mapping[str, str]:
-    # Read by hand: aiohttp's own reader of forms counts its limit for each part anew.
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise Refused(415, "form_needed", "Send the form as application/x-www-form-urlencoded.")
-    text = (await request.read()).decode("utf-8", "replace")
-    return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=20))
-
-
-def _key(form: Mapping[str, str]) -> str:
-    key = form.get("key", "")
-    if not _KEY.fullmatch(key):
-        raise Refused(400, "wrong_form", "Load the page anew, then send this again.")
-    return key
 
 
 def _to(call: Call, path: str) -> web.Response:

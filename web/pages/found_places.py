@@ -64,23 +64,27 @@ def _marked_excerpt(place: c.FoundPlace) -> str:
     return "".join([*parts, fragments.text_of(place.excerpt[at:])])
 
 
-def marked(html: str, pattern: re.Pattern[str]) -> str:
-    """Return `html` with `<mark>` around what `pattern` matches in its text, and opened around a match. Pure.
+def marked(html: str, pattern: re.Pattern[str], tag: str = "<mark>") -> str:
+    """Return `html` with `tag`, a mark, around what `pattern` matches in its text. Pure.
 
     Only for HTML of ours, in which `<` and `>` stand around tags and nowhere else.
     """
-    done = "".join(_marked_pieces(html, pattern))
-    return done.replace("<details>", "<details open>", 1) if "<mark>" in done else done
+    return "".join(_marked_pieces(html, pattern, tag))
 
 
-def _marked_pieces(html: str, pattern: re.Pattern[str]) -> Iterable[str]:
+def opened(html: str) -> str:
+    """Return `html`, a marked block, with its first fold open if there is a mark in it."""
+    return html.replace("<details>", "<details open>", 1) if "<mark>" in html else html
+
+
+def _marked_pieces(html: str, pattern: re.Pattern[str], mark: str) -> Iterable[str]:
     for tag, words in _PIECE.findall(html):
-        yield tag or _marked_text(unescape(words), pattern)
+        yield tag or _marked_text(unescape(words), pattern, mark)
 
 
-def _marked_text(words: str, pattern: re.Pattern[str]) -> str:
+def _marked_text(words: str, pattern: re.Pattern[str], mark: str) -> str:
     parts, at = [], 0
     for found in pattern.finditer(words):
-        parts.append(f"{escape(words[at : found.start()])}<mark>{escape(found[0])}</mark>")
+        parts.append(f"{escape(words[at : found.start()])}{mark}{escape(found[0])}</mark>")
         at = found.end()
     return "".join([*parts, escape(words[at:])])

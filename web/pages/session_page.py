@@ -12,7 +12,7 @@ from api.words.modes import MODES
 from sessions.model import AskStatus, PermissionMode, TurnStatus
 from web.live.session_feed import reader_of, rendered_ask, rendered_block
 from web.pages import fragments
-from web.pages.found_places import marked
+from web.pages.found_places import marked, opened
 from web.pages.fragments import Reader
 from web.pages.layout import page
 from web.pages.work_frame import tabs
@@ -89,7 +89,7 @@ async def _turn(parts: WebParts, view: c.TurnView, reader: Reader, find: re.Patt
     blocks = [await rendered_block(parts.renderer, turn.id, each, reader.directory) for each in view.blocks]
     head = fragments.turn_head(turn, reader)
     if find is not None:
-        blocks = [marked(each, find) for each in blocks]
+        blocks = [opened(marked(each, find)) for each in blocks]
         if turn.status is not TurnStatus.QUEUED:  # its text stands in a field, too
             head = marked(head, find)
     asks = [await rendered_ask(parts.renderer, each, reader) for each in view.asks if _is_shown(each.status)]

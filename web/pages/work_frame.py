@@ -11,7 +11,7 @@ from web.pages import fragments
 from web.pages.layout import page
 from web.parts import WebOptions, WebParts
 
-_PAGES = (("", "Conversation"), ("/checkpoints", "Checkpoints"), ("/branches", "Branches"))
+_PAGES = (("", "Conversation"), ("/checkpoints", "Checkpoints"), ("/branches", "Branches"), ("/share", "Share"))
 NO_ASKS: Mapping[str, str] = {}
 _OF_BRANCH = ("/merge", "Merge")
 

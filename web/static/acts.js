@@ -43,7 +43,7 @@ document.addEventListener("click", async (event) => {
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  if (form.getAttribute("method") === "get") return;
+  if (form.getAttribute("method") === "get" || form.matches(".by-form")) return;
   event.preventDefault();
   const button = form.querySelector("button");
   const data = new FormData(form);

@@ -20,7 +20,7 @@ _MOST_TURNS = 200
 _FILL = """
 INSERT INTO search_texts (rowid, text)
 SELECT search_turns.number << 20, prompt FROM search_turns JOIN turns ON turns.id = turn_id
-WHERE is_due AND through < -1 AND prompt <> '' AND search_turns.number IN (SELECT value FROM json_each(?1))
+WHERE is_due AND through < -1 AND prompt <> '' AND search_turns.number IN (SELECT value FROM json_each(?))
 UNION ALL
 SELECT (number << 20) + ordinal + 1, CASE kind
     WHEN 'text' THEN coalesce(body ->> 'text', '')
@@ -31,13 +31,13 @@ SELECT (number << 20) + ordinal + 1, CASE kind
     ), '') END
 FROM search_turns JOIN blocks USING (turn_id)
 WHERE is_due AND ordinal > through AND kind IN ('text', 'tool_call') AND json_valid(body)
-AND number IN (SELECT value FROM json_each(?1))
+AND number IN (SELECT value FROM json_each(?))
 """
 """The fields of a tool's input are those that tell a person what the tool did."""
 _FILLED = (
     "UPDATE search_turns SET is_due = 0, through ="
     " (SELECT coalesce(max(ordinal), -1) FROM blocks WHERE blocks.turn_id = search_turns.turn_id)"
-    " WHERE number IN (SELECT value FROM json_each(?1))"
+    " WHERE number IN (SELECT value FROM json_each(?))"
 )
 
 
@@ -140,7 +140,7 @@ async def fill_index(db: Database, *, within_s: float, pause_s: float = 0.0) -> 
             return True
         numbers = json.dumps([row[0] for row in due])
         began = monotonic()
-        await db.write([Statement(_FILL, (numbers,)), Statement(_FILLED, (numbers,))])
+        await db.write([Statement(_FILL, (numbers, numbers)), Statement(_FILLED, (numbers,))])
         took = monotonic() - began
         most = (
             min(most * 2, _MOST_TURNS)

@@ -5,6 +5,7 @@ import msgspec
 from api.access import Action
 from api.checkpointing import FileChange
 from api.command import Nothing, SessionCommand
+from api.reading import WorkPlace
 from sessions.model import SessionId
 from workdirs.merge_choices import Strategy, WhyBlocked
 from workdirs.merge_output import ConflictKind
@@ -140,6 +141,17 @@ class MergeBranch(SessionCommand[MergeResult], frozen=True, tag="merge_branch", 
     digest: str
 
 
+class CommitBranch(SessionCommand[WorkPlace], frozen=True, tag="commit_branch", kw_only=True):
+    """Commit all that the branch's directory has beyond its last commit; return branch and commit.
+
+    The repository's hooks, filters and signatures do not run. Raises `BranchRefused`, `CheckpointRefused`.
+    """
+
+    action = Action.PROMPT
+    reply = WorkPlace
+    message: str
+
+
 class UndoMerge(SessionCommand[MergeResult], frozen=True, tag="undo_merge", kw_only=True):
     """Take the branch's last merge back. Raises `BranchRefused`, also if somebody committed since."""
 
@@ -171,6 +183,13 @@ class RemoveBranch(SessionCommand[Nothing], frozen=True, tag="remove_branch", kw
 
 
 BranchingCommand = (
-    ListBranches | CompareBranch | PreviewMerge | MergeBranch | UndoMerge | DraftReport | RemoveBranch
+    ListBranches
+    | CompareBranch
+    | PreviewMerge
+    | MergeBranch
+    | CommitBranch
+    | UndoMerge
+    | DraftReport
+    | RemoveBranch
 )
 """The commands of this file."""

@@ -25,6 +25,7 @@ from api.refusals import RefusalsCommand
 from api.searching import SearchingCommand
 from api.shared_pages import OpenSharedPage, SharedPagesCommand
 from api.trusting import ListTrust, TrustingCommand
+from api.workflows import AnyRunCommand, WorkflowCommand
 from sessions.events import Feed
 from sessions.model import Attachment, SessionId
 
@@ -38,6 +39,7 @@ AnySessionlessCommand = (
     | OpenSharedPage
     | ListTrust
     | ListFolders
+    | WorkflowCommand
 )
 """The commands that are not about one session."""
 AnySessionCommand = (
@@ -54,7 +56,7 @@ AnySessionCommand = (
     | SharedPagesCommand
 )
 """The commands about one session."""
-AnyCommand = AnySessionlessCommand | AnySessionCommand
+AnyCommand = AnySessionlessCommand | AnySessionCommand | AnyRunCommand
 AnyWish = AnyCommand | FilesCommand
 """Everything that is authorized and audited: commands, and file transfers, whose content is a stream."""
 

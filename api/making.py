@@ -10,7 +10,8 @@ class CreateSession(Command[SessionInfo], frozen=True, tag="create_session", kw_
     """Create a session owned by the actor. With `key` it becomes the session of that place.
 
     A `focus` gives it a readable id and a folder (`ReadFolder`), and a title if `title` is empty.
-    Raises `WorkDirectoryRefused`, `ModelRefused`, `PlaceTaken`.
+    With `own_copy` it works in a copy of the project's files, on a git branch of its own if there is git.
+    Raises `WorkDirectoryRefused`, `ModelRefused`, `PlaceTaken`, `BranchRefused` if the files cannot be copied.
     """
 
     action = Action.CREATE
@@ -22,12 +23,14 @@ class CreateSession(Command[SessionInfo], frozen=True, tag="create_session", kw_
     model: str = ""
     mode: PermissionMode | None = None
     focus: str = ""
+    own_copy: bool = False
 
 
 class GetOrCreateSession(Command[SessionInfo], frozen=True, tag="get_or_create_session", kw_only=True):
     """Return the session at the place `key` that has not ended, or create it. Concurrent calls get the same.
 
-    Raises `WorkDirectoryRefused`, `ModelRefused`, `NotAllowed` if it exists and the actor may not view it.
+    `own_copy` is as in `CreateSession`. Raises `WorkDirectoryRefused`, `ModelRefused`, `BranchRefused`,
+    `NotAllowed` if it exists and the actor may not view it.
     """
 
     action = Action.CREATE
@@ -38,6 +41,7 @@ class GetOrCreateSession(Command[SessionInfo], frozen=True, tag="get_or_create_s
     project: str = ""
     model: str = ""
     mode: PermissionMode | None = None
+    own_copy: bool = False
 
 
 class ImportSession(Command[SessionInfo], frozen=True, tag="import_session", kw_only=True):

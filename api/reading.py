@@ -23,6 +23,7 @@ from sessions.model import (
     Trust,
     TurnId,
 )
+from sessions.run_shown import RunShown
 from sessions.stored import StoredAsk, StoredTurn
 from sessions.troubles import Limit, LimitShare
 
@@ -36,7 +37,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     `list_price_usd` is the part of `cost_usd` that a login covered instead of an API key: it is not billed.
     `left_running` lists programs that Claude's tools started and left; `EndLeftRunning` ends them. `promised`
     lists scheduled work, each with its next time; Claude does it only while it has a process.
-    `has_own_copy`: it is a branch with files of its own.
+    `has_own_copy`: it is a branch with files of its own. `work_flow` is its run, if it is that of a work-flow.
     `prompted_by_several`: its owner lets others prompt it; only `GetSession` tells. `sandbox` (bwrap, landlock,
     none) and `network` (open, listed, model) are those of its process; empty without a process.
     """
@@ -88,6 +89,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     prompted_by_several: bool = False
     sandbox: str = ""
     network: str = ""
+    work_flow: RunShown | None = None
 
     @property
     def list_mark(self) -> str:

@@ -15,9 +15,12 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from api.access import Actor
+from api.wire import Named
 from backends.auto import BackendOptions, Backends, choose_backend
 from backends.commands.runner import Commands
 from backends.wrappers import LaunchWrapper, in_shell_prefix
@@ -35,7 +38,7 @@ from bridge.schema import schema
 from bridge.settings import Settings
 from bridge.settings_choices import CutTurns
 from bridge.user_servers import servers_sentence, user_servers
-from service import Budget, LoginLinks, ServiceParts, SessionService
+from service import Budget, LoginLinks, ServiceParts, SessionService, WorkflowParts
 from sessions.bypass import BypassRule
 from sessions.checkpointing import CheckpointPolicy
 from sessions.claude.launch import child_environment
@@ -178,7 +181,8 @@ async def _start_core(
     )
     budget = Budget(settings.user_turns_per_hour, settings.user_dollars_per_day)
     links = LoginLinks()
-    parts = ServiceParts(manager, budget, settings.secrets, links=links)
+    flows = WorkflowParts(kept.data_dir, partial(_person, NamedPeople(settings)))
+    parts = ServiceParts(manager, budget, settings.secrets, links=links, workflows=flows)
     service = SessionService(parts if network is None else replace(parts, sites_changed=network.changed))
     # Entered before the manager and left after it, so that the log covers the manager's start and end.
     await stack.enter_async_context(logging_events(service))
@@ -188,10 +192,17 @@ async def _start_core(
     with _without_collections():
         await manager.initialize()
     await service.finish_cut_acts()
+    stack.push_async_callback(service.close)
+    await service.open_if_active()
     await stack.enter_async_context(running(backend.keep_terminals(), "terminals"))
     if network is not None:
         await stack.enter_async_context(network.kept(manager))
     return OpenCore(service, links, manager, database, settings)
+
+
+async def _person(people: NamedPeople, user_id: str) -> Actor:
+    """Return the person whom a work-flow acts for, with their rights as of now."""
+    return await people.actor(Named(user_id, "workflow"))
 
 
 def _limited_network(

@@ -2,7 +2,7 @@
 
 from service.entry import SessionService
 from service.linking import LoginLinks
-from service.parts import ServiceParts
+from service.parts import ServiceParts, WorkflowParts
 from service.quotas import Budget
 
-__all__ = ["Budget", "LoginLinks", "ServiceParts", "SessionService"]
+__all__ = ["Budget", "LoginLinks", "ServiceParts", "SessionService", "WorkflowParts"]

@@ -19,6 +19,7 @@ from workdirs.errors import WorkdirError
 from workdirs.quoting import quoted
 
 _MOST_FILES = 200
+MOST_PATCH_BYTES = 4_000_000
 _REMOVED = "its branch was removed"
 
 
@@ -35,6 +36,8 @@ async def branch(parts: ServiceParts, session: Session, actor: Actor, command: c
         case c.MergeBranch():
             merged = await merging.merge(session, command.strategy, command.digest, by=actor.user_id)
             return _result(merged)
+        case c.CommitBranch():
+            return c.WorkPlace(*await merging.commit(session, command.message))
         case c.UndoMerge():
             return _result(await merging.undo(session))
         case c.DraftReport():
@@ -95,6 +98,20 @@ async def _changes(session: Session) -> list[PathChange]:
     now = await checkpoints.take(session, Reason.COMPARE)
     try:
         return await checkpoints.engine.compare(await checkpoints.engine.load(row.checkpoint), now)
+    except WorkdirError as error:
+        raise CheckpointRefused(str(error)) from error
+
+
+async def branch_patch(session: Session) -> str | None:
+    """Return what the branch changed since its beginning as a patch; None if it is too long.
+
+    Raises `BranchRefused`, `CheckpointRefused`.
+    """
+    row, checkpoints = await own_copies.branch_of(session), own_copies.checkpoints_of(session)
+    now = await checkpoints.take(session, Reason.COMPARE)
+    try:
+        begin = await checkpoints.engine.load(row.checkpoint)
+        return await checkpoints.engine.diff(begin, now, max_bytes=MOST_PATCH_BYTES)
     except WorkdirError as error:
         raise CheckpointRefused(str(error)) from error
 

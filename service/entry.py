@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import api as c
 from api.access import Action, Actor, ActorSource, Role, authorize, may
@@ -21,13 +21,16 @@ from service.prompting import talk
 from service.reading import read
 from service.refusals import note_refusal
 from service.session_info import session_facts
-from service.usage_rows import audit_entry
+from service.usage_rows import audit_entry, has_active_runs
 from service.work_files import file_place, get_file, put_upload
 from sessions.errors import NotAllowed, SessionNotFound
 from sessions.events import Feed
 from sessions.model import Attachment
 from sessions.rows import has_cut_ends
 from sessions.session import Session
+
+if TYPE_CHECKING:
+    from service.workflows import WorkflowRoom
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +43,21 @@ class SessionService:
     def __init__(self, parts: ServiceParts) -> None:
         self._parts = parts
         self._manager = parts.manager
+        self._workflows: WorkflowRoom | None = None
+        self._opening = asyncio.Lock()
 
     async def perform(self, actor: Actor, command: c.Command[R]) -> R:
         """See `api.Core.perform`. Refusals are audited too."""
         wish = cast("c.AnyCommand", command)
-        session = await self._session(actor, wish) if isinstance(wish, c.SessionCommand) else None
+        session = await self._session_of(actor, wish)
         # Around both steps: a command can also be refused for its content, such as a permission mode.
         async with self._refusal_noted(actor, wish, session):
             await self._admit(actor, wish, session)
             if isinstance(wish, c.SessionCommand):
                 assert session is not None
                 done = await self._do_with(session, actor, wish)
+            elif isinstance(wish, c.OneRunCommand):
+                done = await (await self.workflows()).do_with(actor, wish)
             else:
                 done = await self._do(actor, wish)
         return cast("R", done)
@@ -90,7 +97,45 @@ class SessionService:
 
             await finish_cut_ends(self._parts)
 
+    # --- work-flows -------------------------------------------------------------------------------------
+
+    async def workflows(self) -> "WorkflowRoom":
+        """Return the room of work-flows; the first use opens it. Raises `RunFieldWrong` if there is none."""
+        async with self._opening:
+            if self._workflows is None:
+                from service.workflows import WorkflowRoom  # few bridges have runs, and it is large
+
+                self._workflows = WorkflowRoom(self._parts, self)
+                await self._workflows.open()
+            return self._workflows
+
+    async def open_if_active(self) -> None:
+        """Let active runs go on; without any, the room stays closed. For the start."""
+        if self._parts.workflows is not None and await has_active_runs(self._manager.db):
+            await self.workflows()
+
+    async def close(self) -> None:
+        """Stop the tasks of work-flows. Their turns go on, and so do the runs at the next start."""
+        if self._workflows is not None:
+            await self._workflows.close()
+
     # --- authorizing ------------------------------------------------------------------------------------
+
+    async def _session_of(self, actor: Actor, wish: c.AnyCommand) -> Session | None:
+        """Return the session that `wish` is about, if any. A run has the rights of its session."""
+        if isinstance(wish, c.SessionCommand):
+            return await self._session(actor, wish)
+        if not isinstance(wish, c.OneRunCommand):
+            return None
+        if actor.role is Role.NOBODY:
+            raise NotAllowed(wish.action)
+        session_id = await (await self.workflows()).session_of(wish.run_id)
+        try:
+            return await self._manager.get_session(session_id)
+        except SessionNotFound:
+            if actor.role is Role.ADMIN:
+                return None  # only an admin can clear up a run whose session is gone
+            raise c.RunNotFound(wish.run_id) from None
 
     async def _session(self, actor: Actor, command: c.AnySessionCommand | c.FilesCommand) -> Session:
         if actor.role is Role.NOBODY:
@@ -135,6 +180,8 @@ class SessionService:
     # The files of rarely used themes are loaded with their first command: a start would take time and memory.
 
     async def _do(self, actor: Actor, command: c.AnySessionlessCommand) -> object:
+        if isinstance(command, c.WorkflowCommand):
+            return await (await self.workflows()).do(actor, command)
         if isinstance(command, c.FindingCommand):
             return await find(self._parts, actor, command)
         if isinstance(command, c.SearchingCommand):

@@ -78,6 +78,25 @@ async def follow_session(
                 yield item
 
 
+async def follow_durable(
+    parts: ServiceParts, who: ActorSource, session_id: str, after: int
+) -> AsyncGenerator[Numbered, None]:
+    """Yield a session's events above number `after`, stored and live. Unlike `follow_session`, text that grows
+    wakes nobody. Raises as `Core.follow`.
+    """
+    permit = Permit(parts, who, session_id)
+    await permit.renew()
+    bus, session = parts.manager.bus, await parts.manager.get_session(session_id)
+    subscription = bus.subscribe(session.id, only_durable=True)
+    feed = bus.batches(session.id, after, subscription)
+    async with aclosing(feed), renewed(permit, subscription):
+        async for batch in feed:
+            for item in batch:
+                if isinstance(item, Numbered):
+                    await permit.hold_for(item)
+                    yield item
+
+
 class Renewable(Protocol):
     """A permit that must be renewed in time."""
 

@@ -57,4 +57,5 @@ def _wish(manager: SessionManager, actor: Actor, command: c.CreateSession | c.Ge
         project=command.project,
         model=command.model,
         mode=command.mode,
+        own_copy=command.own_copy,
     )

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from api.access import Actor, Role
 from service.linking import LoginLinks
 from service.quotas import Budget
 from service.refusal_bound import RefusalBound
@@ -39,12 +41,26 @@ async def _no_sandboxes(directory: str) -> None:
     """Do nothing: no sandbox has a limited network."""
 
 
+async def _nobody(user_id: str) -> Actor:
+    """Return the person without any right: nobody said how to learn of theirs."""
+    return Actor(user_id, "workflow", Role.NOBODY)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowParts:
+    """What work-flows need besides. `person` returns somebody by id with their rights as of now."""
+
+    data_dir: Path
+    person: Callable[[str], Awaitable[Actor]] = _nobody
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceParts:
     """The parts that all commands share. No file handed out may contain one of `secrets`, such as tokens.
 
     `ask_again_s` is the longest time in seconds between two checks of an actor who follows a session.
-    `sites_changed` tells the sandboxes of a work directory that the hosts that they may reach have changed.
+    Without `workflows` there are no work-flows. `sites_changed` tells the sandboxes of a work directory that
+    the hosts that they may reach have changed.
     """
 
     manager: SessionManager
@@ -56,3 +72,4 @@ class ServiceParts:
     folder_rules: FolderRules = field(default_factory=FolderRules)
     folder_locks: FolderLocks = field(default_factory=FolderLocks)
     sites_changed: Callable[[str], Awaitable[None]] = _no_sandboxes
+    workflows: WorkflowParts | None = None

@@ -117,3 +117,9 @@ async def read_audit(db: Database, session_id: str, before: int | None, limit: i
         )
         for row in rows
     ]
+
+
+async def has_active_runs(db: Database) -> bool:
+    """Whether a run of a work-flow has not ended. Asked at each start, so without the room of work-flows."""
+    active = "SELECT 1 FROM runs WHERE status NOT IN ('completed', 'failed') LIMIT 1"
+    return await db.read_one(active) is not None

@@ -26,11 +26,15 @@ PartialReader = Callable[[SessionId], Sequence[PartialText]]
 
 
 class Subscription:
-    """The live end of the stream for one subscriber, from `position` on. `lagged`: its queue was dropped."""
+    """The live end of the stream for one subscriber, from `position` on. `lagged`: its queue was dropped.
 
-    def __init__(self, session_id: SessionId | None, position: int) -> None:
+    With `only_durable`, growing text does not wake it.
+    """
+
+    def __init__(self, session_id: SessionId | None, position: int, *, only_durable: bool = False) -> None:
         self.session_id = session_id
         self.position = position
+        self._only_durable = only_durable
         self.lagged = False
         self._items: deque[Feed] = deque()
         self._ready = asyncio.Event()
@@ -49,6 +53,10 @@ class Subscription:
 
     def offer(self, items: Sequence[Feed]) -> None:
         """Queue `items`. If the queue is full, drop it and mark the subscriber as lagged."""
+        if self._only_durable:
+            items = [item for item in items if isinstance(item, Numbered)]
+            if not items:
+                return
         if len(self._items) + len(items) > QUEUE_LENGTH:
             self.lag()
         else:
@@ -103,9 +111,9 @@ class Bus:
         """Return the text that Claude is writing now, each block from its beginning."""
         return self._partials(session_id)
 
-    def subscribe(self, session_id: SessionId | None) -> Subscription:
+    def subscribe(self, session_id: SessionId | None, *, only_durable: bool = False) -> Subscription:
         """Return a subscription to one session, or to all if it is None. End it with `unsubscribe`."""
-        subscription = Subscription(session_id, self._position)
+        subscription = Subscription(session_id, self._position, only_durable=only_durable)
         if session_id is None:
             self._of_all.add(subscription)
         else:

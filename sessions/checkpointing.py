@@ -50,14 +50,18 @@ class CheckpointPolicy:
     interval_s: float = 1800.0
 
 
-class CheckpointedSession(Protocol):
+class PlacedSession(Protocol):
+    """A session as far as its work directory is concerned."""
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+
+class CheckpointedSession(PlacedSession, Protocol):
     """A session as checkpoints see it."""
 
     @property
     def id(self) -> SessionId: ...
-
-    @property
-    def snapshot(self) -> Snapshot: ...
 
     def change(self, *, new_session: bool = False) -> AbstractAsyncContextManager[Draft]:
         """See `SessionPort.change`."""
@@ -172,7 +176,7 @@ class SessionCheckpoints:
         except WorkdirError as error:
             raise CheckpointRefused(_sentence(error)) from error
 
-    def place(self, session: CheckpointedSession) -> Place:
+    def place(self, session: PlacedSession) -> Place:
         """Return the session's work directory and the project that it belongs to."""
         directory = Path(session.snapshot.work_directory)
         root = self._workspace_root.resolve()

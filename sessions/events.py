@@ -30,6 +30,7 @@ from sessions.process_events import LimitSharesTold as LimitSharesTold
 from sessions.process_events import ProcessEvent
 from sessions.process_events import SchedulesChanged as SchedulesChanged
 from sessions.process_events import ServersListed as ServersListed
+from sessions.run_shown import RunShown
 from sessions.topics import Topic
 from sessions.troubles import Failure, Limit
 from sessions.turn_events import BackgroundTurnStarted as BackgroundTurnStarted
@@ -272,6 +273,12 @@ class CommandsListed(msgspec.Struct, frozen=True, tag="commands_listed"):
     commands: tuple[str, ...]
 
 
+class RunChanged(msgspec.Struct, frozen=True, tag="run_changed"):
+    """The work-flow run of this session looks like this now."""
+
+    run: RunShown
+
+
 class ContextMeasured(msgspec.Struct, frozen=True, tag="context_measured"):
     """The size of the context after a turn, in tokens."""
 
@@ -307,6 +314,7 @@ Event = (
     | ChangesSwitched
     | CommandsListed
     | ContextMeasured
+    | RunChanged
 )
 
 

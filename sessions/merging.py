@@ -136,6 +136,24 @@ async def merge(session: Session, strategy: Strategy, digest: str, *, by: str) -
     return Merged(landing.target, len(seen.files), tuple(left))
 
 
+async def commit(session: Session, message: str) -> tuple[str, str]:
+    """Commit what the branch's directory has beyond its last commit; return the branch's name and its commit.
+
+    Raises `BranchRefused`.
+    """
+    bench = await _bench(session, Reason.COMPARE)
+    checkpoints = checkpoints_of(session)
+    async with checkpoints.engine.locked(Path(bench.branch.directory)):
+        done = await _in_thread(_committed, bench, message)
+    return bench.branch.git_branch.removeprefix("refs/heads/"), done
+
+
+def _committed(bench: _Bench, message: str) -> ObjectId:
+    child = bench.room(lands=True, child=True)
+    signature = bench.room().author_of(child.tip("HEAD") or "HEAD", bench.now_s)
+    return commit_all(child, bench.point.commit, f"{message.strip()}\n", signature)
+
+
 async def undo(session: Session) -> Merged:
     """Move the target back to before the branch's last merge.
 

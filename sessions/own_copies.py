@@ -8,6 +8,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from faults import crash_point
 from sessions import events as e
@@ -19,6 +20,7 @@ from sessions.errors import BranchRefused, CheckpointRefused, IllegalMove
 from sessions.model import SessionId, Trust
 from sessions.session import Session
 from sessions.session_port import SessionPort
+from sessions.snapshot import Snapshot
 from sessions.stored import BranchStatus, StoredBranch
 from sessions.topics import Topic
 from sessions.work_directory import BRANCHES
@@ -66,12 +68,34 @@ class OwnCopy:
         draft.extra.append(rows.branch_made(branch.session_id, branch.git_branch, branch.target))
 
 
-async def make_own_copy(parent: Session, session_id: SessionId, title: str) -> OwnCopy:
+class CopySource(Protocol):
+    """The session whose files a copy begins with; for a copy of a project, the new session itself."""
+
+    @property
+    def id(self) -> SessionId: ...
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    @property
+    def around(self) -> Dependencies: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFiles:
+    """The files of a project as the source of a copy: the copy's session has no parent, so it is its own."""
+
+    id: SessionId
+    snapshot: Snapshot
+    around: Dependencies
+
+
+async def make_own_copy(parent: CopySource, session_id: SessionId, title: str) -> OwnCopy:
     """Make a directory with the files of `parent` as they are now, for the session `session_id` to come.
 
     Raises `BranchRefused` if that is not possible; then nothing is left.
     """
-    checkpoints = checkpoints_of(parent)
+    checkpoints = _checkpoints_in(parent.around)
     place = checkpoints.place(parent)
     async with checkpoints.engine.locked(place.directory):
         try:
@@ -170,9 +194,13 @@ async def finish_cut_branches(db: Database) -> None:
 
 def checkpoints_of(session: SessionPort) -> SessionCheckpoints:
     """Return the checkpoints of the core. Raises `BranchRefused` if they are off."""
-    if session.around.checkpoints is None:
+    return _checkpoints_in(session.around)
+
+
+def _checkpoints_in(around: Dependencies) -> SessionCheckpoints:
+    if around.checkpoints is None:
         raise BranchRefused("checkpoints are off, and a copy of the files is made from one")
-    return session.around.checkpoints
+    return around.checkpoints
 
 
 async def _removed(db: Database, branch: StoredBranch) -> None:

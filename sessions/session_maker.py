@@ -15,11 +15,13 @@ from sessions import rows
 from sessions.claude.launch import is_model_name
 from sessions.claude.transcript import StoredConversation
 from sessions.dependencies import Dependencies
+from sessions.draft import Draft
 from sessions.errors import IllegalMove, ModelRefused, PlaceTaken, SessionNotFound
 from sessions.importing import ENDED, fill_from_archive, fill_from_transcript
 from sessions.loaded_sessions import LoadedSessions
 from sessions.model import PermissionMode, SessionId, TurnId
 from sessions.session import Session
+from sessions.snapshot import Snapshot
 from sessions.title import title_from
 from sessions.work_directory import check_work_directory, open_project
 from storage import ConstraintViolated, UuidMaker
@@ -38,6 +40,7 @@ class NewSession:
     mode: PermissionMode | None = None
     focus: str = ""
     """With a focus, the session's folder is stored in the change that makes the session."""
+    own_copy: bool = False
 
 
 class SessionMaker:
@@ -53,15 +56,44 @@ class SessionMaker:
         self._ids = UuidMaker()
 
     async def create(self, wish: NewSession) -> Session:
-        """Make a session. Raises `WorkDirectoryRefused`, `ModelRefused`, `PlaceTaken` if its key is taken."""
-        work_directory = await self._project(wish)
-        async with self._making(wish) as session, session.change(new_session=True) as draft:
-            draft.add(self._created(wish, work_directory))
-            if wish.focus:
-                from sessions.folders import new_folder
+        """Make a session; with `wish.own_copy` in a copy of the project's files.
 
-                draft.extra.append(new_folder(draft.snapshot, wish.focus, draft.at_ms))
+        Raises `WorkDirectoryRefused`, `ModelRefused`, `PlaceTaken` if its key is taken, `BranchRefused` if the
+        files cannot be copied.
+        """
+        work_directory = await self._project(wish)
+        created = self._created(wish, work_directory)
+        if wish.own_copy:
+            return await self._in_project_copy(wish, created)
+        async with self._making(wish) as session, session.change(new_session=True) as draft:
+            draft.add(created)
+            self._put_folder(wish, draft)
         return session
+
+    async def _in_project_copy(self, wish: NewSession, created: e.SessionCreated) -> Session:
+        """Make a session in a copy of the project's files."""
+        from sessions.own_copies import ProjectFiles, drop_own_copy, make_own_copy
+
+        async with self._making(wish) as session:
+            place = Snapshot(session.id, work_directory=created.work_directory, project=created.project)
+            files = ProjectFiles(session.id, place, self._around)
+            copy = await make_own_copy(files, session.id, created.title)
+            try:
+                async with session.change(new_session=True) as draft:
+                    draft.add(created)
+                    copy.put_on(draft)
+                    self._put_folder(wish, draft)
+            except BaseException:
+                if session.snapshot.next_event == 1:
+                    await drop_own_copy(self._around, copy.branch)
+                raise
+        return session
+
+    def _put_folder(self, wish: NewSession, draft: Draft) -> None:
+        if wish.focus:
+            from sessions.folders import new_folder
+
+            draft.extra.append(new_folder(draft.snapshot, wish.focus, draft.at_ms))
 
     async def get_or_create(self, wish: NewSession) -> Session:
         """Return the session that holds `wish.key` and has not ended, or make one.

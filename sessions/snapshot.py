@@ -25,6 +25,7 @@ from sessions.model import (
     TurnId,
     TurnKind,
 )
+from sessions.run_shown import RunShown
 from sessions.troubles import Failure, Limit, LimitShare
 
 HOLDS_SLOT = frozenset({Lifecycle.STARTING, Lifecycle.LIVE, Lifecycle.STOPPING})
@@ -141,6 +142,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     trust_wanted: str = ""
     titled_by: TitleSource | None = None
     progress: Progress = Progress()
+    work_flow: RunShown | None = None
 
     @property
     def current(self) -> RunningTurn | None:

@@ -36,10 +36,13 @@ LEGAL_MOVES: dict[Lifecycle, frozenset[Lifecycle]] = {
 }
 
 
+_OURS = e.ContextMeasured | e.LeftRunningChanged | e.TurnFilesCounted | e.RunChanged
+
+
 def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
     """Return the snapshot after `event`. Raises `IllegalMove` for a lifecycle move that the table forbids."""
     # Our own checks after a turn are not activity: they must not change which session is idle longest.
-    is_ours = isinstance(event, e.ContextMeasured | e.LeftRunningChanged | e.TurnFilesCounted)
+    is_ours = isinstance(event, _OURS)
     last_activity_ms = snapshot.last_activity_ms if is_ours else at_ms
     numbered = replace(snapshot, next_event=snapshot.next_event + 1, last_activity_ms=last_activity_ms)
     if isinstance(event, ProcessEvent):
@@ -124,7 +127,8 @@ def _chosen(
     | e.PinChanged
     | e.ChangesSwitched
     | e.CommandsListed
-    | e.ContextMeasured,
+    | e.ContextMeasured
+    | e.RunChanged,
 ) -> Snapshot:
     """Store a choice of a person or a report of the CLI: one or two fields each."""
     match event:
@@ -144,6 +148,8 @@ def _chosen(
             return replace(snapshot, commands=event.commands)
         case e.ContextMeasured():
             return replace(snapshot, context_used=event.used_tokens, context_window=event.window_tokens)
+        case e.RunChanged():
+            return replace(snapshot, work_flow=event.run)
         case _:
             assert_never(event)
 

@@ -11,6 +11,7 @@ from workdirs.merge_choices import Strategy
 
 ALL: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnyCommand), *get_args(c.FilesCommand))
 OF_ONE_SESSION: tuple[type[c.Command[Any]], ...] = (*get_args(c.AnySessionCommand), *get_args(c.FilesCommand))
+OF_ONE_RUN: tuple[type[c.Command[Any]], ...] = get_args(c.AnyRunCommand)
 
 _REQUIRED: dict[str, Any] = {
     "text": "hello",
@@ -42,6 +43,12 @@ _REQUIRED: dict[str, Any] = {
     "project": "default",
     "path": "a.txt",
     "rule_id": 7,
+    "message": "a commit",
+    "note": "other words",
+    "request": "Add a function.",
+    "run_id": "01890000-0000-7000-8000-00000000000a",
+    "task_id": "1",
+    "tasks": (),
     "scope": RestoreScope.EVERYTHING,
     "trust": Trust.CLOSED,
     "session_id": "01890000-0000-7000-8000-000000000001",

@@ -9,7 +9,7 @@ import api as c
 from api import wire
 from api.access import Action, Actor, Role, SessionFacts, may
 from sessions.model import ShareLevel
-from tests.api.every_command import ALL, OF_ONE_SESSION, example
+from tests.api.every_command import ALL, OF_ONE_RUN, OF_ONE_SESSION, example
 
 OWNER = "discord:1"
 # Who may give it at the least: everybody below in the list may not, everybody above may.
@@ -25,6 +25,7 @@ LEAST = {
         "list_queued_turns",
         "list_folders",
         "make_login_link",
+        *("query_runs", "list_templates"),
     },
     "viewer, shared": {
         *(
@@ -41,16 +42,26 @@ LEAST = {
         *("export_session", "read_trust", "read_sites", "list_checkpoints", "compare_checkpoints"),
         *("read_turn_changes", "preview_restore", "list_branches", "compare_branch", "preview_merge"),
         *("show_changes", "draft_report", "read_folder", "list_notes", "read_artifacts"),
+        *("get_run", "read_run_report", "read_run_patch"),
     },
-    "user": {"create_session", "get_or_create_session", "import_session", "list_projects"},
+    "user": {"create_session", "get_or_create_session", "import_session", "list_projects", "start_run"},
     "prompt": {
         *("send_message", "run_command", "continue", "regenerate", "edit_queued", "withdraw_queued"),
         "join_queued",
         *("move_to_front", "send_now", "try_now", "interrupt", "rewind_files", "branch", "end_left_running"),
         *("put_file", "get_file", "go_on_from", "take_checkpoint", "switch_changes"),
         *("add_note", "track_artifacts", "propose_end"),
+        *("commit_branch", "revise_run_plan", "edit_run_tasks", "retry_task", "skip_task", "pause_run"),
+        "cancel_run",
     },
-    "approve": {"answer_ask", "restore_files", "undo_restore"},
+    "approve": {
+        "answer_ask",
+        "restore_files",
+        "undo_restore",
+        "approve_run_plan",
+        "edit_run_plan",
+        "resume_run",
+    },
     "owner": {
         *(
             "set_model",
@@ -67,6 +78,7 @@ LEAST = {
         *("take_back_permission", "decide_trust", "decide_site"),
         *("merge_branch", "undo_merge", "remove_branch", "set_focus", "draft_end", "end_session"),
         *("draft_shared_page", "publish_shared_page", "list_shared_pages", "revoke_shared_page"),
+        *("merge_run", "delete_run"),
     },
     "admin": {
         *("clear_all", "read_statistics", "read_audit", "plan_retention", "apply_retention"),
@@ -103,7 +115,7 @@ def test_the_table_has_every_command_once() -> None:
 @pytest.mark.parametrize("kind", ALL, ids=tag_of)
 def test_a_command_is_given_by_whom_the_table_says_and_by_nobody_below(kind: type[c.Command[object]]) -> None:
     least = next(rank for rank, tags in LEAST.items() if tag_of(kind) in tags)
-    is_about_one = kind in OF_ONE_SESSION
+    is_about_one = kind in (*OF_ONE_SESSION, *OF_ONE_RUN)
     for rank in RANKS:
         actor, facts = _somebody(rank)
         outranks = RANKS.index(rank) >= RANKS.index(least)

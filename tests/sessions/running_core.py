@@ -6,7 +6,7 @@ outermost block is left is ended.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -19,7 +19,7 @@ from backends.auto import BackendOptions, Backends, choose_backend
 from backends.commands.runner import Commands
 from backends.wrappers import LaunchWrapper
 from bridge.demo.model import DemoModel
-from service import Budget, ServiceParts, SessionService
+from service import Budget, ServiceParts, SessionService, WorkflowParts
 from sessions.claude.sandbox_access import SandboxOptions
 from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.clock import Clock
@@ -99,6 +99,11 @@ class RunningCore:
         return (await load_turn(self.db, turn_id)).status
 
 
+async def as_admin(user_id: str) -> Actor:
+    """Anybody, as an admin: for tests that are not about rights."""
+    return Actor(user_id, "test", Role.ADMIN)
+
+
 @dataclass(frozen=True, slots=True)
 class CoreParts:
     """The changes of a test. `command` is the CLI, `claude` its configuration directory."""
@@ -111,6 +116,7 @@ class CoreParts:
     secrets: tuple[str, ...] = ()
     wrappers: Sequence[LaunchWrapper] = ()
     sandbox: SandboxOptions | None = None
+    person: Callable[[str], Awaitable[Actor]] = as_admin
 
 
 def policy(directory: Path, **changes: Any) -> Policy:
@@ -151,8 +157,13 @@ async def running_core(
         try:
             async with manager:
                 await manager.initialize()
-                service = SessionService(ServiceParts(manager, parts.budget, parts.secrets))
-                yield RunningCore(db, manager, service, directory, claude)
+                flows = WorkflowParts(directory, parts.person)
+                service = SessionService(ServiceParts(manager, parts.budget, parts.secrets, workflows=flows))
+                await service.open_if_active()
+                try:
+                    yield RunningCore(db, manager, service, directory, claude)
+                finally:
+                    await service.close()
         finally:
             last = _backend(directory)
             await end_survivors(last)

@@ -1,0 +1,1 @@
+"""Work-flows: a request becomes a plan, tasks, an implementation, checks and a report, over sessions."""

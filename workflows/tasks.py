@@ -1,0 +1,62 @@
+"""Editing the list of tasks. Pure."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from api.run_model import RunFieldWrong, RunTask, TaskStatus
+from workflows.answers import MOST_TASKS, AnswerWrong, read_tasks
+from workflows.model import Run
+
+
+def edited_tasks(run: Run, wished: Sequence[RunTask]) -> tuple[RunTask, ...]:
+    """Return the list as a person wants it. New tasks get ids; tasks that have begun keep their state.
+
+    Raises `RunFieldWrong` if a task that has begun is dropped or changed, or if a text does not fit.
+    """
+    known = {each.id: each for each in run.tasks}
+    if len(wished) > MOST_TASKS or not wished:
+        raise RunFieldWrong("tasks", f"there must be 1 to {MOST_TASKS}")
+    if len({each.id for each in wished if each.id}) != sum(1 for each in wished if each.id):
+        raise RunFieldWrong("tasks", "one is listed twice")
+    if left := [
+        each for each in run.tasks if each.status is not TaskStatus.TODO and each not in _same(wished, known)
+    ]:
+        raise RunFieldWrong("tasks", f"“{left[0].title}” has begun, so it stays as it is")
+    number = max((int(each.id) for each in run.tasks if each.id.isdecimal()), default=0)
+    made = []
+    for each in wished:
+        if each.id and each.id not in known:
+            raise RunFieldWrong("tasks", "a new task has no id")
+        if each.id and known[each.id].status is not TaskStatus.TODO:
+            made.append(known[each.id])
+            continue
+        number += not each.id
+        made.append(_checked(replace(each, id=each.id or str(number), status=TaskStatus.TODO, said="")))
+    return tuple(made)
+
+
+def _same(wished: Sequence[RunTask], known: dict[str, RunTask]) -> list[RunTask]:
+    """Return the known tasks that are listed unchanged."""
+    return [
+        known[each.id]
+        for each in wished
+        if each.id in known and (each.title, each.details) == (known[each.id].title, known[each.id].details)
+    ]
+
+
+def _checked(task: RunTask) -> RunTask:
+    """Check a person's task as Claude's are checked."""
+    facts = {
+        "title": task.title,
+        "details": task.details,
+        "acceptance": list(task.acceptance),
+        "independent": task.independent,
+    }
+    block = f"```json\n{msgspec.json.encode({'tasks': [facts]}).decode()}\n```"
+    try:
+        (made,) = read_tasks(block)
+    except AnswerWrong as wrong:
+        raise RunFieldWrong("tasks", str(wrong)) from wrong
+    return replace(made, id=task.id, attempts=task.attempts)

@@ -46,7 +46,7 @@ ROOMS_USED_LATER = {"archives", "mcp_server", "web", "workflows"}
     ("kind", "more", "also_never", "at_most"),
     [
         pytest.param("BOT", _BOT, set[str](), 874, id="bot"),
-        pytest.param("CHAT", "import console.once", {"aiohttp", "discord"}, 512, id="chat_once"),
+        pytest.param("CHAT", "import console.once", {"aiohttp", "discord"}, 513, id="chat_once"),
     ],
 )
 def test_a_start_loads_nothing_that_it_does_not_use(

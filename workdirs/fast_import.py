@@ -22,7 +22,10 @@ class FastImport:
     """One running `git fast-import`. Nothing is kept unless `commit` returned. Use it in a `with`."""
 
     def __init__(self, git_dir: Path) -> None:
-        self._call = GitCall(Kind.OURS, git_dir, ("fast-import", "--quiet", "--done", "--date-format=raw"))
+        # No deltas: files that follow each other differ, so trying costs a quarter of the time for nothing.
+        # What is alike is found when the store is packed.
+        options = ("--quiet", "--done", "--date-format=raw", "--depth=0")
+        self._call = GitCall(Kind.OURS, git_dir, ("fast-import", *options))
         self._process = start(self._call)
 
     def __enter__(self) -> Self:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from tests.bench import (
     branches,
+    checkpoint_moments,
     checkpoints,
     cycles,
     hosts,
@@ -58,6 +59,7 @@ PARTS: Mapping[str, Part] = {
     "live": lambda directory, short: start.measure_live(directory, short=short),
     "store": lambda directory, short: store.measure(directory, short=short),
     "checkpoints": lambda directory, short: checkpoints.measure(directory, short=short),
+    "checkpoint moments": lambda directory, short: checkpoint_moments.measure(directory, short=short),
     "branches": lambda directory, short: branches.measure(directory, short=short),
     "cycles": lambda directory, short: cycles.measure(directory, short=short),
 }

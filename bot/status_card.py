@@ -11,6 +11,7 @@ from api.access import Action
 from api.prices import price_mark
 from api.words.limits import limit_name, share_words
 from api.words.modes import MODES
+from api.words.progress import left_words, steps_words
 from api.words.sandbox import sandbox_words
 from api.words.trust import TRUST_WORDS
 from bot.bodies import Button, Card, Control, Row, Style, Verb
@@ -152,7 +153,10 @@ def _progress(opened: Opened) -> Part:
     if not progress.total:
         return Part()
     now = f" · {escape_inline(one_line(progress.current, 90), 160)}" if progress.current else ""
-    return Part([f"Steps: {progress.done} of {progress.total} done{now}"])
+    lines = [f"Steps: {steps_words(progress)}{now}"]
+    if left := left_words(progress.left):
+        lines.append(f"Time: {left}")
+    return Part(lines)
 
 
 def _login(opened: Opened) -> Part:

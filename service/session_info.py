@@ -6,6 +6,8 @@ import api as c
 from api.access import SessionFacts
 from sessions import rows
 from sessions.manager import SessionManager
+from sessions.model import Activity, Progress
+from sessions.progress import time_left
 from sessions.session import Session
 from sessions.state import Snapshot
 
@@ -33,11 +35,23 @@ def session_info(manager: SessionManager, session: Session) -> c.SessionInfo:
     # A window that has ended says nothing about the one that began.
     now_ms = manager.now_ms()
     shares = tuple(each for each in info.limit_shares if each.until_ms is None or each.until_ms > now_ms)
-    info = replace(info, other_model=_other_model(manager, info), limit_shares=shares)
+    info = replace(
+        info,
+        other_model=_other_model(manager, info),
+        limit_shares=shares,
+        progress=_estimated(info, now_ms),
+    )
     if session.run is None:
         return info
     around = session.run.enclosure
     return replace(info, sandbox=around.mechanism.value, network=around.network.value)
+
+
+def _estimated(info: c.SessionInfo, now_ms: int) -> Progress:
+    """Return the progress with an estimate, while Claude works: nobody knows how long a person takes."""
+    if info.activity is not Activity.WORKING:
+        return info.progress
+    return replace(info.progress, left=time_left(info.progress, now_ms))
 
 
 def _other_model(manager: SessionManager, info: c.SessionInfo) -> str:

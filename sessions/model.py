@@ -198,12 +198,29 @@ class PermissionMode(StrEnum):
     BYPASS = "bypassPermissions"
 
 
+class TimeLeft(Value, frozen=True):
+    """An estimate: between so many seconds, taken from the durations of `from_steps` steps of the same list."""
+
+    least_s: int
+    most_s: int
+    from_steps: int
+
+
 class Progress(Value, frozen=True):
-    """Claude's own list of steps: how many there are, how many are done, and the one that it works on."""
+    """Steps of a session: how many there are, how many are done, and the one that Claude works on.
+
+    They are Claude's own list or, in a work-flow, its phases; `stage` is the phase's name then. `step_ms` has
+    the durations of the last done steps, `since_ms` is when the current one began. `left` is None if there is
+    no basis for an estimate.
+    """
 
     total: int = 0
     done: int = 0
     current: str = ""
+    stage: str = ""
+    step_ms: tuple[int, ...] = ()
+    since_ms: int = 0
+    left: TimeLeft | None = None
 
 
 class McpServer(Value, frozen=True):

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from sessions import events as e
 from sessions.model import Activity, Progress, TurnId, TurnKind, TurnStatus
-from sessions.progress import progress_of
+from sessions.progress import followed_by
 from sessions.snapshot import QueuedTurn, RunningTurn, Snapshot
 from sessions.troubles import FailureKind
 from sessions.turn_events import TurnEvent
@@ -126,7 +126,7 @@ def _block_added(snapshot: Snapshot, event: e.BlockAdded, at_ms: int) -> Snapsho
         first_text_ms=first,
         last_uuid=(event.uuid if event.before is None else "") or running.last_uuid,
     )
-    return replace(snapshot, running=moved, progress=progress_of(event.block) or snapshot.progress)
+    return replace(snapshot, running=moved, progress=followed_by(snapshot.progress, event.block, at_ms))
 
 
 def _request_failed(snapshot: Snapshot, event: e.RequestFailed) -> Snapshot:

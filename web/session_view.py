@@ -8,7 +8,7 @@ import msgspec
 
 from api import SessionInfo, TurnPage, TurnView
 from api.words.states import state_of
-from sessions.model import Lifecycle, Text, TurnStatus
+from sessions.model import Lifecycle, Text, TimeLeft, TurnStatus
 
 
 class SessionStatus(StrEnum):
@@ -31,12 +31,17 @@ _STATUS: Mapping[Lifecycle, SessionStatus] = {
 
 
 class SessionProgress(msgspec.Struct, frozen=True, rename="camel"):
-    """Steps done of Claude's own list of steps. `estimated_time_remaining` is None: nothing is guessed."""
+    """Steps done of Claude's own list, or of a work-flow's phases; `stage` is the phase's name then.
+
+    `estimated_time_remaining` is a range in seconds with its basis; None if there is none, or nothing runs.
+    `stage_progress` is the done share of the steps.
+    """
 
     total_steps: int = 0
     completed_steps: int = 0
     current_step_id: str = ""
-    estimated_time_remaining: float | None = None
+    stage: str = ""
+    estimated_time_remaining: TimeLeft | None = None
     stage_progress: float | None = None
 
 
@@ -112,7 +117,7 @@ def session_view(info: SessionInfo, page: TurnPage | None = None) -> SessionView
 def _progress(info: SessionInfo) -> SessionProgress:
     steps = info.progress
     share = steps.done / steps.total if steps.total else None
-    return SessionProgress(steps.total, steps.done, steps.current, None, share)
+    return SessionProgress(steps.total, steps.done, steps.current, steps.stage, steps.left, share)
 
 
 def _said(turn: TurnView) -> Sequence[Said]:

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from api.words.progress import left_words
 from sessions import events as e
 from sessions.model import (
     Block,
@@ -11,12 +13,13 @@ from sessions.model import (
     Progress,
     SessionId,
     Text,
+    TimeLeft,
     ToolCall,
     TurnId,
     TurnKind,
     TurnStatus,
 )
-from sessions.progress import progress_of
+from sessions.progress import followed_by, progress_of, time_left
 from sessions.snapshot import Snapshot
 from sessions.state import apply
 
@@ -58,7 +61,7 @@ def test_a_list_stays_until_it_is_done_and_the_next_turn_begins() -> None:
         nonlocal snapshot
         for event in events:
             snapshot = apply(snapshot, event, 1)
-        return snapshot.progress
+        return replace(snapshot.progress, step_ms=(), since_ms=0)
 
     def turn(name: TurnId, number: int) -> tuple[e.Event, ...]:
         queued = e.TurnQueued(name, number, TurnKind.PROMPT, "u", "p", name, name)
@@ -69,3 +72,53 @@ def test_a_list_stays_until_it_is_done_and_the_next_turn_begins() -> None:
     assert told(e.TurnEnded(a, TurnStatus.DONE), *turn(b, 2)) == Progress(3, 1, "Doing b")
     assert told(e.BlockAdded(b, 0, call(_STEPS[:1])), e.TurnEnded(b, TurnStatus.DONE)) == Progress(1, 1, "")
     assert told(*turn(TurnId("c"), 3)) == Progress()
+
+
+def listed(done: int, total: int) -> ToolCall:
+    return call([{"status": "completed" if n < done else "pending", "content": "x"} for n in range(total)])
+
+
+def at(*moments: tuple[int, int, int]) -> Progress:
+    """Follow lists of (seconds, done, total)."""
+    known = Progress()
+    for at_s, done, total in moments:
+        known = followed_by(known, listed(done, total), at_s * 1000)
+    return known
+
+
+@pytest.mark.parametrize(
+    ("moments", "now_s", "left"),
+    [
+        ([(0, 0, 5)], 9, None),
+        ([(0, 0, 5), (10, 1, 5)], 10, None),
+        ([(0, 0, 5), (10, 1, 5), (40, 2, 5)], 40, TimeLeft(30, 90, 2)),
+        ([(0, 0, 5), (10, 1, 5), (40, 2, 5)], 46, TimeLeft(24, 84, 2)),
+        # The current step takes longer than all before: it may take as long again.
+        ([(0, 0, 5), (10, 1, 5), (40, 2, 5)], 140, TimeLeft(20, 160, 2)),
+        # Two at once share their time; a step that is added to the list does not begin it anew.
+        ([(0, 0, 4), (20, 2, 4), (20, 2, 6)], 20, TimeLeft(40, 40, 2)),
+        # Another list begins without a basis.
+        ([(0, 0, 2), (10, 1, 2), (20, 2, 2), (30, 0, 3)], 30, None),
+        ([(0, 0, 3), (10, 1, 3), (20, 2, 3), (30, 3, 3)], 30, None),
+        ([(0, 0, 3), (10, 2, 3), (20, 1, 3)], 30, None),
+    ],
+)
+def test_the_time_left_goes_by_the_steps_so_far(
+    moments: list[tuple[int, int, int]], now_s: int, left: TimeLeft | None
+) -> None:
+    assert time_left(at(*moments), now_s * 1000) == left
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (TimeLeft(30, 90, 2), "30 to 90 s left, going by 2 steps"),
+        (TimeLeft(100, 290, 3), "1 to 5 min left, going by 3 steps"),
+        (TimeLeft(10, 290, 3), "under 5 min left, going by 3 steps"),
+        (TimeLeft(180, 180, 3), "3 min left, going by 3 steps"),
+        (TimeLeft(4_000, 8_000, 9), "1 to 3 h left, going by 9 steps"),
+        (None, ""),
+    ],
+)
+def test_an_estimate_names_its_basis(left: TimeLeft | None, words: str) -> None:
+    assert left_words(left) == words

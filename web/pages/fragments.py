@@ -14,6 +14,7 @@ from api import PlacedBlock, SessionInfo
 from api.prices import price_mark
 from api.words.failures import ended_because
 from api.words.notices import NOTICES, notice_text
+from api.words.progress import short_left_words, steps_words
 from api.words.states import State, state_of
 from api.words.tools import relative, telling_field, tool_label
 from sessions.events import Noticed
@@ -260,7 +261,8 @@ def status(info: SessionInfo, reader: Reader) -> str:
     if info.cost_usd:
         facts.append(f"${info.cost_usd:.2f}{price_mark(info.cost_usd, info.list_price_usd)}")
     if info.progress.total:
-        facts.insert(1, f"step {info.progress.done} of {info.progress.total}")
+        facts.insert(1, steps_words(info.progress))
+        facts.insert(2, short_left_words(info.progress.left))
     act = ""
     if info.running_turn and reader.prompt:
         act = _act("Stop", "POST", "interrupt")

@@ -6,6 +6,7 @@ from html import escape
 
 import api as c
 from api.access import Action, Actor, may
+from api.words.progress import short_left_words
 from api.words.states import State, state_of
 from web.pages import fragments
 from web.pages.found_places import found_places
@@ -70,7 +71,8 @@ def _row(info: c.SessionInfo, base: str, now_ms: int) -> str:
     said = "waits for your answer" if info.open_asks else state.value
     if info.progress.total and state in _RUNS:
         steps = f"{info.progress.done}/{info.progress.total} {fragments.one_line(info.progress.current, 60)}"
-        said += f" · {steps.rstrip()}"
+        left = short_left_words(info.progress.left)
+        said += f" · {steps.rstrip()}{f' · {left}' if left else ''}"
     return (
         f'<li id="s-{escape(info.id)}" class="{kind}"><a href="{base}/chat/{escape(info.id)}">{name}</a>'
         f'<p><span class="state">{fragments.text_of(said)}</span> <span class="dim">{words}</span></p></li>'

@@ -136,6 +136,16 @@ class Clear(SessionCommand[Nothing], frozen=True, tag="clear", kw_only=True):
     reply = Nothing
 
 
+class Purge(SessionCommand[Nothing], frozen=True, tag="purge"):
+    """Delete an ended session for good, with its copies and checkpoints. Claude's own transcript stays.
+
+    Raises `IllegalMove` if it has not ended, `NotRemoved` while a process of it still runs, `BranchUnmerged`.
+    """
+
+    action = Action.MANAGE
+    reply = Nothing
+
+
 class RestoreSession(SessionCommand[SessionInfo], frozen=True, tag="restore_session", kw_only=True):
     """Restore an ended session as parked; its next prompt wakes it.
 
@@ -162,6 +172,7 @@ ManagingCommand = (
     | EndLeftRunning
     | Share
     | Park
+    | Purge
     | HandOver
     | Clear
     | RestoreSession

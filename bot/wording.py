@@ -2,6 +2,7 @@
 
 import re
 
+from api.words.models import short_model
 from bot.markdown.cards import escape_inline
 
 """Claude's behaviour in each mode, to stand behind "Claude"."""
@@ -82,8 +83,4 @@ def model_words(model: str) -> str:
 
 def model_name(model: str) -> str:
     """Return `opus 4.5` for `claude-opus-4-5-20251101`; other names unchanged, escaped."""
-    found = re.fullmatch(r"claude-([a-z]+)-(\d{1,2})(?:-(\d{1,2}))?(?:-\d{8})?(\[\w+\])?", model)
-    if found is None:
-        return escape_inline(model, 60)
-    version = found[2] + (f".{found[3]}" if found[3] else "")
-    return f"{found[1]} {version}"
+    return escape_inline(short_model(model), 60)

@@ -172,6 +172,12 @@ async def _serve_web(opened: "OpenCore", say: Say, stack: AsyncExitStack) -> Non
         await stack.enter_async_context(web_face(opened))
     except WebRefused as refused:
         say(str(refused))
+        return
+    from api import MakeLoginLink
+    from bridge.control_socket import local_actor
+
+    link = await opened.service.perform(local_actor(), MakeLoginLink())
+    say(f"In a browser, too (this link logs you in once, within five minutes): {link.url}")
 
 
 def _stop_if_pointless(owner: Owner | None, deadline: float, lost: CoreLost) -> None:

@@ -50,6 +50,8 @@ async def keep_index(database: "Database") -> None:
 
     A search does this too for what is new, so a minute is soon enough.
     """
+    # A start has enough to do, and what is searched for meanwhile is found all the same.
+    await asyncio.sleep(_INDEX_EVERY_S)
     from sessions.rows.search import fill_index
 
     while True:

@@ -62,6 +62,8 @@ async def manage(parts: ServiceParts, session: Session, actor: Actor, command: c
             await _share(session, actor, command)
         case c.Park():
             await session.park("parked on request")
+        case c.Purge():
+            await manager.retention.purge(session)
         case c.Clear():
             from service.ending import just_end
 

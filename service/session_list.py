@@ -10,8 +10,6 @@ from api.access import Actor, Role
 from sessions.manager import SessionManager
 from sessions.model import Lifecycle, SessionId
 from sessions.rows.reading import TURN_COLUMNS, turn_of
-from sessions.rows.search import sessions_with
-from sessions.search_words import Words, literal
 from sessions.session import Session
 from sessions.stored import StoredTurn
 from storage import Database, SqlValue
@@ -111,6 +109,10 @@ def _conditions(actor: Actor, query: QuerySessions) -> tuple[list[str], list[Sql
         where.append("last_activity_ms <= ?")
         params.append(query.until_ms)
     if query.text:
+        # Loaded with the first search: a start has no use for it.
+        from sessions.rows.search import sessions_with
+        from sessions.search_words import Words, literal
+
         like = f"%{literal(query.text)}%"
         # Not in the index yet, or too short for it: prompts are few enough to be read.
         found = [

@@ -253,3 +253,10 @@ class SharedPageNotFound(SessionError):
 
     def __init__(self) -> None:
         super().__init__("There is no such page. It was taken back, or its time is over.")
+
+
+class NotRemoved(SessionError):
+    """A session cannot be deleted now: a process of it still runs, or it is in use again."""
+
+    def __init__(self) -> None:
+        super().__init__("The session cannot be deleted yet: a process of it still runs. Try again soon.")

@@ -16,7 +16,7 @@ from sessions import retention_rows as stored
 from sessions import rows
 from sessions.dependencies import Dependencies
 from sessions.ended_hosts import remove_all, remove_ended_hosts, sweep
-from sessions.errors import IllegalMove, PlaceTaken, SessionError, SessionNotFound
+from sessions.errors import IllegalMove, NotRemoved, PlaceTaken, SessionError, SessionNotFound
 from sessions.model import Lifecycle, SessionId
 from sessions.retention_rows import StoredOne
 from sessions.session import Session
@@ -116,6 +116,15 @@ class Retention:
         if archived or deleted:
             log.info("retention", extra={"archived": len(archived), "deleted": len(deleted)})
         return Removals(tuple(archived), tuple(deleted))
+
+    async def purge(self, session: Session) -> None:
+        """Delete an ended session now. Raises `IllegalMove`, `NotRemoved` or `BranchUnmerged`."""
+        if session.snapshot.lifecycle is not Lifecycle.ENDED:
+            raise IllegalMove("Deleting it for good", session.snapshot.lifecycle)
+        async with self._applying:
+            self._needed = await stored.conversations_to_branch_from(self._db)
+            if not await self._delete(session):
+                raise NotRemoved
 
     async def restore(self, session: Session, *, channel_id: str, key: str | None) -> None:
         """Restore an ended session as a parked one. Its next prompt wakes it.

@@ -28,6 +28,7 @@ _STATUS: Mapping[type[Exception], int] = {
     se.AlreadyDecided: 409,
     se.IllegalMove: 409,
     se.PlaceTaken: 409,
+    se.NotRemoved: 409,
     se.OfferChanged: 409,
     se.PreviewOutdated: 409,
     se.MergeOutdated: 409,

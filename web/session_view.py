@@ -8,7 +8,7 @@ import msgspec
 
 from api import SessionInfo, TurnPage, TurnView
 from api.words.states import state_of
-from sessions.model import Lifecycle, Text, TimeLeft, TurnStatus
+from sessions.model import Lifecycle, Text, TimeLeft
 
 
 class SessionStatus(StrEnum):
@@ -34,7 +34,7 @@ class SessionProgress(msgspec.Struct, frozen=True, rename="camel"):
     """Steps done of Claude's own list, or of a work-flow's phases; `stage` is the phase's name then.
 
     `estimated_time_remaining` is a range in seconds with its basis; None if there is none, or nothing runs.
-    `stage_progress` is the done share of the steps.
+    `stage_progress` has the share done (0 to 1) of each stage by its name; without stages it is called `steps`.
     """
 
     total_steps: int = 0
@@ -42,7 +42,7 @@ class SessionProgress(msgspec.Struct, frozen=True, rename="camel"):
     current_step_id: str = ""
     stage: str = ""
     estimated_time_remaining: TimeLeft | None = None
-    stage_progress: float | None = None
+    stage_progress: Mapping[str, float] = {}
 
 
 class Said(msgspec.Struct, frozen=True, rename="camel"):
@@ -57,8 +57,9 @@ class Said(msgspec.Struct, frozen=True, rename="camel"):
 class SessionView(msgspec.Struct, frozen=True, rename="camel"):
     """A session. Times are ISO 8601 in UTC.
 
-    `conversation_history` holds the newest turns, oldest first; `before` asks for older ones. `core` has all
-    values of the core.
+    `conversation_history` holds the newest turns, oldest first; `before` asks for older ones. `user_inputs` and
+    `agent_outputs` have the prompts and answers of the same turns by their ids. `current_step` counts the steps
+    that are done. `core` has all values of the core.
     """
 
     id: str
@@ -70,11 +71,11 @@ class SessionView(msgspec.Struct, frozen=True, rename="camel"):
     title: str
     project: str
     current_agent: str
-    current_step: str
+    current_step: int
     created_at: str
     last_active: str
-    user_inputs: int
-    agent_outputs: int
+    user_inputs: Mapping[str, str]
+    agent_outputs: Mapping[str, str]
     conversation_history: tuple[Said, ...]
     before: int | None
     progress: SessionProgress
@@ -92,6 +93,7 @@ def session_view(info: SessionInfo, page: TurnPage | None = None) -> SessionView
     """Return the session as the API shows it; without `page` it has no history. Pure."""
     turns = tuple(reversed(page.turns)) if page is not None else ()
     progress = _progress(info)
+    history = tuple(said for turn in turns for said in _said(turn))
     return SessionView(
         id=info.id,
         user_id=info.user_id,
@@ -102,12 +104,12 @@ def session_view(info: SessionInfo, page: TurnPage | None = None) -> SessionView
         title=info.title,
         project=info.project,
         current_agent=info.model or "claude",
-        current_step=progress.current_step_id,
+        current_step=progress.completed_steps,
         created_at=iso(info.created_ms),
         last_active=iso(info.last_activity_ms),
-        user_inputs=info.message_count,
-        agent_outputs=sum(each.turn.status is TurnStatus.DONE for each in turns),
-        conversation_history=tuple(said for turn in turns for said in _said(turn)),
+        user_inputs={said.turn_id: said.content for said in history if said.role == "user"},
+        agent_outputs={said.turn_id: said.content for said in history if said.role == "assistant"},
+        conversation_history=history,
         before=page.before if page is not None else None,
         progress=progress,
         core=info,
@@ -116,8 +118,8 @@ def session_view(info: SessionInfo, page: TurnPage | None = None) -> SessionView
 
 def _progress(info: SessionInfo) -> SessionProgress:
     steps = info.progress
-    share = steps.done / steps.total if steps.total else None
-    return SessionProgress(steps.total, steps.done, steps.current, steps.stage, steps.left, share)
+    stages = {steps.stage or "steps": steps.done / steps.total} if steps.total else {}
+    return SessionProgress(steps.total, steps.done, steps.current, steps.stage, steps.left, stages)
 
 
 def _said(turn: TurnView) -> Sequence[Said]:

@@ -44,9 +44,12 @@ def relative(text: str, work_directory: str) -> str:
     if not work_directory or "/" not in text:
         return text
     name = re.escape(work_directory)
-    end = r"(?:(?P<below>/)(?=[^\s\"'`<>|:;,)])|/?(?![\w./-]))"
+    end = r"(?:(?P<below>/)(?=[^\s\"'`<>|:;,)])|/?(?![\w/-]|\.\w))"
     path = rf"(?<![\w.:/])(?:/[^\s/\"'`<>|:]+){{0,24}}/{name}{end}"
-    return re.sub(path, lambda found: "" if found["below"] else ".", text)
+    # Before the full stop of a sentence `..` would be another directory.
+    return re.sub(
+        path, lambda found: "" if found["below"] else "./" if text[found.end() :][:1] == "." else ".", text
+    )
 
 
 def tool_label(name: str) -> str:

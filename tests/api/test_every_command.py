@@ -74,6 +74,7 @@ LEAST = {
             "hand_over",
             "clear",
             "restore_session",
+            "purge",
         ),
         *("take_back_permission", "decide_trust", "decide_site"),
         *("merge_branch", "undo_merge", "remove_branch", "set_focus", "draft_end", "end_session"),

@@ -10,6 +10,23 @@ from tests.web.web_world import ADMIN, OTHER, OWNER, WebWorld
 from web.principals import Scope
 
 
+async def test_an_ended_session_is_deleted_for_good_by_its_owner_with_a_fresh_login(world: WebWorld) -> None:
+    ann, ben = await world.browser(OWNER), await world.browser(OTHER)
+    session = await world.session_of(ann, "demo:text hello")
+    await world.settled(ann, session)
+    path = f"/api/sessions/{session}?purge=true"
+    status, problem = await ann.send("DELETE", path)
+    assert (status, problem["code"]) == (409, "illegal_move")
+    await ann.done("DELETE", f"/api/sessions/{session}")
+    assert (await ben.send("DELETE", path))[0] == 404
+    assert "Delete for good" in await ann.done("GET", f"/chat/{session}")
+    world.now_ms[0] = 13 * 3_600_000
+    assert (await ann.send("DELETE", path))[1]["code"] == "fresh_login_needed"
+    world.now_ms[0] = 0
+    await ann.done("DELETE", path)
+    assert (await ann.send("GET", f"/api/sessions/{session}"))[0] == 404
+
+
 async def test_create_prompt_approve_follow_export(world: WebWorld) -> None:
     ann = await world.program(OWNER, Scope.APPROVE)
     made = await ann.done("POST", "/api/sessions", {"title": "First", "prompt": "demo:bash touch here.txt"})
@@ -55,7 +72,7 @@ async def test_the_same_act_sent_again_is_done_once(world: WebWorld) -> None:
     one = await ann.send("POST", f"/api/sessions/{session}/messages", {"content": "demo:text two"}, sent)
     two = await ann.send("POST", f"/api/sessions/{session}/messages", {"content": "demo:text two"}, sent)
     assert one[1]["turn_id"] == two[1]["turn_id"]
-    assert (await world.settled(ann, session))["userInputs"] == 2
+    assert len((await world.settled(ann, session))["userInputs"]) == 2
     status, answer = await ann.send(
         "POST", f"/api/sessions/{session}/messages", {"content": "x"}, {"Idempotency-Key": ""}
     )

@@ -53,6 +53,12 @@ class HistoryQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     all: bool = False
 
 
+class PurgeQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """With `purge` an ended session is deleted for good."""
+
+    purge: bool = False
+
+
 class SessionChange(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """New values; a field that is left out stays as it is."""
 
@@ -155,8 +161,15 @@ async def change_session(call: Call) -> SessionView:
 
 
 async def clear_session(call: Call) -> c.Nothing:
-    """End a session. It can be restored until it is cleaned up."""
-    return await call.perform(c.Clear(session_id=call.session_id))
+    """End a session. It can be restored until it is cleaned up.
+
+    With `purge` an ended session is deleted for good; only its owner and admins may.
+    """
+    query: PurgeQuery = call.query
+    if not query.purge:
+        return await call.perform(c.Clear(session_id=call.session_id))
+    call.check_fresh()
+    return await call.perform(c.Purge(session_id=call.session_id))
 
 
 async def restore_session(call: Call) -> SessionView:
@@ -187,7 +200,7 @@ ROUTES: Sequence[Route] = (
     Route("GET", "/api/users/{user_id}/sessions", list_sessions_of_user, query=SessionQuery, reply=SessionList),
     Route("GET", _ONE, get_session, query=HistoryQuery, reply=SessionView),
     Route("PATCH", _ONE, change_session, Scope.OPERATE, SessionChange, reply=SessionView),
-    Route("DELETE", _ONE, clear_session, Scope.OPERATE),
+    Route("DELETE", _ONE, clear_session, Scope.OPERATE, query=PurgeQuery),
     Route("POST", f"{_ONE}/restore", restore_session, Scope.OPERATE, reply=SessionView),
     Route("POST", f"{_ONE}/park", park_session, Scope.OPERATE),
     Route("GET", "/api/search", search, query=SearchQuery, reply=c.FoundPlaces),

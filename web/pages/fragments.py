@@ -13,6 +13,7 @@ from typing import assert_never
 from api import PlacedBlock, SessionInfo
 from api.prices import price_mark
 from api.words.failures import ended_because
+from api.words.models import short_model
 from api.words.notices import NOTICES, notice_text
 from api.words.progress import short_left_words, steps_words
 from api.words.states import State, state_of
@@ -254,7 +255,7 @@ def status(info: SessionInfo, reader: Reader) -> str:
     state = state_of(info.lifecycle, info.activity, info.blocker)
     facts = [f"{_KIND_MARKS.get(state, '!')} {state.value}"]
     if info.model:
-        facts.append(info.model)
+        facts.append(short_model(info.model))
     facts.append(info.project or info.work_directory_name)
     if info.context_window and info.context_used:
         facts.append(f"{info.context_used * 100 // info.context_window} % of the context")

@@ -6,6 +6,7 @@ from html import escape
 
 import api as c
 from api.access import Action, Actor, may
+from api.words.models import short_model
 from api.words.progress import short_left_words
 from api.words.states import State, state_of
 from web.pages import fragments
@@ -64,7 +65,11 @@ def _group(number: int, heading: str, rows: Iterable[str]) -> str:
 
 def _row(info: c.SessionInfo, base: str, now_ms: int) -> str:
     state = _state(info)
-    facts = [info.project or info.work_directory_name, info.model, _ago(now_ms - info.last_activity_ms)]
+    facts = [
+        info.project or info.work_directory_name,
+        short_model(info.model),
+        _ago(now_ms - info.last_activity_ms),
+    ]
     words = " · ".join(fragments.text_of(fact) for fact in facts if fact)
     kind = "needs" if info.open_asks else state.name.lower()
     name = fragments.text_of(info.list_mark + (fragments.one_line(info.title, 80) or "Session"))

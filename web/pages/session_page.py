@@ -8,14 +8,15 @@ from html import escape
 
 import api as c
 from api.access import Actor
+from api.words.models import short_model
 from api.words.modes import MODES
-from sessions.model import AskStatus, PermissionMode, TurnStatus
+from sessions.model import AskStatus, Lifecycle, PermissionMode, TurnStatus
 from web.live.session_feed import reader_of, rendered_ask, rendered_block
 from web.pages import fragments
 from web.pages.found_places import marked, opened
 from web.pages.fragments import Reader
 from web.pages.layout import page
-from web.pages.work_frame import tabs
+from web.pages.work_frame import act, tabs
 from web.parts import WebParts
 
 _TURNS = 30
@@ -147,11 +148,20 @@ def _more(info: c.SessionInfo, reader: Reader, base: str) -> str:
             '<form class="row change" data-changes="mode"><label>Mode '
             f'<select name="mode">{modes}</select></label>'
             "<button>Set</button></form>"
-            '<div class="row"><button type="button" data-act="POST" data-path="park">Put to sleep</button>'
-            '<button type="button" data-act="DELETE" data-path="" data-sure="End this session?">End</button>'
-            "</div>"
+            f'<div class="row">{_ends(info)}</div>'
         )
     return f'<details class="more"><summary>More</summary><dl>{listed}</dl>{acts}</details>'
+
+
+def _ends(info: c.SessionInfo) -> str:
+    if info.lifecycle is Lifecycle.ENDED:
+        asks = "Delete this session for good? Nothing of it can be brought back."
+        restore = '<button type="button" data-act="POST" data-path="restore" data-then=".">Bring back</button>'
+        return f"{restore}{act('Delete for good', 'DELETE ?purge=true', then='/', asks={'sure': asks})}"
+    return (
+        '<button type="button" data-act="POST" data-path="park">Put to sleep</button>'
+        '<button type="button" data-act="DELETE" data-path="" data-sure="End this session?">End</button>'
+    )
 
 
 def _mode_option(mode: PermissionMode, *, is_set: bool) -> str:
@@ -161,7 +171,7 @@ def _mode_option(mode: PermissionMode, *, is_set: bool) -> str:
 
 def _facts(info: c.SessionInfo) -> Mapping[str, str]:
     facts: Sequence[tuple[str, str]] = (
-        ("Model", info.model or "Claude's default"),
+        ("Model", short_model(info.model) or "Claude's default"),
         ("Mode", f"Claude {MODES[info.mode]}"),
         ("Project", info.project or info.work_directory_name),
         ("Trust", info.trust.value),

@@ -40,7 +40,7 @@ export async function doing(button, act) {
 
 const of = document.querySelector("[data-of]")?.dataset.of;
 
-export const ofSession = (path, id = of) => `sessions/${id}${path ? `/${path}` : ""}`;
+export const ofSession = (path = "", id = of) => `sessions/${id}${path && path[0] !== "?" ? "/" : ""}${path}`;
 
 // Opens a page of ours, or this one anew (`.`); `words` are said there.
 export function open(place, words) {

@@ -1,4 +1,4 @@
-"""200 seeds in the gate, 100,000 in the soak; a seed is the same whenever and wherever it runs.
+"""100 seeds in the gate, 100,000 in the soak; a seed is the same whenever and wherever it runs.
 
 One again, aloud: `python -m tests.simulation 217`. Others: `SIMULATION_SEEDS=5000-6000` for both tests.
 """
@@ -15,8 +15,8 @@ import pytest
 
 from tests.simulation.runs import Outcome, run_seed, run_seeds
 
-GATE = 200
-CHUNK = 50
+GATE = 100
+CHUNK = 25
 SOAK = 100_000
 _ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,6 @@ looks at it through this port. Nothing here knows the meaning of a line: no Clau
 """
 
 from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -70,16 +69,14 @@ class Unkillable(BackendError):
         self.pids = tuple(pids)
 
 
-@dataclass(frozen=True, slots=True)
-class HostRef:
+class HostRef(msgspec.Struct, frozen=True):
     """The address of a host. `address` is JSON that only the backend named `backend` reads."""
 
     backend: str
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class LaunchSpec:
+class LaunchSpec(msgspec.Struct, frozen=True):
     """The program to run, and the place of its logs.
 
     `directory` is the host's own directory (`<run>/<session>/<number>`). `launch` makes it, mode 0700; it must
@@ -97,12 +94,11 @@ class LaunchSpec:
     environment: Mapping[str, str]
     title: str = ""
     shell_prefix: tuple[str, ...] = ()
-    access: Access = field(default_factory=Access)
-    enclosure: Enclosure = field(default_factory=Enclosure)
+    access: Access = msgspec.field(default_factory=Access)
+    enclosure: Enclosure = msgspec.field(default_factory=Enclosure)
 
 
-@dataclass(frozen=True, slots=True)
-class InputLine:
+class InputLine(msgspec.Struct, frozen=True):
     """One whole line for the host's stdin: `data` ends in a newline, `start` is its offset in the input log."""
 
     start: int
@@ -121,8 +117,7 @@ class OutputLine(msgspec.Struct, frozen=True, gc=False):
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class HostUsage:
+class HostUsage(msgspec.Struct, frozen=True):
     """Use of the host's process tree: proportional set size in bytes, CPU seconds, number of processes."""
 
     memory_bytes: int
@@ -138,22 +133,20 @@ class LeftRunning(msgspec.Struct, frozen=True):
     command: str
 
 
-@dataclass(frozen=True, slots=True)
-class HostExit:
+class HostExit(msgspec.Struct, frozen=True):
     """The end of a host: the program's exit code (negative: a signal), or None if it was not recorded."""
 
     code: int | None
     stderr_tail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Launched:
+class Launched(msgspec.Struct, frozen=True):
     """The facts of a host's launch, as far as its directory has them; never values of the environment."""
 
     argv: tuple[str, ...]
     cwd: Path
     title: str
-    enclosure: Enclosure = field(default_factory=Enclosure)
+    enclosure: Enclosure = msgspec.field(default_factory=Enclosure)
 
 
 class Host(Protocol):

@@ -57,8 +57,7 @@ class LaunchRecord(msgspec.Struct, frozen=True, kw_only=True):
         return Enclosure(mechanism, Network(self.network) if self.network in list(Network) else Network.OPEN)
 
 
-@dataclass(frozen=True, slots=True)
-class HostPids:
+class HostPids(msgspec.Struct, frozen=True):
     """The processes that run a host. Pids from before a reboot do not count.
 
     `sandbox` is the process 1 of a bwrap sandbox: everything inside ends with it. `program` is then bwrap

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 import machine
 from backends import processes, spawn
 from backends.base import (
@@ -63,8 +65,7 @@ class Watches:
         self.deaths.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
+class Terminal(msgspec.Struct, frozen=True):
     """The terminal of one host: the command that shows it to a person, and a function that closes it."""
 
     hint: Callable[[], str]

@@ -7,7 +7,8 @@ conversation. A wrapper must not change the host's session, number or directory.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from backends.base import LaunchFailed, LaunchSpec
 

@@ -5,7 +5,8 @@ decides what an actor may do to a session.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from api.access import Actor, Role
 
@@ -14,8 +15,7 @@ VIEWER = Actor("bridge:view", FACE, Role.ADMIN)
 """The face itself: the actor that reads sessions to show them, and looks up places before the user is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccessPolicy:
+class AccessPolicy(msgspec.Struct, frozen=True):
     """The Discord ids that the settings allow to use the bot."""
 
     guild_ids: frozenset[int]
@@ -37,8 +37,7 @@ class AccessPolicy:
         return Role.NOBODY
 
 
-@dataclass(frozen=True, slots=True)
-class Somebody:
+class Somebody(msgspec.Struct, frozen=True):
     """An author or clicker as Discord describes them. `guild_id` is None in direct messages."""
 
     user_id: int

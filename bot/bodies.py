@@ -5,10 +5,10 @@ fence closed. Nothing in them pings; only `PostWish.ping` does.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 
 class Verb(StrEnum):
@@ -84,8 +84,7 @@ def control_key(verb: Verb, session_id: str, subject: str, detail: str = "") -> 
     return hashlib.blake2b(meaning.encode(), digest_size=6).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(msgspec.Struct, frozen=True):
     """The meaning of a click. `subject` is a turn, ask or page; `detail` has whatever else the verb needs."""
 
     verb: Verb
@@ -103,8 +102,7 @@ class Control:
         return f"v1:{self.verb}:{self.key}"
 
 
-@dataclass(frozen=True, slots=True)
-class Button:
+class Button(msgspec.Struct, frozen=True):
     """A button, and what it does."""
 
     control: Control
@@ -113,16 +111,14 @@ class Button:
     disabled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LinkButton:
+class LinkButton(msgspec.Struct, frozen=True):
     """A button that opens `url` in the person's browser. Discord does not report its use."""
 
     url: str
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """One of the options of a select."""
 
     label: str
@@ -131,8 +127,7 @@ class Option:
     chosen: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Select:
+class Select(msgspec.Struct, frozen=True):
     """A choice among at most 25 options."""
 
     control: Control
@@ -145,8 +140,7 @@ class Select:
 Row = tuple[Button | LinkButton, ...] | Select
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(msgspec.Struct, frozen=True):
     """A file that goes with a message; `name` is shown."""
 
     name: str
@@ -154,8 +148,7 @@ class File:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(msgspec.Struct, frozen=True):
     """A message with content: Claude's text, so that it can be copied, quoted and searched."""
 
     content: str
@@ -163,8 +156,7 @@ class Plain:
     files: tuple[File, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(msgspec.Struct, frozen=True):
     """A Components V2 message: a colour bar, texts (4,000 characters together), rows of controls.
 
     `beside` is a button beside the first text.
@@ -180,8 +172,7 @@ class Card:
 Body = Plain | Card
 
 
-@dataclass(frozen=True, slots=True)
-class PostWish:
+class PostWish(msgspec.Struct, frozen=True):
     """One message that should be in the channel. `ping` is the one user that its creation notifies.
 
     A message that is made `once` is not edited afterwards, whatever its body says at a later rendering.

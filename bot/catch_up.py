@@ -14,6 +14,7 @@ from itertools import chain, repeat
 from typing import assert_never
 
 import discord
+import msgspec
 
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
@@ -37,8 +38,7 @@ Channel = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | di
 Parent = discord.TextChannel | discord.ForumChannel
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(msgspec.Struct, frozen=True):
     """Find the channels to read. `archives`: archived threads too, for they may have news."""
 
     archives: bool

@@ -4,8 +4,9 @@ Holds values only; `bridge/discord_face.py` puts them together.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from api import Core
 from api.access import Action, Actor
@@ -35,8 +36,7 @@ class Shown(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class FaceOptions:
+class FaceOptions(msgspec.Struct, frozen=True):
     """The face's settings. Files may come only from `file_hosts` (`name` or `name:port`), and only over https
     unless the host is named with its port. `thread_context` is the number of messages of a thread that go along
     when somebody mentions the bot there. Files without words wait `words_patience_s` for them.
@@ -55,8 +55,7 @@ class FaceOptions:
     has_dashboard: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Face:
+class Face(msgspec.Struct, frozen=True):
     """The dependencies of the face."""
 
     core: Core
@@ -64,7 +63,7 @@ class Face:
     view: Shown
     access: AccessPolicy
     now_ms: Callable[[], int]
-    options: FaceOptions = field(default_factory=FaceOptions)
+    options: FaceOptions = msgspec.field(default_factory=FaceOptions)
     examine: Examine = no_checks
 
     async def check(self, actor: Actor, action: Action, session_id: str) -> None:

@@ -6,9 +6,10 @@ place is one row. So repeating a start that a crash cut finishes it.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
 
 import discord
+import msgspec
+from msgspec.structs import replace
 
 from api import Branch, CreateSession, GetOrCreateSession, GetSession, SessionInfo
 from api.access import Action, Actor, authorize
@@ -28,8 +29,7 @@ from sessions.errors import SessionError, SessionNotFound
 from sessions.model import Lifecycle, PermissionMode
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """The wanted properties of a session. Empty fields mean the defaults; `name` names its thread."""
 
     name: str = ""
@@ -39,8 +39,7 @@ class Wish:
     mode: PermissionMode | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BranchWish:
+class BranchWish(msgspec.Struct, frozen=True):
     """The branch to open: after a turn of a session (None: the last), with a copy of the files or without."""
 
     session_id: str
@@ -48,8 +47,7 @@ class BranchWish:
     own_copy: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(msgspec.Struct, frozen=True):
     """The place of a request. A thread can be opened on the message `anchor_id`."""
 
     guild_id: int

@@ -5,8 +5,10 @@ Pictures of a turn go to the channel by themselves, other files when somebody as
 
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+from msgspec.structs import replace
 
 from api import Comparison, Core, GetFile, ReadTurnChanges, SessionInfo, TurnView
 from api.access import Actor

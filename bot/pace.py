@@ -6,9 +6,10 @@ that all channels share to `traffic.py`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+
+import msgspec
 
 from bot.traffic import Traffic, Urgency
 
@@ -30,16 +31,14 @@ class Change(Enum):
     EDIT = "edit"
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """The rest of a bucket: `left` requests in the next `resets_in_s` seconds, then all of them again."""
 
     left: int
     resets_in_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(msgspec.Struct, frozen=True):
     """Seconds between two edits of growing text, between its first edits, and between typing signs."""
 
     edit_s: float = 1.25

@@ -1,7 +1,8 @@
 """Compare wished posts with existing ones: the steps that turn the latter into the former. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from bot.bodies import PostWish
 from bot.rows import PostRow
@@ -9,16 +10,14 @@ from bot.rows import PostRow
 PostKey = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(msgspec.Struct, frozen=True):
     """Make the message. If that was tried before, `row` is its row."""
 
     wish: PostWish
     row: PostRow | None
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(msgspec.Struct, frozen=True):
     """Edit the message so that it shows `wish`."""
 
     wish: PostWish
@@ -26,8 +25,7 @@ class Edit:
     message_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(msgspec.Struct, frozen=True):
     """Delete the message; it may not exist any longer."""
 
     row: PostRow

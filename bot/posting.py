@@ -12,8 +12,10 @@ the row would still name the old body, and a wish for the old body would look fu
 import logging
 from collections import OrderedDict
 from collections.abc import MutableMapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from bot.bodies import Plain, PostWish
 from bot.delivery_rows import messages_around, note_tried

@@ -5,8 +5,10 @@ turn, and the buttons. Leaves the words themselves to `turn_flow.py` and the ask
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
 
 from api.words.failures import ended_because
 from bot.answer_buttons import Answer, answer_rows
@@ -43,8 +45,7 @@ _SHOWN_ALREADY = ("discord:message:", "discord:interaction:")
 """Origins of prompts that the channel shows already: as the message itself, or in the reply to the command."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(msgspec.Struct, frozen=True):
     """Facts shared by all posts of a session. Pings go to `owner_id`.
 
     `last_turn` is the turn that began last; empty if it is not known. `history` is what came from elsewhere.
@@ -62,8 +63,7 @@ class Setting:
     history: History = _NO_HISTORY
 
 
-@dataclass(frozen=True, slots=True)
-class TurnFace:
+class TurnFace(msgspec.Struct, frozen=True):
     """A turn as its posts show it. `waiting` says why a running turn waits; empty if it does not.
 
     `alternatives` are the turns of its group in order, if there are several. The posts of turn `posts_of` show
@@ -72,8 +72,8 @@ class TurnFace:
 
     turn: StoredTurn
     flow: TurnFlow
-    asks: Mapping[str, StoredAsk] = field(default_factory=dict)
-    picked: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    asks: Mapping[str, StoredAsk] = msgspec.field(default_factory=dict)
+    picked: Mapping[str, Mapping[str, Sequence[str]]] = msgspec.field(default_factory=dict)
     waiting: str = ""
     alternatives: Sequence[str] = ()
     posts_of: str = ""
@@ -307,8 +307,7 @@ def _buttons(face: TurnFace, setting: Setting) -> tuple[Row, ...]:
 # --- before it runs -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class AskAhead:
+class AskAhead(msgspec.Struct, frozen=True):
     """An open ask that a prompt waits for. `url` leads to its card; empty until the card is posted."""
 
     ask: StoredAsk

@@ -6,8 +6,9 @@ caller.
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from bot.bodies import Body, Button, Card, Control, Select, Verb
 from bot.scopes import SessionScope
@@ -16,8 +17,7 @@ from storage import Database, Statement
 UNKNOWN = "?"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """The place of a session; `kind`: a thread of its own, a channel, or a user's session in a channel."""
 
     session_id: str
@@ -28,8 +28,7 @@ class Place:
     shown_event: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PostRow:
+class PostRow(msgspec.Struct, frozen=True):
     """A wished post; `message_id` is None until Discord has confirmed it.
 
     `shown` is the hash of its body; `UNKNOWN` if Discord may or may not have taken the last edit. Until the

@@ -5,9 +5,11 @@ unit.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
 
 from api import Core, SessionInfo
 from bot.actors import VIEWER
@@ -40,8 +42,7 @@ _DISCORD_EPOCH_MS = 1_420_070_400_000
 Wishes = Sequence[PostWish]
 
 
-@dataclass(frozen=True, slots=True)
-class ViewOptions:
+class ViewOptions(msgspec.Struct, frozen=True):
     """Options of the view; times in seconds. `admin_id` is pinged when a project waits for a decision."""
 
     default_model: str = ""
@@ -56,8 +57,7 @@ class ViewOptions:
     status_every_s: float = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(msgspec.Struct, frozen=True):
     """The dependencies of a shown session. `mark` and `type_` reach the pump of a channel."""
 
     core: Core

@@ -4,7 +4,8 @@ The opened card consists of `SECTIONS`. To add one, write a function that takes 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from api import SessionInfo, WorkPlace
 from api.access import Action
@@ -102,8 +103,7 @@ def _accent(info: SessionInfo) -> int:
 # --- opened ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """A session as one person opens it. `may` are the actions that the person may do to it.
 
     `terminal_hint` is empty for people who may not see paths of the machine. `has_dashboard`: a browser can
@@ -111,7 +111,7 @@ class Opened:
     """
 
     info: SessionInfo
-    place: WorkPlace = field(default_factory=WorkPlace)
+    place: WorkPlace = msgspec.field(default_factory=WorkPlace)
     channel_id: int | None = None
     terminal_hint: str = ""
     may: frozenset[Action] = frozenset()
@@ -121,8 +121,7 @@ class Opened:
         return Button(Control(verb, self.info.id), label)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """The content of one section: lines, and buttons that the person may use."""
 
     lines: Sequence[str] = ()

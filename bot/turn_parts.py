@@ -6,6 +6,8 @@ A text splits itself over posts; `turn_flow.py` decides the order of the parts.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from bot.bodies import File
 from bot.markdown.answer import AnswerSplitter
 from bot.markdown.long_answer import Rendered, head_of, is_too_long, render_long
@@ -15,16 +17,14 @@ from sessions.model import ToolCall
 _AT_ONCE_CHARS = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class LaidPost:
+class LaidPost(msgspec.Struct, frozen=True):
     """One post of the turn: its text and its files."""
 
     text: str
     files: tuple[File, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LaidAsk:
+class LaidAsk(msgspec.Struct, frozen=True):
     """The place of an ask's card among the posts."""
 
     ask_id: str

@@ -5,9 +5,10 @@ and let go when it is over and shown.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
+from msgspec.structs import replace
 
 from bot.render import TurnFace
 from bot.rows import load_fact

@@ -8,8 +8,10 @@ import hashlib
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from backends.base import LaunchRefused, LaunchSpec
 from backends.sandbox.bwrap import in_bwrap
@@ -26,16 +28,14 @@ from sessions.claude.sandbox_access import SandboxOptions
 from sessions.claude.transcript import config_directory
 
 
-@dataclass(frozen=True, slots=True)
-class LandlockFound:
+class LandlockFound(msgspec.Struct, frozen=True):
     """The version of Landlock in this kernel, 0 if there is none; then `why` is the reason in words."""
 
     abi: int = 0
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sandboxing:
+class Sandboxing(msgspec.Struct, frozen=True):
     """The sandbox of this start. Without `wrapper` and `options`, processes run without one.
 
     `bwrap` and `landlock` are the results of the trials; None for a mechanism that was not tried. `refuses`: no

@@ -14,10 +14,12 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from api.access import Actor
 from api.wire import Named
@@ -66,8 +68,7 @@ log = logging.getLogger(__name__)
 _DESCRIPTORS = 16_384
 
 
-@dataclass(frozen=True, slots=True)
-class CoreOptions:
+class CoreOptions(msgspec.Struct, frozen=True):
     """Options for opening the core. `say` gets sentences for people, for example that tmux is missing."""
 
     kind: OwnerKind
@@ -76,8 +77,7 @@ class CoreOptions:
     say: Callable[[str], None] = log.warning
 
 
-@dataclass(frozen=True, slots=True)
-class OpenCore:
+class OpenCore(msgspec.Struct, frozen=True):
     """The open core: the parts that faces use, and those that the bot's own rows need."""
 
     service: SessionService
@@ -159,7 +159,7 @@ async def _start_core(
     network = _limited_network(sandboxing, kept, database, child)
     sandbox = sandboxing.options
     if sandbox is not None and network is not None:
-        sandbox = replace(sandbox, open_network=network.open)
+        sandbox = msgspec.structs.replace(sandbox, open_network=network.open)
     servers = servers_sentence(await asyncio.to_thread(user_servers, child), settings.mcp_servers)
     if is_news(servers, kept.data_dir / "said" / "servers"):
         options.say(servers)
@@ -183,7 +183,9 @@ async def _start_core(
     links = LoginLinks()
     flows = WorkflowParts(kept.data_dir, partial(_person, NamedPeople(settings)))
     parts = ServiceParts(manager, budget, settings.secrets, links=links, workflows=flows)
-    service = SessionService(parts if network is None else replace(parts, sites_changed=network.changed))
+    if network is not None:
+        parts = msgspec.structs.replace(parts, sites_changed=network.changed)
+    service = SessionService(parts)
     # Entered before the manager and left after it, so that the log covers the manager's start and end.
     await stack.enter_async_context(logging_events(service))
     await stack.enter_async_context(manager)

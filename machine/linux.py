@@ -8,9 +8,10 @@ import struct
 import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import msgspec
 
 from machine.port import Connected, DeathDescriptor, ProcessId, ProcessRow
 
@@ -33,8 +34,7 @@ def _boot_id() -> str:
     return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
 
 
-@dataclass(frozen=True, slots=True)
-class _PidDescriptor:
+class _PidDescriptor(msgspec.Struct, frozen=True):
     """A pidfd."""
 
     number: int

@@ -6,21 +6,20 @@ text, and `backends/host.sh` spells it the same way.
 
 import signal
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class ProcessId:
+
+class ProcessId(msgspec.Struct, frozen=True):
     """One process, unique since boot: the system reuses pids, but not a pid with the same start time."""
 
     pid: int
     start: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessRow:
+class ProcessRow(msgspec.Struct, frozen=True):
     """A line of the process table. `cpu_s` is the process's own CPU time, as far as the table has it.
     `children_cpu_s` is the CPU time of children that it has waited for; 0 if the system does not tell.
     """

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from api.access import Actor, Role
 from service.linking import LoginLinks
@@ -15,8 +16,7 @@ AXES = ("Role", "Understanding", "Logic", "Elements", "Mood", "Audience", "Perfo
 """The axes of RULEMAP."""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderRules:
+class FolderRules(msgspec.Struct, frozen=True):
     """`axes` are the names that a score may have.
 
     `copy_as` is the directory in each project that gets a copy of the folders for people; empty: no copy.
@@ -26,11 +26,10 @@ class FolderRules:
     copy_as: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderLocks:
+class FolderLocks(msgspec.Struct, frozen=True):
     """One lock a session: views are made and written inside it, so an older view never comes last."""
 
-    of_session: dict[str, asyncio.Lock] = field(default_factory=dict)
+    of_session: dict[str, asyncio.Lock] = msgspec.field(default_factory=dict)
 
     def of(self, session_id: str) -> asyncio.Lock:
         """Return the lock of a session, or of a project's file by its directory."""
@@ -46,16 +45,14 @@ async def _nobody(user_id: str) -> Actor:
     return Actor(user_id, "workflow", Role.NOBODY)
 
 
-@dataclass(frozen=True, slots=True)
-class WorkflowParts:
+class WorkflowParts(msgspec.Struct, frozen=True):
     """What work-flows need besides. `person` returns somebody by id with their rights as of now."""
 
     data_dir: Path
     person: Callable[[str], Awaitable[Actor]] = _nobody
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceParts:
+class ServiceParts(msgspec.Struct, frozen=True):
     """The parts that all commands share. No file handed out may contain one of `secrets`, such as tokens.
 
     `ask_again_s` is the longest time in seconds between two checks of an actor who follows a session.
@@ -64,12 +61,12 @@ class ServiceParts:
     """
 
     manager: SessionManager
-    budget: Budget = field(default_factory=Budget)
+    budget: Budget = msgspec.field(default_factory=Budget)
     secrets: tuple[str, ...] = ()
-    refusals: RefusalBound = field(default_factory=RefusalBound)
-    links: LoginLinks = field(default_factory=LoginLinks)
+    refusals: RefusalBound = msgspec.field(default_factory=RefusalBound)
+    links: LoginLinks = msgspec.field(default_factory=LoginLinks)
     ask_again_s: float = 50.0
-    folder_rules: FolderRules = field(default_factory=FolderRules)
-    folder_locks: FolderLocks = field(default_factory=FolderLocks)
+    folder_rules: FolderRules = msgspec.field(default_factory=FolderRules)
+    folder_locks: FolderLocks = msgspec.field(default_factory=FolderLocks)
     sites_changed: Callable[[str], Awaitable[None]] = _no_sandboxes
     workflows: WorkflowParts | None = None

@@ -1,8 +1,9 @@
 """Budgets per user: turns an hour, dollars a day. Warns at 80 %, refuses prompts at 100 %."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from sessions.errors import LimitReached
 from storage import Database
@@ -12,16 +13,14 @@ DAY_MS = 24 * HOUR_MS
 WARN_AT = 0.8
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(msgspec.Struct, frozen=True):
     """The budget of one user; None means no limit."""
 
     turns_per_hour: int | None = None
     dollars_per_day: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(msgspec.Struct, frozen=True):
     """A user's usage within a window: pairs of time (in milliseconds) and amount, oldest first."""
 
     entries: Sequence[tuple[int, float]]

@@ -7,6 +7,7 @@ others. The knowledge is a guess. A request sent in spite of it corrects it: the
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from msgspec.structs import replace
 
 from sessions import events as e
@@ -22,8 +23,7 @@ UNKNOWN_MS = 15 * 60 * 1000
 _SHORTEST_MS = 60 * 1000
 
 
-@dataclass(frozen=True, slots=True)
-class _Learned:
+class _Learned(msgspec.Struct, frozen=True):
     limit: Limit
     at_ms: int
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 from msgspec.structs import replace
 
 from faults import crash_point
@@ -87,8 +88,7 @@ class Feeding:
         self.transcript_is_stale = self.context_is_stale = self.files_are_stale = True
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One step. `is_due` is called right before `take`; `take` returns whether the next step may follow."""
 
     name: str

@@ -7,8 +7,9 @@ sent again to another process has the same.
 """
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from sessions import rows
 from sessions.model import TurnId, TurnKind

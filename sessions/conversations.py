@@ -6,7 +6,6 @@ does file I/O and blocks: call it in a thread.
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, assert_never
@@ -40,16 +39,14 @@ from sessions.model import Block, Text, TurnKind, TurnStatus
 from sessions.transcript_copies import TranscriptCopies
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBlock:
+class ReadBlock(msgspec.Struct, frozen=True):
     """A block read from a transcript, with the uuid of its row."""
 
     block: Block
     uuid: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReadTurn:
+class ReadTurn(msgspec.Struct, frozen=True):
     """A turn read from a transcript: a prompt and the blocks after it.
 
     `kind` is `elsewhere` for a prompt, `command` for one of Claude's own commands, and `background` (without a

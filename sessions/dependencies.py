@@ -1,7 +1,8 @@
 """The parts that all sessions of a manager share."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from backends.base import Backend
 from backends.commands.model import CommandRunner
@@ -17,8 +18,7 @@ from sessions.trust import TrustPolicy
 from storage import Database
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True):
     """How long a session waits, in seconds: for a start, an answer, an end; and idle, until it is parked.
 
     After `freeze_s` without activity its process is frozen; never if `freeze_s` is None.
@@ -31,8 +31,7 @@ class Patience:
     freeze_s: float | None = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Dependencies:
+class Dependencies(msgspec.Struct, frozen=True):
     """The shared parts: one instance for all sessions."""
 
     db: Database

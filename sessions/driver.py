@@ -6,9 +6,10 @@ program of its own between the screen and the two logs. No method moves bytes: `
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from backends.sandbox.model import Access
 from sessions.claude.launch import Brought, Closed
@@ -16,8 +17,7 @@ from sessions.claude.lines import CliLine
 from sessions.model import Ask, Decision, PermissionMode, Rule, TurnKind
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     """The program that a host runs: the argument vector and the child's whole environment.
 
     `access` is what it needs in a sandbox.
@@ -25,19 +25,17 @@ class Program:
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
-    access: Access = field(default_factory=Access)
+    access: Access = msgspec.field(default_factory=Access)
 
 
-@dataclass(frozen=True, slots=True)
-class Fork:
+class Fork(msgspec.Struct, frozen=True):
     """The place where a new conversation branches off: after `last_uuid` of `conversation_id`."""
 
     conversation_id: str
     last_uuid: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationStart:
+class ConversationStart(msgspec.Struct, frozen=True):
     """How to start or resume a conversation.
 
     `resume` continues the transcript, `continues` lets a cut turn go on by itself, `brought` is the part of the
@@ -53,7 +51,7 @@ class ConversationStart:
     mode: PermissionMode = PermissionMode.DEFAULT
     fork: Fork | None = None
     continues: bool = False
-    brought: Brought = field(default_factory=Closed)
+    brought: Brought = msgspec.field(default_factory=Closed)
     user_servers: bool = False
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
@@ -61,8 +59,7 @@ class ConversationStart:
     keeps_out_of: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CommandPlace:
+class CommandPlace(msgspec.Struct, frozen=True):
     """The place of a command that runs beside Claude. `readable` and `writable`: as in `ConversationStart`."""
 
     work_directory: Path
@@ -70,8 +67,7 @@ class CommandPlace:
     writable: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFile:
+class ImageFile(msgspec.Struct, frozen=True):
     """A picture for Claude, sent as an image and not as text."""
 
     media_type: str

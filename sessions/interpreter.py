@@ -6,8 +6,8 @@ changes nothing.
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from sessions import events as e
@@ -52,8 +52,7 @@ GO_ON = "Continue."
 """The prompt that lets Claude go on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """The place and time of a line: host number, offset after the line, time of reading."""
 
     host: int
@@ -224,8 +223,7 @@ def _uuid_at(snapshot: Snapshot, what: str, moment: Moment) -> str:
     return str(uuid.uuid5(uuid.UUID(snapshot.id), f"{what} {moment.host} {moment.offset}"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Added:
+class _Added(msgspec.Struct, frozen=True):
     """A block to add, with its uuid in the transcript's main thread."""
 
     block: Block

@@ -8,10 +8,11 @@ lets go of everything and leaves the hosts running.
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import msgspec
 
 from backends.base import Backend, BackendError
 from backends.commands.model import CommandRunner
@@ -54,31 +55,29 @@ _MAX_OF_USER = 100
 _NOT_CLEARED = "It could not be ended, or that could not be stored; it may still run. The log says why."
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """The settings that the core works by. `commands` runs shell commands beside sessions."""
 
     run_directory: Path
     workspace_root: Path
     resources: MachineReserve
-    limits: Limits = field(default_factory=Limits)
-    patience: Patience = field(default_factory=Patience)
-    vigilance: Vigilance = field(default_factory=Vigilance)
-    retention: RetentionRules = field(default_factory=RetentionRules)
+    limits: Limits = msgspec.field(default_factory=Limits)
+    patience: Patience = msgspec.field(default_factory=Patience)
+    vigilance: Vigilance = msgspec.field(default_factory=Vigilance)
+    retention: RetentionRules = msgspec.field(default_factory=RetentionRules)
     default_model: str = ""
     default_mode: PermissionMode = PermissionMode.DEFAULT
     private_places: tuple[Path, ...] = ()
     continue_cut_turns: bool = True
-    trust: TrustPolicy = field(default_factory=TrustPolicy)
-    bypass: BypassRule = field(default_factory=BypassRule)
+    trust: TrustPolicy = msgspec.field(default_factory=TrustPolicy)
+    bypass: BypassRule = msgspec.field(default_factory=BypassRule)
     surveys: bool = True
     asks_for_titles: bool = False
     checkpoints: CheckpointPolicy | None = None
     commands: CommandRunner | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Cleared:
+class Cleared(msgspec.Struct, frozen=True):
     """The result of an emergency stop for one session; `trouble` is a sentence, or empty if it was cleared."""
 
     session_id: SessionId

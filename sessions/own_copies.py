@@ -6,9 +6,11 @@ The row comes before the directory, and the session after it. So a start knows e
 import asyncio
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from faults import crash_point
 from sessions import events as e

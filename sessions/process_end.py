@@ -4,8 +4,9 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import assert_never
+
+import msgspec
 
 from sessions import events as e
 from sessions.leaving import Departure
@@ -18,8 +19,7 @@ from sessions.topics import Topic
 _ASK_WITHDRAWN = "Claude's process ended before it was answered."
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(msgspec.Struct, frozen=True):
     """The program of host `number` has ended. `trouble` is a sentence if it did not end as requested.
 
     `left` holds the processes that its tools had left running. They were ended, too.
@@ -31,38 +31,33 @@ class Exited:
     left: tuple[LeftProcess, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NotStarted:
+class NotStarted(msgspec.Struct, frozen=True):
     """The program could not be started; `why` is a sentence, shown under `topic`."""
 
     why: str
     topic: Topic = Topic.START_FAILED
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True):
     """A host known from the last run has disappeared without a trace; `what` is a sentence."""
 
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outlived:
+class Outlived(msgspec.Struct, frozen=True):
     """Processes of the host outlived SIGKILL."""
 
     pids: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(msgspec.Struct, frozen=True):
     """The session cannot go on as it is; `sentence` says why, under `topic`. Its host, if any, was ended."""
 
     topic: Topic
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class NoProcess:
+class NoProcess(msgspec.Struct, frozen=True):
     """The session had no process when it was to leave it."""
 
 

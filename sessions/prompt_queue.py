@@ -5,8 +5,10 @@ A prompt is a turn from the moment it is queued. `prompt_sender.py` hands the fi
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from sessions import events as e
 from sessions.draft import Draft
@@ -24,24 +26,21 @@ OWN_WAY = frozenset({"clear", "model", "exit", "resume", "login", "logout", "per
 """Claude's commands that would bypass the session. Refused: people use a command of ours, if there is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True):
     """The place of a prompt: its turn, and how many prompts of this session come before it."""
 
     turn_id: TurnId
     place: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(msgspec.Struct, frozen=True):
     """The author of a prompt, and the face's key for it. Two prompts with one key count as one."""
 
     author_id: str
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(msgspec.Struct, frozen=True):
     """A prompt to queue. `replaces` is the turn whose answer is asked for again, after `rewind_to`.
 
     A session without a title gets one from `title`, else from `content`.

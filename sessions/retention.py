@@ -8,7 +8,9 @@ Claude's own transcripts are never touched; our copies are deleted with the sess
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from backends.base import BackendError
 from sessions import events as e
@@ -33,8 +35,7 @@ MAX_SIZED = 500
 _DAY_MS = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class RetentionRules:
+class RetentionRules(msgspec.Struct, frozen=True):
     """The rules of removal. A rule that is None removes nothing. A day has 24 hours.
 
     `keep_ended_days`, `max_ended` and `max_ended_bytes` delete ended sessions, the earliest ended first.
@@ -47,8 +48,7 @@ class RetentionRules:
     max_ended_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """A session to remove, and the reason in words."""
 
     session: StoredOne
@@ -69,8 +69,7 @@ def due_for_deletion(rules: RetentionRules, ended: Sequence[StoredOne], now_ms: 
             yield Due(session, f"ended sessions take more than {most_bytes / 2**20:,.0f} MB")
 
 
-@dataclass(frozen=True, slots=True)
-class Removals:
+class Removals(msgspec.Struct, frozen=True):
     """The sessions to archive and to delete, planned or done."""
 
     archived: tuple[Due, ...]

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+
+import msgspec
 
 from backends.base import HostRef
 from sessions.model import SessionId
@@ -17,8 +18,7 @@ _SIZE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StoredOne:
+class StoredOne(msgspec.Struct, frozen=True):
     """A session as the rules see it. `last_ms` is the time of its end or of its last activity."""
 
     id: SessionId
@@ -29,8 +29,7 @@ class StoredOne:
     size_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class EndedHost:
+class EndedHost(msgspec.Struct, frozen=True):
     """A host that has ended and whose directory may still be there."""
 
     number: int

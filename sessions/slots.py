@@ -5,38 +5,35 @@ Slots count processes (`Snapshot.holds_slot` and starts that were granted), neve
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from sessions.model import Lifecycle, SessionId
 from sessions.parking import may_be_parked
 from sessions.state import Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """The largest number of processes, in all and per user."""
 
     max_sessions: int = 10
     max_sessions_per_user: int = 3
 
 
-@dataclass(frozen=True, slots=True)
-class StartOne:
+class StartOne(msgspec.Struct, frozen=True):
     """Start a process for this session: a place is free."""
 
     session_id: SessionId
 
 
-@dataclass(frozen=True, slots=True)
-class ParkOne:
+class ParkOne(msgspec.Struct, frozen=True):
     """No place is free. Park this session (idle longest), then call `next_step` again."""
 
     session_id: SessionId
     for_session: SessionId
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(msgspec.Struct, frozen=True):
     """No step is possible until something changes."""
 
 

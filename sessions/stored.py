@@ -1,6 +1,5 @@
 """Row values: turns, contexts, asks, hosts, inputs, rules and trust as they are stored."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
@@ -70,8 +69,7 @@ class ContextKind(StrEnum):
     CHANGES = "changes"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredContext:
+class StoredContext(msgspec.Struct, frozen=True):
     """The text that Claude read before the prompt of a turn, and the line on it that people see."""
 
     turn_id: TurnId
@@ -100,8 +98,7 @@ class MergeStatus(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBranch:
+class StoredBranch(msgspec.Struct, frozen=True):
     """A session with files of its own. `git_branch` and `target` are full refs; empty: it cannot be merged.
 
     `checkpoint` has its files as they were at the beginning, `last_merged` its commit at the last squash.
@@ -120,8 +117,7 @@ class StoredBranch:
     made_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMerge:
+class StoredMerge(msgspec.Struct, frozen=True):
     """A merge: `target` goes from `old_commit` to `new_commit`. `merged_before`: `last_merged` until then."""
 
     id: str
@@ -157,8 +153,7 @@ class HostStatus(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredHost:
+class StoredHost(msgspec.Struct, frozen=True):
     """A host row. `ref` is None until the launch has been stored, even if the host runs already."""
 
     number: int
@@ -168,8 +163,7 @@ class StoredHost:
     replay_from: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredInput:
+class StoredInput(msgspec.Struct, frozen=True):
     """A line for a host, and the token by which the output log acknowledges it."""
 
     number: int
@@ -178,8 +172,7 @@ class StoredInput:
     acknowledged: bool
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRule:
+class StoredRule(msgspec.Struct, frozen=True):
     """A stored permission rule, with its scope, its giver and the time.
 
     A rule of a project (`session_id` None) holds in the sessions that `given_by` owns in `work_directory`; with
@@ -196,8 +189,7 @@ class StoredRule:
     given_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredSite:
+class StoredSite(msgspec.Struct, frozen=True):
     """A host of the internet that sandboxes of the project in `directory` wanted; when, or when decided."""
 
     directory: str
@@ -207,8 +199,7 @@ class StoredSite:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTrust:
+class StoredTrust(msgspec.Struct, frozen=True):
     """A decision on the project in `directory`, made for its content at that time (`content_hash`)."""
 
     directory: str

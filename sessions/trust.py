@@ -6,8 +6,9 @@ starts. Trust covers only the content that a person saw listed: if that changes,
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from sessions.claude.project_offer import ProjectOffer
 from sessions.model import Trust
@@ -31,8 +32,7 @@ class UserServers(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class TrustPolicy:
+class TrustPolicy(msgspec.Struct, frozen=True):
     """The settings on projects and servers. `is_admin` says whether a user id belongs to an admin."""
 
     who: WhoTrusts = WhoTrusts.ASK
@@ -50,8 +50,7 @@ class TrustPolicy:
                 return self.is_admin(owner_id)
 
 
-@dataclass(frozen=True, slots=True)
-class TrustNow:
+class TrustNow(msgspec.Struct, frozen=True):
     """The trust that a process starts with, and whether a person should decide on the project's content."""
 
     state: Trust

@@ -6,12 +6,12 @@ Answers for pragmas, URIs and file modes. `writer` and `readers` decide which st
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import quote
 
 import aiosqlite
+import msgspec
 
 Synchronous = Literal["NORMAL", "FULL"]
 SqlValue = str | int | float | bytes | None
@@ -40,8 +40,7 @@ class Connection(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Connections:
+class Connections(msgspec.Struct, frozen=True):
     """The connections of one database: the open one that writes, and a function that opens reading ones."""
 
     path: Path

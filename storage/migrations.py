@@ -7,9 +7,10 @@ is as before or after a migration, never between: SQLite rolls the transaction b
 import re
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
+
+import msgspec
 
 from faults import crash_point
 from storage.backups import make_backup
@@ -18,8 +19,7 @@ from storage.errors import ConstraintViolated, DatabaseTooNew, MigrationFailed, 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(msgspec.Struct, frozen=True):
     """One step of the schema. `sql` is a script without BEGIN, COMMIT or PRAGMA user_version of its own."""
 
     number: int

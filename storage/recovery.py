@@ -8,9 +8,10 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+import msgspec
 
 from storage.backups import backup_time, damage, newest_good_backup, restore_backup
 from storage.connection import connect_read_only
@@ -23,8 +24,7 @@ CHECKED_AT_OPEN_BYTES = 16 * 1024 * 1024
 _LOCK_TIMEOUT_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
+class Recovery(msgspec.Struct, frozen=True):
     """The repair of a damaged file: its new place, and the copy that replaced it, if any."""
 
     damage: str
@@ -43,16 +43,14 @@ class Recovery:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """The work that `prepare` did: a repair, if any, and migrations."""
 
     recovery: Recovery | None
     applied: Sequence[Migration]
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(msgspec.Struct, frozen=True):
     """The work that opening the database would do. `damage` is in SQLite's words, or None."""
 
     exists: bool

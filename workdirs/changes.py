@@ -4,9 +4,11 @@ A cause is named only if it is known: a turn, a restore and a merge leave record
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
 
 from workdirs.quoting import quoted
 from workdirs.tokens import estimated_tokens
@@ -26,33 +28,28 @@ class ChangeKind(StrEnum):
     DELETED = "deleted"
 
 
-@dataclass(frozen=True, slots=True)
-class NotKnown:
+class NotKnown(msgspec.Struct, frozen=True):
     """Nobody knows who made the change: a person, an editor, a tool."""
 
 
-@dataclass(frozen=True, slots=True)
-class BySession:
+class BySession(msgspec.Struct, frozen=True):
     """A turn of another session made the change. `title` is the session's name for people."""
 
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class ByRestore:
+class ByRestore(msgspec.Struct, frozen=True):
     """A restore of a checkpoint made the change."""
 
 
-@dataclass(frozen=True, slots=True)
-class ByMerge:
+class ByMerge(msgspec.Struct, frozen=True):
     """A merge made the change."""
 
 
 Author = NotKnown | BySession | ByRestore | ByMerge
 
 
-@dataclass(frozen=True, slots=True)
-class PathChange:
+class PathChange(msgspec.Struct, frozen=True):
     """One changed path, relative to the work directory. `added` and `removed` are None for a binary file."""
 
     path: bytes

@@ -1,10 +1,11 @@
 """The values of checkpoints and restores as they are kept in rows."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import NewType
+
+import msgspec
 
 from workdirs.model import FilePath, ObjectId
 from workdirs.plan import Left, RestorePlan
@@ -44,16 +45,14 @@ class Cause(StrEnum):
     MERGE = "merge"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A work directory, and the project whose store has its checkpoints. A branch uses that of its parent."""
 
     directory: Path
     project: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """The facts stored with a checkpoint. `late_after_s`: a checkpoint that takes longer is marked late."""
 
     owner: str
@@ -63,8 +62,7 @@ class Note:
     late_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(msgspec.Struct, frozen=True):
     """A checkpoint that was taken. `head` is HEAD of the user's repository then; see `repository.head_of`."""
 
     id: CheckpointId
@@ -90,8 +88,7 @@ Scope = Collection[FilePath] | None
 """The paths that a restore may touch; `None` is everything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(msgspec.Struct, frozen=True):
     """The plan of a restore. `digest` names it: a restore is refused if it became another one."""
 
     target: Checkpoint
@@ -100,8 +97,7 @@ class Preview:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(msgspec.Struct, frozen=True):
     """A restore that ended. `differing` are paths that are not as in the target although they were written."""
 
     id: RestoreId

@@ -1,13 +1,13 @@
 """The rules of checkpoints: values from the settings, so that a start need not load the engine."""
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from workdirs.model import Caps
 
 
-@dataclass(frozen=True, slots=True)
-class RetentionAges:
+class RetentionAges(msgspec.Struct, frozen=True):
     """Days: all checkpoints stay for `all_days`, ends of turns for `ends_days`, one a day for `daily_days`."""
 
     all_days: float = 7
@@ -15,8 +15,7 @@ class RetentionAges:
     daily_days: float = 90
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointRules:
+class CheckpointRules(msgspec.Struct, frozen=True):
     """Where checkpoints lie, how much they may take, how long they stay.
 
     `private` are places that no work directory may hold: a home, the data directory, the workspace root.

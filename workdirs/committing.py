@@ -4,7 +4,7 @@ The tree of a checkpoint becomes the commit. That is right only where git would 
 filters, converted line ends, submodules or sparse checkouts it refuses, and Claude can commit there by itself.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from workdirs.conversions import find_conversions
 from workdirs.errors import CommitRefused

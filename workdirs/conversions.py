@@ -4,7 +4,8 @@ Only attributes and settings are read. No filter runs.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+
+import msgspec
 
 from workdirs.git import run
 from workdirs.model import FilePath
@@ -14,8 +15,7 @@ _PROGRAMS = (b"filter", b"ident", b"working-tree-encoding")
 _UNSET = (b"unspecified", b"unset")
 
 
-@dataclass(frozen=True, slots=True)
-class Conversions:
+class Conversions(msgspec.Struct, frozen=True):
     """Paths by the kind of conversion.
 
     `programs`: a filter, `ident` or an encoding. `to_crlf`: the disk gets CRLF. `from_crlf`: a commit gets LF
@@ -52,8 +52,7 @@ def find_conversions(repository: Repository, paths: Collection[FilePath]) -> Con
     return Conversions(frozenset(programs), frozenset(to_crlf), frozenset(from_crlf))
 
 
-@dataclass(frozen=True, slots=True)
-class _Settings:
+class _Settings(msgspec.Struct, frozen=True):
     autocrlf: str
     eol: str
 

@@ -9,8 +9,11 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from faults import crash_point
 from storage.files import make_directory
@@ -38,8 +41,7 @@ _ANY_NAME = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryWish:
+class DirectoryWish(msgspec.Struct, frozen=True):
     """A directory to make at `place`, with the files of `snapshot`, a checkpoint of `parent` taken just now.
 
     With `includes`, the ignored files that the project's `.worktreeinclude` names are copied, too.
@@ -54,8 +56,7 @@ class DirectoryWish:
     includes: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MadeDirectory:
+class MadeDirectory(msgspec.Struct, frozen=True):
     """A directory that was made. Without `branch` it is a plain copy; `base` is the commit that it began at.
 
     `left_out` are files that the parent has and this directory lacks.

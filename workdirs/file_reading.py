@@ -3,9 +3,10 @@
 import os
 import stat
 import time
-from dataclasses import dataclass
 from hashlib import sha1
 from typing import assert_never
+
+import msgspec
 
 from workdirs.model import FilePath, WhyUncovered
 from workdirs.paths import WorkTree, is_link_in_the_way
@@ -18,8 +19,7 @@ _PAUSES_S = (0.012, 0.024, 0.036)
 _CHUNK = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """A file's bytes. `is_moving` says that it changed in every try: they are the last ones read."""
 
     data: bytes
@@ -27,13 +27,11 @@ class Content:
     is_moving: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NotThere:
+class NotThere(msgspec.Struct, frozen=True):
     """Nothing is there any more, or something that is no file: a directory took its place."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotCovered:
+class NotCovered(msgspec.Struct, frozen=True):
     """Something is there whose content is not taken."""
 
     why: WhyUncovered

@@ -18,11 +18,12 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from shutil import which
 from typing import IO
+
+import msgspec
 
 from workdirs.errors import GitFailed, GitMissing, GitMisused, GitSaidTooMuch, GitTimedOut, WorkdirError
 
@@ -92,8 +93,7 @@ _UNSAFE_IN_THEIRS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GitCall:
+class GitCall(msgspec.Struct, frozen=True):
     """One start of git. `index` and `objects` replace the files of `git_dir` that they are named after."""
 
     kind: Kind
@@ -106,7 +106,7 @@ class GitCall:
     alternates: tuple[Path, ...] = ()
     """More places to read objects from."""
     stdin: bytes = b""
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = msgspec.field(default_factory=dict)
     settings: tuple[tuple[str, str], ...] = ()
     """Settings of git for this call only."""
     deadline_s: float = 30.0
@@ -118,8 +118,7 @@ class GitCall:
         return str(self.arguments[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The output of git, and its exit code."""
 
     code: int

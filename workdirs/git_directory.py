@@ -2,14 +2,14 @@
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 _MAX_POINTER_BYTES = 8192
 
 
-@dataclass(frozen=True, slots=True)
-class GitDirectory:
+class GitDirectory(msgspec.Struct, frozen=True):
     """Where the repository of a work tree lies. The two differ in a linked worktree."""
 
     git_dir: Path

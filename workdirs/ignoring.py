@@ -4,8 +4,9 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from workdirs.git import run
 from workdirs.git_directory import find_git_directory

@@ -6,8 +6,9 @@ anyway. The file comes from the repository, so callers use it only for projects 
 
 import os
 import tempfile
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from workdirs.git import run
 from workdirs.git_directory import find_git_directory

@@ -8,8 +8,9 @@ are written by us and not by git, so that no filter or hook of the repository ru
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from faults import crash_point
 from workdirs.apply import Applier, remove_temporaries
@@ -30,16 +31,14 @@ _BATCH = 32
 _ZERO = "0" * 40
 
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
+class Blocked(msgspec.Struct, frozen=True):
     """A path of the merge that is not clean where the target is checked out."""
 
     path: FilePath
     why: WhyBlocked
 
 
-@dataclass(frozen=True, slots=True)
-class Landing:
+class Landing(msgspec.Struct, frozen=True):
     """The move of the full ref `target` from commit `old` to commit `new`. Undo is the move back."""
 
     target: str
@@ -174,8 +173,7 @@ def _blocked(
     return Blocked(path, WhyBlocked.IN_THE_WAY if old is None else WhyBlocked.CHANGED)
 
 
-@dataclass(frozen=True, slots=True)
-class _Unknown:
+class _Unknown(msgspec.Struct, frozen=True):
     """Something lies there that is no file or link that can be read."""
 
 

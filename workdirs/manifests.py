@@ -10,9 +10,10 @@ import re
 import stat
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 _MOST_BYTES = 128 * 1024
 _MOST_DOTS = 200
@@ -29,8 +30,7 @@ _PURPOSES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FoundCommand:
+class FoundCommand(msgspec.Struct, frozen=True):
     """A command of a project. `purpose` is test, lint or build; `source` the manifest that it comes from."""
 
     purpose: str

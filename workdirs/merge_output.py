@@ -6,8 +6,9 @@ that does not exist (both are 1), so the first field decides: it is a tree id on
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 _OBJECT_ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _ENTRY = re.compile(rb"([0-7]{6}) ([0-9a-f]{40,64}) ([123])\t(.+)", re.DOTALL)
@@ -42,8 +43,7 @@ class ConflictKind(StrEnum):
         return cls.OTHER if isinstance(value, str) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(msgspec.Struct, frozen=True):
     """One version of a path that is in conflict. `stage`: 1 is the base, 2 the target, 3 the source."""
 
     mode: int
@@ -52,8 +52,7 @@ class Side:
     path: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(msgspec.Struct, frozen=True):
     """One conflict. `paths` are the paths that it is about, the main one first; `words` is git's sentence."""
 
     kind: ConflictKind
@@ -61,15 +60,13 @@ class Conflict:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class CleanMerge:
+class CleanMerge(msgspec.Struct, frozen=True):
     """The merge has no conflict; `tree` is its result."""
 
     tree: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConflictedMerge:
+class ConflictedMerge(msgspec.Struct, frozen=True):
     """The merge has conflicts. `tree` has the files with conflict markers in them."""
 
     tree: str
@@ -83,8 +80,7 @@ class ConflictedMerge:
         return tuple(sorted(named))
 
 
-@dataclass(frozen=True, slots=True)
-class NothingMerged:
+class NothingMerged(msgspec.Struct, frozen=True):
     """git could not merge at all, for example because a revision does not exist. `words` is git's sentence."""
 
     words: str

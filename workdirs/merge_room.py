@@ -4,7 +4,9 @@ A trial reads their objects and writes into our store. Only landing writes into 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from workdirs.git import Answer, run
 from workdirs.model import ObjectId
@@ -14,8 +16,7 @@ from workdirs.store import Store
 NOBODY = ("Claude-Discord Bridge", "bridge@localhost")
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True):
     """The author of a commit, with a time as seconds since the epoch."""
 
     name: str = NOBODY[0]
@@ -32,8 +33,7 @@ class Signature:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class MergeRoom:
+class MergeRoom(msgspec.Struct, frozen=True):
     """A store, and a repository whose commits are merged. With `lands`, new objects go into the repository."""
 
     store: Store

@@ -5,8 +5,9 @@ files are clean there; see `landing.py`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import assert_never
+
+import msgspec
 
 from workdirs.changes import ChangeKind, PathChange
 from workdirs.errors import BranchGone, GitFailed, MergeImpossible
@@ -19,8 +20,7 @@ _MOST_COMMITS = 200
 _KINDS = {"A": ChangeKind.CREATED, "D": ChangeKind.DELETED}
 
 
-@dataclass(frozen=True, slots=True)
-class MergeWish:
+class MergeWish(msgspec.Struct, frozen=True):
     """Merge `source` into `target`, both full refs. `last_merged` is the source's commit at its last squash."""
 
     target: str
@@ -31,8 +31,7 @@ class MergeWish:
     last_merged: ObjectId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MergePreview:
+class MergePreview(msgspec.Struct, frozen=True):
     """A preview of a merge of the commits of that moment.
 
     With `conflicts` it cannot land. Without `files` there is nothing to merge. `result` is the resulting tree.
@@ -46,8 +45,7 @@ class MergePreview:
     conflicted: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
+class _Result(msgspec.Struct, frozen=True):
     """The tip that a merge leads to, or its conflicts."""
 
     tip: ObjectId

@@ -1,9 +1,10 @@
 """The values of work directories: paths, entries of a tree, caps, snapshots."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
+
+import msgspec
 
 FilePath = NewType("FilePath", bytes)
 """A path below the work directory: parts joined by `/`, any bytes but NUL. `paths.is_storable` says which."""
@@ -21,8 +22,7 @@ class EntryMode(StrEnum):
     LINK = "120000"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One file or link of a tree."""
 
     mode: EntryMode
@@ -43,8 +43,7 @@ class WhyUncovered(StrEnum):
     TOO_DEEP = "too_deep"  # a path longer than the system takes, or too many nested repositories
 
 
-@dataclass(frozen=True, slots=True)
-class Uncovered:
+class Uncovered(msgspec.Struct, frozen=True):
     """A path that a checkpoint names but does not hold. A restore never deletes or overwrites it."""
 
     path: FilePath
@@ -52,8 +51,7 @@ class Uncovered:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Caps:
+class Caps(msgspec.Struct, frozen=True):
     """How much one checkpoint, and all of a project, may hold."""
 
     max_file_bytes: int = 10 * 1024 * 1024
@@ -61,14 +59,13 @@ class Caps:
     max_store_bytes: int = 5 * 1024 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(msgspec.Struct, frozen=True):
     """The facts of a checkpoint beside its tree. They are kept in the commit, so that the commit is enough."""
 
     files: int = 0
-    usual: Mapping[str, int] = field(default_factory=dict)
+    usual: Mapping[str, int] = msgspec.field(default_factory=dict)
     """Permission bits of most files, by `EntryMode`: git keeps one bit only."""
-    modes: Mapping[FilePath, int] = field(default_factory=dict)
+    modes: Mapping[FilePath, int] = msgspec.field(default_factory=dict)
     """Permission bits of the other files."""
     uncovered: Sequence[Uncovered] = ()
     moving: Sequence[FilePath] = ()
@@ -79,8 +76,7 @@ class Coverage:
     """Whether git warned of something that is not understood: the tree may lack files."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """A work tree as it was stored: one commit without parents, kept alive by one ref."""
 
     commit: ObjectId

@@ -1,8 +1,9 @@
 """Decides what a restore does, path by path. Pure: it gets what others looked up."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from workdirs.coverage import bits_of
 from workdirs.model import Coverage, Entry, EntryMode, FilePath
@@ -22,8 +23,7 @@ class WhyLeft(StrEnum):
     CLASHES = "clashes"  # two names of the target are one name on this file system
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """Create or replace a file or link."""
 
     path: FilePath
@@ -32,15 +32,13 @@ class Write:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(msgspec.Struct, frozen=True):
     """Delete a file or link."""
 
     path: FilePath
 
 
-@dataclass(frozen=True, slots=True)
-class SetMode:
+class SetMode(msgspec.Struct, frozen=True):
     """Change permission bits only."""
 
     path: FilePath
@@ -50,16 +48,14 @@ class SetMode:
 Step = Write | Delete | SetMode
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(msgspec.Struct, frozen=True):
     """A path in which the two checkpoints differ, and which stays as it is."""
 
     path: FilePath
     why: WhyLeft
 
 
-@dataclass(frozen=True, slots=True)
-class RestorePlan:
+class RestorePlan(msgspec.Struct, frozen=True):
     """All that a restore does, in order, and what it leaves."""
 
     steps: tuple[Step, ...]
@@ -71,8 +67,7 @@ class RestorePlan:
         return not self.steps
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(msgspec.Struct, frozen=True):
     """The facts that were looked up for a plan."""
 
     differences: Differences

@@ -5,9 +5,10 @@ Only calls that were measured to run none of the repository's programs are made;
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+import msgspec
 
 from workdirs.errors import GitFailed, WorkdirError
 from workdirs.git import GitCall, Kind, run
@@ -33,8 +34,7 @@ _MARKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(msgspec.Struct, frozen=True):
     """A user's repository. `git_dir` belongs to the work tree, `common_dir` to all its linked work trees."""
 
     work_tree: Path
@@ -54,8 +54,7 @@ class Repository:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryState:
+class RepositoryState(msgspec.Struct, frozen=True):
     """The state of a repository. `head` is None before its first commit; `branch` is empty if HEAD is detached.
 
     `is_locked`: another git has `index.lock`, or one that was killed has left it.

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from faults import crash_point
 from workdirs import rows
@@ -38,8 +40,7 @@ from workdirs.restoring import (
 from workdirs.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreWish:
+class RestoreWish(msgspec.Struct, frozen=True):
     """A restore that somebody asks for. `owner` and `anchor` are written down with its checkpoints."""
 
     place: Place

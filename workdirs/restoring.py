@@ -8,8 +8,9 @@ that are still as the safety snapshot saw them.
 import os
 import stat
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from workdirs.apply import Applied, Applier, remove_temporaries
 from workdirs.ignoring import ignored_by

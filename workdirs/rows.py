@@ -3,7 +3,8 @@
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from storage import AnyStatement, BulkStatement, Database, Row, Statement
 from workdirs.changes import ChangeKind, PathChange
@@ -25,8 +26,7 @@ _COLUMNS = (
 _MOST_CHANGES = 5000
 
 
-@dataclass(frozen=True, slots=True)
-class StoredDirectory:
+class StoredDirectory(msgspec.Struct, frozen=True):
     """Where the checkpoints of a work directory are. `store` and `cache` are names below the root of all."""
 
     path: str
@@ -35,8 +35,7 @@ class StoredDirectory:
     cache: str
 
 
-@dataclass(frozen=True, slots=True)
-class CutRestore:
+class CutRestore(msgspec.Struct, frozen=True):
     """A restore whose end was not recorded."""
 
     id: RestoreId
@@ -46,8 +45,7 @@ class CutRestore:
     scope: Scope
 
 
-@dataclass(frozen=True, slots=True)
-class KnownChange:
+class KnownChange(msgspec.Struct, frozen=True):
     """A change of a file whose cause is known."""
 
     path: FilePath

@@ -7,8 +7,9 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from faults import crash_point
 from workdirs.coverage import from_message, permissions, to_message
@@ -42,8 +43,7 @@ from workdirs.store import REFS, Store
 _PATIENT_FILES = 20  # so many moving files are waited for; each may cost 70 ms
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotWish:
+class SnapshotWish(msgspec.Struct, frozen=True):
     """Of what a snapshot is to be taken, and under which name it is kept."""
 
     store: Path

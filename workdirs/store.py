@@ -10,9 +10,10 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
+
+import msgspec
 
 from storage.files import make_directory, make_file
 from workdirs.coverage import from_message
@@ -30,8 +31,7 @@ _PACKS_TOO_MANY = 20
 _BATCH = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(msgspec.Struct, frozen=True):
     """The place of one project's snapshots. Making this value touches nothing."""
 
     directory: Path
@@ -205,8 +205,7 @@ class Store:
                     yield _ObjectFile(name, os.stat(os.path.join(directory, name)).st_blocks * 512)  # noqa: PTH116, PTH118
 
 
-@dataclass(frozen=True, slots=True)
-class _ObjectFile:
+class _ObjectFile(msgspec.Struct, frozen=True):
     name: str
     size: int
 

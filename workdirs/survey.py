@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from workdirs.manifests import FoundCommand, Manifests, find_commands
 from workdirs.quoting import quoted
 from workdirs.tokens import estimated_tokens
@@ -26,8 +28,7 @@ _MOST_LARGE = 1000
 _MOST_NAMED = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(msgspec.Struct, frozen=True):
     """The facts of a project that Claude cannot see cheaply.
 
     `has_guide`: CLAUDE.md or AGENTS.md exists. `elsewhere` are directories with a manifest of their own,

@@ -1,9 +1,10 @@
 """The values of a command, and the port through which sessions run one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from backends.base import BackendError
 from backends.sandbox.model import Access
@@ -17,8 +18,7 @@ class CommandNotStarted(BackendError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandSpec:
+class CommandSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One command to run once. `session_id` and `name` are its identity.
 
     `name` consists of a-z, 0-9 and `-`, at most 64 characters. `environment` is the child's whole environment;
@@ -33,11 +33,10 @@ class CommandSpec:
     environment: Mapping[str, str]
     timeout_s: float
     max_bytes: int
-    access: Access = field(default_factory=Access)
+    access: Access = msgspec.field(default_factory=Access)
 
 
-@dataclass(frozen=True, slots=True)
-class CommandOutput:
+class CommandOutput(msgspec.Struct, frozen=True):
     """The output, stdout and stderr together as they came: the file with what was kept, and all bytes printed.
 
     If `is_cut`, a line of its own in the file says how many bytes are left out there.
@@ -48,30 +47,26 @@ class CommandOutput:
     is_cut: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(msgspec.Struct, frozen=True):
     """The command ended by itself. `code` is its exit code; negative: the signal that ended it."""
 
     code: int
     output: CommandOutput
 
 
-@dataclass(frozen=True, slots=True)
-class TimedOut:
+class TimedOut(msgspec.Struct, frozen=True):
     """The command was ended because its time was over."""
 
     output: CommandOutput
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(msgspec.Struct, frozen=True):
     """The command was ended on request (`CommandRunner.stop`)."""
 
     output: CommandOutput
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True):
     """The command was cut: the machine was restarted, or the process that keeps it was killed."""
 
     output: CommandOutput

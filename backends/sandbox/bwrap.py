@@ -11,9 +11,11 @@ outside of the sandbox. Format of the options: bwrap(1).
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from backends.base import LaunchSpec
 from backends.sandbox.model import Access, Enclosure, Mechanism, Network, Own, Policy
@@ -56,8 +58,7 @@ _REAL = frozenset({_Kind.SYSTEM, _Kind.READ, _Kind.WRITE, _Kind.KEPT})
 """These kinds show what lies below a directory as it is outside."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Mount:
+class _Mount(msgspec.Struct, frozen=True):
     """One path inside, and the path outside that stands there (for `PRIVATE` and `HIDDEN` of no meaning)."""
 
     kind: _Kind

@@ -12,8 +12,10 @@ import marshal
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from backends.base import LaunchRefused, LaunchSpec
 from backends.sandbox.model import Access, Enclosure, Mechanism, Network, Policy
@@ -62,8 +64,7 @@ def landlock_abi() -> int:
             raise Unavailable(f"the kernel refuses Landlock ({os.strerror(code)})")
 
 
-@dataclass(frozen=True, slots=True)
-class _Rights:
+class _Rights(msgspec.Struct, frozen=True):
     """The rights that one ABI knows: for files and directories, and the scopes."""
 
     handled: int

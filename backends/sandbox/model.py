@@ -4,10 +4,11 @@ Nothing here looks at the file system. `Access` belongs to one launch; `Policy` 
 holds for every launch.
 """
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
+
+import msgspec
 
 _Each = TypeVar("_Each")
 
@@ -32,8 +33,7 @@ class Network(StrEnum):
     MODEL = "model"
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
+class Own(msgspec.Struct, frozen=True):
     """A directory that the program gets in place of another one.
 
     `source` is the real directory, which exists at the launch; inside it stands at `target`. A mechanism that
@@ -45,8 +45,7 @@ class Own:
     source: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(msgspec.Struct, frozen=True):
     """The paths that a program may reach besides those of the system. All are absolute; missing ones count not.
 
     `read`: readable and executable. `write`: writable, too. `kept`: below a path of `write`, and read-only all
@@ -71,8 +70,7 @@ class Access:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """Limits inside one sandbox: bytes of each directory in memory, and processes.
 
     `processes` is None where the system counts processes of a user outside of the sandbox, too.
@@ -82,8 +80,7 @@ class Limits:
     tmp_bytes: int = 512 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class System:
+class System(msgspec.Struct, frozen=True):
     """The system's part of what is inside, read-only, as this machine has it.
 
     `directories` are real directories and files (`/usr`, `/etc`, the target of `/etc/resolv.conf`). `links` are
@@ -94,8 +91,7 @@ class System:
     links: tuple[tuple[Path, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """The sandbox of this installation.
 
     `program` is the mechanism's program (bwrap's path), or None. `access` is what the settings add. `hidden`
@@ -106,17 +102,16 @@ class Policy:
 
     mechanism: Mechanism
     network: Network = Network.OPEN
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = msgspec.field(default_factory=Limits)
     program: Path | None = None
-    system: System = field(default_factory=System)
-    access: Access = field(default_factory=Access)
+    system: System = msgspec.field(default_factory=System)
+    access: Access = msgspec.field(default_factory=Access)
     hidden: tuple[Path, ...] = ()
     seccomp_filter: Path | None = None
     proxy: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Enclosure:
+class Enclosure(msgspec.Struct, frozen=True):
     """The sandbox that a process runs in, as `launch.json` records it and people read it."""
 
     mechanism: Mechanism = Mechanism.NONE

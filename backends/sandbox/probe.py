@@ -4,9 +4,11 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 import machine
 from backends.sandbox import bwrap
@@ -30,8 +32,7 @@ class Refusal(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Probed:
+class Probed(msgspec.Struct, frozen=True):
     """The result for bwrap: its version if it works, else the reason and its own last words."""
 
     version: str = ""

@@ -8,7 +8,8 @@ unusual families. Format: `linux/filter.h` and `linux/seccomp.h`; bubblewrap's `
 import errno
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 _LOAD, _JUMP_EQUAL, _JUMP_BITS, _JUMP_AT_LEAST, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
@@ -26,8 +27,7 @@ _REFUSED = (*_KEYRING, "bpf", "perf_event_open", "userfaultfd", "open_by_handle_
 _ABSENT = ("io_uring_setup", "io_uring_enter", "io_uring_register", "clone3")
 
 
-@dataclass(frozen=True, slots=True)
-class Architecture:
+class Architecture(msgspec.Struct, frozen=True):
     """A kind of processor: its number in the kernel's audit headers, and the numbers of system calls."""
 
     audit: int
@@ -76,24 +76,21 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 """By the machine's name as `os.uname().machine` has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """The call `number` fails with `error`."""
 
     number: int
     error: int
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedWithBits:
+class RefusedWithBits(msgspec.Struct, frozen=True):
     """The call `number` fails with EPERM if one of `bits` is set in its first argument."""
 
     number: int
     bits: int
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedWithValues:
+class RefusedWithValues(msgspec.Struct, frozen=True):
     """The call `number` fails with EPERM if its argument number `argument` is one of `values`."""
 
     number: int
@@ -101,8 +98,7 @@ class RefusedWithValues:
     values: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OnlyWithValues:
+class OnlyWithValues(msgspec.Struct, frozen=True):
     """The call `number` fails with `error` unless its first argument is one of `values`."""
 
     number: int

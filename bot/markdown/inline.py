@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from html import unescape
 
+import msgspec
+
 from bot.markdown import formulas, links, references, tags
 from bot.markdown.cleaning import clean
 from bot.markdown.emphasis import Run, Runs, flanks, is_bare, needs_more
@@ -46,8 +48,7 @@ class End(Enum):
     GROWING = "more may come: show what is open as if it were closed, hide what is half there"
 
 
-@dataclass(frozen=True, slots=True)
-class Inline:
+class Inline(msgspec.Struct, frozen=True):
     """Rendered text. `text` is marked (see `marks`). Further text cannot change the first `settled` characters
     of the source.
 
@@ -59,15 +60,14 @@ class Inline:
     whole: Sequence[tuple[int, int]] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
+class Manner(msgspec.Struct, frozen=True):
     """Options of rendering. Without `strong`, bold marks are removed: the whole text is bold already.
 
     `targets` are the known references; uses of unknown ones are kept (see `references`).
     """
 
     strong: bool = True
-    targets: Mapping[str, Target] = field(default_factory=dict)
+    targets: Mapping[str, Target] = msgspec.field(default_factory=dict)
 
 
 USUAL = Manner()

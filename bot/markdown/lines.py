@@ -4,7 +4,8 @@ Answers for one line without its line end. `scanner` decides its meaning in its 
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 # A longer fence, heading, rule or table row is text: after so many characters a line's kind is known.
 LONGEST = 2000
@@ -34,13 +35,11 @@ _ALERT_SIGNS = {"note": "ℹ️", "tip": "💡", "important": "❗", "warning": 
 _DETAILS = re.compile(r"</?details(?:\s[^<>]{0,100})?>[ \t]*", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Blank:
+class Blank(msgspec.Struct, frozen=True):
     """Nothing but space."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
+class Fence(msgspec.Struct, frozen=True):
     """The beginning of a fenced code block; `note` is the rest of its info string after the language."""
 
     run: str
@@ -49,28 +48,24 @@ class Fence:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(msgspec.Struct, frozen=True):
     """A heading of `level` 1 to 6."""
 
     level: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """A horizontal rule."""
 
 
-@dataclass(frozen=True, slots=True)
-class TableRow:
+class TableRow(msgspec.Struct, frozen=True):
     """A line that may belong to a table: it begins with a pipe."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """The beginning of a list's item; `width` is the indentation that its further lines have."""
 
     indent: int
@@ -79,8 +74,7 @@ class Item:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True):
     """Any other line, without its indentation."""
 
     indent: int

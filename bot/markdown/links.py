@@ -4,7 +4,9 @@ Leaves their spelling for Discord to `inline`.
 """
 
 import re
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from bot.markdown.tags import decoded
 from texts.hosts import names_another_host
@@ -34,8 +36,7 @@ _ADDRESS = re.compile(r"https?://[^\s<>`\u0000-\u001f]{0,900}")
 _TRAILING = "*_~|.,:;\"')]!?\\"
 
 
-@dataclass(frozen=True, slots=True)
-class Masked:
+class Masked(msgspec.Struct, frozen=True):
     """`[label](target "title")` or an image; `end` is the place after it."""
 
     label: str

@@ -6,7 +6,8 @@ The result depends on the text alone. Leaves the splitting to `answer.py`.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from bot.markdown.answer import AnswerSplitter
 from bot.markdown.cleaning import clean
@@ -20,16 +21,14 @@ _END_CHARS = 1_600
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(msgspec.Struct, frozen=True):
     """A text file that goes with a post."""
 
     name: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(msgspec.Struct, frozen=True):
     """The bodies of the posts of an answer, and the whole as a file with the post number `file_at`."""
 
     bodies: Sequence[str]

@@ -7,7 +7,8 @@ again, and an asterisk that is text cannot be mistaken for a mark. `shown` turns
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from bot.markdown.graphemes import cut_before
 
@@ -29,8 +30,7 @@ _RUN = re.compile("[\ufdd0-\ufddf]|[^\ufdd0-\ufddf]+")
 _ESCAPE = re.compile(r"\\([^\w\s])")
 
 
-@dataclass(frozen=True, slots=True)
-class Halves:
+class Halves(msgspec.Struct, frozen=True):
     """A line cut in two. The cut added `closed` to the end of `head` and `opened` to the start of `tail`.
 
     Both are as shown. `spaced`: a space stood at the cut; neither half has it.

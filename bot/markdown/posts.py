@@ -6,8 +6,11 @@ makes the rows.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
+
+import msgspec
+from msgspec.structs import replace
 
 from bot.markdown.graphemes import cut_before
 from bot.markdown.marks import ATOM, Halves, cut, shown
@@ -25,8 +28,7 @@ class Seam(IntEnum):
     PARAGRAPH = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One line of an answer. `text` is marked (see `marks`), in a fence as it is.
 
     `gap` is the number of line ends before it (0: it continues a row that was cut), `fence` the number of its
@@ -41,8 +43,7 @@ class Row:
     hang: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(msgspec.Struct, frozen=True):
     """The text of one post. Joining `joint + body[len(opened):-len(closed)]` of all posts gives the whole text.
 
     The seam added `opened` and `closed`: a fence or marks that continue, the sign of a quote.

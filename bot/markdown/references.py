@@ -5,7 +5,8 @@ target is read, unless its post is sealed by then. Without a target, the use sta
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from bot.markdown.marks import ATOM, closing
 
@@ -22,16 +23,14 @@ USE_IN_MARKED = re.compile(
 """A use in marked text: its label, and its name if that differs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """The target of a reference; `title` is as in `links.Masked`."""
 
     address: str
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(msgspec.Struct, frozen=True):
     """A use of a reference. `written` is its second bracket, if it has one; `end` is the place after it."""
 
     label: str

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+import msgspec
+
 from bot.markdown import lines
 from bot.markdown.code import CodeText, dedented
 from bot.markdown.comments import Comment
@@ -195,7 +197,7 @@ class Scanner:
         self._begin_text("  " * level + item.mark + " ", "  " * (level + 1), self._inner_seam(level))
         inner = lines.read(item.content)
         if isinstance(inner, Fence):
-            self._begin_fence(replace(inner, indent=item.width))
+            self._begin_fence(msgspec.structs.replace(inner, indent=item.width))
         else:
             self._grow(item.content)
 

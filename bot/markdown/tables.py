@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from bot.markdown.graphemes import columns
 from bot.markdown.inline import bold, on_one_line
 from bot.markdown.lines import TableRow, Text, is_delimiter
@@ -20,8 +22,7 @@ _CODE = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]{1,200}\1(?!`)")
 _EMPTY = "—"
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """The layout of rows: aligned `lines`, or `records` of marked lines. `rest` is the table without them."""
 
     lines: Sequence[str]

@@ -5,8 +5,9 @@ Leaves its spelling for Discord to `inline`. Unknown tags are text: people write
 
 import html
 import re
-from dataclasses import dataclass
 from html.entities import html5
+
+import msgspec
 
 from bot.markdown.cleaning import clean
 
@@ -35,8 +36,7 @@ _AROUND = CODE_TAGS | {"a", "sup", "sub"}
 _KNOWN = _AROUND | MARK_TAGS.keys() | {"img", "br", "details"}
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(msgspec.Struct, frozen=True):
     """A known tag; `end` is the place after it."""
 
     name: str

@@ -9,7 +9,6 @@ Format: Claude Code CLI, stream-json input and control protocol (version 2.1).
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -30,8 +29,7 @@ _WIRE_MODES = {"manual": "default"}
 _MISSING = re.compile(r"ENOENT.{0,80}spawn '([^'\n]{1,300})'")
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(msgspec.Struct, frozen=True):
     """An image in a prompt: `media_type` such as `image/png`, and `data`, the file's bytes."""
 
     media_type: str
@@ -216,8 +214,7 @@ def encoded(line: Mapping[str, Any]) -> bytes:
 # --- what the answers say -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class ModelOffer:
+class ModelOffer(msgspec.Struct, frozen=True):
     """A model for `set_model`: `value` is the text to send, `resolved` the full name behind it."""
 
     value: str
@@ -226,8 +223,7 @@ class ModelOffer:
     description: str
 
 
-@dataclass(frozen=True, slots=True)
-class CommandOffer:
+class CommandOffer(msgspec.Struct, frozen=True):
     """A slash command of Claude, a project or a plugin; `name` has no slash."""
 
     name: str
@@ -235,8 +231,7 @@ class CommandOffer:
     argument_hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class InitializeReply:
+class InitializeReply(msgspec.Struct, frozen=True):
     """The CLI's present state. `pending_asks` are all unanswered asks, under their first ids.
 
     Without `lists_forms`, forms and links that still wait are not among them.
@@ -284,8 +279,7 @@ def initialize_reply(line: ControlSucceeded) -> InitializeReply:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ContextUsage:
+class ContextUsage(msgspec.Struct, frozen=True):
     """The fill of the context, in tokens."""
 
     used_tokens: int
@@ -312,8 +306,7 @@ class RewindRefusal(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Rewound:
+class Rewound(msgspec.Struct, frozen=True):
     """The conversation was rewound. `prompt_text` is the removed prompt, `preceding_uuid` the row of the last
     assistant message now.
     """
@@ -322,8 +315,7 @@ class Rewound:
     preceding_uuid: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class NotRewound:
+class NotRewound(msgspec.Struct, frozen=True):
     """The conversation is unchanged. `error` is in the words of the CLI."""
 
     reason: RewindRefusal
@@ -342,8 +334,7 @@ def rewind_outcome(line: ControlSucceeded) -> Rewound | NotRewound:
     return NotRewound(reason, text_of(body, "error"))
 
 
-@dataclass(frozen=True, slots=True)
-class FilesRewound:
+class FilesRewound(msgspec.Struct, frozen=True):
     """The files that were put back, or after a dry run: that would be. The counts are lines."""
 
     paths: tuple[str, ...]
@@ -351,8 +342,7 @@ class FilesRewound:
     deletions: int
 
 
-@dataclass(frozen=True, slots=True)
-class FilesKept:
+class FilesKept(msgspec.Struct, frozen=True):
     """No file was put back. `error` is in the words of the CLI."""
 
     error: str

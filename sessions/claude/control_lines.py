@@ -4,8 +4,9 @@ Format: Claude Code CLI, control protocol over stream-json (version 2.1). `lines
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from sessions.forms import FormField
 
@@ -13,16 +14,14 @@ ELICITATION = "elicitation"
 """The subtype of the request in which an MCP server asks the person for input."""
 
 
-@dataclass(frozen=True, slots=True)
-class PermissionSuggestion:
+class PermissionSuggestion(msgspec.Struct, frozen=True):
     """One possible meaning of "always". `body` goes back unchanged in `updatedPermissions`."""
 
     kind: str
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class PermissionAsked:
+class PermissionAsked(msgspec.Struct, frozen=True):
     """`can_use_tool` for an ordinary tool. Claude waits for the answer without a time limit.
 
     `agent_id` is set if a subagent asks.
@@ -40,22 +39,19 @@ class PermissionAsked:
     agent_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionOption:
+class QuestionOption(msgspec.Struct, frozen=True):
     label: str
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     text: str
     header: str
     options: tuple[QuestionOption, ...]
     multi_select: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionAsked:
+class QuestionAsked(msgspec.Struct, frozen=True):
     """AskUserQuestion. `input` goes back with the answers added."""
 
     request_id: str
@@ -64,8 +60,7 @@ class QuestionAsked:
     input: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class PlanAsked:
+class PlanAsked(msgspec.Struct, frozen=True):
     """ExitPlanMode. `plan` may be empty when no plan file was written."""
 
     request_id: str
@@ -74,8 +69,7 @@ class PlanAsked:
     input: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class FormAsked:
+class FormAsked(msgspec.Struct, frozen=True):
     """An MCP server asks the person to fill in a form."""
 
     request_id: str
@@ -84,8 +78,7 @@ class FormAsked:
     fields: tuple[FormField, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LinkAsked:
+class LinkAsked(msgspec.Struct, frozen=True):
     """An MCP server asks the person to open a page."""
 
     request_id: str
@@ -97,15 +90,13 @@ class LinkAsked:
 AskLine = PermissionAsked | QuestionAsked | PlanAsked | FormAsked | LinkAsked
 
 
-@dataclass(frozen=True, slots=True)
-class AskCancelled:
+class AskCancelled(msgspec.Struct, frozen=True):
     """The CLI no longer waits for the answer to `request_id`."""
 
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerEchoed:
+class AnswerEchoed(msgspec.Struct, frozen=True):
     """The echo of a control response on stdin: the ask `request_id` was answered.
 
     `behavior` is allow or deny, `message` the reason of a denial. For a form or a link, `behavior` is accept,
@@ -117,8 +108,7 @@ class AnswerEchoed:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ControlRequested:
+class ControlRequested(msgspec.Struct, frozen=True):
     """A control request of the CLI other than an ask (hook_callback, mcp_message …). `body` is unchanged."""
 
     request_id: str
@@ -126,8 +116,7 @@ class ControlRequested:
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ControlSucceeded:
+class ControlSucceeded(msgspec.Struct, frozen=True):
     """The answer to a control request of ours. Only the one to `initialize` has `pending_asks`.
 
     `lists_forms`: forms and links are among them. If not, an open one may still wait.
@@ -139,8 +128,7 @@ class ControlSucceeded:
     lists_forms: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ControlFailed:
+class ControlFailed(msgspec.Struct, frozen=True):
     request_id: str
     error: str
     error_code: str = ""

@@ -8,7 +8,8 @@ Format: Claude Code documentation, slash commands, subagents and skills.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 _KEPT = ("name", "description", "argument-hint")
 """The keys that a rebuilt file keeps."""
@@ -20,8 +21,7 @@ _RUNS_FENCED = re.compile(r"^```+!", re.MULTILINE)
 _FILE_SIGN = re.compile(r"(?<![\w`])@(?=[\w./~\"'-])")
 
 
-@dataclass(frozen=True, slots=True)
-class MarkdownFile:
+class MarkdownFile(msgspec.Struct, frozen=True):
     """A file, split into its head and its text. `head` has the outermost keys; a value may be empty."""
 
     head: Mapping[str, str]

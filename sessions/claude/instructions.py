@@ -10,8 +10,9 @@ as a plugin, made harmless first (`frontmatter.harmless`).
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from sessions.claude import frontmatter
 from sessions.claude.project_offer import markdown_files, read_inside
@@ -29,8 +30,7 @@ _MOST_NESTED = 50
 _LONGEST_PATH = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Instructions:
+class Instructions(msgspec.Struct, frozen=True):
     """The places of the rebuilt text. None if the project has no text of that kind."""
 
     plugin: Path | None = None

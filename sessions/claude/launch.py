@@ -9,10 +9,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
 from uuid import UUID
+
+import msgspec
 
 from sessions.claude.errors import BadLaunch
 from sessions.claude.instructions import Instructions
@@ -81,15 +82,13 @@ _NEVER = re.compile(r"DISCORD_.*", re.IGNORECASE)
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}(\[[A-Za-z0-9]{1,16}\])?")
 
 
-@dataclass(frozen=True, slots=True)
-class Fresh:
+class Fresh(msgspec.Struct, frozen=True):
     """A new conversation under an id that we choose."""
 
     conversation_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(msgspec.Struct, frozen=True):
     """Continue a conversation.
 
     `continue_turn`: a turn that a crash has cut goes on by itself, under its prompt's uuid.
@@ -99,8 +98,7 @@ class Resume:
     continue_turn: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Fork:
+class Fork(msgspec.Struct, frozen=True):
     """A new conversation that begins as a copy of `parent_id`, whole or up to the message `at`."""
 
     parent_id: str
@@ -111,22 +109,19 @@ class Fork:
 Start = Fresh | Resume | Fork
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(msgspec.Struct, frozen=True):
     """Nothing of the project reaches Claude by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class InstructionsOnly:
+class InstructionsOnly(msgspec.Struct, frozen=True):
     """Claude reads the text of `project` and the text that `write_instructions` rebuilt, but never `links`."""
 
     project: Path
-    rebuilt: Instructions = field(default_factory=Instructions)
+    rebuilt: Instructions = msgspec.field(default_factory=Instructions)
     links: Sequence[Path] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Trusted:
+class Trusted(msgspec.Struct, frozen=True):
     """The whole project counts: settings, hooks, servers.
 
     `allow`: the allow rules of its shared settings. The CLI itself accepts them only after its trust dialog,
@@ -141,8 +136,7 @@ Brought = Closed | InstructionsOnly | Trusted
 """The part of the project that counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class LaunchLine:
+class LaunchLine(msgspec.Struct, frozen=True):
     """The values from which the argv of one `claude` is built.
 
     `command` begins the argv (see `locate`). `private` are the directories that Claude's tools may neither read
@@ -156,7 +150,7 @@ class LaunchLine:
     private: Sequence[Path]
     model: str = ""
     permission_mode: str = "default"
-    brought: Brought = field(default_factory=Closed)
+    brought: Brought = msgspec.field(default_factory=Closed)
     user_servers: bool = False
     sandboxed: bool = False
     uploads: Path | None = None

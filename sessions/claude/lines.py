@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from sessions.claude.control_lines import ELICITATION as ELICITATION
 from sessions.claude.control_lines import AnswerEchoed as AnswerEchoed
 from sessions.claude.control_lines import AskCancelled as AskCancelled
@@ -47,27 +49,23 @@ class CliState(StrEnum):
 # --- blocks of an assistant message ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TextBlock:
+class TextBlock(msgspec.Struct, frozen=True):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ThinkingBlock:
+class ThinkingBlock(msgspec.Struct, frozen=True):
     """`text` is empty for redacted thinking."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ToolUseBlock:
+class ToolUseBlock(msgspec.Struct, frozen=True):
     tool_use_id: str
     name: str
     input: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class OtherBlock:
+class OtherBlock(msgspec.Struct, frozen=True):
     """A content block of an unknown kind, kept unchanged."""
 
     kind: str
@@ -80,8 +78,7 @@ ContentBlock = TextBlock | ThinkingBlock | ToolUseBlock | OtherBlock
 # --- lines ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Initialized:
+class Initialized(msgspec.Struct, frozen=True):
     """`system/init`, repeated at every turn. `api_key_source` is `none` if a login pays instead of an API key.
 
     `servers`: the MCP servers, each with the CLI's name for its state (pending, connected, failed …).
@@ -99,28 +96,24 @@ class Initialized:
     servers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StateChanged:
+class StateChanged(msgspec.Struct, frozen=True):
     state: CliState
 
 
-@dataclass(frozen=True, slots=True)
-class PromptLifecycle:
+class PromptLifecycle(msgspec.Struct, frozen=True):
     """`command_lifecycle` of a user message that we sent: queued, started, completed or cancelled."""
 
     prompt_uuid: str
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleFired:
+class ScheduleFired(msgspec.Struct, frozen=True):
     """Claude begins a scheduled turn: one of `ScheduleWakeup` if `is_wakeup`, else one of `CronCreate`."""
 
     is_wakeup: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PromptEchoed:
+class PromptEchoed(msgspec.Struct, frozen=True):
     """The CLI has taken a user message (`isReplay`) into the conversation `conversation_id`."""
 
     prompt_uuid: str
@@ -128,8 +121,7 @@ class PromptEchoed:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class UserMessage:
+class UserMessage(msgspec.Struct, frozen=True):
     """A user line of the CLI itself, not of ours: a compaction summary, continuation or interruption."""
 
     uuid: str
@@ -138,8 +130,7 @@ class UserMessage:
     parent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StatusChanged:
+class StatusChanged(msgspec.Struct, frozen=True):
     """`system/status`: requesting, compacting or None. It also reports a changed permission mode.
 
     `compact_result` is success or failed, `compact_error` the cause of a failure.
@@ -151,8 +142,7 @@ class StatusChanged:
     compact_error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AssistantBlocks:
+class AssistantBlocks(msgspec.Struct, frozen=True):
     """A complete block (always one in practice) of an API message. It is final, unlike the stream before it.
 
     `aborted`: an interrupt cut the block; the part in this line is kept.
@@ -170,8 +160,7 @@ class AssistantBlocks:
     aborted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResult:
+class ToolResult(msgspec.Struct, frozen=True):
     """One tool's result. `text` is Claude's version, as one text; `detail` is the CLI's structured form."""
 
     uuid: str
@@ -183,28 +172,24 @@ class ToolResult:
     parent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResults:
+class ToolResults(msgspec.Struct, frozen=True):
     """A user line that carries tool results."""
 
     results: tuple[ToolResult, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ToolProgress:
+class ToolProgress(msgspec.Struct, frozen=True):
     tool_use_id: str
     tool_name: str
     elapsed_s: float
     parent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ThinkingTokens:
+class ThinkingTokens(msgspec.Struct, frozen=True):
     estimated_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class TaskChanged:
+class TaskChanged(msgspec.Struct, frozen=True):
     """News of a task (subagent, background shell). `phase` is started, progress, updated or notification.
 
     The `task_id` of a subagent is the `agent_id` of its asks; its `tool_use_id` is the `parent` of its lines.
@@ -220,15 +205,13 @@ class TaskChanged:
     kind: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BackgroundTasks:
+class BackgroundTasks(msgspec.Struct, frozen=True):
     """The background tasks that exist now, by id."""
 
     task_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TurnResult:
+class TurnResult(msgspec.Struct, frozen=True):
     """`result`. A failure shows in `is_error`, not in `subtype`.
 
     `cost_usd` is cumulative for the process; after `/clear` it starts from zero again. `prompt_uuids` is empty
@@ -255,8 +238,7 @@ class TurnResult:
     local_command: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ApiRetry:
+class ApiRetry(msgspec.Struct, frozen=True):
     """The API call failed, and the CLI retries it after `delay_ms`. If a new message starts, partial text is
     void.
     """
@@ -268,15 +250,13 @@ class ApiRetry:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFellBack:
+class ModelFellBack(msgspec.Struct, frozen=True):
     original_model: str
     fallback_model: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(msgspec.Struct, frozen=True):
     """A subscription's usage limit. `resets_ms` is in Unix milliseconds. `uses_extra`: extra usage is spent.
 
     `windows`: for each known limit its kind, its used part and its `resets_ms`.
@@ -290,15 +270,13 @@ class RateLimit:
     windows: tuple[tuple[str, float, int | None], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Compacted:
+class Compacted(msgspec.Struct, frozen=True):
     trigger: str
     tokens_before: int
     tokens_after: int
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationReset:
+class ConversationReset(msgspec.Struct, frozen=True):
     """`/clear`: a new conversation begins. `Initialized`, `PromptEchoed` and `TurnResult` then carry its id.
 
     `reset_id` occurs only in this line. The CLI calls it the new conversation's id, but writes to another one.
@@ -308,13 +286,11 @@ class ConversationReset:
     trigger: str
 
 
-@dataclass(frozen=True, slots=True)
-class TitleChanged:
+class TitleChanged(msgspec.Struct, frozen=True):
     title: str
 
 
-@dataclass(frozen=True, slots=True)
-class HookMoved:
+class HookMoved(msgspec.Struct, frozen=True):
     """A hook for `event` (such as SessionStart) has begun, or has ended (`is_over`)."""
 
     hook_id: str
@@ -322,8 +298,7 @@ class HookMoved:
     is_over: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SystemNotice:
+class SystemNotice(msgspec.Struct, frozen=True):
     """A `system` line of a known kind (hook output, permission_denied …). `is_shown`: meant for the person."""
 
     subtype: str
@@ -332,8 +307,7 @@ class SystemNotice:
     stops: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(msgspec.Struct, frozen=True):
     """A line of a known kind without use for us (keep_alive …)."""
 
     kind: str

@@ -13,9 +13,10 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+
+import msgspec
 
 from machine.awake_timeout import awake_timeout
 from sessions.claude.errors import CliBroken, CliMissing, CliTooOld, NeedsProgram
@@ -38,28 +39,24 @@ _MAX_OUTPUT_BYTES = 64 * 1024
 _REAP_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Cli:
+class Cli(msgspec.Struct, frozen=True):
     """A working `claude`: the command that starts it, and its version."""
 
     command: tuple[str, ...]
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
+class LoggedIn(msgspec.Struct, frozen=True):
     """Claude has a login. `method` is the CLI's name for it: api_key, oauth_token, claude.ai, third_party …"""
 
     method: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotLoggedIn:
+class NotLoggedIn(msgspec.Struct, frozen=True):
     """Claude has no login in this environment, and no key is set."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoginUnknown:
+class LoginUnknown(msgspec.Struct, frozen=True):
     """The CLI did not report whether it has a login. `reason` is a sentence."""
 
     reason: str
@@ -173,8 +170,7 @@ async def login_status(
     return LoginUnknown(f"`claude auth status` ended with code {ran.code} and gave no known answer.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Ran:
+class _Ran(msgspec.Struct, frozen=True):
     code: int
     stdout: str
     stderr: str

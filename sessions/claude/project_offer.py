@@ -8,9 +8,10 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from sessions.claude import frontmatter
 from texts.os_text import clean
@@ -29,8 +30,7 @@ _HARMLESS_SETTINGS = frozenset({"$schema", "theme", "spinnerTipsEnabled", "outpu
 _REDACTOR = Redactor()
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectOffer:
+class ProjectOffer(msgspec.Struct, frozen=True):
     """The offer of one project.
 
     `runs`: one line per part that would run or steer, with its commands. `content_hash`: the hash of all files

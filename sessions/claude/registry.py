@@ -4,15 +4,15 @@ Two processes can resume one conversation without a warning. Then one of them lo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 import machine
 from sessions.claude.wire import decode, int_of, text_of
 
 
-@dataclass(frozen=True, slots=True)
-class OpenElsewhere:
+class OpenElsewhere(msgspec.Struct, frozen=True):
     """A living `claude` that has the conversation open. `entrypoint`: cli (a terminal), sdk-cli …"""
 
     pid: int

@@ -14,14 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from sessions.claude.wire import Json, decode, flag_of, maybe_text, object_of, objects_of, text_of
 
 LOCAL_COMMAND = "local_command"
 """The subtype of a `system` row with one of the CLI's own commands, or with such a command's output."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A row in the file, its parent, and the row before it in the file.
 
     `is_shown`: the row is a message or a command. `is_root`: Claude reads no row before it. `message_id` is set

@@ -15,8 +15,9 @@ import re
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from backends.sandbox.model import Access, Own
 from sessions.claude.errors import ClaudeError
@@ -49,8 +50,7 @@ _NOT_SEEDED = ("projects", "githubRepoPaths")
 _SERVERS = "mcpServers"
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxOptions:
+class SandboxOptions(msgspec.Struct, frozen=True):
     """The facts of this installation. `state` holds a directory for each project.
 
     `kept` are paths, relative to a work directory, that stay read-only. `ssh_agent`: the agent's socket is
@@ -65,8 +65,7 @@ class SandboxOptions:
     open_network: Callable[[Path], Awaitable[None]] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """One launch. `readable` and `writable` are further paths that the session needs.
 
     `start` is None for a program that has no conversation.
@@ -76,7 +75,7 @@ class Asked:
     environment: Mapping[str, str]
     start: Start | None
     work_directory: Path
-    brought: Brought = Closed()  # noqa: RUF009 - has no state
+    brought: Brought = Closed()
     user_servers: bool = False
     readable: Sequence[Path] = ()
     writable: Sequence[Path] = ()

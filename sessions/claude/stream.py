@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
+
+import msgspec
 
 from sessions.claude import answers, control, launch
 from sessions.claude.lines import (
@@ -45,8 +46,7 @@ from sessions.model import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StreamOptions:
+class StreamOptions(msgspec.Struct, frozen=True):
     """The facts of this installation that the driver needs.
 
     `environment` is the bridge's own; only `child_names` pass to the child. `overrides` are added unchanged,
@@ -57,7 +57,7 @@ class StreamOptions:
     configured_command: str
     environment: Mapping[str, str]
     child_names: Sequence[str] = launch.DEFAULT_CHILD_ENV
-    overrides: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = msgspec.field(default_factory=dict)
     private: Sequence[Path] = ()
     sandbox: SandboxOptions | None = None
 

@@ -3,14 +3,12 @@
 Format: Claude Code CLI, `--include-partial-messages`; events of the Messages API. `lines.py` re-exports them.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """Token counts of one API message or of a whole turn."""
 
     input_tokens: int = 0
@@ -19,8 +17,7 @@ class Usage:
     cache_write_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class MessageStarted:
+class MessageStarted(msgspec.Struct, frozen=True):
     """A new API message begins. All partial text of this `parent` shown before is void.
 
     `prompt_uuid`: the prompt that the message answers. Only the first message of a turn has it.
@@ -32,8 +29,7 @@ class MessageStarted:
     prompt_uuid: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BlockStarted:
+class BlockStarted(msgspec.Struct, frozen=True):
     """A block begins. `kind` is text, thinking, tool_use or an unknown one; tool_use has the `tool_` fields."""
 
     index: int
@@ -54,14 +50,12 @@ class BlockDelta(msgspec.Struct, frozen=True, gc=False):
     parent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BlockStopped:
+class BlockStopped(msgspec.Struct, frozen=True):
     index: int
     parent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MessageUsage:
+class MessageUsage(msgspec.Struct, frozen=True):
     """`message_delta`: the message's final stop reason and usage. Count the usage once per message id."""
 
     message_id: str
@@ -70,8 +64,7 @@ class MessageUsage:
     parent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MessageStopped:
+class MessageStopped(msgspec.Struct, frozen=True):
     """The message ended. `abandoned_from`: the blocks from this index on stay incomplete (connection lost,
     interrupted).
     """

@@ -6,10 +6,11 @@
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
+
+import msgspec
 
 from sessions.claude.errors import BadLaunch, TranscriptMissing
 from sessions.claude.lines import UserMessage
@@ -21,8 +22,7 @@ _LONGEST_NAME = 200
 _EDGE_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class StoredConversation:
+class StoredConversation(msgspec.Struct, frozen=True):
     """A conversation with a transcript on this machine. `title` is a person's, else Claude's, else empty."""
 
     conversation_id: str

@@ -6,8 +6,9 @@ all rows of type `user`. Tags in their text distinguish them.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from sessions.claude.lines import AssistantBlocks, ToolResults, UserMessage
 from sessions.claude.parse_message import SYNTHETIC_MODEL, content_blocks, flattened, tool_results
@@ -15,32 +16,28 @@ from sessions.claude.row_tree import Place, RowTree
 from sessions.claude.wire import Json, decode, flag_of, maybe_int, maybe_text, object_of, text_of
 
 
-@dataclass(frozen=True, slots=True)
-class OwnCommand:
+class OwnCommand(msgspec.Struct, frozen=True):
     """A person's command to the CLI itself, as typed: `/model opus`, or `! ls` for a shell."""
 
     uuid: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class CommandOutput:
+class CommandOutput(msgspec.Struct, frozen=True):
     """The output of one of the CLI's own commands, without colours."""
 
     uuid: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class BackgroundReport:
+class BackgroundReport(msgspec.Struct, frozen=True):
     """A report that background work has ended. Claude answers it without a prompt."""
 
     uuid: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupted:
+class Interrupted(msgspec.Struct, frozen=True):
     """A person interrupted the turn here."""
 
     uuid: str
@@ -51,8 +48,7 @@ TranscriptLine = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TranscriptRow:
+class TranscriptRow(msgspec.Struct, frozen=True):
     """One row of the conversation. `at` is the CLI's ISO time in UTC, `line` the row as a type of the stream.
 
     Any prompt, including ours, is a `UserMessage` here with the prompt's uuid. `begins_turn`: the row is a

@@ -1,7 +1,8 @@
 """A transcript as of one moment: turns with blocks and asks, and the number of the last event in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from sessions.errors import TurnNotFound
 from sessions.model import Block, SessionId, TurnId
@@ -11,8 +12,7 @@ from storage import Database, SqlValue
 from storage.readers import Query
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBlock:
+class StoredBlock(msgspec.Struct, frozen=True):
     """A block with its place: if `before` is set, it is shown before the block with that ordinal."""
 
     ordinal: int
@@ -20,8 +20,7 @@ class StoredBlock:
     block: Block
 
 
-@dataclass(frozen=True, slots=True)
-class WholeTurn:
+class WholeTurn(msgspec.Struct, frozen=True):
     """A turn with its blocks in the order of display, and its asks, oldest first."""
 
     turn: StoredTurn
@@ -29,8 +28,7 @@ class WholeTurn:
     asks: tuple[StoredAsk, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
+class Transcript(msgspec.Struct, frozen=True):
     """Turns in their state after event number `as_of`."""
 
     turns: tuple[WholeTurn, ...]

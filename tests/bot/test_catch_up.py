@@ -1,13 +1,14 @@
 """Messages from while the bot was away are read back once, in order, with the fewest requests."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Never
 from unittest.mock import Mock
 
 import discord
 import pytest
 from discord.http import HTTPClient
+from msgspec.structs import replace
 
 from api import Share
 from bot.actors import core_id

@@ -1,9 +1,9 @@
 """Rows that nobody needs any more go; what waits, and what a button may still need, stays."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from api import ReadLastEvents
 from bot.actors import VIEWER

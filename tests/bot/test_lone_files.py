@@ -1,10 +1,10 @@
 """Files without words: a long paste is the prompt, other files wait for the words of their author."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from bot.attachments import IncomingFile
 from bot.inbox_rows import InboxRow, take_in

@@ -1,9 +1,9 @@
 """Things that a person points at reach Claude: replies, forwards, the message menu, threads, names."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from api import Share
 from sessions.model import ShareLevel

@@ -1,5 +1,6 @@
 """A host that a sandbox refused: asked about once, in the project's session; an admin's click decides."""
 
+import msgspec
 import pytest
 
 import api as c
@@ -49,7 +50,7 @@ async def test_a_host_is_asked_about_once_and_an_admins_click_decides(ways: Ways
         changed.append(directory)
 
     parts = ways.core.service._parts
-    object.__setattr__(parts, "sites_changed", sites_changed)
+    msgspec.structs.force_setattr(parts, "sites_changed", sites_changed)
     for _ in range(2):
         await wanted(ways.core, session, "example.org")
     assert (await ways.core.notices(session)).count("site_wanted") == 1

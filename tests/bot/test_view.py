@@ -3,11 +3,11 @@
 import asyncio
 import operator
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import bot
 from api import Command, SessionInfo

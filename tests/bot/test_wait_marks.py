@@ -1,10 +1,10 @@
 """The sign ⏳ stands on messages whose prompts wait, and on no others, over restarts too."""
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sessions import events as e
 from sessions.model import TurnId

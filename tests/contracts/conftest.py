@@ -2,10 +2,10 @@
 
 import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from backends.local import LocalBackend
 from backends.sandbox.bwrap import in_bwrap

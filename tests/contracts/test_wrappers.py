@@ -1,10 +1,10 @@
 """The contract of launch wrappers (`backends/wrappers.py`), on real hosts: a sandbox is to be one of them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from backends.auto import BackendOptions, Backends, choose_backend
 from backends.base import LaunchFailed, LaunchRefused, LaunchSpec

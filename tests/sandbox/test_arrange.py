@@ -12,10 +12,10 @@ import struct
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from backends.sandbox.model import Mechanism, Policy
 from backends.sandbox.probe import find_bwrap, probe_bwrap

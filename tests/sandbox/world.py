@@ -4,9 +4,11 @@ import os
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from backends.sandbox.proxy.inside import model_of
 from backends.sandbox.proxy.state import ProxyPlaces
@@ -75,7 +77,7 @@ class _Network:
             yield
             return
         self._made = SandboxNetwork(core.db, self._places, self._rules)
-        object.__setattr__(core.service._parts, "sites_changed", self._made.changed)
+        msgspec.structs.force_setattr(core.service._parts, "sites_changed", self._made.changed)
         try:
             async with self._made.kept(core.manager):
                 yield

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
 from backends.base import LaunchSpec
@@ -117,7 +118,7 @@ class Stage:
         self._told = 0
         made.machine.start = lambda spec, write, leave: Reciter(self, spec, write, leave)
         conversations = Conversations({"CLAUDE_CONFIG_DIR": str(config)}, config / "copies")
-        object.__setattr__(made.manager._around, "conversations", conversations)
+        msgspec.structs.force_setattr(made.manager._around, "conversations", conversations)
 
     def write_transcript(self, conversation_id: str, prompt_uuid: str) -> None:
         text = self.recorded.transcript.replace(self.recorded.conversation_id, conversation_id)

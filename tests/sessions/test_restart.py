@@ -5,10 +5,10 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from faults import EXIT_CODE, VARIABLE
 from sessions import rows

@@ -1,10 +1,10 @@
 """Merge of a branch: preview, compare-and-swap, files of a checkout, undo; nothing of the repository runs."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.workdirs.desk import Desk
 from tests.workdirs.hostile_repository import make_hostile

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.workdirs.desk import Desk, paths
@@ -265,7 +266,7 @@ async def test_a_process_of_its_own_takes_the_same_snapshot(desk: Desk) -> None:
 async def test_a_look_that_hangs_is_given_up(desk: Desk) -> None:
     os.mkfifo(desk.root / ".gitignore")  # git waits for somebody to write into it
     wish = desk.wish()
-    object.__setattr__(wish, "deadline_s", 0.3)
+    msgspec.structs.force_setattr(wish, "deadline_s", 0.3)
     with pytest.raises(CheckpointFailed) as refused:
         await take(wish)
     assert refused.value.why is WhyNoCheckpoint.TOO_SLOW

@@ -7,8 +7,9 @@ resolves to an address of this machine or of its networks is refused, in whateve
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+import msgspec
 
 PORTS = (443, 80)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -31,16 +32,14 @@ def host_name(text: str) -> str | None:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """A host and port to connect to."""
 
     host: str
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class HostList:
+class HostList(msgspec.Struct, frozen=True):
     """The hosts that one project's sandboxes may reach. `model` is exempt from all other rules.
 
     An owner's settings name the model's address, so that it may be a gateway on a private network.

@@ -6,9 +6,10 @@ this machine, or one that speaks plain HTTP, gets a port of its own: the proxy i
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import msgspec
 
 from backends.sandbox.proxy.hosts import Target
 from backends.sandbox.proxy.state import MODEL_SOCKET, PROXY_SOCKET, ProxyPlaces, key_of
@@ -23,8 +24,7 @@ _NOT_PROXIED = (_LOOPBACK, "localhost", "::1")
 """Programs inside the sandbox are reached under these names, without the proxy."""
 
 
-@dataclass(frozen=True, slots=True)
-class WayOut:
+class WayOut(msgspec.Struct, frozen=True):
     """`words` go before the program; `shown` are paths outside with their places inside, read-only."""
 
     environment: Mapping[str, str]

@@ -16,8 +16,9 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from backends.sandbox.proxy.hosts import HostList, Target
 
@@ -26,8 +27,7 @@ PROXY_SOCKET, MODEL_SOCKET = "proxy.sock", "model.sock"
 """The sockets in a door: for CONNECT requests, and straight to a model that speaks plain HTTP."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyPlaces:
+class ProxyPlaces(msgspec.Struct, frozen=True):
     """The paths of the proxy in `root`."""
 
     root: Path

@@ -9,10 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from backends.base import LaunchRefused, LaunchSpec
 from backends.sandbox.landlock import VARIABLE, Unavailable, in_landlock, landlock_abi
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.skipif(NEWEST == 0, reason="this kernel has no Landlock
 def policy(tmp_path: Path, **changes: object) -> Policy:
     system = System(tuple(map(Path, ("/usr", "/bin", "/lib", "/lib64", "/etc"))))
     plain = Policy(mechanism=Mechanism.LANDLOCK, system=system)
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return replace(plain, **changes)
 
 
 def spec(tmp_path: Path, *argv: str, access: Access, **environment: str) -> LaunchSpec:

@@ -94,10 +94,14 @@ class MergeResult(msgspec.Struct, frozen=True):
 
 
 class BranchReport(msgspec.Struct, frozen=True):
-    """A draft that tells the parent's Claude of a branch; `parent_id` is the session to send it to."""
+    """A draft that tells the parent's Claude of a branch; `parent_id` is the session to send it to.
+
+    `by_claude`: Claude wrote what was decided and what is open. Else it is made of what is stored.
+    """
 
     parent_id: SessionId
     text: str
+    by_claude: bool = False
 
 
 class ListBranches(SessionCommand[Branches], frozen=True, tag="list_branches", kw_only=True):
@@ -160,14 +164,17 @@ class UndoMerge(SessionCommand[MergeResult], frozen=True, tag="undo_merge", kw_o
 
 
 class DraftReport(SessionCommand[BranchReport], frozen=True, tag="draft_report", kw_only=True):
-    """Draft a report on the branch for its parent: prompts, changed files, the last answer, what is open.
+    """Draft a report on the branch for its parent: decisions, changed files, open questions, its turns.
 
+    With `asks_claude`, Claude writes the decisions and questions beside its conversation, if the actor may
+    prompt the branch and Claude is idle; a parked session is woken. Else the draft has the last answer instead.
     Sends nothing: a person reads it first, and sends it as a prompt. Raises `BranchRefused`.
     """
 
     action = Action.VIEW
     reply = BranchReport
     audited = False
+    asks_claude: bool = True
 
 
 class RemoveBranch(SessionCommand[Nothing], frozen=True, tag="remove_branch", kw_only=True):

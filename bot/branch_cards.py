@@ -79,14 +79,19 @@ def merged_card(session_id: str, result: MergeResult) -> Card:
     return Card((f"Merged: {_escaped(merge_words(result))}",), ((undo,),), accent=QUIET)
 
 
-def report_card(parent_id: str, text: str) -> Card:
-    """Return the card of a report before it is sent to the session `parent_id`."""
+def report_card(parent_id: str, text: str, *, by_claude: bool = False) -> Card:
+    """Return the card of a report before it is sent to the session `parent_id`.
+
+    `by_claude`: Claude wrote its first part, so a person should look at it.
+    """
 
     def button(does: str, label: str, style: Style = Style.SECONDARY) -> Button:
         return Button(Control(Verb.REPORT, parent_id, does, text), label, style)
 
     buttons = (button(SEND, "Send", Style.SUCCESS), button(EDIT, "Edit"), button(DISCARD, "Discard"))
     head = "**Report to the session that this branch came from.** Nothing is sent yet."
+    if by_claude:
+        head += "\n-# Claude wrote the decisions and questions; files and turns are from the record."
     return Card((head, code_block(text, "", _MOST_CHARS)), (buttons,), accent=WAITING)
 
 

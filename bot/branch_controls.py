@@ -117,7 +117,9 @@ async def merge_body(
 async def report_body(face: Face, reply: Reply, session_id: str) -> Body:
     """Return the card with the draft of a report on the branch."""
     report = await face.core.perform(reply.actor, DraftReport(session_id=session_id))
-    return await stored(face, branch_cards.report_card(report.parent_id, report.text))
+    return await stored(
+        face, branch_cards.report_card(report.parent_id, report.text, by_claude=report.by_claude)
+    )
 
 
 async def removal_body(face: Face, reply: Reply, session_id: str) -> Body:

@@ -1,4 +1,4 @@
-"""Draft the report on a branch for the session that it came from, from rows alone: no model is asked."""
+"""Draft the report on a branch for the session that it came from: Claude's words if it was asked, and rows."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +11,13 @@ from sessions.stored import StoredBranch, StoredMerge
 
 MOST_TURNS = 50
 _MOST_CHARS = 3_500
+_MOST_WRITTEN = 1_800
+DIGEST_QUESTION = (
+    "You work in a branch of another session. Write a digest for the Claude of that session, who knows nothing"
+    " of what happened here. Use Markdown, at most 200 words, and exactly two sections: `## Decisions`, each"
+    " with its reason, and `## Open questions`. Leave out a list of changed files, which is added. Answer with"
+    " the digest only; change nothing and use no tool."
+)
 _MOST_PROMPTS = 10
 _MOST_OF_A_PROMPT = 160
 _MOST_OF_THE_ANSWER = 1_500
@@ -22,13 +29,21 @@ def draft_report(
     turns: Sequence[WholeTurn],
     changes: BranchChanges,
     merge: StoredMerge | None,
+    *,
+    written: str = "",
 ) -> str:
-    """Return the report. `turns` are the branch's own, newest first; `merge` its last one that stands."""
+    """Return the report. `turns` are the branch's own, newest first; `merge` its last one that stands.
+
+    `written` is what Claude wrote on decisions and open questions. The files and the turns come from rows also
+    then, because a model may name files that it did not change.
+    """
+    words = [f"\n{written[:_MOST_WRITTEN]}"] if written else []
     lines = [
         *_head(snapshot, branch, merge),
-        *_prompts(turns),
+        *words,
         *_files(changes),
-        *_answer(turns),
+        *_prompts(turns),
+        *([] if written else _answer(turns)),
         *_open(snapshot),
     ]
     return "\n".join(lines)[:_MOST_CHARS]
@@ -46,7 +61,7 @@ def _head(snapshot: Snapshot, branch: StoredBranch, merge: StoredMerge | None) -
 def _prompts(turns: Sequence[WholeTurn]) -> Iterator[str]:
     asked = [each.turn for each in reversed(turns) if each.turn.kind is TurnKind.PROMPT and each.turn.prompt]
     if asked:
-        yield "\nAsked there:"
+        yield f"\nIts turns (session {turns[0].turn.session_id}):"
     for turn in asked[-_MOST_PROMPTS:]:
         words = " ".join(turn.prompt.split())
         cut = "…" if len(words) > _MOST_OF_A_PROMPT else ""

@@ -1,18 +1,21 @@
 """Carries out the commands of `api/branching.py`."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import assert_never
 
 import api as c
 from api.access import Action, Actor, may
-from service.branch_report import MOST_TURNS, draft_report
+from service.branch_report import DIGEST_QUESTION, MOST_TURNS, draft_report
 from service.parts import ServiceParts
 from service.session_info import session_facts
 from sessions import merging, own_copies, rows
-from sessions.errors import BranchRefused, CheckpointRefused, SessionError
+from sessions.errors import BranchRefused, CheckpointRefused, ClaudeUnavailable, SessionError
 from sessions.manager import SessionManager
 from sessions.model import Lifecycle
 from sessions.session import Session
+from sessions.side_requests import ask_aside
+from sessions.stored import Purpose
 from workdirs.changes import PathChange
 from workdirs.checkpoint_model import Reason
 from workdirs.errors import WorkdirError
@@ -41,7 +44,8 @@ async def branch(parts: ServiceParts, session: Session, actor: Actor, command: c
         case c.UndoMerge():
             return _result(await merging.undo(session))
         case c.DraftReport():
-            return await _report(parts.manager, session)
+            asks = command.asks_claude and may(actor, Action.PROMPT, await session_facts(session))
+            return await _report(parts.manager, session, asks_claude=asks)
         case c.RemoveBranch():
             await own_copies.branch_of(session)
             if not command.even_unmerged:
@@ -116,12 +120,17 @@ async def branch_patch(session: Session) -> str | None:
         raise CheckpointRefused(str(error)) from error
 
 
-async def _report(manager: SessionManager, session: Session) -> c.BranchReport:
+async def _report(manager: SessionManager, session: Session, *, asks_claude: bool) -> c.BranchReport:
     row, changes = await own_copies.branch_of(session), await _changes(session)
     transcript = await rows.load_transcript(manager.db, session.id, before=None, limit=MOST_TURNS)
     listed = c.BranchChanges(_files(changes), max(0, len(changes) - _MOST_FILES))
     merge = await rows.load_last_merge(manager.db, session.id)
-    return c.BranchReport(row.parent_id, draft_report(session.snapshot, row, transcript.turns, listed, merge))
+    written = ""
+    if asks_claude and session.snapshot.lifecycle is not Lifecycle.ENDED:
+        with suppress(ClaudeUnavailable):  # the draft is made of rows then
+            written = await ask_aside(session, Purpose.DIGEST, DIGEST_QUESTION, wakes=True)
+    text = draft_report(session.snapshot, row, transcript.turns, listed, merge, written=written)
+    return c.BranchReport(row.parent_id, text, by_claude=bool(written))
 
 
 def _preview(seen: merging.MergeSeen) -> c.MergePreview:

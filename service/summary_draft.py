@@ -9,6 +9,8 @@ from sessions.model import Text, TurnKind
 from sessions.rows import folders as folder_rows
 from sessions.rows.transcript import WholeTurn, load_transcript
 from sessions.session import Session
+from sessions.side_requests import ask_aside
+from sessions.stored import Purpose
 from sessions.stored_folders import NoteKind
 from texts.os_text import decoded
 
@@ -17,7 +19,6 @@ _QUESTION = (
     " most 250 words: what was done, what was decided and why, what is open. Name files by their paths. Answer"
     " with the summary only; change nothing and use no tool."
 )
-_ANSWER_S = 60.0
 _MOST_TURNS = 50
 _MOST_PROMPTS = 10
 _MOST_FILES = 20
@@ -27,11 +28,7 @@ _MOST_OF_THE_ANSWER = 1_500
 
 async def ask_claude(session: Session) -> str:
     """Return Claude's draft; empty if it has no process, works, or gives none. Raises `ClaudeUnavailable`."""
-    run = session.run
-    if run is None or not session.snapshot.is_idle or session.snapshot.last_turn is None:
-        return ""
-    answer = await run.control.ask_beside(_QUESTION, timeout_s=_ANSWER_S)
-    return answer.strip()[: c.MAX_SUMMARY]
+    return (await ask_aside(session, Purpose.SUMMARY, _QUESTION))[: c.MAX_SUMMARY]
 
 
 async def made_of_rows(parts: ServiceParts, session: Session) -> str:

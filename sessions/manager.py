@@ -149,6 +149,7 @@ class SessionManager:
     async def initialize(self) -> None:
         """Start supervision and recover every session that had a process or waited for one."""
         self._supervision = asyncio.create_task(self._supervisor.run(), name="supervision")
+        await self.db.write([rows.fail_cut_requests()])
         if self.checkpoints is not None:
             # Before any prompt can leave: Claude must not work in files that are half restored.
             await self._finish_cut_work(self.checkpoints)

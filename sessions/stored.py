@@ -79,6 +79,15 @@ class StoredContext(msgspec.Struct, frozen=True):
     made_ms: int
 
 
+class Purpose(StrEnum):
+    """The purpose of a request beside the conversation."""
+
+    DIGEST = "digest"
+    SUMMARY = "summary"
+    CONFLICT = "conflict"
+    COMMIT_MESSAGE = "commit_message"
+
+
 class BranchStatus(StrEnum):
     """The state of a branch with files of its own."""
 

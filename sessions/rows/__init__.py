@@ -75,6 +75,7 @@ from sessions.rows.transcript import load_block, load_transcript, load_whole_tur
 from sessions.rows.writing import (
     acknowledge_input,
     delete_share,
+    fail_cut_requests,
     host_applied,
     host_launched,
     insert_host,
@@ -106,6 +107,7 @@ __all__ = [
     "delete_branch",
     "delete_rule",
     "delete_share",
+    "fail_cut_requests",
     "files_read",
     "find_branch_turn",
     "find_by_key",

@@ -129,3 +129,11 @@ def upsert_share(
 def delete_share(session_id: SessionId, grantee: str) -> Statement:
     """Delete the share. No error if it does not exist."""
     return Statement("DELETE FROM shares WHERE session_id = ? AND grantee = ?", (session_id, grantee))
+
+
+def fail_cut_requests() -> Statement:
+    """Return the statement that notes requests as failed whose process has ended; for the start."""
+    return Statement(
+        "UPDATE ai_requests SET status = 'failed', trouble = 'the bridge stopped meanwhile'"
+        " WHERE status = 'asked'"
+    )

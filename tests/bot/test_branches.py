@@ -119,7 +119,8 @@ async def test_a_report_is_read_edited_and_sent_to_the_parent_as_a_prompt(ways: 
     await idle(branch)
     (Path(branch.snapshot.work_directory) / "b").write_text("b\n")
     shown = await ann.slash(thread, "branch report").settled()
-    for words in ("Nothing of it is merged here", "- turn 1: demo:text It works now.", "- b created +1 −0"):
+    wanted = ("Nothing of it is merged here", "- turn 1: demo:text It works now.", "- b created +1 −0")
+    for words in (*wanted, "Claude wrote"):
         assert words in shown.text
     assert await ways.prompts(parent) == ["demo:text first"], "nothing is sent before somebody says so"
     assert shown.reply is not None

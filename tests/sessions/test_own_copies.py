@@ -20,8 +20,9 @@ from sessions.checkpointing import CheckpointPolicy
 from sessions.errors import BranchRefused, BranchUnmerged, MergeOutdated, NotAllowed
 from sessions.model import Lifecycle, ShareLevel, Trust
 from sessions.retention import RetentionRules
+from sessions.rows.ai_requests import AskedAside, request_asked
 from sessions.session import Session
-from sessions.stored import BranchStatus, StoredTrust
+from sessions.stored import BranchStatus, Purpose, StoredTrust
 from storage import Statement
 from tests.fakes.cli_home import make_cli_home
 from tests.sessions.running_core import CoreParts, RunningCore, running_core
@@ -101,6 +102,14 @@ async def test_claude_works_in_the_copy_and_may_not_touch_the_parents_files(tmp_
             assert str(work.root) in note
             shown = await core.do(c.ReadTurns(session_id=branch.id, limit=1))
             assert str(copy) in str(shown.turns[0].blocks)
+            report = await core.do(c.DraftReport(session_id=branch.id))
+            assert report.by_claude
+            asked = "SELECT purpose, status, answer <> '', turn_id FROM ai_requests WHERE session_id = ?"
+            assert await core.db.read(asked, (branch.id,)) == [
+                ("digest", "answered", 1, shown.turns[0].turn.id)
+            ]
+            after = await core.do(c.ReadTurns(session_id=branch.id, limit=5))
+            assert [each.turn.id for each in after.turns] == [each.turn.id for each in shown.turns]
             settings = (core.run / branch.id / "1" / "launch.json").read_text()
             assert f"Edit(/{work.root}/**)" in settings
             assert f"Read(/{work.root}/**)" in settings
@@ -255,6 +264,35 @@ async def test_a_plain_copy_goes_by_itself_only_as_it_began(work: Work) -> None:
         await work.core.do(c.RemoveBranch(session_id=branch.id))
     await work.core.do(c.RemoveBranch(session_id=other.id))
     assert not Path(other.snapshot.work_directory).exists()
+
+
+async def test_only_who_may_prompt_has_claude_write_the_report(work: Work) -> None:
+    work.repository()
+    core, eve = work.core, Actor("eve", "test", Role.USER)
+    parent = await core.session()
+    await core.ask(parent, "demo:text one")
+    branch = await work.branch(parent)
+    assert not (await core.do(c.DraftReport(session_id=branch.id))).by_claude, "Claude said nothing there yet"
+    await core.ask(branch, "demo:text It works.")
+    await core.do(c.Share(session_id=branch.id, grantee="eve", level=ShareLevel.VIEW))
+    (Path(branch.snapshot.work_directory) / "b").write_text("b\n")
+    seen = await core.do(c.DraftReport(session_id=branch.id), eve)
+    assert (seen.by_claude, "It works." in seen.text) == (False, True)
+    await branch.park("a test")
+    written = await core.do(c.DraftReport(session_id=branch.id))
+    assert written.by_claude, "a parked session is woken for it"
+    for words in ("+1 −0", "- turn 1: demo:text It works.", str(branch.id)):
+        assert words in written.text
+    assert "Its last answer" not in written.text
+
+
+async def test_a_request_that_a_kill_cut_is_noted_at_the_next_start(tmp_path: Path) -> None:
+    async with running_core(tmp_path / "core") as core:
+        session = await core.session()
+        asked = AskedAside(Purpose.DIGEST, "?", "", "")
+        await core.db.write([request_asked("r", session.id, asked, 1)])
+    async with running_core(tmp_path / "core") as core:
+        assert await core.db.read("SELECT status FROM ai_requests") == [("failed",)]
 
 
 async def test_owners_merge_and_remove_and_others_only_look(work: Work) -> None:

@@ -258,6 +258,9 @@ class ScriptedCli:
                 self.cancel(ident, request["message_uuid"])
             case "generate_session_title":
                 self.respond(ident, {"title": f"About: {request['description'].split()[-1]}"})
+            case "side_question":
+                said = f"About this: {request['question'][:40]}"
+                self.respond(ident, {"response": said, "synthetic": False})
             case "get_context_usage":
                 self.respond(
                     ident, {"categories": [], "totalTokens": 1000, "maxTokens": 1000000, "percentage": 0}

@@ -1,0 +1,50 @@
+"""Rows of `ai_requests`: requests to Claude beside a conversation, with their answers."""
+
+from dataclasses import dataclass
+
+from sessions.model import SessionId
+from sessions.stored import Purpose
+from storage import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAside:
+    """A request as it is asked; `turn_id` is the last turn that Claude knows then."""
+
+    purpose: Purpose
+    question: str
+    model: str
+    turn_id: str
+
+
+def request_asked(request_id: str, session_id: SessionId, asked: AskedAside, now_ms: int) -> Statement:
+    """Store a request that is about to be made."""
+    return Statement(
+        "INSERT INTO ai_requests (id, session_id, purpose, status, model, question, turn_id, asked_ms)"
+        " VALUES (?, ?, ?, 'asked', ?, ?, ?, ?)",
+        (
+            request_id,
+            session_id,
+            asked.purpose,
+            asked.model,
+            asked.question,
+            asked.turn_id,
+            now_ms,
+        ),
+    )
+
+
+def request_answered(request_id: str, answer: str, now_ms: int) -> Statement:
+    """Store the answer to a request."""
+    return Statement(
+        "UPDATE ai_requests SET status = 'answered', answer = ?, ended_ms = ? WHERE id = ?",
+        (answer, now_ms, request_id),
+    )
+
+
+def request_failed(request_id: str, trouble: str, now_ms: int) -> Statement:
+    """Store that a request got no answer; `trouble` is a sentence."""
+    return Statement(
+        "UPDATE ai_requests SET status = 'failed', trouble = ?, ended_ms = ? WHERE id = ?",
+        (trouble, now_ms, request_id),
+    )

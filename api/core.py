@@ -7,6 +7,7 @@ import msgspec
 
 from api.access import Action, Actor, ActorSource
 from api.administering import AdministeringCommand
+from api.backing_up import BackingUpCommand, BackUpSession
 from api.branching import BranchingCommand
 from api.checkpointing import CheckpointingCommand
 from api.command import Command, R
@@ -40,6 +41,7 @@ AnySessionlessCommand = (
     | ListTrust
     | ListFolders
     | WorkflowCommand
+    | BackingUpCommand
 )
 """The commands that are not about one session."""
 AnySessionCommand = (
@@ -54,6 +56,7 @@ AnySessionCommand = (
     | ContextCommand
     | FoldersCommand
     | SharedPagesCommand
+    | BackUpSession
 )
 """The commands about one session."""
 AnyCommand = AnySessionlessCommand | AnySessionCommand | AnyRunCommand

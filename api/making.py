@@ -45,9 +45,9 @@ class GetOrCreateSession(Command[SessionInfo], frozen=True, tag="get_or_create_s
 
 
 class ImportSession(Command[SessionInfo], frozen=True, tag="import_session", kw_only=True):
-    """Create a session owned by the actor that continues an exported JSON file.
+    """Create a session owned by the actor that continues an exported JSON file, or a bundle with its files.
 
-    Raises `ImportRefused`, `WorkDirectoryRefused`, `PlaceTaken`.
+    Raises `ImportRefused`, `BackupRefused` for a bundle, `WorkDirectoryRefused`, `PlaceTaken`.
     """
 
     action = Action.CREATE

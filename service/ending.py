@@ -14,11 +14,14 @@ import msgspec
 import api as c
 from api.access import Actor
 from faults import crash_point
-from service.folder_facts import FolderFacts, folder_info, folder_on_disk, load_facts
+from service.backing_up import make_session_backup
+from service.backup_rows import load_backups
+from service.end_files import artifact_files, manifests
+from service.folder_facts import FolderFacts, folder_on_disk, load_facts
 from service.parts import ServiceParts
-from service.session_folders import ensure_folder, refresh, refresh_tracking
+from service.session_folders import ensure_folder, refresh, refresh_tracking, shown
 from service.summary_draft import ask_claude, made_of_rows
-from sessions.errors import CheckpointRefused, ClaudeUnavailable, FolderRefused, SessionError
+from sessions.errors import BackupRefused, CheckpointRefused, ClaudeUnavailable, FolderRefused, SessionError
 from sessions.events import Noticed
 from sessions.model import Lifecycle
 from sessions.rows import folders as rows
@@ -26,6 +29,7 @@ from sessions.session import Session
 from sessions.stored_folders import EndStatus, FolderPlace, StoredEnd
 from sessions.topics import Topic
 from workdirs.checkpoint_model import Reason
+from workdirs.errors import WorkdirError
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +66,7 @@ async def end_session(
     summary = command.summary.strip()[: c.MAX_SUMMARY] or (known.draft if known is not None else "")
     await db.write([rows.begin_end(session.id, summary, score, actor.user_id, now_ms)])
     crash_point("end.begun")
-    facts = await _carry_out(parts, session)
-    return folder_info(facts, parts.folder_rules.axes)
+    return await shown(parts, await _carry_out(parts, session))
 
 
 async def just_end(parts: ServiceParts, session: Session, actor: Actor) -> None:
@@ -96,6 +99,9 @@ async def _carry_out(parts: ServiceParts, session: Session) -> FolderFacts:
         crash_point("end.session_ended")
         facts = await _try_refresh(parts, session, trouble)
         crash_point("end.written")
+        await _write_end_files(parts, session, facts, trouble)
+        await _bundle(parts, session, facts, trouble)
+        crash_point("end.bundled")
         await _to_archive(parts, session, trouble)
         crash_point("end.moved")
         figures: Mapping[str, float] = msgspec.to_builtins(facts.metrics)
@@ -125,6 +131,39 @@ async def _try_refresh(parts: ServiceParts, session: Session, trouble: list[str]
     except FolderRefused as error:
         trouble.append(str(error))
         return await _facts(parts, session)
+
+
+async def _write_end_files(
+    parts: ServiceParts, session: Session, facts: FolderFacts, trouble: list[str]
+) -> None:
+    """Write artifacts and manifests of checkpoints into the folder."""
+    checkpoints = session.around.checkpoints
+    if checkpoints is None or not facts.checkpoints:
+        return
+    try:
+        store = await checkpoints.engine.store_of(facts.checkpoints[-1])
+        place = folder_on_disk(parts, facts.folder)
+        await asyncio.to_thread(
+            lambda: place.write({**artifact_files(store, facts), **manifests(store, facts)})
+        )
+    except WorkdirError as error:
+        trouble.append(f"The folder has no artifacts: {error}.")
+    except OSError as error:
+        trouble.append(f"The folder has no artifacts: {error.strerror or type(error).__name__}.")
+
+
+async def _bundle(parts: ServiceParts, session: Session, facts: FolderFacts, trouble: list[str]) -> None:
+    """Write the bundle, unless this end has one already."""
+    end_ = facts.end
+    if end_ is None or not end_.with_bundle:
+        return
+    made = await load_backups(parts.manager.db, session_id=session.id)
+    if any(each.info.made_ms >= end_.began_ms for each in made):
+        return
+    try:
+        await make_session_backup(parts, session, facts)
+    except BackupRefused as error:
+        trouble.append(str(error))
 
 
 async def _to_archive(parts: ServiceParts, session: Session, trouble: list[str]) -> None:
@@ -158,7 +197,7 @@ async def _draft(parts: ServiceParts, session: Session) -> c.FolderInfo:
     await parts.manager.db.write([rows.store_draft(session.id, EndStatus.DRAFTED, text, by, now_ms)])
     with suppress(FolderRefused):  # the draft is stored; the next refresh writes it
         await refresh(parts, session.id)
-    return folder_info(await _facts(parts, session), parts.folder_rules.axes)
+    return await shown(parts, await _facts(parts, session))
 
 
 async def _propose(parts: ServiceParts, session: Session, command: c.ProposeEnd) -> c.FolderInfo:
@@ -170,7 +209,7 @@ async def _propose(parts: ServiceParts, session: Session, command: c.ProposeEnd)
     async with session.change() as draft:
         draft.extra.append(stored)
         draft.add(Noticed(Topic.END_PROPOSED, _first_words(text), about=str(now_ms)))
-    return folder_info(await _facts(parts, session), parts.folder_rules.axes)
+    return await shown(parts, await _facts(parts, session))
 
 
 def _checked_score(score: Mapping[str, int], axes: tuple[str, ...]) -> dict[str, int]:

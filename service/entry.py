@@ -26,7 +26,7 @@ from service.work_files import file_place, get_file, put_upload
 from sessions.errors import NotAllowed, SessionNotFound
 from sessions.events import Feed
 from sessions.model import Attachment
-from sessions.rows import has_cut_ends
+from sessions.rows import has_cut_acts
 from sessions.session import Session
 
 if TYPE_CHECKING:
@@ -91,11 +91,11 @@ class SessionService:
         return may(actor, action, await session_facts(session))
 
     async def finish_cut_acts(self) -> None:
-        """Finish the ends of sessions that the end of the last process cut; for the start."""
-        if await has_cut_ends(self._manager.db):
-            from service.ending import finish_cut_ends
+        """Finish ends, backups and restores that the end of the last process cut; for the start."""
+        if await has_cut_acts(self._manager.db):
+            from service.finishing import finish_cut_acts
 
-            await finish_cut_ends(self._parts)
+            await finish_cut_acts(self._parts)
 
     # --- work-flows -------------------------------------------------------------------------------------
 
@@ -200,6 +200,10 @@ class SessionService:
             from service.session_folders import list_active
 
             return await list_active(self._parts, actor, command)
+        if isinstance(command, c.BackingUpCommand):
+            from service.backing_up import back_up
+
+            return await back_up(self._parts, actor, command)
         if isinstance(command, c.MakingCommand):
             return await make(self._parts, actor, command)
         if isinstance(command, c.LinkingCommand):
@@ -235,6 +239,10 @@ class SessionService:
             from service.context import context
 
             return await context(session, command)
+        if isinstance(command, c.BackUpSession):
+            from service.backing_up import back_up_session
+
+            return await back_up_session(self._parts, session)
         if isinstance(command, c.FoldersCommand):
             from service.session_folders import fold
 

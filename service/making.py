@@ -14,6 +14,8 @@ from sessions.manager import SessionManager
 from sessions.session import Session
 from sessions.session_maker import NewSession
 
+_ZIP = b"PK\x03\x04"
+
 
 async def make(parts: ServiceParts, actor: Actor, command: c.MakingCommand) -> c.SessionInfo:
     """Carry out `command` and return its session. Raises the errors that the command's docstring names."""
@@ -39,6 +41,10 @@ async def _made(parts: ServiceParts, actor: Actor, command: c.MakingCommand) -> 
             return session
         case c.ImportSession():
             wish = NewSession(actor.user_id, command.channel_id, key=command.key, project=command.project)
+            if command.data.startswith(_ZIP):
+                from service.bundle_restoring import restore_uploaded
+
+                return await restore_uploaded(parts, command.data, wish)
             return await manager.maker.from_archive(command.data, wish)
         case c.AdoptConversation():
             wish = NewSession(actor.user_id, command.channel_id, key=command.key, project=command.project)

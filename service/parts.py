@@ -26,6 +26,14 @@ class FolderRules(msgspec.Struct, frozen=True):
     copy_as: str = ""
 
 
+class BackupKeeping(msgspec.Struct, frozen=True):
+    """How many backups stay; see `archives.rotation.BackupRules`. A number that is None keeps all."""
+
+    daily: int | None = 14
+    weekly: int = 8
+    sessions_days: int | None = None
+
+
 class FolderLocks(msgspec.Struct, frozen=True):
     """One lock a session: views are made and written inside it, so an older view never comes last."""
 
@@ -58,6 +66,8 @@ class ServiceParts(msgspec.Struct, frozen=True):
     `ask_again_s` is the longest time in seconds between two checks of an actor who follows a session.
     Without `workflows` there are no work-flows. `sites_changed` tells the sandboxes of a work directory that
     the hosts that they may reach have changed.
+    `copy_database` copies the database and returns the copy's path. `copy_elsewhere` copies a backup to another
+    place and returns the exit code of the command that did it.
     """
 
     manager: SessionManager
@@ -68,5 +78,8 @@ class ServiceParts(msgspec.Struct, frozen=True):
     ask_again_s: float = 50.0
     folder_rules: FolderRules = msgspec.field(default_factory=FolderRules)
     folder_locks: FolderLocks = msgspec.field(default_factory=FolderLocks)
+    backup_keeping: BackupKeeping = msgspec.field(default_factory=BackupKeeping)
+    copy_database: Callable[[], Awaitable[Path]] | None = None
+    copy_elsewhere: Callable[[Path], Awaitable[int]] | None = None
     sites_changed: Callable[[str], Awaitable[None]] = _no_sandboxes
     workflows: WorkflowParts | None = None

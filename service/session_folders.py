@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import assert_never
 
+from msgspec.structs import replace
+
 import api as c
 from api.access import Action, Actor, may
 from archives.folder import TRACKING, SessionFolder
 from archives.names import project_directory, slug_of
+from service.backup_rows import load_backups
 from service.folder_facts import (
     FolderFacts,
     artifacts_of,
@@ -64,7 +67,7 @@ async def start_session(parts: ServiceParts, session: Session, focus: str) -> c.
         raise FolderRefused("a focus needs words: name the work in a few of them")
     await ensure_folder(parts, session, words)
     await parts.manager.db.write([rows.set_focus(session.id, words)])
-    return folder_info(await refresh(parts, session.id), parts.folder_rules.axes)
+    return await shown(parts, await refresh(parts, session.id))
 
 
 async def read_folder(parts: ServiceParts, session: Session) -> c.FolderInfo:
@@ -74,7 +77,14 @@ async def read_folder(parts: ServiceParts, session: Session) -> c.FolderInfo:
         return c.FolderInfo(session.id, axes=parts.folder_rules.axes)
     await take_in_changes(parts, session.id)
     facts = await load_facts(parts.manager.db, folder, parts.manager.now_ms())
-    return folder_info(facts, parts.folder_rules.axes)
+    return await shown(parts, facts)
+
+
+async def shown(parts: ServiceParts, facts: FolderFacts) -> c.FolderInfo:
+    """Return the folder as faces show it, with its newest bundle."""
+    made = await load_backups(parts.manager.db, session_id=facts.folder.session_id)
+    info = folder_info(facts, parts.folder_rules.axes)
+    return replace(info, backup=made[0].info.id) if made else info
 
 
 async def track_artifact(parts: ServiceParts, session: Session, paths: Sequence[str]) -> c.Artifacts:
@@ -105,7 +115,7 @@ async def list_active(parts: ServiceParts, actor: Actor, command: c.ListFolders)
             continue  # deleted: its bundle is in the list of backups
         if may(actor, Action.VIEW, await session_facts(session)):
             facts = await load_facts(db, folder, parts.manager.now_ms())
-            found.append(folder_info(facts, parts.folder_rules.axes))
+            found.append(await shown(parts, facts))
     return c.FolderList(tuple(found))
 
 

@@ -178,7 +178,10 @@ class SessionCheckpoints:
 
     def place(self, session: PlacedSession) -> Place:
         """Return the session's work directory and the project that it belongs to."""
-        directory = Path(session.snapshot.work_directory)
+        return self.place_of(Path(session.snapshot.work_directory))
+
+    def place_of(self, directory: Path) -> Place:
+        """Return a work directory and the project that it belongs to."""
         root = self._workspace_root.resolve()
         branches = root / BRANCHES
         if directory.is_relative_to(branches):

@@ -11,7 +11,7 @@ from sessions import rows
 from sessions.events import Event, Numbered, TurnWithdrawn
 from sessions.rows import StoredInput
 from sessions.state import Snapshot, apply
-from storage import Statement
+from storage import AnyStatement
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Draft:
     snapshot: Snapshot
     at_ms: int
     numbered: list[Numbered] = field(default_factory=list)
-    extra: list[Statement] = field(default_factory=list)
+    extra: list[AnyStatement] = field(default_factory=list)
     lines: list[tuple[str, bytes]] = field(default_factory=list)
 
     def add(self, event: Event) -> None:
@@ -48,10 +48,10 @@ class Draft:
         """Whether committing it would change nothing."""
         return not (self.numbered or self.extra or self.lines)
 
-    def statements(self, *, new_session: bool = False) -> list[Statement]:
+    def statements(self, *, new_session: bool = False) -> list[AnyStatement]:
         """Return all statements of the change: the events' rows, their projections, the session's row."""
         session = self.snapshot
-        written: list[Statement] = [rows.insert_session(session)] if new_session else []
+        written: list[AnyStatement] = [rows.insert_session(session)] if new_session else []
         for each in self.numbered:
             written.append(rows.insert_event(session.id, each.number, each.at_ms, each.event))
             written.extend(rows.project_event(session.id, each.event, each.at_ms))

@@ -204,6 +204,13 @@ class FolderRefused(SessionError):
         super().__init__(f"{reason[:1].upper()}{reason[1:]}.")
 
 
+class BackupRefused(SessionError):
+    """A backup cannot be made, used or restored; the sentence says why. Nothing was changed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason[:1].upper()}{reason[1:]}.")
+
+
 class PreviewOutdated(SessionError):
     """Files changed since the preview of a restore. Nothing was restored."""
 

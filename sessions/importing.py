@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -31,12 +31,20 @@ ENDED = frozenset({TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, T
 """The states of a turn that Claude has worked on and is done with."""
 
 
-async def fill_from_archive(session: SessionPort, created: e.SessionCreated, archive: SessionArchive) -> None:
-    """Write `archive` into the new, empty `session`: turns, blocks, asks, and its transcripts under new ids."""
+async def fill_from_archive(
+    session: SessionPort,
+    created: e.SessionCreated,
+    archive: SessionArchive,
+    more: Callable[[Draft], None] | None = None,
+) -> None:
+    """Write `archive` into the new, empty `session`: turns, blocks, asks, and its transcripts under new ids.
+
+    `more` adds to the change that stores them.
+    """
     conversations = session.around.conversations
     renamed = {kept.conversation_id: str(uuid.uuid4()) for kept in archive.conversations}
     ended = [each for each in archive.turns if each.turn.status in ENDED]
-    ids = {each.turn.id: TurnId(_new_id(session.id, each.turn.id)) for each in ended}
+    ids = {each.turn.id: TurnId(imported_id(session.id, each.turn.id)) for each in ended}
     turns = [_renamed(each, session.id, ids, renamed) for each in ended]
     uploads = uploads_of(session.around.run_directory, session.id)
     try:
@@ -50,6 +58,8 @@ async def fill_from_archive(session: SessionPort, created: e.SessionCreated, arc
                 draft.add(e.ConversationChanged(renamed[archive.conversation_id], "import"))
             _add_turns(draft, "file", turns, archive.last_prompt_uuid)
             draft.extra.extend(_archived_asks(session.id, archive, ids))
+            if more is not None:
+                more(draft)
             known = {f"{DIRECTORY}/{file.name}" for file in archive.uploads}
             attached = [file.path for each in ended for file in each.turn.attachments]
             if files := sum(path not in known for path in attached):
@@ -133,7 +143,8 @@ def _add_turns(draft: Draft, source: str, turns: list[ArchivedTurn], last_prompt
         )
 
 
-def _new_id(session_id: SessionId, old: str) -> str:
+def imported_id(session_id: SessionId, old: str) -> str:
+    """Return the id that a turn, ask or file of an archive has in the session that was made of it."""
     return str(uuid.uuid5(uuid.UUID(session_id), f"imported {old}"))
 
 
@@ -168,7 +179,7 @@ def _archived_asks(
     for stored in archive.asks:
         ask = replace(
             stored.ask,
-            id=AskId(_new_id(session_id, stored.ask.id)),
+            id=AskId(imported_id(session_id, stored.ask.id)),
             turn_id=ids.get(stored.ask.turn_id) if stored.ask.turn_id else None,
         )
         status = AskStatus.WITHDRAWN if stored.status is AskStatus.OPEN else stored.status
@@ -204,7 +215,7 @@ def _with_id(line: str, old: str, new: str, beside: str) -> str:
 
 def _stored(session_id: SessionId, conversation_id: str, number: int, turn: ReadTurn, at_ms: int) -> StoredTurn:
     return StoredTurn(
-        id=TurnId(_new_id(session_id, turn.uuid)),
+        id=TurnId(imported_id(session_id, turn.uuid)),
         session_id=session_id,
         number=number,
         kind=turn.kind,

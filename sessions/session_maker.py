@@ -5,7 +5,7 @@ and archives is loaded with the first one.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -142,8 +142,13 @@ class SessionMaker:
                 raise
         return session
 
-    async def from_archive(self, data: bytes, wish: NewSession) -> Session:
-        """Make a session of an exported file. Raises `ImportRefused`, `WorkDirectoryRefused`, `PlaceTaken`."""
+    async def from_archive(
+        self, data: bytes, wish: NewSession, more: Callable[[Draft], None] | None = None
+    ) -> Session:
+        """Make a session of an exported file. `more` adds to the change that stores it.
+
+        Raises `ImportRefused`, `WorkDirectoryRefused`, `PlaceTaken`.
+        """
         from sessions.archive import read_archive
         from sessions.archive_trial import refuse_costly
 
@@ -153,7 +158,7 @@ class SessionMaker:
         model = wish.model or (archive.model if is_model_name(archive.model) else "")
         titled = replace(wish, title=wish.title or archive.title, model=model)
         async with self._making(wish) as session:
-            await fill_from_archive(session, self._created(titled, work_directory), archive)
+            await fill_from_archive(session, self._created(titled, work_directory), archive, more)
         return session
 
     async def free_conversations(self) -> list[StoredConversation]:

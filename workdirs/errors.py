@@ -75,6 +75,13 @@ class StoreDamaged(WorkdirError):
         self.path = path
 
 
+class BundleUnusable(WorkdirError):
+    """A file with checkpoints is damaged, or holds what no checkpoint can hold. Nothing of it was kept."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the checkpoints of the bundle cannot be used: {why}")
+
+
 class WhyNoCheckpoint(StrEnum):
     """Why a checkpoint was not taken."""
 

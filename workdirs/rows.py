@@ -108,6 +108,21 @@ def checkpoint_taken(
     )
 
 
+def insert_imported(checkpoint: Checkpoint, store_ref: str) -> Statement:
+    """Store a checkpoint that came with a bundle and lies in the store under `store_ref`."""
+    return Statement(
+        "INSERT INTO checkpoints (id, directory, owner, anchor, reason, label, status, ref, commit_id, tree,"
+        " files, uncovered, moving, is_partial, is_late, pinned, made_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, 'taken', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(checkpoint.id, checkpoint.directory, checkpoint.owner, checkpoint.anchor, checkpoint.reason),
+            *(checkpoint.label, store_ref, checkpoint.commit, checkpoint.tree, checkpoint.files),
+            *(checkpoint.uncovered, checkpoint.moving, int(checkpoint.is_partial), int(checkpoint.is_late)),
+            *(int(checkpoint.is_pinned), checkpoint.made_ms),
+        ),
+    )
+
+
 def checkpoint_failed(checkpoint_id: CheckpointId, trouble: str) -> Statement:
     """Store that it was not taken, and why, as a sentence."""
     return Statement(

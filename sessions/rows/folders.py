@@ -17,7 +17,7 @@ from sessions.stored_folders import (
     StoredFolder,
     StoredNote,
 )
-from storage import AnyStatement, BulkStatement, Database, Row, Statement
+from storage import AnyStatement, BulkStatement, Database, Row, SqlValue, Statement
 from workdirs.changes import ChangeKind
 
 _FOLDER = "session_id, project, directory, day, number, name, focus, origin, place, tracked_through, began_ms"
@@ -134,6 +134,19 @@ def insert_note(note: StoredNote) -> Statement:
         " FROM (SELECT ? AS id, ? AS kind, ? AS title, ? AS text, ? AS slug, ? AS author, ? AS made) AS given)",
         (note.session_id, note.kind, note.title, note.text, slug, note.author_id, note.made_ms),
     )
+
+
+def insert_restored_notes(notes: Sequence[StoredNote]) -> list[AnyStatement]:
+    """Store the notes of a restored session under numbers of their order, with their files."""
+    numbers: dict[NoteKind, int] = {}
+    values: list[tuple[SqlValue, ...]] = []
+    for each in notes:
+        numbers[each.kind] = number = numbers.get(each.kind, 0) + 1
+        values.append(
+            (each.session_id, each.kind, number, each.title, each.text, each.file, each.author_id, each.made_ms)
+        )
+    sql = f"INSERT INTO session_notes ({_NOTE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 (constants)
+    return [BulkStatement(sql, values)] if values else []
 
 
 async def load_notes(db: Database, session_id: str) -> list[StoredNote]:

@@ -95,9 +95,14 @@ def turn_of(row: Sequence[Any]) -> StoredTurn:
     )
 
 
-async def has_cut_ends(db: Database) -> bool:
-    """Whether the end of the last process cut the end of a session; see `rows.folders`."""
-    return await db.read_one("SELECT 1 FROM session_ends WHERE status = 'ending' LIMIT 1") is not None
+async def has_cut_acts(db: Database) -> bool:
+    """Whether the end of the last process cut the end of a session, a backup, or a restore from a bundle."""
+    found = await db.read_one(
+        "SELECT EXISTS (SELECT 1 FROM session_ends WHERE status = 'ending')"
+        " OR EXISTS (SELECT 1 FROM backups WHERE status IN ('making', 'removing'))"
+        " OR EXISTS (SELECT 1 FROM bundle_restores WHERE status = 'restoring')"
+    )
+    return found is not None and bool(found[0])
 
 
 async def load_snapshot(db: Database, session_id: SessionId) -> Snapshot | None:

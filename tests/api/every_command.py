@@ -38,6 +38,7 @@ _REQUIRED: dict[str, Any] = {
     "name": "compact",
     "after": 0,
     "allow": True,
+    "backup_id": "daily/2026-01-31",
     "ordinal": 0,
     "origin": "an origin",
     "project": "default",

@@ -23,7 +23,7 @@ LEAST = {
         "search",
         "read_last_events",
         "list_queued_turns",
-        "list_folders",
+        *("list_folders", "list_backups", "verify_backup"),
         "make_login_link",
         *("query_runs", "list_templates"),
     },
@@ -44,7 +44,10 @@ LEAST = {
         *("show_changes", "draft_report", "read_folder", "list_notes", "read_artifacts"),
         *("get_run", "read_run_report", "read_run_patch"),
     },
-    "user": {"create_session", "get_or_create_session", "import_session", "list_projects", "start_run"},
+    "user": {
+        *("create_session", "get_or_create_session", "import_session", "list_projects", "start_run"),
+        "restore_backup",
+    },
     "prompt": {
         *("send_message", "run_command", "continue", "regenerate", "edit_queued", "withdraw_queued"),
         "join_queued",
@@ -80,10 +83,12 @@ LEAST = {
         *("merge_branch", "undo_merge", "remove_branch", "set_focus", "draft_end", "end_session"),
         *("draft_shared_page", "publish_shared_page", "list_shared_pages", "revoke_shared_page"),
         *("merge_run", "delete_run"),
+        "back_up_session",
     },
     "admin": {
         *("clear_all", "read_statistics", "read_audit", "plan_retention", "apply_retention"),
         *("hold_for_all", "list_conversations", "adopt_conversation", "list_trust"),
+        *("back_up_all", "restore_project", "plan_rotation", "apply_rotation"),
     },
 }
 FOR_ALL = (Action.NOTE_REFUSAL, Action.OPEN_SHARED)

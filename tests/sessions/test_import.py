@@ -277,8 +277,8 @@ async def test_a_hostile_file_is_refused_with_a_sentence_and_changes_nothing(
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{}", b"[]", b"null", b"\xff\xfe", b"PK\x03\x04", b"[" * 200_000, b'{"format":' * 1000],
-    ids=["empty", "object", "list", "null", "not UTF-8", "zip", "deep", "deep objects"],
+    [b"", b"{}", b"[]", b"null", b"\xff\xfe", b"[" * 200_000, b'{"format":' * 1000],
+    ids=["empty", "object", "list", "null", "not UTF-8", "deep", "deep objects"],
 )  # fmt: skip
 async def test_what_is_no_export_is_refused(data: bytes, tmp_path: Path) -> None:
     async with running_core(tmp_path) as core:

@@ -1,0 +1,111 @@
+"""Checkpoints as one file that git calls a bundle: written from a store, and taken into another one. Blocks.
+
+A bundle may come from anywhere, so it goes into an empty store first, where everything in it is looked at.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from workdirs.errors import BundleUnusable, GitFailed, StoreMissing
+from workdirs.git import GitCall, run
+from workdirs.model import Coverage, ObjectId
+from workdirs.paths import is_storable
+from workdirs.store import REFS, Store
+
+_DEADLINE_S = 600.0
+# A .gitmodules that git dislikes is a file like any other here: no submodule is ever fetched.
+_FSCK = (
+    ("transfer.fsckObjects", "true"),
+    ("fetch.unpackLimit", "1"),
+    *(
+        (f"fetch.fsck.gitmodules{what}", "ignore")
+        for what in ("Url", "Name", "Path", "Update", "Symlink", "Parse", "Blob", "Missing", "Large")
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """A checkpoint of a bundle: its ref there and its commit."""
+
+    ref: str
+    commit: ObjectId
+
+
+def write_git_bundle(store: Store, checkpoints: Sequence[Bundled], target: Path) -> list[Bundled]:
+    """Write the checkpoints that the store still has into a new file; return them. Raises `GitFailed`.
+
+    Without any, no file is made.
+    """
+    there = [each for each in checkpoints if store.holds(each.ref, each.commit)]
+    refs = sorted({each.ref for each in there})
+    if refs:
+        stdin = "".join(f"{ref}\n" for ref in refs).encode()
+        call = store.call("bundle", "create", "-q", str(target), "--stdin", stdin=stdin, deadline_s=_DEADLINE_S)
+        run(_with(call, (("pack.threads", "1"),)))
+        target.chmod(0o600)
+    return there
+
+
+def check_git_bundle(file: Path, checkpoints: Sequence[Bundled], scratch: Path) -> dict[str, Coverage]:
+    """Take the bundle into an empty store in `scratch`, and return what its checkpoints say, by their refs.
+
+    Raises `BundleUnusable` if git refuses it, a checkpoint is missing, or a path in one could leave its
+    directory. The caller deletes `scratch`.
+    """
+    store = Store(scratch)
+    store.prepare()
+    take_in(store, file, {each.ref: each.ref for each in checkpoints})
+    found = {}
+    for each in checkpoints:
+        if not store.holds(each.ref, each.commit):
+            raise BundleUnusable("a checkpoint in it is missing or another one")
+        try:
+            found[each.ref] = store.coverage(each.commit)
+            paths = store.tree(each.commit)
+        except (StoreMissing, KeyError, TypeError, AttributeError, ValueError) as error:
+            raise BundleUnusable("a checkpoint in it cannot be read") from error
+        if not all(map(is_storable, paths)):
+            raise BundleUnusable("a checkpoint in it has a path that no checkpoint can have")
+    return found
+
+
+def take_in(store: Store, file: Path, refs: dict[str, str]) -> None:
+    """Take checkpoints of the bundle into a store under new refs (old to new). Raises `BundleUnusable`.
+
+    The caller holds the store's lock. Doing it again changes nothing.
+    """
+    if not all(ref.startswith(REFS) and ref[len(REFS) :].replace("-", "").isalnum() for ref in refs):
+        raise BundleUnusable("a checkpoint in it has an invalid name")
+    names = [f"+{old}:{new}" for old, new in sorted(refs.items())]
+    store.mark_writing()
+    try:
+        run(
+            _with(
+                store.call(
+                    "fetch",
+                    "-q",
+                    "--no-tags",
+                    "--no-write-fetch-head",
+                    "--no-auto-maintenance",
+                    str(file),
+                    *names,
+                    deadline_s=_DEADLINE_S,
+                ),
+                _FSCK,
+            )
+        )
+    except GitFailed as error:
+        raise BundleUnusable("git cannot read it") from error
+    store.unmark_writing()
+
+
+def new_ref() -> str:
+    """Return a name for a checkpoint that came with a bundle."""
+    return f"{REFS}{secrets.token_hex(16)}"
+
+
+def _with(call: GitCall, settings: tuple[tuple[str, str], ...]) -> GitCall:
+    return replace(call, settings=settings)

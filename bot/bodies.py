@@ -67,6 +67,7 @@ class Verb(StrEnum):
     RESOLVE_MERGE = "resolve_merge"
     REPORT = "report"
     REMOVE_BRANCH = "remove_branch"
+    RUN = "run"
 
 
 class Style(StrEnum):

@@ -115,7 +115,17 @@ def context_card(info: SessionInfo) -> Card | None:
     return Card((text,), ((branch,),), accent=WAITING)
 
 
+def work_flow_card(info: SessionInfo) -> Card | None:
+    """Return the card of the session's work-flow run; None for most sessions."""
+    if info.work_flow is None:
+        return None
+    from bot.run_cards import run_card  # few sessions have a run
+
+    return run_card(info)
+
+
 SESSION_CARDS = {
     subject_of(UnitKind.NOTICE, "context"): SessionCard((e.ContextMeasured,), context_card),
+    subject_of(UnitKind.NOTICE, "run"): SessionCard((e.RunChanged,), work_flow_card),
 }
 """The cards by the subject of their posts. To add a card, write its function and a line here."""

@@ -105,6 +105,10 @@ class Controls:
             await self._trust.handle(reply, use.control)
         elif verb is Verb.SITE:
             await self._sites.handle(reply, use.control)
+        elif verb is Verb.RUN:
+            from bot.run_controls import RunControls  # runs are rare
+
+            await RunControls(self._face).handle(reply, use.control, use.text)
         elif verb is Verb.CHECKPOINT:
             await self._checkpoints.handle(reply, use.control, use.values)
         elif verb is Verb.ASK_ABOUT:

@@ -11,7 +11,7 @@ import discord
 import msgspec
 from msgspec.structs import replace
 
-from api import Branch, CreateSession, GetOrCreateSession, GetSession, SessionInfo
+from api import Branch, CreateSession, GetOrCreateSession, GetSession, RunInfo, SessionInfo, StartRun
 from api.access import Action, Actor, authorize
 from bot.actors import VIEWER, core_id
 from bot.channel_defaults import load_defaults
@@ -21,6 +21,7 @@ from bot.face import Face
 from bot.hints import claim_hint
 from bot.history import history_of, store_history
 from bot.inbox_rows import mark_seen
+from bot.markdown.cards import one_line
 from bot.rows import Place, insert_place, load_place, places_in
 from bot.scopes import SessionScope
 from bot.threads import ThreadFound, Threads
@@ -144,6 +145,15 @@ class Opener:
             )
             info = await self._face.core.perform(actor, wish)
             return await self.place(info, spot.guild_id, thread_id, SessionScope.THREAD), info
+
+    async def open_run(self, actor: Actor, spot: Spot, wish: StartRun) -> tuple[Place, RunInfo]:
+        """Start a run of a work-flow whose session is shown in a thread of its own."""
+        name = one_line(wish.title or wish.request, 90)
+        async with self.thread(actor, spot, name) as thread_id:
+            where = core_id(thread_id)
+            run = await self._face.core.perform(actor, replace(wish, channel_id=where, key=where))
+            info = await self._face.core.perform(actor, GetSession(session_id=run.session_id))
+            return await self.place(info, spot.guild_id, thread_id, SessionScope.THREAD), run
 
     async def place(self, info: SessionInfo, guild_id: int, channel_id: int, kind: SessionScope) -> Place:
         """Store that the session is shown in this channel, and show it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import assert_never
 
 from bridge.invocation import Chat, ChatOnce, Doctor, Init, Invocation, Run, ShowStatus, Watch, Web
+from bridge.workflow_arguments import Workflow, add_workflow, workflow_of
 from texts.os_text import clean
 
 _EPILOG = """\
@@ -75,6 +76,8 @@ def parse(arguments: Sequence[str]) -> Invocation:
             return ShowStatus(options.demo, options.json)
         case "init":
             return Init()
+        case "workflow":
+            return workflow_of(options)
         case "doctor":
             return Doctor(options.json, options.live)
         case _:
@@ -114,6 +117,10 @@ def run(arguments: Sequence[str]) -> int:
             from bridge.cli_status import show_status
 
             return show_status(invocation)
+        case Workflow():
+            from bridge.cli_workflow import workflow
+
+            return workflow(invocation)
         case Init():
             from bridge.first_run import init
 
@@ -145,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
         _add(commands, "web", "open the dashboard in a browser: prints a link that logs in", _WEB),
         "of the demo",
     )
+    add_workflow(commands)
     watch = _add(commands, "watch", "show what the Claude of a host directory says and does, live", _WATCH)
     watch.add_argument("directory", type=Path, metavar="DIR", help="DATA_DIR/run/SESSION/NUMBER")
     status = _add(commands, "status", "say whether the bridge runs, and which sessions there are", _STATUS)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from bridge.workflow_arguments import Workflow
+
 OK, FAILED, BAD_USAGE = 0, 1, 2
 
 
@@ -68,4 +70,4 @@ class Web:
     demo: bool
 
 
-Invocation = Web | Run | Chat | ChatOnce | Watch | ShowStatus | Init | Doctor
+Invocation = Web | Workflow | Run | Chat | ChatOnce | Watch | ShowStatus | Init | Doctor

@@ -19,6 +19,7 @@ async def add_cogs(bot: commands.Bot, parts: CommandParts) -> None:
     from bot.cogs.settings import SettingsCommands
     from bot.cogs.turn import TurnCommands
     from bot.cogs.web import WebCommand
+    from bot.cogs.workflow import WorkflowCommands
 
     groups = (
         SessionCommands,
@@ -29,6 +30,7 @@ async def add_cogs(bot: commands.Bot, parts: CommandParts) -> None:
         SettingsCommands,
         FilesCommands,
         ChannelCommands,
+        WorkflowCommands,
         AdminCommands,
     )
     for cog in (

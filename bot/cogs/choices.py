@@ -9,7 +9,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from api import Core, ListBranches, ListCheckpoints, ListProjects, QuerySessions
+from api import Core, ListBranches, ListCheckpoints, ListProjects, ListTemplates, QueryRuns, QuerySessions
 from api.access import Actor
 from api.words.checkpoints import about
 from bot.entry import reply_to
@@ -141,6 +141,31 @@ async def checkpoints(interaction: Interaction, current: str) -> list[Choice]:
         return []
     named = [Choice(name=one_line(about(each), 100), value=each.id) for each in page.checkpoints]
     return [each for each in named if current.casefold() in each.name.casefold()][:_MOST]
+
+
+async def templates(interaction: Interaction, current: str) -> list[Choice]:
+    """Return the templates of work-flows."""
+    try:
+        found = await _face(interaction).core.perform(reply_to(interaction).actor, ListTemplates())
+    except (SessionError, StorageError):
+        return []
+    return _matching(tuple(each.name for each in found.templates if not each.trouble), current)
+
+
+async def runs(interaction: Interaction, current: str) -> list[Choice]:
+    """Return the runs that the person may see, newest first."""
+    try:
+        wish = QueryRuns(text=current, limit=_MOST)
+        page = await _face(interaction).core.perform(reply_to(interaction).actor, wish)
+    except (SessionError, StorageError):
+        return []
+    return [
+        Choice(
+            name=one_line(f"{each.title} · {each.status.replace('_', ' ')} · …{each.id[-6:]}", 100),
+            value=each.id,
+        )
+        for each in page.runs
+    ]
 
 
 def _matching(names: tuple[str, ...], current: str) -> list[Choice]:

@@ -27,7 +27,10 @@ __all__ = ["core", "fake", "town", "ways"]
 
 # What somebody needs at the least, in the thread of a session of somebody else's.
 COMMANDS = {
-    "a role": {"help", "web", "session start", "session list", "files import", "channel show"},
+    "a role": {
+        *("help", "web", "session start", "session list", "files import", "channel show"),
+        *("workflow start", "workflow list"),
+    },
     "view": {
         "session resume",  # of one that is shown well, it only says where
         *(
@@ -40,13 +43,14 @@ COMMANDS = {
         ),
         *("checkpoint list", "checkpoint show", "checkpoint compare"),
         *("branch list", "branch pick", "branch compare", "branch merge", "branch remove", "changes show"),
-        "branch report",
+        *("branch report", "workflow show", "workflow report"),
     },
     "prompt": {
         *("claude", "turn stop", "turn continue", "turn regenerate", "turn branch", "turn command"),
         *("files get", "checkpoint take", "branch new", "changes off", "changes on"),
+        *("workflow pause", "workflow retry", "workflow skip", "workflow add", "workflow cancel"),
     },
-    "approve": {"checkpoint restore", "checkpoint undo"},
+    "approve": {"checkpoint restore", "checkpoint undo", "workflow resume"},
     "owner": {
         *("session rename", "session move", "session pin", "session share", "session mute"),
         *("session handover", "session clear", "settings model", "settings mode"),
@@ -92,7 +96,7 @@ CONTROLS = {
         *(Verb.MERGE_BRANCH, Verb.UNDO_MERGE, Verb.REMOVE_BRANCH),
     },
     "admin": {Verb.HOLD_FOR_ALL},
-    "its card": {Verb.PAGE, Verb.CONFIRM, Verb.ASK_ABOUT, Verb.CHECKPOINT, Verb.REPORT},
+    "its card": {Verb.PAGE, Verb.CONFIRM, Verb.ASK_ABOUT, Verb.CHECKPOINT, Verb.REPORT, Verb.RUN},
 }
 HAS = {
     "mel": set[str](),

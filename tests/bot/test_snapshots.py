@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sessions import events as e
 from sessions.model import (
@@ -35,6 +36,7 @@ from sessions.model import (
     ToolOutput,
     TurnStatus,
 )
+from sessions.run_shown import RunShown, ShownCheck
 from sessions.topics import Topic
 from sessions.troubles import Limit, LimitState, LimitWindow
 from tests.bot.room import Room, room
@@ -141,6 +143,33 @@ async def a_picture_below_its_answer(r: Room) -> None:
         Text("Sales grew in spring: ![Sales](sales.png)\n\nCosts did not: ![Costs](costs.png)"),
     )
     await s.end(duration_ms=9_000)
+
+
+@scenario
+async def a_run_of_a_work_flow(r: Room) -> None:
+    s = r.session
+    run = RunShown("0189", "Log in with a passkey", "planning", "plan", branch="bridge/log-in-with-a-passkey")
+    await s.happen(e.RunChanged(run))
+    await s.prompt("Plan this request")
+    await s.add(Text("Here is the plan."))
+    await s.end(duration_ms=9_000)
+    checks = (ShownCheck("tests", True), ShownCheck("types", False))
+    working = replace(
+        run, status="implementing", phase="implement", tasks=7, tasks_over=3, current="Store the key", round=2
+    )
+    await s.happen(
+        e.RunChanged(
+            replace(
+                working,
+                max_rounds=3,
+                checks=checks,
+                cost_usd=1.42,
+                low_s=300,
+                high_s=1_080,
+                basis="from 3 tasks done",
+            )
+        )
+    )
 
 
 @scenario

@@ -7,6 +7,7 @@ import pytest
 
 from bridge.cli import parse
 from bridge.invocation import Chat, ChatOnce, Doctor, Init, Invocation, Run, ShowStatus, Watch
+from bridge.workflow_arguments import Workflow
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,9 @@ from bridge.invocation import Chat, ChatOnce, Doctor, Init, Invocation, Run, Sho
         ("watch caf\udce9", Watch(Path("caf\udce9"))),
         ("status", ShowStatus(demo=False, as_json=False)),
         ("--demo status --json", ShowStatus(demo=True, as_json=True)),
+        ("workflow list", Workflow("list")),
+        ("workflow start add it --rounds 2 --demo", Workflow("start", text="add it", rounds=2, demo=True)),
+        ("workflow approve 3f9a --plan d", Workflow("approve", run="3f9a", plan="d")),
         ("init", Init()),
         ("doctor --live", Doctor(as_json=False, only_live=True)),
     ],

@@ -57,7 +57,7 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def make_repository(core: RunningCore) -> Path:
-    """The project `default`: a repository whose test fails until somebody writes `calc.py`."""
+    """The project `default`: a repository whose test fails until somebody writes the module that it tests."""
     root = core.directory / "workspaces" / "default"
     root.mkdir(parents=True, exist_ok=True)
     git(root, "init", "-q")

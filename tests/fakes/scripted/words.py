@@ -55,7 +55,25 @@ def fail(sentence: str) -> NoReturn:
 
 
 def parse(text: str) -> list[Step]:
-    return [(match[1], match[2].strip()) for match in _DIRECTIVE.finditer(text)]
+    steps, position = [], 0
+    while match := _DIRECTIVE.search(text, position):
+        position, argument = match.end(), match[2].strip()
+        head = argument.split(" ", 1)[0] + " " if match[1] == "demo:write" else ""
+        opened = text.find("{", match.start(2), match.end()) if argument.startswith(f"{head}{{") else -1
+        if opened >= 0 and (end := _closing_brace(text, opened)):
+            argument, position = head + text[opened + 1 : end - 1], end
+        steps.append((match[1], argument))
+    return steps
+
+
+def _closing_brace(text: str, start: int) -> int:
+    """Return the position after the brace that closes the one at `start`, or 0 if it is never closed."""
+    depth = 0
+    for brace in re.compile(r"[{}]").finditer(text, start):
+        depth += 1 if brace[0] == "{" else -1
+        if depth == 0:
+            return brace.end()
+    return 0
 
 
 def number(text: str, default: int) -> int:

@@ -1,0 +1,190 @@
+"""`workflow …`: runs from the terminal, in the bridge that runs here or in a core opened for this command."""
+
+import asyncio
+import sys
+from contextlib import aclosing
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+
+import api as c
+from api.access import Actor, unchanging
+from api.command import R
+from api.run_model import Configuration
+from api.words.workflows import check_lines, checks_of_text, list_line, run_lines, task_line
+from bridge.cli_core import choose_place, finish, reached_core, say_on_stderr
+from bridge.control_socket import local_actor
+from bridge.invocation import BAD_USAGE, FAILED, OK
+from bridge.settings import Settings
+from bridge.workflow_arguments import Workflow
+from machine.own_command import typed_bridge
+
+_MOST_PRD = 256 * 1024
+_LISTED = 30
+_LEAST_OF_AN_ID = 4
+
+
+def workflow(invocation: Workflow) -> int:
+    """Carry out one act; return the exit code."""
+    return finish(partial(_workflow, invocation))
+
+
+async def _workflow(wish: Workflow, settings: Settings) -> int:
+    place = await choose_place(settings, demo=wish.demo, say=say_on_stderr)
+    async with reached_core(place, say_on_stderr) as core:
+        return await Acts(core, local_actor(), wish).do()
+
+
+class Acts:
+    """The acts on one core. Prints for people, or JSON."""
+
+    def __init__(self, core: c.Core, actor: Actor, wish: Workflow) -> None:
+        self._core = core
+        self._actor = actor
+        self._wish = wish
+
+    async def do(self) -> int:
+        """Carry the act out; return the exit code."""
+        wish = self._wish
+        match wish.act:
+            case "start":
+                return await self._start()
+            case "list":
+                page = await self._perform(c.QueryRuns(text=wish.text, project=wish.project, limit=_LISTED))
+                lines = [f"{each.id}  {list_line(each)}" for each in page.runs]
+                lines += [f"{each.id}  {each.trouble}" for each in page.unreadable]
+                return self._print(page, lines or ["There are no runs."])
+            case "templates":
+                found = await self._perform(c.ListTemplates(project=wish.project))
+                return self._print(
+                    found, [f"{each.name:<16} {each.trouble or each.description}" for each in found.templates]
+                )
+            case _:
+                run = await self._find()
+                if run is None:
+                    say_on_stderr(f"There is no run {wish.run}. {typed_bridge()} workflow list shows them.")
+                    return BAD_USAGE
+                return await self._with(run)
+
+    async def _with(self, run: c.RunInfo) -> int:
+        wish, run_id = self._wish, run.id
+        match wish.act:
+            case "show":
+                return self._print(run, _shown(run))
+            case "report" | "patch":
+                command = c.ReadRunReport if wish.act == "report" else c.ReadRunPatch
+                file = await self._perform(command(run_id=run_id))
+                sys.stdout.buffer.write(file.data)
+                return OK
+            case "merge":
+                merged = await self._perform(c.MergeRun(run_id=run_id))
+                return self._print(merged, [f"{merged.target} has it now: {merged.files} files."])
+            case "delete":
+                await self._perform(c.DeleteRun(run_id=run_id))
+                return self._print(run, ["The record of the run is deleted. Its session stays."])
+            case "retry" | "skip":
+                if not 1 <= wish.task <= len(run.tasks):
+                    say_on_stderr(f"The run has {len(run.tasks)} tasks.")
+                    return BAD_USAGE
+                kind = c.RetryTask if wish.act == "retry" else c.SkipTask
+                changed = await self._perform(kind(run_id=run_id, task_id=run.tasks[wish.task - 1].id))
+            case "approve":
+                changed = await self._perform(c.ApproveRunPlan(run_id=run_id, digest=wish.plan))
+            case "revise":
+                changed = await self._perform(c.ReviseRunPlan(run_id=run_id, note=wish.text))
+            case "resume":
+                changed = await self._perform(c.ResumeRun(run_id=run_id, more=wish.more))
+            case "cancel":
+                changed = await self._perform(c.CancelRun(run_id=run_id))
+            case _:
+                changed = await self._perform(c.PauseRun(run_id=run_id, take_over=wish.act == "take-over"))
+        return await self._end_with(changed)
+
+    async def _start(self) -> int:
+        wish = self._wish
+        prd = ""
+        if wish.prd:
+            try:
+                data = await asyncio.to_thread(Path(wish.prd).read_bytes)
+                prd = data[: _MOST_PRD + 1].decode("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                say_on_stderr(f"{wish.prd} cannot be read as UTF-8 text: {error}.")
+                return BAD_USAGE
+        run = await self._perform(
+            c.StartRun(
+                request=wish.text,
+                channel_id="terminal",
+                origin=f"terminal:{uuid4()}",
+                project=wish.project,
+                template=wish.template,
+                prd_name=Path(wish.prd).name,
+                prd_text=prd,
+                checks=checks_of_text("\n".join(wish.checks)),
+                config=_configuration(wish),
+            )
+        )
+        return await self._end_with(run)
+
+    async def _end_with(self, run: c.RunInfo) -> int:
+        """Wait if that is wished, and print the run."""
+        if self._wish.wait:
+            run = await self._waited(run)
+        failed = run.status is c.RunStatus.FAILED and self._wish.act != "cancel"
+        self._print(run, _shown(run) if self._wish.wait else [f"{run.id}  {list_line(run)}"])
+        return FAILED if failed else OK
+
+    async def _waited(self, run: c.RunInfo) -> c.RunInfo:
+        """Return the run once a person has to act, or it has ended."""
+        feed = self._core.follow(unchanging(self._actor), run.session_id, 0)
+        async with aclosing(feed):
+            async for _ in feed:
+                run = await self._perform(c.GetRun(run_id=run.id))
+                if run.shown.waits_for or run.status in c.TERMINAL:
+                    return run
+        return run
+
+    async def _find(self) -> c.RunInfo | None:
+        """Return the run of a whole id, or the newest one whose id ends with the typed text."""
+        typed = self._wish.run
+        page = await self._perform(c.QueryRuns(limit=100))
+        ends = [each for each in page.runs if each.id.endswith(typed) and len(typed) >= _LEAST_OF_AN_ID]
+        if ends:
+            return ends[0]
+        try:
+            return await self._perform(c.GetRun(run_id=typed))
+        except c.RunNotFound:
+            return None
+
+    async def _perform(self, command: c.Command[R]) -> R:
+        return await self._core.perform(self._actor, command)
+
+    def _print(self, value: object, lines: list[str]) -> int:
+        print(msgspec.json.encode(value).decode() if self._wish.as_json else "\n".join(lines))
+        return OK
+
+
+def _configuration(wish: Workflow) -> Configuration | None:
+    """Return the bounds that were typed; None if none was."""
+    default = Configuration()
+    config = Configuration(
+        max_iterations=wish.rounds or default.max_iterations,
+        timeout_s=wish.minutes * 60 or default.timeout_s,
+        budget_usd=wish.dollars,
+        max_turns=wish.turns,
+        parallel=wish.parallel or default.parallel,
+    )
+    return None if config == default else config
+
+
+def _shown(run: c.RunInfo) -> list[str]:
+    lines = [f"{run.id}  {run.title}", *run_lines(run.shown)]
+    if run.plan is not None and not run.tasks:
+        lines += ["", run.plan.text, "", "Commands that will check the work:"]
+        lines += [f"  {line}" for line in check_lines(run.plan.checks)]
+        if not run.plan.approved_by:
+            approve = f"{typed_bridge()} workflow approve {run.id[-6:]} --plan {run.plan_digest}"
+            lines += ["", f"To approve exactly this: {approve}"]
+    lines += [task_line(number, each) for number, each in enumerate(run.tasks, 1)]
+    return lines

@@ -1,0 +1,42 @@
+"""`claude-bridge workflow …` on a core: a run from its start to the merged branch, by typed commands alone."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bridge.cli import parse
+from bridge.cli_workflow import Acts
+from bridge.workflow_arguments import Workflow
+from tests.sessions.running_core import ADMIN, RunningCore, running_core
+from tests.workflows.flow_world import make_repository, policy_of, request
+
+
+async def typed(core: RunningCore, *words: str) -> int:
+    wish = parse(["workflow", *words])
+    assert isinstance(wish, Workflow)
+    return await Acts(core.service, ADMIN, wish).do()
+
+
+async def test_a_run_goes_from_its_request_to_the_merged_branch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_core(tmp_path / "core", **policy_of(tmp_path)) as core:
+        root = make_repository(core)
+        assert await typed(core, "start", "--wait", "--template", "feature", request()) == 0
+        shown = capsys.readouterr().out
+        assert "python3 -m unittest" in shown
+        found = re.search(r"workflow approve (\S+) --plan (\w+)", shown)
+        assert found is not None
+        assert await typed(core, "approve", found[1], "--plan", found[2], "--wait") == 0
+        assert "completed" in capsys.readouterr().out
+        assert await typed(core, "report", found[1]) == 0
+        assert "## Checks" in capsys.readouterr().out
+        assert await typed(core, "merge", found[1]) == 0
+        assert "return a + b" in (root / "calc.py").read_text()
+        assert await typed(core, "list") == 0
+        assert "completed" in capsys.readouterr().out
+        assert await typed(core, "show", "no-such-run") == 2
+        assert await typed(core, "templates") == 0
+        assert "bug-fix" in capsys.readouterr().out
+        assert await typed(core, "delete", found[1]) == 0

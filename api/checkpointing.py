@@ -122,13 +122,15 @@ class RestoreResult(msgspec.Struct, frozen=True):
 class TakeCheckpoint(SessionCommand[CheckpointInfo], frozen=True, tag="take_checkpoint", kw_only=True):
     """Take a checkpoint of the session's work directory, and keep it for good. Raises `CheckpointRefused`.
 
-    A `milestone` is counted and listed in the session's folder.
+    A `milestone` is counted and listed in the session's folder. A repeated `origin` takes
+    no second checkpoint.
     """
 
     action = Action.PROMPT
     reply = CheckpointInfo
     label: str = ""
     milestone: bool = False
+    origin: str = ""
 
 
 class ListCheckpoints(SessionCommand[CheckpointPage], frozen=True, tag="list_checkpoints", kw_only=True):

@@ -169,6 +169,10 @@ class Settings:
         boolean, "false", write="true or false",
         does="Whether Claude names each session after its first turn, by one short call to a small model.",
     )
+    claude_tools: bool = _setting(
+        boolean, "true", write="true or false",
+        does="Whether Claude has tools of the bridge in its session, for checkpoints, notes and decisions.",
+    )
     project_survey: bool = _setting(
         boolean, "true", write="true or false",
         does="Whether the first prompt of a session tells Claude how the project is tested and built.",

@@ -55,6 +55,7 @@ from sessions.recovery import end_survivors
 from sessions.retention import RetentionRules
 from sessions.slots import Limits
 from sessions.supervision import Vigilance
+from sessions.tools import LateToolbox, Toolbox
 from sessions.trust import TrustPolicy
 from storage import Database
 from workdirs.checkpoint_rules import CheckpointRules, RetentionAges
@@ -163,6 +164,13 @@ async def _start_core(
     servers = servers_sentence(await asyncio.to_thread(user_servers, child), settings.mcp_servers)
     if is_news(servers, kept.data_dir / "said" / "servers"):
         options.say(servers)
+
+    def make_toolbox() -> Toolbox:
+        from mcp_server.in_session import SessionToolbox
+
+        return SessionToolbox(service)
+
+    tools = LateToolbox(make_toolbox) if settings.claude_tools else None
     manager = SessionManager(
         database,
         backend,
@@ -177,7 +185,7 @@ async def _start_core(
             )
         ),
         Conversations(child, kept.data_dir / "transcripts"),
-        _policy(kept, sandboxing, Commands(kept.data_dir / "run", wrappers)),
+        replace(_policy(kept, sandboxing, Commands(kept.data_dir / "run", wrappers)), tools=tools),
     )
     budget = Budget(settings.user_turns_per_hour, settings.user_dollars_per_day)
     links = LoginLinks()

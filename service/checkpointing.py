@@ -83,7 +83,8 @@ async def create_checkpoint(
     """Take a checkpoint that is kept for good; see `TakeCheckpoint`. The session's folder lists it."""
     checkpoints = checkpoints_of(session)
     label = " ".join(command.label.split())[:_MOST_LABEL]
-    taken = await checkpoints.take(session, Reason.MILESTONE if command.milestone else Reason.MANUAL, label)
+    reason = Reason.MILESTONE if command.milestone else Reason.MANUAL
+    taken = await checkpoints.take(session, reason, label, command.origin)
     await checkpoints.engine.pin(taken)
     from service.session_folders import refresh
     from sessions.rows.folders import load_folder

@@ -168,9 +168,16 @@ class SessionCheckpoints:
         if (running is None or running.done()) and self._is_wanted(session):
             self._soon[session.id] = self._start(self._try(session, reason, _turn_of(session)))
 
-    async def take(self, session: CheckpointedSession, reason: Reason, label: str = "") -> Checkpoint:
-        """Take a checkpoint because somebody asks for it. Raises `CheckpointRefused`."""
-        note = Note(session.id, _turn_of(session), reason, label)
+    async def take(
+        self, session: CheckpointedSession, reason: Reason, label: str = "", origin: str = ""
+    ) -> Checkpoint:
+        """Take a checkpoint because somebody asks for it. Raises `CheckpointRefused`.
+
+        A repeated `origin` takes no second one, but returns the first.
+        """
+        if origin and (known := await rows.load_by_origin(self.engine.db, session.id, origin)) is not None:
+            return known
+        note = Note(session.id, _turn_of(session), reason, label, origin=origin)
         try:
             return await self.engine.take(self.place(session), note)
         except WorkdirError as error:

@@ -14,6 +14,7 @@ from sessions.clock import Clock
 from sessions.conversations import Conversations
 from sessions.driver import Driver
 from sessions.machine_reserve import MachineReserve
+from sessions.tools import Toolbox
 from sessions.trust import TrustPolicy
 from storage import Database
 
@@ -53,3 +54,4 @@ class Dependencies(msgspec.Struct, frozen=True):
     asks_for_titles: bool
     checkpoints: SessionCheckpoints | None
     commands: CommandRunner | None
+    tools: Toolbox | None

@@ -12,9 +12,11 @@ from typing import Protocol
 import msgspec
 
 from backends.sandbox.model import Access
+from sessions.claude.control_lines import RpcId, ToolServerLine
 from sessions.claude.launch import Brought, Closed
 from sessions.claude.lines import CliLine
 from sessions.model import Ask, Decision, PermissionMode, Rule, TurnKind
+from sessions.tools import Toolbox, ToolReply
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -41,7 +43,7 @@ class ConversationStart(msgspec.Struct, frozen=True):
     `resume` continues the transcript, `continues` lets a cut turn go on by itself, `brought` is the part of the
     project that counts. `user_servers`: the MCP servers of the machine's user run, too. In a sandbox, the
     process reaches the paths of `readable` and `writable` besides its own. `uploads` has its prompts' files.
-    Claude's tools may not touch the directories of `keeps_out_of`.
+    Claude's tools may not touch the directories of `keeps_out_of`. `tools` names our own tools.
     """
 
     conversation_id: str
@@ -57,6 +59,7 @@ class ConversationStart(msgspec.Struct, frozen=True):
     writable: tuple[Path, ...] = ()
     uploads: Path | None = None
     keeps_out_of: tuple[Path, ...] = ()
+    tools: tuple[str, ...] = ()
 
 
 class CommandPlace(msgspec.Struct, frozen=True):
@@ -101,8 +104,19 @@ class Driver(Protocol):
         """
         ...
 
-    def initialize(self, request_id: str) -> bytes:
-        """Return the line that greets the CLI. Its answer lists commands, models, and the unanswered asks."""
+    def initialize(self, request_id: str, toolbox: Toolbox | None) -> bytes:
+        """Return the line that greets the CLI and offers it our tools.
+
+        Its answer lists commands, models, and the unanswered asks.
+        """
+        ...
+
+    def answer_server(self, line: ToolServerLine, toolbox: Toolbox | None) -> bytes:
+        """Return the answer to a message to our tools that is no call."""
+        ...
+
+    def answer_tool(self, request_id: str, rpc_id: RpcId, reply: ToolReply) -> bytes:
+        """Return the answer to a call of a tool of ours."""
         ...
 
     def interrupt(self, request_id: str) -> bytes:

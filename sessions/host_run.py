@@ -18,6 +18,7 @@ from sessions import rows
 from sessions.asks import PermissionBody
 from sessions.claude import lines as c
 from sessions.claude.control import initialize_reply
+from sessions.claude.control_lines import ToolCallCancelled, ToolCalled, ToolServerAsked
 from sessions.content import declined_words
 from sessions.control_requests import ControlRequests
 from sessions.draft import Draft, InputLedger
@@ -65,6 +66,9 @@ class HostRun:
         self._stored_to = stored.replay_from
         self.control = ControlRequests(session)
         self.sender = PromptSender(self)
+        from sessions.tool_calls import ToolCalls  # not at a start of the bridge: its hosts come later
+
+        self.tool_calls = ToolCalls(session, stored.number)
         self.leaving = Leaving(session, host, stays=self.sender.wake)
         self._flushing = asyncio.Lock()
         self._unwritten = asyncio.Event()
@@ -128,7 +132,7 @@ class HostRun:
             self._greeting_id = request_id
             self._greets_in_silence = in_silence_s is not None
             self._silent_turn = current.turn_id if current is not None else None
-            return driver.initialize(request_id)
+            return driver.initialize(request_id, self.session.around.tools)
 
         await self.control.request(build, timeout_s=in_silence_s or self.session.around.patience.start_s)
 
@@ -236,6 +240,7 @@ class HostRun:
             self.live_text, self.watched = live_text_was, watched_was
             self._told_hidden = told_was
             raise
+        self.tool_calls.committed()
         self.inputs.acknowledge(arrived)
         self._has_read(lines[-1].end)
         self.sender.wake()  # again after the change's own wake: the silence begins only with `_has_read`
@@ -273,6 +278,8 @@ class HostRun:
             case c.HookMoved(event="SessionStart"):
                 change = self._start_hooks.discard if line.is_over else self._start_hooks.add
                 change(line.hook_id)
+            case ToolCalled() | ToolCallCancelled() | ToolServerAsked():
+                self.tool_calls.take(draft, line, end)
             case c.ControlRequested(subtype=c.ELICITATION) if line.request_id:
                 draft.send(line.request_id, self.session.around.driver.decline_elicitation(line.request_id))
                 draft.add(e.Noticed(Topic.SERVER_ASKS, declined_words(line)))

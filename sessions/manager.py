@@ -42,6 +42,7 @@ from sessions.session_maker import NewSession, SessionMaker
 from sessions.slots import Limits
 from sessions.state import Snapshot
 from sessions.supervision import Supervisor, Vigilance
+from sessions.tools import Toolbox
 from sessions.topics import Topic
 from sessions.trust import TrustPolicy
 from storage import Database, StorageError
@@ -75,6 +76,7 @@ class Policy(msgspec.Struct, frozen=True):
     asks_for_titles: bool = False
     checkpoints: CheckpointPolicy | None = None
     commands: CommandRunner | None = None
+    tools: Toolbox | None = None
 
 
 class Cleared(msgspec.Struct, frozen=True):
@@ -130,6 +132,7 @@ class SessionManager:
             asks_for_titles=policy.asks_for_titles,
             checkpoints=self.checkpoints,
             commands=policy.commands,
+            tools=policy.tools,
         )
         self.maker = SessionMaker(self._loaded, self._around, policy.default_model, policy.default_mode)
         self.retention = Retention(self._around, policy.retention, self.get_session, self._loaded.forget)

@@ -134,6 +134,7 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
         keeps_out_of=tuple(map(Path, snapshot.keeps_out_of)),
         writable=await asyncio.to_thread(shared_git_directory, work_directory),
         uploads=uploads,
+        tools=tuple(tool.name for tool in around.tools.tools) if around.tools is not None else (),
     )
     program = await around.driver.program(start)
     spec = LaunchSpec(
@@ -278,6 +279,7 @@ async def _stay_until_the_end(session: Session, run: HostRun) -> HostExit:
             others = [
                 tasks.create_task(_serve(session, run), name=f"serve {session.id}"),
                 tasks.create_task(run.mend_follower(), name=f"follower {session.id}"),
+                tasks.create_task(run.tool_calls.run(), name=f"tools {session.id}"),
                 tasks.create_task(run.write_later(), name=f"unwritten {session.id}"),
                 tasks.create_task(run.leaving.stuck(), name=f"stuck {session.id}"),
             ]

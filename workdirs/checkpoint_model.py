@@ -53,13 +53,17 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Note(msgspec.Struct, frozen=True):
-    """The facts stored with a checkpoint. `late_after_s`: a checkpoint that takes longer is marked late."""
+    """The facts stored with a checkpoint. `late_after_s`: a checkpoint that takes longer is marked late.
+
+    `origin` is the key of the act that asked for it, or empty.
+    """
 
     owner: str
     anchor: str
     reason: Reason
     label: str = ""
     late_after_s: float | None = None
+    origin: str = ""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):

@@ -77,9 +77,9 @@ async def load_directories(db: Database) -> list[StoredDirectory]:
 def insert_checkpoint(checkpoint_id: CheckpointId, directory: str, note: Note, now_ms: int) -> Statement:
     """Store a checkpoint that is about to be taken."""
     return Statement(
-        "INSERT INTO checkpoints (id, directory, owner, anchor, reason, label, status, made_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, 'taking', ?)",
-        (checkpoint_id, directory, note.owner, note.anchor, note.reason, note.label, now_ms),
+        "INSERT INTO checkpoints (id, directory, owner, anchor, reason, label, origin, status, made_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 'taking', ?)",
+        (checkpoint_id, directory, note.owner, note.anchor, note.reason, note.label, note.origin, now_ms),
     )
 
 
@@ -153,6 +153,16 @@ async def load_checkpoint(db: Database, checkpoint_id: str) -> Checkpoint | None
     row = await db.read_one(
         f"SELECT {_COLUMNS} FROM checkpoints WHERE id = ? AND status = 'taken'",  # noqa: S608 (constants)
         (checkpoint_id,),
+    )
+    return None if row is None else _checkpoint(row)
+
+
+async def load_by_origin(db: Database, owner: str, origin: str) -> Checkpoint | None:
+    """Return the checkpoint of the owner that was taken under `origin`."""
+    row = await db.read_one(
+        f"SELECT {_COLUMNS} FROM checkpoints"  # noqa: S608 (constants)
+        " WHERE owner = ? AND origin = ? AND origin <> '' AND status = 'taken'",
+        (owner, origin),
     )
     return None if row is None else _checkpoint(row)
 

@@ -18,6 +18,7 @@ from sessions.claude.api_message import cleaned
 from sessions.claude.errors import BadLaunch
 from sessions.claude.lines import AskLine, CliState, ControlSucceeded
 from sessions.claude.wire import flag_of, int_of, maybe_text, objects_of, text_of, texts_of, without_surrogates
+from sessions.tools import Toolbox
 
 _COMMAND_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_:.-]{0,99}")
 _WIRE_MODES = {"manual": "default"}
@@ -96,9 +97,13 @@ def _user(uuid: str, content: str | list[dict[str, Any]], *, client_composed: bo
 # --- control requests -----------------------------------------------------------------------------------
 
 
-def initialize(request_id: str) -> bytes:
-    """Ask for the CLI's state, at its start or at any later time; see `InitializeReply`."""
-    return _request(request_id, "initialize")
+def initialize(request_id: str, toolbox: Toolbox | None = None) -> bytes:
+    """Ask for the CLI's state, and offer our tools, at its start or later; see `InitializeReply`."""
+    if toolbox is None:
+        return _request(request_id, "initialize")
+    from sessions.claude.tool_server import announcement  # not at a start of the bridge
+
+    return _request(request_id, "initialize", **announcement(toolbox))
 
 
 def interrupt(request_id: str) -> bytes:

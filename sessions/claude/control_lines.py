@@ -132,3 +132,38 @@ class ControlFailed(msgspec.Struct, frozen=True):
     request_id: str
     error: str
     error_code: str = ""
+
+
+# --- messages to the server of our own tools, `tool_server.py` --------------------------------------------
+
+TO_SERVER = "mcp_message"
+RpcId = int | str | None
+
+
+class ToolCalled(msgspec.Struct, frozen=True):
+    """Claude calls a tool of ours. `rpc_id` comes back in the answer, `tool_use_id` names Claude's block."""
+
+    request_id: str
+    rpc_id: RpcId
+    name: str
+    arguments: Mapping[str, Any]
+    tool_use_id: str = ""
+
+
+class ToolCallCancelled(msgspec.Struct, frozen=True):
+    """The CLI no longer waits for the call `rpc_id`."""
+
+    request_id: str
+    rpc_id: RpcId
+
+
+class ToolServerAsked(msgspec.Struct, frozen=True):
+    """Another message to our server: `initialize`, `tools/list`, `ping`, a notification …"""
+
+    request_id: str
+    rpc_id: RpcId
+    method: str
+    protocol: str = ""
+
+
+ToolServerLine = ToolCalled | ToolCallCancelled | ToolServerAsked

@@ -18,6 +18,8 @@ import msgspec
 from sessions.claude.errors import BadLaunch
 from sessions.claude.instructions import Instructions
 
+OWN_SERVER = "bridge"
+"""The name of the MCP server with our own tools, see `tool_server.py`."""
 PERMISSION_MODES = ("default", "acceptEdits", "plan", "auto", "dontAsk", "bypassPermissions")
 
 # Names that may pass from the bridge's environment to Claude and its tools; `X_*` stands for all with that
@@ -142,7 +144,8 @@ class LaunchLine(msgspec.Struct, frozen=True):
     `command` begins the argv (see `locate`). `private` are the directories that Claude's tools may neither read
     nor write, such as DATA_DIR. An empty `model` leaves the choice to the CLI. `user_servers`: the MCP servers
     of the machine's user run, too. `sandboxed`: the process runs in a sandbox of ours. `uploads` has the files
-    that came with prompts: Claude may read them, although they lie in a private directory.
+    that came with prompts: Claude may read them, although they lie in a private directory. `allow` has the
+    rules for our own tools.
     """
 
     command: Sequence[str]
@@ -154,6 +157,7 @@ class LaunchLine(msgspec.Struct, frozen=True):
     user_servers: bool = False
     sandboxed: bool = False
     uploads: Path | None = None
+    allow: Sequence[str] = ()
 
 
 def argv(line: LaunchLine) -> tuple[str, ...]:
@@ -208,13 +212,22 @@ def _no_sandbox_inside(line: LaunchLine) -> dict[str, object]:
 def _settings(line: LaunchLine) -> dict[str, object]:
     match line.brought:
         case Closed():
-            return settings(line.private, uploads=line.uploads)
+            return settings(line.private, allow=line.allow, uploads=line.uploads)
         case InstructionsOnly(links=links):
-            return settings(line.private, links, uploads=line.uploads)
+            return settings(line.private, links, line.allow, line.uploads)
         case Trusted(allow=allow):
-            return settings(line.private, allow=allow, uploads=line.uploads)
+            return settings(line.private, allow=(*allow, *line.allow), uploads=line.uploads)
         case _:
             assert_never(line.brought)
+
+
+def tool_rules(tools: Sequence[str]) -> tuple[str, ...]:
+    """Return the rules that allow our own tools without an ask.
+
+    They name each tool: a server of the project may have the same name as ours, and the CLI then offers the
+    tools of both (measured).
+    """
+    return tuple(f"mcp__{OWN_SERVER}__{tool}" for tool in tools)
 
 
 def conversation_of(argv: Sequence[str]) -> str:

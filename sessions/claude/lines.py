@@ -29,6 +29,7 @@ from sessions.claude.control_lines import PlanAsked as PlanAsked
 from sessions.claude.control_lines import Question as Question
 from sessions.claude.control_lines import QuestionAsked as QuestionAsked
 from sessions.claude.control_lines import QuestionOption as QuestionOption
+from sessions.claude.control_lines import ToolServerLine
 from sessions.claude.stream_lines import BlockDelta as BlockDelta
 from sessions.claude.stream_lines import BlockStarted as BlockStarted
 from sessions.claude.stream_lines import BlockStopped as BlockStopped
@@ -362,6 +363,7 @@ CliLine = (
     | AskCancelled
     | AnswerEchoed
     | ControlRequested
+    | ToolServerLine
     | ControlSucceeded
     | ControlFailed
     | HookMoved

@@ -5,6 +5,7 @@ Called by `parse`. Returns None for a line of an unknown kind.
 
 from collections.abc import Iterator
 
+from sessions.claude.control_lines import TO_SERVER
 from sessions.claude.elicitation import elicitation
 from sessions.claude.lines import (
     ELICITATION,
@@ -34,6 +35,10 @@ def request(body: Json) -> CliLine:
     request_id, subtype = text_of(body, "request_id"), text_of(asked, "subtype")
     if subtype == "can_use_tool":
         return _ask(request_id, asked)
+    if subtype == TO_SERVER:
+        from sessions.claude.tool_server import server_message  # not at a start of the bridge
+
+        return server_message(request_id, asked) or ControlRequested(request_id, subtype, asked)
     wanted = elicitation(request_id, asked) if subtype == ELICITATION and request_id else None
     return wanted or ControlRequested(request_id, subtype, asked)
 
@@ -56,6 +61,8 @@ def response(body: Json) -> CliLine | None:
             return AnswerEchoed(request_id, text_of(inner, "behavior"), text_of(inner, "message"))
         case "success" if text_of(inner, "action") in ("accept", "decline", "cancel"):
             return AnswerEchoed(request_id, text_of(inner, "action"))
+        case "success" if "mcp_response" in inner:
+            return AnswerEchoed(request_id)
         case "success":
             return ControlSucceeded(request_id, inner, tuple(_pending(outer)), _FORMS in outer)
     return None

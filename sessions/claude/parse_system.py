@@ -124,7 +124,9 @@ def _init(body: Json) -> CliLine:
         capabilities=texts_of(body, "capabilities"),
         api_key_source=text_of(body, "apiKeySource"),
         servers=tuple(
-            (text_of(server, "name"), text_of(server, "status")) for server in objects_of(body, "mcp_servers")
+            (text_of(server, "name"), text_of(server, "status"))
+            for server in objects_of(body, "mcp_servers")
+            if text_of(server, "source") != "sdk"  # our own, `tool_server.py`
         ),
     )
 

@@ -8,6 +8,7 @@ from typing import assert_never
 import msgspec
 
 from sessions.claude import answers, control, launch
+from sessions.claude.control_lines import RpcId, ToolServerLine
 from sessions.claude.lines import (
     CliLine,
     PermissionAsked,
@@ -44,6 +45,7 @@ from sessions.model import (
     RuleKind,
     TurnKind,
 )
+from sessions.tools import Toolbox, ToolReply
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
@@ -86,6 +88,7 @@ class StreamDriver:
             user_servers=start.user_servers,
             sandboxed=options.sandbox is not None,
             uploads=start.uploads,
+            allow=launch.tool_rules(start.tools),
         )
         if options.sandbox is None:
             return Program(launch.argv(line), environment)
@@ -129,8 +132,18 @@ class StreamDriver:
         pictures = [control.Image(each.media_type, each.data) for each in images]
         return control.user_message(prompt_uuid, text, pictures, note)
 
-    def initialize(self, request_id: str) -> bytes:
-        return control.initialize(request_id)
+    def initialize(self, request_id: str, toolbox: Toolbox | None) -> bytes:
+        return control.initialize(request_id, toolbox)
+
+    def answer_server(self, line: ToolServerLine, toolbox: Toolbox | None) -> bytes:
+        from sessions.claude.tool_server import answer_message
+
+        return control.encoded(answer_message(line, toolbox))
+
+    def answer_tool(self, request_id: str, rpc_id: RpcId, reply: ToolReply) -> bytes:
+        from sessions.claude.tool_server import answer_call
+
+        return control.encoded(answer_call(request_id, rpc_id, reply))
 
     def interrupt(self, request_id: str) -> bytes:
         return control.interrupt(request_id)

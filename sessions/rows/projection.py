@@ -13,7 +13,7 @@ from sessions.model import (
     TurnId,
 )
 from sessions.rows.encoding import as_json
-from sessions.rows.writing import delete_share, upsert_share
+from sessions.rows.writing import delete_share, delete_tool_calls, upsert_share
 from sessions.state import Snapshot
 from sessions.turn_events import TurnEvent
 from storage import Statement
@@ -106,6 +106,7 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
                 " WHERE session_id = ? AND number = ?",
                 (event.code, event.reason, at_ms, session_id, event.number),
             )
+            yield delete_tool_calls(session_id, event.number)
         case _:
             if isinstance(event, TurnEvent):
                 yield from _project_turn(session_id, event, at_ms)

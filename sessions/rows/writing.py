@@ -114,6 +114,11 @@ def acknowledge_input(session_id: SessionId, host: int, number: int) -> Statemen
     )
 
 
+def delete_tool_calls(session_id: SessionId, host: int) -> Statement:
+    """Delete all calls of a host: its process has ended, and nobody waits for the answers."""
+    return Statement("DELETE FROM tool_calls WHERE session_id = ? AND host = ?", (session_id, host))
+
+
 def upsert_share(
     session_id: SessionId, grantee: str, level: ShareLevel, granted_by: str, at_ms: int
 ) -> Statement:

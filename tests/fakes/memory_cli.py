@@ -5,10 +5,12 @@ Its lines have the shapes of the scripted CLI's. What a prompt makes it do stand
     gate NAME     says half, then waits until `open_gate(NAME)`
     ask           asks for permission, and says what was decided
     crash         dies, the first time that this conversation comes to it
+    tool NAME X   calls a tool of the bridge with the JSON X, and says the answer
     background    starts work that goes on after the turn; `finish_background` ends it
     anything else is answered at once
 """
 
+import itertools
 import json
 import uuid
 from collections.abc import Callable, Container, Generator, Mapping, Sequence
@@ -71,7 +73,9 @@ class MemoryClaude:
         self.crashed: set[str] = set()
         self.living: list[MemoryCli] = []
         self.started: list[str] = []
+        self.told: list[tuple[str, Row]] = []
         self.taken = 0
+        self.numbers = itertools.count(2)
 
     def start(
         self, spec: LaunchSpec, write: Callable[[bytes], None], leave: Callable[[int], None]
@@ -110,6 +114,7 @@ class MemoryCli:
         self.wait: Callable[[], bool] | None = None
         self.running: str = ""
         self.asks: dict[str, Row] = {}
+        self.calls: set[str] = set()
         self.answers: dict[str, Row] = {}
         self.tasks: list[str] = []
         self.finished: list[str] = []
@@ -241,6 +246,13 @@ class MemoryCli:
         self.line("user", message=line["message"], uuid=line["uuid"], isReplay=True, parent_tool_use_id=None)
 
     def _take_answer(self, response: Row) -> None:
+        if "mcp_response" in response["response"]:
+            # Every answer counts, also one to a call that nobody waits for.
+            self.claude.told.append((response["request_id"], response["response"]["mcp_response"]))
+            self.calls.discard(response["request_id"])
+            self.raw({"type": "control_response", "response": response})
+            self.answers[response["request_id"]] = response["response"]
+            return
         if self.asks.pop(response["request_id"], None) is not None:
             self.raw({"type": "control_response", "response": response})
             self.answers[response["request_id"]] = response["response"]
@@ -365,6 +377,9 @@ class MemoryCli:
                 self.raw(ask)
                 yield lambda: request_id in self.answers
                 self._speak(f"decided: {self.answers[request_id]['behavior']}")
+            case "tool":
+                tool, _, arguments = name.partition(" ")
+                yield from self.call_tool(tool, json.loads(arguments or "{}"))
             case "crash":
                 if name not in self.claude.crashed:
                     self.claude.crashed.add(name)
@@ -373,6 +388,26 @@ class MemoryCli:
             case "background":
                 self.tasks.append(f"{name} {uuid.uuid4()}")
                 self.say("background_tasks_changed", tasks=[{"task_id": each} for each in self.tasks])
+
+    def call_tool(self, name: str, arguments: Any) -> Turn:
+        number, tool_use_id = next(self.claude.numbers), f"toolu_{uuid.uuid4()}"
+        params = {"name": name, "arguments": arguments, "_meta": {"claudecode/toolUseId": tool_use_id}}
+        request_id = self.message(method="tools/call", params=params, id=number)
+        self.calls.add(request_id)
+        try:
+            yield lambda: request_id in self.answers
+        except Interrupted:
+            self.message(method="notifications/cancelled", params={"requestId": number})
+            raise
+        result = self.answers[request_id]["mcp_response"]["result"]
+        self._speak(("refused: " if result.get("isError") else "told: ") + result["content"][0]["text"])
+
+    def message(self, **message: Any) -> str:
+        """Send a message to the bridge's server; return the id of the request."""
+        request_id = str(uuid.uuid4())
+        body = {"subtype": "mcp_message", "server_name": "bridge", "message": {"jsonrpc": "2.0", **message}}
+        self.raw({"type": "control_request", "request_id": request_id, "request": body})
+        return request_id
 
     def _notify(self, name: str) -> Turn:
         self.say("background_tasks_changed", tasks=[{"task_id": each} for each in self.tasks])

@@ -17,6 +17,7 @@ from sessions.session import Session
 from sessions.session_maker import NewSession
 from sessions.slots import Limits
 from sessions.supervision import Vigilance
+from sessions.tools import Toolbox
 from storage import AnyStatement, Database, Outcome, Row, SqlValue
 from tests.fakes.fake_backend import FakeBackend, FakeHost, FakeMachine
 from tests.fakes.memory_cli import MemoryClaude, MemoryConversations, memory_driver
@@ -138,6 +139,7 @@ class House:
         self.limits = limits or Limits(max_sessions=50, max_sessions_per_user=50)
         self.patience = Patience(start_s=20, request_s=20, stop_s=5, idle_s=1e9)
         self.death = Death()
+        self.tools: Toolbox | None = None
         self.manager = self.make()
         (root / "workspaces").mkdir(exist_ok=True)
 
@@ -155,6 +157,7 @@ class House:
                 limits=self.limits,
                 patience=self.patience,
                 vigilance=Vigilance(round_s=3600),
+                tools=self.tools,
                 **policy,
             ),
             self.clock,

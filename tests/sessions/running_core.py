@@ -36,6 +36,7 @@ from sessions.session import Session
 from sessions.session_maker import NewSession
 from sessions.state import Snapshot
 from sessions.supervision import Vigilance
+from sessions.tools import LateToolbox, Toolbox
 from storage import Database, load_migrations
 from tests.fakes.cli_home import install_scripted_cli, make_cli_home
 
@@ -117,6 +118,7 @@ class CoreParts:
     wrappers: Sequence[LaunchWrapper] = ()
     sandbox: SandboxOptions | None = None
     person: Callable[[str], Awaitable[Actor]] = as_admin
+    tools: Callable[[c.Core], Toolbox] | None = None
 
 
 def policy(directory: Path, **changes: Any) -> Policy:
@@ -152,13 +154,17 @@ async def running_core(
     )
     conversations = Conversations(child, directory / "transcripts")
     async with Database.open(directory / "sessions.db", MIGRATIONS) as db:
-        settings = policy(directory, **{"commands": Commands(directory / "run", parts.wrappers), **changes})
+        made: dict[str, Any] = {"commands": Commands(directory / "run", parts.wrappers)}
+        if parts.tools is not None:
+            make = parts.tools
+            made["tools"] = LateToolbox(lambda: make(service))
+        settings = policy(directory, **{**made, **changes})
         manager = SessionManager(db, backend, driver, conversations, settings, parts.clock)
         try:
             async with manager:
-                await manager.initialize()
                 flows = WorkflowParts(directory, parts.person)
                 service = SessionService(ServiceParts(manager, parts.budget, parts.secrets, workflows=flows))
+                await manager.initialize()
                 await service.open_if_active()
                 try:
                     yield RunningCore(db, manager, service, directory, claude)

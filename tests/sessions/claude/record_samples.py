@@ -225,6 +225,8 @@ def kind_of(line: Line) -> str:
             return f"control_request/{inner}"
         case {"type": "control_response", "response": {"response": {"behavior": behavior}}}:
             return f"control_response/echo/{behavior}"
+        case {"type": "control_response", "response": {"response": {"mcp_response": _}}}:
+            return "control_response/echo/tool"
         case {"type": "control_response", "response": {"pending_permission_requests": _}}:
             return "control_response/initialize"
         case {"type": "control_response", "response": {"subtype": inner}}:

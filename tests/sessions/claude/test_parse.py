@@ -76,6 +76,7 @@ KINDS: dict[str, type] = {
     "control_request/mcp_message": ControlRequested,
     "control_response/echo/allow": AnswerEchoed,
     "control_response/echo/deny": AnswerEchoed,
+    "control_response/echo/tool": AnswerEchoed,
     "control_response/error": ControlFailed,
     "control_response/initialize": ControlSucceeded,
     "control_response/success": ControlSucceeded,

@@ -1,0 +1,32 @@
+"""The tools of Claude in a session of the bridge: it acts for the session's owner, on this session only."""
+
+from collections.abc import Sequence
+
+from api.access import Actor, Role
+from api.core import Core
+from mcp_server.session_tools import INSTRUCTIONS, SESSION_TOOLS
+from mcp_server.tool import Caller, by_name, call_tool
+from sessions.tools import Tool, ToolReply, ToolUse
+
+FACE = "claude"
+
+
+class SessionToolbox:
+    """Implements `sessions.tools.Toolbox`: carries out calls through `core`."""
+
+    instructions = INSTRUCTIONS
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._tools = by_name(SESSION_TOOLS)
+        self.tools: Sequence[Tool] = tuple(tool.shown(without="session_id") for tool in SESSION_TOOLS)
+
+    async def use(self, use: ToolUse) -> ToolReply:
+        """See `Toolbox.use`."""
+        caller = Caller(self._core, claude_of(use), use.session_id, f"{FACE}:{use.session_id}:{use.origin}")
+        return await call_tool(self._tools, caller, use.name, use.arguments)
+
+
+def claude_of(use: ToolUse) -> Actor:
+    """Return Claude as an actor: the owner of its session, never an admin. The audit names the session."""
+    return Actor(use.owner_id, FACE, Role.USER, through=f"{FACE}:{use.session_id}")

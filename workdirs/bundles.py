@@ -5,8 +5,10 @@ A bundle may come from anywhere, so it goes into an empty store first, where eve
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from workdirs.errors import BundleUnusable, GitFailed, StoreMissing
 from workdirs.git import GitCall, run

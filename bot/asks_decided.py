@@ -3,8 +3,9 @@
 import re
 from typing import assert_never
 
-from api.words.asks import answer_label, decided_words, note_of
+from api.words.asks import answer_label, decided_words, note_of, place_words
 from api.words.tools import tool_label
+from bot.actors import FACE
 from bot.ask_face import MOST_WORDS, AskFace, described, is_cut, shown_code, what_of
 from bot.bodies import Card, Row, Verb
 from bot.markdown.answer import fitted
@@ -114,7 +115,9 @@ def _verdict(stored: StoredAsk) -> str:
     if stored.decided_by == TIMEOUT_ACTOR:
         return f"**Denied**: nobody answered in time{at}."
     through = f"{escape_inline(stored.decided_through, MOST_WORDS)} as " if stored.decided_through else ""
-    by = f"by {through}{person(stored.decided_by)}{at}."
+    # The reader is in Discord: only another place is worth a word.
+    place = "" if stored.decided_face == FACE else place_words(stored.decided_face)
+    by = f"by {through}{person(stored.decided_by)}{f' {place}' if place else ''}{at}."
     return f"**{decided_words(stored.decision)}**{_more_words(stored.decision, stored)} {by}"
 
 

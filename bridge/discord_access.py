@@ -40,6 +40,7 @@ class NamedPeople:
         self._policy = access_policy(settings)
         self._api = api
         self._known: dict[int, tuple[float, Actor]] = {}
+        self._names: dict[int, str] = {}
 
     async def actor(self, named: wire.Named, *, fresh: bool = False) -> Actor:
         """Return the actor with the present role; what Discord said counts for 30 s, or not at all if `fresh`.
@@ -57,6 +58,18 @@ class NamedPeople:
             self._known.pop(user_id, None)
         found = await self._person(user_id)
         return Actor(named.user_id, named.face, found.role, found.group_ids)
+
+    async def name(self, user_id: str) -> str:
+        """Return the name of a person on Discord, as the server shows it; empty if Discord does not know them.
+
+        Raises `SessionError` if Discord does not answer.
+        """
+        found = discord_id(user_id)
+        if found is None:
+            return ""
+        if found not in self._names:
+            await self._person(found)
+        return self._names.get(found, "")
 
     async def _person(self, user_id: int) -> Actor:
         now = asyncio.get_running_loop().time()
@@ -78,7 +91,7 @@ class NamedPeople:
         guilds = sorted(self._settings.allowed_guild_ids)
         try:
             async with discord_rest(token.reveal(), self._api or API) as rest:
-                found = [await _in_guild(rest, user_id, each) for each in guilds]
+                found = [await self._in_guild(rest, user_id, each) for each in guilds]
         except DiscordTrouble as error:
             raise SessionError("Discord does not answer, so your role is unknown. Try again.") from error
         actors = [actor_of(self._policy, each) for each in found]
@@ -86,15 +99,16 @@ class NamedPeople:
         groups = {group for each in actors for group in each.group_ids}
         return Actor(core_id(user_id), "", role, tuple(sorted(groups)))
 
+    async def _in_guild(self, rest: "DiscordRest", user_id: int, guild_id: int) -> Somebody:
+        from bridge.discord_rest import DiscordRefused
 
-async def _in_guild(rest: "DiscordRest", user_id: int, guild_id: int) -> Somebody:
-    from bridge.discord_rest import DiscordRefused
-
-    try:
-        member = await rest.member(str(guild_id), str(user_id))
-    except DiscordRefused as refused:
-        if refused.is_absent:
-            return Somebody(user_id, None)
-        raise
-    roles = frozenset(int(each) for each in member.roles)
-    return Somebody(user_id, guild_id, roles, is_bot=member.user is not None and member.user.bot)
+        try:
+            member = await rest.member(str(guild_id), str(user_id))
+        except DiscordRefused as refused:
+            if refused.is_absent:
+                return Somebody(user_id, None)
+            raise
+        if member.shown_name:
+            self._names[user_id] = member.shown_name
+        roles = frozenset(int(each) for each in member.roles)
+        return Somebody(user_id, guild_id, roles, is_bot=member.user is not None and member.user.bot)

@@ -50,6 +50,7 @@ class User(msgspec.Struct, frozen=True):
     id: str
     username: str = ""
     bot: bool = False
+    global_name: str | None = None
 
 
 class Application(msgspec.Struct, frozen=True):
@@ -90,6 +91,13 @@ class Member(msgspec.Struct, frozen=True):
 
     roles: tuple[str, ...] = ()
     user: User | None = None
+    nick: str | None = None
+
+    @property
+    def shown_name(self) -> str:
+        """The name that Discord shows for the member; empty if it told none."""
+        user = self.user or User("")
+        return self.nick or user.global_name or user.username
 
 
 class DiscordRest:

@@ -13,8 +13,10 @@ from bridge.settings import Settings
 from bridge.wiring import OpenCore
 from sessions.errors import SessionError
 from sessions.model import is_session_id
+from storage import Database
 from web.doors import CODE_MS, Doors
 from web.parts import WebOptions, WebParts
+from web.people import People
 from web.principals import FACE
 from web.server import serving
 
@@ -42,7 +44,11 @@ async def web_face(core: OpenCore) -> AsyncIterator[WebParts]:
         return await people.actor(wire.Named(user_id, FACE), fresh=fresh)
 
     def make(served: WebOptions) -> WebParts:
-        return WebParts(core.service, Doors(core.database, core.manager.now_ms), lookup, served)
+        doors = Doors(core.database, core.manager.now_ms)
+        return WebParts(core.service, doors, lookup, served, people=People(people.name), jump=jump)
+
+    async def jump(session_id: str, turn_id: str) -> str:
+        return await address_in_discord(core.database, session_id, turn_id)
 
     try:
         async with serving(make, options) as parts:
@@ -64,6 +70,19 @@ async def web_face(core: OpenCore) -> AsyncIterator[WebParts]:
         raise WebRefused(
             f"The dashboard's port {options.port} cannot be used: {error.strerror}. Set another WEB_PORT."
         ) from error
+
+
+async def address_in_discord(database: Database, session_id: str, turn_id: str) -> str:
+    """Return the address of a turn's first message, or of its session's channel; empty without Discord."""
+    from bot.rows import load_place, load_posts
+    from bot.subjects import UnitKind, subject_of
+
+    place = await load_place(database, session_id)
+    if place is None:
+        return ""
+    posts = await load_posts(database, session_id, place.channel_id, subject_of(UnitKind.TURN, turn_id))
+    message = next((f"/{each.message_id}" for each in posts if each.message_id is not None), "")
+    return f"https://discord.com/channels/{place.guild_id}/{place.channel_id}{message}"
 
 
 def web_options(settings: Settings) -> WebOptions:

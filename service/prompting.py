@@ -54,7 +54,9 @@ async def talk(parts: ServiceParts, session: Session, actor: Actor, command: c.P
 
 async def _answer(parts: ServiceParts, session: Session, actor: Actor, command: c.AnswerAsk) -> Ask:
     ask_id = AskId(command.ask_id)
-    ask = await session.answer(ask_id, command.decision, by=actor.user_id, through=actor.through)
+    ask = await session.answer(
+        ask_id, command.decision, by=actor.user_id, through=actor.through, face=actor.face
+    )
     given = rules_given(ask.body, command.decision)
     if given is not None and given.scope is RuleScope.PROJECT:
         # The asking session already has the new rule; the other sessions of the project get it here.

@@ -180,12 +180,14 @@ class AskDecided(msgspec.Struct, frozen=True, tag="ask_decided"):
     """A person or a deadline answered the ask. The answer is sent with this event.
 
     `through` is the user whose process spoke for the person over the control socket; empty if none did.
+    `face` is where they answered: discord, web, terminal …; empty for a deadline, and in older sessions.
     """
 
     ask_id: AskId
     decision: Decision
     by: str
     through: str = ""
+    face: str = ""
 
 
 class AskWithdrawn(msgspec.Struct, frozen=True, tag="ask_withdrawn"):

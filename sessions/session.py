@@ -381,8 +381,10 @@ class Session:
 
     # --- asks -------------------------------------------------------------------------------------------
 
-    async def answer(self, ask_id: AskId, decision: Decision, *, by: str, through: str = "") -> Ask:
-        """Answer an ask; the first answer wins. `through`: see `AskDecided.through`.
+    async def answer(
+        self, ask_id: AskId, decision: Decision, *, by: str, through: str = "", face: str = ""
+    ) -> Ask:
+        """Answer an ask; the first answer wins. `through`, `face`: see `AskDecided`.
 
         Raises `AlreadyDecided` if it is no longer open, `WrongAnswer` if the decision does not fit its kind,
         `FormRefused` if a form is not filled in as the server wants it.
@@ -396,7 +398,7 @@ class Session:
             if stored is None or not is_open or not is_heard:
                 raise AlreadyDecided(ask_id, stored.decided_by if stored else "")
             line = self.around.driver.answer(stored.ask, decision)
-            draft.add(e.AskDecided(ask_id, decision, by, through))
+            draft.add(e.AskDecided(ask_id, decision, by, through, face))
             draft.send(stored.ask.request_id, line)
             await give_rules(self, draft, rules_given(stored.ask.body, decision), by)
         return stored.ask

@@ -143,7 +143,7 @@ class StoredMerge(msgspec.Struct, frozen=True):
 
 
 class StoredAsk(msgspec.Struct, frozen=True):
-    """An ask with its status and decision. `decided_through`: see `AskDecided.through`."""
+    """An ask with its status and decision. `decided_through`, `decided_face`: see `AskDecided`."""
 
     ask: Ask
     session_id: SessionId
@@ -152,6 +152,7 @@ class StoredAsk(msgspec.Struct, frozen=True):
     decided_by: str
     closed_ms: int | None
     decided_through: str = ""
+    decided_face: str = ""
 
 
 class HostStatus(StrEnum):

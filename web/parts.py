@@ -1,10 +1,13 @@
 """The parts of the web face that every request uses, and its options."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from api import Core
 from web.doors import Doors
+from web.live.presence import Presence
+from web.people import People
 from web.principals import ActorLookup
 from web.rates import Rates
 from web.rendering import Renderer
@@ -54,6 +57,15 @@ class WebOptions:
         return "__Host-bridge" if self.is_secure else f"bridge-{self.port}"
 
 
+Jump = Callable[[str, str], Awaitable[str]]
+"""Return the address in Discord of a session's turn, by their ids; empty if it is not there."""
+
+
+async def no_jump(_session_id: str, _turn_id: str) -> str:
+    """The jump of a face without Discord."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class WebParts:
     """The parts of handlers. `lookup` tells who a user id is now; the `Rates` count requests."""
@@ -62,6 +74,9 @@ class WebParts:
     doors: Doors
     lookup: ActorLookup
     options: WebOptions
+    people: People = field(default_factory=People)
+    jump: Jump = no_jump
+    presence: Presence = field(default_factory=Presence)
     renderer: Renderer = field(default_factory=Renderer)
     commands: Rates = field(default_factory=lambda: Rates(60, 60.0))
     openings: Rates = field(default_factory=lambda: Rates(120, 60.0))

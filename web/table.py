@@ -7,6 +7,7 @@ from web.handlers import (
     checkpoints,
     doors,
     files,
+    jumps,
     pages,
     sessions,
     shared_pages,
@@ -27,6 +28,7 @@ ROUTES: tuple[Route, ...] = (
     *shared_pages.ROUTES,
     *doors.ROUTES,
     *administering.ROUTES,
+    *jumps.ROUTES,
     *pages.ROUTES,
     *work_pages.ROUTES,
 )

@@ -70,6 +70,14 @@ def answer_label(decision: Decision, body: AskBody | None = None) -> str:
             assert_never(decision)
 
 
+_PLACES = {"discord": "in Discord", "web": "in the browser", "terminal": "in the terminal", "mcp": "over MCP"}
+
+
+def place_words(face: str) -> str:
+    """Return where an ask was answered, such as `in Discord`; empty if that is not known."""
+    return _PLACES.get(face, "")
+
+
 def decided_words(decision: Decision) -> str:
     """Return the outcome of an ask with this answer, in words; the face shows the answer's note itself."""
     match decision:

@@ -88,8 +88,8 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
         case e.AskDecided():
             yield Statement(
                 "UPDATE asks SET status = 'decided', decision = ?, decided_by = ?, decided_through = ?,"
-                " closed_ms = ? WHERE id = ? AND status = 'open'",
-                (as_json(event.decision), event.by, event.through, at_ms, event.ask_id),
+                " decided_face = ?, closed_ms = ? WHERE id = ? AND status = 'open'",
+                (as_json(event.decision), event.by, event.through, event.face, at_ms, event.ask_id),
             )
         case e.AskWithdrawn():
             yield Statement(

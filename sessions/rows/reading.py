@@ -54,7 +54,7 @@ TURN_COLUMNS = (
 
 ASK_COLUMNS = (
     "id, turn_id, host, request_id, opened_ms, body, session_id, status, decision, decided_by, closed_ms,"
-    " decided_through"
+    " decided_through, decided_face"
 )
 
 
@@ -301,6 +301,7 @@ def ask_of(row: Sequence[Any]) -> StoredAsk:
         decided_by=row[9],
         closed_ms=row[10],
         decided_through=row[11],
+        decided_face=row[12],
     )
 
 

@@ -55,7 +55,8 @@ def insert_stored_ask(stored: StoredAsk) -> Statement:
     body = msgspec.to_builtins(stored.ask.body)
     return Statement(
         "INSERT INTO asks (id, session_id, turn_id, host, request_id, kind, body, status, decision, decided_by,"
-        " opened_ms, closed_ms, decided_through) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " opened_ms, closed_ms, decided_through, decided_face)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             stored.ask.id,
             stored.session_id,
@@ -70,6 +71,7 @@ def insert_stored_ask(stored: StoredAsk) -> Statement:
             stored.ask.opened_ms,
             stored.closed_ms,
             stored.decided_through,
+            stored.decided_face,
         ),
     )
 

@@ -21,7 +21,7 @@ method action value placeholder rows required aria-label aria-labelledby aria-hi
 data-path data-body data-ask data-decision data-note data-question data-sure data-end data-all
 data-changes hidden maxlength selected start scope max multiple open
 data-changes hidden maxlength selected start scope max multiple aria-current data-of data-then data-said
-data-asks data-anyway data-group data-on data-queue data-method data-stays
+data-asks data-anyway data-group data-on data-queue data-method data-stays target data-local
 data-post data-to data-opens data-path checked datetime colspan open
 data-changes hidden maxlength inputmode selected start scope max multiple open
 aria-current data-of data-then data-said

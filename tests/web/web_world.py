@@ -16,6 +16,7 @@ from sessions.model import ShareLevel
 from tests.sessions.running_core import DEADLINE_S, RunningCore, running_core
 from web.doors import Doors
 from web.parts import WebOptions, WebParts
+from web.people import People
 from web.principals import FACE, Scope
 from web.server import serving
 
@@ -65,6 +66,7 @@ class WebWorld:
     roles: dict[str, Role]
     stack: AsyncExitStack
     now_ms: list[int] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
 
     @property
     def origin(self) -> str:
@@ -137,9 +139,14 @@ async def web_world(
         def now_ms() -> int:
             return core.manager.now_ms() + moved[0]
 
+        names: dict[str, str] = {}
+
+        async def name_of(user_id: str) -> str:
+            return names[user_id]
+
         def make(served: WebOptions) -> WebParts:
-            return WebParts(core.service, Doors(core.db, now_ms), lookup, served)
+            return WebParts(core.service, Doors(core.db, now_ms), lookup, served, people=People(name_of))
 
         parts = await stack.enter_async_context(serving(make, options or WebOptions(0)))
         people = await stack.enter_async_context(AsyncExitStack())
-        yield WebWorld(core, parts, roles, people, moved)
+        yield WebWorld(core, parts, roles, people, moved, names)

@@ -102,10 +102,16 @@ class Unsubscribe(msgspec.Struct, frozen=True, tag="unsub"):
     sub: str
 
 
+class Look(msgspec.Struct, frozen=True, tag="look"):
+    """Tell whether the tab is visible; only then its reader counts as present."""
+
+    visible: bool
+
+
 class Ping(msgspec.Struct, frozen=True, tag="ping"):
     """Ask for a sign of life."""
 
 
-Wish = Subscribe | Unsubscribe | Ping
+Wish = Subscribe | Unsubscribe | Look | Ping
 
 wishes = msgspec.json.Decoder(Wish)

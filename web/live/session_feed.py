@@ -37,6 +37,9 @@ async def reader_of(parts: WebParts, actor: Actor, info: c.SessionInfo) -> Reade
         approve=await may(actor, Action.APPROVE, session_id),
         manage=await may(actor, Action.MANAGE, session_id),
         directory=info.work_directory_name,
+        names=parts.people.names,
+        chat=f"{parts.options.base_path}/chat/{session_id}",
+        in_discord=info.channel_id.startswith("discord:"),
     )
 
 
@@ -223,6 +226,7 @@ class _Changes:
         command = c.ReadTurn(session_id=self._session_id, turn_id=turn_id, with_blocks=False)
         with suppress(TurnNotFound):
             turn = (await self._parts.core.perform(actor, command)).turn
+            await self._parts.people.learn([turn.author_id])
             name = escape(turn.id)
             return [
                 Put(f"t-{name}", fragments.turn_frame(turn), "turns", once=True),
@@ -237,6 +241,7 @@ class _Changes:
             stored = await self._parts.core.perform(actor, command)
             if stored.status is AskStatus.WITHDRAWN:
                 return [Remove(f"a-{escape(ask_id)}")]
+            await self._parts.people.learn([stored.decided_by])
             html = await rendered_ask(self._parts.renderer, stored, reader)
             turn_id = stored.ask.turn_id
             parent = f"as-{escape(turn_id)}" if turn_id else "asks"

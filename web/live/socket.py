@@ -12,12 +12,14 @@ from contextlib import aclosing, suppress
 import msgspec
 from aiohttp import WSMsgType, web
 
+import api as c
 from api.access import Actor, Role
 from sessions.errors import NotAllowed, SessionError, SessionNotFound
 from storage import StorageError
 from web.live import frames as f
 from web.live.list_feed import list_steps
 from web.live.session_feed import session_steps
+from web.pages import fragments
 from web.problems import Refused, problem_of
 from web.routing import Call
 
@@ -56,6 +58,8 @@ class _Tab:
         self._ended = ended
         self._streams: dict[str, asyncio.Task[None]] = {}
         self._sending = asyncio.Lock()
+        self._visible = True
+        self._shown: set[str] = set()
 
     async def run(self) -> None:
         await self._send(f.Hello(f.PROTOCOL, RUN, BEAT_S))
@@ -89,10 +93,15 @@ class _Tab:
             case f.Unsubscribe():
                 if stream := self._streams.get(wish.sub):
                     stream.cancel()
+            case f.Look():
+                self._visible = wish.visible
+                for session_id in self._shown:
+                    self._note_presence(session_id)
             case f.Ping():
                 await self._send(f.Beat(int(time.time() * 1000)))
 
     async def _stream(self, wish: f.Subscribe) -> None:
+        showing = asyncio.create_task(self._show_people(wish), name="web presence") if wish.session else None
         try:
             async with aclosing(self._steps(wish)) as steps:
                 async for step in steps:
@@ -108,6 +117,40 @@ class _Tab:
             await self._send(f.Closed(wish.sub, problem_of(error).code))
         except Exception as error:
             await self._send(f.Closed(wish.sub, problem_of(error).code))
+        finally:
+            if showing is not None:
+                showing.cancel()
+                await asyncio.gather(showing, return_exceptions=True)
+
+    async def _show_people(self, wish: f.Subscribe) -> None:
+        """Tell the tab who else looks at the session, and the others that this reader does."""
+        parts, session_id = self._call.parts, wish.session
+        # Who may not see the session is neither told of others nor shown to them.
+        await parts.core.perform(await self._who(), c.GetSession(session_id=session_id))
+        self._shown.add(session_id)
+        told: tuple[str, ...] = ()
+        try:
+            with parts.presence.watched(session_id) as changed:
+                self._note_presence(session_id)
+                while True:
+                    others = parts.presence.others(session_id, self._call.principal.user_id)
+                    if others != told:
+                        told = others
+                        await parts.people.learn(others)
+                        line = fragments.presence(others, parts.people.names)
+                        await self._send(f.Step(wish.sub, (f.Put("presence", line),)))
+                    await changed.wait()
+                    changed.clear()
+        finally:
+            self._shown.discard(session_id)
+            parts.presence.go(session_id, self)
+
+    def _note_presence(self, session_id: str) -> None:
+        presence = self._call.parts.presence
+        if self._visible:
+            presence.come(session_id, self, self._call.principal.user_id)
+        else:
+            presence.go(session_id, self)
 
     def _steps(self, wish: f.Subscribe) -> AsyncGenerator[f.Step, None]:
         if not wish.session:

@@ -14,6 +14,7 @@ from api.words.asks import (
     filled_lines,
     note_of,
     offered,
+    place_words,
 )
 from api.words.tools import relative, telling_field, tool_label
 from sessions.model import (
@@ -32,7 +33,7 @@ from sessions.model import (
 from sessions.stored import StoredAsk
 from texts.hosts import host_of
 from texts.unseen import spelled
-from web.pages.fragments import Reader, author_name, fold, pretty, text_of
+from web.pages.fragments import Reader, author_name, fold, pretty, stamp, text_of
 
 
 def ask(stored: StoredAsk, rendered: Mapping[str, str], reader: Reader) -> str:
@@ -48,7 +49,8 @@ def ask(stored: StoredAsk, rendered: Mapping[str, str], reader: Reader) -> str:
         )
         kind = "ask open"
     else:
-        form = f'<p class="outcome">{text_of(outcome(stored))}</p>'
+        at = f' <span class="dim">{stamp(stored.closed_ms)}</span>' if stored.closed_ms else ""
+        form = f'<p class="outcome">{text_of(outcome(stored, reader.names))}{at}</p>'
         kind = "ask closed"
         body = fold(heading, body) if body else ""
     return (
@@ -57,12 +59,13 @@ def ask(stored: StoredAsk, rendered: Mapping[str, str], reader: Reader) -> str:
     )
 
 
-def outcome(stored: StoredAsk) -> str:
-    """Return how an ask was closed, by whom, as a sentence."""
+def outcome(stored: StoredAsk, names: Mapping[str, str]) -> str:
+    """Return how an ask was closed, by whom and where, as a sentence."""
     if stored.decision is None:
         return "This no longer needs an answer."
     words = decided_words(stored.decision)
-    who = author_name(stored.decided_by)
+    place = place_words(stored.decided_face)
+    who = f"{author_name(stored.decided_by, names)}{f' {place}' if place else ''}"
     note = note_of(stored.decision)
     body = stored.ask.body
     if isinstance(body, FormBody) and isinstance(stored.decision, FillForm):

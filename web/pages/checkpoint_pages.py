@@ -20,7 +20,8 @@ from sessions.errors import CheckpointRefused, TurnNotFound
 from sessions.restore_scope import RestoreScope
 from web.live.session_feed import reader_of
 from web.pages import diff, fragments
-from web.pages.work_frame import act, place_of, stamp, work_page
+from web.pages.fragments import stamp
+from web.pages.work_frame import act, place_of, work_page
 from web.parts import WebParts
 from workdirs.checkpoint_model import Reason
 

@@ -4,8 +4,8 @@ Pure: text that Claude or a person wrote is escaped here, or comes as HTML that 
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
 from typing import assert_never
@@ -59,13 +59,18 @@ _TURN_WORDS: Mapping[TurnStatus, str] = {
 class Reader:
     """The reader of a session: what they may do, since a page shows only buttons that work.
 
-    `directory` is the name of the session's work directory; paths are shown relative to it.
+    `directory` is the name of the session's work directory; paths are shown relative to it. `names` has the
+    names of people by their ids. `chat` is the path of the session's page, for links. `in_discord`: the session
+    is shown there, too.
     """
 
     prompt: bool = False
     approve: bool = False
     manage: bool = False
     directory: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    chat: str = ""
+    in_discord: bool = False
 
 
 def text_of(value: str) -> str:
@@ -106,7 +111,7 @@ def turn_head(turn: StoredTurn, reader: Reader) -> str:
         words = '<h2 class="by">Background work</h2>'
     else:
         again = " · asked again" if turn.alternative_of else ""
-        author = text_of(author_name(turn.author_id))
+        author = text_of(author_name(turn.author_id, reader.names))
         line = '<span class="in-line"> · waits</span>' if turn.status is TurnStatus.QUEUED else ""
         words = f'<h2 class="by">{author}{again}{line}</h2><div class="prompt">{text_of(turn.prompt)}</div>'
         words += "".join(f'<p class="file">📎 {text_of(each.name)}</p>' for each in turn.attachments)
@@ -152,13 +157,18 @@ def turn_foot(turn: StoredTurn, reader: Reader) -> str:
     if reader.prompt and is_over:
         body = json.dumps({"turnId": turn.id})
         acts += _act("Branch", "POST", "branch", body)
+    if reader.in_discord and turn.status is not TurnStatus.QUEUED:
+        where = escape(f"{reader.chat}/turns/{turn.id}/discord", quote=True)
+        acts += f'<a href="{where}" target="_blank" rel="noopener">In Discord</a>'
     row = f'<div class="row quiet">{acts}</div>' if acts else ""
     mark = ' <span class="dots" aria-hidden="true"></span>' if turn.status is TurnStatus.RUNNING else ""
     return f'<footer id="tf-{escape(turn.id)}"><span class="dim">{said}</span>{mark}{row}</footer>'
 
 
-def author_name(user_id: str) -> str:
-    """Return a short name of a user id for people."""
+def author_name(user_id: str, names: Mapping[str, str]) -> str:
+    """Return a short name of a user id for people; `names` has those that are known."""
+    if known := names.get(user_id):
+        return one_line(known, 40)
     face, _, name = user_id.partition(":")
     return name if face == "terminal" and name else user_id or "Claude"
 
@@ -166,6 +176,22 @@ def author_name(user_id: str) -> str:
 def moment(at_ms: int) -> datetime:
     """Return a time in UTC."""
     return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def stamp(at_ms: int) -> str:
+    """Return a moment; the browser's script shows it in the reader's time zone."""
+    at = moment(at_ms)
+    return f'<time datetime="{at.isoformat()}">{at:%d %b %Y %H:%M} UTC</time>'
+
+
+def presence(others: Sequence[str], names: Mapping[str, str]) -> str:
+    """Return the line on the other people who look at the session."""
+    named = [text_of(author_name(each, names)) for each in others]
+    words = ""
+    if named:
+        said = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+        words = f"{said} look{'s' if len(named) == 1 else ''} at this, too."
+    return f'<p id="presence" class="dim">{words}</p>'
 
 
 def duration(ms: int) -> str:

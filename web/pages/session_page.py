@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -41,6 +41,7 @@ async def session_page(parts: WebParts, actor: Actor, session_id: str, place: Pa
     read = c.ReadTurns(session_id=session_id, before=before, limit=_TURNS)
     turns = await parts.core.perform(actor, read)
     reader = await reader_of(parts, actor, info)
+    await parts.people.learn(_people(info, turns))
     shown = [await _turn(parts, each, reader, place.find) for each in _in_order(turns.turns, info.queued_turns)]
     base = escape(parts.options.base_path, quote=True)
     older = ""
@@ -50,8 +51,8 @@ async def session_page(parts: WebParts, actor: Actor, session_id: str, place: Pa
     live = f' data-session="{escape(session_id)}" data-after="{turns.as_of}"' if is_newest else ""
     body = (
         f'<div class="session" data-of="{escape(session_id)}"{live}>'
-        f'<div class="head">{title(info)}{fragments.status(info, reader)}{_more(info, reader, base)}'
-        f"{tabs(parts.options, info, '')}</div>"
+        f'<div class="head">{title(info)}{fragments.status(info, reader)}{fragments.presence((), {})}'
+        f"{_more(info, reader, base)}{tabs(parts.options, info, '')}</div>"
         f'{older}<div id="turns" role="log" aria-label="Conversation">{"".join(shown)}</div>'
         f'<div id="asks"></div><div id="notices"></div>'
         f"{_composer(info, reader, base) if is_newest else _newest(info, base)}</div>"
@@ -71,6 +72,14 @@ async def _page_end(parts: WebParts, actor: Actor, session_id: str, place: PageP
     end = place.at + _TURNS // 3
     newest = await parts.core.perform(actor, c.ReadTurns(session_id=session_id, limit=1, with_blocks=False))
     return end if newest.turns and newest.turns[0].turn.number >= end else None
+
+
+def _people(info: c.SessionInfo, page: c.TurnPage) -> Iterator[str]:
+    """Yield the ids of all people whom the page names."""
+    yield info.user_id
+    for view in page.turns:
+        yield view.turn.author_id
+        yield from (each.decided_by for each in view.asks)
 
 
 def _in_order(turns: Sequence[c.TurnView], queue: Sequence[str]) -> Sequence[c.TurnView]:
@@ -133,7 +142,7 @@ def _more(info: c.SessionInfo, reader: Reader, base: str) -> str:
         f'<a href="{export}{each}">{label}</a>'
         for each, label in (("markdown", "Markdown"), ("html", "HTML"), ("json", "JSON"))
     )
-    rows = [("Export", links), *_facts(info).items()]
+    rows = [("Export", links), *_facts(info, reader).items()]
     listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
     acts = ""
     if reader.manage:
@@ -169,13 +178,13 @@ def _mode_option(mode: PermissionMode, *, is_set: bool) -> str:
     return f'<option value="{mode.value}"{selected}>Claude {MODES[mode]}</option>'
 
 
-def _facts(info: c.SessionInfo) -> Mapping[str, str]:
+def _facts(info: c.SessionInfo, reader: Reader) -> Mapping[str, str]:
     facts: Sequence[tuple[str, str]] = (
         ("Model", short_model(info.model) or "Claude's default"),
         ("Mode", f"Claude {MODES[info.mode]}"),
         ("Project", info.project or info.work_directory_name),
         ("Trust", info.trust.value),
-        ("Owner", fragments.author_name(info.user_id)),
+        ("Owner", fragments.author_name(info.user_id, reader.names)),
         ("Servers", ", ".join(f"{each.name} ({each.state})" for each in info.mcp_servers)),
         ("Planned", ", ".join(each.rhythm or each.prompt for each in info.promised)),
         ("Left running", ", ".join(each.command for each in info.left_running)),

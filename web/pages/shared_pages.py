@@ -11,7 +11,7 @@ from api.access import Actor
 from web.pages import fragments
 from web.pages.found_places import marked
 from web.pages.layout import FILES, page
-from web.pages.work_frame import act, place_of, stamp, work_page
+from web.pages.work_frame import act, place_of, work_page
 from web.parts import WebOptions, WebParts
 from web.rendering import Renderer
 
@@ -110,11 +110,15 @@ async def sharing_page(
 
 def _page(each: c.SharedPage) -> str:
     times = "once" if each.opened == 1 else f"{each.opened} times"
-    opened = f"opened {times}, last {stamp(each.opened_ms)}" if each.opened_ms is not None else "never opened"
+    opened = (
+        f"opened {times}, last {fragments.stamp(each.opened_ms)}"
+        if each.opened_ms is not None
+        else "never opened"
+    )
     turns = f"{each.turns} turn{'' if each.turns == 1 else 's'}"
     return (
-        f"<li><p>{turns} as of {stamp(each.made_ms)}"
-        f'<span class="dim"> · until {stamp(each.expires_ms)} · {opened}</span></p>'
+        f"<li><p>{turns} as of {fragments.stamp(each.made_ms)}"
+        f'<span class="dim"> · until {fragments.stamp(each.expires_ms)} · {opened}</span></p>'
         f"{act('Take back', f'DELETE pages/{each.id}', then='.')}</li>"
     )
 
@@ -167,7 +171,7 @@ def published_page(parts: WebParts, actor: Actor, session_id: str, published: c.
     options = parts.options
     address = escape(f"{options.address}/shared/{published.token}", quote=True)
     back = f"{escape(options.base_path, quote=True)}/chat/{escape(session_id)}/share"
-    until = stamp(published.page.expires_ms)
+    until = fragments.stamp(published.page.expires_ms)
     body = (
         "<h1>The page has its address</h1><p>Copy it now: it is shown this once. Whoever has it can read the "
         f'page until {until}.</p><p class="secret"><a href="{address}">{address}</a></p>'

@@ -42,12 +42,6 @@ def work_page(parts: WebParts, actor: Actor, info: c.SessionInfo, place: str, he
     return page(parts.options, f"{heading} · {info.title or 'Session'}", inside, reader=actor)
 
 
-def stamp(at_ms: int) -> str:
-    """Return a moment; the browser's script shows it in the reader's time zone."""
-    at = fragments.moment(at_ms)
-    return f'<time datetime="{at.isoformat()}">{at:%d %b %Y %H:%M} UTC</time>'
-
-
 def act(
     label: str,
     route: str,

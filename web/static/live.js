@@ -2,6 +2,7 @@
 
 import { apply } from "./changes.js";
 import { base, byId, session } from "./requests.js";
+import { localise } from "./times.js";
 import { arrange } from "./turns.js";
 
 const list = document.querySelector("[data-list]");
@@ -31,6 +32,7 @@ function take(frame) {
       for (const each of document.querySelectorAll(".growing")) each.remove();
       if (session) say({ type: "sub", sub: "s", session: session.dataset.session, after });
       if (list) say({ type: "sub", sub: "l" });
+      if (document.hidden) say({ type: "look", visible: false });
       break;
     case "event":
       applyAll(frame.changes);
@@ -71,7 +73,10 @@ function look() {
 if (session || list) {
   connect();
   for (const event of ["pageshow", "online"]) addEventListener(event, look);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
+  document.addEventListener("visibilitychange", () => {
+    say({ type: "look", visible: !document.hidden });
+    if (!document.hidden) look();
+  });
   setInterval(() => { if (heard && Date.now() - heard > 2500 * beat) look(); }, 5000);
   // A link to a place has a fragment, which the browser follows.
   if (session && !location.hash) window.scrollTo(0, document.body.scrollHeight);
@@ -81,6 +86,7 @@ function applyAll(changes) {
   const down = session && window.innerHeight + window.scrollY > document.body.scrollHeight - 120;
   for (const change of changes) apply(change);
   arrange();
+  localise();
   // Only who is at the end is taken along; who reads further up stays there.
   if (down) window.scrollTo(0, document.body.scrollHeight);
 }

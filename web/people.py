@@ -1,0 +1,43 @@
+"""The names of people: pages say who, the core knows ids only.
+
+A name is looked up once and kept while the face runs. A person without a known name is shown by their id.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+NameLookup = Callable[[str], Awaitable[str]]
+"""Return the name of a user id; empty if nobody knows it. May raise any error."""
+
+_PATIENCE_S = 1.5
+"""A page does not wait longer for a name."""
+_MOST = 10_000
+
+
+async def nobody_knows(_user_id: str) -> str:
+    """The lookup of a face that knows no names."""
+    return ""
+
+
+@dataclass(slots=True)
+class People:
+    """The names that are known. `names` may be read at any time; `learn` fills it."""
+
+    find: NameLookup = nobody_knows
+    names: dict[str, str] = field(default_factory=dict)
+
+    async def learn(self, user_ids: Iterable[str]) -> None:
+        """Look up the names that are not known yet."""
+        unknown = {each for each in user_ids if each.startswith("discord:") and each not in self.names}
+        if not unknown:
+            return
+        if len(self.names) > _MOST:
+            self.names.clear()
+        await asyncio.gather(*(self._learn(each) for each in unknown))
+
+    async def _learn(self, user_id: str) -> None:
+        with suppress(Exception):
+            async with asyncio.timeout(_PATIENCE_S):
+                self.names[user_id] = await self.find(user_id)

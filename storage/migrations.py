@@ -7,7 +7,6 @@ is as before or after a migration, never between: SQLite rolls the transaction b
 import re
 import sqlite3
 from collections.abc import Sequence
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import msgspec
@@ -27,7 +26,7 @@ class Migration(msgspec.Struct, frozen=True):
     sql: str
 
 
-def load_migrations(directory: Traversable | Path) -> tuple[Migration, ...]:
+def load_migrations(directory: Path) -> tuple[Migration, ...]:
     """Return the migrations in `directory`: 0001_x.sql, 0002_y.sql … Raises `ValueError` if one is missing."""
     files = sorted(
         (file for file in directory.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
@@ -65,31 +64,33 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mig
     if steps and found > 0:
         # One copy for the whole upgrade: only a few are kept, and one per step would push older ones out.
         make_backup(connection, path)
-    for step in steps:
-        try:
-            _apply(connection, step)
-        except (sqlite3.Error, ValueError) as error:
-            failure = translate(error)
-            if isinstance(failure, StatementRefused | ConstraintViolated):
-                raise MigrationFailed(step.number, step.name, str(error)) from error
-            raise failure from error
+    # Each commit waits for the disk. A new file has nothing to lose between two steps, so it gets all in one.
+    for together in [steps] if steps and found == 0 else [[step] for step in steps]:
+        _apply(connection, together)
     return steps
 
 
-def _apply(connection: sqlite3.Connection, step: Migration) -> None:
+def _apply(connection: sqlite3.Connection, steps: Sequence[Migration]) -> None:
+    """Apply `steps` in one transaction. The version in the file says how far an attempt came."""
     # Migrations rebuild tables by dropping and renaming. With enforcement on, a drop deletes child rows.
     connection.execute("PRAGMA foreign_keys = OFF")
+    script = "".join(f"PRAGMA user_version = {step.number - 1};\n{step.sql}\n;\n" for step in steps)
     try:
-        connection.executescript(f"BEGIN IMMEDIATE;\n{step.sql}\n;")
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}")
         _check(connection)
-        connection.execute(f"PRAGMA user_version = {step.number}")
+        connection.execute(f"PRAGMA user_version = {steps[-1].number}")
         crash_point("before-migration-commit")
         connection.execute("COMMIT")
         crash_point("after-migration-commit")
-    except BaseException:
+    except (sqlite3.Error, ValueError) as error:
+        failure = translate(error)
+        if isinstance(failure, StatementRefused | ConstraintViolated):
+            failed = steps[schema_version(connection) + 1 - steps[0].number]
+            raise MigrationFailed(failed.number, failed.name, str(error)) from error
+        raise failure from error
+    finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        raise
 
 
 def _check(connection: sqlite3.Connection) -> None:

@@ -83,8 +83,12 @@ def _undo(connection: sqlite3.Connection, before: sqlite3.Connection) -> Iterato
     """
     query = "SELECT name, type FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
     now, then = dict(connection.execute(query)), dict(before.execute(query))
+    # A virtual table takes its own tables along, which nobody else may drop.
+    virtual = "SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE%'"
+    own = tuple(f"{name}_" for (name,) in connection.execute(virtual))
     for kind in ("trigger", "index", "table"):
-        yield from (f"DROP {kind} {name}" for name in now if now[name] == kind and name not in then)
+        new = [name for name in now if now[name] == kind and name not in then and not name.startswith(own)]
+        yield from (f"DROP {kind} {name}" for name in new)
     for table in (name for name in then if then[name] == "table"):
         has, had = (
             {column for _, column, *_ in each.execute(f"PRAGMA table_info({table})")}

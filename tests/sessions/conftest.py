@@ -1,20 +1,18 @@
 """A database of its own for each test, with the project's real schema, and a house on it."""
 
 from collections.abc import AsyncIterator
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from storage import Database, load_migrations
+from bridge.schema import schema
+from storage import Database
 from tests.sessions.kit import House, house
 
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database.open(
-        tmp_path / "sessions.db", load_migrations(files("bridge") / "migrations")
-    ) as opened:
+    async with Database.open(tmp_path / "sessions.db", schema()) as opened:
         yield opened
 
 

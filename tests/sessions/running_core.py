@@ -9,7 +9,6 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from backends.auto import BackendOptions, Backends, choose_backend
 from backends.commands.runner import Commands
 from backends.wrappers import LaunchWrapper
 from bridge.demo.model import DemoModel
+from bridge.schema import schema
 from service import Budget, ServiceParts, SessionService, WorkflowParts
 from sessions.claude.sandbox_access import SandboxOptions
 from sessions.claude.stream import StreamDriver, StreamOptions
@@ -37,12 +37,12 @@ from sessions.session_maker import NewSession
 from sessions.state import Snapshot
 from sessions.supervision import Vigilance
 from sessions.tools import LateToolbox, Toolbox
-from storage import Database, load_migrations
+from storage import Database
 from tests.fakes.cli_home import install_scripted_cli, make_cli_home
 
 DEADLINE_S = 40.0
 ADMIN = Actor("admin", "test", Role.ADMIN)
-MIGRATIONS = load_migrations(files("bridge") / "migrations")
+MIGRATIONS = schema()
 
 
 @dataclass(frozen=True, slots=True)

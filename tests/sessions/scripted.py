@@ -5,11 +5,11 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from backends.pty import PtyBackend
+from bridge.schema import schema
 from sessions import rows
 from sessions.claude.stream import StreamDriver, StreamOptions
 from sessions.conversations import Conversations
@@ -23,7 +23,7 @@ from sessions.session_maker import NewSession
 from sessions.slots import Limits
 from sessions.state import Snapshot
 from sessions.supervision import Vigilance
-from storage import Database, load_migrations
+from storage import Database
 from tests.fakes.cli_home import install_scripted_cli
 
 DEADLINE_S = 60.0
@@ -89,7 +89,7 @@ class Place:
     @asynccontextmanager
     async def bridge(self) -> AsyncIterator[SessionManager]:
         """A bridge that lets go of its hosts at the end, as a restart does."""
-        migrations = load_migrations(files("bridge") / "migrations")
+        migrations = schema()
         async with Database.open(self.root / "sessions.db", migrations) as db, self.make(db) as manager:
             await manager.initialize()
             yield manager

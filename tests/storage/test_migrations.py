@@ -63,6 +63,17 @@ async def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:
         inspect(path, SCHEMA)
 
 
+async def test_a_new_file_gets_all_migrations_at_once_or_none_and_the_wrong_one_is_named(path: Path) -> None:
+    wrong = Migration(2, "half", "CREATE TABLE half (a); INSERT INTO nowhere VALUES (1);")
+    with pytest.raises(MigrationFailed, match="no such table: nowhere") as caught:
+        async with Database.open(path, (*SCHEMA, wrong, Migration(3, "rest", "CREATE TABLE rest (a)"))):
+            pass
+    assert (caught.value.number, caught.value.name) == (2, "half")
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == []
+        assert connection.execute("PRAGMA user_version").fetchone() == (0,)
+
+
 @pytest.mark.parametrize(
     ("sql", "reason"),
     [

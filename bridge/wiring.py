@@ -171,6 +171,7 @@ async def _start_core(
         return SessionToolbox(service)
 
     tools = LateToolbox(make_toolbox) if settings.claude_tools else None
+    policy = _policy(kept, sandboxing, Commands(kept.data_dir / "run", wrappers))
     manager = SessionManager(
         database,
         backend,
@@ -185,7 +186,7 @@ async def _start_core(
             )
         ),
         Conversations(child, kept.data_dir / "transcripts"),
-        replace(_policy(kept, sandboxing, Commands(kept.data_dir / "run", wrappers)), tools=tools),
+        msgspec.structs.replace(policy, tools=tools),
     )
     budget = Budget(settings.user_turns_per_hour, settings.user_dollars_per_day)
     links = LoginLinks()

@@ -75,6 +75,7 @@ def arrange(settings: Settings, private: Sequence[Path], place: Path) -> Sandbox
         found = replace(found, seccomp_filter=_write_filter(place))
         bwrap = probe_bwrap(found)
         if bwrap.refusal is None:
+            found = replace(found, landlock=_look_for_landlock().abi)
             return Sandboxing(found, in_bwrap(found), options, bwrap)
     if choice is not SandboxChoice.BWRAP:
         landlock = _look_for_landlock()

@@ -18,6 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from backends.base import LaunchSpec
+from backends.sandbox.landlock import Inner, within
 from backends.sandbox.model import Access, Enclosure, Mechanism, Network, Own, Policy
 from backends.sandbox.proxy.inside import WayOut, way_out
 from backends.sandbox.proxy.state import ProxyPlaces
@@ -52,6 +53,7 @@ class _Kind(IntEnum):
     KEPT = 4
     OWN = 5
     PRIVATE = 6
+    BLANK = 7
 
 
 _REAL = frozenset({_Kind.SYSTEM, _Kind.READ, _Kind.WRITE, _Kind.KEPT})
@@ -71,11 +73,13 @@ def in_bwrap(policy: Policy) -> LaunchWrapper:
 
     def wrap(spec: LaunchSpec) -> LaunchSpec:
         out = _way_out(policy, spec)
-        words = command(policy, spec.access, spec.cwd, shown=out.shown)
-        environment = {name: value for name, value in out.environment.items() if name not in _PLACES}
+        inner = within(policy, out.environment) if policy.landlock else Inner((), out.environment, ())
+        shown = dict.fromkeys((*inner.shown, *out.shown))
+        words = command(policy, spec.access, spec.cwd, shown=tuple(shown))
+        environment = {name: value for name, value in inner.environment.items() if name not in _PLACES}
         environment["TMPDIR"] = "/tmp"  # noqa: S108 - its own /tmp
         enclosure = Enclosure(Mechanism.BWRAP, policy.network)
-        argv = (*words, *out.words, *spec.argv)
+        argv = (*words, *inner.words, *out.words, *spec.argv)
         return replace(spec, argv=argv, environment=environment, enclosure=enclosure)
 
     return wrap
@@ -116,10 +120,11 @@ def command(
         *_links(policy.system.links),
         *(word for mount in mounted for word in _words(mount, size)),
         *(word for path, target in shown for word in ("--ro-bind", str(path), str(target))),
-        # A write outside of the named places fails, instead of getting lost with the sandbox.
-        *(word for path in (*emptied, "/") for word in ("--remount-ro", path)),
+        # A write outside of the named places fails, instead of getting lost with the sandbox. Of /dev, the
+        # devices stay writable. In /proc, root could change the kernel's settings even without any rights.
+        *(word for path in (*emptied, "/dev", "/proc", "/") for word in ("--remount-ro", path)),
         *("--chdir", str(cwd), "--"),
-        *_limited(policy.limits.processes),
+        *(() if policy.landlock else _limited(policy.limits.processes)),
     )
 
 
@@ -129,9 +134,13 @@ def mounts(policy: Policy, access: Access) -> list[_Mount]:
     found = [_Mount(_Kind.SYSTEM, each, each) for each in policy.system.directories]
     found += [_Mount(_Kind.READ, each, each) for each in everything.read]
     found += [_Mount(_Kind.WRITE, each, each) for each in everything.write]
-    found += [_Mount(_Kind.KEPT, each, each) for each in everything.kept if _is_plain(each, everything.write)]
+    for path in (each for each in everything.kept if _is_plain(each, everything.write)):
+        found.append(_Mount(_Kind.KEPT, path, path))
+        # A mount point cannot be renamed, but the directory that holds it can: with it the path would be free.
+        found += [_Mount(_Kind.WRITE, each, each) for each in _between(path, everything.write)]
     found += [_Mount(_Kind.OWN, each.target, each.source) for each in everything.own]
     found += [_Mount(_Kind.PRIVATE, each, each) for each in everything.private]
+    found += [_Mount(_Kind.BLANK, each.target, each.source) for each in everything.blank]
     found = [each for each in found if each.kind is _Kind.PRIVATE or each.source.exists()]
     shown = {each.target: each for each in sorted(found, key=lambda mount: mount.kind)}
     for path in policy.hidden:
@@ -175,9 +184,7 @@ def _is_plain(path: Path, above: Sequence[Path]) -> bool:
 
     A program inside can make links there. Mounting through one would show or touch what it points to.
     """
-    root = next((each for each in above if path.is_relative_to(each)), path.parent)
-    parts = [path, *path.parents]
-    for part in parts[: parts.index(root)]:
+    for part in (path, *_between(path, above)):
         try:
             if stat.S_ISLNK(part.lstat().st_mode):
                 return False
@@ -186,10 +193,16 @@ def _is_plain(path: Path, above: Sequence[Path]) -> bool:
     return True
 
 
+def _between(path: Path, above: Sequence[Path]) -> list[Path]:
+    """Return the directories between `path` and the directory of `above` that holds it, both left out."""
+    root = next((each for each in above if path.is_relative_to(each)), path.parent)
+    return [each for each in path.parents if each != root and each.is_relative_to(root)]
+
+
 def _words(mount: _Mount, size: str) -> Iterator[str]:
     source, target = str(mount.source), str(mount.target)
     match mount.kind:
-        case _Kind.SYSTEM | _Kind.READ | _Kind.KEPT:
+        case _Kind.SYSTEM | _Kind.READ | _Kind.KEPT | _Kind.BLANK:
             yield from ("--ro-bind", source, target)
         case _Kind.WRITE | _Kind.OWN:
             yield from ("--bind", source, target)

@@ -24,6 +24,8 @@ from backends.wrappers import LaunchWrapper
 
 VARIABLE = "CLAUDE_BRIDGE_LANDLOCK"
 _LAUNCHER = Path(__file__).with_name("landlock_launch.py")
+_LAUNCHER_INSIDE = Path("/run/launch.py")
+_PLAINLY = ("-I", "-S")
 _CREATE_RULESET = 444
 _VERSION_FLAG = 1
 
@@ -95,6 +97,7 @@ def in_landlock(policy: Policy, abi: int) -> LaunchWrapper:
         tmp = spec.directory / _TMP
         asked = {
             "make": str(tmp),
+            "processes": 0,
             "size": _rights(abi).size,
             "handled": [_rights(abi).handled, 0, _rights(abi).scoped],
             "rules": list(_rules(policy, access, tmp, spec.argv[0], _rights(abi).handled)),
@@ -106,11 +109,45 @@ def in_landlock(policy: Policy, abi: int) -> LaunchWrapper:
             "TMPDIR": str(tmp),
             VARIABLE: marshal.dumps(asked).hex(),
         }
-        words = (sys.executable, "-I", "-S", str(_LAUNCHER))
+        words = (sys.executable, *_PLAINLY, str(_LAUNCHER))
         enclosure = Enclosure(Mechanism.LANDLOCK, policy.network)
         return replace(spec, argv=(*words, *spec.argv), environment=environment, enclosure=enclosure)
 
     return wrap
+
+
+class Inner(msgspec.Struct, frozen=True):
+    """Landlock within another sandbox: words before the program, its environment, and paths to show inside."""
+
+    words: tuple[str, ...]
+    environment: Mapping[str, str]
+    shown: tuple[tuple[Path, Path], ...]
+
+
+def within(policy: Policy, environment: Mapping[str, str]) -> Inner:
+    """Return how a program is kept to the paths below its own root, inside a sandbox that bwrap made.
+
+    Without it, a program inside opens through `/proc/PID/fd` the files that another one was started with: the
+    host's own logs, and Claude's input, into which it could write the answer to an ask. With newer versions it
+    also reaches no abstract socket of the machine. `policy.landlock` is the version of this kernel.
+    """
+    rights = _rights(policy.landlock)
+    asked = {
+        "make": "",
+        "processes": policy.limits.processes or 0,
+        "size": rights.size,
+        "handled": [rights.handled, 0, rights.scoped],
+        "rules": [["/", rights.handled, rights.handled]],
+        "links": [],
+        "filter": b"",
+    }
+    python, base = Path(sys.executable).resolve(), Path(sys.base_prefix)
+    shows_python = any(base.is_relative_to(each) for each in policy.system.directories)
+    return Inner(
+        words=(str(python), *_PLAINLY, str(_LAUNCHER_INSIDE)),
+        environment={**environment, VARIABLE: marshal.dumps(asked).hex()},
+        shown=((_LAUNCHER, _LAUNCHER_INSIDE), *(() if shows_python else ((base, base),))),
+    )
 
 
 def _rules(

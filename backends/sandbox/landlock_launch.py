@@ -44,6 +44,8 @@ def main() -> None:
     if made:
         os.makedirs(made, mode=0o700, exist_ok=True)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if asked["processes"]:
+        resource.setrlimit(resource.RLIMIT_NPROC, (asked["processes"], asked["processes"]))
     _check(_libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     _restrict(asked["handled"], asked["size"], asked["rules"])
     # Only now: programs that ran before can have planted links here, which lead nowhere else any more.
@@ -72,7 +74,7 @@ def _restrict(handled: list[int], size: int, rules: list[tuple[str, int, int]]) 
             parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
         except OSError:
             continue  # nothing is there
-        allowed = whole if os.path.isdir(path) else file_only
+        allowed = whole if path == "/" or os.path.isdir(path) else file_only
         beneath = _Beneath(allowed, parent)
         _check(_call(_ADD_RULE, descriptor, _BENEATH_PATH, ctypes.byref(beneath), 0))
         os.close(parent)

@@ -45,12 +45,23 @@ class Own(msgspec.Struct, frozen=True):
     source: Path
 
 
+class Blank(msgspec.Struct, frozen=True):
+    """A path at which programs inside must not make anything: `source`, empty, stands there read-only.
+
+    A mechanism that cannot move files (Landlock) leaves the path as it is.
+    """
+
+    target: Path
+    source: Path
+
+
 class Access(msgspec.Struct, frozen=True):
     """The paths that a program may reach besides those of the system. All are absolute; missing ones count not.
 
     `read`: readable and executable. `write`: writable, too. `kept`: below a path of `write`, and read-only all
     the same. `own`: see `Own`; writable. `private`: an empty writable directory in memory, for this one program
-    (a mechanism without such directories hides them). A deeper path wins over the one that holds it.
+    (a mechanism without such directories hides them). `blank`: see `Blank`. A deeper path wins over the one
+    that holds it.
     """
 
     read: tuple[Path, ...] = ()
@@ -58,6 +69,7 @@ class Access(msgspec.Struct, frozen=True):
     kept: tuple[Path, ...] = ()
     own: tuple[Own, ...] = ()
     private: tuple[Path, ...] = ()
+    blank: tuple[Blank, ...] = ()
 
     def __or__(self, other: "Access") -> "Access":
         """Return everything that either allows, this one's paths first."""
@@ -67,6 +79,7 @@ class Access(msgspec.Struct, frozen=True):
             kept=_joined(self.kept, other.kept),
             own=_joined(self.own, other.own),
             private=_joined(self.private, other.private),
+            blank=_joined(self.blank, other.blank),
         )
 
 
@@ -97,7 +110,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     `program` is the mechanism's program (bwrap's path), or None. `access` is what the settings add. `hidden`
     are private places: inside they are missing or empty even where `system` or `access` would show them, but
     for deeper paths that a launch names. `seccomp_filter` is the file with the system call filter, or None.
-    `proxy` is the directory of the proxy for `listed` and `model` (`proxy/state.py`).
+    `proxy` is the directory of the proxy for `listed` and `model` (`proxy/state.py`). `landlock` is the version
+    of Landlock that another mechanism adds inside (`landlock.within`), 0 for none.
     """
 
     mechanism: Mechanism
@@ -109,6 +123,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     hidden: tuple[Path, ...] = ()
     seccomp_filter: Path | None = None
     proxy: Path | None = None
+    landlock: int = 0
 
 
 class Enclosure(msgspec.Struct, frozen=True):

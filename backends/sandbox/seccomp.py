@@ -21,7 +21,13 @@ _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 
 _KEYRING = ("add_key", "request_key", "keyctl")
-_REFUSED = (*_KEYRING, "bpf", "perf_event_open", "userfaultfd", "open_by_handle_at")
+# The last two reach into other processes of the same user, Claude itself among them.
+_REFUSED = (
+    *(*_KEYRING, "bpf", "perf_event_open", "userfaultfd", "open_by_handle_at"),
+    *("process_vm_writev", "pidfd_getfd"),
+)
+# Only these take hold of a process that does not want it: debuggers that start their program go another way.
+_PTRACE_ATTACH, _PTRACE_SEIZE = 16, 0x4206
 # Callers take ENOSYS for an old kernel and go another way: libuv does without io_uring, glibc uses `clone`. A
 # filter sees the flags of `clone`; those of `clone3` lie in memory.
 _ABSENT = ("io_uring_setup", "io_uring_enter", "io_uring_register", "clone3")
@@ -35,7 +41,13 @@ class Architecture(msgspec.Struct, frozen=True):
     has_x32: bool = False
 
 
-_COMMON = {"io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "clone3": 435}
+_COMMON = {
+    "io_uring_setup": 425,
+    "io_uring_enter": 426,
+    "io_uring_register": 427,
+    "clone3": 435,
+    "pidfd_getfd": 438,
+}
 ARCHITECTURES: Mapping[str, Architecture] = {
     "x86_64": Architecture(
         audit=0xC000003E,
@@ -49,6 +61,8 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             "perf_event_open": 298,
             "userfaultfd": 323,
             "open_by_handle_at": 304,
+            "process_vm_writev": 311,
+            "ptrace": 101,
             "ioctl": 16,
             "socket": 41,
             "clone": 56,
@@ -66,6 +80,8 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             "perf_event_open": 241,
             "userfaultfd": 282,
             "open_by_handle_at": 265,
+            "process_vm_writev": 271,
+            "ptrace": 117,
             "ioctl": 29,
             "socket": 198,
             "clone": 220,
@@ -135,6 +151,7 @@ def filter_program(machine: str, *, forbid_unix_sockets: bool) -> bytes | None:
             *(Refused(numbers[name], errno.EPERM) for name in _REFUSED),
             *(Refused(numbers[name], errno.ENOSYS) for name in _ABSENT),
             RefusedWithValues(numbers["ioctl"], 1, (_TIOCSTI, _TIOCLINUX)),
+            RefusedWithValues(numbers["ptrace"], 0, (_PTRACE_ATTACH, _PTRACE_SEIZE)),
             RefusedWithBits(numbers["clone"], _CLONE_NEWUSER),
             RefusedWithBits(numbers["unshare"], _CLONE_NEWUSER),
             OnlyWithValues(numbers["socket"], families, errno.EAFNOSUPPORT),

@@ -1,6 +1,8 @@
 """The system's part of what a sandbox shows, as this machine has it. Only looks."""
 
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from backends.sandbox.model import System
@@ -9,16 +11,7 @@ _DIRECTORIES = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", 
 _POINTERS = ("/etc/resolv.conf", "/etc/localtime", "/etc/hosts")
 """Files in /etc that may be links to places outside of what is shown, such as /run/systemd/resolve."""
 
-_SECRETS = (
-    "/etc/shadow",
-    "/etc/shadow-",
-    "/etc/gshadow",
-    "/etc/gshadow-",
-    "/etc/sudoers",
-    "/etc/sudoers.d",
-    "/etc/ssl/private",
-)
-_HOST_KEYS = ("/etc/ssh", "ssh_host_*_key")
+_CONFIGURATION = Path("/etc")
 
 
 def this_system() -> System:
@@ -34,11 +27,25 @@ def this_system() -> System:
     return System(tuple(directories), tuple(links))
 
 
-def system_secrets() -> tuple[Path, ...]:
-    """Return the system's files that this user may read and no sandbox shows: for root, passwords and keys."""
-    directory, pattern = _HOST_KEYS
-    found = [*map(Path, _SECRETS), *sorted(Path(directory).glob(pattern))]
-    return tuple(each for each in found if os.access(each, os.R_OK))
+def system_secrets(directory: Path = _CONFIGURATION) -> tuple[Path, ...]:
+    """Return the files of `directory` that this user may read and not everybody: passwords, keys, tokens.
+
+    No sandbox shows them. For root, these are `/etc/shadow`, private keys and the like; for others mostly none.
+    A directory that not everybody may enter is returned in place of its content.
+    """
+    found: list[Path] = []
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry in sorted(entries, key=lambda each: each.name):
+            if entry.is_symlink():
+                continue
+            is_directory = entry.is_dir(follow_symlinks=False)
+            needed = stat.S_IXOTH | stat.S_IROTH if is_directory else stat.S_IROTH
+            is_public = entry.stat(follow_symlinks=False).st_mode & needed == needed
+            if not is_public and os.access(entry.path, os.R_OK):
+                found.append(Path(entry.path))
+            elif is_public and is_directory:
+                found += system_secrets(Path(entry.path))
+    return tuple(found)
 
 
 def _is_below(path: Path, directories: list[Path]) -> bool:

@@ -7,12 +7,14 @@ Format: Claude Code documentation, settings, hooks, MCP, slash commands, subagen
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+import machine
 from sessions.claude import frontmatter
 from texts.os_text import clean
 from texts.redaction import Redactor
@@ -28,6 +30,7 @@ _IGNORED_DIRECTORIES = frozenset({".git", "node_modules", ".venv", "venv", "__py
 # Settings that neither run nor steer anything: most change only the look of a terminal.
 _HARMLESS_SETTINGS = frozenset({"$schema", "theme", "spinnerTipsEnabled", "outputStyle", "cleanupPeriodDays"})
 _REDACTOR = Redactor()
+_TO_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class ProjectOffer(msgspec.Struct, frozen=True):
@@ -185,9 +188,11 @@ def markdown_files(directory: Path, project: Path, *, links_too: bool = False) -
 def read_inside(path: Path, project: Path) -> bytes | None:
     """Return the file's first `MAX_FILE_BYTES`; None if it is missing, unreadable or outside the project."""
     try:
-        if not path.resolve(strict=True).is_relative_to(project.resolve()) or not path.is_file():
-            return None
-        with path.open("rb") as file:
+        # Opened first, then looked at: a program in the project could swap the path in between.
+        with os.fdopen(os.open(path, _TO_READ), "rb") as file:
+            is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            if not is_file or not machine.this().path_of(file.fileno()).is_relative_to(project.resolve()):
+                return None
             return file.read(MAX_FILE_BYTES)
     except (OSError, RuntimeError):
         return None

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from backends.sandbox.model import Access, Own
+from backends.sandbox.model import Access, Blank, Own
 from sessions.claude.errors import ClaudeError
 from sessions.claude.launch import Brought, Closed, Fork, Fresh, InstructionsOnly, Resume, Start, Trusted
 from sessions.claude.transcript import config_directory, find_transcript, project_directory
@@ -31,9 +32,9 @@ KEPT_DEFAULT = (".claude/settings.json", ".claude/settings.local.json", ".mcp.js
 CREDENTIALS = ".credentials.json"
 """The file in which Claude keeps a login and renews it."""
 
-_READABLE = (
-    "settings.json",
-    "CLAUDE.md",
+_READABLE_FILES = {"settings.json": "{}\n", "CLAUDE.md": ""}
+"""Files of the configuration that steer Claude, each with the content of an empty one."""
+_READABLE_DIRECTORIES = (
     "rules",
     "commands",
     "agents",
@@ -107,7 +108,7 @@ def prepare(options: SandboxOptions, asked: Asked) -> Access:
     access = Access(
         read=(
             *program_files(asked.command),
-            *(config / name for name in _READABLE),
+            *(config / name for name in (*_READABLE_FILES, *_READABLE_DIRECTORIES)),
             *_rebuilt(asked.brought),
             *(Path(value) for name in _CERTIFICATES if (value := environment.get(name))),
             *agent,
@@ -117,10 +118,51 @@ def prepare(options: SandboxOptions, asked: Asked) -> Access:
         kept=tuple(kept),
         own=(Own(home, own_home), Own(config, own_config)),
         private=(config / "sessions",),
+        blank=_blanks(config, options.state / "blank"),
     ) | _credentials(config)
+    for each in access.blank:
+        _remove_planted(own_config / each.target.relative_to(config), each.source)
     if options.mounts:
         _remove_planted_links(access)
     return access
+
+
+def _blanks(config: Path, place: Path) -> tuple[Blank, ...]:
+    """Return the parts of the configuration that the user does not have. `place` gets empty ones.
+
+    Otherwise, one allowed command could write settings that allow all others. Claude reads them at once
+    (measured).
+    """
+    directory = place / "directory"
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, empty in _READABLE_FILES.items():
+        if not (place / name).exists():
+            _put(place / name, empty)
+    found = [Blank(config / name, place / name) for name in _READABLE_FILES]
+    found += [Blank(config / name, directory) for name in _READABLE_DIRECTORIES]
+    return tuple(each for each in found if not each.target.exists())
+
+
+def _remove_planted(path: Path, blank: Path) -> None:
+    """Remove what a program inside made at `path`, so that nothing of it counts for the next process.
+
+    An empty file or directory stays: it may be the mount point of a process that runs.
+    """
+    if path.is_symlink() or path.is_file() is not blank.is_file():
+        _remove(path)
+    elif blank.is_dir():
+        for each in path.iterdir() if path.is_dir() else ():
+            _remove(each)
+    elif path.exists() and path.stat().st_size:
+        # In place: the file may be the mount point of a process that runs.
+        os.truncate(path, 0)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _remove_planted_links(access: Access) -> None:
@@ -181,16 +223,24 @@ def _credentials(config: Path) -> Access:
 
 
 def _seed(source: Path, target: Path, place: Path, *, with_servers: bool) -> None:
-    """Copy Claude's state file without other projects', and without the user's servers if they do not run."""
+    """Copy Claude's state file without other projects', and without the user's servers if they do not run.
+
+    If the user has none, the project's own is kept without them: programs inside could have added some.
+    """
     try:
-        body, _ = decode(source.read_bytes())
+        body, _ = decode((source if source.exists() else target).read_bytes())
     except OSError:
         return
     if not isinstance(body, Mapping):
         return
     left_out = {*_NOT_SEEDED, *(() if with_servers else (_SERVERS,))}
+    _put(target, json.dumps({key: value for key, value in body.items() if key not in left_out}), place)
+
+
+def _put(target: Path, text: str, beside: Path | None = None) -> None:
+    """Write a file of this user alone in one step, by a draft in `beside` that nobody inside reaches."""
     # Two sessions of a project may start at once.
-    number, draft = tempfile.mkstemp(dir=place, prefix="seed.")
+    number, draft = tempfile.mkstemp(dir=beside or target.parent, prefix="draft.")
     with os.fdopen(number, "w") as file:
-        json.dump({key: value for key, value in body.items() if key not in left_out}, file)
+        file.write(text)
     Path(draft).replace(target)

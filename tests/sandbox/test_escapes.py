@@ -1,4 +1,4 @@
-"""34 tries to reach something outside, through the real CLI's Bash tool and its file tools, in each sandbox.
+"""42 tries to reach something outside, through the real CLI's Bash tool and its file tools, in each sandbox.
 
 `REACHED` is the table: the tries that succeed. What the tools write is judged outside: nothing may differ but
 what the session must write.
@@ -22,6 +22,7 @@ import pytest
 
 import api as c
 from backends.directory import HostDirectory
+from backends.sandbox.landlock import landlock_abi
 from bridge.demo.model import DemoModel
 from sessions.model import Allow, ToolOutput
 from sessions.session import Session
@@ -30,18 +31,26 @@ from tests.sessions.running_core import RunningCore, reached
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(180)]
 
-ALL = frozenset(range(1, 35))
+ALL = frozenset(range(1, 43))
 WRITES = {7: "input_log", 20: ".bashrc", 21: "settings.json", 22: "code.py", 23: "linked.txt"}
-OF_ROOT = frozenset({24, 25, 27, 29})
-"""Depend on whether root runs this: root mounts, and no limit of processes holds it."""
+OF_ROOT = frozenset({25, 27, 39, 40})
+"""Only root reaches these without a sandbox: mounts, control groups, the kernel's settings, /dev."""
+OF_MACHINE = frozenset({38, 41})
+"""A machine may refuse these everywhere (Yama, `kernel.io_uring_disabled`)."""
+UNLIMITED = frozenset({29})
+"""No limit of processes holds root; outside of a sandbox it is the machine's."""
+
+ABSTRACT: frozenset[int] = frozenset() if landlock_abi() >= 6 else frozenset({15})
+"""Landlock hides abstract sockets from its version 6 on; in a sandbox of its own, a filter hides all."""
 
 REACHED = {
     "off": ALL - OF_ROOT,
-    # The network of the machine, with its abstract sockets; address space.
-    "bwrap": {13, 14, 15, 30},
+    # The network of the machine; address space.
+    "bwrap": {13, 14, 30} | ABSTRACT,
     "bwrap with the model alone": {30},
-    # Besides the network: numbers of processes, no limits, a process that hides from the end.
-    "landlock": {13, 14, 30, 32, 33},
+    # Besides the network: numbers of processes, no limits, a process that hides from the end, the files of the
+    # project and of Claude's configuration that bwrap keeps read-only.
+    "landlock": {13, 14, 30, 32, 33, 35, 36},
 }
 
 
@@ -171,10 +180,10 @@ async def test_each_try_ends_as_the_table_says_and_nothing_outside_differs(
     with outside.listening():
         async with DemoModel() as demo:
             found = await tried(outside, demo, sandbox)
-    expected = set(REACHED[sandbox])
-    if os.geteuid() == 0:
-        found, expected = found - OF_ROOT, expected - OF_ROOT
-    assert found == expected
+    left_out = UNLIMITED if os.geteuid() == 0 or sandbox in ("off", "landlock") else frozenset()
+    if sandbox == "off":
+        left_out |= OF_MACHINE | (OF_ROOT if os.geteuid() == 0 else frozenset())
+    assert found - left_out == REACHED[sandbox] - left_out
 
 
 async def tried(outside: Outside, demo: DemoModel, sandbox: str) -> set[int]:
@@ -188,9 +197,11 @@ async def tried(outside: Outside, demo: DemoModel, sandbox: str) -> set[int]:
     ) as core:
         session = await core.session()
         work = Path(session.snapshot.work_directory)
+        (work / "tries.py").write_text(Path(__file__).with_name("tries.py").read_text())
+        (work / ".claude").mkdir()
+        (work / ".claude/settings.json").write_text("{}")
         await core.ask(session, "demo:text there")
         outside.about(core, session)
-        (work / "tries.py").write_text(Path(__file__).with_name("tries.py").read_text())
         (work / "facts.json").write_text(json.dumps(outside.facts))
         own: tuple[Path, ...] = (work, core.run / session.id, core.directory / "sandbox", core.copies)
         own += tuple(core.claude.glob(f"projects/*{work.name}"))

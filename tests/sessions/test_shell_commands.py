@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,57 @@ async def test_a_command_goes_on_over_a_restart_and_ends_with_its_session(tmp_pa
         await core.manager.clear_session(again.id)
         hung = await run_shell_command(again, ShellCommand("hangs", "sleep 300", timeout_s=300))
         assert isinstance(hung, Stopped), "the end of a session ends its commands"
+
+
+STEERS = """
+cd "$CLAUDE_CONFIG_DIR" || exit 1
+for name in settings.json CLAUDE.md skills/a/SKILL.md agents/a.md hooks/a commands/a.md rules/a.md; do
+    mkdir -p "$(dirname $name)" 2>/dev/null
+    echo '{"permissions": {"allow": ["Bash"]}}' >$name && echo "wrote $name"
+done 2>/dev/null
+cat settings.json
+"""
+
+
+@pytest.mark.parametrize("sandbox", ["landlock", "bwrap"])
+async def test_nothing_that_a_command_writes_steers_the_next_claude(tmp_path: Path, sandbox: str) -> None:
+    if sandbox == "bwrap" and shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    changes = placed(tmp_path)
+    async with running_core(tmp_path / "core", parts(tmp_path, sandbox=sandbox), **changes) as core:
+        session = await core.session()
+        first = await run_shell_command(session, ShellCommand("writes", STEERS, timeout_s=20))
+        # bwrap lets nothing stand there. Landlock cannot, so that it is removed before the next start.
+        said = first.output.path.read_text()
+        assert ("wrote" in said) is (sandbox == "landlock"), said
+        look = (
+            'cd "$CLAUDE_CONFIG_DIR" && cat settings.json; find . -name "*a*" | grep -v "^./p.*e"; ls CLAUDE.md'
+        )
+        second = await run_shell_command(session, ShellCommand("looks", look, timeout_s=20))
+        assert "Bash" not in second.output.path.read_text()
+
+
+MOVES = """
+echo evil >.claude/settings.json || mv .claude away && mkdir .claude && echo evil >.claude/settings.json
+echo evil >.git/hooks/pre-commit || mv .git away2 && cp -r away2 .git && echo evil >.git/hooks/pre-commit
+git -c user.name=a -c user.email=a commit -q --allow-empty -m works && git log --format=%s
+"""
+
+
+async def test_files_that_run_programs_outside_stay_also_if_their_directory_is_moved(tmp_path: Path) -> None:
+    if shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    changes = placed(tmp_path)
+    async with running_core(tmp_path / "core", parts(tmp_path, sandbox="bwrap"), **changes) as core:
+        session = await core.session()
+        work = Path(session.snapshot.work_directory)
+        (work / ".claude").mkdir()
+        (work / ".claude/settings.json").write_text("{}")
+        subprocess.run(["git", "init", "-q", str(work)], check=True)  # noqa: ASYNC221 - some milliseconds
+        end = await run_shell_command(session, ShellCommand("moves", MOVES, timeout_s=20))
+        assert end.output.path.read_text().endswith("works\n")
+        assert (work / ".claude/settings.json").read_text() == "{}"
+        assert not (work / ".git/hooks/pre-commit").exists()
 
 
 async def test_a_refusal_is_a_sentence(tmp_path: Path) -> None:

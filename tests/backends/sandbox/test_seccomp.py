@@ -25,6 +25,15 @@ TABLE: dict[str, list[tuple[tuple[int, ...], int]]] = {
     "perf_event_open": [((0,), errno.EPERM)],
     "userfaultfd": [((1,), errno.EPERM)],
     "open_by_handle_at": [((3,), errno.EPERM)],
+    "process_vm_writev": [((1,), errno.EPERM)],
+    "pidfd_getfd": [((3,), errno.EPERM)],
+    "ptrace": [
+        ((16, 2), errno.EPERM),
+        ((0x4206, 2), errno.EPERM),
+        ((16 + HIGH, 2), errno.EPERM),
+        ((0,), ALLOWED),  # a debugger that starts its program
+        ((17, 2), ALLOWED),
+    ],
     "io_uring_setup": [((8,), errno.ENOSYS)],
     "io_uring_enter": [((3,), errno.ENOSYS)],
     "io_uring_register": [((3,), errno.ENOSYS)],

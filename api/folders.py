@@ -132,13 +132,17 @@ class ReadFolder(SessionCommand[FolderInfo], frozen=True, tag="read_folder", kw_
 
 
 class AddNote(SessionCommand[FolderNote], frozen=True, tag="add_note", kw_only=True):
-    """Write a note or decision into the session's folder. Raises `FolderRefused`."""
+    """Write a note or decision into the session's folder. A repeated `origin` writes no second one.
+
+    Raises `FolderRefused`.
+    """
 
     action = Action.PROMPT
     reply = FolderNote
     text: str
     title: str = ""
     kind: NoteKind = NoteKind.NOTE
+    origin: str = ""
 
 
 class ListNotes(SessionCommand[FolderNotes], frozen=True, tag="list_notes", kw_only=True):

@@ -9,6 +9,8 @@ from mcp_server.tool import Caller, by_name, call_tool
 from sessions.tools import Tool, ToolReply, ToolUse
 
 FACE = "claude"
+_OUTSIDE = ("session_id", "project")
+"""Arguments for callers outside a session."""
 
 
 class SessionToolbox:
@@ -19,7 +21,7 @@ class SessionToolbox:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._tools = by_name(SESSION_TOOLS)
-        self.tools: Sequence[Tool] = tuple(tool.shown(without="session_id") for tool in SESSION_TOOLS)
+        self.tools: Sequence[Tool] = tuple(tool.shown(without=_OUTSIDE) for tool in SESSION_TOOLS)
 
     async def use(self, use: ToolUse) -> ToolReply:
         """See `Toolbox.use`."""

@@ -41,13 +41,14 @@ class Caller:
     """Who calls a tool, and where.
 
     `session_id` is the session that the caller is in; empty for an agent outside. `origin` names the call: the
-    same call made once more has the same one.
+    same call made once more has the same one. `place` is the place of sessions that the caller begins.
     """
 
     core: Core
     actor: Actor
     session_id: str = ""
     origin: str = ""
+    place: str = "mcp"
 
 
 A = TypeVar("A", bound=Arguments)
@@ -62,10 +63,11 @@ class ToolSpec(Generic[A]):
     arguments: type[A]
     act: Callable[[Caller, A], Awaitable[msgspec.Struct]]
 
-    def shown(self, *, without: str = "") -> Tool:
-        """Return the tool as agents see it, `without` one of its arguments."""
+    def shown(self, *, without: Sequence[str] = ()) -> Tool:
+        """Return the tool as agents see it, `without` some of its arguments."""
         schema = schema_of(self.arguments)
-        schema["properties"].pop(without, None)
+        for each in without:
+            schema["properties"].pop(each, None)
         return Tool(self.name, self.about, schema)
 
 

@@ -239,11 +239,15 @@ async def _add_note(parts: ServiceParts, session: Session, actor: Actor, command
     title = " ".join((command.title or text.splitlines()[0]).split())[:_TITLE_CHARS]
     note = StoredNote(session.id, command.kind, title, text, actor.user_id, parts.manager.now_ms())
     async with parts.folder_locks.of(f"notes {session.id}"):
-        await db.write([rows.insert_note(note)])
-        stored = [each for each in await rows.load_notes(db, session.id) if each.kind is command.kind]
-    newest = max(stored, key=lambda each: each.number)
+        known = await rows.note_of_origin(db, session.id, command.origin)
+        if known is None:
+            await db.write([rows.insert_note(note, command.origin)])
+        stored = await rows.load_notes(db, session.id)
+    of_kind = [each for each in stored if each.kind is command.kind]
+    written = max(of_kind, key=lambda each: each.number) if known is None else None
+    written = written or next(each for each in stored if (each.kind, each.number) == known)
     await refresh(parts, session.id)
-    return _shown(newest, None)
+    return _shown(written, None)
 
 
 async def _list_notes(parts: ServiceParts, session: Session) -> c.FolderNotes:

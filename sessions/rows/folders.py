@@ -123,16 +123,20 @@ async def load_taken_names(db: Database, directory: str, beginning: str) -> set[
 # --- notes ------------------------------------------------------------------------------------------------
 
 
-def insert_note(note: StoredNote) -> Statement:
-    """Store a note or decision under the next number of its kind. The note's number and file are not read."""
+def insert_note(note: StoredNote, origin: str = "") -> Statement:
+    """Store a note or decision under the next number of its kind. The note's number and file are not read.
+
+    `origin` is the key of the act that writes it, or empty.
+    """
     slug = slug_of(note.title, note.kind.value)
     return Statement(
-        f"INSERT INTO session_notes ({_NOTE})"  # noqa: S608 (constants)
-        " SELECT id, kind, next, title, text, printf('%03d-%s.md', next, slug), author, made"
+        f"INSERT INTO session_notes ({_NOTE}, origin)"  # noqa: S608 (constants)
+        " SELECT id, kind, next, title, text, printf('%03d-%s.md', next, slug), author, made, origin"
         " FROM (SELECT given.*, (SELECT coalesce(max(number), 0) + 1 FROM session_notes AS others"
         " WHERE others.session_id = given.id AND others.kind = given.kind) AS next"
-        " FROM (SELECT ? AS id, ? AS kind, ? AS title, ? AS text, ? AS slug, ? AS author, ? AS made) AS given)",
-        (note.session_id, note.kind, note.title, note.text, slug, note.author_id, note.made_ms),
+        " FROM (SELECT ? AS id, ? AS kind, ? AS title, ? AS text, ? AS slug, ? AS author, ? AS made,"
+        " ? AS origin) AS given)",
+        (note.session_id, note.kind, note.title, note.text, slug, note.author_id, note.made_ms, origin),
     )
 
 
@@ -147,6 +151,15 @@ def insert_restored_notes(notes: Sequence[StoredNote]) -> list[AnyStatement]:
         )
     sql = f"INSERT INTO session_notes ({_NOTE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 (constants)
     return [BulkStatement(sql, values)] if values else []
+
+
+async def note_of_origin(db: Database, session_id: str, origin: str) -> tuple[NoteKind, int] | None:
+    """Return the kind and number of the note that the act with this key wrote; None for an empty key."""
+    row = await db.read_one(
+        "SELECT kind, number FROM session_notes WHERE session_id = ? AND origin = ? AND origin <> ''",
+        (session_id, origin),
+    )
+    return None if row is None else (NoteKind(str(row[0])), _number(row[1]))
 
 
 async def load_notes(db: Database, session_id: str) -> list[StoredNote]:

@@ -127,3 +127,37 @@ def test_the_tools_are_shown_without_the_id_of_the_session() -> None:
     for tool in SessionToolbox(cast("Core", None)).tools:
         assert "session_id" not in tool.input_schema["properties"]
         assert "$ref" not in json.dumps(tool.input_schema)
+
+
+async def test_the_record_of_a_session_is_kept_by_its_tools_and_each_call_writes_once(tmp_path: Path) -> None:
+    async with core_with_tools(tmp_path / "core") as core:
+        session = await core.session()
+        (Path(session.snapshot.work_directory) / "log.txt").write_text("x")
+        box = core.manager.policy.tools
+        assert box is not None
+
+        async def use(tool: str, call: str = "", **arguments: Any) -> Any:
+            reply = await box.use(ToolUse(session.id, "ann", call or tool, tool, arguments))
+            assert not reply.is_error, reply.text
+            return json.loads(reply.text)
+
+        started = await use("session_start", focus="log\u200bin\x07 page")
+        assert started["focus"] == "login page"
+        assert started["name"].endswith("-session-001-login-page")
+        for _ in range(2):  # the second is the same call, handed over again after a crash
+            assert await use("session_note", text="one\x1b") == {"kind": "note", "number": 1, "title": "one"}
+            assert (await use("session_decision", text="a b", title="t"))["number"] == 1
+        assert (await use("session_note", "another", text="two"))["number"] == 2
+        assert (await use("session_track", paths=["log.txt"]))["total"] == 1
+        assert (await use("session_list"))["session"]["name"] == started["name"]
+        assert (await use("session_end", summary="All is done."))["name"] == started["name"]
+        folder = await core.do(c.ReadFolder(session_id=session.id))
+        assert (folder.is_ended, folder.draft, folder.drafted_by) == (False, "All is done.", "claude")
+        notes = (await core.do(c.ListNotes(session_id=session.id))).notes
+        assert [(each.kind, each.text) for each in notes] == [
+            ("note", "one"),
+            ("decision", "a b"),
+            ("note", "two"),
+        ]
+        outside = await box.use(ToolUse(session.id, "ann", "x", "session_track", {"paths": ["../secret"]}))
+        assert outside.is_error

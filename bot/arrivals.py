@@ -6,7 +6,7 @@ Answers for which of them become rows, and in which order. `prompts.py` acts on 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import replace  # noqa: TID251
 
 import discord
 

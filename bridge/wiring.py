@@ -14,7 +14,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import replace  # noqa: TID251
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,7 +1,7 @@
 """Answering an ask at the keyboard: its options, and the decision that a key or a typed line makes. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, replace  # noqa: TID251
 from typing import assert_never
 
 from api.words.asks import answer_label, offered

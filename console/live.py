@@ -4,7 +4,7 @@ Pure: turns values into prompt_toolkit's (style, text) pairs. The style names ar
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, replace  # noqa: TID251
 
 from prompt_toolkit.utils import get_cwidth
 

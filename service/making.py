@@ -1,8 +1,9 @@
 """Carries out the commands of `api/making.py`."""
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 import api as c
 from api.access import Action, Actor, authorize

@@ -7,8 +7,10 @@ and archives is loaded with the first one.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from sessions import events as e
 from sessions import rows
@@ -27,8 +29,7 @@ from sessions.work_directory import check_work_directory, open_project
 from storage import ConstraintViolated, UuidMaker
 
 
-@dataclass(frozen=True, slots=True)
-class NewSession:
+class NewSession(msgspec.Struct, frozen=True):
     """The facts of a new session. `key` names its place; of the sessions not ended, only one holds a key."""
 
     user_id: str

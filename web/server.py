@@ -4,7 +4,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import replace  # noqa: TID251
 
 from aiohttp import web
 

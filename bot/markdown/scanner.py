@@ -7,7 +7,7 @@ at once. Leaves the inside of a paragraph to `inline`, the sizes of posts to `po
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, replace  # noqa: TID251
 from typing import assert_never
 
 import msgspec

@@ -6,7 +6,7 @@ Answers for one table, of which only the first rows may be known. Leaves inline 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, replace  # noqa: TID251
 
 import msgspec
 

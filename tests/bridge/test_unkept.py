@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import replace  # noqa: TID251
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,7 @@
 """The MCP servers of this machine's user are named at the first start after a change, and by doctor."""
 
 import json
-from dataclasses import replace
+from dataclasses import replace  # noqa: TID251
 from pathlib import Path
 
 import pytest

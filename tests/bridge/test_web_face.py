@@ -4,7 +4,7 @@ import asyncio
 import socket
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import replace  # noqa: TID251
 from pathlib import Path
 
 import aiohttp

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import replace  # noqa: TID251
 from pathlib import Path
 from typing import Any, cast
 

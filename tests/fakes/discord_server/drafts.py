@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from dataclasses import replace
+from dataclasses import replace  # noqa: TID251
 
 from . import errors, limits
 from .mentions import MESSAGE_DEFAULT, WEBHOOK_DEFAULT, read_allowed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import replace  # noqa: TID251
 
 from . import errors, limits, options, places, posting
 from .components import SELECTS, Part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import replace  # noqa: TID251
 
 from . import errors, limits, message_payload, payloads, places, posting
 from .drafts import read_draft

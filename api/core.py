@@ -20,6 +20,7 @@ from api.making import MakingCommand
 from api.managing import ManagingCommand
 from api.network import NetworkCommand
 from api.permissions import PermissionsCommand
+from api.prompt_templates import PromptTemplatesCommand
 from api.prompting import PromptingCommand
 from api.reading import ReadingCommand
 from api.refusals import RefusalsCommand
@@ -38,6 +39,7 @@ AnySessionlessCommand = (
     | RefusalsCommand
     | LinkingCommand
     | OpenSharedPage
+    | PromptTemplatesCommand
     | ListTrust
     | ListFolders
     | WorkflowCommand

@@ -26,7 +26,7 @@ from bot.scopes import SessionScope
 from bot.session_lookup import session_place
 from bot.unseen_files import about_files
 from faults import crash_point
-from sessions.model import Lifecycle
+from sessions.model import Lifecycle, PermissionMode
 
 ASKED = "asked"
 _MAX_SHOWN = 900
@@ -52,6 +52,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""
     project: str = ""
     model: str = ""
+    mode: PermissionMode | None = None
     user_name: str = ""
 
 
@@ -111,11 +112,13 @@ class Asker:
         here = await session_place(self._face, asked.channel_id, asked.user_id)
         if here is not None and here.kind is SessionScope.THREAD:
             info = await self._face.core.perform(actor, GetSession(session_id=here.session_id))
-            if info.lifecycle is not Lifecycle.ENDED and asked.project:
+            if info.lifecycle is not Lifecycle.ENDED and asked.project not in ("", info.project):
                 raise Refused("This thread has a session with its project. Name another one outside of it.")
             if info.lifecycle is not Lifecycle.ENDED:
                 return here, info
-        wish = Wish(asked.title or asked.words or asked.prompt, asked.title, asked.project, asked.model)
+        wish = Wish(
+            asked.title or asked.words or asked.prompt, asked.title, asked.project, asked.model, asked.mode
+        )
         spot = Spot(asked.guild_id, asked.channel_id, anchor_id=asked.anchor_id)
         return await self._opener.open(actor, spot, wish)
 

@@ -58,6 +58,7 @@ class Verb(StrEnum):
     SITE = "site"
     HOLD_FOR_ALL = "hold_for_all"
     ASK_ABOUT = "ask_about"
+    TEMPLATE = "template"
     END_LEFT_RUNNING = "end_left_running"
     CHECKPOINT = "checkpoint"
     BROWSER = "browser"

@@ -26,6 +26,7 @@ from bot.opening import Opener
 from bot.panel_controls import PanelControls
 from bot.rows import load_control
 from bot.site_controls import SiteControls
+from bot.templates import TemplateControls
 from bot.trust_controls import TrustControls
 from bot.turn_controls import TurnControls
 
@@ -88,6 +89,7 @@ class Controls:
         self._sites = SiteControls(face)
         self._branches = BranchControls(face)
         self._about = MessageQuestionControls(client, asker)
+        self._templates = TemplateControls(face, asker)
 
     async def handle(self, reply: Reply) -> None:
         """Carry out one use. Raises `ControlGone` if the control is out of date."""
@@ -111,6 +113,8 @@ class Controls:
             await RunControls(self._face).handle(reply, use.control, use.text)
         elif verb is Verb.CHECKPOINT:
             await self._checkpoints.handle(reply, use.control, use.values)
+        elif verb is Verb.TEMPLATE:
+            await self._templates.handle(reply, use.control, use.text or "")
         elif verb is Verb.ASK_ABOUT:
             await self._about.handle(reply, use.control, use.text or "")
         else:

@@ -36,6 +36,27 @@ class ListSessions:
 
 
 @dataclass(frozen=True, slots=True)
+class ListTemplates:
+    """Print the prompt templates with their places."""
+
+
+@dataclass(frozen=True, slots=True)
+class UseTemplate:
+    """Send the template of this name with `values` in its places, in order."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeepTemplate:
+    """Keep `text` as the template of this name; without a text delete the template."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SearchFor:
     """Print the places in conversations that have these words, with numbers for `/switch`."""
 
@@ -134,6 +155,9 @@ SlashCommand = (
     | StopTurn
     | ListSessions
     | SearchFor
+    | ListTemplates
+    | UseTemplate
+    | KeepTemplate
     | SwitchTo
     | NewSession
     | NewBranch
@@ -159,6 +183,9 @@ GUIDE = {
     "/checkpoint restore N [all]": "put the files back to checkpoint N; all: also files that others changed",
     "/checkpoint undo": "undo the last restore",
     "/sessions": "list the sessions",
+    "/templates": "list your prompt templates, which have places such as {file}",
+    "/template NAME [| VALUE ...]": "send a template; the values fill its places, in order",
+    "/template-keep NAME | TEXT": "keep a prompt as a template; without a text, delete it",
     "/search WORDS": "find prompts, answers and tools in all conversations",
     "/switch N": "go to another session, by its number in the list or its id",
     "/new [PROJECT]": "begin a new session, in a directory of WORKSPACE_ROOT",
@@ -198,6 +225,10 @@ def parse_slash(line: str) -> SlashCommand | None:
             return StopTurn()
         case "sessions":
             return ListSessions()
+        case "templates":
+            return ListTemplates()
+        case "template" | "template-keep":
+            return _template(name, rest)
         case "search":
             return SearchFor(rest) if rest else NotUnderstood("Say what to look for: /search WORDS.")
         case "switch":
@@ -216,6 +247,15 @@ def parse_slash(line: str) -> SlashCommand | None:
             return _network(rest)
         case _:
             return _of_session(name, rest)
+
+
+def _template(name: str, rest: str) -> SlashCommand:
+    template, *values = (part.strip() for part in rest.split("|"))
+    if not template:
+        return NotUnderstood(f"Say which: /{name} NAME. /templates lists them.")
+    if name == "template":
+        return UseTemplate(template, tuple(values))
+    return KeepTemplate(template, rest.partition("|")[2].strip())
 
 
 def _of_session(name: str, rest: str) -> OfSession | NotUnderstood:

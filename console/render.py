@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.text import Text as Styled
 from rich.theme import Theme
 
-from api import FoundPlaces, PermissionRule, SessionInfo
+from api import FoundPlaces, PermissionRule, PromptTemplate, SessionInfo
 from api.prices import price_mark
 from api.words.asks import FORM_WARNING, asking_words, decided_words, note_of
 from api.words.failures import ended_because
@@ -79,6 +79,21 @@ def render_sessions(sessions: Sequence[SessionInfo], current: str, width: int) -
         line = Styled(f"{mark}{number:>3}  {info.list_mark}{title}", style)
         line.append(f"  {state_words(info)}", "cyan")
         line.append(f"  {info.id[:13]}", "dim")
+        lines.append(line)
+    return _printed(Group(*lines), width)
+
+
+def render_templates(templates: Sequence[PromptTemplate], width: int) -> str:
+    """Return the list that `/templates` prints."""
+    if not templates:
+        return _printed(
+            Styled("There are no templates yet. /template-keep NAME | TEXT keeps one.", "dim"), width
+        )
+    lines = []
+    for each in templates:
+        line = Styled(f"  {one_line(each.name, 40)}", "bold")
+        line.append(f"  {' '.join(f'{{{place}}}' for place in each.places)}", "cyan")
+        line.append(f"  {one_line(each.text, max(20, width - 50))}", "dim")
         lines.append(line)
     return _printed(Group(*lines), width)
 

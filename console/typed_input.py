@@ -14,7 +14,7 @@ from console.checkpoints import TypedCheckpoints
 from console.follower import Follower
 from console.screen import Decided, Left, Screen, Typed
 from console.shown_store import ShownStore
-from sessions.errors import CoreLost, SessionError, SessionNotFound
+from sessions.errors import CoreLost, SessionError, SessionNotFound, TemplateNotFound
 from sessions.model import Lifecycle, PermissionMode, is_session_id
 
 _CHANNEL = "terminal:chat"
@@ -121,6 +121,8 @@ class TypedInput:
                 self._screen.remark(sentence)
             case slash.ListSessions():
                 await self._list(core)
+            case slash.ListTemplates() | slash.UseTemplate() | slash.KeepTemplate():
+                await self._templates(core, command)
             case slash.SearchFor(text=text):
                 await self._search(core, text)
             case slash.SwitchTo(target=target):
@@ -217,6 +219,27 @@ class TypedInput:
         text = render.render_sessions(page.sessions, self._follower.session_id, self._screen.columns)
         self._screen.say(text)
 
+    async def _templates(
+        self, core: c.Core, command: slash.ListTemplates | slash.UseTemplate | slash.KeepTemplate
+    ) -> None:
+        known = (await core.perform(self._actor, c.ListPromptTemplates())).templates
+        match command:
+            case slash.ListTemplates():
+                self._screen.say(render.render_templates(known, self._screen.columns))
+            case slash.KeepTemplate(name=name, text=text) if text:
+                await core.perform(self._actor, c.SavePromptTemplate(name=name, text=text))
+                self._screen.remark("The template is kept.")
+            case slash.KeepTemplate(name=name):
+                template = _named(known, name)
+                await core.perform(self._actor, c.DeletePromptTemplate(template_id=template.id))
+                self._screen.remark("The template is deleted.")
+            case slash.UseTemplate(name=name, values=values):
+                template = _named(known, name)
+                given = dict(zip(template.places, values, strict=False))
+                wish = c.ReadPromptTemplate(template_id=template.id, values=given)
+                filled = await core.perform(self._actor, wish)
+                await self._prompt(core, filled.prompt)
+
     async def _search(self, core: c.Core, text: str) -> None:
         found = await core.perform(self._actor, c.Search(text=text, limit=_LISTED))
         self._listed = [place.session_id for place in found.places]
@@ -235,3 +258,11 @@ class TypedInput:
         page = await core.perform(self._actor, c.QuerySessions(limit=_MOST_SEARCHED))
         found = [info.id for info in page.sessions if info.id.startswith(beginning.lower())]
         return found[0] if len(found) == 1 else beginning
+
+
+def _named(templates: Sequence[c.PromptTemplate], name: str) -> c.PromptTemplate:
+    """Return the template of this name. Raises `TemplateNotFound`."""
+    for each in templates:
+        if each.name.casefold() == name.casefold():
+            return each
+    raise TemplateNotFound

@@ -192,6 +192,10 @@ class SessionService:
             from service.shared_pages import open_page
 
             return await open_page(self._parts, command)
+        if isinstance(command, c.PromptTemplatesCommand):
+            from service.prompt_templates import template
+
+            return await template(self._parts, actor, command)
         if isinstance(command, c.ListTrust):
             from service.trusting import list_trust
 

@@ -267,3 +267,22 @@ class NotRemoved(SessionError):
 
     def __init__(self) -> None:
         super().__init__("The session cannot be deleted yet: a process of it still runs. Try again soon.")
+
+
+class TemplateNotFound(SessionError):
+    """No prompt template of the actor, or for all, has this id."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such template, or it is not yours.")
+
+
+class TemplateRefused(SessionError):
+    """A prompt template cannot be stored; the sentence says why."""
+
+
+class PlaceEmpty(SessionError):
+    """A place of a prompt template has no value."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"Fill in “{place}”.")
+        self.place = place

@@ -23,6 +23,7 @@ _STATUS: Mapping[type[Exception], int] = {
     se.SessionNotFound: 404,
     se.TurnNotFound: 404,
     se.SharedPageNotFound: 404,
+    se.TemplateNotFound: 404,
     se.NotAllowed: 403,
     se.LimitReached: 429,
     se.AlreadyDecided: 409,

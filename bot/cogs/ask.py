@@ -15,6 +15,7 @@ from bot.cogs.parts import CommandParts
 from bot.entry import reply_to
 from bot.modals import Question, dialog
 from bot.rows import insert_control
+from bot.templates import template_named, template_question
 
 Interaction = discord.Interaction[Any]
 _ABOUT = Question(
@@ -49,6 +50,17 @@ class AskCommands(commands.Cog):
         if file is not None:
             asked = msgspec.structs.replace(asked, files=incoming([file]))
         await self._parts.asker.ask(reply, asked)
+
+    @app_commands.command(description="Ask Claude with one of your prompt templates.")
+    @app_commands.describe(name="The template; make templates in the browser: /web")
+    @app_commands.autocomplete(name=choices.prompt_templates)
+    async def template(self, interaction: Interaction, name: str) -> None:
+        reply = reply_to(interaction)
+        await self._parts.asker.check(reply)
+        found = await template_named(self._parts.face, reply, name)
+        control = Control(Verb.TEMPLATE, "", found.id)
+        await self._parts.face.db.write([insert_control(control)])
+        await reply.open_dialog(dialog(control, template_question(found)))
 
     async def _about(self, interaction: Interaction, message: discord.Message) -> None:
         control = Control(Verb.ASK_ABOUT, "", f"{message.channel.id}:{message.id}")

@@ -9,7 +9,16 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from api import Core, ListBranches, ListCheckpoints, ListProjects, ListTemplates, QueryRuns, QuerySessions
+from api import (
+    Core,
+    ListBranches,
+    ListCheckpoints,
+    ListProjects,
+    ListPromptTemplates,
+    ListTemplates,
+    QueryRuns,
+    QuerySessions,
+)
 from api.access import Actor
 from api.words.checkpoints import about
 from bot.entry import reply_to
@@ -91,6 +100,19 @@ async def sessions(interaction: Interaction, current: str) -> list[Choice]:
         )
         for each in page.sessions
     ]
+
+
+async def prompt_templates(interaction: Interaction, current: str) -> list[Choice]:
+    """Return the prompt templates whose name contains the typed text."""
+    try:
+        found = await _face(interaction).core.perform(reply_to(interaction).actor, ListPromptTemplates())
+    except (SessionError, StorageError):
+        return []
+    return [
+        Choice(name=one_line(each.name, 100), value=each.id)
+        for each in found.templates
+        if current.casefold() in each.name.casefold()
+    ][:_MOST]
 
 
 async def projects(interaction: Interaction, current: str) -> list[Choice]:

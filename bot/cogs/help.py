@@ -35,6 +35,7 @@ _TOPICS = {
         " {settings trust}."
     ),
     "Sandbox": "Whether Claude's commands run in a sandbox is set on the machine (`SANDBOX`); ask its admin.",
+    "Ask the same again": "{template} fills one of your prompt templates; {web} lists and makes them.",
     "Find a session": "{session list} lists them, {session resume} brings one here.",
     "Fewer pings": "{session mute} ends them for you in a session that is yours.",
     "Later": "Buttons work at any time, on old messages too; *⋯* opens all of them.",

@@ -46,7 +46,8 @@ LEAST = {
     },
     "user": {
         *("create_session", "get_or_create_session", "import_session", "list_projects", "start_run"),
-        "restore_backup",
+        *("list_prompt_templates", "read_prompt_template", "restore_backup"),
+        *("save_prompt_template", "delete_prompt_template"),
     },
     "prompt": {
         *("send_message", "run_command", "continue", "regenerate", "edit_queued", "withdraw_queued"),

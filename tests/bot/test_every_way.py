@@ -46,7 +46,7 @@ COMMANDS = {
         *("branch report", "workflow show", "workflow report"),
     },
     "prompt": {
-        *("claude", "turn stop", "turn continue", "turn regenerate", "turn branch", "turn command"),
+        *("claude", "template", "turn stop", "turn continue", "turn regenerate", "turn branch", "turn command"),
         *("files get", "checkpoint take", "branch new", "changes off", "changes on"),
         *("workflow pause", "workflow retry", "workflow skip", "workflow add", "workflow cancel"),
     },
@@ -96,7 +96,9 @@ CONTROLS = {
         *(Verb.MERGE_BRANCH, Verb.UNDO_MERGE, Verb.REMOVE_BRANCH),
     },
     "admin": {Verb.HOLD_FOR_ALL},
-    "its card": {Verb.PAGE, Verb.CONFIRM, Verb.ASK_ABOUT, Verb.CHECKPOINT, Verb.REPORT, Verb.RUN},
+    "its card": {
+        *(Verb.PAGE, Verb.CONFIRM, Verb.ASK_ABOUT, Verb.TEMPLATE, Verb.CHECKPOINT, Verb.REPORT, Verb.RUN),
+    },
 }
 HAS = {
     "mel": set[str](),

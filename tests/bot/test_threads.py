@@ -2,7 +2,11 @@
 
 import pytest
 
+from api import SavePromptTemplate
+from api.access import Actor, Role
+from bot.actors import core_id
 from bot.threads import NO_PRIVATE, NO_TAG, NO_THREADS, thread_name
+from sessions.model import PermissionMode
 from tests.bot.ways import Ways, core, fake, town, ways
 from tests.fakes.discord_server import Place
 from tests.fakes.discord_server.model import ChannelType
@@ -149,3 +153,20 @@ async def test_a_refusal_takes_away_no_thread_that_was_there_before(ways: Ways) 
     assert [each.id for each in ways.fake.threads()] == [thread.id]
     ways.town.ann.send(thread, "demo:text more")
     await reached(session, lambda snapshot: snapshot.message_count == 2)
+
+
+async def test_a_template_opens_as_a_dialog_and_asks_with_its_project_model_and_mode(ways: Ways) -> None:
+    general, ann = ways.fake.general, ways.town.ann
+    actor = Actor(core_id(ann.id), "discord", Role.USER)
+    wish = SavePromptTemplate(name="Say it", text="demo:text {what}", model="opus", mode=PermissionMode.PLAN)
+    await ways.core.do(wish, actor)
+    assert "no template" in (await ann.slash(general, "template", name="Another").settled()).text
+    opened = await ann.slash(general, "template", name="say it").acknowledged()
+    outcome = await ann.submit_modal(opened, {"text": "demo:text {what}"}).settled()
+    assert "Fill in “what”" in outcome.text
+    assert ways.fake.threads() == []
+    opened = await ann.slash(general, "template", name="say it").acknowledged()
+    await ann.submit_modal(opened, {"text": "demo:text hello"}).settled()
+    session = await ways.session_in(await general.wait_for_thread())
+    await reached(session, lambda snapshot: snapshot.message_count == 1)
+    assert (session.snapshot.model, session.snapshot.mode) == ("opus", PermissionMode.PLAN)

@@ -15,6 +15,7 @@ from web.table import ROUTES
 _OPEN = {"log_in", "health", "show_login", "show_document", "open_shared"}
 """The routes that anybody may call."""
 _PLACES = {
+    "template_id": "t",
     "page_id": "p",
     "token": "t",
     "turn_id": "t",

@@ -129,6 +129,28 @@ async def _form(browser: Browser, path: str, fields: dict[str, str]) -> str:
         return await answer.text()
 
 
+async def test_a_template_is_saved_filled_and_begins_a_session_without_scripts(world: WebWorld) -> None:
+    ann, ben = await world.browser(ADMIN), await world.browser(OTHER)
+    key = {"key": "a-key-of-a-form"}
+    text = "demo:text <b>{what}</b> and {the rest}"
+    page = await _form(ann, "/templates", {**key, "name": "<i>Try</i>", "text": text, "for_all": "on"})
+    check(parsed(page))
+    (template,) = (await ann.done("GET", "/api/prompt-templates"))["templates"]
+    place = f"/templates/{template['id']}"
+    form = await ben.done("GET", place)
+    check(parsed(form))
+    asked = await _form(ben, place, {**key, "place0": "one"})
+    assert "Fill in “the rest”." in asked
+    begun = await _form(ben, place, {**key, "place0": "one", "place1": "{what}"})
+    assert "&lt;b&gt;one&lt;/b&gt; and {what}" in begun
+    (session,) = (await ben.done("GET", "/api/sessions"))["sessions"]
+    await world.settled(ben, session["id"])
+    await _form(ben, place, {"key": "another-key", "session": session["id"], "place0": "two", "place1": "x"})
+    view = await world.settled(ben, session["id"])
+    assert len(view["userInputs"]) == 2
+    check(parsed(await ann.done("GET", f"/templates?edit={template['id']}")))
+
+
 async def test_a_search_leads_to_the_place_with_the_words_marked(world: WebWorld) -> None:
     ann, ben = await world.browser(OWNER), await world.browser(OTHER)
     session = await world.session_of(ann, "demo:text The **token** <b>&amp; ampere</b> here")

@@ -116,5 +116,6 @@ async def _new(parts: WebParts, actor: Actor, base: str) -> str:
         f'<form class="composer" id="new" method="post" action="{base}/new">'
         '<label class="hidden" for="prompt">Prompt</label>'
         '<textarea id="prompt" name="prompt" rows="2" placeholder="What shall Claude do?" required></textarea>'
-        f'<div class="row">{choice}<button class="first">Begin</button></div></form>'
+        f'<div class="row">{choice}<button class="first">Begin</button>'
+        f'<a href="{base}/templates">From a template</a></div></form>'
     )

@@ -159,6 +159,8 @@ def _more(info: c.SessionInfo, reader: Reader, base: str) -> str:
             "<button>Set</button></form>"
             f'<div class="row">{_ends(info)}</div>'
         )
+    if reader.prompt:
+        acts += f'<p><a href="{base}/templates?session={escape(info.id)}">Use a prompt template</a></p>'
     return f'<details class="more"><summary>More</summary><dl>{listed}</dl>{acts}</details>'
 
 

@@ -32,7 +32,14 @@ GIT = (
     *("github.com", ".github.com", ".githubusercontent.com", "gitlab.com", ".gitlab.com"),
     *("bitbucket.org", ".bitbucket.org", "codeberg.org", "git.sr.ht"),
 )
-"""Git hosts that `listed` always has. Package registries are asked about, or named by SANDBOX_HOSTS."""
+"""Git hosts that `listed` always has."""
+REGISTRIES = (
+    *("crates.io", "index.crates.io", "static.crates.io", "static.rust-lang.org"),
+    *("rubygems.org", ".rubygems.org", "repo.maven.apache.org", "repo1.maven.org", "plugins.gradle.org"),
+    *("packagist.org", "repo.packagist.org", "api.nuget.org", "hex.pm", "repo.hex.pm"),
+)
+"""Package registries that `listed` always has. Those of Python, Node and Go are asked about, or named by
+SANDBOX_HOSTS: on machines that build this project, they stand for mirrors, and no file here may name them."""
 
 _AGAIN_S = 1.0
 
@@ -80,7 +87,7 @@ class SandboxNetwork:
         if self.rules.network is Network.LISTED:
             known = await rows.load_sites(self.db, directory)
             allowed = [each.name for each in known if each.state is SiteState.ALLOWED]
-            names += [*GIT, *self.rules.hosts, *allowed]
+            names += [*GIT, *REGISTRIES, *self.rules.hosts, *allowed]
         await open_door(self.places, Path(directory), HostList(names, self.rules.model), self.prefix)
 
     @asynccontextmanager

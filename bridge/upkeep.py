@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _INDEX_EVERY_S = 60.0
 _INDEX_REST_S = 0.05
+_CACHES_EVERY_S = 24 * 3600.0
 
 
 async def keep_up(core: "OpenCore") -> None:
@@ -30,6 +31,7 @@ async def keep_up(core: "OpenCore") -> None:
         if settings.enable_persistence:
             tasks.create_task(logged(daily_backups(core.database), "daily backups"))
         tasks.create_task(logged(keep_index(core.database), "search index"))
+        tasks.create_task(logged(keep_caches(core), "caches of sandboxes"))
         if settings.metrics_file is not None or settings.metrics_port is not None:
             from bridge.metrics import keep_file, serving
 
@@ -43,6 +45,16 @@ async def keep_up(core: "OpenCore") -> None:
                         "metrics not served", extra={"port": settings.metrics_port, "why": error.strerror}
                     )
         await asyncio.get_running_loop().create_future()
+
+
+async def keep_caches(core: "OpenCore") -> None:
+    """Remove unused caches of sandboxes each day, for ever."""
+    while True:
+        await asyncio.sleep(_CACHES_EVERY_S)
+        from bridge.sandbox_caches import remove_unused_caches
+
+        in_use = [each.snapshot.work_directory for each in core.manager.loaded() if each.run is not None]
+        await remove_unused_caches(core.database, core.settings.data_dir / "sandbox", in_use)
 
 
 async def keep_index(database: "Database") -> None:

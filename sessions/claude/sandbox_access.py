@@ -88,6 +88,11 @@ def state_directory(state: Path, work_directory: Path) -> Path:
     return state / f"{name}-{hashlib.sha256(os.fsencode(work_directory)).hexdigest()[:12]}"
 
 
+def is_state_directory(name: str) -> bool:
+    """Whether `name` is one that `state_directory` makes."""
+    return re.fullmatch(r"[a-zA-Z0-9-]{0,40}-[0-9a-f]{12}", name) is not None
+
+
 def prepare(options: SandboxOptions, asked: Asked) -> Access:
     """Make the process's own directories and return everything that it needs. Raises `OSError`."""
     environment = asked.environment
@@ -99,6 +104,7 @@ def prepare(options: SandboxOptions, asked: Asked) -> Access:
     # Each for this user alone: `parents` would make the ones above with the user's own mask.
     for directory in (options.state, place, own_home, own_config, transcripts):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.utime(place)  # its last use (`bridge/sandbox_caches.py`)
     in_config = (config / _STATE_FILE).exists() or "CLAUDE_CONFIG_DIR" in environment
     real, inside = (config, own_config) if in_config else (home, own_home)
     _seed(real / _STATE_FILE, inside / _STATE_FILE, place, with_servers=asked.user_servers)

@@ -1,8 +1,10 @@
 """The sandbox of a user without rights: as root's, and with a limit of processes, which root has not."""
 
+import asyncio
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,19 @@ from backends.sandbox.seccomp import filter_program
 from backends.sandbox.system import this_system
 
 NOBODY = 65534
+TABLE = Path(__file__).with_name("test_escapes.py")
+# In mounts of its own: root's home is closed to others, and Python may lie there.
+AS_NOBODY = """
+set -e
+mount --make-rprivate /
+mkdir "$HOME/python"
+mount --bind "$1" "$HOME/python"
+mount -t tmpfs -o mode=755 none /root
+mkdir -p "$1"
+mount --bind "$HOME/python" "$1"
+shift
+exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
+"""
 FORKS = "i=0; while [ $i -lt 60 ]; do sleep 4 & i=$((i+1)); done; echo made $i"
 
 
@@ -77,3 +92,24 @@ def test_the_limit_of_processes_holds(place: Path) -> None:
     done = inside(place, FORKS)
     assert "made 60" not in done.stdout
     assert "fork" in done.stderr.lower()
+
+
+@pytest.mark.real_cli
+@pytest.mark.skipif(os.geteuid() != 0, reason="the table itself runs as an ordinary user")
+@pytest.mark.timeout(300)
+async def test_the_whole_table_of_escapes_holds_for_an_ordinary_user(place: Path) -> None:
+    missing = [each for each in ("unshare", "setpriv") if shutil.which(each) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    os.chown(place, NOBODY, NOBODY)
+    words = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "real_cli")
+    tests = await asyncio.create_subprocess_exec(
+        *("unshare", "-m", "sh", "-c", AS_NOBODY, "sh", sys.base_prefix, *words, str(TABLE)),
+        env={"PATH": os.environ["PATH"], "HOME": str(place), "TMPDIR": str(place)},
+        cwd=TABLE.parents[2],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await tests.communicate()
+    assert tests.returncode == 0, said.decode()
+    assert b"4 passed" in said

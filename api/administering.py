@@ -5,6 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from api.access import Action
+from api.backing_up import BackupInfo
 from api.command import Command
 from sessions.model import SessionId
 
@@ -70,6 +71,7 @@ class Statistics(msgspec.Struct, frozen=True):
     memory_bytes: int
     totals: Totals
     groups: tuple[UsageRow, ...] = ()
+    last_backup: BackupInfo | None = None
 
 
 class AuditEntry(msgspec.Struct, frozen=True):

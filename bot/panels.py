@@ -16,6 +16,7 @@ from api import (
     TurnView,
 )
 from api.prices import price_mark
+from api.words.backups import last_backup_line
 from api.words.states import state_of
 from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
 from bot.markdown.cards import escape_inline, one_line
@@ -131,6 +132,7 @@ def statistics_card(statistics: Statistics) -> Card:
         f"Turns: {total.turns:,} · failed: {total.failed_turns:,} · tool calls: {total.tool_calls:,}",
         f"{cost} · tokens in {tokens(total.input_tokens)}, out {tokens(total.output_tokens)}",
         means,
+        last_backup_line(statistics.last_backup),
     ]
     groups = [
         f"- {_group(each.group)}: {counted(each.totals.turns, 'turn')}, {_cost(each.totals)}"

@@ -1,7 +1,7 @@
-"""Copies of the database: one a day while the bridge runs, and by hand; each hashed and restored for a test.
+"""Copies of the database, with each daily backup and by hand; each hashed and restored for a test.
 
 `storage.backups` makes, finds and rotates copies; this module adds the hashes (`SHA256SUMS` beside the copies,
-as `sha256sum -c` reads it), the test, the clock, and putting a copy back.
+as `sha256sum -c` reads it), the test, and putting a copy back. A daily backup has the copy as its own file.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.env_file import write_whole
@@ -24,13 +24,8 @@ from storage.connection import connect_read_only
 
 log = logging.getLogger(__name__)
 
-EVERY = timedelta(days=1)
-
 _SUMS = "SHA256SUMS"
 _SUM_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
-# Clocks jump and machines sleep, so one long sleep could miss its time: check every `_LOOK_S` seconds instead.
-_LOOK_S = 600.0
-_RETRY_S = 3600.0
 _CHUNK_BYTES = 1 << 20
 
 
@@ -93,26 +88,6 @@ def tested(path: Path, database: Path) -> Copy:
         raise BackupRefused(f"The copy did not pass its test ({trouble}), so it was removed.")
     _write_sums(database, {**_sums(database), path.name: digest})
     return Copy(path, backup_time(path), path.stat().st_size, digest)
-
-
-async def daily_backups(database: Database, *, every: timedelta = EVERY, look_s: float = _LOOK_S) -> None:
-    """Make a copy whenever the newest is older than `every`; never returns. A failure is only logged."""
-    while True:
-        pause = look_s
-        if is_due(database.path, datetime.now(UTC), every):
-            try:
-                copy = await back_up(database)
-                log.info("database copied", extra={"copy": copy.path.name, "bytes": copy.size_bytes})
-            except (BackupRefused, StorageError, OSError) as error:
-                log.warning("database not copied", extra={"why": str(error)})
-                pause = max(look_s, _RETRY_S)
-        await asyncio.sleep(pause)
-
-
-def is_due(database: Path, now: datetime, every: timedelta = EVERY) -> bool:
-    """Whether the newest copy is older than `every`, or dated in the future because a clock was wrong."""
-    newest = next(iter(backups(database)), None)
-    return newest is None or not timedelta(0) <= now - backup_time(newest) < every
 
 
 # --- looking and restoring --------------------------------------------------------------------------------

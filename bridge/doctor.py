@@ -6,11 +6,13 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from bridge.backup_checks import check_backups
 from bridge.discord_checks import DiscordReport, check_discord
 from bridge.discord_rest import API
 from bridge.findings import Finding, Level, as_text
@@ -86,6 +88,7 @@ async def examine(settings: Settings, env_file: Path, api: str = API) -> Report:
         check_backend(settings),
         *sandbox,
         await check_git(settings),
+        await asyncio.to_thread(check_backups, settings, time.time_ns() // 1_000_000),
         *prefix,
         *claude,
         *servers_findings(child_environment(os.environ, settings.child_env), settings.mcp_servers),

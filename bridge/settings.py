@@ -7,6 +7,7 @@ Every setting is a field of `Settings`; its name in capitals is the variable's n
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,18 @@ from bridge.settings_values import (
     Secret,
     boolean,
     choice,
+    directory_name,
     discord_ids,
     hosts,
     location,
     locations,
+    names,
     number,
     optional,
     secret,
     size,
     text,
+    time_of_day,
     variables,
     web_address,
     whole,
@@ -308,6 +312,41 @@ class Settings:
     archive_after_days: float | None = _setting(
         optional(number(above=0)), "", write="days, or nothing",
         does="Days without activity until a session is cleared by itself. Empty: never.",
+    )
+    archive_retention_days: float | None = _setting(
+        optional(number(above=0)), "", write="days, or nothing",
+        does="Days after which a session that was ended with a summary and a bundle is deleted. Empty: never.",
+    )
+    backup_at: time | None = _setting(
+        time_of_day, "03:30", write="a time of this machine such as 03:30, or off",
+        does="The time of the daily backup: projects, database, transcripts and folders.",
+    )
+    backup_keep_days: int | None = _setting(
+        optional(whole(at_least=1)), "14", write="a whole number from 1 on, or nothing",
+        does="Days whose newest daily backup is kept. Empty: all daily backups are kept.",
+    )
+    backup_keep_weeks: int = _setting(
+        whole(at_least=0), "8", write="a whole number from 0 on",
+        does="Weeks whose newest daily backup is kept besides.",
+    )
+    backup_keep_sessions: int | None = _setting(
+        optional(whole(at_least=1)), "", write="days, or nothing",
+        does="Days for which bundles of ended sessions are kept. Empty: for ever.",
+    )
+    backup_command: tuple[str, ...] = _setting(
+        words, "", write="a command with its options",
+        does="A command that copies each new backup elsewhere (rclone, restic, scp); its last argument is the"
+        " path.",
+    )
+    score_axes: tuple[str, ...] = _setting(
+        names, "Role Understanding Logic Elements Mood Audience Performance",
+        write="up to 12 names, divided by commas or spaces",
+        does="The axes of the score at the end of a session, each from 0 to 5.",
+    )
+    session_copy: str = _setting(
+        directory_name, "", write="the name of a directory, or nothing",
+        does="A directory in each project that gets a copy of the sessions' folders, for people. git ignores"
+        " it, and it is never read back. Empty: no copy.",
     )
     log_level: LogLevel = _setting(
         choice(LogLevel), "INFO", write="DEBUG, INFO, WARNING or ERROR",

@@ -8,6 +8,7 @@ import math
 import re
 import shlex
 from collections.abc import Callable
+from datetime import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from texts.os_text import is_clean
 
 Reader = Callable[[str], Any]
 
+_TIME = re.compile(r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]")
+_MOST_NAMES = 12
+_LONGEST_NAME = 40
 _LONGEST_SHOWN = 40
 _TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
 _FALSE = frozenset({"false", "no", "off", "0", "f", "n"})
@@ -163,6 +167,33 @@ def words(value: str) -> tuple[str, ...]:
         return tuple(shlex.split(value))
     except ValueError as error:
         raise ValueError(f"is {_shown(value)}, which no shell can read ({error})") from error
+
+
+def time_of_day(value: str) -> time | None:
+    """Read a time such as 03:30; None for off."""
+    word = text(value).lower()
+    if word == "off":
+        return None
+    if not _TIME.fullmatch(word):
+        raise ValueError(f"is {_shown(value)}, which is neither a time such as 03:30 nor off")
+    hour, _, minute = word.partition(":")
+    return time(int(hour), int(minute))
+
+
+def names(value: str) -> tuple[str, ...]:
+    """Read names, divided by commas or white space, each once."""
+    found = tuple(dict.fromkeys(_split(text(value))))
+    if not 1 <= len(found) <= _MOST_NAMES or any(len(each) > _LONGEST_NAME for each in found):
+        raise ValueError(f"has no names, more than {_MOST_NAMES}, or one of over {_LONGEST_NAME} characters")
+    return found
+
+
+def directory_name(value: str) -> str:
+    """Read the name of one directory."""
+    found = text(value)
+    if found in (".", "..", ".git") or "/" in found or "\\" in found or len(found) > _LONGEST_NAME:
+        raise ValueError(f"is {_shown(value)}, which is not the name of one directory")
+    return found
 
 
 def location(value: str) -> Path:

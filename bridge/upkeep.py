@@ -9,8 +9,9 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from bridge.background_task import logged
-from bridge.backups import daily_backups
 from bridge.notify import tell_service_manager
+from sessions.errors import SessionError
+from storage import StorageError
 
 if TYPE_CHECKING:
     from bridge.wiring import OpenCore
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _INDEX_EVERY_S = 60.0
+_BACKUP_LOOK_S = 60.0
+_BACKUP_RETRY_S = 3600.0
 _INDEX_REST_S = 0.05
 _CACHES_EVERY_S = 24 * 3600.0
 
@@ -29,7 +32,7 @@ async def keep_up(core: "OpenCore") -> None:
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         tasks.create_task(logged(tell_service_manager(), "service manager"))
         if settings.enable_persistence:
-            tasks.create_task(logged(daily_backups(core.database), "daily backups"))
+            tasks.create_task(logged(daily_backups(core), "daily backups"))
         tasks.create_task(logged(keep_index(core.database), "search index"))
         tasks.create_task(logged(keep_caches(core), "caches of sandboxes"))
         if settings.metrics_file is not None or settings.metrics_port is not None:
@@ -55,6 +58,21 @@ async def keep_caches(core: "OpenCore") -> None:
 
         in_use = [each.snapshot.work_directory for each in core.manager.loaded() if each.run is not None]
         await remove_unused_caches(core.database, core.settings.data_dir / "sandbox", in_use)
+
+
+async def daily_backups(core: "OpenCore") -> None:
+    """Make the daily backup at its time, for ever. A failure is logged, and tried again after an hour."""
+    at = core.settings.backup_at
+    if at is None:
+        return
+    while True:
+        # Clocks jump and machines sleep, so one long sleep could miss the time.
+        await asyncio.sleep(_BACKUP_LOOK_S)
+        try:
+            await core.service.back_up_if_due(at)
+        except (SessionError, StorageError, OSError) as error:
+            log.warning("no daily backup", extra={"why": str(error)})
+            await asyncio.sleep(_BACKUP_RETRY_S)
 
 
 async def keep_index(database: "Database") -> None:

@@ -40,7 +40,7 @@ from bridge.schema import schema
 from bridge.settings import Settings
 from bridge.settings_choices import CutTurns
 from bridge.user_servers import servers_sentence, user_servers
-from service import Budget, LoginLinks, ServiceParts, SessionService, WorkflowParts
+from service import BackupKeeping, Budget, FolderRules, LoginLinks, ServiceParts, SessionService, WorkflowParts
 from sessions.bypass import BypassRule
 from sessions.checkpointing import CheckpointPolicy
 from sessions.claude.launch import child_environment
@@ -191,7 +191,19 @@ async def _start_core(
     budget = Budget(settings.user_turns_per_hour, settings.user_dollars_per_day)
     links = LoginLinks()
     flows = WorkflowParts(kept.data_dir, partial(_person, NamedPeople(settings)))
-    parts = ServiceParts(manager, budget, settings.secrets, links=links, workflows=flows)
+    parts = ServiceParts(
+        manager,
+        budget,
+        settings.secrets,
+        links=links,
+        folder_rules=FolderRules(settings.score_axes, settings.session_copy),
+        backup_keeping=BackupKeeping(
+            settings.backup_keep_days, settings.backup_keep_weeks, settings.backup_keep_sessions
+        ),
+        copy_database=partial(_copy_database, database),
+        copy_elsewhere=partial(_copy_elsewhere, settings.backup_command) if settings.backup_command else None,
+        workflows=flows,
+    )
     if network is not None:
         parts = msgspec.structs.replace(parts, sites_changed=network.changed)
     service = SessionService(parts)
@@ -209,6 +221,20 @@ async def _start_core(
     if network is not None:
         await stack.enter_async_context(network.kept(manager))
     return OpenCore(service, links, manager, database, settings)
+
+
+async def _copy_database(database: Database) -> Path:
+    """Copy the database, test the copy, and return its path."""
+    from bridge.backups import back_up
+
+    return (await back_up(database)).path
+
+
+async def _copy_elsewhere(command: tuple[str, ...], path: Path) -> int:
+    """Run BACKUP_COMMAND with the path of a backup; return its exit code."""
+    from bridge.backup_command import run_backup_command
+
+    return await run_backup_command(command, path)
 
 
 async def _person(people: NamedPeople, user_id: str) -> Actor:
@@ -324,6 +350,7 @@ def _policy(settings: Settings, sandboxing: Sandboxing, commands: Commands) -> P
             archive_after_days=settings.archive_after_days,
             max_ended=settings.retention_sessions,
             max_ended_bytes=settings.retention_size,
+            keep_archived_days=settings.archive_retention_days,
         ),
         default_model=settings.claude_model,
         default_mode=settings.permission_mode,

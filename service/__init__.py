@@ -2,7 +2,15 @@
 
 from service.entry import SessionService
 from service.linking import LoginLinks
-from service.parts import ServiceParts, WorkflowParts
+from service.parts import BackupKeeping, FolderRules, ServiceParts, WorkflowParts
 from service.quotas import Budget
 
-__all__ = ["Budget", "LoginLinks", "ServiceParts", "SessionService", "WorkflowParts"]
+__all__ = [
+    "BackupKeeping",
+    "Budget",
+    "FolderRules",
+    "LoginLinks",
+    "ServiceParts",
+    "SessionService",
+    "WorkflowParts",
+]

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from datetime import time
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import api as c
@@ -118,6 +119,12 @@ class SessionService:
         """Stop the tasks of work-flows. Their turns go on, and so do the runs at the next start."""
         if self._workflows is not None:
             await self._workflows.close()
+
+    async def back_up_if_due(self, at: time) -> None:
+        """Make the daily backup if the time `at` has passed since the last one. Raises `BackupRefused`."""
+        from service.backup_round import backup_round
+
+        await backup_round(self._parts, at)
 
     # --- authorizing ------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Statistics of the core: running and waiting sessions now, and sums over stored turns."""
 
-from api import ReadStatistics, Statistics, Totals
+from api import BackupInfo, BackupKind, ReadStatistics, Statistics, Totals
+from service.backup_rows import load_backups
 from service.usage_rows import count_by_lifecycle, read_usage
 from sessions.manager import SessionManager
 
@@ -19,4 +20,10 @@ async def read_statistics(manager: SessionManager, wish: ReadStatistics) -> Stat
         memory_bytes=await manager.memory_bytes(),
         totals=totals[0].totals if totals else Totals(),
         groups=tuple(groups),
+        last_backup=await _last_backup(manager),
     )
+
+
+async def _last_backup(manager: SessionManager) -> BackupInfo | None:
+    daily = await load_backups(manager.db, kind=BackupKind.DAILY)
+    return daily[0].info if daily else None

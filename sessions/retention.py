@@ -39,13 +39,15 @@ class RetentionRules(msgspec.Struct, frozen=True):
     """The rules of removal. A rule that is None removes nothing. A day has 24 hours.
 
     `keep_ended_days`, `max_ended` and `max_ended_bytes` delete ended sessions, the earliest ended first.
-    `archive_after_days` ends sessions that had no process and no activity for so many days.
+    `archive_after_days` ends sessions that had no process and no activity for so many days. Sessions that
+    somebody ended with a summary and a bundle are deleted by `keep_archived_days` alone.
     """
 
     keep_ended_days: float | None = None
     archive_after_days: float | None = None
     max_ended: int | None = None
     max_ended_bytes: int | None = None
+    keep_archived_days: float | None = None
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -58,7 +60,11 @@ class Due(msgspec.Struct, frozen=True):
 def due_for_deletion(rules: RetentionRules, ended: Sequence[StoredOne], now_ms: int) -> Iterator[Due]:
     """Yield the sessions of `ended` (newest first) to delete. Pure; only `max_ended_bytes` looks at sizes."""
     total_bytes = 0
-    for place, session in enumerate(ended, start=1):
+    for session in ended:
+        days = rules.keep_archived_days
+        if session.is_archived and days is not None and now_ms - session.last_ms >= days * _DAY_MS:
+            yield Due(session, f"archived {days:g} days ago or earlier")
+    for place, session in enumerate((each for each in ended if not each.is_archived), start=1):
         total_bytes += session.size_bytes
         days, most, most_bytes = rules.keep_ended_days, rules.max_ended, rules.max_ended_bytes
         if days is not None and now_ms - session.last_ms >= days * _DAY_MS:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
+from msgspec.structs import replace
 
 from backends.base import HostRef
 from sessions.model import SessionId
@@ -27,6 +28,8 @@ class StoredOne(msgspec.Struct, frozen=True):
     conversation_id: str
     last_ms: int
     size_bytes: int = 0
+    is_archived: bool = False
+    """Whether somebody ended it with a summary and a bundle; such sessions have a rule of their own."""
 
 
 class EndedHost(msgspec.Struct, frozen=True):
@@ -53,10 +56,11 @@ async def load_unused(db: Database, before_ms: int) -> list[StoredOne]:
 async def load_ended(db: Database) -> list[StoredOne]:
     """Return every ended session, latest end first."""
     found = await db.read(
-        f"SELECT {_COLUMNS} FROM sessions WHERE status = 'ended'"  # noqa: S608 (the parts are ours)
+        f"SELECT {_COLUMNS}, EXISTS (SELECT 1 FROM session_ends WHERE session_id = sessions.id"  # noqa: S608 (ours)
+        " AND session_ends.status = 'ended' AND with_bundle) FROM sessions WHERE status = 'ended'"
         " ORDER BY last_activity_ms DESC, id DESC"
     )
-    return [_stored_one(row) for row in found]
+    return [replace(_stored_one(row), is_archived=bool(row[5])) for row in found]
 
 
 async def load_size(db: Database, session_id: SessionId) -> int:

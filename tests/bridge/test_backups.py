@@ -5,8 +5,7 @@ import hashlib
 import shutil
 import sqlite3
 import subprocess
-from contextlib import closing, suppress
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from bridge import backups as b
 from bridge.schema import schema
 from storage import Database, DatabaseTooNew, Statement
-from storage.backups import KEEP_BACKUPS, backup_directory, backup_time
+from storage.backups import KEEP_BACKUPS, backup_directory
 
 SESSION = Statement(
     "INSERT INTO audit (at_ms, actor, face, action, session_id, allowed, detail) VALUES (?,?,?,?,?,?,?)",
@@ -145,52 +144,6 @@ async def test_a_full_disk_is_told_before_anything_is_written(
     assert b.copies(path) == []
 
 
-async def test_a_copy_is_due_when_the_newest_is_a_day_old_or_of_tomorrow(path: Path) -> None:
-    await fill(path, 1)
-    now = datetime.now(UTC)
-    assert b.is_due(path, now)
-    made = backup_time(b.back_up_file(path).path)
-    for later, due in [(0, False), (23, False), (25, True), (-1, True)]:
-        assert b.is_due(path, made + timedelta(hours=later)) is due
-
-
-async def test_the_daily_task_makes_the_first_copy_at_once_and_no_second(path: Path) -> None:
-    async with Database.open(path, schema()) as database:
-        task = asyncio.create_task(b.daily_backups(database, look_s=0.005))
-        async with asyncio.timeout(30):
-            while not b.copies(path):  # noqa: ASYNC110  what it makes is a file, and no event
-                await asyncio.sleep(0.005)
-            for _ in range(20):
-                await asyncio.sleep(0.005)
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-    assert len(b.copies(path)) == 1
-
-
-async def test_trouble_ends_the_daily_task_never(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tries = 0
-    enough = asyncio.Event()
-
-    async def fail(_: Database) -> b.Copy:
-        nonlocal tries
-        tries += 1
-        if tries == 3:
-            enough.set()
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(b, "back_up", fail)
-    monkeypatch.setattr(b, "_RETRY_S", 0.001)
-    async with Database.open(path, schema()) as database:
-        task = asyncio.create_task(b.daily_backups(database, look_s=0.001))
-        async with asyncio.timeout(30):
-            await enough.wait()
-        assert not task.done()
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
 async def test_what_a_killed_copy_left_is_no_copy_and_goes_with_the_next(path: Path) -> None:
     await fill(path, 1)
     first = b.back_up_file(path)
@@ -198,6 +151,5 @@ async def test_what_a_killed_copy_left_is_no_copy_and_goes_with_the_next(path: P
     for each in left:
         each.write_bytes(b"half")
     assert b.copies(path) == [first]
-    assert not b.is_due(path, first.made)
     b.back_up_file(path)
     assert [each for each in left if each.exists()] == []

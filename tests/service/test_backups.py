@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 import api as c
 from api.access import Actor, Role
+from archives.rotation import BackupRules, Kept, due
+from service.backup_round import is_due
 from sessions.checkpointing import CheckpointPolicy
 from sessions.errors import BackupRefused, SessionError
 from sessions.stored_folders import NoteKind
@@ -183,6 +186,50 @@ async def test_a_second_daily_of_a_day_and_a_second_milestone_get_numbers_and_a_
         await here.service.perform(ADMIN, c.RestoreProject(backup_id=first.id, project="nothing"))
     modes = {path.stat().st_mode & 0o777 for path in (here.directory / "backups").rglob("*") if path.is_file()}
     assert modes == {0o600}
+
+
+@pytest.mark.parametrize(
+    ("now", "made", "wanted"),
+    [
+        ("2026-01-31 03:29", [], True),
+        ("2026-01-31 03:29", ["2026-01-30 03:30"], False),
+        ("2026-01-31 03:30", ["2026-01-30 03:30"], True),
+        ("2026-01-31 03:31", ["2026-01-31 03:30"], False),
+        ("2026-01-31 23:59", ["2026-01-31 03:30"], False),
+        ("2026-02-01 12:00", ["2026-01-31 03:31"], True),  # the machine slept
+        ("2026-01-31 12:00", ["2026-02-07 03:30"], True),  # the clock was wrong
+    ],
+)
+def test_a_daily_backup_is_due_when_its_time_has_passed_since_the_last(
+    now: str, made: list[str], wanted: bool
+) -> None:
+    moments = [datetime.fromisoformat(each) for each in made]
+    assert is_due(moments, datetime.fromisoformat(now), time(3, 30)) is wanted
+
+
+async def test_the_round_makes_one_backup_a_day_and_drills_it(bridges: Bridges) -> None:
+    here = await bridges.start("here")
+    await made(here)
+    fill(work(here))
+    for _ in range(2):
+        await here.service.back_up_if_due(time(0, 0))
+    [daily] = (await here.service.perform(ADMIN, c.ListBackups())).backups
+    assert (daily.damage, daily.drilled_ms is not None, daily.copied_code) == ("", True, None)
+
+
+def test_the_rules_keep_the_newest_of_days_and_weeks() -> None:
+    days = [datetime(2026, 1, 31, tzinfo=UTC) - timedelta(days=n) for n in range(60)]
+    backups = [Kept(f"daily/{each:%Y-%m-%d}", "daily", each) for each in days]
+    backups += [Kept("daily/2026-01-31-2", "daily", days[0] + timedelta(hours=1))]
+    backups += [Kept("sessions/old", "session", days[50]), Kept("milestones/v1", "milestone", days[59])]
+    gone = set(due(backups, BackupRules(3, 4, 30), days[0] + timedelta(hours=2)))
+    kept = sorted(each.id for each in backups if each.id not in gone)
+    assert kept == [
+        *("daily/2026-01-11", "daily/2026-01-18", "daily/2026-01-25"),
+        *("daily/2026-01-29", "daily/2026-01-30", "daily/2026-01-31-2", "milestones/v1"),
+    ]
+    assert due(backups, BackupRules(None, 0, None), days[0]) == []
+    assert len(set(due(backups, BackupRules(1, 0, None), days[0]))) == 60
 
 
 async def test_verify_finds_any_changed_or_missing_byte(bridges: Bridges) -> None:

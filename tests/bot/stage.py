@@ -62,6 +62,7 @@ from sessions.model import (
 from sessions.rows import load_ask, load_asks, load_snapshot
 from sessions.state import Snapshot
 from storage import Database
+from tests.fresh_database import lay_out
 
 MODEL = "claude-opus-4-5-20251101"
 
@@ -299,5 +300,6 @@ class Stage:
 @asynccontextmanager
 async def stage(path: Path) -> AsyncIterator[Stage]:
     """A stage over the database in `path`; the same path again is the same sessions."""
+    lay_out(path / "sessions.db")
     async with Database.open(path / "sessions.db", schema()) as db:
         yield Stage(db, Clock())

@@ -7,11 +7,13 @@ import pytest
 
 from bridge.schema import schema
 from storage import Database
+from tests.fresh_database import lay_out
 from tests.sessions.kit import House, house
 
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    lay_out(tmp_path / "sessions.db")
     async with Database.open(tmp_path / "sessions.db", schema()) as opened:
         yield opened
 

@@ -39,6 +39,7 @@ from sessions.supervision import Vigilance
 from sessions.tools import LateToolbox, Toolbox
 from storage import Database
 from tests.fakes.cli_home import install_scripted_cli, make_cli_home
+from tests.fresh_database import lay_out
 
 DEADLINE_S = 40.0
 ADMIN = Actor("admin", "test", Role.ADMIN)
@@ -153,6 +154,7 @@ async def running_core(
         )
     )
     conversations = Conversations(child, directory / "transcripts")
+    lay_out(directory / "sessions.db")
     async with Database.open(directory / "sessions.db", MIGRATIONS) as db:
         made: dict[str, Any] = {"commands": Commands(directory / "run", parts.wrappers)}
         if parts.tools is not None:

@@ -25,6 +25,7 @@ from sessions.state import Snapshot
 from sessions.supervision import Vigilance
 from storage import Database
 from tests.fakes.cli_home import install_scripted_cli
+from tests.fresh_database import lay_out
 
 DEADLINE_S = 60.0
 USER = "discord:1"
@@ -89,8 +90,8 @@ class Place:
     @asynccontextmanager
     async def bridge(self) -> AsyncIterator[SessionManager]:
         """A bridge that lets go of its hosts at the end, as a restart does."""
-        migrations = schema()
-        async with Database.open(self.root / "sessions.db", migrations) as db, self.make(db) as manager:
+        lay_out(self.root / "sessions.db")
+        async with Database.open(self.root / "sessions.db", schema()) as db, self.make(db) as manager:
             await manager.initialize()
             yield manager
 

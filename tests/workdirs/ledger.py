@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bridge.schema import schema
 from storage import Database
+from tests.fresh_database import lay_out
 from workdirs.checkpoint_model import Checkpoint, CheckpointId, Note, Place, Reason, Restored, Scope
 from workdirs.checkpoint_rules import CheckpointRules, RetentionAges
 from workdirs.checkpoints import Checkpoints
@@ -56,6 +57,7 @@ class Ledger:
 async def open_ledger(home: Path, caps: Caps | None = None) -> AsyncIterator[Ledger]:
     time = Time()
     rules = CheckpointRules(home / "checkpoints", caps or Caps(), RetentionAges(), (home / "private",))
+    lay_out(home / "data" / "sessions.db")
     async with Database.open(home / "data" / "sessions.db", schema()) as database:
         checkpoints = Checkpoints(database, rules, time.now)
         yield Ledger(home, checkpoints, Restores(checkpoints), time)

@@ -36,10 +36,11 @@ def read_document(project: Path, wish: c.StartRun) -> Document | None:
         descriptor = os.open(resolved, _TO_READ)
     except (OSError, RuntimeError, ValueError) as error:
         raise c.RunFieldWrong("prd path", "there is no such file in the project") from error
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(descriptor)
+        raise c.RunFieldWrong("prd path", "it is no file")
     with open(descriptor, "rb") as file:  # noqa: PTH123 (a descriptor has no path)
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise c.RunFieldWrong("prd path", "it is no file")
         data = file.read(MOST_BYTES + 1)
     changed = datetime.fromtimestamp(facts.st_mtime, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return _document(resolved.name, wish.prd_path, changed, data)

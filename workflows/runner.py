@@ -148,10 +148,13 @@ class Runner:
                         await self._note_plan(step, progress)
                     if progress.end is not None and await self._is_over(step, progress):
                         break
+                    if progress.stopped and progress.end is None and await self._gave_up(step, progress):
+                        break
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
-        assert progress.end is not None
+        if progress.end is None:
+            return WatchedTurn(TurnStatus.WITHDRAWN, progress.stopped, 0.0, progress.active_ms)
         plan = progress.plans[0][1] if progress.plans and step.kind is StepKind.PLAN else ""
         end = progress.end
         reason = end.reason or (str(end.failure.kind) if end.failure is not None else "")
@@ -315,11 +318,18 @@ class Runner:
     async def _turn_failed(self, run: Run, step: Step, turn: WatchedTurn, ended: RunEvent) -> None:
         """Pause: a person decides about a turn that did not end well."""
         words = f"Claude's turn was {turn.status}{f': {turn.reason}' if turn.reason else ''}."
+        reason = PauseReason.TURN_FAILED
+        info = await self.perform(c.GetSession(session_id=step.session_id))
+        if info.project_is_gone:
+            reason, words = PauseReason.BRANCH_GONE, f"The directory of the run is gone. {info.reason}".strip()
+        elif info.lifecycle is Lifecycle.ENDED:
+            reason, words = PauseReason.SESSION_ENDED, "The session of this run was ended."
         events: list[RunEvent] = [ended, m.Noted("", is_error=True)]
         if step.task_id:
-            events.append(m.TaskMoved(step.task_id, TaskStatus.FAILED))
+            to = TaskStatus.FAILED if reason is PauseReason.TURN_FAILED else TaskStatus.TODO
+            events.append(m.TaskMoved(step.task_id, to))
         if run.status is not c.RunStatus.PAUSED:
-            events.append(m.Paused(PauseReason.TURN_FAILED, words, drops_step=True))
+            events.append(m.Paused(reason, words, drops_step=True))
         await self.runs.change(run.id, *events)
 
     async def _note_plan(self, step: Step, progress: Progress) -> None:
@@ -334,6 +344,15 @@ class Runner:
             else:
                 decision = RevisePlan(prompts.RECORDED)
                 await self.perform(c.AnswerAsk(session_id=step.session_id, ask_id=ask_id, decision=decision))
+
+    async def _gave_up(self, step: Step, progress: Progress) -> bool:
+        """Whether the session still is as the event says; then take the prompt out of its queue."""
+        info = await self.perform(c.GetSession(session_id=step.session_id))
+        if info.lifecycle not in (Lifecycle.FAILED, Lifecycle.ENDED):
+            return False  # the events are read again after a restart
+        with suppress(SessionError):
+            await self.perform(c.WithdrawQueued(session_id=step.session_id, turn_id=progress.turn_id))
+        return True
 
     async def _is_over(self, step: Step, progress: Progress) -> bool:
         """Whether the turn's end is the last word: a cut turn may be taken up by itself."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sessions import events as e
 from sessions.events import Numbered
-from sessions.model import Activity, Ask, AskId, PlanBody, TurnStatus
+from sessions.model import Activity, Ask, AskId, Lifecycle, PlanBody, TurnStatus
 
 _INTERRUPT_S = 60.0
 
@@ -23,6 +23,8 @@ class Progress:
     working_since_ms: int | None = None
     plans: list[tuple[AskId, str]] = field(default_factory=list)
     end: e.TurnEnded | None = None
+    stopped: str = ""
+    """The reason, while the session has failed or ended with the turn still in its queue."""
 
     def take(self, item: Numbered) -> None:
         """Take the next event of the session."""
@@ -31,9 +33,16 @@ class Progress:
             case e.ActivityChanged():
                 self._count(item.at_ms)
                 self.working_since_ms = item.at_ms if event.new is Activity.WORKING else None
+            case e.LifecycleChanged(new=Lifecycle.FAILED | Lifecycle.ENDED):
+                self._count(item.at_ms)
+                self.working_since_ms = None
+                self.stopped = event.cause or event.new.value
             case e.HostEnded() | e.LifecycleChanged():
                 self._count(item.at_ms)
                 self.working_since_ms = None
+                self.stopped = ""
+            case e.TurnWithdrawn() if event.turn_id == self.turn_id:
+                self.end = e.TurnEnded(event.turn_id, TurnStatus.WITHDRAWN)
             case e.AskOpened(ask=Ask(id=ask_id, body=PlanBody(plan=plan))):
                 self.plans.append((ask_id, plan))
             case e.TurnRequeued() | e.TurnContinued() if event.turn_id == self.turn_id:

@@ -80,6 +80,7 @@ from api.checkpointing import (
     TakeCheckpoint,
     UndoRestore,
 )
+from api.cleaning import ApplyCleanup, CleaningCommand, CleanupRule, PlanCleanup
 from api.command import Command, Nothing, SessionCommand
 from api.context import (
     ContextCommand,
@@ -326,6 +327,7 @@ __all__ = [
     "AnySessionCommand",
     "AnySessionlessCommand",
     "AnyWish",
+    "ApplyCleanup",
     "ApplyRetention",
     "ApplyRotation",
     "ApproveRunPlan",
@@ -355,6 +357,8 @@ __all__ = [
     "CheckpointInfo",
     "CheckpointPage",
     "CheckpointingCommand",
+    "CleaningCommand",
+    "CleanupRule",
     "Clear",
     "ClearAll",
     "ClearReport",
@@ -459,6 +463,7 @@ __all__ = [
     "Pin",
     "PlacedBlock",
     "Plan",
+    "PlanCleanup",
     "PlanOutdated",
     "PlanRetention",
     "PlanRotation",

@@ -10,6 +10,7 @@ from api.administering import AdministeringCommand
 from api.backing_up import BackingUpCommand, BackUpSession
 from api.branching import BranchingCommand
 from api.checkpointing import CheckpointingCommand
+from api.cleaning import CleaningCommand
 from api.command import Command, R
 from api.context import ContextCommand
 from api.files import FilesCommand, GetFile, PutFile
@@ -40,6 +41,7 @@ AnySessionlessCommand = (
     | LinkingCommand
     | OpenSharedPage
     | PromptTemplatesCommand
+    | CleaningCommand
     | ListTrust
     | ListFolders
     | WorkflowCommand

@@ -203,6 +203,10 @@ class SessionService:
             from service.prompt_templates import template
 
             return await template(self._parts, actor, command)
+        if isinstance(command, c.CleaningCommand):
+            from service.cleaning import clean
+
+            return await clean(self._parts, actor, command)
         if isinstance(command, c.ListTrust):
             from service.trusting import list_trust
 

@@ -109,18 +109,24 @@ class Retention:
 
         A session that cannot be removed now is logged, left out of the result, and tried again next time.
         """
+        archived = await self.remove(await self._to_archive(), archive=True)
+        deleted = await self.remove(await self._to_delete(), archive=False)
         async with self._applying:
-            archive = await self._to_archive()
-            delete = await self._to_delete()
-            self._needed = await stored.conversations_to_branch_from(self._db) if delete else set()
-            archived = [each for each in archive if await self._done(each, self._archive)]
-            deleted = [each for each in delete if await self._done(each, self._delete)]
             await self._sweep()
             for session_id in await stored.sessions_with_ended_hosts(self._db):
                 await self._remove_hosts(session_id)
         if archived or deleted:
             log.info("retention", extra={"archived": len(archived), "deleted": len(deleted)})
         return Removals(tuple(archived), tuple(deleted))
+
+    async def remove(self, due: Sequence[Due], *, archive: bool) -> list[Due]:
+        """Archive or delete sessions, one after the other; return those that were removed."""
+        if not due:
+            return []
+        async with self._applying:
+            self._needed = set() if archive else await stored.conversations_to_branch_from(self._db)
+            carry_out = self._archive if archive else self._delete
+            return [each for each in due if await self._done(each, carry_out)]
 
     async def purge(self, session: Session) -> None:
         """Delete an ended session now. Raises `IllegalMove`, `NotRemoved` or `BranchUnmerged`."""
@@ -166,13 +172,13 @@ class Retention:
         """The sessions to delete, oldest first. The first `MAX_SIZED` have their sizes."""
         ended = await stored.load_ended(self._db)
         if self._rules.max_ended_bytes is not None:
-            ended = [await self._sized(each) for each in ended]
+            ended = [await self.sized(each) for each in ended]
         due = list(due_for_deletion(self._rules, ended, self._around.clock.now_ms()))[::-1]
-        listed = [Due(await self._sized(each.session), each.why) for each in due[:MAX_SIZED]]
+        listed = [Due(await self.sized(each.session), each.why) for each in due[:MAX_SIZED]]
         return listed + due[MAX_SIZED:]
 
-    async def _sized(self, session: StoredOne) -> StoredOne:
-        """The session with its size: its rows and the copy of its transcript."""
+    async def sized(self, session: StoredOne) -> StoredOne:
+        """Return the session with its size: its rows and the copy of its transcript."""
         if session.size_bytes:
             return session
         copied = self._around.conversations.copied_bytes(session.conversation_id)

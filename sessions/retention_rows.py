@@ -1,14 +1,14 @@
 """The SQL of retention: unused and ended sessions, their sizes, and data that only they need."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
 from msgspec.structs import replace
 
 from backends.base import HostRef
-from sessions.model import SessionId
+from sessions.model import Lifecycle, SessionId
 from storage import Database, Row, Statement
 
 _COLUMNS = "id, title, user_id, conversation_id, last_activity_ms"
@@ -49,6 +49,35 @@ async def load_unused(db: Database, before_ms: int) -> list[StoredOne]:
         f"SELECT {_COLUMNS} FROM sessions WHERE status IN ('parked', 'failed') AND NOT pinned"  # noqa: S608 (the parts are ours)
         " AND last_activity_ms <= ? ORDER BY last_activity_ms, id",
         (before_ms,),
+    )
+    return [_stored_one(row) for row in found]
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """The sessions that a person's rule is about. An empty `project` or `user_id` means any."""
+
+    states: tuple[Lifecycle, ...]
+    before_ms: int
+    project: str = ""
+    user_id: str = ""
+
+
+async def load_wanted(
+    db: Database, wanted: Wanted, *, limit: int, among: Collection[str] | None = None
+) -> list[StoredOne]:
+    """Return sessions without a pin that are as `wanted`, oldest first; `among` leaves all others out."""
+    found = await db.read(
+        f"SELECT {_COLUMNS} FROM sessions WHERE status IN (SELECT value FROM json_each(?)) AND NOT pinned"  # noqa: S608 (the parts are ours)
+        " AND last_activity_ms <= ? AND (? = '' OR project = ?) AND (? = '' OR user_id = ?)"
+        " AND (? IS NULL OR id IN (SELECT value FROM json_each(?))) ORDER BY last_activity_ms, id LIMIT ?",
+        (
+            json.dumps(wanted.states),
+            wanted.before_ms,
+            *(wanted.project, wanted.project),
+            *(wanted.user_id, wanted.user_id),
+            *([None, "[]"] if among is None else [1, json.dumps(sorted(among))]),
+            limit,
+        ),
     )
     return [_stored_one(row) for row in found]
 

@@ -16,6 +16,7 @@ OF_ONE_RUN: tuple[type[c.Command[Any]], ...] = get_args(c.AnyRunCommand)
 _REQUIRED: dict[str, Any] = {
     "text": "hello",
     "page_id": "no-such-page",
+    "rule": c.CleanupRule(),
     "template_id": "no-such-template",
     "token": "no-such-token",
     "arguments": "",

@@ -47,6 +47,7 @@ LEAST = {
     "user": {
         *("create_session", "get_or_create_session", "import_session", "list_projects", "start_run"),
         *("list_prompt_templates", "read_prompt_template", "restore_backup"),
+        *("plan_cleanup", "apply_cleanup"),
         *("save_prompt_template", "delete_prompt_template"),
     },
     "prompt": {

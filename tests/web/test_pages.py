@@ -151,6 +151,28 @@ async def test_a_template_is_saved_filled_and_begins_a_session_without_scripts(w
     check(parsed(await ann.done("GET", f"/templates?edit={template['id']}")))
 
 
+async def test_a_clean_up_is_shown_before_it_is_done_without_scripts(world: WebWorld) -> None:
+    ann, ben = await world.browser(OWNER), await world.browser(OTHER)
+    session = await world.session_of(ann, "demo:text <b>old</b>")
+    await world.settled(ann, session)
+    await ann.done("DELETE", f"/api/sessions/{session}")
+    page = await ann.done("GET", "/cleanup?verb=delete&days=0&mb=x")
+    assert session not in page, "what is no number is the usual number"
+    page = await ann.done("GET", "/cleanup?verb=delete&days=0")
+    check(parsed(page))
+    fields = {
+        each.attrs["name"] or "": each.attrs["value"] or ""
+        for each in _all(parsed(page))
+        if each.attrs.get("type") == "hidden"
+    }
+    assert fields["ids"] == session
+    assert "There is no such session" in await ben.done("GET", "/cleanup?verb=delete&days=0")
+    assert (await ben.send("GET", "/cleanup?verb=delete&all=on"))[0] == 403
+    assert "0 sessions deleted" in await _form(ben, "/cleanup", fields)
+    assert "1 session deleted" in await _form(ann, "/cleanup", fields)
+    assert (await ann.send("GET", f"/api/sessions/{session}"))[0] == 404
+
+
 async def test_a_search_leads_to_the_place_with_the_words_marked(world: WebWorld) -> None:
     ann, ben = await world.browser(OWNER), await world.browser(OTHER)
     session = await world.session_of(ann, "demo:text The **token** <b>&amp; ampere</b> here")

@@ -1,10 +1,14 @@
 """Routes for admins: figures, audit, clean-up, the emergency stop."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
+from aiohttp import web
 
 import api as c
+from web.forms import form_key, read_form
+from web.pages.cleanup_page import cleanup_page, rule_of
 from web.principals import Scope
 from web.routing import Call, Count, Most, Route
 
@@ -47,15 +51,57 @@ async def apply_cleanup(call: Call) -> c.RetentionReport:
     return await call.perform(c.ApplyRetention())
 
 
+class AppliedRule(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A rule, and the sessions of its plan."""
+
+    rule: c.CleanupRule
+    session_ids: Annotated[tuple[str, ...], msgspec.Meta(max_length=500)]
+
+
+async def plan_rule(call: Call) -> c.RetentionReport:
+    """Report what a rule of yours would clean up now; change nothing."""
+    return await call.perform(c.PlanCleanup(rule=call.body))
+
+
+async def apply_rule(call: Call) -> c.RetentionReport:
+    """Clean up those sessions of a plan to which its rule still applies."""
+    wish: AppliedRule = call.body
+    call.check_fresh(wish.rule.verb is c.RetentionVerb.DELETE)
+    return await call.perform(c.ApplyCleanup(rule=wish.rule, session_ids=wish.session_ids))
+
+
+async def show_cleanup(call: Call) -> web.Response:
+    """Show what a rule would clean up."""
+    html = await cleanup_page(call.parts, call.actor, rule_of(call.request.query))
+    return web.Response(text=html, content_type="text/html")
+
+
+async def clean_by_form(call: Call) -> web.Response:
+    """Clean up what the page showed, and show what is left."""
+    form = await read_form(call.request)
+    form_key(form)
+    rule = rule_of(form)
+    assert rule is not None
+    call.check_fresh(rule.verb is c.RetentionVerb.DELETE)
+    done = await call.perform(c.ApplyCleanup(rule=rule, session_ids=tuple(form.get("ids", "").split())[:500]))
+    html = await cleanup_page(call.parts, call.actor, rule, done)
+    return web.Response(text=html, content_type="text/html")
+
+
 async def stop_all(call: Call) -> c.ClearReport:
     """Emergency: end every process within ten seconds and clear its session."""
     return await call.perform(c.ClearAll())
 
 
+_HTML = ("text/html",)
 ROUTES: Sequence[Route] = (
     Route("GET", "/api/stats", read_statistics, Scope.ADMIN, query=StatisticsQuery, reply=c.Statistics),
     Route("GET", "/api/audit", read_audit, Scope.ADMIN, query=AuditQuery, reply=c.AuditPage),
     Route("GET", "/api/cleanup", plan_cleanup, Scope.ADMIN, reply=c.RetentionReport),
     Route("POST", "/api/cleanup", apply_cleanup, Scope.ADMIN, reply=c.RetentionReport),
+    Route("POST", "/api/cleanup/plan", plan_rule, Scope.READ, c.CleanupRule, reply=c.RetentionReport),
+    Route("POST", "/api/cleanup/apply", apply_rule, Scope.OPERATE, AppliedRule, reply=c.RetentionReport),
+    Route("GET", "/cleanup", show_cleanup, reply=None, media_types=_HTML, in_document=False),
+    Route("POST", "/cleanup", clean_by_form, Scope.OPERATE, reply=None, media_types=_HTML, in_document=False),
     Route("POST", "/api/stop-all", stop_all, Scope.ADMIN, reply=c.ClearReport),
 )

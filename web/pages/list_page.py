@@ -30,7 +30,9 @@ async def list_page(parts: WebParts, actor: Actor, now_ms: int, text: str, curso
     )
     found = await found_places(parts, actor, text, cursor) if text else ""
     live = "" if text else " data-list"
-    body = f'<h1>Sessions</h1>{new}{search}<div id="sessions"{live}>{groups}</div>{found}'
+    may_clean = may(actor, Action.CREATE) and not text
+    clean = f'<p class="older"><a href="{base}/cleanup">Clean up</a></p>' if may_clean else ""
+    body = f'<h1>Sessions</h1>{new}{search}<div id="sessions"{live}>{groups}</div>{found}{clean}'
     return page(parts.options, "Sessions", body, reader=actor)
 
 

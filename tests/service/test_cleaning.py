@@ -1,0 +1,81 @@
+"""Clean-up rules: the plan is exact, only what it listed goes, and whose sessions a rule may touch."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import api as c
+from api.access import Actor, Role
+from sessions.errors import NotAllowed
+from sessions.model import Lifecycle
+from sessions.session import Session
+from storage import Statement
+from tests.sessions.running_core import ADMIN, RunningCore, running_core
+
+ANN = Actor("ann", "test", Role.USER)
+_DAY_MS = 86_400_000
+
+
+async def old(core: RunningCore, session: Session, days: float, **columns: Any) -> str:
+    at_ms = core.manager.now_ms() - round(days * _DAY_MS)
+    for name, value in {"last_activity_ms": at_ms, **columns}.items():
+        await core.db.write([Statement(f"UPDATE sessions SET {name} = ? WHERE id = ?", (value, session.id))])
+    return session.id
+
+
+async def planned(core: RunningCore, actor: Actor = ANN, **rule: Any) -> set[str]:
+    report = await core.do(c.PlanCleanup(rule=c.CleanupRule(**rule)), actor)
+    assert not report.applied
+    return {step.session_id for step in report.steps}
+
+
+async def test_a_rule_applies_by_age_state_project_size_and_owner_and_pins_stay(tmp_path: Path) -> None:
+    async with running_core(tmp_path / "core") as core:
+        sessions = [await core.session() for _ in range(5)]
+        theirs = await core.session(user="ben")
+        a, b, d, pinned, young = sessions
+        await old(core, a, 40, project="p")
+        await old(core, b, 90)
+        await old(core, d, 40)
+        await core.do(c.Clear(session_id=d.id))
+        await old(core, d, 40)
+        await old(core, pinned, 90)
+        await core.do(c.Pin(session_id=pinned.id, pinned=True))
+        await old(core, pinned, 90)
+        await old(core, young, 1)
+        await old(core, theirs, 90)
+        archive = c.RetentionVerb.ARCHIVE
+        assert await planned(core, verb=archive) == {a.id, b.id}
+        assert await planned(core, verb=archive, older_than_days=60) == {b.id}
+        assert await planned(core, verb=archive, older_than_days=0.5) == {a.id, b.id, young.id}
+        assert await planned(core, verb=archive, project="p") == {a.id}
+        assert await planned(core, verb=archive, states=(Lifecycle.FAILED,)) == set()
+        assert await planned(core, verb=archive, larger_than_mb=500) == set()
+        assert await planned(core, verb=c.RetentionVerb.DELETE) == {d.id}
+        assert await planned(core, ADMIN, verb=archive, only_mine=False) == {a.id, b.id, theirs.id}
+        assert await planned(core, ADMIN, verb=archive) == set()
+        with pytest.raises(NotAllowed):
+            await planned(core, verb=archive, only_mine=False)
+
+
+async def test_only_what_the_plan_listed_and_what_the_rule_still_covers_is_removed(tmp_path: Path) -> None:
+    async with running_core(tmp_path / "core") as core:
+        one, two, three = [await core.session() for _ in range(3)]
+        for session in (one, two, three):
+            await old(core, session, 40)
+        rule = c.CleanupRule()
+        await old(core, three, 0)  # used again since the plan
+        ids = (one.id, three.id, "no-such-session")
+        done = await core.do(c.ApplyCleanup(rule=rule, session_ids=ids), ANN)
+        assert (done.applied, done.archived) == (True, 1)
+        assert one.snapshot.lifecycle is Lifecycle.ENDED
+        assert Lifecycle.ENDED not in (two.snapshot.lifecycle, three.snapshot.lifecycle)
+        delete = c.CleanupRule(verb=c.RetentionVerb.DELETE, older_than_days=0)
+        stranger = Actor("ben", "test", Role.USER)
+        nothing = await core.do(c.ApplyCleanup(rule=delete, session_ids=(one.id,)), stranger)
+        assert nothing.deleted == 0
+        assert (await core.do(c.ApplyCleanup(rule=delete, session_ids=(one.id, two.id)), ANN)).deleted == 1
+        assert await core.db.read("SELECT count(*) FROM sessions WHERE id = ?", (one.id,)) == [(0,)]
+        acts = await core.db.read("SELECT count(*) FROM audit WHERE action = 'apply_cleanup'")
+        assert acts == [(3,)]

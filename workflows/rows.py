@@ -15,6 +15,8 @@ from workflows.model import SCHEMA, Run
 
 ACTIVE = "status NOT IN ('completed', 'failed')"
 _MAX_PAGE = 100
+_ONE_CONDITION = 2
+"""The length of the list of conditions that has one of a query, beside the one that always holds."""
 _decoder = msgspec.json.Decoder(Run)
 
 
@@ -105,11 +107,6 @@ async def load_by_origin(db: Database, origin: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-async def has_active(db: Database) -> bool:
-    """Whether a run has not ended."""
-    return await db.read_one(f"SELECT 1 FROM runs WHERE {ACTIVE} LIMIT 1") is not None  # noqa: S608
-
-
 async def load_active(db: Database) -> list[Run | UnreadableRun]:
     """Return the runs that have not ended, oldest first."""
     rows = await db.read(f"SELECT {_COLUMNS} FROM runs WHERE {ACTIVE} ORDER BY number")  # noqa: S608
@@ -125,6 +122,11 @@ async def query_runs(db: Database, query: RunQuery) -> tuple[list[Run | Unreadab
         source, order = "run_texts JOIN runs ON runs.number = run_texts.rowid", "run_texts.rowid"
     else:
         source, order = "runs", "runs.number"
+    if not query.text and len(where) > _ONE_CONDITION:
+        # Two conditions of little effect would read many whole rows: a narrow index has what they ask for.
+        chosen = f"SELECT number FROM runs INDEXED BY runs_facts WHERE {' AND '.join(where)}"  # noqa: S608 (parts are ours)
+        where = [f"runs.number IN ({chosen} ORDER BY number DESC LIMIT ?)"]
+        params.append(limit)
     rows = await db.read(
         f"SELECT {_COLUMNS} FROM {source} WHERE {' AND '.join(where)} ORDER BY {order} DESC LIMIT ?",  # noqa: S608 (parts are ours)
         (*params, limit),

@@ -37,6 +37,7 @@ from tests.bench import (
     stream,
     view,
     web,
+    workflows,
 )
 from tests.bench.figures import Figure, table, verdict
 from tests.fakes.cli_home import cli_binary
@@ -61,6 +62,7 @@ PARTS: Mapping[str, Part] = {
     "checkpoints": lambda directory, short: checkpoints.measure(directory, short=short),
     "checkpoint moments": lambda directory, short: checkpoint_moments.measure(directory, short=short),
     "branches": lambda directory, short: branches.measure(directory, short=short),
+    "workflows": lambda directory, short: workflows.measure(directory, short=short),
     "cycles": lambda directory, short: cycles.measure(directory, short=short),
 }
 

@@ -48,7 +48,7 @@ class Doors:
         self._db = database
         self.now_ms = now_ms
         self._ids = UuidMaker()
-        self._ended: dict[str, set[asyncio.Event]] = {}
+        self._ended: dict[str, dict[asyncio.Event, Callable[[], None]]] = {}
 
     async def make_code(self, user_id: str) -> str:
         """Return a code that logs one browser in as `user_id` within `CODE_MS`."""
@@ -118,16 +118,19 @@ class Doors:
         (deleted,) = await self._db.write([rows.delete_token(token_id, user_id)])
         return self._close(token_id, deleted.rowcount)
 
-    def watch(self, principal: Principal) -> asyncio.Event:
-        """Return an event that is set once the login or token ends. Give it back with `unwatch`."""
+    def watch(self, principal: Principal, then: Callable[[], None] = lambda: None) -> asyncio.Event:
+        """Return an event that is set once the login or token ends; `then` is called after it.
+
+        Give it back with `unwatch`.
+        """
         ended = asyncio.Event()
-        self._ended.setdefault(principal.id, set()).add(ended)
+        self._ended.setdefault(principal.id, {})[ended] = then
         return ended
 
     def unwatch(self, principal: Principal, ended: asyncio.Event) -> None:
         """Forget an event that `watch` returned."""
-        waiting = self._ended.get(principal.id, set())
-        waiting.discard(ended)
+        waiting = self._ended.get(principal.id, {})
+        waiting.pop(ended, None)
         if not waiting:
             self._ended.pop(principal.id, None)
 
@@ -136,8 +139,9 @@ class Doors:
         return len(self._ended.get(principal.id, ()))
 
     def _close(self, door_id: str, deleted: int) -> bool:
-        for ended in self._ended.get(door_id, ()):
+        for ended, then in list(self._ended.get(door_id, {}).items()):
             ended.set()
+            then()
         return deleted > 0
 
 

@@ -9,6 +9,8 @@ from dataclasses import replace  # noqa: TID251
 from aiohttp import web
 
 from web import guard
+from web.live.pulse import PULSE, Pulse
+from web.live.shared_feed import FEEDS, SharedFeeds
 from web.pages.layout import FILES
 from web.parts import WebOptions, WebParts
 from web.routing import MOST_BODY_BYTES, add
@@ -28,11 +30,18 @@ def application(parts: WebParts) -> web.Application:
     """Return the application."""
     app = web.Application(middlewares=[guard.guarding(parts.options)], client_max_size=MOST_BODY_BYTES)
     app[guard.OPTIONS] = parts.options
+    app[FEEDS] = SharedFeeds(parts)
+    app[PULSE] = Pulse()
+    app.on_cleanup.append(_end_feeds)
     app.on_response_prepare.append(guard.set_headers)
     for route in ROUTES:
         add(app, route, parts)
     FILES.add(app, parts.options.base_path)
     return app
+
+
+async def _end_feeds(app: web.Application) -> None:
+    await app[FEEDS].close()
 
 
 @asynccontextmanager

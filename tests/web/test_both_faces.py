@@ -57,7 +57,8 @@ async def test_of_two_answers_one_counts_and_both_sides_say_which(world: WebWorl
         ask = await world.asked(session)
         path, body = f"/api/sessions/{session}/asks/{ask}/decision", {"decision": {"type": "allow"}}
         by_web, by_discord = await asyncio.gather(
-            (again if number % 2 else ann).send("POST", path, body), _in_discord(world, session, ask)
+            (again if number % 2 else ann).send("POST", path, body),
+            _in_discord(world, session, ask, number % 5 * 0.002),
         )
         stored = await world.core.do(c.ReadAsk(session_id=session, ask_id=ask))
         assert (by_web[0] == 200) is (stored.decided_face == "web"), by_web
@@ -69,9 +70,9 @@ async def test_of_two_answers_one_counts_and_both_sides_say_which(world: WebWorl
     await world.settled(ann, session)
 
 
-async def _in_discord(world: WebWorld, session: str, ask: str) -> str:
-    # The way over HTTP takes longer: without a head start for it there would be no race.
-    await asyncio.sleep(0.004)
+async def _in_discord(world: WebWorld, session: str, ask: str, later_s: float) -> str:
+    # The way over HTTP takes longer: without different head starts for it there would be no race.
+    await asyncio.sleep(later_s)
     wish = c.AnswerAsk(session_id=session, ask_id=ask, decision=Deny())
     try:
         await world.core.do(wish, IN_DISCORD)

@@ -17,6 +17,7 @@ class _Growing:
     settled: int = 0
     sent: int = 0
     parse_at: int = 0
+    html: str = ""
 
 
 @dataclass(slots=True)
@@ -60,7 +61,19 @@ class GrowingText:
             return []
         html = await self.renderer.markdown(tail[:count])
         block.settled += count
+        block.html += html
         return [Settle(name, html, as_seen(tail[count:]))]
+
+    def whole(self) -> list[Change]:
+        """Return the changes that bring all that was sent to a browser that has nothing of it."""
+        found: list[Change] = []
+        for name, block in self._blocks.items():
+            if block.sent:
+                text = block.text[: block.sent]
+                found.append(Grow(name, f"bs-{escape(block.turn_id)}", block.kind, as_seen(text), fresh=True))
+                if block.settled:
+                    found.append(Settle(name, block.html, as_seen(text[block.settled :])))
+        return found
 
     def end_block(self, turn_id: str, kind: str) -> list[Change]:
         """Return the change that takes out the oldest growing block of this kind: it is whole now."""

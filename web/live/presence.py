@@ -1,6 +1,7 @@
 """Presence: who looks at a session in a visible tab, now. An open socket alone is no presence."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,34 +11,42 @@ class Presence:
 
     def __init__(self) -> None:
         self._there: dict[str, dict[object, str]] = {}
+        self._people: dict[str, Counter[str]] = {}
         self._watching: dict[str, set[asyncio.Event]] = {}
 
     def come(self, session_id: str, tab: object, user_id: str) -> None:
         """Note that a tab shows the session and is visible."""
         there = self._there.setdefault(session_id, {})
-        if there.get(tab) != user_id:
+        if tab not in there:
             there[tab] = user_id
-            self._tell(session_id)
+            people = self._people.setdefault(session_id, Counter())
+            people[user_id] += 1
+            if people[user_id] == 1:
+                self._tell(session_id)
 
     def go(self, session_id: str, tab: object) -> None:
         """Note that a tab is hidden or closed. No error if it was not there."""
         there = self._there.get(session_id, {})
-        if there.pop(tab, None) is not None:
+        if (user_id := there.pop(tab, None)) is None:
+            return
+        people = self._people[session_id]
+        people[user_id] -= 1
+        if not people[user_id]:
+            del people[user_id]
             self._tell(session_id)
         if not there:
-            self._there.pop(session_id, None)
+            del self._there[session_id], self._people[session_id]
 
     def others(self, session_id: str, user_id: str) -> tuple[str, ...]:
-        """Return who looks at the session beside `user_id`, each once, sorted."""
-        return tuple(sorted(set(self._there.get(session_id, {}).values()) - {user_id}))
+        """Return who looks at the session beside `user_id`, each once, in the order in which they came."""
+        return tuple(each for each in self._people.get(session_id, ()) if each != user_id)
 
     @contextmanager
-    def watched(self, session_id: str) -> Iterator[asyncio.Event]:
-        """Yield an event that is set at each change of the session's people; the caller clears it."""
-        changed = asyncio.Event()
+    def watched(self, session_id: str, changed: asyncio.Event) -> Iterator[None]:
+        """Set `changed` at each change of the session's people, inside the block; the caller clears it."""
         self._watching.setdefault(session_id, set()).add(changed)
         try:
-            yield changed
+            yield
         finally:
             watching = self._watching[session_id]
             watching.discard(changed)

@@ -17,7 +17,7 @@ from sessions.errors import SessionNotFound, TurnNotFound
 from sessions.events import Feed, Numbered, PartialText
 from sessions.model import AskBody, AskStatus, FormBody, LinkBody, PlanBody, QuestionBody, Text, Thinking
 from sessions.stored import StoredAsk
-from web.live.frames import Change, Put, Remove, Step
+from web.live.frames import Change, Put, Remove
 from web.live.growing import GrowingText
 from web.pages import asks, fragments
 from web.pages.fragments import Reader
@@ -78,27 +78,11 @@ class _Touched:
     info: bool = False
 
 
-async def session_steps(
-    parts: WebParts, who: ActorSource, sub: str, session_id: str, after: int
-) -> AsyncGenerator[Step, None]:
-    """Yield the changes of a session's page after event `after`, for ever.
-
-    Raises the errors of `Core.follow`: `NotAllowed` once the reader may not view the session any more.
-    """
-    changes = _Changes(parts, who, session_id)
-    async with _gathered(parts, who, session_id, after) as batches, aclosing(batches):
-        async for batch in batches:
-            step = await changes.of(batch)
-            numbers = [item.number for item in batch if isinstance(item, Numbered)]
-            if step or numbers:
-                yield Step(sub, tuple(step), numbers[-1] if numbers else None)
-
-
 @asynccontextmanager
-async def _gathered(
+async def gathered(
     parts: WebParts, who: ActorSource, session_id: str, after: int
 ) -> AsyncIterator[AsyncGenerator[list[Feed], None]]:
-    """Yield a stream of batches of what came meanwhile."""
+    """Yield a stream of batches of what came meanwhile. Raises the errors of `Core.follow`."""
     items: asyncio.Queue[Feed] = asyncio.Queue(_READ_AHEAD)
 
     async def read() -> None:
@@ -109,6 +93,7 @@ async def _gathered(
     reading = asyncio.create_task(read(), name="web feed")
 
     async def batches() -> AsyncGenerator[list[Feed], None]:
+        loop, gathered_until = asyncio.get_running_loop(), 0.0
         while True:
             first = asyncio.create_task(items.get(), name="web feed item")
             try:
@@ -120,7 +105,9 @@ async def _gathered(
                 reading.result()
                 return
             batch = [first.result()]
-            await asyncio.sleep(_GATHER_S)
+            # What comes after a silence is shown at once; only what follows soon is gathered.
+            await asyncio.sleep(max(0.0, gathered_until - loop.time()))
+            gathered_until = loop.time() + _GATHER_S
             while not items.empty() and len(batch) < _READ_AHEAD:
                 batch.append(items.get_nowait())
             yield batch
@@ -132,8 +119,8 @@ async def _gathered(
         await asyncio.gather(reading, return_exceptions=True)
 
 
-class _Changes:
-    """Turns batches of events into changes, for one reader."""
+class SessionChanges:
+    """Turns batches of events into changes of the page, for readers with the same rights."""
 
     def __init__(self, parts: WebParts, who: ActorSource, session_id: str) -> None:
         self._parts = parts
@@ -155,6 +142,10 @@ class _Changes:
         framed = await self._of_touched(touched) if touched.turns or touched.asks or touched.info else []
         # Frames of new turns first: blocks and growing text go into them.
         return [*framed, *found, *await self._growing.changes()]
+
+    def growing_now(self) -> list[Change]:
+        """Return the text that is being written as a tab needs it that has none of it."""
+        return self._growing.whole()
 
     async def _of_event(self, item: Numbered, touched: _Touched) -> list[Change]:
         event = item.event

@@ -33,6 +33,7 @@ from sessions.stored import StoredTurn
 from texts.unseen import as_seen
 
 _LONGEST_LINE = 100
+_MOST_NAMED = 3
 _KIND_MARKS: Mapping[State, str] = {
     State.QUEUED: "◌",
     State.STARTING: "●",
@@ -186,7 +187,9 @@ def stamp(at_ms: int) -> str:
 
 def presence(others: Sequence[str], names: Mapping[str, str]) -> str:
     """Return the line on the other people who look at the session."""
-    named = [text_of(author_name(each, names)) for each in others]
+    named = [text_of(author_name(each, names)) for each in others[:_MOST_NAMED]]
+    if left := len(others) - len(named):
+        named.append(f"{left} more")
     words = ""
     if named:
         said = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"

@@ -1,0 +1,298 @@
+"""One rendering of a session's stream for all tabs that show it alike.
+
+A tab first catches up; tabs that miss the same events do so together. Once a tab has what the shared feed has,
+it takes the feed's frames, which were rendered and encoded once. A feed ends when rights may have changed: then
+each tab begins anew from its last event, and the core decides again whether it may.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import msgspec
+from aiohttp import web
+
+import api as c
+from api.access import Actor, ActorSource
+from sessions.errors import SessionError
+from sessions.events import Feed, Numbered, SharesChanged
+from web.live.frames import Change, Put, Step
+from web.live.session_feed import SessionChanges, gathered, reader_of
+from web.pages import fragments
+from web.parts import WebParts
+from web.problems import Refused
+
+_BEHIND = 500
+"""Frames that a tab may be behind before it has to catch up alone."""
+_TOGETHER = 200
+"""Missed events up to which tabs catch up together; more of them are not held in memory."""
+_KEPT_S = 2.0
+_AT_ONCE = 50
+_PEOPLE_PACE_S = 0.2
+"""Many who come at once make one change of the line on people."""
+_FeedKey = tuple[str, str, str, bool, bool, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A frame as it goes over the wire; `number` is its event number, None while only text grows."""
+
+    text: str
+    number: int | None
+
+
+async def _up_to(
+    parts: WebParts, who: ActorSource, key: _FeedKey, after: int, goal: int
+) -> AsyncGenerator[Encoded, None]:
+    """Yield the frames after event `after`, up to the one with event `goal`."""
+    changes = SessionChanges(parts, who, key[0])
+    async with gathered(parts, who, key[0], after) as batches, aclosing(batches):
+        async for batch in batches:
+            frame = _frame(key[1], await changes.of(batch), batch)
+            if frame is not None:
+                yield frame
+                if (frame.number or 0) >= goal:
+                    return
+
+
+def _frame(sub: str, changes: Sequence[Change], batch: Sequence[Feed]) -> Encoded | None:
+    numbers = [item.number for item in batch if isinstance(item, Numbered)]
+    number = numbers[-1] if numbers else None
+    if not changes and number is None:
+        return None
+    return _encoded(sub, changes, number)
+
+
+def _encoded(sub: str, changes: Sequence[Change], number: int | None) -> Encoded:
+    return Encoded(msgspec.json.encode(Step(sub, tuple(changes), number)).decode(), number)
+
+
+@dataclass(slots=True, eq=False)
+class Looker:
+    """The person at a tab. Only a visible tab counts as presence."""
+
+    user_id: str
+    who: ActorSource
+    is_visible: bool = True
+
+
+class SharedFeeds:
+    """The feeds of one web face, by what their tabs show and may do."""
+
+    def __init__(self, parts: WebParts) -> None:
+        self._parts = parts
+        self._feeds: dict[_FeedKey, SharedFeed] = {}
+        self._catching_up: dict[tuple[_FeedKey, int, int], asyncio.Task[list[Encoded]]] = {}
+
+    async def frames(self, looker: Looker, sub: str, session_id: str, after: int) -> AsyncGenerator[str, None]:
+        """Yield the encoded frames of a session's page after event `after`, for ever.
+
+        Raises the errors of `Core.follow`: `NotAllowed` once the reader may not view the session any more.
+        """
+        parts, number = self._parts, after
+        while True:
+            actor = await looker.who()
+            info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
+            reader = await reader_of(parts, actor, info)
+            key = (session_id, sub, info.work_directory_name, reader.prompt, reader.approve, reader.manage)
+            while number < (goal := max(info.last_event, self._number_of(key))):
+                async for frame in self._missed(key, looker.who, number, goal):
+                    number = max(frame.number or 0, number)
+                    yield frame.text
+            async with aclosing(self._at(key, number).frames_for(looker)) as shared:
+                async for frame in shared:
+                    number = max(frame.number or 0, number)
+                    yield frame.text
+
+    def look(self, session_id: str, looker: Looker) -> None:
+        """Note that a tab became visible or hidden; no effect for a session that it may not see."""
+        for key, feed in self._feeds.items():
+            if key[0] == session_id:
+                feed.look(looker)
+
+    def _number_of(self, key: _FeedKey) -> int:
+        feed = self._feeds.get(key)
+        return feed.number if feed is not None and not feed.has_ended else 0
+
+    def _at(self, key: _FeedKey, number: int) -> "SharedFeed":
+        """Return the feed for `key`; a new one begins after event `number`."""
+        feed = self._feeds.get(key)
+        if feed is None or feed.has_ended:
+            self._feeds = {name: each for name, each in self._feeds.items() if not each.has_ended}
+            feed = self._feeds[key] = SharedFeed(self._parts, sub=key[1], session_id=key[0], number=number)
+        return feed
+
+    async def _missed(
+        self, key: _FeedKey, who: ActorSource, after: int, goal: int
+    ) -> AsyncGenerator[Encoded, None]:
+        """Yield the frames after event `after` up to `goal`."""
+        if goal - after > _TOGETHER:
+            async with aclosing(_up_to(self._parts, who, key, after, goal)) as alone:
+                async for frame in alone:
+                    yield frame
+            return
+        wish = (key, after, goal)
+        if wish not in self._catching_up:
+            task = asyncio.create_task(self._together(who, wish), name="web catch-up")
+            self._catching_up[wish] = task
+            loop = asyncio.get_running_loop()
+            task.add_done_callback(lambda _: loop.call_later(_KEPT_S, self._catching_up.pop, wish, None))
+        try:
+            found = await asyncio.shield(self._catching_up[wish])
+        except (SessionError, Refused):
+            # It ran in the name of the tab that was first. This one is told of its own rights.
+            found = [each async for each in _up_to(self._parts, who, key, after, goal)]
+        for frame in found:
+            yield frame
+
+    async def _together(self, who: ActorSource, wish: tuple[_FeedKey, int, int]) -> list[Encoded]:
+        key, after, goal = wish
+        return [each async for each in _up_to(self._parts, who, key, after, goal)]
+
+    async def close(self) -> None:
+        """End what still catches up; called when the face ends."""
+        for task in self._catching_up.values():
+            task.cancel()
+        await asyncio.gather(*self._catching_up.values(), return_exceptions=True)
+
+
+FEEDS: web.AppKey[SharedFeeds] = web.AppKey("feeds", SharedFeeds)
+
+
+@dataclass(slots=True, eq=False)
+class _Tab:
+    """A tab at a feed: the frames that it has not taken yet, and whether more may come."""
+
+    looker: Looker
+    told: tuple[str, ...] = ()
+    frames: deque[Encoded] = field(default_factory=deque)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    is_open: bool = True
+
+    def give(self, frame: Encoded) -> None:
+        if len(self.frames) >= _BEHIND:
+            self.frames.clear()
+            self.end()
+        elif self.is_open:
+            self.frames.append(frame)
+            self.changed.set()
+
+    def end(self) -> None:
+        self.is_open = False
+        self.changed.set()
+
+
+def _changes_rights(item: Feed) -> bool:
+    return isinstance(item, Numbered) and isinstance(item.event, SharesChanged)
+
+
+class SharedFeed:
+    """The frames of one session for tabs with the same rights. `number` is the last event in them."""
+
+    def __init__(self, parts: WebParts, *, sub: str, session_id: str, number: int) -> None:
+        self.number = number
+        self.has_ended = False
+        self._parts = parts
+        self._sub = sub
+        self._session_id = session_id
+        self._tabs: dict[_Tab, None] = {}
+        self._changes = SessionChanges(parts, self._who, session_id)
+        self._task: asyncio.Task[None] | None = None
+        self._error: Exception | None = None
+        self._people_changed = asyncio.Event()
+
+    async def frames_for(self, looker: Looker) -> AsyncGenerator[Encoded, None]:
+        """Yield the frames from now on; ends with the feed. First comes the text that grows, whole."""
+        tab, presence = _Tab(looker), self._parts.presence
+        self._tabs[tab] = None
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="web shared feed")
+        elif growing := self._changes.growing_now():
+            tab.give(_encoded(self._sub, growing, None))
+        if looker.is_visible:
+            presence.come(self._session_id, looker, looker.user_id)
+        self._people_changed.set()
+        try:
+            while tab.frames or tab.is_open:
+                while tab.frames:
+                    yield tab.frames.popleft()
+                if tab.is_open:
+                    tab.changed.clear()
+                    await tab.changed.wait()
+            if self._error is not None:
+                raise self._error
+        finally:
+            self._tabs.pop(tab, None)
+            presence.go(self._session_id, looker)
+            if not self._tabs:
+                self.has_ended = True
+                self._task.cancel()
+                await asyncio.gather(self._task, return_exceptions=True)
+
+    def look(self, looker: Looker) -> None:
+        """Note that one of its tabs became visible or hidden."""
+        if any(tab.looker is looker for tab in self._tabs):
+            presence = self._parts.presence
+            if looker.is_visible:
+                presence.come(self._session_id, looker, looker.user_id)
+            else:
+                presence.go(self._session_id, looker)
+
+    async def _who(self) -> Actor:
+        return await next(iter(self._tabs)).looker.who()
+
+    async def _give_all(self, frame: Encoded) -> None:
+        """Give a frame to all tabs, some at a time: whatever else the loop has to do comes in between."""
+        for number, tab in enumerate(list(self._tabs)):
+            tab.give(frame)
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
+
+    async def _tell_people(self) -> None:
+        """Tell each tab who else looks at the session."""
+        presence, people = self._parts.presence, self._parts.people
+        with presence.watched(self._session_id, self._people_changed):
+            while True:
+                await self._people_changed.wait()
+                await asyncio.sleep(_PEOPLE_PACE_S)
+                self._people_changed.clear()
+                frames: dict[tuple[str, ...], Encoded] = {}
+                for tab in list(self._tabs):
+                    others = presence.others(self._session_id, tab.looker.user_id)
+                    if others == tab.told:
+                        continue
+                    if others not in frames:
+                        await people.learn(others)
+                        line = Put("presence", fragments.presence(others, people.names))
+                        frames[others] = _encoded(self._sub, (line,), None)
+                    tab.told = others
+                    tab.give(frames[others])
+
+    async def _run(self) -> None:
+        telling = asyncio.create_task(self._tell_people(), name="web presence")
+        try:
+            async with (
+                gathered(self._parts, self._who, self._session_id, self.number) as batches,
+                aclosing(batches),
+            ):
+                async for batch in batches:
+                    if any(
+                        isinstance(each, Numbered) and isinstance(each.event, SharesChanged) for each in batch
+                    ):
+                        return
+                    frame = _frame(self._sub, await self._changes.of(batch), batch)
+                    if frame is not None:
+                        self.number = frame.number or self.number
+                        await self._give_all(frame)
+        except (SessionError, Refused):
+            pass  # one tab's right; each tab asks anew and is told its own
+        except Exception as error:
+            self._error = error
+        finally:
+            self.has_ended = True
+            for tab in self._tabs:
+                tab.end()
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)

@@ -69,6 +69,7 @@ class Verb(StrEnum):
     REPORT = "report"
     REMOVE_BRANCH = "remove_branch"
     RUN = "run"
+    FOLDER = "folder"
 
 
 class Style(StrEnum):

@@ -81,6 +81,7 @@ class Controls:
 
     def __init__(self, face: Face, client: discord.Client, opener: Opener, asker: Asker) -> None:
         self._face = face
+        self._opener = opener
         self._asks = AskControls(face)
         self.turns = TurnControls(face, client, opener)
         self._panels = PanelControls(face)
@@ -111,6 +112,11 @@ class Controls:
             from bot.run_controls import RunControls  # runs are rare
 
             await RunControls(self._face).handle(reply, use.control, use.text)
+        elif verb is Verb.FOLDER:
+            from bot.folder_controls import FolderControls  # ends and backups are rare
+
+            folders = FolderControls(self._face, self._opener)
+            await folders.handle(reply, use.control, use.values, use.fields)
         elif verb is Verb.CHECKPOINT:
             await self._checkpoints.handle(reply, use.control, use.values)
         elif verb is Verb.TEMPLATE:

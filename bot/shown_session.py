@@ -288,6 +288,10 @@ class ShownSession:
         wish = notice(event, number, self.place.owner_id)
         if event.topic is Topic.TRUST_WANTED:
             wish = trust_question(event, number, self.session_id, self._around.options.admin_id)
+        if event.topic is Topic.END_PROPOSED:
+            from bot.folder_cards import end_question  # ends are rare
+
+            wish = end_question(event, number, self.session_id)
         if event.topic is Topic.SITE_WANTED:
             wish = site_question(event, number, self.session_id)
         if wish is not None:

@@ -9,12 +9,14 @@ async def add_cogs(bot: commands.Bot, parts: CommandParts) -> None:
     """Add every command to the tree of `bot`."""
     from bot.cogs.admin import AdminCommands
     from bot.cogs.ask import AskCommands
+    from bot.cogs.backup import BackupCommands
     from bot.cogs.branch import BranchCommands
     from bot.cogs.changes import ChangesCommands
     from bot.cogs.channel import ChannelCommands
     from bot.cogs.checkpoint import CheckpointCommands
     from bot.cogs.files import FilesCommands
     from bot.cogs.help import HelpCommand
+    from bot.cogs.note import NoteCommands
     from bot.cogs.session import SessionCommands
     from bot.cogs.settings import SettingsCommands
     from bot.cogs.turn import TurnCommands
@@ -27,6 +29,7 @@ async def add_cogs(bot: commands.Bot, parts: CommandParts) -> None:
         BranchCommands,
         ChangesCommands,
         CheckpointCommands,
+        BackupCommands,
         SettingsCommands,
         FilesCommands,
         ChannelCommands,
@@ -37,6 +40,7 @@ async def add_cogs(bot: commands.Bot, parts: CommandParts) -> None:
         AskCommands(parts, bot.tree),
         HelpCommand(parts, bot.tree),
         WebCommand(parts),
+        NoteCommands(parts),
         *(group(parts) for group in groups),
     ):
         await bot.add_cog(cog)

@@ -42,12 +42,15 @@ class CheckpointCommands(
         self._face = parts.face
 
     @app_commands.command(description="Keep the files as they are now, for good.")
-    @app_commands.describe(label="A name to find it by")
-    async def take(self, interaction: Interaction, label: app_commands.Range[str, 0, 100] = "") -> None:
+    @app_commands.describe(label="A name to find it by", milestone="Count it as a milestone of the session")
+    async def take(
+        self, interaction: Interaction, label: app_commands.Range[str, 0, 100] = "", milestone: bool = False
+    ) -> None:
         reply = reply_to(interaction)
         info = await meant(self._face, reply)
         await reply.think()
-        taken = await self._face.core.perform(reply.actor, TakeCheckpoint(session_id=info.id, label=label))
+        wish = TakeCheckpoint(session_id=info.id, label=label, milestone=milestone)
+        taken = await self._face.core.perform(reply.actor, wish)
         named = f" as “{escape_inline(taken.label, 90)}”" if taken.label else ""
         await reply.say(f"{counted(taken.files, 'file')} kept{named}. `/checkpoint list` shows it.")
 

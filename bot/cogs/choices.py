@@ -11,6 +11,7 @@ from discord import app_commands
 
 from api import (
     Core,
+    ListBackups,
     ListBranches,
     ListCheckpoints,
     ListProjects,
@@ -113,6 +114,15 @@ async def prompt_templates(interaction: Interaction, current: str) -> list[Choic
         for each in found.templates
         if current.casefold() in each.name.casefold()
     ][:_MOST]
+
+
+async def backups(interaction: Interaction, current: str) -> list[Choice]:
+    """Return the backups that the person may use, newest first."""
+    try:
+        found = await _face(interaction).core.perform(reply_to(interaction).actor, ListBackups(limit=200))
+    except (SessionError, StorageError):
+        return []
+    return _matching(tuple(each.id for each in found.backups), current)
 
 
 async def projects(interaction: Interaction, current: str) -> list[Choice]:

@@ -79,16 +79,21 @@ def topic_lines(talk: ThreadTalk, ids: dict[str, int]) -> Iterator[str]:
 def command_lines(
     tree: app_commands.CommandTree[Any], ids: dict[str, int], *, shows_admin: bool
 ) -> Iterator[str]:
-    """Yield a line for each group of commands, and one for those without a group."""
+    """Yield a line for those without a group, and one for each group, whose first command is clickable."""
     groups: dict[str, list[str]] = {}
     for command in sorted(tree.walk_commands(), key=lambda each: each.qualified_name):
         if isinstance(command, app_commands.Group):
             continue
         group = command.qualified_name.partition(" ")[0] if " " in command.qualified_name else ""
         if group != "admin" or shows_admin:
-            groups.setdefault(group, []).append(mention(command.qualified_name, ids))
+            groups.setdefault(group, []).append(command.qualified_name)
     for group in sorted(groups):
-        yield " ".join(groups[group])
+        first, *others = groups[group]
+        if not group:
+            yield " ".join(mention(each, ids) for each in (first, *others))
+            continue
+        # One mention a group: with all of them, the text is longer than Discord allows.
+        yield " · ".join((mention(first, ids), *(each.partition(" ")[2] for each in others)))
 
 
 def mention(name: str, ids: dict[str, int]) -> str:

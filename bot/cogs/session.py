@@ -6,18 +6,28 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from api import HandOver, MoveSession, Pin, Rename, Share
+from api import (
+    HandOver,
+    ListFolders,
+    MoveSession,
+    Pin,
+    ReadFolder,
+    Rename,
+    SessionInfo,
+    SetFocus,
+    Share,
+)
 from api.access import Action, authorize
 from bot.actors import core_id
-from bot.bodies import Card, Control, Verb
+from bot.bodies import Card
 from bot.cogs import choices
 from bot.cogs.parts import CommandParts
-from bot.entry import reply_to
+from bot.entry import Reply, reply_to
 from bot.errors import Refused
 from bot.markdown.cards import code_block, escape_inline
 from bot.opening import Spot, Wish
 from bot.panel_controls import list_body, opened_body, stored
-from bot.panels import CLEAR, ListState, confirm
+from bot.panels import ListState
 from bot.rows import delete_fact, load_place, muted_fact, store_fact
 from bot.scopes import SessionScope
 from bot.session_lookup import meant
@@ -45,6 +55,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         project="The directory that Claude works in",
         model="Claude's model",
         private="Only for you and whom you bring in",
+        focus="What this session is for; it gets a readable id and a folder",
     )
     @app_commands.autocomplete(project=choices.projects, model=choices.models)
     async def start(
@@ -54,17 +65,55 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         project: str | None = None,
         model: str | None = None,
         private: bool = False,
+        focus: app_commands.Range[str, 1, 200] | None = None,
     ) -> None:
         reply = reply_to(interaction)
         authorize(reply.actor, Action.CREATE)
         await reply.think(ephemeral=private)
-        wish = Wish(title or "New session", title or "", project or "", model or "")
+        named = title or focus or ""
+        wish = Wish(named[:80] or "New session", named[:80], project or "", model or "")
         anchor = None if private else reply.message_id
         spot = Spot(interaction.guild_id or 0, interaction.channel_id or 0, anchor, private)
-        place, _ = await self._parts.opener.open_anew(reply.actor, spot, wish)
+        place, info = await self._parts.opener.open_anew(reply.actor, spot, wish)
         if place.kind is SessionScope.THREAD:
             await self._parts.opener.bring_in(reply.actor, place.channel_id)
-        await reply.say(f"The session is open in <#{place.channel_id}>: write there.", ephemeral=private)
+        words = await self._focused(reply, info, focus) if focus else ""
+        open_in = f"The session is open in <#{place.channel_id}>: write there."
+        await reply.say(f"{open_in}{words}", ephemeral=private)
+
+    async def _focused(self, reply: Reply, info: SessionInfo, focus: str) -> str:
+        """Give a new session its focus; return its readable id and the last session's summary."""
+        from bot.folder_cards import yesterday_text  # ends and backups are rare
+
+        perform = self._face.core.perform
+        folder = await perform(reply.actor, SetFocus(session_id=info.id, focus=focus))
+        last = await perform(reply.actor, ListFolders(project=folder.project, archived=True, limit=1))
+        return f"\nIts id is `{folder.name}`.{yesterday_text(last)}"
+
+    @app_commands.command(description="Say what the session is for: it gets a readable id and a folder.")
+    @app_commands.describe(focus="In a few words; without them, the folder is shown")
+    async def focus(
+        self, interaction: Interaction, focus: app_commands.Range[str, 1, 200] | None = None
+    ) -> None:
+        from bot.folder_cards import folder_card
+
+        reply = reply_to(interaction)
+        info = await meant(self._face, reply)
+        await reply.think()
+        wish = SetFocus(session_id=info.id, focus=focus) if focus else ReadFolder(session_id=info.id)
+        await reply.say(folder_card(await self._face.core.perform(reply.actor, wish)))
+
+    @app_commands.command(description="End the session: summary, score, bundle, archive.")
+    @app_commands.describe(session=choices.WHICH_SESSION)
+    @app_commands.autocomplete(session=choices.sessions)
+    async def end(self, interaction: Interaction, session: str | None = None) -> None:
+        from bot.folder_controls import end_body
+
+        reply = reply_to(interaction)
+        info = await meant(self._face, reply, session)
+        await self._face.check(reply.actor, Action.MANAGE, info.id)
+        await reply.think()
+        await reply.say(await end_body(self._face, reply, info.id))
 
     @app_commands.command(name="list", description="Sessions that you may see, last used first.")
     @app_commands.describe(text="Only those with these words in title or conversation", mine="Only your own")
@@ -167,14 +216,14 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         words = "On the machine, this takes the conversation up; the next prompt here takes it back:"
         await reply.say(Card((words, code_block(done.command, "sh", 600))))
 
-    @app_commands.command(description="End the session.")
+    @app_commands.command(description="End the session: another name of /session end.")
     @app_commands.describe(session=choices.WHICH_SESSION)
     @app_commands.autocomplete(session=choices.sessions)
     async def clear(self, interaction: Interaction, session: str | None = None) -> None:
+        from bot.folder_controls import end_body
+
         reply = reply_to(interaction)
         info = await meant(self._face, reply, session)
         await self._face.check(reply.actor, Action.MANAGE, info.id)
-        title = escape_inline(info.title, 80) or "this session"
-        words = f"End “{title}”? Its process ends; what was said stays readable."
-        body = confirm(words, Control(Verb.CONFIRM, info.id, CLEAR), "End the session")
-        await reply.say(await stored(self._face, body))
+        await reply.think()
+        await reply.say(await end_body(self._face, reply, info.id))

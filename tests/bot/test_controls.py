@@ -272,7 +272,7 @@ async def test_the_list_of_sessions_has_pages(ways: Ways) -> None:
 @pytest.mark.parametrize(
     ("command", "button", "expected"),
     [
-        ("session clear", "End the session", "The session has ended. What was said stays readable."),
+        ("session clear", "Just end it", "The session has ended. What was said stays readable."),
         ("admin clear-all", "End everything", "1 session ended."),
     ],
 )

@@ -29,7 +29,7 @@ __all__ = ["core", "fake", "town", "ways"]
 COMMANDS = {
     "a role": {
         *("help", "web", "session start", "session list", "files import", "channel show"),
-        *("workflow start", "workflow list"),
+        *("workflow start", "workflow list", "backup list", "backup verify"),
     },
     "view": {
         "session resume",  # of one that is shown well, it only says where
@@ -43,17 +43,25 @@ COMMANDS = {
         ),
         *("checkpoint list", "checkpoint show", "checkpoint compare"),
         *("branch list", "branch pick", "branch compare", "branch merge", "branch remove", "changes show"),
-        *("branch report", "workflow show", "workflow report"),
+        *("branch report", "workflow show", "workflow report", "session focus"),
     },
     "prompt": {
         *("claude", "template", "turn stop", "turn continue", "turn regenerate", "turn branch", "turn command"),
         *("files get", "checkpoint take", "branch new", "changes off", "changes on"),
+        *("note", "decision"),
         *("workflow pause", "workflow retry", "workflow skip", "workflow add", "workflow cancel"),
     },
     "approve": {"checkpoint restore", "checkpoint undo", "workflow resume"},
     "owner": {
         *("session rename", "session move", "session pin", "session share", "session mute"),
-        *("session handover", "session clear", "settings model", "settings mode"),
+        *(
+            "session handover",
+            "session clear",
+            "session end",
+            "backup create",
+            "settings model",
+            "settings mode",
+        ),
     },
     "admin": {
         *(
@@ -65,7 +73,7 @@ COMMANDS = {
             "admin sync",
             "admin doctor",
         ),
-        *("channel project", "channel model", "channel mode"),
+        *("channel project", "channel model", "channel mode", "backup restore"),
     },
 }
 MENUS = {"Ask Claude about this"}  # needs a role; `test_access.py` goes through it
@@ -98,6 +106,7 @@ CONTROLS = {
     "admin": {Verb.HOLD_FOR_ALL},
     "its card": {
         *(Verb.PAGE, Verb.CONFIRM, Verb.ASK_ABOUT, Verb.TEMPLATE, Verb.CHECKPOINT, Verb.REPORT, Verb.RUN),
+        Verb.FOLDER,
     },
 }
 HAS = {

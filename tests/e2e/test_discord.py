@@ -224,7 +224,7 @@ async def test_every_command_does_what_it_says(bot: Bot) -> None:
     assert "create_session" in (await boss.slash(general, "admin audit").settled()).text
     assert "Sessions" in (await boss.slash(general, "admin sessions").settled()).text
     confirm = await ann.slash(thread, "session clear").settled()
-    await ann.click(shown(confirm), "End the session").settled()
+    await ann.click(shown(confirm), "Just end it").settled()
     assert bot.house.rows("SELECT status FROM sessions WHERE title = 'Other work' ORDER BY status")[0] == (
         "ended",
     )

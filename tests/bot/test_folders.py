@@ -1,0 +1,91 @@
+"""A session's focus, notes, end and backups in Discord."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.folder_cards import read_score, score_text
+from sessions.model import Lifecycle
+from sessions.session import Session
+from tests.bot.ways import Ways, core, fake, town, ways
+from tests.fakes.discord_server import Place
+from tests.sessions.running_core import idle
+
+__all__ = ["core", "fake", "town", "ways"]
+
+
+async def focused(ways: Ways, focus: str = "Fix the login") -> tuple[Place, Session, str]:
+    """A session that ann started with a focus, once Claude has answered; and what the start said."""
+    known = {thread.id for thread in ways.fake.general.threads}
+    begun = await ways.town.ann.slash(ways.fake.general, "session start", focus=focus).settled()
+    thread = await ways.fake.general.wait_for_thread(lambda each: each.id not in known)
+    session = await ways.session_in(thread)
+    ways.town.ann.send(thread, "demo:text It works.")
+    await ways.dealt_with()
+    await idle(session)
+    return thread, session, begun.text
+
+
+async def test_a_session_is_begun_noted_ended_and_its_summary_shown_to_the_next_one(ways: Ways) -> None:
+    ann = ways.town.ann
+    thread, session, begun = await focused(ways)
+    assert "-session-001-fix-the-login" in begun
+    assert "The last session here" not in begun
+    await ann.slash(thread, "note", text="Look at the cookie").settled()
+    decided = await ann.slash(thread, "decision", text="Because it expires", title="Use a token").settled()
+    assert decided.text == "Decision 1 is kept: “Use a token”."
+    taken = await ann.slash(thread, "checkpoint take", label="green", milestone=True).settled()
+    asked = await ann.slash(thread, "session end").settled()
+    assert "1 turns" in asked.text
+    assert "kept" in taken.text or "switched off" in taken.text
+    assert asked.reply is not None
+    opened = await ann.click(asked.reply, "End it…").acknowledged()
+    wrong = await ann.submit_modal(opened, {"summary": "x", "score": "Role much"}).settled()
+    assert "A score is a line such as" in wrong.text
+    wrong = await ann.submit_modal(opened, {"summary": "x", "score": "Luck 3"}).settled()
+    assert "A score has these axes: Role" in wrong.text
+    fields = {"summary": "The login works again.", "score": "Role 4, Logic 3, Mood -"}
+    done = await ann.submit_modal(opened, fields).settled()
+    assert "The session has ended." in done.text
+    assert "Score: Role 4, Logic 3" in done.text
+    assert session.snapshot.lifecycle is Lifecycle.ENDED
+    *_, said = await focused(ways, "Go on")
+    assert "The last session here" in said
+    assert "The login works again." in said
+
+
+async def test_a_backup_is_listed_verified_and_restored_into_a_thread(ways: Ways) -> None:
+    ann = ways.town.ann
+    thread, session, _ = await focused(ways)
+    Path(session.snapshot.work_directory, "a.txt").write_text("kept")
+    made = await ann.slash(thread, "backup create").settled()
+    assert "The backup is made: sessions/" in made.text
+    listed = await ann.slash(thread, "backup list").settled()
+    assert listed.reply is not None
+    name = made.text.split()[4]
+    picked = await ann.select(listed.reply, "Verify or restore one", name).settled()
+    assert picked.reply is not None
+    checked = await ann.click(picked.reply, "Verify").settled()
+    assert checked.text == f"{name} is whole: every byte of it was read."
+    known = {each.id for each in ways.fake.general.threads}
+    await ann.slash(ways.fake.general, "backup restore", backup=name).settled()
+    new = await ways.fake.general.wait_for_thread(lambda each: each.id not in known)
+    restored = await ways.session_in(new)
+    assert restored.id != session.id
+    ann.send(new, "demo:text On it goes.")
+    await ways.dealt_with()
+    await idle(restored)
+    assert [each.turn.prompt for each in await ways.turns(restored)] == [
+        "demo:text It works.", "demo:text On it goes."
+    ]  # fmt: skip
+    refused = await ways.town.bob.slash(ways.fake.general, "backup restore", backup=name).settled()
+    assert "no such backup" in refused.text
+
+
+def test_a_score_is_read_as_it_is_shown() -> None:
+    axes = ("Role", "Logic", "Mood")
+    assert score_text({"Logic": 3}, axes) == "Role -, Logic 3, Mood -"
+    assert read_score("Role -, Logic 3, Mood -") == {"Logic": 3}
+    assert read_score("Role: 4\nLogic : 0") == {"Role": 4, "Logic": 0}
+    with pytest.raises(ValueError, match="invalid"):
+        read_score("Role much")

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: help run test check lint types floors bench soak audit lock clean setup setup-dev claude images
+.PHONY: help run test check lint types floors bench soak audit lock clean setup setup-dev claude images mcp
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -55,6 +55,9 @@ $(VENV)/claude.stamp: requirements/cli.txt $(VENV)/run.stamp
 	@ln -sf "$$($(BIN)/python -c 'from sessions.claude.locate import find_command; print(*find_command("", {"PATH": ""}))')" $(BIN)/claude
 	@touch $@
 
+mcp: setup ## let agents outside use the bridge over MCP (the extra `mcp`)
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/mcp.txt
+
 images: setup ## let Claude see HEIC and large pictures (the extra `images`)
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/images.txt
 
@@ -80,6 +83,7 @@ lock: | $(UV) ## renew the locks of the dependencies
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev -c requirements/run.txt -o requirements/dev.txt
 	echo 'claude-agent-sdk' | $(UV) pip compile --quiet --universal --python-version 3.11 --no-deps --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt - -o requirements/cli.txt
 	printf 'pillow\npillow-heif\n' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt - -o requirements/images.txt
+	echo 'mcp' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt - -o requirements/mcp.txt
 	printf 'hatchling\neditables\n' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/build.txt
 	echo 'uv' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/uv.txt
 

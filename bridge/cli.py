@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
-from bridge.invocation import Chat, ChatOnce, Doctor, Init, Invocation, Run, ShowStatus, Watch, Web
+from bridge.invocation import Chat, ChatOnce, Doctor, Init, Invocation, Mcp, Run, ShowStatus, Watch, Web
 from bridge.workflow_arguments import Workflow, add_workflow, workflow_of
 from texts.os_text import clean
 
@@ -37,6 +37,12 @@ exit codes: 0 done, 1 Claude failed, 2 bad usage or settings
 _WATCH = """\
 Needs no bridge and changes nothing. Ends with Claude's process or with Ctrl-C. To watch a session by its id,
 use scripts/watch.py
+"""
+_MCP = """\
+An agent starts it, for example: claude mcp add bridge -- claude-bridge mcp. It needs the extra mcp and a
+running bridge, which it finds again after a restart.
+
+exit codes: 0 the client is gone, 1 it failed, 2 bad usage or settings
 """
 _STATUS = """\
 The terminal on the demo model is a separate bridge with its own sessions; --demo shows that one.
@@ -78,6 +84,8 @@ def parse(arguments: Sequence[str]) -> Invocation:
             return Init()
         case "workflow":
             return workflow_of(options)
+        case "mcp":
+            return Mcp(options.demo, options.read_only)
         case "doctor":
             return Doctor(options.json, options.live)
         case _:
@@ -121,6 +129,10 @@ def run(arguments: Sequence[str]) -> int:
             from bridge.cli_workflow import workflow
 
             return workflow(invocation)
+        case Mcp():
+            from bridge.cli_mcp import mcp
+
+            return mcp(invocation)
         case Init():
             from bridge.first_run import init
 
@@ -153,6 +165,9 @@ def _parser() -> argparse.ArgumentParser:
         "of the demo",
     )
     add_workflow(commands)
+    mcp = _add(commands, "mcp", "serve tools for agents outside, over MCP on stdin and stdout", _MCP)
+    mcp.add_argument("--read-only", action="store_true", help="only the tools that change nothing")
+    _add_demo(mcp, "of the demo")
     watch = _add(commands, "watch", "show what the Claude of a host directory says and does, live", _WATCH)
     watch.add_argument("directory", type=Path, metavar="DIR", help="DATA_DIR/run/SESSION/NUMBER")
     status = _add(commands, "status", "say whether the bridge runs, and which sessions there are", _STATUS)

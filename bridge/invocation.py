@@ -70,4 +70,12 @@ class Web:
     demo: bool
 
 
-Invocation = Web | Workflow | Run | Chat | ChatOnce | Watch | ShowStatus | Init | Doctor
+@dataclass(frozen=True, slots=True)
+class Mcp:
+    """Serve tools for agents on stdin and stdout; with `read_only` only those that change nothing."""
+
+    demo: bool
+    read_only: bool
+
+
+Invocation = Mcp | Web | Workflow | Run | Chat | ChatOnce | Watch | ShowStatus | Init | Doctor

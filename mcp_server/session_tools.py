@@ -299,5 +299,6 @@ SESSION_TOOLS: tuple[AnyTool, ...] = (
         "Show this session with its checkpoints, and the other active sessions of the project.",
         ListSessions,
         _list,
+        reads=True,
     ),
 )

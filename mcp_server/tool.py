@@ -62,6 +62,8 @@ class ToolSpec(Generic[A]):
     about: str
     arguments: type[A]
     act: Callable[[Caller, A], Awaitable[msgspec.Struct]]
+    reads: bool = False
+    """Whether it changes nothing."""
 
     def shown(self, *, without: Sequence[str] = ()) -> Tool:
         """Return the tool as agents see it, `without` some of its arguments."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 from aiohttp import web
 
+from api.run_model import IllegalRunMove, PlanOutdated, RunNotFound
 from sessions import errors as se
 from storage import StorageError
 
@@ -34,6 +35,8 @@ _STATUS: Mapping[type[Exception], int] = {
     se.PreviewOutdated: 409,
     se.MergeOutdated: 409,
     se.BranchUnmerged: 409,
+    IllegalRunMove: 409,
+    PlanOutdated: 409,
     se.CoreLost: 503,
     se.ClaudeUnavailable: 503,
 }
@@ -63,7 +66,7 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Refused():
             return error.problem
-        case se.SessionNotFound() | se.SessionHidden():
+        case se.SessionNotFound() | se.SessionHidden() | RunNotFound():
             # One answer for both: it must not tell which sessions exist.
             return Problem(404, "session_not_found", "There is no such session, or it is not yours to see.")
         case se.SessionError():

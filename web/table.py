@@ -15,6 +15,7 @@ from web.handlers import (
     sharing,
     turns,
     work_pages,
+    workflows,
 )
 from web.routing import Route
 
@@ -33,4 +34,5 @@ ROUTES: tuple[Route, ...] = (
     *jumps.ROUTES,
     *pages.ROUTES,
     *work_pages.ROUTES,
+    *workflows.ROUTES,
 )

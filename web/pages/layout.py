@@ -16,7 +16,8 @@ def page(options: WebOptions, title: str, body: str, *, reader: Actor | None = N
     is_admin = reader is not None and reader.role is Role.ADMIN
     bridge = f'<a href="{base}/admin">Bridge</a>' if is_admin else ""
     menu = (
-        f'<nav aria-label="Pages"><a href="{base}/">Sessions</a><a href="{base}/doors">Logins</a>{bridge}</nav>'
+        f'<nav aria-label="Pages"><a href="{base}/">Sessions</a><a href="{base}/runs">Work-flows</a>'
+        f'<a href="{base}/doors">Logins</a>{bridge}</nav>'
         if reader is not None
         else ""
     )

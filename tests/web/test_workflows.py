@@ -1,0 +1,91 @@
+"""Runs of work-flows in the browser and by the API: started, decided on, watched as a board, merged."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import api as c
+from tests.web.page_model import parsed
+from tests.web.test_pages import _form, check
+from tests.web.web_world import OTHER, OWNER, WebWorld, web_world
+from tests.workflows.flow_world import Flow, make_repository, policy_of, request
+
+PASSES = ({"name": "tests", "command": "true"},)
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[WebWorld]:
+    async with web_world(tmp_path / "core", **policy_of(tmp_path)) as made:
+        make_repository(made.core)
+        yield made
+
+
+async def rested(world: WebWorld, run_id: str) -> c.RunInfo:
+    return await Flow(world.core).rest(await world.core.do(c.GetRun(run_id=run_id)))
+
+
+async def test_a_run_is_started_edited_approved_and_merged_without_scripts(world: WebWorld) -> None:
+    ann, ben = await world.browser(OWNER), await world.browser(OTHER)
+    wish = request(({"title": HOSTILE, "details": "demo:write new.txt new"},), PASSES)
+    page = await _form(ann, "/runs", {"key": "a-key-of-a-form", "request": wish, "project": ""})
+    (found,) = (await ann.done("GET", "/api/runs"))["runs"]
+    place = f"/runs/{found['id']}"
+    await rested(world, found["id"])
+    page = await ann.done("GET", place)
+    check(parsed(page))
+    assert "Approve this plan" in page
+    assert "<code>true</code>" in page
+    page = await _form(
+        ann, place, {"act": "edit_plan", "text": "# Mine\n\n" + plan_of(wish), "checks": "ok: true"}
+    )
+    assert "revision 2" in page
+    digest = (await ann.done("GET", f"/api/runs/{found['id']}"))["plan_digest"]
+    await _form(ann, place, {"act": "approve", "digest": digest})
+    run = await rested(world, found["id"])
+    assert (run.status, run.detail) == (c.RunStatus.COMPLETED, "")
+    page = await ann.done("GET", place)
+    check(parsed(page))
+    assert HOSTILE not in page
+    assert "&lt;script&gt;" in page
+    assert "Done (1)" in page
+    page = await _form(ann, place, {"act": "merge"})
+    assert "Merged into main." in page
+    assert (await ben.send("GET", place))[0] == 404, "others do not learn of it"
+    assert (await ben.done("GET", "/api/runs"))["runs"] == []
+    check(parsed(await ann.done("GET", "/runs?text=function")))
+
+
+def plan_of(wish: str) -> str:
+    """The part of the request that makes the demo list the tasks."""
+    return wish[wish.index("demo:text {\n```json") : wish.index('\n\n```json\n{"checks"')]
+
+
+async def test_the_api_has_every_act_of_a_run(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    held = {"title": "Held", "details": "demo:gate held"}
+    made = await ann.done("POST", "/api/runs", {"request": request((held, {"title": "Last"}), PASSES)})
+    one = f"/api/runs/{made['id']}"
+    run = await rested(world, made["id"])
+
+    async def act(method: str, path: str, body: Any = None) -> Any:
+        return await ann.done(method, f"{one}/{path}", body)
+
+    assert (await ann.send("POST", f"{one}/plan/approval", {"digest": "other"}))[0] == 409
+    await act("POST", "plan/approval", {"digest": run.plan_digest})
+    await Flow(world.core).until(run, lambda each: bool(each.tasks) and each.tasks[0].status == "running")
+    tasks = (await ann.done("GET", one))["tasks"]
+    tasks.append({"id": "", "title": "New"})
+    assert [each["title"] for each in (await act("PUT", "tasks", {"tasks": tasks}))["tasks"]][-1] == "New"
+    assert (await act("POST", f"tasks/{tasks[1]['id']}/skip"))["tasks"][1]["status"] == "skipped"
+    assert (await act("POST", "pause", {"takeOver": True}))["pause"] == "taken_over"
+    assert (await act("POST", "resume", {}))["status"] == "implementing"
+    assert (await act("POST", "cancel"))["status"] == "failed"
+    assert "# Add a function" in await act("GET", "report")
+    assert (await ann.send("POST", f"{one}/merge"))[0] == 409
+    await ann.done("DELETE", one)
+    assert (await ann.send("GET", one))[0] == 404
+    names = [each["name"] for each in (await ann.done("GET", "/api/run-templates"))["templates"]]
+    assert names == ["bug-fix", "feature", "refactoring"]

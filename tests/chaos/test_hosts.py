@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import machine
 from backends import processes
 from backends.directory import HostPids
 from machine import ProcessId
@@ -26,8 +27,16 @@ Victim = Callable[[HostPids], ProcessId]
 VICTIMS: dict[str, Victim] = {
     "shell": lambda pids: pids.shell,
     "follower": lambda pids: pids.follower,
-    "claude": lambda pids: pids.program,
+    "claude": lambda pids: inside(pids) if pids.sandbox else pids.program,
 }
+
+
+def inside(pids: HostPids) -> ProcessId:
+    """Claude in a sandbox of bwrap, which is the program that the host knows."""
+    assert pids.sandbox is not None
+    found = processes.program_inside(pids.sandbox, machine.this().read_table())
+    assert found is not None
+    return found
 
 
 async def until(is_so: Callable[[], bool], deadline_s: float = 30.0) -> None:

@@ -5,9 +5,11 @@
 
 import asyncio
 import os
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -24,6 +26,7 @@ from tests.fakes.cli_home import install_scripted_cli
 from tests.nursery import Program, fork_program
 
 READY_S = 60.0
+PROJECT = Path(__file__).parents[2]
 BOSS = local_actor()
 
 
@@ -36,7 +39,8 @@ class World:
         self.run = self.data / "run"
         self.keep = root / "logs"
         self.home = root / "home"
-        self.gates = self.home / ".claude" / "gates"
+        # Not in Claude's configuration, which is the project's own in a sandbox.
+        self.gates = root / "gates"
         self.pid = 0
         self.up = asyncio.Event()
         self.starts = 0
@@ -51,7 +55,7 @@ class World:
             "TMPDIR": str(root),
             "DATA_DIR": str(self.data),
             "WORKSPACE_ROOT": str(root / "workspaces"),
-            "SANDBOX": "off",
+            **self._sandbox(),
             "CLAUDE_COMMAND": str(claude),
             "BACKEND": "tmux",
             "MAX_SESSIONS": "250",
@@ -62,6 +66,18 @@ class World:
             "MIN_FREE_DISK": "0M",
             "LOG_FORMAT": "json",
             **settings,
+        }
+
+    def _sandbox(self) -> dict[str, str]:
+        """The sandbox of the environment. The scripted Claude needs Python, modules of ours, and its gates."""
+        programs = (self.root / "bin", PROJECT, Path(sys.base_prefix), Path(sys.prefix))
+        return {
+            "SANDBOX": os.environ.get("SANDBOX", "off"),
+            "SANDBOX_READ": shlex.join(map(str, programs)),
+            "SANDBOX_WRITE": shlex.quote(str(self.gates)),
+            "SANDBOX_TOOLS": "off",
+            "SCRIPTED_GATES": str(self.gates),
+            "CHILD_ENV": "default SCRIPTED_GATES",
         }
 
     # --- the bot ----------------------------------------------------------------------------------------

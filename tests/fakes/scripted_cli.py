@@ -4,8 +4,8 @@
 Stdlib only and without imports that cost time (start it with `-S -E`). Its lines have the shapes of the real
 CLI's, which `tests/bridge/demo/test_scripted_cli.py` compares. The demo's directives work (text, long, big,
 thinking, unicode, digest, block, slow, gate, bash, background, read, write, ask-question, plan, error);
-braces work for text and write. A gate opens when `<config>/gates/NAME` exists, and `NAME.reached` says that a
-turn waits there. Faults of its own:
+braces work for text and write. A gate opens when `<config>/gates/NAME` exists (with SCRIPTED_GATES in the
+environment: there), and `NAME.reached` says that a turn waits there. Faults of its own:
 
     cli:exit N        end at once with code N          cli:stall        this turn never goes on
     cli:crash         SIGKILL itself                   cli:hang         no input is read any more

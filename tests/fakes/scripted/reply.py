@@ -106,7 +106,8 @@ class Reply:
                 self.pace_s = number(argument, 50) / 1000
             case "demo:gate":
                 self.begin_message()
-                yield from at_gate(f"{self.cli.config}/gates/{argument}")
+                gates = os.environ.get("SCRIPTED_GATES") or f"{self.cli.config}/gates"
+                yield from at_gate(f"{gates}/{argument}")
             case _:
                 yield from self.say(argument)
 

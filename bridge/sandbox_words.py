@@ -47,6 +47,11 @@ FIRST_START = (
     "Claude's processes run in a sandbox now: they see the system, their project and what SANDBOX_READ and"
     " SANDBOX_WRITE name, and nothing else of your home. docs/sandbox.md"
 )
+_FILES_ONLY = "Only files are protected here: bubblewrap does not work, so Landlock is used. `doctor` says why."
+_WITHOUT = (
+    "Claude runs without a sandbox: none works on this machine. It reaches every file of the bridge's user."
+    " `doctor` says why and what helps."
+)
 
 
 def sandbox_findings(found: Sandboxing) -> list[Finding]:
@@ -81,6 +86,23 @@ def login_is_a_file(environment: Mapping[str, str]) -> bool:
     """Whether Claude's login is the file that it renews, and not a token or a key of the environment."""
     given = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
     return not any(map(environment.get, given)) and (config_directory(environment) / CREDENTIALS).exists()
+
+
+def news_in_a_session(found: Sandboxing, state: Path) -> str:
+    """Return what the first session that starts a process says; empty if that was said. Names no path.
+
+    `state` remembers it.
+    """
+    match found.policy.mechanism:
+        case Mechanism.BWRAP:
+            sentence = FIRST_START
+        case Mechanism.LANDLOCK:
+            sentence = f"{FIRST_START} {_FILES_ONLY}"
+        case Mechanism.NONE if found.bwrap is not None and not found.refuses:
+            sentence = _WITHOUT
+        case _:
+            sentence = ""
+    return sentence if is_news(sentence, state / "said_in_a_session") else ""
 
 
 def sentence_at_start(found: Sandboxing, state: Path) -> str:

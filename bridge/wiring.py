@@ -34,7 +34,7 @@ from bridge.event_log import logging_events
 from bridge.logs import LogPlan, set_up_logging
 from bridge.ownership import DataDirectoryRefused, OwnerKind, owning
 from bridge.said_once import is_news
-from bridge.sandbox_words import sentence_at_start
+from bridge.sandbox_words import news_in_a_session, sentence_at_start
 from bridge.sandboxing import Sandboxing, arrange, hidden_places
 from bridge.schema import schema
 from bridge.settings import Settings
@@ -186,7 +186,11 @@ async def _start_core(
             )
         ),
         Conversations(child, kept.data_dir / "transcripts"),
-        msgspec.structs.replace(policy, tools=tools),
+        msgspec.structs.replace(
+            policy,
+            tools=tools,
+            sandbox_news=partial(news_in_a_session, sandboxing, kept.data_dir / "sandbox"),
+        ),
     )
     budget = Budget(settings.user_turns_per_hour, settings.user_dollars_per_day)
     links = LoginLinks()

@@ -1,5 +1,6 @@
 """The parts that all sessions of a manager share."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -54,4 +55,5 @@ class Dependencies(msgspec.Struct, frozen=True):
     asks_for_titles: bool
     checkpoints: SessionCheckpoints | None
     commands: CommandRunner | None
+    sandbox_news: Callable[[], str] | None
     tools: Toolbox | None

@@ -7,7 +7,7 @@ lets go of everything and leaves the hosts running.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -57,7 +57,10 @@ _NOT_CLEARED = "It could not be ended, or that could not be stored; it may still
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """The settings that the core works by. `commands` runs shell commands beside sessions."""
+    """The settings that the core works by. `commands` runs shell commands beside sessions.
+
+    `sandbox_news` returns what people are told once about the sandbox, and remembers it; it blocks briefly.
+    """
 
     run_directory: Path
     workspace_root: Path
@@ -76,6 +79,7 @@ class Policy(msgspec.Struct, frozen=True):
     asks_for_titles: bool = False
     checkpoints: CheckpointPolicy | None = None
     commands: CommandRunner | None = None
+    sandbox_news: Callable[[], str] | None = None
     tools: Toolbox | None = None
 
 
@@ -132,6 +136,7 @@ class SessionManager:
             asks_for_titles=policy.asks_for_titles,
             checkpoints=self.checkpoints,
             commands=policy.commands,
+            sandbox_news=policy.sandbox_news,
             tools=policy.tools,
         )
         self.maker = SessionMaker(self._loaded, self._around, policy.default_model, policy.default_mode)

@@ -66,6 +66,7 @@ async def launch_and_stay(session: Session) -> bool:
         await _record_end(session, NotStarted(sentence))
         return False
     await until_stored(partial(_record_launch, session, number, host))
+    await until_stored(partial(_tell_sandbox_news, session))
     run = HostRun(session, host, StoredHost(number, host.ref, HostStatus.LIVE, 0, 0), ())
     session.process.join(run)
     try:
@@ -105,6 +106,14 @@ def _highest_host(session: Session) -> int:
 async def _record_launch(session: Session, number: int, host: Host) -> None:
     async with session.change() as draft:
         draft.extra.append(rows.host_launched(session.id, number, host.ref))
+
+
+async def _tell_sandbox_news(session: Session) -> None:
+    """Say once, in the first session that starts a process, what holds for the sandbox from now on."""
+    news = session.around.sandbox_news
+    if news is not None and (sentence := await asyncio.to_thread(news)):
+        async with session.change() as draft:
+            draft.add(e.Noticed(Topic.SANDBOX, sentence))
 
 
 async def _launch(session: Session, number: int, *, continues: bool) -> Host:

@@ -60,6 +60,7 @@ class Topic(StrEnum):
     SCHEDULES_WAIT = "schedules_wait"
     LEFT_RUNNING_ENDED = "left_running_ended"
     SANDBOX_HIDES = "sandbox_hides"
+    SANDBOX = "sandbox"
     MODE_LOWERED = "mode_lowered"
     TRUST_WANTED = "trust_wanted"
     SITE_WANTED = "site_wanted"

@@ -101,6 +101,7 @@ NOTICES: Mapping[Topic, NoticeWords] = {
     Topic.SCHEDULES_WAIT: _mild("What Claude has planned waits"),
     Topic.LEFT_RUNNING_ENDED: _mild("Something left running was ended"),
     Topic.SANDBOX_HIDES: _mild("Something is outside of the sandbox"),
+    Topic.SANDBOX: _mild("The sandbox around Claude"),
     Topic.MODE_LOWERED: _mild("Claude asks again"),
     Topic.TRUST_WANTED: _mild(
         "This project brings more than text", "An admin decides what of it counts: /settings trust."

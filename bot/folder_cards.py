@@ -1,7 +1,5 @@
 """Cards on a session's folder, its end, and backups. Pure."""
 
-from collections.abc import Mapping
-
 from api import BackupInfo, BackupList, FolderInfo, FolderList, RotationReport
 from api.words.backups import backup_line, cleanup_line, folder_lines, metrics_lines, rotation_lines
 from bot.bodies import Button, Card, Control, Option, PostWish, Row, Select, Style, Verb
@@ -61,21 +59,6 @@ def yesterday_text(found: FolderList) -> str:
     if not summary:
         return ""
     return f"\n**The last session here** ({last.name}):\n{summary[:1200]}"
-
-
-def score_text(score: Mapping[str, int], axes: tuple[str, ...]) -> str:
-    """Return a score as a line to edit: every axis with its points, or without."""
-    return ", ".join(f"{axis} {score[axis]}" if axis in score else f"{axis} -" for axis in axes)
-
-
-def read_score(text: str) -> dict[str, int]:
-    """Return the points that a line such as `Role 4, Logic -` gives. Raises `ValueError` for anything else."""
-    score: dict[str, int] = {}
-    for part in text.replace("\n", ",").split(","):
-        axis, _, points = part.strip().rpartition(" ")
-        if axis and points != "-":
-            score[axis.strip(" :")] = int(points)
-    return score
 
 
 def backups_card(found: BackupList, *, is_admin: bool) -> Card:

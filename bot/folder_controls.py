@@ -19,6 +19,7 @@ from api import (
     VerifyBackup,
 )
 from api.access import Action, Role, authorize
+from api.words.backups import read_score, score_text
 from bot import folder_cards as cards
 from bot.actors import core_id
 from bot.bodies import Body, Card, Control
@@ -93,7 +94,7 @@ class FolderControls:
         score: ui.TextInput[Any] = ui.TextInput(
             custom_id=cards.SCORE,
             style=discord.TextStyle.paragraph,
-            default=cards.score_text(folder.score, folder.axes)[:1000],
+            default=score_text(folder.score, folder.axes)[:1000],
             required=False,
             max_length=1000,
         )
@@ -106,7 +107,7 @@ class FolderControls:
     async def _end(self, reply: Reply, control: Control, fields: Mapping[str, tuple[str, ...]]) -> None:
         await reply.think(ephemeral=False)
         try:
-            score = cards.read_score(" ".join(fields.get(cards.SCORE, ())))
+            score = read_score(" ".join(fields.get(cards.SCORE, ())))
         except ValueError as error:
             raise Refused(_NO_SCORE) from error
         wish = EndSession(

@@ -6,13 +6,26 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from msgspec.structs import replace
+
 import api as c
 from api.words.branches import branch_line, changes_lines, merge_words, preview_lines
 from api.words.checkpoints import about, left_lines
 from api.words.trust import TRUST_WORDS
+from console import folder_commands
+from console.folder_commands import (
+    FolderCommand,
+    NotUnderstood,
+    OfBridge,
+    OfSession,
+    RestoreSessionBackup,
+    Said,
+)
 from sessions.model import PermissionMode, Trust
 from sessions.restore_scope import RestoreScope
 from workdirs.merge_choices import Strategy
+
+__all__ = ["NotUnderstood", "OfBridge", "OfSession", "RestoreSessionBackup"]  # from beside, for those who match
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +104,6 @@ class PickBranch:
     name: str
 
 
-Said = Callable[[Any], str]
-
-
 @dataclass(frozen=True, slots=True)
 class ListPermissions:
     """Print the permission rules with numbers."""
@@ -131,24 +141,6 @@ class WithCheckpoint:
     scope: RestoreScope = RestoreScope.AUTO
 
 
-@dataclass(frozen=True, slots=True)
-class OfSession:
-    """A command of the API on the open session. `make` gets the session's id and an origin.
-
-    `said` turns the reply into the line to print; an empty line is not printed.
-    """
-
-    make: Callable[[str, str], c.SessionCommand[Any]]
-    said: Said = lambda _: ""
-
-
-@dataclass(frozen=True, slots=True)
-class NotUnderstood:
-    """The line is not a valid command; `sentence` says what to type."""
-
-    sentence: str
-
-
 SlashCommand = (
     Help
     | Quit
@@ -166,8 +158,7 @@ SlashCommand = (
     | TakeBack
     | ListCheckpoints
     | WithCheckpoint
-    | OfSession
-    | NotUnderstood
+    | FolderCommand
 )
 
 GUIDE = {
@@ -178,10 +169,12 @@ GUIDE = {
     "/trust [STATE]": f"what of the project counts, or decide: {', '.join(Trust)}",
     "/network [allow|refuse HOST]": "hosts that Claude's sandbox wanted; decide on one",
     "/checkpoint take [LABEL]": "keep the files as they are now; each prompt and each turn does that by itself",
+    "/checkpoint milestone LABEL": "the same, as a milestone of the session",
     "/checkpoint list": "list the checkpoints with their numbers",
     "/checkpoint show|compare N": "what changed up to checkpoint N, or since then",
     "/checkpoint restore N [all]": "put the files back to checkpoint N; all: also files that others changed",
     "/checkpoint undo": "undo the last restore",
+    **folder_commands.GUIDE,
     "/sessions": "list the sessions",
     "/templates": "list your prompt templates, which have places such as {file}",
     "/template NAME [| VALUE ...]": "send a template; the values fill its places, in order",
@@ -241,6 +234,8 @@ def parse_slash(line: str) -> SlashCommand | None:
             return _permissions(rest)
         case "checkpoint":
             return _checkpoint(rest)
+        case _ if name in folder_commands.NAMES:
+            return folder_commands.parse_folder(name, rest)
         case "trust":
             return _trust(rest)
         case "network":
@@ -434,7 +429,7 @@ def _permissions(rest: str) -> SlashCommand:
     return TakeBack(int(found[1])) if found else NotUnderstood("Say which: /permissions back 2, for example.")
 
 
-_CHECKPOINTS = "Say what: /checkpoint list, take, show 2, compare 2, restore 2, or undo."
+_CHECKPOINTS = "Say what: /checkpoint list, take, milestone, show 2, compare 2, restore 2, or undo."
 _WITH_CHECKPOINT = re.compile(r"(show|compare|restore)\s+([0-9]{1,6})(\s+all)?")
 
 
@@ -443,9 +438,10 @@ def _checkpoint(rest: str) -> SlashCommand:
     match word:
         case "list":
             return ListCheckpoints()
-        case "take":
+        case "take" | "milestone":
+            wish = c.TakeCheckpoint(session_id="", label=label.strip(), milestone=word == "milestone")
             return OfSession(
-                lambda id_, _: c.TakeCheckpoint(session_id=id_, label=label.strip()),
+                lambda id_, _: replace(wish, session_id=id_),
                 lambda taken: f"Kept: {about(taken)}.",
             )
         case "undo":

@@ -144,12 +144,24 @@ class TypedInput:
                 await self._take_back(core, await self._some_session(core), number)
             case slash.ListCheckpoints() | slash.WithCheckpoint():
                 await self._checkpoints.do(core, await self._some_session(core), command)
+            case slash.OfBridge(command=wish, said=said):
+                self._screen.remark(said(await core.perform(self._actor, wish)))
+            case slash.RestoreSessionBackup(backup_id=backup_id, project=project):
+                await self._restore_backup(core, backup_id, project)
             case slash.OfSession(make=make, said=said):
                 wish = make(await self._some_session(core), f"terminal:{uuid.uuid4()}")
                 if sentence := said(await core.perform(self._actor, wish)):
                     self._screen.remark(sentence)
             case _:
                 assert_never(command)
+
+    async def _restore_backup(self, core: c.Core, backup_id: str, project: str) -> None:
+        """Restore a session's backup, and open the session that goes on."""
+        restore = c.RestoreBackup(backup_id=backup_id, channel_id=_CHANNEL, project=project)
+        info = await core.perform(self._actor, restore)
+        self._store.set_current(info.id)
+        self._follower.open(info.id)
+        self._screen.remark(f"The session goes on here, with its files in the project {info.project}.")
 
     async def _list_permissions(self, core: c.Core, session_id: str) -> None:
         found = await core.perform(self._actor, c.ReadPermissions(session_id=session_id))

@@ -1,5 +1,6 @@
 """Sentences about backups and sessions' folders, the same in every face."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from api.backing_up import BackupInfo, BackupKind, BackupList, RotationReport
@@ -90,6 +91,21 @@ def artifact_lines(artifacts: Artifacts, most: int = 20) -> list[str]:
     lines = [f"- {word}: {path}" for word, paths in groups for path in paths]
     more = [f"- and {artifacts.total - most:,} more"] if artifacts.total > most else []
     return [*lines[:most], *more] or ["No files yet."]
+
+
+def score_text(score: Mapping[str, int], axes: tuple[str, ...]) -> str:
+    """Return a score as a line to edit: every axis with its points, or without."""
+    return ", ".join(f"{axis} {score[axis]}" if axis in score else f"{axis} -" for axis in axes)
+
+
+def read_score(text: str) -> dict[str, int]:
+    """Return the points that a line such as `Role 4, Logic -` gives. Raises `ValueError` for anything else."""
+    score: dict[str, int] = {}
+    for part in text.replace("\n", ",").split(","):
+        axis, _, points = part.strip().rpartition(" ")
+        if axis and points != "-":
+            score[axis.strip(" :")] = int(points)
+    return score
 
 
 def local(at_ms: int) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.folder_cards import read_score, score_text
+from api.words.backups import read_score, score_text
 from sessions.model import Lifecycle
 from sessions.session import Session
 from tests.bot.ways import Ways, core, fake, town, ways

@@ -8,6 +8,7 @@ import api as c
 from console import commands as s
 from sessions.model import PermissionMode
 from sessions.restore_scope import RestoreScope
+from sessions.stored_folders import NoteKind
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,25 @@ def test_a_slash_line_means_what_help_says(line: str, meaning: s.SlashCommand | 
         ("/continue", c.Continue(session_id="id", origin="o")),
         ("/retry", c.Regenerate(session_id="id", origin="o")),
         ("/try", c.TryNow(session_id="id")),
+        ("/checkpoint take green", c.TakeCheckpoint(session_id="id", label="green")),
+        ("/checkpoint milestone v1", c.TakeCheckpoint(session_id="id", label="v1", milestone=True)),
+        ("/focus", c.ReadFolder(session_id="id")),
+        ("/focus Fix it", c.SetFocus(session_id="id", focus="Fix it")),
+        ("/note Look here", c.AddNote(session_id="id", text="Look here")),
+        (
+            "/decision Use a token | It expires",
+            c.AddNote(session_id="id", title="Use a token", text="It expires", kind=NoteKind.DECISION),
+        ),
+        ("/notes", c.ListNotes(session_id="id")),
+        ("/artifacts", c.ReadArtifacts(session_id="id")),
+        ("/end", c.DraftEnd(session_id="id")),
+        ("/end just", c.Clear(session_id="id")),
+        ("/end ok", c.EndSession(session_id="id")),
+        (
+            "/end ok Role 4, Logic 3 | It works.",
+            c.EndSession(session_id="id", summary="It works.", score={"Role": 4, "Logic": 3}),
+        ),
+        ("/backup create", c.BackUpSession(session_id="id")),
         ("/network", c.ReadSites(session_id="id")),
         ("/network allow a.org", c.DecideSite(session_id="id", name="a.org", allow=True)),
         ("/network refuse a.org", c.DecideSite(session_id="id", name="a.org", allow=False)),
@@ -78,6 +98,26 @@ def test_a_slash_line_on_the_session_is_a_command_of_the_api(line: str, wish: c.
 
 
 @pytest.mark.parametrize(
+    ("line", "meaning"),
+    [
+        ("/backup", c.ListBackups()),
+        ("/backup list", c.ListBackups()),
+        ("/backup create daily", c.BackUpAll()),
+        ("/backup create v1.0 release", c.BackUpAll(label="v1.0 release")),
+        ("/backup verify daily/x", c.VerifyBackup(backup_id="daily/x")),
+        ("/backup restore daily/x web", c.RestoreProject(backup_id="daily/x", project="web")),
+        ("/backup cleanup", c.PlanRotation()),
+        ("/backup cleanup yes", c.ApplyRotation()),
+    ],
+)
+def test_a_slash_line_on_backups_is_a_command_of_the_api(line: str, meaning: c.Command[Any]) -> None:
+    found = s.parse_slash(line)
+    assert isinstance(found, s.OfBridge)
+    assert found.command == meaning
+    assert s.parse_slash("/backup restore sessions/x web") == s.RestoreSessionBackup("sessions/x", "web")
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "/switch",
@@ -91,6 +131,12 @@ def test_a_slash_line_on_the_session_is_a_command_of_the_api(line: str, wish: c.
         "/permissions x",
         "/checkpoint",
         "/checkpoint show 2 all",
+        "/note",
+        "/decision",
+        "/end maybe",
+        "/end ok Role much",
+        "/backup verify",
+        "/backup restore daily/2026-01-31",
     ],
 )
 def test_what_lacks_something_is_answered_with_a_sentence(line: str) -> None:

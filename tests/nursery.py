@@ -1,8 +1,8 @@
 """One process per test worker that imports modules once and forks programs from them, in milliseconds.
 
-`fork_program` and `BlockingProgram` run `run(*arguments)` of a module in a new process, as `python -m` would,
-without the half second of CPU that its imports cost. A module may name in `IMPORTED_LATE` the modules that it
-imports only while it runs. The nursery starts with the first program and ends with the test worker.
+`fork_program`, `BlockingProgram` and `run_to_end` run `run(*arguments)` of a module in a new process, as
+`python -m` would, without the half second of CPU that its imports cost. A module may name in `IMPORTED_LATE`
+the modules that it imports only while it runs. The nursery starts with the first program, ends with the worker.
 """
 
 import asyncio
@@ -15,10 +15,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace  # noqa: TID251
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,8 +33,8 @@ _nursery: tuple[socket.socket, "subprocess.Popen[bytes]"] | None = None
 class Start:
     """How a program starts: `module.run(*arguments)`, with `environment` as its whole environment.
 
-    stdout and stderr go to `output`, or to pytest's. With `exec_it` the program begins anew, as a preloaded
-    library needs.
+    stdout goes to `output`, stderr to `errors` or else to the same, both to pytest's without `output`. stdin is
+    `given`, or empty. With `exec_it` the program begins anew, as a preloaded library needs.
     """
 
     module: str
@@ -41,6 +42,8 @@ class Start:
     environment: Mapping[str, str]
     cwd: Path = _REPOSITORY
     output: Path | None = None
+    errors: Path | None = None
+    given: Path | None = None
     exec_it: bool = False
 
 
@@ -91,10 +94,28 @@ class BlockingProgram:
         self._told.close()
 
 
+def run_to_end(start: Start, *, given: bytes = b"", timeout_s: float) -> "subprocess.CompletedProcess[str]":
+    """Run a program to its end, and return it as `subprocess.run` does. Its files of `start` are not used."""
+    with tempfile.TemporaryDirectory(prefix="nursery-") as directory:
+        output, errors, stdin = (Path(directory, name) for name in ("out", "err", "in"))
+        stdin.write_bytes(given)
+        with closing(BlockingProgram(replace(start, output=output, errors=errors, given=stdin))) as program:
+            code = program.wait(timeout_s)
+            if code is None:
+                os.kill(program.pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(
+                    [start.module, *start.arguments], timeout_s, output.read_bytes()
+                )
+        said = (each.read_bytes().decode("utf-8", "surrogateescape") for each in (output, errors))
+        return subprocess.CompletedProcess([start.module, *start.arguments], code, *said)
+
+
 def _ask_for(start: Start) -> BinaryIO:
     """Ask the nursery for a program; return where it tells the program's pid, then its exit code."""
     told, tells = os.pipe()
-    shown = os.open(start.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if start.output else os.dup(2)
+    shown = _writing(start.output) if start.output else os.dup(2)
+    wrong = _writing(start.errors) if start.errors else os.dup(shown)
+    stdin = os.open(start.given or os.devnull, os.O_RDONLY)
     wish = {
         "module": start.module,
         "arguments": start.arguments,
@@ -102,10 +123,15 @@ def _ask_for(start: Start) -> BinaryIO:
         "cwd": str(start.cwd),
         "exec": start.exec_it,
     }
-    socket.send_fds(_opened(), [json.dumps(wish).encode()], [tells, shown])
-    os.close(tells)
-    os.close(shown)
+    passed = [tells, shown, wrong, stdin]
+    socket.send_fds(_opened(), [json.dumps(wish).encode()], passed)
+    for each in passed:
+        os.close(each)
     return os.fdopen(told, "rb", buffering=0)
+
+
+def _writing(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
 def _number(line: bytes) -> int:
@@ -153,21 +179,23 @@ def main() -> None:
                 os.read(waking, 512)
             _bury(children)
         if wishes.fileno() in ready:
-            data, descriptors, _, _ = socket.recv_fds(wishes, _LONGEST_REQUEST, 2)
+            data, descriptors, _, _ = socket.recv_fds(wishes, _LONGEST_REQUEST, 4)
             if not data:
                 return
-            tells, shown = descriptors
-            _start(json.loads(data), tells, shown, children)
+            tells, *standard = descriptors
+            _start(json.loads(data), tells, standard, children)
 
 
-def _start(wish: dict[str, Any], tells: int, output: int, children: dict[int, int]) -> None:
+def _start(wish: dict[str, Any], tells: int, standard: list[int], children: dict[int, int]) -> None:
+    """Fork the program. `standard` are its stdout, stderr and stdin."""
     # Before the fork, so that the next program finds everything imported.
     module = importlib.import_module(wish["module"])
     for name in getattr(module, "IMPORTED_LATE", ()):
         importlib.import_module(name)
     pid = os.fork()
     if pid:
-        os.close(output)
+        for each in standard:
+            os.close(each)
         children[pid] = tells
         os.write(tells, b"%d\n" % pid)
         return
@@ -175,9 +203,8 @@ def _start(wish: dict[str, Any], tells: int, output: int, children: dict[int, in
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        for each, place in zip(standard, (1, 2, 0), strict=True):
+            os.dup2(each, place)
         os.closerange(3, 256)
         os.environ.clear()
         os.environ.update(wish["environment"])
@@ -186,6 +213,8 @@ def _start(wish: dict[str, Any], tells: int, output: int, children: dict[int, in
             os.environ["PYTHONPATH"] = str(_REPOSITORY)
             os.execv(sys.executable, [sys.executable, "-m", wish["module"], *wish["arguments"]])
         code = module.run(*wish["arguments"]) or 0
+    except SystemExit as asked:
+        code = asked.code if isinstance(asked.code, int) else 1
     except BaseException:
         # The frames below are the nursery's: nothing may return to them.
         traceback.print_exc()

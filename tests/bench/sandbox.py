@@ -29,13 +29,13 @@ WITHOUT = "without a sandbox"
 
 async def measure(directory: Path, *, short: bool) -> list[Figure]:
     """Ratios of time, and the memory that bubblewrap takes for one process."""
-    rounds = 2 if short else 10
+    rounds, cold_rounds = (2, 1) if short else (10, 10)
     async with DemoModel() as demo:
         home = make_cli_home(directory / "cold", demo.base_url)
         inside, bare = Cold(home, directory / "cold", is_inside=True), Cold(home, directory, is_inside=False)
         ways: list[Callable[[], Awaitable[float]]] = [lambda: inside.run(PROMPT), lambda: bare.run(PROMPT)]
         ways += [lambda: inside.run(CALLS), lambda: bare.run(CALLS)]
-        cold, cold_bare, calls, calls_bare = await in_turns(ways, rounds)
+        cold, cold_bare, calls, calls_bare = await in_turns(ways, cold_rounds)
         woken: dict[str, list[float]] = {}
         async with (
             sandboxed_core(directory / "in", demo) as core_in,

@@ -16,13 +16,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bridge.demo.process import DEMO_API_KEY, LASTING_PORTS, DemoEndpoint, demo_environment, seed_config
 from bridge.wiring import tmux_socket_name
-from tests.nursery import BlockingProgram, Start
+from tests.nursery import BlockingProgram, Start, run_to_end
 
 REPOSITORY = Path(__file__).parents[2]
 DEADLINE_S = 60.0
@@ -83,17 +83,20 @@ class House:
 
     def run(self, *arguments: str, given: str = "", **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run the program to its end."""
-        return subprocess.run(
-            self.command(*arguments),
-            cwd=self.root,
-            env={**self.environment, **variables},
-            input=given,
-            capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",  # `given` may be any bytes
-            timeout=2 * DEADLINE_S,
-            check=False,
+        return self._run_to_end("", arguments, variables, given)
+
+    def script(self, name: str, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """Run the script of this name to its end."""
+        return self._run_to_end(name, arguments, variables)
+
+    def _run_to_end(
+        self, script: str, arguments: Sequence[str], variables: Mapping[str, str], given: str = ""
+    ) -> "subprocess.CompletedProcess[str]":
+        start = Start(
+            "tests.e2e.bridge_process", (script, *arguments), {**self.environment, **variables}, self.root
         )
+        # `given` may be any bytes.
+        return run_to_end(start, given=given.encode("utf-8", "surrogateescape"), timeout_s=2 * DEADLINE_S)
 
     def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
         """Start the program and leave it running."""

@@ -9,7 +9,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
-from bridge.invocation import Chat, ChatOnce, Doctor, Init, Invocation, Mcp, Run, ShowStatus, Watch, Web
+from bridge.invocation import (
+    OK,
+    Chat,
+    ChatOnce,
+    Completion,
+    Doctor,
+    Init,
+    Invocation,
+    Mcp,
+    Run,
+    Shell,
+    ShowStatus,
+    Watch,
+    Web,
+)
+from bridge.session_arguments import SessionAct, act_of, add_backup, add_session
 from bridge.workflow_arguments import Workflow, add_workflow, workflow_of
 from texts.os_text import clean
 
@@ -37,6 +52,11 @@ exit codes: 0 done, 1 Claude failed, 2 bad usage or settings
 _WATCH = """\
 Needs no bridge and changes nothing. Ends with Claude's process or with Ctrl-C. To watch a session by its id,
 use scripts/watch.py
+"""
+_COMPLETION = """\
+For bash: claude-bridge completion bash >~/.local/share/bash-completion/completions/claude-bridge
+
+exit codes: 0 done, 2 bad usage
 """
 _MCP = """\
 An agent starts it, for example: claude mcp add bridge -- claude-bridge mcp. It needs the extra mcp and a
@@ -84,6 +104,10 @@ def parse(arguments: Sequence[str]) -> Invocation:
             return Init()
         case "workflow":
             return workflow_of(options)
+        case "completion":
+            return Completion(Shell(options.shell))
+        case "session" | "backup":
+            return act_of(f"{options.command} {options.act}", options)
         case "mcp":
             return Mcp(options.demo, options.read_only)
         case "doctor":
@@ -129,6 +153,15 @@ def run(arguments: Sequence[str]) -> int:
             from bridge.cli_workflow import workflow
 
             return workflow(invocation)
+        case Completion():
+            from bridge.completion import script
+
+            print(script(_parser(), invocation.shell), end="")
+            return OK
+        case SessionAct():
+            from bridge.cli_session import session
+
+            return session(invocation)
         case Mcp():
             from bridge.cli_mcp import mcp
 
@@ -165,6 +198,8 @@ def _parser() -> argparse.ArgumentParser:
         "of the demo",
     )
     add_workflow(commands)
+    add_session(commands)
+    add_backup(commands)
     mcp = _add(commands, "mcp", "serve tools for agents outside, over MCP on stdin and stdout", _MCP)
     mcp.add_argument("--read-only", action="store_true", help="only the tools that change nothing")
     _add_demo(mcp, "of the demo")
@@ -177,6 +212,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor = _add(commands, "doctor", "check everything, and say what to do; has the invite link", _DOCTOR)
     doctor.add_argument("--json", action="store_true", help="as JSON")
     doctor.add_argument("--live", action="store_true", help="only whether a bridge runs here and answers")
+    completion = _add(commands, "completion", "print a script that completes these words", _COMPLETION)
+    completion.add_argument("shell", choices=[each.value for each in Shell], help="which shell")
     return parser
 
 

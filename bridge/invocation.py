@@ -1,8 +1,10 @@
 """The commands of the command line as values, and the exit codes."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
+from bridge.session_arguments import SessionAct
 from bridge.workflow_arguments import Workflow
 
 OK, FAILED, BAD_USAGE = 0, 1, 2
@@ -78,4 +80,21 @@ class Mcp:
     read_only: bool
 
 
-Invocation = Mcp | Web | Workflow | Run | Chat | ChatOnce | Watch | ShowStatus | Init | Doctor
+class Shell(StrEnum):
+    """A shell with completion."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Print a script that completes our words in a shell."""
+
+    shell: Shell
+
+
+Invocation = (
+    Completion | Mcp | SessionAct | Web | Workflow | Run | Chat | ChatOnce | Watch | ShowStatus | Init | Doctor
+)

@@ -1,0 +1,119 @@
+"""`claude-bridge session …` and `backup …`, the scripts for the same acts, and completion in shells."""
+
+import json
+import runpy
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.cli import _parser, parse
+from bridge.cli_session import SessionActs, Unclear
+from bridge.completion import _choices, _commands, script
+from bridge.invocation import Shell
+from bridge.session_arguments import SessionAct
+from tests.sessions.running_core import ADMIN, RunningCore, running_core
+from tests.sessions.test_checkpointing import policy_in
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+async def typed(core: RunningCore, *words: str) -> int:
+    wish = parse(words)
+    assert isinstance(wish, SessionAct)
+    return await SessionActs(core.service, ADMIN, wish).do()
+
+
+async def test_a_session_is_begun_kept_put_back_ended_and_restored_by_typed_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_core(tmp_path / "core", checkpoints=policy_in(tmp_path)) as core:
+
+        async def told(*words: str) -> Any:
+            assert await typed(core, *words, "--json") == 0
+            return json.loads(capsys.readouterr().out)
+
+        with pytest.raises(Unclear, match="No session has a focus"):
+            await typed(core, "session", "checkpoint")
+        folder = await told("session", "start", "log", "in")
+        session = await core.manager.get_session(folder["session_id"])
+        work = Path(session.snapshot.work_directory)
+        (work / "a.txt").write_text("before")
+        assert (await told("session", "checkpoint", "the", "first"))["label"] == "the first"
+        (work / "a.txt").write_text("after")
+        numbered = await told("session", "checkpoints", "--session", "session-001-log-in")
+        assert [(each["number"], each["info"]["label"]) for each in numbered] == [(1, "the first")]
+        assert (await told("session", "put-back", "1", "--yes"))["restored"] == 1
+        assert (work / "a.txt").read_text() == "before"
+        with pytest.raises(Unclear, match="no checkpoint 9"):
+            await typed(core, "session", "put-back", "9")
+        proposed = await told("session", "end", "--propose", "--summary", "all done")
+        assert (proposed["is_ended"], proposed["draft"]) == (False, "all done")
+        with pytest.raises(Unclear, match="AXIS=N"):
+            await typed(core, "session", "end", "--score", "Logic")
+        ended = await told("session", "end", "--summary", "all done", "--score", "Logic=4")
+        assert (ended["is_ended"], ended["score"], ended["trouble"]) == (True, {"Logic": 4}, "")
+        assert [each["name"] for each in (await told("session", "list", "--archived"))["folders"]] == [
+            folder["name"]
+        ]
+        (backup,) = (await told("backup", "list"))["backups"]
+        assert (await told("backup", "verify", backup["id"]))["files"] > 0
+        restored = await told("backup", "restore", backup["id"], "--project", "elsewhere")
+        assert (core.directory / "workspaces" / "elsewhere" / "a.txt").read_text() == "before"
+        assert restored["id"] != folder["session_id"]
+        assert await typed(core, "session", "start", "next") == 0
+        assert "all done" in capsys.readouterr().out, "what the last session left"
+        with pytest.raises(Unclear, match="too short"):
+            await typed(core, "backup", "verify", "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("session_start", "FOCUS"),
+        ("session_checkpoint", "--milestone"),
+        ("session_end", "--score"),
+        ("session_list", "--archived"),
+        ("restore_session", "--restore-checkpoint"),
+        ("backup_project", "--label"),
+    ],
+)
+def test_each_script_explains_itself(name: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main = runpy.run_path(str(SCRIPTS / f"{name}.py"))["main"]
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert (ended.value.code, option in shown, "exit codes" in shown) == (0, True, True)
+    with pytest.raises(SystemExit) as refused:
+        main(["--nonsense"])
+    assert refused.value.code == 2
+
+
+def test_bash_completes_every_command_and_every_choice(tmp_path: Path) -> None:
+    (tmp_path / "completion").write_text(script(_parser(), Shell.BASH))
+    expected = {**dict(_commands(_parser(), "")), **dict(_choices(_parser(), ""))}
+    assert "--milestone" in expected[" session checkpoint"]
+    assert "plan" in expected[" chat --mode"]
+    lines = [
+        f'COMP_WORDS=(claude-bridge{line} ""); COMP_CWORD={len(line.split()) + 1}; _claude_bridge;'
+        ' echo "${COMPREPLY[@]}"'
+        for line in expected
+    ]
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(["source completion", *lines])],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert [line.split() for line in done.stdout.splitlines()] == [list(words) for words in expected.values()]
+
+
+@pytest.mark.parametrize("shell", [Shell.ZSH, Shell.FISH])
+def test_the_other_shells_get_the_same_words(shell: Shell) -> None:
+    made = script(_parser(), shell)
+    for line, words in dict(_commands(_parser(), "")).items():
+        assert f'"{line}"' in made
+        assert " ".join(words) in made

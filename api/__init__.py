@@ -270,6 +270,7 @@ from api.shared_pages import (
     ShareOptions,
     TakenOut,
 )
+from api.timing import ReadTiming, Span, SpanKind, TimingCommand, TurnTiming
 from api.trusting import (
     DecideTrust,
     ListTrust,
@@ -499,6 +500,7 @@ __all__ = [
     "ReadRunReport",
     "ReadSites",
     "ReadStatistics",
+    "ReadTiming",
     "ReadTrust",
     "ReadTurn",
     "ReadTurnChanges",
@@ -562,6 +564,8 @@ __all__ = [
     "Site",
     "Sites",
     "SkipTask",
+    "Span",
+    "SpanKind",
     "StartRun",
     "Statistics",
     "StepKind",
@@ -574,11 +578,13 @@ __all__ = [
     "TemplateInfo",
     "TemplateRefused",
     "Templates",
+    "TimingCommand",
     "Totals",
     "TrackArtifacts",
     "TrustingCommand",
     "TryNow",
     "TurnPage",
+    "TurnTiming",
     "TurnView",
     "UndoMerge",
     "UndoRestore",

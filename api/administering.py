@@ -61,7 +61,10 @@ class UsageRow(msgspec.Struct, frozen=True):
 
 
 class Statistics(msgspec.Struct, frozen=True):
-    """Counts and sums over the whole core. `memory_bytes` is the memory of all host trees together."""
+    """Counts and sums over the whole core. `memory_bytes` is the memory of all host trees together.
+
+    The last three are the limits of each user; None means no limit.
+    """
 
     by_lifecycle: dict[str, int]
     live_processes: int
@@ -72,6 +75,9 @@ class Statistics(msgspec.Struct, frozen=True):
     totals: Totals
     groups: tuple[UsageRow, ...] = ()
     last_backup: BackupInfo | None = None
+    user_processes: int | None = None
+    user_turns_per_hour: int | None = None
+    user_dollars_per_day: float | None = None
 
 
 class AuditEntry(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from api.reading import ReadingCommand
 from api.refusals import RefusalsCommand
 from api.searching import SearchingCommand
 from api.shared_pages import OpenSharedPage, SharedPagesCommand
+from api.timing import TimingCommand
 from api.trusting import ListTrust, TrustingCommand
 from api.workflows import AnyRunCommand, WorkflowCommand
 from sessions.events import Feed
@@ -60,6 +61,7 @@ AnySessionCommand = (
     | ContextCommand
     | FoldersCommand
     | SharedPagesCommand
+    | TimingCommand
     | BackUpSession
 )
 """The commands about one session."""

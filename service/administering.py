@@ -2,6 +2,8 @@
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 import api as c
 from service.parts import ServiceParts
 from service.retention_report import retention_report
@@ -19,7 +21,12 @@ async def administer(parts: ServiceParts, command: c.AdministeringCommand) -> ob
                 tuple(c.ClearedSession(each.session_id, each.had_process, each.trouble) for each in cleared)
             )
         case c.ReadStatistics():
-            return await read_statistics(manager, command)
+            return replace(
+                await read_statistics(manager, command),
+                user_processes=manager.policy.limits.max_sessions_per_user,
+                user_turns_per_hour=parts.budget.turns_per_hour,
+                user_dollars_per_day=parts.budget.dollars_per_day,
+            )
         case c.PlanRetention():
             return retention_report(await manager.retention.plan(), applied=False)
         case c.ApplyRetention():

@@ -268,6 +268,10 @@ class SessionService:
             return await rule(self._parts, session, actor, command)
         if isinstance(command, c.PromptingCommand):
             return await talk(self._parts, session, actor, command)
+        if isinstance(command, c.TimingCommand):
+            from service.timing import time_turn
+
+            return await time_turn(self._parts, session, command)
         if isinstance(command, c.SharedPagesCommand):
             from service.shared_pages import share_pages
 

@@ -41,7 +41,7 @@ LEAST = {
         ),
         *("export_session", "read_trust", "read_sites", "list_checkpoints", "compare_checkpoints"),
         *("read_turn_changes", "preview_restore", "list_branches", "compare_branch", "preview_merge"),
-        *("show_changes", "draft_report", "read_folder", "list_notes", "read_artifacts"),
+        *("read_timing", "show_changes", "draft_report", "read_folder", "list_notes", "read_artifacts"),
         *("get_run", "read_run_report", "read_run_patch"),
     },
     "user": {

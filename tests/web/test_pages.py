@@ -10,22 +10,18 @@ from tests.web.page_model import Element, parsed
 from tests.web.web_world import ADMIN, OTHER, OWNER, Browser, WebWorld
 
 _TAG_WORDS = """
-html head meta title link script body a header nav span main div h1 h2 h3 h4 h5 h6 p form label input
-textarea button select option section ul ol li article footer details summary pre code b em strong s dl
-dt dd small blockquote table thead tbody tr th td hr br fieldset legend root noscript progress mark
-dt dd small blockquote table thead tbody tr th td hr br fieldset legend root noscript progress time
+a article b blockquote body br button caption code dd details div dl dt em fieldset figcaption figure
+footer form h1 h2 h3 h4 h5 h6 head header hr html input label legend li link main mark meta nav noscript
+ol option p pre progress rect root s script section select small span strong summary svg table tbody td
+textarea th thead time title tr ul
 """
 _ATTR_WORDS = """
-lang charset name content rel href type src class id data-base data-session data-after data-list for
-method action value placeholder rows required aria-label aria-labelledby aria-hidden role data-act
-data-path data-body data-ask data-decision data-note data-question data-sure data-end data-all
-data-changes hidden maxlength selected start scope max multiple open
-data-changes hidden maxlength selected start scope max multiple aria-current data-of data-then data-said
-data-asks data-anyway data-group data-on data-queue data-method data-stays target data-local
-data-post data-to data-opens data-path checked datetime colspan open
-data-changes hidden maxlength inputmode selected start scope max multiple open
-aria-current data-of data-then data-said
-data-asks data-anyway data-post data-to data-opens data-path checked datetime colspan open
+action aria-current aria-hidden aria-label aria-labelledby charset checked class colspan content data-act
+data-after data-all data-anyway data-ask data-asks data-base data-body data-changes data-decision data-end
+data-group data-list data-local data-method data-note data-of data-on data-opens data-path data-post
+data-question data-queue data-said data-session data-stays data-sure data-then data-to datetime for height
+hidden href id inputmode lang max maxlength method multiple name open placeholder preserveaspectratio rel
+required role rows scope selected src start target title type value viewbox width x y
 """
 _TAGS, _ATTRS = frozenset(_TAG_WORDS.split()), frozenset(_ATTR_WORDS.split())
 _HOSTILE = (
@@ -57,7 +53,7 @@ def check(element: Element) -> None:
     for name, value in element.attrs.items():
         assert name in _ATTRS, (element.tag, name)
         if name in ("href", "src", "action"):
-            assert (value or "").startswith(("/", "?", "#", "https://", "http://", "mailto:")), value
+            assert (value or "").startswith(("/", "./", "?", "#", "https://", "http://", "mailto:")), value
     assert element.tag != "script" or (element.attrs.get("src") or "").startswith("/static/")
     for part in element.parts:
         if isinstance(part, Element):
@@ -171,6 +167,19 @@ async def test_a_clean_up_is_shown_before_it_is_done_without_scripts(world: WebW
     assert "0 sessions deleted" in await _form(ben, "/cleanup", fields)
     assert "1 session deleted" in await _form(ann, "/cleanup", fields)
     assert (await ann.send("GET", f"/api/sessions/{session}"))[0] == 404
+
+
+async def test_a_turns_time_is_a_page_behind_the_time_below_the_answer(world: WebWorld) -> None:
+    ann, ben = await world.browser(OWNER), await world.browser(OTHER)
+    session = await world.session_of(ann, "demo:sleep 0.05 demo:text hello")
+    await world.settled(ann, session)
+    links = (each.attrs.get("href") or "" for each in _all(parsed(await ann.done("GET", f"/chat/{session}"))))
+    (link,) = (each for each in links if each.endswith("/timing"))
+    place = f"/chat/{link.removeprefix('./')}"
+    page = await ann.done("GET", place)
+    check(parsed(page))
+    assert "Until Claude&#x27;s first sign" in page
+    assert (await ben.send("GET", place))[0] == 404
 
 
 async def test_a_search_leads_to_the_place_with_the_words_marked(world: WebWorld) -> None:

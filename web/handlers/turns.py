@@ -58,6 +58,11 @@ async def read_turn(call: Call) -> c.TurnView:
     return await call.perform(c.ReadTurn(session_id=call.session_id, turn_id=call.place("turn_id"), whole=True))
 
 
+async def read_timing(call: Call) -> c.TurnTiming:
+    """Tell where the time of a turn went: in line, waking, until the first sign, in tools, for people."""
+    return await call.perform(c.ReadTiming(session_id=call.session_id, turn_id=call.place("turn_id")))
+
+
 async def read_block(call: Call) -> c.PlacedBlock:
     """Read one block of a turn, whole."""
     ordinal = call.place("ordinal")
@@ -158,6 +163,7 @@ ROUTES: Sequence[Route] = (
     Route("GET", f"{_ONE}/turns", read_turns, query=PageQuery, reply=c.TurnPage),
     Route("GET", f"{_ONE}/turns/{{turn_id}}", read_turn, reply=c.TurnView),
     Route("GET", f"{_ONE}/turns/{{turn_id}}/blocks/{{ordinal}}", read_block, reply=c.PlacedBlock),
+    Route("GET", f"{_ONE}/turns/{{turn_id}}/timing", read_timing, reply=c.TurnTiming),
     Route("POST", f"{_ONE}/messages", send_message, Scope.OPERATE, NewMessage, reply=c.Accepted, status=202),
     Route("POST", f"{_ONE}/commands", run_command, Scope.OPERATE, ClaudeCommand, reply=c.Accepted, status=202),
     Route("POST", f"{_ONE}/continue", continue_session, Scope.OPERATE, reply=c.Accepted, status=202),

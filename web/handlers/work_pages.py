@@ -9,6 +9,7 @@ from aiohttp import web
 from sessions.restore_scope import RestoreScope
 from web.pages.branch_pages import branches_page, merge_page
 from web.pages.checkpoint_pages import checkpoint_page, restore_page, timeline_page
+from web.pages.timing_page import timing_page
 from web.routing import Call, Route
 from workdirs.merge_choices import Strategy
 
@@ -66,6 +67,11 @@ async def show_merge(call: Call) -> web.Response:
     return _page(await merge_page(call.parts, call.actor, call.session_id, call.query.strategy))
 
 
+async def show_timing(call: Call) -> web.Response:
+    """Show where a turn's time went."""
+    return _page(await timing_page(call.parts, call.actor, call.session_id, call.place("turn_id")))
+
+
 def _page(html: str) -> web.Response:
     return web.Response(text=html, content_type=_HTML)
 
@@ -79,6 +85,7 @@ ROUTES: Sequence[Route] = (
     _shows("/checkpoints", show_checkpoints, CursorQuery),
     _shows("/checkpoints/{checkpoint_id}", show_checkpoint, WithQuery),
     _shows("/checkpoints/{checkpoint_id}/restore", show_restore, ScopeQuery),
+    _shows("/turns/{turn_id}/timing", show_timing),
     _shows("/branches", show_branches),
     _shows("/merge", show_merge, StrategyQuery),
 )

@@ -1,6 +1,6 @@
 """The page for admins: figures, costs by day, and who did what."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 
 import api as c
@@ -17,14 +17,22 @@ async def admin_page(parts: WebParts, actor: Actor) -> str:
     """Return the page. Raises `NotAllowed` for anybody but an admin."""
     since = parts.doors.now_ms() - _DAYS * 24 * 3_600_000
     figures = await parts.core.perform(actor, c.ReadStatistics(since_ms=since, group_by=c.GroupBy.DAY))
+    by_user = c.ReadStatistics(since_ms=since, group_by=c.GroupBy.USER)
+    people = await parts.core.perform(actor, by_user)
     audit = await parts.core.perform(actor, c.ReadAudit(limit=_ENTRIES))
+    days = fragments.fold("The numbers", _days(figures))
     stop = (
         '<button type="button" data-all="stop-all" data-sure="End every process and its session?">'
         "End everything</button>"
     )
     cards = (
         ("Now", _now(figures)),
-        (f"The last {_DAYS} days", _days(figures)),
+        (
+            f"Costs of the last {_DAYS} days",
+            f"{_plot(figures, parts.doors.now_ms())}{fragments.fold('The numbers', _days(figures), is_html=True)}",
+        ),
+        (f"People, the last {_DAYS} days", _people(people)),
+        ("Limits of each person", _limits(figures)),
         ("Who did what", _audit(audit)),
         ("Emergency", stop),
     )
@@ -42,6 +50,50 @@ def _now(figures: c.Statistics) -> str:
     )
     listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return f'<dl class="facts">{listed}</dl>'
+
+
+def _limits(figures: c.Statistics) -> str:
+    turns, dollars = figures.user_turns_per_hour, figures.user_dollars_per_day
+    facts = (
+        ("Claude processes", str(figures.user_processes)),
+        ("Prompts an hour", "any number" if turns is None else str(turns)),
+        ("Dollars a day", "any amount" if dollars is None else f"${dollars:.2f}"),
+    )
+    listed = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts)
+    return f'<dl class="facts">{listed}</dl><p class="dim">The settings in .env change them.</p>'
+
+
+def _people(figures: c.Statistics) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{fragments.text_of(row.group or "Background work")}</th>'
+        f'<td class="right">{row.totals.turns}</td><td class="right">${row.totals.cost_usd:.2f}</td></tr>'
+        for row in sorted(figures.groups, key=lambda row: -row.totals.cost_usd)
+    )
+    head = '<tr><th>Person</th><th class="right">Turns</th><th class="right">Cost</th></tr>'
+    return f'<table class="days"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+
+
+def _plot(figures: c.Statistics, now_ms: int) -> str:
+    """Return costs by day as columns, days without any included; the table below has the same numbers."""
+    costs = {row.group: row.totals.cost_usd for row in figures.groups}
+    today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+    days = [today - timedelta(days=back) for back in reversed(range(_DAYS))]
+    most = max(costs.values(), default=0.0) or 1.0
+    columns = []
+    for number, day in enumerate(days):
+        cost = costs.get(day.isoformat(), 0.0)
+        height = round(100 * cost / most, 1)
+        columns.append(
+            f'<rect x="{number * 20 + 2}" y="{100 - height}" width="16" height="{height}">'
+            f"<title>{day:%-d %B}: ${cost:.2f}</title></rect>"
+        )
+    words = f"Costs by day, at most ${most:.2f}; the numbers are below."
+    return (
+        f'<figure class="plot"><figcaption class="dim">${most:.2f} a day at the top</figcaption>'
+        f'<svg viewBox="0 0 {_DAYS * 20} 100" preserveAspectRatio="none" role="img" aria-label="{words}">'
+        f'{"".join(columns)}</svg><p class="dim ends"><span>{days[0]:%-d %b}</span>'
+        f"<span>{days[-1]:%-d %b}</span></p></figure>"
+    )
 
 
 def _days(figures: c.Statistics) -> str:

@@ -142,11 +142,14 @@ def turn_foot(turn: StoredTurn, reader: Reader) -> str:
     words = [_TURN_WORDS[turn.status]]
     if reason := ended_because(turn):
         words.append(reason)
-    if turn.duration_ms:
-        words.append(duration(turn.duration_ms))
     if turn.cost_usd:
         words.append(f"${turn.cost_usd:.2f}{price_mark(turn.cost_usd, turn.list_price_usd)}")
     said = " · ".join(text_of(word) for word in words if word)
+    if turn.duration_ms:
+        # The time is the link to the page that tells where it went.
+        place = f"./{turn.session_id}/turns/{turn.id}/timing"
+        timed = f'<a href="{escape(place)}" title="Where the time went">{duration(turn.duration_ms)}</a>'
+        said = f"{timed} · {said}" if said else timed
     acts = ""
     is_over = turn.status in (TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT)
     if reader.prompt and is_over:

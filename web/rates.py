@@ -22,6 +22,10 @@ class Rates:
         acts.append(now)
         return 0.0
 
+    def forget_all(self) -> None:
+        """Count from zero again, for every key."""
+        self._acts.clear()
+
     def _forget(self, now: float) -> None:
         # All keys: a stranger who changes the key with each request must not fill the memory.
         for key in [key for key, acts in self._acts.items() if now - acts[-1] > self._within_s]:

@@ -27,10 +27,7 @@ async def admin_page(parts: WebParts, actor: Actor) -> str:
     )
     cards = (
         ("Now", _now(figures)),
-        (
-            f"Costs of the last {_DAYS} days",
-            f"{_plot(figures, parts.doors.now_ms())}{fragments.fold('The numbers', _days(figures), is_html=True)}",
-        ),
+        (f"Costs of the last {_DAYS} days", _plot(figures, parts.doors.now_ms()) + days),
         (f"People, the last {_DAYS} days", _people(people)),
         ("Limits of each person", _limits(figures)),
         ("Who did what", _audit(audit)),

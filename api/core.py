@@ -29,7 +29,7 @@ from api.searching import SearchingCommand
 from api.shared_pages import OpenSharedPage, SharedPagesCommand
 from api.timing import TimingCommand
 from api.trusting import ListTrust, TrustingCommand
-from api.workflows import AnyRunCommand, WorkflowCommand
+from api.workflows import AnyRunCommand, RunAnswerCommand, WorkflowCommand
 from sessions.events import Feed
 from sessions.model import Attachment, SessionId
 
@@ -63,6 +63,7 @@ AnySessionCommand = (
     | SharedPagesCommand
     | TimingCommand
     | BackUpSession
+    | RunAnswerCommand
 )
 """The commands about one session."""
 AnyCommand = AnySessionlessCommand | AnySessionCommand | AnyRunCommand

@@ -6,7 +6,7 @@ import msgspec
 
 from api.access import Action
 from api.branching import MergeResult
-from api.command import Command, Nothing, R
+from api.command import Command, Nothing, R, SessionCommand
 from api.reading import ExportedFile
 from api.run_model import (
     Bound,
@@ -287,6 +287,28 @@ class DeleteRun(OneRunCommand[Nothing], frozen=True, tag="delete_run", kw_only=T
     reply = Nothing
 
 
+class OfferRunPlan(SessionCommand[Nothing], frozen=True, tag="offer_run_plan", kw_only=True):
+    """Give the plan that the run of this session asks for. It counts when the turn ends; the last one does.
+
+    Raises `RunFieldWrong` if the session's run does not ask for a plan now, or the plan does not fit.
+    """
+
+    action = Action.PROMPT
+    reply = Nothing
+    text: str
+    checks: tuple[Check, ...] = ()
+
+
+class OfferRunTasks(SessionCommand[Nothing], frozen=True, tag="offer_run_tasks", kw_only=True):
+    """Give the tasks that the run of this session asks for, without ids. As `OfferRunPlan` otherwise."""
+
+    action = Action.PROMPT
+    reply = Nothing
+    tasks: tuple[RunTask, ...]
+
+
+RunAnswerCommand = OfferRunPlan | OfferRunTasks
+"""The commands about the run of one session: what Claude answers."""
 WorkflowCommand = StartRun | QueryRuns | ListTemplates
 """The commands about no run or many."""
 AnyRunCommand = (

@@ -1,9 +1,12 @@
 """The tools of Claude in a session of the bridge: it acts for the session's owner, on this session only."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from api.access import Actor, Role
 from api.core import Core
+from mcp_server.run_tools import INSTRUCTIONS as RUN_INSTRUCTIONS
+from mcp_server.run_tools import RUN_TOOLS
 from mcp_server.session_tools import INSTRUCTIONS, SESSION_TOOLS
 from mcp_server.tool import Caller, by_name, call_tool
 from sessions.tools import Tool, ToolReply, ToolUse
@@ -16,12 +19,20 @@ _OUTSIDE = ("session_id", "project")
 class SessionToolbox:
     """Implements `sessions.tools.Toolbox`: carries out calls through `core`."""
 
-    instructions = INSTRUCTIONS
-
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, *, in_run: bool = False) -> None:
+        specs = (*SESSION_TOOLS, *RUN_TOOLS) if in_run else SESSION_TOOLS
         self._core = core
-        self._tools = by_name(SESSION_TOOLS)
-        self.tools: Sequence[Tool] = tuple(tool.shown(without=_OUTSIDE) for tool in SESSION_TOOLS)
+        self._tools = by_name(specs)
+        self.tools: Sequence[Tool] = tuple(tool.shown(without=_OUTSIDE) for tool in specs)
+        self.instructions = INSTRUCTIONS + RUN_INSTRUCTIONS if in_run else INSTRUCTIONS
+
+    def for_run(self) -> "SessionToolbox":
+        """See `Toolbox.for_run`."""
+        return self._of_run
+
+    @cached_property
+    def _of_run(self) -> "SessionToolbox":
+        return SessionToolbox(self._core, in_run=True)
 
     async def use(self, use: ToolUse) -> ToolReply:
         """See `Toolbox.use`."""

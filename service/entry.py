@@ -232,6 +232,8 @@ class SessionService:
         return await administer(self._parts, command)
 
     async def _do_with(self, session: Session, actor: Actor, command: c.AnySessionCommand) -> object:
+        if isinstance(command, c.RunAnswerCommand):
+            return await (await self.workflows()).answer(session, command)
         if isinstance(command, c.ReadingCommand):
             return await read(self._parts, session, command)
         if isinstance(command, c.NetworkCommand):

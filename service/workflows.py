@@ -19,14 +19,15 @@ from sessions.events import Numbered, RunChanged
 from sessions.model import Trust
 from sessions.rows import load_trust
 from sessions.run_shown import RunShown
+from sessions.session import Session
 from sessions.trust import trust_now
 from sessions.work_directory import open_project
 from workdirs.manifests import Manifests, find_commands
 from workdirs.merge_choices import Strategy
 from workflows import model as m
 from workflows import rows
-from workflows.answers import AnswerWrong, check_commands
-from workflows.model import Run
+from workflows.answers import AnswerWrong, check_commands, checked_tasks
+from workflows.model import Run, StepKind
 from workflows.ports import Ports
 from workflows.report import write_report
 from workflows.runner import check_name
@@ -96,6 +97,24 @@ class WorkflowRoom:
                 return await self._cancel(actor, run)
             case _:
                 return info(await self._change(actor, run, command))
+
+    async def answer(self, session: Session, command: c.RunAnswerCommand) -> c.Nothing:
+        """Take Claude's answer for the run of its session. Raises `RunFieldWrong`."""
+        shown = session.snapshot.work_flow
+        run = await self.runs.get_session(shown.id) if shown is not None else None
+        wanted = StepKind.PLAN if isinstance(command, c.OfferRunPlan) else StepKind.TASKS
+        if run is None or run.step is None or run.step.kind is not wanted:
+            raise c.RunFieldWrong("answer", "no run of this session asks for it now")
+        try:
+            if isinstance(command, c.OfferRunPlan):
+                _require_words("plan", command.text)
+                offered = m.Offered(run.step.origin, command.text, check_commands(command.checks))
+            else:
+                offered = m.Offered(run.step.origin, tasks=checked_tasks(command.tasks))
+        except AnswerWrong as wrong:
+            raise c.RunFieldWrong("answer", str(wrong)) from wrong
+        await self.runs.change(run.id, m.AnswerOffered(offered))
+        return c.Nothing()
 
     async def _change(self, actor: Actor, run: Run, command: object) -> Run:
         update, run_id = self.runs.update_session, run.id
@@ -299,14 +318,9 @@ class WorkflowRoom:
             forget_check=self._checks.forget,
             announce=announce,
             found_checks=found_checks,
-            decisions_of=_no_decisions,
             now_ms=manager.now_ms,
             data_dir=self._own.data_dir,
         )
-
-
-async def _no_decisions(session_id: str) -> Sequence[c.RunDecision]:  # noqa: ARG001 (the form of the port)
-    return ()
 
 
 def _edited_plan(run: Run, command: c.EditRunPlan) -> m.PlanMade:

@@ -35,6 +35,7 @@ from sessions.prompt_sender import PromptSender
 from sessions.retry_until_stored import until_stored
 from sessions.rows import StoredHost, StoredInput
 from sessions.session_port import SessionPort
+from sessions.tools import toolbox_in
 from sessions.topics import Topic
 from storage import Statement
 from workdirs.checkpoint_model import Reason
@@ -132,7 +133,7 @@ class HostRun:
             self._greeting_id = request_id
             self._greets_in_silence = in_silence_s is not None
             self._silent_turn = current.turn_id if current is not None else None
-            return driver.initialize(request_id, self.session.around.tools)
+            return driver.initialize(request_id, toolbox_in(self.session.around.tools, self.session.snapshot))
 
         await self.control.request(build, timeout_s=in_silence_s or self.session.around.patience.start_s)
 

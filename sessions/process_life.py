@@ -28,6 +28,7 @@ from sessions.retry_until_stored import until_stored
 from sessions.rule_keeping import tell_new_process
 from sessions.session import Session
 from sessions.stored import HostStatus, StoredHost
+from sessions.tools import toolbox_in
 from sessions.topics import Topic
 from sessions.trusting import prepare as prepare_trust
 from sessions.uploads import make_uploads, uploads_of
@@ -129,6 +130,7 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
     brought = await prepare_trust(session, work_directory)
     uploads = uploads_of(around.run_directory, session.id)
     await asyncio.to_thread(make_uploads, uploads)
+    toolbox = toolbox_in(around.tools, snapshot)
     start = ConversationStart(
         conversation_id=session.snapshot.conversation_id,
         work_directory=work_directory,
@@ -143,7 +145,7 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
         keeps_out_of=tuple(map(Path, snapshot.keeps_out_of)),
         writable=await asyncio.to_thread(shared_git_directory, work_directory),
         uploads=uploads,
-        tools=tuple(tool.name for tool in around.tools.tools) if around.tools is not None else (),
+        tools=tuple(tool.name for tool in toolbox.tools) if toolbox is not None else (),
     )
     program = await around.driver.program(start)
     spec = LaunchSpec(

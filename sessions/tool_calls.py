@@ -17,7 +17,7 @@ from sessions.retry_until_stored import until_stored
 from sessions.rows import tool_calls as rows
 from sessions.rows.tool_calls import OpenToolCall
 from sessions.session_port import SessionPort
-from sessions.tools import ToolReply, ToolUse
+from sessions.tools import Toolbox, ToolReply, ToolUse, toolbox_in
 from storage import StorageError
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class ToolCalls:
 
     def take(self, draft: Draft, line: ToolServerLine, at: int) -> None:
         """Answer `line` with the change, or store the call for later. `at`: its place in the log."""
-        driver, toolbox = self._session.around.driver, self._session.around.tools
+        driver, toolbox = self._session.around.driver, self._toolbox()
         match line:
             case ToolCalled():
                 refusal = _OFF if toolbox is None else self._refusal(line)
@@ -82,6 +82,9 @@ class ToolCalls:
             else:
                 await self._news.wait()
 
+    def _toolbox(self) -> Toolbox | None:
+        return toolbox_in(self._session.around.tools, self._session.snapshot)
+
     async def _load(self) -> list[OpenToolCall]:
         return await rows.load_tool_calls(self._session.around.db, self._session.id, self._host)
 
@@ -96,7 +99,7 @@ class ToolCalls:
                 draft.send(called.request_id, line)
 
     async def _use(self, call: OpenToolCall) -> ToolReply:
-        toolbox, called = self._session.around.tools, call.called
+        toolbox, called = self._toolbox(), call.called
         if toolbox is None:
             return _OFF
         # Claude's id of the call is the better name: it stays if the CLI sends the call once more.

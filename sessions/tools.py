@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from sessions.model import SessionId
+from sessions.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,10 @@ class Toolbox(Protocol):
         """The text that tells Claude when to use the tools."""
         ...
 
+    def for_run(self) -> "Toolbox":
+        """Return the toolbox of a session in which a work-flow runs: these tools, and those for its answers."""
+        ...
+
     async def use(self, use: ToolUse) -> ToolReply:
         """Carry out a call and return the answer. A refusal is an answer, too.
 
@@ -86,6 +91,15 @@ class LateToolbox:
         """See `Toolbox.instructions`."""
         return self._made.instructions
 
+    def for_run(self) -> Toolbox:
+        """See `Toolbox.for_run`."""
+        return self._made.for_run()
+
     async def use(self, use: ToolUse) -> ToolReply:
         """See `Toolbox.use`."""
         return await self._made.use(use)
+
+
+def toolbox_in(toolbox: Toolbox | None, snapshot: Snapshot) -> Toolbox | None:
+    """Return the toolbox for a session in this state."""
+    return toolbox.for_run() if toolbox is not None and snapshot.work_flow is not None else toolbox

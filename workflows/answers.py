@@ -73,6 +73,20 @@ def read_tasks(text: str) -> tuple[RunTask, ...]:
     return tasks_of(_decoded(block[1], _TaskList).tasks)
 
 
+def checked_tasks(tasks: Sequence[RunTask]) -> tuple[RunTask, ...]:
+    """Return tasks that came by a tool, numbered from 1. Raises `AnswerWrong`."""
+    facts = [
+        {
+            "title": each.title,
+            "details": each.details,
+            "acceptance": list(each.acceptance),
+            "independent": each.independent,
+        }
+        for each in tasks
+    ]
+    return tasks_of(_decoded(msgspec.json.encode({"tasks": facts}), _TaskList).tasks)
+
+
 def tasks_of(tasks: Sequence[_Task]) -> tuple[RunTask, ...]:
     """Return checked tasks, numbered from 1."""
     return tuple(

@@ -53,6 +53,15 @@ class Step(msgspec.Struct, frozen=True):
     turn_id: str = ""
 
 
+class Offered(msgspec.Struct, frozen=True):
+    """The answer that Claude gave by a tool, while its turn still runs. It fits already."""
+
+    origin: str
+    text: str = ""
+    checks: tuple[Check, ...] = ()
+    tasks: tuple[RunTask, ...] = ()
+
+
 class Child(msgspec.Struct, frozen=True):
     """A session with files of its own for one of several tasks that run at once."""
 
@@ -111,6 +120,7 @@ class Run(msgspec.Struct, frozen=True):
     checks: tuple[CheckResult, ...] = ()
     attempts: dict[str, int] = {}
     step: Step | None = None
+    offered: Offered | None = None
     children: tuple[Child, ...] = ()
     stats: Statistics = Statistics()
     decisions: tuple[RunDecision, ...] = ()
@@ -215,6 +225,12 @@ class StepEnded(msgspec.Struct, frozen=True, tag="step_ended"):
     active_ms: int = 0
 
 
+class AnswerOffered(msgspec.Struct, frozen=True, tag="answer_offered"):
+    """Claude gave its answer by a tool; the last one counts when the turn ends."""
+
+    offered: Offered
+
+
 class AnswerRefused(msgspec.Struct, frozen=True, tag="answer_refused"):
     """Claude's plan or list of tasks did not fit; `why` goes back to Claude."""
 
@@ -305,6 +321,7 @@ RunEvent = (
     | StepBegun
     | StepSent
     | StepEnded
+    | AnswerOffered
     | AnswerRefused
     | TaskMoved
     | RoundFixed

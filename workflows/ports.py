@@ -6,7 +6,7 @@ from pathlib import Path
 
 from api.access import Actor, ActorSource
 from api.core import Core
-from api.run_model import Check, CheckResult, RunDecision
+from api.run_model import Check, CheckResult
 from sessions.events import Numbered
 from sessions.run_shown import RunShown
 
@@ -37,6 +37,5 @@ class Ports:
     forget_check: Callable[[str, str], Awaitable[None]]
     announce: Callable[[str, RunShown], Awaitable[None]]
     found_checks: Callable[[str], Awaitable[Sequence[Check]]]
-    decisions_of: Callable[[str], Awaitable[Sequence[RunDecision]]]
     now_ms: Callable[[], int]
     data_dir: Path

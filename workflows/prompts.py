@@ -13,14 +13,16 @@ _MOST_PRD = 60_000
 
 _PLAN_FORM = (
     "Do not change anything yet, and do not leave plan mode: answer with the plan as Markdown. Say which files "
-    "change, in which order, and what could go wrong. End with one block of JSON that names the commands of "
-    "this project that check the work (tests, linter, types). They run in this directory; a person sees and "
-    'approves them first:\n\n```json\n{"checks": [{"name": "tests", "command": "make test"}]}\n```'
+    "change, in which order, and what could go wrong. Name the commands of this project that check the work "
+    "(tests, linter, types): they run in this directory, and a person sees and approves them first. Give plan "
+    "and commands by the tool `workflow_plan`. Without such a tool, end your answer with one block of JSON:"
+    '\n\n```json\n{"checks": [{"name": "tests", "command": "make test"}]}\n```'
 )
 _TASKS_FORM = (
     "Cut the approved plan into tasks, in the order in which to do them. A task is one piece of work that "
     "leaves the project in order. `independent` tasks change different files, so they may be done at once. "
-    "Change nothing yet. Answer with one block of JSON:\n\n"
+    "Change nothing yet. Give them by the tool `workflow_tasks`. Without such a tool, answer with one block of "
+    "JSON:\n\n"
     '```json\n{"tasks": [{"title": "…", "details": "…", "acceptance": ["…"], "independent": false}]}\n```'
 )
 RECORDED = (

@@ -35,6 +35,7 @@ from sessions.errors import (
 )
 from sessions.events import OwnCopyMade, SessionCreated
 from sessions.model import Lifecycle, PermissionMode, RevisePlan, Text, TurnStatus
+from sessions.stored_folders import NoteKind
 from workflows import model as m
 from workflows import prompts, steps
 from workflows.answers import AnswerWrong, read_plan, read_tasks
@@ -286,12 +287,13 @@ class Runner:
 
     async def _outcome(self, run: Run, step: Step, said: str) -> Sequence[RunEvent]:
         """Return what a good answer leads to. Raises `AnswerWrong`."""
+        offered = run.offered if run.offered is not None and run.offered.origin == step.origin else None
         match step.kind:
             case StepKind.PLAN:
-                text, proposed = read_plan(said)
+                text, proposed = (offered.text, offered.checks) if offered is not None else read_plan(said)
                 return [m.PlanMade(text, await self._plan_checks(run, proposed))]
             case StepKind.TASKS:
-                return [m.TasksSet(read_tasks(said))]
+                return [m.TasksSet(offered.tasks if offered is not None else read_tasks(said))]
             case StepKind.TASK:
                 return [m.TaskMoved(step.task_id, TaskStatus.DONE, said[-_MOST_SAID:])]
             case StepKind.FIX:
@@ -411,11 +413,19 @@ class Runner:
         changes = None
         with suppress(BranchRefused, CheckpointRefused):
             changes = await self.perform(c.CompareBranch(session_id=run.session_id))
-        decisions: Sequence[RunDecision] = await self.ports.decisions_of(run.session_id)
+        decisions = await self._decisions(run)
         run = await self.runs.change(run.id, *notes) if notes else run
         text = write_report(run, changes, decisions, commit)
         crash_point("run.report_made")
-        await self.runs.change(run.id, m.Reported(text, commit, tuple(decisions)))
+        await self.runs.change(run.id, m.Reported(text, commit, decisions))
+
+    async def _decisions(self, run: Run) -> tuple[RunDecision, ...]:
+        """Return the decisions that Claude or a person recorded in the run's session."""
+        try:
+            notes = (await self.perform(c.ListNotes(session_id=run.session_id))).notes
+        except SessionError:
+            return ()
+        return tuple(RunDecision(each.title, each.text) for each in notes if each.kind is NoteKind.DECISION)
 
     async def _checkpoint(self, run: Run, label: str) -> None:
         """Take a checkpoint if the run wants them; a refusal is noted, never a reason to stop."""

@@ -85,6 +85,10 @@ def _changed(run: Run, event: RunEvent, at_ms: int) -> Run:  # noqa: PLR0915 (on
         case m.TasksSet():
             _require(run, event, _S.GENERATING_TASKS, _S.IMPLEMENTING, _S.VALIDATING)
             return _counted(replace(run, tasks=event.tasks, wrong_answer=""))
+        case m.AnswerOffered():
+            if run.step is None or run.step.origin != event.offered.origin:
+                raise IllegalRunMove(_words(event), run.status)
+            return replace(run, offered=event.offered)
         case m.AnswerRefused():
             return replace(run, wrong_answer=event.why)
         case m.StepBegun():
@@ -102,7 +106,7 @@ def _changed(run: Run, event: RunEvent, at_ms: int) -> Run:  # noqa: PLR0915 (on
                 active_ms=stats.active_ms + event.active_ms,
             )
             own = run.step is not None and run.step.origin == event.origin
-            return replace(run, stats=spent, step=None if own else run.step)
+            return replace(run, stats=spent, step=None if own else run.step, offered=None)
         case m.TaskMoved():
             return _task_moved(run, event)
         case m.RoundFixed():

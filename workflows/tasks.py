@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import msgspec
 from msgspec.structs import replace
 
 from api.run_model import RunFieldWrong, RunTask, TaskStatus
-from workflows.answers import MOST_TASKS, AnswerWrong, read_tasks
+from workflows.answers import MOST_TASKS, AnswerWrong, checked_tasks
 from workflows.model import Run
 
 
@@ -48,15 +47,8 @@ def _same(wished: Sequence[RunTask], known: dict[str, RunTask]) -> list[RunTask]
 
 def _checked(task: RunTask) -> RunTask:
     """Check a person's task as Claude's are checked."""
-    facts = {
-        "title": task.title,
-        "details": task.details,
-        "acceptance": list(task.acceptance),
-        "independent": task.independent,
-    }
-    block = f"```json\n{msgspec.json.encode({'tasks': [facts]}).decode()}\n```"
     try:
-        (made,) = read_tasks(block)
+        (made,) = checked_tasks([task])
     except AnswerWrong as wrong:
         raise RunFieldWrong("tasks", str(wrong)) from wrong
     return replace(made, id=task.id, attempts=task.attempts)

@@ -57,7 +57,7 @@ LEAST = {
         *("put_file", "get_file", "go_on_from", "take_checkpoint", "switch_changes"),
         *("add_note", "track_artifacts", "propose_end"),
         *("commit_branch", "revise_run_plan", "edit_run_tasks", "retry_task", "skip_task", "pause_run"),
-        "cancel_run",
+        *("cancel_run", "offer_run_plan", "offer_run_tasks"),
     },
     "approve": {
         "answer_ask",

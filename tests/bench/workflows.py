@@ -50,6 +50,8 @@ class QuickCore:
                 return c.EventPage(())
             case c.ReadWorkPlace() | c.CommitBranch():
                 return c.WorkPlace("b", "0" * 40)
+            case c.ListNotes():
+                return c.FolderNotes(())
             case c.CompareBranch():
                 return c.BranchChanges(())
             case _:
@@ -217,7 +219,6 @@ def _ports(core: QuickCore, directory: Path) -> Ports:
         forget_check=nothing,
         announce=announce,
         found_checks=none,
-        decisions_of=none,
         now_ms=lambda: time.time_ns() // 1_000_000,
         data_dir=directory,
     )

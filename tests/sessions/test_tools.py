@@ -36,6 +36,9 @@ class Box:
         self.gate.set()
         self.refuses_to_store = 0
 
+    def for_run(self) -> "Box":
+        return self
+
     async def use(self, use: ToolUse) -> ToolReply:
         self.used += 1
         if self.refuses_to_store:

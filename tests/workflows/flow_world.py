@@ -50,6 +50,23 @@ def request(tasks: Sequence[dict[str, Any]] = (WRONG,), checks: Sequence[dict[st
     return f"Add a function. demo:text {{\n# The plan\n\n{then}\n\n```json\n{commands}\n```\n}}"
 
 
+def request_by_tools() -> str:
+    """The same request, answered by the tools: a wrong call of each first, as a model makes it."""
+    decision = json.dumps({"title": "Add without a loop", "text": "It is shorter."})
+    tasks = [
+        "demo:tool mcp__bridge__workflow_tasks " + json.dumps({"tasks": []}),
+        "demo:tool mcp__bridge__workflow_tasks " + json.dumps({"tasks": [WRONG]}),
+    ]
+    plan = f"# The plan\n\n{' '.join(tasks)}"
+    wrong = {"text": plan, "checks": [{"name": "tests", "command": "two\nlines"}]}
+    calls = [
+        "demo:tool mcp__bridge__session_decision " + decision,
+        "demo:tool mcp__bridge__workflow_plan " + json.dumps(wrong),
+        "demo:tool mcp__bridge__workflow_plan " + json.dumps({"text": plan, "checks": [TESTS]}),
+    ]
+    return "Add a function. " + " ".join(calls)
+
+
 def git(root: Path, *arguments: str) -> str:
     identity = ("-c", "user.name=A", "-c", "user.email=a@b", "-c", "init.defaultBranch=main")
     done = subprocess.run(["git", *identity, *arguments], cwd=root, capture_output=True, text=True, check=True)

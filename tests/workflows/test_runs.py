@@ -12,11 +12,13 @@ import api as c
 from api.access import Actor, Role
 from api.run_model import Bound, Configuration
 from bridge.demo.model import DemoModel
+from mcp_server.in_session import SessionToolbox
 from sessions.errors import NotAllowed
 from sessions.model import Allow, PermissionMode
 from storage import Statement
-from tests.sessions.running_core import ADMIN, CoreParts, RunningCore, reached, real_cli_core, running_core
-from tests.workflows.flow_world import COMMAND, Flow, git, make_repository, policy_of, request
+from tests.fakes.cli_home import make_cli_home
+from tests.sessions.running_core import ADMIN, CoreParts, RunningCore, reached, running_core
+from tests.workflows.flow_world import COMMAND, Flow, git, make_repository, policy_of, request, request_by_tools
 from workflows import runner
 
 pytestmark = pytest.mark.timeout(180)
@@ -24,33 +26,43 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.mark.real_cli
 async def test_a_request_becomes_a_merged_branch_after_a_first_try_that_fails_its_check(tmp_path: Path) -> None:
-    async with DemoModel() as demo, real_cli_core(tmp_path, demo, **policy_of(tmp_path)) as core:
-        root, flow = make_repository(core), Flow(core)
-        run = await flow.rest(await flow.start())
-        assert run.shown.waits_for == "plan"
-        assert run.plan is not None
-        assert "The plan" in run.plan.text
-        assert [each.command for each in run.plan.checks] == [COMMAND]
-        assert not (root / "calc.py").exists()
+    async with DemoModel() as demo:
+        home = make_cli_home(tmp_path, demo.base_url)
+        parts = CoreParts(
+            command=home.binary, claude=home.config, environment=home.environment, tools=SessionToolbox
+        )
+        async with running_core(tmp_path / "core", parts, **policy_of(tmp_path)) as core:
+            await _from_request_to_merge(core)
 
-        run = await flow.rest(await flow.approve(run))
-        assert (run.status, run.detail) == (c.RunStatus.COMPLETED, "")
-        assert run.round == 2, "the first validation failed, the second passed"
-        assert [each.passed for each in run.checks] == [True]
-        assert run.stats.tasks_done == 1
-        assert run.stats.turns == 4  # plan, tasks, the task, the repair
-        assert not (root / "calc.py").exists(), "the work is on a branch of its own"
-        assert git(root, "show", f"{run.git.branch}:calc.py")
 
-        report = (await core.do(c.ReadRunReport(run_id=run.id))).data.decode()
-        assert "[x] Write add" in report
-        assert f"`{COMMAND}`: passed" in report
-        patch = (await core.do(c.ReadRunPatch(run_id=run.id))).data.decode()
-        assert "+def add" in patch
+async def _from_request_to_merge(core: RunningCore) -> None:
+    root, flow = make_repository(core), Flow(core)
+    run = await flow.rest(await flow.start(request_by_tools()))
+    assert run.shown.waits_for == "plan"
+    assert run.plan is not None
+    assert "The plan" in run.plan.text
+    assert [each.command for each in run.plan.checks] == [COMMAND]
+    assert not (root / "calc.py").exists()
 
-        await core.do(c.MergeRun(run_id=run.id))
-        assert "return a + b" in (root / "calc.py").read_text()
-        assert (await flow.get(run)).merged_into == "main"
+    run = await flow.rest(await flow.approve(run))
+    assert (run.status, run.detail) == (c.RunStatus.COMPLETED, "")
+    assert run.round == 2, "the first validation failed, the second passed"
+    assert [each.passed for each in run.checks] == [True]
+    assert run.stats.tasks_done == 1
+    assert run.stats.turns == 4  # plan, tasks, the task, the repair
+    assert not (root / "calc.py").exists(), "the work is on a branch of its own"
+    assert git(root, "show", f"{run.git.branch}:calc.py")
+
+    report = (await core.do(c.ReadRunReport(run_id=run.id))).data.decode()
+    assert "[x] Write add" in report
+    assert "- Add without a loop Reason: It is shorter." in report
+    assert f"`{COMMAND}`: passed" in report
+    patch = (await core.do(c.ReadRunPatch(run_id=run.id))).data.decode()
+    assert "+def add" in patch
+
+    await core.do(c.MergeRun(run_id=run.id))
+    assert "return a + b" in (root / "calc.py").read_text()
+    assert (await flow.get(run)).merged_into == "main"
 
 
 @pytest.fixture

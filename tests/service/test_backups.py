@@ -27,6 +27,11 @@ OTHER = Actor("discord:2", "discord", Role.USER)
 ADMIN = Actor("discord:9", "discord", Role.ADMIN)
 
 
+def policy_in(home: Path) -> CheckpointPolicy:
+    """Checkpoints of a bridge below `home`."""
+    return CheckpointPolicy(CheckpointRules(home / "checkpoints", Caps(), RetentionAges()))
+
+
 class Bridges:
     """Makes bridges, each on a machine of its own below `root`."""
 
@@ -36,8 +41,7 @@ class Bridges:
 
     async def start(self, name: str) -> RunningCore:
         home = self._root / name
-        rules = CheckpointRules(home / "checkpoints", Caps(), RetentionAges())
-        return await self._stack.enter_async_context(running_core(home, checkpoints=CheckpointPolicy(rules)))
+        return await self._stack.enter_async_context(running_core(home, checkpoints=policy_in(home)))
 
 
 @pytest.fixture

@@ -60,6 +60,18 @@ class RunCommand(SessionCommand[Accepted], frozen=True, tag="run_command", kw_on
     arguments: str = ""
 
 
+class LookCloser(SessionCommand[Accepted], frozen=True, tag="look_closer", kw_only=True):
+    """Queue a read-only turn in which Claude surveys the project; new conversations are told its answer.
+
+    It runs in plan mode; then the session has its own mode again. Raises `IllegalMove` while Claude works,
+    `LimitReached` if the budget is used up.
+    """
+
+    action = Action.PROMPT
+    reply = Accepted
+    origin: str
+
+
 class Continue(SessionCommand[Accepted], frozen=True, tag="continue", kw_only=True):
     """Continue a cut turn, or else ask Claude to continue. Raises the errors of `SendMessage`."""
 
@@ -162,6 +174,7 @@ class AnswerAsk(SessionCommand[Ask], frozen=True, tag="answer_ask", kw_only=True
 
 PromptingCommand = (
     SendMessage
+    | LookCloser
     | RunCommand
     | Continue
     | Regenerate

@@ -37,6 +37,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     `list_price_usd` is the part of `cost_usd` that a login covered instead of an API key: it is not billed.
     `left_running` lists programs that Claude's tools started and left; `EndLeftRunning` ends them. `promised`
     lists scheduled work, each with its next time; Claude does it only while it has a process.
+    `wants_guide`: its project has neither guidance nor documentation.
     `has_own_copy`: it is a branch with files of its own. `work_flow` is its run, if it is that of a work-flow.
     `prompted_by_several`: its owner lets others prompt it; only `GetSession` tells. `sandbox` (bwrap, landlock,
     none) and `network` (open, listed, model) are those of its process; empty without a process.
@@ -84,6 +85,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     limit: Limit | None = None
     limit_shares: tuple[LimitShare, ...] = ()
     other_model: str = ""
+    wants_guide: bool = False
     has_own_copy: bool = False
     progress: Progress = Progress()
     prompted_by_several: bool = False

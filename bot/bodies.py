@@ -22,6 +22,8 @@ class Verb(StrEnum):
     USE_MODEL = "use_model"
     MOVE = "move"
     TRY_NOW = "try_now"
+    LOOK_CLOSER = "look_closer"
+    WRITE_GUIDE = "write_guide"
     EXPORT = "export"
     FILES = "files"
     ALTERNATIVE = "alt"

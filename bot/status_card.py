@@ -39,7 +39,9 @@ _WORDS = {
 def status_card(info: SessionInfo) -> Card:
     """Return the card at the head of a session's channel: one short line, and a button that opens the rest."""
     more = Button(Control(Verb.MORE, info.id), "⋯")
-    return Card((status_line(info),), _what_blocks(info), accent=_accent(info), beside=more)
+    return Card(
+        (status_line(info),), _what_blocks(info) or _first_steps(info), accent=_accent(info), beside=more
+    )
 
 
 def status_line(info: SessionInfo) -> str:
@@ -89,6 +91,14 @@ def _what_blocks(info: SessionInfo) -> tuple[Row, ...]:
             return ((Button(Control(Verb.MORE, info.id, "login"), "How to log in"),),)
         case _:
             return ()
+
+
+def _first_steps(info: SessionInfo) -> tuple[Row, ...]:
+    """Return what helps in a project without guidance and documentation, until the second prompt."""
+    if not info.wants_guide or info.message_count > 1 or info.lifecycle is Lifecycle.ENDED:
+        return ()
+    look = Button(Control(Verb.LOOK_CLOSER, info.id), "Look closer")
+    return ((look, Button(Control(Verb.WRITE_GUIDE, info.id), "Write CLAUDE.md")),)
 
 
 def _accent(info: SessionInfo) -> int:
@@ -254,8 +264,13 @@ def _project(opened: Opened) -> Part:
     branch = f" · branch {escape_inline(place.branch, 60)}" if place.branch else ""
     commit = [f"-# Last commit: {escape_inline(place.commit, 90)}"] if place.commit else []
     can_move = Action.MANAGE in opened.may and info.lifecycle in (Lifecycle.PARKED, Lifecycle.FAILED)
-    buttons = (opened.button(Verb.MOVE, "Move"),) if can_move else ()
-    return Part([f"Project: {name}{branch}", *commit], buttons)
+    buttons = [opened.button(Verb.MOVE, "Move")] if can_move else []
+    is_busy = info.running_turn is not None or info.queued_turns
+    if Action.PROMPT in opened.may and info.lifecycle is not Lifecycle.ENDED and not is_busy:
+        buttons.append(opened.button(Verb.LOOK_CLOSER, "Look closer"))
+        if info.wants_guide:
+            buttons.append(opened.button(Verb.WRITE_GUIDE, "Write CLAUDE.md"))
+    return Part([f"Project: {name}{branch}", *commit], tuple(buttons))
 
 
 def _trust(opened: Opened) -> Part:

@@ -14,11 +14,13 @@ from api import (
     Interrupt,
     JoinQueued,
     ListProjects,
+    LookCloser,
     MoveSession,
     ReadTurn,
     ReadTurns,
     Regenerate,
     RewindFiles,
+    RunCommand,
     SendNow,
     SetModel,
     TryNow,
@@ -77,9 +79,9 @@ class TurnControls:
             case Verb.USE_MODEL:
                 await self._model(reply, session_id, (control.detail,))
             case Verb.TRY_NOW:
-                await reply.will_update()
-                await perform(reply.actor, TryNow(session_id=session_id))
-                await reply.update(Card(("The next prompt is sent now.",)))
+                await self._try_now(reply, session_id)
+            case Verb.LOOK_CLOSER | Verb.WRITE_GUIDE:
+                await self._get_to_know(reply, control)
             case Verb.EXPORT:
                 await self.export(reply, ExportSession(session_id=session_id))
             case Verb.FILES:
@@ -169,6 +171,19 @@ class TurnControls:
                 " An admin can make it on the machine."
             )
         await reply.say(Plain(words, files=(File(file.name, file.data, "The session"),)))
+
+    async def _try_now(self, reply: Reply, session_id: str) -> None:
+        await reply.will_update()
+        await self._face.core.perform(reply.actor, TryNow(session_id=session_id))
+        await reply.update(Card(("The next prompt is sent now.",)))
+
+    async def _get_to_know(self, reply: Reply, control: Control) -> None:
+        """Let Claude survey the project, or write its guidance."""
+        session_id, origin, perform = control.session_id, reply.origin, self._face.core.perform
+        if control.verb is Verb.LOOK_CLOSER:
+            await perform(reply.actor, LookCloser(session_id=session_id, origin=origin))
+        else:
+            await perform(reply.actor, RunCommand(session_id=session_id, name="init", origin=origin))
 
     # --- the parts --------------------------------------------------------------------------------------
 

@@ -187,6 +187,7 @@ GUIDE = {
     "/try": "send the next prompt although a usage limit is reached",
     "/move PROJECT": "work in another directory of WORKSPACE_ROOT; the conversation is kept",
     "/changes [on|off]": "what Claude was told of changed files; stop or start telling it",
+    "/look": "let Claude survey the project first, without changing anything",
     "/branch new [same]": "go on in a new session with a copy of the files; same: in the same directory",
     "/branch pick NAME": "open a branch of this session and show what merging it would do",
     "/branches": "list the branches of the session that have files of their own",
@@ -286,6 +287,8 @@ def _of_session(name: str, rest: str) -> OfSession | NotUnderstood:
             return _changes(rest)
         case "branches" | "compare" | "merge" | "unmerge" | "report" | "remove-branch":
             return _of_branch(name, rest.split())
+        case "look":
+            return OfSession(lambda id_, origin: c.LookCloser(session_id=id_, origin=origin))
         case "continue":
             return OfSession(lambda id_, origin: c.Continue(session_id=id_, origin=origin))
         case "retry":

@@ -14,13 +14,13 @@ from sessions.prompt_queue import Placed, Sender
 from sessions.session import Session
 from sessions.topics import Topic
 
-_NewPrompt = c.SendMessage | c.RunCommand | c.Continue | c.Regenerate
+_NewPrompt = c.SendMessage | c.LookCloser | c.RunCommand | c.Continue | c.Regenerate
 
 
 async def talk(parts: ServiceParts, session: Session, actor: Actor, command: c.PromptingCommand) -> object:
     """Carry out `command` and return its reply. Raises the errors that its docstring and `Session` name."""
     match command:
-        case c.SendMessage() | c.RunCommand() | c.Continue() | c.Regenerate():
+        case c.SendMessage() | c.LookCloser() | c.RunCommand() | c.Continue() | c.Regenerate():
             await _check_budget(parts, session, actor)
             placed = await _queue(session, actor, command)
             return c.Accepted(placed.turn_id, placed.place)
@@ -75,6 +75,10 @@ async def _queue(session: Session, actor: Actor, command: _NewPrompt) -> Placed:
                 front=command.front,
                 title=command.title,
             )
+        case c.LookCloser():
+            from sessions.looking_closer import look_closer
+
+            return await look_closer(session, sender)
         case c.RunCommand():
             return await session.command(command.name, command.arguments, sender=sender)
         case c.Continue():

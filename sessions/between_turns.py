@@ -270,7 +270,8 @@ async def _send(feeding: Feeding) -> bool:
     if not session.snapshot.queue:  # the prompt was withdrawn while its checkpoint was taken
         return True
     turn = session.snapshot.queue[0]
-    context = await make_context(session, turn)
+    made = await make_context(session, turn)
+    context = made.context
     async with session.change() as draft:
         first = draft.snapshot.queue[0] if draft.snapshot.queue else None
         # Check the limits again: the prompt may have arrived after the first step found an empty queue.
@@ -278,10 +279,25 @@ async def _send(feeding: Feeding) -> bool:
         if first == turn and draft.snapshot.is_idle:
             draft.add(e.TurnSent(turn.turn_id, feeding.host.number, context.shown if context else ""))
             draft.extra += keep_context(context)
+            if made.wants_guide is not None and made.wants_guide is not draft.snapshot.wants_guide:
+                draft.add(e.ProjectSurveyed(made.wants_guide))
             draft.send(turn.prompt_uuid, await prompt_line(session, turn.turn_id, context))
             feeding.tries_anyway = False
     crash_point("prompt-sent")
     return True
+
+
+async def _end_look(feeding: Feeding) -> bool:
+    from sessions.looking_closer import end_look
+
+    await end_look(feeding.session, feeding.host.control)
+    return True
+
+
+async def _begin_look(feeding: Feeding) -> bool:
+    from sessions.looking_closer import begin_look
+
+    return await begin_look(feeding.session, feeding.host.control)
 
 
 def _always(_: Snapshot) -> bool:
@@ -307,11 +323,13 @@ STEPS: tuple[Step, ...] = (
     Step("full log", loses_nothing, _park_if_log_is_full),
     Step("transcript", _nothing_waits, _copy_transcript),
     Step("checkpoint of a turn", _always, _keep_files),
+    Step("end of a survey", lambda snapshot: snapshot.look_is_over, _end_look),
     Step("context", _nothing_waits, _measure_context),
     Step("title", _nothing_waits, _ask_for_title),
     Step("left running", is_done_with_turns, _look_for_left_running),
     Step("disk", _a_prompt_waits, _has_room),
     Step("checkpoint of a prompt", _a_prompt_waits, _keep_files_before),
     Step("rewind", _a_prompt_waits, _rewind),
+    Step("survey", lambda snapshot: snapshot.look_is_next, _begin_look),
     Step("send", _a_prompt_waits, _send),
 )

@@ -269,6 +269,23 @@ class ChangesSwitched(msgspec.Struct, frozen=True, tag="changes_switched"):
     on: bool
 
 
+class LookBegan(msgspec.Struct, frozen=True, tag="look_began"):
+    """The turn surveys the project in plan mode. Afterwards the session has `mode` again."""
+
+    turn_id: TurnId
+    mode: PermissionMode
+
+
+class LookEnded(msgspec.Struct, frozen=True, tag="look_ended"):
+    """The turn that surveyed the project is over. The same commit stores its answer."""
+
+
+class ProjectSurveyed(msgspec.Struct, frozen=True, tag="project_surveyed"):
+    """The bridge looked at the project for the first prompt. `wants_guide`: it has no guidance and no docs."""
+
+    wants_guide: bool
+
+
 class CommandsListed(msgspec.Struct, frozen=True, tag="commands_listed"):
     """Claude's own slash commands that this conversation offers now."""
 
@@ -314,6 +331,9 @@ Event = (
     | SharesChanged
     | PinChanged
     | ChangesSwitched
+    | LookBegan
+    | LookEnded
+    | ProjectSurveyed
     | CommandsListed
     | ContextMeasured
     | RunChanged

@@ -43,7 +43,8 @@ class Sender(msgspec.Struct, frozen=True):
 class Prompt(msgspec.Struct, frozen=True):
     """A prompt to queue. `replaces` is the turn whose answer is asked for again, after `rewind_to`.
 
-    A session without a title gets one from `title`, else from `content`.
+    A session without a title gets one from `title`, else from `content`. `looks`: the prompt surveys the
+    project in plan mode; see `looking_closer.py`. It names no session.
     """
 
     kind: TurnKind
@@ -53,6 +54,7 @@ class Prompt(msgspec.Struct, frozen=True):
     replaces: TurnId | None = None
     rewind_to: str | None = None
     title: str = ""
+    looks: bool = False
 
 
 class QueueOwner(SessionPort, Protocol):
@@ -88,7 +90,10 @@ class PromptQueue:
                 return self._place_of(known.id)
             turn_id = TurnId(str(uuid.uuid5(PROMPT_NAMESPACE, f"turn {sender.origin}")))
             draft.add(_queued(draft, turn_id, prompt, sender))
-            if not draft.snapshot.title and prompt.kind is TurnKind.PROMPT:
+            if prompt.looks:
+                look = draft.snapshot.look
+                draft.add(e.LookBegan(turn_id, draft.snapshot.mode if look is None else look.mode))
+            elif not draft.snapshot.title and prompt.kind is TurnKind.PROMPT:
                 draft.add(e.TitleChanged(title_from(prompt.title or prompt.content), by_person=False))
         session.want_process()
         return self._place_of(turn_id)

@@ -61,6 +61,13 @@ class RunningTurn(msgspec.Struct, frozen=True):
     author_id: str = ""
 
 
+class Look(msgspec.Struct, frozen=True):
+    """A turn that surveys the project, and the permission mode that the session has again afterwards."""
+
+    turn_id: TurnId
+    mode: PermissionMode
+
+
 class OpenAsk(msgspec.Struct, frozen=True):
     """An unanswered ask; its body is in the `asks` row. `of_server`: an MCP server asks, not Claude."""
 
@@ -133,6 +140,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     moved_from: tuple[str, ...] = ()
     keeps_out_of: tuple[str, ...] = ()
     tells_changes: bool = True
+    look: Look | None = None
+    wants_guide: bool = False
     project_is_gone: bool = False
     refused_turns: int = 0
     last_good_turn: str = ""
@@ -164,6 +173,19 @@ class Snapshot(msgspec.Struct, frozen=True):
         """Whether a prompt could be sent now."""
         live = self.lifecycle is Lifecycle.LIVE
         return live and self.current is None and self.activity is Activity.IDLE
+
+    @property
+    def look_is_next(self) -> bool:
+        """Whether the next prompt surveys the project, and Claude could still change files in it."""
+        is_next = self.look is not None and bool(self.queue) and self.queue[0].turn_id == self.look.turn_id
+        return is_next and self.mode is not PermissionMode.PLAN
+
+    @property
+    def look_is_over(self) -> bool:
+        """Whether the turn that surveys the project has ended, or was taken back."""
+        if self.look is None or any(each.turn_id == self.look.turn_id for each in self.queue):
+            return False
+        return self.current is None or self.current.turn_id != self.look.turn_id
 
     @property
     def standing(self) -> Standing:

@@ -15,7 +15,7 @@ from sessions.model import (
     TitleSource,
 )
 from sessions.process_events import ProcessEvent
-from sessions.snapshot import HOLDS_SLOT, OpenAsk, QueuedTurn, RunningTurn, Snapshot
+from sessions.snapshot import HOLDS_SLOT, Look, OpenAsk, QueuedTurn, RunningTurn, Snapshot
 from sessions.topics import Topic
 from sessions.turn_events import TurnEvent
 from sessions.turn_state import turn_changed
@@ -126,6 +126,9 @@ def _chosen(
     | e.TitleChanged
     | e.PinChanged
     | e.ChangesSwitched
+    | e.LookBegan
+    | e.LookEnded
+    | e.ProjectSurveyed
     | e.CommandsListed
     | e.ContextMeasured
     | e.RunChanged,
@@ -144,6 +147,12 @@ def _chosen(
             return replace(snapshot, pinned=event.pinned)
         case e.ChangesSwitched():
             return replace(snapshot, tells_changes=event.on)
+        case e.LookBegan():
+            return replace(snapshot, look=Look(event.turn_id, event.mode))
+        case e.LookEnded():
+            return replace(snapshot, look=None)
+        case e.ProjectSurveyed():
+            return replace(snapshot, wants_guide=event.wants_guide)
         case e.CommandsListed():
             return replace(snapshot, commands=event.commands)
         case e.ContextMeasured():

@@ -23,6 +23,11 @@ def has_uncommitted(room: MergeRoom, snapshot: ObjectId) -> bool:
     return bool(_changed(room, snapshot))
 
 
+def count_uncommitted(room: MergeRoom, snapshot: ObjectId) -> int:
+    """Return how many files of the directory, as in `snapshot`, differ from its last commit."""
+    return len(_changed(room, snapshot))
+
+
 def commit_all(room: MergeRoom, snapshot: ObjectId, message: str, signature: Signature) -> ObjectId:
     """Commit the files of `snapshot`, a checkpoint of the directory taken just now. Return the new commit.
 

@@ -38,14 +38,15 @@ class Survey(msgspec.Struct, frozen=True):
     commands: tuple[FoundCommand, ...] = ()
     has_guide: bool = False
     has_docs: bool = False
+    has_files: bool = False
     elsewhere: tuple[str, ...] = ()
     nested: tuple[str, ...] = ()
     heavy: tuple[str, ...] = ()
 
     @property
     def wants_guide(self) -> bool:
-        """Whether `/init` is worth offering: neither guidance nor documentation exists."""
-        return not self.has_guide and not self.has_docs
+        """Whether `/init` is worth offering: there are files, but neither guidance nor documentation."""
+        return self.has_files and not self.has_guide and not self.has_docs
 
 
 def look(directory: Path) -> Survey:
@@ -62,6 +63,7 @@ def look(directory: Path) -> Survey:
         commands=find_commands(Manifests(directory)),
         has_guide=any(_exists(directory / name) for name in _GUIDES),
         has_docs=any(each.name.lower() in _DOCS for each in entries),
+        has_files=any(not each.name.startswith(".") for each in entries),
         elsewhere=tuple(name for name in near[:50] if find_commands(Manifests(directory / name))),
         nested=tuple(name for name in near[:200] if _exists(directory / name / ".git")),
         heavy=tuple(heavy),

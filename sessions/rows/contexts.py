@@ -22,6 +22,43 @@ async def load_context(db: Database, turn_id: TurnId) -> StoredContext | None:
     return StoredContext(turn_id, ContextKind(str(row[0])), str(row[1]), str(row[2]), int(str(row[3])))
 
 
+def insert_survey(session_id: SessionId, turn_id: TurnId, text: str, now_ms: int) -> Statement:
+    """Store Claude's own survey of the project; a newer one replaces it."""
+    return Statement(
+        "INSERT INTO session_surveys (session_id, turn_id, text, made_ms) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (session_id) DO UPDATE SET turn_id = excluded.turn_id, text = excluded.text,"
+        " made_ms = excluded.made_ms",
+        (session_id, turn_id, text, now_ms),
+    )
+
+
+async def load_survey(db: Database, session_id: SessionId) -> str:
+    """Return Claude's own survey of the project; empty if there is none."""
+    row = await db.read_one("SELECT text FROM session_surveys WHERE session_id = ?", (session_id,))
+    return "" if row is None else str(row[0])
+
+
+async def focus_of(db: Database, session_id: SessionId) -> str:
+    """Return the focus of the session; empty if nobody gave it one."""
+    row = await db.read_one("SELECT focus FROM session_folders WHERE session_id = ?", (session_id,))
+    return "" if row is None else str(row[0])
+
+
+async def load_last_end(
+    db: Database, work_directory: str, *, user_id: str, but: SessionId
+) -> tuple[str, str] | None:
+    """Return title and summary of the session of this user in the directory that ended last with a summary."""
+    row = await db.read_one(
+        "SELECT sessions.title, session_ends.summary FROM session_ends"
+        " JOIN sessions ON sessions.id = session_ends.session_id"
+        " WHERE sessions.work_directory = ? AND sessions.user_id = ? AND sessions.id <> ?"
+        " AND session_ends.status = 'ended' AND session_ends.summary <> ''"
+        " ORDER BY session_ends.ended_ms DESC LIMIT 1",
+        (work_directory, user_id, but),
+    )
+    return None if row is None else (str(row[0]), str(row[1]))
+
+
 async def count_in_directory(db: Database, work_directory: str, *, but: SessionId) -> int:
     """Return how many other sessions, of anybody, have the directory and have not ended."""
     row = await db.read_one(

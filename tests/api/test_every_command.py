@@ -52,8 +52,16 @@ LEAST = {
     },
     "prompt": {
         *("send_message", "run_command", "continue", "regenerate", "edit_queued", "withdraw_queued"),
-        "join_queued",
-        *("move_to_front", "send_now", "try_now", "interrupt", "rewind_files", "branch", "end_left_running"),
+        *("join_queued", "look_closer"),
+        *(
+            "move_to_front",
+            "send_now",
+            "try_now",
+            "interrupt",
+            "rewind_files",
+            "branch",
+            "end_left_running",
+        ),
         *("put_file", "get_file", "go_on_from", "take_checkpoint", "switch_changes"),
         *("add_note", "track_artifacts", "propose_end"),
         *("commit_branch", "revise_run_plan", "edit_run_tasks", "retry_task", "skip_task", "pause_run"),

@@ -347,6 +347,23 @@ async def test_the_status_is_one_line_and_one_button(facts: dict[str, Any], line
     assert (card.beside.label, bool(card.rows)) == ("⋯", session.blocker is Blocker.USAGE_LIMIT)
 
 
+@pytest.mark.parametrize(
+    ("facts", "offered"),
+    [
+        ({"wants_guide": True, "message_count": 1}, True),
+        ({"wants_guide": True, "message_count": 2}, False),
+        ({"wants_guide": False, "message_count": 1}, False),
+        ({"wants_guide": True, "message_count": 1, "lifecycle": Lifecycle.ENDED}, False),
+    ],
+)
+async def test_a_project_without_guidance_is_offered_some_until_the_second_prompt(
+    facts: dict[str, Any], offered: bool
+) -> None:
+    card = status_card(info(**{"lifecycle": Lifecycle.LIVE} | facts))
+    labels = [button.label for row in card.rows if not isinstance(row, Select) for button in row]
+    assert labels == (["Look closer", "Write CLAUDE.md"] if offered else [])
+
+
 async def test_nobody_is_offered_a_button_that_would_refuse_them() -> None:
     session = info(lifecycle=Lifecycle.LIVE, message_count=1)
 
@@ -355,12 +372,15 @@ async def test_nobody_is_offered_a_button_that_would_refuse_them() -> None:
         rows = [row for row in opened_card(opened).rows if not isinstance(row, Select)]
         return [button.label for row in rows for button in row]
 
-    assert labels(*Action) == ["Model", "Branch", "Export"]
+    assert labels(*Action) == ["Model", "Look closer", "Branch", "Export"]
     assert labels(Action.VIEW) == ["Export"]
     assert labels(*Action, lifecycle=Lifecycle.ENDED) == ["Branch", "Export"]
-    assert labels(*Action, message_count=0) == ["Model", "Export"]
+    assert labels(*Action, message_count=0) == ["Model", "Look closer", "Export"]
+    assert labels(*Action, running_turn="t") == ["Model", "Branch", "Export"]
+    wanted = labels(*Action, wants_guide=True)
+    assert wanted == ["Model", "Look closer", "Write CLAUDE.md", "Branch", "Export"]
     left = (LeftProcess(7, "npm run dev"),)
-    assert labels(*Action, left_running=left) == ["Model", "End it", "Branch", "Export"]
+    assert labels(*Action, left_running=left) == ["Model", "End it", "Look closer", "Branch", "Export"]
     assert labels(Action.VIEW, left_running=left) == ["Export"]
 
 

@@ -83,6 +83,7 @@ CONTROLS = {
     | {Verb.PREVIEW_MERGE},
     "prompt": {
         *(Verb.STOP, Verb.CONTINUE, Verb.REGENERATE, Verb.BRANCH, Verb.MOVE, Verb.TRY_NOW, Verb.FILES),
+        *(Verb.LOOK_CLOSER, Verb.WRITE_GUIDE),
         *(
             Verb.ALTERNATIVE,
             Verb.GO_ON_FROM,

@@ -8,12 +8,24 @@ from pathlib import Path
 import pytest
 
 import api as c
+from api.access import Actor, Role
 from bridge.demo.model import DemoModel
+from sessions.context_survey import open_points, survey_project
+from sessions.errors import IllegalMove
 from sessions.model import PermissionMode
+from sessions.rows.folders import begin_end, end_done
 from sessions.session_maker import NewSession
 from tests.fakes.cli_home import make_cli_home
-from tests.sessions.running_core import DEADLINE_S, CoreParts, RunningCore, idle, real_cli_core, running_core
-from tests.sessions.test_own_copies import checkpoints
+from tests.sessions.running_core import (
+    DEADLINE_S,
+    CoreParts,
+    RunningCore,
+    idle,
+    reached,
+    real_cli_core,
+    running_core,
+)
+from tests.sessions.test_own_copies import checkpoints, git
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(180)]
 
@@ -61,6 +73,95 @@ async def test_the_first_prompt_carries_the_survey_once_and_people_see_a_line(
         assert (older.turn.id, older.turn.prompt) == (first, "demo:text one")
         assert "/init" in older.turn.context, "there is neither CLAUDE.md nor a README"
         assert not newer.turn.context
+
+
+async def test_a_survey_has_the_focus_the_repository_and_what_the_last_session_left(
+    demo: DemoModel, tmp_path: Path
+) -> None:
+    parts = _parts(demo, tmp_path)
+    async with running_core(tmp_path / "core", parts, checkpoints=checkpoints(tmp_path)) as core:
+        root = await _project(core, a="a\n", b="b\n")
+        git(root, "init", "-q")
+        git(root, "add", "a")
+        git(root, "commit", "-q", "-m", "one")
+        (root / "a").write_text("edited\n")
+        summaries = {
+            "ann": "## Done\n- a thing\n## Still open\n- the **edge** `cases`\n- docs",
+            "bob": "## Open\n- not for ann",
+        }
+        ann = Actor("ann", "test", Role.USER)
+        for user, summary in summaries.items():
+            last = await core.manager.create_session(NewSession(user, f"x-{user}", title=f"of {user}"))
+            await core.db.write([begin_end(last.id, summary, {}, user, 1), end_done(last.id, {}, "", 2)])
+            await last.end("a test")
+        info = await core.do(c.CreateSession(channel_id="f", focus="the parser"), ann)
+        await core.ask(await core.manager.get_session(info.id), "demo:text one")
+        (note,) = _notes(demo)
+        changed = "branch main, 2 files with changes that no commit has"
+        for words in ("the parser", "the **edge**", "docs", changed):
+            assert words in note
+        for words in ("a thing", "not for ann"):
+            assert words not in note
+
+
+@pytest.mark.parametrize(
+    ("summary", "count"),
+    [
+        ("## Open questions\n1. one\n2. one\n## Files\n- a", 2),
+        ("Done: all.\n\n**Next steps:**\n- one", 1),
+        ("one\n\none", 2),
+        ("## Open\n", 0),
+        ("", 0),
+        ("## Open\n" + "- one\n" * 50, 8),
+        ("## Open\n- one" + "y" * 900, 1),
+        ("## Open\n- one\u202e\x1b[31m", 1),
+    ],
+)
+def test_open_points_are_those_under_their_heading_else_the_first_lines(summary: str, count: int) -> None:
+    found = open_points(summary)
+    assert len(found) == count
+    assert all("one" in each and len(each) < 200 and each.isprintable() for each in found)
+
+
+async def test_a_closer_look_changes_nothing_keeps_its_answer_and_gives_the_mode_back(
+    demo: DemoModel, tmp_path: Path
+) -> None:
+    async with running_core(tmp_path / "core", _parts(demo, tmp_path)) as core:
+        root = await _project(core, a="a\n")
+        session = await core.session()
+        await session.set_permission_mode(PermissionMode.ACCEPT_EDITS)
+        looked = await core.do(c.LookCloser(session_id=session.id, origin="click"))
+        again = await core.do(c.LookCloser(session_id=session.id, origin="click"))
+        assert again.turn_id == looked.turn_id
+        await reached(session, lambda snapshot: snapshot.last_turn == looked.turn_id and snapshot.look is None)
+        assert (session.snapshot.mode, session.snapshot.title) == (PermissionMode.ACCEPT_EDITS, "")
+        assert session.snapshot.wants_guide
+        bodies = [seen.body for seen in demo.requests if seen.path == "/v1/messages" and seen.body]
+        assert "plan mode" in str(bodies[0]).lower(), "the CLI tells Claude that it may not change anything"
+        ((turn_id, text),) = await core.db.read("SELECT turn_id, text FROM session_surveys")
+        assert turn_id == looked.turn_id
+        surveyed = await survey_project(session, looked.turn_id)
+        assert str(text) in surveyed.text, "a new conversation of the session is told it"
+        (root / "CLAUDE.md").write_text("guide")
+        assert not (await survey_project(session, looked.turn_id)).wants_guide
+        await core.ask(session, "demo:write made.txt by an edit that needs no ask")
+        assert (root / "made.txt").exists(), "edits are accepted again"
+
+
+async def test_a_closer_look_waits_for_nobody_and_can_be_taken_back(tmp_path: Path) -> None:
+    async with running_core(tmp_path / "core") as core:  # the scripted CLI: it answers at once
+        session = await core.session()
+        await core.ask(session, "hello")
+        await core.say(session, "demo:gate open")
+        await reached(session, lambda snapshot: snapshot.running is not None)
+        with pytest.raises(IllegalMove):
+            await core.do(c.LookCloser(session_id=session.id, origin="busy"))
+        await session.stop()
+        await idle(session)
+        looked = await core.do(c.LookCloser(session_id=session.id, origin="click"))
+        await session.prompts.withdraw(looked.turn_id, by="ann")
+        await reached(session, lambda snapshot: snapshot.look is None)
+        assert session.snapshot.mode is PermissionMode.DEFAULT
 
 
 async def test_an_answer_asked_for_again_has_the_same_context(demo: DemoModel, tmp_path: Path) -> None:

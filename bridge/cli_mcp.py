@@ -22,7 +22,6 @@ from sessions.errors import CoreLost, SessionError
 
 _NO_SDK = "The MCP SDK is missing. Install it: pip install 'claude-discord-bridge[mcp]'"
 _NO_BRIDGE = "No bridge runs here. Start it with claude-bridge, then call again."
-FACE = "mcp"
 _PLACE = "mcp:stdio"
 
 
@@ -43,7 +42,7 @@ def mcp(invocation: Mcp) -> int:
 
 async def _serve(wish: Mcp, settings: Settings) -> int:
     from mcp_server.over_stdio import serve_stdio
-    from mcp_server.serving import new_origin
+    from mcp_server.serving import FACE, new_origin
 
     data_dir = demo_or_not(settings, demo=wish.demo).data_dir
     actor = msgspec.structs.replace(local_actor(), face=FACE)

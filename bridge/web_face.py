@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from urllib.parse import quote, urlsplit
 
 import api as c
@@ -15,7 +17,7 @@ from sessions.errors import SessionError
 from sessions.model import is_session_id
 from storage import Database
 from web.doors import CODE_MS, Doors
-from web.parts import WebOptions, WebParts
+from web.parts import Agents, Headers, WebOptions, WebParts
 from web.people import People
 from web.principals import FACE
 from web.server import serving
@@ -45,7 +47,8 @@ async def web_face(core: OpenCore) -> AsyncIterator[WebParts]:
 
     def make(served: WebOptions) -> WebParts:
         doors = Doors(core.database, core.manager.now_ms)
-        return WebParts(core.service, doors, lookup, served, people=People(people.name), jump=jump)
+        names, agents = People(people.name), agents_of(core.service)
+        return WebParts(core.service, doors, lookup, served, people=names, jump=jump, agents=agents)
 
     async def jump(session_id: str, turn_id: str) -> str:
         return await address_in_discord(core.database, session_id, turn_id)
@@ -70,6 +73,24 @@ async def web_face(core: OpenCore) -> AsyncIterator[WebParts]:
         raise WebRefused(
             f"The dashboard's port {options.port} cannot be used: {error.strerror}. Set another WEB_PORT."
         ) from error
+
+
+def agents_of(core: c.Core) -> Agents | None:
+    """Return the server for agents over HTTP; None without the MCP SDK."""
+    if find_spec("mcp") is None:
+        return None
+
+    async def answer(
+        actor: Actor, headers: Headers, body: bytes, may_change: bool
+    ) -> tuple[int, Headers, bytes]:
+        # The SDK takes a second to load: at the first request, and not on the loop.
+        server = await asyncio.to_thread(import_module, "mcp_server.over_http")
+        answered: tuple[int, Headers, bytes] = await server.answer(
+            core, actor, headers, body, may_change=may_change
+        )
+        return answered
+
+    return answer
 
 
 async def address_in_discord(database: Database, session_id: str, turn_id: str) -> str:

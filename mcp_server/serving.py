@@ -24,6 +24,8 @@ Sessions of Claude on this machine, driven by the bridge. find_sessions and read
 talks to one. To keep a record of your own work, call session_start once; session_checkpoint, session_note,
 session_decision, session_track and session_end then belong to that session. No tool approves anything: a person
 answers what a session asks."""
+FACE = "mcp"
+"""The face of agents outside: the audit names it."""
 TRANSCRIPT = "session://{session_id}/transcript.md"
 
 _TRANSCRIPT = re.compile(r"session://([0-9A-Za-z-]{1,64})/transcript\.md")

@@ -1,10 +1,11 @@
 """The parts of the web face that every request uses, and its options."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from api import Core
+from api.access import Actor
 from web.doors import Doors
 from web.live.presence import Presence
 from web.people import People
@@ -66,6 +67,13 @@ async def no_jump(_session_id: str, _turn_id: str) -> str:
     return ""
 
 
+Headers = Sequence[tuple[bytes, bytes]]
+Agents = Callable[[Actor, Headers, bytes, bool], Awaitable[tuple[int, Headers, bytes]]]
+"""Answer an MCP request of an actor with its headers and body. The flag: it may change something.
+
+Return status, headers and body."""
+
+
 @dataclass(frozen=True, slots=True)
 class WebParts:
     """The parts of handlers. `lookup` tells who a user id is now; the `Rates` count requests."""
@@ -76,6 +84,7 @@ class WebParts:
     options: WebOptions
     people: People = field(default_factory=People)
     jump: Jump = no_jump
+    agents: Agents | None = None
     presence: Presence = field(default_factory=Presence)
     renderer: Renderer = field(default_factory=Renderer)
     commands: Rates = field(default_factory=lambda: Rates(60, 60.0))

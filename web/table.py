@@ -2,6 +2,7 @@
 
 from web.handlers import (
     administering,
+    agents,
     asks,
     branches,
     checkpoints,
@@ -31,6 +32,7 @@ ROUTES: tuple[Route, ...] = (
     *prompt_templates.ROUTES,
     *doors.ROUTES,
     *administering.ROUTES,
+    *agents.ROUTES,
     *jumps.ROUTES,
     *pages.ROUTES,
     *work_pages.ROUTES,

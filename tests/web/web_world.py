@@ -12,6 +12,7 @@ import aiohttp
 
 import api as c
 from api.access import Actor, Role
+from bridge.web_face import agents_of
 from sessions.model import ShareLevel
 from tests.sessions.running_core import DEADLINE_S, RunningCore, running_core
 from web.doors import Doors
@@ -145,7 +146,8 @@ async def web_world(
             return names[user_id]
 
         def make(served: WebOptions) -> WebParts:
-            return WebParts(core.service, Doors(core.db, now_ms), lookup, served, people=People(name_of))
+            doors, agents = Doors(core.db, now_ms), agents_of(core.service)
+            return WebParts(core.service, doors, lookup, served, people=People(name_of), agents=agents)
 
         parts = await stack.enter_async_context(serving(make, options or WebOptions(0)))
         people = await stack.enter_async_context(AsyncExitStack())

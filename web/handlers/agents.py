@@ -1,0 +1,36 @@
+"""MCP for agents: the guards of every route, then the bridge's own server answers."""
+
+from collections.abc import Sequence
+
+from aiohttp import hdrs, web
+
+from web.principals import DoorKind, Scope
+from web.problems import Refused
+from web.routing import Call, Route
+
+_PASSED = (hdrs.ACCEPT, hdrs.CONTENT_TYPE, "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name")
+
+
+async def answer_agent(call: Call) -> web.Response:
+    """Answer one message of an agent. Its token's scope says whether tools may change something."""
+    if call.principal.kind is not DoorKind.TOKEN:
+        raise Refused(403, "token_needed", "Agents come with a token. Make one on the page of tokens.")
+    if call.parts.agents is None:
+        raise Refused(501, "not_installed", "The bridge has no MCP server: install its extra mcp.")
+    # No host, no cookie, no token: the server needs to know none of them.
+    headers = [
+        (name.encode(), value.encode("latin-1", "replace"))
+        for name, value in call.request.headers.items()
+        if name.lower() in {each.lower() for each in _PASSED} or name.lower().startswith("mcp-param-")
+    ]
+    may_change = call.principal.scope.includes(Scope.OPERATE)
+    body = await call.request.read()
+    status, answered, told = await call.parts.agents(call.actor, headers, body, may_change)
+    shown = {name.decode("latin-1"): value.decode("latin-1") for name, value in answered}
+    kept = {name: value for name, value in shown.items() if name.lower() != "content-length"}
+    return web.Response(status=status, body=told, headers=kept)
+
+
+ROUTES: Sequence[Route] = (
+    Route("POST", "/mcp", answer_agent, scope=Scope.READ, reply=None, in_document=False),
+)

@@ -228,6 +228,15 @@ from api.reading import (
     WorkPlace,
 )
 from api.refusals import NoteRefusal, RefusalsCommand
+from api.reviewing import (
+    AddComment,
+    ListComments,
+    RemoveComment,
+    ReviewComment,
+    ReviewComments,
+    ReviewingCommand,
+    SendReview,
+)
 from api.run_model import (
     TERMINAL,
     Bound,
@@ -323,6 +332,7 @@ __all__ = [
     "MOST_FOLDERS",
     "TERMINAL",
     "Accepted",
+    "AddComment",
     "AddNote",
     "AdministeringCommand",
     "AdoptConversation",
@@ -432,6 +442,7 @@ __all__ = [
     "ListBackups",
     "ListBranches",
     "ListCheckpoints",
+    "ListComments",
     "ListConversations",
     "ListFolders",
     "ListNotes",
@@ -517,6 +528,7 @@ __all__ = [
     "RefusalsCommand",
     "Regenerate",
     "RemoveBranch",
+    "RemoveComment",
     "Rename",
     "RestoreBackup",
     "RestoreFiles",
@@ -531,6 +543,9 @@ __all__ = [
     "RetentionStep",
     "RetentionVerb",
     "RetryTask",
+    "ReviewComment",
+    "ReviewComments",
+    "ReviewingCommand",
     "ReviseRunPlan",
     "RevokeSharedPage",
     "RewindFiles",
@@ -552,6 +567,7 @@ __all__ = [
     "SearchingCommand",
     "SendMessage",
     "SendNow",
+    "SendReview",
     "SessionCommand",
     "SessionInfo",
     "SessionMetrics",

@@ -25,6 +25,7 @@ from api.prompt_templates import PromptTemplatesCommand
 from api.prompting import PromptingCommand
 from api.reading import ReadingCommand
 from api.refusals import RefusalsCommand
+from api.reviewing import ReviewingCommand
 from api.searching import SearchingCommand
 from api.shared_pages import OpenSharedPage, SharedPagesCommand
 from api.timing import TimingCommand
@@ -62,6 +63,7 @@ AnySessionCommand = (
     | FoldersCommand
     | SharedPagesCommand
     | TimingCommand
+    | ReviewingCommand
     | BackUpSession
     | RunAnswerCommand
 )

@@ -274,6 +274,10 @@ class SessionService:
             from service.timing import time_turn
 
             return await time_turn(self._parts, session, command)
+        if isinstance(command, c.ReviewingCommand):
+            from service.reviewing import review
+
+            return await review(self._parts, session, actor, command)
         if isinstance(command, c.SharedPagesCommand):
             from service.shared_pages import share_pages
 

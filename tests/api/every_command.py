@@ -24,6 +24,8 @@ _REQUIRED: dict[str, Any] = {
     "ask_id": "no-such-ask",
     "channel_id": "c",
     "checkpoint_id": "no-such-checkpoint",
+    "comment_id": "no-such-comment",
+    "line": 1,
     "content": "hello",
     "conversation_id": "01890000-0000-7000-8000-00000000000c",
     "data": b"{}",

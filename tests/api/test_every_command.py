@@ -42,6 +42,7 @@ LEAST = {
         *("export_session", "read_trust", "read_sites", "list_checkpoints", "compare_checkpoints"),
         *("read_turn_changes", "preview_restore", "list_branches", "compare_branch", "preview_merge"),
         *("read_timing", "show_changes", "draft_report", "read_folder", "list_notes", "read_artifacts"),
+        "list_comments",
         *("get_run", "read_run_report", "read_run_patch"),
     },
     "user": {
@@ -62,6 +63,8 @@ LEAST = {
             "branch",
             "end_left_running",
         ),
+        *("add_comment", "remove_comment", "send_review"),
+        *("move_to_front", "send_now", "try_now", "interrupt", "rewind_files", "branch", "end_left_running"),
         *("put_file", "get_file", "go_on_from", "take_checkpoint", "switch_changes"),
         *("add_note", "track_artifacts", "propose_end"),
         *("commit_branch", "revise_run_plan", "edit_run_tasks", "retry_task", "skip_task", "pause_run"),

@@ -27,6 +27,7 @@ _PLACES = {
     "rule_id": "1",
     "name": "a.txt",
     "checkpoint_id": "k",
+    "comment_id": "c",
 }
 
 

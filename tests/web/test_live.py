@@ -155,10 +155,22 @@ async def test_growing_text_settles_into_the_same_html(size: int) -> None:
                     wire += len(change.html)
                 case _:
                     pytest.fail(str(change))
+        # A tab that joins now has the same.
+        assert _joined(growing.whole()) == (html, tail)
     assert html + await renderer.markdown(tail) == await renderer.markdown(_ANSWER)
     assert html or size > len(_ANSWER)
     assert wire < 8 * len(_ANSWER)
     renderer.close()
+
+
+def _joined(changes: list[Change]) -> tuple[str, str]:
+    """Return the settled HTML and the tail that these changes make."""
+    match changes:
+        case [Grow(text=text, fresh=True)]:
+            return "", text
+        case [Grow(fresh=True), Settle(html=html, tail=tail)]:
+            return html, tail
+    pytest.fail(str(changes))
 
 
 async def test_text_that_is_repeated_or_void_begins_anew() -> None:

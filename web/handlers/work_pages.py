@@ -9,6 +9,7 @@ from aiohttp import web
 from sessions.restore_scope import RestoreScope
 from web.pages.branch_pages import branches_page, merge_page
 from web.pages.checkpoint_pages import checkpoint_page, restore_page, timeline_page
+from web.pages.review_page import review_page
 from web.pages.timing_page import timing_page
 from web.routing import Call, Route
 from workdirs.merge_choices import Strategy
@@ -57,6 +58,11 @@ async def show_restore(call: Call) -> web.Response:
     return _page(await restore_page(call.parts, call.actor, call.session_id, checkpoint, scope))
 
 
+async def show_turn_changes(call: Call) -> web.Response:
+    """Show a turn's changes, with the comments on them."""
+    return _page(await review_page(call.parts, call.actor, call.session_id, call.place("turn_id")))
+
+
 async def show_branches(call: Call) -> web.Response:
     """Show a session's branches."""
     return _page(await branches_page(call.parts, call.actor, call.session_id))
@@ -86,6 +92,7 @@ ROUTES: Sequence[Route] = (
     _shows("/checkpoints/{checkpoint_id}", show_checkpoint, WithQuery),
     _shows("/checkpoints/{checkpoint_id}/restore", show_restore, ScopeQuery),
     _shows("/turns/{turn_id}/timing", show_timing),
+    _shows("/turns/{turn_id}/changes", show_turn_changes),
     _shows("/branches", show_branches),
     _shows("/merge", show_merge, StrategyQuery),
 )

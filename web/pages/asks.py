@@ -52,7 +52,7 @@ def ask(stored: StoredAsk, rendered: Mapping[str, str], reader: Reader) -> str:
         at = f' <span class="dim">{stamp(stored.closed_ms)}</span>' if stored.closed_ms else ""
         form = f'<p class="outcome">{text_of(outcome(stored, reader.names))}{at}</p>'
         kind = "ask closed"
-        body = fold(heading, body) if body else ""
+        body = fold("What was asked", body) if body else ""
     return (
         f'<section class="{kind}" id="a-{ask_id}" aria-labelledby="ah-{ask_id}">'
         f'<h2 id="ah-{ask_id}">{text_of(heading)}</h2>{body}{form}</section>'

@@ -4,7 +4,7 @@ Source: the unified format of GNU diffutils; the headers of `git diff`. Text tha
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from html import escape
@@ -97,16 +97,24 @@ def _hunk(hunk: re.Match[str], lines: Iterator[str]) -> Iterator[DiffLine]:
                 old, new = old + 1, new + 1
 
 
-def shown(files: Sequence[DiffFile]) -> str:
-    """Return files with their changes as HTML; long diffs are cut with a word."""
+Anchor = tuple[str, int, bool]
+"""A line: path, number, and whether it was removed; the number counts before the change then."""
+_NONE: Mapping[Anchor, str] = {}
+
+
+def shown(files: Sequence[DiffFile], notes: Mapping[Anchor, str] = _NONE, *, can_comment: bool = False) -> str:
+    """Return files with their changes as HTML; long diffs are cut with a word.
+
+    `notes` has HTML that goes below lines. With `can_comment` each line can be chosen.
+    """
     left, parts = MOST_LINES, []
     for number, each in enumerate(files):
-        parts.append(_file(number, each, left))
+        parts.append(_file(number, each, left, notes, can_comment=can_comment))
         left = max(0, left - len(each.lines))
     return "".join(parts)
 
 
-def _file(number: int, each: DiffFile, most: int) -> str:
+def _file(number: int, each: DiffFile, most: int, notes: Mapping[Anchor, str], *, can_comment: bool) -> str:
     name = escape(as_seen(each.path))
     added = sum(line.kind is LineKind.ADDED for line in each.lines)
     removed = sum(line.kind is LineKind.REMOVED for line in each.lines)
@@ -118,7 +126,7 @@ def _file(number: int, each: DiffFile, most: int) -> str:
     more = f'<p class="dim">… and {cut:,} lines more</p>' if cut > 0 else ""
     # A hunk from the first line on needs no word on its place.
     begin = 1 if each.lines and each.lines[0].number <= 1 and not each.lines[0].text else 0
-    rows = "".join(_row(line) for line in each.lines[begin:most])
+    rows = "".join(_row(each.path, line, notes, can_comment) for line in each.lines[begin:most])
     table = f'<table class="diff" aria-label="Changes of {name}"><tbody>{rows}</tbody></table>' if rows else ""
     return (
         f'<details class="file" id="f-{number}" open data-path="{escape(each.path, quote=True)}">'
@@ -129,12 +137,19 @@ def _file(number: int, each: DiffFile, most: int) -> str:
 _SIGNS = {LineKind.ADDED: "+", LineKind.REMOVED: "−", LineKind.SAME: ""}
 
 
-def _row(line: DiffLine) -> str:
+def _row(path: str, line: DiffLine, notes: Mapping[Anchor, str], can_comment: bool) -> str:
     if line.kind is LineKind.PLACE:
         return f'<tr class="place"><td colspan="3">{escape(as_seen(line.text)) or "⋯"}</td></tr>'
+    note = notes.get((path, line.number, line.kind is LineKind.REMOVED), "")
+    below = f'<tr class="notes"><td colspan="3">{note}</td></tr>' if note else ""
+    number, chosen = str(line.number), ""
+    if can_comment:
+        # A button, so that the keyboard reaches it; with a finger the whole line can be chosen.
+        number = f'<button type="button" aria-label="Comment on line {number}">{number}</button>'
+        chosen = f' data-line="{line.number}"'
     return (
-        f'<tr class="{line.kind}"><td class="no">{line.number}</td>'
-        f'<td class="sign">{_SIGNS[line.kind]}</td><td>{escape(as_seen(line.text))}</td></tr>'
+        f'<tr class="{line.kind}"{chosen}><td class="no">{number}</td>'
+        f'<td class="sign">{_SIGNS[line.kind]}</td><td>{escape(as_seen(line.text))}</td></tr>{below}'
     )
 
 

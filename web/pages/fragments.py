@@ -161,6 +161,11 @@ def turn_foot(turn: StoredTurn, reader: Reader) -> str:
     if reader.prompt and is_over:
         body = json.dumps({"turnId": turn.id})
         acts += _act("Branch", "POST", "branch", body)
+    if turn.changed_files:
+        where = escape(f"{reader.chat}/turns/{turn.id}/changes", quote=True)
+        acts += (
+            f'<a href="{where}">{"1 file" if turn.changed_files == 1 else f"{turn.changed_files} files"}</a>'
+        )
     if reader.in_discord and turn.status is not TurnStatus.QUEUED:
         where = escape(f"{reader.chat}/turns/{turn.id}/discord", quote=True)
         acts += f'<a href="{where}" target="_blank" rel="noopener">In Discord</a>'

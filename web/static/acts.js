@@ -7,10 +7,18 @@ function decide(ask, button, decision) {
   return doing(button, () => send("POST", ofSession(`asks/${ask}/decision`), JSON.stringify({ decision })));
 }
 
+function valueOf(field) {
+  if (field.type === "checkbox") return field.checked;
+  if (field.name === "line") return Number(field.value);
+  return field.name === "isRemoved" ? field.value === "true" : field.value;
+}
+
+const place = () => document.querySelector("[data-of]").dataset.of;
+
 // The fields of a form as the body of a request; a box is true or false.
 function wishOf(form) {
   const wish = {};
-  for (const field of form.elements) if (field.name) wish[field.name] = field.type === "checkbox" ? field.checked : field.value;
+  for (const field of form.elements) if (field.name) wish[field.name] = valueOf(field);
   return wish;
 }
 
@@ -65,7 +73,7 @@ document.addEventListener("submit", async (event) => {
     const { post, to, opens, method, stays, said } = form.dataset;
     const done = await doing(button, () => send(method ?? "POST", ofSession(post, to), JSON.stringify(wishOf(form)), key));
     if (done && stays) { document.activeElement.blur(); form.closest("details").open = false; }
-    else if (done) open(opens ? `/chat/${to ?? done.id}` : ".", said);
+    else if (done) open(opens ? `/chat/${to ?? done.id ?? place()}` : ".", said);
     if (done) delete form.dataset.key;
   } else if (form.id === "new") {
     const key = form.dataset.key ??= newKey();

@@ -3,5 +3,6 @@
 import "./live.js";
 import "./acts.js";
 import "./login.js";
+import "./review.js";
 import "./times.js";
 import "./turns.js";

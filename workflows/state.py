@@ -194,8 +194,10 @@ def _resumed(run: Run, event: m.Resumed, at_ms: int) -> Run:
         )
     # A person may have mended by hand what the checks found: look again before Claude is asked to.
     looks_again = run.pause is PauseReason.TAKEN_OVER and run.checked_round == run.round
+    mends = run.pause not in (PauseReason.PERSON, PauseReason.BOUND, PauseReason.TAKEN_OVER)
     resumed = replace(
         run,
+        stats=replace(run.stats, recoveries=run.stats.recoveries + mends),
         tasks=tasks,
         checked_round=run.round - 1 if looks_again else run.checked_round,
         status=run.paused_from,

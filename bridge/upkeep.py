@@ -34,6 +34,7 @@ async def keep_up(core: "OpenCore") -> None:
         if settings.enable_persistence:
             tasks.create_task(logged(daily_backups(core), "daily backups"))
         tasks.create_task(logged(keep_index(core.database), "search index"))
+        tasks.create_task(logged(keep_folders(core), "folders of sessions"))
         tasks.create_task(logged(keep_caches(core), "caches of sandboxes"))
         if settings.metrics_file is not None or settings.metrics_port is not None:
             from bridge.metrics import keep_file, serving
@@ -73,6 +74,11 @@ async def daily_backups(core: "OpenCore") -> None:
         except (SessionError, StorageError, OSError) as error:
             log.warning("no daily backup", extra={"why": str(error)})
             await asyncio.sleep(_BACKUP_RETRY_S)
+
+
+async def keep_folders(core: "OpenCore") -> None:
+    """Keep the folders of sessions up to date, for ever."""
+    await core.service.keep_folders()
 
 
 async def keep_index(database: "Database") -> None:

@@ -120,6 +120,12 @@ class SessionService:
         if self._workflows is not None:
             await self._workflows.close()
 
+    async def keep_folders(self) -> None:
+        """Keep the folders of sessions up to date; never returns."""
+        from service.folder_keeping import keep_folders
+
+        await keep_folders(self._parts)
+
     async def back_up_if_due(self, at: time) -> None:
         """Make the daily backup if the time `at` has passed since the last one. Raises `BackupRefused`."""
         from service.backup_round import backup_round

@@ -1,6 +1,7 @@
 """Carries out the commands of `api/folders.py`: rows first, then the files that show them."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -31,6 +32,9 @@ from sessions.session import Session
 from sessions.stored_folders import FolderPlace, StoredArtifact, StoredFolder, StoredNote
 from storage.files import make_directory, write_whole
 from workdirs.changes import ChangeKind
+from workdirs.errors import WorkdirError
+
+log = logging.getLogger(__name__)
 
 _TITLE_CHARS = 80
 _LISTED_IN_TRACKING = 1_000
@@ -186,6 +190,7 @@ async def refresh(parts: ServiceParts, session_id: str) -> FolderFacts:
         folder = await _folder(parts, session_id)
         facts = await load_facts(parts.manager.db, folder, parts.manager.now_ms())
         await _written(folder_on_disk(parts, folder), facts)
+        await _copied(parts, facts)
     await refresh_tracking(parts, folder)
     return facts
 
@@ -214,6 +219,23 @@ async def _written(place: SessionFolder, facts: FolderFacts) -> None:
         await asyncio.to_thread(place.write, views_of(facts))
     except OSError as error:
         raise _refused(error) from error
+
+
+async def _copied(parts: ServiceParts, facts: FolderFacts) -> None:
+    """Write the copy for people into the project, if that is set. Trouble with it is only logged."""
+    name = parts.folder_rules.copy_as
+    row = await parts.manager.db.read_one(
+        "SELECT work_directory FROM sessions WHERE id = ?", (facts.folder.session_id,)
+    )
+    if not name or row is None:
+        return
+    from workdirs.people_copy import write_people_copy  # few projects have one
+
+    files = {f"{facts.folder.name}/{each}": data for each, data in views_of(facts).items()}
+    try:
+        await asyncio.to_thread(write_people_copy, Path(str(row[0])), name, files)
+    except (OSError, WorkdirError) as error:
+        log.warning("no copy of a folder", extra={"session": facts.folder.session_id, "why": str(error)})
 
 
 def _refused(error: OSError) -> FolderRefused:

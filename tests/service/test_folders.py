@@ -9,12 +9,12 @@ from ruamel.yaml import YAML
 
 import api as c
 from api.access import Actor, Role
-from service import ServiceParts, SessionService
+from service import FolderRules, ServiceParts, SessionService
 from sessions.errors import FolderRefused, IllegalMove
 from sessions.model import Lifecycle
 from sessions.stored_folders import NoteKind
 from storage import Statement
-from tests.sessions.kit import FakeClock, House, idle, send
+from tests.sessions.kit import FakeClock, House, idle, send, until
 
 OWNER = Actor("discord:1", "discord", Role.USER)
 DAY_S = 86_400
@@ -93,6 +93,46 @@ async def test_the_folder_shows_the_rows_and_is_written_again_when_somebody_dele
     assert oct((folder / "session.yaml").stat().st_mode)[-3:] == "600"
     tracking = (here.root / "projects" / "default" / "TRACKING.md").read_text()
     assert f"| {made.name} | Another text | active |" in tracking
+
+
+async def test_the_folder_follows_turns_and_titles_while_the_bridge_runs(
+    here: House, service: SessionService
+) -> None:
+    made = await focused(service)
+    folder = folders_of(here) / "active" / made.name
+    keeping = asyncio.create_task(service.keep_folders())
+    await asyncio.sleep(0)
+    session = await here.manager.get_session(made.session_id)
+    await send(session, "hello")
+    await until(lambda: facts(folder)["metrics"]["turns"] == 1 and facts(folder)["metrics"]["cost_usd"] > 0)
+    await session.rename("Another title")
+    await until(lambda: facts(folder)["title"] == "Another title")
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_a_copy_for_people_lies_in_the_project_ignored_by_git_and_follows_no_link(here: House) -> None:
+    rules = FolderRules(copy_as="our-sessions")
+    service = SessionService(ServiceParts(here.manager, folder_rules=rules))
+    work = here.root / "workspaces" / "default"
+    made = await focused(service)
+    (work / ".git" / "info").mkdir(parents=True)
+    (work / ".git" / "info" / "exclude").write_text("*.log")
+    await service.perform(OWNER, c.SetFocus(session_id=made.session_id, focus="One"))
+    await service.perform(OWNER, c.SetFocus(session_id=made.session_id, focus="Two"))
+    copy = work / "our-sessions" / made.name
+    assert facts(copy)["focus"] == "Two"
+    assert (work / ".git" / "info" / "exclude").read_text() == "*.log\n/our-sessions/\n"
+    assert (work / "our-sessions" / ".gitignore").read_text() == "*\n"
+    (copy / "session.yaml").unlink()
+    (copy / "session.yaml").mkdir()  # a copy that cannot be written stops nothing
+    await service.perform(OWNER, c.SetFocus(session_id=made.session_id, focus="Three"))
+    outside = here.root / "outside"
+    outside.mkdir()
+    (work / "our-sessions").rename(work / "old")
+    (work / "our-sessions").symlink_to(outside)
+    await service.perform(OWNER, c.SetFocus(session_id=made.session_id, focus="Four"))
+    assert list(outside.iterdir()) == []
 
 
 async def test_an_edited_note_stays_and_is_read_back(here: House, service: SessionService) -> None:

@@ -61,7 +61,8 @@ def parse(text: str) -> list[Step]:
         head = argument.split(" ", 1)[0] + " " if match[1] == "demo:write" else ""
         opened = text.find("{", match.start(2), match.end()) if argument.startswith(f"{head}{{") else -1
         if opened >= 0 and (end := _closing_brace(text, opened)):
-            argument, position = head + text[opened + 1 : end - 1], end
+            outside = 0 if match[1] == "demo:elicit" else 1  # its argument is JSON
+            argument, position = head + text[opened + outside : end - outside], end
         steps.append((match[1], argument))
     return steps
 

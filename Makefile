@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: help run test check lint types floors bench soak audit lock clean setup setup-dev claude images mcp
+.PHONY: help run test check lint types floors bench soak audit lock clean setup setup-dev claude images mcp pdf
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 16
@@ -58,6 +58,9 @@ $(VENV)/claude.stamp: requirements/cli.txt $(VENV)/run.stamp
 mcp: setup ## let agents outside use the bridge over MCP (the extra `mcp`)
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/mcp.txt
 
+pdf: setup ## let sessions be exported as PDF (the extra `pdf`)
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/pdf.txt
+
 images: setup ## let Claude see HEIC and large pictures (the extra `images`)
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/images.txt
 
@@ -83,6 +86,7 @@ lock: | $(UV) ## renew the locks of the dependencies
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev -c requirements/run.txt -o requirements/dev.txt
 	echo 'claude-agent-sdk' | $(UV) pip compile --quiet --universal --python-version 3.11 --no-deps --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt - -o requirements/cli.txt
 	printf 'pillow\npillow-heif\n' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt - -o requirements/images.txt
+	echo 'typst' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt - -o requirements/pdf.txt
 	echo 'mcp' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements/dev.txt - -o requirements/mcp.txt
 	printf 'hatchling\neditables\n' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/build.txt
 	echo 'uv' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/uv.txt

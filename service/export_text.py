@@ -30,23 +30,30 @@ header { border-bottom: 1px solid var(--line); margin-bottom: 2rem; }
 pre { overflow-x: auto; padding: .8rem; border: 1px solid var(--line); font-size: .85rem; }
 details { border: 1px solid var(--line); border-radius: .4rem; padding: .3rem .8rem; margin: .5rem 0; }
 table { border-collapse: collapse; } td, th { border: 1px solid var(--line); padding: .3rem .6rem; }
+@media print { :root { --dim: #444; --line: #bbb; }
+  body { margin: 0; max-width: none; font-size: 11pt; } pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  details::details-content { content-visibility: visible; height: auto; } summary { list-style: none; }
+  .turn { break-inside: auto; } h2, summary { break-after: avoid; } pre, table { break-inside: auto; }
+}
+@page { margin: 2cm; @bottom-right { content: counter(page) " / " counter(pages); } }
 .note { font-style: italic; } .right { text-align: right; } .center { text-align: center; }
 """
 
 
 def to_markdown(archive: SessionArchive, redact: Redact) -> str:
     """Return the session as one Markdown document."""
-    parts = [f"# {_name(archive.title) or 'Session'}", _summary(archive)]
+    parts = [f"# {_name(archive.title) or 'Session'}", summary_words(archive)]
     for each in archive.turns:
-        parts.append(f"## {_heading(each)}")
+        parts.append(f"## {heading_words(each)}")
         if each.turn.prompt:
             parts.append("\n".join(f"> {line}" for line in _text(each.turn.prompt).split("\n")))
         parts.extend(_block_markdown(block) for block in each.blocks)
-        parts.append(f"*{_name(_footer(each))}*")
+        parts.append(f"*{_name(footer_words(each))}*")
     return redact("\n\n".join(part for part in parts if part) + "\n")
 
 
-def _summary(archive: SessionArchive) -> str:
+def summary_words(archive: SessionArchive) -> str:
+    """Return one line about the whole session."""
     return (
         f"{len(archive.turns)} turns · {archive.model or 'default model'} · ${archive.cost_usd:.4f}"
         f"{price_mark(archive.cost_usd, archive.list_price_usd)} · "
@@ -54,14 +61,16 @@ def _summary(archive: SessionArchive) -> str:
     )
 
 
-def _heading(each: ArchivedTurn) -> str:
+def heading_words(each: ArchivedTurn) -> str:
+    """Return the heading of a turn."""
     turn = each.turn
     who = "Background work" if turn.kind is TurnKind.BACKGROUND else f"Prompt {turn.number}"
     again = " (asked again)" if turn.alternative_of else ""
     return f"{who}{again}"
 
 
-def _footer(each: ArchivedTurn) -> str:
+def footer_words(each: ArchivedTurn) -> str:
+    """Return the time, duration, tokens and cost of a turn, and why it ended if it failed."""
     turn = each.turn
     tokens = f"{turn.usage.input_tokens:,} tokens in, {turn.usage.output_tokens:,} out"
     reason = ended_because(turn)
@@ -79,7 +88,7 @@ def _block_markdown(block: Block) -> str:
                 return ""
             return f"<details><summary>Thinking</summary>\n\n{_text(block.text)}\n\n</details>"
         case ToolCall():
-            return f"**{_name(block.name)}**\n\n{_fenced(_tool_input(block), 'json')}"
+            return f"**{_name(block.name)}**\n\n{_fenced(tool_input(block), 'json')}"
         case ToolOutput():
             label = "Failed" if block.is_error else "Result"
             return f"{label}:\n\n{_fenced(_cut(block.shown), 'diff' if block.patch else '')}"
@@ -133,7 +142,7 @@ def to_html(archive: SessionArchive, redact: Redact) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{_STYLE}{code_colours()}</style></head><body>"
-        f'<header><h1>{title}</h1><p class="dim">{html.escape(_summary(archive))}</p></header>'
+        f'<header><h1>{title}</h1><p class="dim">{html.escape(summary_words(archive))}</p></header>'
         f"<main>{turns}</main></body></html>\n"
     )
 
@@ -144,8 +153,8 @@ def _turn_html(each: ArchivedTurn, renderer: MarkdownHtml, redact: Redact) -> st
         prompt = f'<div class="prompt">{html.escape(redact(each.turn.prompt))}</div>'
     blocks = "\n".join(_block_html(block, renderer, redact) for block in each.blocks)
     return (
-        f'<section class="turn"><h2 class="dim">{html.escape(_heading(each))}</h2>{prompt}{blocks}'
-        f'<p class="dim">{html.escape(redact(_footer(each)))}</p></section>'
+        f'<section class="turn"><h2 class="dim">{html.escape(heading_words(each))}</h2>{prompt}{blocks}'
+        f'<p class="dim">{html.escape(redact(footer_words(each)))}</p></section>'
     )
 
 
@@ -156,7 +165,7 @@ def _block_html(block: Block, renderer: MarkdownHtml, redact: Redact) -> str:
         case Thinking():
             return _details("Thinking", renderer.render(redact(block.text))) if block.text else ""
         case ToolCall():
-            return _details(redact(block.name), highlighted(redact(_tool_input(block)), "json"))
+            return _details(redact(block.name), highlighted(redact(tool_input(block)), "json"))
         case ToolOutput():
             shown = redact(_cut(block.shown))
             label = "Failed" if block.is_error else "Result"
@@ -174,7 +183,8 @@ def _details(label: str, body: str) -> str:
     return f"<details><summary>{html.escape(label)}</summary>{body}</details>"
 
 
-def _tool_input(block: ToolCall) -> str:
+def tool_input(block: ToolCall) -> str:
+    """Return the input of a tool as JSON, cut if it is long."""
     return _cut(json.dumps(block.input, ensure_ascii=False, indent=1))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -24,7 +25,12 @@ from texts.redaction import Redactor
 _PAGE = 200
 
 
-SUFFIX = {ExportFormat.JSON: "json", ExportFormat.MARKDOWN: "md", ExportFormat.HTML: "html"}
+SUFFIX = {
+    ExportFormat.JSON: "json",
+    ExportFormat.MARKDOWN: "md",
+    ExportFormat.HTML: "html",
+    ExportFormat.PDF: "pdf",
+}
 
 
 async def export_session(
@@ -35,10 +41,17 @@ async def export_session(
     The files of its prompts are only in JSON, and only `with_uploads`.
     """
     archive = await build_archive(session, with_uploads=with_uploads and wanted is ExportFormat.JSON)
+    if wanted is ExportFormat.PDF:
+        from service.pdf_export import to_pdf
+
+        return await to_pdf(archive, redactor.redact)
     return await asyncio.to_thread(_rendered, archive, wanted, redactor)
 
 
-def _rendered(archive: SessionArchive, wanted: ExportFormat, redactor: Redactor) -> bytes:
+_TextFormat = Literal[ExportFormat.JSON, ExportFormat.MARKDOWN, ExportFormat.HTML]
+
+
+def _rendered(archive: SessionArchive, wanted: _TextFormat, redactor: Redactor) -> bytes:
     match wanted:
         case ExportFormat.JSON:
             return write_archive(archive)

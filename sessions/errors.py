@@ -280,6 +280,10 @@ class TemplateRefused(SessionError):
     """A prompt template cannot be stored; the sentence says why."""
 
 
+class PdfRefused(SessionError):
+    """A PDF cannot be made; the sentence says why and what to take instead."""
+
+
 class PlaceEmpty(SessionError):
     """A place of a prompt template has no value."""
 

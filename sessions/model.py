@@ -180,11 +180,12 @@ class RuleScope(StrEnum):
 
 
 class ExportFormat(StrEnum):
-    """JSON is lossless and can be imported; Markdown and HTML are for reading, with secrets redacted."""
+    """JSON is lossless and can be imported; the others are for reading, with secrets redacted."""
 
     JSON = "json"
     MARKDOWN = "markdown"
     HTML = "html"
+    PDF = "pdf"
 
 
 class PermissionMode(StrEnum):

@@ -46,7 +46,9 @@ class FilesCommands(
 
     @app_commands.command(description="Take the session with you as a file.")
     @app_commands.rename(form="format")
-    @app_commands.describe(form="Markdown or HTML to read, JSON to bring back", session=choices.WHICH_SESSION)
+    @app_commands.describe(
+        form="To read: Markdown, HTML, PDF. To bring back: JSON", session=choices.WHICH_SESSION
+    )
     @app_commands.autocomplete(session=choices.sessions)
     async def export(
         self, interaction: Interaction, form: ExportFormat = ExportFormat.MARKDOWN, session: str | None = None

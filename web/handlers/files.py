@@ -19,6 +19,7 @@ _EXPORTS = {
     ExportFormat.JSON: "application/json",
     ExportFormat.MARKDOWN: "text/markdown; charset=utf-8",
     ExportFormat.HTML: "text/html; charset=utf-8",
+    ExportFormat.PDF: "application/pdf",
 }
 
 
@@ -29,7 +30,7 @@ class FileQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
 
 
 class ExportQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The form of the export: json can be imported, the others are for reading."""
+    """The form of the export: json can be imported, the others are for reading; pdf needs an extra."""
 
     format: ExportFormat = ExportFormat.MARKDOWN
 

@@ -140,8 +140,9 @@ def _more(info: c.SessionInfo, reader: Reader, base: str) -> str:
     export = f"{base}/api/sessions/{escape(info.id)}/export?format="
     links = "".join(
         f'<a href="{export}{each}">{label}</a>'
-        for each, label in (("markdown", "Markdown"), ("html", "HTML"), ("json", "JSON"))
+        for each, label in (("markdown", "Markdown"), ("html", "HTML"), ("pdf", "PDF"), ("json", "JSON"))
     )
+    links += '<button type="button" class="as-link" data-print="1">Print</button>'
     rows = [("Export", links), *_facts(info, reader).items()]
     listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
     acts = ""

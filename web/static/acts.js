@@ -28,6 +28,7 @@ document.addEventListener("click", async (event) => {
   const { act, path, body, sure, decision, note, end, all, then, said } = button.dataset;
   const ask = button.closest("[data-ask]")?.dataset.ask;
   if (sure && !confirm(sure)) return;
+  if (button.dataset.print) print();
   if (decision) await decide(ask, button, JSON.parse(decision));
   if (note) {
     const words = button.parentElement.querySelector("input").value.trim();
@@ -118,3 +119,6 @@ document.addEventListener("keydown", (event) => {
   const sends = event.key === "Enter" && !event.shiftKey && !event.isComposing && matchMedia("(pointer: fine)").matches;
   if (sends && event.target.matches("textarea")) { event.preventDefault(); event.target.form.requestSubmit(); }
 });
+
+// On paper nothing can be opened: what tools did is printed, too.
+addEventListener("beforeprint", () => { for (const each of document.querySelectorAll("#turns details")) each.open = true; });

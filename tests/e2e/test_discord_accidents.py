@@ -94,12 +94,15 @@ async def away_while_it_ends(bot: Bot, accident: Accident) -> Place:
 
 async def open_ask(bot: Bot, accident: Accident) -> Place:
     """Killed at an open ask: its buttons work afterwards, and nobody is asked twice."""
+    made = bot.house.project / "allowed.txt"
+    made.unlink(missing_ok=True)  # of the scene before this one, where it would be no change
     thread = await bot.claude("demo:bash touch allowed.txt\ndemo:text Allowed")
     ask = await thread.wait_for_message(button("Allow once"))
     await accident(bot)
     await bot.ann.click(ask, "Allow once")
     await bot.answered(thread, "Allowed")
-    assert (bot.house.project / "allowed.txt").exists()
+    assert made.exists()
+    await thread.wait_for_message("1 file changed")
     return thread
 
 

@@ -16,6 +16,7 @@ from bridge.invocation import (
     Completion,
     Doctor,
     Init,
+    InstallSkill,
     Invocation,
     Mcp,
     Run,
@@ -52,6 +53,12 @@ exit codes: 0 done, 1 Claude failed, 2 bad usage or settings
 _WATCH = """\
 Needs no bridge and changes nothing. Ends with Claude's process or with Ctrl-C. To watch a session by its id,
 use scripts/watch.py
+"""
+_SKILL = """\
+Run it in the directory where the bridge starts: the scripts of the skill find its settings there. Files that
+somebody edited are left as they are and named. Sessions of the bridge need no skill: they have tools.
+
+exit codes: 0 done, 1 edited files were left or it cannot be written, 2 bad usage
 """
 _COMPLETION = """\
 For bash: claude-bridge completion bash >~/.local/share/bash-completion/completions/claude-bridge
@@ -104,6 +111,8 @@ def parse(arguments: Sequence[str]) -> Invocation:
             return Init()
         case "workflow":
             return workflow_of(options)
+        case "skill":
+            return InstallSkill(options.project, options.force)
         case "completion":
             return Completion(Shell(options.shell))
         case "session" | "backup":
@@ -153,6 +162,10 @@ def run(arguments: Sequence[str]) -> int:
             from bridge.cli_workflow import workflow
 
             return workflow(invocation)
+        case InstallSkill():
+            from bridge.skill import skill
+
+            return skill(invocation)
         case Completion():
             from bridge.completion import script
 
@@ -212,6 +225,10 @@ def _parser() -> argparse.ArgumentParser:
     doctor = _add(commands, "doctor", "check everything, and say what to do; has the invite link", _DOCTOR)
     doctor.add_argument("--json", action="store_true", help="as JSON")
     doctor.add_argument("--live", action="store_true", help="only whether a bridge runs here and answers")
+    skill = _add(commands, "skill", "a skill for your own Claude that keeps a session's record", _SKILL)
+    skill.add_argument("act", choices=["install"], help="write it, or a newer version of it")
+    skill.add_argument("--project", type=Path, metavar="DIR", help="into DIR/.claude instead of your own")
+    skill.add_argument("--force", action="store_true", help="replace files that were edited, too")
     completion = _add(commands, "completion", "print a script that completes these words", _COMPLETION)
     completion.add_argument("shell", choices=[each.value for each in Shell], help="which shell")
     return parser

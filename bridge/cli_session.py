@@ -5,7 +5,9 @@ The bridge that runs here carries them out, else a core that is opened for the o
 
 import sys
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace  # noqa: TID251 (a dataclass)
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
@@ -19,6 +21,7 @@ from bridge.script_core import confirmed, script_core
 from bridge.session_arguments import SessionAct
 from bridge.settings import Settings
 from sessions.restore_scope import RestoreScope
+from sessions.stored_folders import NoteKind
 
 _PLACE = "terminal:session"
 _LEAST_OF_AN_ID = 4
@@ -37,6 +40,8 @@ def session(wish: SessionAct) -> int:
 async def _session(wish: SessionAct, settings: Settings) -> int:
     async with script_core(settings, demo=wish.demo) as core:
         try:
+            if wish.directory and not wish.project and not wish.session:
+                wish = replace(wish, project=_project_of(Path(wish.directory), settings.workspace_root))
             return await SessionActs(core, local_actor(), wish).do()
         except Unclear as error:
             say_on_stderr(str(error))
@@ -58,6 +63,13 @@ class SessionActs:
                 return await self._start()
             case "session checkpoint":
                 return await self._checkpoint()
+            case "session note" | "session decision":
+                return await self._note()
+            case "session track":
+                found_files = await self._perform(
+                    c.TrackArtifacts(session_id=await self._named(), paths=self._wish.paths)
+                )
+                return self._print(found_files, _artifact_lines(found_files))
             case "session end":
                 return await self._end()
             case "session list":
@@ -102,6 +114,14 @@ class SessionActs:
         )
         taken = await self._perform(command)
         return self._print(taken, [f"{taken.id}  {taken.files:,} files are kept."])
+
+    async def _note(self) -> int:
+        wish = self._wish
+        kind = NoteKind.NOTE if wish.act == "session note" else NoteKind.DECISION
+        text = sys.stdin.read() if wish.text == "-" else wish.text
+        command = c.AddNote(session_id=await self._named(), text=text, title=wish.title, kind=kind)
+        note = await self._perform(command)
+        return self._print(note, [f"{note.kind.value} {note.number}: {note.title}"])
 
     async def _end(self) -> int:
         wish, session_id = self._wish, await self._named()
@@ -227,6 +247,20 @@ class NumberedCheckpoint(msgspec.Struct, frozen=True):
 
     number: int
     info: c.CheckpointInfo
+
+
+def _artifact_lines(found: c.Artifacts) -> list[str]:
+    kinds = (("created", found.created), ("changed", found.changed), ("deleted", found.deleted))
+    lines = [f"{kind:<8} {path}" for kind, paths in kinds for path in paths]
+    return lines or ["There are none."]
+
+
+def _project_of(directory: Path, workspace: Path) -> str:
+    """Return the project that `directory` is in. Raises `Unclear` if it is in none."""
+    here, root = directory.resolve(), workspace.resolve()
+    if not here.is_relative_to(root) or here == root:
+        raise Unclear(f"{here} is in no project of WORKSPACE_ROOT ({root}): name a --project.")
+    return here.relative_to(root).parts[0]
 
 
 def _only(wanted: str, found: Sequence[str]) -> str:

@@ -80,6 +80,14 @@ class Mcp:
     read_only: bool
 
 
+@dataclass(frozen=True, slots=True)
+class InstallSkill:
+    """Put the skill where the user's own Claude finds it, or into a project. `force` replaces edited files."""
+
+    project: Path | None
+    force: bool
+
+
 class Shell(StrEnum):
     """A shell with completion."""
 
@@ -96,5 +104,17 @@ class Completion:
 
 
 Invocation = (
-    Completion | Mcp | SessionAct | Web | Workflow | Run | Chat | ChatOnce | Watch | ShowStatus | Init | Doctor
+    Completion
+    | InstallSkill
+    | Mcp
+    | SessionAct
+    | Web
+    | Workflow
+    | Run
+    | Chat
+    | ChatOnce
+    | Watch
+    | ShowStatus
+    | Init
+    | Doctor
 )

@@ -30,6 +30,9 @@ class SessionAct:
     text: str = ""
     session: str = ""
     project: str = ""
+    directory: str = ""
+    title: str = ""
+    paths: tuple[str, ...] = ()
     summary: str = ""
     score: tuple[str, ...] = ()
     number: str = ""
@@ -63,6 +66,7 @@ def act_of(act: str, options: argparse.Namespace) -> SessionAct:
     given: dict[str, Any] = {name: value for name, value in vars(options).items() if name in known}
     text = given.get("text") or ()
     given["text"] = text if isinstance(text, str) else " ".join(text)
+    given["paths"] = tuple(given.get("paths") or ())
     given["score"] = tuple(given.get("score") or ())
     return SessionAct(**{**given, "act": act})
 
@@ -103,6 +107,7 @@ def start_arguments(act: argparse.ArgumentParser) -> None:
     act.add_argument("text", metavar="FOCUS", nargs="+", help="the subject of the work in a few words")
     act.add_argument("--project", default="", metavar="NAME", help="directory in WORKSPACE_ROOT")
     act.add_argument("--session", default="", metavar="SESSION", help="give this session the focus instead")
+    act.add_argument("--directory", default="", metavar="DIR", help="the project that DIR is in")
     json_argument(act)
 
 
@@ -110,6 +115,21 @@ def checkpoint_arguments(act: argparse.ArgumentParser) -> None:
     """Add the arguments of `session checkpoint`."""
     act.add_argument("text", metavar="LABEL", nargs="*", help="what is done, or what comes next")
     act.add_argument("--milestone", action="store_true", help="count it as a milestone")
+    session_argument(act)
+    json_argument(act)
+
+
+def note_arguments(act: argparse.ArgumentParser) -> None:
+    """Add the arguments of `session note` and `session decision`."""
+    act.add_argument("text", metavar="TEXT", nargs="+", help="the words, in Markdown; - reads them from stdin")
+    act.add_argument("--title", default="", metavar="WORDS", help="a title (the first line of the text)")
+    session_argument(act)
+    json_argument(act)
+
+
+def track_arguments(act: argparse.ArgumentParser) -> None:
+    """Add the arguments of `session track`."""
+    act.add_argument("paths", metavar="PATH", nargs="*", help="below the work directory; none: show all")
     session_argument(act)
     json_argument(act)
 
@@ -173,6 +193,9 @@ def restore_arguments(act: argparse.ArgumentParser) -> None:
 SESSION_ACTS: dict[str, tuple[str, Arguments]] = {
     "start": ("begin a session with a focus; shows what the last one left open", start_arguments),
     "checkpoint": ("keep the session's files as they are now", checkpoint_arguments),
+    "note": ("write a note into the session's folder", note_arguments),
+    "decision": ("write a decision and its reason into the session's folder", note_arguments),
+    "track": ("count files among the session's artifacts, and show all", track_arguments),
     "end": ("end a session: summary, score, bundle, archive", end_arguments),
     "list": ("sessions with a focus, newest first", list_arguments),
     "checkpoints": ("the checkpoints of a session", checkpoints_arguments),

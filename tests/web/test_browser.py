@@ -4,6 +4,7 @@ Runs Debian's Chromium; skipped with a word where there is none, and a failure i
 """
 
 import asyncio
+import base64
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -29,6 +30,10 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+_PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 pytestmark = [
     pytest.mark.browser,
@@ -130,6 +135,26 @@ async def test_files_go_along_and_settings_change(world: WebWorld) -> None:
         await page.click("[data-changes=mode] button")
         await page.wait_for_selector("#toast:has-text('Changed.')")
     assert (await ann.done("GET", f"/api/sessions/{session}"))["core"]["mode"] == "plan"
+
+
+@pytest.mark.timeout(180)
+async def test_a_session_begins_with_a_photo_a_model_and_a_mode(world: WebWorld) -> None:
+    async with phone() as context:
+        page = await logged_in(world, context)
+        photo = {"name": "photo.png", "mimeType": "image/png", "buffer": _PNG}
+        await page.set_input_files("#attach", [photo])  # type: ignore[arg-type]
+        await page.fill("#prompt", "demo:text a fine photo")
+        await page.click("#new .more summary")
+        await page.fill("[name=model]", "haiku")
+        await page.select_option("[name=mode]", "plan")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await page.click("#new button.first")
+        await page.wait_for_selector(".block >> text=a fine photo")
+        assert await page.inner_text(".turn .file") == "📎 photo.png"
+        session = page.url.rpartition("/")[2]
+        assert page.troubles == []  # type: ignore[attr-defined]
+    core = (await (await world.browser(OWNER)).done("GET", f"/api/sessions/{session}"))["core"]
+    assert (core["model"], core["mode"], core["message_count"]) == ("haiku", "plan", 1)
 
 
 @pytest.mark.timeout(180)

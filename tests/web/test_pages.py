@@ -10,19 +10,19 @@ from tests.web.page_model import Element, parsed
 from tests.web.web_world import ADMIN, OTHER, OWNER, Browser, WebWorld
 
 _TAG_WORDS = """
-a article b blockquote body br button caption code dd details div dl dt em fieldset figcaption figure
-footer form h1 h2 h3 h4 h5 h6 head header hr html input label legend li link main mark meta nav noscript
-ol option p pre progress rect root s script section select small span strong summary svg table tbody td
-textarea th thead time title tr ul
+a article b blockquote body br button caption code datalist dd details div dl dt em fieldset figcaption
+figure footer form h1 h2 h3 h4 h5 h6 head header hr html input label legend li link main mark meta nav
+noscript ol option p pre progress rect root s script section select small span strong summary svg table
+tbody td textarea th thead time title tr ul
 """
 _ATTR_WORDS = """
-action aria-current aria-hidden aria-label aria-labelledby charset checked class colspan content data-act
-data-after data-all data-anyway data-ask data-asks data-base data-body data-changes data-decision data-end
-data-group data-line data-list data-local data-method data-note data-of data-on data-opens data-path
-data-post data-print
-data-question data-queue data-said data-session data-stays data-sure data-then data-to datetime for height
-hidden href id inputmode lang max maxlength method multiple name open placeholder preserveaspectratio rel
-required role rows scope selected src start target title type value viewbox width x y
+action aria-current aria-hidden aria-label aria-labelledby autocomplete charset checked class colspan
+content data-act data-after data-all data-anyway data-ask data-asks data-base data-body data-changes
+data-decision data-end data-group data-line data-list data-local data-method data-note data-of data-on
+data-opens data-path data-post data-print data-question data-queue data-said data-session data-stays
+data-sure data-then data-to datetime for height hidden href id inputmode lang list max maxlength method
+multiple name open placeholder preserveaspectratio rel required role rows scope selected src start target
+title type value viewbox width x y
 """
 _TAGS, _ATTRS = frozenset(_TAG_WORDS.split()), frozenset(_ATTR_WORDS.split())
 _HOSTILE = (

@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 import api as c
+from sessions.model import PermissionMode
 from sessions.search_words import Words
 from web.forms import form_key, read_form
 from web.live.event_stream import EventQuery, events
@@ -17,6 +18,7 @@ from web.pages.list_page import list_page
 from web.pages.session_page import PagePlace, session_page
 from web.parts import WebParts
 from web.principals import Scope
+from web.problems import Refused
 from web.routing import Call, Count, Route
 
 
@@ -69,10 +71,23 @@ async def begin_by_form(call: Call) -> web.Response:
     """Create a session with its first prompt, and show it."""
     form = await read_form(call.request)
     origin = f"web:{call.actor.user_id}:{form_key(form)}"
-    command = c.GetOrCreateSession(channel_id="web", key=origin, project=form.get("project", ""))
+    command = c.GetOrCreateSession(
+        channel_id="web",
+        key=origin,
+        project=form.get("project", ""),
+        model=form.get("model", ""),
+        mode=_mode(form.get("mode", "")),
+    )
     info = await call.perform(command)
     await call.perform(c.SendMessage(session_id=info.id, content=form.get("prompt", ""), origin=origin))
     return _to(call, f"/chat/{info.id}")
+
+
+def _mode(name: str) -> PermissionMode | None:
+    try:
+        return PermissionMode(name) if name else None
+    except ValueError:
+        raise Refused(400, "wrong_form", "There is no such mode. Load the page anew.") from None
 
 
 async def send_by_form(call: Call) -> web.Response:

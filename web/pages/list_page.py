@@ -1,5 +1,6 @@
 """The page of all sessions: first those that need an answer, then those that run, then the rest by day."""
 
+import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -7,14 +8,18 @@ from html import escape
 import api as c
 from api.access import Action, Actor, may
 from api.words.models import short_model
+from api.words.modes import MODES
 from api.words.progress import short_left_words
 from api.words.states import State, state_of
+from sessions.model import PermissionMode
 from web.pages import fragments
 from web.pages.found_places import found_places
 from web.pages.layout import page
 from web.parts import WebParts
 
 _SHOWN = 100
+_MODELS = ("opus", "sonnet", "haiku")
+"""Names that Claude takes for the newest model of each family."""
 _RUNS = (State.QUEUED, State.STARTING, State.WORKING, State.RETRYING, State.STOPPING)
 
 
@@ -114,10 +119,22 @@ async def _new(parts: WebParts, actor: Actor, base: str) -> str:
         '<label>Project <select name="project"><option value="">New directory</option>'
         f"{options}</select></label>"
     )
+    modes = "".join(f'<option value="{mode.value}">Claude {MODES[mode]}</option>' for mode in PermissionMode)
+    more = (
+        '<details class="more"><summary>Model and mode</summary><div class="row">'
+        '<label>Model <input name="model" list="models" placeholder="as set for all" '
+        'autocomplete="off"></label>'
+        f'<datalist id="models">{"".join(f"<option>{name}</option>" for name in _MODELS)}</datalist>'
+        f'<label>Mode <select name="mode"><option value="">As set for all</option>{modes}</select></label>'
+        "</div></details>"
+    )
     return (
         f'<form class="composer" id="new" method="post" action="{base}/new">'
-        '<label class="hidden" for="prompt">Prompt</label>'
+        f'<input type="hidden" name="key" value="{secrets.token_urlsafe(16)}">'
+        '<label class="hidden" for="prompt">Prompt</label><ul id="files" aria-label="Files"></ul>'
         '<textarea id="prompt" name="prompt" rows="2" placeholder="What shall Claude do?" required></textarea>'
-        f'<div class="row">{choice}<button class="first">Begin</button>'
-        f'<a href="{base}/templates">From a template</a></div></form>'
+        f'<div class="row"><label class="attach"><span class="hidden">Add files or a photo</span>'
+        '<span aria-hidden="true">+</span><input type="file" id="attach" multiple></label>'
+        f'{choice}<button class="first">Begin</button></div>'
+        f'<div class="row under">{more}<a href="{base}/templates">From a template</a></div></form>'
     )

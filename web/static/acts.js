@@ -50,6 +50,17 @@ document.addEventListener("click", async (event) => {
   if (end) { if (await doing(button, () => send("DELETE", end))) location.reload(); }
 });
 
+// Begins a session. Files belong to a session, so with files it is made first; each step can be sent again.
+async function begun(data, key) {
+  const wish = { prompt: data.get("prompt"), project: data.get("project"), model: data.get("model") };
+  if (data.get("mode")) wish.mode = data.get("mode");
+  if (!chosen.length) return send("POST", "sessions", JSON.stringify(wish), key);
+  const made = await send("POST", "sessions", JSON.stringify({ ...wish, prompt: "" }), key);
+  const attachments = await stored(key, made.id);
+  await send("POST", ofSession("messages", made.id), JSON.stringify({ content: wish.prompt, attachments }), key);
+  return made;
+}
+
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (form.getAttribute("method") === "get" || form.matches(".by-form")) return;
@@ -78,8 +89,7 @@ document.addEventListener("submit", async (event) => {
     if (done) delete form.dataset.key;
   } else if (form.id === "new") {
     const key = form.dataset.key ??= newKey();
-    const wish = { prompt: data.get("prompt"), project: data.get("project") };
-    const done = await doing(button, () => send("POST", "sessions", JSON.stringify(wish), key));
+    const done = await doing(button, () => begun(data, key));
     if (done) location.href = `${base}/chat/${done.id}`;
   } else if (form.id === "token") {
     const wish = { name: data.get("name"), scope: data.get("scope") };

@@ -27,11 +27,11 @@ export function listFiles() {
   }));
 }
 
-export async function stored(key) {
+export async function stored(key, id) {
   const done = [];
   for (const { file, name } of chosen) {
     const headers = { "Idempotency-Key": key, "Content-Type": file.type || "application/octet-stream" };
-    const address = `${base}/api/${ofSession(`attachments/${encodeURIComponent(name)}`)}`;
+    const address = `${base}/api/${ofSession(`attachments/${encodeURIComponent(name)}`, id)}`;
     const response = await fetch(address, { method: "PUT", headers, body: file });
     const answer = await response.json();
     if (!response.ok) throw new Error(answer.title);

@@ -28,6 +28,7 @@ _BAR = 10
 _NEXT_HERE = {
     Topic.CONTEXT_FULL: "`/turn command compact` makes room; a new session begins with an empty one.",
 }
+_URGENT = {Topic.ASK_REMINDER, Topic.RUN_WAITS, Topic.RUN_ENDED}
 _COLOURS = {Tone.MILD: WAITING, Tone.TROUBLE: TROUBLED}
 
 
@@ -84,7 +85,7 @@ def notice(event: Noticed, number: int, owner_id: int) -> PostWish | None:
         lines.append(f"{what} {moment(event.until_ms)}, at {moment(event.until_ms, 't')}.")
     if next_step := _NEXT_HERE.get(event.topic, words.next_step):
         lines.append(f"-# {next_step}")
-    urgent = event.topic is Topic.ASK_REMINDER
+    urgent = event.topic in _URGENT
     if urgent:
         lines[0] = f"<@{owner_id}> {lines[0]}"
     accent = _COLOURS[words.tone]

@@ -21,7 +21,7 @@ from bridge.settings import Settings
 from bridge.workflow_arguments import Workflow
 from machine.own_command import typed_bridge
 
-_MOST_PRD = 256 * 1024
+_MOST_PRD = 128 * 1024
 _LISTED = 30
 _LEAST_OF_AN_ID = 4
 

@@ -106,8 +106,8 @@ async def _changes(session: Session) -> list[PathChange]:
         raise CheckpointRefused(str(error)) from error
 
 
-async def branch_patch(session: Session) -> str | None:
-    """Return what the branch changed since its beginning as a patch; None if it is too long.
+async def branch_patch(session: Session) -> bytes | None:
+    """Return what the branch changed since its beginning as a patch for `git apply`; None if it is too long.
 
     Raises `BranchRefused`, `CheckpointRefused`.
     """
@@ -115,7 +115,7 @@ async def branch_patch(session: Session) -> str | None:
     now = await checkpoints.take(session, Reason.COMPARE)
     try:
         begin = await checkpoints.engine.load(row.checkpoint)
-        return await checkpoints.engine.diff(begin, now, max_bytes=MOST_PATCH_BYTES)
+        return await checkpoints.engine.patch(begin, now, max_bytes=MOST_PATCH_BYTES)
     except WorkdirError as error:
         raise CheckpointRefused(str(error)) from error
 

@@ -257,7 +257,12 @@ class SessionService:
         if isinstance(command, c.BranchingCommand):
             from service.branching import branch
 
-            return await branch(self._parts, session, actor, command)
+            done = await branch(self._parts, session, actor, command)
+            if isinstance(command, c.MergeBranch | c.UndoMerge) and session.snapshot.work_flow is not None:
+                target = done.target if isinstance(done, c.MergeResult) else ""
+                is_merge = isinstance(command, c.MergeBranch)
+                await (await self.workflows()).merged(session, target if is_merge else "")
+            return done
         if isinstance(command, c.ContextCommand):
             from service.context import context
 

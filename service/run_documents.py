@@ -9,7 +9,7 @@ from pathlib import Path
 
 import api as c
 
-MOST_BYTES = 256 * 1024
+MOST_BYTES = 128 * 1024
 _TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 

@@ -8,6 +8,7 @@ from typing import assert_never
 
 import api as c
 from api.access import Actor, ActorSource, Role
+from api.words.workflows import run_lines
 from service.branching import MOST_PATCH_BYTES, branch_patch
 from service.following import follow_durable
 from service.parts import ServiceParts
@@ -15,11 +16,12 @@ from service.run_checks import RunChecks
 from service.run_documents import read_document
 from sessions.claude.project_offer import read_offer
 from sessions.errors import BranchRefused, MergeOutdated, SessionError
-from sessions.events import Numbered, RunChanged
+from sessions.events import Noticed, Numbered, RunChanged
 from sessions.model import Trust
 from sessions.rows import load_trust
 from sessions.run_shown import RunShown
 from sessions.session import Session
+from sessions.topics import Topic
 from sessions.trust import trust_now
 from sessions.work_directory import open_project
 from workdirs.manifests import Manifests, find_commands
@@ -27,10 +29,10 @@ from workdirs.merge_choices import Strategy
 from workflows import model as m
 from workflows import rows
 from workflows.answers import AnswerWrong, check_commands, checked_tasks
+from workflows.checking import check_name
 from workflows.model import Run, StepKind
 from workflows.ports import Ports
 from workflows.report import write_report
-from workflows.runner import check_name
 from workflows.runs import Runs
 from workflows.shown import info, plan_digest
 from workflows.tasks import edited_tasks
@@ -197,9 +199,14 @@ class WorkflowRoom:
                 done = await self._core.perform(actor, wish)
             except MergeOutdated:
                 continue
-            await self.runs.change(run.id, m.MergedInto(done.target))
             return done
         raise BranchRefused("the branch keeps changing; try again")
+
+    async def merged(self, session: Session, target: str) -> None:
+        """Note that the branch of a run's session was merged into `target`; empty: that was undone."""
+        shown = session.snapshot.work_flow
+        if shown is not None and shown.status == c.RunStatus.COMPLETED:
+            await self.runs.change(shown.id, m.MergedInto(target))
 
     async def _report(self, run: Run) -> c.ExportedFile:
         text = run.report or write_report(run, None, run.decisions)
@@ -209,7 +216,7 @@ class WorkflowRoom:
         patch = await branch_patch(await self._manager.get_session(run.session_id))
         if patch is None:
             raise c.RunFieldWrong("patch", f"it is larger than {MOST_PATCH_BYTES:,} bytes; merge the branch")
-        return c.ExportedFile(f"run-{run.id[:8]}.patch", patch.encode("utf-8", "surrogateescape"))
+        return c.ExportedFile(f"run-{run.id[:8]}.patch", patch)
 
     async def _query(self, actor: Actor, command: c.QueryRuns) -> c.RunPage:
         visible = None if actor.role is Role.ADMIN else (actor.user_id, *actor.group_ids)
@@ -301,8 +308,11 @@ class WorkflowRoom:
 
         async def announce(session_id: str, shown: RunShown) -> None:
             session = await manager.get_session(session_id)
+            before = session.snapshot.work_flow
             async with session.change() as draft:
                 draft.add(RunChanged(shown))
+                if (notice := _notice(before, shown)) is not None:
+                    draft.add(notice)
 
         async def found_checks(directory: str) -> Sequence[c.Check]:
             found = (
@@ -321,6 +331,18 @@ class WorkflowRoom:
             now_ms=manager.now_ms,
             data_dir=self._own.data_dir,
         )
+
+
+def _notice(before: RunShown | None, now: RunShown) -> Noticed | None:
+    """Return the notice on a run that begins to wait for somebody, or has ended; None for all else."""
+    if before is not None and (before.status, before.waits_for) == (now.status, now.waits_for):
+        return None
+    sentence = f"“{now.title}”: {'. '.join(run_lines(now)[:2])}"
+    if now.status in c.TERMINAL:
+        return Noticed(Topic.RUN_ENDED, sentence, about=now.id)
+    asked_for = (c.PauseReason.PERSON, c.PauseReason.TAKEN_OVER)
+    waits = now.waits_for and now.waits_for not in asked_for
+    return Noticed(Topic.RUN_WAITS, sentence, about=now.id) if waits else None
 
 
 def _edited_plan(run: Run, command: c.EditRunPlan) -> m.PlanMade:

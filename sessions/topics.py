@@ -71,6 +71,8 @@ class Topic(StrEnum):
     CHECKPOINTS = "checkpoints"
     RESTORED = "restored"
     END_PROPOSED = "end_proposed"
+    RUN_WAITS = "run_waits"
+    RUN_ENDED = "run_ended"
     OTHER = "other"
 
     @classmethod

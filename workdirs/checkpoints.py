@@ -16,7 +16,7 @@ from workdirs.changes import PathChange
 from workdirs.checkpoint_model import Cause, Checkpoint, CheckpointId, Note, Place, Reason
 from workdirs.checkpoint_retention import due_for_removal
 from workdirs.checkpoint_rules import CheckpointRules
-from workdirs.compare import compare, unified_diff
+from workdirs.compare import binary_patch, compare, unified_diff
 from workdirs.errors import CheckpointFailed, CheckpointGone, DirectoryRefused, WhyNoCheckpoint
 from workdirs.model import FilePath, Snapshot
 from workdirs.repository import head_of
@@ -102,6 +102,11 @@ class Checkpoints:
         """Return the changes as text; `None` if they exceed `max_bytes`. Raises `StoreMissing`."""
         store = await self.store_of(new)
         return await asyncio.to_thread(unified_diff, store, old.commit, new.commit, paths, max_bytes=max_bytes)
+
+    async def patch(self, old: Checkpoint, new: Checkpoint, *, max_bytes: int) -> bytes | None:
+        """Return the changes as a patch for `git apply`; `None` beyond `max_bytes`. Raises `StoreMissing`."""
+        store = await self.store_of(new)
+        return await asyncio.to_thread(binary_patch, store, old.commit, new.commit, max_bytes=max_bytes)
 
     async def record_changes(self, old: Checkpoint, new: Checkpoint, cause: Cause) -> list[PathChange]:
         """Store that `new.owner` made the changes between the two, and return them."""

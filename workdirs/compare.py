@@ -58,6 +58,22 @@ def unified_diff(
         raise StoreMissing(new) from error
 
 
+def binary_patch(store: Store, old: ObjectId, new: ObjectId, *, max_bytes: int) -> bytes | None:
+    """Return the changes as a patch that `git apply` takes, binary files included; `None` beyond `max_bytes`.
+
+    Raises `StoreMissing`.
+    """
+    options = ("-r", "-p", "--binary", "--full-index", "--no-renames", "--no-color", "--no-ext-diff")
+    prefixes = ("--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
+    call = store.call("diff-tree", *options, *prefixes, *_trees(old, new), max_output=max_bytes)
+    try:
+        return run(call).out
+    except GitSaidTooMuch:
+        return None
+    except GitFailed as error:
+        raise StoreMissing(new) from error
+
+
 def _trees(old: ObjectId, new: ObjectId) -> tuple[str, str]:
     return f"{old}^{{tree}}", f"{new}^{{tree}}"
 

@@ -9,7 +9,6 @@ from api.run_model import CheckResult, RunTask
 from workflows.model import Run
 
 _MOST_OUTPUT = 6_000
-_MOST_PRD = 60_000
 
 _PLAN_FORM = (
     "Do not change anything yet, and do not leave plan mode: answer with the plan as Markdown. Say which files "
@@ -41,7 +40,7 @@ def plan_prompt(run: Run) -> str:
         )
     prd = ""
     if run.prd is not None:
-        prd = f"The requirements, from {run.prd.filename}:\n\n{run.prd_text[:_MOST_PRD]}"
+        prd = f"The requirements, from {run.prd.filename}:\n\n{run.prd_text}"
     return _joined("Plan this request.", run.request, prd, _own(run, "plan"), _PLAN_FORM)
 
 

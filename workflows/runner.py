@@ -15,10 +15,9 @@ from api.access import Actor
 from api.run_model import (
     Bound,
     Check,
-    CheckResult,
     GitContext,
+    IllegalRunMove,
     PauseReason,
-    RunDecision,
     TaskStatus,
 )
 from faults import crash_point
@@ -27,22 +26,19 @@ from sessions.errors import (
     BranchRefused,
     CheckpointRefused,
     IllegalMove,
-    LimitReached,
-    NotAllowed,
     SessionError,
-    SessionNotFound,
-    WorkDirectoryRefused,
 )
 from sessions.events import OwnCopyMade, SessionCreated
 from sessions.model import Lifecycle, PermissionMode, RevisePlan, Text, TurnStatus
-from sessions.stored_folders import NoteKind
 from workflows import model as m
 from workflows import prompts, steps
 from workflows.answers import AnswerWrong, read_plan, read_tasks
+from workflows.checking import run_checks
+from workflows.finishing import finish
 from workflows.model import Run, RunEvent, Step, StepKind
 from workflows.parallel import work_at_once
 from workflows.ports import Ports
-from workflows.report import write_report
+from workflows.troubles import ENDED, pause_for
 from workflows.turn_watch import Deadline, Progress, WatchedTurn
 
 if TYPE_CHECKING:
@@ -74,8 +70,13 @@ class Runner:
             try:
                 if await self._take(run, steps.next_act(run)):
                     return
+            except IllegalRunMove as error:
+                if (await self.runs.get_session(self.run_id)).version == run.version:
+                    await pause_for(self, error)
+                    return
+                # Somebody changed the run meanwhile: look again.
             except SessionError as error:
-                await self._pause_for(error)
+                await pause_for(self, error)
                 return
 
     async def _take(self, run: Run, act: steps.Act) -> bool:
@@ -96,13 +97,13 @@ class Runner:
             case steps.WorkAtOnce():
                 await work_at_once(self, run, act.tasks)
             case steps.RunChecks():
-                await self._run_checks(run)
+                await run_checks(self, run)
             case steps.NextRound():
                 await self.runs.change(run.id, m.RoundBegun(), m.Moved(c.RunStatus.IMPLEMENTING))
             case steps.StopAt():
                 await self.stop_at(run, act.bound)
             case steps.WriteReport():
-                await self._report(run)
+                await finish(self, run)
             case _:
                 assert_never(act)
         return False
@@ -325,7 +326,7 @@ class Runner:
         if info.project_is_gone:
             reason, words = PauseReason.BRANCH_GONE, f"The directory of the run is gone. {info.reason}".strip()
         elif info.lifecycle is Lifecycle.ENDED:
-            reason, words = PauseReason.SESSION_ENDED, "The session of this run was ended."
+            reason, words = PauseReason.SESSION_ENDED, ENDED
         events: list[RunEvent] = [ended, m.Noted("", is_error=True)]
         if step.task_id:
             to = TaskStatus.FAILED if reason is PauseReason.TURN_FAILED else TaskStatus.TODO
@@ -363,121 +364,13 @@ class Runner:
         info = await self.perform(c.GetSession(session_id=step.session_id))
         return info.running_turn != progress.turn_id and progress.turn_id not in info.queued_turns
 
-    # --- checks -----------------------------------------------------------------------------------------
-
-    async def _run_checks(self, run: Run) -> None:
-        """Run the approved commands, one after the other, while Claude is idle."""
-        plan = run.plan
-        checks = plan.checks if plan is not None and plan.approved_by else ()
-        await self._settled(run)
-        results: list[CheckResult] = []
-        active_ms = 0
-        for number, check in enumerate(checks):
-            left_s = _CHECK_S
-            if run.config.timeout_s:
-                left_s = run.config.timeout_s - (run.stats.active_ms + active_ms) / 1000
-            crash_point("run.before_check")
-            seconds = max(1.0, min(left_s, _CHECK_S))
-            result = await self.ports.run_check(run.session_id, check_name(run, number), check, seconds)
-            crash_point("run.check_over")
-            active_ms += round(result.seconds * 1000)
-            results.append(result)
-        await self.runs.change(run.id, m.ChecksEnded(tuple(results), active_ms))
-        for number in range(len(checks)):
-            await self.ports.forget_check(run.session_id, check_name(run, number))
-
-    async def _settled(self, run: Run) -> None:
-        """Wait until nobody's turn changes the files: a check of half a tree says nothing."""
-        info = await self.perform(c.GetSession(session_id=run.session_id))
-        if info.running_turn is None and not info.queued_turns:
-            return
-        async with aclosing(self.ports.follow(self.actor, run.session_id, info.last_event)) as feed:
-            async for _ in feed:
-                info = await self.perform(c.GetSession(session_id=run.session_id))
-                if info.running_turn is None and not info.queued_turns:
-                    return
-
-    # --- the end ----------------------------------------------------------------------------------------
-
-    async def _report(self, run: Run) -> None:
-        """Commit what there is, compare, and write the report."""
-        commit, notes = "", list[RunEvent]()
-        try:
-            place = await self.perform(
-                c.CommitBranch(session_id=run.session_id, message=f"{run.title}\n\n{run.request}"[:4_000])
-            )
-            commit = place.commit
-        except (BranchRefused, CheckpointRefused) as error:
-            notes.append(m.Noted(f"Not committed: {error}"))
-        crash_point("run.committed")
-        changes = None
-        with suppress(BranchRefused, CheckpointRefused):
-            changes = await self.perform(c.CompareBranch(session_id=run.session_id))
-        decisions = await self._decisions(run)
-        run = await self.runs.change(run.id, *notes) if notes else run
-        text = write_report(run, changes, decisions, commit)
-        crash_point("run.report_made")
-        await self.runs.change(run.id, m.Reported(text, commit, decisions))
-
-    async def _decisions(self, run: Run) -> tuple[RunDecision, ...]:
-        """Return the decisions that Claude or a person recorded in the run's session."""
-        try:
-            notes = (await self.perform(c.ListNotes(session_id=run.session_id))).notes
-        except SessionError:
-            return ()
-        return tuple(RunDecision(each.title, each.text) for each in notes if each.kind is NoteKind.DECISION)
-
     async def _checkpoint(self, run: Run, label: str) -> None:
         """Take a checkpoint if the run wants them; a refusal is noted, never a reason to stop."""
         if not run.config.auto_checkpoint or not run.session_id:
             return
         try:
-            await self.perform(c.TakeCheckpoint(session_id=run.session_id, label=label[:80]))
+            origin = f"run:{run.id}:{run.version}"
+            await self.perform(c.TakeCheckpoint(session_id=run.session_id, label=label[:80], origin=origin))
             await self.runs.change(run.id, m.CheckpointTaken())
         except CheckpointRefused as error:
             await self.runs.change(run.id, m.Noted(f"No checkpoint {label}: {error}"))
-
-    # --- what goes wrong --------------------------------------------------------------------------------
-
-    async def _pause_for(self, error: SessionError) -> None:
-        """Leave a state with a next step for an error of the core."""
-        run = await self.runs.get_session(self.run_id)
-        if run.status in (c.RunStatus.PAUSED, c.RunStatus.COMPLETED, c.RunStatus.FAILED):
-            return
-        reason, words = await self._why(run, error)
-        await self.runs.change(run.id, m.Noted("", is_error=True), m.Paused(reason, words))
-
-    async def _why(self, run: Run, error: SessionError) -> tuple[PauseReason, str]:
-        match error:
-            case NotAllowed():
-                return PauseReason.OWNER_REFUSED, (
-                    "The person whom this run acts for may not do this any more. Somebody with the rights can "
-                    "go on in their own name, or end it."
-                )
-            case SessionNotFound():
-                return PauseReason.SESSION_ENDED, "The session of this run is gone. The run can only be ended."
-            case WorkDirectoryRefused() | BranchRefused() | CheckpointRefused():
-                return PauseReason.BRANCH_GONE, (
-                    f"{error} Bring the branch back (a checkpoint has its files), or end the run."
-                )
-            case LimitReached():
-                return PauseReason.CORE_REFUSED, str(error)
-            case _:
-                if await self._has_ended(run):
-                    return (
-                        PauseReason.SESSION_ENDED,
-                        "The session of this run was ended. Going on brings it back.",
-                    )
-                return PauseReason.CORE_REFUSED, str(error)
-
-    async def _has_ended(self, run: Run) -> bool:
-        try:
-            info = await self.perform(c.GetSession(session_id=run.session_id))
-        except SessionError:
-            return False
-        return info.lifecycle is Lifecycle.ENDED
-
-
-def check_name(run: Run, number: int) -> str:
-    """Return the identity of a command's run: a repeat after a crash waits for the same one."""
-    return f"run-{run.id[-12:]}-{run.checked_times + 1}-{number}"

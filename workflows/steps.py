@@ -103,7 +103,8 @@ def _implement(run: Run) -> Act:
     waiting = waiting_tasks(run)
     if not waiting:
         return Go(RunStatus.VALIDATING)
-    beside = _beside_each_other(waiting)[: run.config.parallel]
+    # Without git nothing can be merged back.
+    beside = _beside_each_other(waiting)[: run.config.parallel] if run.git.branch else ()
     if len(beside) > 1:
         return _within_bounds(run, WorkAtOnce(beside))
     return _within_bounds(run, Ask(StepKind.TASK, waiting[0]))

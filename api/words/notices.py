@@ -94,6 +94,8 @@ NOTICES: Mapping[Topic, NoticeWords] = {
     Topic.ADOPTED: _mild("A process of Claude's was found again"),
     Topic.OWN_COPY: _mild("Own copy of the files"),
     Topic.SHARED_DIRECTORY: _mild("Two sessions, one directory", "Both can change the same files."),
+    Topic.RUN_WAITS: _mild("The run waits for you", "Its card has the buttons."),
+    Topic.RUN_ENDED: _mild("The run has ended"),
     Topic.ASK_REMINDER: _mild("Claude still waits"),
     Topic.NO_PROGRESS: NoticeWords("No sign of life", next_step="Stop is on the last post."),
     Topic.PERMISSIONS: _mild("Permissions came along"),

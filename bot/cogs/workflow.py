@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Interaction = discord.Interaction[Any]
 _WHICH = "Which run; without it, the one of this thread"
-_MOST_PRD = 256 * 1024
+_MOST_PRD = 128 * 1024
 _NO_RUN = "There is no run in this thread. `/workflow start` begins one, `/workflow list` shows yours."
 _STATES = [app_commands.Choice(name=each.replace("_", " "), value=each.value) for each in RunStatus]
 
@@ -105,7 +105,7 @@ class WorkflowCommands(
     async def _prd(self, prd: discord.Attachment) -> str:
         (file,) = incoming([prd])
         if file.size > _MOST_PRD:
-            raise Refused("The requirements are too large; 256 kB are possible.")
+            raise Refused("The requirements are too large; 128 kB are possible.")
         try:
             return (await fetch_data(file, self._face.options)).decode("utf-8")
         except FileRefused as refused:

@@ -13,13 +13,13 @@ from api.access import Actor, Role
 from api.run_model import Bound, Configuration
 from bridge.demo.model import DemoModel
 from mcp_server.in_session import SessionToolbox
-from sessions.errors import NotAllowed
+from sessions.errors import BranchRefused, NotAllowed
 from sessions.model import Allow, PermissionMode
 from storage import Statement
 from tests.fakes.cli_home import make_cli_home
 from tests.sessions.running_core import ADMIN, CoreParts, RunningCore, reached, running_core
 from tests.workflows.flow_world import COMMAND, Flow, git, make_repository, policy_of, request, request_by_tools
-from workflows import runner
+from workflows import checking
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -120,7 +120,7 @@ async def test_a_bound_pauses_across_a_restart_and_going_on_raises_it(
 async def test_checks_that_hang_print_leave_processes_or_want_input_are_bounded_ended_and_said(
     core: RunningCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "_CHECK_S", 1.5)
+    monkeypatch.setattr(checking, "MOST_S", 1.5)
     marker = core.directory / "left"
     checks = (
         {"name": "hangs", "command": "sleep 1000"},
@@ -209,10 +209,39 @@ async def test_two_runs_of_one_project_stand_in_nobodys_way(core: RunningCore) -
     ended = [await flow.rest(each) for each in runs]
     assert [each.status for each in ended] == [c.RunStatus.COMPLETED] * 2
     assert ended[0].git.branch != ended[1].git.branch
-    for each in ended:
-        await core.do(c.MergeRun(run_id=each.id))
+    await core.do(c.MergeRun(run_id=ended[0].id))
+    seen = await core.do(c.PreviewMerge(session_id=ended[1].session_id))
+    merge = c.MergeBranch(session_id=ended[1].session_id, strategy=seen.strategy, digest=seen.digest)
+    await core.do(merge)
+    assert [(await flow.get(each)).merged_into for each in ended] == ["main", "main"], "whichever way it went"
+    session = await core.manager.get_session(ended[0].session_id)
+    told = [each for each in await core.notices(session) if each.startswith("run_")]
+    assert told == ["run_waits", "run_ended"], "its person is told when to come, and nothing else"
     root = core.directory / "workspaces" / "default"
     assert {each.name for each in root.glob("*.txt")} == {"one.txt", "two.txt"}
+
+
+async def test_a_project_without_git_gets_a_plain_copy_and_ends_with_a_patch(tmp_path: Path) -> None:
+    async with running_core(tmp_path / "core", **policy_of(tmp_path)) as core:
+        root, flow = core.directory / "workspaces" / "default", Flow(core)
+        root.mkdir(parents=True)
+        (root / "old.txt").write_text("old\n")
+        tasks = [
+            {"title": f"Write {n}", "details": f"demo:write {n}.txt {n}", "independent": True}
+            for n in ("a", "b")
+        ]
+        run = await flow.rest(await planned(flow, request(tasks, PASSES), config=Configuration(parallel=2)))
+        assert (run.status, run.detail) == (c.RunStatus.COMPLETED, "")
+        assert [each.attempts for each in run.tasks] == [1, 1]
+        assert any("Not committed" in each for each in run.notes)
+        patch = tmp_path / "run.patch"
+        patch.write_bytes((await core.do(c.ReadRunPatch(run_id=run.id))).data)
+        (elsewhere := tmp_path / "elsewhere").mkdir()
+        git(elsewhere, "apply", str(patch))
+        assert {each.name: each.read_text() for each in elsewhere.iterdir()} == {"a.txt": "a", "b.txt": "b"}
+        with pytest.raises(BranchRefused, match="plain copy"):
+            await core.do(c.MergeRun(run_id=run.id))
+        assert [each.name for each in root.iterdir()] == ["old.txt"]
 
 
 async def test_the_same_start_sent_again_is_one_run(core: RunningCore) -> None:

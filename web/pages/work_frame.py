@@ -25,11 +25,17 @@ def tabs(options: WebOptions, info: c.SessionInfo, place: str) -> str:
     """Return the links to a session's pages; `place` is the one that is shown."""
     base = place_of(options, info.id)
     pages = [*_PAGES, _OF_BRANCH] if info.has_own_copy else list(_PAGES)
+    flow = info.work_flow
+    run = (
+        f'<a href="{escape(options.base_path, quote=True)}/runs/{escape(flow.id)}">Work-flow</a>'
+        if flow is not None
+        else ""
+    )
     links = "".join(
         f'<a href="{base}{path}"{" aria-current=page" if path == place else ""}>{label}</a>'
         for path, label in pages
     )
-    return f'<nav class="tabs" aria-label="Session">{links}</nav>'
+    return f'<nav class="tabs" aria-label="Session">{links}{run}</nav>'
 
 
 def work_page(parts: WebParts, actor: Actor, info: c.SessionInfo, place: str, heading: str, body: str) -> str:

@@ -216,6 +216,21 @@ class ReadEvents(SessionCommand[EventPage], frozen=True, tag="read_events", kw_o
     limit: int = 200
 
 
+class Notices(msgspec.Struct, frozen=True):
+    """Notices with their numbers and times, oldest first."""
+
+    notices: tuple[Numbered, ...]
+
+
+class ReadNotices(SessionCommand[Notices], frozen=True, tag="read_notices", kw_only=True):
+    """Return the newest notices of a session since a time, at most 20."""
+
+    action = Action.VIEW
+    reply = Notices
+    audited = False
+    since_ms: int = 0
+
+
 class ReadAsks(SessionCommand[Asks], frozen=True, tag="read_asks"):
     """Return every ask of the session with its outcome."""
 
@@ -261,6 +276,7 @@ ReadingCommand = (
     | ReadTurn
     | ReadBlock
     | ReadEvents
+    | ReadNotices
     | ReadAsk
     | ReadAsks
     | ReadWorkPlace

@@ -21,6 +21,7 @@ from bridge.invocation import BAD_USAGE, FAILED, OK
 from bridge.machine_checks import (
     check_backend,
     check_claude,
+    check_dashboard,
     check_data_directory,
     check_database,
     check_directory,
@@ -83,6 +84,7 @@ async def examine(settings: Settings, env_file: Path, api: str = API) -> Report:
         check_data_directory(settings.data_dir),
         check_directory("workspace", "WORKSPACE_ROOT", settings.workspace_root),
         *check_metrics_file(settings.metrics_file),
+        *check_dashboard(settings),
         database,
         check_resources(settings),
         check_backend(settings),

@@ -92,6 +92,15 @@ def check_metrics_file(path: Path | None) -> list[Finding]:
     return [found if found.level is Level.FAILED else ok("metrics", f"{path}")]
 
 
+def check_dashboard(settings: Settings) -> list[Finding]:
+    """Return a warning if the dashboard can be read by everybody in a network; else nothing."""
+    is_open = settings.web_port is not None and settings.web_insecure and not settings.web_url
+    if not is_open or settings.web_host in ("127.0.0.1", "localhost", "::1"):
+        return []
+    words = f"WEB_INSECURE: the dashboard is at http://{settings.web_host}, and its network can read along."
+    return [warning("dashboard", words, "Put a proxy with https before it, and set WEB_URL.")]
+
+
 def check_env_file(path: Path) -> Finding:
     """Whether only this user can read the file with the token."""
     if not path.exists():

@@ -22,6 +22,7 @@ from bridge.settings_values import (
     directory_name,
     discord_ids,
     hosts,
+    ip_addresses,
     location,
     locations,
     names,
@@ -33,6 +34,7 @@ from bridge.settings_values import (
     time_of_day,
     variables,
     web_address,
+    web_path,
     whole,
     words,
     zero_is_none,
@@ -375,6 +377,18 @@ class Settings:
     web_url: str = _setting(
         optional(web_address), "", write="an https address, or nothing",
         does="The dashboard's address from outside, if a proxy stands before it; its path may be one, too.",
+    )
+    web_base_path: str = _setting(
+        optional(web_path), "", write="a path such as /claude, or nothing",
+        does="The path below which the dashboard lies, if WEB_URL has none.",
+    )
+    web_trusted_proxies: tuple[str, ...] = _setting(
+        ip_addresses, "", write="IP addresses",
+        does="Proxies before the dashboard: only their X-Forwarded-For tells whose login is counted.",
+    )
+    web_insecure: bool = _setting(
+        boolean, "false", write="true or false",
+        does="Allow WEB_HOST without https: everybody in that network can read what you read. doctor names it.",
     )
     # fmt: on
 

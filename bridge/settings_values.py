@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable
 from datetime import time
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -244,6 +245,25 @@ def _split(value: str) -> list[str]:
 
 def _shown(value: str) -> str:
     return f"“{value if len(value) <= _LONGEST_SHOWN else f'{value[:_LONGEST_SHOWN]}…'}”"
+
+
+def web_path(value: str) -> str:
+    """Read a path such as /claude; return it without a last slash."""
+    path = text(value).rstrip("/")
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or "/." in path:
+        raise ValueError(f"is {_shown(value)}, which is no path such as /claude")
+    return path
+
+
+def ip_addresses(value: str) -> tuple[str, ...]:
+    """Read addresses of machines, such as 127.0.0.1, 10.0.0.2."""
+    found = []
+    for word in _split(text(value)):
+        try:
+            found.append(str(ip_address(word)))
+        except ValueError:
+            raise ValueError(f"holds {_shown(word)}, which is no IP address") from None
+    return tuple(dict.fromkeys(found))
 
 
 def web_address(value: str) -> str:

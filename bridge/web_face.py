@@ -23,6 +23,7 @@ from web.principals import FACE
 from web.server import serving
 
 DEFAULT_PORT = 8765
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - names what is refused
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -109,13 +110,24 @@ async def address_in_discord(database: Database, session_id: str, turn_id: str) 
 def web_options(settings: Settings) -> WebOptions:
     """Return the options of the web face. Raises `WebRefused` for an address that everybody could reach."""
     if settings.web_host not in _LOCAL and not settings.web_url:
-        raise WebRefused(
-            "WEB_HOST opens the dashboard to other machines, without encryption. Set WEB_URL to the https "
-            "address of a proxy before it, or leave WEB_HOST at 127.0.0.1."
-        )
+        if not settings.web_insecure:
+            raise WebRefused(
+                "WEB_HOST opens the dashboard to other machines, without encryption. Set WEB_URL to the https "
+                "address of a proxy before it, or leave WEB_HOST at 127.0.0.1."
+            )
+        if settings.web_host in _EVERYWHERE:
+            raise WebRefused(
+                "With WEB_INSECURE, WEB_HOST must be one address of this machine, such as 192.168.1.5: "
+                "browsers may reach the dashboard by this address only."
+            )
+    url, path = settings.web_url or "", settings.web_base_path or ""
+    own_path = urlsplit(url).path.rstrip("/")
+    if path and own_path and path != own_path:
+        raise WebRefused("WEB_URL and WEB_BASE_PATH name different paths. Leave one of them empty.")
     return WebOptions(
         port=settings.web_port or DEFAULT_PORT,
         host=settings.web_host,
-        url=settings.web_url or "",
-        base_path=urlsplit(settings.web_url or "").path.rstrip("/"),
+        url=f"{url}{path}" if url and not own_path else url,
+        base_path=path or own_path,
+        proxies=frozenset(settings.web_trusted_proxies),
     )

@@ -135,6 +135,18 @@ def check_pace(parts: WebParts, principal: Principal) -> None:
         raise Refused(429, "too_many_requests", f"Too many requests: wait {int(wait_s) + 1} s.", headers)
 
 
+def client_of(options: WebOptions, request: web.Request) -> str:
+    """Return the address that limits count: the sender's, or the one that a trusted proxy names.
+
+    Anybody can send the header, so it is read from its end and only as far as trusted proxies wrote it.
+    """
+    address = request.remote or ""
+    named = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
+    while address in options.proxies and named:
+        address = named.pop().strip()[:64] or address
+    return address
+
+
 def changes_something(request: web.Request) -> bool:
     """Whether the request's method may change something."""
     return request.method not in _SAFE

@@ -19,13 +19,15 @@ class WebOptions:
     """Where the web face is reached.
 
     `port` is the port that it listens on; `url` is the address from outside, if a proxy stands before it;
-    `base_path` is the path below which everything lies, without a slash at its end.
+    `base_path` is the path below which everything lies, without a slash at its end. `proxies` are the addresses
+    whose header X-Forwarded-For is believed.
     """
 
     port: int
     host: str = "127.0.0.1"
     url: str = ""
     base_path: str = ""
+    proxies: frozenset[str] = frozenset()
 
     @property
     def is_secure(self) -> bool:
@@ -43,7 +45,8 @@ class WebOptions:
     @property
     def hosts(self) -> frozenset[str]:
         """The values of the Host header that a request may have. Any other is a rebound name."""
-        names = {f"{name}:{self.port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+        own = f"[{self.host}]" if ":" in self.host else self.host
+        names = {f"{name}:{self.port}" for name in ("127.0.0.1", "localhost", "[::1]", own.lower())}
         return frozenset({urlsplit(self.url).netloc.lower()} if self.url else names)
 
     @property

@@ -326,6 +326,16 @@ async def load_events(db: Database, session_id: SessionId, *, after: int, limit:
     return [_numbered(session_id, row) for row in rows]
 
 
+async def load_notices(db: Database, session_id: SessionId, since_ms: int) -> list[e.Numbered]:
+    """Return the newest 20 notices since a time, oldest first."""
+    rows = await db.read(
+        "SELECT number, at_ms, body, NULL FROM events WHERE session_id = ? AND kind = 'noticed' AND at_ms >= ?"
+        " ORDER BY number DESC LIMIT 20",
+        (session_id, since_ms),
+    )
+    return [_numbered(session_id, row) for row in reversed(rows)]
+
+
 def _numbered(session_id: SessionId, row: Sequence[Any]) -> e.Numbered:
     event = modern_event(_events.decode(row[2]))
     if isinstance(event, e.BlockAdded) and row[3] is not None:

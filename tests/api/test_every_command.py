@@ -43,6 +43,7 @@ LEAST = {
         *("read_turn_changes", "preview_restore", "list_branches", "compare_branch", "preview_merge"),
         *("read_timing", "show_changes", "draft_report", "read_folder", "list_notes", "read_artifacts"),
         "list_comments",
+        "read_notices",
         *("get_run", "read_run_report", "read_run_patch"),
     },
     "user": {

@@ -14,6 +14,7 @@ from api import MakeLoginLink
 from api.access import Actor, Role
 from bridge.cli_core import Place, reached_core
 from bridge.control_socket import local_actor
+from bridge.machine_checks import check_dashboard
 from bridge.ownership import OwnerKind
 from bridge.settings import Settings
 from bridge.settings_errors import SettingsWrong
@@ -77,6 +78,43 @@ def test_an_address_that_everybody_could_reach_is_refused(settings: Settings) ->
         web_options(replace(settings, web_host="0.0.0.0"))
     options = web_options(replace(settings, web_host="0.0.0.0", web_url="https://claude.example.org/at/home"))
     assert (options.address, options.base_path) == ("https://claude.example.org/at/home", "/at/home")
+
+
+def test_an_unencrypted_address_must_be_wished_for_and_be_one_address(settings: Settings) -> None:
+    wished = replace(settings, web_insecure=True)
+    with pytest.raises(WebRefused, match="one address"):
+        web_options(replace(wished, web_host="0.0.0.0"))
+    options = web_options(replace(wished, web_host="192.168.1.5"))
+    assert "192.168.1.5:8765" in options.hosts
+    assert options.origins >= {"http://192.168.1.5:8765"}
+    assert not options.is_secure
+    assert check_dashboard(replace(wished, web_host="192.168.1.5", web_port=1)) != []
+    assert check_dashboard(replace(wished, web_port=1)) == []
+
+
+def test_a_path_is_below_the_address_and_both_agree(settings: Settings) -> None:
+    at = replace(settings, web_base_path="/x/y")
+    assert web_options(at).address == "http://127.0.0.1:8765/x/y"
+    outside = web_options(replace(at, web_url="https://claude.example.org"))
+    assert (outside.address, outside.base_path) == ("https://claude.example.org/x/y", "/x/y")
+    assert web_options(replace(at, web_url="https://a.example/x/y")).address == "https://a.example/x/y"
+    with pytest.raises(WebRefused, match="different paths"):
+        web_options(replace(at, web_url="https://a.example/z"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("web_base_path", "x"),
+        ("web_base_path", "/x//y"),
+        ("web_base_path", "/../x"),
+        ("web_base_path", "/x?y"),
+        ("web_trusted_proxies", "10.0.0.1, proxy.example"),
+    ],
+)
+def test_what_is_no_path_or_no_proxy_is_no_setting(name: str, value: str) -> None:
+    with pytest.raises(SettingsWrong, match=name.upper()):
+        settings_from({name: value})
 
 
 @pytest.mark.parametrize(

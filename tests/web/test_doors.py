@@ -2,16 +2,33 @@
 
 import asyncio
 from http.cookies import SimpleCookie
+from pathlib import Path
 
 import pytest
 
 from api.access import Role
 from sessions.model import ShareLevel
 from tests.sessions.running_core import DEADLINE_S
-from tests.web.web_world import ADMIN, OTHER, OWNER, WebWorld
+from tests.web.web_world import ADMIN, OTHER, OWNER, WebWorld, web_world
 from web.doors import CODE_MS, IDLE_MS, LONGEST_MS
 from web.parts import WebOptions
 from web.principals import Scope
+
+
+async def test_only_a_trusted_proxy_says_whose_logins_are_counted(tmp_path: Path) -> None:
+    for proxies, is_believed in ((frozenset[str](), False), (frozenset({"127.0.0.1", "10.0.0.9"}), True)):
+        async with web_world(tmp_path / str(is_believed), WebOptions(0, proxies=proxies)) as world:
+            nobody = await world.stranger()
+            codes = set()
+            for number in range(12):
+                # The sender may write what it likes before the addresses that proxies add.
+                headers = {"X-Forwarded-For": f"1.2.3.4, 9.9.9.{number}, 10.0.0.9"}
+                status, _ = await nobody.send("POST", "/api/logins", {"code": "wrong"}, headers)
+                codes.add(status)
+            assert codes == ({403} if is_believed else {403, 429})
+            headers = {"X-Forwarded-For": "8.8.8.8, 7.7.7.7"}
+            seen = [(await nobody.send("POST", "/api/logins", {"code": "x"}, headers))[0] for _ in range(11)]
+            assert seen[-1] == 429
 
 
 async def test_a_link_logs_in_once_and_asks_first(world: WebWorld) -> None:

@@ -5,6 +5,8 @@ from urllib.parse import quote
 
 import pytest
 
+from sessions.events import Noticed
+from sessions.topics import Topic
 from storage import Statement
 from tests.web.page_model import Element, parsed
 from tests.web.web_world import ADMIN, OTHER, OWNER, Browser, WebWorld
@@ -181,6 +183,22 @@ async def test_a_turns_time_is_a_page_behind_the_time_below_the_answer(world: We
     check(parsed(page))
     assert "Until Claude&#x27;s first sign" in page
     assert (await ben.send("GET", place))[0] == 404
+
+
+async def test_a_page_that_is_opened_later_shows_the_notices_since_the_newest_turn(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    session_id = await world.session_of(ann, "demo:text one")
+    await world.settled(ann, session_id)
+    session = await world.core.manager.get_session(session_id)
+    for text in ("An <b>old</b> notice.", "A newer one."):
+        async with session.change() as draft:
+            draft.add(Noticed(Topic.BILLING, text))
+    page = await ann.done("GET", f"/chat/{session_id}")
+    check(parsed(page))
+    assert "An &lt;b&gt;old&lt;/b&gt; notice." in page
+    await ann.done("POST", f"/api/sessions/{session_id}/messages", {"content": "demo:text two"})
+    await world.settled(ann, session_id)
+    assert "A newer one." not in await ann.done("GET", f"/chat/{session_id}")
 
 
 async def test_a_search_leads_to_the_place_with_the_words_marked(world: WebWorld) -> None:

@@ -8,6 +8,7 @@ from aiohttp import web
 from api import Nothing
 from api.access import Role
 from web.doors import LONGEST_MS
+from web.guard import client_of
 from web.parts import WebParts
 from web.principals import DoorKind, Login, Scope, Token
 from web.problems import Refused
@@ -153,7 +154,7 @@ async def health(_request: web.Request, _parts: WebParts) -> web.Response:
 
 
 def _check_login_pace(request: web.Request, parts: WebParts) -> None:
-    wait_s = parts.all_logins.wait_s("") or parts.logins.wait_s(request.remote or "")
+    wait_s = parts.all_logins.wait_s("") or parts.logins.wait_s(client_of(parts.options, request))
     if wait_s:
         headers = {"Retry-After": str(int(wait_s) + 1)}
         raise Refused(429, "too_many_logins", f"Too many logins: wait {int(wait_s) + 1} s.", headers)

@@ -10,6 +10,7 @@ import api as c
 from api.access import Actor, Role
 from sessions.errors import SharedPageNotFound
 from web.forms import form_key, read_form
+from web.guard import client_of
 from web.pages.shared_pages import gone_page, published_page, reader_page, sharing_page
 from web.parts import WebParts
 from web.principals import FACE, Scope
@@ -59,7 +60,7 @@ async def revoke_page(call: Call) -> c.Nothing:
 
 async def open_shared(request: web.Request, parts: WebParts) -> web.Response:
     """Show a shared page to somebody without a login."""
-    if wait_s := parts.openings.wait_s(request.remote or ""):
+    if wait_s := parts.openings.wait_s(client_of(parts.options, request)):
         headers = {"Retry-After": str(int(wait_s) + 1)}
         raise Refused(429, "too_many_requests", f"Too many requests: wait {int(wait_s) + 1} s.", headers)
     try:

@@ -10,6 +10,7 @@ import api as c
 from api.access import Actor
 from api.words.models import short_model
 from api.words.modes import MODES
+from sessions.events import Noticed
 from sessions.model import AskStatus, Lifecycle, PermissionMode, TurnStatus
 from web.live.session_feed import reader_of, rendered_ask, rendered_block
 from web.pages import fragments
@@ -48,13 +49,14 @@ async def session_page(parts: WebParts, actor: Actor, session_id: str, place: Pa
     if turns.before is not None:
         older = f'<p class="older"><a href="?before={turns.before}">Earlier turns</a></p>'
     is_newest = before is None
+    notices = await _notices(parts, actor, session_id, turns) if is_newest else ""
     live = f' data-session="{escape(session_id)}" data-after="{turns.as_of}"' if is_newest else ""
     body = (
         f'<div class="session" data-of="{escape(session_id)}"{live}>'
         f'<div class="head">{title(info)}{fragments.status(info, reader)}{fragments.presence((), {})}'
         f"{_more(info, reader, base)}{tabs(parts.options, info, '')}</div>"
         f'{older}<div id="turns" role="log" aria-label="Conversation">{"".join(shown)}</div>'
-        f'<div id="asks"></div><div id="notices"></div>'
+        f'<div id="asks"></div><div id="notices">{notices}</div>'
         f"{_composer(info, reader, base) if is_newest else _newest(info, base)}</div>"
     )
     return page(parts.options, info.title or "Session", body, reader=actor)
@@ -63,6 +65,15 @@ async def session_page(parts: WebParts, actor: Actor, session_id: str, place: Pa
 def title(info: c.SessionInfo) -> str:
     """Return the session's title."""
     return f'<h1 id="title">{fragments.text_of(info.title or "Session")}</h1>'
+
+
+async def _notices(parts: WebParts, actor: Actor, session_id: str, turns: c.TurnPage) -> str:
+    """Return the notices since the newest turn was asked: older ones have been dealt with."""
+    since_ms = turns.turns[0].turn.queued_ms if turns.turns else 0
+    found = await parts.core.perform(actor, c.ReadNotices(session_id=session_id, since_ms=since_ms))
+    return "".join(
+        fragments.notice(each.number, each.event) for each in found.notices if isinstance(each.event, Noticed)
+    )
 
 
 async def _page_end(parts: WebParts, actor: Actor, session_id: str, place: PagePlace) -> int | None:

@@ -22,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.bench import (
+    archives,
     branches,
     checkpoint_moments,
     checkpoints,
@@ -62,6 +63,7 @@ PARTS: Mapping[str, Part] = {
     "checkpoints": lambda directory, short: checkpoints.measure(directory, short=short),
     "checkpoint moments": lambda directory, short: checkpoint_moments.measure(directory, short=short),
     "branches": lambda directory, short: branches.measure(directory, short=short),
+    "archives": lambda directory, short: archives.measure(directory, short=short),
     "workflows": lambda directory, short: workflows.measure(directory, short=short),
     "cycles": lambda directory, short: cycles.measure(directory, short=short),
 }

@@ -1,13 +1,12 @@
 """The check of backups in `doctor`: the newest daily one, and whether BACKUP_COMMAND copied it."""
 
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
 
 from api.words.backups import local
 from bridge.findings import Finding, ok, skipped, warning
 from bridge.settings import Settings
-from storage.connection import connect_read_only
+from storage import StorageError
+from storage.reading_beside import read_beside
 
 _OLD = timedelta(days=2)
 _REMEDY = "See /backup list, or the log of the bridge."
@@ -19,7 +18,7 @@ def check_backups(settings: Settings, now_ms: int) -> Finding:
         return skipped("backups", "The daily backup is off (BACKUP_AT=off).")
     try:
         found = _newest(settings)
-    except sqlite3.Error:
+    except StorageError:
         found = None
     if found is None:
         return ok("backups", "There is no daily backup yet; a running bridge makes the first one by itself.")
@@ -36,14 +35,12 @@ def check_backups(settings: Settings, now_ms: int) -> Finding:
 
 
 def _newest(settings: Settings) -> tuple[str, int, str, int, int] | None:
-    path = settings.database_path
-    if not path.exists():
+    found = read_beside(
+        settings.database_path,
+        "SELECT id, made_ms, damage, coalesce(copied_code, 0), coalesce(copied_ms, 0) FROM backups"
+        " WHERE kind = 'daily' AND status = 'made' ORDER BY made_ms DESC LIMIT 1",
+    )
+    if not found:
         return None
-    # Without a WAL file no process has the database open; reading it must not create one.
-    immutable = not path.with_name(f"{path.name}-wal").exists()
-    with closing(connect_read_only(path, immutable=immutable)) as connection:
-        row = connection.execute(
-            "SELECT id, made_ms, damage, coalesce(copied_code, 0), coalesce(copied_ms, 0) FROM backups"
-            " WHERE kind = 'daily' AND status = 'made' ORDER BY made_ms DESC LIMIT 1"
-        ).fetchone()
-    return None if row is None else (str(row[0]), int(row[1]), str(row[2]), int(row[3]), int(row[4]))
+    name, made_ms, damage, code, copied_ms = found[0]
+    return str(name), int(str(made_ms)), str(damage), int(str(code)), int(str(copied_ms))

@@ -5,20 +5,25 @@ show them is no advice. Looks at the file system, a few calls for an output that
 """
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from sessions.model import ToolOutput
+from sessions.model import ToolCall, ToolOutput
 
 _MOST_BYTES = 20_000
 _MOST_LINES = 400
 _LONGEST = 500
-# Words of a failure, after the path, and codes of node before it; each with whether a write failed.
-_AFTER_PATH = {"No such file or directory": False, "Permission denied": False, "Read-only file system": True}
-_BEFORE_PATH = {"ENOENT": False, "EACCES": False, "EROFS": True}
-_MARKS = " \t'\"’‘`:,()[]"
+# The system's words and node's codes for a failure; each with whether a write failed.
+_WORDS = {"no such file or directory": False, "permission denied": False, "read-only file system": True}
+_CODES = {"ENOENT": False, "EACCES": False, "EROFS": True}
+_QUOTED = re.compile(r"""['"`‘“](/[^'"`’”]+)""")
+_PLAIN = re.compile(r"""(?<![\w.~/-])(/[^\s'"`:;,()\[\]{}]+)""")
+_NPM_PATH = re.compile(r"npm (?:ERR!|error) (?:path|dest) (/.+)")
+_LINES_ABOVE = 3
+"""Some tools name the path first, and the cause in a line of its own."""
 _SYSTEM = ("usr", "bin", "sbin", "lib", "etc", "opt", "proc", "dev", "sys", "tmp", "run", "var")
 """Directories of the root: they are inside, or no setting is to show them."""
 
@@ -31,21 +36,33 @@ class Hidden:
     wants_to_write: bool
 
 
-def hidden_path(output: ToolOutput, work_directory: str, private: Sequence[Path]) -> Hidden | None:
-    """Return the first path in a failed output that exists outside and is hidden inside, or None."""
-    for found in _failures(output.text[:_MOST_BYTES]):
-        path = Path(os.path.normpath(found.path))
-        if (
-            path.is_relative_to(work_directory)
-            or len(path.parts) < 2
-            or path.parts[1] in _SYSTEM
-            or _is_private(path, private)
-        ):
-            continue
-        looked_at = path.parent if found.wants_to_write else path
-        if os.path.lexists(looked_at) and len(looked_at.parts) > 2:
-            return Hidden(str(path), found.wants_to_write)
-    return None
+def hidden_path(
+    output: ToolOutput, work_directory: str, private: Sequence[Path], given: str = ""
+) -> Hidden | None:
+    """Return the first path in a failed output that exists outside and is hidden inside, or None.
+
+    `given` is the path that the tool was called with: the file tools do not repeat it.
+    """
+    found = list(_failures(output.text[:_MOST_BYTES]))
+    if output.is_error and given.startswith("/"):
+        found.append(Hidden(given, wants_to_write=False))
+    return next((each for each in found if _is_hidden(each, work_directory, private)), None)
+
+
+def given_path(call: ToolCall) -> str:
+    """Return the path that a file tool was called with; empty for others."""
+    path = call.input.get("file_path") or call.input.get("path")
+    return path if isinstance(path, str) else ""
+
+
+def _is_hidden(found: Hidden, work_directory: str, private: Sequence[Path]) -> bool:
+    path = Path(os.path.normpath(found.path))
+    if path.is_relative_to(work_directory) or len(path.parts) < 2 or path.parts[1] in _SYSTEM:
+        return False
+    if _is_private(path, private):
+        return False
+    looked_at = path.parent if found.wants_to_write else path
+    return os.path.lexists(looked_at) and len(looked_at.parts) > 2
 
 
 def hidden_words(found: Hidden) -> str:
@@ -55,20 +72,31 @@ def hidden_words(found: Hidden) -> str:
 
 
 def _failures(text: str) -> Iterator[Hidden]:
-    for line in islice(text.splitlines(), _MOST_LINES):
-        for words, is_write in _AFTER_PATH.items():
-            before, said, _ = line[:_LONGEST].partition(words)
-            yield from _path_in(before.rstrip(_MARKS).rpartition(" ")[2] if said else "", is_write)
-        for code, is_write in _BEFORE_PATH.items():
-            _, said, after = line[:_LONGEST].partition(code)
-            start = after.find("/")
-            yield from _path_in(after[start:].split("'", 1)[0] if said and start >= 0 else "", is_write)
+    lines = [line[:_LONGEST] for line in islice(text.splitlines(), _MOST_LINES)]
+    npm_writes = False
+    for number, line in enumerate(lines):
+        low = line.lower()
+        for words, is_write in _WORDS.items():
+            at = low.find(words)
+            if at < 0:
+                continue
+            paths = [*_paths(line[:at])[-1:], *_paths(line[at + len(words) :])[:1]]
+            if not paths:
+                above = lines[max(number - _LINES_ABOVE, 0) : number]
+                paths = [path for each in reversed(above) for path in _paths(each)[-1:]]
+            yield from (Hidden(path, is_write) for path in paths)
+        for code, is_write in _CODES.items():
+            _, said, after = line.partition(code)
+            if said:
+                npm_writes = is_write
+                yield from (Hidden(path, is_write) for path in _paths(after)[:1])
+        if found := _NPM_PATH.match(line):
+            yield Hidden(found[1].strip(), npm_writes)
 
 
-def _path_in(word: str, is_write: bool) -> Iterator[Hidden]:
-    path = word.strip(_MARKS)
-    if path.startswith("/") and len(path) > 1:
-        yield Hidden(path, is_write)
+def _paths(text: str) -> list[str]:
+    """Return the absolute paths in a piece of a line: those in quotes, else all words that are one."""
+    return _QUOTED.findall(text) or _PLAIN.findall(text)
 
 
 def _is_private(path: Path, private: Sequence[Path]) -> bool:

@@ -23,7 +23,7 @@ from sessions.content import declined_words
 from sessions.control_requests import ControlRequests
 from sessions.draft import Draft, InputLedger
 from sessions.gaps import Watched, close_gaps
-from sessions.hidden_paths import hidden_path, hidden_words
+from sessions.hidden_paths import given_path, hidden_path, hidden_words
 from sessions.interpreter import Moment, interpret, open_ask
 from sessions.leaving import Leaving
 from sessions.left_processes import left_process
@@ -80,6 +80,7 @@ class HostRun:
         self.watched = Watched(is_whole=session.snapshot.current is None)
         self.trouble = ""
         self._told_hidden = False
+        self._given: dict[str, str] = {}  # the paths that file tools were called with, until their results come
         self._start_hooks: set[str] = set()
 
     @property
@@ -310,8 +311,11 @@ class HostRun:
             return
         places = self.session.around.private_places
         for event in happened:
+            if isinstance(event, e.BlockAdded) and isinstance(event.block, ToolCall):
+                self._given[event.block.tool_use_id] = given_path(event.block)
             if isinstance(event, e.BlockAdded) and isinstance(event.block, ToolOutput):
-                found = hidden_path(event.block, self.session.snapshot.work_directory, places)
+                given = self._given.pop(event.block.tool_use_id, "")
+                found = hidden_path(event.block, self.session.snapshot.work_directory, places, given)
                 if found is not None:
                     self._told_hidden = True
                     draft.add(e.Noticed(Topic.SANDBOX_HIDES, hidden_words(found)))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sessions.hidden_paths import Hidden, hidden_path, hidden_words
-from sessions.model import ToolOutput
+from sessions.hidden_paths import Hidden, given_path, hidden_path, hidden_words
+from sessions.model import ToolCall, ToolOutput
 
 
 @pytest.fixture
@@ -33,6 +33,42 @@ def place(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
         ),
         ("EROFS: read-only file system, mkdir '{}/home/notes/new'", "home/notes/new", True),
         ("ls: cannot access '{}/home/notes/list.txt': No such file or directory", "home/notes/list.txt", False),
+        # Python, Go, Rust, Ruby, npm, Java and git say it in their own ways.
+        (
+            "FileNotFoundError: [Errno 2] No such file or directory: '{}/home/notes/list.txt'",
+            "home/notes/list.txt",
+            False,
+        ),
+        ("OSError: [Errno 30] Read-only file system: '{}/home/notes/a b'", "home/notes/a b", True),
+        ("open {}/home/notes/list.txt: no such file or directory", "home/notes/list.txt", False),
+        ("mkdir {}/home/notes/new: read-only file system", "home/notes/new", True),
+        (
+            "error: failed to read `{}/home/notes/list.txt`\n\nCaused by:\n  No such file or directory (os 2)",
+            "home/notes/list.txt",
+            False,
+        ),
+        (
+            "No such file or directory @ rb_sysopen - {}/home/notes/list.txt (Errno::ENOENT)",
+            "home/notes/list.txt",
+            False,
+        ),
+        (
+            "npm error code EROFS\nnpm error syscall mkdir\nnpm error path {}/home/notes/new",
+            "home/notes/new",
+            True,
+        ),
+        ("npm ERR! code ENOENT\nnpm ERR! path {}/home/notes", "home/notes", False),
+        (
+            "java.io.FileNotFoundException: {}/home/notes/list.txt (No such file or directory)",
+            "home/notes/list.txt",
+            False,
+        ),
+        ("fatal: cannot change to '{}/home/notes': No such file or directory", "home/notes", False),
+        (
+            "error: could not lock config file {}/home/notes/config: Read-only file system",
+            "home/notes/config",
+            True,
+        ),
         # There is no such file outside either.
         ("cat: {}/home/notes/other: No such file or directory", "", False),
         # In the project, in the system, or private.
@@ -51,6 +87,15 @@ def test_a_failure_on_a_hidden_path_is_named_and_no_other(
     private = (place / "data", place / "home")
     found = hidden_path(ToolOutput("t", text.format(place)), str(place / "work"), private)
     assert found == (Hidden(str(place / path), writes) if path else None)
+
+
+def test_a_file_tool_that_misses_its_file_names_the_path_that_it_was_given(place: Path) -> None:
+    call = ToolCall("t", "Read", {"file_path": str(place / "home/notes/list.txt")})
+    output = ToolOutput("t", "File does not exist.", is_error=True)
+    asked = (str(place / "work"), (place / "data", place / "home"), given_path(call))
+    assert hidden_path(output, *asked) == Hidden(str(place / "home/notes/list.txt"), wants_to_write=False)
+    assert hidden_path(ToolOutput("t", "1 line"), *asked) is None
+    assert given_path(ToolCall("t", "Bash", {"command": "/x"})) == ""
 
 
 def test_the_sentence_names_the_path_and_the_setting() -> None:

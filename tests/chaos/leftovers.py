@@ -81,9 +81,11 @@ def _judge_lock(path: Path) -> Iterator[Violation]:
 
 
 def _is_temporary(path: Path, data: Path) -> bool:
+    within = path.relative_to(data).parts
+    if within[0] == "sandbox" and len(within) > 3:
+        return False  # a project's own home and configuration, in a sandbox: Claude's files, not ours
     if path.suffix in (".tmp", ".restoring") or path.name.endswith((".feed.tmp", "control.sock")):
         return True
-    within = path.relative_to(data).parts
     # run/<session>/<host>: its session has no process any more, so its logs have no reader any more. Files of
     # prompts, in run/<session>/uploads, stay as long as the session.
     return within[0] == "run" and len(within) == 3 and within[2].isdecimal() and path.is_dir()

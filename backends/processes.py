@@ -11,6 +11,7 @@ from machine import ProcessId, ProcessRow
 
 # Process 1 inside waits for all the others.
 _PROGRAM_INSIDE, _RELAY_INSIDE = 2, 3
+_RELAY = "/run/relay.py"
 
 
 def is_alive(process: ProcessId) -> bool:
@@ -33,12 +34,20 @@ def program_inside(sandbox: ProcessId, table: Mapping[int, ProcessRow]) -> Proce
 
 
 def relay_inside(program: ProcessId, table: Mapping[int, ProcessRow]) -> ProcessId | None:
-    """Return the relay of a sandbox with a limited network; None if it has ended.
+    """Return the relay of a sandbox with a limited network that an earlier version made; None if there is none.
 
     `program` is the program inside. It forked the relay before anything else ran there.
     """
     children = (row.process for row in table.values() if row.parent == program.pid)
-    return next((child for child in children if machine.this().innermost_pid(child.pid) == _RELAY_INSIDE), None)
+    return next(
+        (
+            child
+            for child in children
+            if machine.this().innermost_pid(child.pid) == _RELAY_INSIDE
+            and _RELAY in machine.this().command_of(child.pid)
+        ),
+        None,
+    )
 
 
 def tree(

@@ -73,13 +73,14 @@ def in_bwrap(policy: Policy) -> LaunchWrapper:
 
     def wrap(spec: LaunchSpec) -> LaunchSpec:
         out = _way_out(policy, spec)
-        inner = within(policy, out.environment) if policy.landlock else Inner((), out.environment, ())
-        shown = dict.fromkeys((*inner.shown, *out.shown))
-        words = command(policy, spec.access, spec.cwd, shown=tuple(shown))
+        has_launcher = policy.landlock > 0 or out.asks is not None
+        inner = within(policy, out.environment, out.asks) if has_launcher else Inner((), out.environment, ())
+        shown = (*inner.shown, *out.shown)
+        words = command(policy, spec.access, spec.cwd, shown=shown, launched=has_launcher)
         environment = {name: value for name, value in inner.environment.items() if name not in _PLACES}
         environment["TMPDIR"] = "/tmp"  # noqa: S108 - its own /tmp
         enclosure = Enclosure(Mechanism.BWRAP, policy.network)
-        argv = (*words, *inner.words, *out.words, *spec.argv)
+        argv = (*words, *inner.words, *spec.argv)
         return replace(spec, argv=argv, environment=environment, enclosure=enclosure)
 
     return wrap
@@ -98,9 +99,11 @@ def command(
     *,
     shown: Sequence[tuple[Path, Path]] = (),
     info: bool = True,
+    launched: bool = False,
 ) -> tuple[str, ...]:
     """Return the words before a program. `info`: tell the pid of process 1 on descriptor 5.
 
+    `launched`: a launcher inside sets the limit of processes.
     `shown` are more paths outside, each with its place inside: read-only, whatever else stands there.
     """
     size = str(policy.limits.tmp_bytes)
@@ -124,7 +127,7 @@ def command(
         # devices stay writable. In /proc, root could change the kernel's settings even without any rights.
         *(word for path in (*emptied, "/dev", "/proc", "/") for word in ("--remount-ro", path)),
         *("--chdir", str(cwd), "--"),
-        *(() if policy.landlock else _limited(policy.limits.processes)),
+        *(() if launched else _limited(policy.limits.processes)),
     )
 
 

@@ -97,6 +97,7 @@ def in_landlock(policy: Policy, abi: int) -> LaunchWrapper:
         tmp = spec.directory / _TMP
         asked = {
             "make": str(tmp),
+            "asks": [],
             "processes": 0,
             "size": _rights(abi).size,
             "handled": [_rights(abi).handled, 0, _rights(abi).scoped],
@@ -117,26 +118,28 @@ def in_landlock(policy: Policy, abi: int) -> LaunchWrapper:
 
 
 class Inner(msgspec.Struct, frozen=True):
-    """Landlock within another sandbox: words before the program, its environment, and paths to show inside."""
+    """A launcher within another sandbox: words before the program, its environment, paths to show inside."""
 
     words: tuple[str, ...]
     environment: Mapping[str, str]
     shown: tuple[tuple[Path, Path], ...]
 
 
-def within(policy: Policy, environment: Mapping[str, str]) -> Inner:
+def within(policy: Policy, environment: Mapping[str, str], asks: tuple[str, str] | None) -> Inner:
     """Return how a program is kept to the paths below its own root, inside a sandbox that bwrap made.
 
     Without it, a program inside opens through `/proc/PID/fd` the files that another one was started with: the
     host's own logs, and Claude's input, into which it could write the answer to an ask. With newer versions it
-    also reaches no abstract socket of the machine. `policy.landlock` is the version of this kernel.
+    also reaches no abstract socket of the machine. `policy.landlock` is the version of this kernel; with 0 the
+    launcher restricts nothing. `asks`: see `proxy.inside.WayOut`.
     """
     rights = _rights(policy.landlock)
     asked = {
         "make": "",
+        "asks": list(asks or ()),
         "processes": policy.limits.processes or 0,
         "size": rights.size,
-        "handled": [rights.handled, 0, rights.scoped],
+        "handled": [rights.handled, 0, rights.scoped] if policy.landlock else [],
         "rules": [["/", rights.handled, rights.handled]],
         "links": [],
         "filter": b"",

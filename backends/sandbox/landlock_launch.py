@@ -7,11 +7,13 @@ same interpreter (`json` alone would double the time), in hexadecimal digits. Th
 Exits with 125 and a sentence if anything cannot be applied: nothing ever runs with less than was asked for.
 """
 
+import _socket
 import ctypes
 import marshal
 import os
 import resource
 import sys
+import time
 
 _VARIABLE = b"CLAUDE_BRIDGE_LANDLOCK"
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -19,6 +21,7 @@ _BENEATH_PATH = 1
 _SET_NO_NEW_PRIVS, _SET_SECCOMP, _FILTER = 38, 22, 2
 _BOUNDING_DROP, _AMBIENT, _AMBIENT_CLEAR, _CAPABILITY_VERSION = 24, 47, 4, 0x20080522
 _FAILED = 125
+_NETWORK_S = 10.0
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -46,8 +49,11 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if asked["processes"]:
         resource.setrlimit(resource.RLIMIT_NPROC, (asked["processes"], asked["processes"]))
+    if asked["asks"]:
+        _ask_for_network(*asked["asks"])
     _check(_libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-    _restrict(asked["handled"], asked["size"], asked["rules"])
+    if asked["handled"]:
+        _restrict(asked["handled"], asked["size"], asked["rules"])
     # Only now: programs that ran before can have planted links here, which lead nowhere else any more.
     for path, target in asked["links"]:
         _link(path, target)
@@ -64,6 +70,26 @@ def _given_environment() -> dict[bytes, bytes]:
     with open("/proc/self/environ", "rb") as file:
         words = file.read().split(b"\0")
     return {name: value for name, sign, value in (word.partition(b"=") for word in words) if sign}
+
+
+def _ask_for_network(path: str, words: str) -> None:
+    """Have the proxy listen on this sandbox's loopback. One that was killed comes back within a second."""
+    end = time.monotonic() + _NETWORK_S
+    while True:
+        try:
+            asking = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+            asking.settimeout(_NETWORK_S)
+            asking.connect(path)
+            asking.send(words.encode())
+            answer = asking.recv(16)
+            asking.close()
+            if answer:
+                return
+        except OSError:
+            pass
+        if time.monotonic() > end:
+            raise OSError("the proxy of this sandbox's network does not answer")
+        time.sleep(0.05)
 
 
 def _restrict(handled: list[int], size: int, rules: list[tuple[str, int, int]]) -> None:

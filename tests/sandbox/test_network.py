@@ -76,7 +76,7 @@ async def test_a_proxy_that_is_killed_in_a_turn_is_replaced_and_the_turn_goes_on
         assert await core.notices(session) == [], "without a list nobody is asked"
         run = session.run
         assert run is not None
-        assert run.host.left_running() == [], "the relay is not something that Claude's tools left"
+        assert run.host.left_running() == [], "no process of ours is inside"
         assert await run.host.freeze(lambda: True), "and holds up no freeze"
         turn = await core.say(session, "demo:text before demo:gate held demo:text after")
         await demo.reached("held")

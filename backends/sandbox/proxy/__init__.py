@@ -1,1 +1,1 @@
-"""The proxy of sandboxes with a limited network: a process that outlives the bridge, and a relay inside."""
+"""The proxy of sandboxes with a limited network: a process that outlives the bridge and listens inside."""

@@ -47,7 +47,8 @@ class ProxyProcess:
                 await self._doors.pop(key).close()
                 door = None
             if door is None:
-                door = Door(self._places.door(key), hosts, partial(self._want, key))
+                place, entered = self._places.door(key), self._places.entered(key)
+                door = Door(place, hosts, partial(self._want, key), entered=entered)
                 await door.open()
                 self._doors[key] = door
             door.hosts = hosts

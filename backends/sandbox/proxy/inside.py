@@ -1,10 +1,9 @@
 """The way out of a sandbox with a limited network: what stands inside, and what the program is told. Pure.
 
-Inside, a relay listens on the sandbox's own loopback and passes connections to the project's door. A model on
+The launcher inside asks the proxy, at the project's door, to listen on the sandbox's own loopback. A model on
 this machine, or one that speaks plain HTTP, gets a port of its own: the proxy is for https to other machines.
 """
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,10 +11,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from backends.sandbox.proxy.hosts import Target
-from backends.sandbox.proxy.state import MODEL_SOCKET, PROXY_SOCKET, ProxyPlaces, key_of
+from backends.sandbox.proxy.state import ENTER_SOCKET, MODEL_SOCKET, PROXY_SOCKET, ProxyPlaces, key_of
 
-_RELAY = Path(__file__).with_name("relay.py")
-_DOOR_INSIDE, _RELAY_INSIDE = Path("/run/network"), Path("/run/relay.py")
+_DOOR_INSIDE = Path("/run/network")
 _PORTS = (3128, 3129)
 _FIRST_FREE = 1024
 _BASE_URL, _VENDOR = "ANTHROPIC_BASE_URL", Target("api.anthropic.com", 443)
@@ -25,10 +23,13 @@ _NOT_PROXIED = (_LOOPBACK, "localhost", "::1")
 
 
 class WayOut(msgspec.Struct, frozen=True):
-    """`words` go before the program; `shown` are paths outside with their places inside, read-only."""
+    """`shown` are paths outside with their places inside, read-only.
+
+    `asks` is for the launcher: the socket inside at which it asks for a network, and what it says there.
+    """
 
     environment: Mapping[str, str]
-    words: tuple[str, ...] = ()
+    asks: tuple[str, str] | None = None
     shown: tuple[tuple[Path, Path], ...] = ()
 
 
@@ -42,7 +43,7 @@ def model_of(environment: Mapping[str, str]) -> Target:
 
 def way_out(places: ProxyPlaces, work_directory: Path, environment: Mapping[str, str]) -> WayOut:
     """Return what a program with `environment` needs to reach the network through its project's door."""
-    python, model = Path(sys.executable).resolve(), model_of(environment)
+    model = model_of(environment)
     url = urlsplit(environment.get(_BASE_URL, ""))
     ports = {}
     told = {}
@@ -59,13 +60,9 @@ def way_out(places: ProxyPlaces, work_directory: Path, environment: Mapping[str,
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         told |= {name: address, name.lower(): address}
     told |= {"NO_PROXY": ",".join(_NOT_PROXIED), "no_proxy": ",".join(_NOT_PROXIED)}
-    doors = (f"{number}={_DOOR_INSIDE / name}" for number, name in ports.items())
+    ask = " ".join(f"{number}={name}" for number, name in ports.items())
     return WayOut(
-        words=(str(python), "-I", "-S", str(_RELAY_INSIDE), *doors, "--"),
-        shown=(
-            (places.door(key_of(work_directory)), _DOOR_INSIDE),
-            (_RELAY, _RELAY_INSIDE),
-            (Path(sys.base_prefix), Path(sys.base_prefix)),
-        ),
+        asks=(str(_DOOR_INSIDE / ENTER_SOCKET), f"{ask}\n"),
+        shown=((places.door(key_of(work_directory)), _DOOR_INSIDE),),
         environment={**environment, **told},
     )

@@ -1,7 +1,8 @@
 """The proxy's server: a door for each project passes on the connections that the project's list allows.
 
-A door is a unix socket in a directory of its own, which a sandbox shows inside. Names are resolved here, and
-the checked address itself is connected to: a second answer of a resolver has no effect.
+A door is a directory of unix sockets, which a sandbox shows inside. At one of them the launcher of a sandbox
+asks the proxy to listen on the sandbox's own loopback. Names are resolved here, and the checked address itself
+is connected to: a second answer of a resolver has no effect.
 """
 
 import asyncio
@@ -12,9 +13,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import machine
+from backends.sandbox.proxy.entered import Entered
 from backends.sandbox.proxy.hosts import HostList, Target, host_name, is_public
 from backends.sandbox.proxy.request import END, ESTABLISHED, MOST_BYTES, Refusal, parse_request, target_of
-from backends.sandbox.proxy.state import MODEL_SOCKET, PROXY_SOCKET
+from backends.sandbox.proxy.state import ENTER_SOCKET, MODEL_SOCKET, PROXY_SOCKET
 from backends.sandbox.proxy.tunnel import Streams, tunnel
 
 log = logging.getLogger(__name__)
@@ -23,6 +26,7 @@ _HEAD_S, _CONNECT_S, _IDLE_S = 10.0, 15.0, 3600.0
 _MOST_AT_ONCE = 256
 _MOST_WANTED = 200
 _BACKLOG = 128
+ENTERED = b"ready\n"
 
 
 class Internet:
@@ -50,6 +54,8 @@ class Door:
         hosts: HostList,
         wanted: Callable[[str], None],
         internet: Internet | None = None,
+        *,
+        entered: Path | None = None,
     ) -> None:
         self.hosts = hosts
         self._directory = directory
@@ -58,28 +64,31 @@ class Door:
         self._told: set[str] = set()
         self._servers: list[asyncio.Server] = []
         self._connections: set[asyncio.Task[None]] = set()
+        serving = {PROXY_SOCKET: self._serving(self._proxied), MODEL_SOCKET: self._serving(self._to_model)}
+        self._unix = serving
+        self._entered = Entered(entered or directory.with_name(f"{directory.name}.entered"), serving)
 
     async def open(self) -> None:
         """Listen. Replaces the sockets of an earlier process."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, serve in ((PROXY_SOCKET, self._proxied), (MODEL_SOCKET, self._to_model)):
+        for name, serve in {**self._unix, ENTER_SOCKET: self._serving(self._enter)}.items():
             listener = listening(self._directory / name)
-            self._servers.append(
-                await asyncio.start_unix_server(self._serving(serve), sock=listener, limit=MOST_BYTES)
-            )
+            self._servers.append(await asyncio.start_unix_server(serve, sock=listener, limit=MOST_BYTES))
+        await self._entered.again()
 
     @property
     def is_there(self) -> bool:
         """Whether its sockets are still in the directory."""
-        return all((self._directory / name).exists() for name in (PROXY_SOCKET, MODEL_SOCKET))
+        return all((self._directory / name).exists() for name in (*self._unix, ENTER_SOCKET))
 
     @property
     def is_used(self) -> bool:
-        """Whether a connection is open."""
-        return bool(self._connections)
+        """Whether a connection is open, or a sandbox lives."""
+        return bool(self._connections) or len(self._entered) > 0
 
     async def close(self) -> None:
         """Stop listening and cut what runs."""
+        self._entered.close()
         for server in self._servers:
             server.close()
         for task in self._connections:
@@ -104,6 +113,18 @@ class Door:
                 log.error("connection broke", exc_info=error)
 
         return start
+
+    async def _enter(self, client: Streams) -> None:
+        """Listen inside the sandbox of the process at the other end, on the ports that it names."""
+        reader, writer = client
+        pid = machine.this().peer_pid(writer.get_extra_info("socket"))
+        with suppress(OSError, TimeoutError, ValueError):
+            async with asyncio.timeout(_HEAD_S):
+                words = (await reader.readline()).decode("ascii")
+            if pid is not None:
+                await self._entered.enter(pid, words.strip())
+                writer.write(ENTERED)
+                await writer.drain()
 
     async def _proxied(self, client: Streams) -> None:
         reader, writer = client

@@ -1,6 +1,7 @@
 """The files of the proxy: which projects it serves, and where its sockets are.
 
     proxy/lists/KEY.json    the hosts of one project, written by the bridge in one step
+    proxy/entered/KEY/PID   a sandbox that it listens in (`entered.py`)
     proxy/doors/KEY/        the sockets of that project; a sandbox shows this directory, and no other
     proxy/control.sock      for the bridge: open a door, tell what was wanted
 
@@ -25,6 +26,8 @@ from backends.sandbox.proxy.hosts import HostList, Target
 _KEPT_S = 60 * 24 * 3600.0
 PROXY_SOCKET, MODEL_SOCKET = "proxy.sock", "model.sock"
 """The sockets in a door: for CONNECT requests, and straight to a model that speaks plain HTTP."""
+ENTER_SOCKET = "enter.sock"
+"""The socket in a door at which the launcher of a sandbox asks the proxy to listen inside."""
 
 
 class ProxyPlaces(msgspec.Struct, frozen=True):
@@ -41,6 +44,10 @@ class ProxyPlaces(msgspec.Struct, frozen=True):
     def lists(self) -> Path:
         """The directory of the projects' lists."""
         return self.root / "lists"
+
+    def entered(self, key: str) -> Path:
+        """The directory of the project's sandboxes that the proxy listens in."""
+        return self.root / "entered" / key
 
     def door(self, key: str) -> Path:
         """The directory of the project's sockets."""
@@ -88,6 +95,7 @@ def keys_in_use(places: ProxyPlaces) -> Iterator[str]:
             yield path.stem
         else:
             shutil.rmtree(places.door(path.stem), ignore_errors=True)
+            shutil.rmtree(places.entered(path.stem), ignore_errors=True)
             path.unlink(missing_ok=True)
 
 

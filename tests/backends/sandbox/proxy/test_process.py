@@ -5,9 +5,8 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from pathlib import Path
 
@@ -139,7 +138,7 @@ async def inside(tmp_path: Path, places: ProxyPlaces, model: Model) -> AsyncIter
     yield Inside(process)
     assert process.stdin is not None
     process.stdin.close()
-    async with asyncio.timeout(DEADLINE_S):  # the relay ends with the program, or bwrap would wait for it
+    async with asyncio.timeout(DEADLINE_S):
         assert await process.wait() == 0
 
 
@@ -171,12 +170,45 @@ async def test_a_killed_proxy_is_replaced_and_running_sandboxes_reach_the_new_on
     first = pid_of(places)
     await ensure_proxy(places)
     assert pid_of(places) == first, "found again"
+    assert await inside.ask("model") == "hello"
     os.kill(first, signal.SIGKILL)
     assert await inside.ask("model") != "hello"
     await asyncio.gather(*(ensure_proxy(places) for _ in range(5)))
     assert pid_of(places) != first
     assert await inside.ask("model") == "hello"
     assert "403" in await inside.ask("other.example")
+
+
+async def test_nothing_stays_when_a_sandbox_ends(tmp_path: Path, places: ProxyPlaces, model: Model) -> None:
+    await open_door(places, tmp_path / "work", HostList((), Target("127.0.0.1", model.port)))
+    python = str(Path(sys.executable).resolve())
+    process = await started(sandboxed(tmp_path, places, model, python, "-I", "-c", ASKING))
+    assert await Inside(process).ask("model") == "hello"
+    entered = places.entered(key_of(tmp_path / "work"))
+    assert len(list(entered.iterdir())) == 1
+    assert process.stdin is not None
+    process.stdin.close()
+    assert await process.wait() == 0
+    async with asyncio.timeout(DEADLINE_S):
+        while list(entered.iterdir()):  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "words", ["3128=proxy.sock", "1=2", "x", "3128=../control.sock", "9=proxy.sock " * 9, ""]
+)
+async def test_a_process_that_is_in_no_sandbox_is_not_listened_in(
+    tmp_path: Path, places: ProxyPlaces, words: str
+) -> None:
+    door = await open_door(places, tmp_path / "work", HostList())
+    directory = os.open(door, os.O_PATH)
+    reader, writer = await asyncio.open_unix_connection(f"/proc/self/fd/{directory}/enter.sock")
+    os.close(directory)
+    writer.write(f"{words}\n".encode())
+    async with asyncio.timeout(DEADLINE_S):
+        assert await reader.read() == b""
+    writer.close()
+    assert not list(places.entered(key_of(tmp_path / "work")).iterdir())
 
 
 async def test_it_is_started_as_hosts_are_in_a_scope_of_its_own(tmp_path: Path, places: ProxyPlaces) -> None:
@@ -243,22 +275,6 @@ async def test_it_goes_when_its_directory_goes_and_says_why_it_cannot_start(
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ProxyUnavailable, match="ended at its start"):
         await ensure_proxy(places)
-
-
-def relayed(words: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    relay = Path(__file__).parents[4] / "backends" / "sandbox" / "proxy" / "relay.py"
-    argv = [sys.executable, "-I", "-S", str(relay), *words]
-    complete = {"PATH": os.defpath, **environment}
-    return subprocess.run(argv, env=complete, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
-
-
-def test_the_relay_hands_on_the_code_and_words_of_the_program() -> None:
-    done = relayed(["0=/nowhere", "--", "sh", "-c", "echo said; exit 7"])
-    assert (done.returncode, done.stdout) == (7, "said\n")
-    done = relayed(["0=/nowhere", "--", "env"], ODD="a=b\n=c")
-    assert done.stdout == f"PATH={os.defpath}\nODD=a=b\n=c\n", "Python adds LC_CTYPE of its own"
-    done = relayed(["70000=/nowhere", "--", "echo", "ran"])
-    assert (done.returncode, done.stdout) == (125, "")
 
 
 def test_projects_that_nobody_opens_any_more_are_forgotten(tmp_path: Path) -> None:

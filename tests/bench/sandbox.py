@@ -7,20 +7,26 @@ rounds on both sides, as in `real_cli.py`.
 import asyncio
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import machine
+from backends.base import LaunchSpec
 from backends.directory import HostDirectory
-from backends.sandbox import bwrap
+from backends.sandbox.model import Access
+from backends.sandbox.proxy.hosts import HostList
+from backends.sandbox.proxy.inside import model_of
+from backends.sandbox.proxy.process import open_door
+from backends.sandbox.proxy.state import ProxyPlaces
 from bridge.demo.model import DemoModel
 from sessions.claude.launch import Fresh
-from sessions.claude.sandbox_access import Asked, SandboxOptions, prepare
+from sessions.claude.sandbox_access import Asked, prepare
 from sessions.session import Session
 from tests.bench.figures import Figure
 from tests.bench.real_cli import PROMPT, in_turns, turn
 from tests.fakes.cli_home import CliHome, make_cli_home
-from tests.sandbox.world import sandboxed_core, sandboxing_for
+from tests.sandbox.world import end_proxy, sandboxed_core, sandboxing_for
 from tests.sessions.running_core import RunningCore
 
 CALLS = " ".join(f"demo:bash echo {number}" for number in range(10))
@@ -32,10 +38,13 @@ async def measure(directory: Path, *, short: bool) -> list[Figure]:
     rounds, cold_rounds = (2, 1) if short else (10, 10)
     async with DemoModel() as demo:
         home = make_cli_home(directory / "cold", demo.base_url)
-        inside, bare = Cold(home, directory / "cold", is_inside=True), Cold(home, directory, is_inside=False)
-        ways: list[Callable[[], Awaitable[float]]] = [lambda: inside.run(PROMPT), lambda: bare.run(PROMPT)]
-        ways += [lambda: inside.run(CALLS), lambda: bare.run(CALLS)]
-        cold, cold_bare, calls, calls_bare = await in_turns(ways, cold_rounds)
+        bare = Cold(home, directory, "off")
+        async with limited(directory / "limited", home) as model:
+            inside, landlock = Cold(home, directory / "cold", "bwrap"), Cold(home, directory / "ll", "landlock")
+            ways: list[Callable[[], Awaitable[float]]] = [lambda: inside.run(PROMPT), lambda: bare.run(PROMPT)]
+            ways += [lambda: inside.run(CALLS), lambda: bare.run(CALLS)]
+            ways += [lambda: model.run(PROMPT), lambda: landlock.run(PROMPT)]
+            cold, cold_bare, calls, calls_bare, cold_model, cold_landlock = await in_turns(ways, cold_rounds)
         woken: dict[str, list[float]] = {}
         async with (
             sandboxed_core(directory / "in", demo) as core_in,
@@ -53,6 +62,8 @@ async def measure(directory: Path, *, short: bool) -> list[Figure]:
                     woken.setdefault(name, []).append(await turn(core, sessions[name]))
     return [
         _figure("CPU time of a cold turn in bubblewrap", cold, cold_bare, 1.10),
+        _figure("CPU time of a cold turn with no network but the model", cold_model, cold_bare, 1.10),
+        _figure("CPU time of a cold turn under Landlock", cold_landlock, cold_bare, 1.10),
         _figure("CPU time of ten Bash calls in bubblewrap", calls, calls_bare, 1.05),
         _figure("waking in bubblewrap", woken["in"], woken["out"], 1.10),
         _figure("waking with no network but the model", woken["model"], woken["out"], 1.10),
@@ -71,24 +82,41 @@ def _own_bytes(core: RunningCore, session: Session) -> int:
     return machine.this().memory_bytes([pids.program.pid, pids.sandbox.pid])
 
 
+@asynccontextmanager
+async def limited(directory: Path, home: CliHome) -> AsyncIterator["Cold"]:
+    """Cold runs that reach the model alone, through the proxy."""
+    made = Cold(home, directory, "bwrap", network="model")
+    assert made.policy.proxy is not None
+    places = ProxyPlaces(made.policy.proxy)
+    await open_door(places, home.work, HostList((), model_of(home.environment)))
+    try:
+        yield made
+    finally:
+        end_proxy(places)
+
+
 class Cold:
     """`claude -p` for one prompt, in the sandbox that the product makes or without."""
 
-    def __init__(self, home: CliHome, directory: Path, *, is_inside: bool) -> None:
+    def __init__(self, home: CliHome, directory: Path, mechanism: str, *, network: str = "open") -> None:
+        arranged = sandboxing_for(directory, sandbox=mechanism, sandbox_network=network)
+        self.policy = arranged.policy
         self._home = home
-        self._policy = sandboxing_for(directory, sandbox="bwrap").policy if is_inside else None
-        self._options = SandboxOptions(state=directory / "state")
+        self._wrapper = arranged.wrapper
+        self._options = arranged.options
+        self._run = directory / "run"
 
     async def run(self, prompt: str) -> float:
         """Return the CPU seconds of one run and of all that it leaves."""
         flags = ("-p", prompt, "--session-id", str(uuid.uuid4()), "--allowedTools", "Bash")
+        spec = self._wrapped((str(self._home.binary), *flags))
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", str(Path(__file__).with_name("cpu_of.py"))),
-            *self._words(),
-            self._home.binary,
-            *flags,
+            # bwrap tells its pid on descriptor 5.
+            *("/bin/sh", "-c", 'exec "$@" 5>/dev/null', "sh"),
+            *spec.argv,
             cwd=self._home.work,
-            env=dict(self._home.environment),
+            env=dict(spec.environment),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -96,13 +124,13 @@ class Cold:
         assert process.returncode == 0
         return float(said)
 
-    def _words(self) -> tuple[str, ...]:
-        if self._policy is None:
-            return ()
-        asked = Asked(
-            command=[str(self._home.binary)],
-            environment=self._home.environment,
-            start=Fresh(str(uuid.uuid4())),
-            work_directory=self._home.work,
-        )
-        return bwrap.command(self._policy, prepare(self._options, asked), self._home.work, info=False)
+    def _wrapped(self, argv: tuple[str, ...]) -> LaunchSpec:
+        home = self._home
+        access = Access()
+        if self._options is not None:
+            start = Fresh(str(uuid.uuid4()))
+            asked = Asked(command=argv[:1], environment=home.environment, start=start, work_directory=home.work)
+            access = prepare(self._options, asked)
+        # Not its real place: Landlock's directory for temporary files lies there.
+        spec = LaunchSpec("bench", 1, self._run, argv, home.work, home.environment, access=access)
+        return spec if self._wrapper is None else self._wrapper(spec)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import api as c
+import machine
+from backends.directory import HostDirectory
 from backends.sandbox.proxy.state import ProxyPlaces
 from bridge.cli_core import demo_or_not
 from bridge.control_socket import local_actor
@@ -77,6 +79,10 @@ async def test_a_proxy_that_is_killed_in_a_turn_is_replaced_and_the_turn_goes_on
         run = session.run
         assert run is not None
         assert run.host.left_running() == [], "no process of ours is inside"
+        pids = HostDirectory(core.run, session.id, 1).pids()
+        assert pids is not None
+        assert pids.sandbox is not None
+        assert machine.this().memory_bytes([pids.program.pid, pids.sandbox.pid]) < 1 << 20
         assert await run.host.freeze(lambda: True), "and holds up no freeze"
         turn = await core.say(session, "demo:text before demo:gate held demo:text after")
         await demo.reached("held")

@@ -16,7 +16,7 @@ from mcp.server.lowlevel import Server
 import api as c
 from mcp_server.agent_tools import AGENT_TOOLS
 from mcp_server.session_tools import SESSION_TOOLS
-from mcp_server.tool import AnyTool, Caller, by_name, call_tool
+from mcp_server.tool import AnyTool, Caller, by_name, call_tool, one_line
 from sessions.errors import UNSEEN, SessionError
 
 INSTRUCTIONS = """\
@@ -30,6 +30,7 @@ TRANSCRIPT = "session://{session_id}/transcript.md"
 
 _TRANSCRIPT = re.compile(r"session://([0-9A-Za-z-]{1,64})/transcript\.md")
 _MARKDOWN = "text/markdown"
+_LISTED = 20
 _TOOLS: dict[str, AnyTool] = by_name([*SESSION_TOOLS, *AGENT_TOOLS])
 
 Reach = Callable[[bool], AbstractAsyncContextManager[Caller]]
@@ -56,6 +57,8 @@ class AgentServer:
             instructions=INSTRUCTIONS,
             on_list_tools=self._list,
             on_call_tool=self._call,
+            # The SDK announces resources only to servers with a list of them.
+            on_list_resources=self._resources,
             on_list_resource_templates=self._templates,
             on_read_resource=self._read,
         )
@@ -90,6 +93,22 @@ class AgentServer:
         if params.name == "session_start":
             self._current = value["session_id"]
         return _answer(reply.text, value)
+
+    async def _resources(self, _context: Any, _params: Any) -> types.ListResourcesResult:
+        try:
+            async with self._reach(False) as caller:
+                page = await caller.core.perform(caller.actor, c.QuerySessions(limit=_LISTED))
+        except SessionError as error:
+            raise MCPError(code=types.INTERNAL_ERROR, message=str(error)) from None
+        found = [
+            types.Resource(
+                uri=TRANSCRIPT.replace("{session_id}", each.id),
+                name=one_line(each.title) or each.id,
+                mime_type=_MARKDOWN,
+            )
+            for each in page.sessions
+        ]
+        return types.ListResourcesResult(resources=found)
 
     async def _templates(self, _context: Any, _params: Any) -> types.ListResourceTemplatesResult:
         transcript = types.ResourceTemplate(

@@ -53,6 +53,11 @@ async def test_an_agent_keeps_a_record_prompts_a_session_and_reads_its_transcrip
         assert [turn["prompt"] for turn in shown["turns"]] == ["demo:text hello", "demo:bash touch made"]
         found = await call(agent, "find_sessions", text="login")
         assert [each["session_id"] for each in found["sessions"]] == [started["session_id"]]
+        assert agent.server_capabilities.resources is not None
+        (resource,) = (await agent.list_resources()).resources
+        (template,) = (await agent.list_resource_templates()).resource_templates
+        assert template.uri_template == "session://{session_id}/transcript.md"
+        assert str(resource.uri) == template.uri_template.replace("{session_id}", started["session_id"])
         transcript = await agent.read_resource(f"session://{started['session_id']}/transcript.md")
         assert "hello" in transcript.contents[0].text  # type: ignore[union-attr]
         audit = (await core.do(c.ReadAudit(session_id=started["session_id"]))).entries

@@ -67,7 +67,7 @@ class ReadPromptTemplate(Command[FilledTemplate], frozen=True, tag="read_prompt_
 class SavePromptTemplate(Command[PromptTemplate], frozen=True, tag="save_prompt_template", kw_only=True):
     """Make a template, or replace the one of the same name. Only an admin makes one `for_all`.
 
-    Raises `TemplateRefused` for an empty name or text, or if there are too many; `NotAllowed`.
+    Raises `PromptTemplateRefused` for an empty name or text, or if there are too many; `NotAllowed`.
     """
 
     action = Action.CREATE

@@ -24,7 +24,7 @@ from bot.tool_lines import (
 )
 from bot.turn_parts import Laid, LaidAsk, LaidPost, LinePart, Part, Sheet, TextPart, ThoughtPart
 from sessions.events import PartialText
-from sessions.model import Block, Note, Other, Text, Thinking, ToolCall, ToolOutput
+from sessions.model import Block, GrowingKind, Note, Other, Text, Thinking, ToolCall, ToolOutput
 from sessions.progress import progress_of
 
 __all__ = ["LaidAsk", "LaidPost", "TurnFlow"]
@@ -138,7 +138,7 @@ class TurnFlow:
         fresh = piece.added[(known or 0) - piece.start :]
         if known is None:
             self._known[piece.key] = 0
-            thought = piece.kind != "text"
+            thought = piece.kind is GrowingKind.THINKING
             self._segments.append(ThoughtPart(piece.key) if thought else TextPart([], open_key=piece.key))
         if fresh:
             self._known[piece.key] += len(fresh)

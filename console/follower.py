@@ -17,7 +17,7 @@ from console.view import View, fold, view_of
 from sessions import events as e
 from sessions.errors import CoreLost, SessionError
 from sessions.events import Feed, PartialText
-from sessions.model import Text, Thinking
+from sessions.model import GrowingKind, Text, Thinking
 
 _HISTORY_EVENTS = 300
 _FEED_ITEMS = 500
@@ -127,9 +127,9 @@ class Follower:
             return []
         match item.event:
             case e.BlockAdded(block=Text(parent=None)):
-                self._growing = without_first(self._growing, "text")
+                self._growing = without_first(self._growing, GrowingKind.TEXT)
             case e.BlockAdded(block=Thinking(parent=None)):
-                self._growing = without_first(self._growing, "thinking")
+                self._growing = without_first(self._growing, GrowingKind.THINKING)
             case e.TurnEnded():
                 self._growing = ()
             case _:

@@ -15,7 +15,7 @@ from console.commands import hints
 from console.text import clean, one_line
 from console.view import View
 from sessions.events import PartialText
-from sessions.model import Lifecycle, PermissionMode
+from sessions.model import GrowingKind, Lifecycle, PermissionMode
 
 Fragments = list[tuple[str, str]]
 
@@ -38,10 +38,10 @@ _SHOWN_QUEUE = 4
 
 @dataclass(frozen=True, slots=True)
 class Growing:
-    """The text of a growing block; `kind` is text or thinking."""
+    """The text of a growing block."""
 
     key: str
-    kind: str
+    kind: GrowingKind
     text: str
 
 
@@ -55,10 +55,10 @@ def grown(blocks: tuple[Growing, ...], piece: PartialText) -> tuple[Growing, ...
     return tuple(known.values())
 
 
-def without_first(blocks: tuple[Growing, ...], kind: str) -> tuple[Growing, ...]:
+def without_first(blocks: tuple[Growing, ...], kind: GrowingKind) -> tuple[Growing, ...]:
     """Return the growing blocks without the oldest of this kind, which is complete."""
     for index, block in enumerate(blocks):
-        if block.kind == kind:
+        if block.kind is kind:
             return blocks[:index] + blocks[index + 1 :]
     return blocks
 
@@ -69,7 +69,7 @@ def activity_lines(view: View, blocks: Sequence[Growing], size: tuple[int, int],
     fragments: Fragments = []
     budget = max(3, rows // 2 - 2)
     for block in blocks[-2:]:
-        style = "class:thought" if block.kind == "thinking" else ""
+        style = "class:thought" if block.kind is GrowingKind.THINKING else ""
         for line in _last_lines(block.text, columns - 1, budget):
             fragments += [(style, line), ("", "\n")]
     for tool in view.tools[-_SHOWN_TOOLS:]:

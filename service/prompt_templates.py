@@ -5,7 +5,7 @@ from typing import assert_never
 import api as c
 from api.access import Action, Actor, Role, authorize
 from service.parts import ServiceParts
-from sessions.errors import PlaceEmpty, TemplateNotFound, TemplateRefused
+from sessions.errors import PlaceEmpty, PromptTemplateRefused, TemplateNotFound
 from sessions.prompt_places import fill
 from sessions.rows.prompt_templates import StoredTemplate, delete_template, load_templates, upsert_template
 from storage import UuidMaker
@@ -53,10 +53,10 @@ async def _save(parts: ServiceParts, actor: Actor, command: c.SavePromptTemplate
     db, owner = parts.manager.db, "" if command.for_all else actor.user_id
     name, text = " ".join(command.name.split()), command.text.strip()
     if not name or not text:
-        raise TemplateRefused("A template needs a name and a text.")
+        raise PromptTemplateRefused("A template needs a name and a text.")
     known = [each for each in await load_templates(db, owner) if each.owner_id == owner]
     if len(known) >= _MOST and name not in {each.name for each in known}:
-        raise TemplateRefused(f"There are {_MOST} templates already. Delete one first.")
+        raise PromptTemplateRefused(f"There are {_MOST} templates already. Delete one first.")
     made = StoredTemplate(
         _ids.make(), owner, name, text, command.project.strip(), command.model.strip(), command.mode
     )

@@ -276,7 +276,7 @@ class TemplateNotFound(SessionError):
         super().__init__("There is no such template, or it is not yours.")
 
 
-class TemplateRefused(SessionError):
+class PromptTemplateRefused(SessionError):
     """A prompt template cannot be stored; the sentence says why."""
 
 

@@ -13,6 +13,7 @@ from sessions.model import (
     AskId,
     Blocker,
     Decision,
+    GrowingKind,
     Lifecycle,
     Payer,
     PermissionMode,
@@ -361,7 +362,7 @@ class PartialText(msgspec.Struct, frozen=True, tag="partial"):
     after: int
     turn_id: TurnId
     key: str
-    kind: str
+    kind: GrowingKind
     start: int
     added: str
     void: bool = False

@@ -4,12 +4,14 @@ Lines of the log go in one by one. After a batch, `publish` returns the text tha
 a restart, the text is rebuilt from the log.
 """
 
+from collections.abc import Mapping
+
 from sessions.claude import lines as c
 from sessions.claude.partial import Partial, fold
 from sessions.events import PartialText
-from sessions.model import SessionId, TurnId
+from sessions.model import GrowingKind, SessionId, TurnId
 
-_SHOWN = {"text", "thinking"}
+_SHOWN: Mapping[str, GrowingKind] = {kind.value: kind for kind in GrowingKind}
 
 
 class LiveText:
@@ -62,15 +64,16 @@ class LiveText:
         """Return the text that is new since the last call, as additions to the open blocks."""
         pieces: list[PartialText] = []
         if self._void and turn_id is not None:
-            pieces.append(PartialText(session_id, after, turn_id, "", "", 0, "", void=True))
+            pieces.append(PartialText(session_id, after, turn_id, "", GrowingKind.TEXT, 0, "", void=True))
         self._void = False
         if turn_id is not None:
             for block in self._partial.blocks():
                 key = self._key(block.index)
                 added = "".join(self._added.get(key, ()))
-                if block.kind in _SHOWN and added:
+                kind = _SHOWN.get(block.kind)
+                if kind is not None and added:
                     start = self._shown.get(key, 0)
-                    pieces.append(PartialText(session_id, after, turn_id, key, block.kind, start, added))
+                    pieces.append(PartialText(session_id, after, turn_id, key, kind, start, added))
                     self._shown[key] = start + len(added)
         self._added.clear()
         return pieces
@@ -78,9 +81,9 @@ class LiveText:
     def whole(self, session_id: SessionId, turn_id: TurnId, after: int) -> list[PartialText]:
         """Return the open blocks from their beginnings, for a subscriber that joins late."""
         return [
-            PartialText(session_id, after, turn_id, self._key(block.index), block.kind, 0, block.text)
+            PartialText(session_id, after, turn_id, self._key(block.index), kind, 0, block.text)
             for block in self._partial.blocks()
-            if block.kind in _SHOWN and block.text
+            if (kind := _SHOWN.get(block.kind)) is not None and block.text
         ]
 
     def _key(self, index: int) -> str:

@@ -292,6 +292,13 @@ class TokenUsage(Value, frozen=True):
 # --- blocks ---------------------------------------------------------------------------------------------
 
 
+class GrowingKind(StrEnum):
+    """The kinds of blocks whose text people see while Claude writes it."""
+
+    TEXT = "text"
+    THINKING = "thinking"
+
+
 class Text(msgspec.Struct, frozen=True, tag="text"):
     """Text that Claude writes."""
 

@@ -14,7 +14,7 @@ import msgspec
 
 import machine
 from sessions.events import PartialText
-from sessions.model import SessionId, TurnId
+from sessions.model import GrowingKind, SessionId, TurnId
 from tests.bench.figures import Figure, percentile
 from tests.bench.loop_lag import loop_lag
 from tests.bench.web_tabs import Plan
@@ -67,7 +67,7 @@ async def _grown(text: str) -> tuple[int, float]:
     sent, begun = 0, time.process_time()
     for start in range(0, len(text), _PIECE):
         piece = text[start : start + _PIECE]
-        growing.take(PartialText(SessionId("s"), 1, TurnId("t"), "0", "text", start, piece))
+        growing.take(PartialText(SessionId("s"), 1, TurnId("t"), "0", GrowingKind.TEXT, start, piece))
         sent += len(msgspec.json.encode(Step("s", tuple(await growing.changes()))))
     renderer.close()
     return sent, time.process_time() - begun

@@ -16,7 +16,7 @@ import api as c
 from api.access import Actor, ActorSource, Role
 from bridge.schema import schema
 from sessions.events import Numbered, PartialText, TurnEnded
-from sessions.model import PermissionMode, SessionId, Text, TurnId, TurnStatus
+from sessions.model import GrowingKind, PermissionMode, SessionId, Text, TurnId, TurnStatus
 from sessions.run_shown import RunShown
 from storage import Database, Statement
 from tests.bench.figures import Figure, median
@@ -185,7 +185,7 @@ async def _published_s(directory: Path, watchers: int) -> float:
         begun = time.process_time()
         for piece in range(20):
             for session_id in ids:
-                part = PartialText(session_id, 0, TurnId("t"), "k", "text", piece * 10, "0123456789")
+                part = PartialText(session_id, 0, TurnId("t"), "k", GrowingKind.TEXT, piece * 10, "0123456789")
                 bus.publish(session_id, [part])
             await asyncio.sleep(0)
         spent = time.process_time() - begun

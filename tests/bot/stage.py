@@ -52,6 +52,7 @@ from sessions.model import (
     Attachment,
     Block,
     Decision,
+    GrowingKind,
     Lifecycle,
     PermissionMode,
     SessionId,
@@ -134,7 +135,7 @@ class Actors:
         text = self.open_text.setdefault(place, "")
         self.open_text[place] += added
         last = self.snapshot.next_event - 1
-        piece = e.PartialText(self.id, last, self.turn, place, "text", len(text), added)
+        piece = e.PartialText(self.id, last, self.turn, place, GrowingKind.TEXT, len(text), added)
         self.stage.bus.publish(self.id, [piece])
 
     async def add(self, *blocks: Block) -> None:
@@ -174,7 +175,7 @@ class Actors:
             return ()
         last = self.snapshot.next_event - 1
         return [
-            e.PartialText(self.id, last, self.turn, key, "text", 0, text)
+            e.PartialText(self.id, last, self.turn, key, GrowingKind.TEXT, 0, text)
             for key, text in self.open_text.items()
             if text
         ]

@@ -20,6 +20,7 @@ from sessions.model import (
     AskId,
     AskStatus,
     Block,
+    GrowingKind,
     Note,
     Other,
     PermissionBody,
@@ -84,7 +85,7 @@ def stored(status: TurnStatus = TurnStatus.RUNNING, **more: object) -> StoredTur
     return StoredTurn(**{**facts, **more})  # type: ignore[arg-type]  # the fields by name
 
 
-def partial(text: str, start: int = 0, key: str = "m/0", kind: str = "text") -> PartialText:
+def partial(text: str, start: int = 0, key: str = "m/0", kind: GrowingKind = GrowingKind.TEXT) -> PartialText:
     return PartialText(SESSION, 0, TURN, key, kind, start, text)
 
 
@@ -174,7 +175,7 @@ def test_a_restart_lays_out_the_same(content: list[Block], cuts: list[int]) -> N
     live = TurnFlow("shop")
     for number, block in enumerate(content):
         if isinstance(block, Text | Thinking) and block.text:
-            kind, at = ("text", 0) if isinstance(block, Text) else ("thinking", 0)
+            at, kind = 0, GrowingKind.TEXT if isinstance(block, Text) else GrowingKind.THINKING
             for size in cuts:
                 if block.text[at : at + size]:
                     live.grow(partial(block.text[at : at + size], at, f"m/{number}", kind))
@@ -247,7 +248,7 @@ def test_void_text_goes() -> None:
     flow = TurnFlow()
     flow.add(Text("Kept."))
     flow.grow(partial("Gone"))
-    flow.grow(PartialText(SESSION, 0, TURN, "", "", 0, "", void=True))
+    flow.grow(PartialText(SESSION, 0, TURN, "", GrowingKind.TEXT, 0, "", void=True))
     assert contents(flow) == ["Kept."]
 
 

@@ -10,7 +10,7 @@ from bot.turn_parts import TextPart
 from bot.turn_store import TurnStore
 from bridge.schema import schema
 from sessions.events import BlockAdded, PartialText
-from sessions.model import SessionId, Text, TurnId
+from sessions.model import GrowingKind, SessionId, Text, TurnId
 from sessions.rows import project_event
 from storage import Database, Statement
 from tests.bot.stage import Clock, Stage
@@ -92,20 +92,20 @@ async def test_text_that_grows_while_its_turn_is_read_is_shown_without_a_hole(tm
         text = ["He"]
 
         def grown() -> list[PartialText]:
-            return [PartialText(SESSION, 0, TURN, "m/0", "text", 0, "".join(text))]
+            return [PartialText(SESSION, 0, TURN, "m/0", GrowingKind.TEXT, 0, "".join(text))]
 
         stage.bus._partials = lambda _: grown()
 
         async def it_grows() -> None:
             if len(text) == 1:
-                piece = PartialText(SESSION, 0, TURN, "m/0", "text", len(text[0]), "llo")
+                piece = PartialText(SESSION, 0, TURN, "m/0", GrowingKind.TEXT, len(text[0]), "llo")
                 text.append("llo")
                 turns.grow(piece)
 
         turns = TurnStore(db, BusyReader(stage, it_grows))
         face = await turns.face(TURN, "w")
         assert words(face) == "Hello"
-        turns.grow(PartialText(SESSION, 0, TURN, "m/0", "text", 7, "!"))  # " w" got lost on the way
+        turns.grow(PartialText(SESSION, 0, TURN, "m/0", GrowingKind.TEXT, 7, "!"))  # " w" got lost on the way
         text.append(" w!")
         assert words(await turns.face(TURN, "w")) == "Hello w!"
 
@@ -117,7 +117,7 @@ async def test_text_that_grew_while_its_whole_block_was_read_is_shown_once(tmp_p
         await db.write(list(project_event(SESSION, whole, 1)))  # stored, and not told of yet
 
         async def it_grows() -> None:
-            turns.grow(PartialText(SESSION, 0, TURN, "m/0", "text", 0, "Hello"))
+            turns.grow(PartialText(SESSION, 0, TURN, "m/0", GrowingKind.TEXT, 0, "Hello"))
 
         turns = TurnStore(db, BusyReader(Stage(db, Clock()), it_grows))
         await turns.face(TURN, "w")

@@ -22,7 +22,7 @@ from bot.shown_session import ShownSession
 from bot.view import View, ViewOptions
 from sessions import events as e
 from sessions.draft import Draft
-from sessions.model import Activity, Allow, PermissionBody, Text, ToolCall
+from sessions.model import Activity, Allow, GrowingKind, PermissionBody, Text, ToolCall
 from sessions.topics import Topic
 from storage import DatabaseBusy, Statement
 from tests.bot.room import FAST, Room, room, watched
@@ -406,7 +406,7 @@ async def test_a_void_text_disappears(patient: FakeDiscord, tmp_path: Path) -> N
         await r.session.say("Wrong begin")
         await r.thread.wait_for_message("Wrong begin")
         r.session.open_text.clear()
-        void = e.PartialText(r.session.id, 0, turn, "", "", 0, "", void=True)
+        void = e.PartialText(r.session.id, 0, turn, "", GrowingKind.TEXT, 0, "", void=True)
         r.stage.bus.publish(r.session.id, [void])
         await r.session.say("Right.", key="m/9")
         await r.thread.wait_for_message("Right.")
@@ -419,7 +419,7 @@ async def test_a_view_that_lags_reads_the_store_again(patient: FakeDiscord, tmp_
         await r.session.prompt("ask")
         last = r.session.snapshot.next_event - 1
         flood = [
-            e.PartialText(r.session.id, last, r.session.turn or "", "m/0", "text", n, "x")  # type: ignore[arg-type]  # a turn's id
+            e.PartialText(r.session.id, last, r.session.turn or "", "m/0", GrowingKind.TEXT, n, "x")  # type: ignore[arg-type]  # a turn's id
             for n in range(2_500)
         ]
         r.session.open_text["m/0"] = "x" * 2_500

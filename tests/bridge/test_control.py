@@ -21,7 +21,7 @@ from bridge.control_client import ControlClient, connected
 from bridge.control_keys import KeyKind, read_key
 from sessions import errors
 from sessions import events as e
-from sessions.model import Attachment, SessionId, TurnId
+from sessions.model import Attachment, GrowingKind, SessionId, TurnId
 from sessions.topics import Topic
 from storage import DatabaseFull
 
@@ -232,7 +232,7 @@ async def test_events_come_from_the_number_asked_for_and_a_closed_follower_is_le
     core: FakeCore, client: ControlClient
 ) -> None:
     core.produced = [e.Numbered(SESSION, n, 0, e.Noticed(Topic.OTHER, f"event {n}")) for n in range(1, 6)]
-    core.produced.append(e.PartialText(SESSION, 5, TurnId("t"), "k", "text", 0, "grow"))
+    core.produced.append(e.PartialText(SESSION, 5, TurnId("t"), "k", GrowingKind.TEXT, 0, "grow"))
     async with aclosing(client.follow(unchanging(ME), SESSION, 2)) as feed:
         seen = [await anext(feed) for _ in range(4)]
         assert seen == core.produced[2:]

@@ -30,6 +30,7 @@ from sessions.model import (
     AskId,
     Blocker,
     Choice,
+    GrowingKind,
     Lifecycle,
     PermissionBody,
     PlanBody,
@@ -126,17 +127,19 @@ def test_the_guide_names_every_command() -> None:
 # --- what changes -----------------------------------------------------------------------------------------
 
 
-def piece(key: str, start: int, text: str, *, kind: str = "text", void: bool = False) -> PartialText:
+def piece(
+    key: str, start: int, text: str, *, kind: GrowingKind = GrowingKind.TEXT, void: bool = False
+) -> PartialText:
     return PartialText(SessionId("s"), 0, TurnId("t"), key, kind, start, text, void)
 
 
 def test_text_grows_begins_anew_and_is_dropped() -> None:
     blocks = live.grown((), piece("a", 0, "one"))
     blocks = live.grown(blocks, piece("a", 3, " two"))
-    blocks = live.grown(blocks, piece("b", 0, "hm", kind="thinking"))
-    assert blocks == (Growing("a", "text", "one two"), Growing("b", "thinking", "hm"))
-    assert live.without_first(blocks, "text") == blocks[1:]
-    assert live.without_first(blocks[1:], "text") == blocks[1:]
+    blocks = live.grown(blocks, piece("b", 0, "hm", kind=GrowingKind.THINKING))
+    assert blocks == (Growing("a", GrowingKind.TEXT, "one two"), Growing("b", GrowingKind.THINKING, "hm"))
+    assert live.without_first(blocks, GrowingKind.TEXT) == blocks[1:]
+    assert live.without_first(blocks[1:], GrowingKind.TEXT) == blocks[1:]
     assert live.grown(blocks, piece("a", 0, "again"))[0].text == "again"
     assert live.grown(blocks, piece("", 0, "", void=True)) == ()
 
@@ -146,21 +149,23 @@ def drawn(view: View, blocks: tuple[Growing, ...] = (), size: tuple[int, int] = 
 
 
 def test_growing_text_shows_its_end_wrapped_to_the_terminal() -> None:
-    lines = drawn(View("s"), (Growing("a", "text", "\n".join(f"line {n} " + "漢" * 30 for n in range(50))),))
+    lines = drawn(
+        View("s"), (Growing("a", GrowingKind.TEXT, "\n".join(f"line {n} " + "漢" * 30 for n in range(50))),)
+    )
     assert len(lines) == 8
     assert lines[-1].endswith("漢")
     assert "line 49" in lines[-2]
 
 
 def test_megabytes_of_growing_text_cost_no_more_than_the_screen() -> None:
-    lines = drawn(View("s"), (Growing("a", "text", "x" * 50_000_000),))
+    lines = drawn(View("s"), (Growing("a", GrowingKind.TEXT, "x" * 50_000_000),))
     assert [len(line) for line in lines] == [39] * 8
 
 
 def test_running_tools_and_waiting_prompts_are_shown_and_nothing_of_others_drives_the_screen() -> None:
     prompts = tuple(WaitingPrompt(TurnId(str(n)), f"{EVIL} {n}") for n in range(6))
     view = View("s", tools=(OpenTool("t", "Bash", EVIL, nested=True),), waiting=prompts)
-    lines = drawn(view, (Growing("a", "text", EVIL),), (80, 24))
+    lines = drawn(view, (Growing("a", GrowingKind.TEXT, EVIL),), (80, 24))
     assert lines[0] == "evil "
     assert "Bash evil" in lines[1]
     assert lines[2:] == [*(f"  {n}. evil {n - 1}  (waits)" for n in range(1, 5)), "  … and 2 more prompts wait"]

@@ -6,7 +6,7 @@ import pytest
 
 import api as c
 from api.access import Actor, Role
-from sessions.errors import NotAllowed, PlaceEmpty, TemplateNotFound, TemplateRefused
+from sessions.errors import NotAllowed, PlaceEmpty, PromptTemplateRefused, TemplateNotFound
 from sessions.model import PermissionMode
 from sessions.prompt_places import fill, places_of
 from tests.sessions.running_core import ADMIN, running_core
@@ -71,7 +71,7 @@ async def test_people_have_their_own_and_an_admin_makes_them_for_all(tmp_path: P
         again = await core.do(c.SavePromptTemplate(name="Review", text="Look at {it}"), ANN)
         assert (again.id, again.places) == (mine.id, ("it",))
         for name, text in (("", "x"), ("x", "  ")):
-            with pytest.raises(TemplateRefused):
+            with pytest.raises(PromptTemplateRefused):
                 await core.do(c.SavePromptTemplate(name=name, text=text), ANN)
         await core.do(c.DeletePromptTemplate(template_id=mine.id), ANN)
         assert await names(ANN) == ["Common"]

@@ -12,7 +12,7 @@ from sessions import events as e
 from sessions import rows
 from sessions.bus import Bus
 from sessions.events import Feed, Numbered, PartialText
-from sessions.model import SessionId, TurnId
+from sessions.model import GrowingKind, SessionId, TurnId
 from sessions.state import Snapshot
 from storage import Database
 
@@ -37,7 +37,9 @@ class Source:
         await self.db.write([rows.insert_session(Snapshot(ID))])
 
     def partials(self, session_id: SessionId) -> Sequence[PartialText]:
-        return [PartialText(ID, self.number, TURN, "m/0", "text", 0, self.whole)] if self.whole else []
+        return (
+            [PartialText(ID, self.number, TURN, "m/0", GrowingKind.TEXT, 0, self.whole)] if self.whole else []
+        )
 
     async def event(self, title: str = "x", *, publish: bool = True) -> None:
         self.number += 1
@@ -47,7 +49,7 @@ class Source:
             self.bus.publish(ID, [numbered])
 
     def text(self, added: str) -> None:
-        piece = PartialText(ID, self.number, TURN, "m/0", "text", len(self.whole), added)
+        piece = PartialText(ID, self.number, TURN, "m/0", GrowingKind.TEXT, len(self.whole), added)
         self.whole += added
         self.bus.publish(ID, [piece])
 
@@ -163,9 +165,9 @@ async def test_void_text_is_dropped_and_begins_anew(source: Source) -> None:
     bus.publish(
         ID,
         [
-            PartialText(ID, 1, TURN, "m1/0", "text", 0, "half"),
-            PartialText(ID, 1, TURN, "", "", 0, "", void=True),
-            PartialText(ID, 1, TURN, "m2/0", "text", 0, "anew"),
+            PartialText(ID, 1, TURN, "m1/0", GrowingKind.TEXT, 0, "half"),
+            PartialText(ID, 1, TURN, "", GrowingKind.TEXT, 0, "", void=True),
+            PartialText(ID, 1, TURN, "m2/0", GrowingKind.TEXT, 0, "anew"),
         ],
     )
     pieces = [await waiting, await anext(follow), await anext(follow)]
@@ -219,6 +221,6 @@ async def test_following_for_long_keeps_nothing_of_turns_that_are_over(source: S
     seams = bus_module._PartialSeams()
     for n in range(100):
         turn_id = TurnId(f"turn {n}")
-        assert seams.join(PartialText(ID, 1, turn_id, "m/0", "text", 0, "x"), lambda _: [])
+        assert seams.join(PartialText(ID, 1, turn_id, "m/0", GrowingKind.TEXT, 0, "x"), lambda _: [])
         seams.forget(turn_id)
     assert seams._known == {}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sessions.events import PartialText
-from sessions.model import Lifecycle, SessionId, TurnId
+from sessions.model import GrowingKind, Lifecycle, SessionId, TurnId
 from tests.sessions.running_core import DEADLINE_S
 from tests.web.page_model import Page
 from tests.web.web_world import OWNER, Browser, WebWorld
@@ -143,7 +143,9 @@ async def test_growing_text_settles_into_the_same_html(size: int) -> None:
     html, tail, wire = "", "", 0
     for start in range(0, len(_ANSWER), size):
         growing.take(
-            PartialText(SessionId("s"), 1, TurnId("t"), "0", "text", start, _ANSWER[start : start + size])
+            PartialText(
+                SessionId("s"), 1, TurnId("t"), "0", GrowingKind.TEXT, start, _ANSWER[start : start + size]
+            )
         )
         for change in await growing.changes():
             match change:
@@ -178,7 +180,9 @@ async def test_text_that_is_repeated_or_void_begins_anew() -> None:
     growing = GrowingText(renderer)
 
     def piece(start: int, added: str, *, void: bool = False) -> list[Change]:
-        return growing.take(PartialText(SessionId("s"), 1, TurnId("t"), "0", "text", start, added, void))
+        return growing.take(
+            PartialText(SessionId("s"), 1, TurnId("t"), "0", GrowingKind.TEXT, start, added, void)
+        )
 
     piece(0, "one")
     await growing.changes()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from sessions.events import PartialText
+from sessions.model import GrowingKind
 from texts.unseen import as_seen
 from web.live.frames import Change, Grow, Remove, Settle
 from web.rendering import Renderer
@@ -12,7 +13,7 @@ from web.rendering import Renderer
 @dataclass(slots=True)
 class _Growing:
     turn_id: str
-    kind: str
+    kind: GrowingKind
     text: str = ""
     settled: int = 0
     sent: int = 0
@@ -75,10 +76,10 @@ class GrowingText:
                     found.append(Settle(name, block.html, as_seen(text[block.settled :])))
         return found
 
-    def end_block(self, turn_id: str, kind: str) -> list[Change]:
+    def end_block(self, turn_id: str, kind: GrowingKind) -> list[Change]:
         """Return the change that takes out the oldest growing block of this kind: it is whole now."""
         for name, block in self._blocks.items():
-            if block.turn_id == turn_id and block.kind == kind:
+            if block.turn_id == turn_id and block.kind is kind:
                 del self._blocks[name]
                 return [Remove(name)]
         return []

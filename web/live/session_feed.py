@@ -15,7 +15,17 @@ from api.access import Action, Actor, ActorSource
 from sessions import events as e
 from sessions.errors import SessionNotFound, TurnNotFound
 from sessions.events import Feed, Numbered, PartialText
-from sessions.model import AskBody, AskStatus, FormBody, LinkBody, PlanBody, QuestionBody, Text, Thinking
+from sessions.model import (
+    AskBody,
+    AskStatus,
+    FormBody,
+    GrowingKind,
+    LinkBody,
+    PlanBody,
+    QuestionBody,
+    Text,
+    Thinking,
+)
 from sessions.stored import StoredAsk
 from web.live.frames import Change, Put, Remove
 from web.live.growing import GrowingText
@@ -195,9 +205,9 @@ class SessionChanges:
     def _whole(self, event: e.BlockAdded) -> list[Change]:
         match event.block:
             case Text(parent=None):
-                return self._growing.end_block(event.turn_id, "text")
+                return self._growing.end_block(event.turn_id, GrowingKind.TEXT)
             case Thinking(parent=None):
-                return self._growing.end_block(event.turn_id, "thinking")
+                return self._growing.end_block(event.turn_id, GrowingKind.THINKING)
             case _:
                 return []
 

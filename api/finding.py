@@ -35,7 +35,10 @@ class FindTurn(Command[StoredTurn], frozen=True, tag="find_turn", kw_only=True):
 
 
 class QuerySessions(Command[SessionPage], frozen=True, tag="query_sessions", kw_only=True):
-    """Return the sessions that the actor may view, newest activity first. An empty field is not a filter."""
+    """Return the sessions that the actor may view, newest activity first. An empty field is not a filter.
+
+    Pinned ones come before all others, unless `pinned_first` is False.
+    """
 
     action = Action.LIST
     reply = SessionPage
@@ -49,6 +52,7 @@ class QuerySessions(Command[SessionPage], frozen=True, tag="query_sessions", kw_
     until_ms: int | None = None
     text: str = ""
     oldest_first: bool = False
+    pinned_first: bool = True
     include_ended: bool = False
     limit: int = 20
     cursor: str = ""

@@ -149,6 +149,10 @@ async def test_pinned_sessions_come_first_over_all_pages(limit: int, oldest_firs
     await store(db, *(Row(number, {"pinned": number in (2, 4)}) for number in range(1, 7)))
     found = [number for page in await pages(db, limit, oldest_first=oldest_first) for number in page]
     assert found == ([2, 4, 1, 3, 5, 6] if oldest_first else [4, 2, 6, 5, 3, 1])
+    unpinned = await pages(db, limit, oldest_first=oldest_first, pinned_first=False)
+    in_order = [number for page in unpinned for number in page]
+    assert in_order == sorted(in_order, reverse=not oldest_first)
+    assert len(in_order) == 6
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 
 from api.access import Role
 from tests.sessions.running_core import DEADLINE_S
-from tests.web.web_world import OWNER, WebWorld
+from tests.web.web_world import OWNER, Browser, WebWorld
 
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page
@@ -252,19 +252,39 @@ async def test_every_page_is_open_to_everybody(world: WebWorld) -> None:
     await world.asked(asking)
     planning = await world.session_of(ann, "demo:plan a plan")
     await world.asked(planning)
+    others = await _other_pages(ann, asking)
     async with phone() as context:
         page = await logged_in(world, context)
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
-            for path in ("/", f"/chat/{asking}", f"/chat/{planning}", "/doors", "/admin", "/login"):
+            for path in ("/", f"/chat/{asking}", f"/chat/{planning}", "/doors", "/admin", "/login", *others):
                 await page.goto(f"{world.parts.options.address}{path}")
                 await page.wait_for_load_state()
                 found = await Axe().run(page)
                 assert found.violations_count == 0, found.generate_report()
         await page.set_viewport_size({"width": 320, "height": 600})
-        for path in ("/", f"/chat/{asking}", f"/chat/{planning}", "/doors", "/login"):
+        for path in ("/", f"/chat/{asking}", f"/chat/{planning}", "/doors", "/admin", "/login", *others):
             await page.goto(f"{world.parts.options.address}{path}")
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+async def _other_pages(ann: Browser, session: str) -> list[str]:
+    """Fill the pages beside the conversation of a session that waits for an answer; return their paths."""
+    turn = (await ann.done("GET", f"/api/sessions/{session}/turns"))["turns"][0]["turn"]["id"]
+    wish = {"name": "Say it", "text": "demo:text {what}", "mode": "plan", "model": "opus"}
+    template = (await ann.done("POST", "/api/prompt-templates", wish))["id"]
+    draft = (await ann.done("POST", f"/api/sessions/{session}/pages", {}))["id"]
+    shared = await ann.done("POST", f"/api/sessions/{session}/pages/{draft}/publish", {})
+    return [
+        "/?text=words",
+        f"/chat/{session}?at=1&find=words",
+        f"/chat/{session}/share",
+        f"/chat/{session}/turns/{turn}/timing",
+        f"/shared/{shared['token']}",
+        "/templates",
+        f"/templates/{template}",
+        "/cleanup?verb=delete&days=0",
+    ]
 
 
 @pytest.mark.timeout(180)

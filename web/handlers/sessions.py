@@ -115,6 +115,7 @@ async def _listed(call: Call, user_id: str) -> SessionList:
             include_ended=query.include_ended,
             limit=query.limit,
             cursor=query.cursor,
+            pinned_first=False,
         )
     )
     return SessionList(tuple(session_view(info) for info in page.sessions), page.cursor)

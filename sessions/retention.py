@@ -136,6 +136,9 @@ class Retention:
             self._needed = await stored.conversations_to_branch_from(self._db)
             if not await self._delete(session):
                 raise NotRemoved
+        from sessions.rows.search import drop_gone
+
+        await drop_gone(self._db)
 
     async def restore(self, session: Session, *, channel_id: str, key: str | None) -> None:
         """Restore an ended session as a parked one. Its next prompt wakes it.

@@ -11,11 +11,12 @@ from time import monotonic
 
 from sessions.model import SessionId, TurnId
 from sessions.search_words import Words, literal
-from storage import Database, Row, SqlValue, Statement
+from storage import BulkStatement, Database, Row, SqlValue, Statement
 
 _BATCH_S = 0.03
 """Other changes wait while the index grows: a step shall take no longer than this."""
 _MOST_TURNS = 200
+_GONE_AT_ONCE = 50
 
 _FILL = """
 INSERT INTO search_texts (rowid, text)
@@ -151,4 +152,18 @@ async def fill_index(db: Database, *, within_s: float, pause_s: float = 0.0) -> 
         )
         if monotonic() > until:
             return False
+        await asyncio.sleep(pause_s)
+
+
+async def drop_gone(db: Database, *, pause_s: float = 0.0) -> None:
+    """Take the texts of deleted turns out of the index. No search finds them meanwhile."""
+    while gone := await db.read("SELECT number FROM search_gone LIMIT ?", (_GONE_AT_ONCE,)):
+        numbers = [int(str(row[0])) for row in gone]
+        places = [(number << 20, (number << 20) + 0xFFFFF) for number in numbers]
+        await db.write(
+            [
+                BulkStatement("DELETE FROM search_texts WHERE rowid BETWEEN ? AND ?", places),
+                BulkStatement("DELETE FROM search_gone WHERE number = ?", [(number,) for number in numbers]),
+            ]
+        )
         await asyncio.sleep(pause_s)

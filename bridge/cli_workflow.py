@@ -13,6 +13,7 @@ import api as c
 from api.access import Actor, unchanging
 from api.command import R
 from api.run_model import Configuration
+from api.words.branches import merge_words
 from api.words.workflows import check_lines, checks_of_text, list_line, run_lines, task_line
 from bridge.cli_core import choose_place, finish, reached_core, say_on_stderr
 from bridge.control_socket import local_actor
@@ -80,7 +81,7 @@ class Acts:
                 return OK
             case "merge":
                 merged = await self._perform(c.MergeRun(run_id=run_id))
-                return self._print(merged, [f"{merged.target} has it now: {merged.files} files."])
+                return self._print(merged, [merge_words(merged)])
             case "delete":
                 await self._perform(c.DeleteRun(run_id=run_id))
                 return self._print(run, ["The record of the run is deleted. Its session stays."])

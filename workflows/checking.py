@@ -3,6 +3,8 @@
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 import api as c
 from api.run_model import CheckResult
 from faults import crash_point
@@ -32,7 +34,7 @@ async def run_checks(runner: "Runner", run: Run) -> None:
         result = await runner.ports.run_check(run.session_id, check_name(run, number), check, seconds)
         crash_point("run.check_over")
         active_ms += round(result.seconds * 1000)
-        results.append(result)
+        results.append(replace(result, output=run.without_places(result.output)))
     await runner.runs.change(run.id, m.ChecksEnded(tuple(results), active_ms))
     for number in range(len(checks)):
         await runner.ports.forget_check(run.session_id, check_name(run, number))

@@ -133,6 +133,13 @@ class Run(msgspec.Struct, frozen=True):
     completed_ms: int | None = None
     since_ms: int = 0
 
+    def without_places(self, text: str) -> str:
+        """Return `text` with paths as seen from the run's directory: no path of the machine reaches a face."""
+        for place in (self.git.worktree, self.git.repo_root):
+            if place:
+                text = text.replace(f"{place}/", "").replace(place, "the work directory")
+        return text
+
     @property
     def doing(self) -> RunStatus:
         """The state, or the one that a paused run returns to."""

@@ -77,7 +77,7 @@ async def _turn(runner: "Runner", task_id: str) -> None:
     said = await runner.answer_of(step, turn_id)
     ended = m.StepEnded(step.origin, turn.cost_usd, turn.active_ms)
     if turn.status is TurnStatus.DONE:
-        told = m.TaskMoved(task_id, TaskStatus.RUNNING, said[-_MOST_SAID:])
+        told = m.TaskMoved(task_id, TaskStatus.RUNNING, run.without_places(said)[-_MOST_SAID:])
         await _set(runner, m.ChildChanged(task_id, done=True), ended, told)
         return
     words = f"“{task.title}” beside others was {turn.status}; it is repeated alone."

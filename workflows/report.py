@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from api.branching import BranchChanges
-from api.run_model import CheckResult, RunDecision, TaskStatus
+from api.run_model import CheckResult, RunDecision, RunStatus, TaskStatus
 from texts.redaction import Redactor
 from workflows.model import Run
 
@@ -38,7 +38,9 @@ def write_report(
 
 
 def _facts(run: Run, commit: str) -> str:
-    lines = [f"- State: {run.status.replace('_', ' ')}{f': {run.detail}' if run.detail else ''}"]
+    # The report is written in the last state before the end.
+    state = RunStatus.COMPLETED if run.status is RunStatus.GENERATING_REPORT else run.status
+    lines = [f"- State: {state.replace('_', ' ')}{f': {run.detail}' if run.detail else ''}"]
     if run.git.branch:
         lines.append(f"- Branch: `{run.git.branch}`{f', commit `{commit[:12]}`' if commit else ''}")
     if run.prd is not None:

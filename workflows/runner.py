@@ -296,7 +296,7 @@ class Runner:
             case StepKind.TASKS:
                 return [m.TasksSet(offered.tasks if offered is not None else read_tasks(said))]
             case StepKind.TASK:
-                return [m.TaskMoved(step.task_id, TaskStatus.DONE, said[-_MOST_SAID:])]
+                return [m.TaskMoved(step.task_id, TaskStatus.DONE, run.without_places(said)[-_MOST_SAID:])]
             case StepKind.FIX:
                 return [m.RoundFixed()]
             case _:

@@ -45,8 +45,15 @@ class Progress:
                 self.end = e.TurnEnded(event.turn_id, TurnStatus.WITHDRAWN)
             case e.AskOpened(ask=Ask(id=ask_id, body=PlanBody(plan=plan))):
                 self.plans.append((ask_id, plan))
+            case e.TurnStarted() | e.BackgroundTurnStarted():
+                # A turn that starts is work: no change of activity comes with it.
+                self._count(item.at_ms)
+                self.working_since_ms = item.at_ms
             case e.TurnRequeued() | e.TurnContinued() if event.turn_id == self.turn_id:
                 self.end = None
+                if isinstance(event, e.TurnContinued):
+                    self._count(item.at_ms)
+                    self.working_since_ms = item.at_ms
             case e.TurnEnded() if event.turn_id == self.turn_id:
                 self._count(item.at_ms)
                 self.working_since_ms = None

@@ -6,7 +6,7 @@ import msgspec
 
 from api.access import Action
 from api.command import Command, SessionCommand
-from api.reading import SessionInfo
+from api.reading import ExportedFile, SessionInfo
 
 MAX_LABEL = 60
 
@@ -89,6 +89,16 @@ class BackUpSession(SessionCommand[BackupInfo], frozen=True, tag="back_up_sessio
 
     action = Action.MANAGE
     reply = BackupInfo
+
+
+class ExportBundle(SessionCommand[ExportedFile], frozen=True, tag="export_bundle", kw_only=True):
+    """Return the session's bundle as a file; nothing is kept. Raises `BackupRefused`.
+
+    It holds the project's files, so it needs more than the right to view the session.
+    """
+
+    action = Action.MANAGE
+    reply = ExportedFile
 
 
 class BackUpAll(Command[BackupInfo], frozen=True, tag="back_up_all", kw_only=True):

@@ -7,7 +7,7 @@ import msgspec
 
 from api.access import Action, Actor, ActorSource
 from api.administering import AdministeringCommand
-from api.backing_up import BackingUpCommand, BackUpSession
+from api.backing_up import BackingUpCommand, BackUpSession, ExportBundle
 from api.branching import BranchingCommand
 from api.checkpointing import CheckpointingCommand
 from api.cleaning import CleaningCommand
@@ -65,6 +65,7 @@ AnySessionCommand = (
     | TimingCommand
     | ReviewingCommand
     | BackUpSession
+    | ExportBundle
     | RunAnswerCommand
 )
 """The commands about one session."""

@@ -30,6 +30,7 @@ from bot.modals import modal
 from bot.opening import Opener, Spot
 from bot.panel_controls import stored
 from bot.scopes import SessionScope
+from bot.status_card import ASK_END
 
 _NO_SCORE = "A score is a line such as: Role 4, Logic 3. Each axis has 0 to 5 points, or a dash."
 
@@ -50,6 +51,10 @@ class FolderControls:
     ) -> None:
         """Carry out one click, or a submitted dialog."""
         match control.subject:
+            case act if act == ASK_END:
+                await self._face.check(reply.actor, Action.MANAGE, control.session_id)
+                await reply.think()
+                await reply.say(await end_body(self._face, reply, control.session_id))
             case cards.END if fields is None:
                 await self._ask(reply, control)
             case cards.END:

@@ -22,6 +22,8 @@ from bot.wording import counted, model_name, model_words, moment, money, person
 from sessions.model import Activity, Blocker, Lifecycle
 from sessions.work_directory import DEFAULT_PROJECT
 
+ASK_END = "ask"
+"""The act of the button that shows the card from which a session is ended."""
 _IN_A_ROW = 5
 _MOST_LISTED = 5
 _WORDS = {
@@ -177,7 +179,8 @@ def _login(opened: Opened) -> Part:
 def _model(opened: Opened) -> Part:
     info = opened.info
     can_change = Action.MANAGE in opened.may and info.lifecycle is not Lifecycle.ENDED
-    buttons = (opened.button(Verb.MODEL, "Model"),) if can_change else ()
+    end = Button(Control(Verb.FOLDER, info.id, ASK_END), "End session…")
+    buttons = (opened.button(Verb.MODEL, "Model"), end) if can_change else ()
     return Part([f"Model: {model_words(info.model)} · {MODES[info.mode]}"], buttons)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
@@ -17,6 +18,7 @@ from archives.rotation import BackupRules, Kept, due
 from faults import crash_point
 from service import backup_rows as rows
 from service.backup_places import (
+    SUFFIX,
     backup_id_of,
     backups_directory,
     file_of,
@@ -32,6 +34,7 @@ from service.session_folders import ensure_folder, refresh
 from service.session_info import session_facts, session_info
 from sessions.errors import BackupRefused, SessionError
 from sessions.session import Session
+from storage.files import make_directory
 from workdirs.errors import WorkdirError
 
 log = logging.getLogger(__name__)
@@ -73,6 +76,22 @@ async def back_up_session(parts: ServiceParts, session: Session) -> c.BackupInfo
     await ensure_folder(parts, session)
     facts = await refresh(parts, session.id)
     return (await make_session_backup(parts, session, facts)).info
+
+
+async def export_bundle(parts: ServiceParts, session: Session) -> c.ExportedFile:
+    """Return the session's bundle as it is now; see `ExportBundle`."""
+    await ensure_folder(parts, session)
+    facts = await refresh(parts, session.id)
+    root = backups_directory(parts)
+    try:
+        await asyncio.to_thread(make_directory, root)
+        with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=root) as scratch:
+            target = Path(scratch) / "bundle.zip"
+            await bundle_session(parts, session, facts, target)
+            data = await asyncio.to_thread(target.read_bytes)
+    except (OSError, WorkdirError) as error:
+        raise refused(error) from error
+    return c.ExportedFile(f"{facts.folder.name}{SUFFIX}", data)
 
 
 async def make_session_backup(parts: ServiceParts, session: Session, facts: FolderFacts) -> StoredBackup:
@@ -312,7 +331,7 @@ def _remove_files(parts: ServiceParts, info: c.BackupInfo) -> None:
 
 
 def _sweep(root: Path) -> None:
-    for left in (*root.glob(f"*/{SCRATCH}*"), *root.glob(f"*/*/{SCRATCH}*")):
+    for left in (*root.glob(f"{SCRATCH}*"), *root.glob(f"*/{SCRATCH}*"), *root.glob(f"*/*/{SCRATCH}*")):
         shutil.rmtree(left, ignore_errors=True)
     for left in (*root.glob(f"*/{TEMPORARY}*"), *root.glob(f"*/*/{TEMPORARY}*")):
         left.unlink(missing_ok=True)

@@ -79,6 +79,18 @@ async def just_end(parts: ServiceParts, session: Session, actor: Actor) -> None:
     await _carry_out(parts, session)
 
 
+async def archive_ended(parts: ServiceParts, session_id: str) -> None:
+    """Archive the folder of a session that ended without `EndSession`; nothing while one is under way."""
+    known = await rows.load_end(parts.manager.db, session_id)
+    if known is not None and known.status in (EndStatus.ENDING, EndStatus.ENDED):
+        return
+    session = await parts.manager.get_session(session_id)
+    now_ms = parts.manager.now_ms()
+    begun = rows.begin_end(session.id, "", {}, "", now_ms, with_bundle=False)
+    await parts.manager.db.write([begun])
+    await _carry_out(parts, session)
+
+
 async def finish_cut_ends(parts: ServiceParts) -> None:
     """Finish the ends that the end of the last process cut; for the start. Trouble of one is logged."""
     for cut in await rows.load_cut_ends(parts.manager.db):

@@ -271,6 +271,10 @@ class SessionService:
             from service.backing_up import back_up_session
 
             return await back_up_session(self._parts, session)
+        if isinstance(command, c.ExportBundle):
+            from service.backing_up import export_bundle
+
+            return await export_bundle(self._parts, session)
         if isinstance(command, c.FoldersCommand):
             from service.session_folders import fold
 

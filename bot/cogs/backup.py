@@ -6,14 +6,17 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from api import BackUpAll, BackupInfo, BackupKind, BackUpSession, RestoreProject
+from api import BackUpAll, BackupInfo, BackupKind, BackUpSession, ExportBundle, RestoreProject
 from api.access import Action, authorize
 from api.words.backups import backup_line
+from bot.bodies import File, Plain
 from bot.cogs import choices
 from bot.cogs.parts import CommandParts
 from bot.entry import reply_to
+from bot.errors import Refused
 from bot.markdown.cards import escape_inline
 from bot.session_lookup import meant
+from bot.wording import size
 
 if TYPE_CHECKING:
     from bot.folder_controls import FolderControls
@@ -69,6 +72,21 @@ class BackupCommands(
             words = label or "milestone" if kind == BackupKind.MILESTONE else ""
             made = await self._face.core.perform(reply.actor, BackUpAll(label=words))
         await reply.say(f"The backup is made: {escape_inline(backup_line(made), 400)}")
+
+    @app_commands.command(description="This session's bundle as a file, for another bridge.")
+    async def export(self, interaction: Interaction) -> None:
+        from bot.turn_controls import file_limit
+
+        reply = reply_to(interaction)
+        info = await meant(self._face, reply)
+        await reply.think()
+        file = await self._face.core.perform(reply.actor, ExportBundle(session_id=info.id))
+        if len(file.data) > (limit := file_limit(reply)):
+            raise Refused(
+                f"The bundle is too large for Discord ({size(len(file.data))}, at most {size(limit)})."
+                " /backup create keeps it on the machine."
+            )
+        await reply.say(Plain("The bundle as a file:", files=(File(file.name, file.data, "The bundle"),)))
 
     @app_commands.command(description="Read a backup byte by byte.")
     @app_commands.describe(backup="Which backup")

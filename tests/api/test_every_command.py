@@ -97,7 +97,7 @@ LEAST = {
         *("merge_branch", "undo_merge", "remove_branch", "set_focus", "draft_end", "end_session"),
         *("draft_shared_page", "publish_shared_page", "list_shared_pages", "revoke_shared_page"),
         *("merge_run", "delete_run"),
-        "back_up_session",
+        *("back_up_session", "export_bundle"),
     },
     "admin": {
         *("clear_all", "read_statistics", "read_audit", "plan_retention", "apply_retention"),

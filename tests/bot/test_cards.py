@@ -372,15 +372,22 @@ async def test_nobody_is_offered_a_button_that_would_refuse_them() -> None:
         rows = [row for row in opened_card(opened).rows if not isinstance(row, Select)]
         return [button.label for row in rows for button in row]
 
-    assert labels(*Action) == ["Model", "Look closer", "Branch", "Export"]
+    assert labels(*Action) == ["Model", "End session…", "Look closer", "Branch", "Export"]
     assert labels(Action.VIEW) == ["Export"]
     assert labels(*Action, lifecycle=Lifecycle.ENDED) == ["Branch", "Export"]
-    assert labels(*Action, message_count=0) == ["Model", "Look closer", "Export"]
-    assert labels(*Action, running_turn="t") == ["Model", "Branch", "Export"]
+    assert labels(*Action, message_count=0) == ["Model", "End session…", "Look closer", "Export"]
+    assert labels(*Action, running_turn="t") == ["Model", "End session…", "Branch", "Export"]
     wanted = labels(*Action, wants_guide=True)
-    assert wanted == ["Model", "Look closer", "Write CLAUDE.md", "Branch", "Export"]
+    assert wanted == ["Model", "End session…", "Look closer", "Write CLAUDE.md", "Branch", "Export"]
     left = (LeftProcess(7, "npm run dev"),)
-    assert labels(*Action, left_running=left) == ["Model", "End it", "Look closer", "Branch", "Export"]
+    assert labels(*Action, left_running=left) == [
+        "Model",
+        "End session…",
+        "End it",
+        "Look closer",
+        "Branch",
+        "Export",
+    ]
     assert labels(Action.VIEW, left_running=left) == ["Export"]
 
 

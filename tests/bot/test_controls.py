@@ -136,7 +136,7 @@ async def test_the_status_line_opens_for_whoever_clicks_after_a_restart_too(
     assert ["Owner:" in each.text for each in opened.values()] == [True, True, False]
     parts = [walk(each.reply.components) if each.reply else () for each in opened.values()]
     offered = [{part["label"] for part in each if "label" in part} for each in parts]
-    assert offered == [{"Model", "Branch", "Export"}, {"Export"}, set()]
+    assert offered == [{"Model", "End session…", "Look closer", "Branch", "Export"}, {"Export"}, set()]
 
 
 async def test_what_a_tool_left_running_is_ended_by_a_click(ways: Ways) -> None:

@@ -59,6 +59,7 @@ COMMANDS = {
             "session clear",
             "session end",
             "backup create",
+            "backup export",
             "settings model",
             "settings mode",
         ),

@@ -105,6 +105,8 @@ async def test_an_ended_session_goes_on_on_an_empty_bridge_with_its_files_notes_
     note = here.directory / "projects/default/sessions/active" / folder.name / "decisions/001-why.md"
     note.write_text("edited by hand")
     over = await ended(here, folder)
+    out = await here.service.perform(OWNER, c.ExportBundle(session_id=folder.session_id))
+    assert (out.name, out.data[:2]) == (f"{folder.name}-backup.zip", b"PK")
     assert (over.trouble, over.backup, over.metrics.milestones) == ("", f"sessions/{folder.name}", 1)
     archive = here.directory / "projects/default/sessions/archive" / folder.name
     assert len(list((archive / "snapshots").iterdir())) == 2

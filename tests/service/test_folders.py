@@ -107,6 +107,9 @@ async def test_the_folder_follows_turns_and_titles_while_the_bridge_runs(
     await until(lambda: facts(folder)["metrics"]["turns"] == 1 and facts(folder)["metrics"]["cost_usd"] > 0)
     await session.rename("Another title")
     await until(lambda: facts(folder)["title"] == "Another title")
+    await here.manager.clear_session(made.session_id)  # as a rule of retention does
+    await until((folders_of(here) / "archive" / made.name / "session.yaml").is_file)
+    assert not folder.exists()
     keeping.cancel()
     await asyncio.gather(keeping, return_exceptions=True)
 

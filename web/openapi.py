@@ -27,6 +27,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     shown = [route for route in routes if route.in_document]
     kinds = [kind for route in shown for kind in (route.body, route.query, route.reply) if kind is not None]
     schemas, components = msgspec.json.schema_components([*kinds, Problem], ref_template=_REF)
+    schemas, components = _renamed(schemas), _renamed(components)
     by_kind = {id(kind): schema for kind, schema in zip(kinds, schemas, strict=False)}
     paths: dict[str, Any] = {}
     for route in shown:
@@ -47,6 +48,44 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
             },
         },
     }
+
+
+def _renamed(schemas: Any) -> Any:
+    """Return schemas or components with names that are one word, made plain.
+
+    msgspec names two types of one name by their modules: `web.handlers.asks.Approval` becomes `AsksApproval`.
+    """
+    if isinstance(schemas, dict) and any("." in name for name in schemas):
+        schemas = {
+            _word(name): {**schema, "title": _word(name)} if "." in name else schema
+            for name, schema in schemas.items()
+        }
+    return _plain(schemas)
+
+
+def _word(name: str) -> str:
+    *modules, kind = name.split(".")
+    return "".join(word.capitalize() for word in modules[-1].split("_")) + kind if modules else kind
+
+
+def _plain(schema: Any) -> Any:
+    """Return `schema` without `prefixItems` and the boolean `items` after it: few generators know them.
+
+    An array of a fixed length says its length and which kinds of items it has.
+    """
+    if isinstance(schema, list | tuple):
+        return [_plain(each) for each in schema]
+    if isinstance(schema, str) and schema.startswith(_REF.format(name="")):
+        return _REF.format(name=_word(schema.rpartition("/")[2]))
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _plain(value) for name, value in schema.items() if name != "prefixItems"}
+    if "prefixItems" in schema:
+        kinds = [_plain(each) for each in schema["prefixItems"]]
+        different = [each for number, each in enumerate(kinds) if each not in kinds[:number]]
+        plain["items"] = different[0] if len(different) == 1 else {"anyOf": different}
+        plain |= {"minItems": len(kinds), "maxItems": len(kinds)}
+    return plain
 
 
 def _operation(route: Route, by_kind: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:

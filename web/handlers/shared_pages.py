@@ -120,7 +120,7 @@ ROUTES: Sequence[Route] = (
     Route("POST", _ONE, draft_page, Scope.APPROVE, c.ShareOptions, reply=c.SharedPageDraft, status=201),
     Route("POST", _PUBLISH, publish_page, Scope.APPROVE, PublishWish, reply=c.PublishedPage),
     Route("DELETE", f"{_ONE}/{{page_id}}", revoke_page, Scope.APPROVE),
-    Route("GET", "/shared/{token}", open_shared, None, reply=None, media_types=_HTML),
+    Route("GET", "/shared/{token}", open_shared, None, reply=None, media_types=_HTML, in_document=False),
     Route("GET", "/chat/{session_id}/share", show_sharing, reply=None, media_types=_HTML, in_document=False),
     Route(
         "POST",

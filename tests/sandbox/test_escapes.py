@@ -24,6 +24,7 @@ import api as c
 from backends.directory import HostDirectory
 from backends.sandbox.landlock import landlock_abi
 from bridge.demo.model import DemoModel
+from sessions.claude.sandbox_access import state_directory
 from sessions.model import Allow, ToolOutput
 from sessions.session import Session
 from tests.sandbox.world import sandboxed_core
@@ -210,7 +211,8 @@ async def tried(outside: Outside, demo: DemoModel, sandbox: str) -> set[int]:
         await core.ask(session, "demo:text there")
         outside.about(core, session)
         (work / "facts.json").write_text(json.dumps(outside.facts))
-        own: tuple[Path, ...] = (work, core.run / session.id, core.directory / "sandbox", core.copies)
+        state = state_directory(core.directory / "sandbox", work)
+        own: tuple[Path, ...] = (work, core.run / session.id, state / "home", state / "claude", core.copies)
         own += tuple(core.claude.glob(f"projects/*{work.name}"))
         own += tuple(core.directory / f"sessions.db{end}" for end in ("", "-wal", "-shm"))
         before = outside.print_of(*own)

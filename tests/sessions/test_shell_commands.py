@@ -16,7 +16,10 @@ from tests.sandbox.world import sandboxing_for
 from tests.sessions.running_core import CoreParts, running_core
 
 pytestmark = pytest.mark.timeout(60)
-SEES = "pwd; ls -a ~; cat {secret} ../../decoy; echo $HOME $CLAUDE_BRIDGE_HOST; touch made ~/kept"
+SEES = (
+    "pwd; ls -a ~; cat {secret} ../../decoy ../../core/run/control.key; "
+    "echo $HOME $CLAUDE_BRIDGE_HOST; touch made ~/kept"
+)
 
 
 def parts(tmp_path: Path, **written: str) -> CoreParts:
@@ -35,6 +38,8 @@ def placed(tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "home/.ssh").mkdir(parents=True, exist_ok=True)
     (tmp_path / "home/.ssh/id").write_text("SECRET")
     (tmp_path / "decoy").write_text("SECRET")
+    (tmp_path / "core/run").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "core/run/control.key").write_text("SECRET")
     return {"workspace_root": tmp_path / "workspaces"}
 
 
@@ -52,7 +57,7 @@ async def test_a_command_sees_what_the_sessions_claude_would_see(tmp_path: Path,
         assert said.startswith(session.snapshot.work_directory + "\n")
         assert (Path(session.snapshot.work_directory) / "made").exists()
         assert f"{session.id}/commands/sees" in said
-        assert said.count("SECRET") == (2 if sandbox == "off" else 0)
+        assert said.count("SECRET") == (3 if sandbox == "off" else 0)
         assert (tmp_path / "home/kept").exists() is (sandbox == "off")
         await forget_shell_command(session, "sees")
         assert not end.output.path.exists()

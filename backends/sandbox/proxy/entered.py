@@ -7,6 +7,7 @@ the name is the program's pid, the content its start and the ports.
 import asyncio
 import logging
 import os
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 _MOST = 128
 _MOST_PORTS = 4
+_MOST_TRIES, _TRIES_S = 20, 10.0
+"""To enter one takes a process and some milliseconds, and a program inside may ask without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Entered:
         self._records = records
         self._serving = serving
         self._inside: dict[int, _Inside] = {}
+        self._tries: deque[float] = deque(maxlen=_MOST_TRIES)
 
     def __len__(self) -> int:
         return len(self._inside)
@@ -51,12 +55,19 @@ class Entered:
                 path.unlink(missing_ok=True)
                 continue
             try:
-                await self.enter(int(path.name), words)
+                await self._enter(int(path.name), words)
             except (OSError, ValueError) as error:
                 log.warning("a sandbox has no network any more: %s", error)
 
     async def enter(self, pid: int, words: str) -> None:
         """Listen in the network of process `pid`; `words` are `PORT=NAME …`. Raises `OSError`, `ValueError`."""
+        now = asyncio.get_running_loop().time()
+        if len(self._tries) == _MOST_TRIES and now - self._tries[0] < _TRIES_S:
+            raise ValueError("too many were tried just now")
+        self._tries.append(now)
+        await self._enter(pid, words)
+
+    async def _enter(self, pid: int, words: str) -> None:
         pairs = [each.partition("=") for each in words.split()]
         ports = {int(port): self._serving.get(name) for port, _, name in pairs}
         row = machine.this().read_process(pid)

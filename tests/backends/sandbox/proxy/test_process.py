@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from backends.base import LaunchSpec
-from backends.sandbox.bwrap import in_bwrap
+from backends.sandbox.bwrap import command, in_bwrap
 from backends.sandbox.model import Access, Limits, Mechanism, Network, Policy
 from backends.sandbox.probe import find_bwrap, limit_counts_inside
 from backends.sandbox.proxy import process
@@ -291,3 +291,23 @@ def test_projects_that_nobody_opens_any_more_are_forgotten(tmp_path: Path) -> No
     assert load_list(places, keys[1]) == HostList(("a.org",), Target("m", 1))
     assert load_list(places, keys[2]) == HostList() == load_list(places, keys[0])
     assert not any(map(is_key, ("", "../" * 8, keys[0].upper(), keys[0] + "0", keys[0] + "\n")))
+
+
+async def test_a_program_that_asks_without_end_is_answered_no_more(tmp_path: Path, places: ProxyPlaces) -> None:
+    door = await open_door(places, tmp_path / "work", HostList())
+    policy = Policy(
+        mechanism=Mechanism.BWRAP, network=Network.MODEL, program=find_bwrap(), system=this_system()
+    )
+    shown = ((door, Path("/run/network")), (Path(sys.base_prefix), Path(sys.base_prefix)))
+    flood = (
+        "import os, socket\nanswers = 0\nfor number in range(60):\n    if os.fork() == 0:\n"
+        "        peer = socket.socket(socket.AF_UNIX)\n        peer.connect('/run/network/enter.sock')\n"
+        "        peer.sendall(b'%d=proxy.sock\\n' % (4000 + number))\n"
+        "        os._exit(0 if peer.recv(9) else 1)\n    answers += os.wait()[1] == 0\nprint(answers)\n"
+    )
+    words = command(policy, Access(), Path("/"), shown=shown, info=False)
+    process = await asyncio.create_subprocess_exec(
+        *words, str(Path(sys.executable).resolve()), "-I", "-c", flood, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert 0 < int(said) <= 20

@@ -18,6 +18,7 @@ from sessions.claude.project_offer import read_offer
 from sessions.errors import BranchRefused, MergeOutdated, SessionError
 from sessions.events import Noticed, Numbered, RunChanged
 from sessions.model import Trust
+from sessions.own_copies import remake_own_copy
 from sessions.rows import load_trust
 from sessions.run_shown import RunShown
 from sessions.session import Session
@@ -167,9 +168,19 @@ class WorkflowRoom:
     async def _resume(self, actor: Actor, run: Run, more: int) -> Run:
         """Go on. Whoever resumes a run whose person lost the rights acts for it from here on."""
         acts_for = actor.user_id if run.pause is c.PauseReason.OWNER_REFUSED else ""
+        if run.pause is c.PauseReason.BRANCH_GONE:
+            await self._bring_back(run)
         if run.pause is c.PauseReason.SESSION_ENDED:
             await self._core.perform(actor, c.RestoreSession(session_id=run.session_id))
         return await self.runs.update_session(run.id, m.Resumed(more, acts_for))
+
+    async def _bring_back(self, run: Run) -> None:
+        """Make the run's directory again if it was deleted by hand. Raises `BranchRefused`."""
+        session = await self._manager.get_session(run.session_id)
+        if await remake_own_copy(session):
+            await self.runs.change(
+                run.id, m.Noted("Its directory was deleted, and made again from a checkpoint.")
+            )
 
     async def _cancel(self, actor: Actor, run: Run) -> c.RunInfo:
         changed = await self.runs.update_session(run.id, m.Failed(f"cancelled by {actor.user_id}"))

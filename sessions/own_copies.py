@@ -39,6 +39,7 @@ from workdirs.directories import (
 from workdirs.errors import WorkdirError
 from workdirs.quoting import quoted
 from workdirs.repository import open_repository, read_state
+from workdirs.rows import load_newest
 
 log = logging.getLogger(__name__)
 
@@ -169,6 +170,35 @@ async def remove_own_copy(session: Session) -> StoredBranch:
         await session.around.db.write([rows.set_branch_status(session.id, BranchStatus.REMOVING)])
         await _removed(session.around.db, branch)
     return branch
+
+
+async def remake_own_copy(session: SessionPort) -> bool:
+    """Make the directory of a branch again if somebody deleted it, with the files of its newest checkpoint.
+
+    Its git branch may get another name; commits of the old one stay under a ref. Return whether it was missing.
+    Raises `BranchRefused` if it cannot be made.
+    """
+    branch, checkpoints = await branch_of(session), checkpoints_of(session)
+    parent, place = Path(branch.parent_directory), Path(branch.directory)
+    if place.is_dir():
+        return False
+    async with checkpoints.engine.locked(place):
+        try:
+            newest = await load_newest(session.around.db, branch.directory)
+            point = newest or await checkpoints.engine.load(branch.checkpoint)
+            wish = DirectoryWish(
+                parent, place, place.name, await checkpoints.engine.store_of(point), point.commit
+            )
+            archive = f"{_ARCHIVE}{branch.session_id}"
+            await asyncio.to_thread(remove_branch_directory, parent, place, archive_ref=archive)
+            made = await asyncio.to_thread(make_branch_directory, wish)
+        except WorkdirError as error:
+            raise BranchRefused(str(error)) from error
+        except OSError as error:
+            raise BranchRefused("the disk refused") from error
+        git_branch = f"refs/heads/{made.branch}" if made.branch else ""
+        await session.around.db.write([rows.branch_made(session.id, git_branch, branch.target)])
+    return True
 
 
 async def branch_of(session: SessionPort) -> StoredBranch:

@@ -215,7 +215,12 @@ def _process_changed(snapshot: Snapshot, event: ProcessEvent) -> Snapshot:
     match event:
         case e.HostStarted():
             fresh = replace(
-                snapshot, host=event.number, process_cost_usd=0.0, background_tasks=(), left_running=()
+                snapshot,
+                host=event.number,
+                process_cost_usd=0.0,
+                background_tasks=(),
+                left_running=(),
+                project_is_gone=False,
             )
             fresh = replace(fresh, told_limit=None, limit_until_ms=0)
             return replace(fresh, activity=Activity.IDLE, blocker=None, limit=None)

@@ -39,7 +39,7 @@ NEXT_STEPS: Mapping[str, str] = {
     PauseReason.ANSWER_UNREADABLE: "Write it yourself, or go on to ask Claude again.",
     PauseReason.TURN_FAILED: "Go on to try again, skip the task, or end it.",
     PauseReason.SESSION_ENDED: "Going on brings the session back.",
-    PauseReason.BRANCH_GONE: "Bring the branch back from a checkpoint and go on, or end it.",
+    PauseReason.BRANCH_GONE: "Going on makes its directory again from the newest checkpoint.",
     PauseReason.OWNER_REFUSED: "Somebody with the rights can go on in their own name, or end it.",
     PauseReason.CORE_REFUSED: "Go on to try again, or end it.",
 }

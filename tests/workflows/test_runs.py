@@ -262,16 +262,20 @@ async def test_a_run_whose_session_is_cleared_waits_and_brings_it_back(core: Run
     assert (await flow.rest(run)).status is c.RunStatus.COMPLETED
 
 
-async def test_a_run_whose_directory_is_deleted_by_hand_waits_with_a_next_step(core: RunningCore) -> None:
+async def test_a_run_whose_directory_is_deleted_by_hand_waits_and_makes_it_again(core: RunningCore) -> None:
     flow = Flow(core)
     run = await flow.rest(await flow.start(request(checks=PASSES)))
     (directory,) = (core.directory / "workspaces" / ".branches" / "default").iterdir()
     await core.do(c.Park(session_id=run.session_id))
     shutil.rmtree(directory)
     run = await flow.until(await flow.approve(run), lambda each: each.status is c.RunStatus.PAUSED)
-    assert run.pause in (c.PauseReason.BRANCH_GONE, c.PauseReason.TURN_FAILED)
-    assert run.detail
-    assert (await core.do(c.CancelRun(run_id=run.id))).status is c.RunStatus.FAILED
+    assert (run.pause, bool(run.detail)) == (c.PauseReason.BRANCH_GONE, True)
+    await core.do(c.ResumeRun(run_id=run.id))
+    run = await flow.rest(run)
+    assert (run.status, run.detail) == (c.RunStatus.COMPLETED, "")
+    assert any("made again" in each for each in run.notes)
+    await core.do(c.MergeRun(run_id=run.id))
+    assert (core.directory / "workspaces" / "default" / "calc.py").exists()
 
 
 async def test_a_run_whose_person_left_goes_on_in_the_name_of_another(tmp_path: Path) -> None:

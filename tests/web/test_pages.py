@@ -1,6 +1,7 @@
 """Pages: readable without scripts, and nothing that Claude or a person wrote becomes a tag or a script."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -9,7 +10,8 @@ from sessions.events import Noticed
 from sessions.topics import Topic
 from storage import Statement
 from tests.web.page_model import Element, parsed
-from tests.web.web_world import ADMIN, OTHER, OWNER, Browser, WebWorld
+from tests.web.web_world import ADMIN, OTHER, OWNER, Browser, WebWorld, web_world
+from web.parts import WebOptions
 
 _TAG_WORDS = """
 a article b blockquote body br button caption code datalist dd details div dl dt em fieldset figcaption
@@ -199,6 +201,36 @@ async def test_a_page_that_is_opened_later_shows_the_notices_since_the_newest_tu
     await ann.done("POST", f"/api/sessions/{session_id}/messages", {"content": "demo:text two"})
     await world.settled(ann, session_id)
     assert "A newer one." not in await ann.done("GET", f"/chat/{session_id}")
+
+
+async def test_below_a_path_every_address_of_every_page_is_below_it(tmp_path: Path) -> None:
+    async with web_world(tmp_path / "core", WebOptions(0, base_path="/x/y")) as world:
+        ann = await world.browser(ADMIN)
+        session = await world.session_of(ann, "demo:text **words** [a](/etc)")
+        await world.settled(ann, session)
+        template = (await ann.done("POST", "/api/prompt-templates", {"name": "n", "text": "{a}"}))["id"]
+        draft = (await ann.done("POST", f"/api/sessions/{session}/pages", {}))["id"]
+        shared = await ann.done("POST", f"/api/sessions/{session}/pages/{draft}/publish", {})
+        assert shared["url"] == f"{ann.address}/shared/{shared['token']}"
+        turn = (await ann.done("GET", f"/api/sessions/{session}/turns"))["turns"][0]["turn"]["id"]
+        one = f"/chat/{session}"
+        for path in (
+            *("/", "/?text=words", "/doors", "/admin", "/login", "/templates", "/cleanup?verb=archive&days=0"),
+            *(one, f"{one}?at=1", f"{one}/share", f"{one}/checkpoints", f"{one}/branches"),
+            *(
+                f"{one}/turns/{turn}/timing",
+                f"/templates/{template}",
+                f"/templates/{template}?session={session}",
+            ),
+            f"/shared/{shared['token']}",
+        ):
+            for element in _all(parsed(await ann.done("GET", path))):
+                for name in ("href", "src", "action"):
+                    value = element.attrs.get(name) or ""
+                    is_ours = value.startswith("/") and value != "/etc"
+                    assert not is_ours or value.startswith("/x/y/"), (path, value)
+        begun = await _form(ann, f"/templates/{template}", {"key": "a-key-of-a-form", "place0": "demo:text hi"})
+        assert "demo:text hi" in begun
 
 
 async def test_a_search_leads_to_the_place_with_the_words_marked(world: WebWorld) -> None:

@@ -61,6 +61,7 @@ class Verb(StrEnum):
     HOLD_FOR_ALL = "hold_for_all"
     ASK_ABOUT = "ask_about"
     TEMPLATE = "template"
+    PUBLISH = "publish"
     END_LEFT_RUNNING = "end_left_running"
     CHECKPOINT = "checkpoint"
     BROWSER = "browser"

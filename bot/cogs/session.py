@@ -115,6 +115,18 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         await reply.think()
         await reply.say(await end_body(self._face, reply, info.id))
 
+    @app_commands.command(description="A page of the session for people without a login; you see it first.")
+    @app_commands.describe(session=choices.WHICH_SESSION)
+    @app_commands.autocomplete(session=choices.sessions)
+    async def page(self, interaction: Interaction, session: str | None = None) -> None:
+        from bot.shared_pages import page_body
+
+        reply = reply_to(interaction)
+        info = await meant(self._face, reply, session)
+        await self._face.check(reply.actor, Action.MANAGE, info.id)
+        await reply.think()
+        await reply.say(await page_body(self._face, reply, info.id))
+
     @app_commands.command(name="list", description="Sessions that you may see, last used first.")
     @app_commands.describe(text="Only those with these words in title or conversation", mine="Only your own")
     async def list_(self, interaction: Interaction, text: str | None = None, mine: bool = False) -> None:

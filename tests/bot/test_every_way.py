@@ -53,7 +53,7 @@ COMMANDS = {
     },
     "approve": {"checkpoint restore", "checkpoint undo", "workflow resume"},
     "owner": {
-        *("session rename", "session move", "session pin", "session share", "session mute"),
+        *("session rename", "session move", "session pin", "session share", "session mute", "session page"),
         *(
             "session handover",
             "session clear",
@@ -107,7 +107,16 @@ CONTROLS = {
     },
     "admin": {Verb.HOLD_FOR_ALL},
     "its card": {
-        *(Verb.PAGE, Verb.CONFIRM, Verb.ASK_ABOUT, Verb.TEMPLATE, Verb.CHECKPOINT, Verb.REPORT, Verb.RUN),
+        *(
+            Verb.PAGE,
+            Verb.CONFIRM,
+            Verb.ASK_ABOUT,
+            Verb.TEMPLATE,
+            Verb.PUBLISH,
+            Verb.CHECKPOINT,
+            Verb.REPORT,
+            Verb.RUN,
+        ),
         Verb.FOLDER,
     },
 }

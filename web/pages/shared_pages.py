@@ -8,6 +8,7 @@ from typing import assert_never
 
 import api as c
 from api.access import Actor
+from api.words.shared_pages import taken_words
 from web.pages import fragments
 from web.pages.found_places import marked
 from web.pages.layout import FILES, page
@@ -146,10 +147,7 @@ def _choices(base: str, options: c.ShareOptions) -> str:
 
 
 async def _preview(parts: WebParts, base: str, draft: c.SharedPageDraft) -> str:
-    out = draft.taken_out
-    counts = ((out.secrets, "secret"), (out.paths, "path"), (out.ids, "id"), (out.words, "word"))
-    taken = ", ".join(f"{count} {word}{'s' if count != 1 else ''}" for count, word in counts if count)
-    said = f"Taken out: {taken}." if taken else "Nothing was found to take out. Read it all the same."
+    said = taken_words(draft.taken_out)
     days = "".join(
         f'<option value="{each}"{" selected" if each == 7 else ""}>{words}</option>'
         for each, words in ((1, "1 day"), (7, "7 days"), (30, "30 days"), (90, "90 days"))

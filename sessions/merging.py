@@ -22,7 +22,7 @@ from storage import Database, Statement, UuidMaker
 from workdirs.changes import PathChange
 from workdirs.checkpoint_model import Cause, Checkpoint, Note, Place, Reason
 from workdirs.committing import commit_all, has_uncommitted
-from workdirs.errors import CheckpointGone, GitFailed, RefMoved, WorkdirError
+from workdirs.errors import CheckpointGone, GitFailed, MergeImpossible, RefMoved, WorkdirError
 from workdirs.git import run
 from workdirs.landing import Blocked, Landing, blocked_by, bring_along, move_ref
 from workdirs.merge_choices import Strategy
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_SHA1_DIGITS = 40
 
 _ids = UuidMaker()
 
@@ -192,7 +194,10 @@ async def refuse_if_unmerged(session: Session) -> None:
             raise BranchUnmerged("its files are not those that it began with, and a plain copy merges nowhere")
         return
     bench = await _bench(session, Reason.COMPARE, needs_target=False)
-    commits, has_changes = await _in_thread(_unmerged, bench)
+    try:
+        commits, has_changes = await _in_thread(_unmerged, bench)
+    except BranchRefused as error:
+        raise BranchUnmerged("it cannot be found out whether all of the branch is merged") from error
     what = [f"{commits} commit{'' if commits == 1 else 's'} that no other branch has"] if commits else []
     what += ["changes that no commit has"] if has_changes else []
     if what:
@@ -272,6 +277,8 @@ def _unmerged(bench: _Bench) -> tuple[int, bool]:
 
 def _preview(bench: _Bench, strategy: Strategy) -> MergeSeen:
     trial, wish = bench.room(), bench.wish(strategy)
+    if len(trial.tip(wish.target) or "") > _SHA1_DIGITS:
+        raise MergeImpossible("the repository has SHA-256 ids, which only git itself can merge; merge by hand")
     source = trial.tip(wish.source)
     uncommitted = has_uncommitted(bench.room(child=True), bench.point.commit)
     if uncommitted and source is not None:

@@ -22,6 +22,9 @@ TEMPORARY = ".claude-bridge-restoring-"
 _MAX_NESTED = 64
 _MAX_OUTPUT = 256 * 1024 * 1024
 _DENIED = re.compile(r"warning: could not open directory '(.+)/': Permission denied")
+_NOT_OPENED, _NO_ACCESS = "warning: could not open directory '", "warning: unable to access '"
+_CUT_BYTES = 4095
+"""git cuts its warnings here. Only a path longer than the system takes makes one so long."""
 IndexKeys = dict[bytes, tuple[int, int, int]]
 """Nested repository (empty: the work tree itself) -> the state of its index file when it was read last."""
 
@@ -88,16 +91,22 @@ def _others(
         )
     )
     for line in os.fsdecode(answer.err).splitlines():
-        denied = _DENIED.fullmatch(line)
-        if denied is None:
+        if denied := _DENIED.fullmatch(line):
+            _not_seen(listing, root + os.fsencode(denied[1]), WhyUncovered.UNREADABLE)
+        elif (is_cut := len(os.fsencode(line)) >= _CUT_BYTES) and line.startswith(_NOT_OPENED):
+            # The last name is cut, so the directory above it is named.
+            above = line.removeprefix(_NOT_OPENED).rpartition("/")[0]
+            _not_seen(listing, root + os.fsencode(above), WhyUncovered.TOO_DEEP)
+        elif not is_cut or not line.startswith(_NO_ACCESS):  # that one is about an ignore file as deep
             listing.is_partial = True  # a warning that nobody understood may mean anything
-            continue
-        directory = root + os.fsencode(denied[1])
-        listing.unreadable.append(directory + b"/")
-        listing.uncovered.append(Uncovered(FilePath(directory), WhyUncovered.UNREADABLE))
     for path in answer.out.split(b"\0"):
         if path:
             yield root + path
+
+
+def _not_seen(listing: Listing, directory: bytes, why: WhyUncovered) -> None:
+    listing.unreadable.append(directory + b"/")
+    listing.uncovered.append(Uncovered(FilePath(directory), why))
 
 
 def _add_index(

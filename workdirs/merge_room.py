@@ -3,6 +3,7 @@
 A trial reads their objects and writes into our store. Only landing writes into theirs.
 """
 
+import os
 from collections.abc import Mapping
 
 import msgspec
@@ -52,7 +53,11 @@ class MergeRoom(msgspec.Struct, frozen=True):
         # Not ours beside theirs: git does not write what it finds there, and their repository would lack it.
         objects, others = (theirs, ()) if self.lands else (ours, (theirs,))
         call = self.store.call(*arguments, stdin=stdin)
-        return run(replace(call, objects=objects, alternates=others, variables=variables or {}), codes=codes)
+        shallow = self.repository.common_dir / "shallow"
+        # Without it, git looks for the parents of commits at which a shallow clone ends.
+        ends = {"GIT_SHALLOW_FILE": os.fspath(shallow)} if shallow.is_file() else {}
+        given = ends | dict(variables or {})
+        return run(replace(call, objects=objects, alternates=others, variables=given), codes=codes)
 
     def commit(self, tree: str, parents: tuple[str, ...], message: str, signature: Signature) -> ObjectId:
         """Write a commit and return its id. No hook runs, nothing is signed."""

@@ -295,6 +295,24 @@ async def test_a_request_that_a_kill_cut_is_noted_at_the_next_start(tmp_path: Pa
         assert await core.db.read("SELECT status FROM ai_requests") == [("failed",)]
 
 
+async def test_a_repository_with_other_ids_is_branched_and_refused_in_words(work: Work) -> None:
+    git(work.root, "init", "-q", "--object-format=sha256")
+    (work.root / "a").write_text("a\n")
+    git(work.root, "add", "-A")
+    git(work.root, "commit", "-q", "-m", "base")
+    parent = await work.core.session()
+    await work.core.ask(parent, "demo:text one")
+    branch = await work.branch(parent)
+    copy = Path(branch.snapshot.work_directory)
+    assert git(copy, "status", "--porcelain") == ""
+    with pytest.raises(BranchRefused, match="SHA-256"):
+        await work.preview(branch)
+    with pytest.raises(BranchUnmerged, match="cannot be found out"):
+        await work.core.do(c.RemoveBranch(session_id=branch.id))
+    await work.core.do(c.RemoveBranch(session_id=branch.id, even_unmerged=True))
+    assert not copy.exists()
+
+
 async def test_owners_merge_and_remove_and_others_only_look(work: Work) -> None:
     work.repository()
     core, eve = work.core, Actor("eve", "test", Role.USER)

@@ -324,3 +324,17 @@ def test_no_program_of_a_hostile_repository_runs(pair: Pair) -> None:
     bring_along(pair.room, landing.back, "t")
     remove_branch_directory(desk.root, pair.child, archive_ref="refs/bridge/archive/1")
     assert not marks.exists(), marks.read_text()
+
+
+def test_a_shallow_clone_merges(desk: Desk, tmp_path: Path) -> None:
+    source = Desk(tmp_path / "source")
+    source.git("init", "-q")
+    for text in ("one\n", "two\n"):
+        source.write("a", text)
+        source.git("add", "-A")
+        source.git("commit", "-q", "-m", text)
+    desk.git("clone", "-q", "--depth", "1", f"file://{source.root}", str(desk.root), cwd=desk.home)
+    pair = Pair(desk, b="b\n")
+    pair.commit(pair.child, "work", a="three\n")
+    pair.land(pair.wish())
+    assert ((desk.root / "a").read_text(), pair.status()) == ("three\n", "")

@@ -128,23 +128,6 @@ def test_a_file_over_the_cap_is_named_with_its_size(desk: Desk) -> None:
     assert snapshot.coverage.uncovered == [Uncovered(FilePath(b"large"), WhyUncovered.TOO_LARGE, 1001)]
 
 
-def test_a_path_longer_than_the_system_takes_makes_the_checkpoint_partial(desk: Desk) -> None:
-    desk.write("a")
-    here = os.open(desk.root, os.O_RDONLY)
-    opened = [here]
-    for _ in range(22):
-        os.mkdir("x" * 200, dir_fd=here)
-        here = os.open("x" * 200, os.O_RDONLY, dir_fd=here)
-        opened.append(here)
-    os.close(os.open("deep", os.O_CREAT | os.O_WRONLY, dir_fd=here))
-    snapshot = desk.take()
-    assert paths(snapshot, desk) == {b"a"}
-    assert snapshot.coverage.is_partial
-    for descriptor in opened:
-        os.close(descriptor)
-    subprocess.run(["rm", "-rf", desk.root / ("x" * 200)], check=True)
-
-
 def test_unreadable_is_not_deleted(plain_desk: Desk) -> None:
     desk = plain_desk
     desk.write("d/a")
@@ -299,3 +282,27 @@ def test_a_killed_snapshot_leaves_nothing_that_disturbs_the_next(desk: Desk, pla
     ]
     assert left == ([] if place == "snapshot.before_commit" else left)
     desk.sound()
+
+
+@pytest.mark.parametrize(("name", "depth"), [("n" * 14, 300), ("m" * 200, 25), ("o", 2100)])
+def test_a_path_longer_than_the_system_takes_is_named_and_stays(desk: Desk, name: str, depth: int) -> None:
+    desk.write("a", "old")
+    above = os.open(desk.root, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=above)
+        below = os.open(name, os.O_RDONLY, dir_fd=above)
+        os.close(above)
+        above = below
+    leaf = os.open("leaf", os.O_CREAT | os.O_WRONLY, dir_fd=above)
+    os.close(leaf)
+    snapshot = desk.take()
+    assert not snapshot.coverage.is_partial
+    assert [(each.why, each.path[:1]) for each in snapshot.coverage.uncovered] == [
+        (WhyUncovered.TOO_DEEP, name[:1].encode())
+    ]
+    desk.write("a", "new")
+    assert desk.restore(snapshot) == []
+    assert (desk.root / "a").read_text() == "old"
+    os.stat("leaf", dir_fd=above)
+    os.close(above)
+    subprocess.run(["rm", "-rf", desk.root / name], check=True)  # pytest's own clean-up recurses

@@ -18,7 +18,7 @@ from tests.sessions.running_core import DEADLINE_S
 from tests.web.web_world import OWNER, Browser, WebWorld
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Page
+    from playwright.async_api import BrowserContext, Page, WebSocketRoute
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 _FLAGS = [
@@ -135,6 +135,73 @@ async def test_files_go_along_and_settings_change(world: WebWorld) -> None:
         await page.click("[data-changes=mode] button")
         await page.wait_for_selector("#toast:has-text('Changed.')")
     assert (await ann.done("GET", f"/api/sessions/{session}"))["core"]["mode"] == "plan"
+
+
+@pytest.mark.timeout(180)
+async def test_a_socket_that_died_in_silence_is_replaced_and_tabs_share_the_server(world: WebWorld) -> None:
+    """As on a phone that slept: the socket looks open and says nothing. Then seven tabs, and a keyboard."""
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann, "demo:text hello")
+    await world.settled(ann, session)
+    made = 0
+
+    async def dead_at_first(socket: "WebSocketRoute") -> None:
+        nonlocal made
+        made += 1
+        server = socket.connect_to_server()
+        if made == 1:
+            greeted = False
+
+            def once(message: str | bytes) -> None:
+                nonlocal greeted
+                if not greeted:
+                    socket.send(message)
+                greeted = True
+
+            server.on_message(once)
+
+    async with phone() as context:
+        page = await logged_in(world, context)
+        await page.route_web_socket("**/api/live", dead_at_first)
+        await page.goto(f"{world.parts.options.address}/chat/{session}")
+        await page.wait_for_function("() => document.querySelector('#broken')?.textContent === ''")
+        await ann.done("POST", f"/api/sessions/{session}/messages", {"content": "demo:text not lost"})
+        await world.settled(ann, session)
+        assert await page.locator(".block >> text=not lost").count() == 0
+        await page.evaluate("dispatchEvent(new Event('pageshow'))")
+        await page.wait_for_selector(".block >> text=not lost", timeout=5_000)
+        assert made == 2
+        tabs = [await context.new_page() for _ in range(6)]
+        for tab in tabs:
+            await tab.goto(f"{world.parts.options.address}/chat/{session}")
+        await ann.done("PATCH", f"/api/sessions/{session}", {"title": "For all tabs"})
+        for tab in (page, *tabs):
+            await tab.wait_for_selector("h1:has-text('For all tabs')")
+            if tab is not page:
+                await tab.close()
+        # The keyboard of the phone takes half of it; what one writes and the button stay in view.
+        await page.set_viewport_size({"width": 390, "height": 420})
+        await page.focus("#prompt")
+        for part in ("#prompt", "#composer button.first"):
+            box = await page.locator(part).bounding_box()
+            assert box is not None
+            assert 0 <= box["y"] <= 420 - box["height"]
+        # A page that is open for days does not grow for ever.
+        await page.evaluate(
+            """() => {
+              const turns = document.getElementById("turns");
+              for (let n = 0; n < 70; n += 1) {
+                const turn = turns.firstElementChild.cloneNode(true);
+                Object.assign(turn, { id: `t-clone${n}` });
+                turn.dataset.group = `clone${n}`;
+                turns.prepend(turn);
+              }
+            }"""
+        )
+        await ann.done("POST", f"/api/sessions/{session}/messages", {"content": "demo:text the newest"})
+        await page.wait_for_selector(".block >> text=the newest")
+        assert await page.locator("#turns > .turn").count() <= 31
+        assert "?before=" in str(await page.get_attribute(".older a", "href"))
 
 
 @pytest.mark.timeout(180)

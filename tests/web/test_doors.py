@@ -1,6 +1,8 @@
 """The ways in: links once, cookies, tokens and their scopes, and what ends when they are taken back."""
 
 import asyncio
+import io
+from collections.abc import AsyncIterator
 from http.cookies import SimpleCookie
 from pathlib import Path
 
@@ -145,6 +147,39 @@ async def test_what_is_taken_back_closes_its_streams(world: WebWorld, what: str)
                     break
         assert "SECRET" not in heard
         assert asyncio.get_running_loop().time() - begun < 10
+
+
+async def test_what_is_done_in_the_browser_stands_in_the_audit(world: WebWorld) -> None:
+    ann, bob = await world.browser(OWNER), await world.browser(OTHER)
+    session = await world.session_of(ann, "demo:text one")
+    await bob.send("POST", f"/api/sessions/{session}/messages", {"content": "x"})
+    rows = await world.core.db.read("SELECT actor, action, allowed FROM audit WHERE face = 'web' ORDER BY id")
+    assert [(row[0], row[1], row[2]) for row in rows if row[1] == "send_message"] == [
+        (OWNER, "send_message", 1),
+        (OTHER, "send_message", 0),
+    ]
+
+
+async def test_too_much_is_refused(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann)
+    headers = {"Origin": ann.origin, "Sec-Fetch-Site": "same-origin", "Idempotency-Key": "large"}
+    path = f"{ann.address}/api/sessions/{session}/messages"
+    body = io.BytesIO(b'{"content": "%s"}' % (b"x" * 4 * 2**20))
+    async with ann.http.post(
+        path, data=body, headers=headers | {"Content-Type": "application/json"}
+    ) as refused:
+        assert refused.status == 413
+    path = f"{ann.address}/api/sessions/{session}/attachments/large.bin"
+    # The length is not said before: what has come is counted.
+    async with ann.http.put(path, data=_pieces(26), headers=headers) as refused:
+        assert refused.status >= 400
+    assert not list(world.core.run.rglob("large.bin"))
+
+
+async def _pieces(megabytes: int) -> AsyncIterator[bytes]:
+    for _ in range(megabytes):
+        yield bytes(2**20)
 
 
 async def test_many_logins_and_commands_are_slowed_down(world: WebWorld) -> None:

@@ -17,7 +17,6 @@ from tests.test_project import PROJECT
 from tests.web.page_model import Page
 from tests.web.web_world import Browser
 
-_KILLS = 3
 _START_S = 60.0
 _ENDS = "the last words"
 
@@ -85,18 +84,21 @@ def programs_of(directory: Path) -> Sequence[int]:
 
 
 @pytest.mark.real_cli
-@pytest.mark.timeout(300)
-async def test_a_killed_bridge_loses_nothing_of_a_page(tmp_path: Path) -> None:
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    "kills", [pytest.param(5, id="gate"), pytest.param(50, id="soak", marks=pytest.mark.soak)]
+)
+async def test_a_killed_bridge_loses_nothing_of_a_page(tmp_path: Path, kills: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     bridge = Bridge(tmp_path, port)
     try:
-        await _killed_and_read(bridge)
+        await _killed_and_read(bridge, kills)
     finally:
         await bridge.end()
 
 
-async def _killed_and_read(bridge: Bridge) -> None:
+async def _killed_and_read(bridge: Bridge, kills: int) -> None:
     code, port = (await bridge.start()).partition("#")[2], bridge.port
     address = f"http://127.0.0.1:{port}"
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
@@ -107,7 +109,7 @@ async def _killed_and_read(bridge: Bridge) -> None:
         html = await ann.done("GET", f"/chat/{session}")
         page, after = Page(html), int(html.partition('data-after="')[2].partition('"')[0])
         in_the_middle = 0
-        for _ in range(_KILLS):
+        for _ in range(kills):
             after = await _read(ann, page, session, after, grows=6)
             in_the_middle += not _is_over(page)
             await bridge.kill()

@@ -14,6 +14,7 @@ from tests.web.page_model import Page
 from tests.web.web_world import OWNER, Browser, WebWorld
 from web.live.frames import Change, Grow, Remove, Settle
 from web.live.growing import GrowingText
+from web.live.pulse import BEAT_S, Pulse
 from web.rendering import Renderer
 
 _STORY = (
@@ -122,6 +123,66 @@ async def test_a_page_cut_off_at_every_frame_is_the_same_page(world: WebWorld) -
         assert each.page.shown("status") == whole.page.shown("status")
     assert "growing" not in whole.page.shown("turns")
     assert whole.page.shown("turns").count("DEMO line 12 of 12") == 1
+
+
+async def test_a_page_that_comes_back_gets_what_it_missed_and_no_more(world: WebWorld) -> None:
+    """The bytes after a break are at most 1.2 times those of the frames that were missed."""
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann)
+    telling = asyncio.create_task(told(world, ann, session))
+    sizes: list[tuple[int, int]] = []
+    async with asyncio.timeout(DEADLINE_S), ann.socket() as socket:
+        await socket.send_json({"type": "sub", "sub": "s", "session": session, "after": 0})
+        while not telling.done() or sizes[-1][0] < telling.result():
+            text = await socket.receive_str()
+            frame = json.loads(text)
+            if frame["type"] == "event" and frame["n"] is not None:
+                sizes.append((frame["n"], len(text)))
+    last = telling.result()
+    for after in {number for number, _ in sizes[:-1]}:
+        missed = sum(size for number, size in sizes if number > after)
+        got = 0
+        async with asyncio.timeout(DEADLINE_S), ann.socket() as socket:
+            await socket.send_json({"type": "sub", "sub": "s", "session": session, "after": after})
+            reached = after
+            while reached < last:
+                text = await socket.receive_str()
+                frame = json.loads(text)
+                if frame["type"] == "event":
+                    got, reached = got + len(text), frame["n"] or reached
+        assert got <= 1.2 * missed, (after, got, missed)
+
+
+class _Heard:
+    """A socket that counts what the pulse does with it."""
+
+    def __init__(self) -> None:
+        self.beats = self.looks = 0
+        self.changed = asyncio.Event()
+
+    async def beat(self) -> None:
+        self.beats += 1
+        self.changed.set()
+
+    async def look_again(self) -> None:
+        self.looks += 1
+
+
+async def test_every_socket_beats_and_is_looked_at_again_within_a_minute(world: WebWorld) -> None:
+    pulse, sockets = Pulse(beat_s=0.005), [_Heard() for _ in range(120)]
+    for each in sockets:
+        pulse.add(each)
+    while sockets[-1].beats < 6:
+        await sockets[-1].changed.wait()
+        sockets[-1].changed.clear()
+    for each in sockets:
+        pulse.remove(each)
+    assert {each.looks for each in sockets} <= {2, 3}
+    # What it says to browsers is what it does; three beats are at most a minute.
+    async with (await world.browser(OWNER)).socket() as socket:
+        hello = await socket.receive_json()
+    assert hello["beat_s"] == BEAT_S
+    assert 3 * BEAT_S <= 60
 
 
 async def _follow(tab: Reader, telling: "asyncio.Task[int]", frames: int | None) -> None:

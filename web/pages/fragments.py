@@ -91,7 +91,8 @@ def one_line(value: str, most: int = _LONGEST_LINE) -> str:
 def turn_start(turn: StoredTurn) -> str:
     """Return the start tag of a turn's article; answers to one prompt have one group."""
     turn_id, group = escape(turn.id), escape(turn.alternative_of or turn.id)
-    return f'<article class="turn" id="t-{turn_id}" data-group="{group}" aria-labelledby="th-{turn_id}">'
+    place = f'data-group="{group}" data-number="{turn.number}"'
+    return f'<article class="turn" id="t-{turn_id}" {place} aria-labelledby="th-{turn_id}">'
 
 
 def turn_frame(turn: StoredTurn) -> str:

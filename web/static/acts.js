@@ -4,7 +4,9 @@ import { chosen, listFiles, stored } from "./attachments.js";
 import { base, byId, doing, newKey, ofSession, open, send, toast } from "./requests.js";
 
 function decide(ask, button, decision) {
-  return doing(button, () => send("POST", ofSession(`asks/${ask}/decision`), JSON.stringify({ decision })));
+  const act = () => send("POST", ofSession(`asks/${ask}/decision`), JSON.stringify({ decision }));
+  // Somebody was faster: the card itself says who, where and when.
+  return doing(button, () => act().catch((error) => { if (error.code !== "already_decided") throw error; }));
 }
 
 function valueOf(field) {

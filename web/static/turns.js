@@ -3,6 +3,8 @@
 
 import { byId, doing, ofSession, send } from "./requests.js";
 
+const MOST_TURNS = 60;
+const KEPT_TURNS = 30;
 const picked = new Map();
 const known = new Map();
 
@@ -18,6 +20,7 @@ export function arrange() {
     const words = turn.querySelector(".in-line");
     if (words) words.textContent = place ? ` · ${place + 1} in line` : " · next";
   });
+  trim(turns);
   const groups = new Map();
   for (const turn of turns.children) {
     const root = turn.dataset.group;
@@ -26,6 +29,22 @@ export function arrange() {
   }
   const last = [...groups.keys()].pop();
   for (const [root, answers] of groups) show(root, answers, root === last, on);
+}
+
+// A page that is open for days would grow for ever: older turns are one link away.
+function trim(turns) {
+  if (turns.children.length <= MOST_TURNS) return;
+  while (turns.children.length > KEPT_TURNS) turns.firstElementChild.remove();
+  let line = document.querySelector(".older");
+  if (!line) {
+    line = document.createElement("p");
+    line.className = "older";
+    const link = document.createElement("a");
+    link.append("Earlier turns");
+    line.append(link);
+    turns.before(line);
+  }
+  line.firstElementChild.href = `?before=${turns.firstElementChild.dataset.number}`;
 }
 
 function show(root, answers, isLast, on) {

@@ -154,7 +154,7 @@ class _Reader:
         return words
 
     def _refuse(self, key: str, reason: str) -> NoReturn:
-        form = re.compile(rf"""^\s*\[*\s*["']?{re.escape(key)}\b""")
+        form = re.compile(rf"""^\s*+\[*+\s*+["']?{re.escape(key)}\b""")
         numbers = [number for number, line in enumerate(self._lines, 1) if form.match(line)]
         raise TemplateRefused(self._name, numbers[0] if numbers else 1, reason)
 

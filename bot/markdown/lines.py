@@ -23,9 +23,12 @@ _LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]{1,20}\Z")
 # Beginnings of lines of any kind so far, and of lines whose kind only the whole line tells.
 _HALF = re.compile(
     r"(?:\d{1,9}[.)]?)?[-+*_#>|`~=.)\s\[\]xX]*\Z|\||`{3}|~{3}"
-    r"|\$\$?\Z|\\\[?\Z|<(?:!-|!?\Z)|\[!?[A-Za-z]{0,12}\]?\Z|\[(?!\^)[^\[\]]{1,100}\]:"
+    r"|\$\$?\Z|\\\[?\Z|<(?:!-|!?\Z|(?i:t|ta|tab|tabl|table)\Z|(?i:table)[ \t>])"
+    r"|\[!?[A-Za-z]{0,12}\]?\Z|\[(?!\^)[^\[\]]{1,100}\]:"
 )
-_KNOWN_WHOLE = re.compile(r"[ ]{0,3}#{1,6}[ \t]|>>>|[ ]{0,3}\t|[ ]{4}|[ ]{0,3}(?:<!|\[[^\[\]]{1,100}\]:)")
+_KNOWN_WHOLE = re.compile(
+    r"[ ]{0,3}#{1,6}[ \t]|>>>|[ ]{0,3}\t|[ ]{4}|[ ]{0,3}(?:<!|<(?i:table)[ \t>]|\[[^\[\]]{1,100}\]:)"
+)
 FORMULA_END = "\\]"
 _FORMULA = {"$$": "$$", "\\[": FORMULA_END}
 _UNDERLINE = re.compile(r"(?:(=)=*|--+)[ \t]*\Z")

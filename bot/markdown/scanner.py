@@ -14,8 +14,8 @@ import msgspec
 
 from bot.markdown import lines
 from bot.markdown.code import CodeText, dedented
-from bot.markdown.comments import Comment
 from bot.markdown.graphemes import cut_before
+from bot.markdown.html_blocks import HtmlBlocks
 from bot.markdown.inline import SPAN, USUAL, End, Manner, bold, heading_text, render
 from bot.markdown.lines import Blank, Fence, Heading, Item, Rule, TableRow, Text
 from bot.markdown.marks import lines_of
@@ -55,7 +55,7 @@ class Scanner:
     _table: Table | None = None
     _head: TableRow | Text | None = None  # a line whose kind the next line decides
     _pipes: bool = True  # the rows of the table begin with a pipe
-    _comment: Comment = field(default_factory=Comment)
+    _html: HtmlBlocks = field(default_factory=HtmlBlocks)
     _manner: Manner = USUAL
 
     @property
@@ -71,12 +71,12 @@ class Scanner:
             growing=True,
             _lists=self._lists.copy(),
             _code_text=self._code_text.copy(),
-            _comment=self._comment.copy(),
+            _html=self._html.copy(),
         )
 
     def line(self, line: str) -> None:
         """Read a whole line, or a beginning for which `takes` has returned True."""
-        instead = self._comment.take(line) if self._fence is None else None
+        instead = self._html.take(line) if self._fence is None else None
         if instead is None:
             self._read(line)
             return
@@ -104,7 +104,7 @@ class Scanner:
         """Say whether `line` may get the `beginning` of an unfinished line. The rest then goes to `go_on`."""
         if self._fence is not None:
             return len(beginning) > lines.LONGEST
-        return not self._comment.is_open and lines.is_certain(beginning)
+        return not self._html.is_open and lines.is_certain(beginning)
 
     def go_on(self, text: str) -> None:
         """Read more of the line whose beginning was read."""
@@ -138,13 +138,11 @@ class Scanner:
         self._close(End.GROWING)
 
     def _hides(self, beginning: str) -> bool:
-        return (
-            self._comment.is_open or (self._table is not None and not self._pipes) or lines.is_half(beginning)
-        )
+        return self._html.is_open or (self._table is not None and not self._pipes) or lines.is_half(beginning)
 
     def finish(self) -> None:
         """Read the end of the text."""
-        for line in self._comment.give_up():
+        for line in self._html.give_up():
             self._read(line)
         self._flush_head()
         self._flush_table()

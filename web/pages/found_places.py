@@ -14,7 +14,7 @@ from web.parts import WebParts
 
 _SHOWN = 50
 _LABELS = {c.FoundIn.PROMPT: "Prompt", c.FoundIn.ANSWER: "Answer", c.FoundIn.TOOL: "Tool"}
-_PIECE = re.compile(r"(<[^>]*>)|([^<]+)")
+_PIECE = re.compile(r"(<[^<>]*>)|([^<]+)")
 
 
 async def found_places(parts: WebParts, actor: Actor, text: str, cursor: str) -> str:

@@ -33,7 +33,9 @@ _LINES = (
 - [ ] todo|- [x] done
 > quote|> > deep|>>> x|```py|```|~~~|````md title|  ```sh|- ```js|$ ls -l|    indented|\tcode|===|-|1.|#
 [^1]: note|-# small|````|\\
-=====|-----|[r]: https://r.example/x|<details>|</details>|<!-- open|-->|$$|\\[|\\]|> [!NOTE]|Title
+=====|-----|[r]: https://r.example/x|<details>|</details>
+<table>|<tr><td>c</td>|</table> t|<table><td>x</table>
+<!-- open|-->|$$|\\[|\\]|> [!NOTE]|Title
 """.strip("\n")
     .replace("\n", "|")
     .split("|")
@@ -60,6 +62,7 @@ _BLOCKS = (
     "a | b\n--|--\n1 | 2",
     "> [!NOTE]\n> **n**",
     "[r]: https://r.example/x",
+    "<table>\n<tr><th>a</th><th><b>b</b></th></tr>\n<tr><td>c</td></tr>\n</table>",
     "**two\nlines**",
 )
 

@@ -148,6 +148,23 @@ FINISHED = {
     ),
     "tables with links": ("| a |\n|---|\n| [l](https://x.y) |", "**a**: [l](https://x.y)"),
     "no table": ("| a | b |\nc", "| a | b |\nc"),
+    "tables of HTML": (
+        "See:\n<table><tr><th>Name<th align=right>Size<tr><td><b>a</b> &amp; <code>b|c</code>\n<td>1\n</table>",
+        "See:\n\n```\nName     Size\n-------  ----\na & b|c     1\n```",
+    ),
+    "cells over columns": (
+        "<table>\n<tr><td>a<td>b<tr><td colspan='2'>d\n e<tr><td>f</table>",
+        "```\na    b\n---  -\nd e\nf\n```",
+    ),
+    "a wide table of HTML": (
+        f"<TABLE><caption>Plan</caption><tr><th>What<th>Why<tr><td>{'x' * 30}<td>{'y' * 30}</TABLE> then",
+        f"Plan\n\n**What**: {'x' * 30}\n**Why**: {'y' * 30}\n\nthen",
+    ),
+    "a table of HTML without cells or end": (
+        "<table></table>\n<table>\n<tr><td>a",
+        "<table></table>\n<table>\n<tr><td>a",
+    ),
+    "a table of HTML in code": ("```html\n<table><td>a</table>\n```", "```html\n<table><td>a</table>\n```"),
     "terminal colours": ("\x1b[31mred\x1b[0m", "red"),
     "halves of a character": ("\ud83d\ude00 \ud83d", "😀 \ufffd"),
 }
@@ -173,6 +190,7 @@ GROWING = {
     "half a fence is hidden": ("a\n``", "a"),
     "half a list sign is hidden": ("a\n1.", "a"),
     "the head of a table is hidden": ("a\n| b | c", "a"),
+    "a table of HTML is hidden until it ends": ("a\n<table>\n<tr><td>b</td>\n", "a"),
     "half a row is hidden": ("| a |\n|---|\n| b |\n| c", "```\na\n-\nb\n```"),
     "half a character is hidden": ("a\ud83d", "a"),
     "half a tag is hidden": ("a <kb", "a"),

@@ -1,6 +1,8 @@
 """`claude-bridge mcp` over stdio, with the SDK's own client and with the real CLI in a turn."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,11 @@ from mcp import Client, MCPError
 
 import api as c
 from bridge.demo.model import DemoModel
+from mcp_server.serving import AgentServer, new_origin
+from mcp_server.tool import Caller
 from tests.fakes.cli_home import StreamCli, make_cli_home
 from tests.mcp_server.served import client, command, environment, served_core
-from tests.sessions.running_core import reached
+from tests.sessions.running_core import ADMIN, RunningCore, reached, running_core
 
 
 async def call(agent: Client, tool: str, **arguments: Any) -> Any:
@@ -64,9 +68,19 @@ async def test_an_agent_keeps_a_record_prompts_a_session_and_reads_its_transcrip
         assert {each.face for each in audit} == {"mcp"}
 
 
+def server_of(core: RunningCore) -> AgentServer:
+    """A server in this process, for what needs no other."""
+
+    @asynccontextmanager
+    async def reach(changes: bool) -> AsyncIterator[Caller]:
+        yield Caller(core.service, ADMIN, origin=new_origin())
+
+    return AgentServer(reach)
+
+
 async def test_strange_calls_are_refused_in_words_and_the_server_goes_on(tmp_path: Path) -> None:
     nowhere = "0193a000-0000-7000-8000-000000000000"
-    async with served_core(tmp_path / "core") as core, client(core.directory) as agent:
+    async with running_core(tmp_path / "core") as core, Client(server_of(core).server) as agent:
         for tool, arguments, told in (
             ("read_session", {"session_id": nowhere}, "no such session"),
             ("read_session", {"session_id": 7}, "Expected `str`"),

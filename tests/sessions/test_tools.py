@@ -92,8 +92,9 @@ async def test_a_call_is_carried_out_for_the_owner_and_answered(here: House) -> 
 PROMPTS = (note("one"), note("two"))
 
 
-async def test_a_bridge_that_dies_at_any_durable_step_answers_each_call_once(here: House) -> None:
-    for after in itertools.count():
+@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.soak)])
+async def test_a_bridge_that_dies_at_any_durable_step_answers_each_call_once(here: House, stride: int) -> None:
+    for after in itertools.count(step=stride):
         session = await here.session(f"place {after}")
         box(here).notes.clear()
         here.claude.told.clear()

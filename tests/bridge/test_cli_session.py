@@ -1,6 +1,7 @@
 """`claude-bridge session …` and `backup …`, the scripts for the same acts, and completion in shells."""
 
 import json
+import re
 import runpy
 import subprocess
 from pathlib import Path
@@ -117,3 +118,19 @@ def test_the_other_shells_get_the_same_words(shell: Shell) -> None:
     for line, words in dict(_commands(_parser(), "")).items():
         assert f'"{line}"' in made
         assert " ".join(words) in made
+
+
+def _named_in_docs() -> list[str]:
+    """Return the commands of ours that the documentation shows, as somebody would type them."""
+    commands = "session|backup|skill|completion|mcp"
+    found: list[str] = []
+    for name in ("README.md", "docs/mcp.md", "docs/sessions.md"):
+        text = (SCRIPTS.parent / name).read_text(encoding="utf-8")
+        found += re.findall(rf"`claude-bridge ((?:{commands})[^`…]*)`", text)
+        found += re.findall(rf"^claude-bridge ((?:{commands}).*?)(?:  +.*)?$", text, re.MULTILINE)
+    return sorted({re.sub(r"[\[\]]", "", each).strip() for each in found})
+
+
+@pytest.mark.parametrize("line", _named_in_docs())
+def test_each_command_that_the_documentation_shows_is_one(line: str) -> None:
+    parse(line.split())

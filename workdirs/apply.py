@@ -39,6 +39,7 @@ class Applier:
         self._seen = seen
         self._token = token
         self._applied = Applied()
+        self._shared: set[int] = set()
 
     def apply(self, steps: tuple[Step, ...], contents: Contents) -> Applied:
         """Delete, write and set modes, in this order. Raises `StoreDamaged` before anything is changed.
@@ -120,6 +121,11 @@ class Applier:
         found, seen = self._tree.stat(path), self._seen.get(path)
         if found is None or seen is None:
             return found is None and seen is None
+        if found.st_nlink > 1 or found.st_ino in self._shared:
+            # Hard links: replacing one name changes the time of change of all others.
+            if found.st_ino in self._shared:
+                seen = seen._replace(ctime_ns=found.st_ctime_ns)
+            self._shared.add(found.st_ino)
         return known_as(found, seen.blob) == seen
 
     def _remove_empty(self, deletes: list[Delete], writes: list[Write]) -> None:

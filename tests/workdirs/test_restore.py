@@ -1,6 +1,7 @@
 """A restore puts back exactly the target, loses nothing that no checkpoint holds, and can be killed."""
 
 import os
+from hashlib import sha256
 
 import pytest
 
@@ -293,3 +294,21 @@ def test_packing_and_deleted_refs_free_what_nobody_holds(desk: Desk) -> None:
     desk.sound()
     desk.restore(taken[-2])
     assert not desk.store.holds(taken[0].ref, taken[0].commit)
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("a", "b", "d/c")])
+@pytest.mark.parametrize("deletes", [False, True])
+def test_all_names_of_one_file_are_put_back(desk: Desk, names: tuple[str, ...], deletes: bool) -> None:
+    if not deletes:
+        for name in names:
+            desk.write(name, "old")
+    target = desk.take()
+    first = desk.write(names[0], "new")
+    for name in names[1:]:
+        (desk.root / name).unlink(missing_ok=True)
+        (desk.root / name).parent.mkdir(exist_ok=True)
+        (desk.root / name).hardlink_to(first)
+    assert desk.restore(target) == []
+    assert {name: text for name, (_, _, text) in desk.show().items()} == {
+        name.encode(): sha256(b"old").hexdigest() for name in (() if deletes else names)
+    }

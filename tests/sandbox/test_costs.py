@@ -13,7 +13,7 @@ from tests.fakes.cli_home import make_cli_home
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(240)]
 
 MOST = 1.10
-ROUNDS = 6
+ROUNDS = 15
 """At most so many rounds, until the best ones keep to the limit: other work on the machine only adds."""
 
 

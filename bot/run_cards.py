@@ -3,7 +3,7 @@
 from api import RunInfo, RunPage, SessionInfo
 from api.run_model import Bound, PauseReason, RunStatus
 from api.words.workflows import WAITS_FOR_PLAN, check_lines, list_line, run_lines, task_line
-from bot.bodies import Button, Card, Control, Row, Style, Verb
+from bot.bodies import Button, Card, Control, File, Row, Style, Verb
 from bot.markdown.cards import code_block, escape_inline
 from sessions.run_shown import RunShown
 from workdirs.merge_choices import Strategy
@@ -14,7 +14,8 @@ TASKS, PAUSE, RESUME, HAND, END, REPORT, PATCH = "tasks", "pause", "resume", "ha
 EDIT_TASKS = "edit_tasks"
 _MORE = {Bound.ITERATIONS: "1 round", Bound.TIME: "1 hour", Bound.BUDGET: "$5", Bound.TURNS: "10 turns"}
 _MOST = 3_600
-_MOST_PLAN = 2_900
+_MOST_PLAN = 1_900
+_MOST_COMMANDS = 1_800  # all that a plan may have: see `workflows/answers.py`
 _MOST_LISTED = 20
 
 
@@ -70,14 +71,19 @@ def plan_card(run: RunInfo) -> Card:
     head = f"**Plan of “{escape_inline(run.title, 80)}”** (revision {run.plan.revision})"
     commands = "\n".join(check_lines(run.plan.checks))
     text = code_block(run.plan.text, "md", _MOST_PLAN)
-    checks = f"These commands will check the work, in its sandbox:\n{code_block(commands, 'sh', 800)}"
+    checks = (
+        f"These commands will check the work, in its sandbox:\n{code_block(commands, 'sh', _MOST_COMMANDS)}"
+    )
+    whole = (
+        (File("plan.md", run.plan.text.encode("utf-8", "replace")),) if len(run.plan.text) > _MOST_PLAN else ()
+    )
     approve = button(APPROVE, "Approve", Style.SUCCESS)
     rows: tuple[Row, ...] = ()
     if run.doing is RunStatus.PLANNING and not run.plan.approved_by:
         rows = (
             (approve, button(REVISE, "Revise…"), button(EDIT_PLAN, "Edit…"), button(EDIT_CHECKS, "Commands…")),
         )
-    return Card((head, text, checks), rows, accent=WAITING)
+    return Card((head, text, checks), rows, whole, accent=WAITING)
 
 
 def tasks_card(run: RunInfo) -> Card:

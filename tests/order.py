@@ -15,6 +15,7 @@ _SLOW = (
     "tests/web/test_kill.py",
     "tests/web/test_browser.py",
     "tests/bench/",
+    "tests/workflows/",
     "tests/scripts/",
     "tests/simulation/",
     "tests/contracts/",

@@ -11,9 +11,12 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from api.run_model import Check, RunTask
+from texts.unseen import spelled
 
 MOST_TASKS = 40
 MOST_CHECKS = 12
+MOST_OF_CHECKS = 1_500
+"""All commands together: so much fits into one card beside the plan."""
 _MOST_TEXT = 60_000
 _FENCE = re.compile(r"^[ \t]*```json[ \t]*\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
 
@@ -61,8 +64,7 @@ def read_plan(text: str) -> tuple[str, tuple[Check, ...]]:
         raise AnswerWrong("the plan is too long")
     if block is None:
         return words, ()
-    facts = _decoded(block[1], _PlanFacts)
-    return words, tuple(Check(each.name, each.command) for each in facts.checks)
+    return words, _shown_whole(_decoded(block[1], _PlanFacts).checks)
 
 
 def read_tasks(text: str) -> tuple[RunTask, ...]:
@@ -98,7 +100,17 @@ def tasks_of(tasks: Sequence[_Task]) -> tuple[RunTask, ...]:
 def check_commands(checks: Sequence[Check]) -> tuple[Check, ...]:
     """Return commands of a person or a template. Raises `AnswerWrong` for one that cannot be shown or run."""
     raw = msgspec.json.encode({"checks": [msgspec.to_builtins(each) for each in checks]})
-    return tuple(Check(each.name, each.command) for each in _decoded(raw, _PlanFacts).checks)
+    return _shown_whole(_decoded(raw, _PlanFacts).checks)
+
+
+def _shown_whole(checks: Sequence[_Check]) -> tuple[Check, ...]:
+    """Return commands that a card can show as they are. A part that nobody sees must not be approved."""
+    for each in checks:
+        if spelled(each.command + each.name) != each.command + each.name:
+            raise AnswerWrong(f"the command “{spelled(each.name)}” has characters that nobody sees")
+    if sum(len(each.name) + len(each.command) + 3 for each in checks) > MOST_OF_CHECKS:
+        raise AnswerWrong(f"the commands are longer than {MOST_OF_CHECKS:,} characters together; use a script")
+    return tuple(Check(each.name, each.command) for each in checks)
 
 
 def _last_block(text: str) -> tuple[str, str] | None:

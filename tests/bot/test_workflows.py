@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 
 import api as c
+from bot.run_cards import plan_card
 from tests.bot.ways import Town, Ways, fake, ways_in
 from tests.fakes.discord_server import FakeDiscord
 from tests.sessions.running_core import ADMIN, running_core
 from tests.workflows.flow_world import Flow, make_repository, policy_of, request
+from workflows.answers import check_commands
+from workflows.model import Run
+from workflows.shown import info
 
 __all__ = ["fake"]
 
@@ -47,3 +51,15 @@ async def test_a_run_is_started_approved_revised_and_ended_from_discord(ways: Wa
     report = await ann.slash(thread, "workflow report").settled()
     assert "The report" in report.text
     assert "completed" in (await ann.slash(ways.fake.general, "workflow list").settled()).text
+
+
+def test_the_card_of_a_plan_shows_every_command_whole_and_has_all_of_a_long_plan() -> None:
+    checks = tuple(c.Check(f"check{n}", f"make check-{n} " + "x" * 95) for n in range(12))
+    assert check_commands(checks) == checks, "as much as a plan may have"
+    plan = c.Plan("A long plan. " * 1_000, checks)
+    run = Run("i", "ann", "ann", "r", "t", "c", "k", "p", status=c.RunStatus.PLANNING, plan=plan)
+    card = plan_card(info(run))
+    text = "\n".join(card.texts)
+    assert len(text) <= 4_000
+    assert [each.command for each in checks if each.command not in text] == []
+    assert [each.data for each in card.files] == [plan.text.encode()]

@@ -14,7 +14,8 @@ from bot.inbox_rows import InboxRow
 from bot.messages import MessageBody
 from bot.prompts import PromptHandler
 from bot.view import View, ViewOptions
-from sessions.model import ShareLevel
+from sessions.events import AskOpened
+from sessions.model import Ask, AskId, Choice, Question, QuestionBody, ShareLevel
 from sessions.session import Session
 from tests.bot.test_questions import question
 from tests.bot.ways import ADMIN, Town, Ways, core, core_id, fake, town, ways_in
@@ -150,6 +151,67 @@ async def test_what_does_not_answer_waits_and_says_what_for(
         refused = await town.bob.click(queued, "Answer with these words").settled()
         assert "ou may not" in refused.text
         assert await asked.decision() == {}
+
+
+async def test_words_answer_neither_of_two_open_questions_and_the_one_that_is_left(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with seen(fake, core, town) as ways:
+        asked = await asking(ways, of_questions(*ONE))
+        now = asked.session.snapshot
+        assert now.current is not None
+        how = Question("How?", "How", (Choice("Fast", ""), Choice("Slow", "")))
+        other = Ask(
+            AskId("other"), now.current.turn_id, now.host, "none", 1, QuestionBody("toolu_other", (how,), {})
+        )
+        async with asked.session.change() as draft:
+            draft.add(AskOpened(other))
+        await asked.thread.wait_for_message("How?")
+        town.ann.send(asked.thread, "which of them?")
+        queued = await asked.queued()
+        assert f"/{asked.thread.id}/{asked.card.id})" in queued.content
+        assert labels(queued) == ["Answer with these words", "Cancel", "Send now"]
+        assert await decisions(core) == {}
+        # The words were for the first one. The next message can only mean the other.
+        await town.ann.click(queued, "Answer with these words").acknowledged()
+        await reached(asked.session, lambda each: len(each.asks) == 1)
+        town.ann.send(asked.thread, "like this")
+        await reached(asked.session, lambda each: not each.asks)
+        assert await decisions(core) == {"Which?": "which of them?", "How?": "like this"}
+
+
+async def decisions(core: RunningCore) -> dict[str, str]:
+    rows = await core.db.read("SELECT decision FROM asks WHERE decision != ''")
+    return {name: said for (row,) in rows for name, said in json.loads(str(row))["answers"].items()}
+
+
+async def test_an_edit_of_a_prompt_whose_answer_grows_changes_nothing_and_is_told_once(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    gates = core.claude / "gates"
+    gates.mkdir(parents=True, exist_ok=True)
+    async with seen(fake, core, town) as ways:
+        await town.ann.slash(fake.general, "claude", prompt="demo:text hello").settled()
+        thread = await fake.general.wait_for_thread()
+        session = await ways.session_in(thread)
+        await thread.wait_for_message("hello")
+        await idle(session)
+        prompt = "demo:text Before demo:gate here demo:text after"
+        sent = town.ann.send(thread, prompt)
+        growing = await thread.wait_for_message("DEMO: Before")
+        assert "after" not in growing.text
+        for words in ("demo:text changed", "demo:text changed again"):
+            town.ann.edit(sent, words)
+            await thread.wait_for_message("Claude has this prompt already")
+        town.ann.delete(sent)
+        await ways.dealt_with()
+        (gates / "here").touch()
+        await idle(session)
+        whole = await thread.wait_for_message("after")
+        assert whole.id == growing.id
+        assert "Before" in whole.text
+        assert await ways.prompts(session) == ["demo:text hello", prompt]
+        assert len([one for one in thread.from_bot if "already" in one.text]) == 1
 
 
 async def test_what_was_written_while_the_bot_was_away_is_no_answer(

@@ -38,6 +38,7 @@ from tests.bench import (
     stream,
     view,
     web,
+    web_browser,
     workflows,
 )
 from tests.bench.figures import Figure, table, verdict
@@ -52,6 +53,7 @@ PARTS: Mapping[str, Part] = {
     "many": lambda directory, short: stream.measure_many(directory, short=short),
     "view": lambda directory, short: view.measure(directory, short=short),
     "web": lambda directory, short: web.measure(directory, short=short),
+    "web browser": lambda directory, short: web_browser.measure(directory, short=short),
     "staleness": lambda directory, short: staleness.measure(directory, short=short),
     "polling": lambda directory, short: polling.measure(directory, short=short),
     "hosts": lambda directory, _: hosts.measure(directory),

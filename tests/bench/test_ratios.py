@@ -8,7 +8,7 @@ from tests.bench.figures import SLACK, Figure, table, verdict
 # What counts something, or is a difference of two measures of one run, holds on any machine.
 ALSO_ASSERTED = ("tmux processes", "memory", "objects left", "tasks left", "descriptors left")
 # No ratios, or none that holds while other tests write to the same disk.
-SHOWN_ONLY = {"view", "memory", "branches"}
+SHOWN_ONLY = {"web browser", "view", "memory", "branches"}
 
 
 @pytest.mark.bench

@@ -4,6 +4,7 @@ The floors are one rendering of the whole answer, and the answer's own bytes.
 """
 
 import asyncio
+import gzip
 import os
 import subprocess
 import sys
@@ -12,13 +13,15 @@ from pathlib import Path
 
 import msgspec
 
+import api as c
 import machine
 from sessions.events import PartialText
 from sessions.model import GrowingKind, SessionId, TurnId
+from storage import BulkStatement
 from tests.bench.figures import Figure, percentile
 from tests.bench.loop_lag import loop_lag
 from tests.bench.web_tabs import Plan
-from tests.web.web_world import OWNER, WebWorld, web_world
+from tests.web.web_world import OWNER, Browser, WebWorld, web_world
 from web.live.frames import Step
 from web.live.growing import GrowingText
 from web.live.socket import MOST_SOCKETS
@@ -53,7 +56,60 @@ async def measure(directory: Path, *, short: bool) -> list[Figure]:
         Figure("CPU of a growing answer", grown_s * 1000, "ms", whole_s * 1000, "rendered once", at_most=6),
     ]
     async with web_world(directory / "core") as world:
-        return [*figures, *await _crowd(world, 50 if short else 1_000)]
+        long = await _long_session(world, 2_000 if short else 10_000)
+        return [*figures, *long, *await _crowd(world, 50 if short else 1_000)]
+
+
+async def _long_session(world: WebWorld, count: int) -> list[Figure]:
+    """Open the page of a session with so many turns, beside one with 100."""
+    ann = await world.browser(OWNER)
+    short, long = [await _filled(world, ann, number) for number in (100, count)]
+    took = dict.fromkeys((short, long), 1000000000.0)
+    read_s, packed = 1e9, 0
+    for _ in range(9):
+        for session in took:
+            begun = time.process_time()
+            page = await ann.done("GET", f"/chat/{session}")
+            took[session] = min(took[session], time.process_time() - begun)
+            packed = len(gzip.compress(page.encode()))
+        begun = time.process_time()
+        await world.core.do(c.ReadTurns(session_id=long, limit=30))
+        read_s = min(read_s, time.process_time() - begun)
+    return [
+        Figure(
+            f"CPU of the page of {count:,} turns", took[long] * 1000, "ms", took[short] * 1000, "100 turns",
+            at_most=1.2,
+        ),
+        Figure("CPU of reading its turns", read_s * 1000, "ms", at_most=10),
+        Figure("bytes of the page, packed", packed, "bytes", 80_000, "allowed", at_most=1),
+    ]  # fmt: skip
+
+
+async def _filled(world: WebWorld, ann: Browser, count: int) -> str:
+    """Make a session with one turn, and copy the turn until there are so many."""
+    session = await world.session_of(ann, "demo:text hello demo:long 30")
+    await world.settled(ann, session)
+    db = world.core.db
+    columns = [str(row[1]) for row in await db.read("PRAGMA table_info(turns)")]
+    kept = [name for name in columns if name not in ("id", "number", "origin", "prompt_uuid")]
+    (turn,) = await db.read(f"SELECT id, {', '.join(kept)} FROM turns WHERE session_id = ?", (session,))
+    blocks = await db.read("SELECT ordinal, kind, body FROM blocks WHERE turn_id = ?", (turn[0],))
+    names = [f"{session[:-6]}{number:06d}" for number in range(2, count + 1)]
+    marks = ", ".join("?" * (len(kept) + 4))
+    rows = [(name, number, "", name, *turn[1:]) for number, name in enumerate(names, 2)]
+    await db.write(
+        [
+            BulkStatement(
+                f"INSERT INTO turns (id, number, origin, prompt_uuid, {', '.join(kept)}) VALUES ({marks})",
+                rows,
+            ),
+            BulkStatement(
+                "INSERT INTO blocks (turn_id, ordinal, kind, body) VALUES (?, ?, ?, ?)",
+                [(name, *block) for name in names for block in blocks],
+            ),
+        ]
+    )
+    return session
 
 
 def _answer(size: int) -> str:

@@ -134,6 +134,10 @@ def file_place(session: Session, wish: GetFile) -> tuple[Path, GetFile]:
     """Return the directory that holds the wished file, and the wish as seen from there. Blocks."""
     work_directory = Path(session.snapshot.work_directory)
     uploads = uploads_of(session.around.run_directory, session.id)
+    for absolute in (uploads, Path(os.path.realpath(uploads))):
+        # Claude is told the uploads by their absolute paths, and links them so.
+        if PurePosixPath(wish.path).is_relative_to(absolute) and wish.path != str(absolute):
+            return uploads, replace(wish, path=str(PurePosixPath(wish.path).relative_to(absolute)))
     first, _, rest = wish.path.partition("/")
     if first == DIRECTORY and rest and not (work_directory / first).exists() and uploads.is_dir():
         return uploads, replace(wish, path=rest)

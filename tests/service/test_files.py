@@ -67,6 +67,20 @@ async def test_a_file_comes_in_and_goes_out_again(here: House, service: SessionS
     assert kept(await uploads_in(here, session_id)) == ["a.txt", "empty"]
 
 
+async def test_an_upload_is_read_by_its_absolute_path_in_its_own_session_only(
+    here: House, service: SessionService
+) -> None:
+    mine, other = await shared(service), await shared(service)
+    wish = c.PutFile(session_id=mine, folder="7", name="a.png")
+    await service.put_file(OWNER, wish, data(b"picture"))
+    path = str(await uploads_in(here, mine) / "7/a.png")
+    assert await read(service, OWNER, c.GetFile(session_id=mine, path=path)) == b"picture"
+    above = str(await uploads_in(here, mine) / "../../sessions.db")
+    for session_id, refused in ((other, path), (mine, above), (mine, str(await uploads_in(here, mine)))):
+        with pytest.raises(FileRefused):
+            await read(service, OWNER, c.GetFile(session_id=session_id, path=refused))
+
+
 @pytest.mark.parametrize(
     ("pieces", "then", "raised"),
     [

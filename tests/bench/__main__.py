@@ -28,6 +28,7 @@ from tests.bench import (
     checkpoints,
     cycles,
     hosts,
+    mcp_calls,
     memory,
     polling,
     real_cli,
@@ -66,6 +67,7 @@ PARTS: Mapping[str, Part] = {
     "checkpoint moments": lambda directory, short: checkpoint_moments.measure(directory, short=short),
     "branches": lambda directory, short: branches.measure(directory, short=short),
     "archives": lambda directory, short: archives.measure(directory, short=short),
+    "mcp": lambda directory, short: mcp_calls.measure(directory, short=short),
     "workflows": lambda directory, short: workflows.measure(directory, short=short),
     "cycles": lambda directory, short: cycles.measure(directory, short=short),
 }

@@ -19,10 +19,10 @@ from sessions.stored_folders import NoteKind
 Said = Callable[[Any], str]
 
 GUIDE = {
-    "/focus [TEXT]": "what the session is for: a readable id and a folder; without a text, show the folder",
+    "/focus [TEXT]": "say what the session is for; it gets a readable id and a folder. Alone: show the folder",
     "/note TEXT": "write a note into the session's folder; /notes lists notes and decisions",
     "/decision TITLE | WHY": "write a decision into the session's folder",
-    "/artifacts": "the files that the session created, changed and deleted",
+    "/artifacts": "list the files that the session created, changed and deleted",
     "/end": "draft the summary and show the figures; then:",
     "/end ok [SCORE] [| SUMMARY]": "end it with the draft or your summary; a score is: Role 4, Logic 3",
     "/end just": "end it without summary and bundle",
@@ -30,7 +30,7 @@ GUIDE = {
     "/backup create daily|LABEL": "back up everything, as a daily backup or a milestone (admins)",
     "/backup verify ID": "read a backup byte by byte",
     "/backup restore ID [PROJECT]": "restore a session into a new one, or a project of a daily backup",
-    "/backup cleanup [yes]": "what the rules would remove; yes: remove it (admins)",
+    "/backup cleanup [yes]": "show what the rules would remove; yes removes it (admins)",
 }
 
 

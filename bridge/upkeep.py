@@ -33,6 +33,8 @@ async def keep_up(core: "OpenCore") -> None:
         tasks.create_task(logged(tell_service_manager(), "service manager"))
         if settings.enable_persistence:
             tasks.create_task(logged(daily_backups(core), "daily backups"))
+            if settings.backup_command:
+                tasks.create_task(logged(copy_backups(core), "copies of backups"))
         tasks.create_task(logged(keep_index(core.database), "search index"))
         tasks.create_task(logged(keep_folders(core), "folders of sessions"))
         tasks.create_task(logged(keep_caches(core), "caches of sandboxes"))
@@ -74,6 +76,13 @@ async def daily_backups(core: "OpenCore") -> None:
         except (SessionError, StorageError, OSError) as error:
             log.warning("no daily backup", extra={"why": str(error)})
             await asyncio.sleep(_BACKUP_RETRY_S)
+
+
+async def copy_backups(core: "OpenCore") -> None:
+    """Copy new backups elsewhere by BACKUP_COMMAND, for ever. Nobody waits for it: a copy may take hours."""
+    while True:
+        await asyncio.sleep(_BACKUP_LOOK_S)
+        await core.service.copy_new_backups()
 
 
 async def keep_folders(core: "OpenCore") -> None:

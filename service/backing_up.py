@@ -154,19 +154,13 @@ async def daily_backup(parts: ServiceParts, label: str = "") -> StoredBackup:
 
 
 async def made(parts: ServiceParts, info: c.BackupInfo, manifest: Manifest, trouble: str = "") -> StoredBackup:
-    """Store that a backup is whole, and let the machine's owner copy it elsewhere."""
+    """Store that a backup is whole, and return it."""
     place = file_of(parts, info)
     digest = await asyncio.to_thread(sha256_of, place)
     size = await asyncio.to_thread(size_of, parts, info)
     done = rows.backup_made(info.id, digest, size, len(manifest.entries), trouble)
     await parts.manager.db.write([done])
     crash_point("backup.made")
-    if parts.copy_elsewhere is not None:
-        what = place if info.kind is c.BackupKind.SESSION else place.parent
-        code = await parts.copy_elsewhere(what)
-        await parts.manager.db.write([rows.backup_copied(info.id, code, parts.manager.now_ms())])
-        if code != 0:
-            log.warning("BACKUP_COMMAND failed", extra={"backup": info.id, "code": code})
     return await known(parts, info.id)
 
 

@@ -29,6 +29,7 @@ from workdirs.model import ObjectId
 log = logging.getLogger(__name__)
 
 DRILL_EVERY = timedelta(days=30)
+COPIED_WITHIN = timedelta(days=3)
 
 
 async def backup_round(parts: ServiceParts, at: time) -> None:
@@ -45,6 +46,25 @@ async def backup_round(parts: ServiceParts, at: time) -> None:
     facts = {"backup": made.info.id, "bytes": made.info.size_bytes, "removed": len(removed)}
     log.info("daily backup", extra=facts)
     await drill_if_due(parts)
+
+
+async def copy_new(parts: ServiceParts) -> None:
+    """Copy the backups elsewhere that were not copied yet, oldest first; only those of the last days.
+
+    Each is tried once: its exit code is in its row, and doctor tells it.
+    """
+    if parts.copy_elsewhere is None:
+        return
+    for backup in reversed(await rows.load_backups(parts.manager.db)):
+        info = backup.info
+        age = timedelta(milliseconds=parts.manager.now_ms() - info.made_ms)
+        if info.copied_code is not None or age > COPIED_WITHIN:
+            continue
+        is_file = info.kind is c.BackupKind.SESSION
+        code = await parts.copy_elsewhere(file_of(parts, info) if is_file else whole_of(parts, info))
+        await parts.manager.db.write([rows.backup_copied(info.id, code, parts.manager.now_ms())])
+        if code != 0:
+            log.warning("BACKUP_COMMAND failed", extra={"backup": info.id, "code": code})
 
 
 def is_due(made: Sequence[datetime], now: datetime, at: time) -> bool:

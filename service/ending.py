@@ -120,7 +120,8 @@ async def _carry_out(parts: ServiceParts, session: Session) -> FolderFacts:
         await parts.manager.db.write(
             [rows.end_done(session.id, figures, " ".join(trouble), parts.manager.now_ms())]
         )
-    await refresh_tracking(parts, facts.folder)
+    with suppress(FolderRefused):  # the end is stored; the next change of the project writes its list
+        await refresh_tracking(parts, facts.folder)
     return await _facts(parts, session)
 
 

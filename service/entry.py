@@ -126,6 +126,12 @@ class SessionService:
 
         await keep_folders(self._parts)
 
+    async def copy_new_backups(self) -> None:
+        """Copy new backups elsewhere, one after the other; may take hours."""
+        from service.backup_round import copy_new
+
+        await copy_new(self._parts)
+
     async def back_up_if_due(self, at: time) -> None:
         """Make the daily backup if the time `at` has passed since the last one. Raises `BackupRefused`."""
         from service.backup_round import backup_round

@@ -20,7 +20,7 @@ async def test_a_task_that_breaks_leaves_the_others_and_the_bridge_running(
         raise ZeroDivisionError
 
     monkeypatch.setattr(upkeep, "daily_backups", breaks)
-    settings = SimpleNamespace(enable_persistence=True, metrics_file=None, metrics_port=None)
+    settings = SimpleNamespace(enable_persistence=True, metrics_file=None, metrics_port=None, backup_command=())
     core = cast("Any", SimpleNamespace(settings=settings, database=None, service=None))
     keeping = asyncio.create_task(upkeep.keep_up(core))
     async with asyncio.timeout(30):

@@ -13,6 +13,7 @@ import pytest
 import api as c
 from api.access import Actor, Role
 from archives.rotation import BackupRules, Kept, due
+from service import ServiceParts, SessionService
 from service.backup_round import is_due
 from sessions.checkpointing import CheckpointPolicy
 from sessions.errors import BackupRefused, SessionError
@@ -221,6 +222,27 @@ async def test_the_round_makes_one_backup_a_day_and_drills_it(bridges: Bridges) 
         await here.service.back_up_if_due(time(0, 0))
     [daily] = (await here.service.perform(ADMIN, c.ListBackups())).backups
     assert (daily.damage, daily.drilled_ms is not None, daily.copied_code) == ("", True, None)
+
+
+async def test_each_backup_is_copied_elsewhere_once_and_nobody_waits_for_it(bridges: Bridges) -> None:
+    here = await bridges.start("here")
+    copied: list[Path] = []
+
+    async def copy(path: Path) -> int:
+        copied.append(path)
+        return len(copied) - 1
+
+    service = SessionService(ServiceParts(here.manager, copy_elsewhere=copy))
+    folder = await made(here)
+    bundle = await service.perform(OWNER, c.BackUpSession(session_id=folder.session_id))
+    daily = await service.perform(ADMIN, c.BackUpAll())
+    assert (copied, bundle.copied_code) == ([], None)
+    for _ in range(2):
+        await service.copy_new_backups()
+    root = here.directory / "backups"
+    assert copied == [root / f"{bundle.id}-backup.zip", root / daily.id]
+    found = {each.id: each.copied_code for each in (await service.perform(ADMIN, c.ListBackups())).backups}
+    assert found == {bundle.id: 0, daily.id: 1}
 
 
 def test_the_rules_keep_the_newest_of_days_and_weeks() -> None:

@@ -138,6 +138,24 @@ async def test_a_copy_for_people_lies_in_the_project_ignored_by_git_and_follows_
     assert list(outside.iterdir()) == []
 
 
+async def test_a_disk_that_refuses_is_said_and_the_files_come_when_it_works_again(
+    here: House, service: SessionService
+) -> None:
+    made = await focused(service)
+    projects = here.root / "projects"
+    projects.rename(here.root / "away")
+    projects.write_text("in the way")
+    with pytest.raises(FolderRefused, match="could not be written"):
+        await service.perform(OWNER, c.AddNote(session_id=made.session_id, text="Kept in the row"))
+    ended = await service.perform(OWNER, c.EndSession(session_id=made.session_id, summary="Over"))
+    assert (ended.is_ended, "could not be written" in ended.trouble) == (True, True)
+    projects.unlink()
+    await service.perform(OWNER, c.RestoreSession(session_id=made.session_id))
+    folder = folders_of(here) / "active" / made.name
+    assert (folder / "notes" / "001-kept-in-the-row.md").is_file()
+    assert facts(folder)["focus"] == "Login"
+
+
 async def test_an_edited_note_stays_and_is_read_back(here: House, service: SessionService) -> None:
     made = await focused(service)
     await service.perform(OWNER, c.AddNote(session_id=made.session_id, text="Mine"))

@@ -16,7 +16,6 @@ from api import (
     TurnView,
 )
 from api.prices import price_mark
-from api.words.backups import last_backup_line
 from api.words.states import state_of
 from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
 from bot.markdown.cards import escape_inline, one_line
@@ -116,6 +115,8 @@ def confirm(words: str, control: Control, label: str) -> Card:
 
 def statistics_card(statistics: Statistics) -> Card:
     """Return the card of the core's statistics."""
+    from api.words.backups import last_backup_line  # a start has no use for it
+
     total = statistics.totals
     states = " · ".join(f"{name} {count}" for name, count in sorted(statistics.by_lifecycle.items()))
     cost = f"Cost: {_cost(total)}"

@@ -8,7 +8,6 @@ from discord.ext import commands
 
 from api import BackUpAll, BackupInfo, BackupKind, BackUpSession, ExportBundle, RestoreProject
 from api.access import Action, authorize
-from api.words.backups import backup_line
 from bot.bodies import File, Plain
 from bot.cogs import choices
 from bot.cogs.parts import CommandParts
@@ -60,6 +59,8 @@ class BackupCommands(
     async def create(
         self, interaction: Interaction, kind: str = "session", label: app_commands.Range[str, 0, 60] = ""
     ) -> None:
+        from api.words.backups import backup_line
+
         reply = reply_to(interaction)
         if kind == BackupKind.SESSION:
             info = await meant(self._face, reply)

@@ -60,6 +60,7 @@ from api.branching import (
     MergeResult,
     PreviewMerge,
     RemoveBranch,
+    SetUpBranch,
     UndoMerge,
 )
 from api.checkpointing import (
@@ -581,6 +582,7 @@ __all__ = [
     "SetFocus",
     "SetMode",
     "SetModel",
+    "SetUpBranch",
     "Share",
     "ShareOptions",
     "SharedDocument",

@@ -5,6 +5,7 @@ import msgspec
 from api.access import Action
 from api.checkpointing import FileChange
 from api.command import Nothing, SessionCommand
+from api.prompting import Accepted
 from api.reading import WorkPlace
 from sessions.model import SessionId
 from workdirs.merge_choices import Strategy, WhyBlocked
@@ -177,6 +178,18 @@ class DraftReport(SessionCommand[BranchReport], frozen=True, tag="draft_report",
     asks_claude: bool = True
 
 
+class SetUpBranch(SessionCommand[Accepted], frozen=True, tag="set_up_branch", kw_only=True):
+    """Ask Claude to install the dependencies of a branch's own copy, as its lock files name them.
+
+    It is a prompt, so Claude asks for the command as for any other. Raises `BranchRefused` if the project is
+    not trusted or has no lock file, and the errors of `SendMessage`.
+    """
+
+    action = Action.PROMPT
+    reply = Accepted
+    origin: str
+
+
 class RemoveBranch(SessionCommand[Nothing], frozen=True, tag="remove_branch", kw_only=True):
     """End the session of a branch and remove its directory. A checkpoint keeps the files, a ref the commits.
 
@@ -197,6 +210,7 @@ BranchingCommand = (
     | CommitBranch
     | UndoMerge
     | DraftReport
+    | SetUpBranch
     | RemoveBranch
 )
 """The commands of this file."""

@@ -23,6 +23,7 @@ class Verb(StrEnum):
     MOVE = "move"
     TRY_NOW = "try_now"
     LOOK_CLOSER = "look_closer"
+    SET_UP_BRANCH = "set_up_branch"
     WRITE_GUIDE = "write_guide"
     EXPORT = "export"
     FILES = "files"

@@ -4,10 +4,12 @@ from api import BranchChanges, Branches, BranchInfo, MergePreview, SessionInfo
 from api.branching import MergeResult
 from api.prices import price_mark
 from api.words.branches import branch_line, changes_lines, merge_words, preview_lines
-from bot.bodies import Button, Card, Control, Row, Style, Verb
+from bot.bodies import Button, Card, Control, PostWish, Row, Style, Verb
 from bot.cards import QUIET, WAITING
-from bot.markdown.cards import code_block, escape_inline
-from bot.wording import money
+from bot.markdown.cards import code_block, escape_inline, one_line
+from bot.subjects import UnitKind, subject_of
+from bot.wording import money, sentence
+from sessions.events import Noticed
 from workdirs.merge_choices import Strategy
 
 SEND, EDIT, DISCARD = "send", "edit", "discard"
@@ -112,6 +114,15 @@ def unmerged_card(session_id: str, why: str) -> Card:
         Control(Verb.REMOVE_BRANCH, session_id, ALL_THE_SAME), "Remove it all the same", Style.DANGER
     )
     return Card((text,), ((remove,),), accent=WAITING)
+
+
+def own_copy_notice(event: Noticed, number: int, session_id: str) -> PostWish:
+    """Return the post on a branch's own copy, with the button that installs its dependencies if it has any."""
+    label = f"Run {one_line(event.about, 60)}"
+    button = Button(Control(Verb.SET_UP_BRANCH, session_id), label)
+    lines = ("**Own copy of the files**", sentence(event.text, 500))
+    rows: tuple[Row, ...] = ((button,),) if event.about else ()
+    return PostWish(subject_of(UnitKind.NOTICE, number), 0, Card(("\n".join(lines),), rows, accent=QUIET))
 
 
 def _escaped(line: str) -> str:

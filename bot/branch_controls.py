@@ -1,6 +1,15 @@
 """Clicks on cards of branches: preview a merge, merge, undo, ask Claude to resolve, remove."""
 
-from api import DraftReport, GetSession, MergeBranch, PreviewMerge, RemoveBranch, SendMessage, UndoMerge
+from api import (
+    DraftReport,
+    GetSession,
+    MergeBranch,
+    PreviewMerge,
+    RemoveBranch,
+    SendMessage,
+    SetUpBranch,
+    UndoMerge,
+)
 from api.words.branches import merge_words, resolving_prompt
 from bot import branch_cards
 from bot.bodies import Body, Card, Control, Verb
@@ -40,6 +49,9 @@ class BranchControls:
                 await reply.say(Card((f"Undone: {merge_words(result)}",)))
             case Verb.RESOLVE_MERGE:
                 await self._resolve(reply, session_id, _strategy(control))
+            case Verb.SET_UP_BRANCH:
+                await perform(reply.actor, SetUpBranch(session_id=session_id, origin=reply.origin))
+                await reply.say("Claude is asked to install the dependencies.")
             case Verb.REMOVE_BRANCH:
                 await self._remove(
                     reply, session_id, even_unmerged=control.subject == branch_cards.ALL_THE_SAME

@@ -59,6 +59,7 @@ _OF_BRANCHES = frozenset(
         Verb.UNDO_MERGE,
         Verb.RESOLVE_MERGE,
         Verb.REMOVE_BRANCH,
+        Verb.SET_UP_BRANCH,
         Verb.REPORT,
     }
 )

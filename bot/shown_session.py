@@ -292,6 +292,10 @@ class ShownSession:
             from bot.folder_cards import end_question  # ends are rare
 
             wish = end_question(event, number, self.session_id)
+        if event.topic is Topic.OWN_COPY and event.about:
+            from bot.branch_cards import own_copy_notice
+
+            wish = own_copy_notice(event, number, self.session_id)
         if event.topic is Topic.SITE_WANTED:
             wish = site_question(event, number, self.session_id)
         if wish is not None:

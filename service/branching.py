@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import assert_never
 
 import api as c
 from api.access import Action, Actor, may
+from api.words.branches import set_up_prompt
 from service.branch_report import DIGEST_QUESTION, MOST_TURNS, draft_report
 from service.parts import ServiceParts
+from service.prompting import talk
 from service.session_info import session_facts
 from sessions import merging, own_copies, rows
 from sessions.errors import BranchRefused, CheckpointRefused, ClaudeUnavailable, SessionError
@@ -46,6 +49,14 @@ async def branch(parts: ServiceParts, session: Session, actor: Actor, command: c
         case c.DraftReport():
             asks = command.asks_claude and may(actor, Action.PROMPT, await session_facts(session))
             return await _report(parts.manager, session, asks_claude=asks)
+        case c.SetUpBranch():
+            row = await own_copies.branch_of(session)
+            commands = await own_copies.commands_to_set_up(session.snapshot.trust, Path(row.directory))
+            if not commands:
+                raise BranchRefused("there is nothing to install, or nobody trusts the project")
+            prompt = set_up_prompt(commands)
+            wish = c.SendMessage(session_id=session.id, content=prompt, origin=command.origin)
+            return await talk(parts, session, actor, wish)
         case c.RemoveBranch():
             await own_copies.branch_of(session)
             if not command.even_unmerged:

@@ -50,11 +50,15 @@ _ARCHIVE = "refs/bridge/archive/"
 
 @dataclass(frozen=True, slots=True)
 class OwnCopy:
-    """The directory of a new branch, with what the session's first change has to store."""
+    """The directory of a new branch, with what the session's first change has to store.
+
+    `set_up` are commands that would install its dependencies. None is run before somebody says so.
+    """
 
     branch: StoredBranch
     made: MadeDirectory
     keeps_out_of: tuple[str, ...]
+    set_up: tuple[str, ...] = ()
 
     def put_on(self, draft: Draft) -> None:
         """Put the copy on the draft that creates the session."""
@@ -67,7 +71,9 @@ class OwnCopy:
         if self.made.left_out:
             named = ", ".join(quoted(path, 60) for path in self.made.left_out[:_MOST_NAMED])
             words += f" Not copied: {len(self.made.left_out)} files ({named})."
-        draft.add(e.Noticed(Topic.OWN_COPY, words))
+        if self.set_up:
+            words += f" Dependencies are not copied; {' and '.join(self.set_up)} would install them."
+        draft.add(e.Noticed(Topic.OWN_COPY, words, about="; ".join(self.set_up)))
         draft.extra.append(rows.branch_made(branch.session_id, branch.git_branch, branch.target))
 
 
@@ -138,7 +144,20 @@ async def make_own_copy(parent: CopySource, session_id: SessionId, title: str) -
             raise BranchRefused(f"{reason}; the branch can share the directory instead") from error
     git_branch = f"refs/heads/{made.branch}" if made.branch else ""
     keeps_out_of = (*parent.snapshot.keeps_out_of, str(place.directory))
-    return OwnCopy(replace(branch, git_branch=git_branch, target=target), made, keeps_out_of)
+    set_up = await commands_to_set_up(parent.snapshot.trust, made.place)
+    return OwnCopy(replace(branch, git_branch=git_branch, target=target), made, keeps_out_of, set_up)
+
+
+async def commands_to_set_up(trust: Trust, directory: Path) -> tuple[str, ...]:
+    """Return the commands that install the dependencies of a copy; none in a project that is not trusted.
+
+    They run scripts of the project and of its dependencies, so a person has to ask for them.
+    """
+    if trust is not Trust.TRUSTED:
+        return ()
+    from workdirs.manifests import setup_commands
+
+    return await asyncio.to_thread(setup_commands, directory)
 
 
 async def drop_own_copy(around: Dependencies, branch: StoredBranch) -> None:

@@ -38,6 +38,24 @@ class FoundCommand(msgspec.Struct, frozen=True):
     source: str
 
 
+_SET_UP = {
+    "pnpm-lock.yaml": "pnpm install --frozen-lockfile",
+    "yarn.lock": "yarn install",
+    "bun.lock": "bun install --frozen-lockfile",
+    "bun.lockb": "bun install --frozen-lockfile",
+    "package-lock.json": "npm ci",
+    "npm-shrinkwrap.json": "npm ci",
+    "uv.lock": "uv sync",
+    "poetry.lock": "poetry install",
+    "pdm.lock": "pdm sync",
+    "Pipfile.lock": "pipenv sync --dev",
+    "Gemfile.lock": "bundle install",
+    "composer.lock": "composer install",
+    "mix.lock": "mix deps.get",
+}
+"""Lock file -> the command that installs what it names. Cargo, Go and the like fetch it when they build."""
+
+
 class Manifests:
     """The files directly in one directory. A link, a special file or a large file counts as absent."""
 
@@ -92,6 +110,13 @@ def _table(load: Callable[[str], Any], text: str) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return loaded if isinstance(loaded, dict) else {}
+
+
+def setup_commands(directory: Path) -> tuple[str, ...]:
+    """Return the commands that install what the project's lock files name, at most two; often none."""
+    manifests = Manifests(directory)
+    found = dict.fromkeys(command for lock, command in _SET_UP.items() if manifests.has(lock))
+    return tuple(found)[:2]
 
 
 def find_commands(files: Manifests) -> tuple[FoundCommand, ...]:

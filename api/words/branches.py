@@ -71,6 +71,12 @@ def resolving_prompt(preview: MergePreview) -> str:
     )
 
 
+def set_up_prompt(commands: Sequence[str]) -> str:
+    """Return the prompt that asks the Claude of a branch to install its dependencies."""
+    named = ", then ".join(f"`{each}`" for each in commands)
+    return f"Install the dependencies of this copy: run {named} here. Say in one sentence whether it worked."
+
+
 def _file_lines(files: Sequence[FileChange], more: int) -> list[str]:
     lines = [f"- {each.path} {each.kind}{_counts(each)}" for each in files[:MOST_LISTED]]
     left = more + max(0, len(files) - MOST_LISTED)

@@ -54,7 +54,7 @@ LEAST = {
     },
     "prompt": {
         *("send_message", "run_command", "continue", "regenerate", "edit_queued", "withdraw_queued"),
-        *("join_queued", "look_closer"),
+        *("join_queued", "look_closer", "set_up_branch"),
         *(
             "move_to_front",
             "send_now",

@@ -84,7 +84,7 @@ CONTROLS = {
     | {Verb.PREVIEW_MERGE},
     "prompt": {
         *(Verb.STOP, Verb.CONTINUE, Verb.REGENERATE, Verb.BRANCH, Verb.MOVE, Verb.TRY_NOW, Verb.FILES),
-        *(Verb.LOOK_CLOSER, Verb.WRITE_GUIDE),
+        *(Verb.LOOK_CLOSER, Verb.WRITE_GUIDE, Verb.SET_UP_BRANCH),
         *(
             Verb.ALTERNATIVE,
             Verb.GO_ON_FROM,

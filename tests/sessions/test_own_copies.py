@@ -15,6 +15,7 @@ import api as c
 from api.access import Actor, Role
 from bridge.demo.model import DemoModel
 from faults import EXIT_CODE, VARIABLE
+from sessions import events as e
 from sessions import rows
 from sessions.checkpointing import CheckpointPolicy
 from sessions.errors import BranchRefused, BranchUnmerged, MergeOutdated, NotAllowed
@@ -97,7 +98,7 @@ async def test_claude_works_in_the_copy_and_may_not_touch_the_parents_files(tmp_
             assert git(copy, "status", "--porcelain") == git(work.root, "status", "--porcelain")
             await core.ask(branch, "demo:bash pwd; cat untracked")
             bodies = [seen.body for seen in demo.requests if seen.path == "/v1/messages" and seen.body]
-            (note,) = re.findall(r"<bridge-note>.*?</bridge-note>", str(bodies[-1]["messages"]))
+            *_, note = re.findall(r"<bridge-note>.*?</bridge-note>", str(bodies[-1]["messages"]))
             assert str(copy) in note
             assert str(work.root) in note
             shown = await core.do(c.ReadTurns(session_id=branch.id, limit=1))
@@ -311,6 +312,44 @@ async def test_a_repository_with_other_ids_is_branched_and_refused_in_words(work
         await work.core.do(c.RemoveBranch(session_id=branch.id))
     await work.core.do(c.RemoveBranch(session_id=branch.id, even_unmerged=True))
     assert not copy.exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "trust", "commands"),
+    [
+        (("package-lock.json",), Trust.TRUSTED, ("npm ci",)),
+        (("package-lock.json", "uv.lock", "poetry.lock"), Trust.TRUSTED, ("npm ci", "uv sync")),
+        (("package-lock.json",), Trust.INSTRUCTIONS, ()),
+        (("Cargo.lock", "package.json"), Trust.TRUSTED, ()),
+    ],
+)
+async def test_dependencies_are_installed_only_in_trusted_projects_and_if_somebody_says_so(
+    work: Work, files: tuple[str, ...], trust: Trust, commands: tuple[str, ...]
+) -> None:
+    for name in files:
+        (work.root / name).write_text("{}")
+    core = work.core
+    parent = await core.session()
+    async with parent.change() as draft:
+        draft.add(e.TrustChanged(trust))
+    stored = StoredTrust(str(work.root), trust, "hash", "ann", 1)
+    await core.db.write([rows.upsert_trust(stored)])
+    await core.ask(parent, "demo:text one")
+    async with parent.change() as draft:
+        draft.add(e.TrustChanged(trust))
+    branch = await work.branch(parent)
+    events = "SELECT body ->> 'about' FROM events WHERE session_id = ? AND body ->> 'topic' = 'own_copy'"
+    assert await core.db.read(events, (branch.id,)) == [("; ".join(commands),)]
+    assert branch.snapshot.last_turn is None, "nothing is run by itself"
+    async with branch.change() as draft:
+        draft.add(e.TrustChanged(trust))
+    if not commands:
+        with pytest.raises(BranchRefused, match="nothing to install"):
+            await core.do(c.SetUpBranch(session_id=branch.id, origin="click"))
+        return
+    done = await core.do(c.SetUpBranch(session_id=branch.id, origin="click"))
+    turn = await rows.load_turn(core.db, done.turn_id)
+    assert all(f"`{each}`" in turn.prompt for each in commands)
 
 
 async def test_owners_merge_and_remove_and_others_only_look(work: Work) -> None:

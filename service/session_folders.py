@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import assert_never
 
@@ -211,6 +212,10 @@ async def refresh_tracking(parts: ServiceParts, folder: StoredFolder) -> None:
 
 def _write_tracking(place: Path, data: bytes) -> None:
     make_directory(place.parent)
+    with suppress(OSError):
+        # Most acts change nothing in this list, and each write waits for the disk.
+        if place.read_bytes() == data:
+            return
     write_whole(place, data)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -177,6 +178,31 @@ async def test_a_slow_look_lets_the_prompt_go_and_is_told_once(tmp_path: Path) -
         notices = await core.notices(session)
         assert notices.count("checkpoints") == 1
         assert await listed(core, session) == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+async def test_200_000_files_hold_up_no_prompt(tmp_path: Path) -> None:
+    rules = replace(policy_in(tmp_path).rules, caps=Caps(max_files=250_000))
+    async with running_core(tmp_path / "core", checkpoints=CheckpointPolicy(rules, interval_s=600)) as core:
+        session = await core.session()
+        work = Path(session.snapshot.work_directory)
+        for directory in range(500):
+            (work / f"d{directory}").mkdir(parents=True)
+            for file in range(400):
+                (work / f"d{directory}" / str(file)).touch()
+        for number in range(4):
+            before = time.monotonic()
+            turn = await core.ask(session, f"prompt {number}")
+            # The prompt's own checkpoint, and that of the turn before: each is waited for two seconds at most.
+            assert time.monotonic() - before < 10
+            assert (await core.status(turn)).value == "done"
+        assert (await core.notices(session)).count("checkpoints") == 1
+        async with asyncio.timeout(300):
+            while not (found := await listed(core, session)):  # noqa: ASYNC110
+                await asyncio.sleep(0.2)  # the first one goes on by itself
+        assert found[0].files == 200_000
+        assert found[0].is_late
 
 
 async def test_trouble_with_checkpoints_fails_no_turn_and_is_told_once(tmp_path: Path) -> None:

@@ -4,9 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from api import ProposeEnd
 from api.words.backups import read_score, score_text
+from bot.bodies import Card
+from bot.discord_bodies import message_kwargs
+from bot.folder_cards import end_question
+from bot.rows import insert_controls
+from sessions.events import Noticed
 from sessions.model import Lifecycle
 from sessions.session import Session
+from sessions.topics import Topic
 from tests.bot.ways import Ways, core, fake, town, ways
 from tests.fakes.discord_server import Place
 from tests.sessions.running_core import idle
@@ -80,6 +87,33 @@ async def test_a_backup_is_listed_verified_and_restored_into_a_thread(ways: Ways
     ]  # fmt: skip
     refused = await ways.town.bob.slash(ways.fake.general, "backup restore", backup=name).settled()
     assert "no such backup" in refused.text
+
+
+async def test_claudes_proposal_ends_a_session_by_a_click_of_somebody_who_may_and_is_void_after_a_day(
+    ways: Ways,
+) -> None:
+    thread, session, _ = await focused(ways)
+    await ways.core.do(ProposeEnd(session_id=session.id, summary="All is done."))
+    at_ms = ways.core.manager.now_ms()
+    fresh, old = (
+        end_question(Noticed(Topic.END_PROPOSED, "All is done.", about=str(each)), 1, session.id).body
+        for each in (at_ms, at_ms - 86_400_001)
+    )
+    assert isinstance(fresh, Card)
+    assert isinstance(old, Card)
+    assert "All is done." in fresh.texts
+    cards = []
+    for card in (old, fresh):
+        await ways.core.db.write(insert_controls(card))
+        sent = await ways.client.get_partial_messageable(thread.id).send(**message_kwargs(card))
+        cards.append(next(each for each in thread.from_bot if each.id == sent.id))
+    refused = await ways.town.bob.click(cards[1], "End it").settled()
+    assert "may not" in refused.text
+    late = await ways.town.ann.click(cards[0], "End it").settled()
+    assert "older than a day" in late.text
+    assert session.snapshot.lifecycle is Lifecycle.LIVE
+    done = await ways.town.ann.click(cards[1], "End it").settled()
+    assert "The session has ended." in done.text
 
 
 def test_a_score_is_read_as_it_is_shown() -> None:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import api as c
@@ -59,6 +60,20 @@ def test_each_rule_takes_the_oldest_beyond_its_bound(rules: RetentionRules, goes
     due = list(due_for_deletion(rules, ended(0, 1, 2, 30, 40), NOW_MS))
     assert [each.session.id for each in due] == goes
     assert all(each.why for each in due)
+
+
+def test_a_session_with_a_bundle_goes_by_its_own_rule_and_counts_in_no_other() -> None:
+    sessions = [
+        msgspec.structs.replace(each, is_archived=each.id in ("1", "40")) for each in ended(0, 1, 2, 40)
+    ]
+
+    def goes(**rules: float) -> list[str]:
+        return [each.session.id for each in due_for_deletion(RetentionRules(**rules), sessions, NOW_MS)]  # type: ignore[arg-type]
+
+    assert goes(keep_ended_days=0, max_ended=0, max_ended_bytes=0) == ["0", "2"]
+    assert goes(max_ended=1) == ["2"]
+    assert goes(keep_archived_days=30) == ["40"]
+    assert goes(keep_archived_days=0, keep_ended_days=1) == ["1", "40", "2"]
 
 
 async def cleared(core: RunningCore, prompt: str = "demo:text hi") -> str:

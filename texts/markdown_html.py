@@ -9,10 +9,6 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
-from pygments.util import ClassNotFound
 
 from texts.hosts import host_of, names_another_host
 
@@ -50,6 +46,12 @@ class MarkdownHtml:
 
 def highlighted(code: str, language: str, _attributes: str = "") -> str:
     """Return `code` as one `<pre class="code">`, with a `<span>` for each token if `language` is known."""
+    # Loaded with the first code: most starts of a face show none.
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import get_lexer_by_name
+    from pygments.util import ClassNotFound
+
     try:
         lexer = get_lexer_by_name(language or "text")
     except ClassNotFound:
@@ -59,6 +61,8 @@ def highlighted(code: str, language: str, _attributes: str = "") -> str:
 
 def code_colours() -> str:
     """Return the style sheet for the spans of `highlighted`."""
+    from pygments.formatters import HtmlFormatter
+
     return str(HtmlFormatter().get_style_defs(".code"))  # type: ignore[no-untyped-call]  # the stubs leave it out
 
 

@@ -1,5 +1,6 @@
 """Checkpoints, restores, branches and merges over the API and on the pages."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from sessions.model import ShareLevel
 from tests.sessions.test_own_copies import checkpoints, git
 from tests.web.page_model import parsed
+from tests.web.test_browser import CHROMIUM, logged_in, phone
 from tests.web.test_pages import check
 from tests.web.web_world import OTHER, OWNER, Browser, WebWorld, web_world
 
@@ -130,3 +132,63 @@ async def test_anothers_checkpoint_is_not_shown(world: WebWorld) -> None:
         assert status == 422
         status, _ = await bob.send("GET", f"/api/sessions/{mine}/checkpoints/{taken['id']}/{path}")
         assert status == 404
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="there is no Chromium")
+@pytest.mark.timeout(180)
+async def test_a_restore_and_a_merge_on_a_phone(world: WebWorld) -> None:
+    """Files are put back, a branch is picked and merged, both are undone; each page is open to all."""
+    from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # no stubs
+
+    root, ann = repository(world), await world.browser(OWNER)
+    session = await talked(world, ann)
+    await ann.done("POST", f"/api/sessions/{session}/checkpoints", {"label": "before it"})
+    async with phone() as context:
+        page = await logged_in(world, context)
+
+        async def looked_at() -> None:
+            for scheme in ("light", "dark"):
+                await page.emulate_media(color_scheme=scheme)
+                found = await Axe().run(page)
+                assert found.violations_count == 0, found.generate_report()
+            for width in (320, 195, 390):  # 195 px are 390 at 200 %
+                await page.set_viewport_size({"width": width, "height": 700})
+                assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
+
+        await page.goto(f"{world.parts.options.address}/chat/{session}")
+        await page.click(".tabs a:has-text('Checkpoints')")
+        (root / "a").write_text("1\n2\nthree\n")
+        await looked_at()
+        await page.click(".timeline a:has-text('before it')")
+        await page.wait_for_selector("tr.added >> text=three")
+        await looked_at()
+        await page.click("a:has-text('Put the files back')")
+        await page.wait_for_selector("button.danger")
+        await page.goto(f"{page.url.partition('?')[0]}?scope=everything")
+        await looked_at()
+        await page.click("button.danger:has-text('Restore')")
+        await page.wait_for_selector(".timeline .before_restore")
+        assert (root / "a").read_text() == "1\n2\n3\n"
+        async with page.expect_navigation():  # the page loads itself anew once it is done
+            await page.click("button:has-text('Undo this restore')")
+        assert (root / "a").read_text() == "1\n2\nthree\n"
+        git(root, "checkout", "-q", "a")
+        await page.click(".tabs a:has-text('Branches')")
+        await page.fill("[name=title]", "another way")
+        await page.click("button:has-text('Branch from the last answer')")
+        await page.wait_for_selector("#composer")
+        branch = page.url.rpartition("/")[2]
+        copy = Path((await world.core.manager.get_session(branch)).snapshot.work_directory)
+        (copy / "a").write_text("1\nTWO\n3\n")
+        await page.goto(f"{world.parts.options.address}/chat/{session}/branches")
+        await looked_at()
+        await page.click("a:has-text('Pick this one')")
+        await looked_at()
+        await page.click("button:has-text('Merge')")
+        await page.wait_for_selector("text=There is nothing to merge.")
+        assert (root / "a").read_text() == "1\nTWO\n3\n"
+        await page.click("button:has-text('Undo the last merge')")
+        await page.wait_for_selector("button.first:has-text('Merge')")
+        assert (root / "a").read_text() == "1\n2\n3\n"
+        assert page.troubles == []  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from texts.unseen import without_unseen
 
 MOST_BYTES = 256 * 1024
 _SHOWN_BYTES = 8_000
+_TRIES = 2
 
 
 class RunChecks:
@@ -27,9 +28,15 @@ class RunChecks:
     async def run(self, session_id: str, name: str, check: c.Check, seconds: float) -> c.CheckResult:
         """Run `check`; see `workflows.ports.RunCheck`. Raises `SessionNotFound`, `WorkDirectoryRefused`."""
         session = await self._manager.get_session(session_id)
-        begun = time.monotonic()
+        begun, wish = time.monotonic(), ShellCommand(name, check.command, seconds, MOST_BYTES)
         try:
-            end = await run_shell_command(session, ShellCommand(name, check.command, seconds, MOST_BYTES))
+            end = await run_shell_command(session, wish)
+            for _ in range(_TRIES):
+                if not isinstance(end, Lost):
+                    break
+                # It was cut off, which says nothing about the work: from the beginning, then.
+                await forget_shell_command(session, name)
+                end = await run_shell_command(session, wish)
         except CommandRefused as refused:
             return c.CheckResult(check.name, check.command, None, trouble=f"It was not run: {refused}")
         output = await asyncio.to_thread(_shown, end.output.path)

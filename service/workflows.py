@@ -17,9 +17,9 @@ from service.run_documents import read_document
 from sessions.claude.project_offer import read_offer
 from sessions.errors import BranchRefused, MergeOutdated, SessionError
 from sessions.events import Noticed, Numbered, RunChanged
-from sessions.model import Trust
+from sessions.model import SessionId, Trust
 from sessions.own_copies import remake_own_copy
-from sessions.rows import load_trust
+from sessions.rows import load_last_merge, load_trust
 from sessions.run_shown import RunShown
 from sessions.session import Session
 from sessions.topics import Topic
@@ -205,6 +205,11 @@ class WorkflowRoom:
             raise c.IllegalRunMove("Merging", run.status)
         for _ in range(_MERGE_TRIES):
             seen = await self._core.perform(actor, c.PreviewMerge(session_id=run.session_id))
+            last = await load_last_merge(self._manager.db, SessionId(run.session_id))
+            if not seen.files and last is not None:
+                # It landed, and the bridge was killed before the run knew.
+                await self.runs.change(run.id, m.MergedInto(seen.target))
+                return c.MergeResult(seen.target, 0)
             wish = c.MergeBranch(session_id=run.session_id, strategy=Strategy.SQUASH, digest=seen.digest)
             try:
                 done = await self._core.perform(actor, wish)

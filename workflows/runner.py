@@ -186,6 +186,11 @@ class Runner:
 
     async def make_session(self, run: Run) -> Run:
         """Make the run's session with files of its own; a repeat finds the first one by its place."""
+        async with self.runs.making(run.id):
+            run = await self.runs.get_session(run.id)
+            return run if run.session_id else await self._made(run)
+
+    async def _made(self, run: Run) -> Run:
         command = c.GetOrCreateSession(
             channel_id=run.channel_id, key=run.key, title=run.title, project=run.project, own_copy=True
         )

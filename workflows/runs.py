@@ -53,6 +53,7 @@ class Runs:
         self._ids = UuidMaker()
         self._known: dict[str, Run] = {}
         self._locks: dict[str, asyncio.Lock] = {}
+        self._making: dict[str, asyncio.Lock] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wake: dict[str, asyncio.Event] = {}
         self._told: dict[str, RunShown] = {}
@@ -194,6 +195,8 @@ class Runs:
         """
         try:
             run = await Runner(self, self._ports, run.id).make_session(run)
+        except IllegalRunMove:
+            raise  # the run is on its way already, and stays
         except SessionError:
             await self._db.write(rows.delete_run(run.id))
             self._known.pop(run.id, None)
@@ -201,6 +204,10 @@ class Runs:
             raise
         self._go_on(run)
         return run
+
+    def making(self, run_id: str) -> asyncio.Lock:
+        """Return the lock of making the run's session: at a start its task and its starter may both want to."""
+        return self._making.setdefault(run_id, asyncio.Lock())
 
     def halt(self, run_id: str) -> asyncio.Task[None] | None:
         """Stop the task of a run; its turn in Claude goes on. Await the returned task, if any."""

@@ -24,7 +24,7 @@ action aria-current aria-hidden aria-label aria-labelledby autocomplete charset 
 content data-act data-after data-all data-anyway data-ask data-asks data-base data-body data-changes
 data-decision data-end data-group data-line data-list data-local data-method data-note data-number data-of
 data-on data-opens data-path data-post data-print data-question data-queue data-said data-session data-stays
-data-sure data-then data-to datetime for height hidden href id inputmode lang list max maxlength method
+data-run data-sure data-then data-to datetime for height hidden href id inputmode lang list max maxlength method
 multiple name open placeholder preserveaspectratio rel required role rows scope selected src start target
 title type value viewbox width x y
 """

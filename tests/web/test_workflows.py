@@ -1,5 +1,6 @@
 """Runs of work-flows in the browser and by the API: started, decided on, watched as a board, merged."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 import api as c
 from tests.web.page_model import parsed
+from tests.web.test_browser import CHROMIUM, logged_in, phone
 from tests.web.test_pages import _form, check
 from tests.web.web_world import OTHER, OWNER, WebWorld, web_world
 from tests.workflows.flow_world import Flow, make_repository, policy_of, request
@@ -89,3 +91,24 @@ async def test_the_api_has_every_act_of_a_run(world: WebWorld) -> None:
     assert (await ann.send("GET", one))[0] == 404
     names = [each["name"] for each in (await ann.done("GET", "/api/run-templates"))["templates"]]
     assert names == ["bug-fix", "feature", "refactoring"]
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="there is no Chromium")
+async def test_the_board_follows_the_run_on_a_phone(world: WebWorld) -> None:
+    async with phone() as context:
+        page = await logged_in(world, context)
+        ann = await world.browser(OWNER)
+        held = {"title": "Held", "details": "demo:gate held"}
+        made = await ann.done("POST", "/api/runs", {"request": request((held,), PASSES)})
+        await rested(world, made["id"])
+        await page.goto(f"{world.parts.options.address}/runs/{made['id']}")
+        await page.click("text=Approve this plan")
+        await page.wait_for_selector("h3:has-text('In work (1)')")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        (world.core.claude / "gates").mkdir(exist_ok=True)
+        (world.core.claude / "gates" / "held").touch()
+        await page.wait_for_selector("h3:has-text('Done (1)')")
+        await page.wait_for_selector("text=Merge as one commit")
+        assert page.troubles == []  # type: ignore[attr-defined]

@@ -65,15 +65,18 @@ async def _new(parts: WebParts, actor: Actor, base: str) -> str:
 
 async def run_page(parts: WebParts, actor: Actor, run_id: str) -> str:
     """Return the page of one run."""
+    first = await parts.core.perform(actor, c.GetRun(run_id=run_id))
+    # Before the run that is shown, so that no change falls between the page and its stream.
+    after = (await parts.core.perform(actor, c.GetSession(session_id=first.session_id))).last_event
     run = await parts.core.perform(actor, c.GetRun(run_id=run_id))
     prompts = await parts.core.may(actor, Action.PROMPT, run.session_id)
     approves = await parts.core.may(actor, Action.APPROVE, run.session_id)
     manages = await parts.core.may(actor, Action.MANAGE, run.session_id)
     base = escape(parts.options.base_path, quote=True)
     lines = "".join(f"<p>{text_of(line)}</p>" for line in run_lines(run.shown))
-    live = "" if run.status in (RunStatus.COMPLETED, RunStatus.FAILED) or run.shown.waits_for else _REFRESH
+    live = f' data-run="{escape(run.session_id)}" data-after="{after}"'
     body = (
-        f'<div class="work">{live}<p class="of dim"><a href="{base}/runs">Work-flows</a> · '
+        f'<div class="work"{live}>{_STALE}<p class="of dim"><a href="{base}/runs">Work-flows</a> · '
         f'<a href="{base}/chat/{escape(run.session_id)}">its session</a></p><h1>{text_of(run.title)}</h1>'
         f'<section class="card">{lines}{_acts(run, base, prompts, approves, manages)}</section>'
         f"{_plan(run, base, prompts, approves)}{_board(run, base, prompts)}{_checks(run)}{_notes(run)}</div>"
@@ -81,7 +84,7 @@ async def run_page(parts: WebParts, actor: Actor, run_id: str) -> str:
     return page(parts.options, run.title, body, reader=actor)
 
 
-_REFRESH = '<p class="dim">This page shows one moment. <a href="">Look again</a></p>'
+_STALE = '<p id="stale" class="warn" hidden>The run has changed. <a href="">Look again</a></p>'
 
 
 def _acts(run: c.RunInfo, base: str, prompts: bool, approves: bool, manages: bool) -> str:

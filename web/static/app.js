@@ -4,5 +4,6 @@ import "./live.js";
 import "./acts.js";
 import "./login.js";
 import "./review.js";
+import "./runs.js";
 import "./times.js";
 import "./turns.js";

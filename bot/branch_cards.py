@@ -6,7 +6,7 @@ from api.prices import price_mark
 from api.words.branches import branch_line, changes_lines, merge_words, preview_lines
 from bot.bodies import Button, Card, Control, PostWish, Row, Style, Verb
 from bot.cards import QUIET, WAITING
-from bot.markdown.cards import code_block, escape_inline, one_line
+from bot.markdown.cards import escape_inline, one_line
 from bot.subjects import UnitKind, subject_of
 from bot.wording import money, sentence
 from sessions.events import Noticed
@@ -60,7 +60,7 @@ def merge_card(session_id: str, preview: MergePreview, *, outdated: bool = False
     )
     lines = [title, *(_escaped(line) for line in preview_lines(preview))]
     others = tuple(
-        Button(Control(Verb.PREVIEW_MERGE, session_id, each), _LABELS[each])
+        Button(Control(Verb.PREVIEW_MERGE, session_id, each), f"{_LABELS[each]}…")
         for each in Strategy
         if each is not preview.strategy
     )
@@ -94,7 +94,9 @@ def report_card(parent_id: str, text: str, *, by_claude: bool = False) -> Card:
     head = "**Report to the session that this branch came from.** Nothing is sent yet."
     if by_claude:
         head += "\n-# Claude wrote the decisions and questions; files and turns are from the record."
-    return Card((head, code_block(text, "", _MOST_CHARS)), (buttons,), accent=WAITING)
+    # A quotation wraps its lines on a phone; a code block cuts them.
+    lines = (f"> {escape_inline(line, 400)}" for line in text.splitlines())
+    return Card((head, "\n".join(lines)[:_MOST_CHARS]), (buttons,), accent=WAITING)
 
 
 def removal_card(info: SessionInfo) -> Card:

@@ -84,7 +84,7 @@ async def run_page(parts: WebParts, actor: Actor, run_id: str) -> str:
     return page(parts.options, run.title, body, reader=actor)
 
 
-_STALE = '<p id="stale" class="warn" hidden>The run has changed. <a href="">Look again</a></p>'
+_STALE = '<p id="stale" class="warn" hidden>The run has changed. <a href="?">Look again</a></p>'
 
 
 def _acts(run: c.RunInfo, base: str, prompts: bool, approves: bool, manages: bool) -> str:

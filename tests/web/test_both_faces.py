@@ -18,6 +18,7 @@ from tests.web.web_world import ADMIN, OTHER, OWNER, STRANGER, WebWorld
 
 IN_DISCORD = Actor(OWNER, "discord", Role.USER)
 _RACES = 100
+_LATER_S = (0.0, 0.002, 0.004, 0.008, 0.05)
 
 
 async def frames_until(socket: aiohttp.ClientWebSocketResponse, words: str) -> list[str]:
@@ -58,7 +59,7 @@ async def test_of_two_answers_one_counts_and_both_sides_say_which(world: WebWorl
         path, body = f"/api/sessions/{session}/asks/{ask}/decision", {"decision": {"type": "allow"}}
         by_web, by_discord = await asyncio.gather(
             (again if number % 2 else ann).send("POST", path, body),
-            _in_discord(world, session, ask, number % 5 * 0.002),
+            _in_discord(world, session, ask, _LATER_S[number % 5]),
         )
         stored = await world.core.do(c.ReadAsk(session_id=session, ask_id=ask))
         assert (by_web[0] == 200) is (stored.decided_face == "web"), by_web

@@ -25,9 +25,7 @@ from bot.modals import control_key_of, submitted_fields, submitted_text
 from bot.opening import Opener
 from bot.panel_controls import PanelControls
 from bot.rows import load_control
-from bot.shared_pages import PageControls
 from bot.site_controls import SiteControls
-from bot.templates import TemplateControls
 from bot.trust_controls import TrustControls
 from bot.turn_controls import TurnControls
 
@@ -92,8 +90,7 @@ class Controls:
         self._sites = SiteControls(face)
         self._branches = BranchControls(face)
         self._about = MessageQuestionControls(client, asker)
-        self._templates = TemplateControls(face, asker)
-        self._pages = PageControls(face)
+        self._asker = asker
 
     async def handle(self, reply: Reply) -> None:
         """Carry out one use. Raises `ControlGone` if the control is out of date."""
@@ -123,9 +120,13 @@ class Controls:
         elif verb is Verb.CHECKPOINT:
             await self._checkpoints.handle(reply, use.control, use.values)
         elif verb is Verb.PUBLISH:
-            await self._pages.handle(reply, use.control)
+            from bot.shared_pages import PageControls  # rare: a start has no use for it
+
+            await PageControls(self._face).handle(reply, use.control)
         elif verb is Verb.TEMPLATE:
-            await self._templates.handle(reply, use.control, use.text or "")
+            from bot.templates import TemplateControls
+
+            await TemplateControls(self._face, self._asker).handle(reply, use.control, use.text or "")
         elif verb is Verb.ASK_ABOUT:
             await self._about.handle(reply, use.control, use.text or "")
         else:

@@ -15,7 +15,6 @@ from bot.cogs.parts import CommandParts
 from bot.entry import reply_to
 from bot.modals import Question, dialog
 from bot.rows import insert_control
-from bot.templates import template_named, template_question
 
 Interaction = discord.Interaction[Any]
 _ABOUT = Question(
@@ -55,6 +54,8 @@ class AskCommands(commands.Cog):
     @app_commands.describe(name="The template; make templates in the browser: /web")
     @app_commands.autocomplete(name=choices.prompt_templates)
     async def template(self, interaction: Interaction, name: str) -> None:
+        from bot.templates import template_named, template_question  # rare: a start has no use for it
+
         reply = reply_to(interaction)
         await self._parts.asker.check(reply)
         found = await template_named(self._parts.face, reply, name)

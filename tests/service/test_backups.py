@@ -356,7 +356,7 @@ async def test_a_full_disk_and_an_unreadable_folder_are_said_and_lose_nothing(
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    left[0] = 1
+    left[0] = 0
     with pytest.raises(BackupRefused, match="no space left"):
         await here.service.perform(OWNER, c.BackUpSession(session_id=folder.session_id))
     monkeypatch.setattr(os, "fsync", real)

@@ -147,4 +147,5 @@ async def _read(browser: Browser, page: Page, session: str, after: int, *, grows
 def _is_over(page: Page) -> bool:
     """Whether the answer's last words are there, beside those of the prompt, and nothing grows any more."""
     shown = page.shown("turns")
-    return shown.count(_ENDS) == 2 and "growing" not in shown and "running" not in shown
+    # A prompt that waits has its words twice: it can be edited.
+    return shown.count(_ENDS) == 2 and not any(word in shown for word in ("queued", "growing", "running"))

@@ -9,23 +9,17 @@ from typing import Any
 from msgspec.structs import replace
 
 import api as c
-from api.words.branches import branch_line, changes_lines, merge_words, preview_lines
 from api.words.checkpoints import about, left_lines
 from api.words.trust import TRUST_WORDS
-from console import folder_commands
-from console.folder_commands import (
-    FolderCommand,
-    NotUnderstood,
-    OfBridge,
-    OfSession,
-    RestoreSessionBackup,
-    Said,
-)
+from console import branch_commands, folder_commands
+from console.branch_commands import BranchCommand, NewBranch, PickBranch
+from console.core_commands import NotUnderstood, OfBridge, OfSession, Said
+from console.folder_commands import FolderCommand, RestoreSessionBackup
 from sessions.model import PermissionMode, Trust
 from sessions.restore_scope import RestoreScope
-from workdirs.merge_choices import Strategy
 
-__all__ = ["NotUnderstood", "OfBridge", "OfSession", "RestoreSessionBackup"]  # from beside, for those who match
+# Kinds of commands from modules beside this one: `typed_input.py` matches all kinds by this module's name.
+__all__ = ["NewBranch", "NotUnderstood", "OfBridge", "OfSession", "PickBranch", "RestoreSessionBackup"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +85,6 @@ class NewSession:
 
 
 @dataclass(frozen=True, slots=True)
-class NewBranch:
-    """Go on in a branch of the open session: with its own copy of the files, or in the same directory."""
-
-    own_copy: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class PickBranch:
-    """Open the branch of this name, and show what merging it would do."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class ListPermissions:
     """Print the permission rules with numbers."""
 
@@ -152,12 +132,11 @@ SlashCommand = (
     | KeepTemplate
     | SwitchTo
     | NewSession
-    | NewBranch
-    | PickBranch
     | ListPermissions
     | TakeBack
     | ListCheckpoints
     | WithCheckpoint
+    | BranchCommand
     | FolderCommand
 )
 
@@ -188,14 +167,7 @@ GUIDE = {
     "/move PROJECT": "work in another directory of WORKSPACE_ROOT; the conversation is kept",
     "/changes [on|off]": "show what Claude was told about changed files; stop or start telling it",
     "/look": "let Claude survey the project first, without changing anything",
-    "/branch new [same]": "go on in a new session with a copy of the files; same: in the same directory",
-    "/branch pick NAME": "open a branch of this session and show what merging it would do",
-    "/branches": "list the branches of the session that have files of their own",
-    "/compare": "list the files that this branch changed since it began",
-    "/merge [HOW]": f"show what merging this branch would do: {', '.join(Strategy)}",
-    "/merge HOW CODE": "merge it as it was shown; /unmerge takes that back",
-    "/report": "draft a report on this branch for the session that it came from",
-    "/remove-branch [unmerged]": "end this branch, remove its directory; unmerged: even if merged nowhere",
+    **branch_commands.GUIDE,
     "/continue": "let a turn that was cut off go on",
     "/retry": "drop the last answer and ask again",
     "/help": "show this",
@@ -229,12 +201,12 @@ def parse_slash(line: str) -> SlashCommand | None:
             return SwitchTo(rest) if rest else NotUnderstood("Say which: /switch 2, or /switch ID.")
         case "new":
             return NewSession(rest)
-        case "branch":
-            return _branch(rest)
         case "permissions":
             return _permissions(rest)
         case "checkpoint":
             return _checkpoint(rest)
+        case _ if name in branch_commands.NAMES:
+            return branch_commands.parse_branch(name, rest)
         case _ if name in folder_commands.NAMES:
             return folder_commands.parse_folder(name, rest)
         case "trust":
@@ -285,8 +257,6 @@ def _of_session(name: str, rest: str) -> OfSession | NotUnderstood:
             )
         case "changes":
             return _changes(rest)
-        case "branches" | "compare" | "merge" | "unmerge" | "report" | "remove-branch":
-            return _of_branch(name, rest.split())
         case "look":
             return OfSession(lambda id_, origin: c.LookCloser(session_id=id_, origin=origin))
         case "continue":
@@ -324,74 +294,6 @@ def _changes(word: str) -> OfSession | NotUnderstood:
     return OfSession(
         lambda id_, _: c.ShowChanges(session_id=id_), lambda found: found.text or "There was nothing to tell."
     )
-
-
-_REMOVED = "The branch is removed. Its files stay in a checkpoint."
-
-
-def _branch(rest: str) -> NewBranch | PickBranch | OfSession | NotUnderstood:
-    match rest.split():
-        case ["new"]:
-            return NewBranch()
-        case ["new", "same"]:
-            return NewBranch(own_copy=False)
-        case ["pick", name]:
-            return PickBranch(name)
-        case ["list"]:
-            return _of_branch("branches", [])
-        case ["undo"]:
-            return _of_branch("unmerge", [])
-        case ["remove", *rest_of_it]:
-            return _of_branch("remove-branch", rest_of_it)
-        case ["compare" | "merge" | "report" as name, *rest_of_it]:
-            return _of_branch(name, rest_of_it)
-        case _:
-            return NotUnderstood(
-                "Say it like this: /branch new, list, pick NAME, compare, merge, report, remove."
-            )
-
-
-def _of_branch(name: str, words: list[str]) -> OfSession | NotUnderstood:
-    match name, words:
-        case "branches", []:
-            return OfSession(lambda id_, _: c.ListBranches(session_id=id_, with_changes=True), _branch_lines)
-        case "compare", []:
-            return OfSession(
-                lambda id_, _: c.CompareBranch(session_id=id_),
-                lambda changes: "\n".join(changes_lines(changes)),
-            )
-        case "unmerge", []:
-            return OfSession(lambda id_, _: c.UndoMerge(session_id=id_), merge_words)
-        case "report", []:
-            return OfSession(lambda id_, _: c.DraftReport(session_id=id_), lambda draft: draft.text)
-        case "remove-branch", []:
-            return OfSession(lambda id_, _: c.RemoveBranch(session_id=id_), lambda _: _REMOVED)
-        case "remove-branch", ["unmerged"]:
-            return OfSession(
-                lambda id_, _: c.RemoveBranch(session_id=id_, even_unmerged=True), lambda _: _REMOVED
-            )
-        case "merge", [*given] if len(given) <= 2 and set(given[:1]) <= set(Strategy):
-            how = Strategy(given[0]) if given else Strategy.SQUASH
-            if len(given) < 2:
-                return OfSession(lambda id_, _: c.PreviewMerge(session_id=id_, strategy=how), merge_preview)
-            code = given[1]
-            return OfSession(
-                lambda id_, _: c.MergeBranch(session_id=id_, strategy=how, digest=code), merge_words
-            )
-        case _:
-            return NotUnderstood(f"Say it like this: /merge {Strategy.SQUASH}, for example.")
-
-
-def _branch_lines(found: c.Branches) -> str:
-    return "\n".join(map(branch_line, found.branches)) or "No branch of this session has files of its own."
-
-
-def merge_preview(preview: c.MergePreview) -> str:
-    """Return the lines on what a merge would do, with the command that does it."""
-    lines = preview_lines(preview)
-    if preview.can_land:
-        lines.append(f"To merge it like this: /merge {preview.strategy} {preview.digest}")
-    return "\n".join(lines)
 
 
 def _trust(word: str) -> OfSession | NotUnderstood:

@@ -1,8 +1,6 @@
 """Parses `/focus`, `/note`, `/decision`, `/end` and `/backup`. Pure."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import api as c
 from api.words.backups import (
@@ -14,9 +12,8 @@ from api.words.backups import (
     read_score,
     rotation_lines,
 )
+from console.core_commands import NotUnderstood, OfBridge, OfSession
 from sessions.stored_folders import NoteKind
-
-Said = Callable[[Any], str]
 
 GUIDE = {
     "/focus [TEXT]": "say what the session is for; it gets a readable id and a folder. Alone: show the folder",
@@ -35,37 +32,11 @@ GUIDE = {
 
 
 @dataclass(frozen=True, slots=True)
-class OfSession:
-    """A command of the API on the open session. `make` gets the session's id and an origin.
-
-    `said` turns the reply into the line to print; an empty line is not printed.
-    """
-
-    make: Callable[[str, str], c.Command[Any]]
-    said: Said = lambda _: ""
-
-
-@dataclass(frozen=True, slots=True)
-class OfBridge:
-    """A command of the API without a session."""
-
-    command: c.Command[Any]
-    said: Said
-
-
-@dataclass(frozen=True, slots=True)
 class RestoreSessionBackup:
     """Restore a session's backup, and open the session."""
 
     backup_id: str
     project: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotUnderstood:
-    """The line is not a valid command; `sentence` says what to type."""
-
-    sentence: str
 
 
 FolderCommand = OfSession | OfBridge | RestoreSessionBackup | NotUnderstood

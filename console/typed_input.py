@@ -10,6 +10,7 @@ import api as c
 from api.access import Actor
 from console import commands as slash
 from console import render
+from console.branch_commands import merge_preview
 from console.checkpoints import TypedCheckpoints
 from console.follower import Follower
 from console.screen import Decided, Left, Screen, Typed
@@ -223,7 +224,7 @@ class TypedInput:
             return
         preview = await core.perform(self._actor, c.PreviewMerge(session_id=found.session_id))
         self._follower.open(found.session_id)
-        self._screen.remark(f"{slash.merge_preview(preview)}\n/switch {parent[:13]} goes back.")
+        self._screen.remark(f"{merge_preview(preview)}\n/switch {parent[:13]} goes back.")
 
     async def _list(self, core: c.Core) -> None:
         page = await core.perform(self._actor, c.QuerySessions(limit=_LISTED))

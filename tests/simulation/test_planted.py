@@ -160,7 +160,6 @@ def a_turn_has_its_place_when_it_is_queued(patch: pytest.MonkeyPatch) -> None:
 
 
 PLANTS: list[Plant] = [
-    a_turn_has_its_place_when_it_is_queued,
     a_new_nonce_at_every_try,
     the_offset_is_stored_before_the_lines,
     the_offset_is_not_stored_with_the_lines,
@@ -174,6 +173,7 @@ PLANTS: list[Plant] = [
 FIRST_TRIED: dict[Plant, int] = {a_turn_has_its_place_when_it_is_queued: 380}
 """The first seed for a plant that few seeds notice; 0 for the others."""
 RARE: list[Plant] = [
+    a_turn_has_its_place_when_it_is_queued,
     a_line_that_the_disk_refused_waits,
     text_of_a_dead_process_stays,
     a_park_that_cannot_be_stored_is_half_done,

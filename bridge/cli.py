@@ -27,7 +27,7 @@ from bridge.invocation import (
 )
 from bridge.session_arguments import SessionAct, act_of, add_backup, add_session
 from bridge.workflow_arguments import Workflow, add_workflow, workflow_of
-from texts.os_text import clean
+from texts.os_text import cleaned
 
 _EPILOG = """\
 Without a command the bridge starts: with a DISCORD_TOKEN as a Discord bot, without one in this terminal.
@@ -96,8 +96,7 @@ def parse(arguments: Sequence[str]) -> Invocation:
     options = parser.parse_args(arguments)
     for name, value in vars(options).items():
         # Paths are left as they are: any bytes can name a file.
-        if isinstance(value, str):
-            setattr(options, name, clean(value))
+        setattr(options, name, cleaned(value))
     match options.command:
         case None | "run":
             return Run(options.demo)

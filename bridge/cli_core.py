@@ -31,7 +31,9 @@ _USAGE_ERRORS = (SessionNotFound, WorkDirectoryRefused, PromptRefused)
 
 def say_on_stderr(sentence: str) -> None:
     """Print a message for the person at the terminal; stdout is kept for the requested output."""
-    print(sentence, file=sys.stderr, flush=True)
+    from console.text import clean
+
+    print(clean(sentence), file=sys.stderr, flush=True)
 
 
 def finish(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:

@@ -20,8 +20,10 @@ from bridge.invocation import BAD_USAGE, FAILED, OK
 from bridge.script_core import confirmed, script_core
 from bridge.session_arguments import SessionAct
 from bridge.settings import Settings
+from console.text import clean
 from sessions.restore_scope import RestoreScope
 from sessions.stored_folders import NoteKind
+from texts.os_text import decoded
 
 _PLACE = "terminal:session"
 _LEAST_OF_AN_ID = 4
@@ -118,14 +120,14 @@ class SessionActs:
     async def _note(self) -> int:
         wish = self._wish
         kind = NoteKind.NOTE if wish.act == "session note" else NoteKind.DECISION
-        text = sys.stdin.read() if wish.text == "-" else wish.text
+        text = decoded(sys.stdin.buffer.read()) if wish.text == "-" else wish.text
         command = c.AddNote(session_id=await self._named(), text=text, title=wish.title, kind=kind)
         note = await self._perform(command)
         return self._print(note, [f"{note.kind.value} {note.number}: {note.title}"])
 
     async def _end(self) -> int:
         wish, session_id = self._wish, await self._named()
-        summary = sys.stdin.read() if wish.summary == "-" else wish.summary
+        summary = decoded(sys.stdin.buffer.read()) if wish.summary == "-" else wish.summary
         if wish.propose:
             folder = await self._perform(c.ProposeEnd(session_id=session_id, summary=summary))
             return self._print(folder, [f"{folder.name}: the end is proposed. Nothing ends before a yes."])
@@ -141,7 +143,7 @@ class SessionActs:
         query = c.ListFolders(project=wish.project or None, archived=wish.archived, limit=c.MOST_FOLDERS)
         found = await self._perform(query)
         lines = [f"{each.name}  {each.session_id}  {each.focus}" for each in found.folders]
-        return self._print(found, lines or ["There are none."])
+        return self._print(found, lines or ["No session has a focus."])
 
     async def _put_back(self) -> int:
         session_id = await self._named()
@@ -238,7 +240,7 @@ class SessionActs:
         if self._wish.as_json:
             print(msgspec.json.encode(value).decode())
         else:
-            print("\n".join(lines))
+            print("\n".join(map(clean, lines)))
         return OK
 
 

@@ -20,6 +20,7 @@ from bridge.control_socket import local_actor
 from bridge.invocation import BAD_USAGE, FAILED, OK
 from bridge.settings import Settings
 from bridge.workflow_arguments import Workflow
+from console.text import clean
 from machine.own_command import typed_bridge
 
 _MOST_PRD = 128 * 1024
@@ -110,8 +111,11 @@ class Acts:
             try:
                 data = await asyncio.to_thread(Path(wish.prd).read_bytes)
                 prd = data[: _MOST_PRD + 1].decode("utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                say_on_stderr(f"{wish.prd} cannot be read as UTF-8 text: {error}.")
+            except OSError as error:
+                say_on_stderr(f"{wish.prd} cannot be read: {error.strerror}.")
+                return BAD_USAGE
+            except UnicodeDecodeError:
+                say_on_stderr(f"{wish.prd} is not UTF-8 text.")
                 return BAD_USAGE
         run = await self._perform(
             c.StartRun(
@@ -162,21 +166,21 @@ class Acts:
         return await self._core.perform(self._actor, command)
 
     def _print(self, value: object, lines: list[str]) -> int:
-        print(msgspec.json.encode(value).decode() if self._wish.as_json else "\n".join(lines))
+        print(msgspec.json.encode(value).decode() if self._wish.as_json else "\n".join(map(clean, lines)))
         return OK
 
 
 def _configuration(wish: Workflow) -> Configuration | None:
     """Return the bounds that were typed; None if none was."""
-    default = Configuration()
-    config = Configuration(
-        max_iterations=wish.rounds or default.max_iterations,
-        timeout_s=wish.minutes * 60 or default.timeout_s,
-        budget_usd=wish.dollars,
-        max_turns=wish.turns,
-        parallel=wish.parallel or default.parallel,
-    )
-    return None if config == default else config
+    typed = {
+        "max_iterations": wish.rounds,
+        "timeout_s": None if wish.minutes is None else wish.minutes * 60,
+        "budget_usd": wish.dollars,
+        "max_turns": wish.turns,
+        "parallel": wish.parallel,
+    }
+    given = {name: value for name, value in typed.items() if value is not None}
+    return msgspec.convert(given, Configuration) if given else None
 
 
 def _shown(run: c.RunInfo) -> list[str]:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
+from texts.os_text import cleaned
+
 _SESSION = """\
 SESSION is an id or a readable id as `session list` prints them, or the end of one. Without it, the newest
 active session with a focus is meant.
@@ -63,7 +65,9 @@ def add_backup(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def act_of(act: str, options: argparse.Namespace) -> SessionAct:
     """Return the parsed arguments as a value."""
     known = {each.name for each in fields(SessionAct)}
-    given: dict[str, Any] = {name: value for name, value in vars(options).items() if name in known}
+    given: dict[str, Any] = {
+        name: cleaned(value) for name, value in vars(options).items() if name in known and value is not None
+    }
     text = given.get("text") or ()
     given["text"] = text if isinstance(text, str) else " ".join(text)
     given["paths"] = tuple(given.get("paths") or ())
@@ -97,16 +101,22 @@ def json_argument(act: argparse.ArgumentParser) -> None:
     act.add_argument("--json", dest="as_json", action="store_true", help="print JSON")
 
 
-def session_argument(act: argparse.ArgumentParser) -> None:
-    """Add `--session`."""
-    act.add_argument("--session", default="", metavar="SESSION", help="which session (the newest)")
+def session_argument(act: argparse.ArgumentParser, does: str = "which session (the newest)") -> None:
+    """Add `--session`. An empty one is bad usage: an unset variable must not mean the newest session."""
+    act.add_argument("--session", type=_not_empty, metavar="SESSION", help=does)
+
+
+def _not_empty(typed: str) -> str:
+    if not typed.strip():
+        raise argparse.ArgumentTypeError("it is empty. Name a session, or leave the option out")
+    return typed
 
 
 def start_arguments(act: argparse.ArgumentParser) -> None:
     """Add the arguments of `session start`."""
     act.add_argument("text", metavar="FOCUS", nargs="+", help="the subject of the work in a few words")
     act.add_argument("--project", default="", metavar="NAME", help="directory in WORKSPACE_ROOT")
-    act.add_argument("--session", default="", metavar="SESSION", help="give this session the focus instead")
+    session_argument(act, "give this session the focus instead")
     act.add_argument("--directory", default="", metavar="DIR", help="the project that DIR is in")
     json_argument(act)
 
@@ -172,7 +182,7 @@ def _backups_arguments(act: argparse.ArgumentParser) -> None:
 def create_arguments(act: argparse.ArgumentParser) -> None:
     """Add the arguments of `backup create`."""
     act.add_argument("--label", default="", metavar="WORDS", help="a milestone with this label, of everything")
-    act.add_argument("--session", default="", metavar="SESSION", help="the bundle of this session only")
+    session_argument(act, "the bundle of this session only")
     json_argument(act)
 
 

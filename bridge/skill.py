@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from bridge.cli_core import say_on_stderr
-from bridge.invocation import FAILED, OK, InstallSkill
+from bridge.invocation import BAD_USAGE, FAILED, OK, InstallSkill
 from sessions.claude.transcript import config_directory
 from storage.files import write_whole
 
@@ -37,6 +37,9 @@ def skill(wish: InstallSkill) -> int:
     """Install the skill; return the exit code."""
     root = wish.project / ".claude" if wish.project is not None else config_directory(os.environ)
     target = root / "skills" / NAME
+    if wish.project is not None and not wish.project.is_dir():
+        say_on_stderr(f"There is no directory {wish.project}. Name the directory of a project.")
+        return BAD_USAGE
     try:
         done = install(target, contents(Path.cwd()), force=wish.force)
     except OSError as error:

@@ -42,11 +42,11 @@ class Workflow:
     template: str = ""
     prd: str = ""
     checks: tuple[str, ...] = ()
-    rounds: int = 0
-    minutes: int = 0
-    dollars: float = 0.0
-    turns: int = 0
-    parallel: int = 0
+    rounds: int | None = None
+    minutes: int | None = None
+    dollars: float | None = None
+    turns: int | None = None
+    parallel: int | None = None
     plan: str = ""
     task: int = 0
     more: int = 1
@@ -98,13 +98,11 @@ def _start(act: argparse.ArgumentParser) -> None:
     act.add_argument(
         "--check", dest="checks", action="append", metavar="'NAME: COMMAND'", help="a check; repeatable"
     )
-    act.add_argument(
-        "--rounds", type=int, default=0, metavar="N", help="rounds of implementing and checking (3)"
-    )
-    act.add_argument("--minutes", type=int, default=0, metavar="N", help="minutes of Claude's work (120)")
-    act.add_argument("--dollars", type=float, default=0.0, metavar="N", help="budget (none)")
-    act.add_argument("--turns", type=int, default=0, metavar="N", help="turns of Claude (any number)")
-    act.add_argument("--parallel", type=int, default=0, metavar="N", help="independent tasks at once (1)")
+    act.add_argument("--rounds", type=int, metavar="N", help="rounds of implementing and checking (3)")
+    act.add_argument("--minutes", type=int, metavar="N", help="minutes of Claude's work (120)")
+    act.add_argument("--dollars", type=float, metavar="N", help="budget (none)")
+    act.add_argument("--turns", type=int, metavar="N", help="turns of Claude (any number)")
+    act.add_argument("--parallel", type=int, metavar="N", help="independent tasks at once (1)")
     act.add_argument("--wait", action="store_true", help="stay until somebody has to decide")
 
 

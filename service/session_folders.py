@@ -299,11 +299,11 @@ def _checked_path(root: Path, path: str) -> bytes:
     relative = PurePosixPath(path)
     if relative.is_absolute() and relative.is_relative_to(root):
         relative = relative.relative_to(root)
-    shown = slug_of(relative.name, "it")
+    shown = slug_of(relative.name, "?")
     if not relative.parts or relative.is_absolute() or ".." in relative.parts or "\0" in path:
-        raise FolderRefused(f"{shown} is not below the work directory")
+        raise FolderRefused(f"the file “{shown}” is not below the work directory")
     if not (root / relative).resolve().is_relative_to(root.resolve()):
-        raise FolderRefused(f"{shown} leads out of the work directory")
+        raise FolderRefused(f"the file “{shown}” leads out of the work directory")
     if not (root / relative).is_file():
-        raise FolderRefused(f"there is no file {relative.name}")
+        raise FolderRefused(f"there is no file “{relative.name}”")
     return os.fsencode(str(relative))

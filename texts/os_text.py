@@ -6,6 +6,7 @@ path that will be opened must not be cleaned.
 """
 
 import re
+from typing import Any
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -13,6 +14,13 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def clean(text: str) -> str:
     """Return the text with U+FFFD for each byte that was not UTF-8."""
     return _SURROGATE.sub("\ufffd", text)
+
+
+def cleaned(value: Any) -> Any:
+    """Return a parsed argument with its text cleaned: a string or a list of strings; others as they are."""
+    if isinstance(value, str):
+        return clean(value)
+    return [cleaned(each) for each in value] if isinstance(value, list) else value
 
 
 def is_clean(text: str) -> bool:

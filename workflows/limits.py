@@ -9,6 +9,13 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_turns": (0, 500),
     "parallel": (1, 4),
 }
+_WORDS = {
+    "max_iterations": ("number of rounds", "it must be from 1 to 20"),
+    "timeout_s": ("time limit", "it must be from 1 to 1,440 minutes"),
+    "budget_usd": ("budget", "it must be from 0 to 1,000 dollars"),
+    "max_turns": ("number of turns", "it must be from 0 to 500"),
+    "parallel": ("number of tasks at once", "it must be from 1 to 4"),
+}
 
 
 def checked_configuration(config: Configuration) -> Configuration:
@@ -16,5 +23,5 @@ def checked_configuration(config: Configuration) -> Configuration:
     for name, (low, high) in _RANGES.items():
         value = getattr(config, name)
         if not low <= value <= high:  # also false for NaN
-            raise RunFieldWrong(name, f"it must be from {low:g} to {high:g}")
+            raise RunFieldWrong(*_WORDS[name])
     return config

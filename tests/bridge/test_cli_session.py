@@ -1,5 +1,6 @@
 """`claude-bridge session …` and `backup …`, the scripts for the same acts, and completion in shells."""
 
+import io
 import json
 import re
 import runpy
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from bridge.cli import _parser, parse
+from bridge.cli_core import say_on_stderr
 from bridge.cli_session import SessionActs, Unclear
 from bridge.completion import _choices, _commands, script
 from bridge.invocation import Shell
@@ -67,6 +69,39 @@ async def test_a_session_is_begun_kept_put_back_ended_and_restored_by_typed_comm
         assert "all done" in capsys.readouterr().out, "what the last session left"
         with pytest.raises(Unclear, match="too short"):
             await typed(core, "backup", "verify", "x")
+
+
+async def test_typed_text_is_stored_as_text_and_printed_without_control_of_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    not_utf8 = "a\udcffb"  # Python's form of the byte 0xff in an argument
+    async with running_core(tmp_path / "core", checkpoints=policy_in(tmp_path)) as core:
+        assert await typed(core, "session", "start", "red \x1b[31mfocus", not_utf8) == 0
+        assert await typed(core, "session", "list") == 0
+        assert await typed(core, "session", "checkpoint", "\x1b]0;title\x07", not_utf8) == 0
+        assert await typed(core, "session", "checkpoints") == 0
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\xffb"), encoding="utf-8"))
+        assert await typed(core, "session", "note", "-") == 0
+        printed = capsys.readouterr().out
+        assert "red focus a\ufffdb" in printed
+        assert "note 1: a\ufffdb" in printed
+        assert "\x1b" not in printed
+        assert "\x07" not in printed
+
+
+def test_a_terminal_message_does_not_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    say_on_stderr("Nothing is named “\x1b[31mx”.")
+    assert capsys.readouterr().err == "Nothing is named “x”.\n"
+
+
+@pytest.mark.parametrize("words", ["session end", "session note x", "session start x", "backup create"])
+def test_an_empty_session_is_bad_usage_and_not_the_newest_one(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse([*words.split(), "--session", ""])
+    assert ended.value.code == 2
+    assert "it is empty" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from api.run_model import RunFieldWrong
 from bridge.cli import parse
-from bridge.cli_workflow import Acts
+from bridge.cli_workflow import Acts, _configuration
 from bridge.workflow_arguments import Workflow
 from tests.sessions.running_core import ADMIN, RunningCore, running_core
 from tests.workflows.flow_world import make_repository, policy_of, request
+from workflows.limits import checked_configuration
 
 
 async def typed(core: RunningCore, *words: str) -> int:
@@ -40,3 +42,29 @@ async def test_a_run_goes_from_its_request_to_the_merged_branch(
         assert await typed(core, "templates") == 0
         assert "bug-fix" in capsys.readouterr().out
         assert await typed(core, "delete", found[1]) == 0
+
+
+@pytest.mark.parametrize(
+    ("typed_bound", "sentence"),
+    [
+        ("--rounds 0", "The number of rounds cannot be used: it must be from 1 to 20."),
+        ("--minutes 0", "The time limit cannot be used: it must be from 1 to 1,440 minutes."),
+        ("--minutes -5", "The time limit cannot be used: it must be from 1 to 1,440 minutes."),
+        ("--parallel 0", "The number of tasks at once cannot be used: it must be from 1 to 4."),
+        ("--dollars nan", "The budget cannot be used: it must be from 0 to 1,000 dollars."),
+        ("--turns -1", "The number of turns cannot be used: it must be from 0 to 500."),
+    ],
+)
+def test_a_bound_that_no_run_may_have_is_refused_and_not_replaced(typed_bound: str, sentence: str) -> None:
+    wish = parse(["workflow", "start", *typed_bound.split(), "x"])
+    assert isinstance(wish, Workflow)
+    config = _configuration(wish)
+    assert config is not None
+    with pytest.raises(RunFieldWrong, match=re.escape(sentence)):
+        checked_configuration(config)
+
+
+def test_bounds_that_nobody_typed_are_those_of_the_template() -> None:
+    wish = parse(["workflow", "start", "x"])
+    assert isinstance(wish, Workflow)
+    assert _configuration(wish) is None

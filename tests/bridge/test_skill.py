@@ -38,8 +38,14 @@ def test_the_command_says_what_it_did(
     (tmp_path / ".claude" / "skills" / NAME / "SKILL.md").write_text("mine")
     assert skill(wish) == 1
     assert "SKILL.md was edited" in capsys.readouterr().out
-    blocked = tmp_path / "file"
-    blocked.write_text("")
+    wrong = parse(["skill", "install", "--project", str(tmp_path / "mistyped")])
+    assert isinstance(wrong, InstallSkill)
+    assert skill(wrong) == 2
+    assert "There is no directory" in capsys.readouterr().err
+    assert not (tmp_path / "mistyped").exists()
+    blocked = tmp_path / "blocked"
+    blocked.mkdir()
+    (blocked / ".claude").write_text("")
     assert skill(InstallSkill(blocked, force=False)) == 1
 
 

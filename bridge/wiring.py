@@ -21,14 +21,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from api.access import Actor
-from api.wire import Named
 from backends.auto import BackendOptions, Backends, choose_backend
 from backends.commands.runner import Commands
 from backends.wrappers import LaunchWrapper, in_shell_prefix
 from bridge.background_task import running
 from bridge.control import ControlServer
-from bridge.control_socket import local_actor
+from bridge.core_parts import service_parts, session_policy
 from bridge.discord_access import NamedPeople
 from bridge.event_log import logging_events
 from bridge.logs import LogPlan, set_up_logging
@@ -38,28 +36,17 @@ from bridge.sandbox_words import news_in_a_session, sentence_at_start
 from bridge.sandboxing import Sandboxing, arrange, hidden_places
 from bridge.schema import schema
 from bridge.settings import Settings
-from bridge.settings_choices import CutTurns
 from bridge.user_servers import servers_sentence, user_servers
-from service import BackupKeeping, Budget, FolderRules, LoginLinks, ServiceParts, SessionService, WorkflowParts
-from sessions.bypass import BypassRule
-from sessions.checkpointing import CheckpointPolicy
+from service import LoginLinks, SessionService
 from sessions.claude.launch import child_environment
+from sessions.claude.sandbox_access import SandboxOptions
 from sessions.claude.stream import StreamDriver, StreamOptions
-from sessions.claude.transcript import config_directory
 from sessions.conversations import Conversations
-from sessions.dependencies import Patience
-from sessions.machine_reserve import MachineReserve
-from sessions.manager import Policy, SessionManager
+from sessions.manager import SessionManager
 from sessions.parking import may_be_parked
 from sessions.recovery import end_survivors
-from sessions.retention import RetentionRules
-from sessions.slots import Limits
-from sessions.supervision import Vigilance
 from sessions.tools import LateToolbox, Toolbox
-from sessions.trust import TrustPolicy
 from storage import Database
-from workdirs.checkpoint_rules import CheckpointRules, RetentionAges
-from workdirs.model import Caps
 
 if TYPE_CHECKING:
     from bridge.sandbox_network import SandboxNetwork
@@ -171,20 +158,11 @@ async def _start_core(
         return SessionToolbox(service)
 
     tools = LateToolbox(make_toolbox) if settings.claude_tools else None
-    policy = _policy(kept, sandboxing, Commands(kept.data_dir / "run", wrappers))
+    policy = session_policy(kept, sandboxing, Commands(kept.data_dir / "run", wrappers))
     manager = SessionManager(
         database,
         backend,
-        StreamDriver(
-            StreamOptions(
-                configured_command=settings.claude_command,
-                environment=dict(os.environ),
-                child_names=_child_names(settings, options),
-                overrides=overrides,
-                private=[_outermost(settings, options)],
-                sandbox=sandbox,
-            )
-        ),
+        _driver(settings, options, overrides, sandbox),
         Conversations(child, kept.data_dir / "transcripts"),
         msgspec.structs.replace(
             policy,
@@ -192,22 +170,7 @@ async def _start_core(
             sandbox_news=partial(news_in_a_session, sandboxing, kept.data_dir / "sandbox"),
         ),
     )
-    budget = Budget(settings.user_turns_per_hour, settings.user_dollars_per_day)
-    links = LoginLinks()
-    flows = WorkflowParts(kept.data_dir, partial(_person, NamedPeople(settings)))
-    parts = ServiceParts(
-        manager,
-        budget,
-        settings.secrets,
-        links=links,
-        folder_rules=FolderRules(settings.score_axes, settings.session_copy),
-        backup_keeping=BackupKeeping(
-            settings.backup_keep_days, settings.backup_keep_weeks, settings.backup_keep_sessions
-        ),
-        copy_database=partial(_copy_database, database),
-        copy_elsewhere=partial(_copy_elsewhere, settings.backup_command) if settings.backup_command else None,
-        workflows=flows,
-    )
+    parts = service_parts(kept, database, manager)
     if network is not None:
         parts = msgspec.structs.replace(parts, sites_changed=network.changed)
     service = SessionService(parts)
@@ -224,26 +187,22 @@ async def _start_core(
     await stack.enter_async_context(running(backend.keep_terminals(), "terminals"))
     if network is not None:
         await stack.enter_async_context(network.kept(manager))
-    return OpenCore(service, links, manager, database, settings)
+    return OpenCore(service, parts.links, manager, database, settings)
 
 
-async def _copy_database(database: Database) -> Path:
-    """Copy the database, test the copy, and return its path."""
-    from bridge.backups import back_up
-
-    return (await back_up(database)).path
-
-
-async def _copy_elsewhere(command: tuple[str, ...], path: Path) -> int:
-    """Run BACKUP_COMMAND with the path of a backup; return its exit code."""
-    from bridge.backup_command import run_backup_command
-
-    return await run_backup_command(command, path)
-
-
-async def _person(people: NamedPeople, user_id: str) -> Actor:
-    """Return the person whom a work-flow acts for, with their rights as of now."""
-    return await people.actor(Named(user_id, "workflow"))
+def _driver(
+    settings: Settings, options: CoreOptions, overrides: Mapping[str, str], sandbox: SandboxOptions | None
+) -> StreamDriver:
+    return StreamDriver(
+        StreamOptions(
+            configured_command=settings.claude_command,
+            environment=dict(os.environ),
+            child_names=_child_names(settings, options),
+            overrides=overrides,
+            private=[_outermost(settings, options)],
+            sandbox=sandbox,
+        )
+    )
 
 
 def _limited_network(
@@ -331,64 +290,6 @@ def _wrappers(settings: Settings, sandboxing: Sandboxing) -> Sequence[LaunchWrap
     """Return the wrappers of each launch, outermost last."""
     sandbox = () if sandboxing.wrapper is None else (sandboxing.wrapper,)
     return (*sandbox, in_shell_prefix(settings.host_prefix)) if settings.host_prefix else sandbox
-
-
-def _policy(settings: Settings, sandboxing: Sandboxing, commands: Commands) -> Policy:
-    return Policy(
-        run_directory=settings.data_dir / "run",
-        workspace_root=settings.workspace_root,
-        private_places=_private_places(settings),
-        resources=MachineReserve(settings.data_dir, settings.min_free_memory, settings.min_free_disk),
-        limits=Limits(settings.max_sessions, settings.max_sessions_per_user),
-        patience=Patience(
-            start_s=settings.start_timeout, idle_s=settings.default_timeout, freeze_s=settings.freeze_after
-        ),
-        vigilance=Vigilance(
-            no_progress_s=settings.no_progress_timeout,
-            ask_timeout_s=settings.ask_timeout,
-            ask_park_s=settings.ask_park_after,
-            schedule_keep_s=settings.schedule_keep,
-        ),
-        retention=RetentionRules(
-            keep_ended_days=settings.retention_days,
-            archive_after_days=settings.archive_after_days,
-            max_ended=settings.retention_sessions,
-            max_ended_bytes=settings.retention_size,
-            keep_archived_days=settings.archive_retention_days,
-        ),
-        default_model=settings.claude_model,
-        default_mode=settings.permission_mode,
-        continue_cut_turns=settings.resume_cut_turns is CutTurns.CONTINUE,
-        trust=TrustPolicy(settings.trust_projects, settings.mcp_servers, _is_admin(settings)),
-        bypass=BypassRule(settings.bypass_for, sandboxing.is_confined, _is_admin(settings)),
-        surveys=settings.project_survey,
-        asks_for_titles=settings.claude_titles,
-        checkpoints=_checkpoints(settings) if settings.checkpoints else None,
-        commands=commands,
-    )
-
-
-def _checkpoints(settings: Settings) -> CheckpointPolicy:
-    caps = Caps(
-        max_file_bytes=settings.checkpoint_max_file,
-        max_files=settings.checkpoint_max_files,
-        max_store_bytes=settings.checkpoint_max_store,
-    )
-    private = (*_private_places(settings), settings.workspace_root)
-    rules = CheckpointRules(settings.data_dir / "checkpoints", caps, RetentionAges(), private)
-    return CheckpointPolicy(rules, settings.checkpoint_wait, settings.checkpoint_interval)
-
-
-def _private_places(settings: Settings) -> tuple[Path, ...]:
-    """Return the paths that no work directory may hold: our data, settings, code, Claude's settings, home."""
-    own = (settings.data_dir, settings.database_path, Path(".env").absolute(), Path(__file__).parents[1])
-    return (*own, config_directory(os.environ), Path.home())
-
-
-def _is_admin(settings: Settings) -> Callable[[str], bool]:
-    """Whether an owner's id is an admin's: an admin of the settings, or the user of this machine's terminal."""
-    admins = {f"discord:{each}" for each in settings.admin_user_ids} | {local_actor().user_id}
-    return admins.__contains__
 
 
 def tmux_socket_name(data_dir: Path) -> str:

@@ -1,7 +1,7 @@
 """A place for the whole program: settings, a data directory, Claude on the demo model, all below one path.
 
-`House` runs `python -m bridge` as a person would. Everything that it started, hosts and their children too, is
-found at the end by that path and ended.
+`House.start` runs `python -m bridge` as a person would; `run` and `script` fork what runs to its end. All that
+it started, hosts and their children too, is found at the end by that path and ended.
 """
 
 import contextlib

@@ -13,10 +13,6 @@ class BundleRefused(ArchiveError):
         super().__init__(f"{shown(entry)}: {why}" if entry else why)
 
 
-class BackupDamaged(ArchiveError):
-    """A backup on the disk is not as it was made."""
-
-
 def shown(entry: str) -> str:
     """Return the name of an entry for people: short, and without characters that act."""
     words = "".join(each if each.isprintable() else "\ufffd" for each in entry)

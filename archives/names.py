@@ -17,13 +17,8 @@ def slug_of(text: str, otherwise: str = "work") -> str:
     return slug or otherwise
 
 
-def readable_id(day: str, number: int, slug: str) -> str:
-    """Return the readable id of a session: `2026-01-31-session-007-login`."""
-    return f"{day}-session-{number:03d}-{slug}"
-
-
 def is_readable_id(text: str) -> bool:
-    """Whether `text` has the form of a readable id, so that it may become part of a path."""
+    """Whether `text` is a readable id (`2026-01-31-session-007-login`), so that it may be part of a path."""
     return _READABLE.fullmatch(text) is not None
 
 

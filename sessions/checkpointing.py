@@ -22,7 +22,6 @@ from sessions.topics import Topic
 from sessions.work_directory import BRANCHES
 from storage import Database, StorageError
 from workdirs import rows
-from workdirs.changes import PathChange
 from workdirs.checkpoint_model import Checkpoint, Note, Place, Reason, Restored
 from workdirs.checkpoint_rules import CheckpointRules
 from workdirs.errors import WorkdirError
@@ -196,11 +195,6 @@ class SessionCheckpoints:
             if len(parts) > 1:
                 return Place(directory, root / parts[0])
         return Place(directory, directory)
-
-    async def changes_of(self, session: CheckpointedSession, turn_id: TurnId) -> list[PathChange] | None:
-        """Return what a turn changed, Bash's changes included; None if it has no checkpoints."""
-        end = await rows.load_anchored(self._db, session.id, turn_id, Reason.TURN_END)
-        return None if end is None else await rows.load_changes(self._db, end.id)
 
     # --- carrying out -----------------------------------------------------------------------------------
 

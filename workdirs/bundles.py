@@ -3,7 +3,6 @@
 A bundle may come from anywhere, so it goes into an empty store first, where everything in it is looked at.
 """
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,11 +101,6 @@ def take_in(store: Store, file: Path, refs: dict[str, str]) -> None:
     except GitFailed as error:
         raise BundleUnusable("git cannot read it") from error
     store.unmark_writing()
-
-
-def new_ref() -> str:
-    """Return a name for a checkpoint that came with a bundle."""
-    return f"{REFS}{secrets.token_hex(16)}"
 
 
 def _with(call: GitCall, settings: tuple[tuple[str, str], ...]) -> GitCall:

@@ -93,12 +93,6 @@ async def load_folder(db: Database, session_id: str) -> StoredFolder | None:
     return None if row is None else _folder(row)
 
 
-async def find_folders(db: Database, name: str) -> list[StoredFolder]:
-    """Return the folders with this readable id, one a project."""
-    found = await db.read(f"SELECT {_FOLDER} FROM session_folders WHERE name = ?", (name,))  # noqa: S608
-    return [_folder(row) for row in found]
-
-
 async def load_folders(
     db: Database, *, directory: str = "", place: FolderPlace | None = None, limit: int = 500
 ) -> list[StoredFolder]:

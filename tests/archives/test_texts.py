@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from archives.names import MAX_SLUG, is_readable_id, project_directory, readable_id, slug_of
+from archives.names import MAX_SLUG, is_readable_id, project_directory, slug_of
 from archives.yaml_text import to_yaml
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=60)
@@ -33,7 +33,7 @@ def test_a_focus_becomes_a_slug(focus: str, slug: str) -> None:
 def test_every_focus_gives_a_readable_id_that_is_one_part_of_a_path(focus: str) -> None:
     slug = slug_of(focus)
     assert 1 <= len(slug) <= MAX_SLUG
-    assert is_readable_id(readable_id("2026-01-31", 7, slug))
+    assert is_readable_id(f"2026-01-31-session-007-{slug}")
 
 
 @given(TEXTS, TEXTS)

@@ -278,9 +278,7 @@ class SharedFeed:
                 aclosing(batches),
             ):
                 async for batch in batches:
-                    if any(
-                        isinstance(each, Numbered) and isinstance(each.event, SharesChanged) for each in batch
-                    ):
+                    if any(map(_changes_rights, batch)):
                         return
                     frame = _frame(self._sub, await self._changes.of(batch), batch)
                     if frame is not None:

@@ -12,7 +12,7 @@ MAX_LABEL = 60
 
 
 class BackupKind(StrEnum):
-    """What a backup holds: one session, or everything, made by the clock or for an occasion."""
+    """The kind of a backup: of one session; of everything, each day; of everything, for an occasion."""
 
     SESSION = "session"
     DAILY = "daily"
@@ -113,7 +113,7 @@ class BackUpAll(Command[BackupInfo], frozen=True, tag="back_up_all", kw_only=Tru
 
 
 class VerifyBackup(Command[VerifiedBackup], frozen=True, tag="verify_backup", kw_only=True):
-    """Read every byte of a backup and compare it with the hashes. Raises `BackupRefused` if there is none."""
+    """Read every byte of a backup and compare it with the hashes. Raises `BackupRefused` for an unknown id."""
 
     action = Action.LIST
     reply = VerifiedBackup

@@ -1,4 +1,4 @@
-"""Commands that clean up by a rule of a person: first a plan to look at, then what was looked at is done."""
+"""Commands that clean up by a rule of a person: first a plan, then the clean-up exactly as planned."""
 
 from typing import Annotated
 

@@ -197,7 +197,7 @@ class RunError(SessionError):
 
 
 class RunNotFound(RunError):
-    """There is no such run, or the actor may not know of it."""
+    """Raised for an unknown run, and for a run that the actor may not see."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__("There is no such run. `workflow list` shows those that you may see.")

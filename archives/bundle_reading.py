@@ -22,7 +22,7 @@ _BAD = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFEr
 
 @dataclass(frozen=True, slots=True)
 class BundleLimits:
-    """How large a bundle may be. `max_ratio` bounds the growth of entries over a megabyte, and of the whole."""
+    """The limits of a bundle. `max_ratio` bounds the growth of entries over a megabyte, and of the whole."""
 
     max_entries: int = 100_000
     max_bytes: int = 16 * 2**30
@@ -72,7 +72,7 @@ def write_entry(path: Path, entry: ManifestEntry, target: Path) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open the ZIP. Raises `BundleRefused` if it is none."""
+    """Open the ZIP. Raises `BundleRefused` for any other file."""
     try:
         bundle = zipfile.ZipFile(path)
     except _BAD as error:

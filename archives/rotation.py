@@ -7,7 +7,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class BackupRules:
-    """How many backups stay. None keeps all.
+    """The number of backups that stay. None keeps all.
 
     Of daily ones the newest of the last `keep_daily` days stay, and the newest of `keep_weekly` weeks. Of those
     of sessions the ones younger than `keep_sessions_days` stay. Milestones always stay.

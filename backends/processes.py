@@ -34,7 +34,7 @@ def program_inside(sandbox: ProcessId, table: Mapping[int, ProcessRow]) -> Proce
 
 
 def relay_inside(program: ProcessId, table: Mapping[int, ProcessRow]) -> ProcessId | None:
-    """Return the relay of a sandbox with a limited network that an earlier version made; None if there is none.
+    """Return the relay of a sandbox with a limited network that an earlier version made, or None.
 
     `program` is the program inside. It forked the relay before anything else ran there.
     """

@@ -64,7 +64,7 @@ def yesterday_text(found: FolderList) -> str:
 def backups_card(found: BackupList, *, is_admin: bool) -> Card:
     """Return the list of backups, with a choice of one, and the offer of the weekly clean-up."""
     if not found.backups:
-        return Card(("**Backups**", "There are none yet. `/backup create` makes one."))
+        return Card(("**Backups**", "No backup exists yet. `/backup create` makes one."))
     listed = found.backups[:_MOST_LISTED]
     lines = [f"- {escape_inline(backup_line(each), 300)}" for each in listed]
     options = tuple(Option(one_line(each.id, 100), each.id[:100]) for each in listed)

@@ -254,7 +254,7 @@ class NumberedCheckpoint(msgspec.Struct, frozen=True):
 def _artifact_lines(found: c.Artifacts) -> list[str]:
     kinds = (("created", found.created), ("changed", found.changed), ("deleted", found.deleted))
     lines = [f"{kind:<8} {path}" for kind, paths in kinds for path in paths]
-    return lines or ["There are none."]
+    return lines or ["The session has not changed any file."]
 
 
 def _project_of(directory: Path, workspace: Path) -> str:

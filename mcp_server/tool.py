@@ -38,7 +38,7 @@ class ToolRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls a tool, and where.
+    """The caller of a tool, and the place of the call.
 
     `session_id` is the session that the caller is in; empty for an agent outside. `origin` names the call: the
     same call made once more has the same one. `place` is the place of sessions that the caller begins.

@@ -228,7 +228,7 @@ def _found(parts: ServiceParts, ids: set[str]) -> list[StoredBackup]:
 
 
 async def known(parts: ServiceParts, backup_id: str) -> StoredBackup:
-    """Return a backup that was made. Raises `BackupRefused` if there is none of this id."""
+    """Return a backup that was made. Raises `BackupRefused` for an unknown id."""
     found = await rows.load_backup(parts.manager.db, backup_id)
     if found is None:
         await adopt_found(parts)

@@ -14,7 +14,7 @@ _COLUMNS = (
 
 
 class BackupStatus(StrEnum):
-    """How far a backup came."""
+    """The progress of a backup."""
 
     MAKING = "making"
     MADE = "made"

@@ -90,7 +90,7 @@ class BundledSession(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What goes into a bundle."""
+    """The content of a bundle."""
 
     session: Session
     facts: FolderFacts

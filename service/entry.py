@@ -101,7 +101,7 @@ class SessionService:
     # --- work-flows -------------------------------------------------------------------------------------
 
     async def workflows(self) -> "WorkflowRoom":
-        """Return the room of work-flows; the first use opens it. Raises `RunFieldWrong` if there is none."""
+        """Return the room of work-flows; the first use opens it. Raises `RunFieldWrong` without one."""
         async with self._opening:
             if self._workflows is None:
                 from service.workflows import WorkflowRoom  # few bridges have runs, and it is large

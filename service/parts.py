@@ -27,7 +27,7 @@ class FolderRules(msgspec.Struct, frozen=True):
 
 
 class BackupKeeping(msgspec.Struct, frozen=True):
-    """How many backups stay; see `archives.rotation.BackupRules`. A number that is None keeps all."""
+    """The number of backups that stay; see `archives.rotation.BackupRules`. A number that is None keeps all."""
 
     daily: int | None = 14
     weekly: int = 8
@@ -54,7 +54,7 @@ async def _nobody(user_id: str) -> Actor:
 
 
 class WorkflowParts(msgspec.Struct, frozen=True):
-    """What work-flows need besides. `person` returns somebody by id with their rights as of now."""
+    """The parts that only work-flows need. `person` returns somebody by id with their rights as of now."""
 
     data_dir: Path
     person: Callable[[str], Awaitable[Actor]] = _nobody

@@ -62,7 +62,7 @@ class Cleaner:
 
     @property
     def taken_out(self) -> c.TakenOut:
-        """What was taken out so far."""
+        """The counts of pieces taken out so far, by kind."""
         return c.TakenOut(**self.counts)
 
 

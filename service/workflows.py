@@ -289,7 +289,7 @@ class WorkflowRoom:
         texts = await self._texts(project)
         if name not in texts:
             raise c.RunFieldWrong(
-                "template", f"there is none of this name; there are {', '.join(sorted(texts))}"
+                "template", f"no template has this name; the names are {', '.join(sorted(texts))}"
             )
         return read_template(name, texts[name][0])
 

@@ -18,7 +18,7 @@ from storage import Statement
 
 
 class Made(msgspec.Struct, frozen=True):
-    """The context of a prompt, if it has one. `wants_guide` is a fact of a survey; None if there was none."""
+    """The context of a prompt, if it has one. `wants_guide` comes from a survey; None without one."""
 
     context: StoredContext | None = None
     wants_guide: bool | None = None

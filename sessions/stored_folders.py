@@ -28,7 +28,7 @@ class NoteKind(StrEnum):
 
 
 class EndStatus(StrEnum):
-    """How far the end of a session came. `proposed`: Claude would end it, and a person has to decide."""
+    """The progress of a session's end. `proposed`: Claude would end it, and a person has to decide."""
 
     DRAFTED = "drafted"
     PROPOSED = "proposed"

@@ -71,7 +71,7 @@ class Child(msgspec.Struct, frozen=True):
     done: bool = False
     """Its turn is over; its files wait to be merged."""
     failed: bool = False
-    """It did not work out: its task is repeated alone."""
+    """Its work could not be used: the task is repeated alone."""
 
 
 class Run(msgspec.Struct, frozen=True):

@@ -33,7 +33,7 @@ LEGAL_MOVES: dict[RunStatus, frozenset[RunStatus]] = {
 }
 
 _MORE = {Bound.ITERATIONS: 1, Bound.TIME: 3600, Bound.BUDGET: 5, Bound.TURNS: 10}
-"""How much *Go on* adds to each bound for one unit."""
+"""The amount that *Go on* adds to each bound for one unit."""
 
 
 def apply(run: Run, event: RunEvent, at_ms: int) -> Run:

@@ -83,7 +83,7 @@ class _Place:
             return {}
 
     def end(self) -> CommandEnd | None:
-        """Return the stored end; None if there is none."""
+        """Return the stored end; None before it is stored."""
         try:
             found = msgspec.json.decode((self.path / "result.json").read_bytes(), type=Result)
         except (OSError, msgspec.DecodeError):

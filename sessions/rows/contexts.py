@@ -33,7 +33,7 @@ def insert_survey(session_id: SessionId, turn_id: TurnId, text: str, now_ms: int
 
 
 async def load_survey(db: Database, session_id: SessionId) -> str:
-    """Return Claude's own survey of the project; empty if there is none."""
+    """Return Claude's own survey of the project; empty before the first one."""
     row = await db.read_one("SELECT text FROM session_surveys WHERE session_id = ?", (session_id,))
     return "" if row is None else str(row[0])
 

@@ -42,7 +42,7 @@ def upsert_template(template: StoredTemplate, now_ms: int) -> Statement:
 
 
 def delete_template(template_id: str, owner_id: str) -> Statement:
-    """Delete a template of the owner; `rowcount` is 0 if there is none."""
+    """Delete a template of the owner; `rowcount` is 0 if the owner has no such template."""
     return Statement("DELETE FROM prompt_templates WHERE id = ? AND owner_id = ?", (template_id, owner_id))
 
 

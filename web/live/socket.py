@@ -156,7 +156,7 @@ class _Tab:
         await self._send(f.Beat(int(time.time() * 1000)))
 
     async def look_again(self) -> None:
-        """End what the reader may not see any more: a role can be taken away in Discord, which tells nobody."""
+        """End feeds that the reader lost the right to see: Discord takes roles away without telling anybody."""
         try:
             actor = await self._call.parts.lookup(self._call.principal.user_id, True)
             if actor.role is Role.NOBODY:

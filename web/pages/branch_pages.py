@@ -61,7 +61,7 @@ async def _card(parts: WebParts, actor: Actor, each: c.BranchInfo) -> str:
 
 
 async def merge_page(parts: WebParts, actor: Actor, session_id: str, strategy: Strategy) -> str:
-    """Return the page that previews the merge of a branch. Raises `BranchRefused` if the session is none."""
+    """Return the page that previews the merge of a branch. Raises `BranchRefused` for other sessions."""
     info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
     reader = await reader_of(parts, actor, info)
     try:

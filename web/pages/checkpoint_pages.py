@@ -50,7 +50,7 @@ async def timeline_page(parts: WebParts, actor: Actor, session_id: str, cursor: 
         for each in found.checkpoints
         if each.reason is not Reason.COMPARE  # nobody asked for these: they are the "now" of a comparison
     )
-    none = '<p class="dim">There are none yet. One is taken before each prompt and after each turn.</p>'
+    none = '<p class="dim">No checkpoint yet. One is taken before each prompt and after each turn.</p>'
     take = (
         '<form class="row" data-post="checkpoints"><label>Name <input name="label" maxlength="100" '
         'placeholder="before the refactoring"></label><button>Take one now</button></form>'
@@ -182,7 +182,7 @@ async def restore_page(
 
 
 async def _turn_at(parts: WebParts, actor: Actor, session_id: str, mine: c.CheckpointInfo | None) -> str:
-    """Return the last turn that Claude had ended at a checkpoint; empty if there was none."""
+    """Return the last turn that Claude had ended at a checkpoint; empty before the first end."""
     if mine is None or not mine.turn_id:
         return ""
     if mine.reason is not Reason.BEFORE_PROMPT:

@@ -261,14 +261,7 @@ class SessionService:
 
             return await checkpoint(self._parts, session, command)
         if isinstance(command, c.BranchingCommand):
-            from service.branching import branch
-
-            done = await branch(self._parts, session, actor, command)
-            if isinstance(command, c.MergeBranch | c.UndoMerge) and session.snapshot.work_flow is not None:
-                target = done.target if isinstance(done, c.MergeResult) else ""
-                is_merge = isinstance(command, c.MergeBranch)
-                await (await self.workflows()).merged(session, target if is_merge else "")
-            return done
+            return await self._branch(session, actor, command)
         if isinstance(command, c.ContextCommand):
             from service.context import context
 
@@ -304,3 +297,14 @@ class SessionService:
 
             return await share_pages(self._parts, session, actor, command)
         return await manage(self._parts, session, actor, command)
+
+    async def _branch(self, session: Session, actor: Actor, command: c.BranchingCommand) -> object:
+        """Carry out a command on a branch; its run learns of a merge, and of one taken back."""
+        from service.branching import branch
+
+        done = await branch(self._parts, session, actor, command)
+        if isinstance(command, c.MergeBranch | c.UndoMerge) and session.snapshot.work_flow is not None:
+            target = done.target if isinstance(done, c.MergeResult) else ""
+            is_merge = isinstance(command, c.MergeBranch)
+            await (await self.workflows()).merged(session, target if is_merge else "")
+        return done

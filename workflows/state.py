@@ -42,7 +42,7 @@ def apply(run: Run, event: RunEvent, at_ms: int) -> Run:
     return replace(changed, version=run.version + 1)
 
 
-def _changed(run: Run, event: RunEvent, at_ms: int) -> Run:  # noqa: PLR0915 (one case a kind of event)
+def _changed(run: Run, event: RunEvent, at_ms: int) -> Run:
     if run.status in TERMINAL and not isinstance(event, m.MergedInto | m.Noted):
         raise IllegalRunMove(_words(event), run.status)
     stats = run.stats
@@ -57,83 +57,24 @@ def _changed(run: Run, event: RunEvent, at_ms: int) -> Run:  # noqa: PLR0915 (on
         case m.Resumed():
             return _resumed(run, event, at_ms)
         case m.Failed():
-            failed = _timed(run, at_ms)
-            return replace(
-                failed,
-                status=_S.FAILED,
-                paused_from=None,
-                pause=None,
-                bound=None,
-                detail=event.detail,
-                step=None,
-                completed_ms=at_ms,
-            )
-        case m.PlanMade():
-            _require(run, event, _S.PLANNING)
-            revision = run.plan.revision + 1 if run.plan is not None else 1
-            return replace(run, plan=Plan(event.text, event.checks, revision), plan_note="", wrong_answer="")
-        case m.PlanApproved():
-            _require(run, event, _S.PLANNING)
-            if run.plan is None:
-                raise IllegalRunMove("Approving the plan", "without a plan")
-            return replace(run, plan=replace(run.plan, approved_by=event.by))
-        case m.PlanSentBack():
-            _require(run, event, _S.PLANNING)
-            if run.plan is None:
-                raise IllegalRunMove("Revising the plan", "without a plan")
-            return replace(run, plan_note=event.note, plan=replace(run.plan, approved_by=""), wrong_answer="")
+            return _failed(run, event, at_ms)
+        case m.PlanMade() | m.PlanApproved() | m.PlanSentBack():
+            return _plan_changed(run, event)
         case m.TasksSet():
             _require(run, event, _S.GENERATING_TASKS, _S.IMPLEMENTING, _S.VALIDATING)
             return _counted(replace(run, tasks=event.tasks, wrong_answer=""))
-        case m.AnswerOffered():
-            if run.step is None or run.step.origin != event.offered.origin:
-                raise IllegalRunMove(_words(event), run.status)
-            return replace(run, offered=event.offered)
-        case m.AnswerRefused():
-            return replace(run, wrong_answer=event.why)
-        case m.StepBegun():
-            if run.status not in (_S.PLANNING, _S.GENERATING_TASKS, _S.IMPLEMENTING):
-                raise IllegalRunMove(_words(event), run.status)
-            name = _name_of(event.step)
-            return replace(run, step=event.step, attempts={**run.attempts, name: event.step.attempt})
-        case m.StepSent():
-            return _sent(run, event)
-        case m.StepEnded():
-            spent = replace(
-                stats,
-                turns=stats.turns + 1,
-                cost_usd=stats.cost_usd + event.cost_usd,
-                active_ms=stats.active_ms + event.active_ms,
-            )
-            own = run.step is not None and run.step.origin == event.origin
-            return replace(run, stats=spent, step=None if own else run.step, offered=None)
+        case m.StepBegun() | m.StepSent() | m.AnswerOffered() | m.AnswerRefused() | m.StepEnded():
+            return _step_changed(run, event)
         case m.TaskMoved():
             return _task_moved(run, event)
-        case m.RoundFixed():
-            return replace(run, fixed_round=run.round)
-        case m.ChecksEnded():
-            _require(run, event, _S.VALIDATING)
-            spent = replace(stats, active_ms=stats.active_ms + event.active_ms)
-            return replace(
-                run,
-                checks=event.results,
-                checked_round=run.round,
-                checked_times=run.checked_times + 1,
-                stats=spent,
-            )
-        case m.RoundBegun():
-            _require(run, event, _S.VALIDATING)
-            return replace(run, round=run.round + 1)
+        case m.TaskAlone():
+            return _alone(run, event)
+        case m.RoundFixed() | m.ChecksEnded() | m.RoundBegun():
+            return _round_changed(run, event)
         case m.ChildrenSet():
             return replace(run, children=event.children)
         case m.ChildChanged():
             return replace(run, children=tuple(_child_changed(each, event) for each in run.children))
-        case m.TaskAlone():
-            tasks = tuple(
-                replace(each, status=TaskStatus.TODO, independent=False) if each.id == event.task_id else each
-                for each in run.tasks
-            )
-            return _counted(replace(run, tasks=tasks))
         case m.Noted():
             counted = replace(
                 stats, errors=stats.errors + event.is_error, recoveries=stats.recoveries + event.is_recovery
@@ -151,6 +92,74 @@ def _changed(run: Run, event: RunEvent, at_ms: int) -> Run:  # noqa: PLR0915 (on
             if run.status is not _S.COMPLETED:
                 raise IllegalRunMove("Merging", run.status)
             return replace(run, merged_into=event.target)
+        case _:
+            assert_never(event)
+
+
+def _plan_changed(run: Run, event: m.PlanMade | m.PlanApproved | m.PlanSentBack) -> Run:
+    _require(run, event, _S.PLANNING)
+    match event:
+        case m.PlanMade():
+            revision = run.plan.revision + 1 if run.plan is not None else 1
+            return replace(run, plan=Plan(event.text, event.checks, revision), plan_note="", wrong_answer="")
+        case m.PlanApproved():
+            if run.plan is None:
+                raise IllegalRunMove("Approving the plan", "without a plan")
+            return replace(run, plan=replace(run.plan, approved_by=event.by))
+        case m.PlanSentBack():
+            if run.plan is None:
+                raise IllegalRunMove("Revising the plan", "without a plan")
+            return replace(run, plan_note=event.note, plan=replace(run.plan, approved_by=""), wrong_answer="")
+        case _:
+            assert_never(event)
+
+
+def _step_changed(
+    run: Run, event: m.StepBegun | m.StepSent | m.AnswerOffered | m.AnswerRefused | m.StepEnded
+) -> Run:
+    match event:
+        case m.StepBegun():
+            if run.status not in (_S.PLANNING, _S.GENERATING_TASKS, _S.IMPLEMENTING):
+                raise IllegalRunMove(_words(event), run.status)
+            name = _name_of(event.step)
+            return replace(run, step=event.step, attempts={**run.attempts, name: event.step.attempt})
+        case m.StepSent():
+            return _sent(run, event)
+        case m.AnswerOffered():
+            if run.step is None or run.step.origin != event.offered.origin:
+                raise IllegalRunMove(_words(event), run.status)
+            return replace(run, offered=event.offered)
+        case m.AnswerRefused():
+            return replace(run, wrong_answer=event.why)
+        case m.StepEnded():
+            spent = replace(
+                run.stats,
+                turns=run.stats.turns + 1,
+                cost_usd=run.stats.cost_usd + event.cost_usd,
+                active_ms=run.stats.active_ms + event.active_ms,
+            )
+            own = run.step is not None and run.step.origin == event.origin
+            return replace(run, stats=spent, step=None if own else run.step, offered=None)
+        case _:
+            assert_never(event)
+
+
+def _round_changed(run: Run, event: m.RoundFixed | m.ChecksEnded | m.RoundBegun) -> Run:
+    match event:
+        case m.RoundFixed():
+            return replace(run, fixed_round=run.round)
+        case m.ChecksEnded():
+            _require(run, event, _S.VALIDATING)
+            return replace(
+                run,
+                checks=event.results,
+                checked_round=run.round,
+                checked_times=run.checked_times + 1,
+                stats=replace(run.stats, active_ms=run.stats.active_ms + event.active_ms),
+            )
+        case m.RoundBegun():
+            _require(run, event, _S.VALIDATING)
+            return replace(run, round=run.round + 1)
         case _:
             assert_never(event)
 
@@ -179,6 +188,19 @@ def _paused(run: Run, event: m.Paused, at_ms: int) -> Run:
         bound=event.bound,
         detail=event.detail,
         step=None if event.drops_step else run.step,
+    )
+
+
+def _failed(run: Run, event: m.Failed, at_ms: int) -> Run:
+    return replace(
+        _timed(run, at_ms),
+        status=_S.FAILED,
+        paused_from=None,
+        pause=None,
+        bound=None,
+        detail=event.detail,
+        step=None,
+        completed_ms=at_ms,
     )
 
 
@@ -251,6 +273,14 @@ def _task_moved(run: Run, event: m.TaskMoved) -> Run:
         )
         if each.id == event.task_id
         else each
+        for each in run.tasks
+    )
+    return _counted(replace(run, tasks=tasks))
+
+
+def _alone(run: Run, event: m.TaskAlone) -> Run:
+    tasks = tuple(
+        replace(each, status=TaskStatus.TODO, independent=False) if each.id == event.task_id else each
         for each in run.tasks
     )
     return _counted(replace(run, tasks=tasks))

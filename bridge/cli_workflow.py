@@ -22,6 +22,7 @@ from bridge.settings import Settings
 from bridge.workflow_arguments import Workflow
 from console.text import clean
 from machine.own_command import typed_bridge
+from sessions.errors import SessionNotFound
 
 _MOST_PRD = 128 * 1024
 _LISTED = 30
@@ -74,7 +75,7 @@ class Acts:
         wish, run_id = self._wish, run.id
         match wish.act:
             case "show":
-                return self._print(run, _shown(run))
+                return self._print(run, [*_shown(run), *await self._asks(run)])
             case "report" | "patch":
                 command = c.ReadRunReport if wish.act == "report" else c.ReadRunPatch
                 file = await self._perform(command(run_id=run_id))
@@ -137,7 +138,8 @@ class Acts:
         if self._wish.wait:
             run = await self._waited(run)
         failed = run.status is c.RunStatus.FAILED and self._wish.act != "cancel"
-        self._print(run, _shown(run) if self._wish.wait else [f"{run.id}  {list_line(run)}"])
+        shown = [*_shown(run), *await self._asks(run)] if self._wish.wait else [f"{run.id}  {list_line(run)}"]
+        self._print(run, shown)
         return FAILED if failed else OK
 
     async def _waited(self, run: c.RunInfo) -> c.RunInfo:
@@ -146,9 +148,18 @@ class Acts:
         async with aclosing(feed):
             async for _ in feed:
                 run = await self._perform(c.GetRun(run_id=run.id))
-                if run.shown.waits_for or run.status in c.TERMINAL:
+                if run.shown.waits_for or run.status in c.TERMINAL or await self._asks(run):
                     return run
         return run
+
+    async def _asks(self, run: c.RunInfo) -> list[str]:
+        """Return a line if Claude waits for an answer in the run's session, else nothing."""
+        try:
+            info = await self._perform(c.GetSession(session_id=run.session_id))
+        except SessionNotFound:
+            return []
+        chat = f"{typed_bridge()} chat --session {run.session_id}"
+        return [f"Claude waits for an answer in the session of the run: {chat}"] if info.open_asks else []
 
     async def _find(self) -> c.RunInfo | None:
         """Return the run of a whole id, or the newest one whose id ends with the typed text."""

@@ -1,10 +1,12 @@
 """`claude-bridge workflow …` on a core: a run from its start to the merged branch, by typed commands alone."""
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
 
+import api as c
 from api.run_model import RunFieldWrong
 from bridge.cli import parse
 from bridge.cli_workflow import Acts, _configuration
@@ -42,6 +44,29 @@ async def test_a_run_goes_from_its_request_to_the_merged_branch(
         assert await typed(core, "templates") == 0
         assert "bug-fix" in capsys.readouterr().out
         assert await typed(core, "delete", found[1]) == 0
+
+
+async def test_waiting_for_a_run_ends_when_claude_asks_in_its_session(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_core(tmp_path / "core", **policy_of(tmp_path)) as core:
+        make_repository(core)
+        task = {"title": "Run it", "details": "demo:bash {touch there}", "acceptance": ["there"]}
+        async with asyncio.timeout(60):
+            assert await typed(core, "start", "--wait", request([task])) == 0
+            found = re.search(r"workflow approve (\S+) --plan (\w+)", capsys.readouterr().out)
+            assert found is not None
+            assert await typed(core, "approve", found[1], "--plan", found[2], "--wait") == 0
+        told = re.search(r"Claude waits for an answer .* chat --session (\S+)", capsys.readouterr().out)
+        assert told is not None
+        assert await typed(core, "show", found[1]) == 0
+        assert told[0] in capsys.readouterr().out
+        assert await typed(core, "cancel", found[1]) == 0
+        await core.do(c.Clear(session_id=told[1]), ADMIN)
+        await core.do(c.Purge(session_id=told[1]), ADMIN)
+        capsys.readouterr()
+        assert await typed(core, "show", found[1]) == 0, "its session is deleted"
+        assert "Claude waits" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

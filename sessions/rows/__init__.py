@@ -31,6 +31,7 @@ from sessions.rows.contexts import (
     title_of,
     titles_in_directory,
 )
+from sessions.rows.hosts import has_process_elsewhere, hosts_not_ended, load_hosts, load_inputs
 from sessions.rows.permission_rules import (
     copy_session_rules,
     delete_rule,
@@ -56,16 +57,12 @@ from sessions.rows.reading import (
     find_requeued_turn,
     find_turn_by_origin,
     has_cut_acts,
-    has_process_elsewhere,
-    hosts_not_ended,
     load_ask,
     load_asks,
     load_block_places,
     load_blocks,
     load_branch_path,
     load_events,
-    load_hosts,
-    load_inputs,
     load_notices,
     load_shares,
     load_snapshot,

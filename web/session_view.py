@@ -33,7 +33,7 @@ _STATUS: Mapping[Lifecycle, SessionStatus] = {
 class SessionProgress(msgspec.Struct, frozen=True, rename="camel"):
     """Steps done of Claude's own list, or of a work-flow's phases; `stage` is the phase's name then.
 
-    `estimated_time_remaining` is a range in seconds with its basis; None if there is none, or nothing runs.
+    `estimated_time_remaining` is a range in seconds with its basis; None without a basis or a running turn.
     `stage_progress` has the share done (0 to 1) of each stage by its name; without stages it is called `steps`.
     """
 

@@ -1,4 +1,4 @@
-"""What the room needs from outside: the core, the actor of a person, a session's events, its sandbox."""
+"""The ports of work-flows to the rest: the core, the actor of a person, a session's events, its sandbox."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""People in Discord learn what holds for the sandbox: a refusal in words, and once that there is none."""
+"""People in Discord learn about the sandbox: each refusal in words, and once that none works here."""
 
 from collections.abc import Iterator
 from functools import partial

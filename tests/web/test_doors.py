@@ -171,7 +171,7 @@ async def test_too_much_is_refused(world: WebWorld) -> None:
     ) as refused:
         assert refused.status == 413
     path = f"{ann.address}/api/sessions/{session}/attachments/large.bin"
-    # The length is not said before: what has come is counted.
+    # The request does not give its length, so the server counts the bytes that came.
     async with ann.http.put(path, data=_pieces(26), headers=headers) as refused:
         assert refused.status >= 400
     assert not list(world.core.run.rglob("large.bin"))

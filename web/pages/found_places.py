@@ -1,4 +1,4 @@
-"""What a search found in conversations: a list of places, and the marks at the place on a session's page."""
+"""The places that a search found in conversations: their list, and the marks on a session's page."""
 
 import re
 from collections.abc import Iterable

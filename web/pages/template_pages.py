@@ -22,7 +22,7 @@ async def templates_page(parts: WebParts, actor: Actor, session_id: str, edited:
     base = escape(parts.options.base_path, quote=True)
     into = f"?session={escape(session_id, quote=True)}" if session_id else ""
     listed = "".join(_row(each, base, into, actor) for each in found)
-    none = '<p class="dim">There is none yet. A template keeps a prompt that you use again.</p>'
+    none = '<p class="dim">No template yet. A template keeps a prompt that you use again.</p>'
     chosen = next((each for each in found if each.id == edited), None)
     cards = f'<ul class="sessions templates">{listed}</ul>' if listed else none
     body = f"<h1>Prompt templates</h1>{cards}{await _form(parts, actor, base, chosen)}"

@@ -170,7 +170,7 @@ class BranchRefused(SessionError):
     """Something with a branch's own files is not possible; the sentence says why. Nothing was changed."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason[:1].upper()}{reason[1:]}.")
+        super().__init__(_sentence(reason))
 
 
 class BranchUnmerged(BranchRefused):
@@ -194,21 +194,21 @@ class CheckpointRefused(SessionError):
     """A checkpoint or a restore is not possible; the sentence says why. Nothing was changed."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason[:1].upper()}{reason[1:]}.")
+        super().__init__(_sentence(reason))
 
 
 class FolderRefused(SessionError):
     """An act on a session's folder or its end is not possible; the sentence says why."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason[:1].upper()}{reason[1:]}.")
+        super().__init__(_sentence(reason))
 
 
 class BackupRefused(SessionError):
     """A backup cannot be made, used or restored; the sentence says why. Nothing was changed."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason[:1].upper()}{reason[1:]}.")
+        super().__init__(_sentence(reason))
 
 
 class PreviewOutdated(SessionError):
@@ -290,3 +290,10 @@ class PlaceEmpty(SessionError):
     def __init__(self, place: str) -> None:
         super().__init__(f"Fill in “{place}”.")
         self.place = place
+
+
+def _sentence(reason: str) -> str:
+    """Return `reason` as a sentence. Its first word gets a capital unless it is a name, such as a file's."""
+    first = reason.partition(" ")[0]
+    is_word = first.replace("'", "").replace("’", "").isalpha()
+    return f"{reason[:1].upper()}{reason[1:]}." if is_word else f"{reason}."

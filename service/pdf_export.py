@@ -6,17 +6,16 @@ no environment and no network. Run as a program, this module is that process: JS
 
 import asyncio
 import json
-import os
 import resource
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, assert_never
 
+from machine.limited_process import run_module
 from service.export_text import Redact, footer_words, heading_words, summary_words, tool_input
 from service.pdf_nodes import Node, code, markdown_nodes, plain
 from sessions.archive import ArchivedTurn, SessionArchive
@@ -44,26 +43,13 @@ async def to_pdf(archive: SessionArchive, redact: Redact) -> bytes:
     if len(archive.turns) > MOST_TURNS:
         raise PdfRefused(f"A PDF holds at most {MOST_TURNS:,} turns. Take HTML instead.")
     data = await asyncio.to_thread(lambda: json.dumps(_document(archive, redact)).encode())
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "service.pdf_export"),
-        env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
     try:
-        async with asyncio.timeout(_DEADLINE_S):
-            made, _ = await process.communicate(data)
+        exited = await run_module("service.pdf_export", data=data, deadline_s=_DEADLINE_S)
     except TimeoutError:
         raise PdfRefused("Making the PDF took too long. Take HTML instead.") from None
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    if process.returncode != 0 or not made.startswith(b"%PDF"):
+    if exited.code != 0 or not exited.stdout.startswith(b"%PDF"):
         raise PdfRefused("The PDF could not be made. Take HTML instead.")
-    return made
+    return exited.stdout
 
 
 def _document(archive: SessionArchive, redact: Redact) -> Mapping[str, Any]:

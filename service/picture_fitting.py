@@ -5,7 +5,6 @@ process of its own with limits on memory, time and pixels. Run as a program, thi
 picture and the place for the result as arguments.
 """
 
-import asyncio
 import os
 import resource
 import sys
@@ -49,23 +48,13 @@ async def fit(file: Attachment, path: Path) -> Attachment:
 
 
 async def _converted(path: Path, part: Path) -> bool:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "service.picture_fitting", str(path), str(part)),
-        env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    from machine.limited_process import run_module  # few pictures need it, and every start reads this file
+
     try:
-        async with asyncio.timeout(_DEADLINE_S):
-            return await process.wait() == 0
+        exited = await run_module("service.picture_fitting", str(path), str(part), deadline_s=_DEADLINE_S)
     except TimeoutError:
         return False
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+    return exited.code == 0
 
 
 def main(arguments: Sequence[str]) -> int:

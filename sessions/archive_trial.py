@@ -6,13 +6,12 @@ Run as a program, this module is that process: the file on standard input, its s
 """
 
 import asyncio
-import os
 import re
 import resource
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 
+from machine.limited_process import run_module
 from sessions.archive import read_archive
 from sessions.errors import ImportRefused
 
@@ -53,24 +52,12 @@ def _count_texts(data: bytes) -> int:
 
 async def _try(data: bytes) -> tuple[int, str]:
     limit = _OWN_BYTES + MEMORY_FACTOR * len(data)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "sessions.archive_trial", str(len(data)), str(limit)),
-        env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    size = str(len(data))
     try:
-        async with asyncio.timeout(_DEADLINE_S):
-            said, _ = await process.communicate(data)
+        exited = await run_module("sessions.archive_trial", size, str(limit), data=data, deadline_s=_DEADLINE_S)
     except TimeoutError:
         return _TOO_MUCH, ""
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    return process.returncode or 0, said.decode("utf-8", "replace")
+    return exited.code, exited.stdout.decode("utf-8", "replace")
 
 
 def main(arguments: Sequence[str]) -> int:

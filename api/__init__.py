@@ -143,6 +143,7 @@ from api.folders import (
     SessionMetrics,
     SetFocus,
     TrackArtifacts,
+    focus_words,
 )
 from api.linking import LinkingCommand, LoginLink, MakeLoginLink
 from api.making import (
@@ -627,4 +628,5 @@ __all__ = [
     "WithdrawQueued",
     "WorkPlace",
     "WorkflowCommand",
+    "focus_words",
 ]

@@ -6,6 +6,7 @@ import msgspec
 
 from api.access import Action
 from api.command import Command, SessionCommand
+from sessions.errors import FolderRefused
 from sessions.model import SessionId
 from sessions.stored_folders import NoteKind
 
@@ -110,6 +111,17 @@ class FolderList(msgspec.Struct, frozen=True):
     """Folders, latest day and number first."""
 
     folders: tuple[FolderInfo, ...]
+
+
+def focus_words(focus: str) -> str:
+    """Return `focus` on one line, at most `MAX_FOCUS` characters. Raises `FolderRefused` if it has no words.
+
+    A face that begins a session for a focus asks first: else a refused focus leaves a session behind.
+    """
+    words = " ".join(focus.split())[:MAX_FOCUS]
+    if not words:
+        raise FolderRefused("a focus needs words: name the work in a few of them")
+    return words
 
 
 class SetFocus(SessionCommand[FolderInfo], frozen=True, tag="set_focus", kw_only=True):

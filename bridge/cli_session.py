@@ -101,6 +101,7 @@ class SessionActs:
         if wish.session:
             session_id = await self._named()
         else:
+            c.focus_words(wish.text)  # refused before there is a session
             made = c.CreateSession(channel_id=_PLACE, title=wish.text, project=wish.project)
             session_id = (await self._perform(made)).id
         folder = await self._perform(c.SetFocus(session_id=session_id, focus=wish.text))

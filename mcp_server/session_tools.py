@@ -175,6 +175,7 @@ async def _start(caller: Caller, wish: StartWork) -> Started:
     if caller.session_id or wish.session_id:
         session_id = named_session(caller, wish.session_id)
     else:
+        c.focus_words(focus)  # refused before there is a session
         made = c.CreateSession(channel_id=caller.place, title=focus, project=one_line(wish.project))
         session_id = (await core.perform(actor, made)).id
     folder = await core.perform(actor, c.SetFocus(session_id=session_id, focus=focus))

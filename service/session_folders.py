@@ -67,9 +67,7 @@ async def fold(parts: ServiceParts, session: Session, actor: Actor, command: c.F
 
 async def start_session(parts: ServiceParts, session: Session, focus: str) -> c.FolderInfo:
     """Give the session a focus, a readable id and a folder; see `SetFocus`."""
-    words = " ".join(focus.split())[: c.MAX_FOCUS]
-    if not words:
-        raise FolderRefused("a focus needs words: name the work in a few of them")
+    words = c.focus_words(focus)
     await ensure_folder(parts, session, words)
     await parts.manager.db.write([rows.set_focus(session.id, words)])
     return await shown(parts, await refresh(parts, session.id))

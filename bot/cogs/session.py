@@ -16,6 +16,7 @@ from api import (
     SessionInfo,
     SetFocus,
     Share,
+    focus_words,
 )
 from api.access import Action, authorize
 from bot.actors import core_id
@@ -69,6 +70,8 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
     ) -> None:
         reply = reply_to(interaction)
         authorize(reply.actor, Action.CREATE)
+        if focus is not None:
+            focus_words(focus)  # refused before there is a thread
         await reply.think(ephemeral=private)
         named = title or focus or ""
         wish = Wish(named[:80] or "New session", named[:80], project or "", model or "")

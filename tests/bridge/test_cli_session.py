@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+import api as c
 from bridge.cli import _parser, parse
 from bridge.cli_core import say_on_stderr
 from bridge.cli_session import SessionActs, Unclear
 from bridge.completion import _choices, _commands, script
 from bridge.invocation import Shell
 from bridge.session_arguments import SessionAct
+from sessions.errors import FolderRefused
 from tests.sessions.running_core import ADMIN, RunningCore, running_core
 from tests.sessions.test_checkpointing import policy_in
 
@@ -69,6 +71,13 @@ async def test_a_session_is_begun_kept_put_back_ended_and_restored_by_typed_comm
         assert "all done" in capsys.readouterr().out, "what the last session left"
         with pytest.raises(Unclear, match="too short"):
             await typed(core, "backup", "verify", "x")
+
+
+async def test_a_focus_without_words_begins_no_session(tmp_path: Path) -> None:
+    async with running_core(tmp_path / "core") as core:
+        with pytest.raises(FolderRefused, match="needs words"):
+            await typed(core, "session", "start", " ")
+        assert not (await core.do(c.QuerySessions(include_ended=True))).sessions
 
 
 async def test_typed_text_is_stored_as_text_and_printed_without_control_of_the_terminal(

@@ -40,6 +40,8 @@ async def test_an_agent_keeps_a_record_prompts_a_session_and_reads_its_transcrip
             "read_session",
         }
         assert "session_id is missing" in await call(agent, "session_note", text="too early")
+        assert "needs words" in await call(agent, "session_start", focus=" ")
+        assert not (await call(agent, "find_sessions"))["sessions"], "a refused focus left a session"
         started = await call(agent, "session_start", focus="login")
         assert started["name"].endswith("-session-001-login")
         assert (await call(agent, "session_note", text="one"))["number"] == 1, "of the session just started"

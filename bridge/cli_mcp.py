@@ -21,7 +21,7 @@ from mcp_server.tool import Caller
 from sessions.errors import CoreLost, SessionError
 
 _NO_SDK = "The MCP SDK is missing. Install it: pip install 'claude-discord-bridge[mcp]'"
-_NO_BRIDGE = "No bridge runs here. Start it with claude-bridge, then call again."
+_NO_BRIDGE = "No bridge runs here. Start it with {command}, then call again."
 _PLACE = "mcp:stdio"
 
 
@@ -52,7 +52,7 @@ async def _serve(wish: Mcp, settings: Settings) -> int:
         if changes and wish.read_only:
             raise ReadOnly
         if current_owner(data_dir) is None:
-            raise CoreLost(_NO_BRIDGE)
+            raise CoreLost(_NO_BRIDGE.format(command=f"claude-bridge{' --demo' * wish.demo}"))
         # A connection for each call: the bridge may have been started again since the last one.
         async with connected(data_dir) as core:
             yield Caller(core, actor, origin=new_origin(), place=_PLACE)

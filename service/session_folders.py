@@ -297,8 +297,10 @@ def _checked_path(root: Path, path: str) -> bytes:
     relative = PurePosixPath(path)
     if relative.is_absolute() and relative.is_relative_to(root):
         relative = relative.relative_to(root)
+    if not relative.parts:
+        raise FolderRefused("name a file: the work directory itself does not count")
     shown = slug_of(relative.name, "?")
-    if not relative.parts or relative.is_absolute() or ".." in relative.parts or "\0" in path:
+    if relative.is_absolute() or ".." in relative.parts or "\0" in path:
         raise FolderRefused(f"the file “{shown}” is not below the work directory")
     if not (root / relative).resolve().is_relative_to(root.resolve()):
         raise FolderRefused(f"the file “{shown}” leads out of the work directory")

@@ -195,8 +195,14 @@ async def test_artifacts_fold_the_changes_of_checkpoints_and_keep_whole_paths(
     assert found.created == ("a/x.py", "b/x.py", "\ufffd")
     assert (found.changed, found.deleted, found.added) == (("README", "old.py"), (), 14)
     (here.root / "workspaces" / "default" / "built.bin").touch()
-    for bad in ("../x", "/etc/passwd", "no-such-file", "."):
-        with pytest.raises(FolderRefused):
+    for bad, why in {
+        "../x": "The file “x” is not below",
+        "/etc/passwd": "The file “passwd” is not below",
+        "no-such-file": "There is no file “no-such-file”",
+        ".": "Name a file",
+        "": "Name a file",
+    }.items():
+        with pytest.raises(FolderRefused, match=why):
             await service.perform(OWNER, c.TrackArtifacts(session_id=made.session_id, paths=(bad,)))
     named = c.TrackArtifacts(session_id=made.session_id, paths=("built.bin",))
     assert "built.bin" in (await service.perform(OWNER, named)).changed

@@ -299,13 +299,39 @@ async def test_an_answer_given_elsewhere_closes_the_card_within_a_second(world: 
     async with phone() as context:
         page = await logged_in(world, context)
         await page.click(f"a[href$='/chat/{session}']")
-        await page.wait_for_selector(".ask.open")
+        await page.wait_for_selector("#composer")
         body = {"decision": {"type": "deny", "note": "not now"}}
         begun = asyncio.get_running_loop().time()
         await ann.done("POST", f"/api/sessions/{session}/asks/{ask}/decision", body)
         await page.wait_for_selector(".ask.closed")
         assert asyncio.get_running_loop().time() - begun < 5  # a second on a quiet machine
         assert "Denied by" in await page.inner_text(".ask.closed .outcome")
+
+
+@pytest.mark.timeout(180)
+async def test_asks_are_answered_in_the_list_and_typed_words_outlast_its_changes(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    asking = await world.session_of(ann, "demo:bash touch x")
+    ask = await world.asked(asking)
+    choosing = await world.session_of(ann, "demo:ask-question Which colour?")
+    await world.asked(choosing)
+    async with phone() as context:
+        page = await logged_in(world, context)
+        await page.type(f"#s-{asking} .own input", "use the")
+        also = await world.session_of(ann, "demo:bash touch y")
+        await world.asked(also)
+        later = await world.session_of(ann, "demo:text meanwhile")
+        await page.wait_for_selector(f"#s-{later}")
+        await page.type(f"#s-{asking} .own input", " other tool")
+        await page.click(f"#s-{asking} button:has-text('Deny with these words')")
+        await page.wait_for_selector(f"#s-{asking} .asked", state="detached")
+        stored = await ann.done("GET", f"/api/sessions/{asking}/asks/{ask}")
+        assert stored["decision"] == {"type": "deny", "note": "use the other tool"}
+        await page.wait_for_selector(f"#s-{also} .asked")
+        await page.check(f"#s-{choosing} input[value=Right]")
+        await page.click(f"#s-{choosing} button:has-text('Answer')")
+        await page.wait_for_selector(f"#s-{choosing} .asked", state="detached")
+        assert page.troubles == []  # type: ignore[attr-defined]
 
 
 @pytest.mark.timeout(180)
@@ -366,7 +392,7 @@ async def test_the_keyboard_alone_leads_from_the_list_to_an_answer(world: WebWor
         await page.wait_for_selector(f"a[href$='/chat/{session}']")
         await _tab_to(page, f"a[href$='/chat/{session}']")
         await page.keyboard.press("Enter")
-        await page.wait_for_selector(".ask.open")
+        await page.wait_for_selector("#composer")
         await _tab_to(page, ".ask.open button.first")
         await page.keyboard.press("Enter")
         await page.wait_for_selector(".ask.closed")

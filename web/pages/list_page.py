@@ -11,7 +11,9 @@ from api.words.models import short_model
 from api.words.modes import MODES
 from api.words.progress import short_left_words
 from api.words.states import State, state_of
-from sessions.model import PermissionMode
+from sessions.errors import SessionError
+from sessions.model import AskStatus, PermissionMode
+from web.live.session_feed import reader_of, rendered_ask
 from web.pages import fragments
 from web.pages.found_places import found_places
 from web.pages.layout import page
@@ -42,7 +44,7 @@ async def list_page(parts: WebParts, actor: Actor, now_ms: int, text: str, curso
 
 
 async def listed(parts: WebParts, actor: Actor, now_ms: int, text: str = "") -> str:
-    """Return the groups of sessions."""
+    """Return the groups of sessions. Those that need an answer show the question with its buttons."""
     found = await parts.core.perform(actor, c.QuerySessions(text=text, include_ended=bool(text), limit=_SHOWN))
     base = escape(parts.options.base_path, quote=True)
     if not found.sessions:
@@ -54,9 +56,11 @@ async def listed(parts: WebParts, actor: Actor, now_ms: int, text: str = "") -> 
     needs = [info for info in found.sessions if info.open_asks]
     runs = [info for info in found.sessions if not info.open_asks and _state(info) in _RUNS]
     seen = {info.id for info in (*needs, *runs)}
-    for heading, infos in (("Needs you", needs), ("Runs", runs)):
-        for info in infos:
-            groups.setdefault(heading, []).append(_row(info, base, now_ms))
+    for info in needs:
+        asked = "" if text else await _first_ask(parts, actor, info)
+        groups.setdefault("Needs you", []).append(_row(info, base, now_ms, asked))
+    for info in runs:
+        groups.setdefault("Runs", []).append(_row(info, base, now_ms))
     for info in found.sessions:
         if info.id not in seen:
             groups.setdefault(_day(info, now_ms), []).append(_row(info, base, now_ms))
@@ -70,7 +74,22 @@ def _group(number: int, heading: str, rows: Iterable[str]) -> str:
     )
 
 
-def _row(info: c.SessionInfo, base: str, now_ms: int) -> str:
+async def _first_ask(parts: WebParts, actor: Actor, info: c.SessionInfo) -> str:
+    """Return the oldest open ask of a session, to be answered in the list; empty if it has just been closed."""
+    try:
+        read = c.ReadAsk(session_id=info.id, ask_id=info.open_asks[0])
+        stored = await parts.core.perform(actor, read)
+        if stored.status is not AskStatus.OPEN:
+            return ""
+        shown = await rendered_ask(parts.renderer, stored, await reader_of(parts, actor, info))
+    except SessionError:
+        return ""  # the session, or the right to see it, went between the two reads
+    others = len(info.open_asks) - 1
+    more = f'<p class="dim">{others} more in the session.</p>' if others else ""
+    return f'<div class="asked" data-chat="{escape(info.id)}">{shown}{more}</div>'
+
+
+def _row(info: c.SessionInfo, base: str, now_ms: int, asked: str = "") -> str:
     state = _state(info)
     facts = [
         info.project or info.work_directory_name,
@@ -87,7 +106,8 @@ def _row(info: c.SessionInfo, base: str, now_ms: int) -> str:
         said += f" · {steps.rstrip()}{f' · {left}' if left else ''}"
     return (
         f'<li id="s-{escape(info.id)}" class="{kind}"><a href="{base}/chat/{escape(info.id)}">{name}</a>'
-        f'<p><span class="state">{fragments.text_of(said)}</span> <span class="dim">{words}</span></p></li>'
+        f'<p><span class="state">{fragments.text_of(said)}</span> <span class="dim">{words}</span></p>'
+        f"{asked}</li>"
     )
 
 

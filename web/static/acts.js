@@ -4,7 +4,8 @@ import { chosen, listFiles, stored } from "./attachments.js";
 import { base, byId, doing, newKey, ofSession, open, send, toast } from "./requests.js";
 
 function decide(ask, button, decision) {
-  const act = () => send("POST", ofSession(`asks/${ask}/decision`), JSON.stringify({ decision }));
+  const chat = button.closest("[data-chat]")?.dataset.chat; // in the list each ask names its session
+  const act = () => send("POST", ofSession(`asks/${ask}/decision`, chat), JSON.stringify({ decision }));
   // Somebody was faster: the card itself says who, where and when.
   return doing(button, () => act().catch((error) => { if (error.code !== "already_decided") throw error; }));
 }

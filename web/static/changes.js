@@ -41,6 +41,12 @@ function keepOpen(old, fresh) {
   [...fresh.querySelectorAll("details")].forEach((each, index) => { each.open = opened[index] ?? each.open; });
 }
 
+// Somebody types an answer in here, and the ask is still open: the old element stays until they are done.
+function isAnswering(old, fresh) {
+  const ask = old.contains(document.activeElement) && document.activeElement.closest("[data-ask]")?.dataset.ask;
+  return Boolean(ask) && [...fresh.querySelectorAll("[data-ask]")].some((each) => each.dataset.ask === ask);
+}
+
 function grow({ id, parent, kind, text, fresh }) {
   let element = byId(id);
   if (fresh && element) { element.remove(); element = null; }
@@ -80,10 +86,10 @@ function children({ id, html }) {
   for (const old of [...place.children]) if (!names.has(old.id)) old.remove();
   wanted.forEach((fresh, index) => {
     const old = byId(fresh.id);
-    if (old && old.outerHTML === fresh.outerHTML) {
+    if (old && (old.outerHTML === fresh.outerHTML || isAnswering(old, fresh))) {
       if (place.children[index] !== old) place.insertBefore(old, place.children[index] ?? null);
     } else {
-      if (old) old.remove();
+      if (old) { keepOpen(old, fresh); old.remove(); }
       place.insertBefore(fresh, place.children[index] ?? null);
     }
   });

@@ -14,13 +14,14 @@ import msgspec
 import api as c
 from api.access import Actor
 from api.command import R
-from bridge.cli_core import finish, say_on_stderr
+from bridge.cli_core import demo_or_not, finish, say_on_stderr
 from bridge.control_socket import local_actor
 from bridge.invocation import BAD_USAGE, FAILED, OK
 from bridge.script_core import confirmed, script_core
 from bridge.session_arguments import SessionAct
 from bridge.settings import Settings
 from console.text import clean
+from machine.own_command import typed_bridge
 from sessions.restore_scope import RestoreScope
 from sessions.stored_folders import NoteKind
 from texts.os_text import decoded
@@ -28,6 +29,8 @@ from texts.os_text import decoded
 _PLACE = "terminal:session"
 _LEAST_OF_AN_ID = 4
 _PAGE = 50
+_BEGINNING = ("session start", "backup restore")
+"""Acts that also make sense where there is no session yet."""
 
 
 class Unclear(Exception):
@@ -40,6 +43,8 @@ def session(wish: SessionAct) -> int:
 
 
 async def _session(wish: SessionAct, settings: Settings) -> int:
+    if not wish.demo and wish.act not in _BEGINNING and _only_the_demo_has_sessions(settings):
+        say_on_stderr(f"Only the demo has sessions here. To use them: {typed_bridge()} {wish.act} --demo")
     async with script_core(settings, demo=wish.demo) as core:
         try:
             if wish.directory and not wish.project and not wish.session:
@@ -48,6 +53,12 @@ async def _session(wish: SessionAct, settings: Settings) -> int:
         except Unclear as error:
             say_on_stderr(str(error))
             return BAD_USAGE
+
+
+def _only_the_demo_has_sessions(settings: Settings) -> bool:
+    """Whether the terminal was used on the demo model alone: without a login that is where a first try goes."""
+    demo = demo_or_not(settings, demo=True)
+    return not settings.database_path.exists() and demo.database_path.exists()
 
 
 class SessionActs:

@@ -5,6 +5,7 @@ import json
 import re
 import runpy
 import subprocess
+from dataclasses import replace  # noqa: TID251 (a dataclass)
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import api as c
 from bridge.cli import _parser, parse
 from bridge.cli_core import say_on_stderr
-from bridge.cli_session import SessionActs, Unclear
+from bridge.cli_session import SessionActs, Unclear, session
 from bridge.completion import _choices, _commands, script
 from bridge.invocation import Shell
 from bridge.session_arguments import SessionAct
@@ -42,8 +43,8 @@ async def test_a_session_is_begun_kept_put_back_ended_and_restored_by_typed_comm
         with pytest.raises(Unclear, match="No session has a focus"):
             await typed(core, "session", "checkpoint")
         folder = await told("session", "start", "log", "in")
-        session = await core.manager.get_session(folder["session_id"])
-        work = Path(session.snapshot.work_directory)
+        begun = await core.manager.get_session(folder["session_id"])
+        work = Path(begun.snapshot.work_directory)
         (work / "a.txt").write_text("before")
         assert (await told("session", "checkpoint", "the", "first"))["label"] == "the first"
         (work / "a.txt").write_text("after")
@@ -96,6 +97,22 @@ async def test_typed_text_is_stored_as_text_and_printed_without_control_of_the_t
         assert "note 1: a\ufffdb" in printed
         assert "\x1b" not in printed
         assert "\x07" not in printed
+
+
+def test_a_list_says_that_only_the_demo_has_sessions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("WORKSPACE_ROOT", str(tmp_path / "projects"))
+    wish = parse(["session", "list", "--demo"])
+    assert isinstance(wish, SessionAct)
+    assert session(wish) == 0
+    assert "Only the demo" not in capsys.readouterr().err
+    assert session(replace(wish, demo=False)) == 0
+    assert "session list --demo" in capsys.readouterr().err
+    assert session(replace(wish, demo=False)) == 0
+    assert "Only the demo" not in capsys.readouterr().err, "there is a real database now"
 
 
 def test_a_terminal_message_does_not_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

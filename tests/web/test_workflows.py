@@ -100,12 +100,14 @@ async def test_the_board_follows_the_run_on_a_phone(world: WebWorld) -> None:
     async with phone() as context:
         page = await logged_in(world, context)
         ann = await world.browser(OWNER)
-        held = {"title": "Held", "details": "demo:gate held"}
+        held = {"title": "Held", "details": "demo:bash touch asked.txt demo:gate held"}
         made = await ann.done("POST", "/api/runs", {"request": request((held,), PASSES)})
         await rested(world, made["id"])
         await page.goto(f"{world.parts.options.address}/runs/{made['id']}")
         await page.click("text=Approve this plan")
         await page.wait_for_selector("h3:has-text('In work (1)')")
+        await page.click(".ask.open button:has-text('Allow once')")
+        await page.wait_for_selector(".ask", state="detached")
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         (world.core.claude / "gates").mkdir(exist_ok=True)
         (world.core.claude / "gates" / "held").touch()

@@ -57,7 +57,7 @@ async def listed(parts: WebParts, actor: Actor, now_ms: int, text: str = "") -> 
     runs = [info for info in found.sessions if not info.open_asks and _state(info) in _RUNS]
     seen = {info.id for info in (*needs, *runs)}
     for info in needs:
-        asked = "" if text else await _first_ask(parts, actor, info)
+        asked = "" if text else await first_ask(parts, actor, info)
         groups.setdefault("Needs you", []).append(_row(info, base, now_ms, asked))
     for info in runs:
         groups.setdefault("Runs", []).append(_row(info, base, now_ms))
@@ -74,7 +74,7 @@ def _group(number: int, heading: str, rows: Iterable[str]) -> str:
     )
 
 
-async def _first_ask(parts: WebParts, actor: Actor, info: c.SessionInfo) -> str:
+async def first_ask(parts: WebParts, actor: Actor, info: c.SessionInfo) -> str:
     """Return the oldest open ask of a session, to be answered in the list; empty if it has just been closed."""
     try:
         read = c.ReadAsk(session_id=info.id, ask_id=info.open_asks[0])

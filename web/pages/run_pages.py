@@ -1,6 +1,7 @@
 """The pages on runs of work-flows: the list, and one run with its plan, its tasks as a board, its checks."""
 
 import secrets
+from collections.abc import Mapping
 from html import escape
 
 import api as c
@@ -13,8 +14,9 @@ from api.words.workflows import (
     run_lines,
     tasks_text,
 )
-from web.pages.fragments import text_of
+from web.pages.fragments import author_name, text_of
 from web.pages.layout import page
+from web.pages.list_page import first_ask
 from web.parts import WebParts
 
 _MORE = {Bound.ITERATIONS: "1 round", Bound.TIME: "1 hour", Bound.BUDGET: "$5", Bound.TURNS: "10 turns"}
@@ -38,10 +40,10 @@ async def runs_page(parts: WebParts, actor: Actor, text: str, cursor: str) -> st
     )
     nothing = '<p class="dim">No run here yet.</p>'
     body = (
-        f"<h1>Work-flows</h1>{await _new(parts, actor, base)}"
+        f'<div class="work"><h1>Work-flows</h1>{await _new(parts, actor, base)}'
         f'<form method="get" class="row"><label>Search <input name="text" value="{escape(text, quote=True)}">'
         "</label><button>Search</button></form>"
-        f'<ul class="sessions">{"".join(rows)}</ul>{"" if rows else nothing}{older}'
+        f'<ul class="sessions">{"".join(rows)}</ul>{"" if rows else nothing}{older}</div>'
     )
     return page(parts.options, "Work-flows", body, reader=actor)
 
@@ -67,19 +69,23 @@ async def run_page(parts: WebParts, actor: Actor, run_id: str) -> str:
     """Return the page of one run."""
     first = await parts.core.perform(actor, c.GetRun(run_id=run_id))
     # Before the run that is shown, so that no change falls between the page and its stream.
-    after = (await parts.core.perform(actor, c.GetSession(session_id=first.session_id))).last_event
+    info = await parts.core.perform(actor, c.GetSession(session_id=first.session_id))
+    asked = await first_ask(parts, actor, info) if info.open_asks else ""
     run = await parts.core.perform(actor, c.GetRun(run_id=run_id))
+    if run.plan is not None:
+        await parts.people.learn([run.plan.approved_by])
     prompts = await parts.core.may(actor, Action.PROMPT, run.session_id)
     approves = await parts.core.may(actor, Action.APPROVE, run.session_id)
     manages = await parts.core.may(actor, Action.MANAGE, run.session_id)
     base = escape(parts.options.base_path, quote=True)
     lines = "".join(f"<p>{text_of(line)}</p>" for line in run_lines(run.shown))
-    live = f' data-run="{escape(run.session_id)}" data-after="{after}"'
+    plan = _plan(run, base, prompts, approves, parts.people.names)
+    live = f' data-run="{escape(run.session_id)}" data-after="{info.last_event}"'
     body = (
         f'<div class="work"{live}>{_STALE}<p class="of dim"><a href="{base}/runs">Work-flows</a> · '
         f'<a href="{base}/chat/{escape(run.session_id)}">its session</a></p><h1>{text_of(run.title)}</h1>'
         f'<section class="card">{lines}{_acts(run, base, prompts, approves, manages)}</section>'
-        f"{_plan(run, base, prompts, approves)}{_board(run, base, prompts)}{_checks(run)}{_notes(run)}</div>"
+        f"{asked}{plan}{_board(run, base, prompts)}{_checks(run)}{_notes(run)}</div>"
     )
     return page(parts.options, run.title, body, reader=actor)
 
@@ -109,7 +115,7 @@ def _acts(run: c.RunInfo, base: str, prompts: bool, approves: bool, manages: boo
     return _form(run, base, f'<div class="row">{"".join(buttons)} {links}</div>')
 
 
-def _plan(run: c.RunInfo, base: str, prompts: bool, approves: bool) -> str:
+def _plan(run: c.RunInfo, base: str, prompts: bool, approves: bool, names: Mapping[str, str]) -> str:
     plan = run.plan
     if plan is None:
         return ""
@@ -145,7 +151,7 @@ def _plan(run: c.RunInfo, base: str, prompts: bool, approves: bool) -> str:
             )
             + "</details>"
         )
-    by = f" · approved by {text_of(plan.approved_by)}" if plan.approved_by else ""
+    by = f" · approved by {text_of(author_name(plan.approved_by, names))}" if plan.approved_by else ""
     return (
         f'<section class="card"><details{" open" if waits else ""}><summary>Plan (revision {plan.revision}){by}'
         f"</summary><pre>{text_of(plan.text)}</pre><h2>Commands that check the work</h2>"

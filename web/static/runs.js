@@ -1,18 +1,19 @@
-// The page of a run is read again when the run changes, unless somebody writes on it.
+// The page of a run is read again when the run or its open asks change, unless somebody writes on it.
 
 import { base, byId } from "./requests.js";
 
+const changes = ["run_changed", "ask_opened", "ask_decided", "ask_withdrawn"];
 const run = document.querySelector("[data-run]");
 
 function isWritten() {
-  const fields = [...document.querySelectorAll("main textarea")];
+  const fields = [...document.querySelectorAll("main textarea, main [data-ask] input:not([type=radio])")];
   return fields.some((field) => field.value !== field.defaultValue) || fields.includes(document.activeElement);
 }
 
 if (run) {
   const events = new EventSource(`${base}/api/sessions/${run.dataset.run}/events?after=${run.dataset.after}`);
   events.addEventListener("event", ({ data }) => {
-    if (JSON.parse(data).event.type !== "run_changed") return;
+    if (!changes.includes(JSON.parse(data).event.type)) return;
     if (isWritten()) byId("stale").hidden = false;
     else location.reload();
   });

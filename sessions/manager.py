@@ -157,7 +157,11 @@ class SessionManager:
     async def initialize(self) -> None:
         """Start supervision and recover every session that had a process or waited for one."""
         self._supervision = asyncio.create_task(self._supervisor.run(), name="supervision")
-        await self.db.write([rows.fail_cut_requests()])
+        try:
+            await self.db.write([rows.fail_cut_requests()])
+        except StorageError:
+            # A full disk ends no start. The next one tells that these requests were cut.
+            log.exception("cut requests are not marked")
         if self.checkpoints is not None:
             # Before any prompt can leave: Claude must not work in files that are half restored.
             await self._finish_cut_work(self.checkpoints)

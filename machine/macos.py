@@ -69,6 +69,9 @@ class MacMachine:
         rows = self._rows("-o", _COLUMNS, "-p", str(pid))
         return next(rows, None)
 
+    def adopt_orphans(self) -> None:
+        return
+
     def read_table(self) -> dict[int, ProcessRow]:
         return {row.process.pid: row for row in self._rows("-axo", _COLUMNS) if not row.zombie}
 

@@ -72,6 +72,13 @@ class Machine(Protocol):
         """Return the table's line for `pid`, even of a zombie; None if there is no such process."""
         ...
 
+    def adopt_orphans(self) -> None:
+        """Make this process the parent of each descendant that loses its own, whatever that one did to hide.
+
+        On macOS nothing happens: its kernel has no such thing.
+        """
+        ...
+
     def read_table(self) -> dict[int, ProcessRow]:
         """Return every process by pid, except zombies."""
         ...

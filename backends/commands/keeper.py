@@ -12,7 +12,6 @@ Files in DIRECTORY, mode 0600:
     keeper.log      empty, unless the keeper itself fails
 """
 
-import ctypes
 import fcntl
 import json
 import os
@@ -36,7 +35,6 @@ from backends.sandbox.bwrap import INFO
 from machine import ProcessId
 
 READY = b"ready"
-_SET_CHILD_SUBREAPER = 36
 _CHUNK = 1 << 16
 _TERM_S = 2.0
 _KILL_S = 10.0
@@ -279,9 +277,7 @@ def main(arguments: Sequence[str]) -> None:
         os._exit(0)
     os.setsid()
     _leave_streams(Path(place) / "keeper.log")
-    if sys.platform == "linux":
-        # Processes that lost their parent become children of this one, whatever they did to hide.
-        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    machine.this().adopt_orphans()
     try:
         keeper = _Keeper(Path(place), request)
     except (OSError, ValueError) as error:

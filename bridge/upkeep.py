@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _INDEX_EVERY_S = 60.0
 _BACKUP_LOOK_S = 60.0
+_FIRST_BACKUP_LOOK_S = 5.0
 _BACKUP_RETRY_S = 3600.0
 _INDEX_REST_S = 0.05
 _CACHES_EVERY_S = 24 * 3600.0
@@ -68,14 +69,16 @@ async def daily_backups(core: "OpenCore") -> None:
     at = core.settings.backup_at
     if at is None:
         return
+    # A start has enough to do. Then one that was missed while the bridge was off is made.
+    await asyncio.sleep(_FIRST_BACKUP_LOOK_S)
     while True:
-        # Clocks jump and machines sleep, so one long sleep could miss the time.
-        await asyncio.sleep(_BACKUP_LOOK_S)
         try:
             await core.service.back_up_if_due(at)
         except (SessionError, StorageError, OSError) as error:
             log.warning("no daily backup", extra={"why": str(error)})
             await asyncio.sleep(_BACKUP_RETRY_S)
+        # Clocks jump and machines sleep, so one long sleep could miss the time.
+        await asyncio.sleep(_BACKUP_LOOK_S)
 
 
 async def copy_backups(core: "OpenCore") -> None:

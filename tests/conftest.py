@@ -2,8 +2,14 @@
 
 import os
 
+from hypothesis import settings
+
 from tests.order import pytest_collection_modifyitems
 
 __all__ = ["pytest_collection_modifyitems"]
 
 os.environ.setdefault("SANDBOX", "off")
+
+# A machine that does other work is slow, and that is no defect of what is tested.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")

@@ -77,24 +77,26 @@ def _back_to(made: World, old: int) -> None:
 
 
 def _undo(connection: sqlite3.Connection, before: sqlite3.Connection) -> Iterator[str]:
-    """The statements that take the last migration back if it only added; another has to bring its own.
+    """The statements that take the last migration back if it only added, or replaced triggers and indexes.
 
-    `before` has the schema before it.
+    Another has to bring its own. `before` has the schema before it.
     """
-    query = "SELECT name, type FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
-    now, then = dict(connection.execute(query)), dict(before.execute(query))
     # A virtual table takes its own tables along, which nobody else may drop.
-    virtual = "SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE%'"
-    own = tuple(f"{name}_" for (name,) in connection.execute(virtual))
-    for kind in ("trigger", "index", "table"):
-        new = [name for name in now if now[name] == kind and name not in then and not name.startswith(own)]
-        yield from (f"DROP {kind} {name}" for name in new)
-    for table in (name for name in then if then[name] == "table"):
+    query = (
+        "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
+        " AND name NOT IN (SELECT name FROM pragma_table_list WHERE type = 'shadow')"
+    )
+    now, then = list(connection.execute(query)), list(before.execute(query))
+    tables = [name for kind, name, _ in then if kind == "table"]
+    yield from (f"DROP {each[0]} {each[1]}" for each in now if each[0] != "table" and each not in then)
+    yield from (f"DROP table {name}" for kind, name, _ in now if kind == "table" and name not in tables)
+    for table in tables:
         has, had = (
             {column for _, column, *_ in each.execute(f"PRAGMA table_info({table})")}
             for each in (connection, before)
         )
         yield from (f"ALTER TABLE {table} DROP COLUMN {column}" for column in has - had)
+    yield from (each[2] for each in then if each[0] != "table" and each not in now)
 
 
 def _objects(connection: sqlite3.Connection) -> set[str]:

@@ -8,8 +8,8 @@ texts are the whole expression over and over, and every sign that it names, alon
 import re
 from collections.abc import Iterator, Sequence
 from itertools import product
-from re import _constants as op  # type: ignore[attr-defined]  # the parser has no public name since 3.11
-from re import _parser as parser  # type: ignore[attr-defined]
+from re import _constants as op  # type: ignore[attr-defined,unused-ignore]  # no public name since 3.11
+from re import _parser as parser  # type: ignore[attr-defined,unused-ignore]
 from typing import Any
 
 Part = tuple[Any, Any]

@@ -103,8 +103,9 @@ async def test_the_whole_table_of_escapes_holds_for_an_ordinary_user(place: Path
         pytest.skip(f"not installed: {', '.join(missing)}")
     os.chown(place, NOBODY, NOBODY)
     words = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "real_cli")
+    short = ("--basetemp", str(place / "t"))  # a socket's path has at most 107 bytes
     tests = await asyncio.create_subprocess_exec(
-        *("unshare", "-m", "sh", "-c", AS_NOBODY, "sh", sys.base_prefix, *words, str(TABLE)),
+        *("unshare", "-m", "sh", "-c", AS_NOBODY, "sh", sys.base_prefix, *words, *short, str(TABLE)),
         env={"PATH": os.environ["PATH"], "HOME": str(place), "TMPDIR": str(place)},
         cwd=TABLE.parents[2],
         stdout=asyncio.subprocess.PIPE,

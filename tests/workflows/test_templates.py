@@ -73,7 +73,7 @@ async def test_templates_of_a_project_count_where_it_is_trusted_and_take_no_know
         (place / "ours.toml").write_text("[[checks]]\nname = 'ours'\ncommand = 'true'\n[limits]\nmax_turns = 7")
         (place / "feature.toml").write_text("description = 'not this'")
         assert "ours" not in await names(core)
-        with pytest.raises(c.RunFieldWrong, match="none of this name"):
+        with pytest.raises(c.RunFieldWrong, match="no template has this name"):
             await Flow(core).start(template="ours")
         await trust(core, root)
         assert "ours" in await names(core)

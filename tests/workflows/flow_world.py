@@ -31,7 +31,8 @@ COMMAND = "python3 -m unittest -q"
 TESTS = {"name": "tests", "command": COMMAND}
 WRONG = {
     "title": "Write add",
-    "details": "demo:write calc.py {def add(a, b): return a - b}",
+    # Of another length than the right one: else Python takes the bytecode of the first try, within one second.
+    "details": "demo:write calc.py {def add(a, b): return a - 2 * b}",
     "acceptance": ["adds"],
 }
 

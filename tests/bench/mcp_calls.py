@@ -22,7 +22,7 @@ async def measure(directory: Path, *, short: bool) -> list[Figure]:
                 begun = time.perf_counter()
                 result = await agent.call_tool(tool, arguments)
                 found.append((time.perf_counter() - begun) * 1000)
-                assert not result.is_error
+                assert not result.is_error, result.content
             return found
 
         reads, writes = await times("find_sessions"), await times("session_note", text="n")

@@ -262,6 +262,7 @@ from api.run_model import (
     RunStatus,
     RunTask,
     RunUnreadable,
+    TaskNotFound,
     TaskStatus,
     TemplateRefused,
 )
@@ -607,6 +608,7 @@ __all__ = [
     "TakeBackPermission",
     "TakeCheckpoint",
     "TakenOut",
+    "TaskNotFound",
     "TaskStatus",
     "TemplateInfo",
     "TemplateRefused",

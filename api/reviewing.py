@@ -63,7 +63,7 @@ class ListComments(SessionCommand[ReviewComments], frozen=True, tag="list_commen
 
 
 class RemoveComment(SessionCommand[Nothing], frozen=True, tag="remove_comment", kw_only=True):
-    """Remove a comment that waits. Without effect if it is gone or sent."""
+    """Remove a comment that waits. Raises `CommentNotFound` if it is gone or sent."""
 
     action = Action.PROMPT
     reply = Nothing

@@ -213,6 +213,13 @@ class IllegalRunMove(RunError):
         self.status = status
 
 
+class TaskNotFound(IllegalRunMove):
+    """The run has no task of this id."""
+
+    def __init__(self, what: str, _status: str = "") -> None:
+        super().__init__(what, "without such a task")
+
+
 class RunFieldWrong(RunError):
     """A value for a field of a run is not allowed; nothing was changed."""
 

@@ -8,15 +8,17 @@ import api as c
 from api.checkpointing import MOST_LISTED, MOST_PATHS
 from service.parts import ServiceParts
 from sessions.checkpointing import SessionCheckpoints
-from sessions.errors import CheckpointRefused, FolderRefused
+from sessions.errors import CheckpointNotFound, CheckpointRefused, FolderRefused, TurnNotFound
+from sessions.model import TurnId
 from sessions.restore_scope import RestoreScope
 from sessions.restoring import checkpoints_of, preview_restore, restore_files, undo_restore
+from sessions.rows import load_turn
 from sessions.session import Session
 from texts.os_text import decoded
 from workdirs import rows
 from workdirs.changes import PathChange
 from workdirs.checkpoint_model import Checkpoint, Note, Reason, Restored
-from workdirs.errors import WorkdirError
+from workdirs.errors import CheckpointGone, WorkdirError
 from workdirs.plan import Delete, Left, SetMode, Step, Write
 
 _MOST_DIFF_BYTES = 900_000
@@ -39,6 +41,7 @@ async def checkpoint(parts: ServiceParts, session: Session, command: c.Checkpoin
             case c.PreviewRestore():
                 return await _preview(session, checkpoints, command)
             case c.RestoreFiles():
+                await _of_session(session, checkpoints, command.checkpoint_id)
                 others = parts.manager.loaded()
                 done = await restore_files(
                     session, others, command.checkpoint_id, command.scope, command.digest
@@ -48,6 +51,8 @@ async def checkpoint(parts: ServiceParts, session: Session, command: c.Checkpoin
                 return _result(await undo_restore(session, parts.manager.loaded()))
             case _:
                 assert_never(command)
+    except CheckpointGone as error:
+        raise CheckpointNotFound from error
     except WorkdirError as error:
         raise CheckpointRefused(str(error)) from error
 
@@ -122,6 +127,8 @@ async def _of_turn(
     session: Session, checkpoints: SessionCheckpoints, command: c.ReadTurnChanges
 ) -> c.Comparison:
     database = checkpoints.engine.db
+    if (await load_turn(database, TurnId(command.turn_id))).session_id != session.id:
+        raise TurnNotFound(command.turn_id)
     before = await rows.load_anchored(database, session.id, command.turn_id, Reason.BEFORE_PROMPT)
     after = await rows.load_anchored(database, session.id, command.turn_id, Reason.TURN_END)
     if before is None or after is None:
@@ -184,7 +191,7 @@ async def _of_session(session: Session, checkpoints: SessionCheckpoints, checkpo
     """Return a checkpoint of this session. Those of others may hold files that its people may not see."""
     found = await checkpoints.engine.load(checkpoint_id)
     if found.owner != session.id:
-        raise CheckpointRefused("this session has no such checkpoint")
+        raise CheckpointNotFound
     return found
 
 

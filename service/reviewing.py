@@ -13,7 +13,7 @@ from service.parts import ServiceParts
 from service.prompting import talk
 from service.work_files import get_file
 from sessions import rows
-from sessions.errors import FileRefused, PromptRefused, TurnNotFound
+from sessions.errors import CommentNotFound, FileRefused, PromptRefused, TurnNotFound
 from sessions.model import TurnId
 from sessions.rows import review_comments
 from sessions.rows.review_comments import StoredComment
@@ -35,6 +35,9 @@ async def review(parts: ServiceParts, session: Session, actor: Actor, command: c
         case c.ListComments():
             return c.ReviewComments(await _waiting(parts, session))
         case c.RemoveComment():
+            waiting = await review_comments.load_waiting(database, session.id)
+            if all(each.id != command.comment_id for each in waiting):
+                raise CommentNotFound
             await database.write([review_comments.delete_waiting(session.id, command.comment_id)])
             return c.Nothing()
         case c.SendReview():

@@ -105,6 +105,13 @@ class AlreadyDecided(SessionError):
         self.by = by
 
 
+class AskNotFound(AlreadyDecided):
+    """The session has no ask of this id."""
+
+    def __init__(self, ask_id: str) -> None:
+        super().__init__(ask_id, "")
+
+
 class WrongAnswer(SessionError):
     """The decision does not fit the kind of ask."""
 
@@ -195,6 +202,20 @@ class CheckpointRefused(SessionError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(_sentence(reason))
+
+
+class CheckpointNotFound(CheckpointRefused):
+    """The session has no such checkpoint, or its files were removed by age."""
+
+    def __init__(self, _reason: str = "") -> None:
+        super().__init__("this session has no such checkpoint; it may have been removed by age")
+
+
+class CommentNotFound(SessionError):
+    """No review comment of this id waits in the session."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such comment. It was removed, or sent with a review.")
 
 
 class FolderRefused(SessionError):

@@ -159,7 +159,7 @@ class PromptQueue:
         """
         check_prompt(content, ())
         async with self._session.change() as draft:
-            self._refuse_if_sent(turn_id, "Editing a prompt")
+            await self._refuse_if_sent(turn_id, "Editing a prompt")
             if any(each.turn_id == turn_id and each.kind is TurnKind.COMMAND for each in draft.snapshot.queue):
                 raise PromptRefused("A command cannot be edited. Withdraw it, and send another.")
             draft.add(e.TurnEdited(turn_id, content))
@@ -167,7 +167,7 @@ class PromptQueue:
     async def withdraw(self, turn_id: TurnId, *, by: str) -> None:
         """Take a waiting prompt out of the queue. Raises `IllegalMove` once it is sent."""
         async with self._session.change() as draft:
-            self._refuse_if_sent(turn_id, "Withdrawing a prompt")
+            await self._refuse_if_sent(turn_id, "Withdrawing a prompt")
             draft.add(e.TurnWithdrawn(turn_id, by))
 
     async def join(self, turn_ids: Sequence[TurnId], sender: Sender) -> Placed:
@@ -180,7 +180,7 @@ class PromptQueue:
             if (known := await find_turn_by_origin(self._db, sender.origin)) is not None:
                 return self._place_of(known.id)
             for turn_id in turn_ids:
-                self._refuse_if_sent(turn_id, "Joining prompts")
+                await self._refuse_if_sent(turn_id, "Joining prompts")
             queue = draft.snapshot.queue
             turns = [await load_turn(self._db, each.turn_id) for each in queue if each.turn_id in turn_ids]
             joined = _joined(turns, front=bool(queue) and queue[0].turn_id in turn_ids)
@@ -196,12 +196,15 @@ class PromptQueue:
     async def move_to_front(self, turn_id: TurnId) -> None:
         """Move a waiting prompt to the front of the queue. Raises `IllegalMove` once it is sent."""
         async with self._session.change() as draft:
-            self._refuse_if_sent(turn_id, "Moving a prompt")
+            await self._refuse_if_sent(turn_id, "Moving a prompt")
             draft.add(e.TurnMovedToFront(turn_id))
 
-    def _refuse_if_sent(self, turn_id: TurnId, what: str) -> None:
-        if all(turn.turn_id != turn_id for turn in self._session.snapshot.queue):
-            raise IllegalMove(what, "already working on it")
+    async def _refuse_if_sent(self, turn_id: TurnId, what: str) -> None:
+        if any(turn.turn_id == turn_id for turn in self._session.snapshot.queue):
+            return
+        if (await load_turn(self._db, turn_id)).session_id != self._session.id:
+            raise TurnNotFound(turn_id)
+        raise IllegalMove(what, "already working on it")
 
 
 def _joined(turns: Sequence[StoredTurn], *, front: bool) -> Prompt:

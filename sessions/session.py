@@ -23,6 +23,7 @@ from sessions.dependencies import Dependencies
 from sessions.draft import Draft
 from sessions.errors import (
     AlreadyDecided,
+    AskNotFound,
     ClaudeUnavailable,
     IllegalMove,
     PromptRefused,
@@ -386,17 +387,19 @@ class Session:
     ) -> Ask:
         """Answer an ask; the first answer wins. `through`, `face`: see `AskDecided`.
 
-        Raises `AlreadyDecided` if it is no longer open, `WrongAnswer` if the decision does not fit its kind,
-        `FormRefused` if a form is not filled in as the server wants it.
+        Raises `AskNotFound`, `AlreadyDecided` if it is no longer open, `WrongAnswer` if the decision does not fit
+        its kind, `FormRefused` if a form is not filled in as the server wants it.
         """
         async with self.change() as draft:
             stored = await load_ask(self.around.db, ask_id)
+            if stored is None or stored.session_id != self.id:
+                raise AskNotFound(ask_id)
             is_open = any(ask.id == ask_id for ask in draft.snapshot.asks)
             # After an interrupt, or while the process ends, the answer would be stored without any effect.
             stops = draft.snapshot.lifecycle is Lifecycle.STOPPING
             is_heard = self.run is not None and not stops and not self.run.control.interrupting
-            if stored is None or not is_open or not is_heard:
-                raise AlreadyDecided(ask_id, stored.decided_by if stored else "")
+            if not is_open or not is_heard:
+                raise AlreadyDecided(ask_id, stored.decided_by)
             line = self.around.driver.answer(stored.ask, decision)
             draft.add(e.AskDecided(ask_id, decision, by, through, face))
             draft.send(stored.ask.request_id, line)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 from aiohttp import web
 
-from api.run_model import IllegalRunMove, PlanOutdated, RunNotFound
+from api.run_model import IllegalRunMove, PlanOutdated, RunNotFound, TaskNotFound
 from sessions import errors as se
 from storage import StorageError
 
@@ -23,6 +23,10 @@ _STATUS: Mapping[type[Exception], int] = {
     se.SessionHidden: 404,
     se.SessionNotFound: 404,
     se.TurnNotFound: 404,
+    se.AskNotFound: 404,
+    se.CheckpointNotFound: 404,
+    se.CommentNotFound: 404,
+    se.RuleNotFound: 404,
     se.SharedPageNotFound: 404,
     se.TemplateNotFound: 404,
     se.NotAllowed: 403,
@@ -35,6 +39,7 @@ _STATUS: Mapping[type[Exception], int] = {
     se.PreviewOutdated: 409,
     se.MergeOutdated: 409,
     se.BranchUnmerged: 409,
+    TaskNotFound: 404,
     IllegalRunMove: 409,
     PlanOutdated: 409,
     se.CoreLost: 503,

@@ -13,6 +13,7 @@ from api.run_model import (
     PauseReason,
     Plan,
     RunStatus,
+    TaskNotFound,
     TaskStatus,
 )
 from workflows import model as m
@@ -263,7 +264,7 @@ def _sent(run: Run, event: m.StepSent) -> Run:
 
 def _task_moved(run: Run, event: m.TaskMoved) -> Run:
     if all(each.id != event.task_id for each in run.tasks):
-        raise IllegalRunMove("Changing this task", "without such a task")
+        raise TaskNotFound("Changing this task")
     tasks = tuple(
         replace(
             each,

@@ -82,6 +82,9 @@ async def test_the_api_has_every_act_of_a_run(world: WebWorld) -> None:
     tasks.append({"id": "", "title": "New"})
     assert [each["title"] for each in (await act("PUT", "tasks", {"tasks": tasks}))["tasks"]][-1] == "New"
     assert (await act("POST", f"tasks/{tasks[1]['id']}/skip"))["tasks"][1]["status"] == "skipped"
+    for missing in ("skip", "retry"):
+        status, answer = await ann.send("POST", f"{one}/tasks/no-such-task/{missing}")
+        assert (status, answer["code"]) == (404, "task_not_found")
     assert (await act("POST", "pause", {"takeOver": True}))["pause"] == "taken_over"
     assert (await act("POST", "resume", {}))["status"] == "implementing"
     assert (await act("POST", "cancel"))["status"] == "failed"

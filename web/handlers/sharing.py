@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 import api as c
+from sessions.errors import RuleNotFound
 from sessions.model import ShareLevel, Trust
 from web.principals import Scope
 from web.problems import Refused
@@ -47,6 +48,9 @@ async def take_permission_back(call: Call) -> c.Nothing:
     rule = call.place("rule_id")
     if not rule.isdecimal() or len(rule) > 15:
         raise Refused(404, "rule_not_found", "There is no such rule.")
+    listed = await call.perform(c.ReadPermissions(session_id=call.session_id))
+    if all(each.id != int(rule) for each in listed.rules):
+        raise RuleNotFound(int(rule))
     return await call.perform(c.TakeBackPermission(session_id=call.session_id, rule_id=int(rule)))
 
 

@@ -318,8 +318,16 @@ async def test_asks_are_answered_in_the_list_and_typed_words_outlast_its_changes
     async with phone() as context:
         page = await logged_in(world, context)
         await page.type(f"#s-{asking} .own input", "use the")
+        await page.click(f"#s-{asking} summary")
+        # A row that appears before it changes neither what is open nor what is typed, here or in its own ask.
         also = await world.session_of(ann, "demo:bash touch y")
         await world.asked(also)
+        await page.wait_for_selector(f"#s-{also} .asked + *, #s-{also} .own input")
+        assert await page.locator("#sessions .asked details[open]").count() == 1
+        assert await page.locator(f"#s-{asking} details[open]").count() == 1
+        assert await page.input_value(f"#s-{also} .own input") == ""
+        await page.focus(f"#s-{asking} .own input")
+        await page.keyboard.press("End")
         later = await world.session_of(ann, "demo:text meanwhile")
         await page.wait_for_selector(f"#s-{later}")
         await page.type(f"#s-{asking} .own input", " other tool")

@@ -64,12 +64,14 @@ async def listed(parts: WebParts, actor: Actor, now_ms: int, text: str = "") -> 
     for info in found.sessions:
         if info.id not in seen:
             groups.setdefault(_day(info, now_ms), []).append(_row(info, base, now_ms))
-    return "".join(_group(number, heading, rows) for number, (heading, rows) in enumerate(groups.items()))
+    return "".join(_group(heading, rows) for heading, rows in groups.items())
 
 
-def _group(number: int, heading: str, rows: Iterable[str]) -> str:
+def _group(heading: str, rows: Iterable[str]) -> str:
+    # Named by its heading: a group keeps its name when another one appears before it.
+    name = "".join(each if each.isalnum() else "-" for each in heading.lower())
     return (
-        f'<section id="g-{number}" aria-labelledby="gh-{number}"><h2 id="gh-{number}">{escape(heading)}</h2>'
+        f'<section id="g-{name}" aria-labelledby="gh-{name}"><h2 id="gh-{name}">{escape(heading)}</h2>'
         f'<ul class="sessions">{"".join(rows)}</ul></section>'
     )
 

@@ -36,9 +36,35 @@ function put({ id, html, parent, before, once }) {
   }
 }
 
+// The name of a fold or field that stays the same when others appear before it: the element with an id that it is
+// in, its own words, and its place among those of the same name. A fold whose words change has an id of its own.
+function named(elements, wordsOf) {
+  const seen = new Map(), names = new Map();
+  for (const each of elements) {
+    const name = each.id || `${each.closest("[id]")?.id} ${wordsOf(each)}`;
+    const before = seen.get(name) ?? 0;
+    seen.set(name, before + 1);
+    names.set(`${name} ${before}`, each);
+  }
+  return names;
+}
+
+const foldsOf = (element) => named(element.querySelectorAll("details"), (each) => each.querySelector("summary").textContent);
+const fieldsOf = (element) => named(
+  element.querySelectorAll("input:not([type=hidden]):not([type=file]), textarea, select"),
+  (each) => `${each.name || each.getAttribute("aria-label")} ${/radio|checkbox/.test(each.type) ? each.value : ""}`,
+);
+
+// What only the browser knows goes along: folds that were opened or closed, words and choices that are not sent yet.
 function keepOpen(old, fresh) {
-  const opened = [...old.querySelectorAll("details")].map((each) => each.open);
-  [...fresh.querySelectorAll("details")].forEach((each, index) => { each.open = opened[index] ?? each.open; });
+  const folds = foldsOf(old), fields = fieldsOf(old);
+  for (const [name, each] of foldsOf(fresh)) if (folds.has(name)) each.open = folds.get(name).open;
+  for (const [name, each] of fieldsOf(fresh)) {
+    const typed = fields.get(name);
+    if (!typed) continue;
+    if (/radio|checkbox/.test(each.type)) { if (typed.checked !== typed.defaultChecked) each.checked = typed.checked; }
+    else if (typed.defaultValue !== undefined && typed.value !== typed.defaultValue) each.value = typed.value;
+  }
 }
 
 // Somebody types an answer in here, and the ask is still open: the old element stays until they are done.
@@ -76,22 +102,41 @@ function settle({ id, html, tail }) {
   element.lastElementChild.firstChild.data = tail;
 }
 
+const sources = new WeakMap();
+
 function children({ id, html }) {
   const place = byId(id);
   if (!place) return;
   const template = document.createElement("template");
   template.innerHTML = policy.createHTML(html);
-  const wanted = [...template.content.children];
+  reconcile(place, [...template.content.children]);
+}
+
+const rowsOf = (element) => element.querySelector(":scope > ul");
+
+// Lets `place` have the elements `wanted`; one that is the same, or that somebody answers in, is not touched. In a
+// group of rows each row is looked at by itself.
+function reconcile(place, wanted) {
   const names = new Set(wanted.map((each) => each.id));
   for (const old of [...place.children]) if (!names.has(old.id)) old.remove();
   wanted.forEach((fresh, index) => {
-    const old = byId(fresh.id);
-    if (old && (old.outerHTML === fresh.outerHTML || isAnswering(old, fresh))) {
-      if (place.children[index] !== old) place.insertBefore(old, place.children[index] ?? null);
+    const old = byId(fresh.id), source = fresh.outerHTML;
+    let shown = old;
+    if (old && (old.parentElement !== place || !rowsOf(old) || !rowsOf(fresh))) {
+      const same = (sources.get(old) ?? old.outerHTML) === source;
+      if (!same && !isAnswering(old, fresh)) {
+        keepOpen(old, fresh);
+        old.remove();
+        shown = fresh;
+      }
+    } else if (old) {
+      old.querySelector(":scope > h2").textContent = fresh.querySelector(":scope > h2").textContent;
+      reconcile(rowsOf(old), [...rowsOf(fresh).children]);
     } else {
-      if (old) { keepOpen(old, fresh); old.remove(); }
-      place.insertBefore(fresh, place.children[index] ?? null);
+      shown = fresh;
     }
+    if (shown === fresh) sources.set(fresh, source);
+    if (place.children[index] !== shown) place.insertBefore(shown, place.children[index] ?? null);
   });
 }
 

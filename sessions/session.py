@@ -387,8 +387,8 @@ class Session:
     ) -> Ask:
         """Answer an ask; the first answer wins. `through`, `face`: see `AskDecided`.
 
-        Raises `AskNotFound`, `AlreadyDecided` if it is no longer open, `WrongAnswer` if the decision does not fit
-        its kind, `FormRefused` if a form is not filled in as the server wants it.
+        Raises `AskNotFound`, `AlreadyDecided` if it is no longer open, `WrongAnswer` if the decision does not
+        fit its kind, `FormRefused` if a form is not filled in as the server wants it.
         """
         async with self.change() as draft:
             stored = await load_ask(self.around.db, ask_id)

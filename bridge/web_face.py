@@ -59,6 +59,7 @@ async def web_face(core: OpenCore) -> AsyncIterator[WebParts]:
 
             async def link(user_id: str, session_id: str) -> c.LoginLink:
                 code = await parts.doors.make_code(user_id)
+                parts.wanted.set()
                 place = quote(f"{parts.options.base_path}/chat/{session_id}", safe="")
                 next_page = f"?next={place}" if is_session_id(session_id) else ""
                 # In the fragment: browsers never send it, and previews of a link cannot spend it.

@@ -1,5 +1,6 @@
 """The parts of the web face that every request uses, and its options."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -79,7 +80,10 @@ Return status, headers and body."""
 
 @dataclass(frozen=True, slots=True)
 class WebParts:
-    """The parts of handlers. `lookup` tells who a user id is now; the `Rates` count requests."""
+    """The parts of handlers. `lookup` tells who a user id is now; the `Rates` count requests.
+
+    Set `wanted` when somebody will come soon: the application is loaded then.
+    """
 
     core: Core
     doors: Doors
@@ -94,3 +98,4 @@ class WebParts:
     openings: Rates = field(default_factory=lambda: Rates(120, 60.0))
     logins: Rates = field(default_factory=lambda: Rates(10, 60.0))
     all_logins: Rates = field(default_factory=lambda: Rates(60, 60.0))
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)

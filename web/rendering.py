@@ -8,9 +8,12 @@ import hashlib
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TYPE_CHECKING
 
-from texts.markdown_html import MarkdownHtml
 from texts.unseen import as_seen
+
+if TYPE_CHECKING:
+    from texts.markdown_html import MarkdownHtml
 
 _CACHE_CHARS = 16 * 2**20
 _IN_PLACE_CHARS = 400
@@ -23,8 +26,7 @@ class Renderer:
     def __init__(self) -> None:
         # One worker: the parser is not made for several threads, and one core is enough for people who read.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="web rendering")
-        self._in_worker = MarkdownHtml()
-        self._in_loop = MarkdownHtml()
+        self._parsers: tuple[MarkdownHtml, MarkdownHtml] | None = None
         self._cache: OrderedDict[bytes, str] = OrderedDict()
         self._held = 0
 
@@ -34,28 +36,42 @@ class Renderer:
         if (known := self._cache.get(key)) is not None:
             self._cache.move_to_end(key)
             return known
-        shown = as_seen(text)
+        shown, (in_loop, in_worker) = as_seen(text), await self._loaded()
         if len(shown) <= _IN_PLACE_CHARS:
-            rendered = self._in_loop.render(shown)
+            rendered = in_loop.render(shown)
         else:
             loop = asyncio.get_running_loop()
-            rendered = await loop.run_in_executor(self._worker, partial(self._in_worker.render, shown))
+            rendered = await loop.run_in_executor(self._worker, partial(in_worker.render, shown))
         self._keep(key, rendered)
         return rendered
 
     async def settled(self, text: str) -> int:
         """Return the number of characters of `text` that later text cannot change; see `MarkdownHtml`."""
+        in_loop, in_worker = await self._loaded()
         if len(text) <= _IN_PLACE_CHARS:
-            return self._in_loop.settled(text)
+            return in_loop.settled(text)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._worker, partial(self._in_worker.settled, text))
+        return await loop.run_in_executor(self._worker, partial(in_worker.settled, text))
 
     def close(self) -> None:
         """Stop the thread; a text that is being rendered is dropped."""
         self._worker.shutdown(wait=False, cancel_futures=True)
+
+    async def _loaded(self) -> "tuple[MarkdownHtml, MarkdownHtml]":
+        """Return the parsers of the loop and of the thread, which loads them with the first text."""
+        if self._parsers is None:
+            loop = asyncio.get_running_loop()
+            self._parsers = await loop.run_in_executor(self._worker, _parsers)
+        return self._parsers
 
     def _keep(self, key: bytes, rendered: str) -> None:
         self._cache[key] = rendered
         self._held += len(rendered)
         while self._held > _CACHE_CHARS and len(self._cache) > 1:
             self._held -= len(self._cache.popitem(last=False)[1])
+
+
+def _parsers() -> "tuple[MarkdownHtml, MarkdownHtml]":
+    from texts.markdown_html import MarkdownHtml
+
+    return MarkdownHtml(), MarkdownHtml()

@@ -43,7 +43,7 @@ async def serve(parts: WebParts, sock: socket.socket) -> None:
     await runner.setup()
     try:
         await web.SockSite(runner, sock, backlog=_ACCEPTED_AT_ONCE).start()
-        # asyncio takes its backlog for both: how many it accepts in one turn, and how many may wait in the kernel.
+        # For asyncio one number is both how many it accepts in a turn and how many may wait in the kernel.
         sock.listen(BACKLOG)
         await asyncio.get_running_loop().create_future()
     finally:

@@ -1,7 +1,7 @@
 """The port of the web face. The application behind it is loaded when somebody comes.
 
-Loading takes 0.2 s of CPU time and 5 MB, and on most days of most bridges nobody opens the dashboard. The kernel keeps
-the first connections meanwhile.
+Loading takes 0.2 s of CPU time and 5 MB, and on most days of most bridges nobody opens the dashboard. The
+kernel keeps the first connections meanwhile.
 """
 
 import asyncio

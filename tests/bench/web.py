@@ -168,7 +168,7 @@ async def _crowd(world: WebWorld, count: int) -> list[Figure]:
         Figure(f"{count} tabs are back", back_s, "s", at_most=5),
         Figure("event loop lag meanwhile, p99", back_lag_ms, "ms", at_most=50),
         Figure(f"an event at the last of {count} tabs", took_s * 1000, "ms", at_most=100),
-        Figure("CPU of that for a tab", cpu_s / count * 1e6, "µs", at_most=100),
+        Figure("CPU of that for a tab", cpu_s / count * 1e6, "µs", at_most=40),
         Figure("event loop lag meanwhile, p99", percentile(lag_ms, 0.99), "ms", at_most=50),
     ]
 

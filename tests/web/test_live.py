@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import random
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from api.access import Actor, Role, unchanging
 from sessions.events import PartialText
 from sessions.model import GrowingKind, Lifecycle, SessionId, TurnId
 from tests.sessions.running_core import DEADLINE_S
@@ -15,6 +17,8 @@ from tests.web.web_world import OWNER, Browser, WebWorld
 from web.live.frames import Change, Grow, Remove, Settle
 from web.live.growing import GrowingText
 from web.live.pulse import BEAT_S, Pulse
+from web.live.shared_feed import Encoded, Looker, Tab, head_of
+from web.principals import FACE
 from web.rendering import Renderer
 
 _STORY = (
@@ -151,6 +155,47 @@ async def test_a_page_that_comes_back_gets_what_it_missed_and_no_more(world: Web
                 if frame["type"] == "event":
                     got, reached = got + len(text), frame["n"] or reached
         assert got <= 1.2 * missed, (after, got, missed)
+
+
+async def test_a_tab_that_is_busy_at_times_gets_each_frame_once_and_in_order() -> None:
+    """A frame goes straight into the connection of a tab that is ready, else through its task."""
+
+    async def follow(tab: Tab, got: list[int | None], chance: random.Random) -> None:
+        while kept := await tab.kept():
+            for frame in kept:
+                if chance.random() < 0.5:
+                    await asyncio.sleep(0)
+                tab.has(frame)
+                got.append(frame.number)
+
+    for seed in range(100):
+        chance = random.Random(seed)
+        got: list[int | None] = []
+
+        def take(frame: Encoded, got: list[int | None] = got, chance: random.Random = chance) -> bool:
+            is_ready = chance.random() < 0.6
+            if is_ready:
+                got.append(frame.number)
+            return is_ready
+
+        tab = Tab(Looker(OWNER, unchanging(Actor(OWNER, FACE, Role.USER)), take), 0)
+        following = asyncio.create_task(follow(tab, got, chance))
+        for number in range(1, 40):
+            tab.give(Encoded(b"", 0, number))
+            for _ in range(chance.randrange(3)):
+                await asyncio.sleep(0)
+        tab.end()
+        await following
+        assert got == list(range(1, 40)), seed
+        assert tab.number == 39
+
+
+@pytest.mark.parametrize(
+    ("size", "head"),
+    [(0, "8100"), (125, "817d"), (126, "817e007e"), (65535, "817effff"), (65536, "817f0000000000010000")],
+)
+def test_the_head_of_a_frame_says_its_size(size: int, head: str) -> None:
+    assert head_of(size).hex() == head
 
 
 class _Heard:

@@ -6,8 +6,7 @@ each tab begins anew from its last event, and the core decides again whether it 
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -29,7 +28,7 @@ _BEHIND = 500
 _TOGETHER = 200
 """Missed events up to which tabs catch up together; more of them are not held in memory."""
 _KEPT_S = 2.0
-_AT_ONCE = 50
+_AT_ONCE = 100
 _PEOPLE_PACE_S = 0.2
 """Many who come at once make one change of the line on people."""
 _FeedKey = tuple[str, str, str, bool, bool, bool]
@@ -37,10 +36,19 @@ _FeedKey = tuple[str, str, str, bool, bool, bool]
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A frame as it goes over the wire; `number` is its event number, None while only text grows."""
+    """A frame as it goes over the wire; `number` is its event number, None while only text grows.
 
-    text: str
+    `wire` is the whole WebSocket frame, made once for all tabs; its payload begins at `begin`.
+    """
+
+    wire: bytes
+    begin: int
     number: int | None
+
+    @property
+    def payload(self) -> bytes:
+        """The frame's JSON."""
+        return self.wire[self.begin :]
 
 
 async def _up_to(
@@ -66,15 +74,32 @@ def _frame(sub: str, changes: Sequence[Change], batch: Sequence[Feed]) -> Encode
 
 
 def _encoded(sub: str, changes: Sequence[Change], number: int | None) -> Encoded:
-    return Encoded(msgspec.json.encode(Step(sub, tuple(changes), number)).decode(), number)
+    payload = msgspec.json.encode(Step(sub, tuple(changes), number))
+    head = head_of(len(payload))
+    return Encoded(head + payload, len(head), number)
+
+
+def head_of(size: int) -> bytes:
+    """Return the head of a server's text frame that has `size` bytes. Source: RFC 6455, section 5.2."""
+    if size < 126:
+        return bytes((0x81, size))
+    return b"\x81\x7e" + size.to_bytes(2) if size < 2**16 else b"\x81\x7f" + size.to_bytes(8)
+
+
+def _takes_nothing(_: Encoded) -> bool:
+    return False
 
 
 @dataclass(slots=True, eq=False)
 class Looker:
-    """The person at a tab. Only a visible tab counts as presence."""
+    """The person at a tab. Only a visible tab counts as presence.
+
+    `take` sends a frame at once, or returns False if the tab is not ready for one.
+    """
 
     user_id: str
     who: ActorSource
+    take: Callable[[Encoded], bool] = _takes_nothing
     is_visible: bool = True
 
 
@@ -86,25 +111,27 @@ class SharedFeeds:
         self._feeds: dict[_FeedKey, SharedFeed] = {}
         self._catching_up: dict[tuple[_FeedKey, int, int], asyncio.Task[list[Encoded]]] = {}
 
-    async def frames(self, looker: Looker, sub: str, session_id: str, after: int) -> AsyncGenerator[str, None]:
-        """Yield the encoded frames of a session's page after event `after`, for ever.
+    async def frames(
+        self, looker: Looker, sub: str, session_id: str, after: int
+    ) -> AsyncGenerator[Encoded, None]:
+        """Yield the frames of a session's page after event `after`, for ever.
 
-        Raises the errors of `Core.follow`: `NotAllowed` once the reader may not view the session any more.
+        A frame that the looker takes at once is not yielded. Raises the errors of `Core.follow`: `NotAllowed`
+        once the reader may not view the session any more.
         """
-        parts, number = self._parts, after
+        parts, tab = self._parts, Tab(looker, after)
         while True:
             actor = await looker.who()
             info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
             reader = await reader_of(parts, actor, info)
             key = (session_id, sub, info.work_directory_name, reader.prompt, reader.approve, reader.manage)
-            while number < (goal := max(info.last_event, self._number_of(key))):
-                async for frame in self._missed(key, looker.who, number, goal):
-                    number = max(frame.number or 0, number)
-                    yield frame.text
-            async with aclosing(self._at(key, number).frames_for(looker)) as shared:
+            while tab.number < (goal := max(info.last_event, self._number_of(key))):
+                async for frame in self._missed(key, looker.who, tab.number, goal):
+                    tab.has(frame)
+                    yield frame
+            async with aclosing(self._at(key, tab.number).frames_for(tab)) as shared:
                 async for frame in shared:
-                    number = max(frame.number or 0, number)
-                    yield frame.text
+                    yield frame
 
     def look(self, session_id: str, looker: Looker) -> None:
         """Note that a tab became visible or hidden; no effect for a session that it may not see."""
@@ -162,26 +189,52 @@ FEEDS: web.AppKey[SharedFeeds] = web.AppKey("feeds", SharedFeeds)
 
 
 @dataclass(slots=True, eq=False)
-class _Tab:
-    """A tab at a feed: the frames that it has not taken yet, and whether more may come."""
+class Tab:
+    """A tab at a feed. `number` is the last event that it has; `frames` are those that it has not taken yet."""
 
     looker: Looker
+    number: int
     told: tuple[str, ...] = ()
-    frames: deque[Encoded] = field(default_factory=deque)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    frames: list[Encoded] = field(default_factory=list)
+    waiting: "asyncio.Future[None] | None" = None
     is_open: bool = True
 
+    def has(self, frame: Encoded) -> None:
+        """Note that the tab got `frame`."""
+        self.number = max(frame.number or 0, self.number)
+
     def give(self, frame: Encoded) -> None:
-        if len(self.frames) >= _BEHIND:
+        """Send `frame` at once if the tab is ready, without waking its task; else keep it for the task."""
+        if not self.is_open:
+            return
+        if self.waiting is not None and not self.frames and self.looker.take(frame):
+            self.has(frame)
+        elif len(self.frames) >= _BEHIND:
             self.frames.clear()
             self.end()
-        elif self.is_open:
+        else:
             self.frames.append(frame)
-            self.changed.set()
+            self._wake()
 
     def end(self) -> None:
+        """Let the tab's task go on: nothing comes any more."""
         self.is_open = False
-        self.changed.set()
+        self._wake()
+
+    async def kept(self) -> Sequence[Encoded]:
+        """Return the frames that it did not take at once, as soon as there are any; none after its end."""
+        if self.is_open and not self.frames:
+            self.waiting = asyncio.get_running_loop().create_future()
+            try:
+                await self.waiting
+            finally:
+                self.waiting = None
+        kept, self.frames = self.frames, []
+        return kept
+
+    def _wake(self) -> None:
+        if self.waiting is not None and not self.waiting.done():
+            self.waiting.set_result(None)
 
 
 def _changes_rights(item: Feed) -> bool:
@@ -197,15 +250,19 @@ class SharedFeed:
         self._parts = parts
         self._sub = sub
         self._session_id = session_id
-        self._tabs: dict[_Tab, None] = {}
+        self._tabs: dict[Tab, None] = {}
         self._changes = SessionChanges(parts, self._who, session_id)
         self._task: asyncio.Task[None] | None = None
         self._error: Exception | None = None
         self._people_changed = asyncio.Event()
 
-    async def frames_for(self, looker: Looker) -> AsyncGenerator[Encoded, None]:
-        """Yield the frames from now on; ends with the feed. First comes the text that grows, whole."""
-        tab, presence = _Tab(looker), self._parts.presence
+    async def frames_for(self, tab: Tab) -> AsyncGenerator[Encoded, None]:
+        """Yield the frames from now on that the tab does not take at once; ends with the feed.
+
+        First comes the text that grows, whole.
+        """
+        looker, presence = tab.looker, self._parts.presence
+        tab.is_open, tab.told = True, ()
         self._tabs[tab] = None
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="web shared feed")
@@ -215,12 +272,10 @@ class SharedFeed:
             presence.come(self._session_id, looker, looker.user_id)
         self._people_changed.set()
         try:
-            while tab.frames or tab.is_open:
-                while tab.frames:
-                    yield tab.frames.popleft()
-                if tab.is_open:
-                    tab.changed.clear()
-                    await tab.changed.wait()
+            while kept := await tab.kept():
+                for frame in kept:
+                    tab.has(frame)
+                    yield frame
             if self._error is not None:
                 raise self._error
         finally:

@@ -89,6 +89,7 @@ class SessionUnits:
         self.history = History(place.channel_id)
         """The history that the session brought into this channel; set it before anything is rendered."""
         self._queue_of: tuple[SessionInfo | None, Sequence[StoredTurn]] = None, ()
+        self._with_row: set[str] = set()
 
     @property
     def all_shown(self) -> bool:
@@ -110,6 +111,10 @@ class SessionUnits:
     def is_held(self, name: str) -> bool:
         """Whether a unit of this name is in memory: one that is shown and over is not."""
         return name in self._units
+
+    def may_have_rows(self) -> set[str]:
+        """Return the turns whose posts have the row of the last answer, or may be getting it just now."""
+        return self._with_row.union(self.keys(UnitKind.TURN))
 
     def has_posts(self, name: str) -> bool:
         """Whether the unit of this name has posts, as far as is known."""
@@ -225,6 +230,10 @@ class SessionUnits:
         info = await self.session()
         face = await self._turns.face(turn_id, info.work_directory_name)
         wishes = render_turn(face, self._setting(info))
+        if face.over and info.last_turn in (None, turn_id):
+            self._with_row.add(turn_id)
+        else:
+            self._with_row.discard(turn_id)
         wishes += self._asks_elsewhere(face, wishes, info)
         for subject in dict.fromkeys(wish.subject for wish in wishes):
             await self._load_posts(unit, subject)

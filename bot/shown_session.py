@@ -99,14 +99,15 @@ class ShownSession:
             await self._mark_history()
             for subject in await unconfirmed_subjects(self._around.db, self.session_id):
                 await self._mark_subject(subject)
+            # A start knows no rows. Answers that end from here on come as events.
+            await self._mark_near_answers()
             await self._read_back()
             self._missed = False
         finally:
             self._catching_up = False
+        self._mark_last_answers()
         await self._mark_what_goes_on()
         self._follow_title()
-        # Several turns may have ended since: the answer that had the row may be any of those near.
-        self._mark_last_answers(everywhere=True)
         self._mark(STATUS_SUBJECT, Urgency.STATUS)  # it may have been shown while the core went on
 
     async def _mark_hint(self) -> None:
@@ -162,23 +163,25 @@ class ShownSession:
             follow = self._around.names.follow(self.place, self._reader.info)
             self._around.spawn(f"name of {self.session_id}", follow)
 
-    def _mark_last_answers(self, *, everywhere: bool = False) -> None:
-        """Show their buttons anew: only the last answer has a row of them. What has no post here gets none.
+    def _mark_last_answers(self, begun: str = "") -> None:
+        """Show the buttons of the last answers anew: only the last one has a row of them.
 
-        While events come one by one, the last two answers are enough; `everywhere` takes all that are near.
+        This takes every answer with a row. The two newest answers are not enough: several turns may begin and
+        end before the view looks. `begun` is a turn that just began: its first post waits for its first words.
         """
+        for turn_id in self._units.may_have_rows() if not self._catching_up else ():
+            if turn_id != begun:
+                self._mark(subject_of(UnitKind.TURN, turn_id), Urgency.STATUS)
 
-        async def mark() -> None:
-            latest = await self._turns.latest_over() if everywhere else await self._turns.latest_over(2)
-            for turn_id in latest:
-                subject = subject_of(UnitKind.TURN, turn_id)
-                # A held turn may be posted just now, with the buttons of a last answer.
-                shown = self._units.is_held(subject) or await self._has_posts(subject)
-                if shown:
-                    self._mark(subject, Urgency.STATUS)
+    async def _mark_near_answers(self) -> None:
+        """Show the buttons of the answers near the end anew: any of them may have the row of the last one.
 
-        if not self._catching_up:
-            self._around.spawn(f"answers of {self.session_id}", mark())
+        An answer without a post here gets none. A held turn may be posted just now.
+        """
+        for turn_id in reversed(await self._turns.near_answers()):
+            subject = subject_of(UnitKind.TURN, turn_id)
+            if self._units.is_held(subject) or await self._has_posts(subject):
+                self._mark(subject, Urgency.STATUS)
 
     async def _has_posts(self, subject: str) -> bool:
         place = self.place
@@ -267,7 +270,9 @@ class ShownSession:
         if isinstance(event, e.TurnQueued) and event.alternative_of is not None:
             self._mark_alternatives(event.alternative_of)
         if isinstance(event, e.TurnSent | e.BackgroundTurnStarted | e.TurnElsewhere):
-            self._mark_last_answers()
+            self._mark_last_answers(turn_id)
+        if isinstance(event, e.TurnHeldBack) and not self._catching_up:  # an earlier answer is the last again
+            self._around.spawn(f"answers of {self.session_id}", self._mark_near_answers())
         if isinstance(event, e.TurnWithdrawn):  # the earlier alternative is the last answer again
             self._mark_alternatives(turn_id)
 

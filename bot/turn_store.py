@@ -150,12 +150,10 @@ class TurnStore:
             if any(ask.status is AskStatus.OPEN for ask in held.asks.values())
         ]
 
-    async def latest_over(self, most: int = _ALTERNATIVES_AMONG) -> Sequence[str]:
-        """The turns with the last answers, newest first, at most `most`."""
+    async def near_answers(self) -> Sequence[str]:
+        """Return the turns with the last answers, newest first."""
         near = await self._reader.last_turns(_ALTERNATIVES_AMONG)
-        return [each.id for each in near if _face_is_over(each) and each.status is not TurnStatus.WITHDRAWN][
-            :most
-        ]
+        return [each.id for each in near if _face_is_over(each) and each.status is not TurnStatus.WITHDRAWN]
 
     # --- faces ------------------------------------------------------------------------------------------
 

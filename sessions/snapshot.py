@@ -46,6 +46,7 @@ class RunningTurn(msgspec.Struct, frozen=True):
     """A turn that the CLI has or works on. `prompt_uuid` is empty for a background turn.
 
     `taken_up`: an earlier host ended during the turn, so the CLI may resume it before rereading the prompt.
+    `follows` is the turn that began before this one.
     """
 
     turn_id: TurnId
@@ -59,6 +60,7 @@ class RunningTurn(msgspec.Struct, frozen=True):
     taken_up: bool = False
     failure: Failure | None = None
     author_id: str = ""
+    follows: TurnId | None = None
 
 
 class Look(msgspec.Struct, frozen=True):

@@ -72,7 +72,8 @@ def _held_back(snapshot: Snapshot, event: e.TurnHeldBack) -> Snapshot:
         return snapshot
     again = QueuedTurn(turn.turn_id, event.prompt_uuid, turn.kind, turn.author_id)
     waits = replace(snapshot, queue=(again, *snapshot.queue), unanswered=turn.prompt_uuid)
-    return replace(waits, running=None, sent=None)
+    # Claude did not begin on it: if it is withdrawn now, the answer before it is the last one.
+    return replace(waits, running=None, sent=None, last_turn=turn.follows)
 
 
 def _without(queue: tuple[QueuedTurn, ...], turn_id: TurnId) -> tuple[QueuedTurn, ...]:
@@ -89,7 +90,7 @@ def _sent(snapshot: Snapshot, event: e.TurnSent, at_ms: int) -> Snapshot:
     return replace(
         snapshot,
         queue=_without(snapshot.queue, event.turn_id),
-        sent=replace(sent, author_id=turn.author_id),
+        sent=replace(sent, author_id=turn.author_id, follows=snapshot.last_turn),
         unanswered="",
         activity=Activity.WORKING,
         blocker=None,

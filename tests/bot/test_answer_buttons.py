@@ -6,6 +6,7 @@ import pytest
 
 from bot.answer_buttons import Answer, all_rows, answer_rows, opened_answer
 from bot.bodies import Button, Plain, Select
+from sessions.events import TurnEnded, TurnHeldBack, TurnSent, TurnStarted, TurnWithdrawn
 from sessions.model import TurnId, TurnKind, TurnStatus
 from sessions.troubles import Failure, FailureKind
 from tests.bot.room import patient, room
@@ -88,6 +89,48 @@ async def test_only_the_last_answer_has_a_row_of_buttons(patient: FakeDiscord, t
             await r.settled()
         offered = [shown(each) for each in r.thread.from_bot[1:]]
         assert offered == [["⋯"], ["⋯"], ["Regenerate", "⋯"]]
+
+
+@pytest.mark.parametrize("quick", [1, 2, 3, 60])
+async def test_older_answers_lose_their_row_however_many_turns_end_at_once(
+    patient: FakeDiscord, tmp_path: Path, quick: int
+) -> None:
+    """Queued prompts may begin and end between two looks of the view."""
+    async with room(patient, tmp_path) as r:
+        await r.session.prompt("one")
+        await r.session.end()
+        await r.settled()
+        assert shown(r.thread.last) == ["Regenerate", "⋯"]
+        queued = [await r.session.queue("quick") for _ in range(quick)]
+        await r.session.happen(
+            *(
+                event
+                for turn in queued
+                for event in (
+                    TurnSent(turn, r.session.snapshot.host),
+                    TurnStarted(turn),
+                    TurnEnded(turn, TurnStatus.DONE),
+                )
+            )
+        )
+        await r.settled()
+        offered = [shown(each) for each in r.thread.from_bot[1:]]
+        assert offered == [*[["⋯"]] * quick, ["Regenerate", "⋯"]]
+
+
+async def test_the_last_answer_has_its_row_again_after_a_prompt_that_a_limit_refused(
+    patient: FakeDiscord, tmp_path: Path
+) -> None:
+    async with room(patient, tmp_path) as r:
+        await r.session.prompt("one")
+        await r.session.end()
+        refused = await r.session.prompt("two")
+        await r.settled()
+        assert shown(r.thread.from_bot[1]) == ["⋯"]
+        await r.session.happen(TurnHeldBack(refused, "another uuid"))
+        await r.session.happen(TurnWithdrawn(refused, "discord:1"))
+        await r.settled()
+        assert [shown(each) for each in r.thread.from_bot[1:]] == [["Regenerate", "⋯"]]
 
 
 async def test_an_older_answer_opens_its_buttons_after_a_restart_too(

@@ -32,6 +32,7 @@ def judge(world: World) -> Iterator[str]:
     yield from _judge_posts(world)
     yield from _judge_answers(world, history)
     yield from _judge_threads(world, failed)
+    yield from _judge_buttons(world, history)
 
 
 def _history(world: World) -> History:
@@ -192,3 +193,23 @@ def _judge_threads(world: World, failed: set[str]) -> Iterator[str]:
 def _is_stale(post: Post) -> bool:
     working = any(line in post.text for line in _WORKING) or post.buttons("stop")
     return post.content.startswith(_QUEUED) or bool(working) or bool(post.buttons("allow"))
+
+
+def _judge_buttons(world: World, history: History) -> Iterator[str]:
+    """Only the answer to the turn that began last has its row of buttons, and it has it."""
+    posts: dict[str, list[Post]] = {}
+    rows = world.database.execute(
+        "SELECT subject, channel_id, message_id FROM posts WHERE subject LIKE 'turn:%'"
+    )
+    for subject, channel_id, message_id in rows.fetchall():
+        if (post := world.chat.rooms[channel_id].posts.get(message_id)) is not None:
+            posts.setdefault(subject.removeprefix("turn:"), []).append(post)
+    sessions = {row["id"]: row for row in history.tables["sessions"]}
+    for turn in history.tables["turns"]:
+        session = sessions[turn["session_id"]]
+        is_last = turn["id"] == json.loads(session["data"]).get("last_turn")
+        has_row = any(each.buttons("regenerate") for each in posts.get(turn["id"], ()))
+        if has_row and not is_last:
+            yield f"an older answer has its whole row: turn {turn['number']} {turn['id'][-4:]}"
+        if is_last and not has_row and turn["kind"] == "prompt" and session["status"] != "ended":
+            yield f"the last answer has no row: turn {turn['number']} {turn['id'][-4:]} {turn['status']}"

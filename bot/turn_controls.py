@@ -28,6 +28,7 @@ from api import (
     WithdrawQueued,
 )
 from api.access import Action
+from api.words.checkpoints import KEEP_FILES, PUT_BACK, put_back_question
 from bot.answer_buttons import Answer, opened_answer
 from bot.bodies import Button, Card, Control, File, Plain, Style, Verb
 from bot.entry import Reply
@@ -228,12 +229,8 @@ class TurnControls:
     async def _offer(self, reply: Reply, session_id: str, turn_id: str, changed: FilesChanged) -> None:
         keep = Control(Verb.REGENERATE, session_id, turn_id, _KEEP)
         put_back = Control(Verb.REWIND_FILES, session_id, turn_id, _PUT_BACK)
-        words = (
-            f"The last answer changed {counted(len(changed.paths), 'file')}"
-            f" (+{changed.insertions} −{changed.deletions}). Put them back or keep them?"
-        )
-        rows = ((Button(put_back, "Put back, ask again", Style.DANGER), Button(keep, "Keep, ask again")),)
-        body = Card((words,), rows)
+        rows = ((Button(put_back, PUT_BACK, Style.DANGER), Button(keep, KEEP_FILES)),)
+        body = Card((put_back_question(changed),), rows)
         await self._face.db.write(insert_controls(body))
         await reply.say(body)
 

@@ -14,6 +14,7 @@ from service.prompting import talk
 from service.work_files import get_file
 from sessions import rows
 from sessions.errors import CommentNotFound, FileRefused, PromptRefused, TurnNotFound
+from sessions.events import ReviewChanged
 from sessions.model import TurnId
 from sessions.rows import review_comments
 from sessions.rows.review_comments import StoredComment
@@ -39,6 +40,7 @@ async def review(parts: ServiceParts, session: Session, actor: Actor, command: c
             if all(each.id != command.comment_id for each in waiting):
                 raise CommentNotFound
             await database.write([review_comments.delete_waiting(session.id, command.comment_id)])
+            await _tell(session, actor)
             return c.Nothing()
         case c.SendReview():
             return await _send(parts, session, actor, command)
@@ -71,8 +73,15 @@ async def _add(parts: ServiceParts, session: Session, actor: Actor, command: c.A
         made_ms=parts.manager.now_ms(),
     )
     await database.write([review_comments.insert_comment(comment, command.origin)])
+    await _tell(session, actor)
     stored = await review_comments.find_comment(database, session.id, command.origin)
     return _shown(stored or comment, is_stale=False)
+
+
+async def _tell(session: Session, actor: Actor) -> None:
+    """Tell the open pages of others that they have to look at the comments again."""
+    async with session.change() as draft:
+        draft.add(ReviewChanged(actor.user_id))
 
 
 async def _waiting(parts: ServiceParts, session: Session) -> tuple[c.ReviewComment, ...]:

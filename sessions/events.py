@@ -258,6 +258,12 @@ class SharesChanged(msgspec.Struct, frozen=True, tag="shares_changed"):
     by: str
 
 
+class ReviewChanged(msgspec.Struct, frozen=True, tag="review_changed"):
+    """A comment was pinned to a line of a turn's changes, or removed."""
+
+    by: str
+
+
 class PinChanged(msgspec.Struct, frozen=True, tag="pin_changed"):
     """The session was pinned or unpinned."""
 
@@ -330,6 +336,7 @@ Event = (
     | ModeChanged
     | TitleChanged
     | SharesChanged
+    | ReviewChanged
     | PinChanged
     | ChangesSwitched
     | LookBegan

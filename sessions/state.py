@@ -100,7 +100,7 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
                 list_price_usd=snapshot.list_price_usd + event.list_price_usd,
                 last_prompt_uuid=event.last_prompt_uuid,
             )
-        case e.SharesChanged():
+        case e.SharesChanged() | e.ReviewChanged():
             return numbered
         case e.PayerChanged():
             return replace(numbered, payer=event.payer)

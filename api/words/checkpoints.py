@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from api.checkpointing import CheckpointInfo, FileChange, LeftFile, RestorePreview, RestoreResult, StepKind
+from api.prompting import FilesChanged
 from sessions.restore_scope import RestoreScope
 from workdirs.changes import ChangeKind
 from workdirs.checkpoint_model import Reason
@@ -52,6 +53,17 @@ def about(checkpoint: CheckpointInfo) -> str:
     if checkpoint.label:
         parts.append(f"“{checkpoint.label}”")
     return " · ".join(parts)
+
+
+PUT_BACK, KEEP_FILES = "Put back, ask again", "Keep, ask again"
+"""The answers to `put_back_question`."""
+
+
+def put_back_question(changed: FilesChanged) -> str:
+    """Return the question before an answer that changed files is asked for again."""
+    files = "1 file" if len(changed.paths) == 1 else f"{len(changed.paths):,} files"
+    lines = f" (+{changed.insertions} −{changed.deletions})"
+    return f"The last answer changed {files}{lines}. Put them back or keep them?"
 
 
 def cautions(checkpoint: CheckpointInfo) -> Iterator[str]:

@@ -108,6 +108,23 @@ async def test_a_review_that_could_not_be_sent_goes_on_waiting(
     assert (await ann.done("GET", f"{one}/comments"))["comments"] == []
 
 
+async def test_asking_again_puts_the_files_of_the_last_answer_back_if_wished(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    session, turn, root = await changed(world, ann)
+    one = f"/api/sessions/{session}"
+    looked = await ann.done("POST", f"{one}/turns/{turn}/rewind", {})
+    assert (looked["paths"], looked["done"]) == (["a.py", "x"], False)
+    assert looked["question"] == "The last answer changed 2 files (+1 −1). Put them back or keep them?"
+    assert (root / "a.py").read_text() == "one\nTWO\nthree\n"
+    key = {"Idempotency-Key": "again"}
+    sent = [await ann.send("POST", f"{one}/regenerate?putBack={turn}", None, key) for _ in range(2)]
+    assert [status for status, _ in sent] == [202, 202]
+    assert sent[0][1]["turn_id"] == sent[1][1]["turn_id"]
+    assert (root / "a.py").read_text() == "one\ntwo\nthree\n"
+    status, answer = await ann.send("POST", f"{one}/regenerate?putBack={turn}")
+    assert (status, answer["code"]) == (409, "turn_outdated")
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="there is no Chromium")
 @pytest.mark.timeout(180)
@@ -119,6 +136,12 @@ async def test_a_review_on_a_phone(world: WebWorld) -> None:
     async with phone() as context:
         page = await logged_in(world, context)
         await page.goto(f"{world.parts.options.address}/chat/{session}")
+        # The last answer changed a file: asking again offers to put it back.
+        await page.click("button:has-text('Ask again')")
+        await page.wait_for_selector("#again[open] >> text=The last answer changed 2 files (+1 −1).")
+        found = await Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        await page.click("#again-leave")
         await page.click(f"#t-{turn} footer a:has-text('file')")
         await page.click("tr.added[data-line='2'] td:last-child")
         await page.fill("#words", "Why capitals?")
@@ -129,6 +152,19 @@ async def test_a_review_on_a_phone(world: WebWorld) -> None:
             found = await Axe().run(page)
             assert found.violations_count == 0, found.generate_report()
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        # A comment of somebody else comes in while this page is open, and takes no words away.
+        await world.share(session, OTHER, ShareLevel.PROMPT)
+        bob = await world.browser(OTHER)
+        await page.click("tr.added[data-line='2'] td:last-child")
+        await page.fill("#words", "not sent yet")
+        theirs = await bob.done("POST", f"/api/sessions/{session}/comments", comment(turn, "From Bob"))
+        await page.wait_for_selector(".notes .comment .words:has-text('From Bob')")
+        await page.wait_for_selector(".tray h2:has-text('2 comments wait')")
+        assert await page.input_value("#words") == "not sent yet"
+        await bob.done("DELETE", f"/api/sessions/{session}/comments/{theirs['id']}")
+        await page.wait_for_selector(".notes .comment .words:has-text('From Bob')", state="detached")
+        await page.fill("#words", "")
+        await page.click("#leave")
         # By keyboard: the number of a line is a button.
         await page.focus("tr.removed[data-line] button")
         await page.keyboard.press("Enter")

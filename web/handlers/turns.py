@@ -5,10 +5,14 @@ from collections.abc import Sequence
 import msgspec
 
 import api as c
-from sessions.model import Attachment
+from api.words.checkpoints import put_back_question
+from sessions.model import Attachment, TurnKind
 from web.principals import Scope
+from web.problems import Refused
 from web.routing import Call, Count, Most, Route, Words
 from web.session_view import SessionView, session_view
+
+_RECENT = 20
 
 
 class PageQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -37,6 +41,29 @@ class ClaudeCommand(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
     name: Words
     arguments: str = ""
+
+
+class RewindWish(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """With `dryRun` no file changes."""
+
+    dry_run: bool = True
+
+
+class Rewound(msgspec.Struct, frozen=True, rename="camel"):
+    """Files that were put back if `done`, or would be; `question` is for a person. `refused`: why they stay."""
+
+    paths: tuple[str, ...]
+    insertions: int
+    deletions: int
+    done: bool
+    refused: str = ""
+    question: str = ""
+
+
+class RegenerateQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """`putBack` is the last prompt's turn: the files that it changed are put back first."""
+
+    put_back: str = ""
 
 
 class BranchWish(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -99,9 +126,38 @@ async def continue_session(call: Call) -> c.Accepted:
     return await call.perform(c.Continue(session_id=call.session_id, origin=call.origin))
 
 
+async def rewind(call: Call) -> Rewound:
+    """Put back the files that a session changed in a turn and later; with `dryRun` only tell which."""
+    wish: RewindWish = call.body
+    command = c.RewindFiles(session_id=call.session_id, turn_id=call.place("turn_id"), dry_run=wish.dry_run)
+    changed = await call.perform(command)
+    question = put_back_question(changed) if changed.paths and not changed.done else ""
+    facts = (changed.paths, changed.insertions, changed.deletions, changed.done)
+    return Rewound(*facts, changed.refused, question)
+
+
 async def regenerate(call: Call) -> c.Accepted:
     """Ask the last prompt again; the earlier answer stays readable."""
+    query: RegenerateQuery = call.query
+    if query.put_back:
+        await _put_back(call, query.put_back)
     return await call.perform(c.Regenerate(session_id=call.session_id, origin=call.origin))
+
+
+async def _put_back(call: Call, turn_id: str) -> None:
+    """Put back the files of the last prompt's answer. Nothing to do if this act has asked again already."""
+    newest = await call.perform(c.ReadTurns(session_id=call.session_id, limit=_RECENT, with_blocks=False))
+    last = next((each.turn for each in newest.turns if each.turn.kind is TurnKind.PROMPT), None)
+    if last is not None and last.origin == call.origin:
+        return
+    if last is None or last.id != turn_id:
+        # An unknown turn raises here; a known one has been followed by another prompt.
+        await call.perform(c.ReadTurn(session_id=call.session_id, turn_id=turn_id, with_blocks=False))
+        raise Refused(409, "turn_outdated", "Another prompt came since then; nothing was changed.")
+    command = c.RewindFiles(session_id=call.session_id, turn_id=turn_id, dry_run=False)
+    changed = await call.perform(command)
+    if changed.refused:
+        raise Refused(409, "files_kept", changed.refused)
 
 
 async def interrupt(call: Call) -> c.Stopped:
@@ -167,7 +223,16 @@ ROUTES: Sequence[Route] = (
     Route("POST", f"{_ONE}/messages", send_message, Scope.OPERATE, NewMessage, reply=c.Accepted, status=202),
     Route("POST", f"{_ONE}/commands", run_command, Scope.OPERATE, ClaudeCommand, reply=c.Accepted, status=202),
     Route("POST", f"{_ONE}/continue", continue_session, Scope.OPERATE, reply=c.Accepted, status=202),
-    Route("POST", f"{_ONE}/regenerate", regenerate, Scope.OPERATE, reply=c.Accepted, status=202),
+    Route(
+        "POST",
+        f"{_ONE}/regenerate",
+        regenerate,
+        Scope.OPERATE,
+        query=RegenerateQuery,
+        reply=c.Accepted,
+        status=202,
+    ),
+    Route("POST", f"{_ONE}/turns/{{turn_id}}/rewind", rewind, Scope.OPERATE, RewindWish, reply=Rewound),
     Route("POST", f"{_ONE}/interrupt", interrupt, Scope.OPERATE, reply=c.Stopped),
     Route("POST", f"{_ONE}/try-now", try_now, Scope.OPERATE),
     Route("POST", f"{_ONE}/branch", branch, Scope.OPERATE, BranchWish, reply=SessionView, status=201),

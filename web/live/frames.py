@@ -53,7 +53,13 @@ class Children(msgspec.Struct, frozen=True, tag="children"):
     html: str
 
 
-Change = Put | Grow | Settle | Remove | Children
+class Stale(msgspec.Struct, frozen=True, tag="stale"):
+    """The element `id` is out of date, and not in the stream: a page that has it reads itself again."""
+
+    id: str
+
+
+Change = Put | Grow | Settle | Remove | Children | Stale
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):

@@ -27,13 +27,15 @@ from sessions.model import (
     Thinking,
 )
 from sessions.stored import StoredAsk
-from web.live.frames import Change, Put, Remove
+from web.live.frames import Change, Put, Remove, Stale
 from web.live.growing import GrowingText
 from web.pages import asks, fragments
 from web.pages.fragments import Reader
 from web.parts import WebParts
 from web.rendering import Renderer
 
+REVIEW = "review"
+"""The id of the comments and changes on a review's page."""
 _READ_AHEAD = 500
 _GATHER_S = 0.02
 """Pieces that come within this time go into one frame: a person sees no difference, the wire does."""
@@ -180,6 +182,12 @@ class SessionChanges:
                 return self._growing.end_turn(event.turn_id)
             case e.RequestFailed():
                 return []
+            case e.ReviewChanged():
+                return [Stale(REVIEW)]
+            case e.TurnQueued():
+                touched.turns[event.turn_id] = None
+                touched.info = True
+                return [Stale(REVIEW)]  # the comments may have gone with this prompt
             case e.SharesChanged():
                 self._known = None
             case _ if (turn_id := getattr(event, "turn_id", None)) is not None:

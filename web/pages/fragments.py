@@ -12,6 +12,7 @@ from typing import assert_never
 
 from api import PlacedBlock, SessionInfo
 from api.prices import price_mark
+from api.words.checkpoints import KEEP_FILES, PUT_BACK
 from api.words.failures import ended_because
 from api.words.models import short_model
 from api.words.notices import NOTICES, notice_text
@@ -158,7 +159,7 @@ def turn_foot(turn: StoredTurn, reader: Reader) -> str:
         last = ""
         if turn.status in (TurnStatus.CUT, TurnStatus.INTERRUPTED, TurnStatus.FAILED):
             last += _act("Continue", "POST", "continue")
-        acts += f'<span class="of-last">{last}{_act("Ask again", "POST", "regenerate")}</span>'
+        acts += f'<span class="of-last">{last}{_ask_again(turn)}</span>'
     if reader.prompt and is_over:
         body = json.dumps({"turnId": turn.id})
         acts += _act("Branch", "POST", "branch", body)
@@ -173,6 +174,20 @@ def turn_foot(turn: StoredTurn, reader: Reader) -> str:
     row = f'<div class="row quiet">{acts}</div>' if acts else ""
     mark = ' <span class="dots" aria-hidden="true"></span>' if turn.status is TurnStatus.RUNNING else ""
     return f'<footer id="tf-{escape(turn.id)}"><span class="dim">{said}</span>{mark}{row}</footer>'
+
+
+def _ask_again(turn: StoredTurn) -> str:
+    return f'<button type="button" data-again="{escape(turn.id)}">Ask again</button>'
+
+
+def again_dialog() -> str:
+    """Return the dialog that asks whether to put files back before Claude is asked again."""
+    return (
+        '<dialog id="again" aria-labelledby="again-words"><p id="again-words"></p><div class="row">'
+        f'<button type="button" id="again-back">{PUT_BACK}</button>'
+        f'<button type="button" id="again-keep">{KEEP_FILES}</button>'
+        '<button type="button" id="again-leave">Cancel</button></div></dialog>'
+    )
 
 
 def author_name(user_id: str, names: Mapping[str, str]) -> str:

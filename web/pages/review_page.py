@@ -7,7 +7,7 @@ import api as c
 from api.access import Actor
 from api.words.checkpoints import change_line
 from sessions.errors import CheckpointRefused
-from web.live.session_feed import reader_of
+from web.live.session_feed import REVIEW, reader_of
 from web.pages import diff, fragments
 from web.pages.fragments import Reader
 from web.pages.work_frame import act, place_of, work_page
@@ -32,7 +32,9 @@ async def review_page(parts: WebParts, actor: Actor, session_id: str, turn_id: s
     except CheckpointRefused as error:
         changes = f'<p class="dim">{fragments.text_of(str(error))}</p>'
     form = _form(turn_id) if reader.prompt else ""
-    body = f"{said}{back}{changes}{form}{_tray(comments, reader)}"
+    live = f' data-session="{escape(session_id)}" data-after="{info.last_event}"'
+    shown = f'<div id="{REVIEW}"{live}>{changes}{_tray(comments, reader)}</div>'
+    body = f"{said}{back}{fragments.presence((), {})}{shown}{form}"
     return work_page(parts, actor, info, "/changes", "Changes", body)
 
 
@@ -93,7 +95,7 @@ def _tray(comments: Sequence[c.ReviewComment], reader: Reader) -> str:
         else ""
     )
     return (
-        f'<section class="tray card" aria-labelledby="tray"><details><summary>'
+        f'<section class="tray card" aria-labelledby="tray"><details id="tray-fold"><summary>'
         f'<h2 id="tray">{count}</h2></summary>'
         f"<ul>{rows}</ul></details>{send}</section>"
     )

@@ -57,7 +57,8 @@ async def session_page(parts: WebParts, actor: Actor, session_id: str, place: Pa
         f"{_more(info, reader, base)}{tabs(parts.options, info, '')}</div>"
         f'{older}<div id="turns" role="log" aria-label="Conversation">{"".join(shown)}</div>'
         f'<div id="asks"></div><div id="notices">{notices}</div>'
-        f"{_composer(info, reader, base) if is_newest else _newest(info, base)}</div>"
+        f"{_composer(info, reader, base) if is_newest else _newest(info, base)}"
+        f"{fragments.again_dialog() if reader.prompt and is_newest else ''}</div>"
     )
     return page(parts.options, info.title or "Session", body, reader=actor)
 

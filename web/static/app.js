@@ -2,6 +2,7 @@
 
 import "./live.js";
 import "./acts.js";
+import "./again.js";
 import "./login.js";
 import "./review.js";
 import "./runs.js";

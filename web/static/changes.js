@@ -7,11 +7,14 @@ const policy = window.trustedTypes
   ? trustedTypes.createPolicy("server-html", { createHTML: (html) => html })
   : { createHTML: (html) => html };
 
-function elementOf(html) {
+// The elements of a piece of HTML, or of a whole page.
+export function contentOf(html) {
   const template = document.createElement("template");
   template.innerHTML = policy.createHTML(html);
-  return template.content.firstElementChild;
+  return template.content;
 }
+
+const elementOf = (html) => contentOf(html).firstElementChild;
 
 function put({ id, html, parent, before, once }) {
   const old = byId(id);
@@ -56,7 +59,7 @@ const fieldsOf = (element) => named(
 );
 
 // What only the browser knows goes along: folds that were opened or closed, words and choices that are not sent yet.
-function keepOpen(old, fresh) {
+export function keepOpen(old, fresh) {
   const folds = foldsOf(old), fields = fieldsOf(old);
   for (const [name, each] of foldsOf(fresh)) if (folds.has(name)) each.open = folds.get(name).open;
   for (const [name, each] of fieldsOf(fresh)) {
@@ -96,9 +99,7 @@ function grow({ id, parent, kind, text, fresh }) {
 function settle({ id, html, tail }) {
   const element = byId(id);
   if (!element) return;
-  const template = document.createElement("template");
-  template.innerHTML = policy.createHTML(html);
-  element.firstElementChild.append(template.content);
+  element.firstElementChild.append(contentOf(html));
   element.lastElementChild.firstChild.data = tail;
 }
 
@@ -107,9 +108,7 @@ const sources = new WeakMap();
 function children({ id, html }) {
   const place = byId(id);
   if (!place) return;
-  const template = document.createElement("template");
-  template.innerHTML = policy.createHTML(html);
-  reconcile(place, [...template.content.children]);
+  reconcile(place, [...contentOf(html).children]);
 }
 
 const rowsOf = (element) => element.querySelector(":scope > ul");
@@ -147,5 +146,6 @@ export function apply(change) {
     case "settle": settle(change); break;
     case "remove": byId(change.id)?.remove(); break;
     case "children": children(change); break;
+    case "stale": document.dispatchEvent(new CustomEvent("stale", { detail: change.id })); break;
   }
 }

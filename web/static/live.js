@@ -79,11 +79,11 @@ if (session || list) {
   });
   setInterval(() => { if (heard && Date.now() - heard > 2500 * beat) look(); }, 5000);
   // A link to a place has a fragment, which the browser follows.
-  if (session && !location.hash) window.scrollTo(0, document.body.scrollHeight);
+  if (byId("turns") && !location.hash) window.scrollTo(0, document.body.scrollHeight);
 }
 
 function applyAll(changes) {
-  const down = session && window.innerHeight + window.scrollY > document.body.scrollHeight - 120;
+  const down = byId("turns") && window.innerHeight + window.scrollY > document.body.scrollHeight - 120;
   for (const change of changes) apply(change);
   arrange();
   localise();

@@ -21,7 +21,7 @@ from sessions.stored import MergeStatus, StoredBranch, StoredMerge
 from storage import Database, Statement, UuidMaker
 from workdirs.changes import PathChange
 from workdirs.checkpoint_model import Cause, Checkpoint, Note, Place, Reason
-from workdirs.committing import commit_all, has_uncommitted
+from workdirs.committing import commit_all, has_uncommitted, tree_to_commit
 from workdirs.errors import CheckpointGone, GitFailed, MergeImpossible, RefMoved, WorkdirError
 from workdirs.git import run
 from workdirs.landing import Blocked, Landing, blocked_by, bring_along, move_ref
@@ -283,7 +283,7 @@ def _preview(bench: _Bench, strategy: Strategy) -> MergeSeen:
     uncommitted = has_uncommitted(bench.room(child=True), bench.point.commit)
     if uncommitted and source is not None:
         # A commit in our own store, so that the preview shows what the branch has not committed, too.
-        tree = trial.run("rev-parse", "--verify", f"{bench.point.commit}^{{tree}}").text
+        tree = tree_to_commit(bench.room(child=True), bench.point.commit)
         source = trial.commit(tree, (source,), "Uncommitted changes", Signature(at_s=bench.now_s))
     seen = preview_merge(trial, wish, source)
     blocked: list[Blocked] = []

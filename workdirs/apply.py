@@ -4,6 +4,7 @@ A file is written under a temporary name and renamed, so that a reader sees the 
 Every step first compares the file with how the safety checkpoint saw it: if it changed since, it is left alone.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,9 @@ from workdirs.model import EntryMode, FilePath, ObjectId
 from workdirs.paths import WorkTree, check, is_link_in_the_way
 from workdirs.plan import Delete, Left, SetMode, Step, WhyLeft, Write
 from workdirs.stat_cache import Known
+
+# The system refuses this one path: no right to it, a mount point, a mount that is read only, a running program.
+_REFUSED_HERE = frozenset({errno.EPERM, errno.EACCES, errno.EBUSY, errno.EROFS, errno.ETXTBSY})
 
 Contents = Callable[[list[tuple[FilePath, ObjectId]]], Iterator[tuple[FilePath, bytes]]]
 
@@ -57,6 +61,7 @@ class Applier:
         self._remove_empty(deletes, writes)
         for write, (_, data) in zip(writes, contents(wanted), strict=True):
             self._take(write, partial(self._write, write, data))
+        self._tree.settle()
         for step in steps:
             if isinstance(step, SetMode):
                 self._take(step, partial(self._set_mode, step))
@@ -65,10 +70,12 @@ class Applier:
     def _take(self, step: Step, act: Callable[[], WhyLeft | None]) -> None:
         try:
             why = act()
-        except PermissionError:
-            why = WhyLeft.NOT_WRITABLE
         except FileNotFoundError:  # somebody removed the directory under our hands
             why = WhyLeft.CHANGED_MEANWHILE
+        except OSError as error:
+            if error.errno not in _REFUSED_HERE:
+                raise
+            why = WhyLeft.NOT_WRITABLE
         if why is None:
             self._applied.done.append(step)
         else:
@@ -159,12 +166,15 @@ def _write_temporary(directory: int, temporary: bytes, step: Write, data: bytes)
             os.symlink(data, temporary, dir_fd=directory)
         case EntryMode.FILE | EntryMode.EXECUTABLE:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
+            usual = 0o777 if step.entry.mode is EntryMode.EXECUTABLE else 0o666
+            descriptor = os.open(temporary, flags, usual if step.bits is None else 0o600, dir_fd=directory)
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 left = memoryview(data)
                 while left:
                     left = left[file.write(left) :]
-                os.fchmod(descriptor, step.bits)
+                if step.bits is not None:
+                    with suppress(PermissionError):  # a disk without modes: the content counts
+                        os.fchmod(descriptor, step.bits)
         case _:
             assert_never(step.entry.mode)
 

@@ -61,7 +61,8 @@ class Checkpoints:
         began_ms = self.now_ms()
         directory = await self._known(place)
         newest = await rows.load_newest(self.db, directory.path)
-        new = CheckpointId(self.ids.make())
+        # The order of ids is that of checkpoints, also if the clock was set back before this start.
+        new = CheckpointId(self.ids.make(after=newest.id if newest is not None else ""))
         await self.db.write([rows.insert_checkpoint(new, directory.path, note, began_ms)])
         wish = SnapshotWish(
             store=self.rules.root / directory.store,

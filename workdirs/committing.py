@@ -4,18 +4,24 @@ The tree of a checkpoint becomes the commit. That is right only where git would 
 filters, converted line ends, submodules or sparse checkouts it refuses, and Claude can commit there by itself.
 """
 
+from collections.abc import Mapping
+
+import msgspec
 from msgspec.structs import replace
 
 from workdirs.conversions import find_conversions
+from workdirs.disk_modes import disk_modes
 from workdirs.errors import CommitRefused
 from workdirs.git import run
 from workdirs.landing import move_ref_of
 from workdirs.merge_room import MergeRoom, Signature
-from workdirs.model import FilePath, ObjectId, WhyUncovered
+from workdirs.model import Entry, EntryMode, FilePath, ObjectId, WhyUncovered
 from workdirs.repository import read_state
 from workdirs.store import Store
 
 _MOST_CHANGES = 20_000
+_FILE_MODES = frozenset(EntryMode)
+_NO_BLOB = "0" * 40
 
 
 def has_uncommitted(room: MergeRoom, snapshot: ObjectId) -> bool:
@@ -26,6 +32,11 @@ def has_uncommitted(room: MergeRoom, snapshot: ObjectId) -> bool:
 def count_uncommitted(room: MergeRoom, snapshot: ObjectId) -> int:
     """Return how many files of the directory, as in `snapshot`, differ from its last commit."""
     return len(_changed(room, snapshot))
+
+
+def tree_to_commit(room: MergeRoom, snapshot: ObjectId) -> str:
+    """Return the tree that `commit_all` would commit. Writes into our store only."""
+    return _tree(replace(room, lands=False), snapshot, _changed(room, snapshot))
 
 
 def commit_all(room: MergeRoom, snapshot: ObjectId, message: str, signature: Signature) -> ObjectId:
@@ -45,7 +56,7 @@ def commit_all(room: MergeRoom, snapshot: ObjectId, message: str, signature: Sig
     _refuse_if_unsure(room, room.store, snapshot, changed)
     # A pack of what their repository lacks, from our store.
     trial = replace(room, lands=False)
-    tree = trial.run("rev-parse", "--verify", f"{snapshot}^{{tree}}").text
+    tree = _tree(trial, snapshot, changed)
     wanted = f"{tree}\n--not\n{state.head}\n".encode()
     packed = trial.run("pack-objects", "--revs", "--stdout", "-q", stdin=wanted)
     landing = replace(room, lands=True)
@@ -56,16 +67,59 @@ def commit_all(room: MergeRoom, snapshot: ObjectId, message: str, signature: Sig
     return commit
 
 
-def _changed(room: MergeRoom, snapshot: ObjectId) -> list[FilePath]:
-    options = ("-r", "-z", "--name-only", "--no-renames", "--no-ext-diff")
+class _Change(msgspec.Struct, frozen=True):
+    """A path that differs from the last commit: its entry in the checkpoint, and the mode that git records."""
+
+    entry: Entry | None
+    mode: EntryMode | None
+
+
+_Changes = Mapping[FilePath, _Change]
+
+
+def _changed(room: MergeRoom, snapshot: ObjectId) -> _Changes:
+    options = ("-r", "-z", "--raw", "--no-renames", "--full-index", "--no-ext-diff")
     head = room.tip("HEAD")
     if head is None:
         raise CommitRefused("the repository has no commit yet")
     answer = replace(room, lands=False).run("diff-tree", *options, f"{head}^{{tree}}", f"{snapshot}^{{tree}}")
-    return [FilePath(path) for path in answer.out.split(b"\0") if path]
+    modes = disk_modes(room.repository)
+    fields = answer.out.split(b"\0")
+    changed: dict[FilePath, _Change] = {}
+    for line, path in zip(fields[0::2], fields[1::2], strict=False):
+        old_mode, new_mode, old_blob, new_blob, _ = line[1:].decode().split(" ")
+        if new_mode == "000000":
+            changed[FilePath(path)] = _Change(None, None)
+            continue
+        entry = Entry(EntryMode(new_mode), ObjectId(new_blob))
+        known = EntryMode(old_mode) if old_mode in _FILE_MODES else None
+        mode = modes.recorded(entry.mode, known)
+        if (mode, new_blob) != (known, old_blob):
+            changed[FilePath(path)] = _Change(entry, mode)
+    return changed
 
 
-def _refuse_if_unsure(room: MergeRoom, store: Store, snapshot: ObjectId, changed: list[FilePath]) -> None:
+def _tree(trial: MergeRoom, snapshot: ObjectId, changed: _Changes) -> str:
+    """Return the tree of the checkpoint, with the modes that git would record."""
+    if disk_modes(trial.repository).are_exact:
+        return trial.run("rev-parse", "--verify", f"{snapshot}^{{tree}}").text
+    store = trial.store
+    index = store.directory / f"committing-{snapshot}.index"
+    lines = []
+    for path, change in changed.items():
+        if change.entry is None or change.mode is None:
+            lines.append(f"0 {_NO_BLOB}\t".encode() + path + b"\0")
+        else:
+            lines.append(f"{change.mode} {change.entry.blob}\t".encode() + path + b"\0")
+    try:
+        trial.run("read-tree", trial.tip("HEAD") or "", index=index)
+        trial.run("update-index", "-z", "--index-info", stdin=b"".join(lines), index=index)
+        return trial.run("write-tree", index=index).text
+    finally:
+        index.unlink(missing_ok=True)
+
+
+def _refuse_if_unsure(room: MergeRoom, store: Store, snapshot: ObjectId, changed: _Changes) -> None:
     """Raise `CommitRefused` where the tree of the checkpoint may not be the tree that git would make."""
     coverage = store.coverage(snapshot)
     if coverage.nested:
@@ -76,13 +130,23 @@ def _refuse_if_unsure(room: MergeRoom, store: Store, snapshot: ObjectId, changed
         raise CommitRefused("some of its files are being written right now")
     if len(changed) > _MOST_CHANGES:
         raise CommitRefused("too many files changed")
-    listed = run(room.repository.call("ls-files", "-s", "-v", "-z")).out.split(b"\0")
-    if any(line.startswith(b"S ") or b" 160000 " in b" " + line[2:9] + b" " for line in listed):
-        raise CommitRefused("it has submodules, or only a part of the files is checked out")
-    converted = find_conversions(room.repository, changed)
+    _refuse_by_index(room, changed)
+    converted = find_conversions(room.repository, list(changed))
     if converted.programs:
         raise CommitRefused("files of it go through a filter")
     tree = store.tree(snapshot)
     suspects = [(path, tree[path].blob) for path in changed if path in converted.from_crlf and path in tree]
     if any(b"\r\n" in data for _, data in store.blobs(suspects)):
         raise CommitRefused("files of it would get other line ends in a commit")
+
+
+def _refuse_by_index(room: MergeRoom, changed: _Changes) -> None:
+    """Raise `CommitRefused` for marks in the index that a tree cannot hold."""
+    for line in run(room.repository.call("ls-files", "-s", "-v", "-z")).out.split(b"\0"):
+        head, _, path = line.partition(b"\t")
+        if head[:1] in (b"S", b"s") or head[2:8] == b"160000":
+            raise CommitRefused("it has submodules, or only a part of the files is checked out")
+        if head[:1] == b"M":
+            raise CommitRefused("a conflict in it is not resolved")
+        if head[:1].islower() and path in changed:
+            raise CommitRefused("a changed file of it is marked as unchanged for git (assume-unchanged)")

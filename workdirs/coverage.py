@@ -3,13 +3,16 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from workdirs.model import Coverage, EntryMode, FilePath, Uncovered, WhyUncovered
 
 _VERSION = 1
+DIRECTORY = "040000"
+"""The key of directories among the usual bits: git's mode of a tree."""
 _MANY = 200
+_DIRECTORY_BITS = 0o755
 _DEFAULT_BITS = {EntryMode.FILE: 0o644, EntryMode.EXECUTABLE: 0o755}
 
 
@@ -20,6 +23,7 @@ def to_message(coverage: Coverage) -> str:
         "files": coverage.files,
         "usual": dict(sorted(coverage.usual.items())),
         "modes": {os.fsdecode(path): mode for path, mode in sorted(coverage.modes.items())},
+        "directories": {os.fsdecode(path): bits for path, bits in sorted(coverage.directories.items())},
         "uncovered": sorted((os.fsdecode(each.path), each.why.value) for each in coverage.uncovered),
         "moving": sorted(os.fsdecode(path) for path in coverage.moving),
         "nested": sorted(os.fsdecode(path) for path in coverage.nested),
@@ -38,6 +42,8 @@ def from_message(text: str) -> Coverage:
         files=message["files"],
         usual=message["usual"],
         modes={_path(path): mode for path, mode in message["modes"].items()},
+        # Checkpoints of earlier versions have none.
+        directories={_path(path): bits for path, bits in message.get("directories", {}).items()},
         uncovered=[Uncovered(_path(path), WhyUncovered(why)) for path, why in message["uncovered"]],
         moving=[_path(path) for path in message["moving"]],
         nested=[_path(path) for path in message["nested"]],
@@ -63,6 +69,19 @@ def bits_of(path: FilePath, mode: EntryMode, coverage: Coverage) -> int:
     """Return the permission bits that `path` had at the checkpoint."""
     usual = coverage.usual.get(mode.value, _DEFAULT_BITS.get(mode, 0o644))
     return coverage.modes.get(path, usual)
+
+
+def directory_permissions(found: Mapping[FilePath, int]) -> tuple[int, dict[FilePath, int]]:
+    """Return the usual permission bits of directories, and those that have others; as `permissions` does."""
+    counted = Counter(found.values())
+    bits, count = counted.most_common(1)[0] if counted else (_DIRECTORY_BITS, 0)
+    usual = bits if count >= _MANY else _DIRECTORY_BITS
+    return usual, {path: each for path, each in found.items() if each != usual}
+
+
+def directory_bits(path: FilePath, coverage: Coverage) -> int | None:
+    """Return the permission bits that a directory had at the checkpoint; `None` if it does not say."""
+    return coverage.directories.get(path, coverage.usual.get(DIRECTORY))
 
 
 def _path(text: str) -> FilePath:

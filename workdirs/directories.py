@@ -18,17 +18,19 @@ from msgspec.structs import replace
 from faults import crash_point
 from storage.files import make_directory
 from workdirs.copying import copy_file
-from workdirs.coverage import bits_of
+from workdirs.coverage import DIRECTORY, bits_of
 from workdirs.errors import BadBranchName, GitFailed, PlaceTaken, RemovalFailed
 from workdirs.git import run
 from workdirs.including import included_files
 from workdirs.model import Coverage, EntryMode, FilePath, ObjectId, WhyUncovered
-from workdirs.paths import WorkTree
+from workdirs.paths import WorkTree, directories_of, is_storable
 from workdirs.repository import Repository, open_repository, read_state
 from workdirs.store import Store
 
 MOST_COPIED_BYTES = 512 * 1024 * 1024
 _WRITE_DEADLINE_S = 300.0
+_OPEN = 0o055
+"""Bits of a directory that others may list and enter."""
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 _MOST_NAME = 40
 # A checkpoint checks names itself, and stricter. git must not refuse a whole tree for one that Linux allows.
@@ -201,12 +203,13 @@ def _fill(wish: DirectoryWish) -> _Copies:
     _copy(wish, large, copies)
     if wish.includes:
         copies.included = _copy(wish, included_files(store, wish.parent), copies)
+    _set_directory_modes(wish, coverage)
     return copies
 
 
 def _set_modes(wish: DirectoryWish, coverage: Coverage) -> None:
     """Set the permission bits that git does not keep, where they are stricter than what git wrote."""
-    usual_is_private = any(not bits & 0o044 for bits in coverage.usual.values())
+    usual_is_private = any(not bits & 0o044 for kind, bits in coverage.usual.items() if kind != DIRECTORY)
     if not usual_is_private and not coverage.modes:
         return
     tree = wish.store.tree(wish.snapshot)
@@ -216,6 +219,20 @@ def _set_modes(wish: DirectoryWish, coverage: Coverage) -> None:
             if entry.mode is not EntryMode.LINK:
                 directory, name = work_tree.parent(path)
                 os.chmod(name, bits_of(path, entry.mode, coverage), dir_fd=directory)
+
+
+def _set_directory_modes(wish: DirectoryWish, coverage: Coverage) -> None:
+    """Close the directories that are closed to others in the parent. The owner may still remove them."""
+    bits = dict(coverage.directories)
+    usual = coverage.usual.get(DIRECTORY, _OPEN)
+    if usual & _OPEN != _OPEN:
+        bits = {path: bits.get(path, usual) for path in directories_of(wish.store.tree(wish.snapshot))}
+    with WorkTree(wish.place) as work_tree:
+        for path, each in bits.items():
+            if each & _OPEN != _OPEN:
+                with suppress(OSError):  # its files are not in the checkpoint
+                    directory, name = work_tree.parent(path)
+                    os.chmod(name, each | 0o700, dir_fd=directory)
 
 
 def _copy(wish: DirectoryWish, paths: Sequence[FilePath], copies: _Copies) -> int:
@@ -250,6 +267,20 @@ def _copy_index(repository: Repository, place: Path) -> None:
     flat = ("--no-split-index", "--no-untracked-cache", "--no-fsmonitor")
     run(repository.call("update-index", *flat, index=copy))
     copy.replace(linked.git_dir / "index")
+    if (place / ".gitmodules").is_file():
+        _make_absent_submodules(linked)
+
+
+def _make_absent_submodules(linked: Repository) -> None:
+    """Make the empty directory of each submodule that the parent has not fetched: git misses it otherwise."""
+    listed = run(linked.call("ls-files", "-s", "-z")).out.split(b"\0")
+    with WorkTree(linked.work_tree) as tree:
+        for line in listed:
+            head, _, path = line.partition(b"\t")
+            if head.startswith(b"160000") and is_storable(path):
+                with suppress(OSError):  # its files are there, or a file that replaced it
+                    directory, name = tree.parent(FilePath(path), create=True)
+                    os.mkdir(name, 0o777, dir_fd=directory)
 
 
 # --- removing -------------------------------------------------------------------------------------------

@@ -144,7 +144,9 @@ def environment(call: GitCall) -> dict[str, str]:
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_NO_REPLACE_OBJECTS": "1",
+        # Missing objects are not fetched: a remote names programs for that. Older git knows the second only.
         "GIT_NO_LAZY_FETCH": "1",
+        "GIT_ALLOW_PROTOCOL": "none",
         "GIT_PAGER": "cat",
         "LC_ALL": "C",
         **call.variables,

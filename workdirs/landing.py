@@ -8,6 +8,7 @@ are written by us and not by git, so that no filter or hook of the repository ru
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from faults import crash_point
 from workdirs.apply import Applier, remove_temporaries
 from workdirs.conversions import find_conversions
+from workdirs.disk_modes import DiskModes, disk_modes
 from workdirs.errors import GitFailed, MergeBlocked, RefMoved
 from workdirs.file_reading import Content, NotThere, blob_id, known_as, read_file
 from workdirs.git import run
@@ -23,12 +25,13 @@ from workdirs.merge_room import MergeRoom
 from workdirs.model import Entry, EntryMode, FilePath, ObjectId
 from workdirs.paths import WorkTree, check
 from workdirs.plan import Delete, Step, Write
-from workdirs.repository import Repository, open_repository, read_state
+from workdirs.repository import Operation, Repository, open_repository, read_state
 from workdirs.stat_cache import Known
 
 _MOST_BYTES = 1 << 30
 _BATCH = 32
 _ZERO = "0" * 40
+_REBASED = ("rebase-merge/head-name", "rebase-apply/head-name", "rebase-merge/update-refs")
 
 
 class Blocked(msgspec.Struct, frozen=True):
@@ -53,11 +56,9 @@ class Landing(msgspec.Struct, frozen=True):
 
 def find_checkout(room: MergeRoom, target: str) -> Repository | None:
     """Return the work tree that has `target` checked out, or None."""
-    listed = run(room.repository.call("worktree", "list", "--porcelain", "-z")).out
-    for record in listed.split(b"\0\0"):
-        lines = record.split(b"\0")
-        if b"branch " + os.fsencode(target) in lines and lines[0].startswith(b"worktree "):
-            return open_repository(Path(os.fsdecode(lines[0].removeprefix(b"worktree "))))
+    for place, lines in _work_trees(room):
+        if b"branch " + os.fsencode(target) in lines:
+            return open_repository(place)
     return None
 
 
@@ -68,6 +69,7 @@ def blocked_by(room: MergeRoom, landing: Landing) -> list[Blocked]:
     """
     checkout = find_checkout(room, landing.target)
     if checkout is None:
+        _refuse_if_rebased(room, landing.target)
         return []
     state = read_state(checkout)
     if state.operation is not None:
@@ -77,9 +79,9 @@ def blocked_by(room: MergeRoom, landing: Landing) -> list[Blocked]:
     changes = _changes(room, landing)
     converted = find_conversions(checkout, changes)
     filtered = converted.programs | converted.to_crlf
-    index = _index(checkout)
-    with WorkTree(checkout.work_tree) as tree:
-        found = (_blocked(tree, path, old, index, filtered) for path, (old, _) in changes.items())
+    index, disk = _index(checkout), _Disk(WorkTree(checkout.work_tree), disk_modes(checkout))
+    with disk.tree:
+        found = (_blocked(disk, path, old, index, filtered) for path, (old, _) in changes.items())
         return sorted((each for each in found if each is not None), key=lambda each: each.path)
 
 
@@ -106,13 +108,38 @@ def bring_along(room: MergeRoom, landing: Landing, token: str) -> list[FilePath]
     if checkout is None:
         return []
     changes = _changes(room, landing)
+    modes = disk_modes(checkout)
     with WorkTree(checkout.work_tree) as tree:
         remove_temporaries(tree, list(changes), token)
-        seen, steps, left = _steps(tree, changes)
+        seen, steps, left = _steps(_Disk(tree, modes), changes)
         applied = Applier(tree, seen, token).apply(tuple(steps), lambda wanted: _contents(room, wanted))
     left += [each.path for each in applied.left]
     _update_index(checkout, changes, set(left))
     return sorted(left)
+
+
+def _work_trees(room: MergeRoom) -> Iterator[tuple[Path, list[bytes]]]:
+    """Yield the places of all work trees, each with its lines of `git worktree list`."""
+    listed = run(room.repository.call("worktree", "list", "--porcelain", "-z")).out
+    for record in listed.split(b"\0\0"):
+        lines = record.split(b"\0")
+        if lines[0].startswith(b"worktree "):
+            yield Path(os.fsdecode(lines[0].removeprefix(b"worktree "))), lines
+
+
+def _refuse_if_rebased(room: MergeRoom, target: str) -> None:
+    """Raise `MergeBlocked` if a rebase is going to move `target` at its end.
+
+    HEAD is detached until then, so that the branch seems to be checked out nowhere.
+    """
+    for place, _ in _work_trees(room):
+        checkout = open_repository(place)
+        if checkout is None or read_state(checkout).operation is not Operation.REBASE:
+            continue
+        for name in _REBASED:
+            with suppress(OSError):
+                if os.fsencode(target) in (checkout.git_dir / name).read_bytes().splitlines():
+                    raise MergeBlocked("the target is being rebased")
 
 
 # --- what changes ---------------------------------------------------------------------------------------
@@ -156,8 +183,15 @@ def _contents(room: MergeRoom, wanted: Sequence[tuple[FilePath, ObjectId]]) -> I
 # --- what is in the way ---------------------------------------------------------------------------------
 
 
+class _Disk(msgspec.Struct, frozen=True):
+    """The files of a checkout, with the modes that they can have there."""
+
+    tree: WorkTree
+    modes: DiskModes
+
+
 def _blocked(
-    tree: WorkTree,
+    disk: _Disk,
     path: FilePath,
     old: Entry | None,
     index: Mapping[bytes, Entry | None],
@@ -167,8 +201,7 @@ def _blocked(
         return Blocked(path, WhyBlocked.FILTERED)
     if index.get(path) != old:
         return Blocked(path, WhyBlocked.STAGED)
-    now = _now(tree, path)
-    if now == old:
+    if _now(disk, path, old) == old:
         return None
     return Blocked(path, WhyBlocked.IN_THE_WAY if old is None else WhyBlocked.CHANGED)
 
@@ -177,13 +210,15 @@ class _Unknown(msgspec.Struct, frozen=True):
     """Something lies there that is no file or link that can be read."""
 
 
-def _now(tree: WorkTree, path: FilePath) -> Entry | _Unknown | None:
-    reading = read_file(tree, path, _MOST_BYTES, patient=False)
+def _now(disk: _Disk, path: FilePath, recorded: Entry | None) -> Entry | _Unknown | None:
+    """Return what lies at `path`. Where the disk keeps no modes, it has that of `recorded`."""
+    reading = read_file(disk.tree, path, _MOST_BYTES, patient=False)
     match reading:
         case Content(known=known):
-            return Entry(_mode(known.mode), ObjectId(known.blob.hex()))
+            mode = disk.modes.recorded(_mode(known.mode), recorded.mode if recorded is not None else None)
+            return Entry(mode, ObjectId(known.blob.hex()))
         case NotThere():
-            return _Unknown() if _is_there(tree, path) else None
+            return _Unknown() if _is_there(disk.tree, path) else None
         case _:
             return _Unknown()
 
@@ -221,27 +256,35 @@ def _index(checkout: Repository) -> dict[bytes, Entry | None]:
 # --- bringing files along -------------------------------------------------------------------------------
 
 
-def _steps(tree: WorkTree, changes: Changes) -> tuple[dict[bytes, Known], list[Step], list[FilePath]]:
+def _steps(disk: _Disk, changes: Changes) -> tuple[dict[bytes, Known], list[Step], list[FilePath]]:
     """Return how each file looks, the steps still to do, and the paths that are neither old nor new."""
     seen: dict[bytes, Known] = {}
     steps: list[Step] = []
     left: list[FilePath] = []
     for path, (old, new) in changes.items():
-        now = _now(tree, path)
-        if now == new:
+        if _now(disk, path, new) == new:
             continue
+        now = _now(disk, path, old)
         if now != old:
             left.append(path)
             continue
-        found = tree.stat(path)
+        found = disk.tree.stat(path)
         if found is not None and isinstance(now, Entry):
             seen[path] = known_as(found, bytes.fromhex(now.blob))
         if new is None:
             steps.append(Delete(path))
         else:
-            bits = 0o755 if new.mode is EntryMode.EXECUTABLE else 0o644
-            steps.append(Write(path, new, bits, is_new=old is None))
+            entry = Entry(disk.modes.written(new.mode), new.blob)
+            steps.append(Write(path, entry, _bits(entry.mode, found), is_new=old is None))
     return seen, steps, left
+
+
+def _bits(mode: EntryMode, found: os.stat_result | None) -> int | None:
+    """Return the permission bits of a file to write: those of the file that it replaces, else the umask's."""
+    if found is None or not stat.S_ISREG(found.st_mode):
+        return None
+    bits = stat.S_IMODE(found.st_mode) & 0o777
+    return bits | (bits & 0o444) >> 2 if mode is EntryMode.EXECUTABLE else bits & ~0o111
 
 
 def _update_index(checkout: Repository, changes: Changes, left: set[FilePath]) -> None:

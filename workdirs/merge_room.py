@@ -5,6 +5,7 @@ A trial reads their objects and writes into our store. Only landing writes into 
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
@@ -47,6 +48,7 @@ class MergeRoom(msgspec.Struct, frozen=True):
         stdin: bytes = b"",
         codes: tuple[int, ...] = (0,),
         variables: Mapping[str, str] | None = None,
+        index: Path | None = None,
     ) -> Answer:
         """Run git. Raises `GitFailed`."""
         theirs, ours = self.repository.common_dir / "objects", self.store.git_dir / "objects"
@@ -57,7 +59,8 @@ class MergeRoom(msgspec.Struct, frozen=True):
         # Without it, git looks for the parents of commits at which a shallow clone ends.
         ends = {"GIT_SHALLOW_FILE": os.fspath(shallow)} if shallow.is_file() else {}
         given = ends | dict(variables or {})
-        return run(replace(call, objects=objects, alternates=others, variables=given), codes=codes)
+        call = replace(call, objects=objects, alternates=others, variables=given, index=index)
+        return run(call, codes=codes)
 
     def commit(self, tree: str, parents: tuple[str, ...], message: str, signature: Signature) -> ObjectId:
         """Write a commit and return its id. No hook runs, nothing is signed."""

@@ -67,6 +67,8 @@ class Coverage(msgspec.Struct, frozen=True):
     """Permission bits of most files, by `EntryMode`: git keeps one bit only."""
     modes: Mapping[FilePath, int] = msgspec.field(default_factory=dict)
     """Permission bits of the other files."""
+    directories: Mapping[FilePath, int] = msgspec.field(default_factory=dict)
+    """Permission bits of directories that are not the usual ones."""
     uncovered: Sequence[Uncovered] = ()
     moving: Sequence[FilePath] = ()
     """Files that changed while they were read. They are stored as last read."""

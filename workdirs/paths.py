@@ -7,6 +7,7 @@ Files appear, vanish and turn into links while we look: every step goes by a dir
 import errno
 import os
 import stat
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -56,10 +57,17 @@ def _is_special(part: bytes) -> bool:
 class WorkTree:
     """A directory opened once. Its methods take paths below it and follow no link. Use it in a `with`.
 
+    `made_bits` are the permission bits of directories that `parent` may have to make; `settle` sets them at the
+    end. Other directories follow the umask.
+
     Raises `OSError` as the system does: `ELOOP` or `ENOTDIR` where a link or a file stands for a directory.
     """
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, directory: str | os.PathLike[str], made_bits: Mapping[FilePath, int] | None = None
+    ) -> None:
+        self._made_bits = made_bits or {}
+        self._made: list[tuple[FilePath, int]] = []
         self.descriptor = os.open(directory, _DIRECTORY & ~os.O_NOFOLLOW)
         self._opened: tuple[bytes, int] | None = None
 
@@ -90,6 +98,14 @@ class WorkTree:
             self._opened = (directory, self._walk(directory, create=create))
         return self._opened[1], name
 
+    def settle(self) -> None:
+        """Give the directories that `parent` made their bits: some would keep files out of themselves."""
+        self._forget()
+        for path, bits in sorted(self._made, reverse=True):  # the deepest ones first
+            with suppress(OSError):  # somebody removed it
+                directory, name = self.parent(path)
+                os.chmod(name, bits, dir_fd=directory)
+
     def stat(self, path: FilePath) -> os.stat_result | None:
         """Return what lies at `path`, a link as such; `None` if nothing does or a parent is no directory."""
         try:
@@ -114,13 +130,24 @@ class WorkTree:
 
     def _walk(self, directory: bytes, *, create: bool) -> int:
         opened = os.dup(self.descriptor)
+        above = b""
         for part in directory.split(b"/"):
+            above = above + b"/" + part if above else part
             try:
-                below = _open_directory(part, opened, create=create)
+                if create:
+                    self._make(FilePath(above), part, opened)
+                below = os.open(part, _DIRECTORY, dir_fd=opened)
             finally:
                 os.close(opened)
             opened = below
         return opened
+
+    def _make(self, path: FilePath, name: bytes, parent: int) -> None:
+        bits = self._made_bits.get(path)
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o777 if bits is None else bits | 0o700, dir_fd=parent)
+            if bits is not None:
+                self._made.append((path, bits))
 
     def _forget(self) -> None:
         if self._opened is not None:
@@ -138,8 +165,16 @@ def is_plain_directory(found: os.stat_result | None) -> bool:
     return found is not None and stat.S_ISDIR(found.st_mode)
 
 
-def _open_directory(name: bytes, parent: int, *, create: bool) -> int:
-    if create:
-        with suppress(FileExistsError):
-            os.mkdir(name, 0o777, dir_fd=parent)
-    return os.open(name, _DIRECTORY, dir_fd=parent)
+def directories_of(paths: Iterable[bytes]) -> set[FilePath]:
+    """Return all directories above the paths."""
+    found: set[FilePath] = set()
+    last = b""
+    for path in paths:
+        directory = path.rpartition(b"/")[0]
+        if directory == last:
+            continue  # paths come sorted, so that the last directory is nearly always the next one, too
+        last = directory
+        while directory and directory not in found:
+            found.add(FilePath(directory))
+            directory = directory.rpartition(b"/")[0]
+    return found

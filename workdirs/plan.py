@@ -5,8 +5,9 @@ from enum import StrEnum
 
 import msgspec
 
-from workdirs.coverage import bits_of
+from workdirs.coverage import bits_of, directory_bits
 from workdirs.model import Coverage, Entry, EntryMode, FilePath
+from workdirs.paths import directories_of
 
 Differences = Mapping[FilePath, tuple[Entry | None, Entry | None]]
 """Path -> the entry now and the entry of the target."""
@@ -24,11 +25,11 @@ class WhyLeft(StrEnum):
 
 
 class Write(msgspec.Struct, frozen=True):
-    """Create or replace a file or link."""
+    """Create or replace a file or link. Without `bits` a file gets those that the umask gives."""
 
     path: FilePath
     entry: Entry
-    bits: int
+    bits: int | None
     is_new: bool
 
 
@@ -60,6 +61,8 @@ class RestorePlan(msgspec.Struct, frozen=True):
 
     steps: tuple[Step, ...]
     left: tuple[Left, ...]
+    directories: Mapping[FilePath, int] = msgspec.field(default_factory=dict)
+    """Permission bits of directories that may have to be made."""
 
     @property
     def is_empty(self) -> bool:
@@ -101,7 +104,10 @@ def plan_restore(looked: Looked, scope: Collection[FilePath] | None) -> RestoreP
         for step in _mode_changes(looked)
         if (scope is None or step.path in scope) and not _is_under(step.path, untouched)
     )
-    return RestorePlan(tuple(steps), tuple(left))
+    written = directories_of(step.path for step in steps if isinstance(step, Write))
+    known = ((each, directory_bits(each, looked.target)) for each in sorted(written))
+    directories = {each: bits for each, bits in known if bits is not None}
+    return RestorePlan(tuple(steps), tuple(left), directories)
 
 
 def _why_left(

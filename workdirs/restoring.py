@@ -46,7 +46,7 @@ def apply_restore(store: Store, work_tree: Path, cache: str, plan: RestorePlan, 
     Raises `StoreDamaged` before anything is changed; `OSError` in the middle if the disk refuses.
     """
     seen = load(store.cache(cache)).files
-    with WorkTree(work_tree) as tree:
+    with WorkTree(work_tree, plan.directories) as tree:
         return Applier(tree, seen, token).apply(plan.steps, store.blobs)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from faults import crash_point
-from workdirs.coverage import from_message, permissions, to_message
+from workdirs.coverage import DIRECTORY, directory_permissions, from_message, permissions, to_message
 from workdirs.errors import (
     CheckpointFailed,
     GitFailed,
@@ -36,11 +36,15 @@ from workdirs.model import (
     Uncovered,
     WhyUncovered,
 )
-from workdirs.paths import WorkTree, is_storable
+from workdirs.paths import WorkTree, directories_of, is_storable
 from workdirs.stat_cache import Known, StatCache, load, save
 from workdirs.store import REFS, Store
 
 _PATIENT_FILES = 20  # so many moving files are waited for; each may cost 70 ms
+
+_MEASURED_PARTS = (
+    8  # so many times while the store fills up: one snapshot may be larger than all that may be kept
+)
 
 
 class SnapshotWish(msgspec.Struct, frozen=True):
@@ -135,6 +139,7 @@ class _Work:
         self._carried: set[bytes] = set()
         self._moving: list[FilePath] = []
         self._stored_bytes = 0
+        self._unmeasured_bytes = 0
         self._stored: set[bytes] = set()
 
     def look(self) -> None:
@@ -249,6 +254,10 @@ class _Work:
         self._importing().add_blob(data)
         self._stored.add(blob)
         self._stored_bytes += len(data)
+        self._unmeasured_bytes += len(data)
+        if self._unmeasured_bytes > self._wish.caps.max_store_bytes // _MEASURED_PARTS:
+            self._unmeasured_bytes = 0
+            self._refuse_if_full()
 
     def _carry(self, path: bytes) -> None:
         was = self._cache.files.get(path)
@@ -263,6 +272,7 @@ class _Work:
             if path not in self._carried
         )
         usual, modes = permissions(files)
+        usual[DIRECTORY], directories = directory_permissions(self._directories())
         if self._carried and self._cache.message:
             before = from_message(self._cache.message).modes
             modes |= {FilePath(path): before[FilePath(path)] for path in self._carried if path in before}
@@ -270,11 +280,25 @@ class _Work:
             files=len(self._now),
             usual=usual,
             modes=modes,
+            directories=directories,
             uncovered=self._uncovered,
             moving=self._moving,
             nested=self._listing.nested,
             is_partial=self._listing.is_partial,
         )
+
+    def _directories(self) -> dict[FilePath, int]:
+        """Return the permission bits of all directories that files of the snapshot lie in."""
+        root = os.fsencode(self._wish.work_tree) + b"/"
+        found: dict[FilePath, int] = {}
+        for directory in directories_of(self._now):
+            try:
+                known = os.lstat(root + directory)
+            except OSError:
+                continue
+            if stat.S_ISDIR(known.st_mode):
+                found[directory] = known.st_mode & 0o777
+        return found
 
     def _save(self, ref: str, commit: str, tree: str, message: str) -> None:
         path = self._store.cache(self._wish.cache)
@@ -286,12 +310,15 @@ class _Work:
 
     def _importing(self) -> FastImport:
         if self._import is None:
-            if self._store.size() > self._wish.caps.max_store_bytes:
-                sentence = "the checkpoints of this project take all the room that they may"
-                raise CheckpointFailed(WhyNoCheckpoint.STORE_FULL, sentence)
+            self._refuse_if_full()
             self._store.mark_writing()
             self._import = FastImport(self._store.git_dir)
         return self._import
+
+    def _refuse_if_full(self) -> None:
+        if self._store.size() > self._wish.caps.max_store_bytes:
+            sentence = "the checkpoints of this project take all the room that they may"
+            raise CheckpointFailed(WhyNoCheckpoint.STORE_FULL, sentence)
 
     def _abandon(self) -> None:
         if self._import is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.bench.figures import Figure
 from tests.workdirs.desk import Desk
-from tests.workdirs.test_merging import Pair
+from tests.workdirs.pair import Pair
 from workdirs.directories import DirectoryWish, make_branch_directory
 from workdirs.merging import preview_merge
 

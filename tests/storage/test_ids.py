@@ -42,3 +42,10 @@ def test_a_clock_that_steps_back_does_not_break_the_order(monkeypatch: pytest.Mo
     made = [maker.make() for _ in range(4)]
     assert made == sorted(made)
     assert all(uuid.UUID(text).version == 7 for text in made)
+
+
+def test_an_id_is_greater_than_one_of_an_earlier_process_whose_clock_was_ahead() -> None:
+    earlier = "ffffffff-ffff-7fff-bfff-fffffffffff0"
+    assert UuidMaker().make(after=earlier) == "ffffffff-ffff-7fff-bfff-fffffffffff1"
+    made = UuidMaker().make()
+    assert UuidMaker().make(after=made) > made

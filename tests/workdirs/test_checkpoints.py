@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -215,6 +217,22 @@ async def test_what_stays_by_age(desk: Desk, ledger: Ledger) -> None:
     gone = due_for_removal(taken, RetentionAges(), now)
     assert [taken.index(each) for each in sorted(gone, key=lambda each: each.id)] == [1, 2, 4]
     assert due_for_removal(taken[:2], RetentionAges(), now + 1000 * DAY_MS) == []  # a branch point, the newest
+
+
+async def test_after_the_clock_was_set_back_the_next_checkpoint_is_still_the_newest(desk: Desk) -> None:
+    desk.write("a", "before")
+    ahead_ns = time.time_ns() + 40 * DAY_MS * 1_000_000
+    with patch("storage.ids.time.time_ns", lambda: ahead_ns):
+        async with open_ledger(desk.home) as ledger:
+            first = await ledger.take()
+    desk.write("a", "after")
+    async with open_ledger(desk.home) as ledger:
+        last = await ledger.take()
+        assert await rows.load_newest(ledger.checkpoints.db, last.directory) == last
+        assert await rows.load_checkpoints(ledger.checkpoints.db) == [last, first]
+        ledger.time.ms += 1000 * DAY_MS
+        assert await ledger.checkpoints.tidy() == 1
+        assert await rows.load_checkpoints(ledger.checkpoints.db) == [last]
 
 
 @pytest.mark.parametrize("step", [1, 2, 20, 41, 60])

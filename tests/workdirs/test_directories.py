@@ -1,6 +1,7 @@
 """The directory of a branch: the parent's exact state, no program of the repository, no loss on removal."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from workdirs.directories import (
     remove_branch_directory,
 )
 from workdirs.errors import BadBranchName, PlaceTaken, RemovalFailed
-from workdirs.repository import open_repository, read_state
+from workdirs.git import GitCall, environment
+from workdirs.repository import head_of, open_repository, read_state
 
 
 def _branch(desk: Desk, name: str = "try", parent: Path | None = None) -> MadeDirectory:
@@ -186,6 +188,38 @@ def test_no_program_of_a_hostile_repository_runs(desk: Desk) -> None:
     remove_branch_directory(desk.root, made.place, archive_ref="refs/bridge/archive/1")
     assert not made.place.exists()
     assert not marks.exists(), marks.read_text()
+
+
+def test_a_missing_commit_is_fetched_from_nowhere(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """git fetches what a partial clone lacks, with a program that the repository names."""
+    desk.git("init", "-q")
+    desk.write("a")
+    _commit(desk)
+    marks = desk.home / "ran"
+    for key, value in {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "evil",
+        "remote.evil.url": str(desk.root),
+        "remote.evil.promisor": "true",
+        "remote.evil.uploadpack": f"touch {marks}; false",
+        "protocol.allow": "always",
+    }.items():
+        desk.git("config", key, value)
+    (desk.root / ".git" / "refs" / "heads" / "main").write_text("1234567890" * 4 + "\n")
+    head_of(desk.root)
+    assert _branch(desk).branch == ""
+    with pytest.raises(Exception, match="rev-parse"):
+        desk.git("rev-parse", "HEAD^{tree}")
+    assert marks.exists(), "the user's own git fetches it"
+    marks.unlink()
+    # git before 2.39.4 does not know this variable; the other one has to do.
+    monkeypatch.setattr("workdirs.git.environment", _without("GIT_NO_LAZY_FETCH"))
+    assert _branch(desk, "old-git").branch == ""
+    assert not marks.exists()
+
+
+def _without(name: str) -> Callable[[GitCall], dict[str, str]]:
+    return lambda call: {key: value for key, value in environment(call).items() if key != name}
 
 
 def test_removal_keeps_commits_that_nothing_else_reaches_and_can_be_repeated(desk: Desk) -> None:

@@ -1,11 +1,14 @@
 """A restore puts back exactly the target, loses nothing that no checkpoint holds, and can be killed."""
 
 import os
+import shutil
+import subprocess
 from hashlib import sha256
 
 import pytest
 
 from tests.workdirs.desk import Desk
+from workdirs.directories import DirectoryWish, make_branch_directory
 from workdirs.errors import StoreDamaged
 from workdirs.model import Caps, FilePath
 from workdirs.plan import Delete, Left, SetMode, WhyLeft, Write, clashing_names
@@ -86,6 +89,47 @@ def test_permission_bits_come_back(desk: Desk, mode: int) -> None:
     assert desk.show() == before
     assert desk.restore(target) == []
     assert desk.plan(desk.take(), target).is_empty
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_directory_that_is_made_again_has_its_bits(desk: Desk, umask: int) -> None:
+    for path in ("closed/keys/id", "open/x", "fixed/x"):
+        desk.write(path)
+    bits = {"closed": 0o711, "closed/keys": 0o700, "open": 0o755, "fixed": 0o555}
+    for path, each in sorted(bits.items(), reverse=True):
+        (desk.root / path).chmod(each)
+    target = desk.take()
+    (desk.root / "fixed").chmod(0o755)
+    for path in ("closed", "open", "fixed"):
+        shutil.rmtree(desk.root / path)
+    old = os.umask(umask)
+    try:
+        assert desk.restore(target) == []
+        place = desk.home / "copy"
+        make_branch_directory(DirectoryWish(desk.root, place, "copy", desk.store, desk.take().commit))
+    finally:
+        os.umask(old)
+    assert {path: (desk.root / path).stat().st_mode & 0o777 for path in bits} == bits
+    assert (desk.root / "closed" / "keys" / "id").stat().st_mode & 0o777 == 0o644
+    # In a branch its owner has to be able to remove it.
+    assert {(place / path).stat().st_mode & 0o777 for path in ("closed/keys",)} == {0o700}
+    assert (place / "fixed").stat().st_mode & 0o700 == 0o700
+
+
+def test_a_file_that_is_mounted_from_elsewhere_is_left_and_the_rest_is_restored(desk: Desk) -> None:
+    for name in ("a", "b", "c"):
+        desk.write(name, "old")
+    target = desk.take()
+    for name in ("a", "b", "c"):
+        desk.write(name, "new")
+    mounted = os.fspath(desk.root / "b")
+    if subprocess.run(["mount", "--bind", mounted, mounted], capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root may mount")
+    try:
+        assert desk.restore(target) == [Left(FilePath(b"b"), WhyLeft.NOT_WRITABLE)]
+    finally:
+        subprocess.run(["umount", mounted], check=True)
+    assert [(desk.root / name).read_text() for name in ("a", "b", "c")] == ["old", "new", "old"]
 
 
 def test_what_the_targets_rules_ignore_is_kept(desk: Desk) -> None:

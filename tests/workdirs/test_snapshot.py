@@ -232,6 +232,18 @@ def test_a_full_store_is_refused_but_not_for_an_unchanged_tree(desk: Desk) -> No
     assert refused.value.why is WhyNoCheckpoint.STORE_FULL
 
 
+def test_one_snapshot_does_not_take_more_than_all_may_take(desk: Desk) -> None:
+    desk.caps = Caps(max_store_bytes=400_000)
+    for number in range(30):
+        desk.write(f"f{number}", os.urandom(100_000))
+    with pytest.raises(CheckpointFailed) as refused:
+        desk.take()
+    assert refused.value.why is WhyNoCheckpoint.STORE_FULL
+    assert desk.store.size() < 700_000
+    desk.store.sweep()
+    assert desk.store.size() < 100_000
+
+
 async def test_a_process_of_its_own_takes_the_same_snapshot(desk: Desk) -> None:
     desk.write(b"d/\xff", mode=0o600)
     os.mkfifo(desk.root / "fifo")

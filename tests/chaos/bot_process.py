@@ -14,11 +14,12 @@ from pathlib import Path
 
 from backends.base import LaunchSpec
 from backends.directory import HostDirectory
-from bridge import cli_run, wiring
+from bridge import cli_run, core_parts
 from bridge.cli_core import finish
 from bridge.cli_run import Face, run_with
 from bridge.settings import Settings
 from sessions.machine_reserve import MachineReserve
+from sessions.supervision import Vigilance
 
 IMPORTED_LATE = ("bridge.wiring", "bridge.discord_face", "bot.cogs", "tests.chaos.haste")
 """For the nursery: what the program imports only once it runs."""
@@ -43,15 +44,21 @@ def keep_logs(keep: Path) -> None:
     HostDirectory.make = make_and_link  # type: ignore[method-assign]  # the one seam that sees every launch
 
 
-def look_at_the_disk_every(seconds: float) -> None:
-    """Have sessions that wait for room on the disk look this often."""
-    vars(wiring)["MachineReserve"] = partial(MachineReserve, look_again_s=seconds)
+def hasten(look_s: float, ask_again_s: float) -> None:
+    """Have sessions look for room on the disk this often, and ask a silent Claude for its state so soon."""
+    reserve = partial(MachineReserve, look_again_s=look_s)
+    vigilance = partial(Vigilance, round_s=ask_again_s / 4, ask_again_s=ask_again_s)
+    for kind, hasty in ((MachineReserve, reserve), (Vigilance, vigilance)):
+        # A name that has moved to another module would leave the test with the times of the product.
+        assert vars(core_parts)[kind.__name__] is kind
+        vars(core_parts)[kind.__name__] = hasty
 
 
 def run(keep: str) -> int:
     """Be the bridge until a signal comes; return its exit code."""
     keep_logs(Path(keep))
-    look_at_the_disk_every(float(os.environ.get("CHAOS_LOOK_S", "5")))
+    if "CHAOS_LOOK_S" in os.environ:
+        hasten(float(os.environ["CHAOS_LOOK_S"]), float(os.environ["CHAOS_ASK_AGAIN_S"]))
     faces: list[Face] = []
     if URL_VARIABLE in os.environ:
         from tests.chaos.haste import make_haste

@@ -6,14 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace  # noqa: TID251 (a dataclass)
 from pathlib import Path
-
-from mcp import Client, StdioServerParameters
+from typing import TYPE_CHECKING
 
 from bridge.control import ControlServer
 from bridge.ownership import OwnerKind, owning
 from mcp_server.in_session import SessionToolbox
 from tests.sessions.running_core import CoreParts, RunningCore, running_core
 from tests.sessions.test_checkpointing import policy_in
+
+if TYPE_CHECKING:
+    from mcp import Client
 
 PROJECT = Path(__file__).parents[2]
 
@@ -40,8 +42,11 @@ def command(*flags: str) -> list[str]:
     return [sys.executable, "-m", "bridge", "mcp", *flags]
 
 
-def client(directory: Path, *flags: str) -> Client:
+def client(directory: Path, *flags: str) -> "Client":
     """Return the SDK's own client on a new server process."""
+    # Its import takes a second, and every worker collects this file.
+    from mcp import Client, StdioServerParameters
+
     argv = command(*flags)
     return Client(
         StdioServerParameters(command=argv[0], args=argv[1:], env=environment(directory), cwd=str(directory))

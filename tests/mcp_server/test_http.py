@@ -4,16 +4,17 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
 
 import api as c
 from tests.mcp_server.test_stdio import call
 from tests.web.web_world import OTHER, OWNER, WebWorld, web_world
 from web.principals import Scope
+
+if TYPE_CHECKING:
+    from mcp import Client
 
 HELLO = {
     "jsonrpc": "2.0",
@@ -29,7 +30,10 @@ ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
 @asynccontextmanager
-async def agent_of(world: WebWorld, user_id: str, scope: Scope) -> AsyncIterator[Client]:
+async def agent_of(world: WebWorld, user_id: str, scope: Scope) -> AsyncIterator["Client"]:
+    from mcp import Client
+    from mcp.client.streamable_http import streamable_http_client
+
     secret = (await world.parts.doors.make_token(user_id, "an agent", scope, 30)).secret
     async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {secret}"}) as http:
         address = f"{world.parts.options.address}/mcp"

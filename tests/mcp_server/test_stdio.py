@@ -4,21 +4,24 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from mcp import Client, MCPError
 
 import api as c
 from bridge.demo.model import DemoModel
-from mcp_server.serving import AgentServer, new_origin
 from mcp_server.tool import Caller
 from tests.fakes.cli_home import StreamCli, make_cli_home
 from tests.mcp_server.served import client, command, environment, served_core
 from tests.sessions.running_core import ADMIN, RunningCore, reached, running_core
 
+if TYPE_CHECKING:
+    from mcp import Client
 
-async def call(agent: Client, tool: str, **arguments: Any) -> Any:
+    from mcp_server.serving import AgentServer
+
+
+async def call(agent: "Client", tool: str, **arguments: Any) -> Any:
     """Call a tool; return its answer, or its refusal as text."""
     result = await agent.call_tool(tool, arguments)
     text = result.content[0].text  # type: ignore[union-attr]
@@ -70,8 +73,9 @@ async def test_an_agent_keeps_a_record_prompts_a_session_and_reads_its_transcrip
         assert {each.face for each in audit} == {"mcp"}
 
 
-def server_of(core: RunningCore) -> AgentServer:
+def server_of(core: RunningCore) -> "AgentServer":
     """A server in this process, for what needs no other."""
+    from mcp_server.serving import AgentServer, new_origin
 
     @asynccontextmanager
     async def reach(changes: bool) -> AsyncIterator[Caller]:
@@ -81,6 +85,8 @@ def server_of(core: RunningCore) -> AgentServer:
 
 
 async def test_strange_calls_are_refused_in_words_and_the_server_goes_on(tmp_path: Path) -> None:
+    from mcp import Client, MCPError
+
     nowhere = "0193a000-0000-7000-8000-000000000000"
     async with running_core(tmp_path / "core") as core, Client(server_of(core).server) as agent:
         for tool, arguments, told in (

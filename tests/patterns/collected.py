@@ -8,7 +8,7 @@ import ast
 import builtins
 import importlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,20 +28,25 @@ class Found:
     anchored: bool
 
 
-def patterns_in(root: Path, packages: tuple[str, ...]) -> Iterator[Found]:
-    """Yield the patterns of all modules of `packages`, which lie in `root` and can be imported."""
+def files_with_patterns(root: Path, packages: tuple[str, ...]) -> Iterator[Path]:
+    """Yield the modules of `packages` that may have patterns. `root` is where the packages lie."""
     for package in packages:
         for path in sorted((root / package).rglob("*.py")):
-            source = path.read_text(encoding="utf-8")
-            if "import re" in source and path.parent != Path(__file__).parent:
-                yield from _patterns_of(path.relative_to(root), ast.parse(source))
+            if path.parent != Path(__file__).parent and "import re" in path.read_text(encoding="utf-8"):
+                yield path
+
+
+def patterns_in(root: Path, path: Path) -> Iterator[Found]:
+    """Yield the patterns of the module at `path`, which lies below `root` and can be imported."""
+    return _patterns_of(path.relative_to(root), ast.parse(path.read_text(encoding="utf-8")))
 
 
 def _patterns_of(path: Path, tree: ast.Module) -> Iterator[Found]:
-    uses = _uses_by_name(tree)
-    targets = {id(node.value): _names(node) for node in ast.walk(tree) if isinstance(node, ast.Assign)}
-    names = _globals_of(path, tree)
-    for call in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    uses = _uses_by_name(nodes)
+    targets = {id(node.value): _names(node) for node in nodes if isinstance(node, ast.Assign)}
+    names = _globals_of(path, nodes)
+    for call in nodes:
         if not (isinstance(call, ast.Call) and _is_of_re(call) and call.args):
             continue
         assert isinstance(call.func, ast.Attribute)
@@ -78,10 +83,10 @@ def _names(node: ast.Assign) -> list[str]:
     return [each.id if isinstance(each, ast.Name) else getattr(each, "attr", "") for each in node.targets]
 
 
-def _uses_by_name(tree: ast.Module) -> Mapping[str, set[str]]:
+def _uses_by_name(nodes: Sequence[ast.AST]) -> Mapping[str, set[str]]:
     """How each name's methods are used; a `match` at a place that is told is one of many, as in a search."""
     uses: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             uses.setdefault(node.value.id, set()).add(node.attr)
         if (
@@ -94,9 +99,9 @@ def _uses_by_name(tree: ast.Module) -> Mapping[str, set[str]]:
     return uses
 
 
-def _globals_of(path: Path, tree: ast.Module) -> dict[str, object]:
+def _globals_of(path: Path, nodes: Sequence[ast.AST]) -> dict[str, object]:
     """Return the names of the module, imported if needed: importing does nothing else in this project."""
-    if any(_is_of_re(node) and not _is_constant(node) for node in ast.walk(tree)):
+    if any(_is_of_re(node) and not _is_constant(node) for node in nodes):
         module = importlib.import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
         return dict(vars(module))
     return {"re": re}

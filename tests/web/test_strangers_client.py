@@ -13,25 +13,12 @@ from typing import Any
 
 import hypothesis
 import pytest
-import schemathesis
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from tests.sessions.running_core import DEADLINE_S
 from tests.web.web_world import ADMIN, OWNER, WebWorld
 from web.principals import Scope
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "openapi.json"
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_schema_conformance,
-]
 # The first three answer for ever or not in HTTP, the others would end what the test itself needs.
 LEFT_OUT = {"live", "events", "follow_run", "log_out", "log_in", "stop_all"}
 
@@ -122,6 +109,17 @@ async def test_a_generated_client_creates_prompts_approves_follows_and_exports(
 
 def _requests(world: WebWorld, token: str, session: str, examples: int) -> int:
     """Send generated requests to each operation; return how many. Runs in a thread: the client blocks."""
+    # Its import takes half a second, and every worker collects this file.
+    import schemathesis
+    from schemathesis import checks
+    from schemathesis.specs.openapi import checks as of_document
+
+    checks_made = [
+        checks.not_a_server_error,
+        of_document.status_code_conformance,
+        of_document.content_type_conformance,
+        of_document.response_schema_conformance,
+    ]
     schema = schemathesis.openapi.from_path(DOCUMENT)
     known = {"session_id": session, "user_id": "me"}
     count = 0
@@ -145,7 +143,7 @@ def _requests(world: WebWorld, token: str, session: str, examples: int) -> int:
             count += 1
             world.parts.commands.forget_all()
             headers = {"Authorization": f"Bearer {token}"}
-            case.call_and_validate(base_url=world.parts.options.address, headers=headers, checks=CHECKS)
+            case.call_and_validate(base_url=world.parts.options.address, headers=headers, checks=checks_made)
 
         try_out()
 

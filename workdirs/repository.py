@@ -74,8 +74,9 @@ class RepositoryState(msgspec.Struct, frozen=True):
 def open_repository(work_tree: Path) -> Repository | None:
     """Return the repository whose root is `work_tree`; None if there is none, or if it cannot be trusted.
 
-    A `.git` that is a link is not followed. A `.git` file may name any directory, also another project's
-    repository. So it counts only if that repository has a linked work tree registered at this place.
+    Programs in the work tree can write to its `.git`, so that git outside would read or write the repository of
+    another project. A `.git` file counts only if the repository that it names has a linked work tree registered
+    at this place. A repository that borrows from elsewhere, by links or alternates, does not count.
     """
     mark = work_tree / ".git"
     if mark.is_symlink():
@@ -83,9 +84,12 @@ def open_repository(work_tree: Path) -> Repository | None:
     found = find_git_directory(work_tree)
     if found is None:
         return None
-    if mark.is_file() and not _is_registered(found.git_dir, mark):
-        return None
-    return Repository(work_tree, found.git_dir.resolve(), found.common_dir.resolve())
+    repository = Repository(work_tree, found.git_dir.resolve(), found.common_dir.resolve())
+    if mark.is_file():
+        is_own = _is_registered(repository, mark)
+    else:
+        is_own = repository.git_dir == repository.common_dir
+    return repository if is_own and not _borrows(repository) else None
 
 
 def read_state(repository: Repository) -> RepositoryState:
@@ -119,9 +123,41 @@ def head_of(work_tree: Path) -> str:
     return " ".join(answer.text.split("\n")) if answer.code == 0 else ""
 
 
-def _is_registered(git_dir: Path, mark: Path) -> bool:
+def _is_registered(repository: Repository, mark: Path) -> bool:
+    """Whether the repository lists the work tree of `mark`. Others cannot write to that list."""
+    if repository.git_dir.parent != repository.common_dir / "worktrees":
+        return False
     try:
-        registered = (git_dir / "gitdir").read_bytes()[:8192].strip()
+        registered = (repository.git_dir / "gitdir").read_bytes()[:8192].strip()
         return Path(os.fsdecode(registered)).resolve() == mark.resolve()
     except (OSError, ValueError):
         return False
+
+
+def _borrows(repository: Repository) -> bool:
+    """Whether a link or a list of alternates in the repository may lead git elsewhere. Blocks for a moment."""
+    common = repository.common_dir
+    whole = (common / "refs", common / "logs", repository.git_dir / "refs", repository.git_dir / "logs")
+    # Below `objects`, git makes only plain files, and there may be very many of them.
+    flat = (common, common / "objects", common / "objects/info", common / "objects/pack", common / "info")
+    flat = (*flat, common / "worktrees", repository.git_dir)
+    return (
+        os.path.lexists(common / "objects/info/alternates")
+        or any(_has_link(each, deep=False) for each in flat)
+        or any(_has_link(each, deep=True) for each in whole)
+    )
+
+
+def _has_link(directory: Path, *, deep: bool) -> bool:
+    """Whether a link lies in `directory`, or with `deep` anywhere below it."""
+    try:
+        with os.scandir(directory) as entries:
+            return any(
+                entry.is_symlink()
+                or (deep and entry.is_dir(follow_symlinks=False) and _has_link(Path(entry.path), deep=True))
+                for entry in entries
+            )
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True

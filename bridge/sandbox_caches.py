@@ -6,16 +6,13 @@ of a process there. The directory of a running process stays.
 
 import asyncio
 import logging
-import os
-import shutil
-import stat
 import time
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sessions import rows
+from sessions.claude.own_files import discard
 from sessions.claude.sandbox_access import is_state_directory, state_directory
 
 if TYPE_CHECKING:
@@ -46,17 +43,8 @@ def _remove(state: Path, known: Collection[str], running: Collection[str]) -> in
         # `prepare` sets the time at each start.
         unused_s = now - path.stat().st_mtime
         if unused_s >= (KEPT_S if path.name in known else _DAY_S):
-            shutil.rmtree(path, onerror=_try_writable)
+            discard(path)
             removed += not path.exists()
     if removed:
         log.info("caches of sandboxes removed", extra={"projects": removed})
     return removed
-
-
-def _try_writable(again: Callable[..., Any], path: str, _: object) -> None:
-    """Make the directory writable and try once more: package managers make parts of their caches read-only."""
-    with suppress(OSError):
-        parent = Path(path).parent
-        if stat.S_ISDIR(os.lstat(parent).st_mode):
-            parent.chmod(0o700)
-            again(path)

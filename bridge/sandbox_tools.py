@@ -27,6 +27,8 @@ _MANAGERS: Mapping[str, tuple[str, ...]] = {
     ".local/bin": (".local/bin", ".local/share/uv", ".local/share/pipx", ".local/pipx", ".local/lib"),
     ".nix-profile": (".nix-profile",),
 }
+# Files with tokens in directories that are shown by default.
+_SECRETS = (".config/git/credentials", ".local/share/uv/credentials", ".nvm/versions/*/*/etc/npmrc")
 
 
 def tools_below(home: Path, search_path: str) -> tuple[Path, ...]:
@@ -34,6 +36,11 @@ def tools_below(home: Path, search_path: str) -> tuple[Path, ...]:
     entries = (Path(entry) for entry in search_path.split(os.pathsep) if entry.startswith("/"))
     found = (each for entry in entries if _is_strictly_below(entry, home) for each in _needed(home, entry))
     return tuple(dict.fromkeys(each for each in found if each.exists()))
+
+
+def secrets_below(home: Path) -> tuple[Path, ...]:
+    """Return the files with tokens in the directories that SANDBOX_READ and SANDBOX_TOOLS show by default."""
+    return tuple(path for pattern in _SECRETS for path in sorted(home.glob(pattern)))
 
 
 def _needed(home: Path, entry: Path) -> Iterator[Path]:

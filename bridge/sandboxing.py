@@ -21,7 +21,7 @@ from backends.sandbox.probe import Probed, find_bwrap, limit_counts_inside, prob
 from backends.sandbox.seccomp import filter_program
 from backends.sandbox.system import system_secrets, this_system
 from backends.wrappers import LaunchWrapper
-from bridge.sandbox_tools import tools_below
+from bridge.sandbox_tools import secrets_below, tools_below
 from bridge.settings import Settings
 from bridge.settings_choices import SandboxChoice, ToolsChoice
 from sessions.claude.sandbox_access import SandboxOptions
@@ -98,7 +98,7 @@ def _look_for_landlock() -> LandlockFound:
 
 def _write_filter(directory: Path) -> Path | None:
     """Write the system call filter for bwrap, and return its path; None for a machine without a table."""
-    program = filter_program(platform.machine(), forbid_unix_sockets=False)
+    program = filter_program(platform.machine(), shares_processes=False)
     if program is None:
         return None
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def policy_of(settings: Settings, private: Sequence[Path], place: Path) -> Polic
         limits=Limits(settings.sandbox_processes if limit_counts_inside() else None, settings.sandbox_tmp),
         system=this_system(),
         access=Access(read=(*settings.sandbox_read, *tools), write=settings.sandbox_write),
-        hidden=(*private, *system_secrets()),
+        hidden=(*private, *system_secrets(), *secrets_below(Path.home())),
     )
 
 

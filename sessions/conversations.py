@@ -14,6 +14,7 @@ import msgspec
 
 from sessions.claude.errors import ClaudeError
 from sessions.claude.lines import AssistantBlocks, ToolResults, UserMessage
+from sessions.claude.own_files import open_plainly
 from sessions.claude.registry import OpenElsewhere, open_conversations
 from sessions.claude.row_tree import RowTree
 from sessions.claude.saved_cost import saved_cost_usd
@@ -226,7 +227,7 @@ class Conversations:
 
 def _renamed_rows(path: Path, uuid: str, new_id: str) -> Iterator[str]:
     """Yield the rows on the path to `uuid`, as rows of conversation `new_id`."""
-    with path.open("rb") as file:
+    with open_plainly(path) as file:
         for place in RowTree.read(path).path_to(uuid):
             file.seek(place.start)
             row, _ = decode(file.read(place.length))

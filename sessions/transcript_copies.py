@@ -7,18 +7,16 @@ Claude's tools can write where Claude keeps its own, and plant links there, so n
 followed: not to read, or a link would bring other files into our copy and back; and not to write.
 """
 
-import errno
 import os
 import secrets
 import shutil
-import stat
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from sessions.claude.errors import TranscriptMissing
+from sessions.claude.own_files import open_plainly
 from sessions.model import is_session_id
 from workdirs.model import FilePath
 from workdirs.paths import WorkTree
@@ -134,7 +132,7 @@ def _keep_growing(source: Path, target: Path) -> None:
     if have > source.stat().st_size or not _same_beginning(source, target, have):
         have = 0
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if have == 0 else os.O_APPEND)
-    with _opened_plainly(source) as reader, os.fdopen(os.open(target, flags, 0o600), "wb") as writer:
+    with open_plainly(source) as reader, os.fdopen(os.open(target, flags, 0o600), "wb") as writer:
         reader.seek(have)
         shutil.copyfileobj(reader, writer, _CHUNK_BYTES)
 
@@ -158,15 +156,6 @@ def _copy_beside(source: Path, target: Path) -> None:
                     shutil.copyfileobj(reader, writer, _CHUNK_BYTES)
 
 
-def _opened_plainly(path: Path) -> BinaryIO:
-    """Open a regular file to read it. Raises `OSError` for a link and for any other kind of file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise FileNotFoundError(errno.ENOENT, "no regular file", str(path))
-    return os.fdopen(descriptor, "rb")
-
-
 def _write_private(path: Path, data: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as writer:
@@ -176,5 +165,5 @@ def _write_private(path: Path, data: bytes) -> None:
 def _same_beginning(source: Path, target: Path, length: int) -> bool:
     """Whether both begin with the same bytes. A transcript only grows, so if not, it was replaced."""
     probe = min(length, 4096)
-    with _opened_plainly(source) as first, target.open("rb") if probe else _opened_plainly(source) as second:
+    with open_plainly(source) as first, target.open("rb") if probe else open_plainly(source) as second:
         return first.read(probe) == second.read(probe)

@@ -85,10 +85,8 @@ def open_repository(work_tree: Path) -> Repository | None:
     if found is None:
         return None
     repository = Repository(work_tree, found.git_dir.resolve(), found.common_dir.resolve())
-    if mark.is_file():
-        is_own = _is_registered(repository, mark)
-    else:
-        is_own = repository.git_dir == repository.common_dir
+    in_place = repository.git_dir == repository.common_dir
+    is_own = _is_registered(repository, mark) if mark.is_file() else in_place
     return repository if is_own and not _borrows(repository) else None
 
 
@@ -139,8 +137,8 @@ def _borrows(repository: Repository) -> bool:
     common = repository.common_dir
     whole = (common / "refs", common / "logs", repository.git_dir / "refs", repository.git_dir / "logs")
     # Below `objects`, git makes only plain files, and there may be very many of them.
-    flat = (common, common / "objects", common / "objects/info", common / "objects/pack", common / "info")
-    flat = (*flat, common / "worktrees", repository.git_dir)
+    named = ("", "objects", "objects/info", "objects/pack", "info", "worktrees")
+    flat = (*(common / each for each in named), repository.git_dir)
     return (
         os.path.lexists(common / "objects/info/alternates")
         or any(_has_link(each, deep=False) for each in flat)

@@ -103,7 +103,7 @@ def in_landlock(policy: Policy, abi: int) -> LaunchWrapper:
             "handled": [_rights(abi).handled, 0, _rights(abi).scoped],
             "rules": list(_rules(policy, access, tmp, spec.argv[0], _rights(abi).handled)),
             "links": [[str(path), str(target)] for path, target in _links(access)],
-            "filter": (filter_program(os.uname().machine, forbid_unix_sockets=True) or b""),
+            "filter": (filter_program(os.uname().machine, shares_processes=True) or b""),
         }
         environment = {
             **_moved(spec.environment, access),

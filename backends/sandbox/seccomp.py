@@ -26,6 +26,15 @@ _REFUSED = (
     *(*_KEYRING, "bpf", "perf_event_open", "userfaultfd", "open_by_handle_at"),
     *("process_vm_writev", "pidfd_getfd"),
 )
+# Landlock knows nothing of these. Their argument of this number names another process; 0 is the caller itself.
+_OF_OTHERS = {
+    "prlimit64": 0,
+    "sched_setscheduler": 0,
+    "sched_setparam": 0,
+    "sched_setattr": 0,
+    "setpriority": 1,
+    "ioprio_set": 1,
+}
 # Only these take hold of a process that does not want it: debuggers that start their program go another way.
 _PTRACE_ATTACH, _PTRACE_SEIZE = 16, 0x4206
 # Callers take ENOSYS for an old kernel and go another way: libuv does without io_uring, glibc uses `clone`. A
@@ -67,6 +76,12 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             "socket": 41,
             "clone": 56,
             "unshare": 272,
+            "prlimit64": 302,
+            "sched_setscheduler": 144,
+            "sched_setparam": 142,
+            "sched_setattr": 314,
+            "setpriority": 141,
+            "ioprio_set": 251,
         },
     ),
     "aarch64": Architecture(
@@ -86,6 +101,12 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             "socket": 198,
             "clone": 220,
             "unshare": 97,
+            "prlimit64": 261,
+            "sched_setscheduler": 119,
+            "sched_setparam": 118,
+            "sched_setattr": 274,
+            "setpriority": 140,
+            "ioprio_set": 30,
         },
     ),
 }
@@ -115,36 +136,34 @@ class RefusedWithValues(msgspec.Struct, frozen=True):
 
 
 class OnlyWithValues(msgspec.Struct, frozen=True):
-    """The call `number` fails with `error` unless its first argument is one of `values`."""
+    """The call `number` fails with `error` unless its argument number `argument` is one of `values`."""
 
     number: int
     values: tuple[int, ...]
     error: int
+    argument: int = 0
 
 
 Rule = Refused | RefusedWithBits | RefusedWithValues | OnlyWithValues
 
 
-def filter_program(machine: str, *, forbid_unix_sockets: bool) -> bytes | None:
+def filter_program(machine: str, *, shares_processes: bool) -> bytes | None:
     """Return the filter for `machine` (`os.uname().machine`), or None if there is no table for it.
 
-    With `forbid_unix_sockets` no socket can be made that could reach a path of the file system; pairs
-    (`socketpair`) can. A mechanism that hides such paths does not need it.
+    `shares_processes`: for a mechanism that shows the machine's files and processes. Then no socket can be made
+    that could reach a path of the file system; pairs (`socketpair`) can. Limits and priorities of another
+    process cannot be set: with them, a program could end the bridge.
     """
     architecture = ARCHITECTURES.get(machine)
     if architecture is None:
         return None
     numbers = architecture.numbers
-    families = (
-        (_AF_INET, _AF_INET6, _AF_NETLINK)
-        if forbid_unix_sockets
-        else (
-            _AF_UNIX,
-            _AF_INET,
-            _AF_INET6,
-            _AF_NETLINK,
-        )
-    )
+    families: tuple[int, ...] = (_AF_INET, _AF_INET6, _AF_NETLINK)
+    of_others: Mapping[str, int] = {}
+    if shares_processes:
+        of_others = _OF_OTHERS
+    else:
+        families = (_AF_UNIX, *families)
     return assemble(
         architecture,
         [
@@ -155,6 +174,7 @@ def filter_program(machine: str, *, forbid_unix_sockets: bool) -> bytes | None:
             RefusedWithBits(numbers["clone"], _CLONE_NEWUSER),
             RefusedWithBits(numbers["unshare"], _CLONE_NEWUSER),
             OnlyWithValues(numbers["socket"], families, errno.EAFNOSUPPORT),
+            *(OnlyWithValues(numbers[name], (0,), errno.EPERM, at) for name, at in of_others.items()),
         ],
     )
 
@@ -187,9 +207,9 @@ def _block(rule: Rule) -> list[bytes]:
         case RefusedWithValues(argument=argument, values=values):
             tests = [step for each in values for step in (_jump(_JUMP_EQUAL, each, 0, 1), _fail(errno.EPERM))]
             return [_argument(argument), *tests, _return(_ALLOW)]
-        case OnlyWithValues(values=values, error=error):
+        case OnlyWithValues(values=values, error=error, argument=argument):
             tests = [step for each in values for step in (_jump(_JUMP_EQUAL, each, 0, 1), _return(_ALLOW))]
-            return [_argument(0), *tests, _fail(error)]
+            return [_argument(argument), *tests, _fail(error)]
 
 
 def _instruction(code: int, if_true: int, if_false: int, operand: int) -> bytes:

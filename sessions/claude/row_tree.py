@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from sessions.claude.own_files import open_plainly, whole_lines
 from sessions.claude.wire import Json, decode, flag_of, maybe_text, object_of, objects_of, text_of
 
 LOCAL_COMMAND = "local_command"
@@ -53,9 +54,9 @@ class RowTree:
         """Return the tree of the file at `path`. Damaged rows are left out. Raises `OSError`."""
         tree = cls()
         before: str | None = None
-        with path.open("rb") as file:
+        with open_plainly(path) as file:
             start = 0
-            for raw in file:
+            for raw in whole_lines(file):
                 row, _ = decode(raw)
                 if isinstance(row, Mapping) and not flag_of(row, "isSidechain"):
                     before = tree._add(row, start, len(raw), before)

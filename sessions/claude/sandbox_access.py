@@ -4,16 +4,13 @@ HOME and Claude's configuration directory are a project's own inside: what `npm`
 lasts, and no project reads another's. Of the real configuration, the transcripts of this project are writable;
 settings, commands, agents, skills and plugins are readable; the rest is missing. Blocks on the file system.
 
-Programs inside can write to the prepared directories and plant links there. So files are put there only by a
-rename of a file from beside them.
+Programs inside can write to the prepared directories. `own_files` has the ways to touch what lies there.
 """
 
 import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +20,7 @@ import msgspec
 from backends.sandbox.model import Access, Blank, Own
 from sessions.claude.errors import ClaudeError
 from sessions.claude.launch import Brought, Closed, Fork, Fresh, InstructionsOnly, Resume, Start, Trusted
+from sessions.claude.own_files import make_empty, put, read_own, remove, remove_link_on_the_way
 from sessions.claude.transcript import config_directory, find_transcript, project_directory
 from sessions.claude.wire import decode
 
@@ -32,7 +30,7 @@ KEPT_DEFAULT = (".claude/settings.json", ".claude/settings.local.json", ".mcp.js
 CREDENTIALS = ".credentials.json"
 """The file in which Claude keeps a login and renews it."""
 
-_READABLE_FILES = {"settings.json": "{}\n", "CLAUDE.md": ""}
+_READABLE_FILES = {"settings.json": "{}\n", "CLAUDE.md": "", "loop.md": ""}
 """Files of the configuration that steer Claude, each with the content of an empty one."""
 _READABLE_DIRECTORIES = (
     "rules",
@@ -42,7 +40,12 @@ _READABLE_DIRECTORIES = (
     "plugins",
     "hooks",
     "output-styles",
+    "workflows",
 )
+_ANSWERS = ("remote-settings*", "policy-limits*")
+"""Answers of the vendor that Claude keeps: an organization's policy, which the next start applies at once."""
+_DECISIONS = "state"
+"""The directory of what a person agreed to in Claude's own screens."""
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS")
 _AGENT = "SSH_AUTH_SOCK"
 _STATE_FILE = ".claude.json"
@@ -108,6 +111,7 @@ def prepare(options: SandboxOptions, asked: Asked) -> Access:
     in_config = (config / _STATE_FILE).exists() or "CLAUDE_CONFIG_DIR" in environment
     real, inside = (config, own_config) if in_config else (home, own_home)
     _seed(real / _STATE_FILE, inside / _STATE_FILE, place, with_servers=asked.user_servers)
+    _renew_answers(config, own_config, place)
     kept = [asked.work_directory / name for name in options.kept]
     kept += [each / "hooks" for each in asked.writable if ".git/hooks" in options.kept]
     agent = [Path(environment[_AGENT])] if options.ssh_agent and environment.get(_AGENT) else []
@@ -127,9 +131,13 @@ def prepare(options: SandboxOptions, asked: Asked) -> Access:
         blank=_blanks(config, options.state / "blank"),
     ) | _credentials(config)
     for each in access.blank:
-        _remove_planted(own_config / each.target.relative_to(config), each.source)
+        # So that nothing that a program inside made there counts for the next process.
+        planted = own_config / each.target.relative_to(config)
+        make_empty(planted, place, directory=each.source.is_dir())
     if options.mounts:
         _remove_planted_links(access)
+    else:
+        _remove_in_place_of_links(access, config, place)
     return access
 
 
@@ -143,32 +151,10 @@ def _blanks(config: Path, place: Path) -> tuple[Blank, ...]:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, empty in _READABLE_FILES.items():
         if not (place / name).exists():
-            _put(place / name, empty)
+            put(place / name, empty.encode(), place)
     found = [Blank(config / name, place / name) for name in _READABLE_FILES]
     found += [Blank(config / name, directory) for name in _READABLE_DIRECTORIES]
     return tuple(each for each in found if not each.target.exists())
-
-
-def _remove_planted(path: Path, blank: Path) -> None:
-    """Remove what a program inside made at `path`, so that nothing of it counts for the next process.
-
-    An empty file or directory stays: it may be the mount point of a process that runs.
-    """
-    if path.is_symlink() or path.is_file() is not blank.is_file():
-        _remove(path)
-    elif blank.is_dir():
-        for each in path.iterdir() if path.is_dir() else ():
-            _remove(each)
-    elif path.exists() and path.stat().st_size:
-        # In place: the file may be the mount point of a process that runs.
-        os.truncate(path, 0)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _remove_planted_links(access: Access) -> None:
@@ -177,12 +163,21 @@ def _remove_planted_links(access: Access) -> None:
         above = [each for each in access.own if each.target != target and target.is_relative_to(each.target)]
         if above:
             nearest = max(above, key=lambda each: len(each.target.parts))
-            place = nearest.source
-            for part in target.relative_to(nearest.target).parts:
-                place /= part
-                if place.is_symlink():
-                    place.unlink(missing_ok=True)
-                    break
+            remove_link_on_the_way(nearest.source, target.relative_to(nearest.target))
+
+
+def _remove_in_place_of_links(access: Access, config: Path, place: Path) -> None:
+    """Remove what programs inside made where a link of ours leads to a part of Claude's configuration.
+
+    The launcher makes the links again, but not in place of something else (`landlock_launch.py`).
+    """
+    for target in (config, *(each for each in access.read if each.parent == config)):
+        above = [each for each in access.own if each.target != target and target.is_relative_to(each.target)]
+        if above and target.exists():
+            nearest = max(above, key=lambda each: len(each.target.parts))
+            path = nearest.source / target.relative_to(nearest.target)
+            if not path.is_symlink():
+                remove(path, place)
 
 
 def without_agent(options: SandboxOptions, environment: Mapping[str, str]) -> dict[str, str]:
@@ -231,22 +226,29 @@ def _credentials(config: Path) -> Access:
 def _seed(source: Path, target: Path, place: Path, *, with_servers: bool) -> None:
     """Copy Claude's state file without other projects', and without the user's servers if they do not run.
 
-    If the user has none, the project's own is kept without them: programs inside could have added some.
+    If the user has none, the project's own is kept, but only its numbers and words: programs inside could have
+    added servers, or variables of Claude's environment.
     """
     try:
-        body, _ = decode((source if source.exists() else target).read_bytes())
+        is_users = source.exists()
+        body, _ = decode(source.read_bytes() if is_users else read_own(target))
     except OSError:
-        return
+        return remove(target, place)
     if not isinstance(body, Mapping):
-        return
+        return remove(target, place)
     left_out = {*_NOT_SEEDED, *(() if with_servers else (_SERVERS,))}
-    _put(target, json.dumps({key: value for key, value in body.items() if key not in left_out}), place)
+    kept = {key: value for key, value in body.items() if key not in left_out}
+    if not is_users:
+        kept = {key: value for key, value in kept.items() if isinstance(value, str | int | float)}
+    return put(target, json.dumps(kept).encode(), place)
 
 
-def _put(target: Path, text: str, beside: Path | None = None) -> None:
-    """Write a file of this user alone in one step, by a draft in `beside` that nobody inside reaches."""
-    # Two sessions of a project may start at once.
-    number, draft = tempfile.mkstemp(dir=beside or target.parent, prefix="draft.")
-    with os.fdopen(number, "w") as file:
-        file.write(text)
-    Path(draft).replace(target)
+def _renew_answers(config: Path, own_config: Path, place: Path) -> None:
+    """Let the next process begin with the vendor's answers that the user's own Claude has, and no others."""
+    remove(own_config / _DECISIONS, place)
+    for pattern in _ANSWERS:
+        for planted in own_config.glob(pattern):
+            remove(planted, place)
+        for answer in config.glob(pattern):
+            with suppress(OSError):
+                put(own_config / answer.name, answer.read_bytes(), place)

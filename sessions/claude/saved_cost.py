@@ -8,6 +8,7 @@ of later rows). A killed process does not write the row.
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from sessions.claude.own_files import open_plainly
 from sessions.claude.wire import decode, float_of, text_of
 
 _CHUNK_BYTES = 1 << 20
@@ -29,7 +30,7 @@ def saved_cost_usd(transcript: Path) -> float:
 
 
 def _lines_from_the_end(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with open_plainly(path) as file:
         start = file.seek(0, 2)
         pieces: list[bytes] = []  # of the line whose beginning is not read yet, last piece first
         while start > 0:

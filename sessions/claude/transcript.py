@@ -14,6 +14,7 @@ import msgspec
 
 from sessions.claude.errors import BadLaunch, TranscriptMissing
 from sessions.claude.lines import UserMessage
+from sessions.claude.own_files import open_plainly, whole_lines
 from sessions.claude.row_tree import is_message
 from sessions.claude.transcript_rows import line_of
 from sessions.claude.wire import Json, decode, text_of
@@ -104,8 +105,8 @@ def remains(config: Path, conversation_id: str, cwd: Path | None = None) -> Rema
         path = find_transcript(config, conversation_id, cwd)
     except TranscriptMissing:
         return Remains.NOTHING
-    with path.open("rb") as file:
-        for raw in file:
+    with open_plainly(path) as file:
+        for raw in whole_lines(file):
             row, _ = decode(raw)
             if isinstance(row, Mapping) and is_message(row):
                 return Remains.MESSAGES
@@ -160,7 +161,7 @@ def _stored(path: Path) -> StoredConversation | None:
 
 def _edges(path: Path, size: int) -> tuple[list[Json], list[Json]]:
     """Return the complete rows of the file's first and last part. Rows cut at the edge are left out."""
-    with path.open("rb") as file:
+    with open_plainly(path) as file:
         head = file.read(_EDGE_BYTES)
         file.seek(max(len(head), size - _EDGE_BYTES))
         tail = file.read(_EDGE_BYTES)

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from sessions.claude.lines import AssistantBlocks, ToolResults, UserMessage
+from sessions.claude.own_files import open_plainly
 from sessions.claude.parse_message import SYNTHETIC_MODEL, content_blocks, flattened, tool_results
 from sessions.claude.row_tree import Place, RowTree
 from sessions.claude.wire import Json, decode, flag_of, maybe_int, maybe_text, object_of, text_of
@@ -96,7 +97,7 @@ def _shown(path: Path) -> list[Place]:
 
 
 def _read(path: Path, places: Sequence[Place]) -> Iterator[TranscriptRow]:
-    with path.open("rb") as file:
+    with open_plainly(path) as file:
         for place in places:
             file.seek(place.start)
             row, _ = decode(file.read(place.length))

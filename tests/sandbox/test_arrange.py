@@ -93,7 +93,7 @@ def machine(kinds: Sequence[str], directory: Path) -> list[str]:
             case "nested":
                 words += ["--unshare-user", "--disable-userns"]
             case "filtered":
-                filters.append(filter_program(os.uname().machine, forbid_unix_sockets=False) or b"")
+                filters.append(filter_program(os.uname().machine, shares_processes=False) or b"")
             case "no landlock":
                 filters.append(NO_LANDLOCK)
     if not filters:

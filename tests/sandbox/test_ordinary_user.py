@@ -47,7 +47,7 @@ def inside(place: Path, script: str) -> subprocess.CompletedProcess[str]:
     work, home, filtering = place / "work", place / "home", place / "filter"
     for directory in (work, home):
         directory.mkdir(exist_ok=True)
-    filtering.write_bytes(filter_program(os.uname().machine, forbid_unix_sockets=False) or b"")
+    filtering.write_bytes(filter_program(os.uname().machine, shares_processes=False) or b"")
     policy = Policy(
         mechanism=Mechanism.BWRAP,
         program=find_bwrap(),

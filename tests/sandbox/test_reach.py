@@ -1,11 +1,13 @@
 """What a launch and the settings put into a sandbox: tools below a home, work trees, and no planted link."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from backends.base import LaunchSpec
 from backends.sandbox.bwrap import command, mounts
 from backends.sandbox.model import Access, Mechanism, Own, Policy, System
 from backends.sandbox.probe import find_bwrap
@@ -21,6 +23,7 @@ from sessions.claude.sandbox_access import (
     without_agent,
 )
 from sessions.work_directory import shared_git_directory
+from tests.sandbox.world import sandboxing_for
 
 
 def git(directory: Path, *words: str) -> None:
@@ -82,6 +85,47 @@ def test_tools_are_shown_without_what_lies_beside_them(tmp_path: Path, entry: st
     (tmp_path / ".cargo/credentials.toml").touch()
     found = tools_below(tmp_path, f"/usr/bin:{tmp_path / entry}:relative")
     assert [str(each.relative_to(tmp_path)) for each in found] == shown
+
+
+@pytest.mark.parametrize("mechanism", ["bwrap", "landlock"])
+def test_tokens_beside_what_is_shown_by_default_are_not_readable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mechanism: str
+) -> None:
+    home, work = tmp_path / "home", tmp_path / "work"
+    tokens = (".config/git/credentials", ".local/share/uv/credentials/a", ".nvm/versions/node/v22/etc/npmrc")
+    shown = (".config/git/ignore", ".local/share/uv/tool", ".nvm/versions/node/v22/etc/other")
+    for name in (*tokens, *shown):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text("TOKEN\n" if name in tokens else "shown\n")
+    work.mkdir()
+    for name in (".local/bin", ".nvm/versions/node/v22/bin"):
+        (home / name).mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PATH", f"{home}/.local/bin:{home}/.nvm/versions/node/v22/bin:{os.environ['PATH']}")
+    arranged = sandboxing_for(
+        tmp_path, sandbox=mechanism, sandbox_tools="auto", sandbox_read=f"{home}/.config/git"
+    )
+    assert arranged.wrapper is not None
+    script = f"cat {' '.join(str(home / name) for name in (*shown, *tokens))} 2>/dev/null"
+    given = LaunchSpec(
+        "s",
+        1,
+        tmp_path / "run",
+        ("/bin/sh", "-c", script),
+        work,
+        {"PATH": os.defpath},
+        access=Access(write=(work,)),
+    )
+    wrapped = arranged.wrapper(given)
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 5>/dev/null', "sh", *wrapped.argv],
+        env=dict(wrapped.environment),
+        cwd=work,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "shown\n" * 3, done.stderr
 
 
 def test_a_kept_path_through_a_planted_link_is_not_mounted(tmp_path: Path) -> None:

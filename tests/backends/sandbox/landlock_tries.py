@@ -6,6 +6,7 @@ Arguments: a granted directory, a forbidden one, the pid of a process outside, a
 import errno
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -83,6 +84,10 @@ TRIES: dict[str, Callable[[], object]] = {
     "abstract socket": lambda: connect("\0" + abstract),
     "pair of sockets": own_pair,
     "signal outside": lambda: os.kill(outside, 0),
+    "limits outside": lambda: resource.prlimit(outside, resource.RLIMIT_CPU),
+    "speed outside": lambda: os.sched_setscheduler(outside, os.SCHED_BATCH, os.sched_param(0)),
+    "own limits": lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
+    "own speed": lambda: os.nice(1),
     "environment of others": lambda: found(Path(f"/proc/{outside}/environ").read_bytes()),
     "memory of others": lambda: os.open(f"/proc/{outside}/mem", os.O_RDWR),
     "directory of others": lambda: list(Path(f"/proc/{outside}/cwd/").iterdir()),

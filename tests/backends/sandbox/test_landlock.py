@@ -90,6 +90,7 @@ REFUSED = {
     *("truncate outside", "link from outside", "rename from outside", "rename to outside", "run outside"),
     *("read through a link", "home", "temporary files of others", "write system", "disk"),
     *("socket of a path", "abstract socket", "signal outside", "terminals of others"),
+    *("limits outside", "speed outside"),
     *("environment of others", "memory of others", "directory of others"),
     *("restrictions in the environment", "capabilities"),
 }
@@ -125,6 +126,7 @@ def test_the_tries_succeed_without_a_sandbox(tmp_path: Path) -> None:
             "delete outside",
         ),
         *("run outside", "socket of a path", "abstract socket", "signal outside", "temporary files of others"),
+        *("limits outside", "speed outside"),
         *("environment of others", "directory of others", "rename to outside", "own temporary files"),
     }
     assert {each for each in expected if result[each] != "done"} == set()

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -64,14 +65,38 @@ TABLE: dict[str, list[tuple[tuple[int, ...], int]]] = {
     ],
 }
 
+OF_OTHERS = {
+    "prlimit64": 0,
+    "sched_setscheduler": 0,
+    "sched_setparam": 0,
+    "sched_setattr": 0,
+    "setpriority": 1,
+    "ioprio_set": 1,
+}
+"""Calls that change another process, each with the argument that names it."""
+HEADERS = {
+    "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
+    "aarch64": Path("/usr/include/asm-generic/unistd.h"),
+}
+
 
 @pytest.mark.parametrize("machine", ARCHITECTURES)
-@pytest.mark.parametrize("forbid_unix_sockets", [False, True])
-def test_each_call_is_decided_as_the_table_says(machine: str, forbid_unix_sockets: bool) -> None:
+def test_the_numbers_are_those_of_the_kernels_headers(machine: str) -> None:
+    if not HEADERS[machine].exists():
+        pytest.skip("the headers are not installed")
+    text = HEADERS[machine].read_text()
+    found = dict(re.findall(r"^#define __NR(?:3264)?_(\w+)\s+(\d+)$", text, re.MULTILINE))
+    numbers = ARCHITECTURES[machine].numbers
+    assert {name: int(found[name]) for name in numbers} == dict(numbers)
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+@pytest.mark.parametrize("shares_processes", [False, True])
+def test_each_call_is_decided_as_the_table_says(machine: str, shares_processes: bool) -> None:
     architecture = ARCHITECTURES[machine]
-    program = filter_program(machine, forbid_unix_sockets=forbid_unix_sockets)
+    program = filter_program(machine, shares_processes=shares_processes)
     assert program is not None
-    assert set(architecture.numbers) == set(TABLE)
+    assert set(architecture.numbers) == TABLE.keys() | OF_OTHERS.keys()
 
     def decided(number: int, *arguments: int) -> int:
         return verdict(program, architecture.audit, number, *arguments)
@@ -79,8 +104,12 @@ def test_each_call_is_decided_as_the_table_says(machine: str, forbid_unix_socket
     for name, cases in TABLE.items():
         for arguments, expected in cases:
             assert decided(architecture.numbers[name], *arguments) == expected, (name, arguments)
-    unix = errno.EAFNOSUPPORT if forbid_unix_sockets else ALLOWED
+    unix = errno.EAFNOSUPPORT if shares_processes else ALLOWED
     assert decided(architecture.numbers["socket"], UNIX, 1) == unix
+    for name, at in OF_OTHERS.items():
+        for process, expected in ((0, ALLOWED), (7, errno.EPERM if shares_processes else ALLOWED)):
+            arguments = (3, process) if at else (process, 3)
+            assert decided(architecture.numbers[name], *arguments) == expected, name
     named = set(architecture.numbers.values())
     assert {decided(number, NEWUSER, 0x5412) for number in range(600) if number not in named} == {ALLOWED}
     for other in ARCHITECTURES.values():
@@ -92,7 +121,7 @@ def test_each_call_is_decided_as_the_table_says(machine: str, forbid_unix_socket
 
 def test_a_machine_without_a_table_has_no_filter() -> None:
     for machine in ("riscv64", "i686", "arm64", "", "X86_64"):
-        assert filter_program(machine, forbid_unix_sockets=False) is None
+        assert filter_program(machine, shares_processes=False) is None
 
 
 # --- the kernel says the same ---------------------------------------------------------------------------
@@ -104,7 +133,7 @@ pytestmark = pytest.mark.skipif(THIS is None or sys.platform != "linux", reason=
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("filter") / "filter.bpf"
-    path.write_bytes(filter_program(os.uname().machine, forbid_unix_sockets=True) or b"")
+    path.write_bytes(filter_program(os.uname().machine, shares_processes=True) or b"")
     return path
 
 

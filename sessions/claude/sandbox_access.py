@@ -169,7 +169,8 @@ def _remove_planted_links(access: Access) -> None:
 def _remove_in_place_of_links(access: Access, config: Path, place: Path) -> None:
     """Remove what programs inside made where a link of ours leads to a part of Claude's configuration.
 
-    The launcher (`backends/sandbox/landlock_launch.py`) makes the links again, but not in place of something else.
+    The launcher makes the links again, but not in place of something else: see `_link` in
+    `backends/sandbox/landlock_launch.py`.
     """
     for target in (config, *(each for each in access.read if each.parent == config)):
         above = [each for each in access.own if each.target != target and target.is_relative_to(each.target)]

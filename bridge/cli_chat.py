@@ -3,7 +3,7 @@
 import sys
 from functools import partial
 
-from bridge.cli_core import choose_place, finish, reached_core, say_on_stderr
+from bridge.cli_core import Dashboard, choose_place, finish, reached_core, say_on_stderr
 from bridge.control_socket import local_actor
 from bridge.invocation import BAD_USAGE, Chat, ChatOnce
 from bridge.settings import Settings
@@ -16,7 +16,7 @@ def chat(invocation: Chat) -> int:
     return finish(partial(chat_here, invocation))
 
 
-async def chat_here(invocation: Chat, settings: Settings) -> int:
+async def chat_here(invocation: Chat, settings: Settings, dashboard: Dashboard = Dashboard.AS_SET) -> int:
     """Open the screen with these settings; return the exit code when the person leaves."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         say_on_stderr(f"chat needs a terminal. Without one: {typed_bridge()} chat --once PROMPT.")
@@ -34,7 +34,7 @@ async def chat_here(invocation: Chat, settings: Settings) -> int:
         greeting=tuple(sentences),
     )
     return await run_chat(
-        lambda say: reached_core(place, say, with_web=True),
+        lambda say: reached_core(place, say, dashboard=dashboard),
         local_actor(),
         place.settings.data_dir / "console",
         wish,

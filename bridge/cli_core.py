@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace  # noqa: TID251
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from api import Core
@@ -124,16 +125,28 @@ async def _needs_login(settings: Settings, say: Say) -> bool:
 # --- a core -----------------------------------------------------------------------------------------------
 
 
+class Dashboard(Enum):
+    """Whether a core that is opened here has the dashboard, too."""
+
+    OFF = auto()
+    AS_SET = auto()
+    """If WEB_PORT is set."""
+    OFFERED = auto()
+    """Also without WEB_PORT, on loopback: somebody who begins without Discord shall see what there is."""
+
+
 @asynccontextmanager
-async def reached_core(place: Place, say: Say, *, with_web: bool = False) -> AsyncIterator[Core]:
+async def reached_core(place: Place, say: Say, *, dashboard: Dashboard = Dashboard.OFF) -> AsyncIterator[Core]:
     """Reach the core of `place` in the process that owns the data directory, or else open and serve it here.
 
-    With `with_web` a core that is opened here has the dashboard, too, if WEB_PORT is set.
     Raises `AnotherVersion` and the errors of `open_core`; `AlreadyOwned` also if the owner does not answer.
     """
     async with AsyncExitStack() as stack:
         core, opened = await _reach(place, say, stack)
-        if with_web and opened is not None and place.settings.web_port is not None:
+        is_set = place.settings.web_port is not None
+        if opened is not None and (
+            dashboard is Dashboard.OFFERED or (is_set and dashboard is Dashboard.AS_SET)
+        ):
             await _serve_web(opened, say, stack)
         yield core
 
@@ -168,10 +181,16 @@ async def _open(place: Place, say: Say, stack: AsyncExitStack) -> "OpenCore":
 
 async def _serve_web(opened: "OpenCore", say: Say, stack: AsyncExitStack) -> None:
     """Serve the dashboard, too. If it cannot be served, `say` why: the terminal works without it."""
-    from bridge.web_face import WebRefused, web_face
+    from bridge.web_face import PortTaken, WebRefused, offered_options, web_face
 
     try:
-        await stack.enter_async_context(web_face(opened))
+        if opened.settings.web_port is not None:
+            await stack.enter_async_context(web_face(opened))
+        else:
+            try:
+                await stack.enter_async_context(web_face(opened, offered_options()))
+            except PortTaken:
+                await stack.enter_async_context(web_face(opened, offered_options(any_port=True)))
     except WebRefused as refused:
         say(str(refused))
         return
@@ -179,7 +198,7 @@ async def _serve_web(opened: "OpenCore", say: Say, stack: AsyncExitStack) -> Non
     from bridge.control_socket import local_actor
 
     link = await opened.service.perform(local_actor(), MakeLoginLink())
-    say(f"In a browser, too (this link logs you in once, within five minutes): {link.url}")
+    say(f"In a browser, too; this link logs you in once, within five minutes: {link.url}")
 
 
 def _stop_if_pointless(owner: Owner | None, deadline: float, lost: CoreLost) -> None:

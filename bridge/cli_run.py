@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bridge.cli_core import finish, say_on_stderr
+from bridge.cli_core import Dashboard, finish, say_on_stderr
 from bridge.garbage_collection import rare_collections
 from bridge.invocation import BAD_USAGE, OK, Chat, Run
 from bridge.ownership import AlreadyOwned, OwnerKind, current_owner
@@ -23,7 +23,7 @@ Face = Callable[["OpenCore"], Awaitable[None]]
 _WITHOUT_DISCORD = """\
 There is no Discord token, so this is the terminal. For Discord, the file .env needs three lines:
 DISCORD_TOKEN, ALLOWED_GUILD_IDS and ALLOWED_USER_IDS.
-`{typed} init` asks for them and checks them. In a browser instead: `{typed} web`."""
+`{typed} init` asks for them and checks them."""
 
 
 def run_bridge(invocation: Run) -> int:
@@ -37,7 +37,7 @@ async def _run(invocation: Run, settings: Settings) -> int:
 
         if settings.discord_token is None:
             say_on_stderr(_WITHOUT_DISCORD.format(typed=typed_bridge()))
-        return await chat_here(Chat(demo=invocation.demo), settings)
+        return await chat_here(Chat(demo=invocation.demo), settings, Dashboard.OFFERED)
     missing = missing_for_discord(settings)
     if missing:
         say_on_stderr("The bot stays off until these settings are there, in .env or the environment:")

@@ -31,6 +31,10 @@ class WebRefused(SessionError):
     """The web face cannot be served; the sentence says what to do."""
 
 
+class PortTaken(WebRefused):
+    """Another program listens on the dashboard's port."""
+
+
 async def run_web(core: OpenCore) -> None:
     """Serve the web face until cancelled. Raises `WebRefused`."""
     async with web_face(core):
@@ -38,9 +42,12 @@ async def run_web(core: OpenCore) -> None:
 
 
 @asynccontextmanager
-async def web_face(core: OpenCore) -> AsyncIterator[WebParts]:
-    """Serve the web face inside the block. Raises `WebRefused` if the port is taken or the address too open."""
-    options = web_options(core.settings)
+async def web_face(core: OpenCore, options: WebOptions | None = None) -> AsyncIterator[WebParts]:
+    """Serve the web face inside the block, with the options of the settings if there are no others.
+
+    Raises `PortTaken`, or `WebRefused` if the address is too open.
+    """
+    options = options or web_options(core.settings)
     people = NamedPeople(core.settings)
 
     async def lookup(user_id: str, fresh: bool) -> Actor:
@@ -72,7 +79,7 @@ async def web_face(core: OpenCore) -> AsyncIterator[WebParts]:
             finally:
                 core.links.maker, core.links.address = None, ""
     except OSError as error:
-        raise WebRefused(
+        raise PortTaken(
             f"The dashboard's port {options.port} cannot be used: {error.strerror}. Set another WEB_PORT."
         ) from error
 
@@ -106,6 +113,11 @@ async def address_in_discord(database: Database, session_id: str, turn_id: str) 
     posts = await load_posts(database, session_id, place.channel_id, subject_of(UnitKind.TURN, turn_id))
     message = next((f"/{each.message_id}" for each in posts if each.message_id is not None), "")
     return f"https://discord.com/channels/{place.guild_id}/{place.channel_id}{message}"
+
+
+def offered_options(*, any_port: bool = False) -> WebOptions:
+    """Return the options of a dashboard that nobody set up: on loopback, at the usual port or a free one."""
+    return WebOptions(port=0 if any_port else DEFAULT_PORT)
 
 
 def web_options(settings: Settings) -> WebOptions:

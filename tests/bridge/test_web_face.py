@@ -1,9 +1,11 @@
 """The web face in the program: settings that open it too far, the link, a taken port, nothing without it."""
 
 import asyncio
+import re
 import socket
 import subprocess
 import sys
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace  # noqa: TID251
 from pathlib import Path
 
@@ -12,14 +14,14 @@ import pytest
 
 from api import MakeLoginLink
 from api.access import Actor, Role
-from bridge.cli_core import Place, reached_core
+from bridge.cli_core import Dashboard, Place, reached_core
 from bridge.control_socket import local_actor
 from bridge.machine_checks import check_dashboard
 from bridge.ownership import OwnerKind
 from bridge.settings import Settings
 from bridge.settings_errors import SettingsWrong
 from bridge.settings_loading import settings_from
-from bridge.web_face import WebRefused, web_face, web_options
+from bridge.web_face import DEFAULT_PORT, WebRefused, web_face, web_options
 from bridge.wiring import CoreOptions, open_core
 from sessions.errors import NotAllowed, WebOff
 from tests.test_project import PROJECT
@@ -63,14 +65,31 @@ async def test_a_terminal_serves_the_dashboard_if_its_port_is_set_and_goes_on_if
         port = free.getsockname()[1]
     place = Place(replace(settings, web_port=port), demo=False)
     said: list[str] = []
-    async with reached_core(place, said.append, with_web=True) as core:
+    async with reached_core(place, said.append, dashboard=Dashboard.AS_SET) as core:
         link = await core.perform(local_actor(), MakeLoginLink())
         assert link.url.startswith(f"http://127.0.0.1:{port}/login#")
     with socket.create_server(("127.0.0.1", port)):
-        async with reached_core(place, said.append, with_web=True) as core:
+        async with reached_core(place, said.append, dashboard=Dashboard.AS_SET) as core:
             with pytest.raises(WebOff):
                 await core.perform(local_actor(), MakeLoginLink())
     assert f"port {port} cannot be used" in said[-1]
+
+
+async def test_a_newcomer_without_a_port_is_offered_the_dashboard_on_loopback(settings: Settings) -> None:
+    place, said = Place(replace(settings, web_host="0.0.0.0"), demo=False), list[str]()
+    addresses: list[str] = []
+    for dashboard in (Dashboard.AS_SET, Dashboard.OFFERED):
+        async with AsyncExitStack() as stack:
+            if dashboard is Dashboard.OFFERED:
+                with suppress(OSError):  # taken by another program, which is just as good
+                    stack.enter_context(socket.create_server(("127.0.0.1", DEFAULT_PORT)))
+            core = await stack.enter_async_context(reached_core(place, said.append, dashboard=dashboard))
+            with suppress(WebOff):
+                addresses.append((await core.perform(local_actor(), MakeLoginLink())).url)
+    (address,) = addresses
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/login#[\w-]+", address)
+    assert f":{DEFAULT_PORT}/" not in address
+    assert said[-1].startswith("In a browser, too; this link logs you in once, within five minutes: http://127")
 
 
 def test_an_address_that_everybody_could_reach_is_refused(settings: Settings) -> None:

@@ -218,6 +218,7 @@ def test_without_token_two_lines_tell_what_discord_needs_and_the_demo_is_tried_w
     text = terminal.until(" DEMO ")
     assert "DISCORD_TOKEN, ALLOWED_GUILD_IDS and ALLOWED_USER_IDS" in text
     terminal.until("Nobody is logged in to Claude, so the built-in DEMO answers")
+    terminal.until(r"In a browser, too; this link logs you in once, within five minutes:\s+http://127\.0\.0\.1")
     terminal.send("hello")
     terminal.until("DEMO: you said: hello")
     terminal.send("/quit")

@@ -36,7 +36,9 @@ async def test_only_a_trusted_proxy_says_whose_logins_are_counted(tmp_path: Path
 async def test_a_link_logs_in_once_and_asks_first(world: WebWorld) -> None:
     code = await world.parts.doors.make_code(OWNER)
     first, second = await world.stranger(), await world.stranger()
-    assert await first.done("POST", "/api/logins", {"code": code}) == {"userId": OWNER, "done": False}
+    world.names[OWNER] = "Ann"
+    offer = await first.done("POST", "/api/logins", {"code": code})
+    assert offer == {"userId": OWNER, "done": False, "name": "Ann"}
     assert (await first.send("GET", "/api/me"))[0] == 401
     async with first.http.post(
         f"{first.address}/api/logins", json={"code": code, "confirmed": True}, headers={"Origin": first.origin}

@@ -25,10 +25,11 @@ class LoginCode(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
 
 
 class LoginOffer(msgspec.Struct, frozen=True, rename="camel"):
-    """The person whom a code logs in, and whether it has done so."""
+    """The person whom a code logs in, and whether it has done so. `name` is empty if it is not known."""
 
     user_id: str
     done: bool
+    name: str = ""
 
 
 class NewTokenWish(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -78,7 +79,8 @@ async def log_in(request: web.Request, parts: WebParts) -> web.Response:
     if not user_id:
         raise _wrong_code()
     if not wish.confirmed:
-        return _answer(LoginOffer(user_id, done=False))
+        await parts.people.learn([user_id])
+        return _answer(LoginOffer(user_id, done=False, name=parts.people.names.get(user_id, "")))
     new = await parts.doors.redeem(wish.code, request.headers.get("User-Agent", ""))
     if new is None:
         raise _wrong_code()

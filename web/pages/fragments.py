@@ -255,7 +255,7 @@ def _inside(placed: PlacedBlock, rendered: str, directory: str) -> tuple[str, st
         case ToolCall():
             field = telling_field(body.name, body.input)
             told = one_line(relative(str(body.input.get(field, "")), directory)) if field else ""
-            label = f"<b>{text_of(tool_label(body.name))}</b> <code>{text_of(told)}</code>"
+            label = f"<b>{text_of(tool_label(body.name))}</b>{f' <code>{text_of(told)}</code>' if told else ''}"
             return "call", fold(label, _code(relative(pretty(body.input), directory), left_out), is_html=True)
         case ToolOutput():
             return "output failed" if body.is_error else "output", _output(body, left_out, directory)

@@ -46,5 +46,5 @@ def _styles_and_modules(base: str) -> str:
 
 def problem_page(options: WebOptions, sentence: str) -> str:
     """Return the page for a person whose request was refused, with the way back."""
-    back = f'<p><a href="{escape(options.base_path, quote=True)}/">To the sessions</a></p>'
+    back = f'<p><a class="back" href="{escape(options.base_path, quote=True)}/">To the sessions</a></p>'
     return page(options, "Not here", f"<h1>{escape(as_seen(sentence))}</h1>{back}")

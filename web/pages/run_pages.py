@@ -28,8 +28,9 @@ async def runs_page(parts: WebParts, actor: Actor, text: str, cursor: str) -> st
     base = escape(parts.options.base_path, quote=True)
     found = await parts.core.perform(actor, c.QueryRuns(text=text, cursor=cursor, limit=_LISTED))
     rows = [
-        f'<li><a href="{base}/runs/{escape(each.id)}">{text_of(list_line(each))}</a>'
-        f'<p class="dim">{text_of(each.project or "default")}</p></li>'
+        f'<li><a href="{base}/runs/{escape(each.id)}">{text_of(each.title)}</a>'
+        f"<p>{text_of(list_line(each).removeprefix(f'{each.title}: '))} "
+        f'<span class="dim">{text_of(each.project or "default")}</span></p></li>'
         for each in found.runs
     ]
     rows += [f'<li class="warn">{text_of(each.id)}: {text_of(each.trouble)}</li>' for each in found.unreadable]

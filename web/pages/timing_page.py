@@ -30,7 +30,7 @@ async def timing_page(parts: WebParts, actor: Actor, session_id: str, turn_id: s
     ]
     said = " · ".join(fragments.text_of(fact) for fact in facts if fact)
     body = (
-        f'<p><a href="{place}">Prompt {number}</a> · {said}</p>{_people(timing)}'
+        f'<p><a class="back" href="{place}">Prompt {number}</a> · {said}</p>{_people(timing)}'
         f'<table class="spans"><caption class="hidden">Spans of the turn</caption>'
         f"<thead><tr><th>What</th><th>Time</th></tr></thead><tbody>{_rows(timing)}</tbody></table>"
         '<p class="dim">A bar begins and ends as the span did within the whole time.</p>'

@@ -9,8 +9,8 @@ if (byId("login")) {
   const ask = (confirmed) => send("POST", "logins", JSON.stringify({ code, confirmed }));
   if (code) {
     doing(null, async () => {
-      const { userId } = await ask(false);
-      byId("who").textContent = `Log in as ${userId.replace(/^terminal:/, "")} in this browser?`;
+      const { userId, name } = await ask(false);
+      byId("who").textContent = `Log in as ${name || userId.replace(/^terminal:/, "")} in this browser?`;
       byId("confirm").hidden = false;
       byId("confirm").focus();
     });

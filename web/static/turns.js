@@ -18,6 +18,8 @@ export function arrange() {
     if (!turn) return;
     if (turns.children[turns.children.length - waiting.length + place] !== turn) turns.append(turn);
     const words = turn.querySelector(".in-line");
+    const front = turn.querySelector("button[data-path$='/front']");
+    if (front) front.hidden = !place;
     if (words) words.textContent = place ? ` · ${place + 1} in line` : " · next";
   });
   trim(turns);

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from api import QuerySessions
+from backends.sandbox.model import Network
 from bridge.control_client import connected
 from bridge.control_socket import SocketRefused, listen, local_actor
 from bridge.findings import Finding, Level, failed, ok, skipped, warning
@@ -183,7 +184,19 @@ async def check_sandbox(settings: Settings) -> list[Finding]:
     """Whether the sandbox of the settings works here: tries each mechanism once."""
     with tempfile.TemporaryDirectory() as place:
         found = await asyncio.to_thread(arrange, settings, hidden_places(settings), Path(place))
-    return sandbox_findings(found)
+        findings = sandbox_findings(found)
+        if found.policy.network is Network.LISTED and not found.refuses:
+            findings.append(await asyncio.to_thread(_package_hosts, Path(place)))
+    return findings
+
+
+def _package_hosts(place: Path) -> Finding:
+    from bridge.package_hosts import CACHE, learned_hosts
+
+    learned = learned_hosts(place / CACHE, os.environ)
+    words = "; ".join(f"{each.source}: {', '.join(host.host for host in each.hosts)}" for each in learned)
+    sentence = f"Hosts that package tools of this machine name: {words or 'none'}."
+    return ok("network", f"{sentence} Others are asked about once for each project.")
 
 
 async def check_git(settings: Settings) -> Finding:

@@ -6,10 +6,11 @@ ended, and the names that it refused reach a session.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backends.sandbox.model import Network
 from backends.sandbox.proxy.hosts import HostList, Target
@@ -23,6 +24,9 @@ from sessions.manager import SessionManager
 from sessions.model import SiteState
 from sessions.sites import want_site
 from storage import Database, StorageError
+
+if TYPE_CHECKING:
+    from bridge.package_hosts import LearnedHosts
 
 log = logging.getLogger(__name__)
 
@@ -38,19 +42,23 @@ REGISTRIES = (
     *("rubygems.org", ".rubygems.org", "repo.maven.apache.org", "repo1.maven.org", "plugins.gradle.org"),
     *("packagist.org", "repo.packagist.org", "api.nuget.org", "hex.pm", "repo.hex.pm"),
 )
-"""Package registries that `listed` always has. Those of Python, Node and Go are asked about, or named by
-SANDBOX_HOSTS: on machines that build this project, they stand for mirrors, and no file here may name them."""
+"""Package registries that `listed` always has. Those of Python, Node and Go come from the tools themselves
+(`package_hosts.py`): on machines that build this project they are mirrors, and no file here may name them."""
 
 _AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkRules:
-    """The settings: how much of the network, the hosts of SANDBOX_HOSTS, and the address of the model."""
+    """The settings: how much of the network, the hosts of SANDBOX_HOSTS, and the address of the model.
+
+    `learn` returns the hosts of the machine's package tools. It blocks.
+    """
 
     network: Network
     hosts: Sequence[str]
     model: Target
+    learn: "Callable[[], Sequence[LearnedHosts]]" = tuple
 
 
 @dataclass(slots=True)
@@ -65,6 +73,7 @@ class SandboxNetwork:
     rules: NetworkRules
     prefix: Sequence[str] = ()
     _directories: dict[str, str] = field(default_factory=dict)
+    _learning: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def open(self, work_directory: Path) -> None:
         """Let the next sandbox of a project reach what it may. Raises `NetworkUnavailable`."""
@@ -83,12 +92,17 @@ class SandboxNetwork:
 
     async def _open(self, directory: str) -> None:
         self._directories[key_of(Path(directory))] = directory
-        names = [*LOGIN]
+        names, mirrors = [*LOGIN], list[Target]()
         if self.rules.network is Network.LISTED:
             known = await rows.load_sites(self.db, directory)
             allowed = [each.name for each in known if each.state is SiteState.ALLOWED]
             names += [*GIT, *REGISTRIES, *self.rules.hosts, *allowed]
-        await open_door(self.places, Path(directory), HostList(names, self.rules.model), self.prefix)
+            async with self._learning:
+                learned = await asyncio.to_thread(self.rules.learn)
+            names += [host.host for each in learned if each.is_built_in for host in each.hosts]
+            mirrors = [host for each in learned if not each.is_built_in for host in each.hosts]
+        hosts = HostList(names, self.rules.model, mirrors)
+        await open_door(self.places, Path(directory), hosts, self.prefix)
 
     @asynccontextmanager
     async def kept(self, manager: SessionManager) -> AsyncIterator[None]:

@@ -238,7 +238,7 @@ class Settings:
     )
     sandbox_hosts: tuple[str, ...] = _setting(
         hosts, "", write="names of hosts, divided by commas or spaces; .example.org stands for all below it",
-        does="Further hosts for SANDBOX_NETWORK=listed. Well-known git hosts are always listed.",
+        does="Further hosts for SANDBOX_NETWORK=listed. Git hosts and package registries are always listed.",
     )
     sandbox_read: tuple[Path, ...] = _setting(
         locations, "~/.gitconfig ~/.config/git", write="paths, divided as a shell divides words, or none",

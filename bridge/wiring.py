@@ -49,6 +49,7 @@ from sessions.tools import LateToolbox, Toolbox
 from storage import Database
 
 if TYPE_CHECKING:
+    from bridge.package_hosts import LearnedHosts
     from bridge.sandbox_network import SandboxNetwork
 
 log = logging.getLogger(__name__)
@@ -215,7 +216,12 @@ def _limited_network(
     from backends.sandbox.proxy.state import ProxyPlaces
     from bridge.sandbox_network import NetworkRules, SandboxNetwork
 
-    rules = NetworkRules(settings.sandbox_network, settings.sandbox_hosts, model_of(child))
+    def learn() -> "Sequence[LearnedHosts]":
+        from bridge.package_hosts import CACHE, learned_hosts
+
+        return learned_hosts(settings.data_dir / "sandbox" / CACHE, os.environ)
+
+    rules = NetworkRules(settings.sandbox_network, settings.sandbox_hosts, model_of(child), learn)
     places = ProxyPlaces(sandboxing.policy.proxy)
     return SandboxNetwork(database, places, rules, settings.host_prefix)
 

@@ -10,6 +10,7 @@ import fcntl
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 from contextlib import suppress
@@ -119,6 +120,9 @@ def main() -> int:
     except BlockingIOError:
         print("another process serves this directory already", file=sys.stderr)  # noqa: T201
         return 3
+    # A project's door takes two descriptors for each of its connections, and none may starve the others.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     asyncio.run(_serve(options, lock))
     return 0
 

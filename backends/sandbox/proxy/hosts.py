@@ -7,13 +7,14 @@ resolves to an address of this machine or of its networks is refused, in whateve
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 import msgspec
 
 PORTS = (443, 80)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _LONGEST = 253
+_PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 _NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 
 
@@ -43,10 +44,13 @@ class HostList(msgspec.Struct, frozen=True):
     """The hosts that one project's sandboxes may reach. `model` is exempt from all other rules.
 
     An owner's settings name the model's address, so that it may be a gateway on a private network.
+    `mirrors` are hosts that this machine's package tools are set to, each on its port. They may lie in a
+    private network, but not on this machine.
     """
 
     names: Sequence[str] = ()
     model: Target | None = None
+    mirrors: Sequence[Target] = ()
 
     def has(self, name: str) -> bool:
         """Whether a normal name (`host_name`) is listed."""
@@ -70,6 +74,14 @@ def is_public(text: str) -> bool:
             return False
     special = address.is_multicast or address.is_reserved or address.is_unspecified
     return address.is_global and not special
+
+
+def is_in_private_network(text: str) -> bool:
+    """Whether an IP address belongs to a private network, and to neither this machine nor its nearest link."""
+    address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address) and (inner := _embedded(address)) is not None:
+        return is_in_private_network(str(inner))
+    return any(address in network for network in _PRIVATE)
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import machine
 from backends.sandbox.proxy.entered import Entered
-from backends.sandbox.proxy.hosts import HostList, Target, host_name, is_public
+from backends.sandbox.proxy.hosts import HostList, Target, host_name, is_in_private_network, is_public
 from backends.sandbox.proxy.request import END, ESTABLISHED, MOST_BYTES, Refusal, parse_request, target_of
 from backends.sandbox.proxy.state import ENTER_SOCKET, MODEL_SOCKET, PROXY_SOCKET
 from backends.sandbox.proxy.tunnel import Streams, tunnel
@@ -157,8 +157,10 @@ class Door:
         model = self.hosts.model
         if model is not None and (_spelled(host), port) == (_spelled(model.host), model.port):
             return await self._reached(model, [model.host])
-        target = target_of(host, port)
-        if not self.hosts.has(target.host):
+        mirror = Target(_spelled(host), port)
+        is_mirror = mirror in self.hosts.mirrors
+        target = mirror if is_mirror else target_of(host, port)
+        if not is_mirror and not self.hosts.has(target.host):
             self._tell(target.host)
             raise Refusal(403, f"{target.host} is not among the hosts that this project may reach.")
         try:
@@ -166,7 +168,7 @@ class Door:
                 addresses = await self._internet.addresses(target.host, target.port)
         except (OSError, TimeoutError, UnicodeError) as error:
             raise Refusal(502, f"{target.host} cannot be found.") from error
-        public = [each for each in addresses if is_public(each)]
+        public = [each for each in addresses if is_public(each) or (is_mirror and is_in_private_network(each))]
         if not public:
             raise Refusal(403, f"{target.host} is an address of this machine or its network.")
         return await self._reached(target, public)

@@ -67,7 +67,8 @@ def is_key(text: str) -> bool:
 def save_list(places: ProxyPlaces, key: str, hosts: HostList) -> None:
     """Store the list of a project in one step."""
     model = [hosts.model.host, hosts.model.port] if hosts.model is not None else None
-    text = json.dumps({"names": sorted(set(hosts.names)), "model": model})
+    mirrors = sorted({(each.host, each.port) for each in hosts.mirrors})
+    text = json.dumps({"names": sorted(set(hosts.names)), "model": model, "mirrors": mirrors})
     places.lists.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = places.lists / f".{secrets.token_hex(4)}.tmp"
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -80,7 +81,8 @@ def load_list(places: ProxyPlaces, key: str) -> HostList:
     try:
         content = json.loads(_path(places, key).read_text())
         model = Target(str(content["model"][0]), int(content["model"][1])) if content["model"] else None
-        return HostList(tuple(map(str, content["names"])), model)
+        mirrors = tuple(Target(str(host), int(port)) for host, port in content.get("mirrors", ()))
+        return HostList(tuple(map(str, content["names"])), model, mirrors)
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return HostList()
 

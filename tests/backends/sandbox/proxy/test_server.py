@@ -42,7 +42,8 @@ class World:
         self.lab = Lab()
         self.wanted: list[str] = []
         self.path = root / "door"
-        hosts = HostList(("example.org", ".listed.org"), Target("model.internal", 8443))
+        model, mirror = Target("model.internal", 8443), Target("mirror.internal", 8444)
+        hosts = HostList(("example.org", ".listed.org"), model, (mirror,))
         self.door = Door(self.path, hosts, self.wanted.append, self.lab)
 
     async def echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -122,6 +123,26 @@ async def test_what_may_not_be_reached_is_refused_in_words_and_nothing_is_connec
     said = await world.said(connect(host))
     assert said.startswith((b"HTTP/1.1 403", b"HTTP/1.1 502"))
     assert words in said
+    assert world.lab.reached == []
+
+
+@pytest.mark.parametrize("answer", ["10.0.0.7", "fd00::7", "::ffff:192.168.0.7", "93.184.216.34"])
+async def test_a_mirror_is_reached_in_a_private_network_too_but_on_its_port_only(
+    world: World, answer: str
+) -> None:
+    world.lab.names["mirror.internal"] = [[answer]]
+    assert b"not among the hosts" in await world.said(connect("mirror.internal"))
+    _, writer = await world.tunnel("MIRROR.internal.", 8444)
+    writer.close()
+    assert world.lab.reached == [(answer, 8444)]
+
+
+@pytest.mark.parametrize(
+    "answer", ["127.0.0.1", "::1", "169.254.169.254", "fe80::1", "0.0.0.0", "::ffff:127.0.0.1"]
+)
+async def test_a_mirror_is_never_this_machine(world: World, answer: str) -> None:
+    world.lab.names["mirror.internal"] = [[answer]]
+    assert b"this machine" in await world.said(connect("mirror.internal", 8444))
     assert world.lab.reached == []
 
 

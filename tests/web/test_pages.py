@@ -14,14 +14,14 @@ from tests.web.web_world import ADMIN, OTHER, OWNER, Browser, WebWorld, web_worl
 from web.parts import WebOptions
 
 _TAG_WORDS = """
-a article b blockquote body br button caption code datalist dd details div dl dt em fieldset figcaption
+a article b blockquote body br button caption code datalist dd details dialog div dl dt em fieldset figcaption
 figure footer form h1 h2 h3 h4 h5 h6 head header hr html input label legend li link main mark meta nav
 noscript ol option p pre progress rect root s script section select small span strong summary svg table
 tbody td textarea th thead time title tr ul
 """
 _ATTR_WORDS = """
 action aria-current aria-hidden aria-label aria-labelledby autocomplete charset checked class colspan
-content data-act data-after data-all data-anyway data-ask data-asks data-base data-body data-changes
+content data-act data-after data-again data-all data-anyway data-ask data-asks data-base data-body data-changes
 data-decision data-end data-group data-line data-list data-local data-method data-note data-number data-of
 data-on data-opens data-path data-post data-print data-question data-queue data-said data-session data-stays
 data-run data-sure data-then data-to datetime for height hidden href id inputmode lang list max maxlength method

@@ -82,7 +82,18 @@ from api.checkpointing import (
     TakeCheckpoint,
     UndoRestore,
 )
-from api.cleaning import ApplyCleanup, CleaningCommand, CleanupRule, PlanCleanup
+from api.cleaning import (
+    ApplyCleanup,
+    CleaningCommand,
+    CleanupRule,
+    CleanupRules,
+    CleanupRulesCommand,
+    DailyCleanupRule,
+    DeleteCleanupRule,
+    ListCleanupRules,
+    PlanCleanup,
+    SaveCleanupRule,
+)
 from api.command import Command, Nothing, SessionCommand
 from api.context import (
     ContextCommand,
@@ -380,6 +391,8 @@ __all__ = [
     "CheckpointingCommand",
     "CleaningCommand",
     "CleanupRule",
+    "CleanupRules",
+    "CleanupRulesCommand",
     "Clear",
     "ClearAll",
     "ClearReport",
@@ -395,8 +408,10 @@ __all__ = [
     "Continue",
     "Core",
     "CreateSession",
+    "DailyCleanupRule",
     "DecideSite",
     "DecideTrust",
+    "DeleteCleanupRule",
     "DeletePromptTemplate",
     "DeleteRun",
     "DraftEnd",
@@ -449,6 +464,7 @@ __all__ = [
     "ListBackups",
     "ListBranches",
     "ListCheckpoints",
+    "ListCleanupRules",
     "ListComments",
     "ListConversations",
     "ListFolders",
@@ -571,6 +587,7 @@ __all__ = [
     "RunStatus",
     "RunTask",
     "RunUnreadable",
+    "SaveCleanupRule",
     "SavePromptTemplate",
     "Search",
     "SearchingCommand",

@@ -10,7 +10,7 @@ from api.administering import AdministeringCommand
 from api.backing_up import BackingUpCommand, BackUpSession, ExportBundle
 from api.branching import BranchingCommand
 from api.checkpointing import CheckpointingCommand
-from api.cleaning import CleaningCommand
+from api.cleaning import CleaningCommand, CleanupRulesCommand
 from api.command import Command, R
 from api.context import ContextCommand
 from api.files import FilesCommand, GetFile, PutFile
@@ -44,6 +44,7 @@ AnySessionlessCommand = (
     | OpenSharedPage
     | PromptTemplatesCommand
     | CleaningCommand
+    | CleanupRulesCommand
     | ListTrust
     | ListFolders
     | WorkflowCommand

@@ -14,6 +14,8 @@ from sessions.errors import SessionError
 from storage import StorageError
 
 if TYPE_CHECKING:
+    from api.access import Actor
+    from bridge.discord_access import NamedPeople
     from bridge.wiring import OpenCore
     from storage import Database
 
@@ -25,6 +27,7 @@ _FIRST_BACKUP_LOOK_S = 5.0
 _BACKUP_RETRY_S = 3600.0
 _INDEX_REST_S = 0.05
 _CACHES_EVERY_S = 24 * 3600.0
+_CLEAN_EVERY_S = 3600.0
 
 
 async def keep_up(core: "OpenCore") -> None:
@@ -39,6 +42,7 @@ async def keep_up(core: "OpenCore") -> None:
         tasks.create_task(logged(keep_index(core.database), "search index"))
         tasks.create_task(logged(keep_folders(core), "folders of sessions"))
         tasks.create_task(logged(keep_caches(core), "caches of sandboxes"))
+        tasks.create_task(logged(keep_clean(core), "clean-up rules"))
         if settings.metrics_file is not None or settings.metrics_port is not None:
             from bridge.metrics import keep_file, serving
 
@@ -62,6 +66,24 @@ async def keep_caches(core: "OpenCore") -> None:
 
         in_use = [each.snapshot.work_directory for each in core.manager.loaded() if each.run is not None]
         await remove_unused_caches(core.database, core.settings.data_dir / "sandbox", in_use)
+
+
+async def keep_clean(core: "OpenCore") -> None:
+    """Run each clean-up rule once a day in the name of its person, for ever."""
+    people: NamedPeople | None = None
+
+    async def who(user_id: str) -> "Actor":
+        nonlocal people
+        from api.wire import Named
+        from bridge.discord_access import NamedPeople
+
+        people = people or NamedPeople(core.settings)
+        return await people.actor(Named(user_id, "rule"), fresh=True)
+
+    while True:
+        # A start has enough to do, and an hour more makes no difference to sessions that are weeks old.
+        await asyncio.sleep(_CLEAN_EVERY_S)
+        await core.service.run_cleanup_rules(who)
 
 
 async def daily_backups(core: "OpenCore") -> None:

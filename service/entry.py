@@ -5,7 +5,7 @@ The type checker finds a forgotten command: each file takes the union of its the
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from datetime import time
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -126,6 +126,12 @@ class SessionService:
 
         await keep_folders(self._parts)
 
+    async def run_cleanup_rules(self, who: Callable[[str], Awaitable[Actor]]) -> int:
+        """Run the clean-up rules that are due, each with the rights that `who` says of its person now."""
+        from service.cleanup_rules import run_due_rules
+
+        return await run_due_rules(self._parts, self, who)
+
     async def copy_new_backups(self) -> None:
         """Copy new backups elsewhere, one after the other; may take hours."""
         from service.backup_round import copy_new
@@ -219,6 +225,10 @@ class SessionService:
             from service.cleaning import clean
 
             return await clean(self._parts, actor, command)
+        if isinstance(command, c.CleanupRulesCommand):
+            from service.cleanup_rules import keep_rules
+
+            return await keep_rules(self._parts, actor, command)
         if isinstance(command, c.ListTrust):
             from service.trusting import list_trust
 

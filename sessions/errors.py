@@ -297,6 +297,17 @@ class TemplateNotFound(SessionError):
         super().__init__("There is no such template, or it is not yours.")
 
 
+class CleanupRuleNotFound(SessionError):
+    """No clean-up rule of the actor has this id."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such rule, or it is not yours.")
+
+
+class CleanupRuleRefused(SessionError):
+    """A clean-up rule cannot be stored; the sentence says why."""
+
+
 class PromptTemplateRefused(SessionError):
     """A prompt template cannot be stored; the sentence says why."""
 

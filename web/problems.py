@@ -26,6 +26,7 @@ _STATUS: Mapping[type[Exception], int] = {
     se.AskNotFound: 404,
     se.CheckpointNotFound: 404,
     se.CommentNotFound: 404,
+    se.CleanupRuleNotFound: 404,
     se.RuleNotFound: 404,
     se.SharedPageNotFound: 404,
     se.TemplateNotFound: 404,

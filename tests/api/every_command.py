@@ -30,6 +30,7 @@ _REQUIRED: dict[str, Any] = {
     "conversation_id": "01890000-0000-7000-8000-00000000000c",
     "data": b"{}",
     "decision": Allow(),
+    "daily_id": "1a2b3c4d",
     "digest": "0123456789abcdef",
     "door": "use_the_bot",
     "focus": "A focus",

@@ -50,6 +50,7 @@ LEAST = {
         *("create_session", "get_or_create_session", "import_session", "list_projects", "start_run"),
         *("list_prompt_templates", "read_prompt_template", "restore_backup"),
         *("plan_cleanup", "apply_cleanup"),
+        *("list_cleanup_rules", "save_cleanup_rule", "delete_cleanup_rule"),
         *("save_prompt_template", "delete_prompt_template"),
     },
     "prompt": {

@@ -97,6 +97,9 @@ def test_a_slash_line_on_the_session_is_a_command_of_the_api(line: str, wish: c.
     assert meaning.make("id", "o") == wish
 
 
+_DELETE = c.CleanupRule(verb=c.RetentionVerb.DELETE, older_than_days=30, project="my site v2")
+
+
 @pytest.mark.parametrize(
     ("line", "meaning"),
     [
@@ -108,6 +111,10 @@ def test_a_slash_line_on_the_session_is_a_command_of_the_api(line: str, wish: c.
         ("/backup restore daily/x web", c.RestoreProject(backup_id="daily/x", project="web")),
         ("/backup cleanup", c.PlanRotation()),
         ("/backup cleanup yes", c.ApplyRotation()),
+        ("/cleanup", c.ListCleanupRules()),
+        ("/cleanup drop 1a", c.DeleteCleanupRule(daily_id="1a")),
+        ("/cleanup archive 7.5", c.PlanCleanup(rule=c.CleanupRule(older_than_days=7.5))),
+        ("/cleanup daily delete 30 my site v2", c.SaveCleanupRule(rule=_DELETE)),
     ],
 )
 def test_a_slash_line_on_backups_is_a_command_of_the_api(line: str, meaning: c.Command[Any]) -> None:
@@ -121,6 +128,10 @@ def test_a_slash_line_on_backups_is_a_command_of_the_api(line: str, meaning: c.C
     "line",
     [
         "/switch",
+        "/cleanup daily",
+        "/cleanup purge 3",
+        "/cleanup delete -1",
+        "/cleanup delete soon",
         "/search",
         "/template",
         "/template-keep | x",

@@ -54,6 +54,8 @@ _ACTS: tuple[tuple[str, str, Mapping[str, Any] | None], ...] = (
     ("DELETE", "/api/prompt-templates/{template}", None),
     ("POST", "/api/prompt-templates/{template}/fill", _NOTHING),
     ("GET", "/templates/{template}", None),
+    ("PUT", "/api/cleanup/rules/{cleanup}", {}),
+    ("DELETE", "/api/cleanup/rules/{cleanup}", None),
     ("DELETE", "/api/logins/{login}", None),
     ("DELETE", "/api/tokens/{token}", None),
     ("GET", "/api/users/{person}/sessions", None),
@@ -84,6 +86,7 @@ async def things_of(world: WebWorld, owner: Browser) -> dict[str, str]:
         "page": await owner.done("POST", f"{one}/pages", {}),
         "template": await owner.done("POST", "/api/prompt-templates", {"name": "mine", "text": "words"}),
         "rule": (await owner.done("GET", f"{one}/permissions"))["rules"][0],
+        "cleanup": await owner.done("POST", "/api/cleanup/rules", {}),
         "login": (await owner.done("GET", "/api/logins"))["logins"][0],
         "token": (await owner.done("POST", "/api/tokens", {"name": "mine", "scope": "read"}))["token"],
     }

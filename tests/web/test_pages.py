@@ -174,6 +174,32 @@ async def test_a_clean_up_is_shown_before_it_is_done_without_scripts(world: WebW
     assert (await ann.send("GET", f"/api/sessions/{session}"))[0] == 404
 
 
+async def test_a_rule_is_kept_for_each_day_changed_and_removed_without_scripts(world: WebWorld) -> None:
+    ann, ben, root = [await world.browser(each) for each in (OWNER, OTHER, ADMIN)]
+    fields = {"key": "a-key-of-the-page", "verb": "delete", "days": "30", "mb": "0", "project": "<b>site</b>"}
+    page = await _form(ann, "/cleanup/rules", fields)
+    check(parsed(page))
+    assert "Delete ended sessions for good, not used for 30 days, of project &lt;b&gt;site&lt;/b&gt;" in page
+    assert "It has not run yet." in page
+    again = await _form(ann, "/cleanup/rules", {**fields, "key": "another-key"})
+    assert again.count("It has not run yet.") == 1
+    (rule,) = (await ann.done("GET", "/api/cleanup/rules"))["rules"]
+    assert "It has not run yet." not in await ben.done("GET", "/cleanup")
+    assert OWNER in await root.done("GET", "/cleanup")
+    assert "less than" not in await _form(ann, "/cleanup/rules", {**fields, "rule": rule["id"], "days": "60"})
+    (changed,) = (await ann.done("GET", "/api/cleanup/rules"))["rules"]
+    assert (changed["id"], changed["rule"]["olderThanDays"]) == (rule["id"], 60)
+    look = f"/cleanup?rule={rule['id']}&verb=delete&days=60"
+    assert "Change the rule to this" in await ann.done("GET", look)
+    assert (await ben.send("PUT", f"/api/cleanup/rules/{rule['id']}", {}))[0] == 404
+    for wrong in ({"olderThanDays": 0.5}, {"onlyMine": False}):
+        assert (await ann.send("POST", "/api/cleanup/rules", wrong))[0] in (403, 422)
+    world.now_ms[0] = 13 * 3_600_000
+    assert (await ann.send("POST", "/api/cleanup/rules", {"verb": "delete"}))[1]["code"] == "fresh_login_needed"
+    page = await _form(ann, "/cleanup/rules", {"key": "a-third-key", "act": "remove", "rule": rule["id"]})
+    assert "Each day" not in page
+
+
 async def test_a_turns_time_is_a_page_behind_the_time_below_the_answer(world: WebWorld) -> None:
     ann, ben = await world.browser(OWNER), await world.browser(OTHER)
     session = await world.session_of(ann, "demo:sleep 0.05 demo:text hello")

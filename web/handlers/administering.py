@@ -10,6 +10,7 @@ import api as c
 from web.forms import form_key, read_form
 from web.pages.cleanup_page import cleanup_page, rule_of
 from web.principals import Scope
+from web.problems import Refused
 from web.routing import Call, Count, Most, Route
 
 
@@ -70,9 +71,49 @@ async def apply_rule(call: Call) -> c.RetentionReport:
     return await call.perform(c.ApplyCleanup(rule=wish.rule, session_ids=wish.session_ids))
 
 
+async def list_rules(call: Call) -> c.CleanupRules:
+    """List your clean-up rules that run each day; an admin gets everybody's."""
+    return await call.perform(c.ListCleanupRules())
+
+
+async def save_rule(call: Call) -> c.DailyCleanupRule:
+    """Let a rule run each day, first after a day. The same rule saved twice is one."""
+    return await _save(call, call.body, "")
+
+
+async def change_rule(call: Call) -> c.DailyCleanupRule:
+    """Replace a rule of yours that runs each day."""
+    return await _save(call, call.body, call.place("rule_id"))
+
+
+async def _save(call: Call, rule: c.CleanupRule, rule_id: str) -> c.DailyCleanupRule:
+    call.check_fresh(rule.verb is c.RetentionVerb.DELETE)
+    return await call.perform(c.SaveCleanupRule(rule=rule, daily_id=rule_id))
+
+
+async def delete_rule(call: Call) -> c.Nothing:
+    """Delete a rule that runs each day. What it removed stays removed."""
+    return await call.perform(c.DeleteCleanupRule(daily_id=call.place("rule_id")))
+
+
+async def keep_by_form(call: Call) -> web.Response:
+    """Keep the rule of the page, or remove one, and show the rules."""
+    form = await read_form(call.request)
+    form_key(form)
+    if form.get("act") == "remove":
+        await call.perform(c.DeleteCleanupRule(daily_id=form.get("rule", "")))
+    else:
+        rule = rule_of(form)
+        if rule is None:
+            raise Refused(400, "wrong_form", "Load the page anew, then try again.")
+        await _save(call, rule, form.get("rule", ""))
+    return web.Response(status=303, headers={"Location": f"{call.parts.options.base_path}/cleanup"})
+
+
 async def show_cleanup(call: Call) -> web.Response:
     """Show what a rule would clean up."""
-    html = await cleanup_page(call.parts, call.actor, rule_of(call.request.query))
+    query = call.request.query
+    html = await cleanup_page(call.parts, call.actor, rule_of(query), changes=query.get("rule", ""))
     return web.Response(text=html, content_type="text/html")
 
 
@@ -81,7 +122,8 @@ async def clean_by_form(call: Call) -> web.Response:
     form = await read_form(call.request)
     form_key(form)
     rule = rule_of(form)
-    assert rule is not None
+    if rule is None:
+        raise Refused(400, "wrong_form", "Load the page anew, then try again.")
     call.check_fresh(rule.verb is c.RetentionVerb.DELETE)
     done = await call.perform(c.ApplyCleanup(rule=rule, session_ids=tuple(form.get("ids", "").split())[:500]))
     html = await cleanup_page(call.parts, call.actor, rule, done)
@@ -94,6 +136,8 @@ async def stop_all(call: Call) -> c.ClearReport:
 
 
 _HTML = ("text/html",)
+_RULES = "/api/cleanup/rules"
+_RULE = f"{_RULES}/{{rule_id}}"
 ROUTES: Sequence[Route] = (
     Route("GET", "/api/stats", read_statistics, Scope.ADMIN, query=StatisticsQuery, reply=c.Statistics),
     Route("GET", "/api/audit", read_audit, Scope.ADMIN, query=AuditQuery, reply=c.AuditPage),
@@ -101,6 +145,13 @@ ROUTES: Sequence[Route] = (
     Route("POST", "/api/cleanup", apply_cleanup, Scope.ADMIN, reply=c.RetentionReport),
     Route("POST", "/api/cleanup/plan", plan_rule, Scope.READ, c.CleanupRule, reply=c.RetentionReport),
     Route("POST", "/api/cleanup/apply", apply_rule, Scope.OPERATE, AppliedRule, reply=c.RetentionReport),
+    Route("GET", _RULES, list_rules, reply=c.CleanupRules),
+    Route("POST", _RULES, save_rule, Scope.OPERATE, c.CleanupRule, reply=c.DailyCleanupRule, status=201),
+    Route("PUT", _RULE, change_rule, Scope.OPERATE, c.CleanupRule, reply=c.DailyCleanupRule),
+    Route("DELETE", _RULE, delete_rule, Scope.OPERATE),
+    Route(
+        "POST", "/cleanup/rules", keep_by_form, Scope.OPERATE, reply=None, media_types=_HTML, in_document=False
+    ),
     Route("GET", "/cleanup", show_cleanup, reply=None, media_types=_HTML, in_document=False),
     Route("POST", "/cleanup", clean_by_form, Scope.OPERATE, reply=None, media_types=_HTML, in_document=False),
     Route("POST", "/api/stop-all", stop_all, Scope.ADMIN, reply=c.ClearReport),

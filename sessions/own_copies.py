@@ -27,12 +27,15 @@ from sessions.stored import BranchStatus, StoredBranch
 from sessions.topics import Topic
 from sessions.work_directory import BRANCHES
 from storage import Database
-from workdirs.checkpoint_model import Note, Place, Reason
+from workdirs.checkpoint_model import Checkpoint, Note, Place, Reason
 from workdirs.directories import (
     DirectoryWish,
     MadeDirectory,
+    begin_branch_directory,
     branch_name,
+    drop_branch_directory,
     find_left_over,
+    finish_branch_directory,
     make_branch_directory,
     remove_branch_directory,
 )
@@ -74,7 +77,7 @@ class OwnCopy:
         if self.set_up:
             words += f" Dependencies are not copied; {' and '.join(self.set_up)} would install them."
         draft.add(e.Noticed(Topic.OWN_COPY, words, about="; ".join(self.set_up)))
-        draft.extra.append(rows.branch_made(branch.session_id, branch.git_branch, branch.target))
+        draft.extra.append(rows.branch_made(branch))
 
 
 class CopySource(Protocol):
@@ -108,9 +111,6 @@ async def make_own_copy(parent: CopySource, session_id: SessionId, title: str) -
     place = checkpoints.place(parent)
     async with checkpoints.engine.locked(place.directory):
         try:
-            note = Note(parent.id, parent.snapshot.last_turn or "", Reason.BRANCH_POINT, title)
-            point = await checkpoints.engine.take_locked(place, note)
-            await checkpoints.engine.pin(point)
             branch = StoredBranch(
                 session_id=session_id,
                 parent_id=parent.id,
@@ -119,7 +119,7 @@ async def make_own_copy(parent: CopySource, session_id: SessionId, title: str) -
                 parent_directory=str(place.directory),
                 git_branch="",
                 target="",
-                checkpoint=point.id,
+                checkpoint="",
                 last_merged="",
                 status=BranchStatus.MAKING,
                 made_ms=parent.around.clock.now_ms(),
@@ -127,15 +127,7 @@ async def make_own_copy(parent: CopySource, session_id: SessionId, title: str) -
             branch = await asyncio.to_thread(_placed, parent.around.workspace_root, place, branch)
             await parent.around.db.write([rows.insert_branch(branch)])
             crash_point("branch.row_stored")
-            wish = DirectoryWish(
-                place.directory,
-                Path(branch.directory),
-                Path(branch.directory).name,
-                await checkpoints.engine.store_of(point),
-                point.commit,
-                includes=parent.snapshot.trust is Trust.TRUSTED,
-            )
-            made = await asyncio.to_thread(make_branch_directory, wish)
+            made, point = await _filled(parent, checkpoints, place, branch, title)
             target = await asyncio.to_thread(_target, place.directory) if made.branch else ""
         except (WorkdirError, OSError) as error:
             await parent.around.db.write([rows.delete_branch(session_id)])
@@ -145,7 +137,32 @@ async def make_own_copy(parent: CopySource, session_id: SessionId, title: str) -
     git_branch = f"refs/heads/{made.branch}" if made.branch else ""
     keeps_out_of = (*parent.snapshot.keeps_out_of, str(place.directory))
     set_up = await commands_to_set_up(parent.snapshot.trust, made.place)
-    return OwnCopy(replace(branch, git_branch=git_branch, target=target), made, keeps_out_of, set_up)
+    branch = replace(branch, git_branch=git_branch, target=target, checkpoint=point.id)
+    return OwnCopy(branch, made, keeps_out_of, set_up)
+
+
+async def _filled(
+    parent: CopySource, checkpoints: SessionCheckpoints, place: Place, branch: StoredBranch, title: str
+) -> tuple[MadeDirectory, Checkpoint]:
+    """Make the directory of a branch, and fill it while its first checkpoint is taken of the parent.
+
+    Looking and copying are one pass over the files. On an error nothing is left of the directory.
+    """
+    engine, directory = checkpoints.engine, Path(branch.directory)
+    begun = await asyncio.to_thread(begin_branch_directory, place.directory, directory, directory.name)
+    try:
+        note = Note(parent.id, parent.snapshot.last_turn or "", Reason.BRANCH_POINT, title)
+        point = await engine.take_locked(place, note, copy_to=directory)
+        await engine.pin(point)
+        crash_point("branch.files_copied")
+        store = await engine.store_of(point)
+        includes = parent.snapshot.trust is Trust.TRUSTED
+        wish = DirectoryWish(place.directory, directory, directory.name, store, point.commit, includes=includes)
+        coverage = await asyncio.to_thread(store.coverage, point.commit)
+        return await asyncio.to_thread(finish_branch_directory, begun, wish, coverage), point
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(drop_branch_directory, place.directory, begun))
+        raise
 
 
 async def commands_to_set_up(trust: Trust, directory: Path) -> tuple[str, ...]:
@@ -216,7 +233,7 @@ async def remake_own_copy(session: SessionPort) -> bool:
         except OSError as error:
             raise BranchRefused("the disk refused") from error
         git_branch = f"refs/heads/{made.branch}" if made.branch else ""
-        await session.around.db.write([rows.branch_made(session.id, git_branch, branch.target)])
+        await session.around.db.write([rows.branch_made(replace(branch, git_branch=git_branch))])
     return True
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from faults import crash_point
 from workdirs.file_reading import known_as
 from workdirs.listing import TEMPORARY
@@ -131,7 +133,7 @@ class Applier:
         if found.st_nlink > 1 or found.st_ino in self._shared:
             # Hard links: replacing one name changes the time of change of all others.
             if found.st_ino in self._shared:
-                seen = seen._replace(ctime_ns=found.st_ctime_ns)
+                seen = replace(seen, ctime_ns=found.st_ctime_ns)
             self._shared.add(found.st_ino)
         return known_as(found, seen.blob) == seen
 

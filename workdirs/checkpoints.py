@@ -56,8 +56,11 @@ class Checkpoints:
                 await self.record_changes(before, after, Cause.TURN)
             return after
 
-    async def take_locked(self, place: Place, note: Note) -> Checkpoint:
-        """Take a checkpoint; the caller holds the directory's lock. Raises as `take` does."""
+    async def take_locked(self, place: Place, note: Note, *, copy_to: Path | None = None) -> Checkpoint:
+        """Take a checkpoint; the caller holds the directory's lock. Raises as `take` does.
+
+        `copy_to` is an empty directory that gets the files, as the checkpoint holds them.
+        """
         began_ms = self.now_ms()
         directory = await self._known(place)
         newest = await rows.load_newest(self.db, directory.path)
@@ -73,6 +76,7 @@ class Checkpoints:
             now_s=began_ms // 1000,
             caps=self.rules.caps,
             deadline_s=self.rules.deadline_s,
+            copy_to=copy_to,
         )
         try:
             snapshot = await self._take_with_room(wish, directory.path)

@@ -2,8 +2,9 @@
 
 import json
 import os
+import stat
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from workdirs.model import Coverage, EntryMode, FilePath, Uncovered, WhyUncovered
@@ -51,18 +52,34 @@ def from_message(text: str) -> Coverage:
     )
 
 
-def permissions(files: Iterable[tuple[FilePath, EntryMode, int]]) -> tuple[dict[str, int], dict[FilePath, int]]:
-    """Return the usual permission bits by mode, and the files that have others.
+def permissions(modes: Mapping[FilePath, int]) -> tuple[dict[str, int], dict[FilePath, int]]:
+    """Return the usual permission bits by mode, and the files that have others; `modes` are `st_mode`s.
 
     0644 and 0755 are usual, unless most of many files have other bits: then somebody has another umask.
     """
-    listed = [(path, mode, bits & 0o777) for path, mode, bits in files if mode is not EntryMode.LINK]
+    # Of many files few modes are different: only those are looked at one by one.
+    counted = Counter(modes.values())
     usual = {}
     for mode, default in _DEFAULT_BITS.items():
-        counted = Counter(bits for _, each, bits in listed if each is mode)
-        bits, count = counted.most_common(1)[0] if counted else (default, 0)
+        of_mode: Counter[int] = Counter()
+        for each, number in counted.items():
+            if entry_mode(each) is mode:
+                of_mode[each & 0o777] += number
+        bits, count = of_mode.most_common(1)[0] if of_mode else (default, 0)
         usual[mode.value] = bits if count >= _MANY else default
-    return usual, {path: bits for path, mode, bits in listed if usual[mode.value] != bits}
+    unusual = {
+        each
+        for each in counted
+        if (mode := entry_mode(each)) is not EntryMode.LINK and usual[mode.value] != each & 0o777
+    }
+    return usual, {path: mode & 0o777 for path, mode in modes.items() if mode in unusual} if unusual else {}
+
+
+def entry_mode(mode: int) -> EntryMode:
+    """Return the mode that git gives to a file or link of this `st_mode`."""
+    if stat.S_ISLNK(mode):
+        return EntryMode.LINK
+    return EntryMode.EXECUTABLE if mode & 0o100 else EntryMode.FILE
 
 
 def bits_of(path: FilePath, mode: EntryMode, coverage: Coverage) -> int:

@@ -1,8 +1,9 @@
 """Make and remove the directory of a branch: a work tree that begins with its parent's exact state.
 
 In a repository it is a linked work tree with a git branch of its own: staged, unstaged, deleted and untracked
-files are as in the parent, and `git status` says the same. Elsewhere it is a plain copy. The files come from a
-checkpoint in our own store, so that no program of the repository runs.
+files are as in the parent, and `git status` says the same. Elsewhere it is a plain copy. A snapshot of
+the parent copies the files while it looks at them (`workdirs/copying.py`), or they come from a checkpoint in
+our own store: no program of the repository runs.
 """
 
 import os
@@ -33,6 +34,9 @@ _OPEN = 0o055
 """Bits of a directory that others may list and enter."""
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 _MOST_NAME = 40
+# Such a part refers to a file beside the index, or to what somebody saw in the directory of that index.
+# Format: gitformat-index(5), "Extensions". A path may look like one: git is then started for nothing.
+_PARTS_OF_AN_INDEX = (b"link", b"UNTR", b"FSMN")
 # A checkpoint checks names itself, and stricter. git must not refuse a whole tree for one that Linux allows.
 _ANY_NAME = {
     "GIT_CONFIG_COUNT": "2",
@@ -95,18 +99,54 @@ def check_branch_name(name: str) -> None:
 
 
 def make_branch_directory(wish: DirectoryWish) -> MadeDirectory:
-    """Make the directory. Blocks. On an error nothing of it is left.
+    """Make the directory from a checkpoint in the store. Blocks. On an error nothing of it is left.
 
     Raises `BadBranchName`, `PlaceTaken` if something lies at the place, `GitFailed`, `StoreMissing`, `OSError`.
     """
-    check_branch_name(wish.name)
-    if os.path.lexists(wish.place):
-        raise PlaceTaken(wish.name)
-    _make_parents(wish.place)
-    repository = open_repository(wish.parent)
+    begun = begin_branch_directory(wish.parent, wish.place, wish.name)
+    try:
+        coverage = _write_files(wish)
+        return finish_branch_directory(begun, wish, coverage)
+    except BaseException:
+        drop_branch_directory(wish.parent, begun)
+        raise
+
+
+def begin_branch_directory(parent: Path, place: Path, name: str) -> MadeDirectory:
+    """Make the directory without files, so that a snapshot of `parent` can copy them there.
+
+    Blocks. Raises `BadBranchName`, `PlaceTaken`, `GitFailed`, `OSError`. The caller finishes or drops it.
+    """
+    check_branch_name(name)
+    if os.path.lexists(place):
+        raise PlaceTaken(name)
+    _make_parents(place)
+    repository = open_repository(parent)
     if repository is not None and (state := read_state(repository)).can_branch and state.head is not None:
-        return _linked(wish, repository, state.head)
-    return _copied(wish)
+        return _linked(repository, place, name, state.head)
+    place.mkdir(mode=0o700)
+    return MadeDirectory(place)
+
+
+def finish_branch_directory(begun: MadeDirectory, wish: DirectoryWish, coverage: Coverage) -> MadeDirectory:
+    """Copy the files that the checkpoint names but does not hold, and the index. Blocks.
+
+    Raises `GitFailed`, `OSError`. The caller drops the directory then.
+    """
+    copies = _copy_others(wish, coverage)
+    if begun.branch and (repository := open_repository(wish.parent)) is not None:
+        _copy_index(repository, wish.place)
+    return replace(begun, left_out=tuple(copies.left_out), included=copies.included)
+
+
+def drop_branch_directory(parent: Path, begun: MadeDirectory) -> None:
+    """Remove a directory that was not finished, and its git branch. Blocks. Raises nothing."""
+    repository = open_repository(parent)
+    if begun.base is None or repository is None:
+        shutil.rmtree(begun.place, ignore_errors=True)
+        return
+    with suppress(GitFailed):
+        _drop(repository, begun.place, begun.branch, begun.base)
 
 
 def find_left_over(parent: Path, place: Path) -> bool:
@@ -147,29 +187,16 @@ def _make_parents(place: Path) -> None:
             raise PlaceTaken(directory.name)
 
 
-def _linked(wish: DirectoryWish, repository: Repository, head: ObjectId) -> MadeDirectory:
-    branch = _free_branch(repository, wish.name)
-    place = os.fspath(wish.place)
+def _linked(repository: Repository, place: Path, name: str, head: ObjectId) -> MadeDirectory:
+    branch = _free_branch(repository, name)
     try:
-        run(repository.call("worktree", "add", "--no-checkout", "-q", "-b", branch, place, head))
+        run(repository.call("worktree", "add", "--no-checkout", "-q", "-b", branch, os.fspath(place), head))
         crash_point("branch.work_tree_added")
-        copies = _fill(wish)
-        _copy_index(repository, wish.place)
     except BaseException:
         with suppress(GitFailed):
-            _drop(repository, wish.place, branch, head)
+            _drop(repository, place, branch, head)
         raise
-    return MadeDirectory(wish.place, branch, head, tuple(copies.left_out), copies.included)
-
-
-def _copied(wish: DirectoryWish) -> MadeDirectory:
-    wish.place.mkdir(mode=0o700)
-    try:
-        copies = _fill(wish)
-        return MadeDirectory(wish.place, left_out=tuple(copies.left_out), included=copies.included)
-    except BaseException:
-        shutil.rmtree(wish.place, ignore_errors=True)
-        raise
+    return MadeDirectory(place, branch, head)
 
 
 def _free_branch(repository: Repository, name: str) -> str:
@@ -185,8 +212,8 @@ def _free_branch(repository: Repository, name: str) -> str:
     raise PlaceTaken(name)
 
 
-def _fill(wish: DirectoryWish) -> _Copies:
-    """Write the files of the checkpoint, and copy those that it names but does not hold."""
+def _write_files(wish: DirectoryWish) -> Coverage:
+    """Write the files that the store has of the checkpoint."""
     store = wish.store
     coverage = store.coverage(wish.snapshot)
     index = store.directory / f"writing-{wish.place.name}.index"
@@ -197,12 +224,17 @@ def _fill(wish: DirectoryWish) -> _Copies:
         for left in (index, index.with_name(f"{index.name}.lock")):
             left.unlink(missing_ok=True)
     _set_modes(wish, coverage)
+    return coverage
+
+
+def _copy_others(wish: DirectoryWish, coverage: Coverage) -> _Copies:
+    """Copy the files that are too large for checkpoints, and the ignored ones that the project names."""
     large = [each.path for each in coverage.uncovered if each.why is WhyUncovered.TOO_LARGE]
     others = [each.path for each in coverage.uncovered if each.why is not WhyUncovered.TOO_LARGE]
     copies = _Copies(wish.most_copied_bytes, others)
     _copy(wish, large, copies)
     if wish.includes:
-        copies.included = _copy(wish, included_files(store, wish.parent), copies)
+        copies.included = _copy(wish, included_files(wish.store, wish.parent), copies)
     _set_directory_modes(wish, coverage)
     return copies
 
@@ -262,10 +294,11 @@ def _copy_index(repository: Repository, place: Path) -> None:
     if linked is None or not source.is_file():
         return
     copy = linked.git_dir / "index.of-parent"
-    shutil.copyfile(source, copy)
-    # These parts of an index refer to files beside it, or to what a daemon saw in the other directory.
-    flat = ("--no-split-index", "--no-untracked-cache", "--no-fsmonitor")
-    run(repository.call("update-index", *flat, index=copy))
+    content = source.read_bytes()
+    copy.write_bytes(content)
+    if any(part in content for part in _PARTS_OF_AN_INDEX):
+        flat = ("--no-split-index", "--no-untracked-cache", "--no-fsmonitor")
+        run(repository.call("update-index", *flat, index=copy))
     copy.replace(linked.git_dir / "index")
     if (place / ".gitmodules").is_file():
         _make_absent_submodules(linked)

@@ -99,7 +99,7 @@ def _read_open(descriptor: int, max_bytes: int) -> Reading:
     data = _read_up_to(descriptor, before.st_size)
     after = os.fstat(descriptor)
     known = known_as(after, blob_id(data))
-    is_whole = len(data) == after.st_size and known_as(before, b"") == known._replace(blob=b"")
+    is_whole = len(data) == after.st_size and known_as(before, known.blob) == known
     age_ns = started_ns - after.st_ctime_ns
     if is_whole and age_ns > _TICK_NS:
         return Content(data, known)

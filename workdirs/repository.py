@@ -93,14 +93,19 @@ def open_repository(work_tree: Path) -> Repository | None:
 def read_state(repository: Repository) -> RepositoryState:
     """Return the state of the repository. Blocks for a few milliseconds; a broken one looks like a new one."""
     try:
-        head = run(repository.call("rev-parse", "-q", "--verify", "HEAD^{commit}"), codes=(0, 1)).text
-        branch = run(repository.call("symbolic-ref", "-q", "HEAD"), codes=(0, 1)).text
+        # One start of git says both, except before the first commit.
+        both = run(
+            repository.call("rev-parse", "HEAD^{commit}", "--symbolic-full-name", "HEAD"), codes=(0, 128)
+        )
+        head, _, branch = both.text.partition("\n") if both.code == 0 else ("", "", "")
+        if not head:
+            branch = run(repository.call("symbolic-ref", "-q", "HEAD"), codes=(0, 1)).text
     except GitFailed:
         return RepositoryState()
     operation = next((each for name, each in _MARKS.items() if (repository.git_dir / name).exists()), None)
     return RepositoryState(
         head=ObjectId(head) if head else None,
-        branch=branch.removeprefix("refs/heads/"),
+        branch="" if branch == "HEAD" else branch.removeprefix("refs/heads/"),
         operation=operation,
         is_locked=(repository.git_dir / "index.lock").exists(),
     )

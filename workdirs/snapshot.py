@@ -6,13 +6,22 @@ Not seen is not deleted: what could not be looked at keeps the content of the sn
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import msgspec
 
 from faults import crash_point
-from workdirs.coverage import DIRECTORY, directory_permissions, from_message, permissions, to_message
+from workdirs.copying import TreeCopy
+from workdirs.coverage import (
+    DIRECTORY,
+    directory_permissions,
+    entry_mode,
+    from_message,
+    permissions,
+    to_message,
+)
 from workdirs.errors import (
     CheckpointFailed,
     GitFailed,
@@ -29,7 +38,6 @@ from workdirs.model import (
     EMPTY_TREE,
     Caps,
     Coverage,
-    EntryMode,
     FilePath,
     ObjectId,
     Snapshot,
@@ -61,6 +69,8 @@ class SnapshotWish(msgspec.Struct, frozen=True):
     now_s: int
     caps: Caps
     deadline_s: float = 120.0
+    copy_to: Path | None = None
+    """An empty directory that gets a copy of every file, exactly as the snapshot holds it."""
 
 
 def take_snapshot(wish: SnapshotWish) -> Snapshot:
@@ -100,8 +110,13 @@ def _take(wish: SnapshotWish) -> Snapshot:
                 f"the directory has {len(listing.paths)} files; checkpoints hold at most {wish.caps.max_files}"
             )
             raise CheckpointFailed(WhyNoCheckpoint.TOO_MANY_FILES, sentence)
-        with WorkTree(wish.work_tree) as tree:
-            work = _Work(store, wish, cache, listing, tree)
+        with (
+            WorkTree(wish.work_tree) as tree,
+            closing(TreeCopy(wish.work_tree, wish.copy_to))
+            if wish.copy_to is not None
+            else nullcontext() as copy,
+        ):
+            work = _Work(store, wish, cache, listing, tree, copy)
             work.look()
             return work.store_changes()
 
@@ -126,13 +141,20 @@ class _Work:
     """One snapshot in the making."""
 
     def __init__(
-        self, store: Store, wish: SnapshotWish, cache: StatCache, listing: Listing, tree: WorkTree
+        self,
+        store: Store,
+        wish: SnapshotWish,
+        cache: StatCache,
+        listing: Listing,
+        tree: WorkTree,
+        copy: TreeCopy | None,
     ) -> None:
         self._store = store
         self._wish = wish
         self._cache = cache
         self._listing = listing
         self._tree = tree
+        self._copy = copy
         self._import: FastImport | None = None
         self._now: dict[bytes, Known] = {}
         self._uncovered = list(listing.uncovered)
@@ -148,6 +170,8 @@ class _Work:
             changed = self._looking_different()
             for path in (*changed, *self._unlisted()):
                 self._read(path)
+            if self._copy is not None:
+                self._copy_carried(self._copy)
         except BaseException:
             self._abandon()
             raise
@@ -162,12 +186,12 @@ class _Work:
             f"{REFS}{wish.checkpoint}", message, wish.now_s, EMPTY_TREE if is_cold else ObjectId(cache.tree)
         )
         old = {} if is_cold else cache.files
-        new.deleted = [FilePath(path) for path in old if path not in self._now]
+        new.deleted = [FilePath(path) for path in sorted(old.keys() - self._now.keys())]
         new.changed = [
-            (FilePath(path), _entry_mode(known.mode).value, known.blob.hex())
+            (FilePath(path), entry_mode(known.mode).value, known.blob.hex())
             for path, known in self._now.items()
-            if (was := old.get(path)) is None
-            or (was.blob != known.blob or _entry_mode(was.mode) is not _entry_mode(known.mode))
+            if (was := old.get(path)) is not known  # nearly all are the cache's own
+            and (was is None or was.blob != known.blob or entry_mode(was.mode) is not entry_mode(known.mode))
         ]
         if not is_cold and not new.deleted and not new.changed and message == cache.message:
             self._abandon()
@@ -185,8 +209,7 @@ class _Work:
 
     def _looking_different(self) -> list[FilePath]:
         """Sort the listed files into those that look as before, and the rest, which is returned."""
-        root = os.fsencode(self._wish.work_tree) + b"/"
-        before, now, lstat = self._cache.files, self._now, os.lstat
+        before, now, look_at = self._cache.files, self._now, self._way_to_look()
         different: list[FilePath] = []
         for path in self._listing.paths:
             known = before.get(path)
@@ -197,7 +220,7 @@ class _Work:
                     self._uncovered.append(Uncovered(path, WhyUncovered.RESERVED_NAME))
                 continue
             try:
-                found = lstat(root + path)
+                found = look_at(path, known)
             except OSError:
                 different.append(path)
                 continue
@@ -212,6 +235,13 @@ class _Work:
             else:
                 different.append(path)
         return different
+
+    def _way_to_look(self) -> Callable[[FilePath, Known], os.stat_result]:
+        """Return a function that returns how a file looks now, after copying it if it is to be copied."""
+        if self._copy is not None:
+            return self._copy.copy
+        root, lstat = os.fsencode(self._wish.work_tree) + b"/", os.lstat
+        return lambda path, _known: lstat(root + path)
 
     def _unlisted(self) -> Iterable[FilePath]:
         """Yield known files that git did not list: now ignored, or deleted. Carry those that were not seen."""
@@ -233,6 +263,12 @@ class _Work:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
             reading = NotCovered(WhyUncovered.UNREADABLE)
+        if self._copy is not None:
+            match reading:
+                case Content(data, known):
+                    self._copy.write(path, known.mode, data)
+                case _:
+                    self._copy.drop(path)
         match reading:
             case NotThere():
                 pass
@@ -265,13 +301,22 @@ class _Work:
             self._now[path] = was
             self._carried.add(path)
 
+    def _copy_carried(self, copy: TreeCopy) -> None:
+        """Write the files that keep their content of the snapshot before, but for large ones.
+
+        Those are copied whole later, as they are now.
+        """
+        large = {each.path for each in self._uncovered if each.why is WhyUncovered.TOO_LARGE}
+        wanted = {path: self._now[path] for path in map(FilePath, self._carried) if path not in large}
+        blobs = [(path, ObjectId(known.blob.hex())) for path, known in wanted.items()]
+        for path, data in self._store.blobs(blobs):
+            copy.write(path, wanted[path].mode, data)
+
     def _coverage(self) -> Coverage:
-        files = (
-            (FilePath(path), _entry_mode(known.mode), known.mode)
-            for path, known in self._now.items()
-            if path not in self._carried
+        carried = self._carried
+        usual, modes = permissions(
+            {FilePath(path): known.mode for path, known in self._now.items() if path not in carried}
         )
-        usual, modes = permissions(files)
         usual[DIRECTORY], directories = directory_permissions(self._directories())
         if self._carried and self._cache.message:
             before = from_message(self._cache.message).modes
@@ -324,12 +369,6 @@ class _Work:
         if self._import is not None:
             self._import.__exit__(None, None, None)
             self._import = None
-
-
-def _entry_mode(mode: int) -> EntryMode:
-    if stat.S_ISLNK(mode):
-        return EntryMode.LINK
-    return EntryMode.EXECUTABLE if mode & 0o100 else EntryMode.FILE
 
 
 def _disk_full() -> CheckpointFailed:

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -13,7 +12,7 @@ from workdirs.model import EMPTY_TREE
 _VERSION = 1
 
 
-class Known(NamedTuple):
+class Known(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One file of the last snapshot. Stat data of zeros never matches: the file is read again."""
 
     mtime_ns: int

@@ -34,11 +34,11 @@ def insert_branch(branch: StoredBranch) -> Statement:
     )
 
 
-def branch_made(session_id: SessionId, git_branch: str, target: str) -> Statement:
-    """Store that the directory is there. `git_branch` and `target` are full refs, or empty for a plain copy."""
+def branch_made(branch: StoredBranch) -> Statement:
+    """Store that the directory is there, with its refs and the checkpoint that it began with."""
     return Statement(
-        "UPDATE branches SET status = 'made', git_branch = ?, target = ? WHERE session_id = ?",
-        (git_branch, target, session_id),
+        "UPDATE branches SET status = 'made', git_branch = ?, target = ?, checkpoint = ? WHERE session_id = ?",
+        (branch.git_branch, branch.target, branch.checkpoint, branch.session_id),
     )
 
 

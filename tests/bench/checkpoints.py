@@ -36,12 +36,13 @@ async def measure(directory: Path, *, short: bool) -> list[Figure]:
     On a file system in memory where there is one: ext4 makes every new file pay for those that anybody on
     the machine deleted in the last minutes, which has no part in the ratio.
     """
-    with _in_memory(directory) as place:
+    with in_memory(directory) as place:
         return await asyncio.to_thread(_measure, place, 1_000 if short else 20_000, 2 if short else 5)
 
 
 @contextmanager
-def _in_memory(directory: Path) -> Iterator[Path]:
+def in_memory(directory: Path) -> Iterator[Path]:
+    """Yield a directory on a file system in memory; `directory` where there is none, or too little room."""
     if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _NEEDED_BYTES:
         yield directory
         return

@@ -437,7 +437,7 @@ async def test_a_making_or_a_merge_that_was_cut_is_cleared_or_finished_at_the_st
     ("point", "branches", "merges"),
     [
         ("branch.row_stored", [], []),
-        ("branch.work_tree_added", [], []),
+        ("branch.files_copied", [], []),
         ("merge.row_stored", ["made"], ["failed"]),
         ("merge.ref_moved", ["made"], ["landed"]),
     ],

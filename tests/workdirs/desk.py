@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+from msgspec.structs import replace
+
+from workdirs.directories import (
+    DirectoryWish,
+    MadeDirectory,
+    begin_branch_directory,
+    drop_branch_directory,
+    finish_branch_directory,
+)
 from workdirs.model import Caps, FilePath, ObjectId, Snapshot
 from workdirs.plan import Left, RestorePlan, plan_restore
 from workdirs.restoring import apply_restore, differing, look_up
@@ -43,6 +53,21 @@ class Desk:
 
     def take(self) -> Snapshot:
         return take_snapshot(self.wish())
+
+    def branch(self, place: Path, parent: Path | None = None, **more: Any) -> MadeDirectory:
+        """Make the directory of a branch as the bridge does: its files are copied while a snapshot is taken."""
+        parent = parent or self.root
+        begun = begin_branch_directory(parent, place, place.name)
+        try:
+            wish = replace(self.wish(), work_tree=parent, copy_to=place)
+            if parent != self.root:
+                wish = replace(wish, cache="child")
+            point = take_snapshot(wish)
+            directory = DirectoryWish(parent, place, place.name, self.store, point.commit, **more)
+            return finish_branch_directory(begun, directory, point.coverage)
+        except BaseException:
+            drop_branch_directory(parent, begun)
+            raise
 
     def write(self, path: str | bytes, text: str | bytes = "text", mode: int = 0o644) -> Path:
         place = self.root / os.fsdecode(path)

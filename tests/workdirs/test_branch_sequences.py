@@ -200,7 +200,7 @@ class _World:
             assert find_left_over(self.desk.root, place)
             remove_branch_directory(self.desk.root, place)
             assert not find_left_over(self.desk.root, place)
-        made = make_branch_directory(wish)
+        made = self.desk.branch(place)
         status = ("status", "--porcelain=v2", "-z")
         assert self.desk.git(*status, cwd=place) == self.desk.git(*status)
         self.branches.append(_Branch(place, f"refs/heads/{made.branch}", dict(self.files), dict(self.head)))

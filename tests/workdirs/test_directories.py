@@ -8,6 +8,7 @@ import pytest
 
 from tests.workdirs.desk import Desk
 from tests.workdirs.hostile_repository import make_hostile
+from workdirs import copying
 from workdirs.directories import (
     DirectoryWish,
     MadeDirectory,
@@ -17,15 +18,17 @@ from workdirs.directories import (
     remove_branch_directory,
 )
 from workdirs.errors import BadBranchName, PlaceTaken, RemovalFailed
+from workdirs.file_reading import blob_id
 from workdirs.git import GitCall, environment
+from workdirs.model import ObjectId
 from workdirs.repository import head_of, open_repository, read_state
 
 
-def _branch(desk: Desk, name: str = "try", parent: Path | None = None) -> MadeDirectory:
+def _branch(desk: Desk, name: str = "try", *, from_store: bool = False) -> MadeDirectory:
     place = desk.home / ".branches" / "work" / name
-    return make_branch_directory(
-        DirectoryWish(parent or desk.root, place, name, desk.store, desk.take().commit)
-    )
+    if from_store:
+        return make_branch_directory(DirectoryWish(desk.root, place, name, desk.store, desk.take().commit))
+    return desk.branch(place)
 
 
 def _status(desk: Desk, root: Path) -> str:
@@ -68,11 +71,17 @@ def _dirty(desk: Desk) -> str:
     return head
 
 
-def test_a_branch_has_the_status_and_files_of_its_parent_whose_index_stays_as_it_is(desk: Desk) -> None:
+@pytest.mark.parametrize("way", ["copied", "known and copied", "from the store"])
+def test_a_branch_has_the_status_and_files_of_its_parent_whose_index_stays_as_it_is(
+    desk: Desk, way: str
+) -> None:
     head = _dirty(desk)
+    if way == "known and copied":
+        desk.take()
+        desk.git("update-index", "--split-index", "--untracked-cache")
     desk.git("init", "-q", cwd=desk.write("nested/file", "n").parent)
     before, status = (desk.root / ".git" / "index").read_bytes(), _status(desk, desk.root)
-    made = _branch(desk)
+    made = _branch(desk, from_store=way == "from the store")
     assert (desk.root / ".git" / "index").read_bytes() == before
     assert (made.branch, made.base, made.left_out) == ("bridge/try", head, ())
     # A nested repository of the parent is plain files here: git lists them one by one.
@@ -132,9 +141,7 @@ def test_a_branch_of_a_branch_is_a_work_tree_of_the_same_repository(desk: Desk) 
     repository = open_repository(first.place)
     assert repository is not None
     assert read_state(repository).branch == "bridge/try"
-    second = make_branch_directory(
-        DirectoryWish(first.place, first.place.with_name("two"), "two", desk.store, desk.take().commit)
-    )
+    second = desk.branch(first.place.with_name("two"), first.place)
     assert _status(desk, second.place) == _status(desk, first.place)
 
 
@@ -166,9 +173,72 @@ def test_files_over_the_cap_of_checkpoints_are_copied_up_to_a_cap_of_their_own(d
     assert _status(desk, made.place) == _status(desk, desk.root)
     assert (made.place / "dir" / "bigger").read_text() == "c" * 5_000
     place = made.place.with_name("small")
-    wish = DirectoryWish(desk.root, place, "small", desk.store, desk.take().commit, most_copied_bytes=2_000)
-    assert b"dir/bigger" in make_branch_directory(wish).left_out
+    assert b"dir/bigger" in desk.branch(place, most_copied_bytes=2_000).left_out
     assert (place / "big").exists()
+
+
+def test_a_file_that_grew_over_the_cap_or_cannot_be_read_any_more_comes_as_far_as_it_is_known(
+    plain_desk: Desk,
+) -> None:
+    desk = plain_desk
+    desk.caps = type(desk.caps)(max_file_bytes=100)
+    desk.write("grew", "small")
+    desk.write("locked/in", "known")
+    desk.write("locked-file", "known too")
+    desk.take()
+    desk.write("grew", "b" * 1_000)
+    for name in ("locked", "locked-file"):
+        (desk.root / name).chmod(0)
+    try:
+        made = _branch(desk)
+    finally:
+        (desk.root / "locked").chmod(0o755)
+    assert (made.place / "grew").read_text() == "b" * 1_000
+    assert (made.place / "locked" / "in").read_text() == "known"
+    assert (made.place / "locked-file").read_text() == "known too"
+    assert sorted(made.left_out) == [b"locked", b"locked-file"]
+
+
+def test_files_that_change_while_they_are_copied_are_as_the_checkpoint_holds_them(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = desk.home / "outside"
+    outside.mkdir()
+    (outside / "in").write_text("a secret")
+
+    def swap() -> None:
+        (desk.root / "swapped").rename(desk.home / "moved")
+        (desk.root / "swapped").symlink_to(outside)
+
+    changes: dict[str, Callable[[], object]] = {
+        "appended": lambda: desk.write("appended", "longer than before"),
+        "cut": lambda: desk.write("cut", "t"),
+        "deleted": (desk.root / "deleted").unlink,
+        "rewritten": lambda: desk.write("rewritten", "TEXT"),
+        "same": swap,
+    }
+    for path in (*changes, "swapped/in"):
+        desk.write(path)
+        os.utime(desk.root / path, (1, 1))  # so that the time of a second write is another one
+    desk.take()
+    copy_range = copying._copy_range
+
+    def copy_and_change(source: int, target: int, size: int) -> None:
+        copy_range(source, target, size)
+        if change := changes.pop(Path(f"/proc/self/fd/{source}").readlink().name, None):
+            change()
+
+    monkeypatch.setattr(copying, "_copy_range", copy_and_change)
+    made = _branch(desk)
+    assert changes == {}
+    here = {path: (made.place / os.fsdecode(path)).read_text() for path in desk.show(made.place)}
+    wanted = {b"appended": "longer than before", b"cut": "t", b"rewritten": "TEXT", b"same": "text"}
+    assert here == wanted
+    monkeypatch.undo()
+    held = desk.store.tree(ObjectId("refs/checkpoints/c1"))
+    assert {path: entry.blob for path, entry in held.items() if path in wanted} == {
+        path: blob_id(text.encode()).hex() for path, text in wanted.items()
+    }
 
 
 def test_no_program_of_a_hostile_repository_runs(desk: Desk) -> None:

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from tests.workdirs.desk import Desk
 from tests.workdirs.pair import MAIN, Pair
 from workdirs.committing import commit_all, has_uncommitted, tree_to_commit
-from workdirs.directories import DirectoryWish, make_branch_directory
 from workdirs.errors import CommitRefused, MergeBlocked
 from workdirs.landing import Landing, blocked_by, bring_along, move_ref
 from workdirs.merge_room import MergeRoom, Signature
@@ -238,7 +237,7 @@ def test_a_branch_says_of_itself_whatever_git_says_of_its_parent(
     desk.write("untracked", "u\n")
     index = (desk.root / ".git" / "index").read_bytes()
     place = desk.home / ".branches" / "work" / "try"
-    made = make_branch_directory(DirectoryWish(desk.root, place, "try", desk.store, desk.take().commit))
+    made = desk.branch(place)
     assert made.branch
     assert (desk.root / ".git" / "index").read_bytes() == index
     status = ("status", "--porcelain=v2", "-z", "--untracked-files=all")

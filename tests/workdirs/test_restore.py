@@ -8,7 +8,6 @@ from hashlib import sha256
 import pytest
 
 from tests.workdirs.desk import Desk
-from workdirs.directories import DirectoryWish, make_branch_directory
 from workdirs.errors import StoreDamaged
 from workdirs.model import Caps, FilePath
 from workdirs.plan import Delete, Left, SetMode, WhyLeft, Write, clashing_names
@@ -106,7 +105,7 @@ def test_a_directory_that_is_made_again_has_its_bits(desk: Desk, umask: int) -> 
     try:
         assert desk.restore(target) == []
         place = desk.home / "copy"
-        make_branch_directory(DirectoryWish(desk.root, place, "copy", desk.store, desk.take().commit))
+        desk.branch(place)
     finally:
         os.umask(old)
     assert {path: (desk.root / path).stat().st_mode & 0o777 for path in bits} == bits

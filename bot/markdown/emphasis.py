@@ -72,6 +72,11 @@ class Runs:
         if run.left and run.opens:
             self._open.setdefault(run.char, []).append(run)
 
+    def has_double(self, char: str, at: int) -> bool:
+        """Say whether a run of two signs before `at` is open."""
+        runs = self._open.get(char, [])
+        return bool(runs) and runs[-1].left == 2 and at - runs[-1].at <= self._span
+
     def pending(self, end: int) -> list[Run]:
         """Return the runs, in order, that text after `end` may still close."""
         waiting = [run for runs in self._open.values() for run in runs if end - run.at <= self._span]
@@ -144,7 +149,7 @@ def flanks(text: str, start: int, end: int) -> tuple[bool, bool]:
     if space_before or space_after:
         return not space_after, not space_before
     if before.isalnum() and after.isalnum():
-        if count == 1 and not (_is_unspaced(before) or _is_unspaced(after)):
+        if count == 1 and not (is_unspaced(before) or is_unspaced(after)):
             return False, False  # 2*3 is a product, though CommonMark could open here
         is_power = count == 2 and before.isascii() and after.isascii() and (before + after).strip(ascii_letters)
         return (char in "*~" and not is_power, char in "*~")
@@ -165,7 +170,7 @@ def flanks(text: str, start: int, end: int) -> tuple[bool, bool]:
 
 def _is_meant(char: str, count: int, letter: str) -> bool:
     """Whether a run between a sign and `letter` is meant as a mark. In `f*(x)` and `_(x` it is not."""
-    return (char in "*~" and count >= 2) or _is_unspaced(letter)
+    return (char in "*~" and count >= 2) or is_unspaced(letter)
 
 
 def _begins_something(sign: str, outer: str) -> bool:
@@ -180,7 +185,7 @@ def _ends_something(sign: str, outer: str) -> bool:
     return category(sign) in ("Pe", "Pf") or sign in _STOPS
 
 
-def _is_unspaced(char: str) -> bool:
+def is_unspaced(char: str) -> bool:
     """Whether `char` is a letter of a script from Thai on: most of them have no spaces between words."""
     return char >= "\u0e00" and char.isalnum()
 

@@ -17,8 +17,8 @@ import msgspec
 
 from bot.markdown import formulas, links, references, tags
 from bot.markdown.cleaning import clean
-from bot.markdown.emphasis import Run, Runs, flanks, is_bare, needs_more
-from bot.markdown.marks import STRONG, closing, flattened
+from bot.markdown.emphasis import Run, Runs, flanks, is_bare, is_unspaced, needs_more
+from bot.markdown.marks import ATOM, STRONG, beside, closing, flattened
 from bot.markdown.references import Target
 from bot.markdown.reserved_names import may_become_reserved_name, reserved_name
 from bot.markdown.seams import gap_before, outermost
@@ -37,8 +37,8 @@ _TOKEN = re.compile(
 _TICKS = re.compile("`+")
 _PAIRED = "~|"
 # The neighbours of an emoji that is meant as one. `app.ts:100:5` and `rows[a:b:c]` have no emoji.
-_BEFORE_EMOJI = "(*_~|>"
-_AFTER_EMOJI = ").,;!?*_~|"
+_BEFORE_EMOJI = "(*_~|>（「『【"
+_AFTER_EMOJI = ").,;!?*_~|）」』】。，！？、"
 
 
 class End(Enum):
@@ -316,17 +316,23 @@ class _Parser:
 
     def _address(self, token: re.Match[str]) -> int:
         found = links.address_at(self.text, token.start())
-        return self._keep(token.start(), token.start() + len(found), atom(found))
+        end = token.start() + len(found)
+        follows = links.read_on(self.text, end)
+        if end + follows == len(self.text):
+            self._alive(token.start())
+        self.whole.append((token.start(), end + follows))
+        return self._keep(token.start(), end, atom(f"<{found}>" if follows else found))
 
     def _colon(self, token: re.Match[str]) -> int:
         """Take the first colon of `:name:`. Discord shows it as an emoji if it knows the name."""
         before = self.text[token.start() - 1] if token.start() else " "
         end = self.text.index(":", token.end()) + 1
-        if before.isspace() or before in _BEFORE_EMOJI:
+        name = self.text[token.end() : end - 1]
+        if before.isspace() or before in _BEFORE_EMOJI or (is_unspaced(before) and not name.isdecimal()):
             if end == len(self.text) and self._wait(token.start()):
                 return -1
             after = self.text[end] if end < len(self.text) else " "
-            if after.isspace() or after in _AFTER_EMOJI:
+            if after.isspace() or after in _AFTER_EMOJI or is_unspaced(after):
                 return self._keep(token.start(), end, self.text[token.start() : end])
         self.parts.append("\\:")
         return token.end()
@@ -349,6 +355,11 @@ class _Parser:
         if end + 1 == len(text) and needs_more(before, after) and self._wait(start):
             return -1
         opens, closes = flanks(text, start, end) if char not in _PAIRED or count == 2 else (False, False)
+        if count == 4 and opens and closes and self.runs.has_double(char, start):
+            # `**a****b**`: one mark ends and the next one begins, though CommonMark reads four signs as text.
+            self.parts.append("")
+            self.runs.add(Run(start, char, 2, len(self.parts) - 1, opens=False, closes=True, left=2))
+            start, count, closes = start + 2, 2, False
         run = Run(start, char, count, len(self.parts), opens, closes, count)
         run.bare = (count == 1 and is_bare(char, before, after)) or self._follows_address(token)
         self.parts.append("")
@@ -358,7 +369,8 @@ class _Parser:
     def _follows_address(self, token: re.Match[str]) -> bool:
         """Say whether Discord would read the mark as a part of the address before it."""
         start, end = self.whole[-1] if self.whole else (0, 0)
-        return end == token.start() and self.text.startswith("http", start)
+        is_bracketed = bool(self.parts) and self.parts[-1].startswith(f"{ATOM}<")
+        return end == token.start() and self.text.startswith("http", start) and not is_bracketed
 
     def _alive(self, at: int) -> None:
         self.live = at if self.live < 0 else min(self.live, at)
@@ -375,7 +387,7 @@ class _Parser:
             self.parts[run.slot] = run.spelled()
         text = "".join(self.parts)
         text = text.rstrip() + ends if ends else text
-        text = unmistakable(flattened(text) if self.runs.nested else text)
+        text = beside(unmistakable(beside(flattened(text) if self.runs.nested else text)))
         return Inline(text, len(self.text) if self.end is End.CLOSED else self._settled(), self.whole)
 
     def _settled(self) -> int:

@@ -33,8 +33,13 @@ FORMULA_END = "\\]"
 _FORMULA = {"$$": "$$", "\\[": FORMULA_END}
 _UNDERLINE = re.compile(r"(?:(=)=*|--+)[ \t]*\Z")
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", ",", "。", "！", "？", "：")
-_ALERT = re.compile(r"\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\][ \t]*([^\n]{0,200})\Z", re.IGNORECASE)
-_ALERT_SIGNS = {"note": "ℹ️", "tip": "💡", "important": "❗", "warning": "⚠️", "caution": "🛑"}
+_ALERT_SIGNS = {
+    "note": "ℹ️", "tip": "💡", "important": "❗", "warning": "⚠️", "caution": "🛑",
+    # Other tools have these too.
+    "info": "ℹ️", "hint": "💡", "attention": "⚠️", "danger": "🛑", "error": "🛑", "failure": "❌", "bug": "🐞",
+    "success": "✅", "question": "❓", "example": "📝", "quote": "💬", "todo": "☐", "summary": "📋",
+}  # fmt: skip
+_ALERT = re.compile(rf"\[!({'|'.join(_ALERT_SIGNS)})\][ \t]*([^\n]{{0,200}})\Z", re.IGNORECASE)
 _DETAILS = re.compile(r"</?details(?:\s[^<>]{0,100})?>[ \t]*", re.IGNORECASE)
 
 

@@ -32,7 +32,10 @@ _ANGLE_BEGUN = re.compile(
     r"|@[!&]?\d{0,20}|#\d{0,20}|a?(?::\w{0,32}(?::\d{0,20})?)?"
     r"|t?(?::-?\d{0,13}(?::[tTdDfFRsS]?)?)?|/[^\n<>:]{0,100}(?::\d{0,20})?|i?d?(?::\w{0,20})?)?\Z"
 )
-_ADDRESS = re.compile(r"https?://[^\s<>`\u0000-\u001f]{0,900}")
+# Nobody sets a space before the stops and brackets of scripts without spaces, nor before a double mark.
+_ENDS = r"\*\*|~~|\|\||[\u3001\u3002\u3008-\u3011\u3014-\u301f\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f\u2018-\u201d\u2026]"  # noqa: E501 (one pattern)
+_ADDRESS = re.compile(rf"https?://(?:(?!{_ENDS})[^\s<>`\u0000-\u001f]){{0,900}}")
+_READ_ON = re.compile(rf"(?={_ENDS})[*~|]{{0,20}}[^\s<*~|]")
 _TRAILING = "*_~|.,:;\"')]!?\\"
 
 
@@ -65,7 +68,8 @@ def masked_at(text: str, at: int) -> Masked | None:
     found = _MASKED.match(text, at, at + _LONGEST)
     if found is None:
         return None
-    return Masked(found["label"], decoded(found["target"]), found["title"] or "", found.end())
+    target = decoded(found["target"]).strip().replace(" ", "%20")
+    return Masked(found["label"], target, found["title"] or "", found.end())
 
 
 def may_become_masked(text: str, at: int) -> bool:
@@ -82,6 +86,12 @@ def angle_at(text: str, at: int) -> str:
 def may_become_angle(text: str, at: int) -> bool:
     """Say whether further text could turn the text from `at` on into a mention."""
     return len(text) - at <= 920 and _ANGLE_BEGUN.match(text, at) is not None
+
+
+def read_on(text: str, end: int) -> int:
+    """Return how many characters show that Discord reads on behind the address ending at `end`; 0 if not."""
+    found = _READ_ON.match(text, end)
+    return len(found[0]) if found is not None and found[0][-1] not in _TRAILING else 0
 
 
 def address_at(text: str, at: int) -> str:

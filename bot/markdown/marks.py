@@ -27,6 +27,12 @@ _SHOWN = _SPELLED | {chr(ord(mark) + 1): text for mark, text in _SPELLED.items()
 _MARK = re.compile("[\ufdd0-\ufddf]")
 _PART = re.compile("[\ufdd0-\ufddf]|[^\\S\ufdd0-\ufddf]+|[^\\s\ufdd0-\ufddf]+")
 _RUN = re.compile("[\ufdd0-\ufddf]|[^\ufdd0-\ufddf]+")
+_TURN = re.compile(
+    f"[{''.join(closing_ for closing_ in _SHOWN if closing_ not in _SPELLED)}][{''.join(_SPELLED)}]"
+)
+_SAME_KIND = re.compile(
+    "|".join(chr(ord(mark) + 1) + mark for mark in (STRONG, STAR, UNDERSCORE, STRIKE, SPOILER))
+)
 _ESCAPE = re.compile(r"\\([^\w\s])")
 
 
@@ -85,6 +91,24 @@ def flattened(marked: str) -> str:
     return "".join(parts)
 
 
+def beside(marked: str) -> str:
+    """Return `marked` so that a mark right behind another one stays a mark.
+
+    Discord reads `**a****b**` and `**a***b*` otherwise. Two marks of a kind become one; an invisible character
+    parts others that are spelled with the same sign.
+    """
+    if _TURN.search(marked) is None:
+        return marked
+    while (joined := _SAME_KIND.sub("", marked)) != marked:
+        marked = joined
+    return _TURN.sub(_with_space, marked)
+
+
+def _with_space(turn: re.Match[str]) -> str:
+    ends, begins = turn[0][0], turn[0][1]
+    return f"{ends}\u200b{begins}" if _SHOWN[ends][-1:] == _SPELLED[begins][:1] else turn[0]
+
+
 def apart(mark: str) -> str:
     """Return the separator between `mark` and an underscore after it: Discord ends no strike there."""
     return "\u200b" if mark == closing(STRIKE) else ""
@@ -113,6 +137,9 @@ def lines_of(marked: str) -> Sequence[str]:
         opened = stack
         for mark in _MARK.findall(line):
             stack = stack + mark if mark in _SPELLED else stack[:-1]
+        if (opened or stack) and not _MARK.sub("", line).strip():
+            lines.append("")  # Discord shows the signs of an empty mark
+            continue
         lines.append(
             opened + (line.rstrip() if stack else line) + "".join(closing(mark) for mark in reversed(stack))
         )

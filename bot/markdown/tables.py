@@ -48,7 +48,8 @@ class Table:
     @staticmethod
     def begin(head: str, delimiter: str) -> "Table":
         """Begin a table with its head and the line of dashes below."""
-        return Table(cells(head), tuple(_alignment(cell) for cell in cells(delimiter)))
+        aligned = tuple(_alignment(cell) for cell in cells(delimiter))
+        return Table(_cells_of_row(head, len(aligned)), aligned)
 
     def add(self, row: str) -> None:
         """Add a row at the end."""
@@ -108,7 +109,8 @@ def begins_table(head: TableRow | Text, line: str) -> bool:
     """
     if not is_delimiter(line):
         return False
-    return isinstance(head, TableRow) or ("|" in line and len(cells(head.text)) == len(cells(line)))
+    count = len(cells(line))
+    return isinstance(head, TableRow) or ("|" in line and len(_cells_of_row(head.text, count)) == count)
 
 
 def cells(line: str) -> Sequence[str]:

@@ -37,12 +37,20 @@ FINISHED = {
         "src/app.ts\\:100:5 and rows[a\\:b:c]",
     ),
     "colons in a row are no emoji": ("a:b:c:d 12:30:45 ::1:2::", "a\\:b\\:c:d 12\\:30:45 :\\:1\\:2::"),
+    "emoji in scripts without spaces": ("完成:tada:了（:+1:） 第:5:行", "完成:tada:了（:+1:） 第\\:5:行"),
     "emoji that are meant": (
         "Done :tada: (:+1:) **:white_check_mark:**",
         "Done :tada: (:+1:) **:white_check_mark:**",
     ),
     "nested bold is bold": ("**a **b** c**", "**a b c**"),
     "bold and italic": ("***both*** **b *i* b**", "***both*** **b *i* b**"),
+    "bold after bold": (
+        "**a****b** <b>c</b><b>d</b> __e__**f** **步骤：****备份**好",
+        "**ab** **cd** **ef** **步骤：备份**好",
+    ),
+    "struck after struck": ("<s>a</s><s>b</s> <i>c</i><i>d</i>", "~~ab~~ *cd*"),
+    "italic beside bold": ("**a***b* and *a***b**", "**a**\u200b*b* and *a*\u200b**b**"),
+    "code after code": ("<kbd>a</kbd><kbd>b</kbd>", "`a`\u200b`b`"),
     "stars in stars": ("*a \\* b*", "_a \\* b_"),
     "a loose mark is text": ("**open and `tick", "\\*\\*open and \\`tick"),
     "or is no spoiler": ("a || b, c||d, ||hidden||", "a \\|\\| b, c\\|\\|d, ||hidden||"),
@@ -51,6 +59,15 @@ FINISHED = {
     "backticks in code": ("`` a`b ``", "`` a`b ``"),
     "bold in code in bold": ("**b `x**y` b**", "**b `x*\u200b*y` b**"),
     "address keeps its signs": ("**https://x.y/_a_b_**", "**https://x.y/_a_b_**"),
+    "an address that a sentence of another script goes on behind": (
+        "请访问 https://x.y/d。然后；见（https://x.y/a）「https://x.y/b」 https://x.y/中文",
+        "请访问 <https://x.y/d>。然后；见（<https://x.y/a>）「<https://x.y/b>」 https://x.y/中文",
+    ),
+    "a bold address": (
+        "**https://x.y/z**後 https://x.y**now** **https://x.y/a**",
+        "**<https://x.y/z>**後 <https://x.y>**now** **https://x.y/a**",
+    ),
+    "an address with a space": ("[a](<https://x.y/a b>)", "[a](<https://x.y/a%20b>)"),
     "links": ('[a *b*](https://x.y/z_(q) "t")', '[a *b*](https://x.y/z_(q) "t")'),
     "links to files": ("[app.py:1](src/app.py#L1)", "app.py:1 (src/app.py\\#L1)"),
     "links that name themselves": ("[src/a.py](src/a.py)", "src/a.py"),
@@ -71,6 +88,10 @@ FINISHED = {
     "details": (
         "<details>\n<summary>More *of* it</summary>\n\nText\n\n</details>\n\nend",
         "**More *of* it**\n\nText\n\nend",
+    ),
+    "a summary on lines of its own": (
+        "<details>\n  <summary>\n    More\n  </summary>\n  Text\n</details>",
+        "**More**\n\nText",
     ),
     "details on one line": ("<details><summary>More</summary>\n\nText</details>", "**More**\n\nText"),
     "comments": ("a<!-- b\nc -->d\n\n<!--\ne\n\n- f\n-->\ng", "ad\n\ng"),
@@ -106,6 +127,10 @@ FINISHED = {
     "alerts": (
         "> [!WARNING]\n> Mind *this*\n\n> [!note] My title\n> x",
         "> **⚠️ Warning**\n> Mind *this*\n\n> **ℹ️ Note: My title**\n> x",
+    ),
+    "alerts of other tools": (
+        "> [!danger] Mind\n> x\n\n> [!SUCCESS]+\n> y\n\n> [!Bug]",
+        "> **🛑 Danger: Mind**\n> x\n\n> **✅ Success**\n> y\n\n> **🐞 Bug**",
     ),
     "badges": ("[![build](https://img.x/a.svg)](https://ci.x/r)", "[build](https://ci.x/r)"),
     "formulas": (
@@ -155,6 +180,10 @@ FINISHED = {
     "cells over columns": (
         "<table>\n<tr><td>a<td>b<tr><td colspan='2'>d\n e<tr><td>f</table>",
         "```\na    b\n---  -\nd e\nf\n```",
+    ),
+    "a pipe in code in a table's head": (
+        "| Name | `a|b` |\n| --- | --- |\n| 1 | 2 |\n\na | `b|c`\n--|--\n1 | 2",
+        "```\nName  a|b\n----  ---\n1     2\n```\n\n```\na  b|c\n-  ---\n1  2\n```",
     ),
     "a wide table of HTML": (
         f"<TABLE><caption>Plan</caption><tr><th>What<th>Why<tr><td>{'x' * 30}<td>{'y' * 30}</TABLE> then",

@@ -130,12 +130,15 @@ class Core(Protocol):
         """
         ...
 
-    def follow_all(self, who: ActorSource, after: Position | None) -> AsyncGenerator[FeedOfAll, None]:
+    def follow_all(
+        self, who: ActorSource, after: Position | None, *, growing: bool = True
+    ) -> AsyncGenerator[FeedOfAll, None]:
         """Yield changes after position `after` in all sessions that the actor may view.
 
         `Begun` comes first if `after` is None, and whenever the stream cannot continue without a gap: the core
         was restarted, the follower fell behind, or `who` returns a different actor. A caller that lists the
         sessions after `Begun` misses nothing; `SessionInfo.last_event` tells which events the list already has.
+        With `growing` false, text that Claude is writing is left out until its block is complete.
         `who` is called as in `follow`. Raises `NotAllowed` once the actor may not list sessions.
         """
         ...

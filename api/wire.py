@@ -97,6 +97,7 @@ class FollowAll(msgspec.Struct, frozen=True, tag="follow_all", kw_only=True):
 
     id: int
     after: Position | None = None
+    growing: bool = True
     actor: Named | None = None
 
 

@@ -23,17 +23,17 @@ class LineSplitter:
 
     def feed(self, chunk: bytes) -> list[OutputLine]:
         """Return the lines that `chunk` completes. An incomplete last line waits for the next chunk."""
-        head, *rest = chunk.split(b"\n")
-        self._torn.append(head)
-        if not rest:
+        whole = chunk.split(b"\n")
+        torn = whole.pop()
+        if not whole:
+            self._torn.append(torn)
             return []
-        torn = rest.pop()
-        whole = [b"".join(self._torn), *rest]
-        self._torn = [torn]
-        lines = []
-        for data in whole:
-            self._end += len(data) + 1
-            lines.append(OutputLine(data, self._end))
+        if self._torn:
+            whole[0] = b"".join([*self._torn, whole[0]])
+        self._torn = [torn] if torn else []
+        end = self._end
+        lines = [OutputLine(data, end := end + len(data) + 1) for data in whole]
+        self._end = end
         return lines
 
 

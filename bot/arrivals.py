@@ -5,8 +5,10 @@ Answers for which of them become rows, and in which order. `prompts.py` acts on 
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace  # noqa: TID251
+from typing import Any
 
 import discord
 
@@ -26,10 +28,15 @@ log = logging.getLogger(__name__)
 
 _BETWEEN_S = 0.05
 """Pause between two reads of queued messages: leaves most of Discord's 50 requests a second to posts."""
+_OWN_MARKS_S = 1.0
+"""The marks of own messages are written together, so late. A lost one costs one read at the next start."""
 
 
 class Arrivals:
-    """Takes messages in, in the order in which they come. Calls `missed` if one could not be stored."""
+    """Takes messages in, in the order in which they come. Calls `missed` if one could not be stored.
+
+    `start_task` starts a task that the client owns.
+    """
 
     def __init__(
         self,
@@ -38,12 +45,16 @@ class Arrivals:
         inbox: Inbox,
         refusal_audit: RefusalAudit,
         missed: Callable[[], None],
+        start_task: Callable[[Coroutine[Any, Any, None], str], Any],
     ) -> None:
         self._face = face
         self._client = client
         self._inbox = inbox
         self._refusal_audit = refusal_audit
         self._missed = missed
+        self._start_task = start_task
+        self._own: dict[int, tuple[int, int]] = {}
+        self._resting = asyncio.Event()
         # The library starts a task for each event, in order; the lock keeps that order while rows are written.
         self._taking_in = asyncio.Lock()
         self._connection = new_nonce()
@@ -63,6 +74,27 @@ class Arrivals:
             raise
         if message.guild is not None and message.guild.id in self._face.access.guild_ids:
             await self._inbox.note_seen(message.guild.id, message.channel.id, message.id)
+
+    def note_own(self, guild_id: int, channel_id: int, message_id: int) -> None:
+        """Note a message of the bot's own: the channel's mark moves to it soon."""
+        if self._resting.is_set() or guild_id not in self._face.access.guild_ids:
+            return
+        if not self._own:
+            self._start_task(self._mark_own(), "marks of own messages")
+        self._own[channel_id] = guild_id, message_id
+
+    async def _mark_own(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_OWN_MARKS_S):
+                await self._resting.wait()
+        # Behind what people wrote before: a mark must not pass a message that is not stored yet.
+        async with self._taking_in:
+            own, self._own = self._own, {}
+            await self._inbox.note_all_seen(own)
+
+    def rest(self) -> None:
+        """Write marks without waiting for more of them: the client closes."""
+        self._resting.set()
 
     async def _take(self, row: InboxRow) -> None:
         """Store the row, unless its author may not use the bot: strangers could fill the database."""

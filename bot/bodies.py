@@ -6,6 +6,7 @@ fence closed. Nothing in them pings; only `PostWish.ping` does.
 
 import hashlib
 from enum import StrEnum
+from functools import cached_property
 
 import msgspec
 from msgspec.structs import replace
@@ -179,7 +180,7 @@ class Card(msgspec.Struct, frozen=True):
 Body = Plain | Card
 
 
-class PostWish(msgspec.Struct, frozen=True):
+class PostWish(msgspec.Struct, frozen=True, dict=True):
     """One message that should be in the channel. `ping` is the one user that its creation notifies.
 
     A message that is made `once` is not edited afterwards, whatever its body says at a later rendering.
@@ -191,7 +192,7 @@ class PostWish(msgspec.Struct, frozen=True):
     ping: int | None = None
     once: bool = False
 
-    @property
+    @cached_property
     def shown(self) -> str:
         """The hash of the body. A message with an equal hash needs no edit."""
         body = self.body

@@ -27,6 +27,7 @@ from bot.inbox import Inbox
 from bot.lost_places import LostPlaces
 from bot.members import Members
 from bot.opening import Opener
+from bot.own_messages import keep_own_ids_only
 from bot.prompt_making import PromptMaker
 from bot.prompts import PromptHandler, PromptParts
 from bot.rate_limits import LONGEST_WAIT_S, keep_to_buckets
@@ -85,7 +86,8 @@ class BridgeClient(commands.Bot):
         self.controls = Controls(face, self, self.opener, self.asker)
         prompts = PromptHandler(PromptParts(face, self, self.opener, self.members, maker), self.refusal_audit)
         self.inbox = Inbox(face.db, prompts, self.start_task, face.now_ms)
-        self.arrivals = Arrivals(face, self, self.inbox, self.refusal_audit, self._missed)
+        self.arrivals = Arrivals(face, self, self.inbox, self.refusal_audit, self._missed, self.start_task)
+        keep_own_ids_only(self, self.arrivals.note_own)
         self.catch_up = CatchUp(face, self, self.inbox, self.arrivals.take)
         self.caught_up = asyncio.Event()
         self._lost_places = LostPlaces(face, self)
@@ -139,6 +141,7 @@ class BridgeClient(commands.Bot):
             return
         self._closing = True
         self.inbox.rest()
+        self.arrivals.rest()
         self._stop_reading()
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_PATIENCE_S):

@@ -6,7 +6,7 @@ so a crash in between costs nothing. `prompts.py` acts on rows; interactions hav
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import suppress
 from enum import Enum, auto
 from itertools import chain, repeat
@@ -108,8 +108,16 @@ class Inbox:
 
         While the channel may have unread messages, the mark stays: it must not pass them.
         """
-        if self._read_back.get(channel_id, self._others) is ReadBack.READ:
-            await self._db.write([mark_seen(guild_id, channel_id, message_id)])
+        await self.note_all_seen({channel_id: (guild_id, message_id)})
+
+    async def note_all_seen(self, newest: Mapping[int, tuple[int, int]]) -> None:
+        """Move the marks of several channels, as `note_seen`: each to the message of its guild given here."""
+        marks = [
+            mark_seen(guild_id, channel_id, message_id)
+            for channel_id, (guild_id, message_id) in newest.items()
+            if self._read_back.get(channel_id, self._others) is ReadBack.READ
+        ]
+        await self._db.write(marks)
 
     # --- reading back -----------------------------------------------------------------------------------
 

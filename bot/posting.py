@@ -106,7 +106,7 @@ class Posting:
 
     def acceptable(self, wish: PostWish) -> PostWish:
         """Return `wish`, with a short notice as its body if Discord has refused its own."""
-        if wish.shown not in self._refused:
+        if not self._refused or wish.shown not in self._refused:
             return wish
         return replace(wish, body=Plain(_COULD_NOT_BE_SHOWN))
 
@@ -124,7 +124,7 @@ class Posting:
             return
         wish = step.wish
         if row is None:
-            row = await self._new_row(posts, (wish.subject, wish.ordinal), now_ms)
+            row = await self._new_row(posts, (wish.subject, wish.ordinal), now_ms, fingerprint(wish.body))
         earlier = self._tries.get(row.nonce)
         if earlier is not None and now_ms - earlier.at_ms < NONCE_KEPT_MS:
             wish = earlier.wish  # the same body again: Discord then answers with the same message
@@ -143,19 +143,21 @@ class Posting:
             crash_point("ping-sent")
         await self._confirm(row, seen, wish, posts)
 
-    async def _new_row(self, posts: Posts, key: PostKey, now_ms: int) -> PostRow:
-        row = await insert_post(self._db, posts.session_id, posts.channel_id, *key, now_ms)
+    async def _new_row(self, posts: Posts, key: PostKey, now_ms: int, tried: str = "") -> PostRow:
+        row = await insert_post(self._db, posts.session_id, posts.channel_id, key, now_ms, tried)
         if row is None:
             raise SessionGone
         return row
 
     async def _note_try(self, row: PostRow, wish: PostWish) -> PostRow:
         """Store the fingerprint of the body about to be sent, beside those sent before under this nonce."""
-        tried = dict.fromkeys([*row.shown.split(), fingerprint(wish.body)])
-        row = replace(row, shown=" ".join(tried))
-        await self._db.write([note_tried(row), *self._new_controls(wish)])
+        tried = " ".join(dict.fromkeys([*row.shown.split(), fingerprint(wish.body)]))
+        statements = self._new_controls(wish)
+        if tried != row.shown:  # a new row has it already
+            statements = [note_tried(replace(row, shown=tried)), *statements]
+        await self._db.write(statements)
         self._remember_controls(wish)
-        return row
+        return replace(row, shown=tried)
 
     async def _find_forgotten(self, row: PostRow, now_ms: int) -> Seen | None:
         """Return the message that an earlier try made for `row`, if Discord may have forgotten its nonce.

@@ -125,20 +125,22 @@ async def find_post(db: Database, message_id: int) -> PostRow | None:
 
 
 async def insert_post(
-    db: Database, session_id: str, channel_id: int, subject: str, ordinal: int, at_ms: int
+    db: Database, session_id: str, channel_id: int, key: tuple[str, int], at_ms: int, shown: str = ""
 ) -> PostRow | None:
-    """Store a post's row and return it; call it before the message is created, so that no message is unknown.
+    """Store the row of the post with this subject and ordinal, and return it.
 
+    Call it before the message is created, so that no message is unknown. An existing row keeps its `shown`.
     Returns None if the session is not shown in the channel.
     """
     outcomes = await db.write(
         [
             Statement(
-                "INSERT INTO posts (session_id, channel_id, subject, ordinal, nonce, created_ms)"
-                " SELECT session_id, channel_id, ?, ?, ?, ? FROM places WHERE session_id = ? AND channel_id = ?"
+                "INSERT INTO posts (session_id, channel_id, subject, ordinal, nonce, created_ms, shown)"
+                " SELECT session_id, channel_id, ?, ?, ?, ?, ? FROM places"
+                " WHERE session_id = ? AND channel_id = ?"
                 " ON CONFLICT (session_id, subject, ordinal) DO UPDATE SET channel_id = excluded.channel_id"
                 " RETURNING id, session_id, channel_id, subject, ordinal, nonce, message_id, shown",
-                (subject, ordinal, new_nonce(), at_ms, session_id, channel_id),
+                (*key, new_nonce(), at_ms, shown, session_id, channel_id),
                 fetch=True,
             )
         ]

@@ -255,7 +255,7 @@ class _Connection:
                 async for item in feed:
                     yield wire.Happened(request.id, item)
         else:
-            async with aclosing(self._core.follow_all(who, request.after)) as changes:
+            async with aclosing(self._core.follow_all(who, request.after, growing=request.growing)) as changes:
                 async for change in changes:
                     yield wire.HappenedSomewhere(request.id, change)
 

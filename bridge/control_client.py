@@ -112,9 +112,11 @@ class ControlClient:
                 if isinstance(response, wire.Happened):
                     yield response.feed
 
-    async def follow_all(self, who: ActorSource, after: Position | None) -> AsyncGenerator[FeedOfAll, None]:
+    async def follow_all(
+        self, who: ActorSource, after: Position | None, *, growing: bool = True
+    ) -> AsyncGenerator[FeedOfAll, None]:
         """See `api.Core.follow_all`. On a connection of its own."""
-        request = wire.FollowAll(id=1, after=after, actor=_named(await who()))
+        request = wire.FollowAll(id=1, after=after, growing=growing, actor=_named(await who()))
         async with aclosing(self._followed(request)) as happened:
             async for response in happened:
                 if isinstance(response, wire.HappenedSomewhere):

@@ -57,7 +57,7 @@ _LINES: Mapping[type[msgspec.Struct], _Line] = {
 @asynccontextmanager
 async def logging_events(core: Core) -> AsyncIterator[None]:
     """Log the everyday events of `core` inside the block."""
-    feed = core.follow_all(unchanging(_LOG), None)
+    feed = core.follow_all(unchanging(_LOG), None, growing=False)
     async with aclosing(feed):
         await anext(feed)  # the stream has begun: it misses no event from here on
         async with running(_log_all(feed), "event log"):

@@ -67,9 +67,11 @@ class SessionService:
         """See `api.Core.follow`."""
         return follow_session(self._parts, who, session_id, after)
 
-    def follow_all(self, who: ActorSource, after: c.Position | None) -> AsyncGenerator[c.FeedOfAll, None]:
+    def follow_all(
+        self, who: ActorSource, after: c.Position | None, *, growing: bool = True
+    ) -> AsyncGenerator[c.FeedOfAll, None]:
         """See `api.Core.follow_all`."""
-        return follow_all(self._parts, who, after)
+        return follow_all(self._parts, who, after, growing=growing)
 
     async def put_file(self, actor: Actor, wish: c.PutFile, content: AsyncIterable[bytes]) -> Attachment:
         """See `api.Core.put_file`."""

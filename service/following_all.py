@@ -16,11 +16,11 @@ from sessions.model import SessionId
 
 
 async def follow_all(
-    parts: ServiceParts, who: ActorSource, after: Position | None
+    parts: ServiceParts, who: ActorSource, after: Position | None, *, growing: bool = True
 ) -> AsyncGenerator[FeedOfAll, None]:
     """See `api.Core.follow_all`."""
     bus = parts.manager.bus
-    subscription = bus.subscribe(None)
+    subscription = bus.subscribe(None, only_durable=not growing)
     feed = bus.follow_all(after.number if after is not None and after.run == bus.run else None, subscription)
     async with aclosing(feed):
         sight = Sight(parts, who, subscription)

@@ -51,12 +51,12 @@ class Subscription:
         self._error = error
         self._ready.set()
 
-    def offer(self, items: Sequence[Feed]) -> None:
-        """Queue `items`. If the queue is full, drop it and mark the subscriber as lagged."""
+    def offer(self, items: Sequence[Feed], durable: Sequence[Numbered]) -> None:
+        """Queue `items`, of which `durable` are stored. If the queue is full, drop it: the subscriber lags."""
         if self._only_durable:
-            items = [item for item in items if isinstance(item, Numbered)]
-            if not items:
+            if not durable:
                 return
+            items = durable
         if len(self._items) + len(items) > QUEUE_LENGTH:
             self.lag()
         else:
@@ -98,14 +98,13 @@ class Bus:
         """Pass `items` of one session to its subscribers. Call it after the commit, in order."""
         if not items:
             return
-        for item in items:
-            if isinstance(item, Numbered):
-                self._position += 1
-                self._recent.append((session_id, item.number))
+        durable = [item for item in items if isinstance(item, Numbered)]
+        self._position += len(durable)
+        self._recent.extend((session_id, item.number) for item in durable)
         for subscription in self._of_one.get(session_id, ()):
-            subscription.offer(items)
+            subscription.offer(items, durable)
         for subscription in self._of_all:
-            subscription.offer(items)
+            subscription.offer(items, durable)
 
     def partials(self, session_id: SessionId) -> Sequence[PartialText]:
         """Return the text that Claude is writing now, each block from its beginning."""

@@ -28,12 +28,13 @@ def read_batch(
     end = begins_at
     for each in batch:
         line = parse(each.data)
-        if run and not (isinstance(line, BlockDelta) and _is_of_block(line, run[0])):
+        piece = line if isinstance(line, BlockDelta) else None
+        if run and (piece is None or not _is_of_block(piece, run[0])):
             found.append(ReadLine(_joined(run), begins_at, end))
             begins_at, run = end, []
         end = each.end
-        if isinstance(line, BlockDelta):
-            run.append(line)
+        if piece is not None:
+            run.append(piece)
             continue
         found.append(ReadLine(line, begins_at, end))
         if isinstance(line, Unrecognized):

@@ -154,6 +154,12 @@ def cut(marked: str, room: int, *, least: int = 0) -> Halves:
     The first part gets more than `least` characters, so that it is never only the line's prefix. `room` must be
     at least `least` + 8. The second part may be empty.
     """
+    if len(marked) > room and _MARK.search(marked, 0, room + 1) is None:
+        # Most lines have no marks, and looking at each word of them takes ten times as long.
+        place = _last_space(marked, room)
+        if _is_late(place, room, least):
+            return _halves(marked, place, "")
+        return _cut_anywhere(marked, room, least)
     outside = inside = (0, "")
     size, stack, ends = 0, "", 0
     for part in _PART.finditer(marked):
@@ -174,9 +180,20 @@ def cut(marked: str, room: int, *, least: int = 0) -> Halves:
     else:
         return Halves(marked, "", "", "", spaced=False)
     for place, open_marks in (outside, inside):
-        if place >= room // 2 and place > least:
+        if _is_late(place, room, least):
             return _halves(marked, place, open_marks)
     return _cut_anywhere(marked, room, least)
+
+
+def _last_space(text: str, room: int) -> int:
+    """Return the place of the last spaces that fit into `room` as a whole; 0 without any."""
+    words = text[: room + 1].rstrip().rsplit(maxsplit=1)
+    return len(words[0]) if len(words) > 1 else 0
+
+
+def _is_late(place: int, room: int, least: int) -> bool:
+    """Whether a cut at `place` leaves a first part that is long enough."""
+    return place >= room // 2 and place > least
 
 
 def _cut_anywhere(marked: str, room: int, least: int) -> Halves:

@@ -16,9 +16,18 @@ def one_round(polls: PollRound[int]) -> tuple[float, list[set[int]]]:
 
 
 @pytest.mark.parametrize(
-    ("members", "round_s"), [(1, 0.05), (25, 0.05), (125, 0.05), (126, 0.06), (500, 0.2), (1000, 0.4)]
+    ("members", "round_s", "wake_ups"),
+    [
+        (1, 0.05, 1),
+        (25, 0.05, 1),
+        (50, 0.05, 2),
+        (125, 0.05, 5),
+        (126, 0.06, 6),
+        (500, 0.2, 20),
+        (1000, 0.4, 40),
+    ],
 )
-def test_a_round_is_as_long_as_its_members_need(members: int, round_s: float) -> None:
+def test_a_round_is_as_long_as_its_members_need(members: int, round_s: float, wake_ups: int) -> None:
     polls: PollRound[int] = PollRound()
     for member in range(members):
         polls.add(member)
@@ -27,6 +36,7 @@ def test_a_round_is_as_long_as_its_members_need(members: int, round_s: float) ->
     assert passed_s == pytest.approx(round_s)
     assert max(map(len, slots)) <= MEMBERS_AT_ONCE
     assert set().union(*slots) == set(range(members)), "somebody was left out"
+    assert len(slots) == wake_ups
 
 
 def test_a_round_gets_short_again_when_most_have_left() -> None:

@@ -48,6 +48,7 @@ async def starting_bot(directory: Path, fake: FakeDiscord, settings: Mapping[str
         "MAX_SESSIONS_PER_USER": "2000",
         "MIN_FREE_MEMORY": "0M",
         "MIN_FREE_DISK": "0M",
+        "BACKUP_AT": "off",
         **settings,
     }
     with (directory.parent / "bot.log").open("wb") as log:

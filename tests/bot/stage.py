@@ -278,7 +278,9 @@ class Stage:
             case _:
                 raise NotImplementedError(command)
 
-    async def follow_all(self, who: ActorSource, after: Position | None) -> AsyncGenerator[FeedOfAll, None]:
+    async def follow_all(
+        self, who: ActorSource, after: Position | None, *, growing: bool = True
+    ) -> AsyncGenerator[FeedOfAll, None]:
         async for batch in self.bus.follow_all(None, self.bus.subscribe(None)):
             as_of = Position(self.bus.run, batch.position)
             yield Begun(as_of) if batch.begins else Changes(as_of, tuple(batch.items))

@@ -20,7 +20,7 @@ from storage import StorageError
 from tests.bot.ways import Town, core, fake, town, ways_in
 from tests.fakes.discord_server import FakeDiscord, Place
 from tests.fakes.discord_server.faults import Damage, Fail, Fault, LoseAnswer
-from tests.sessions.running_core import ADMIN, RunningCore, idle, reached
+from tests.sessions.running_core import ADMIN, RunningCore, idle, reached, until
 
 __all__ = ["core", "fake", "town"]
 
@@ -100,6 +100,32 @@ async def test_threads_that_were_archived_meanwhile_are_read_back_too(
 
 async def test_a_start_without_news_reads_no_history(fake: FakeDiscord, core: RunningCore, town: Town) -> None:
     await begin(fake, core, town)
+    before = history_requests(fake)
+    async with ways_in(fake, core, town):
+        assert history_requests(fake) == before
+
+
+async def test_a_start_after_own_posts_reads_no_history(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    heard: list[object] = []
+
+    async def hear(message: discord.Message | discord.RawMessageUpdateEvent) -> None:
+        heard.append(message)
+
+    async with ways_in(fake, core, town) as ways:
+        thread, _ = await ways.started(town.ann, "demo:text first")
+        ways.client.add_listener(hear, "on_message")
+        ways.client.add_listener(hear, "on_raw_message_edit")
+        channel = ways.client.get_channel(thread.id)
+        assert isinstance(channel, discord.Thread)
+        own = await channel.send("ours")
+        await own.edit(content="ours, edited")
+        theirs = town.ann.send(thread, "demo:text last")
+        own = await channel.send("after hers")
+        await until(lambda: channel.last_message_id == own.id)
+    assert [getattr(each, "id", None) for each in heard] == [theirs.id], "nobody needs messages of our own"
+    await fake.until_gone()
     before = history_requests(fake)
     async with ways_in(fake, core, town):
         assert history_requests(fake) == before

@@ -56,7 +56,7 @@ async def test_a_start_finds_the_sessions_with_something_that_discord_may_not_sh
         shown, newer, unconfirmed = [(await core.session(n, 7)).id for n in range(3)]
         last = (await core.perform(VIEWER, ReadLastEvents(session_ids=(shown, unconfirmed)))).numbers
         await core.db.write([note_shown(shown, 0, last[shown]), note_shown(unconfirmed, 2, last[unconfirmed])])
-        await insert_post(core.db, unconfirmed, 2, "status", 0, 0)
+        await insert_post(core.db, unconfirmed, 2, ("status", 0), 0)
         assert set(await sessions_behind(core, core.db)) == {newer, unconfirmed}
 
 
@@ -72,16 +72,16 @@ async def test_a_cut_interaction_is_found_behind_any_number_of_messages(tmp_path
 async def test_a_post_that_its_session_left_behind_changes_nothing_where_that_is_now(tmp_path: Path) -> None:
     async with stage(tmp_path) as core:
         session = await core.session(1, 7)
-        left = await insert_post(core.db, session.id, 1, "status", 0, 0)
+        left = await insert_post(core.db, session.id, 1, ("status", 0), 0)
         assert left is not None
         place = replace(await core.place(session.id), channel_id=2)
         await core.db.write([insert_place(place, 1), forget_posts_elsewhere(session.id, 2)])
-        now = await insert_post(core.db, session.id, 2, "status", 0, 0)
+        now = await insert_post(core.db, session.id, 2, ("status", 0), 0)
         assert now is not None
         assert now.id == left.id
         late = [note_tried(replace(left, shown="old")), confirm_post(left, 5, "old"), delete_post(left)]
         await core.db.write([*late, forget_message(left), note_shown(session.id, 1, 10**6)])
-        assert await insert_post(core.db, session.id, 1, "status", 1, 0) is None
+        assert await insert_post(core.db, session.id, 1, ("status", 1), 0) is None
         assert await load_posts(core.db, session.id, 1) == []
         assert await load_posts(core.db, session.id, 2) == [now]
         assert (await core.place(session.id)).shown_event < 10**6

@@ -75,7 +75,9 @@ class FakeCore:
         for begin in range(0, len(data), 100_000):
             yield data[begin : begin + 100_000]
 
-    def follow_all(self, who: ActorSource, after: c.Position | None) -> AsyncGenerator[c.FeedOfAll, None]:
+    def follow_all(
+        self, who: ActorSource, after: c.Position | None, *, growing: bool = True
+    ) -> AsyncGenerator[c.FeedOfAll, None]:
         raise NotImplementedError
 
     async def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[e.Feed, None]:

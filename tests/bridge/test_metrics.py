@@ -54,7 +54,9 @@ class Figures:
     def get_file(self, actor: Actor, wish: GetFile) -> AsyncGenerator[bytes, None]:
         raise NotImplementedError
 
-    def follow_all(self, who: ActorSource, after: Position | None) -> AsyncGenerator[FeedOfAll, None]:
+    def follow_all(
+        self, who: ActorSource, after: Position | None, *, growing: bool = True
+    ) -> AsyncGenerator[FeedOfAll, None]:
         raise NotImplementedError
 
     def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:

@@ -12,8 +12,8 @@ from api.access import Actor, Role, unchanging
 from service import ServiceParts, SessionService
 from sessions import bus as bus_module
 from sessions.errors import NotAllowed
-from sessions.events import Numbered, TitleChanged
-from sessions.model import SessionId, ShareLevel
+from sessions.events import Feed, Numbered, PartialText, TitleChanged
+from sessions.model import GrowingKind, SessionId, ShareLevel, TurnId
 from tests.service.test_following import DOORS, PEOPLE, Somebody, one_core
 from tests.sessions.kit import DEADLINE_S, House
 
@@ -88,6 +88,35 @@ async def test_list_first_then_every_change_and_on_from_where_it_was_left(here: 
             assert (sorted(second.titles), second.lists) == (sorted([(two, "b"), (one, "c")]), 0)
             await rename(core, two, "d")
             assert (await second.until("d"))[2:] == ["d"]
+
+
+@DOORS
+async def test_growing_text_is_left_out_for_a_follower_that_does_not_want_it(here: House, door: str) -> None:
+    async with one_core(here, door, ServiceParts(here.manager)) as core:
+        own = await session(core)
+        text = PartialText(own, 1, TurnId("t"), "m/0", GrowingKind.TEXT, 0, "piece")
+        for growing, wanted in ((True, ["piece", "a"]), (False, ["a"])):
+            async with aclosing(core.follow_all(unchanging(OWNER), None, growing=growing)) as feed:
+                await anext(feed)
+                here.manager.bus.publish(own, [text])
+                await rename(core, own, "a")
+                seen: list[str] = []
+                async with asyncio.timeout(DEADLINE_S):
+                    while "a" not in seen:
+                        change = await anext(feed)
+                        assert isinstance(change, c.Changes)
+                        seen += (_words(item) for item in change.items)
+                assert seen == wanted
+
+
+def _words(item: Feed) -> str:
+    match item:
+        case PartialText():
+            return item.added
+        case Numbered(event=TitleChanged(title=title)):
+            return title
+        case _:
+            return ""
 
 
 @DOORS

@@ -133,7 +133,7 @@ async def test_a_turn_leads_to_its_first_message(
     assert await address_in_discord(db, session, turn) == ""
     await db.write([insert_place(Place(session, 7, 8, SessionScope.THREAD, 1), 0)])
     for ordinal, message in enumerate(messages):
-        post = await insert_post(db, session, 8, f"turn:{turn}", ordinal, 0)
+        post = await insert_post(db, session, 8, (f"turn:{turn}", ordinal), 0)
         assert post is not None
         if message is not None:
             await db.write([confirm_post(post, message, "shown")])

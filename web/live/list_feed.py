@@ -19,7 +19,7 @@ async def list_steps(parts: WebParts, who: ActorSource, sub: str) -> AsyncGenera
     changed = asyncio.Event()
 
     async def read() -> None:
-        async with aclosing(parts.core.follow_all(who, None)) as feed:
+        async with aclosing(parts.core.follow_all(who, None, growing=False)) as feed:
             async for _ in feed:
                 changed.set()
 

@@ -4,6 +4,8 @@ Raw HTML in Markdown comes out as text, images are not loaded, and a link whose 
 the host that it leads to.
 """
 
+import re
+
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
@@ -12,13 +14,26 @@ from markdown_it.utils import EnvType, OptionsDict
 
 from texts.hosts import host_of, names_another_host
 
+_SCHEME = re.compile(r"([^/?#]*?):")
+_SCHEMES = frozenset({"http", "https", "mailto"})
+
+
+class _Parser(MarkdownIt):
+    def validateLink(self, url: str) -> bool:  # noqa: N802 (the library's name)
+        """Whether an address leads to the web: it is relative, or of a scheme that is allowed.
+
+        Other schemes open programs on the reader's machine (vscode:, ms-msdt:) or hold content (data:).
+        """
+        scheme = _SCHEME.match(url.strip())
+        return scheme is None or scheme[1].lower() in _SCHEMES
+
 
 class MarkdownHtml:
     """Renders Markdown (CommonMark with tables) as HTML. Not to be shared between threads."""
 
     def __init__(self) -> None:
         options = {"html": False, "linkify": False, "highlight": highlighted}
-        self._parser = MarkdownIt("commonmark", options)
+        self._parser = _Parser("commonmark", options)
         self._parser.enable("table")
         # An image would be loaded from the reader's machine: an address with a secret in it would leak it.
         self._parser.disable("image")

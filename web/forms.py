@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from web.act_keys import fingerprint
 from web.problems import Refused
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -24,8 +25,12 @@ async def read_form(request: web.Request) -> Mapping[str, str]:
 
 
 def form_key(form: Mapping[str, str]) -> str:
-    """Return the key that the page put into its form: it names the act. Raises `Refused` without one."""
+    """Return the name of the act: the key that the page put into its form, and the form's content.
+
+    A browser that goes back shows the form with its old key; another prompt must not be taken for the first.
+    Raises `Refused` without a key.
+    """
     key = form.get("key", "")
     if not _KEY.fullmatch(key):
         raise Refused(400, "wrong_form", "Load the page anew, then send this again.")
-    return key
+    return f"{key}:{fingerprint(*(f'{name}={value}'.encode() for name, value in sorted(form.items())))}"

@@ -18,7 +18,7 @@ _KEY_HEADER = {
     "in": "header",
     "required": True,
     "schema": {"type": "string", "pattern": f"^{KEY.pattern}$"},
-    "description": "The sender's name for this act. The same act sent again is carried out once.",
+    "description": "The sender's name for this act. The same act sent again is done once; another is refused.",
 }
 
 

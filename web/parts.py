@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from api import Core
 from api.access import Actor
+from web.act_keys import ActKeys
 from web.doors import Doors
 from web.live.presence import Presence
 from web.people import People
@@ -98,4 +99,6 @@ class WebParts:
     openings: Rates = field(default_factory=lambda: Rates(120, 60.0))
     logins: Rates = field(default_factory=lambda: Rates(10, 60.0))
     all_logins: Rates = field(default_factory=lambda: Rates(60, 60.0))
+    wishes: Rates = field(default_factory=lambda: Rates(600, 60.0))
+    act_keys: ActKeys = field(default_factory=ActKeys)
     wanted: asyncio.Event = field(default_factory=asyncio.Event)

@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 from api import Command, Nothing
 from api.access import Actor
 from web import guard
+from web.act_keys import fingerprint
 from web.parts import WebParts
 from web.principals import DoorKind, Principal, Scope
 from web.problems import Refused
@@ -32,7 +33,10 @@ _PLACE = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of a known sender: the decoded body and query, and the core in the sender's name."""
+    """One request of a known sender: the decoded body and query, and the core in the sender's name.
+
+    `act` is the fingerprint of what it changes.
+    """
 
     request: web.Request
     parts: WebParts
@@ -40,6 +44,7 @@ class Call:
     actor: Actor
     body: Any = None
     query: Any = None
+    act: str = ""
 
     def place(self, name: str) -> str:
         """Return the part of the path at `{name}`."""
@@ -53,7 +58,7 @@ class Call:
     @property
     def origin(self) -> str:
         """The sender's name for this act, from `Idempotency-Key`: the same act sent again is done once."""
-        return f"web:{self.actor.user_id}:{self.request.headers['Idempotency-Key']}"
+        return f"web:{self.actor.user_id}:{self.request.headers['Idempotency-Key']}:{self.act}"
 
     def check_fresh(self, needed: bool = True) -> None:
         """Refuse a weighty act of a browser that logged in long ago. Raises `Refused`.
@@ -132,7 +137,18 @@ async def _call(route: Route, request: web.Request, parts: WebParts) -> Call:
     actor = await guard.actor_of(parts, principal, fresh=changes)
     body = await read_body(request, route.body) if route.body is not None else None
     query = _query(request, route.query) if route.query is not None else None
-    return Call(request, parts, principal, actor, body, query)
+    act = await _act(request, route, parts, actor) if changes and route.in_document else ""
+    return Call(request, parts, principal, actor, body, query, act)
+
+
+async def _act(request: web.Request, route: Route, parts: WebParts, actor: Actor) -> str:
+    """Return the fingerprint of the act. Raises `Refused` if its key named another one."""
+    body = await request.read() if route.body is not None else b""
+    act = fingerprint(request.method.encode(), request.path_qs.encode(), body)
+    if not parts.act_keys.names(actor.user_id, request.headers["Idempotency-Key"], act):
+        words = "This Idempotency-Key named another act. Send a key of its own with each act."
+        raise Refused(422, "key_reused", words)
+    return act
 
 
 async def read_body(request: web.Request, kind: Any) -> Any:

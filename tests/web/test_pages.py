@@ -1,16 +1,20 @@
 """Pages: readable without scripts, and nothing that Claude or a person wrote becomes a tag or a script."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from api.access import Role
 from sessions.events import Noticed
 from sessions.topics import Topic
 from storage import Statement
 from tests.web.page_model import Element, parsed
 from tests.web.web_world import ADMIN, OTHER, OWNER, Browser, WebWorld, web_world
+from texts.markdown_html import MarkdownHtml
+from texts.unseen import as_seen
 from web.parts import WebOptions
 
 _TAG_WORDS = """
@@ -49,7 +53,23 @@ _HOSTILE = (
     "[ref]\n\n[ref]: javascript:alert(1)",
     "<https://evil.example/<script>>",
     "\u202egnp.exe\u2066",
+    "<svg><animate onbegin=alert(1) attributeName=x dur=1s>",
+    "<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=1 onerror=alert(1)&gt;'>",
+    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
+    "</title></style></template><script>alert(1)</script>",
+    "<scr\x00ipt>alert(1)</scr\x00ipt>\x00",
+    "&lt;script&gt;alert(1)&lt;/script&gt; &#60;img src=x onerror=alert(1)&#62;",
+    "[x](JaVa&#115;cript:alert(1)) [x](java&Tab;script:alert(1)) [x](&#x6A;avascript:alert(1)) [x](vbscript:x)",
+    "<javascript:alert(1)> <data:text/html,x> <vscode://file/x> <ms-msdt:/id>",
+    "[x](data:image/png;base64,AAAA) [x](blob:https://a/b) [x](view-source:https://a) [x](vscode://file/x)",
+    "[x]( <ms-msdt:/id> ) [a][r] [r]\n\n[r]: vscode://file/x 'y'",
+    "[![x](https://evil.example/i.png)](intent://x#Intent;scheme=https;end)",
+    "[x](https://ok.example '\" onmouseover=\"alert(1)')",
+    '~~~js" onclick=alert(1)\nx\n~~~',
+    "\x1b[31mred\x1b]8;;https://evil.example\x07link\x1b]8;;\x07",
+    "${alert(1)} {{constructor.constructor('alert(1)')()}} #{7*7} <%= 7 %> {x=>alert(1)}",
 )
+_SECRETLY = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def check(element: Element) -> None:
@@ -66,16 +86,32 @@ def check(element: Element) -> None:
 
 
 @pytest.mark.parametrize("text", _HOSTILE)
-async def test_hostile_text_stays_text(world: WebWorld, text: str) -> None:
-    ann = await world.browser(ADMIN)
-    session = await world.session_of(ann, f"demo:text {text}")
+def test_hostile_markdown_stays_text(text: str) -> None:
+    html = MarkdownHtml().render(as_seen(text))
+    assert not _SECRETLY.search(html)
+    check(parsed(html))
+
+
+async def test_hostile_text_stays_text(world: WebWorld) -> None:
+    """In answers, prompts, titles, names of people, templates, their places, tokens and browsers."""
+    world.roles[OWNER], world.names[OWNER] = Role.ADMIN, "</h2><script>alert(1)</script>\u202e"
+    ann = await world.browser(OWNER)
+    said = "\n\n".join(each for each in _HOSTILE if "{" not in each and "\x00" not in each)
+    session = await world.session_of(ann, f"demo:text {{{said}}}")
     await world.settled(ann, session)
-    await ann.done("PATCH", f"/api/sessions/{session}", {"title": text})
-    for path in (f"/chat/{session}", "/", f"/?text={text[:3]}", "/doors", "/admin", "/login"):
-        status, page = await ann.send("GET", path)
-        assert status == 200
-        check(parsed(page))
-        assert "\u202e" not in page
+    for text in _HOSTILE:
+        world.parts.commands.forget_all()
+        await ann.done("PATCH", f"/api/sessions/{session}", {"title": text})
+        wish = {"name": text[:60], "text": f"{text} {{{text[:30]}}}", "project": ""}
+        template = (await ann.done("POST", "/api/prompt-templates", wish))["id"]
+        await ann.done("POST", "/api/tokens", {"name": text[:80], "scope": "read"})
+        for path in ("/", f"/?text={quote(text[:3])}", f"/templates/{template}"):
+            await _is_ours(ann, path)
+    agent = {"User-Agent": _HOSTILE[0]}
+    code = await world.parts.doors.make_code(OWNER)
+    assert (await ann.send("POST", "/api/logins", {"code": code, "confirmed": True}, agent))[0] == 200
+    for path in (f"/chat/{session}", "/doors", "/admin", "/login", "/templates"):
+        await _is_ours(ann, path)
     draft = await ann.done("POST", f"/api/sessions/{session}/pages", {"tools": True, "thinking": True})
     page_id = draft["id"]
     done = await ann.done("POST", f"/api/sessions/{session}/pages/{page_id}/publish", {})
@@ -83,6 +119,13 @@ async def test_hostile_text_stays_text(world: WebWorld, text: str) -> None:
     assert status == 200
     check(parsed(page))
     assert "<script" not in page
+
+
+async def _is_ours(browser: Browser, path: str) -> None:
+    status, page = await browser.send("GET", path)
+    assert status == 200, path
+    check(parsed(page))
+    assert not _SECRETLY.search(page), path
 
 
 async def test_a_page_is_previewed_published_opened_and_taken_back_without_scripts(world: WebWorld) -> None:

@@ -1,7 +1,8 @@
 """Routes on files: attachments in, files of the project and exports out."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from urllib.parse import quote
 
@@ -9,11 +10,13 @@ import msgspec
 from aiohttp import web
 
 import api as c
+from api.access import Action
 from sessions.model import Attachment, ExportFormat
 from web.principals import Scope
 from web.routing import Call, Route, Words
 
 _PIECE_BYTES = 1 << 16
+_ASK_AGAIN_S = 1.0
 _MOST_UPLOAD = 25 * 2**20
 _EXPORTS = {
     ExportFormat.JSON: "application/json",
@@ -56,17 +59,43 @@ async def get_file(call: Call) -> web.StreamResponse:
     """Download a file of the work directory. Needs the right to prompt."""
     query: FileQuery = call.query
     wish = c.GetFile(session_id=call.session_id, path=query.path)
-    async with aclosing(call.parts.core.get_file(call.actor, wish)) as pieces:
-        # The first piece is read before the answer begins: a refusal must still be able to be one.
-        first = await anext(pieces, b"")
-        response = web.StreamResponse(headers=_as_download(query.path.rpartition("/")[2]))
-        response.content_type = "application/octet-stream"
-        await response.prepare(call.request)
-        await response.write(first)
-        async for piece in pieces:
-            await response.write(piece)
-    await response.write_eof()
+    ended = call.parts.doors.watch(call.principal)
+    try:
+        async with aclosing(call.parts.core.get_file(call.actor, wish)) as pieces:
+            # The first piece is read before the answer begins: a refusal must still be able to be one.
+            first = await anext(pieces, b"")
+            response = web.StreamResponse(headers=_as_download(query.path.rpartition("/")[2]))
+            response.content_type = "application/octet-stream"
+            await response.prepare(call.request)
+            await response.write(first)
+            async for piece in _while_allowed(call, pieces, ended):
+                await response.write(piece)
+        await response.write_eof()
+    finally:
+        call.parts.doors.unwatch(call.principal, ended)
     return response
+
+
+async def _while_allowed(
+    call: Call, pieces: AsyncGenerator[bytes, None], ended: asyncio.Event
+) -> AsyncIterator[bytes]:
+    """Yield `pieces` until the login has ended or the right is lost; then cut the connection.
+
+    A slow reader takes minutes for a large file. Cut: nobody shall take a part for the whole.
+    """
+    loop = asyncio.get_running_loop()
+    asked_at = loop.time()
+    async for piece in pieces:
+        if loop.time() - asked_at > _ASK_AGAIN_S:
+            asked_at = loop.time()
+            actor = await call.parts.lookup(call.principal.user_id, False)
+            if not await call.parts.core.may(actor, Action.PROMPT, call.session_id):
+                ended.set()
+        if ended.is_set():
+            if call.request.transport is not None:
+                call.request.transport.abort()
+            return
+        yield piece
 
 
 async def export_session(call: Call) -> web.StreamResponse:

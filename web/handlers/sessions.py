@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -34,7 +35,7 @@ class SessionQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     text: str = ""
     include_ended: bool = False
     limit: Most = 20
-    cursor: str = ""
+    cursor: Annotated[str, msgspec.Meta(pattern="^([01] [0-9]{1,15} .{1,100})?$")] = ""
 
 
 class SearchQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -42,7 +43,7 @@ class SearchQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 
     text: str
     limit: Most = 20
-    cursor: str = ""
+    cursor: Annotated[str, msgspec.Meta(pattern="^(-?[0-9]{1,18})?$")] = ""
 
 
 class HistoryQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

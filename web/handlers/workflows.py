@@ -1,7 +1,7 @@
 """Routes on runs of work-flows and their pages: start, decide on the plan, edit tasks, pause, go on, merge."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
@@ -27,7 +27,7 @@ class RunsQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
     until: Count | None = None
     active: bool = False
     limit: Most = 20
-    cursor: str = ""
+    cursor: Annotated[str, msgspec.Meta(pattern="^([0-9]{1,15})?$")] = ""
 
 
 class NewRun(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

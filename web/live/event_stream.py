@@ -16,6 +16,8 @@ from web.problems import Refused
 from web.routing import Call, Count
 
 _BEAT_S = 20.0
+_MOST_STREAMS = 64
+"""Open streams of one login or token."""
 
 
 class EventQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -33,13 +35,16 @@ async def events(call: Call) -> web.StreamResponse:
     last = call.request.headers.get("Last-Event-ID", "")
     after = int(last) if last.isdecimal() and len(last) < 16 else query.after
     # Asked for before the answer begins: a refusal must still be able to be one.
-    await call.perform(c.GetSession(session_id=call.session_id))
+    info = await call.perform(c.GetSession(session_id=call.session_id))
+    if call.parts.doors.watched(call.principal) >= _MOST_STREAMS:
+        raise Refused(429, "too_many_streams", f"At most {_MOST_STREAMS} streams may be open at once.")
     response = web.StreamResponse(headers={"X-Accel-Buffering": "no"})
     response.content_type = "text/event-stream"
     ended = call.parts.doors.watch(call.principal)
     try:
         await response.prepare(call.request)
-        await _send_until(ended, call, after, response)
+        # An event that has not happened yet is none that the sender has: the database may be an older copy.
+        await _send_until(ended, call, min(after, info.last_event), response)
     finally:
         call.parts.doors.unwatch(call.principal, ended)
     return response

@@ -4,9 +4,13 @@ The browser subscribes and the server sends; commands never go over the socket. 
 step: who has applied it may come back with `after = n` and misses nothing.
 """
 
+from typing import Annotated
+
 import msgspec
 
 PROTOCOL = 1
+SubName = Annotated[str, msgspec.Meta(max_length=40)]
+EventNumber = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class Put(msgspec.Struct, frozen=True, tag="put"):
@@ -97,15 +101,15 @@ Frame = Hello | Step | Closed | Beat
 class Subscribe(msgspec.Struct, frozen=True, tag="sub"):
     """Follow a session after event `after`, or with an empty `session` the list of sessions."""
 
-    sub: str
-    session: str = ""
-    after: int = 0
+    sub: SubName
+    session: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    after: EventNumber = 0
 
 
 class Unsubscribe(msgspec.Struct, frozen=True, tag="unsub"):
     """End a subscription."""
 
-    sub: str
+    sub: SubName
 
 
 class Look(msgspec.Struct, frozen=True, tag="look"):

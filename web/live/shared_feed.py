@@ -125,6 +125,8 @@ class SharedFeeds:
             info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
             reader = await reader_of(parts, actor, info)
             key = (session_id, sub, info.work_directory_name, reader.prompt, reader.approve, reader.manage)
+            # A page from before a backup was put back may name an event that never happened here.
+            tab.number = min(tab.number, max(info.last_event, self._number_of(key)))
             while tab.number < (goal := max(info.last_event, self._number_of(key))):
                 async for frame in self._missed(key, looker.who, tab.number, goal):
                     tab.has(frame)

@@ -86,6 +86,9 @@ class _Tab:
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             await self._socket.close(code=1007, message=b"not understood")
             return
+        if self._call.parts.wishes.wait_s(self._call.principal.id):
+            await self._socket.close(code=1008, message=b"too many messages")
+            return
         match wish:
             case f.Subscribe():
                 if len(self._streams) >= MOST_SUBSCRIPTIONS or wish.sub in self._streams:

@@ -8,6 +8,7 @@ from api.access import Actor, Role
 from api.words.models import short_model
 from api.words.modes import MODES
 from sessions.model import PermissionMode
+from texts.unseen import spelled
 from web.pages import fragments
 from web.pages.layout import page
 from web.parts import WebParts
@@ -110,9 +111,11 @@ async def fill_page(parts: WebParts, actor: Actor, template_id: str, session_id:
             '<label class="wide">Project <select name="project"><option value="">New directory</option>'
             f"{_options(projects, template.project)}</select></label>"
         )
+    # Spelled: the sender shall see all that is sent, also what somebody else hid in a template for all.
+    shown = escape(spelled(template.text))
     warning = f'<p class="warn" role="alert">{fragments.text_of(said)}</p>' if said else ""
     body = (
-        f'<h1>{fragments.text_of(template.name)}</h1>{warning}<pre class="prompt">{_text(template.text)}</pre>'
+        f'<h1>{fragments.text_of(template.name)}</h1>{warning}<pre class="prompt">{shown}</pre>'
         f'<form class="by-form" method="post" action="{base}/templates/{escape(template.id)}">'
         f'<input type="hidden" name="key" value="{secrets.token_urlsafe(16)}">{fields}{where}'
         f'<button class="first">{"Send" if session_id else "Begin"}</button></form>'

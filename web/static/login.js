@@ -16,8 +16,10 @@ if (byId("login")) {
     });
     byId("confirm").addEventListener("click", () => doing(byId("confirm"), async () => {
       await ask(true);
-      // Only a path of this page: an address elsewhere would be an open redirect.
-      location.href = /^\/(?![/\\])/.test(next) && next.startsWith(`${base}/`) ? next : `${base}/`;
+      // Read as the browser reads it, which drops tabs and takes "\\" for "/": an address elsewhere is refused.
+      const place = URL.canParse(next, location.href) ? new URL(next, location.href) : null;
+      const isOurs = next && place?.origin === location.origin && place.pathname.startsWith(`${base}/`);
+      location.href = isOurs ? place.href : `${base}/`;
     }));
   }
 }

@@ -117,12 +117,13 @@ async def query_runs(db: Database, query: RunQuery) -> tuple[list[Run | Unreadab
     """Return a page of runs, newest first, and the cursor of the next page (or "")."""
     where, params = _conditions(query)
     limit = max(1, min(query.limit, _MAX_PAGE))
-    if query.text:
+    has_words = bool(_match(query.text))
+    if has_words:
         # FTS5 yields its rows by descending number, so the newest matches come without sorting all.
         source, order = "run_texts JOIN runs ON runs.number = run_texts.rowid", "run_texts.rowid"
     else:
         source, order = "runs", "runs.number"
-    if not query.text and len(where) > _ONE_CONDITION:
+    if not has_words and len(where) > _ONE_CONDITION:
         # Two conditions of little effect would read many whole rows: a narrow index has what they ask for.
         chosen = f"SELECT number FROM runs INDEXED BY runs_facts WHERE {' AND '.join(where)}"  # noqa: S608 (parts are ours)
         where = [f"runs.number IN ({chosen} ORDER BY number DESC LIMIT ?)"]
@@ -134,18 +135,23 @@ async def query_runs(db: Database, query: RunQuery) -> tuple[list[Run | Unreadab
     return [_read(row) for row in rows], str(rows[-1][0]) if len(rows) == limit else ""
 
 
+_MOST_WORDS = 20
 _COLUMNS = (
     "runs.number, runs.id, runs.user_id, runs.session_id, runs.project, runs.status, runs.created_ms, runs.data"
 )
 
 
+def _match(text: str) -> str:
+    """Return what FTS5 takes for the words of any text; empty without words."""
+    clean = text.encode("utf-8", "replace").decode().replace("\0", " ").replace('"', " ")
+    return " ".join(f'"{word}"*' for word in clean.split()[:_MOST_WORDS])
+
+
 def _conditions(query: RunQuery) -> tuple[list[str], list[SqlValue]]:
     where, params = ["1 = 1"], list[SqlValue]()
-    if query.text:
+    if matched := _match(query.text):
         where.append("run_texts MATCH ?")
-        params.append(
-            " ".join(f'"{word.replace(chr(34), "")}"*' for word in query.text.split() if word.strip('"'))
-        )
+        params.append(matched)
     if query.visible_to is not None:
         marks = ", ".join("?" for _ in query.visible_to)
         shared = f"SELECT session_id FROM shares WHERE grantee IN ({marks})"  # noqa: S608

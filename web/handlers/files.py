@@ -71,6 +71,8 @@ async def get_file(call: Call) -> web.StreamResponse:
             async for piece in _while_allowed(call, pieces, ended):
                 await response.write(piece)
         await response.write_eof()
+    except ConnectionResetError:
+        pass  # the reader went away, or lost the right and was cut off
     finally:
         call.parts.doors.unwatch(call.principal, ended)
     return response

@@ -59,13 +59,13 @@ async def get_file(call: Call) -> web.StreamResponse:
     """Download a file of the work directory. Needs the right to prompt."""
     query: FileQuery = call.query
     wish = c.GetFile(session_id=call.session_id, path=query.path)
+    response = web.StreamResponse(headers=_as_download(query.path.rpartition("/")[2]))
+    response.content_type = "application/octet-stream"
     ended = call.parts.doors.watch(call.principal)
     try:
         async with aclosing(call.parts.core.get_file(call.actor, wish)) as pieces:
             # The first piece is read before the answer begins: a refusal must still be able to be one.
             first = await anext(pieces, b"")
-            response = web.StreamResponse(headers=_as_download(query.path.rpartition("/")[2]))
-            response.content_type = "application/octet-stream"
             await response.prepare(call.request)
             await response.write(first)
             async for piece in _while_allowed(call, pieces, ended):

@@ -11,8 +11,10 @@ import errno
 import marshal
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from types import CodeType
 
 import msgspec
 from msgspec.structs import replace
@@ -24,8 +26,18 @@ from backends.wrappers import LaunchWrapper
 
 VARIABLE = "CLAUDE_BRIDGE_LANDLOCK"
 _LAUNCHER = Path(__file__).with_name("landlock_launch.py")
-_LAUNCHER_INSIDE = Path("/run/launch.py")
-_PLAINLY = ("-I", "-S")
+_FAILED = 125
+_RUN = f"""import marshal, posix, sys
+try:
+    asked, names = marshal.loads(bytes.fromhex(posix.environ[b'{VARIABLE}'].decode())), {{}}
+    exec(asked['code'], names)
+    names['main'](asked, sys.argv[1:])
+except Exception as reason:
+    sys.stderr.write(f'landlock: {{reason}}\\n')
+    sys.stderr.flush()
+    posix._exit({_FAILED})
+"""
+_PLAINLY = ("-I", "-S", "-c", _RUN)
 _CREATE_RULESET = 444
 _VERSION_FLAG = 1
 
@@ -108,9 +120,9 @@ def in_landlock(policy: Policy, abi: int) -> LaunchWrapper:
         environment = {
             **_moved(spec.environment, access),
             "TMPDIR": str(tmp),
-            VARIABLE: marshal.dumps(asked).hex(),
+            VARIABLE: _told(asked),
         }
-        words = (sys.executable, *_PLAINLY, str(_LAUNCHER))
+        words = (sys.executable, *_PLAINLY)
         enclosure = Enclosure(Mechanism.LANDLOCK, policy.network)
         return replace(spec, argv=(*words, *spec.argv), environment=environment, enclosure=enclosure)
 
@@ -147,10 +159,21 @@ def within(policy: Policy, environment: Mapping[str, str], asks: tuple[str, str]
     python, base = Path(sys.executable).resolve(), Path(sys.base_prefix)
     shows_python = any(base.is_relative_to(each) for each in policy.system.directories)
     return Inner(
-        words=(str(python), *_PLAINLY, str(_LAUNCHER_INSIDE)),
-        environment={**environment, VARIABLE: marshal.dumps(asked).hex()},
-        shown=((_LAUNCHER, _LAUNCHER_INSIDE), *(() if shows_python else ((base, base),))),
+        words=(str(python), *_PLAINLY),
+        environment={**environment, VARIABLE: _told(asked)},
+        shown=() if shows_python else ((base, base),),
     )
+
+
+def _told(asked: Mapping[str, object]) -> str:
+    """Return the restrictions and the launcher's code as the value of a variable."""
+    return marshal.dumps({**asked, "code": _launcher()}).hex()
+
+
+@cache
+def _launcher() -> CodeType:
+    """Return the launcher, compiled once: otherwise each start would compile it."""
+    return compile(_LAUNCHER.read_bytes(), _LAUNCHER.name, "exec", dont_inherit=True)
 
 
 def _rules(
@@ -162,21 +185,25 @@ def _rules(
     for path in writable:
         if held := next((each for each in policy.hidden if each != path and each.is_relative_to(path)), None):
             raise LaunchRefused(program, reason=f"Landlock cannot hide {held.name} inside of {path.name}")
-    found = [(path, _READ) for granted in readable for path in _without(granted, policy.hidden)]
+    above = frozenset(parent for each in policy.hidden for parent in each.parents)
+    hidden = frozenset(policy.hidden)
+    found = [(path, _READ) for granted in readable for path in _without(granted, hidden, above)]
     found += [(path, _WRITE) for path in writable]
     found += [(Path(path), _DEVICE) for path in _DEVICES]
     for path, rights in found:
         yield str(path), rights & handled, rights & _FILE & handled
 
 
-def _without(granted: Path, hidden: Sequence[Path]) -> Iterator[Path]:
-    """Yield `granted`, or what it holds instead if a hidden path is among it."""
-    if not any(each.is_relative_to(granted) for each in hidden):
+def _without(granted: Path, hidden: frozenset[Path], above: frozenset[Path]) -> Iterator[Path]:
+    """Yield `granted`, or what it holds instead if a hidden path is among it. `above`: all parents of those."""
+    if granted in hidden:
+        return
+    if granted not in above:
         yield granted
-    elif granted not in hidden and granted.is_dir():
+    elif granted.is_dir():
         # Landlock only adds rights: what is beside the hidden path is granted one by one.
         for path in sorted(granted.iterdir()):
-            yield from _without(path, hidden)
+            yield from _without(path, hidden, above)
 
 
 def _links(access: Access) -> Iterator[tuple[Path, Path]]:

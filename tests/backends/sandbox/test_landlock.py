@@ -212,6 +212,23 @@ def test_the_wrapper_says_what_it_is_and_names_no_path_in_argv(tmp_path: Path) -
     assert "secret-project" not in " ".join(wrapped.argv)
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "printed"),
+    [
+        ("echo", "/nowhere:/etc/passwd:/usr/bin:/bin", "ran"),
+        ("/bin/echo", "", "ran"),
+        ("missing", "/usr/bin", ""),
+        ("missing/echo", "/usr/bin", ""),
+    ],
+)
+def test_a_program_is_looked_for_in_its_own_path(tmp_path: Path, name: str, path: str, printed: str) -> None:
+    """Python's own search imports modules, which may lie where nothing is granted."""
+    given = spec(tmp_path, name, "ran", access=Access(), PATH=path)
+    done = run(in_landlock(policy(tmp_path), NEWEST)(given))
+    assert (done.stdout.strip(), done.returncode) == (printed, 0 if printed else 125)
+    assert bool(done.stderr.startswith("landlock: ")) is not bool(printed)
+
+
 @pytest.mark.parametrize("value", [None, "", "zz", "00", "f3"])
 def test_nothing_runs_if_the_restrictions_cannot_be_read(tmp_path: Path, value: str | None) -> None:
     wrapped = in_landlock(policy(tmp_path), NEWEST)(spec(tmp_path, "/bin/echo", "ran", access=Access()))

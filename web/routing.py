@@ -151,6 +151,12 @@ async def _act(request: web.Request, route: Route, parts: WebParts, actor: Actor
     return act
 
 
+def ordinal_of(call: Call) -> int:
+    """Return the place of a block in the path; -1, which no block has, for another text."""
+    ordinal = call.place("ordinal")
+    return int(ordinal) if ordinal.isdecimal() and len(ordinal) < 10 else -1
+
+
 async def read_body(request: web.Request, kind: Any) -> Any:
     """Return the request's JSON body as a `kind`. Raises `Refused`."""
     if request.content_type != "application/json":

@@ -403,6 +403,29 @@ async def test_a_reader_without_scripts_reads_and_prompts(world: WebWorld) -> No
     assert page.count('<article class="turn"') == 2
 
 
+async def test_a_very_long_answer_is_cut_with_a_link_to_all_of_it(world: WebWorld) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann, "demo:big 8")
+    await world.settled(ann, session)
+    page = await ann.done("GET", f"/chat/{session}")
+    check(parsed(page))
+    assert len(page) < 150_000
+    links = (each.attrs.get("href") or "" for each in _all(parsed(page)))
+    (link,) = {each for each in links if "/blocks/" in each}
+    (block,) = (await ann.done("GET", f"/api/sessions/{session}/turns/{link.split('/')[4]}"))["blocks"]
+    text = block["block"]["text"]
+    first = await ann.done("GET", link)
+    check(parsed(first))
+    assert len(first) < 600_000
+    count = int(re.findall(r"Part 1 of (\d+)", first)[0])
+    last = await ann.done("GET", f"{link}?part={count}")
+    assert text[-200:].split()[-1] in last
+    assert (await ann.send("GET", f"{link}?part={count + 1}"))[0] == 404
+    async with ann.http.get(f"{ann.address}{link}/text") as answer:
+        assert answer.headers["Content-Disposition"].startswith("attachment")
+        assert (await answer.text()) == text
+
+
 async def test_a_long_session_opens_at_its_end(world: WebWorld) -> None:
     ann = await world.browser(OWNER)
     session = await world.session_of(ann)

@@ -9,7 +9,7 @@ from api.words.checkpoints import put_back_question
 from sessions.model import Attachment, TurnKind
 from web.principals import Scope
 from web.problems import Refused
-from web.routing import Call, Count, Most, Route, Words
+from web.routing import Call, Count, Most, Route, Words, ordinal_of
 from web.session_view import SessionView, session_view
 
 _RECENT = 20
@@ -92,11 +92,8 @@ async def read_timing(call: Call) -> c.TurnTiming:
 
 async def read_block(call: Call) -> c.PlacedBlock:
     """Read one block of a turn, whole."""
-    ordinal = call.place("ordinal")
-    number = int(ordinal) if ordinal.isdecimal() and len(ordinal) < 10 else -1
-    return await call.perform(
-        c.ReadBlock(session_id=call.session_id, turn_id=call.place("turn_id"), ordinal=number)
-    )
+    turn_id, ordinal = call.place("turn_id"), ordinal_of(call)
+    return await call.perform(c.ReadBlock(session_id=call.session_id, turn_id=turn_id, ordinal=ordinal))
 
 
 async def send_message(call: Call) -> c.Accepted:

@@ -7,11 +7,12 @@ import msgspec
 from aiohttp import web
 
 from sessions.restore_scope import RestoreScope
+from web.pages.block_page import block_page, read_block, text_of_block
 from web.pages.branch_pages import branches_page, merge_page
 from web.pages.checkpoint_pages import checkpoint_page, restore_page, timeline_page
 from web.pages.review_page import review_page
 from web.pages.timing_page import timing_page
-from web.routing import Call, Route
+from web.routing import Call, Count, Route, ordinal_of
 from workdirs.merge_choices import Strategy
 
 _HTML = "text/html"
@@ -33,6 +34,12 @@ class ScopeQuery(msgspec.Struct, frozen=True):
     """The files that a restore covers."""
 
     scope: RestoreScope = RestoreScope.AUTO
+
+
+class PartQuery(msgspec.Struct, frozen=True):
+    """The part of a long text, counted from 1."""
+
+    part: Count = 1
 
 
 class StrategyQuery(msgspec.Struct, frozen=True):
@@ -78,6 +85,21 @@ async def show_timing(call: Call) -> web.Response:
     return _page(await timing_page(call.parts, call.actor, call.session_id, call.place("turn_id")))
 
 
+async def show_block(call: Call) -> web.Response:
+    """Show a whole block, in parts."""
+    place = (call.session_id, call.place("turn_id"), ordinal_of(call))
+    return _page(await block_page(call.parts, call.actor, *place, call.query.part))
+
+
+async def download_block(call: Call) -> web.Response:
+    """Download the text of a block."""
+    place = (call.session_id, call.place("turn_id"), ordinal_of(call))
+    text = text_of_block(await read_block(call.parts, call.actor, *place))
+    headers = {"Content-Disposition": f'attachment; filename="{place[2]}.txt"'}
+    body = text.encode(errors="replace")
+    return web.Response(body=body, content_type="text/plain", charset="utf-8", headers=headers)
+
+
 def _page(html: str) -> web.Response:
     return web.Response(text=html, content_type=_HTML)
 
@@ -93,6 +115,8 @@ ROUTES: Sequence[Route] = (
     _shows("/checkpoints/{checkpoint_id}/restore", show_restore, ScopeQuery),
     _shows("/turns/{turn_id}/timing", show_timing),
     _shows("/turns/{turn_id}/changes", show_turn_changes),
+    _shows("/turns/{turn_id}/blocks/{ordinal}", show_block, PartQuery),
+    _shows("/turns/{turn_id}/blocks/{ordinal}/text", download_block),
     _shows("/branches", show_branches),
     _shows("/merge", show_merge, StrategyQuery),
 )

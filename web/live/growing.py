@@ -9,6 +9,9 @@ from texts.unseen import as_seen
 from web.live.frames import Change, Grow, Remove, Settle
 from web.rendering import Renderer
 
+_MOST_CHARS = 200_000
+_GOES_ON = "\n… it goes on; all of it can be read at its end."
+
 
 @dataclass(slots=True)
 class _Growing:
@@ -43,11 +46,16 @@ class GrowingText:
         """Return what the browser lacks of all growing blocks."""
         found: list[Change] = []
         for name, block in self._blocks.items():
-            if len(block.text) == block.sent:
+            end = min(len(block.text), _MOST_CHARS)
+            if end == block.sent:
                 continue
-            fresh, added = block.sent == 0, block.text[block.sent :]
-            found.append(Grow(name, f"bs-{escape(block.turn_id)}", block.kind, as_seen(added), fresh))
-            block.sent = len(block.text)
+            fresh, added, is_cut = block.sent == 0, block.text[block.sent : end], end < len(block.text)
+            # The browser need not hold megabytes that will be cut: the end of the block brings the link.
+            shown = as_seen(f"{added}{_GOES_ON}" if is_cut else added)
+            found.append(Grow(name, f"bs-{escape(block.turn_id)}", block.kind, shown, fresh))
+            block.sent = end
+            if is_cut:
+                continue
             # A block begins on a new line, so nothing is parsed for the pieces in between.
             if "\n" in added and len(block.text) - block.settled >= block.parse_at:
                 found += await self._settle(name, block)
@@ -71,6 +79,8 @@ class GrowingText:
         for name, block in self._blocks.items():
             if block.sent:
                 text = block.text[: block.sent]
+                if block.sent >= _MOST_CHARS:
+                    text += _GOES_ON
                 found.append(Grow(name, f"bs-{escape(block.turn_id)}", block.kind, as_seen(text), fresh=True))
                 if block.settled:
                     found.append(Settle(name, block.html, as_seen(text[block.settled :])))

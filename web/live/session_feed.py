@@ -27,6 +27,7 @@ from sessions.model import (
     Thinking,
 )
 from sessions.stored import StoredAsk
+from texts.pieces import pieces_of
 from web.live.frames import Change, Put, Remove, Stale
 from web.live.growing import GrowingText
 from web.pages import asks, fragments
@@ -55,11 +56,22 @@ async def reader_of(parts: WebParts, actor: Actor, info: c.SessionInfo) -> Reade
     )
 
 
-async def rendered_block(renderer: Renderer, turn_id: str, placed: c.PlacedBlock, directory: str) -> str:
-    """Return a block's HTML; paths are shown relative to the work directory of this name."""
-    body = placed.block
-    shown = await renderer.markdown(body.text) if isinstance(body, Text | Thinking) else ""
-    return fragments.block(turn_id, placed, shown, directory)
+async def rendered_block(
+    renderer: Renderer, turn_id: str, placed: c.PlacedBlock, directory: str, chat: str
+) -> str:
+    """Return a block's HTML; a very long one is cut, with a link to the whole.
+
+    `chat` is the path of the session's page. Paths are shown relative to the work directory `directory`.
+    """
+    body, shown = placed.block, ""
+    whole = f"{chat}/turns/{turn_id}/blocks/{placed.ordinal}"
+    if isinstance(body, Text | Thinking):
+        text, more = body.text, ""
+        if len(text) > fragments.MOST_CHARS:
+            text = next(pieces_of(text, fragments.MOST_CHARS))
+            more = fragments.show_all(whole, len(body.text.encode(errors="replace")))
+        shown = f"{await renderer.markdown(text)}{more}"
+    return fragments.block(turn_id, placed, shown, directory, whole)
 
 
 async def rendered_ask(renderer: Renderer, stored: StoredAsk, reader: Reader) -> str:
@@ -138,6 +150,7 @@ class SessionChanges:
         self._parts = parts
         self._who = who
         self._session_id = session_id
+        self._chat = f"{parts.options.base_path}/chat/{session_id}"
         self._growing = GrowingText(parts.renderer)
         self._directory = ""
         self._known: tuple[Actor, Reader] | None = None
@@ -166,7 +179,7 @@ class SessionChanges:
                 placed = c.PlacedBlock(event.ordinal, event.block, event.before)
                 before = "" if event.before is None else fragments.block_id(event.turn_id, event.before)
                 directory = await self._directory_name()
-                html = await rendered_block(self._parts.renderer, event.turn_id, placed, directory)
+                html = await rendered_block(self._parts.renderer, event.turn_id, placed, directory, self._chat)
                 name = fragments.block_id(event.turn_id, event.ordinal)
                 put = Put(name, html, f"bs-{escape(event.turn_id)}", before)
                 return [*self._whole(event), put]

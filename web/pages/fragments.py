@@ -33,6 +33,8 @@ from sessions.model import (
 from sessions.stored import StoredTurn
 from texts.unseen import as_seen
 
+MOST_CHARS = 30_000
+"""The most characters of a text or of a tool's body in the conversation; the whole has a page of its own."""
 _LONGEST_LINE = 100
 _MOST_NAMED = 3
 _KIND_MARKS: Mapping[State, str] = {
@@ -184,7 +186,7 @@ def again_dialog() -> str:
     """Return the dialog that asks whether to put files back before Claude is asked again."""
     return (
         '<dialog id="again" aria-labelledby="again-words"><p id="again-words"></p><div class="row">'
-        f'<button type="button" id="again-back">{PUT_BACK}</button>'
+        f'<button type="button" id="again-back" class="danger">{PUT_BACK}</button>'
         f'<button type="button" id="again-keep">{KEEP_FILES}</button>'
         '<button type="button" id="again-leave">Cancel</button></div></dialog>'
     )
@@ -230,14 +232,25 @@ def duration(ms: int) -> str:
 # --- blocks -----------------------------------------------------------------------------------------------
 
 
-def block(turn_id: str, placed: PlacedBlock, rendered: str, directory: str = "") -> str:
+def block(turn_id: str, placed: PlacedBlock, rendered: str, directory: str, whole: str) -> str:
     """Return a block; `rendered` is the HTML of its Markdown, for text and thinking.
 
-    In tools, paths are shown relative to the work directory of the name `directory`.
+    In tools, paths are shown relative to the work directory of the name `directory`. A body that is too long is
+    cut, with a link to the page `whole`.
     """
-    kind, inside = _inside(placed, rendered, directory)
+    kind, inside = _inside(placed, rendered, directory, whole)
     nested = " nested" if getattr(placed.block, "parent", None) else ""
     return f'<div class="block {kind}{nested}" id="{block_id(turn_id, placed.ordinal)}">{inside}</div>'
+
+
+def show_all(whole: str, size: int) -> str:
+    """Return the link from a text that is cut to its whole, of `size` bytes."""
+    return f'<p class="all"><a href="{escape(whole, quote=True)}">Show all</a> · {size_words(size)}</p>'
+
+
+def size_words(count: int) -> str:
+    """Return a number of bytes for people."""
+    return f"{count / 2**20:.1f} MB" if count >= 2**20 else f"{max(1, round(count / 1024)):,} kB"
 
 
 def block_id(turn_id: str, ordinal: int) -> str:
@@ -245,7 +258,7 @@ def block_id(turn_id: str, ordinal: int) -> str:
     return f"b-{escape(turn_id)}-{ordinal}"
 
 
-def _inside(placed: PlacedBlock, rendered: str, directory: str) -> tuple[str, str]:
+def _inside(placed: PlacedBlock, rendered: str, directory: str, whole: str) -> tuple[str, str]:
     body, left_out = placed.block, placed.left_out
     match body:
         case Text():
@@ -256,33 +269,35 @@ def _inside(placed: PlacedBlock, rendered: str, directory: str) -> tuple[str, st
             field = telling_field(body.name, body.input)
             told = one_line(relative(str(body.input.get(field, "")), directory)) if field else ""
             label = f"<b>{text_of(tool_label(body.name))}</b>{f' <code>{text_of(told)}</code>' if told else ''}"
-            return "call", fold(label, _code(relative(pretty(body.input), directory), left_out), is_html=True)
+            shown = _code(relative(pretty(body.input), directory), left_out, whole)
+            return "call", fold(label, shown, is_html=True)
         case ToolOutput():
-            return "output failed" if body.is_error else "output", _output(body, left_out, directory)
+            return "output failed" if body.is_error else "output", _output(body, left_out, directory, whole)
         case Note():
             return "note", f"<p>{text_of(body.text)}</p>"
         case Other():
-            return "other", fold(body.kind, _code(pretty(body.body), left_out))
+            return "other", fold(body.kind, _code(pretty(body.body), left_out, whole))
         case _:
             assert_never(body)
 
 
-def _output(body: ToolOutput, left_out: int, directory: str) -> str:
+def _output(body: ToolOutput, left_out: int, directory: str, whole: str) -> str:
     if body.patch:
         names = ", ".join(relative(path, directory) for path in body.paths) or "files"
-        return fold(f"Changed {one_line(names)}", _diff(relative(body.patch, directory)))
+        return fold(f"Changed {one_line(names)}", _diff(relative(body.patch, directory), left_out, whole))
     shown = relative(body.shown, directory)
     lines = shown.count("\n") + 1 if shown else 0
     label = f"{'Failed' if body.is_error else 'Result'} · {lines} line{'' if lines == 1 else 's'}"
-    return fold(label, _code(shown, left_out)) if shown else f'<p class="dim">{label}</p>'
+    return fold(label, _code(shown, left_out, whole)) if shown else f'<p class="dim">{label}</p>'
 
 
-def _diff(patch: str) -> str:
+def _diff(patch: str, left_out: int, whole: str) -> str:
     rows = []
+    patch, more = _cut(patch, left_out, whole)
     for line in as_seen(patch).split("\n"):
         kind = {"+": "added", "-": "removed", "@": "place"}.get(line[:1], "")
         rows.append(f'<span class="{kind}">{escape(line)}</span>' if kind else escape(line))
-    return f'<pre class="code diff">{chr(10).join(rows)}</pre>'
+    return f'<pre class="code diff">{chr(10).join(rows)}</pre>{more}'
 
 
 def fold(label: str, body: str, *, is_html: bool = False) -> str:
@@ -290,9 +305,19 @@ def fold(label: str, body: str, *, is_html: bool = False) -> str:
     return f"<details><summary>{label if is_html else text_of(label)}</summary>{body}</details>"
 
 
-def _code(text: str, left_out: int = 0) -> str:
-    more = f'<p class="dim">… and {left_out:,} bytes more</p>' if left_out else ""
+def _code(text: str, left_out: int, whole: str) -> str:
+    text, more = _cut(text, left_out, whole)
     return f'<pre class="code">{text_of(text)}</pre>{more}'
+
+
+def _cut(text: str, left_out: int, whole: str) -> tuple[str, str]:
+    """Return as much of a tool's body as is shown here, and the line on the rest."""
+    shown = text[:MOST_CHARS]
+    left_out += len(text[MOST_CHARS:].encode(errors="replace"))
+    if not left_out:
+        return shown, ""
+    link = f'<a href="{escape(whole, quote=True)}">Show all</a>'
+    return shown, f'<p class="all">… and {size_words(left_out)} more · {link}</p>'
 
 
 def pretty(value: object) -> str:

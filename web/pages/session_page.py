@@ -108,7 +108,10 @@ def _in_order(turns: Sequence[c.TurnView], queue: Sequence[str]) -> Sequence[c.T
 
 async def _turn(parts: WebParts, view: c.TurnView, reader: Reader, find: re.Pattern[str] | None) -> str:
     turn = view.turn
-    blocks = [await rendered_block(parts.renderer, turn.id, each, reader.directory) for each in view.blocks]
+    blocks = [
+        await rendered_block(parts.renderer, turn.id, each, reader.directory, reader.chat)
+        for each in view.blocks
+    ]
     head = fragments.turn_head(turn, reader)
     if find is not None:
         blocks = [opened(marked(each, find)) for each in blocks]

@@ -25,6 +25,8 @@ class PutFile(SessionCommand[Attachment], frozen=True, tag="put_file", kw_only=T
 class GetFile(SessionCommand[Nothing], frozen=True, tag="get_file", kw_only=True):
     """Hand out the file `path`, relative to the work directory or absolute in it. `uploads/…` names an upload.
 
+    With `returned_by`, the id of a tool call, `path` is the number (from 0) of a picture which it returned.
+
     Needs the right to prompt: somebody who may prompt could have Claude read the file anyway.
     Raises `FileTooLarge`, and `FileRefused` with the same sentence for a missing file, a protected one, and one
     that has not changed since `changed_since_ms`.
@@ -35,6 +37,7 @@ class GetFile(SessionCommand[Nothing], frozen=True, tag="get_file", kw_only=True
     path: str
     max_bytes: int = MOST_BYTES
     changed_since_ms: int = 0
+    returned_by: str = ""
 
 
 FilesCommand = PutFile | GetFile

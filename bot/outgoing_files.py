@@ -8,15 +8,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from msgspec.structs import replace
-
 from api import Comparison, Core, GetFile, ReadTurnChanges, SessionInfo, TurnView
 from api.access import Actor
 from api.file_names import safe_name
 from bot.bodies import File, Plain
 from bot.errors import Refused
 from bot.markdown.cards import escape_inline
-from bot.pictures import TurnPictures, picture_kind
+from bot.pictures import Returned, TurnPictures, picture_kind
 from bot.tool_lines import short_path
 from bot.wording import counted, size
 from sessions.errors import CheckpointRefused, FileRefused, FileTooLarge, NotAllowed
@@ -107,32 +105,79 @@ def files_of(contents: Iterable[Block], work_directory: str) -> list[str]:
 
 async def pictures_of(core: Core, actor: Actor, turn: StoredTurn, pictures: TurnPictures) -> Plain | None:
     """Return the post with the pictures of a turn, at most four; None if it has none that can be shown."""
-    files: list[File] = []
-    contents, left, room = set[bytes](), 0, _ALL_PICTURES_BYTES
-    sure = dict.fromkeys(pictures.sure, 0)
-    for path, changed_since in (sure | dict.fromkeys(pictures.named, turn.started_ms or 0)).items():
+    shown = _Pictures(core, actor, turn)
+    for path in pictures.sure:
+        await shown.add(path, in_files=True)
+    for each in pictures.returned:
+        await shown.add_returned(each)
+    for path in pictures.named:
+        await shown.add(path, turn.started_ms or 0)
+    return shown.post()
+
+
+class _Pictures:
+    """The pictures of one turn's post, as far as they are read."""
+
+    def __init__(self, core: Core, actor: Actor, turn: StoredTurn) -> None:
+        self._core, self._actor, self._session_id = core, actor, turn.session_id
+        self._files: list[File] = []
+        self._contents = set[bytes]()
+        self._paths = set[str]()
+        self._more_in_files = self._more_returned = 0
+
+    async def add(self, path: str, changed_since_ms: int = 0, *, in_files: bool = False) -> None:
+        """Add the picture in a file of the project if it can be shown. `in_files`: *Files* has it too."""
         wish = GetFile(
-            session_id=turn.session_id, path=path, max_bytes=_PICTURE_BYTES, changed_since_ms=changed_since
+            session_id=self._session_id,
+            path=path,
+            max_bytes=_PICTURE_BYTES,
+            changed_since_ms=changed_since_ms,
         )
+        if (file := await self._read(wish)) is not None:
+            self._paths.add(path)
+            self._more_in_files += not self._takes(file, file.name) and in_files
+
+    async def add_returned(self, picture: Returned) -> None:
+        """Add a picture that a tool returned, unless the file that it shows was added."""
+        wish = GetFile(
+            session_id=self._session_id,
+            path=str(picture.number),
+            max_bytes=_PICTURE_BYTES,
+            returned_by=picture.tool_use_id,
+        )
+        if picture.path not in self._paths and (file := await self._read(wish)) is not None:
+            self._more_returned += not self._takes(file, safe_name(picture.name))
+
+    async def _read(self, wish: GetFile) -> File | None:
         try:
-            file = await read_file(core, actor, wish)
+            file = await read_file(self._core, self._actor, wish)
         except (Refused, NotAllowed):
-            continue  # not there, not in the project, or too large: the answer names it anyway
-        kind = picture_kind(file.data)
-        if not kind or file.data in contents:
-            continue
-        if len(files) == MAX_PICTURES or len(file.data) > room:
-            left += path in sure
-            continue
-        contents.add(file.data)
-        room -= len(file.data)
-        named = replace(file, name=_with_ending(file.name, kind), description=f"Picture {file.name}")
-        files.append(_renamed(named, {each.name for each in files}))
-    if not files:
-        return None
-    names = " · ".join(escape_inline(each.name, 60) for each in files)
-    more = f" · {counted(left, 'more picture')} in *Files*" if left else ""
-    return Plain(f"-# {names}{more}", files=tuple(files))
+            return None  # not there, not in the project, or too large: the answer names it anyway
+        return file if picture_kind(file.data) else None
+
+    def _takes(self, file: File, name: str) -> bool:
+        """Add `file` as `name`, unless it is shown already. Return False if there is no room."""
+        if file.data in self._contents:
+            return True
+        room = _ALL_PICTURES_BYTES - sum(len(each.data) for each in self._files)
+        if len(self._files) == MAX_PICTURES or len(file.data) > room:
+            return False
+        self._contents.add(file.data)
+        shown = _with_ending(name, picture_kind(file.data))
+        named = File(shown, file.data, f"Picture {name}")
+        self._files.append(_renamed(named, {each.name for each in self._files}))
+        return True
+
+    def post(self) -> Plain | None:
+        """Return the post; None without a picture."""
+        if not self._files:
+            return None
+        facts = [escape_inline(each.name, 60) for each in self._files]
+        if more := self._more_in_files:
+            facts.append(f"{counted(more, 'more picture')} in *Files*")
+        if more := self._more_returned:
+            facts.append(f"{counted(more, 'more picture')} not shown")
+        return Plain(f"-# {' · '.join(facts)}", files=tuple(self._files))
 
 
 def _with_ending(name: str, kind: str) -> str:

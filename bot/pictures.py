@@ -5,8 +5,11 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from urllib.parse import unquote
 
+from api.words.tools import tool_label
 from bot.markdown.links import masked_at
 from bot.tool_lines import is_picture_name, short_path
 from sessions.model import Block, Text, ToolCall, ToolOutput
@@ -22,9 +25,12 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//")
 _MENTION = re.compile(r"[\w./~+@-]{1,200}\.(?:png|jpe?g|gif|webp)(?![\w/])", re.IGNORECASE)
 _UPLOAD = re.compile(r"(?:^|/)(?:uploads|\.attachments)/\d{5,20}/")
 """A file that came with a message: the channel shows it already, above the answer."""
+_PROTECTED = re.compile(r"(?:^|/)\.(?:git(?:/|$)|env)")
 _ONLY_LISTS = frozenset({"Read", "Grep", "Glob", "LS", "ToolSearch", "WebFetch", "WebSearch", "TodoWrite"})
 _MOST_READ = 8_000
 _MOST_NAMES = 40
+_MOST_RETURNED = 4
+"""Pictures of one result; the core keeps no more."""
 _SIGNATURES = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpg"), (b"GIF87a", "gif"), (b"GIF89a", "gif"))
 
 
@@ -60,11 +66,21 @@ def _local_path(target: str) -> str:
     return path if is_picture_name(path) and "\0" not in path else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """Picture `number` of a call's result. `name` is for people; `path` is the file that it shows, if any."""
+
+    tool_use_id: str
+    number: int
+    name: str
+    path: str = ""
+
+
 class TurnPictures:
     """The names of a turn's pictures, collected block by block.
 
     `sure`: linked by the answer, written or read by a tool. `named`: a command or the answer has the name; the
-    picture belongs to the turn only if the file changed since the turn began.
+    picture belongs to the turn only if the file changed since the turn began. `returned`: tools returned them.
     """
 
     def __init__(self, work_directory: str = "") -> None:
@@ -73,6 +89,7 @@ class TurnPictures:
         self._linked: dict[str, str] = {}  # the short path → the path to read
         self._used: dict[str, str] = {}
         self._named: dict[str, str] = {}
+        self.returned: list[Returned] = []
 
     @property
     def sure(self) -> list[str]:
@@ -84,6 +101,11 @@ class TurnPictures:
         """Further names that may be pictures of the turn."""
         known = {**self._linked, **self._used}
         return [path for short, path in self._named.items() if short not in known][:_MOST_NAMES]
+
+    @property
+    def may_be_some(self) -> bool:
+        """Whether the turn may have pictures to show."""
+        return bool(self._linked or self._used or self._named or self.returned)
 
     def add(self, block: Block) -> None:
         """Read the next block of the turn."""
@@ -105,12 +127,22 @@ class TurnPictures:
             return
         if call.name == "Read":
             path = call.input.get("file_path")
-            is_shown = isinstance(path, str) and is_picture_name(path) and not _UPLOAD.search(path)
-            self._note(self._used, [str(path)] if is_shown else [])
+            if isinstance(path, str) and is_picture_name(path) and not _UPLOAD.search(path):
+                self._note(self._used, [path])
+                if not _PROTECTED.search(
+                    path
+                ):  # a file outside of the project is not given out, its picture is
+                    self._note_returned(output, PurePosixPath(path).stem, path)
         elif call.name not in _ONLY_LISTS:
+            self._note_returned(output, tool_label(call.name).split(" ")[-1])
             command = call.input.get("command")
             words = command if isinstance(command, str) else ""
             self._note(self._named, _named_in(f"{words[:_MOST_READ]}\n{output.text[-_MOST_READ:]}"))
+
+    def _note_returned(self, output: ToolOutput, name: str, path: str = "") -> None:
+        for number in range(min(output.pictures, _MOST_RETURNED)):
+            if len(self.returned) < _MOST_NAMES:
+                self.returned.append(Returned(output.tool_use_id, number, name, path))
 
     def _note(self, names: dict[str, str], paths: Iterable[str]) -> None:
         for path in paths:

@@ -96,7 +96,7 @@ class TurnStore:
         held = self._held.get(turn_id)
         if held is None or held.flow is None or held.missed:
             return True
-        return bool(held.flow.pictures.sure or held.flow.pictures.named)
+        return held.flow.pictures.may_be_some
 
     def mark_stale(self, turn_id: str) -> None:
         """Note that the turn's row has changed."""

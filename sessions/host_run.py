@@ -280,6 +280,8 @@ class HostRun:
             case c.HookMoved(event="SessionStart"):
                 change = self._start_hooks.discard if line.is_over else self._start_hooks.add
                 change(line.hook_id)
+            case c.ToolResults(results=results) if any(each.images for each in results):
+                await self._keep_pictures(results)
             case ToolCalled() | ToolCallCancelled() | ToolServerAsked():
                 self.tool_calls.take(draft, line, end)
             case c.ControlRequested(subtype=c.ELICITATION) if line.request_id:
@@ -304,6 +306,12 @@ class HostRun:
             checkpoints.soon(self.session, Reason.ASK)
         if any(isinstance(event, e.BlockAdded) and isinstance(event.block, ToolCall) for event in happened):
             self.sender.tool_ran()
+
+    async def _keep_pictures(self, results: Sequence[c.ToolResult]) -> None:
+        from sessions.returned_pictures import keep_pictures, returned_of  # few tools return pictures
+
+        directory = returned_of(self.session.around.run_directory, self.session.id)
+        await asyncio.to_thread(keep_pictures, directory, results)
 
     def _tell_hidden(self, draft: Draft, happened: Sequence[e.Event]) -> None:
         """Say once for each process that a tool failed on a path which its sandbox hides."""

@@ -161,8 +161,15 @@ class AssistantBlocks(msgspec.Struct, frozen=True):
     aborted: bool = False
 
 
+MOST_PICTURES = 4
+"""Pictures that are taken from one tool's result."""
+
+
 class ToolResult(msgspec.Struct, frozen=True):
-    """One tool's result. `text` is Claude's version, as one text; `detail` is the CLI's structured form."""
+    """One tool's result. `text` is Claude's version, as one text; `detail` is the CLI's structured form.
+
+    `images` counts its pictures; `pictures` are the first of them, in Base64.
+    """
 
     uuid: str
     tool_use_id: str
@@ -171,6 +178,7 @@ class ToolResult(msgspec.Struct, frozen=True):
     detail: Mapping[str, Any] | None = None
     images: int = 0
     parent: str | None = None
+    pictures: tuple[str, ...] = ()
 
 
 class ToolResults(msgspec.Struct, frozen=True):

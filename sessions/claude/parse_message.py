@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from sessions.claude.lines import (
+    MOST_PICTURES,
     AssistantBlocks,
     BlockDelta,
     BlockStarted,
@@ -135,9 +136,18 @@ def tool_results(body: Json) -> tuple[ToolResult, ...]:
             detail=detail if len(found) == 1 else None,
             images=sum(text_of(part, "type") == "image" for part in objects_of(block, "content")),
             parent=maybe_text(body, "parent_tool_use_id"),
+            pictures=_pictures(block),
         )
         for block in found
     )
+
+
+def _pictures(result: Json) -> tuple[str, ...]:
+    """Return the first pictures of a tool result, in Base64. An empty text stands for one without data."""
+    sources = [
+        object_of(part, "source") for part in objects_of(result, "content") if text_of(part, "type") == "image"
+    ]
+    return tuple(text_of(source, "data") for source in sources[:MOST_PICTURES])
 
 
 def flattened(content: Any) -> str:

@@ -1,6 +1,8 @@
 """Pictures of a turn: shown once under its answer, only real pictures from inside the project, at most four."""
 
 import os
+import shutil
+import stat
 import struct
 import zlib
 from collections.abc import Sequence
@@ -12,7 +14,9 @@ from sessions.model import Block, Text, ToolCall, ToolOutput
 from storage import Statement
 from tests.bot.room import Room, room, watched
 from tests.bot.room import patient as patient  # noqa: PLC0414
+from tests.bot.test_view_core import show
 from tests.fakes.discord_server import FakeDiscord
+from tests.sessions.running_core import idle, reached
 
 
 def png(shade: int) -> bytes:
@@ -115,6 +119,45 @@ async def test_pictures_of_a_turn_are_shown_below_its_answer(
         await r.session.end()
         await r.settled()
         assert [names for _, names in pictures(r)] == ([expected] if expected else [])
+
+
+RETURNED = {
+    "of a tool without a file": ("demo:screenshot a.png", ["take_screenshot.png"], ""),
+    "the same one twice": ("demo:screenshot a.png demo:screenshot a.png", ["take_screenshot.png"], ""),
+    "more than four": (
+        " ".join(f"demo:screenshot {name}.png" for name in "abcde"),
+        ["take_screenshot.png", *(f"take_screenshot-{n}.png" for n in (2, 3, 4))],
+        "1 more picture not shown",
+    ),
+    "read in the project": ("demo:read a.png", ["a.png"], ""),
+    "read outside of it": ("demo:read ../../secret.png", ["secret.png"], ""),
+    "read, and the project protects it": ("demo:read .git/x.png", [], ""),
+    "read, but a person posted it here": ("demo:read uploads/1576698854617645059/mine.png", [], ""),
+    "a result that is no picture": ("demo:screenshot words.png", [], ""),
+    "a picture that is too large": ("demo:screenshot huge.png", [], ""),
+}
+
+
+@pytest.mark.parametrize("name", RETURNED)
+async def test_pictures_that_a_tool_returns_are_shown_without_their_paths(
+    patient: FakeDiscord, tmp_path: Path, project: Path, name: str
+) -> None:
+    prompt, expected, words = RETURNED[name]
+    async with show(patient, tmp_path) as s:
+        work = Path(s.session.snapshot.work_directory)
+        shutil.copytree(project, work, dirs_exist_ok=True, symlinks=True)
+        (work.parent.parent / "secret.png").write_bytes(png(99))
+        await s.core.say(s.session, prompt, user="discord:1")
+        await reached(s.session, lambda snapshot: snapshot.message_count == 1)
+        await idle(s.session)
+        await s.view.settled()
+        posts = [one for one in s.thread.from_bot if one.attachments]
+        assert [[each.filename for each in one.attachments] for one in posts] == (
+            [expected] if expected else []
+        )
+        assert all(words in one.text and str(tmp_path) not in one.text for one in posts)
+        kept = tmp_path.rglob("returned/*")
+        assert all(stat.S_IMODE(each.stat().st_mode) == 0o600 for each in kept)
 
 
 async def test_at_most_four_are_shown_and_the_rest_is_named(

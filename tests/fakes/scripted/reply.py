@@ -3,6 +3,7 @@
 # pathlib would be a good part of the start-up time
 # ruff: noqa: PTH123
 
+import binascii
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from tests.fakes.scripted.faults import at_gate, fault
 from tests.fakes.scripted.words import (
     ERRORS,
     HARMLESS,
+    SCREENSHOT_TOOL,
     SERVER_TOOL,
     Interrupted,
     Row,
@@ -64,6 +66,7 @@ class Reply:
                 "demo:background",
                 "demo:read",
                 "demo:write",
+                "demo:screenshot",
                 "demo:ask-question",
                 "demo:elicit",
                 "demo:plan",
@@ -234,20 +237,29 @@ class Reply:
             text, is_error = yield from self.execute(word, answer.get("updatedInput") or body, call_id)
         else:
             text, is_error = str(answer.get("message", "denied")), True
-        self.tool_result(text, is_error=is_error)
+        picture = str(body.get("file") or body.get("file_path", ""))
+        self.tool_result(text, is_error=is_error, picture=picture if picture.endswith(".png") else "")
         if answer.get("interrupt"):
             self.refused = True
             raise Interrupted
         self.in_tool = False
         self.report = f"{name} {'failed' if is_error else 'answered'}: {text[:400].strip() or '(nothing)'}"
 
-    def tool_result(self, text: str, *, is_error: bool) -> None:
-        self.user([{"type": "tool_result", "tool_use_id": self.call_id, "content": text, "is_error": is_error}])
+    def tool_result(self, text: str, *, is_error: bool, picture: str = "") -> None:
+        content: Any = text
+        if picture and not is_error:
+            with open(picture, "rb") as file:
+                data = binascii.b2a_base64(file.read(), newline=False).decode()
+            source = {"type": "base64", "media_type": "image/png", "data": data}
+            content = [{"type": "image", "source": source}]
+        self.user(
+            [{"type": "tool_result", "tool_use_id": self.call_id, "content": content, "is_error": is_error}]
+        )
 
     def must_ask(self, name: str, body: Row) -> bool:
         if name in ("AskUserQuestion", "ExitPlanMode"):
             return True
-        if name in ("Read", SERVER_TOOL) or self.cli.mode == "bypassPermissions":
+        if name in ("Read", SERVER_TOOL, SCREENSHOT_TOOL) or self.cli.mode == "bypassPermissions":
             return False
         if name == "Write":
             return self.cli.mode != "acceptEdits" and "Write" not in self.cli.allowed
@@ -297,8 +309,12 @@ class Reply:
                 with open(body["file_path"], "w") as file:
                     file.write(body["content"])
                 return f"File created successfully at: {body['file_path']}", False
+            case "demo:screenshot":
+                return "", False
             case "demo:read":
                 try:
+                    if body["file_path"].endswith(".png"):
+                        return "", not os.access(body["file_path"], os.R_OK)
                     with open(body["file_path"]) as file:
                         return file.read(), False
                 except OSError as error:

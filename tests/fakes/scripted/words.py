@@ -19,6 +19,7 @@ Step = tuple[str, str]
 VERSION = "2.1.332"
 MODEL = "claude-opus-5-5"
 SERVER_TOOL = "mcp__asking__ask"
+SCREENSHOT_TOOL = "mcp__browser__take_screenshot"
 HARMLESS = {"cat", "date", "echo", "false", "ls", "pwd", "sleep", "true", "until"}
 TOOLS = ["AskUserQuestion", "Bash", "Edit", "EnterPlanMode", "ExitPlanMode", "Read", "Task", "Write"]
 ERRORS = {401: "authentication_failed", 429: "rate_limit", 500: "server_error", 529: "overloaded"}
@@ -99,6 +100,8 @@ def tool_input(word: str, argument: str) -> tuple[str, Row]:
             return "Bash", {"command": argument or "echo DEMO", "description": "Run a DEMO command"}
         case "demo:background":
             return "Bash", {"command": argument or "true", "description": "Run", "run_in_background": True}
+        case "demo:screenshot":
+            return SCREENSHOT_TOOL, {"file": _in_work_directory(first)}
         case "demo:read":
             return "Read", {"file_path": _in_work_directory(first)}
         case "demo:write":

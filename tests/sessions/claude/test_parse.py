@@ -4,6 +4,7 @@ import json
 import math
 import time
 import timeit
+from base64 import b64decode
 from collections.abc import Iterator
 
 import pytest
@@ -250,7 +251,8 @@ def test_a_question_has_its_options() -> None:
 
 def test_a_tool_result_has_its_text_its_images_and_its_detail() -> None:
     results = [result for line in BY_KIND["user/tool_result"] for result in _results(parse(line))]
-    assert any(result.images == 1 for result in results)
+    (pictured,) = {result.pictures for result in results if result.images == 1}
+    assert [b64decode(data)[:4] for data in pictured] == [b"\x89PNG"]
     assert any(result.is_error and result.text == "not now" for result in results)
     assert any(result.detail for result in results)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -25,6 +26,8 @@ from workdirs.stat_cache import Known
 
 # The system refuses this one path: no right to it, a mount point, a mount that is read only, a running program.
 _REFUSED_HERE = frozenset({errno.EPERM, errno.EACCES, errno.EBUSY, errno.EROFS, errno.ETXTBSY})
+
+_KEPT_BYTES = 8 * 1024 * 1024
 
 Contents = Callable[[list[tuple[FilePath, ObjectId]]], Iterator[tuple[FilePath, bytes]]]
 
@@ -55,13 +58,14 @@ class Applier:
         deletes = [step for step in steps if isinstance(step, Delete)]
         writes = [step for step in steps if isinstance(step, Write)]
         wanted = [(check(step.path), step.entry.blob) for step in writes]
-        for _ in contents(wanted):
-            pass  # reading all of it first finds damage before the first change
+        # Reading all of it first finds damage before the first change.
+        kept = _first_kept(contents(wanted))
         # Deletions first, the deepest names first: a file may come where a directory was.
         for delete in sorted(deletes, key=lambda step: step.path, reverse=True):
             self._take(delete, partial(self._delete, delete))
         self._remove_empty(deletes, writes)
-        for write, (_, data) in zip(writes, contents(wanted), strict=True):
+        rest = contents(wanted[len(kept) :])
+        for write, data in zip(writes, chain(kept, (data for _, data in rest)), strict=True):
             self._take(write, partial(self._write, write, data))
         self._tree.settle()
         for step in steps:
@@ -155,6 +159,17 @@ def remove_temporaries(tree: WorkTree, paths: list[FilePath], token: str) -> Non
         with suppress(OSError):
             parent, name = tree.parent(place)
             os.unlink(name, dir_fd=parent)
+
+
+def _first_kept(contents: Iterator[tuple[FilePath, bytes]]) -> list[bytes]:
+    """Read all contents. Return the first ones, as many as may be kept in memory."""
+    kept: list[bytes] = []
+    left = _KEPT_BYTES
+    for _, data in contents:
+        left -= len(data)
+        if left >= 0:
+            kept.append(data)
+    return kept
 
 
 def _above(path: bytes) -> Iterator[bytes]:

@@ -4,13 +4,13 @@ The tree of a checkpoint becomes the commit. That is right only where git would 
 filters, converted line ends, submodules or sparse checkouts it refuses, and Claude can commit there by itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 from msgspec.structs import replace
 
 from workdirs.conversions import find_conversions
-from workdirs.disk_modes import disk_modes
+from workdirs.disk_modes import DiskModes
 from workdirs.errors import CommitRefused
 from workdirs.git import run
 from workdirs.landing import move_ref_of
@@ -26,12 +26,12 @@ _NO_BLOB = "0" * 40
 
 def has_uncommitted(room: MergeRoom, snapshot: ObjectId) -> bool:
     """Whether the directory of `room.repository`, as in `snapshot`, differs from its last commit."""
-    return bool(_changed(room, snapshot))
+    return bool(_changed(room, snapshot).entries)
 
 
 def count_uncommitted(room: MergeRoom, snapshot: ObjectId) -> int:
     """Return how many files of the directory, as in `snapshot`, differ from its last commit."""
-    return len(_changed(room, snapshot))
+    return len(_changed(room, snapshot).entries)
 
 
 def tree_to_commit(room: MergeRoom, snapshot: ObjectId) -> str:
@@ -51,9 +51,9 @@ def commit_all(room: MergeRoom, snapshot: ObjectId, message: str, signature: Sig
     if state.operation is not None or state.is_locked:
         raise CommitRefused("git is in the middle of something there")
     changed = _changed(room, snapshot)
-    if not changed:
+    if not changed.entries:
         return state.head
-    _refuse_if_unsure(room, room.store, snapshot, changed)
+    _refuse_if_unsure(room, room.store, snapshot, changed.entries)
     # A pack of what their repository lacks, from our store.
     trial = replace(room, lands=False)
     tree = _tree(trial, snapshot, changed)
@@ -67,50 +67,48 @@ def commit_all(room: MergeRoom, snapshot: ObjectId, message: str, signature: Sig
     return commit
 
 
-class _Change(msgspec.Struct, frozen=True):
-    """A path that differs from the last commit: its entry in the checkpoint, and the mode that git records."""
+class _Changed(msgspec.Struct, frozen=True):
+    """The paths that differ from the last commit, with the entries that git would record; None is a deletion.
 
-    entry: Entry | None
-    mode: EntryMode | None
+    `as_stored`: the tree of the checkpoint has all modes that git would record.
+    """
+
+    entries: Mapping[FilePath, Entry | None]
+    as_stored: bool
 
 
-_Changes = Mapping[FilePath, _Change]
-
-
-def _changed(room: MergeRoom, snapshot: ObjectId) -> _Changes:
+def _changed(room: MergeRoom, snapshot: ObjectId) -> _Changed:
     options = ("-r", "-z", "--raw", "--no-renames", "--full-index", "--no-ext-diff")
     head = room.tip("HEAD")
     if head is None:
         raise CommitRefused("the repository has no commit yet")
     answer = replace(room, lands=False).run("diff-tree", *options, f"{head}^{{tree}}", f"{snapshot}^{{tree}}")
-    modes = disk_modes(room.repository)
+    modes, as_stored = DiskModes(room.repository), True
     fields = answer.out.split(b"\0")
-    changed: dict[FilePath, _Change] = {}
+    entries: dict[FilePath, Entry | None] = {}
     for line, path in zip(fields[0::2], fields[1::2], strict=False):
         old_mode, new_mode, old_blob, new_blob, _ = line[1:].decode().split(" ")
         if new_mode == "000000":
-            changed[FilePath(path)] = _Change(None, None)
+            entries[FilePath(path)] = None
             continue
-        entry = Entry(EntryMode(new_mode), ObjectId(new_blob))
         known = EntryMode(old_mode) if old_mode in _FILE_MODES else None
-        mode = modes.recorded(entry.mode, known)
+        mode = modes.recorded(EntryMode(new_mode), known)
+        as_stored = as_stored and mode == new_mode
         if (mode, new_blob) != (known, old_blob):
-            changed[FilePath(path)] = _Change(entry, mode)
-    return changed
+            entries[FilePath(path)] = Entry(mode, ObjectId(new_blob))
+    return _Changed(entries, as_stored)
 
 
-def _tree(trial: MergeRoom, snapshot: ObjectId, changed: _Changes) -> str:
+def _tree(trial: MergeRoom, snapshot: ObjectId, changed: _Changed) -> str:
     """Return the tree of the checkpoint, with the modes that git would record."""
-    if disk_modes(trial.repository).are_exact:
+    if changed.as_stored:
         return trial.run("rev-parse", "--verify", f"{snapshot}^{{tree}}").text
     store = trial.store
     index = store.directory / f"committing-{snapshot}.index"
-    lines = []
-    for path, change in changed.items():
-        if change.entry is None or change.mode is None:
-            lines.append(f"0 {_NO_BLOB}\t".encode() + path + b"\0")
-        else:
-            lines.append(f"{change.mode} {change.entry.blob}\t".encode() + path + b"\0")
+    lines = [
+        (f"{entry.mode} {entry.blob}" if entry is not None else f"0 {_NO_BLOB}").encode() + b"\t" + path + b"\0"
+        for path, entry in changed.entries.items()
+    ]
     try:
         trial.run("read-tree", trial.tip("HEAD") or "", index=index)
         trial.run("update-index", "-z", "--index-info", stdin=b"".join(lines), index=index)
@@ -119,7 +117,7 @@ def _tree(trial: MergeRoom, snapshot: ObjectId, changed: _Changes) -> str:
         index.unlink(missing_ok=True)
 
 
-def _refuse_if_unsure(room: MergeRoom, store: Store, snapshot: ObjectId, changed: _Changes) -> None:
+def _refuse_if_unsure(room: MergeRoom, store: Store, snapshot: ObjectId, changed: Collection[FilePath]) -> None:
     """Raise `CommitRefused` where the tree of the checkpoint may not be the tree that git would make."""
     coverage = store.coverage(snapshot)
     if coverage.nested:
@@ -140,7 +138,7 @@ def _refuse_if_unsure(room: MergeRoom, store: Store, snapshot: ObjectId, changed
         raise CommitRefused("files of it would get other line ends in a commit")
 
 
-def _refuse_by_index(room: MergeRoom, changed: _Changes) -> None:
+def _refuse_by_index(room: MergeRoom, changed: Collection[FilePath]) -> None:
     """Raise `CommitRefused` for marks in the index that a tree cannot hold."""
     for line in run(room.repository.call("ls-files", "-s", "-v", "-z")).out.split(b"\0"):
         head, _, path = line.partition(b"\t")

@@ -4,7 +4,7 @@
 then keeps the mode that it knows, and so do commits and merges of ours.
 """
 
-import msgspec
+from functools import cached_property
 
 from workdirs.git import run
 from workdirs.model import EntryMode
@@ -13,33 +13,36 @@ from workdirs.repository import Repository
 _OFF = ("false", "no", "off", "0")
 
 
-class DiskModes(msgspec.Struct, frozen=True):
-    """The modes that git believes from the disk of a work tree."""
+class DiskModes:
+    """The modes that git believes from the disk of a work tree. Starts git only if a mode is in doubt.
 
-    keeps_executable: bool = True
-    keeps_links: bool = True
+    The methods raise `GitFailed`.
+    """
 
-    @property
-    def are_exact(self) -> bool:
-        """Whether git believes all of them."""
-        return self.keeps_executable and self.keeps_links
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
 
     def recorded(self, found: EntryMode, known: EntryMode | None) -> EntryMode:
         """Return the mode that git records for a file that lies there as `found` and was known as `known`."""
-        if found is EntryMode.LINK:
+        if found is EntryMode.LINK or found is known or (found, known) == (EntryMode.FILE, None):
             return found
         if known is EntryMode.LINK:
-            return found if self.keeps_links else known
-        return found if self.keeps_executable else known or EntryMode.FILE
+            return found if self._keeps_links else known
+        return found if self._keeps_executable else known or EntryMode.FILE
 
     def written(self, mode: EntryMode) -> EntryMode:
         """Return how git writes an entry of that mode: a link is a plain file where there are none."""
-        return EntryMode.FILE if mode is EntryMode.LINK and not self.keeps_links else mode
+        return EntryMode.FILE if mode is EntryMode.LINK and not self._keeps_links else mode
 
+    @property
+    def _keeps_executable(self) -> bool:
+        return self._settings.get("core.filemode") not in _OFF
 
-def disk_modes(repository: Repository) -> DiskModes:
-    """Read the two settings of a repository. Raises `GitFailed`."""
-    pattern = r"^core\.(filemode|symlinks)$"
-    listed = run(repository.call("config", "--get-regexp", pattern), codes=(0, 1)).text
-    words = dict(line.lower().partition(" ")[::2] for line in listed.splitlines())
-    return DiskModes(words.get("core.filemode") not in _OFF, words.get("core.symlinks") not in _OFF)
+    @property
+    def _keeps_links(self) -> bool:
+        return self._settings.get("core.symlinks") not in _OFF
+
+    @cached_property
+    def _settings(self) -> dict[str, str]:
+        call = self._repository.call("config", "--get-regexp", r"^core\.(filemode|symlinks)$")
+        return dict(line.lower().partition(" ")[::2] for line in run(call, codes=(0, 1)).text.splitlines())

@@ -47,10 +47,12 @@ def ignored_by(
             for path, data in store.blobs(rules):
                 _write_rule(skeleton, path, data)
         for root, names in by_root.items():
-            place = Path(directory) / os.fsdecode(root)
-            place.mkdir(parents=True, exist_ok=True)
             exclude = find_git_directory(work_tree / os.fsdecode(root))
             rule_file = exclude.exclude if exclude is not None else None
+            if not rules and rule_file is None:
+                continue
+            place = Path(directory) / os.fsdecode(root)
+            place.mkdir(parents=True, exist_ok=True)
             found.update(FilePath(root + name) for name in ignored_now(store, place, names, rule_file))
     return found
 

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ import msgspec
 from faults import crash_point
 from workdirs.apply import Applier, remove_temporaries
 from workdirs.conversions import find_conversions
-from workdirs.disk_modes import DiskModes, disk_modes
+from workdirs.disk_modes import DiskModes
 from workdirs.errors import GitFailed, MergeBlocked, RefMoved
 from workdirs.file_reading import Content, NotThere, blob_id, known_as, read_file
 from workdirs.git import run
@@ -79,7 +80,7 @@ def blocked_by(room: MergeRoom, landing: Landing) -> list[Blocked]:
     changes = _changes(room, landing)
     converted = find_conversions(checkout, changes)
     filtered = converted.programs | converted.to_crlf
-    index, disk = _index(checkout), _Disk(WorkTree(checkout.work_tree), disk_modes(checkout))
+    index, disk = _index(checkout), _Disk(WorkTree(checkout.work_tree), DiskModes(checkout))
     with disk.tree:
         found = (_blocked(disk, path, old, index, filtered) for path, (old, _) in changes.items())
         return sorted((each for each in found if each is not None), key=lambda each: each.path)
@@ -108,7 +109,7 @@ def bring_along(room: MergeRoom, landing: Landing, token: str) -> list[FilePath]
     if checkout is None:
         return []
     changes = _changes(room, landing)
-    modes = disk_modes(checkout)
+    modes = DiskModes(checkout)
     with WorkTree(checkout.work_tree) as tree:
         remove_temporaries(tree, list(changes), token)
         seen, steps, left = _steps(_Disk(tree, modes), changes)
@@ -183,7 +184,8 @@ def _contents(room: MergeRoom, wanted: Sequence[tuple[FilePath, ObjectId]]) -> I
 # --- what is in the way ---------------------------------------------------------------------------------
 
 
-class _Disk(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class _Disk:
     """The files of a checkout, with the modes that they can have there."""
 
     tree: WorkTree

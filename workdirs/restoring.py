@@ -27,7 +27,7 @@ def look_up(store: Store, work_tree: Path, now: ObjectId, target: ObjectId) -> L
     Raises `StoreMissing`, `StoreDamaged`, `GitFailed`.
     """
     differences = store.differences(now, target)
-    coverage_now, coverage_target = store.coverage(now), store.coverage(target)
+    coverage_now, coverage_target = store.coverages(now, target)
     deleted = [path for path, (_, new) in differences.items() if new is None]
     created = [path for path, (old, new) in differences.items() if old is None and new is not None]
     ignored: set[FilePath] = set()

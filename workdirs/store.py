@@ -115,11 +115,25 @@ class Store(msgspec.Struct, frozen=True):
 
     def coverage(self, commit: ObjectId) -> Coverage:
         """Return what the checkpoint says beside its tree. Raises `StoreMissing`."""
-        try:
-            answer = run(self.call("cat-file", "commit", commit))
-            return from_message(answer.out.decode().partition("\n\n")[2])
-        except (GitFailed, ValueError) as error:
-            raise StoreMissing(commit) from error
+        return self.coverages(commit)[0]
+
+    def coverages(self, *commits: ObjectId) -> list[Coverage]:
+        """Return `coverage` of several checkpoints, with one start of git. Raises `StoreMissing`."""
+        wanted = "".join(f"{commit}\n" for commit in commits)
+        out = run(self.call("cat-file", "--batch", stdin=wanted.encode())).out
+        found = []
+        for commit in commits:
+            head, _, rest = out.partition(b"\n")
+            fields = head.split()
+            if len(fields) != 3 or fields[1] != b"commit":
+                raise StoreMissing(commit)
+            size = int(fields[2])
+            try:
+                found.append(from_message(rest[:size].decode().partition("\n\n")[2]))
+            except (ValueError, KeyError) as error:
+                raise StoreMissing(commit) from error
+            out = rest[size + 1 :]
+        return found
 
     def tree(self, commit: ObjectId) -> dict[FilePath, Entry]:
         """Return all entries of a checkpoint. Raises `StoreMissing`."""

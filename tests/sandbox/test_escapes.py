@@ -1,4 +1,4 @@
-"""42 tries to reach something outside, through the real CLI's Bash tool and its file tools, in each sandbox.
+"""47 tries to reach something outside, through the real CLI's Bash tool and its file tools, in each sandbox.
 
 `REACHED` is the table: the tries that succeed. What the tools write is judged outside: nothing may differ but
 what the session must write.
@@ -32,12 +32,13 @@ from tests.sessions.running_core import RunningCore, reached
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(180)]
 
-ALL = frozenset(range(1, 43))
+PROCESSES, TMP_MIB = 128, 32
+ALL = frozenset(range(1, 48))
 WRITES = {7: "input_log", 20: ".bashrc", 21: "settings.json", 22: "code.py", 23: "linked.txt"}
 OF_ROOT = frozenset({25, 27, 39, 40})
 """Only root reaches these without a sandbox: mounts, control groups, the kernel's settings, /dev."""
-OF_MACHINE = frozenset({38, 41})
-"""A machine may refuse these everywhere (Yama, `kernel.io_uring_disabled`)."""
+OF_MACHINE = frozenset({38, 41, 45, 46})
+"""A machine may refuse these everywhere (Yama, `kernel.io_uring_disabled`, `vm.unprivileged_userfaultfd`)."""
 UNLIMITED = frozenset({29})
 """No limit of processes holds root; outside of a sandbox it is the machine's."""
 
@@ -51,7 +52,7 @@ REACHED = {
     "bwrap with the model alone": {30},
     # Besides the network: numbers of processes, no limits, a process that hides from the end, the files of the
     # project and of Claude's configuration that bwrap keeps read-only.
-    "landlock": {13, 14, 30, 32, 33, 35, 36},
+    "landlock": {13, 14, 30, 32, 33, 35, 36, 47},
 }
 
 
@@ -77,6 +78,8 @@ class Outside:
             "bot": os.getpid(),
             "abstract": f"tried-{uuid.uuid4()}",
             "tmp": "/tmp",
+            "processes": PROCESSES + 100,
+            "fill_mib": TMP_MIB + 10,
             "word": f"outlives-{uuid.uuid4()}",
         }
         self._file("bridge/.env")
@@ -174,8 +177,8 @@ async def do(core: RunningCore, session: Session, prompt: str) -> list[ToolOutpu
 
 
 def _of_gate(sandbox: str) -> bool:
-    """Whether the gate runs this column. For root, `test_ordinary_user.py` runs all as somebody else."""
-    return os.geteuid() != 0 or sandbox == "bwrap"
+    """Whether the gate runs this column. For root, `test_ordinary_user.py` runs them as somebody else."""
+    return os.geteuid() != 0
 
 
 @pytest.mark.parametrize(
@@ -200,8 +203,10 @@ async def tried(outside: Outside, demo: DemoModel, sandbox: str) -> set[int]:
     network = "model" if "model" in sandbox else "open"
     mechanism = sandbox.partition(" ")[0]
     reading = shlex.quote(str(python))
+    # Small limits: the tries that reach them take most of the time.
+    limits: dict[str, Any] = {"sandbox_processes": f"{PROCESSES}", "sandbox_tmp": f"{TMP_MIB}M"}
     async with sandboxed_core(
-        root, demo, sandbox=mechanism, sandbox_network=network, sandbox_read=reading
+        root, demo, sandbox=mechanism, sandbox_network=network, sandbox_read=reading, **limits
     ) as core:
         session = await core.session()
         work = Path(session.snapshot.work_directory)

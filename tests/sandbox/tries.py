@@ -1,4 +1,4 @@
-"""42 tries to reach something outside, run by Claude's Bash tool: `python tries.py FACTS.json`.
+"""47 tries to reach something outside, run by Claude's Bash tool: `python tries.py FACTS.json`.
 
 Prints one JSON object: the number of each try, and whether it reached what it wanted. Runs alone, without this
 project's packages; `facts` says where things lie outside.
@@ -9,6 +9,7 @@ import ctypes
 import json
 import mmap
 import os
+import resource
 import signal
 import socket
 import sys
@@ -19,7 +20,8 @@ from typing import Any
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWUSER = 0x10000000
 ADD_KEY = {"x86_64": 248, "aarch64": 217}
-IO_URING_SETUP = 425
+IO_URING_SETUP, PIDFD_GETFD = 425, 438
+USERFAULTFD = {"x86_64": 323, "aarch64": 282}
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 MEBIBYTE = 1 << 20
 
@@ -163,6 +165,31 @@ def renames(path: str) -> bool:
     return True
 
 
+def limits(pid: int) -> bool:
+    """Whether a limit of another process can be set. Leaves it as it is."""
+    now = resource.prlimit(pid, resource.RLIMIT_CPU)
+    resource.prlimit(pid, resource.RLIMIT_CPU, now)
+    return True
+
+
+def slows(pid: int) -> bool:
+    os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, pid))
+    return True
+
+
+def takes_a_descriptor(pid: int) -> bool:
+    return called(LIBC.syscall(PIDFD_GETFD, os.pidfd_open(pid), 0, 0))
+
+
+def appends_by_a_second_name(path: str) -> bool:
+    """Whether a protected file can be written by another name for it. Leaves it as it is."""
+    os.link(path, "second-name")
+    with Path("second-name").open("a"):
+        pass
+    Path("second-name").unlink()
+    return True
+
+
 def links_out(target: str) -> bool:
     link = Path("link-out")
     link.unlink(missing_ok=True)
@@ -202,9 +229,9 @@ def tries(facts: dict[str, Any]) -> dict[int, Any]:
         26: new_user_namespace,
         27: makes_a_cgroup,
         28: lambda: called(LIBC.syscall(ADD_KEY[machine], b"user", b"tried", b"x", 1, -3)),
-        29: lambda: processes(700),
+        29: lambda: processes(facts["processes"]),
         30: address_space,
-        31: lambda: fills(facts["tmp"], 600 * MEBIBYTE),
+        31: lambda: fills(facts["tmp"], facts["fill_mib"] * MEBIBYTE),
         32: lambda: outlives(facts["word"]),
         33: lambda: sees(facts["bot"]),
         34: lambda: reads(facts["srv"]),
@@ -216,6 +243,11 @@ def tries(facts: dict[str, Any]) -> dict[int, Any]:
         40: lambda: opens("/dev/tried"),
         41: lambda: called(LIBC.syscall(IO_URING_SETUP, 8, ctypes.byref(ctypes.create_string_buffer(120)))),
         42: lambda: reads(f"/proc/{facts['bot']}/root{facts['other_project']}"),
+        43: lambda: limits(facts["bot"]),
+        44: lambda: slows(facts["bot"]),
+        45: lambda: takes_a_descriptor(facts["bot"]),
+        46: lambda: called(LIBC.syscall(USERFAULTFD[machine], 1)),
+        47: lambda: appends_by_a_second_name(".claude/settings.json"),
     }
 
 

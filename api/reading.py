@@ -231,6 +231,20 @@ class ReadNotices(SessionCommand[Notices], frozen=True, tag="read_notices", kw_o
     since_ms: int = 0
 
 
+class Present(msgspec.Struct, frozen=True):
+    """The people who look at a session in a browser now, by their ids, in the order in which they came."""
+
+    user_ids: tuple[str, ...]
+
+
+class ReadPresence(SessionCommand[Present], frozen=True, tag="read_presence"):
+    """Return who looks at the session in a visible browser tab now; nobody without a web face."""
+
+    action = Action.VIEW
+    reply = Present
+    audited = False
+
+
 class ReadAsks(SessionCommand[Asks], frozen=True, tag="read_asks"):
     """Return every ask of the session with its outcome."""
 
@@ -277,6 +291,7 @@ ReadingCommand = (
     | ReadBlock
     | ReadEvents
     | ReadNotices
+    | ReadPresence
     | ReadAsk
     | ReadAsks
     | ReadWorkPlace

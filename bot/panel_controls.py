@@ -10,6 +10,7 @@ from api import (
     HoldForAll,
     QuerySessions,
     ReadPermissions,
+    ReadPresence,
     ReadWorkPlace,
     TakeBackPermission,
 )
@@ -89,6 +90,7 @@ async def opened_body(face: Face, reply: Reply, session_id: str) -> Card:
             channel_id=shown_at.channel_id if shown_at else None,
             terminal_hint=code_block(hint, "", 300) if hint else "",
             has_dashboard=face.options.has_dashboard,
+            lookers=(await face.core.perform(reply.actor, ReadPresence(session_id=info.id))).user_ids,
             may=frozenset([each for each in Action if await face.core.may(reply.actor, each, info.id)]),
         )
     )

@@ -119,7 +119,7 @@ class Opened(msgspec.Struct, frozen=True):
     """A session as one person opens it. `may` are the actions that the person may do to it.
 
     `terminal_hint` is empty for people who may not see paths of the machine. `has_dashboard`: a browser can
-    show the session.
+    show the session. `lookers` are the people who look at it in a browser now.
     """
 
     info: SessionInfo
@@ -128,6 +128,7 @@ class Opened(msgspec.Struct, frozen=True):
     terminal_hint: str = ""
     may: frozenset[Action] = frozenset()
     has_dashboard: bool = False
+    lookers: tuple[str, ...] = ()
 
     def button(self, verb: Verb, label: str) -> Button:
         return Button(Control(verb, self.info.id), label)
@@ -294,7 +295,11 @@ def _servers(opened: Opened) -> Part:
 def _people(opened: Opened) -> Part:
     info = opened.info
     times = f"started {moment(info.created_ms)} · last active {moment(info.last_activity_ms)}"
-    return Part([f"Owner: {person(info.user_id)} · {times}", f"Id: `{info.id}`"])
+    lines = [f"Owner: {person(info.user_id)} · {times}", f"Id: `{info.id}`"]
+    if opened.lookers:
+        named = [person(each) for each in opened.lookers[:_MOST_LISTED]]
+        lines.append(f"In a browser now: {', '.join([*named, *_and_more(len(opened.lookers))])}")
+    return Part(lines)
 
 
 def _terminal(opened: Opened) -> Part:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from urllib.parse import quote, urlsplit
@@ -13,6 +14,7 @@ from api.access import Actor
 from bridge.discord_access import NamedPeople
 from bridge.settings import Settings
 from bridge.wiring import OpenCore
+from service.linking import nobody
 from sessions.errors import SessionError
 from sessions.model import is_session_id
 from storage import Database
@@ -74,10 +76,11 @@ async def web_face(core: OpenCore, options: WebOptions | None = None) -> AsyncIt
                 return c.LoginLink(url, core.manager.now_ms() + CODE_MS)
 
             core.links.maker, core.links.address = link, parts.options.address
+            core.links.lookers = partial(parts.presence.others, user_id="")
             try:
                 yield parts
             finally:
-                core.links.maker, core.links.address = None, ""
+                core.links.maker, core.links.address, core.links.lookers = None, "", nobody
     except OSError as error:
         raise PortTaken(
             f"The dashboard's port {options.port} cannot be used: {error.strerror}. Set another WEB_PORT."

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 import api as c
 from api.words.checkpoints import about, left_lines
 from api.words.trust import TRUST_WORDS
-from console import branch_commands, cleanup_commands, folder_commands
+from console import branch_commands, cleanup_commands, folder_commands, page_commands
 from console.branch_commands import BranchCommand, NewBranch, PickBranch
 from console.core_commands import NotUnderstood, OfBridge, OfSession, Said
 from console.folder_commands import FolderCommand, RestoreSessionBackup
@@ -155,6 +155,7 @@ GUIDE = {
     "/checkpoint undo": "undo the last restore",
     **folder_commands.GUIDE,
     **cleanup_commands.GUIDE,
+    **page_commands.GUIDE,
     "/sessions": "list the sessions",
     "/templates": "list your prompt templates, which have places such as {file}",
     "/template NAME [| VALUE ...]": "send a template; the values fill its places, in order",
@@ -208,6 +209,8 @@ def parse_slash(line: str) -> SlashCommand | None:
             return _checkpoint(rest)
         case _ if name in branch_commands.NAMES:
             return branch_commands.parse_branch(name, rest)
+        case _ if name in page_commands.NAMES:
+            return page_commands.parse_page(rest)
         case _ if name in cleanup_commands.NAMES:
             return cleanup_commands.parse_cleanup(rest)
         case _ if name in folder_commands.NAMES:

@@ -38,6 +38,8 @@ async def read(parts: ServiceParts, session: Session, command: c.ReadingCommand)
             return await event_page(manager.db, session.id, command)
         case c.ReadNotices():
             return c.Notices(tuple(await rows.load_notices(manager.db, session.id, command.since_ms)))
+        case c.ReadPresence():
+            return c.Present(parts.links.lookers(session.id))
         case c.ReadAsks():
             return c.Asks(tuple(await rows.load_asks(manager.db, session.id)))
         case c.ReadAsk():

@@ -44,6 +44,7 @@ LEAST = {
         *("read_timing", "show_changes", "draft_report", "read_folder", "list_notes", "read_artifacts"),
         "list_comments",
         "read_notices",
+        "read_presence",
         *("get_run", "read_run_report", "read_run_patch"),
     },
     "user": {

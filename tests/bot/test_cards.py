@@ -396,6 +396,9 @@ async def test_what_runs_and_is_promised_besides_turns_is_listed_with_its_time()
     promised = (Schedule("a", "look at the build\n@everyone", next_ms=1_800_000_000_000),)
     session = info(lifecycle=Lifecycle.LIVE, left_running=left, promised=promised)
     (_, text) = opened_card(Opened(session)).texts
+    assert "In a browser" not in text
+    (_, looked_at) = opened_card(Opened(session, lookers=("discord:1", "terminal:ann"))).texts
+    assert "In a browser now: <@1>, somebody at the terminal" in looked_at
     assert "Left running: “server 0 \\`\\*” · " in text
     assert "and 2 more" in text
     assert "- “look at the build @" in text

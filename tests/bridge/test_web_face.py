@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from api import MakeLoginLink
+from api import CreateSession, MakeLoginLink, ReadPresence
 from api.access import Actor, Role
 from bridge.cli_core import Dashboard, Place, reached_core
 from bridge.control_socket import local_actor
@@ -26,6 +26,7 @@ from bridge.wiring import CoreOptions, open_core
 from sessions.errors import NotAllowed, WebOff
 from tests.test_project import PROJECT
 from tests.web.test_kill import end_programs
+from web.parts import WebOptions
 
 
 @pytest.fixture
@@ -56,6 +57,20 @@ async def test_a_link_logs_in_and_is_made_only_while_the_face_runs(settings: Set
                     pass
         with pytest.raises(WebOff):
             await core.service.perform(local_actor(), MakeLoginLink())
+
+
+async def test_other_faces_learn_who_looks_in_a_browser_while_the_face_runs(settings: Settings) -> None:
+    async with open_core(settings, CoreOptions(OwnerKind.SCRIPT)) as core:
+        session = await core.service.perform(local_actor(), CreateSession(channel_id="terminal"))
+        wish = ReadPresence(session_id=session.id)
+        async with web_face(core, WebOptions(0)) as parts:
+            tab = object()
+            parts.presence.come(session.id, tab, "discord:1")
+            assert (await core.service.perform(local_actor(), wish)).user_ids == ("discord:1",)
+            parts.presence.go(session.id, tab)
+            assert (await core.service.perform(local_actor(), wish)).user_ids == ()
+            parts.presence.come(session.id, tab, "discord:1")
+        assert (await core.service.perform(local_actor(), wish)).user_ids == ()
 
 
 async def test_a_terminal_serves_the_dashboard_if_its_port_is_set_and_goes_on_if_the_port_is_taken(

@@ -83,6 +83,14 @@ def test_a_slash_line_means_what_help_says(line: str, meaning: s.SlashCommand | 
         ("/network", c.ReadSites(session_id="id")),
         ("/network allow a.org", c.DecideSite(session_id="id", name="a.org", allow=True)),
         ("/network refuse a.org", c.DecideSite(session_id="id", name="a.org", allow=False)),
+        ("/page", c.ListSharedPages(session_id="id")),
+        (
+            "/page draft secret word",
+            c.DraftSharedPage(session_id="id", options=c.ShareOptions(take_out=("secret", "word"))),
+        ),
+        ("/page publish p1", c.PublishSharedPage(session_id="id", page_id="p1")),
+        ("/page publish p1 90", c.PublishSharedPage(session_id="id", page_id="p1", days=90)),
+        ("/page revoke p1", c.RevokeSharedPage(session_id="id", page_id="p1")),
         ("/move other shop", c.MoveSession(session_id="id", project="other shop")),
         (
             "/compact keep\nthe plan",
@@ -128,6 +136,10 @@ def test_a_slash_line_on_backups_is_a_command_of_the_api(line: str, meaning: c.C
     "line",
     [
         "/switch",
+        "/page publish",
+        "/page publish p1 91",
+        "/page publish p1 soon",
+        "/page show",
         "/cleanup daily",
         "/cleanup purge 3",
         "/cleanup delete -1",

@@ -21,6 +21,7 @@ from web.pages.work_frame import act, tabs
 from web.parts import WebParts
 
 _TURNS = 30
+_NOT_BEGUN = (TurnStatus.QUEUED, TurnStatus.WITHDRAWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,11 @@ def title(info: c.SessionInfo) -> str:
 
 
 async def _notices(parts: WebParts, actor: Actor, session_id: str, turns: c.TurnPage) -> str:
-    """Return the notices since the newest turn was asked: older ones have been dealt with."""
-    since_ms = turns.turns[0].turn.queued_ms if turns.turns else 0
+    """Return the notices since the newest turn that began was asked: older ones have been dealt with."""
+    # A prompt that only waits deals with nothing.
+    begun = (each.turn for each in turns.turns if each.turn.status not in _NOT_BEGUN)
+    newest = next(begun, None)
+    since_ms = newest.queued_ms if newest is not None else 0
     found = await parts.core.perform(actor, c.ReadNotices(session_id=session_id, since_ms=since_ms))
     return "".join(
         fragments.notice(each.number, each.event) for each in found.notices if isinstance(each.event, Noticed)

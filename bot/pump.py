@@ -25,6 +25,8 @@ _CLOSED_FOR_S = 600.0
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 _TRY_AGAIN_S = 0.1
+_TEXT_PAUSES_S = 2.5
+"""Text that did not grow for so long pauses; it grows every 1.25 s."""
 _CHANGES: Mapping[type[Step], Change] = {Create: Change.CREATE, Edit: Change.EDIT}
 
 
@@ -252,11 +254,19 @@ class Pump:
             except ThreadArchived:
                 await self._open(unit, [each for each in steps if isinstance(each, Create)])
             if isinstance(step, Create):
-                self._type_at = 0.0  # Discord ends the typing sign at a new message
+                self._note_new_message(urgency)
             taken += 1
             wishes = [self._posting.acceptable(wish) for wish in wishes]
             if self._is_overtaken(unit):
                 return False
+
+    def _note_new_message(self, urgency: Urgency) -> None:
+        """Have the typing sign sent again, which Discord ends at a new message.
+
+        While text grows, people see that Claude works, so the sign comes back only when the text pauses.
+        """
+        pause_s = _TEXT_PAUSES_S if urgency is Urgency.STREAM else 0.0
+        self._type_at = self._timer.now() + pause_s
 
     async def _may_send(self, unit: Unit, urgency: Urgency) -> bool:
         """Take one of the bot's requests, and wait for it if necessary. Return whether it was taken.

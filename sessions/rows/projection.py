@@ -3,20 +3,25 @@
 from collections.abc import Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from sessions import events as e
 from sessions.model import (
     Ask,
     Block,
+    Note,
     SessionId,
     ShareLevel,
     TurnId,
 )
-from sessions.rows.encoding import as_json
+from sessions.rows.encoding import as_json, tag_of
 from sessions.rows.writing import delete_share, delete_tool_calls, upsert_share
 from sessions.state import Snapshot
 from sessions.turn_events import TurnEvent
 from storage import Statement
+
+# A block's content is in its own row.
+_STORED_ELSEWHERE = Note("stored", "")
 
 
 def insert_session(snapshot: Snapshot) -> Statement:
@@ -65,12 +70,11 @@ def update_session(snapshot: Snapshot) -> Statement:
 
 def insert_event(session_id: SessionId, number: int, at_ms: int, event: e.Event) -> Statement:
     """Insert the event's own row. A block's content goes into its `blocks` row only."""
-    body = msgspec.to_builtins(event)
     if isinstance(event, e.BlockAdded):
-        body["block"] = {"type": "note", "kind": "stored", "text": ""}
+        event = replace(event, block=_STORED_ELSEWHERE)
     return Statement(
         "INSERT INTO events (session_id, number, at_ms, kind, body) VALUES (?, ?, ?, ?, ?)",
-        (session_id, number, at_ms, str(body["type"]), as_json(body)),
+        (session_id, number, at_ms, tag_of(event), as_json(event)),
     )
 
 
@@ -226,7 +230,6 @@ def _end_turn(event: e.TurnEnded, at_ms: int) -> Statement:
 
 
 def _insert_ask(session_id: SessionId, ask: Ask) -> Statement:
-    body = msgspec.to_builtins(ask.body)
     return Statement(
         # If Claude asks a closed ask again, it waits for an answer: the ask is open again.
         "INSERT INTO asks (id, session_id, turn_id, host, request_id, kind, body, status, opened_ms)"
@@ -239,8 +242,8 @@ def _insert_ask(session_id: SessionId, ask: Ask) -> Statement:
             ask.turn_id,
             ask.host,
             ask.request_id,
-            str(body["type"]),
-            as_json(body),
+            tag_of(ask.body),
+            as_json(ask.body),
             ask.opened_ms,
         ),
     )
@@ -248,8 +251,7 @@ def _insert_ask(session_id: SessionId, ask: Ask) -> Statement:
 
 def insert_block(turn_id: TurnId, ordinal: int, block: Block, before: int | None = None) -> Statement:
     """Insert one block of a turn. For `before` see `BlockAdded`."""
-    body = msgspec.to_builtins(block)
     return Statement(
         "INSERT INTO blocks (turn_id, ordinal, kind, body, before) VALUES (?, ?, ?, ?, ?)",
-        (turn_id, ordinal, str(body["type"]), as_json(body), before),
+        (turn_id, ordinal, tag_of(block), as_json(block), before),
     )

@@ -301,6 +301,20 @@ async def test_typing_is_renewed_while_claude_works(bench: Bench) -> None:
     assert len(bench.sent("type")) == 5
 
 
+async def test_typing_comes_back_after_a_new_message_unless_text_grows(bench: Bench) -> None:
+    bench.pump.type_while("s", always)
+    for n in range(4):  # each is a post of its own, as text that comes fast fills them
+        bench.wish("turn", *(f"post {each}" for each in range(n + 1)), urgency=Urgency.STREAM)
+        await bench.until(2.0 * (n + 1))
+    assert len(bench.sent("create")) == 4
+    assert not bench.sent("type")
+    await bench.until(8.6)
+    assert [at for at, _ in bench.sent("type")] == [8.5]
+    bench.wish("turn", *(f"post {each}" for each in range(5)), urgency=Urgency.FINAL)
+    await bench.until(9)
+    assert [at for at, _ in bench.sent("type")] == [8.5, 8.6]
+
+
 async def test_a_lost_answer_is_tried_again_with_the_same_nonce_and_text(bench: Bench) -> None:
     bench.discord.errors = [TryLater("cut"), TryLater("cut"), TryLater("cut")]
     bench.wish("turn", "first", urgency=Urgency.FINAL)

@@ -113,6 +113,10 @@ def _embed(embed: discord.Embed, content: str) -> Iterator[str]:
         named = without_unseen(field.name or "").strip()
         value = field.value or ""
         yield f"{named}: {value}" if named else value
+    # A panel of a monitoring service has all that it says in its picture. A preview's picture says nothing new.
+    shown = embed.image.url or (None if embed.title or embed.description else embed.thumbnail.url)
+    if shown and embed.type == "rich" and shown not in content:
+        yield f"(picture: {shown})"
     if embed.footer.text:
         yield embed.footer.text
 
@@ -124,6 +128,10 @@ def _card(components: Sequence[discord.Component]) -> Iterator[str]:
             yield part.content
         elif isinstance(part, discord.components.Button) and part.url:
             yield f"{part.label}: {part.url}" if part.label else part.url
+        elif isinstance(part, discord.MediaGalleryComponent):
+            yield from (f"(picture: {each.description or each.media.url})" for each in part.items)
+        elif isinstance(part, discord.ThumbnailComponent) and part.description:
+            yield f"(picture: {part.description})"
         yield from _card(getattr(part, "children", ()))
         accessory = getattr(part, "accessory", None)
         if accessory is not None:
@@ -131,5 +139,13 @@ def _card(components: Sequence[discord.Component]) -> Iterator[str]:
 
 
 def _poll(poll: discord.Poll) -> str:
-    answers = [f"- {one_line(each.text)} ({counted(each.vote_count, 'vote')})" for each in poll.answers]
-    return "\n".join([f"Poll: {poll.question}", *answers])
+    answers = [f"- {_answer(each)} ({counted(each.vote_count, 'vote')})" for each in poll.answers]
+    heading = "Poll that has ended" if poll.is_finalised() else "Poll"
+    return "\n".join([f"{heading}: {poll.question}", *answers])
+
+
+def _answer(answer: discord.PollAnswer) -> str:
+    """Return an answer with its emoji: some answers are nothing else."""
+    emoji = answer.emoji
+    sign = "" if emoji is None else f":{emoji.name}:" if emoji.is_custom_emoji() else emoji.name
+    return " ".join(part for part in (sign, one_line(answer.text) if answer.text else "") if part)

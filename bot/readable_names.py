@@ -16,8 +16,16 @@ UNKNOWN_USER = "unknown-user"
 _MAX_NAME = 100
 _BEGAN = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTATION = re.compile(
-    r"<(?:(@!?|@&|#)([0-9]{1,20})|a?:(\w{1,64}):[0-9]{1,20}|t:(-?[0-9]{1,15})(?::[a-zA-Z])?|/([^<>:\n]{1,100}):[0-9]{1,20})>"
+    r"<(?:(@!?|@&|#)([0-9]{1,20})|a?:(\w{1,64}):[0-9]{1,20}|t:(-?[0-9]{1,15})(?::[a-zA-Z])?|/([^<>:\n]{1,100}):[0-9]{1,20}"
+    r"|id:([a-z-]{1,20})(?::[0-9]{1,20})?)>"
 )
+_PAGES = {
+    "customize": "Channels & Roles",
+    "browse": "Browse Channels",
+    "guide": "Server Guide",
+    "linked-roles": "Linked Roles",
+}
+"""The pages of a server that a message can link."""
 _USER = re.compile(r"<@!?([0-9]{1,20})>")
 _ROLE = re.compile(r"<@&([0-9]{1,20})>")
 
@@ -107,7 +115,9 @@ def outside_code(text: str, change: Callable[[str], str]) -> str:
 
 
 def _name(found: re.Match[str], names: Names) -> str:
-    kind, number, emoji, time, command = found.groups()
+    kind, number, emoji, time, command, page = found.groups()
+    if page is not None:
+        return f"#{_PAGES[page]}" if page in _PAGES else found[0]
     if emoji is not None:
         return f":{emoji}:"
     if command is not None:

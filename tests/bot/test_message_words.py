@@ -29,6 +29,14 @@ CARD = [{"type": 17, "components": [{"type": 10, "content": "# Deployed"}, {"typ
 MANY = [{"fields": [{"name": f"f{n}", "value": "x" * 10} for n in range(25)]} for _ in range(10)]
 
 
+PANEL_TEXT = (
+    "(picture: https://x.example/panel.png)\n\n(picture: https://x.example/logo.png)\n\nLoad\n\nGrafana"
+)
+NOTATION_TEXT = (
+    "#Channels & Roles #Browse Channels :wave: /session list 1970-01-01 00:00 UTC `<id:guide>` <id:x>"
+)
+
+
 class Listener(QuietClient):
     def __init__(self) -> None:
         super().__init__()
@@ -86,9 +94,36 @@ def title_only(people: People) -> Message:
     return people.robot.send(people.fake.general, "see", embeds=[{"title": "Only"}, picture])
 
 
+def panel(people: People) -> Message:
+    image = {"image": {"url": "https://x.example/panel.png"}}
+    small = {"thumbnail": {"url": "https://x.example/logo.png"}}
+    named = {"title": "Load", "thumbnail": {"url": "https://x.example/logo.png"}}
+    return people.robot.send(people.fake.general, embeds=[image, small, named, {"footer": {"text": "Grafana"}}])
+
+
+def gallery(people: People) -> Message:
+    media = [{"media": {"url": "https://x.example/a.png"}, "description": "a chart"}]
+    section = {
+        "type": 9,
+        "components": [{"type": 10, "content": "Deployed"}],
+        "accessory": {"type": 11, "media": {"url": "https://x.example/b.png"}, "description": "a logo"},
+    }
+    return people.robot.send(people.fake.general, components=[section, {"type": 12, "items": media}])
+
+
+def notation(people: People) -> Message:
+    text = (
+        "<id:customize> <id:browse> <a:wave:123456789012345678> </session list:12> <t:0:R> `<id:guide>` <id:x>"
+    )
+    return people.ann.send(people.fake.general, text)
+
+
 @pytest.mark.parametrize(
     ("send", "author", "text"),
     [
+        (panel, "robot (bot)", PANEL_TEXT),
+        (gallery, "robot (bot)", "Deployed\n(picture: a logo)\n(picture: a chart)"),
+        (notation, "ann", NOTATION_TEXT),
         (alert, "robot (bot)", ALERT_TEXT),
         (hook, "sentry (bot)", "boom"),
         (card, "robot (bot)", "# Deployed\nLog: https://ci.example/2"),
@@ -98,7 +133,7 @@ def title_only(people: People) -> Message:
         (files, "ann", "log\n\n(files: a.txt, b.png)"),
         (named, "ann", "@robot #general"),
         (unseen, "ann", NOTHING),
-        (title_only, "robot (bot)", "see\n\nOnly"),
+        (title_only, "robot (bot)", "see\n\nOnly\n\n(picture: https://x.example/a.png)"),
     ],
 )
 async def test_all_words_of_a_message_are_read(

@@ -52,6 +52,16 @@ async def test_a_mention_alone_in_reply_to_something_means_to_look_at_it(ways: W
     ]
 
 
+async def test_a_poll_that_has_ended_is_read_as_one(ways: Ways) -> None:
+    poll = ways.town.mel.ask_all(ways.fake.general, "Tea?", ["yes", "no"])
+    ways.town.bob.vote(poll, "yes")
+    ways.town.mel.end_poll(poll)
+    asked = ways.town.ann.send(ways.fake.general, f"{ways.fake.bot.mention} and?", reply_to=poll)
+    session = await session_on(ways, asked)
+    said = "> Poll that has ended: Tea?\n> - yes (1 vote)\n> - no (0 votes)"
+    assert await ways.prompts(session) == [f"A message by mel:\n{said}\n\nand?"]
+
+
 async def test_files_of_the_message_replied_to_go_along(ways: Ways) -> None:
     shot = ways.town.mel.send(ways.fake.general, files={"a.png": PICTURE})
     asked = ways.town.ann.send(

@@ -157,6 +157,7 @@ class Poll:
     votes: tuple[tuple[int, ...], ...] = ()
     multiple: bool = False
     ends: float = 0.0
+    has_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,7 +199,7 @@ def poll(of: Poll, viewer: int) -> Json:
         "expiry": timestamp(of.ends),
         "allow_multiselect": of.multiple,
         "layout_type": 1,
-        "results": {"answer_counts": counts, "is_finalized": False},
+        "results": {"answer_counts": counts, "is_finalized": of.has_ended},
     }
 
 

@@ -131,6 +131,12 @@ class Person:
         votes[number] = (*votes[number], self.id)
         message.poll = replace(message.poll, votes=tuple(votes))
 
+    def end_poll(self, message: Message) -> None:
+        """End an own poll before its time."""
+        assert message.poll is not None
+        assert message.author.id == self.id
+        message.poll = replace(message.poll, has_ended=True)
+
     def speak(self, place: Place, data: bytes = b"OggS") -> Message:
         """Post a voice message, as phones record it."""
         voice = self._attachment(place.model, "voice-message.ogg", data)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, assert_never
 
 import msgspec
@@ -67,14 +68,15 @@ def what_of(body: PermissionBody, work_directory: str = "", *, whole: bool = Fal
 
     Paths are relative to the work directory; with `whole`, they are as the tool gets them.
     """
-    given = body.input
+    given: Mapping[str, Any] = body.input
     command = given.get("command")
     if isinstance(command, str):
         return command, "bash"
+    if not whole:
+        given = _with_short_paths(body, work_directory)
     path = next(
         (given[name] for name in ("file_path", "notebook_path") if isinstance(given.get(name), str)), ""
     )
-    path = path if whole or not path else body.place or short_path(path, work_directory)
     edits = given.get("edits")
     if isinstance(edits, list):
         parts = [_diff(each) for each in edits if isinstance(each, Mapping)]
@@ -88,6 +90,18 @@ def what_of(body: PermissionBody, work_directory: str = "", *, whole: bool = Fal
     if len(given) == 1 and isinstance(value := next(iter(given.values())), str):
         return value, ""
     return msgspec.json.format(msgspec.json.encode(given), indent=2).decode(), "json"
+
+
+def _with_short_paths(body: PermissionBody, work_directory: str) -> Mapping[str, Any]:
+    """Return the input with its paths as people know them: the machine's directories tell them nothing."""
+    place, given = body.place, dict(body.input)
+    for name in ("file_path", "notebook_path", "path"):
+        path = given.get(name)
+        if isinstance(path, str) and path:
+            is_place = place and PurePosixPath(place).name == PurePosixPath(path).name
+            is_it = path.endswith(f"/{work_directory}") and bool(work_directory)
+            given[name] = place if is_place else "." if is_it else short_path(path, work_directory)
+    return given
 
 
 def shown_code(text: str, language: str, limit: int) -> str:

@@ -147,5 +147,5 @@ def _poll(poll: discord.Poll) -> str:
 def _answer(answer: discord.PollAnswer) -> str:
     """Return an answer with its emoji: some answers are nothing else."""
     emoji = answer.emoji
-    sign = "" if emoji is None else f":{emoji.name}:" if emoji.is_custom_emoji() else emoji.name
+    sign = "" if emoji is None else emoji.name if emoji.id is None else f":{emoji.name}:"
     return " ".join(part for part in (sign, one_line(answer.text) if answer.text else "") if part)

@@ -84,13 +84,18 @@ def is_inside(work_directory: str, path: str) -> bool:
     """
     if not work_directory:
         return True
-    place = PurePath(os.path.normpath(PurePath(work_directory) / path))
+    place = _place(work_directory, path)
     return place.is_relative_to(os.path.normpath(work_directory))
+
+
+def _place(work_directory: str, path: str) -> PurePath:
+    # The CLI's tools take `~/` for the home directory.
+    return PurePath(os.path.normpath(PurePath(work_directory) / os.path.expanduser(path)))  # noqa: PTH111
 
 
 def seen_from(work_directory: str, path: str) -> str:
     """Show `path` to a person: relative to the work directory; for a long path outside, its last two names."""
-    place = PurePath(os.path.normpath(PurePath(work_directory) / path))
+    place = _place(work_directory, path)
     if work_directory and is_inside(work_directory, path):
         below = place.relative_to(os.path.normpath(work_directory))
         return str(below) if below.parts else "the work directory"

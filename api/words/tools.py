@@ -45,7 +45,7 @@ def relative(text: str, work_directory: str) -> str:
         return text
     name = re.escape(work_directory)
     end = r"(?:(?P<below>/)(?=[^\s\"'`<>|:;,)])|/?(?![\w/-]|\.\w))"
-    path = rf"(?<![\w.:/])(?:/[^\s/\"'`<>|:]+){{0,24}}/{name}{end}"
+    path = rf"(?<![\w.:/~])(?:file://|~)?(?:/[^\s/\"'`<>|:]+){{0,24}}/{name}{end}"
     # Before the full stop of a sentence `..` would be another directory.
     return re.sub(
         path, lambda found: "" if found["below"] else "./" if text[found.end() :][:1] == "." else ".", text

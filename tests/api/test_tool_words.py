@@ -22,6 +22,8 @@ from api.words.tools import relative
         ("/home/ann/projects/myshop/a.ts", "/home/ann/projects/myshop/a.ts"),
         ("src/shop/a.ts", "src/shop/a.ts"),
         ("https://example.org/shop/a", "https://example.org/shop/a"),
+        ("cd ~/projects/shop/src && ls ~/projects/other", "cd src && ls ~/projects/other"),
+        ("see file:///home/ann/projects/shop/a.html", "see a.html"),
         ("no path", "no path"),
     ],
 )

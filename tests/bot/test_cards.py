@@ -317,6 +317,28 @@ async def test_a_permission_says_where_and_outside_only_where_it_is() -> None:
     assert "/srv" not in shown
 
 
+PATHS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "read": ({"file_path": "/srv/ws/shop/src/a.py"}, "src/a.py", "src/a.py"),
+    "read in part": ({"file_path": "/srv/ws/shop/src/a.py", "limit": 9}, "src/a.py", '"file_path": "src/a.py"'),
+    "searched": ({"pattern": "x", "path": "/srv/ws/shop/src"}, "src", '"path": "src"'),
+    "of the whole project": ({"pattern": "x", "path": "/srv/ws/shop"}, "the work directory", '"path": "."'),
+    "of a directory with a blank": ({"file_path": "/Users/ann b/My work/shop/a b.py"}, "", "a b.py"),
+    "with a line end": ({"file_path": "/srv/ws/shop/a\nb.py"}, "", "a\nb.py"),
+    "that is turned round": ({"file_path": "/srv/ws/shop/a\u202eyp.b"}, "", "a\\u202eyp.b"),
+    "edited in a notebook": ({"notebook_path": "/srv/ws/shop/n.ipynb", "cell": 1}, "n.ipynb", ': "n.ipynb"'),
+}
+
+
+@pytest.mark.parametrize(("given", "place", "seen"), PATHS.values(), ids=PATHS.keys())
+async def test_a_permission_shows_paths_of_the_project_and_none_of_the_machine(
+    given: dict[str, Any], place: str, seen: str
+) -> None:
+    body = PermissionBody("Read", "", given, place=place)
+    shown = ask_card(AskFace(stored(body), SESSION, 1, work_directory="shop")).texts[2]
+    assert seen in shown
+    assert not re.search("/srv|/Users", shown)
+
+
 LINES: list[tuple[dict[str, Any], str]] = [
     (
         {

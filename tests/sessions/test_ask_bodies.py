@@ -31,6 +31,7 @@ def asked(tool: str, given: dict[str, Any], **more: Any) -> PermissionBody:
         ({"file_path": f"{WORK}/../blog/a.py"}, "", "…/blog/a.py", True),
         ({"file_path": "/srv/ws/shop-two/a.py"}, "", "…/shop-two/a.py", True),
         ({"file_path": "/home/ann/shop/.ssh/id"}, f"{WORK}/x", "…/.ssh/id", True),
+        ({"file_path": "~/notes/a.py"}, "", "…/notes/a.py", True),
         ({"file_path": f"{WORK}/a.py"}, "/home/ann/.ssh/id_rsa", "…/.ssh/id_rsa", True),
     ],
 )

@@ -1,6 +1,7 @@
 """The bridge is killed in the middle of an answer: the page goes on, with nothing lost and nothing twice."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from tests.web.web_world import Browser
 
 _START_S = 60.0
 _ENDS = "the last words"
+_LINES = 20
 
 
 class Bridge:
@@ -47,6 +49,12 @@ class Bridge:
         assert self._process.stdout is not None
         async with asyncio.timeout(_START_S):
             return (await self._process.stdout.readline()).decode().strip()
+
+    @property
+    def demo_address(self) -> str:
+        """The address of the demo model, which outlives the bridge."""
+        (record,) = self._directory.rglob("demo.json")
+        return f"http://127.0.0.1:{json.loads(record.read_text())['port']}"
 
     async def kill(self) -> None:
         assert self._process is not None
@@ -104,43 +112,44 @@ async def _killed_and_read(bridge: Bridge, kills: int) -> None:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
         ann = Browser(http, address, address)
         await ann.done("POST", "/api/logins", {"code": code, "confirmed": True})
-        wish = {"prompt": f"demo:slow 40 demo:long 120 demo:block demo:long 120 demo:text {_ENDS}"}
-        session = (await ann.done("POST", "/api/sessions", wish))["id"]
+        # A part for each kill, told apart by its number of lines. The answer waits after it until the kill.
+        parts = range(_LINES, _LINES + kills)
+        said = " demo:block ".join(f"demo:long {lines} demo:gate part{lines}" for lines in parts)
+        session = (await ann.done("POST", "/api/sessions", {"prompt": f"{said} demo:text {_ENDS}"}))["id"]
         html = await ann.done("GET", f"/chat/{session}")
         page, after = Page(html), int(html.partition('data-after="')[2].partition('"')[0])
-        in_the_middle = 0
-        for _ in range(kills):
-            after = await _read(ann, page, session, after, grows=6)
-            in_the_middle += not _is_over(page)
+        for lines in parts:
+            after = await _read(ann, page, session, after, f"DEMO line {lines} of {lines}")
+            assert not _is_over(page)
+            # The answer goes on while no bridge is there.
+            async with http.get(f"{bridge.demo_address}/demo/release/part{lines}") as released:
+                assert released.status < 400
             await bridge.kill()
             await bridge.start()
-        assert in_the_middle
-        after = await _read(ann, page, session, after)
+        await _read(ann, page, session, after)
         fresh = Page(await ann.done("GET", f"/chat/{session}"))
         shown = page.shown("turns")
         assert shown == fresh.shown("turns")
-        for number in range(1, 121):
-            ends = (f"DEMO line {number} of 120{end}" for end in ("\n", "<"))
-            assert sum(map(shown.count, ends)) == 2
+        for lines in parts:
+            for number in range(1, lines + 1):
+                ends = (f"DEMO line {number} of {lines}{end}" for end in ("\n", "<"))
+                assert sum(map(shown.count, ends)) == 1, (number, lines)
         await ann.done("DELETE", f"/api/sessions/{session}")
 
 
-async def _read(browser: Browser, page: Page, session: str, after: int, *, grows: int = 0) -> int:
-    """Follow until so many pieces of text have come, or the turn is over; return the place."""
+async def _read(browser: Browser, page: Page, session: str, after: int, words: str = "") -> int:
+    """Follow until the page has the words, or without words until the turn is over; return the place."""
     page.forget_growing()
     async with asyncio.timeout(120), browser.socket() as live:
         assert (await live.receive_json())["type"] == "hello"
         await live.send_json({"type": "sub", "sub": "s", "session": session, "after": after})
-        came = 0
-        while not (grows and came >= grows) and not _is_over(page):
+        while not (words in page.shown("turns") if words else _is_over(page)):
             frame = await live.receive_json()
             if frame["type"] != "event":
                 continue
             for change in frame["changes"]:
                 page.apply(change)
-                came += change["type"] == "grow"
             after = frame["n"] if frame["n"] is not None else after
-    # On a busy machine the answer may end before so many pieces came.
     return after
 
 

@@ -51,6 +51,8 @@ class MarkdownHtml:
         They are its top-level blocks but the last. An added line can still change the last block: continue its
         paragraph, underline it as a heading, or close its fence.
         """
+        # A line that still grows may look like the beginning of another block: ``` before its text comes.
+        text = text[: text.rfind("\n") + 1]
         tops = [token for token in self._parser.parse(text) if token.level == 0 and token.map]
         # A definition of a link changes blocks elsewhere, so a text with one is settled only at its end.
         if len(tops) < 2 or "]:" in text:

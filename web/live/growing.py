@@ -46,10 +46,11 @@ class GrowingText:
         """Return what the browser lacks of all growing blocks."""
         found: list[Change] = []
         for name, block in self._blocks.items():
-            end = min(len(block.text), _MOST_CHARS)
-            if end == block.sent:
+            # Half of a line end has to wait for the other half: alone it would be a line end of its own.
+            end = min(len(block.text) - block.text.endswith("\r"), _MOST_CHARS)
+            if end <= block.sent:
                 continue
-            fresh, added, is_cut = block.sent == 0, block.text[block.sent : end], end < len(block.text)
+            fresh, added, is_cut = block.sent == 0, block.text[block.sent : end], len(block.text) > _MOST_CHARS
             # The browser need not hold megabytes that will be cut: the end of the block brings the link.
             shown = as_seen(f"{added}{_GOES_ON}" if is_cut else added)
             found.append(Grow(name, f"bs-{escape(block.turn_id)}", block.kind, shown, fresh))
@@ -57,12 +58,12 @@ class GrowingText:
             if is_cut:
                 continue
             # A block begins on a new line, so nothing is parsed for the pieces in between.
-            if "\n" in added and len(block.text) - block.settled >= block.parse_at:
+            if "\n" in added and end - block.settled >= block.parse_at:
                 found += await self._settle(name, block)
         return found
 
     async def _settle(self, name: str, block: _Growing) -> list[Change]:
-        tail = block.text[block.settled :]
+        tail = block.text[block.settled : block.sent]
         count = await self.renderer.settled(tail)
         # A long block (a file in a fence) is not parsed anew for each of its lines: that takes quadratic time.
         block.parse_at = 0 if count else len(tail) + len(tail) // 4

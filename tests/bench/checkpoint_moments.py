@@ -19,9 +19,9 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 async def measure(directory: Path, *, short: bool) -> list[Figure]:
     """Lag, memory and delay, with 10 changed files each time; the delay without a change."""
-    rounds = 5 if short else 20
+    rounds = 3 if short else 20
     figures = []
-    for files in (_SMALL, _LARGE if not short else 4_000):
+    for files in (_SMALL, _LARGE if not short else 2_000):
         async with open_ledger(directory / str(files)) as ledger:
             await asyncio.to_thread(_write, ledger.place.directory, files)
             await ledger.take()

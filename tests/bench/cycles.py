@@ -38,7 +38,7 @@ class Held:
 
 async def measure(directory: Path, *, short: bool) -> list[Figure]:
     """Objects, tasks and descriptors after cycles, against before. Takes some 40 s, short some 15 s."""
-    cycles = 4 if short else 30
+    cycles = 3 if short else 30
     with patch.multiple(loaded_sessions, CACHED_SESSIONS=0, _LOOK_EVERY=0):
         return await measure_cycles(directory, cycles)
 

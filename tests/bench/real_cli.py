@@ -20,7 +20,7 @@ PROMPT = "demo:text a short answer"
 
 async def measure(directory: Path, *, short: bool) -> list[Figure]:
     """A turn on the warm process, and waking, against `claude -p --resume` for each message."""
-    rounds = 3 if short else 12
+    rounds = 2 if short else 12
     async with DemoModel() as demo:
         home = make_cli_home(directory, demo.base_url)
         parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)

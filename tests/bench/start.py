@@ -43,10 +43,10 @@ class Start:
 async def measure(directory: Path, *, short: bool) -> list[Figure]:
     """Starts beside stored sessions. Takes some 20 s, short some 5 s."""
     few, many = directory / "few", directory / "many"
-    stored = STORED // 10 if short else STORED
+    stored = STORED // 20 if short else STORED
     await fill(few, 10)
     await fill(many, stored)
-    floor, ours = await in_turns([few, many], 2 if short else 9)
+    floor, ours = await in_turns([few, many], 1 if short else 9)
     added_mb = _memory(ours) - _memory(floor)
     return [
         _ratio(f"start with {stored:,} stored sessions", ours, floor, "10 stored", 1.3),
@@ -57,7 +57,7 @@ async def measure(directory: Path, *, short: bool) -> list[Figure]:
 async def measure_identify(directory: Path, *, short: bool) -> list[Figure]:
     """The whole bot from its spawn to its IDENTIFY, beside the bare libraries. Takes 15 s, short 5 s."""
     ours, floor = [], []
-    for number in range(2 if short else 9):
+    for number in range(1 if short else 9):
         floor.append(await asyncio.to_thread(_bare_libraries_cpu_s, directory))
         ours.append(await _identify_once(directory / f"bot-{number}"))
     best, other = min(each.cpu_s for each in ours) * 1000, min(floor) * 1000
@@ -94,7 +94,7 @@ async def measure_live(directory: Path, *, short: bool) -> list[Figure]:
     for count in LIVE[1:2] if short else LIVE:
         live = directory / f"live-{count}"
         async with crowd(live / "data", count, working=True):
-            floor, ours = await in_turns([none, live], 2 if short else 5)
+            floor, ours = await in_turns([none, live], 1 if short else 5)
         name = f"start and re-attach with {count:,} live"
         figures.append(_ratio(name, ours, floor, "none live", {1: 1.2, 50: 1.7}.get(count)))
         if count == LIVE[-1]:

@@ -40,11 +40,19 @@ HOOKS: list[tuple[str, Any, int, TurnStatus, str]] = [
 ]
 
 
-async def test_a_hook_that_stops_a_turn_or_speaks_is_told(tmp_path: Path) -> None:
+# A process of Claude each: the gate takes one row for each event and each way of saying no.
+@pytest.mark.parametrize(
+    "hooks",
+    [
+        pytest.param([HOOKS[0], HOOKS[1], HOOKS[4], HOOKS[5], HOOKS[7]], id="gate"),
+        pytest.param(HOOKS, id="soak", marks=pytest.mark.soak),
+    ],
+)
+async def test_a_hook_that_stops_a_turn_or_speaks_is_told(tmp_path: Path, hooks: list[Any]) -> None:
     async with DemoModel() as demo:
         script = tmp_path / "hook.sh"
         async with real_cli_core(tmp_path, demo) as core:
-            for event, printed, code, status, words in HOOKS:
+            for event, printed, code, status, words in hooks:
                 text = printed if isinstance(printed, str) else json.dumps(printed)
                 script.write_text(f"#!/bin/sh\necho because >&2\ncat <<'END'\n{text}\nEND\nexit {code}\n")
                 script.chmod(0o755)

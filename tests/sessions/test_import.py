@@ -384,8 +384,8 @@ async def test_a_file_that_is_read_although_it_was_changed_is_imported_or_refuse
 ) -> None:
     """A mutant of the JSON values becomes a session, or a sentence and no change."""
     async with running_core(tmp_path) as core:
+        before = await everything(core)
         for mutant in mutants(json.loads(good)):
-            before = await everything(core)
             try:
                 info = await core.service.perform(ADMIN, c.ImportSession(channel_id="d", data=mutant))
             except ImportRefused:
@@ -393,6 +393,7 @@ async def test_a_file_that_is_read_although_it_was_changed_is_imported_or_refuse
             else:
                 await core.do(c.ReadTurns(session_id=info.id))
                 await core.do(c.ExportSession(session_id=info.id, format=ExportFormat.HTML))
+                before = await everything(core)
 
 
 def mutants(body: Json) -> list[bytes]:

@@ -35,7 +35,7 @@ bench: setup-dev ## print the figures of docs/benchmarks.md (minutes)
 	$(BIN)/python -m tests.bench
 
 soak: setup-dev ## long fault runs (many hours)
-	$(BIN)/python -m pytest -m soak --timeout 7200
+	$(BIN)/python -m pytest -m soak --timeout 7200 -o faulthandler_timeout=8000
 
 audit: setup-dev ## known holes in dependencies, and their licences
 	$(UV) tool run pip-audit --require-hashes --disable-pip -r requirements/run.txt

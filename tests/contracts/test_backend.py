@@ -504,7 +504,8 @@ async def test_a_closed_terminal_of_the_launching_process_leaves_the_host_alive(
     command = kit.bot_command("launch", backend.name, str(uuid.uuid4()), str(kit.cwd))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python warns of forking beside threads
-        bot = PtyProcess.spawn(command, cwd=str(REPOSITORY))
+        # Under `nohup` this process ignores the signal, and so would the other.
+        bot = PtyProcess.spawn(command, cwd=str(REPOSITORY), preexec_fn=_hear_hang_ups)
     address = bot.readline().decode().strip()
     bot.fileobj.close()
     _, status = os.waitpid(bot.pid, 0)  # noqa: ASYNC222 - it was hung up on
@@ -513,6 +514,10 @@ async def test_a_closed_terminal_of_the_launching_process_leaves_the_host_alive(
     host = await backend.attach(HostRef(backend.name, address))
     await send_text(host, "after")
     assert [line.data for line in await read_lines(host, 1)] == [b"after"]
+
+
+def _hear_hang_ups() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 async def test_a_host_is_found_and_read_by_a_process_that_never_knew_it(

@@ -71,7 +71,7 @@ _QUESTIONS = (
     _Question("yarn", ("--no-default-rc", "config", "get", "registry")),
     _Question("go", ("env", "GOPROXY", "GOSUMDB"), variables={"GOENV": "off"}),
 )
-_PIP_PLACE = re.compile(r" from (/.+/pip) \(python")
+_PIP_PLACE = re.compile(r"pip [^ ]+ from (/.+/pip) \(python")
 _PIP_INDEX = "_internal/models/index.py"
 _PIP_HOSTS = re.compile(r"PyPI = PackageIndex\(\s*\"(https://[^\"]+)\", file_storage_domain=\"([^\"]+)\"")
 
@@ -168,7 +168,7 @@ def _heard(asked: _Asked, end: float) -> tuple[Target, ...]:
 
 def _answered(question: _Question, said: str) -> tuple[Target, ...]:
     if question.tool == "pip":
-        place = _PIP_PLACE.search(said)
+        place = _PIP_PLACE.match(said)
         found = _PIP_HOSTS.search(_read(Path(place[1]) / _PIP_INDEX)) if place else None
         return _targets(f"{found[1]}\nhttps://{found[2]}" if found else "")
     lines = [line for line in said.splitlines() if question.lines in line]

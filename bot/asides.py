@@ -47,7 +47,7 @@ class Asides:
 
     async def keep(self, session_id: str, body: MessageBody) -> None:
         """Remember the message. If it is known, its new text replaces the old one."""
-        aside = msgspec.json.encode(Aside(body.author_name, body.content[:_MOST_CHARS])).decode()
+        aside = msgspec.json.encode(Aside(body.author_name, _words(body)[:_MOST_CHARS])).decode()
         await self._db.write([store_in_fact(_fact(session_id), str(body.message_id), aside)])
 
     async def edit(self, session_id: str, body: MessageBody) -> None:
@@ -80,6 +80,13 @@ class Asides:
     async def _load(self, session_id: str) -> dict[str, Aside]:
         stored = await load_fact(self._db, _fact(session_id))
         return msgspec.json.decode(stored, type=dict[str, Aside]) if stored else {}
+
+
+def _words(body: MessageBody) -> str:
+    """Return the words of an aside, with the names of its files: what is not said is part of the talk too."""
+    files = f"(files: {', '.join(each.name for each in body.files)})" if body.files else ""
+    forwarded = f"Forwarded message:\n{body.forwarded}" if body.forwarded else ""
+    return "\n".join(part for part in (body.content, forwarded, body.extras, files) if part)
 
 
 def asides_in(prompt: str) -> str:

@@ -232,7 +232,7 @@ class PromptHandler:
 
     async def _aside(self, row: InboxRow, body: MessageBody, actor: Actor, info: SessionInfo) -> str:
         """Keep an aside if its author may prompt the session, for it goes along with the next prompt."""
-        if body.content and await self._face.core.may(actor, Action.PROMPT, info.id):
+        if (not body.is_empty or body.extras) and await self._face.core.may(actor, Action.PROMPT, info.id):
             await self._asides.keep(info.id, body)
             if self._face.options.thread_talk is ThreadTalk.MENTION:
                 await self._tell_once(row, ONLY_MENTIONS)

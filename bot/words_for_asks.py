@@ -5,8 +5,8 @@ from api.access import Action, Actor
 from bot.asks_cards import chosen_words
 from bot.face import Face
 from bot.messages import MessageBody
-from bot.rows import load_fact, load_place, load_posts, store_fact
-from bot.subjects import UnitKind, subject_of
+from bot.rows import find_post, load_fact, load_place, load_posts, store_fact
+from bot.subjects import UnitKind, parse_subject, subject_of
 from bot.turn_store import load_picked
 from sessions.errors import AlreadyDecided
 from sessions.model import Answer, AskStatus, QuestionBody
@@ -49,15 +49,28 @@ class WordsForAsks:
         return bool(await load_fact(self._face.db, f"answer:{message_id}"))
 
     async def _question(self, actor: Actor, info: SessionInfo, body: MessageBody) -> StoredAsk | None:
-        """Return the question that the message may answer: the only open ask, with a single question."""
+        """Return the question that the message may answer: of the card replied to, or the only open one."""
         was_read_back = body.role_ids is None
-        if len(info.open_asks) != 1 or was_read_back or body.files or body.forwarded:
+        if was_read_back or body.files or body.forwarded:
             return None
-        stored = await self._read(actor, info, info.open_asks[0])
+        ask_id, turn_id = await self._replied_to(body)
+        meant = [ask_id] if ask_id in info.open_asks else info.open_asks
+        if len(meant) != 1:
+            return None
+        stored = await self._read(actor, info, meant[0])
+        # A reply to anything else says more than its words: as a prompt, it takes along what it replies to.
+        if body.reply_to is not None and not (ask_id == meant[0] or turn_id == stored.ask.turn_id):
+            return None
         asks_one_thing = isinstance(stored.ask.body, QuestionBody) and len(stored.ask.body.questions) == 1
         if not asks_one_thing or not await self._face.core.may(actor, Action.APPROVE, info.id):
             return None
         return stored if await self._was_shown_before(stored, body) else None
+
+    async def _replied_to(self, body: MessageBody) -> tuple[str, str]:
+        """Return the ids of the ask and the turn whose post the message replies to, empty for others."""
+        post = await find_post(self._face.db, body.reply_to) if body.reply_to is not None else None
+        kind, key = parse_subject(post.subject) if post is not None else (None, "")
+        return key if kind is UnitKind.ASK else "", key if kind is UnitKind.TURN else ""
 
     async def _read(self, actor: Actor, info: SessionInfo, ask_id: str) -> StoredAsk:
         return await self._face.core.perform(actor, ReadAsk(session_id=info.id, ask_id=ask_id))

@@ -107,6 +107,22 @@ async def test_an_aside_goes_along_with_the_next_prompt_once(ways: Ways) -> None
     assert await next_prompt(ways, session, thread, "demo:text last") == "ann writes:\ndemo:text last"
 
 
+async def test_an_aside_without_words_is_context_too(ways: Ways) -> None:
+    thread, session = await shared(ways)
+    said = ways.town.ann.send(thread, "demo:text I asked")
+    await reached(session, lambda each: each.message_count == 2)
+    await idle(session)
+    ways.town.bob.send(thread, reply_to=said, files={"a.png": b"a", "b.txt": b"b"})
+    ways.town.bob.send(thread, f"{ways.town.ann.mention} see", files={"c.log": b"c"})
+    ways.town.bob.send(thread, reply_to=said, stickers=("wave",))
+    await ways.dealt_with()
+    more = await next_prompt(ways, session, thread, "demo:text more")
+    assert more == (
+        f"ann writes:\ndemo:text more{MEANWHILE}bob: (files: a.png, b.txt)\n> bob: @ann see\n> (files: c.log)"
+        "\n> bob: (sticker: wave)"
+    )
+
+
 async def test_an_aside_that_was_edited_or_deleted_goes_along_as_it_is_now(ways: Ways) -> None:
     thread, session = await shared(ways)
     edited, deleted = to_ann(ways, thread), to_ann(ways, thread)

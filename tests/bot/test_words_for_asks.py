@@ -180,6 +180,35 @@ async def test_words_answer_neither_of_two_open_questions_and_the_one_that_is_le
         assert await decisions(core) == {"Which?": "which of them?", "How?": "like this"}
 
 
+async def test_a_reply_answers_the_question_on_the_card_that_it_replies_to(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with seen(fake, core, town) as ways:
+        asked = await asking(ways, of_questions(*ONE))
+        now = asked.session.snapshot
+        assert now.current is not None
+        how = Question("How?", "How", (Choice("Fast", ""), Choice("Slow", "")))
+        body = QuestionBody("toolu_other", (how,), {})
+        async with asked.session.change() as draft:
+            draft.add(AskOpened(Ask(AskId("other"), now.current.turn_id, now.host, "none", 1, body)))
+        second = await asked.thread.wait_for_message("How?")
+        town.ann.send(asked.thread, "like this", reply_to=second)
+        await reached(asked.session, lambda each: len(each.asks) == 1)
+        assert await decisions(core) == {"How?": "like this"}
+        # A reply to something else says more than its words, so it is a prompt with what it replies to.
+        talk = town.mel.send(asked.thread, "the left one is slow")
+        town.ann.send(asked.thread, f"{fake.bot.mention} mind this", reply_to=talk)
+        queued = await asked.queued()
+        assert "Answer with these words" in labels(queued)
+        assert (
+            "A message by mel:\n> the left one is slow\n\nmind this" in (await ways.prompts(asked.session))[1]
+        )
+        before = await asked.thread.wait_for_message("Question")
+        town.ann.send(asked.thread, "left then", reply_to=before)
+        await reached(asked.session, lambda each: not each.asks)
+        assert (await decisions(core))["Which?"] == "left then"
+
+
 async def decisions(core: RunningCore) -> dict[str, str]:
     rows = await core.db.read("SELECT decision FROM asks WHERE decision != ''")
     return {name: said for (row,) in rows for name, said in json.loads(str(row))["answers"].items()}

@@ -148,5 +148,8 @@ async def test_the_link_to_discord_is_followed_by_those_who_may_see_the_session(
     path = f"/chat/{info.id}/turns/{turn}/discord"
     assert f'href="{path}"' in await ann.done("GET", f"/chat/{info.id}")
     assert (await ann.send("GET", path))[0] == 404  # there is no Discord here
+    for act in (("POST", "/park"), ("DELETE", "")):  # asleep and ended, the way stays
+        await ann.done(act[0], f"/api/sessions/{info.id}{act[1]}")
+        assert f'href="{path}"' in await ann.done("GET", f"/chat/{info.id}")
     assert await ann.done("GET", f"/api/sessions/{info.id}/turns/{turn}/places") == {"discord": ""}
     assert (await bob.send("GET", path))[1]["code"] == "session_not_found"

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from api.access import Role
+import api as c
+from api.access import Actor, Role
 from tests.sessions.running_core import DEADLINE_S
 from tests.web.web_world import OWNER, Browser, WebWorld, web_world
 from web.parts import WebOptions
@@ -348,6 +349,45 @@ async def test_asks_are_answered_in_the_list_and_typed_words_outlast_its_changes
         await page.check(f"#s-{choosing} input[value=Right]")
         await page.click(f"#s-{choosing} button:has-text('Answer')")
         await page.wait_for_selector(f"#s-{choosing} .asked", state="detached")
+        assert page.troubles == []  # type: ignore[attr-defined]
+
+
+_RECORDS = """
+window.told = []; window.away = false;
+Object.defineProperty(document, "hidden", { get: () => window.away });
+window.Notification = class { static permission = "granted"; static requestPermission = async () => "granted";
+  constructor(title, { body, tag }) { window.told.push([title, body, tag]); } };
+"""
+
+
+@pytest.mark.timeout(180)
+async def test_a_page_in_the_background_tells_of_an_ask_that_discord_does_not_ping(
+    world: WebWorld,
+) -> None:
+    ann = await world.browser(OWNER)
+    async with phone() as context:
+        await context.add_init_script(_RECORDS)  # a browser without a screen shows no notifications
+        page = await logged_in(world, context)
+
+        async def asked(prompt: str, channel_id: str = "web") -> str:
+            info = await world.core.do(c.CreateSession(channel_id=channel_id), Actor(OWNER, "web", Role.USER))
+            await ann.done("POST", f"/api/sessions/{info.id}/messages", {"content": prompt})
+            ask = await world.asked(info.id)
+            await page.wait_for_selector(f"#a-{ask}")
+            return ask
+
+        async def told() -> list[list[str]]:
+            found: list[list[str]] = await page.evaluate("window.told")
+            return found
+
+        await page.click("#notify")
+        await asked("demo:bash touch one")
+        assert await told() == [], "somebody looks at it"
+        await page.evaluate("window.away = true")
+        await asked("demo:bash touch two", channel_id="discord:8")
+        ask = await asked("demo:bash touch three")
+        (one,) = await told()
+        assert one == ["demo:bash touch three", "May Claude use Bash?", f"a-{ask}"]
         assert page.troubles == []  # type: ignore[attr-defined]
 
 

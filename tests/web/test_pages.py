@@ -27,9 +27,9 @@ _ATTR_WORDS = """
 action aria-current aria-hidden aria-label aria-labelledby autocomplete charset checked class colspan
 content data-act data-after data-again data-all data-anyway data-ask data-asks data-base data-body data-changes
 data-decision data-end data-group data-line data-list data-local data-method data-note data-number data-of
-data-on data-opens data-path data-post data-print data-question data-queue data-said data-session data-stays
-data-run data-sure data-then data-to datetime for height hidden href id inputmode lang list max maxlength method
-multiple name open placeholder preserveaspectratio rel required role rows scope selected src start target
+data-on data-opens data-path data-pings data-post data-print data-question data-queue data-said data-session
+data-stays data-run data-sure data-then data-to datetime for height hidden href id inputmode lang list max
+maxlength method multiple name open placeholder preserveaspectratio rel required role rows scope selected src start target
 title type value viewbox width x y
 """
 _TAGS, _ATTRS = frozenset(_TAG_WORDS.split()), frozenset(_ATTR_WORDS.split())

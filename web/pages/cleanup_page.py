@@ -102,9 +102,13 @@ def _form(base: str, actor: Actor, rule: c.CleanupRule, projects: tuple[str, ...
 def _preview(parts: WebParts, rule: c.CleanupRule, plan: c.RetentionReport, changes: str) -> str:
     base = escape(parts.options.base_path, quote=True)
     daily = (
-        f'<form class="row by-form" method="post" action="{base}/cleanup/rules">'
-        f"{_hidden({**_fields(rule), **({'rule': changes} if changes else {})})}"
-        f"<button>{'Change the rule to this' if changes else 'Do this each day'}</button></form>"
+        ""
+        if rule.older_than_days < 1
+        else (
+            f'<form class="row by-form" method="post" action="{base}/cleanup/rules">'
+            f"{_hidden({**_fields(rule), **({'rule': changes} if changes else {})})}"
+            f"<button>{'Change the rule to this' if changes else 'Do this each day'}</button></form>"
+        )
     )
     heading = '<section aria-labelledby="plan"><h2 id="plan">What it would do</h2>'
     if not plan.steps:

@@ -39,7 +39,13 @@ async def list_page(parts: WebParts, actor: Actor, now_ms: int, text: str, curso
     live = "" if text else " data-list"
     may_clean = may(actor, Action.CREATE) and not text
     clean = f'<p class="older"><a href="{base}/cleanup">Clean up</a></p>' if may_clean else ""
-    body = f'<h1>Sessions</h1>{new}{search}<div id="sessions"{live}>{groups}</div>{found}{clean}'
+    # The script shows it where the browser has notifications.
+    tells = (
+        ""
+        if text
+        else '<p class="older"><button type="button" id="notify" class="as-link" hidden></button></p>'
+    )
+    body = f'<h1>Sessions</h1>{new}{search}<div id="sessions"{live}>{groups}</div>{found}{clean}{tells}'
     return page(parts.options, "Sessions", body, reader=actor)
 
 
@@ -88,7 +94,8 @@ async def first_ask(parts: WebParts, actor: Actor, info: c.SessionInfo) -> str:
         return ""  # the session, or the right to see it, went between the two reads
     others = len(info.open_asks) - 1
     more = f'<p class="dim">{others} more in the session.</p>' if others else ""
-    return f'<div class="asked" data-chat="{escape(info.id)}">{shown}{more}</div>'
+    pings = " data-pings" if info.channel_id.startswith("discord:") else ""
+    return f'<div class="asked" data-chat="{escape(info.id)}"{pings}>{shown}{more}</div>'
 
 
 def _row(info: c.SessionInfo, base: str, now_ms: int, asked: str = "") -> str:

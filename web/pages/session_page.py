@@ -52,6 +52,7 @@ async def session_page(parts: WebParts, actor: Actor, session_id: str, place: Pa
     is_newest = before is None
     notices = await _notices(parts, actor, session_id, turns) if is_newest else ""
     live = f' data-session="{escape(session_id)}" data-after="{turns.as_of}"' if is_newest else ""
+    live += " data-pings" if reader.in_discord else ""
     body = (
         f'<div class="session" data-of="{escape(session_id)}"{live}>'
         f'<div class="head">{title(info)}{fragments.status(info, reader)}{fragments.presence((), {})}'

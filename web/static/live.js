@@ -1,6 +1,7 @@
 // The socket of a tab: connects, resumes after the last event that the page has, and hands changes on.
 
 import { apply } from "./changes.js";
+import { tellOfAsks } from "./notify.js";
 import { base, byId, session } from "./requests.js";
 import { localise } from "./times.js";
 import { arrange } from "./turns.js";
@@ -87,6 +88,7 @@ function applyAll(changes) {
   for (const change of changes) apply(change);
   arrange();
   localise();
+  tellOfAsks();
   // Only who is at the end is taken along; who reads further up stays there.
   if (down) window.scrollTo(0, document.body.scrollHeight);
 }

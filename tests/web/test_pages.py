@@ -29,8 +29,8 @@ content data-act data-after data-again data-all data-anyway data-ask data-asks d
 data-decision data-end data-group data-line data-list data-local data-method data-note data-number data-of
 data-on data-opens data-path data-pings data-post data-print data-question data-queue data-said data-session
 data-stays data-run data-sure data-then data-to datetime for height hidden href id inputmode lang list max
-maxlength method multiple name open placeholder preserveaspectratio rel required role rows scope selected src start target
-title type value viewbox width x y
+maxlength method multiple name open placeholder preserveaspectratio rel required role rows scope selected src
+start target title type value viewbox width x y
 """
 _TAGS, _ATTRS = frozenset(_TAG_WORDS.split()), frozenset(_ATTR_WORDS.split())
 _HOSTILE = (

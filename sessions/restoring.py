@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sessions import events as e
 from sessions import rows as session_rows
@@ -100,8 +101,12 @@ async def _carried_out(
 
 async def _make_quiet(session: Session, others: Sequence[Session]) -> None:
     """Refuse while somebody works in the directory. Park idle processes: they know the files as they were."""
-    directory = session.snapshot.work_directory
-    here = [each for each in others if each.snapshot.work_directory == directory and each.snapshot.holds_slot]
+    directory = Path(session.snapshot.work_directory)
+    here = [
+        each
+        for each in others
+        if each.snapshot.holds_slot and _overlap(directory, Path(each.snapshot.work_directory))
+    ]
     if session.snapshot.current is not None or session.snapshot.queue:
         raise IllegalMove(_WHAT, "busy")
     for each in here:
@@ -110,6 +115,11 @@ async def _make_quiet(session: Session, others: Sequence[Session]) -> None:
             raise CheckpointRefused(f"another session works in this directory: “{title}”")
     for each in here:
         await each.park_if(may_be_parked, "its files are put back")
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    """Whether the directories have files in common: a project may lie in another one."""
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 async def _chosen(session: Session, scope: RestoreScope) -> RestoreScope:

@@ -17,6 +17,8 @@ from workdirs.merge_room import MergeRoom, Signature
 from workdirs.model import ObjectId
 
 _MOST_COMMITS = 200
+_USAGE = 129
+"""git's exit code for an option that it does not know."""
 _KINDS = {"A": ChangeKind.CREATED, "D": ChangeKind.DELETED}
 
 
@@ -179,7 +181,9 @@ def _picked(room: MergeRoom, wish: MergeWish, commit: str, tree: ObjectId, paren
 
 def _trial(room: MergeRoom, ours: ObjectId, theirs: ObjectId) -> _Result:
     """Merge two commits; the result's tip is not set to a new commit yet."""
-    answer = room.run("merge-tree", "--write-tree", "-z", "--messages", ours, theirs, codes=(0, 1, 128))
+    answer = room.run("merge-tree", "--write-tree", "-z", "--messages", ours, theirs, codes=(0, 1, 128, _USAGE))
+    if answer.code == _USAGE:
+        raise MergeImpossible("merging needs git 2.38 or newer on the bridge's machine")
     merged = parse_merge_output(answer.code, answer.out, answer.err)
     match merged:
         case CleanMerge(tree):

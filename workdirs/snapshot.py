@@ -54,6 +54,8 @@ _MEASURED_PARTS = (
     8  # so many times while the store fills up: one snapshot may be larger than all that may be kept
 )
 
+_NO_ROOM = ("No space left", "Out of diskspace", "Disk quota")  # as git says it, in several places
+
 
 class SnapshotWish(msgspec.Struct, frozen=True):
     """Of what a snapshot is to be taken, and under which name it is kept."""
@@ -82,7 +84,7 @@ def take_snapshot(wish: SnapshotWish) -> Snapshot:
     except GitTimedOut as error:
         raise CheckpointFailed(WhyNoCheckpoint.TOO_SLOW, "looking at the files took too long") from error
     except GitFailed as error:
-        if "No space left" in error.stderr or "Disk quota" in error.stderr:
+        if any(words in error.stderr for words in _NO_ROOM):
             raise _disk_full() from error
         raise CheckpointFailed(WhyNoCheckpoint.FAILED, f"the checkpoint was not stored: {error}") from error
     except CheckpointFailed:

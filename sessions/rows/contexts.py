@@ -60,9 +60,17 @@ async def load_last_end(
 
 
 async def count_in_directory(db: Database, work_directory: str, *, but: SessionId) -> int:
-    """Return how many other sessions, of anybody, have the directory and have not ended."""
+    """Return how many other sessions, of anybody, have files of the directory and have not ended.
+
+    Their directory is this one, or one above or below it.
+    """
+    above, below = (
+        f"substr({one}, 1, length({other}) + 1) = {other} || '/'"
+        for one, other in (("?1", "work_directory"), ("work_directory", "?1"))
+    )
     row = await db.read_one(
-        "SELECT count(*) FROM sessions WHERE work_directory = ? AND status <> 'ended' AND id <> ?",
+        "SELECT count(*) FROM sessions WHERE status <> 'ended' AND id <> ?2 AND work_directory <> ''"  # noqa: S608
+        f" AND (work_directory = ?1 OR {above} OR {below})",
         (work_directory, but),
     )
     return int(str(row[0])) if row is not None else 0

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 import api as c
+import workdirs.git
 from api.access import Actor, Role
 from api.words.checkpoints import REASONS
 from bridge.demo.model import DemoModel
@@ -21,6 +22,7 @@ from sessions.parking import may_be_parked
 from sessions.restore_scope import RestoreScope
 from sessions.rows import load_turn
 from sessions.session import Session
+from sessions.session_maker import NewSession
 from storage import Statement
 from tests.sessions.running_core import (
     DEADLINE_S,
@@ -147,6 +149,31 @@ async def test_a_restore_waits_for_nobody_and_refuses_while_somebody_works(core:
     assert other.run is None  # an idle process knows the files as they were: it is parked
 
 
+async def test_a_restore_is_refused_while_somebody_works_above_or_below(core: RunningCore) -> None:
+    root = core.directory / "workspaces"
+    (root / "shop" / "api").mkdir(parents=True)
+    make = core.manager.create_session
+    upper, lower = [await make(NewSession("ann", name, project=name)) for name in ("shop", "shop/api")]
+    (root / "shop" / "api" / "a").write_text("old")
+    for here, other in ((upper, lower), (lower, upper)):
+        taken: c.CheckpointInfo = await core.do(c.TakeCheckpoint(session_id=here.id))
+        (root / "shop" / "api" / "a").write_text(f"new of {here.id}")
+        preview = await core.do(c.PreviewRestore(session_id=here.id, checkpoint_id=taken.id))
+        assert preview.scope is RestoreScope.SESSION  # another session has files there
+        wish = c.PreviewRestore(session_id=here.id, checkpoint_id=taken.id, scope=RestoreScope.EVERYTHING)
+        preview = await core.do(wish)
+        await core.say(other, "demo:gate open")
+        await reached(other, lambda snapshot: snapshot.running is not None)
+        with pytest.raises(CheckpointRefused, match="Another session works"):
+            await core.do(
+                c.RestoreFiles(
+                    session_id=here.id, checkpoint_id=taken.id, scope=preview.scope, digest=preview.digest
+                )
+            )
+        await other.stop()
+        await idle(other)
+
+
 async def test_in_a_shared_directory_only_the_sessions_own_files_are_put_back(core: RunningCore) -> None:
     session, _ = await core.session(), await core.session(channel="d")
     work = Path(session.snapshot.work_directory)
@@ -205,8 +232,13 @@ async def test_200_000_files_hold_up_no_prompt(tmp_path: Path) -> None:
         assert found[0].is_late
 
 
-async def test_trouble_with_checkpoints_fails_no_turn_and_is_told_once(tmp_path: Path) -> None:
-    rules = replace(policy_in(tmp_path).rules, caps=Caps(max_files=0))
+@pytest.mark.parametrize(("caps", "words"), [(Caps(max_files=0), "1 files"), (Caps(), "Git is not installed")])
+async def test_trouble_with_checkpoints_fails_no_turn_and_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps: Caps, words: str
+) -> None:
+    if "Git" in words:
+        monkeypatch.setattr(workdirs.git, "which", lambda _: None)
+    rules = replace(policy_in(tmp_path).rules, caps=caps)
     async with running_core(tmp_path / "core", checkpoints=CheckpointPolicy(rules)) as core:
         session = await core.session()
         (Path(session.snapshot.work_directory) / "a").write_text("a")
@@ -214,7 +246,7 @@ async def test_trouble_with_checkpoints_fails_no_turn_and_is_told_once(tmp_path:
             turn = await core.ask(session, f"prompt {number}")
             assert (await core.status(turn)).value == "done"
         assert (await core.notices(session)).count("checkpoints") == 1
-        with pytest.raises(CheckpointRefused, match="1 files"):
+        with pytest.raises(CheckpointRefused, match=words):
             await core.do(c.TakeCheckpoint(session_id=session.id))
 
 

@@ -108,6 +108,7 @@ class Desk:
             env=environment,
             capture_output=True,
             text=True,
+            errors="surrogateescape",  # names of files may hold any bytes
             check=True,
         )
         return done.stdout

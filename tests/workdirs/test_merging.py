@@ -1,7 +1,9 @@
 """Merge of a branch: preview, compare-and-swap, files of a checkout, undo; nothing of the repository runs."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from shutil import which
 
 import pytest
 from msgspec.structs import replace
@@ -275,6 +277,32 @@ def test_no_program_of_a_hostile_repository_runs(pair: Pair) -> None:
     bring_along(pair.room, landing.back, "t")
     remove_branch_directory(desk.root, pair.child, archive_ref="refs/bridge/archive/1")
     assert not marks.exists(), marks.read_text()
+
+
+def test_a_git_that_is_too_old_is_told(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git = which("git")
+    old = tmp_path / "bin" / "git"
+    old.parent.mkdir()
+    old.write_text(f'#!/bin/sh\ncase "$*" in *--write-tree*) exit 129;; esac\nexec {git} "$@"\n')
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(old.parent), prepend=os.pathsep)
+    with pytest.raises(MergeImpossible, match=r"git 2\.38"):
+        preview_merge(pair.trial, pair.wish())
+
+
+@pytest.mark.parametrize("operation", ["merge", "cherry-pick", "revert", "rebase"])
+def test_a_target_in_the_middle_of_an_operation_is_left_alone(pair: Pair, operation: str) -> None:
+    pair.commit(pair.child, "theirs", b="theirs\n")
+    mark = {"merge": "MERGE_HEAD", "cherry-pick": "CHERRY_PICK_HEAD", "revert": "REVERT_HEAD"}.get(operation)
+    git_dir = pair.desk.root / ".git"
+    if mark is None:
+        (git_dir / "rebase-merge").mkdir()
+    else:
+        (git_dir / mark).write_text(pair.desk.git("rev-parse", "HEAD"))
+    before, landing = pair.desk.show(), pair.prepare(pair.wish())
+    with pytest.raises(MergeBlocked, match=operation):
+        blocked_by(pair.room, landing)
+    assert pair.desk.show() == before
 
 
 def test_a_shallow_clone_merges(desk: Desk, tmp_path: Path) -> None:

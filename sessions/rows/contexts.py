@@ -64,14 +64,11 @@ async def count_in_directory(db: Database, work_directory: str, *, but: SessionI
 
     Their directory is this one, or one above or below it.
     """
-    above, below = (
-        f"substr({one}, 1, length({other}) + 1) = {other} || '/'"
-        for one, other in (("?1", "work_directory"), ("work_directory", "?1"))
-    )
     row = await db.read_one(
-        "SELECT count(*) FROM sessions WHERE status <> 'ended' AND id <> ?2 AND work_directory <> ''"  # noqa: S608
-        f" AND (work_directory = ?1 OR {above} OR {below})",
-        (work_directory, but),
+        "SELECT count(*) FROM sessions WHERE status <> 'ended' AND id <> ? AND work_directory <> ''"
+        " AND (work_directory = ? OR substr(?, 1, length(work_directory) + 1) = work_directory || '/'"
+        " OR substr(work_directory, 1, length(?) + 1) = ? || '/')",
+        (but, work_directory, work_directory, work_directory, work_directory),
     )
     return int(str(row[0])) if row is not None else 0
 

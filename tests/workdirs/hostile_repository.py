@@ -43,8 +43,25 @@ def make_hostile(desk: Desk, root: Path) -> Path:
         "log.showSignature": "true",
         "credential.helper": f"!{program}",
         "alias.status": f"!{program}",
+        "alias.ls-files": f"!{program}",
+        "core.gitProxy": os.fspath(program),
+        "core.attributesFile": os.fspath(root / ".gitattributes"),
+        "sequence.editor": os.fspath(program),
+        "interactive.diffFilter": os.fspath(program),
+        "init.templateDir": os.fspath(root / ".git"),  # with its hooks
+        "uploadpack.packObjectsHook": os.fspath(program),
+        "remote.origin.url": f"ext::{program}",
+        "remote.origin.uploadpack": os.fspath(program),
+        "remote.origin.promisor": "true",
+        "protocol.allow": "always",
+        "submodule.lib.update": f"!{program}",
+        "submodule.recurse": "true",
+        "include.path": "included",
+        "includeIf.gitdir:**.path": "included",
     }.items():
         desk.git("config", key, value, cwd=root)
+    (root / ".git" / "included").write_text(f'[core]\n\tfsmonitor = "{program}"\n')
+    (root / ".gitmodules").write_text(f'[submodule "lib"]\n\tpath = lib\n\turl = x\n\tupdate = !{program}\n')
     (root / ".gitattributes").write_text(
         "*.f filter=evil diff=evil merge=evil\n*.p filter=served\n*.m merge=evil\n* merge=evil\n"
     )

@@ -17,6 +17,7 @@ from workdirs.model import Caps
 from workdirs.restores import Restores, RestoreWish
 
 DAY_MS = 86_400_000
+UNDO = "undo"
 
 
 @dataclass
@@ -52,6 +53,12 @@ class Ledger:
         wish = self.wish(target, scope)
         return await self.restores.restore(wish, (await self.restores.preview(wish)).digest)
 
+    async def undo(self) -> Restored:
+        last = await self.restores.last("s1")
+        assert last is not None
+        wish = await self.restores.undo_wish(self.wish(last[1]), *last)
+        return await self.restores.restore(wish, (await self.restores.preview(wish)).digest)
+
 
 @asynccontextmanager
 async def open_ledger(home: Path, caps: Caps | None = None) -> AsyncIterator[Ledger]:
@@ -64,8 +71,12 @@ async def open_ledger(home: Path, caps: Caps | None = None) -> AsyncIterator[Led
 
 
 async def _restore(home: Path, target: str) -> None:
+    """Restore to the checkpoint, or take the last restore back."""
     async with open_ledger(home) as ledger:
-        await ledger.restore(CheckpointId(target))
+        if target == UNDO:
+            await ledger.undo()
+        else:
+            await ledger.restore(CheckpointId(target))
 
 
 if __name__ == "__main__":

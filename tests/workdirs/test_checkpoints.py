@@ -12,7 +12,7 @@ import pytest
 
 from tests.test_project import PROJECT
 from tests.workdirs.desk import Desk
-from tests.workdirs.ledger import DAY_MS, Ledger, open_ledger
+from tests.workdirs.ledger import DAY_MS, UNDO, Ledger, open_ledger
 from workdirs import rows
 from workdirs.checkpoint_model import Cause, CheckpointId, Note, Place, Reason
 from workdirs.checkpoint_retention import due_for_removal
@@ -317,6 +317,24 @@ async def test_a_restore_cut_between_its_acts_is_finished_too(desk: Desk, place:
         (restored,) = await ledger.restores.finish_cut()
         assert restored.target.id == target.id
         assert (desk.show(), len(restored.paths)) == (before, 1)
+
+
+@pytest.mark.parametrize("place", ["restore.begun", "restore.step:2", "restore.applied"])
+async def test_a_cut_undo_is_finished_and_counts_as_the_undo(desk: Desk, place: str) -> None:
+    for name in ("a", "b", "c"):
+        desk.write(name, "old", 0o600)
+    async with open_ledger(desk.home) as ledger:
+        target = await ledger.take()
+        for name in ("a", "b"):
+            desk.write(name, "new")
+        (desk.root / "c").unlink()
+        before = desk.show()
+        await ledger.restore(target.id)
+    assert _run_killed(desk.home, UNDO, place) == 137
+    async with open_ledger(desk.home) as ledger:
+        (restored,) = await ledger.restores.finish_cut()
+        assert (restored.left, restored.differing, desk.show()) == ((), (), before)
+        assert await ledger.restores.last("s1") is None, "an undo is not undone again"
 
 
 async def test_a_cut_restore_whose_directory_is_gone_is_recorded_as_failed(desk: Desk) -> None:

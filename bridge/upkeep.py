@@ -83,7 +83,10 @@ async def keep_clean(core: "OpenCore") -> None:
     while True:
         # A start has enough to do, and an hour more makes no difference to sessions that are weeks old.
         await asyncio.sleep(_CLEAN_EVERY_S)
-        await core.service.run_cleanup_rules(who)
+        try:
+            await core.service.run_cleanup_rules(who)
+        except (SessionError, StorageError) as error:
+            log.warning("clean-up rules did not run", extra={"why": str(error)})
 
 
 async def daily_backups(core: "OpenCore") -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from bridge.env_file import Lines, read_lines
 from bridge.settings import IDS, SETTINGS, Settings
 from bridge.settings_errors import Problem, SettingsWrong
-from bridge.settings_example import line_numbers
 from bridge.settings_values import mode_of
 from sessions.claude.transcript import config_directory
 
@@ -129,4 +128,6 @@ def _opened_private_places(settings: Settings) -> list[Problem]:
 
 def _at(name: str, trouble: str, remedy: str) -> Problem:
     """Return a problem with one setting, with its line in `.env.example`."""
+    from bridge.settings_example import line_numbers  # most settings have no fault
+
     return Problem(name.upper(), trouble, remedy, line_numbers()[name])

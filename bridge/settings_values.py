@@ -1,13 +1,14 @@
 """Readers for the values of settings: numbers, lists of ids and names, sizes with units, paths.
 
 Each reader turns text that a person wrote into a value. Its `ValueError` names the fault, in words that follow
-the setting's name.
+the setting's name. `setting` makes the field of a setting from its reader, its default and its texts.
 """
 
 import math
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import time
 from enum import StrEnum
 from ipaddress import ip_address
@@ -30,6 +31,21 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:I?B)?", re.IGNORECASE)
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _HOST = re.compile(r"\.?(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,9}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting's text for people, and how its value is read. `default` is a value as text."""
+
+    read: Reader
+    default: str
+    write: str
+    does: str
+
+
+def setting(read: Reader, default: str, *, write: str, does: str) -> Any:
+    """Return the field of a setting. `write` says how a value is written, `does` its effect."""
+    return field(metadata={"setting": Setting(read, default, write, does)})
 
 
 class Secret:

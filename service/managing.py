@@ -48,7 +48,7 @@ async def manage(parts: ServiceParts, session: Session, actor: Actor, command: c
                 draft.add(PinChanged(command.pinned))
             return session_info(manager, session)
         case c.EndLeftRunning():
-            await session.end_left_running()
+            await session.process.end_left_running()
             return session_info(manager, session)
         case c.HandOver():
             return c.Handover(await session.hand_over())

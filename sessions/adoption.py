@@ -6,9 +6,9 @@ only an admin sees the session. No prompt is invented: Claude's words without on
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from backends.base import Backend, Host, HostGone
+from backends.base import Backend, Host, HostGone, HostRef
 from sessions import events as e
 from sessions import rows
 from sessions.claude.launch import conversation_of, resumed_conversation_of
@@ -21,7 +21,6 @@ from sessions.session import Session
 from sessions.stored import HostStatus, StoredHost
 from sessions.title import title_from
 from sessions.topics import Topic
-from storage import Database
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +31,14 @@ _ADOPTED = "Claude was found running here; the bridge had no record of it."
 
 
 async def adopt_strangers(
-    db: Database,
+    strangers: Sequence[HostRef],
     backend: Backend,
     keeper: ProcessKeeper,
     load: Callable[[SessionId], Awaitable[Session]],
     make: Callable[[SessionId], Session],
 ) -> None:
-    """Take over every living host without a row. Call it before anything is restored or started."""
-    for ref in await backend.survivors(besides=await rows.hosts_not_ended(db)):
+    """Take over living hosts without a row. Call it before anything is restored or started."""
+    for ref in strangers:
         try:
             host = await backend.attach(ref)
         except HostGone:

@@ -19,7 +19,6 @@ from backends.commands.model import CommandRunner
 from sessions import events as e
 from sessions import rows
 from sessions.account_limits import AccountLimits
-from sessions.adoption import adopt_strangers
 from sessions.bus import Bus
 from sessions.bypass import BypassRule
 from sessions.checkpointing import CheckpointPolicy, SessionCheckpoints
@@ -172,7 +171,11 @@ class SessionManager:
 
     async def restore_sessions(self) -> None:
         """Re-attach to the hosts that survived; see `recovery.recover`."""
-        await adopt_strangers(self.db, self._backend, self.keeper, self.get_session, self._loaded.new)
+        known = await rows.hosts_not_ended(self.db)
+        if strangers := await self._backend.survivors(besides=known):
+            from sessions.adoption import adopt_strangers  # most starts find none
+
+            await adopt_strangers(strangers, self._backend, self.keeper, self.get_session, self._loaded.new)
         sessions = await self._loaded.get_readable(await rows.sessions_to_recover(self.db))
         for session in sessions:
             if session.snapshot.limit is not None:

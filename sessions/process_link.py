@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from backends.base import Unkillable
+from sessions.errors import ClaudeUnavailable
 from sessions.host_run import HostRun
 from sessions.leaving import (
     Departure,
@@ -92,3 +94,18 @@ class ProcessLink:
         if self._run is not None:
             await self._run.leaving.end_at_once(departure, grace_s)
         await self.leave(departure)
+
+    async def end_left_running(self) -> None:
+        """End the processes that Claude's tools left running; Claude's own stays. No-op without a process.
+
+        Raises `ClaudeUnavailable` if one of them outlives even SIGKILL.
+        """
+        run = self._run
+        if run is None:
+            return
+        try:
+            await run.host.end_left_running(self._session.around.patience.stop_s)
+        except Unkillable as error:
+            pids = ", ".join(map(str, error.pids))
+            raise ClaudeUnavailable(f"It could not be ended (process {pids}); an admin has to look.") from error
+        await run.note_left_running()

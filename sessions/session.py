@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
-from backends.base import Unkillable
 from faults import crash_point
 from machine.awake_timeout import awake_timeout
 from sessions import events as e
@@ -306,20 +305,6 @@ class Session:
         """Take a checkpoint before the session leaves its process; waits for it a bounded time."""
         if self.around.checkpoints is not None:
             await self.around.checkpoints.before_leaving(self, reason)
-
-    async def end_left_running(self) -> None:
-        """End the processes that Claude's tools left running; Claude's own stays. No-op without a process.
-
-        Raises `ClaudeUnavailable` if one of them outlives even SIGKILL.
-        """
-        if self.run is None:
-            return
-        try:
-            await self.run.host.end_left_running(self.around.patience.stop_s)
-        except Unkillable as error:
-            pids = ", ".join(map(str, error.pids))
-            raise ClaudeUnavailable(f"It could not be ended (process {pids}); an admin has to look.") from error
-        await self.run.note_left_running()
 
     async def hand_over(self) -> str:
         """Park the session and return the command that continues the conversation in a terminal.

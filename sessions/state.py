@@ -65,32 +65,9 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
         case e.ConversationChanged():
             return _conversation_changed(numbered, event)
         case e.WentOnFrom():
-            return replace(
-                numbered,
-                conversation_id=event.conversation_id,
-                conversation_begun=True,
-                last_prompt_uuid=event.prompt_uuid,
-                last_uuid=event.last_uuid,
-                goes_on_from=event.turn_id,
-            )
-        case e.Moved():
-            return replace(
-                numbered,
-                project=event.project,
-                work_directory=event.work_directory,
-                moved_from=(*snapshot.moved_from, event.moved_from),
-                keeps_out_of=tuple(
-                    each for each in snapshot.keeps_out_of if not _lies_in(event.work_directory, each)
-                ),
-                project_is_gone=False,
-            )
-        case e.OwnCopyMade():
-            return replace(
-                numbered,
-                work_directory=event.work_directory,
-                moved_from=(event.parent_directory,) if event.parent_directory else (),
-                keeps_out_of=event.keeps_out_of,
-            )
+            return _went_on(numbered, event)
+        case e.Moved() | e.OwnCopyMade():
+            return _directory_changed(numbered, event)
         case e.Imported():
             return replace(
                 numbered,
@@ -240,6 +217,36 @@ def _process_changed(snapshot: Snapshot, event: ProcessEvent) -> Snapshot:
             return replace(snapshot, limit_shares=event.shares)
         case _:
             assert_never(event)
+
+
+def _went_on(snapshot: Snapshot, event: e.WentOnFrom) -> Snapshot:
+    return replace(
+        snapshot,
+        conversation_id=event.conversation_id,
+        conversation_begun=True,
+        last_prompt_uuid=event.prompt_uuid,
+        last_uuid=event.last_uuid,
+        goes_on_from=event.turn_id,
+    )
+
+
+def _directory_changed(snapshot: Snapshot, event: e.Moved | e.OwnCopyMade) -> Snapshot:
+    if isinstance(event, e.OwnCopyMade):
+        return replace(
+            snapshot,
+            work_directory=event.work_directory,
+            moved_from=(event.parent_directory,) if event.parent_directory else (),
+            keeps_out_of=event.keeps_out_of,
+        )
+    kept = tuple(each for each in snapshot.keeps_out_of if not _lies_in(event.work_directory, each))
+    return replace(
+        snapshot,
+        project=event.project,
+        work_directory=event.work_directory,
+        moved_from=(*snapshot.moved_from, event.moved_from),
+        keeps_out_of=kept,
+        project_is_gone=False,
+    )
 
 
 def _conversation_changed(snapshot: Snapshot, event: e.ConversationChanged) -> Snapshot:

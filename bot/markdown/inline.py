@@ -21,7 +21,7 @@ from bot.markdown.emphasis import Run, Runs, flanks, is_bare, is_unspaced, needs
 from bot.markdown.marks import ATOM, STRONG, beside, closing, flattened
 from bot.markdown.references import Target
 from bot.markdown.reserved_names import may_become_reserved_name, reserved_name
-from bot.markdown.seams import gap_before, outermost
+from bot.markdown.seams import gap_before, gap_outside
 from bot.markdown.spelling import atom, code_span, escaped, link, unmistakable
 
 SPAN = 1200  # characters of source from an opening mark to its closing one; of code, its closing one included
@@ -392,12 +392,4 @@ class _Parser:
 
     def _settled(self) -> int:
         """Return the last gap between words before the first open part, and outside all indivisible ranges."""
-        bound = len(self.text) if self.live < 0 else self.live
-        outer = outermost(self.whole)
-        while True:
-            place = gap_before(self.text, bound)
-            while outer and outer[-1][0] >= place:
-                outer.pop()
-            if place <= 0 or not outer or outer[-1][1] <= place:
-                return max(place, 0)
-            bound = outer[-1][0]
+        return gap_outside(self.text, len(self.text) if self.live < 0 else self.live, self.whole)

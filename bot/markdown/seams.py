@@ -16,6 +16,18 @@ def gap_before(text: str, bound: int) -> int:
     return stops[-1] if stops else place
 
 
+def gap_outside(text: str, bound: int, ranges: Sequence[tuple[int, int]]) -> int:
+    """Return the place of the last gap before `bound` that lies outside all `ranges`; 0 for none."""
+    outer = outermost(ranges)
+    while True:
+        place = gap_before(text, bound)
+        while outer and outer[-1][0] >= place:
+            outer.pop()
+        if place <= 0 or not outer or outer[-1][1] <= place:
+            return max(place, 0)
+        bound = outer[-1][0]
+
+
 def outermost(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return the `ranges` in order, without those inside another; overlapping ones are joined."""
     outer: list[tuple[int, int]] = []

@@ -128,24 +128,7 @@ def _project_turn(session_id: SessionId, event: TurnEvent, at_ms: int) -> Iterat
                 (event.turn_id, session_id, event.number, at_ms, at_ms),
             )
         case e.TurnElsewhere():
-            yield Statement(
-                "INSERT INTO turns (id, session_id, number, kind, status, author_id, prompt, prompt_uuid,"
-                " last_uuid, queued_ms, started_ms, ended_ms, conversation_id)"
-                " VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?,"
-                " (SELECT conversation_id FROM sessions WHERE id = ?))",
-                (
-                    event.turn_id,
-                    session_id,
-                    event.number,
-                    event.kind,
-                    event.status,
-                    event.prompt,
-                    event.prompt_uuid,
-                    event.last_uuid,
-                    *(at_ms, at_ms, at_ms),
-                    session_id,
-                ),
-            )
+            yield _insert_turn_elsewhere(session_id, event, at_ms)
         case e.TurnRequeued():
             yield Statement(
                 "UPDATE turns SET status = 'queued', ended_ms = NULL, reason = '' WHERE id = ?",
@@ -200,6 +183,27 @@ def _insert_turn(session_id: SessionId, event: e.TurnQueued, at_ms: int) -> Stat
             as_json(event.attachments),
             event.alternative_of,
             at_ms,
+        ),
+    )
+
+
+def _insert_turn_elsewhere(session_id: SessionId, event: e.TurnElsewhere, at_ms: int) -> Statement:
+    return Statement(
+        "INSERT INTO turns (id, session_id, number, kind, status, author_id, prompt, prompt_uuid,"
+        " last_uuid, queued_ms, started_ms, ended_ms, conversation_id)"
+        " VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?,"
+        " (SELECT conversation_id FROM sessions WHERE id = ?))",
+        (
+            event.turn_id,
+            session_id,
+            event.number,
+            event.kind,
+            event.status,
+            event.prompt,
+            event.prompt_uuid,
+            event.last_uuid,
+            *(at_ms, at_ms, at_ms),
+            session_id,
         ),
     )
 

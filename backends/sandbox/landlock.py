@@ -20,7 +20,7 @@ import msgspec
 from msgspec.structs import replace
 
 from backends.base import LaunchRefused, LaunchSpec
-from backends.sandbox.model import Access, Enclosure, Mechanism, Network, Policy
+from backends.sandbox.model import Access, Enclosure, Mechanism, Network, Own, Policy
 from backends.sandbox.seccomp import filter_program
 from backends.wrappers import LaunchWrapper
 
@@ -50,6 +50,8 @@ _SCOPES = 1 << 0 | 1 << 1  # abstract sockets, signals
 
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _WRITE = _READ | _WRITE_FILE | _REMOVE | _MAKE | _REFER | _TRUNCATE
+# Directories, too: programs take a lock by making one. A file of their own cannot get into it.
+_CHANGE = _READ | _WRITE_FILE | _TRUNCATE | 1 << 4 | 1 << 7
 _DEVICE = _READ_FILE | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV
 
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
@@ -181,7 +183,8 @@ def _rules(
 ) -> Iterator[tuple[str, int, int]]:
     """Yield paths, each with the rights in a directory and those if it is a file."""
     readable = [*policy.system.directories, Path("/proc"), *access.read]
-    writable = [*access.write, *(each.source for each in access.own), tmp]
+    own = [place for each in access.own for place in (_entries(each) or [each.source])]
+    writable = [*access.write, *own, tmp]
     for path in writable:
         if held := next((each for each in policy.hidden if each != path and each.is_relative_to(path)), None):
             raise LaunchRefused(program, reason=f"Landlock cannot hide {held.name} inside of {path.name}")
@@ -189,9 +192,14 @@ def _rules(
     hidden = frozenset(policy.hidden)
     found = [(path, _READ) for granted in readable for path in _without(granted, hidden, above)]
     found += [(path, _WRITE) for path in writable]
+    found += [(each.source, _CHANGE) for each in access.own if each.entries]
     found += [(Path(path), _DEVICE) for path in _DEVICES]
     for path, rights in found:
         yield str(path), rights & handled, rights & _FILE & handled
+
+
+def _entries(own: Own) -> list[Path]:
+    return [own.source / name for name in own.entries]
 
 
 def _without(granted: Path, hidden: frozenset[Path], above: frozenset[Path]) -> Iterator[Path]:

@@ -39,10 +39,14 @@ class Own(msgspec.Struct, frozen=True):
     `source` is the real directory, which exists at the launch; inside it stands at `target`. A mechanism that
     cannot move directories (Landlock) grants `source` in its own place, and replaces `target` by `source` in
     the values of the environment.
+
+    With `entries`, such a mechanism lets programs make and remove files only below these directories of
+    `source`. Files and links beside them stay; the files can be changed.
     """
 
     target: Path
     source: Path
+    entries: tuple[str, ...] = ()
 
 
 class Blank(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from backends.sandbox.model import Access, Blank, Own
 from sessions.claude.errors import ClaudeError
@@ -46,8 +47,14 @@ _ANSWERS = ("remote-settings*", "policy-limits*")
 """Answers of the vendor that Claude keeps: an organization's policy, which the next start applies at once."""
 _DECISIONS = "state"
 """The directory of what a person agreed to in Claude's own screens."""
+_WRITTEN_DIRECTORIES = (
+    *("projects", "sessions", "todos", "shell-snapshots", "session-env", "file-history", "backups", "debug"),
+    *("statsig", "telemetry", "logs", "cache", "plans", "tasks", "teams", "jobs", "agent-memory", "uploads"),
+    *("paste-cache", "image-cache", "file-transfers", "mcp-skill-archives", "downloads", "usage-data"),
+)
+"""Directories of the configuration in which Claude keeps what it needs while it runs."""
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS")
-_AGENT = "SSH_AUTH_SOCK"
+_AGENT, _CONFIG_VARIABLE = "SSH_AUTH_SOCK", "CLAUDE_CONFIG_DIR"
 _STATE_FILE = ".claude.json"
 # Other projects' names, histories and servers, with their secrets.
 _NOT_SEEDED = ("projects", "githubRepoPaths")
@@ -108,8 +115,10 @@ def prepare(options: SandboxOptions, asked: Asked) -> Access:
     for directory in (options.state, place, own_home, own_config, transcripts):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.utime(place)  # its last use (`bridge/sandbox_caches.py`)
-    in_config = (config / _STATE_FILE).exists() or "CLAUDE_CONFIG_DIR" in environment
-    real, inside = (config, own_config) if in_config else (home, own_home)
+    in_config = (config / _STATE_FILE).exists() or _CONFIG_VARIABLE in environment
+    real = config if in_config else home
+    # Without mounts, the configuration's directory is named in the environment: see `environment_inside`.
+    inside = own_config if in_config or not options.mounts else own_home
     _seed(real / _STATE_FILE, inside / _STATE_FILE, place, with_servers=asked.user_servers)
     _renew_answers(config, own_config, place)
     kept = [asked.work_directory / name for name in options.kept]
@@ -130,15 +139,14 @@ def prepare(options: SandboxOptions, asked: Asked) -> Access:
         private=(config / "sessions",),
         blank=_blanks(config, options.state / "blank"),
     ) | _credentials(config)
-    for each in access.blank:
-        # So that nothing that a program inside made there counts for the next process.
-        planted = own_config / each.target.relative_to(config)
-        make_empty(planted, place, directory=each.source.is_dir())
+    # Nothing that a program inside made counts for the next process.
     if options.mounts:
+        for each in access.blank:
+            planted = own_config / each.target.relative_to(config)
+            make_empty(planted, place, directory=each.source.is_dir())
         _remove_planted_links(access)
-    else:
-        _remove_in_place_of_links(access, config, place)
-    return access
+        return access
+    return _without_mounts(access, config, own_config, place)
 
 
 def _blanks(config: Path, place: Path) -> tuple[Blank, ...]:
@@ -166,24 +174,42 @@ def _remove_planted_links(access: Access) -> None:
             remove_link_on_the_way(nearest.source, target.relative_to(nearest.target))
 
 
-def _remove_in_place_of_links(access: Access, config: Path, place: Path) -> None:
-    """Remove what programs inside made where a link of ours leads to a part of Claude's configuration.
+def _without_mounts(access: Access, config: Path, own_config: Path, place: Path) -> Access:
+    """Lay out Claude's own configuration, and return the access with which its parts stay as they are.
 
-    The launcher makes the links again, but not in place of something else: see `_link` in
-    `backends/sandbox/landlock_launch.py`.
+    Missing parts are links to empty ones: programs can make directories, to take a lock, but remove no link.
     """
-    for target in (config, *(each for each in access.read if each.parent == config)):
-        above = [each for each in access.own if each.target != target and target.is_relative_to(each.target)]
-        if above and target.exists():
-            nearest = max(above, key=lambda each: len(each.target.parts))
-            path = nearest.source / target.relative_to(nearest.target)
-            if not path.is_symlink():
-                remove(path, place)
+    shown = {each.target.name: each.source for each in access.blank}
+    real = (each for each in (*access.read, *access.write) if each.parent == config)
+    shown |= {each.name: each for each in real if each.exists()}
+    for name in _WRITTEN_DIRECTORIES:
+        made = own_config / name
+        if made.is_symlink() or not made.is_dir():
+            remove(made, place)
+            made.mkdir(mode=0o700)
+    for name, target in shown.items():
+        link = own_config / name
+        if not link.is_symlink() or link.readlink() != target:
+            remove(link, place)
+            link.symlink_to(target)
+    access |= Access(read=tuple(each.source for each in access.blank))
+    if CREDENTIALS in shown:
+        # To renew a login Claude makes a new file, and loses the login if it cannot (measured).
+        return access
+    own = [each for each in access.own if each.target != config]
+    return replace(access, own=(*own, Own(config, own_config, _WRITTEN_DIRECTORIES)))
 
 
-def without_agent(options: SandboxOptions, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without the name of a socket that is not inside."""
-    return {name: value for name, value in environment.items() if options.ssh_agent or name != _AGENT}
+def environment_inside(options: SandboxOptions, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process in the sandbox.
+
+    Leaves out the name of a socket that is not inside. Without mounts, programs can put another `.claude` into
+    HOME, so the configuration's directory is named.
+    """
+    inside = {name: value for name, value in environment.items() if options.ssh_agent or name != _AGENT}
+    if not options.mounts:
+        inside[_CONFIG_VARIABLE] = str(config_directory(environment))
+    return inside
 
 
 def program_files(command: Sequence[str]) -> list[Path]:

@@ -18,7 +18,7 @@ from sessions.claude.lines import (
 )
 from sessions.claude.locate import Cli, locate
 from sessions.claude.parse import parse
-from sessions.claude.sandbox_access import Asked, SandboxOptions, prepare, without_agent
+from sessions.claude.sandbox_access import Asked, SandboxOptions, environment_inside, prepare
 from sessions.driver import CommandPlace, ConversationStart, ImageFile, Program
 from sessions.errors import WrongAnswer
 from sessions.forms import filled
@@ -207,7 +207,7 @@ async def _in_sandbox(options: SandboxOptions, asked: Asked, argv: tuple[str, ..
     access = await asyncio.to_thread(prepare, options, asked)
     if options.open_network is not None:
         await options.open_network(asked.work_directory)
-    return Program(argv, without_agent(options, asked.environment), access)
+    return Program(argv, environment_inside(options, asked.environment), access)
 
 
 def _begin(start: ConversationStart) -> launch.Start:

@@ -51,8 +51,8 @@ REACHED = {
     "bwrap": {13, 14, 30} | ABSTRACT,
     "bwrap with the model alone": {30},
     # Besides the network: numbers of processes, no limits, a process that hides from the end, the files of the
-    # project and of Claude's configuration that bwrap keeps read-only.
-    "landlock": {13, 14, 30, 32, 33, 35, 36, 47},
+    # project that bwrap keeps read-only.
+    "landlock": {13, 14, 30, 32, 33, 35, 47},
 }
 
 

@@ -17,10 +17,10 @@ from sessions.claude.launch import Fresh
 from sessions.claude.sandbox_access import (
     Asked,
     SandboxOptions,
+    environment_inside,
     prepare,
     program_files,
     state_directory,
-    without_agent,
 )
 from sessions.work_directory import shared_git_directory
 from tests.sandbox.world import sandboxing_for
@@ -182,16 +182,19 @@ def test_each_project_has_a_home_and_a_configuration_of_its_own_without_foreign_
         )
         access = prepare(options, asked)
         place = state_directory(options.state, work)
-        assert access.own == (Own(home, place / "home"), Own(config, place / "claude"))
+        assert [(each.target, each.source) for each in access.own] == [
+            (home, place / "home"),
+            (config, place / "claude"),
+        ]
         seeded = (place / "claude/.claude.json").read_text()
         assert "userID" in seeded
         assert "SECRET" not in seeded
         assert "/other" not in seeded
         places.append(place)
     assert len(set(places)) == 2
-    assert "SSH_AUTH_SOCK" not in without_agent(options, environment)
+    assert "SSH_AUTH_SOCK" not in environment_inside(options, environment)
     with_agent = SandboxOptions(state=tmp_path / "state", ssh_agent=True)
-    assert "SSH_AUTH_SOCK" in without_agent(with_agent, environment)
+    assert "SSH_AUTH_SOCK" in environment_inside(with_agent, environment)
 
 
 @pytest.mark.parametrize("points", ["absolute", "relative"])

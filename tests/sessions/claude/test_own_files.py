@@ -80,24 +80,31 @@ PLANTED: dict[str, Callable[[Path], object]] = {
 
 def test_nothing_that_was_planted_in_the_configuration_counts_at_the_next_start(project: Project) -> None:
     for name, plant in PLANTED.items():
+        (project.own / name).unlink(missing_ok=True)  # a link of ours
         plant(project.own / name)
     project.start()
     left = {
         each.name: each
         for each in project.own.iterdir()
-        if each.name in PLANTED and (each.is_symlink() or not each.is_dir() or any(each.iterdir()))
+        if each.name in PLANTED and (not each.is_dir() or any(each.iterdir()))
     }
-    assert {name: path.read_bytes() for name, path in left.items()} in ({}, {"loop.md": b""})
+    assert {path.read_bytes() for path in left.values()} <= {b""}
+    assert not any("etc" in each.readlink().parts for each in project.own.iterdir() if each.is_symlink())
     assert not list(project.place.glob("removed.*"))
 
 
 def test_settings_in_place_of_our_links_do_not_count(tmp_path: Path) -> None:
     project = Project(tmp_path, mounts=False)
+    for name in ("settings.json", "skills"):
+        (project.own / name).unlink()
     (project.own / "settings.json").write_text(ALLOWS)
     _closed(project.own / "skills")
+    (project.own / "projects").rmdir()
+    (project.own / "projects").symlink_to(project.config)
     project.start()
-    assert not (project.own / "settings.json").exists()
-    assert not (project.own / "skills").exists()
+    assert (project.own / "settings.json").readlink() == project.config / "settings.json"
+    assert (project.own / "skills").readlink() == project.config / "skills"
+    assert not (project.own / "projects").is_symlink()
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "directory", "huge"])

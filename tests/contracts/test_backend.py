@@ -345,7 +345,10 @@ async def frozen(kit: Kit, backend: LocalBackend) -> LocalHost:
     host = await kit.shell(backend, "exec cat")
     await send_text(host, "one")
     await read_lines(host, 1)
-    assert await host.freeze(lambda: True)
+    async with asyncio.timeout(DEADLINE_S):
+        # The shell's child that said `ready` may not have ended yet.
+        while not await host.freeze(lambda: True):
+            await asyncio.sleep(0)
     await until(lambda: is_stopped(program_of(kit, host).pid))
     assert host.alive()
     return host

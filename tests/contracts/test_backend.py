@@ -347,7 +347,7 @@ async def frozen(kit: Kit, backend: LocalBackend) -> LocalHost:
     await read_lines(host, 1)
     async with asyncio.timeout(DEADLINE_S):
         # The shell's child that said `ready` may not have ended yet.
-        while not await host.freeze(lambda: True):
+        while not await host.freeze(lambda: True):  # noqa: ASYNC110
             await asyncio.sleep(0)
     await until(lambda: is_stopped(program_of(kit, host).pid))
     assert host.alive()

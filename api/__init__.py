@@ -60,7 +60,10 @@ from api.branching import (
     MergeResult as MergeResult,
     PreviewMerge as PreviewMerge,
     RemoveBranch as RemoveBranch,
+    SetUp as SetUp,
     SetUpBranch as SetUpBranch,
+    ReadSetUp as ReadSetUp,
+    ResolveMerge as ResolveMerge,
     UndoMerge as UndoMerge,
 )
 from api.checkpointing import (

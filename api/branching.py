@@ -66,7 +66,8 @@ class MergePreview(msgspec.Struct, frozen=True):
 
     It can land without `conflicts` and `blocked`; without `files` there is nothing to merge. If
     `has_uncommitted`, the uncommitted changes of the branch are committed first. `subjects` are first lines of
-    its commits.
+    its commits. `message` is a draft for the new commit, which people may edit; it is empty for a rebase.
+    `by_claude`: Claude wrote it.
     """
 
     branch: str
@@ -79,6 +80,8 @@ class MergePreview(msgspec.Struct, frozen=True):
     has_uncommitted: bool
     digest: str
     more: int = 0
+    message: str = ""
+    by_claude: bool = False
 
     @property
     def can_land(self) -> bool:
@@ -126,17 +129,23 @@ class CompareBranch(SessionCommand[BranchChanges], frozen=True, tag="compare_bra
 
 
 class PreviewMerge(SessionCommand[MergePreview], frozen=True, tag="preview_merge", kw_only=True):
-    """Return what merging the branch into the git branch that it began at would do. Raises `BranchRefused`."""
+    """Return what merging the branch into the git branch that it began at would do. Raises `BranchRefused`.
+
+    With `asks_claude`, Claude drafts the message of a squash beside its conversation, under the conditions of
+    `DraftReport`. Else the draft is made of the branch's title and its commits.
+    """
 
     action = Action.VIEW
     reply = MergePreview
     audited = False
     strategy: Strategy = Strategy.SQUASH
+    asks_claude: bool = False
 
 
 class MergeBranch(SessionCommand[MergeResult], frozen=True, tag="merge_branch", kw_only=True):
     """Merge the branch as it was previewed. `digest` comes from the preview.
 
+    The new commit gets `message`, or without one the draft made of the branch's title and its commits.
     Raises `MergeOutdated` if the branch or its target changed since, `BranchRefused` if it cannot land.
     """
 
@@ -144,6 +153,20 @@ class MergeBranch(SessionCommand[MergeResult], frozen=True, tag="merge_branch", 
     reply = MergeResult
     strategy: Strategy
     digest: str
+    message: str = ""
+
+
+class ResolveMerge(SessionCommand[Accepted], frozen=True, tag="resolve_merge", kw_only=True):
+    """Ask Claude in the branch to merge the target there and to resolve the conflicts; it is a prompt.
+
+    The request is kept as one on a conflict. Raises `BranchRefused` without conflicts, and the errors of
+    `SendMessage`.
+    """
+
+    action = Action.PROMPT
+    reply = Accepted
+    strategy: Strategy = Strategy.SQUASH
+    origin: str
 
 
 class CommitBranch(SessionCommand[WorkPlace], frozen=True, tag="commit_branch", kw_only=True):
@@ -178,16 +201,42 @@ class DraftReport(SessionCommand[BranchReport], frozen=True, tag="draft_report",
     asks_claude: bool = True
 
 
+class SetUp(msgspec.Struct, frozen=True):
+    """The commands that would install a branch's dependencies, and the `files` that say what they run.
+
+    `digest` names the commands with the contents of the files. `is_agreed`: somebody agreed to exactly these.
+    """
+
+    commands: tuple[str, ...]
+    files: tuple[str, ...]
+    digest: str
+    is_agreed: bool = False
+
+
+class ReadSetUp(SessionCommand[SetUp], frozen=True, tag="read_set_up", kw_only=True):
+    """Return what would install the dependencies of a branch's own copy. Runs nothing.
+
+    Raises `BranchRefused` if the project is not trusted or has no lock file.
+    """
+
+    action = Action.VIEW
+    reply = SetUp
+    audited = False
+
+
 class SetUpBranch(SessionCommand[Accepted], frozen=True, tag="set_up_branch", kw_only=True):
     """Ask Claude to install the dependencies of a branch's own copy, as its lock files name them.
 
-    It is a prompt, so Claude asks for the command as for any other. Raises `BranchRefused` if the project is
-    not trusted or has no lock file, and the errors of `SendMessage`.
+    `digest` is the one of `ReadSetUp`: with it the person agrees to these commands and files, and that is kept
+    for the project. Without it somebody must have agreed to exactly these before. It is a prompt, so Claude
+    asks for the command as for any other. Raises `SetUpNotAgreed`, `BranchRefused` as `ReadSetUp`, and the
+    errors of `SendMessage`.
     """
 
     action = Action.PROMPT
     reply = Accepted
     origin: str
+    digest: str = ""
 
 
 class RemoveBranch(SessionCommand[Nothing], frozen=True, tag="remove_branch", kw_only=True):
@@ -210,6 +259,8 @@ BranchingCommand = (
     | CommitBranch
     | UndoMerge
     | DraftReport
+    | ResolveMerge
+    | ReadSetUp
     | SetUpBranch
     | RemoveBranch
 )

@@ -71,6 +71,7 @@ class Verb(StrEnum):
     MERGE_BRANCH = "merge_branch"
     UNDO_MERGE = "undo_merge"
     RESOLVE_MERGE = "resolve_merge"
+    MERGE_MESSAGE = "merge_message"
     REPORT = "report"
     REMOVE_BRANCH = "remove_branch"
     RUN = "run"

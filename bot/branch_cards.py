@@ -1,9 +1,16 @@
 """Cards on branches: the list, the changes of one, the preview of a merge. Pure."""
 
-from api import BranchChanges, Branches, BranchInfo, MergePreview, SessionInfo
+from api import BranchChanges, Branches, BranchInfo, MergePreview, SessionInfo, SetUp
 from api.branching import MergeResult
 from api.prices import price_mark
-from api.words.branches import branch_line, changes_lines, merge_words, preview_lines
+from api.words.branches import (
+    branch_line,
+    changes_lines,
+    merge_words,
+    message_lines,
+    preview_lines,
+    set_up_lines,
+)
 from bot.bodies import Button, Card, Control, PostWish, Row, Style, Verb
 from bot.cards import QUIET, WAITING
 from bot.markdown.cards import escape_inline, one_line
@@ -14,7 +21,10 @@ from workdirs.merge_choices import Strategy
 
 SEND, EDIT, DISCARD = "send", "edit", "discard"
 ALL_THE_SAME = "all the same"
+BY_CLAUDE = "by claude"
 _MOST_CHARS = 3_600
+_MOST_OF_A_MESSAGE = 1_500
+_ALL_CHARS = 3_900
 _MOST_BRANCHES = 20
 _MOST_PICKS = 5
 _LABELS = {Strategy.SQUASH: "Squash", Strategy.MERGE: "Merge commit", Strategy.REBASE: "Rebase"}
@@ -53,6 +63,7 @@ def changes_card(changes: BranchChanges) -> Card:
 def merge_card(session_id: str, preview: MergePreview, *, outdated: bool = False) -> Card:
     """Return the card on what a merge would do, with the button that does it if it can land.
 
+    That button carries the digest of the preview and the message of the commit.
     `outdated`: somebody wanted to merge by an earlier preview, and the branch or its target has changed since.
     """
     title = (
@@ -66,13 +77,28 @@ def merge_card(session_id: str, preview: MergePreview, *, outdated: bool = False
     )
     first: tuple[Button, ...] = ()
     if preview.can_land:
-        control = Control(Verb.MERGE_BRANCH, session_id, preview.strategy, preview.digest)
+        detail = f"{preview.digest}\n{preview.message}"
+        control = Control(Verb.MERGE_BRANCH, session_id, preview.strategy, detail)
         first = (Button(control, f"Merge ({_LABELS[preview.strategy].lower()})", Style.SUCCESS),)
     elif preview.conflicts:
         control = Control(Verb.RESOLVE_MERGE, session_id, preview.strategy)
         first = (Button(control, "Ask Claude to resolve", Style.PRIMARY),)
     rows: tuple[Row, ...] = ((*first, *others),)
-    return Card(("\n".join(lines)[:_MOST_CHARS],), rows, accent=QUIET if preview.can_land else WAITING)
+    texts: tuple[str, ...] = ("\n".join(lines)[:_MOST_CHARS],)
+    if said := message_lines(preview):
+        head, *message = said
+        quoted = "\n".join(f"> {escape_inline(line, 400)}" for line in message)
+        texts = (texts[0][: _ALL_CHARS - _MOST_OF_A_MESSAGE], f"{head}\n{quoted}"[:_MOST_OF_A_MESSAGE])
+        rows = (*rows, _message_buttons(session_id, preview))
+    return Card(texts, rows, accent=QUIET if preview.can_land else WAITING)
+
+
+def _message_buttons(session_id: str, preview: MergePreview) -> Row:
+    edit = Control(Verb.MERGE_MESSAGE, session_id, preview.strategy, preview.message)
+    buttons = (Button(edit, "Edit the message"),)
+    if preview.strategy is not Strategy.SQUASH or preview.by_claude:
+        return buttons
+    return (*buttons, Button(Control(Verb.PREVIEW_MERGE, session_id, BY_CLAUDE), "Let Claude write it"))
 
 
 def merged_card(session_id: str, result: MergeResult) -> Card:
@@ -125,6 +151,15 @@ def own_copy_notice(event: Noticed, number: int, session_id: str) -> PostWish:
     lines = ("**Own copy of the files**", sentence(event.text, 500))
     rows: tuple[Row, ...] = ((button,),) if event.about else ()
     return PostWish(subject_of(UnitKind.NOTICE, number), 0, Card(("\n".join(lines),), rows, accent=QUIET))
+
+
+def set_up_card(session_id: str, set_up: SetUp, *, changed: bool = False) -> Card:
+    """Return the card that asks somebody to agree to the commands that install a branch's dependencies."""
+    head = "**Something changed since you looked. Run this now?**" if changed else "**Run this?**"
+    label = f"Run {one_line('; '.join(set_up.commands), 60)}"
+    agree = Button(Control(Verb.SET_UP_BRANCH, session_id, detail=set_up.digest), label, Style.PRIMARY)
+    # Commands and names of files are of tables of ours: nothing in them needs escaping.
+    return Card(("\n".join((head, *set_up_lines(set_up))),), ((agree,),), accent=WAITING)
 
 
 def _escaped(line: str) -> str:

@@ -1,16 +1,20 @@
 """Clicks on cards of branches: preview a merge, merge, undo, ask Claude to resolve, remove."""
 
+from msgspec.structs import replace
+
 from api import (
     DraftReport,
     GetSession,
     MergeBranch,
     PreviewMerge,
+    ReadSetUp,
     RemoveBranch,
+    ResolveMerge,
     SendMessage,
     SetUpBranch,
     UndoMerge,
 )
-from api.words.branches import merge_words, resolving_prompt
+from api.words.branches import merge_words
 from bot import branch_cards
 from bot.bodies import Body, Card, Control, Verb
 from bot.branch_cards import merge_card, merged_card, removal_card
@@ -19,7 +23,7 @@ from bot.errors import ControlGone, Refused
 from bot.face import Face
 from bot.modals import Question, dialog
 from bot.panel_controls import stored
-from sessions.errors import BranchUnmerged, MergeOutdated
+from sessions.errors import BranchUnmerged, MergeOutdated, SetUpNotAgreed
 from workdirs.merge_choices import Strategy
 
 
@@ -38,10 +42,21 @@ class BranchControls:
         if control.verb is Verb.REPORT:
             await self._report(reply, control, text)
             return
+        if control.verb is Verb.MERGE_MESSAGE and text is None:
+            question = Question("Edit the message", "The message of the commit", text=control.detail)
+            await reply.open_dialog(dialog(control, question))
+            return
         await reply.think(ephemeral=True)
         match control.verb:
+            case Verb.PREVIEW_MERGE if control.subject == branch_cards.BY_CLAUDE:
+                wish = PreviewMerge(session_id=session_id, asks_claude=True)
+                await reply.say(await merge_body(self._face, reply, wish))
             case Verb.PREVIEW_MERGE:
-                await reply.say(await merge_body(self._face, reply, session_id, _strategy(control)))
+                wish = PreviewMerge(session_id=session_id, strategy=_strategy(control))
+                await reply.say(await merge_body(self._face, reply, wish))
+            case Verb.MERGE_MESSAGE:
+                wish = PreviewMerge(session_id=session_id, strategy=_strategy(control))
+                await reply.say(await merge_body(self._face, reply, wish, message=text or ""))
             case Verb.MERGE_BRANCH:
                 await self._merge(reply, control)
             case Verb.UNDO_MERGE:
@@ -50,8 +65,7 @@ class BranchControls:
             case Verb.RESOLVE_MERGE:
                 await self._resolve(reply, session_id, _strategy(control))
             case Verb.SET_UP_BRANCH:
-                await perform(reply.actor, SetUpBranch(session_id=session_id, origin=reply.origin))
-                await reply.say("Claude is asked to install the dependencies.")
+                await self._set_up(reply, session_id, control.detail)
             case Verb.REMOVE_BRANCH:
                 await self._remove(
                     reply, session_id, even_unmerged=control.subject == branch_cards.ALL_THE_SAME
@@ -62,11 +76,13 @@ class BranchControls:
     async def _merge(self, reply: Reply, control: Control) -> None:
         """Merge as it was previewed. If that is out of date, show the new preview instead."""
         session_id, strategy = control.session_id, _strategy(control)
-        wish = MergeBranch(session_id=session_id, strategy=strategy, digest=control.detail)
+        digest, _, message = control.detail.partition("\n")
+        wish = MergeBranch(session_id=session_id, strategy=strategy, digest=digest, message=message)
         try:
             result = await self._face.core.perform(reply.actor, wish)
         except MergeOutdated:
-            await reply.say(await merge_body(self._face, reply, session_id, strategy, outdated=True))
+            new = PreviewMerge(session_id=session_id, strategy=strategy)
+            await reply.say(await merge_body(self._face, reply, new, outdated=True, message=message))
             return
         await reply.say(await stored(self._face, merged_card(session_id, result)))
 
@@ -100,13 +116,20 @@ class BranchControls:
             case _:
                 raise ControlGone
 
+    async def _set_up(self, reply: Reply, session_id: str, digest: str) -> None:
+        """Have the dependencies installed if somebody agreed to it, as it is now; else ask for that."""
+        perform = self._face.core.perform
+        try:
+            await perform(reply.actor, SetUpBranch(session_id=session_id, origin=reply.origin, digest=digest))
+        except SetUpNotAgreed:
+            set_up = await perform(reply.actor, ReadSetUp(session_id=session_id))
+            card = branch_cards.set_up_card(session_id, set_up, changed=bool(digest))
+            await reply.say(await stored(self._face, card))
+            return
+        await reply.say("Claude is asked to install the dependencies.")
+
     async def _resolve(self, reply: Reply, session_id: str, strategy: Strategy) -> None:
-        preview = await self._face.core.perform(
-            reply.actor, PreviewMerge(session_id=session_id, strategy=strategy)
-        )
-        if not preview.conflicts:
-            raise Refused("There are no conflicts any more. `/branch merge` shows what would be merged.")
-        wish = SendMessage(session_id=session_id, content=resolving_prompt(preview), origin=reply.origin)
+        wish = ResolveMerge(session_id=session_id, strategy=strategy, origin=reply.origin)
         await self._face.core.perform(reply.actor, wish)
         await reply.say("Claude is asked to resolve the conflicts in the branch. Then merge again.")
 
@@ -119,11 +142,16 @@ def _strategy(control: Control) -> Strategy:
 
 
 async def merge_body(
-    face: Face, reply: Reply, session_id: str, strategy: Strategy, *, outdated: bool = False
+    face: Face, reply: Reply, wish: PreviewMerge, *, outdated: bool = False, message: str = ""
 ) -> Body:
-    """Return the card on what merging the branch would do; `outdated` if an earlier preview no longer holds."""
-    preview = await face.core.perform(reply.actor, PreviewMerge(session_id=session_id, strategy=strategy))
-    return await stored(face, merge_card(session_id, preview, outdated=outdated))
+    """Return the card on what merging the branch would do; `outdated` if an earlier preview no longer holds.
+
+    `message` is one that a person wrote for the commit.
+    """
+    preview = await face.core.perform(reply.actor, wish)
+    if message.strip():
+        preview = replace(preview, message=message.strip())
+    return await stored(face, merge_card(wish.session_id, preview, outdated=outdated))
 
 
 async def report_body(face: Face, reply: Reply, session_id: str) -> Body:

@@ -56,6 +56,7 @@ _OF_BRANCHES = frozenset(
         Verb.MERGE_BRANCH,
         Verb.UNDO_MERGE,
         Verb.RESOLVE_MERGE,
+        Verb.MERGE_MESSAGE,
         Verb.REMOVE_BRANCH,
         Verb.SET_UP_BRANCH,
         Verb.REPORT,

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 
 import api as c
-from api.words.branches import branch_line, changes_lines, merge_words, preview_lines
+from api.words.branches import (
+    branch_line,
+    changes_lines,
+    merge_words,
+    message_lines,
+    preview_lines,
+    set_up_lines,
+)
 from console.core_commands import NotUnderstood, OfSession
 from workdirs.merge_choices import Strategy
 
@@ -13,11 +20,16 @@ GUIDE = {
     "/branches": "list the branches of the session that have files of their own",
     "/compare": "list the files that this branch changed since it began",
     "/merge [HOW]": f"show what merging this branch would do: {', '.join(Strategy)}",
-    "/merge HOW CODE": "merge it as it was shown; /unmerge takes that back",
+    "/merge HOW CODE [MESSAGE]": "merge it as it was shown; /unmerge takes that back",
+    "/merge message": "the same preview, with a message of the commit that Claude writes",
+    "/resolve": "ask Claude in this branch to resolve the conflicts of its merge",
+    "/setup [CODE]": "show how the dependencies of this branch are installed; with its code: do it",
     "/report": "draft a report on this branch for the session that it came from",
     "/remove-branch [unmerged]": "end this branch, remove its directory; unmerged: even if merged nowhere",
 }
-NAMES = frozenset({"branch", "branches", "compare", "merge", "unmerge", "report", "remove-branch"})
+NAMES = frozenset(
+    {"branch", "branches", "compare", "merge", "unmerge", "report", "remove-branch", "resolve", "setup"}
+)
 _REMOVED = "The branch is removed. Its files stay in a checkpoint."
 
 
@@ -84,14 +96,23 @@ def _of_branch(name: str, words: list[str]) -> OfSession | NotUnderstood:
             return OfSession(
                 lambda id_, _: c.RemoveBranch(session_id=id_, even_unmerged=True), lambda _: _REMOVED
             )
-        case "merge", [*given] if len(given) <= 2 and set(given[:1]) <= set(Strategy):
+        case "merge", ["message"]:
+            return OfSession(lambda id_, _: c.PreviewMerge(session_id=id_, asks_claude=True), merge_preview)
+        case "merge", [*given] if set(given[:1]) <= set(Strategy):
             how = Strategy(given[0]) if given else Strategy.SQUASH
             if len(given) < 2:
                 return OfSession(lambda id_, _: c.PreviewMerge(session_id=id_, strategy=how), merge_preview)
-            code = given[1]
+            code, message = given[1], " ".join(given[2:])
             return OfSession(
-                lambda id_, _: c.MergeBranch(session_id=id_, strategy=how, digest=code), merge_words
+                lambda id_, _: c.MergeBranch(session_id=id_, strategy=how, digest=code, message=message),
+                merge_words,
             )
+        case "resolve", []:
+            return OfSession(lambda id_, origin: c.ResolveMerge(session_id=id_, origin=origin))
+        case "setup", []:
+            return OfSession(lambda id_, _: c.ReadSetUp(session_id=id_), _set_up)
+        case "setup", [code]:
+            return OfSession(lambda id_, origin: c.SetUpBranch(session_id=id_, origin=origin, digest=code))
         case _:
             return NotUnderstood(f"Say it like this: /merge {Strategy.SQUASH}, for example.")
 
@@ -100,9 +121,13 @@ def _branch_lines(found: c.Branches) -> str:
     return "\n".join(map(branch_line, found.branches)) or "No branch of this session has files of its own."
 
 
+def _set_up(found: c.SetUp) -> str:
+    return "\n".join((*set_up_lines(found), f"To have it run: /setup {found.digest}"))
+
+
 def merge_preview(preview: c.MergePreview) -> str:
     """Return the lines on what a merge would do, with the command that does it."""
-    lines = preview_lines(preview)
+    lines = [*preview_lines(preview), *message_lines(preview)]
     if preview.can_land:
         lines.append(f"To merge it like this: /merge {preview.strategy} {preview.digest}")
     return "\n".join(lines)

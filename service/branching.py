@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import assert_never
 
 import api as c
 from api.access import Action, Actor, may
-from api.words.branches import set_up_prompt
+from api.words.branches import resolving_prompt, set_up_prompt
 from service.branch_report import DIGEST_QUESTION, MOST_TURNS, draft_report
 from service.parts import ServiceParts
 from service.prompting import talk
@@ -17,14 +16,16 @@ from sessions.errors import BranchRefused, CheckpointRefused, ClaudeUnavailable,
 from sessions.manager import SessionManager
 from sessions.model import Lifecycle
 from sessions.session import Session
-from sessions.side_requests import ask_aside
+from sessions.side_requests import ask_aside, note_conflict
 from sessions.stored import Purpose
 from workdirs.changes import PathChange
 from workdirs.checkpoint_model import Reason
 from workdirs.errors import WorkdirError
+from workdirs.merge_choices import Strategy
 from workdirs.quoting import quoted
 
 _MOST_FILES = 200
+_MOST_OF_A_MESSAGE = 10_000
 MOST_PATCH_BYTES = 4_000_000
 _REMOVED = "its branch was removed"
 
@@ -38,10 +39,20 @@ async def branch(parts: ServiceParts, session: Session, actor: Actor, command: c
             changes = await _changes(session)
             return c.BranchChanges(_files(changes), max(0, len(changes) - _MOST_FILES))
         case c.PreviewMerge():
-            return _preview(await merging.preview(session, command.strategy))
+            seen = await merging.preview(session, command.strategy)
+            asks = command.asks_claude and may(actor, Action.PROMPT, await session_facts(session))
+            return _preview(seen, await _message_by_claude(session, seen) if asks else "")
         case c.MergeBranch():
-            merged = await merging.merge(session, command.strategy, command.digest, by=actor.user_id)
+            merged = await merging.merge(
+                session,
+                command.strategy,
+                command.digest,
+                by=actor.user_id,
+                message=command.message[:_MOST_OF_A_MESSAGE],
+            )
             return _result(merged)
+        case c.ResolveMerge():
+            return await _resolve(parts, session, actor, command)
         case c.CommitBranch():
             return c.WorkPlace(*await merging.commit(session, command.message))
         case c.UndoMerge():
@@ -49,12 +60,15 @@ async def branch(parts: ServiceParts, session: Session, actor: Actor, command: c
         case c.DraftReport():
             asks = command.asks_claude and may(actor, Action.PROMPT, await session_facts(session))
             return await _report(parts.manager, session, asks_claude=asks)
+        case c.ReadSetUp():
+            from sessions.setting_up import read_set_up
+
+            plan, is_agreed = await read_set_up(session)
+            return c.SetUp(plan.commands, plan.files, plan.digest, is_agreed)
         case c.SetUpBranch():
-            row = await own_copies.branch_of(session)
-            commands = await own_copies.commands_to_set_up(session.snapshot.trust, Path(row.directory))
-            if not commands:
-                raise BranchRefused("there is nothing to install, or nobody trusts the project")
-            prompt = set_up_prompt(commands)
+            from sessions.setting_up import agree_to_set_up
+
+            prompt = set_up_prompt(await agree_to_set_up(session, command.digest, actor.user_id))
             wish = c.SendMessage(session_id=session.id, content=prompt, origin=command.origin)
             return await talk(parts, session, actor, wish)
         case c.RemoveBranch():
@@ -144,7 +158,32 @@ async def _report(manager: SessionManager, session: Session, *, asks_claude: boo
     return c.BranchReport(row.parent_id, text, by_claude=bool(written))
 
 
-def _preview(seen: merging.MergeSeen) -> c.MergePreview:
+async def _message_by_claude(session: Session, seen: merging.MergeSeen) -> str:
+    """Return Claude's draft for the message of a squash that could land; empty if it cannot be asked."""
+    from sessions.merge_message import MESSAGE_QUESTION, message_of_answer
+
+    can_land = seen.files and not (seen.conflicts or seen.conflicted or seen.blocked)
+    if seen.strategy is not Strategy.SQUASH or not can_land or session.snapshot.lifecycle is Lifecycle.ENDED:
+        return ""
+    with suppress(ClaudeUnavailable):  # the draft by rule stands then
+        return message_of_answer(await ask_aside(session, Purpose.COMMIT_MESSAGE, MESSAGE_QUESTION, wakes=True))
+    return ""
+
+
+async def _resolve(parts: ServiceParts, session: Session, actor: Actor, command: c.ResolveMerge) -> c.Accepted:
+    preview = _preview(await merging.preview(session, command.strategy))
+    if not preview.conflicts:
+        raise BranchRefused("there are no conflicts any more; look at the preview")
+    prompt = resolving_prompt(preview)
+    accepted = await talk(
+        parts, session, actor, c.SendMessage(session_id=session.id, content=prompt, origin=command.origin)
+    )
+    assert isinstance(accepted, c.Accepted)
+    await note_conflict(session, prompt, accepted.turn_id)
+    return accepted
+
+
+def _preview(seen: merging.MergeSeen, written: str = "") -> c.MergePreview:
     named = [
         c.MergeConflict(quoted(each.paths[0]), each.kind, each.words) for each in seen.conflicts if each.paths
     ]
@@ -159,6 +198,8 @@ def _preview(seen: merging.MergeSeen) -> c.MergePreview:
         has_uncommitted=seen.has_uncommitted,
         digest=seen.digest,
         more=max(0, len(seen.files) - _MOST_FILES),
+        message=written or seen.message,
+        by_claude=bool(written),
     )
 
 

@@ -184,6 +184,15 @@ class BranchUnmerged(BranchRefused):
     """The branch has work that is merged nowhere: its removal has to be asked for again, knowing that."""
 
 
+class SetUpNotAgreed(SessionError):
+    """Nobody agreed to these commands with these files, or they changed since somebody looked at them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nobody agreed to this command with its files as they are now. Look at it again, then run it."
+        )
+
+
 class MergeOutdated(SessionError):
     """The branch or its target changed since the preview of a merge. Nothing was merged."""
 

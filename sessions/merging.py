@@ -48,7 +48,7 @@ class MergeSeen:
     """A preview for people. `digest` names it: a merge is refused if it would be another one.
 
     `blocked` are files that are not clean where the target is checked out; with them or with `conflicts` it
-    cannot land. `has_uncommitted`: what the branch has not committed is committed first.
+    cannot land. `has_uncommitted`: what the branch has not committed is committed first. `message` is a draft.
     """
 
     branch: str
@@ -61,6 +61,7 @@ class MergeSeen:
     subjects: tuple[str, ...]
     has_uncommitted: bool
     digest: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +83,15 @@ class _Bench:
     child: Repository
     point: Checkpoint
     now_s: int
+    title: str
 
     def room(self, *, lands: bool = False, child: bool = False) -> MergeRoom:
         return MergeRoom(self.store, self.child if child else self.parent, lands=lands)
 
-    def wish(self, strategy: Strategy) -> MergeWish:
+    def wish(self, strategy: Strategy, message: str = "merge") -> MergeWish:
         last = ObjectId(self.branch.last_merged) if self.branch.last_merged else None
-        message = f"Merge the branch {self.branch.git_branch.removeprefix('refs/heads/')}\n"
-        return MergeWish(self.branch.target, self.branch.git_branch, strategy, message, self.now_s, last)
+        words = f"{message.strip()}\n"
+        return MergeWish(self.branch.target, self.branch.git_branch, strategy, words, self.now_s, last)
 
 
 async def preview(session: Session, strategy: Strategy) -> MergeSeen:
@@ -98,8 +100,8 @@ async def preview(session: Session, strategy: Strategy) -> MergeSeen:
     return await _in_thread(_preview, bench, strategy)
 
 
-async def merge(session: Session, strategy: Strategy, digest: str, *, by: str) -> Merged:
-    """Carry out the merge that was previewed as `digest`.
+async def merge(session: Session, strategy: Strategy, digest: str, *, by: str, message: str = "") -> Merged:
+    """Carry out the merge that was previewed as `digest`; an empty `message` takes the draft of the preview.
 
     Raises `MergeOutdated` if it would be another one now, `BranchRefused` if it cannot land.
     """
@@ -115,7 +117,8 @@ async def merge(session: Session, strategy: Strategy, digest: str, *, by: str) -
         if not seen.files:
             raise BranchRefused("there is nothing to merge")
         before = await _checkpoint(checkpoints, parent, session, Reason.BEFORE_MERGE)
-        landing, source = await _in_thread(_written, bench, strategy)
+        words = message.strip() or seen.message
+        landing, source = await _in_thread(_written, bench, strategy, words)
         row = StoredMerge(
             id=_ids.make(),
             session_id=session.id,
@@ -243,7 +246,8 @@ async def _bench(session: Session, reason: Reason, *, needs_target: bool = True)
     if parent is None or child is None:
         raise BranchRefused("the repository of the branch is gone")
     now_s = session.around.clock.now_ms() // 1000
-    return _Bench(branch, await checkpoints.engine.store_of(point), parent, child, point, now_s)
+    store, title = await checkpoints.engine.store_of(point), session.snapshot.title
+    return _Bench(branch, store, parent, child, point, now_s, title)
 
 
 async def _in_thread(step: Callable[P, T], *arguments: P.args, **more: P.kwargs) -> T:
@@ -276,6 +280,8 @@ def _unmerged(bench: _Bench) -> tuple[int, bool]:
 
 
 def _preview(bench: _Bench, strategy: Strategy) -> MergeSeen:
+    from sessions.merge_message import UNCOMMITTED, merge_message
+
     trial, wish = bench.room(), bench.wish(strategy)
     if len(trial.tip(wish.target) or "") > _SHA1_DIGITS:
         raise MergeImpossible("the repository has SHA-256 ids, which only git itself can merge; merge by hand")
@@ -284,34 +290,41 @@ def _preview(bench: _Bench, strategy: Strategy) -> MergeSeen:
     if uncommitted and source is not None:
         # A commit in our own store, so that the preview shows what the branch has not committed, too.
         tree = tree_to_commit(bench.room(child=True), bench.point.commit)
-        source = trial.commit(tree, (source,), "Uncommitted changes", Signature(at_s=bench.now_s))
+        source = trial.commit(tree, (source,), UNCOMMITTED, Signature(at_s=bench.now_s))
     seen = preview_merge(trial, wish, source)
     blocked: list[Blocked] = []
     if not seen.conflicts and seen.files:
         blocked = blocked_by(trial, Landing(wish.target, seen.target, seen.result))
+    # A squash leaves the branch's commits out of the target: the earlier ones are in the last merge.
+    since = wish.last_merged if strategy is Strategy.SQUASH and wish.last_merged else seen.target
+    found = tuple(subjects(trial, since, seen.source))
+    branch = wish.source.removeprefix("refs/heads/")
     facts = (seen.target, bench.point.tree, trial.tip(wish.source) or "", strategy, bench.branch.last_merged)
     return MergeSeen(
-        branch=wish.source.removeprefix("refs/heads/"),
+        branch=branch,
         target=wish.target.removeprefix("refs/heads/"),
         strategy=strategy,
         files=seen.files,
         conflicts=seen.conflicts,
         conflicted=seen.conflicted,
         blocked=tuple(blocked),
-        subjects=tuple(subjects(trial, seen.target, seen.source)),
+        subjects=found,
         has_uncommitted=uncommitted,
         digest=sha256("\0".join(facts).encode()).hexdigest()[:16],
+        message=merge_message(strategy, branch, bench.title, found),
     )
 
 
-def _written(bench: _Bench, strategy: Strategy) -> tuple[Landing, ObjectId]:
+def _written(bench: _Bench, strategy: Strategy, message: str) -> tuple[Landing, ObjectId]:
     """Commit what the branch has not committed, and write the merge; the target's ref has not moved yet."""
+    from sessions.merge_message import in_progress
+
     child = bench.room(lands=True, child=True)
     head = child.tip("HEAD")
     signature = bench.room().author_of(head or "HEAD", bench.now_s)
-    words = f"Work in progress of {bench.branch.git_branch.removeprefix('refs/heads/')}\n"
+    words = f"{in_progress(bench.branch.git_branch.removeprefix('refs/heads/'))}\n"
     source = commit_all(child, bench.point.commit, words, signature)
-    room, wish = bench.room(lands=True), bench.wish(strategy)
+    room, wish = bench.room(lands=True), bench.wish(strategy, message)
     target = room.tip(wish.target)
     if target is None:
         raise BranchRefused("its target does not exist any more")

@@ -1,5 +1,7 @@
 """Ask Claude something beside the conversation: a draft of a report, of a summary. Each request is a row.
 
+A request that changes files is a prompt instead, and its row names the turn: `note_conflict`.
+
 The row comes before the request, and its answer after it. A request that the end of the process cut is noted as
 failed at the next start: nobody waits for it any more.
 """
@@ -38,3 +40,11 @@ async def ask_aside(session: Session, purpose: Purpose, question: str, *, wakes:
         raise
     await database.write([rows.request_answered(request_id, answer, clock.now_ms())])
     return answer
+
+
+async def note_conflict(session: Session, question: str, turn_id: str) -> None:
+    """Keep that the turn `turn_id` was asked to resolve conflicts; a repeat of the request changes nothing."""
+    now_ms, model = session.around.clock.now_ms(), session.snapshot.model
+    asked = rows.AskedAside(Purpose.CONFLICT, question, model, turn_id)
+    # The turn's id also names the row: its answer is the turn, which has a row of its own since it was queued.
+    await session.around.db.write([rows.request_became_turn(turn_id, session.id, asked, now_ms)])

@@ -39,6 +39,7 @@ _STATUS: Mapping[type[Exception], int] = {
     se.OfferChanged: 409,
     se.PreviewOutdated: 409,
     se.MergeOutdated: 409,
+    se.SetUpNotAgreed: 409,
     se.BranchUnmerged: 409,
     TaskNotFound: 404,
     IllegalRunMove: 409,

@@ -10,12 +10,14 @@ import re
 import stat
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 _MOST_BYTES = 128 * 1024
+_DIGEST_CHARS = 16
 _MOST_DOTS = 200
 _MOST_COMMANDS = 12
 _MOST_OF_A_PURPOSE = 3
@@ -56,6 +58,33 @@ _SET_UP = {
 """Lock file -> the command that installs what it names. Cargo, Go and the like fetch it when they build."""
 
 
+_READ_BY = {
+    "pnpm install --frozen-lockfile": ("package.json", ".npmrc", "pnpm-workspace.yaml", ".pnpmfile.cjs"),
+    "yarn install": ("package.json", ".yarnrc.yml", ".yarnrc", ".npmrc"),
+    "bun install --frozen-lockfile": ("package.json", "bunfig.toml", ".npmrc"),
+    "npm ci": ("package.json", ".npmrc"),
+    "uv sync": ("pyproject.toml", "uv.toml", "setup.py", "setup.cfg"),
+    "poetry install": ("pyproject.toml", "poetry.toml", "build.py"),
+    "pdm sync": ("pyproject.toml", "pdm.toml", "setup.py", "setup.cfg"),
+    "pipenv sync --dev": ("Pipfile",),
+    "bundle install": ("Gemfile", ".bundle/config"),
+    "composer install": ("composer.json",),
+    "mix deps.get": ("mix.exs",),
+}
+"""Command -> more files that say what it runs, such as scripts to run after an installation."""
+
+
+class SetupPlan(msgspec.Struct, frozen=True):
+    """Commands that install dependencies, and the files that say what they run.
+
+    `digest` names the commands together with the contents of the files.
+    """
+
+    commands: tuple[str, ...]
+    files: tuple[str, ...]
+    digest: str
+
+
 class Manifests:
     """The files directly in one directory. A link, a special file or a large file counts as absent."""
 
@@ -89,6 +118,14 @@ class Manifests:
         finally:
             os.close(descriptor)
 
+    def digest(self, name: str) -> str:
+        """Return the SHA-256 of a file of any size; empty if it cannot be read."""
+        try:
+            with os.fdopen(os.open(self._directory / name, _TO_READ), "rb") as file:
+                return file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return ""
+
     def json(self, name: str) -> Mapping[str, Any]:
         """Return the object in a JSON file; empty if there is none."""
         return _table(json.loads, self.text(name))
@@ -117,6 +154,18 @@ def setup_commands(directory: Path) -> tuple[str, ...]:
     manifests = Manifests(directory)
     found = dict.fromkeys(command for lock, command in _SET_UP.items() if manifests.has(lock))
     return tuple(found)[:2]
+
+
+def setup_plan(directory: Path) -> SetupPlan:
+    """Return the commands of `setup_commands` with the files that are there. Reads them whole; blocks."""
+    commands, manifests = setup_commands(directory), Manifests(directory)
+    named = [lock for lock, command in _SET_UP.items() if command in commands]
+    named += [name for command in commands for name in _READ_BY[command]]
+    files = tuple(name for name in dict.fromkeys(named) if manifests.has(name))
+    facts = sha256("\n".join((*commands, "")).encode())
+    for name in files:
+        facts.update(f"{name}\0{manifests.digest(name)}\n".encode())
+    return SetupPlan(commands, files, facts.hexdigest()[:_DIGEST_CHARS])
 
 
 def find_commands(files: Manifests) -> tuple[FoundCommand, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from api.branching import BranchChanges, BranchInfo, MergePreview, MergeResult
+from api.branching import BranchChanges, BranchInfo, MergePreview, MergeResult, SetUp
 from api.checkpointing import FileChange
 from workdirs.merge_choices import WhyBlocked
 
@@ -49,6 +49,29 @@ def preview_lines(preview: MergePreview) -> list[str]:
     if preview.has_uncommitted:
         lines.append("What the branch has not committed is committed first.")
     return lines
+
+
+def message_lines(preview: MergePreview) -> list[str]:
+    """Return the drafted message of a merge that can land, with a line on its author; empty without one."""
+    if not preview.can_land or not preview.message:
+        return []
+    by = "Message of the commit, by Claude:" if preview.by_claude else "Message of the commit:"
+    return [by, *preview.message.splitlines()]
+
+
+def set_up_lines(set_up: SetUp) -> list[str]:
+    """Return the lines on what setting a branch up would run, and whether somebody agreed to it."""
+    commands = " and ".join(f"`{each}`" for each in set_up.commands)
+    agreed = (
+        "Somebody agreed to this, with the files as they are now."
+        if set_up.is_agreed
+        else "Nobody has agreed to this yet, with the files as they are now."
+    )
+    return [
+        f"Claude would run {commands} in this branch.",
+        f"These files say what it runs: {', '.join(set_up.files)}.",
+        agreed,
+    ]
 
 
 def merge_words(result: MergeResult) -> str:

@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from api import CompareBranch, ListBranches
+from api import CompareBranch, ListBranches, PreviewMerge
 from bot.branch_cards import branches_card, changes_card
 from bot.branch_controls import merge_body, removal_body, report_body
 from bot.cogs import choices
@@ -72,7 +72,8 @@ class BranchCommands(
         named = [each for each in listed.branches if branch in (each.session_id, each.name)]
         if not named:
             raise Refused("This session has no such branch. `/branch list` shows those that it has.")
-        await reply.say(await merge_body(self._face, reply, named[0].session_id, Strategy(how)))
+        wish = PreviewMerge(session_id=named[0].session_id, strategy=Strategy(how))
+        await reply.say(await merge_body(self._face, reply, wish))
 
     @app_commands.command(description="The files that this branch changed since it began.")
     async def compare(self, interaction: Interaction) -> None:
@@ -90,7 +91,8 @@ class BranchCommands(
         reply = reply_to(interaction)
         info = await meant(self._face, reply)
         await reply.think(ephemeral=True)
-        await reply.say(await merge_body(self._face, reply, info.id, Strategy(how)))
+        wish = PreviewMerge(session_id=info.id, strategy=Strategy(how))
+        await reply.say(await merge_body(self._face, reply, wish))
 
     @app_commands.command(description="Tell the session that this branch came from what was done here.")
     async def report(self, interaction: Interaction) -> None:

@@ -9,7 +9,7 @@ from storage import Statement
 
 @dataclass(frozen=True, slots=True)
 class AskedAside:
-    """A request as it is asked; `turn_id` is the last turn that Claude knows then."""
+    """A request as it is asked; `turn_id` is the last turn that Claude knows then, or the turn that answers."""
 
     purpose: Purpose
     question: str
@@ -31,6 +31,16 @@ def request_asked(request_id: str, session_id: SessionId, asked: AskedAside, now
             asked.turn_id,
             now_ms,
         ),
+    )
+
+
+def request_became_turn(request_id: str, session_id: SessionId, asked: AskedAside, now_ms: int) -> Statement:
+    """Store a request that a turn of the conversation answers."""
+    return Statement(
+        "INSERT INTO ai_requests"
+        " (id, session_id, purpose, status, model, question, turn_id, asked_ms, ended_ms)"
+        " VALUES (?, ?, ?, 'answered', ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (request_id, session_id, asked.purpose, asked.model, asked.question, asked.turn_id, now_ms, now_ms),
     )
 
 

@@ -40,7 +40,14 @@ LEAST = {
             "read_permissions",
         ),
         *("export_session", "read_trust", "read_sites", "list_checkpoints", "compare_checkpoints"),
-        *("read_turn_changes", "preview_restore", "list_branches", "compare_branch", "preview_merge"),
+        *(
+            "read_turn_changes",
+            "preview_restore",
+            "list_branches",
+            "compare_branch",
+            "preview_merge",
+            "read_set_up",
+        ),
         *("read_timing", "show_changes", "draft_report", "read_folder", "list_notes", "read_artifacts"),
         "list_comments",
         "read_notices",
@@ -56,7 +63,7 @@ LEAST = {
     },
     "prompt": {
         *("send_message", "run_command", "continue", "regenerate", "edit_queued", "withdraw_queued"),
-        *("join_queued", "look_closer", "set_up_branch"),
+        *("join_queued", "look_closer", "set_up_branch", "resolve_merge"),
         *(
             "move_to_front",
             "send_now",

@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from sessions.model import Lifecycle
+from bot.bodies import Control, Verb
+from sessions.events import TrustChanged
+from sessions.model import Lifecycle, Trust
+from sessions.rows import upsert_trust
 from sessions.session import Session
+from sessions.stored import StoredTrust
+from tests.bot.test_controls import buttons, post
 from tests.bot.ways import Town, Ways, fake, ways_in
 from tests.fakes.discord_server import FakeDiscord, Place
 from tests.sessions.running_core import idle, reached, running_core
@@ -24,15 +29,26 @@ async def ways(fake: FakeDiscord, tmp_path: Path) -> AsyncIterator[Ways]:
         yield running
 
 
-async def branched(ways: Ways) -> tuple[Path, Place, Session]:
-    """A session in a repository, and its branch with a thread of its own."""
+async def trusted(session: Session) -> None:
+    async with session.change() as draft:
+        draft.add(TrustChanged(Trust.TRUSTED))
+
+
+async def branched(ways: Ways, *, lock_file: str = "") -> tuple[Path, Place, Session]:
+    """A session in a repository, and its branch with a thread of its own; trusted if it has a `lock_file`."""
     root = ways.core.directory / "workspaces" / "default"
     root.mkdir(parents=True)
     git(root, "init", "-q")
     (root / "a").write_text("1\n2\n3\n")
+    if lock_file:
+        (root / lock_file).write_text("{}")
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "base")
-    thread, _ = await ways.started(ways.town.ann, "demo:text first")
+    thread, session = await ways.started(ways.town.ann, "demo:text first")
+    if lock_file:
+        trust = StoredTrust(str(root), Trust.TRUSTED, "hash", "ann", 1)
+        await ways.core.db.write([upsert_trust(trust)])
+        await trusted(session)
     made = await ways.town.ann.slash(thread, "branch new").settled()
     assert "with its own copy of the files" in made.text
     place = await ways.fake.general.wait_for_thread(lambda each: each.id != thread.id)
@@ -48,8 +64,13 @@ async def test_a_branch_is_compared_merged_undone_and_removed_from_its_thread(wa
     assert "a changed +1 −1" in (await ann.slash(thread, "branch compare").settled()).text
     shown = await ann.slash(thread, "branch merge").settled()
     assert "committed first" in shown.text
+    assert "Message of the commit:" in shown.text
     assert shown.reply is not None
-    merged = await ann.click(shown.reply, "Merge (squash)").settled()
+    opened = await ann.click(shown.reply, "Edit the message").acknowledged()
+    edited = await ann.submit_modal(opened, {"text": "Two *marks*\n\nwhy"}).settled()
+    assert edited.reply is not None
+    merged = await ann.click(edited.reply, "Merge (squash)").settled()
+    assert git(root, "log", "-1", "--format=%B").strip() == "Two *marks*\n\nwhy"
     assert "main has it now" in merged.text
     assert (root / "a").read_text().startswith("`one`")
     again = await ann.click(shown.reply, "Merge (squash)").settled()
@@ -85,6 +106,29 @@ async def test_conflicts_go_to_claude_in_the_branch(ways: Ways) -> None:
     (prompt,) = await ways.prompts(branch)
     assert "git merge main" in prompt
     assert "- a: contents" in prompt
+
+
+async def test_dependencies_are_installed_after_somebody_agreed_to_the_command_with_its_files(
+    ways: Ways,
+) -> None:
+    ann = ways.town.ann
+    _, thread, branch = await branched(ways, lock_file="package-lock.json")
+    await trusted(branch)
+    notice = await post(ways, thread, buttons(Control(Verb.SET_UP_BRANCH, branch.id)))
+    asked = await ann.click(notice, "set_up_branch").settled()
+    assert "`npm ci`" in asked.text
+    assert "package-lock.json" in asked.text
+    (Path(branch.snapshot.work_directory) / "package.json").write_text('{"scripts": {"postinstall": "x"}}')
+    assert asked.reply is not None
+    again = await ann.click(asked.reply, "Run npm ci").settled()
+    assert "Something changed since you looked" in again.text
+    assert again.reply is not None
+    assert "Claude is asked" in (await ann.click(again.reply, "Run npm ci").settled()).text
+    await idle(branch)
+    await trusted(branch)  # its process began without that
+    assert "Claude is asked" in (await ann.click(notice, "set_up_branch").settled()).text, "agreed already"
+    await idle(branch)
+    assert len(await ways.prompts(branch)) == 2
 
 
 async def test_the_parent_lists_its_branches_and_another_may_share_its_directory(ways: Ways) -> None:

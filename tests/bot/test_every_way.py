@@ -81,7 +81,7 @@ MENUS = {"Ask Claude about this"}  # needs a role; `test_access.py` goes through
 # Controls of messages. Those of ephemeral cards and dialogs come from a card that somebody was shown.
 CONTROLS = {
     "view": {Verb.EXPORT, Verb.DETAILS, Verb.SHOW_ALL, Verb.MORE, Verb.OPEN_ANSWER, Verb.BROWSER}
-    | {Verb.PREVIEW_MERGE},
+    | {Verb.PREVIEW_MERGE, Verb.MERGE_MESSAGE},
     "prompt": {
         *(Verb.STOP, Verb.CONTINUE, Verb.REGENERATE, Verb.BRANCH, Verb.MOVE, Verb.TRY_NOW, Verb.FILES),
         *(Verb.LOOK_CLOSER, Verb.WRITE_GUIDE, Verb.SET_UP_BRANCH),

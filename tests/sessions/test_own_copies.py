@@ -18,7 +18,7 @@ from faults import EXIT_CODE, VARIABLE
 from sessions import events as e
 from sessions import rows
 from sessions.checkpointing import CheckpointPolicy
-from sessions.errors import BranchRefused, BranchUnmerged, MergeOutdated, NotAllowed
+from sessions.errors import BranchRefused, BranchUnmerged, MergeOutdated, NotAllowed, SetUpNotAgreed
 from sessions.model import Lifecycle, ShareLevel, Trust
 from sessions.retention import RetentionRules
 from sessions.rows.ai_requests import AskedAside, request_asked
@@ -68,9 +68,11 @@ class Work:
         seen: c.MergePreview = await self.core.do(c.PreviewMerge(session_id=branch.id, strategy=strategy))
         return seen
 
-    async def merge(self, branch: Session) -> c.MergeResult:
+    async def merge(self, branch: Session, message: str = "") -> c.MergeResult:
         seen = await self.preview(branch)
-        command = c.MergeBranch(session_id=branch.id, strategy=seen.strategy, digest=seen.digest)
+        command = c.MergeBranch(
+            session_id=branch.id, strategy=seen.strategy, digest=seen.digest, message=message
+        )
         merged: c.MergeResult = await self.core.do(command)
         return merged
 
@@ -105,9 +107,15 @@ async def test_claude_works_in_the_copy_and_may_not_touch_the_parents_files(tmp_
             assert str(copy) in str(shown.turns[0].blocks)
             report = await core.do(c.DraftReport(session_id=branch.id))
             assert report.by_claude
-            asked = "SELECT purpose, status, answer <> '', turn_id FROM ai_requests WHERE session_id = ?"
+            (work.root / "untracked").unlink()  # it would be in the way of a merge
+            seen = await core.do(c.PreviewMerge(session_id=branch.id, asks_claude=True))
+            assert (seen.by_claude, bool(seen.message)) == (True, True)
+            asked = (
+                "SELECT purpose, status, answer <> '', turn_id FROM ai_requests"
+                " WHERE session_id = ? ORDER BY id"
+            )
             assert await core.db.read(asked, (branch.id,)) == [
-                ("digest", "answered", 1, shown.turns[0].turn.id)
+                (purpose, "answered", 1, shown.turns[0].turn.id) for purpose in ("digest", "commit_message")
             ]
             after = await core.do(c.ReadTurns(session_id=branch.id, limit=5))
             assert [each.turn.id for each in after.turns] == [each.turn.id for each in shown.turns]
@@ -147,7 +155,18 @@ async def test_a_branch_is_merged_undone_and_merged_again(work: Work) -> None:
     await work.merge(branch)
     (copy / "a").write_text("uno\n2\n3\n")
     await work.merge(branch)
-    assert git(root, "log", "--format=%s") == "Merge the branch bridge/try-it\n" * 2 + "base\n"
+    assert git(root, "log", "--format=%s") == "Try it\n" * 2 + "base\n"
+    (copy / "a").write_text("ein\n2\n3\n")
+    git(copy, "commit", "-q", "-a", "-m", "merged before")
+    await work.merge(branch)
+    (copy / "a").write_text("eins\n2\n3\n")
+    git(copy, "commit", "-q", "-a", "-m", "the only commit since")
+    (copy / "new").write_text("newer\n")
+    assert (await work.preview(branch)).message == "the only commit since"
+    assert (await work.preview(branch, Strategy.MERGE)).message == "Merge the branch bridge/try-it"
+    assert (await work.preview(branch, Strategy.REBASE)).message == ""
+    await work.merge(branch, "  Say it in German\n\n# why\n")
+    assert git(root, "log", "-1", "--format=%B").strip() == "Say it in German\n\n# why"
 
 
 async def test_a_merge_that_became_another_one_or_is_in_the_way_is_refused(work: Work) -> None:
@@ -173,6 +192,16 @@ async def test_a_merge_that_became_another_one_or_is_in_the_way_is_refused(work:
     with pytest.raises(BranchRefused):
         await core.do(c.MergeBranch(session_id=branch.id, strategy=seen.strategy, digest=conflicted.digest))
     assert git(root, "status", "--porcelain") == ""
+    asked = await core.do(c.ResolveMerge(session_id=branch.id, origin="resolve"))
+    assert await core.do(c.ResolveMerge(session_id=branch.id, origin="resolve")) == asked, "the same click"
+    kept = await core.db.read(
+        "SELECT purpose, status, turn_id, instr(question, '- a: contents') FROM ai_requests"
+    )
+    assert [tuple(each)[:3] for each in kept] == [("conflict", "answered", asked.turn_id)]
+    assert kept[0][3]
+    git(root, "reset", "-q", "--hard", "HEAD~1")
+    with pytest.raises(BranchRefused, match="no conflicts"):
+        await core.do(c.ResolveMerge(session_id=branch.id, origin="later"))
 
 
 async def test_a_copy_without_git_can_be_compared_but_not_merged(work: Work) -> None:
@@ -347,9 +376,21 @@ async def test_dependencies_are_installed_only_in_trusted_projects_and_if_somebo
         with pytest.raises(BranchRefused, match="nothing to install"):
             await core.do(c.SetUpBranch(session_id=branch.id, origin="click"))
         return
-    done = await core.do(c.SetUpBranch(session_id=branch.id, origin="click"))
+    with pytest.raises(SetUpNotAgreed):
+        await core.do(c.SetUpBranch(session_id=branch.id, origin="click"))
+    seen = await core.do(c.ReadSetUp(session_id=branch.id))
+    assert (seen.commands, seen.is_agreed) == (commands, False)
+    assert set(seen.files) == {*files} - {"poetry.lock"}, "only two commands are offered"
+    (Path(branch.snapshot.work_directory) / files[0]).write_text('{"scripts": "other"}')
+    with pytest.raises(SetUpNotAgreed):
+        await core.do(c.SetUpBranch(session_id=branch.id, origin="seen before", digest=seen.digest))
+    seen = await core.do(c.ReadSetUp(session_id=branch.id))
+    done = await core.do(c.SetUpBranch(session_id=branch.id, origin="agreed", digest=seen.digest))
     turn = await rows.load_turn(core.db, done.turn_id)
     assert all(f"`{each}`" in turn.prompt for each in commands)
+    assert (await core.do(c.ReadSetUp(session_id=branch.id))).is_agreed
+    kept = await core.db.read("SELECT project, digest, commands, by_user FROM setup_consents")
+    assert kept == [(str(work.root), seen.digest, "; ".join(commands), "admin")]
 
 
 async def test_owners_merge_and_remove_and_others_only_look(work: Work) -> None:

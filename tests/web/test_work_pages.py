@@ -100,9 +100,11 @@ async def test_a_branch_is_compared_picked_merged_and_undone(world: WebWorld) ->
     bob = await world.browser(OTHER)
     await world.share(branch, OTHER, ShareLevel.VIEW)
     assert preview["digest"] not in await page(bob, f"/chat/{branch}/merge")
-    wish = {"strategy": "squash", "digest": preview["digest"]}
+    assert f">{preview['message']}</textarea>" in shown.replace("&lt;", "<").replace("&gt;", ">")
+    wish = {"strategy": "squash", "digest": preview["digest"], "message": "by hand"}
     assert (await ann.done("POST", f"{one}/merges", wish))["files"] == 1
     assert (root / "a").read_text() == "1\nTWO\n3\n"
+    assert git(root, "log", "-1", "--format=%s").strip() == "by hand"
     await ann.done("POST", f"{one}/merges/undo")
     assert (root / "a").read_text() == "1\n2\n3\n"
     (root / "a").write_text("1\nzwei\n3\n")
@@ -110,6 +112,7 @@ async def test_a_branch_is_compared_picked_merged_and_undone(world: WebWorld) ->
     status, answer = await ann.send("POST", f"{one}/merges", wish)
     assert (status, answer["code"]) == (409, "merge_outdated")
     assert "Ask Claude to resolve" in await page(ann, f"/chat/{branch}/merge")
+    assert (await ann.done("POST", f"{one}/merges/resolve", {}))["turn_id"]
     status, answer = await ann.send("DELETE", f"{one}/branch")
     assert (status, answer["code"]) == (409, "branch_unmerged")
     await ann.done("DELETE", f"{one}/branch?unmerged=1")

@@ -17,16 +17,33 @@ class BranchesQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
 
 class MergeQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The way to merge."""
+    """The way to merge. With `asksClaude` Claude drafts the message of a squash, which takes longer."""
+
+    strategy: Strategy = Strategy.SQUASH
+    asks_claude: bool = False
+
+
+class MergeWish(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A merge as it was previewed: `strategy` and `digest` are those of the preview.
+
+    `message` is that of the new commit; without it the draft of the preview without Claude counts.
+    """
+
+    strategy: Strategy
+    digest: Words
+    message: str = ""
+
+
+class ResolveWish(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The way to merge whose conflicts are to be resolved."""
 
     strategy: Strategy = Strategy.SQUASH
 
 
-class MergeWish(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A merge as it was previewed: `strategy` and `digest` are those of the preview."""
+class SetUpWish(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """With the `digest` of what was read somebody agrees to it; without it, somebody must have before."""
 
-    strategy: Strategy
-    digest: Words
+    digest: str = ""
 
 
 class RemovalQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -49,13 +66,39 @@ async def compare_branch(call: Call) -> c.BranchChanges:
 async def preview_merge(call: Call) -> c.MergePreview:
     """Tell what merging a branch would do now. It changes nothing."""
     query: MergeQuery = call.query
-    return await call.perform(c.PreviewMerge(session_id=call.session_id, strategy=query.strategy))
+    return await call.perform(
+        c.PreviewMerge(session_id=call.session_id, strategy=query.strategy, asks_claude=query.asks_claude)
+    )
 
 
 async def merge_branch(call: Call) -> c.MergeResult:
     """Merge a branch as a preview said; if it or its target changed since, nothing happens."""
     wish: MergeWish = call.body
-    command = c.MergeBranch(session_id=call.session_id, strategy=wish.strategy, digest=wish.digest)
+    command = c.MergeBranch(
+        session_id=call.session_id, strategy=wish.strategy, digest=wish.digest, message=wish.message
+    )
+    return await call.perform(command)
+
+
+async def resolve_merge(call: Call) -> c.Accepted:
+    """Ask Claude in the branch to resolve the conflicts of its merge there; it is a prompt."""
+    wish: ResolveWish = call.body
+    command = c.ResolveMerge(session_id=call.session_id, strategy=wish.strategy, origin=call.origin)
+    return await call.perform(command)
+
+
+async def read_set_up(call: Call) -> c.SetUp:
+    """Tell what would install the dependencies of a branch's own copy, and whether somebody agreed to it."""
+    return await call.perform(c.ReadSetUp(session_id=call.session_id))
+
+
+async def set_up_branch(call: Call) -> c.Accepted:
+    """Ask Claude to install the dependencies of a branch's own copy.
+
+    Refused with `set_up_not_agreed` if nobody agreed to the commands with their files as they are now.
+    """
+    wish: SetUpWish = call.body
+    command = c.SetUpBranch(session_id=call.session_id, origin=call.origin, digest=wish.digest)
     return await call.perform(command)
 
 
@@ -86,5 +129,24 @@ ROUTES: Sequence[Route] = (
     Route("GET", f"{_ONE}/branch/report", draft_report, reply=c.BranchReport),
     Route("GET", f"{_ONE}/merge", preview_merge, query=MergeQuery, reply=c.MergePreview),
     Route("POST", f"{_ONE}/merges", merge_branch, Scope.OPERATE, MergeWish, reply=c.MergeResult),
+    Route(
+        "POST",
+        f"{_ONE}/merges/resolve",
+        resolve_merge,
+        Scope.OPERATE,
+        ResolveWish,
+        reply=c.Accepted,
+        status=202,
+    ),
+    Route("GET", f"{_ONE}/branch/setup", read_set_up, reply=c.SetUp),
+    Route(
+        "POST",
+        f"{_ONE}/branch/setup",
+        set_up_branch,
+        Scope.OPERATE,
+        SetUpWish,
+        reply=c.Accepted,
+        status=202,
+    ),
     Route("POST", f"{_ONE}/merges/undo", undo_merge, Scope.OPERATE, reply=c.MergeResult),
 )

@@ -123,6 +123,11 @@ async def continue_session(call: Call) -> c.Accepted:
     return await call.perform(c.Continue(session_id=call.session_id, origin=call.origin))
 
 
+async def look_closer(call: Call) -> c.Accepted:
+    """Have Claude survey the project in a turn that changes nothing; new conversations are told its answer."""
+    return await call.perform(c.LookCloser(session_id=call.session_id, origin=call.origin))
+
+
 async def rewind(call: Call) -> Rewound:
     """Put back the files that a session changed in a turn and later; with `dryRun` only tell which."""
     wish: RewindWish = call.body
@@ -219,6 +224,7 @@ ROUTES: Sequence[Route] = (
     Route("GET", f"{_ONE}/turns/{{turn_id}}/timing", read_timing, reply=c.TurnTiming),
     Route("POST", f"{_ONE}/messages", send_message, Scope.OPERATE, NewMessage, reply=c.Accepted, status=202),
     Route("POST", f"{_ONE}/commands", run_command, Scope.OPERATE, ClaudeCommand, reply=c.Accepted, status=202),
+    Route("POST", f"{_ONE}/look", look_closer, Scope.OPERATE, reply=c.Accepted, status=202),
     Route("POST", f"{_ONE}/continue", continue_session, Scope.OPERATE, reply=c.Accepted, status=202),
     Route(
         "POST",

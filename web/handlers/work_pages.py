@@ -43,9 +43,10 @@ class PartQuery(msgspec.Struct, frozen=True):
 
 
 class StrategyQuery(msgspec.Struct, frozen=True):
-    """The way to merge."""
+    """The way to merge. With `asksClaude` Claude drafts the message of a squash."""
 
     strategy: Strategy = Strategy.SQUASH
+    asks_claude: bool = False
 
 
 async def show_checkpoints(call: Call) -> web.Response:
@@ -77,7 +78,11 @@ async def show_branches(call: Call) -> web.Response:
 
 async def show_merge(call: Call) -> web.Response:
     """Show the preview of a branch's merge."""
-    return _page(await merge_page(call.parts, call.actor, call.session_id, call.query.strategy))
+    query: StrategyQuery = call.query
+    shown = await merge_page(
+        call.parts, call.actor, call.session_id, query.strategy, asks_claude=query.asks_claude
+    )
+    return _page(shown)
 
 
 async def show_timing(call: Call) -> web.Response:

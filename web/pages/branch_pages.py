@@ -5,7 +5,7 @@ from html import escape
 import api as c
 from api.access import Actor
 from api.prices import price_mark
-from api.words.branches import WHY_BLOCKED, branch_line, resolving_prompt
+from api.words.branches import WHY_BLOCKED, branch_line, set_up_lines
 from api.words.checkpoints import change_line
 from sessions.errors import BranchRefused, CheckpointRefused
 from web.live.session_feed import reader_of
@@ -60,12 +60,18 @@ async def _card(parts: WebParts, actor: Actor, each: c.BranchInfo) -> str:
     )
 
 
-async def merge_page(parts: WebParts, actor: Actor, session_id: str, strategy: Strategy) -> str:
-    """Return the page that previews the merge of a branch. Raises `BranchRefused` for other sessions."""
+async def merge_page(
+    parts: WebParts, actor: Actor, session_id: str, strategy: Strategy, *, asks_claude: bool = False
+) -> str:
+    """Return the page that previews the merge of a branch. Raises `BranchRefused` for other sessions.
+
+    With `asks_claude`, Claude drafts the message of the commit.
+    """
     info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
     reader = await reader_of(parts, actor, info)
     try:
-        preview = await parts.core.perform(actor, c.PreviewMerge(session_id=session_id, strategy=strategy))
+        wish = c.PreviewMerge(session_id=session_id, strategy=strategy, asks_claude=asks_claude)
+        preview = await parts.core.perform(actor, wish)
         body = _preview(session_id, preview, reader)
     except BranchRefused as error:
         body = f'<p class="warn">{fragments.text_of(str(error))}</p>'
@@ -88,12 +94,11 @@ def _preview(session_id: str, preview: c.MergePreview, reader: Reader) -> str:
         said.append('<p class="warn">Nothing can be merged before these conflicts are resolved.</p>')
         said.append(diff.listed(f"{each.path} · {each.kind}" for each in preview.conflicts))
         if reader.prompt:
-            wish = {"content": resolving_prompt(preview)}
             acts.append(
                 act(
                     "Ask Claude to resolve",
-                    "POST messages",
-                    body=wish,
+                    "POST merges/resolve",
+                    body={"strategy": preview.strategy},
                     then=f"/chat/{session_id}",
                     kind="first",
                 )
@@ -104,8 +109,7 @@ def _preview(session_id: str, preview: c.MergePreview, reader: Reader) -> str:
     elif not preview.files:
         said.append('<p class="dim">There is nothing to merge.</p>')
     elif reader.manage:
-        wish = {"strategy": preview.strategy, "digest": preview.digest}
-        acts.append(act("Merge", "POST merges", body=wish, then=".", kind="first"))
+        said.append(_merge_form(preview))
     if acts:
         said.append(f'<div class="row">{"".join(acts)}</div>')
     if preview.has_uncommitted and preview.files:
@@ -117,6 +121,37 @@ def _preview(session_id: str, preview: c.MergePreview, reader: Reader) -> str:
     if preview.subjects:
         said.append(f"<h2>Commits</h2>{diff.listed(preview.subjects)}")
     return "".join(said)
+
+
+def _merge_form(preview: c.MergePreview) -> str:
+    """Return the form that merges, with the message of the commit; a rebase has none of its own."""
+    message = ""
+    if preview.message:
+        by = " (Claude wrote it)" if preview.by_claude else ""
+        message = (
+            f'<label for="message">Message of the commit{by}</label>'
+            f'<textarea id="message" name="message" rows="6">{fragments.text_of(preview.message)}</textarea>'
+        )
+        if preview.strategy is Strategy.SQUASH and not preview.by_claude:
+            message += '<p><a href="?strategy=squash&amp;asksClaude=1">Let Claude write it</a></p>'
+    return (
+        '<form class="stack" data-post="merges">'
+        f'<input type="hidden" name="strategy" value="{preview.strategy}">'
+        f'<input type="hidden" name="digest" value="{escape(preview.digest)}">'
+        f'{message}<div class="row"><button class=first>Merge</button></div></form>'
+    )
+
+
+async def _set_up(parts: WebParts, actor: Actor, info: c.SessionInfo) -> str:
+    """Return what would install the branch's dependencies, with the button that agrees; it may be empty."""
+    try:
+        found = await parts.core.perform(actor, c.ReadSetUp(session_id=info.id))
+    except BranchRefused:
+        return ""
+    lines = "".join(f"<p>{fragments.text_of(line)}</p>" for line in set_up_lines(found))
+    label = f"Run {'; '.join(found.commands)}"
+    run = act(label, "POST branch/setup", body={"digest": found.digest}, then=f"/chat/{info.id}")
+    return f'<h2>Dependencies</h2>{lines}<div class="row">{run}</div>'
 
 
 async def _afterwards(parts: WebParts, actor: Actor, info: c.SessionInfo, reader: Reader) -> str:
@@ -131,6 +166,8 @@ async def _afterwards(parts: WebParts, actor: Actor, info: c.SessionInfo, reader
         }
         remove = act("Remove the branch", "DELETE branch", then="/", kind="danger", asks=asks)
         said = f'<div class="row">{undo}{remove}</div>'
+    if reader.prompt:
+        said += await _set_up(parts, actor, info)
     try:
         report = await parts.core.perform(actor, c.DraftReport(session_id=info.id))
     except (BranchRefused, CheckpointRefused):

@@ -181,6 +181,7 @@ def _more(info: c.SessionInfo, reader: Reader, base: str) -> str:
             f'<div class="row">{_ends(info)}</div>'
         )
     if reader.prompt:
+        acts += f'<div class="row">{act("Look closer", "POST look", then=".")}</div>'
         acts += f'<p><a href="{base}/templates?session={escape(info.id)}">Use a prompt template</a></p>'
     return f'<details class="more"><summary>More</summary><dl>{listed}</dl>{acts}</details>'
 

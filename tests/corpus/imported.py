@@ -27,7 +27,7 @@ _TABLES = ("sessions", "turns", "blocks", "asks", "events", "hosts", "inputs", "
 _SENTENCE = re.compile(r"[A-Z][^\n/{}]*\.")
 
 
-async def archive_holds(core: RunningCore, data: bytes) -> bool:
+async def archive_holds(core: RunningCore, data: bytes, *, pdf: bool = True) -> bool:
     """Import the file; whether it was taken. Raises `Broken`, or what escaped."""
     before = await everything(core)
     try:
@@ -38,11 +38,11 @@ async def archive_holds(core: RunningCore, data: bytes) -> bool:
         if not _SENTENCE.fullmatch(str(refusal)):
             raise Broken("a refusal is no sentence for people") from refusal
         return False
-    await _can_be_used(core, info.id)
+    await _can_be_used(core, info.id, pdf=pdf)
     return True
 
 
-async def transcript_holds(core: RunningCore, data: bytes) -> bool:
+async def transcript_holds(core: RunningCore, data: bytes, *, pdf: bool = True) -> bool:
     """Let the file be Claude's transcript, and take its conversation over; whether there was one to take."""
     conversation = str(uuid4())
     data = data.replace(CONVERSATION.encode(), conversation.encode())
@@ -61,7 +61,7 @@ async def transcript_holds(core: RunningCore, data: bytes) -> bool:
             raise Broken("a conversation that was not taken over left something") from refusal
         return False
     else:
-        await _can_be_used(core, info.id)
+        await _can_be_used(core, info.id, pdf=pdf)
         return True
     finally:
         path.unlink()
@@ -81,10 +81,10 @@ def _read_every_way(path: Path, core: RunningCore) -> None:
         conversations.turns_after(conversation, work, row.uuid)
 
 
-async def _can_be_used(core: RunningCore, session_id: str) -> None:
+async def _can_be_used(core: RunningCore, session_id: str, *, pdf: bool) -> None:
     """Read and export it; what was exported can be imported."""
     await core.do(c.ReadTurns(session_id=session_id))
-    for wanted in ExportFormat:
+    for wanted in ExportFormat if pdf else set(ExportFormat) - {ExportFormat.PDF}:
         file = await core.do(c.ExportSession(session_id=session_id, format=wanted))
         if wanted is ExportFormat.JSON:
             try:

@@ -60,17 +60,20 @@ async def laboratory(directory: Path) -> AsyncIterator[RunningCore]:
         yield core
 
 
-async def judge(core: RunningCore, given: Input, random: Random) -> None:
-    """Play `given` through all that reads it. Raises `Broken`, or whatever escaped."""
+async def judge(core: RunningCore, given: Input, random: Random, *, pdf: bool = True) -> None:
+    """Play `given` through all that reads it. Raises `Broken`, or whatever escaped.
+
+    Without `pdf` a session is exported in every other format: a PDF takes a third of a second of CPU.
+    """
     match given:
         case Run():
             log_holds(b"".join(line + b"\n" for line in given.lines), random)
             played = neighbours_are_untouched(SessionId(str(uuid4())), given.lines, given.mutants)
             await is_stored_as_played(core.db, played)
         case Archive():
-            await archive_holds(core, given.data)
+            await archive_holds(core, given.data, pdf=pdf)
         case Transcript():
-            await transcript_holds(core, given.data)
+            await transcript_holds(core, given.data, pdf=pdf)
 
 
 # --- making inputs --------------------------------------------------------------------------------------

@@ -28,13 +28,13 @@ REPOSITORY = Path(__file__).parents[2]
 DEADLINE_S = 60.0
 
 
-def until(claim: Callable[[], Any], what: str = "the claim did not come true") -> Any:
+def until(claim: Callable[[], Any], what: str = "the claim did not come true", *, every_s: float = 0.02) -> Any:
     """Wait for what no event tells, and return it once it is true. Polls, with a deadline."""
     deadline = time.monotonic() + DEADLINE_S
     while not (found := claim()):
         if time.monotonic() > deadline:
             raise AssertionError(what)
-        time.sleep(0.02)
+        time.sleep(every_s)
     return found
 
 

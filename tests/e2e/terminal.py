@@ -12,6 +12,7 @@ from typing import Self
 from tests.e2e.house import remove_socket, until
 
 COLUMNS, ROWS = 110, 40
+_LOOK_S = 0.1  # a look is a process of tmux: more of them would cost more than the program itself
 
 
 class Terminal:
@@ -63,7 +64,7 @@ class Terminal:
             return re.search(pattern, found[0], re.MULTILINE) is not None
 
         try:
-            until(seen)
+            until(seen, every_s=_LOOK_S)
         except AssertionError:
             raise AssertionError(f"{pattern!r} did not appear; the screen:\n{found[0]}") from None
         return found[0]

@@ -69,7 +69,7 @@ def test_ctrl_c_interrupts_the_turn_and_keeps_the_session_and_twice_leaves(
     assert terminal.exit_code() == 0
 
 
-@pytest.mark.parametrize("how", ["kill", "quit"])
+@pytest.mark.parametrize("how", ["kill", pytest.param("quit", marks=pytest.mark.soak)])
 def test_what_was_said_meanwhile_is_there_once(house: House, open_terminal: OpenTerminal, how: str) -> None:
     first_gate, second_gate = uuid.uuid4().hex, uuid.uuid4().hex
     first = open_terminal("chat")

@@ -42,7 +42,8 @@ def guarding(options: WebOptions) -> Middleware:
         try:
             check_host(options, request)
             response = await handler(request)
-        except Exception as error:
+        except Exception as raised:
+            error = _cut_off() if _is_cut_off(request, raised) else raised
             refused = error if isinstance(error, Refused) else None
             if refused is not None and refused.problem.code == "login_needed" and wants_page(request):
                 where = f"{options.base_path}/login?next={quote(request.path_qs, safe='')}"
@@ -57,6 +58,16 @@ def guarding(options: WebOptions) -> Middleware:
         return response
 
     return guarded
+
+
+def _is_cut_off(request: web.Request, error: Exception) -> bool:
+    """Whether the body did not arrive: phones lose their connection, and anybody can send half a request."""
+    is_gone = request.transport is None or request.transport.is_closing()
+    return isinstance(error, web.RequestPayloadError) or (is_gone and isinstance(error, ConnectionResetError))
+
+
+def _cut_off() -> Refused:
+    return Refused(400, "body_cut_off", "The request's body did not arrive whole, or cannot be unpacked.")
 
 
 def _headers_of(error: Exception) -> Mapping[str, str]:

@@ -12,10 +12,12 @@ import pytest
 from yarl import URL
 
 from sessions.model import ShareLevel
-from tests.sessions.running_core import DEADLINE_S
+from tests.sessions.running_core import DEADLINE_S, until
 from tests.web.test_guard import call, ours, path_of
 from tests.web.web_world import ADMIN, OTHER, OWNER, Browser, WebWorld
+from web import guard
 from web.principals import Scope
+from web.problems import Problem, problem_of
 from web.table import ROUTES
 
 _OUT = ("..%2f..%2fx", "%2fetc%2fpasswd", "%252e%252e%252fx", "..%5c..%5cx", "~%2f.ssh", "a%00b", "%ed%a0%80")
@@ -305,6 +307,44 @@ async def test_no_path_leads_out_and_none_breaks_the_server(world: WebWorld) -> 
         for path in ("/", "/runs", "/cleanup"):
             status, said = await raw(ann, "GET", f"{path}?{query}")
             assert status < 500, (path, query, said[:200])
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("Content-Length: 1000", b'{"code": "x'),
+        ("Transfer-Encoding: chunked", b'b\r\n{"code": "x\r\n'),
+        ("Content-Encoding: deflate\r\nContent-Length: 5", b"abcde"),
+        ("Content-Encoding: gzip\r\nContent-Length: 5", b"abcde"),
+    ],
+)
+@pytest.mark.parametrize("path", ["POST /api/logins", "PUT /api/sessions/SESSION/attachments/a.bin"])
+async def test_a_body_that_does_not_arrive_is_no_error_of_ours(
+    world: WebWorld, monkeypatch: pytest.MonkeyPatch, path: str, head: str, body: bytes
+) -> None:
+    problems: list[str] = []
+
+    def noted(error: Exception) -> Problem:
+        problems.append(problem_of(error).code)
+        return problem_of(error)
+
+    monkeypatch.setattr(guard, "problem_of", noted)
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann)
+    (cookie,) = ann.http.cookie_jar
+    port = world.parts.options.port
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    lines = (
+        f"{path.replace('SESSION', session)} HTTP/1.1",
+        f"Host: 127.0.0.1:{port}\r\nOrigin: {ann.origin}\r\nCookie: {cookie.key}={cookie.value}",
+        f"Content-Type: application/json\r\nIdempotency-Key: k\r\n{head}\r\n\r\n",
+    )
+    writer.write("\r\n".join(lines).encode() + body)
+    await writer.drain()
+    writer.close()
+    await until(lambda: bool(problems))
+    assert problems == ["body_cut_off"]
+    assert not [each for each in world.core.run.rglob("*") if "a.bin" in each.name]
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,19 @@ from workdirs.checkpoint_model import Cause, Checkpoint, CheckpointId, Note, Pla
 from workdirs.checkpoint_retention import due_for_removal
 from workdirs.checkpoint_rules import CheckpointRules
 from workdirs.compare import binary_patch, compare, unified_diff
-from workdirs.errors import CheckpointFailed, CheckpointGone, DirectoryRefused, WhyNoCheckpoint
+from workdirs.errors import (
+    CheckpointFailed,
+    CheckpointGone,
+    DirectoryRefused,
+    GitFailed,
+    WhyNoCheckpoint,
+    WorkdirError,
+)
 from workdirs.model import FilePath, Snapshot
 from workdirs.repository import head_of
 from workdirs.snapshot import SnapshotWish
 from workdirs.store import Store
+from workdirs.store_repair import repair
 from workdirs.taking import take
 
 log = logging.getLogger(__name__)
@@ -134,8 +142,11 @@ class Checkpoints:
         """Remove old checkpoints and pack the stores; return how many were removed."""
         removed = 0
         for directory in await rows.load_directories(self.db):
-            async with self.locked(Path(directory.path)):
-                removed += await self._tidy(directory)
+            try:
+                async with self.locked(Path(directory.path)):
+                    removed += await self._tidy(directory)
+            except (WorkdirError, OSError) as error:  # the stores of others are tidied all the same
+                log.warning("checkpoints of a directory not tidied", extra={"error": type(error).__name__})
         return removed
 
     @asynccontextmanager
@@ -151,7 +162,10 @@ class Checkpoints:
             known = await rows.load_directory(self.db, directory)
             if error.why is not WhyNoCheckpoint.STORE_FULL or known is None:
                 raise
-        await self._tidy(known, always_pack=True)
+            try:
+                await self._tidy(known, always_pack=True)
+            except WorkdirError:
+                raise error from None
         return await take(wish)
 
     async def _known(self, place: Place) -> rows.StoredDirectory:
@@ -185,10 +199,19 @@ class Checkpoints:
 def _shrink(store: Store, unused: list[str], *, always_pack: bool) -> None:
     with store.locked():
         store.sweep()
-        if unused:
-            store.delete_refs(unused)
-        if always_pack or unused or store.needs_packing():
-            store.pack()
+        try:
+            _drop_and_pack(store, unused, always_pack=always_pack)
+        except GitFailed:
+            if not repair(store):
+                raise
+            _drop_and_pack(store, unused, always_pack=always_pack)
+
+
+def _drop_and_pack(store: Store, unused: list[str], *, always_pack: bool) -> None:
+    if unused:
+        store.delete_refs(unused)
+    if always_pack or unused or store.needs_packing():
+        store.pack()
 
 
 def _short(path: str) -> str:

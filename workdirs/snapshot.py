@@ -4,6 +4,7 @@ Not seen is not deleted: what could not be looked at keeps the content of the sn
 """
 
 import errno
+import logging
 import os
 import stat
 from collections.abc import Callable, Iterable
@@ -47,6 +48,9 @@ from workdirs.model import (
 from workdirs.paths import WorkTree, directories_of, is_storable
 from workdirs.stat_cache import Known, StatCache, load, save
 from workdirs.store import REFS, Store
+from workdirs.store_repair import repair
+
+log = logging.getLogger(__name__)
 
 _PATIENT_FILES = 20  # so many moving files are waited for; each may cost 70 ms
 
@@ -84,7 +88,7 @@ def take_snapshot(wish: SnapshotWish) -> Snapshot:
     except GitTimedOut as error:
         raise CheckpointFailed(WhyNoCheckpoint.TOO_SLOW, "looking at the files took too long") from error
     except GitFailed as error:
-        if any(words in error.stderr for words in _NO_ROOM):
+        if _says_no_room(error):
             raise _disk_full() from error
         raise CheckpointFailed(WhyNoCheckpoint.FAILED, f"the checkpoint was not stored: {error}") from error
     except CheckpointFailed:
@@ -105,22 +109,36 @@ def _take(wish: SnapshotWish) -> Snapshot:
     with store.locked(wish.deadline_s):
         store.prepare()
         store.sweep()
-        cache = _usable_cache(store, wish)
-        listing = list_files(store.git_dir, wish.work_tree, cache.indexes, wish.deadline_s)
-        if len(listing.paths) > wish.caps.max_files:
-            sentence = (
-                f"the directory has {len(listing.paths)} files; checkpoints hold at most {wish.caps.max_files}"
-            )
-            raise CheckpointFailed(WhyNoCheckpoint.TOO_MANY_FILES, sentence)
-        with (
-            WorkTree(wish.work_tree) as tree,
-            closing(TreeCopy(wish.work_tree, wish.copy_to))
-            if wish.copy_to is not None
-            else nullcontext() as copy,
-        ):
-            work = _Work(store, wish, cache, listing, tree, copy)
-            work.look()
-            return work.store_changes()
+        try:
+            return _look_and_store(store, wish)
+        except GitFailed as error:
+            if _says_no_room(error) or not repair(store):
+                raise
+            log.warning("store of checkpoints repaired", extra={"command": error.command})
+            if wish.copy_to is not None:  # half of it is there: the next try begins with an empty one
+                raise
+            return _look_and_store(store, wish)
+
+
+def _look_and_store(store: Store, wish: SnapshotWish) -> Snapshot:
+    cache = _usable_cache(store, wish)
+    listing = list_files(store.git_dir, wish.work_tree, cache.indexes, wish.deadline_s)
+    if len(listing.paths) > wish.caps.max_files:
+        sentence = (
+            f"the directory has {len(listing.paths)} files; checkpoints hold at most {wish.caps.max_files}"
+        )
+        raise CheckpointFailed(WhyNoCheckpoint.TOO_MANY_FILES, sentence)
+    with (
+        WorkTree(wish.work_tree) as tree,
+        closing(TreeCopy(wish.work_tree, wish.copy_to)) if wish.copy_to is not None else nullcontext() as copy,
+    ):
+        work = _Work(store, wish, cache, listing, tree, copy)
+        work.look()
+        return work.store_changes()
+
+
+def _says_no_room(error: GitFailed) -> bool:
+    return any(words in error.stderr for words in _NO_ROOM)
 
 
 def _usable_cache(store: Store, wish: SnapshotWish) -> StatCache:

@@ -270,13 +270,21 @@ async def test_a_page_that_is_opened_later_shows_the_notices_since_the_newest_tu
     await ann.done("POST", f"/api/sessions/{session_id}/messages", {"content": "demo:text two"})
     await world.settled(ann, session_id)
     assert "A newer one." not in await ann.done("GET", f"/chat/{session_id}")
+    # A prompt that waits has dealt with nothing yet.
+    await ann.done("POST", f"/api/sessions/{session_id}/messages", {"content": "demo:gate held"})
+    await world.running(session_id)
+    async with session.change() as draft:
+        draft.add(Noticed(Topic.BILLING, "Still true."))
+    await ann.done("POST", f"/api/sessions/{session_id}/messages", {"content": "demo:text waits"})
+    assert "Still true." in await ann.done("GET", f"/chat/{session_id}")
 
 
 async def test_below_a_path_every_address_of_every_page_is_below_it(tmp_path: Path) -> None:
     async with web_world(tmp_path / "core", WebOptions(0, base_path="/x/y")) as world:
         ann = await world.browser(ADMIN)
-        session = await world.session_of(ann, "demo:text **words** [a](/etc)")
+        session = await world.session_of(ann, "demo:text **words** [a](/etc) demo:long 2000")
         await world.settled(ann, session)
+        await ann.done("POST", "/api/cleanup/rules", {})
         template = (await ann.done("POST", "/api/prompt-templates", {"name": "n", "text": "{a}"}))["id"]
         draft = (await ann.done("POST", f"/api/sessions/{session}/pages", {}))["id"]
         shared = await ann.done("POST", f"/api/sessions/{session}/pages/{draft}/publish", {})
@@ -288,6 +296,8 @@ async def test_below_a_path_every_address_of_every_page_is_below_it(tmp_path: Pa
             *(one, f"{one}?at=1", f"{one}/share", f"{one}/checkpoints", f"{one}/branches"),
             *(
                 f"{one}/turns/{turn}/timing",
+                f"{one}/turns/{turn}/changes",
+                f"{one}/turns/{turn}/blocks/0",
                 f"/templates/{template}",
                 f"/templates/{template}?session={session}",
             ),

@@ -123,11 +123,17 @@ async def test_a_person_on_a_phone(world_below_a_path: WebWorld) -> None:
 @pytest.mark.timeout(180)
 async def test_files_go_along_and_settings_change(world: WebWorld) -> None:
     ann = await world.browser(OWNER)
-    session = await world.session_of(ann, "demo:text hello")
+    session = await world.session_of(ann, "demo:long 300 demo:text hello")
     await world.settled(ann, session)
     async with phone() as context:
         page = await logged_in(world, context)
-        await page.click(f"a[href$='/chat/{session}']")
+        await page.goto(f"{world.parts.options.address}/chat/{session}")
+        # A session opens at its end, however long the last answer is.
+        assert await page.evaluate(_AT_END)
+        # Other words after a refusal are another act, with a key of its own.
+        await page.fill("#prompt", "  ")
+        await page.click("#composer button.first")
+        await page.wait_for_selector("#toast:has-text('empty')")
         file = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"some notes"}
         await page.set_input_files("#attach", [file, {**file, "buffer": b"more"}])  # type: ignore[arg-type]
         assert await page.inner_text("#files") == "notes.txt\n×\n1-notes.txt\n×"
@@ -352,6 +358,14 @@ async def test_asks_are_answered_in_the_list_and_typed_words_outlast_its_changes
         assert page.troubles == []  # type: ignore[attr-defined]
 
 
+_AT_END = """() => new Promise((done) => {
+  let left = 60;
+  const look = () => {
+    const is = innerHeight + scrollY >= document.body.scrollHeight - 2;
+    if (is || !left--) done(is); else requestAnimationFrame(look);
+  };
+  look();
+})"""
 _RECORDS = """
 window.told = []; window.away = false;
 Object.defineProperty(document, "hidden", { get: () => window.away });

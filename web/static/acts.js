@@ -1,7 +1,7 @@
 // Buttons and forms. A button says in its data attributes which request it sends.
 
 import { chosen, listFiles, stored } from "./attachments.js";
-import { base, byId, doing, newKey, ofSession, open, send, toast } from "./requests.js";
+import { base, byId, doing, forgetKey, keyOf, ofSession, open, send, toast } from "./requests.js";
 
 function decide(ask, button, decision) {
   const chat = button.closest("[data-chat]")?.dataset.chat; // in the list each ask names its session
@@ -60,7 +60,8 @@ async function begun(data, key) {
   if (!chosen.length) return send("POST", "sessions", JSON.stringify(wish), key);
   const made = await send("POST", "sessions", JSON.stringify({ ...wish, prompt: "" }), key);
   const attachments = await stored(key, made.id);
-  await send("POST", ofSession("messages", made.id), JSON.stringify({ content: wish.prompt, attachments }), key);
+  const message = JSON.stringify({ content: wish.prompt, attachments });
+  await send("POST", ofSession("messages", made.id), message, `${key}-prompt`);
   return made;
 }
 
@@ -73,25 +74,25 @@ document.addEventListener("submit", async (event) => {
   if (form.id === "composer") {
     const field = form.elements.prompt;
     const text = field.value;
-    const key = form.dataset.key ??= newKey();
+    const key = keyOf(form, `${text} ${chosen.map(({ id }) => id)}`);
     const done = await doing(button, async () => {
       const attachments = await stored(key);
       return send("POST", ofSession("messages"), JSON.stringify({ content: text, attachments }), key);
     });
     // The words stay until they have arrived; the key too, so that a second try is no second prompt.
-    if (done) { field.value = ""; delete form.dataset.key; chosen.length = 0; listFiles(); fit(field); }
+    if (done) { field.value = ""; forgetKey(form); chosen.length = 0; listFiles(); fit(field); }
   } else if (form.matches(".change")) {
     const name = form.dataset.changes;
     if (await doing(button, () => send("PATCH", ofSession(""), JSON.stringify({ [name]: data.get(name) })))) toast("Changed.");
   } else if (form.dataset.post) {
-    const key = form.dataset.key ??= newKey();
     const { post, to, opens, method, stays, said } = form.dataset;
-    const done = await doing(button, () => send(method ?? "POST", ofSession(post, to), JSON.stringify(wishOf(form)), key));
+    const wish = JSON.stringify(wishOf(form)), key = keyOf(form, wish);
+    const done = await doing(button, () => send(method ?? "POST", ofSession(post, to), wish, key));
     if (done && stays) { document.activeElement.blur(); form.closest("details").open = false; }
     else if (done) open(opens ? `/chat/${to ?? done.id ?? place()}` : ".", said);
-    if (done) delete form.dataset.key;
+    if (done) forgetKey(form);
   } else if (form.id === "new") {
-    const key = form.dataset.key ??= newKey();
+    const key = keyOf(form, `${[...data.values()]} ${chosen.map(({ id }) => id)}`);
     const done = await doing(button, () => begun(data, key));
     if (done) location.href = `${base}/chat/${done.id}`;
   } else if (form.id === "token") {

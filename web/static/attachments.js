@@ -3,13 +3,14 @@
 import { base, byId, ofSession, toast } from "./requests.js";
 
 export const chosen = [];
+let added = 0;
 
 function add(files) {
   for (const file of files) {
     if (file.size > 25 * 2 ** 20) { toast(`${file.name} is larger than 25 MB.`); continue; }
     // Pasted pictures are all called the same.
     const twins = chosen.filter((each) => each.name === file.name).length;
-    chosen.push({ file, name: twins ? `${twins}-${file.name}` : file.name });
+    chosen.push({ file, name: twins ? `${twins}-${file.name}` : file.name, id: added += 1 });
   }
   listFiles();
 }
@@ -27,11 +28,12 @@ export function listFiles() {
   }));
 }
 
-export async function stored(key, id) {
+// Each file is an act of its own, with a key that is the same when the prompt is sent again.
+export async function stored(key, session) {
   const done = [];
-  for (const { file, name } of chosen) {
-    const headers = { "Idempotency-Key": key, "Content-Type": file.type || "application/octet-stream" };
-    const address = `${base}/api/${ofSession(`attachments/${encodeURIComponent(name)}`, id)}`;
+  for (const { file, name, id } of chosen) {
+    const headers = { "Idempotency-Key": `${key}-file-${id}`, "Content-Type": file.type || "application/octet-stream" };
+    const address = `${base}/api/${ofSession(`attachments/${encodeURIComponent(name)}`, session)}`;
     const response = await fetch(address, { method: "PUT", headers, body: file });
     const answer = await response.json();
     if (!response.ok) throw new Error(answer.title);

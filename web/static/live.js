@@ -80,7 +80,13 @@ if (session || list) {
   });
   setInterval(() => { if (heard && Date.now() - heard > 2500 * beat) look(); }, 5000);
   // A link to a place has a fragment, which the browser follows.
-  if (byId("turns") && !location.hash) window.scrollTo(0, document.body.scrollHeight);
+  if (byId("turns") && !location.hash) toEnd(4);
+}
+
+// Turns out of view have no height of their own yet (content-visibility), so the end moves while they come into view.
+function toEnd(frames) {
+  window.scrollTo(0, document.body.scrollHeight);
+  if (frames) requestAnimationFrame(() => toEnd(frames - 1));
 }
 
 function applyAll(changes) {

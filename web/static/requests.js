@@ -6,6 +6,14 @@ export const session = document.querySelector("[data-session]");
 
 export const newKey = () => crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16)).join("");
 
+// The key of what a form sends: the same when it is sent again, another one once its content differs.
+const sent = new WeakMap();
+export function keyOf(form, content) {
+  if (sent.get(form)?.content !== content) sent.set(form, { content, key: newKey() });
+  return sent.get(form).key;
+}
+export const forgetKey = (form) => sent.delete(form);
+
 export function toast(words) {
   byId("toast").textContent = words;
   clearTimeout(toast.timer);

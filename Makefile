@@ -1,6 +1,7 @@
 # Two commands for a newcomer: `make run` and `make test`. Both set up what they need.
 PYTHON ?= python3
 VENV := .venv
+WORKERS ?= 6
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
@@ -17,7 +18,7 @@ run: setup claude ## set up what is missing and start the bridge
 test: export PYTHONDONTWRITEBYTECODE =
 test: setup-dev ## set up what is missing and run all tests
 	@$(BIN)/python -m compileall -q -j 0 -x '/\.venv/|/test_' .
-	$(BIN)/python -m pytest -n 6 --dist worksteal -q $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q $(PYTEST_FLAGS)
 
 check: lint types floors test ## what the gate runs: lint, types, import floors, tests
 

@@ -2,33 +2,33 @@
 
 By default each worker starts with a run of neighbours, so that one gets all of `chaos`; and a slow test that a
 worker begins last keeps the others waiting. Idle workers take tests from the end of another's list: there the
-quick ones stand.
+quick ones stand. The slow ones are mixed: some compute and some wait, and beside each other they leave no core
+idle.
 """
+
+from zlib import crc32
 
 import pytest
 
 _SLOW = (
-    "tests/e2e/",
-    "tests/chaos/",
-    "tests/sandbox/test_life.py",
-    "tests/sessions/test_gaps.py",
-    "tests/web/test_kill.py",
-    "tests/web/test_browser.py",
     "tests/bench/",
-    "tests/workflows/",
-    "tests/scripts/",
-    "tests/simulation/",
-    "tests/contracts/",
-    "tests/sessions/test_sequences.py",
-    "tests/sessions/test_whole_transcripts.py",
-    "tests/sessions/test_costs.py",
-    "tests/sessions/claude/test_real_cli.py",
-    "tests/sandbox/",
     "tests/bot/test_view_figures.py",
-    "tests/bridge/demo/test_real_cli.py",
+    "tests/chaos/",
+    "tests/contracts/",
     "tests/corpus/",
+    "tests/e2e/",
+    "tests/sandbox/",
+    "tests/scripts/",
+    "tests/sessions/test_sequences.py",
+    "tests/simulation/",
+    "tests/web/test_browser.py",
+    "tests/web/test_kill.py",
+    "tests/workflows/",
 )
-"""Where most tests take more than a second, slowest first."""
+_QUICK = ("tests/chaos/test_check.py",)
+"""Among them, but quick. What they share is made once as long as neighbours stay together."""
+_SLOW_MARKS = ("real_cli", "browser")
+"""Places, those excepted, and marks of tests that take a second or more."""
 
 
 @pytest.hookimpl(trylast=True)
@@ -41,9 +41,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     """Deal the slow tests to the workers one by one, and fill each hand up with neighbours of the others."""
-    ranks = {item: _rank(item) for item in items}
-    slow = sorted((item for item in items if ranks[item] < len(_SLOW)), key=ranks.__getitem__)
-    quick = [item for item in items if ranks[item] == len(_SLOW)]
+    slow, quick = list[pytest.Item](), list[pytest.Item]()
+    for item in items:
+        (slow if _is_slow(item) else quick).append(item)
+    # A sum of the name: as good as chance, and the same in every worker and every run.
+    slow.sort(key=lambda item: crc32(item.nodeid.encode()))
     ordered: list[pytest.Item] = []
     for number in range(workers):
         # As pytest-xdist cuts the list: what is left, by the workers that are left.
@@ -55,5 +57,7 @@ def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     return ordered
 
 
-def _rank(item: pytest.Item) -> int:
-    return next((rank for rank, place in enumerate(_SLOW) if item.nodeid.startswith(place)), len(_SLOW))
+def _is_slow(item: pytest.Item) -> bool:
+    if item.nodeid.startswith(_QUICK):
+        return False
+    return item.nodeid.startswith(_SLOW) or any(item.get_closest_marker(mark) for mark in _SLOW_MARKS)

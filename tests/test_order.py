@@ -12,6 +12,10 @@ from tests.order import dealt
 @dataclass(frozen=True)
 class Named:
     nodeid: str
+    marks: frozenset[str] = frozenset()
+
+    def get_closest_marker(self, name: str) -> object:
+        return name if name in self.marks else None
 
 
 @pytest.mark.parametrize("workers", [2, 3, 4, 7])
@@ -30,6 +34,15 @@ def test_every_test_is_dealt_once_and_each_hand_begins_with_slow_ones(
         assert all(
             "chaos" in each.nodeid for hand, share in zip(hands, shares, strict=True) for each in hand[:share]
         )
+
+
+def test_what_runs_the_real_cli_is_slow_wherever_it_stands_and_kinds_of_slow_tests_are_mixed() -> None:
+    items = [Named(f"tests/api/test_{n}.py::test") for n in range(40)]
+    items += [Named(f"tests/sessions/test_{n}.py::test", frozenset({"real_cli"})) for n in range(20)]
+    items += [Named(f"tests/chaos/test_{n}.py::test") for n in range(20)]
+    for hand in cut(dealt(cast("list[pytest.Item]", items), 2), 2):
+        assert not any("api" in each.nodeid for each in hand[:20])
+        assert 3 < sum("chaos" in each.nodeid for each in hand[:10]) < 8
 
 
 def cut(ordered: Sequence[pytest.Item], workers: int) -> list[list[pytest.Item]]:

@@ -117,8 +117,16 @@ class Kit:
         sockets = Path(os.environ.get("TMUX_TMPDIR", "/tmp")) / f"tmux-{os.getuid()}"
         (sockets / self.socket_name).unlink(missing_ok=True)
         # A follower ends when the shell has seen the program's end.
-        await until(lambda: not any(machine.this().writing_to(path) for path in self.run.glob("*/*/in")))
+        try:
+            await until(lambda: not self._followers())
+        except AssertionError:
+            raise AssertionError(f"a follower outlived its host: {self._followers()}") from None
         shutil.rmtree(self.run, ignore_errors=True)
+
+    def _followers(self) -> dict[int, str]:
+        """Every process that still writes to a host, with its command."""
+        found = [each for path in self.run.glob("*/*/in") for each in machine.this().writing_to(path)]
+        return {each.pid: machine.this().command_of(each.pid) for each in found}
 
 
 def directory_of(kit: Kit, host: Host) -> HostDirectory:

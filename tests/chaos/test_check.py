@@ -46,7 +46,7 @@ async def _record(root: Path, keep: Path, *, parked: bool) -> None:
         shutil.copytree(root, keep, ignore=shutil.ignore_patterns("in"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
     """Two histories without fault: at rest (True), and with hosts that still live (False)."""
     base = tmp_path_factory.mktemp("sound")

@@ -38,12 +38,12 @@ def inside(pids: HostPids) -> ProcessId:
     return found
 
 
-async def until(is_so: Callable[[], bool], deadline_s: float = 30.0) -> None:
+async def until(is_so: Callable[[], bool], deadline_s: float = 60.0, *, every_s: float = 0.01) -> None:
     """Wait for what no event tells."""
     end = time.monotonic() + deadline_s
     while not is_so():
         assert time.monotonic() < end, "it never came"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(every_s)
 
 
 def kill(victim: ProcessId) -> None:
@@ -150,19 +150,21 @@ async def test_no_session_is_lost_when_the_tmux_server_is_killed(tmp_path: Path,
             for person in crowd.people:
                 await person.given(1)
             # A host starts before its window: the server may not be there yet when all hosts run.
-            await until(lambda: windows(made) >= sessions and len(made.living()) == sessions)
+            await until(lambda: len(made.living()) == sessions)
+            await until(lambda: windows(made) >= sessions, every_s=0.1)
             before = {pids.program for _, pids in made.living()}
             server = machine.this().read_process(int(made.tmux("display-message", "-p", "#{pid}")))
             assert server is not None
             kill(server.process)
             await until(lambda: not processes.is_alive(server.process))
-            await until(lambda: windows(made) >= sessions)
+            await until(lambda: windows(made) >= sessions, every_s=0.1)
             assert {pids.program for _, pids in made.living()} == before
             open_gate(made, "g")
         await judged(made, crowd)
 
 
 def windows(made: World) -> int:
+    """How many windows the server has. Each look is a process of tmux."""
     return len(made.tmux("list-windows", "-a").splitlines())
 
 

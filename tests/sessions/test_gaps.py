@@ -52,7 +52,7 @@ class Recorded:
         return [n for n, raw in enumerate(self.lines) if isinstance(parse(raw), kinds)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     async def record(directory: Path) -> Recorded:
         async with DemoModel() as demo:

@@ -52,6 +52,10 @@ from sessions.turn_events import TurnStarted as TurnStarted
 from sessions.turn_events import TurnWithdrawn as TurnWithdrawn
 
 
+class SetsFields(msgspec.Struct, frozen=True):
+    """An event whose fields are fields of the snapshot: `apply` sets them, and needs no case for the event."""
+
+
 class SessionCreated(msgspec.Struct, frozen=True, tag="session_created"):
     """The session exists. `key` is unique among sessions that have not ended, or empty."""
 
@@ -159,7 +163,7 @@ class Imported(msgspec.Struct, frozen=True, tag="imported"):
     list_price_usd: float = 0.0
 
 
-class PayerChanged(msgspec.Struct, frozen=True, tag="payer_changed"):
+class PayerChanged(SetsFields, frozen=True, tag="payer_changed"):
     """Another payer pays for the turns from here on."""
 
     payer: Payer
@@ -223,13 +227,13 @@ class TrustChanged(msgspec.Struct, frozen=True, tag="trust_changed"):
     wanted: str = ""
 
 
-class ModelChanged(msgspec.Struct, frozen=True, tag="model_changed"):
+class ModelChanged(SetsFields, frozen=True, tag="model_changed"):
     """Another model from the next turn on."""
 
     model: str
 
 
-class ModeChanged(msgspec.Struct, frozen=True, tag="mode_changed"):
+class ModeChanged(SetsFields, frozen=True, tag="mode_changed"):
     """Another permission mode, at once."""
 
     mode: PermissionMode
@@ -264,7 +268,7 @@ class ReviewChanged(msgspec.Struct, frozen=True, tag="review_changed"):
     by: str
 
 
-class PinChanged(msgspec.Struct, frozen=True, tag="pin_changed"):
+class PinChanged(SetsFields, frozen=True, tag="pin_changed"):
     """The session was pinned or unpinned."""
 
     pinned: bool
@@ -287,13 +291,13 @@ class LookEnded(msgspec.Struct, frozen=True, tag="look_ended"):
     """The turn that surveyed the project is over. The same commit stores its answer."""
 
 
-class ProjectSurveyed(msgspec.Struct, frozen=True, tag="project_surveyed"):
+class ProjectSurveyed(SetsFields, frozen=True, tag="project_surveyed"):
     """The bridge looked at the project for the first prompt. `wants_guide`: it has no guidance and no docs."""
 
     wants_guide: bool
 
 
-class CommandsListed(msgspec.Struct, frozen=True, tag="commands_listed"):
+class CommandsListed(SetsFields, frozen=True, tag="commands_listed"):
     """Claude's own slash commands that this conversation offers now."""
 
     commands: tuple[str, ...]

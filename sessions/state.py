@@ -3,7 +3,7 @@
 from pathlib import PurePath
 from typing import assert_never
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from sessions import events as e
 from sessions.errors import IllegalMove
@@ -79,8 +79,8 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
             )
         case e.SharesChanged() | e.ReviewChanged():
             return numbered
-        case e.PayerChanged():
-            return replace(numbered, payer=event.payer)
+        case e.SetsFields():
+            return replace(numbered, **asdict(event))
         case e.CostCarriedOver():
             return replace(numbered, process_cost_usd=event.total_usd)
         case e.AskOpened():
@@ -98,40 +98,25 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
 def _chosen(
     snapshot: Snapshot,
     event: e.TrustChanged
-    | e.ModelChanged
-    | e.ModeChanged
     | e.TitleChanged
-    | e.PinChanged
     | e.ChangesSwitched
     | e.LookBegan
     | e.LookEnded
-    | e.ProjectSurveyed
-    | e.CommandsListed
     | e.ContextMeasured
     | e.RunChanged,
 ) -> Snapshot:
-    """Store a choice of a person or a report of the CLI: one or two fields each."""
+    """Store a choice of a person or a report of the CLI under another name."""
     match event:
         case e.TrustChanged():
             return replace(snapshot, trust=event.trust, trust_wanted=event.wanted)
-        case e.ModelChanged():
-            return replace(snapshot, model=event.model)
-        case e.ModeChanged():
-            return replace(snapshot, mode=event.mode)
         case e.TitleChanged():
             return replace(snapshot, title=event.title, titled_by=event.source)
-        case e.PinChanged():
-            return replace(snapshot, pinned=event.pinned)
         case e.ChangesSwitched():
             return replace(snapshot, tells_changes=event.on)
         case e.LookBegan():
             return replace(snapshot, look=Look(event.turn_id, event.mode))
         case e.LookEnded():
             return replace(snapshot, look=None)
-        case e.ProjectSurveyed():
-            return replace(snapshot, wants_guide=event.wants_guide)
-        case e.CommandsListed():
-            return replace(snapshot, commands=event.commands)
         case e.ContextMeasured():
             return replace(snapshot, context_used=event.used_tokens, context_window=event.window_tokens)
         case e.RunChanged():

@@ -1,8 +1,10 @@
 """The table of legal moves; and a snapshot is the fold of its events."""
 
 import itertools
+from typing import get_type_hints
 
 import pytest
+from msgspec.structs import replace
 
 from sessions import events as e
 from sessions.draft import Draft
@@ -38,6 +40,19 @@ MAY_FOLLOW = {
 def moved(old: Lifecycle, new: Lifecycle) -> Snapshot:
     before = Snapshot(ID, lifecycle=old, activity=Activity.BLOCKED, blocker=Blocker.AUTH)
     return apply(before, e.LifecycleChanged(old, new, "because"), 7)
+
+
+@pytest.mark.parametrize("event", e.SetsFields.__subclasses__())
+def test_an_event_that_sets_fields_has_names_and_types_of_the_snapshot(event: type[e.SetsFields]) -> None:
+    fields, known = get_type_hints(event), get_type_hints(Snapshot)
+    assert fields
+    assert fields == {name: known[name] for name in fields if name in known}
+
+
+def test_an_event_that_sets_fields_sets_them_and_no_others() -> None:
+    before = Snapshot(ID)
+    after = apply(before, e.PinChanged(pinned=True), 7)
+    assert after == replace(before, pinned=True, next_event=2, last_activity_ms=7)
 
 
 @pytest.mark.parametrize(("old", "new"), list(itertools.product(Lifecycle, Lifecycle)))

@@ -146,7 +146,7 @@ class PrdReference(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Statistics(msgspec.Struct, frozen=True):
+class RunStatistics(msgspec.Struct, frozen=True):
     """Counts of a run; `phase_ms` has the time in each phase, without pauses."""
 
     tasks_done: int = 0

@@ -19,9 +19,9 @@ from api.run_model import (
     PrdReference,
     RunDecision,
     RunPhase,
+    RunStatistics,
     RunStatus,
     RunTask,
-    Statistics,
 )
 from sessions.run_shown import RunShown
 
@@ -57,7 +57,7 @@ class RunInfo(msgspec.Struct, frozen=True):
     tasks: tuple[RunTask, ...]
     round: int
     checks: tuple[CheckResult, ...]
-    stats: Statistics
+    stats: RunStatistics
     decisions: tuple[RunDecision, ...]
     notes: tuple[str, ...]
     commit: str

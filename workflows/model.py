@@ -18,9 +18,9 @@ from api.run_model import (
     PrdReference,
     RunDecision,
     RunPhase,
+    RunStatistics,
     RunStatus,
     RunTask,
-    Statistics,
     TaskStatus,
 )
 from sessions.model import PermissionMode
@@ -122,7 +122,7 @@ class Run(msgspec.Struct, frozen=True):
     step: Step | None = None
     offered: Offered | None = None
     children: tuple[Child, ...] = ()
-    stats: Statistics = Statistics()
+    stats: RunStatistics = RunStatistics()
     decisions: tuple[RunDecision, ...] = ()
     notes: tuple[str, ...] = ()
     report: str = ""

@@ -170,6 +170,10 @@ async def test_a_wrong_query_gets_a_sentence(world: WebWorld, query: str) -> Non
         b'{"content": "x", "more": 1}',
         b'{"content": "\xff"}',
         b"[" * 50_000,
+        b'{"content": "\\ud800"}',
+        b'{"content": NaN}',
+        b'\xef\xbb\xbf{"content": "x"}',
+        b'{"content": "x", "front": 1e400}',
     ],
 )
 async def test_a_wrong_body_gets_a_sentence(world: WebWorld, body: bytes) -> None:

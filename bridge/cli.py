@@ -93,7 +93,10 @@ _MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermission
 def parse(arguments: Sequence[str]) -> Invocation:
     """Parse the command line. Ends the program (`SystemExit`, code 0 or 2) for help and bad usage."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        # argparse would print the usage of the whole program instead of that of the command.
+        _chosen(parser, options).error(f"unrecognized arguments: {' '.join(unknown)}")
     for name, value in vars(options).items():
         # Paths are left as they are: any bytes can name a file.
         setattr(options, name, cleaned(value))
@@ -188,6 +191,14 @@ def run(arguments: Sequence[str]) -> int:
             return doctor(as_json=invocation.as_json, only_live=invocation.only_live)
         case _:
             assert_never(invocation)
+
+
+def _chosen(parser: argparse.ArgumentParser, options: argparse.Namespace) -> argparse.ArgumentParser:
+    """Return the parser of the command, and of its act, that `options` came from."""
+    for each in parser._actions:  # noqa: SLF001 (nothing public tells the parsers of commands)
+        if isinstance(each, argparse._SubParsersAction) and getattr(options, each.dest, None):  # noqa: SLF001
+            return _chosen(each.choices[getattr(options, each.dest)], options)
+    return parser
 
 
 def _parser() -> argparse.ArgumentParser:

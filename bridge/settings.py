@@ -354,7 +354,7 @@ class Settings:
     )
     web_port: int | None = setting(
         optional(whole(at_least=1, at_most=65535)), "", write="a whole number from 1 to 65535, or nothing",
-        does="The port of the dashboard and API for a browser, for example 8765. Empty: there is none.",
+        does="The port of the dashboard and API for a browser, for example 8765. Without it neither runs.",
     )
     web_host: str = setting(
         text, "127.0.0.1", write="an address of this machine",

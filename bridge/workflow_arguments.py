@@ -73,8 +73,14 @@ def add_workflow(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         )
         act.add_argument("--json", dest="as_json", action="store_true", help="print JSON")
         if name not in _WITHOUT_RUN:
-            act.add_argument("run", metavar="RUN", help="its id, or the end of it")
+            act.add_argument("run", type=_not_empty, metavar="RUN", help="its id, or the end of it")
         _ADDS.get(name, _nothing)(act)
+
+
+def _not_empty(typed: str) -> str:
+    if not typed.strip():
+        raise argparse.ArgumentTypeError("it is empty. `workflow list` shows the ids")
+    return typed
 
 
 def workflow_of(options: argparse.Namespace) -> Workflow:

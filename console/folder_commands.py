@@ -110,6 +110,8 @@ def _backup(words: list[str]) -> FolderCommand:
             return OfBridge(c.VerifyBackup(backup_id=backup_id), _verified)
         case ["restore", backup_id, *project] if backup_id.startswith("sessions/") and len(project) < 2:
             return RestoreSessionBackup(backup_id, "".join(project))
+        case ["restore", backup_id]:
+            return RestoreSessionBackup(backup_id, "")  # the core says why it cannot be restored like this
         case ["restore", backup_id, project]:
             wish = c.RestoreProject(backup_id=backup_id, project=project)
             return OfBridge(wish, lambda done: f"{done.files:,} files are in the new project {done.project}.")

@@ -22,7 +22,7 @@ from service.folder_facts import local_time
 from service.parts import ServiceParts
 from service.whole_backup import FILES, PROJECTS, BackedUpProject
 from storage.files import make_directory
-from workdirs.bundles import Bundled, check_git_bundle
+from workdirs.bundles import Bundled, check_git_bundle, check_written_files
 from workdirs.errors import WorkdirError
 from workdirs.model import ObjectId
 
@@ -115,6 +115,7 @@ def _drill_session(bundle: Path, scratch: Path) -> None:
     if facts.checkpoints and unpack_checkpoints(bundle, manifest, scratch / "checkpoints"):
         wanted = [Bundled(each.ref, ObjectId(each.commit)) for each in facts.checkpoints]
         check_git_bundle(scratch / "checkpoints", wanted, scratch / "store")
+        _write_out(scratch / "checkpoints", wanted[-1], scratch)
 
 
 def _drill_whole(directory: Path, scratch: Path) -> None:
@@ -123,3 +124,10 @@ def _drill_whole(directory: Path, scratch: Path) -> None:
     for number, each in enumerate(projects):
         wanted = [Bundled(each.ref, ObjectId(each.commit))]
         check_git_bundle(directory / each.file, wanted, scratch / f"store-{number}")
+        _write_out(directory / each.file, wanted[0], scratch)
+
+
+def _write_out(file: Path, checkpoint: Bundled, scratch: Path) -> None:
+    """Write the files of a checkpoint as a restore would, compare them, and delete them again."""
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=scratch) as place:
+        check_written_files(file, checkpoint, Path(place))

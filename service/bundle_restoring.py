@@ -27,7 +27,7 @@ from service.backup_rows import StoredBackup
 from service.bundling import CHECKPOINTS, FACTS, FOLDER, SCRATCH, SESSION, BundledSession
 from service.checkpoint_import import check_checkpoints, import_checkpoints, unpack_checkpoints, write_files
 from service.folder_facts import folder_on_disk
-from service.new_project import new_project
+from service.new_project import new_project, sweep_unused
 from service.parts import ServiceParts
 from service.session_folders import refresh
 from sessions.archive import read_archive
@@ -87,17 +87,18 @@ async def restore_from(parts: ServiceParts, source: Path, wish: NewSession) -> S
     except OSError as error:
         raise BackupRefused(f"the backup cannot be read: {error.strerror or 'the disk refused'}") from error
     root = parts.manager.policy.workspace_root
-    project = await asyncio.to_thread(new_project, root, wish.project, facts.project)
-    crash_point("bundle_restore.directory")
-    name = await _free_name(parts, project, facts.name)
-    relative = source.relative_to(backups_directory(parts)).as_posix()
+    incoming = backups_directory(parts) / _INCOMING
+    async with new_project(root, incoming, wish.project, facts.project) as project:
+        crash_point("bundle_restore.directory")
+        name = await _free_name(parts, project, facts.name)
+        relative = source.relative_to(backups_directory(parts)).as_posix()
 
-    def more(draft: Draft) -> None:
-        draft.extra.extend(_rows(draft, facts, name, project))
-        draft.extra.append(backup_rows.insert_bundle_restore(draft.snapshot.id, relative, draft.at_ms))
+        def more(draft: Draft) -> None:
+            draft.extra.extend(_rows(draft, facts, name, project))
+            draft.extra.append(backup_rows.insert_bundle_restore(draft.snapshot.id, relative, draft.at_ms))
 
-    wanted = NewSession(wish.user_id, wish.channel_id, key=wish.key, project=project)
-    session = await parts.manager.maker.from_archive(data, wanted, more)
+        wanted = NewSession(wish.user_id, wish.channel_id, key=wish.key, project=project)
+        session = await parts.manager.maker.from_archive(data, wanted, more)
     crash_point("bundle_restore.session")
     await _finish(parts, session, source)
     return session
@@ -105,6 +106,8 @@ async def restore_from(parts: ServiceParts, source: Path, wish: NewSession) -> S
 
 async def finish_cut_restores(parts: ServiceParts) -> None:
     """Finish the restores that the end of the last process cut; for the start."""
+    incoming = backups_directory(parts) / _INCOMING
+    await asyncio.to_thread(sweep_unused, parts.manager.policy.workspace_root, incoming)
     for cut in await backup_rows.load_cut_bundle_restores(parts.manager.db):
         source = backups_directory(parts) / cut.source
         try:

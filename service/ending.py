@@ -21,7 +21,15 @@ from service.folder_facts import FolderFacts, folder_on_disk, load_facts
 from service.parts import ServiceParts
 from service.session_folders import ensure_folder, refresh, refresh_tracking, shown
 from service.summary_draft import ask_claude, made_of_rows
-from sessions.errors import BackupRefused, CheckpointRefused, ClaudeUnavailable, FolderRefused, SessionError
+from sessions.errors import (
+    BackupRefused,
+    CheckpointRefused,
+    ClaudeUnavailable,
+    EndedAlready,
+    FolderRefused,
+    IllegalMove,
+    SessionError,
+)
 from sessions.events import Noticed
 from sessions.model import Lifecycle
 from sessions.rows import folders as rows
@@ -57,7 +65,7 @@ async def end_session(
 ) -> c.FolderInfo:
     """End the session; see `EndSession`."""
     score = _checked_score(command.score, parts.folder_rules.axes)
-    session.refuse_if_ended("Ending it")
+    _refuse_a_second_end(session)
     db, now_ms = parts.manager.db, parts.manager.now_ms()
     if command.proposed_ms is not None and now_ms - command.proposed_ms > PROPOSAL_LASTS_MS:
         raise FolderRefused("this proposal is older than a day, so nothing was ended; /session end does it now")
@@ -195,11 +203,18 @@ async def _facts(parts: ServiceParts, session: Session) -> FolderFacts:
     return await load_facts(parts.manager.db, folder, parts.manager.now_ms())
 
 
+def _refuse_a_second_end(session: Session) -> None:
+    try:
+        session.refuse_if_ended("Ending it")
+    except IllegalMove as error:
+        raise EndedAlready from error
+
+
 # --- draft and proposal -----------------------------------------------------------------------------------
 
 
 async def _draft(parts: ServiceParts, session: Session) -> c.FolderInfo:
-    session.refuse_if_ended("Ending it")
+    _refuse_a_second_end(session)
     await ensure_folder(parts, session)
     text, by = "", "claude"
     with suppress(ClaudeUnavailable):
@@ -214,7 +229,7 @@ async def _draft(parts: ServiceParts, session: Session) -> c.FolderInfo:
 
 
 async def _propose(parts: ServiceParts, session: Session, command: c.ProposeEnd) -> c.FolderInfo:
-    session.refuse_if_ended("Ending it")
+    _refuse_a_second_end(session)
     await ensure_folder(parts, session)
     now_ms, text = parts.manager.now_ms(), command.summary.strip()[: c.MAX_SUMMARY]
     text = text or await made_of_rows(parts, session)

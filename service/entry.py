@@ -95,7 +95,10 @@ class SessionService:
 
     async def finish_cut_acts(self) -> None:
         """Finish ends, backups and restores that the end of the last process cut; for the start."""
-        if await has_cut_acts(self._manager.db):
+        # A restore that was cut before its row has left a note of its directory.
+        incoming = self._manager.policy.run_directory.parent / "backups" / "incoming"
+        has_notes = await asyncio.to_thread(lambda: any(incoming.glob("directory-*")))
+        if has_notes or await has_cut_acts(self._manager.db):
             from service.finishing import finish_cut_acts
 
             await finish_cut_acts(self._parts)

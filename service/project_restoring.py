@@ -52,11 +52,12 @@ async def restore_project(parts: ServiceParts, backup: StoredBackup, project: st
     try:
         await asyncio.to_thread(sha256_of, file)  # gone or unreadable: said before anything is written
         await check_checkpoints(file, [point], backups_directory(parts) / "incoming")
-        name = await asyncio.to_thread(new_project, root, "", project.removeprefix(".branches/"))
-        place = taken.place_of((root / name).resolve())
-        owner = f"{OWNER} {backup.info.id} {name}"
-        last = await import_checkpoints(taken, place, file, [point], owner, {})
-        return c.RestoredProject(name, await write_files(taken, place, last, owner))
+        origin = project.removeprefix(".branches/")
+        async with new_project(root, backups_directory(parts) / "incoming", "", origin) as name:
+            place = taken.place_of((root / name).resolve())
+            owner = f"{OWNER} {backup.info.id} {name}"
+            last = await import_checkpoints(taken, place, file, [point], owner, {})
+            return c.RestoredProject(name, await write_files(taken, place, last, owner))
     except (WorkdirError, OSError) as error:
         why = str(error) if isinstance(error, WorkdirError) else error.strerror or "the disk refused"
         raise BackupRefused(f"the project was not restored: {why}") from error

@@ -72,6 +72,13 @@ class IllegalMove(SessionError):
         self.state = state
 
 
+class EndedAlready(SessionError):
+    """The session has ended, and cannot end a second time."""
+
+    def __init__(self) -> None:
+        super().__init__("The session has ended already.")
+
+
 class PlaceTaken(SessionError):
     """Another session that has not ended holds the key."""
 

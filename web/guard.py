@@ -48,7 +48,7 @@ def guarding(options: WebOptions) -> Middleware:
             if refused is not None and refused.problem.code == "login_needed" and wants_page(request):
                 where = f"{options.base_path}/login?next={quote(request.path_qs, safe='')}"
                 return web.Response(status=302, headers={hdrs.LOCATION: where})
-            problem = problem_of(error)
+            problem = problem_of(error, of_run="run_id" in request.match_info)
             if wants_page(request):
                 html = problem_page(options, problem.title)
                 return web.Response(

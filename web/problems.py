@@ -34,6 +34,7 @@ _STATUS: Mapping[type[Exception], int] = {
     se.LimitReached: 429,
     se.AlreadyDecided: 409,
     se.IllegalMove: 409,
+    se.EndedAlready: 409,
     se.PlaceTaken: 409,
     se.NotRemoved: 409,
     se.OfferChanged: 409,
@@ -68,13 +69,18 @@ class Refused(Exception):
         self.headers = dict(headers or {})
 
 
-def problem_of(error: Exception) -> Problem:
-    """Return the answer for `error`; an unknown error is logged with an incident id and not described."""
+def problem_of(error: Exception, *, of_run: bool = False) -> Problem:
+    """Return the answer for `error`; an unknown error is logged with an incident id and not described.
+
+    `of_run`: the request was about a run, whose rights are those of its session.
+    """
     match error:
         case Refused():
             return error.problem
         case se.SessionNotFound() | se.SessionHidden() | RunNotFound():
-            # One answer for both: it must not tell which sessions exist.
+            # One answer for all: it must not tell which sessions exist.
+            if of_run:
+                return Problem(404, "run_not_found", "There is no such run, or it is not yours to see.")
             return Problem(404, "session_not_found", "There is no such session, or it is not yours to see.")
         case se.SessionError():
             kinds = (each for each in type(error).__mro__ if each in _STATUS)

@@ -3,16 +3,20 @@
 A bundle may come from anywhere, so it goes into an empty store first, where everything in it is looked at.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from workdirs.directories import DirectoryWish, make_branch_directory
 from workdirs.errors import BundleUnusable, GitFailed, StoreMissing
+from workdirs.file_reading import Content, read_file
 from workdirs.git import GitCall, run
 from workdirs.model import Coverage, ObjectId
-from workdirs.paths import is_storable
+from workdirs.paths import WorkTree, is_storable
+from workdirs.quoting import quoted
 from workdirs.store import REFS, Store
 
 _DEADLINE_S = 600.0
@@ -73,6 +77,24 @@ def check_git_bundle(file: Path, checkpoints: Sequence[Bundled], scratch: Path) 
     return found
 
 
+def check_written_files(file: Path, checkpoint: Bundled, scratch: Path) -> None:
+    """Write the files of a checkpoint of the bundle into `scratch`, and read each of them back.
+
+    `check_git_bundle` must have accepted the bundle. Raises `BundleUnusable` if a file differs or is missing,
+    `OSError`. The caller deletes `scratch`.
+    """
+    store, place, nowhere = Store(scratch / "store"), scratch / "files", scratch / "nowhere"
+    store.prepare()
+    take_in(store, file, {checkpoint.ref: checkpoint.ref})
+    nowhere.mkdir()
+    make_branch_directory(DirectoryWish(nowhere, place, "files", store, checkpoint.commit))
+    with WorkTree(place) as written:
+        for path, entry in store.tree(checkpoint.commit).items():
+            found = read_file(written, path, sys.maxsize, patient=False)
+            if not isinstance(found, Content) or found.known.blob.hex() != entry.blob:
+                raise BundleUnusable(f"the file {quoted(path)} of it does not come back as it was")
+
+
 def take_in(store: Store, file: Path, refs: dict[str, str]) -> None:
     """Take checkpoints of the bundle into a store under new refs (old to new). Raises `BundleUnusable`.
 
@@ -81,23 +103,12 @@ def take_in(store: Store, file: Path, refs: dict[str, str]) -> None:
     if not all(ref.startswith(REFS) and ref[len(REFS) :].replace("-", "").isalnum() for ref in refs):
         raise BundleUnusable("a checkpoint in it has an invalid name")
     names = [f"+{old}:{new}" for old, new in sorted(refs.items())]
+    options = ("-q", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+    call = store.call("fetch", *options, str(file), *names, deadline_s=_DEADLINE_S)
     store.mark_writing()
     try:
-        run(
-            _with(
-                store.call(
-                    "fetch",
-                    "-q",
-                    "--no-tags",
-                    "--no-write-fetch-head",
-                    "--no-auto-maintenance",
-                    str(file),
-                    *names,
-                    deadline_s=_DEADLINE_S,
-                ),
-                _FSCK,
-            )
-        )
+        # A bundle is a file: the only transport that any call of ours needs.
+        run(replace(call, settings=_FSCK, variables={"GIT_ALLOW_PROTOCOL": "file"}))
     except GitFailed as error:
         raise BundleUnusable("git cannot read it") from error
     store.unmark_writing()

@@ -47,6 +47,28 @@ def test_bad_usage_ends_with_code_2_and_says_how(typed: str, capsys: pytest.Capt
     assert "usage: claude-bridge" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "usage", "said"),
+    [
+        (("backup", "create", "extra"), "backup create", "extra"),
+        (("run", "--nope"), "run", "--nope"),
+        (("workflow", "delete", ""), "workflow delete", "it is empty"),
+        (("workflow", "list", "--nope"), "workflow list", "--nope"),
+    ],
+)
+def test_bad_usage_of_a_command_shows_the_usage_of_that_command(
+    words: tuple[str, ...], usage: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(words)
+    shown = capsys.readouterr().err
+    assert (ended.value.code, shown.startswith(f"usage: claude-bridge {usage} [-h]"), said in shown) == (
+        2,
+        True,
+        True,
+    ), shown
+
+
 def test_the_version_is_that_of_the_installed_package(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         parse(["--version"])

@@ -130,6 +130,8 @@ def test_a_slash_line_on_backups_is_a_command_of_the_api(line: str, meaning: c.C
     assert isinstance(found, s.OfBridge)
     assert found.command == meaning
     assert s.parse_slash("/backup restore sessions/x web") == s.RestoreSessionBackup("sessions/x", "web")
+    # The core knows which backups there are, and says why one cannot be restored like this.
+    assert s.parse_slash("/backup restore nope") == s.RestoreSessionBackup("nope", "")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_a_slash_line_on_backups_is_a_command_of_the_api(line: str, meaning: c.C
         "/end maybe",
         "/end ok Role much",
         "/backup verify",
-        "/backup restore daily/2026-01-31",
+        "/backup restore a b c",
     ],
 )
 def test_what_lacks_something_is_answered_with_a_sentence(line: str) -> None:

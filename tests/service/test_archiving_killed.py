@@ -14,11 +14,11 @@ from tests.sessions.running_core import RunningCore, running_core
 
 POINTS = [
     *("backup.begun", "end.begun", "end.session_ended", "bundle.written:2", "end.bundled", "end.moved"),
-    *("bundle_restore.session", "restore.begun", "bundle_restore.files"),
+    *("bundle_restore.session", "restore.begun", "bundle_restore.directory"),
 ]
 MORE = [
     *("bundle.written", "backup.made", "end.checkpoint", "end.written", "backup.begun:2", "backup.made:2"),
-    *("bundle_restore.directory", "bundle_restore.checkpoints", "restore.applied"),
+    *("bundle_restore.files", "bundle_restore.checkpoints", "restore.applied"),
 ]
 
 
@@ -53,6 +53,8 @@ async def whole(core: RunningCore) -> None:
     assert {str(each.relative_to(root)) for each in (*root.glob("sessions/*"), *root.glob("daily/*"))} == names
     assert await core.db.read("SELECT 1 FROM backups WHERE status <> 'made'") == []
     assert await core.db.read("SELECT 1 FROM bundle_restores WHERE status <> 'restored'") == []
+    assert [each for each in (core.directory / "workspaces").iterdir() if not any(each.iterdir())] == []
+    assert list((core.directory / "backups/incoming").glob("directory-*")) == []
     original = found(work(core))
     for other in listed:
         if other.id != first.id:

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 import api as c
 from api.access import Actor, Role
 from service import FolderRules, ServiceParts, SessionService
-from sessions.errors import FolderRefused, IllegalMove
+from sessions.errors import EndedAlready, FolderRefused
 from sessions.model import Lifecycle
 from sessions.stored_folders import NoteKind
 from storage import Statement
@@ -236,7 +236,7 @@ async def test_the_end_keeps_summary_and_score_and_moves_the_folder(
     assert "All of it." in (folder / "summary.md").read_text()
     assert not (folders_of(here) / "active" / made.name).exists()
     assert "| archived | 4 of 5 | Done |" in (here.root / "projects" / "default" / "TRACKING.md").read_text()
-    with pytest.raises(IllegalMove):
+    with pytest.raises(EndedAlready, match="has ended already"):
         await service.perform(OWNER, c.EndSession(session_id=made.session_id))
     await service.perform(OWNER, c.RestoreSession(session_id=made.session_id))
     again = await service.perform(OWNER, c.ReadFolder(session_id=made.session_id))

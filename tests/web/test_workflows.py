@@ -91,7 +91,9 @@ async def test_the_api_has_every_act_of_a_run(world: WebWorld) -> None:
     assert "# Add a function" in await act("GET", "report")
     assert (await ann.send("POST", f"{one}/merge"))[0] == 409
     await ann.done("DELETE", one)
-    assert (await ann.send("GET", one))[0] == 404
+    for gone in (one, "/api/runs/%00"):
+        status, answer = await ann.send("GET", gone)
+        assert (status, answer["code"]) == (404, "run_not_found")
     names = [each["name"] for each in (await ann.done("GET", "/api/run-templates"))["templates"]]
     assert names == ["bug-fix", "feature", "refactoring"]
 

@@ -1,33 +1,42 @@
-"""HTML that stands in lines of its own and is not text: comments, which are hidden, and tables."""
+"""HTML that stands in lines of its own: comments, which are hidden, tables, lists, headings, quotes, code."""
 
 from collections.abc import Sequence
 
 from bot.markdown.comments import Comment
 from bot.markdown.html_tables import HtmlTable
+from bot.markdown.html_text import HtmlText
 
 
 class HtmlBlocks:
     """The lines of such a block, as long as it is open. No block begins inside another."""
 
-    def __init__(self, comment: Comment | None = None, table: HtmlTable | None = None) -> None:
+    def __init__(
+        self, comment: Comment | None = None, table: HtmlTable | None = None, text: HtmlText | None = None
+    ) -> None:
         """Begin with no open block, or inside the given one."""
         self._comment = comment or Comment()
         self._table = table or HtmlTable()
+        self._text = text or HtmlText()
 
     @property
     def is_open(self) -> bool:
         """Whether the next line belongs to a block."""
-        return self._comment.is_open or self._table.is_open
+        return self._comment.is_open or self._table.is_open or self._text.is_open
 
     def copy(self) -> "HtmlBlocks":
         """Return a copy with the same state."""
-        return HtmlBlocks(self._comment.copy(), self._table.copy())
+        return HtmlBlocks(self._comment.copy(), self._table.copy(), self._text.copy())
 
     def take(self, line: str) -> Sequence[str] | None:
         """Return None if `line` is in no block. Else take it, and return the lines to read in its place."""
-        instead = None if self._table.is_open else self._comment.take(line)
-        return self._table.take(line) if instead is None else instead
+        if not self.is_open and "<" not in line:
+            return None
+        blocks = (self._comment, self._table, self._text)
+        for block in [each for each in blocks if each.is_open] or blocks:
+            if (instead := block.take(line)) is not None:
+                return instead
+        return None
 
     def give_up(self) -> Sequence[str]:
         """Return the lines of a block without an end: they are text."""
-        return [*self._comment.give_up(), *self._table.give_up()]
+        return [*self._comment.give_up(), *self._table.give_up(), *self._text.give_up()]

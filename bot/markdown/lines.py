@@ -20,14 +20,17 @@ _HEADING = re.compile(r"(#{1,6})[ \t]")
 _RULE = re.compile(r"(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})\Z")
 _DELIMITER = re.compile(r"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+\Z")
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]{1,20}\Z")
+# The tags of the blocks that `html_blocks` reads.
+_BLOCK_TAG = r"(?i:table|h[1-6]|hr|ul|ol|dl|pre|blockquote)"
 # Beginnings of lines of any kind so far, and of lines whose kind only the whole line tells.
 _HALF = re.compile(
     r"(?:\d{1,9}[.)]?)?[-+*_#>|`~=.)\s\[\]xX]*\Z|\||`{3}|~{3}"
-    r"|\$\$?\Z|\\\[?\Z|<(?:!-|!?\Z|(?i:t|ta|tab|tabl|table)\Z|(?i:table)[ \t>])"
+    rf"|\$\$?\Z|\\\[?\Z|<(?:!-|!?\Z|(?i:t|ta|tab|tabl|h)\Z|{_BLOCK_TAG}(?:\Z|[ \t>/]))"
     r"|\[!?[A-Za-z]{0,12}\]?\Z|\[(?!\^)[^\[\]]{1,100}\]:"
 )
 _KNOWN_WHOLE = re.compile(
-    r"[ ]{0,3}#{1,6}[ \t]|>>>|[ ]{0,3}\t|[ ]{4}|[ ]{0,3}(?:<!|<(?i:table)[ \t>]|\[[^\[\]]{1,100}\]:)"
+    rf"[ ]{{0,3}}#{{1,6}}[ \t]|>>>|[ ]{{0,3}}\t|[ ]{{4}}"
+    rf"|[ ]{{0,3}}(?:<!|<{_BLOCK_TAG}[ \t>/]|\[[^\[\]]{{1,100}}\]:)"
 )
 FORMULA_END = "\\]"
 _FORMULA = {"$$": "$$", "\\[": FORMULA_END}

@@ -33,6 +33,7 @@ _TURN = re.compile(
 _SAME_KIND = re.compile(
     "|".join(chr(ord(mark) + 1) + mark for mark in (STRONG, STAR, UNDERSCORE, STRIKE, SPOILER))
 )
+_EMPTY = re.compile("|".join(mark + chr(ord(mark) + 1) for mark in (STRONG, STAR, UNDERSCORE, STRIKE, SPOILER)))
 _ESCAPE = re.compile(r"\\([^\w\s])")
 
 
@@ -109,6 +110,13 @@ def _with_space(turn: re.Match[str]) -> str:
     return f"{ends}\u200b{begins}" if _SHOWN[ends][-1:] == _SPELLED[begins][:1] else turn[0]
 
 
+def _without_empty(marked: str) -> str:
+    """Return `marked` without marks around nothing: Discord shows their signs."""
+    while (without := _EMPTY.sub("", marked)) != marked:
+        marked = without
+    return marked
+
+
 def apart(mark: str) -> str:
     """Return the separator between `mark` and an underscore after it: Discord ends no strike there."""
     return "\u200b" if mark == closing(STRIKE) else ""
@@ -137,12 +145,11 @@ def lines_of(marked: str) -> Sequence[str]:
         opened = stack
         for mark in _MARK.findall(line):
             stack = stack + mark if mark in _SPELLED else stack[:-1]
-        if (opened or stack) and not _MARK.sub("", line).strip():
-            lines.append("")  # Discord shows the signs of an empty mark
-            continue
-        lines.append(
-            opened + (line.rstrip() if stack else line) + "".join(closing(mark) for mark in reversed(stack))
-        )
+        ends = "".join(closing(mark) for mark in reversed(stack))
+        whole = opened + (line.rstrip() if stack else line) + ends
+        if opened or stack:
+            whole = _without_empty(whole)
+        lines.append(whole.rstrip() if stack else whole)
     return lines
 
 

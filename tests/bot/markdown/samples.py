@@ -35,6 +35,7 @@ _LINES = (
 [^1]: note|-# small|````|\\
 =====|-----|[r]: https://r.example/x|<details>|</details>
 <table>|<tr><td>c</td>|</table> t|<table><td>x</table>
+<ul>|<li>i</li></ul>|<h2>h</h2>|<pre>|</pre>|<hr>|<blockquote>q</blockquote>|<ol><li>
 <!-- open|-->|$$|\\[|\\]|> [!NOTE]|Title
 """.strip("\n")
     .replace("\n", "|")

@@ -54,6 +54,10 @@ FINISHED = {
     "stars in stars": ("*a \\* b*", "_a \\* b_"),
     "a loose mark is text": ("**open and `tick", "\\*\\*open and \\`tick"),
     "or is no spoiler": ("a || b, c||d, ||hidden||", "a \\|\\| b, c\\|\\|d, ||hidden||"),
+    "a mark that ends or begins beside a line's end": (
+        "b <i>\nfoo\n</i>bar **\nx**",
+        "b\n*foo*\nbar \\*\\*\nx\\*\\*",
+    ),
     "bold over two lines": ("**two\nlines**", "**two**\n**lines**"),
     "three backticks in a line": ("``` x ```", "` x `"),
     "backticks in code": ("`` a`b ``", "`` a`b ``"),
@@ -194,6 +198,28 @@ FINISHED = {
         "<table></table>\n<table>\n<tr><td>a",
     ),
     "a table of HTML in code": ("```html\n<table><td>a</table>\n```", "```html\n<table><td>a</table>\n```"),
+    "headings and rules of HTML": (
+        '<h1>Title</h1>\n<h2 align="center">Sub <code>x</code> &amp; y</h2>\ntext\n<hr>\n<h3>not closed\nend',
+        "# Title\n\n## Sub `x` & y\n\ntext\n\n———\n\n<h3>not closed\nend",
+    ),
+    "lists of HTML": (
+        (
+            "<ul>\n  <li>a <b>b</b></li>\n  <li>c\n    <ol><li>d</li><li>e</li></ol>\n  </li>\n</ul>\nend\n"
+            "<dl><dt>Term</dt><dd>What</dd></dl>"
+        ),
+        "- a **b**\n- c\n  1. d\n  2. e\n\nend\n\n**Term**\n- What",
+    ),
+    "quotes and code of HTML": (
+        (
+            "<blockquote>\n<p>one</p>\n<p>two</p>\n</blockquote>\n"
+            '<pre><code class="language-py">if a &lt; b:\n    <b>x</b>\n\n    y = List<T>()\n</code></pre>\nend'
+        ),
+        "> one\n> two\n\n```py\nif a < b:\n    x\n\n    y = List<T>()\n```\n\nend",
+    ),
+    "a list of HTML that does not end, or in code": (
+        "`<ul>`\n```html\n<ul><li>x</li></ul>\n```\n<ul>\n<li>a",
+        "`<ul>`\n```html\n<ul><li>x</li></ul>\n```\n<ul>\n<li>a",
+    ),
     "terminal colours": ("\x1b[31mred\x1b[0m", "red"),
     "halves of a character": ("\ud83d\ude00 \ud83d", "😀 \ufffd"),
 }
@@ -220,6 +246,9 @@ GROWING = {
     "half a list sign is hidden": ("a\n1.", "a"),
     "the head of a table is hidden": ("a\n| b | c", "a"),
     "a table of HTML is hidden until it ends": ("a\n<table>\n<tr><td>b</td>\n", "a"),
+    "a list of HTML is hidden until it ends": ("a\n<ul>\n<li>b</li>\n", "a"),
+    "a heading of HTML is hidden until it ends": ("a\n<h2>b", "a"),
+    "half a heading of HTML is hidden": ("a\n<h2", "a"),
     "half a row is hidden": ("| a |\n|---|\n| b |\n| c", "```\na\n-\nb\n```"),
     "half a character is hidden": ("a\ud83d", "a"),
     "half a tag is hidden": ("a <kb", "a"),

@@ -91,9 +91,9 @@ def _own_bytes(core: RunningCore, session: Session) -> int:
 
 
 @asynccontextmanager
-async def limited(directory: Path, home: CliHome) -> AsyncIterator["Cold"]:
-    """Cold runs that reach the model alone, through the proxy."""
-    made = Cold(home, directory, "bwrap", network="model")
+async def limited(directory: Path, home: CliHome, network: str = "model") -> AsyncIterator["Cold"]:
+    """Cold runs with a limited network, through the proxy."""
+    made = Cold(home, directory, "bwrap", network=network)
     assert made.policy.proxy is not None
     places = ProxyPlaces(made.policy.proxy)
     await open_door(places, home.work, HostList((), model_of(home.environment)))
@@ -117,7 +117,11 @@ class Cold:
     async def run(self, prompt: str) -> float:
         """Return the CPU seconds of one run and of all that it leaves."""
         flags = ("-p", prompt, "--session-id", str(uuid.uuid4()), "--allowedTools", "Bash")
-        spec = self._wrapped((str(self._home.binary), *flags))
+        return await self.cpu_s((str(self._home.binary), *flags))
+
+    async def cpu_s(self, argv: tuple[str, ...]) -> float:
+        """Return the CPU seconds of one run of any program and of all that it leaves."""
+        spec = self._wrapped(argv)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", str(Path(__file__).with_name("cpu_of.py"))),
             # bwrap tells its pid on descriptor 5.

@@ -21,6 +21,7 @@ from workdirs.disk_modes import DiskModes
 from workdirs.errors import GitFailed, MergeBlocked, RefMoved
 from workdirs.file_reading import Content, NotThere, blob_id, known_as, read_file
 from workdirs.git import run
+from workdirs.in_the_way import is_in_the_way
 from workdirs.merge_choices import WhyBlocked
 from workdirs.merge_room import MergeRoom
 from workdirs.model import Entry, EntryMode, FilePath, ObjectId
@@ -80,7 +81,7 @@ def blocked_by(room: MergeRoom, landing: Landing) -> list[Blocked]:
     changes = _changes(room, landing)
     converted = find_conversions(checkout, changes)
     filtered = converted.programs | converted.to_crlf
-    index, disk = _index(checkout), _Disk(WorkTree(checkout.work_tree), DiskModes(checkout))
+    index, disk = _index(checkout), _Disk(WorkTree(checkout.work_tree), DiskModes(checkout), _leaving(changes))
     with disk.tree:
         found = (_blocked(disk, path, old, index, filtered) for path, (old, _) in changes.items())
         return sorted((each for each in found if each is not None), key=lambda each: each.path)
@@ -112,7 +113,7 @@ def bring_along(room: MergeRoom, landing: Landing, token: str) -> list[FilePath]
     modes = DiskModes(checkout)
     with WorkTree(checkout.work_tree) as tree:
         remove_temporaries(tree, list(changes), token)
-        seen, steps, left = _steps(_Disk(tree, modes), changes)
+        seen, steps, left = _steps(_Disk(tree, modes, _leaving(changes)), changes)
         applied = Applier(tree, seen, token).apply(tuple(steps), lambda wanted: _contents(room, wanted))
     left += [each.path for each in applied.left]
     _update_index(checkout, changes, set(left))
@@ -186,10 +187,11 @@ def _contents(room: MergeRoom, wanted: Sequence[tuple[FilePath, ObjectId]]) -> I
 
 @dataclass(frozen=True, slots=True)
 class _Disk:
-    """The files of a checkout, with the modes that they can have there."""
+    """The files of a checkout, with the modes that they can have there. `leaving` are paths to be deleted."""
 
     tree: WorkTree
     modes: DiskModes
+    leaving: frozenset[FilePath]
 
 
 def _blocked(
@@ -203,7 +205,7 @@ def _blocked(
         return Blocked(path, WhyBlocked.FILTERED)
     if index.get(path) != old:
         return Blocked(path, WhyBlocked.STAGED)
-    if _now(disk, path, old) == old:
+    if _now(disk, path, old) == old and not (old is None and is_in_the_way(disk.tree, path, disk.leaving)):
         return None
     return Blocked(path, WhyBlocked.IN_THE_WAY if old is None else WhyBlocked.CHANGED)
 
@@ -213,28 +215,20 @@ class _Unknown(msgspec.Struct, frozen=True):
 
 
 def _now(disk: _Disk, path: FilePath, recorded: Entry | None) -> Entry | _Unknown | None:
-    """Return what lies at `path`. Where the disk keeps no modes, it has that of `recorded`."""
+    """Return the file or link at `path`; None also for a directory. It has the mode that git records."""
     reading = read_file(disk.tree, path, _MOST_BYTES, patient=False)
     match reading:
         case Content(known=known):
             mode = disk.modes.recorded(_mode(known.mode), recorded.mode if recorded is not None else None)
             return Entry(mode, ObjectId(known.blob.hex()))
         case NotThere():
-            return _Unknown() if _is_there(disk.tree, path) else None
+            return None
         case _:
             return _Unknown()
 
 
-def _is_there(tree: WorkTree, path: FilePath) -> bool:
-    """Whether a directory lies at `path`, or a file at one of its parents: both keep a new file away."""
-    if tree.stat(path) is not None:
-        return True
-    parent = path
-    while parent := FilePath(parent.rpartition(b"/")[0]):
-        found = tree.stat(parent)
-        if found is not None:
-            return not stat.S_ISDIR(found.st_mode)
-    return False
+def _leaving(changes: Changes) -> frozenset[FilePath]:
+    return frozenset(path for path, (_, new) in changes.items() if new is None)
 
 
 def _mode(mode: int) -> EntryMode:
@@ -267,7 +261,7 @@ def _steps(disk: _Disk, changes: Changes) -> tuple[dict[bytes, Known], list[Step
         if _now(disk, path, new) == new:
             continue
         now = _now(disk, path, old)
-        if now != old:
+        if now != old or (old is None and is_in_the_way(disk.tree, path, disk.leaving)):
             left.append(path)
             continue
         found = disk.tree.stat(path)

@@ -6,7 +6,6 @@ that are still as the safety snapshot saw them.
 """
 
 import os
-import stat
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from msgspec.structs import replace
 
 from workdirs.apply import Applied, Applier, remove_temporaries
 from workdirs.ignoring import ignored_by
+from workdirs.in_the_way import is_in_the_way
 from workdirs.model import FilePath, ObjectId
 from workdirs.paths import WorkTree
 from workdirs.plan import Differences, Looked, RestorePlan, SetMode, Step, clashing_names, plan_restore
@@ -35,7 +35,7 @@ def look_up(store: Store, work_tree: Path, now: ObjectId, target: ObjectId) -> L
         nested = {*coverage_now.nested, *coverage_target.nested}
         ignored = ignored_by(store, store.tree(target), nested, deleted, work_tree)
     with WorkTree(work_tree) as tree:
-        in_the_way = {path for path in created if _is_blocked(tree, path, set(deleted) - ignored)}
+        in_the_way = {path for path in created if is_in_the_way(tree, path, set(deleted) - ignored)}
         clashing = _clashing(tree, store, target)
     return Looked(differences, coverage_now, coverage_target, ignored, in_the_way, clashing)
 
@@ -92,40 +92,6 @@ def already_done(planned: Sequence[Step], rest: Sequence[Step], differences: Dif
     """
     modes = {step.path for step in rest if isinstance(step, SetMode)}
     return [step for step in planned if step.path not in (modes if isinstance(step, SetMode) else differences)]
-
-
-def _is_blocked(tree: WorkTree, path: FilePath, deleted: Collection[FilePath]) -> bool:
-    """Whether something stands at `path`, or instead of a directory above it, that will not be deleted."""
-    above = b""
-    for part in path.split(b"/")[:-1]:
-        above = above + b"/" + part if above else part
-        found = tree.stat(FilePath(above))
-        if found is None:
-            return False
-        if not stat.S_ISDIR(found.st_mode):
-            return above not in deleted
-    found = tree.stat(path)
-    if found is None:
-        return False
-    if not stat.S_ISDIR(found.st_mode):
-        return True
-    return not _holds_only(tree, path, deleted)
-
-
-def _holds_only(tree: WorkTree, directory: bytes, deleted: Collection[FilePath]) -> bool:
-    parent, name = tree.parent(FilePath(directory))
-    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-    try:
-        entries = [
-            (os.fsencode(each.name), each.is_dir(follow_symlinks=False)) for each in os.scandir(descriptor)
-        ]
-    finally:
-        os.close(descriptor)
-    for entry, is_directory in entries:
-        path = FilePath(directory + b"/" + entry)
-        if not (_holds_only(tree, path, deleted) if is_directory else path in deleted):
-            return False
-    return True
 
 
 def _clashing(tree: WorkTree, store: Store, target: ObjectId) -> set[FilePath]:

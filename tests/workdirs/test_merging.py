@@ -97,6 +97,11 @@ def test_a_conflict_is_seen_before_anything_happens(pair: Pair) -> None:
     assert pair.status() == ""
 
 
+def _make_full_directory(root: Path) -> None:
+    (root / "new").mkdir()
+    (root / "new" / "mine").write_text("mine")
+
+
 @pytest.mark.parametrize(
     ("disturb", "blocked"),
     [
@@ -107,7 +112,8 @@ def test_a_conflict_is_seen_before_anything_happens(pair: Pair) -> None:
             lambda root: (root / "new").write_text("untracked"),
             [Blocked(FilePath(b"new"), WhyBlocked.IN_THE_WAY)],
         ),
-        (lambda root: (root / "new").mkdir(), [Blocked(FilePath(b"new"), WhyBlocked.IN_THE_WAY)]),
+        (_make_full_directory, [Blocked(FilePath(b"new"), WhyBlocked.IN_THE_WAY)]),
+        (lambda root: (root / "new" / "empty").mkdir(parents=True), []),
         (lambda root: (root / "new").symlink_to("/"), [Blocked(FilePath(b"new"), WhyBlocked.IN_THE_WAY)]),
         (lambda root: (root / "b").write_text("elsewhere\n"), []),
         (lambda root: (root / "other").write_text("untracked"), []),
@@ -277,6 +283,38 @@ def test_no_program_of_a_hostile_repository_runs(pair: Pair) -> None:
     bring_along(pair.room, landing.back, "t")
     remove_branch_directory(desk.root, pair.child, archive_ref="refs/bridge/archive/1")
     assert not marks.exists(), marks.read_text()
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_directory_that_becomes_a_file_lands_unless_it_holds_a_file_of_somebody(
+    desk: Desk, ignored: bool
+) -> None:
+    pair = Pair(desk, **{".gitignore": "*.log\n", "turns": "a file\n"})
+    for root in (desk.root, pair.child):
+        (root / "into").mkdir()
+    pair.commit(desk.root, "a directory", **{"into/x": "x\n"})
+    desk.git("reset", "-q", "--hard", "main", cwd=pair.child)
+    (pair.child / "into" / "x").unlink()
+    (pair.child / "into").rmdir()
+    (pair.child / "turns").unlink()
+    (pair.child / "turns").mkdir()
+    pair.commit(pair.child, "swapped", into="now a file\n", **{"turns/in": "in\n"})
+    if ignored:
+        desk.write("into/y.log", "mine")
+        blocked = blocked_by(pair.room, pair.prepare(pair.wish()))
+        assert blocked == [Blocked(FilePath(b"into"), WhyBlocked.IN_THE_WAY)]
+        return
+    landing = pair.land(pair.wish())
+    assert pair.status() == ""
+    assert ((desk.root / "into").read_text(), (desk.root / "turns" / "in").read_text()) == (
+        "now a file\n",
+        "in\n",
+    )
+    assert blocked_by(pair.room, landing.back) == []
+    move_ref(pair.room, landing.back)
+    for _ in range(2):
+        assert bring_along(pair.room, landing.back, "t") == []
+        assert (pair.status(), (desk.root / "into" / "x").read_text()) == ("", "x\n")
 
 
 def test_a_git_that_is_too_old_is_told(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ our own store: no program of the repository runs.
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -164,6 +165,7 @@ def remove_branch_directory(parent: Path, place: Path, *, archive_ref: str = "")
     """
     repository = open_repository(parent)
     branch = _branch_at(repository, place) if repository is not None else None
+    _make_writable(place)
     if repository is not None and branch is not None:
         _unlink(repository, place, branch, archive_ref)
     elif place.is_dir() and not place.is_symlink():
@@ -174,6 +176,24 @@ def remove_branch_directory(parent: Path, place: Path, *, archive_ref: str = "")
             shutil.rmtree(place)
         except OSError as error:
             raise RemovalFailed(place.name, error.strerror or "the system refused") from error
+
+
+def _make_writable(place: Path) -> None:
+    """Give the owner all rights to the directories below: caches of packages are read only.
+
+    git forgets a work tree even if it cannot delete all of it, so this comes first.
+    """
+    _give_rights(place)
+    for above, names, _ in os.walk(place):
+        for name in names:
+            _give_rights(Path(above, name))
+
+
+def _give_rights(directory: Path) -> None:
+    with suppress(OSError):  # the removal will say it
+        found = directory.lstat()
+        if stat.S_ISDIR(found.st_mode) and found.st_mode & 0o700 != 0o700:
+            directory.chmod(stat.S_IMODE(found.st_mode) | 0o700)
 
 
 # --- making ---------------------------------------------------------------------------------------------

@@ -305,6 +305,29 @@ def test_removal_keeps_commits_that_nothing_else_reaches_and_can_be_repeated(des
     assert not [ref for ref in refs if "archive/plain" in ref or "heads/bridge" in ref]
 
 
+@pytest.mark.parametrize("with_git", [True, False])
+def test_directories_that_are_read_only_are_removed_too(plain_desk: Desk, with_git: bool) -> None:
+    """Go's module cache is one."""
+    desk = plain_desk
+    desk.write("a")
+    if with_git:
+        desk.git("init", "-q")
+        _commit(desk)
+    outside = desk.home / "outside"
+    outside.mkdir(mode=0o500)
+    made = _branch(desk)
+    assert bool(made.branch) == with_git
+    closed = made.place / "cache" / "deep" / "x"
+    closed.parent.mkdir(parents=True)
+    closed.write_text("x")
+    (closed.parent / "link").symlink_to(outside)
+    for directory in (closed.parent, closed.parent.parent):
+        directory.chmod(0o555)
+    remove_branch_directory(desk.root, made.place)
+    assert not made.place.exists()
+    assert outside.stat().st_mode & 0o777 == 0o500
+
+
 def test_removal_never_deletes_a_work_tree_that_its_repository_does_not_know(desk: Desk) -> None:
     _dirty(desk)
     made = _branch(desk)

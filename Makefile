@@ -18,7 +18,7 @@ run: setup claude ## set up what is missing and start the bridge
 test: export PYTHONDONTWRITEBYTECODE =
 test: setup-dev ## set up what is missing and run all tests
 	@$(BIN)/python -m compileall -q -j 0 -x '/\.venv/|/test_' .
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -o faulthandler_timeout=600 -q $(PYTEST_FLAGS)
 
 check: lint types floors test ## what the gate runs: lint, types, import floors, tests
 
@@ -36,7 +36,7 @@ bench: setup-dev ## print the figures of docs/benchmarks.md (minutes)
 	$(BIN)/python -m tests.bench
 
 soak: setup-dev ## long fault runs (many hours)
-	$(BIN)/python -m pytest -m soak --timeout 7200 -o faulthandler_timeout=8000
+	$(BIN)/python -m pytest -m soak --timeout 7200
 
 audit: setup-dev ## known holes in dependencies, and their licences
 	$(UV) tool run pip-audit --require-hashes --disable-pip -r requirements/run.txt

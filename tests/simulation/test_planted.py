@@ -161,7 +161,6 @@ def a_turn_has_its_place_when_it_is_queued(patch: pytest.MonkeyPatch) -> None:
 
 PLANTS: list[Plant] = [
     a_new_nonce_at_every_try,
-    the_offset_is_stored_before_the_lines,
     the_offset_is_not_stored_with_the_lines,
     answers_are_turned_round,
     the_mark_moves_before_the_row_is_stored,
@@ -171,6 +170,7 @@ PLANTS: list[Plant] = [
     prompts_are_queued_without_asking_for_a_process,
 ]
 RARE: list[Plant] = [
+    the_offset_is_stored_before_the_lines,
     a_turn_has_its_place_when_it_is_queued,
     a_line_that_the_disk_refused_waits,
     text_of_a_dead_process_stays,

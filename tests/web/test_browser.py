@@ -123,7 +123,7 @@ async def test_a_person_on_a_phone(world_below_a_path: WebWorld) -> None:
 @pytest.mark.timeout(180)
 async def test_files_go_along_and_settings_change(world: WebWorld) -> None:
     ann = await world.browser(OWNER)
-    session = await world.session_of(ann, "demo:long 300 demo:text hello")
+    session = await world.session_of(ann, "demo:big 1")
     await world.settled(ann, session)
     async with phone() as context:
         page = await logged_in(world, context)

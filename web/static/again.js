@@ -6,11 +6,7 @@ const dialog = byId("again");
 
 async function ask(button) {
   const turn = button.dataset.again, path = ofSession(`turns/${turn}/rewind`);
-  const looked = await doing(button, () => send("POST", path, JSON.stringify({ dryRun: true })).catch((error) => {
-    // Claude's copies cannot be asked for now: then there is nothing to choose.
-    if (error.code !== "claude_unavailable") throw error;
-    return { question: "" };
-  }));
+  const looked = await doing(button, () => send("POST", path, JSON.stringify({ dryRun: true })));
   if (!looked) return;
   if (!looked.question) { await again(button, ""); return; }
   byId("again-words").textContent = looked.question;

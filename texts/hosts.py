@@ -6,12 +6,17 @@ import unicodedata
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-_HOST_LIKE = re.compile(r"[\w.-]+")
 _NAMES_NO_HOST = re.compile(r"(?!(?i:.*localhost))[A-Za-z0-9 ,'()_+*`-]*")
 _MARKS = re.compile(r"[\\*_~|`\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
 _ENTITY = re.compile(r"&#?\w{1,31};")
 # Characters that browsers read as a dot in a host's name, and characters that look like one.
-_DOTS = str.maketrans(dict.fromkeys("\u3002\uff61\uff0e\u2024\ua4f8\u06d4\u0701\u0702", "."))
+_DOTS = str.maketrans(
+    dict.fromkeys("\u3002\uff61\uff0e\u2024\ua4f8\ua60e\u06d4\u0701\u0702\u0660\u06f0\U00010a50\U0001d16d", ".")
+)
+# Letters in circles and squares, and those of flags, which no normal form turns into letters.
+_LETTERS = {start + each: chr(97 + each) for start in (0x1F150, 0x1F170, 0x1F1E6) for each in range(26)}
+# Categories of marks and invisible characters within a name.
+_OF_NAMES = frozenset({"Mn", "Mc", "Me", "Cf"})
 # File endings that are not top-level domains: `Node.js` is not a host.
 _FILE_ENDINGS = frozenset(
     {
@@ -46,14 +51,24 @@ def host_of(address: str) -> str:
 def _hosts_named(label: str) -> Iterator[str]:
     read = _ENTITY.sub(lambda entity: html.unescape(entity[0]), label)
     visible = unicodedata.normalize("NFKC", _MARKS.sub("", read.translate(_DOTS))).translate(_DOTS)
-    for word in _HOST_LIKE.findall(visible):
+    visible = visible.translate(_LETTERS)
+    for word in _words(visible):
         name, _, ending = word.strip(".-").rpartition(".")
         is_number = name.replace(".", "").isdecimal() and ending.isdecimal() and name.count(".") == 2
         is_name = len(ending) > 1 and not ending.isdecimal() and ending.lower() not in _FILE_ENDINGS
         if word.lower() == "localhost" or (name and (is_number or is_name)):
             yield _ascii_host(word.strip(".-"))
-    if "://" in visible and not _HOST_LIKE.search(visible.partition("://")[2]):
+    if "://" in visible and not _words(visible.partition("://")[2]):
         yield ""  # an address whose host is unreadable
+
+
+def _words(text: str) -> list[str]:
+    """Return the parts of `text` that can be names: marks that nobody sees divide nothing."""
+    return "".join(sign if _is_of_a_name(sign) else " " for sign in text).split()
+
+
+def _is_of_a_name(sign: str) -> bool:
+    return sign.isalnum() or sign in "._-" or unicodedata.category(sign) in _OF_NAMES
 
 
 def _ascii_host(host: str) -> str:

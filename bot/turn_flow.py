@@ -99,7 +99,9 @@ class TurnFlow:
         assert isinstance(segment, TextPart)
         self._known.pop(segment.open_key, None)
         so_far = segment.text + "".join(segment.pieces)
-        if text.startswith(so_far):
+        if not text.strip():
+            del self._segments[place]  # as if it had come whole
+        elif text.startswith(so_far):
             segment.pieces.append(text[len(so_far) :])
             segment.open_key = ""
         else:

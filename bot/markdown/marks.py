@@ -107,7 +107,8 @@ def beside(marked: str) -> str:
 
 def _with_space(turn: re.Match[str]) -> str:
     ends, begins = turn[0][0], turn[0][1]
-    return f"{ends}\u200b{begins}" if _SHOWN[ends][-1:] == _SPELLED[begins][:1] else turn[0]
+    sign = _SHOWN[ends][-1:]
+    return f"{ends}\u200b{begins}" if sign and sign == _SPELLED[begins][:1] else turn[0]
 
 
 def _without_empty(marked: str) -> str:

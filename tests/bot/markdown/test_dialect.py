@@ -72,6 +72,7 @@ FINISHED = {
         "**<https://x.y/z>**後 <https://x.y>**now** **https://x.y/a**",
     ),
     "an address with a space": ("[a](<https://x.y/a b>)", "[a](<https://x.y/a%20b>)"),
+    "an address behind a link": ("[a](https://x.y)https://x.y/b", "[a](https://x.y)https://x.y/b"),
     "links": ('[a *b*](https://x.y/z_(q) "t")', '[a *b*](https://x.y/z_(q) "t")'),
     "links to files": ("[app.py:1](src/app.py#L1)", "app.py:1 (src/app.py\\#L1)"),
     "links that name themselves": ("[src/a.py](src/a.py)", "src/a.py"),

@@ -98,7 +98,8 @@ def directory_permissions(found: Mapping[FilePath, int]) -> tuple[int, dict[File
 
 def directory_bits(path: FilePath, coverage: Coverage) -> int | None:
     """Return the permission bits that a directory had at the checkpoint; `None` if it does not say."""
-    return coverage.directories.get(path, coverage.usual.get(DIRECTORY))
+    bits = coverage.directories.get(path, coverage.usual.get(DIRECTORY))
+    return None if bits is None else bits & 0o777
 
 
 def _path(text: str) -> FilePath:

@@ -281,10 +281,10 @@ def _set_directory_modes(wish: DirectoryWish, coverage: Coverage) -> None:
         bits = {path: bits.get(path, usual) for path in directories_of(wish.store.tree(wish.snapshot))}
     with WorkTree(wish.place) as work_tree:
         for path, each in bits.items():
-            if each & _OPEN != _OPEN:
+            if each & _OPEN != _OPEN and is_storable(path):  # a bundle may say anything
                 with suppress(OSError):  # its files are not in the checkpoint
                     directory, name = work_tree.parent(path)
-                    os.chmod(name, each | 0o700, dir_fd=directory)
+                    os.chmod(name, each & 0o777 | 0o700, dir_fd=directory)
 
 
 def _copy(wish: DirectoryWish, paths: Sequence[FilePath], copies: _Copies) -> int:

@@ -130,7 +130,7 @@ class Store(msgspec.Struct, frozen=True):
             size = int(fields[2])
             try:
                 found.append(from_message(rest[:size].decode().partition("\n\n")[2]))
-            except (ValueError, KeyError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:  # a bundle may say anything
                 raise StoreMissing(commit) from error
             out = rest[size + 1 :]
         return found

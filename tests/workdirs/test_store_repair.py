@@ -6,11 +6,15 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from tests.workdirs.desk import Desk
 from tests.workdirs.ledger import DAY_MS, open_ledger
 from workdirs.checkpoint_model import Note, Place, Reason
 from workdirs.errors import StoreDamaged, StoreMissing
+from workdirs.git import run
+from workdirs.merge_room import Signature
+from workdirs.model import ObjectId
 from workdirs.store import Store
 
 
@@ -122,6 +126,30 @@ async def test_one_store_that_cannot_be_packed_keeps_no_other_from_it(desk: Desk
         (broken.git_dir / "HEAD").mkdir()
         ledger.time.ms += 100 * DAY_MS
         assert await ledger.checkpoints.tidy() == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "{",
+        "[]",
+        '{"version": 2}',
+        '{"version": 1}',
+        '{"version": 1, "files": 1, "usual": {}, "modes": [], "uncovered": [], "moving": [], "nested": []}',
+        '{"version": 1, "files": 1, "usual": {}, "modes": {}, "uncovered": [1], "moving": 3, "nested": []}',
+    ],
+)
+def test_a_commit_that_is_no_checkpoint_is_not_taken_for_one(desk: Desk, message: str) -> None:
+    desk.write("a")
+    taken = desk.take()
+    call = desk.store.call("commit-tree", taken.tree, stdin=message.encode())
+    commit = ObjectId(run(replace(call, variables=Signature().variables)).text)
+    with pytest.raises(StoreMissing):
+        desk.store.coverage(commit)
+    with pytest.raises(StoreMissing):
+        desk.store.coverages(taken.commit, ObjectId("1" * 40))
+    assert desk.store.coverages(taken.commit, taken.commit) == [taken.coverage] * 2
 
 
 def _sound(store: Store) -> None:

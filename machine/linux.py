@@ -27,6 +27,7 @@ _NS_PER_S = 1_000_000_000
 _EXEC_TRIES = 50
 _EXEC_PAUSE_S = 0.002
 _SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
+_M_ARENA_MAX = -8  # <malloc.h>
 _UCRED = struct.Struct("3i")  # pid, uid, gid
 
 
@@ -84,6 +85,12 @@ class LinuxMachine:
         import ctypes  # only a keeper of commands needs it
 
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def share_memory_of_threads(self) -> None:
+        import ctypes
+
+        with suppress(AttributeError):  # musl
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
     def read_table(self) -> dict[int, ProcessRow]:
         rows = (self.read_process(pid) for pid in _pids())

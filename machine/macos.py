@@ -72,6 +72,9 @@ class MacMachine:
     def adopt_orphans(self) -> None:
         return
 
+    def share_memory_of_threads(self) -> None:
+        return
+
     def read_table(self) -> dict[int, ProcessRow]:
         return {row.process.pid: row for row in self._rows("-axo", _COLUMNS) if not row.zombie}
 

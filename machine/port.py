@@ -79,6 +79,13 @@ class Machine(Protocol):
         """
         ...
 
+    def share_memory_of_threads(self) -> None:
+        """Have all threads of this process take memory from one pool. Call it before they start.
+
+        Only glibc gives each thread a pool of its own; elsewhere nothing happens.
+        """
+        ...
+
     def read_table(self) -> dict[int, ProcessRow]:
         """Return every process by pid, except zombies."""
         ...

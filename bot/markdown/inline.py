@@ -11,12 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from html import unescape
 
 import msgspec
 
 from bot.markdown import formulas, links, references, tags
-from bot.markdown.cleaning import clean
 from bot.markdown.emphasis import Run, Runs, flanks, is_bare, is_unspaced, needs_more
 from bot.markdown.marks import ATOM, STRONG, beside, closing, flattened
 from bot.markdown.references import Target
@@ -269,7 +267,7 @@ class _Parser:
             shown = self._content(tag, text[tag.end : close])
             return self._keep(start, close + len(f"</{tag.name}>"), shown)
         if tag.has_content() and len(text) - start <= SPAN:
-            begun = clean(unescape(text[tag.end :])).strip() if tag.name in tags.CODE_TAGS else ""
+            begun = tags.open_code(tag, text[tag.end :])
             if self._wait(start, code_span(begun) if begun else ""):
                 return -1
         self.parts.append(text[start : tag.end])

@@ -3,9 +3,7 @@
 Leaves its spelling for Discord to `inline`. Unknown tags are text: people write `Vec<T>` and `<App />`.
 """
 
-import html
 import re
-from html.entities import html5
 
 import msgspec
 
@@ -89,12 +87,24 @@ def entity_at(text: str, at: int) -> tuple[str, int]:
     return clean(shown).replace("\n", " "), found.end()
 
 
+def open_code(tag: Tag, text: str) -> str:
+    """Return the code that an open `tag` begins with `text`; empty if it is no tag of code."""
+    if tag.name not in CODE_TAGS:
+        return ""
+    import html
+
+    return clean(html.unescape(text)).strip()
+
+
 def decoded(text: str) -> str:
     """Return `text` with its entities decoded."""
     return clean(_ENTITY.sub(_unescaped, text)) if "&" in text else text
 
 
 def _unescaped(entity: re.Match[str]) -> str:
+    import html  # its table of names takes 0.4 MB
+    from html.entities import html5
+
     # `html.unescape` also decodes beginnings of names: `&notify;` would become `¬ify;`.
     is_known = entity[0][1] == "#" or entity[0][1:] in html5
     return html.unescape(entity[0]) if is_known else entity[0]

@@ -7,7 +7,8 @@ emoji need them.
 import re
 
 UNSEEN = (
-    "\u00ad\u180e\u200b\u2060-\u2064\ufeff"  # no width: soft hyphen, separators, joiners of words
+    "\u00ad\u034f\u180e\u200b\u2060-\u2064\ufeff"  # no width: soft hyphen, separators, joiners of words
+    "\u3164\uffa0"  # letters of Hangul without a picture: names and words of nothing
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # direction (Unicode TR 36)
     "\u2065\u206a-\u206f\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"  # obsolete formatting
     "\U000e0000-\U000e007f"  # tags: whole sentences hide in them

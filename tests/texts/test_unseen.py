@@ -15,6 +15,9 @@ HIDDEN = {
     "a byte order mark": "\ufeff",
     "a soft hyphen": "\u00ad",
     "an annotation": "\ufff9",
+    "a joiner of marks": "\u034f",
+    "a letter without a picture": "\u3164",
+    "half a letter without a picture": "\uffa0",
     "a tag": "\U000e0041",
 }
 

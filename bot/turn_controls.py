@@ -41,7 +41,6 @@ from bot.panels import details_file, model_panel, project_panel
 from bot.rows import Place, insert_controls, load_fact, load_place
 from bot.turn_store import chosen_fact
 from bot.wording import counted, model_words, size
-from sessions.errors import ClaudeUnavailable
 from sessions.model import ExportFormat, Lifecycle, ToolCall, TurnKind, TurnStatus
 
 _KEEP = "keep"
@@ -127,8 +126,10 @@ class TurnControls:
         if turn_id and turn_id not in (last.turn.id, last.turn.alternative_of):
             raise Refused("Only the last answer can be asked again. For an earlier one, use Branch there.")
         if not keep_files and any(_writes(last)):
-            changed = await self._would_change(reply, session_id, last.turn.id)
-            if changed is not None and changed.paths:
+            changed = await self._face.core.perform(
+                reply.actor, RewindFiles(session_id=session_id, turn_id=last.turn.id)
+            )
+            if changed.paths:
                 await self._offer(reply, session_id, last.turn.id, changed)
                 return
         await self._face.core.perform(reply.actor, Regenerate(session_id=session_id, origin=reply.origin))
@@ -217,14 +218,6 @@ class TurnControls:
             if view.turn.kind is TurnKind.PROMPT:
                 return view
         raise Refused("There is no answer yet. Write a prompt first.")
-
-    async def _would_change(self, reply: Reply, session_id: str, turn_id: str) -> FilesChanged | None:
-        try:
-            return await self._face.core.perform(
-                reply.actor, RewindFiles(session_id=session_id, turn_id=turn_id)
-            )
-        except ClaudeUnavailable:
-            return None
 
     async def _offer(self, reply: Reply, session_id: str, turn_id: str, changed: FilesChanged) -> None:
         keep = Control(Verb.REGENERATE, session_id, turn_id, _KEEP)

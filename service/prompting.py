@@ -7,6 +7,7 @@ from api.access import Actor
 from service.parts import ServiceParts
 from service.quotas import check_budget
 from sessions.claude.control import FilesKept, FilesRewound
+from sessions.errors import ClaudeUnavailable
 from sessions.events import Noticed
 from sessions.model import Ask, AskId, RuleScope, TurnId
 from sessions.permission_rules import rules_given
@@ -98,8 +99,16 @@ async def _check_budget(parts: ServiceParts, session: Session, actor: Actor) -> 
 
 
 async def _rewound(session: Session, command: c.RewindFiles) -> c.FilesChanged:
-    """Let the CLI put its own copies back: it knows no changes of Bash."""
-    outcome = await session.rewind_files(TurnId(command.turn_id), dry_run=command.dry_run)
+    """Let the CLI put its own copies back: it knows no changes of Bash.
+
+    If Claude cannot be asked, a dry run says so in its answer: faces go on with what they asked it for.
+    """
+    try:
+        outcome = await session.rewind_files(TurnId(command.turn_id), dry_run=command.dry_run)
+    except ClaudeUnavailable as error:
+        if not command.dry_run:
+            raise
+        return c.FilesChanged((), 0, 0, done=False, refused=str(error))
     match outcome:
         case FilesRewound():
             done = not command.dry_run

@@ -18,6 +18,7 @@ run: setup claude ## set up what is missing and start the bridge
 test: export PYTHONDONTWRITEBYTECODE =
 test: setup-dev ## set up what is missing and run all tests
 	@$(BIN)/python -m compileall -q -j 0 -x '/\.venv/|/test_' .
+	@$(BIN)/python -m tests.rewritten
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -o faulthandler_timeout=600 -q $(PYTEST_FLAGS)
 
 check: lint types floors test ## what the gate runs: lint, types, import floors, tests

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from tests.order import dealt
+from tests.rewritten import rewrite_one
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,12 @@ def cut(ordered: Sequence[pytest.Item], workers: int) -> list[list[pytest.Item]]
         hands.append(left[:size])
         del left[:size]
     return hands
+
+
+def test_a_test_module_is_compiled_beforehand_once_and_again_when_it_has_changed(tmp_path: Path) -> None:
+    module = tmp_path / "test_it.py"
+    module.write_text("def test_it(): assert 1\n")
+    assert rewrite_one(module)
+    assert not rewrite_one(module)
+    module.write_text("def test_it(): assert 2\n")
+    assert rewrite_one(module)

@@ -6,7 +6,6 @@ import msgspec
 
 import api as c
 from api.words.checkpoints import put_back_question
-from sessions.errors import ClaudeUnavailable
 from sessions.model import Attachment, TurnKind
 from web.principals import Scope
 from web.problems import Refused
@@ -133,13 +132,7 @@ async def rewind(call: Call) -> Rewound:
     """Put back the files that a session changed in a turn and later; with `dryRun` only tell which."""
     wish: RewindWish = call.body
     command = c.RewindFiles(session_id=call.session_id, turn_id=call.place("turn_id"), dry_run=wish.dry_run)
-    try:
-        changed = await call.perform(command)
-    except ClaudeUnavailable as error:
-        if not wish.dry_run:
-            raise
-        # Claude's copies cannot be asked for now: an answer to the question what would change, not a failure.
-        return Rewound((), 0, 0, done=False, refused=str(error))
+    changed = await call.perform(command)
     question = put_back_question(changed) if changed.paths and not changed.done else ""
     facts = (changed.paths, changed.insertions, changed.deletions, changed.done)
     return Rewound(*facts, changed.refused, question)

@@ -7,7 +7,7 @@ the end of its piece and opened again in the next one.
 import re
 from collections.abc import Iterator
 
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[^\n]*")
+_FENCE = re.compile(r" {0,3}(`{3,}+|~{3,}+)[^\n]*")
 _LOOK_BACK = 4
 """A piece may be a quarter shorter, so that it ends between two paragraphs."""
 

@@ -23,10 +23,16 @@ from bridge.workflow_arguments import Workflow
 from console.text import clean
 from machine.own_command import typed_bridge
 from sessions.errors import SessionNotFound
+from sessions.events import AskOpened, Feed, LifecycleChanged, Numbered, RunChanged
 
 _MOST_PRD = 128 * 1024
 _LISTED = 30
 _LEAST_OF_AN_ID = 4
+
+
+def _may_matter(item: Feed) -> bool:
+    """Whether an item of the stream of all sessions can mean that somebody has to act on a run."""
+    return isinstance(item, Numbered) and isinstance(item.event, AskOpened | RunChanged | LifecycleChanged)
 
 
 def workflow(invocation: Workflow) -> int:
@@ -144,22 +150,32 @@ class Acts:
 
     async def _waited(self, run: c.RunInfo) -> c.RunInfo:
         """Return the run once a person has to act, or it has ended."""
-        feed = self._core.follow(unchanging(self._actor), run.session_id, 0)
+        # Tasks beside each other ask in sessions of their own, which begin while the run is watched.
+        feed = self._core.follow_all(unchanging(self._actor), None, growing=False)
         async with aclosing(feed):
-            async for _ in feed:
+            async for news in feed:
+                if isinstance(news, c.Changes) and not any(map(_may_matter, news.items)):
+                    continue
                 run = await self._perform(c.GetRun(run_id=run.id))
                 if run.shown.waits_for or run.status in c.TERMINAL or await self._asks(run):
                     return run
         return run
 
     async def _asks(self, run: c.RunInfo) -> list[str]:
-        """Return a line if Claude waits for an answer in the run's session, else nothing."""
+        """Return a line for each session of the run in which Claude waits for an answer."""
         try:
-            info = await self._perform(c.GetSession(session_id=run.session_id))
+            beside = await self._perform(c.ListBranches(session_id=run.session_id))
+            tasks = [each.session_id for each in beside.branches if each.session_id != run.session_id]
+            asks = []
+            for session_id in (run.session_id, *tasks):
+                info = await self._perform(c.GetSession(session_id=session_id))
+                whose = "the session of the run" if session_id == run.session_id else f"the task “{info.title}”"
+                chat = f"{typed_bridge()} chat --session {session_id}"
+                if info.open_asks:
+                    asks.append(f"Claude waits for an answer in {whose}: {chat}")
         except SessionNotFound:
             return []
-        chat = f"{typed_bridge()} chat --session {run.session_id}"
-        return [f"Claude waits for an answer in the session of the run: {chat}"] if info.open_asks else []
+        return asks
 
     async def _find(self) -> c.RunInfo | None:
         """Return the run of a whole id, or the newest one whose id ends with the typed text."""

@@ -120,9 +120,15 @@ function _{_FUNCTION}_words
 {lines}
         end
     end
-    printf "%s\\n" $found
+    set -l current (commandline -ct)
+    set -l fitting (string match -- "$current*" $found)
+    if test (count $fitting) -gt 0
+        printf "%s\\n" $fitting
+    else
+        __fish_complete_path $current
+    end
 end
-complete -c {_NAME} -a "(_{_FUNCTION}_words)"
+complete -c {_NAME} -f -a "(_{_FUNCTION}_words)"
 """
 
 

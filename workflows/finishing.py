@@ -31,17 +31,18 @@ async def finish(runner: "Runner", run: Run) -> None:
     changes = None
     with suppress(BranchRefused, CheckpointRefused):
         changes = await runner.perform(c.CompareBranch(session_id=run.session_id))
-    decisions = await _decisions(runner, run)
+    # Those of tasks that ran beside each other came with their work; a repeat of this step has all already.
+    decisions = tuple(dict.fromkeys((*run.decisions, *await decisions_of(runner, run.session_id))))
     run = await runner.runs.change(run.id, *notes) if notes else run
     text = write_report(run, changes, decisions, commit)
     crash_point("run.report_made")
     await runner.runs.change(run.id, m.Reported(text, commit, decisions))
 
 
-async def _decisions(runner: "Runner", run: Run) -> tuple[RunDecision, ...]:
-    """Return the decisions that Claude or a person recorded in the run's session."""
+async def decisions_of(runner: "Runner", session_id: str) -> tuple[RunDecision, ...]:
+    """Return the decisions that Claude or a person recorded in a session of the run."""
     try:
-        notes = (await runner.perform(c.ListNotes(session_id=run.session_id))).notes
+        notes = (await runner.perform(c.ListNotes(session_id=session_id))).notes
     except SessionError:
         return ()
     return tuple(RunDecision(each.title, each.text) for each in notes if each.kind is NoteKind.DECISION)

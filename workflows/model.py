@@ -268,9 +268,10 @@ class RoundBegun(msgspec.Struct, frozen=True, tag="round_begun"):
 
 
 class ChildrenSet(msgspec.Struct, frozen=True, tag="children_set"):
-    """The sessions of tasks that run at once."""
+    """The sessions of tasks that run at once; `decisions` are those of a session whose work came back."""
 
     children: tuple[Child, ...]
+    decisions: tuple[RunDecision, ...] = ()
 
 
 class ChildChanged(msgspec.Struct, frozen=True, tag="child_changed"):

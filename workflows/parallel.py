@@ -9,12 +9,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import api as c
-from api.run_model import RunTask, TaskStatus
+from api.run_model import RunDecision, RunTask, TaskStatus
 from faults import crash_point
 from sessions.errors import BranchRefused, MergeOutdated, PlaceTaken, SessionError
 from sessions.model import TurnStatus
 from workdirs.merge_choices import Strategy
 from workflows import model as m
+from workflows.finishing import decisions_of
 from workflows.model import Child, Run, RunEvent, Step, StepKind
 from workflows.prompts import task_prompt
 
@@ -106,6 +107,7 @@ async def _bring_back(runner: "Runner", run: Run, child: Child) -> None:
     if not child.session_id:
         return
     events: list[RunEvent] = []
+    decided: tuple[RunDecision, ...] = ()
     if not child.failed:
         trouble = await _merge(runner, child.session_id)
         if trouble:
@@ -114,13 +116,14 @@ async def _bring_back(runner: "Runner", run: Run, child: Child) -> None:
             events += [m.Noted(words, is_recovery=True), m.TaskAlone(child.task_id)]
         else:
             events.append(m.TaskMoved(child.task_id, TaskStatus.DONE))
+            decided = await decisions_of(runner, child.session_id)
     crash_point("run.child_merged")
     with suppress(SessionError):
         await runner.perform(c.RemoveBranch(session_id=child.session_id))
     left = tuple(
         each for each in (await runner.runs.get_session(run.id)).children if each.task_id != child.task_id
     )
-    await runner.runs.change(run.id, *events, m.ChildrenSet(left))
+    await runner.runs.change(run.id, *events, m.ChildrenSet(left, decided))
 
 
 async def _merge(runner: "Runner", session_id: str) -> str:

@@ -73,7 +73,7 @@ def _changed(run: Run, event: RunEvent, at_ms: int) -> Run:
         case m.RoundFixed() | m.ChecksEnded() | m.RoundBegun():
             return _round_changed(run, event)
         case m.ChildrenSet():
-            return replace(run, children=event.children)
+            return replace(run, children=event.children, decisions=(*run.decisions, *event.decisions))
         case m.ChildChanged():
             return replace(run, children=tuple(_child_changed(each, event) for each in run.children))
         case m.Noted():

@@ -46,19 +46,35 @@ async def test_a_run_goes_from_its_request_to_the_merged_branch(
         assert await typed(core, "delete", found[1]) == 0
 
 
+@pytest.mark.parametrize("alone", [True, False], ids=["one task", "tasks at once"])
 async def test_waiting_for_a_run_ends_when_claude_asks_in_its_session(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], alone: bool
 ) -> None:
     async with running_core(tmp_path / "core", **policy_of(tmp_path)) as core:
         make_repository(core)
         task = {"title": "Run it", "details": "demo:bash {touch there}", "acceptance": ["there"]}
+        tasks, words = (
+            ([task], ())
+            if alone
+            else (
+                [
+                    {**task, "independent": True},
+                    {"title": "Read", "details": "demo:text read", "independent": True},
+                ],
+                ("--parallel", "2"),
+            )
+        )
         async with asyncio.timeout(60):
-            assert await typed(core, "start", "--wait", request([task])) == 0
+            assert await typed(core, "start", "--wait", *words, request(tasks)) == 0
             found = re.search(r"workflow approve (\S+) --plan (\w+)", capsys.readouterr().out)
             assert found is not None
             assert await typed(core, "approve", found[1], "--plan", found[2], "--wait") == 0
         told = re.search(r"Claude waits for an answer .* chat --session (\S+)", capsys.readouterr().out)
         assert told is not None
+        if not alone:
+            assert "in the task “Run it”" in told[0]
+            assert await typed(core, "cancel", found[1]) == 0
+            return
         assert await typed(core, "show", found[1]) == 0
         assert told[0] in capsys.readouterr().out
         assert await typed(core, "cancel", found[1]) == 0

@@ -16,11 +16,12 @@ from bridge.demo.model import DemoModel
 from mcp_server.in_session import SessionToolbox
 from sessions.errors import BranchRefused, NotAllowed
 from sessions.model import Allow, PermissionMode
+from sessions.stored_folders import NoteKind
 from storage import Statement
 from tests.fakes.cli_home import make_cli_home
 from tests.sessions.running_core import ADMIN, CoreParts, RunningCore, reached, running_core
 from tests.workflows.flow_world import COMMAND, Flow, git, make_repository, policy_of, request, request_by_tools
-from workflows import checking
+from workflows import checking, parallel
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -318,7 +319,21 @@ async def test_asks_inside_a_run_reach_its_people_and_no_mode_is_widened(tmp_pat
         assert (await flow.rest(run)).status is c.RunStatus.COMPLETED
 
 
-async def test_parallel_tasks_are_merged_back_and_a_loser_is_repeated_alone(core: RunningCore) -> None:
+async def test_parallel_tasks_are_merged_back_and_a_loser_is_repeated_alone(
+    core: RunningCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = parallel._session
+
+    async def begin_and_decide(runner: Any, run: Any, task: c.RunTask, key: str) -> str:
+        session_id = await begin(runner, run, task, key)
+        await core.do(
+            c.AddNote(
+                session_id=session_id, kind=NoteKind.DECISION, title=f"Decided in {task.title}", text="why"
+            )
+        )
+        return session_id
+
+    monkeypatch.setattr(parallel, "_session", begin_and_decide)
     tasks = [
         {"title": "One", "details": "demo:write one.txt 1", "independent": True},
         {"title": "Two", "details": "demo:write two.txt 2", "independent": True},
@@ -333,6 +348,9 @@ async def test_parallel_tasks_are_merged_back_and_a_loser_is_repeated_alone(core
     (note,) = [each for each in run.notes if "conflicted" in each]
     assert "“Two again”" in note
     assert run.stats.recoveries == 1
+    decided = [c.RunDecision(f"Decided in {title}", "why") for title in ("One", "Two")]
+    assert list(run.decisions) == decided, "the loser's work was thrown away, and with it what it decided"
+    assert "Decided in Two" in (await core.do(c.ReadRunReport(run_id=run.id))).data.decode()
     shown = git(core.directory / "workspaces" / "default", "show", "--stat", run.git.branch)
     assert "two.txt" in shown or "one.txt" in shown
     await core.do(c.MergeRun(run_id=run.id))

@@ -17,7 +17,9 @@ from console.screen import Decided, Left, Screen, Typed
 from console.shown_store import ShownStore
 from sessions.errors import CoreLost, SessionError, SessionNotFound, TemplateNotFound
 from sessions.model import Lifecycle, PermissionMode, is_session_id
+from sessions.work_directory import DEFAULT_PROJECT
 
+_MOST_OF_A_SUMMARY = 1_200
 _CHANNEL = "terminal:chat"
 _LISTED = 20
 _MOST_SEARCHED = 200
@@ -203,7 +205,18 @@ class TypedInput:
         create = c.CreateSession(channel_id=_CHANNEL, project=project, model=self._wish.model, mode=mode)
         info = await core.perform(self._actor, create)
         self._store.set_current(info.id)
+        await self._tell_last(core, info.project or DEFAULT_PROJECT)
         return info.id
+
+    async def _tell_last(self, core: c.Core, project: str) -> None:
+        """Say how the last session of the project ended, as Discord does; nothing without a summary."""
+        listing = c.ListFolders(project=project, archived=True, limit=1)
+        try:
+            last = (await core.perform(self._actor, listing)).folders
+        except SessionError:
+            return  # the session is made; a repeat would make another one
+        if last and (summary := last[0].summary.strip()):
+            self._screen.remark(f"The last session here ({last[0].name}): {summary[:_MOST_OF_A_SUMMARY]}")
 
     async def _branch(self, core: c.Core, *, own_copy: bool) -> None:
         """Branch the open session at its last turn, and open the branch."""

@@ -1,6 +1,7 @@
 """Typed lines are carried out, whatever becomes of the core meanwhile."""
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from api.access import Actor, Role
 from console.screen import Left, Typed
 from console.typed_input import ChatWish, TypedInput
 from sessions.errors import CoreLost, PromptRefused
+from tests.sessions.running_core import running_core
 
 ME = Actor("terminal:me", "terminal", Role.ADMIN)
 
@@ -113,3 +115,15 @@ async def test_a_session_is_found_by_the_beginning_of_its_id_if_only_one_has_it(
 
     await run(one, cast("Any", SimpleNamespace(perform=perform)))
     assert asked == [opened]
+
+
+async def test_a_new_session_tells_how_the_last_one_of_its_project_ended(tmp_path: Path) -> None:
+    async with running_core(tmp_path / "core") as core:
+        info = await core.do(c.CreateSession(channel_id="terminal:chat"))
+        await core.do(c.SetFocus(session_id=info.id, focus="Repair the shop"))
+        ended = await core.do(c.EndSession(session_id=info.id, summary="It sells again."))
+        one, said = servant("/new")
+        one._store = cast("Any", SimpleNamespace(set_current=lambda _: None))
+        one._follower = cast("Any", SimpleNamespace(session_id="", open=lambda _: None))
+        await run(one, cast("Any", core.service))
+    assert f"The last session here ({ended.name}): It sells again." in said

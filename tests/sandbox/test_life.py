@@ -39,7 +39,7 @@ IN_THE_GATE = {
     "follower": ("in_a_turn",),
     "bwrap": _EACH,
     "process 1 inside": ("in_a_turn",),
-    "claude": ("at_idle", "at_an_ask"),
+    "claude": ("at_an_ask",),
 }
 SAMPLE_S = 0.01
 YOUNG_S = 2.0

@@ -28,6 +28,7 @@ def to_message(coverage: Coverage) -> str:
         "uncovered": sorted((os.fsdecode(each.path), each.why.value) for each in coverage.uncovered),
         "moving": sorted(os.fsdecode(path) for path in coverage.moving),
         "nested": sorted(os.fsdecode(path) for path in coverage.nested),
+        "excludes": {os.fsdecode(path): rules for path, rules in sorted(coverage.excludes.items())},
         "partial": coverage.is_partial,
     }
     # ASCII only: a name of invalid UTF-8 is a lone surrogate, which the escapes carry.
@@ -48,6 +49,7 @@ def from_message(text: str) -> Coverage:
         uncovered=[Uncovered(_path(path), WhyUncovered(why)) for path, why in message["uncovered"]],
         moving=[_path(path) for path in message["moving"]],
         nested=[_path(path) for path in message["nested"]],
+        excludes={_path(path): str(rules) for path, rules in message.get("excludes", {}).items()},
         is_partial=message["partial"],
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 _MAX_POINTER_BYTES = 8192
+_MAX_RULES_BYTES = 256 * 1024
 
 
 class GitDirectory(msgspec.Struct, frozen=True):
@@ -27,6 +28,19 @@ class GitDirectory(msgspec.Struct, frozen=True):
         """The file of ignore rules that belongs to the repository, if it is a plain file."""
         path = self.common_dir / "info" / "exclude"
         return path if _is_plain_file(path) else None
+
+    def exclude_rules(self) -> bytes:
+        """Return the lines of `exclude` that are rules; empty if there are none, or far too many."""
+        path = self.exclude
+        if path is None:
+            return b""
+        try:
+            with path.open("rb") as file:
+                rules = file.read(_MAX_RULES_BYTES + 1)
+        except OSError:
+            return b""
+        lines = [line for line in rules.splitlines() if line.strip() and not line.startswith(b"#")]
+        return b"\n".join(lines) if len(rules) <= _MAX_RULES_BYTES else b""
 
 
 def find_git_directory(work_tree: Path) -> GitDirectory | None:

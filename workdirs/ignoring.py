@@ -23,11 +23,12 @@ def ignored_by(
     nested: Collection[FilePath],
     paths: Collection[FilePath],
     work_tree: Path,
+    excludes: Mapping[FilePath, str],
 ) -> set[FilePath]:
     """Return those of `paths` that the rules in `tree` ignore.
 
-    Rules of the outer repository end at a nested one. `info/exclude` of the work tree counts as it is now: no
-    checkpoint holds it. Raises `GitFailed`, `StoreDamaged`.
+    Rules of the outer repository end at a nested one. Rules of `info/exclude` count as they were then, in
+    `excludes`, and as they are now. Raises `GitFailed`, `StoreDamaged`.
     """
     if not paths:
         return set()
@@ -47,13 +48,18 @@ def ignored_by(
             for path, data in store.blobs(rules):
                 _write_rule(skeleton, path, data)
         for root, names in by_root.items():
-            exclude = find_git_directory(work_tree / os.fsdecode(root))
-            rule_file = exclude.exclude if exclude is not None else None
-            if not rules and rule_file is None:
+            then = os.fsencode(excludes.get(FilePath(root.rstrip(b"/")), ""))
+            repository = find_git_directory(work_tree / os.fsdecode(root))
+            now = repository.exclude_rules() if repository is not None else b""
+            if not rules and not then and not now:
                 continue
             place = Path(directory) / os.fsdecode(root)
             place.mkdir(parents=True, exist_ok=True)
-            found.update(FilePath(root + name) for name in ignored_now(store, place, names, rule_file))
+            with tempfile.NamedTemporaryFile(dir=store.directory, prefix="exclude-") as file:
+                file.write(then + b"\n" + now + b"\n")
+                file.flush()
+                ignored = ignored_now(store, place, names, Path(file.name))
+            found.update(FilePath(root + name) for name in ignored)
     return found
 
 

@@ -39,6 +39,8 @@ class Listing:
     unreadable: list[bytes] = field(default_factory=list)
     """Directories that were not looked into, each with a `/` at its end: not seen is not deleted."""
     index_keys: IndexKeys = field(default_factory=dict)
+    excludes: dict[FilePath, str] = field(default_factory=dict)
+    """Nested repository (empty: the work tree itself) -> the rules of its `info/exclude`."""
     is_partial: bool = False
 
 
@@ -53,6 +55,8 @@ def list_files(store_git_dir: Path, work_tree: Path, seen_indexes: IndexKeys, de
         root = waiting.pop()
         place = work_tree / os.fsdecode(root)
         repository = find_git_directory(place)
+        if repository is not None and (rules := repository.exclude_rules()):
+            listing.excludes[FilePath(root.rstrip(b"/"))] = os.fsdecode(rules)
         for path in _others(store_git_dir, place, root, repository, deadline_s, listing):
             if not path.endswith(b"/"):
                 listing.paths.append(FilePath(path))

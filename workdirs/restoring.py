@@ -33,7 +33,7 @@ def look_up(store: Store, work_tree: Path, now: ObjectId, target: ObjectId) -> L
     ignored: set[FilePath] = set()
     if deleted:
         nested = {*coverage_now.nested, *coverage_target.nested}
-        ignored = ignored_by(store, store.tree(target), nested, deleted, work_tree)
+        ignored = ignored_by(store, store.tree(target), nested, deleted, work_tree, coverage_target.excludes)
     with WorkTree(work_tree) as tree:
         in_the_way = {path for path in created if is_in_the_way(tree, path, set(deleted) - ignored)}
         clashing = _clashing(tree, store, target)

@@ -349,6 +349,7 @@ class _Work:
             uncovered=self._uncovered,
             moving=self._moving,
             nested=self._listing.nested,
+            excludes=self._listing.excludes,
             is_partial=self._listing.is_partial,
         )
 

@@ -286,9 +286,7 @@ def test_no_program_of_a_hostile_repository_runs(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("ignored", [False, True])
-def test_a_directory_that_becomes_a_file_lands_unless_it_holds_a_file_of_somebody(
-    desk: Desk, ignored: bool
-) -> None:
+def test_a_directory_that_becomes_a_file_lands_unless_it_holds_more(desk: Desk, ignored: bool) -> None:
     pair = Pair(desk, **{".gitignore": "*.log\n", "turns": "a file\n"})
     for root in (desk.root, pair.child):
         (root / "into").mkdir()

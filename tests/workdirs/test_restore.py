@@ -151,6 +151,24 @@ def test_what_the_targets_rules_ignore_is_kept(desk: Desk) -> None:
     assert not (desk.root / "n" / "z.txt").exists()
 
 
+def test_rules_of_info_exclude_count_as_they_were(desk: Desk) -> None:
+    nested = desk.root / "nested"
+    nested.mkdir()
+    for root in (desk.root, nested):
+        desk.git("init", "-q", cwd=root)
+        (root / ".git" / "info" / "exclude").write_text("# secrets\n*.secret\n")
+        (root / "x.secret").write_text("old")
+        (root / "a").write_text("a")
+    target = desk.take()
+    for root in (desk.root, nested):
+        (root / ".git" / "info" / "exclude").write_text("")
+        (root / "x.secret").write_text("new")
+    left = desk.restore(target)
+    paths = (b"nested/x.secret", b"x.secret")
+    assert left == [Left(FilePath(path), WhyLeft.IGNORED) for path in paths]
+    assert [(desk.root / os.fsdecode(path)).read_text() for path in paths] == ["new", "new"]
+
+
 def test_what_no_checkpoint_holds_is_neither_deleted_nor_overwritten(desk: Desk) -> None:
     desk.caps = Caps(max_file_bytes=1000)
     for path in ("ignored", "large", "fifo", "d/a", "place", "above/a", "kept"):

@@ -87,9 +87,9 @@ class Runner:
             case steps.MakeSession():
                 await self.make_session(run)
             case steps.Go():
-                await self._checkpoint(run, f"before {act.to.replace('_', ' ')}")
+                taken = await self._checkpoint(run, f"before {act.to.replace('_', ' ')}")
                 crash_point("run.before_move")
-                await self.runs.change(run.id, m.Moved(act.to))
+                await self.runs.change(run.id, *taken, m.Moved(act.to))
             case steps.Ask():
                 await self._begin(run, act)
             case steps.Await():
@@ -220,8 +220,9 @@ class Runner:
         await self._set_mode(run, act.kind)
         task = act.task
         name = f"{act.kind}:{task.id}" if task is not None else act.kind.value
+        taken: tuple[RunEvent, ...] = ()
         if task is not None:
-            await self._checkpoint(run, f"before task {task.id}: {task.title}")
+            taken = await self._checkpoint(run, f"before task {task.id}: {task.title}")
         attempt = run.attempts.get(name, 0) + 1
         step = Step(
             kind=act.kind,
@@ -231,7 +232,7 @@ class Runner:
             after=await self.last_event(run.session_id),
             task_id=task.id if task is not None else "",
         )
-        events: list[RunEvent] = [m.StepBegun(step)]
+        events: list[RunEvent] = [*taken, m.StepBegun(step)]
         if task is not None:
             events.append(m.TaskMoved(task.id, TaskStatus.RUNNING))
         crash_point("run.before_step")
@@ -369,13 +370,17 @@ class Runner:
         info = await self.perform(c.GetSession(session_id=step.session_id))
         return info.running_turn != progress.turn_id and progress.turn_id not in info.queued_turns
 
-    async def _checkpoint(self, run: Run, label: str) -> None:
-        """Take a checkpoint if the run wants them; a refusal is noted, never a reason to stop."""
+    async def _checkpoint(self, run: Run, label: str) -> tuple[RunEvent, ...]:
+        """Take a checkpoint if the run wants them; a refusal is noted, never a reason to stop.
+
+        Return the event for the change that comes after it. A change of its own would count the run's version
+        up, and a kill right after it would then take the same checkpoint under another origin.
+        """
         if not run.config.auto_checkpoint or not run.session_id:
-            return
+            return ()
         try:
             origin = f"run:{run.id}:{run.version}"
             await self.perform(c.TakeCheckpoint(session_id=run.session_id, label=label[:80], origin=origin))
-            await self.runs.change(run.id, m.CheckpointTaken())
         except CheckpointRefused as error:
-            await self.runs.change(run.id, m.Noted(f"No checkpoint {label}: {error}"))
+            return (m.Noted(f"No checkpoint {label}: {error}"),)
+        return (m.CheckpointTaken(),)

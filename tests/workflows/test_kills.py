@@ -41,6 +41,18 @@ POINTS = [
 ]
 
 
+CHECKPOINTS = [
+    "before planning",
+    "before generating tasks",
+    "before implementing",
+    "before task 1: Write add",
+    "before validating",
+    "before validating",  # of the second round
+    "before generating report",
+    "before completed",
+]
+
+
 async def live(directory: Path, crash_at: str = "", kill_after_s: float | None = None) -> int:
     environment = {**os.environ, VARIABLE: crash_at}
     program = await fork_program("tests.workflows.flow_program", str(directory), environment=environment)
@@ -62,6 +74,9 @@ async def judge(directory: Path) -> None:
         origins = [each.turn.origin.partition(run.id)[2] for each in reversed(turns)]
         assert origins == [":plan:1", ":tasks:1", ":task:1:1", ":fix:1"]
         assert run.stats.turns == 4
+        labels = await core.db.read("SELECT label FROM checkpoints WHERE reason = 'manual' ORDER BY id")
+        assert [str(each[0]) for each in labels] == CHECKPOINTS
+        assert run.stats.checkpoints == len(CHECKPOINTS)
         assert len((await core.do(c.QuerySessions(include_ended=True))).sessions) == 1
         root = directory / "core" / "workspaces"
         assert (root / ".branches" / "default" / "checks.log").read_text() == "checked\nchecked\n"

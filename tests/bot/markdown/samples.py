@@ -110,5 +110,5 @@ def put_together(posts: Sequence[Post]) -> str:
 
 
 def without_space(text: str) -> str:
-    """Return `text` without what a post's ends may lose: Discord trims it."""
-    return re.sub(r"\s+", "", text)
+    """Return `text` without what a post's ends may lose: blanks, and the sign that parts two adjacent marks."""
+    return re.sub(r"[\s\u200b]+", "", text)

@@ -13,7 +13,7 @@ from pathlib import Path
 import machine
 from backends import processes
 from backends.base import Host, InputLine, LaunchSpec, OutputLine
-from backends.directory import HostDirectory
+from backends.directory import HostDirectory, HostPids
 from backends.host import LocalHost
 from backends.local import LocalBackend
 from backends.pty import PtyBackend
@@ -170,3 +170,20 @@ def alive(pid: int) -> bool:
 async def kill_process(process: ProcessId) -> None:
     os.kill(process.pid, 9)
     await until(lambda: not processes.is_alive(process))
+
+
+def pids_of(kit: Kit, host: LocalHost) -> HostPids:
+    """The processes of a host that has them."""
+    pids = directory_of(kit, host).pids()
+    assert pids is not None
+    return pids
+
+
+def program_of(kit: Kit, host: LocalHost) -> ProcessId:
+    """The program itself, inside of its sandbox if it has one."""
+    pids = pids_of(kit, host)
+    if pids.sandbox is None:
+        return pids.program
+    inside = processes.program_inside(pids.sandbox, machine.this().read_table())
+    assert inside is not None
+    return inside

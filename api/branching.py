@@ -67,7 +67,7 @@ class MergePreview(msgspec.Struct, frozen=True):
     It can land without `conflicts` and `blocked`; without `files` there is nothing to merge. If
     `has_uncommitted`, the uncommitted changes of the branch are committed first. `subjects` are first lines of
     its commits. `message` is a draft for the new commit, which people may edit; it is empty for a rebase.
-    `by_claude`: Claude wrote it.
+    `by_claude`: Claude wrote it. `can_undo`: a merge of the branch stands, and `UndoMerge` takes it back.
     """
 
     branch: str
@@ -82,6 +82,7 @@ class MergePreview(msgspec.Struct, frozen=True):
     more: int = 0
     message: str = ""
     by_claude: bool = False
+    can_undo: bool = False
 
     @property
     def can_land(self) -> bool:

@@ -41,7 +41,9 @@ async def branch(parts: ServiceParts, session: Session, actor: Actor, command: c
         case c.PreviewMerge():
             seen = await merging.preview(session, command.strategy)
             asks = command.asks_claude and may(actor, Action.PROMPT, await session_facts(session))
-            return _preview(seen, await _message_by_claude(session, seen) if asks else "")
+            written = await _message_by_claude(session, seen) if asks else ""
+            last = await rows.load_last_merge(parts.manager.db, session.id)
+            return _preview(seen, written, can_undo=last is not None)
         case c.MergeBranch():
             merged = await merging.merge(
                 session,
@@ -183,7 +185,7 @@ async def _resolve(parts: ServiceParts, session: Session, actor: Actor, command:
     return accepted
 
 
-def _preview(seen: merging.MergeSeen, written: str = "") -> c.MergePreview:
+def _preview(seen: merging.MergeSeen, written: str = "", *, can_undo: bool = False) -> c.MergePreview:
     named = [
         c.MergeConflict(quoted(each.paths[0]), each.kind, each.words) for each in seen.conflicts if each.paths
     ]
@@ -200,6 +202,7 @@ def _preview(seen: merging.MergeSeen, written: str = "") -> c.MergePreview:
         more=max(0, len(seen.files) - _MOST_FILES),
         message=written or seen.message,
         by_claude=bool(written),
+        can_undo=can_undo,
     )
 
 

@@ -97,6 +97,7 @@ async def test_a_branch_is_compared_picked_merged_and_undone(world: WebWorld) ->
     shown = await page(ann, f"/chat/{branch}/merge")
     assert "Report to the session" in shown
     assert preview["digest"] in shown
+    assert "Undo the last merge" not in shown
     bob = await world.browser(OTHER)
     await world.share(branch, OTHER, ShareLevel.VIEW)
     assert preview["digest"] not in await page(bob, f"/chat/{branch}/merge")
@@ -105,7 +106,9 @@ async def test_a_branch_is_compared_picked_merged_and_undone(world: WebWorld) ->
     assert (await ann.done("POST", f"{one}/merges", wish))["files"] == 1
     assert (root / "a").read_text() == "1\nTWO\n3\n"
     assert git(root, "log", "-1", "--format=%s").strip() == "by hand"
+    assert "Undo the last merge" in await page(ann, f"/chat/{branch}/merge")
     await ann.done("POST", f"{one}/merges/undo")
+    assert "Undo the last merge" not in await page(ann, f"/chat/{branch}/merge")
     assert (root / "a").read_text() == "1\n2\n3\n"
     (root / "a").write_text("1\nzwei\n3\n")
     git(root, "commit", "-qam", "the other side")

@@ -69,14 +69,15 @@ async def merge_page(
     """
     info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
     reader = await reader_of(parts, actor, info)
+    can_undo = False
     try:
         wish = c.PreviewMerge(session_id=session_id, strategy=strategy, asks_claude=asks_claude)
         preview = await parts.core.perform(actor, wish)
-        body = _preview(session_id, preview, reader)
+        body, can_undo = _preview(session_id, preview, reader), preview.can_undo
     except BranchRefused as error:
         body = f'<p class="warn">{fragments.text_of(str(error))}</p>'
     if info.has_own_copy:
-        body += await _afterwards(parts, actor, info, reader)
+        body += await _afterwards(parts, actor, info, reader, can_undo=can_undo)
     return work_page(parts, actor, info, "/merge", "Merge", body)
 
 
@@ -154,11 +155,13 @@ async def _set_up(parts: WebParts, actor: Actor, info: c.SessionInfo) -> str:
     return f'<h2>Dependencies</h2>{lines}<div class="row">{run}</div>'
 
 
-async def _afterwards(parts: WebParts, actor: Actor, info: c.SessionInfo, reader: Reader) -> str:
+async def _afterwards(
+    parts: WebParts, actor: Actor, info: c.SessionInfo, reader: Reader, *, can_undo: bool
+) -> str:
     """Return the acts beside a merge: take it back, tell the session that the branch came from, remove it."""
     said = ""
     if reader.manage:
-        undo = act("Undo the last merge", "POST merges/undo", then=".")
+        undo = act("Undo the last merge", "POST merges/undo", then=".") if can_undo else ""
         asks = {
             "sure": "End this session and remove its directory? Its files stay in a checkpoint.",
             "asks": "branch_unmerged",

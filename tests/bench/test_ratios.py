@@ -9,7 +9,7 @@ from tests.bench.figures import SLACK, Figure, table, verdict
 ALSO_ASSERTED = ("tmux processes", "memory", "objects left", "tasks left", "descriptors left")
 # No ratios, or none that holds while other tests write to the same disk; `tests/sandbox/test_costs.py` asserts
 # the ratios of a sandbox with fewer runs of the real CLI.
-SHOWN_ONLY = {"web browser", "view", "memory", "branches", "sandbox", "mcp", "workflows"}
+SHOWN_ONLY = {"web browser", "view", "memory", "sandbox", "mcp"}
 
 
 @pytest.mark.bench

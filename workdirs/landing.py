@@ -291,5 +291,12 @@ def _update_index(checkout: Repository, changes: Changes, left: set[FilePath]) -
             continue
         mode, blob = (new.mode.value, new.blob) if new is not None else ("0", _ZERO)
         lines.append(f"{mode} {blob}\t".encode() + path + b"\0")
-    if lines:
-        run(checkout.call("update-index", "-z", "--index-info", stdin=b"".join(lines)))
+    if not lines:
+        return
+    index = checkout.git_dir / "index"
+    before = index.stat() if index.is_file() else None
+    run(checkout.call("update-index", "-z", "--index-info", stdin=b"".join(lines)))
+    # git trusts the time of an unchanged file only if the index is younger. An edit in the second of the last
+    # look was still seen; it would not be any more with the time of now. The new entries have no times.
+    if before is not None:
+        os.utime(index, ns=(before.st_atime_ns, before.st_mtime_ns))

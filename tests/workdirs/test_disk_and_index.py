@@ -140,6 +140,24 @@ def test_a_merge_keeps_the_bits_of_the_files_it_replaces_and_new_ones_follow_the
     assert pair.status() == ""
 
 
+def test_an_edit_in_the_second_of_gits_last_look_is_still_seen_after_a_merge(pair: Pair) -> None:
+    """git tells such a file by its content, as long as the index is not younger than the file."""
+    desk, file, index = pair.desk, pair.desk.root / "b", pair.desk.root / ".git" / "index"
+    for key, value in (("core.trustctime", "false"), ("core.checkStat", "minimal")):
+        desk.git("config", key, value)
+    pair.commit(pair.child, "theirs", a="theirs\n2\n3\n")
+    second_ns = 1_700_000_000 * 1_000_000_000
+    os.utime(file, ns=(second_ns, second_ns))
+    desk.git("update-index", "--refresh")
+    file.write_text("c\n")
+    for path in (file, index):
+        os.utime(path, ns=(second_ns, second_ns))
+    look = ("--no-optional-locks", "status", "--porcelain")
+    assert desk.git(*look) == " M b\n"
+    pair.land(pair.wish())
+    assert desk.git(*look) == " M b\n"
+
+
 def test_an_undo_of_a_mode_change_is_the_mode_before(pair: Pair) -> None:
     (pair.child / "b").chmod(0o755)
     pair.commit(pair.child, "executable")

@@ -175,6 +175,12 @@ GUIDE = {
     "/help": "show this",
     "/quit": "leave; Claude goes on working (Ctrl-D, or Ctrl-C twice at an empty prompt)",
 }
+_IN_DISCORD = {
+    "claude": "Type the prompt alone; /new begins another session.",
+    "session": "Here it is /focus TEXT, /note, /decision, /end, /page and /sessions.",
+    "workflow": "Work-flows are started in a shell, with claude-bridge workflow start, or in the browser.",
+}
+"""Commands of Discord with another name here, and the way to them."""
 _SLASH = re.compile(r"/([a-z][\w:-]*)(?:\s+(.*))?", re.DOTALL)
 
 
@@ -271,8 +277,20 @@ def _of_session(name: str, rest: str) -> OfSession | NotUnderstood:
             return OfSession(lambda id_, origin: c.Regenerate(session_id=id_, origin=origin))
         case _:
             return OfSession(
-                lambda id_, origin: c.RunCommand(session_id=id_, name=name, arguments=rest, origin=origin)
+                lambda id_, origin: c.RunCommand(session_id=id_, name=name, arguments=rest, origin=origin),
+                hint=_meant_by(name),
             )
+
+
+def _meant_by(name: str) -> str:
+    """Return the sentence that leads from an unknown command to one of the guide; empty if none is like it."""
+    from difflib import get_close_matches
+
+    if name in _IN_DISCORD:
+        return _IN_DISCORD[name]
+    known = {usage[1:].split()[0] for usage in GUIDE}
+    near = get_close_matches(name, known, n=1, cutoff=0.75)
+    return f"Do you mean /{near[0]}?" if near else ""
 
 
 def _needs(

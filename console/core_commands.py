@@ -14,11 +14,12 @@ Said = Callable[[Any], str]
 class OfSession:
     """A command of the API on the open session. `make` gets the session's id and an origin.
 
-    `said` turns the reply into the line to print; an empty line is not printed.
+    `said` turns the reply into the line to print; an empty line is not printed. `hint` follows a refusal.
     """
 
     make: Callable[[str, str], c.Command[Any]]
     said: Said = lambda _: ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

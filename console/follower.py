@@ -13,6 +13,7 @@ from console.live import Growing, grown, without_first
 from console.printed import AskShown, Shown
 from console.screen import Screen
 from console.shown_store import ShownStore
+from console.text import one_line
 from console.view import View, fold, view_of
 from sessions import events as e
 from sessions.errors import CoreLost, SessionError
@@ -20,6 +21,7 @@ from sessions.events import Feed, PartialText
 from sessions.model import GrowingKind, Text, Thinking
 
 _HISTORY_EVENTS = 300
+_PROMPT_CHARACTERS = 200
 _FEED_ITEMS = 500
 
 
@@ -91,7 +93,8 @@ class Follower:
             render.render_line(f"── {view.title or info.title or 'session'} ({info.id})", "bold", columns)
         ]
         if known is not None and known.running is not None and known.last_prompt:
-            pieces.append(render.render_line(f"❯ {known.last_prompt[:200]}", "dim", columns))
+            prompt = one_line(known.last_prompt, _PROMPT_CHARACTERS)
+            pieces.append(render.render_line(f"❯ {prompt}", "dim", columns))
         if known is not None:
             pieces.append(render.render([AskShown(ask) for ask in known.asks], columns))
             self._missed_until = info.last_event

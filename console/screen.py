@@ -241,8 +241,14 @@ class Screen:
         keys.add("down", filter=choosing)(lambda _: self._move(1))
         keys.add("space", filter=choosing)(lambda _: self._tick_option())
         for digit in "123456789":
-            keys.add(digit, filter=choosing)(lambda event: self._press(int(event.data)))
+            keys.add(digit, filter=choosing & self._has_option(int(digit)))(
+                lambda event: self._press(int(event.data))
+            )
         return keys
+
+    def _has_option(self, number: int) -> Condition:
+        """Whether the digit `number` chooses. Others are typed, else Enter would take an option."""
+        return Condition(lambda: self._form is not None and number <= len(self._form.options))
 
     def _enter(self) -> None:
         text = clean(self._buffer.text)  # a terminal sends any bytes

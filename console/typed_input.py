@@ -15,7 +15,7 @@ from console.checkpoints import TypedCheckpoints
 from console.follower import Follower
 from console.screen import Decided, Left, Screen, Typed
 from console.shown_store import ShownStore
-from sessions.errors import CoreLost, SessionError, SessionNotFound, TemplateNotFound
+from sessions.errors import CoreLost, PromptRefused, SessionError, SessionNotFound, TemplateNotFound
 from sessions.model import Lifecycle, PermissionMode, is_session_id
 from sessions.work_directory import DEFAULT_PROJECT
 
@@ -151,12 +151,19 @@ class TypedInput:
                 self._screen.remark(said(await core.perform(self._actor, wish)))
             case slash.RestoreSessionBackup(backup_id=backup_id, project=project):
                 await self._restore_backup(core, backup_id, project)
-            case slash.OfSession(make=make, said=said):
-                wish = make(await self._some_session(core), f"terminal:{uuid.uuid4()}")
-                if sentence := said(await core.perform(self._actor, wish)):
-                    self._screen.remark(sentence)
+            case slash.OfSession():
+                await self._on_session(core, command)
             case _:
                 assert_never(command)
+
+    async def _on_session(self, core: c.Core, command: slash.OfSession) -> None:
+        wish = command.make(await self._some_session(core), f"terminal:{uuid.uuid4()}")
+        try:
+            reply = await core.perform(self._actor, wish)
+        except PromptRefused as error:
+            raise PromptRefused(f"{error} {command.hint}".rstrip()) from error
+        if sentence := command.said(reply):
+            self._screen.remark(sentence)
 
     async def _restore_backup(self, core: c.Core, backup_id: str, project: str) -> None:
         """Restore a session's backup, and open the session that goes on."""
@@ -261,6 +268,9 @@ class TypedInput:
                 self._screen.remark("The template is deleted.")
             case slash.UseTemplate(name=name, values=values):
                 template = _named(known, name)
+                if len(values) > len(template.places):
+                    many = len(template.places)
+                    raise PromptRefused(f"The template takes {many} value{'' if many == 1 else 's'}, in order.")
                 given = dict(zip(template.places, values, strict=False))
                 wish = c.ReadPromptTemplate(template_id=template.id, values=given)
                 filled = await core.perform(self._actor, wish)

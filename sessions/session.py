@@ -185,8 +185,10 @@ class Session:
         it, or if the arguments cannot be sent.
         """
         offered = self.snapshot.commands
-        if name.split() != [name] or name in OWN_WAY or (offered and name not in offered):
+        if name.split() != [name] or name in OWN_WAY:
             raise PromptRefused(f"Claude's command /{name} cannot be used here. /help lists the commands.")
+        if offered and name not in offered:
+            raise PromptRefused(f"There is no command /{name} here. /help lists the commands.")
         text = f"/{name} {' '.join(arguments.split())}".rstrip()
         try:
             # Check before queueing: an unsendable prompt would be tried at every start, and end each process.

@@ -168,6 +168,22 @@ def test_what_lacks_something_is_answered_with_a_sentence(line: str) -> None:
     assert isinstance(s.parse_slash(line), s.NotUnderstood)
 
 
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("/chekpoint list", "/checkpoint?"),
+        ("/checkpoints", "/checkpoint?"),
+        ("/session start x", "/focus"),
+        ("/workflow start x", "claude-bridge workflow start"),
+        ("/compact", ""),
+    ],
+)
+def test_an_unknown_command_leads_to_the_one_that_may_be_meant(line: str, word: str) -> None:
+    meaning = s.parse_slash(line)
+    assert isinstance(meaning, s.OfSession)
+    assert (meaning.hint == "") if word == "" else (word in meaning.hint)
+
+
 def test_hints_are_the_commands_that_may_be_meant() -> None:
     modes = next(usage for usage in s.GUIDE if usage.startswith("/mode "))
     assert s.hints("/mo") == ["/model NAME", modes, "/move PROJECT"]

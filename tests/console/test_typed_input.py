@@ -127,3 +127,12 @@ async def test_a_new_session_tells_how_the_last_one_of_its_project_ended(tmp_pat
         one._follower = cast("Any", SimpleNamespace(session_id="", open=lambda _: None))
         await run(one, cast("Any", core.service))
     assert f"The last session here ({ended.name}): It sells again." in said
+
+
+async def test_a_template_with_more_values_than_places_is_refused(tmp_path: Path) -> None:
+    async with running_core(tmp_path) as running:
+        core = running.service
+        await core.perform(ME, c.SavePromptTemplate(name="x", text="demo:text {file}"))
+        one, said = servant("/template x | a | b")
+        await one.run(core)
+        assert "takes 1 value, in order" in "".join(said)

@@ -121,11 +121,14 @@ def test_asks_questions_and_plans_are_answered_at_the_keyboard(
     terminal.type("2")
     terminal.until(r"(?s)✓ allowed for this session.*── done.*○ ready")
 
-    terminal.send("demo:ask-question Left or right? demo:text end3")
+    terminal.send("demo:ask-question Left or right? demo:ask-question How many? demo:text end3")
     terminal.until("Left or right")
     terminal.until(r"2\. Right")
     terminal.type("", "Down", "Enter")
     terminal.until(r"✓ Right")
+    terminal.until(r"(?s)\? How many\?.*3\. Both")
+    terminal.type("8", "Enter")  # there is no eighth option
+    terminal.until(r"✓ 8")
     terminal.until(r"(?s)end3.*── done.*○ ready")
 
     terminal.send("demo:plan Turn left first. demo:text end4")
@@ -160,8 +163,8 @@ def test_commands_do_what_help_says(house: House, open_terminal: OpenTerminal) -
     terminal.until(r" 2  My Work")
     terminal.send("/switch 2")
     terminal.until(r"── My Work")
-    terminal.send("/nonsense")
-    terminal.until("cannot be used here")
+    terminal.send("/chekpoint list")
+    terminal.until(r"There is no command /chekpoint here.*Do you mean /checkpoint\?")
     terminal.send("/switch nobody")
     terminal.until("There is no such session")
     terminal.send("/retry")

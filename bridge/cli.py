@@ -39,7 +39,7 @@ _RUN = """\
 exit codes: 0 it was stopped, 1 the bridge failed, 2 bad usage or settings
 """
 _WEB = """\
-Joins a running bridge with WEB_PORT set. Without a running bridge it serves the dashboard itself, until Ctrl-C.
+Gives a link to the dashboard of a running bridge. Without one it serves the dashboard itself, until Ctrl-C.
 The link logs in one browser, once, within five minutes.
 
 exit codes: 0 done, 1 the bridge failed, 2 bad usage or settings

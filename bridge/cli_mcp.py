@@ -20,7 +20,7 @@ from bridge.settings import Settings
 from mcp_server.tool import Caller
 from sessions.errors import CoreLost, SessionError
 
-_NO_SDK = "The MCP SDK is missing. Install it: pip install 'claude-discord-bridge[mcp]'"
+_NO_SDK = "The MCP SDK is missing. Install it in the bridge's own directory: make mcp"
 _NO_BRIDGE = "No bridge runs here. Start it with {command}, then call again."
 _PLACE = "mcp:stdio"
 

@@ -14,9 +14,11 @@ import msgspec
 import api as c
 from api.access import Actor
 from api.command import R
+from api.words.backups import size
 from bridge.cli_core import demo_or_not, finish, say_on_stderr
 from bridge.control_socket import local_actor
 from bridge.invocation import BAD_USAGE, FAILED, OK
+from bridge.ownership import current_owner
 from bridge.script_core import confirmed, script_core
 from bridge.session_arguments import SessionAct
 from bridge.settings import Settings
@@ -43,8 +45,8 @@ def session(wish: SessionAct) -> int:
 
 
 async def _session(wish: SessionAct, settings: Settings) -> int:
-    if not wish.demo and wish.act not in _BEGINNING and _only_the_demo_has_sessions(settings):
-        say_on_stderr(f"Only the demo has sessions here. To use them: {typed_bridge()} {wish.act} --demo")
+    if not wish.demo and wish.act not in _BEGINNING and _only_the_demo_is_used(settings):
+        say_on_stderr(f"Only the demo is used here. To see it: {typed_bridge()} {wish.act} --demo")
     async with script_core(settings, demo=wish.demo) as core:
         try:
             if wish.directory and not wish.project and not wish.session:
@@ -55,9 +57,11 @@ async def _session(wish: SessionAct, settings: Settings) -> int:
             return BAD_USAGE
 
 
-def _only_the_demo_has_sessions(settings: Settings) -> bool:
-    """Whether the terminal was used on the demo model alone: without a login that is where a first try goes."""
+def _only_the_demo_is_used(settings: Settings) -> bool:
+    """Whether only the demo runs here, or only it was used: without a login that is where a first try goes."""
     demo = demo_or_not(settings, demo=True)
+    if current_owner(settings.data_dir) is None and current_owner(demo.data_dir) is not None:
+        return True
     return not settings.database_path.exists() and demo.database_path.exists()
 
 
@@ -207,7 +211,7 @@ class SessionActs:
 
     async def _verify(self) -> int:
         done = await self._perform(c.VerifyBackup(backup_id=await self._backup()))
-        words = done.backup.damage or f"{done.files:,} files, {done.size_bytes / 2**20:,.1f} MB: sound."
+        words = done.backup.damage or f"{done.files:,} files, {size(done.size_bytes)}: sound."
         self._print(done, [words])
         return FAILED if done.backup.damage else OK
 
@@ -303,4 +307,4 @@ def _checkpoint_line(each: NumberedCheckpoint) -> str:
 
 def _backup_line(info: c.BackupInfo) -> str:
     trouble = info.damage or info.trouble
-    return f"{info.id}  {info.size_bytes / 2**20:,.1f} MB  {info.files:,} files  {trouble}".rstrip()
+    return f"{info.id}  {size(info.size_bytes)}  {info.files:,} files  {trouble}".rstrip()

@@ -18,6 +18,7 @@ from bridge.cli_core import say_on_stderr
 from bridge.cli_session import SessionActs, Unclear, session
 from bridge.completion import _choices, _commands, script
 from bridge.invocation import Shell
+from bridge.ownership import OwnerKind, owning
 from bridge.session_arguments import SessionAct
 from sessions.errors import FolderRefused
 from tests.sessions.running_core import ADMIN, RunningCore, running_core
@@ -100,7 +101,7 @@ async def test_typed_text_is_stored_as_text_and_printed_without_control_of_the_t
         assert "\x07" not in printed
 
 
-def test_a_list_says_that_only_the_demo_has_sessions(
+def test_a_list_says_that_only_the_demo_is_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -114,6 +115,9 @@ def test_a_list_says_that_only_the_demo_has_sessions(
     assert "session list --demo" in capsys.readouterr().err
     assert session(wish) == 0
     assert "Only the demo" not in capsys.readouterr().err, "there is a real database now"
+    with owning(tmp_path / "data/demo", OwnerKind.BOT):
+        assert session(wish) == 0
+    assert "session list --demo" in capsys.readouterr().err, "the demo runs, and nothing else"
 
 
 def test_a_terminal_message_does_not_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

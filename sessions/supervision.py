@@ -143,7 +143,8 @@ class Supervisor:
                 self._reminded.add(ask.id)
                 async with session.change() as draft:
                     left = _minutes(timeout_s - open_s)
-                    draft.add(e.Noticed(Topic.ASK_REMINDER, f"Claude still waits for an answer; {left} left."))
+                    then = "goes unanswered" if ask.of_server else "counts as denied"
+                    draft.add(e.Noticed(Topic.ASK_REMINDER, f"{left} left to answer. Then it {then}."))
         asks = session.snapshot.asks
         if asks and self._is_wanted(session) and self._open_s(session, asks[0]) >= self._vigilance.ask_park_s:
             await session.park("its place was needed; Claude asks again when it goes on", keep_turn=True)

@@ -21,7 +21,7 @@ def limit_name(limit: Limit) -> str:
 def share_words(shares: Sequence[LimitShare]) -> str:
     """Return the used part of the fullest limit, such as `42 % of the weekly limit`; empty if none is known."""
     fullest = max(shares, key=lambda each: each.share, default=None)
-    return f"{f'{fullest.share:.0%}'.replace('%', ' %')} of the {_WINDOWS[fullest.window]}" if fullest else ""
+    return f"{_percent(fullest.share)} of the {_WINDOWS[fullest.window]}" if fullest else ""
 
 
 def limit_sentence(limit: Limit) -> str:
@@ -35,8 +35,13 @@ def limit_sentence(limit: Limit) -> str:
         case LimitState.EXTRA_USAGE:
             return f"The account's {name} is used up. Claude goes on with extra usage, which costs money."
         case LimitState.NEAR if limit.share is not None:
-            return f"{limit.share:.0%} of the account's {name} is used."
+            return f"{_percent(limit.share)} of the account's {name} is used."
         case LimitState.NEAR:
             return f"The account's {name} is nearly used up."
         case LimitState.OPEN:
             return f"The account's {name} is open."
+
+
+def _percent(share: float) -> str:
+    """Return the share as every other place writes it: `85 %`."""
+    return f"{share:.0%}".replace("%", " %")

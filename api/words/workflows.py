@@ -58,7 +58,8 @@ def status_line(run: RunShown) -> str:
 
 def run_lines(run: RunShown) -> list[str]:
     """Return the lines of a run's card below its title."""
-    lines = [status_line(run)]
+    state = status_line(run)
+    lines = [state[:1].upper() + state[1:]]
     if run.status == RunStatus.PAUSED:
         lines.append(" ".join(part for part in (run.detail, NEXT_STEPS.get(run.waits_for, "")) if part))
     if run.tasks:

@@ -421,7 +421,7 @@ async def notices(r: Room) -> None:
     )
     await r.settled()
     await s.happen(e.ActivityChanged(Activity.BLOCKED, Activity.WORKING, "Claude answers again"))
-    await s.happen(e.Noticed(Topic.USAGE_WARNING, "85% of the account's five-hour limit is used.", until))
+    await s.happen(e.Noticed(Topic.USAGE_WARNING, "85 % of the account's five-hour limit is used.", until))
     await s.happen(
         e.Noticed(
             Topic.USAGE_LIMIT,
@@ -436,7 +436,7 @@ async def notices(r: Room) -> None:
             "Claude is not logged in, or the login has expired. Run `claude auth login` on the machine.",
         )
     )
-    await s.happen(e.Noticed(Topic.ASK_REMINDER, "Claude still waits for an answer; 10 min left."))
+    await s.happen(e.Noticed(Topic.ASK_REMINDER, "10 min left to answer. Then it counts as denied."))
     await s.happen(e.Noticed(Topic.DISK, "Only 200 MB are free on the disk."))
 
 

@@ -281,7 +281,7 @@ def test_a_usage_warning_blocks_nothing() -> None:
     assert isinstance(notice, e.Noticed)
     assert (notice.topic, notice_text(notice)) == (
         "usage_warning",
-        "93% of the account's weekly limit is used.",
+        "93 % of the account's weekly limit is used.",
     )
     assert draft.snapshot.limit_until_ms == 0
 

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from bot.view import View
 from sessions import events as e
 from sessions.model import TurnId
 from tests.bot.room import FAST, Room, room, watched
 from tests.bot.room import patient as patient  # noqa: PLC0414
+from tests.bot.stage import stage
 from tests.fakes.discord_server import FakeDiscord, Message
+from tests.fakes.discord_server.fixtures import QuietClient, connected
 from tests.fakes.discord_server.permissions import Permission
 from tests.sessions.running_core import DEADLINE_S
 
@@ -82,8 +85,55 @@ async def test_without_the_permission_there_is_no_sign_and_nothing_waits(
     patient.general.allow(patient.bot, deny=Permission.ADD_REACTIONS)
     async with room(patient, tmp_path, SIGNS) as r:
         await r.session.prompt("one")
-        await queued(r, "two")
+        _, second = await queued(r, "two")
         await r.thread.wait_for_message("Queued")
         await r.session.end()
+        await r.session.start(second)
         await r.settled()
         await signs(r)
+        patient.general.allow(patient.bot, allow=Permission.ADD_REACTIONS)
+        third, _ = await queued(r, "three")
+        await signs(r, third)
+
+
+@pytest.mark.parametrize("route", ["PUT", "DELETE"])
+async def test_a_sign_that_discord_refuses_once_holds_up_no_other_and_is_tried_again(
+    patient: FakeDiscord, tmp_path: Path, route: str
+) -> None:
+    async with room(patient, tmp_path, SIGNS) as r:
+        await r.session.prompt("one")
+        fault = patient.faults.fail(503, f"{route} /channels/*/messages/*/reactions/*")
+        first, first_turn = await queued(r, "two")
+        second, second_turn = await queued(r, "three")
+        if route == "PUT":
+            third, _ = await queued(r, "four")
+            await signs(r, first, second, third)
+        else:
+            await signs(r, first, second)
+            await r.session.happen(*(e.TurnWithdrawn(turn, "discord:1") for turn in (first_turn, second_turn)))
+            third, _ = await queued(r, "four")
+            await signs(r, third)
+        assert fault.hits == 1
+
+
+@pytest.mark.parametrize("is_forum", [True, False])
+async def test_the_message_that_a_thread_stands_on_has_the_sign_too(
+    patient: FakeDiscord, tmp_path: Path, *, is_forum: bool
+) -> None:
+    ann = patient.member("ann")
+    if is_forum:
+        holds = thread = ann.post(patient.forum("help"), "Red", "Why is it red?")
+    else:
+        holds = patient.general
+        thread = ann.start_thread(holds, "Red", on=ann.send(holds, "Why is it red?"))
+    client = QuietClient()
+    async with stage(tmp_path) as core, connected(patient, client):
+        session = await core.session(thread.id, ann.id)
+        await session.prompt("one")
+        turn = await session.queue("two", f"discord:message:{thread.id}")
+        async with View(client, core, core.db, options=SIGNS, clock=core.clock) as view:
+            await view.show(await core.place(session.id))
+            await holds.wait_for(lambda place: "⏳" in place.model.messages[thread.id].reactions or None)
+            await session.end()
+            await session.start(turn)
+            await holds.wait_for(lambda place: not place.model.messages[thread.id].reactions or None)

@@ -27,6 +27,7 @@ _NS_PER_S = 1_000_000_000
 _EXEC_TRIES = 50
 _EXEC_PAUSE_S = 0.002
 _SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
+_ALL_RIGHTS = 0o700
 _M_ARENA_MAX = -8  # <malloc.h>
 _UCRED = struct.Struct("3i")  # pid, uid, gid
 
@@ -207,6 +208,18 @@ class LinuxMachine:
 
     def path_of(self, descriptor: int) -> Path:
         return Path(os.path.realpath(f"/proc/self/fd/{descriptor}"))
+
+    def open_up_directory(self, name: str, parent: int) -> None:
+        kind = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            itself = os.open(name, kind, dir_fd=parent)
+        except (NotADirectoryError, FileNotFoundError):
+            return
+        try:
+            # A descriptor of O_PATH needs no rights, and through /proc it leads to exactly this directory.
+            os.chmod(f"/proc/self/fd/{itself}", _ALL_RIGHTS)  # noqa: PTH101
+        finally:
+            os.close(itself)
 
     def peer_uid(self, connection: Connected) -> int:
         _, uid, _ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))

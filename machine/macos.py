@@ -11,6 +11,7 @@ import platform
 import re
 import select
 import signal
+import stat
 import struct
 import subprocess
 from collections.abc import Collection, Iterator, Sequence
@@ -33,6 +34,7 @@ _PID = struct.Struct("i")
 _SOL_LOCAL, _LOCAL_PEERCRED = 0, 1
 _XUCRED = struct.Struct("=2Ihxx16I")  # version, uid, groups, then the groups
 _F_GETPATH = 50
+_ALL_RIGHTS = 0o700
 _MAXPATHLEN = 1024
 
 
@@ -158,6 +160,12 @@ class MacMachine:
     def path_of(self, descriptor: int) -> Path:
         path = fcntl.fcntl(descriptor, _F_GETPATH, bytes(_MAXPATHLEN))
         return Path(os.fsdecode(path.partition(b"\0")[0]))
+
+    def open_up_directory(self, name: str, parent: int) -> None:
+        with suppress(FileNotFoundError):
+            if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+                # fchmodat(2) changes a link itself here, so one that was put there meanwhile leads nowhere.
+                os.chmod(name, _ALL_RIGHTS, dir_fd=parent, follow_symlinks=False)
 
     def peer_uid(self, connection: Connected) -> int:
         version, uid, *_ = _XUCRED.unpack(connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED.size))

@@ -144,6 +144,14 @@ class Machine(Protocol):
         """Return the path, without links, of an open file. Raises `OSError`."""
         ...
 
+    def open_up_directory(self, name: str, parent: int) -> None:
+        """Give this user all rights in the directory `name` of the open directory `parent`.
+
+        Follows no link, even one that is put there meanwhile. Does nothing to anything but a directory.
+        Raises `OSError`.
+        """
+        ...
+
     def peer_uid(self, connection: Connected) -> int:
         """Return the user id of the process at the other end of a unix socket. Raises `OSError`."""
         ...

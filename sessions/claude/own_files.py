@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+import machine
+
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_BYTES = 32 * 1024 * 1024
@@ -85,7 +87,7 @@ def make_empty(path: Path, unseen: Path, *, directory: bool) -> None:
         try:
             mode = os.stat(path.name, dir_fd=parent, follow_symlinks=False).st_mode
             if directory and stat.S_ISDIR(mode):
-                _allow(path.name, parent)
+                machine.this().open_up_directory(path.name, parent)
                 opened = os.open(path.name, _DIRECTORY, dir_fd=parent)
             elif not directory and stat.S_ISREG(mode):
                 opened = os.open(path.name, os.O_WRONLY | _PLAIN, dir_fd=parent)
@@ -149,25 +151,12 @@ def discard(root: Path) -> None:
 def _remove(name: str, parent: int, unseen: Path) -> None:
     target = unseen / f"removed.{secrets.token_hex(8)}"
     with suppress(FileNotFoundError):
-        _allow(name, parent)  # to move a directory, its own rights count, too
+        machine.this().open_up_directory(name, parent)  # to move a directory, its own rights count, too
         os.rename(name, target, src_dir_fd=parent)
     if target.is_dir() and not target.is_symlink():
         discard(target)
     else:
         target.unlink(missing_ok=True)
-
-
-def _allow(name: str, parent: int) -> None:
-    """Give this user all rights in the directory `name`; do nothing if it is something else."""
-    try:
-        itself = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-    except (NotADirectoryError, FileNotFoundError):
-        return
-    try:
-        # A descriptor of O_PATH needs no rights, and through /proc it leads to exactly this directory.
-        os.chmod(f"/proc/self/fd/{itself}", 0o700)  # noqa: PTH101
-    finally:
-        os.close(itself)
 
 
 @contextmanager

@@ -4,17 +4,20 @@ import os
 import re
 import shutil
 import signal
+import stat
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+import machine
 from machine import ProcessId, linux, macos
 from machine.linux import LinuxMachine
 from machine.macos import MacMachine
+from machine.port import Machine
 from tests.machine.darwin import BOOT, KERNEL, make_tools, write_command, write_recorded
 
 PROJECT = Path(__file__).parents[2]
@@ -177,6 +180,30 @@ def test_an_open_file_tells_its_path(mac: MacMachine, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(macos, "fcntl", SimpleNamespace(fcntl=told))
     assert mac.path_of(7) == Path("/private/tmp/ä")
+
+
+@pytest.mark.parametrize("kind", ["directory", "link", "file", "missing"])
+@pytest.mark.parametrize("system", [machine.this, MacMachine], ids=["this", "macOS"])
+def test_only_a_directory_is_opened_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: Callable[[], Machine], kind: str
+) -> None:
+    # Linux has no way to change a link's own mode; so here only the options are as on macOS.
+    change = os.chmod
+    monkeypatch.setattr(os, "chmod", lambda name, mode, dir_fd=None, **_: change(name, mode, dir_fd=dir_fd))
+    (tmp_path / "outside").mkdir(0o500)
+    match kind:
+        case "directory":
+            (tmp_path / "it").mkdir(0o000)
+        case "link":
+            (tmp_path / "it").symlink_to("outside")
+        case "file":
+            (tmp_path / "it").touch(0o400)
+    parent = os.open(tmp_path, os.O_RDONLY)
+    system().open_up_directory("it", parent)
+    os.close(parent)
+    modes = {each.name: stat.S_IMODE(each.lstat().st_mode) for each in tmp_path.iterdir()}
+    assert modes["outside"] == 0o500
+    assert modes.get("it") == {"directory": 0o700, "link": 0o777, "file": 0o400}.get(kind)
 
 
 # --- on real processes ----------------------------------------------------------------------------------

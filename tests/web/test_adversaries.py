@@ -355,9 +355,10 @@ async def test_a_body_that_does_not_arrive_is_no_error_of_ours(
 ) -> None:
     problems: list[str] = []
 
-    def noted(error: Exception) -> Problem:
-        problems.append(problem_of(error).code)
-        return problem_of(error)
+    def noted(error: Exception, **facts: bool) -> Problem:
+        problem = problem_of(error, **facts)
+        problems.append(problem.code)
+        return problem
 
     monkeypatch.setattr(guard, "problem_of", noted)
     ann = await world.browser(OWNER)

@@ -5,7 +5,6 @@ Answers for pragmas, URIs and file modes. `writer` and `readers` decide which st
 
 import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import quote
@@ -33,10 +32,6 @@ class Connection(Protocol):
         """Run `action` and return its result. Cancelling does not stop it, and later calls wait for it."""
         ...
 
-    def interrupt_now(self) -> None:
-        """Make the statement that runs now, if any, end with an error."""
-        ...
-
     async def close(self) -> None: ...
 
 
@@ -55,11 +50,6 @@ class ThreadedConnection(aiosqlite.Connection):
         """Run `action` and return its result. Cancelling does not stop it, and later calls wait for it."""
         result: T = await self._execute(action, self._conn)  # type: ignore[no-untyped-call]  # aiosqlite
         return result
-
-    def interrupt_now(self) -> None:
-        """Make the statement that runs now, if any, end with an error. Safe from any thread."""
-        with suppress(ValueError):  # closed already
-            self._conn.interrupt()
 
 
 def writing(path: Path, synchronous: Synchronous) -> ThreadedConnection:

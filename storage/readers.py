@@ -6,12 +6,17 @@ to an old state and keep the writer from emptying the WAL file.
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 from storage.connection import Connection, Row, SqlValue
 from storage.errors import DatabaseClosed, translate
+
+_STEPS = 100_000
+"""Steps of SQLite's virtual machine, about a millisecond, between two looks whether a query is still wanted."""
 
 T = TypeVar("T")
 Query = tuple[str, Sequence[SqlValue]]
@@ -45,10 +50,11 @@ class Readers:
             if self._closed:
                 raise DatabaseClosed("The database is closed.")
             connection = await self._take()
+            given_up = threading.Event()
             try:
-                return await connection.run(action)
+                return await connection.run(partial(_unless, given_up, action))
             except asyncio.CancelledError:
-                connection.interrupt_now()
+                given_up.set()
                 raise
             except OSError:
                 raise
@@ -102,6 +108,22 @@ def _fetch_together(connection: sqlite3.Connection, queries: Sequence[Query]) ->
     finally:
         # An open transaction would show this old state to the next user of the connection.
         connection.execute("ROLLBACK").close()
+
+
+def _unless(
+    given_up: threading.Event, action: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection
+) -> T:
+    """Run `action` in the connection's thread. It ends with an error soon after `given_up` is set.
+
+    sqlite3_interrupt() would do nothing before a statement begins, and a busy machine begins it late.
+    """
+    connection.set_progress_handler(given_up.is_set, _STEPS)
+    try:
+        if given_up.is_set():
+            raise sqlite3.OperationalError("interrupted")
+        return action(connection)
+    finally:
+        connection.set_progress_handler(None, 0)
 
 
 def _fetch_all(connection: sqlite3.Connection, sql: str, params: Sequence[SqlValue]) -> Sequence[Row]:

@@ -66,9 +66,6 @@ class SimulatedConnection:
                 await life.lasts(_READ_S)
             return result
 
-    def interrupt_now(self) -> None:
-        return
-
     async def close(self) -> None:
         return
 

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -293,6 +294,28 @@ async def test_cancelling_a_read_interrupts_it(database: Database) -> None:
                 await database.read(ENDLESS)
     async with asyncio.timeout(20):
         assert await database.read("SELECT 1") == [(1,)]
+
+
+async def test_a_read_that_is_cancelled_before_it_begins_never_begins(database: Database) -> None:
+    loop, begun, free = asyncio.get_running_loop(), asyncio.Semaphore(0), threading.Event()
+
+    def hold(_: sqlite3.Connection) -> None:
+        loop.call_soon_threadsafe(begun.release)
+        free.wait(20)
+
+    held = [asyncio.create_task(database._readers.run(hold)) for _ in range(storage.database._READERS)]
+    for _ in held:
+        await begun.acquire()
+    for task in held:
+        task.cancel()  # the threads stay busy, and take what comes next later
+    await asyncio.wait(held)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await database.read(ENDLESS)
+    free.set()
+    async with asyncio.timeout(20):
+        for _ in range(storage.database._READERS):
+            assert await database.read("SELECT 1") == [(1,)]
 
 
 async def test_readers_that_overlap_do_not_let_the_wal_file_grow(

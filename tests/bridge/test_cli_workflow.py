@@ -33,13 +33,13 @@ async def test_a_run_goes_from_its_request_to_the_merged_branch(
         found = re.search(r"workflow approve (\S+) --plan (\w+)", shown)
         assert found is not None
         assert await typed(core, "approve", found[1], "--plan", found[2], "--wait") == 0
-        assert "completed" in capsys.readouterr().out
+        assert "Completed" in capsys.readouterr().out
         assert await typed(core, "report", found[1]) == 0
         assert "## Checks" in capsys.readouterr().out
         assert await typed(core, "merge", found[1]) == 0
         assert "return a + b" in (root / "calc.py").read_text()
         assert await typed(core, "list") == 0
-        assert "completed" in capsys.readouterr().out
+        assert "Completed" in capsys.readouterr().out
         assert await typed(core, "show", "no-such-run") == 2
         assert await typed(core, "templates") == 0
         assert "bug-fix" in capsys.readouterr().out

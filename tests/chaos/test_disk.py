@@ -57,7 +57,7 @@ def elsewhere(root: Path, outside: Path) -> None:
 def fill(world: World, leave: int) -> None:
     """Take all of the disk but `leave` bytes."""
     ballast = world.root / "ballast"
-    with ballast.open("wb") as file, suppress(OSError):
+    with suppress(OSError), ballast.open("wb") as file:
         while (free := shutil.disk_usage(world.root).free - leave) > 0:
             file.write(b"\0" * min(free, MEGABYTE))
             file.flush()

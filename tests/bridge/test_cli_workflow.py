@@ -39,7 +39,7 @@ async def test_a_run_goes_from_its_request_to_the_merged_branch(
         assert await typed(core, "merge", found[1]) == 0
         assert "return a + b" in (root / "calc.py").read_text()
         assert await typed(core, "list") == 0
-        assert "Completed" in capsys.readouterr().out
+        assert ": completed, 1/1 tasks" in capsys.readouterr().out
         assert await typed(core, "show", "no-such-run") == 2
         assert await typed(core, "templates") == 0
         assert "bug-fix" in capsys.readouterr().out

@@ -30,7 +30,7 @@ _ONLY_LISTS = frozenset({"Read", "Grep", "Glob", "LS", "ToolSearch", "WebFetch",
 _MOST_READ = 8_000
 _MOST_NAMES = 40
 _MOST_RETURNED = 4
-"""Pictures of one result; the core keeps no more."""
+"""The core keeps at most so many pictures of one result."""
 _SIGNATURES = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpg"), (b"GIF87a", "gif"), (b"GIF89a", "gif"))
 
 

@@ -31,7 +31,7 @@ class DiskModes:
         return found if self._keeps_executable else known or EntryMode.FILE
 
     def written(self, mode: EntryMode) -> EntryMode:
-        """Return how git writes an entry of that mode: a link is a plain file where there are none."""
+        """Return how git writes an entry of that mode: without links on this disk, a link is a plain file."""
         return EntryMode.FILE if mode is EntryMode.LINK and not self._keeps_links else mode
 
     @property

@@ -30,7 +30,7 @@ class GitDirectory(msgspec.Struct, frozen=True):
         return path if _is_plain_file(path) else None
 
     def exclude_rules(self) -> bytes:
-        """Return the lines of `exclude` that are rules; empty if there are none, or far too many."""
+        """Return the rules in `exclude`; nothing if the file has far too many."""
         path = self.exclude
         if path is None:
             return b""

@@ -42,7 +42,7 @@ async def measure(directory: Path, *, short: bool) -> list[Figure]:
 
 @contextmanager
 def in_memory(directory: Path) -> Iterator[Path]:
-    """Yield a directory on a file system in memory; `directory` where there is none, or too little room."""
+    """Yield a directory on a file system in memory. Without one, or with too little room, yield `directory`."""
     if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _NEEDED_BYTES:
         yield directory
         return

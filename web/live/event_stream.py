@@ -43,7 +43,7 @@ async def events(call: Call) -> web.StreamResponse:
     ended = call.parts.doors.watch(call.principal)
     try:
         await response.prepare(call.request)
-        # An event that has not happened yet is none that the sender has: the database may be an older copy.
+        # The sender cannot have an event that has not happened yet: the database may be an older copy.
         await _send_until(ended, call, min(after, info.last_event), response)
     finally:
         call.parts.doors.unwatch(call.principal, ended)

@@ -1,4 +1,4 @@
-"""What programs inside a sandbox leave in their own directories holds up and misleads no start."""
+"""Programs inside a sandbox can leave any file in their directories; a start is neither held up nor misled."""
 
 import json
 import os

@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 _START_S = 30.0
 _KILL_S = 10.0
 _POLL_S = 0.02
+_COMPLAINT_BYTES = 4000
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _SESSION = re.compile(r"[0-9a-f-]{36}")
 _PACKAGES = Path(__file__).parents[2]
@@ -189,7 +190,7 @@ class Commands:
             raise
         if said != READY:
             await self._undo(place)
-            raise CommandNotStarted(said.decode("utf-8", "replace") or "its keeper ended at once")
+            raise CommandNotStarted(said.decode("utf-8", "replace"))
 
     def _wrapped(self, place: _Place, spec: CommandSpec) -> LaunchSpec:
         host = LaunchSpec(
@@ -228,16 +229,16 @@ class Commands:
                 env={"PATH": os.defpath, "PYTHONPATH": str(_PACKAGES), MARKER: place.key},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )
             async with asyncio.timeout(_START_S):
-                said, _ = await keeper.communicate(msgspec.json.encode(request))
+                said, complaint = await keeper.communicate(msgspec.json.encode(request))
         except TimeoutError:
             return b"its keeper did not come up in time"
         except OSError as error:
             return f"its keeper cannot be started: {error.strerror}".encode()
-        return said
+        return said or _ended_at_once(place, keeper.returncode, complaint)
 
     async def _undo(self, place: _Place) -> None:
         await self._end_all(place)
@@ -273,6 +274,15 @@ class Commands:
 
         if not await signalled_to_death(living, signal.SIGKILL, self._deaths, _KILL_S):
             log.error("processes of a command outlived SIGKILL", extra={"session": place.session_id})
+
+
+def _ended_at_once(place: _Place, code: int | None, complaint: bytes) -> bytes:
+    """Log why a keeper ended before it answered, as its directory is removed; return what to say of it."""
+    with suppress(OSError):
+        complaint += (place.path / "keeper.log").read_bytes()
+    why = complaint[-_COMPLAINT_BYTES:].decode("utf-8", "replace")
+    log.error("keeper failed", extra={"session": place.session_id, "code": code, "why": why})
+    return b"its keeper ended at once (%d)" % (code or 0)
 
 
 def _is_kept(place: _Place) -> bool:

@@ -214,6 +214,20 @@ async def test_a_refusal_of_the_sandbox_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / SESSION / "commands/check").exists()
 
 
+async def test_a_keeper_that_fails_is_said_and_its_reason_is_in_the_log(
+    plain: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no such module >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(broken))
+    with pytest.raises(CommandNotStarted, match="ended at once"):
+        await plain.run(spec(tmp_path, "true"))
+    (record,) = caplog.records
+    assert (vars(record)["code"], vars(record)["why"]) == (3, "no such module\n")
+    assert not (tmp_path / "run" / SESSION / "commands/check").exists()
+
+
 async def test_a_directory_that_is_gone_is_said(plain: Commands, tmp_path: Path) -> None:
     asked = spec(tmp_path, "true")
     shutil.rmtree(tmp_path / "work")

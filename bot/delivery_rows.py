@@ -21,6 +21,7 @@ def note_tried(row: PostRow) -> Statement:
 async def messages_around(db: Database, row: PostRow) -> tuple[int, frozenset[int]]:
     """Return the newest confirmed message of the channel older than `row`, and all confirmed ones after it."""
     found = await db.read_one(
+        # By the row's id, not by its time: the clock may have jumped between two rows.
         "SELECT coalesce(max(message_id), 0) FROM posts WHERE channel_id = ? AND id < ?",
         (row.channel_id, row.id),
     )
@@ -41,6 +42,7 @@ async def unconfirmed_subjects(db: Database, session_id: str) -> list[str]:
 
 def forget_posts_elsewhere(session_id: str, channel_id: int) -> Statement:
     """Forget the session's posts in all channels but this one. Their messages stay on Discord as they are."""
+    # Rows are unique by session, subject and ordinal: those of the old place would stand in for new ones.
     return Statement("DELETE FROM posts WHERE session_id = ? AND channel_id <> ?", (session_id, channel_id))
 
 

@@ -18,6 +18,7 @@ _STYLES = {
     Style.SUCCESS: discord.ButtonStyle.success,
     Style.DANGER: discord.ButtonStyle.danger,
 }
+# discord.py checks none of these lengths: Discord would refuse the whole message (50035).
 MAX_LABEL = 80
 MAX_OPTION = 100
 MAX_PLACEHOLDER = 150
@@ -48,6 +49,7 @@ def message_kwargs(body: Body) -> dict[str, Any]:
     kwargs: dict[str, Any] = {"view": view_of(body), "files": files_of(body)}
     match body:
         case Plain():
+            # Claude's text has many addresses: without this each would unfold into a preview.
             kwargs |= {"content": body.content[:MAX_CONTENT], "suppress_embeds": True}
         case Card():
             pass
@@ -59,11 +61,14 @@ def message_kwargs(body: Body) -> dict[str, Any]:
 
 def edit_kwargs(body: Body) -> dict[str, Any]:
     """Return arguments for `PartialMessage.edit`: the message then shows only `body`. Use them once."""
+    # The lists replace what the message had: files and buttons that are not named here go.
     kwargs: dict[str, Any] = {
         "view": view_of(body),
         "attachments": files_of(body),
+        # Explicitly: discord.py sends none along with an edit that has only a view.
         "allowed_mentions": discord.AllowedMentions.none(),
     }
+    # A plain message becomes a card only if its content is removed in the same edit (50035 otherwise).
     return kwargs | {"content": body.content[:MAX_CONTENT] if isinstance(body, Plain) else None}
 
 
@@ -91,6 +96,7 @@ def _plain_view(body: Plain) -> ui.View | None:
     if not body.rows:
         return None
     view = _PlainRows(timeout=None)
+    # Five rows of five buttons, or of one select, are Discord's most.
     for number, row in enumerate(body.rows[:5]):
         for item in _items(row):
             item.row = number
@@ -100,6 +106,7 @@ def _plain_view(body: Plain) -> ui.View | None:
 
 def _card_view(body: Card) -> ui.LayoutView:
     inner: list[ui.Item[Any]] = []
+    # Discord counts the texts of a card together.
     room = MAX_CARD_CHARS
     for text in body.texts:
         if text and room > 1:
@@ -146,6 +153,7 @@ def _select(select: Select) -> ui.Select[Any]:
         custom_id=select.control.custom_id,
         placeholder=select.placeholder[:MAX_PLACEHOLDER],
         options=options,
+        # 0, so that people can take every choice back.
         min_values=0 if select.max_values > 1 else 1,
         max_values=max(1, min(select.max_values, len(options))),
         disabled=select.disabled,

@@ -27,6 +27,7 @@ def claim_hint(session_id: str, channel_id: int, talk: ThreadTalk) -> list[State
     insert = "INSERT INTO face_facts (name, value) SELECT ?, ? WHERE NOT EXISTS"
     taken = " (SELECT 1 FROM face_facts WHERE name = ?) ON CONFLICT (name) DO NOTHING"
     return [
+        # In this order: the channel's row keeps the first statement from having an effect again.
         Statement(insert + taken, (_fact(session_id), _HINTS[talk], channel)),
         Statement(insert + taken, (channel, session_id, channel)),
     ]

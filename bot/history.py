@@ -17,7 +17,7 @@ from storage import Database, Statement
 
 MOST_TURNS = 3
 _LOOKED_AT = 20
-_MOST_FILE_BYTES = 8 * 2**20
+_MOST_FILE_BYTES = 8 * 2**20  # Discord takes 10 MiB in a server without boosts
 _NOT_OVER = (TurnStatus.QUEUED, TurnStatus.SENT, TurnStatus.RUNNING)
 
 
@@ -50,9 +50,11 @@ async def history_of(core: Core, info: SessionInfo, channel_id: int) -> History 
     near = [view.turn for view in page.turns if view.turn.status is not TurnStatus.WITHDRAWN]
     if not near:
         return None
+    # Replaced answers would take the few places, and only say that they were replaced.
     over = _last_of_each_group([each for each in near if each.status not in _NOT_OVER])
     shown = tuple(each.id for each in reversed(over[:MOST_TURNS]))
     unfinished = tuple(each.id for each in near if each.status in _NOT_OVER)
+    # A full page may have older turns behind it.
     is_all = len(over) <= MOST_TURNS and len(near) < _LOOKED_AT
     return History(channel_id, info.last_event, shown, unfinished, is_all=is_all)
 
@@ -83,6 +85,7 @@ async def load_history(db: Database, session_id: str, channel_id: int) -> Histor
     """Return what the session brought along into the channel; an empty history if it began there."""
     stored = await load_fact(db, _fact(session_id))
     history = msgspec.json.decode(stored, type=History) if stored else History(channel_id)
+    # The fact may be that of an earlier move, to another channel.
     return history if history.channel_id == channel_id else History(channel_id)
 
 

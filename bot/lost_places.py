@@ -42,9 +42,11 @@ class LostPlaces:
                 continue
             if info.lifecycle is Lifecycle.ENDED or not place.owner_id:
                 continue
+            # With the channel as its value: a session that gets lost in another one is told of again.
             fact = f"lost:{place.session_id}"
             if await load_fact(self._face.db, fact) == str(channel_id):
                 continue
+            # Stored afterwards: after a kill in between the owner may read it twice, but is told in any case.
             if await self._tell_owner(place, _words(place, info.title, code)):
                 await self._face.db.write([store_fact(fact, str(channel_id))])
 
@@ -60,6 +62,7 @@ class LostPlaces:
 
     async def _tell_beside(self, place: Place, words: str, nonce: str) -> bool:
         lost = self._client.get_channel(place.channel_id)
+        # Everybody reads the channel above: it must not tell the title of a private session.
         if not isinstance(lost, discord.Thread) or lost.is_private():
             log.warning("owner of a lost session not told", extra={"session": place.session_id})
             return False

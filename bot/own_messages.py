@@ -27,6 +27,7 @@ def keep_own_ids_only(client: discord.Client, note: Callable[[int, int, int], No
             return
         message_id = int(data["id"])
         if isinstance(channel, discord.TextChannel | discord.Thread):
+            # discord.py's parser would do this; the reading back compares it with the channel's mark.
             channel.last_message_id = message_id
         note(guild.id, channel.id, message_id)
 

@@ -13,7 +13,7 @@ import msgspec
 
 from bot.traffic import Traffic, Urgency
 
-_FIRST_EDITS = 2
+_FIRST_EDITS = 2  # people look at an answer when it begins
 _FOR_THE_END = 1
 """Edits of each window that stay free for the end of an answer and for asks."""
 _FOR_THE_TEXT = 2
@@ -59,12 +59,14 @@ class ChannelPace:
 
     def text_is_shown(self, at: float) -> None:
         """Note that growing text was brought up to date, starting at `at`."""
+        # After a pause the text counts as new, so that its first words come soon.
         rested = at - self._shown_at > 2 * self.pace.edit_s
         self._quick = _FIRST_EDITS if rested else max(0, self._quick - 1)
         self._shown_at, self._grows_until = at, at + _GOES_ON_S
 
     def text_has_ended(self) -> None:
         """Note that no text grows now: cards may use its places, and the next text is shown at once."""
+        # Otherwise the next answer's first words would wait for the interval of the last one.
         self._shown_at = self._grows_until = float("-inf")
 
     def text_at(self, now: float) -> float:
@@ -77,6 +79,7 @@ class ChannelPace:
         if window is None or spare is None:
             return at
         reset_at = now + window.resets_in_s + _AFTER_RESET_S
+        # The last place is for the end: if text took it, the end would have to wait for the next window.
         if spare <= 0:
             return max(at, reset_at)
         if quick or self._shown_at == float("-inf"):
@@ -87,6 +90,7 @@ class ChannelPace:
     def place_at(self, change: Change, urgency: Urgency, now: float) -> float:
         """Return when a change of this urgency has a place in its bucket; minus infinity if it has one now."""
         window = self._window(change)
+        # New posts may take every place: with one kept, text of 50 lines a second fell behind.
         if window is None or window.left > (self._kept(urgency, now) if change is Change.EDIT else 0):
             return float("-inf")
         return now + window.resets_in_s + _AFTER_RESET_S

@@ -47,8 +47,10 @@ def plan(wishes: Sequence[PostWish], posts: Mapping[PostKey, PostRow], removable
         if row is None or row.message_id is None:
             steps.append(Create(wish, row))
             urgent = len(steps) if wish.ping is not None else urgent
+        # `UNKNOWN` equals no hash, so a post whose last edit is uncertain is edited again.
         elif not wish.once and row.shown != wish.shown:
             steps.append(Edit(wish, row, row.message_id))
+    # Discord orders messages by their creation: posts above a ping must be made before it, but edits can wait.
     first = [each for each in steps[:urgent] if isinstance(each, Create)]
     rest = [each for each in steps[:urgent] if not isinstance(each, Create)] + steps[urgent:]
     wished = {(wish.subject, wish.ordinal) for wish in wishes}

@@ -123,6 +123,7 @@ class Posting:
             await self._confirm(row, found, step.wish, posts)
             return
         wish = step.wish
+        # The fingerprint goes along with the new row: one transaction for each post instead of two.
         if row is None:
             row = await self._new_row(posts, (wish.subject, wish.ordinal), now_ms, fingerprint(wish.body))
         earlier = self._tries.get(row.nonce)
@@ -131,11 +132,14 @@ class Posting:
         else:
             row = await self._note_try(row, wish)
             self._tries[row.nonce] = _Try(wish, now_ms)
+        # Before the request: if it fails, the next plan finds this
+        # row and tries it again instead of making another.
         posts.rows[wish.subject, wish.ordinal] = row
         crash_point("post-before")
         try:
             seen = await self.transport.create(row.channel_id, wish.body, nonce=row.nonce, ping=wish.ping)
         except BodyRefused:
+            # Discord made nothing, so a short notice may go under the same nonce.
             self._tries.pop(row.nonce, None)
             raise
         crash_point("post-sent")
@@ -151,10 +155,12 @@ class Posting:
 
     async def _note_try(self, row: PostRow, wish: PostWish) -> PostRow:
         """Store the fingerprint of the body about to be sent, beside those sent before under this nonce."""
+        # The earlier bodies stay: a try whose answer was lost may have made the message with one of them.
         tried = " ".join(dict.fromkeys([*row.shown.split(), fingerprint(wish.body)]))
         statements = self._new_controls(wish)
         if tried != row.shown:  # a new row has it already
             statements = [note_tried(replace(row, shown=tried)), *statements]
+        # Before the request: after a kill in between, only this fingerprint tells whether the message exists.
         await self._db.write(statements)
         self._remember_controls(wish)
         return replace(row, shown=tried)
@@ -176,6 +182,8 @@ class Posting:
         after, known = await messages_around(self._db, row)
         wanted = row.shown.split()
         for seen in await self.transport.own_messages(row.channel_id, after):
+            # Two posts may have the same text, such as two closing
+            # lines: the message of another row is not adopted.
             if seen.message_id not in known and seen.fingerprint in wanted:
                 return seen
         return None
@@ -192,6 +200,7 @@ class Posting:
 
     async def _edit(self, step: Edit, posts: Posts) -> None:
         key = (step.wish.subject, step.wish.ordinal)
+        # The controls are stored first: a click may come as soon as the message shows them.
         before = self._new_controls(step.wish)
         if step.row.shown != UNKNOWN:
             before.append(confirm_post(step.row, step.message_id, UNKNOWN))
@@ -218,6 +227,7 @@ class Posting:
         if message_id is None:  # Discord may have made it, and only the answer was lost
             found = await self._find_lost(row)
             message_id = found.message_id if found is not None else None
+        # Discord first: after a kill in between, the row leads to a second delete, which is no error.
         if message_id is not None:
             await self.transport.delete(row.channel_id, message_id)
             crash_point("post-removed")
@@ -234,6 +244,7 @@ class Posting:
         return [] if known else insert_controls(wish.body)
 
     def _remember_controls(self, wish: PostWish) -> None:
+        # Only after their write: a key in this cache means that the row is there.
         self._keys.update(dict.fromkeys(each.key for each in controls_of(wish.body)))
         while len(self._keys) > _MOST_KEYS:
             self._keys.popitem(last=False)

@@ -20,6 +20,8 @@ from storage import StorageError
 
 log = logging.getLogger(__name__)
 
+# A refused write counts as an invalid request; Discord bans
+# the address of a bot with 10,000 of them in ten minutes.
 _CLOSED_FOR_S = 600.0
 """A channel that refuses writes is tried again after so long."""
 _FIRST_WAIT_S = 0.5
@@ -27,6 +29,7 @@ _LONGEST_WAIT_S = 30.0
 _TRY_AGAIN_S = 0.1
 _TEXT_PAUSES_S = 2.5
 """Text that did not grow for so long pauses; it grows every 1.25 s."""
+# Deletes are not planned: Discord counts them apart, with a higher limit.
 _CHANGES: Mapping[type[Step], Change] = {Create: Change.CREATE, Edit: Change.EDIT}
 
 
@@ -55,6 +58,8 @@ class Unit:
     @property
     def key(self) -> tuple[str, str]:
         """The session's id and the unit's name: unique in the channel."""
+        # By the name alone, one of two sessions in a channel would
+        # keep the other's status card from being sent.
         return self.posts.session_id, self.name
 
     @property
@@ -68,6 +73,7 @@ class Unit:
 
     def raise_to(self, urgency: Urgency) -> None:
         """Make it at least so urgent."""
+        # A more urgent change may take a place of the bucket that is kept free for it.
         if self.urgency is not None and urgency < self.urgency:
             self.waits_for = None
         self.urgency = urgency if self.urgency is None else min(urgency, self.urgency)
@@ -149,10 +155,13 @@ class Pump:
         """Send until there is nothing to do."""
         try:
             while not self.is_idle:
+                # Cleared before the look, without an await in between: a
+                # mark that comes later wakes the pump at once.
                 self._news.clear()
                 now = self._timer.now()
                 unit = self._choose(now)
                 is_text = unit is not None and unit.urgency is not Urgency.STATUS
+                # First, since it costs no request of Discord's: the core answers.
                 if self._look_at_typing:
                     await self._guarded(self._look_who_works())
                 elif not is_text and self._typing_due(now):
@@ -181,6 +190,7 @@ class Pump:
 
     def _due(self, unit: Unit) -> float:
         earliest, now = max(unit.not_before, unit.broken_until), self._timer.now()
+        # Computed anew at each look: an answer since then may have told of more places.
         if unit.waits_for is not None and unit.urgency is not None:
             earliest = max(earliest, self._pace.place_at(unit.waits_for, unit.urgency, now))
         match unit.urgency:
@@ -204,12 +214,15 @@ class Pump:
 
     async def _bring_up(self, unit: Unit) -> None:
         """Take the steps that `unit` needs. Stops early if something more urgent comes in between."""
+        # Cleared before rendering: a change during the round marks the unit again, so it is not lost.
         urgency, began = unit.take_urgency(), self._timer.now()
         done = False
         try:
             done = await self._round(unit, urgency)
+        # The unit keeps its urgency (see `finally`). `_guarded` decides when the channel is tried again.
         except (PostingError, StorageError):
             raise
+        # Its rows are gone, or belong to another channel: a retry would fail for ever.
         except SessionGone:
             done = True
             self._units.pop(unit.key, None)
@@ -234,6 +247,7 @@ class Pump:
             self._units.pop(unit.key, None)
             if not any(each.urgency is Urgency.STREAM for each in self._units.values()) and not self._typing:
                 self._traffic.streaming.discard(self.channel_id)
+            # Last: it may store that the channel shows every event, and that must be true by then.
             if unit.clean is not None:
                 await unit.clean()
 
@@ -241,7 +255,9 @@ class Pump:
         wishes = [self._posting.acceptable(wish) for wish in await unit.render()]
         taken = 0
         while True:
+            # Planned anew after each step: Discord may have refused a body, or somebody deleted the message.
             steps = plan(wishes, unit.posts.rows, unit.name)
+            # The bound is for steps that never bring the posts closer to the wishes, which should not happen.
             if not steps or taken > 2 * len(wishes) + 20:
                 return True
             step = self._next_step(unit, steps, urgency)
@@ -252,6 +268,7 @@ class Pump:
             try:
                 await self._posting.take(step, unit.posts)
             except ThreadArchived:
+                # Once the thread is open, the loop plans the refused step again.
                 await self._open(unit, [each for each in steps if isinstance(each, Create)])
             if isinstance(step, Create):
                 self._note_new_message(urgency)
@@ -313,7 +330,10 @@ class Pump:
 
     async def _look_who_works(self) -> None:
         self._look_at_typing = False
+        # A copy: `type_while` and `drop` may change the dict during the await.
         for session_id, works in list(self._typing.items()):
+            # `is`: each call of `type_while` brings a new bound method,
+            # and one that came meanwhile must be asked, too.
             if not await works() and self._typing.get(session_id) is works:
                 del self._typing[session_id]
 
@@ -331,6 +351,7 @@ class Pump:
             await work
         except TryLater as error:
             self._wait(max(error.after_s, self._backoff()), error)
+        # An archived thread comes this far if it could not be opened: it is locked.
         except (ChannelClosed, ThreadArchived) as error:
             self._close(error)
         except (PostingError, StorageError) as error:
@@ -341,6 +362,7 @@ class Pump:
 
     def _backoff(self) -> float:
         self._failures += 1
+        # The exponent is bounded: after hours without Discord the power would fit into no float.
         return min(_LONGEST_WAIT_S, _FIRST_WAIT_S * float(1 << min(self._failures - 1, 10)))
 
     def _wait(self, seconds: float, error: Exception) -> None:

@@ -36,6 +36,8 @@ class Bucket(Ratelimit):
     __slots__ = ("_longest_wait_s", "_news", "_turn")
 
     def __init__(self, longest_wait_s: float = LONGEST_WAIT_S) -> None:
+        # The first request of an unknown route goes alone: a new
+        # bucket has one place until an answer names the limit.
         super().__init__(longest_wait_s)
         self._longest_wait_s = longest_wait_s
         self._news = asyncio.Event()
@@ -44,6 +46,7 @@ class Bucket(Ratelimit):
     async def acquire(self) -> None:
         """Take a place. Raises `discord.RateLimited`."""
         self._last_request = self._loop.time()
+        # Held while waiting: the others would only wake up for the same place.
         async with self._turn:
             while not self._take_place():
                 await self._wait()
@@ -64,6 +67,7 @@ class Bucket(Ratelimit):
             pause_s = max(0.0, self.expires - self._loop.time())
             if pause_s > self._longest_wait_s:
                 raise discord.RateLimited(pause_s)
+        # Without an await since `_take_place`: a place that becomes free now cannot be missed.
         self._news.clear()
         try:
             async with asyncio.timeout(pause_s):
@@ -85,6 +89,7 @@ class Bucket(Ratelimit):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wake waiting requests. Unlike discord.py's bucket, it never waits here."""
+        # First: `reset` subtracts the requests that still run.
         self.outgoing -= 1
         if self.expires is None:  # no answer has named a window
             self.reset()  # type: ignore[no-untyped-call]
@@ -97,6 +102,7 @@ class _BucketsHTTPClient(HTTPClient):
     def get_ratelimit(self, key: str) -> Ratelimit:
         if key not in self._buckets:
             self._buckets[key] = Bucket()
+            # As in discord.py: buckets that were idle for five minutes may go.
             self._try_clear_expired_ratelimits()
         return self._buckets[key]
 
@@ -111,6 +117,7 @@ def keep_to_buckets(client: discord.Client) -> None:
 def window_of(client: discord.Client, channel_id: int, change: Change) -> Window | None:
     """Return the rest of the bucket that counts such changes in the channel; None if its window has ended."""
     http = client.http
+    # Discord names a route's bucket in its first answer; before that nothing is planned.
     bucket_hash = http._bucket_hashes.get(_ROUTES[change])  # noqa: SLF001 (discord.py has no other way)
     bucket = http._buckets.get(f"{bucket_hash}:{channel_id}")  # noqa: SLF001
     if bucket is None or bucket.expires is None:

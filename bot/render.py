@@ -36,7 +36,7 @@ from sessions.stored import StoredAsk, StoredTurn
 MOST_CHARS = 2_000
 MOST_LINES_IN_QUEUE = 10
 _ROW = 5
-_TAIL_CHARS = 95
+_TAIL_CHARS = 95  # a post of text has at most 1,900 characters: both fit into 2,000
 _OVER = frozenset(
     {TurnStatus.DONE, TurnStatus.FAILED, TurnStatus.INTERRUPTED, TurnStatus.CUT, TurnStatus.WITHDRAWN}
 )
@@ -92,6 +92,7 @@ class TurnFace(msgspec.Struct, frozen=True):
 
 def render_turn(face: TurnFace, setting: Setting) -> list[PostWish]:
     """Return the posts of a turn and the cards of its asks, in order."""
+    # Posts made while it waits would stand before those of turns that run first.
     if face.turn.status in (TurnStatus.QUEUED, TurnStatus.WITHDRAWN):
         return []
     anchored = {_tool_use(ask): ask_id for ask_id, ask in face.asks.items() if _tool_use(ask)}
@@ -188,6 +189,7 @@ def _running(wishes: list[PostWish], posts: int, face: TurnFace, setting: Settin
     subject = face.subject
     asking = _is_asking(face)
     last_is_post = bool(wishes) and wishes[-1].subject == subject
+    # Stop belongs to the end of the turn, so after a decided card it gets a post of its own.
     if not posts or not (last_is_post or asking):
         wishes.append(PostWish(subject, posts, Plain("")))
     place = max(n for n, wish in enumerate(wishes) if wish.subject == subject)
@@ -222,6 +224,7 @@ def _ended(wishes: list[PostWish], posts: int, face: TurnFace, setting: Setting)
     rows = _buttons(face, setting)
     last = wishes[-1] if wishes else None
     if _took_long(face, setting) and not face.replaced:
+        # A new message, since Discord notifies nobody of an edit.
         content = f"<@{setting.owner_id}> {closing.removeprefix('-# ')}"
         wishes.append(PostWish(subject, posts, Plain(content, rows), ping=setting.owner_id))
     elif last is not None and last.subject == subject and _fits(last.body, closing):
@@ -351,6 +354,7 @@ def _queue_rows(
     """Return buttons to cancel each of `turns`, and to send several as one."""
     if len(turns) == 1:
         return ((*answers, _button(Verb.CANCEL_QUEUED, turns[0], setting, "Cancel"), *now),)
+    # Two rows at most: phones stack buttons.
     cancels = [
         _button(Verb.CANCEL_QUEUED, turn, setting, f"Cancel {number}")
         for number, turn in enumerate(turns[:MOST_LINES_IN_QUEUE], 1)

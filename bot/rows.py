@@ -61,6 +61,7 @@ def insert_place(place: Place, at_ms: int) -> Statement:
 def note_shown(session_id: str, channel_id: int, event: int) -> Statement:
     """Store that the channel shows everything up to `event`. No effect if another channel shows the session."""
     return Statement(
+        # `max`: the number never goes back, whichever write comes last.
         "UPDATE places SET shown_event = max(shown_event, ?) WHERE session_id = ? AND channel_id = ?",
         (event, session_id, channel_id),
     )
@@ -135,6 +136,8 @@ async def insert_post(
     outcomes = await db.write(
         [
             Statement(
+                # From `places`, so that a session that moved or was deleted meanwhile gets no row, and posts
+                # nothing here. An update on conflict, because `DO NOTHING` would return no row.
                 "INSERT INTO posts (session_id, channel_id, subject, ordinal, nonce, created_ms, shown)"
                 " SELECT session_id, channel_id, ?, ?, ?, ?, ? FROM places"
                 " WHERE session_id = ? AND channel_id = ?"
@@ -184,6 +187,7 @@ def insert_controls(body: Body) -> list[Statement]:
 def insert_control(control: Control) -> Statement:
     """Store the row of one control; no effect if it is there."""
     return Statement(
+        # A key is a hash of the meaning: the row that is there says the same.
         "INSERT INTO controls (key, verb, session_id, subject, detail) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
         (control.key, control.verb, control.session_id, control.subject, control.detail),
@@ -239,6 +243,7 @@ def delete_fact(name: str) -> Statement:
 
 async def facts_of(db: Database, prefix: str) -> dict[str, str]:
     """Return the facts whose names begin with `prefix`."""
+    # No `LIKE`: an underscore in the prefix would stand for any character.
     rows = await db.read(
         "SELECT name, value FROM face_facts WHERE substr(name, 1, ?) = ?", (len(prefix), prefix)
     )

@@ -24,6 +24,7 @@ _PAGE = 1000
 
 async def sessions_behind(core: Core, db: Database) -> list[str]:
     """Return the sessions with events or posts that Discord may not show yet."""
+    # Also without news: a post may be in Discord though its confirmation was lost.
     behind = await unconfirmed_sessions(db)
     after = ""
     while page := await page_of_places(db, after, _PAGE):
@@ -49,6 +50,7 @@ async def forget_old_rows(core: Core, db: Database, before_ms: int) -> None:
     after = ""
     while page := await page_of_sessions_with_controls(db, after, _PAGE):
         after = page[-1]
+        # Controls have no foreign key: some, such as those of a list, belong to no session.
         known = (await core.perform(VIEWER, ReadLastEvents(session_ids=tuple(page)))).numbers.keys()
         if gone := [each for each in page if each not in known]:
             await db.write(forget_controls_of(gone))

@@ -104,6 +104,7 @@ class SessionUnits:
         """Return the unit of this name. A new one stands at `number` in the channel's order."""
         if name not in self._units:
             posts = Posts(self._place.session_id, self._place.channel_id)
+            # The status stands at the head of the channel, whichever event came first.
             number = 0 if name == STATUS_SUBJECT else number
             self._units[name] = Unit(name, number, posts, self._renderer(name), self._cleaner(name))
         return self._units[name]
@@ -134,6 +135,7 @@ class SessionUnits:
         """Return the session's present state. Raises `SessionNotFound`."""
         if self._info is not None:
             return self._info
+        # A counter, not the event's content: several changes may come during the one await.
         changes = self._changes
         info = await self._reader.info()
         # A change during the request may be missing in the answer: then do not remember it.
@@ -160,6 +162,7 @@ class SessionUnits:
             unit = self._units.get(name)
             if unit is None:
                 return []
+            # Not at the unit's making: marking must not await, for it happens once an event.
             await self._load_posts(unit, name)
             try:
                 return await self._without_muted_pings(await self._render(name, unit))
@@ -230,6 +233,7 @@ class SessionUnits:
         info = await self.session()
         face = await self._turns.face(turn_id, info.work_directory_name)
         wishes = render_turn(face, self._setting(info))
+        # Remembered, since the turn that begins next takes the row from each of these.
         if face.over and info.last_turn in (None, turn_id):
             self._with_row.add(turn_id)
         else:
@@ -242,6 +246,7 @@ class SessionUnits:
     async def _pictures(self, turn_id: str, unit: Unit) -> Wishes:
         """Return the post with a turn's pictures: made once, as the files are when the turn ends."""
         row = unit.posts.rows.get((unit.name, 0))
+        # The post exists and is never edited: reading the pictures again would be in vain.
         if row is not None and row.message_id is not None:
             return [PostWish(unit.name, 0, Plain(""), once=True)]
         info = await self.session()
@@ -257,6 +262,7 @@ class SessionUnits:
 
     async def _queued(self, turn_id: str) -> Wishes:
         info = await self.session()
+        # No posts are wished any more, so the plan removes the one that exists.
         if turn_id not in info.queued_turns:
             return []
         row = sent_in_a_row(await self._queue(info), turn_id)
@@ -277,6 +283,7 @@ class SessionUnits:
 
     async def _queue(self, info: SessionInfo) -> Sequence[StoredTurn]:
         """Return the queued prompts of `info`. Read once per `info`: each prompt's post needs all."""
+        # By identity: `session()` returns the same object until the session changes.
         known, turns = self._queue_of
         if known is not info:
             turns = [await self._reader.turn_row(each) for each in info.queued_turns]
@@ -296,6 +303,7 @@ class SessionUnits:
 
     async def _status(self, unit: Unit) -> Wishes:
         row = unit.posts.rows.get((STATUS_SUBJECT, 0))
+        # A message's id holds the time of its creation above its lowest 22 bits.
         made_ms = (row.message_id >> 22) + _DISCORD_EPOCH_MS if row is not None and row.message_id else 0
         old = bool(made_ms) and self._around.clock.now_ms() - made_ms > _OLD_MESSAGE_MS
         unit.every_s = _OLD_STATUS_EVERY_S if old else self._around.options.status_every_s
@@ -314,6 +322,8 @@ class SessionUnits:
         """Forget a unit that is shown and over."""
         kind, key = parse_subject(name)
         match kind:
+            # A running turn stays in memory: its text grows, and
+            # reading it anew for each piece would cost too much.
             case UnitKind.TURN if self._turns.is_over(key):
                 self._turns.let_go(key)
                 self._units.pop(name, None)
@@ -324,6 +334,7 @@ class SessionUnits:
             case UnitKind.ASK | UnitKind.NOTICE | UnitKind.HISTORY | UnitKind.HINT:
                 self._notices.pop(name, None)
                 self._units.pop(name, None)
+            # While the post exists, the unit must know it: the prompt's start removes it.
             case UnitKind.QUEUED if name in self._units and not self._units[name].posts.rows:
                 self._units.pop(name, None)
             case _:

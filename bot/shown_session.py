@@ -56,9 +56,11 @@ class ShownSession:
 
     def take(self, item: e.Feed) -> bool:
         """Take in an item of the core's feed. Return False if earlier ones are missing: then `catch_up`."""
+        # Events after a gap are not taken in: turns would be posted in the wrong order. `catch_up` reads them.
         if self._missed:
             if isinstance(item, e.Numbered):
                 self._newest = max(self._newest, item.number)
+                # A read of the state that runs now may lack this event: its answer is not remembered then.
                 self._units.session_changed()
             return self._catching_up
         if isinstance(item, e.PartialText):
@@ -97,6 +99,8 @@ class ShownSession:
             self._mark(STATUS_SUBJECT, Urgency.FINAL)
             await self._mark_hint()
             await self._mark_history()
+            # Discord may have these though no event is left that would
+            # mark them: a kill hit before their confirmation.
             for subject in await unconfirmed_subjects(self._around.db, self.session_id):
                 await self._mark_subject(subject)
             # A start knows no rows. Answers that end from here on come as events.
@@ -138,6 +142,8 @@ class ShownSession:
                 return
             while page := await self._reader.events(self.seen, _PAGE):
                 for event in page:
+                    # An event may be stored and not told yet: the core's state
+                    # lacks it, and a card made now would stay behind.
                     if event.number <= last:
                         self.seen = event.number
                         self._happen(event)
@@ -267,6 +273,7 @@ class ShownSession:
             self._mark(subject_of(UnitKind.TURN, turn_id), Urgency.FINAL)
         if isinstance(event, e.TurnEnded) and self._turns.may_have_pictures(turn_id):
             self._mark(subject_of(UnitKind.PICTURES, turn_id), Urgency.FINAL)
+        # The answer that is asked for again loses its buttons at once, not only when the new one begins.
         if isinstance(event, e.TurnQueued) and event.alternative_of is not None:
             self._mark_alternatives(event.alternative_of)
         if isinstance(event, e.TurnSent | e.BackgroundTurnStarted | e.TurnElsewhere):
@@ -332,6 +339,8 @@ class ShownSession:
             return
         kind, key = parse_subject(name)
         is_of_turn = kind in (UnitKind.TURN, UnitKind.PICTURES)
+        # Replayed events of turns that were over when the session
+        # came here post nothing: its file has these turns.
         if is_of_turn and self._units.history.leaves_out(key, self.seen):
             return
         if kind is UnitKind.TURN:
@@ -374,6 +383,7 @@ class ShownSession:
 
     async def _note_shown(self) -> None:
         """Store the last event up to which everything is shown."""
+        # Only when nothing waits: a start skips the events up to this number.
         if self.is_quiet and self.seen > self._noted:
             self._noted = self.seen
             await self._around.db.write([note_shown(self.session_id, self.place.channel_id, self.seen)])

@@ -65,12 +65,15 @@ class ThreadNames:
             return None
         try:
             channel = self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
+            # Discord refuses edits in an archived thread, and a name is no reason to open it.
             if not isinstance(channel, discord.Thread) or channel.archived:
                 return None
+            # `wanted` too: a kill after the rename and before its row leaves the thread with that name.
             if channel.name not in (given, wanted):
                 return None
             if channel.name != wanted:
                 await channel.edit(name=wanted)
+        # The third rename within ten minutes waits for up to ten more; Discord's headers do not announce it.
         except discord.RateLimited as error:
             return max(error.retry_after, 1.0)
         except discord.HTTPException as error:

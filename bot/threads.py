@@ -23,7 +23,7 @@ NO_TAG = "Posts in this forum need a tag, and I may set none of its tags. Use a 
 TOO_MANY = "This server has too many active threads; archive some and try again."
 _HAS_THREAD_ALREADY = 160004
 _MAX_THREADS = 160006
-_NAME_CHARS = 90
+_NAME_CHARS = 90  # Discord takes 100
 _ARCHIVE_AFTER_MIN: Literal[1440] = 1440
 _MENTION = re.compile(r"<(?:@[!&]?|#|a?:\w+:)\d+>")
 
@@ -74,6 +74,7 @@ class Threads:
             return False
         rights = channel.permissions_for(channel.guild.me)
         if isinstance(channel, discord.Thread):
+            # In a thread, Discord ignores the permission to send messages in channels.
             return rights.send_messages_in_threads and (not channel.locked or rights.manage_threads)
         return rights.send_messages
 
@@ -98,6 +99,7 @@ class Threads:
 
     async def _public(self, parent: discord.TextChannel, name: str, anchor_id: int | None) -> ThreadFound:
         if anchor_id is None:
+            # On a message of ours: a thread without one is found only in the list of threads.
             anchor_id = (await parent.send(_heading(name), silent=True)).id
         # Mark it first: people may write in it at once, and messages before its session must be read back.
         await self._begin(parent, anchor_id, name)
@@ -107,6 +109,7 @@ class Threads:
                     parent.id, anchor_id, name=thread_name(name), auto_archive_duration=_ARCHIVE_AFTER_MIN
                 )
         except discord.HTTPException as error:
+            # An earlier try made it, or a person did: the thread on a message has the message's id.
             if error.code != _HAS_THREAD_ALREADY:
                 raise
             return ThreadFound(anchor_id, is_new=False)
@@ -119,8 +122,10 @@ class Threads:
                 name=thread_name(name),
                 auto_archive_duration=_ARCHIVE_AFTER_MIN,
                 type=discord.ChannelType.private_thread.value,
+                # Else every member of a private thread could bring others in.
                 invitable=False,
             )
+        # Its id is known only now. What is written before that is read back from the thread's beginning.
         await self._begin(parent, int(made["id"]), name)
         return int(made["id"])
 

@@ -11,8 +11,10 @@ from enum import IntEnum
 from itertools import count
 from typing import Protocol
 
+# 35 edits every 1.25 s are 28 requests a second; the others are for new posts, cards and typing.
 STREAMS_AT_FULL_PACE = 35
 """With more streams at once, each becomes slower."""
+# Below Discord's 50: answers to messages, new threads and look-ups do not come through here.
 _MOST = 45
 _WITHIN_S = 1.1  # more than a second: the network may bring requests closer together
 
@@ -63,10 +65,11 @@ class Traffic:
         self._timer = timer
         self._most = most
         self._times: deque[tuple[float, Urgency]] = deque()
+        # Kept for asks and ends: however many streams grow, a permission request finds a place.
         self._for_urgent = most // 8
         self._waiting: list[tuple[Urgency, int]] = []
         self._numbers = count()
-        self._news = asyncio.Event()
+        self._news = asyncio.Event()  # never set: a waiting request looks again in time
 
     def stretched(self, seconds: float) -> float:
         """Return `seconds`, prolonged if many channels share the bot's requests."""
@@ -79,8 +82,10 @@ class Traffic:
         try:
             while (pause := self._pause(mine)) > 0:
                 await self._timer.wait(self._news, pause)
+            # No await since the look: two requests cannot take the same place.
             self._times.append((self._timer.now(), urgency))
         finally:
+            # After a cancellation, too: an entry that stayed would hold up all less urgent ones for ever.
             self._waiting.remove(mine)
             heapq.heapify(self._waiting)
 
@@ -100,6 +105,7 @@ class Traffic:
         ahead = [other[0] for other in self._waiting if other < mine]
         pause = _until_free([at for at, _ in self._times], most, len(ahead), now)
         if (share := _SHARES.get(urgency)) is not None:
+            # Its own share as well: fifty sessions that begin together have fifty cards and typing signs.
             of_its_kind = [at for at, kind in self._times if kind is urgency]
             pause = max(pause, _until_free(of_its_kind, share, ahead.count(urgency), now))
         return pause

@@ -26,7 +26,7 @@ _MISSING_PERMISSIONS = 50013
 _ARCHIVED = 50083
 _CLOSED = frozenset({_UNKNOWN_CHANNEL, _MISSING_ACCESS, _MISSING_PERMISSIONS})
 _BANNED_WAIT_S = 60.0
-_MOST_HISTORY = 500
+_MOST_HISTORY = 500  # five requests: Discord gives 100 messages in one
 _PATIENCE_S = 60.0
 """Deadline of one request, the library's own retries and waits included; those take at most half of it."""
 
@@ -116,6 +116,7 @@ def fingerprint(body: Body) -> str:
 
 
 def _fingerprint(text: str, custom_ids: Sequence[str]) -> str:
+    # Without white space: Discord trims what it stores.
     bare = "".join(text.split()) + "\0" + ",".join(custom_ids)
     return hashlib.blake2b(bare.encode(errors="replace"), digest_size=8).hexdigest()
 
@@ -130,17 +131,21 @@ class DiscordTransport:
         """Post `body`. Notifies nobody, or only the user `ping` if the body mentions them."""
         kwargs = message_kwargs(body)
         if ping is not None:
+            # The text may mention more people, for Claude wrote it: only this one may be notified.
             who = discord.Object(ping)
             kwargs["allowed_mentions"] = discord.AllowedMentions(
                 everyone=False, roles=False, users=[who], replied_user=False
             )
         async with _translated(channel_id):
             channel = self._client.get_partial_messageable(channel_id)
+            # `silent`: no push for posts that nobody has to act on.
             return _seen(await channel.send(**kwargs, nonce=nonce, silent=ping is None))
 
     async def edit(self, channel_id: int, message_id: int, body: Body) -> None:
         async with _translated(channel_id):
             channel = self._client.get_partial_messageable(channel_id)
+            # `Message.edit` of discord.py 2.7 would bring suppressed
+            # previews back; a partial message's does not.
             await channel.get_partial_message(message_id).edit(**edit_kwargs(body))
 
     async def delete(self, channel_id: int, message_id: int) -> None:
@@ -157,13 +162,16 @@ class DiscordTransport:
         user = self._client.user
         async with _translated(channel_id):
             channel = self._client.get_partial_messageable(channel_id)
+            # Without a known message the newest ones are read: ours is near the end of the channel.
             since = discord.Object(after) if after else None
             history = channel.history(limit=_MOST_HISTORY, after=since, oldest_first=since is not None)
+            # By author: a person could copy the text of a post.
             found = [_seen(each) async for each in history if user is not None and each.author.id == user.id]
         return sorted(found, key=lambda each: each.message_id)
 
     async def type_(self, channel_id: int) -> None:
         async with _translated(channel_id):
+            # One request shows the sign for ten seconds; `channel.typing()` would repeat it every five.
             await self._client.http.send_typing(channel_id)
 
     async def unarchive(self, channel_id: int) -> None:
@@ -201,10 +209,12 @@ async def _translated(channel_id: int) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(_PATIENCE_S):
             yield
+    # Not an `HTTPException`: discord.py raises it before the request is sent.
     except discord.RateLimited as error:
         raise TryLater("rate limit", error.retry_after) from error
     except discord.HTTPException as error:
         raise _translate(channel_id, error) from error
+    # On Linux discord.py does not retry a connection that was reset; Discord may have carried the request out.
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise TryLater(type(error).__name__) from error
 
@@ -217,6 +227,7 @@ def _translate(channel_id: int, error: discord.HTTPException) -> PostingError:
     if error.status == 429:
         # Without `Via` the answer is Cloudflare's, and we are banned; else the library gave up its retries.
         return TryLater("rate limit", 0.0 if error.response.headers.get("Via") else _BANNED_WAIT_S)
+    # discord.py has tried most of them again itself, but never a 503.
     if error.status >= 500:
         return TryLater(f"status {error.status}")
     if error.code in _CLOSED or error.status in (401, 403, 404):

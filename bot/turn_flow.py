@@ -90,6 +90,7 @@ class TurnFlow:
                 pass  # texts and thoughts of subagents are not shown
 
     def _add_text(self, text: str) -> None:
+        # A complete block does not name the pieces that it grew from: it completes the oldest open text.
         place = next((n for n, each in enumerate(self._segments) if _is_open_text(each)), None)
         if place is None:
             if text.strip():
@@ -102,6 +103,7 @@ class TurnFlow:
         if not text.strip():
             del self._segments[place]  # as if it had come whole
         elif text.startswith(so_far):
+            # Only the rest is read: what is laid out stays, and so do its sealed posts.
             segment.pieces.append(text[len(so_far) :])
             segment.open_key = ""
         else:
@@ -116,12 +118,14 @@ class TurnFlow:
 
     def _add_call(self, call: ToolCall) -> None:
         if call.parent is not None:
+            # The parent may be a call of another subagent: all steps count for the call that people see.
             top = self._top.get(call.parent, call.parent)
             self._top[call.tool_use_id] = top
             self._steps[top] = self._steps.get(top, 0) + 1
             return
         self.calls += 1
         if (progress := progress_of(call)) is not None and progress.total:
+            # The turn's last quiet line shows the list, so the call gets no line of its own.
             self.todo = (progress.done, progress.total, progress.current)
             return
         self._segments.append(LinePart(call_line(call, self._work_directory), call))
@@ -132,11 +136,13 @@ class TurnFlow:
             self.drop_open()
             return True
         known = self._known.get(piece.key)
+        # Claude begins the block again: what was shown of it is void.
         if known is not None and piece.start == 0 and piece.added:
             self._begin_anew(piece.key)
             known = None
         if piece.start > (known or 0):
             return False
+        # A piece may repeat text that was there already when the turn was read.
         fresh = piece.added[(known or 0) - piece.start :]
         if known is None:
             self._known[piece.key] = 0
@@ -184,6 +190,7 @@ class TurnFlow:
                 self._put_text(sheet, segment)
                 continue
             group.append(segment)
+            # A card is a message of its own, so the posts before and after it are separate ones.
             if (ask_id := asks.get(_id_of(segment))) is not None:
                 self._put_group(sheet, group, lines)
                 group = []
@@ -195,6 +202,8 @@ class TurnFlow:
         return sheet.laid
 
     def _put_text(self, sheet: Sheet, segment: TextPart) -> None:
+        # `used` counts the reserved room of quiet lines too, so
+        # this does not depend on how far their steps are.
         if LIMIT - sheet.used < _SHARED_ROOM:
             sheet.turn_over()
         for number, post in enumerate(segment.posts(LIMIT - sheet.used)):

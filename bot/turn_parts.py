@@ -14,7 +14,7 @@ from bot.markdown.long_answer import Rendered, head_of, is_too_long, render_long
 from bot.markdown.posts import Post
 from sessions.model import ToolCall
 
-_AT_ONCE_CHARS = 50_000
+_AT_ONCE_CHARS = 50_000  # a very long answer is not laid out to its end: see `_split`
 
 
 class LaidPost(msgspec.Struct, frozen=True):
@@ -55,8 +55,10 @@ class TextPart:
         fresh = "".join(self.pieces)
         self.pieces.clear()
         self.text += fresh
+        # The room left in the post before it has changed, so the text is split anew from its beginning.
         if limit != self.limit:
             self.limit, self.splitter, self.head, fresh = limit, AnswerSplitter(limit=limit), (), self.text
+        # A complete text never changes: its posts are kept, its splitter is not.
         elif self.is_whole and self.splitter is None and self.laid:
             return self.laid
         shown = Rendered(())
@@ -86,6 +88,7 @@ class TextPart:
 def _lay(shown: Rendered) -> tuple[LaidPost, ...]:
     laid = [LaidPost(body) for body in shown.bodies]
     if shown.file is not None:
+        # `replace`: Claude's text may have lone surrogates, which no encoding takes.
         file = File(shown.file.name, shown.file.text.encode(errors="replace"), "The whole answer")
         laid[shown.file_at] = LaidPost(laid[shown.file_at].text, (file,))
     return tuple(laid)

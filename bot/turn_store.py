@@ -105,11 +105,14 @@ class TurnStore:
     def mark_all_missed(self) -> None:
         """Have every held turn read again, since events may have been missed."""
         for held in self._held.values():
+            # The gap may have had events of any turn, so none that is held can be trusted.
             held.stale = held.missed = True
 
     def add_block(self, event: BlockAdded) -> None:
         """Add a block if it is the next one; else all blocks are read again when the turn is needed."""
         held = self.hold(event.turn_id)
+        # Such a block was read back from Claude's transcript, and
+        # belongs between others that are laid out already.
         stands_earlier = event.before is not None
         if held.flow is None or held.missed or stands_earlier or event.ordinal > held.flow.blocks:
             held.missed = True
@@ -132,6 +135,7 @@ class TurnStore:
         if turn_id is not None:
             self._asks[ask_id] = turn_id
         known = self._asks.get(ask_id)
+        # Decisions come without a turn, so the turn is remembered from the ask's opening.
         if known is not None:
             self.hold(known).stale = True
         return known
@@ -163,12 +167,14 @@ class TurnStore:
         await self._refresh(turn_id, held, work_directory)
         assert held.row is not None
         assert held.flow is not None
+        # Choices are rows of the face: no event of the core tells of them, so they are read at each rendering.
         picked = {
             ask_id: await load_picked(self._db, ask_id)
             for ask_id, ask in held.asks.items()
             if ask.status is AskStatus.OPEN
         }
         face = TurnFace(held.row, held.flow, dict(held.asks), picked, held.waiting)
+        # A turn that was cut leaves open text that no block will complete.
         if face.over:
             held.flow.drop_open()
         if not face.over or face.turn.kind is not TurnKind.PROMPT:
@@ -178,6 +184,7 @@ class TurnStore:
     async def _refresh(self, turn_id: str, held: _Held, work_directory: str) -> None:
         while held.stale or held.missed or held.row is None or held.flow is None:
             missed = held.missed or held.flow is None
+            # Reset before the read: an event during the await sets them again, and the loop reads once more.
             held.stale = held.missed = False
             if missed:
                 # Without a flow, a block that comes meanwhile sets `missed` again; text waits in `pending`.
@@ -189,6 +196,7 @@ class TurnStore:
                     held.flow = TurnFlow(work_directory)
                     for block in view.contents:
                         held.flow.add(block)
+                    # Both may have the same text; `grow` skips what it knows.
                     for piece in (*view.growing, *(held.pending or ())):
                         held.missed = held.missed or not held.flow.grow(piece)
             finally:
@@ -211,6 +219,7 @@ class TurnStore:
         if group[-1].id != face.turn.id:
             return replace(face, replaced=True)
         ids = tuple(each.id for each in group)
+        # The posts of the group's last answer show the chosen one; those of the others say so (`replaced`).
         chosen = await load_fact(self._db, chosen_fact(group[0].id))
         row = next((each for each in group if each.id == chosen), None)
         if row is None or row.id == face.turn.id:

@@ -96,6 +96,7 @@ class View:
 
     async def __aenter__(self) -> Self:
         """Follow the core, and start to bring outdated places up to date in the background."""
+        # Followed before anything is read: events during the reading are then heard, and compared by number.
         self._feed = self._core.follow_all(unchanging(VIEWER), None)
         await anext(self._feed)  # from here on nothing is missed
         self._spawn("view: listening", self._listen(self._feed))
@@ -106,6 +107,7 @@ class View:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop. The next start sends everything that is not sent yet."""
+        # First: a task that ends now must not start another one.
         self._closing = True
         tasks = [*self._tasks, *self._running.values()]
         for task in tasks:
@@ -116,15 +118,18 @@ class View:
 
     async def show(self, place: Place) -> None:
         """Show the session of `place` from now on; returns at once. Store the row of `place` first."""
+        # Tells `_held` that the place which it is just reading may be out of date.
         self._moves += 1
         self._nowhere.pop(place.session_id, None)
         held = self._sessions.get(place.session_id)
         if held is not None and held.place.channel_id != place.channel_id:
+            # The old object may be in the middle of a read; what it marks afterwards has no effect.
             held.give_up()
             del self._sessions[place.session_id]
             if (left := self._pumps.get(held.place.channel_id)) is not None:
                 left.drop(place.session_id)
         if (pump := self._pumps.get(place.channel_id)) is not None:
+            # A person acts here, so the channel may take messages again.
             pump.reopen()
             self._keep_running(pump)
         self._begin(place.session_id)
@@ -170,6 +175,7 @@ class View:
     async def _listen(self, feed: AsyncGenerator[FeedOfAll, None]) -> None:
         async for change in feed:
             if isinstance(change, Begun):  # the feed dropped events
+                # A copy: a load that ends meanwhile may forget sessions.
                 for session in list(self._sessions.values()):
                     session.miss()
                     self._begin(session.session_id)
@@ -182,6 +188,8 @@ class View:
         session_id = item.session_id
         held = self._sessions.get(session_id)
         if held is None:
+            # Sessions of other faces have no place here: without this
+            # set each of their events would read the database.
             if session_id not in self._nowhere:
                 self._begin(session_id)
             return
@@ -202,6 +210,8 @@ class View:
                 self._started = True
             except StorageError:
                 log.exception("sessions behind not read")
+                # No event will come for a place that is behind: without a
+                # retry it would stay so until its next one.
                 await asyncio.sleep(_AGAIN_S)
 
     def _begin(self, session_id: str) -> None:
@@ -231,6 +241,7 @@ class View:
         async with self._gate:
             try:
                 session = await self._held(session_id)
+                # A move during the read gives this object up: it is no longer behind, and `_load` begins anew.
                 while session is not None and session.is_behind:
                     await self._catch_up(session)
             except Exception:
@@ -252,6 +263,8 @@ class View:
                 return None
             self._nowhere.pop(session_id, None)
             self._forget_quiet_ones()
+            # `setdefault`: another task may have held it during the
+            # read of the place, and two objects would post twice.
             self._sessions.setdefault(session_id, ShownSession(place, self._around))
         return held
 
@@ -265,6 +278,7 @@ class View:
     def _forget_quiet_ones(self) -> None:
         if len(self._sessions) < _MOST_HELD:
             return
+        # A session that is not quiet has units that a pump will still render.
         quiet = [each for each, session in self._sessions.items() if session.is_quiet]
         for session_id in quiet[: _MOST_HELD // 3]:
             del self._sessions[session_id]
@@ -291,6 +305,7 @@ class View:
     def _keep_running(self, pump: Pump) -> None:
         """Give the pump a task if it has work and no task yet."""
         channel_id = pump.channel_id
+        # One task a channel: two would break the order of its messages.
         if self._closing or channel_id in self._running or pump.is_idle:
             return
         task = asyncio.create_task(pump.run(), name=f"pump {channel_id}")
@@ -303,12 +318,15 @@ class View:
             return
         if (error := task.exception()) is not None:
             log.error("pump ended", exc_info=error, extra={"channel": pump.channel_id})
+        # Units may have been marked between the end of `run` and this callback.
         self._keep_running(pump)
+        # A closed pump is kept: a new one would write to the channel at once, and be refused again.
         if pump.is_idle and not pump.closed:
             self._pumps.pop(pump.channel_id, None)
 
     def _spawn(self, name: str, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work, name=name)
+        # The event loop holds tasks only weakly: without this set one may be collected while it waits.
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 

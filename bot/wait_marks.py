@@ -48,6 +48,7 @@ class WaitMarks:
         try:
             self._busy[place.session_id] = True
             while self._busy[place.session_id]:
+                # A change during the work sets it again, and the queue is read once more.
                 self._busy[place.session_id] = False
                 await self._settle(place, await read())
         except (discord.HTTPException, discord.RateLimited, *CONNECTION_BROKEN) as error:
@@ -65,12 +66,15 @@ class WaitMarks:
             if name not in wanted:
                 await self._remove(name, message)
         for name, message in wanted.items():
+            # After a start nothing is confirmed: each sign is added
+            # again, which Discord ignores if it is there.
             if name not in self._there and place.channel_id not in self._refused:
                 await self._add(place, name, message)
 
     async def _add(self, place: Place, name: str, message: str) -> None:
         await self._db.write([store_fact(name, message)])
         channel_id, message_id = map(int, message.split(":"))
+        # In the small share of cards: a hundred waiting prompts must not hold text up.
         await self._traffic.take(Urgency.STATUS)
         try:
             await self._http.add_reaction(channel_id, message_id, SIGN)
@@ -87,6 +91,7 @@ class WaitMarks:
         self._there.add(name)
 
     async def _remove(self, name: str, message: str) -> None:
+        # First: if the request fails, a prompt that waits again must get its sign again.
         self._there.discard(name)
         channel_id, message_id = map(int, message.split(":"))
         await self._traffic.take(Urgency.STATUS)
@@ -108,6 +113,7 @@ class WaitMarks:
                 continue
             name = f"{_prefix(place.session_id)}{message_id}"
             channel_id = self._channel_of(place, int(message_id))
+            # The stored channel counts: the thread may be archived by now, and its parent unknown.
             if name in has:
                 found[name] = has[name]
             elif channel_id is not None:

@@ -26,10 +26,12 @@ class AccessPolicy(msgspec.Struct, frozen=True):
 
     def role_of(self, somebody: "Somebody") -> Role:
         """Return the strongest role that the settings give to `somebody`."""
+        # First: an admin's id means nothing in a server that the settings do not name.
         if somebody.is_bot or somebody.guild_id not in self.guild_ids:
             return Role.NOBODY
         if somebody.user_id in self.admin_ids:
             return Role.ADMIN
+        # By ids alone: names and nicknames can be chosen by anybody.
         if somebody.user_id in self.user_ids or somebody.groups & self.role_ids:
             return Role.USER
         if somebody.groups & self.viewer_role_ids:

@@ -73,12 +73,14 @@ class Arrivals:
             self._missed()
             raise
         if message.guild is not None and message.guild.id in self._face.access.guild_ids:
+            # After the row: a kill in between reads the message back, and its row is known then.
             await self._inbox.note_seen(message.guild.id, message.channel.id, message.id)
 
     def note_own(self, guild_id: int, channel_id: int, message_id: int) -> None:
         """Note a message of the bot's own: the channel's mark moves to it soon."""
         if self._resting.is_set() or guild_id not in self._face.access.guild_ids:
             return
+        # One task for all marks of the next second.
         if not self._own:
             self._start_task(self._mark_own(), "marks of own messages")
         self._own[channel_id] = guild_id, message_id
@@ -120,7 +122,9 @@ class Arrivals:
         if row is None:
             return
         edited_ms = int(message.edited_at.timestamp() * 1000)
+        # The time of the edit makes each one a row, and the same one twice only one.
         external = f"edit:{message.id}:{edited_ms}"
+        # An edit is handled after its message, even if both bear the same time.
         at_ms = max(edited_ms, row.received_ms + 1)
         async with self._taking_in:
             if await author_of(self._face.db, row.external) is not None:

@@ -48,6 +48,7 @@ class Asides:
     async def keep(self, session_id: str, body: MessageBody) -> None:
         """Remember the message. If it is known, its new text replaces the old one."""
         aside = msgspec.json.encode(Aside(body.author_name, _words(body)[:_MOST_CHARS])).decode()
+        # By the message's id: an edit replaces the text, a repeat changes nothing.
         await self._db.write([store_in_fact(_fact(session_id), str(body.message_id), aside)])
 
     async def edit(self, session_id: str, body: MessageBody) -> None:
@@ -58,6 +59,7 @@ class Asides:
     async def drop(self, session_id: str, *message_ids: str) -> None:
         """Forget asides that were deleted or went along with a prompt."""
         kept = await self._load(session_id)
+        # Read and written apart: only the one worker of the session's channel changes asides.
         left = {key: aside for key, aside in kept.items() if key not in message_ids}
         if left != kept:
             await self._db.write([store_fact(_fact(session_id), msgspec.json.encode(left).decode())])
@@ -68,6 +70,7 @@ class Asides:
         The text has at most 20 asides and about 8,000 characters.
         """
         kept = await self._load(session_id)
+        # Later ones wait for the next prompt: a message that is read back is handled after they came.
         earlier = sorted((key for key in kept if int(key) < message_id), key=int)
         text = ""
         for key in reversed(earlier[-_MOST:]):

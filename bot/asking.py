@@ -76,11 +76,14 @@ class Asker:
 
     async def ask(self, reply: Reply, asked: Asked) -> None:
         """Carry the request out and show it in the channel. Raises `NotAllowed` before anything is shown."""
+        # First: the loading message is public, and a refusal is for the person alone.
         await self.check(reply)
         await reply.think(ephemeral=False)
         if asked.anchor_id is None:
+            # The thread opens on the loading message, which exists by now.
             asked = msgspec.structs.replace(asked, anchor_id=reply.message_id)
         name = external_id(reply.interaction)
+        # From here on nothing is lost: after a crash the next start reads the whole request from this row.
         await self._face.db.write([describe_inbox_row(name, ASKED, msgspec.to_builtins(asked))])
         crash_point("asked-stored")
         await reply.say(await self.do(reply.actor, asked), ephemeral=False)
@@ -92,6 +95,7 @@ class Asker:
         asked = msgspec.structs.replace(asked, prompt=prompt)
         place, info = await self._session(actor, asked)
         speaker = await self._maker.speaker(actor, info.id, asked.user_name)
+        # The interaction's id names the folder of its files, as a message's id does.
         message_id = int(asked.origin.rpartition(":")[2])
         store = partial(self._face.core.put_file, actor)
         fetched = await fetch_files(store, info.id, message_id, asked.files, self._face.options)

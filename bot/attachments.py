@@ -89,6 +89,7 @@ async def fetch_files(
     troubles: list[str] = []
     room = options.max_files_bytes
     timeout = aiohttp.ClientTimeout(total=options.attachment_patience_s)
+    # `trust_env` would take proxies and credentials from the environment and a `.netrc`.
     async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as http:
         for each, stored in zip(files, stored_files(message_id, files), strict=True):
             wish = PutFile(
@@ -100,6 +101,7 @@ async def fetch_files(
             except (FileRefused, CoreRefused) as error:
                 troubles.append(f"“{stored.name}” {error.reason}")
                 continue
+            # By what came, not by what Discord said.
             room -= kept.size
             there.append(kept)
     return Fetched(tuple(there), tuple(troubles))
@@ -118,16 +120,19 @@ async def fetch_data(file: IncomingFile, options: FaceOptions) -> bytes:
 async def _download(
     http: aiohttp.ClientSession, file: IncomingFile, max_bytes: int, options: FaceOptions
 ) -> AsyncGenerator[bytes, None]:
+    # Rows hold the address, so it is checked at each use, not only when the message comes.
     check_address(file.url, options.file_hosts)
     if file.size > max_bytes:
         raise FileRefused(f"is too large ({size(file.size)}; {size(max_bytes)} are possible here).")
     came = 0
     try:
+        # A redirect could lead into the network of this machine.
         async with http.get(file.url, allow_redirects=False) as answer:
             if answer.status != 200:
                 raise FileRefused(f"could not be fetched from Discord (status {answer.status}); send it again.")
             async for chunk in answer.content.iter_chunked(_CHUNK):
                 came += len(chunk)
+                # Counted, since the size in the message is only what Discord says.
                 if came > max_bytes:
                     raise FileRefused(f"is too large ({size(max_bytes)} are possible here).")
                 yield chunk
@@ -143,6 +148,7 @@ def check_address(url: str, hosts: frozenset[str]) -> None:
     except ValueError:
         raise FileRefused("has an invalid address.") from None
     is_ours = named in hosts and (parts.scheme == "https" or parts.port is not None)
+    # A user name can make an address look like another host's.
     if not is_ours or parts.username is not None or parts.scheme not in ("http", "https"):
         raise FileRefused("does not come from Discord.")
 

@@ -29,7 +29,7 @@ LAP = 500
 HELD_AT_MOST_S = 20.0
 PAUSES_S = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
 """Pauses before each further try of failed jobs; the last one repeats."""
-_AT_ONCE = 4
+_AT_ONCE = 4  # a guess: more would take requests from posts, fewer would read longer
 _TRY_S = 60.0
 _MAY_PASS = (discord.HTTPException, discord.RateLimited, StorageError, TimeoutError, *CONNECTION_BROKEN)
 
@@ -148,6 +148,7 @@ class CatchUp:
         done: list[_Job] = []
         async with asyncio.TaskGroup() as tasks:
             workers = [tasks.create_task(self._work(queue, done), name="read back") for _ in range(_AT_ONCE)]
+            # `task_done` comes after the follow-up jobs are queued, so this ends only when none is left.
             await queue.join()
             for worker in workers:
                 worker.cancel()
@@ -163,6 +164,7 @@ class CatchUp:
                         queue.put_nowait(follows)
             except _MAY_PASS as error:
                 log.warning("not read back", extra={**_facts(job), "why": type(error).__name__})
+                # A reading keeps how far it came: its next try goes on from there.
                 self._left.append(job)
             except Exception:
                 log.exception("not read back", extra=_facts(job))
@@ -185,6 +187,8 @@ class CatchUp:
     async def _plan(self, job: _Plan) -> AsyncIterator[_Job]:
         seen = await load_seen(self._face.db)
         if self._last_seen is None:
+            # Once for a connection, before marks move: it tells new
+            # channels from those that the bot could not see before.
             self._last_seen = max(seen.values(), default=0)
         for guild in self._guilds():
             for channel in _channels(guild):
@@ -223,6 +227,7 @@ class CatchUp:
                 if thread.archive_timestamp < since:
                     if not job.private:
                         break  # these come newest archived first
+                    # Private threads that the bot is in come by id, so an old one tells nothing of the others.
                     continue
                 after = start_of(thread.id, thread.last_message_id, job.seen, last_seen)
                 if after is not None and thread.id not in self._readings:
@@ -232,6 +237,7 @@ class CatchUp:
 
     async def _read(self, job: _Reading) -> AsyncIterator[_Job]:
         """Take at most `LAP` messages; then other channels have their turn."""
+        # The count of misses is taken before the first page: see below.
         channel, count, misses = job.channel, 0, self._inbox.misses
         try:
             after = discord.Object(job.after)
@@ -246,6 +252,7 @@ class CatchUp:
         if count == LAP or misses != self._inbox.misses:
             yield job
             return
+        # No await before the release: a plan in between would begin another reading of the channel.
         self._readings.discard(channel.id)
         self._inbox.release(channel.id)
 
@@ -279,6 +286,7 @@ def _channels(guild: discord.Guild) -> list[Channel]:
 def _archived(job: _Archive) -> AsyncIterator[discord.Thread]:
     if isinstance(job.parent, discord.ForumChannel):
         return job.parent.archived_threads(limit=None)
+    # `joined`: all private threads are listed only for those who manage threads.
     return job.parent.archived_threads(private=job.private, joined=job.private, limit=None)
 
 

@@ -57,6 +57,7 @@ def _lines(checks: Sequence[Check]) -> Iterator[str]:
             if each.remedy:
                 yield f"-# → {escape_inline(each.remedy, _WORDS_CHARS)}"
     for mark, words in ((Mark.OK, "**In order**: "), (Mark.SKIPPED, "-# Not checked: ")):
+        # Several checks may have one name: a list of passed ones names it once.
         names = dict.fromkeys(escape_inline(each.name, 40) for each in checks if each.mark is mark)
         if names:
             yield words + ", ".join(names)

@@ -139,12 +139,14 @@ class BridgeClient(commands.Bot):
         """Stop taking events in and wait at most 5 s for running work. Unfinished work stays in the inbox."""
         if self._closing:
             return
+        # First: an event that comes during the wait must not start another handler.
         self._closing = True
         self.inbox.rest()
         self.arrivals.rest()
         self._stop_reading()
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_PATIENCE_S):
+                # Again and again: a task that ends may have started another one.
                 while pending := self._tasks - {asyncio.current_task()}:
                     await asyncio.wait(pending)
         late = self._tasks - {asyncio.current_task()}
@@ -171,6 +173,8 @@ class BridgeClient(commands.Bot):
         self.catch_up.begin()
         self._settled_in = self.start_task(self._settle_in_everywhere(), "settle in")
         self._read_on()
+        # Again at every `on_ready`, also after a lost gateway
+        # session: Discord's trouble may have left rows open.
         self.start_task(self._cut_interactions.run(self._started_ms), "cut interactions")
 
     async def on_resumed(self) -> None:
@@ -222,6 +226,7 @@ class BridgeClient(commands.Bot):
         try:
             if guild.id not in self.face.access.guild_ids:
                 log.warning("left a server that is not in ALLOWED_GUILD_IDS", extra={"guild": guild.id})
+                # The bot acts on its owner's machine, and everybody can invite a public bot.
                 await guild.leave()
             else:
                 await sync_commands(self, self.face.db, guild.id)
@@ -230,6 +235,7 @@ class BridgeClient(commands.Bot):
 
     # --- messages ---------------------------------------------------------------------------------------
 
+    # In place of discord.py's own handler, which would look for prefix commands in each message.
     async def on_message(self, message: discord.Message, /) -> None:
         if not self._closing:
             with self._under_way():
@@ -274,6 +280,7 @@ class BridgeClient(commands.Bot):
             return
         self.start_task(self.entry.run(interaction, self.controls.handle), f"control {interaction.id}")
 
+    # discord.py calls this only after success; errors go to `Tree.on_error`.
     async def on_app_command_completion(self, interaction: Interaction, _: Any) -> None:
         with self._under_way():
             await self.entry.settle(interaction)

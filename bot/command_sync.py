@@ -32,11 +32,13 @@ async def sync_commands(
     payload = [command.to_dict(tree) for command in tree.get_commands()]
     digest = hashlib.sha256(msgspec.json.encode(payload, order="deterministic")).hexdigest()
     known = await _load(db, guild_id)
+    # Discord takes 200 new commands a day for each server: a loop of restarts must not use them up.
     if known is not None and known.hash == digest and not even_if_equal:
         return False
     assert client.application_id is not None
     made = await client.http.bulk_upsert_guild_commands(client.application_id, guild_id, payload)
     ids = {str(each["name"]): int(each["id"]) for each in made}
+    # Afterwards: a kill in between registers the same commands again, which changes nothing.
     await db.write([_store(guild_id, _Synced(digest, ids))])
     return True
 

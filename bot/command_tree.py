@@ -27,6 +27,7 @@ class Tree(app_commands.CommandTree[Any]):
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
         door: Door = self.client
+        # `admit` raises nothing: an exception here would reach no handler, and nobody would be answered.
         return await door.admit(interaction)
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError, /) -> None:
@@ -38,6 +39,7 @@ def _cause(error: app_commands.AppCommandError) -> BaseException:
     match error:
         case app_commands.CommandInvokeError():
             return error.original
+        # Clients of Discord keep old commands until they are reloaded.
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             return Refused(_COMMANDS_CHANGED)
         case app_commands.TransformerError():

@@ -21,7 +21,7 @@ from faults import crash_point
 log = logging.getLogger(__name__)
 
 _CUT = "The bot was restarted before this was done. Please do it again."
-_TOKEN_LIVES_MS = 14 * 60_000
+_TOKEN_LIVES_MS = 14 * 60_000  # Discord's tokens live for 15 minutes
 _MAY_PASS = (discord.DiscordServerError, discord.RateLimited, *CONNECTION_BROKEN)
 
 
@@ -51,6 +51,7 @@ class CutInteractions:
             await self._end_loading(row, Plain(_CUT))
             return "cut by a restart"
         asked = msgspec.convert(row.body, Asked)
+        # The settings may have changed with the restart: the role is worked out again.
         somebody = Somebody(asked.user_id, asked.guild_id, frozenset(asked.role_ids))
         note = ""
         try:

@@ -55,6 +55,8 @@ class Reply:
         self.incident = secrets.token_hex(4)
         self.message_id: int | None = None
         self._said = _Said.NOTHING
+        # The handler and the watchdog may both answer: Discord
+        # takes one acknowledgement, and refuses a second (40060).
         self._lock = asyncio.Lock()
         self._acknowledged = asyncio.Event()
 
@@ -71,6 +73,7 @@ class Reply:
                 case _Said.NOTHING:
                     kwargs = message_kwargs(shown)
                     await self.interaction.response.send_message(**kwargs, ephemeral=ephemeral)
+                # An edit: that a first follow-up replaces the loading message is deprecated.
                 case _Said.THINKING:
                     await self.interaction.edit_original_response(**edit_kwargs(shown))
                 case _:
@@ -105,6 +108,8 @@ class Reply:
         """
         async with self._lock:
             if self._said is _Said.NOTHING:
+                # `_said` changes only after the request: one that failed
+                # leaves the interaction unanswered, and may be tried again.
                 made = await self.interaction.response.defer(ephemeral=ephemeral, thinking=True)
                 crash_point("interaction-acknowledged")
                 self.message_id = made.message_id if made is not None else None
@@ -113,6 +118,7 @@ class Reply:
     async def open_dialog(self, dialog: discord.ui.Modal) -> None:
         """Show a dialog. Raises `Refused` unless it is the first answer."""
         async with self._lock:
+            # Discord opens a dialog only as the first answer, and the watchdog may have come first.
             if self._said is not _Said.NOTHING:
                 raise Refused("That took too long to open; please try again.")
             await self.interaction.response.send_modal(dialog)
@@ -124,6 +130,7 @@ class Reply:
             match self._said:
                 case _Said.NOTHING if self.interaction.type is discord.InteractionType.application_command:
                     await self.interaction.response.send_message("Done.", ephemeral=True)
+                # A bare defer changes nothing on the screen: the view shows what a click changed.
                 case _Said.NOTHING:
                     await self.interaction.response.defer()
                 case _Said.THINKING:
@@ -193,16 +200,20 @@ class Entry:
             if reply.actor.role is Role.NOBODY:
                 if not autocomplete:
                     await reply.say(NOT_YOURS)
+                    # Answered first: a slow database must not cost the three seconds.
                     await self._refusal_audit.note(reply.actor)
                 return False
+            # Suggestions are no acts: they are not stored, and a failed one needs no answer.
             if autocomplete:
                 return True
+            # A repeat: the first one is answered, or a start will do that.
             if not await take_in(self.face.db, _row(interaction, self.face.now_ms())):
                 return False
             crash_point("interaction-stored")
         except Exception as error:
             await reply.fail(error)
             return False
+        # Only now: a stranger gets no loading message, and a repeat no second acknowledgement.
         self._start_task(reply.watch(), f"acknowledge {interaction.id}")
         return True
 
@@ -240,6 +251,7 @@ class Entry:
         except (discord.HTTPException, *CONNECTION_BROKEN) as lost:
             log.warning("not acknowledged", extra={"incident": reply.incident, "why": type(lost).__name__})
         try:
+            # Even if the answer was lost: an open row would be taken for an interaction that a crash cut.
             await self.close(interaction, note)
         except Exception:
             log.exception("not closed", extra={"incident": reply.incident})

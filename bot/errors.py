@@ -30,6 +30,7 @@ class DiscordRefused(FaceError):
     """Discord does not let the bot in, and a retry would not help; the sentence names the next step."""
 
 
+# A server that hangs up raises a `ClientError` that is no `OSError`; `RateLimited` is no `HTTPException`.
 CONNECTION_BROKEN = (aiohttp.ClientError, OSError, discord.RateLimited)
 """Errors of the library beside `HTTPException`: the connection broke (the request may have been carried out),
 or a rate limit lasts longer than the library waits."""
@@ -51,6 +52,7 @@ def sentence_for(error: BaseException) -> str | None:
         case SessionNotFound():
             return f"{error} /session list shows what there is."
         case SessionError() | FaceError() | StorageError():
+            # These messages are written for people.
             return str(error)
         case discord.Forbidden() if error.code in _MISSING_PERMISSION:
             return (

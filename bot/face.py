@@ -51,7 +51,7 @@ class FaceOptions(msgspec.Struct, frozen=True):
     max_files_bytes: int = 50 * 2**20
     attachment_patience_s: float = 60.0
     thread_context: int = 20
-    words_patience_s: float = 5.0
+    words_patience_s: float = 5.0  # phones send pictures first, and the words once they are typed
     has_dashboard: bool = False
 
 

@@ -26,7 +26,7 @@ from storage import ConstraintViolated, Database, DatabaseClosed, StatementRefus
 
 log = logging.getLogger(__name__)
 
-_RETRY_S = (1.0, 5.0, 30.0)
+_RETRY_S = (1.0, 5.0, 30.0)  # the last one repeats: Discord may be away for hours
 _DATABASE_RETRY_S = 2.0
 
 
@@ -90,6 +90,8 @@ class Inbox:
 
     async def take(self, row: InboxRow) -> None:
         """Store `row` unless it is known, and handle it in its turn. Raises `StorageError`."""
+        # A known message needs no wake: it was handled, or waits
+        # for its channel. Reading back overlaps with live events.
         if await take_in(self._db, row):
             crash_point("message-stored")
             self.wake(row.channel_id)
@@ -115,6 +117,7 @@ class Inbox:
         marks = [
             mark_seen(guild_id, channel_id, message_id)
             for channel_id, (guild_id, message_id) in newest.items()
+            # A mark must not pass unread messages: nobody would look for those before it.
             if self._read_back.get(channel_id, self._others) is ReadBack.READ
         ]
         await self._db.write(marks)
@@ -173,6 +176,7 @@ class Inbox:
         if news is not None:
             news.set()
             return
+        # No await since the look: a channel has one worker, or its messages would lose their order.
         self._working[channel_id] = asyncio.Event()
         self.idle.clear()
         self._start_task(self._work(channel_id), f"inbox of {channel_id}")
@@ -181,6 +185,7 @@ class Inbox:
         news = self._working[channel_id]
         try:
             while True:
+                # Before the read: a row that comes during it sets `news` again, and the worker does not end.
                 news.clear()
                 try:
                     row = await next_message_row(self._db, channel_id)
@@ -206,6 +211,7 @@ class Inbox:
 
     async def _deal_with(self, row: InboxRow) -> None:
         note = await self._acted_on(row)
+        # A kill here handles the row once more: the core knows its origin and does nothing.
         crash_point("message-acted-on")
         status = InboxStatus.REFUSED if note else InboxStatus.DONE
         await self._db.write([close_inbox_row(row.external, status, self._now_ms(), note)])

@@ -58,6 +58,7 @@ async def take_in(db: Database, row: InboxRow) -> bool:
 def close_inbox_row(external: str, status: InboxStatus, at_ms: int, note: str = "") -> Statement:
     """Return the statement that closes a row and drops its body."""
     return Statement(
+        # The body goes: it has the person's words, or the token of an interaction.
         "UPDATE inbox SET status = ?, note = ?, done_ms = ?, body = '{}' WHERE external = ?",
         (status, note, at_ms, external),
     )
@@ -76,6 +77,7 @@ async def open_interactions(db: Database, before_ms: int) -> list[InboxRow]:
 def describe_inbox_row(external: str, kind: str, body: dict[str, Any]) -> Statement:
     """Return the statement that replaces kind and body of an open row, once its request is known."""
     return Statement(
+        # Only an open row: the body of a closed one was dropped on purpose.
         "UPDATE inbox SET kind = ?, body = ? WHERE external = ? AND status = 'new'",
         (kind, msgspec.json.encode(body).decode(), external),
     )
@@ -85,6 +87,7 @@ async def next_message_row(db: Database, channel_id: int) -> InboxRow | None:
     """Return the oldest open message, edit or deletion of a channel."""
     row = await db.read_one(
         "SELECT external, kind, channel_id, author_id, body, received_ms FROM inbox WHERE status = 'new'"
+        # By Discord's time: messages that are read back come late, but belong before newer ones.
         " AND channel_id = ? AND kind IN ('message', 'edit', 'delete') ORDER BY received_ms, rowid LIMIT 1",
         (channel_id,),
     )
@@ -123,6 +126,8 @@ async def later_fate_of(db: Database, message_id: int) -> InboxRow | None:
     """Return the open deletion of a message, or else its newest open edit."""
     found = await db.read_one(
         "SELECT external, kind, channel_id, author_id, body, received_ms FROM inbox WHERE status = 'new'"
+        # `;` follows `:` in ASCII, so this is every edit of the
+        # message, by the index. "delete" sorts before "edit".
         " AND (external = ? OR (external > ? AND external < ?)) ORDER BY kind, received_ms DESC LIMIT 1",
         (f"delete:{message_id}", f"edit:{message_id}:", f"edit:{message_id};"),
     )
@@ -133,6 +138,7 @@ async def last_prompt_in(db: Database, row: InboxRow) -> int | None:
     """Return the id of the last message of the channel, before the one of `row`, that was a prompt."""
     found = await db.read_one(
         "SELECT max(CAST(substr(external, length('message:') + 1) AS INTEGER)) FROM inbox"
+        # A refused message never reached Claude, so the next prompt takes its words along.
         " WHERE kind = 'message' AND status = 'done' AND channel_id = ? AND received_ms < ?",
         (row.channel_id, row.received_ms),
     )
@@ -176,6 +182,7 @@ def mark_seen(guild_id: int, channel_id: int, message_id: int) -> Statement:
     """Return the statement that marks messages up to this one as seen; the mark never moves back."""
     return Statement(
         "INSERT INTO seen (channel_id, guild_id, message_id) VALUES (?, ?, ?) ON CONFLICT (channel_id)"
+        # Live messages and those that are read back come in any order.
         " DO UPDATE SET message_id = max(message_id, excluded.message_id)",
         (channel_id, guild_id, message_id),
     )

@@ -48,8 +48,10 @@ class LoneFiles:
             words = msgspec.convert(later.body, MessageBody)
             if words.calls_other or words.reply_to_other:
                 return False
+            # After a kill the files may have been given already, and this row is still open.
             if body.message_id not in words.joined:
                 joined = msgspec.to_builtins(_joined(body, words))
+                # One write moves the files into the later row: a kill leaves both rows, or the joined one.
                 await self._face.db.write([describe_inbox_row(later.external, "message", joined)])
             self._since.pop(row.external, None)
             return True

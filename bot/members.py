@@ -55,6 +55,7 @@ class Members:
 
     async def _ask(self, user_id: int, guild_id: int) -> Somebody:
         try:
+            # Over REST, one member at a time: the members intent is privileged and not asked for.
             member = await self._client.http.get_member(guild_id, user_id)
         except discord.NotFound:
             return Somebody(user_id, None)  # the user has left the guild

@@ -31,6 +31,7 @@ class Pointed(msgspec.Struct, frozen=True):
 def pointed(message: discord.Message) -> Pointed:
     """Return the message as Claude reads it. A thread's starter line is the message that it started from."""
     if message.type is discord.MessageType.thread_starter_message and message.reference is not None:
+        # In a thread, Discord shows its first message as a line that only refers to it.
         starter = message.reference.resolved
         if isinstance(starter, discord.Message):
             return pointed(starter)
@@ -57,6 +58,7 @@ def text_of(message: discord.Message) -> str:
 
 def snapshot_text(snapshot: discord.MessageSnapshot, guild: discord.Guild | None) -> str:
     """Return all words of a forwarded message; Discord does not say who wrote it."""
+    # A snapshot does not say whom it mentions, so their ids stay for a look-up.
     names = Names({}, guild)
     return _joined([snapshot.content, *_other_words(snapshot)], names)
 
@@ -105,6 +107,7 @@ def _embed(embed: discord.Embed, content: str) -> Iterator[str]:
         yield embed.author.name
     if embed.title:
         yield embed.title
+    # Alerts of monitoring bots have their link here alone.
     if embed.url and embed.url not in content:
         yield embed.url
     if embed.description:

@@ -75,6 +75,7 @@ def origin_of(message_id: int) -> str:
 
 def message_row(message: discord.Message, bot_id: int) -> InboxRow | None:
     """Return the row for a person's message in a guild; None for all other messages."""
+    # Programs give no prompts: Claude reads an alert when a person points at it.
     if message.guild is None or message.author.bot or message.webhook_id is not None:
         return None
     if message.type not in _PLAIN_TYPES:
@@ -103,6 +104,7 @@ def message_row(message: discord.Message, bot_id: int) -> InboxRow | None:
         channel_id=message.channel.id,
         author_id=author.id,
         body=msgspec.to_builtins(_with_reply(body, message, bot_id)),
+        # By Discord's clock, so that a message read back stands where it was written.
         received_ms=snowflake_ms(message.id),
     )
 

@@ -16,7 +16,7 @@ from bot.bodies import Control
 
 _FIELD = "text"
 _CUSTOM_ID = re.compile(r"v1m:(?P<verb>[a-z_]+):(?P<key>[0-9a-f]{12}):[0-9a-f]+")
-_EXPIRES_S = 900.0
+_EXPIRES_S = 900.0  # the token of its interaction lives no longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ def modal(control: Control, title: str, parts: Sequence[ui.Item[Any]]) -> ui.Mod
 
 def control_key_of(custom_id: str) -> str | None:
     """Return the key of a dialog's control; None if the dialog is not ours."""
+    # The last part differs at each opening; the key does not.
     found = _CUSTOM_ID.fullmatch(custom_id)
     return found["key"] if found else None
 

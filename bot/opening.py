@@ -91,6 +91,7 @@ class Opener:
             actor,
             GetOrCreateSession(
                 channel_id=where,
+                # The place is the key: a repeat after a crash finds the session that the first try made.
                 key=_key(kind, where, actor.user_id),
                 title=wish.title,
                 project=wish.project,
@@ -139,6 +140,7 @@ class Opener:
                 session_id=branch.session_id,
                 channel_id=where,
                 turn_id=branch.turn_id,
+                # The thread is the key: a repeated request returns the branch that the first one made.
                 key=where,
                 title=name,
                 own_copy=branch.own_copy,
@@ -162,13 +164,17 @@ class Opener:
         now_ms = self._face.now_ms()
         statements = [insert_place(place, now_ms), forget_posts_elsewhere(info.id, channel_id)]
         known = await load_place(self._face.db, info.id)
+        # A repeat must not choose again: the turns to show are those from before the session came here.
         if known is None or known.channel_id != channel_id:
             history = await history_of(self._face.core, info, channel_id)
             statements += store_history(info, history) if history is not None else []
             parent_id = self._parents.pop(channel_id, channel_id)
             statements += claim_hint(info.id, parent_id, self._face.options.thread_talk)
         if kind is SessionScope.THREAD:
+            # The thread's own id is older than every message in it:
+            # what is written before the place is stored is read back.
             statements.append(mark_seen(guild_id, channel_id, channel_id))
+        # One transaction: a kill leaves all of the place, its history and its hint, or nothing.
         await self._face.db.write(statements)
         crash_point("place-stored")
         await self._face.view.show(place)
@@ -195,6 +201,7 @@ class Opener:
         return (await self._find_thread(actor, spot, name)).id
 
     async def _find_thread(self, actor: Actor, spot: Spot, name: str) -> ThreadFound:
+        # Before anything is made: people without the right must not be able to fill the channel with threads.
         authorize(actor, Action.CREATE)
         place = await self._threads.channel(spot.channel_id)
         anchor_id, private = spot.anchor_id, spot.private
@@ -202,6 +209,7 @@ class Opener:
             if not private and not await self._is_taken(place.id):
                 self._parents[place.id] = place.parent_id
                 return ThreadFound(place.id, is_new=False)
+            # A request in a private thread stays private, and a thread has no threads on its messages.
             anchor_id, private = None, private or place.is_private()
             place = await self._threads.channel(place.parent_id)
         found = await self._threads.open(place, name, anchor_id=anchor_id, private=private)

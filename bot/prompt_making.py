@@ -69,6 +69,7 @@ class PromptMaker:
         replied, files = await self._replied(row, body)
         context = ""
         if in_thread:
+            # A new session has read none of the earlier messages, whatever the inbox says.
             after = await last_prompt_in(self._face.db, row) if info.message_count else None
             context, first = await read_context(self._client, row, self._face.options.thread_context, after)
             files += first
@@ -89,6 +90,7 @@ class PromptMaker:
     async def speaker(self, actor: Actor, session_id: str, name: str) -> str:
         """Return a line that tells Claude who speaks, if several people may prompt the session."""
         info = await self._face.core.perform(VIEWER, GetSession(session_id=session_id))
+        # Where only the owner prompts, the line would tell Claude nothing.
         several = info.prompted_by_several or actor.user_id != info.user_id
         return f"{one_line(name)} writes:\n" if several else ""
 

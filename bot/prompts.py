@@ -110,6 +110,7 @@ class PromptHandler:
 
     async def give_up(self, row: InboxRow, error: Exception) -> str:
         """Answer the message with a sentence. Raises `TryAgain`."""
+        # From the row, so that a repeat after a crash tells the same number.
         incident = f"{row.received_ms & 0xFFFFFFFF:08x}"
         sentence = sentence_for(error)
         if sentence is None:
@@ -124,6 +125,7 @@ class PromptHandler:
     async def _message(self, row: InboxRow, body: MessageBody) -> str:
         actor = await self._members.actor(row.author_id, body.guild_id, body.role_ids)
         if actor.role is Role.NOBODY:
+            # The role is worked out again here: messages that were read back came without roles.
             await self._refusal_audit.note(actor)
             return "nobody"
         body = await self._maker.named_body(body)
@@ -160,6 +162,7 @@ class PromptHandler:
             if post is not None:
                 return await load_place(self._face.db, post.session_id)
             if body.reply_to_bot and (below := await places_in(self._face.db, body.reply_to)):
+                # The reply is to the message that the thread stands on.
                 return below[0]
         return await session_place(self._face, row.channel_id, row.author_id)
 
@@ -200,6 +203,7 @@ class PromptHandler:
             pasted = await self._lone_files.pasted(body)
             if pasted and pasted is not IN_FILE:
                 body = msgspec.structs.replace(body, files=())
+            # Files are looked at first: a paste alone may be the answer to a question.
             answer = body.content or pasted
             if answer and await self._words_for_asks.take(actor, info, body, answer):
                 return ""
@@ -213,6 +217,7 @@ class PromptHandler:
                 return "nothing of use"
             before = said.before + await self._maker.speaker(actor, info.id, body.author_name)
             parts = Parts(before, meanwhile + files_list(fetched.files), pasted)
+            # Before it is sent: an edit that comes at once needs the parts around the words.
             parts = await self._maker.keep(body.message_id, parts)
             wish = SendMessage(
                 session_id=info.id,
@@ -222,6 +227,7 @@ class PromptHandler:
                 title=pasted or name_words(body),
             )
             await self._face.core.perform(actor, wish)
+            # After the prompt: a kill in between tells Claude the asides twice, but loses none.
             await self._asides.drop(info.id, *asides)
         except NotAllowed as error:
             await self._tell_once(row, str(error))

@@ -51,6 +51,7 @@ def names_of_guild(client: discord.Client, guild_id: int) -> Names:
 
 def readable(text: str, names: Names) -> str:
     """Return `text` with names instead of ids. A user without a known name keeps the id."""
+    # One pass: a name that looks like a notation itself is not replaced again.
     return outside_code(text, lambda piece: _NOTATION.sub(lambda found: _name(found, names), piece))
 
 
@@ -89,14 +90,17 @@ def roles_in(text: str) -> frozenset[int]:
 
 def one_line(name: str) -> str:
     """Return a name on one line, without characters that nobody sees, at most 100 characters long."""
+    # People choose their names: a line end in one could begin a message of somebody else.
     return " ".join(without_unseen(name).split())[:_MAX_NAME] or UNKNOWN_USER
 
 
 def outside_code(text: str, change: Callable[[str], str]) -> str:
     """Return `text` with `change` applied to its pieces outside of code: between equal runs of backticks."""
+    # Odd places are runs of backticks.
     pieces = re.split("(`+)", text)
     ends: dict[int, int] = {}
     last: dict[str, int] = {}
+    # From the end, in one pass: a search from each run for its equal would take quadratic time.
     for place in range(len(pieces) - 2, 0, -2):
         if (end := last.get(pieces[place])) is not None:
             ends[place] = end
@@ -117,6 +121,7 @@ def outside_code(text: str, change: Callable[[str], str]) -> str:
 def _name(found: re.Match[str], names: Names) -> str:
     kind, number, emoji, time, command, page = found.groups()
     if page is not None:
+        # Discord may add pages; an unknown one stays as it is written.
         return f"#{_PAGES[page]}" if page in _PAGES else found[0]
     if emoji is not None:
         return f":{emoji}:"
@@ -129,6 +134,7 @@ def _name(found: re.Match[str], names: Names) -> str:
 
 def _mention(kind: str, number: int, written: str, names: Names) -> str:
     if kind == "@&":
+        # Roles and channels are known from the gateway, at no request.
         role = names.guild.get_role(number) if names.guild is not None else None
         return f"@{one_line(role.name).removeprefix('@')}" if role is not None else "@unknown-role"
     if kind == "#":

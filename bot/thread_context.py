@@ -29,10 +29,10 @@ async def read_context(
     starter = await _starter(client, thread) if after is None and thread.id != message_id else None
     earlier: list[Pointed] = []
     past = thread.history(
-        limit=most + 1,
+        limit=most + 1,  # one of them may be the first message
         before=discord.Object(message_id),
         after=discord.Object(after) if after is not None else None,
-        oldest_first=False,
+        oldest_first=False,  # with `after`, discord.py would begin at the oldest otherwise
     )
     try:
         async for message in past:
@@ -53,6 +53,7 @@ def context_text(title: str, starter: Pointed | None, earlier: list[Pointed]) ->
     between = "Said there before this:"
     room = MOST_CHARS - sum(len(each) + 2 for each in parts) - len(heading) - len(between) - 4
     kept: list[str] = []
+    # The newest are kept: they are what the prompt is about.
     for each in reversed(earlier):
         said = _said(each, room - 1) if not kept else _said(each, MOST_CHARS)
         if len(said) + 1 > room:

@@ -30,6 +30,7 @@ def _why_unseen(file: Attachment) -> str:
         return "is a video. Claude cannot watch it; send pictures of it."
     if is_heic(file):
         return "is a HEIC picture. Claude cannot see it; send it as JPEG or PNG."
+    # An SVG is text, which Claude reads.
     if kind == "image" and file.media_type != "image/svg+xml" and not is_seen(file):
         if file.size > MOST_BYTES:
             return f"is too large for Claude to see ({size(file.size)}; {size(MOST_BYTES)} are possible)."

@@ -33,6 +33,7 @@ class WordsForAsks:
         if stored.status is not AskStatus.OPEN:
             return _was_answered_with(stored, actor, words)
         picked = await load_picked(self._face.db, stored.ask.id)
+        # Choices that were clicked before count, too: own words may stand beside them.
         text = ", ".join((*chosen_words(picked, 0), words))
         decision = Answer({stored.ask.body.questions[0].text: text})
         # Noted first: after a crash the question may be closed, and the same message would become a prompt.
@@ -81,6 +82,7 @@ class WordsForAsks:
             return False
         subject = subject_of(UnitKind.ASK, stored.ask.id)
         posts = await load_posts(self._face.db, place.session_id, place.channel_id, subject)
+        # Discord's ids grow with time, by its own clock.
         return any(post.message_id is not None and post.message_id < body.message_id for post in posts)
 
 
